@@ -1,23 +1,22 @@
 """Whose a case is, and when it comes back."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import Make, ask
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import Conflict, Forbidden, NotFound, Overtaken
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.quality.second_person import add_own_seller
 from ipml.review.worklists.assignment import assign, list_assignees, snooze
 from ipml.review.worklists.search import Filter, browse
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user, disable_user
 
-Make = Callable[..., ScoredListing]
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 OPEN = Filter()
 
@@ -44,8 +43,7 @@ def take(engine: Engine, reviewer: str, now: datetime = NOON) -> int | None:
 
 def listed(engine: Engine, wanted: Filter = OPEN, now: datetime = NOON) -> list[int]:
     """Return the numbers of the cases in a list."""
-    with reading(engine) as connection:
-        return [case.case_id for case in browse(connection, wanted, now=now)]
+    return [case.case_id for case in ask(engine, browse, wanted, now=now)]
 
 
 def test_an_assigned_case_comes_to_its_person_first_and_to_nobody_else(staffed: Engine):

@@ -4,21 +4,20 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, act, ask, judge
 
 from ipml.errors import IpmlError, Overtaken
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
@@ -37,8 +36,7 @@ def at_once(what: Callable[[int], object], n_threads: int = 8) -> list[object]:
 
 def _write(engine: Engine, change: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Change something in a transaction of its own."""
-    with writing(engine) as connection:
-        return change(connection, *arguments, **options)
+    return act(engine, change, *arguments, **options)
 
 
 @pytest.mark.slow
@@ -61,14 +59,11 @@ def test_versions_of_one_listing_sent_at_once_leave_one_case(engine: Engine, mak
     """The latest one waits, in whatever order they came."""
     versions = [make_scored(title=f"Hat {number}", observed_at=NOON + number * HOUR) for number in range(8)]
     at_once(lambda number: enqueue(engine, [versions[number]], now=NOON))
-    with reading(engine) as connection:
-        counts = count_cases(connection)
+    counts = ask(engine, count_cases)
     assert (counts["open"], counts["decided"], counts["escalated"]) == (1, 0, 0)
-    with reading(engine) as connection:
-        (case,) = list_cases(connection)
+    (case,) = ask(engine, list_cases)
     assert case.scored.listing.title == "Hat 7"
-    with reading(engine) as connection:
-        assert audit.verify(connection).problems == ()
+    assert ask(engine, audit.verify).problems == ()
 
 
 def test_one_case_asked_for_by_eight_is_given_to_one(engine: Engine, make_scored: Make):
@@ -90,8 +85,7 @@ def test_one_request_sent_eight_times_at_once_decides_once(engine: Engine, make_
     enqueue(engine, [make_scored()])
     taken = _write(engine, claim, "ana")
     answers = at_once(lambda _: _write(engine, decide, taken, Verdict.GENUINE, key="k"))
-    with reading(engine) as connection:
-        assert answers == list_decisions(connection, 1) * 8
+    assert answers == ask(engine, list_decisions, 1) * 8
 
 
 def test_eight_requests_under_one_claim_decide_once(engine: Engine, make_scored: Make):
@@ -100,8 +94,7 @@ def test_eight_requests_under_one_claim_decide_once(engine: Engine, make_scored:
     taken = _write(engine, claim, "ana")
     answers = at_once(lambda number: _write(engine, decide, taken, Verdict.GENUINE, key=f"k{number}"))
     assert Counter(answer is Overtaken for answer in answers) == {True: 7, False: 1}
-    with reading(engine) as connection:
-        assert len(list_decisions(connection, 1)) == 1
+    assert len(ask(engine, list_decisions, 1)) == 1
 
 
 def test_a_clock_set_back_gives_no_case_away(engine: Engine, make_scored: Make):
@@ -123,16 +116,14 @@ def test_a_clock_a_day_ahead_ends_the_lease_once_and_for_all(engine: Engine, mak
         assert claim(connection, "ana", now=NOON) is None
     with pytest.raises(Overtaken, match="the claim on it"), writing(engine) as connection:
         decide(connection, first, Verdict.GENUINE, now=NOON)
-    with writing(engine) as connection:
-        assert decide(connection, second, Verdict.GENUINE, now=NOON).reviewer == "ben"
+    assert act(engine, decide, second, Verdict.GENUINE, now=NOON).reviewer == "ben"
 
 
 def test_order_is_that_of_what_was_done_not_of_the_clock(engine: Engine, make_scored: Make):
     """With a clock that goes back the history, the decisions and the latest verdict are in the order they came."""
     enqueue(engine, [make_scored("L1"), make_scored("L2")], now=NOON)
     for case_id, verdict, now in ((1, Verdict.ESCALATE, NOON), (1, Verdict.GENUINE, NOON - HOUR)):
-        with writing(engine) as connection:
-            decide(connection, claim(connection, "lea", case_id, now=now), verdict, now=now)
+        judge(engine, case_id, verdict, by="lea", now=now)
     with writing(engine) as connection:
         decide(connection, claim(connection, "ana", 2, now=NOON - 9 * HOUR), Verdict.CANNOT_TELL, now=NOON - 9 * HOUR)
         assert [row.action for row in history(connection, 1)] == [
@@ -145,5 +136,4 @@ def test_order_is_that_of_what_was_done_not_of_the_clock(engine: Engine, make_sc
         assert [decision.verdict for decision in list_decisions(connection, 1)] == [Verdict.ESCALATE, Verdict.GENUINE]
         assert [label.labelled_at for label in export_labels(connection)] == [NOON - HOUR]
         assert list_cases(connection) == []
-    with reading(engine) as connection:
-        assert audit.verify(connection).is_intact
+    assert ask(engine, audit.verify).is_intact

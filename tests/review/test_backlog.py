@@ -1,25 +1,23 @@
 """What waits, for how long, and what is in hand."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
+from support.reviewing import Make, ask
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.queue import claim, count_cases, decide, enqueue
 from ipml.review.queue_metrics import OLDEST_BAND, measure_backlog
 from ipml.review.worklists.assignment import snooze
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
-Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
 
 def test_an_empty_queue_has_no_backlog(engine: Engine):
     """Nothing waits, nothing is oldest, and every band is there with none."""
-    with reading(engine) as connection:
-        backlog = measure_backlog(connection, now=NOON)
+    backlog = ask(engine, measure_backlog, now=NOON)
     assert (backlog.open, backlog.escalated, backlog.decided, backlog.held) == (0, 0, 0, 0)
     assert backlog.oldest_at is None
     assert {number for _, number in backlog.ages} == {0}
@@ -36,8 +34,7 @@ def test_every_open_case_is_in_the_band_of_its_age(engine: Engine, make_scored: 
     assert [number for _, number in backlog.ages] == [1, 2, 0, 1, 1]
     assert backlog.ages[-1][0] == OLDEST_BAND
     assert backlog.oldest_at == NOON - timedelta(days=90)
-    with reading(engine) as connection:
-        assert (backlog.open, backlog.decided) == (count_cases(connection)["open"], 1)
+    assert (backlog.open, backlog.decided) == (ask(engine, count_cases)["open"], 1)
 
 
 def test_what_no_list_shows_is_counted_apart(engine: Engine, make_scored: Make):

@@ -1,20 +1,17 @@
 """The list of cases: filters, orders and pages."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import product
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, ask
 
 from ipml.errors import NotFound, Refused
-from ipml.records import Case, ScoredListing
+from ipml.records import Case
 from ipml.review.queue import enqueue
 from ipml.review.worklists.search import ORDERS, Filter, browse
 from ipml.storage.database import reading
-
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -52,8 +49,7 @@ def test_pages_together_are_the_whole_list(full: Engine):
 
 def test_orders(full: Engine):
     """By score the likeliest comes first and what has none last; by arrival the oldest comes first."""
-    with reading(full) as connection:
-        by_score = [case.scored.score for case in browse(connection, Filter(), "score")]
+    by_score = [case.scored.score for case in ask(full, browse, Filter(), "score")]
     known = [score for score in by_score if score is not None]
     assert known == sorted(known, reverse=True)
     assert by_score[len(known) :] == [None] * 3
@@ -79,8 +75,7 @@ def test_deadlines_narrow_the_list(full: Engine, make_scored: Make):
     """Cases that are due soon, or overdue, are found; those without a deadline are not."""
     for name, hours in (("soon", 3), ("over", -2), ("later", 30)):
         enqueue(full, [make_scored(name)], now=NOON, due_at=NOON + timedelta(hours=hours))
-    with reading(full) as connection:
-        found = browse(connection, Filter(due_hours=4), now=NOON)
+    found = ask(full, browse, Filter(due_hours=4), now=NOON)
     assert {case.scored.listing.listing_id for case in found} == {"soon", "over"}
     assert {case.due_at for case in found} == {NOON + timedelta(hours=3), NOON - timedelta(hours=2)}
 

@@ -1,14 +1,14 @@
 """Deciding many cases at once."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.reviewing import NOON, Make, act, ask, judge
 
 from ipml.errors import Conflict, KeyReused, Overtaken, Refused
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.queue import (
     BulkDecision,
     claim,
@@ -26,8 +26,6 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions
 
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 LATE = NOON + timedelta(minutes=11)
 ALL = [1, 2, 3]
 
@@ -77,27 +75,22 @@ def test_what_was_passed_on_to_a_lead_is_left_out(queue: Engine):
 @pytest.mark.parametrize("change", ["claimed", "decided", "rescored"])
 def test_nothing_is_decided_once_something_changed_since_the_preview(queue: Engine, make_scored: Make, change: str):
     """What a person did not see is not signed by them."""
-    with reading(queue) as connection:
-        token = preview_bulk(connection, ALL, "ana", Verdict.GENUINE, now=NOON).digest
+    token = ask(queue, preview_bulk, ALL, "ana", Verdict.GENUINE, now=NOON).digest
     if change == "rescored":
         enqueue(queue, [make_scored("L2", 0.6, title="Wallet xx")])
     else:
-        with writing(queue) as connection:
-            held = claim(connection, "ben", 2, now=NOON)
+        held = act(queue, claim, "ben", 2, now=NOON)
         if change == "decided":
-            with writing(queue) as connection:
-                decide(connection, held, Verdict.GENUINE, now=NOON)
+            act(queue, decide, held, Verdict.GENUINE, now=NOON)
     with pytest.raises(Overtaken, match="preview"), writing(queue) as connection:
         decide_bulk(connection, ALL, "ana", Verdict.GENUINE, token=token, now=NOON)
-    with reading(queue) as connection:
-        assert count_cases(connection)["decided"] == (change == "decided")
+    assert ask(queue, count_cases)["decided"] == (change == "decided")
 
 
 @pytest.mark.parametrize("other", ["reviewer", "verdict", "cases"])
 def test_a_preview_is_of_one_person_verdict_and_selection(queue: Engine, other: str):
     """The token of one preview decides nothing else."""
-    with reading(queue) as connection:
-        token = preview_bulk(connection, ALL, "ana", Verdict.GENUINE).digest
+    token = ask(queue, preview_bulk, ALL, "ana", Verdict.GENUINE).digest
     wanted = ([1, 2] if other == "cases" else ALL, "ben" if other == "reviewer" else "ana")
     verdict = Verdict.CANNOT_TELL if other == "verdict" else Verdict.GENUINE
     with pytest.raises(Overtaken, match="preview"), writing(queue) as connection:
@@ -107,8 +100,7 @@ def test_a_preview_is_of_one_person_verdict_and_selection(queue: Engine, other: 
 def test_the_key_sent_again_gives_the_same_answer(queue: Engine):
     """A repeated request decides once; with another content it is refused."""
     made = _decide_all(queue, key="k")
-    with writing(queue) as connection:
-        again = decide_bulk(connection, ALL, "ana", Verdict.GENUINE, key="k", token="", now=LATE)
+    again = act(queue, decide_bulk, ALL, "ana", Verdict.GENUINE, key="k", token="", now=LATE)
     assert again == replace(made, refused=())
     with pytest.raises(KeyReused), writing(queue) as connection:
         decide_bulk(connection, [1, 2], "ana", Verdict.GENUINE, key="k", token="")
@@ -118,8 +110,7 @@ def test_the_key_sent_again_gives_the_same_answer(queue: Engine):
 
 def test_a_key_belongs_to_one_decision_or_one_group(queue: Engine):
     """A key that came with a single decision does not serve for several."""
-    with writing(queue) as connection:
-        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE, key="k")
+    judge(queue, 1, key="k")
     with pytest.raises(KeyReused), writing(queue) as connection:
         decide_bulk(connection, [2, 3], "ana", Verdict.GENUINE, key="k", token="")
 

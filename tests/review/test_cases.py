@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine
+from support.reviewing import NOON, Make, ask
 
 from ipml.errors import NotFound
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.cases import StoredCase
 from ipml.review.queue import (
     claim,
@@ -25,9 +26,6 @@ from ipml.review.queue import (
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
-
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -50,8 +48,7 @@ def test_a_stored_case_has_the_columns_of_its_table():
 
 def test_the_most_suspicious_come_first(queue: Engine):
     """Scores fall, and among equals the case that came first is first."""
-    with reading(queue) as connection:
-        order = [(-case.scored.score, case.case_id) for case in list_cases(connection)]
+    order = [(-case.scored.score, case.case_id) for case in ask(queue, list_cases)]
     assert order == sorted(order)
     assert len(order) == 20
 

@@ -1,18 +1,14 @@
 """Comments on a case."""
 
-from collections.abc import Callable
-
 import pytest
 from sqlalchemy import Engine, select
+from support.reviewing import Make
 
 from ipml.errors import NotFound, UnstorableValue
-from ipml.records import ScoredListing
 from ipml.review import queue
 from ipml.review.worklists.comments import LONGEST_COMMENT, add_comment, find_comments
 from ipml.storage.database import writing
 from ipml.storage.tables import case_comments
-
-Make = Callable[..., ScoredListing]
 
 
 @pytest.fixture

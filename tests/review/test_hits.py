@@ -1,6 +1,5 @@
 """How right the order of the queue was."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -8,22 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sqlalchemy import Engine
+from support.reviewing import Make, ask, judge
 
-from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.records import Verdict
+from ipml.review.queue import enqueue
 from ipml.review.queue_metrics import LOWEST_SCORES, Hits, measure_hits
-from ipml.storage.database import reading, writing
 
-Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
 
 
 def _judge(engine: Engine, case_id: int, verdict: Verdict) -> None:
-    with writing(engine) as connection:
-        decide(
-            connection, claim(connection, "ana", case_id, now=NOON), verdict, ground=GROUND.get(verdict, ""), now=NOON
-        )
+    judge(engine, case_id, verdict, now=NOON, ground=GROUND.get(verdict, ""))
 
 
 def test_every_judged_case_is_in_one_band(engine: Engine, make_scored: Make):
@@ -32,8 +27,7 @@ def test_every_judged_case_is_in_one_band(engine: Engine, make_scored: Make):
     enqueue(engine, [make_scored(f"L{number}", score) for number, score in enumerate(scores)])
     for case_id in range(1, 8):
         _judge(engine, case_id, Verdict.COUNTERFEIT if case_id % 2 else Verdict.GENUINE)
-    with reading(engine) as connection:
-        bands = measure_hits(connection)
+    bands = ask(engine, measure_hits)
     assert [(band.low, band.high, band.judged, band.counterfeit) for band in bands] == [
         (0.95, 1.0, 2, 1),
         (0.9, 0.95, 1, 1),
@@ -48,8 +42,7 @@ def test_who_did_not_say_what_it_is_counts_nowhere(engine: Engine, make_scored: 
     """A share is of those judged counterfeit or genuine."""
     enqueue(engine, [make_scored("L1", 0.9)])
     _judge(engine, 1, verdict)
-    with reading(engine) as connection:
-        assert measure_hits(connection) == ()
+    assert ask(engine, measure_hits) == ()
 
 
 def test_only_the_latest_verdicts_count(engine: Engine, make_scored: Make):
@@ -57,8 +50,7 @@ def test_only_the_latest_verdicts_count(engine: Engine, make_scored: Make):
     enqueue(engine, [make_scored("L1", 0.9), make_scored("L2", 0.8)])
     _judge(engine, 1, Verdict.COUNTERFEIT)
     _judge(engine, 2, Verdict.GENUINE)
-    with reading(engine) as connection:
-        assert [(band.low, band.counterfeit) for band in measure_hits(connection, most=1)] == [(0.8, 0)]
+    assert [(band.low, band.counterfeit) for band in ask(engine, measure_hits, most=1)] == [(0.8, 0)]
 
 
 @given(st.integers(0, 400), st.integers(1, 400))

@@ -1,28 +1,24 @@
 """Scored listings become cases, each once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, ask, judge
 
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, list_cases
+from ipml.review.queue import Enqueued, count_cases, enqueue, get_case, history, list_cases
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading, writing
-
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+from ipml.storage.database import reading
 
 
 def test_a_scored_listing_comes_out_as_it_went_in(engine: Engine, make_scored: Make):
     """The case holds the whole record, open and unclaimed."""
     scored = make_scored(title="‮Gucсi‬ bag 😀", price=12.1, currency="EUR")
     enqueue(engine, [scored], now=NOON)
-    with reading(engine) as connection:
-        (case,) = list_cases(connection)
+    (case,) = ask(engine, list_cases)
     assert (case.scored, case.state, case.enqueued_at, case.reviewer) == (scored, "open", NOON, None)
 
 
@@ -33,8 +29,7 @@ def test_replaying_a_file_changes_nothing(engine: Engine, make_scored: Make):
     before = _audit_count(engine)
     assert enqueue(engine, reversed(scored)) == Enqueued(unchanged=1200)
     assert enqueue(engine, iter(scored)) == Enqueued(unchanged=1200)
-    with reading(engine) as connection:
-        assert count_cases(connection) == {"open": 1200, "decided": 0, "escalated": 0, "superseded": 0}
+    assert ask(engine, count_cases) == {"open": 1200, "decided": 0, "escalated": 0, "superseded": 0}
     assert _audit_count(engine) == before
 
 
@@ -47,8 +42,7 @@ def test_a_listing_observed_twice_in_one_file_is_one_case(engine: Engine, make_s
     """What was observed last counts, whatever the order in the file."""
     later = make_scored(observed_at=NOON, title="Wallet, new")
     assert enqueue(engine, [later, make_scored()]) == Enqueued(added=1, unchanged=1)
-    with reading(engine) as connection:
-        assert get_case(connection, 1).scored == later
+    assert ask(engine, get_case, 1).scored == later
 
 
 def test_another_model_gives_an_open_case_its_score(engine: Engine, make_scored: Make):
@@ -67,18 +61,15 @@ def test_another_model_gives_an_open_case_its_score(engine: Engine, make_scored:
 def test_a_case_that_people_judged_keeps_its_score(engine: Engine, make_scored: Make, verdict: Verdict, score: float):
     """What people saw when they decided is never written over."""
     enqueue(engine, [make_scored("L1", 0.2)])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), verdict)
+    judge(engine, None, verdict)
     assert enqueue(engine, [make_scored("L1", score, "m2")]) == Enqueued(unchanged=1)
-    with reading(engine) as connection:
-        assert get_case(connection, 1).scored == make_scored("L1", 0.2)
+    assert ask(engine, get_case, 1).scored == make_scored("L1", 0.2)
 
 
 def test_a_listing_that_the_model_could_not_judge_comes_last(engine: Engine, make_scored: Make):
     """Abstained listings need a person, after all that have a score, be it 0."""
     enqueue(engine, [make_scored("L1", None), make_scored("L2", 0.0), make_scored("L3", 1.0)])
-    with reading(engine) as connection:
-        assert [case.scored.score for case in list_cases(connection)] == [1.0, 0.0, None]
+    assert [case.scored.score for case in ask(engine, list_cases)] == [1.0, 0.0, None]
 
 
 @pytest.mark.parametrize("score", [-0.01, 1.01, float("nan")])
@@ -86,8 +77,7 @@ def test_a_score_that_is_no_probability_is_refused(engine: Engine, make_scored: 
     """The listing is named, and its batch is not kept in part."""
     with pytest.raises(UnstorableValue, match="score of listing L2"):
         enqueue(engine, [make_scored("L1"), make_scored("L2", score)])
-    with reading(engine) as connection:
-        assert count_cases(connection)["open"] == 0
+    assert ask(engine, count_cases)["open"] == 0
 
 
 @pytest.mark.parametrize("bound", ["score_low", "score_high"])
@@ -101,11 +91,9 @@ def test_a_case_keeps_the_interval_of_its_score(engine: Engine, make_scored: Mak
     """The bounds are kept as they came; an open case from before there were any gains them when sent again."""
     bounded = replace(make_scored("L1", 0.8), score_low=0.7, score_high=0.9)
     enqueue(engine, [make_scored("L1", 0.8)])
-    with reading(engine) as connection:
-        assert get_case(connection, 1).scored.score_low is None
+    assert ask(engine, get_case, 1).scored.score_low is None
     assert enqueue(engine, [bounded]) == Enqueued(rescored=1)
-    with reading(engine) as connection:
-        assert get_case(connection, 1).scored == bounded
+    assert ask(engine, get_case, 1).scored == bounded
 
 
 def test_a_source_is_read_as_it_is_stored(engine: Engine, make_scored: Make):
@@ -117,8 +105,7 @@ def test_a_source_is_read_as_it_is_stored(engine: Engine, make_scored: Make):
         for number in range(1500):
             read += 1
             if number % 500 == 499:
-                with reading(engine) as connection:
-                    assert count_cases(connection)["open"] == number - 499
+                assert ask(engine, count_cases)["open"] == number - 499
             yield make_scored(f"L{number}")
 
     enqueue(engine, source())
@@ -135,7 +122,6 @@ def test_every_listing_is_in_the_audit_trail_without_its_text(engine: Engine, ma
 
 
 def _audit_count(engine: Engine) -> int:
-    with reading(engine) as connection:
-        report = verify(connection)
+    report = ask(engine, verify)
     assert report.is_intact
     return report.anchor.count

@@ -3,20 +3,17 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from itertools import chain, islice
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.reviewing import Make, ask
 
-from ipml.records import ScoredListing
 from ipml.review.queue import count_cases, enqueue
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading
 from ipml.storage.tables import audit, decisions
-
-Make = Callable[..., ScoredListing]
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +30,7 @@ def test_eight_reviewers_drain_a_queue_without_doubles_or_gaps(engine: Engine, m
     assert sorted(chain.from_iterable(shares)) == list(range(1, CASES + 1))
     assert min(len(share) for share in shares) > 0
     assert _check_trail(engine) == CASES
-    with reading(engine) as connection:
-        assert count_cases(connection)["decided"] == CASES
+    assert ask(engine, count_cases)["decided"] == CASES
 
 
 def test_a_reviewer_killed_at_any_moment_loses_no_acknowledged_decision(engine: Engine, make_scored: Make):
@@ -48,8 +44,7 @@ def test_a_reviewer_killed_at_any_moment_loses_no_acknowledged_decision(engine: 
         reviewer.kill()
         acknowledged += [int(line) for line in reviewer.communicate()[0].splitlines() if line]
         kept = _check_trail(engine)
-        with reading(engine) as connection:
-            assert count_cases(connection)["decided"] == kept
+        assert ask(engine, count_cases)["decided"] == kept
         # At most the decision that was being made at each kill is kept without having been acknowledged.
         assert len(acknowledged) <= kept <= len(acknowledged) + attempt + 1
     with reading(engine) as connection:

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 from support.databases import copy_memory
+from support.reviewing import act, judge
 from support.scoring import as_model
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, take_in
-from ipml.review.queue import claim, decide
 from ipml.review.ranking.policy import IntakeRule
 from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.storage.database import reading, writing
@@ -44,11 +44,7 @@ def plain(known: dict[str, KnownListing]) -> dict[str, tuple[object, ...]]:
     return {key: (one.scored, one.withdrawn_at, one.scored.listing.observed_at) for key, one in sorted(known.items())}
 
 
-@given(
-    submitted=st.lists(OBSERVED, min_size=1, max_size=6),
-    gone=st.lists(GONE, max_size=3),
-    data=st.data(),
-)
+@given(submitted=st.lists(OBSERVED, min_size=1, max_size=6), gone=st.lists(GONE, max_size=3), data=st.data())
 def test_any_order_and_any_repetition_ends_in_the_same_state(
     submitted: list[Listing], gone: list[Withdrawal], data: st.DataObject
 ):
@@ -94,8 +90,7 @@ def test_of_two_callers_the_later_observation_counts(engine: Engine):
 
 def test_a_listing_is_scored_with_the_history_of_its_moment(engine: Engine):
     """And the score is stored with it."""
-    with writing(engine) as connection:
-        store_events(connection, [SellerEvent("e", "ann", "sold", NOON, NOON + timedelta(hours=2), 7.0)], NOON)
+    act(engine, store_events, [SellerEvent("e", "ann", "sold", NOON, NOON + timedelta(hours=2), 7.0)], NOON)
     known = take_in(engine, [Submission((make(1, 1, "Cup"), make(2, 2, "Cup")))], as_model(score), NOON)
     assert [known[key].scored.listing.seller_sales for key in ("L1", "L2")] == [None, 7.0]
 
@@ -151,8 +146,7 @@ def test_a_case_that_another_server_made_meanwhile_is_superseded(engine: Engine)
 def test_a_listing_that_was_changed_back_stands_as_it_was_decided(engine: Engine):
     """The case of the change, which nobody has looked at, is nobody's any more; nothing new is counted for it."""
     take_in(engine, [Submission((make(1, 1, GOODS[0]),))], as_model(score), NOON)
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
+    judge(engine, 1, Verdict.COUNTERFEIT)
     stood = [
         take_in(engine, [Submission((make(1, hours, title),))], as_model(score), NOON)["L1"]
         for hours, title in ((2, GOODS[1]), (3, GOODS[0]), (4, GOODS[0]))

@@ -14,18 +14,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import Connection, Engine
 from support.databases import copy_postgres, copy_sqlite, empty_tables, open_hasty, read_tables
 from support.postgres import Server
+from support.reviewing import NOON, act, ask
 
 from ipml.errors import IpmlError
 from ipml.records import Claim, Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.exports import export_labels
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
 
 pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "15"))
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 # Texts that databases have been seen to treat each in its own way.
 HARD_TEXTS = ("", "NA", "a\0b", "\ud800", "é", "e\u0301", "😀", "' OR 1=1 --", "%", "A" * 300, "\u202eabc")
@@ -57,8 +56,7 @@ def reads(operation: Callable[[Connection], Any]) -> Callable[[Engine], Any]:
     """Return what does an operation in one reading transaction of a database."""
 
     def run(engine: Engine) -> Any:
-        with reading(engine) as connection:
-            return operation(connection)
+        return ask(engine, operation)
 
     return run
 
@@ -67,8 +65,7 @@ def writes(operation: Callable[[Connection], Any]) -> Callable[[Engine], Any]:
     """Return what does an operation in one writing transaction of a database."""
 
     def run(engine: Engine) -> Any:
-        with writing(engine) as connection:
-            return operation(connection)
+        return act(engine, operation)
 
     return run
 
@@ -183,10 +180,7 @@ def _drive(engines: tuple[Engine, Engine], examples: int, steps: int) -> None:
     run_state_machine_as_test(
         lambda: BothDatabases(engines),
         settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
+            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 

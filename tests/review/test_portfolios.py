@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 from support.databases import copy_memory
 from support.portfolio_writer import NOON, add_one_by_one
+from support.reviewing import act, ask
 
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import EarlierListings, Listing, ScoredListing, StoredPortfolio
@@ -28,7 +29,7 @@ from ipml.review.sellers.portfolios import (
     find_portfolios,
     rebuild_portfolios,
 )
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.tables import portfolio_listings
 
 SELLERS = "abc"
@@ -55,20 +56,17 @@ WEIGHED = st.lists(
 
 def add(engine: Engine, weighed: Sequence[WeighedListing], version: str = "m1") -> int:
     """Add listings in one transaction."""
-    with writing(engine) as connection:
-        return add_to_portfolios(connection, version, weighed, NOON)
+    return act(engine, add_to_portfolios, version, weighed, NOON)
 
 
 def stored(engine: Engine, version: str = "m1") -> list[StoredPortfolio]:
     """Return the portfolios, in the order of the sellers."""
-    with reading(engine) as connection:
-        return sorted(find_portfolios(connection, version, ["ann", "ben", *SELLERS]), key=lambda one: one.seller_id)
+    return sorted(ask(engine, find_portfolios, version, ["ann", "ben", *SELLERS]), key=lambda one: one.seller_id)
 
 
 def earlier(engine: Engine, *some: Listing, version: str = "m1") -> list[EarlierListings]:
     """Return what is known of the listings before each."""
-    with reading(engine) as connection:
-        return find_earlier(connection, version, some, NOON)
+    return ask(engine, find_earlier, version, some, NOON)
 
 
 def add_up(weighed: Sequence[WeighedListing], seller: str, moment: datetime) -> EarlierListings:
@@ -164,8 +162,7 @@ OFFERS = [Listing(f"L{n}", "ann", "Bag, copy" if n % 3 else "Wool hat", observed
 
 def look_up(engine: Engine) -> dict[str, float | None]:
     """Return the score of each listing, as it is stored."""
-    with reading(engine) as connection:
-        return {name: one.scored.score for name, one in find_known(connection, [o.listing_id for o in OFFERS]).items()}
+    return {name: one.scored.score for name, one in ask(engine, find_known, [o.listing_id for o in OFFERS]).items()}
 
 
 def test_the_next_listing_is_scored_by_those_before(engine: Engine):

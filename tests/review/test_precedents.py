@@ -1,17 +1,16 @@
 """Confirmed cases like the one at hand."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import Make, judge
 
-from ipml.records import PriceRange, ScoredListing, Verdict
+from ipml.records import PriceRange, Verdict
 from ipml.review.queue import claim, decide, enqueue, get_case
 from ipml.review.worklists.search import Precedent, find_precedents
 from ipml.storage.database import reading, writing
 
-Make = Callable[..., ScoredListing]
 USUAL = PriceRange("Acme", "EUR", 10.0, 50.0, 90.0)
 
 
@@ -28,8 +27,7 @@ def test_the_brand_that_the_model_read_finds_confirmed_cases(
     """Whether or not the field names it, on either side."""
     before = make_scored("L1", title="Acme wallet AAA", seller_id="s1", brand=confirmed)
     enqueue(engine, [replace(before, price_range=USUAL)])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
+    judge(engine, None, Verdict.COUNTERFEIT)
     enqueue(engine, [replace(make_scored("L2", title="Acme bag", seller_id="s2", brand=field), price_range=USUAL)])
     with reading(engine) as connection:
         assert numbers(find_precedents(connection, get_case(connection, 2)), Verdict.COUNTERFEIT) == [1]
@@ -55,8 +53,7 @@ def test_where_nobody_knows_the_brand_words_must_be_common(
 ):
     """Of all that have no brand only those that are like it."""
     enqueue(engine, [make_scored("L1", title="Wallet, mirror quality", seller_id="s1")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
+    judge(engine, None, Verdict.COUNTERFEIT)
     enqueue(engine, [make_scored("L2", title=title, seller_id="s2")])
     with reading(engine) as connection:
         assert numbers(find_precedents(connection, get_case(connection, 2)), Verdict.COUNTERFEIT) == found

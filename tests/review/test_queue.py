@@ -1,15 +1,15 @@
 """Claiming, releasing and deciding."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.reviewing import NOON, Make, act, ask, judge
 
 from ipml.errors import KeyReused, NotFound, Overtaken, Refused, UnstorableValue
-from ipml.records import Claim, ScoredListing, Verdict
+from ipml.records import Claim, Verdict
 from ipml.review.queue import (
     GROUNDS,
     claim,
@@ -27,13 +27,12 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=30)
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
+def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of three cases, the second the most suspicious."""
     enqueue(engine, [make_scored("L1", 0.5), make_scored("L2", 0.9), make_scored("L3", 0.1)], now=NOON)
     return engine
@@ -50,8 +49,7 @@ def test_the_best_case_is_given_first(queue: Engine):
 
 def test_an_empty_queue_gives_none(engine: Engine):
     """No open case, no claim."""
-    with writing(engine) as connection:
-        assert claim(connection, "ana") is None
+    assert act(engine, claim, "ana") is None
 
 
 def test_no_case_is_held_by_two(queue: Engine):
@@ -64,10 +62,9 @@ def test_no_case_is_held_by_two(queue: Engine):
 
 def test_a_lease_lasts_as_long_as_asked(queue: Engine):
     """The claim names its end."""
-    with writing(queue) as connection:
-        assert claim(connection, "ana", settings=Settings(lease_minutes=7.5), now=NOON).expires_at == NOON + timedelta(
-            minutes=7.5
-        )
+    assert act(queue, claim, "ana", settings=Settings(lease_minutes=7.5), now=NOON).expires_at == NOON + timedelta(
+        minutes=7.5
+    )
 
 
 def test_a_case_whose_lease_ran_out_is_given_to_the_next(queue: Engine):
@@ -114,8 +111,7 @@ def test_why_nothing_is_left_is_told(queue: Engine):
 
 def test_a_case_that_was_decided_cannot_be_claimed(queue: Engine):
     """Decisions are final here; an appeal is another matter."""
-    with writing(queue) as connection:
-        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
+    judge(queue, 1)
     with pytest.raises(Overtaken, match="has been decided"), writing(queue) as connection:
         claim(connection, "bo", 1)
 
@@ -143,8 +139,7 @@ def test_a_lost_claim_cannot_release_the_case_of_the_next(queue: Engine):
         claim(connection, "bo", 1, now=LATER)
     with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         release(connection, lost)
-    with reading(queue) as connection:
-        assert get_case(connection, 1, now=LATER).reviewer == "bo"
+    assert ask(queue, get_case, 1, now=LATER).reviewer == "bo"
 
 
 # Deciding
@@ -158,8 +153,7 @@ def test_a_decision_says_what_who_when_and_why(queue: Engine, ground: str):
         decision = decide(connection, taken, Verdict.COUNTERFEIT, ground=ground, note="ünsure 😀", now=NOON)
         assert list_decisions(connection, 1) == [decision]
     assert (decision.listing_id, decision.reviewer, decision.decided_at) == ("L1", "ana", NOON)
-    with reading(queue) as connection:
-        assert get_case(connection, 1).state == "decided"
+    assert ask(queue, get_case, 1).state == "decided"
 
 
 @pytest.mark.parametrize(
@@ -185,8 +179,7 @@ def test_an_escalated_case_is_given_only_to_who_asks_for_it(queue: Engine):
 
 def test_a_lease_that_ran_out_cannot_decide(queue: Engine):
     """Even where nobody has taken the case: what was seen may have changed."""
-    with writing(queue) as connection:
-        taken = claim(connection, "ana", 1, now=NOON)
+    taken = act(queue, claim, "ana", 1, now=NOON)
     with pytest.raises(Overtaken, match="ran out at 12:15 UTC"), writing(queue) as connection:
         decide(connection, taken, Verdict.GENUINE, now=LATER)
 
@@ -202,8 +195,7 @@ def test_a_stale_token_cannot_decide_even_with_its_clock_behind(queue: Engine):
 
 def test_a_claim_cannot_be_used_by_another_reviewer(queue: Engine):
     """A decision names who held the case."""
-    with writing(queue) as connection:
-        taken = claim(connection, "ana", 1)
+    taken = act(queue, claim, "ana", 1)
     with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         decide(connection, Claim(1, "bo", taken.token, taken.expires_at), Verdict.GENUINE)
 
@@ -225,8 +217,7 @@ def test_a_ground_must_fit_the_verdict(queue: Engine, verdict: Verdict, ground: 
     """Counterfeit needs a ground of the table, and nothing else has one."""
     with pytest.raises(Refused, match="expected"), writing(queue) as connection:
         decide(connection, claim(connection, "ana", 1), verdict, ground=ground)
-    with reading(queue) as connection:
-        assert list_decisions(connection, 1) == []
+    assert ask(queue, list_decisions, 1) == []
 
 
 @pytest.mark.parametrize("note", ["x" * 2001, "a\0b", "\ud800"], ids=["long", "NUL", "surrogate"])
@@ -267,16 +258,14 @@ def test_an_empty_key_is_none(queue: Engine):
 
 def test_the_same_key_on_another_case_is_refused(queue: Engine):
     """A key does not decide two cases."""
-    with writing(queue) as connection:
-        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE, key="k")
+    judge(queue, 1, key="k")
     with pytest.raises(KeyReused), writing(queue) as connection:
         decide(connection, claim(connection, "ana", 2), Verdict.GENUINE, key="k")
 
 
 def test_a_refused_decision_leaves_nothing(queue: Engine):
     """Neither a decision nor a row of the audit comes from a refusal."""
-    with writing(queue) as connection:
-        taken = claim(connection, "ana", 1, now=NOON)
+    taken = act(queue, claim, "ana", 1, now=NOON)
     before = _count(queue)
     with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         decide(connection, taken, Verdict.GENUINE, now=LATER)

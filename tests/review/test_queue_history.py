@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, insert, update
+from support.reviewing import ask
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
@@ -19,7 +20,7 @@ from ipml.review.queue_history import (
     measure_shift,
     trace_backlog,
 )
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import migrate, open_database, writing
 from ipml.storage.tables import cases, decisions, second_verdicts
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -55,8 +56,7 @@ def engine() -> Iterator[Engine]:
 
 def test_the_backlog_is_what_came_less_what_was_decided(engine: Engine) -> None:
     """Day by day, what came before the first day included."""
-    with reading(engine) as connection:
-        days = trace_backlog(connection, START, END)
+    days = ask(engine, trace_backlog, START, END)
     assert [(one.arrived, one.decided, one.pending) for one in days] == [(1, 0, 2), (1, 1, 2), (1, 1, 2), (0, 0, 2)]
 
 
@@ -81,15 +81,13 @@ def test_a_forecast_holds_its_interval() -> None:
 
 def test_verdicts_are_counted_by_score(engine: Engine) -> None:
     """In the band of their score, on the day of the verdict."""
-    with reading(engine) as connection:
-        judged = count_judged(connection, START, END)
+    judged = ask(engine, count_judged, START, END)
     assert {(one.day.day, one.band, one.judged, one.counterfeit) for one in judged} == {(2, 0, 1, 1), (3, 2, 1, 0)}
 
 
 def test_scores_are_counted_by_tenth(engine: Engine) -> None:
     """Of cases that came within the days."""
-    with reading(engine) as connection:
-        counted = count_scores(connection, START, END)
+    counted = ask(engine, count_scores, START, END)
     assert {day.day: dict(bins) for day, bins in counted.items()} == {1: {8: 1}, 2: {3: 1}, 3: {9: 1}}
 
 

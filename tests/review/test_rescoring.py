@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from sqlalchemy import Engine, select
+from support.reviewing import act, ask, judge
 from support.scoring import as_model
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, rescore_changed, take_in
-from ipml.review.claims import claim
-from ipml.review.decisions import decide
 from ipml.review.sellers.seller_history import SellerEvent, store_events
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.tables import cases
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -40,8 +39,7 @@ def submit(engine: Engine, *listings: Listing) -> None:
 def complain(engine: Engine, seller_id: str, known_at: datetime, received_at: datetime | None = None) -> None:
     """Submit that somebody complained of a seller."""
     event = SellerEvent(f"e{next(NUMBERS)}", seller_id, "complained", known_at, known_at)
-    with writing(engine) as connection:
-        store_events(connection, [event], received_at or known_at)
+    act(engine, store_events, [event], received_at or known_at)
 
 
 def make(listing_id: str, seller_id: str = "ann", **fields: object) -> Listing:
@@ -51,8 +49,7 @@ def make(listing_id: str, seller_id: str = "ann", **fields: object) -> Listing:
 
 def look_up(engine: Engine, listing_id: str) -> KnownListing:
     """Return what is known of a listing."""
-    with reading(engine) as connection:
-        return find_known(connection, [listing_id])[listing_id]
+    return ask(engine, find_known, [listing_id])[listing_id]
 
 
 def test_a_seller_of_whom_somebody_complains_is_looked_at_again(engine: Engine):
@@ -172,8 +169,7 @@ def close(engine: Engine, case_id: int | None, verdict: Verdict) -> None:
     """Decide a case."""
     assert case_id is not None
     ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "rea", case_id, now=NOON), verdict, ground=ground, now=NOON)
+    judge(engine, case_id, verdict, by="rea", now=NOON, ground=ground)
 
 
 def test_whoever_is_interrupted_goes_on_where_they_were(engine: Engine):

@@ -1,15 +1,15 @@
 """Decisions that are taken back."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
+from support.reviewing import NOON, Make, act, ask, judge
 
 from ipml.errors import Conflict, Overtaken, UnstorableValue
-from ipml.records import Claim, Decision, ScoredListing, Verdict
+from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record_all
 from ipml.review.exports import export_labels
@@ -19,8 +19,6 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, reversals
 
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SOON = NOON + timedelta(minutes=10)
 LATE = SOON + timedelta(microseconds=1)
 
@@ -33,8 +31,7 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def _decide(engine: Engine, reviewer: str = "ana", verdict: Verdict = Verdict.GENUINE) -> Decision:
-    with writing(engine) as connection:
-        return decide(connection, claim(connection, reviewer, 1, now=NOON), verdict, now=NOON)
+    return judge(engine, 1, verdict, by=reviewer, now=NOON)
 
 
 def test_a_case_whose_decision_is_undone_is_open_again_and_can_be_decided(queue: Engine):
@@ -61,8 +58,7 @@ def test_an_undone_decision_is_no_label_from_that_moment_on(queue: Engine):
 def test_the_earlier_verdict_of_a_listing_counts_again(engine: Engine, make_scored: Make):
     """Of two verdicts on a listing the later was undone; the label is the one before."""
     enqueue(engine, [make_scored(score=0.1, observed_at=NOON)])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
+    judge(engine, 1)
     enqueue(engine, [make_scored(score=0.9, observed_at=SOON)])
     with writing(engine) as connection:
         second = decide(connection, claim(connection, "ana", 2), Verdict.COUNTERFEIT, ground="test_purchase")
@@ -78,15 +74,13 @@ def test_who_undid_what_is_in_the_trail_and_the_trail_is_whole(queue: Engine):
         (*_, row) = history(connection, 1)
     assert (row.actor, row.action, row.at) == ("cleo", "reversed", LATE)
     assert row.said == {"decision": 1, "verdict": "genuine", "reversal": reversal.reversal_id}
-    with reading(queue) as connection:
-        assert verify(connection).is_intact
+    assert ask(queue, verify).is_intact
 
 
 def test_nothing_is_undone_twice(queue: Engine):
     """Not even by a lead."""
     decision = _decide(queue)
-    with writing(queue) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON)
+    act(queue, undo, decision.decision_id, "ana", now=NOON)
     with pytest.raises(Conflict, match="undone already"), writing(queue) as connection:
         undo(connection, decision.decision_id, "cleo", may_undo_others=True, now=NOON)
     assert _count_reversals(queue) == 1
@@ -111,8 +105,7 @@ def test_reviewers_undo_their_own_decisions_for_some_minutes(queue: Engine, revi
 def test_an_own_decision_is_undone_within_the_minutes(queue: Engine, now: datetime):
     """The last moment counts; a clock that was put back takes nothing away."""
     decision = _decide(queue)
-    with writing(queue) as connection:
-        assert undo(connection, decision.decision_id, "ana", now=now).reversed_at == now
+    assert act(queue, undo, decision.decision_id, "ana", now=now).reversed_at == now
 
 
 @pytest.mark.parametrize("number", [0, -1, 7, 2**63])
@@ -136,19 +129,15 @@ def test_an_escalation_that_a_lead_has_decided_stays(queue: Engine):
 
 def test_the_claim_of_an_undone_decision_is_void(queue: Engine):
     """The case is free for all; whoever wants it claims it."""
-    with writing(queue) as connection:
-        held = claim(connection, "ana", 1, now=NOON)
+    held = act(queue, claim, "ana", 1, now=NOON)
     assert isinstance(held, Claim)
-    with writing(queue) as connection:
-        decision = decide(connection, held, Verdict.GENUINE, now=NOON)
+    decision = act(queue, decide, held, Verdict.GENUINE, now=NOON)
     with pytest.raises(Overtaken, match="has been decided"), writing(queue) as connection:
         decide(connection, held, Verdict.GENUINE, now=NOON)
-    with writing(queue) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON)
+    act(queue, undo, decision.decision_id, "ana", now=NOON)
     with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         decide(connection, held, Verdict.GENUINE, now=NOON)
-    with writing(queue) as connection:
-        assert claim(connection, "ben", now=NOON).case_id == 1
+    assert act(queue, claim, "ben", now=NOON).case_id == 1
 
 
 def test_a_request_that_comes_again_after_its_undoing_decides_nothing(queue: Engine):
@@ -195,8 +184,7 @@ def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_score
         standing = [entry for entry in made if entry[3] is None]
         if step == "undo":
             if standing:
-                with writing(engine) as connection:
-                    undo(connection, standing[-1][1], "lea", may_undo_others=True, now=now)
+                act(engine, undo, standing[-1][1], "lea", may_undo_others=True, now=now)
                 made[made.index(standing[-1])] = (*standing[-1][:3], now)
             continue
         if step == "reopen":
@@ -207,13 +195,11 @@ def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_score
                     (again,) = record_all(connection, [(row, again)], None, None, Origin("notice"), consequences=None)
                     made.append((now, again.decision_id, again.verdict, None))
             continue
-        with reading(engine) as connection:
-            state = get_case(connection, case_id).state
+        state = ask(engine, get_case, case_id).state
         if state == "decided" or (state == "escalated" and step is Verdict.ESCALATE):
             continue
         ground = "test_purchase" if step is Verdict.COUNTERFEIT else ""
-        with writing(engine) as connection:
-            decision = decide(connection, claim(connection, "lea", case_id, now=now), step, ground=ground, now=now)
+        decision = judge(engine, case_id, step, by="lea", now=now, ground=ground)
         made.append((now, decision.decision_id, step, None))
     for moment in (None, *(NOON + timedelta(minutes=minute) for minute in range(len(steps) + 2))):
         by = moment or now

@@ -1,14 +1,15 @@
 """Queues by brand, category and script, with the people who work them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import Make, act, ask
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.worklists.review_queues import (
     QueueRule,
@@ -20,11 +21,10 @@ from ipml.review.worklists.review_queues import (
 )
 from ipml.review.worklists.search import Filter, browse
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user, disable_user
 
-Make = Callable[..., ScoredListing]
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 TITLES = ("Leather bag", "Сумка кожаная", "Diver watch", "Belt")
 BRANDS = ("Acme", "Acme", "Nordhale", None)
@@ -57,8 +57,7 @@ def define(engine: Engine, name: str, **rule: Sequence[str]) -> int:
 
 def queued(engine: Engine, queue_id: int) -> list[int]:
     """Return the numbers of the cases in a queue."""
-    with reading(engine) as connection:
-        return [case.case_id for case in browse(connection, Filter(queue_id=queue_id), now=NOON)]
+    return [case.case_id for case in ask(engine, browse, Filter(queue_id=queue_id), now=NOON)]
 
 
 def decide_next(engine: Engine, reviewer: str) -> int | None:
@@ -99,16 +98,14 @@ def test_a_case_is_in_the_first_queue_that_fits(staffed: Engine, make_scored: Ma
     assert [queued(staffed, one) for one in (russian, acme, watches)] == [[2], [1], [3]]
     add_cases(staffed, make_scored, range(4, 8))
     assert [queued(staffed, one) for one in (russian, acme, watches)] == [[2, 6], [1, 5], [3, 7]]
-    with reading(staffed) as connection:
-        assert count_queued(connection, NOON) == {russian: 2, acme: 2, watches: 2}
+    assert ask(staffed, count_queued, NOON) == {russian: 2, acme: 2, watches: 2}
 
 
 def test_cases_move_when_a_queue_or_a_listing_changes(staffed: Engine, make_scored: Make):
     """A queue that is removed leaves its cases to the next; each change is in the audit trail."""
     russian = define(staffed, "Russian", scripts=["cyrillic"])
     acme = define(staffed, "Acme", brands=["Acme"])
-    with writing(staffed) as connection:
-        define_queue(connection, QueueRule("Acme", brands=("Nordhale",)), queue_id=acme, by="lea", now=NOON)
+    act(staffed, define_queue, QueueRule("Acme", brands=("Nordhale",)), queue_id=acme, by="lea", now=NOON)
     assert queued(staffed, acme) == [3]
     again = make_scored("L3", 0.5, title="Belt", brand="Nordhale", category="Belts", seller_id="s3")
     queue.enqueue(staffed, [again], now=NOON)
@@ -139,8 +136,7 @@ def test_a_queue_whose_people_left_is_everybodys(staffed: Engine):
     define(staffed, "Acme", brands=["Acme"], people=["ana"])
     define(staffed, "Watches", categories=["Watches"])
     assert decide_next(staffed, "bo") == 3
-    with writing(staffed) as connection:
-        disable_user(connection, "ana")
+    act(staffed, disable_user, "ana")
     assert decide_next(staffed, "bo") == 1
 
 

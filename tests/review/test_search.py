@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from support.reviewing import Make, ask, judge
 
-from ipml.records import Case, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.records import Case
+from ipml.review.queue import enqueue
 from ipml.review.worklists import search
 from ipml.review.worklists.search import Filter, browse
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 
-Make = Callable[..., ScoredListing]
 TITLES = (
     "Vellmar TOTE bag",
     "V\u0435llmar wallet",
@@ -33,8 +33,7 @@ def found(engine: Engine, make_scored: Make) -> Callable[[str], list[str]]:
     )
 
     def find(words: str) -> list[str]:
-        with reading(engine) as connection:
-            return [titles(case) for case in browse(connection, Filter(search=words))]
+        return [titles(case) for case in ask(engine, browse, Filter(search=words))]
 
     return find
 
@@ -68,11 +67,9 @@ def test_words_are_found_in_any_writing(found: Callable[[str], list[str]], words
 
 def test_a_search_keeps_to_the_other_filters(engine: Engine, found: Callable[[str], list[str]]):
     """Words narrow what the filters leave."""
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
+    judge(engine, 1)
     assert found("vellmar") == []
-    with reading(engine) as connection:
-        assert [titles(case) for case in browse(connection, Filter("decided", search="vellmar"))] == [TITLES[0]]
+    assert [titles(case) for case in ask(engine, browse, Filter("decided", search="vellmar"))] == [TITLES[0]]
 
 
 def test_a_rescored_case_is_found_by_its_new_title(engine: Engine, make_scored: Make):

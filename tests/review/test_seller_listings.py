@@ -1,20 +1,19 @@
 """What a seller offers: cases, and listings that never became one."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, event, insert, update
+from support.reviewing import Make, ask, judge
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import encode
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import enqueue
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import listings
 
-Make = Callable[..., ScoredListing]
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
@@ -44,15 +43,13 @@ def filled(engine: Engine, make_scored: Make) -> Engine:
     some = [make_scored(f"L{number}", 0.9 - number / 10, seller_id="s1") for number in range(5)]
     enqueue(engine, some[:3])
     submit(engine, *some[1:], make_scored("other", 0.99, seller_id="s2"))
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", 1), Verdict.COUNTERFEIT, ground="test_purchase")
+    judge(engine, 1, Verdict.COUNTERFEIT)
     return engine
 
 
 def test_each_listing_is_there_once_with_its_state(filled: Engine) -> None:
     """Cases with verdict or state, then what never became one; nothing of another seller."""
-    with reading(filled) as connection:
-        page = list_seller_listings(connection, "s1")
+    page = ask(filled, list_seller_listings, "s1")
     found = [(one.listing.listing_id, one.case_id, one.state, one.verdict) for one in page.listings]
     decided = ("L0", 1, "decided", Verdict.COUNTERFEIT)
     assert found == [
@@ -82,8 +79,7 @@ def test_of_a_listing_that_changed_the_newest_version_is_shown(engine: Engine, m
     before = make_scored("L1", title="Bag", seller_id="s1", observed_at=NOON)
     enqueue(engine, [before])
     enqueue(engine, [make_scored("L1", title="Bag AAA", seller_id="s1", observed_at=NOON + timedelta(days=1))])
-    with reading(engine) as connection:
-        assert [one.listing.title for one in list_seller_listings(connection, "s1").listings] == ["Bag AAA"]
+    assert [one.listing.title for one in ask(engine, list_seller_listings, "s1").listings] == ["Bag AAA"]
 
 
 def test_what_is_withdrawn_says_since_when(filled: Engine) -> None:
@@ -92,15 +88,13 @@ def test_what_is_withdrawn_says_since_when(filled: Engine) -> None:
         for listing_id, days in (("L1", 1), ("L3", 1), ("L4", -1)):
             gone = update(listings).where(listings.c.listing_id == listing_id)
             connection.execute(gone.values(withdrawn_at=NOON + timedelta(days=days)))
-    with reading(filled) as connection:
-        page = list_seller_listings(connection, "s1")
+    page = ask(filled, list_seller_listings, "s1")
     assert [one.listing.listing_id for one in page.listings if one.withdrawn_at] == ["L1", "L3"]
 
 
 def test_what_is_kept_from_a_reviewer_looks_open(filled: Engine) -> None:
     """A verdict that they are to give again is not told."""
-    with reading(filled) as connection:
-        (shown,) = list_seller_listings(connection, "s1", limit=1, hidden={1}).listings
+    (shown,) = ask(filled, list_seller_listings, "s1", limit=1, hidden={1}).listings
     assert (shown.state, shown.verdict) == ("open", None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, select
 from support.places import tell_place
+from support.reviewing import Make, act, ask
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.errors import Conflict, Forbidden, NotFound, UnstorableValue
-from ipml.records import ScoredListing
 from ipml.review.arrivals.intake import enqueue, enqueue_batch
 from ipml.review.claims import claim, find_best
 from ipml.review.ranking.list_marks import find_case_marks
@@ -41,7 +40,6 @@ from ipml.storage.tables import cases, seller_list_entries, user_sellers
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SELLERS = ["sA", "sB", "sC", "sD"]
 DENIED, WATCHED, AUTHORISED = ListKind
-Scored = Callable[..., ScoredListing]
 
 
 def listed(kind: ListKind, seller: str, brand: str | None = None, until: datetime | None = None) -> ListedSeller:
@@ -51,14 +49,12 @@ def listed(kind: ListKind, seller: str, brand: str | None = None, until: datetim
 
 def put(engine: Engine, kind: ListKind, seller: str, brand: str | None = None, until: datetime | None = None) -> int:
     """Put a seller on a list."""
-    with writing(engine) as connection:
-        return add_entry(connection, listed(kind, seller, brand, until), by="lea", now=NOW)[0].entry_id
+    return act(engine, add_entry, listed(kind, seller, brand, until), by="lea", now=NOW)[0].entry_id
 
 
 def take_off(engine: Engine, entry_id: int, now: datetime = NOW) -> ListEntry:
     """Take an entry off its list."""
-    with writing(engine) as connection:
-        return remove_entry(connection, entry_id, why="a mistake", by="lea", now=now)
+    return act(engine, remove_entry, entry_id, why="a mistake", by="lea", now=now)
 
 
 def order(engine: Engine, now: datetime = NOW, limit: int = 50) -> list[str]:
@@ -92,7 +88,7 @@ def is_vouched_for(connection: Connection) -> bool:
 
 
 @pytest.fixture
-def filled(engine: Engine, make_scored: Scored) -> Engine:
+def filled(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of four cases, A to D by their scores, each of its own seller; A and C are of Acme."""
     brands = {"A": "Acme", "B": "Umbra", "C": "Acme", "D": None}
     made = [
@@ -185,11 +181,9 @@ def test_denied_goes_before_authorised(filled: Engine) -> None:
 def test_the_same_once_more_changes_nothing(filled: Engine) -> None:
     """Adding an entry again gives the same entry, and the trail says nothing new; another reason replaces it."""
     first = put(filled, WATCHED, "sA", "Acme")
-    with reading(filled) as connection:
-        before = audit.anchor(connection)
+    before = ask(filled, audit.anchor)
     assert put(filled, WATCHED, "sA", "Acme") == first
-    with reading(filled) as connection:
-        assert audit.anchor(connection) == before
+    assert ask(filled, audit.anchor) == before
     with writing(filled) as connection:
         other = ListedSeller(WATCHED, "sA", "another reason", "a letter", "Acme")
         entry, is_new = add_entry(connection, other, by="tom", now=NOW)
@@ -215,8 +209,7 @@ def test_removed_twice_is_removed_once(filled: Engine) -> None:
     number = put(filled, DENIED, "sA")
     first = take_off(filled, number)
     assert take_off(filled, number, NOW + timedelta(days=1)) == first
-    with reading(filled) as connection:
-        assert len(audit.list_rows(connection, f"list_entry:{number}")) == 2
+    assert len(ask(filled, audit.list_rows, f"list_entry:{number}")) == 2
 
 
 @pytest.mark.parametrize(
@@ -245,7 +238,7 @@ def test_what_is_not_there_is_not_found(engine: Engine) -> None:
             take_off(engine, number)
 
 
-def test_other_names_of_a_brand_are_the_brand(filled: Engine, make_scored: Scored) -> None:
+def test_other_names_of_a_brand_are_the_brand(filled: Engine, make_scored: Make) -> None:
     """An entry of a brand holds for its aliases, which are not listed apart and end with it."""
     enqueue(filled, [make_scored("E", 0.95, seller_id="sE", brand="ACME Inc")], now=NOW)
     with writing(filled) as connection:
@@ -298,7 +291,7 @@ def test_a_case_says_why_it_comes_earlier_or_later(filled: Engine) -> None:
     assert told[2][0] == "2nd of 4 by score"
 
 
-def test_a_listed_seller_goes_into_the_queue_whatever_the_score(engine: Engine, make_scored: Scored) -> None:
+def test_a_listed_seller_goes_into_the_queue_whatever_the_score(engine: Engine, make_scored: Make) -> None:
     """Of a scored file listings of denied and watched sellers become cases, too; those of authorised sellers do not."""
     scored = [make_scored(f"L{n}", n / 20, seller_id=f"s{n}") for n in range(20)]
     put(engine, DENIED, "s1")
@@ -311,8 +304,7 @@ def test_a_listed_seller_goes_into_the_queue_whatever_the_score(engine: Engine, 
 def test_a_claim_takes_the_watched_case(filled: Engine) -> None:
     """The next case of a reviewer is that of a watched seller."""
     put(filled, WATCHED, "sC")
-    with writing(filled) as connection:
-        found = claim(connection, "eva", now=NOW)
+    found = act(filled, claim, "eva", now=NOW)
     assert found is not None
     assert found.case_id == 3
 
@@ -349,8 +341,7 @@ def encrypted_texts(connection: Connection) -> list[str]:
 def test_no_row_names_the_seller_or_the_reason(engine: Engine) -> None:
     """Neither the seller's id nor reason and source stand in the table in the clear."""
     put(engine, WATCHED, "secret-seller")
-    with reading(engine) as connection:
-        (text,) = encrypted_texts(connection)
+    (text,) = ask(engine, encrypted_texts)
     assert "secret" not in text
     assert "a reason" not in text
 
@@ -378,8 +369,7 @@ def test_an_entry_is_removed_for_a_reason(filled: Engine) -> None:
     assert "mistake" not in stored
     with writing(filled) as connection:
         connection.execute(seller_list_entries.update().values(why_removed="another"))
-    with reading(filled) as connection:
-        assert not is_vouched_for(connection)
+    assert not ask(filled, is_vouched_for)
 
 
 def test_a_list_is_searched_by_seller_and_brand(filled: Engine) -> None:

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select
+from support.reviewing import act, ask
 from support.scoring import as_model
 
 from ipml.records import Listing, PriceRange, ScoredListing
 from ipml.review.arrivals.marketplace import KnownListing, Submission, take_in
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.search import Filter, browse
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.tables import cases
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,8 +30,7 @@ def score(submitted: Sequence[Listing], explain: bool) -> list[ScoredListing]:
 
 def put(engine: Engine, kind: ListKind, seller: str, brand: str | None = None, until: datetime | None = None) -> None:
     """Put a seller on a list."""
-    with writing(engine) as connection:
-        add_entry(connection, ListedSeller(kind, seller, "a reason", "a letter", brand, (), until), by="lea", now=NOON)
+    act(engine, add_entry, ListedSeller(kind, seller, "a reason", "a letter", brand, (), until), by="lea", now=NOON)
 
 
 def submit(engine: Engine, seller: str, title: str = "Cup", brand: str | None = None, **at: datetime) -> KnownListing:
@@ -82,6 +82,5 @@ def test_what_authorised_sellers_offer_comes_last(engine: Engine):
     put(engine, ListKind.AUTHORISED, "ann", "Acme")
     for seller in ("ann", "ben"):
         assert submit(engine, seller, "Bag, copy", "Acme").state == "open"
-    with reading(engine) as connection:
-        order = [one.scored.listing.seller_id for one in browse(connection, Filter(), limit=9, now=NOON)]
+    order = [one.scored.listing.seller_id for one in ask(engine, browse, Filter(), limit=9, now=NOON)]
     assert order == ["ben", "ann"]

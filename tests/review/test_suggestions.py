@@ -1,16 +1,12 @@
 """Brands and sellers as somebody types them."""
 
-from collections.abc import Callable
-
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import Make, ask
 
-from ipml.records import ScoredListing
 from ipml.review.queue import enqueue
 from ipml.review.worklists.suggestions import MOST_SUGGESTIONS, suggest
 from ipml.storage.database import reading
-
-Make = Callable[..., ScoredListing]
 
 
 @pytest.fixture
@@ -37,8 +33,7 @@ def full(engine: Engine, make_scored: Make) -> Engine:
 )
 def test_names_that_begin_so_are_suggested(typed: str, found: set[str], full: Engine):
     """In any case, and nothing else; what no case can have finds nothing."""
-    with reading(full) as connection:
-        assert set(suggest(connection, "brand", typed)) == found
+    assert set(ask(full, suggest, "brand", typed)) == found
 
 
 def test_suggestions_are_few_and_of_the_state_that_is_shown(full: Engine):

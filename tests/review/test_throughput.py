@@ -1,18 +1,17 @@
 """How fast the queue is worked."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import Make, act, ask
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.queue_metrics import ReviewPace, count_days, measure_paces, time_reviews
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
-Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
 
@@ -33,24 +32,21 @@ def test_every_day_is_there_and_counts_by_utc(queue: Engine):
     """Midnight in UTC begins a day; days without any are zeros; what is older than the first day is left out."""
     _judge(queue, "ana", datetime(2024, 5, 7, 23, 59, 59, 999_999, UTC))
     _judge(queue, "ana", datetime(2024, 5, 8, tzinfo=UTC))
-    with reading(queue) as connection:
-        days = count_days(connection, 4, now=NOON + timedelta(days=3))
+    days = ask(queue, count_days, 4, now=NOON + timedelta(days=3))
     assert [(day.day, day.arrived, day.decided) for day in days] == [
         (date(2024, 5, 6), 10, 0),
         (date(2024, 5, 7), 0, 1),
         (date(2024, 5, 8), 0, 1),
         (date(2024, 5, 9), 0, 0),
     ]
-    with reading(queue) as connection:
-        assert [day.arrived for day in count_days(connection, 3, now=NOON + timedelta(days=3))] == [0, 0, 0]
+    assert [day.arrived for day in ask(queue, count_days, 3, now=NOON + timedelta(days=3))] == [0, 0, 0]
 
 
 def test_arrivals_count_whatever_became_of_them(queue: Engine):
     """Decided and escalated cases have arrived, too."""
     _judge(queue, "ana", NOON + timedelta(minutes=5))
     _judge(queue, "ana", NOON + timedelta(minutes=6), Verdict.ESCALATE)
-    with reading(queue) as connection:
-        assert count_days(connection, 1, now=NOON)[0].arrived == 10
+    assert ask(queue, count_days, 1, now=NOON)[0].arrived == 10
 
 
 def test_an_hour_counts_once_however_many_verdicts_fell_into_it(queue: Engine):
@@ -59,34 +55,29 @@ def test_an_hour_counts_once_however_many_verdicts_fell_into_it(queue: Engine):
         _judge(queue, "ben", NOON + timedelta(minutes=minutes))
     _judge(queue, "ana", NOON)
     _judge(queue, "cleo", NOON - timedelta(days=8))
-    with reading(queue) as connection:
-        paces = measure_paces(connection, now=NOON + timedelta(hours=3))
+    paces = ask(queue, measure_paces, now=NOON + timedelta(hours=3))
     assert paces == (ReviewPace("ben", 4, 2), ReviewPace("ana", 1, 1))
     assert paces[0].per_hour == 2.0
 
 
 def test_the_time_of_a_verdict_is_from_its_own_claim(queue: Engine):
     """The last claim before the verdict counts, not an earlier one; the median is of each verdict by itself."""
-    with writing(queue) as connection:
-        claim(connection, "ana", 10, now=NOON)
+    act(queue, claim, "ana", 10, now=NOON)
     _judge(queue, "ana", NOON + timedelta(minutes=40), minutes=4)
     for minutes in (1, 2, 9):
         _judge(queue, "ben", NOON + timedelta(hours=2, minutes=minutes), Verdict.CANNOT_TELL, minutes=minutes)
-    with reading(queue) as connection:
-        times = {one.verdict: (one.half, one.p99, one.n) for one in time_reviews(connection)}
+    times = {one.verdict: (one.half, one.p99, one.n) for one in ask(queue, time_reviews)}
     assert times == {Verdict.GENUINE: (240.0, 240.0, 1), Verdict.CANNOT_TELL: (120.0, 540.0, 3)}
 
 
 def test_who_was_away_says_nothing_of_work(queue: Engine):
     """A case left open for more than an hour is not counted."""
     _judge(queue, "ana", NOON + timedelta(hours=3), minutes=61)
-    with reading(queue) as connection:
-        assert time_reviews(connection) == ()
+    assert ask(queue, time_reviews) == ()
 
 
 def test_only_the_latest_verdicts_are_timed(queue: Engine):
     """What is looked at is bounded."""
     _judge(queue, "ana", NOON + timedelta(minutes=30), minutes=20)
     _judge(queue, "ana", NOON + timedelta(minutes=40), minutes=2)
-    with reading(queue) as connection:
-        assert [(one.half, one.n) for one in time_reviews(connection, most=1)] == [(120.0, 1)]
+    assert [(one.half, one.n) for one in ask(queue, time_reviews, most=1)] == [(120.0, 1)]

@@ -1,27 +1,19 @@
 """Titles that a machine translates: what is sent, what is kept, and what a service may do wrong."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 from support.receiver import wait_until
+from support.reviewing import Make, act, ask
 from support.translation_service import TranslationService, serve_translations
 
 from ipml.errors import Failed, UnusableSetting
-from ipml.records import ScoredListing
 from ipml.review.queue import enqueue
-from ipml.review.translations import (
-    Translation,
-    Translator,
-    find_translation,
-    make_translator,
-    store_translation,
-)
+from ipml.review.translations import Translation, Translator, find_translation, make_translator, store_translation
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
-
-Make = Callable[..., ScoredListing]
 
 
 @pytest.fixture
@@ -136,7 +128,5 @@ def test_what_was_translated_is_known_of_every_case_with_that_title(engine: Engi
 def test_a_title_that_is_there_no_more_is_not_kept(engine: Engine, make_scored: Make) -> None:
     """As when its seller was erased while the service thought."""
     enqueue(engine, [make_scored("L1", title="(erased)")])
-    with writing(engine) as connection:
-        store_translation(connection, 1, "Sac en cuir", "en", Translation("Leather bag", "fr"))
-    with reading(engine) as connection:
-        assert find_translation(connection, "Sac en cuir", "en") is None
+    act(engine, store_translation, 1, "Sac en cuir", "en", Translation("Leather bag", "fr"))
+    assert ask(engine, find_translation, "Sac en cuir", "en") is None

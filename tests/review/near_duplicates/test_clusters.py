@@ -1,13 +1,13 @@
 """Near-duplicates of a seller wait for one of them."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.reviewing import NOON, Make, act, ask, judge
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import (
@@ -26,14 +26,7 @@ from ipml.review.queue import (
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import bands
 
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
-OFFER: dict[str, Any] = {
-    "title": "Leather wallet, brown, AAA",
-    "price": 50.0,
-    "currency": "EUR",
-    "brand": "Acme",
-}
+OFFER: dict[str, Any] = {"title": "Leather wallet, brown, AAA", "price": 50.0, "currency": "EUR", "brand": "Acme"}
 
 
 @pytest.fixture
@@ -48,8 +41,7 @@ def make_copy(make_scored: Make) -> Make:
 
 def _exemplars(engine: Engine) -> dict[str, str | None]:
     """Return the listing that each listing waits for."""
-    with reading(engine) as connection:
-        listings = {case.case_id: case for case in list_cases(connection, state=None, limit=1000)}
+    listings = {case.case_id: case for case in ask(engine, list_cases, state=None, limit=1000)}
     name = {number: case.scored.listing.listing_id for number, case in listings.items()}
     return {name[number]: name.get(case.exemplar) for number, case in sorted(listings.items())}
 
@@ -57,8 +49,7 @@ def _exemplars(engine: Engine) -> dict[str, str | None]:
 def test_a_copy_waits_for_the_case_that_is_reviewed_for_both(engine: Engine, make_copy: Make):
     """One is shown and says how many wait; the other is no case to take, but is found where all are."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8, title="Leather Wallet brown - AAA!", price=52.0)])
-    with reading(engine) as connection:
-        (shown,) = list_cases(connection)
+    (shown,) = ask(engine, list_cases)
     assert (shown.scored.listing.listing_id, shown.n_alike) == ("L1", 1)
     with writing(engine) as connection:
         assert claim(connection, "ana").case_id == 1
@@ -115,8 +106,7 @@ def test_clusters_do_not_depend_on_the_order_of_a_file(engine: Engine, make_copy
             for scored in order
         ]
         enqueue(engine, [replace(scored, listing=_renamed(scored.listing, number)) for scored in edited])
-        with reading(engine) as connection:
-            cases = {case.case_id: case for case in seller_cases(connection, f"s{number}")}
+        cases = {case.case_id: case for case in ask(engine, seller_cases, f"s{number}")}
         names = {number: case.scored.listing.listing_id[0] for number, case in cases.items()}
         found.add(frozenset((names[case.case_id], names.get(case.exemplar)) for case in cases.values()))
     assert found == {frozenset({("a", None), ("b", "a"), ("c", "a"), ("d", None)})}
@@ -146,8 +136,7 @@ def test_those_who_wait_for_a_decided_case_wait_for_one_of_them(
             preview = preview_bulk(connection, [1], "ana", verdict)
             decide_bulk(connection, [1], "ana", verdict, token=preview.digest)
     else:
-        with writing(engine) as connection:
-            decide(connection, claim(connection, "ana"), verdict)
+        judge(engine, None, verdict)
     enqueue(engine, [make_copy("L4", 0.8)])
     assert _exemplars(engine) == {"L0": None, "L1": None, "L2": "L1", "L3": "L1", "L4": "L1"}
 
@@ -155,8 +144,7 @@ def test_those_who_wait_for_a_decided_case_wait_for_one_of_them(
 def test_those_who_wait_for_an_escalated_case_wait_on(engine: Engine, make_copy: Make):
     """A lead decides for all; a copy that comes meanwhile waits, too."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8)])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.ESCALATE)
+    judge(engine, None, Verdict.ESCALATE)
     enqueue(engine, [make_copy("L3", 0.7)])
     assert _exemplars(engine) == {"L1": None, "L2": "L1", "L3": "L1"}
     with writing(engine) as connection:
@@ -168,8 +156,7 @@ def test_those_who_wait_for_an_escalated_case_wait_on(engine: Engine, make_copy:
 def test_a_copy_of_a_decided_case_is_reviewed_again(engine: Engine, make_copy: Make):
     """What came after the decision was not seen by whoever made it."""
     enqueue(engine, [make_copy("L1")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.GENUINE)
+    judge(engine)
     enqueue(engine, [make_copy("L2"), make_copy("L3", 0.8)])
     assert _exemplars(engine) == {"L1": None, "L2": None, "L3": "L2"}
 
@@ -198,8 +185,7 @@ def test_a_case_that_waits_can_be_taken_by_number_and_its_decision_undone(engine
         decide(connection, claim(connection, "ben", 1), Verdict.GENUINE)
         undo(connection, own.decision_id, "ana")
     assert _exemplars(engine) == {"L1": None, "L2": None}
-    with reading(engine) as connection:
-        assert get_case(connection, 2).state == "open"
+    assert ask(engine, get_case, 2).state == "open"
 
 
 def test_a_flood_of_half_alike_listings_fills_no_band(engine: Engine, make_copy: Make):
@@ -210,19 +196,16 @@ def test_a_flood_of_half_alike_listings_fills_no_band(engine: Engine, make_copy:
     with reading(engine) as connection:
         fullest = connection.scalar(select(func.max(per_band.c.n)))
     assert fullest == 30
-    with reading(engine) as connection:
-        assert len(list_cases(connection, limit=100)) == 60
+    assert len(ask(engine, list_cases, limit=100)) == 60
 
 
 def test_a_case_that_others_wait_for_comes_earlier(engine: Engine, make_copy: Make):
     """Three listings of 0.4 outweigh one of 0.9, in one file or one by one, scored anew, and after a decision."""
     single = make_copy("L9", 0.9, seller_id="s9")
     enqueue(engine, [single, *(make_copy(f"L{number}", 0.4) for number in range(2)), make_copy("L2", 0.3)])
-    with reading(engine) as connection:
-        assert [case.n_alike for case in list_cases(connection)] == [2, 0]
+    assert [case.n_alike for case in ask(engine, list_cases)] == [2, 0]
     enqueue(engine, [make_copy("L3", 0.2), make_copy("L0", 0.39), make_copy("L1", 0.39)])
-    with reading(engine) as connection:
-        first, last = list_cases(connection)
+    first, last = ask(engine, list_cases)
     assert (first.n_alike, last.scored) == (3, single)
     with writing(engine) as connection:
         decide(connection, claim(connection, "ana"), Verdict.GENUINE)
@@ -238,8 +221,7 @@ def test_no_open_case_waits_for_a_decided_one(engine: Engine, make_copy: Make):
             decision = decide(connection, taken, Verdict.GENUINE, now=NOON + timedelta(hours=turn))
         _check(engine)
         if turn % 2:
-            with writing(engine) as connection:
-                undo(connection, decision.decision_id, "cleo", may_undo_others=True)
+            act(engine, undo, decision.decision_id, "cleo", may_undo_others=True)
             _check(engine)
 
 

@@ -1,35 +1,29 @@
 """A listing that was removed and comes again is recognised."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, ask, judge
 
-from ipml.records import PriceRange, ScoredListing, Verdict
+from ipml.records import PriceRange, Verdict
 from ipml.review.near_duplicates.matches import explain_relisting
-from ipml.review.queue import claim, decide, enqueue, get_case, undo
+from ipml.review.queue import enqueue, get_case, undo
 from ipml.storage.database import reading, writing
-
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def removed(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue whose one case was decided counterfeit."""
     enqueue(engine, [make_scored("L1", title="Leather wallet, brown, AAA", price=50.0, brand="Acme")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", now=NOON), Verdict.COUNTERFEIT, ground="test_purchase", now=NOON)
+    judge(engine, None, Verdict.COUNTERFEIT, now=NOON)
     return engine
 
 
 def _relist(engine: Engine, make_scored: Make, **edits: Any) -> int | None:
     enqueue(engine, [make_scored("L2", **({"title": "LEATHER wallet: brown AAA!", "brand": "ACME"} | edits))])
-    with reading(engine) as connection:
-        return get_case(connection, 2).relisting_of
+    return ask(engine, get_case, 2).relisting_of
 
 
 @pytest.mark.parametrize("seller", ["s1", "s2"])
@@ -54,8 +48,7 @@ OTHER_GOODS = ["Steel watch, new", "Leather belt, black, AAA", "Wallet", "Brown 
 def test_other_goods_are_no_relisting(removed: Engine, make_scored: Make, title: str, brand: str | None):
     """Be they of the same brand."""
     assert _relist(removed, make_scored, title=title, brand=brand) is None
-    with reading(removed) as connection:
-        assert explain_relisting(connection, 2) is None
+    assert ask(removed, explain_relisting, 2) is None
 
 
 @pytest.mark.parametrize("brand", ["Other", None, "  ", "ACME"])
@@ -71,8 +64,7 @@ def test_whatever_the_brand_field_says_the_same_title_is_a_relisting(
 def test_the_same_picture_is_a_relisting(engine: Engine, make_scored: Make, brand: str | None):
     """Whatever title and brand say."""
     enqueue(engine, [make_scored("L1", image_hash="f00d", brand="Acme")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
+    judge(engine, None, Verdict.COUNTERFEIT)
     assert _relist(engine, make_scored, brand=brand, title="For gentlemen", image_hash="f00d") == 1
 
 
@@ -83,8 +75,7 @@ def test_the_same_picture_is_a_relisting(engine: Engine, make_scored: Make, bran
 def test_a_disguised_title_is_compared_as_the_model_read_it(removed: Engine, make_scored: Make, title: str):
     """Look-alike and spaced letters hide nothing."""
     enqueue(removed, [replace(make_scored("L2", title=title), read_as="leather wallet brown aaa")])
-    with reading(removed) as connection:
-        assert get_case(connection, 2).relisting_of == 1
+    assert ask(removed, get_case, 2).relisting_of == 1
 
 
 def test_a_brand_that_only_the_title_names_is_a_brand(engine: Engine, make_scored: Make):
@@ -92,12 +83,10 @@ def test_a_brand_that_only_the_title_names_is_a_brand(engine: Engine, make_score
     usual = PriceRange("Acme", "EUR", 10.0, 50.0, 90.0)
     first = make_scored("L1", title="Acme leather wallet, brown, AAA", price=50.0, brand="Acme")
     enqueue(engine, [first])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
+    judge(engine, None, Verdict.COUNTERFEIT)
     again = make_scored("L2", title="Acme leather wallet, brown, boxed, new", seller_id="s2")
     enqueue(engine, [replace(again, price_range=usual)])
-    with reading(engine) as connection:
-        assert get_case(connection, 2).relisting_of == 1
+    assert ask(engine, get_case, 2).relisting_of == 1
 
 
 def test_a_relisting_that_waits_for_a_sibling_is_named_where_people_see_it(removed: Engine, make_scored: Make):
@@ -114,8 +103,7 @@ def test_a_relisting_that_waits_for_a_sibling_is_named_where_people_see_it(remov
 def test_titles_without_letters_are_no_relisting(engine: Engine, make_scored: Make):
     """Nothing of two signs is common."""
     enqueue(engine, [make_scored("L1", title="\u231a")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
+    judge(engine, None, Verdict.COUNTERFEIT)
     assert _relist(engine, make_scored, brand=None, title="\U0001f45c") is None
 
 
@@ -123,8 +111,7 @@ def test_titles_without_letters_are_no_relisting(engine: Engine, make_scored: Ma
 def test_what_was_not_found_counterfeit_is_not_removed(engine: Engine, make_scored: Make, verdict: Verdict):
     """A copy of a genuine listing is nothing to speak of."""
     enqueue(engine, [make_scored("L1", title="Leather wallet, brown, AAA", brand="Acme")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), verdict)
+    judge(engine, None, verdict)
     assert _relist(engine, make_scored) is None
 
 
@@ -135,8 +122,7 @@ def test_a_removal_that_was_undone_counts_no_more(removed: Engine, make_scored: 
         undo(connection, 1, "ana", now=NOON)
         assert explain_relisting(connection, 2) is None
     enqueue(removed, [make_scored("L3", title="Leather wallet, brown, AAA", brand="Acme")])
-    with reading(removed) as connection:
-        assert get_case(connection, 3).relisting_of is None
+    assert ask(removed, get_case, 3).relisting_of is None
 
 
 def test_of_several_removed_ones_the_most_alike_is_named(removed: Engine, make_scored: Make):
@@ -144,8 +130,7 @@ def test_of_several_removed_ones_the_most_alike_is_named(removed: Engine, make_s
     titles = ("Leather wallet, brown, AAA, boxed", "Leather wallet, brown, AAA", "Silk scarf")
     enqueue(removed, [make_scored(title, title=title, brand="Acme", seller_id="s2") for title in titles])
     for case_id in (2, 3, 4):
-        with writing(removed) as connection:
-            decide(connection, claim(connection, "ana", case_id), Verdict.COUNTERFEIT, ground="test_purchase")
+        judge(removed, case_id, Verdict.COUNTERFEIT)
     copies = (("L8", titles[0], 2), ("L9", titles[1], 1))
     enqueue(removed, [make_scored(name, title=title, brand="Acme", seller_id="s3") for name, title, _ in copies])
     with reading(removed) as connection:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
+from support.reviewing import Make, ask
 from support.shown_goods import NOON, show_goods
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.cases import StoredCase, find_case
 from ipml.review.near_duplicates.same_pictures import mark_same_pictures
 from ipml.review.queue import claim, decide
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import cases
 
 LATER = NOON + timedelta(hours=1)
@@ -20,7 +21,7 @@ TITLES = {"L1": "Leather wallet", "L2": "Steel watch", "L3": "Silk scarf", "L4":
 
 
 @pytest.fixture
-def show(engine: Engine, make_scored: Callable[..., ScoredListing], tmp_path: Path) -> Callable[..., int]:
+def show(engine: Engine, make_scored: Make, tmp_path: Path) -> Callable[..., int]:
     """Return what makes a case of a title of its own whose listing shows some goods."""
 
     def show_some(listing_id: str, *seeds: int, score: float = 0.5, now=NOON, **said: object) -> int:
@@ -33,8 +34,7 @@ def show(engine: Engine, make_scored: Callable[..., ScoredListing], tmp_path: Pa
 
 def read(engine: Engine, case_id: int) -> StoredCase:
     """Return a case as it is stored."""
-    with reading(engine) as connection:
-        return find_case(connection, case_id)
+    return ask(engine, find_case, case_id)
 
 
 def test_a_seller_s_same_picture_waits_for_the_first(engine: Engine, show):

@@ -1,10 +1,10 @@
 """A decision on one listing spreads to its near-duplicates."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.reviewing import NOON, Make, act, ask
 
 from ipml.errors import Conflict, Overtaken, Refused
 from ipml.records import ScoredListing, Verdict
@@ -30,8 +30,6 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions
 
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 LATE = NOON + timedelta(minutes=11)
 GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
 NONE_DRAWN, ALL_DRAWN = Settings(spread_audit_share=0), Settings(spread_audit_share=1)
@@ -76,14 +74,12 @@ def test_doubt_does_not_spread(queue: Engine, verdict: Verdict):
     """Who cannot tell of one cannot tell of others; nothing is decided."""
     with pytest.raises(Refused, match="verdict that spreads"):
         _spread(queue, verdict)
-    with reading(queue) as connection:
-        assert count_cases(connection)["open"] == 4
+    assert ask(queue, count_cases)["open"] == 4
 
 
 def test_a_preview_shows_what_a_decision_would_spread_to(queue: Engine):
     """The most suspicious first; it changes nothing."""
-    with reading(queue) as connection:
-        preview = preview_spread(connection, 1)
+    preview = ask(queue, preview_spread, 1)
     assert ([case.case_id for case in preview.cases], preview.left_out) == ([2, 3, 4], ())
     with reading(queue) as connection:
         assert count_cases(connection)["open"] == 4
@@ -92,14 +88,11 @@ def test_a_preview_shows_what_a_decision_would_spread_to(queue: Engine):
 
 def test_what_was_not_seen_is_not_decided(queue: Engine, make_scored: Make):
     """A copy that came after the preview waits on, for whoever is shown next."""
-    with writing(queue) as connection:
-        held = claim(connection, "ana", 1, now=NOON)
+    held = act(queue, claim, "ana", 1, now=NOON)
     enqueue(queue, [_copy(make_scored, 7), _copy(make_scored, 8)])
-    with writing(queue) as connection:
-        spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
+    spread = act(queue, decide_and_spread, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
     assert len(spread.decisions) == 3
-    with reading(queue) as connection:
-        assert [(case.case_id, case.n_alike) for case in list_cases(connection)] == [(5, 1)]
+    assert [(case.case_id, case.n_alike) for case in ask(queue, list_cases)] == [(5, 1)]
 
 
 def test_what_waits_for_another_case_is_not_decided(queue: Engine, make_scored: Make):
@@ -109,34 +102,29 @@ def test_what_waits_for_another_case_is_not_decided(queue: Engine, make_scored: 
         held, wanted = claim(connection, "ana", 1), [2, 5, 99, -1, 2**63]
         spread = decide_and_spread(connection, held, Verdict.GENUINE, wanted, settings=NONE_DRAWN)
     assert [decision.case_id for decision in spread.decisions] == [2]
-    with reading(queue) as connection:
-        assert get_case(connection, 5).state == "open"
+    assert ask(queue, get_case, 5).state == "open"
 
 
 def test_what_changed_or_is_held_is_left_out_and_shown(queue: Engine, make_scored: Make):
     """They are named with the cause, before and after, and stand for themselves."""
     for price in (52.4, 55.0, 57.7):  # each step is too small to make it another version
         enqueue(queue, [_copy(make_scored, 1, price=price)])
-    with writing(queue) as connection:
-        claim(connection, "ben", 3, now=NOON)
+    act(queue, claim, "ben", 3, now=NOON)
     causes = ((2, "it has changed since it came in"), (3, "ben has it open"))
     with writing(queue) as connection:
         assert preview_spread(connection, 1, "ana", now=NOON).left_out == causes
         held = claim(connection, "ana", 1, now=NOON)
         spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
     assert ([decision.case_id for decision in spread.decisions], spread.left_out) == ([4], causes)
-    with reading(queue) as connection:
-        assert {case.case_id for case in list_cases(connection)} == {2, 3}
+    assert {case.case_id for case in ask(queue, list_cases)} == {2, 3}
 
 
 def test_without_the_claim_nothing_spreads(queue: Engine):
     """A lease that ran out decides neither the case nor others."""
-    with writing(queue) as connection:
-        held = claim(connection, "ana", 1, now=NOON)
+    held = act(queue, claim, "ana", 1, now=NOON)
     with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         decide_and_spread(connection, held, Verdict.GENUINE, [2], now=NOON + timedelta(hours=1))
-    with reading(queue) as connection:
-        assert count_cases(connection)["decided"] == 0
+    assert ask(queue, count_cases)["decided"] == 0
 
 
 def test_undoing_the_decision_takes_the_spread_back(queue: Engine):

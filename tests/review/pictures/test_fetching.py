@@ -96,8 +96,7 @@ def test_a_host_that_sends_a_byte_now_and_then_is_given_up(host, path):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0.0.0.0", "localhost", "[::1]", "[::ffff:127.0.0.1]"],
+    "name", ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0.0.0.0", "localhost", "[::1]", "[::ffff:127.0.0.1]"]
 )
 def test_nothing_within_is_reached_however_it_is_written(host, name):
     """Without a network that the operator names, loopback is not asked for anything."""

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageEnhance
 from sqlalchemy import Engine, select
 from support.picture_host import PictureHost, draw_goods, make_picture, serve_pictures, write_picture
+from support.reviewing import Make
 
 from ipml.enforcement.privacy.erasure import erase_sellers
-from ipml.records import ScoredListing
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.hashes import (
@@ -137,7 +137,7 @@ def host() -> Iterator[PictureHost]:
 
 
 @pytest.fixture
-def put(engine: Engine, host: PictureHost, make_scored: Callable[..., ScoredListing], tmp_path: Path):
+def put(engine: Engine, host: PictureHost, make_scored: Make, tmp_path: Path):
     """Return what puts a listing with pictures into the queue, and fetches them."""
 
     def put_in(listing_id: str, *paths: str, **fields: object) -> None:

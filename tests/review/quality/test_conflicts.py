@@ -1,22 +1,22 @@
 """Nobody reviews their own listing."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine, insert
+from support.reviewing import Make, act, ask
 
 from ipml.errors import NotFound, OwnListing, Refused
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.quality.second_person import add_own_seller, list_own_sellers, remove_own_seller
 from ipml.review.queue import claim, decide, enqueue, list_decisions
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import users
 
 
 @pytest.fixture
-def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
+def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of a case of s1, the most suspicious, and one of s2; ana is a user."""
     row = {"password_hash": "x", "role": "reviewer", "is_active": True, "created_at": datetime(2024, 5, 1, tzinfo=UTC)}
     with writing(engine) as connection:
@@ -36,12 +36,10 @@ def test_the_next_case_is_never_ones_own(queue: Engine):
 
 def test_ones_own_cannot_be_claimed_by_number(queue: Engine):
     """Nor does anybody else lose it by that."""
-    with writing(queue) as connection:
-        add_own_seller(connection, "ana", "s1")
+    act(queue, add_own_seller, "ana", "s1")
     with pytest.raises(OwnListing, match="ana's own"), writing(queue) as connection:
         claim(connection, "ana", 1)
-    with writing(queue) as connection:
-        assert claim(connection, "ben").case_id == 1
+    assert act(queue, claim, "ben").case_id == 1
 
 
 def test_a_claim_from_before_decides_nothing(queue: Engine):
@@ -51,8 +49,7 @@ def test_a_claim_from_before_decides_nothing(queue: Engine):
         add_own_seller(connection, "ana", "s1")
     with pytest.raises(OwnListing), writing(queue) as connection:
         decide(connection, taken, Verdict.GENUINE)
-    with reading(queue) as connection:
-        assert list_decisions(connection, 1) == []
+    assert ask(queue, list_decisions, 1) == []
 
 
 def test_who_no_longer_sells_may_judge(queue: Engine):
@@ -63,8 +60,7 @@ def test_who_no_longer_sells_may_judge(queue: Engine):
         assert list_own_sellers(connection, "ana") == ["s1"]
         remove_own_seller(connection, "ana", "s1")
         assert claim(connection, "ana").case_id == 1
-    with reading(queue) as connection:
-        assert verify(connection).is_intact
+    assert ask(queue, verify).is_intact
 
 
 def test_mistakes_are_named(queue: Engine):

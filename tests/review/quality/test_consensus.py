@@ -1,14 +1,12 @@
 """What cases most probably are, and how often each reviewer errs."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pytest
+from support.reviewing import NOON
 
 from ipml.records import Verdict
 from ipml.review.quality.assessment import Consensus, Judgement, find_consensus
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 NAMES = ("ana", "ben", "cleo", "dan", "eve", "fay")
 MISSED = (0.03, 0.05, 0.10, 0.10, 0.20, 0.30)
 WRONGED = (0.02, 0.10, 0.05, 0.02, 0.10, 0.05)

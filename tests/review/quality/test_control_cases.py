@@ -1,14 +1,14 @@
 """Items whose truth is known: each reviewer meets each once, unknowingly."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, act, ask
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import claims, decisions
 from ipml.review.quality.blind_reviews import (
     Feedback,
@@ -19,16 +19,15 @@ from ipml.review.quality.blind_reviews import (
 )
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SETTINGS = Settings(audit_share=0, repeat_share=0, control_share=0.25)
 claim = partial(claims.claim, settings=SETTINGS)
 decide = partial(decisions.decide, settings=SETTINGS)
 
 
 @pytest.fixture
-def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
+def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue whose first case was decided by lea; control cases are all the second reviews there are."""
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
     with writing(engine) as connection:
@@ -50,8 +49,7 @@ def _work(engine: Engine, name: str, n_cases: int = 5) -> list[int]:
 
 def test_each_reviewer_meets_an_item_once(queue: Engine):
     """Ana and ben get it among their first cases; whoever decided it or knows it never does."""
-    with writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase of 3 May", "max", now=NOON)
+    act(queue, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase of 3 May", "max", now=NOON)
     assert _work(queue, "ana") == [1]
     assert _work(queue, "ben") == [1]
     assert _work(queue, "lea", 1) == _work(queue, "max", 1) == []
@@ -63,12 +61,10 @@ def test_the_reviewer_is_told_afterwards(queue: Engine):
         add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
         assert control_feedback(connection, "ana", 1) is None
     _work(queue, "ana")
-    with reading(queue) as connection:
-        told = control_feedback(connection, "ana", 1)
+    told = ask(queue, control_feedback, "ana", 1)
     assert told == Feedback(1, Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, "test purchase")
     assert told.is_right
-    with reading(queue) as connection:
-        assert control_feedback(connection, "lea", 1) is None
+    assert ask(queue, control_feedback, "lea", 1) is None
 
 
 def test_an_item_taken_off_the_list_is_given_to_nobody(queue: Engine):
@@ -91,8 +87,7 @@ def test_an_open_case_is_no_control_case(queue: Engine):
 
 def test_mistakes_are_named(queue: Engine):
     """A case twice, one that is none, a truth that is none, and a source that nobody could read."""
-    with writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max")
+    act(queue, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max")
     with pytest.raises(Conflict, match="known to be counterfeit"), writing(queue) as connection:
         add_control_case(connection, 1, Verdict.GENUINE, "invoice", "max")
     with pytest.raises(NotFound, match="No known truth"), writing(queue) as connection:

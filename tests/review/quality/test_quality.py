@@ -1,22 +1,22 @@
 """How good the reviewing is, by reviewer and brand."""
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import Engine, insert
+from support.reviewing import NOON, Make, act, ask
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import claims, decisions
 from ipml.review.quality.assessment import ReviewerQuality, assess_reviewers, list_disputes
 from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import second_verdicts
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 FAKE, REAL, UNSURE = Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL
 N_CASES = 24
 SETTINGS = Settings(audit_share=0, repeat_share=0, control_share=0)
@@ -25,7 +25,7 @@ decide = partial(decisions.decide, settings=SETTINGS)
 
 
 @pytest.fixture
-def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
+def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of 24 cases of two brands, of which ana called every other counterfeit."""
     brands = ("Acme", "Nordhale")
     enqueue(engine, [make_scored(f"L{number}", brand=brands[number % 2 == 0]) for number in range(1, N_CASES + 1)])
@@ -54,8 +54,7 @@ def _say(engine: Engine, name: str, kind: str, verdicts: Mapping[int, Verdict]) 
 
 
 def _by_name(engine: Engine) -> dict[str, ReviewerQuality]:
-    with reading(engine) as connection:
-        return {one.name: one for one in assess_reviewers(connection).reviewers}
+    return {one.name: one for one in ask(engine, assess_reviewers).reviewers}
 
 
 def _like_ana(*cases: int) -> dict[int, Verdict]:
@@ -64,8 +63,7 @@ def _like_ana(*cases: int) -> dict[int, Verdict]:
 
 def test_without_a_second_look_nothing_is_known(queue: Engine):
     """Decisions alone say how much was done, not how well."""
-    with reading(queue) as connection:
-        quality = assess_reviewers(connection)
+    quality = ask(queue, assess_reviewers)
     (ana,) = quality.reviewers
     assert (ana.decided, ana.looked, quality.alpha) == (N_CASES, 0, None)
     assert ana.agreement is ana.kappa is ana.missed is ana.wronged is ana.control is ana.steadiness is None
@@ -74,8 +72,7 @@ def test_without_a_second_look_nothing_is_known(queue: Engine):
 def test_agreement_is_of_the_same_cases_by_others(queue: Engine):
     """Ben said the same of nine of twelve; for both of them that is nine of twelve."""
     _say(queue, "ben", "audit", _like_ana(*range(1, 10)) | {10: FAKE, 11: FAKE, 12: REAL})
-    with reading(queue) as connection:
-        quality = assess_reviewers(connection)
+    quality = ask(queue, assess_reviewers)
     for one in quality.reviewers:
         assert (one.agreement.share, one.agreement.n) == (0.75, 12)
         assert one.kappa.low < one.kappa.value < one.kappa.high
@@ -105,8 +102,7 @@ def test_who_errs_more_is_seen_to_by_known_items(queue: Engine):
     """Ben misses half of the counterfeits that ana finds, and his rate says so."""
     fakes = [case for case in range(1, N_CASES + 1) if case % 4 < 2]
     for case in fakes:
-        with writing(queue) as connection:
-            add_control_case(connection, case, FAKE, "test purchase", "lea", now=NOON)
+        act(queue, add_control_case, case, FAKE, "test purchase", "lea", now=NOON)
     _say(queue, "ben", "control", {case: REAL if number % 2 else FAKE for number, case in enumerate(fakes)})
     found = _by_name(queue)
     ana, ben = found["ana"], found["ben"]

@@ -1,7 +1,6 @@
 """Verdicts that need a second person: who does not see the first, and is not the same."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -9,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, act, ask
 
 from ipml.errors import Forbidden, Refused
-from ipml.records import Listing, ScoredListing, Verdict
+from ipml.records import Listing, Verdict
 from ipml.review import claims, decisions, group_decisions
 from ipml.review.claims import show_case
 from ipml.review.exports import export_labels
@@ -27,7 +27,6 @@ from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SOON = NOON + timedelta(minutes=5)
 DEAR = SecondPersonRule(least_price=500, currency="EUR")
 PRICE = st.none() | st.floats(0, 1e6)
@@ -38,7 +37,7 @@ preview_bulk = partial(group_decisions.preview_bulk, settings=SETTINGS)
 
 
 @pytest.fixture
-def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
+def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of a dear case and a cheap one, where calling a dear one counterfeit takes two."""
     dear, cheap = make_scored("L1", 0.9, price=900.0, currency="EUR"), make_scored("L2", price=9.0, currency="EUR")
     enqueue(engine, [dear, cheap], now=NOON)
@@ -46,11 +45,9 @@ def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
 
 
 def _say(engine: Engine, name: str, verdict: Verdict = Verdict.COUNTERFEIT, case_id: int = 1, key: str | None = None):
-    with writing(engine) as connection:
-        taken = claim(connection, name, case_id, now=SOON)
+    taken = act(engine, claim, name, case_id, now=SOON)
     ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
-    with writing(engine) as connection:
-        return decide(connection, taken, verdict, ground=ground, key=key, now=SOON)
+    return act(engine, decide, taken, verdict, ground=ground, key=key, now=SOON)
 
 
 @pytest.mark.parametrize("currency", [None, "euro"])
@@ -63,8 +60,7 @@ def test_a_least_price_needs_a_currency(currency: str | None):
 def test_the_first_verdict_decides_nothing(queue: Engine):
     """The case is open, nobody holds it, and no label comes of it."""
     decision = _say(queue, "ana")
-    with reading(queue) as connection:
-        case = get_case(connection, 1, now=SOON)
+    case = ask(queue, get_case, 1, now=SOON)
     assert (decision.decision_id, case.state, case.reviewer) == (0, "open", None)
     with reading(queue) as connection:
         assert list_decisions(connection, 1) == list(export_labels(connection)) == []
@@ -97,26 +93,22 @@ def test_two_who_disagree_pass_the_case_on(queue: Engine):
         with pytest.raises(Forbidden, match="needs two persons"), writing(queue) as connection:
             claim(connection, name, 1, now=SOON)
     assert _say(queue, "lea").decision_id > 0
-    with reading(queue) as connection:
-        assert get_case(connection, 1).state == "decided"
+    assert ask(queue, get_case, 1).state == "decided"
 
 
 def test_the_same_person_cannot_be_both(queue: Engine):
     """Not by number, not by asking for the next case, and not with a claim from another window."""
-    with writing(queue) as connection:
-        taken = claim(connection, "ana", 1, now=NOON)
+    taken = act(queue, claim, "ana", 1, now=NOON)
     _say(queue, "ana")
     with pytest.raises(Forbidden, match="needs two persons"), writing(queue) as connection:
         claim(connection, "ana", 1, now=SOON)
-    with writing(queue) as connection:
-        assert claim(connection, "ana", now=SOON).case_id == 2
+    assert act(queue, claim, "ana", now=SOON).case_id == 2
     with pytest.raises(Exception, match="Claim it again"), writing(queue) as connection:
         decide(connection, taken, Verdict.COUNTERFEIT, ground="known_goods", now=SOON)
-    with reading(queue) as connection:
-        assert list_decisions(connection, 1) == []
+    assert ask(queue, list_decisions, 1) == []
 
 
-def test_who_comes_next_gets_the_waiting_case_first(queue: Engine, make_scored: Callable[..., ScoredListing]):
+def test_who_comes_next_gets_the_waiting_case_first(queue: Engine, make_scored: Make):
     """Even where another is more suspicious."""
     enqueue(queue, [make_scored("L3", 0.99)], now=NOON)
     _say(queue, "ana")
@@ -148,8 +140,7 @@ def test_a_second_person_may_escalate(queue: Engine):
     _say(queue, "ana")
     _say(queue, "ben", Verdict.ESCALATE)
     assert _say(queue, "lea").verdict == Verdict.COUNTERFEIT
-    with reading(queue) as connection:
-        assert [decision.reviewer for decision in list_decisions(connection, 1)] == ["ben", "lea"]
+    assert [decision.reviewer for decision in ask(queue, list_decisions, 1)] == ["ben", "lea"]
 
 
 @pytest.mark.parametrize("verdict", [Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL])
@@ -163,16 +154,14 @@ def test_a_lead_ends_what_another_passed_on(queue: Engine, verdict: Verdict, is_
     with reading(queue) as connection:
         assert get_case(connection, 1).state == "decided"
         assert list_decisions(connection, 1)[-1].verdict == verdict
-    with writing(queue) as connection:
-        assert find_awaiting(connection, "cleo", SOON) is None
+    assert act(queue, find_awaiting, "cleo", SOON) is None
 
 
 def test_a_lead_who_passes_a_case_on_is_not_the_other_person(queue: Engine):
     """Four eyes stay four: what they themselves escalated waits for somebody else to say the same."""
     _say(queue, "lea", Verdict.ESCALATE)
     assert _say(queue, "lea").decision_id == 0
-    with reading(queue) as connection:
-        assert get_case(connection, 1).state == "escalated"
+    assert ask(queue, get_case, 1).state == "escalated"
     with pytest.raises(Forbidden, match="needs two persons"), writing(queue) as connection:
         claim(connection, "lea", 1, now=SOON)
     assert _say(queue, "max").decision_id > 0
@@ -180,16 +169,12 @@ def test_a_lead_who_passes_a_case_on_is_not_the_other_person(queue: Engine):
 
 def test_a_verdict_sent_again_counts_once(queue: Engine):
     """The first and the second of two have keys like any other, also where they disagree."""
-    with writing(queue) as connection:
-        taken = claim(connection, "ana", 1, now=SOON)
+    taken = act(queue, claim, "ana", 1, now=SOON)
     for _ in range(2):
-        with writing(queue) as connection:
-            decide(connection, taken, Verdict.COUNTERFEIT, ground="known_goods", key="a", now=SOON)
-    with writing(queue) as connection:
-        taken = claim(connection, "ben", 1, now=SOON)
+        act(queue, decide, taken, Verdict.COUNTERFEIT, ground="known_goods", key="a", now=SOON)
+    taken = act(queue, claim, "ben", 1, now=SOON)
     for _ in range(2):
-        with writing(queue) as connection:
-            decide(connection, taken, Verdict.GENUINE, key="b", now=SOON)
+        act(queue, decide, taken, Verdict.GENUINE, key="b", now=SOON)
     with reading(queue) as connection:
         assert len(list_second_verdicts(connection, 1)) == 2
         assert verify(connection).is_intact
@@ -218,8 +203,7 @@ def test_an_old_verdict_cannot_be_taken_back(queue: Engine):
 
 def test_many_at_once_are_never_a_second_person(queue: Engine):
     """What needs two, or waits for the second, is left out of a group and says why."""
-    with reading(queue) as connection:
-        (refused,) = preview_bulk(connection, [1, 2], "ana", Verdict.COUNTERFEIT, now=SOON).refused
+    (refused,) = ask(queue, preview_bulk, [1, 2], "ana", Verdict.COUNTERFEIT, now=SOON).refused
     assert refused == (1, "it needs two persons, who look at it by itself")
     _say(queue, "ana")
     with reading(queue) as connection:
@@ -233,8 +217,7 @@ def test_a_decision_of_two_that_is_taken_back_waits_for_a_second_person_again(qu
     """The first verdict stands, and who gave it is still not the other."""
     _say(queue, "ana")
     made = _say(queue, "ben")
-    with writing(queue) as connection:
-        undo(connection, made.decision_id, "ben", now=SOON)
+    act(queue, undo, made.decision_id, "ben", now=SOON)
     with pytest.raises(Forbidden, match="needs two persons"), writing(queue) as connection:
         claim(connection, "ana", 1, now=SOON)
     assert _say(queue, "ben").decision_id > 0

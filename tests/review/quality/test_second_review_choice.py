@@ -1,8 +1,7 @@
 """Which decisions are looked at again, and when: set shares, known odds, spread evenly."""
 
 from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from statistics import fmean
@@ -11,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import claims, decisions
 from ipml.review.quality.blind_reviews import draw_uniform, find_gap, find_second_review_shares
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
 from ipml.storage.database import writing
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SETTINGS = Settings(audit_share=0.1, audit_hours=0, repeat_share=0, control_share=0)
 claim = partial(claims.claim, settings=SETTINGS)
 decide = partial(decisions.decide, settings=SETTINGS)
@@ -55,7 +54,7 @@ def test_shares_are_of_all_reviews():
     assert shares["audit"] == pytest.approx(1 / 9)
 
 
-def test_the_share_of_looks_is_the_one_set(engine: Engine, make_scored: Callable[..., ScoredListing]):
+def test_the_share_of_looks_is_the_one_set(engine: Engine, make_scored: Make):
     """Over 120 reviews of two people a tenth are audits, give or take four; no two of a person follow each other."""
     enqueue(engine, [make_scored(f"L{number}") for number in range(120)], now=NOON)
     looked: Counter[str] = Counter()

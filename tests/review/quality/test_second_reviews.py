@@ -1,15 +1,15 @@
 """Second reviews of decided cases come unseen among the others, and change nothing but what is known of people."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.reviewing import NOON, Make, act, ask
 
 from ipml.errors import KeyReused, Overtaken
-from ipml.records import Claim, ScoredListing, Verdict
+from ipml.records import Claim, Verdict
 from ipml.review import claims
 from ipml.review import decisions as verdicts
 from ipml.review.claims import show_case, shown_history
@@ -21,7 +21,6 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, second_verdicts
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SOON, LATER = NOON + timedelta(minutes=5), NOON + timedelta(minutes=30)
 # At these shares a second review is wanted of every decision, and is due after one or two ordinary cases.
 SETTINGS = Settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25, repeat_days=1)
@@ -30,7 +29,7 @@ decide = partial(verdicts.decide, settings=SETTINGS)
 
 
 @pytest.fixture
-def audited(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
+def audited(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue in which ana decided case 1, at which another is to look, and ben two more."""
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(9)], now=NOON)
     with writing(engine) as connection:
@@ -44,16 +43,14 @@ def audited(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine
 @pytest.fixture
 def second_review(audited: Engine) -> Claim:
     """Return ben's claim on a second review of case 1."""
-    with writing(audited) as connection:
-        return claim(connection, "ben", now=SOON)
+    return act(audited, claim, "ben", now=SOON)
 
 
 def test_a_look_comes_as_a_claim_of_the_next_case(audited: Engine, second_review: Claim):
     """Who asks for the next case gets a decided one, with a number of the second review that the page does not need."""
     assert (second_review.case_id, second_review.reviewer) == (1, "ben")
     assert second_review.review_id is not None
-    with reading(audited) as connection:
-        assert get_case(connection, 1).state == "decided"
+    assert ask(audited, get_case, 1).state == "decided"
 
 
 def test_a_verdict_in_a_look_changes_no_case(audited: Engine, second_review: Claim):
@@ -63,8 +60,7 @@ def test_a_verdict_in_a_look_changes_no_case(audited: Engine, second_review: Cla
         decision = decide(connection, second_review, Verdict.GENUINE, note="encrypted", now=SOON)
         assert (get_case(connection, 1), list_decisions(connection, 1), history(connection, 1)) == before
     assert (decision.decision_id, decision.reviewer, decision.verdict) == (0, "ben", Verdict.GENUINE)
-    with reading(audited) as connection:
-        (second_verdict,) = list_second_verdicts(connection, 1)
+    (second_verdict,) = ask(audited, list_second_verdicts, 1)
     assert (second_verdict.kind, second_verdict.reviewer, second_verdict.verdict, second_verdict.note) == (
         "audit",
         "ben",
@@ -82,8 +78,7 @@ def test_the_token_alone_is_enough_to_decide(audited: Engine, second_review: Cla
 
 def test_a_look_is_shown_as_an_open_case_to_whom_it_was_given(audited: Engine, second_review: Claim):
     """To everybody else the case is decided, with its history."""
-    with reading(audited) as connection:
-        shown = show_case(connection, "ben", 1, now=SOON)
+    shown = ask(audited, show_case, "ben", 1, now=SOON)
     assert (shown.case.state, shown.hides_history, shown.claim) == ("open", True, second_review)
     with reading(audited) as connection:
         assert show_case(connection, "cleo", 1, now=SOON).case.state == "decided"
@@ -96,10 +91,7 @@ def test_the_history_shown_with_a_look_is_that_of_a_new_case(audited: Engine, se
         assert [
             (audit_event.action, audit_event.actor)
             for audit_event in shown_history(connection, "ben", show_case(connection, "ben", 1))
-        ] == [
-            ("enqueued", "ipml"),
-            ("claimed", "ben"),
-        ]
+        ] == [("enqueued", "ipml"), ("claimed", "ben")]
         assert shown_history(connection, "cleo", show_case(connection, "cleo", 1)) == history(connection, 1)
 
 
@@ -151,8 +143,7 @@ def test_a_lease_that_ran_out_cannot_answer(audited: Engine, second_review: Clai
     """As with any case."""
     with pytest.raises(Overtaken, match="ran out"), writing(audited) as connection:
         decide(connection, second_review, Verdict.GENUINE, now=LATER)
-    with reading(audited) as connection:
-        assert list_second_verdicts(connection, 1) == []
+    assert ask(audited, list_second_verdicts, 1) == []
 
 
 def test_a_look_given_back_is_free_and_still_shown_as_open(audited: Engine, second_review: Claim):
@@ -162,21 +153,18 @@ def test_a_look_given_back_is_free_and_still_shown_as_open(audited: Engine, seco
         assert show_case(connection, "ben", 1, now=SOON).case.state == "open"
     with pytest.raises(Overtaken, match="given back"), writing(audited) as connection:
         decide(connection, second_review, Verdict.GENUINE, now=SOON)
-    with writing(audited) as connection:
-        assert claim(connection, "ben", now=SOON).review_id == second_review.review_id
+    assert act(audited, claim, "ben", now=SOON).review_id == second_review.review_id
 
 
 @pytest.mark.parametrize("key", ["k", None], ids=["with a key", "without"])
 def test_a_look_is_answered_once(audited: Engine, second_review: Claim, key: str | None):
     """Sent again with its key the answer is the same; without one it is refused."""
-    with writing(audited) as connection:
-        first = decide(connection, second_review, Verdict.GENUINE, key=key, now=SOON)
+    first = act(audited, decide, second_review, Verdict.GENUINE, key=key, now=SOON)
     if key is None:
         with pytest.raises(Overtaken, match="has been decided"), writing(audited) as connection:
             decide(connection, second_review, Verdict.GENUINE, now=SOON)
     else:
-        with writing(audited) as connection:
-            assert decide(connection, second_review, Verdict.GENUINE, key=key, now=LATER) == first
+        assert act(audited, decide, second_review, Verdict.GENUINE, key=key, now=LATER) == first
         with pytest.raises(KeyReused), writing(audited) as connection:
             decide(connection, second_review, Verdict.COUNTERFEIT, ground="known_goods", key=key, now=SOON)
     assert _count(audited) == (3, 1)
@@ -184,8 +172,7 @@ def test_a_look_is_answered_once(audited: Engine, second_review: Claim, key: str
 
 def test_the_key_of_a_look_is_none_for_another_case(audited: Engine, second_review: Claim):
     """Keys of second verdicts and of decisions are one set."""
-    with writing(audited) as connection:
-        decide(connection, second_review, Verdict.GENUINE, key="k", now=SOON)
+    act(audited, decide, second_review, Verdict.GENUINE, key="k", now=SOON)
     with pytest.raises(KeyReused), writing(audited) as connection:
         decide(connection, claim(connection, "ben", 7, now=SOON), Verdict.GENUINE, key="k", now=SOON)
 
@@ -202,8 +189,7 @@ def test_nobody_audits_what_they_decided(audited: Engine):
 
 def test_a_repeat_is_the_same_reviewers_and_later(audited: Engine, second_review: Claim):
     """Not before the set number of days, and then unseen like any other."""
-    with writing(audited) as connection:
-        decide(connection, second_review, Verdict.GENUINE, now=SOON)
+    act(audited, decide, second_review, Verdict.GENUINE, now=SOON)
     tomorrow = NOON + timedelta(days=1)
     for case_id in (4, 5, 6):
         with writing(audited) as connection:
@@ -212,8 +198,7 @@ def test_a_repeat_is_the_same_reviewers_and_later(audited: Engine, second_review
         taken = claim(connection, "ben", now=tomorrow)
         decide(connection, taken, Verdict.GENUINE, now=tomorrow)
     assert taken.case_id in (2, 3)
-    with reading(audited) as connection:
-        assert [second_verdict.kind for second_verdict in list_second_verdicts(connection, taken.case_id)] == ["repeat"]
+    assert [second_verdict.kind for second_verdict in ask(audited, list_second_verdicts, taken.case_id)] == ["repeat"]
 
 
 def test_a_look_with_odds_says_them(audited: Engine):

@@ -1,14 +1,14 @@
 """Several reviewers at once: no look is given to two, and none is answered twice."""
 
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Engine, func, select
+from support.reviewing import NOON, Make
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import claims
 from ipml.review import decisions as verdicts
 from ipml.review.queue import enqueue
@@ -17,13 +17,12 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions, second_reviews, second_verdicts
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SETTINGS = Settings(audit_share=0.25, audit_hours=0, repeat_share=0, control_share=0.25)
 claim = partial(claims.claim, settings=SETTINGS)
 decide = partial(verdicts.decide, settings=SETTINGS)
 
 
-def test_six_at_once_share_cases_and_looks(engine: Engine, make_scored: Callable[..., ScoredListing]):
+def test_six_at_once_share_cases_and_looks(engine: Engine, make_scored: Make):
     """Each case is decided once, each look answered at most once and not by its decider, and the trail has all."""
     enqueue(engine, [make_scored(f"L{number}") for number in range(40)], now=NOON)
 

@@ -1,6 +1,6 @@
 """Deadlines: what can be met is met, whatever else is worth more."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select, update
+from support.reviewing import Make, act
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, history
@@ -18,7 +19,6 @@ from ipml.review.ranking.queue_order import QueueOrder, choose_ranking
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import cases
 
-Make = Callable[..., ScoredListing]
 Job = tuple[int, int]  # minutes, and minutes from the start by which it must be done
 MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
 AROUND_THE_CLOCK = dict.fromkeys(
@@ -118,8 +118,7 @@ def test_most_deadlines_are_kept_and_all_of_those_kept_can_be(due: list[Job]):
 @pytest.fixture
 def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue, worked around the clock: case 1 is the best, 2 the worst and due in an hour."""
-    with writing(engine) as connection:
-        choose_ranking(connection, QueueOrder.SCORE, make_policy(), Usual(), now=MONDAY, actor="ana")
+    act(engine, choose_ranking, QueueOrder.SCORE, make_policy(), Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9)], now=MONDAY)
     enqueue(engine, [make_scored("L2", 0.1)], now=MONDAY, due_at=MONDAY + timedelta(hours=1))
     return engine
@@ -128,8 +127,7 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 @pytest.mark.parametrize(("minutes", "first"), [(0, 1), (55, 1), (56, 1), (56.5, 2), (59.5, 2), (60, 2), (9999, 2)])
 def test_a_case_goes_first_when_it_can_wait_no_longer(queue: Engine, minutes: float, first: int):
     """A review takes two minutes, and another one may be begun as long as both fit before the deadline."""
-    with writing(queue) as connection:
-        assert claim(connection, "ana", now=MONDAY + timedelta(minutes=minutes)).case_id == first
+    assert act(queue, claim, "ana", now=MONDAY + timedelta(minutes=minutes)).case_id == first
 
 
 def test_what_is_tight_goes_before_what_is_overdue(queue: Engine, make_scored: Make):
@@ -162,8 +160,7 @@ def test_a_deadline_is_only_brought_forward(queue: Engine, make_scored: Make):
 def test_a_category_may_have_a_deadline_of_its_own(engine: Engine, make_scored: Make):
     """The policy gives hours by category, whatever the case of its letters."""
     policy = make_policy(deadline_hours={"medicine": 2.0})
-    with writing(engine) as connection:
-        choose_ranking(connection, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    act(engine, choose_ranking, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9), make_scored("L2", 0.1, category="Medicine ")], now=MONDAY)
     with writing(engine) as connection:
         assert claim(connection, "ana", now=MONDAY + timedelta(hours=1)).case_id == 1
@@ -173,8 +170,7 @@ def test_a_category_may_have_a_deadline_of_its_own(engine: Engine, make_scored: 
 def test_a_night_in_between_makes_a_deadline_tight(engine: Engine, make_scored: Make):
     """What is due before the office opens must be done before it closes."""
     policy = make_policy(working_hours=WorkingHours(monday=("09:00-17:00",), tuesday=("09:00-17:00",)))
-    with writing(engine) as connection:
-        choose_ranking(connection, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    act(engine, choose_ranking, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9)], now=MONDAY)
     enqueue(engine, [make_scored("L2", 0.1)], now=MONDAY, due_at=MONDAY + timedelta(hours=23))
     with writing(engine) as connection:

@@ -1,13 +1,13 @@
 """Why a case stands where it does."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, update
 from support.places import tell_place
+from support.reviewing import Make, ask
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue, list_cases
 from ipml.review.ranking import queue_order
@@ -16,7 +16,6 @@ from ipml.review.ranking.queue_order import QueueOrder, explain_value, rerank
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
 
-Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
 
@@ -49,15 +48,13 @@ def test_a_place_far_down_is_not_counted(
     monkeypatch.setattr(queue_order, "_LAST_PLACE", 3)
     monkeypatch.setattr(queue_order, "_MOST_COUNTED", 4)
     enqueue(engine, [make_scored(f"L{number}", 1 - number / 10) for number in range(1, 6)], now=NOON)
-    with reading(engine) as connection:
-        assert tell_place(connection, last, NOON)[0] == f"{said} by score"
+    assert ask(engine, tell_place, last, NOON)[0] == f"{said} by score"
 
 
 def test_what_was_assumed_is_said(engine: Engine, make_scored: Make):
     """A listing that tells nothing takes the usual, and the sentences say so."""
     enqueue(engine, [make_scored("L1", None)], now=NOON)
-    with reading(engine) as connection:
-        said = " ".join(explain_value(find_case(connection, 1)))
+    said = " ".join(explain_value(ask(engine, find_case, 1)))
     assert "could not judge it" in said
     assert "price is not known" in said
     assert "sales are not known" in said
@@ -67,8 +64,7 @@ def test_what_was_assumed_is_said(engine: Engine, make_scored: Make):
 def test_a_deadline_is_said(engine: Engine, make_scored: Make, minutes: int, said: str):
     """How long there is, or how long it has been over."""
     enqueue(engine, [make_scored()], now=NOON, due_at=NOON + timedelta(minutes=minutes))
-    with reading(engine) as connection:
-        assert tell_place(connection, 1, NOON)[1] == said
+    assert ask(engine, tell_place, 1, NOON)[1] == said
 
 
 def test_weights_are_said_where_they_matter(engine: Engine, make_scored: Make):
@@ -101,6 +97,5 @@ def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, 
 def test_only_certainty_would_be_100_percent(engine: Engine, make_scored: Make, score: float):
     """As at the head of the page, where the same score is rounded down."""
     enqueue(engine, [make_scored("A", score, price=100.0, currency="EUR")])
-    with reading(engine) as connection:
-        said = next(sentence for sentence in explain_value(find_case(connection, 1)) if "likely" in sentence)
+    said = next(sentence for sentence in explain_value(ask(engine, find_case, 1)) if "likely" in sentence)
     assert said.startswith("99."), said

@@ -1,6 +1,5 @@
 """The order of the queue: chosen, kept, and applied to what comes in."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from support.databases import copy_memory
+from support.reviewing import Make, act, ask, judge
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.cases import find_case
@@ -18,7 +18,6 @@ from ipml.storage.audit_trail.audit import list_rows, verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, rankings
 
-Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 POLICY = load_policy()
 # By score 1, 2, 3; by value 3, 2, 1; by arrival 2, 1, 3.
@@ -36,8 +35,7 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 def names(engine: Engine) -> list[str]:
     """Return the listings of the queue in its order."""
-    with reading(engine) as connection:
-        return [case.scored.listing.listing_id for case in list_cases(connection)]
+    return [case.scored.listing.listing_id for case in ask(engine, list_cases)]
 
 
 @pytest.mark.parametrize(("order", "expected"), [("score", "L1 L2 L3"), ("value", "L3 L2 L1"), ("fifo", "L2 L1 L3")])
@@ -63,8 +61,7 @@ def test_every_order_can_be_listed_whichever_is_in_force(queue: Engine, order: Q
 
 def test_score_order_is_in_force_until_another_is_chosen(queue: Engine):
     """A queue that nobody ranked is as it always was."""
-    with reading(queue) as connection:
-        assert current_ranking(connection).ranking_id is None
+    assert ask(queue, current_ranking).ranking_id is None
     assert names(queue) == ["L1", "L2", "L3"]
 
 
@@ -97,23 +94,19 @@ def test_the_choice_is_in_the_audit_with_the_policy(queue: Engine):
     )
     assert (done.action, done.said) == ("reranked", {"cases": 3})
     assert stored.policy_digest == POLICY.digest
-    with reading(queue) as connection:
-        assert current_ranking(connection).policy == POLICY
+    assert ask(queue, current_ranking).policy == POLICY
 
 
 def test_a_claim_outlives_a_new_order(queue: Engine):
     """Who holds a case decides it, whatever has become of its rank."""
-    with writing(queue) as connection:
-        taken = claim(connection, "ana", now=NOON)
+    taken = act(queue, claim, "ana", now=NOON)
     rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="lea")
-    with writing(queue) as connection:
-        assert decide(connection, taken, Verdict.GENUINE, now=NOON).reviewer == "ana"
+    assert act(queue, decide, taken, Verdict.GENUINE, now=NOON).reviewer == "ana"
 
 
 def test_a_case_that_was_decided_keeps_its_place(queue: Engine):
     """Only what waits is ranked; one that comes back is ranked then."""
-    with writing(queue) as connection:
-        decide(connection, claim(connection, "ana", 1, now=NOON), Verdict.GENUINE, now=NOON)
+    judge(queue, 1, now=NOON)
     assert rerank(queue, QueueOrder.FIFO, POLICY, now=NOON, actor="lea") == 2
     with writing(queue) as connection:
         assert find_case(connection, 1).rank == -0.5
@@ -162,5 +155,4 @@ def listed(engine: Engine, order: QueueOrder) -> list[str]:
 
 def find_listing(engine: Engine, case_id: int) -> str:
     """Return the listing of a case."""
-    with reading(engine) as connection:
-        return str(find_case(connection, case_id).listing_id)
+    return str(ask(engine, find_case, case_id).listing_id)

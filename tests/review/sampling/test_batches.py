@@ -1,11 +1,10 @@
 """A whole scored file goes into the queue."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.reviewing import NOON, Make, ask
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import IntakeResult, enqueue_batch, enqueue_placed
@@ -19,12 +18,11 @@ from ipml.storage.tables import cases, decisions, metadata, sample_cases, sample
 
 pytestmark = pytest.mark.slow
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 N_LISTINGS, TOP = 300, 60
 
 
 @pytest.fixture
-def file(make_scored: Callable[..., ScoredListing]) -> list[ScoredListing]:
+def file(make_scored: Make) -> list[ScoredListing]:
     """Return a scored file of 300 listings."""
     return [make_scored(f"L{number}", number / N_LISTINGS) for number in range(N_LISTINGS)]
 
@@ -54,8 +52,7 @@ def test_a_file_that_was_interrupted_is_completed(engine: Engine, file: list[Sco
         return given
 
     enqueue_batch(engine, read, top=TOP, explore=0.3, now=NOON)  # the second reading finds nothing left
-    with reading(engine) as connection:
-        assert count_cases(connection)["open"] == 0
+    assert ask(engine, count_cases)["open"] == 0
     batch = send(engine, file)
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(samples)) == 1
@@ -116,8 +113,7 @@ def test_the_draws_follow_from_the_seed(engine: Engine, file: list[ScoredListing
         sampling_probability = next(row.sampling_probability for row in strata if row.first <= place <= row.last)
         if draw("m1", make_key(item.listing)) / 2**64 < sampling_probability:
             drawn.add(item.listing.listing_id)
-    with reading(engine) as connection:
-        assert {case.scored.listing.listing_id for case in list_cases(connection, limit=500)} == drawn
+    assert {case.scored.listing.listing_id for case in ask(engine, list_cases, limit=500)} == drawn
 
 
 def test_two_databases_draw_others(engine: Engine, file: list[ScoredListing]):

@@ -1,14 +1,15 @@
 """What the reviewed listings say of all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, act, ask
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
@@ -19,9 +20,7 @@ from ipml.storage.database import reading, writing
 
 pytestmark = pytest.mark.slow
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 TOP, EXPLORE = 100, 0.4
-Make = Callable[..., ScoredListing]
 
 
 def make_file(make_scored: Make, count: int = 1_000, model_version: str = "m1") -> list[ScoredListing]:
@@ -41,15 +40,12 @@ def send(engine: Engine, file: Sequence[ScoredListing], now: datetime = NOON) ->
 
 def judge(engine: Engine, case_id: int | None = None, verdict: Verdict | None = None) -> bool:
     """Decide a case as the truth says, or as told; False if none is left."""
-    with writing(engine) as connection:
-        taken = claim(connection, "ana", case_id, now=NOON)
+    taken = act(engine, claim, "ana", case_id, now=NOON)
     if taken is None:
         return False
-    with reading(engine) as connection:
-        scored = get_case(connection, taken.case_id).scored
+    scored = ask(engine, get_case, taken.case_id).scored
     verdict = verdict or (Verdict.COUNTERFEIT if is_counterfeit(scored) else Verdict.GENUINE)
-    with writing(engine) as connection:
-        decide(connection, taken, verdict, ground="known_goods" if verdict is Verdict.COUNTERFEIT else "", now=NOON)
+    act(engine, decide, taken, verdict, ground="known_goods" if verdict is Verdict.COUNTERFEIT else "", now=NOON)
     return True
 
 
@@ -75,8 +71,7 @@ def test_a_queue_worked_down_tells_of_all_listings(seeded: Engine, make_scored: 
     send(seeded, file)
     while judge(seeded):
         pass
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
+    estimates = ask(seeded, estimate)
     assert (estimates.listings, estimates.waiting, estimates.uncovered) == (1_000, 0, 0)
     truth = [is_counterfeit(item) for item in file]
     prevalence, recall = figure(estimates, "prevalence"), figure(estimates, "recall of the queue")
@@ -90,23 +85,19 @@ def test_a_queue_worked_down_tells_of_all_listings(seeded: Engine, make_scored: 
 def test_what_is_not_reviewed_yet_widens_the_interval(seeded: Engine, make_scored: Make):
     """Of the first hundred forty are reviewed: the other sixty may be anything."""
     send(seeded, make_file(make_scored))
-    with reading(seeded) as connection:
-        listed = list_cases(connection, limit=40)
+    listed = ask(seeded, list_cases, limit=40)
     for case in listed:
         judge(seeded, case.case_id)
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
+    estimates = ask(seeded, estimate)
     first, prevalence = figure(estimates, "precision at 100"), figure(estimates, "prevalence")
     assert first.high - first.low == pytest.approx(0.6)
     assert first.low < first.value < first.high
     # No drawn case is reviewed, so that of the file as a whole nothing is said.
     assert (prevalence.value, prevalence.reviews, estimates.uncovered) == (None, 40, 1_000)
-    with reading(seeded) as connection:
-        drawn = [case for case in list_cases(connection, limit=500) if case.lane == "explored"]
+    drawn = [case for case in ask(seeded, list_cases, limit=500) if case.lane == "explored"]
     for case in drawn:
         judge(seeded, case.case_id)
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
+    estimates = ask(seeded, estimate)
     assert (estimates.waiting, estimates.uncovered) == (60, 0)
     assert figure(estimates, "prevalence").high - figure(estimates, "prevalence").low > 60 / 1_000
 
@@ -119,8 +110,7 @@ def test_picking_cases_out_of_turn_does_not_bend_the_estimate(seeded: Engine, ma
         first = claim(connection, "bo", now=NOON + timedelta(days=1))  # a ranked one, for another day
     for case in [case for case in drawn if is_counterfeit(case.scored)]:
         judge(seeded, case.case_id)
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
+    estimates = ask(seeded, estimate)
     # Only those count that come before the first that waits, and these are a fair sample still.
     assert estimates.drawn_reviewed < sum(is_counterfeit(case.scored) for case in drawn)
     assert figure(estimates, "prevalence").reviews == sum(is_counterfeit(case.scored) for case in drawn)
@@ -132,8 +122,7 @@ def test_too_few_reviews_say_nothing(seeded: Engine, make_scored: Make):
     send(seeded, make_file(make_scored))
     for _ in range(60):
         judge(seeded)
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
+    estimates = ask(seeded, estimate)
     assert 0 < estimates.drawn_reviewed < 10
     assert figure(estimates, "prevalence").value is None
     assert figure(estimates, "prevalence").naive is not None
@@ -144,8 +133,7 @@ def test_who_cannot_tell_gives_no_review(seeded: Engine, make_scored: Make):
     send(seeded, make_file(make_scored))
     while judge(seeded, verdict=Verdict.CANNOT_TELL):
         pass
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
+    estimates = ask(seeded, estimate)
     assert (estimates.waiting, estimates.drawn_reviewed) == (0, 0)
     assert {one.value for one in estimates.figures} == {None}
 
@@ -153,8 +141,7 @@ def test_who_cannot_tell_gives_no_review(seeded: Engine, make_scored: Make):
 def test_an_escalated_case_counts_once_decided(seeded: Engine, make_scored: Make):
     """The lead's verdict stands, not the wish for one."""
     send(seeded, make_file(make_scored))
-    with reading(seeded) as connection:
-        best = list_cases(connection, limit=1)[0].case_id
+    best = ask(seeded, list_cases, limit=1)[0].case_id
     judge(seeded, best, Verdict.ESCALATE)
     with writing(seeded) as connection:
         assert figure(estimate(connection), "precision at 100").reviews == 0

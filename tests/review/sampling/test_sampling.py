@@ -1,7 +1,6 @@
 """A scored file is sample into what is shown and what is not."""
 
 import random
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -13,7 +12,6 @@ from ipml.review.sampling.exploration import Sample, SamplingRule, choose_shown,
 
 FILE = st.lists(st.none() | st.floats(0, 1) | st.sampled_from([0.2, 0.5]), max_size=40)
 SEEDS = st.binary(min_size=1, max_size=32).map(bytes.hex)
-Make = Callable[..., ScoredListing]
 
 
 def make_file(scores: list[float | None]) -> list[ScoredListing]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import Engine, insert, select
 from support.databases import copy_memory
+from support.reviewing import ask
 from support.scoring import as_model
 
 from ipml.records import Listing, ScoredListing, Verdict
@@ -21,7 +22,7 @@ from ipml.review.sampling.estimates import Stretch, estimate, read_stretches, su
 from ipml.review.sampling.exploration import SamplingRule, draw_sample
 from ipml.review.sampling.stream_samples import place_in_stream
 from ipml.review.sellers.seller_history import SellerEvent, store_events
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import cases, seeds
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -126,8 +127,7 @@ def review(engine: Engine, now: datetime = NOON) -> list[str]:
 
 def read(engine: Engine) -> list[Stretch]:
     """Return what was reviewed of each stratum."""
-    with reading(engine) as connection:
-        return read_stretches(connection)
+    return ask(engine, read_stretches)
 
 
 def submit(engine: Engine, listings: Sequence[Listing], now: datetime = NOON) -> None:
@@ -148,8 +148,7 @@ def test_what_came_by_is_counted():
         moment = NOON + timedelta(hours=hours)
         submit(engine, [replace(one, observed_at=moment) for one in stream], moment)
     assert (read(engine), review(engine)) == (before, [])
-    with reading(engine) as connection:
-        said = estimate(connection)
+    said = ask(engine, estimate)
     assert (said.files, said.days, said.listings, said.drawn) == (0, 1, 200, said.drawn_reviewed)
     assert {one.value for one in said.figures if one.name.startswith("precision")} == {None}
 

@@ -1,14 +1,14 @@
 """Drawn cases have their share of the reviewers' time."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
+from support.reviewing import NOON, Make, act
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.claims import is_turn
 from ipml.review.queue import claim, decide, release
@@ -18,12 +18,11 @@ from ipml.storage.tables import cases
 
 pytestmark = pytest.mark.slow
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 QUARTER = Settings(explore=0.25)  # of the time
 
 
 @pytest.fixture
-def queue(seeded: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
+def queue(seeded: Engine, make_scored: Make) -> Engine:
     """Return a queue of 60 ranked cases, with about twenty drawn beside them."""
     file = [make_scored(f"L{number}", number / 400) for number in range(400)]
     enqueue_batch(seeded, lambda: file, top=60, explore=QUARTER.explore, now=NOON)
@@ -73,8 +72,7 @@ def test_a_released_turn_comes_again(queue: Engine):
         first = claim(connection, "ana", settings=QUARTER, now=NOON)
         release(connection, first, now=NOON)
     assert _lanes(queue)[first.case_id] == "explored"
-    with writing(queue) as connection:
-        assert claim(connection, "bo", settings=QUARTER, now=NOON).case_id == first.case_id
+    assert act(queue, claim, "bo", settings=QUARTER, now=NOON).case_id == first.case_id
 
 
 def test_no_case_is_left(queue: Engine):
@@ -83,13 +81,10 @@ def test_no_case_is_left(queue: Engine):
         waiting = len(connection.execute(select(cases.c.case_id)).all())
     for _ in range(waiting):
         take(queue)
-    with writing(queue) as connection:
-        assert claim(connection, "ana", settings=QUARTER, now=NOON) is None
+    assert act(queue, claim, "ana", settings=QUARTER, now=NOON) is None
 
 
-def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(
-    seeded: Engine, make_scored: Callable[..., ScoredListing]
-):
+def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(seeded: Engine, make_scored: Make):
     """What was missed is not made up for all at once."""
     file = [make_scored(f"L{number}", number / 400) for number in range(400)]
     enqueue_batch(seeded, lambda: file[340:], now=NOON)  # all of it, so that nothing is drawn
