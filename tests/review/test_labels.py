@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import Engine, insert
+from support.databases import on_both
 from support.reviewing import Make, ask, judge
 
 from ipml.records import Label, Verdict
@@ -19,34 +19,36 @@ GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
 
 
 def _decide(engine: Engine, case_id: int, verdict: Verdict, now: datetime = MONDAY) -> None:
-    judge(engine, case_id, verdict, now=now, ground=GROUND.get(verdict, ""))
+    judge(engine, case_id, verdict, now=now)
 
 
-@pytest.mark.parametrize(("verdict", "truth"), [(Verdict.COUNTERFEIT, True), (Verdict.GENUINE, False)])
-def test_a_verdict_of_truth_is_a_label(engine: Engine, make_scored: Make, verdict: Verdict, truth: bool):
-    """The label is of the listing as scored, known since the decision, with full weight."""
-    scored = make_scored()
-    enqueue(engine, [scored])
-    _decide(engine, 1, verdict)
-    assert ask(engine, export_labels) == [Label(scored.listing, truth, MONDAY, 1.0)]
-
-
-@pytest.mark.parametrize("verdict", [Verdict.CANNOT_TELL, Verdict.ESCALATE])
-def test_other_verdicts_and_open_cases_are_no_labels(engine: Engine, make_scored: Make, verdict: Verdict):
-    """Nobody has said what the listing is."""
-    enqueue(engine, [make_scored("L1"), make_scored("L2")])
-    _decide(engine, 1, verdict)
-    assert ask(engine, export_labels) == []
+@on_both
+def test_a_verdict_of_truth_is_a_label(engine: Engine, make_scored: Make):
+    """The label is of the listing as scored, known since the decision, with full weight; doubt is no label."""
+    scored = [make_scored(f"L{number}") for number in range(1, 6)]
+    enqueue(engine, scored, joins_alike=False)
+    for number, verdict in enumerate(Verdict, start=1):
+        _decide(engine, number, verdict)
+    truths = {Verdict.COUNTERFEIT: True, Verdict.GENUINE: False}
+    assert ask(engine, export_labels) == [
+        Label(scored[number].listing, truths[verdict], MONDAY, 1.0)
+        for number, verdict in enumerate(Verdict)
+        if verdict in truths
+    ]
 
 
 def test_the_latest_verdict_of_a_listing_counts(engine: Engine, make_scored: Make):
-    """A listing judged anew as it was has one label; doubt does not undo it."""
+    """A listing judged anew as it was has one label; doubt does not undo it; a lead's verdict ends an escalation."""
     verdicts = [Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.COUNTERFEIT]
     for number, verdict in enumerate(verdicts, start=1):
         enqueue(engine, [make_scored("L1", 0.3 * number, observed_at=MONDAY + timedelta(days=number))])
         _decide(engine, number, verdict, TUESDAY)
     (label,) = ask(engine, export_labels)
     assert (label.is_counterfeit, label.labelled_at) == (True, TUESDAY)
+    enqueue(engine, [make_scored("L2", seller_id="s2")])
+    _decide(engine, 4, Verdict.ESCALATE)
+    _decide(engine, 4, Verdict.COUNTERFEIT, TUESDAY)
+    assert [label.labelled_at for label in ask(engine, export_labels)] == [TUESDAY, TUESDAY]
 
 
 def test_what_became_known_later_is_not_known_before(engine: Engine, make_scored: Make):
@@ -60,14 +62,6 @@ def test_what_became_known_later_is_not_known_before(engine: Engine, make_scored
         assert [label.is_counterfeit for label in export_labels(connection, known_by=MONDAY)] == [False]
         assert [label.is_counterfeit for label in export_labels(connection, known_by=TUESDAY)] == [False, True, True]
         assert list(export_labels(connection, known_by=MONDAY - timedelta(seconds=1))) == []
-
-
-def test_an_escalated_case_gives_the_leads_verdict(engine: Engine, make_scored: Make):
-    """The label comes with the decision that ends the case."""
-    enqueue(engine, [make_scored()])
-    _decide(engine, 1, Verdict.ESCALATE)
-    _decide(engine, 1, Verdict.COUNTERFEIT, TUESDAY)
-    assert [label.labelled_at for label in ask(engine, export_labels)] == [TUESDAY]
 
 
 def test_a_labelled_listing_differs_in_its_label_only(make_scored: Make):
