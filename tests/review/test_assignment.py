@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
-from support.reviewing import Make, ask
+from support.reviewing import Make, act, ask
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import Conflict, Forbidden, NotFound, Overtaken
@@ -25,10 +25,9 @@ OPEN = Filter()
 def staffed(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of five cases, the first the most suspicious, with two reviewers and a viewer."""
     queue.enqueue(engine, [make_scored(f"L{n}", 0.9 - n / 10, seller_id=f"s{n}") for n in range(5)], now=NOON)
-    with writing(engine) as connection:
-        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
-        add_user(connection, "bo", PASSWORD, Role.REVIEWER, CHEAP)
-        add_user(connection, "vic", PASSWORD, Role.VIEWER, CHEAP)
+    act(engine, add_user, "ana", PASSWORD, Role.REVIEWER, CHEAP)
+    act(engine, add_user, "bo", PASSWORD, Role.REVIEWER, CHEAP)
+    act(engine, add_user, "vic", PASSWORD, Role.VIEWER, CHEAP)
     return engine
 
 
@@ -48,27 +47,24 @@ def listed(engine: Engine, wanted: Filter = OPEN, now: datetime = NOON) -> list[
 
 def test_an_assigned_case_comes_to_its_person_first_and_to_nobody_else(staffed: Engine):
     """It is listed as theirs; once it is nobody's it comes in its turn; each change is in the audit trail."""
-    with writing(staffed) as connection:
-        assign(connection, 1, "bo", by="lea", now=NOON)
-        assign(connection, 4, "ana", by="lea", now=NOON)
-        assign(connection, 4, "ana", by="lea", now=NOON)  # which changes nothing
+    act(staffed, assign, 1, "bo", by="lea", now=NOON)
+    act(staffed, assign, 4, "ana", by="lea", now=NOON)
+    act(staffed, assign, 4, "ana", by="lea", now=NOON)  # which changes nothing
     assert (take(staffed, "ana"), take(staffed, "bo")) == (4, 1)
     assert listed(staffed, Filter(assigned_to="ana")) == [4]
     assert listed(staffed) == [1, 2, 3, 4, 5]
-    with writing(staffed) as connection:
-        assign(connection, 1, None, by="ana", now=NOON)
-        assign(connection, 4, None, by="ana", now=NOON)
-        said = [(row.actor, row.action) for row in queue.history(connection, 4) if "assigned" in row.action]
+    act(staffed, assign, 1, None, by="ana", now=NOON)
+    act(staffed, assign, 4, None, by="ana", now=NOON)
+    said = [(row.actor, row.action) for row in act(staffed, queue.history, 4) if "assigned" in row.action]
     assert said == [("lea", "assigned"), ("ana", "assigned to nobody")]
     assert take(staffed, "ana") == 1
 
 
 def test_what_is_assigned_to_who_cannot_decide_it_is_everybodys(staffed: Engine):
     """Somebody who left, or sells as the seller, keeps no case from the others."""
-    with writing(staffed) as connection:
-        assign(connection, 1, "bo", by="lea", now=NOON)
-        assign(connection, 2, "bo", by="lea", now=NOON)
-        add_own_seller(connection, "bo", "s0", now=NOON)
+    act(staffed, assign, 1, "bo", by="lea", now=NOON)
+    act(staffed, assign, 2, "bo", by="lea", now=NOON)
+    act(staffed, add_own_seller, "bo", "s0", now=NOON)
     assert take(staffed, "ana") == 1
     assert take(staffed, "bo") == 2
     with writing(staffed) as connection:
@@ -100,10 +96,9 @@ def test_nobody_is_assigned_what_they_must_not_judge(staffed: Engine):
 
 def test_a_snoozed_case_comes_back_by_itself(staffed: Engine):
     """Until then it is in no list but that of snoozed cases, and is given to nobody; the claim on it ends."""
-    with writing(staffed) as connection:
-        queue.claim(connection, "ana", 1, now=NOON)
-        snooze(connection, 1, NOON + timedelta(hours=4), by="ana", now=NOON)
-        assert queue.get_case(connection, 1, now=NOON).reviewer is None
+    act(staffed, queue.claim, "ana", 1, now=NOON)
+    act(staffed, snooze, 1, NOON + timedelta(hours=4), by="ana", now=NOON)
+    assert act(staffed, queue.get_case, 1, now=NOON).reviewer is None
     assert listed(staffed) == [2, 3, 4, 5]
     assert listed(staffed, Filter(snoozed=True)) == [1]
     assert listed(staffed, Filter(search="L0")) == listed(staffed, Filter(seller_id="s0")) == [1]

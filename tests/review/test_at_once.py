@@ -16,7 +16,7 @@ from ipml.records import Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
 HOUR = timedelta(hours=1)
 
@@ -49,9 +49,8 @@ def test_one_file_sent_by_eight_at_once_is_enqueued_once(engine: Engine, make_sc
 
     assert sum(at_once(send), Enqueued()) == Enqueued(added=600, unchanged=7 * 600)
     assert sum(at_once(send), Enqueued()) == Enqueued(unchanged=8 * 600)
-    with reading(engine) as connection:
-        assert count_cases(connection) == {"open": 600, "decided": 0, "escalated": 0, "superseded": 0}
-        report = audit.verify(connection)
+    assert ask(engine, count_cases) == {"open": 600, "decided": 0, "escalated": 0, "superseded": 0}
+    report = ask(engine, audit.verify)
     assert (report.anchor.count, report.problems) == (600, ())
 
 
@@ -110,10 +109,9 @@ def test_a_clock_set_back_gives_no_case_away(engine: Engine, make_scored: Make):
 def test_a_clock_a_day_ahead_ends_the_lease_once_and_for_all(engine: Engine, make_scored: Make):
     """Who took the case meanwhile keeps it when the clock is right again; the first cannot decide over them."""
     enqueue(engine, [make_scored()], now=NOON)
-    with writing(engine) as connection:
-        first = claim(connection, "ana", now=NOON)
-        second = claim(connection, "ben", now=NOON + 24 * HOUR)
-        assert claim(connection, "ana", now=NOON) is None
+    first = act(engine, claim, "ana", now=NOON)
+    second = act(engine, claim, "ben", now=NOON + 24 * HOUR)
+    assert act(engine, claim, "ana", now=NOON) is None
     with pytest.raises(Overtaken, match="the claim on it"), writing(engine) as connection:
         decide(connection, first, Verdict.GENUINE, now=NOON)
     assert act(engine, decide, second, Verdict.GENUINE, now=NOON).reviewer == "ben"

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
-from support.reviewing import Make, ask
+from support.reviewing import Make, ask, judge
 
 from ipml.records import Verdict
 from ipml.review.queue import claim, count_cases, decide, enqueue
@@ -28,9 +28,8 @@ def test_every_open_case_is_in_the_band_of_its_age(engine: Engine, make_scored: 
     waited = [timedelta(0), timedelta(hours=8), timedelta(hours=23), timedelta(days=3), timedelta(days=90)]
     for number, age in enumerate([*waited, timedelta(days=2)]):
         enqueue(engine, [make_scored(f"L{number}")], now=NOON - age)
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", 6, now=NOON), Verdict.GENUINE, now=NOON)
-        backlog = measure_backlog(connection, now=NOON)
+    judge(engine, 6, now=NOON)
+    backlog = ask(engine, measure_backlog, now=NOON)
     assert [number for _, number in backlog.ages] == [1, 2, 0, 1, 1]
     assert backlog.ages[-1][0] == OLDEST_BAND
     assert backlog.oldest_at == NOON - timedelta(days=90)

@@ -60,15 +60,13 @@ def test_orders(full: Engine):
 
 def test_every_filter_keeps_what_matches(full: Engine):
     """Category, score and age narrow the list as they say, alone and together."""
-    with reading(full) as connection:
-        assert {case.scored.listing.category for case in browse(connection, Filter(category="bags"))} == {"bags"}
-        scores = [case.scored.score for case in browse(connection, Filter(least_score=0.25, most_score=0.5))]
+    assert {case.scored.listing.category for case in ask(full, browse, Filter(category="bags"))} == {"bags"}
+    scores = [case.scored.score for case in ask(full, browse, Filter(least_score=0.25, most_score=0.5))]
     assert len(scores) == 7
     assert min(scores) >= 0.25
     assert max(scores) <= 0.5
-    with reading(full) as connection:
-        assert numbers(browse(connection, Filter(waiting_days=20), "first come", now=NOON)) == [1, 2, 3, 4, 5]
-        assert numbers(browse(connection, Filter(category="shoes", waiting_days=20), now=NOON)) == [3]
+    assert numbers(ask(full, browse, Filter(waiting_days=20), "first come", now=NOON)) == [1, 2, 3, 4, 5]
+    assert numbers(ask(full, browse, Filter(category="shoes", waiting_days=20), now=NOON)) == [3]
 
 
 def test_deadlines_narrow_the_list(full: Engine, make_scored: Make):

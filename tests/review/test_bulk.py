@@ -39,9 +39,8 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def _decide_all(engine: Engine, case_ids: list[int] = ALL, **fields: str) -> BulkDecision:
-    with writing(engine) as connection:
-        token = preview_bulk(connection, case_ids, "ana", Verdict.GENUINE, now=NOON).digest
-        return decide_bulk(connection, case_ids, "ana", Verdict.GENUINE, token=token, now=NOON, **fields)
+    token = ask(engine, preview_bulk, case_ids, "ana", Verdict.GENUINE, now=NOON).digest
+    return act(engine, decide_bulk, case_ids, "ana", Verdict.GENUINE, token=token, now=NOON, **fields)
 
 
 @on_both

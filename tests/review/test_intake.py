@@ -12,7 +12,6 @@ from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import Enqueued, count_cases, enqueue, get_case, history, list_cases
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading
 
 
 @on_both
@@ -57,9 +56,8 @@ def test_another_model_gives_an_open_case_its_score(engine: Engine, make_scored:
     """The case takes the new score and place, and the history keeps the old score."""
     enqueue(engine, [make_scored("L1", 0.2), make_scored("L2", 0.5)])
     assert enqueue(engine, [make_scored("L1", 0.9, "m2")]) == Enqueued(rescored=1)
-    with reading(engine) as connection:
-        assert [case.scored.listing.listing_id for case in list_cases(connection)] == ["L1", "L2"]
-        event = history(connection, 1)[-1]
+    assert [case.scored.listing.listing_id for case in ask(engine, list_cases)] == ["L1", "L2"]
+    event = ask(engine, history, 1)[-1]
     assert event.action == "rescored"
     assert (event.payload["score_before"], event.payload["model_version_before"]) == (0.2, "m1")
     assert (event.payload["score"], event.payload["model_version"]) == (0.9, "m2")

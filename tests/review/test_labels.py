@@ -10,7 +10,7 @@ from support.reviewing import Make, ask, judge
 from ipml.records import Label, Verdict
 from ipml.review.exports import export_labels, label_listing
 from ipml.review.queue import enqueue
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import second_verdicts
 
 MONDAY = datetime(2024, 5, 6, tzinfo=UTC)
@@ -58,10 +58,9 @@ def test_what_became_known_later_is_not_known_before(engine: Engine, make_scored
     enqueue(engine, [make_scored("L1", observed_at=TUESDAY, title="Wallet AAA"), make_scored("L2")])
     _decide(engine, 2, Verdict.COUNTERFEIT, TUESDAY)
     _decide(engine, 3, Verdict.COUNTERFEIT, TUESDAY)
-    with reading(engine) as connection:
-        assert [label.is_counterfeit for label in export_labels(connection, known_by=MONDAY)] == [False]
-        assert [label.is_counterfeit for label in export_labels(connection, known_by=TUESDAY)] == [False, True, True]
-        assert list(export_labels(connection, known_by=MONDAY - timedelta(seconds=1))) == []
+    assert [label.is_counterfeit for label in ask(engine, export_labels, known_by=MONDAY)] == [False]
+    assert [label.is_counterfeit for label in ask(engine, export_labels, known_by=TUESDAY)] == [False, True, True]
+    assert list(ask(engine, export_labels, known_by=MONDAY - timedelta(seconds=1))) == []
 
 
 def test_a_labelled_listing_differs_in_its_label_only(make_scored: Make):
@@ -90,9 +89,8 @@ def test_a_look_that_came_later_gives_no_weight_before(engine: Engine, make_scor
     enqueue(engine, [make_scored("L1")])
     _decide(engine, 1, Verdict.COUNTERFEIT)
     _look(engine, {1: Verdict.GENUINE}, TUESDAY)
-    with reading(engine) as connection:
-        assert [label.weight for label in export_labels(connection, known_by=MONDAY)] == [1.0]
-        assert [label.weight < 1 for label in export_labels(connection)] == [True]
+    assert [label.weight for label in ask(engine, export_labels, known_by=MONDAY)] == [1.0]
+    assert [label.weight < 1 for label in ask(engine, export_labels)] == [True]
 
 
 def _look(engine: Engine, verdicts: dict[int, Verdict], now: datetime = MONDAY) -> None:

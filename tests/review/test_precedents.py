@@ -7,9 +7,9 @@ from sqlalchemy import Engine
 from support.reviewing import Make, judge
 
 from ipml.records import PriceRange, Verdict
-from ipml.review.queue import claim, decide, enqueue, get_case
+from ipml.review.queue import enqueue, get_case
 from ipml.review.worklists.search import Precedent, find_precedents
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 
 USUAL = PriceRange("Acme", "EUR", 10.0, 50.0, 90.0)
 
@@ -37,9 +37,8 @@ def test_what_was_found_genuine_stands_apart(engine: Engine, make_scored: Make):
     """Cases of the same brand come by their verdict."""
     for name, verdict in (("L1", Verdict.COUNTERFEIT), ("L2", Verdict.GENUINE)):
         enqueue(engine, [make_scored(name, title=f"Acme bag {name}", seller_id=name, brand="Acme")])
-        with writing(engine) as connection:
-            ground = "test_purchase" if verdict is Verdict.COUNTERFEIT else ""
-            decide(connection, claim(connection, "ana"), verdict, ground=ground)
+        ground = "test_purchase" if verdict is Verdict.COUNTERFEIT else ""
+        judge(engine, None, verdict, ground=ground)
     enqueue(engine, [make_scored("L3", title="Acme bag", seller_id="s3", brand="Acme")])
     with reading(engine) as connection:
         found = find_precedents(connection, get_case(connection, 3))

@@ -34,9 +34,8 @@ CATEGORIES = ("Bags", "Bags", "Watches", "Belts")
 @pytest.fixture
 def staffed(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of four cases, the first the most suspicious, with two reviewers."""
-    with writing(engine) as connection:
-        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
-        add_user(connection, "bo", PASSWORD, Role.REVIEWER, CHEAP)
+    act(engine, add_user, "ana", PASSWORD, Role.REVIEWER, CHEAP)
+    act(engine, add_user, "bo", PASSWORD, Role.REVIEWER, CHEAP)
     add_cases(engine, make_scored, range(4))
     return engine
 
@@ -50,9 +49,8 @@ def add_cases(engine: Engine, make_scored: Make, numbers: Sequence[int]) -> None
 
 def define(engine: Engine, name: str, **rule: Sequence[str]) -> int:
     """Have a lead define a queue."""
-    with writing(engine) as connection:
-        values = {field: tuple(said) for field, said in rule.items()}
-        return define_queue(connection, QueueRule(name, **values), by="lea", now=NOON)
+    values = {field: tuple(said) for field, said in rule.items()}
+    return act(engine, define_queue, QueueRule(name, **values), by="lea", now=NOON)
 
 
 def queued(engine: Engine, queue_id: int) -> list[int]:
@@ -110,10 +108,9 @@ def test_cases_move_when_a_queue_or_a_listing_changes(staffed: Engine, make_scor
     again = make_scored("L3", 0.5, title="Belt", brand="Nordhale", category="Belts", seller_id="s3")
     queue.enqueue(staffed, [again], now=NOON)
     assert len(queued(staffed, acme)) == 2
-    with writing(staffed) as connection:
-        define_queue(connection, QueueRule("Acme", brands=("Acme",)), queue_id=acme, by="lea", now=NOON)
-        remove_queue(connection, russian, by="lea", now=NOON)
-        rows = [*audit.list_rows(connection, f"review_queue:{russian}")]
+    act(staffed, define_queue, QueueRule("Acme", brands=("Acme",)), queue_id=acme, by="lea", now=NOON)
+    act(staffed, remove_queue, russian, by="lea", now=NOON)
+    rows = [*ask(staffed, audit.list_rows, f"review_queue:{russian}")]
     assert [(row.actor, row.action) for row in rows] == [("lea", "queue defined"), ("lea", "queue removed")]
     assert queued(staffed, acme) == [1, 2]
 

@@ -76,9 +76,8 @@ def test_a_rescored_case_is_found_by_its_new_title(engine: Engine, make_scored: 
     """What a search looks through is what the case shows."""
     enqueue(engine, [make_scored("L1", 0.5, title="Old name")])
     enqueue(engine, [make_scored("L1", 0.6, title="New name")])
-    with reading(engine) as connection:
-        assert browse(connection, Filter(search="old")) == []
-        assert len(browse(connection, Filter(search="new"))) == 1
+    assert ask(engine, browse, Filter(search="old")) == []
+    assert len(ask(engine, browse, Filter(search="new"))) == 1
 
 
 def test_many_and_few_are_found_alike(engine: Engine, make_scored: Make, monkeypatch: pytest.MonkeyPatch):

@@ -69,9 +69,8 @@ def order(engine: Engine, now: datetime = NOW, limit: int = 50) -> list[str]:
 
 def taken(engine: Engine, now: datetime = NOW) -> str:
     """Return the listing of the case that a reviewer would take."""
-    with writing(engine) as connection:
-        found = find_best(connection, "eva", now)
-        return "" if found is None else found.listing_id
+    found = act(engine, find_best, "eva", now)
+    return "" if found is None else found.listing_id
 
 
 def rows(engine: Engine) -> list[tuple[object, ...]]:

@@ -6,7 +6,6 @@ from support.reviewing import Make, ask
 
 from ipml.review.queue import enqueue
 from ipml.review.worklists.suggestions import MOST_SUGGESTIONS, suggest
-from ipml.storage.database import reading
 
 
 @pytest.fixture
@@ -38,7 +37,6 @@ def test_names_that_begin_so_are_suggested(typed: str, found: set[str], full: En
 
 def test_suggestions_are_few_and_of_the_state_that_is_shown(full: Engine):
     """At most ten are given, each once, and only of cases in the state."""
-    with reading(full) as connection:
-        assert suggest(connection, "brand", "no") == [f"Nord {number:02}" for number in range(MOST_SUGGESTIONS)]
-        assert suggest(connection, "seller_id", "S") == ["s0", "s1", "s2"]
-        assert suggest(connection, "brand", "no", state="decided") == []
+    assert ask(full, suggest, "brand", "no") == [f"Nord {number:02}" for number in range(MOST_SUGGESTIONS)]
+    assert ask(full, suggest, "seller_id", "S") == ["s0", "s1", "s2"]
+    assert ask(full, suggest, "brand", "no", state="decided") == []

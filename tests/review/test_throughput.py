@@ -10,7 +10,6 @@ from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.queue_metrics import ReviewPace, count_days, measure_paces, time_reviews
 from ipml.settings import Settings
-from ipml.storage.database import writing
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
@@ -23,9 +22,8 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def _judge(engine: Engine, reviewer: str, at: datetime, verdict: Verdict = Verdict.GENUINE, minutes: float = 1) -> None:
-    with writing(engine) as connection:
-        taken = claim(connection, reviewer, settings=Settings(lease_minutes=600), now=at - timedelta(minutes=minutes))
-        decide(connection, taken, verdict, now=at)
+    taken = act(engine, claim, reviewer, settings=Settings(lease_minutes=600), now=at - timedelta(minutes=minutes))
+    act(engine, decide, taken, verdict, now=at)
 
 
 def test_every_day_is_there_and_counts_by_utc(queue: Engine):

@@ -13,7 +13,7 @@ from ipml.errors import Failed, UnusableSetting
 from ipml.review.queue import enqueue
 from ipml.review.translations import Translation, Translator, find_translation, make_translator, store_translation
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
 
 @pytest.fixture
@@ -119,10 +119,9 @@ def test_what_was_translated_is_known_of_every_case_with_that_title(engine: Engi
     with writing(engine) as connection:
         for text in ("Bag of leather", "Leather bag"):
             store_translation(connection, 1, "Sac en cuir", "en", Translation(text, "fr"))
-    with reading(engine) as connection:
-        assert find_translation(connection, "Sac en cuir", "en") == Translation("Leather bag", "fr")
-        assert find_translation(connection, "Sac en cuir", "de") is None
-        assert find_translation(connection, "Sac", "en") is None
+    assert ask(engine, find_translation, "Sac en cuir", "en") == Translation("Leather bag", "fr")
+    assert ask(engine, find_translation, "Sac en cuir", "de") is None
+    assert ask(engine, find_translation, "Sac", "en") is None
 
 
 def test_a_title_that_is_there_no_more_is_not_kept(engine: Engine, make_scored: Make) -> None:

@@ -81,9 +81,8 @@ def test_a_preview_shows_what_a_decision_would_spread_to(queue: Engine):
     """The most suspicious first; it changes nothing."""
     preview = ask(queue, preview_spread, 1)
     assert ([case.case_id for case in preview.cases], preview.left_out) == ([2, 3, 4], ())
-    with reading(queue) as connection:
-        assert count_cases(connection)["open"] == 4
-        assert preview_spread(connection, 2).cases == ()
+    assert ask(queue, count_cases)["open"] == 4
+    assert ask(queue, preview_spread, 2).cases == ()
 
 
 def test_what_was_not_seen_is_not_decided(queue: Engine, make_scored: Make):
@@ -98,9 +97,8 @@ def test_what_was_not_seen_is_not_decided(queue: Engine, make_scored: Make):
 def test_what_waits_for_another_case_is_not_decided(queue: Engine, make_scored: Make):
     """A number that is no near-duplicate of the case is passed over."""
     enqueue(queue, [_copy(make_scored, 9, title="Steel watch")])
-    with writing(queue) as connection:
-        held, wanted = claim(connection, "ana", 1), [2, 5, 99, -1, 2**63]
-        spread = decide_and_spread(connection, held, Verdict.GENUINE, wanted, settings=NONE_DRAWN)
+    held, wanted = act(queue, claim, "ana", 1), [2, 5, 99, -1, 2**63]
+    spread = act(queue, decide_and_spread, held, Verdict.GENUINE, wanted, settings=NONE_DRAWN)
     assert [decision.case_id for decision in spread.decisions] == [2]
     assert ask(queue, get_case, 5).state == "open"
 
@@ -111,10 +109,9 @@ def test_what_changed_or_is_held_is_left_out_and_shown(queue: Engine, make_score
         enqueue(queue, [_copy(make_scored, 1, price=price)])
     act(queue, claim, "ben", 3, now=NOON)
     causes = ((2, "it has changed since it came in"), (3, "ben has it open"))
-    with writing(queue) as connection:
-        assert preview_spread(connection, 1, "ana", now=NOON).left_out == causes
-        held = claim(connection, "ana", 1, now=NOON)
-        spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
+    assert ask(queue, preview_spread, 1, "ana", now=NOON).left_out == causes
+    held = act(queue, claim, "ana", 1, now=NOON)
+    spread = act(queue, decide_and_spread, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
     assert ([decision.case_id for decision in spread.decisions], spread.left_out) == ([4], causes)
     assert {case.case_id for case in ask(queue, list_cases)} == {2, 3}
 
@@ -146,9 +143,8 @@ def test_a_spread_is_undone_as_a_group_too(queue: Engine):
         (group_key,) = set(connection.scalars(select(decisions.c.group_key)))
     with pytest.raises(Conflict, match="cannot be undone"), writing(queue) as connection:
         undo(connection, spread.decision.decision_id, "ana", now=LATE)
-    with writing(queue) as connection:
-        assert len(undo_group(connection, group_key, "cleo", may_undo_others=True, now=LATE)) == 4
-        assert count_cases(connection)["open"] == 4
+    assert len(act(queue, undo_group, group_key, "cleo", may_undo_others=True, now=LATE)) == 4
+    assert ask(queue, count_cases)["open"] == 4
 
 
 def test_a_request_that_comes_again_spreads_once(queue: Engine):
@@ -160,10 +156,9 @@ def test_a_request_that_comes_again_spreads_once(queue: Engine):
             for _ in range(2)
         )
     assert (len(first.decisions), second.decision, second.decisions) == (3, first.decision, ())
-    with writing(queue) as connection:
-        undo(connection, first.decision.decision_id, "ana", now=NOON)
-        decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], key="k", settings=NONE_DRAWN, now=NOON)
-        assert count_cases(connection)["open"] == 4
+    act(queue, undo, first.decision.decision_id, "ana", now=NOON)
+    act(queue, decide_and_spread, held, Verdict.GENUINE, [2, 3, 4], key="k", settings=NONE_DRAWN, now=NOON)
+    assert ask(queue, count_cases)["open"] == 4
 
 
 def test_what_is_drawn_stays_open_for_a_person(queue: Engine):

@@ -3,7 +3,6 @@
 from contextlib import suppress
 from datetime import timedelta
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -76,9 +75,8 @@ class Waiting(RuleBasedStateMachine):
         """A reviewer decides the next case and those that wait for it, or some of them."""
         held = act(self.engine, claim, "ana", now=self.now)
         if held is not None:
-            with writing(self.engine) as connection:
-                wanted = [case.case_id for case in preview_spread(connection, held.case_id).cases][int(leaves_out) :]
-                decide_and_spread(connection, held, verdict, wanted, ground=GROUND.get(verdict, ""), now=self.now)
+            wanted = [case.case_id for case in ask(self.engine, preview_spread, held.case_id).cases][int(leaves_out) :]
+            act(self.engine, decide_and_spread, held, verdict, wanted, ground=GROUND.get(verdict, ""), now=self.now)
 
     @rule(wanted=st.lists(numbers, max_size=4), verdict=truths)
     def decide_several(self, wanted: list[int], verdict: Verdict) -> None:
@@ -139,11 +137,3 @@ class Waiting(RuleBasedStateMachine):
 
 TestWaiting = Waiting.TestCase
 TestWaiting.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
-
-
-class Long(Waiting):
-    """The same, searched longer."""
-
-
-TestLong = pytest.mark.slow(Long.TestCase)
-TestLong.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)

@@ -39,10 +39,9 @@ def show(engine: Engine, make_scored: Make, tmp_path: Path) -> Callable[..., int
 def judge(engine: Engine, case_id: int, verdict: Verdict, hours: float = 0) -> int:
     """Decide a case, and return the number of the decision."""
     now = NOON + timedelta(hours=hours)
-    with writing(engine) as connection:
-        ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        claimed = claim(connection, "ana", case_id, now=now)
-        return decide(connection, claimed, verdict, ground=ground, now=now).decision_id
+    ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
+    claimed = act(engine, claim, "ana", case_id, now=now)
+    return act(engine, decide, claimed, verdict, ground=ground, now=now).decision_id
 
 
 def find(engine: Engine, case_id: int, **said: object) -> list[SamePicture]:

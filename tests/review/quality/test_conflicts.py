@@ -44,9 +44,8 @@ def test_ones_own_cannot_be_claimed_by_number(queue: Engine):
 
 def test_a_claim_from_before_decides_nothing(queue: Engine):
     """What counts is what is known when the verdict comes."""
-    with writing(queue) as connection:
-        taken = claim(connection, "ana", 1)
-        add_own_seller(connection, "ana", "s1")
+    taken = act(queue, claim, "ana", 1)
+    act(queue, add_own_seller, "ana", "s1")
     with pytest.raises(OwnListing), writing(queue) as connection:
         decide(connection, taken, Verdict.GENUINE)
     assert ask(queue, list_decisions, 1) == []

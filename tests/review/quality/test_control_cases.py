@@ -40,9 +40,8 @@ def _work(engine: Engine, name: str, n_cases: int = 5) -> list[int]:
     looked = []
     for number in range(n_cases):
         now = NOON + timedelta(minutes=number)
-        with writing(engine) as connection:
-            taken = claim(connection, name, now=now)
-            decide(connection, taken, Verdict.COUNTERFEIT, ground="known_goods", now=now)
+        taken = act(engine, claim, name, now=now)
+        act(engine, decide, taken, Verdict.COUNTERFEIT, ground="known_goods", now=now)
         looked += [taken.case_id] if taken.review_id else []
     return looked
 
@@ -57,9 +56,8 @@ def test_each_reviewer_meets_an_item_once(queue: Engine):
 
 def test_the_reviewer_is_told_afterwards(queue: Engine):
     """What they said, what is true, and how that is known; of other cases there is nothing to tell."""
-    with writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
-        assert control_feedback(connection, "ana", 1) is None
+    act(queue, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
+    assert ask(queue, control_feedback, "ana", 1) is None
     _work(queue, "ana")
     told = ask(queue, control_feedback, "ana", 1)
     assert told == Feedback(1, Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, "test purchase")
@@ -69,14 +67,12 @@ def test_the_reviewer_is_told_afterwards(queue: Engine):
 
 def test_an_item_taken_off_the_list_is_given_to_nobody(queue: Engine):
     """Its truth was in doubt."""
-    with writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
-        remove_control_case(connection, 1, "max", now=NOON)
-        assert list_control_cases(connection) == []
+    act(queue, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
+    act(queue, remove_control_case, 1, "max", now=NOON)
+    assert ask(queue, list_control_cases) == []
     assert _work(queue, "ana") == []
-    with writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.GENUINE, "invoice", "max", now=NOON)
-        assert [control.truth for control in list_control_cases(connection)] == ["genuine"]
+    act(queue, add_control_case, 1, Verdict.GENUINE, "invoice", "max", now=NOON)
+    assert [control.truth for control in ask(queue, list_control_cases)] == ["genuine"]
 
 
 def test_an_open_case_is_no_control_case(queue: Engine):

@@ -82,9 +82,8 @@ def test_agreement_is_of_the_same_cases_by_others(queue: Engine):
 
 def test_a_control_case_counts_for_all_who_judged_it(queue: Engine):
     """Ana decided both; one of them was right, and "cannot tell" is not right."""
-    with writing(queue) as connection:
-        add_control_case(connection, 1, FAKE, "test purchase", "lea", now=NOON)
-        add_control_case(connection, 4, REAL, "invoice", "lea", now=NOON)
+    act(queue, add_control_case, 1, FAKE, "test purchase", "lea", now=NOON)
+    act(queue, add_control_case, 4, REAL, "invoice", "lea", now=NOON)
     _say(queue, "ben", "control", {1: UNSURE})
     found = _by_name(queue)
     assert (found["ana"].control.share, found["ana"].control.n) == (0.5, 2)
@@ -128,9 +127,8 @@ def test_a_leads_word_on_what_two_disagreed_about_is_no_agreement(queue: Engine)
 def test_disputes_are_audits_that_say_the_opposite(queue: Engine):
     """Neither doubt nor agreement is a dispute; what is known for sure comes first."""
     _say(queue, "ben", "audit", {1: FAKE, 3: REAL, 5: UNSURE, 8: FAKE, 2: FAKE})
-    with writing(queue) as connection:
-        add_control_case(connection, 10, FAKE, "test purchase", "lea", now=NOON)
-        assert [(one.case_id, one.decided, one.said, one.by) for one in list_disputes(connection)] == [
-            (10, "genuine", "counterfeit", "known"),
-            (2, "genuine", "counterfeit", "ben"),
-        ]
+    act(queue, add_control_case, 10, FAKE, "test purchase", "lea", now=NOON)
+    assert [(one.case_id, one.decided, one.said, one.by) for one in ask(queue, list_disputes)] == [
+        (10, "genuine", "counterfeit", "known"),
+        (2, "genuine", "counterfeit", "ben"),
+    ]

@@ -25,7 +25,7 @@ from ipml.review.quality.second_person import (
 from ipml.review.queue import enqueue, get_case, history, list_decisions, undo
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
 SOON = NOON + timedelta(minutes=5)
 DEAR = SecondPersonRule(least_price=500, currency="EUR")
@@ -62,33 +62,30 @@ def test_the_first_verdict_decides_nothing(queue: Engine):
     decision = _say(queue, "ana")
     case = ask(queue, get_case, 1, now=SOON)
     assert (decision.decision_id, case.state, case.reviewer) == (0, "open", None)
-    with reading(queue) as connection:
-        assert list_decisions(connection, 1) == list(export_labels(connection)) == []
+    assert ask(queue, list_decisions, 1) == ask(queue, export_labels) == []
 
 
 def test_two_who_agree_decide(queue: Engine):
     """The decision is the second person's; the first one's verdict stays beside it."""
     _say(queue, "ana")
     decision = _say(queue, "ben")
-    with reading(queue) as connection:
-        assert list_decisions(connection, 1) == [decision]
-        assert get_case(connection, 1).state == "decided"
-        assert [
-            (second_verdict.kind, second_verdict.reviewer) for second_verdict in list_second_verdicts(connection, 1)
-        ] == [("first", "ana")]
+    assert ask(queue, list_decisions, 1) == [decision]
+    assert ask(queue, get_case, 1).state == "decided"
+    assert [
+        (second_verdict.kind, second_verdict.reviewer) for second_verdict in ask(queue, list_second_verdicts, 1)
+    ] == [("first", "ana")]
 
 
 def test_two_who_disagree_pass_the_case_on(queue: Engine):
     """It is escalated in nobody's name; neither of the two decides it, a third does."""
     _say(queue, "ana")
     _say(queue, "ben", Verdict.GENUINE)
-    with reading(queue) as connection:
-        (passed_on,) = list_decisions(connection, 1)
-        assert (passed_on.verdict, passed_on.reviewer, get_case(connection, 1).state) == (
-            "escalate",
-            "ipml",
-            "escalated",
-        )
+    (passed_on,) = ask(queue, list_decisions, 1)
+    assert (passed_on.verdict, passed_on.reviewer, ask(queue, get_case, 1).state) == (
+        "escalate",
+        "ipml",
+        "escalated",
+    )
     for name in ("ana", "ben"):
         with pytest.raises(Forbidden, match="needs two persons"), writing(queue) as connection:
             claim(connection, name, 1, now=SOON)
@@ -112,18 +109,16 @@ def test_who_comes_next_gets_the_waiting_case_first(queue: Engine, make_scored: 
     """Even where another is more suspicious."""
     enqueue(queue, [make_scored("L3", 0.99)], now=NOON)
     _say(queue, "ana")
-    with writing(queue) as connection:
-        assert claim(connection, "ben", now=SOON).case_id == 1
-        assert claim(connection, "cleo", now=SOON).case_id == 3
+    assert act(queue, claim, "ben", now=SOON).case_id == 1
+    assert act(queue, claim, "cleo", now=SOON).case_id == 3
 
 
 def test_the_second_person_cannot_see_the_first_verdict(queue: Engine):
     """The history says nothing of it, and is hidden besides, as it alone would tell."""
     _say(queue, "ana")
-    with reading(queue) as connection:
-        assert show_case(connection, "ben", 1).hides_history
-        assert not show_case(connection, "ana", 1).hides_history
-        said = [value for audit_event in history(connection, 1) for value in audit_event.payload.values()]
+    assert ask(queue, show_case, "ben", 1).hides_history
+    assert not ask(queue, show_case, "ana", 1).hides_history
+    said = [value for audit_event in ask(queue, history, 1) for value in audit_event.payload.values()]
     assert not {"counterfeit", "known_goods"} & {value for value in said if isinstance(value, str)}
 
 
@@ -151,9 +146,8 @@ def test_a_lead_ends_what_another_passed_on(queue: Engine, verdict: Verdict, is_
         _say(queue, "ana")
     _say(queue, "ben", Verdict.ESCALATE)
     assert _say(queue, "lea", verdict).decision_id > 0
-    with reading(queue) as connection:
-        assert get_case(connection, 1).state == "decided"
-        assert list_decisions(connection, 1)[-1].verdict == verdict
+    assert ask(queue, get_case, 1).state == "decided"
+    assert ask(queue, list_decisions, 1)[-1].verdict == verdict
     assert act(queue, find_awaiting, "cleo", SOON) is None
 
 
@@ -175,17 +169,15 @@ def test_a_verdict_sent_again_counts_once(queue: Engine):
     taken = act(queue, claim, "ben", 1, now=SOON)
     for _ in range(2):
         act(queue, decide, taken, Verdict.GENUINE, key="b", now=SOON)
-    with reading(queue) as connection:
-        assert len(list_second_verdicts(connection, 1)) == 2
-        assert verify(connection).is_intact
+    assert len(ask(queue, list_second_verdicts, 1)) == 2
+    assert ask(queue, verify).is_intact
 
 
 def test_a_first_verdict_can_be_taken_back_until_the_second(queue: Engine):
     """Then the case is as if nobody had judged it; who took it back may judge it again."""
     _say(queue, "ana")
-    with writing(queue) as connection:
-        withdraw_second_verdict(connection, "ana", 1, now=SOON)
-        assert find_own_verdict(connection, "ana", 1) is None
+    act(queue, withdraw_second_verdict, "ana", 1, now=SOON)
+    assert ask(queue, find_own_verdict, "ana", 1) is None
     _say(queue, "ana")
     _say(queue, "ben")
     with pytest.raises(Refused, match="second person"), writing(queue) as connection:
@@ -206,11 +198,8 @@ def test_many_at_once_are_never_a_second_person(queue: Engine):
     (refused,) = ask(queue, preview_bulk, [1, 2], "ana", Verdict.COUNTERFEIT, now=SOON).refused
     assert refused == (1, "it needs two persons, who look at it by itself")
     _say(queue, "ana")
-    with reading(queue) as connection:
-        assert preview_bulk(connection, [1, 2], "ana", Verdict.GENUINE, now=SOON).refused == (
-            (1, "another must judge it"),
-        )
-        assert preview_bulk(connection, [1, 2], "ben", Verdict.GENUINE, now=SOON).refused == (refused,)
+    assert ask(queue, preview_bulk, [1, 2], "ana", Verdict.GENUINE, now=SOON).refused == ((1, "another must judge it"),)
+    assert ask(queue, preview_bulk, [1, 2], "ben", Verdict.GENUINE, now=SOON).refused == (refused,)
 
 
 def test_a_decision_of_two_that_is_taken_back_waits_for_a_second_person_again(queue: Engine):

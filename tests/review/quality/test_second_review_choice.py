@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
-from support.reviewing import NOON, Make
+from support.reviewing import NOON, Make, act
 
 from ipml.records import Verdict
 from ipml.review import claims, decisions
 from ipml.review.quality.blind_reviews import draw_uniform, find_gap, find_second_review_shares
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
-from ipml.storage.database import writing
 
 SETTINGS = Settings(audit_share=0.1, audit_hours=0, repeat_share=0, control_share=0)
 claim = partial(claims.claim, settings=SETTINGS)
@@ -61,9 +60,8 @@ def test_the_share_of_looks_is_the_one_set(engine: Engine, make_scored: Make):
     kinds: dict[str, list[bool]] = {"ana": [], "ben": []}
     for number in range(120):
         name, now = ("ana", "ben")[number % 2], NOON + timedelta(seconds=number)
-        with writing(engine) as connection:
-            taken = claim(connection, name, now=now)
-            decide(connection, taken, Verdict.GENUINE, now=now)
+        taken = act(engine, claim, name, now=now)
+        act(engine, decide, taken, Verdict.GENUINE, now=now)
         looked[name] += taken.review_id is not None
         kinds[name].append(taken.review_id is not None)
     assert 8 <= looked.total() <= 16

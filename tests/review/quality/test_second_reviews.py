@@ -71,18 +71,16 @@ def test_a_verdict_in_a_look_changes_no_case(audited: Engine, second_review: Cla
 
 def test_the_token_alone_is_enough_to_decide(audited: Engine, second_review: Claim):
     """The page sends what it sends for any case."""
-    with writing(audited) as connection:
-        decide(connection, Claim(1, "ben", second_review.token, second_review.expires_at), Verdict.GENUINE, now=SOON)
-        assert len(list_second_verdicts(connection, 1)) == 1
+    act(audited, decide, Claim(1, "ben", second_review.token, second_review.expires_at), Verdict.GENUINE, now=SOON)
+    assert len(ask(audited, list_second_verdicts, 1)) == 1
 
 
 def test_a_look_is_shown_as_an_open_case_to_whom_it_was_given(audited: Engine, second_review: Claim):
     """To everybody else the case is decided, with its history."""
     shown = ask(audited, show_case, "ben", 1, now=SOON)
     assert (shown.case.state, shown.hides_history, shown.claim) == ("open", True, second_review)
-    with reading(audited) as connection:
-        assert show_case(connection, "cleo", 1, now=SOON).case.state == "decided"
-        assert not show_case(connection, "cleo", 1, now=SOON).hides_history
+    assert ask(audited, show_case, "cleo", 1, now=SOON).case.state == "decided"
+    assert not ask(audited, show_case, "cleo", 1, now=SOON).hides_history
 
 
 def test_the_history_shown_with_a_look_is_that_of_a_new_case(audited: Engine, second_review: Claim):
@@ -97,16 +95,14 @@ def test_the_history_shown_with_a_look_is_that_of_a_new_case(audited: Engine, se
 
 def test_after_the_verdict_the_case_is_shown_as_it_is(audited: Engine, second_review: Claim):
     """Nothing need be hidden any more."""
-    with writing(audited) as connection:
-        decide(connection, second_review, Verdict.GENUINE, now=SOON)
-        assert show_case(connection, "ben", 1, now=SOON).case.state == "decided"
+    act(audited, decide, second_review, Verdict.GENUINE, now=SOON)
+    assert ask(audited, show_case, "ben", 1, now=SOON).case.state == "decided"
 
 
 def test_a_look_can_be_opened_again_by_number_by_its_reviewer_only(audited: Engine, second_review: Claim):
     """A reload gives the same claim; a new one after the lease ran out, when the old one is void."""
-    with writing(audited) as connection:
-        assert claim(connection, "ben", 1, now=NOON).token == second_review.token
-        again = claim(connection, "ben", 1, now=LATER)
+    assert act(audited, claim, "ben", 1, now=NOON).token == second_review.token
+    again = act(audited, claim, "ben", 1, now=LATER)
     assert again.review_id == second_review.review_id
     assert again.token > second_review.token
     with pytest.raises(Overtaken, match="no longer the one"), writing(audited) as connection:
@@ -120,18 +116,16 @@ def test_a_look_is_held_by_one(audited: Engine, second_review: Claim):
     for case_id in (4, 5):
         with writing(audited) as connection:
             decide(connection, claim(connection, "cleo", case_id, now=NOON), Verdict.GENUINE, now=NOON)
-    with writing(audited) as connection:
-        assert claim(connection, "cleo", now=SOON).review_id != second_review.review_id
-        assert claim(connection, "cleo", now=LATER).review_id == second_review.review_id
+    assert act(audited, claim, "cleo", now=SOON).review_id != second_review.review_id
+    assert act(audited, claim, "cleo", now=LATER).review_id == second_review.review_id
     with pytest.raises(Overtaken, match="has been decided"), writing(audited) as connection:
         decide(connection, second_review, Verdict.GENUINE, now=LATER)
 
 
 def test_of_two_looks_at_a_case_the_last_one_taken_counts(audited: Engine, second_review: Claim):
     """An audit whose lease ran out does not stand in the way of a control case, and needs no answer after it."""
-    with writing(audited) as connection:
-        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=SOON)
-        taken = claim(connection, "ben", now=LATER)
+    act(audited, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=SOON)
+    taken = act(audited, claim, "ben", now=LATER)
     assert (taken.case_id, taken.review_id != second_review.review_id) == (1, True)
     with writing(audited) as connection:
         decide(connection, claim(connection, "ben", 1, now=LATER), Verdict.GENUINE, now=LATER)
@@ -148,9 +142,8 @@ def test_a_lease_that_ran_out_cannot_answer(audited: Engine, second_review: Clai
 
 def test_a_look_given_back_is_free_and_still_shown_as_open(audited: Engine, second_review: Claim):
     """Who goes back to a case they skipped must not learn that it was decided."""
-    with writing(audited) as connection:
-        release(connection, second_review, now=SOON)
-        assert show_case(connection, "ben", 1, now=SOON).case.state == "open"
+    act(audited, release, second_review, now=SOON)
+    assert ask(audited, show_case, "ben", 1, now=SOON).case.state == "open"
     with pytest.raises(Overtaken, match="given back"), writing(audited) as connection:
         decide(connection, second_review, Verdict.GENUINE, now=SOON)
     assert act(audited, claim, "ben", now=SOON).review_id == second_review.review_id
@@ -194,9 +187,8 @@ def test_a_repeat_is_the_same_reviewers_and_later(audited: Engine, second_review
     for case_id in (4, 5, 6):
         with writing(audited) as connection:
             decide(connection, claim(connection, "ben", case_id, now=SOON), Verdict.GENUINE, now=SOON)
-    with writing(audited) as connection:
-        taken = claim(connection, "ben", now=tomorrow)
-        decide(connection, taken, Verdict.GENUINE, now=tomorrow)
+    taken = act(audited, claim, "ben", now=tomorrow)
+    act(audited, decide, taken, Verdict.GENUINE, now=tomorrow)
     assert taken.case_id in (2, 3)
     assert [second_verdict.kind for second_verdict in ask(audited, list_second_verdicts, taken.case_id)] == ["repeat"]
 
@@ -219,8 +211,7 @@ def test_shares_of_nothing_give_no_looks(engine: Engine, make_scored: Any):
     for name in ("ana", "ben", "ana", "ben"):
         with writing(engine) as connection:
             decide(connection, claim(connection, name, settings=off), Verdict.GENUINE, settings=off)
-    with writing(engine) as connection:
-        assert claim(connection, "ana", settings=off) is claim(connection, "ben", settings=off) is None
+    assert act(engine, claim, "ana", settings=off) is act(engine, claim, "ben", settings=off) is None
 
 
 def _count(engine: Engine) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select, update
-from support.reviewing import Make, act
+from support.reviewing import Make, act, ask
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, history
@@ -152,9 +152,8 @@ def test_a_deadline_is_only_brought_forward(queue: Engine, make_scored: Make):
     sooner, later = MONDAY + timedelta(minutes=30), MONDAY + timedelta(days=3)
     assert enqueue(queue, [make_scored("L2", 0.1)], due_at=later).unchanged == 1
     assert enqueue(queue, [make_scored("L2", 0.1)], due_at=sooner, now=MONDAY).rescored == 1
-    with writing(queue) as connection:
-        assert history(connection, 2)[-1].payload["due_at"] == sooner.isoformat()
-        assert claim(connection, "ana", now=sooner).case_id == 2
+    assert ask(queue, history, 2)[-1].payload["due_at"] == sooner.isoformat()
+    assert act(queue, claim, "ana", now=sooner).case_id == 2
 
 
 def test_a_category_may_have_a_deadline_of_its_own(engine: Engine, make_scored: Make):
@@ -162,9 +161,8 @@ def test_a_category_may_have_a_deadline_of_its_own(engine: Engine, make_scored: 
     policy = make_policy(deadline_hours={"medicine": 2.0})
     act(engine, choose_ranking, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9), make_scored("L2", 0.1, category="Medicine ")], now=MONDAY)
-    with writing(engine) as connection:
-        assert claim(connection, "ana", now=MONDAY + timedelta(hours=1)).case_id == 1
-        assert claim(connection, "ana", now=MONDAY + timedelta(hours=1, minutes=59)).case_id == 2
+    assert act(engine, claim, "ana", now=MONDAY + timedelta(hours=1)).case_id == 1
+    assert act(engine, claim, "ana", now=MONDAY + timedelta(hours=1, minutes=59)).case_id == 2
 
 
 def test_a_night_in_between_makes_a_deadline_tight(engine: Engine, make_scored: Make):
@@ -173,9 +171,8 @@ def test_a_night_in_between_makes_a_deadline_tight(engine: Engine, make_scored: 
     act(engine, choose_ranking, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9)], now=MONDAY)
     enqueue(engine, [make_scored("L2", 0.1)], now=MONDAY, due_at=MONDAY + timedelta(hours=23))
-    with writing(engine) as connection:
-        assert claim(connection, "ana", now=MONDAY + timedelta(hours=7, minutes=50)).case_id == 1
-        assert claim(connection, "bo", now=MONDAY + timedelta(hours=7, minutes=57)).case_id == 2
+    assert act(engine, claim, "ana", now=MONDAY + timedelta(hours=7, minutes=50)).case_id == 1
+    assert act(engine, claim, "bo", now=MONDAY + timedelta(hours=7, minutes=57)).case_id == 2
 
 
 @pytest.fixture(scope="module")

@@ -49,14 +49,12 @@ def test_what_nobody_claimed_to_decide_takes_no_minutes(engine: Engine, make_sco
         with writing(engine) as connection:
             release(connection, claim(connection, "ana", number, now=NOON), now=NOON)
     later = NOON + timedelta(days=4)
-    with writing(engine) as connection:
-        seen = preview_bulk(connection, range(1, 4), "ben", Verdict.GENUINE, now=later)
-        decide_bulk(connection, range(1, 4), "ben", Verdict.GENUINE, token=seen.digest, now=later)
+    seen = ask(engine, preview_bulk, range(1, 4), "ben", Verdict.GENUINE, now=later)
+    act(engine, decide_bulk, range(1, 4), "ben", Verdict.GENUINE, token=seen.digest, now=later)
     for number, origin in ((4, "appeal"), (5, "spread")):
-        with writing(engine) as connection:
-            row = find_case(connection, number)
-            made = Decision(0, number, row.listing_id, Verdict.GENUINE, "", "", "lea", later)
-            record_all(connection, [(row, made)], None, None, Origin(origin), consequences=None)
+        row = ask(engine, find_case, number)
+        made = Decision(0, number, row.listing_id, Verdict.GENUINE, "", "", "lea", later)
+        act(engine, record_all, [(row, made)], None, None, Origin(origin), consequences=None)
     assert ask(engine, measure_minutes) == []
 
 

@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 from support.places import tell_place
-from support.reviewing import Make, ask
+from support.reviewing import Make, ask, judge
 
-from ipml.records import Verdict
 from ipml.review.cases import find_case
-from ipml.review.queue import claim, decide, enqueue, list_cases
+from ipml.review.queue import enqueue, list_cases
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
 from ipml.review.ranking.queue_order import QueueOrder, explain_value, rerank
@@ -70,17 +69,15 @@ def test_a_deadline_is_said(engine: Engine, make_scored: Make, minutes: int, sai
 def test_weights_are_said_where_they_matter(engine: Engine, make_scored: Make):
     """Severity of toys is a factor; a weight of 1 is not worth a word."""
     enqueue(engine, [make_scored("L1", category="toys"), make_scored("L2")], now=NOON)
-    with reading(engine) as connection:
-        assert "× 3 for severity of the category" in explain_value(find_case(connection, 1))[1]
-        assert "severity" not in explain_value(find_case(connection, 2))[1]
+    assert "× 3 for severity of the category" in explain_value(ask(engine, find_case, 1))[1]
+    assert "severity" not in explain_value(ask(engine, find_case, 2))[1]
 
 
 def test_a_decided_case_has_no_place(engine: Engine, make_scored: Make):
     """What is done is neither first nor due."""
     enqueue(engine, [make_scored()], now=NOON, due_at=NOON)
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", now=NOON), Verdict.GENUINE, now=NOON)
-        assert not any(" of " in line[:12] or "due" in line for line in tell_place(connection, 1, NOON))
+    judge(engine, now=NOON)
+    assert not any(" of " in line[:12] or "due" in line for line in ask(engine, tell_place, 1, NOON))
 
 
 def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, make_scored: Make):
@@ -88,9 +85,8 @@ def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, 
     enqueue(engine, [make_scored()], now=NOON)
     with writing(engine) as connection:
         connection.execute(update(cases).values(value=None, expected_value=None, minutes=None))
-    with reading(engine) as connection:
-        assert tell_place(connection, 1, NOON) == ("1st of 1 by score",)
-        assert explain_value(find_case(connection, 1)) == ()
+    assert ask(engine, tell_place, 1, NOON) == ("1st of 1 by score",)
+    assert explain_value(ask(engine, find_case, 1)) == ()
 
 
 @pytest.mark.parametrize("score", [0.9949, 0.9951, 0.99951, 0.9999999])

@@ -28,9 +28,8 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 def test_what_enters_and_leaves_is_what_ranking_would_move(queue: Engine):
     """The first so many now and then are those of the queue before and after it is ranked."""
-    with reading(queue) as connection:
-        preview = simulate_policy(connection, POLICY, now=NOON, first=4)
-        before = [case.case_id for case in list_cases(connection, limit=4)]
+    preview = ask(queue, simulate_policy, POLICY, now=NOON, first=4)
+    before = [case.case_id for case in ask(queue, list_cases, limit=4)]
     rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
     after = [case.case_id for case in ask(queue, list_cases, limit=4)]
     assert [case_id for case_id, _ in preview.entering] == [case_id for case_id in after if case_id not in before]
@@ -40,9 +39,8 @@ def test_what_enters_and_leaves_is_what_ranking_would_move(queue: Engine):
 
 def test_a_day_is_as_long_as_the_policy_says(queue: Engine):
     """Minutes are a working day of the policy, and each order reviews what fits into those asked for."""
-    with reading(queue) as connection:
-        assert simulate_policy(connection, POLICY, now=NOON).minutes == POLICY.working_hours.minutes_a_day == 480
-        preview = simulate_policy(connection, POLICY, now=NOON, minutes=8)
+    assert ask(queue, simulate_policy, POLICY, now=NOON).minutes == POLICY.working_hours.minutes_a_day == 480
+    preview = ask(queue, simulate_policy, POLICY, now=NOON, minutes=8)
     assert {outcome.cases for outcome in preview.outcomes} == {4}
 
 

@@ -10,7 +10,6 @@ from ipml.review.queue import claim, enqueue
 from ipml.review.ranking.plans import plan_shift
 from ipml.review.ranking.policy import Usual, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, choose_ranking
-from ipml.storage.database import writing
 
 MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
 
@@ -37,6 +36,5 @@ def test_the_minutes_are_filled_with_what_is_worth_most(queue: Engine, minutes: 
 
 def test_what_somebody_holds_is_left_out(queue: Engine):
     """Two reviewers are not sent to the same case."""
-    with writing(queue) as connection:
-        taken = claim(connection, "ana", 3, now=MONDAY)
-        assert taken.case_id not in [work.case_id for work in plan_shift(connection, 480, now=MONDAY)]
+    taken = act(queue, claim, "ana", 3, now=MONDAY)
+    assert taken.case_id not in [work.case_id for work in act(queue, plan_shift, 480, now=MONDAY)]

@@ -141,9 +141,8 @@ def test_another_top_of_the_same_file_is_another_sift(engine: Engine, file: list
 def test_a_case_from_elsewhere_has_no_odds(engine: Engine, file: list[ScoredListing]):
     """What was enqueued one by one was not drawn from anything."""
     enqueue(engine, file[:1])
-    with reading(engine) as connection:
-        assert [(case.sampling_probability, case.lane) for case in list_cases(connection)] == [(None, "ranked")]
-        assert not {"sampling_probability", "lane"} & history(connection, 1)[0].payload.keys()
+    assert [(case.sampling_probability, case.lane) for case in ask(engine, list_cases)] == [(None, "ranked")]
+    assert not {"sampling_probability", "lane"} & ask(engine, history, 1)[0].payload.keys()
 
 
 def test_places_need_a_sift(engine: Engine, file: list[ScoredListing]):

@@ -16,7 +16,7 @@ from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.queue import claim, decide, enqueue, get_case, list_cases
 from ipml.review.sampling.estimates import Cell, EstimatedFigure, Estimates, Stretch, count_drawn, estimate, summarise
 from ipml.review.sampling.exploration import Sample, SamplingRule, draw_sample_from_arrays
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
 pytestmark = pytest.mark.slow
 
@@ -57,10 +57,9 @@ def figure(estimates: Estimates, name: str) -> EstimatedFigure:
 def test_with_no_file_there_is_nothing_to_say(seeded: Engine, make_scored: Make):
     """Cases that came one by one are a sample of nothing."""
     enqueue(seeded, [make_scored()])
-    with writing(seeded) as connection:
-        taken = claim(connection, "ana", now=NOON)
-        decide(connection, taken, Verdict.GENUINE, now=NOON)
-        estimates = estimate(connection)
+    taken = act(seeded, claim, "ana", now=NOON)
+    act(seeded, decide, taken, Verdict.GENUINE, now=NOON)
+    estimates = ask(seeded, estimate)
     assert (estimates.listings, estimates.files) == (0, 0)
     assert {one.value for one in estimates.figures} == {None}
 
@@ -105,9 +104,8 @@ def test_what_is_not_reviewed_yet_widens_the_interval(seeded: Engine, make_score
 def test_picking_cases_out_of_turn_does_not_bend_the_estimate(seeded: Engine, make_scored: Make):
     """Who decides the suspicious of the drawn cases first moves the naive figure only."""
     send(seeded, make_file(make_scored))
-    with writing(seeded) as connection:
-        drawn = [case for case in list_cases(connection, limit=500) if case.lane == "explored"]
-        first = claim(connection, "bo", now=NOON + timedelta(days=1))  # a ranked one, for another day
+    drawn = [case for case in ask(seeded, list_cases, limit=500) if case.lane == "explored"]
+    first = act(seeded, claim, "bo", now=NOON + timedelta(days=1))  # a ranked one, for another day
     for case in [case for case in drawn if is_counterfeit(case.scored)]:
         judge(seeded, case.case_id)
     estimates = ask(seeded, estimate)
@@ -158,8 +156,7 @@ def test_of_several_files_each_counts_by_its_own_odds(seeded: Engine, make_score
     send(seeded, other, NOON + timedelta(days=1))
     while judge(seeded):
         pass
-    with reading(seeded) as connection:
-        both, last = estimate(connection), estimate(connection, since=NOON + timedelta(hours=1))
+    both, last = ask(seeded, estimate), ask(seeded, estimate, since=NOON + timedelta(hours=1))
     assert (both.files, both.listings, last.files, last.listings) == (2, 800, 1, 500)
     for estimates, files in ((both, [*one, *other]), (last, other)):
         prevalence = figure(estimates, "prevalence")
@@ -173,8 +170,7 @@ def test_a_file_sent_with_another_top_is_not_counted_twice(seeded: Engine, make_
     enqueue_batch(seeded, lambda: file, top=50, explore=EXPLORE, now=NOON)
     while judge(seeded):
         pass
-    with reading(seeded) as connection:
-        assert (estimate(connection).files, estimate(connection).listings) == (1, 300)
+    assert (ask(seeded, estimate).files, ask(seeded, estimate).listings) == (1, 300)
 
 
 def test_intervals_cover_the_truth_over_many_draws():

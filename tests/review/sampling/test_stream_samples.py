@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import Engine, insert, select
 from support.databases import copy_memory
-from support.reviewing import ask
+from support.reviewing import act, ask
 from support.scoring import as_model
 
 from ipml.records import Listing, ScoredListing, Verdict
@@ -183,9 +183,8 @@ def test_what_follows_from_a_draw_does_not_change_its_weight():
     before = read(engine)
     sellers = [f"s{key[1:]}" for key in reviewed if is_counterfeit(Listing(key, "", "", description=key[1:]))]
     later = NOON + timedelta(days=1)
-    with writing(engine) as connection:
-        events = [SellerEvent(f"e-{seller}", seller, "complained", later, later) for seller in sellers]
-        store_events(connection, events, later)
+    events = [SellerEvent(f"e-{seller}", seller, "complained", later, later) for seller in sellers]
+    act(engine, store_events, events, later)
     assert rescore_changed(engine, as_model(score), later) == len(sellers) > 0
     review(engine, later)
     assert read(engine) == before

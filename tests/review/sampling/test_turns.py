@@ -31,9 +31,8 @@ def queue(seeded: Engine, make_scored: Make) -> Engine:
 
 def take(engine: Engine, case_id: int | None = None, settings: Settings = QUARTER) -> tuple[str, float]:
     """Decide the next case; return its lane and lot."""
-    with writing(engine) as connection:
-        taken = claim(connection, "ana", case_id, settings=settings, now=NOON)
-        decide(connection, taken, Verdict.GENUINE, now=NOON)
+    taken = act(engine, claim, "ana", case_id, settings=settings, now=NOON)
+    act(engine, decide, taken, Verdict.GENUINE, now=NOON)
     with reading(engine) as connection:
         return tuple(
             connection.execute(select(cases.c.lane, cases.c.random_order).where(cases.c.case_id == taken.case_id)).one()
@@ -68,9 +67,8 @@ def test_a_released_turn_comes_again(queue: Engine):
     """Who gives a drawn case back has not used its turn."""
     for _ in range(3):
         take(queue)
-    with writing(queue) as connection:
-        first = claim(connection, "ana", settings=QUARTER, now=NOON)
-        release(connection, first, now=NOON)
+    first = act(queue, claim, "ana", settings=QUARTER, now=NOON)
+    act(queue, release, first, now=NOON)
     assert _lanes(queue)[first.case_id] == "explored"
     assert act(queue, claim, "bo", settings=QUARTER, now=NOON).case_id == first.case_id
 
@@ -106,9 +104,8 @@ def test_a_drawn_case_whose_lease_ran_out_is_next_again(queue: Engine):
     """Its lot is the lowest still."""
     for _ in range(3):
         take(queue)
-    with writing(queue) as connection:
-        later, lost = NOON + timedelta(hours=1), claim(connection, "ana", settings=QUARTER, now=NOON)
-        assert claim(connection, "bo", settings=QUARTER, now=later).case_id == lost.case_id
+    later, lost = NOON + timedelta(hours=1), act(queue, claim, "ana", settings=QUARTER, now=NOON)
+    assert act(queue, claim, "bo", settings=QUARTER, now=later).case_id == lost.case_id
 
 
 def _lanes(engine: Engine) -> dict[int, str]:
