@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.queue import claim, decide
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]
@@ -33,11 +34,12 @@ def judge(
     verdict: Verdict = Verdict.GENUINE,
     by: str = "ana",
     now: datetime | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
     **said: Any,
 ) -> Decision:
     """Claim a case, or the next one, and decide it; counterfeit has a ground."""
     ground = {"ground": "test_purchase"} if verdict is Verdict.COUNTERFEIT else {}
     with writing(engine) as connection:
-        taken = claim(connection, by, case_id, now=now)
+        taken = claim(connection, by, case_id, settings=settings, now=now)
         assert taken is not None
-        return decide(connection, taken, verdict, now=now, **(ground | said))
+        return decide(connection, taken, verdict, settings=settings, now=now, **(ground | said))

@@ -26,19 +26,11 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def test_the_next_case_is_never_ones_own(queue: Engine):
-    """It is passed over, and left to others."""
-    with writing(queue) as connection:
-        add_own_seller(connection, "ana", "s1")
-        assert claim(connection, "ana").case_id == 2
-        assert claim(connection, "ana") is None
-        assert claim(connection, "ben").case_id == 1
-
-
-def test_ones_own_cannot_be_claimed_by_number(queue: Engine):
-    """Nor does anybody else lose it by that."""
+    """It is passed over, and left to others; nor can it be claimed by number."""
     act(queue, add_own_seller, "ana", "s1")
-    with pytest.raises(OwnListing, match="ana's own"), writing(queue) as connection:
-        claim(connection, "ana", 1)
+    assert [taken and taken.case_id for taken in (act(queue, claim, "ana") for _ in range(2))] == [2, None]
+    with pytest.raises(OwnListing, match="ana's own"):
+        act(queue, claim, "ana", 1)
     assert act(queue, claim, "ben").case_id == 1
 
 
@@ -46,25 +38,20 @@ def test_a_claim_from_before_decides_nothing(queue: Engine):
     """What counts is what is known when the verdict comes."""
     taken = act(queue, claim, "ana", 1)
     act(queue, add_own_seller, "ana", "s1")
-    with pytest.raises(OwnListing), writing(queue) as connection:
-        decide(connection, taken, Verdict.GENUINE)
+    with pytest.raises(OwnListing):
+        act(queue, decide, taken, Verdict.GENUINE)
     assert ask(queue, list_decisions, 1) == []
 
 
 def test_who_no_longer_sells_may_judge(queue: Engine):
-    """Noting and forgetting leave rows in the trail, and the chain whole."""
-    with writing(queue) as connection:
-        add_own_seller(connection, "ana", "s1")
-        add_own_seller(connection, "ana", "s1")
-        assert list_own_sellers(connection, "ana") == ["s1"]
-        remove_own_seller(connection, "ana", "s1")
-        assert claim(connection, "ana").case_id == 1
+    """Noting and forgetting leave rows in the trail, and the chain whole; mistakes are named."""
+    for _ in range(2):
+        act(queue, add_own_seller, "ana", "s1")
+    assert ask(queue, list_own_sellers, "ana") == ["s1"]
+    act(queue, remove_own_seller, "ana", "s1")
+    assert act(queue, claim, "ana").case_id == 1
     assert ask(queue, verify).is_intact
-
-
-def test_mistakes_are_named(queue: Engine):
-    """A user who is not there, and a seller who was not noted."""
-    with pytest.raises(NotFound, match="No user"), writing(queue) as connection:
-        add_own_seller(connection, "nobody", "s1")
-    with pytest.raises(Refused, match="no note of selling"), writing(queue) as connection:
-        remove_own_seller(connection, "ana", "s9")
+    with pytest.raises(NotFound, match="No user"):
+        act(queue, add_own_seller, "nobody", "s1")
+    with pytest.raises(Refused, match="no note of selling"):
+        act(queue, remove_own_seller, "ana", "s9")

@@ -47,18 +47,11 @@ def _work(engine: Engine, name: str, n_cases: int = 5) -> list[int]:
 
 
 def test_each_reviewer_meets_an_item_once(queue: Engine):
-    """Ana and ben get it among their first cases; whoever decided it or knows it never does."""
-    act(queue, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase of 3 May", "max", now=NOON)
-    assert _work(queue, "ana") == [1]
-    assert _work(queue, "ben") == [1]
-    assert _work(queue, "lea", 1) == _work(queue, "max", 1) == []
-
-
-def test_the_reviewer_is_told_afterwards(queue: Engine):
-    """What they said, what is true, and how that is known; of other cases there is nothing to tell."""
+    """Ana and ben among their first cases, and are told afterwards; who decided it or knows it never does."""
     act(queue, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
     assert ask(queue, control_feedback, "ana", 1) is None
-    _work(queue, "ana")
+    assert _work(queue, "ana") == _work(queue, "ben") == [1]
+    assert _work(queue, "lea", 1) == _work(queue, "max", 1) == []
     told = ask(queue, control_feedback, "ana", 1)
     assert told == Feedback(1, Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, "test purchase")
     assert told.is_right
@@ -75,21 +68,16 @@ def test_an_item_taken_off_the_list_is_given_to_nobody(queue: Engine):
     assert [control.truth for control in ask(queue, list_control_cases)] == ["genuine"]
 
 
-def test_an_open_case_is_no_control_case(queue: Engine):
-    """It would be decided by whoever gets it first, and then be no secret."""
-    with pytest.raises(Conflict, match="found state 'open'"), writing(queue) as connection:
-        add_control_case(connection, 2, Verdict.GENUINE, "invoice", "max")
-
-
 def test_mistakes_are_named(queue: Engine):
-    """A case twice, one that is none, a truth that is none, and a source that nobody could read."""
+    """An open case, a case twice, one that is none, a truth that is none, and a source that nobody could read."""
+    with pytest.raises(Conflict, match="found state 'open'"):
+        act(queue, add_control_case, 2, Verdict.GENUINE, "invoice", "max")
     act(queue, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max")
-    with pytest.raises(Conflict, match="known to be counterfeit"), writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.GENUINE, "invoice", "max")
-    with pytest.raises(NotFound, match="No known truth"), writing(queue) as connection:
-        remove_control_case(connection, 2, "max")
-    with pytest.raises(UnstorableValue, match="truth"), writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.CANNOT_TELL, "invoice", "max")
-    for source in ("", "x" * 201, "a\0b"):
-        with pytest.raises(UnstorableValue, match="source"), writing(queue) as connection:
-            add_control_case(connection, 1, Verdict.GENUINE, source, "max")
+    with pytest.raises(Conflict, match="known to be counterfeit"):
+        act(queue, add_control_case, 1, Verdict.GENUINE, "invoice", "max")
+    with pytest.raises(NotFound, match="No known truth"):
+        act(queue, remove_control_case, 2, "max")
+    wrong = [(Verdict.GENUINE, source, "source") for source in ("", "x" * 201, "a\0b")]
+    for truth, source, named in ((Verdict.CANNOT_TELL, "invoice", "truth"), *wrong):
+        with pytest.raises(UnstorableValue, match=named):
+            act(queue, add_control_case, 1, truth, source, "max")
