@@ -74,18 +74,11 @@ def test_what_may_come_is_tried_again_and_then_given_up(engine: Engine, put, hos
 
 
 def test_nobody_asks_for_pictures_of_decided_cases(engine: Engine, put, host, tmp_path: Path):
-    """They were not there when people looked."""
-    put("L1", "/png")
-    judge(engine, now=NOON)
-    fetch(engine, tmp_path)
-    assert (read(engine)[0].state, host.hits["/png"]) == ("left", 0)
-
-
-def test_pictures_of_a_case_that_is_open_again_are_fetched(engine: Engine, put, tmp_path: Path):
-    """They were left as it was decided; now people look at it once more."""
+    """They were not there when people looked; once the case is open again, people look at it once more."""
     put("L1", "/png")
     made = judge(engine, now=NOON)
     fetch(engine, tmp_path)
+    assert (read(engine)[0].state, host.hits["/png"]) == ("left", 0)
     act(engine, undo, made.decision_id, "ana", now=NOON)
     fetch(engine, tmp_path)
     assert read(engine)[0].state == "stored"
