@@ -18,8 +18,7 @@ NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 def test_an_empty_queue_has_no_backlog(engine: Engine):
     """Nothing waits, nothing is oldest, and every band is there with none."""
     backlog = ask(engine, measure_backlog, now=NOON)
-    assert (backlog.open, backlog.escalated, backlog.decided, backlog.held) == (0, 0, 0, 0)
-    assert backlog.oldest_at is None
+    assert (backlog.open, backlog.escalated, backlog.decided, backlog.held, backlog.oldest_at) == (0, 0, 0, 0, None)
     assert {number for _, number in backlog.ages} == {0}
 
 

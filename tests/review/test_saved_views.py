@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Connection, Engine, delete
+from support.databases import on_both
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
@@ -90,6 +91,7 @@ def test_a_removed_view_is_nobodys_start(people: Connection) -> None:
         assert (names(people, ANA), find_start(people, ANA)) == ([], None)
 
 
+@on_both
 def test_what_cannot_be_saved_is_refused(people: Connection) -> None:
     """No name, a long one, the whole list, another's name, more than fifty."""
     first, second = (save_view(people, ANA, name, "brand=Acme") for name in ("one", "two"))

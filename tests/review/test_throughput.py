@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
+from support.databases import on_both
 from support.reviewing import Make, act, ask
 
 from ipml.records import Verdict
@@ -26,25 +27,17 @@ def _judge(engine: Engine, reviewer: str, at: datetime, verdict: Verdict = Verdi
     act(engine, decide, taken, verdict, now=at)
 
 
+@on_both
 def test_every_day_is_there_and_counts_by_utc(queue: Engine):
-    """Midnight in UTC begins a day; days without any are zeros; what is older than the first day is left out."""
+    """Midnight in UTC begins a day; days without any are zeros; arrivals count whatever became of them."""
     _judge(queue, "ana", datetime(2024, 5, 7, 23, 59, 59, 999_999, UTC))
     _judge(queue, "ana", datetime(2024, 5, 8, tzinfo=UTC))
+    _judge(queue, "ana", datetime(2024, 5, 8, 1, tzinfo=UTC), Verdict.ESCALATE)
     days = ask(queue, count_days, 4, now=NOON + timedelta(days=3))
-    assert [(day.day, day.arrived, day.decided) for day in days] == [
-        (date(2024, 5, 6), 10, 0),
-        (date(2024, 5, 7), 0, 1),
-        (date(2024, 5, 8), 0, 1),
-        (date(2024, 5, 9), 0, 0),
-    ]
+    assert [day.day for day in days] == [date(2024, 5, number) for number in (6, 7, 8, 9)]
+    assert [day.arrived for day in days] == [10, 0, 0, 0]
+    assert [day.decided for day in days] == [0, 1, 2, 0]
     assert [day.arrived for day in ask(queue, count_days, 3, now=NOON + timedelta(days=3))] == [0, 0, 0]
-
-
-def test_arrivals_count_whatever_became_of_them(queue: Engine):
-    """Decided and escalated cases have arrived, too."""
-    _judge(queue, "ana", NOON + timedelta(minutes=5))
-    _judge(queue, "ana", NOON + timedelta(minutes=6), Verdict.ESCALATE)
-    assert ask(queue, count_days, 1, now=NOON)[0].arrived == 10
 
 
 def test_an_hour_counts_once_however_many_verdicts_fell_into_it(queue: Engine):
@@ -69,13 +62,9 @@ def test_the_time_of_a_verdict_is_from_its_own_claim(queue: Engine):
 
 
 def test_who_was_away_says_nothing_of_work(queue: Engine):
-    """A case left open for more than an hour is not counted."""
+    """A case left open for more than an hour is not counted; and what is looked at is bounded to the latest."""
     _judge(queue, "ana", NOON + timedelta(hours=3), minutes=61)
     assert ask(queue, time_reviews) == ()
-
-
-def test_only_the_latest_verdicts_are_timed(queue: Engine):
-    """What is looked at is bounded."""
-    _judge(queue, "ana", NOON + timedelta(minutes=30), minutes=20)
-    _judge(queue, "ana", NOON + timedelta(minutes=40), minutes=2)
+    _judge(queue, "ana", NOON + timedelta(hours=4), minutes=20)
+    _judge(queue, "ana", NOON + timedelta(hours=5), minutes=2)
     assert [(one.half, one.n) for one in ask(queue, time_reviews, most=1)] == [(120.0, 1)]

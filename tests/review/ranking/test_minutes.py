@@ -32,14 +32,17 @@ def reviewed(engine: Engine, make_scored: Make) -> Engine:
 
 
 def test_minutes_are_those_from_the_claim_to_the_decision_under_it(reviewed: Engine):
-    """An earlier claim that was given back does not count."""
-    assert ask(reviewed, measure_minutes) == [
+    """An earlier claim that was given back does not count; what was decided often enough is proposed."""
+    measured = ask(reviewed, measure_minutes)
+    assert measured == [
         Measured("all", "", 22, 3.0),
         Measured("verdict", "cannot tell", 20, 3.0),
         Measured("verdict", "genuine", 2, 1.0),
         Measured("category", "watches", 20, 3.0),
         Measured("category", "bags", 2, 1.0),
     ]
+    assert propose_minutes(measured) == 'usual_minutes = 3.0\n\n[minutes]\n"watches" = 3.0'
+    assert ask(reviewed, measure_minutes, newest=2)[0] == Measured("all", "", 2, 1.0)  # the last two were bags
 
 
 def test_what_nobody_claimed_to_decide_takes_no_minutes(engine: Engine, make_scored: Make):
@@ -58,23 +61,8 @@ def test_what_nobody_claimed_to_decide_takes_no_minutes(engine: Engine, make_sco
     assert ask(engine, measure_minutes) == []
 
 
-def test_only_the_newest_are_looked_at(reviewed: Engine):
-    """The last two decisions were on bags."""
-    assert ask(reviewed, measure_minutes, newest=2)[0] == Measured("all", "", 2, 1.0)
-
-
-def test_what_was_decided_often_enough_is_proposed(reviewed: Engine):
-    """In the words of the policy file; two bags say nothing."""
-    assert propose_minutes(ask(reviewed, measure_minutes)) == 'usual_minutes = 3.0\n\n[minutes]\n"watches" = 3.0'
-
-
-def test_nothing_decided_proposes_nothing(engine: Engine):
-    """An empty queue has no minutes."""
-    assert ask(engine, measure_minutes) == []
-    assert propose_minutes([]) == ""
-
-
 def test_a_hostile_category_stays_a_text_in_the_proposal():
-    """A name with quotes and line ends cannot add a line to the policy."""
+    """A name with quotes and line ends cannot add a line to the policy; nothing decided proposes nothing."""
     name = 'x"\nprevalence = 1.0\n"'
     assert len(propose_minutes([Measured("category", name, 20, 1.0)]).splitlines()) == 2
+    assert propose_minutes([]) == ""
