@@ -2,26 +2,22 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import partial
 
 import pytest
 from sqlalchemy import Engine, insert
 from support.reviewing import NOON, Make, act, ask
 
 from ipml.records import Verdict
-from ipml.review import claims, decisions
 from ipml.review.quality.assessment import ReviewerQuality, assess_reviewers, list_disputes
 from ipml.review.quality.blind_reviews import add_control_case
-from ipml.review.queue import enqueue
+from ipml.review.queue import decide_bulk, enqueue, preview_bulk
 from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.storage.tables import second_verdicts
 
 FAKE, REAL, UNSURE = Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL
-N_CASES = 24
+N_CASES, LATER = 24, NOON + timedelta(days=20)
 SETTINGS = Settings(audit_share=0, repeat_share=0, control_share=0)
-claim = partial(claims.claim, settings=SETTINGS)
-decide = partial(decisions.decide, settings=SETTINGS)
 
 
 @pytest.fixture
@@ -29,28 +25,19 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of 24 cases of two brands, of which ana called every other counterfeit."""
     brands = ("Acme", "Nordhale")
     enqueue(engine, [make_scored(f"L{number}", brand=brands[number % 2 == 0]) for number in range(1, N_CASES + 1)])
-    for case_id in range(1, N_CASES + 1):
-        verdict = FAKE if case_id % 4 < 2 else REAL
-        ground = "known_goods" if verdict is FAKE else ""
-        with writing(engine) as connection:
-            decide(connection, claim(connection, "ana", case_id, now=NOON), verdict, ground=ground, now=NOON)
+    for verdict, ground in ((FAKE, "known_goods"), (REAL, "")):
+        some = [case for case, said in _like_ana(*range(1, N_CASES + 1)).items() if said is verdict]
+        token = ask(engine, preview_bulk, some, "ana", verdict, settings=SETTINGS, now=NOON).digest
+        said = {"ground": ground, "token": token, "settings": SETTINGS, "now": NOON}
+        act(engine, decide_bulk, some, "ana", verdict, **said)
     return engine
 
 
 def _say(engine: Engine, name: str, kind: str, verdicts: Mapping[int, Verdict]) -> None:
-    row = {
-        "kind": kind,
-        "ground": "",
-        "note": "",
-        "reviewer": name,
-        "decided_at": NOON + timedelta(days=20),
-        "token": 9,
-    }
+    row = {"kind": kind, "ground": "", "note": "", "reviewer": name, "decided_at": LATER, "token": 9}
+    rows = [{**row, "case_id": case, "listing_id": f"L{case}", "verdict": said} for case, said in verdicts.items()]
     with writing(engine) as connection:
-        connection.execute(
-            insert(second_verdicts),
-            [{**row, "case_id": case, "listing_id": f"L{case}", "verdict": said} for case, said in verdicts.items()],
-        )
+        connection.execute(insert(second_verdicts), rows)
 
 
 def _by_name(engine: Engine) -> dict[str, ReviewerQuality]:
@@ -82,8 +69,8 @@ def test_agreement_is_of_the_same_cases_by_others(queue: Engine):
 
 def test_a_control_case_counts_for_all_who_judged_it(queue: Engine):
     """Ana decided both; one of them was right, and "cannot tell" is not right."""
-    act(queue, add_control_case, 1, FAKE, "test purchase", "lea", now=NOON)
-    act(queue, add_control_case, 4, REAL, "invoice", "lea", now=NOON)
+    for case_id, truth in ((1, FAKE), (4, REAL)):
+        act(queue, add_control_case, case_id, truth, "invoice", "lea", now=NOON)
     _say(queue, "ben", "control", {1: UNSURE})
     found = _by_name(queue)
     assert (found["ana"].control.share, found["ana"].control.n) == (0.5, 2)
