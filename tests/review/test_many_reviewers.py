@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.databases import on_both
 from support.reviewing import Make, ask
 
 from ipml.review.queue import count_cases, enqueue
@@ -21,6 +22,7 @@ CASES = int(os.environ.get("IPML_TEST_CASES", "400"))
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "5"))
 
 
+@on_both
 def test_eight_reviewers_drain_a_queue_without_doubles_or_gaps(engine: Engine, make_scored: Make):
     """Each case is decided once, every reviewer gets some, and the trail is whole."""
     enqueue(engine, [make_scored(f"L{number}") for number in range(CASES)])
@@ -33,6 +35,7 @@ def test_eight_reviewers_drain_a_queue_without_doubles_or_gaps(engine: Engine, m
     assert ask(engine, count_cases)["decided"] == CASES
 
 
+@on_both
 def test_a_reviewer_killed_at_any_moment_loses_no_acknowledged_decision(engine: Engine, make_scored: Make):
     """After each kill what was acknowledged is there, nothing is there in part, and the trail is whole."""
     enqueue(engine, [make_scored(f"L{number}") for number in range(60 * KILLS)])

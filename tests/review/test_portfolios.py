@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
-from support.databases import copy_memory
+from support.databases import copy_memory, on_both
 from support.portfolio_writer import NOON, add_one_by_one
 from support.reviewing import act, ask
 
@@ -118,6 +118,7 @@ def test_a_listing_is_none_of_its_own_earlier_ones(engine: Engine):
 
 
 @pytest.mark.slow
+@on_both
 def test_two_processes_lose_nothing_of_each_other(engine: Engine, database_url: str):
     """They add for the same sellers at once, and half of their listings are the same."""
     weighed = [WeighedListing(f"L{n}", f"s{n % 2}", at(n * 37 % 11), n % 9 / 10) for n in range(150)]

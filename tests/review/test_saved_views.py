@@ -57,6 +57,7 @@ def test_others_see_a_view_only_where_it_is_shared(people: Connection) -> None:
     assert (names(people, BO), find_start(people, BO)) == ([], None)
 
 
+@on_both
 def test_the_view_of_the_start_comes_first_and_the_others_by_name(people: Connection) -> None:
     """In any case of the letters; and the whole list is begun with again."""
     numbers = [save_view(people, ANA, name, f"brand={name}") for name in ("b", "A", "c")]

@@ -21,21 +21,12 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 def submit(engine: Engine, *some: ScoredListing) -> None:
     """Store listings as the marketplace submitted them."""
     fields = {"sent": "", "seen_at": NOON, "received_at": NOON, "model_version": "m", "own_history": "", "content": ""}
-    rows = [
-        {
-            **fields,
-            "listing_id": one.listing.listing_id,
-            "seller_id": one.listing.seller_id,
-            "score": one.score,
-            "snapshot": encode(replace(one, reasons=(), highlights=())),
-            "history_as_of": NOON,
-            "last_event": 0,
-            "sample_id": 0,
-        }
-        for one in some
-    ]
-    with writing(engine) as connection:
-        connection.execute(insert(listings), rows)
+    fields |= {"history_as_of": NOON, "last_event": 0, "sample_id": 0}
+    for one in some:
+        key = {"listing_id": one.listing.listing_id, "seller_id": one.listing.seller_id, "score": one.score}
+        bare = encode(replace(one, reasons=(), highlights=()))
+        with writing(engine) as connection:
+            connection.execute(insert(listings).values(**fields, **key, snapshot=bare))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, select
+from support.databases import on_both
 from support.places import tell_place
 from support.reviewing import Make, act, ask
 
@@ -99,6 +100,7 @@ def filled(engine: Engine, make_scored: Make) -> Engine:
     return engine
 
 
+@on_both
 def test_watched_and_denied_come_first_and_authorised_last(filled: Engine) -> None:
     """In pages of any size; cases of watched and denied sellers are by rank among each other, and are claimed first."""
     put(filled, AUTHORISED, "sA", "Acme")

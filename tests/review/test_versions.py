@@ -130,23 +130,23 @@ def test_what_is_changed_back_to_what_was_decided_waits_for_nobody(
     enqueue(engine, [make_scored(observed_at=observed_at)], now=MAY)
     judge(engine, 1, Verdict.GENUINE, now=MAY)
     for night, title in enumerate(("Wallet AAA", "Leather wallet", "Wallet AAA", "Leather wallet"), start=1):
-        one = make_scored(title=title, observed_at=observed_at and MAY + night * DAY)
-        is_back = title == "Leather wallet"
+        one, is_back = make_scored(title=title, observed_at=observed_at and MAY + night * DAY), night % 2 == 0
         came = enqueue(engine, [one], now=MAY + night * DAY)
         assert came == (Enqueued(unchanged=1) if is_back else Enqueued(changed=1))
         assert ask(engine, count_cases)["open"] == int(not is_back)
         assert ask(engine, list_seller_listings, "s1").listings[0].state == ("decided" if is_back else "open")
     with reading(engine) as connection:
         rows = connection.execute(select(cases.c.state, cases.c.version).order_by(cases.c.case_id)).all()
-        assert rows == [("decided", 1), ("superseded", 2), ("superseded", 2)]
-        assert history(connection, 3)[-1].payload["superseded_by"] == 1
-        pasts = read_pasts(connection, [1, 2, 3])
-        assert not list(find_disagreements(connection))
-    assert [pasts[number].settled_by for number in (1, 2, 3)] == [None, 1, 1]
-    assert [pasts[number].next_id for number in (1, 2, 3)] == [None, None, None]
-    assert [pasts[number].case_id for number in (1, 2, 3)] == [None, 1, 1]
-    with pytest.raises(Overtaken, match="Case 1 is in its place"), writing(engine) as connection:
-        claim(connection, "ana", 3)
+    assert rows == [("decided", 1), ("superseded", 2), ("superseded", 2)]
+    assert ask(engine, history, 3)[-1].payload["superseded_by"] == 1
+    assert ask(engine, find_disagreements) == []
+    pasts = [ask(engine, read_pasts, [1, 2, 3])[number] for number in (1, 2, 3)]
+    assert [(past.settled_by, past.next_id, past.case_id) for past in pasts] == [
+        (None, None, None),
+        *[(1, None, 1)] * 2,
+    ]
+    with pytest.raises(Overtaken, match="Case 1 is in its place"):
+        act(engine, claim, "ana", 3)
 
 
 TOUCHES: dict[str, Callable[[Connection, int], object]] = {
@@ -241,17 +241,11 @@ def test_near_duplicates_of_a_changed_listing_wait_for_another(engine: Engine, m
     """Those that waited for it go on with one of them; the changed one stands where it belongs by what it is now."""
     bags = [make_scored(f"L{n}", title=f"Leather bag, brown, no. {n}", price=50.0, currency="EUR") for n in range(3)]
     enqueue(engine, bags)
-    with reading(engine) as connection:
-        assert [get_case(connection, n).exemplar for n in (1, 2, 3)] == [None, 1, 1]
+    assert [ask(engine, get_case, n).exemplar for n in (1, 2, 3)] == [None, 1, 1]
     shoe = make_scored("L0", title="Running shoe", price=90.0, currency="EUR", observed_at=NOON)
     assert enqueue(engine, [shoe]) == Enqueued(changed=1)
-    with reading(engine) as connection:
-        assert [(get_case(connection, n).state, get_case(connection, n).exemplar) for n in (1, 2, 3, 4)] == [
-            ("superseded", None),
-            ("open", None),
-            ("open", 2),
-            ("open", None),
-        ]
+    stands = [(case.state, case.exemplar) for case in (ask(engine, get_case, n) for n in (1, 2, 3, 4))]
+    assert stands == [("superseded", None), ("open", None), ("open", 2), ("open", None)]
 
 
 def test_a_deadline_goes_on_with_the_changed_listing(engine: Engine, make_scored: Make):

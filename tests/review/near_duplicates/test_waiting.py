@@ -136,4 +136,4 @@ class Waiting(RuleBasedStateMachine):
 
 
 TestWaiting = Waiting.TestCase
-TestWaiting.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestWaiting.settings = settings(max_examples=10, stateful_step_count=12, deadline=None)

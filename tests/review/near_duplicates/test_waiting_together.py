@@ -6,6 +6,7 @@ from threading import Event
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.databases import on_both
 from support.reviewing import Make, act, ask
 
 from ipml.errors import Conflict, Overtaken
@@ -18,6 +19,7 @@ from ipml.storage.tables import cases, decisions, reversals
 pytestmark = pytest.mark.slow
 
 
+@on_both
 def test_copies_that_come_while_their_exemplar_is_decided_are_reviewed(engine: Engine, make_scored: Make):
     """One lists and scores anew, three decide with what they saw and take some back; then the queue is empty."""
     is_over = Event()

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Engine, func, select
+from support.databases import on_both
 from support.reviewing import NOON, Make
 
 from ipml.records import Verdict
@@ -22,6 +23,7 @@ claim = partial(claims.claim, settings=SETTINGS)
 decide = partial(verdicts.decide, settings=SETTINGS)
 
 
+@on_both
 def test_six_at_once_share_cases_and_looks(engine: Engine, make_scored: Make):
     """Each case is decided once, each look answered at most once and not by its decider, and the trail has all."""
     enqueue(engine, [make_scored(f"L{number}") for number in range(40)], now=NOON)
