@@ -39,10 +39,11 @@ def read(engine: Engine, case_id: int) -> StoredCase:
 
 def test_a_seller_s_same_picture_waits_for_the_first(engine: Engine, show):
     """At about the same price, whatever the title; only first pictures are compared, no table of sizes."""
-    first, second = show("L1", 1), show("L2", 1, 2, price=52.0)
+    first, second = show("L1", 1, 9), show("L2", 1, 2, price=52.0)
     assert read(engine, second).exemplar == first
     assert read(engine, first).exemplar is None
-    assert read(engine, show("L3", 2)).exemplar is None
+    assert [read(engine, show(name, *seeds)).exemplar for name, *seeds in (("L3", 9), ("L4", 3, 9))] == [None, None]
+    assert read(engine, show("L5", 1)).exemplar == first
 
 
 def test_what_is_another_offer_stands_for_itself(engine: Engine, show):
