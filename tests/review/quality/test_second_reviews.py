@@ -1,5 +1,7 @@
 """Second reviews of decided cases come unseen among the others, and change nothing but what is known of people."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -20,8 +22,8 @@ from ipml.review.quality.second_person import list_second_verdicts
 from ipml.review.queue import enqueue, get_case, history, list_decisions, release
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading
-from ipml.storage.tables import decisions, second_reviews, second_verdicts
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import audit, decisions, second_reviews, second_verdicts
 
 SOON, LATER = NOON + timedelta(minutes=5), NOON + timedelta(minutes=30)
 # At these shares a second review is wanted of every decision, and is due after one or two ordinary cases.
@@ -163,3 +165,35 @@ def test_shares_of_nothing_give_no_looks(engine: Engine, make_scored: Make):
     for name in ("ana", "ben", "ana", "ben"):
         judge(engine, by=name, settings=off)
     assert [act(engine, claim, name, settings=off) for name in ("ana", "ben")] == [None, None]
+
+
+@on_both
+def test_six_at_once_share_cases_and_looks(engine: Engine, make_scored: Make):
+    """Each case is decided once, each look answered at most once and not by its decider, and the trail has all."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(40)], now=NOON)
+    some = Settings(audit_share=0.25, audit_hours=0, repeat_share=0, control_share=0.25)
+
+    def work(name: str) -> list[tuple[int, int | None]]:
+        done = []
+        for number in range(16):
+            now = NOON + timedelta(seconds=number)
+            with writing(engine) as connection:
+                if taken := claims.claim(connection, name, settings=some, now=now):
+                    verdicts.decide(connection, taken, Verdict.GENUINE, settings=some, now=now)
+                    done.append((taken.case_id, taken.review_id))
+        return done
+
+    with ThreadPoolExecutor(6) as pool:
+        done = [one for mine in pool.map(work, [f"r{number}" for number in range(6)]) for one in mine]
+    decided = Counter(case_id for case_id, review_id in done if review_id is None)
+    looked = Counter(review_id for _, review_id in done if review_id is not None)
+    assert set(decided.values()) == set(looked.values()) == {1}
+    with reading(engine) as connection:
+        counts = [connection.scalar(select(func.count()).select_from(table)) for table in (decisions, second_verdicts)]
+        words = ("decided", "reviewed again")
+        noted = [connection.scalar(select(func.count()).where(audit.c.action == word)) for word in words]
+        of_look = second_reviews.c.review_id == second_verdicts.c.review_id
+        own = select(second_verdicts.c.verdict_id).join(second_reviews, of_look)
+        assert connection.execute(own.where(second_reviews.c.not_by == second_verdicts.c.reviewer)).first() is None
+        assert verify(connection).is_intact
+    assert counts == noted == [len(decided), len(looked)]
