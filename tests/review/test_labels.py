@@ -15,7 +15,6 @@ from ipml.storage.tables import second_verdicts
 
 MONDAY = datetime(2024, 5, 6, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
-GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
 
 
 def _decide(engine: Engine, case_id: int, verdict: Verdict, now: datetime = MONDAY) -> None:
