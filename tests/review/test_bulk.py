@@ -1,14 +1,15 @@
 """Deciding many cases at once."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.databases import on_both
+from support.reviewing import NOON, Make, act, ask, judge
 
 from ipml.errors import Conflict, KeyReused, Overtaken, Refused
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.queue import (
     BulkDecision,
     claim,
@@ -26,8 +27,6 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions
 
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 LATE = NOON + timedelta(minutes=11)
 ALL = [1, 2, 3]
 
@@ -40,98 +39,77 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def _decide_all(engine: Engine, case_ids: list[int] = ALL, **fields: str) -> BulkDecision:
-    with writing(engine) as connection:
-        token = preview_bulk(connection, case_ids, "ana", Verdict.GENUINE, now=NOON).digest
-        return decide_bulk(connection, case_ids, "ana", Verdict.GENUINE, token=token, now=NOON, **fields)
+    token = ask(engine, preview_bulk, case_ids, "ana", Verdict.GENUINE, now=NOON).digest
+    return act(engine, decide_bulk, case_ids, "ana", Verdict.GENUINE, token=token, now=NOON, **fields)
 
 
+@on_both
 def test_each_case_gets_a_decision_of_its_own(queue: Engine):
-    """As many decisions as cases, each with its row in the trail, which is whole."""
+    """As many decisions as cases, each with its row in the trail, which is whole; one undo takes all back."""
     made = _decide_all(queue, note="seen together")
     assert [decision.case_id for decision in made.decisions] == ALL
     with reading(queue) as connection:
         assert [list_decisions(connection, number) for number in ALL] == [[decision] for decision in made.decisions]
         assert connection.scalar(select(func.count()).where(audit.c.action == "decided")) == 3
         assert verify(connection).is_intact
+    undone = act(queue, undo_group, made.group_key, "ana", now=NOON)
+    assert [reversal.case_id for reversal in undone] == ALL
+    assert ask(queue, count_cases)["open"] == 3
+    with pytest.raises(Conflict, match="no decision of it"):
+        act(queue, undo_group, made.group_key, "ana", now=NOON)
 
 
-def test_a_preview_changes_nothing_and_names_who_is_left_out(queue: Engine):
+def test_a_preview_changes_nothing_and_names_who_is_left_out(queue: Engine, make_scored: Make):
     """Held, decided, passed on or unknown: each is named with its cause, and is not decided."""
-    with writing(queue) as connection:
-        claim(connection, "ben", 1, now=NOON)
-        decide(connection, claim(connection, "ben", 2, now=NOON), Verdict.GENUINE, now=NOON)
-        preview = preview_bulk(connection, [*ALL, 9], "ana", Verdict.GENUINE, now=NOON)
-    causes = ((1, "ben has it open"), (2, "it has been decided"), (9, "there is no such case"))
-    assert ([case.case_id for case in preview.cases], preview.refused) == ([3], causes)
-    made = _decide_all(queue, [*ALL, 9])
-    assert ([decision.case_id for decision in made.decisions], made.refused) == ([3], causes)
+    enqueue(queue, [make_scored("L4", title="Silk scarf")], now=NOON)
+    act(queue, claim, "ben", 1, now=NOON)
+    judge(queue, 2, by="ben", now=NOON)
+    judge(queue, 4, Verdict.ESCALATE, by="ben", now=NOON)
+    wanted = [*ALL, 4, 9]
+    preview = ask(queue, preview_bulk, wanted, "ana", Verdict.GENUINE, now=NOON)
+    assert [case.case_id for case in preview.cases] == [3]
+    assert [case_id for case_id, _ in preview.refused] == [1, 2, 4, 9]
+    causes = dict(preview.refused)
+    assert (causes[1], causes[2], causes[9]) == ("ben has it open", "it has been decided", "there is no such case")
+    made = _decide_all(queue, wanted)
+    assert ([decision.case_id for decision in made.decisions], made.refused) == ([3], preview.refused)
 
 
-def test_what_was_passed_on_to_a_lead_is_left_out(queue: Engine):
-    """Whoever passed a case on wants it looked at by itself."""
-    with writing(queue) as connection:
-        decide(connection, claim(connection, "ben", 1), Verdict.ESCALATE)
-        assert [case_id for case_id, _ in preview_bulk(connection, ALL, "ana", Verdict.GENUINE).refused] == [1]
+def test_nothing_is_decided_once_something_changed_since_the_preview(queue: Engine, make_scored: Make):
+    """What a person did not see is not signed by them: neither claimed, nor decided, nor scored anew meanwhile."""
+    claimed = []
+    for n_decided, change in (
+        (0, lambda: enqueue(queue, [make_scored("L2", 0.6, title="Wallet xx")])),
+        (0, lambda: claimed.append(act(queue, claim, "ben", 2, now=NOON))),
+        (1, lambda: act(queue, decide, claimed[0], Verdict.GENUINE, now=NOON)),
+    ):
+        token = ask(queue, preview_bulk, ALL, "ana", Verdict.GENUINE, now=NOON).digest
+        change()
+        with pytest.raises(Overtaken, match="preview"):
+            act(queue, decide_bulk, ALL, "ana", Verdict.GENUINE, token=token, now=NOON)
+        assert ask(queue, count_cases)["decided"] == n_decided
 
 
-@pytest.mark.parametrize("change", ["claimed", "decided", "rescored"])
-def test_nothing_is_decided_once_something_changed_since_the_preview(queue: Engine, make_scored: Make, change: str):
-    """What a person did not see is not signed by them."""
-    with reading(queue) as connection:
-        token = preview_bulk(connection, ALL, "ana", Verdict.GENUINE, now=NOON).digest
-    if change == "rescored":
-        enqueue(queue, [make_scored("L2", 0.6, title="Wallet xx")])
-    else:
-        with writing(queue) as connection:
-            held = claim(connection, "ben", 2, now=NOON)
-        if change == "decided":
-            with writing(queue) as connection:
-                decide(connection, held, Verdict.GENUINE, now=NOON)
-    with pytest.raises(Overtaken, match="preview"), writing(queue) as connection:
-        decide_bulk(connection, ALL, "ana", Verdict.GENUINE, token=token, now=NOON)
-    with reading(queue) as connection:
-        assert count_cases(connection)["decided"] == (change == "decided")
-
-
-@pytest.mark.parametrize("other", ["reviewer", "verdict", "cases"])
-def test_a_preview_is_of_one_person_verdict_and_selection(queue: Engine, other: str):
+def test_a_preview_is_of_one_person_verdict_and_selection(queue: Engine):
     """The token of one preview decides nothing else."""
-    with reading(queue) as connection:
-        token = preview_bulk(connection, ALL, "ana", Verdict.GENUINE).digest
-    wanted = ([1, 2] if other == "cases" else ALL, "ben" if other == "reviewer" else "ana")
-    verdict = Verdict.CANNOT_TELL if other == "verdict" else Verdict.GENUINE
-    with pytest.raises(Overtaken, match="preview"), writing(queue) as connection:
-        decide_bulk(connection, *wanted, verdict, token=token)
+    token = ask(queue, preview_bulk, ALL, "ana", Verdict.GENUINE).digest
+    others = ((ALL, "ben", Verdict.GENUINE), (ALL, "ana", Verdict.CANNOT_TELL), ([1, 2], "ana", Verdict.GENUINE))
+    for other in others:
+        with pytest.raises(Overtaken, match="preview"):
+            act(queue, decide_bulk, *other, token=token)
 
 
 def test_the_key_sent_again_gives_the_same_answer(queue: Engine):
-    """A repeated request decides once; with another content it is refused."""
-    made = _decide_all(queue, key="k")
-    with writing(queue) as connection:
-        again = decide_bulk(connection, ALL, "ana", Verdict.GENUINE, key="k", token="", now=LATE)
+    """A repeated request decides once; with another content, or the key of a single decision, it is refused."""
+    made = _decide_all(queue, [2, 3], key="k")
+    again = act(queue, decide_bulk, [2, 3], "ana", Verdict.GENUINE, key="k", token="", now=LATE)
     assert again == replace(made, refused=())
-    with pytest.raises(KeyReused), writing(queue) as connection:
-        decide_bulk(connection, [1, 2], "ana", Verdict.GENUINE, key="k", token="")
+    judge(queue, 1, key="single")
+    for case_ids, key in (([1, 2], "k"), ([2, 3], "single")):
+        with pytest.raises(KeyReused):
+            act(queue, decide_bulk, case_ids, "ana", Verdict.GENUINE, key=key, token="")
     with reading(queue) as connection:
         assert connection.scalar(select(func.count()).select_from(decisions)) == 3
-
-
-def test_a_key_belongs_to_one_decision_or_one_group(queue: Engine):
-    """A key that came with a single decision does not serve for several."""
-    with writing(queue) as connection:
-        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE, key="k")
-    with pytest.raises(KeyReused), writing(queue) as connection:
-        decide_bulk(connection, [2, 3], "ana", Verdict.GENUINE, key="k", token="")
-
-
-def test_one_undo_takes_all_back(queue: Engine):
-    """All cases of the group are open again; a second time there is nothing to undo."""
-    made = _decide_all(queue)
-    with writing(queue) as connection:
-        assert [reversal.case_id for reversal in undo_group(connection, made.group_key, "ana", now=NOON)] == ALL
-        assert count_cases(connection)["open"] == 3
-    with pytest.raises(Conflict, match="no decision of it"), writing(queue) as connection:
-        undo_group(connection, made.group_key, "ana", now=NOON)
 
 
 def test_what_was_undone_and_decided_anew_stays_so(queue: Engine):
@@ -145,26 +123,22 @@ def test_what_was_undone_and_decided_anew_stays_so(queue: Engine):
         assert get_case(connection, 1).state == "decided"
 
 
-@pytest.mark.parametrize(("reviewer", "now"), [("ben", NOON), ("ana", LATE)])
-def test_others_and_latecomers_undo_no_part_of_a_group(queue: Engine, reviewer: str, now: datetime):
+def test_others_and_latecomers_undo_no_part_of_a_group(queue: Engine):
     """A lead may."""
     made = _decide_all(queue)
-    with pytest.raises(Conflict, match="ask a lead"), writing(queue) as connection:
-        undo_group(connection, made.group_key, reviewer, now=now)
-    with writing(queue) as connection:
-        assert count_cases(connection)["decided"] == 3
-        assert len(undo_group(connection, made.group_key, "cleo", may_undo_others=True, now=now)) == 3
+    for reviewer, now in (("ben", NOON), ("ana", LATE)):
+        with pytest.raises(Conflict, match="ask a lead"):
+            act(queue, undo_group, made.group_key, reviewer, now=now)
+    assert ask(queue, count_cases)["decided"] == 3
+    assert len(act(queue, undo_group, made.group_key, "cleo", may_undo_others=True, now=LATE)) == 3
 
 
 def test_more_than_200_cases_are_too_many(queue: Engine):
-    """Neither previewed nor decided."""
-    with pytest.raises(Refused, match="201 cases"), reading(queue) as connection:
-        preview_bulk(connection, range(1, 202), "ana", Verdict.GENUINE)
-    with pytest.raises(Refused, match="cases to decide at once"), writing(queue) as connection:
-        decide_bulk(connection, range(1, 202), "ana", Verdict.GENUINE, token="")
-
-
-def test_a_verdict_without_its_ground_is_refused(queue: Engine):
-    """As for one case."""
-    with pytest.raises(Refused, match="found ground"), writing(queue) as connection:
-        decide_bulk(connection, ALL, "ana", Verdict.COUNTERFEIT, token="")
+    """Neither previewed nor decided; and a verdict without its ground is refused as for one case."""
+    with pytest.raises(Refused, match="201 cases"):
+        ask(queue, preview_bulk, range(1, 202), "ana", Verdict.GENUINE)
+    assert len(ask(queue, preview_bulk, range(1, 201), "ana", Verdict.GENUINE).refused) == 197
+    with pytest.raises(Refused, match="cases to decide at once"):
+        act(queue, decide_bulk, range(1, 202), "ana", Verdict.GENUINE, token="")
+    with pytest.raises(Refused, match="found ground"):
+        act(queue, decide_bulk, ALL, "ana", Verdict.COUNTERFEIT, token="")

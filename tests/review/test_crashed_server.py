@@ -2,20 +2,20 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from support.postgres import LASTING, Server, own_server
+from support.reviewing import Make, act
 
-from ipml.records import ScoredListing
 from ipml.review.queue import claim, enqueue
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import decisions
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def lasting_server() -> Iterator[Server]:
         yield server
 
 
-def test_no_acknowledged_decision_is_lost_in_a_crash(lasting_server: Server, make_scored: Callable[..., ScoredListing]):
+def test_no_acknowledged_decision_is_lost_in_a_crash(lasting_server: Server, make_scored: Make):
     """Twice, with reviewers at work: every decision they were told of is there, and nothing in part."""
     url = lasting_server.url("postgres")
     engine = open_database(url)
@@ -66,6 +66,5 @@ def test_no_acknowledged_decision_is_lost_in_a_crash(lasting_server: Server, mak
         assert len(kept) == len(set(kept))
         assert set(acknowledged) <= set(kept)
         assert len(kept) <= len(acknowledged) + REVIEWERS * (crash + 1)  # each may have been about to be told of one
-    with writing(engine) as connection:
-        assert claim(connection, "ana") is not None
+    assert act(engine, claim, "ana") is not None
     engine.dispose()

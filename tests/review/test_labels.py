@@ -1,57 +1,53 @@
 """Decisions become labels."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import Engine, insert
+from support.databases import on_both
+from support.reviewing import Make, ask, judge
 
-from ipml.records import Label, ScoredListing, Verdict
+from ipml.records import Label, Verdict
 from ipml.review.exports import export_labels, label_listing
-from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import reading, writing
+from ipml.review.queue import enqueue
+from ipml.storage.database import writing
 from ipml.storage.tables import second_verdicts
 
-Make = Callable[..., ScoredListing]
 MONDAY = datetime(2024, 5, 6, tzinfo=UTC)
 TUESDAY = MONDAY + timedelta(days=1)
-GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
 
 
 def _decide(engine: Engine, case_id: int, verdict: Verdict, now: datetime = MONDAY) -> None:
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", case_id, now=now), verdict, ground=GROUND.get(verdict, ""), now=now)
+    judge(engine, case_id, verdict, now=now)
 
 
-@pytest.mark.parametrize(("verdict", "truth"), [(Verdict.COUNTERFEIT, True), (Verdict.GENUINE, False)])
-def test_a_verdict_of_truth_is_a_label(engine: Engine, make_scored: Make, verdict: Verdict, truth: bool):
-    """The label is of the listing as scored, known since the decision, with full weight."""
-    scored = make_scored()
-    enqueue(engine, [scored])
-    _decide(engine, 1, verdict)
-    with reading(engine) as connection:
-        assert list(export_labels(connection)) == [Label(scored.listing, truth, MONDAY, 1.0)]
-
-
-@pytest.mark.parametrize("verdict", [Verdict.CANNOT_TELL, Verdict.ESCALATE])
-def test_other_verdicts_and_open_cases_are_no_labels(engine: Engine, make_scored: Make, verdict: Verdict):
-    """Nobody has said what the listing is."""
-    enqueue(engine, [make_scored("L1"), make_scored("L2")])
-    _decide(engine, 1, verdict)
-    with reading(engine) as connection:
-        assert list(export_labels(connection)) == []
+@on_both
+def test_a_verdict_of_truth_is_a_label(engine: Engine, make_scored: Make):
+    """The label is of the listing as scored, known since the decision, with full weight; doubt is no label."""
+    scored = [make_scored(f"L{number}") for number in range(1, 6)]
+    enqueue(engine, scored, joins_alike=False)
+    for number, verdict in enumerate(Verdict, start=1):
+        _decide(engine, number, verdict)
+    truths = {Verdict.COUNTERFEIT: True, Verdict.GENUINE: False}
+    assert ask(engine, export_labels) == [
+        Label(scored[number].listing, truths[verdict], MONDAY, 1.0)
+        for number, verdict in enumerate(Verdict)
+        if verdict in truths
+    ]
 
 
 def test_the_latest_verdict_of_a_listing_counts(engine: Engine, make_scored: Make):
-    """A listing judged anew as it was has one label; doubt does not undo it."""
+    """A listing judged anew as it was has one label; doubt does not undo it; a lead's verdict ends an escalation."""
     verdicts = [Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.COUNTERFEIT]
     for number, verdict in enumerate(verdicts, start=1):
         enqueue(engine, [make_scored("L1", 0.3 * number, observed_at=MONDAY + timedelta(days=number))])
         _decide(engine, number, verdict, TUESDAY)
-    with reading(engine) as connection:
-        (label,) = export_labels(connection)
+    (label,) = ask(engine, export_labels)
     assert (label.is_counterfeit, label.labelled_at) == (True, TUESDAY)
+    enqueue(engine, [make_scored("L2", seller_id="s2")])
+    _decide(engine, 4, Verdict.ESCALATE)
+    _decide(engine, 4, Verdict.COUNTERFEIT, TUESDAY)
+    assert [label.labelled_at for label in ask(engine, export_labels)] == [TUESDAY, TUESDAY]
 
 
 def test_what_became_known_later_is_not_known_before(engine: Engine, make_scored: Make):
@@ -61,19 +57,9 @@ def test_what_became_known_later_is_not_known_before(engine: Engine, make_scored
     enqueue(engine, [make_scored("L1", observed_at=TUESDAY, title="Wallet AAA"), make_scored("L2")])
     _decide(engine, 2, Verdict.COUNTERFEIT, TUESDAY)
     _decide(engine, 3, Verdict.COUNTERFEIT, TUESDAY)
-    with reading(engine) as connection:
-        assert [label.is_counterfeit for label in export_labels(connection, known_by=MONDAY)] == [False]
-        assert [label.is_counterfeit for label in export_labels(connection, known_by=TUESDAY)] == [False, True, True]
-        assert list(export_labels(connection, known_by=MONDAY - timedelta(seconds=1))) == []
-
-
-def test_an_escalated_case_gives_the_leads_verdict(engine: Engine, make_scored: Make):
-    """The label comes with the decision that ends the case."""
-    enqueue(engine, [make_scored()])
-    _decide(engine, 1, Verdict.ESCALATE)
-    _decide(engine, 1, Verdict.COUNTERFEIT, TUESDAY)
-    with reading(engine) as connection:
-        assert [label.labelled_at for label in export_labels(connection)] == [TUESDAY]
+    assert [label.is_counterfeit for label in ask(engine, export_labels, known_by=MONDAY)] == [False]
+    assert [label.is_counterfeit for label in ask(engine, export_labels, known_by=TUESDAY)] == [False, True, True]
+    assert list(ask(engine, export_labels, known_by=MONDAY - timedelta(seconds=1))) == []
 
 
 def test_a_labelled_listing_differs_in_its_label_only(make_scored: Make):
@@ -93,8 +79,7 @@ def test_the_weight_of_a_label_is_how_sure_it_is(engine: Engine, make_scored: Ma
     for case_id in range(1, 16):
         _decide(engine, case_id, Verdict.COUNTERFEIT)
     _look(engine, dict.fromkeys(range(1, 11), Verdict.COUNTERFEIT) | {11: Verdict.GENUINE})
-    with reading(engine) as connection:
-        weight = {label.listing.listing_id: label.weight for label in export_labels(connection)}
+    weight = {label.listing.listing_id: label.weight for label in ask(engine, export_labels)}
     assert 1 > weight["L1"] > weight["L15"] > weight["L11"] > 0
 
 
@@ -103,9 +88,8 @@ def test_a_look_that_came_later_gives_no_weight_before(engine: Engine, make_scor
     enqueue(engine, [make_scored("L1")])
     _decide(engine, 1, Verdict.COUNTERFEIT)
     _look(engine, {1: Verdict.GENUINE}, TUESDAY)
-    with reading(engine) as connection:
-        assert [label.weight for label in export_labels(connection, known_by=MONDAY)] == [1.0]
-        assert [label.weight < 1 for label in export_labels(connection)] == [True]
+    assert [label.weight for label in ask(engine, export_labels, known_by=MONDAY)] == [1.0]
+    assert [label.weight < 1 for label in ask(engine, export_labels)] == [True]
 
 
 def _look(engine: Engine, verdicts: dict[int, Verdict], now: datetime = MONDAY) -> None:

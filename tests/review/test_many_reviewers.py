@@ -3,20 +3,18 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from itertools import chain, islice
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.databases import on_both
+from support.reviewing import Make, ask
 
-from ipml.records import ScoredListing
 from ipml.review.queue import count_cases, enqueue
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading
 from ipml.storage.tables import audit, decisions
-
-Make = Callable[..., ScoredListing]
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +22,7 @@ CASES = int(os.environ.get("IPML_TEST_CASES", "400"))
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "5"))
 
 
+@on_both
 def test_eight_reviewers_drain_a_queue_without_doubles_or_gaps(engine: Engine, make_scored: Make):
     """Each case is decided once, every reviewer gets some, and the trail is whole."""
     enqueue(engine, [make_scored(f"L{number}") for number in range(CASES)])
@@ -33,10 +32,10 @@ def test_eight_reviewers_drain_a_queue_without_doubles_or_gaps(engine: Engine, m
     assert sorted(chain.from_iterable(shares)) == list(range(1, CASES + 1))
     assert min(len(share) for share in shares) > 0
     assert _check_trail(engine) == CASES
-    with reading(engine) as connection:
-        assert count_cases(connection)["decided"] == CASES
+    assert ask(engine, count_cases)["decided"] == CASES
 
 
+@on_both
 def test_a_reviewer_killed_at_any_moment_loses_no_acknowledged_decision(engine: Engine, make_scored: Make):
     """After each kill what was acknowledged is there, nothing is there in part, and the trail is whole."""
     enqueue(engine, [make_scored(f"L{number}") for number in range(60 * KILLS)])
@@ -48,8 +47,7 @@ def test_a_reviewer_killed_at_any_moment_loses_no_acknowledged_decision(engine: 
         reviewer.kill()
         acknowledged += [int(line) for line in reviewer.communicate()[0].splitlines() if line]
         kept = _check_trail(engine)
-        with reading(engine) as connection:
-            assert count_cases(connection)["decided"] == kept
+        assert ask(engine, count_cases)["decided"] == kept
         # At most the decision that was being made at each kill is kept without having been acknowledged.
         assert len(acknowledged) <= kept <= len(acknowledged) + attempt + 1
     with reading(engine) as connection:

@@ -11,21 +11,20 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from support.databases import copy_postgres, copy_sqlite, empty_tables, open_hasty, read_tables
 from support.postgres import Server
+from support.reviewing import NOON, act, ask
 
 from ipml.errors import IpmlError
 from ipml.records import Claim, Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.exports import export_labels
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
 
 pytestmark = pytest.mark.slow
 
 EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "15"))
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 # Texts that databases have been seen to treat each in its own way.
 HARD_TEXTS = ("", "NA", "a\0b", "\ud800", "é", "e\u0301", "😀", "' OR 1=1 --", "%", "A" * 300, "\u202eabc")
@@ -51,26 +50,6 @@ ANY = st.builds(
     brand=st.none() | st.sampled_from(["Acme", "acme"]) | TEXTS,
 )
 PAUSES = st.sampled_from([timedelta(hours=-1), timedelta(minutes=1), timedelta(minutes=20), timedelta(days=1)])
-
-
-def reads(operation: Callable[[Connection], Any]) -> Callable[[Engine], Any]:
-    """Return what does an operation in one reading transaction of a database."""
-
-    def run(engine: Engine) -> Any:
-        with reading(engine) as connection:
-            return operation(connection)
-
-    return run
-
-
-def writes(operation: Callable[[Connection], Any]) -> Callable[[Engine], Any]:
-    """Return what does an operation in one writing transaction of a database."""
-
-    def run(engine: Engine) -> Any:
-        with writing(engine) as connection:
-            return operation(connection)
-
-    return run
 
 
 class BothDatabases(RuleBasedStateMachine):
@@ -104,7 +83,7 @@ class BothDatabases(RuleBasedStateMachine):
     def claim(self, reviewer: str, case_id: int | None) -> None:
         """Somebody takes the next case, or one by its number."""
         settings = Settings(lease_minutes=15)
-        taken = self.both(writes(lambda c: queue.claim(c, reviewer, case_id, settings=settings, now=self.now)))
+        taken = self.both(lambda engine: act(engine, queue.claim, reviewer, case_id, settings=settings, now=self.now))
         if taken:
             self.claims.append(taken)
 
@@ -112,7 +91,7 @@ class BothDatabases(RuleBasedStateMachine):
     def release(self, data: st.DataObject) -> None:
         """Somebody gives back what they hold, or no longer hold."""
         shown = data.draw(st.sampled_from(self.claims))
-        self.both(writes(lambda connection: queue.release(connection, shown, now=self.now)))
+        self.both(lambda engine: act(engine, queue.release, shown, now=self.now))
 
     @rule(
         data=st.data(),
@@ -126,7 +105,7 @@ class BothDatabases(RuleBasedStateMachine):
         """Somebody decides under a claim that is live, stale or forged."""
         shown = data.draw(st.sampled_from(self.claims[-3:]))
         shown = shown if token is None else replace(shown, token=token)
-        self.both(writes(lambda connection: queue.decide(connection, shown, verdict, now=self.now, **said)))
+        self.both(lambda engine: act(engine, queue.decide, shown, verdict, now=self.now, **said))
 
     @rule(pause=PAUSES)
     def wait(self, pause: timedelta) -> None:
@@ -142,19 +121,19 @@ class BothDatabases(RuleBasedStateMachine):
     )
     def second_review(self, **wanted: Any) -> None:
         """Somebody filters and turns pages."""
-        self.both(reads(lambda connection: queue.list_cases(connection, now=self.now, **wanted)))
+        self.both(lambda engine: ask(engine, queue.list_cases, now=self.now, **wanted))
 
     @rule(case_id=NUMBERS)
     def look_at_one(self, case_id: int) -> None:
         """Somebody opens a case, its history and its decisions."""
-        self.both(reads(lambda connection: queue.get_case(connection, case_id, now=self.now)))
-        self.both(reads(lambda connection: queue.history(connection, case_id)))
-        self.both(reads(lambda connection: queue.list_decisions(connection, case_id)))
+        self.both(lambda engine: ask(engine, queue.get_case, case_id, now=self.now))
+        self.both(lambda engine: ask(engine, queue.history, case_id))
+        self.both(lambda engine: ask(engine, queue.list_decisions, case_id))
 
     @rule(known_by=st.none() | st.sampled_from([NOON, NOON + timedelta(hours=1), datetime.max.replace(tzinfo=UTC)]))
     def export(self, known_by: datetime | None) -> None:
         """Labels are exported for training."""
-        self.both(reads(lambda connection: list(export_labels(connection, known_by=known_by))))
+        self.both(lambda engine: ask(engine, export_labels, known_by=known_by))
 
     @invariant()
     def rows_are_the_same(self) -> None:
@@ -179,24 +158,9 @@ def engines(tmp_path: Path, postgres: Server) -> Iterator[tuple[Engine, Engine]]
             engine.dispose()
 
 
-def _drive(engines: tuple[Engine, Engine], examples: int, steps: int) -> None:
-    run_state_machine_as_test(
-        lambda: BothDatabases(engines),
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_both_databases_behave_alike(engines: tuple[Engine, Engine]):
     """Some shifts of 20 random operations leave the same answers and rows on both."""
-    _drive(engines, EXAMPLES, 20)
-
-
-@pytest.mark.slow
-def test_both_databases_behave_alike_for_long(engines: tuple[Engine, Engine]):
-    """So do 600 operations in all, in longer shifts."""
-    _drive(engines, 12, 50)
+    found = settings(
+        max_examples=EXAMPLES, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    run_state_machine_as_test(lambda: BothDatabases(engines), settings=found)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.picture_host import draw_goods, write_picture
+from support.reviewing import act, ask
 from support.scoring import as_model
 
 from ipml.records import Listing, ScoredListing, Verdict
@@ -59,9 +60,8 @@ def test_a_listing_is_scored_again_once_its_picture_is_known(engine: Engine, fet
     fetch(first, NOON)
     later = NOON + timedelta(hours=1)
     assert rescore_changed(engine, as_model(score), later) == 0
-    with writing(engine) as connection:
-        claimed = claim(connection, "ana", first, now=later)
-        decide(connection, claimed, Verdict.COUNTERFEIT, ground="declared_replica", now=later)
+    claimed = act(engine, claim, "ana", first, now=later)
+    act(engine, decide, claimed, Verdict.COUNTERFEIT, ground="declared_replica", now=later)
     second = submit(engine, "L2", later)
     fetch(second, later)
     assert rescore_changed(engine, as_model(score), later) == 1
@@ -89,9 +89,8 @@ def test_what_is_not_known_stays_open(engine: Engine, fetch):
         Listing("L1", "s", "Thing", image_urls="https://a.example/2.jpg"),
         Listing("L1", "s", "Thing", image_urls=ADDRESS, picture_counterfeit_matches=7.0),
     ]
-    with reading(engine) as connection:
-        none, another, own = add_picture_matches(connection, some[:2], NOON) + add_picture_matches(
-            connection, some[2:], NOON
-        )
+    none, another, own = ask(engine, add_picture_matches, some[:2], NOON) + ask(
+        engine, add_picture_matches, some[2:], NOON
+    )
     assert none.picture_genuine_matches is another.picture_genuine_matches is None
     assert (own.picture_counterfeit_matches, own.picture_genuine_matches) == (7.0, 0.0)

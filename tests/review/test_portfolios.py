@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, product
 from multiprocessing import get_context
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
-from support.databases import copy_memory
+from support.databases import copy_memory, on_both
 from support.portfolio_writer import NOON, add_one_by_one
+from support.reviewing import act, ask
 
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import EarlierListings, Listing, ScoredListing, StoredPortfolio
@@ -28,7 +29,7 @@ from ipml.review.sellers.portfolios import (
     find_portfolios,
     rebuild_portfolios,
 )
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.tables import portfolio_listings
 
 SELLERS = "abc"
@@ -55,20 +56,18 @@ WEIGHED = st.lists(
 
 def add(engine: Engine, weighed: Sequence[WeighedListing], version: str = "m1") -> int:
     """Add listings in one transaction."""
-    with writing(engine) as connection:
-        return add_to_portfolios(connection, version, weighed, NOON)
+    return act(engine, add_to_portfolios, version, weighed, NOON)
 
 
 def stored(engine: Engine, version: str = "m1") -> list[StoredPortfolio]:
     """Return the portfolios, in the order of the sellers."""
-    with reading(engine) as connection:
-        return sorted(find_portfolios(connection, version, ["ann", "ben", *SELLERS]), key=lambda one: one.seller_id)
+    portfolios = ask(engine, find_portfolios, version, ["ann", "ben", *SELLERS])
+    return sorted(portfolios, key=lambda one: one.seller_id)
 
 
-def earlier(engine: Engine, *some: Listing, version: str = "m1") -> list[EarlierListings]:
+def earlier(engine: Engine, *some: Listing) -> list[EarlierListings]:
     """Return what is known of the listings before each."""
-    with reading(engine) as connection:
-        return find_earlier(connection, version, some, NOON)
+    return ask(engine, find_earlier, "m1", some, NOON)
 
 
 def add_up(weighed: Sequence[WeighedListing], seller: str, moment: datetime) -> EarlierListings:
@@ -78,6 +77,7 @@ def add_up(weighed: Sequence[WeighedListing], seller: str, moment: datetime) -> 
     return EarlierListings(len(counted), sum(counted) / 1_000)
 
 
+@settings(max_examples=10)
 @given(WEIGHED, st.randoms())
 def test_what_is_known_at_any_moment_is_what_came_before(weighed: list[WeighedListing], draw: random.Random):
     """Of any seller, whatever the order in which the listings came and how they were grouped."""
@@ -89,9 +89,9 @@ def test_what_is_known_at_any_moment_is_what_came_before(weighed: list[WeighedLi
             n_now = draw.randint(1, len(remaining))
             assert add(engine, remaining[:n_now]) == n_now
             remaining = remaining[n_now:]
-        for seller in SELLERS:
-            asked = [Listing(f"new {hours}", seller, "Bag", listed_at=at(hours)) for hours in range(-3, 4)]
-            assert earlier(engine, *asked) == [add_up(weighed, seller, one.listed_at or NOON) for one in asked]
+        places = product(SELLERS, range(-3, 4))
+        asked = [Listing(f"new {hours}", seller, "Bag", listed_at=at(hours)) for seller, hours in places]
+        assert earlier(engine, *asked) == [add_up(weighed, one.seller_id, one.listed_at or NOON) for one in asked]
         ends.append(stored(engine))
         engine.dispose()
     assert ends[0] == ends[1]
@@ -109,45 +109,36 @@ def test_a_listing_counts_once_as_it_first_came(engine: Engine):
 
 
 def test_a_listing_is_none_of_its_own_earlier_ones(engine: Engine):
-    """Observed again it stands where it stood first, and later ones of the seller are not before it."""
-    add(engine, [WeighedListing("L1", "ann", NOON, 0.5), WeighedListing("L2", "ann", at(1), 0.25)])
+    """Observed again it stands where it stood first; what training knew moves no other."""
+    weights = (("L0", -1, None), ("L1", 0, 0.5), ("L2", 1, 0.25))
+    add(engine, [WeighedListing(name, "ann", at(hours), weight) for name, hours, weight in weights])
+    assert stored(engine) == [StoredPortfolio("ann", 2, 750, at(1), 1, 500)]
     again = [Listing(name, "ann", "Bag", observed_at=at(5)) for name in ("L1", "L2", "L3")]
     assert earlier(engine, *again) == [EarlierListings(0, 0.0), EarlierListings(1, 0.5), EarlierListings(2, 0.75)]
 
 
-def test_what_training_knew_does_not_count(engine: Engine):
-    """It is weighed once all the same, and moves no other."""
-    add(engine, [WeighedListing("L1", "ann", NOON, None), WeighedListing("L2", "ann", at(1), 0.25)])
-    assert stored(engine) == [StoredPortfolio("ann", 1, 250, at(1), 0, 0)]
-    assert earlier(engine, Listing("L3", "ann", "Bag", observed_at=at(1))) == [EarlierListings(0, 0.0)]
-
-
 @pytest.mark.slow
+@on_both
 def test_two_processes_lose_nothing_of_each_other(engine: Engine, database_url: str):
     """They add for the same sellers at once, and half of their listings are the same."""
     weighed = [WeighedListing(f"L{n}", f"s{n % 2}", at(n * 37 % 11), n % 9 / 10) for n in range(150)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         adding = [pool.submit(add_one_by_one, database_url, some) for some in (weighed[:100], weighed[:49:-1])]
         assert sum(one.result() for one in adding) == 150
-    for seller in ("s0", "s1"):
-        asked = [Listing(f"new {hours}", seller, "Bag", observed_at=at(hours)) for hours in range(12)]
-        assert earlier(engine, *asked) == [add_up(weighed, seller, one.observed_at or NOON) for one in asked]
+    asked = [Listing(f"new {n}", f"s{n % 2}", "Bag", observed_at=at(n // 2)) for n in range(24)]
+    assert earlier(engine, *asked) == [add_up(weighed, one.seller_id, one.observed_at or NOON) for one in asked]
 
 
 def make_model(version: str, weight: float) -> IntakeModel:
     """Return a model that suspects copies so much by themselves, and scores by the share of the seller's others."""
 
     def score(some: Sequence[Listing], before: Sequence[EarlierListings], explain: bool) -> list[ScoredListing]:
-        pairs = zip(some, before, strict=True)
-        return [
-            ScoredListing(
-                *(one, known.share, 0.0, (), (), None, version),
-                earlier_listings=float(known.n),
-                earlier_suspicion=known.suspicion,
-                suspicion=weight if "copy" in one.title else 0.0,
-            )
-            for one, known in pairs
-        ]
+        scored = []
+        for one, known in zip(some, before, strict=True):
+            plain = ScoredListing(one, known.share, 0.0, (), (), None, version, earlier_listings=float(known.n))
+            own = weight if "copy" in one.title else 0.0
+            scored.append(replace(plain, earlier_suspicion=known.suspicion, suspicion=own))
+        return scored
 
     return IntakeModel(version, score)
 
@@ -164,8 +155,7 @@ OFFERS = [Listing(f"L{n}", "ann", "Bag, copy" if n % 3 else "Wool hat", observed
 
 def look_up(engine: Engine) -> dict[str, float | None]:
     """Return the score of each listing, as it is stored."""
-    with reading(engine) as connection:
-        return {name: one.scored.score for name, one in find_known(connection, [o.listing_id for o in OFFERS]).items()}
+    return {name: one.scored.score for name, one in ask(engine, find_known, [one.listing_id for one in OFFERS]).items()}
 
 
 def test_the_next_listing_is_scored_by_those_before(engine: Engine):
@@ -184,27 +174,23 @@ def test_another_model_ends_where_it_would_have_begun(engine: Engine):
     """It begins with nothing; what is kept is weighed, gone or on offer, and all scores are as if it had been there."""
     submit(engine, make_model("m1", 0.9), *OFFERS[:6])
     take_in(engine, [Submission((), (Withdrawal("L1", at(2)),))], make_model("m1", 0.9), NOON)
-    model = make_model("m2", 0.4)
+    model, stops = make_model("m2", 0.4), count()
     assert submit(engine, model, OFFERS[6]) == {"L6": 0.0}
-    stops = count()
+
+    def weigh(some: Sequence[Listing]) -> list[ScoredListing]:
+        return model.score(some, [EarlierListings(0, 0.0)] * len(some), False)
 
     def rebuild() -> int:
-        def weigh(some: Sequence[Listing]) -> list[ScoredListing]:
-            return model.score(some, [EarlierListings(0, 0.0)] * len(some), False)
-
         return rebuild_portfolios(engine, "m2", weigh, NOON, is_stopped=lambda: next(stops) == 0)
 
     assert [rebuild(), rebuild(), rebuild()] == [0, 6, 0]
     assert rescore_changed(engine, model, NOON) == 5
     submit(engine, model, OFFERS[7])
     assert rebuild() == 0
-    rebuilt, scores = stored(engine, "m2"), look_up(engine)
     other = copy_memory()
     expected = submit(other, model, *OFFERS)
-    assert rebuilt == stored(other, "m2")
-    assert {name: scores[name] for name in scores.keys() - {"L1", "L6"}} == {
-        name: expected[name] for name in scores.keys() - {"L1", "L6"}
-    }
+    assert stored(engine, "m2") == stored(other, "m2")
+    assert look_up(engine).items() >= {name: expected[name] for name in expected.keys() - {"L1", "L6"}}.items()
     other.dispose()
 
 

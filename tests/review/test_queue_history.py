@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, insert, update
+from sqlalchemy import Engine, insert
+from support.databases import on_both
+from support.reviewing import Make, ask, judge
 
-from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.records import Verdict
+from ipml.review.queue import enqueue
 from ipml.review.queue_history import (
     BacklogDay,
     compare_reviewers,
@@ -19,45 +20,34 @@ from ipml.review.queue_history import (
     measure_shift,
     trace_backlog,
 )
-from ipml.storage.database import migrate, open_database, reading, writing
-from ipml.storage.tables import cases, decisions, second_verdicts
+from ipml.storage.database import writing
+from ipml.storage.tables import second_verdicts
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 END = START + timedelta(days=4)
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
-    """Fill a queue: a case came before, one on each of three days; two were decided, on the second and the third."""
-    engine = open_database("sqlite://")
-    migrate(engine)
-    scores = (0.97, 0.85, 0.3, 0.91)
-    words = ("leather bag", "diver watch", "wool coat", "running shoe")
-    enqueue(
-        engine,
-        [
-            ScoredListing(Listing(f"L{place}", f"s{place}", words[place]), score, 1.0, (), (), None, "m")
-            for place, score in enumerate(scores)
-        ],
-    )
-    with writing(engine) as connection:
-        for case_id in range(1, 5):
-            came = START + timedelta(days=case_id - 2, hours=5)
-            connection.execute(update(cases).where(cases.c.case_id == case_id).values(enqueued_at=came))
-        for case_id, verdict, days in ((1, Verdict.COUNTERFEIT, 1), (2, Verdict.GENUINE, 2)):
-            taken = claim(connection, "ana", case_id)
-            decide(connection, taken, verdict, ground="known_goods" if case_id == 1 else "")
-            at = START + timedelta(days=days, hours=1)
-            connection.execute(update(decisions).where(decisions.c.case_id == case_id).values(decided_at=at))
-    yield engine
-    engine.dispose()
+def filled(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue: a case came before, one on each of three days; two were decided, on the second and the third."""
+    offers = (("leather bag", 0.97), ("diver watch", 0.85), ("wool coat", 0.3), ("running shoe", 0.91))
+    for place, (title, score) in enumerate(offers):
+        came = START + timedelta(days=place - 1, hours=5)
+        enqueue(engine, [make_scored(f"L{place}", score, title=title, seller_id=f"s{place}")], now=came)
+    judge(engine, 1, Verdict.COUNTERFEIT, now=START + timedelta(days=1, hours=1))
+    judge(engine, 2, now=START + timedelta(days=2, hours=1))
+    return engine
 
 
-def test_the_backlog_is_what_came_less_what_was_decided(engine: Engine) -> None:
-    """Day by day, what came before the first day included."""
-    with reading(engine) as connection:
-        days = trace_backlog(connection, START, END)
+@on_both
+def test_the_backlog_is_what_came_less_what_was_decided(filled: Engine) -> None:
+    """Day by day, what came before the first day included; verdicts and scores are counted by band and tenth."""
+    days = ask(filled, trace_backlog, START, END)
     assert [(one.arrived, one.decided, one.pending) for one in days] == [(1, 0, 2), (1, 1, 2), (1, 1, 2), (0, 0, 2)]
+    judged = ask(filled, count_judged, START, END)
+    assert {(one.day.day, one.band, one.judged, one.counterfeit) for one in judged} == {(2, 0, 1, 1), (3, 2, 1, 0)}
+    counted = ask(filled, count_scores, START, END)
+    assert {day.day: dict(bins) for day, bins in counted.items()} == {1: {8: 1}, 2: {3: 1}, 3: {9: 1}}
 
 
 def make_days(pairs: list[tuple[int, int]], pending: int) -> list[BacklogDay]:
@@ -79,38 +69,19 @@ def test_a_forecast_holds_its_interval() -> None:
     assert forecast_backlog(make_days([(1, 2)] * 2, 100)) is None
 
 
-def test_verdicts_are_counted_by_score(engine: Engine) -> None:
-    """In the band of their score, on the day of the verdict."""
-    with reading(engine) as connection:
-        judged = count_judged(connection, START, END)
-    assert {(one.day.day, one.band, one.judged, one.counterfeit) for one in judged} == {(2, 0, 1, 1), (3, 2, 1, 0)}
-
-
-def test_scores_are_counted_by_tenth(engine: Engine) -> None:
-    """Of cases that came within the days."""
-    with reading(engine) as connection:
-        counted = count_scores(connection, START, END)
-    assert {day.day: dict(bins) for day, bins in counted.items()} == {1: {8: 1}, 2: {3: 1}, 3: {9: 1}}
-
-
 def test_a_shift_of_scores_is_seen() -> None:
     """None for equal shares of however many; large where they moved to the other end."""
     assert measure_shift({1: 500, 8: 500}, {1: 1000, 8: 1000}) < 0.01
     assert measure_shift({9: 100}, {0: 100}) > 0.25
 
 
-def test_reviewers_are_compared_on_the_same_cases(engine: Engine) -> None:
+def test_reviewers_are_compared_on_the_same_cases(filled: Engine) -> None:
     """Both ways round as one pair; with oneself nobody is compared."""
-    given = {"listing_id": "L", "kind": "audit", "ground": "", "note": "", "decided_at": START, "token": 1}
-    with writing(engine) as connection:
-        rows = ((1, "ben", "counterfeit"), (2, "ben", "counterfeit"), (1, "ana", "counterfeit"))
-        connection.execute(
-            insert(second_verdicts),
-            [
-                given | {"case_id": case_id, "reviewer": name, "verdict": verdict, "token": place}
-                for place, (case_id, name, verdict) in enumerate(rows, start=50)
-            ],
-        )
-        (pair,) = compare_reviewers(connection, START, END)
+    given = {"listing_id": "L", "kind": "audit", "ground": "", "note": "", "decided_at": START}
+    said = ((1, "ben", "counterfeit"), (2, "ben", "counterfeit"), (1, "ana", "counterfeit"))
+    rows = [given | dict(zip(("case_id", "reviewer", "verdict"), one, strict=True)) for one in said]
+    with writing(filled) as connection:
+        connection.execute(insert(second_verdicts), [row | {"token": place} for place, row in enumerate(rows, 50)])
+    (pair,) = ask(filled, compare_reviewers, START, END)
     assert (pair.one, pair.other, pair.agreed, pair.n) == ("ana", "ben", 1, 2)
     assert pair.rate.low < pair.rate.share < pair.rate.high

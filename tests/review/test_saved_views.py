@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Connection, Engine, delete
+from support.databases import on_both
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
@@ -56,6 +57,7 @@ def test_others_see_a_view_only_where_it_is_shared(people: Connection) -> None:
     assert (names(people, BO), find_start(people, BO)) == ([], None)
 
 
+@on_both
 def test_the_view_of_the_start_comes_first_and_the_others_by_name(people: Connection) -> None:
     """In any case of the letters; and the whole list is begun with again."""
     numbers = [save_view(people, ANA, name, f"brand={name}") for name in ("b", "A", "c")]
@@ -90,6 +92,7 @@ def test_a_removed_view_is_nobodys_start(people: Connection) -> None:
         assert (names(people, ANA), find_start(people, ANA)) == ([], None)
 
 
+@on_both
 def test_what_cannot_be_saved_is_refused(people: Connection) -> None:
     """No name, a long one, the whole list, another's name, more than fifty."""
     first, second = (save_view(people, ANA, name, "brand=Acme") for name in ("one", "two"))

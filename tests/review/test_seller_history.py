@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete
+from support.reviewing import act, ask
 
 from ipml.listings.seller_events import EVENT_KINDS, HISTORY_COLUMNS, history_as_of
 from ipml.records import Listing
@@ -37,15 +38,11 @@ def some_events(draw: st.DrawFn) -> list[SellerEvent]:
     ]
 
 
-def test_the_words_are_the_same():
-    """Kinds of events and fields of history are those of the model half."""
-    assert (KINDS, HISTORY) == (EVENT_KINDS, HISTORY_COLUMNS)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=some_events(), moment=MOMENTS)
 def test_it_is_the_history_of_the_model_half(engine: Engine, events: list[SellerEvent], moment: datetime):
-    """Whatever happened, and whenever it was known."""
+    """Whatever happened, and whenever it was known; kinds of events and fields of history are the same words."""
+    assert (KINDS, HISTORY) == (EVENT_KINDS, HISTORY_COLUMNS)
     with writing(engine) as connection:
         connection.execute(delete(seller_events))
         store_events(connection, events[::-1], NOON)
@@ -68,16 +65,15 @@ def test_it_is_the_history_of_the_model_half(engine: Engine, events: list[Seller
 def test_what_a_listing_says_itself_stays(engine: Engine):
     """Only what it leaves open is filled in, as it was known when the listing was observed."""
     sold = SellerEvent("e1", "ann", "sold", NOON, NOON + timedelta(hours=1), 4.0)
-    with writing(engine) as connection:
-        store_events(connection, [sold], NOON)
-        submitted = [
-            Listing("1", "ann", "Bag", observed_at=NOON),
-            Listing("2", "ann", "Bag", observed_at=NOON + timedelta(hours=1)),
-            Listing("3", "ann", "Bag", observed_at=NOON + timedelta(hours=1), seller_sales=9.0),
-            Listing("4", "ann", "Bag"),
-            Listing("5", "ben", "Bag"),
-        ]
-        filled = add_histories(connection, submitted, NOON + timedelta(hours=2))
+    act(engine, store_events, [sold], NOON)
+    submitted = [
+        Listing("1", "ann", "Bag", observed_at=NOON),
+        Listing("2", "ann", "Bag", observed_at=NOON + timedelta(hours=1)),
+        Listing("3", "ann", "Bag", observed_at=NOON + timedelta(hours=1), seller_sales=9.0),
+        Listing("4", "ann", "Bag"),
+        Listing("5", "ben", "Bag"),
+    ]
+    filled = ask(engine, add_histories, submitted, NOON + timedelta(hours=2))
     assert [one.seller_sales for one in filled] == [None, 4.0, 9.0, 4.0, None]
     assert filled[2].seller_returns == 0.0
 
@@ -85,7 +81,6 @@ def test_what_a_listing_says_itself_stays(engine: Engine):
 def test_more_questions_than_one_query_takes_are_answered(engine: Engine):
     """Each with its own moment."""
     some = [SellerEvent(f"e{n}", f"s{n}", "sold", NOON, NOON, float(n)) for n in range(700)]
-    with writing(engine) as connection:
-        store_events(connection, some, NOON)
-        found = find_histories(connection, [(one.seller_id, NOON) for one in some])
+    act(engine, store_events, some, NOON)
+    found = ask(engine, find_histories, [(one.seller_id, NOON) for one in some])
     assert [found[one.seller_id, NOON]["seller_sales"] for one in some] == [float(n) for n in range(700)]

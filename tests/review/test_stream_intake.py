@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import Engine, select
+from support.reviewing import act, ask
 from support.scoring import as_model
 
 from ipml.records import Listing, PriceRange, ScoredListing
 from ipml.review.arrivals.marketplace import KnownListing, Submission, take_in
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.search import Filter, browse
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.tables import cases
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,8 +29,8 @@ def score(submitted: Sequence[Listing], explain: bool) -> list[ScoredListing]:
 
 def put(engine: Engine, kind: ListKind, seller: str, brand: str | None = None, until: datetime | None = None) -> None:
     """Put a seller on a list."""
-    with writing(engine) as connection:
-        add_entry(connection, ListedSeller(kind, seller, "a reason", "a letter", brand, (), until), by="lea", now=NOON)
+    listed = ListedSeller(kind, seller, "a reason", "a letter", brand, (), until)
+    act(engine, add_entry, listed, by="lea", now=NOON)
 
 
 def submit(engine: Engine, seller: str, title: str = "Cup", brand: str | None = None, **at: datetime) -> KnownListing:
@@ -40,22 +40,15 @@ def submit(engine: Engine, seller: str, title: str = "Cup", brand: str | None = 
     return take_in(engine, [Submission((one,))], as_model(score), moment)[one.listing_id]
 
 
-@pytest.mark.parametrize("kind", [ListKind.DENIED, ListKind.WATCHED])
-def test_what_denied_and_watched_sellers_offer_waits_for_people(engine: Engine, kind: ListKind):
-    """Whatever its score; what comes when the entry has ended does not."""
+def test_what_denied_and_watched_sellers_offer_waits_for_people(engine: Engine):
+    """Whatever its score, and not as drawn for others; what comes when the entry has ended does not."""
     later = NOON + timedelta(days=1)
-    put(engine, kind, "ann", until=later)
-    assert [submit(engine, seller).state for seller in ("ann", "ben")] == ["open", None]
-    assert submit(engine, "ann", "Hat", now=later).state is None
-
-
-def test_it_was_not_drawn(engine: Engine):
-    """So it stands for no other listing in estimates."""
-    put(engine, ListKind.DENIED, "ann")
-    submit(engine, "ann")
+    put(engine, ListKind.DENIED, "ann", until=later)
+    put(engine, ListKind.WATCHED, "cem", until=later)
+    assert [submit(engine, seller).state for seller in ("ann", "cem", "ben")] == ["open", "open", None]
     with reading(engine) as connection:
-        (case,) = connection.execute(select(cases)).all()
-    assert (case.lane, case.sampling_probability) == ("ranked", None)
+        assert set(connection.execute(select(cases.c.lane, cases.c.sampling_probability))) == {("ranked", None)}
+    assert [submit(engine, seller, "Hat", now=later).state for seller in ("ann", "cem")] == [None, None]
 
 
 def test_the_score_does_not_change(engine: Engine):
@@ -82,6 +75,5 @@ def test_what_authorised_sellers_offer_comes_last(engine: Engine):
     put(engine, ListKind.AUTHORISED, "ann", "Acme")
     for seller in ("ann", "ben"):
         assert submit(engine, seller, "Bag, copy", "Acme").state == "open"
-    with reading(engine) as connection:
-        order = [one.scored.listing.seller_id for one in browse(connection, Filter(), limit=9, now=NOON)]
+    order = [one.scored.listing.seller_id for one in ask(engine, browse, Filter(), limit=9, now=NOON)]
     assert order == ["ben", "ann"]

@@ -1,49 +1,37 @@
 """Brands and sellers as somebody types them."""
 
-from collections.abc import Callable
-
 import pytest
 from sqlalchemy import Engine
+from support.databases import on_both
+from support.reviewing import Make, ask
 
-from ipml.records import ScoredListing
 from ipml.review.queue import enqueue
 from ipml.review.worklists.suggestions import MOST_SUGGESTIONS, suggest
-from ipml.storage.database import reading
-
-Make = Callable[..., ScoredListing]
 
 
 @pytest.fixture
 def full(engine: Engine, make_scored: Make) -> Engine:
-    """Return a queue of 40 cases: of 30 brands that begin alike, and of others."""
-    for number in range(40):
-        brand = f"Nord {number:02}" if number < 30 else ("Élan", "acme", "ACME", "Acme", None)[number % 5]
-        enqueue(engine, [make_scored(f"L{number}", 0.5, seller_id=f"s{number % 3}", brand=brand)])
+    """Return a queue of 25 cases: of 15 brands that begin alike, and of others."""
+    brands = [f"Nord {number:02}" for number in range(15)] + ["Élan", "acme", "ACME", "Acme", None] * 2
+    made = [make_scored(f"L{n}", 0.5, seller_id=f"s{n % 3}", brand=brand) for n, brand in enumerate(brands)]
+    enqueue(engine, made, joins_alike=False)
     return engine
 
 
-@pytest.mark.parametrize(
-    ("typed", "found"),
-    [
-        ("ac", {"acme", "ACME", "Acme"}),
-        ("AC", {"acme", "ACME", "Acme"}),
-        ("nord 07", {"Nord 07"}),
-        ("él", {"Élan"}),
-        ("x", set()),
-        ("  ", set()),
-        ("\0", set()),
-        ("%", set()),
-    ],
-)
-def test_names_that_begin_so_are_suggested(typed: str, found: set[str], full: Engine):
+ACME = {"acme", "ACME", "Acme"}
+FOUND = {"ac": ACME, "AC": ACME, "nord 07": {"Nord 07"}, "él": {"Élan"}} | {
+    typed: set() for typed in ("x", "  ", "\0", "%")
+}
+
+
+@on_both
+def test_names_that_begin_so_are_suggested(full: Engine):
     """In any case, and nothing else; what no case can have finds nothing."""
-    with reading(full) as connection:
-        assert set(suggest(connection, "brand", typed)) == found
+    assert {typed: set(ask(full, suggest, "brand", typed)) for typed in FOUND} == FOUND
 
 
 def test_suggestions_are_few_and_of_the_state_that_is_shown(full: Engine):
     """At most ten are given, each once, and only of cases in the state."""
-    with reading(full) as connection:
-        assert suggest(connection, "brand", "no") == [f"Nord {number:02}" for number in range(MOST_SUGGESTIONS)]
-        assert suggest(connection, "seller_id", "S") == ["s0", "s1", "s2"]
-        assert suggest(connection, "brand", "no", state="decided") == []
+    assert ask(full, suggest, "brand", "no") == [f"Nord {number:02}" for number in range(MOST_SUGGESTIONS)]
+    assert ask(full, suggest, "seller_id", "S") == ["s0", "s1", "s2"]
+    assert ask(full, suggest, "brand", "no", state="decided") == []

@@ -1,27 +1,19 @@
 """Titles that a machine translates: what is sent, what is kept, and what a service may do wrong."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from support.databases import on_both
 from support.receiver import wait_until
+from support.reviewing import Make, act, ask
 from support.translation_service import TranslationService, serve_translations
 
 from ipml.errors import Failed, UnusableSetting
-from ipml.records import ScoredListing
 from ipml.review.queue import enqueue
-from ipml.review.translations import (
-    Translation,
-    Translator,
-    find_translation,
-    make_translator,
-    store_translation,
-)
+from ipml.review.translations import Translation, Translator, find_translation, make_translator, store_translation
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
-
-Make = Callable[..., ScoredListing]
 
 
 @pytest.fixture
@@ -31,22 +23,14 @@ def service() -> Iterator[TranslationService]:
         yield service
 
 
-def test_nothing_is_sent_unless_a_service_is_named() -> None:
-    """There is no translator without an address."""
-    assert make_translator(Settings()) is None
-
-
-@pytest.mark.parametrize("ending", ["", "/", "/translate"])
-def test_a_title_comes_back_translated(service: TranslationService, ending: str) -> None:
-    """With the language it was in; only the title was sent."""
-    translator = Translator(service.url + ending, None, "en")
-    assert translator.translate("Sac en cuir") == Translation("Leather bag", "fr")
-    assert service.asked == [{"q": "Sac en cuir", "source": "auto", "target": "en", "format": "text"}]
-
-
-def test_a_title_in_the_language_of_the_reader_needs_none(service: TranslationService) -> None:
-    """Its translation is empty, so that it is not asked for again."""
-    assert Translator(service.url, None, "en").translate("Leather bag") == Translation("", "en")
+def test_a_title_comes_back_translated(service: TranslationService) -> None:
+    """With the language it was in; only the title was sent; one in the reader's language comes back empty."""
+    for ending in ("", "/", "/translate"):
+        translator = Translator(service.url + ending, None, "en")
+        assert translator.translate("Sac en cuir") == Translation("Leather bag", "fr")
+    assert service.asked == [{"q": "Sac en cuir", "source": "auto", "target": "en", "format": "text"}] * 3
+    assert translator.translate("Leather bag") == Translation("", "en")
+    assert make_translator(Settings()) is None  # nothing is sent unless a service is named
 
 
 def test_the_key_of_the_file_is_shown(service: TranslationService, tmp_path: Path) -> None:
@@ -60,40 +44,36 @@ def test_the_key_of_the_file_is_shown(service: TranslationService, tmp_path: Pat
         Translator(service.url, None, "en").translate("Sac en cuir")
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        (500, b"{}"),
-        (302, b"{}"),
-        (200, b"<html>"),
-        (200, b"[" * 50_000),
-        (200, b"{}"),
-        (200, b'{"translatedText": 7}'),
-        (200, b'{"translatedText": "a\\u0000b"}'),
-        (200, b'{"translatedText": "' + b"a" * 100_000 + b'"}'),
-    ],
-    ids=["error", "redirect", "page", "deep", "empty", "number", "NUL", "long"],
-)
-def test_an_answer_that_is_none_is_a_failure(service: TranslationService, answer: tuple[int, bytes]) -> None:
+ANSWERS = {
+    "error": (500, b"{}"),
+    "redirect": (302, b"{}"),
+    "page": (200, b"<html>"),
+    "deep": (200, b"[" * 50_000),
+    "empty": (200, b"{}"),
+    "number": (200, b'{"translatedText": 7}'),
+    "NUL": (200, b'{"translatedText": "a\\u0000b"}'),
+    "long": (200, b'{"translatedText": "' + b"a" * 100_000 + b'"}'),
+}
+
+
+def test_an_answer_that_is_none_is_a_failure(service: TranslationService, subtests: pytest.Subtests) -> None:
     """Whatever it is; the service is then left alone for a while, and no redirect is followed."""
-    service.answer = answer
-    translator = Translator(service.url, None, "en")
-    for _ in range(2):
-        with pytest.raises(Failed):
-            translator.translate("Sac en cuir")
-    assert len(service.asked) == 1
+    for number, (name, answer) in enumerate(ANSWERS.items(), start=1):
+        with subtests.test(name):
+            service.answer = answer
+            translator = Translator(service.url, None, "en")
+            for _ in range(2):
+                with pytest.raises(Failed):
+                    translator.translate("Sac en cuir")
+            assert len(service.asked) == number
+    with pytest.raises(Failed, match="no answer"):  # where nobody listens
+        Translator("http://127.0.0.1:9", None, "en").translate("Sac")
 
 
 def test_a_language_that_is_none_is_not_named(service: TranslationService) -> None:
     """What the service says of it is text of a stranger."""
     service.answer = (200, b'{"translatedText": "Bag", "detectedLanguage": {"language": "<b>"}}')
     assert Translator(service.url, None, "en").translate("Sac") == Translation("Bag", None)
-
-
-def test_a_service_that_is_not_there_is_a_failure() -> None:
-    """Nobody listens."""
-    with pytest.raises(Failed, match="no answer"):
-        Translator("http://127.0.0.1:9", None, "en").translate("Sac")
 
 
 def test_an_answer_that_drips_is_given_up(service: TranslationService) -> None:
@@ -104,39 +84,25 @@ def test_an_answer_that_drips_is_given_up(service: TranslationService) -> None:
     wait_until(lambda: service.n_broken_off == 1)
 
 
-@pytest.mark.parametrize(
-    "url", ["http://translate.example", "ftp://127.0.0.1", "https://a:b@translate.example", "https://", "nowhere"]
-)
-def test_an_address_by_which_others_read_along_is_refused(url: str) -> None:
-    """It is neither https nor of this machine, or holds a password."""
-    with pytest.raises(UnusableSetting):
-        Translator(url, None, "en")
+def test_an_address_by_which_others_read_along_is_refused(tmp_path: Path) -> None:
+    """It is neither https nor of this machine, or holds a password; nor is a file of no key, or several, taken."""
+    hosts = ("http://translate.example", "ftp://127.0.0.1", "https://a:b@translate.example", "https://", "nowhere")
+    for url in hosts:
+        with pytest.raises(UnusableSetting):
+            Translator(url, None, "en")
+    for text in ("", "two\nlines\n"):
+        (tmp_path / "key").write_text(text)
+        with pytest.raises(UnusableSetting):
+            make_translator(Settings(translate_url="https://translate.example", translate_key=tmp_path / "key"))
 
 
-@pytest.mark.parametrize("text", ["", "two\nlines\n"])
-def test_a_file_without_a_key_is_refused(tmp_path: Path, text: str) -> None:
-    """An empty one, or one with several lines."""
-    (tmp_path / "key").write_text(text)
-    with pytest.raises(UnusableSetting):
-        make_translator(Settings(translate_url="https://translate.example", translate_key=tmp_path / "key"))
-
-
+@on_both
 def test_what_was_translated_is_known_of_every_case_with_that_title(engine: Engine, make_scored: Make) -> None:
-    """In that language alone; a later translation takes its place."""
-    enqueue(engine, [make_scored("L1", title="Sac en cuir")])
-    with writing(engine) as connection:
-        for text in ("Bag of leather", "Leather bag"):
-            store_translation(connection, 1, "Sac en cuir", "en", Translation(text, "fr"))
-    with reading(engine) as connection:
-        assert find_translation(connection, "Sac en cuir", "en") == Translation("Leather bag", "fr")
-        assert find_translation(connection, "Sac en cuir", "de") is None
-        assert find_translation(connection, "Sac", "en") is None
-
-
-def test_a_title_that_is_there_no_more_is_not_kept(engine: Engine, make_scored: Make) -> None:
-    """As when its seller was erased while the service thought."""
-    enqueue(engine, [make_scored("L1", title="(erased)")])
-    with writing(engine) as connection:
-        store_translation(connection, 1, "Sac en cuir", "en", Translation("Leather bag", "fr"))
-    with reading(engine) as connection:
-        assert find_translation(connection, "Sac en cuir", "en") is None
+    """In that language alone; a later translation takes its place, and of a title that is gone none is kept."""
+    enqueue(engine, [make_scored("L1", title="Sac en cuir"), make_scored("L2", title="(erased)", seller_id="s2")])
+    for text in ("Bag of leather", "Leather bag"):
+        act(engine, store_translation, 1, "Sac en cuir", "en", Translation(text, "fr"))
+    act(engine, store_translation, 2, "Robe", "en", Translation("Dress", "fr"))
+    wanted = (("Sac en cuir", "en"), ("Sac en cuir", "de"), ("Sac", "en"), ("Robe", "en"))
+    found = [ask(engine, find_translation, *one) for one in wanted]
+    assert found == [Translation("Leather bag", "fr"), None, None, None]

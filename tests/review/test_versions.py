@@ -1,20 +1,21 @@
 """Versions of a listing: one case waits, nothing unchanged returns, everything changed returns once."""
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from support import reviewing
 from support.databases import empty_tables
+from support.reviewing import NOON, Make, act, ask
 
-from ipml.cooperation.notices.register import find_latest
 from ipml.errors import Conflict, Overtaken
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
@@ -27,88 +28,71 @@ from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, sample_cases, second_reviews
 
-Make = Callable[..., ScoredListing]
 DAY = timedelta(days=1)
 MAY = datetime(2024, 5, 1, tzinfo=UTC)
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 
 def judge(engine: Engine, case_id: int, verdict: Verdict, now: datetime = NOON) -> int:
-    """Claim a case and decide it."""
-    with writing(engine) as connection:
-        taken = claim(connection, "ana", case_id, now=now)
-    assert taken is not None
-    ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-    with writing(engine) as connection:
-        return decide(connection, taken, verdict, ground=ground, now=now).decision_id
+    """Decide a case, and return the number of the decision."""
+    return reviewing.judge(engine, case_id, verdict, now=now).decision_id
 
 
-@pytest.mark.parametrize("verdict", [Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.COUNTERFEIT])
-@pytest.mark.parametrize("observed_at", [MAY + 2 * DAY, None])
-def test_a_decided_listing_does_not_come_back_as_it_was(
-    engine: Engine, make_scored: Make, verdict: Verdict, observed_at: datetime | None
-):
-    """Seen again the next night, it opens nothing."""
-    scored = make_scored(observed_at=observed_at and MAY, price=50.0, currency="EUR")
-    enqueue(engine, [scored], joins_alike=False, now=MAY)
-    judge(engine, 1, verdict, now=MAY + DAY)
-    again = replace(scored, listing=replace(scored.listing, observed_at=observed_at, price=51.0, seller_sales=9.0))
-    came = enqueue(engine, [again], now=MAY + 2 * DAY)
-    is_offered = verdict is Verdict.COUNTERFEIT
-    assert came == Enqueued(unchanged=int(not is_offered), still_offered=int(is_offered))
+def test_a_decided_listing_does_not_come_back_as_it_was(engine: Engine, make_scored: Make):
+    """Seen again the next night, it opens nothing; counterfeit, it is counted as still offered."""
+    verdicts = (Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.COUNTERFEIT)
+    for number, (verdict, observed_at) in enumerate(product(verdicts, (MAY + 2 * DAY, None)), start=1):
+        scored = make_scored(f"L{number}", observed_at=observed_at and MAY, price=50.0, currency="EUR")
+        enqueue(engine, [scored], joins_alike=False, now=MAY)
+        judge(engine, number, verdict, now=MAY + DAY)
+        again = replace(scored, listing=replace(scored.listing, observed_at=observed_at, price=51.0, seller_sales=9.0))
+        came = enqueue(engine, [again], now=MAY + 2 * DAY)
+        is_offered = verdict is Verdict.COUNTERFEIT
+        assert came == Enqueued(unchanged=int(not is_offered), still_offered=int(is_offered)), (verdict, observed_at)
+        assert ask(engine, get_case, number).scored == scored
     with reading(engine) as connection:
-        assert count_cases(connection) == {"open": 0, "decided": 1, "escalated": 0, "superseded": 0}
-        assert get_case(connection, 1).scored == scored
-        assert connection.scalar(select(cases.c.seen_at)) == MAY + 2 * DAY
+        assert count_cases(connection) == {"open": 0, "decided": 6, "escalated": 0, "superseded": 0}
+        assert set(connection.scalars(select(cases.c.seen_at))) == {MAY + 2 * DAY}
 
 
 def test_a_counterfeit_that_is_still_offered_does_not_go_unnoticed(engine: Engine, make_scored: Make):
-    """It is counted each night, and in the audit trail from the first time on; a file that is sent again is not."""
+    """It is counted each night, and noted once, also changed back; a file that is sent again is not."""
     enqueue(engine, [make_scored()])
     judge(engine, 1, Verdict.COUNTERFEIT)
     nights = [make_scored(observed_at=NOON + night * DAY) for night in (1, 2, 2)]
     assert [enqueue(engine, [one]).still_offered for one in nights] == [1, 1, 0]
-    with reading(engine) as connection:
-        assert [row.action for row in history(connection, 1)][-1] == "still offered"
-        assert sum(row.action == "still offered" for row in history(connection, 1)) == 1
+    titles = [(3, "Wallet AAA"), (4, "Leather wallet")]
+    came = [enqueue(engine, [make_scored(title=title, observed_at=NOON + night * DAY)]) for night, title in titles]
+    assert came == [Enqueued(changed=1), Enqueued(still_offered=1)]
+    actions = [row.action for row in ask(engine, history, 1)]
+    assert (actions[-1], actions.count("still offered")) == ("still offered", 1)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"title": "Leather wallet AAA"},
-        {"description": "Mirror quality"},
-        {"brand": "Acme"},
-        {"image_hash": "f0"},
-        {"price": 55.0},
-        {"price": None},
-        {"currency": "USD"},
-        {"seller_id": "s2"},
-        {"category": "bags"},
-        {"condition": "used"},
-        {"gtin": "4006381333931"},
-    ],
-    ids=str,
+CHANGES: tuple[dict[str, Any], ...] = (
+    *({"title": "Leather wallet AAA"}, {"description": "Mirror quality"}, {"brand": "Acme"}, {"image_hash": "f0"}),
+    *({"price": 55.0}, {"price": None}, {"currency": "USD"}, {"seller_id": "s2"}),
+    *({"category": "bags"}, {"condition": "used"}, {"gtin": "4006381333931"}),
 )
-def test_a_changed_listing_supersedes_what_it_was(engine: Engine, make_scored: Make, change: dict[str, Any]):
+
+
+def test_a_changed_listing_supersedes_what_it_was(engine: Engine, make_scored: Make, subtests: pytest.Subtests):
     """What is no longer there is nobody's to decide; the new case shows what was changed, and both are in the trail."""
-    enqueue(engine, [make_scored(price=50.0, currency="EUR")], now=NOON)
-    with writing(engine) as connection:
-        held = claim(connection, "ana", now=NOON)
-    edited = make_scored(**{"price": 50.0, "currency": "EUR", "observed_at": MAY + DAY} | change)
-    assert enqueue(engine, [edited], now=NOON) == Enqueued(changed=1)
-    with reading(engine) as connection:
-        assert count_cases(connection) == {"open": 1, "decided": 0, "escalated": 0, "superseded": 1}
-    with pytest.raises(Overtaken, match="case 1: its listing was changed"), writing(engine) as connection:
-        decide(connection, held, Verdict.GENUINE, now=NOON)
-    with pytest.raises(Overtaken, match="its listing was changed"), writing(engine) as connection:
-        claim(connection, "ben", 1, now=NOON)
-    with reading(engine) as connection:
-        assert history(connection, 1)[-1].action == "superseded"
-        assert history(connection, 2)[0].payload["after"] == 1
-        pasts = read_pasts(connection, [1, 2])
-    assert pasts[1].next_id == 2
-    assert len(pasts[2].changes) == 1
+    for number, change in enumerate(CHANGES):
+        with subtests.test(change=change):
+            old, new, offer = 2 * number + 1, 2 * number + 2, {"price": 50.0, "currency": "EUR"}
+            enqueue(engine, [make_scored(f"L{number}", **offer)], joins_alike=False, now=NOON)
+            held = act(engine, claim, "ana", old, now=NOON)
+            edited = make_scored(f"L{number}", **(offer | {"observed_at": MAY + DAY} | change))
+            assert enqueue(engine, [edited], joins_alike=False, now=NOON) == Enqueued(changed=1)
+            assert [ask(engine, get_case, one).state for one in (old, new)] == ["superseded", "open"]
+            with pytest.raises(Overtaken, match=f"case {old}: its listing was changed"):
+                act(engine, decide, held, Verdict.GENUINE, now=NOON)
+            with pytest.raises(Overtaken, match="its listing was changed"):
+                act(engine, claim, "ben", old, now=NOON)
+            assert ask(engine, history, old)[-1].action == "superseded"
+            assert ask(engine, history, new)[0].payload["after"] == old
+            pasts = ask(engine, read_pasts, [old, new])
+            assert (pasts[old].next_id, len(pasts[new].changes)) == (new, 1)
+    assert ask(engine, count_cases) == {"open": len(CHANGES), "decided": 0, "escalated": 0, "superseded": len(CHANGES)}
 
 
 def test_changed_and_new_listings_come_in_one_file(engine: Engine, make_scored: Make):
@@ -116,26 +100,26 @@ def test_changed_and_new_listings_come_in_one_file(engine: Engine, make_scored: 
     enqueue(engine, [make_scored("L2", title="Wallet"), make_scored("L4", title="Purse")])
     came = enqueue(engine, [make_scored(name, title=f"Hat {name}") for name in ("L1", "L2", "L3", "L4")])
     assert came == Enqueued(added=2, changed=2)
-    with reading(engine) as connection:
-        assert count_cases(connection) == {"open": 4, "decided": 0, "escalated": 0, "superseded": 2}
+    assert ask(engine, count_cases) == {"open": 4, "decided": 0, "escalated": 0, "superseded": 2}
 
 
 def test_a_listing_comes_back_once_its_score_rose(engine: Engine, make_scored: Make):
-    """By more than the policy says, and once: found genuine at the new score, it stays away."""
+    """By more than the policy says, and once; also where it was changed and changed back meanwhile."""
     enqueue(engine, [make_scored(score=0.1)])
     judge(engine, 1, Verdict.GENUINE)
     scores = [(0.3, 1), (0.31, 2), (0.5, 3)]
     nights = [make_scored(score=score, observed_at=MAY + night * DAY) for score, night in scores]
     assert [enqueue(engine, [one]).returned for one in nights] == [0, 1, 0]
-    with reading(engine) as connection:
-        assert get_case(connection, 2).scored.score == 0.5  # open, it takes the new score
+    assert ask(engine, get_case, 2).scored.score == 0.5  # open, it takes the new score
     judge(engine, 2, Verdict.GENUINE)
     assert enqueue(engine, [make_scored(score=0.7, observed_at=MAY + 4 * DAY)]) == Enqueued(unchanged=1)
-    with reading(engine) as connection:
-        past = read_pasts(connection, [2])[2]
+    past = ask(engine, read_pasts, [2])[2]
     assert (past.case_id, past.changes, past.score_before) == (1, (), 0.1)
     assert past.same is not None
     assert past.same.verdict is Verdict.GENUINE
+    for night, title, score in ((5, "Wallet AAA", 0.1), (6, "Leather wallet", 0.9)):
+        came = enqueue(engine, [make_scored(title=title, score=score, observed_at=MAY + night * DAY)])
+        assert came == Enqueued(changed=1)
 
 
 @pytest.mark.parametrize("observed_at", [MAY, None])
@@ -146,85 +130,55 @@ def test_what_is_changed_back_to_what_was_decided_waits_for_nobody(
     enqueue(engine, [make_scored(observed_at=observed_at)], now=MAY)
     judge(engine, 1, Verdict.GENUINE, now=MAY)
     for night, title in enumerate(("Wallet AAA", "Leather wallet", "Wallet AAA", "Leather wallet"), start=1):
-        one = make_scored(title=title, observed_at=observed_at and MAY + night * DAY)
-        is_back = title == "Leather wallet"
+        one, is_back = make_scored(title=title, observed_at=observed_at and MAY + night * DAY), night % 2 == 0
         came = enqueue(engine, [one], now=MAY + night * DAY)
         assert came == (Enqueued(unchanged=1) if is_back else Enqueued(changed=1))
-        with reading(engine) as connection:
-            assert count_cases(connection)["open"] == int(not is_back)
-            assert list_seller_listings(connection, "s1").listings[0].state == ("decided" if is_back else "open")
+        assert ask(engine, count_cases)["open"] == int(not is_back)
+        assert ask(engine, list_seller_listings, "s1").listings[0].state == ("decided" if is_back else "open")
     with reading(engine) as connection:
         rows = connection.execute(select(cases.c.state, cases.c.version).order_by(cases.c.case_id)).all()
-        assert rows == [("decided", 1), ("superseded", 2), ("superseded", 2)]
-        assert history(connection, 3)[-1].payload["superseded_by"] == 1
-        pasts = read_pasts(connection, [1, 2, 3])
-        assert not list(find_disagreements(connection))
-    assert [pasts[number].settled_by for number in (1, 2, 3)] == [None, 1, 1]
-    assert [pasts[number].next_id for number in (1, 2, 3)] == [None, None, None]
-    assert [pasts[number].case_id for number in (1, 2, 3)] == [None, 1, 1]
-    with pytest.raises(Overtaken, match="Case 1 is in its place"), writing(engine) as connection:
-        claim(connection, "ana", 3)
+    assert rows == [("decided", 1), ("superseded", 2), ("superseded", 2)]
+    assert ask(engine, history, 3)[-1].payload["superseded_by"] == 1
+    assert ask(engine, find_disagreements) == []
+    pasts = [ask(engine, read_pasts, [1, 2, 3])[number] for number in (1, 2, 3)]
+    assert [(past.settled_by, past.next_id, past.case_id) for past in pasts] == [
+        (None, None, None),
+        *[(1, None, 1)] * 2,
+    ]
+    with pytest.raises(Overtaken, match="Case 1 is in its place"):
+        act(engine, claim, "ana", 3)
 
 
-def test_a_counterfeit_that_is_changed_back_is_still_offered(engine: Engine, make_scored: Make):
-    """It is counted, and in the audit trail; what was decided goes on."""
-    enqueue(engine, [make_scored()])
-    judge(engine, 1, Verdict.COUNTERFEIT)
-    titles = [(1, "Wallet AAA"), (2, "Leather wallet")]
-    came = [enqueue(engine, [make_scored(title=title, observed_at=NOON + night * DAY)]) for night, title in titles]
-    assert came == [Enqueued(changed=1), Enqueued(still_offered=1)]
-    with reading(engine) as connection:
-        assert history(connection, 1)[-1].action == "still offered"
+TOUCHES: dict[str, Callable[[Connection, int], object]] = {
+    "opened": lambda connection, number: release(connection, claim(connection, "ana", number)),
+    "commented": lambda connection, number: note_event(connection, "ana", "commented", number, NOON),
+    "to be judged again": lambda connection, number: connection.execute(
+        insert(second_reviews).values(case_id=number, kind="second", wanted_at=NOON)
+    ),
+    "drawn": lambda connection, number: set_fields(connection, number, drawn_at=NOON),
+    "explored": lambda connection, number: set_fields(connection, number, lane="explored"),
+}
 
 
-def _open(engine: Engine) -> None:
-    with writing(engine) as connection:
-        taken = claim(connection, "ana", 2)
-        assert taken is not None
-        release(connection, taken)
+def set_fields(connection: Connection, case_id: int, **fields: object) -> None:
+    """Change a case in the table."""
+    connection.execute(update(cases).where(cases.c.case_id == case_id).values(**fields))
 
 
-def _comment(engine: Engine) -> None:
-    with writing(engine) as connection:
-        note_event(connection, "ana", "commented", 2, NOON)
-
-
-def _want_second_review(engine: Engine) -> None:
-    with writing(engine) as connection:
-        connection.execute(insert(second_reviews).values(case_id=2, kind="second", wanted_at=NOON))
-
-
-def _draw(engine: Engine) -> None:
-    with writing(engine) as connection:
-        connection.execute(update(cases).where(cases.c.case_id == 2).values(drawn_at=NOON))
-
-
-def _explore(engine: Engine) -> None:
-    with writing(engine) as connection:
-        connection.execute(update(cases).where(cases.c.case_id == 2).values(lane="explored"))
-
-
-@pytest.mark.parametrize("touch", [_open, _comment, _want_second_review, _draw, _explore])
-def test_a_change_that_somebody_looked_at_does_not_go_away(
-    engine: Engine, make_scored: Make, touch: Callable[[Engine], None]
-):
-    """Work and chance hang on it: changed back, the listing waits as it is now."""
-    enqueue(engine, [make_scored()])
-    judge(engine, 1, Verdict.GENUINE)
-    enqueue(engine, [make_scored(title="Wallet AAA", observed_at=MAY + DAY)])
-    touch(engine)
-    assert enqueue(engine, [make_scored(observed_at=MAY + 2 * DAY)]) == Enqueued(changed=1)
-    with reading(engine) as connection:
-        assert (get_case(connection, 2).state, get_case(connection, 3).state) == ("superseded", "open")
-        assert read_pasts(connection, [2])[2].next_id == 3
-
-
-def test_changed_back_and_more_suspicious_a_listing_waits(engine: Engine, make_scored: Make):
-    """As it would had it not been changed meanwhile."""
-    enqueue(engine, [make_scored(score=0.1)])
-    judge(engine, 1, Verdict.GENUINE)
-    enqueue(engine, [make_scored(score=0.1, title="Wallet AAA", observed_at=MAY + DAY)])
-    assert enqueue(engine, [make_scored(score=0.5, observed_at=MAY + 2 * DAY)]) == Enqueued(changed=1)
+def test_a_change_that_somebody_looked_at_does_not_go_away(engine: Engine, make_scored: Make):
+    """Work and chance hang on it: changed back, the listing waits as it is now; untouched, it does not."""
+    for place, touch in enumerate([*TOUCHES, None]):
+        name, first = f"L{place}", 3 * place + 1
+        enqueue(engine, [make_scored(name)], joins_alike=False)
+        judge(engine, first, Verdict.GENUINE)
+        enqueue(engine, [make_scored(name, title="Wallet AAA", observed_at=MAY + DAY)], joins_alike=False)
+        if touch:
+            act(engine, TOUCHES[touch], first + 1)
+        came = enqueue(engine, [make_scored(name, observed_at=MAY + 2 * DAY)], joins_alike=False)
+        assert came == (Enqueued(changed=1) if touch else Enqueued(unchanged=1)), touch
+        if touch:
+            assert [ask(engine, get_case, first + n).state for n in (1, 2)] == ["superseded", "open"], touch
+            assert ask(engine, read_pasts, [first + 1])[first + 1].next_id == first + 2
 
 
 def test_a_decision_undone_after_the_listing_was_changed_back_waits_again(engine: Engine, make_scored: Make):
@@ -260,32 +214,18 @@ def test_a_listing_stays_in_the_samples_in_which_it_was(
 
 def test_a_seller_who_changes_a_listing_back_and_forth_has_one_case(engine: Engine, make_scored: Make):
     """Each change is a case; the content that comes back has the number it had, and what was found of it is told."""
-    titles = ["Wallet", "Wallet AAA", "Wallet"]
-    for night, title in enumerate(titles):
+    for night, title in enumerate(["Wallet", "Wallet AAA", "Wallet"]):
         enqueue(engine, [make_scored(title=title, observed_at=MAY + night * DAY)])
         if night == 0:
             judge(engine, 1, Verdict.GENUINE)
         elif night == 1:
-            _open(engine)
+            act(engine, TOUCHES["opened"], 2)
     with reading(engine) as connection:
         assert connection.scalars(select(cases.c.version).order_by(cases.c.case_id)).all() == [1, 2, 1]
-        past = read_pasts(connection, [3])[3]
-    assert past.same is not None
-    assert past.same.case_id == 1
+    assert ask(engine, read_pasts, [3])[3].same.case_id == 1
     judge(engine, 3, Verdict.COUNTERFEIT, now=NOON + DAY)
-    with reading(engine) as connection:
-        assert [(label.listing.title, label.is_counterfeit) for label in export_labels(connection)] == [
-            ("Wallet", True)
-        ]
-
-
-def test_an_older_file_changes_nothing(engine: Engine, make_scored: Make):
-    """What was observed before what is known already supersedes nothing."""
-    old, new = make_scored(), make_scored(title="Wallet AAA", observed_at=NOON)
-    enqueue(engine, [new])
-    assert enqueue(engine, [old]) == Enqueued(unchanged=1)
-    with reading(engine) as connection:
-        assert get_case(connection, 1).scored == new
+    labels = ask(engine, export_labels)
+    assert [(label.listing.title, label.is_counterfeit) for label in labels] == [("Wallet", True)]
 
 
 def test_a_decision_undone_on_what_was_changed_leaves_one_case(engine: Engine, make_scored: Make):
@@ -293,34 +233,29 @@ def test_a_decision_undone_on_what_was_changed_leaves_one_case(engine: Engine, m
     enqueue(engine, [make_scored()])
     number = judge(engine, 1, Verdict.GENUINE)
     enqueue(engine, [make_scored(title="Wallet AAA", observed_at=NOON)])
-    with writing(engine) as connection:
-        undo(connection, number, "ana", now=NOON)
-        assert (get_case(connection, 1).state, get_case(connection, 2).state) == ("superseded", "open")
+    act(engine, undo, number, "ana", now=NOON)
+    assert [ask(engine, get_case, n).state for n in (1, 2)] == ["superseded", "open"]
 
 
 def test_near_duplicates_of_a_changed_listing_wait_for_another(engine: Engine, make_scored: Make):
     """Those that waited for it go on with one of them; the changed one stands where it belongs by what it is now."""
     bags = [make_scored(f"L{n}", title=f"Leather bag, brown, no. {n}", price=50.0, currency="EUR") for n in range(3)]
     enqueue(engine, bags)
-    with reading(engine) as connection:
-        assert [get_case(connection, n).exemplar for n in (1, 2, 3)] == [None, 1, 1]
+    assert [ask(engine, get_case, n).exemplar for n in (1, 2, 3)] == [None, 1, 1]
     shoe = make_scored("L0", title="Running shoe", price=90.0, currency="EUR", observed_at=NOON)
     assert enqueue(engine, [shoe]) == Enqueued(changed=1)
-    with reading(engine) as connection:
-        assert [(get_case(connection, n).state, get_case(connection, n).exemplar) for n in (1, 2, 3, 4)] == [
-            ("superseded", None),
-            ("open", None),
-            ("open", 2),
-            ("open", None),
-        ]
+    stands = [(case.state, case.exemplar) for case in (ask(engine, get_case, n) for n in (1, 2, 3, 4))]
+    assert stands == [("superseded", None), ("open", None), ("open", 2), ("open", None)]
 
 
 def test_a_deadline_goes_on_with_the_changed_listing(engine: Engine, make_scored: Make):
-    """Editing a listing does not put off its review."""
+    """Editing a listing does not put off its review; a file that is older than what is known edits nothing."""
+    edited = make_scored(title="Wallet AAA", observed_at=NOON)
     enqueue(engine, [make_scored()], due_at=NOON)
-    enqueue(engine, [make_scored(title="Wallet AAA", observed_at=NOON)])
-    with reading(engine) as connection:
-        assert get_case(connection, 2).due_at == NOON
+    enqueue(engine, [edited])
+    assert enqueue(engine, [make_scored()]) == Enqueued(unchanged=1)
+    case = ask(engine, get_case, 2)
+    assert (case.due_at, case.scored) == (NOON, edited)
 
 
 def test_no_database_takes_two_cases_of_one_listing_that_wait(engine: Engine, make_scored: Make):
@@ -414,8 +349,7 @@ def _do(engine: Engine, name: str, one: Known, verdict: Any, now: datetime) -> N
     if verdict == "undo":
         if made is not None:
             with suppress(Conflict):  # it was taken back before, or the case decided anew
-                with writing(engine) as connection:
-                    undo(connection, made.decision_id, "ana", may_undo_others=True, now=now)
+                act(engine, undo, made.decision_id, "ana", may_undo_others=True, now=now)
                 one.judged = None if made.case_id == last.case_id else one.judged
     elif verdict and last.state in ("open", "escalated"):
         judge(engine, last.case_id, verdict, now=now)
@@ -432,74 +366,3 @@ def _check(engine: Engine, known: dict[str, Known]) -> None:
             assert all(state in ("decided", "superseded") for state in states[:-1])
             assert states[-1] == ("decided" if one.judged else states[-1])
             assert states[-1] != "superseded"
-
-
-# One listing that is one of three goods each night, and what people do about it.
-
-
-@dataclass
-class Standing:
-    """What a seller offers, as far as it waits; the decisions that stand, each with its case and its goods."""
-
-    waiting: str | None = None
-    is_touched: bool = False
-    decided: list[tuple[int, int, str]] = field(default_factory=list)
-
-    def arrive(self, goods: str) -> None:
-        """Say what becomes of a listing that is offered as these goods."""
-        settled = self.decided[-1][2] if self.decided else None
-        if goods == self.waiting or (self.waiting is None and goods == settled):
-            return
-        is_back = self.waiting is not None and not self.is_touched and goods == settled
-        self.waiting, self.is_touched = None if is_back else goods, False
-
-
-ACTS = ["", "", "", Verdict.GENUINE, Verdict.COUNTERFEIT, Verdict.CANNOT_TELL, Verdict.ESCALATE, "open", "undo"]
-
-
-@pytest.mark.slow
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(nights=st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from(ACTS)), max_size=12))
-def test_what_equals_the_last_decision_waits_for_nobody_and_no_decision_is_lost(engine: Engine, nights: list[Any]):
-    """Unless somebody did something about what came between, or took the decision back."""
-    empty_tables(engine)
-    standing = Standing()
-    for night, (goods, act) in enumerate(nights, start=1):
-        now = MAY + night * DAY
-        listing = Listing("L1", "s1", f"Bag {goods}", price=50.0, currency="EUR", observed_at=now)
-        enqueue(engine, [ScoredListing(listing, 0.1, None, (), (), None, "m1")], joins_alike=False, now=now)
-        standing.arrive(goods)
-        _act(engine, standing, act, now)
-        with reading(engine) as connection:
-            rows = connection.execute(select(cases).order_by(cases.c.case_id)).all()
-            waiting = [row for row in rows if row.state in ("open", "escalated")]
-            titles = [json.loads(row.snapshot)["listing"]["title"] for row in waiting]
-            assert titles == ([f"Bag {standing.waiting}"] if standing.waiting else [])
-            assert [row.case_id for row in rows if row.state == "decided"] == sorted(one[0] for one in standing.decided)
-            holding = waiting[0].case_id if waiting else standing.decided[-1][0]
-            assert find_latest(connection, ["L1"]) == {"L1": holding}
-            assert [one.case_id for one in list_seller_listings(connection, "s1").listings] == [holding]
-            assert not list(find_disagreements(connection))
-
-
-def _act(engine: Engine, standing: Standing, act: Any, now: datetime) -> None:
-    """Open or decide what waits, or take the last decision back."""
-    with reading(engine) as connection:
-        number = connection.scalar(select(cases.c.case_id).where(cases.c.state.in_(["open", "escalated"])))
-    if act == "undo" and standing.decided:
-        _, decision, goods = standing.decided.pop()
-        with writing(engine) as connection:
-            undo(connection, decision, "ana", may_undo_others=True, now=now)
-        if standing.waiting is None:
-            standing.waiting, standing.is_touched = goods, True
-    elif act == "open" and number is not None:
-        with writing(engine) as connection:
-            claim(connection, "ana", number, now=now)
-        standing.is_touched = True
-    elif act in set(Verdict) and number is not None and standing.waiting is not None:
-        decision = judge(engine, number, act, now=now)
-        if act is Verdict.ESCALATE:
-            standing.is_touched = True
-        else:
-            standing.decided.append((number, decision, standing.waiting))
-            standing.waiting = None

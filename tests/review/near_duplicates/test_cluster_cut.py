@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.review.cluster_cut import copy_and_score, edit, work
+from experiments.review.cluster_cut import copy_and_score, work
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
@@ -27,12 +27,3 @@ def test_near_duplicates_cut_actions_to_a_third_and_spread_verdicts_are_true(
     assert alone.n_actions >= 3 * together.n_actions
     assert together.n_spread > together.found_after[-1] / 2
     assert together.n_wrong <= 0.01 * together.n_spread
-
-
-def test_a_listing_that_comes_again_differs_a_little():
-    """Edited titles are mostly new, and keep most of their words."""
-    title, rng = "Leather wallet Acme brown mirror quality", np.random.default_rng(0)
-    edited = [edit(title, rng) for _ in range(50)]
-    assert len(set(edited)) > 25
-    common = [len({*one.casefold().split()} & {*title.casefold().split()}) for one in edited]
-    assert min(common) >= 4

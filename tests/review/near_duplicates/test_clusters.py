@@ -1,18 +1,15 @@
 """Near-duplicates of a seller wait for one of them."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.reviewing import Make, act, ask, judge
 
-from ipml.records import Listing, ScoredListing, Verdict
+from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import (
     claim,
-    decide,
     decide_bulk,
     enqueue,
     get_case,
@@ -23,17 +20,10 @@ from ipml.review.queue import (
     seller_cases,
     undo,
 )
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.tables import bands
 
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
-OFFER: dict[str, Any] = {
-    "title": "Leather wallet, brown, AAA",
-    "price": 50.0,
-    "currency": "EUR",
-    "brand": "Acme",
-}
+OFFER: dict[str, Any] = {"title": "Leather wallet, brown, AAA", "price": 50.0, "currency": "EUR", "brand": "Acme"}
 
 
 @pytest.fixture
@@ -48,8 +38,7 @@ def make_copy(make_scored: Make) -> Make:
 
 def _exemplars(engine: Engine) -> dict[str, str | None]:
     """Return the listing that each listing waits for."""
-    with reading(engine) as connection:
-        listings = {case.case_id: case for case in list_cases(connection, state=None, limit=1000)}
+    listings = {case.case_id: case for case in ask(engine, list_cases, state=None, limit=1000)}
     name = {number: case.scored.listing.listing_id for number, case in listings.items()}
     return {name[number]: name.get(case.exemplar) for number, case in sorted(listings.items())}
 
@@ -57,39 +46,32 @@ def _exemplars(engine: Engine) -> dict[str, str | None]:
 def test_a_copy_waits_for_the_case_that_is_reviewed_for_both(engine: Engine, make_copy: Make):
     """One is shown and says how many wait; the other is no case to take, but is found where all are."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8, title="Leather Wallet brown - AAA!", price=52.0)])
-    with reading(engine) as connection:
-        (shown,) = list_cases(connection)
+    (shown,) = ask(engine, list_cases)
     assert (shown.scored.listing.listing_id, shown.n_alike) == ("L1", 1)
-    with writing(engine) as connection:
-        assert claim(connection, "ana").case_id == 1
-        assert claim(connection, "ben") is None
-        (waiting,) = preview_spread(connection, 1).cases
+    assert act(engine, claim, "ana").case_id == 1
+    assert act(engine, claim, "ben") is None
+    (waiting,) = ask(engine, preview_spread, 1).cases
     assert (waiting.case_id, waiting.exemplar) == (2, 1)
-    with reading(engine) as connection:
-        assert {case.case_id for case in seller_cases(connection, "s1")} == {1, 2}
-        assert history(connection, 2)[0].payload["exemplar"] == 1
+    assert {case.case_id for case in ask(engine, seller_cases, "s1")} == {1, 2}
+    assert ask(engine, history, 2)[0].payload["exemplar"] == 1
+    alone = [make_copy(name, title="Silk scarf") for name in ("L3", "L4")]
+    enqueue(engine, alone, joins_alike=False)  # an operator can have each listing reviewed by itself
+    assert [ask(engine, get_case, number).exemplar for number in (3, 4)] == [None, None]
 
 
-@pytest.mark.parametrize(
-    "edits",
-    [
-        {"seller_id": "s2"},
-        {"brand": "Other"},
-        {"brand": None},
-        {"price": 56.0},
-        {"price": 44.0},
-        {"price": None},
-        {"currency": "USD"},
-        {"title": "Leather belt, black, new"},
-        {"score": 0.96},
-    ],
-    ids=str,
+OTHER_OFFERS: tuple[dict[str, Any], ...] = (
+    *({"seller_id": "s2"}, {"brand": "Other"}, {"brand": None}, {"currency": "USD"}),
+    *({"price": 56.0}, {"price": 44.0}, {"price": None}, {"title": "Leather belt, black, new"}, {"score": 0.96}),
 )
-def test_another_offer_is_a_case_of_its_own(engine: Engine, make_copy: Make, edits: dict[str, Any]):
+
+
+def test_another_offer_is_a_case_of_its_own(engine: Engine, make_copy: Make):
     """Sellers, brands, prices a tenth apart and other titles are kept apart, and what is more suspicious is shown."""
-    for batch in ([make_copy("L1")], [make_copy("L2", **({"score": 0.9} | edits))]):
-        enqueue(engine, batch)
-    assert _exemplars(engine) == {"L1": None, "L2": None}
+    for number, edits in enumerate(OTHER_OFFERS):
+        seller = {"seller_id": f"a{number}"}
+        for name, said in ((f"L{number}", seller), (f"M{number}", {"score": 0.9} | seller | edits)):
+            enqueue(engine, [make_copy(name, **said)])
+    assert {name for name, exemplar in _exemplars(engine).items() if exemplar} == set()
 
 
 def test_the_same_picture_under_another_title_is_a_copy(engine: Engine, make_copy: Make):
@@ -99,31 +81,17 @@ def test_the_same_picture_under_another_title_is_a_copy(engine: Engine, make_cop
     assert _exemplars(engine) == {"L1": None, "L2": "L1", "L3": None}
 
 
-def test_without_near_duplicates_every_listing_is_shown(engine: Engine, make_copy: Make):
-    """An operator can have each listing reviewed by itself."""
-    enqueue(engine, [make_copy("L1"), make_copy("L2")], joins_alike=False)
-    assert _exemplars(engine) == {"L1": None, "L2": None}
-
-
 def test_clusters_do_not_depend_on_the_order_of_a_file(engine: Engine, make_copy: Make):
     """Whatever comes first in it, the most suspicious is the exemplar, and the same ones wait for it."""
-    base = [make_copy("a", 0.9), make_copy("b", 0.88), make_copy("c", 0.9, price=54.0), make_copy("d", 0.8, price=59.0)]
-    found = set()
-    for number, order in enumerate(permutations(base)):
-        edited = [
-            replace(scored, listing=replace(scored.listing, seller_id=f"s{number}", observed_at=NOON))
-            for scored in order
-        ]
-        enqueue(engine, [replace(scored, listing=_renamed(scored.listing, number)) for scored in edited])
-        with reading(engine) as connection:
-            cases = {case.case_id: case for case in seller_cases(connection, f"s{number}")}
-        names = {number: case.scored.listing.listing_id[0] for number, case in cases.items()}
-        found.add(frozenset((names[case.case_id], names.get(case.exemplar)) for case in cases.values()))
-    assert found == {frozenset({("a", None), ("b", "a"), ("c", "a"), ("d", None)})}
-
-
-def _renamed(listing: Listing, number: int) -> Listing:
-    return replace(listing, listing_id=f"{listing.listing_id}{number}")
+    offers = [("a", 0.9, 50.0), ("b", 0.88, 50.0), ("c", 0.9, 54.0), ("d", 0.8, 59.0)]
+    for number, order in enumerate(permutations(offers)):
+        seller = f"s{number}"
+        copies = [make_copy(f"{name}{number}", score, seller_id=seller, price=price) for name, score, price in order]
+        enqueue(engine, copies)
+        some = {case.case_id: case for case in ask(engine, seller_cases, seller)}
+        names = {case_id: case.scored.listing.listing_id[0] for case_id, case in some.items()}
+        exemplars = {names[case.case_id]: names.get(case.exemplar) for case in some.values()}
+        assert exemplars == {"a": None, "b": "a", "c": "a", "d": None}, order
 
 
 def test_files_sent_one_by_one_or_at_once_join_alike(engine: Engine, make_copy: Make):
@@ -134,44 +102,34 @@ def test_files_sent_one_by_one_or_at_once_join_alike(engine: Engine, make_copy: 
     assert _exemplars(engine) == {"L0": None, "L1": "L0", "L2": "L0"}
 
 
-@pytest.mark.parametrize("verdict", [Verdict.GENUINE, Verdict.CANNOT_TELL])
-@pytest.mark.parametrize("at_once", [False, True])
-def test_those_who_wait_for_a_decided_case_wait_for_one_of_them(
-    engine: Engine, make_copy: Make, verdict: Verdict, at_once: bool
-):
+def test_those_who_wait_for_a_decided_case_wait_for_one_of_them(engine: Engine, make_copy: Make):
     """A decision that does not spread leaves the most suspicious of the rest to be reviewed; newcomers join that."""
-    enqueue(engine, [make_copy(f"L{number}", 0.9 - number / 100) for number in range(4)])
-    if at_once:
-        with writing(engine) as connection:
-            preview = preview_bulk(connection, [1], "ana", verdict)
-            decide_bulk(connection, [1], "ana", verdict, token=preview.digest)
-    else:
-        with writing(engine) as connection:
-            decide(connection, claim(connection, "ana"), verdict)
-    enqueue(engine, [make_copy("L4", 0.8)])
-    assert _exemplars(engine) == {"L0": None, "L1": None, "L2": "L1", "L3": "L1", "L4": "L1"}
+    for place, (verdict, at_once) in enumerate(product((Verdict.GENUINE, Verdict.CANNOT_TELL), (False, True))):
+        seller, first = {"seller_id": f"s{place}"}, 5 * place + 1
+        enqueue(engine, [make_copy(f"L{place}{number}", 0.9 - number / 100, **seller) for number in range(4)])
+        if at_once:
+            preview = ask(engine, preview_bulk, [first], "ana", verdict)
+            act(engine, decide_bulk, [first], "ana", verdict, token=preview.digest)
+        else:
+            judge(engine, first, verdict)
+        enqueue(engine, [make_copy(f"L{place}4", 0.8, **seller)])
+        exemplars = [ask(engine, get_case, first + number).exemplar for number in range(5)]
+        assert exemplars == [None, None, *[first + 1] * 3], (verdict, at_once)
 
 
 def test_those_who_wait_for_an_escalated_case_wait_on(engine: Engine, make_copy: Make):
-    """A lead decides for all; a copy that comes meanwhile waits, too."""
+    """A lead decides for all; a copy that comes meanwhile waits, too, and one that comes after is reviewed again."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8)])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.ESCALATE)
+    judge(engine, None, Verdict.ESCALATE)
     enqueue(engine, [make_copy("L3", 0.7)])
     assert _exemplars(engine) == {"L1": None, "L2": "L1", "L3": "L1"}
-    with writing(engine) as connection:
-        assert claim(connection, "ana") is None
-        decide(connection, claim(connection, "cleo", 1), Verdict.GENUINE)
+    assert act(engine, claim, "ana") is None
+    judge(engine, 1, by="cleo")
     assert _exemplars(engine) == {"L1": None, "L2": None, "L3": "L2"}
-
-
-def test_a_copy_of_a_decided_case_is_reviewed_again(engine: Engine, make_copy: Make):
-    """What came after the decision was not seen by whoever made it."""
-    enqueue(engine, [make_copy("L1")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.GENUINE)
-    enqueue(engine, [make_copy("L2"), make_copy("L3", 0.8)])
-    assert _exemplars(engine) == {"L1": None, "L2": None, "L3": "L2"}
+    for number in (2, 3):
+        judge(engine, number)
+    enqueue(engine, [make_copy("L4"), make_copy("L5", 0.8)])
+    assert _exemplars(engine) == dict.fromkeys(("L1", "L2", "L3", "L4")) | {"L5": "L4"}
 
 
 def test_a_waiting_case_that_overtakes_its_exemplar_is_shown(engine: Engine, make_copy: Make):
@@ -189,65 +147,31 @@ def test_a_waiting_case_that_overtakes_its_exemplar_is_shown(engine: Engine, mak
 def test_a_case_that_waits_can_be_taken_by_number_and_its_decision_undone(engine: Engine, make_copy: Make):
     """Undone, it waits again; once its exemplar is decided it is shown instead."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8)])
-    with writing(engine) as connection:
-        own = decide(connection, claim(connection, "ana", 2), Verdict.GENUINE)
-        undo(connection, own.decision_id, "ana")
+    act(engine, undo, judge(engine, 2).decision_id, "ana")
     assert _exemplars(engine) == {"L1": None, "L2": "L1"}
-    with writing(engine) as connection:
-        own = decide(connection, claim(connection, "ana", 2), Verdict.GENUINE)
-        decide(connection, claim(connection, "ben", 1), Verdict.GENUINE)
-        undo(connection, own.decision_id, "ana")
+    own = judge(engine, 2)
+    judge(engine, 1, by="ben")
+    act(engine, undo, own.decision_id, "ana")
     assert _exemplars(engine) == {"L1": None, "L2": None}
-    with reading(engine) as connection:
-        assert get_case(connection, 2).state == "open"
+    assert ask(engine, get_case, 2).state == "open"
 
 
 def test_a_flood_of_half_alike_listings_fills_no_band(engine: Engine, make_copy: Make):
     """However many share a band, only some thirty are kept in it, and each listing still has its case."""
-    flood = [make_copy(f"L{number}", price=10.0 * 1.2**number) for number in range(60)]
-    enqueue(engine, flood)
+    enqueue(engine, [make_copy(f"L{number}", price=10.0 * 1.2**number) for number in range(40)])
     per_band = select(func.count().label("n")).select_from(bands).group_by(bands.c.band).subquery()
     with reading(engine) as connection:
-        fullest = connection.scalar(select(func.max(per_band.c.n)))
-    assert fullest == 30
-    with reading(engine) as connection:
-        assert len(list_cases(connection, limit=100)) == 60
+        assert connection.scalar(select(func.max(per_band.c.n))) == 30
+    assert len(ask(engine, list_cases, limit=100)) == 40
 
 
 def test_a_case_that_others_wait_for_comes_earlier(engine: Engine, make_copy: Make):
     """Three listings of 0.4 outweigh one of 0.9, in one file or one by one, scored anew, and after a decision."""
     single = make_copy("L9", 0.9, seller_id="s9")
     enqueue(engine, [single, *(make_copy(f"L{number}", 0.4) for number in range(2)), make_copy("L2", 0.3)])
-    with reading(engine) as connection:
-        assert [case.n_alike for case in list_cases(connection)] == [2, 0]
+    assert [case.n_alike for case in ask(engine, list_cases)] == [2, 0]
     enqueue(engine, [make_copy("L3", 0.2), make_copy("L0", 0.39), make_copy("L1", 0.39)])
-    with reading(engine) as connection:
-        first, last = list_cases(connection)
+    first, last = ask(engine, list_cases)
     assert (first.n_alike, last.scored) == (3, single)
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.GENUINE)
-        assert [case.n_alike for case in list_cases(connection)] == [2, 0]
-
-
-def test_no_open_case_waits_for_a_decided_one(engine: Engine, make_copy: Make):
-    """Whatever is decided, undone or comes in: who is not shown waits for a case that will be decided."""
-    for turn in range(6):
-        enqueue(engine, [make_copy(f"L{turn}{number}", 0.9 - number / 50, price=50.0 + number) for number in range(4)])
-        with writing(engine) as connection:
-            taken = claim(connection, "ana", now=NOON + timedelta(hours=turn))
-            decision = decide(connection, taken, Verdict.GENUINE, now=NOON + timedelta(hours=turn))
-        _check(engine)
-        if turn % 2:
-            with writing(engine) as connection:
-                undo(connection, decision.decision_id, "cleo", may_undo_others=True)
-            _check(engine)
-
-
-def _check(engine: Engine) -> None:
-    with reading(engine) as connection:
-        states = {case.case_id: case.state for case in list_cases(connection, state=None, limit=1000)}
-        waiting = [
-            case for case in list_cases(connection, state=None, limit=1000) if case.exemplar and case.state == "open"
-        ]
-    assert waiting
-    assert {states[case.exemplar] for case in waiting} <= {"open", "escalated"}
+    judge(engine)
+    assert [case.n_alike for case in ask(engine, list_cases)] == [2, 0]

@@ -1,153 +1,127 @@
 """A listing that was removed and comes again is recognised."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from itertools import product
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, act, ask, judge
 
 from ipml.records import PriceRange, ScoredListing, Verdict
 from ipml.review.near_duplicates.matches import explain_relisting
-from ipml.review.queue import claim, decide, enqueue, get_case, undo
-from ipml.storage.database import reading, writing
+from ipml.review.queue import enqueue, get_case, undo
 
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+TITLE = "Leather wallet, brown, AAA"
 
 
 @pytest.fixture
 def removed(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue whose one case was decided counterfeit."""
-    enqueue(engine, [make_scored("L1", title="Leather wallet, brown, AAA", price=50.0, brand="Acme")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", now=NOON), Verdict.COUNTERFEIT, ground="test_purchase", now=NOON)
+    enqueue(engine, [make_scored("L1", title=TITLE, price=50.0, brand="Acme")])
+    judge(engine, None, Verdict.COUNTERFEIT, now=NOON)
     return engine
 
 
-def _relist(engine: Engine, make_scored: Make, **edits: Any) -> int | None:
-    enqueue(engine, [make_scored("L2", **({"title": "LEATHER wallet: brown AAA!", "brand": "ACME"} | edits))])
-    with reading(engine) as connection:
-        return get_case(connection, 2).relisting_of
+def _relist(engine: Engine, *scored: ScoredListing, number: int = 2) -> list[int | None]:
+    """List some listings, and return of which case each is said to be a relisting; the first is case 2, or later."""
+    enqueue(engine, scored)
+    return [ask(engine, get_case, number + place).relisting_of for place in range(len(scored))]
 
 
-@pytest.mark.parametrize("seller", ["s1", "s2"])
-@pytest.mark.parametrize("price", [None, 20.0])
-def test_a_removed_listing_that_comes_again_says_so(
-    removed: Engine, make_scored: Make, seller: str, price: float | None
-):
-    """From the same seller or another, at whatever price; a person decides on it."""
-    assert _relist(removed, make_scored, seller_id=seller, price=price) == 1
-    whose = "the same seller" if seller == "s1" else "another seller"
-    sentence = f"Looks like the listing of case 1, of {whose}, which was decided counterfeit on 2 May 2024."
-    with reading(removed) as connection:
-        assert explain_relisting(connection, 2) == sentence
-        assert get_case(connection, 2).state == "open"
+def test_a_removed_listing_that_comes_again_says_so(removed: Engine, make_scored: Make):
+    """From the same seller or another, at whatever price, whatever the brand field says; a person decides on it."""
+    cases = list(product(("s1", "s2"), (None, 20.0), ("Other", None, "  ", "ACME")))
+    again = [
+        make_scored(f"M{n}", title="LEATHER wallet: brown AAA!", seller_id=seller, price=price, brand=brand)
+        for n, (seller, price, brand) in enumerate(cases)
+    ]
+    assert dict(zip(cases, _relist(removed, *again), strict=True)) == dict.fromkeys(cases, 1)
+    for number, (seller, *_) in enumerate(cases, start=2):
+        whose = "the same seller" if seller == "s1" else "another seller"
+        sentence = f"Looks like the listing of case 1, of {whose}, which was decided counterfeit on 2 May 2024."
+        assert ask(removed, explain_relisting, number) == sentence
+        assert ask(removed, get_case, number).state == "open"
 
 
 OTHER_GOODS = ["Steel watch, new", "Leather belt, black, AAA", "Wallet", "Brown leather shoes, size 42"]
 
 
-@pytest.mark.parametrize("title", OTHER_GOODS)
-@pytest.mark.parametrize("brand", ["Acme", None, "Other"])
-def test_other_goods_are_no_relisting(removed: Engine, make_scored: Make, title: str, brand: str | None):
-    """Be they of the same brand."""
-    assert _relist(removed, make_scored, title=title, brand=brand) is None
-    with reading(removed) as connection:
-        assert explain_relisting(connection, 2) is None
+def test_other_goods_are_no_relisting(removed: Engine, make_scored: Make):
+    """Be they of the same brand; and of titles without letters nothing is common."""
+    cases = list(product(OTHER_GOODS, ("Acme", None, "Other")))
+    others = [make_scored(f"M{n}", title=title, brand=brand) for n, (title, brand) in enumerate(cases)]
+    assert dict(zip(cases, _relist(removed, *others), strict=True)) == dict.fromkeys(cases)
+    assert ask(removed, explain_relisting, 2) is None
+    number = len(cases) + 2
+    enqueue(removed, [make_scored("W", title="\u231a")])
+    judge(removed, number, Verdict.COUNTERFEIT)
+    assert _relist(removed, make_scored("X", title="\U0001f45c"), number=number + 1) == [None]
 
 
-@pytest.mark.parametrize("brand", ["Other", None, "  ", "ACME"])
-@pytest.mark.parametrize("seller", ["s1", "s2"])
-def test_whatever_the_brand_field_says_the_same_title_is_a_relisting(
-    removed: Engine, make_scored: Make, brand: str | None, seller: str
-):
-    """Sellers leave the brand out, or name another."""
-    assert _relist(removed, make_scored, brand=brand, seller_id=seller) == 1
-
-
-@pytest.mark.parametrize("brand", ["Acme", "Other", None])
-def test_the_same_picture_is_a_relisting(engine: Engine, make_scored: Make, brand: str | None):
+def test_the_same_picture_is_a_relisting(engine: Engine, make_scored: Make):
     """Whatever title and brand say."""
     enqueue(engine, [make_scored("L1", image_hash="f00d", brand="Acme")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
-    assert _relist(engine, make_scored, brand=brand, title="For gentlemen", image_hash="f00d") == 1
+    judge(engine, None, Verdict.COUNTERFEIT)
+    shown = {"title": "For gentlemen", "image_hash": "f00d"}
+    again = [make_scored(f"M{n}", brand=brand, **shown) for n, brand in enumerate(("Acme", "Other", None))]
+    assert _relist(engine, *again) == [1, 1, 1]
 
 
-@pytest.mark.parametrize(
-    "title",
-    ["L\u0435\u0430th\u0435r w\u0430ll\u0435t, br\u043ewn, \u0410\u0410\u0410", "L e a t h e r w a l l e t brown AAA"],
-)
-def test_a_disguised_title_is_compared_as_the_model_read_it(removed: Engine, make_scored: Make, title: str):
+def test_a_disguised_title_is_compared_as_the_model_read_it(removed: Engine, make_scored: Make):
     """Look-alike and spaced letters hide nothing."""
-    enqueue(removed, [replace(make_scored("L2", title=title), read_as="leather wallet brown aaa")])
-    with reading(removed) as connection:
-        assert get_case(connection, 2).relisting_of == 1
+    cyrillic = "L\u0435\u0430th\u0435r w\u0430ll\u0435t, br\u043ewn, \u0410\u0410\u0410"
+    titles = (cyrillic, "L e a t h e r w a l l e t brown AAA")
+    read = [replace(make_scored(title, title=title), read_as="leather wallet brown aaa") for title in titles]
+    assert _relist(removed, *read) == [1, 1]
 
 
 def test_a_brand_that_only_the_title_names_is_a_brand(engine: Engine, make_scored: Make):
     """Both are of the brand that the model read, so that half of the title is enough."""
-    usual = PriceRange("Acme", "EUR", 10.0, 50.0, 90.0)
-    first = make_scored("L1", title="Acme leather wallet, brown, AAA", price=50.0, brand="Acme")
-    enqueue(engine, [first])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
+    enqueue(engine, [make_scored("L1", title="Acme leather wallet, brown, AAA", price=50.0, brand="Acme")])
+    judge(engine, None, Verdict.COUNTERFEIT)
     again = make_scored("L2", title="Acme leather wallet, brown, boxed, new", seller_id="s2")
-    enqueue(engine, [replace(again, price_range=usual)])
-    with reading(engine) as connection:
-        assert get_case(connection, 2).relisting_of == 1
+    usual = PriceRange("Acme", "EUR", 10.0, 50.0, 90.0)
+    assert _relist(engine, replace(again, price_range=usual)) == [1]
 
 
 def test_a_relisting_that_waits_for_a_sibling_is_named_where_people_see_it(removed: Engine, make_scored: Make):
     """The sibling is shown, so it says so too."""
-    bag = {"title": "Leather wallet, brown, boxed and new", "price": 50.0, "currency": "EUR", "brand": "Acme"}
-    enqueue(removed, [make_scored("L2", 0.9, **bag)])
-    again = {"title": "Leather wallet, brown, AAA, boxed and new"} | {"price": 50.0, "currency": "EUR"}
-    enqueue(removed, [make_scored("L3", 0.5, brand="Acme", **again)])
-    with reading(removed) as connection:
-        assert get_case(connection, 3).exemplar == 2
-        assert [get_case(connection, number).relisting_of for number in (2, 3)] == [1, 1]
+    bag = {"price": 50.0, "currency": "EUR", "brand": "Acme"}
+    enqueue(removed, [make_scored("L2", 0.9, title="Leather wallet, brown, boxed and new", **bag)])
+    enqueue(removed, [make_scored("L3", 0.5, title="Leather wallet, brown, AAA, boxed and new", **bag)])
+    assert ask(removed, get_case, 3).exemplar == 2
+    assert [ask(removed, get_case, number).relisting_of for number in (2, 3)] == [1, 1]
 
 
-def test_titles_without_letters_are_no_relisting(engine: Engine, make_scored: Make):
-    """Nothing of two signs is common."""
-    enqueue(engine, [make_scored("L1", title="\u231a")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
-    assert _relist(engine, make_scored, brand=None, title="\U0001f45c") is None
-
-
-@pytest.mark.parametrize("verdict", [Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.ESCALATE])
-def test_what_was_not_found_counterfeit_is_not_removed(engine: Engine, make_scored: Make, verdict: Verdict):
+def test_what_was_not_found_counterfeit_is_not_removed(engine: Engine, make_scored: Make):
     """A copy of a genuine listing is nothing to speak of."""
-    enqueue(engine, [make_scored("L1", title="Leather wallet, brown, AAA", brand="Acme")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana"), verdict)
-    assert _relist(engine, make_scored) is None
+    verdicts = (Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.ESCALATE)
+    enqueue(engine, [make_scored(verdict, title=TITLE, brand="Acme") for verdict in verdicts])
+    for number, verdict in enumerate(verdicts, start=1):
+        judge(engine, number, verdict)
+    assert _relist(engine, make_scored("L4", title=TITLE, brand="Acme"), number=4) == [None]
 
 
 def test_a_removal_that_was_undone_counts_no_more(removed: Engine, make_scored: Make):
     """Neither for those that come nor for those that came."""
-    assert _relist(removed, make_scored) == 1
-    with writing(removed) as connection:
-        undo(connection, 1, "ana", now=NOON)
-        assert explain_relisting(connection, 2) is None
-    enqueue(removed, [make_scored("L3", title="Leather wallet, brown, AAA", brand="Acme")])
-    with reading(removed) as connection:
-        assert get_case(connection, 3).relisting_of is None
+    assert _relist(removed, make_scored("L2", title=TITLE)) == [1]
+    act(removed, undo, 1, "ana", now=NOON)
+    assert ask(removed, explain_relisting, 2) is None
+    assert _relist(removed, make_scored("L3", title=TITLE, brand="Acme"), number=3) == [None]
 
 
 def test_of_several_removed_ones_the_most_alike_is_named(removed: Engine, make_scored: Make):
     """Whoever its seller is; among equals the one that was there first."""
-    titles = ("Leather wallet, brown, AAA, boxed", "Leather wallet, brown, AAA", "Silk scarf")
+    titles = (f"{TITLE}, boxed", TITLE, "Silk scarf")
     enqueue(removed, [make_scored(title, title=title, brand="Acme", seller_id="s2") for title in titles])
     for case_id in (2, 3, 4):
-        with writing(removed) as connection:
-            decide(connection, claim(connection, "ana", case_id), Verdict.COUNTERFEIT, ground="test_purchase")
-    copies = (("L8", titles[0], 2), ("L9", titles[1], 1))
-    enqueue(removed, [make_scored(name, title=title, brand="Acme", seller_id="s3") for name, title, _ in copies])
-    with reading(removed) as connection:
-        named = [get_case(connection, number).relisting_of for number in (5, 6)]
-    assert sorted(named) == sorted(expected for _, _, expected in copies)
+        judge(removed, case_id, Verdict.COUNTERFEIT)
+    names = {ask(removed, get_case, number).scored.listing.title: number for number in (2, 3, 4)}
+    copies = [make_scored(title, title=title, brand="Acme", seller_id="s3") for title in titles[:2]]
+    copies = [replace(one, listing=replace(one.listing, listing_id=f"L{n}")) for n, one in enumerate(copies)]
+    enqueue(removed, copies)
+    named = {}
+    for number in (5, 6):
+        case = ask(removed, get_case, number)
+        named[case.scored.listing.title] = case.relisting_of
+    assert named == {titles[0]: names[titles[0]], TITLE: 1}

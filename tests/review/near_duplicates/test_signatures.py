@@ -1,6 +1,6 @@
 """Folding titles, and signatures that find alike ones again."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ipml.review.near_duplicates.clusters import fold_title, make_bands, make_shingles, sign_shingles
@@ -14,16 +14,12 @@ def test_bands_are_the_same_for_ever():
     assert (len(bands), bands[0], bands[-1]) == (21, -8873871986052661902, 1083559252420416950)
 
 
+@example("\ufdfa" * 100_000)
 @given(st.text())
 def test_folding_twice_is_folding_once(text: str):
-    """Any text has one folded form, of bounded length."""
+    """Any text has one folded form, of bounded length; ligatures are cut off before they are counted."""
     assert fold_title(fold_title(text)) == fold_title(text)
-    assert len(fold_title(text)) <= 1200
-
-
-def test_a_letter_that_stands_for_many_does_not_make_a_text_long():
-    """A title of ligatures is cut off before they are counted."""
-    assert len(fold_title("\ufdfa" * 100_000)) <= 400
+    assert len(fold_title(text)) <= (400 if text.startswith("\ufdfa" * 2) else 1200)
 
 
 def test_titles_with_a_word_changed_share_a_band_and_others_do_not():

@@ -1,10 +1,11 @@
 """A decision on one listing spreads to its near-duplicates."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.databases import on_both
+from support.reviewing import NOON, Make, act, ask, judge
 
 from ipml.errors import Conflict, Overtaken, Refused
 from ipml.records import ScoredListing, Verdict
@@ -14,7 +15,6 @@ from ipml.review.queue import (
     GroupDecision,
     claim,
     count_cases,
-    decide,
     decide_and_spread,
     enqueue,
     get_case,
@@ -30,8 +30,6 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions
 
-Make = Callable[..., ScoredListing]
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 LATE = NOON + timedelta(minutes=11)
 GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
 NONE_DRAWN, ALL_DRAWN = Settings(spread_audit_share=0), Settings(spread_audit_share=1)
@@ -50,19 +48,17 @@ def _copy(make_scored: Make, number: int, **edits: object) -> ScoredListing:
 
 
 def _spread(engine: Engine, verdict: Verdict = Verdict.COUNTERFEIT, settings: Settings = NONE_DRAWN) -> GroupDecision:
-    with writing(engine) as connection:
-        wanted = [case.case_id for case in preview_spread(connection, 1, "ana", now=NOON).cases]
-        held = claim(connection, "ana", 1, now=NOON)
-        ground = GROUND.get(verdict, "")
-        return decide_and_spread(connection, held, verdict, wanted, ground=ground, settings=settings, now=NOON)
+    wanted = [case.case_id for case in ask(engine, preview_spread, 1, "ana", now=NOON).cases]
+    held, said = act(engine, claim, "ana", 1, now=NOON), {"ground": GROUND.get(verdict, ""), "settings": settings}
+    return act(engine, decide_and_spread, held, verdict, wanted, now=NOON, **said)
 
 
-@pytest.mark.parametrize("verdict", [Verdict.COUNTERFEIT, Verdict.GENUINE])
-def test_each_near_duplicate_gets_the_same_decision(queue: Engine, verdict: Verdict):
+@on_both
+def test_each_near_duplicate_gets_the_same_decision(queue: Engine):
     """Four cases, four decisions, four rows in a whole trail, four labels."""
-    spread = _spread(queue, verdict)
+    spread = _spread(queue)
     assert [decision.case_id for decision in spread.decisions] == [2, 3, 4]
-    assert {decision.verdict for decision in spread.decisions} == {verdict}
+    assert {decision.verdict for decision in spread.decisions} == {Verdict.COUNTERFEIT}
     with reading(queue) as connection:
         assert list_decisions(connection, 3) == [spread.decisions[1]]
         assert history(connection, 3)[-1].payload["spread_from"] == spread.decision.decision_id
@@ -71,84 +67,60 @@ def test_each_near_duplicate_gets_the_same_decision(queue: Engine, verdict: Verd
         assert verify(connection).is_intact
 
 
-@pytest.mark.parametrize("verdict", [Verdict.CANNOT_TELL, Verdict.ESCALATE])
-def test_doubt_does_not_spread(queue: Engine, verdict: Verdict):
-    """Who cannot tell of one cannot tell of others; nothing is decided."""
-    with pytest.raises(Refused, match="verdict that spreads"):
-        _spread(queue, verdict)
-    with reading(queue) as connection:
-        assert count_cases(connection)["open"] == 4
+def test_doubt_does_not_spread(queue: Engine):
+    """Who cannot tell of one cannot tell of others; nothing is decided. Nor does anything under a lost lease."""
+    held = act(queue, claim, "ana", 1, now=NOON)
+    for verdict in (Verdict.CANNOT_TELL, Verdict.ESCALATE):
+        with pytest.raises(Refused, match="verdict that spreads"):
+            act(queue, decide_and_spread, held, verdict, [2], now=NOON)
+    with pytest.raises(Overtaken, match="the claim on it"):
+        act(queue, decide_and_spread, held, Verdict.GENUINE, [2], now=NOON + timedelta(hours=1))
+    assert ask(queue, count_cases)["open"] == 4
 
 
 def test_a_preview_shows_what_a_decision_would_spread_to(queue: Engine):
-    """The most suspicious first; it changes nothing."""
-    with reading(queue) as connection:
-        preview = preview_spread(connection, 1)
+    """The most suspicious first; it changes nothing, and to nothing a decision spreads like any."""
+    preview = ask(queue, preview_spread, 1)
     assert ([case.case_id for case in preview.cases], preview.left_out) == ([2, 3, 4], ())
-    with reading(queue) as connection:
-        assert count_cases(connection)["open"] == 4
-        assert preview_spread(connection, 2).cases == ()
+    assert ask(queue, count_cases)["open"] == 4
+    assert ask(queue, preview_spread, 2).cases == ()
+    assert act(queue, decide_and_spread, act(queue, claim, "ana", 2), Verdict.GENUINE, []).decisions == ()
+    assert ask(queue, get_case, 2).state == "decided"
 
 
 def test_what_was_not_seen_is_not_decided(queue: Engine, make_scored: Make):
-    """A copy that came after the preview waits on, for whoever is shown next."""
-    with writing(queue) as connection:
-        held = claim(connection, "ana", 1, now=NOON)
+    """A copy that came after the preview waits on, for whoever is next; what is no copy is passed over."""
+    held = act(queue, claim, "ana", 1, now=NOON)
     enqueue(queue, [_copy(make_scored, 7), _copy(make_scored, 8)])
-    with writing(queue) as connection:
-        spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
-    assert len(spread.decisions) == 3
-    with reading(queue) as connection:
-        assert [(case.case_id, case.n_alike) for case in list_cases(connection)] == [(5, 1)]
-
-
-def test_what_waits_for_another_case_is_not_decided(queue: Engine, make_scored: Make):
-    """A number that is no near-duplicate of the case is passed over."""
     enqueue(queue, [_copy(make_scored, 9, title="Steel watch")])
-    with writing(queue) as connection:
-        held, wanted = claim(connection, "ana", 1), [2, 5, 99, -1, 2**63]
-        spread = decide_and_spread(connection, held, Verdict.GENUINE, wanted, settings=NONE_DRAWN)
-    assert [decision.case_id for decision in spread.decisions] == [2]
-    with reading(queue) as connection:
-        assert get_case(connection, 5).state == "open"
+    wanted = [2, 3, 4, 7, 99, -1, 2**63]
+    spread = act(queue, decide_and_spread, held, Verdict.GENUINE, wanted, settings=NONE_DRAWN, now=NOON)
+    assert [decision.case_id for decision in spread.decisions] == [2, 3, 4]
+    assert [(case.case_id, case.n_alike) for case in ask(queue, list_cases)] == [(5, 1), (7, 0)]
 
 
 def test_what_changed_or_is_held_is_left_out_and_shown(queue: Engine, make_scored: Make):
     """They are named with the cause, before and after, and stand for themselves."""
     for price in (52.4, 55.0, 57.7):  # each step is too small to make it another version
         enqueue(queue, [_copy(make_scored, 1, price=price)])
-    with writing(queue) as connection:
-        claim(connection, "ben", 3, now=NOON)
+    act(queue, claim, "ben", 3, now=NOON)
     causes = ((2, "it has changed since it came in"), (3, "ben has it open"))
-    with writing(queue) as connection:
-        assert preview_spread(connection, 1, "ana", now=NOON).left_out == causes
-        held = claim(connection, "ana", 1, now=NOON)
-        spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
+    assert ask(queue, preview_spread, 1, "ana", now=NOON).left_out == causes
+    held = act(queue, claim, "ana", 1, now=NOON)
+    spread = act(queue, decide_and_spread, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
     assert ([decision.case_id for decision in spread.decisions], spread.left_out) == ([4], causes)
-    with reading(queue) as connection:
-        assert {case.case_id for case in list_cases(connection)} == {2, 3}
-
-
-def test_without_the_claim_nothing_spreads(queue: Engine):
-    """A lease that ran out decides neither the case nor others."""
-    with writing(queue) as connection:
-        held = claim(connection, "ana", 1, now=NOON)
-    with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
-        decide_and_spread(connection, held, Verdict.GENUINE, [2], now=NOON + timedelta(hours=1))
-    with reading(queue) as connection:
-        assert count_cases(connection)["decided"] == 0
+    assert {case.case_id for case in ask(queue, list_cases)} == {2, 3}
 
 
 def test_undoing_the_decision_takes_the_spread_back(queue: Engine):
     """All are open again, and wait as before; what was undone before stays as it is."""
     spread = _spread(queue)
-    with writing(queue) as connection:
-        undo(connection, spread.decisions[0].decision_id, "ana", now=NOON)
-        assert [case.case_id for case in list_cases(connection)] == [2]
-        undo(connection, spread.decision.decision_id, "ana", now=NOON)
-        assert count_cases(connection)["open"] == 4
-        assert [case.case_id for case in preview_spread(connection, 1, now=NOON).cases] == [3, 4]
-        assert list(export_labels(connection)) == []
+    act(queue, undo, spread.decisions[0].decision_id, "ana", now=NOON)
+    assert [case.case_id for case in ask(queue, list_cases)] == [2]
+    act(queue, undo, spread.decision.decision_id, "ana", now=NOON)
+    assert ask(queue, count_cases)["open"] == 4
+    assert [case.case_id for case in ask(queue, preview_spread, 1, now=NOON).cases] == [3, 4]
+    assert ask(queue, export_labels) == []
 
 
 def test_a_spread_is_undone_as_a_group_too(queue: Engine):
@@ -158,9 +130,8 @@ def test_a_spread_is_undone_as_a_group_too(queue: Engine):
         (group_key,) = set(connection.scalars(select(decisions.c.group_key)))
     with pytest.raises(Conflict, match="cannot be undone"), writing(queue) as connection:
         undo(connection, spread.decision.decision_id, "ana", now=LATE)
-    with writing(queue) as connection:
-        assert len(undo_group(connection, group_key, "cleo", may_undo_others=True, now=LATE)) == 4
-        assert count_cases(connection)["open"] == 4
+    assert len(act(queue, undo_group, group_key, "cleo", may_undo_others=True, now=LATE)) == 4
+    assert ask(queue, count_cases)["open"] == 4
 
 
 def test_a_request_that_comes_again_spreads_once(queue: Engine):
@@ -172,23 +143,20 @@ def test_a_request_that_comes_again_spreads_once(queue: Engine):
             for _ in range(2)
         )
     assert (len(first.decisions), second.decision, second.decisions) == (3, first.decision, ())
-    with writing(queue) as connection:
-        undo(connection, first.decision.decision_id, "ana", now=NOON)
-        decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], key="k", settings=NONE_DRAWN, now=NOON)
-        assert count_cases(connection)["open"] == 4
+    act(queue, undo, first.decision.decision_id, "ana", now=NOON)
+    act(queue, decide_and_spread, held, Verdict.GENUINE, [2, 3, 4], key="k", settings=NONE_DRAWN, now=NOON)
+    assert ask(queue, count_cases)["open"] == 4
 
 
 def test_what_is_drawn_stays_open_for_a_person(queue: Engine):
     """It comes up by itself, and its review says how good the spread is."""
     assert _spread(queue, settings=ALL_DRAWN).drawn == (2, 3, 4)
-    with writing(queue) as connection:
-        assert {case.case_id for case in list_cases(connection)} == {2, 3, 4}
-        assert history(connection, 2)[-1].action == "drawn"
-        assert measure_spread(connection) == SpreadPrecision(0, 3, 0, 0)
-        decide(connection, claim(connection, "ben", 2), Verdict.COUNTERFEIT, ground="test_purchase")
-        decide(connection, claim(connection, "ben", 3), Verdict.GENUINE)
-        decide(connection, claim(connection, "ben", 4), Verdict.CANNOT_TELL)
-        found = measure_spread(connection)
+    assert {case.case_id for case in ask(queue, list_cases)} == {2, 3, 4}
+    assert ask(queue, history, 2)[-1].action == "drawn"
+    assert ask(queue, measure_spread) == SpreadPrecision(0, 3, 0, 0)
+    for number, verdict in ((2, Verdict.COUNTERFEIT), (3, Verdict.GENUINE), (4, Verdict.CANNOT_TELL)):
+        judge(queue, number, verdict, by="ben")
+    found = ask(queue, measure_spread)
     assert (found.n_drawn, found.n_reviewed, found.n_agreeing, found.precision) == (3, 2, 1, 0.5)
     assert 0 < found.low < 0.5 < found.high < 1
 
@@ -196,17 +164,8 @@ def test_what_is_drawn_stays_open_for_a_person(queue: Engine):
 def test_a_spread_that_was_undone_is_not_measured(queue: Engine):
     """Nor is a review of a drawn case that was taken back."""
     decision = _spread(queue, settings=ALL_DRAWN).decision
-    with writing(queue) as connection:
-        review = decide(connection, claim(connection, "ben", 2, now=NOON), Verdict.GENUINE, now=NOON)
-        undo(connection, review.decision_id, "ben", now=NOON)
-        assert measure_spread(connection).n_reviewed == 0
-        undo(connection, decision.decision_id, "ana", now=NOON)
-        assert measure_spread(connection).n_drawn == 0
-
-
-def test_a_case_with_no_near_duplicates_is_decided_alone(engine: Engine, make_scored: Make):
-    """Spreading to nothing is deciding."""
-    enqueue(engine, [make_scored()])
-    with writing(engine) as connection:
-        assert decide_and_spread(connection, claim(connection, "ana"), Verdict.GENUINE, []).decisions == ()
-        assert get_case(connection, 1).state == "decided"
+    review = judge(queue, 2, by="ben", now=NOON)
+    act(queue, undo, review.decision_id, "ben", now=NOON)
+    assert ask(queue, measure_spread).n_reviewed == 0
+    act(queue, undo, decision.decision_id, "ana", now=NOON)
+    assert ask(queue, measure_spread).n_drawn == 0

@@ -1,14 +1,14 @@
 """Whatever is done to a queue of near-duplicates, nobody waits in vain: searched by a machine of states."""
 
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Engine, func, select
 from support.databases import copy_memory
+from support.reviewing import NOON, act, ask
 
 from ipml.errors import Conflict
 from ipml.records import Listing, ScoredListing, Verdict
@@ -30,7 +30,6 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions, metadata, reversals
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
 numbers = st.integers(1, 8)
 verdicts = st.sampled_from(list(Verdict))
@@ -65,33 +64,26 @@ class Waiting(RuleBasedStateMachine):
     @rule(verdict=verdicts, case_id=st.none() | numbers)
     def decide_one(self, verdict: Verdict, case_id: int | None) -> None:
         """A reviewer decides a case, the next or any, and that only."""
-        with reading(self.engine) as connection:
-            states = {case.case_id: case.state for case in list_cases(connection, state=None, limit=1000)}
+        states = {case.case_id: case.state for case in ask(self.engine, list_cases, state=None, limit=1000)}
         if case_id is None or states.get(case_id, "decided") != "decided":
-            with writing(self.engine) as connection:
-                held = claim(connection, "ana", case_id, now=self.now)
+            held = act(self.engine, claim, "ana", case_id, now=self.now)
             if held is not None:
-                with writing(self.engine) as connection:
-                    decide(connection, held, verdict, ground=GROUND.get(verdict, ""), now=self.now)
+                act(self.engine, decide, held, verdict, ground=GROUND.get(verdict, ""), now=self.now)
 
     @rule(verdict=truths, leaves_out=st.booleans())
     def decide_with_copies(self, verdict: Verdict, leaves_out: bool) -> None:
         """A reviewer decides the next case and those that wait for it, or some of them."""
-        with writing(self.engine) as connection:
-            held = claim(connection, "ana", now=self.now)
+        held = act(self.engine, claim, "ana", now=self.now)
         if held is not None:
-            with writing(self.engine) as connection:
-                wanted = [case.case_id for case in preview_spread(connection, held.case_id).cases][int(leaves_out) :]
-                decide_and_spread(connection, held, verdict, wanted, ground=GROUND.get(verdict, ""), now=self.now)
+            wanted = [case.case_id for case in ask(self.engine, preview_spread, held.case_id).cases][int(leaves_out) :]
+            act(self.engine, decide_and_spread, held, verdict, wanted, ground=GROUND.get(verdict, ""), now=self.now)
 
     @rule(wanted=st.lists(numbers, max_size=4), verdict=truths)
     def decide_several(self, wanted: list[int], verdict: Verdict) -> None:
         """A reviewer decides some cases at once."""
-        with reading(self.engine) as connection:
-            token = preview_bulk(connection, wanted, "ana", verdict, now=self.now).digest
+        token = ask(self.engine, preview_bulk, wanted, "ana", verdict, now=self.now).digest
         ground = GROUND.get(verdict, "")
-        with writing(self.engine) as connection:
-            made = decide_bulk(connection, wanted, "ana", verdict, ground=ground, token=token, now=self.now)
+        made = act(self.engine, decide_bulk, wanted, "ana", verdict, ground=ground, token=token, now=self.now)
         self.groups.append(made.group_key)
 
     @rule(decision_id=numbers)
@@ -110,8 +102,7 @@ class Waiting(RuleBasedStateMachine):
     @invariant()
     def waits_for_who_is_to_be_decided(self) -> None:
         """An open case that is not shown waits for one that is shown, or that a lead will decide."""
-        with reading(self.engine) as connection:
-            known = {case.case_id: case for case in list_cases(connection, state=None, limit=1000)}
+        known = {case.case_id: case for case in ask(self.engine, list_cases, state=None, limit=1000)}
         for case in known.values():
             if case.state == "open" and case.exemplar is not None:
                 exemplar = known[case.exemplar]
@@ -141,17 +132,8 @@ class Waiting(RuleBasedStateMachine):
             while held := claim(connection, "ben"):
                 decide(connection, held, Verdict.CANNOT_TELL)
             assert count_cases(connection)["open"] == 0
-        with reading(self.engine) as connection:
-            assert verify(connection).is_intact
+        assert ask(self.engine, verify).is_intact
 
 
 TestWaiting = Waiting.TestCase
-TestWaiting.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
-
-
-class Long(Waiting):
-    """The same, searched longer."""
-
-
-TestLong = pytest.mark.slow(Long.TestCase)
-TestLong.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestWaiting.settings = settings(max_examples=10, stateful_step_count=12, deadline=None)

@@ -1,25 +1,25 @@
 """Copies come in while reviewers decide what they would wait for: nobody waits in vain, nothing is decided twice."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from threading import Event
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.databases import on_both
+from support.reviewing import Make, act, ask
 
 from ipml.errors import Conflict, Overtaken
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.queue import claim, count_cases, decide_and_spread, enqueue, preview_spread, undo
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, reversals
-
-Make = Callable[..., ScoredListing]
 
 pytestmark = pytest.mark.slow
 
 
+@on_both
 def test_copies_that_come_while_their_exemplar_is_decided_are_reviewed(engine: Engine, make_scored: Make):
     """One lists and scores anew, three decide with what they saw and take some back; then the queue is empty."""
     is_over = Event()
@@ -30,8 +30,7 @@ def test_copies_that_come_while_their_exemplar_is_decided_are_reviewed(engine: E
         finally:
             is_over.set()
         made, undone = (sum(counts) for counts in zip(*(reviewer.result() for reviewer in reviewers), strict=True))
-    with reading(engine) as connection:
-        counts = count_cases(connection)
+    counts = ask(engine, count_cases)
     assert (counts["open"], counts["escalated"]) == (0, 0)
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(decisions)) == made
@@ -54,18 +53,15 @@ def _review(engine: Engine, reviewer: str, is_over: Event) -> tuple[int, int]:
     made = undone = 0
     for turn in count():
         finishes = is_over.is_set()
-        with writing(engine) as connection:
-            held = claim(connection, reviewer)
+        held = act(engine, claim, reviewer)
         if held is None:
             with reading(engine) as connection:
                 if finishes and count_cases(connection)["open"] == 0:
                     return made, undone
             continue
-        with reading(engine) as connection:
-            wanted = [case.case_id for case in preview_spread(connection, held.case_id, reviewer).cases]
+        wanted = [case.case_id for case in ask(engine, preview_spread, held.case_id, reviewer).cases]
         try:
-            with writing(engine) as connection:
-                spread = decide_and_spread(connection, held, Verdict.GENUINE, wanted)
+            spread = act(engine, decide_and_spread, held, Verdict.GENUINE, wanted)
         except Overtaken:
             continue  # a spread from its own exemplar came first
         if not spread.decision.decision_id:
@@ -73,8 +69,7 @@ def _review(engine: Engine, reviewer: str, is_over: Event) -> tuple[int, int]:
         made += 1 + len(spread.decisions)
         if turn % 7 == 3 and not finishes:
             try:
-                with writing(engine) as connection:
-                    undo(connection, spread.decision.decision_id, reviewer)
+                act(engine, undo, spread.decision.decision_id, reviewer)
                 undone += 1 + len(spread.decisions)
             except Conflict:
                 continue

@@ -6,26 +6,27 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from support import reviewing
 from support.picture_host import draw_goods, write_picture
+from support.reviewing import Make, act, ask
 from support.shown_goods import NOON, show_goods
 
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import NotFound, Refused, UnstorableValue
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.pictures.hashes import HashIndex, group_pictures
 from ipml.review.pictures.reference import list_references, remove_reference
 from ipml.review.pictures.reference_intake import AddedPictures, KnownGoods, add_references, find_files
 from ipml.review.pictures.same_picture import SamePicture, find_same_pictures, measure_reference
 from ipml.review.pictures.stored import path_of, sweep_files
-from ipml.review.queue import claim, decide
 from ipml.review.reversals import undo
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
 GENUINE = KnownGoods(Verdict.GENUINE, "Acme", "Acme, catalogue of 2026")
 
 
 @pytest.fixture
-def show(engine: Engine, make_scored: Callable[..., ScoredListing], tmp_path: Path) -> Callable[..., int]:
+def show(engine: Engine, make_scored: Make, tmp_path: Path) -> Callable[..., int]:
     """Return what makes a case whose listing shows some goods, each by its number."""
 
     def show_some(listing_id: str, *seeds: int, seller_id: str = "ann") -> int:
@@ -37,17 +38,12 @@ def show(engine: Engine, make_scored: Callable[..., ScoredListing], tmp_path: Pa
 
 def judge(engine: Engine, case_id: int, verdict: Verdict, hours: float = 0) -> int:
     """Decide a case, and return the number of the decision."""
-    now = NOON + timedelta(hours=hours)
-    with writing(engine) as connection:
-        ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        claimed = claim(connection, "ana", case_id, now=now)
-        return decide(connection, claimed, verdict, ground=ground, now=now).decision_id
+    return reviewing.judge(engine, case_id, verdict, now=NOON + timedelta(hours=hours)).decision_id
 
 
 def find(engine: Engine, case_id: int, **said: object) -> list[SamePicture]:
     """Return what is known of the pictures of a case."""
-    with reading(engine) as connection:
-        return find_same_pictures(connection, case_id, **said)
+    return ask(engine, find_same_pictures, case_id, **said)
 
 
 def test_a_picture_names_the_first_counterfeit_that_showed_it(engine: Engine, show):
@@ -66,19 +62,12 @@ def test_a_picture_names_the_first_counterfeit_that_showed_it(engine: Engine, sh
 
 
 def test_other_cases_that_wait_are_told(engine: Engine, show):
-    """And nothing is said of a picture that nobody else shows."""
-    one, other = show("L1", 1, 3), show("L2", 1, seller_id="ben")
-    (found,) = find(engine, one)
-    assert (found.open_cases, found.decided, found.precision) == ((other,), (), None)
-    assert find(engine, one, hidden={other}) == []
-
-
-def test_a_verdict_that_is_taken_back_tells_nothing(engine: Engine, show):
-    """Nor does that of an erased seller."""
-    first, second = show("L1", 1), show("L2", 1, seller_id="ben")
-    decision_id = judge(engine, first, Verdict.COUNTERFEIT)
-    with writing(engine) as connection:
-        undo(connection, decision_id, "ana", now=NOON)
+    """And nothing is said of a picture that nobody else shows, nor of a verdict taken back, or of an erased seller."""
+    first, second = show("L1", 1, 3), show("L2", 1, seller_id="ben")
+    (found,) = find(engine, first)
+    assert (found.open_cases, found.decided, found.precision) == ((second,), (), None)
+    assert find(engine, first, hidden={second}) == []
+    act(engine, undo, judge(engine, first, Verdict.COUNTERFEIT), "ana", now=NOON)
     assert find(engine, second)[0].decided == ()
     judge(engine, first, Verdict.COUNTERFEIT, hours=1)
     assert len(find(engine, second)[0].decided) == 1
@@ -120,8 +109,7 @@ def test_pictures_of_known_goods_are_found_on_listings(engine: Engine, show, cat
     (found,) = find(engine, case_id)
     assert [(one.brand, one.kind, one.source) for one in found.references] == [("Acme", "genuine", GENUINE.source)]
     judge(engine, case_id, Verdict.COUNTERFEIT)
-    with reading(engine) as connection:
-        measured = measure_reference(connection, found.references[0])
+    measured = ask(engine, measure_reference, found.references[0])
     assert measured is not None
     assert measured.reference_precision is not None
     assert (measured.n_listings, measured.reference_precision.share) == (1, 1.0)
@@ -147,10 +135,9 @@ def test_a_picture_of_known_goods_goes_when_it_is_taken_out(engine: Engine, show
 
 def test_a_folder_without_pictures_is_refused(engine: Engine, tmp_path: Path):
     """And so is what cannot be stored."""
-    with pytest.raises(Refused):
-        find_files(tmp_path)
-    with pytest.raises(NotFound):
-        find_files(tmp_path / "nowhere")
+    for folder, error in ((tmp_path, Refused), (tmp_path / "nowhere", NotFound)):
+        with pytest.raises(error):
+            find_files(folder)
     for goods in (KnownGoods(Verdict.ESCALATE, "A", "b"), KnownGoods(Verdict.GENUINE, " ", "b")):
         with pytest.raises(UnstorableValue):
             add_references(engine, tmp_path, [], goods, "lea")

@@ -8,20 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.picture_host import PictureHost, serve_pictures
+from support.reviewing import Make, act, ask, judge
 
 from ipml.enforcement.privacy.erasure import erase_sellers
-from ipml.records import ScoredListing, Verdict
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
-from ipml.review.pictures.stored import (
-    StoredPicture,
-    has_picture,
-    path_of,
-    read_pictures,
-    sweep_files,
-)
-from ipml.review.queue import claim, decide, enqueue, undo
-from ipml.storage.database import reading, writing
+from ipml.review.pictures.stored import StoredPicture, has_picture, path_of, read_pictures, sweep_files
+from ipml.review.queue import enqueue, undo
 
 HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"))
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -35,7 +28,7 @@ def host() -> Iterator[PictureHost]:
 
 
 @pytest.fixture
-def put(engine: Engine, host: PictureHost, make_scored: Callable[..., ScoredListing]) -> Callable[..., None]:
+def put(engine: Engine, host: PictureHost, make_scored: Make) -> Callable[..., None]:
     """Return what puts a listing with pictures into the queue."""
 
     def put_in(listing_id: str, *paths: str, **fields: object) -> None:
@@ -47,8 +40,7 @@ def put(engine: Engine, host: PictureHost, make_scored: Callable[..., ScoredList
 
 def read(engine: Engine, case_id: int = 1) -> list[StoredPicture]:
     """Return the pictures of a case."""
-    with reading(engine) as connection:
-        return read_pictures(connection, [case_id]).get(case_id, [])
+    return ask(engine, read_pictures, [case_id]).get(case_id, [])
 
 
 def fetch(engine: Engine, folder: Path, now: datetime = NOON) -> object:
@@ -82,22 +74,12 @@ def test_what_may_come_is_tried_again_and_then_given_up(engine: Engine, put, hos
 
 
 def test_nobody_asks_for_pictures_of_decided_cases(engine: Engine, put, host, tmp_path: Path):
-    """They were not there when people looked."""
+    """They were not there when people looked; once the case is open again, people look at it once more."""
     put("L1", "/png")
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", now=NOON), Verdict.GENUINE, now=NOON)
+    made = judge(engine, now=NOON)
     fetch(engine, tmp_path)
     assert (read(engine)[0].state, host.hits["/png"]) == ("left", 0)
-
-
-def test_pictures_of_a_case_that_is_open_again_are_fetched(engine: Engine, put, tmp_path: Path):
-    """They were left as it was decided; now people look at it once more."""
-    put("L1", "/png")
-    with writing(engine) as connection:
-        made = decide(connection, claim(connection, "ana", now=NOON), Verdict.GENUINE, now=NOON)
-    fetch(engine, tmp_path)
-    with writing(engine) as connection:
-        undo(connection, made.decision_id, "ana", now=NOON)
+    act(engine, undo, made.decision_id, "ana", now=NOON)
     fetch(engine, tmp_path)
     assert read(engine)[0].state == "stored"
 
@@ -118,5 +100,4 @@ def test_files_go_with_the_last_listing_that_names_them(engine: Engine, put, hos
     erase_sellers(engine, ["bob"], why="request 8", by="lea")
     assert sweep_files(engine, tmp_path) == 1
     assert not list(tmp_path.glob("*/*"))
-    with reading(engine) as connection:
-        assert not has_picture(connection, digest)
+    assert not ask(engine, has_picture, digest)

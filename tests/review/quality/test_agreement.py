@@ -53,10 +53,11 @@ def test_the_interval_holds_the_value_and_is_never_empty(measure, pairs: list[tu
 
 
 def test_full_agreement_is_1_and_chance_is_about_0():
-    """Words said at random agree as chance would have it."""
+    """Words said at random agree as chance would have it; of nothing, or of what only one judged, nothing is said."""
     assert cohen_kappa([("a", "a"), ("b", "b")]).value == 1
     everything = list(product("ab", "ab"))
     assert cohen_kappa(everything).value == fleiss_kappa(everything).value == 0
+    assert cohen_kappa([]) is fleiss_kappa(["a"]) is krippendorff_alpha(["a", "b"]) is None
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says():
@@ -66,8 +67,3 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     rng = random.Random(1)
     found = [cohen_kappa(rng.choices(population, k=100)) for _ in range(200)]
     assert sum(one.low <= truth <= one.high for one in found) >= 180
-
-
-def test_of_nothing_there_is_no_agreement():
-    """Nor of cases that only one judged."""
-    assert cohen_kappa([]) is fleiss_kappa(["a"]) is krippendorff_alpha(["a", "b"]) is None

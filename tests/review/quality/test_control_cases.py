@@ -1,104 +1,93 @@
 """Items whose truth is known: each reviewer meets each once, unknowingly."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, act, ask, judge
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
-from ipml.records import ScoredListing, Verdict
-from ipml.review import claims, decisions
+from ipml.records import Verdict
 from ipml.review.quality.blind_reviews import (
     Feedback,
     add_control_case,
     control_feedback,
     list_control_cases,
     remove_control_case,
+    summarise_second_reviews,
 )
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SETTINGS = Settings(audit_share=0, repeat_share=0, control_share=0.25)
-claim = partial(claims.claim, settings=SETTINGS)
-decide = partial(decisions.decide, settings=SETTINGS)
 
 
 @pytest.fixture
-def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
+def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue whose first case was decided by lea; control cases are all the second reviews there are."""
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "lea", 1, now=NOON), Verdict.GENUINE, now=NOON)
+    judge(engine, 1, by="lea", now=NOON, settings=SETTINGS)
     return engine
 
 
 def _work(engine: Engine, name: str, n_cases: int = 5) -> list[int]:
     """Decide some cases, and return those that were second reviews."""
-    looked = []
-    for number in range(n_cases):
-        now = NOON + timedelta(minutes=number)
-        with writing(engine) as connection:
-            taken = claim(connection, name, now=now)
-            decide(connection, taken, Verdict.COUNTERFEIT, ground="known_goods", now=now)
-        looked += [taken.case_id] if taken.review_id else []
-    return looked
+    decisions = [
+        judge(engine, None, Verdict.COUNTERFEIT, name, NOON + timedelta(minutes=number), SETTINGS)
+        for number in range(n_cases)
+    ]
+    return [decision.case_id for decision in decisions if not decision.decision_id]
 
 
 def test_each_reviewer_meets_an_item_once(queue: Engine):
-    """Ana and ben get it among their first cases; whoever decided it or knows it never does."""
-    with writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase of 3 May", "max", now=NOON)
-    assert _work(queue, "ana") == [1]
-    assert _work(queue, "ben") == [1]
+    """Ana and ben among their first cases, and are told afterwards; who decided it or knows it never does."""
+    act(queue, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
+    assert ask(queue, control_feedback, "ana", 1) is None
+    assert _work(queue, "ana") == _work(queue, "ben") == [1]
     assert _work(queue, "lea", 1) == _work(queue, "max", 1) == []
-
-
-def test_the_reviewer_is_told_afterwards(queue: Engine):
-    """What they said, what is true, and how that is known; of other cases there is nothing to tell."""
-    with writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
-        assert control_feedback(connection, "ana", 1) is None
-    _work(queue, "ana")
-    with reading(queue) as connection:
-        told = control_feedback(connection, "ana", 1)
+    told = ask(queue, control_feedback, "ana", 1)
     assert told == Feedback(1, Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, "test purchase")
     assert told.is_right
-    with reading(queue) as connection:
-        assert control_feedback(connection, "lea", 1) is None
+    assert ask(queue, control_feedback, "lea", 1) is None
 
 
 def test_an_item_taken_off_the_list_is_given_to_nobody(queue: Engine):
     """Its truth was in doubt."""
-    with writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
-        remove_control_case(connection, 1, "max", now=NOON)
-        assert list_control_cases(connection) == []
+    act(queue, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
+    act(queue, remove_control_case, 1, "max", now=NOON)
+    assert ask(queue, list_control_cases) == []
     assert _work(queue, "ana") == []
-    with writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.GENUINE, "invoice", "max", now=NOON)
-        assert [control.truth for control in list_control_cases(connection)] == ["genuine"]
-
-
-def test_an_open_case_is_no_control_case(queue: Engine):
-    """It would be decided by whoever gets it first, and then be no secret."""
-    with pytest.raises(Conflict, match="found state 'open'"), writing(queue) as connection:
-        add_control_case(connection, 2, Verdict.GENUINE, "invoice", "max")
+    act(queue, add_control_case, 1, Verdict.GENUINE, "invoice", "max", now=NOON)
+    assert [control.truth for control in ask(queue, list_control_cases)] == ["genuine"]
 
 
 def test_mistakes_are_named(queue: Engine):
-    """A case twice, one that is none, a truth that is none, and a source that nobody could read."""
-    with writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max")
-    with pytest.raises(Conflict, match="known to be counterfeit"), writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.GENUINE, "invoice", "max")
-    with pytest.raises(NotFound, match="No known truth"), writing(queue) as connection:
-        remove_control_case(connection, 2, "max")
-    with pytest.raises(UnstorableValue, match="truth"), writing(queue) as connection:
-        add_control_case(connection, 1, Verdict.CANNOT_TELL, "invoice", "max")
-    for source in ("", "x" * 201, "a\0b"):
-        with pytest.raises(UnstorableValue, match="source"), writing(queue) as connection:
-            add_control_case(connection, 1, Verdict.GENUINE, source, "max")
+    """An open case, a case twice, one that is none, a truth that is none, and a source that nobody could read."""
+    with pytest.raises(Conflict, match="found state 'open'"):
+        act(queue, add_control_case, 2, Verdict.GENUINE, "invoice", "max")
+    act(queue, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max")
+    with pytest.raises(Conflict, match="known to be counterfeit"):
+        act(queue, add_control_case, 1, Verdict.GENUINE, "invoice", "max")
+    with pytest.raises(NotFound, match="No known truth"):
+        act(queue, remove_control_case, 2, "max")
+    wrong = [(Verdict.GENUINE, source, "source") for source in ("", "x" * 201, "a\0b")]
+    for truth, source, named in ((Verdict.CANNOT_TELL, "invoice", "truth"), *wrong):
+        with pytest.raises(UnstorableValue, match=named):
+            act(queue, add_control_case, 1, truth, source, "max")
+
+
+def test_the_summary_counts_what_was_looked_at_and_what_waits(engine: Engine, make_scored: Make):
+    """Ben meets one item of known truth and errs, and says of ana's case what she said; the others wait."""
+    # At these shares every decision is looked at again.
+    every = Settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25)
+    enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
+    for case_id in (1, 2):
+        judge(engine, case_id, now=NOON, settings=every)
+    act(engine, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=NOON)
+    for number in range(6):
+        judge(engine, by="ben", now=NOON + timedelta(minutes=number), settings=every)
+    summary = ask(engine, summarise_second_reviews)
+    assert (summary.control.share, summary.control.n) == (0, 1)
+    assert (summary.audits.share, summary.audits.n) == (1, 1)
+    assert summary.repeats is None
+    assert summary.waiting["repeat"] == 6

@@ -1,9 +1,6 @@
 """Which decisions are looked at again, and when: set shares, known odds, spread evenly."""
 
-from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from itertools import pairwise
 from statistics import fmean
 
@@ -11,18 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, judge
 
-from ipml.records import ScoredListing, Verdict
-from ipml.review import claims, decisions
 from ipml.review.quality.blind_reviews import draw_uniform, find_gap, find_second_review_shares
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
-from ipml.storage.database import writing
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SETTINGS = Settings(audit_share=0.1, audit_hours=0, repeat_share=0, control_share=0)
-claim = partial(claims.claim, settings=SETTINGS)
-decide = partial(decisions.decide, settings=SETTINGS)
 
 
 @given(st.lists(st.text(max_size=5), max_size=3))
@@ -34,19 +26,18 @@ def test_a_draw_lies_between_0_and_1(facts: list[str]):
 
 def test_draws_fall_below_odds_as_often_as_the_odds_say():
     """Of 20,000 facts a share equal to the odds is drawn, within four standard errors."""
-    for sampling_probability in (0.02, 0.3):
-        share = fmean(draw_uniform("audit", number) < sampling_probability for number in range(20_000))
-        assert (
-            abs(share - sampling_probability) < 4 * (sampling_probability * (1 - sampling_probability) / 20_000) ** 0.5
-        )
+    n = 20_000
+    draws = [draw_uniform("audit", number) for number in range(n)]
+    for odds in (0.02, 0.3):
+        assert abs(fmean(draw < odds for draw in draws) - odds) < 4 * (odds * (1 - odds) / n) ** 0.5
 
 
-@pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
-def test_gaps_have_the_mean_that_the_share_asks_for(share: float):
+def test_gaps_have_the_mean_that_the_share_asks_for():
     """Neither too many looks nor too few in the long run, and never two in a row for long."""
-    gaps = [find_gap("audit", "ana", number, share) for number in range(4_000)]
-    assert fmean(gaps) == pytest.approx(1 / share, rel=0.03)
-    assert 0.5 / share - 1 <= min(gaps) <= max(gaps) <= 1.5 / share + 1
+    for share in (0.02, 0.05, 0.2):
+        gaps = [find_gap("audit", "ana", number, share) for number in range(4_000)]
+        assert fmean(gaps) == pytest.approx(1 / share, rel=0.03)
+        assert 0.5 / share - 1 <= min(gaps) <= max(gaps) <= 1.5 / share + 1
 
 
 def test_shares_are_of_all_reviews():
@@ -55,17 +46,12 @@ def test_shares_are_of_all_reviews():
     assert shares["audit"] == pytest.approx(1 / 9)
 
 
-def test_the_share_of_looks_is_the_one_set(engine: Engine, make_scored: Callable[..., ScoredListing]):
-    """Over 120 reviews of two people a tenth are audits, give or take four; no two of a person follow each other."""
-    enqueue(engine, [make_scored(f"L{number}") for number in range(120)], now=NOON)
-    looked: Counter[str] = Counter()
-    kinds: dict[str, list[bool]] = {"ana": [], "ben": []}
-    for number in range(120):
+def test_the_share_of_looks_is_the_one_set(engine: Engine, make_scored: Make):
+    """Over 60 reviews of two people a tenth are audits, give or take three; no two of a person follow each other."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(60)], now=NOON)
+    looks: dict[str, list[bool]] = {"ana": [], "ben": []}
+    for number in range(60):
         name, now = ("ana", "ben")[number % 2], NOON + timedelta(seconds=number)
-        with writing(engine) as connection:
-            taken = claim(connection, name, now=now)
-            decide(connection, taken, Verdict.GENUINE, now=now)
-        looked[name] += taken.review_id is not None
-        kinds[name].append(taken.review_id is not None)
-    assert 8 <= looked.total() <= 16
-    assert not any(one and other for row in kinds.values() for one, other in pairwise(row))
+        looks[name].append(not judge(engine, by=name, now=now, settings=SETTINGS).decision_id)
+    assert 3 <= sum(map(sum, looks.values())) <= 9
+    assert not any(one and other for row in looks.values() for one, other in pairwise(row))

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,42 +81,30 @@ def test_a_price_that_is_a_slip_of_the_pen_does_not_own_the_queue():
 
 
 def test_sales_are_the_listings_own_where_known():
-    """Ten in ten days are about twenty in thirty more, drawn to what is usual; a seller's hundreds do not count."""
+    """Ten in ten days are about twenty in thirty more, drawn to the usual; a seller's are shared by the listings."""
     own = make_listing(listing_sales=10, listed_at=LISTED, observed_at=SEEN, seller_sales=900)
     expected = (10 + POLICY.usual_sales_a_day * 30) / (10 + 30) * POLICY.days_until_next_review
     assert weigh(own, 0.5, POLICY).sales == pytest.approx(expected)
-
-
-def test_sales_of_a_seller_are_shared_by_the_listings():
-    """The same seller with ten times the listings sells less of each."""
     one, ten = (weigh(make_listing(seller_listings=number), 0.5, POLICY).sales for number in (1, 10))
     assert one > ten > 0
 
 
-@pytest.mark.parametrize("currency", ["XXX", None])
-def test_a_price_without_a_rate_counts_as_missing(currency: str | None):
-    """It takes the usual price, and the parts say so."""
-    expected_value = weigh(make_listing(currency=currency), 0.5, POLICY)
-    assert (expected_value.price, expected_value.assumed) == (POLICY.usual_price, ("price",))
+def test_what_is_missing_is_assumed():
+    """A price without a rate takes the usual one, an abstained score the prevalence, and the parts say so."""
+    for currency in ("XXX", None):
+        expected_value = weigh(make_listing(currency=currency), 0.5, POLICY)
+        assert (expected_value.price, expected_value.assumed) == (POLICY.usual_price, ("price",))
+    expected_value = weigh(make_listing(), None, POLICY)
+    assert (expected_value.probability, expected_value.assumed) == (POLICY.prevalence, ("probability",))
 
 
 def test_what_is_unknown_is_the_median_of_the_brand_then_of_the_category():
     """The policy's own figure comes last."""
     usual = Usual({"brand:acme": 70.0, "category:bags": 30.0}, {"category:bags": 2.0})
-    seen = [
-        weigh(Listing("A7", "s1", "Bag", **fields), 0.5, POLICY, usual)
-        for fields in ({"brand": "ACME", "category": "Bags"}, {"brand": "Other", "category": "Bags"}, {})
-    ]
-    assert [expected_value.price for expected_value in seen] == [70.0, 30.0, POLICY.usual_price]
-    assert [expected_value.sales for expected_value in seen] == pytest.approx(
-        [60.0, 60.0, POLICY.usual_sales_a_day * 30]
-    )
-
-
-def test_a_listing_without_a_score_has_the_prevalence():
-    """Where the model abstained, the policy says how likely it is."""
-    expected_value = weigh(make_listing(), None, POLICY)
-    assert (expected_value.probability, expected_value.assumed) == (POLICY.prevalence, ("probability",))
+    known = ({"brand": "ACME", "category": "Bags"}, {"brand": "Other", "category": "Bags"}, {})
+    seen = [weigh(Listing("A7", "s1", "Bag", **fields), 0.5, POLICY, usual) for fields in known]
+    assert [one.price for one in seen] == [70.0, 30.0, POLICY.usual_price]
+    assert [one.sales for one in seen] == pytest.approx([60.0, 60.0, POLICY.usual_sales_a_day * 30])
 
 
 def test_medians_need_five_listings():
@@ -133,18 +120,15 @@ def test_medians_need_five_listings():
 # The policy file
 
 
-@pytest.fixture
-def write_policy(tmp_path: Path) -> Callable[[str, str], Path]:
-    """Return a function that writes the bundled policy with one text replaced by another."""
-    bundled = (Path(__file__).parents[3] / "ipml/review/ranking/policy.toml").read_text(encoding="utf-8")
+BUNDLED = (Path(__file__).parents[3] / "ipml/review/ranking/policy.toml").read_text(encoding="utf-8")
 
-    def write(old: str, new: str) -> Path:
-        assert old in bundled
-        path = tmp_path / "policy.toml"
-        path.write_text(bundled.replace(old, new), encoding="utf-8")
-        return path
 
-    return write
+def write_policy(folder: Path, old: str, new: str) -> Path:
+    """Write the bundled policy with one text replaced by another."""
+    assert old in BUNDLED
+    path = folder / "policy.toml"
+    path.write_text(BUNDLED.replace(old, new), encoding="utf-8")
+    return path
 
 
 def test_a_policy_comes_back_from_its_text():
@@ -154,38 +138,33 @@ def test_a_policy_comes_back_from_its_text():
     assert json.loads(POLICY.text)["currency"] == "EUR"
 
 
-def test_names_are_found_whatever_their_case(write_policy: Callable[[str, str], Path]):
+def test_names_are_found_whatever_their_case(tmp_path: Path):
     """Categories, brands and their spelling in the file and in listings."""
-    policy = load_policy(write_policy("[brand_weight]", '[brand_weight]\n"Straße" = 2.0'))
+    policy = load_policy(write_policy(tmp_path, "[brand_weight]", '[brand_weight]\n"Straße" = 2.0'))
     assert (policy.weight_of("STRASSE"), policy.severity_of(" TOYS"), policy.weight_of(None)) == (2.0, 3.0, 1.0)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("prevalence = 0.07", "prevalence = 7", "prevalence = 7"),
-        ("cost_per_minute = 0.5", "cost_per_minute = nan", "cost_per_minute = nan"),
-        ("usual_minutes = 2.0", "usual_minutes = 0", "usual_minutes = 0"),
-        ("toys = 3.0", "toys = -1", "severity.toys = -1"),
-        ("USD = 0.926", "USD = inf", "rates.USD = inf"),
-        ("safety = 1.25", "safty = 1.25", "no safety; unknown safty"),
-        ('zone = "UTC"', 'zone = "Mars"', "no such time zone"),
-        ('monday = ["09:00-17:00"]', 'monday = ["09:00-08:00"]', "shifts must follow one another"),
-        ("currency =", "currency", "no TOML"),
-    ],
+WRONG = (
+    ("prevalence = 0.07", "prevalence = 7", "prevalence = 7"),
+    ("cost_per_minute = 0.5", "cost_per_minute = nan", "cost_per_minute = nan"),
+    ("usual_minutes = 2.0", "usual_minutes = 0", "usual_minutes = 0"),
+    ("toys = 3.0", "toys = -1", "severity.toys = -1"),
+    ("USD = 0.926", "USD = inf", "rates.USD = inf"),
+    ("safety = 1.25", "safty = 1.25", "no safety; unknown safty"),
+    ('zone = "UTC"', 'zone = "Mars"', "no such time zone"),
+    ('monday = ["09:00-17:00"]', 'monday = ["09:00-08:00"]', "shifts must follow one another"),
+    ("currency =", "currency", "no TOML"),
 )
-def test_a_policy_that_cannot_be_followed_is_refused_in_one_line(
-    write_policy: Callable[[str, str], Path], old: str, new: str, said: str
-):
-    """The line names the file, what was found and what to do."""
-    with pytest.raises(UnusableSetting) as refused:
-        load_policy(write_policy(old, new))
-    assert said in str(refused.value)
-    assert "policy.toml" in str(refused.value)
-    assert "\n" not in str(refused.value)
 
 
-def test_a_policy_that_is_not_there_is_said(tmp_path: Path):
-    """The path is named."""
+def test_a_policy_that_cannot_be_followed_is_refused_in_one_line(tmp_path: Path, subtests: pytest.Subtests):
+    """The line names the file, what was found and what to do; as it does where there is none."""
+    for old, new, said in WRONG:
+        with subtests.test(new=new):
+            with pytest.raises(UnusableSetting) as refused:
+                load_policy(write_policy(tmp_path, old, new))
+            assert said in str(refused.value)
+            assert "policy.toml" in str(refused.value)
+            assert "\n" not in str(refused.value)
     with pytest.raises(UnusableSetting, match=r"missing\.toml.*no such file"):
         load_policy(tmp_path / "missing.toml")

@@ -1,19 +1,18 @@
 """How long reviews take."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import Make, act, ask
 
-from ipml.records import Decision, ScoredListing, Verdict
+from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record_all
 from ipml.review.queue import claim, decide, decide_bulk, enqueue, preview_bulk, release
 from ipml.review.ranking.plans import Measured, measure_minutes, propose_minutes
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
-Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
 
@@ -26,24 +25,24 @@ def reviewed(engine: Engine, make_scored: Make) -> Engine:
         release(connection, claim(connection, "ana", 21, now=NOON), now=NOON)
     for case_id in range(1, 23):
         claimed_at = NOON + timedelta(hours=case_id)
-        with writing(engine) as connection:
-            taken = claim(connection, "ana", case_id, now=claimed_at)
+        taken = act(engine, claim, "ana", case_id, now=claimed_at)
         verdict, minutes = (Verdict.CANNOT_TELL, 3) if case_id <= 20 else (Verdict.GENUINE, 1)
-        with writing(engine) as connection:
-            decide(connection, taken, verdict, now=claimed_at + timedelta(minutes=minutes))
+        act(engine, decide, taken, verdict, now=claimed_at + timedelta(minutes=minutes))
     return engine
 
 
 def test_minutes_are_those_from_the_claim_to_the_decision_under_it(reviewed: Engine):
-    """An earlier claim that was given back does not count."""
-    with reading(reviewed) as connection:
-        assert measure_minutes(connection) == [
-            Measured("all", "", 22, 3.0),
-            Measured("verdict", "cannot tell", 20, 3.0),
-            Measured("verdict", "genuine", 2, 1.0),
-            Measured("category", "watches", 20, 3.0),
-            Measured("category", "bags", 2, 1.0),
-        ]
+    """An earlier claim that was given back does not count; what was decided often enough is proposed."""
+    measured = ask(reviewed, measure_minutes)
+    assert measured == [
+        Measured("all", "", 22, 3.0),
+        Measured("verdict", "cannot tell", 20, 3.0),
+        Measured("verdict", "genuine", 2, 1.0),
+        Measured("category", "watches", 20, 3.0),
+        Measured("category", "bags", 2, 1.0),
+    ]
+    assert propose_minutes(measured) == 'usual_minutes = 3.0\n\n[minutes]\n"watches" = 3.0'
+    assert ask(reviewed, measure_minutes, newest=2)[0] == Measured("all", "", 2, 1.0)  # the last two were bags
 
 
 def test_what_nobody_claimed_to_decide_takes_no_minutes(engine: Engine, make_scored: Make):
@@ -53,38 +52,17 @@ def test_what_nobody_claimed_to_decide_takes_no_minutes(engine: Engine, make_sco
         with writing(engine) as connection:
             release(connection, claim(connection, "ana", number, now=NOON), now=NOON)
     later = NOON + timedelta(days=4)
-    with writing(engine) as connection:
-        seen = preview_bulk(connection, range(1, 4), "ben", Verdict.GENUINE, now=later)
-        decide_bulk(connection, range(1, 4), "ben", Verdict.GENUINE, token=seen.digest, now=later)
+    seen = ask(engine, preview_bulk, range(1, 4), "ben", Verdict.GENUINE, now=later)
+    act(engine, decide_bulk, range(1, 4), "ben", Verdict.GENUINE, token=seen.digest, now=later)
     for number, origin in ((4, "appeal"), (5, "spread")):
-        with writing(engine) as connection:
-            row = find_case(connection, number)
-            made = Decision(0, number, row.listing_id, Verdict.GENUINE, "", "", "lea", later)
-            record_all(connection, [(row, made)], None, None, Origin(origin), consequences=None)
-    with reading(engine) as connection:
-        assert measure_minutes(connection) == []
-
-
-def test_only_the_newest_are_looked_at(reviewed: Engine):
-    """The last two decisions were on bags."""
-    with reading(reviewed) as connection:
-        assert measure_minutes(connection, newest=2)[0] == Measured("all", "", 2, 1.0)
-
-
-def test_what_was_decided_often_enough_is_proposed(reviewed: Engine):
-    """In the words of the policy file; two bags say nothing."""
-    with reading(reviewed) as connection:
-        assert propose_minutes(measure_minutes(connection)) == 'usual_minutes = 3.0\n\n[minutes]\n"watches" = 3.0'
-
-
-def test_nothing_decided_proposes_nothing(engine: Engine):
-    """An empty queue has no minutes."""
-    with reading(engine) as connection:
-        assert measure_minutes(connection) == []
-    assert propose_minutes([]) == ""
+        row = ask(engine, find_case, number)
+        made = Decision(0, number, row.listing_id, Verdict.GENUINE, "", "", "lea", later)
+        act(engine, record_all, [(row, made)], None, None, Origin(origin), consequences=None)
+    assert ask(engine, measure_minutes) == []
 
 
 def test_a_hostile_category_stays_a_text_in_the_proposal():
-    """A name with quotes and line ends cannot add a line to the policy."""
+    """A name with quotes and line ends cannot add a line to the policy; nothing decided proposes nothing."""
     name = 'x"\nprevalence = 1.0\n"'
     assert len(propose_minutes([Measured("category", name, 20, 1.0)]).splitlines()) == 2
+    assert propose_minutes([]) == ""

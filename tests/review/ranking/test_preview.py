@@ -1,20 +1,18 @@
 """What another policy would change, and that looking changes nothing."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
+from support.databases import read_tables
+from support.reviewing import Make, ask
 
-from ipml.records import ScoredListing
 from ipml.review.queue import enqueue, list_cases
 from ipml.review.ranking.plans import simulate_policy
 from ipml.review.ranking.policy import load_policy
 from ipml.review.ranking.queue_order import QueueOrder, rerank
-from ipml.storage.database import reading
-from ipml.storage.tables import metadata
 
-Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 POLICY = load_policy()
 
@@ -29,73 +27,47 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def test_what_enters_and_leaves_is_what_ranking_would_move(queue: Engine):
-    """The first so many now and then are those of the queue before and after it is ranked."""
-    with reading(queue) as connection:
-        preview = simulate_policy(connection, POLICY, now=NOON, first=4)
-        before = [case.case_id for case in list_cases(connection, limit=4)]
+    """The first so many now and then are those before and after the queue is ranked; looking changes no table."""
+    tables = read_tables(queue)
+    preview = ask(queue, simulate_policy, POLICY, now=NOON, first=4)
+    assert read_tables(queue) == tables
+    before = [case.case_id for case in ask(queue, list_cases, limit=4)]
     rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
-    with reading(queue) as connection:
-        after = [case.case_id for case in list_cases(connection, limit=4)]
+    after = [case.case_id for case in ask(queue, list_cases, limit=4)]
     assert [case_id for case_id, _ in preview.entering] == [case_id for case_id in after if case_id not in before]
     assert [case_id for case_id, _ in preview.leaving] == [case_id for case_id in before if case_id not in after]
     assert {listing_id for _, listing_id in preview.entering} == {"W0", "W1", "W2", "W3"}
 
 
 def test_a_day_is_as_long_as_the_policy_says(queue: Engine):
-    """Minutes are a working day of the policy, and each order reviews what fits into those asked for."""
-    with reading(queue) as connection:
-        assert simulate_policy(connection, POLICY, now=NOON).minutes == POLICY.working_hours.minutes_a_day == 480
-        preview = simulate_policy(connection, POLICY, now=NOON, minutes=8)
+    """Each order reviews what fits into the minutes asked for, by default a working day, and each brand is compared."""
+    assert ask(queue, simulate_policy, POLICY, now=NOON).minutes == POLICY.working_hours.minutes_a_day == 480
+    preview = ask(queue, simulate_policy, POLICY, now=NOON, minutes=8)
     assert {outcome.cases for outcome in preview.outcomes} == {4}
+    groups = {group.name: (group.cases_now, group.cases_then) for group in preview.groups}
+    assert (groups["Bagco"], groups["Watchco"]) == ((4, 0), (0, 4))
 
 
 def test_value_order_prevents_most_and_score_order_finds_most(queue: Engine):
     """In the same minutes none prevents more harm than value order, and none expects more fakes than score order."""
-    with reading(queue) as connection:
-        outcomes = {one.order: one for one in simulate_policy(connection, POLICY, now=NOON, minutes=8).outcomes}
+    preview = ask(queue, simulate_policy, POLICY, now=NOON, minutes=8)
+    outcomes = {one.order: one for one in preview.outcomes}
     assert outcomes["value"].harm == max(one.harm for one in outcomes.values())
     assert outcomes["score"].fakes == max(one.fakes for one in outcomes.values())
-    assert outcomes["in force"] == outcomes["score"].__class__(
-        "in force", 4, outcomes["score"].fakes, outcomes["score"].harm
-    )
-
-
-def test_brands_are_compared(queue: Engine):
-    """Each brand with its cases in a day now and then."""
-    with reading(queue) as connection:
-        groups = {group.name: group for group in simulate_policy(connection, POLICY, now=NOON, minutes=8).groups}
-    assert (groups["Bagco"].cases_now, groups["Bagco"].cases_then) == (4, 0)
-    assert (groups["Watchco"].cases_now, groups["Watchco"].cases_then) == (0, 4)
+    assert outcomes["in force"] == replace(outcomes["score"], order="in force")
 
 
 def test_deadlines_come_first_in_every_order(queue: Engine, make_scored: Make):
     """What is due within the minutes is reviewed, however little it is worth."""
     due = make_scored("D", 0.01, brand="Dueco", price=1.0, currency="EUR")
     enqueue(queue, [due], now=NOON, due_at=NOON + timedelta(minutes=8))
-    with reading(queue) as connection:
-        groups = {group.name: group for group in simulate_policy(connection, POLICY, now=NOON, minutes=8).groups}
-    assert (groups["Dueco"].cases_now, groups["Dueco"].cases_then) == (1, 1)
-
-
-def test_looking_changes_nothing(queue: Engine):
-    """Every table is as before."""
-    before = contents(queue)
-    with reading(queue) as connection:
-        simulate_policy(connection, POLICY, now=NOON)
-    assert contents(queue) == before
+    preview = ask(queue, simulate_policy, POLICY, now=NOON, minutes=8)
+    groups = {group.name: (group.cases_now, group.cases_then) for group in preview.groups}
+    assert groups["Dueco"] == (1, 1)
 
 
 def test_an_empty_queue_has_nothing_to_change(engine: Engine):
     """No case enters, and every order catches nothing."""
-    with reading(engine) as connection:
-        preview = simulate_policy(connection, POLICY, now=NOON)
+    preview = ask(engine, simulate_policy, POLICY, now=NOON)
     assert (preview.entering, preview.groups) == ((), ())
     assert {outcome.harm for outcome in preview.outcomes} == {0}
-
-
-def contents(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
-    """Return all rows of all tables."""
-    with reading(engine) as connection:
-        return {
-            name: [tuple(row) for row in connection.execute(select(table))] for name, table in metadata.tables.items()
-        }

@@ -1,19 +1,16 @@
 """A shift planned over the real queue."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
+from support.reviewing import Make, act, ask
 
-from ipml.records import ScoredListing
 from ipml.review.queue import claim, enqueue
 from ipml.review.ranking.plans import plan_shift
 from ipml.review.ranking.policy import Usual, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, choose_ranking
-from ipml.storage.database import reading, writing
 
-Make = Callable[..., ScoredListing]
 MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
 
 
@@ -21,8 +18,7 @@ MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
 def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of watches that take 10 minutes, quick bags, and one worthless case that is due in an hour."""
     policy = load_policy().model_copy(update={"minutes": {"watches": 10.0, "bags": 4.0}})
-    with writing(engine) as connection:
-        choose_ranking(connection, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    act(engine, choose_ranking, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     watches = [make_scored(f"W{n}", 0.5, category="watches", price=500.0 + n, currency="EUR") for n in range(3)]
     bags = [make_scored(f"B{n}", 0.5, category="bags", price=150.0 + n, currency="EUR") for n in range(3)]
     enqueue(engine, [*watches, *bags], now=MONDAY)
@@ -30,18 +26,10 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
     return engine
 
 
-@pytest.mark.parametrize(
-    ("minutes", "expected"),
-    [(1, []), (4, [6]), (10, [3]), (14, [3, 6]), (20, [3, 2]), (60, [7, 3, 2, 1, 6, 5, 4])],
-)
-def test_the_minutes_are_filled_with_what_is_worth_most(queue: Engine, minutes: float, expected: list[int]):
-    """A case that is due within them comes first, and what is worth less than it costs is left out otherwise."""
-    with reading(queue) as connection:
-        assert [work.case_id for work in plan_shift(connection, minutes, now=MONDAY)] == expected
-
-
-def test_what_somebody_holds_is_left_out(queue: Engine):
-    """Two reviewers are not sent to the same case."""
-    with writing(queue) as connection:
-        taken = claim(connection, "ana", 3, now=MONDAY)
-        assert taken.case_id not in [work.case_id for work in plan_shift(connection, 480, now=MONDAY)]
+def test_the_minutes_are_filled_with_what_is_worth_most(queue: Engine):
+    """A case that is due within them comes first, what is worth less than it costs is left out, and what is held."""
+    expected = {1: [], 4: [6], 10: [3], 14: [3, 6], 20: [3, 2], 60: [7, 3, 2, 1, 6, 5, 4]}
+    plans = {minutes: ask(queue, plan_shift, minutes, now=MONDAY) for minutes in expected}
+    assert {minutes: [work.case_id for work in plan] for minutes, plan in plans.items()} == expected
+    act(queue, claim, "ana", 3, now=MONDAY)
+    assert 3 not in [work.case_id for work in ask(queue, plan_shift, 480, now=MONDAY)]

@@ -1,30 +1,29 @@
 """A whole scored file goes into the queue."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
+from support.databases import read_tables
+from support.reviewing import NOON, Make, ask
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import IntakeResult, enqueue_batch, enqueue_placed
 from ipml.review.arrivals.snapshot import make_key
 from ipml.review.exports import export_labels
-from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
+from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases
 from ipml.review.sampling.exploration import make_sampling_hash
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import cases, decisions, metadata, sample_cases, sample_strata, samples, seeds
+from ipml.storage.tables import cases, decisions, sample_strata, samples, seeds
 
 pytestmark = pytest.mark.slow
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 N_LISTINGS, TOP = 300, 60
 
 
 @pytest.fixture
-def file(make_scored: Callable[..., ScoredListing]) -> list[ScoredListing]:
+def file(make_scored: Make) -> list[ScoredListing]:
     """Return a scored file of 300 listings."""
     return [make_scored(f"L{number}", number / N_LISTINGS) for number in range(N_LISTINGS)]
 
@@ -35,31 +34,17 @@ def send(engine: Engine, file: list[ScoredListing], top: int = TOP, explore: flo
 
 
 def test_a_file_sent_again_changes_nothing(engine: Engine, file: list[ScoredListing]):
-    """In another order, too: the same draws, the same counts, and no new row in the audit."""
+    """In another order, too: the same draws and counts, and no new row; after an interruption it is completed."""
+    readings = [iter(()), iter(file)]
+    enqueue_batch(engine, readings.pop, top=TOP, explore=0.3, now=NOON)  # the second reading finds nothing left
+    assert ask(engine, count_cases)["open"] == 0
     first = send(engine, file)
-    before = _contents(engine)
+    before = read_tables(engine)
+    assert len(before["samples"]) == 1
+    assert len(before["sample_cases"]) == first.enqueued.added == TOP + first.drawn
     again = send(engine, file[::-1])
     assert again == replace(first, enqueued=Enqueued(unchanged=first.enqueued.added))
-    assert _contents(engine) == before
-    assert first.enqueued.added == TOP + first.drawn
-
-
-def test_a_file_that_was_interrupted_is_completed(engine: Engine, file: list[ScoredListing]):
-    """Sent again, it is one file, with the cases it would have had."""
-    source = iter(file)
-
-    def read() -> object:
-        nonlocal source
-        source, given = iter(()), source
-        return given
-
-    enqueue_batch(engine, read, top=TOP, explore=0.3, now=NOON)  # the second reading finds nothing left
-    with reading(engine) as connection:
-        assert count_cases(connection)["open"] == 0
-    batch = send(engine, file)
-    with reading(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(samples)) == 1
-        assert connection.scalar(select(func.count()).select_from(sample_cases)) == TOP + batch.drawn
+    assert read_tables(engine) == before
 
 
 def test_of_what_is_not_shown_only_counts_are_kept(engine: Engine, file: list[ScoredListing]):
@@ -71,8 +56,9 @@ def test_of_what_is_not_shown_only_counts_are_kept(engine: Engine, file: list[Sc
     passed = {item.listing.listing_id for item in file} - known
     assert sum(row.listings for row in rows) == batch.listings == N_LISTINGS
     assert sum(row.shown for row in rows) == len(known) == TOP + batch.drawn
+    everything = str(read_tables(engine))
     assert passed
-    assert not any(f"'{listing_id}'" in str(_contents(engine)) for listing_id in passed)
+    assert not any(f"'{listing_id}'" in everything for listing_id in passed)
 
 
 def test_every_case_carries_its_odds(engine: Engine, file: list[ScoredListing]):
@@ -82,52 +68,33 @@ def test_every_case_carries_its_odds(engine: Engine, file: list[ScoredListing]):
         while taken := claim(connection, "ana"):
             decide(connection, taken, Verdict.GENUINE)
     with reading(engine) as connection:
-        query = select(
-            cases.c.case_id,
-            cases.c.lane,
-            cases.c.sampling_probability,
-            decisions.c.sampling_probability,
-            decisions.c.lane,
-        )
+        odds = [(table.c.lane, table.c.sampling_probability) for table in (cases, decisions)]
+        query = select(cases.c.listing_id, *odds[0], *odds[1])
         rows = connection.execute(query.join(decisions, decisions.c.case_id == cases.c.case_id)).all()
-    assert all(
-        (sampling_probability, lane) == (stored, of_decision)
-        for _, lane, sampling_probability, stored, of_decision in rows
-    )
-    assert {sampling_probability for _, lane, sampling_probability, *_ in rows if lane == "ranked"} == {1.0}
-    assert all(0 < sampling_probability < 1 for _, lane, sampling_probability, *_ in rows if lane == "explored")
-    with reading(engine) as connection:
-        shown = {
-            case.scored.listing.listing_id: case.sampling_probability
-            for case in list_cases(connection, state=None, limit=500)
-        }
-        assert {label.listing.listing_id: label.sampling_probability for label in export_labels(connection)} == shown
-        assert {list_decisions(connection, row[0])[0].reviewer for row in rows} == {"ana"}
+    assert all((row[1], row[2]) == (row[3], row[4]) for row in rows)
+    assert {row[2] for row in rows if row[1] == "ranked"} == {1.0}
+    assert all(0 < row[2] < 1 for row in rows if row[1] == "explored")
+    labels = ask(engine, export_labels)
+    assert {label.listing.listing_id: label.sampling_probability for label in labels} == {
+        row[0]: row[2] for row in rows
+    }
 
 
 def test_the_draws_follow_from_the_seed(engine: Engine, file: list[ScoredListing]):
-    """Who knows the seed and the strata can check each draw."""
-    send(engine, file)
-    with reading(engine) as connection:
-        draw = make_sampling_hash(connection.scalars(select(seeds.c.seed)).one())
-        strata = connection.execute(select(sample_strata).order_by(sample_strata.c.stratum)).all()
-    drawn = set()
-    for place, item in enumerate(reversed(file), start=1):
-        sampling_probability = next(row.sampling_probability for row in strata if row.first <= place <= row.last)
-        if draw("m1", make_key(item.listing)) / 2**64 < sampling_probability:
-            drawn.add(item.listing.listing_id)
-    with reading(engine) as connection:
-        assert {case.scored.listing.listing_id for case in list_cases(connection, limit=500)} == drawn
-
-
-def test_two_databases_draw_others(engine: Engine, file: list[ScoredListing]):
-    """The seed is random: it is neither the same everywhere nor told in the audit, which keeps its digest."""
+    """Who knows the seed and the strata can check each draw; it is random, and told nowhere in the audit."""
     send(engine, file)
     with reading(engine) as connection:
         seed = connection.scalars(select(seeds.c.seed)).one()
-        assert verify(connection).is_intact
+        strata = connection.execute(select(sample_strata).order_by(sample_strata.c.stratum)).all()
+    draw, drawn = make_sampling_hash(seed), set()
+    for place, item in enumerate(reversed(file), start=1):
+        odds = next(row.sampling_probability for row in strata if row.first <= place <= row.last)
+        if draw("m1", make_key(item.listing)) / 2**64 < odds:
+            drawn.add(item.listing.listing_id)
+    assert {case.scored.listing.listing_id for case in ask(engine, list_cases, limit=500)} == drawn
+    assert ask(engine, verify).is_intact
     assert len(set(bytes.fromhex(seed))) > 8
-    assert seed not in str(_contents(engine)["audit"])
+    assert seed not in str(read_tables(engine)["audit"])
 
 
 def test_another_top_of_the_same_file_is_another_sift(engine: Engine, file: list[ScoredListing]):
@@ -143,18 +110,8 @@ def test_another_top_of_the_same_file_is_another_sift(engine: Engine, file: list
 
 
 def test_a_case_from_elsewhere_has_no_odds(engine: Engine, file: list[ScoredListing]):
-    """What was enqueued one by one was not drawn from anything."""
+    """What was enqueued one by one, or without a place, was not drawn from anything."""
     enqueue(engine, file[:1])
-    with reading(engine) as connection:
-        assert [(case.sampling_probability, case.lane) for case in list_cases(connection)] == [(None, "ranked")]
-        assert not {"sampling_probability", "lane"} & history(connection, 1)[0].payload.keys()
-
-
-def test_places_need_a_sift(engine: Engine, file: list[ScoredListing]):
-    """Without a place a listing is enqueued as ever."""
-    assert enqueue_placed(engine, [(file[0], None)], now=NOON) == Enqueued(added=1)
-
-
-def _contents(engine: Engine) -> dict[str, list[object]]:
-    with reading(engine) as connection:
-        return {name: list(connection.execute(select(table))) for name, table in metadata.tables.items()}
+    assert [(case.sampling_probability, case.lane) for case in ask(engine, list_cases)] == [(None, "ranked")]
+    assert not {"sampling_probability", "lane"} & ask(engine, history, 1)[0].payload.keys()
+    assert enqueue_placed(engine, [(file[1], None)], now=NOON) == Enqueued(added=1)

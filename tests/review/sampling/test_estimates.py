@@ -1,27 +1,26 @@
 """What the reviewed listings say of all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from support.reviewing import NOON, Make, ask
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.queue import claim, decide, enqueue, get_case, list_cases
 from ipml.review.sampling.estimates import Cell, EstimatedFigure, Estimates, Stretch, count_drawn, estimate, summarise
 from ipml.review.sampling.exploration import Sample, SamplingRule, draw_sample_from_arrays
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
 pytestmark = pytest.mark.slow
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 TOP, EXPLORE = 100, 0.4
-Make = Callable[..., ScoredListing]
 
 
 def make_file(make_scored: Make, count: int = 1_000, model_version: str = "m1") -> list[ScoredListing]:
@@ -39,18 +38,23 @@ def send(engine: Engine, file: Sequence[ScoredListing], now: datetime = NOON) ->
     enqueue_batch(engine, lambda: file, top=TOP, explore=EXPLORE, now=now)
 
 
-def judge(engine: Engine, case_id: int | None = None, verdict: Verdict | None = None) -> bool:
+def judge(engine: Engine, case_id: int | None = None, verdict: Verdict | None = None, by: str = "ana") -> bool:
     """Decide a case as the truth says, or as told; False if none is left."""
     with writing(engine) as connection:
-        taken = claim(connection, "ana", case_id, now=NOON)
-    if taken is None:
-        return False
-    with reading(engine) as connection:
+        taken = claim(connection, by, case_id, now=NOON)
+        if taken is None:
+            return False
         scored = get_case(connection, taken.case_id).scored
-    verdict = verdict or (Verdict.COUNTERFEIT if is_counterfeit(scored) else Verdict.GENUINE)
-    with writing(engine) as connection:
-        decide(connection, taken, verdict, ground="known_goods" if verdict is Verdict.COUNTERFEIT else "", now=NOON)
-    return True
+        verdict = verdict or (Verdict.COUNTERFEIT if is_counterfeit(scored) else Verdict.GENUINE)
+        ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
+        decide(connection, taken, verdict, ground=ground, now=NOON)
+        return True
+
+
+def judge_all(engine: Engine, verdict: Verdict | None = None) -> None:
+    """Decide all cases that wait."""
+    while judge(engine, verdict=verdict):
+        pass
 
 
 def figure(estimates: Estimates, name: str) -> EstimatedFigure:
@@ -60,11 +64,9 @@ def figure(estimates: Estimates, name: str) -> EstimatedFigure:
 
 def test_with_no_file_there_is_nothing_to_say(seeded: Engine, make_scored: Make):
     """Cases that came one by one are a sample of nothing."""
-    enqueue(seeded, [make_scored()])
-    with writing(seeded) as connection:
-        taken = claim(connection, "ana", now=NOON)
-        decide(connection, taken, Verdict.GENUINE, now=NOON)
-        estimates = estimate(connection)
+    enqueue(seeded, [make_scored("m1-1", 0.9)])
+    judge_all(seeded)
+    estimates = ask(seeded, estimate)
     assert (estimates.listings, estimates.files) == (0, 0)
     assert {one.value for one in estimates.figures} == {None}
 
@@ -73,10 +75,8 @@ def test_a_queue_worked_down_tells_of_all_listings(seeded: Engine, make_scored: 
     """The intervals hold the truth, and the naive figures are far from it."""
     file = make_file(make_scored)
     send(seeded, file)
-    while judge(seeded):
-        pass
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
+    judge_all(seeded)
+    estimates = ask(seeded, estimate)
     assert (estimates.listings, estimates.waiting, estimates.uncovered) == (1_000, 0, 0)
     truth = [is_counterfeit(item) for item in file]
     prevalence, recall = figure(estimates, "prevalence"), figure(estimates, "recall of the queue")
@@ -88,106 +88,68 @@ def test_a_queue_worked_down_tells_of_all_listings(seeded: Engine, make_scored: 
 
 
 def test_what_is_not_reviewed_yet_widens_the_interval(seeded: Engine, make_scored: Make):
-    """Of the first hundred forty are reviewed: the other sixty may be anything."""
+    """Of the first hundred forty are reviewed: the other sixty may be anything; an escalated one is not reviewed."""
     send(seeded, make_file(make_scored))
-    with reading(seeded) as connection:
-        listed = list_cases(connection, limit=40)
-    for case in listed:
+    for case in ask(seeded, list_cases, limit=40):
         judge(seeded, case.case_id)
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
+    estimates = ask(seeded, estimate)
     first, prevalence = figure(estimates, "precision at 100"), figure(estimates, "prevalence")
     assert first.high - first.low == pytest.approx(0.6)
     assert first.low < first.value < first.high
     # No drawn case is reviewed, so that of the file as a whole nothing is said.
     assert (prevalence.value, prevalence.reviews, estimates.uncovered) == (None, 40, 1_000)
-    with reading(seeded) as connection:
-        drawn = [case for case in list_cases(connection, limit=500) if case.lane == "explored"]
-    for case in drawn:
-        judge(seeded, case.case_id)
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
-    assert (estimates.waiting, estimates.uncovered) == (60, 0)
-    assert figure(estimates, "prevalence").high - figure(estimates, "prevalence").low > 60 / 1_000
+    waiting = ask(seeded, list_cases, limit=500)
+    best = next(case.case_id for case in waiting if case.lane == "ranked")
+    for verdict, by, reviews in ((Verdict.ESCALATE, "ana", 40), (Verdict.GENUINE, "lea", 41)):
+        judge(seeded, best, verdict, by)
+        assert figure(ask(seeded, estimate), "precision at 100").reviews == reviews
+    drawn = [case.case_id for case in waiting if case.lane == "explored"]
+    for number in drawn[:9]:
+        judge(seeded, number)
+    assert figure(ask(seeded, estimate), "prevalence").value is None  # a handful says nothing
+    for number in drawn[9:]:
+        judge(seeded, number)
+    estimates = ask(seeded, estimate)
+    assert (estimates.waiting, estimates.uncovered) == (59, 0)
+    assert figure(estimates, "prevalence").high - figure(estimates, "prevalence").low > 59 / 1_000
 
 
 def test_picking_cases_out_of_turn_does_not_bend_the_estimate(seeded: Engine, make_scored: Make):
     """Who decides the suspicious of the drawn cases first moves the naive figure only."""
     send(seeded, make_file(make_scored))
-    with writing(seeded) as connection:
-        drawn = [case for case in list_cases(connection, limit=500) if case.lane == "explored"]
-        first = claim(connection, "bo", now=NOON + timedelta(days=1))  # a ranked one, for another day
-    for case in [case for case in drawn if is_counterfeit(case.scored)]:
-        judge(seeded, case.case_id)
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
+    fakes = [
+        case.case_id
+        for case in ask(seeded, list_cases, limit=500)
+        if case.lane == "explored" and is_counterfeit(case.scored)
+    ]
+    for number in fakes:
+        judge(seeded, number)
+    estimates = ask(seeded, estimate)
     # Only those count that come before the first that waits, and these are a fair sample still.
-    assert estimates.drawn_reviewed < sum(is_counterfeit(case.scored) for case in drawn)
-    assert figure(estimates, "prevalence").reviews == sum(is_counterfeit(case.scored) for case in drawn)
-    assert first is not None
-
-
-def test_too_few_reviews_say_nothing(seeded: Engine, make_scored: Make):
-    """With a handful of drawn cases reviewed there is a naive figure and no other."""
-    send(seeded, make_file(make_scored))
-    for _ in range(60):
-        judge(seeded)
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
-    assert 0 < estimates.drawn_reviewed < 10
-    assert figure(estimates, "prevalence").value is None
-    assert figure(estimates, "prevalence").naive is not None
+    assert estimates.drawn_reviewed < len(fakes) == figure(estimates, "prevalence").reviews
 
 
 def test_who_cannot_tell_gives_no_review(seeded: Engine, make_scored: Make):
     """Such a case is done, and says nothing either way."""
     send(seeded, make_file(make_scored))
-    while judge(seeded, verdict=Verdict.CANNOT_TELL):
-        pass
-    with reading(seeded) as connection:
-        estimates = estimate(connection)
+    judge_all(seeded, Verdict.CANNOT_TELL)
+    estimates = ask(seeded, estimate)
     assert (estimates.waiting, estimates.drawn_reviewed) == (0, 0)
     assert {one.value for one in estimates.figures} == {None}
 
 
-def test_an_escalated_case_counts_once_decided(seeded: Engine, make_scored: Make):
-    """The lead's verdict stands, not the wish for one."""
-    send(seeded, make_file(make_scored))
-    with reading(seeded) as connection:
-        best = list_cases(connection, limit=1)[0].case_id
-    judge(seeded, best, Verdict.ESCALATE)
-    with writing(seeded) as connection:
-        assert figure(estimate(connection), "precision at 100").reviews == 0
-        taken = claim(connection, "lea", best, now=NOON)
-        decide(connection, taken, Verdict.GENUINE, now=NOON)
-        assert figure(estimate(connection), "precision at 100").reviews == 1
-
-
-@pytest.mark.slow
 def test_of_several_files_each_counts_by_its_own_odds(seeded: Engine, make_scored: Make):
-    """Two files of the same market give the figures of both, and since a moment those of the second."""
+    """Two give the figures of both, and since a moment those of the second; one that is sent again counts once."""
     one, other = make_file(make_scored, 300), make_file(make_scored, 500, "m2")
+    enqueue_batch(seeded, lambda: one, top=50, explore=EXPLORE, now=NOON)
     send(seeded, one)
     send(seeded, other, NOON + timedelta(days=1))
-    while judge(seeded):
-        pass
-    with reading(seeded) as connection:
-        both, last = estimate(connection), estimate(connection, since=NOON + timedelta(hours=1))
+    judge_all(seeded)
+    both, last = (ask(seeded, estimate, since=since) for since in (None, NOON + timedelta(hours=1)))
     assert (both.files, both.listings, last.files, last.listings) == (2, 800, 1, 500)
     for estimates, files in ((both, [*one, *other]), (last, other)):
         prevalence = figure(estimates, "prevalence")
         assert prevalence.low <= np.mean([is_counterfeit(item) for item in files]) <= prevalence.high
-
-
-def test_a_file_sent_with_another_top_is_not_counted_twice(seeded: Engine, make_scored: Make):
-    """The last time counts."""
-    file = make_file(make_scored, 300)
-    send(seeded, file)
-    enqueue_batch(seeded, lambda: file, top=50, explore=EXPLORE, now=NOON)
-    while judge(seeded):
-        pass
-    with reading(seeded) as connection:
-        assert (estimate(connection).files, estimate(connection).listings) == (1, 300)
 
 
 def test_intervals_cover_the_truth_over_many_draws():
@@ -199,9 +161,8 @@ def test_intervals_cover_the_truth_over_many_draws():
     covered = []
     for _ in range(200):
         hashes = random.integers(0, 2**64 - 1, 5_000, dtype=np.uint64)
-        figures = summarise(
-            _reviewed(draw_sample_from_arrays(hashes, scores, SamplingRule(0.1), top=500), labels)
-        ).figures
+        sample = draw_sample_from_arrays(hashes, scores, SamplingRule(0.1), top=500)
+        figures = summarise(_reviewed(sample, labels)).figures
         covered.append([one.low <= true <= one.high for one, true in zip(figures, truth, strict=False)])
         assert all(abs(one.naive - true) > 0.05 for one, true in zip(figures, truth, strict=False))
     assert (np.mean(covered, axis=0) >= 0.93).all()
@@ -210,51 +171,30 @@ def test_intervals_cover_the_truth_over_many_draws():
 def _reviewed(sample: Sample, labels: np.ndarray) -> list[Stretch]:
     strata = [place.stratum for place in sample.places.values()]
     found = np.bincount(strata, labels[list(sample.places)], minlength=len(sample.strata)).astype(int).tolist()
-    return [
-        Stretch(
-            1,
-            one.first,
-            one.last,
-            one.is_sure,
-            one.listings,
-            n,
-            one.sampling_probability,
-            one.mean_score,
-            n,
-            x,
-            n,
-            n,
-            x,
-        )
-        for one, n, x in zip(sample.strata, sample.shown, found, strict=True)
-    ]
+    stretches = []
+    for one, n, x in zip(sample.strata, sample.shown, found, strict=True):
+        of_stratum = (1, one.first, one.last, one.is_sure, one.listings, n, one.sampling_probability, one.mean_score)
+        stretches.append(Stretch(*of_stratum, n, x, n, n, x))
+    return stretches
 
 
-@pytest.mark.parametrize("escalated", [0.3, 0.9])
-def test_what_waits_for_a_lead_is_in_the_interval(seeded: Engine, make_scored: Make, escalated: float):
+def test_what_waits_for_a_lead_is_in_the_interval(seeded: Engine, make_scored: Make):
     """Whoever passes on many of the counterfeits leaves a sample that is too good; the interval holds the truth."""
     file = make_file(make_scored)
     truth = sum(is_counterfeit(item) for item in file) / len(file)
-    random = np.random.default_rng(11)
     send(seeded, file)
-    passed_on = 0
-    with writing(seeded) as connection:
-        while taken := claim(connection, "ana", now=NOON):
-            is_fake = is_counterfeit(get_case(connection, taken.case_id).scored)
-            if is_fake and random.random() < escalated:
-                verdict, passed_on = Verdict.ESCALATE, passed_on + 1
-            else:
-                verdict = Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE
-            decide(connection, taken, verdict, ground="known_goods" if verdict is Verdict.COUNTERFEIT else "", now=NOON)
-        estimates = estimate(connection)
-    prevalence = figure(estimates, "prevalence")
+    fakes = [case.case_id for case in ask(seeded, list_cases, limit=500) if is_counterfeit(case.scored)]
+    passed_on = [number for place, number in enumerate(fakes) if place % 10]
+    for number in passed_on:
+        judge(seeded, number, Verdict.ESCALATE)
+    judge_all(seeded)
+    before = ask(seeded, estimate)
+    prevalence = figure(before, "prevalence")
     assert prevalence.low <= truth <= prevalence.high
-    assert estimates.waiting == passed_on
-    with writing(seeded) as connection:
-        for case in list_cases(connection, state="escalated", limit=500):  # once the lead has decided, nothing waits
-            taken = claim(connection, "lea", case.case_id, now=NOON)
-            decide(connection, taken, Verdict.COUNTERFEIT, ground="known_goods", now=NOON)
-        last = estimate(connection)
+    assert before.waiting == len(passed_on)
+    for number in passed_on:  # once the lead has decided, nothing waits
+        judge(seeded, number, by="lea")
+    last = ask(seeded, estimate)
     assert last.waiting == 0
     assert prevalence.low <= figure(last, "prevalence").low <= truth <= figure(last, "prevalence").high
 

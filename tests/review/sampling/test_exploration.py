@@ -16,27 +16,16 @@ RULES = st.builds(SamplingRule, st.floats(0.001, 0.9), st.floats(0.05, 1), st.in
 
 @given(SCORES, st.integers(0, 200), RULES)
 def test_strata_cover_every_place_once(scores: np.ndarray, sure: int, rule: SamplingRule):
-    """They follow each other from the first listing to the last, and none is empty."""
-    strata = stratify(scores, min(sure, len(scores)), rule)
+    """None is empty, every listing can be drawn, what is shown for its score is sure, and draws are as many as set."""
+    sure = min(sure, len(scores))
+    strata = stratify(scores, sure, rule)
     places = [place for stratum in strata for place in range(stratum.first, stratum.last + 1)]
     assert places == list(range(1, len(scores) + 1))
     assert all(stratum.listings > 0 for stratum in strata)
-
-
-@given(SCORES, st.integers(1, 200), RULES)
-def test_every_listing_can_be_drawn_and_the_sure_are(scores: np.ndarray, sure: int, rule: SamplingRule):
-    """Odds are above 0 for all, at most 1, and 1 for what is shown for its score."""
-    strata = stratify(scores, min(sure, len(scores)), rule)
-    assert all(0 < stratum.sampling_probability <= 1 for stratum in strata)
+    assert all(0 < stratum.sampling_probability <= 1 for stratum in strata) or not sure
     assert all(stratum.sampling_probability == 1 for stratum in strata if stratum.is_sure)
-    assert sum(stratum.listings for stratum in strata if stratum.is_sure) == min(sure, len(scores))
-
-
-@given(SCORES, st.integers(0, 200), RULES)
-def test_the_draws_have_their_share_of_the_time(scores: np.ndarray, sure: int, rule: SamplingRule):
-    """The expected number of draws is that of the rule, where no odds are cut at 1."""
-    sure = min(sure, len(scores))
-    rest = [stratum for stratum in stratify(scores, sure, rule) if not stratum.is_sure]
+    assert sum(stratum.listings for stratum in strata if stratum.is_sure) == sure
+    rest = [stratum for stratum in strata if not stratum.is_sure]
     expected = sum(stratum.sampling_probability * stratum.listings for stratum in rest)
     if all(stratum.sampling_probability < 1 for stratum in rest) and rest:
         assert expected == pytest.approx(rule.expected_draws(sure))
@@ -65,11 +54,11 @@ def test_what_the_model_could_not_judge_is_a_stratum_of_its_own():
     assert last.sampling_probability > 0
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.0, 1.5, float("nan")])
-def test_a_share_that_leaves_no_time_is_refused(share: float):
+def test_a_share_that_leaves_no_time_is_refused():
     """All the time for drawn listings would need endlessly many of them."""
-    with pytest.raises(UnusableSetting, match="share of exploration"):
-        SamplingRule(share)
+    for share in (-0.1, 1.0, 1.5, float("nan")):
+        with pytest.raises(UnusableSetting, match="share of exploration"):
+            SamplingRule(share)
 
 
 def test_another_seed_or_model_draws_others():
@@ -83,19 +72,16 @@ def test_another_seed_or_model_draws_others():
     assert len({hashed for draw in draws[1:] for hashed in draw}) == 1_500
 
 
-def test_draws_are_even():
-    """Of many listings the share drawn is that of the odds (within four standard errors)."""
-    draw = make_sampling_hash("ab" * 32)
-    hashes = [draw("m1", f"2024-05-01 {number}") for number in range(20_000)]
-    for sampling_probability in (0.01, 0.3):
-        share = is_drawn(hashes, np.full(20_000, sampling_probability)).mean()
-        assert abs(share - sampling_probability) < 4 * np.sqrt(
-            sampling_probability * (1 - sampling_probability) / 20_000
-        )
-
-
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=20))
 def test_odds_of_one_draw_all(hashes: list[int]):
     """The highest ticket, too, is below 1."""
     assert is_drawn(hashes, np.ones(len(hashes))).all()
     assert (to_uniform(hashes) >= 0).all()
+
+
+def test_draws_are_even():
+    """Of many listings the share drawn is that of the odds (within four standard errors)."""
+    n, draw = 20_000, make_sampling_hash("ab" * 32)
+    hashes = [draw("m1", f"2024-05-01 {number}") for number in range(n)]
+    for odds in (0.01, 0.3):
+        assert abs(is_drawn(hashes, np.full(n, odds)).mean() - odds) < 4 * np.sqrt(odds * (1 - odds) / n)

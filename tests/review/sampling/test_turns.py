@@ -1,12 +1,12 @@
 """Drawn cases have their share of the reviewers' time."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
+from support.reviewing import NOON, Make, act
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
@@ -18,27 +18,28 @@ from ipml.storage.tables import cases
 
 pytestmark = pytest.mark.slow
 
-NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 QUARTER = Settings(explore=0.25)  # of the time
 
 
 @pytest.fixture
-def queue(seeded: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
+def queue(seeded: Engine, make_scored: Make) -> Engine:
     """Return a queue of 60 ranked cases, with about twenty drawn beside them."""
-    file = [make_scored(f"L{number}", number / 400) for number in range(400)]
-    enqueue_batch(seeded, lambda: file, top=60, explore=QUARTER.explore, now=NOON)
+    enqueue_batch(seeded, lambda: make_file(make_scored), top=60, explore=QUARTER.explore, now=NOON)
     return seeded
 
 
-def take(engine: Engine, case_id: int | None = None, settings: Settings = QUARTER) -> tuple[str, float]:
+def make_file(make_scored: Make) -> list[ScoredListing]:
+    """Return a scored file of 400 listings."""
+    return [make_scored(f"L{number}", number / 400) for number in range(400)]
+
+
+def take(engine: Engine, settings: Settings = QUARTER) -> tuple[str, float]:
     """Decide the next case; return its lane and lot."""
-    with writing(engine) as connection:
-        taken = claim(connection, "ana", case_id, settings=settings, now=NOON)
-        decide(connection, taken, Verdict.GENUINE, now=NOON)
+    taken = act(engine, claim, "ana", settings=settings, now=NOON)
+    act(engine, decide, taken, Verdict.GENUINE, now=NOON)
     with reading(engine) as connection:
-        return tuple(
-            connection.execute(select(cases.c.lane, cases.c.random_order).where(cases.c.case_id == taken.case_id)).one()
-        )
+        query = select(cases.c.lane, cases.c.random_order).where(cases.c.case_id == taken.case_id)
+        return tuple(connection.execute(query).one())
 
 
 @given(st.floats(0.01, 0.99), st.integers(1, 400))
@@ -66,32 +67,30 @@ def test_cases_that_are_held_count_as_taken(queue: Engine):
 
 
 def test_a_released_turn_comes_again(queue: Engine):
-    """Who gives a drawn case back has not used its turn."""
+    """Who gives a drawn case back, or loses it with the lease, has not used its turn: its lot is the lowest still."""
     for _ in range(3):
         take(queue)
-    with writing(queue) as connection:
-        first = claim(connection, "ana", settings=QUARTER, now=NOON)
-        release(connection, first, now=NOON)
+    first = act(queue, claim, "ana", settings=QUARTER, now=NOON)
+    act(queue, release, first, now=NOON)
     assert _lanes(queue)[first.case_id] == "explored"
-    with writing(queue) as connection:
-        assert claim(connection, "bo", settings=QUARTER, now=NOON).case_id == first.case_id
+    assert act(queue, claim, "bo", settings=QUARTER, now=NOON).case_id == first.case_id
+    later = NOON + timedelta(hours=1)
+    assert act(queue, claim, "cleo", settings=QUARTER, now=later).case_id == first.case_id
 
 
-def test_no_case_is_left(queue: Engine):
-    """Where one lane is empty the other goes on, to the last case."""
+def test_without_a_share_drawn_cases_come_last(queue: Engine):
+    """Who turns exploration off is shown the ranked cases first, and then the drawn ones, to the last case."""
     with reading(queue) as connection:
         waiting = len(connection.execute(select(cases.c.case_id)).all())
-    for _ in range(waiting):
-        take(queue)
-    with writing(queue) as connection:
-        assert claim(connection, "ana", settings=QUARTER, now=NOON) is None
+    lanes = [take(queue, settings=Settings(explore=0))[0] for _ in range(waiting)]
+    assert lanes == ["ranked"] * 60 + ["explored"] * (waiting - 60)
+    assert waiting > 62
+    assert act(queue, claim, "ana", settings=QUARTER, now=NOON) is None
 
 
-def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(
-    seeded: Engine, make_scored: Callable[..., ScoredListing]
-):
+def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(seeded: Engine, make_scored: Make):
     """What was missed is not made up for all at once."""
-    file = [make_scored(f"L{number}", number / 400) for number in range(400)]
+    file = make_file(make_scored)
     enqueue_batch(seeded, lambda: file[340:], now=NOON)  # all of it, so that nothing is drawn
     for _ in range(40):
         take(seeded)
@@ -99,21 +98,6 @@ def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(
     lanes = [take(seeded)[0] for _ in range(20)]
     assert lanes.count("explored") <= 5 + 5
     assert "ranked" in lanes[:6]
-
-
-def test_without_a_share_drawn_cases_come_last(queue: Engine):
-    """Who turns exploration off is shown the ranked cases first."""
-    lanes = [take(queue, settings=Settings(explore=0))[0] for _ in range(62)]
-    assert lanes == ["ranked"] * 60 + ["explored"] * 2
-
-
-def test_a_drawn_case_whose_lease_ran_out_is_next_again(queue: Engine):
-    """Its lot is the lowest still."""
-    for _ in range(3):
-        take(queue)
-    with writing(queue) as connection:
-        later, lost = NOON + timedelta(hours=1), claim(connection, "ana", settings=QUARTER, now=NOON)
-        assert claim(connection, "bo", settings=QUARTER, now=later).case_id == lost.case_id
 
 
 def _lanes(engine: Engine) -> dict[int, str]:

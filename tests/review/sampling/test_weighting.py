@@ -54,9 +54,11 @@ def test_finding_nothing_is_not_knowing_that_there_is_nothing(reviewed: int, mea
 
 
 def test_what_was_reviewed_in_full_is_known():
-    """Drawn with odds 1 and all reviewed, the interval closes."""
+    """Drawn with odds 1 and all reviewed, the interval closes; files with other odds are weighted by them."""
     total = count_drawn([Cell(50, 0.1, 50, 7, weight=1.0)])
     assert total.value == total.low == total.high == pytest.approx(7)
+    cells = [Cell(100, 0.2, 10, 10, weight=10.0), Cell(1_000, 0.2, 10, 0, weight=100.0)]
+    assert count_drawn(cells).value == pytest.approx(100)
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.floats(0, 1))
@@ -66,12 +68,6 @@ def test_what_waits_may_be_anything(reviewed: int, waiting: int, mean_score: flo
     total = count_sure([Cell(reviewed + waiting, mean_score, reviewed, found, waiting)])
     assert (total.low, total.high) == (pytest.approx(found), pytest.approx(found + waiting))
     assert total.low - 1e-9 <= total.value <= total.high + 1e-9
-
-
-def test_files_with_other_odds_are_weighted_by_them():
-    """A review in a file of which one in a hundred was drawn stands for ten times one of a file with one in ten."""
-    cells = [Cell(100, 0.2, 10, 10, weight=10.0), Cell(1_000, 0.2, 10, 0, weight=100.0)]
-    assert count_drawn(cells).value == pytest.approx(100)
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():

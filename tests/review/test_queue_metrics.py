@@ -1,0 +1,162 @@
+"""What waits, how fast it is worked, and how right the order of the queue was."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sqlalchemy import Engine
+from support.databases import on_both
+from support.reviewing import Make, act, ask, judge
+
+from ipml.records import Verdict
+from ipml.review.queue import claim, count_cases, decide, enqueue
+from ipml.review.queue_metrics import (
+    LOWEST_SCORES,
+    OLDEST_BAND,
+    Hits,
+    ReviewPace,
+    count_days,
+    measure_backlog,
+    measure_hits,
+    measure_paces,
+    time_reviews,
+)
+from ipml.review.worklists.assignment import snooze
+from ipml.settings import Settings
+from ipml.storage.database import writing
+
+NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
+
+
+def test_an_empty_queue_has_no_backlog(engine: Engine):
+    """Nothing waits, nothing is oldest, and every band is there with none."""
+    backlog = ask(engine, measure_backlog, now=NOON)
+    assert (backlog.open, backlog.escalated, backlog.decided, backlog.held, backlog.oldest_at) == (0, 0, 0, 0, None)
+    assert {number for _, number in backlog.ages} == {0}
+
+
+def test_every_open_case_is_in_the_band_of_its_age(engine: Engine, make_scored: Make):
+    """At the end of a band the next begins; decided cases are in none."""
+    waited = [timedelta(0), timedelta(hours=8), timedelta(hours=23), timedelta(days=3), timedelta(days=90)]
+    for number, age in enumerate([*waited, timedelta(days=2)]):
+        enqueue(engine, [make_scored(f"L{number}")], now=NOON - age)
+    judge(engine, 6, now=NOON)
+    backlog = ask(engine, measure_backlog, now=NOON)
+    assert [number for _, number in backlog.ages] == [1, 2, 0, 1, 1]
+    assert backlog.ages[-1][0] == OLDEST_BAND
+    assert backlog.oldest_at == NOON - timedelta(days=90)
+    assert (backlog.open, backlog.decided) == (ask(engine, count_cases)["open"], 1)
+
+
+def test_what_no_list_shows_is_counted_apart(engine: Engine, make_scored: Make):
+    """Near-duplicates that wait and snoozed cases: the others are as many as the list of open cases has."""
+    offer = {"title": "Leather wallet, brown, AAA", "price": 50.0, "currency": "EUR", "brand": "Acme"}
+    enqueue(engine, [make_scored(f"L{number}", **offer) for number in range(3)], now=NOON)
+    enqueue(engine, [make_scored("L9", title="Steel watch", seller_id="s9")], now=NOON)
+    with writing(engine) as connection:
+        backlog = measure_backlog(connection, now=NOON)
+        assert backlog.open - backlog.unlisted == count_cases(connection, as_listed=True)["open"] == 2
+        snooze(connection, 4, NOON + timedelta(days=1), by="ana", now=NOON)
+        assert measure_backlog(connection, now=NOON).unlisted == 3
+
+
+def test_a_case_is_in_hand_while_its_claim_lives(engine: Engine, make_scored: Make):
+    """Neither a claim that ran out nor one that ended in a verdict is in hand; an escalated case may be."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(4)], now=NOON)
+    with writing(engine) as connection:
+        claim(connection, "ana", 1, settings=Settings(lease_minutes=5), now=NOON)
+        claim(connection, "ben", 2, settings=Settings(lease_minutes=30), now=NOON)
+        decide(connection, claim(connection, "cleo", 3, now=NOON), Verdict.GENUINE, now=NOON)
+        decide(connection, claim(connection, "cleo", 4, now=NOON), Verdict.ESCALATE, now=NOON)
+        claim(connection, "lea", 4, settings=Settings(lease_minutes=30), now=NOON)
+        assert measure_backlog(connection, now=NOON + timedelta(minutes=10)).held == 2
+
+
+@pytest.fixture
+def queue(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue of ten cases that came at noon."""
+    enqueue(engine, [make_scored(f"L{number}", number / 10) for number in range(10)], now=NOON)
+    return engine
+
+
+def _judge(engine: Engine, reviewer: str, at: datetime, verdict: Verdict = Verdict.GENUINE, minutes: float = 1) -> None:
+    taken = act(engine, claim, reviewer, settings=Settings(lease_minutes=600), now=at - timedelta(minutes=minutes))
+    act(engine, decide, taken, verdict, now=at)
+
+
+@on_both
+def test_every_day_is_there_and_counts_by_utc(queue: Engine):
+    """Midnight in UTC begins a day; days without any are zeros; arrivals count whatever became of them."""
+    _judge(queue, "ana", datetime(2024, 5, 7, 23, 59, 59, 999_999, UTC))
+    _judge(queue, "ana", datetime(2024, 5, 8, tzinfo=UTC))
+    _judge(queue, "ana", datetime(2024, 5, 8, 1, tzinfo=UTC), Verdict.ESCALATE)
+    days = ask(queue, count_days, 4, now=NOON + timedelta(days=3))
+    assert [day.day for day in days] == [date(2024, 5, number) for number in (6, 7, 8, 9)]
+    assert [day.arrived for day in days] == [10, 0, 0, 0]
+    assert [day.decided for day in days] == [0, 1, 2, 0]
+    assert [day.arrived for day in ask(queue, count_days, 3, now=NOON + timedelta(days=3))] == [0, 0, 0]
+
+
+def test_an_hour_counts_once_however_many_verdicts_fell_into_it(queue: Engine):
+    """Pace is verdicts over hours with any, whoever decided most first; older verdicts do not count."""
+    for minutes in (1, 2, 59, 61):
+        _judge(queue, "ben", NOON + timedelta(minutes=minutes))
+    _judge(queue, "ana", NOON)
+    _judge(queue, "cleo", NOON - timedelta(days=8))
+    paces = ask(queue, measure_paces, now=NOON + timedelta(hours=3))
+    assert paces == (ReviewPace("ben", 4, 2), ReviewPace("ana", 1, 1))
+    assert paces[0].per_hour == 2.0
+
+
+def test_the_time_of_a_verdict_is_from_its_own_claim(queue: Engine):
+    """The last claim before the verdict counts, not an earlier one; the median is of each verdict by itself."""
+    act(queue, claim, "ana", 10, now=NOON)
+    _judge(queue, "ana", NOON + timedelta(minutes=40), minutes=4)
+    for minutes in (1, 2, 9):
+        _judge(queue, "ben", NOON + timedelta(hours=2, minutes=minutes), Verdict.CANNOT_TELL, minutes=minutes)
+    times = {one.verdict: (one.half, one.p99, one.n) for one in ask(queue, time_reviews)}
+    assert times == {Verdict.GENUINE: (240.0, 240.0, 1), Verdict.CANNOT_TELL: (120.0, 540.0, 3)}
+
+
+def test_who_was_away_says_nothing_of_work(queue: Engine):
+    """A case left open for more than an hour is not counted; and what is looked at is bounded to the latest."""
+    _judge(queue, "ana", NOON + timedelta(hours=3), minutes=61)
+    assert ask(queue, time_reviews) == ()
+    _judge(queue, "ana", NOON + timedelta(hours=4), minutes=20)
+    _judge(queue, "ana", NOON + timedelta(hours=5), minutes=2)
+    assert [(one.half, one.n) for one in ask(queue, time_reviews, most=1)] == [(120.0, 1)]
+
+
+def test_every_judged_case_is_in_one_band(engine: Engine, make_scored: Make):
+    """A band begins with its lowest score; those without one come last; doubt counts nowhere."""
+    scores = [1.0, 0.95, 0.9499, 0.2, 0.1999, 0.0, None, 0.9, 0.9]
+    enqueue(engine, [make_scored(f"L{number}", score) for number, score in enumerate(scores)])
+    verdicts = [(Verdict.GENUINE, Verdict.COUNTERFEIT)[case_id % 2] for case_id in range(1, 8)]
+    for case_id, verdict in enumerate([*verdicts, Verdict.CANNOT_TELL, Verdict.ESCALATE], start=1):
+        judge(engine, case_id, verdict, now=NOON)
+    assert [(band.low, band.high, band.judged, band.counterfeit) for band in ask(engine, measure_hits)] == [
+        (0.95, 1.0, 2, 1),
+        (0.9, 0.95, 1, 1),
+        (0.2, 0.4, 1, 0),
+        (0.0, 0.2, 2, 1),
+        (None, None, 1, 1),
+    ]
+    assert [(band.low, band.judged) for band in ask(engine, measure_hits, most=1)] == [(None, 1)]
+
+
+@given(st.integers(0, 400), st.integers(1, 400))
+def test_the_interval_is_that_of_wilson(found: int, total: int):
+    """It is the one of scipy, lies in 0-1 and holds the share."""
+    found = min(found, total)
+    low, high = Hits(0.9, 1.0, total, found).interval
+    expected = binomtest(found, total).proportion_ci(method="wilson")
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    assert 0 <= low <= found / total <= high <= 1
+
+
+def test_bands_fall_to_zero():
+    """Every score has a band."""
+    assert list(LOWEST_SCORES) == sorted(LOWEST_SCORES, reverse=True)
+    assert LOWEST_SCORES[-1] == 0
