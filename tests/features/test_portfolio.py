@@ -1,8 +1,5 @@
 """What is kept of a seller's earlier listings."""
 
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
@@ -184,19 +181,6 @@ def test_state_survives_being_kept_as_arrays(listings):
     restored.__setstate__(state)
     assert len(restored) == len(portfolios)
     assert all_known(restored) == all_known(portfolios)
-
-
-@pytest.mark.slow
-def test_keys_do_not_depend_on_the_hash_seed():
-    """Another process, with another seed, keeps a seller under the same number."""
-    code = "from ipml.features.portfolio import seller_key; print(seller_key('ann'), seller_key('анна'))"
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
-        ).stdout.split()
-        for seed in ("1", "2")
-    ]
-    assert runs[0] == runs[1] == [str(seller_key(name)).encode() for name in ("ann", "анна")]
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=[]), max_size=20), unique=True))
