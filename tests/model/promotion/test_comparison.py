@@ -76,20 +76,16 @@ def test_the_verdict_follows_the_interval(measure: str, value: float, width: flo
         assert verdict == (BETTER if (value > 0) != (measure in LOWER_IS_BETTER) else WORSE)
 
 
-def test_the_difference_is_the_paired_one() -> None:
-    """With one repeat each, it is that of `paired_difference`."""
-    compared = compare_scores(Y, [POOR], [GOOD], pd.DataFrame({"seller_id": SELLERS}), n_resamples=50)
+def test_the_difference_is_the_paired_one_and_repeats_are_averaged() -> None:
+    """With one repeat each it is that of `paired_difference`; else the mean over a model's seeds, however many."""
+    sellers = pd.DataFrame({"seller_id": SELLERS})
+    compared = compare_scores(Y, [POOR], [GOOD], sellers, n_resamples=50)
     assert compared["average_precision"].difference == paired_difference(Y, GOOD, POOR, SELLERS, n_resamples=50)
-
-
-def test_repeats_are_averaged() -> None:
-    """A measure of a model scored under several seeds is the mean over them, however many the other has."""
-    one, two = (
-        compare_scores(Y, [score], [GOOD], pd.DataFrame({"seller_id": SELLERS}), n_resamples=10)["brier"]
-        for score in (GOOD, POOR)
+    one, two, both = (
+        compare_scores(Y, scores, [GOOD], sellers, n_resamples=10)["brier"].a.value
+        for scores in ([GOOD], [POOR], [GOOD, POOR])
     )
-    both = compare_scores(Y, [GOOD, POOR], [GOOD], pd.DataFrame({"seller_id": SELLERS}), n_resamples=10)["brier"]
-    assert both.a.value == pytest.approx((one.a.value + two.a.value) / 2)
+    assert both == pytest.approx((one + two) / 2)
 
 
 def test_the_order_of_listings_does_not_matter() -> None:
