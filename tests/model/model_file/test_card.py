@@ -34,6 +34,6 @@ def test_a_card_of_another_kind_is_refused(folder: Path, reseal: Callable[..., N
         *(("surprise", 1), ("golden_log_odds", ["a"]), ("name", "../x"), ("versions", None)),
         ("created_at", "2024-01-01T00:00:00"),
     ):
+        reseal(folder, card=json.dumps(card | {name: value}).encode())
         with subtests.test(name), pytest.raises(UntrustedModel, match="card"):
-            reseal(folder, card=json.dumps(card | {name: value}).encode())
             load_model(folder)

@@ -15,10 +15,8 @@ def test_curves_are_drawn_for_any_probabilities(tmp_path):
     """Constant and perfect scores give three readable pictures, too; no global figure is left; log-odds are refused."""
     random = np.random.default_rng(0)
     y = (random.random(200) < 0.2).astype(float)
-    baselines, sellers = (
-        {"prevalence": np.full(200, 0.2), "price_rule": random.random(200)},
-        random.integers(30, size=200),
-    )
+    baselines = {"prevalence": np.full(200, 0.2), "price_rule": random.random(200)}
+    sellers = random.integers(30, size=200)
     for score in (y * 0 + 0.2, y):
         paths = plot_curves(y, score, sellers, tmp_path / "curves", baselines=baselines, n_resamples=20)
         assert [path.name for path in paths] == ["precision_recall.png", "reliability.png", "scores.png"]

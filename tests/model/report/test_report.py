@@ -111,6 +111,7 @@ def test_text_of_sellers_never_comes_alive():
 def test_every_section_and_figure_is_there(facts):
     """Figures, first listings, curves, slices, false alarms and the rows to label anew."""
     page = render_report(facts)
+    assert "listings it suspects most" in facts.headline[0]
     for heading in ("Figures beside", "read only the first", "Curves", "Slices", "False alarms", "label these anew"):
         assert heading in page
     assert page.count('<svg viewBox="0 0 360 240"') == 3
