@@ -34,7 +34,17 @@ PIECES = st.sampled_from(
             "watch",
             "Lanc\u00f4me",
         ),
-        *("bag", "10 pcs", "36-45", "whatsapp +86 138 0000 0000", "a@b.com", "b\u200bag", "&amp;", "<b>bag</b>"),
+        *(
+            "bag",
+            "watch",
+            "10 pcs",
+            "36-45",
+            "whatsapp +86 138 0000 0000",
+            "a@b.com",
+            "b\u200bag",
+            "&amp;",
+            "<b>bag</b>",
+        ),
         *(
             "кеды",
             "найк",
@@ -47,9 +57,9 @@ PIECES = st.sampled_from(
             "🇩🇪",
             "Ａdidas",
             "\u202egab",
-            "%41",
             "unknownword",
             "1.5",
+            "%41",
         ),
     ]
 )
