@@ -155,28 +155,9 @@ def test_letters_beyond_the_cap_are_not_read():
 def test_long_hostile_texts_are_folded():
     """No piece, repeated to the length of a description, makes any search try every way to divide it."""
     markup = ["<", "<!--", "<a ", "&", "&amp;", "&#", "&#00", "<span ", 'x<span style="display:', "</i>", "<i>x</i>"]
-    signs = [
-        "%",
-        "%7",
-        "%72",
-        "\\u007",
-        "$",
-        "@(",
-        "((",
-        "(a",
-        "a.",
-        ".",
-        "a ",
-        "- ",
-        "a-.",
-        "aA",
-        "+ a",
-        "|",
-        "€",
-        "€(",
-    ]
+    signs = ["%", "%7", "%72", "\\u007", "$", "@(", "((", "(a", "a.", ".", "a ", "- ", "a-.", "aA", "+ a", "|", "€"]
     letters = ["а", "а ", "аx", "α.", "ि", "িx", "נ ", "卂", "卂x", "ㄒ ", "ꋪ", "ɐ", "\u0301", "\u200b", "\u0375x"]
-    for piece in [*markup, *signs, *letters, "\u0483", "\u202e", "\x1f"]:
+    for piece in [*markup, *signs, *letters, "€(", "\u0483", "\u202e", "\x1f"]:
         for text in (piece * MAX_DESCRIPTION_LETTERS, piece * 400 + "Q"):
             assert len(fold_text(text, MAX_DESCRIPTION_LETTERS)) <= MAX_DESCRIPTION_LETTERS, piece
 

@@ -15,20 +15,8 @@ from ipml.features.lexicon import KINDS, TradeWords
 OTHERS = ["watch", ",", ".", "!", "件", "高", "\u3000", "\u2003", "é", ":", " ", "a b c", "-", "\U000e0100", "|"]
 PHRASES = [
     *("replica", "rep", "aaa", "copy", "grade a", "style", "authentic", "case for", "for iphone", "wholesale", "高仿"),
-    *(
-        "реплика",
-        "no fake",
-        "not",
-        "isn't",
-        "это не",
-        "kein",
-        "不是",
-        "not original",
-        "batteries",
-        "battery",
-        "leather",
-    ),
-    *("hair", "scale", "fur", "1:1", "clone", "wars", "trooper", "jersey", "helmet", "mint", "card", "used"),
+    *("реплика", "no fake", "not", "isn't", "это не", "kein", "不是", "not original", "batteries", "battery", "hair"),
+    *("leather", "scale", "fur", "1:1", "clone", "wars", "trooper", "jersey", "helmet", "mint", "card", "used"),
     *("master grade", "gundam", "mirror"),
 ]
 TEXTS = st.lists(st.sampled_from([*PHRASES, *OTHERS]), max_size=12).flatmap(

@@ -20,23 +20,9 @@ LONG = ["abcdefghijklmnop efgh", "abcdefghijklmno verylongwordsforall"]
 SPELLING = Spelling().fit([*WRITTEN, *STRANGE, *LONG] * 2, ["replica*", "Rolex", "mont blanc"])
 WORDS = sorted(SPELLING.words)
 PIECES = [
-    *(
-        "leather",
-        "rplica",
-        "repilca",
-        "replyka",
-        "lthr",
-        "rlx",
-        "repl*ca",
-        "@did@$",
-        "le@ther",
-        "wool",
-        "zzz",
-        "a",
-        "le",
-    ),
-    *("ather", "lea", "ther", "mal", "over", "lay", "rep", "lica", "s", "1:1", "l3ath3r", "(olour", "+hermal"),
-    *[*"$*#_R9!|'", "\u0440\u0435\u043f", "\u9ad8", "\u00e9", "\u0661", "\u0301", "\U0001d7ce", "\ud800"],
+    *("leather", "rplica", "repilca", "replyka", "lthr", "rlx", "repl*ca", "@did@$", "le@ther", "wool", "zzz"),
+    *("a", "le", "ather", "lea", "ther", "mal", "over", "lay", "rep", "lica", "s", "1:1", "l3ath3r", "(olour"),
+    *[*"$*#_R9!|'", "+hermal", "\u0440\u0435\u043f", "\u9ad8", "\u00e9", "\u0661", "\u0301", "\U0001d7ce", "\ud800"],
 ]
 SPACES = st.sampled_from([*"   ", "  ", "", *"\t\n\x1f\u00a0\u2003\u3000\u200b-./,+()"])
 
