@@ -63,24 +63,14 @@ def test_the_kind_most_often_copied_counts():
 
 
 def test_a_brand_is_compared_with_what_it_makes():
-    """A watch by Rolex is its own kind of goods, a perfume of that name is not, and an unnamed kind is unknown."""
+    """A Rolex watch is its own kind of goods, a perfume is not, an unnamed kind and an unknown brand say nothing."""
     watch, perfume, alone = (values(f"Rolex {goods}") for goods in ("watch", "perfume", ""))
     assert (watch["kind_of_brand"], watch["other_kind_than_brand"], watch["brand_without_kind"]) == (1, 0, 0)
     assert (perfume["kind_of_brand"], perfume["other_kind_than_brand"], perfume["brand_without_kind"]) == (0, 1, 0)
     assert (alone["kind_of_brand"], alone["other_kind_than_brand"], alone["brand_without_kind"]) == (0, 0, 1)
-
-
-def test_a_brand_that_is_in_no_category_is_of_no_kind():
-    """What an unknown brand makes is not guessed."""
     table = brand_table(Brands((Brand("Acme", "anvils", 10.0, "USD"),)))
     named = values("Acme watch", GoodsFeatures(table).fit({"title": []}))
     assert (named["kind_of_brand"], named["other_kind_than_brand"]) == (0, 0)
-
-
-def test_every_category_of_the_brand_file_is_that_of_some_kind():
-    """No brand of the bundled file is left without a kind of goods."""
-    categories = {kind.brand_category for kind in load_goods()}
-    assert {brand.category for brand in load_brands()} <= categories
 
 
 def test_no_kind_named_is_said():
@@ -98,12 +88,13 @@ def test_an_unknown_frequency_is_refused(tmp_path: Path):
 
 
 def test_every_kind_has_a_name_of_its_own():
-    """No kind stands twice, none lacks phrases, and no phrase stands for two kinds in the same words."""
+    """No kind stands twice or lacks phrases, no phrase stands for two, and no brand of the bundled file for none."""
     kinds = load_goods()
     assert len({kind.name for kind in kinds}) == len(kinds)
     assert all(kind.phrases for kind in kinds)
     folded = [phrase for kind in kinds for phrase in {fold_text(phrase) for phrase in kind.phrases}]
     assert [phrase for phrase, times in Counter(folded).items() if times > 1] == []
+    assert {brand.category for brand in load_brands()} <= {kind.brand_category for kind in kinds}
 
 
 @given(st.text(max_size=60), st.sampled_from(["soft", "new", "42", "!"]))

@@ -115,15 +115,10 @@ def test_origins_agree_with_the_text_that_is_read(text):
 
 
 def test_words_of_two_texts_are_learnt():
-    """Neither those of one text only, however often it says them, nor letters beside digits."""
+    """Not those of one, nor beside digits; of the trade the longer ones in Latin letters, a stem only as a word."""
     assert Spelling().fit(["one one two x2", "two three x2"]).words == {"two": 2}
-
-
-def test_words_of_the_trade_are_known_from_the_start():
-    """The longer ones, in Latin letters; a stem only where it is a word itself."""
-    assert Spelling().fit([], ["Big Replica*", "mirr*", "\u0440\u0435\u043f\u043b\u0438\u043a\u0430"]).trade == {
-        "replica"
-    }
+    phrases = ["Big Replica*", "mirr*", "\u0440\u0435\u043f\u043b\u0438\u043a\u0430"]
+    assert Spelling().fit([], phrases).trade == {"replica"}
 
 
 @given(st.permutations(WRITTEN))

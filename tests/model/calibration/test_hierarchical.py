@@ -128,14 +128,6 @@ def test_sigmoid_finds_the_line_that_made_the_labels():
 # Brands and categories
 
 
-def test_without_names_it_is_the_sigmoid(judged):
-    """With neither brands nor categories, the probabilities are those of the sigmoid."""
-    nothing = [None] * len(judged.y)
-    flat = _fit_one_brand(judged.y, judged.seller, judged.scores)
-    sigmoid = SigmoidCalibration().fit(judged.scores, judged.y).probability(judged.scores)
-    np.testing.assert_allclose(flat.probability(judged.scores, nothing, nothing), sigmoid, atol=1e-3)
-
-
 def test_brands_serve_unseen_sellers_better_than_one_line():
     """Where brands differ, log loss on sellers not learnt from is lower with brands than without."""
     rng = np.random.default_rng(1)
@@ -213,8 +205,12 @@ def test_one_seller_does_not_decide_about_a_brand():
     assert effects[0] < 0.7 * effects[1]
 
 
-def test_only_the_commonest_categories_have_an_effect(judged):
-    """With room for two categories, two are known besides none named."""
+def test_without_names_it_is_the_sigmoid_and_only_the_commonest_categories_have_an_effect(judged):
+    """With neither brands nor categories it is the sigmoid; with room for two, two are known besides none named."""
+    nothing = [None] * len(judged.y)
+    flat = _fit_one_brand(judged.y, judged.seller, judged.scores)
+    sigmoid = SigmoidCalibration().fit(judged.scores, judged.y).probability(judged.scores)
+    np.testing.assert_allclose(flat.probability(judged.scores, nothing, nothing), sigmoid, atol=1e-3)
     names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
     fitted = HierarchicalCalibration(most_categories=2).fit(judged.scores, judged.y, **names, sellers=judged.seller)
     assert len(fitted.categories_) == 3

@@ -59,19 +59,13 @@ def test_a_split_parts_sellers_and_moments(drawn):
 
 
 def test_the_test_share_of_listings_lies_after_the_cut():
-    """The cut is the moment with a quarter of the listings behind it, up to those that share its day."""
+    """A quarter, up to those that share its day; a new seller is unseen, whether held back or not."""
     listings = make_listings()
-    split = later_unseen_sellers(listings, test_share=0.25)
-    assert (listings["observed_at"] > split.cut).mean() == pytest.approx(0.25, abs=0.02)
-
-
-def test_sellers_who_appear_after_the_cut_are_tested():
-    """A new seller is unseen, whether held back or not."""
-    listings = make_listings()
-    cut = later_unseen_sellers(listings).cut
+    cut = later_unseen_sellers(listings, test_share=0.25).cut
     new = listings["observed_at"] > cut
+    assert new.mean() == pytest.approx(0.25, abs=0.02)
     listings.loc[new, "seller_id"] = "new-" + listings.loc[new, "seller_id"]
-    split = later_unseen_sellers(listings)
+    split = later_unseen_sellers(listings, test_share=0.25)
     assert len(split.test) == (new & listings["is_counterfeit"].notna()).sum()
 
 
@@ -95,11 +89,13 @@ def test_splits_depend_on_the_seed_and_not_on_the_order_of_rows(split_listings):
 
 
 def test_a_random_split_says_that_it_leaks():
-    """Sellers stand on both sides of a random split, and it says so."""
+    """Sellers stand on both sides of a random split; folds need as many sellers of each kind, or say so."""
     listings = make_listings()
     split = leaking_random_split(listings)
     assert split.leaks
     assert set(listings["seller_id"].iloc[split.train]) & set(listings["seller_id"].iloc[split.test])
+    with pytest.raises(Refused, match="2 sellers of counterfeit listings; expected at least 5"):
+        list(seller_folds(pd.DataFrame({"seller_id": list("abcdefgh")}), [1, 1, 0, 0, 0, 0, 0, 0]))
 
 
 def test_folds_test_every_listing_once_and_no_seller_twice():
@@ -127,13 +123,6 @@ def test_folds_do_not_depend_on_the_order_of_rows():
         for frame in (listings, shuffled)
     )
     assert folds == again
-
-
-def test_folds_need_as_many_sellers_of_each_kind():
-    """With counterfeits of two sellers there are no five folds."""
-    listings = pd.DataFrame({"seller_id": list("abcdefgh")})
-    with pytest.raises(Refused, match="2 sellers of counterfeit listings; expected at least 5"):
-        list(seller_folds(listings, [1, 1, 0, 0, 0, 0, 0, 0]))
 
 
 def test_what_cannot_be_split_is_said(subtests):
