@@ -16,11 +16,11 @@ ROOT = Path(__file__).parents[2]
 find_longest = bind("find_longest", "uint8s", "int64_t", returns="int64_t")
 
 
-@pytest.mark.parametrize("array", [np.zeros(4), np.zeros(8, np.uint8)[::2]], ids=["of another type", "with gaps"])
-def test_an_array_that_the_engine_would_misread_is_refused(array):
-    """It would read other bytes than those meant."""
-    with pytest.raises(Exception, match="expected uint8s"):
-        find_longest(array, 1)
+def test_an_array_that_the_engine_would_misread_is_refused():
+    """One of another type, or with gaps: it would read other bytes than those meant."""
+    for array in (np.zeros(4), np.zeros(8, np.uint8)[::2]):
+        with pytest.raises(Exception, match="expected uint8s"):
+            find_longest(array, 1)
 
 
 def test_an_array_that_may_not_be_written_is_refused():

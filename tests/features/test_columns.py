@@ -2,8 +2,7 @@
 
 import numpy as np
 import pandas as pd
-import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.finding import read_words
 
@@ -17,32 +16,21 @@ from ipml.listings.schema import frame_to_listings, listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 
 TEXTS = [field.name for field in FIELDS if field.kind is Kind.TEXT]
-MOMENTS = [field.name for field in FIELDS if field.kind is Kind.MOMENT]
 NUMBERS = [field.name for field in FIELDS if field.kind in (Kind.NUMBER, Kind.COUNT, Kind.SHARE)]
 FRAME = listings_to_frame(GOLDEN_LISTINGS)
 MAPPING = {field.name: [getattr(listing, field.name) for listing in GOLDEN_LISTINGS] for field in FIELDS}
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_texts_of_frame_and_mapping_are_the_same(name):
-    """As written, with nothing for what is missing."""
-    expected = [text or "" for text in MAPPING[name]]
-    assert ListingColumns(FRAME).texts(name) == ListingColumns(MAPPING).texts(name) == expected
-
-
-@pytest.mark.parametrize("name", NUMBERS)
-def test_numbers_of_frame_and_mapping_are_the_same(name):
-    """With NaN for what is missing."""
-    expected = [np.nan if number is None else number for number in MAPPING[name]]
-    for columns in (FRAME, MAPPING):
-        np.testing.assert_array_equal(ListingColumns(columns).numbers(name), expected)
-
-
-@pytest.mark.parametrize("columns", [FRAME, MAPPING], ids=["frame", "mapping"])
-def test_days_lie_between_two_moments(columns):
-    """From a moment to itself are none; where one is missing, the days are."""
-    days = ListingColumns(columns).days_between("listed_at", "observed_at")
-    np.testing.assert_array_equal(days, [0.0] + [np.nan] * (len(GOLDEN_LISTINGS) - 1))
+def test_columns_of_frame_and_mapping_are_the_same():
+    """Texts with nothing for what is missing, numbers with NaN, and days that are none from a moment to itself."""
+    for columns in (ListingColumns(FRAME), ListingColumns(MAPPING)):
+        for name in TEXTS:
+            assert columns.texts(name) == [text or "" for text in MAPPING[name]], name
+        for name in NUMBERS:
+            expected = [np.nan if number is None else number for number in MAPPING[name]]
+            np.testing.assert_array_equal(columns.numbers(name), expected, name)
+        days = columns.days_between("listed_at", "observed_at")
+        np.testing.assert_array_equal(days, [0.0] + [np.nan] * (len(GOLDEN_LISTINGS) - 1))
 
 
 @given(st.lists(st.none() | st.integers(-(10**6), 10**6), min_size=1), st.integers(-(10**6), 10**6))
@@ -71,23 +59,23 @@ def test_a_record_is_a_table_of_one_row():
         )
 
 
-@pytest.mark.parametrize("columns", [FRAME[["title"]], {"title": MAPPING["title"]}], ids=["frame", "mapping"])
-def test_a_column_that_is_absent_reads_as_missing(columns):
-    """As long as the others."""
-    listings = ListingColumns(columns)
-    assert "brand" not in listings
-    assert listings.texts("brand") == listings.folded("brand").strings() == [""] * len(FRAME)
-    for numbers in (listings.numbers("price"), listings.days_between("listed_at", "observed_at")):
-        assert numbers.shape == (len(FRAME),)
-        assert np.isnan(numbers).all()
+def test_a_column_that_is_absent_reads_as_missing():
+    """As long as the others, in a frame and in a mapping."""
+    for columns in (FRAME[["title"]], {"title": MAPPING["title"]}):
+        listings = ListingColumns(columns)
+        assert "brand" not in listings
+        assert listings.texts("brand") == listings.folded("brand").strings() == [""] * len(FRAME)
+        for numbers in (listings.numbers("price"), listings.days_between("listed_at", "observed_at")):
+            assert numbers.shape == (len(FRAME),)
+            assert np.isnan(numbers).all()
 
 
-@pytest.mark.parametrize("columns", [FRAME[:0], {name: [] for name in MAPPING}, {}], ids=["frame", "mapping", "none"])
-def test_no_listings_have_columns_without_rows(columns):
-    """Nothing is asked of a first row."""
-    listings = ListingColumns(columns)
-    assert len(listings) == len(listings.texts("title")) == len(listings.folded("title")) == 0
-    assert listings.numbers("price").shape == listings.days_between("listed_at", "observed_at").shape == (0,)
+def test_no_listings_have_columns_without_rows():
+    """Nothing is asked of a first row, be it of a frame, a mapping or nothing at all."""
+    for columns in (FRAME[:0], {name: [] for name in MAPPING}, {}):
+        listings = ListingColumns(columns)
+        assert len(listings) == len(listings.texts("title")) == len(listings.folded("title")) == 0
+        assert listings.numbers("price").shape == listings.days_between("listed_at", "observed_at").shape == (0,)
 
 
 def test_the_index_of_a_frame_does_not_matter():
@@ -97,20 +85,17 @@ def test_the_index_of_a_frame_does_not_matter():
 
 
 @given(st.lists(st.none() | st.text(max_size=30), max_size=5))
+@example(["a" * 200_000])
 def test_the_folded_view_is_that_of_each_text(texts):
-    """Row by row what `fold_text` gives, and nothing for what is missing."""
-    assert ListingColumns({"title": texts}).folded("title").strings() == [fold_text(text or "") for text in texts]
-
-
-def test_a_description_is_folded_further_than_a_title():
-    """Each is cut at its own length."""
-    long = "a" * 200_000
-    listings = ListingColumns({"title": [long], "description": [long]})
-    assert [int(listings.letters(name)[0]) for name in ("title", "description")] == [2_000, 100_000]
+    """Row by row what `fold_text` gives, nothing for what is missing; descriptions are cut at a length of their own."""
+    listings = ListingColumns({"title": texts, "description": texts})
+    assert listings.folded("title").strings() == [fold_text(text or "") for text in texts]
+    described = [fold_text(text or "", 100_000) for text in texts]
+    assert listings.letters("description").tolist() == list(map(len, described))
 
 
 def test_what_several_need_is_worked_out_once():
-    """The second to ask gets the very object the first got; other keys are other things."""
+    """The second to ask gets the very object the first got, and so does who is handed the columns."""
     listings = ListingColumns(FRAME)
     assert listings.folded("title") is listings.folded("title")
     assert listings.texts("title") is not listings.texts("brand")
@@ -118,11 +103,6 @@ def test_what_several_need_is_worked_out_once():
     for key in ("a", "b", "a"):
         listings.once(key, lambda key=key: worked.append(key))
     assert worked == ["a", "b"]
-
-
-def test_columns_are_taken_as_they_are():
-    """Handing them on copies nothing, so that what was worked out is kept."""
-    listings = ListingColumns(FRAME)
     assert ListingColumns.of(listings) is listings
     assert ListingColumns.of(FRAME).texts("title") == listings.texts("title")
 

@@ -1,6 +1,5 @@
 """How many words hide what they say."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,41 +13,37 @@ DISGUISED = [
 ]
 
 
-@pytest.mark.parametrize("family", DISGUISED)
-def test_each_disguised_word_is_counted(family):
+def test_each_disguised_word_is_counted():
     """Hidden letters, styled letters and letters of two scripts in one word count once a word."""
-    assert count_disguises(attack_text("Genuine leather bag", FAMILIES[family])) == 3
+    counts = {name: count_disguises(attack_text("Genuine leather bag", FAMILIES[name])) for name in DISGUISED}
+    assert counts == dict.fromkeys(DISGUISED, 3)
 
 
-@pytest.mark.parametrize("language", genuine_listings())
-def test_genuine_titles_count_none(language):
+def test_genuine_titles_count_none():
     """Writing in one's own script is no disguise, in capitals neither."""
-    for title in genuine_listings()[language]["title"]:
-        assert count_disguises(title) == count_disguises(title.upper()) == 0, title
+    titles = [title for listings in genuine_listings().values() for title in listings["title"]]
+    assert [title for title in titles if count_disguises(title) or count_disguises(title.upper())] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "n_disguised"),
-    [
-        ("می\u200cشود", 0),
-        ("क्\u200dष", 0),
-        ("👨\u200d👩\u200d👧 set", 0),
-        ("ＵＳＢ付き", 0),
-        ("ＮＩＫＥ", 1),
-        ("Ni\u200dke", 1),
-        ("реп\u200dлика", 1),
-        ("Škoda přívěsek, crème 100 %", 0),
-        ("Bluetooth-наушники 40×40cm 🇺🇸", 0),
-        ("🇳🇮🇰🇪", 1),
-        ("100\u03bcl, 470\u03bcF", 0),
-        ("(155x90x3мм) 120x4см L200мм 1xАА 10Х20СМ", 0),
-        ("120x4см Nіke 5xNіke", 2),
-        ("30 µm, 20 °C, ½ price, №5, 10 €", 0),
-    ],
-)
-def test_signs_that_a_script_needs_are_no_disguise(text, n_disguised):
+def test_signs_that_a_script_needs_are_no_disguise():
     """Joiners of Persian, Hindi and emoji, and full-width letters beside Japanese, belong; elsewhere they hide."""
-    assert count_disguises(text) == n_disguised
+    disguised = {
+        "می\u200cشود": 0,
+        "क्\u200dष": 0,
+        "👨\u200d👩\u200d👧 set": 0,
+        "ＵＳＢ付き": 0,
+        "ＮＩＫＥ": 1,
+        "Ni\u200dke": 1,
+        "реп\u200dлика": 1,
+        "Škoda přívěsek, crème 100 %": 0,
+        "Bluetooth-наушники 40×40cm 🇺🇸": 0,
+        "🇳🇮🇰🇪": 1,
+        "100\u03bcl, 470\u03bcF": 0,
+        "(155x90x3мм) 120x4см L200мм 1xАА 10Х20СМ": 0,
+        "120x4см Nіke 5xNіke": 2,
+        "30 µm, 20 °C, ½ price, №5, 10 €": 0,
+    }
+    assert {text: count_disguises(text) for text in disguised} == disguised
 
 
 @given(st.text(st.characters(codec="ascii")))

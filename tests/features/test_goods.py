@@ -23,40 +23,35 @@ def values(title: str | None, goods: GoodsFeatures = GOODS) -> dict[str, float]:
     return dict(zip(goods.get_feature_names_out(), goods.transform({"title": [title]})[0].tolist(), strict=True))
 
 
-@pytest.mark.parametrize("kind", load_goods(), ids=lambda kind: kind.name)
-def test_every_phrase_names_its_kind(kind):
+def test_every_phrase_names_its_kind():
     """Each phrase of the file is found as written, in capitals too, and leads to its kind."""
-    for phrase in kind.phrases:
-        written = phrase.removesuffix("*")
-        for title in (written, written.upper()):
-            assert kind.name in GOODS.named(ListingColumns({"title": [f"x {title} y"]}))[0], phrase
+    written = [(kind.name, phrase.removesuffix("*")) for kind in load_goods() for phrase in kind.phrases]
+    cases = [(name, title) for name, word in written for title in (word, word.upper())]
+    named = GOODS.named(ListingColumns({"title": [f"x {title} y" for _, title in cases]}))
+    assert [case for case, found in zip(cases, named, strict=True) if case[0] not in found] == []
 
 
-@pytest.mark.parametrize("kind", load_goods(), ids=lambda kind: kind.name)
-def test_stems_fold_as_the_words_they_begin(kind):
+def test_stems_fold_as_the_words_they_begin():
     """Folding reads a word as a whole; a stem that it reads otherwise than the whole word would never match."""
-    for phrase in kind.phrases:
-        stem = phrase.removesuffix("*")
-        assert "*" not in stem
-        word = stem + ("й" if re.search("[а-я]$", stem) else "z")
-        assert not phrase.endswith("*") or list(find_phrases(fold_text(word), (phrase,))), phrase
+    phrases = [phrase for kind in load_goods() for phrase in kind.phrases]
+    assert not [phrase for phrase in phrases if "*" in phrase[:-1]]
+    words = {phrase: phrase[:-1] + ("й" if re.search(r"[а-я]\*$", phrase) else "z") for phrase in phrases}
+    stems = [phrase for phrase in phrases if phrase.endswith("*")]
+    assert [stem for stem in stems if not find_phrases(fold_text(words[stem]), (stem,))] == []
 
 
-@pytest.mark.parametrize(
-    ("title", "name"),
-    [
-        ("Men's wrist watch", "watches"),
-        ("Сумка женская", "bags"),
-        ("Tênis masculino", "shoes"),
-        ("Gafas de sol", "sunglasses"),
-        ("Tonerkartusche schwarz", "ink_and_toner"),
-        ("蓝牙耳机", "headphones_and_speakers"),
-        ("Parfüm 50 ml", "perfume"),
-    ],
-)
-def test_kinds_are_named_in_many_languages(title, name):
+def test_kinds_are_named_in_many_languages():
     """What is sold is understood in each language of the file."""
-    assert values(title)[name] == 1
+    names = {
+        "Men's wrist watch": "watches",
+        "Сумка женская": "bags",
+        "Tênis masculino": "shoes",
+        "Gafas de sol": "sunglasses",
+        "Tonerkartusche schwarz": "ink_and_toner",
+        "蓝牙耳机": "headphones_and_speakers",
+        "Parfüm 50 ml": "perfume",
+    }
+    assert {title: values(title)[name] for title, name in names.items()} == dict.fromkeys(names, 1)
 
 
 def test_the_kind_most_often_copied_counts():
@@ -68,30 +63,20 @@ def test_the_kind_most_often_copied_counts():
 
 
 def test_a_brand_is_compared_with_what_it_makes():
-    """A watch by Rolex is its own kind of goods, a perfume of that name is not, and an unnamed kind is unknown."""
+    """A Rolex watch is its own kind of goods, a perfume is not, an unnamed kind and an unknown brand say nothing."""
     watch, perfume, alone = (values(f"Rolex {goods}") for goods in ("watch", "perfume", ""))
     assert (watch["kind_of_brand"], watch["other_kind_than_brand"], watch["brand_without_kind"]) == (1, 0, 0)
     assert (perfume["kind_of_brand"], perfume["other_kind_than_brand"], perfume["brand_without_kind"]) == (0, 1, 0)
     assert (alone["kind_of_brand"], alone["other_kind_than_brand"], alone["brand_without_kind"]) == (0, 0, 1)
-
-
-def test_a_brand_that_is_in_no_category_is_of_no_kind():
-    """What an unknown brand makes is not guessed."""
     table = brand_table(Brands((Brand("Acme", "anvils", 10.0, "USD"),)))
     named = values("Acme watch", GoodsFeatures(table).fit({"title": []}))
     assert (named["kind_of_brand"], named["other_kind_than_brand"]) == (0, 0)
 
 
-def test_every_category_of_the_brand_file_is_that_of_some_kind():
-    """No brand of the bundled file is left without a kind of goods."""
-    categories = {kind.brand_category for kind in load_goods()}
-    assert {brand.category for brand in load_brands()} <= categories
-
-
-@pytest.mark.parametrize("title", [None, "", "Something altogether else"])
-def test_no_kind_named_is_said(title):
+def test_no_kind_named_is_said():
     """A title without a known kind, or none at all, names no kind and nothing else."""
-    assert {name for name, value in values(title).items() if value} == {"no_kind"}
+    for title in (None, "", "Something altogether else"):
+        assert {name for name, value in values(title).items() if value} == {"no_kind"}
 
 
 def test_an_unknown_frequency_is_refused(tmp_path: Path):
@@ -103,12 +88,13 @@ def test_an_unknown_frequency_is_refused(tmp_path: Path):
 
 
 def test_every_kind_has_a_name_of_its_own():
-    """No kind stands twice, none lacks phrases, and no phrase stands for two kinds in the same words."""
+    """No kind stands twice or lacks phrases, no phrase stands for two, and no brand of the bundled file for none."""
     kinds = load_goods()
     assert len({kind.name for kind in kinds}) == len(kinds)
     assert all(kind.phrases for kind in kinds)
     folded = [phrase for kind in kinds for phrase in {fold_text(phrase) for phrase in kind.phrases}]
     assert [phrase for phrase, times in Counter(folded).items() if times > 1] == []
+    assert {brand.category for brand in load_brands()} <= {kind.brand_category for kind in kinds}
 
 
 @given(st.text(max_size=60), st.sampled_from(["soft", "new", "42", "!"]))

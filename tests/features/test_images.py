@@ -49,12 +49,12 @@ def test_no_vector_says_nothing():
     assert not ImageVectors().fit({"title": ["Bag"]}).transform(frame_of(VECTORS)).any()
 
 
-@pytest.mark.parametrize("vectors", [[[1.0, 2.0]], [[1.0, 2.0]] * 5, [[0.0, 0.0]] * 5, [[1.0, 2.0], [2.0, 1.0]]])
-def test_few_or_equal_vectors_give_few_components(vectors):
+def test_few_or_equal_vectors_give_few_components():
     """At least one, of finite numbers."""
-    values = ImageVectors().fit_transform(frame_of(vectors))
-    assert values.shape == (len(vectors), 1)
-    assert np.isfinite(values).all()
+    for vectors in ([[1.0, 2.0]], [[1.0, 2.0]] * 5, [[0.0, 0.0]] * 5, [[1.0, 2.0], [2.0, 1.0]]):
+        values = ImageVectors().fit_transform(frame_of(vectors))
+        assert values.shape == (len(vectors), 1)
+        assert np.isfinite(values).all()
 
 
 def test_a_vector_alone_equals_that_in_a_batch():

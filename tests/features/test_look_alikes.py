@@ -3,7 +3,6 @@
 import string
 import unicodedata
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,16 +59,10 @@ def test_digits_of_all_scripts_are_digits(digit):
     assert read_letter(digit) == str(unicodedata.decimal(digit))
 
 
-@pytest.mark.parametrize(("written", "sign"), ["–-", "—-", "’'", "‘'", "➕+", "∕/", "꞉:", "ǃ!", "×x", "․."])
-def test_signs_that_look_like_ascii_signs_read_as_these(written, sign):
-    """Typographic signs are those of the keyboard."""
-    assert read_letter(written) == sign
-
-
-@pytest.mark.parametrize("sign", "·•»。")
-def test_other_signs_separate_words(sign):
-    """They end up as a space, but are told from one until words are known."""
-    assert read_letter(sign) == SEPARATOR
+def test_signs_that_look_like_ascii_signs_read_as_these():
+    """Typographic signs are those of the keyboard; others separate words, and are told from a space until then."""
+    read = dict(zip("–—’‘➕∕꞉ǃ×․", "--''+/:!x.", strict=True)) | dict.fromkeys("·•»。", SEPARATOR)
+    assert {written: read_letter(written) for written in read} == read
 
 
 @given(LETTER)
@@ -79,13 +72,14 @@ def test_no_character_becomes_markup(letter):
         assert not set("<>&") & set(read_letter(letter))
 
 
-@pytest.mark.parametrize("table", TABLES, ids=range(len(TABLES)))
-def test_tables_lead_to_plain_letters(table):
+def test_tables_lead_to_plain_letters():
     """Each letter of a table stands for one or two ASCII letters or digits."""
-    for letter, plain in table.items():
-        assert not letter.isascii() or table is TURNED_LETTERS
-        assert plain.isascii()
-        assert 1 <= len(plain) <= 3
+    for table in TABLES:
+        for letter, plain in table.items():
+            assert not letter.isascii() or table is TURNED_LETTERS
+            assert plain.isascii()
+            assert 1 <= len(plain) <= 3
+    assert set(ONLY_TURNED) <= set(TURNED_LETTERS)
 
 
 def test_letters_of_a_table_are_of_its_script():
@@ -95,16 +89,10 @@ def test_letters_of_a_table_are_of_its_script():
         assert sum(first <= letter <= last for letter in letters) >= 0.75 * len(letters), script
 
 
-def test_what_is_only_turned_is_in_the_table():
-    """Each letter that gives turned words away can be turned back."""
-    assert set(ONLY_TURNED) <= set(TURNED_LETTERS)
-
-
-@pytest.mark.parametrize("name", ONE_BY_ONE)
-def test_alphabets_of_ornaments_read_one_by_one(name):
+def test_alphabets_of_ornaments_read_one_by_one():
     """Their letters read as what they stand for, whatever stands around them."""
-    missed = [f"{plain}{letter}" for plain, letter in ALPHABETS[name].items() if read_letter(letter) != plain.lower()]
-    assert missed == []
+    letters = [pair for name in ONE_BY_ONE for pair in ALPHABETS[name].items()]
+    assert [f"{plain}{letter}" for plain, letter in letters if read_letter(letter) != plain.lower()] == []
 
 
 @given(st.text("абвгдежзийклмнопрстуфхцчшщъыьэюяіїєґαβγδεζηθικλμνξοπρστυφχψω", min_size=1))

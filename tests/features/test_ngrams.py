@@ -50,11 +50,14 @@ def test_every_ngram_of_the_specification_is_counted(texts):
 
 
 @given(TEXTS)
-def test_a_text_alone_counts_as_in_a_batch(texts):
-    """Rows do not know their neighbours."""
-    together = count_ngrams(texts, bits=12)
+def test_a_text_alone_counts_and_weighs_as_in_a_batch(texts):
+    """To the bit, though in a batch many are hashed at once."""
+    together, marked = count_ngrams(texts, bits=12), mark_known(WEIGHTS, KNOWN)
+    weighed = sum_ngrams(Texts.of(texts), marked, letters=(2, 5), words=2)
     for row, text in enumerate(texts):
         assert (together[row] != count_ngrams([text], bits=12)).nnz == 0
+        alone = sum_ngrams(Texts.of([text]), marked, letters=(2, 5), words=2)
+        assert [values[0] for values in alone] == [values[row] for values in weighed]
 
 
 @given(TEXTS)
@@ -67,16 +70,6 @@ def test_summing_equals_counting_times_weights(texts):
     np.testing.assert_allclose(sums.weights, counts @ weights / np.sqrt(np.maximum(n_known, 1.0)), atol=1e-9)
     np.testing.assert_array_equal(sums.n_known, n_known)
     np.testing.assert_array_equal(sums.n_all, np.asarray(counts.sum(axis=1)).ravel())
-
-
-@given(TEXTS)
-def test_a_text_alone_weighs_as_in_a_batch(texts):
-    """To the bit, though in a batch many are hashed at once."""
-    marked = mark_known(WEIGHTS, KNOWN)
-    together = sum_ngrams(Texts.of(texts), marked, letters=(2, 5), words=2)
-    for row, text in enumerate(texts):
-        alone = sum_ngrams(Texts.of([text]), marked, letters=(2, 5), words=2)
-        assert [values[0] for values in alone] == [values[row] for values in together]
 
 
 @given(TEXTS)
@@ -112,9 +105,7 @@ def test_different_texts_are_told_apart(texts):
 def test_more_words_than_are_remembered_weigh_what_each_does_alone():
     """Words push each other out of a table of limited size; a word that comes again weighs the same."""
     rng = np.random.default_rng(2)
-    words = [
-        f"{number:x}" * repeats for number, repeats in zip(range(200_000), rng.integers(1, 5, 200_000), strict=True)
-    ]
+    words = [f"{number:x}" * repeats for number, repeats in enumerate(rng.integers(1, 5, 200_000).tolist())]
     marked = mark_known(WEIGHTS, KNOWN)
     first, again = np.split(sum_rows(Texts.of(words + words), marked, 2, 5, 1)[0], 2)
     assert first.tolist() == again.tolist()

@@ -4,7 +4,6 @@ import math
 import sys
 
 import numpy as np
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from specification.offers import find_contacts, find_lots
@@ -19,156 +18,14 @@ GROUPS, PHRASES = (tuple(column) for column in zip(*load_offer_words(), strict=T
 FINDER = PhraseFinder((PHRASES,))
 COLUMNS = group_columns(GROUPS)
 
-LOTS = [
-    "x",
-    "x ",
-    "10",
-    "7",
-    "100000",
-    "0",
-    "007",
-    " ",
-    "",
-    "pcs",
-    "pc",
-    "шт",
-    "件",
-    "个",
-    "a",
-    "é",
-    "_",
-    ".",
-    "-",
-    "12345",
-    "件x",
-]
-SIZES = [
-    "x",
-    " x ",
-    " x",
-    "x ",
-    " ",
-    "90",
-    "4",
-    "2018",
-    "cm",
-    " gb",
-    "m",
-    "'",
-    "''",
-    '"',
-    "a",
-    "é",
-    "件",
-    "pcs",
-    "in",
-    "_",
-]
-RANGES = [
-    "36",
-    "45",
-    "40",
-    "34",
-    "33",
-    "49",
-    "-",
-    " - ",
-    "~",
-    " to ",
-    "do",
-    "bis",
-    "us",
-    "uk",
-    "eu",
-    "7",
-    "12",
-    ".5",
-    " ",
-    "x",
-]
-LETTERS = ["s", "m", "l", "x", "xs", "xxl", "xxxl", "2xl", "7xl", "/", "-", " ", "é", "_", "1", "~"]
-PHONES = [
-    "+",
-    "8",
-    "7",
-    "(",
-    ")",
-    "900",
-    "(900)",
-    "000",
-    "-",
-    " ",
-    "86",
-    "$",
-    ",",
-    ".",
-    "a",
-    "件",
-    "0000",
-    "+86 138 0000 0000",
-]
-LINKS = [
-    "http",
-    "https",
-    "s",
-    "://",
-    "www",
-    ".",
-    "com",
-    "shop",
-    "me",
-    "ru",
-    "top",
-    "abc",
-    "-",
-    "é",
-    "件",
-    "_",
-    " ",
-    "x",
-    "a" * 39,
-]
-ADDRESSES = [
-    "@",
-    "@",
-    "a",
-    "B",
-    "ab",
-    "abc",
-    ".",
-    "com",
-    "_",
-    "-",
-    "9",
-    " ",
-    "é",
-    "%",
-    "+",
-    "\u0130",
-    "\u212a",
-    "b" * 62,
-    "@shop",
-]
-NAMES = [
-    "a",
-    " x10",
-    " x7",
-    " x250",
-    " i5",
-    " x",
-    " pcs",
-    " pc",
-    "é",
-    " 件",
-    "件",
-    " ",
-    "  ",
-    "(",
-    "-",
-    "_",
-    " cm",
-    " 3",
-]
+LOTS = ["x", "x ", "10", "7", "100000", "0", "007", " ", "", "pcs", "pc", "шт", *"件个aé_.-", "12345", "件x"]
+SIZES = ["x", " x ", " x", "x ", " ", "90", "4", "2018", "cm", " gb", "m", "'", "''", '"', *"aé件_", "pcs", "in"]
+RANGES = [*"- ~x", *["36", "45", "40", "34", "33", "49", "do", "bis", "us", "uk", "eu", "7", "12", ".5"], " - ", " to "]
+LETTERS = [*"smlx/- é_1~", *["xs", "xxl", "xxxl", "2xl", "7xl"]]
+PHONES = [*"+87()- $,.a件", "900", "(900)", "000", "86", "0000", "+86 138 0000 0000"]
+LINKS = [*"s.-é件_ x", *["http", "https", "://", "www", "com", "shop", "me", "ru", "top", "abc"], "a" * 39]
+ADDRESSES = [*"@@aB._-9 é%+\u0130\u212a", "ab", "abc", "com", "b" * 62, "@shop"]
+NAMES = [*"aé件 (-_", *[" x10", " x7", " x250", " i5", " x", " pcs", " pc", " 件", "  ", " cm", " 3"]]
 KINDS_OF_PIECES = [LOTS, SIZES, NAMES, RANGES, LETTERS, PHONES, LINKS, ADDRESSES]
 TEXTS = (
     st.sampled_from(KINDS_OF_PIECES).flatmap(lambda pieces: st.lists(st.sampled_from(pieces), max_size=9)).map("".join)
@@ -191,22 +48,8 @@ def assert_read_as_one(raws: list[str], folded: list[str], most: int = 2_000) ->
         assert values.tolist() == [list(look(*one, most))[:n_columns] for one in zip(raws, folded, strict=True)]
 
 
-@example(
-    [
-        "x10 pcs 20",
-        "10 x 20",
-        "x 10x 30",
-        "a x10 b",
-        "é x250 x 3",
-        "a x10 pcs",
-        "0 pcs",
-        "us7.5-us 12",
-        "a.b@c.de",
-        "\u0663 pcs",
-        "www",
-        "8 (900) 000-00-00",
-    ]
-)
+@example(["x10 pcs 20", "10 x 20", "x 10x 30", "a x10 b", "é x250 x 3", "a x10 pcs", "0 pcs", "us7.5-us 12"])
+@example(["a.b@c.de", "\u0663 pcs", "www", "8 (900) 000-00-00"])
 @given(st.lists(ANY, max_size=6))
 def test_offers_are_read_as_in_one_text(texts):
     """Whatever the text, folded or not: contacts, numbers of pieces and ranges of sizes."""
@@ -226,11 +69,9 @@ def test_no_other_letter_turns_into_ascii():
     assert codes == [0x130, 0x212A]
 
 
-@pytest.mark.parametrize("start", range(0, 100_000, 25_000))
-def test_logarithms_are_those_of_python(start):
+def test_logarithms_are_those_of_python():
     """To the last bit, for every number of pieces there may be."""
-    numbers = list(range(max(start, 1), start + 25_000))
-    texts = Texts.of([f"{number} pcs" for number in numbers])
-    none = FINDER.find(Texts.of([""] * len(numbers)))[0]
+    texts = Texts.of([f"{number} pcs" for number in range(1, 100_000)])
+    none = FINDER.find(Texts.of([""] * len(texts)))[0]
     values = describe_offers(texts, texts, none, COLUMNS, 2_000, has_lots=True)
-    np.testing.assert_array_equal(values[:, 7], [math.log10(number) for number in numbers])
+    np.testing.assert_array_equal(values[:, 7], list(map(math.log10, range(1, 100_000))))

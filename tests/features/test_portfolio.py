@@ -1,8 +1,5 @@
 """What is kept of a seller's earlier listings."""
 
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
@@ -106,19 +103,14 @@ def test_what_may_be_known_already_does_not_count_again(listings, others):
 
 
 @given(LISTINGS, LISTINGS)
-def test_later_listings_change_nothing_earlier(listings, later):
-    """The shares of listings in time are the same whatever comes after them."""
-    later = [(seller, p, moment + 10) for seller, p, moment in later]
+def test_later_listings_and_other_sellers_change_nothing(listings, others):
+    """The shares of listings in time rest on earlier ones, and what is known of a seller on that one's alone."""
+    later = [(seller, p, moment + 10) for seller, p, moment in others]
     alone = SellerPortfolios().shares_in_time(*columns(listings))
     together = SellerPortfolios().shares_in_time(*columns(listings + later))
     np.testing.assert_array_equal(together[: len(listings)], alone)
-
-
-@given(LISTINGS, LISTINGS)
-def test_other_sellers_change_nothing(listings, others):
-    """What is known of one seller rests on that one's listings alone."""
-    others = [(f"other {seller}", p, moment) for seller, p, moment in others]
-    assert all_known(portfolios_of(listings + others)) == all_known(portfolios_of(listings))
+    strange = [(f"other {seller}", p, moment) for seller, p, moment in others]
+    assert all_known(portfolios_of(listings + strange)) == all_known(portfolios_of(listings))
 
 
 @given(LISTINGS)
@@ -158,45 +150,31 @@ def test_clean_listings_are_not_credited():
 
 
 def test_a_listing_older_than_the_latest_is_treated_as_a_first():
-    """What came before it is no longer known."""
+    """What came before it is no longer known; one without a moment of listing or observation comes before all."""
     portfolios = portfolios_of([("a", 1.0, 1), ("a", 1.0, 5)])
     assert portfolios.known("a", 3) == EarlierListings(0, 0.0)
     assert portfolios.known("a", 5).n == 1
+    listed = ["2026-01-02T00:00Z", None, None]
+    observed = ["2026-01-05T00:00Z", "2026-01-01T00:00Z", None]
+    moments = listing_moments(ListingColumns({"listed_at": listed, "observed_at": observed}))
+    first, second, third = moments.tolist()
+    assert third < second < first
+    assert first - second == 24 * 3_600 * 10**9
 
 
 @given(LISTINGS, LISTINGS)
-def test_a_copy_is_independent(listings, more):
-    """What is added to a copy does not show in the original, nor the other way round."""
+def test_a_copy_is_independent_and_state_is_kept_as_arrays(listings, more):
+    """What is added to a copy does not show in the original; of two arrays in a model file comes the same."""
     portfolios = portfolios_of(listings)
-    before, twin = all_known(portfolios), portfolios.copy()
+    before, twin, restored = all_known(portfolios), portfolios.copy(), SellerPortfolios()
     twin.add(*columns(more))
     assert all_known(portfolios) == before
     assert all_known(twin) == all_known(portfolios_of(listings + more))
-
-
-@given(LISTINGS)
-def test_state_survives_being_kept_as_arrays(listings):
-    """A model file holds two arrays; from them the same is known of as many sellers."""
-    portfolios = portfolios_of(listings)
     state = portfolios.__getstate__()
     assert all(isinstance(part, np.ndarray) for part in state.values())
-    restored = SellerPortfolios()
     restored.__setstate__(state)
     assert len(restored) == len(portfolios)
-    assert all_known(restored) == all_known(portfolios)
-
-
-@pytest.mark.slow
-def test_keys_do_not_depend_on_the_hash_seed():
-    """Another process, with another seed, keeps a seller under the same number."""
-    code = "from ipml.features.portfolio import seller_key; print(seller_key('ann'), seller_key('анна'))"
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
-        ).stdout.split()
-        for seed in ("1", "2")
-    ]
-    assert runs[0] == runs[1] == [str(seller_key(name)).encode() for name in ("ann", "анна")]
+    assert all_known(restored) == before
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=[]), max_size=20), unique=True))
@@ -218,16 +196,3 @@ def test_looking_back_leaves_the_listing_itself_out(listings):
     for (seller, p), share in zip(listings, shares, strict=True):
         n, total = len(expected[seller]) - 1, sum(expected[seller]) - suspicion(p)
         assert share == pytest.approx(total / (n + PRIOR_LISTINGS), abs=1e-9)
-
-
-def test_a_listing_without_moment_comes_first():
-    """The moment is that of listing, else that of observation, else before all others."""
-    listings = ListingColumns(
-        {
-            "listed_at": ["2026-01-02T00:00Z", None, None],
-            "observed_at": ["2026-01-05T00:00Z", "2026-01-01T00:00Z", None],
-        }
-    )
-    first, second, third = listing_moments(listings).tolist()
-    assert third < second < first
-    assert first - second == 24 * 3_600 * 10**9

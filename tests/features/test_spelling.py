@@ -1,12 +1,8 @@
 """Misspelt words are read as those they stand for; what is known or ordinary stays, whoever asks and in what order."""
 
-import os
 import pickle
-import subprocess
-import sys
 from string import ascii_lowercase
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.finding import read_words
@@ -46,24 +42,21 @@ SLIPS = [word[:at] + letter + word[at:] for word in SPELLING.words for at in ran
 # What is read
 
 
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ("rplica lether wach", "replica leather wach"),
-        ("Repl*ca repl#ca", "replica replica"),
-        ("@d!d@$ r0lex", "adidas r0lex"),
-        ("le ather ro lex", "leather rolex"),
-        ("over lay", "over lay"),
-        ("rep.lica leath/er, ro(lex)", "replica leather, rolex)"),
-        ("over.lay thermal/overlay", "over.lay thermal/overlay"),
-        ("rplica-lether, (rplica)", "replica-leather, (replica)"),
-        ("rplica2 2rplica", "rplica2 2rplica"),
-        ("rplica's", "replica's"),
-    ],
-)
-def test_a_text_is_read_as_people_read_it(written, read):
+def test_a_text_is_read_as_people_read_it():
     """Slips, hidden letters, signs and pieces of longer words; not where both pieces are words, nor beside digits."""
-    assert fold(written) == read
+    read = {
+        "rplica lether wach": "replica leather wach",
+        "Repl*ca repl#ca": "replica replica",
+        "@d!d@$ r0lex": "adidas r0lex",
+        "le ather ro lex": "leather rolex",
+        "over lay": "over lay",
+        "rep.lica leath/er, ro(lex)": "replica leather, rolex)",
+        "over.lay thermal/overlay": "over.lay thermal/overlay",
+        "rplica-lether, (rplica)": "replica-leather, (replica)",
+        "rplica2 2rplica": "rplica2 2rplica",
+        "rplica's": "replica's",
+    }
+    assert {written: fold(written) for written in read} == read
 
 
 @given(st.text("\u0b85\u0b9f\u0b95\u0bb0\u12a0\u12f2\u1235\u1263\u9ad8\u4eff ", max_size=30))
@@ -122,15 +115,10 @@ def test_origins_agree_with_the_text_that_is_read(text):
 
 
 def test_words_of_two_texts_are_learnt():
-    """Neither those of one text only, however often it says them, nor letters beside digits."""
+    """Not those of one, nor beside digits; of the trade the longer ones in Latin letters, a stem only as a word."""
     assert Spelling().fit(["one one two x2", "two three x2"]).words == {"two": 2}
-
-
-def test_words_of_the_trade_are_known_from_the_start():
-    """The longer ones, in Latin letters; a stem only where it is a word itself."""
-    assert Spelling().fit([], ["Big Replica*", "mirr*", "\u0440\u0435\u043f\u043b\u0438\u043a\u0430"]).trade == {
-        "replica"
-    }
+    phrases = ["Big Replica*", "mirr*", "\u0440\u0435\u043f\u043b\u0438\u043a\u0430"]
+    assert Spelling().fit([], phrases).trade == {"replica"}
 
 
 @given(st.permutations(WRITTEN))
@@ -159,19 +147,3 @@ def test_a_stored_spelling_reads_as_before(words, texts):
     restored.__setstate__(taught.__getstate__())
     assert (restored.words, restored.trade) == (taught.words, taught.trade)
     assert [read_words(restored, word) for word in words] == [read_words(taught, word) for word in words]
-
-
-@pytest.mark.slow
-def test_readings_do_not_depend_on_how_strings_are_hashed():
-    """Two interpreters with other seeds break ties alike; without the dictionary, which takes long to load."""
-    code = (
-        "from ipml.features import spelling; from ipml.features.compiled.texts import Texts;"
-        "spelling.ordinary_words = lambda: spelling.compiled.Words.of(b'');"
-        "taught = spelling.Spelling().fit(['replace replika walls balls halls bells adidas'] * 2, ['replica*']);"
-        "text = Texts.of_one('repliqa xalls bqlls rplc b*lls @did@s repl ica repl ace');"
-        "print(taught.read_texts(text).strings(), list(taught.words))"
-    )
-    seeds = [{**os.environ, "PYTHONHASHSEED": seed} for seed in "12"]
-    ran = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=seed) for seed in seeds]
-    one, other = (process.communicate()[0] for process in ran)
-    assert one == other != b""

@@ -69,18 +69,8 @@ def measure(rng: np.random.Generator, truth: np.ndarray, donor: np.ndarray) -> d
         width = design.shape[1]
         flags = np.zeros(width, dtype=np.bool_), np.arange(width) == N_FEATURES
         labels, weight, sellers = y[:N_LOCAL], np.ones(N_LOCAL), np.arange(N_LOCAL)
-        chosen = choose_members(
-            design,
-            labels,
-            weight,
-            sellers,
-            is_text=flags[0],
-            C=None,
-            only_raises=flags[1],
-            n_folds=5,
-            seed=0,
-            has_donor=way == "both",
-        )
+        options = {"is_text": flags[0], "only_raises": flags[1], "C": None, "n_folds": 5, "seed": 0}
+        chosen = choose_members(design, labels, weight, sellers, **options, has_donor=way == "both")
         learner, _ = fit_all(chosen, design, labels, weight, *flags)
         if way == "both":
             column.spell_out(learner)
@@ -118,10 +108,8 @@ def test_where_nothing_can_be_chosen_the_donor_is_taken_as_it_is():
     listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     donor = CounterfeitClassifier(C=0.1, n_folds=2).fit(listings, [0, 1] * 4)
     local = CounterfeitClassifier(n_folds=5).fit(listings.assign(seller_id="x"), [1, 0] * 4, donor=donor)
-    nothing = np.zeros(len(listings))
-    np.testing.assert_array_equal(
-        local.decision_function(listings, nothing), donor.decision_function(listings, nothing)
-    )
+    alone, its_own = (model.decision_function(listings, np.zeros(len(listings))) for model in (local, donor))
+    np.testing.assert_array_equal(alone, its_own)
     assert (len(donor.portfolios_), len(local.portfolios_)) == (8, 1)
 
 

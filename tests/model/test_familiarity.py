@@ -85,15 +85,10 @@ def test_neither_order_nor_chunks_matter(familiarity: Familiarity, mixed: Offers
     assert familiarity.find_unlike(shuffled) == familiarity.find_unlike(joined) == familiarity.find_unlike(whole)
 
 
-def test_the_training_listings_are_familiar(familiarity: Familiarity):
-    """Nothing is said of what the model was trained on."""
-    assert find(familiarity, Offers(0)) == ()
-
-
 def test_other_sellers_of_the_same_market_are_familiar(familiarity: Familiarity):
-    """Of 40 batches of sellers that training did not know, of many sizes, two are called unlike at most."""
-    found = [find(familiarity, Offers(seed, n=30 * seed, n_sellers=3 * seed)) for seed in range(1, 41)]
-    assert sum(map(bool, found)) <= 2
+    """Of 20 batches of sellers that training did not know, of many sizes, one is called unlike at most."""
+    found = [find(familiarity, Offers(seed, n=30 * seed, n_sellers=3 * seed)) for seed in range(1, 21)]
+    assert sum(map(bool, found)) <= 1
 
 
 def test_another_market_is_unlike_in_all_that_differs(familiarity: Familiarity):
@@ -108,20 +103,22 @@ def test_another_market_is_unlike_in_all_that_differs(familiarity: Familiarity):
 
 
 def test_too_few_are_not_judged(familiarity: Familiarity):
-    """Below 30 listings nothing is said, however strange they are."""
+    """Below 30 listings nothing is said, however strange they are; nor is it of what the model was trained on."""
     assert find(familiarity, Offers(1, n=FEW - 1, market="new")) == ()
     assert find(familiarity, Offers(1, n=FEW, market="new"))
+    assert find(familiarity, Offers(0)) == ()
 
 
-@pytest.mark.parametrize("subject", ["words", "brand", "category", "score"])
-def test_fewer_sellers_tell_less(familiarity: Familiarity, subject: str):
+def test_fewer_sellers_tell_less(familiarity: Familiarity):
     """The same listings of fewer sellers are allowed to lie further from what is usual."""
 
-    def allow(n_sellers: int) -> float:
+    def allow(n_sellers: int) -> dict[str, float]:
         offers = Offers(1, n=400, n_sellers=n_sellers, market="new", prevalence=1.0)
-        return next(one.high for one in find(familiarity, offers) if one.subject == subject)
+        return {one.subject: one.high for one in find(familiarity, offers)}
 
-    assert allow(200) < allow(20) < allow(4)
+    many, some, few = map(allow, (200, 20, 4))
+    for subject in ("words", "brand", "category", "score"):
+        assert many[subject] < some[subject] < few[subject]
 
 
 def test_what_training_lacks_is_not_compared():

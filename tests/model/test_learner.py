@@ -66,7 +66,7 @@ def test_the_mean_of_learners_scores_as_their_mean(problem):
 
 
 def test_what_may_only_raise_never_lowers(problem):
-    """A column that would lower the log-odds has coefficient 0, as if it had been left out."""
+    """A column that would has coefficient 0, as if it had been left out; so has one that never occurs."""
     design, y, weight, _ = problem
     only_raises = np.array([True, True, False, False, False, True])
     found = fit(design, y, weight, only_raises=only_raises).coefficients
@@ -75,35 +75,19 @@ def test_what_may_only_raise_never_lowers(problem):
     kept = np.array([0, 2, 3, 4])
     without = fit(Design.of(values_of(design, kept)), y, weight, 1.0, only_raises[kept], FREE[kept]).coefficients
     np.testing.assert_allclose(found[kept], without, atol=5e-3)
-
-
-def test_a_column_that_never_occurs_has_coefficient_0(problem):
-    """Nothing is known of it."""
-    design, y, weight, _ = problem
     stored, nothing = design.stored, np.zeros(50, dtype=np.bool_)
     wide = csr_matrix((stored.values, stored.indices, stored.pointers), shape=(N, 50))
     assert not fit(Design.of(wide), y, weight, 1.0, nothing, nothing).coefficients[6:].any()
 
 
-def test_one_kind_of_label_is_refused(problem):
-    """Also where the other kind is there, but not trusted at all."""
+def test_what_teaches_nothing_is_refused(problem):
+    """One kind of label, also where the other is not trusted at all; a penalty of no strength above 0."""
     design, y, weight, _ = problem
     with pytest.raises(ValueError, match="the same"):
         fit(design, y, weight * (y == 1))
-
-
-@pytest.mark.parametrize("C", [0.0, -1.0])
-def test_a_penalty_that_is_none_is_refused(problem, C):
-    """Its inverse strength is above 0."""
-    with pytest.raises(ValueError, match="expected a number above 0"):
-        choose(problem, C=C)
-
-
-def test_every_listing_of_few_is_scored(problem):
-    """Its seller is left out once."""
-    chosen = choose(problem)
-    assert not np.isnan(chosen.unseen).any()
-    assert chosen.fits.of_all is None
+    for C in (0.0, -1.0):
+        with pytest.raises(ValueError, match="expected a number above 0"):
+            choose(problem, C=C)
 
 
 @pytest.fixture
@@ -116,22 +100,19 @@ def drawn(problem, monkeypatch) -> np.ndarray:
 
 
 def test_of_many_listings_those_of_some_sellers_are_scored(problem, drawn):
-    """All listings of a seller or none, no more than asked for, the same ones each time."""
-    sellers, chosen = problem[3], choose(problem, drawn=drawn)
+    """All of a seller or none, the same each time, by a learner that saw all others; of few listings, every one."""
+    design, y, weight, sellers = problem
+    chosen = choose(problem, drawn=drawn)
     is_scored = ~np.isnan(chosen.unseen)
     assert 90 <= is_scored.sum() <= 100
     assert not set(sellers[is_scored]) & set(sellers[~is_scored])
     np.testing.assert_array_equal(choose(problem, drawn=drawn).unseen, chosen.unseen)
-
-
-def test_they_are_scored_by_a_learner_that_saw_all_others(problem, drawn):
-    """Not by one of the small ones that the penalty was chosen with."""
-    design, y, weight, _ = problem
-    chosen = choose(problem, drawn=drawn)
-    is_scored = ~np.isnan(chosen.unseen)
     rest, scored = np.flatnonzero(~is_scored), np.flatnonzero(is_scored)
     others = Blend(chosen.members, chosen.shares, FREE, FREE).fit(design[rest], y[rest], weight[rest], 1e-7)
     np.testing.assert_allclose(chosen.unseen[scored], others.score(design[scored]), atol=0.02)
+    few = choose(problem)
+    assert not np.isnan(few.unseen).any()
+    assert few.fits.of_all is None
 
 
 @pytest.mark.parametrize("are_all", [False, True])

@@ -13,13 +13,13 @@ from ipml.model.robustness import FAMILIES, attack_text
 from ipml.model.robustness.evasions import LAWFUL_PHRASES
 
 SUSPICIOUS = ["AAA replica 1:1 mirror quality", "Rolex Submariner replica AAA", "fake designer bag, 1:1 copy"]
-HARMLESS = [
+HARMLESS = (
     *LAWFUL_PHRASES,
     "soft cotton tea towel",
     "genuine receipt included original box",
     "hand washed",
     "oak wood",
-]
+)
 MOST_LOST = {"title": 3.0, "description": 1.5}
 """Of the log-odds, which differ by 7 and more between what the small marketplace calls counterfeit and genuine."""
 UNDONE = [family for family in FAMILIES.values() if family.kind in ("invisible", "styled", "markup")]
@@ -27,9 +27,8 @@ UNDONE = [family for family in FAMILIES.values() if family.kind in ("invisible",
 
 def log_odds(classifier, column, texts):
     """Return the log-odds, before calibration, of listings with these texts in a column and nothing else to tell."""
-    return classifier.decision_function(
-        {"seller_id": ["x"] * len(texts), "title": ["Watch"] * len(texts), column: texts}
-    )
+    listings = {"seller_id": ["x"] * len(texts), "title": ["Watch"] * len(texts)}
+    return classifier.decision_function(listings | {column: texts})
 
 
 @pytest.mark.parametrize("column", MOST_LOST)
@@ -42,12 +41,12 @@ def test_harmless_words_hide_little(classifier, column, text, phrases, times):
     assert min(padded) >= alone - MOST_LOST[column]
 
 
-@pytest.mark.parametrize("family", UNDONE, ids=lambda family: family.name)
-def test_disguises_that_are_undone_hide_nothing(classifier, family):
+def test_disguises_that_are_undone_hide_nothing(classifier):
     """What they leave of a suspicious title is as suspicious as before."""
     before = log_odds(classifier, "title", SUSPICIOUS)
-    after = log_odds(classifier, "title", [attack_text(text, family) for text in SUSPICIOUS])
-    assert np.min(after - before) >= -0.5
+    written = [attack_text(text, family) for family in UNDONE for text in SUSPICIOUS]
+    lost = np.reshape(log_odds(classifier, "title", written), (len(UNDONE), -1)) - before
+    assert [family.name for family, least in zip(UNDONE, lost.min(axis=1), strict=True) if least < -0.5] == []
 
 
 def test_the_values_of_a_listing_are_the_same_alone_and_among_others(classifier, monkeypatch):
@@ -68,14 +67,12 @@ def test_the_values_of_a_listing_are_the_same_alone_and_among_others(classifier,
 def test_the_draft_of_many_listings_needs_few_of_them(monkeypatch):
     """Passages that a draft of some sellers finds are those that one of all finds, but for a few."""
     rng = np.random.default_rng(0)
-    words, y = np.array(HARMLESS), np.arange(600) % 4 == 0
-    titles = [
-        " ".join([*rng.choice(words, 12), *(rng.choice(SUSPICIOUS, 1) if fake else ()), *rng.choice(words, 12)])
-        for fake in y
-    ]
-    listings = pd.DataFrame({"seller_id": (np.arange(600) // 4).astype(str), "title": titles})
+    words, y = np.array(HARMLESS), np.arange(300) % 4 == 0
+    said = [rng.choice(SUSPICIOUS, 1) if fake else () for fake in y]
+    titles = [" ".join([*rng.choice(words, 12), *middle, *rng.choice(words, 12)]) for middle in said]
+    listings = pd.DataFrame({"seller_id": (np.arange(300) // 4).astype(str), "title": titles})
     of_all = CounterfeitClassifier(C=1.0).fit(listings, y).decision_function(listings)
-    monkeypatch.setattr(learner, "MOST_LISTINGS", 200)
+    monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
     monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 20)
     of_some = CounterfeitClassifier(C=1.0).fit(listings, y).decision_function(listings)
     assert np.corrcoef(of_all, of_some)[0, 1] > 0.95

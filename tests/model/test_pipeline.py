@@ -37,33 +37,16 @@ def test_contributions_and_intercept_sum_to_the_log_odds(classifier, newest):
 
 
 def test_scores_do_not_depend_on_batch_or_order(classifier, newest):
-    """Given what is known of its seller, a listing has the same log-odds, to the bit, alone or in any batch."""
+    """To the bit, given what is known of sellers; else earlier listings of the seller count, wherever they stand."""
     shares = np.linspace(0.0, 0.9, len(newest))
     together = classifier.decision_function(newest, shares)
     np.testing.assert_array_equal(classifier.decision_function(newest.iloc[::-1], shares[::-1])[::-1], together)
     alone = [classifier.decision_function(newest.iloc[[row]], shares[[row]])[0] for row in range(20)]
     np.testing.assert_array_equal(alone, together[:20])
-
-
-def test_portfolios_follow_time_not_the_order_of_rows(classifier, newest):
-    """Without shares, each listing is judged with the earlier ones of its seller, wherever they stand."""
-    together = classifier.decision_function(newest)
-    np.testing.assert_array_equal(classifier.decision_function(newest.iloc[::-1])[::-1], together)
-
-
-def test_a_later_listing_changes_no_earlier_score(classifier, newest):
-    """What a seller lists afterwards says nothing of what came before."""
     in_time = newest.sort_values("listed_at", kind="stable")
-    first = classifier.decision_function(in_time.head(100))
-    np.testing.assert_array_equal(classifier.decision_function(in_time)[:100], first)
-
-
-def test_fitting_again_gives_the_same_model(market, classifier):
-    """The same listings give the same coefficients, to the bit."""
-    labelled = market.listings[market.listings["is_counterfeit"].notna()]
-    again = clone(classifier).fit(labelled, labelled["is_counterfeit"].to_numpy(dtype=int))
-    np.testing.assert_array_equal(again.coefficients, classifier.coefficients)
-    np.testing.assert_array_equal(again.strengths_, classifier.strengths_)
+    together = classifier.decision_function(in_time)
+    np.testing.assert_array_equal(classifier.decision_function(in_time.iloc[::-1])[::-1], together)
+    np.testing.assert_array_equal(classifier.decision_function(in_time.head(100)), together[:100])
 
 
 def test_the_model_ranks_far_better_than_chance(market, classifier):
@@ -74,18 +57,6 @@ def test_the_model_ranks_far_better_than_chance(market, classifier):
     assert average_precision_score(y, score) > 3 * y.mean()
 
 
-def test_a_label_of_no_weight_teaches_nothing(market, classifier):
-    """A wrong label that is not trusted teaches the learner the same as a right one: nothing."""
-    labelled = market.listings[market.listings["is_counterfeit"].notna()]
-    y = labelled["is_counterfeit"].to_numpy(dtype=int)
-    weight = np.ones(len(y))
-    weight[:50] = 0.0
-    flipped = np.where(np.arange(len(y)) < 50, 1 - y, y)
-    one = CounterfeitClassifier(classifier.features, C=0.1, n_folds=2).fit(labelled, y, weight)
-    other = CounterfeitClassifier(classifier.features, C=0.1, n_folds=2).fit(labelled, flipped, weight)
-    np.testing.assert_allclose(one.learner_.coef_, other.learner_.coef_, atol=1e-3)
-
-
 def test_features_of_the_classifier_have_one_name_each(classifier, newest):
     """There are as many names as coefficients, and each says which extractor it is from."""
     names = classifier.get_feature_names_out()
@@ -93,21 +64,14 @@ def test_features_of_the_classifier_have_one_name_each(classifier, newest):
     assert all("__" in name for name in names[-100:])
 
 
-def test_calibration_keeps_the_order():
-    """A higher score never gets a lower probability, even where scores point the wrong way."""
-    rng = np.random.default_rng(0)
-    scores = rng.normal(size=200)
-    for y in ((scores + rng.normal(size=200) > 0), (scores + rng.normal(size=200) < 0)):
-        probability = SigmoidCalibration().fit(scores, y.astype(np.int8)).probability(np.sort(scores))
-        assert (np.diff(probability) >= 0).all()
-
-
 def test_calibrated_probabilities_average_to_the_share_of_counterfeits():
-    """On what it was fitted on, the mean probability is the share of positives, up to the smoothing."""
+    """On what it was fitted on, up to the smoothing; a higher score never gets a lower one."""
     rng = np.random.default_rng(0)
     scores = rng.normal(size=2_000)
     y = (rng.random(2_000) < 1 / (1 + np.exp(2 - scores))).astype(np.int8)
     assert SigmoidCalibration().fit(scores, y).probability(scores).mean() == pytest.approx(y.mean(), abs=0.005)
+    for labels in (y, 1 - y):
+        assert (np.diff(SigmoidCalibration().fit(scores, labels).probability(np.sort(scores))) >= 0).all()
 
 
 # At home in scikit-learn
@@ -139,6 +103,16 @@ def fitted(small, few, y) -> CounterfeitClassifier:
     return clone(small).fit(few, y)
 
 
+def test_fitting_again_gives_the_same_model(small, few, y):
+    """To the bit, its penalties, too; a label of no weight teaches nothing, be it right or wrong."""
+    one, other = (clone(small).set_params(C=None).fit(few, y) for _ in range(2))
+    np.testing.assert_array_equal(other.coefficients, one.coefficients)
+    np.testing.assert_array_equal(other.strengths_, one.strengths_)
+    weight = np.where(np.arange(len(y)) < 50, 0.0, 1.0)
+    one, other = (clone(small).fit(few, labels, weight) for labels in (y, np.where(weight, y, 1 - y)))
+    np.testing.assert_allclose(one.learner_.coef_, other.learner_.coef_, atol=1e-3)
+
+
 @pytest.mark.filterwarnings("ignore:.*is taken for counterfeit:UserWarning")
 def test_predictions_are_in_the_labels_that_were_given(small, fitted, few, y):
     """The likelier label is predicted, as it was given; probabilities are those of any other labels, to the bit."""
@@ -148,9 +122,9 @@ def test_predictions_are_in_the_labels_that_were_given(small, fitted, few, y):
     assert fitted.predict(few).tolist() == (fitted.predict_proba(few)[:, 1] >= 0.5).astype(int).tolist()
 
 
-@pytest.mark.parametrize(
-    ("labels", "weight", "said"),
-    [
+def test_labels_that_teach_nothing_are_refused_in_one_line(subtests, small, few):
+    """Before anything is learnt, one line says what was found and what is expected."""
+    for labels, weight, said in [
         ([0] * 4, None, "Found only one class, the label 0; expected two classes"),
         (["ok"] * 4, None, "Found only one class, the label 'ok'; expected two classes"),
         ([0, 1, 0, 0], [1, 0, 1, 1], "only one class, the label 0 with a sample weight above zero; expected two"),
@@ -161,14 +135,12 @@ def test_predictions_are_in_the_labels_that_were_given(small, fitted, few, y):
         ([0, 1, 0], None, "Found 3 labels for 4 listings; expected one for each"),
         ([0, 1, 0, 1], [1.0], "expected one for each of 4 listings"),
         (None, None, "y should be a 1d array"),
-    ],
-)
-def test_labels_that_teach_nothing_are_refused_in_one_line(small, few, labels, weight, said):
-    """Before anything is learnt, one line says what was found and what is expected."""
-    listings = few.head(4 if labels is None or len(labels) else 0)
-    with pytest.raises(ValueError, match=said) as caught:
-        clone(small).fit(listings, labels, weight)
-    assert "\n" not in str(caught.value)
+    ]:
+        with subtests.test(labels=labels, weight=weight, said=said):
+            listings = few.head(4 if labels is None or len(labels) else 0)
+            with pytest.raises(ValueError, match=said) as caught:
+                clone(small).fit(listings, labels, weight)
+            assert "\n" not in str(caught.value)
 
 
 def test_what_has_no_named_columns_is_refused_with_a_hint(fitted, small, few, y):
@@ -189,7 +161,7 @@ def test_what_has_no_named_columns_is_refused_with_a_hint(fitted, small, few, y)
 
 def test_parameters_of_extractors_can_be_searched(few, y):
     """Without features given, those of the extractors are listed and set as with them; a search over them ends."""
-    classifier = CounterfeitClassifier(n_folds=2)
+    classifier, few, y = CounterfeitClassifier(n_folds=2), few.head(150), y[:150]
     assert clone(classifier).get_params(deep=False)["features"] is None
     assert classifier.get_params()["features__title__letters"] == (2, 5)
     assert clone(classifier).set_params(features__title__bits=9).features.transformer_list[0][1].bits == 9

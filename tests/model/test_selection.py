@@ -30,57 +30,37 @@ def score() -> np.ndarray:
     return score
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_as_many_as_people_can_review_and_none_twice(listings, score, strategy):
-    """Nor one that has a label."""
+def test_as_many_as_people_can_review_and_none_twice(listings, score):
+    """Nor one with a label; the same seed selects the same; where all can be reviewed, all are, and surely."""
     known = np.arange(1_000) % 2 == 0
-    chosen = select_for_review(listings, score, budget=50, known=known, strategy=strategy)
-    assert len(set(chosen.positions)) == 50
-    assert not known[chosen.positions].any()
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_the_same_seed_selects_the_same(listings, score, strategy):
-    """Another draws others."""
-    one, same, other = (
-        select_for_review(listings, score, budget=50, seed=seed, strategy=strategy).positions for seed in (3, 3, 4)
-    )
-    assert one.tolist() == same.tolist() != other.tolist()
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_where_all_can_be_reviewed_all_are(listings, score, strategy):
-    """A budget larger than what is left is no error; each listing is then sure to be selected."""
-    chosen = select_for_review(listings.head(30), score[:30], budget=100, strategy=strategy)
-    assert sorted(chosen.positions) == list(range(30))
-    assert (chosen.probability == 1).all()
+    for strategy in STRATEGIES:
+        chosen = select_for_review(listings, score, budget=50, known=known, strategy=strategy)
+        assert len(set(chosen.positions)) == 50
+        assert not known[chosen.positions].any()
+        one, same, other = (
+            select_for_review(listings, score, budget=50, seed=seed, strategy=strategy).positions for seed in (3, 3, 4)
+        )
+        assert one.tolist() == same.tolist() != other.tolist()
+        chosen = select_for_review(listings.head(30), score[:30], budget=100, strategy=strategy)
+        assert sorted(chosen.positions) == list(range(30))
+        assert (chosen.probability == 1).all()
 
 
 def test_copies_of_one_seller_do_not_fill_the_budget(listings, score):
-    """Though each of them is the most uncertain there is."""
+    """Though each is the most uncertain there is; if there is one seller only, the budget is spent all the same."""
     chosen = select_for_review(listings, score, budget=50, exploration=0)
     assert (chosen.positions < 100).sum() <= MOST_PER_SELLER
     assert listings["seller_id"].iloc[chosen.positions].value_counts().max() <= MOST_PER_SELLER
-
-
-def test_if_there_is_one_seller_only_the_budget_is_spent_all_the_same(listings, score):
-    """A limit that nobody can keep is none."""
-    chosen = select_for_review(listings.assign(seller_id="one"), score, budget=50)
-    assert len(chosen.positions) == 50
+    assert len(select_for_review(listings.assign(seller_id="one"), score, budget=50).positions) == 50
 
 
 def test_the_uncertain_come_before_the_sure(listings, score):
-    """Picked are listings more uncertain than most."""
+    """Picked are listings more uncertain than most; a missing score is a reason to look."""
     chosen = select_for_review(listings, score, budget=50, exploration=0)
     doubt = score * (1 - score)
     assert doubt[chosen.positions].mean() > np.quantile(doubt, 0.8)
-
-
-def test_where_the_model_abstained_is_uncertain(listings):
-    """A missing score is a reason to look."""
-    score = np.full(1_000, 0.01)
-    score[500] = np.nan
-    assert 500 in select_for_review(listings, score, budget=10, exploration=0).positions
+    missing = np.where(np.arange(1_000) == 500, np.nan, 0.01)
+    assert 500 in select_for_review(listings, missing, budget=10, exploration=0).positions
 
 
 def test_weights_of_one_over_probability_count_all_listings(listings, score):
@@ -103,23 +83,16 @@ def test_a_share_is_drawn_at_random_with_its_chance(listings, score):
     np.testing.assert_allclose(chosen.probability[chosen.is_drawn], 5 / 960)
 
 
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
+def test_what_cannot_be_followed_is_refused(listings, score):
+    """In one line; log-odds are no probabilities."""
+    for options, error in (
         ({"budget": 0}, UnusableSetting),
         ({"budget": 5, "exploration": 1.5}, UnusableSetting),
         ({"budget": 5, "strategy": "lucky"}, UnusableSetting),
         ({"budget": 5, "known": [True]}, Refused),
-    ],
-)
-def test_what_cannot_be_followed_is_refused(listings, score, options, error):
-    """In one line."""
-    with pytest.raises(error):
-        select_for_review(listings, score, **options)
-
-
-def test_scores_outside_0_to_1_are_refused(listings):
-    """Log-odds are no probabilities."""
+    ):
+        with pytest.raises(error):
+            select_for_review(listings, score, **options)
     with pytest.raises(Refused, match="scores in 0-1"):
         select_for_review(listings, np.full(1_000, 3.0), budget=5)
 
@@ -153,9 +126,8 @@ def test_five_rounds_teach_more_than_chance_and_no_less_than_the_top_of_the_list
         for turn in range(5):
             if strategy != "random":  # which looks at no score
                 score = rate(seed, known.tobytes())
-            chosen = select_for_review(
-                pool.listings, score, budget=100, known=known, seed=seed * 10 + turn, strategy=strategy
-            )
+            options = {"budget": 100, "known": known, "seed": seed * 10 + turn, "strategy": strategy}
+            chosen = select_for_review(pool.listings, score, **options)
             known[chosen.positions] = True
         log_odds = learn(seed, known).decision_function(test.listings)
         return average_precision(test.truth["is_counterfeit"], log_odds)

@@ -107,35 +107,28 @@ def test_a_fit_begun_cold_is_within_its_tolerance(seed, scale, C, n_rows):
 
 
 def test_values_of_any_size_are_fitted():
-    """Values of a million, on which an ascent alone would take for ever, are fitted like others."""
+    """A million, on which an ascent would take for ever, too; a fit not as near as it should be is refused."""
     values, y, weight = make_problem(2)
-    ascent = climb(values * 1e6, y, weight, np.zeros(COLUMNS, dtype=np.bool_), 1.0, tolerance=1e-6)
+    free = np.zeros(COLUMNS, dtype=np.bool_)
+    ascent = climb(values * 1e6, y, weight, free, 1.0, tolerance=1e-6)
     assert np.isfinite([*ascent.coefficients, ascent.intercept]).all()
-
-
-def test_a_fit_that_is_not_the_best_is_refused():
-    """Where no solver comes as near as it should, nothing can be built on what was found."""
-    values, y, weight = make_problem(2)
     with pytest.raises(Refused, match="Choose a smaller C"):
-        climb(values, y, weight, np.zeros(COLUMNS, dtype=np.bool_), 1.0, tolerance=-1.0)
+        climb(values, y, weight, free, 1.0, tolerance=-1.0)
 
 
-@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
-def test_a_weight_must_be_a_number_of_0_or_more(weight):
-    """Anything else is refused."""
+def test_what_is_no_number_or_weight_is_refused():
+    """A weight is a number of 0 or more, a value is finite."""
     values, y, weights = make_problem(3)
-    weights[5] = weight
-    with pytest.raises(ValueError, match="weight"):
-        Ascent(Design.of(values), y, weights, np.zeros(COLUMNS, dtype=np.bool_), 1.0)
-
-
-def test_a_value_must_be_finite():
-    """What is not is refused."""
+    for weight in (-1.0, np.nan, np.inf):
+        weights[5] = weight
+        with pytest.raises(ValueError, match="weight"):
+            Ascent(Design.of(values), y, weights, np.zeros(COLUMNS, dtype=np.bool_), 1.0)
     with pytest.raises(ValueError, match="1 of 1 values"):
         Design.of(csr_matrix([[np.nan]]))
 
 
-@given(st.lists(st.tuples(LETTERS, LETTERS), min_size=1, max_size=8), st.sampled_from([4, 9, 17, 18]), st.booleans())
+@settings(max_examples=12)
+@given(st.lists(st.tuples(LETTERS, LETTERS), min_size=1, max_size=8), st.sampled_from([4, 9, 17]), st.booleans())
 def test_ngrams_kept_compactly_have_their_values(pairs, bits, knows_all):
     """The product with any coefficients is that of the matrix of n-gram values, as text features give them."""
     rng = np.random.default_rng(0)
@@ -171,19 +164,18 @@ def test_texts_are_counted_once_for_each_ngram(texts):
     np.testing.assert_array_equal(count_texts(read, 8, 2, 5, 1), expected)
 
 
-@pytest.mark.parametrize("known", [1.0, 0.6, 0.0])
-def test_a_fit_on_ngrams_is_that_on_their_matrix(known):
+def test_a_fit_on_ngrams_is_that_on_their_matrix():
     """It makes no difference how the rows are kept, and what no listing has weighs nothing."""
     rng = np.random.default_rng(0)
     texts = ["".join(rng.choice(list("abcd "), 12)) for _ in range(40)]
-    y, weight, rarity = np.arange(40) % 2, np.ones(40), (rng.random(512) < known).astype(float)
-    counts = count_ngrams(texts, bits=9, letters=(2, 3), words=1).multiply(rarity).tocsr()
-    matrix = csr_matrix(counts.multiply(1 / np.sqrt(np.maximum(counts.sum(axis=1), 1))))
-    number = csr_matrix(rng.normal(size=(40, 1)))
-    whole = csr_matrix(hstack([matrix, number]))
-    compact = Design.of(
-        csr_matrix(hstack([csr_matrix((40, 512)), number])), [Ngrams(0, Texts.of(texts), rarity, (2, 3), 1)]
-    )
-    fits = [climb(values, y, weight, np.zeros(513, dtype=np.bool_), 1.0) for values in (whole, compact)]
-    np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, atol=1e-5)
-    assert not fits[1].coefficients[np.append(rarity == 0, False)].any()
+    y, weight, number = np.arange(40) % 2, np.ones(40), csr_matrix(rng.normal(size=(40, 1)))
+    for known in (1.0, 0.6, 0.0):
+        rarity = (rng.random(512) < known).astype(float)
+        counts = count_ngrams(texts, bits=9, letters=(2, 3), words=1).multiply(rarity).tocsr()
+        matrix = csr_matrix(counts.multiply(1 / np.sqrt(np.maximum(counts.sum(axis=1), 1))))
+        ngrams = [Ngrams(0, Texts.of(texts), rarity, (2, 3), 1)]
+        compact = Design.of(csr_matrix(hstack([csr_matrix((40, 512)), number])), ngrams)
+        whole = csr_matrix(hstack([matrix, number]))
+        fits = [climb(values, y, weight, np.zeros(513, dtype=np.bool_), 1.0) for values in (whole, compact)]
+        np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, atol=1e-5)
+        assert not fits[1].coefficients[np.append(rarity == 0, False)].any()

@@ -1,5 +1,7 @@
 """What the engine finds in one folded text, in letters."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ipml.features.columns import ListingColumns, PhraseSet
@@ -7,6 +9,7 @@ from ipml.features.compiled.phrases import skeleton_texts
 from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS, TradeWords
+from ipml.features.normalisation import fold_text
 from ipml.features.spelling import Spelling
 
 
@@ -14,6 +17,18 @@ def find_phrases(text: str, phrases: tuple[str, ...]) -> list[Place]:
     """Return which phrase stands where: (number of the phrase, start, end), by start."""
     (places,) = PhraseSet(phrases).reading.finder.find(Texts.of_one(text))
     return in_letters(text, places.of_text(0))
+
+
+def missed_phrases(phrases: Iterable[str]) -> list[str]:
+    """Return the phrases that are not found where they stand in a text as written, in small letters or in capitals."""
+    phrases = tuple(phrases)
+    finder, bare = PhraseSet(phrases).reading.finder, [phrase.removesuffix("*") for phrase in phrases]
+    missed = []
+    for written in (bare, [word.upper() for word in bare]):
+        (places,) = finder.find(Texts.of([fold_text(f"word {word} word") for word in written]))
+        found = (number in {place[0] for place in places.of_text(number)} for number in range(len(phrases)))
+        missed += [word for word, is_found in zip(written, found, strict=True) if not is_found]
+    return missed
 
 
 def find_trade_words(words: TradeWords, text: str) -> list[tuple[str, int, int]]:

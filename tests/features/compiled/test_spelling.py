@@ -11,7 +11,7 @@ from specification.spelling import Reader
 
 from ipml.features import spelling
 from ipml.features.compiled import spelling as compiled
-from ipml.features.compiled.texts import Texts, letter_kinds
+from ipml.features.compiled.texts import Texts
 from ipml.features.spelling import Spelling, ordinary_words
 
 WRITTEN = ["leather belt", "wool belt", "leather watch", "thermal overlay", "adidas thermal", "overlay adidas"]
@@ -20,78 +20,11 @@ LONG = ["abcdefghijklmnop efgh", "abcdefghijklmno verylongwordsforall"]
 SPELLING = Spelling().fit([*WRITTEN, *STRANGE, *LONG] * 2, ["replica*", "Rolex", "mont blanc"])
 WORDS = sorted(SPELLING.words)
 PIECES = [
-    *(
-        "leather",
-        "rplica",
-        "repilca",
-        "replyka",
-        "lthr",
-        "rlx",
-        "repl*ca",
-        "@did@$",
-        "le@ther",
-        "wool",
-        "zzz",
-        "a",
-        "le",
-    ),
-    *(
-        "ather",
-        "lea",
-        "ther",
-        "mal",
-        "over",
-        "lay",
-        "rep",
-        "lica",
-        "s",
-        "1:1",
-        "l3ath3r",
-        "(olour",
-        "+hermal",
-        "$",
-        "*",
-        "#",
-    ),
-    *(
-        "\u0440\u0435\u043f",
-        "\u9ad8",
-        "\u00e9",
-        "\u0661",
-        "_",
-        "\u0301",
-        "\U0001d7ce",
-        "\ud800",
-        "R",
-        "9",
-        "!",
-        "|",
-        "'",
-    ),
+    *("leather", "rplica", "repilca", "replyka", "lthr", "rlx", "repl*ca", "@did@$", "le@ther", "wool", "zzz"),
+    *("a", "le", "ather", "lea", "ther", "mal", "over", "lay", "rep", "lica", "s", "1:1", "l3ath3r", "(olour"),
+    *[*"$*#_R9!|'", "+hermal", "\u0440\u0435\u043f", "\u9ad8", "\u00e9", "\u0661", "\u0301", "\U0001d7ce", "\ud800"],
 ]
-SPACES = st.sampled_from(
-    [
-        " ",
-        " ",
-        " ",
-        "  ",
-        "\t",
-        "\n",
-        "\x1f",
-        "\u00a0",
-        "\u2003",
-        "\u3000",
-        "\u200b",
-        "-",
-        "",
-        ".",
-        "/",
-        ",",
-        "+",
-        "(",
-        ")",
-    ]
-)
+SPACES = st.sampled_from([*"   ", "  ", "", *"\t\n\x1f\u00a0\u2003\u3000\u200b-./,+()"])
 
 
 @st.composite
@@ -144,23 +77,22 @@ def test_words_met_before_are_read_alike(strings):
 def test_many_texts_are_read_as_few():
     """More than are looked at together, some of them empty, some long."""
     strings = [f"{word} {word[1:]} {word[:2]} {word[2:]} {'' if at % 3 else '!'}" for at, word in enumerate(WORDS)]
-    agree(SPELLING, ["", *strings * 40, " ".join(strings * 9), "", *strings])
-    agree(SPELLING, [*"ab*9 ", "", "le"] * 3_000)
+    agree(SPELLING, ["", *strings * 5, " ".join(strings * 9), "", *strings])
+    agree(SPELLING, [*"ab*9 ", "", "le"] * 1_500)
 
 
 def test_only_the_most_frequent_words_are_stood_for(monkeypatch):
     """The others stay as they are, but nothing is read as one of them."""
     monkeypatch.setattr(spelling, "MOST_TARGETS", 3)
-    agree(
-        Spelling().fit([*WRITTEN, *STRANGE] * 2, ["replica*"]), [" ".join(PIECES), "lether blt wtch thermol over lay"]
-    )
+    taught = Spelling().fit([*WRITTEN, *STRANGE] * 2, ["replica*"])
+    agree(taught, [" ".join(PIECES), "lether blt wtch thermol over lay"])
 
 
-@pytest.mark.parametrize("words", ["\u00e9t\u00e9\u00e9\u00e9 leather", "r2d2d2 leather", "\ud800 leather"])
-def test_words_that_no_text_taught_are_refused(words):
+def test_words_that_no_text_taught_are_refused():
     """A stored spelling has none."""
-    with pytest.raises(ValueError, match="other letters than a to z"):
-        Spelling().__setstate__({"words": words, "counts": np.array([1, 2]), "trade": ""})
+    for words in ("\u00e9t\u00e9\u00e9\u00e9 leather", "r2d2d2 leather", "\ud800 leather"):
+        with pytest.raises(ValueError, match="other letters than a to z"):
+            Spelling().__setstate__({"words": words, "counts": np.array([1, 2]), "trade": ""})
 
 
 def test_texts_that_do_not_change_are_not_copied():
@@ -181,13 +113,6 @@ def test_a_stored_spelling_says_nothing_of_tables():
     assert SPELLING.__getstate__().keys() == before.keys() == {"words", "counts", "trade"}
 
 
-def test_what_was_learnt_before_is_forgotten():
-    """Also by the tables."""
-    taught = Spelling().fit(WRITTEN * 2)
-    taught.read_texts(Texts.of(["lether"]))
-    assert taught.fit(["lether lathers"] * 2).read_texts(Texts.of(["lether"])).strings() == ["lether"]
-
-
 def test_threads_share_a_spelling():
     """Eight at once, the first of which makes the tables."""
     strings = [f"{word[:-1]} {word}s {word}" for word in WORDS] * 20
@@ -197,12 +122,3 @@ def test_threads_share_a_spelling():
     with ThreadPoolExecutor(8) as threads:
         read = threads.map(lambda _: taught.read_texts(Texts.of(strings)).strings(), range(16))
         assert all(one == expected for one in read)
-
-
-def test_every_letter_of_unicode_is_known_for_what_it_is():
-    """Letters and digits beside a word, and white space beside signs, are what Python says they are."""
-    kinds = letter_kinds()
-    letters = [chr(code) for code in range(len(kinds))]
-    assert [bool(kind & 1) for kind in kinds] == [letter.isalnum() for letter in letters]
-    assert [bool(kind & 4) for kind in kinds] == [letter.isspace() for letter in letters]
-    assert not any(chr(code).isalnum() for code in range(len(kinds), 0x110000))

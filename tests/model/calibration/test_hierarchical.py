@@ -105,10 +105,15 @@ def _fit_one_brand(y, sellers, scores=None):
 # The sigmoid
 
 
-def test_sigmoid_never_turns_the_order_around():
-    """Scores that point the wrong way get one probability, not an order turned around."""
+def test_sigmoid_never_turns_the_order_around(judged):
+    """Scores that point the wrong way get one probability; so they do with brands, and one interval."""
     scores, y = np.linspace(-3, 3, 100), np.repeat([1, 0], 50).astype(np.int8)
     assert np.ptp(SigmoidCalibration().fit(scores, y).probability(scores)) < 1e-6
+    names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
+    turned = HierarchicalCalibration().fit(-judged.scores, judged.y, **names, sellers=judged.seller)
+    asked = np.array([-50.0, 50.0]), ["n1"] * 2, ["n1"] * 2
+    assert turned.slope_ == 0
+    assert np.ptp(turned.interval(*asked)[1]) == 0
 
 
 def test_sigmoid_finds_the_line_that_made_the_labels():
@@ -121,14 +126,6 @@ def test_sigmoid_finds_the_line_that_made_the_labels():
 
 
 # Brands and categories
-
-
-def test_without_names_it_is_the_sigmoid(judged):
-    """With neither brands nor categories, the probabilities are those of the sigmoid."""
-    nothing = [None] * len(judged.y)
-    flat = _fit_one_brand(judged.y, judged.seller, judged.scores)
-    sigmoid = SigmoidCalibration().fit(judged.scores, judged.y).probability(judged.scores)
-    np.testing.assert_allclose(flat.probability(judged.scores, nothing, nothing), sigmoid, atol=1e-3)
 
 
 def test_brands_serve_unseen_sellers_better_than_one_line():
@@ -152,15 +149,6 @@ def test_order_within_a_brand_stays(calibration, score, more, brand):
     assert lower <= higher
 
 
-def test_scores_that_say_nothing_give_slope_zero(judged):
-    """Scores that point the wrong way are left aside, by the intervals, too."""
-    names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
-    turned = HierarchicalCalibration().fit(-judged.scores, judged.y, **names, sellers=judged.seller)
-    asked = np.array([-50.0, 50.0]), ["n1"] * 2, ["n1"] * 2
-    assert turned.slope_ == 0
-    assert np.ptp(turned.interval(*asked)[1]) == 0
-
-
 def test_a_listing_alone_scores_as_in_a_batch(calibration, judged):
     """One listing gives the same bits as among thousands, probability and interval."""
     scores, brands, categories = judged.asked
@@ -171,20 +159,20 @@ def test_a_listing_alone_scores_as_in_a_batch(calibration, judged):
         assert [value[0] for value in alone] == [values[row] for values in together]
 
 
-def test_kinds_of_columns_do_not_matter(calibration, judged):
-    """Names may come as a list, an array or a column of a frame with another index."""
+def test_names_clones_and_files_change_nothing(calibration, judged):
+    """Names in a list, an array or a column with another index; a clone fitted again; a model file."""
     scores, brands, categories = judged.asked
     column = pd.Series(brands, dtype="str", index=range(7, 7 + len(brands)))
     expected = calibration.probability(*judged.asked)
-    np.testing.assert_array_equal(calibration.probability(scores, list(brands), list(categories)), expected)
-    np.testing.assert_array_equal(calibration.probability(scores, column, categories), expected)
-
-
-def test_the_same_listings_give_the_same_calibration(calibration, judged):
-    """Fitting is deterministic, and a clone fitted again is the same."""
-    names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
-    again = clone(calibration).fit(judged.scores, judged.y, **names, sellers=judged.seller)
-    np.testing.assert_array_equal(again.probability(*judged.asked), calibration.probability(*judged.asked))
+    again = clone(calibration).fit(scores, judged.y, brands=brands, categories=categories, sellers=judged.seller)
+    for found in (
+        calibration.probability(scores, list(brands), list(categories)),
+        calibration.probability(scores, column, categories),
+        again.probability(*judged.asked),
+    ):
+        np.testing.assert_array_equal(found, expected)
+    loaded = unpack(pack(calibration), Path("model"))
+    np.testing.assert_array_equal(loaded.interval(*judged.asked), calibration.interval(*judged.asked))
 
 
 def test_a_brand_of_few_sellers_stays_near_the_others():
@@ -217,23 +205,15 @@ def test_one_seller_does_not_decide_about_a_brand():
     assert effects[0] < 0.7 * effects[1]
 
 
-def test_only_the_commonest_categories_have_an_effect(judged):
-    """With room for two categories, two are known besides none named."""
+def test_without_names_it_is_the_sigmoid_and_only_the_commonest_categories_have_an_effect(judged):
+    """With neither brands nor categories it is the sigmoid; with room for two, two are known besides none named."""
+    nothing = [None] * len(judged.y)
+    flat = _fit_one_brand(judged.y, judged.seller, judged.scores)
+    sigmoid = SigmoidCalibration().fit(judged.scores, judged.y).probability(judged.scores)
+    np.testing.assert_allclose(flat.probability(judged.scores, nothing, nothing), sigmoid, atol=1e-3)
     names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
     fitted = HierarchicalCalibration(most_categories=2).fit(judged.scores, judged.y, **names, sellers=judged.seller)
     assert len(fitted.categories_) == 3
-
-
-def test_a_model_file_holds_it(calibration, judged):
-    """Saved and loaded, it gives the same probabilities and intervals."""
-    loaded = unpack(pack(calibration), Path("model"))
-    np.testing.assert_array_equal(loaded.interval(*judged.asked), calibration.interval(*judged.asked))
-
-
-def test_unfitted_it_says_so():
-    """Asked before it was fitted, it says that it was not."""
-    with pytest.raises(NotFittedError):
-        HierarchicalCalibration().probability(np.zeros(1), [None], [None])
 
 
 # Intervals
@@ -254,59 +234,48 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 
 def test_intervals_hold_their_probability_and_widen_with_the_level(calibration, judged):
-    """The probability lies inside, and a higher level is never narrower."""
+    """A higher level is never narrower; nor, on the log-odds, is a brand never judged."""
     probability = calibration.probability(*judged.asked)
     (low, high), (lower, higher) = (judged.fit(level).interval(*judged.asked) for level in (0.5, 0.99))
     assert (lower <= low).all()
     assert (low <= probability).all()
     assert (probability <= high).all()
     assert (high <= higher).all()
-
-
-def test_unknown_brands_have_wider_intervals(calibration):
-    """A brand never judged is less certain than one that was, on the log-odds."""
     low, high = calibration.interval(np.zeros(2), ["n1", "unheard of"], ["n1", "n1"])
     known, unknown = logit(high) - logit(low)
     assert known < unknown
 
 
-def test_few_sellers_give_wide_intervals():
-    """The same labels say less when they come from fewer sellers; those of one seller say nothing."""
-    y = np.tile([0, 0, 0, 1], 50).astype(np.int8)
-    widths = []
-    for n_sellers in (200, 20, 2, 1):
-        sellers = np.arange(200) * n_sellers // 200
-        low, high = _fit_one_brand(y, sellers).interval(np.zeros(1), [None], [None])
-        widths.append(float(high[0] - low[0]))
-    assert widths[-1] == 1.0
-    assert widths[0] < 0.2
+def test_few_sellers_and_sellers_that_differ_give_wide_intervals():
+    """The labels of one seller say nothing, those of sellers of all or nothing less than as many new draws."""
+
+    def width(y: np.ndarray, sellers: np.ndarray) -> float:
+        low, high = _fit_one_brand(y.astype(np.int8), sellers).interval(np.zeros(1), [None], [None])
+        return float(high[0] - low[0])
+
+    y, sellers = np.tile([0, 0, 0, 1], 50), np.arange(200)
+    assert width(y, sellers) < 0.2
+    assert width(y, sellers // 200) == 1.0
+    by_ten = np.repeat(np.arange(20), 10)
+    assert width(by_ten % 4 == 0, by_ten) > 2 * width(np.tile([0, 0, 1, 0], 50), by_ten)
 
 
-def test_sellers_that_differ_give_wider_intervals():
-    """Twenty sellers of all or nothing are less certain than twenty whose every listing is a new draw."""
-    sellers = np.repeat(np.arange(20), 10)
-    all_or_nothing, mixed = (sellers % 4 == 0).astype(np.int8), np.tile([0, 0, 1, 0], 50).astype(np.int8)
-    widths = []
-    for y in (all_or_nothing, mixed):
-        low, high = _fit_one_brand(y, sellers).interval(np.zeros(1), [None], [None])
-        widths.append(high[0] - low[0])
-    assert widths[0] > 2 * widths[1]
-
-
-@pytest.mark.parametrize("y", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 0]])
-def test_two_sellers_are_enough_to_run(y):
+def test_two_sellers_are_enough_to_run():
     """Two sellers and four labels, even of one kind, give a probability and an interval within 0-1."""
-    fitted = _fit_one_brand(np.array(y, dtype=np.int8), ["a", "a", "b", "b"], np.array([-1.0, 1.0, 2.0, -2.0]))
-    asked = np.array([-30.0, 0.0, 30.0]), ["Acme", None, None], [None] * 3
-    probability, (low, high) = fitted.probability(*asked), fitted.interval(*asked)
-    assert np.isfinite([probability, low, high]).all()
-    assert (low >= 0).all()
-    assert (high <= 1).all()
+    for y in ([0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 0]):
+        fitted = _fit_one_brand(np.array(y, dtype=np.int8), ["a", "a", "b", "b"], np.array([-1.0, 1.0, 2.0, -2.0]))
+        asked = np.array([-30.0, 0.0, 30.0]), ["Acme", None, None], [None] * 3
+        probability, (low, high) = fitted.probability(*asked), fitted.interval(*asked)
+        assert np.isfinite([probability, low, high]).all()
+        assert (low >= 0).all()
+        assert (high <= 1).all()
 
 
 def test_an_operator_abstains_where_the_interval_is_wide():
-    """Too wide is wider than the setting, not as wide."""
+    """Too wide is wider than the setting, not as wide; where nothing was learnt yet, that is said."""
     assert is_too_wide(np.array([0.0, 0.0]), np.array([0.5, 0.6]), most_width=0.5).tolist() == [False, True]
+    with pytest.raises(NotFittedError):
+        HierarchicalCalibration().probability(np.zeros(1), [None], [None])
 
 
 # Real scores

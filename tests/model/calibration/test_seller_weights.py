@@ -21,14 +21,10 @@ def calibrate(n_of_giant: int) -> HierarchicalCalibration:
     return fit_calibration(log_odds, y, np.ones(len(y)), brands=nothing, categories=nothing, sellers=sellers)
 
 
-def test_a_giant_seller_does_not_decide_how_common_counterfeits_are():
-    """Ten times as many listings of one seller as are heard change nothing but the smoothing of the targets."""
-    heard, giant = calibrate(int(MOST_LISTINGS)), calibrate(10 * int(MOST_LISTINGS))
-    expected = heard.probability(ASKED, UNNAMED, UNNAMED)
-    assert giant.probability(ASKED, UNNAMED, UNNAMED) == pytest.approx(expected, abs=1e-3)
-
-
-def test_up_to_the_limit_each_listing_is_heard():
-    """More counterfeits of one seller raise every probability."""
-    few, more = calibrate(5), calibrate(50)
-    assert (more.probability(ASKED, UNNAMED, UNNAMED) > few.probability(ASKED, UNNAMED, UNNAMED)).all()
+def test_a_seller_is_heard_up_to_the_limit():
+    """Up to it more counterfeits raise every probability; ten times as many change but the smoothing of the targets."""
+    few, more, heard, giant = (
+        calibrate(n).probability(ASKED, UNNAMED, UNNAMED) for n in (5, 50, int(MOST_LISTINGS), 10 * int(MOST_LISTINGS))
+    )
+    assert (more > few).all()
+    assert giant == pytest.approx(heard, abs=1e-3)

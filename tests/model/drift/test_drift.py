@@ -77,14 +77,14 @@ def test_the_order_of_listings_changes_nothing(reference):
 
 
 def test_chance_alone_seldom_alarms(reference):
-    """Of forty periods without a change two may alarm; four and more are very improbable."""
+    """Of twenty periods without a change one may alarm; three and more are very improbable."""
     reports = [
         measure_drift(
             reference, make_listings(1_000, seed), make_scores(1_000, seed=seed)[1], None, make_ratios(1_000, seed)
         )
-        for seed in range(100, 140)
+        for seed in range(100, 120)
     ]
-    assert sum(report.alarm == "alarm" for report in reports) <= 3
+    assert sum(report.alarm == "alarm" for report in reports) <= 2
 
 
 def test_a_small_move_of_very_many_listings_is_no_alarm():
@@ -103,9 +103,9 @@ def test_one_large_seller_is_no_alarm(reference):
     assert alarms(measure_drift(reference, pd.concat([now, giant], ignore_index=True))) == {}
 
 
-@pytest.mark.parametrize(
-    ("subject", "changes", "said"),
-    [
+def test_a_large_move_alarms_and_says_what_moved(subtests, reference):
+    """The sentence names the bin or the word that moved most."""
+    for subject, changes, said in [
         ("brand", {"brand": "Zara"}, "Zara went from 2"),
         ("brand", {"brand": None}, "missing went from 0 % to 100 %"),
         ("price in EUR", {"currency": "USD"}, "missing went from 0 % to 100 %"),
@@ -115,17 +115,15 @@ def test_one_large_seller_is_no_alarm(reference):
         ("title_script", {"title": "Шапка"}, "LATIN went from 100 % to 0 %"),
         ("new title_script", {"title": "Шапка"}, "CYRILLIC"),
         ("title_letters", {"title": "Hat " * 20}, "above 11"),
-    ],
-)
-def test_a_large_move_alarms_and_says_what_moved(reference, subject, changes, said):
-    """The sentence names the bin or the word that moved most."""
-    report = measure_drift(reference, make_listings(seed=1, **changes))
-    assert alarms(report)[subject] == "alarm"
-    assert said in next(check.sentence for check in report.checks if check.subject == subject)
+    ]:
+        with subtests.test(subject=subject, changes=changes, said=said):
+            report = measure_drift(reference, make_listings(seed=1, **changes))
+            assert alarms(report)[subject] == "alarm"
+            assert said in next(check.sentence for check in report.checks if check.subject == subject)
 
 
 @given(factor=st.floats(0.001, 0.5) | st.floats(2.0, 1_000.0), spread=st.floats(0.1, 1.5), seed=st.integers(0, 99))
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_other_prices_for_the_same_goods_alarm(factor, spread, seed):
     """Half as much or twice, and anything beyond, however widely the prices of one brand spread."""
     listings = make_listings(1_000)[["seller_id"]]
@@ -136,74 +134,42 @@ def test_other_prices_for_the_same_goods_alarm(factor, spread, seed):
     assert alarms(measure_drift(then, listings, None, None, after / factor)).get("price level") is None
 
 
-def test_without_reference_prices_then_or_now_levels_are_not_compared(reference):
-    """A reference of an earlier release, listings without a model, and prices of nothing."""
+def test_what_is_not_known_then_and_now_is_not_compared(reference):
+    """Prices of an earlier release, of no model, and of nothing; without scores, columns alone."""
     listings = make_listings(seed=1)
     earlier = reference_of(make_listings(), None)
     for then, ratios in ((earlier, make_ratios()), (reference, None), (reference, np.zeros(3_000))):
         subjects = {check.subject for check in measure_drift(then, listings, None, None, ratios).checks}
         assert "price level" not in subjects
+        assert "brand" in subjects
+        assert subjects.isdisjoint({"score", "mean score", "label rate", "calibration", "separation"})
 
 
-def test_twice_as_many_fakes_alarm(reference):
-    """In the expected share and in the labels."""
-    y, score = make_scores(rate=0.2, seed=1)
-    found = alarms(measure_drift(reference, make_listings(seed=1), score, y))
+def test_scores_and_labels_that_moved_alarm(reference):
+    """Twice as many fakes, scores that promise half, the same dealt anew, and abstaining; better ones do not."""
+    listings, (y, score) = make_listings(seed=1), make_scores(seed=1)
+    more_y, more = make_scores(rate=0.2, seed=1)
+    found = alarms(measure_drift(reference, listings, more, more_y))
     assert found["mean score"] == found["label rate"] == "alarm"
     assert "calibration" not in found
-
-
-def test_scores_that_promise_too_little_alarm(reference):
-    """Half of the counterfeits are promised that come."""
-    y, score = make_scores(seed=1)
-    found = alarms(measure_drift(reference, make_listings(seed=1), score / 2, y))
-    assert found["calibration"] == "alarm"
-
-
-def test_scores_that_no_longer_tell_them_apart_alarm(reference):
-    """The same scores, dealt anew."""
-    y, score = make_scores(seed=1)
+    assert alarms(measure_drift(reference, listings, score / 2, y))["calibration"] == "alarm"
     dealt = np.random.default_rng(0).permutation(score)
-    assert alarms(measure_drift(reference, make_listings(seed=1), dealt, y)) == {"separation": "alarm"}
+    assert alarms(measure_drift(reference, listings, dealt, y)) == {"separation": "alarm"}
+    assert "separation" not in alarms(measure_drift(reference, listings, 0.02 + 0.8 * y, y))
+    missing = np.where(np.arange(len(score)) % 3, score, np.nan)
+    assert alarms(measure_drift(reference, listings, missing, y))["score"] == "alarm"
 
 
-def test_scores_that_tell_them_apart_better_do_not_alarm(reference):
-    """Good news needs nobody."""
-    y, _ = make_scores(seed=1)
-    found = alarms(measure_drift(reference, make_listings(seed=1), 0.02 + 0.8 * y, y))
-    assert "separation" not in found
-
-
-def test_a_model_that_abstains_more_often_alarms(reference):
-    """A score that is missing counts as a bin of its own."""
-    y, score = make_scores(seed=1)
-    score[::3] = np.nan
-    assert alarms(measure_drift(reference, make_listings(seed=1), score, y))["score"] == "alarm"
-
-
-def test_labels_of_what_people_chose_to_look_at_are_pointed_out(reference):
-    """They speak for themselves only."""
-    y, score = make_scores(seed=1)
-    y[score < 0.2] = np.nan
-    (warning,) = [
-        words for words in measure_drift(reference, make_listings(seed=1), score, y).warnings if "Labels exist" in words
-    ]
+def test_labels_that_speak_for_some_only_are_pointed_out(reference):
+    """Those of what people chose to look at, and of listings that are all that the reference holds."""
+    listings, (y, score) = make_listings(seed=1), make_scores(seed=1)
+    chosen = np.where(score < 0.2, np.nan, y)
+    warnings = measure_drift(reference, listings, score, chosen).warnings
+    (warning,) = [words for words in warnings if "Labels exist" in words]
     assert "speak for what people looked at" in warning
-
-
-def test_a_reference_of_labelled_listings_only_is_pointed_out(reference):
-    """It may differ from all listings without anything having moved."""
-    y, score = make_scores(seed=1)
     y[:1_000] = np.nan
-    report = measure_drift(reference, make_listings(seed=1), score, y)
+    report = measure_drift(reference, listings, score, y)
     assert report.warnings[0].startswith("The reference holds labelled listings only")
-
-
-def test_without_scores_only_columns_are_compared(reference):
-    """Nothing is said of scores and labels."""
-    subjects = {check.subject for check in measure_drift(reference, make_listings(seed=1)).checks}
-    assert "brand" in subjects
-    assert subjects.isdisjoint({"score", "mean score", "label rate", "calibration", "separation"})
 
 
 def test_a_reference_is_small_and_keeps_no_listing(market):
@@ -219,39 +185,24 @@ def test_a_reference_is_small_and_keeps_no_listing(market):
 
 
 def test_a_reference_lies_beside_its_model_and_is_read_back(reference, tmp_path):
-    """The model folder holds nothing but the model."""
+    """The model folder holds nothing but the model; another file is refused, a missing one named, in one line."""
     path = path_beside(tmp_path / "shoes")
     assert path.parent == tmp_path
+    with pytest.raises(NotFound, match="ipml model drift MODEL LISTINGS --remember"):
+        read_reference(path)
     path.write_text(reference.to_json())
     assert read_reference(path) == reference
+    for text in ("", "{}", "[]", '{"format": 2}', "\x00", '{"n_listings": 1e999}'):
+        path.write_text(text)
+        with pytest.raises(UnreadableFile, match="expected a drift reference as ipml writes it"):
+            read_reference(path)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 2}', "\x00", '{"n_listings": 1e999}'])
-def test_another_file_is_no_reference(tmp_path, text):
-    """It is refused in one line."""
-    path = tmp_path / "reference.json"
-    path.write_text(text)
-    with pytest.raises(UnreadableFile, match="expected a drift reference as ipml writes it"):
-        read_reference(path)
-
-
-def test_a_missing_reference_is_named(tmp_path):
-    """The message says how to make one."""
-    with pytest.raises(NotFound, match="ipml model drift MODEL LISTINGS --remember"):
-        read_reference(tmp_path / "shoes.drift.json")
-
-
-@pytest.mark.parametrize(
-    ("score", "labels"), [([0.5], None), ([1.5] * 10, None), (None, [2] * 10), ([0.5] * 10, [1] * 9)]
-)
-def test_what_cannot_be_compared_is_refused(reference, score, labels):
-    """Lengths that differ, and what is no probability and no label."""
-    with pytest.raises(Refused):
-        measure_drift(reference, make_listings(10), score, labels)
-
-
-def test_no_listings_cannot_be_compared(reference):
-    """There is nothing to say of them."""
+def test_what_cannot_be_compared_is_refused(reference):
+    """Lengths that differ, what is no probability and no label, and no listings at all."""
+    for score, labels in (([0.5], None), ([1.5] * 10, None), (None, [2] * 10), ([0.5] * 10, [1] * 9)):
+        with pytest.raises(Refused):
+            measure_drift(reference, make_listings(10), score, labels)
     with pytest.raises(Refused, match="found no listings"):
         measure_drift(reference, make_listings(10).head(0))
 
@@ -305,7 +256,4 @@ def test_a_year_of_a_marketplace(classifier):
     for factor in (0.2, 0.5, 2.0):
         assert alarms(look(510, factor=factor))["price level"] == "alarm"
     assert "alarm" in {look(530, 0.6).alarm, look(531, 0.7).alarm}
-    assert "alarm" in {
-        look(540, is_kept=without_half_of_the_honest).alarm,
-        look(541, is_kept=without_half_of_the_honest).alarm,
-    }
+    assert "alarm" in {look(seed, is_kept=without_half_of_the_honest).alarm for seed in (540, 541)}

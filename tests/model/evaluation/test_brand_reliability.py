@@ -32,10 +32,8 @@ def test_a_brand_predicted_too_high_is_off(listings):
     """Ten times as many counterfeits predicted as there are, in one brand only."""
     y = np.arange(220) % 20 < 2
     score = np.where(listings["brand"] == "Even", 0.9, 0.1)
-    assert {part.brand: part.is_off for part in reliability_by_brand(y, score, listings)} == {
-        "Even": True,
-        "Odd": False,
-    }
+    parts = reliability_by_brand(y, score, listings)
+    assert {part.brand: part.is_off for part in parts} == {"Even": True, "Odd": False}
 
 
 def test_a_handful_of_counterfeits_is_never_off(listings):

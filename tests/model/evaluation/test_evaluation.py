@@ -51,74 +51,47 @@ def evaluation(y, scores, listings) -> Evaluation:
     return evaluate(y, scores[0], listings, baselines=baselines, k=(20, 50), n_resamples=N_RESAMPLES)
 
 
-def test_the_figures_are_those_of_the_measures(evaluation, y, scores, listings):
-    """Figures and intervals are what estimate_all gives for the model's scores."""
-    names = measure_names(k=(20, 50))
-    expected = estimate_all(y, scores[0], listings["seller_id"], measures=names, n_resamples=N_RESAMPLES)
+def test_figures_and_counts_are_those_of_the_measures(evaluation, y, scores, listings):
+    """The model comes first, each baseline has every measure, and the best is compared on the same resamples."""
+    names, sellers = measure_names(k=(20, 50)), listings["seller_id"]
+    expected = estimate_all(y, scores[0], sellers, measures=names, n_resamples=N_RESAMPLES)
     assert evaluation.figures["model"] == expected
-
-
-def test_every_scorer_is_measured_alike(evaluation):
-    """The model comes first, and each baseline has every measure."""
     assert list(evaluation.figures) == ["model", "coarse", "prevalence"]
-    for figures in evaluation.figures.values():
-        assert tuple(figures) == measure_names(k=(20, 50))
-
-
-def test_counts_say_what_the_figures_rest_on(evaluation, y, listings):
-    """Listings, counterfeits, sellers and prevalence."""
+    assert {tuple(figures) for figures in evaluation.figures.values()} == {names}
     counts = evaluation.counts
     assert (counts.listings, counts.counterfeits) == (300, y.sum())
-    assert counts.sellers == listings["seller_id"].nunique()
-    assert counts.prevalence == y.mean()
-
-
-def test_the_model_is_compared_with_the_best_baseline_on_the_same_resamples(evaluation, y, scores, listings):
-    """The difference is the paired one."""
-    expected = paired_difference(y, scores[0], np.round(scores[0]), listings["seller_id"], n_resamples=N_RESAMPLES)
+    assert (counts.sellers, counts.prevalence) == (sellers.nunique(), y.mean())
     assert evaluation.comparison.baseline == "coarse"
-    assert evaluation.comparison.difference == expected
+    paired = paired_difference(y, scores[0], np.round(scores[0]), sellers, n_resamples=N_RESAMPLES)
+    assert evaluation.comparison.difference == paired
 
 
-def test_slices_need_enough_listings_but_not_all(evaluation, y, listings):
-    """Two brands are measured by themselves; neither the rare one nor the category of all listings is."""
+def test_slices_need_enough_listings_and_counterfeits_but_not_all(evaluation, y, scores, listings):
+    """Two brands are measured; the rare one, one without counterfeits and the category of all listings are not."""
     parts = [part for part in evaluation.slices if part.column in ("brand", "category")]
     assert [(part.column, part.value) for part in parts] == [("brand", "Even"), ("brand", "Odd")]
     for part in parts:
         assert part.counts.counterfeits == y[listings["brand"] == part.value].sum()
-
-
-def test_a_slice_needs_enough_counterfeits(y, scores, listings):
-    """A brand without counterfeits is left out: nothing can be measured on it."""
     listings.loc[~y, "brand"] = "Clean"
-    evaluation = evaluate(y, scores[0], listings, n_resamples=10)
-    assert "Clean" not in {part.value for part in evaluation.slices}
-
-
-def test_what_is_said_of_young_labels_is_told_and_kept(evaluation):
-    """It stands above the figures, and comes back from JSON."""
-    told = replace(evaluation, maturity="labels of listings since June are not final")
-    assert "\nlabels of listings since June are not final\n" in told.table()
-    assert Evaluation.from_json(told.to_json()) == told
+    assert "Clean" not in {part.value for part in evaluate(y, scores[0], listings, n_resamples=10).slices}
 
 
 def test_an_evaluation_comes_back_from_json_the_same(evaluation):
-    """What is stored is what was measured, to the last digit."""
-    assert Evaluation.from_json(evaluation.to_json()) == evaluation
+    """To the last digit; with what is said of young labels, which stands above the figures."""
+    told = replace(evaluation, maturity="labels of listings since June are not final")
+    assert "\nlabels of listings since June are not final\n" in told.table()
+    for one in (evaluation, told):
+        assert Evaluation.from_json(one.to_json()) == one
 
 
-def test_the_table_shows_every_figure(evaluation):
-    """Each figure with its interval, each scorer and each slice stands in the table, in straight columns."""
+def test_the_table_shows_every_figure(evaluation, y, scores, listings):
+    """Each figure with its interval, scorer and slice, in straight columns; a brand cannot steer the terminal."""
     table = evaluation.table()
     for figures in evaluation.figures.values():
         assert all(str(figure) in table for figure in figures.values())
     assert all(f"{part.column} {part.value}" in evaluation.slice_table() for part in evaluation.slices)
     rows = [line for line in table.splitlines() if line.startswith(("precision at", "recall at"))]
     assert len({row.index("(") for row in rows}) == 1
-
-
-def test_a_brand_cannot_steer_the_terminal(y, scores, listings):
-    """Control characters in a brand do not reach the table."""
     listings["brand"] = listings["brand"].replace("Even", "\x1b[2JEven")
     table = evaluate(y, scores[0], listings, n_resamples=10).slice_table()
     assert "Even" in table
@@ -126,29 +99,21 @@ def test_a_brand_cannot_steer_the_terminal(y, scores, listings):
 
 
 def test_repeats_are_averaged(y, scores, listings):
-    """The figure of several scorings is the mean of theirs."""
+    """The figure of several scorings is the mean of theirs; the same scoring again does not narrow the interval."""
     repeated = evaluate_repeats(y, scores, listings, n_resamples=20)
-    each = [evaluate(y, score, listings, n_resamples=20).figures["model"]["brier"].value for score in scores]
-    assert repeated.figures["model"]["brier"].value == pytest.approx(np.mean(each))
+    once = [evaluate(y, score, listings, n_resamples=20).figures["model"] for score in scores]
+    assert repeated.figures["model"]["brier"].value == pytest.approx(np.mean([one["brier"].value for one in once]))
     assert repeated.n_repeats == 3
-
-
-def test_the_interval_of_repeats_is_over_sellers_and_not_over_repeats(y, scores, listings):
-    """Repeating the same scoring does not narrow the interval."""
-    once = evaluate(y, scores[0], listings, n_resamples=50).figures["model"]["average_precision"]
-    thrice = evaluate_repeats(y, [scores[0]] * 3, listings, n_resamples=50).figures["model"]["average_precision"]
-    assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high))
+    thrice = evaluate_repeats(y, [scores[0]] * 3, listings, n_resamples=20).figures["model"]["average_precision"]
+    precision = once[0]["average_precision"]
+    assert (thrice.low, thrice.high) == pytest.approx((precision.low, precision.high))
 
 
 def test_without_baselines_there_is_no_comparison(y, scores, listings):
-    """Nothing is compared with nothing."""
+    """Nothing is compared with nothing; a report needs probabilities, so log-odds are refused."""
     evaluation = evaluate(y, scores[0], listings, n_resamples=10)
     assert evaluation.comparison is None
     assert Evaluation.from_json(evaluation.to_json()) == evaluation
-
-
-def test_log_odds_are_refused(y, scores, listings):
-    """A report needs probabilities, as its Brier score and calibration error do."""
     with pytest.raises(UnmeasurableScores, match="probabilities in 0-1"):
         evaluate(y, scores[0] * 10 - 5, listings)
 

@@ -78,10 +78,14 @@ def test_scripts_and_countries_are_compared_with_all_others(y, listings):
 
 
 def test_groups_too_small_to_compare_are_left_out(y, listings):
-    """A country of nine sellers is compared neither with the others nor they with it."""
+    """A country of nine sellers is compared neither with the others nor they with it; few listings have no rows."""
     country = np.where(listings["seller_id"].isin([f"small{i}" for i in range(9)]), "MT", "DE")
     rows = fairness_of(y, np.random.default_rng(4).random(len(y)), listings.assign(country=country)).rows
     assert not [row for row in rows if row.column == "country"]
+    few = pd.DataFrame({"seller_id": list("abcd")})
+    assert seller_fairness([1, 0, 0, 0], [0.9, 0.1, 0.2, 0.3], few, 0.5).rows == ()
+    with pytest.raises(UnmeasurableScores, match="a score per listing"):
+        seller_fairness(y[:-1], np.zeros(len(y) - 1), listings, 0.5)
 
 
 def test_no_false_alarm_at_all_is_fair(y, listings):
@@ -92,15 +96,3 @@ def test_no_false_alarm_at_all_is_fair(y, listings):
         assert row.false_positive_rate.value == 0
         assert np.isfinite([row.ratio.value, row.ratio.low, row.ratio.high]).all()
         assert not row.is_unfair
-
-
-def test_few_listings_have_nothing_to_compare():
-    """Few listings have no rows."""
-    few = pd.DataFrame({"seller_id": list("abcd")})
-    assert seller_fairness([1, 0, 0, 0], [0.9, 0.1, 0.2, 0.3], few, 0.5).rows == ()
-
-
-def test_lengths_that_differ_are_refused(y, listings):
-    """A score is needed for each listing."""
-    with pytest.raises(UnmeasurableScores, match="a score per listing"):
-        seller_fairness(y[:-1], np.zeros(len(y) - 1), listings, 0.5)

@@ -47,47 +47,26 @@ def market() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return y, np.clip(random.normal(0.3 + 0.3 * y, 0.2), 0, 1), sellers
 
 
-@given(scored_listings())
-def test_average_precision_is_that_of_scikit_learn(listings):
-    """Ties and weights are handled as in average_precision_score."""
+@given(scored_listings(), st.sampled_from([0.3, 0.5, 0.9, 1.0]))
+def test_measures_are_those_of_scikit_learn(listings, precision):
+    """Average precision, Brier score and the greatest recall where the curve is precise enough."""
     y, score, weight = listings
     expected = average_precision_score(y, score, sample_weight=weight)
     assert average_precision(y, score, weight) == pytest.approx(expected)
-
-
-@given(scored_listings())
-def test_brier_is_that_of_scikit_learn(listings):
-    """The weighted mean squared error of the probability."""
-    y, score, weight = listings
-    expected = brier_score_loss(y, score, sample_weight=weight, pos_label=1)
-    assert brier(y, score, weight) == pytest.approx(expected)
-
-
-@given(scored_listings(), st.sampled_from([0.3, 0.5, 0.9, 1.0]))
-def test_recall_at_precision_reads_the_curve_of_scikit_learn(listings, precision):
-    """The greatest recall on the precision-recall curve where it is precise enough."""
-    y, score, weight = listings
+    assert brier(y, score, weight) == pytest.approx(brier_score_loss(y, score, sample_weight=weight, pos_label=1))
     precisions, recalls, _ = precision_recall_curve(y, score, sample_weight=weight)
     expected = max(recalls[precisions >= precision], default=0.0)
     assert recall_at_precision(y, score, precision, weight) == pytest.approx(expected)
 
 
-@given(scored_listings(), st.sampled_from(ALL_MEASURES))
-def test_a_weight_counts_a_listing_that_often(listings, name):
-    """A weight of two and the same listing twice are the same."""
-    y, score, weight = listings
-    assert measure(name, y, score, weight) == pytest.approx(
-        measure(name, np.repeat(y, weight), np.repeat(score, weight))
-    )
-
-
 @given(scored_listings(), st.sampled_from(ALL_MEASURES), st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(listings, name, random):
-    """Shuffling the listings changes no measure."""
+def test_a_weight_counts_a_listing_that_often_wherever_it_stands(listings, name, random):
+    """A weight of two and the same listing twice are the same, and shuffling the listings changes no measure."""
     y, score, weight = listings
-    order = list(range(len(y)))
-    random.shuffle(order)
-    assert measure(name, y[order], score[order], weight[order]) == pytest.approx(measure(name, y, score, weight))
+    often = measure(name, np.repeat(y, weight), np.repeat(score, weight))
+    assert measure(name, y, score, weight) == pytest.approx(often)
+    order = random.sample(range(len(y)), len(y))
+    assert measure(name, y[order], score[order], weight[order]) == pytest.approx(often)
 
 
 @given(scored_listings(), st.sampled_from(RANKING_MEASURES))
@@ -98,36 +77,23 @@ def test_only_the_order_of_scores_matters_to_a_ranking(listings, name):
 
 
 @given(scored_listings())
-def test_a_constant_score_has_the_prevalence_as_average_precision(listings):
-    """Who cannot tell listings apart finds as many counterfeits as there are."""
+def test_a_constant_score_has_the_prevalence_and_a_perfect_one_reaches_one(listings):
+    """Who cannot tell listings apart finds as many counterfeits as there are; the truth ranks and calibrates best."""
     y, _, weight = listings
-    prevalence = np.average(y, weights=weight)
-    assert average_precision(y, np.full(len(y), 0.5), weight) == pytest.approx(prevalence)
-    assert precision_at(y, np.full(len(y), 0.5), k=1) == pytest.approx(y.mean())
-
-
-@given(scored_listings())
-def test_a_perfect_score_reaches_one(listings):
-    """The truth as a score ranks and calibrates perfectly."""
-    y, _, _ = listings
+    constant = np.full(len(y), 0.5)
+    assert average_precision(y, constant, weight) == pytest.approx(np.average(y, weights=weight))
+    assert precision_at(y, constant, k=1) == pytest.approx(y.mean())
     assert average_precision(y, y) == recall_at_precision(y, y) == precision_at(y, y, k=int(y.sum())) == 1
     assert brier(y, y) == calibration_error(y, y) == 0
 
 
 @given(scored_listings(), st.integers(1, 45))
 def test_reading_further_never_loses_a_counterfeit(listings, k):
-    """Recall at k rises with k and ends at one."""
+    """Recall at k rises with k and ends at one; precision at k counts the same counterfeits."""
     y, score, _ = listings
     assert recall_at(y, score, k + 1) >= recall_at(y, score, k) - 1e-12
     assert recall_at(y, score, len(y)) == pytest.approx(1)
-
-
-@given(scored_listings(), st.integers(1, 45))
-def test_precision_and_recall_at_k_count_the_same_counterfeits(listings, k):
-    """Precision times listings read equals recall times counterfeits there are."""
-    y, score, _ = listings
-    found = precision_at(y, score, k) * min(k, len(y))
-    assert found == pytest.approx(recall_at(y, score, k) * y.sum())
+    assert precision_at(y, score, k) * min(k, len(y)) == pytest.approx(recall_at(y, score, k) * y.sum())
 
 
 def test_equals_at_the_last_place_count_by_lot():
@@ -145,7 +111,7 @@ def test_calibration_error_is_the_distance_between_predicted_and_observed():
 
 
 def test_an_interval_holds_its_figure_and_shrinks_with_sellers(market):
-    """Four times the sellers, drawn alike, give a narrower interval around the same figure."""
+    """Four times the sellers, drawn alike, narrow it; sellers are drawn, not listings, so as many of one say less."""
     y, score, sellers = market
     few = estimate_all(y, score, sellers)["average_precision"]
     copies = np.concatenate([sellers + 100 * copy for copy in range(4)])
@@ -153,14 +119,8 @@ def test_an_interval_holds_its_figure_and_shrinks_with_sellers(market):
     assert few.low < few.value < few.high
     assert many.value == pytest.approx(few.value)
     assert many.high - many.low < 0.7 * (few.high - few.low)
-
-
-def test_sellers_are_resampled_and_not_listings(market):
-    """Listings of one seller tell less than as many listings of as many sellers: the interval is wider."""
-    y, score, sellers = market
-    by_seller = estimate_all(y, score, sellers)["average_precision"]
     by_listing = estimate_all(y, score, np.arange(len(y)))["average_precision"]
-    assert by_seller.high - by_seller.low > 1.5 * (by_listing.high - by_listing.low)
+    assert few.high - few.low > 1.5 * (by_listing.high - by_listing.low)
 
 
 def test_intervals_depend_on_the_seed_and_not_on_the_order_of_rows(market):
@@ -197,9 +157,9 @@ def test_a_difference_changes_its_sign_with_its_sides(market):
     assert there == Estimate(-back.value, pytest.approx(-back.high), pytest.approx(-back.low))
 
 
-@pytest.mark.parametrize(
-    ("y", "score", "sellers", "complaint"),
-    [
+def test_what_cannot_be_measured_is_said(subtests):
+    """Each impossible input raises one line that says what was expected."""
+    for y, score, sellers, complaint in [
         ([0, 0], [0.1, 0.2], ["a", "b"], "at least one counterfeit"),
         ([0, 2], [0.1, 0.2], ["a", "b"], "only 0 and 1"),
         ([0, 1], [0.1, np.nan], ["a", "b"], "1 scores that are not finite"),
@@ -209,23 +169,20 @@ def test_a_difference_changes_its_sign_with_its_sides(market):
         ([0, 1], [0.1, 0.2], ["a", "a"], "two at least"),
         ([0, 1], [0.1, 0.2], ["a", None], "a seller for each of 2 listings"),
         ([0, 1], [0.1, 0.2], ["a"], "a seller for each of 2 listings"),
-    ],
-)
-def test_what_cannot_be_measured_is_said(y, score, sellers, complaint):
-    """Each impossible input raises one line that says what was expected."""
-    with pytest.raises(UnmeasurableScores, match=complaint):
-        estimate_all(y, score, sellers)
+    ]:
+        with subtests.test(complaint), pytest.raises(UnmeasurableScores, match=complaint):
+            estimate_all(y, score, sellers)
 
 
-@pytest.mark.parametrize("weight", [[0, 1], [1, -1], [1], [0, 0]])
-def test_weights_must_reach_a_counterfeit(weight):
+def test_weights_must_reach_a_counterfeit():
     """Weights that are negative, too few or zero on every counterfeit are refused."""
-    with pytest.raises(UnmeasurableScores, match="a counterfeit above 0"):
-        average_precision([1, 0], [0.1, 0.2], weight)
+    for weight in ([0, 1], [1, -1], [1], [0, 0]):
+        with pytest.raises(UnmeasurableScores, match="a counterfeit above 0"):
+            average_precision([1, 0], [0.1, 0.2], weight)
 
 
-@pytest.mark.parametrize("name", ["accuracy", "f1", "precision_at_0", "recall_at_x", "recall_at_precision_2"])
-def test_an_unknown_measure_is_refused_with_the_known_ones(name):
+def test_an_unknown_measure_is_refused_with_the_known_ones():
     """Accuracy and F1 are unknown on purpose."""
-    with pytest.raises(UnusableSetting, match="average_precision"):
-        measure(name, [0, 1], [0.1, 0.2])
+    for name in ("accuracy", "f1", "precision_at_0", "recall_at_x", "recall_at_precision_2"):
+        with pytest.raises(UnusableSetting, match="average_precision"):
+            measure(name, [0, 1], [0.1, 0.2])

@@ -101,32 +101,20 @@ def test_the_order_of_listings_does_not_matter(y, score, sellers):
             assert one.figures[name].high == pytest.approx(other.figures[name].high)
 
 
-def test_sizes_given_by_the_marketplace_come_first():
-    """A seller's number of listings is counted only where it is not given."""
-    listings = pd.DataFrame({"seller_id": list("aab"), "seller_listings": [50.0, np.nan, np.nan]})
-    assert seller_sizes(listings).tolist() == [50, 2, 1]
-
-
 def test_groups_are_what_is_known():
-    """Columns that are absent make no group; moments that are missing have no quarter."""
+    """Absent columns make no group, missing moments have no quarter; sellers are counted where no size is given."""
     listings = pd.DataFrame({"seller_id": list("ab"), "listed_at": pd.to_datetime(["2026-05-01", None], utc=True)})
     groups = group_columns(listings)
     assert list(groups) == ["seller size", "quarter listed"]
     assert groups["quarter listed"].tolist()[0] == "2026 Q2"
     assert groups["quarter listed"].isna().tolist() == [False, True]
+    listings = pd.DataFrame({"seller_id": list("aab"), "seller_listings": [50.0, np.nan, np.nan]})
+    assert seller_sizes(listings).tolist() == [50, 2, 1]
 
 
-@pytest.mark.parametrize(
-    ("age", "band"),
-    [
-        (0, "under 30 days"),
-        (29, "under 30 days"),
-        (30, "30 to 89 days"),
-        (364, "90 to 364 days"),
-        (365, "a year or more"),
-    ],
-)
-def test_bands_hold_what_they_say(age, band):
+def test_bands_hold_what_they_say():
     """Ages at the borders fall in the band that names them."""
-    listings = pd.DataFrame({"seller_id": ["a"], "seller_age_days": [float(age)]})
-    assert group_columns(listings)["seller age"].tolist() == [band]
+    listings = pd.DataFrame({"seller_id": list("abcdef"), "seller_age_days": [0.0, 29, 30, 89, 90, 364]})
+    bands = ["under 30 days"] * 2 + ["30 to 89 days"] * 2 + ["90 to 364 days"] * 2
+    assert group_columns(listings)["seller age"].tolist() == bands
+    assert group_columns(listings.assign(seller_age_days=365.0))["seller age"].unique() == ["a year or more"]

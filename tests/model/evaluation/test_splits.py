@@ -45,52 +45,27 @@ def splits(draw: st.DrawFn) -> tuple[pd.DataFrame, Split]:
 
 
 @given(splits())
-def test_no_seller_is_on_both_sides_of_the_cut(drawn):
-    """Sellers in training are not in the test."""
+def test_a_split_parts_sellers_and_moments(drawn):
+    """No seller is on both sides, no label learnt from became known after the cut, and what is tested has one."""
     listings, split = drawn
-    sellers = listings["seller_id"]
-    assert set(sellers.iloc[split.train]).isdisjoint(sellers.iloc[split.test])
-
-
-@given(splits())
-def test_training_is_observed_up_to_the_cut_and_the_test_after_it(drawn):
-    """The cut parts the sides."""
-    listings, split = drawn
-    assert (listings["observed_at"].iloc[split.train] <= split.cut).all()
-    assert (listings["observed_at"].iloc[split.test] > split.cut).all()
-
-
-@given(splits())
-def test_no_training_label_became_known_after_the_cut(drawn):
-    """Labels learnt from were known at the cut; a label without a moment counts as known with its listing."""
-    listings, split = drawn
-    labelled = listings.iloc[split.train]
-    assert labelled["is_counterfeit"].notna().all()
-    assert not (labelled["labelled_at"] > split.cut).any()
-
-
-@given(splits())
-def test_only_labelled_listings_are_tested(drawn):
-    """What has no truth cannot be measured."""
-    listings, split = drawn
-    assert listings["is_counterfeit"].iloc[split.test].notna().all()
+    train, test = listings.iloc[split.train], listings.iloc[split.test]
+    assert set(train["seller_id"]).isdisjoint(test["seller_id"])
+    assert (train["observed_at"] <= split.cut).all()
+    assert (test["observed_at"] > split.cut).all()
+    assert train["is_counterfeit"].notna().all()
+    assert not (train["labelled_at"] > split.cut).any()
+    assert test["is_counterfeit"].notna().all()
     assert not split.leaks
 
 
 def test_the_test_share_of_listings_lies_after_the_cut():
-    """The cut is the moment with a quarter of the listings behind it, up to those that share its day."""
+    """A quarter, up to those that share its day; a new seller is unseen, whether held back or not."""
     listings = make_listings()
-    split = later_unseen_sellers(listings, test_share=0.25)
-    assert (listings["observed_at"] > split.cut).mean() == pytest.approx(0.25, abs=0.02)
-
-
-def test_sellers_who_appear_after_the_cut_are_tested():
-    """A new seller is unseen, whether held back or not."""
-    listings = make_listings()
-    cut = later_unseen_sellers(listings).cut
+    cut = later_unseen_sellers(listings, test_share=0.25).cut
     new = listings["observed_at"] > cut
+    assert new.mean() == pytest.approx(0.25, abs=0.02)
     listings.loc[new, "seller_id"] = "new-" + listings.loc[new, "seller_id"]
-    split = later_unseen_sellers(listings)
+    split = later_unseen_sellers(listings, test_share=0.25)
     assert len(split.test) == (new & listings["is_counterfeit"].notna()).sum()
 
 
@@ -102,48 +77,37 @@ def test_a_larger_seller_share_holds_back_more_sellers_and_gives_none_up():
 
 
 @pytest.mark.parametrize("split_listings", [later_unseen_sellers, leaking_random_split])
-def test_splits_do_not_depend_on_the_order_of_rows(split_listings):
-    """Shuffled rows, and a second run, put the same listings on the same sides."""
+def test_splits_depend_on_the_seed_and_not_on_the_order_of_rows(split_listings):
+    """Shuffled rows, and a second run, put the same listings on the same sides; another seed does not."""
     listings = make_listings()
     shuffled = listings.sample(frac=1, random_state=1)
+    split, again = split_listings(listings), split_listings(shuffled)
     for side in ("train", "test"):
-        ids, again = (
-            set(frame["listing_id"].iloc[getattr(split_listings(frame), side)]) for frame in (listings, shuffled)
-        )
-        assert ids == again
-
-
-@pytest.mark.parametrize("split_listings", [later_unseen_sellers, leaking_random_split])
-def test_another_seed_gives_another_split(split_listings):
-    """The seed decides who is held back."""
-    listings = make_listings()
-    assert set(split_listings(listings, seed=0).test) != set(split_listings(listings, seed=1).test)
+        rows, others = getattr(split, side), getattr(again, side)
+        assert set(listings["listing_id"].iloc[rows]) == set(shuffled["listing_id"].iloc[others])
+    assert set(split.test) != set(split_listings(listings, seed=1).test)
 
 
 def test_a_random_split_says_that_it_leaks():
-    """Sellers stand on both sides of a random split, and it says so."""
+    """Sellers stand on both sides of a random split; folds need as many sellers of each kind, or say so."""
     listings = make_listings()
     split = leaking_random_split(listings)
     assert split.leaks
     assert set(listings["seller_id"].iloc[split.train]) & set(listings["seller_id"].iloc[split.test])
+    with pytest.raises(Refused, match="2 sellers of counterfeit listings; expected at least 5"):
+        list(seller_folds(pd.DataFrame({"seller_id": list("abcdefgh")}), [1, 1, 0, 0, 0, 0, 0, 0]))
 
 
 def test_folds_test_every_listing_once_and_no_seller_twice():
-    """The test parts are a partition of the listings, each seller in one of them."""
+    """The test parts are a partition of the listings, each seller in one of them, none richer or poorer by a third."""
     listings = make_listings()
-    y = listings["is_counterfeit"].fillna(False)
-    tested = []
+    y = listings["is_counterfeit"].fillna(False).to_numpy(dtype=float)
+    tested, shares = [], []
     for train, test in seller_folds(listings, y):
         assert set(listings["seller_id"].iloc[train]).isdisjoint(listings["seller_id"].iloc[test])
         tested.extend(test)
+        shares.append(y[test].mean())
     assert sorted(tested) == list(range(len(listings)))
-
-
-def test_folds_hold_about_equal_shares_of_counterfeits():
-    """No fold is richer or poorer by a third."""
-    listings = make_listings()
-    y = listings["is_counterfeit"].fillna(False).to_numpy(dtype=float)
-    shares = [y[test].mean() for _, test in seller_folds(listings, y)]
     assert shares == pytest.approx([y.mean()] * 5, rel=0.33)
 
 
@@ -161,16 +125,9 @@ def test_folds_do_not_depend_on_the_order_of_rows():
     assert folds == again
 
 
-def test_folds_need_as_many_sellers_of_each_kind():
-    """With counterfeits of two sellers there are no five folds."""
-    listings = pd.DataFrame({"seller_id": list("abcdefgh")})
-    with pytest.raises(Refused, match="2 sellers of counterfeit listings; expected at least 5"):
-        list(seller_folds(listings, [1, 1, 0, 0, 0, 0, 0, 0]))
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
+def test_what_cannot_be_split_is_said(subtests):
+    """Each impossible frame raises one line that says what is missing and what to do."""
+    for change, complaint in [
         ({"observed_at": pd.NaT}, "400 of 400 listings without a moment in observed_at"),
         ({"observed_at": START}, "0 counterfeit and 0 genuine listings for test"),
         ({"is_counterfeit": False}, "found 0 counterfeit and .* for training"),
@@ -179,12 +136,9 @@ def test_folds_need_as_many_sellers_of_each_kind():
             {"labelled_at": START + pd.Timedelta(days=1000)},
             "0 counterfeit and 0 genuine listings for training",
         ),
-    ],
-)
-def test_what_cannot_be_split_is_said(change, complaint):
-    """Each impossible frame raises one line that says what is missing and what to do."""
-    with pytest.raises(Refused, match=complaint):
-        later_unseen_sellers(make_listings().assign(**change))
+    ]:
+        with subtests.test(change=change, complaint=complaint), pytest.raises(Refused, match=complaint):
+            later_unseen_sellers(make_listings().assign(**change))
 
 
 def test_listings_observed_at_once_are_split_by_another_moment():

@@ -56,29 +56,21 @@ def test_odds_and_values_are_kept_where_known(tmp_path: Path) -> None:
     assert tested.weight is None
 
 
-@pytest.mark.parametrize("changes", [{"title": "Bag"}, {"score_3": 0.5}])
-def test_another_table_is_said_so(tmp_path: Path, changes: dict[str, object]) -> None:
-    """A table with other columns is no test."""
+def test_another_table_is_said_so(tmp_path: Path) -> None:
+    """Other columns are no test, a listing twice cannot be paired, and what cannot be read is one line."""
     path = tmp_path / "tested.parquet"
-    write_tested(make_tested([("1", "s", None, True)], 1), path)
-    pd.read_parquet(path).assign(**changes).to_parquet(path)
-    with pytest.raises(UnreadableFile, match="scores of a test"):
-        read_tested(path)
-
-
-def test_a_listing_twice_is_said_so(tmp_path: Path) -> None:
-    """Scores that cannot be told apart cannot be paired."""
-    path = tmp_path / "tested.parquet"
-    write_tested(make_tested([("1", "s", None, True)], 1), path)
-    pd.concat([pd.read_parquet(path)] * 2).to_parquet(path)
-    with pytest.raises(UnreadableFile, match="twice"):
-        read_tested(path)
-
-
-def test_no_file_and_no_parquet_are_said_so(tmp_path: Path) -> None:
-    """What cannot be read is one line."""
     with pytest.raises(UnreadableFile, match="No such file"):
-        read_tested(tmp_path / "none.parquet")
-    (tmp_path / "text.parquet").write_text("listing_id\n1\n")
+        read_tested(path)
+    write_tested(make_tested([("1", "s", None, True)], 1), path)
+    table = pd.read_parquet(path)
+    for other, said in (
+        (table.assign(title="Bag"), "scores of a test"),
+        (table.assign(score_3=0.5), "scores of a test"),
+        (pd.concat([table] * 2, ignore_index=True), "twice"),
+    ):
+        other.to_parquet(path)
+        with pytest.raises(UnreadableFile, match=said):
+            read_tested(path)
+    path.write_text("listing_id\n1\n")
     with pytest.raises(UnreadableFile, match="no Parquet"):
-        read_tested(tmp_path / "text.parquet")
+        read_tested(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +20,14 @@ from ipml.model.model_file.state import pack
 from ipml.model.pipeline import CounterfeitClassifier
 
 
-def test_golden_listings_are_valid() -> None:
-    """The golden listings keep the rules of the schema, so that every model can be asked about them."""
-    assert len(check_listings(listings_to_frame(GOLDEN_LISTINGS))) == len(GOLDEN_LISTINGS)
-
-
 def test_a_state_that_scores_otherwise_is_refused(
     folder: Path, other_classifier: CounterfeitClassifier, reseal: Callable[..., None]
 ) -> None:
-    """A model whose golden listings score otherwise is refused even with a fitting manifest."""
+    """Or not at all, even with a fitting manifest; the golden listings keep the rules of the schema."""
+    assert len(check_listings(listings_to_frame(GOLDEN_LISTINGS))) == len(GOLDEN_LISTINGS)
     reseal(folder, model=pack(other_classifier))
     with pytest.raises(UntrustedModel):
         load_model(folder)
-
-
-def test_a_model_without_log_odds_is_refused(folder: Path, reseal: Callable[..., None]) -> None:
-    """Something of trusted types that cannot score is refused in one line."""
     reseal(folder, model=pack([1, 2, 3]))
     with pytest.raises(UntrustedModel, match="decision_function"):
         load_model(folder)
@@ -59,18 +52,17 @@ def test_rounding_is_no_difference() -> None:
     check_golden(Answering([1.0 + 1e-12] * N), [1.0] * N, Path("model"))
 
 
-@pytest.mark.parametrize("place", range(N))
-@pytest.mark.parametrize("wrong", [1.0 + 1e-8, float("nan"), float("inf")])
-def test_one_other_log_odds_is_enough(place: int, wrong: float) -> None:
+def test_one_other_log_odds_is_enough() -> None:
     """A single listing that scores otherwise, or is given no number, is refused wherever it stands."""
-    log_odds = [1.0] * N
-    log_odds[place] = wrong
-    with pytest.raises(UntrustedModel):
-        check_golden(Answering(log_odds), [1.0] * N, Path("model"))
+    for place, wrong in product(range(N), (1.0 + 1e-8, float("nan"), float("inf"))):
+        log_odds = [1.0] * N
+        log_odds[place] = wrong
+        with pytest.raises(UntrustedModel):
+            check_golden(Answering(log_odds), [1.0] * N, Path("model"))
 
 
-@pytest.mark.parametrize(("n_given", "n_expected"), [(0, 0), (1, 1), (N, N - 1), (N - 1, N)])
-def test_every_listing_has_its_log_odds(n_given: int, n_expected: int) -> None:
+def test_every_listing_has_its_log_odds() -> None:
     """A card or a classifier that leaves listings out is refused, also where both do."""
-    with pytest.raises(UntrustedModel, match="log-odds"):
-        check_golden(Answering([1.0] * n_given), [1.0] * n_expected, Path("model"))
+    for n_given, n_expected in ((0, 0), (1, 1), (N, N - 1), (N - 1, N)):
+        with pytest.raises(UntrustedModel, match="log-odds"):
+            check_golden(Answering([1.0] * n_given), [1.0] * n_expected, Path("model"))

@@ -25,19 +25,21 @@ def signed(
     return tmp_path / "signed"
 
 
-@pytest.mark.parametrize("name", ["model.zip", "card.json", "manifest.json", "manifest.hmac"])
-def test_a_flipped_bit_is_refused(signed: Path, key_file: Path, name: str) -> None:
-    """One bit in the middle of any file is enough to refuse the model."""
-    path = signed / name
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(UntrustedModel):
-        load_model(signed, key_file=key_file)
+def test_a_flipped_bit_is_refused(signed: Path, key_file: Path) -> None:
+    """One bit in the middle of any file is enough; as it was, the model loads with its key and without any."""
+    for name in ("model.zip", "card.json", "manifest.json", "manifest.hmac"):
+        content = (signed / name).read_bytes()
+        flipped = bytearray(content)
+        flipped[len(content) // 2] ^= 1
+        (signed / name).write_bytes(flipped)
+        with pytest.raises(UntrustedModel):
+            load_model(signed, key_file=key_file)
+        (signed / name).write_bytes(content)
+    assert load_model(signed, key_file=key_file).card == load_model(signed).card
 
 
 @given(data=st.data())
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_no_byte_of_the_manifest_is_free(saved: Path, data: st.DataObject) -> None:
     """A manifest with any one byte replaced is refused."""
     contents = read_folder(saved)
@@ -56,36 +58,21 @@ def test_a_newer_format_is_refused(folder: Path) -> None:
         load_model(folder)
 
 
-def test_a_signed_model_loads_with_its_key(signed: Path, key_file: Path) -> None:
-    """With the key it was signed with, and without any, a signed model loads."""
-    assert load_model(signed, key_file=key_file).card == load_model(signed).card
-
-
-def test_another_key_is_refused(signed: Path, key_file: Path) -> None:
-    """A model signed with another key is refused."""
+def test_a_key_decides_who_may_have_signed(
+    signed: Path, saved: Path, key_file: Path, edit_card: Callable[..., None]
+) -> None:
+    """Neither leaving the signature away, nor another key, nor a manifest written anew without it gets round it."""
+    with pytest.raises(UntrustedModel, match="no signature"):
+        load_model(saved, key_file=key_file)
+    secret = key_file.read_text()
     key_file.write_text("1" * 64)
     with pytest.raises(UntrustedModel, match="another key"):
         load_model(signed, key_file=key_file)
-
-
-def test_an_unsigned_model_is_refused_where_a_key_is_given(folder: Path, key_file: Path) -> None:
-    """Leaving the signature away does not get round it."""
-    with pytest.raises(UntrustedModel, match="no signature"):
-        load_model(folder, key_file=key_file)
-
-
-def test_a_resealed_model_is_refused_where_a_key_is_given(
-    signed: Path, key_file: Path, edit_card: Callable[..., None]
-) -> None:
-    """Who can write the manifest anew still lacks the key."""
+    key_file.write_text(secret)
     edit_card(signed, data_digest="another")
     with pytest.raises(UntrustedModel):
         load_model(signed, key_file=key_file)
-
-
-@pytest.mark.parametrize("secret", ["", "short"])
-def test_a_short_key_is_refused(folder: Path, tmp_path: Path, secret: str) -> None:
-    """An empty or short key file is a mistake of the user, not a key."""
-    (tmp_path / "short").write_text(secret)
-    with pytest.raises(UnusableSetting, match="32 bytes"):
-        load_model(folder, key_file=tmp_path / "short")
+    for short in ("", "short"):
+        key_file.write_text(short)
+        with pytest.raises(UnusableSetting, match="32 bytes"):
+            load_model(saved, key_file=key_file)

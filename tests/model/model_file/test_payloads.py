@@ -7,8 +7,10 @@ import io
 import json
 import pathlib
 import pickle
+import shutil
 import zipfile
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -75,26 +77,20 @@ DISGUISES = {
 }
 
 
-@pytest.mark.parametrize("is_resealed", [False, True], ids=["as found", "resealed"])
-@pytest.mark.parametrize("disguise", DISGUISES)
-def test_a_payload_is_refused_and_not_run(
-    folder: Path, tmp_path: Path, reseal: Callable[..., None], disguise: str, is_resealed: bool
-) -> None:
+def test_a_payload_is_refused_and_not_run(saved: Path, tmp_path: Path, reseal: Callable[..., None], subtests) -> None:
     """Whatever an attacker puts into the folder, and even with a fitting manifest, none of it is run."""
     marker = tmp_path / "MARKER"
-    for name, content in DISGUISES[disguise](marker).items():
-        (folder / name).write_bytes(content)
-    if is_resealed and disguise not in ("pickle as json", "pickle as manifest"):
-        reseal(folder, model=(folder / "model.zip").read_bytes())
-    with pytest.raises(UntrustedModel):
-        load_model(folder)
-    assert not marker.exists()
-
-
-def test_the_payload_would_run_elsewhere(tmp_path: Path) -> None:
-    """The marker of these tests works: a loader that unpickles does touch it."""
-    marker = tmp_path / "MARKER"
-    pickle.loads(pickle.dumps(Payload(marker)))
+    for disguise, is_resealed in product(DISGUISES, (False, True)):
+        with subtests.test(disguise=disguise, is_resealed=is_resealed):
+            folder = shutil.copytree(saved, tmp_path / f"{disguise} {is_resealed}")
+            for name, content in DISGUISES[disguise](marker).items():
+                (folder / name).write_bytes(content)
+            if is_resealed and disguise not in ("pickle as json", "pickle as manifest"):
+                reseal(folder, model=(folder / "model.zip").read_bytes())
+            with pytest.raises(UntrustedModel):
+                load_model(folder)
+            assert not marker.exists()
+    pickle.loads(pickle.dumps(Payload(marker)))  # the marker works: a loader that unpickles does touch it
     assert marker.exists()
 
 

@@ -54,11 +54,11 @@ def bomb_with_lying_sizes() -> bytes:
 
 
 def many_entries() -> bytes:
-    """Return a zip of 100,001 entries."""
+    """Return a zip of 2,001 entries."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("state.json", "{}")
-        for number in range(100_000):
+        for number in range(2_000):
             archive.writestr(zipfile.ZipInfo(f"{number}.npy"), b"")
     return packed.getvalue()
 
@@ -90,19 +90,19 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_refused_quickly(folder: Path, reseal: Reseal, name: str) -> None:
+def test_a_bomb_is_refused_quickly(folder: Path, reseal: Reseal, subtests) -> None:
     """A file that would grow is refused in under a second, with less than 100 MB more of memory."""
-    make, reason = BOMBS[name]
-    reseal(folder, model=make())
-    tracemalloc.start()
-    started = time.process_time()
-    with pytest.raises(UntrustedModel, match=reason):
-        load_model(folder)
-    seconds, peak_bytes = time.process_time() - started, tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert seconds < 5.0  # of processor time, under tracemalloc, which slows it down manyfold
-    assert peak_bytes < 100 << 20
+    for name, (make, reason) in BOMBS.items():
+        with subtests.test(name):
+            reseal(folder, model=make())
+            tracemalloc.start()
+            started = time.process_time()
+            with pytest.raises(UntrustedModel, match=reason):
+                load_model(folder)
+            seconds, peak_bytes = time.process_time() - started, tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert seconds < 5.0  # of processor time, under tracemalloc, which slows it down manyfold
+            assert peak_bytes < 100 << 20
 
 
 @given(
@@ -118,19 +118,15 @@ def test_no_header_gets_through(header: bytes, version: bytes) -> None:
         read_array(b"\x93NUMPY" + version + length + header, Path("model"))
 
 
-def test_doubled_entries_are_refused(folder: Path, reseal: Reseal) -> None:
-    """Two entries of one name, of which a check and a reader might choose differently, are refused."""
+def test_entries_that_are_doubled_or_have_a_path_are_refused(folder: Path, reseal: Reseal) -> None:
+    """Of two entries of one name, a check and a reader might choose differently."""
     packed = io.BytesIO((folder / "model.zip").read_bytes())
     with zipfile.ZipFile(packed, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("state.json", "{}")
     reseal(folder, model=packed.getvalue())
     with pytest.raises(UntrustedModel, match="doubled"):
         load_model(folder)
-
-
-@pytest.mark.parametrize("name", ["../../evil.npy", "/etc/passwd", "..\\evil.npy", "a/b.npy", "state.json/"])
-def test_an_entry_with_a_path_is_refused(folder: Path, reseal: Reseal, name: str) -> None:
-    """An entry of the model file whose name is a path is refused."""
-    reseal(folder, model=zip_of({name: b""}))
-    with pytest.raises(UntrustedModel, match="entry"):
-        load_model(folder)
+    for name in ("../../evil.npy", "/etc/passwd", "..\\evil.npy", "a/b.npy", "state.json/"):
+        reseal(folder, model=zip_of({name: b""}))
+        with pytest.raises(UntrustedModel, match="entry"):
+            load_model(folder)

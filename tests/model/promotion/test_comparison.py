@@ -76,41 +76,33 @@ def test_the_verdict_follows_the_interval(measure: str, value: float, width: flo
         assert verdict == (BETTER if (value > 0) != (measure in LOWER_IS_BETTER) else WORSE)
 
 
-def test_the_difference_is_the_paired_one() -> None:
-    """With one repeat each, it is that of `paired_difference`."""
-    compared = compare_scores(Y, [POOR], [GOOD], pd.DataFrame({"seller_id": SELLERS}), n_resamples=50)
+def test_the_difference_is_the_paired_one_and_repeats_are_averaged() -> None:
+    """With one repeat each it is that of `paired_difference`; else the mean over a model's seeds, however many."""
+    sellers = pd.DataFrame({"seller_id": SELLERS})
+    compared = compare_scores(Y, [POOR], [GOOD], sellers, n_resamples=50)
     assert compared["average_precision"].difference == paired_difference(Y, GOOD, POOR, SELLERS, n_resamples=50)
-
-
-def test_repeats_are_averaged() -> None:
-    """A measure of a model scored under several seeds is the mean over them, however many the other has."""
-    one, two = (
-        compare_scores(Y, [score], [GOOD], pd.DataFrame({"seller_id": SELLERS}), n_resamples=10)["brier"]
-        for score in (GOOD, POOR)
+    one, two, both = (
+        compare_scores(Y, scores, [GOOD], sellers, n_resamples=10)["brier"].a.value
+        for scores in ([GOOD], [POOR], [GOOD, POOR])
     )
-    both = compare_scores(Y, [GOOD, POOR], [GOOD], pd.DataFrame({"seller_id": SELLERS}), n_resamples=10)["brier"]
-    assert both.a.value == pytest.approx((one.a.value + two.a.value) / 2)
-
-
-def test_the_order_of_listings_does_not_matter() -> None:
-    """Listings are paired by their ids and moments."""
-    shuffled = part_of(make_tested(POOR), np.random.default_rng(2).permutation(N))
-    expected = compare_tests(make_tested(GOOD), make_tested(POOR), n_resamples=50)
-    compared = compare_tests(make_tested(GOOD), shuffled, n_resamples=50)
-    for measure in COMPARED:
-        assert compared[measure].difference.value == pytest.approx(expected[measure].difference.value)
-        assert compared[measure].difference.low == pytest.approx(expected[measure].difference.low)
+    assert both == pytest.approx((one + two) / 2)
 
 
 def test_only_shared_listings_count_and_that_is_said() -> None:
-    """Where one test has more listings, the others are left out, as if it never had them."""
-    rows = np.arange(0, N, 2)
+    """Others are left out, as if a test never had them; listings are paired by id and moment, whatever their order."""
+    rows, order = np.arange(0, N, 2), np.random.default_rng(2).permutation(N)
     compared = compare_tests(make_tested(GOOD), part_of(make_tested(POOR), rows), n_resamples=50)
     assert compared.counts.listings == len(rows)
     assert "A's has 300 listings, B's 150" in compared.table()
     within = compare_tests(part_of(make_tested(GOOD), rows), part_of(make_tested(POOR), rows), n_resamples=50)
     assert compared.measures == within.measures
     assert within.remarks == ()
+    expected, shuffled = (
+        compare_tests(make_tested(GOOD), part_of(make_tested(POOR), of), n_resamples=50) for of in (np.arange(N), order)
+    )
+    for measure in COMPARED:
+        one, other = expected[measure].difference, shuffled[measure].difference
+        assert (other.value, other.low) == pytest.approx((one.value, one.low))
 
 
 def test_the_later_truth_counts_and_that_is_said() -> None:

@@ -35,18 +35,14 @@ def test_facts_come_back_the_same(written: GateFacts) -> None:
     assert GateFacts.from_json(written.to_json()) == written
 
 
-def test_ratios_of_older_runs_are_read() -> None:
-    """A run that kept a ratio without its interval can still be judged, and be the champion."""
+def test_ratios_of_older_runs_are_read_and_other_texts_are_no_facts() -> None:
+    """A run that kept a ratio without its interval can still be judged; a file that ipml did not write is one line."""
     older = json.dumps({"false_positive_ratio_small": 1.5, "false_positive_ratio_new": None})
     assert GateFacts.from_json(older) == GateFacts(false_positive_ratio_small=1.5)
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"recall_kept_mean": "much"}'])
-def test_other_texts_are_no_facts(text: str) -> None:
-    """A file that ipml did not write is one line."""
-    with pytest.raises(UnusableSetting, match=r"gate\.json") as caught:
-        GateFacts.from_json(text)
-    assert "\n" not in str(caught.value)
+    for text in ("", "[]", '{"recall_kept_mean": "much"}'):
+        with pytest.raises(UnusableSetting, match=r"gate\.json") as caught:
+            GateFacts.from_json(text)
+        assert "\n" not in str(caught.value)
 
 
 def test_facts_are_those_of_the_evaluation() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation
 from ipml.model.evaluation.fairness import Fairness
 from ipml.model.evaluation.metrics import Estimate
@@ -14,24 +12,17 @@ COUNTS = SliceCounts(100, 10, 30)
 FIGURES = {"model": {"average_precision": Estimate(0.8, 0.7, 0.9)}}
 
 
-@pytest.mark.parametrize(
-    ("difference", "verdict"),
-    [
+def test_the_interval_decides_what_is_clear():
+    """A difference whose interval holds zero is not called clear, be it to a baseline or to the champion."""
+    for difference, verdict in (
         (Estimate(0.2, 0.1, 0.3), "clearly above that of"),
         (Estimate(0.2, -0.1, 0.3), "not clearly above that of"),
         (Estimate(-0.2, -0.3, -0.1), "clearly below that of"),
-    ],
-)
-def test_the_interval_decides_what_is_clear(difference, verdict):
-    """A difference whose interval holds zero is not called clear, be it to a baseline or to the champion."""
-    evaluation = Evaluation(COUNTS, FIGURES, BaselineComparison("price rule", difference), (), 500, 0)
-    sentence = say_against_what(evaluation, BaselineComparison("champion", difference))
-    assert f"is {verdict} the best baseline, price rule" in sentence
-    assert f"and {verdict} the champion" in sentence
-
-
-def test_without_anything_to_compare_it_says_so():
-    """No baseline and no champion."""
+    ):
+        evaluation = Evaluation(COUNTS, FIGURES, BaselineComparison("price rule", difference), (), 500, 0)
+        sentence = say_against_what(evaluation, BaselineComparison("champion", difference))
+        assert f"is {verdict} the best baseline, price rule" in sentence
+        assert f"and {verdict} the champion" in sentence
     assert "compared with nothing" in say_against_what(Evaluation(COUNTS, FIGURES, None, (), 500, 0))
 
 

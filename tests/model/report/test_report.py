@@ -96,34 +96,29 @@ def test_the_page_is_complete_in_itself(facts):
 def test_text_of_sellers_never_comes_alive():
     """Hostile titles, brands, categories and reasons stay text; letters that cannot be seen are named."""
     tested = make_tested(brand=HOSTILE, category=[HOSTILE, "bags"] * 200)
-    tested = replace(
-        tested, listings=tested.listings.assign(title=HOSTILE, seller_id=HOSTILE + tested.listings.seller_id)
-    )
-    page = render_report(make_report(tested, explain=lambda shown: [[HOSTILE]] * len(shown)))
-    assert "script" not in Tags(page).tags
-    assert "img" not in Tags(page).tags
+    listings = tested.listings.assign(title=HOSTILE, seller_id=HOSTILE + tested.listings["seller_id"])
+    facts = make_report(replace(tested, listings=listings), explain=lambda shown: [[HOSTILE]] * len(shown))
+    page = render_report(facts)
+    assert not {"script", "img"} & set(Tags(page).tags)
     assert "&lt;script&gt;" in page
     assert "{{ 7*7 }}" in page
     assert "\u202e" not in page
     assert "⟦U+202E⟧" in page
 
 
-def test_every_section_is_there(facts):
+def test_every_section_and_figure_is_there(facts):
     """Figures, first listings, curves, slices, false alarms and the rows to label anew."""
     page = render_report(facts)
+    assert "listings it suspects most" in facts.headline[0]
     for heading in ("Figures beside", "read only the first", "Curves", "Slices", "False alarms", "label these anew"):
         assert heading in page
     assert page.count('<svg viewBox="0 0 360 240"') == 3
-
-
-def test_the_figures_are_those_of_the_evaluation(facts):
-    """Each figure of each scorer stands in the page."""
-    page = render_report(facts)
-    for figures in facts.evaluation.figures.values():
-        for estimate in figures.values():
-            shown = f"{estimate.value:.3f}<small>{estimate.low:.2f} to {estimate.high:.2f}</small>"
-            amount = f"{estimate.value:,.0f}<small>{estimate.low:,.0f} to {estimate.high:,.0f}</small>"
-            assert shown in page or amount in page
+    for estimate in (estimate for figures in facts.evaluation.figures.values() for estimate in figures.values()):
+        shown = f"{estimate.value:.3f}<small>{estimate.low:.2f} to {estimate.high:.2f}</small>"
+        amount = f"{estimate.value:,.0f}<small>{estimate.low:,.0f} to {estimate.high:,.0f}</small>"
+        assert shown in page or amount in page
+    assert page.count("Not measured: no attack was tried") == 1
+    assert "What attacks cost" not in page
 
 
 def test_little_is_enough():
@@ -134,84 +129,55 @@ def test_little_is_enough():
     assert "no price is known" in render_report(facts)
 
 
-def test_a_leaking_split_is_called_so(tested):
+def test_a_leaking_split_is_called_so(facts):
     """A random split has its warning in red, others have not."""
     experiment = Experiment(name="bags", data={"listings": "bags.csv"}, split={"kind": "leaking random"})
-    assert 'class="leaking"' in render_report(make_report(tested, head_of(experiment, "ipml/1")))
-    assert 'class="leaking"' not in render_report(make_report(tested))
+    assert 'class="leaking"' in render_report(replace(facts, head=head_of(experiment, "ipml/1")))
+    assert 'class="leaking"' not in render_report(facts)
 
 
 def test_values_are_in_the_base_currency(facts, tested):
-    """The value of all counterfeits is their prices times the rates of the brand file."""
+    """That of all counterfeits is their prices times the rates of the brand file; reading more never finds less."""
     total = facts.found[-1].value.value / facts.found[-1].value_share.value
     brands = load_brands()
     worth = sum(brands.to_base_currency(20.0, currency) for currency in tested.listings.loc[tested.y, "currency"])
     assert facts.value_currency == brands.base_currency
     assert total == pytest.approx(worth)
-
-
-def test_more_reading_never_finds_less(facts):
-    """Recall and value grow with k."""
     for name in ("recall", "value", "value_share"):
         values = [getattr(first, name).value for first in facts.found]
         assert values == sorted(values)
 
 
 def test_the_champion_is_compared_on_the_same_resamples(tested):
-    """Against itself a model differs by nothing, and so does every resample."""
+    """Against itself a model differs by nothing, on no resample; scores of other listings are no champion's."""
     facts = make_report(tested, champion=tested.scores["model"])
     difference = facts.champion.difference
     assert (difference.value, difference.low, difference.high) == (0, 0, 0)
     assert list(facts.figures) == ["model", "champion", "prevalence"]
     assert "Against the champion" in render_report(facts)
-
-
-def test_a_champion_of_other_listings_is_refused(tested):
-    """Scores of fewer listings are no champion's."""
     with pytest.raises(UnmeasurableScores):
         make_report(tested, champion=[tested.scores["model"][0][:-1]])
 
 
-def test_the_most_misjudged_come_with_their_reasons(tested):
-    """Genuine listings with high scores and counterfeits with low ones, two of a seller at most."""
-    facts = make_report(tested, explain=lambda shown: [[f"Because of {title}"] for title in shown["title"]])
+def test_what_else_is_known_is_in_the_report(tested):
+    """Reasons of the most misjudged, two of a seller at most; slices of sellers seen; attacks, the worst first."""
+    score, sellers = tested.scores["model"][0], tested.listings["seller_id"]
+    attacked = {"harmless": score, "hides all": np.where(tested.y, 0.0, score)}
+    facts = make_report(
+        tested,
+        explain=lambda shown: [[f"Because of {title}"] for title in shown["title"]],
+        seen_sellers=set(sellers.unique()[::2]),
+        robustness=robustness_of(tested.y, score, attacked, sellers=sellers, n_resamples=20),
+    )
     for label, wrongs in facts.misses.items():
         scores = [wrong.score for wrong in wrongs]
         assert scores == sorted(scores, reverse=label == "genuine")
         assert max(pd.Series([wrong.seller_id for wrong in wrongs]).value_counts()) <= 2
-    assert "Because of Bag" in render_report(facts)
-
-
-def test_sellers_seen_in_training_make_slices(tested):
-    """Who was learnt from is measured apart from who was not."""
-    seen = set(tested.listings["seller_id"].unique()[::2])
-    values = {part.value for part in make_report(tested, seen_sellers=seen).slices if part.column == "seller"}
-    assert values == {"seen in training", "not seen in training"}
-
-
-def test_attacks_are_shown_the_worst_first(tested):
-    """An attack that hides every counterfeit stands above a harmless one."""
-    score = tested.scores["model"][0]
-    attacked = {"harmless": score, "hides all": np.where(tested.y, 0.0, score)}
-    sellers = tested.listings["seller_id"]
-    robustness = robustness_of(tested.y, score, attacked, sellers=sellers, n_resamples=20)
-    page = render_report(make_report(tested, robustness=robustness))
+    parts = {part.value for part in facts.slices if part.column == "seller"}
+    assert parts == {"seen in training", "not seen in training"}
+    page = render_report(facts)
+    assert "Because of Bag" in page
     assert page.index("hides all") < page.index("harmless")
-
-
-def test_attacks_that_were_not_tried_are_said_to_be_missing(facts):
-    """The page has one line where the table would stand, so that nobody takes silence for strength."""
-    page = render_report(replace(facts, robustness=None))
-    assert page.count("Not measured: no attack was tried") == 1
-    assert "What attacks cost" not in page
-
-
-def test_the_headline_names_what_matters(facts):
-    """Three sentences: how good, against what, where weak."""
-    how_good, against_what, where_weak = facts.headline
-    assert "listings it suspects most" in how_good
-    assert "prevalence" in against_what
-    assert where_weak.endswith(".")
 
 
 def test_the_file_is_the_page(facts, tmp_path):

@@ -7,7 +7,7 @@ import unicodedata
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.features.columns import ListingColumns
@@ -16,14 +16,6 @@ from ipml.model.robustness import FAMILIES, attack_listings, attack_text
 from ipml.model.robustness.evasions import ALPHABETS, harmless_title
 
 TITLE = "Gucci bag AAA+ 1:1 Replica, new in box 38"
-TEXTS = st.text(max_size=60)
-by_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-
-
-def of_kind(kind: str) -> pytest.MarkDecorator:
-    """Run a test with each family of one kind."""
-    families = {name: family for name, family in FAMILIES.items() if family.kind == kind}
-    return pytest.mark.parametrize("family", families.values(), ids=families)
 
 
 def test_there_are_families_of_every_kind():
@@ -36,55 +28,52 @@ def test_there_are_families_of_every_kind():
     assert len(FAMILIES) >= 80
 
 
-@by_family
-def test_every_family_changes_a_title(family):
-    """A family that changes nothing would measure nothing."""
-    assert attack_text(TITLE, family) != TITLE
+def attack_by(kind: str, text: str) -> dict[str, str]:
+    """Return a text as each family of one kind writes it."""
+    return {name: attack_text(text, family) for name, family in FAMILIES.items() if family.kind == kind}
 
 
-@by_family
-def test_the_same_text_and_seed_give_the_same(family):
-    """What is drawn at random depends on them alone."""
-    assert attack_text(TITLE, family, seed=3) == attack_text(TITLE, family, seed=3)
+def test_every_family_changes_a_title_and_depends_on_text_and_seed_alone():
+    """A family that changes nothing would measure nothing, and one that changes it otherwise each time, chance."""
+    once, again = ({name: attack_text(TITLE, family, seed=3) for name, family in FAMILIES.items()} for _ in range(2))
+    assert once == again
+    assert [name for name, written in once.items() if written == TITLE] == []
+    assert [name for name, family in FAMILIES.items() if attack_text(TITLE, family) == TITLE] == []
 
 
-@pytest.mark.slow
-@by_family
-@settings(max_examples=25)
-@given(text=TEXTS)
-def test_any_text_can_be_attacked(family, text):
+@given(st.text(max_size=60))
+def test_any_text_can_be_attacked(text):
     """No text breaks a family, however short or strange."""
-    assert isinstance(attack_text(text, family), str)
-    assert isinstance(attack_text(text, family, targets="trade words"), str)
+    for family in FAMILIES.values():
+        assert isinstance(attack_text(text, family), str)
+        assert isinstance(attack_text(text, family, targets="trade words"), str)
 
 
-@pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS)
-def test_an_alphabet_has_something_for_nearly_every_letter(alphabet):
+def test_an_alphabet_has_something_for_nearly_every_letter():
     """Each of the 52 letters is in the table, and at least half of the capitals change."""
-    assert len(alphabet) == 52
-    assert sum(letter != written for letter, written in alphabet.items() if letter.isupper()) >= 13
+    for name, alphabet in ALPHABETS.items():
+        assert len(alphabet) == 52, name
+        assert sum(letter != written for letter, written in alphabet.items() if letter.isupper()) >= 13, name
 
 
-@of_kind("invisible")
-def test_invisible_families_keep_every_letter_in_sight(family):
+def test_invisible_families_keep_every_letter_in_sight():
     """What they add is not among the letters of the title; forwards or backwards, these all stay."""
-    written = attack_text(TITLE, family)
-    assert sorted(letter for letter in written if letter in TITLE) == sorted(TITLE)
+    for name, written in attack_by("invisible", TITLE).items():
+        assert sorted(letter for letter in written if letter in TITLE) == sorted(TITLE), name
 
 
-@of_kind("styled")
-def test_styled_families_name_the_letter_they_style(family):
+def test_styled_families_name_the_letter_they_style():
     """Unicode's name of each letter ends in the letter it was."""
-    written = [letter for letter in attack_text("brand", family) if not unicodedata.combining(letter)]
-    written = [letter for letter in written if unicodedata.category(letter) != "Me"]
-    assert [unicodedata.name(letter)[-1] for letter in written] == list("BRAND")
+    for name, text in attack_by("styled", "brand").items():
+        letters = [each for each in text if not unicodedata.combining(each) and unicodedata.category(each) != "Me"]
+        assert [unicodedata.name(letter)[-1] for letter in letters] == list("BRAND"), name
 
 
-@of_kind("padding")
-def test_padding_keeps_all_words_in_their_order(family):
+def test_padding_keeps_all_words_in_their_order():
     """The words of the text are a part of the padded one, in the same order."""
-    padded = iter(attack_text(TITLE, family).split())
-    assert all(word in padded for word in TITLE.split())
+    for name, written in attack_by("padding", TITLE).items():
+        padded = iter(written.split())
+        assert all(word in padded for word in TITLE.split()), name
 
 
 def test_padding_takes_as_much_as_a_title_may_have():
@@ -105,13 +94,9 @@ def test_harmless_phrases_are_harmless():
 
 
 def test_trade_words_are_brands_and_replica_words():
-    """Other words stay as they are."""
+    """Other words stay as they are, and a text without any is left alone."""
     written = attack_text("Big GUCCI replicas AAA+ bag of NikeLab", FAMILIES["full-width"], targets="trade words")
     assert written == "Big ＧＵＣＣＩ ｒｅｐｌｉｃａｓ ＡＡＡ+ bag of NikeLab"
-
-
-def test_a_text_without_trade_words_is_left_alone():
-    """There is nothing to hide."""
     for family in FAMILIES.values():
         if family.kind != "padding":
             assert attack_text("wool hat", family, targets="trade words") == "wool hat"
@@ -129,33 +114,20 @@ def listings():
     )
 
 
-@by_family
-def test_only_the_attacked_rows_change(family, listings):
-    """The others, all other columns and the frame given stay as they were."""
-    before = listings.copy(deep=True)
-    is_attacked = np.array([True, False, True, False, False])
-    attacked = attack_listings(listings, family, is_attacked)
-    pd.testing.assert_frame_equal(listings, before)
-    pd.testing.assert_frame_equal(attacked[~is_attacked], listings[~is_attacked])
-    assert list(attacked.columns) == list(listings.columns)
-    assert (attacked.dtypes == listings.dtypes).all()
-
-
-@by_family
-def test_an_attack_does_not_depend_on_the_place(family, listings):
-    """Listings in another order are attacked alike."""
+def test_only_the_attacked_rows_change(listings, subtests):
+    """The others, all other columns and the frame given stay; only padding writes a description where none was."""
+    before, is_attacked = listings.copy(deep=True), np.array([True, False, True, False, False])
     everywhere = np.ones(len(listings), dtype=bool)
-    forwards = attack_listings(listings, family, everywhere, seed=1)
-    backwards = attack_listings(listings[::-1], family, everywhere, seed=1)
-    pd.testing.assert_frame_equal(backwards[::-1], forwards)
-
-
-@by_family
-def test_only_padding_writes_a_description_where_there_was_none(family, listings):
-    """Any other family leaves it missing."""
-    attacked = attack_listings(listings, family, np.ones(len(listings), dtype=bool))
-    writes = family.kind == "padding" and "description" in family.columns
-    assert attacked["description"].isna().sum() == (0 if writes else 2)
+    for name, family in FAMILIES.items():
+        with subtests.test(family=name):
+            attacked = attack_listings(listings, family, is_attacked)
+            assert listings.equals(before)
+            assert attacked[~is_attacked].equals(listings[~is_attacked])
+            assert attacked.dtypes.equals(listings.dtypes)
+            forwards = attack_listings(listings, family, everywhere, seed=1)
+            assert attack_listings(listings[::-1], family, everywhere, seed=1)[::-1].equals(forwards)
+            writes = family.kind == "padding" and "description" in family.columns
+            assert forwards["description"].isna().sum() == (0 if writes else 2)
 
 
 def test_what_a_marketplace_would_refuse_is_cut():

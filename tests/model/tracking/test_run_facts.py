@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,28 +16,19 @@ from ipml.model.tracking.runs import find_commit, make_metrics, make_parameters,
 EMPTY = RunFacts(experiment="goods", parameters={}, figures={}, data_name="listings.csv", data_digest="0")
 
 
-@pytest.mark.parametrize("value", ["", "x", "x" * 500, 18, None, (1, 2)])
-def test_a_short_value_is_kept_whole(value: Any) -> None:
-    """Up to 500 letters are recorded as they are printed."""
-    assert make_parameters(replace(EMPTY, parameters={"note": value})) == {"note": str(value)}
-
-
-def test_a_cut_value_says_how_much_is_missing() -> None:
-    """A longer value keeps its first 500 letters and names the number of the others."""
+def test_a_short_value_is_kept_whole_and_a_cut_one_says_how_much_is_missing() -> None:
+    """Up to 500 letters are recorded as they are printed; of more the first 500, and the number of the others."""
+    for value in ("", "x", "x" * 500, 18, None, (1, 2)):
+        assert make_parameters(replace(EMPTY, parameters={"note": value})) == {"note": str(value)}
     facts = replace(EMPTY, parameters={"note": "x" * 501})
     assert make_parameters(facts) == {"note": "x" * 500 + "… (1 letters more)"}
 
 
 def test_an_estimate_becomes_three_numbers() -> None:
-    """The ends of an interval are recorded beside the value; a plain number is recorded alone."""
-    facts = replace(EMPTY, figures={"brier": Estimate(0.05, 0.04, 0.06), "seconds": 3})
+    """The ends of an interval beside the value, a plain number alone; own tags stand beside those of every run."""
+    facts = replace(EMPTY, figures={"brier": Estimate(0.05, 0.04, 0.06), "seconds": 3}, tags={"who": "nightly"})
     assert make_metrics(facts) == {"brier": 0.05, "brier_low": 0.04, "brier_high": 0.06, "seconds": 3.0}
-
-
-def test_own_tags_stand_beside_those_of_every_run() -> None:
-    """Each run can be searched by the version of ipml and the data, and by what its caller adds."""
-    tags = make_tags(replace(EMPTY, tags={"who": "nightly"}))
-    assert tags.keys() >= {"ipml.experiment", "ipml.version", "ipml.data_digest", "who"}
+    assert make_tags(facts).keys() >= {"ipml.experiment", "ipml.version", "ipml.data_digest", "who"}
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")

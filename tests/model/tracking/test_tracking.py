@@ -102,45 +102,35 @@ def client(store: str, recorded: RecordedRun) -> mlflow.MlflowClient:
 
 
 def test_a_run_holds_its_facts(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
-    """Parameters, figures with the ends of their intervals, and tags are in the run, which has finished."""
+    """Parameters, of which a long one says that it is cut, figures with their intervals, tags, and the data."""
     run = client.get_run(recorded.run_id)
     assert run.info.status == "FINISHED"
     assert len(run.data.params) == 152
     assert run.data.params["text.bits"] == "8"
-    assert run.data.metrics == {
-        "average_precision": 0.7,
-        "average_precision_low": 0.6,
-        "average_precision_high": 0.8,
-        "recall_at_precision_0.9": 0.5,
-    }
+    assert run.data.params["note"] == LONG[:500] + "… (9500 letters more)"
+    figures = {"average_precision": 0.7, "average_precision_low": 0.6, "average_precision_high": 0.8}
+    assert run.data.metrics == figures | {"recall_at_precision_0.9": 0.5}
     assert run.data.tags["ipml.data_digest"] == "d" * 64
     assert run.data.tags["ipml.version"]
-
-
-def test_a_long_parameter_says_that_it_is_cut(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
-    """A value that is cut names how many letters are left out."""
-    value = client.get_run(recorded.run_id).data.params["note"]
-    assert value == LONG[:500] + "… (9500 letters more)"
-
-
-def test_a_run_names_its_data(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
-    """The listings are an input of the run, with their digest."""
-    (used,) = client.get_run(recorded.run_id).inputs.dataset_inputs
+    (used,) = run.inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest) == ("listings.csv", "d" * 36)
 
 
 def test_files_lie_beside_the_database(
-    client: mlflow.MlflowClient, recorded: RecordedRun, home: Path, tmp_path: Path
+    client: mlflow.MlflowClient, recorded: RecordedRun, store: str, home: Path
 ) -> None:
-    """Pictures, files and texts are files of the run, in a folder next to the database."""
+    """In a folder next to it; each is fetched into a copy of our own, and nothing else is, nor a way out of it."""
     place = Path(client.get_run(recorded.run_id).info.artifact_uri.removeprefix("file://"))
     assert place.is_relative_to(home / "mlartifacts" / "ipml")
-    assert {str(path.relative_to(place)) for path in place.rglob("*.*")} == {
-        "pictures/curve.png",
-        "tested.parquet",
-        "experiment.toml",
-        "evaluation.json",
-    }
+    files = {"pictures/curve.png", "tested.parquet", "experiment.toml", "evaluation.json"}
+    assert {str(path.relative_to(place)) for path in place.rglob("*.*")} == files
+    fetched = fetch_run_artifact(recorded.run_id, "tested.parquet", store)
+    assert fetched.read_bytes() == b"PAR1"
+    assert not fetched.is_relative_to(home)
+    assert fetch_run_artifact(recorded.model_uri, "experiment.toml", store).read_text() == "seed = 3\n"
+    for name in ("none.json", "../mlflow.db", "pictures/../experiment.toml", ""):
+        with pytest.raises(NotFound):
+            fetch_run_artifact(recorded.run_id, name, store)
 
 
 def test_the_model_belongs_to_the_run(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
@@ -179,12 +169,15 @@ def test_a_model_holds_no_files_of_the_folder_it_was_made_in(
     assert not (folder / "pyproject.toml").exists()
 
 
-@pytest.mark.parametrize("uri", ["models:/ipml@challenger", "models:/ipml/1"])
-def test_a_registered_model_comes_back(recorded: RecordedRun, store: str, saved: Path, uri: str) -> None:
-    """By alias and by version the folder is found, copied whole, and loads."""
-    found = resolve_model(uri, store)
-    assert manifest_sha256(found) == manifest_sha256(saved)
-    assert load_model(found).card == load_model(saved).card
+def test_a_registered_model_comes_back(
+    recorded: RecordedRun, store: str, saved: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By alias, by version and from a relative store, the folder is found, copied whole, and loads."""
+    monkeypatch.chdir(home)
+    for uri, where in (("models:/ipml@challenger", store), ("models:/ipml/1", "sqlite:///mlflow.db")):
+        found = resolve_model(uri, where)
+        assert manifest_sha256(found) == manifest_sha256(saved)
+        assert load_model(found).card == load_model(saved).card
 
 
 @pytest.fixture(scope="module")
@@ -199,15 +192,11 @@ def opened(
 
 
 def test_mlflow_scores_as_we_do(opened: PyFuncModel, home: Path) -> None:
-    """MLflow's own scoring gives the same scores as our loader, bit by bit, and abstains where it does."""
+    """To the bit as our loader, abstaining where it does; the signature says which fields a listing must have."""
     expected = load_scorer(home / "whole").score_frame(FRAME)
     scored = opened.predict(FRAME)
     np.testing.assert_array_equal(scored["score"].astype(float), expected["score"])
     assert scored["abstained"].notna().tolist() == expected["abstained"].notna().tolist()
-
-
-def test_mlflow_refuses_listings_without_a_title(opened: PyFuncModel) -> None:
-    """The signature says which fields a listing must have."""
     with pytest.raises(mlflow.MlflowException, match="title"):
         opened.predict(FRAME.drop(columns="title"))
 
@@ -216,9 +205,8 @@ def test_mlflow_serves_what_the_schema_allows(opened: PyFuncModel) -> None:
     """`mlflow models serve` answers a listing with its score, and a broken one with its fault."""
     client = TestClient(scoring_server.init(opened))
     good = {"listing_id": "1", "seller_id": "s", "title": "Wool hat", "price": 20.0, "currency": "USD"}
-    answer = client.post(
-        "/invocations", json={"dataframe_records": [good, {**good, "listing_id": "2", "title": "..."}]}
-    )
+    records = [good, {**good, "listing_id": "2", "title": "..."}]
+    answer = client.post("/invocations", json={"dataframe_records": records})
     assert answer.status_code == 200, answer.text
     first, second = answer.json()["predictions"]
     assert 0 < first["score"] < 1
@@ -267,51 +255,28 @@ def registered(facts: RunFacts, save: Callable[..., ModelCard], title_classifier
     return record_run(facts, tmp_path / "model", model_name="named", tracking_uri=store), tmp_path / "model"
 
 
-def test_a_model_is_found_by_its_uri_its_run_and_its_folder(registered: tuple[RecordedRun, Path], store: str) -> None:
-    """Alias, version, run and folder lead to the same version."""
+def test_a_model_is_found_by_its_uri_its_run_and_its_folder(
+    registered: tuple[RecordedRun, Path], facts: RunFacts, store: str
+) -> None:
+    """Alias, version, run and folder lead to the same version; where several have the same files, to the last one."""
     run, folder = registered
     expected = RegisteredModel("named", run.model_version, run.run_id)
     names = [expected.uri, f"models:/named@{run.alias}", run.run_id, folder, str(folder)]
     assert [find_model(name, store) for name in names] == [expected] * len(names)
+    again = record_run(facts, folder, model_name="named", tracking_uri=store)
+    assert find_model(folder, store).version == again.model_version
 
 
-def test_a_folder_recorded_again_is_the_latest_version(
-    registered: tuple[RecordedRun, Path], facts: RunFacts, store: str
-) -> None:
-    """Where several versions have the same files, the last one counts."""
-    again = record_run(facts, registered[1], model_name="named", tracking_uri=store)
-    assert find_model(registered[1], store).version == again.model_version
-
-
-@pytest.mark.parametrize("name", ["f" * 32, "no/such/folder", "models:/named/999"])
-def test_what_names_no_model_is_said_so(recorded: RecordedRun, store: str, name: str) -> None:
-    """An unknown run, folder or version is not found."""
-    with pytest.raises(NotFound):
-        find_model(name, store)
-
-
-def test_a_folder_that_was_never_recorded_is_said_so(
+def test_what_names_no_model_is_said_so(
     recorded: RecordedRun, save: Callable[..., ModelCard], other_classifier: Pipeline, store: str, tmp_path: Path
 ) -> None:
-    """A model that lies here but not in the registry is not found there."""
+    """An unknown run, folder or version, and a model that lies here but not in the registry, are not found."""
+    for name in ("f" * 32, "no/such/folder", "models:/named/999"):
+        with pytest.raises(NotFound):
+            find_model(name, store)
     save(other_classifier, tmp_path / "model", data_digest="f" * 16)
     with pytest.raises(NotFound, match="registered in this store"):
         find_model(tmp_path / "model", store)
-
-
-def test_files_of_a_run_come_back(recorded: RecordedRun, store: str, home: Path) -> None:
-    """A file is fetched as it was recorded, into a copy of our own."""
-    fetched = fetch_run_artifact(recorded.run_id, "tested.parquet", store)
-    assert fetched.read_bytes() == b"PAR1"
-    assert not fetched.is_relative_to(home)
-    assert fetch_run_artifact(recorded.model_uri, "experiment.toml", store).read_text() == "seed = 3\n"
-
-
-@pytest.mark.parametrize("name", ["none.json", "../mlflow.db", "pictures/../experiment.toml", ""])
-def test_only_files_of_the_run_are_fetched(recorded: RecordedRun, store: str, name: str) -> None:
-    """A file the run does not have, or a way out of it, is missing."""
-    with pytest.raises(NotFound):
-        fetch_run_artifact(recorded.run_id, name, store)
 
 
 # What is changed is refused
@@ -347,13 +312,6 @@ def test_a_flipped_bit_is_refused_by_us_and_by_mlflow(
         mlflow.pyfunc.load_model("models:/ipml@changed")
 
 
-def test_missing_files_are_said_so(registry_copy: Path, store: str) -> None:
-    """A version whose files are gone is not found."""
-    shutil.rmtree(registry_copy)
-    with pytest.raises(NotFound, match="files"):
-        resolve_model("models:/ipml@changed", store)
-
-
 def test_a_version_of_another_origin_is_refused(client: mlflow.MlflowClient, store: str, saved: Path) -> None:
     """A version that ipml did not register has no hash, and is refused."""
     client.create_registered_model("stranger")
@@ -364,47 +322,35 @@ def test_a_version_of_another_origin_is_refused(client: mlflow.MlflowClient, sto
 
 
 def test_a_later_change_of_the_store_does_not_reach_what_was_fetched(registry_copy: Path, store: str) -> None:
-    """What was compared with the registry is a copy of our own."""
+    """What was compared with the registry is a copy of our own; a version whose files are gone is not found."""
     fetched = resolve_model("models:/ipml@changed", store)
     shutil.rmtree(registry_copy)
     assert load_model(fetched)
     (private,) = [parent for parent in fetched.parents if parent.name.startswith("ipml-model-")]
     assert private.stat().st_mode & 0o077 == 0
+    with pytest.raises(NotFound, match="files"):
+        resolve_model("models:/ipml@changed", store)
 
 
 # Names and places
 
 
-@pytest.mark.parametrize("uri", ["models:/../../etc/1", "models:/ipml@../x", "file:///etc", "runs:/0/model"])
-def test_a_name_that_could_be_a_place_is_not_looked_up(recorded: RecordedRun, store: str, uri: str) -> None:
-    """Only the URIs that can be parsed are looked up; anything else is one line."""
-    with pytest.raises(UnusableSetting) as caught:
-        resolve_model(uri, store)
-    assert len(str(caught.value).splitlines()) == 1
+def test_a_name_that_could_be_a_place_is_not_looked_up(recorded: RecordedRun, store: str) -> None:
+    """Only URIs that can be parsed are, anything else is one line; what the registry does not have is said so."""
+    for uri in ("models:/../../etc/1", "models:/ipml@../x", "file:///etc", "runs:/0/model"):
+        with pytest.raises(UnusableSetting) as caught:
+            resolve_model(uri, store)
+        assert len(str(caught.value).splitlines()) == 1
+    for uri in ("models:/ipml/999", "models:/ipml@nobody", "models:/other@champion", "models:/other/1"):
+        with pytest.raises(NotFound, match="registered model"):
+            resolve_model(uri, store)
 
 
-@pytest.mark.parametrize(
-    "uri", ["models:/ipml/999", "models:/ipml@nobody", "models:/other@champion", "models:/other/1"]
-)
-def test_an_unknown_model_is_not_found(recorded: RecordedRun, store: str, uri: str) -> None:
-    """A version, alias or name that the registry does not have is said so."""
-    with pytest.raises(NotFound, match="registered model"):
-        resolve_model(uri, store)
-
-
-@pytest.mark.parametrize("changes", [{"model_name": "../x"}, {"model_name": "a/b"}, {"alias": "x@y"}])
-def test_a_model_is_registered_under_a_plain_name(
-    facts: RunFacts, saved: Path, store: str, changes: dict[str, str]
-) -> None:
-    """Names that could not be looked up again are refused before anything is recorded."""
-    with pytest.raises(UnusableSetting):
-        record_run(facts, saved, tracking_uri=store, **changes)
-
-
-def test_a_changed_model_is_not_recorded(
-    facts: RunFacts, saved: Path, store: str, tmp_path: Path, recorded: RecordedRun
-) -> None:
-    """Only a model that loads is registered."""
+def test_a_model_is_registered_under_a_plain_name(facts: RunFacts, saved: Path, store: str, tmp_path: Path) -> None:
+    """Names that could not be looked up again, and models that do not load, are refused before anything is recorded."""
+    for changes in ({"model_name": "../x"}, {"model_name": "a/b"}, {"alias": "x@y"}):
+        with pytest.raises(UnusableSetting):
+            record_run(facts, saved, tracking_uri=store, **changes)
     changed = shutil.copytree(saved, tmp_path / "model")
     (changed / "card.json").write_text("{}")
     with pytest.raises(UntrustedModel):
@@ -412,49 +358,34 @@ def test_a_changed_model_is_not_recorded(
 
 
 def test_looking_for_a_model_makes_no_database(tmp_path: Path) -> None:
-    """Where no registry is, none is made."""
+    """Where no registry is, none is made; a file that is no database is one line, not a stack of errors."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     with pytest.raises(NotFound, match="registry"):
-        resolve_model("models:/ipml@champion", f"sqlite:///{tmp_path / 'mlflow.db'}")
+        resolve_model("models:/ipml@champion", uri)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_store_that_is_none_is_said_so(tmp_path: Path) -> None:
-    """A file that is no database is one line, not a stack of errors."""
     (tmp_path / "mlflow.db").write_text("no database" * 100)
     with pytest.raises(Failed, match="database"):
-        resolve_model("models:/ipml@champion", f"sqlite:///{tmp_path / 'mlflow.db'}")
+        resolve_model("models:/ipml@champion", uri)
 
 
-@pytest.mark.parametrize("secret", ["secret", "se@cret", "secret" * 40])
-def test_a_password_is_not_repeated(secret: str) -> None:
+def test_a_password_is_not_repeated() -> None:
     """A store that cannot be used is named without the password in its URI, which MLflow's own message quotes."""
-    with pytest.raises(Failed) as caught:
-        resolve_model("models:/ipml@champion", f"nosuch://user:{secret}@host/db")
-    assert "cret" not in str(caught.value)
-    assert "host/db" in str(caught.value)
+    for secret in ("secret", "se@cret", "secret" * 40):
+        with pytest.raises(Failed) as caught:
+            resolve_model("models:/ipml@champion", f"nosuch://user:{secret}@host/db")
+        assert "cret" not in str(caught.value)
+        assert "host/db" in str(caught.value)
 
 
 # Manners
 
 
-def test_the_first_use_is_quiet(first_use: tuple[RecordedRun, str]) -> None:
-    """Making the tables and recording the first run prints nothing."""
+def test_the_first_use_is_quiet(first_use: tuple[RecordedRun, str], home: Path) -> None:
+    """It prints nothing, and writes the database and the folder beside it alone, wherever the process stands."""
     assert first_use[1] == ""
-
-
-def test_nothing_is_left_in_the_current_folder(recorded: RecordedRun, home: Path) -> None:
-    """Recording writes the database and the folder beside it, wherever the process stands."""
     assert list((home / "here").iterdir()) == []
     assert {path.name for path in home.iterdir()} >= {"mlflow.db", "mlartifacts"}
     assert not (home / "mlruns").exists()
-
-
-def test_a_relative_store_is_found_from_here(
-    recorded: RecordedRun, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A relative URI, as in the default settings, is read from the current folder."""
-    monkeypatch.chdir(home)
-    assert load_model(resolve_model("models:/ipml/1", "sqlite:///mlflow.db"))
 
 
 def test_what_was_used_before_is_used_after(recorded: RecordedRun, facts: RunFacts, saved: Path, store: str) -> None:

@@ -85,15 +85,11 @@ def test_a_label_without_a_vector_takes_none_away(read):
     assert [vector.tolist() for vector in labelled["image_vector"]] == [[0.5, 0.25]]
 
 
-@pytest.mark.parametrize(("known", "expected"), [(MONDAY, True), (FRIDAY, False)])
-def test_the_label_that_became_known_last_counts(read, known, expected):
-    """A decision after the label of the file overrules it; one before does not."""
-    learnt = read(listings=[BAG], labels=[replace(GENUINE_BAG, labelled_at=known)])
-    assert learnt["is_counterfeit"].tolist() == [expected]
-
-
-def test_of_several_label_files_the_last_decision_counts(read):
-    """Whichever file it is in."""
+def test_the_label_that_became_known_last_counts(read):
+    """A decision after the label of the file overrules it, one before does not; of two files of labels, the later."""
+    for known, expected in ((MONDAY, True), (FRIDAY, False)):
+        learnt = read(listings=[BAG], labels=[replace(GENUINE_BAG, labelled_at=known)])
+        assert learnt["is_counterfeit"].tolist() == [expected]
     early, late = (replace(BAG, is_counterfeit=flag, labelled_at=at) for flag, at in ((True, MONDAY), (False, FRIDAY)))
     for files in ({"labels1": [early], "labels2": [late]}, {"labels1": [late], "labels2": [early]}):
         assert read(listings=[BAG], **files)["is_counterfeit"].tolist() == [False]
@@ -111,13 +107,9 @@ def test_a_label_of_weight_0_is_none(read):
 
 
 def test_moments_are_kept_apart(read):
-    """A listing seen at two moments is two listings: a label of one says nothing of the other."""
+    """A listing seen at two moments is two listings; one that is in two files is learnt from once."""
     later = replace(BAG, observed_at=FRIDAY, is_counterfeit=None, labelled_at=None)
     assert len(read(listings=[later], labels=[BAG])) == 2
-
-
-def test_a_listing_in_two_files_is_learnt_from_once(read):
-    """Files that overlap do not make a listing count double."""
     assert sorted(read(listings1=[BAG, BELT], listings2=[BAG])["listing_id"]) == ["1", "2"]
 
 
@@ -140,17 +132,13 @@ def test_the_first_rows_that_are_bad_stop_the_reading(tmp_path, monkeypatch):
     assert [problem.row for problem in caught.value.problems] == [2]
 
 
-def test_a_bad_row_of_a_label_file_is_an_error_too(tmp_path, read):
-    """Labels are checked as strictly as listings."""
+def test_a_bad_row_of_a_label_file_is_an_error_too(tmp_path):
+    """Labels are checked as strictly as listings; a missing file is named with every place where it was looked for."""
     (tmp_path / "labels.csv").write_text("listing_id,seller_id,title,is_counterfeit\n1,s,Bag,perhaps\n")
     write_listings(listings_to_frame([BAG]), tmp_path / "a.parquet")
     data = {"listings": "a.parquet", "labels": "labels.csv"}
     with pytest.raises(InvalidListings, match=r"labels\.csv: 1 bad row: row 1, is_counterfeit: found 'perhaps'"):
         read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
-
-
-def test_a_missing_file_is_named(tmp_path):
-    """With every place where it was looked for."""
     with pytest.raises(UnreadableFile, match=f"no such file; expected {tmp_path}/a.csv or "):
         read_training_listings(Experiment(name="e", data={"listings": "a.csv"}, folder=tmp_path))
 
@@ -158,15 +146,12 @@ def test_a_missing_file_is_named(tmp_path):
 def test_history_is_computed_from_events_as_known(tmp_path, market):
     """From the events alone comes the history that the marketplace's own listings carry."""
     expected = market.listings.head(500)
-    without = expected.drop(columns=[name for name in HISTORY_COLUMNS if name in expected])
-    write_listings(without, tmp_path / "listings.parquet")
+    shared = [name for name in HISTORY_COLUMNS if name in expected]
+    write_listings(expected.drop(columns=shared), tmp_path / "listings.parquet")
     write_listings(market.events, tmp_path / "events.parquet")
     data = {"listings": "listings.parquet", "events": "events.parquet"}
-    learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
-    shared = [name for name in HISTORY_COLUMNS if name in expected]
-    pd.testing.assert_frame_equal(
-        learnt[shared], expected[shared].reset_index(drop=True), check_dtype=False, check_freq=False
-    )
+    learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path))[shared]
+    pd.testing.assert_frame_equal(learnt, expected[shared].reset_index(drop=True), check_dtype=False, check_freq=False)
 
 
 def test_what_became_known_later_changes_nothing(tmp_path):
@@ -191,40 +176,34 @@ def test_columns_are_mapped_by_a_file_beside_the_experiment(tmp_path):
     assert read_training_listings(Experiment(name="e", data=data, folder=tmp_path))["title"].tolist() == ["Bag"]
 
 
-def test_without_a_file_the_label_is_the_truth():
-    """What has no label has no truth."""
+def test_the_truth_is_read_by_id_or_is_the_label(truth_of):
+    """In any order, and whatever else the file says; without a file, what has no label has no truth."""
+    assert truth_of("network,listing_id,is_counterfeit\n7,2,false\n,9,true\n,1,true\n") == [True, False]
     truth = read_truth(Experiment(name="e", data={"listings": "a.csv"}), listings_to_frame([BAG, BELT]))
     assert truth.isna().tolist() == [False, True]
     assert truth.iloc[0]
 
 
-def test_the_truth_is_read_by_id(truth_of):
-    """In any order, from any kind of file, and whatever else the file says."""
-    assert truth_of("network,listing_id,is_counterfeit\n7,2,false\n,9,true\n,1,true\n") == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("text", "error", "said"),
-    [
+def test_a_truth_that_is_none_is_refused(subtests, truth_of):
+    """It is said what is missing, and where."""
+    for text, error, said in [
         ("listing_id,is_counterfeit\n1,true\n", UnusableSetting, "no truth for 1 listings, such as '2'"),
         ("listing_id,truth\n1,true\n", MissingColumns, "no column is_counterfeit"),
         ("listing_id,is_counterfeit\n1,true\n2,maybe\n", InvalidListings, "row 2, is_counterfeit: found 'maybe'"),
         ("listing_id,is_counterfeit\n1,true\n2,\n", InvalidListings, "row 2, is_counterfeit: found ''"),
         ("listing_id,is_counterfeit\n1,true\n2,true\n1,false\n", InvalidListings, "row 3, listing_id: found '1'"),
-    ],
-)
-def test_a_truth_that_is_none_is_refused(truth_of, text, error, said):
-    """It is said what is missing, and where."""
-    with pytest.raises(error, match=said):
-        truth_of(text)
+    ]:
+        with subtests.test(text=text, error=error, said=said), pytest.raises(error, match=said):
+            truth_of(text)
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
-def test_the_digest_changes_with_any_cell(field):
+def test_the_digest_changes_with_any_cell():
     """A cell that is changed, and one that is emptied, give another digest."""
-    _, other = EXAMPLES.get(field.kind, (0.5, 0.25))
-    changed = [FULL, replace(FULL, **{field.name: other}), replace(FULL, **{field.name: None})]
-    assert len({digest_listings(listings_to_frame([one, BAG])) for one in changed}) == 3
+    others = {field.name: EXAMPLES.get(field.kind, (0.5, 0.25))[1] for field in FIELDS}
+    cells = [(name, value) for name, other in others.items() for value in (other, None)]
+    frame = listings_to_frame([FULL, BAG, *(replace(FULL, **{name: value}) for name, value in cells)])
+    digests = [digest_listings(frame.iloc[[row, 1]]) for row in (0, *range(2, len(frame)))]
+    assert len(set(digests)) == len(digests) == 1 + 2 * len(FIELDS)
 
 
 def test_the_digest_does_not_change_where_no_label_has_odds():
@@ -236,24 +215,14 @@ def test_the_digest_does_not_change_where_no_label_has_odds():
     assert digest_listings(listings) == sha256(cells.to_numpy().tobytes()).hexdigest()[:16]
 
 
-def test_the_digest_says_nothing_of_how_the_frame_came_about():
-    """The same cells in a copy, under another index or beside other columns give the same digest."""
+def test_the_digest_is_that_of_the_cells_in_their_order():
+    """Neither copies, another index nor other columns change it; order, number and a title that says "nan" do."""
     listings = listings_to_frame(GOLDEN_LISTINGS)
-    digest = digest_listings(listings)
-    assert digest_listings(listings.copy()[::-1][::-1]) == digest
-    assert digest_listings(listings.set_axis(range(10, 10 + len(listings)))) == digest
-    assert digest_listings(listings.assign(other=1)) == digest
-
-
-def test_the_digest_changes_with_order_and_number():
-    """Rows turned round, repeated or left out give another digest."""
-    listings = listings_to_frame(GOLDEN_LISTINGS)
-    frames = [listings, listings[::-1], listings[:-1], pd.concat([listings, listings[-1:]])]
-    assert len(set(map(digest_listings, frames))) == 4
-
-
-def test_a_text_that_spells_missing_is_not_missing():
-    """The title "nan" and no description are different things."""
+    other_index = listings.set_axis(range(10, 10 + len(listings)))
+    same = [listings, listings.copy()[::-1][::-1], other_index, listings.assign(other=1)]
+    assert len(set(map(digest_listings, same))) == 1
+    others = [listings, listings[::-1], listings[:-1], pd.concat([listings, listings[-1:]])]
+    assert len(set(map(digest_listings, others))) == 4
     texts = (None, "", "nan", "None", "<NA>")
     digests = {digest_listings(listings_to_frame([replace(BAG, description=text)])) for text in texts}
     assert len(digests) >= 4  # an empty text is a missing one
@@ -274,14 +243,13 @@ def test_listings_with_labels_have_the_history_of_events_too(tmp_path):
     assert pd.isna(learnt.loc["1", "seller_sales"])
 
 
-@pytest.mark.parametrize("labelled_at", [None, TUESDAY])
-@pytest.mark.parametrize("is_first", [True, False])
-def test_a_row_without_a_label_takes_none_away(read, labelled_at, is_first):
+def test_a_row_without_a_label_takes_none_away(read):
     """In whichever file it comes, and whether or not the label says when it became known."""
-    files = {"listings_a": [replace(BAG, labelled_at=labelled_at)]}
-    without = {"listings_b" if is_first else "listings_0": [replace(BAG, is_counterfeit=None, labelled_at=None)]}
-    learnt = read(**(files | without if is_first else without | files))
-    assert learnt["is_counterfeit"].tolist() == [True]
+    without = [replace(BAG, is_counterfeit=None, labelled_at=None)]
+    for labelled_at in (None, TUESDAY):
+        labelled = [replace(BAG, labelled_at=labelled_at)]
+        for first, second in ((labelled, without), (without, labelled)):
+            assert read(listings_a=first, listings_b=second)["is_counterfeit"].tolist() == [True]
 
 
 def test_unlabelled_listings_are_those_of_which_nobody_knows(tmp_path):

@@ -27,27 +27,17 @@ def write(tmp_path):
 
 
 def test_a_name_and_listings_are_enough(write):
-    """Everything else has a default, and the default split is by time and by seller."""
-    experiment = load_experiment(write(LEAST))
-    assert experiment == Experiment(name="shoes", data={"listings": "shoes.csv"}, folder=experiment.folder, text=LEAST)
-    assert experiment.split.kind == "later unseen sellers"
-
-
-def test_the_file_is_kept_as_written(write):
-    """Comments and layout are recorded with the run."""
+    """The default split is by time and by seller, a single file needs no brackets, and the text is kept as written."""
     text = "# why this was tried\n" + LEAST
-    assert load_experiment(write(text)).text == text
+    experiment = load_experiment(write(text))
+    assert experiment == Experiment(name="shoes", data={"listings": ["shoes.csv"]}, folder=experiment.folder, text=text)
+    assert experiment.split.kind == "later unseen sellers"
+    assert experiment.text == text
 
 
-def test_one_file_or_several_are_named_alike():
-    """A single name needs no brackets."""
-    one, several = (Experiment(name="e", data={"listings": files}) for files in ("a.csv", ["a.csv"]))
-    assert one == several
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
+def test_what_is_wrong_is_said_in_one_line(subtests, write):
+    """The message names the file, the place in it and what stands there."""
+    for line, said in [
         ('split.sort = "seller folds"', "unknown split.sort"),
         ("modell.C = 1.0", "unknown modell"),
         ('folder = "/"', "unknown folder"),
@@ -60,16 +50,14 @@ def test_one_file_or_several_are_named_alike():
         ('record.model = "../ipml"', "record.model = '../ipml'"),
         ('record.alias = "a/b"', "record.alias = 'a/b'"),
         ("seed = -1", "seed = -1"),
-    ],
-)
-def test_what_is_wrong_is_said_in_one_line(write, line, said):
-    """The message names the file, the place in it and what stands there."""
-    path = write(LEAST + line)
-    with pytest.raises(UnusableSetting) as caught:
-        load_experiment(path)
-    assert str(caught.value).startswith(f"{path}: found ")
-    assert said in str(caught.value)
-    assert "\n" not in str(caught.value)
+    ]:
+        with subtests.test(line=line, said=said):
+            path = write(LEAST + line)
+            with pytest.raises(UnusableSetting) as caught:
+                load_experiment(path)
+            assert str(caught.value).startswith(f"{path}: found ")
+            assert said in str(caught.value)
+            assert "\n" not in str(caught.value)
 
 
 def test_every_wrong_place_is_named(write):
@@ -78,17 +66,13 @@ def test_every_wrong_place_is_named(write):
         load_experiment(write('data.listing = "shoes.csv"'))
 
 
-@pytest.mark.parametrize("content", [b"name = ", b'name = "\xff"', b'name = "a"\nname = "b"'])
-def test_what_is_no_toml_is_unreadable(tmp_path, content):
-    """Broken syntax, broken letters and a key given twice are told from a wrong value."""
+def test_what_is_no_toml_is_unreadable(tmp_path):
+    """Broken syntax, broken letters and a key given twice are told from a wrong value; what is no file is named."""
     path = tmp_path / "shoes.toml"
-    path.write_bytes(content)
-    with pytest.raises(UnreadableFile, match=r"shoes\.toml: found .*; expected TOML in UTF-8"):
-        load_experiment(path)
-
-
-def test_a_folder_or_nothing_is_no_experiment(tmp_path):
-    """A path that holds no file is named."""
+    for content in (b"name = ", b'name = "\xff"', b'name = "a"\nname = "b"'):
+        path.write_bytes(content)
+        with pytest.raises(UnreadableFile, match=r"shoes\.toml: found .*; expected TOML in UTF-8"):
+            load_experiment(path)
     for path in (tmp_path, tmp_path / "nothing.toml"):
         with pytest.raises(UnreadableFile, match=re.escape(str(path))):
             load_experiment(path)
@@ -130,11 +114,10 @@ def test_the_help_shows_an_experiment():
     assert (experiment.name, experiment.model) == ("shoes", {"C": 1.0})
 
 
-@pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[3] / "experiments").glob("*.toml")), ids=lambda path: path.stem
-)
-def test_the_experiments_that_come_with_ipml_are_understood(path):
+def test_the_experiments_that_come_with_ipml_are_understood(subtests):
     """Each can be read, and names no column map that is missing."""
-    experiment = load_experiment(path)
-    columns = experiment.data.columns
-    assert not columns.endswith(".toml") or experiment.find(columns).is_file()
+    for path in sorted((Path(__file__).parents[3] / "experiments").glob("*.toml")):
+        with subtests.test(path=path):
+            experiment = load_experiment(path)
+            columns = experiment.data.columns
+            assert not columns.endswith(".toml") or experiment.find(columns).is_file()

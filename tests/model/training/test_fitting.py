@@ -20,46 +20,32 @@ def plan(model) -> Experiment:
     return Experiment(name="market", data={"listings": "a.csv"}, model=model)
 
 
-@pytest.mark.parametrize("name", ["D", "title__bits", "features", "features__title", "features__price__brands"])
-def test_an_unknown_parameter_is_named(name):
-    """What the classifier has not, or an experiment may not set, is named beside what it may."""
-    with pytest.raises(UnusableSetting, match=rf"^\[model\] of market: found unknown {name}.*; expected param.*: C, "):
-        make_classifier(plan({name: 1}), BRANDS)
-
-
-def test_a_misspelt_parameter_brings_the_right_one_to_mind():
-    """The names most like it come first."""
+def test_an_unknown_parameter_is_named():
+    """Beside what an experiment may set, the names most like it first."""
+    for name in ("D", "title__bits", "features", "features__title", "features__price__brands"):
+        said = rf"^\[model\] of market: found unknown {name}.*; expected param.*: C, "
+        with pytest.raises(UnusableSetting, match=said):
+            make_classifier(plan({name: 1}), BRANDS)
     with pytest.raises(UnusableSetting, match=r"features__title__bitz \(perhaps features__title__bits\)"):
         make_classifier(plan({"features__title__bitz": 18}), BRANDS)
     with pytest.raises(UnusableSetting, match=r"unknown c \(perhaps C\), nfolds \(perhaps n_folds\)"):
         make_classifier(plan({"c": 1, "nfolds": 3}), BRANDS)
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        {"C": -1.0},
-        {"C": "much"},
-        {"n_folds": "x"},
-        {"features__title__bits": 70},
-        {"features__title__bits": "many"},
-        {"features__title__letters": [5, 2]},
-        {"features__words__lexicon": "lexicon-that-is-not-there.toml"},
-        {"seed": {"a": 1}},
-    ],
-    ids=str,
-)
-def test_an_impossible_value_is_told_from_the_start(model):
-    """A rehearsal without any data finds it; one line names parameter and value."""
-    with pytest.raises(UnusableSetting) as caught:
-        rehearse(plan(model), BRANDS)
-    (name, value), *_ = model.items()
-    assert f"[model] of market: found {name} = {value!r}; expected values the classifier can use (" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_possible_values_are_rehearsed_in_silence():
-    """Nothing is said of parameters the classifier can use, or of none."""
+def test_an_impossible_value_is_told_from_the_start(subtests):
+    """A rehearsal without any data finds it, and one line names parameter and value; of others nothing is said."""
+    impossible = [
+        *(("C", -1.0), ("C", "much"), ("n_folds", "x"), ("features__title__bits", 70), ("seed", {"a": 1})),
+        *(("features__title__bits", "many"), ("features__title__letters", [5, 2])),
+        ("features__words__lexicon", "lexicon-that-is-not-there.toml"),
+    ]
+    for name, value in impossible:
+        with subtests.test(name=name, value=value):
+            with pytest.raises(UnusableSetting) as caught:
+                rehearse(plan({name: value}), BRANDS)
+            said = f"[model] of market: found {name} = {value!r}; expected values the classifier can use ("
+            assert said in str(caught.value)
+            assert "\n" not in str(caught.value)
     rehearse(plan({"C": 0.1, "features__title__letters": [3, 4]}), BRANDS)
     rehearse(plan({}), BRANDS)
 

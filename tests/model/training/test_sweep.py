@@ -59,33 +59,22 @@ def test_all_combinations_are_listed_once(home: Path) -> None:
     assert not any(trial.experiment.sweep for trial in trials)
 
 
-@pytest.mark.parametrize(
-    ("changes", "is_same"),
-    [
-        ({"evaluation": {"n_resamples": 500}}, True),
-        ({"record": {"model": "other"}}, True),
-        ({"seed": 1}, False),
-        ({"split": {"test_share": 0.5}}, False),
-        ({"model": {"n_folds": 3}}, False),
-    ],
-)
-def test_the_key_stands_for_what_the_scores_depend_on(home: Path, changes: dict, is_same: bool) -> None:
-    """Figures are worked out from scores, so how they are is no matter; seed, split and parameters are."""
-    (one,), (other,) = (list_trials(plan(home, {"C": [0.1]}, **parts)) for parts in ({}, changes))
-    assert (one.key == other.key) == is_same
+def test_the_key_stands_for_what_the_scores_depend_on(home: Path, tmp_path: Path) -> None:
+    """Figures are worked out from scores, so how they are is no matter; seed, split, parameters and data are."""
 
+    def key(folder: Path, **parts: Any) -> str:
+        return list_trials(plan(folder, {"C": [0.1]}, **parts))[0].key
 
-def test_the_key_changes_with_the_data(home: Path, tmp_path: Path) -> None:
-    """One byte more in a file makes it another trial."""
+    same = [{"evaluation": {"n_resamples": 500}}, {"record": {"model": "other"}}]
+    others = [{"seed": 1}, {"split": {"test_share": 0.5}}, {"model": {"n_folds": 3}}]
+    assert [key(home, **parts) == key(home) for parts in (*same, *others)] == [True, True, False, False, False]
     for name in ("listings.parquet", "brands.toml"):
         (tmp_path / name).write_bytes((home / name).read_bytes())
-    before = list_trials(plan(tmp_path, {"C": [0.1]}))[0].key
-    assert list_trials(plan(home, {"C": [0.1]}))[0].key == before
+    assert key(tmp_path) == key(home)
     (tmp_path / "brands.toml").write_bytes((home / "brands.toml").read_bytes() + b"\n")
-    assert list_trials(plan(tmp_path, {"C": [0.1]}))[0].key != before
+    assert key(tmp_path) != key(home)
 
 
-@pytest.mark.slow
 def test_what_was_tried_is_not_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wider sweep tries only what is new, and once all is done another tries nothing and says the same."""
     tried: list[dict[str, Any]] = []
@@ -105,7 +94,6 @@ def test_what_was_tried_is_not_tried_again(home: Path, monkeypatch: pytest.Monke
     assert all({"average_precision", "calibration_error"} <= run.data.metrics.keys() for run in runs)
 
 
-@pytest.mark.slow
 def test_two_processes_give_what_one_does(home: Path) -> None:
     """Trials in processes of their own come back in any order and to the same table; asked for, all are tried again."""
     experiment = plan(home, {"C": [1e-5, 0.1]})
@@ -113,20 +101,17 @@ def test_two_processes_give_what_one_does(home: Path) -> None:
     assert sweep(experiment, jobs=2, again=True, tracking_uri=store(home)).table() == before.table()
 
 
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
+def test_what_cannot_be_tried_is_known_before_anything_is(home: Path) -> None:
+    """No listing is read where one of the combinations is impossible."""
+    for values, said in (
         ({}, "found nothing to sweep; expected a table"),
         ({"D": [1]}, "found unknown D; expected parameters of the classifier"),
         ({"C": [0.1, -1.0]}, "C = -1.0; expected values the classifier can use"),
-    ],
-)
-def test_what_cannot_be_tried_is_known_before_anything_is(home: Path, values: dict, said: str) -> None:
-    """No listing is read where one of the combinations is impossible."""
-    steps: list[str] = []
-    with pytest.raises(UnusableSetting, match=said):
-        sweep(plan(home, values), tracking_uri=store(home), say=steps.append)
-    assert steps == ["checking what is needed"]
+    ):
+        steps: list[str] = []
+        with pytest.raises(UnusableSetting, match=said):
+            sweep(plan(home, values), tracking_uri=store(home), say=steps.append)
+        assert steps == ["checking what is needed"]
 
 
 def test_a_mistake_comes_out_of_another_process_whole() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ipml import load_model
-from ipml.errors import Failed, IpmlError, Refused, UnwritableFile
+from ipml.errors import Failed, Refused, UnwritableFile
 from ipml.features.goods import brand_table
 from ipml.features.portfolio import listing_moments
 from ipml.model.drift import path_beside
@@ -38,11 +38,8 @@ TRAIN = """
 import sys
 from pathlib import Path
 from ipml.features.goods import brand_table
-from ipml.model.training.experiment import read_recorded
+from ipml.model.training.experiment import read_recorded, read_training_listings
 from ipml.model.training.result import learn, prepare, save_learnt
-from ipml.model.training.run_record import chosen_of
-from ipml.model.training.result import learn, prepare, save_learnt
-from ipml.model.training.experiment import read_training_listings
 home, out = map(Path, sys.argv[1:])
 plan = read_recorded((home / "plan.json").read_text(), home, "here")
 save_learnt(plan, learn(plan, read_training_listings(plan), brand_table(prepare(plan))), out)
@@ -96,36 +93,34 @@ def run(client, trained):
 # What could not be kept
 
 
-@pytest.mark.parametrize(
-    ("models", "tracking", "error"),
-    [
+def test_what_could_not_be_kept_is_not_learnt(home, trained, subtests):
+    """Nothing is read where model or run have no place to go."""
+    (home / "foreign" / "market").mkdir(parents=True, exist_ok=True)
+    (home / "foreign" / "market" / "letters.txt").touch()
+    for models, tracking, error in (
         ("listings.parquet", "mlflow.db", UnwritableFile),
         ("listings.parquet/models", "mlflow.db", UnwritableFile),
         ("foreign", "mlflow.db", Refused),
         ("never", "listings.parquet/mlflow.db", Failed),
         ("never", "listings.parquet", Failed),
-    ],
-)
-def test_what_could_not_be_kept_is_not_learnt(home, trained, models, tracking, error):
-    """Nothing is read where model or run have no place to go."""
-    (home / "foreign" / "market").mkdir(parents=True, exist_ok=True)
-    (home / "foreign" / "market" / "letters.txt").touch()
-    steps: list[str] = []
-    with pytest.raises(error) as caught:
-        train(plan(home), models=home / models, tracking_uri=f"sqlite:///{home / tracking}", say=steps.append)
-    assert steps == ["checking what is needed"]
-    assert isinstance(caught.value, IpmlError)
-    assert "\n" not in str(caught.value)
+    ):
+        with subtests.test(models=models, tracking=tracking):
+            steps: list[str] = []
+            with pytest.raises(error) as caught:
+                train(plan(home), models=home / models, tracking_uri=f"sqlite:///{home / tracking}", say=steps.append)
+            assert steps == ["checking what is needed"]
+            assert "\n" not in str(caught.value)
 
 
 # The same again
 
 
 def test_the_same_experiment_gives_the_same_bytes(trained, again):
-    """Every file of the model folder is the same; so is the drift reference beside it."""
+    """Every file of the model folder is the same, so is the drift reference beside it, and so are the figures."""
     first, second = ({path.name: path.read_bytes() for path in one.folder.iterdir()} for one in (trained, again))
     assert first == second
     assert path_beside(trained.folder).read_bytes() == path_beside(again.folder).read_bytes()
+    assert trained.evaluation == again.evaluation
 
 
 def test_another_process_gives_the_same_bytes(home, trained, tmp_path):
@@ -138,15 +133,11 @@ def test_another_process_gives_the_same_bytes(home, trained, tmp_path):
         assert (tmp_path / "model" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_the_same_experiment_gives_the_same_figures(trained, again):
-    """Figures, intervals, slices and comparison are equal."""
-    assert trained.evaluation == again.evaluation
-
-
 def test_the_saved_model_has_learnt_from_all_labels(home, trained):
-    """The model that is kept knows the tested listings too: the digest is that of all that have a label."""
+    """The digest in its card is that of all listings that have a label, and the experiment the one that was run."""
     labelled = read_training_listings(plan(home)).loc[lambda frame: frame["is_counterfeit"].notna()]
     assert trained.card.data_digest == digest_listings(labelled)
+    assert read_recorded(json.dumps(dict(trained.card.experiment)), home, "card") == plan(home)
 
 
 # What is recorded
@@ -162,23 +153,25 @@ def test_the_first_model_goes_through_the_gate_and_the_next_is_its_challenger(ho
     assert [move.reason for move in champions.moves] == ["passed the gate"]
 
 
-def test_the_run_holds_parameters_of_split_and_model(run):
-    """What the figures depend on can be searched for."""
+def test_the_run_holds_what_the_figures_depend_on(run, trained):
+    """Parameters of split and model, the data, what was chosen, how much was learnt from and tested, and figures."""
+    parameters = run.data.params
     expected = {"seed": "0", "split.kind": "later unseen sellers", "split.n_folds": "5", "C": "0.1", "n_folds": "2"}
-    assert run.data.params.items() >= {**expected, "features__title__letters": "(2, 5)"}.items()
-
-
-def test_the_run_holds_what_was_chosen_and_how_much_there_was(run, trained):
-    """Penalty and share of each strength of text, and how many listings were learnt from and tested."""
+    assert parameters.items() >= {**expected, "features__title__letters": "(2, 5)"}.items()
     penalties, shares = (
-        {name.removeprefix(start): float(value) for name, value in run.data.params.items() if name.startswith(start)}
+        {name.removeprefix(start): float(value) for name, value in parameters.items() if name.startswith(start)}
         for start in ("chosen.C_at_text_", "chosen.share_at_text_")
     )
     assert set(penalties.values()) == {0.1}
     assert penalties.keys() == shares.keys() <= {"0.1", "0.3", "1", "3"}
     assert sum(shares.values()) == pytest.approx(1.0)
-    assert int(run.data.params["tested.listings"]) == trained.evaluation.counts.listings
-    assert int(run.data.params["learnt.listings"]) > int(run.data.params["tested.listings"])
+    assert int(parameters["learnt.listings"]) > int(parameters["tested.listings"])
+    assert int(parameters["tested.listings"]) == trained.evaluation.counts.listings
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("listings.parquet", trained.card.data_digest)
+    for name, estimate in trained.evaluation.figures[MODEL].items():
+        metrics = [run.data.metrics[f"{name}{end}"] for end in ("", "_low", "_high")]
+        assert metrics == [estimate.value, estimate.low, estimate.high]
 
 
 def test_the_run_holds_its_curves_as_steps(client, run, trained):
@@ -194,32 +187,14 @@ def test_the_run_holds_its_curves_as_steps(client, run, trained):
     assert precision.prod(axis=1) == pytest.approx(recall[:, 1] * counts.counterfeits)
 
 
-def test_the_run_holds_the_figures_with_the_ends_of_their_intervals(run, trained):
-    """Every measure of the model is there three times, as in the table that is printed."""
-    for name, estimate in trained.evaluation.figures[MODEL].items():
-        metrics = [run.data.metrics[f"{name}{end}"] for end in ("", "_low", "_high")]
-        assert metrics == [estimate.value, estimate.low, estimate.high]
-
-
-def test_the_run_names_its_data(run, trained):
-    """By the file and the digest that the model's card carries."""
-    (used,) = run.inputs.dataset_inputs
-    assert (used.dataset.name, used.dataset.digest) == ("listings.parquet", trained.card.data_digest)
-
-
-def test_the_run_keeps_curves_and_tables(client, run):
-    """Pictures, the evaluation and the experiment lie beside the figures."""
+def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, trained):
+    """Pictures, tables, the experiment, the scores of the test, and every figure that the gate asks for."""
     paths = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert paths >= {"tested.parquet", "gate.json", "drift_reference.json", "robustness.json", "report.html"}
     assert paths >= {"pictures", "evaluation.json", "evaluation.txt", "slices.txt", "experiment.json"}
     pictures = client.list_artifacts(run.info.run_id, "pictures")
     assert pictures
     assert all(picture.path.endswith(".png") and picture.file_size > 1_000 for picture in pictures)
-
-
-def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, trained):
-    """The scores of the test, and every figure that the gate asks for, beside what drift is measured from."""
-    paths = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert paths >= {"tested.parquet", "gate.json", "drift_reference.json", "robustness.json", "report.html"}
     tested = fetch_tested(run.info.run_id, store(home))
     counts = trained.evaluation.counts
     assert (len(tested.y), tested.y.sum()) == (counts.listings, counts.counterfeits)
@@ -232,25 +207,15 @@ def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, train
     assert ends == pytest.approx([ratio.value, ratio.low, ratio.high])
 
 
-def test_the_report_and_the_drift_reference_lie_beside_the_model(trained):
-    """The page is complete in itself and names the model and the attacks tried."""
+def test_the_report_and_the_drift_reference_lie_beside_the_model(trained, again):
+    """The page names the model and the attacks tried; that of a challenger has the champion's figures, too."""
     assert trained.report == trained.folder.with_name("market.report.html")
-    page = trained.report.read_text(encoding="utf-8")
+    page, second = (one.report.read_text(encoding="utf-8") for one in (trained, again))
     assert trained.card.full_version in page
     assert all(attack in page for attack in TRIED)
     assert path_beside(trained.folder).is_file()
-
-
-def test_the_second_model_is_put_beside_the_champion(trained, again):
-    """Both were tested on the same listings, so the page of the challenger has the champion's figures."""
-    first, second = (one.report.read_text(encoding="utf-8") for one in (trained, again))
-    assert "Against the champion" not in first
+    assert "Against the champion" not in page
     assert "Against the champion" in second
-
-
-def test_the_card_holds_the_experiment(home, trained):
-    """Read from the card, the experiment is the one that was run."""
-    assert read_recorded(json.dumps(dict(trained.card.experiment)), home, "card") == plan(home)
 
 
 def test_the_registered_model_says_what_it_takes_and_gives(client, trained):

@@ -29,21 +29,11 @@ def make_tested(clean: np.ndarray, **attacked: np.ndarray) -> kept.Tested:
     return kept.Tested(listings, Y, {MODEL: [clean]}, attacked)
 
 
-@pytest.mark.parametrize(
-    ("attacks", "expected"), [("none", set()), ([], set()), ("some", set(SOME)), ("all", {*ATTACKS})]
-)
-def test_words_stand_for_sets_of_attacks(attacks, expected):
-    """None, some of each kind, or all there are."""
-    assert {attack.name for attack in choose_attacks(plan(attacks))} == expected
-
-
-def test_some_are_of_every_kind():
-    """The short list leaves out no kind of disguise that the long one knows."""
+def test_words_stand_for_sets_of_attacks():
+    """None, some of each kind, or all there are; an unknown attack is named in one line beside those there are."""
+    for attacks, expected in (("none", set()), ([], set()), ("some", set(SOME)), ("all", {*ATTACKS})):
+        assert {attack.name for attack in choose_attacks(plan(attacks))} == expected
     assert {ATTACKS[name].kind for name in SOME} == {attack.kind for attack in ATTACKS.values()}
-
-
-def test_an_unknown_attack_is_named():
-    """One line says what there is instead."""
     with pytest.raises(UnusableSetting, match=r"found 'leet digit'; expected an attack .* such as leet digits"):
         choose_attacks(plan(["leet digit"]))
 
