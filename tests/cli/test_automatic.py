@@ -28,7 +28,7 @@ def policy(ipml, tmp_path, monkeypatch):
 
 def test_without_such_a_policy_nothing_is_done(ipml, tmp_path):
     """The bundled policy says no."""
-    answer = ipml("enforce", "automatic", "run")
+    answer = ipml("enforce automatic run")
     assert (answer.exit_code, answer.out) == (
         0,
         "The policy acts on nothing without review: is_on is false in its section [automatic].\n",
@@ -37,7 +37,7 @@ def test_without_such_a_policy_nothing_is_done(ipml, tmp_path):
 
 def test_run_says_what_was_done(ipml, policy):
     """Nothing is acted on without evidence."""
-    assert ipml("enforce", "automatic", "run").out.startswith("0 listings acted on")
+    assert ipml("enforce automatic run").out.startswith("0 listings acted on")
 
 
 def test_enqueue_acts_too(ipml, policy, tmp_path):
@@ -50,7 +50,7 @@ def test_enqueue_acts_too(ipml, policy, tmp_path):
 
 def test_status_says_why_it_is_not_in_force(ipml, policy):
     """The brand, what was reviewed, what is promised, and what is missing."""
-    answer = ipml("enforce", "automatic", "status")
+    answer = ipml("enforce automatic status")
     assert answer.exit_code == 0
     assert "Acme" in answer.out
     assert "At least 300 must be reviewed." in answer.out
@@ -58,9 +58,9 @@ def test_status_says_why_it_is_not_in_force(ipml, policy):
 
 def test_a_person_withdraws_and_allows(ipml, policy):
     """What a person said is shown, and can be taken back; a brand that is not covered is refused in one line."""
-    assert ipml("enforce", "automatic", "withdraw", "Acme", "--why", "parallel imports").exit_code == 0
-    assert "Withdrawn by" in ipml("enforce", "automatic", "status").out
-    assert ipml("enforce", "automatic", "allow", "Acme").exit_code == 0
-    answer = ipml("enforce", "automatic", "withdraw", "Umbra")
+    assert ipml("enforce automatic withdraw Acme --why 'parallel imports'").exit_code == 0
+    assert "Withdrawn by" in ipml("enforce automatic status").out
+    assert ipml("enforce automatic allow Acme").exit_code == 0
+    answer = ipml("enforce automatic withdraw Umbra")
     assert answer.exit_code == 2
     assert answer.err == "ipml: automatic action: found brand 'Umbra'; expected one that the policy covers: Acme.\n"

@@ -68,7 +68,7 @@ def test_a_listing_is_shown_with_three_reasons_against_it():
 
 def test_too_small_a_marketplace_is_a_mistake(ipml, tmp_path):
     """It is said how many listings it takes, and nothing is made."""
-    answer = ipml("demo", "--listings", 10)
+    answer = ipml("demo --listings 10")
     assert answer.exit_code == 2
     assert "--listings" in answer.err
     assert list(tmp_path.iterdir()) == []
@@ -77,7 +77,7 @@ def test_too_small_a_marketplace_is_a_mistake(ipml, tmp_path):
 def test_a_file_in_the_way_is_named(ipml, tmp_path):
     """The demonstration makes a folder of its own."""
     (tmp_path / "there").touch()
-    answer = ipml("demo", "--out", "there")
+    answer = ipml("demo --out there")
     assert (answer.exit_code, answer.out) == (2, "")
     assert re.fullmatch(r"ipml: .*there.*\n", answer.err)
 

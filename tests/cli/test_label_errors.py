@@ -25,7 +25,7 @@ def flipped(market, tmp_path) -> set[str]:
 @pytest.mark.slow
 def test_labels_that_were_flipped_are_at_the_top(ipml, flipped, tmp_path):
     """The list is written with titles that no spreadsheet takes for formulae, and the first are shown."""
-    answer = ipml("model", "label-errors", "market.toml", "--out", "doubtful.csv", "--top", 50)
+    answer = ipml("model label-errors market.toml --out doubtful.csv --top 50")
     assert answer.exit_code == 0
     listed = pd.read_csv(tmp_path / "doubtful.csv")
     assert len(listed) == 50
@@ -38,6 +38,6 @@ def test_labels_that_were_flipped_are_at_the_top(ipml, flipped, tmp_path):
 
 def test_a_place_where_nothing_can_be_written_is_known_at_once(ipml, flipped):
     """Before anything is learnt."""
-    answer = ipml("model", "label-errors", "market.toml", "--out", "no/doubtful.csv")
+    answer = ipml("model label-errors market.toml --out no/doubtful.csv")
     assert (answer.exit_code, answer.out) == (2, "")
     assert "cannot write no/doubtful.csv" in answer.err

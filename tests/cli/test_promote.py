@@ -66,7 +66,7 @@ def champions(loop) -> Callable[[], tuple[int, ...]]:
 
 def test_the_poor_model_is_clearly_worse(ipml, loop):
     """Both were tested on the same listings; every line says which is better, or that nothing can be said."""
-    answer = ipml("model", "compare", "models:/ipml@champion", "models:/ipml@challenger", "--tracking", loop.store)
+    answer = ipml("model compare models:/ipml@champion models:/ipml@challenger --tracking", loop.store)
     assert answer.exit_code == 0
     assert answer.err.strip() == ""
     (line,) = [line for line in answer.out.splitlines() if line.startswith("average precision")]
@@ -76,7 +76,7 @@ def test_the_poor_model_is_clearly_worse(ipml, loop):
 def test_models_go_by_any_of_their_names(ipml, loop):
     """Version numbers, ids of runs and model folders lead to the same figures as registry URIs."""
     tables = {
-        ipml("model", "compare", *names, "--tracking", loop.store).out.split("\n\n")[1]
+        ipml("model compare", *names, "--tracking", loop.store).out.split("\n\n")[1]
         for names in (
             ("1", "2"),
             loop.runs,
@@ -89,7 +89,7 @@ def test_models_go_by_any_of_their_names(ipml, loop):
 def test_labelled_listings_are_scored_by_both(ipml, loop):
     """With listings given, both models score them, and the table says whom that flatters."""
     listings = loop.market / "listings.parquet"
-    answer = ipml("model", "compare", "1", "2", "--labelled", listings, "--tracking", loop.store)
+    answer = ipml("model compare 1 2 --labelled", listings, "--tracking", loop.store)
     assert answer.exit_code == 0
     assert "learnt from flatter" in answer.out
     assert "B clearly worse" in answer.out
@@ -97,7 +97,7 @@ def test_labelled_listings_are_scored_by_both(ipml, loop):
 
 def test_the_poor_model_is_refused(ipml, loop, champions):
     """The table says why, the exit code is 1, and nothing has changed."""
-    answer = ipml("model", "promote", "--tracking", loop.store)
+    answer = ipml("model promote --tracking", loop.store)
     assert answer.exit_code == 1
     assert "clearly worse than the model in use" in answer.out
     assert "models:/ipml/2 is refused; nothing has changed" in answer.out
@@ -106,11 +106,11 @@ def test_the_poor_model_is_refused(ipml, loop, champions):
 
 def test_an_override_promotes_and_can_be_taken_back(ipml, loop, champions):
     """A reason promotes what the gate refuses and is kept with who and when; the rollback keeps its reason, too."""
-    answer = ipml("model", "promote", "2", "--override", "the other leaks money", "--tracking", loop.store)
+    answer = ipml("model promote 2 --override 'the other leaks money' --tracking", loop.store)
     assert answer.exit_code == 0
     assert "models:/ipml/2 is champion, in place of version 1" in answer.out
     assert champions()[-2:] == (1, 2)
-    answer = ipml("model", "rollback", "--why", "finds nothing", "--tracking", loop.store)
+    answer = ipml("model rollback --why 'finds nothing' --tracking", loop.store)
     assert answer.exit_code == 0
     assert "models:/ipml/1 is champion again, in place of version 2" in answer.out
     *_, promotion, rollback = read_champions("ipml", loop.store).moves
@@ -123,8 +123,8 @@ def test_an_override_promotes_and_can_be_taken_back(ipml, loop, champions):
 def test_the_good_model_passes_and_replaces_the_poor_one(ipml, loop, champions, tmp_path):
     """Where the poor one is in use, the good one passes, under rules that fit a market of few sellers."""
     (tmp_path / "small.toml").write_text(SMALL_MARKET)
-    ipml("model", "promote", "2", "--override", "a try", "--tracking", loop.store)
-    answer = ipml("model", "promote", "models:/ipml/1", "--rules", "small.toml", "--tracking", loop.store)
+    ipml("model promote 2 --override 'a try' --tracking", loop.store)
+    answer = ipml("model promote models:/ipml/1 --rules small.toml --tracking", loop.store)
     assert answer.exit_code == 0, answer.out
     assert "NO" not in answer.out
     assert "passed the gate" in answer.out
@@ -134,18 +134,18 @@ def test_the_good_model_passes_and_replaces_the_poor_one(ipml, loop, champions, 
 def test_own_rules_can_refuse_it(ipml, loop, champions, tmp_path):
     """A stricter file refuses what the bundled rules let through."""
     (tmp_path / "strict.toml").write_text("[listings_per_second]\nat_least = 1e9\n")
-    ipml("model", "promote", "2", "--override", "a try", "--tracking", loop.store)
-    answer = ipml("model", "promote", "1", "--rules", "strict.toml", "--tracking", loop.store)
+    ipml("model promote 2 --override 'a try' --tracking", loop.store)
+    answer = ipml("model promote 1 --rules strict.toml --tracking", loop.store)
     assert answer.exit_code == 1
     assert "too slow" in answer.out
 
 
 def test_an_earlier_champion_can_be_named(ipml, loop, champions):
     """Going back to a version reaches any that was champion, and no other."""
-    ipml("model", "promote", "2", "--override", "a try", "--tracking", loop.store)
-    assert ipml("model", "rollback", "--to", "1", "--tracking", loop.store).exit_code == 0
+    ipml("model promote 2 --override 'a try' --tracking", loop.store)
+    assert ipml("model rollback --to 1 --tracking", loop.store).exit_code == 0
     assert champions()[-1] == 1
-    answer = ipml("model", "rollback", "--to", "7", "--tracking", loop.store)
+    answer = ipml("model rollback --to 7 --tracking", loop.store)
     assert answer.exit_code == 2
     assert "never champion" in answer.err
 
@@ -177,12 +177,12 @@ def test_a_first_champion_has_none_before(ipml, tmp_path, saved_model):
     store = f"sqlite:///{tmp_path}/mlflow.db"
     for _ in range(2):
         record_run(RunFacts("goods", {}, {}, "listings.csv", "0"), saved_model, tracking_uri=store)
-    answer = ipml("model", "rollback")
+    answer = ipml("model rollback")
     assert answer.exit_code == 2
     assert "none before the champion" in answer.err
-    answer = ipml("model", "promote")
+    answer = ipml("model promote")
     assert answer.exit_code == 1
     assert answer.out.count("must be measured") == 6
-    answer = ipml("model", "compare", "1", "2")
+    answer = ipml("model compare 1 2")
     assert answer.exit_code == 2
     assert "No file tested.parquet" in answer.err

@@ -16,7 +16,7 @@ def june(market, tmp_path):
 
 def test_as_many_as_asked_for_are_written_with_their_probability(ipml, june, saved_model, market, tmp_path):
     """None of them has a label, and few are of one seller."""
-    answer = ipml("model", "select", june, "--model", saved_model, "--budget", 40, "--out", "selected.csv")
+    answer = ipml("model select", june, "--model", saved_model, "--budget", 40, "--out", "selected.csv")
     assert answer.exit_code == 0
     assert answer.out.startswith("40 listings of ")
     selected = pd.read_csv(tmp_path / "selected.csv")
@@ -29,7 +29,7 @@ def test_as_many_as_asked_for_are_written_with_their_probability(ipml, june, sav
 
 def test_the_listings_are_as_they_were(ipml, june, saved_model, tmp_path):
     """Without the columns of the selection the file is one of listings."""
-    ipml("model", "select", june, "--model", saved_model, "--budget", 10, "--out", "selected.parquet")
+    ipml("model select", june, "--model", saved_model, "--budget", 10, "--out", "selected.parquet")
     selected = pd.read_parquet(tmp_path / "selected.parquet")
     selected[list(COLUMNS)].to_parquet(tmp_path / "again.parquet", index=False)
     (validation,) = read_listings(tmp_path / "again.parquet")
@@ -47,6 +47,6 @@ def test_the_listings_are_as_they_were(ipml, june, saved_model, tmp_path):
 def test_a_mistake_exits_2_with_one_line(ipml, june, saved_model, options, said):
     """It says what was found."""
     model = [] if "--model" in options else ["--model", saved_model]
-    answer = ipml("model", "select", june, *options, *model)
+    answer = ipml("model select", june, *options, *model)
     assert answer.exit_code == 2
     assert said in answer.err

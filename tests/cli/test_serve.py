@@ -90,7 +90,7 @@ def test_the_api_is_not_opened_to_others_by_accident(ipml, monkeypatch: pytest.M
     for name in ("API_KEY", "API_OPEN", "HOST"):
         monkeypatch.delenv(f"IPML_{name}", raising=False)
     for arguments in (("--api-only",), ("--model", "model")):
-        answer = ipml("serve", "--host", "0.0.0.0", "--port", "0", *arguments)
+        answer = ipml("serve --host 0.0.0.0 --port 0", *arguments)
         assert answer.exit_code == 2
         assert "IPML_API_KEY" in answer.err
         assert "--open-api" in answer.err
@@ -100,7 +100,7 @@ def test_the_api_is_not_opened_to_others_by_accident(ipml, monkeypatch: pytest.M
 def test_unusable_keys_are_named(ipml, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the file of keys is missing the command does not start; what may be a key itself is not shown."""
     monkeypatch.setenv("IPML_API_KEY", "no-such-file")
-    answer = ipml("serve", "--api-only", "--port", "0")
+    answer = ipml("serve --api-only --port 0")
     assert answer.exit_code == 2
     assert answer.err.startswith("ipml: IPML_API_KEY: found FileNotFoundError; expected the path of a readable file")
     assert "no-such-file" not in answer.err
@@ -110,7 +110,7 @@ def test_unusable_keys_are_named(ipml, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_of_portfolios_is_for_the_api_alone(ipml, tmp_path: Path, given: tuple[str, ...]) -> None:
     """The page scores nothing, and beside it the database knows sellers: the file would be passed over."""
     (tmp_path / "sellers.npz").touch()
-    answer = ipml("serve", "--portfolios", str(tmp_path / "sellers.npz"), "--port", "0", *given)
+    answer = ipml("serve --portfolios", str(tmp_path / "sellers.npz"), "--port", "0", *given)
     assert answer.exit_code == 2
     assert "--api-only" in answer.err
 

@@ -38,19 +38,19 @@ def stated(ipml, tmp_path: Path) -> Engine:
 @pytest.mark.parametrize("subject", ["1", "measure:1"])
 def test_a_statement_is_shown_by_case_or_subject(ipml, stated: Engine, subject: str):
     """Letter and payload, nothing of which commands the terminal."""
-    answer = ipml("enforce", "statement", "show", subject)
+    answer = ipml("enforce statement show", subject)
     assert answer.exit_code == 0
     assert "Das Angebot wurde entfernt." in answer.out
     assert '"DECISION_VISIBILITY_CONTENT_REMOVED"' in answer.out
     assert "\x1b" not in answer.out
-    assert "The listing was removed." in ipml("enforce", "statement", "show", subject, "--lang", "en").out
+    assert "The listing was removed." in ipml("enforce statement show", subject, "--lang", "en").out
 
 
 def test_a_statement_of_an_erased_seller_is_shown_without_its_letter(ipml, stated: Engine):
     """What is public is still there."""
     with writing(stated) as connection:
         connection.execute(delete(seller_keys))
-    answer = ipml("enforce", "statement", "show", "1")
+    answer = ipml("enforce statement show 1")
     assert answer.exit_code == 0
     assert "the seller was erased" in answer.out
     assert "CONTENT_REMOVED" in answer.out
@@ -59,7 +59,7 @@ def test_a_statement_of_an_erased_seller_is_shown_without_its_letter(ipml, state
 @pytest.mark.parametrize("arguments", [("show", "2"), ("show", "measure:9"), ("show", "1", "--lang", "tlh"), ("send",)])
 def test_what_cannot_be_done_is_said_in_one_line(ipml, stated: Engine, arguments: tuple[str, ...]):
     """No such case, subject or language; no address to send to."""
-    answer = ipml("enforce", "statement", *arguments)
+    answer = ipml("enforce statement", *arguments)
     assert answer.exit_code == 2
     assert answer.err.startswith("ipml: ")
     assert answer.err.count("\n") == 1
@@ -67,13 +67,13 @@ def test_what_cannot_be_done_is_said_in_one_line(ipml, stated: Engine, arguments
 
 def test_exported_statements_pass_the_check_and_spoilt_ones_do_not(ipml, stated: Engine, tmp_path: Path):
     """They are printed where no file is named, and one is not written over; a fault is named, and exits with 1."""
-    assert ipml("enforce", "statement", "export", "--out", "out.jsonl").exit_code == 0
-    assert ipml("enforce", "statement", "export", "--out", "out.jsonl").exit_code == 2
-    assert ipml("enforce", "statement", "export").out == (tmp_path / "out.jsonl").read_text()
-    assert ipml("enforce", "statement", "check", "out.jsonl").out == "1 statements, 0 faults.\n"
+    assert ipml("enforce statement export --out out.jsonl").exit_code == 0
+    assert ipml("enforce statement export --out out.jsonl").exit_code == 2
+    assert ipml("enforce statement export").out == (tmp_path / "out.jsonl").read_text()
+    assert ipml("enforce statement check out.jsonl").out == "1 statements, 0 faults.\n"
     content = json.loads((tmp_path / "out.jsonl").read_text())
     (tmp_path / "bad.jsonl").write_text(json.dumps(content | {"category": "SHOES\x1b[2J"}), encoding="utf-8")
-    answer = ipml("enforce", "statement", "check", "bad.jsonl")
+    answer = ipml("enforce statement check bad.jsonl")
     assert answer.exit_code == 1
     assert answer.out.startswith("line 1, category: found 'SHOES")
     assert "\x1b" not in answer.out
@@ -81,12 +81,12 @@ def test_exported_statements_pass_the_check_and_spoilt_ones_do_not(ipml, stated:
 
 def test_a_dry_run_sends_nothing(ipml, stated: Engine):
     """It says how many wait."""
-    assert ipml("enforce", "statement", "send", "--dry-run").out == "1 statements wait.\n"
+    assert ipml("enforce statement send --dry-run").out == "1 statements wait.\n"
 
 
 def test_what_cannot_be_sent_waits(ipml, stated: Engine):
     """Nobody answers at the address: exit code 1, and the statement waits on."""
-    answer = ipml("enforce", "statement", "send", "--url", "http://127.0.0.1:1/api")
+    answer = ipml("enforce statement send --url http://127.0.0.1:1/api")
     assert answer.exit_code == 1
     assert "0 taken, 0 refused, 1 left for later." in answer.out
-    assert ipml("enforce", "statement", "send", "--dry-run").out == "1 statements wait.\n"
+    assert ipml("enforce statement send --dry-run").out == "1 statements wait.\n"

@@ -44,7 +44,7 @@ def secret(tmp_path) -> Path:
 
 def test_measures_are_imposed_changed_lifted_and_listed(ipml, database: str):
     """What one command did the next one shows."""
-    ipml("enforce", "measure", "impose", 1, "--kind", "price-hold", "--why", "[b]court order", "--database", database)
+    ipml("enforce measure impose 1 --kind price-hold --why '[b]court order'")
     assert (
         "Measure 3 takes the place of 1"
         in ipml(
@@ -52,12 +52,12 @@ def test_measures_are_imposed_changed_lifted_and_listed(ipml, database: str):
             *("--why", "genuine elsewhere", "--database", database),
         ).out
     )
-    assert ipml("enforce", "measure", "lift", 2, "--why", "order is void", "--database", database).exit_code == 0
-    shown = ipml("enforce", "measure", "list", "--database", database).out
+    assert ipml("enforce measure lift 2 --why 'order is void'").exit_code == 0
+    shown = ipml("enforce measure list").out
     assert "remove-in DE,FR until" in shown
     assert "order is void" in shown
-    assert "[b]court order" not in ipml("enforce", "measure", "list", "--state", "asked", "--database", database).out
-    assert ipml("enforce", "measure", "end", "--database", database).out == "0 measures and 0 penalties ended.\n"
+    assert "[b]court order" not in ipml("enforce measure list --state asked").out
+    assert ipml("enforce measure end").out == "0 measures and 0 penalties ended.\n"
 
 
 def test_mistakes_are_answered_with_one_line(ipml, database: str):
@@ -90,7 +90,7 @@ def test_an_address_over_which_others_could_read_along_is_refused(
     """Letters and names go over https, or stay on this machine."""
     monkeypatch.setenv("IPML_WEBHOOK_URL", url)
     monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(secret))
-    answer = ipml("outbox", "deliver", "--database", database)
+    answer = ipml("outbox deliver")
     assert answer.exit_code == 2
     assert "https" in answer.err
 
@@ -98,23 +98,23 @@ def test_an_address_over_which_others_could_read_along_is_refused(
 def test_nothing_is_sent_unsigned(ipml, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Without a secret, or with a short one, it says what is needed."""
     monkeypatch.setenv("IPML_WEBHOOK_URL", "http://127.0.0.1:9/")
-    assert "whsec_" in ipml("outbox", "deliver", "--database", database).err
+    assert "whsec_" in ipml("outbox deliver").err
     (tmp_path / "short").write_text("whsec_c2hvcnQ=")
     monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(tmp_path / "short"))
-    assert ipml("outbox", "deliver", "--database", database).exit_code == 2
+    assert ipml("outbox deliver").exit_code == 2
 
 
 def test_messages_go_into_a_file_and_are_answered_by_hand(ipml, database: str, tmp_path: Path):
     """Delivered once; a second run has nothing to do; the platform's word is noted."""
-    told = ipml("outbox", "deliver", "--out", "out.jsonl", "--database", database)
+    told = ipml("outbox deliver --out out.jsonl")
     assert told.out == "2 delivered, 0 to be tried again, 0 given up.\n"
-    assert ipml("outbox", "deliver", "--out", "out.jsonl", "--database", database).out.startswith("0 delivered")
+    assert ipml("outbox deliver --out out.jsonl").out.startswith("0 delivered")
     keys = [json.loads(line)["key"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert ipml("outbox", "answer", keys[0], "done", "--database", database).out == f"Message {keys[0]}: done.\n"
-    assert "as was known" in ipml("outbox", "answer", keys[0], "done", "--database", database).out
-    assert "done" in ipml("enforce", "measure", "list", "--database", database).out
-    assert "[red]Acme" in ipml("enforce", "measure", "times", "--group-by", "brand", "--database", database).out
-    shown = ipml("enforce", "measure", "show", 1, "--database", database).out.splitlines()
+    assert ipml("outbox answer", keys[0], "done").out == f"Message {keys[0]}: done.\n"
+    assert "as was known" in ipml("outbox answer", keys[0], "done").out
+    assert "done" in ipml("enforce measure list").out
+    assert "[red]Acme" in ipml("enforce measure times --group-by brand").out
+    shown = ipml("enforce measure show 1").out.splitlines()
     assert shown[0] == "Measure 1 on case 1: remove, done"
     assert "by ana: " in shown[1]
     assert shown[2].startswith(f"message {keys[0]}, put down ")
@@ -129,27 +129,27 @@ def test_dead_messages_are_listed_retried_and_dropped(
     monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(secret))
     with listening(Receiver(lambda *_: "400")) as receiver:
         monkeypatch.setenv("IPML_WEBHOOK_URL", receiver.url)
-        assert ipml("outbox", "deliver", "--database", database).out.endswith("2 given up.\n")
-        shown = ipml("outbox", "dead", "--database", database).out
+        assert ipml("outbox deliver").out.endswith("2 given up.\n")
+        shown = ipml("outbox dead").out
         assert "words of the platform" in shown
         words = [check.words for check in check_database(database, None) if check.subject == "delivery"]
         assert "1 messages to platform were given up; see `ipml outbox dead`" in words
         receiver.plan = lambda *_: "accept"
-        assert ipml("outbox", "retry", "--all", "--database", database).out.startswith("2 messages wait again")
-        assert ipml("outbox", "retry", "--waiting", "--database", database).out.startswith("0 messages that waited")
-        told = ipml("outbox", "deliver", "--channel", "platform", "--database", database)
+        assert ipml("outbox retry --all").out.startswith("2 messages wait again")
+        assert ipml("outbox retry --waiting").out.startswith("0 messages that waited")
+        told = ipml("outbox deliver --channel platform")
         assert told.out.startswith("1 delivered")
         receiver.plan = lambda *_: "400"
-        ipml("outbox", "deliver", "--database", database)
+        ipml("outbox deliver")
         (key,) = {key for key in receiver.attempts if "holder" in key}
-    assert ipml("outbox", "drop", key, "--why", "by phone", "--database", database).exit_code == 0
-    assert key not in ipml("outbox", "dead", "--database", database).out
-    assert "dropped by" in ipml("outbox", "dead", "--dropped", "--database", database).out
+    assert ipml("outbox drop", key, "--why", "by phone").exit_code == 0
+    assert key not in ipml("outbox dead").out
+    assert "dropped by" in ipml("outbox dead --dropped").out
 
 
 def test_the_policy_is_explained_in_words(ipml, database: str):
     """Each ground, what would be done, and why."""
-    told = ipml("enforce", "measure", "explain", 1, "--database", database).out
+    told = ipml("enforce measure explain 1").out
     assert "test_purchase: remove, the standard measure\n" in told
 
 

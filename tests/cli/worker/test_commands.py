@@ -23,12 +23,12 @@ def database(engine: Engine, database_url: str) -> str:
 
 def test_a_job_is_started_by_hand(ipml, database: str, engine: Engine) -> None:
     """It is due now, which the trail knows; whoever started it is told whether a worker leads."""
-    told = ipml("worker", "--start", "retention", "--database", database)
+    told = ipml("worker --start retention")
     assert (told.exit_code, told.out) == (0, "retention is due now; no worker leads: start `ipml worker`.\n"), told.err
     with reading(engine) as connection:
         assert [row.actor for row in audit.list_rows(connection, "job:retention")] == [OPERATOR]
-    assert ipml("worker", "--once", "--database", database).exit_code == 0
-    shown = ipml("worker", "--status", "--database", database)
+    assert ipml("worker --once").exit_code == 0
+    shown = ipml("worker --status")
     assert shown.exit_code == 1  # no worker leads
     (line,) = [line for line in shown.out.splitlines() if "retention" in line]
     assert "done" in line
@@ -37,14 +37,14 @@ def test_a_job_is_started_by_hand(ipml, database: str, engine: Engine) -> None:
 @pytest.mark.parametrize(("job", "why"), [("backup", "set IPML_BACKUPS to turn it on"), ("tea", "No job 'tea'")])
 def test_what_cannot_be_started_is_refused(ipml, database: str, job: str, why: str) -> None:
     """In one line, with what would help."""
-    told = ipml("worker", "--start", job, "--database", database)
+    told = ipml("worker --start", job)
     assert told.exit_code == 2
     assert why in told.err
 
 
 def test_only_a_lead_starts_jobs(ipml, database: str) -> None:
     """Others are told who may."""
-    told = ipml("worker", "--start", "retention", "--by", "ana", "--database", database)
+    told = ipml("worker --start retention --by ana")
     assert told.exit_code == 2
     assert "lead" in told.err
 
@@ -52,7 +52,7 @@ def test_only_a_lead_starts_jobs(ipml, database: str) -> None:
 def test_a_schedule_that_cannot_be_read_stops_it_at_once(ipml, tmp_path: Path, monkeypatch) -> None:
     """With one line."""
     monkeypatch.setenv("IPML_JOBS", '{"backup": "often"}')
-    told = ipml("worker", "--database", f"sqlite:///{tmp_path}/new.db")
+    told = ipml("worker --database", f"sqlite:///{tmp_path}/new.db")
     assert told.exit_code == 2
     assert told.err.count("\n") == 1
     assert "IPML_JOBS, backup: found 'often'" in told.err
