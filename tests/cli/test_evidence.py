@@ -1,9 +1,7 @@
 """`ipml evidence` writes packages, and says of one whether it is as it was made."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.authority import Authority
@@ -49,9 +47,7 @@ def folder(decided: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(decided, tmp_path, dirs_exist_ok=True))
 
 
-def test_a_package_goes_out_and_is_checked(
-    ipml: Callable[..., Any], folder: Path, saved_model: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_package_goes_out_and_is_checked(ipml, folder: Path, saved_model: Path, monkeypatch: pytest.MonkeyPatch):
     """Exported as one file; whole by its key and anchor, its rows those of the trail, its score the same again."""
     monkeypatch.setenv("IPML_ANCHOR_KEY", str(folder / "anchor.pem"))
     monkeypatch.setenv("IPML_ANCHORS", "anchors.jsonl")
@@ -67,7 +63,7 @@ def test_a_package_goes_out_and_is_checked(
     assert "kept outside" in ipml("evidence verify evidence-case-1.zip --anchor anchors.jsonl").out
 
 
-def test_what_is_at_fault_is_printed(ipml: Callable[..., Any], folder: Path):
+def test_what_is_at_fault_is_printed(ipml, folder: Path):
     """A line for each, and exit code 1."""
     ipml("evidence export 1")
     (folder / "evidence-case-1" / "README.txt").write_text("other")
@@ -77,9 +73,7 @@ def test_what_is_at_fault_is_printed(ipml: Callable[..., Any], folder: Path):
 
 
 @pytest.mark.slow
-def test_another_model_is_told(
-    ipml: Callable[..., Any], folder: Path, classifier: CounterfeitClassifier, tmp_path: Path
-):
+def test_another_model_is_told(ipml, folder: Path, classifier: CounterfeitClassifier, tmp_path: Path):
     """A score that another file made cannot come out again, and that is a problem."""
     save_model(classifier, tmp_path / "other", name="other", data_digest="0", experiment={}, figures={})
     ipml("evidence export 1")
@@ -88,7 +82,7 @@ def test_another_model_is_told(
     assert "data/evidence-000001.json: was scored by market/" in checked.out
 
 
-def test_hostile_text_stays_inert(ipml: Callable[..., Any], folder: Path):
+def test_hostile_text_stays_inert(ipml, folder: Path):
     """In README.txt, in all other files, and on the terminal: no control character, no line of the seller's."""
     printed = ipml("evidence export 1").out
     package = folder / "evidence-case-1"
@@ -102,7 +96,7 @@ def test_hostile_text_stays_inert(ipml: Callable[..., Any], folder: Path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl, which plays the authority")
-def test_a_package_is_stamped_with_and_without_network(ipml: Callable[..., Any], folder: Path):
+def test_a_package_is_stamped_with_and_without_network(ipml, folder: Path):
     """By an address; or by a request and an answer that are carried; whose word counts is said alike everywhere."""
     (folder / "authority").mkdir()
     authority = Authority(folder / "authority")
@@ -122,9 +116,11 @@ def test_a_package_is_stamped_with_and_without_network(ipml: Callable[..., Any],
     assert refused.exit_code == 2
 
 
-@pytest.mark.parametrize("arguments", [("stamp", "."), ("verify", "."), ("verify", "anchor.pem"), ("export", 7)])
-def test_a_mistake_is_one_line(ipml: Callable[..., Any], folder: Path, arguments: tuple[object, ...]):
+def test_a_mistake_is_one_line(accepted, folder: Path):
     """What is no package or no case is said in a line, with exit code 2."""
-    answer = ipml("evidence", *arguments)
-    assert answer.exit_code == 2
-    assert len(answer.err.splitlines()) == 1
+    assert (
+        accepted(
+            dict.fromkeys((f"evidence {line}" for line in ("stamp .", "verify .", "verify anchor.pem", "export 7")), "")
+        )
+        == {}
+    )

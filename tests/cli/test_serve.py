@@ -106,13 +106,14 @@ def test_unusable_keys_are_named(ipml, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no-such-file" not in answer.err
 
 
-@pytest.mark.parametrize("given", [(), ("--model", "models/shoes")])
-def test_a_file_of_portfolios_is_for_the_api_alone(ipml, tmp_path: Path, given: tuple[str, ...]) -> None:
+def test_a_file_of_portfolios_is_for_the_api_alone(ipml, tmp_path: Path, subtests: pytest.Subtests) -> None:
     """The page scores nothing, and beside it the database knows sellers: the file would be passed over."""
-    (tmp_path / "sellers.npz").touch()
-    answer = ipml("serve --portfolios", str(tmp_path / "sellers.npz"), "--port", "0", *given)
-    assert answer.exit_code == 2
-    assert "--api-only" in answer.err
+    for given in [(), ("--model", "models/shoes")]:
+        with subtests.test(given=given):
+            (tmp_path / "sellers.npz").touch()
+            answer = ipml("serve --portfolios", str(tmp_path / "sellers.npz"), "--port", "0", *given)
+            assert answer.exit_code == 2
+            assert "--api-only" in answer.err
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""`ipml model train`: an experiment in, figures and a registered model out, which `ipml model reproduce` makes again."""
+"""`ipml model train`: an experiment in, figures and a registered model out; and what else works on an experiment."""
 
 import pytest
 
@@ -31,8 +31,6 @@ WRONG_LINES = {
     "model train shoes.toml --tracking nonsense://x": "ipml: nonsense://x: found ",
     "model train shoes.toml --from models:/../1": "model: found 'models:/../1'; expected models:/NAME@ALIAS or ",
     "model sweep shoes.toml": "found nothing to sweep; expected a table [sweep]",
-    "model reproduce 7": "models:/ipml/7",
-    "model reproduce ../x": "No model",
     "model report shoes.toml --out none/shoes.html": "found no such folder; expected a file in a folder that is there.",
     "model report shoes.toml --out listings.parquet": "found listings.parquet twice; expected a file of its own",
     "model report shoes.toml --model none": "none. Train one, or name another.",

@@ -34,12 +34,13 @@ def test_a_job_is_started_by_hand(ipml, database: str, engine: Engine) -> None:
     assert "done" in line
 
 
-@pytest.mark.parametrize(("job", "why"), [("backup", "set IPML_BACKUPS to turn it on"), ("tea", "No job 'tea'")])
-def test_what_cannot_be_started_is_refused(ipml, database: str, job: str, why: str) -> None:
+def test_what_cannot_be_started_is_refused(ipml, database: str, subtests: pytest.Subtests) -> None:
     """In one line, with what would help."""
-    told = ipml("worker --start", job)
-    assert told.exit_code == 2
-    assert why in told.err
+    for job, why in [("backup", "set IPML_BACKUPS to turn it on"), ("tea", "No job 'tea'")]:
+        with subtests.test(job=job):
+            told = ipml("worker --start", job)
+            assert told.exit_code == 2
+            assert why in told.err
 
 
 def test_only_a_lead_starts_jobs(ipml, database: str) -> None:

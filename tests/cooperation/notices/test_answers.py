@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select
 from support.consequences import COOPERATION
+from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.notice_desk import Desk
 
@@ -229,6 +230,7 @@ def test_beyond_the_cap_cases_come_back_without_a_deadline(desk: Desk):
     assert [case.due_at is not None for case in found] == [True, True, False, False]
 
 
+@on_both
 def test_many_fresh_addresses_have_one_cap_together(desk: Desk):
     """Who is known for longer has their own alone; on PostgreSQL those who come at once are counted one by one."""
     few = tiers_with(raised_a_day_by_new=3)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 from support.consequences import COOPERATION
+from support.databases import on_both
 from support.notice_desk import Desk
 
 from ipml.cooperation.notices.outcomes import settle_erased
@@ -29,29 +30,33 @@ def deliver(desk: Desk) -> None:
         connection.execute(waiting.values(state="delivered", settled_at=desk.now))
 
 
-@pytest.mark.parametrize(
-    ("verdict", "state"),
-    [(Verdict.COUNTERFEIT, "upheld"), (Verdict.GENUINE, "rejected"), (Verdict.CANNOT_TELL, "undecided")],
-)
-def test_a_decision_settles_what_waits_for_its_case(desk: Desk, verdict: Verdict, state: str):
+def test_a_decision_settles_what_waits_for_its_case(desk: Desk):
     """With the decision that settled it, and when; whoever gave notice of the same is answered as well."""
-    case_id = desk.add_case("L1")
-    given = [desk.give_notice([case_id], by) for by in ("brand", "agency")]
-    decision = desk.decide(case_id, verdict)
-    for notice_id in given:
-        (item,) = desk.items(notice_id)
-        assert (item.state, item.decision_id, item.settled_at) == (state, decision.decision_id, decision.decided_at)
-        ((kind, body),) = desk.told(f"notice:{notice_id}")
-        assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", state)
+    states = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
+    for verdict, state in states.items():
+        case_id = desk.add_case(state)
+        given = [desk.give_notice([case_id], by) for by in ("brand", "agency")]
+        made = desk.decide(case_id, verdict)
+        for notice_id in given:
+            (item,) = desk.items(notice_id)
+            assert (item.state, item.decision_id, item.settled_at) == (state, made.decision_id, made.decided_at)
+            ((kind, body),) = desk.told(f"notice:{notice_id}")
+            assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", state)
 
 
+@on_both
 def test_there_is_one_message_when_the_last_listing_is_settled(desk: Desk):
     """Not one for each; it says of each what was decided, how, and what can be done about it."""
     first, second = desk.add_case("L1"), desk.add_case("L2")
     notice_id = desk.give_notice([first, second])
+
+    def settled_at():
+        with reading(desk.engine) as connection:
+            return connection.scalar(select(notices.c.settled_at).where(notices.c.notice_id == notice_id))
+
     desk.decide(first, Verdict.COUNTERFEIT)
-    assert desk.told(f"notice:{notice_id}") == []
-    desk.decide(second, Verdict.GENUINE)
+    assert (desk.told(f"notice:{notice_id}"), settled_at()) == ([], None)
+    assert desk.decide(second, Verdict.GENUINE).decided_at == settled_at()
     ((_, text),) = desk.told(f"notice:{notice_id}")
     body = json.loads(text)
     assert body["to"] == "brand@example.com"
@@ -166,15 +171,3 @@ def test_taken_back_after_the_seller_was_erased_it_ends_undecided(desk: Desk):
         )
     assert desk.states(notice_id) == ["undecided"]
     assert len(desk.told(f"notice:{notice_id}")) == 1
-
-
-@pytest.mark.slow
-def test_settled_is_settled_for_the_whole_notice(desk: Desk):
-    """A notice is settled exactly when none of its items waits."""
-    first, second = desk.add_case("L1"), desk.add_case("L2")
-    notice_id = desk.give_notice([first, second])
-    for case_id, is_settled in ((first, False), (second, True)):
-        desk.decide(case_id, Verdict.GENUINE)
-        with reading(desk.engine) as connection:
-            settled_at = connection.scalar(select(notices.c.settled_at).where(notices.c.notice_id == notice_id))
-        assert (settled_at is not None) == is_settled

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select, update
 from support.consequences import COOPERATION
-from support.databases import copy_sqlite
+from support.databases import copy_sqlite, on_both
 from support.given_notices import NOON, POLICY, WORDS, offer, say
 from support.planted_seller import find_clear, find_markers
 
@@ -125,6 +125,7 @@ def test_keys_of_notifiers_open_what_is_theirs_and_nothing_of_sellers(engine: En
         assert behind != keyed_digest(connection, seller, "a") != keyed_digest(connection, seller, "b")
 
 
+@on_both
 def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give: Callable):
     """Whatever became of listings and documents meanwhile: the trail agrees with all rows until somebody edits one."""
     give(say("L1", "L2", "L3"))

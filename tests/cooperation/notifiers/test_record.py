@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 from support.consequences import COOPERATION
+from support.databases import on_both
 from support.notice_desk import Desk
 
 from ipml.cooperation.notifiers.record import NotifierCounts, count_settled, find_priors, record_of
@@ -32,6 +33,7 @@ def give_and_decide(desk: Desk, listing_id: str, verdict: Verdict, **fields) -> 
     return desk.decide(case_id, verdict).decision_id
 
 
+@on_both
 def test_what_people_decide_after_the_notice_counts(desk: Desk):
     """Upheld and rejected; what nobody can tell is for neither side."""
     for at, verdict in enumerate((Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)):
