@@ -120,6 +120,7 @@ def test_settings_that_let_others_in_are_named(monkeypatch: pytest.MonkeyPatch, 
     get_settings.cache_clear()
 
 
+@pytest.mark.slow
 def test_no_setting_ends_in_a_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, subtests: pytest.Subtests):
     """Whatever a setting holds, or the file that it names: each step says what it found, and the others are taken."""
     database = f"sqlite:///{make_database(tmp_path)}"

@@ -1,6 +1,5 @@
 """Networks found: the laws that hold whatever the data, and what comes of planted ones."""
 
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -10,7 +10,7 @@ from itertools import count
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, select
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
@@ -26,7 +26,7 @@ from ipml.review.queue import claim, enqueue, get_case
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
-from ipml.storage.tables import cases, notifier_steps
+from ipml.storage.tables import cases
 from ipml.storage.tables import outbox as messages
 
 LONG = timedelta(days=POLICY.notices.unknown_days)
@@ -89,15 +89,8 @@ class Story:
                 verdict = Verdict.GENUINE if verdict is Verdict.CANNOT_TELL else verdict
                 ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
                 with writing(self.desk.engine) as connection:
-                    decide_and_spread(
-                        connection,
-                        taken,
-                        verdict,
-                        [copy_id],
-                        ground=ground,
-                        now=self.desk.now,
-                        consequences=COOPERATION,
-                    )
+                    said = {"ground": ground, "now": self.desk.now, "consequences": COOPERATION}
+                    decide_and_spread(connection, taken, verdict, [copy_id], **said)
                     state = get_case(connection, copy_id).state
                 if state == "open":
                     self.desk.decide(copy_id, verdict)
@@ -189,18 +182,6 @@ def test_a_listing_that_could_not_be_found_may_be_noted_again(desk: Desk):
     with writing(engine) as connection:
         again = receive(connection, say("L1", explanation=WORDS + " Still."), policy=POLICY, now=later)
     assert [(one.state, one.is_repeated) for one in again.listings] == [("unknown", False)]
-
-
-def test_whoever_is_suspended_is_told_once(desk: Desk):
-    """That nobody looks at it stands in the receipt; there is no outcome to tell of."""
-    engine = desk.engine
-    with writing(engine) as connection:
-        receive(connection, say("L1"), policy=POLICY, now=NOON)
-    step = {"notifier_id": 1, "kind": "suspend", "taken_by": "lea", "taken_at": NOON, "until": NOON + LONG, "why": ""}
-    with writing(engine) as connection:
-        connection.execute(insert(notifier_steps).values(step))
-        kept = receive(connection, say("L2"), policy=POLICY, now=NOON)
-    assert [kind for kind, _ in told(engine, kept)] == ["notice_receipt"]
 
 
 def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk):

@@ -278,6 +278,7 @@ def test_a_suspended_notifier_opens_nothing(engine: Engine, give: Give):
     with reading(engine) as connection:
         assert get_case(connection, 1).due_at is None
         assert find_notices(connection, 1) == []
+        assert len(find_keys(connection, f"notice:{kept.notice_id}")) == 1  # the receipt, and no outcome
     again = give(say("L1", explanation=WORDS + " Still."), now=until + timedelta(days=1))
     assert [(one.state, one.is_repeated) for one in again.listings] == [("waiting", False)]
 

@@ -67,18 +67,13 @@ def test_there_is_one_message_when_the_last_listing_is_settled(desk: Desk):
         assert verify(connection).is_intact
 
 
-def test_a_listing_that_nobody_knows_yet_keeps_its_notice_open(desk: Desk):
-    """As the notifier is still to be answered about it."""
+def test_a_notice_stays_open_while_anything_is_undecided(desk: Desk):
+    """A listing that nobody knows yet, of which the notifier is to be answered, or one passed on to a lead."""
     notice_id = desk.give_notice([desk.add_case("L1"), None])
-    desk.decide(1, Verdict.GENUINE)
-    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["rejected", "unknown"], [])
-
-
-def test_passing_a_case_on_settles_nothing(desk: Desk):
-    """A lead is yet to decide."""
-    notice_id = desk.give_notice([desk.add_case("L1")])
     desk.decide(1, Verdict.ESCALATE)
-    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["waiting"], [])
+    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["waiting", "unknown"], [])
+    desk.decide(1, Verdict.GENUINE, "lea")
+    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["rejected", "unknown"], [])
 
 
 def test_decisions_made_together_settle_their_notices_together(desk: Desk):

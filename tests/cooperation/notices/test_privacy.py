@@ -24,14 +24,7 @@ from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.pseudonyms import decrypt, encrypt, keyed_digest, pseudonym_of
-from ipml.storage.tables import (
-    measure_messages,
-    measure_stakes,
-    notice_items,
-    notices,
-    notifiers,
-    rights_documents,
-)
+from ipml.storage.tables import measure_messages, measure_stakes, notice_items, notices, notifiers, rights_documents
 
 LATER = NOON + timedelta(days=1)
 
@@ -141,18 +134,10 @@ def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give
     enqueue(engine, [offer("L1", "ann"), offer("L2", "bea")], now=LATER)
     match_notices(engine, policy=POLICY, now=LATER)
     with writing(engine) as connection:
-        made = [
-            decide(
-                connection,
-                claim(connection, "ana", case_id, now=LATER),
-                verdict,
-                ground=ground,
-                now=LATER,
-                consequences=COOPERATION,
-            )
-            for case_id, verdict, ground in ((1, Verdict.COUNTERFEIT, "declared_replica"), (2, Verdict.GENUINE, ""))
-        ]
-        undo(connection, made[1].decision_id, "ana", why="a mistake", now=LATER, consequences=COOPERATION)
+        for case_id, verdict, ground in ((1, Verdict.COUNTERFEIT, "declared_replica"), (2, Verdict.GENUINE, "")):
+            held, said = claim(connection, "ana", case_id, now=LATER), {"now": LATER, "consequences": COOPERATION}
+            made = decide(connection, held, verdict, ground=ground, **said)
+        undo(connection, made.decision_id, "ana", why="a mistake", **said)
     edits = [
         update(notices).where(notices.c.notice_id == 1).values(tier="trusted"),
         update(notice_items).where(notice_items.c.item_id == 1).values(state="rejected"),

@@ -88,13 +88,6 @@ def test_a_seller_has_one_name_in_all_files(build, market):
         assert row["evidence_sha256"] == "" or row["verdict"] != "none yet"
 
 
-def test_names_of_two_recipients_cannot_be_compared_by_id(build):
-    """Customs learn codes only; the columns of what they may not know are not there."""
-    header = rows_of(build("customs").path, "members.csv")[0]
-    assert "seller_id" not in header
-    assert "strikes" not in header
-
-
 def test_a_rights_holder_sees_listings_of_its_brand_only(build):
     """And only members who had one; the value is of these listings."""
     folder = build("rights-holder").path

@@ -139,18 +139,11 @@ def test_a_rarer_draw_counts_more(own_year):
         for table in (second_verdicts, second_reviews):
             connection.execute(table.delete())
         query = select(decisions).where(decisions.c.verdict == "counterfeit", decisions.c.origin == "review").limit(2)
-        for sampling_probability, verdict, row in zip(
-            (0.01, 0.1), ("counterfeit", "genuine"), connection.execute(query).all(), strict=True
-        ):
-            second_review = {
-                "case_id": row.case_id,
-                "decision_id": row.decision_id,
-                "kind": "audit",
-                "sampling_probability": sampling_probability,
-            }
-            number = connection.scalars(
-                insert(second_reviews).values(**second_review, wanted_at=NOW).returning(second_reviews.c.review_id)
-            ).one()
+        rows = connection.execute(query).all()
+        for odds, verdict, row in zip((0.01, 0.1), ("counterfeit", "genuine"), rows, strict=True):
+            wanted = {"case_id": row.case_id, "decision_id": row.decision_id, "kind": "audit", "wanted_at": NOW}
+            made = insert(second_reviews).values(**wanted, sampling_probability=odds)
+            number = connection.scalars(made.returning(second_reviews.c.review_id)).one()
             said = {"review_id": number, "kind": "audit", "ground": "", "note": "", "reviewer": "x", "token": 1}
             at = {"case_id": row.case_id, "listing_id": row.listing_id, "decided_at": row.decided_at}
             connection.execute(insert(second_verdicts).values(**said, **at, verdict=verdict))
@@ -266,13 +259,8 @@ def test_an_appeal_against_a_warning_is_none_against_a_removal(own_year):
         connection.execute(insert(appeals), [{"subject": f"penalty:{number}", **filed} for number in kinds.values()])
     with reading(own_year) as connection:
         found = measure_figures(connection, YEAR, as_of=NOW).complaints
-    subjects = {
-        "warn": "warning",
-        "limit": "service",
-        "hold payout": "monetary",
-        "suspend": "account",
-        "close": "account",
-    }
+    subjects = {"warn": "warning", "limit": "service", "hold payout": "monetary"}
+    subjects |= dict.fromkeys(("suspend", "close"), "account")
     assert {subject: found.count(subject) for subject in SUBJECTS} == {
         subject: sum(subjects[kind] == subject for kind in kinds) for subject in SUBJECTS
     }
