@@ -13,8 +13,8 @@ from ipml.cooperation.notices.outcomes import settle_erased
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
-from ipml.review.group_decisions import decide_bulk, preview_bulk
-from ipml.review.queue import undo
+from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk
+from ipml.review.queue import claim, get_case, undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notices
@@ -88,6 +88,22 @@ def test_decisions_made_together_settle_their_notices_together(desk: Desk):
     for notice_id in given:
         assert set(desk.states(notice_id)) == {"upheld"}
         assert len(desk.told(f"notice:{notice_id}")) == 1
+
+
+def test_a_decision_that_spreads_settles_the_notice_of_the_near_duplicate(desk: Desk):
+    """With one message for each notice; where chance leaves the copy out for a check, the decision on it does."""
+    first, copy = (desk.add_case(name, seller_id="ann", title="Bag, as new") for name in ("L1", "L2"))
+    given = [desk.give_notice([number], by) for number, by in ((first, "brand"), (copy, "agency"))]
+    with writing(desk.engine) as connection:
+        taken = claim(connection, "ana", first, now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        said = {"ground": "declared_replica", "now": desk.now, "consequences": COOPERATION}
+        decide_and_spread(connection, taken, Verdict.COUNTERFEIT, [copy], **said)
+        is_left_out = get_case(connection, copy).state == "open"
+    if is_left_out:
+        desk.decide(copy, Verdict.COUNTERFEIT)
+    assert [desk.states(number) for number in given] == [["upheld"], ["upheld"]]
+    assert [[kind for kind, _ in desk.told(f"notice:{number}")] for number in given] == [["notice_outcome"]] * 2
 
 
 def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
