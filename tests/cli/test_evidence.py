@@ -118,9 +118,5 @@ def test_a_package_is_stamped_with_and_without_network(ipml, folder: Path):
 
 def test_a_mistake_is_one_line(accepted, folder: Path):
     """What is no package or no case is said in a line, with exit code 2."""
-    assert (
-        accepted(
-            dict.fromkeys((f"evidence {line}" for line in ("stamp .", "verify .", "verify anchor.pem", "export 7")), "")
-        )
-        == {}
-    )
+    lines = ("stamp .", "verify .", "verify anchor.pem", "export 7")
+    assert accepted({f"evidence {line}": "" for line in lines}) == {}

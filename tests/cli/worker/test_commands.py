@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from support.databases import on_both
 from support.staff import OPERATOR, add_staff
 
 from ipml.storage.audit_trail import audit
@@ -21,6 +22,7 @@ def database(engine: Engine, database_url: str) -> str:
     return database_url
 
 
+@on_both
 def test_a_job_is_started_by_hand(ipml, database: str, engine: Engine) -> None:
     """It is due now, which the trail knows; whoever started it is told whether a worker leads."""
     told = ipml("worker --start retention")

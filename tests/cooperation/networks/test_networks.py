@@ -16,7 +16,7 @@ ROWS = st.lists(
         st.integers(0, 11), st.sampled_from([kind.value for kind in KINDS]), st.integers(0, 4), st.integers(0, 5)
     ),
     min_size=1,
-    max_size=60,
+    max_size=30,
 )
 
 
@@ -65,7 +65,7 @@ def test_names_of_sellers_and_values_change_nothing(sellers, networks):
 
 def test_a_hub_joins_nobody(sellers, networks, subtests):
     """A value that every third seller has, members of networks among them, changes no network."""
-    for kind in ["payout", "address", "ship_from", "phrase"]:
+    for kind in ("payout", "phrase"):
         with subtests.test(kind=kind):
             some = networks.holdings.seller_ids[::3]
             hub = pd.DataFrame(
@@ -74,7 +74,7 @@ def test_a_hub_joins_nobody(sellers, networks, subtests):
             assert as_groups(find_networks(pd.concat([sellers.attributes, hub]))) == as_groups(networks)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(ROWS, ROWS, ROWS)
 def test_any_events_added_give_the_same_as_all_at_once(first, second, third):
     """Whatever the rows and however they are cut."""

@@ -17,7 +17,7 @@ from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notice_items, notices, notifiers, outbox
 
-TIMES, LISTINGS, NOTIFIERS = 3, 4, 3
+TIMES, LISTINGS, NOTIFIERS = 3, 4, 2
 
 
 @on_both

@@ -20,7 +20,7 @@ from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_draws, cases, spread_audits
 
 YEAR = Period.of_year(NOON.year)
-N = 12
+N = 8
 BACK = (1, 2, 3, 4, 5)
 
 

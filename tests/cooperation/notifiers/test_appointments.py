@@ -36,7 +36,7 @@ CHANGES = ["trusted flagger", "authority", "consumer", "revoke", "wait"]
 STEPS = st.lists(st.tuples(st.sampled_from(CHANGES), st.sampled_from([None, 5])), min_size=2, max_size=7)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_what_somebody_was_at_any_moment_stays_known(desk: Desk, steps):
     """The last appointment tells, until it ends or is revoked; then they are what they were taken for at first."""

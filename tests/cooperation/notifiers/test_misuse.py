@@ -116,7 +116,7 @@ def test_who_was_warned_is_judged_by_what_came_after(desk: Desk):
 STEPS = st.lists(st.sampled_from(["send", "warn", "suspend", "lift", "wait"]), min_size=3, max_size=9)
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_nothing_is_held_against_a_notifier_twice(desk: Desk, steps):
     """Right after any step, and as long as nothing is sent after it, nothing is proposed; new misuse is."""

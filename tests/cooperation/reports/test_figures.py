@@ -70,7 +70,7 @@ def test_times_are_those_of_the_page(year, figures):
     assert (figures.takedowns.n, figures.takedowns.sales_known) == (times.measures, times.sales_known)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 10**12)), min_size=1, max_size=25))
 def test_spans_are_those_worked_out_in_memory(empty, rows):
     """Median and 90th percentile of each group are those of `Span.of`."""
@@ -183,7 +183,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EVENTS, st.lists(st.tuples(st.integers(0, 90), st.sampled_from([0.4, 0.6, 0.95]), st.booleans()), max_size=8))
 def test_a_policy_is_judged_by_what_it_would_have_acted_on(own_year, events, draws):
     """By drawn cases of its brand, from the threshold then in force on, while a promise was in force; by no others."""
