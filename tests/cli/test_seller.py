@@ -1,5 +1,7 @@
 """`ipml seller` and `ipml seller retention`: what is kept, forgetting, holding, expiring."""
 
+from io import StringIO
+
 import pytest
 from support.databases import copy_sqlite
 from support.planted_seller import MARKERS, NAME, SELLER, find_clear, find_markers, plant
@@ -34,9 +36,8 @@ def test_a_seller_is_shown_erased_once_and_asked_for_before(ipml, planted, tmp_p
     assert "1  evidence: the last until 2036-" in shown
     assert "1  notes: the last until 2031-" in shown
     assert NAME not in shown
-    with monkeypatch.context() as patched:
-        patched.setattr("typer.confirm", lambda *_, **__: False)
-        assert ipml(ERASE).exit_code == 1
+    monkeypatch.setattr("sys.stdin", StringIO("n\n"))
+    assert ipml(ERASE).exit_code == 1
     assert list(find_markers((tmp_path / "db").iterdir(), MARKERS))
     answer = ipml(f"{ERASE} --yes")
     assert answer.exit_code == 0

@@ -16,18 +16,19 @@ from ipml.storage.database import reading
 
 
 @pytest.fixture
-def database(engine: Engine, database_url: str) -> str:
-    """Return the URL of a database with staff."""
+def staffed(ipml, engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Return the database of the settings, with staff."""
+    monkeypatch.setenv("IPML_DATABASE", database_url)
     add_staff(engine)
-    return database_url
+    return engine
 
 
 @on_both
-def test_a_job_is_started_by_hand(ipml, database: str, engine: Engine) -> None:
+def test_a_job_is_started_by_hand(ipml, staffed: Engine) -> None:
     """It is due now, which the trail knows; whoever started it is told whether a worker leads."""
     told = ipml("worker --start retention")
     assert (told.exit_code, told.out) == (0, "retention is due now; no worker leads: start `ipml worker`.\n"), told.err
-    with reading(engine) as connection:
+    with reading(staffed) as connection:
         assert [row.actor for row in audit.list_rows(connection, "job:retention")] == [OPERATOR]
     assert ipml("worker --once").exit_code == 0
     shown = ipml("worker --status")
@@ -36,7 +37,7 @@ def test_a_job_is_started_by_hand(ipml, database: str, engine: Engine) -> None:
     assert "done" in line
 
 
-def test_what_cannot_be_started_is_refused(ipml, database: str, subtests: pytest.Subtests) -> None:
+def test_what_cannot_be_started_is_refused(ipml, staffed: Engine, subtests: pytest.Subtests) -> None:
     """In one line, with what would help."""
     for job, why in [("backup", "set IPML_BACKUPS to turn it on"), ("tea", "No job 'tea'")]:
         with subtests.test(job=job):
@@ -45,7 +46,7 @@ def test_what_cannot_be_started_is_refused(ipml, database: str, subtests: pytest
             assert why in told.err
 
 
-def test_only_a_lead_starts_jobs(ipml, database: str) -> None:
+def test_only_a_lead_starts_jobs(ipml, staffed: Engine) -> None:
     """Others are told who may."""
     told = ipml("worker --start retention --by ana")
     assert told.exit_code == 2
