@@ -1,7 +1,8 @@
 """A command run as from a terminal: what it exits with, and what it prints where."""
 
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,26 +21,35 @@ class Answer(NamedTuple):
     out: str
     err: str
 
+    def is_refusal(self, *words: str) -> bool:
+        """Say whether it is one printable line with these words, and exit code 2."""
+        line = self.err.removesuffix("\n")
+        is_line = line.startswith("ipml: ") and line.isprintable() and len(line) < 2_000
+        return (self.exit_code, self.out) == (2, "") and is_line and all(word in line for word in words)
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run commands among the slow tests: each reads files and opens a database before it does anything."""
     for item in items:
-        if item.path.parent == Path(__file__).parent:
+        if item.path.parent == Path(__file__).parent and "ipml" in item.fixturenames:  # type: ignore[attr-defined]
             item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
 def ipml(tmp_path, monkeypatch, capfd) -> Callable[..., Answer]:
-    """Return a function that runs `ipml` with some arguments, in the test's own folder and with default settings."""
+    """Return a function that runs a line, and more arguments as they are, in the test's own folder.
+
+    The settings are the default ones, so the database is `ipml.db` in that folder.
+    """
     for name in ("DATABASE", "TRACKING", "MODEL", "MODEL_KEY", "DATA", "BRANDS", "NETWORKS"):
         monkeypatch.delenv(f"IPML_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("LOGNAME", OPERATOR)  # who runs the commands
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["ipml", *map(str, arguments)])
+    def run(line: str, *more: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["ipml", *shlex.split(line), *map(str, more)])
         capfd.readouterr()
         get_settings.cache_clear()
         try:
@@ -48,6 +58,17 @@ def ipml(tmp_path, monkeypatch, capfd) -> Callable[..., Answer]:
         finally:
             get_settings.cache_clear()
         return Answer(exited.value.code or 0, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def accepted(ipml) -> Callable[[Mapping[str, str]], dict[str, Answer]]:
+    """Return a function that runs lines, each to be refused with some words, and returns what was not refused so."""
+
+    def run(refusals: Mapping[str, str]) -> dict[str, Answer]:
+        answers = {line: ipml(line) for line in refusals}
+        return {line: answer for line, answer in answers.items() if not answer.is_refusal(refusals[line])}
 
     return run
 

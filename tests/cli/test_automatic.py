@@ -26,41 +26,29 @@ def policy(ipml, tmp_path, monkeypatch):
     enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag", brand="Acme"), 0.99, None, (), (), None, "m1")])
 
 
-def test_without_such_a_policy_nothing_is_done(ipml, tmp_path):
+def test_without_such_a_policy_nothing_is_done(ipml):
     """The bundled policy says no."""
-    answer = ipml("enforce", "automatic", "run")
-    assert (answer.exit_code, answer.out) == (
-        0,
-        "The policy acts on nothing without review: is_on is false in its section [automatic].\n",
-    )
+    said = "The policy acts on nothing without review: is_on is false in its section [automatic].\n"
+    answer = ipml("enforce automatic run")
+    assert (answer.exit_code, answer.out) == (0, said)
 
 
-def test_run_says_what_was_done(ipml, policy):
-    """Nothing is acted on without evidence."""
-    assert ipml("enforce", "automatic", "run").out.startswith("0 listings acted on")
-
-
-def test_enqueue_acts_too(ipml, policy, tmp_path):
-    """Where the policy is on, what comes in is drawn or acted on at once."""
+def test_it_is_said_what_was_done_and_why_not(ipml, policy, tmp_path):
+    """Nothing is acted on without evidence, neither by the job nor where a file comes in."""
+    assert ipml("enforce automatic run").out.startswith("0 listings acted on")
     row = {"listing_id": "L1", "seller_id": "s1", "title": "Bag", "brand": "Acme", "score": 0.99, "log_odds": 4.0}
-    scored = tmp_path / "scored.jsonl"
-    scored.write_text(json.dumps(row | {"model_version": "m1", "abstained": None, "reasons": "[]"}) + "\n")
-    assert "0 acted on without review" in ipml("enqueue", scored).out
-
-
-def test_status_says_why_it_is_not_in_force(ipml, policy):
-    """The brand, what was reviewed, what is promised, and what is missing."""
-    answer = ipml("enforce", "automatic", "status")
-    assert answer.exit_code == 0
-    assert "Acme" in answer.out
-    assert "At least 300 must be reviewed." in answer.out
+    said = json.dumps(row | {"model_version": "m1", "abstained": None, "reasons": "[]"})
+    (tmp_path / "scored.jsonl").write_text(f"{said}\n")
+    assert "0 acted on without review" in ipml("enqueue scored.jsonl").out
+    shown = ipml("enforce automatic status").out
+    assert "Acme" in shown
+    assert "At least 300 must be reviewed." in shown
 
 
 def test_a_person_withdraws_and_allows(ipml, policy):
     """What a person said is shown, and can be taken back; a brand that is not covered is refused in one line."""
-    assert ipml("enforce", "automatic", "withdraw", "Acme", "--why", "parallel imports").exit_code == 0
-    assert "Withdrawn by" in ipml("enforce", "automatic", "status").out
-    assert ipml("enforce", "automatic", "allow", "Acme").exit_code == 0
-    answer = ipml("enforce", "automatic", "withdraw", "Umbra")
-    assert answer.exit_code == 2
-    assert answer.err == "ipml: automatic action: found brand 'Umbra'; expected one that the policy covers: Acme.\n"
+    assert ipml("enforce automatic withdraw Acme --why 'parallel imports'").exit_code == 0
+    assert "Withdrawn by" in ipml("enforce automatic status").out
+    assert ipml("enforce automatic allow Acme").exit_code == 0
+    said = "ipml: automatic action: found brand 'Umbra'; expected one that the policy covers: Acme."
+    assert ipml("enforce automatic withdraw Umbra").is_refusal(said)

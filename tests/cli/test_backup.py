@@ -21,14 +21,12 @@ def test_a_backup_is_restored_by_two_commands(ipml: Callable, tmp_path: Path):
     """The first prints an anchor, with which the second checks; the rows are the same."""
     engine = open_database(copy_sqlite(tmp_path))
     enqueue(engine, [ScoredListing(Listing("L1", "s1", "Bag"), 0.5, None, (), (), None, "m1")])
-    made = ipml("admin", "backup", "--out", "backup.zip")
+    made = ipml("admin backup --out backup.zip")
     assert made.exit_code == 0
     with reading(engine) as connection:
         anchor = str(audit.anchor(connection))
     assert made.out.strip().endswith(f"into backup.zip; keep this anchor: {anchor}")
-    restored = ipml(
-        "admin", "restore", "backup.zip", "--database", f"sqlite:///{tmp_path}/other.db", "--anchor", anchor
-    )
+    restored = ipml("admin restore backup.zip --database", f"sqlite:///{tmp_path}/other.db", "--anchor", anchor)
     assert restored.exit_code == 0
     assert restored.out.startswith("3 rows of ")
     other = open_database(f"sqlite:///{tmp_path}/other.db")
@@ -39,9 +37,9 @@ def test_a_backup_is_restored_by_two_commands(ipml: Callable, tmp_path: Path):
 
 def test_what_cannot_be_done_is_one_line(ipml: Callable, tmp_path: Path):
     """No database, no backup, a database with rows: exit code 2, and no file is left behind."""
-    assert ipml("admin", "backup", "--out", "backup.zip").exit_code == 2
+    assert ipml("admin backup --out backup.zip").exit_code == 2
     (tmp_path / "letter.zip").write_text("Dear reader")
-    refused = ipml("admin", "restore", "letter.zip")
+    refused = ipml("admin restore letter.zip")
     assert refused.exit_code == 2
     assert refused.err.startswith("ipml: letter.zip: found File is not a zip file; expected")
     assert refused.err.count("\n") == 1
@@ -56,14 +54,14 @@ def test_nothing_is_restored_without_the_list_of_erased_sellers(ipml: Callable, 
     engine.dispose()
     other, listed = tmp_path / "other.db", tmp_path / "erased.jsonl"
     restore = ("admin", "restore", "backup.zip", "--database", f"sqlite:///{other}")
-    assert ipml("admin", "backup", "--out", "backup.zip").exit_code == 0
+    assert ipml("admin backup --out backup.zip").exit_code == 0
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("IPML_ERASED", str(listed))
         get_settings.cache_clear()
         lost = ipml(*restore)
         assert (lost.exit_code, lost.err.count("\n")) == (2, 1)
-        assert ipml("admin", "user", "add", "olga", "--role", "admin", "--no-password").exit_code == 0
-        assert ipml("seller", "erase", "s1", "--why", "request 7", "--yes").exit_code == 0
+        assert ipml("admin user add olga --role admin --no-password").exit_code == 0
+        assert ipml("seller erase s1 --why 'request 7' --yes").exit_code == 0
         whole = listed.read_bytes()
         listed.write_bytes(whole[:-40])
         damaged = ipml(*restore)

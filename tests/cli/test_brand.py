@@ -16,7 +16,7 @@ def test_a_brand_is_reported_on(ipml, tmp_path, make_scored):
         decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
     engine.dispose()
     days = ("--since", "2020-01-01", "--until", "2199-12-31")
-    answer = ipml("report", "brand", "Acme", *days, "--database", url, "--out", "acme")
+    answer = ipml("report brand Acme", *days, "--database", url, "--out", "acme")
     assert answer.exit_code == 0, answer.err
     assert "Found counterfeit: 1" in answer.out
     assert "fewer than 5" in (tmp_path / "acme/report.html").read_text("utf-8")
@@ -24,6 +24,6 @@ def test_a_brand_is_reported_on(ipml, tmp_path, make_scored):
 
 def test_an_unknown_brand_is_answered_in_a_line(ipml, tmp_path):
     """Nothing is written."""
-    answer = ipml("report", "brand", "Nobody", "--year", 2026, "--database", copy_sqlite(tmp_path))
+    answer = ipml("report brand Nobody --year 2026 --database", copy_sqlite(tmp_path))
     assert answer.exit_code == 2
     assert "'Nobody'" in answer.err

@@ -3,26 +3,17 @@
 import subprocess
 import sys
 
+import pytest
 
-def test_without_a_store_nothing_is_made(ipml, tmp_path):
+
+def test_without_a_store_nothing_is_made(accepted, tmp_path):
     """Looking for a model where there is no registry makes none."""
-    for arguments in (
-        ("model", "compare", "1", "2"),
-        (
-            "model",
-            "promote",
-        ),
-        (
-            "model",
-            "rollback",
-        ),
-    ):
-        answer = ipml(*arguments)
-        assert answer.exit_code == 2
-        assert "There is no registry" in answer.err
+    lines = dict.fromkeys(("model compare 1 2", "model promote", "model rollback"), "There is no registry")
+    assert accepted(lines | {"model reproduce 7": "No model", "model reproduce ../x": "No model"}) == {}
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_help_is_light():
     """Asking for help loads neither MLflow nor pandas."""
     script = "import sys, ipml.cli; print(*[m for m in ('mlflow', 'pandas') if m in sys.modules])"

@@ -11,8 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import pytest
-
 from ipml.cli import make_commands
 
 OTHER_OUTPUTS = {"--rejects", "--high-volume"}
@@ -56,24 +54,21 @@ def type_of(command: Any, parameter: Any) -> type:
     return found if isinstance(found, type) else type(found)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_paths_are_arguments_and_results_go_to_out(name: str) -> None:
+def test_paths_are_arguments_and_results_go_to_out() -> None:
     """A path that is no argument is the result, or one of the known options; the result can be named by -o."""
-    command = COMMANDS[name]
-    paths = {label for label, one in options_of(command).items() if type_of(command, one) is Path}
-    assert paths <= {"--out"} | OTHER_OUTPUTS | INPUTS
-    if out := options_of(command).get("--out"):
-        assert out.opts == ["--out", "-o"]
-        assert type_of(command, out) is Path
-        assert set(out.metavar.split("|")) <= {"FILE", "FOLDER"}
+    for name, command in COMMANDS.items():
+        paths = {label for label, one in options_of(command).items() if type_of(command, one) is Path}
+        assert paths <= {"--out"} | OTHER_OUTPUTS | INPUTS, name
+        if out := options_of(command).get("--out"):
+            assert (out.opts, type_of(command, out)) == (["--out", "-o"], Path), name
+            assert set(out.metavar.split("|")) <= {"FILE", "FOLDER"}, name
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_what_is_there_is_replaced_by_force_alone(name: str) -> None:
+def test_what_is_there_is_replaced_by_force_alone() -> None:
     """A command with a result takes --force, or says that the result grows or is never written over."""
-    options = options_of(COMMANDS[name])
-    grows = "--out" in options and bool(GROWS.search(options["--out"].help))
-    assert ("--force" in options) == ("--out" in options and not grows)
+    all_options = {name: options_of(command) for name, command in COMMANDS.items()}
+    replacing = {name for name, one in all_options.items() if "--out" in one and not GROWS.search(one["--out"].help)}
+    assert {name for name, one in all_options.items() if "--force" in one} == replacing
 
 
 def test_an_option_is_of_one_type_everywhere() -> None:
@@ -89,27 +84,35 @@ def test_an_option_is_of_one_type_everywhere() -> None:
     assert {label: meanings[label] for label in alike if len(meanings[label]) > 1} == {}
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_example_is_a_line_that_the_command_takes(name: str) -> None:
-    """It has all that is required, and nothing that is not known; each option that takes a value has one."""
+def find_fault_of_example(name: str) -> str | None:
+    """Return what is wrong with the example in the help of a command."""
     command = COMMANDS[name]
-    (line,) = re.findall(r"Example: (ipml .*)", command.help)
-    words = shlex.split(line.partition(", or ipml")[0].removeprefix(name))
+    examples = re.findall(r"Example: (ipml .*)", command.help)
+    if len(examples) != 1:
+        return f"{len(examples)} examples"
     known = {label: one for one in command.params for label in one.opts}
-    arguments, given, rest = 0, set(), iter(words)
+    arguments, given = 0, set()
+    rest = iter(shlex.split(examples[0].partition(", or ipml")[0].removeprefix(name)))
     for word in rest:
-        if word.startswith("-"):
-            assert word in known
-            given.add(known[word].name)
-            if not known[word].is_flag:
-                next(rest)
-        else:
+        if not word.startswith("-"):
             arguments += 1
+        elif word not in known:
+            return f"an unknown {word}"
+        else:
+            given.add(known[word].name)
+            if not known[word].is_flag and next(rest, None) is None:
+                return f"no value for {word}"
     positional = [one for one in command.params if not one.opts[0].startswith("-")]
-    required = [one for one in command.params if one.required]
-    assert {one.name for one in required if one not in positional} <= given
-    assert len([one for one in required if one in positional]) <= arguments
-    assert arguments <= len(positional) or any(one.nargs == -1 for one in positional)
+    missing = {one.name for one in command.params if one.required and one not in positional} - given
+    too_few = arguments < sum(one.required for one in positional)
+    too_many = arguments > len(positional) and not any(one.nargs == -1 for one in positional)
+    return f"{arguments} arguments, without {missing or 'nothing'}" if missing or too_few or too_many else None
+
+
+def test_the_example_is_a_line_that_the_command_takes() -> None:
+    """Each has one, with all that is required and nothing that is not known; each option that takes a value has one."""
+    faults = {name: find_fault_of_example(name) for name in COMMANDS}
+    assert {name: fault for name, fault in faults.items() if fault} == {}
 
 
 def test_a_moment_is_shown_as_a_date() -> None:

@@ -50,12 +50,12 @@ def run(home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("title", ["\x1b[2J", "a\rb", "\u202egnp.exe", "line\nbreak", "\x07"])
-def test_what_a_seller_wrote_is_inert_in_the_terminal(title):
+def test_what_a_seller_wrote_is_inert_in_the_terminal():
     """Letters that a terminal would obey are shown as one that says so."""
-    shown = _describe(1, make_scored(title, "genuine", "zero", f"Says “{title}”"))
-    assert not any(letter in shown for letter in "\x1b\r\u202e\x07")
-    assert shown.count("\n") == 2
+    for title in ("\x1b[2J", "a\rb", "\u202egnp.exe", "line\nbreak", "\x07"):
+        shown = _describe(1, make_scored(title, "genuine", "zero", f"Says “{title}”"))
+        assert not any(letter in shown for letter in "\x1b\r\u202e\x07")
+        assert shown.count("\n") == 2
 
 
 def test_a_listing_is_shown_with_three_reasons_against_it():
@@ -68,7 +68,7 @@ def test_a_listing_is_shown_with_three_reasons_against_it():
 
 def test_too_small_a_marketplace_is_a_mistake(ipml, tmp_path):
     """It is said how many listings it takes, and nothing is made."""
-    answer = ipml("demo", "--listings", 10)
+    answer = ipml("demo --listings 10")
     assert answer.exit_code == 2
     assert "--listings" in answer.err
     assert list(tmp_path.iterdir()) == []
@@ -77,14 +77,14 @@ def test_too_small_a_marketplace_is_a_mistake(ipml, tmp_path):
 def test_a_file_in_the_way_is_named(ipml, tmp_path):
     """The demonstration makes a folder of its own."""
     (tmp_path / "there").touch()
-    answer = ipml("demo", "--out", "there")
+    answer = ipml("demo --out there")
     assert (answer.exit_code, answer.out) == (2, "")
     assert re.fullmatch(r"ipml: .*there.*\n", answer.err)
 
 
 @pytest.mark.slow
-def test_nothing_strange_is_printed(first):
-    """Beside the answer steps and what has been made: no warning, no traceback, nothing of the libraries beneath."""
+def test_figures_and_the_most_suspicious_are_shown_and_nothing_strange(first):
+    """The model beside its baselines, ten listings with reasons; else steps alone, and commands that work."""
     assert first.returncode == 0
     step = r"[A-Z][a-z ,\-]+(\(\d of \d\))?\n"
     assert re.fullmatch(
@@ -93,18 +93,8 @@ def test_nothing_strange_is_printed(first):
         rf"({step})+",
         first.stderr,
     )
-
-
-@pytest.mark.slow
-def test_figures_and_the_most_suspicious_are_shown(first):
-    """The model stands beside its baselines, and ten listings have their reasons."""
     assert re.search(r"^average precision +0\.\d{3}", first.stdout, re.MULTILINE)
     assert [int(rank) for rank in re.findall(r"^ +(\d+)\. \d+\.\d%  ", first.stdout, re.MULTILINE)] == [*range(1, 11)]
-
-
-@pytest.mark.slow
-def test_the_commands_that_are_printed_work(first):
-    """Where no program `ipml` was called, as modules of the same Python."""
     printed = re.findall(r"^ {4}(\S.*?) (?:serve|ui) --", first.stdout, re.MULTILINE)
     assert len(printed) == 2
     for command in printed:
@@ -123,22 +113,12 @@ def test_everything_lies_in_one_folder(home, first):
     with reading(engine) as connection:
         assert count_cases(connection)["open"] == 500
         kept = [case.scored.score for case in list_cases(connection, state=None, limit=600)]
+        shown = list_cases(connection, limit=500)
+    engine.dispose()
     assert sorted(kept, reverse=True) == scores[:500]
-    with reading(engine) as connection:
-        assert sum(1 + case.n_alike for case in list_cases(connection, limit=500)) == 500
-    engine.dispose()
-
-
-@pytest.mark.slow
-def test_the_queue_and_the_report_say_why(home, first):
-    """Each case waits with its reasons and the interval of its score, and the misjudged of the report have theirs."""
-    out = home / "ipml-demo"
-    engine = open_database(f"sqlite:///{out / 'ipml.db'}")
-    with reading(engine) as connection:
-        cases = [case.scored for case in list_cases(connection, limit=500)]
-    engine.dispose()
-    assert all(scored.reasons for scored in cases)
-    assert all(scored.score_low <= scored.score <= scored.score_high for scored in cases)
+    assert sum(1 + case.n_alike for case in shown) == 500
+    assert all(case.scored.reasons for case in shown)
+    assert all(case.scored.score_low <= case.scored.score <= case.scored.score_high for case in shown)
     assert "Reasons: what speaks for a counterfeit" in (out / "models" / "demo.report.html").read_text("utf-8")
 
 

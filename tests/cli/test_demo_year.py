@@ -25,7 +25,7 @@ def test_the_account_names_each_figure_beside_history_and_where_the_time_went():
 
 def test_a_scale_out_of_bounds_is_refused_with_a_word_on_what_is_possible(ipml, tmp_path):
     """Nothing is made."""
-    answer = ipml("demo", "--year", "--scale", "7", "--out", str(tmp_path / "year"))
+    answer = ipml("demo --year --scale 7 --out", str(tmp_path / "year"))
     assert answer.exit_code == 2
     assert "a scale from" in answer.err
     assert not (tmp_path / "year").exists()

@@ -1,9 +1,7 @@
 """`ipml evidence` writes packages, and says of one whether it is as it was made."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.authority import Authority
@@ -49,51 +47,47 @@ def folder(decided: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(decided, tmp_path, dirs_exist_ok=True))
 
 
-def test_a_package_goes_out_and_is_checked(
-    ipml: Callable[..., Any], folder: Path, saved_model: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_package_goes_out_and_is_checked(ipml, folder: Path, saved_model: Path, monkeypatch: pytest.MonkeyPatch):
     """Exported as one file; whole by its key and anchor, its rows those of the trail, its score the same again."""
     monkeypatch.setenv("IPML_ANCHOR_KEY", str(folder / "anchor.pem"))
     monkeypatch.setenv("IPML_ANCHORS", "anchors.jsonl")
-    exported = ipml("evidence", "export", 1, "--zip")
+    exported = ipml("evidence export 1 --zip")
     assert exported.exit_code == 0
     words = exported.out.split()
     anchor, key = words[words.index("Anchor") + 1], words[words.index("Key") + 1]
     checks = ("--key", key, "--anchor", anchor, "--trail", "--model", saved_model)
-    checked = ipml("evidence", "verify", "evidence-case-1.zip", *checks)
+    checked = ipml("evidence verify evidence-case-1.zip", *checks)
     assert (checked.exit_code, checked.err) == (0, "")
     assert "1 of 1 scores came out again" in checked.out
     assert "kept outside" in checked.out
-    assert "kept outside" in ipml("evidence", "verify", "evidence-case-1.zip", "--anchor", "anchors.jsonl").out
+    assert "kept outside" in ipml("evidence verify evidence-case-1.zip --anchor anchors.jsonl").out
 
 
-def test_what_is_at_fault_is_printed(ipml: Callable[..., Any], folder: Path):
+def test_what_is_at_fault_is_printed(ipml, folder: Path):
     """A line for each, and exit code 1."""
-    ipml("evidence", "export", 1)
+    ipml("evidence export 1")
     (folder / "evidence-case-1" / "README.txt").write_text("other")
-    checked = ipml("evidence", "verify", "evidence-case-1")
+    checked = ipml("evidence verify evidence-case-1")
     assert checked.exit_code == 1
     assert checked.out.splitlines()[0] == "problem  README.txt: was changed"
 
 
 @pytest.mark.slow
-def test_another_model_is_told(
-    ipml: Callable[..., Any], folder: Path, classifier: CounterfeitClassifier, tmp_path: Path
-):
+def test_another_model_is_told(ipml, folder: Path, classifier: CounterfeitClassifier, tmp_path: Path):
     """A score that another file made cannot come out again, and that is a problem."""
     save_model(classifier, tmp_path / "other", name="other", data_digest="0", experiment={}, figures={})
-    ipml("evidence", "export", 1)
-    checked = ipml("evidence", "verify", "evidence-case-1", "--model", tmp_path / "other")
+    ipml("evidence export 1")
+    checked = ipml("evidence verify evidence-case-1 --model", tmp_path / "other")
     assert checked.exit_code == 1
     assert "data/evidence-000001.json: was scored by market/" in checked.out
 
 
-def test_hostile_text_stays_inert(ipml: Callable[..., Any], folder: Path):
+def test_hostile_text_stays_inert(ipml, folder: Path):
     """In README.txt, in all other files, and on the terminal: no control character, no line of the seller's."""
-    printed = ipml("evidence", "export", 1).out
+    printed = ipml("evidence export 1").out
     package = folder / "evidence-case-1"
     (package / "data" / "\x1b[2J\u202eproblem").write_text("slipped in")
-    printed += ipml("evidence", "verify", package).out
+    printed += ipml("evidence verify", package).out
     texts = [printed, *(path.read_text() for path in package.rglob("*") if path.is_file())]
     for text in texts:
         assert all(letter.isprintable() or letter == "\n" for letter in text)
@@ -102,29 +96,27 @@ def test_hostile_text_stays_inert(ipml: Callable[..., Any], folder: Path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl, which plays the authority")
-def test_a_package_is_stamped_with_and_without_network(ipml: Callable[..., Any], folder: Path):
+def test_a_package_is_stamped_with_and_without_network(ipml, folder: Path):
     """By an address; or by a request and an answer that are carried; whose word counts is said alike everywhere."""
     (folder / "authority").mkdir()
     authority = Authority(folder / "authority")
     trusted = ("--timestamp-roots", authority.roots)
     with authority.serve() as url:
-        exported = ipml("evidence", "export", 1, "--timestamp-url", url, *trusted)
+        exported = ipml("evidence export 1 --timestamp-url", url, *trusted)
         assert "Stamped at" in exported.out
-    ipml("evidence", "export", 1, "--out", "later")
-    assert ipml("evidence", "stamp", "later", "--out", "ask.tsq").exit_code == 0
+    ipml("evidence export 1 --out later")
+    assert ipml("evidence stamp later --out ask.tsq").exit_code == 0
     (folder / "answer.tsr").write_bytes(authority.answer((folder / "ask.tsq").read_bytes()))
-    assert "Stamped at" in ipml("evidence", "stamp", "later", "--response", "answer.tsr", *trusted).out
+    assert "Stamped at" in ipml("evidence stamp later --response answer.tsr", *trusted).out
     for package in ("evidence-case-1", "later"):
-        checked = ipml("evidence", "verify", package, *trusted)
+        checked = ipml("evidence verify", package, *trusted)
         assert checked.exit_code == 0
         assert "by one of those in Root.pem" in checked.out
-    refused = ipml("evidence", "stamp", "later", "--response", "ask.tsq")
+    refused = ipml("evidence stamp later --response ask.tsq")
     assert refused.exit_code == 2
 
 
-@pytest.mark.parametrize("arguments", [("stamp", "."), ("verify", "."), ("verify", "anchor.pem"), ("export", 7)])
-def test_a_mistake_is_one_line(ipml: Callable[..., Any], folder: Path, arguments: tuple[object, ...]):
+def test_a_mistake_is_one_line(accepted, folder: Path):
     """What is no package or no case is said in a line, with exit code 2."""
-    answer = ipml("evidence", *arguments)
-    assert answer.exit_code == 2
-    assert len(answer.err.splitlines()) == 1
+    lines = ("stamp .", "verify .", "verify anchor.pem", "export 7")
+    assert accepted({f"evidence {line}": "" for line in lines}) == {}

@@ -17,8 +17,9 @@ HOSTILE = "EUTM\x1b[2J 018"
 
 
 @pytest.fixture
-def desk(engine, make_scored) -> Desk:
+def desk(ipml, engine, database_url, make_scored, monkeypatch) -> Desk:
     """Return a desk of today at which a notifier has filed a document, and was right once."""
+    monkeypatch.setenv("IPML_DATABASE", database_url)
     add_staff(engine)
     desk = Desk(engine, make_scored, datetime.now(UTC) - timedelta(hours=1))
     desk.give_notice([desk.add_case("L1", country="CN")])
@@ -29,79 +30,72 @@ def desk(engine, make_scored) -> Desk:
     return desk
 
 
-def test_a_notifier_is_listed_shown_and_dealt_with(ipml, desk: Desk, database_url: str):
+def test_a_notifier_is_listed_shown_and_dealt_with(ipml, desk: Desk):
     """Whatever they write, the terminal obeys nobody; nobody is suspended without a warning and time."""
-    where = ("--database", database_url)
-    assert "brand@example.com" in ipml("cooperate", "notifier", "list", *where).out
-    assert "standard" in ipml("cooperate", "notifier", "tiers").out
-    assert ipml("cooperate", "notifier", "check", *where).out.startswith("Nobody misuses notices")
-    assert (
-        ipml("cooperate", "notifier", "document", "accept", 1, *where).out == "Document 1 of notifier 1 is accepted.\n"
-    )
-    refused = ipml("cooperate", "notifier", "suspend", "brand@example.com", "--why", "too many", *where)
+    assert "brand@example.com" in ipml("cooperate notifier list").out
+    assert "standard" in ipml("cooperate notifier tiers").out
+    assert ipml("cooperate notifier check").out.startswith("Nobody misuses notices")
+    assert ipml("cooperate notifier document accept 1").out == "Document 1 of notifier 1 is accepted.\n"
+    refused = ipml("cooperate notifier suspend brand@example.com --why 'too many'")
     assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
-    assert "is warned" in ipml("cooperate", "notifier", "warn", 1, "--why", "Unfounded\x1b[2J.", *where).out
-    shown = ipml("cooperate", "notifier", "show", "brand@example.com", *where).out
+    assert "is warned" in ipml("cooperate notifier warn 1 --why 'Unfounded\x1b[2J.'").out
+    shown = ipml("cooperate notifier show brand@example.com").out
     assert "1 upheld, 0 rejected" in shown
     assert "accepted" in shown
     assert "warn until" in shown
     assert "\x1b" not in shown
-    assert ipml("cooperate", "notifier", "lift", 1, "--why", "mistaken", *where).exit_code == 0
-    assert ipml("cooperate", "notifier", "list", "--kind", "nobody", *where).exit_code == 2
-    assert ipml("cooperate", "notifier", "erase", 1, "--yes", *where).out.endswith("Notifier 1 is erased.\n")
-    assert "erased" in ipml("cooperate", "notifier", "show", 1, *where).out
+    assert ipml("cooperate notifier lift 1 --why mistaken").exit_code == 0
+    assert ipml("cooperate notifier list --kind nobody").exit_code == 2
+    assert ipml("cooperate notifier erase 1 --yes").out.endswith("Notifier 1 is erased.\n")
+    assert "erased" in ipml("cooperate notifier show 1").out
 
 
-def test_as_of_a_moment_nothing_later_is_told(ipml, desk: Desk, database_url: str):
+def test_as_of_a_moment_nothing_later_is_told(ipml, desk: Desk):
     """Whoever wrote later is not there, and what was looked at, appointed or done later is not yet."""
-    where, now = ("--database", database_url), datetime.now(UTC)
-    told = [ipml("cooperate", "notifier", "show", 1, *where).out, ipml("cooperate", "notifier", "list", *where).out]
+    now = datetime.now(UTC)
+    told = [ipml("cooperate notifier show 1").out, ipml("cooperate notifier list").out]
     moment = ("--as-of", f"{now:%Y-%m-%dT%H:%M:%S%z}")
-    assert ipml("cooperate", "notifier", "document", "accept", 1, *where).exit_code == 0
-    assert ipml("cooperate", "notifier", "warn", 1, "--why", "Unfounded.", *where).exit_code == 0
+    assert ipml("cooperate notifier document accept 1").exit_code == 0
+    assert ipml("cooperate notifier warn 1 --why Unfounded.").exit_code == 0
     appointed = ("appoint", 1, "--kind", "trusted flagger", "--ground", "The coordinator's list.")
-    assert ipml("cooperate", "notifier", *appointed, *where).exit_code == 0
-    assert ipml("cooperate", "notifier", "show", 1, *where).out != told[0]
+    assert ipml("cooperate notifier", *appointed).exit_code == 0
+    assert ipml("cooperate notifier show 1").out != told[0]
     assert [
-        ipml("cooperate", "notifier", "show", 1, *where, *moment).out,
-        ipml("cooperate", "notifier", "list", *where, *moment).out,
+        ipml("cooperate notifier show 1", *moment).out,
+        ipml("cooperate notifier list", *moment).out,
     ] == told
     early = ("--as-of", "2020-01-01")
-    assert ipml("cooperate", "notifier", "show", 1, *where, *early).exit_code == 2
-    assert "brand@example.com" not in ipml("cooperate", "notifier", "list", *where, *early).out
+    assert ipml("cooperate notifier show 1", *early).exit_code == 2
+    assert "brand@example.com" not in ipml("cooperate notifier list", *early).out
 
 
-def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk, database_url: str):
+def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk):
     """Told by the tick, giving up puts the listing back."""
     with writing(desk.engine) as connection:
         file_appeal(connection, "case:1", "s1", "It is genuine.", kind="counter-notice", profile="china")
-    where = ("--database", database_url)
-    assert ipml("enforce", "appeal", "run", *where).exit_code == 0
+    assert ipml("enforce appeal run").exit_code == 0
     assert len(desk.told("counter-notice:1:notifier:1")) == 1
     with reading(desk.engine) as connection:
         reference = connection.scalars(select(notices.c.reference)).one()
-    assert ipml("cooperate", "notice", "answer", reference, *where).exit_code == 2
-    assert ipml("cooperate", "notice", "answer", reference, "--withdrawn", *where).out == "Appeal 1 is restored.\n"
+    assert ipml("cooperate notice answer", reference).exit_code == 2
+    assert ipml("cooperate notice answer", reference, "--withdrawn").out == "Appeal 1 is restored.\n"
 
 
-def test_a_lead_appoints_whom_others_gave_a_status(ipml, desk: Desk, database_url: str):
+def test_a_lead_appoints_whom_others_gave_a_status(ipml, desk: Desk):
     """By address, also before the first notice; a reviewer may not, and what ended is listed."""
-    where, ground = ("--database", database_url), ("--ground", "Coordinator of Ireland\x1b[2J, no. 12")
-    refused = ipml("cooperate", "notifier", "appoint", "flags@ngo.test", *ground, "--by", "ana", *where)
+    ground = ("--ground", "Coordinator of Ireland\x1b[2J, no. 12")
+    refused = ipml("cooperate notifier appoint flags@ngo.test", *ground, "--by", "ana")
     assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
-    made = ipml("cooperate", "notifier", "appoint", "flags@ngo.test", "--until", "2199-12-31", *ground, *where)
+    made = ipml("cooperate notifier appoint flags@ngo.test --until 2199-12-31", *ground)
     assert made.out.startswith("Notifier 2 is trusted flagger until 2199-12-31: tier trusted,")
-    assert (
-        ipml("cooperate", "notifier", "appoint", "brand@example.com", "--kind", "authority", *ground, *where).exit_code
-        == 0
-    )
-    listed = ipml("cooperate", "notifier", "list", "--kind", "authority", *where).out
+    assert ipml("cooperate notifier appoint brand@example.com --kind authority", *ground).exit_code == 0
+    listed = ipml("cooperate notifier list --kind authority").out
     assert "brand@example.com" in listed
     assert "flags@ngo.test" not in listed
-    shown = ipml("cooperate", "notifier", "show", 2, *where).out
+    shown = ipml("cooperate notifier show 2").out
     assert "trusted flagger until 2199-12-31 by olga: Coordinator of Ireland" in shown
     assert "\x1b" not in shown
-    assert ipml("cooperate", "notifier", "appoint", 2, *where).exit_code == 2
-    assert ipml("cooperate", "notifier", "appoint", "nobody", *ground, *where).exit_code == 2
-    assert ipml("cooperate", "notifier", "revoke", 2, *ground, *where).out == "Notifier 2 is rights holder again.\n"
-    assert ipml("cooperate", "notifier", "revoke", 2, *ground, *where).exit_code == 2
+    assert ipml("cooperate notifier appoint 2").exit_code == 2
+    assert ipml("cooperate notifier appoint nobody", *ground).exit_code == 2
+    assert ipml("cooperate notifier revoke 2", *ground).out == "Notifier 2 is rights holder again.\n"
+    assert ipml("cooperate notifier revoke 2", *ground).exit_code == 2

@@ -37,21 +37,19 @@ def test_pictures_are_added_listed_and_taken_out(ipml, database: str, catalogue:
         "2 pictures added; 0 were there before.\nNot added: bad.png is no picture that can be read.\n"
     )
     assert ipml(*add).out.startswith("0 pictures added; 2 were there before.")
-    assert ipml("queue", "pictures", "list", *ours).out.count("Acme") == 4
+    assert ipml("queue pictures list", *ours).out.count("Acme") == 4
     for number in (1, 2):
-        assert ipml("queue", "pictures", "remove", number, *ours).exit_code == 0
-    assert "Acme" not in ipml("queue", "pictures", "list", *ours).out
+        assert ipml("queue pictures remove", number, *ours).exit_code == 0
+    assert "Acme" not in ipml("queue pictures list", *ours).out
 
 
-def test_mistakes_are_answered_with_one_line(ipml, database: str, catalogue: Path, tmp_path: Path, monkeypatch):
+def test_mistakes_are_answered_with_one_line(
+    ipml, accepted, database: str, catalogue: Path, tmp_path: Path, monkeypatch
+):
     """No folder to keep them in, a kind that is none, a folder without pictures, a picture that is not there."""
-    goods = ("--brand", "Acme", "--source", "Acme", "--database", database)
-    answers = [ipml("queue", "pictures", "add", catalogue, "--kind", "genuine", *goods)]
+    goods = "--brand Acme --source Acme --kind"
+    assert ipml(f"queue pictures add catalogue {goods} genuine").is_refusal()
     monkeypatch.setenv("IPML_PICTURES", str(tmp_path / "pictures"))
     (tmp_path / "empty").mkdir()
-    answers += [
-        ipml("queue", "pictures", "add", catalogue, "--kind", "perhaps", *goods),
-        ipml("queue", "pictures", "add", tmp_path / "empty", "--kind", "genuine", *goods),
-        ipml("queue", "pictures", "remove", 7, "--database", database),
-    ]
-    assert [(answer.exit_code, answer.err.count("\n")) for answer in answers] == [(2, 1)] * 4
+    lines = (f"add catalogue {goods} perhaps", f"add empty {goods} genuine", "remove 7")
+    assert accepted({f"queue pictures {line}": "" for line in lines}) == {}

@@ -28,51 +28,34 @@ def database(tmp_path) -> str:
     return url
 
 
-def test_an_item_is_added_listed_and_removed(ipml, database: str):
-    """What one command did the next one shows, with what was written as it was written."""
-    told = ipml(
-        "queue", "control", "add", 1, "--truth", "counterfeit", "--source", "[b]test purchase", "--database", database
-    )
-    assert (told.exit_code, told.out) == (0, "Case 1 is known to be counterfeit; each reviewer will meet it once.\n")
-    assert "[b]test purchase" in ipml("queue", "control", "list", "--database", database).out
-    assert ipml("queue", "control", "remove", 1, "--database", database).exit_code == 0
-    assert "test purchase" not in ipml("queue", "control", "list", "--database", database).out
-
-
-def test_mistakes_are_answered_with_one_line(ipml, database: str):
-    """An open case, a truth that is none, and a case that is not on the list."""
-    for arguments in ((2, "--truth", "genuine"), (1, "--truth", "perhaps")):
-        answer = ipml("queue", "control", "add", *arguments, "--source", "invoice", "--database", database)
-        assert (answer.exit_code, answer.err.count("\n")) == (2, 1)
-    assert ipml("queue", "control", "remove", 1, "--database", database).exit_code == 2
-
-
 def test_reviewers_are_shown_with_their_figures(ipml, database: str):
-    """Ana decided one case, whose truth was known: she was wrong."""
-    ipml("queue", "control", "add", 1, "--truth", "counterfeit", "--source", "test purchase", "--database", database)
-    answer = ipml("queue", "reviewers", "--brands", "--database", database)
+    """Ana decided one case, whose truth a test purchase showed: she was wrong. What one command did the next shows."""
+    assert "genuine" not in ipml("queue reviewers --disputed").out
+    told = ipml("queue control add 1 --truth counterfeit --source '[b]test purchase'")
+    assert (told.exit_code, told.out) == (0, "Case 1 is known to be counterfeit; each reviewer will meet it once.\n")
+    assert "[b]test purchase" in ipml("queue control list").out
+    answer = ipml("queue reviewers --brands")
     assert answer.exit_code == 0
     assert "ana" in answer.out
     assert "0 % (0-79), n=1" in answer.out
     assert "No case was judged by two people yet" in answer.out
+    assert re.search(r"1 .*genuine .*counterfeit .*known .*100 %", ipml("queue reviewers --disputed").out)
+    assert ipml("queue control remove 1").exit_code == 0
+    assert "test purchase" not in ipml("queue control list").out
 
 
-def test_what_is_known_to_be_decided_wrongly_is_listed(ipml, database: str):
-    """Ana's genuine is a counterfeit, as the test purchase showed."""
-    assert "genuine" not in ipml("queue", "reviewers", "--disputed", "--database", database).out
-    ipml("queue", "control", "add", 1, "--truth", "counterfeit", "--source", "test purchase", "--database", database)
-    told = ipml("queue", "reviewers", "--disputed", "--database", database).out
-    assert re.search(r"1 .*genuine .*counterfeit .*known .*100 %", told)
+def test_mistakes_are_answered_with_one_line(accepted, database: str):
+    """An open case, a truth that is none, a case that is not on the list, and a person who is not there."""
+    wrong = ("control add 2 --truth genuine --source invoice", "control add 1 --truth perhaps --source invoice")
+    lines = [f"queue {line}" for line in (*wrong, "control remove 1")] + ["admin user sells bo s1"]
+    assert accepted(dict.fromkeys(lines, "")) == {}
 
 
 def test_who_sells_under_a_seller_is_noted(ipml, database: str):
-    """And forgotten; a person who is not there is a mistake."""
+    """And forgotten."""
     engine = open_database(database)
-    assert ipml("admin", "user", "sells", "ana", "s1", "--database", database).exit_code == 0
-    with reading(engine) as connection:
-        assert list_own_sellers(connection, "ana") == ["s1"]
-    assert re.search(r"ana .*reviewer .*s1", ipml("admin", "user", "list", "--database", database).out)
-    assert ipml("admin", "user", "sells", "ana", "s1", "--no-longer", "--database", database).exit_code == 0
-    with reading(engine) as connection:
-        assert list_own_sellers(connection, "ana") == []
-    assert ipml("admin", "user", "sells", "bo", "s1", "--database", database).exit_code == 2
+    for option, known in (("", ["s1"]), (" --no-longer", [])):
+        assert ipml(f"admin user sells ana s1{option}").exit_code == 0
+        with reading(engine) as connection:
+            assert list_own_sellers(connection, "ana") == known
+        assert bool(re.search(r"ana .*reviewer .*s1", ipml("admin user list").out)) == bool(known)

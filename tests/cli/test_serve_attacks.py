@@ -346,17 +346,18 @@ ATTACKS: dict[str, Callable[[Target], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_takes_bounded_memory_and_shuts_nobody_out(target: Target, name: str) -> None:
+def test_an_attack_takes_bounded_memory_and_shuts_nobody_out(target: Target, subtests: pytest.Subtests) -> None:
     """Whoever asks as one should is answered meanwhile, and the process stays within its bounds."""
-    target.forget_peak()
-    target.slowest, before = 0.0, target.sent
-    with target.honest_caller():
-        ATTACKS[name](target)
-    peak = target.read_memory("VmHWM")
-    print(
-        f"{name}: at most {peak >> 20} MiB resident, {target.at_rest >> 20} at rest; "
-        f"{target.sent - before} honest requests, the slowest {target.slowest:.2f} s"
-    )
-    assert peak - target.at_rest < MOST_GROWTH
-    assert target.process.poll() is None
+    for name in ATTACKS:
+        with subtests.test(name=name):
+            target.forget_peak()
+            target.slowest, before = 0.0, target.sent
+            with target.honest_caller():
+                ATTACKS[name](target)
+            peak = target.read_memory("VmHWM")
+            print(
+                f"{name}: at most {peak >> 20} MiB resident, {target.at_rest >> 20} at rest; "
+                f"{target.sent - before} honest requests, the slowest {target.slowest:.2f} s"
+            )
+            assert peak - target.at_rest < MOST_GROWTH
+            assert target.process.poll() is None

@@ -10,8 +10,6 @@ from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing, Reason, ScoredListing
 from ipml.scoring.shadow import Disputed
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def challenger(market, tmp_path_factory):
@@ -24,17 +22,11 @@ def challenger(market, tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def tonight(market, tmp_path):
-    """Return a file of the latest listings."""
+def test_it_is_said_what_would_change(ipml, market, saved_model, challenger, tmp_path, monkeypatch):
+    """Agreement with the model of the settings, and each listing that only one puts at the top; there is no queue."""
+    monkeypatch.setenv("IPML_MODEL", str(saved_model))
     write_listings(market.listings.tail(120), tmp_path / "tonight.parquet")
-    return tmp_path / "tonight.parquet"
-
-
-def test_it_is_said_what_would_change(ipml, tonight, saved_model, challenger, tmp_path):
-    """Both models are named, their agreement, and each listing that only one puts at the top; there is no queue."""
-    models = ("--champion", saved_model, "--challenger", challenger)
-    answer = ipml("model", "shadow", tonight, "--out", "both.csv", *models, "--top", 30)
+    answer = ipml("model shadow tonight.parquet --out both.csv --top 30 --challenger", challenger)
     assert (answer.exit_code, answer.err.strip()) == (0, "")
     for said in ("market/", "less/", "mean score", "Rank correlation of their scores: 0.", "In the top 30 of both: "):
         assert said in answer.out
@@ -46,46 +38,28 @@ def test_it_is_said_what_would_change(ipml, tonight, saved_model, challenger, tm
     assert {path.name for path in tmp_path.iterdir()} == {"tonight.parquet", "both.csv"}
 
 
-def test_the_champion_is_the_model_of_the_settings(ipml, tonight, saved_model, monkeypatch):
-    """Where the command names none; a model agrees with itself."""
+def test_a_mistake_exits_2_with_one_line(ipml, accepted, saved_model, tmp_path, monkeypatch):
+    """It says what was found and what was expected; bad rows with a file for them are counted, with exit code 1."""
     monkeypatch.setenv("IPML_MODEL", str(saved_model))
-    answer = ipml("model", "shadow", tonight, "--out", "both.csv", "--challenger", saved_model)
-    assert "Rank correlation of their scores: 1.000" in answer.out
-    assert "Only in the top" not in answer.out
-
-
-def test_bad_rows_with_a_file_for_them_exit_1(ipml, saved_model, tmp_path):
-    """The good ones are compared, the bad ones kept apart and counted."""
     (tmp_path / "shop.csv").write_text("listing_id,seller_id,title\n1,s,Wool hat\n2,s,\n")
-    models = ("--champion", saved_model, "--challenger", saved_model)
-    answer = ipml("model", "shadow", "shop.csv", "--out", "both.csv", *models, "--rejects", "bad.csv")
+    other = f"--challenger {saved_model}"
+    wrong = {
+        f"no.csv --out both.csv {other}": "ipml: no.csv: found No such file",
+        f"shop.csv --out shop.csv {other}": "found shop.csv twice",
+        f"shop.csv --out both.xls {other}": "ipml: cannot write both.xls: found the suffix '.xls'",
+        "shop.csv --out both.csv --challenger no": "no. Train one, or name another.",
+    }
+    assert accepted({f"model shadow {line}": words for line, words in wrong.items()}) == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["shop.csv"]
+    answer = ipml(f"model shadow shop.csv --out both.csv --rejects bad.csv {other}")
     assert answer.exit_code == 1
     assert "1 bad rows kept in bad.csv" in answer.out
+    assert "Rank correlation" in answer.out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["no.csv", "--out", "both.csv"], "ipml: no.csv: found No such file"),
-        (["shop.csv", "--out", "shop.csv"], "found shop.csv twice"),
-        (["shop.csv", "--out", "both.xls"], "ipml: cannot write both.xls: found the suffix '.xls'"),
-        (["shop.csv", "--out", "both.csv", "--challenger", "no"], "no. Train one, or name another."),
-    ],
-)
-def test_a_mistake_exits_2_with_one_line(ipml, saved_model, tmp_path, arguments, said):
-    """It says what was found and what was expected, and nothing is written."""
-    (tmp_path / "shop.csv").write_text("listing_id,seller_id,title\n1,s,Wool hat\n")
-    other = [] if "--challenger" in arguments else ["--challenger", saved_model]
-    answer = ipml("model", "shadow", *arguments, "--champion", saved_model, *other)
-    assert (answer.exit_code, answer.out) == (2, "")
-    assert said in answer.err
-    assert answer.err.strip().count("\n") == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["shop.csv"]
-
-
-@pytest.mark.parametrize("title", ["\x1b[2J", "a\rb", "\u202egnp.exe", "line\nbreak", "\x07"])
-def test_what_a_seller_wrote_is_inert_in_the_terminal(title):
+def test_what_a_seller_wrote_is_inert_in_the_terminal():
     """Letters that a terminal would obey are shown as one that says so; a missing score is a dash."""
+    title = "\x1b[2J a\rb \u202egnp.exe line\nbreak \x07"
     reasons = (Reason("f", f"Says “{title}”", 1.0), Reason("g", "genuine", -1.0))
     said = [ScoredListing(Listing(title, "s", title), score, score, reasons, (), None, "m/1") for score in (0.5, None)]
     shown = _describe_shadow(said[0], Disputed(*said))

@@ -10,7 +10,7 @@ def test_traders_and_their_sales_are_checked(ipml, tmp_path):
     pd.DataFrame([{"seller_id": "s1"} | dict.fromkeys((*fields, *more), "")]).to_csv("traders.csv", index=False)
     sale = {"seller_id": "s1", "sold_at": "2026-01-01", "value": "25", "currency": "USD"}
     pd.DataFrame([sale] * 200).to_csv("sales.csv", index=False)
-    answer = ipml("report", "traders", "traders.csv", "--sales", "sales.csv", "--as-of", "2026-03-01")
+    answer = ipml("report traders traders.csv --sales sales.csv --as-of 2026-03-01")
     assert answer.exit_code == 0, answer.err
     assert "1 to be asked for what is missing" in answer.out
     assert "1 high-volume sellers" in answer.out
@@ -26,5 +26,5 @@ def test_traders_and_their_sales_are_checked(ipml, tmp_path):
 
 def test_a_result_never_goes_over_what_is_read(ipml):
     """The table of traders stays."""
-    answer = ipml("report", "traders", "traders.csv", "--out", "traders.csv")
+    answer = ipml("report traders traders.csv --out traders.csv")
     assert (answer.exit_code, "twice" in answer.err) == (2, True)

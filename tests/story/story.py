@@ -90,10 +90,7 @@ class Story:
 
     def _make_settings(self, model: Path) -> dict[str, str]:
         """Do what the operator does once, and return the settings of ipml's processes."""
-        purposes = {
-            "market": "listings,appeals,notices notifier=*",
-            "holder": "notices notifier=ann@brand.example",
-        }
+        purposes = {"market": "listings,appeals,notices notifier=*", "holder": "notices notifier=ann@brand.example"}
         lines = [f"{KEYS[name]} {purpose}\n" for name, purpose in purposes.items()]
         (self.folder / "keys").write_text("".join(lines))
         usual = Path(ranking_policy.__file__).with_name("policy.toml").read_text(encoding="utf-8")

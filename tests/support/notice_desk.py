@@ -118,12 +118,10 @@ class Desk:
         """Return how the items of a notice stand."""
         return [item.state for item in self.items(notice_id)]
 
-    def told(self, subject: str, *, dropped: bool = False) -> list[tuple[str, str]]:
+    def told(self, subject: str) -> list[tuple[str, str]]:
         """Return kind and body of the messages to notifiers on a subject, in order: no receipts, none dropped."""
         query = select(messages).where(messages.c.channel == "holder", messages.c.subject == subject)
-        query = query.where(messages.c.kind != "notice_receipt")
-        if not dropped:
-            query = query.where(messages.c.dropped_at.is_(None))
+        query = query.where(messages.c.kind != "notice_receipt", messages.c.dropped_at.is_(None))
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(messages.c.message_id)).all()
             return [(row.kind, decrypt(connection, row.pseudonym, row.body)) for row in rows]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from support.databases import on_both
 from support.staff import OPERATOR, add_staff
 
 from ipml.storage.audit_trail import audit
@@ -15,36 +16,39 @@ from ipml.storage.database import reading
 
 
 @pytest.fixture
-def database(engine: Engine, database_url: str) -> str:
-    """Return the URL of a database with staff."""
+def staffed(ipml, engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Return the database of the settings, with staff."""
+    monkeypatch.setenv("IPML_DATABASE", database_url)
     add_staff(engine)
-    return database_url
+    return engine
 
 
-def test_a_job_is_started_by_hand(ipml, database: str, engine: Engine) -> None:
+@on_both
+def test_a_job_is_started_by_hand(ipml, staffed: Engine) -> None:
     """It is due now, which the trail knows; whoever started it is told whether a worker leads."""
-    told = ipml("worker", "--start", "retention", "--database", database)
+    told = ipml("worker --start retention")
     assert (told.exit_code, told.out) == (0, "retention is due now; no worker leads: start `ipml worker`.\n"), told.err
-    with reading(engine) as connection:
+    with reading(staffed) as connection:
         assert [row.actor for row in audit.list_rows(connection, "job:retention")] == [OPERATOR]
-    assert ipml("worker", "--once", "--database", database).exit_code == 0
-    shown = ipml("worker", "--status", "--database", database)
+    assert ipml("worker --once").exit_code == 0
+    shown = ipml("worker --status")
     assert shown.exit_code == 1  # no worker leads
     (line,) = [line for line in shown.out.splitlines() if "retention" in line]
     assert "done" in line
 
 
-@pytest.mark.parametrize(("job", "why"), [("backup", "set IPML_BACKUPS to turn it on"), ("tea", "No job 'tea'")])
-def test_what_cannot_be_started_is_refused(ipml, database: str, job: str, why: str) -> None:
+def test_what_cannot_be_started_is_refused(ipml, staffed: Engine, subtests: pytest.Subtests) -> None:
     """In one line, with what would help."""
-    told = ipml("worker", "--start", job, "--database", database)
-    assert told.exit_code == 2
-    assert why in told.err
+    for job, why in [("backup", "set IPML_BACKUPS to turn it on"), ("tea", "No job 'tea'")]:
+        with subtests.test(job=job):
+            told = ipml("worker --start", job)
+            assert told.exit_code == 2
+            assert why in told.err
 
 
-def test_only_a_lead_starts_jobs(ipml, database: str) -> None:
+def test_only_a_lead_starts_jobs(ipml, staffed: Engine) -> None:
     """Others are told who may."""
-    told = ipml("worker", "--start", "retention", "--by", "ana", "--database", database)
+    told = ipml("worker --start retention --by ana")
     assert told.exit_code == 2
     assert "lead" in told.err
 
@@ -52,7 +56,7 @@ def test_only_a_lead_starts_jobs(ipml, database: str) -> None:
 def test_a_schedule_that_cannot_be_read_stops_it_at_once(ipml, tmp_path: Path, monkeypatch) -> None:
     """With one line."""
     monkeypatch.setenv("IPML_JOBS", '{"backup": "often"}')
-    told = ipml("worker", "--database", f"sqlite:///{tmp_path}/new.db")
+    told = ipml("worker --database", f"sqlite:///{tmp_path}/new.db")
     assert told.exit_code == 2
     assert told.err.count("\n") == 1
     assert "IPML_JOBS, backup: found 'often'" in told.err

@@ -41,7 +41,7 @@ def folder(tmp_path: Path, market) -> Path:
     """Return a folder into which a file of listings came."""
     folder = tmp_path / "incoming"
     folder.mkdir()
-    market.listings[:200].to_parquet(folder / "night.parquet")
+    market.listings[:80].to_parquet(folder / "night.parquet")
     return folder
 
 
@@ -53,7 +53,7 @@ def names(folder: Path) -> list[str]:
 def test_a_file_is_enqueued_once(engine: Engine, folder: Path, saved_model: Path) -> None:
     """It is moved away, its scores stay; the same file again opens no new case."""
     said = take_in(engine, folder, saved_model)
-    assert "200 scored, 0 bad rows" in said
+    assert "80 scored, 0 bad rows" in said
     assert names(folder) == ["done", "scored"]
     assert names(folder / "scored") == ["night.parquet.parquet", "night.parquet.parquet.rejects.csv"]
     n_cases = count_cases(engine)
@@ -104,26 +104,26 @@ def test_drift_is_measured_of_what_came(engine: Engine, folder: Path, saved_mode
     """The files of the last days, with the reference of the model."""
     from ipml.model.drift import reference_of
 
-    listings: pd.DataFrame = market.listings[:200]
+    listings: pd.DataFrame = market.listings[:80]
     take_in(engine, folder, saved_model)
     reference = folder.parent / "reference.json"
     reference.write_text(reference_of(listings, None, listings["is_counterfeit"]).to_json(), encoding="utf-8")
     settings = Settings(incoming=folder, model=str(saved_model), drift_reference=str(reference))
-    assert TASKS["drift"](JobRun(engine, settings, lambda: False)).startswith("200 listings, ")
+    assert TASKS["drift"](JobRun(engine, settings, lambda: False)).startswith("80 listings, ")
 
 
 def test_what_a_file_holds_counts_for_the_next(engine: Engine, folder: Path, saved_model: Path, market) -> None:
     """Each listing once; the next file is scored as `ipml score` does with a store that has taken the first one in."""
-    listings = check_listings(market.listings[:200])
+    listings = check_listings(market.listings[:80])
     listings["seller_id"] = "new " + listings["seller_id"]  # whom the model does not remember
-    later = listings[:80].assign(observed_at=listings["observed_at"].max() + pd.Timedelta(days=1), listed_at=None)
+    later = listings[:30].assign(observed_at=listings["observed_at"].max() + pd.Timedelta(days=1), listed_at=None)
     later["listing_id"] = "later " + later["listing_id"]
     scorer = load_model(saved_model)
     store = start_store(scorer)
     store.take_in(scorer, listings)
     for number in range(2):
         listings.to_parquet(folder / "night.parquet")
-        assert f"{(200, 0)[number]} added to portfolios" in take_in(engine, folder, saved_model)
+        assert f"{(80, 0)[number]} added to portfolios" in take_in(engine, folder, saved_model)
     later.to_parquet(folder / "later.parquet")
     take_in(engine, folder, saved_model)
     (scored,) = (folder / "scored").glob("*later.parquet.parquet")

@@ -110,11 +110,7 @@ OFF = ("statements", "drift")  # they need what this marketplace has not
 
 @pytest.fixture
 def marketplace(
-    engine: Engine,
-    database_url: str,
-    tmp_path: Path,
-    saved_model: Path,
-    market,
+    engine: Engine, database_url: str, tmp_path: Path, saved_model: Path, market
 ) -> Iterator[tuple[Marketplace, Receiver]]:
     """Return a marketplace, and the platform that its messages go to."""
     with listening(Receiver()) as receiver:

@@ -7,6 +7,7 @@ from threading import Event
 
 import pytest
 from sqlalchemy import Engine
+from support.databases import on_both
 
 from ipml.cli.worker.loop import JobRun, Worker
 from ipml.cli.worker.tasks import TASKS
@@ -118,6 +119,7 @@ def test_it_ends_when_told_to(engine: Engine) -> None:
     assert (bench.state().outcome, bench.state().words, bench.state().runner) == ("done", "finished", None)
 
 
+@on_both
 def test_the_jobs_of_an_empty_marketplace(engine: Engine, tmp_path: Path) -> None:
     """All that need no model are done, and say nothing where nothing was to do."""
     given = {"backups": tmp_path / "backups", "anchors": tmp_path / "anchors.jsonl", "incoming": tmp_path / "in"}

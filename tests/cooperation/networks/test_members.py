@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import Engine
 from support.consequences import ENFORCEMENT
+from support.databases import on_both
 
 from ipml.cooperation.networks.view import read_members
 from ipml.records import Listing, ScoredListing, Verdict
@@ -28,6 +29,7 @@ def worked(engine: Engine) -> Engine:
     return engine
 
 
+@on_both
 def test_cases_decisions_and_strikes_are_counted(worked: Engine):
     """Of each member; who has no case is left out, and names that no database holds."""
     with reading(worked) as connection:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.cooperation.networks.detection import add_events, find_networks
+from ipml.cooperation.networks.detection import add_events
 from ipml.cooperation.networks.roles import NetworkRole, describe_network, guess_roles
 from ipml.cooperation.networks.sales import estimate_total
 from ipml.cooperation.networks.store import load_networks, restore_interrupted, store_networks
@@ -89,9 +89,3 @@ def test_the_total_of_what_is_known_is_the_least():
     estimate = estimate_total(known, 30, [np.array([1.0, 2.0, 500.0])])
     assert 43 <= estimate.low <= estimate.total <= estimate.high
     assert estimate_total(known, 3, [known]).high == 43
-
-
-def test_sellers_of_another_name_only_change_names(sellers):
-    """Ids that look like numbers, or hold letters of any script, are texts like all others."""
-    rows = sellers.attributes.assign(seller_id="0é" + sellers.attributes["seller_id"])
-    assert find_networks(rows).numbering.given == find_networks(sellers.attributes).numbering.given

@@ -8,14 +8,7 @@ import pytest
 from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.layout import lay_out
 from ipml.cooperation.networks.roles import find_near, guess_roles
-from ipml.cooperation.networks.store import (
-    ORDERS,
-    add_up,
-    find_number,
-    list_networks,
-    load_network,
-    store_networks,
-)
+from ipml.cooperation.networks.store import ORDERS, add_up, find_number, list_networks, load_network, store_networks
 from ipml.cooperation.networks.ties import explain_tie, tell_timeline
 from ipml.errors import NotFound
 

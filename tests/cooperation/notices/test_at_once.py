@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine, func, select
+from support.databases import on_both
 from support.given_notices import NOON, POLICY, offer, say
 
 from ipml.cooperation.notices.intake import receive
@@ -16,9 +17,10 @@ from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notice_items, notices, notifiers, outbox
 
-TIMES, LISTINGS, NOTIFIERS = 3, 4, 3
+TIMES, LISTINGS, NOTIFIERS = 3, 4, 2
 
 
+@on_both
 def test_notices_at_once_are_each_kept_once(engine: Engine):
     """From several notifiers, each sent three times, about the same few listings, some of them unknown."""
     enqueue(engine, [offer(f"L{number}") for number in range(LISTINGS // 2)], joins_alike=False, now=NOON)

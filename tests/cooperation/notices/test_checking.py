@@ -101,15 +101,16 @@ def find_faults(content: object, rules: NoticeRules = HERE) -> set[str]:
     return {found.column for found in refused.value.problems}
 
 
-@pytest.mark.parametrize(("changes", "fields"), FAULTY, ids=[f"{n}" for n in range(len(FAULTY))])
-def test_every_fault_is_named_by_its_field(changes: dict[str, Any], fields: set[str]):
+def test_every_fault_is_named_by_its_field(subtests: pytest.Subtests):
     """What was found is shortened, and commands no screen."""
-    with pytest.raises(InvalidNotice) as refused:
-        check_notice(SAID | changes, HERE, now=NOON)
-    problems = refused.value.problems
-    assert {found.column for found in problems} == fields
-    assert all(len(found.value) <= 80 and found.value.isprintable() and found.expected for found in problems)
-    str(refused.value).encode()
+    for changes, fields in FAULTY:
+        with subtests.test(changes=changes):
+            with pytest.raises(InvalidNotice) as refused:
+                check_notice(SAID | changes, HERE, now=NOON)
+            problems = refused.value.problems
+            assert {found.column for found in problems} == fields
+            assert all(len(found.value) <= 80 and found.value.isprintable() and found.expected for found in problems)
+            str(refused.value).encode()
 
 
 def test_all_faults_are_named_at_once():

@@ -20,7 +20,7 @@ from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_draws, cases, spread_audits
 
 YEAR = Period.of_year(NOON.year)
-N = 12
+N = 8
 BACK = (1, 2, 3, 4, 5)
 
 
@@ -70,13 +70,8 @@ def test_deciding_again_changes_verdicts_and_no_count_of_cases(desk: Desk):
     file = [desk.make_scored(f"L{n}", 0.9, seller_id=f"s{n}", **titles) for n in range(1, N + 1)]
     enqueue_batch(desk.engine, lambda: file, top=N, explore=0, now=desk.pass_time())
     with writing(desk.engine) as connection:
-        drawn = {
-            "brand": "Acme",
-            "model_version": "m1",
-            "score": 0.9,
-            "sampling_probability": 0.5,
-            "drawn_at": desk.pass_time(),
-        }
+        drawn = {"brand": "Acme", "model_version": "m1", "score": 0.9, "sampling_probability": 0.5}
+        drawn["drawn_at"] = desk.pass_time()
         connection.execute(insert(automatic_draws), [{"case_id": n, **drawn} for n in range(1, N + 1)])
     first = desk.decide(N, Verdict.COUNTERFEIT)
     with writing(desk.engine) as connection:

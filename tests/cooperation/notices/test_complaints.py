@@ -29,6 +29,7 @@ def test_a_consumer_and_a_listing_give_one_event(engine: Engine, give: Callable)
         assert [(event.seller_id, event.kind, event.known_at) for event in list_complaints(connection)] == [
             ("s1", "complained", NOON)
         ] * 3
+        assert list(list_complaints(connection, known_by=NOON - timedelta(seconds=1))) == []
     with writing(engine) as connection:
         connection.execute(update(notices).where(notices.c.notifier_id == 1).values(is_suspended=True))
     with reading(engine) as connection:
@@ -39,11 +40,3 @@ def test_a_consumer_and_a_listing_give_one_event(engine: Engine, give: Callable)
     listings = pd.DataFrame({"seller_id": ["s1"] * 2, "observed_at": pd.to_datetime([NOON, NOON - timedelta(days=1)])})
     history = history_as_of(events, listings)["seller_complaints"]
     assert (history[0], pd.isna(history[1])) == (1.0, True)
-
-
-def test_what_came_later_is_not_known_earlier(engine: Engine, give: Callable):
-    """Training for a moment sees what was known by then."""
-    enqueue(engine, [offer("L1")], now=NOON)
-    give(complain("L1", "ann"))
-    with reading(engine) as connection:
-        assert list(list_complaints(connection, known_by=NOON - timedelta(seconds=1))) == []

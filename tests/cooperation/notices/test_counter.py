@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -25,6 +26,13 @@ from ipml.records import Verdict
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notices, seller_keys
 from ipml.storage.tables import outbox as messages
+
+
+def answer(desk: Desk, reference: str, by: str = "lea", **said: object) -> list[Any]:
+    """Let the notifier of a notice answer the counter-notice, and return the appeals it moved."""
+    with writing(desk.engine) as connection:
+        now = desk.pass_time()
+        return answer_counter_notice(connection, reference, by=by, now=now, consequences=COOPERATION, **said)
 
 
 def counter(desk: Desk, *by: str, profile: str = "china") -> list[str]:
@@ -64,14 +72,6 @@ def test_each_notifier_is_told_once_what_the_rights_holder_is_told(desk: Desk):
         assert told == json.loads(text)
 
 
-@pytest.mark.slow
-def test_without_a_notice_nobody_else_is_told(desk: Desk):
-    """The platform's rights holder is, as before."""
-    counter(desk)
-    assert pass_on_counter_notices(desk.engine, now=desk.pass_time()) == 0
-    assert len(desk.told("counter-notice:1")) == 1
-
-
 def test_the_term_begins_when_all_were_reached(desk: Desk):
     """Not while whoever gave notice does not know yet."""
     counter(desk, "brand", profile="china")
@@ -92,39 +92,23 @@ def test_a_notifier_who_gives_up_has_the_listing_put_back(desk: Desk):
     """And it counts in their record as overturned."""
     (reference,) = counter(desk, "brand")
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
-    with writing(desk.engine) as connection:
-        (appeal,) = answer_counter_notice(
-            connection, reference, by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
-        )
+    (appeal,) = answer(desk, reference, has_withdrawn=True)
     assert appeal.state == "restored"
     assert desk.states(1) == ["undecided"]
     with reading(desk.engine) as connection:
         counts = record_of(connection, 1, load_cooperation_policy().notifiers, desk.now).counts
     assert (counts.overturned, counts.settled) == (1, 0)
-    with pytest.raises(Conflict, match="counter-notice"), writing(desk.engine) as connection:
-        answer_counter_notice(
-            connection, reference, by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
-        )
+    with pytest.raises(Conflict, match="counter-notice"):
+        answer(desk, reference, has_withdrawn=True)
 
 
 @pytest.mark.slow
 def test_a_notifier_who_sues_keeps_the_measure_in_force(desk: Desk):
     """Until they give up, or a person decides."""
     (reference,) = counter(desk, "brand")
-    with writing(desk.engine) as connection:
-        (appeal,) = answer_counter_notice(
-            connection,
-            reference,
-            by="lea",
-            acted="LG Hamburg 312 O 5/26",
-            now=desk.pass_time(),
-            consequences=COOPERATION,
-        )
+    (appeal,) = answer(desk, reference, acted="LG Hamburg 312 O 5/26")
     assert (appeal.state, desk.states(1)) == ("holder acted", ["upheld"])
-    with writing(desk.engine) as connection:
-        (appeal,) = answer_counter_notice(
-            connection, reference, by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
-        )
+    (appeal,) = answer(desk, reference, has_withdrawn=True)
     with reading(desk.engine) as connection:
         assert find_appeal(connection, appeal.appeal_id).state == "restored"
 
@@ -133,22 +117,14 @@ def test_a_notifier_who_sues_keeps_the_measure_in_force(desk: Desk):
 def test_one_of_several_does_not_give_up_for_the_others(desk: Desk):
     """Each may act for themselves."""
     references = counter(desk, "brand", "agency")
-    with pytest.raises(Conflict, match="other notifiers"), writing(desk.engine) as connection:
-        answer_counter_notice(
-            connection, references[0], by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
-        )
-    with writing(desk.engine) as connection:
-        assert (
-            answer_counter_notice(
-                connection, references[1], by="lea", acted="AB 1", now=desk.pass_time(), consequences=COOPERATION
-            )[0].state
-            == "holder acted"
-        )
+    with pytest.raises(Conflict, match="other notifiers"):
+        answer(desk, references[0], has_withdrawn=True)
+    assert answer(desk, references[1], acted="AB 1")[0].state == "holder acted"
     for said in ({}, {"acted": "AB 1", "has_withdrawn": True}):
-        with pytest.raises(UnusableSetting), writing(desk.engine) as connection:
-            answer_counter_notice(connection, references[0], by="lea", **said, consequences=COOPERATION)
-    with pytest.raises(Conflict, match="counter-notice"), writing(desk.engine) as connection:
-        answer_counter_notice(connection, "nobody's", by="lea", acted="AB 1", consequences=COOPERATION)
+        with pytest.raises(UnusableSetting):
+            answer(desk, references[0], **said)
+    with pytest.raises(Conflict, match="counter-notice"):
+        answer(desk, "nobody's", acted="AB 1")
 
 
 @pytest.mark.slow
@@ -156,10 +132,7 @@ def test_what_was_passed_on_goes_with_the_seller(desk: Desk):
     """It tells of them, so it is encrypted with their key, and none of it can be read once they are forgotten."""
     (reference,) = counter(desk, "brand")
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
-    with writing(desk.engine) as connection:
-        answer_counter_notice(
-            connection, reference, by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
-        )
+    answer(desk, reference, has_withdrawn=True)
     with pytest.raises(Conflict, match="wait to be delivered"):
         erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.now)
     with writing(desk.engine) as connection:

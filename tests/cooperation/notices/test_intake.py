@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, func, insert, select, update
 from support.consequences import COOPERATION
+from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.scoring import as_model
 
@@ -51,6 +52,7 @@ def judge(engine: Engine, case_id: int, verdict: Verdict) -> int:
         ).decision_id
 
 
+@on_both
 def test_an_open_case_comes_forward_and_the_reviewer_reads_why(engine: Engine, give: Give):
     """It has a deadline, the notice is behind it, and a receipt is on its way that names nothing of the seller."""
     enqueue(engine, [offer("L1")], now=NOON)
@@ -84,6 +86,7 @@ def test_a_deadline_only_ever_comes_forward(engine: Engine, give: Give):
         assert get_case(connection, 1).due_at == sooner
 
 
+@on_both
 def test_the_same_again_is_the_same_notice(engine: Engine, give: Give):
     """By its key whatever the time, by its content for a while; another content under the key is refused."""
     first = give(say(key="k1"))
@@ -275,6 +278,7 @@ def test_a_suspended_notifier_opens_nothing(engine: Engine, give: Give):
     with reading(engine) as connection:
         assert get_case(connection, 1).due_at is None
         assert find_notices(connection, 1) == []
+        assert len(find_keys(connection, f"notice:{kept.notice_id}")) == 1  # the receipt, and no outcome
     again = give(say("L1", explanation=WORDS + " Still."), now=until + timedelta(days=1))
     assert [(one.state, one.is_repeated) for one in again.listings] == [("waiting", False)]
 

@@ -6,14 +6,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 from support.consequences import COOPERATION
+from support.databases import on_both
 from support.notice_desk import Desk
 
 from ipml.cooperation.notices.outcomes import settle_erased
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
-from ipml.review.group_decisions import decide_bulk, preview_bulk
-from ipml.review.queue import undo
+from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk
+from ipml.review.queue import claim, get_case, undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notices
@@ -29,29 +30,33 @@ def deliver(desk: Desk) -> None:
         connection.execute(waiting.values(state="delivered", settled_at=desk.now))
 
 
-@pytest.mark.parametrize(
-    ("verdict", "state"),
-    [(Verdict.COUNTERFEIT, "upheld"), (Verdict.GENUINE, "rejected"), (Verdict.CANNOT_TELL, "undecided")],
-)
-def test_a_decision_settles_what_waits_for_its_case(desk: Desk, verdict: Verdict, state: str):
+def test_a_decision_settles_what_waits_for_its_case(desk: Desk):
     """With the decision that settled it, and when; whoever gave notice of the same is answered as well."""
-    case_id = desk.add_case("L1")
-    given = [desk.give_notice([case_id], by) for by in ("brand", "agency")]
-    decision = desk.decide(case_id, verdict)
-    for notice_id in given:
-        (item,) = desk.items(notice_id)
-        assert (item.state, item.decision_id, item.settled_at) == (state, decision.decision_id, decision.decided_at)
-        ((kind, body),) = desk.told(f"notice:{notice_id}")
-        assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", state)
+    states = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
+    for verdict, state in states.items():
+        case_id = desk.add_case(state)
+        given = [desk.give_notice([case_id], by) for by in ("brand", "agency")]
+        made = desk.decide(case_id, verdict)
+        for notice_id in given:
+            (item,) = desk.items(notice_id)
+            assert (item.state, item.decision_id, item.settled_at) == (state, made.decision_id, made.decided_at)
+            ((kind, body),) = desk.told(f"notice:{notice_id}")
+            assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", state)
 
 
+@on_both
 def test_there_is_one_message_when_the_last_listing_is_settled(desk: Desk):
     """Not one for each; it says of each what was decided, how, and what can be done about it."""
     first, second = desk.add_case("L1"), desk.add_case("L2")
     notice_id = desk.give_notice([first, second])
+
+    def settled_at():
+        with reading(desk.engine) as connection:
+            return connection.scalar(select(notices.c.settled_at).where(notices.c.notice_id == notice_id))
+
     desk.decide(first, Verdict.COUNTERFEIT)
-    assert desk.told(f"notice:{notice_id}") == []
-    desk.decide(second, Verdict.GENUINE)
+    assert (desk.told(f"notice:{notice_id}"), settled_at()) == ([], None)
+    assert desk.decide(second, Verdict.GENUINE).decided_at == settled_at()
     ((_, text),) = desk.told(f"notice:{notice_id}")
     body = json.loads(text)
     assert body["to"] == "brand@example.com"
@@ -62,18 +67,13 @@ def test_there_is_one_message_when_the_last_listing_is_settled(desk: Desk):
         assert verify(connection).is_intact
 
 
-def test_a_listing_that_nobody_knows_yet_keeps_its_notice_open(desk: Desk):
-    """As the notifier is still to be answered about it."""
+def test_a_notice_stays_open_while_anything_is_undecided(desk: Desk):
+    """A listing that nobody knows yet, of which the notifier is to be answered, or one passed on to a lead."""
     notice_id = desk.give_notice([desk.add_case("L1"), None])
-    desk.decide(1, Verdict.GENUINE)
-    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["rejected", "unknown"], [])
-
-
-def test_passing_a_case_on_settles_nothing(desk: Desk):
-    """A lead is yet to decide."""
-    notice_id = desk.give_notice([desk.add_case("L1")])
     desk.decide(1, Verdict.ESCALATE)
-    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["waiting"], [])
+    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["waiting", "unknown"], [])
+    desk.decide(1, Verdict.GENUINE, "lea")
+    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["rejected", "unknown"], [])
 
 
 def test_decisions_made_together_settle_their_notices_together(desk: Desk):
@@ -88,6 +88,22 @@ def test_decisions_made_together_settle_their_notices_together(desk: Desk):
     for notice_id in given:
         assert set(desk.states(notice_id)) == {"upheld"}
         assert len(desk.told(f"notice:{notice_id}")) == 1
+
+
+def test_a_decision_that_spreads_settles_the_notice_of_the_near_duplicate(desk: Desk):
+    """With one message for each notice; where chance leaves the copy out for a check, the decision on it does."""
+    first, copy = (desk.add_case(name, seller_id="ann", title="Bag, as new") for name in ("L1", "L2"))
+    given = [desk.give_notice([number], by) for number, by in ((first, "brand"), (copy, "agency"))]
+    with writing(desk.engine) as connection:
+        taken = claim(connection, "ana", first, now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        said = {"ground": "declared_replica", "now": desk.now, "consequences": COOPERATION}
+        decide_and_spread(connection, taken, Verdict.COUNTERFEIT, [copy], **said)
+        is_left_out = get_case(connection, copy).state == "open"
+    if is_left_out:
+        desk.decide(copy, Verdict.COUNTERFEIT)
+    assert [desk.states(number) for number in given] == [["upheld"], ["upheld"]]
+    assert [[kind for kind, _ in desk.told(f"notice:{number}")] for number in given] == [["notice_outcome"]] * 2
 
 
 def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
@@ -166,15 +182,3 @@ def test_taken_back_after_the_seller_was_erased_it_ends_undecided(desk: Desk):
         )
     assert desk.states(notice_id) == ["undecided"]
     assert len(desk.told(f"notice:{notice_id}")) == 1
-
-
-@pytest.mark.slow
-def test_settled_is_settled_for_the_whole_notice(desk: Desk):
-    """A notice is settled exactly when none of its items waits."""
-    first, second = desk.add_case("L1"), desk.add_case("L2")
-    notice_id = desk.give_notice([first, second])
-    for case_id, is_settled in ((first, False), (second, True)):
-        desk.decide(case_id, Verdict.GENUINE)
-        with reading(desk.engine) as connection:
-            settled_at = connection.scalar(select(notices.c.settled_at).where(notices.c.notice_id == notice_id))
-        assert (settled_at is not None) == is_settled

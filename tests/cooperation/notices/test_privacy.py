@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select, update
 from support.consequences import COOPERATION
-from support.databases import copy_sqlite
+from support.databases import copy_sqlite, on_both
 from support.given_notices import NOON, POLICY, WORDS, offer, say
 from support.planted_seller import find_clear, find_markers
 
@@ -24,14 +24,7 @@ from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.pseudonyms import decrypt, encrypt, keyed_digest, pseudonym_of
-from ipml.storage.tables import (
-    measure_messages,
-    measure_stakes,
-    notice_items,
-    notices,
-    notifiers,
-    rights_documents,
-)
+from ipml.storage.tables import measure_messages, measure_stakes, notice_items, notices, notifiers, rights_documents
 
 LATER = NOON + timedelta(days=1)
 
@@ -125,6 +118,7 @@ def test_keys_of_notifiers_open_what_is_theirs_and_nothing_of_sellers(engine: En
         assert behind != keyed_digest(connection, seller, "a") != keyed_digest(connection, seller, "b")
 
 
+@on_both
 def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give: Callable):
     """Whatever became of listings and documents meanwhile: the trail agrees with all rows until somebody edits one."""
     give(say("L1", "L2", "L3"))
@@ -140,18 +134,10 @@ def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give
     enqueue(engine, [offer("L1", "ann"), offer("L2", "bea")], now=LATER)
     match_notices(engine, policy=POLICY, now=LATER)
     with writing(engine) as connection:
-        made = [
-            decide(
-                connection,
-                claim(connection, "ana", case_id, now=LATER),
-                verdict,
-                ground=ground,
-                now=LATER,
-                consequences=COOPERATION,
-            )
-            for case_id, verdict, ground in ((1, Verdict.COUNTERFEIT, "declared_replica"), (2, Verdict.GENUINE, ""))
-        ]
-        undo(connection, made[1].decision_id, "ana", why="a mistake", now=LATER, consequences=COOPERATION)
+        for case_id, verdict, ground in ((1, Verdict.COUNTERFEIT, "declared_replica"), (2, Verdict.GENUINE, "")):
+            held, said = claim(connection, "ana", case_id, now=LATER), {"now": LATER, "consequences": COOPERATION}
+            made = decide(connection, held, verdict, ground=ground, **said)
+        undo(connection, made.decision_id, "ana", why="a mistake", **said)
     edits = [
         update(notices).where(notices.c.notice_id == 1).values(tier="trusted"),
         update(notice_items).where(notice_items.c.item_id == 1).values(state="rejected"),

@@ -2,7 +2,6 @@
 
 import json
 
-import pytest
 from sqlalchemy import select
 from support.notice_desk import Desk
 
@@ -37,28 +36,14 @@ def test_without_a_notice_the_platform_found_it_itself(desk: Desk):
     assert (source_of(desk), payloads(desk)) == (ReportSource(), [("SOURCE_VOLUNTARY", "Yes")])
 
 
-@pytest.mark.parametrize(
-    ("kind", "source", "told"),
-    [
-        ("rights holder", "notice", "SOURCE_ARTICLE_16"),
-        ("trusted flagger", "trusted flagger", "SOURCE_TRUSTED_FLAGGER"),
-    ],
-)
-def test_with_a_notice_its_kind_is_told_and_that_a_model_had_found_it(desk: Desk, kind: str, source: str, told: str):
-    """Both can be true of a listing."""
-    desk.add_notifier("she", kind)
-    desk.give_notice([desk.add_case("L1")], "she")
-    desk.decide(1, Verdict.COUNTERFEIT)
-    assert (source_of(desk), payloads(desk)) == (ReportSource(source, True), [(told, "Yes")])
-
-
 def test_a_penalty_says_who_pointed_to_the_listing_of_its_last_strike(desk: Desk):
-    """As the restriction of the account follows from that."""
+    """As the restriction of the account follows from that; that a model had found it is true as well."""
     desk.give_notice([desk.add_case("L1")])
     desk.decide(1, Verdict.COUNTERFEIT)
     with reading(desk.engine) as connection:
         found = penalty_restriction(connection, get_penalty(connection, 1))
-    assert ReportSource(found.source, found.is_detected) == ReportSource("notice", True)
+    assert ReportSource(found.source, found.is_detected) == source_of(desk) == ReportSource("notice", True)
+    assert payloads(desk) == [("SOURCE_ARTICLE_16", "Yes")]
 
 
 def test_a_listing_that_came_with_its_notice_was_not_detected(desk: Desk):

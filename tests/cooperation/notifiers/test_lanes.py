@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert
+from support.databases import on_both
 from support.notice_desk import Desk
 
 from ipml.cooperation.notifiers.misuse import suspend, warn
@@ -38,6 +39,7 @@ def test_a_trusted_flagger_comes_first_without_a_cap(desk: Desk):
     assert found.hours == min(tier.deadline_hours for tier in POLICY.notifiers.tiers)
 
 
+@on_both
 def test_so_many_cases_a_day_get_a_deadline(desk: Desk):
     """Each listing that was raised is one less, what nobody knows yet is none; the next day it begins anew."""
     assert lane(desk).left_today == 200

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, update
-from support.databases import read_tables
+from support.databases import on_both
 from support.notice_desk import NOON, Desk
 
 from ipml.cooperation.notifiers.misuse import find_misuse, find_suspension, lift, list_steps, propose, suspend, warn
@@ -52,6 +52,7 @@ def proposal(desk: Desk, by: str = "brand"):
         return propose(connection, number, RULES, desk.now)
 
 
+@on_both
 def test_many_manifestly_unfounded_notices_are_proposed_for_a_warning(desk: Desk):
     """With the number, the share and its interval; others are not."""
     items = settle(desk, "brand", rejected=25, upheld=2)
@@ -63,15 +64,11 @@ def test_many_manifestly_unfounded_notices_are_proposed_for_a_warning(desk: Desk
     assert found.sentences[0].startswith("25 listings in 1 notices were manifestly unfounded since")
 
 
-@pytest.mark.parametrize(
-    ("rejected", "upheld", "score"),
-    [(15, 0, 0.01), (25, 40, 0.01), (25, 0, 0.5)],
-    ids=["too few", "a small share", "the model had seen something, too"],
-)
-def test_what_is_no_misuse_is_not_proposed(desk: Desk, rejected: int, upheld: int, score: float):
-    """One may be mistaken, as long as that is not all one does."""
-    settle(desk, "brand", rejected, upheld, score=score)
-    assert proposal(desk) is None
+def test_what_is_no_misuse_is_not_proposed(desk: Desk):
+    """Too few, a small share, or where the model had seen something, too: one may be mistaken, if not always."""
+    for by, rejected, upheld, score in (("few", 15, 0, 0.01), ("share", 25, 40, 0.01), ("model", 25, 0, 0.5)):
+        settle(desk, by, rejected, upheld, score=score)
+        assert proposal(desk, by) is None, by
 
 
 def test_harm_makes_fewer_enough(desk: Desk):
@@ -119,7 +116,7 @@ def test_who_was_warned_is_judged_by_what_came_after(desk: Desk):
 STEPS = st.lists(st.sampled_from(["send", "warn", "suspend", "lift", "wait"]), min_size=3, max_size=9)
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_nothing_is_held_against_a_notifier_twice(desk: Desk, steps):
     """Right after any step, and as long as nothing is sent after it, nothing is proposed; new misuse is."""
@@ -151,9 +148,9 @@ def test_nothing_is_held_against_a_notifier_twice(desk: Desk, steps):
 
 
 def test_a_suspension_that_was_lifted_does_not_make_the_next_longer(desk: Desk):
-    """As it was a mistake; one that ran to its end does, also when a warning after it was lifted."""
+    """As it was a mistake; one that ran to its end by itself does, as the policy says, also after one was lifted."""
     number, days = desk.add_notifier(), []
-    for is_mistake in (True, False, True, False):
+    for is_mistake in (True, False, True, False, False, False):
         with writing(desk.engine) as connection:
             warn(connection, number, "lea", "why", now=desk.pass_time())
             step = suspend(connection, number, "lea", "why", now=desk.pass_time(days=8))
@@ -163,7 +160,9 @@ def test_a_suspension_that_was_lifted_does_not_make_the_next_longer(desk: Desk):
                 lift(connection, number, "lea", "why", now=desk.pass_time(days=1))
         else:
             desk.now = step.until
-    assert days == [30, 30, 90, 90]
+            with reading(desk.engine) as connection:
+                assert find_suspension(connection, number, desk.now) is None
+    assert days == [30, 30, 90, 90, 180, 180]
 
 
 def test_harm_before_the_last_step_does_not_count_again(desk: Desk):
@@ -227,48 +226,3 @@ def test_nobody_is_suspended_without_a_warning_and_time_to_heed_it(desk: Desk):
         warn(connection, number, "lea", " ", now=desk.now)
     with pytest.raises(NotFound, match="No notifier"), writing(desk.engine) as connection:
         warn(connection, 99, "lea", "why", now=desk.now)
-
-
-@pytest.mark.slow
-def test_each_suspension_is_longer_than_the_one_before(desk: Desk):
-    """As the policy says, and it ends by itself."""
-    number, days = desk.add_notifier(), []
-    for _ in range(4):
-        with writing(desk.engine) as connection:
-            warn(connection, number, "lea", "why", now=desk.pass_time())
-            step = suspend(connection, number, "lea", "why", now=desk.pass_time(days=8))
-        days.append((step.until - step.taken_at).days)
-        desk.now = step.until
-        with reading(desk.engine) as connection:
-            assert find_suspension(connection, number, desk.now) is None
-    assert days == [30, 90, 180, 180]
-
-
-@pytest.mark.slow
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(1, 4), st.lists(st.integers(1, 3), unique=True)), max_size=6))
-def test_notices_without_decisions_touch_no_seller(flooded: Desk, floods):
-    """However many come, from whomever: measures, strikes, penalties and statements stay as they were."""
-    before = _enforced(flooded)
-    for by, case_ids in floods:
-        if case_ids:
-            flooded.give_notice(case_ids, f"notifier-{by}")
-    with reading(flooded.engine) as connection:
-        find_misuse(connection, RULES, flooded.now)
-    assert _enforced(flooded) == before
-
-
-@pytest.fixture
-def flooded(desk: Desk) -> Desk:
-    """Return a desk with three listings, one of which was taken down."""
-    for number in range(1, 4):
-        desk.add_case(f"L{number}")
-    desk.decide(1, Verdict.COUNTERFEIT)
-    return desk
-
-
-def _enforced(desk: Desk) -> dict[str, list]:
-    names = ("measures", "strikes", "penalties", "statements", "decisions", "reversals")
-    tables = read_tables(desk.engine)
-    assert tables["cases"]
-    return {name: tables[name] for name in names}

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 from support.consequences import COOPERATION
+from support.databases import on_both
 from support.notice_desk import Desk
 
 from ipml.cooperation.notifiers.record import NotifierCounts, count_settled, find_priors, record_of
@@ -32,6 +33,7 @@ def give_and_decide(desk: Desk, listing_id: str, verdict: Verdict, **fields) -> 
     return desk.decide(case_id, verdict).decision_id
 
 
+@on_both
 def test_what_people_decide_after_the_notice_counts(desk: Desk):
     """Upheld and rejected; what nobody can tell is for neither side."""
     for at, verdict in enumerate((Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)):
@@ -42,21 +44,19 @@ def test_what_people_decide_after_the_notice_counts(desk: Desk):
     assert counts_of(desk, "another") == NotifierCounts()
 
 
-def test_pointing_to_what_was_decided_before_counts_nothing(desk: Desk):
-    """Else a record could be made from what others found."""
+def test_what_no_person_found_because_of_the_notice_counts_nothing(desk: Desk):
+    """What was decided before, else a record could be made of what others found; by a policy; and when suspended."""
     decision = desk.decide(desk.add_case("L1"), Verdict.COUNTERFEIT)
     desk.give_notice([1], state="upheld")
     with writing(desk.engine) as connection:
         fields = {"decision_id": decision.decision_id, "settled_at": desk.now}
         connection.execute(update(notice_items).values(fields))
     assert counts_of(desk) == NotifierCounts()
-
-
-def test_what_a_policy_decided_counts_nothing(desk: Desk):
-    """It says what a model thinks, and no person found anything."""
-    number = give_and_decide(desk, "L1", Verdict.COUNTERFEIT)
+    number = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
     with writing(desk.engine) as connection:
         connection.execute(update(decisions).where(decisions.c.decision_id == number).values(origin="policy"))
+    assert counts_of(desk) == NotifierCounts()
+    give_and_decide(desk, "L3", Verdict.COUNTERFEIT, is_suspended=True)
     assert counts_of(desk) == NotifierCounts()
 
 
@@ -68,12 +68,6 @@ def test_near_duplicates_that_one_look_decided_count_once(desk: Desk):
         copies = update(decisions).where(decisions.c.decision_id.in_(others[:2]))
         connection.execute(copies.values(spread_from=first, origin="spread"))
     assert counts_of(desk) == NotifierCounts(rejected=2)
-
-
-def test_what_a_suspended_notifier_sends_counts_nothing(desk: Desk):
-    """Nobody looked at it because of them."""
-    give_and_decide(desk, "L1", Verdict.COUNTERFEIT, is_suspended=True)
-    assert counts_of(desk) == NotifierCounts()
 
 
 def test_only_the_window_counts(desk: Desk):
@@ -89,15 +83,8 @@ def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
     give_and_decide(desk, "L1", Verdict.COUNTERFEIT)
     with writing(desk.engine) as connection:
         appeal = file_appeal(connection, "case:1", "s1", "I bought it from the brand.", now=desk.pass_time())
-        decide_appeal(
-            connection,
-            appeal.appeal_id,
-            "eva",
-            "granted",
-            "The invoice is good.",
-            now=desk.pass_time(),
-            consequences=COOPERATION,
-        )
+        said = ("granted", "The invoice is good.")
+        decide_appeal(connection, appeal.appeal_id, "eva", *said, now=desk.pass_time(), consequences=COOPERATION)
     assert counts_of(desk) == NotifierCounts(rejected=1, overturned=1)
     slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
     with writing(desk.engine) as connection:

@@ -32,9 +32,9 @@ def rules(change: str, by: str) -> dict:
     return tomllib.loads(text.replace(change, by))["notifiers"]
 
 
-@pytest.mark.parametrize(
-    ("known", "tier"),
-    [
+def test_a_rights_holder_is_in_the_tier_that_their_record_shows(subtests: pytest.Subtests):
+    """A good tier and a bad one are earned, by the end of the interval that speaks against it."""
+    for known, tier in [
         (record(), "standard"),
         (record(20, 0), "standard"),  # too few
         (record(27, 3), "standard"),  # nine of ten may be chance
@@ -44,11 +44,9 @@ def rules(change: str, by: str) -> dict:
         (record(1, 3), "standard"),
         (record(2, 20), "doubtful"),
         (record(500, 480), "standard"),
-    ],
-)
-def test_a_rights_holder_is_in_the_tier_that_their_record_shows(known: NotifierRecord, tier: str):
-    """A good tier and a bad one are earned, by the end of the interval that speaks against it."""
-    assert choose_tier("rights holder", known, RULES).name == tier
+    ]:
+        with subtests.test(known=known):
+            assert choose_tier("rights holder", known, RULES).name == tier
 
 
 @given(st.sampled_from(KINDS), st.tuples(*[st.integers(0, 500)] * 3))
@@ -67,25 +65,23 @@ def test_one_who_is_right_more_often_never_waits_longer(upheld: int, rejected: i
     assert hours[0] <= hours[1]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_record_is_asked_for_only_where_it_matters(kind: str):
+def test_the_record_is_asked_for_only_where_it_matters(subtests: pytest.Subtests):
     """For whom it does not, the tier is the same without."""
-    if not asks_record(kind, RULES):
-        assert choose_tier(kind, None, RULES) == choose_tier(kind, record(1, 400), RULES)
+    for kind in KINDS:
+        with subtests.test(kind=kind):
+            if not asks_record(kind, RULES):
+                assert choose_tier(kind, None, RULES) == choose_tier(kind, record(1, 400), RULES)
 
 
-@pytest.mark.parametrize(
-    ("change", "by", "said"),
-    [
+def test_rules_that_cannot_be_followed_are_refused(subtests: pytest.Subtests):
+    """With what is wrong."""
+    for change, by, said in [
         ('name = "standard"', 'name = "proven"', "name of its own"),
         ('name = "standard"', 'name = "standard"\nleast_settled = 1', "must take everybody"),
         ("deadline_hours = 12\n", "deadline_hours = 25\n", "come first"),
         ('kinds = ["trusted flagger", "authority"]', 'kinds = ["authority"]', "a tier of their own"),
         ("deadline_hours = 12\n", "deadline_hours = 12\nraised_a_day = 10\n", "no cap"),
         ("confidence = 0.9", "confidence = 1.9", "less than 1"),
-    ],
-)
-def test_rules_that_cannot_be_followed_are_refused(change: str, by: str, said: str):
-    """With what is wrong."""
-    with pytest.raises(ValidationError, match=said):
-        NotifierRules.model_validate(rules(change, by))
+    ]:
+        with subtests.test(said=said), pytest.raises(ValidationError, match=said):
+            NotifierRules.model_validate(rules(change, by))

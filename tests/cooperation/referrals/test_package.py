@@ -42,12 +42,13 @@ def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO((folder / "data" / name).read_text(encoding="utf-8"))))
 
 
-@pytest.mark.parametrize("recipient", RECIPIENTS)
-def test_a_referral_is_whole_for_us_and_for_every_archive(build, recipient):
+def test_a_referral_is_whole_for_us_and_for_every_archive(build, subtests):
     """Nothing is found in it; the Library of Congress's own reader accepts it."""
-    built = build(recipient)
-    assert check_package(built.path).findings == []
-    bagit.Bag(str(built.path)).validate()
+    for recipient in RECIPIENTS:
+        with subtests.test(recipient=recipient):
+            built = build(recipient, recipient)
+            assert check_package(built.path).findings == []
+            bagit.Bag(str(built.path)).validate()
 
 
 def test_it_verifies_where_nothing_of_ipml_is(build, tmp_path):
@@ -59,14 +60,13 @@ def test_it_verifies_where_nothing_of_ipml_is(build, tmp_path):
     assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, "The package is whole.")
 
 
-@pytest.mark.parametrize("n_flips", [16, pytest.param(300, marks=pytest.mark.slow)])
-def test_every_changed_byte_is_named_with_its_file_and_no_other(build, n_flips):
+def test_every_changed_byte_is_named_with_its_file_and_no_other(build):
     """Whatever byte of whatever file is changed: that file is found at fault, and no other."""
     folder = build().path
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     some = [name for name in names if "evidence-" not in name] + [name for name in names if "evidence-" in name][:3]
-    random.seed(n_flips)
-    for number in range(n_flips):
+    random.seed(16)
+    for number in range(16):
         path = folder / some[number % len(some)]
         before = path.read_bytes()
         place = random.randrange(len(before))
@@ -86,13 +86,6 @@ def test_a_seller_has_one_name_in_all_files(build, market):
         assert set(re.findall(r"\bS-\d{3}\b", (folder / "data" / name).read_text(encoding="utf-8"))) <= set(members)
     for row in rows_of(folder, "listings.csv"):
         assert row["evidence_sha256"] == "" or row["verdict"] != "none yet"
-
-
-def test_names_of_two_recipients_cannot_be_compared_by_id(build):
-    """Customs learn codes only; the columns of what they may not know are not there."""
-    header = rows_of(build("customs").path, "members.csv")[0]
-    assert "seller_id" not in header
-    assert "strikes" not in header
 
 
 def test_a_rights_holder_sees_listings_of_its_brand_only(build):

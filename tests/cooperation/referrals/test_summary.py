@@ -80,26 +80,31 @@ def test_the_graph_is_the_same_in_every_form(told):
     assert len(list(svg.iter(f"{_SVG}line"))) == len(told.edges)
 
 
-@pytest.mark.parametrize("n_members", [0, 1, 2, 60, 200])
-def test_the_picture_is_drawn_the_same_every_time_with_nothing_on_each_other(told, n_members):
+def test_the_picture_is_drawn_the_same_every_time_with_nothing_on_each_other(told, subtests):
     """Neither members nor names, nor is any of them outside the frame."""
-    names = [f"S-{number:03}" for number in range(1, n_members + 1)]
-    nodes = tuple(Node(name, NetworkRole.SELLER, 7 * (place % 3)) for place, name in enumerate(names))
-    edges = tuple(
-        replace(told.edges[0], first=name, second=names[place // 2]) for place, name in enumerate(names) if place
-    )
-    shown = replace(told, nodes=nodes, edges=edges, sources=())
-    assert draw_network(shown) == draw_network(shown)
-    svg = ElementTree.fromstring(draw_network(shown))
-    _, _, width, height = map(float, svg.attrib["viewBox"].split())
-    circles = [one.attrib for one in svg.iter(f"{_SVG}circle") if one.find(f"{_SVG}title") is not None]
-    boxes = [_box(float(one["cx"]), float(one["cy"]) + float(one["r"]), float(one["r"])) for one in circles]
-    texts = [one for one in svg.iter(f"{_SVG}text") if one.text in names]
-    boxes += [_box(float(one.attrib["x"]), float(one.attrib["y"]), 3 * len(one.text), 9) for one in texts]
-    assert (len(circles), len(texts)) == (n_members, min(n_members, 60))
-    assert all(left >= 0 and right <= width and top >= 0 and foot <= height - 50 for left, right, top, foot in boxes)
-    for (left, right, top, foot), (other_left, other_right, other_top, other_foot) in combinations(boxes, 2):
-        assert right <= other_left or other_right <= left or foot <= other_top or other_foot <= top
+    for n_members in [0, 1, 2, 60, 200]:
+        with subtests.test(n_members=n_members):
+            names = [f"S-{number:03}" for number in range(1, n_members + 1)]
+            nodes = tuple(Node(name, NetworkRole.SELLER, 7 * (place % 3)) for place, name in enumerate(names))
+            edges = tuple(
+                replace(told.edges[0], first=name, second=names[place // 2])
+                for place, name in enumerate(names)
+                if place
+            )
+            shown = replace(told, nodes=nodes, edges=edges, sources=())
+            assert draw_network(shown) == draw_network(shown)
+            svg = ElementTree.fromstring(draw_network(shown))
+            _, _, width, height = map(float, svg.attrib["viewBox"].split())
+            circles = [one.attrib for one in svg.iter(f"{_SVG}circle") if one.find(f"{_SVG}title") is not None]
+            boxes = [_box(float(one["cx"]), float(one["cy"]) + float(one["r"]), float(one["r"])) for one in circles]
+            texts = [one for one in svg.iter(f"{_SVG}text") if one.text in names]
+            boxes += [_box(float(one.attrib["x"]), float(one.attrib["y"]), 3 * len(one.text), 9) for one in texts]
+            assert (len(circles), len(texts)) == (n_members, min(n_members, 60))
+            assert all(
+                left >= 0 and right <= width and top >= 0 and foot <= height - 50 for left, right, top, foot in boxes
+            )
+            for (left, right, top, foot), (other_left, other_right, other_top, other_foot) in combinations(boxes, 2):
+                assert right <= other_left or other_right <= left or foot <= other_top or other_foot <= top
 
 
 def _box(x: float, foot: float, half: float, height: float | None = None) -> tuple[float, float, float, float]:

@@ -111,11 +111,12 @@ def test_dimes_add_up_to_dollars(tmp_path):
     assert not ann.is_disclosed
 
 
-@pytest.mark.parametrize(("last", "counts"), [("2025-12-31", True), ("2026-01-01", False)])
-def test_twelve_months_to_the_day(tmp_path, last, counts):
+def test_twelve_months_to_the_day(tmp_path, subtests):
     """From 1 January 2025 on, 31 December lies within twelve months, and the next 1 January does not."""
-    table = pd.concat([sell(1, "4000", "2025-01-01T23:59:59Z"), sell(199, "10", f"{last}T00:00:00Z")])
-    assert bool(find(table, tmp_path)) == counts
+    for last, counts in [("2025-12-31", True), ("2026-01-01", False)]:
+        with subtests.test(last=last):
+            table = pd.concat([sell(1, "4000", "2025-01-01T23:59:59Z"), sell(199, "10", f"{last}T00:00:00Z")])
+            assert bool(find(table, tmp_path)) == counts
 
 
 def test_currencies_by_the_rate_of_the_day(tmp_path):
@@ -135,19 +136,16 @@ def test_a_row_may_stand_for_several_sales(tmp_path):
     assert ann.sales == 200
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
+def test_what_is_no_sale_is_refused(tmp_path, subtests):
+    """Nothing is left out in silence: a bad row, or a currency without a rate, stops it."""
+    for change, said in [
         ({"value": "-1"}, "the first of them row 1"),
         ({"value": "a lot"}, "that are no sales"),
         ({"sold_at": "yesterday"}, "that are no sales"),
         ({"currency": "EUR"}, "'EUR' in 2 rows"),
-    ],
-)
-def test_what_is_no_sale_is_refused(tmp_path, change, said):
-    """Nothing is left out in silence: a bad row, or a currency without a rate, stops it."""
-    with pytest.raises(UnreadableFile, match=said):
-        find(sell(2, "1").assign(**change), tmp_path)
+    ]:
+        with subtests.test(said=said), pytest.raises(UnreadableFile, match=said):
+            find(sell(2, "1").assign(**change), tmp_path)
 
 
 def test_a_file_without_the_columns_is_refused(tmp_path):
@@ -159,21 +157,22 @@ def test_a_file_without_the_columns_is_refused(tmp_path):
 HEADER, SALE = b"seller_id,sold_at,value,currency\n", b"s,2026-01-01T00:00:00Z,1,USD\n"
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("rows.csv.gz", gzip.compress(HEADER + SALE * 800_000, mtime=0), "packed ones"),
-        ("cell.csv.gz", gzip.compress(HEADER + b"s" * (32 << 20), mtime=0), "packed ones"),
-        ("header.csv.gz", gzip.compress(b"s" * (32 << 20), mtime=0), "a longer header"),
-        ("wide.csv", b",".join([b"c"] * 2_000) + b"\n", "a longer header"),
-        ("wide_semicolons.csv", b";".join([b"c"] * 2_000) + b"\n", "a longer header"),
-        ("cut.csv.gz", gzip.compress(HEADER + SALE * 9, mtime=0)[:-9], "expected a table"),
-        ("letter.csv.gz", b"Dear reader", "expected a table"),
-    ],
-)
-def test_a_file_that_unpacks_to_much_is_refused(tmp_path: Path, name: str, content: bytes, words: str):
+UNPACKING = [
+    ("rows.csv.gz", gzip.compress(HEADER + SALE * 800_000, mtime=0), "packed ones"),
+    ("cell.csv.gz", gzip.compress(HEADER + b"s" * (32 << 20), mtime=0), "packed ones"),
+    ("header.csv.gz", gzip.compress(b"s" * (32 << 20), mtime=0), "a longer header"),
+    ("wide.csv", b",".join([b"c"] * 2_000) + b"\n", "a longer header"),
+    ("wide_semicolons.csv", b";".join([b"c"] * 2_000) + b"\n", "a longer header"),
+    ("cut.csv.gz", gzip.compress(HEADER + SALE * 9, mtime=0)[:-9], "expected a table"),
+    ("letter.csv.gz", b"Dear reader", "expected a table"),
+]
+
+
+def test_a_file_that_unpacks_to_much_is_refused(tmp_path: Path, subtests: pytest.Subtests):
     """The database that reads it learns nothing of it: no small file costs much time or memory."""
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(UnreadableFile, match=words) as refused:
-        read_sales(tmp_path / name)
-    assert "\n" not in str(refused.value)
+    for name, content, words in UNPACKING:
+        with subtests.test(name=name):
+            (tmp_path / name).write_bytes(content)
+            with pytest.raises(UnreadableFile, match=words) as refused:
+                read_sales(tmp_path / name)
+            assert "\n" not in str(refused.value)

@@ -51,16 +51,17 @@ def test_who_has_told_everything_lacks_nothing():
     assert (found.step, found.due) == (TraderStep.NOTHING, None)
 
 
-@pytest.mark.parametrize("name", WHOLE)
-def test_each_field_may_be_missing(name):
+def test_each_field_may_be_missing(subtests):
     """What is left out, or filled with a dash, is missing, and nothing else is."""
-    for nothing in ("", " - ", "N/A"):
-        assert check(WHOLE | {name: nothing}).lacking == (name,)
+    for name in WHOLE:
+        with subtests.test(name=name):
+            for nothing in ("", " - ", "N/A"):
+                assert check(WHOLE | {name: nothing}).lacking == (name,)
 
 
-@pytest.mark.parametrize(
-    ("name", "wrong"),
-    [
+def test_each_form_is_looked_at(subtests):
+    """What cannot be what it should be is malformed."""
+    for name, wrong in [
         ("name", "4711"),
         ("address", "somewhere"),
         ("phone", "030 1234567"),
@@ -68,11 +69,9 @@ def test_each_field_may_be_missing(name):
         ("payment_account", "DE88 3704 0044 0532 0130 00"),
         ("register_number", "pending"),
         ("self_certification", "no"),
-    ],
-)
-def test_each_form_is_looked_at(name, wrong):
-    """What cannot be what it should be is malformed."""
-    assert check(WHOLE | {name: wrong}).states[name] is State.MALFORMED
+    ]:
+        with subtests.test(name=name):
+            assert check(WHOLE | {name: wrong}).states[name] is State.MALFORMED
 
 
 def test_who_is_in_no_register_need_not_name_one():
@@ -82,9 +81,9 @@ def test_who_is_in_no_register_need_not_name_one():
     assert check(told).lacking == check(told, is_registered=True).lacking == ("trade_register", "register_number")
 
 
-@pytest.mark.parametrize(
-    ("known", "on", "step", "due"),
-    [
+def test_what_follows(subtests):
+    """Asked first; due after the policy's days; who was there before the law had twelve months."""
+    for known, on, step, due in [
         ({}, date(2026, 3, 1), TraderStep.ASK, None),
         ({"noticed_on": date(2026, 3, 1)}, date(2026, 3, 14), TraderStep.WAIT, date(2026, 3, 15)),
         ({"noticed_on": date(2026, 3, 1)}, date(2026, 3, 15), TraderStep.SUSPEND, date(2026, 3, 15)),
@@ -97,12 +96,10 @@ def test_who_is_in_no_register_need_not_name_one():
             TraderStep.WAIT,
             date(2025, 2, 17),
         ),
-    ],
-)
-def test_what_follows(known, on, step, due):
-    """Asked first; due after the policy's days; who was there before the law had twelve months."""
-    found = check(WHOLE | {"email": ""}, on, **known)
-    assert (found.step, found.due) == (step, due)
+    ]:
+        with subtests.test(known=known):
+            found = check(WHOLE | {"email": ""}, on, **known)
+            assert (found.step, found.due) == (step, due)
 
 
 @given(
