@@ -4,8 +4,6 @@ uv installs it with its declared dependencies, from its cache where it has them,
 tests bring along is missed here.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """No file of the package loads a pickle, or a model in another way than through the checks."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

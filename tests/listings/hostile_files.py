@@ -1,7 +1,5 @@
 """Files of a few kilobytes that would fill the memory of whoever decodes them as they ask for it."""
 
-from __future__ import annotations
-
 import gzip
 import io
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Listings of a request are checked by the rules of the schema, and all that is wrong is named."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

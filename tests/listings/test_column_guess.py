@@ -1,7 +1,5 @@
 """A guessed column map reads a file as it was meant, and leaves to a person what the file does not tell."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

@@ -1,7 +1,5 @@
 """Column maps: the columns of a real marketplace become those of the schema, and nothing is dropped unsaid."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The JSON Schema of a listing says what the checks do."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

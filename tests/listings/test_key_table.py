@@ -1,7 +1,5 @@
 """The table of hashes knows what a dictionary would know, also where hashes have their place in common."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

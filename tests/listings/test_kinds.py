@@ -1,7 +1,5 @@
 """Cells: a column is read as its cells are read one by one."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 
@@ -38,7 +36,7 @@ def test_a_column_of_text_is_read_like_its_cells(texts: list[str | None]) -> Non
         assert is_bad.tolist() == [bad for _, bad in expected], kind
 
 
-COLUMNS: tuple[pd.Series[Any], ...] = (
+COLUMNS: tuple[pd.Series, ...] = (
     pd.Series(["1", None], dtype="category"),
     pd.Series([1, 0], dtype="int64"),
     pd.Series([1, None], dtype="Int8"),

@@ -1,7 +1,5 @@
 """Listings come in whole or in chunks, checked, with everything wrong and the bad rows as they stand."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from itertools import product

@@ -1,7 +1,5 @@
 """Rows that come again are found, in one go and over many chunks, and no other row is taken for one."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The checks of frames and of records keep the same rules, and nothing is repaired."""
 
-from __future__ import annotations
-
 import dataclasses
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal

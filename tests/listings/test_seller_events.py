@@ -1,7 +1,5 @@
 """Seller history: what was known at a moment, and nothing of the future."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any

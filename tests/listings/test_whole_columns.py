@@ -1,7 +1,5 @@
 """Looking at whole columns first changes nothing but the time it takes: the closer look finds the same."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -48,7 +46,7 @@ def make_cells(*cells: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     return st.one_of(*(st.lists(st.one_of(one, other), max_size=6) for one in cells for other in (one, missing)))
 
 
-def make_column(cells: list[Any], dtype: str) -> pd.Series[Any]:
+def make_column(cells: list[Any], dtype: str) -> pd.Series:
     """Return cells in a dtype, or as they are where they do not fit it."""
     try:
         return pd.Series(cells, dtype=dtype)  # type: ignore[call-overload]

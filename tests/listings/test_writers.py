@@ -1,7 +1,5 @@
 """What is written comes back the same; rejects are safe in a spreadsheet."""
 
-from __future__ import annotations
-
 import csv
 from datetime import UTC, datetime
 from pathlib import Path

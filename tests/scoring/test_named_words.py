@@ -1,7 +1,5 @@
 """The words that reasons name and pages mark, cut, chosen and marked by the engine."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

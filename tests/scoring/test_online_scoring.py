@@ -1,7 +1,5 @@
 """The model of a service: replaced as a whole, kept where the newer one is no good, and one for all of an answer."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import logging

@@ -1,7 +1,5 @@
 """What is known of sellers survives in a file: each listing counts once, for one model, whole or not at all."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Reasons: one sentence for every feature, true for whatever a seller wrote, quoting it as it stands."""
 
-from __future__ import annotations
-
 import re
 from copy import deepcopy
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Two models on the same listings: both scores of each, how far they agree, and the cases of one only."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

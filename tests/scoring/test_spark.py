@@ -3,8 +3,6 @@
 The cluster is a small one on this machine: two executors with a JVM each, and Python workers of their own.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """A service with LibreTranslate's API for tests, on loopback: it knows a few sentences, and can fail in many ways."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A transparency database for tests, on loopback: it judges by the rules file, and takes a batch as a whole or not."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator

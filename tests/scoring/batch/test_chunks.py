@@ -1,7 +1,5 @@
 """However a file is cut into chunks, what comes out is what `read_listings` says of the whole of it."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A file of listings becomes a file of scores: every row once, in order, whole or not at all."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A run that is stopped, wherever that is, goes on where it was; another run does not take its chunks."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

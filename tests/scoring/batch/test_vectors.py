@@ -1,7 +1,5 @@
 """Files with vectors of pictures: scored as frames are, what cannot be read kept apart, and read back for the queue."""
 
-from __future__ import annotations
-
 import csv
 import json
 

@@ -1,7 +1,5 @@
 """Several processes score as one does, end with their parent, and lose nothing when they are killed."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil

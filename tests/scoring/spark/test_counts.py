@@ -1,7 +1,5 @@
 """However rows are dealt out, each hash that comes more than once is found, and every row is counted."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """A worker takes the model that the driver verified, and no other."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

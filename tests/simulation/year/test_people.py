@@ -1,7 +1,5 @@
 """The people of the simulated year, and those who write to it: they work at the same queue as people do."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """The programme at work on a real queue, day by day, and the threshold from which on people look at listings."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A simulated year on the real programme, from nothing to its account."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The listings of a simulated year, week by week, and who gives notice of which."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
