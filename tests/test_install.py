@@ -125,13 +125,6 @@ def test_the_checkout_and_the_tools_of_its_tests_are_out_of_reach(commands: Path
     ]
 
 
-def test_help_answers(commands: Path, elsewhere: Path) -> None:
-    """The command is on the path of the environment and lists the others."""
-    result = run(elsewhere, commands / "ipml", "--help")
-    assert (result.returncode, result.stderr) == (0, "")
-    assert all(name in result.stdout for name in ("demo", "model", "score", "serve"))
-
-
 def test_a_marketplace_can_be_simulated(commands: Path, elsewhere: Path) -> None:
     """Its vocabulary was packed."""
     result = run(elsewhere, commands / "ipml", "data", "simulate", "--listings", "2000", "--out", "market")

@@ -135,9 +135,6 @@ def test_history_is_the_same_in_whatever_unit_and_zone_moments_are() -> None:
             pd.testing.assert_frame_equal(history_as_of(known, asked), expected)
 
 
-# Files of events
-
-
 @given(event_rows, listing_rows, st.integers(0, 12), st.integers(1, 5))
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_history_from_files_is_that_of_their_events_together(tmp_path, monkeypatch, rows, asked, cut, chunk_rows):

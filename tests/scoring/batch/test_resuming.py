@@ -197,9 +197,6 @@ def test_two_processes_do_not_write_the_same_result(shop, make_scorer, tmp_path)
     assert counts.scored == 20
 
 
-# Folders as results
-
-
 def test_a_folder_that_is_whole_already_is_left_as_it_is(shop, make_scorer, tmp_path):
     """The same call again scores nothing; a changed file is scored anew, for a folder that is whole is no rest."""
     score_file(make_scorer(), shop, tmp_path / "scored", rejects=tmp_path / "rejects.csv")

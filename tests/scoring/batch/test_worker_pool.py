@@ -42,12 +42,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def scorer(classifier) -> Scorer:
-    """A scorer around the small marketplace's classifier."""
-    return Scorer(classifier, "market/1")
-
-
 @pytest.fixture
 def shop(market, tmp_path) -> Path:
     """Return a file of 300 listings, of which one comes again in another chunk, and one is bad."""
@@ -153,9 +147,6 @@ def find_children(parent: int) -> list[int]:
 def find_processes_in(folder: Path) -> list[int]:
     """Return the processes whose folder it is."""
     return find_processes(lambda path: (path / "cwd").readlink() == folder)
-
-
-# Whole processes
 
 
 @pytest.fixture(scope="module")
