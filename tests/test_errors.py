@@ -1,10 +1,21 @@
-"""Every exception of ipml is one line with the facts in it, and comes back from other processes as it was."""
+"""Exceptions of ipml, and the mistakes that people make in TOML."""
 
 import inspect
 import pickle
+import tomllib
+from pathlib import Path
+
+import pytest
 
 import ipml.errors
+from ipml.cooperation.networks.links import load_network_rules
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.errors import IpmlError, UnreadableFile
+from ipml.listings.brands import load_brands
+from ipml.listings.column_maps import load_columns
+from ipml.model.promotion.gate import load_rules
+from ipml.model.training import load_experiment
+from ipml.toml import parse_toml
 
 
 def test_every_exception_has_the_one_base():
@@ -22,3 +33,26 @@ def test_an_exception_comes_back_from_another_process_as_it_was():
         "a.csv: found nothing; expected listings.",
         "a.csv",
     )
+
+
+DEEP = ["a = " + "[" * 9_000, "a = " + "[" * 9_000 + "]" * 9_000, "a = " + "{ a = " * 9_000]
+
+
+READERS = (load_network_rules, load_enforcement_policy, load_brands, load_columns, load_rules, load_experiment)
+
+
+def test_what_cannot_be_read_is_a_mistake_in_toml():
+    """However deep it is nested: a caller that reads a file has one kind of mistake to answer."""
+    for text in ("a = ", *DEEP):
+        with pytest.raises(tomllib.TOMLDecodeError):
+            parse_toml(text)
+
+
+def test_every_reader_names_the_file_that_is_nested_too_deeply(tmp_path: Path):
+    """In one line, as for any other mistake."""
+    path = tmp_path / "odd.toml"
+    path.write_text(DEEP[0])
+    for read in READERS:
+        with pytest.raises(IpmlError, match=r"odd\.toml.*Nested deeper") as caught:
+            read(path)
+        assert "\n" not in str(caught.value)

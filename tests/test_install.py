@@ -4,8 +4,6 @@ uv installs it with its declared dependencies, from its cache where it has them,
 tests bring along is missed here.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -125,13 +123,6 @@ def test_the_checkout_and_the_tools_of_its_tests_are_out_of_reach(commands: Path
         str(next(commands.parent.glob("lib/python*/site-packages")) / "ipml" / "__init__.py"),
         "None",
     ]
-
-
-def test_help_answers(commands: Path, elsewhere: Path) -> None:
-    """The command is on the path of the environment and lists the others."""
-    result = run(elsewhere, commands / "ipml", "--help")
-    assert (result.returncode, result.stderr) == (0, "")
-    assert all(name in result.stdout for name in ("demo", "model", "score", "serve"))
 
 
 def test_a_marketplace_can_be_simulated(commands: Path, elsewhere: Path) -> None:

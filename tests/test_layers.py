@@ -1,4 +1,4 @@
-"""The street runs one way: the contracts in pyproject.toml hold."""
+"""The street runs one way: the contracts in pyproject.toml hold, and no file of the package loads a pickle."""
 
 import ast
 import graphlib
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+import ipml
 
 ROOT = Path(__file__).parents[1]
 TOP_LEVEL = {
@@ -52,26 +52,61 @@ def test_the_top_level_holds_only_what_the_design_lists():
     assert {line.split("/")[0] for line in listed.splitlines()} <= TOP_LEVEL
 
 
-@pytest.fixture(scope="module")
-def loaded() -> list[set[str]]:
-    """Return which heavy packages a fresh interpreter has loaded after each of three imports, one after another."""
+def test_what_is_imported_is_light():
+    """To import ipml or to score loads neither MLflow, a database nor a web framework, nor an experiment MLflow."""
     steps = ("import ipml", "from ipml import load_model", "from ipml.model.training import load_experiment")
     heavy = "('mlflow', 'sqlalchemy', 'fastapi', 'sklearn')"
     script = "\n".join(f"{step}; print(*[m for m in {heavy} if m in sys.modules])" for step in ("import sys", *steps))
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return [set(line.split()) for line in result.stdout.splitlines()[1:]]
+    by_itself, for_scoring, for_training = (set(line.split()) for line in result.stdout.splitlines()[1:])
+    assert by_itself == for_scoring == set()
+    assert "mlflow" not in for_training
 
 
-def test_importing_ipml_is_light(loaded: list[set[str]]):
-    """A service that imports ipml gets neither MLflow nor a database nor a web framework."""
-    assert loaded[0] == set()
+UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
+UNSAFE_CALLS = {"read_pickle", "get_untrusted_types"}
+WORDS = UNSAFE_MODULES | UNSAFE_CALLS | {"joblib", "load_model", "allow_pickle"}  # only files with one are parsed
 
 
-def test_scoring_needs_no_mlflow_database_or_web_framework(loaded: list[set[str]]):
-    """The scoring function itself loads none of them either."""
-    assert loaded[1] == set()
+def unsafe_loads(source: str) -> list[str]:
+    """Name what in a source file could run a pickle, or trust what a file says of itself."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else names
+            found += [module for module in modules if module.split(".")[0] in UNSAFE_MODULES]
+            found += [module for module in modules if module.split(".")[0] == "joblib" and "load" in names]
+        elif isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            called = ast.unparse(node.func) if name in {"load", "load_model"} else name
+            allows = [k for k in node.keywords if k.arg == "allow_pickle" and ast.unparse(k.value) != "False"]
+            if (
+                name in UNSAFE_CALLS
+                or called == "joblib.load"
+                or (called.startswith("mlflow.") and name == "load_model")
+                or allows
+            ):
+                found.append(called)
+    return found
 
 
-def test_an_experiment_is_read_without_mlflow(loaded: list[set[str]]):
-    """Training loads MLflow on first use only, so that what merely reads an experiment answers at once."""
-    assert "mlflow" not in loaded[2]
+def test_no_pickle_is_loaded_anywhere() -> None:
+    """No file of the package loads pickles, or loads a model in another way than through the checks."""
+    package, found = Path(ipml.__file__).parent, {}
+    for path in package.rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        if any(word in source for word in WORDS) and (calls := unsafe_loads(source)):
+            found[str(path.relative_to(package))] = calls
+    assert found == {}
+
+
+EXAMPLES = (
+    *("import pickle", "from joblib import load", "joblib.load(path)", "np.load(path, allow_pickle=True)"),
+    *("mlflow.pyfunc.load_model(uri)", "pd.read_pickle(path)"),
+)
+
+
+def test_the_search_finds_what_it_looks_for() -> None:
+    """Each way to load a pickle would be found."""
+    assert [line for line in EXAMPLES if not unsafe_loads(line) or not any(word in line for word in WORDS)] == []

@@ -1,7 +1,5 @@
 """Parquet files are looked at before they are decoded, and decoded in pieces that fit the memory."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """No text of strangers becomes a formula in a file that people open with a spreadsheet."""
 
-from __future__ import annotations
-
 import ast
 import csv
 import io

@@ -1,7 +1,5 @@
 """Files of a few kilobytes that would fill the memory of whoever decodes them as they ask for it."""
 
-from __future__ import annotations
-
 import gzip
 import io
 from collections.abc import Callable
@@ -11,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ipml.listings.fields import COLUMNS
 from ipml.thrift import BINARY, DOUBLE, FALSE, LIST, SET, STRUCT, TRUE, WHOLE, Struct, ThriftReader
 
 _MB = 1 << 20
@@ -55,33 +54,6 @@ def _write_rows(path: Path, title: str, times: int, **options: Any) -> None:
             writer.write_table(row)
 
 
-def pages_of_zeros(path: Path) -> None:
-    """Write a text of 400 MB, which packs well."""
-    _write_rows(path, "x" * (400 * _MB), 1, compression="zstd")
-
-
-def many_long_pages(path: Path) -> None:
-    """Write pages of 8 MB, one text in each, of which a thousand fit in a megabyte."""
-    _write_rows(path, "x" * (8 * _MB), 150, compression="zstd")
-
-
-def missing_cells(path: Path) -> None:
-    """Write 20 million rows in which every cell is missing."""
-    _write(path, {name: pa.nulls(20_000_000, pa.string()) for name in ("listing_id", "seller_id", "title", "brand")})
-
-
-def most_rows_of_nothing(path: Path) -> None:
-    """Write as many rows of missing cells, in all columns, as are let through."""
-    from ipml.listings.fields import COLUMNS
-
-    _write(path, {name: pa.nulls(100_000, pa.string()) for name in COLUMNS})
-
-
-def fairly_wide(path: Path) -> None:
-    """Write 900 columns that the schema does not know, of 100,000 rows."""
-    _write(path, _columns(100_000, **{f"c{number}": pa.nulls(100_000, pa.int64()) for number in range(900)}))
-
-
 def lists(path: Path) -> None:
     """Write a list of ten million numbers in a cell."""
     many = pa.ListArray.from_arrays(
@@ -95,17 +67,6 @@ def nested_lists(path: Path) -> None:
     objects = pa.StructArray.from_arrays([pa.nulls(10_000_000, pa.int8())], ["a"])
     many = pa.ListArray.from_arrays(pa.array(range(0, 10_000_001, 100), pa.int32()), objects)
     _write(path, _columns(100_000, description=many))
-
-
-def many_groups(path: Path) -> None:
-    """Write as many row groups as a megabyte takes."""
-    _write_rows(path, "Bag", 3_000)
-
-
-def deep_schema(path: Path) -> None:
-    """Write a column nested a hundred thousand deep; the decoder would end the process."""
-    group = {3: (5, 1), 4: (8, b"g"), 5: (5, 1)}
-    _rewrite_footer(path, lambda footer: footer[2][1][1].__setitem__(slice(1, 1), [group] * 60_000))
 
 
 def untrue_rows(path: Path) -> None:
@@ -199,11 +160,6 @@ def deep_json(path: Path) -> None:
     path.write_text("\n".join(lines))
 
 
-def wide_json(path: Path) -> None:
-    """Write an object of 60,000 names."""
-    path.write_text("{" + ",".join(f'"c{number}": 1' for number in range(60_000)) + "}")
-
-
 def long_numbers(path: Path) -> None:
     """Write numbers of 4,000 and of a million digits."""
     rows = (
@@ -213,46 +169,41 @@ def long_numbers(path: Path) -> None:
     path.write_text("\n".join(rows))
 
 
-def packed_objects(path: Path) -> None:
-    """Write, packed, lists of five million empty objects."""
-    line = b'{"listing_id": "1", "seller_id": "s", "title": [' + b"{}," * 5_000_000 + b"1]}\n"
-    _pack(path, line, 60)
-
-
-def packed_short_rows(path: Path) -> None:
-    """Write, packed, 300 million rows that are none."""
-    _pack(path, b"1\n" * (8 * _MB), 40)
-
-
-def packed_csv(path: Path) -> None:
-    """Write, packed, rows of CSV of 15 MB."""
-    _pack(path, b"1,s," + b"x" * (15 * _MB) + b"\n", 60, b"listing_id,seller_id,title\n")
-
-
-def short_rows(path: Path) -> None:
-    """Write a megabyte of rows that are none."""
-    path.write_text("1\n" * 500_000)
-
-
-def short_csv_rows(path: Path) -> None:
-    """Write a megabyte of rows with a cell too few."""
-    path.write_text("listing_id,seller_id,title\n" + "1\n" * 490_000)
-
-
 def _pack(path: Path, piece: bytes, times: int, head: bytes = b"") -> None:
     path.write_bytes(gzip.compress(head) + gzip.compress(piece) * times)
 
 
-_PARQUET = (
-    *(long_text_few_times, shared_beginnings, pages_of_zeros, many_long_pages, missing_cells),
-    *(most_rows_of_nothing, fairly_wide, lists, nested_lists, many_groups, deep_schema, untrue_rows),
-    huge_metadata,
-)
+HEAD = ("listing_id", "seller_id", "title")
+_GROUP = {3: (5, 1), 4: (8, b"g"), 5: (5, 1)}
+_PARQUET: dict[str, Callable[[Path], None]] = {
+    **{make.__name__: make for make in (long_text_few_times, shared_beginnings, lists, nested_lists)},
+    **{make.__name__: make for make in (untrue_rows, huge_metadata)},
+    "pages_of_zeros": lambda path: _write_rows(path, "x" * (400 * _MB), 1, compression="zstd"),
+    "many_long_pages": lambda path: _write_rows(path, "x" * (8 * _MB), 150, compression="zstd"),
+    "missing_cells": lambda path: _write(path, dict.fromkeys((*HEAD, "brand"), pa.nulls(20_000_000, pa.string()))),
+    # As many as are let through.
+    "most_rows_of_nothing": lambda path: _write(path, dict.fromkeys(COLUMNS, pa.nulls(100_000, pa.string()))),
+    "fairly_wide": lambda path: _write(
+        path, _columns(100_000, **{f"c{number}": pa.nulls(100_000, pa.int64()) for number in range(900)})
+    ),
+    "many_groups": lambda path: _write_rows(path, "Bag", 3_000),
+    # A column nested so deep that the decoder would end the process.
+    "deep_schema": lambda path: _rewrite_footer(
+        path, lambda footer: footer[2][1][1].__setitem__(slice(1, 1), [_GROUP] * 60_000)
+    ),
+}
 HOSTILE: dict[str, Callable[[Path], None]] = {
-    **{f"{make.__name__}.parquet": make for make in _PARQUET},
-    **{f"{make.__name__}.jsonl": make for make in (deep_json, wide_json, long_numbers, short_rows)},
-    **{f"{make.__name__}.jsonl.gz": make for make in (packed_objects, packed_short_rows)},
-    "packed_csv.csv.gz": packed_csv,
-    "short_csv_rows.csv": short_csv_rows,
+    **{f"{name}.parquet": make for name, make in _PARQUET.items()},
+    **{f"{make.__name__}.jsonl": make for make in (deep_json, long_numbers)},
+    "wide_json.jsonl": lambda path: path.write_text("{" + ",".join(f'"c{at}": 1' for at in range(60_000)) + "}"),
+    "short_rows.jsonl": lambda path: path.write_text("1\n" * 500_000),
+    "short_csv_rows.csv": lambda path: path.write_text(",".join(HEAD) + "\n" + "1\n" * 490_000),
+    "packed_objects.jsonl.gz": lambda path: _pack(
+        path, b'{"listing_id": "1", "seller_id": "s", "title": [' + b"{}," * 5_000_000 + b"1]}\n", 60
+    ),
+    "packed_short_rows.jsonl.gz": lambda path: _pack(path, b"1\n" * (8 * _MB), 40),
+    "packed_csv.csv.gz": lambda path: _pack(
+        path, b"1,s," + b"x" * (15 * _MB) + b"\n", 60, b"listing_id,seller_id,title\n"
+    ),
 }
 """Every hostile file by its name: what writes it at a place, with at most a megabyte."""

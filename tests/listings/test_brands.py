@@ -1,7 +1,5 @@
 """The brand file: read strictly, written so that it comes back the same."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime
 from pathlib import Path

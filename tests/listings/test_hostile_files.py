@@ -1,7 +1,5 @@
 """What a stranger's file costs: a file of up to a megabyte is answered in bounded memory and time, in words."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

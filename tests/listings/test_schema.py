@@ -1,8 +1,7 @@
 """The checks of frames and of records keep the same rules, and nothing is repaired."""
 
-from __future__ import annotations
-
 import dataclasses
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -13,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings, MissingColumns, Refused
-from ipml.listings.fields import COLUMNS, FIELDS
+from ipml.listings.column_maps import load_columns
+from ipml.listings.fields import COLUMNS, FIELDS, Field, make_json_schema
 from ipml.listings.kinds import DTYPES, Kind
 from ipml.listings.schema import (
     check_listings,
     check_record,
+    check_records,
     frame_to_listings,
     listings_to_frame,
     read_plain_record,
@@ -196,3 +197,173 @@ def test_an_ordinary_record_is_taken_at_once() -> None:
     """So that services need not wait for the full check."""
     record = GOOD | {"title": "Tasche für Damen", "price": 9, "currency": "EUR"}
     assert read_plain_record(record) == Listing("1", "s", "Tasche für Damen", price=9.0, currency="EUR")
+
+
+BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+DEEP: Any = []
+for _ in range(5_000):
+    DEEP = [DEEP]
+
+
+def find_problems(listings: list[dict[str, Any]]) -> list[tuple[int, str, str, str]]:
+    """Return what is wrong, as plain values."""
+    try:
+        check_records(listings)
+    except InvalidListings as error:
+        return [(one.row, one.column, one.value, one.expected) for one in error.problems]
+    return []
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(COLUMNS) | st.text(max_size=5), VALUES, max_size=5), max_size=4))
+def test_each_is_checked_as_it_would_be_alone(listings: list[dict[str, Any]]) -> None:
+    """The problems of many are those of each, with its row."""
+    expected = [(row, *problem[1:]) for row, one in enumerate(listings, 1) for problem in find_problems([one])]
+    assert find_problems(listings) == expected
+
+
+@given(st.dictionaries(st.sampled_from(COLUMNS), VALUES, max_size=5))
+def test_the_rules_are_those_of_the_schema(changes: dict[str, Any]) -> None:
+    """A listing of known fields is taken or refused, field by field, as `validate_record` does."""
+    listing = {**BAG, **changes}
+    problems = find_problems([listing])
+    if not problems:
+        assert check_records([listing]) == [validate_record(listing)]
+        return
+    with pytest.raises(InvalidListings) as refused:
+        validate_record(listing)
+    assert problems == [(one.row, one.column, one.value, one.expected) for one in refused.value.problems]
+
+
+def test_repeats_are_refused_as_in_a_file() -> None:
+    """A second listing of the same id and moment is a problem, and names the first."""
+    moment = "2026-03-01T09:30:00Z"
+    listings = [BAG, {**BAG, "observed_at": moment}, {**BAG, "title": "Hat"}, {**BAG, "observed_at": moment}]
+    in_file = validate_listings(pd.DataFrame(listings)).problems
+    assert find_problems(listings) == [(one.row, one.column, one.value, one.expected) for one in in_file]
+    assert [problem[0] for problem in find_problems(listings)] == [3, 4]
+
+
+def test_what_only_hostile_callers_send_is_named_but_not_shown() -> None:
+    """Lists and objects however deep, half a surrogate pair in a field's name, and thousands of made-up fields."""
+    assert [problem[:3] for problem in find_problems([{**BAG, "title": DEEP, "brand": {}, "price": -1}])] == [
+        (1, "title", "a list"),
+        (1, "brand", "an object"),
+        (1, "price", "-1"),
+        (1, "currency", ""),
+    ]
+    found = find_problems([{**BAG, "x\ud800": DEEP}, dict.fromkeys(map(str, range(5_000)), 1)])
+    assert found == [
+        (1, "x\\ud800", "a list", "one of the fields of a listing"),
+        (2, "", "5,000 fields", "only the fields of a listing"),
+    ]
+
+
+ONE, TWO = "https://a.example/1.jpg?w=80", "http://b.example:8080/2"
+
+
+WRONG = (
+    "javascript:alert(1)",
+    "data:image/svg+xml,<svg/>",
+    "//a.example/1",
+    "ftp://a.example/1",
+    "https://user:secret@a.example/1",
+    "https:///1",
+    "https://a.example\\@b.example/",
+    "https://a.example/ 1",
+    "https://a.example/\r\nSet-Cookie:a=b",
+    'https://a.example/"onload="x',
+)
+
+
+def test_what_is_no_plain_web_address_is_refused():
+    """Frames and records refuse it alike, alone or among pictures, and what is longer than any browser would take."""
+    records = [{**BAG, **fields} for url in WRONG for fields in ({"url": url}, {"image_urls": f"{ONE} {url}"})]
+    records += [{**BAG, "url": f"{ONE}{'a' * 2_000}"}, {**BAG, "image_urls": f"{ONE}{'a' * 40_020}"}]
+    for record in records:
+        for check in (validate_record, check_record):
+            with pytest.raises(InvalidListings):
+                check(record)
+        assert len(validate_listings(pd.DataFrame([record])).problems) == 1
+
+
+def test_pictures_come_as_a_list_or_as_text():
+    """Both give the same listing, as records and in frames; an empty list is none."""
+    records = [{**BAG, "url": ONE, "image_urls": found} for found in ([ONE, TWO], f"{ONE} {TWO}")]
+    assert {validate_record(record) for record in records} == {check_record(record) for record in records}
+    assert check_records(records[:1])[0].image_urls == f"{ONE} {TWO}"
+    frame = pd.DataFrame([{**record, "listing_id": str(number)} for number, record in enumerate(records)])
+    assert validate_listings(frame).listings["image_urls"].tolist() == [f"{ONE} {TWO}"] * 2
+    assert check_records([{**BAG, "image_urls": []}])[0].image_urls is None
+    assert listings_to_frame([validate_record(records[0])])["image_urls"].tolist() == [f"{ONE} {TWO}"]
+
+
+def test_more_than_twenty_or_what_is_no_list_of_texts_is_refused():
+    """Nested data, numbers, and the twenty-first picture."""
+    assert check_records([{**BAG, "image_urls": [ONE] * 20}])
+    for found in ([ONE] * 21, " ".join([ONE] * 21), [ONE, 7], [[ONE]], {"a": ONE}):
+        with pytest.raises(InvalidListings):
+            check_records([{**BAG, "image_urls": found}])
+
+
+def test_a_column_map_takes_the_whole_list(tmp_path):
+    """Other fields take the first element of a list; pictures are all of it."""
+    path = tmp_path / "map.toml"
+    path.write_text(
+        'name = "shop"\n[columns]\nlisting_id = "id"\nseller_id = "s"\ntitle = "t"\nimage_urls = "media.all"\n'
+    )
+    columns = load_columns(path)
+    frame = pd.DataFrame([{"id": "1", "s": "s", "t": ["Bag", "Hat"], "media": {"all": [ONE, TWO]}}])
+    mapped, _ = columns.apply(frame)
+    assert validate_listings(mapped).listings[["title", "image_urls"]].values.tolist() == [["Bag", f"{ONE} {TWO}"]]
+
+
+PRICED = {"listing_id": "1", "seller_id": "s", "title": "Bag", "currency": "EUR"}
+SCHEMA = make_json_schema()
+
+
+def is_taken(name: str, value: Any) -> bool:
+    """Tell whether the checks take a value for a field."""
+    try:
+        validate_record({**PRICED, name: value})
+    except InvalidListings:
+        return False
+    return True
+
+
+def test_every_field_is_described() -> None:
+    """All fields are there, with a meaning, and the required ones are required."""
+    assert tuple(SCHEMA["properties"]) == COLUMNS
+    assert all(rules["description"] for rules in SCHEMA["properties"].values())
+    assert SCHEMA["required"] == [field.name for field in FIELDS if field.is_required]
+    assert SCHEMA["additionalProperties"] is False
+
+
+def test_the_bounds_are_those_of_the_checks(subtests: pytest.Subtests) -> None:
+    """What lies on a bound is taken, and what lies just outside is not."""
+    for field in FIELDS:
+        with subtests.test(field.name):
+            check_bounds(field, SCHEMA["properties"][field.name])
+
+
+def check_bounds(field: Field, rules: dict[str, Any]) -> None:
+    """Check the bounds of one field."""
+    assert is_taken(field.name, None) == ("null" in rules["type"])
+    if "maximum" in rules:
+        assert is_taken(field.name, rules["minimum"])
+        assert is_taken(field.name, rules["maximum"])
+        assert not is_taken(field.name, rules["minimum"] - 1e-6)
+        assert not is_taken(field.name, rules["maximum"] * 1.001)
+    elif "pattern" in rules:
+        for value in ("EUR", "DE", "12345678", "123456789012", "eur", "DEUTSCH", "1234567", ""):
+            assert is_taken(field.name, value) == bool(re.search(rules["pattern"], value))
+    elif field.kind is Kind.TEXT:
+        assert is_taken(field.name, "x" * rules["maxLength"])
+        assert not is_taken(field.name, "x" * (rules["maxLength"] + 1))
+        assert is_taken(field.name, "") == (rules.get("minLength", 0) == 0)
+
+
+def test_the_example_is_a_listing() -> None:
+    """What is shown as an example passes the checks."""
+    for example in SCHEMA["examples"]:
+        assert validate_record(example).title == example["title"]

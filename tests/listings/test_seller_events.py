@@ -1,7 +1,5 @@
 """Seller history: what was known at a moment, and nothing of the future."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -135,9 +133,6 @@ def test_history_is_the_same_in_whatever_unit_and_zone_moments_are() -> None:
         here = listings.assign(observed_at=listings["observed_at"].dt.as_unit(unit).dt.tz_convert("Asia/Tokyo"))
         for known, asked in ((events, here), (there, listings), (there, here)):
             pd.testing.assert_frame_equal(history_as_of(known, asked), expected)
-
-
-# Files of events
 
 
 @given(event_rows, listing_rows, st.integers(0, 12), st.integers(1, 5))

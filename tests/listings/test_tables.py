@@ -1,7 +1,5 @@
 """Files are read as they are: nothing lost, nothing repaired, what is broken named."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from itertools import product

@@ -1,7 +1,5 @@
 """The model of a service: replaced as a whole, kept where the newer one is no good, and one for all of an answer."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 import logging
@@ -276,7 +274,10 @@ def test_a_folder_that_was_replaced_is_noticed_within_a_second(saved, place, mon
     clock = Clock(monkeypatch)
     for version in (*saved, *saved):
         clock.now += 1.0
-        assert versions_of(place(version)) == {version}
+        where = place(version)
+        assert versions_of(where) == {version}
+    with pytest.raises(NotFound):
+        score_listings(LISTINGS, where.with_name("nowhere"))
     served = ServedModel(next(iter(saved.values())))
     in_use = served.take()
     monkeypatch.setattr(served, "_source", None)
@@ -307,20 +308,6 @@ def test_another_champion_is_noticed_within_a_minute(saved, tmp_path: Path, monk
     assert versions_of("models:/ipml@champion") == {second}
     assert not list((tmp_path / "fetched").glob("**/manifest.json"))
     get_settings.cache_clear()
-
-
-def test_a_folder_that_is_no_good_goes_unused(saved, place, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
-    """The model in use goes on, and the log says why; without one, every call says what is wrong."""
-    first, second = saved
-    clock, where = Clock(monkeypatch), place(first)
-    assert versions_of(where) == {first}
-    (place(second) / "manifest.json").write_text("{}")
-    clock.now += 1.0
-    assert versions_of(where) == {first}
-    assert "scoring by " + first in caplog.text
-    for _ in range(2):
-        with pytest.raises(NotFound):
-            score_listings(LISTINGS, where.with_name("nowhere"))
 
 
 def test_a_batch_of_another_market_is_said_to_be_unlike(saved, classifier: Any, market: Marketplace) -> None:

@@ -1,7 +1,5 @@
 """What is known of sellers survives in a file: each listing counts once, for one model, whole or not at all."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Callable
@@ -22,12 +20,6 @@ from ipml.scoring.portfolio_store import PortfolioStore, TakenIn, read_store, st
 from ipml.scoring.scorer import Scorer
 
 BAD = "listing_id,seller_id,title,price,currency\n1,s,Bag,9.5,EUR\n2,s,Belt,9;5,EUR\n3,s,Wool hat,1.0,EUR\n"
-
-
-@pytest.fixture(scope="module")
-def scorer(classifier) -> Scorer:
-    """A scorer around the small marketplace's classifier."""
-    return Scorer(classifier, "market/1")
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +45,6 @@ def take_all(scorer: Scorer, *parts: pd.DataFrame) -> PortfolioStore:
     return store
 
 
-# What counts
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.integers(0, 59), max_size=12), max_size=4))
 def test_a_listing_counts_once_however_often_and_in_whatever_order_it_comes(scorer, nights, parts):
     """Repeats within a night and on later nights make no difference, nor do nights in another order."""
@@ -77,9 +65,6 @@ def test_a_store_knows_the_sellers_the_model_was_trained_on(scorer):
     store = start_store(scorer)
     assert len(store.portfolios) == len(scorer.classifier.portfolios_) > 0
     assert store.listings.size == 0
-
-
-# Files
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -188,30 +173,16 @@ def test_nothing_in_a_store_is_ever_run(tmp_path):
         assert not (tmp_path / "MARKER").exists()
 
 
-# Night after night
-
-
-def test_files_are_taken_in_one_after_the_other(scorer, nights, tmp_path):
-    """The store is made by the first, and holds the listings of all; what comes again is counted as known."""
+def test_files_are_taken_in_one_after_the_other(scorer, nights, tmp_path, monkeypatch):
+    """In chunks; the first makes the store, which holds the listings of all; what comes again is counted as known."""
     for name, part in {"first": nights[:40], "second": nights[20:]}.items():
         write_listings(part, tmp_path / f"{name}.parquet")
-    store = tmp_path / "store.npz"
-    assert update_store(scorer, tmp_path / "first.parquet", store) == TakenIn(40, 0, 0)
+    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 7)
+    store, told = tmp_path / "store.npz", list[int]()
+    assert update_store(scorer, tmp_path / "first.parquet", store, on_rows=told.append) == TakenIn(40, 0, 0)
+    assert (len(told), told[-1]) == (6, 40)
     assert update_store(scorer, tmp_path / "second.parquet", store) == TakenIn(20, 20, 0)
     assert content(read_store(store, "market/1")) == content(take_all(scorer, nights))
-
-
-def test_the_size_of_chunks_changes_nothing(scorer, nights, tmp_path, monkeypatch):
-    """And progress is told up to the last row."""
-    write_listings(nights, tmp_path / "nights.parquet")
-    expected = content(take_all(scorer, nights))
-    for rows in (7, 60):
-        monkeypatch.setattr(file_scoring, "CHUNK_ROWS", rows)
-        told: list[int] = []
-        store = tmp_path / f"{rows}.npz"
-        update_store(scorer, tmp_path / "nights.parquet", store, on_rows=told.append)
-        assert content(read_store(store, "market/1")) == expected
-        assert (len(told), told[-1]) == (-(-60 // rows), 60)
 
 
 def test_a_run_that_fails_leaves_the_store_as_it_was(scorer, nights, tmp_path, monkeypatch):

@@ -1,28 +1,28 @@
 """Reasons: one sentence for every feature, true for whatever a seller wrote, quoting it as it stands."""
 
-from __future__ import annotations
-
 import re
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
-from support.text_changes import choose_by
+from specification.named_words import find_word
+from support.text_changes import TextChanges, choose_by, weigh_changes
 
 from experiments.benchmark.true_reasons import beats_another, try_marks, try_reasons
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import PictureFeatures
 from ipml.features.images import ImageVectors
-from ipml.listings.schema import check_listings, listings_to_frame
+from ipml.features.normalisation import fold_text
+from ipml.listings.schema import check_listings
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.records import EarlierListings, Listing
-from ipml.scoring.named_words import LEAST_NAMED, MOST_HIGHLIGHTS
-from ipml.scoring.reasons import GROUPS, Explainer, Explanation
+from ipml.scoring.named_words import LEAST_NAMED, MOST_HIGHLIGHTS, Named, WordNaming
+from ipml.scoring.reasons import GROUPS, Explainer, Explanation, reads_otherwise
 from ipml.scoring.scorer import Scorer
 from ipml.scoring.sentences import SENTENCES, Facts
 from ipml.web.console.drawing.charts import make_price_scale
@@ -122,7 +122,6 @@ def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
     assert set(explainer.groups) == set(SENTENCES) - of_pictures
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["Nike", "Gucci", "Woolly", ""]),
     st.sampled_from(["shoes", "bags", "watches", None]),
@@ -152,7 +151,6 @@ def test_sentence_page_and_score_tell_one_price(explainer, brand, category, curr
         assert scale.price == pytest.approx(min(100 * price / (1.25 * usual.high), 100))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(Listing("1", "s", "AAA grade Nike bag, best grade", description="Friendly tags, AAA grade. Tags!"))
 @example(Listing("1", "s", "\u9ad8\u4eff Nike", description="\u8fd9\u662f\u9ad8\u4eff\u5305"))
 @given(LISTINGS)
@@ -172,7 +170,6 @@ def test_a_word_that_a_reason_names_is_marked_on_its_side(explainer, listing):
                 assert len(marked) == MOST_HIGHLIGHTS or not reason.weight or all(over), word
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(Listing("1", "s", "AAA Nike bag", description="Mirror quality, ask for pictures."))
 @given(LISTINGS)
 def test_a_mark_is_what_the_listing_loses_without_the_word(explainer, listing):
@@ -249,7 +246,6 @@ def test_every_sentence_fits_every_listing(explainer):
     assert [one for one in said if re.search(r"\bnan\b|\bNone\b|\binf\b|[{}]|: ?$", one)] == []
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(Listing("1", "s", "\u202eacilper\u202c", price=0.0, currency="USD"))
 @example(Listing("1", "s", "x", description="a" * 100_000))
 @given(LISTINGS)
@@ -265,7 +261,6 @@ def test_reasons_hold_for_any_listing(explainer, listing):
     assert all(reason.sentence and np.isfinite(reason.weight) for reason in reasons)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LISTINGS)
 def test_quoted_words_stand_in_the_text_as_written(explainer, listing):
     """What a reviewer reads between quotation marks is a piece of the listing's own texts, not of a folded view."""
@@ -276,7 +271,6 @@ def test_quoted_words_stand_in_the_text_as_written(explainer, listing):
             assert quoted.removesuffix("…") in written
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXTS, st.sampled_from(["title", "description"]))
 def test_highlights_are_pieces_of_the_text(explainer, title, column):
     """They come in order, do not overlap, hold no space, and each carries weight."""
@@ -322,13 +316,6 @@ def test_a_seller_cannot_fill_the_page(explainer):
     assert len(explained.description_highlights) == MOST_HIGHLIGHTS
 
 
-def test_sentences_of_records_and_frames_are_the_same(classifier):
-    """One listing by itself is explained as in a table."""
-    scorer = Scorer(classifier, "test/1")
-    together = scorer.explain_frame(listings_to_frame(GOLDEN_LISTINGS))
-    assert [scorer.score(scored.listing) for scored in together] == together
-
-
 SENTENCES_OF = (
     ({"listing_sales": 1.0, "listing_returns": 1.0}, "Returns of this listing: 1 on 1 sale"),
     ({"listed_at": MONDAY, "observed_at": MONDAY}, "Listing is less than a day old"),
@@ -363,3 +350,108 @@ def test_sentences_say_what_is_so(explainer, subtests):
             assert sentence in say_everything(explainer, replace(BARE, **change))
     for earlier, sentence in EARLIER.items():
         assert sentence in [reason.sentence for reason in explain(explainer, BARE, earlier).reasons]
+
+
+DISGUISED = (
+    *("N\u0456ke Air Max", "Ni\u200bke Air Max", "R e p l i c a watch", "r.e.p.l.i.c.a", "\u202eekiN\u202c shoes"),
+    *("Ni<b></b>ke shoes", "\u0430\u0441\u0441 leather bag, new, with box"),
+    "\u0436\u0435\u043d\u0441\u043a\u0438\u0435 \u043a\u0435\u0434\u044b N\u0456ke",
+)
+ORDINARY = (
+    *("NIKE Air Max 90 - size 42!", "Caf\u00e9 cr\u00e8me, M\u00e4nner, ni\u00f1o"),
+    "\u0436\u0435\u043d\u0441\u043a\u0430\u044f \u0441\u0443\u043c\u043a\u0430 Nike",
+    *("\u03c4\u03c3\u03ac\u03bd\u03c4\u03b1", "\u8010\u514b 42 Nike", "\u0939\u093f\u0928\u094d\u0926\u0940"),
+    *("100 % wool, 38.5 mm & it's new", ""),
+)
+
+
+def test_a_disguise_is_read_otherwise_and_ordinary_writing_as_it_is_seen():
+    """Look-alikes, hidden letters, spacing, turning and markup are; capitals, accents and other alphabets are not."""
+    expected = dict.fromkeys(DISGUISED, True) | dict.fromkeys(ORDINARY, False)
+    assert {title: reads_otherwise(title, fold_text(title)) for title in expected} == expected
+
+
+SOME_WORDS = st.sampled_from(
+    [
+        *("Nike", "N\u0456ke", "r3plica", "AAA", "watch", "bag", "BAG,", "handbag", "10 pcs", "a@b.com", "<b>bag</b>"),
+        *("кеды", "КЕДЫ", "鞄", "革包", "👟", "\u0130", "Straße", "STRASSE", "\ud800", "\u3000", "don't", "-", "_x_"),
+    ]
+)
+WORDED = st.lists(SOME_WORDS, max_size=70).map(" ".join)
+
+
+def name_by(weights: dict[str, float], title: str, description: str = "") -> Named:
+    """Return what is named of a listing that loses so much without each of these words of its title."""
+
+    def weigh(changes: TextChanges) -> np.ndarray:
+        pieces = changes.pieces.reshape(-1, 2).tolist()
+        bounds = changes.starts[::2].tolist()
+        lost = [
+            sum(weights.get(title[start:end].lower(), 0.0) for start, end in pieces[first:last])
+            for first, last in pairwise(bounds)
+        ]
+        return np.array(lost, dtype=np.float64)
+
+    (named,) = WordNaming([], []).name([title, description], [{}], lambda _: [], choose_by(weigh))
+    return named
+
+
+@given(st.lists(st.builds(Listing, st.just("1"), st.just("s"), WORDED, description=WORDED), min_size=1, max_size=4))
+def test_words_are_named_at_once_as_step_by_step(explainer, listings):
+    """Whether the engine weighs what it asks for, or is told."""
+    classifier = explainer.classifier
+    columns = ListingColumns.of_records(listings, classifier.reading)
+    log_odds = classifier.first_stage.log_odds(columns)
+    slope, stage = classifier.second_stage_.slope_, classifier.first_stage.compiled(classifier.reading)
+
+    def weigh(changes: TextChanges) -> np.ndarray:
+        return slope * (log_odds[changes.rows] - weigh_changes(stage, columns, changes))
+
+    assert explainer.name_words(columns) == explainer.name_words(columns, choose_by(weigh))
+
+
+SOME_PHRASES = st.lists(SOME_WORDS | st.text("aBb\u03a3\u03c2\u0130 \n鞄", max_size=3), max_size=3)
+SOME_TEXT = WORDED | st.text("aaBb\u03a3\u03c3\u03c2\u0130 \n鞄_", max_size=30)
+
+
+@given(SOME_TEXT, SOME_TEXT, SOME_PHRASES, SOME_PHRASES)
+def test_phrases_are_taken_away_wherever_they_stand(title, description, some, whole):
+    """In title and description; those of which all are named, in the title only."""
+    taken: list[TextChanges] = []
+
+    def weigh(changes: TextChanges) -> np.ndarray:
+        taken.append(changes)
+        return np.zeros(len(changes))
+
+    texts, phrases = [title, description], {"some": some, "whole": whole}
+    naming = WordNaming(["some"], ["whole"])
+    naming.name(
+        texts, [phrases], lambda numbers: [np.zeros(len(texts[number])) for number in numbers], choose_by(weigh)
+    )
+    starts, pieces = taken[0].starts.tolist(), taken[0].pieces.reshape(-1, 2).tolist()
+    found = [[(begin, end) for begin, end in pieces[first:last]] for first, last in pairwise(starts)]
+    expected = [find_word(text, phrase) for phrase in some for text in texts]
+    expected += [places for phrase in whole for places in (find_word(title, phrase), [])]
+    assert found[: len(expected)] == expected
+
+
+def test_the_heaviest_of_the_weightier_side_are_named():
+    """Three at most, the heaviest first."""
+    weights = {"replica": 2.0, "copy": 1.0, "aaa": 0.5, "cheap": 0.1, "receipt": -3.0}
+    assert name_by(weights, "Copy AAA receipt cheap replica").words == {"title": ["replica", "Copy", "AAA"]}
+
+
+def test_words_are_marked_wherever_they_stand_alone():
+    """In capitals or not they are one word, marked with what all carry; within another they are not taken away."""
+    in_title, _ = name_by({"bag": 1.0}, "BAG, a bag (Bag)").highlights
+    assert [(mark.start, mark.end, mark.weight) for mark in in_title] == [(0, 3, 3.0), (7, 10, 3.0), (12, 15, 3.0)]
+    in_title, _ = name_by({"bag": 1.0}, "bag handbag bag").highlights
+    assert [(mark.start, mark.end) for mark in in_title] == [(0, 3), (12, 15)]
+
+
+def test_a_letter_of_scripts_without_spaces_is_a_word():
+    """And signs around a word are no part of it."""
+    in_title, _ = name_by({"革": 1.0, "包": 2.0, "don't": 1.0}, "革包 «don't!»").highlights
+    assert [(mark.start, mark.end) for mark in in_title] == [(0, 1), (1, 2)]
+    in_title, _ = name_by({"don't": 1.0}, "(don't!)").highlights
+    assert [(mark.start, mark.end) for mark in in_title] == [(1, 6)]

@@ -11,17 +11,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame
+from ipml.listings.writers import write_listings
 from ipml.model.familiarity import ListingSample
 from ipml.model.model_file import read_card, save_model
+from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing
+from ipml.review.arrivals.snapshot import decode, encode
+from ipml.scoring.batch.file_scoring import score_file
+from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.online_scoring import score_listings
-from ipml.scoring.scorer import NO_LETTERS, TOO_UNCERTAIN, UNKNOWN_WORDS, Scorer, load_model
+from ipml.scoring.portfolio_store import start_store
+from ipml.scoring.scorer import NO_LETTERS, TOLERANCE, TOO_UNCERTAIN, UNKNOWN_WORDS, Scorer, load_model, rescore
 from ipml.settings import get_settings
 
 NUMBERS = ("score", "score_low", "score_high", "log_odds")
@@ -37,12 +43,6 @@ def states(portfolios: SellerPortfolios) -> dict[int, list[int]]:
     """Return what is kept of each seller, in no order."""
     state = portfolios.__getstate__()
     return dict(zip(state["keys"].tolist(), state["states"].tolist(), strict=True))
-
-
-@pytest.fixture(scope="module")
-def scorer(classifier) -> Scorer:
-    """A scorer around the small marketplace's classifier."""
-    return Scorer(classifier, "market/1")
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +76,11 @@ def test_records_score_as_their_frame_does(scorer, newest):
         assert [getattr(one, name) for one in plain] == [getattr(one, name) for one in explained] == in_frame
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=40))
 def test_scores_are_the_same_bits_in_any_batch_and_order(scorer, newest, rows):
     """What else is scored at the same time, before or after it, and how often, changes nothing of a listing's score."""
     whole = scorer.score_frame(newest)[[*NUMBERS]].to_numpy()
     np.testing.assert_array_equal(scorer.score_frame(newest.iloc[rows])[[*NUMBERS]].to_numpy(), whole[rows])
-
-
-# What is known of sellers
 
 
 def test_listings_that_arrive_score_as_all_at_once_in_the_order_of_time(scorer, newest):
@@ -141,9 +137,6 @@ def test_what_a_model_remembers_is_not_changed_by_what_is_taken_in(scorer, newes
     before = states(scorer.classifier.portfolios_)
     scorer.take_in(newest, scorer.start_portfolios())
     assert states(scorer.classifier.portfolios_) == before
-
-
-# How sure a score is
 
 
 def test_where_the_bounds_are_too_far_apart_there_is_no_score(classifier, scorer, newest):
@@ -228,7 +221,7 @@ def test_a_title_that_says_nothing_is_not_judged(scorer):
         assert scorer.score(Listing("1", "s", title), explain=False).abstained is None
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(UNREAD)
 def test_a_title_in_a_script_that_was_not_learnt_is_not_punished(scorer, market, title):
     """Mostly there is no score; where one is, as hashed n-grams may seem known by chance, it is about the average."""
@@ -237,7 +230,7 @@ def test_a_title_in_a_script_that_was_not_learnt_is_not_punished(scorer, market,
     assert scored.abstained == UNKNOWN_WORDS or scored.score < 1.5 * average
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(st.sampled_from(["Nike shoes", "Leather bag", "Samsung phone 64 GB", "Replica watch"]), UNREAD)
 def test_words_in_a_script_that_was_not_learnt_hardly_count(scorer, title, words):
     """Beside words that are known, in the title or in a description, they move the log-odds by a third at most."""
@@ -276,3 +269,61 @@ def test_a_saved_model_scores_as_before(saved, scorer, newest):
     loaded = load_model(saved)
     assert loaded.version == read_card(saved).full_version
     np.testing.assert_array_equal(loaded.score_frame(newest)["score"], scorer.score_frame(newest)["score"])
+
+
+DIGEST = "ab" * 32
+
+
+@pytest.fixture(scope="module")
+def digested(classifier: CounterfeitClassifier) -> Scorer:
+    """Return a scorer that knows the digest of its model file."""
+    return Scorer(classifier, "market/1", digest=DIGEST)
+
+
+def test_what_went_through_files_and_queue_scores_the_same(
+    digested: Scorer, some_listings: pd.DataFrame, tmp_path: Path
+):
+    """Scored with portfolios, written, read, kept as a snapshot: the model says the same again, within 1e-9."""
+    some = some_listings.head(120)
+    store = start_store(digested)
+    store.take_in(digested, some)
+    for suffix in (".parquet", ".csv"):
+        source, target = tmp_path / f"listings{suffix}", tmp_path / f"scored{suffix}"
+        write_listings(some, source)
+        score_file(digested, source, target, portfolios=store.portfolios)
+        archived = [decode(encode(scored)) for scored in read_scored(target)]
+        assert all(scored.model_digest == DIGEST for scored in archived)
+        assert any(scored.earlier_suspicion for scored in archived)
+        assert max(rescore(digested, scored).difference for scored in archived) <= TOLERANCE
+
+
+@pytest.fixture(scope="module")
+def some_listings(market) -> pd.DataFrame:  # type: ignore[no-untyped-def]
+    """Return checked listings of the small marketplace."""
+    return check_listings(market.listings.head(200))
+
+
+def test_a_score_depends_on_what_was_known_of_the_seller(digested: Scorer, some_listings: pd.DataFrame):
+    """Alone as in a frame; without the portfolio that was kept another score comes out, and it is said why."""
+    portfolios = digested.start_portfolios()
+    digested.take_in(some_listings, portfolios)
+    together, frame = (of(some_listings, portfolios) for of in (digested.explain_frame, digested.score_frame))
+    assert [digested.score(one.listing, portfolios) for one in together] == together
+    for name in ("model_digest", "earlier_listings", "earlier_suspicion"):
+        assert [getattr(one, name) for one in together] == frame[name].tolist()
+    scored = [one for one in together if one.score is not None]
+    most = max(scored, key=lambda one: one.earlier_suspicion or 0.0)
+    forgotten = replace(
+        most, earlier_listings=None, earlier_suspicion=None, listing=replace(most.listing, seller_id="?")
+    )
+    assert rescore(digested, most).is_same
+    assert "not kept" in rescore(digested, forgotten).problem
+
+
+def test_another_score_another_version_another_file_are_told(digested: Scorer, some_listings: pd.DataFrame):
+    """Each is a sentence of its own."""
+    scored = digested.explain_frame(some_listings.head(1))[0]
+    assert scored.score is not None
+    assert "differs" in rescore(digested, replace(scored, score=scored.score / 2 + 1e-3)).problem
+    assert "not by market/1" in rescore(digested, replace(scored, model_version="market/2")).problem
+    assert "another model file" in rescore(digested, replace(scored, model_digest="cd" * 32)).problem

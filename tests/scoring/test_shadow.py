@@ -1,7 +1,5 @@
 """Two models on the same listings: both scores of each, how far they agree, and the cases of one only."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
@@ -43,8 +41,10 @@ def newest(market) -> pd.DataFrame:
 
 
 @pytest.fixture
-def compare(scorers, newest, tmp_path):
-    """Return a function that compares both on the latest listings through files, and reads the result."""
+def compare(scorers, newest, tmp_path, monkeypatch):
+    """Return a function that compares both on the latest listings through files, in chunks, and reads the result."""
+    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 50)
+    monkeypatch.setattr(shadow, "CHUNK_ROWS", 50)
 
     def compare(*pair: Scorer, **options):
         write_listings(newest, tmp_path / "newest.parquet")
@@ -99,18 +99,6 @@ def test_what_only_one_puts_at_the_top_is_explained_by_both(compare, scorers):
     disputed = both["in_top"].isin(["champion", "challenger"])
     assert both["champion_reasons"].notna().equals(disputed)
     assert all("sentence" in reason for text in both["challenger_reasons"].dropna() for reason in json.loads(text))
-
-
-@pytest.mark.slow
-def test_the_size_of_chunks_changes_nothing(compare, monkeypatch):
-    """Neither of the figures nor of the file."""
-    whole, file = compare()
-    for rows in (4, 50):
-        monkeypatch.setattr(file_scoring, "CHUNK_ROWS", rows)
-        monkeypatch.setattr(shadow, "CHUNK_ROWS", rows)
-        again, same = compare()
-        assert again == whole
-        pd.testing.assert_frame_equal(same, file)
 
 
 def test_where_nothing_can_be_judged_nothing_is_claimed(scorers, tmp_path):

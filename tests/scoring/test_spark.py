@@ -3,8 +3,6 @@
 The cluster is a small one on this machine: two executors with a JVM each, and Python workers of their own.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys
@@ -126,9 +124,6 @@ def expect(scorer: Scorer, listings: pd.DataFrame, portfolios=None, run: str = "
 check_same = partial(pd.testing.assert_frame_equal, check_exact=True)
 
 
-# Every row once, with its score
-
-
 @pytest.mark.parametrize("has_events", [False, True])
 def test_vectors_of_pictures_go_along(session, market, listings, tmp_path, has_events):
     """A model that reads them says of each listing what it says on one machine, also where histories are joined."""
@@ -189,9 +184,6 @@ def test_portfolios_are_what_the_model_goes_by(score, scorer, listings, tmp_path
     check_same(read_scores(tmp_path / "scores"), expect(scorer, listings, store.portfolios))
 
 
-# Other files, bad rows
-
-
 def test_bad_rows_are_an_error_or_kept_apart(score, tmp_path):
     """Bad cells, a row cut short and a copy of an earlier row are rejected, and say why; or the first is an error."""
     (tmp_path / "shop.csv").write_text(BAD)
@@ -229,9 +221,6 @@ def test_foreign_columns_are_refused_before_the_work(session, source, model):
     """A frame that lacks a column of a listing gives no scores, not even lazily."""
     with pytest.raises(MissingColumns, match="no column title"):
         score_dataframe(session.read.parquet(str(source)).drop("title"), model)
-
-
-# What dies on the way
 
 
 @pytest.mark.parametrize("victim", ["the Python workers of an executor", "an executor"])

@@ -26,13 +26,7 @@ ess_cert_id_alg = sha256
 
 
 class Authority:
-    """It lives in a folder; `roots` is the file of its root certificate.
-
-    Parameters
-    ----------
-    issuers : sequence of str
-        Who signs whom, from the root to the one that signs the certificate for stamping.
-    """
+    """It lives in a folder; `issuers` sign one another from the root, whose file is `roots`, to the stamping one."""
 
     def __init__(self, folder: Path, issuers: Sequence[str] = ("Root",)) -> None:
         self.folder, self.roots = folder, folder / f"{issuers[0]}.pem"

@@ -1,7 +1,5 @@
 """A marketplace of two brands that know nothing of each other, with listings, notices, decisions and accounts."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, select

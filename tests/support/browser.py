@@ -1,7 +1,5 @@
 """A real browser for tests of the page: started, logged in, worked by keyboard, and looked at."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

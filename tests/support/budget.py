@@ -4,8 +4,6 @@ Seconds of a processor, those of child processes included, say more than a clock
 run fails only at twice the budget.
 """
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Generator

@@ -1,7 +1,5 @@
 """The evaluation of a model that scored its listings once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Notices that tests give: of listings by their ids, by a brand, or by consumers."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -7,10 +7,11 @@ import struct
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -94,6 +95,26 @@ def serve_pictures() -> Iterator[PictureHost]:
             host.shutdown()
 
 
+_PAGE = b"<html><script>1</script></html>"
+_MOVED = {
+    **{"moved": "/good.jpg", "loop": "/loop", "to_metadata": "http://169.254.169.254/latest/meta-data/"},
+    **{"to_private": "http://127.0.0.2:{port}/good.jpg", "to_file": "file:///etc/hostname"},
+    "to_user": "http://ann:secret@127.0.0.1:{port}/good.jpg",
+}
+_ANSWERS: dict[str, Callable[[bytes], tuple[Any, ...]]] = {
+    "good": lambda jpeg: (jpeg,),
+    "truncated": lambda jpeg: (jpeg[: len(jpeg) // 2],),
+    "empty": lambda _: (b"",),
+    "busy": lambda _: (b"no", "text/plain", 503),
+    "png": lambda _: (make_picture("PNG"), "image/png"),
+    "page": lambda _: (_PAGE, "text/html"),
+    "page_as_jpeg": lambda _: (_PAGE,),
+    "svg": lambda _: (SVG, "image/svg+xml"),
+    "svg_as_png": lambda _: (SVG, "image/png"),
+    "bomb": lambda _: (make_bomb(), "image/png"),
+}
+
+
 class _Answer(BaseHTTPRequestHandler):
     server: PictureHost
     protocol_version = "HTTP/1.1"
@@ -109,7 +130,14 @@ class _Answer(BaseHTTPRequestHandler):
         if path in self.server.files:
             self._send(self.server.files[path])
             return
-        getattr(self, "_" + path.strip("/").replace("-", "_").partition(".")[0], self._missing)()
+        name = path.strip("/").replace("-", "_").partition(".")[0]
+        if name in _MOVED:
+            moved = _MOVED[name].format(port=self.server.server_port)
+            self._send(b"", status=302, Location=moved, Set_Cookie="tracked=yes; Path=/")
+        elif name in _ANSWERS:
+            self._send(*_ANSWERS[name](self.server.jpeg))
+        else:
+            getattr(self, f"_{name}", self._missing)()
 
     def _send(self, content: bytes, kind: str = "image/jpeg", status: int = 200, **headers: str) -> None:
         self.send_response(status)
@@ -120,91 +148,34 @@ class _Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _go_to(self, address: str) -> None:
-        self._send(b"", status=302, Location=address, Set_Cookie="tracked=yes; Path=/")
-
     def _missing(self) -> None:
         self._send(b"no", "text/plain", 404)
-
-    def _busy(self) -> None:
-        self._send(b"no", "text/plain", 503)
-
-    def _good(self) -> None:
-        self._send(self.server.jpeg)
-
-    def _png(self) -> None:
-        self._send(make_picture("PNG"), "image/png")
-
-    def _moved(self) -> None:
-        self._go_to("/good.jpg")
-
-    def _loop(self) -> None:
-        self._go_to("/loop")
-
-    def _to_metadata(self) -> None:
-        self._go_to("http://169.254.169.254/latest/meta-data/")
-
-    def _to_private(self) -> None:
-        self._go_to(f"http://127.0.0.2:{self.server.server_port}/good.jpg")
-
-    def _to_file(self) -> None:
-        self._go_to("file:///etc/hostname")
-
-    def _to_user(self) -> None:
-        self._go_to(f"http://ann:secret@127.0.0.1:{self.server.server_port}/good.jpg")
-
-    def _page(self) -> None:
-        self._send(b"<html><script>1</script></html>", "text/html")
-
-    def _page_as_jpeg(self) -> None:
-        self._send(b"<html><script>1</script></html>")
-
-    def _svg(self) -> None:
-        self._send(SVG, "image/svg+xml")
-
-    def _svg_as_png(self) -> None:
-        self._send(SVG, "image/png")
-
-    def _bomb(self) -> None:
-        self._send(make_bomb(), "image/png")
 
     def _gzip_bomb(self) -> None:
         self._send(gzip.compress(bytes(50_000_000)), Content_Encoding="gzip")
 
-    def _truncated(self) -> None:
-        self._send(self.server.jpeg[: len(self.server.jpeg) // 2])
-
-    def _empty(self) -> None:
-        self._send(b"")
+    def _begin(self, **headers: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg")
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.close_connection = True
 
     def _broken_off(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "image/jpeg")
-        self.send_header("Content-Length", "100000")
-        self.end_headers()
+        self._begin(Content_Length="100000")
         self.wfile.write(self.server.jpeg[:100])
-        self.close_connection = True
 
     def _says_huge(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "image/jpeg")
-        self.send_header("Content-Length", str(10**12))
-        self.end_headers()
-        self.close_connection = True
+        self._begin(Content_Length=str(10**12))
 
     def _huge(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "image/jpeg")
-        self.end_headers()
-        self.close_connection = True
+        self._begin()
         for _ in range(1_000):
             self.wfile.write(bytes(100_000))
 
     def _slow(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "image/jpeg")
-        self.end_headers()
-        self.close_connection = True
+        self._begin()
         self._drip()
 
     def _slow_head(self) -> None:

@@ -1,7 +1,5 @@
 """Where a case stands in the queue, asked as its page asks."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Connection

@@ -96,13 +96,7 @@ def choose_folder() -> Path:
 
 
 def shared_server(folder: Path, run: int) -> Server | None:
-    """Return the server that all processes of a run share, started if it is not; None where there is no PostgreSQL.
-
-    Parameters
-    ----------
-    run : int
-        Process with whose end the server stops.
-    """
+    """Return the server that all processes share until one ends, started if it is not; None without PostgreSQL."""
     programs = find_programs()
     if programs is None:
         return None

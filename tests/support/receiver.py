@@ -15,24 +15,14 @@ SECRET = b"a secret of the platform and us."
 Plan = Callable[[str, int], str]
 
 
-def say_yes(key: str, attempt: int) -> str:
-    """Accept everything."""
-    return "accept"
-
-
 class Receiver:
-    """What came in, and what becomes of it.
+    """What came in, and what becomes of it: `says` makes the answer to a message that was accepted.
 
-    Parameters
-    ----------
-    plan : callable
-        Says what to do with a key at its n-th attempt, from 1: "accept", "fail before" or "fail after" accepting,
-        "cut off" the connection after accepting, "move" it elsewhere, or an HTTP status such as "400".
-    says : callable
-        Makes the answer to a message that was accepted.
+    The plan says what to do with a key at its n-th attempt, from 1: "accept", "fail before" or "fail after" accepting,
+    "cut off" the connection after accepting, "move" it elsewhere, or an HTTP status such as "400".
     """
 
-    def __init__(self, plan: Plan = say_yes, says: Callable[[dict[str, Any]], Any] = lambda _: {}) -> None:
+    def __init__(self, plan: Plan = lambda *_: "accept", says: Callable[[dict[str, Any]], Any] = lambda _: {}) -> None:
         self.plan, self.says = plan, says
         self.accepted: list[dict[str, Any]] = []
         self.attempts: Counter[str] = Counter()

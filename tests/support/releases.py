@@ -33,13 +33,7 @@ def downgrade() -> None:
 
 
 def make_newer_release(folder: Path, compatible_from: str | None = "0001") -> Path:
-    """Make a release in a folder whose tables are of revision 0002, and return the folder.
-
-    Parameters
-    ----------
-    compatible_from : str or None
-        What its migration says of that; None says nothing.
-    """
+    """Make a release in a folder whose tables are of revision 0002, and return the folder."""
     package = folder / "ipml"
     shutil.copytree(Path(ipml.__file__).parent, package)
     compatible = "" if compatible_from is None else f'compatible_from = "{compatible_from}"'

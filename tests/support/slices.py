@@ -3,8 +3,6 @@
 Each marked test belongs to the first slice whose mark or path it matches, so that none is left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 

@@ -22,21 +22,11 @@ Spans = Sequence[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextChanges:
-    """Which pieces are taken away from the texts of which listings, a row for each change.
+    """Which pieces are taken away from the texts of which listings, a row for each change."""
 
-    Attributes
-    ----------
-    rows : array of int, shape (n_changes,)
-        The listing of each, in ascending order.
-    starts : array of int, shape (2 * n_changes + 1,)
-        The pieces of the title are those from `starts[2 * i]` on, those of the description from `starts[2 * i + 1]`.
-    pieces : array of int, shape (2 * n_pieces,)
-        Where each begins and ends.
-    """
-
-    rows: Numbers
-    starts: Numbers
-    pieces: Numbers
+    rows: Numbers  # the listing of each, in ascending order
+    starts: Numbers  # the pieces of title i are those from `starts[2 * i]` on, of the description from the next
+    pieces: Numbers  # where each begins and ends
 
     @classmethod
     def asked(cls, words: ChosenWords, first: int = 0) -> TextChanges:

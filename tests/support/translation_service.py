@@ -1,7 +1,5 @@
 """A service with LibreTranslate's API for tests, on loopback: it knows a few sentences, and can fail in many ways."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator
@@ -14,21 +12,7 @@ KNOWN = {"Sac en cuir": ("Leather bag", "fr"), "Leather bag": ("Leather bag", "e
 
 
 class TranslationService(ThreadingHTTPServer):
-    """Translates what it knows.
-
-    Attributes
-    ----------
-    asked : list of dict
-        The requests, as they came.
-    key : str or None
-        What callers must show.
-    answer : tuple of (int, bytes) or None
-        What it says to everything, in place of a translation.
-    drips : float
-        Seconds that it waits after each byte.
-    n_broken_off : int
-        Times that a caller was gone before it had the whole answer.
-    """
+    """Translates what it knows, for whoever shows the key, if there is one."""
 
     daemon_threads = True
 
@@ -36,9 +20,9 @@ class TranslationService(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[dict[str, Any]] = []
         self.key: str | None = None
-        self.answer: tuple[int, bytes] | None = None
-        self.drips = 0.0
-        self.n_broken_off = 0
+        self.answer: tuple[int, bytes] | None = None  # to everything, in place of a translation
+        self.drips = 0.0  # seconds to wait after each byte
+        self.n_broken_off = 0  # times that a caller was gone before it had the whole answer
 
     @property
     def url(self) -> str:

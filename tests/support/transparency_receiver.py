@@ -1,7 +1,5 @@
 """A transparency database for tests, on loopback: it judges by the rules file, and takes a batch as a whole or not."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator
@@ -17,21 +15,7 @@ from experiments.enforcement.judge import RULES, judge
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes statements, and notes what came.
-
-    Attributes
-    ----------
-    taken : dict of str to dict
-        The statements, by puid.
-    batches : list of int
-        How many statements were in each request.
-    failures : list of str
-        What goes wrong with the next requests: "before" or "after" the statements were taken, "busy", "lost" (no JSON).
-    refused : set of str
-        Puids that are refused whatever they hold.
-    is_vague : bool
-        Whether it keeps to itself which statement it dislikes.
-    """
+    """Takes statements by puid, and notes how many came in each request."""
 
     daemon_threads = True
 
@@ -39,9 +23,9 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.taken: dict[str, dict[str, Any]] = {}
         self.batches: list[int] = []
-        self.failures: list[str] = []
-        self.refused: set[str] = set()
-        self.is_vague = False
+        self.failures: list[str] = []  # of the next requests: "before" or "after" taking, "busy", "redirect"
+        self.refused: set[str] = set()  # puids that are refused whatever they hold
+        self.is_vague = False  # whether it keeps to itself which statement it dislikes
         self.token = "1|secret"
 
     @property

@@ -1,7 +1,5 @@
 """What tests of files share: a scorer that costs nothing, and a shop whose rows are good, bad and repeated."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

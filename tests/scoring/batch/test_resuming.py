@@ -1,7 +1,5 @@
 """A run that is stopped, wherever that is, goes on where it was; another run does not take its chunks."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any
@@ -197,9 +195,6 @@ def test_two_processes_do_not_write_the_same_result(shop, make_scorer, tmp_path)
 
     counts = score_file(make_scorer(), shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv", on_rows=meet)
     assert counts.scored == 20
-
-
-# Folders as results
 
 
 def test_a_folder_that_is_whole_already_is_left_as_it_is(shop, make_scorer, tmp_path):

@@ -1,7 +1,5 @@
 """What `ipml score` wrote is read back, and nothing else is taken for it."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Several processes score as one does, end with their parent, and lose nothing when they are killed."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil
@@ -42,12 +40,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="processes are found by the /proc of Linux"),
 ]
-
-
-@pytest.fixture(scope="module")
-def scorer(classifier) -> Scorer:
-    """A scorer around the small marketplace's classifier."""
-    return Scorer(classifier, "market/1")
 
 
 @pytest.fixture
@@ -155,9 +147,6 @@ def find_children(parent: int) -> list[int]:
 def find_processes_in(folder: Path) -> list[int]:
     """Return the processes whose folder it is."""
     return find_processes(lambda path: (path / "cwd").readlink() == folder)
-
-
-# Whole processes
 
 
 @pytest.fixture(scope="module")

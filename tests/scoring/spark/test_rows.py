@@ -1,7 +1,5 @@
 """A batch of rows is checked and scored in a worker as a file of them is on one machine."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pyarrow as pa
 import pytest

@@ -1,19 +1,25 @@
-"""The receiver that the guide for platforms shows, as a process of its own, with messages that are really delivered."""
+"""The guides: their receiver as a process to which messages are really delivered, and files of systemd and compose."""
 
 import base64
 import os
 import re
+import shlex
+import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import yaml
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 from standardwebhooks import Webhook
 from support.consequences import MEASURES
@@ -24,11 +30,12 @@ from ipml.enforcement.takedown.measures import find_measures
 from ipml.enforcement.takedown.sinks import WebhookSink, send_examples, write_envelope
 from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
+from ipml.settings import Settings
 from ipml.storage.database import reading, writing
+from ipml.storage.jobs import JOBS
 from ipml.storage.message_kinds import MESSAGES
 from ipml.storage.outbox import find_message
-
-pytestmark = pytest.mark.slow
+from ipml.web.http_api.monitoring import JobFacts
 
 GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "platform.md"
 NAME = "receiver.py"
@@ -104,6 +111,7 @@ def deliver(engine: Engine, shop: Shop) -> Tally:
     return sum(deliver_due(engine, WebhookSink({"": shop.url}, [SECRET])), Tally())
 
 
+@pytest.mark.slow
 def test_the_shop_does_what_was_decided_and_says_so(engine: Engine, shop: Shop, decided: list[Decision]) -> None:
     """A listing goes, an unknown one is refused, and ipml knows both; taken back, the first is offered again."""
     assert deliver(engine, shop).dead == 0
@@ -120,6 +128,7 @@ def test_the_shop_does_what_was_decided_and_says_so(engine: Engine, shop: Shop, 
         assert find_measures(connection)[-1].undone_at
 
 
+@pytest.mark.slow
 def test_a_message_that_comes_twice_counts_once(engine: Engine, shop: Shop, decided: list[Decision]) -> None:
     """Killed and started again, it still knows the id: it gives the same answer and does nothing a second time."""
     deliver(engine, shop)
@@ -135,6 +144,7 @@ def test_a_message_that_comes_twice_counts_once(engine: Engine, shop: Shop, deci
     assert shop.ask("SELECT is_shown FROM offers") == [(1,)]
 
 
+@pytest.mark.slow
 def test_what_is_not_signed_is_refused(engine: Engine, shop: Shop, decided: list[Decision]) -> None:
     """With no signature, that of another secret or an old one: nothing is done."""
     with reading(engine) as connection:
@@ -152,6 +162,7 @@ def test_what_is_not_signed_is_refused(engine: Engine, shop: Shop, decided: list
     assert shop.ask("SELECT count(*) FROM messages") == [(0,)]
 
 
+@pytest.mark.slow
 def test_it_accepts_every_message_and_does_nothing_with_tests(shop: Shop) -> None:
     """As `ipml outbox test` sends them, even where a listing of the shop has the number of the example."""
     shop.ask("INSERT INTO offers VALUES ('1204', 1)")
@@ -159,3 +170,75 @@ def test_it_accepts_every_message_and_does_nothing_with_tests(shop: Shop) -> Non
     assert len(sent) == len(MESSAGES)
     assert {(one.outcome.is_accepted, one.outcome.status) for one in sent} == {(True, "accepted")}
     assert shop.ask("SELECT min(is_shown) FROM offers") == [(1,)]
+
+
+OPERATORS = (Path(__file__).parents[1] / "docs/guides/operate.md").read_text(encoding="utf-8")
+
+
+def block(language: str, first: str = "") -> str:
+    """Return the one block of the guide in a language that begins with a word."""
+    (found,) = re.findall(rf"```{language}\n({first}.*?)```", OPERATORS, re.DOTALL)
+    return found
+
+
+class Compose(yaml.SafeLoader):
+    """Reads compose's own marks, too."""
+
+
+Compose.add_constructor("!reset", lambda loader, node: [])
+
+
+def test_the_unit_has_all_that_a_service_needs() -> None:
+    """It starts the worker again however it ended, and leaves it time to stop."""
+    unit = ConfigParser(interpolation=None, strict=True)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(block("ini", "\\[Unit"))
+    assert unit.sections() == ["Unit", "Service", "Install"]
+    assert shlex.split(unit["Service"]["ExecStart"]) == ["/opt/ipml/bin/ipml", "worker"]
+    assert unit["Service"]["Restart"] == "always"
+    assert int(unit["Service"]["TimeoutStopSec"]) >= 60
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    """Where there is a systemd to ask: every name in it is one that it knows."""
+    if not (analyze := shutil.which("systemd-analyze")):
+        return
+    path = tmp_path / "ipml-worker.service"
+    path.write_text(block("ini", "\\[Unit").replace("/opt/ipml/bin/ipml", "/bin/true"))
+    said = subprocess.run([analyze, "verify", "--man=no", str(path)], capture_output=True, text=True).stderr
+    assert not [line for line in said.splitlines() if path.name in line and "Unknown" in line]
+
+
+def test_compose_reads_the_file() -> None:
+    """Database, server and worker are there; what they refer to is defined."""
+    # The loader is a safe one, which knows one mark more.
+    file: dict[str, Any] = yaml.load(block("yaml", "services"), Compose)
+    assert list(file["services"]) == ["database", "server", "worker"]
+    worker = file["services"]["worker"]
+    assert worker["command"] == "ipml worker"
+    assert worker["build"] == file["services"]["server"]["build"]
+    assert "/health/ready" in file["services"]["server"]["healthcheck"]["test"]
+    assert worker["healthcheck"] == {"disable": True}
+    used = {volume.partition(":")[0] for one in file["services"].values() for volume in one["volumes"]}
+    assert used == set(file["volumes"])
+
+
+def test_the_guide_names_each_job(subtests: pytest.Subtests) -> None:
+    """With its usual schedule, and a setting that it needs."""
+    for job in JOBS:
+        with subtests.test(job.name):
+            (row,) = re.findall(rf"^\| {job.name} \|.*$", OPERATORS, re.MULTILINE)
+            assert f"`{job.usual}`" in row
+            assert not job.needs or f"IPML_{job.needs[0].upper()}" in row
+
+
+def test_the_alerts_ask_for_figures_that_there_are(engine: Engine) -> None:
+    """Each rule has a name, words for whoever is woken, and no other figures than `/metrics` shows."""
+    registry = CollectorRegistry()
+    registry.register(JobFacts(engine, Settings()))
+    (group,) = yaml.safe_load(block("yaml", "groups"))["groups"]
+    for rule in group["rules"]:
+        assert rule["alert"]
+        assert rule["annotations"]["summary"]
+        asked = set(re.findall(r"ipml_\w+", rule["expr"]))
+        assert asked <= {metric.name for metric in registry.collect()}

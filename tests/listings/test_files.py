@@ -1,9 +1,9 @@
-"""Listings come in whole or in chunks, checked, with everything wrong and the bad rows as they stand."""
+"""Files of listings: read whole or in chunks with everything wrong named, and written so that they come back."""
 
-from __future__ import annotations
-
+import csv
 import gzip
 import json
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
@@ -12,10 +12,94 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.errors import MissingColumns, Refused
+from ipml.errors import MissingColumns, Refused, UnwritableFile
 from ipml.listings.column_maps import ColumnMap
+from ipml.listings.fields import MOST
 from ipml.listings.readers import read_listings
-from ipml.listings.schema import Validation
+from ipml.listings.schema import Validation, frame_to_listings, listings_to_frame
+from ipml.listings.writers import RejectsFile, write_listings
+from ipml.records import Listing, Problem
+
+NAMES = ["a.csv", "a.csv.gz", "a.jsonl", "a.jsonl.gz", "a.parquet"]
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)
+listings = st.builds(
+    Listing,
+    listing_id=st.uuids().map(str),
+    seller_id=texts,
+    title=texts,
+    brand=st.none() | texts,
+    price=st.floats(0, MOST),
+    currency=st.just("EUR"),
+    listed_at=st.none() | st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31), timezones=st.just(UTC)),
+    is_counterfeit=st.none() | st.booleans(),
+)
+
+
+@given(st.lists(listings, max_size=4, unique_by=lambda listing: listing.listing_id))
+@settings(max_examples=8)
+def test_listings_come_back(tmp_path_factory: pytest.TempPathFactory, written: list[Listing]) -> None:
+    """Listings come back from every kind of file as they were, whatever their text."""
+    for name in NAMES:
+        path = tmp_path_factory.getbasetemp() / name
+        write_listings(listings_to_frame(written), path)
+        (validation,) = read_listings(path)
+        assert validation.problems == ()
+        assert list(frame_to_listings(validation.listings)) == written, name
+
+
+def test_parts_make_the_file_of_the_whole(tmp_path: Path) -> None:
+    """Frames written one by one make the same table as all at once."""
+    frame = listings_to_frame([Listing(str(number), "s", "Bag", is_counterfeit=None) for number in range(5)])
+    for name in NAMES:
+        write_listings(frame, tmp_path / name)
+        write_listings(iter([frame.head(2), frame.tail(3)]), tmp_path / f"parts-{name}")
+        (whole,), (parts,) = read_listings(tmp_path / name), read_listings(tmp_path / f"parts-{name}")
+        pd.testing.assert_frame_equal(whole.listings, parts.listings)
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    """A write that fails leaves the old file as it was, and nothing beside it."""
+    path = tmp_path / "a.csv"
+    path.write_text("old")
+
+    def fail():
+        yield listings_to_frame([Listing("1", "s", "Bag")])
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_listings(fail(), path)
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("a.csv", "old")]
+
+
+def test_where_nothing_can_be_written_raises(tmp_path: Path) -> None:
+    """An unknown suffix or a folder that is not there raises, with the name."""
+    for name in ("a.xlsx", "a.parquet.gz", "none/a.csv"):
+        with pytest.raises(UnwritableFile, match=Path(name).name):
+            write_listings(listings_to_frame([]), tmp_path / name)
+
+
+@given(st.lists(st.text(max_size=4), min_size=3, max_size=3))
+def test_no_reject_is_a_formula(tmp_path_factory: pytest.TempPathFactory, cells: list[str]) -> None:
+    """No cell of a rejects file begins as a formula does, and every problem is a line of five cells."""
+    path = tmp_path_factory.getbasetemp() / "rejects.csv"
+    value, raw, expected = (cell.encode(errors="replace").decode() for cell in cells)
+    validation = Validation(pd.DataFrame(), (Problem(1, "title", value, expected),), {1: raw})
+    with RejectsFile(path) as rejects:
+        rejects.write(validation)
+    with path.open(encoding="utf-8", newline="") as stream:
+        _, row = csv.reader(stream, strict=True)
+    assert len(row) == 5
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
+
+
+def test_a_row_with_two_problems_stands_in_the_rejects_once(tmp_path: Path) -> None:
+    """Each problem has a line; the row itself stands on the first of its lines."""
+    problems = (Problem(4, "title", "", "text"), Problem(4, "price", "x", "a number"))
+    with RejectsFile(tmp_path / "r.csv") as rejects:
+        rejects.write(Validation(pd.DataFrame(), problems, {4: '{"price": "x"}'}))
+    lines = (tmp_path / "r.csv").read_text().splitlines()
+    assert lines[1:] == ['4,title,,text,"{""price"": ""x""}"', "4,price,x,a number,"]
+
 
 HEADER = "listing_id,seller_id,title,price,currency\n"
 lines = st.sampled_from(
@@ -23,14 +107,14 @@ lines = st.sampled_from(
 )
 
 
-def write(folder: Path, text: str, name: str = "shop.csv") -> Path:
+def write_text(folder: Path, text: str, name: str = "shop.csv") -> Path:
     """Write a file."""
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def read_one(path: Path, columns: ColumnMap | None = None) -> Validation:
+def read_whole(path: Path, columns: ColumnMap | None = None) -> Validation:
     """Read a file whole."""
     (validation,) = read_listings(path, columns)
     return validation
@@ -40,8 +124,8 @@ def read_one(path: Path, columns: ColumnMap | None = None) -> Validation:
 @settings(max_examples=20)
 def test_chunks_change_nothing(tmp_path_factory: pytest.TempPathFactory, rows: list[str], chunk_rows: int) -> None:
     """Good rows, problems and rejects are the same, however the file is cut."""
-    path = write(tmp_path_factory.getbasetemp(), HEADER + "".join(f"{row}\n" for row in rows), "chunks.csv")
-    whole, parts = read_one(path), list(read_listings(path, chunk_rows=chunk_rows))
+    path = write_text(tmp_path_factory.getbasetemp(), HEADER + "".join(f"{row}\n" for row in rows), "chunks.csv")
+    whole, parts = read_whole(path), list(read_listings(path, chunk_rows=chunk_rows))
     pd.testing.assert_frame_equal(pd.concat([part.listings for part in parts]), whole.listings, check_index_type=False)
     assert tuple(problem for part in parts for problem in part.problems) == whole.problems
     assert {row: raw for part in parts for row, raw in part.rejects.items()} == whole.rejects
@@ -51,33 +135,24 @@ def test_chunks_change_nothing(tmp_path_factory: pytest.TempPathFactory, rows: l
 @settings(max_examples=20)
 def test_every_row_is_good_or_rejected(tmp_path_factory: pytest.TempPathFactory, rows: list[str]) -> None:
     """No row is lost, and none is both: it comes out good, or as it stood, with a problem."""
-    path = write(tmp_path_factory.getbasetemp(), HEADER + "".join(f"{row}\n" for row in rows), "all.csv")
-    validation = read_one(path)
+    path = write_text(tmp_path_factory.getbasetemp(), HEADER + "".join(f"{row}\n" for row in rows), "all.csv")
+    validation = read_whole(path)
     assert sorted([*validation.listings.index, *validation.rejects]) == list(range(1, len(rows) + 1))
     assert tuple(validation.rejects) == validation.bad_rows
 
 
 def test_a_bad_row_is_kept_as_it_stands(tmp_path: Path) -> None:
     """A row with a bad cell is kept as an object of its cells, one that is no row as a text."""
-    validation = read_one(write(tmp_path, HEADER + "1,s,Bag,9;5,EUR\n2,s\n"))
+    validation = read_whole(write_text(tmp_path, HEADER + "1,s,Bag,9;5,EUR\n2,s\n"))
     bag = {"listing_id": "1", "seller_id": "s", "title": "Bag", "price": "9;5", "currency": "EUR"}
     assert [json.loads(validation.rejects[row]) for row in (1, 2)] == [bag, "2,s"]
-
-
-def test_a_repeat_far_below_is_found(tmp_path: Path) -> None:
-    """A listing that comes again in a later chunk is a problem that names its first row."""
-    rows = "".join(f"{number % 1_000},s,Bag,,\n" for number in range(1_001))
-    *_, last = read_listings(write(tmp_path, HEADER + rows), chunk_rows=100)
-    assert [str(problem) for problem in last.problems] == [
-        "row 1001, listing_id: found '0', expected an id once per moment; row 1 has it already"
-    ]
 
 
 def test_a_cell_in_another_encoding_is_a_problem_of_its_row(tmp_path: Path) -> None:
     """A title that is not UTF-8 is bad, shown by its bytes; the rows around it are good."""
     path = tmp_path / "shop.csv"
     path.write_bytes(HEADER.encode() + b"1,s,\xcf\xf0,,\n2,s,Bag,,\n")
-    validation = read_one(path)
+    validation = read_whole(path)
     assert validation.listings["listing_id"].tolist() == ["2"]
     assert [(problem.row, problem.column, problem.value) for problem in validation.problems] == [
         (1, "title", "\\udccf\\udcf0")
@@ -97,7 +172,7 @@ def test_a_file_is_read_as_its_map_says(tmp_path: Path) -> None:
         pack = gzip.compress if name.endswith(".gz") else bytes
         (tmp_path / name).write_bytes(pack(content.encode(encoding)))
         shop = ColumnMap.model_validate({"name": "shop", "separator": ";", "encoding": encoding, "columns": columns})
-        listings = read_one(tmp_path / name, shop).listings
+        listings = read_whole(tmp_path / name, shop).listings
         assert listings[["title", "price"]].to_numpy().tolist() == [["Größe 42, neu", 9.5]], (name, encoding)
 
 
@@ -115,7 +190,7 @@ def test_a_cell_written_otherwise_is_refused_with_what_a_map_can_say(tmp_path: P
         row[column] = f'"{cell}"'
         text = ",".join(row) + "\n" + ",".join(row.values()) + "\n"
         (tmp_path / "shop.csv").write_bytes(text.encode(errors="surrogateescape"))
-        (problem,) = read_one(tmp_path / "shop.csv").problems
+        (problem,) = read_whole(tmp_path / "shop.csv").problems
         assert problem.column == column
         assert problem.expected.partition("; a column map reads it with ")[2].startswith(remedy)
 
@@ -123,23 +198,16 @@ def test_a_cell_written_otherwise_is_refused_with_what_a_map_can_say(tmp_path: P
 def test_missing_and_foreign_columns_are_named(tmp_path: Path) -> None:
     """A file without titles raises, with its name; a column is not left out unless a column map says so."""
     with pytest.raises(MissingColumns, match=r"shop\.csv: no column title"):
-        read_one(write(tmp_path, "listing_id,seller_id\n1,s\n"))
+        read_whole(write_text(tmp_path, "listing_id,seller_id\n1,s\n"))
     with pytest.raises(Refused, match="colour"):
-        read_one(write(tmp_path, "listing_id,seller_id,title,colour\n1,s,Bag,red\n"))
+        read_whole(write_text(tmp_path, "listing_id,seller_id,title,colour\n1,s,Bag,red\n"))
 
 
 def test_a_json_line_without_a_required_name_is_a_problem(tmp_path: Path) -> None:
     """In JSON lines an absent name is a missing cell of that row."""
     text = '{"listing_id": "1", "seller_id": "s", "title": "Bag"}\n{"listing_id": "2", "seller_id": "s"}\n'
-    validation = read_one(write(tmp_path, text, "shop.jsonl"))
+    validation = read_whole(write_text(tmp_path, text, "shop.jsonl"))
     assert [(problem.row, problem.column) for problem in validation.problems] == [(2, "title")]
-
-
-def test_a_file_without_rows_is_no_problem(tmp_path: Path) -> None:
-    """A table without rows gives no listings and no problems."""
-    for name, text in (("a.csv", HEADER), ("a.jsonl", "")):
-        validation = read_one(write(tmp_path, text, name))
-        assert (len(validation.listings), validation.problems) == (0, ())
 
 
 def test_problems_of_file_map_and_schema_come_together(tmp_path: Path) -> None:
@@ -147,6 +215,6 @@ def test_problems_of_file_map_and_schema_come_together(tmp_path: Path) -> None:
     columns = {"listing_id": {"column": "id"}, "seller_id": {"value": "s"}, "title": {"column": "name"}}
     columns |= {"condition": {"column": "state", "values": {"1": "new"}}}
     shop = ColumnMap.model_validate({"name": "shop", "columns": columns})
-    validation = read_one(write(tmp_path, "id,name,state\n1,,1\n2\n3,Bag,9\n4,Cap,1\n"), shop)
+    validation = read_whole(write_text(tmp_path, "id,name,state\n1,,1\n2\n3,Bag,9\n4,Cap,1\n"), shop)
     assert [(one.row, one.column) for one in validation.problems] == [(1, "title"), (2, ""), (3, "condition")]
     assert validation.listings["listing_id"].tolist() == ["4"]
