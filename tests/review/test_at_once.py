@@ -1,21 +1,31 @@
-"""Many at once, and the clock: exact counts, one holder, one decision, and numbers rather than moments for order."""
+"""Many at once, processes that die, a server that crashes, and the clock: one holder, one decision, nothing lost."""
 
+import os
 import random
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import chain, islice
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, func, select
 from support.databases import on_both
+from support.postgres import LASTING, Server, own_server
 from support.reviewing import NOON, Make, act, ask, judge
 
 from ipml.errors import IpmlError, Overtaken
 from ipml.records import Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
-from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
+from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.tables import audit, decisions
 
 HOUR = timedelta(hours=1)
 
@@ -45,7 +55,7 @@ def test_one_file_sent_by_eight_at_once_is_enqueued_once(engine: Engine, make_sc
     assert sum(at_once(send), Enqueued()) == Enqueued(added=600, unchanged=7 * 600)
     assert sum(at_once(send), Enqueued()) == Enqueued(unchanged=8 * 600)
     assert ask(engine, count_cases) == {"open": 600, "decided": 0, "escalated": 0, "superseded": 0}
-    report = ask(engine, audit.verify)
+    report = ask(engine, verify)
     assert (report.anchor.count, report.problems) == (600, ())
 
 
@@ -57,7 +67,7 @@ def test_versions_of_one_listing_sent_at_once_leave_one_case(engine: Engine, mak
     counts = ask(engine, count_cases)
     assert (counts["open"], counts["decided"], counts["escalated"]) == (1, 0, 0)
     assert [case.scored.listing.title for case in ask(engine, list_cases)] == ["Hat 7"]
-    assert ask(engine, audit.verify).problems == ()
+    assert ask(engine, verify).problems == ()
 
 
 @on_both
@@ -108,4 +118,95 @@ def test_order_is_that_of_what_was_done_not_of_the_clock(engine: Engine, make_sc
     assert [decision.verdict for decision in ask(engine, list_decisions, 1)] == [Verdict.ESCALATE, Verdict.GENUINE]
     assert [label.labelled_at for label in ask(engine, export_labels)] == [NOON - HOUR]
     assert ask(engine, list_cases) == []
-    assert ask(engine, audit.verify).is_intact
+    assert ask(engine, verify).is_intact
+
+
+CASES = int(os.environ.get("IPML_TEST_CASES", "400"))
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "5"))
+
+
+@pytest.mark.slow
+@on_both
+def test_eight_reviewers_drain_a_queue_without_doubles_or_gaps(engine: Engine, make_scored: Make):
+    """Each case is decided once, every reviewer gets some, and the trail is whole."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(CASES)])
+    reviewers = [_start(engine, f"r{number}") for number in range(8)]
+    shares = [[int(line) for line in reviewer.communicate()[0].split()] for reviewer in reviewers]
+    assert [reviewer.returncode for reviewer in reviewers] == [0] * 8
+    assert sorted(chain.from_iterable(shares)) == list(range(1, CASES + 1))
+    assert min(len(share) for share in shares) > 0
+    assert _check_trail(engine) == CASES
+    assert ask(engine, count_cases)["decided"] == CASES
+
+
+@pytest.mark.slow
+@on_both
+def test_a_reviewer_killed_at_any_moment_loses_no_acknowledged_decision(engine: Engine, make_scored: Make):
+    """After each kill what was acknowledged is there, nothing is there in part, and the trail is whole."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(60 * KILLS)])
+    acknowledged: list[int] = []
+    for attempt in range(KILLS):
+        reviewer = _start(engine, f"r{attempt}")
+        assert reviewer.stdout is not None
+        acknowledged += [int(line) for line in islice(reviewer.stdout, 5 + 3 * (attempt % 8))]
+        reviewer.kill()
+        acknowledged += [int(line) for line in reviewer.communicate()[0].splitlines() if line]
+        kept = _check_trail(engine)
+        assert ask(engine, count_cases)["decided"] == kept
+        # At most the decision that was being made at each kill is kept without having been acknowledged.
+        assert len(acknowledged) <= kept <= len(acknowledged) + attempt + 1
+    assert set(acknowledged) <= set(ask(engine, Connection.scalars, select(decisions.c.case_id)))
+
+
+@pytest.fixture
+def lasting_server() -> Iterator[Server]:
+    """Give a server that waits for its disk."""
+    with own_server(LASTING) as server:
+        if server is None:
+            pytest.skip("no PostgreSQL to start: install Debian's package postgresql")
+        yield server
+
+
+@pytest.mark.slow
+def test_no_acknowledged_decision_is_lost_in_a_crash(lasting_server: Server, make_scored: Make):
+    """Twice, with reviewers at work: every decision they were told of is there, and nothing in part."""
+    engine = open_database(lasting_server.url("postgres"))
+    migrate(engine)
+    enqueue(engine, [make_scored(f"L{number}") for number in range(400)])
+    acknowledged: list[int] = []
+    for crash in range(2):
+        crew = [_start(engine, f"r{crash}{number}", subprocess.DEVNULL) for number in range(3)]
+        for reviewer in crew:
+            assert reviewer.stdout is not None
+            acknowledged += [int(line) for line in islice(reviewer.stdout, 5)]
+        lasting_server.stop("immediate")
+        for reviewer in crew:
+            acknowledged += [int(line) for line in reviewer.communicate()[0].splitlines()]
+        lasting_server.start(LASTING)
+        # The same engine finds the server again, though its connections are gone.
+        with reading(engine) as connection:
+            assert verify(connection).is_intact
+            assert list(find_disagreements(connection)) == []
+            assert check_rows(connection).problems == ()
+            kept = list(connection.scalars(select(decisions.c.case_id)))
+        assert len(kept) == len(set(kept))
+        assert set(acknowledged) <= set(kept)
+        assert len(kept) <= len(acknowledged) + 3 * (crash + 1)  # each may have been about to be told of one
+    assert act(engine, claim, "ana") is not None
+    engine.dispose()
+
+
+def _start(engine: Engine, name: str, errors: int | None = None) -> subprocess.Popen[str]:
+    url = engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, str(Path(__file__).with_name("reviewer.py")), url, name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+
+
+def _check_trail(engine: Engine) -> int:
+    """Return the number of decisions, of which the trail must hold each."""
+    with reading(engine) as connection:
+        assert verify(connection).is_intact
+        count = connection.scalar(select(func.count()).select_from(decisions))
+        noted = connection.scalar(select(func.count()).where(audit.c.action == "decided"))
+    assert noted == count
+    return int(count or 0)

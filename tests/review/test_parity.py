@@ -160,7 +160,5 @@ def engines(tmp_path: Path, postgres: Server) -> Iterator[tuple[Engine, Engine]]
 
 def test_both_databases_behave_alike(engines: tuple[Engine, Engine]):
     """Some shifts of 20 random operations leave the same answers and rows on both."""
-    found = settings(
-        max_examples=EXAMPLES, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    run_state_machine_as_test(lambda: BothDatabases(engines), settings=found)
+    shift = settings(max_examples=EXAMPLES, stateful_step_count=20, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(lambda: BothDatabases(engines), settings=shift)

@@ -1,7 +1,5 @@
 """Portfolios are stored as listings come in: each counts once, in any order, whoever brings it."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +11,7 @@ from multiprocessing import get_context
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 from support.databases import copy_memory, on_both
 from support.portfolio_writer import NOON, add_one_by_one
 from support.reviewing import act, ask
@@ -29,7 +27,6 @@ from ipml.review.sellers.portfolios import (
     find_portfolios,
     rebuild_portfolios,
 )
-from ipml.storage.database import reading
 from ipml.storage.tables import portfolio_listings
 
 SELLERS = "abc"
@@ -145,17 +142,11 @@ def make_model(version: str, weight: float) -> IntakeModel:
 
 def submit(engine: Engine, model: IntakeModel, *some: Listing) -> dict[str, float | None]:
     """Submit listings one by one, and return the score of each."""
-    return {
-        one.listing_id: take_in(engine, [Submission((one,))], model, NOON)[one.listing_id].scored.score for one in some
-    }
+    known = {one.listing_id: take_in(engine, [Submission((one,))], model, NOON) for one in some}
+    return {name: found[name].scored.score for name, found in known.items()}
 
 
 OFFERS = [Listing(f"L{n}", "ann", "Bag, copy" if n % 3 else "Wool hat", observed_at=at(n)) for n in range(8)]
-
-
-def look_up(engine: Engine) -> dict[str, float | None]:
-    """Return the score of each listing, as it is stored."""
-    return {name: one.scored.score for name, one in ask(engine, find_known, [one.listing_id for one in OFFERS]).items()}
 
 
 def test_the_next_listing_is_scored_by_those_before(engine: Engine):
@@ -190,7 +181,9 @@ def test_another_model_ends_where_it_would_have_begun(engine: Engine):
     other = copy_memory()
     expected = submit(other, model, *OFFERS)
     assert stored(engine, "m2") == stored(other, "m2")
-    assert look_up(engine).items() >= {name: expected[name] for name in expected.keys() - {"L1", "L6"}}.items()
+    found = ask(engine, find_known, [one.listing_id for one in OFFERS])
+    now = {name: one.scored.score for name, one in found.items()}
+    assert now.items() >= {name: expected[name] for name in expected.keys() - {"L1", "L6"}}.items()
     other.dispose()
 
 
@@ -199,7 +192,6 @@ def test_an_erased_seller_is_a_stranger(engine: Engine):
     add(engine, [WeighedListing("L1", "ann", NOON, 0.5), WeighedListing("L2", "ben", NOON, 0.5)])
     erase_sellers(engine, ["ann"], why="request 7", by="lea")
     assert [one.seller_id for one in stored(engine)] == ["ben"]
-    with reading(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(portfolio_listings)) == 1
+    assert ask(engine, Connection.scalar, select(func.count()).select_from(portfolio_listings)) == 1
     assert earlier(engine, Listing("L3", "ann", "Bag", observed_at=at(1))) == [EarlierListings(0, 0.0)]
     assert add(engine, [WeighedListing("L1", "ann", NOON, 0.5)]) == 1

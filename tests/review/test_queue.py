@@ -1,28 +1,25 @@
-"""Claiming, releasing and deciding."""
+"""Claiming, releasing and deciding, by the settings of the process, and looking into the queue."""
 
+import ast
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
 from support.databases import on_both
 from support.reviewing import NOON, Make, act, ask, judge
 
+import ipml
 from ipml.errors import KeyReused, NotFound, Overtaken, Refused, UnstorableValue
 from ipml.records import Verdict
-from ipml.review.queue import (
-    GROUNDS,
-    claim,
-    decide,
-    enqueue,
-    find_out_of_reach,
-    get_case,
-    list_cases,
-    list_decisions,
-    release,
-    resume,
-    undo,
-)
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import count_cases, get_case, history
+from ipml.review.claims import claim, find_out_of_reach, release, resume
+from ipml.review.decisions import GROUNDS, decide, list_decisions
+from ipml.review.reversals import undo
+from ipml.review.worklists.search import list_cases, seller_cases
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
@@ -39,14 +36,6 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
     return engine
 
 
-# Claiming
-
-
-def test_the_best_case_is_given_first(queue: Engine):
-    """Claims without a number go down the queue; where no open case is left there is none."""
-    assert [taken and taken.case_id for taken in (act(queue, claim, "ana") for _ in range(4))] == [2, 1, 3, None]
-
-
 @on_both
 def test_no_case_is_held_by_two(queue: Engine):
     """What one holds for as long as they asked, another does not get, asked for or not; then the next does."""
@@ -54,7 +43,9 @@ def test_no_case_is_held_by_two(queue: Engine):
     held = act(queue, claim, "ana", settings=lease, now=NOON)
     end = NOON + timedelta(minutes=7.5)
     assert held.expires_at == end
-    assert act(queue, claim, "bo", held.case_id, now=end - timedelta(microseconds=1)) is None
+    last = end - timedelta(microseconds=1)
+    assert act(queue, claim, "bo", held.case_id, now=last) is None
+    assert [ask(queue, get_case, held.case_id, now=now).reviewer for now in (last, end)] == ["ana", None]
     assert act(queue, claim, "bo", now=NOON).case_id != held.case_id
     taken = act(queue, claim, "cleo", now=end)
     assert taken.case_id == held.case_id
@@ -84,25 +75,15 @@ def test_who_holds_a_case_comes_back_to_it(queue: Engine):
         assert resume(connection, "ana", now=NOON + 60 * MINUTE) is None
 
 
-def test_why_nothing_is_left_is_told(queue: Engine):
-    """Of the open cases, how many others hold, and when the first of these comes free."""
-    with writing(queue) as connection:
-        held = [claim(connection, "bo", now=NOON + n * MINUTE) for n in range(2)]
-        found = find_out_of_reach(connection, "ana", now=NOON + MINUTE)
+def test_the_best_case_is_given_first(queue: Engine):
+    """Of what is left it is told how many others hold, and when the first of these comes free; then there is none."""
+    held = [act(queue, claim, "bo", now=NOON + n * MINUTE) for n in range(2)]
+    found = act(queue, find_out_of_reach, "ana", now=NOON + MINUTE)
     assert (found.held, found.free_at, found.waiting) == (2, held[0].expires_at, 0)
     assert found.open == found.kept + 2
-
-
-def test_a_case_that_was_decided_or_is_not_there_cannot_be_claimed(queue: Engine):
-    """Decisions are final here, an appeal is another matter; a number of no case is a mistake, not an empty queue."""
-    judge(queue, 1)
-    with pytest.raises(Overtaken, match="has been decided"):
-        act(queue, claim, "bo", 1)
-    with pytest.raises(NotFound, match="No case"):
-        act(queue, claim, "ana", 999)
-
-
-# Releasing
+    assert [one.case_id for one in held] == [2, 1]  # the best first
+    taken = [act(queue, claim, "ana", now=NOON + MINUTE) for _ in range(2)]
+    assert [one and one.case_id for one in taken] == [3, None]
 
 
 def test_a_released_case_is_free_at_once(queue: Engine):
@@ -117,9 +98,6 @@ def test_a_released_case_is_free_at_once(queue: Engine):
     assert ask(queue, get_case, 2, now=LATER).reviewer == "cleo"
 
 
-# Deciding
-
-
 @on_both
 def test_a_decision_says_what_who_when_and_why(queue: Engine):
     """The decision returned is the one stored; only "escalate" leaves a case undecided, and out of the open queue."""
@@ -131,14 +109,9 @@ def test_a_decision_says_what_who_when_and_why(queue: Engine):
     judge(queue, 3, Verdict.ESCALATE)
     assert [ask(queue, get_case, number).state for number in (1, 2, 3)] == ["decided", "decided", "escalated"]
     assert ask(queue, list_cases) == []
-
-
-def test_an_escalated_case_is_given_only_to_who_asks_for_it(queue: Engine):
-    """A lead claims it by its number and decides it."""
-    judge(queue, 2, Verdict.ESCALATE)
-    assert act(queue, claim, "bo").case_id != 2
-    assert judge(queue, 2, by="lea").reviewer == "lea"
-    assert ask(queue, get_case, 2).state == "decided"
+    assert act(queue, claim, "bo") is None
+    assert judge(queue, 3, by="lea").reviewer == "lea"  # who asks for it by its number
+    assert ask(queue, get_case, 3).state == "decided"
 
 
 def test_who_no_longer_holds_a_case_cannot_decide(queue: Engine):
@@ -156,7 +129,7 @@ def test_who_no_longer_holds_a_case_cannot_decide(queue: Engine):
 
 
 def test_a_ground_must_fit_the_verdict(queue: Engine):
-    """Counterfeit needs a ground of the table, and nothing else has one."""
+    """Counterfeit needs a ground of the table, and nothing else has one; a note is one that every database holds."""
     taken = act(queue, claim, "ana", 1)
     wrong = ((Verdict.COUNTERFEIT, ""), (Verdict.COUNTERFEIT, "a feeling"), (Verdict.GENUINE, "test_purchase"))
     for verdict, ground in wrong:
@@ -167,10 +140,6 @@ def test_a_ground_must_fit_the_verdict(queue: Engine):
         made = act(queue, decide, act(queue, claim, "ana", 1), Verdict.COUNTERFEIT, ground=ground)
         assert made.ground == ground
         act(queue, undo, made.decision_id, "ana")
-
-
-def test_a_note_that_no_database_holds_is_refused(queue: Engine):
-    """The reviewer learns it at once, on every database alike: too long, with a NUL, or with half a letter."""
     taken = act(queue, claim, "ana", 1)
     for note in ("x" * 2001, "a\0b", "\ud800"):
         with pytest.raises(UnstorableValue, match="note"):
@@ -178,21 +147,12 @@ def test_a_note_that_no_database_holds_is_refused(queue: Engine):
     assert len(act(queue, decide, taken, Verdict.GENUINE, note="x" * 2000).note) == 2000
 
 
-# Sent again
-
-
-def test_the_same_key_returns_the_same_decision(queue: Engine):
-    """A browser that sends a decision again, later too, gets the first one, and nothing is added."""
+def test_a_key_is_for_one_request(queue: Engine):
+    """Sent again, later too, it returns the same decision; another content or case is refused; an empty one is none."""
     taken = act(queue, claim, "ana", 1, now=NOON)
     first, again = (act(queue, decide, taken, Verdict.GENUINE, key="k", now=now) for now in (NOON, LATER))
-    assert first == again
-    assert _count(queue) == (1, 5)
-
-
-def test_the_same_key_with_another_content_is_refused(queue: Engine):
-    """A key is for one request, and does not decide two cases; an empty one is none."""
-    taken, other = act(queue, claim, "ana", 1), act(queue, claim, "ana", 2)
-    act(queue, decide, taken, Verdict.GENUINE, key="k")
+    assert (first, _count(queue)) == (again, (1, 5))
+    other = act(queue, claim, "ana", 2)
     for claimed, verdict, note in (
         (taken, Verdict.CANNOT_TELL, ""),
         (taken, Verdict.GENUINE, "no"),
@@ -210,3 +170,88 @@ def _count(engine: Engine) -> tuple[int, int]:
         report = verify(connection)
         assert report.is_intact
         return connection.scalar(select(func.count()).select_from(decisions)), report.anchor.count
+
+
+GIVEN = {
+    **dict.fromkeys(("claim", "claim_ahead", "decide", "decide_and_spread", "preview_bulk", "decide_bulk"), "settings"),
+    **dict.fromkeys(("find_undoable", "take_back", "undo", "undo_group"), "undo_minutes"),
+    **dict.fromkeys(("enqueue", "enqueue_batch"), "joins_alike"),
+}
+
+
+def find_calls() -> Iterator[tuple[str, str, bool]]:
+    """Give the calls of the queue in entry points: where, what is called, and whether it is given the settings."""
+    for folder in ("web", "cli"):
+        for path in (Path(ipml.__file__).parent / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call):
+                    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                    given = {keyword.arg for keyword in node.keywords}  # None stands for `**`
+                    if name in GIVEN:
+                        yield path.name, name, bool({GIVEN[name], None} & given)
+
+
+def test_entry_points_pass_their_settings():
+    """The defaults of these functions are for examples and tests."""
+    calls = list(find_calls())
+    assert {"claim", "decide", "take_back", "enqueue_batch"} <= {name for _, name, _ in calls}
+    assert [(module, name) for module, name, is_given in calls if not is_given] == []
+
+
+@pytest.fixture
+def full(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue of 20 cases of two sellers and two brands, five scores each four times."""
+    places = [{"seller_id": f"s{number % 2}", "brand": "AB"[number // 10]} for number in range(20)]
+    enqueue(engine, [make_scored(f"L{number}", number % 5 / 5, **place) for number, place in enumerate(places)])
+    return engine
+
+
+@on_both
+def test_the_most_suspicious_come_first(full: Engine):
+    """Scores fall, and among equals the case that came first is first; pages go on after any case."""
+    whole = ask(full, list_cases)
+    order = [(-case.scored.score, case.case_id) for case in whole]
+    assert order == sorted(order)
+    assert len(order) == 20
+    judge(full, whole[1].case_id)  # the last of a page, meanwhile
+    assert ask(full, list_cases, limit=1, after=whole[1].case_id) == [whole[2]]
+
+
+def test_filters_keep_what_matches(full: Engine):
+    """State, brand and seller narrow the list, alone and together; a seller's cases are there in any state."""
+    with reading(full) as connection:
+        assert {case.scored.listing.brand for case in list_cases(connection, brand="A")} == {"A"}
+        assert len(list_cases(connection, brand="A", seller_id="s1")) == 5
+        assert list_cases(connection, state="decided") == []
+        assert list_cases(connection, brand="' OR 1=1 --") == []
+    best = judge(full).case_id
+    found = ask(full, seller_cases, ask(full, get_case, best).scored.listing.seller_id)
+    assert len(found) == 10
+    assert {case.case_id for case in found if case.state == "decided"} == {best}
+    judge(full, None, Verdict.ESCALATE)
+    assert ask(full, count_cases) == {"open": 18, "decided": 1, "escalated": 1, "superseded": 0}
+
+
+def test_the_history_tells_what_was_done_by_whom(full: Engine):
+    """Every step is there, in order, with who did it."""
+    act(full, release, act(full, claim, "ana", 1))
+    judge(full, 1, Verdict.ESCALATE, by="bo")
+    judge(full, 1, Verdict.COUNTERFEIT, by="lea", note="seen it")
+    steps = [("ipml", "enqueued"), ("ana", "claimed"), ("ana", "released"), ("bo", "claimed")]
+    steps += [("bo", "escalated"), ("lea", "claimed"), ("lea", "decided")]
+    assert [(row.actor, row.action) for row in ask(full, history, 1)] == steps
+    verdicts = [(one.reviewer, one.verdict, one.note) for one in ask(full, list_decisions, 1)]
+    assert verdicts == [("bo", Verdict.ESCALATE, ""), ("lea", Verdict.COUNTERFEIT, "seen it")]
+
+
+def test_a_case_that_is_not_there_is_named(full: Engine):
+    """No case 999, nor one that no database knows, whichever way one looks; nor is a decided case claimed."""
+    for number in (999, 2**63):
+        for find in (get_case, history, lambda connection, after: list_cases(connection, after=after)):
+            with pytest.raises(NotFound, match="No case 999" if number == 999 else "No case"):
+                ask(full, find, number)
+    with pytest.raises(NotFound, match="No case"):  # a mistake, not an empty queue
+        act(full, claim, "ana", 999)
+    judge(full, 1)
+    with pytest.raises(Overtaken, match="has been decided"):
+        act(full, claim, "bo", 1)

@@ -1,23 +1,24 @@
-"""Decisions that are taken back."""
+"""Decisions become labels, and are taken back."""
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 from support.databases import on_both
-from support.reviewing import NOON, Make, act, ask, judge
+from support.reviewing import NOON, Make, act, ask, judge, say_again
 
 from ipml.errors import Conflict, Overtaken, UnstorableValue
-from ipml.records import Decision, Verdict
+from ipml.records import Decision, Label, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record_all
-from ipml.review.exports import export_labels
+from ipml.review.exports import export_labels, label_listing
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, undo
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, reversals
 
 SOON = NOON + timedelta(minutes=10)
@@ -73,7 +74,7 @@ def test_who_undid_what_is_in_the_trail_and_the_trail_is_whole(queue: Engine):
 
 
 def test_reviewers_undo_their_own_decisions_for_some_minutes(queue: Engine):
-    """Others, and those who come late, need a lead, who may at any time."""
+    """The last moment counts; others, and those who come late, need a lead, who may at any time."""
     number = _decide(queue).decision_id
     causes = (("ben", NOON, "ana made it"), ("ana", LATE, "the 10 minutes for it are over"))
     for reviewer, now, why in causes:
@@ -82,11 +83,7 @@ def test_reviewers_undo_their_own_decisions_for_some_minutes(queue: Engine):
     assert ask(queue, get_case, 1).state == "decided"
     act(queue, undo, number, "cleo", may_undo_others=True, now=LATE)
     assert ask(queue, get_case, 1).state == "open"
-
-
-def test_an_own_decision_is_undone_within_the_minutes(queue: Engine):
-    """The last moment counts; a clock that was put back takes nothing away."""
-    for now in (NOON - timedelta(hours=1), SOON):
+    for now in (NOON - timedelta(hours=1), SOON):  # a clock that was put back takes nothing away
         assert act(queue, undo, _decide(queue).decision_id, "ana", now=now).reversed_at == now
 
 
@@ -127,9 +124,8 @@ def test_the_claim_of_an_undone_decision_is_void(queue: Engine):
 
 
 def _count_reversals(engine: Engine) -> int:
-    with reading(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(decisions)) == 1
-        return int(connection.scalar(select(func.count()).select_from(reversals)) or 0)
+    assert ask(engine, Connection.scalar, select(func.count()).select_from(decisions)) == 1
+    return int(ask(engine, Connection.scalar, select(func.count()).select_from(reversals)) or 0)
 
 
 STEPS = st.lists(st.tuples(st.integers(1, 3), st.sampled_from([*Verdict, "reopen", "undo"])), min_size=4, max_size=16)
@@ -155,12 +151,11 @@ def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_score
                 made[made.index(standing[-1])] = (*standing[-1][:3], now)
             continue
         if step == "reopen":
-            with writing(engine) as connection:
-                row = find_case(connection, case_id)
-                if row.state == "decided":
-                    again = Decision(0, case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", now)
-                    (again,) = record_all(connection, [(row, again)], None, None, Origin("notice"), consequences=None)
-                    made.append((now, again.decision_id, again.verdict, None))
+            row = act(engine, find_case, case_id)
+            if row.state == "decided":
+                again = Decision(0, case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", now)
+                (again,) = act(engine, record_all, [(row, again)], None, None, Origin("notice"), consequences=None)
+                made.append((now, again.decision_id, again.verdict, None))
             continue
         state = ask(engine, get_case, case_id).state
         if state == "decided" or (state == "escalated" and step is Verdict.ESCALATE):
@@ -175,7 +170,74 @@ def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_score
             for made in said.values()
             if (known := [at[1] for at in made if at[2] != "escalate" and at[0] <= by and not (at[3] and at[3] <= by)])
         }
-        with reading(engine) as connection:
-            query = select(decisions.c.decision_id).where(is_last_verdict(moment), decisions.c.case_id > first)
-            found = connection.scalars(query).all()
+        query = select(decisions.c.decision_id).where(is_last_verdict(moment), decisions.c.case_id > first)
+        found = ask(engine, Connection.scalars, query)
         assert sorted(found) == sorted(expected)
+
+
+MONDAY = datetime(2024, 5, 6, tzinfo=UTC)
+TUESDAY = MONDAY + timedelta(days=1)
+
+
+@on_both
+def test_a_verdict_of_truth_is_a_label(engine: Engine, make_scored: Make):
+    """The label is of the listing as scored, known since the decision, with full weight; doubt is no label."""
+    scored = [make_scored(f"L{number}") for number in range(1, 6)]
+    enqueue(engine, scored, joins_alike=False)
+    for number, verdict in enumerate(Verdict, start=1):
+        judge(engine, number, verdict, now=MONDAY)
+    truths = {Verdict.COUNTERFEIT: True, Verdict.GENUINE: False}
+    assert ask(engine, export_labels) == [
+        Label(scored[number].listing, truths[verdict], MONDAY, 1.0)
+        for number, verdict in enumerate(Verdict)
+        if verdict in truths
+    ]
+
+
+def test_the_latest_verdict_of_a_listing_counts(engine: Engine, make_scored: Make):
+    """A listing judged anew as it was has one label; doubt does not undo it; a lead's verdict ends an escalation."""
+    verdicts = [Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.COUNTERFEIT]
+    for number, verdict in enumerate(verdicts, start=1):
+        enqueue(engine, [make_scored("L1", 0.3 * number, observed_at=MONDAY + timedelta(days=number))])
+        judge(engine, number, verdict, now=TUESDAY)
+    (label,) = ask(engine, export_labels)
+    assert (label.is_counterfeit, label.labelled_at) == (True, TUESDAY)
+    enqueue(engine, [make_scored("L2", seller_id="s2")])
+    judge(engine, 4, Verdict.ESCALATE, now=MONDAY)
+    judge(engine, 4, Verdict.COUNTERFEIT, now=TUESDAY)
+    assert [label.labelled_at for label in ask(engine, export_labels)] == [TUESDAY, TUESDAY]
+
+
+def test_what_became_known_later_is_not_known_before(engine: Engine, make_scored: Make):
+    """known_by gives the labels as they were at that moment."""
+    enqueue(engine, [make_scored("L1")])
+    judge(engine, 1, Verdict.GENUINE, now=MONDAY)
+    enqueue(engine, [make_scored("L1", observed_at=TUESDAY, title="Wallet AAA"), make_scored("L2")])
+    judge(engine, 2, Verdict.COUNTERFEIT, now=TUESDAY)
+    judge(engine, 3, Verdict.COUNTERFEIT, now=TUESDAY)
+    assert [label.is_counterfeit for label in ask(engine, export_labels, known_by=MONDAY)] == [False]
+    assert [label.is_counterfeit for label in ask(engine, export_labels, known_by=TUESDAY)] == [False, True, True]
+    assert list(ask(engine, export_labels, known_by=MONDAY - timedelta(seconds=1))) == []
+
+
+def test_a_labelled_listing_differs_in_its_label_only(make_scored: Make):
+    """Truth, moment, weight and odds are those of the label; all else is the listing as judged."""
+    listing = make_scored(price=12.5, currency="EUR").listing
+    labelled = label_listing(Label(listing, False, TUESDAY, 0.5, 0.01))
+    assert (labelled.is_counterfeit, labelled.labelled_at) == (False, TUESDAY)
+    assert (labelled.label_weight, labelled.label_probability) == (0.5, 0.01)
+    blank = dict.fromkeys(("is_counterfeit", "labelled_at", "label_weight", "label_probability"))
+    assert replace(labelled, **blank) == listing
+
+
+def test_the_weight_of_a_label_is_how_sure_it_is(engine: Engine, make_scored: Make):
+    """What another said too weighs more than what another denied, and that less than what nobody else saw."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(1, 16)])
+    for case_id in range(1, 16):
+        judge(engine, case_id, Verdict.COUNTERFEIT, now=MONDAY)
+    say_again(engine, "ben", dict.fromkeys(range(1, 11), Verdict.COUNTERFEIT) | {11: Verdict.GENUINE}, MONDAY)
+    weight = {label.listing.listing_id: label.weight for label in ask(engine, export_labels)}
+    assert 1 > weight["L1"] > weight["L15"] > weight["L11"] > 0
+    say_again(engine, "ben", {12: Verdict.GENUINE}, TUESDAY)  # what came later gives no weight before
+    as_known = [ask(engine, export_labels, known_by=moment)[11].weight for moment in (MONDAY, None)]
+    assert as_known[0] == weight["L12"] > as_known[1]

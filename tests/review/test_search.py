@@ -1,7 +1,9 @@
-"""Finding cases by their words."""
+"""Finding cases: by words, filters and pages, names as they are typed, and confirmed cases like one."""
 
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -9,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 from support.databases import on_both
-from support.reviewing import Make, ask, judge
+from support.reviewing import NOON, Make, ask, judge
 
-from ipml.records import Case
-from ipml.review.queue import enqueue
+from ipml.errors import NotFound, Refused
+from ipml.records import Case, PriceRange, Verdict
+from ipml.review.queue import enqueue, get_case
 from ipml.review.worklists import search
-from ipml.review.worklists.search import Filter, browse
+from ipml.review.worklists.search import ORDERS, Filter, Precedent, browse, find_precedents
+from ipml.review.worklists.suggestions import MOST_SUGGESTIONS, suggest
 
 TITLES = (
     "Vellmar TOTE bag",
@@ -38,16 +42,14 @@ def found(engine: Engine, make_scored: Make) -> Callable[[str], list[int]]:
     return find
 
 
-WORDS = {
-    **{"tote": [0], "BAG vellmar": [0], "replica": [2], "NIKE": [2], "\u8010\u514b": [3], "L3": [3], "shop-1": [1]},
-    **{"%": [4], "l_c": [4], "' OR 1=1 --": [], "tote wallet": [], "   ": [0, 1, 2, 3, 4]},
-}
-
-
 @on_both
 def test_words_are_found_in_any_writing(engine: Engine, found: Callable[..., list[int]]):
     """Case, accents, invisible letters and the order of words make no difference; words narrow what filters leave."""
-    assert {words: found(words) for words in WORDS} == WORDS
+    wanted = {
+        **{"tote": [0], "BAG vellmar": [0], "replica": [2], "NIKE": [2], "\u8010\u514b": [3], "L3": [3], "shop-1": [1]},
+        **{"%": [4], "l_c": [4], "' OR 1=1 --": [], "tote wallet": [], "   ": [0, 1, 2, 3, 4]},
+    }
+    assert {words: found(words) for words in wanted} == wanted
     judge(engine, 1)
     assert (found("vellmar"), found("vellmar", "decided")) == ([], [0])
 
@@ -80,3 +82,116 @@ def test_folding_twice_is_folding_once(text: str):
     assert search.fold(folded) == folded
     assert folded.encode().decode() == folded
     assert not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in folded)
+
+
+@pytest.fixture
+def full(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue of 24 cases that came one by one, the last first by score; some have no score."""
+    for number in range(24):
+        score = None if number % 8 == 7 else number // 2 / 12
+        offer = {"brand": "AB"[number % 2], "category": ("bags", None, "shoes")[number % 3]}
+        scored = make_scored(f"L{number}", score, seller_id=f"s{number % 3}", **offer)
+        enqueue(engine, [scored], now=NOON - timedelta(days=24 - number))
+    return engine
+
+
+def numbers(cases: list[Case]) -> list[int]:
+    """Return the numbers of cases."""
+    return [case.case_id for case in cases]
+
+
+@on_both
+def test_pages_together_are_the_whole_list(full: Engine):
+    """In every order and under any filter, going on after the last case misses and repeats none."""
+    filters = (Filter(), Filter(brand="A"), Filter(seller_id="s1", least_score=0.2), Filter(state=None))
+    for order, wanted in product(ORDERS, filters):
+        whole, pages, after = ask(full, browse, wanted, order, limit=100), [], None
+        while page := ask(full, browse, wanted, order, limit=5, after=after):
+            pages += page
+            after = page[-1].case_id
+        assert pages == whole, (order, wanted)
+        assert pages
+
+
+def test_orders(full: Engine):
+    """By score the likeliest comes first and what has none last; by arrival the oldest comes first."""
+    by_score = [case.scored.score for case in ask(full, browse, Filter(), "score")]
+    known = [score for score in by_score if score is not None]
+    assert known == sorted(known, reverse=True)
+    assert by_score[len(known) :] == [None] * 3
+    assert numbers(ask(full, browse, Filter(), "first come")) == list(range(1, 25))
+    assert numbers(ask(full, browse, Filter(), "score")) == numbers(ask(full, browse, Filter(), "rank"))
+    with pytest.raises(Refused, match="found 'beauty'; expected one of rank, value, score, first come"):
+        ask(full, browse, Filter(), "beauty")
+    with pytest.raises(NotFound, match="No case"):
+        ask(full, browse, Filter(), after=999)
+
+
+def test_every_filter_keeps_what_matches(full: Engine, make_scored: Make):
+    """Category, score, age and deadline narrow the list as they say, alone and together."""
+    assert {case.scored.listing.category for case in ask(full, browse, Filter(category="bags"))} == {"bags"}
+    scores = [case.scored.score for case in ask(full, browse, Filter(least_score=0.25, most_score=0.5))]
+    assert (len(scores), min(scores), max(scores)) == (7, 0.25, 0.5)
+    assert numbers(ask(full, browse, Filter(waiting_days=20), "first come", now=NOON)) == [1, 2, 3, 4, 5]
+    assert numbers(ask(full, browse, Filter(category="shoes", waiting_days=20), now=NOON)) == [3]
+    for name, hours in (("soon", 3), ("over", -2), ("later", 30)):
+        enqueue(full, [make_scored(name)], now=NOON, due_at=NOON + timedelta(hours=hours))
+    found = ask(full, browse, Filter(due_hours=4), now=NOON)
+    due = {case.scored.listing.listing_id: case.due_at for case in found}
+    assert due == {"soon": NOON + timedelta(hours=3), "over": NOON - timedelta(hours=2)}
+
+
+@pytest.fixture
+def named(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue of 25 cases: of 15 brands that begin alike, and of others."""
+    brands = [f"Nord {number:02}" for number in range(15)] + ["Élan", "acme", "ACME", "Acme", None] * 2
+    made = [make_scored(f"L{n}", 0.5, seller_id=f"s{n % 3}", brand=brand) for n, brand in enumerate(brands)]
+    enqueue(engine, made, joins_alike=False)
+    return engine
+
+
+ACME = {"acme", "ACME", "Acme"}
+FOUND = {"ac": ACME, "AC": ACME, "nord 07": {"Nord 07"}, "él": {"Élan"}}
+FOUND |= {typed: set() for typed in ("x", "  ", "\0", "%")}
+
+
+@on_both
+def test_suggestions_are_few_and_of_the_state_that_is_shown(named: Engine):
+    """In any case at most ten that begin so, each once, of cases in the state; what none can have finds none."""
+    assert ask(named, suggest, "brand", "no") == [f"Nord {number:02}" for number in range(MOST_SUGGESTIONS)]
+    assert ask(named, suggest, "seller_id", "S") == ["s0", "s1", "s2"]
+    assert ask(named, suggest, "brand", "no", state="decided") == []
+    assert {typed: set(ask(named, suggest, "brand", typed)) for typed in FOUND} == FOUND
+
+
+USUAL = PriceRange("Acme", "EUR", 10.0, 50.0, 90.0)
+
+
+def numbers_of(found: dict[Verdict, tuple[Precedent, ...]], verdict: Verdict) -> list[int]:
+    """Return the numbers of the cases that were found to be one or the other."""
+    return [one.case.case_id for one in found[verdict]]
+
+
+def test_the_brand_that_the_model_read_finds_confirmed_cases(engine: Engine, make_scored: Make):
+    """Whether or not the field names it, on either side; by their verdict."""
+    before = [("L1", "Acme"), ("L2", "ACME "), ("L3", None), ("L4", "Acme")]
+    for number, (name, brand) in enumerate(before, start=1):
+        scored = make_scored(name, title=f"Acme wallet {name}", seller_id=name, brand=brand)
+        enqueue(engine, [replace(scored, price_range=USUAL)])
+        judge(engine, number, Verdict.GENUINE if name == "L4" else Verdict.COUNTERFEIT)
+    for number, brand in enumerate(("acme", None), start=5):
+        scored = make_scored(f"L{number}", title="Acme bag", seller_id=f"s{number}", brand=brand)
+        enqueue(engine, [replace(scored, price_range=USUAL)])
+        found = ask(engine, find_precedents, ask(engine, get_case, number))
+        assert sorted(numbers_of(found, Verdict.COUNTERFEIT)) == [1, 2, 3]
+        assert numbers_of(found, Verdict.GENUINE) == [4]
+
+
+def test_where_nobody_knows_the_brand_words_must_be_common(engine: Engine, make_scored: Make):
+    """Of all that have no brand only those that are like it."""
+    enqueue(engine, [make_scored("L1", title="Wallet, mirror quality", seller_id="s1")])
+    judge(engine, None, Verdict.COUNTERFEIT)
+    for number, (title, found) in enumerate((("Mirror quality wallet", [1]), ("Steel watch", [])), start=2):
+        enqueue(engine, [make_scored(f"L{number}", title=title, seller_id="s2")])
+        precedents = ask(engine, find_precedents, ask(engine, get_case, number))
+        assert numbers_of(precedents, Verdict.COUNTERFEIT) == found

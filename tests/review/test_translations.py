@@ -31,6 +31,8 @@ def test_a_title_comes_back_translated(service: TranslationService) -> None:
     assert service.asked == [{"q": "Sac en cuir", "source": "auto", "target": "en", "format": "text"}] * 3
     assert translator.translate("Leather bag") == Translation("", "en")
     assert make_translator(Settings()) is None  # nothing is sent unless a service is named
+    service.answer = (200, b'{"translatedText": "Bag", "detectedLanguage": {"language": "<b>"}}')
+    assert translator.translate("Sac") == Translation("Bag", None)  # what is no language is text of a stranger
 
 
 def test_the_key_of_the_file_is_shown(service: TranslationService, tmp_path: Path) -> None:
@@ -44,21 +46,19 @@ def test_the_key_of_the_file_is_shown(service: TranslationService, tmp_path: Pat
         Translator(service.url, None, "en").translate("Sac en cuir")
 
 
-ANSWERS = {
-    "error": (500, b"{}"),
-    "redirect": (302, b"{}"),
-    "page": (200, b"<html>"),
-    "deep": (200, b"[" * 50_000),
-    "empty": (200, b"{}"),
-    "number": (200, b'{"translatedText": 7}'),
-    "NUL": (200, b'{"translatedText": "a\\u0000b"}'),
-    "long": (200, b'{"translatedText": "' + b"a" * 100_000 + b'"}'),
-}
-
-
 def test_an_answer_that_is_none_is_a_failure(service: TranslationService, subtests: pytest.Subtests) -> None:
     """Whatever it is; the service is then left alone for a while, and no redirect is followed."""
-    for number, (name, answer) in enumerate(ANSWERS.items(), start=1):
+    answers = {
+        "error": (500, b"{}"),
+        "redirect": (302, b"{}"),
+        "page": (200, b"<html>"),
+        "deep": (200, b"[" * 50_000),
+        "empty": (200, b"{}"),
+        "number": (200, b'{"translatedText": 7}'),
+        "NUL": (200, b'{"translatedText": "a\\u0000b"}'),
+        "long": (200, b'{"translatedText": "' + b"a" * 100_000 + b'"}'),
+    }
+    for number, (name, answer) in enumerate(answers.items(), start=1):
         with subtests.test(name):
             service.answer = answer
             translator = Translator(service.url, None, "en")
@@ -68,17 +68,7 @@ def test_an_answer_that_is_none_is_a_failure(service: TranslationService, subtes
             assert len(service.asked) == number
     with pytest.raises(Failed, match="no answer"):  # where nobody listens
         Translator("http://127.0.0.1:9", None, "en").translate("Sac")
-
-
-def test_a_language_that_is_none_is_not_named(service: TranslationService) -> None:
-    """What the service says of it is text of a stranger."""
-    service.answer = (200, b'{"translatedText": "Bag", "detectedLanguage": {"language": "<b>"}}')
-    assert Translator(service.url, None, "en").translate("Sac") == Translation("Bag", None)
-
-
-def test_an_answer_that_drips_is_given_up(service: TranslationService) -> None:
-    """However long it would go on: it is not waited for."""
-    service.drips = 0.05
+    service.answer, service.drips = None, 0.05  # one that drips is not waited for
     with pytest.raises(Failed, match=r"or 0\.2 seconds"):
         Translator(service.url, None, "en", most_seconds=0.2).translate("Sac en cuir")
     wait_until(lambda: service.n_broken_off == 1)

@@ -49,9 +49,8 @@ def test_a_decided_listing_does_not_come_back_as_it_was(engine: Engine, make_sco
         is_offered = verdict is Verdict.COUNTERFEIT
         assert came == Enqueued(unchanged=int(not is_offered), still_offered=int(is_offered)), (verdict, observed_at)
         assert ask(engine, get_case, number).scored == scored
-    with reading(engine) as connection:
-        assert count_cases(connection) == {"open": 0, "decided": 6, "escalated": 0, "superseded": 0}
-        assert set(connection.scalars(select(cases.c.seen_at))) == {MAY + 2 * DAY}
+    assert ask(engine, count_cases) == {"open": 0, "decided": 6, "escalated": 0, "superseded": 0}
+    assert set(ask(engine, Connection.scalars, select(cases.c.seen_at))) == {MAY + 2 * DAY}
 
 
 def test_a_counterfeit_that_is_still_offered_does_not_go_unnoticed(engine: Engine, make_scored: Make):
@@ -92,15 +91,10 @@ def test_a_changed_listing_supersedes_what_it_was(engine: Engine, make_scored: M
             assert ask(engine, history, new)[0].payload["after"] == old
             pasts = ask(engine, read_pasts, [old, new])
             assert (pasts[old].next_id, len(pasts[new].changes)) == (new, 1)
-    assert ask(engine, count_cases) == {"open": len(CHANGES), "decided": 0, "escalated": 0, "superseded": len(CHANGES)}
-
-
-def test_changed_and_new_listings_come_in_one_file(engine: Engine, make_scored: Make):
-    """Whatever their order; each becomes a case."""
-    enqueue(engine, [make_scored("L2", title="Wallet"), make_scored("L4", title="Purse")])
-    came = enqueue(engine, [make_scored(name, title=f"Hat {name}") for name in ("L1", "L2", "L3", "L4")])
-    assert came == Enqueued(added=2, changed=2)
-    assert ask(engine, count_cases) == {"open": 4, "decided": 0, "escalated": 0, "superseded": 2}
+    mixed = [make_scored(name, title=f"Hat {name}", observed_at=NOON) for name in ("N1", "L0", "N2", "L1")]
+    assert enqueue(engine, mixed, joins_alike=False) == Enqueued(added=2, changed=2)
+    n = len(CHANGES) + 2
+    assert ask(engine, count_cases) == {"open": n, "decided": 0, "escalated": 0, "superseded": n}
 
 
 def test_a_listing_comes_back_once_its_score_rose(engine: Engine, make_scored: Make):
@@ -123,9 +117,7 @@ def test_a_listing_comes_back_once_its_score_rose(engine: Engine, make_scored: M
 
 
 @pytest.mark.parametrize("observed_at", [MAY, None])
-def test_what_is_changed_back_to_what_was_decided_waits_for_nobody(
-    engine: Engine, make_scored: Make, observed_at: datetime | None
-):
+def test_what_is_changed_back_waits_for_nobody(engine: Engine, make_scored: Make, observed_at: datetime | None):
     """However often it goes to and fro; the change is a case as long as it is there, and its page says why it ended."""
     enqueue(engine, [make_scored(observed_at=observed_at)], now=MAY)
     judge(engine, 1, Verdict.GENUINE, now=MAY)
@@ -135,8 +127,7 @@ def test_what_is_changed_back_to_what_was_decided_waits_for_nobody(
         assert came == (Enqueued(unchanged=1) if is_back else Enqueued(changed=1))
         assert ask(engine, count_cases)["open"] == int(not is_back)
         assert ask(engine, list_seller_listings, "s1").listings[0].state == ("decided" if is_back else "open")
-    with reading(engine) as connection:
-        rows = connection.execute(select(cases.c.state, cases.c.version).order_by(cases.c.case_id)).all()
+    rows = ask(engine, Connection.execute, select(cases.c.state, cases.c.version).order_by(cases.c.case_id))
     assert rows == [("decided", 1), ("superseded", 2), ("superseded", 2)]
     assert ask(engine, history, 3)[-1].payload["superseded_by"] == 1
     assert ask(engine, find_disagreements) == []
@@ -179,6 +170,13 @@ def test_a_change_that_somebody_looked_at_does_not_go_away(engine: Engine, make_
         if touch:
             assert [ask(engine, get_case, first + n).state for n in (1, 2)] == ["superseded", "open"], touch
             assert ask(engine, read_pasts, [first + 1])[first + 1].next_id == first + 2
+    # The content that comes back has the number it had, and what was found of it is told.
+    versions = select(cases.c.version).where(cases.c.listing_id == "L0").order_by(cases.c.case_id)
+    assert ask(engine, Connection.scalars, versions) == [1, 2, 1]
+    assert ask(engine, read_pasts, [3])[3].same.case_id == 1
+    judge(engine, 3, Verdict.COUNTERFEIT, now=NOON + DAY)
+    labels = [label for label in ask(engine, export_labels) if label.listing.listing_id == "L0"]
+    assert [(label.listing.title, label.is_counterfeit) for label in labels] == [("Leather wallet", True)]
 
 
 def test_a_decision_undone_after_the_listing_was_changed_back_waits_again(engine: Engine, make_scored: Make):
@@ -187,19 +185,21 @@ def test_a_decision_undone_after_the_listing_was_changed_back_waits_again(engine
     number = judge(engine, 1, Verdict.GENUINE)
     for night, title in enumerate(("Wallet AAA", "Leather wallet"), start=1):
         enqueue(engine, [make_scored(title=title, observed_at=MAY + night * DAY)])
-    with writing(engine) as connection:
-        undo(connection, number, "ana", now=NOON)
-        assert (get_case(connection, 1).state, get_case(connection, 2).state) == ("open", "superseded")
+    act(engine, undo, number, "ana", now=NOON)
+    assert (act(engine, get_case, 1).state, act(engine, get_case, 2).state) == ("open", "superseded")
     enqueue(engine, [make_scored(title="Wallet AAA", observed_at=MAY + 3 * DAY)])
-    with reading(engine) as connection:
-        assert [get_case(connection, number).state for number in (1, 2, 3)] == ["superseded", "superseded", "open"]
+    assert [ask(engine, get_case, number).state for number in (1, 2, 3)] == ["superseded", "superseded", "open"]
+    # Undone on what was changed, the older version is superseded.
+    enqueue(engine, [make_scored("L2")])
+    number = judge(engine, 4, Verdict.GENUINE)
+    enqueue(engine, [make_scored("L2", title="Wallet AAA", observed_at=NOON)])
+    act(engine, undo, number, "ana", now=NOON)
+    assert [ask(engine, get_case, n).state for n in (4, 5)] == ["superseded", "open"]
 
 
 @pytest.mark.parametrize("other_score", [0.5, 0.6])  # files with the same scores are one sample
 @pytest.mark.parametrize("is_decided", [True, False])
-def test_a_listing_stays_in_the_samples_in_which_it_was(
-    engine: Engine, make_scored: Make, is_decided: bool, other_score: float
-):
+def test_a_listing_stays_in_its_samples(engine: Engine, make_scored: Make, is_decided: bool, other_score: float):
     """Changed, changed back, and sent in the first file again, it is in each of them once, by the case that holds."""
     files = [("Leather wallet", 0.5), ("Wallet AAA", other_score), ("Leather wallet", 0.5)]
     for night, (title, score) in enumerate(files):
@@ -207,34 +207,8 @@ def test_a_listing_stays_in_the_samples_in_which_it_was(
         enqueue_batch(engine, lambda file=file: file, now=MAY + night * DAY)
         if is_decided and night == 0:
             judge(engine, 1, Verdict.GENUINE)
-    with reading(engine) as connection:
-        found = connection.execute(select(sample_cases.c.sample_id, sample_cases.c.case_id)).all()
+    found = ask(engine, Connection.execute, select(sample_cases.c.sample_id, sample_cases.c.case_id))
     assert sorted(found) == [(number, 1 if is_decided else 3) for number in ((1,) if other_score == 0.5 else (1, 2))]
-
-
-def test_a_seller_who_changes_a_listing_back_and_forth_has_one_case(engine: Engine, make_scored: Make):
-    """Each change is a case; the content that comes back has the number it had, and what was found of it is told."""
-    for night, title in enumerate(["Wallet", "Wallet AAA", "Wallet"]):
-        enqueue(engine, [make_scored(title=title, observed_at=MAY + night * DAY)])
-        if night == 0:
-            judge(engine, 1, Verdict.GENUINE)
-        elif night == 1:
-            act(engine, TOUCHES["opened"], 2)
-    with reading(engine) as connection:
-        assert connection.scalars(select(cases.c.version).order_by(cases.c.case_id)).all() == [1, 2, 1]
-    assert ask(engine, read_pasts, [3])[3].same.case_id == 1
-    judge(engine, 3, Verdict.COUNTERFEIT, now=NOON + DAY)
-    labels = ask(engine, export_labels)
-    assert [(label.listing.title, label.is_counterfeit) for label in labels] == [("Wallet", True)]
-
-
-def test_a_decision_undone_on_what_was_changed_leaves_one_case(engine: Engine, make_scored: Make):
-    """The older version is superseded then, and waits for nobody."""
-    enqueue(engine, [make_scored()])
-    number = judge(engine, 1, Verdict.GENUINE)
-    enqueue(engine, [make_scored(title="Wallet AAA", observed_at=NOON)])
-    act(engine, undo, number, "ana", now=NOON)
-    assert [ask(engine, get_case, n).state for n in (1, 2)] == ["superseded", "open"]
 
 
 def test_near_duplicates_of_a_changed_listing_wait_for_another(engine: Engine, make_scored: Make):
@@ -274,9 +248,6 @@ def test_prices_within_the_share_are_the_same_whichever_came_first():
     assert has_same_price(one, other, 0.05)
     assert has_same_price(other, one, 0.05)
     assert not has_same_price(one, replace(one, currency="USD"), 0.05)
-
-
-# A market of two listings over some nights: what a property needs to know of each beside the database.
 
 
 @dataclass

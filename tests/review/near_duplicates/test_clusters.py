@@ -1,26 +1,24 @@
-"""Near-duplicates of a seller wait for one of them."""
+"""Near-duplicates of a seller wait for one of them: when listings are alike, and what waits for what."""
 
+from dataclasses import replace
 from itertools import permutations, product
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, func, select
 from support.reviewing import Make, act, ask, judge
 
-from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import (
-    claim,
-    decide_bulk,
-    enqueue,
-    get_case,
-    history,
-    list_cases,
-    preview_bulk,
-    preview_spread,
-    seller_cases,
-    undo,
-)
-from ipml.storage.database import reading
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import get_case, history
+from ipml.review.claims import claim
+from ipml.review.group_decisions import decide_bulk, preview_bulk, preview_spread
+from ipml.review.near_duplicates.clusters import fold_title, has_like_price, make_bands, make_shingles, sign_shingles
+from ipml.review.near_duplicates.clusters import is_same_offer as is_same_scored
+from ipml.review.reversals import undo
+from ipml.review.worklists.search import list_cases, seller_cases
 from ipml.storage.tables import bands
 
 OFFER: dict[str, Any] = {"title": "Leather wallet, brown, AAA", "price": 50.0, "currency": "EUR", "brand": "Acme"}
@@ -59,15 +57,13 @@ def test_a_copy_waits_for_the_case_that_is_reviewed_for_both(engine: Engine, mak
     assert [ask(engine, get_case, number).exemplar for number in (3, 4)] == [None, None]
 
 
-OTHER_OFFERS: tuple[dict[str, Any], ...] = (
-    *({"seller_id": "s2"}, {"brand": "Other"}, {"brand": None}, {"currency": "USD"}),
-    *({"price": 56.0}, {"price": 44.0}, {"price": None}, {"title": "Leather belt, black, new"}, {"score": 0.96}),
-)
-
-
 def test_another_offer_is_a_case_of_its_own(engine: Engine, make_copy: Make):
     """Sellers, brands, prices a tenth apart and other titles are kept apart, and what is more suspicious is shown."""
-    for number, edits in enumerate(OTHER_OFFERS):
+    offers = (
+        *({"seller_id": "s2"}, {"brand": "Other"}, {"brand": None}, {"currency": "USD"}),
+        *({"price": 56.0}, {"price": 44.0}, {"price": None}, {"title": "Leather belt, black, new"}, {"score": 0.96}),
+    )
+    for number, edits in enumerate(offers):
         seller = {"seller_id": f"a{number}"}
         for name, said in ((f"L{number}", seller), (f"M{number}", {"score": 0.9} | seller | edits)):
             enqueue(engine, [make_copy(name, **said)])
@@ -75,10 +71,14 @@ def test_another_offer_is_a_case_of_its_own(engine: Engine, make_copy: Make):
 
 
 def test_the_same_picture_under_another_title_is_a_copy(engine: Engine, make_copy: Make):
-    """Pictures are compared, too; without one only the titles are."""
+    """Pictures are compared, too; without one only the titles are; a copy that comes later waits for the same case."""
     listings = [make_copy("L1", image_hash="f00d"), make_copy("L2", 0.8, title="For gentlemen", image_hash="f00d")]
     enqueue(engine, [*listings, make_copy("L3", 0.7, title="For gentlemen only")])
     assert _exemplars(engine) == {"L1": None, "L2": "L1", "L3": None}
+    listings = [make_copy(f"M{number}", 0.9 - number / 100, seller_id="s2") for number in range(3)]
+    for scored in [*listings, *listings]:  # sent one by one, and again
+        enqueue(engine, [scored])
+    assert _exemplars(engine) == {"L1": None, "L2": "L1", "L3": None, "M0": None, "M1": "M0", "M2": "M0"}
 
 
 def test_clusters_do_not_depend_on_the_order_of_a_file(engine: Engine, make_copy: Make):
@@ -92,14 +92,6 @@ def test_clusters_do_not_depend_on_the_order_of_a_file(engine: Engine, make_copy
         names = {case_id: case.scored.listing.listing_id[0] for case_id, case in some.items()}
         exemplars = {names[case.case_id]: names.get(case.exemplar) for case in some.values()}
         assert exemplars == {"a": None, "b": "a", "c": "a", "d": None}, order
-
-
-def test_files_sent_one_by_one_or_at_once_join_alike(engine: Engine, make_copy: Make):
-    """A copy that comes later waits for the same case; sent again, nothing changes."""
-    listings = [make_copy(f"L{number}", 0.9 - number / 100) for number in range(3)]
-    for scored in [*listings, *listings]:
-        enqueue(engine, [scored])
-    assert _exemplars(engine) == {"L0": None, "L1": "L0", "L2": "L0"}
 
 
 def test_those_who_wait_for_a_decided_case_wait_for_one_of_them(engine: Engine, make_copy: Make):
@@ -160,8 +152,7 @@ def test_a_flood_of_half_alike_listings_fills_no_band(engine: Engine, make_copy:
     """However many share a band, only some thirty are kept in it, and each listing still has its case."""
     enqueue(engine, [make_copy(f"L{number}", price=10.0 * 1.2**number) for number in range(40)])
     per_band = select(func.count().label("n")).select_from(bands).group_by(bands.c.band).subquery()
-    with reading(engine) as connection:
-        assert connection.scalar(select(func.max(per_band.c.n))) == 30
+    assert ask(engine, Connection.scalar, select(func.max(per_band.c.n))) == 30
     assert len(ask(engine, list_cases, limit=100)) == 40
 
 
@@ -175,3 +166,68 @@ def test_a_case_that_others_wait_for_comes_earlier(engine: Engine, make_copy: Ma
     assert (first.n_alike, last.scored) == (3, single)
     judge(engine)
     assert [case.n_alike for case in ask(engine, list_cases)] == [2, 0]
+
+
+listings = st.builds(
+    Listing,
+    listing_id=st.just("L1"),
+    seller_id=st.sampled_from(["s1", "s2"]),
+    title=st.text(max_size=20) | st.sampled_from(["Leather wallet", "leather WALLET!", "Steel watch"]),
+    brand=st.sampled_from([None, "Acme", "ACME "]),
+    price=st.none() | st.floats(0, 1e308) | st.sampled_from([50.0, 54.0]),
+    currency=st.sampled_from(["EUR", "USD"]),
+    image_hash=st.sampled_from([None, "f00d", "beef"]),
+)
+
+
+def is_same_offer(one: Listing, other: Listing) -> bool:
+    """Compare two listings, scored alike."""
+    return is_same_scored(*(ScoredListing(listing, 0.5, None, (), (), None, "m") for listing in (one, other)))
+
+
+@given(listings, listings)
+def test_it_does_not_matter_which_is_named_first(one: Listing, other: Listing):
+    """Nor are sellers mixed; a listing of which enough is known is the same offer as itself."""
+    assert is_same_offer(one, other) == is_same_offer(other, one)
+    assert not is_same_offer(replace(one, seller_id="a"), replace(other, seller_id="b"))
+    # Without a price, or with neither words nor a picture, it is like none, not even itself.
+    can_tell = bool(fold_title(one.title)) or one.image_hash is not None
+    assert is_same_offer(one, one) == (one.price is not None and can_tell)
+
+
+@given(st.floats(0.01, 1e6), st.floats(0.5, 2))
+def test_prices_a_tenth_apart_are_alike(price: float, ratio: float):
+    """Up to there and no further."""
+    one, other = (Listing("L", "s", "Bag", price=value, currency="EUR") for value in (price, price * ratio))
+    if abs(max(ratio, 1 / ratio) - 1.1) > 1e-9:
+        assert has_like_price(one, other) == (max(ratio, 1 / ratio) < 1.1)
+
+
+TITLE = "Leather wallet, brown, mirror quality 1:1"
+
+
+def test_bands_are_the_same_for_ever():
+    """Another release of any library must find those in databases; near-duplicates meet under one, others seldom."""
+    bands = make_bands("s1", sign_shingles(make_shingles(TITLE)), "f00d")
+    assert (len(bands), bands[0], bands[-1]) == (21, -8873871986052661902, 1083559252420416950)
+    copy, other = "LEATHER wallet brown - mirror quality 1:1 new", "Leather belt, black, with a steel buckle"
+    title, near, far = (set(make_bands("s1", sign_shingles(make_shingles(text)))) for text in (TITLE, copy, other))
+    assert (bool(title & near), title & far) == (True, set())
+
+
+@example("\ufdfa" * 100_000)
+@given(st.text())
+def test_folding_twice_is_folding_once(text: str):
+    """Any text has one folded form, of bounded length; ligatures are cut off before they are counted."""
+    assert fold_title(fold_title(text)) == fold_title(text)
+    assert len(fold_title(text)) <= (400 if text.startswith("\ufdfa" * 2) else 1200)
+
+
+@given(st.text(alphabet="\u231a\U0001f45c\u2605!?_ .-\u200d\ufe0f"), st.text(min_size=1), st.text(min_size=1))
+def test_a_title_without_letters_and_digits_is_found_by_none(text: str, one: str, other: str):
+    """It has no bands but that of its picture; and bands of one seller are not those of another."""
+    assert make_shingles(text) == frozenset()
+    assert make_bands("s1", sign_shingles(make_shingles(text))) == ()
+    assert len(make_bands("s1", sign_shingles(make_shingles(text)), "f00d")) == 1
+    signature = sign_shingles(make_shingles(TITLE))
+    assert (one == other) == bool(set(make_bands(one, signature)) & set(make_bands(other, signature)))

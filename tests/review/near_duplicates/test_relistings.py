@@ -1,15 +1,24 @@
-"""A listing that was removed and comes again is recognised."""
+"""A removed listing that comes again is recognised, also by its first picture, which joins listings as well."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from itertools import product
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from support.reviewing import NOON, Make, act, ask, judge
+from support.shown_goods import NOON as SHOWN
+from support.shown_goods import show_goods
 
 from ipml.records import PriceRange, ScoredListing, Verdict
+from ipml.review.cases import StoredCase, find_case
 from ipml.review.near_duplicates.matches import explain_relisting
-from ipml.review.queue import enqueue, get_case, undo
+from ipml.review.near_duplicates.same_pictures import mark_same_pictures
+from ipml.review.queue import claim, decide, enqueue, get_case, undo
+from ipml.storage.database import writing
+from ipml.storage.tables import cases
 
 TITLE = "Leather wallet, brown, AAA"
 
@@ -43,12 +52,10 @@ def test_a_removed_listing_that_comes_again_says_so(removed: Engine, make_scored
         assert ask(removed, get_case, number).state == "open"
 
 
-OTHER_GOODS = ["Steel watch, new", "Leather belt, black, AAA", "Wallet", "Brown leather shoes, size 42"]
-
-
 def test_other_goods_are_no_relisting(removed: Engine, make_scored: Make):
     """Be they of the same brand; and of titles without letters nothing is common."""
-    cases = list(product(OTHER_GOODS, ("Acme", None, "Other")))
+    goods = ["Steel watch, new", "Leather belt, black, AAA", "Wallet", "Brown leather shoes, size 42"]
+    cases = list(product(goods, ("Acme", None, "Other")))
     others = [make_scored(f"M{n}", title=title, brand=brand) for n, (title, brand) in enumerate(cases)]
     assert dict(zip(cases, _relist(removed, *others), strict=True)) == dict.fromkeys(cases)
     assert ask(removed, explain_relisting, 2) is None
@@ -93,21 +100,16 @@ def test_a_relisting_that_waits_for_a_sibling_is_named_where_people_see_it(remov
     assert [ask(removed, get_case, number).relisting_of for number in (2, 3)] == [1, 1]
 
 
-def test_what_was_not_found_counterfeit_is_not_removed(engine: Engine, make_scored: Make):
-    """A copy of a genuine listing is nothing to speak of."""
-    verdicts = (Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.ESCALATE)
-    enqueue(engine, [make_scored(verdict, title=TITLE, brand="Acme") for verdict in verdicts])
-    for number, verdict in enumerate(verdicts, start=1):
-        judge(engine, number, verdict)
-    assert _relist(engine, make_scored("L4", title=TITLE, brand="Acme"), number=4) == [None]
-
-
-def test_a_removal_that_was_undone_counts_no_more(removed: Engine, make_scored: Make):
-    """Neither for those that come nor for those that came."""
+def test_what_is_not_found_counterfeit_is_not_removed(removed: Engine, make_scored: Make):
+    """A copy of a genuine listing is nothing to speak of; nor is one of a removed listing once that was undone."""
     assert _relist(removed, make_scored("L2", title=TITLE)) == [1]
     act(removed, undo, 1, "ana", now=NOON)
     assert ask(removed, explain_relisting, 2) is None
-    assert _relist(removed, make_scored("L3", title=TITLE, brand="Acme"), number=3) == [None]
+    verdicts = (Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.ESCALATE)
+    for number, verdict in enumerate(verdicts, start=3):
+        enqueue(removed, [make_scored(verdict, title=TITLE, brand="Acme")])
+        judge(removed, number, verdict)
+    assert _relist(removed, make_scored("L9", title=TITLE, brand="Acme"), number=6) == [None]
 
 
 def test_of_several_removed_ones_the_most_alike_is_named(removed: Engine, make_scored: Make):
@@ -125,3 +127,63 @@ def test_of_several_removed_ones_the_most_alike_is_named(removed: Engine, make_s
         case = ask(removed, get_case, number)
         named[case.scored.listing.title] = case.relisting_of
     assert named == {titles[0]: names[titles[0]], TITLE: 1}
+
+
+LATER = SHOWN + timedelta(hours=1)
+TITLES = {"L1": "Leather wallet", "L2": "Steel watch", "L3": "Silk scarf", "L4": "Wool coat"}
+
+
+@pytest.fixture
+def show(engine: Engine, make_scored: Make, tmp_path: Path) -> Callable[..., int]:
+    """Return what makes a case of a title of its own whose listing shows some goods."""
+
+    def show_some(listing_id: str, *seeds: int, score: float = 0.5, now=SHOWN, **said: object) -> int:
+        fields = {"seller_id": "ann", "price": 50.0, "currency": "EUR"} | said
+        scored = make_scored(listing_id, score, title=TITLES.get(listing_id, f"Thing {listing_id}"), **fields)
+        return show_goods(engine, tmp_path, scored, *seeds, now=now)
+
+    return show_some
+
+
+def read(engine: Engine, case_id: int) -> StoredCase:
+    """Return a case as it is stored."""
+    return ask(engine, find_case, case_id)
+
+
+def test_a_seller_s_same_picture_waits_for_the_first(engine: Engine, show):
+    """At about the same price, whatever the title; only first pictures are compared, no table of sizes."""
+    first, second = show("L1", 1, 9), show("L2", 1, 2, price=52.0)
+    assert read(engine, second).exemplar == first
+    assert read(engine, first).exemplar is None
+    assert [read(engine, show(name, *seeds)).exemplar for name, *seeds in (("L3", 9), ("L4", 3, 9))] == [None, None]
+    assert read(engine, show("L5", 1)).exemplar == first
+
+
+def test_what_is_another_offer_stands_for_itself(engine: Engine, show):
+    """Though it shows the same picture: another seller's, at another price, of another brand, of a higher score."""
+    show("L1", 1)
+    for number, said in enumerate(({"seller_id": "ben"}, {"price": 80.0}, {"brand": "Another"}, {"score": 0.9})):
+        assert read(engine, show(f"M{number}", 1, **said)).exemplar is None, said
+
+
+def test_a_case_in_hand_or_waited_for_does_not_wait(engine: Engine, show):
+    """It must not vanish from under a reviewer, nor leave others without an exemplar; nor does any if so set."""
+    first, second, third = show("L1", 1), show("L2", 2), show("L3", 2)
+    assert read(engine, third).exemplar == second
+    with writing(engine) as connection:
+        assert claim(connection, "ana", first, now=SHOWN)
+        assert mark_same_pictures(connection, [first, second], SHOWN) == {}
+        connection.execute(update(cases).values(exemplar=None))
+        assert mark_same_pictures(connection, [third], SHOWN, joins_alike=False) == {}
+        assert mark_same_pictures(connection, [third], SHOWN) == {third: second}
+
+
+def test_a_removed_picture_that_comes_again_is_marked(engine: Engine, show):
+    """Whoever sells it, if it came after the verdict."""
+    before, first = show("L1", 1, seller_id="cem"), show("L2", 1)
+    claimed = act(engine, claim, "ana", first, now=SHOWN)
+    act(engine, decide, claimed, Verdict.COUNTERFEIT, ground="declared_replica", now=SHOWN)
+    again = show("L3", 1, seller_id="ben", now=LATER)
+    assert read(engine, again).relisting_of == first
+    assert read(engine, before).relisting_of is None
+    assert read(engine, show("L4", 2, 1, seller_id="dan", now=LATER)).relisting_of is None

@@ -1,34 +1,32 @@
-"""Whatever is done to a queue of near-duplicates, nobody waits in vain: searched by a machine of states."""
+"""Whatever is done to a queue of near-duplicates, by one or by many at once, nobody waits in vain."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from itertools import count
+from threading import Event
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Engine, func, select
-from support.databases import copy_memory
-from support.reviewing import NOON, act, ask
+from support.databases import copy_memory, on_both
+from support.reviewing import NOON, Make, act, ask
 
-from ipml.errors import Conflict
+from ipml.errors import Conflict, Overtaken
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
+from ipml.review.cases import count_cases
+from ipml.review.claims import claim
+from ipml.review.decisions import decide
 from ipml.review.exports import export_labels
-from ipml.review.queue import (
-    claim,
-    count_cases,
-    decide,
-    decide_and_spread,
-    decide_bulk,
-    enqueue,
-    list_cases,
-    preview_bulk,
-    preview_spread,
-    undo,
-    undo_group,
-)
+from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk, preview_spread
+from ipml.review.reversals import undo, undo_group
+from ipml.review.worklists.search import list_cases
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import audit, decisions, metadata, reversals
+from ipml.storage.tables import audit, cases, decisions, metadata, reversals
 
 GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
 numbers = st.integers(1, 8)
@@ -137,3 +135,56 @@ class Waiting(RuleBasedStateMachine):
 
 TestWaiting = Waiting.TestCase
 TestWaiting.settings = settings(max_examples=10, stateful_step_count=12, deadline=None)
+
+
+@pytest.mark.slow
+@on_both
+def test_copies_that_come_while_their_exemplar_is_decided_are_reviewed(engine: Engine, make_scored: Make):
+    """One lists and scores anew, three decide with what they saw and take some back; then the queue is empty."""
+    is_over = Event()
+    offers = [{"title": f"{name}, brown", "price": 50.0, "currency": "EUR"} for name in ("Wallet", "Steel watch")]
+    with ThreadPoolExecutor(4) as threads:
+        reviewers = [threads.submit(_review, engine, f"r{number}", is_over) for number in range(3)]
+        try:
+            for number in range(20):
+                batch = [make_scored(f"L{number}-{place}", place / 10, **offers[place % 2]) for place in range(6)]
+                enqueue(engine, batch)
+                enqueue(engine, [make_scored(f"L{number}-{place}", 0.7, **offers[place % 2]) for place in range(6)])
+        finally:
+            is_over.set()
+        made, undone = (sum(counts) for counts in zip(*(reviewer.result() for reviewer in reviewers), strict=True))
+    counts = ask(engine, count_cases)
+    assert (counts["open"], counts["escalated"]) == (0, 0)
+    with reading(engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(decisions)) == made
+        assert connection.scalar(select(func.count()).select_from(reversals)) == undone
+        assert connection.scalar(select(func.count(cases.c.listing_id.distinct()))) == 120
+        assert verify(connection).is_intact
+    assert made - undone == counts["decided"]  # some come back for their higher score, after they were found genuine
+
+
+def _review(engine: Engine, reviewer: str, is_over: Event) -> tuple[int, int]:
+    """Decide until all is listed and nothing is left; return how many decisions were made, and how many undone."""
+    made = undone = 0
+    for turn in count():
+        finishes = is_over.is_set()
+        held = act(engine, claim, reviewer)
+        if held is None:
+            if finishes and ask(engine, count_cases)["open"] == 0:
+                return made, undone
+            continue
+        wanted = [case.case_id for case in ask(engine, preview_spread, held.case_id, reviewer).cases]
+        try:
+            spread = act(engine, decide_and_spread, held, Verdict.GENUINE, wanted)
+        except Overtaken:
+            continue  # a spread from its own exemplar came first
+        if not spread.decision.decision_id:
+            continue  # it was a second review, which decides nothing
+        made += 1 + len(spread.decisions)
+        if turn % 7 == 3 and not finishes:
+            try:
+                act(engine, undo, spread.decision.decision_id, reviewer)
+                undone += 1 + len(spread.decisions)
+            except Conflict:
+                continue
+    raise AssertionError

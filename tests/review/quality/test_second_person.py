@@ -1,6 +1,6 @@
-"""Verdicts that need a second person: who does not see the first, and is not the same."""
+"""Who may judge: never one's own listing, and where a verdict needs two persons, the second is another."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
 
@@ -8,25 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, insert
 from support.databases import on_both
 from support.reviewing import NOON, Make, act, ask, judge
 
-from ipml.errors import Forbidden, Overtaken, Refused
+from ipml.errors import Forbidden, NotFound, Overtaken, OwnListing, Refused
 from ipml.records import Decision, Listing, Verdict
 from ipml.review import claims, decisions, group_decisions
 from ipml.review.claims import show_case
 from ipml.review.exports import export_labels
 from ipml.review.quality.second_person import (
+    add_own_seller,
     find_awaiting,
     find_own_verdict,
+    list_own_sellers,
     list_second_verdicts,
     needs_second,
+    remove_own_seller,
     withdraw_second_verdict,
 )
 from ipml.review.queue import enqueue, get_case, history, list_decisions, undo
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail.audit import verify
+from ipml.storage.tables import users
 
 SOON = NOON + timedelta(minutes=5)
 DEAR = SecondPersonRule(least_price=500, currency="EUR")
@@ -49,15 +53,9 @@ def _say(engine: Engine, by: str, verdict: Verdict = Verdict.COUNTERFEIT, case_i
     return judge(engine, case_id, verdict, by=by, now=SOON, settings=SETTINGS)
 
 
-def test_a_least_price_needs_a_currency():
-    """Prices of different currencies are not compared as numbers."""
-    for currency in (None, "euro"):
-        with pytest.raises(ValidationError, match="currency"):
-            SecondPersonRule(least_price=500, currency=currency)
-
-
 def test_the_first_verdict_decides_nothing(queue: Engine):
     """The case is open, nobody holds it, and no label comes of it; who comes next cannot see it."""
+    taken = act(queue, claim, "ana", 1, now=NOON)
     decision = _say(queue, "ana")
     case = ask(queue, get_case, 1, now=SOON)
     assert (decision.decision_id, case.state, case.reviewer) == (0, "open", None)
@@ -65,6 +63,13 @@ def test_the_first_verdict_decides_nothing(queue: Engine):
     assert [ask(queue, show_case, name, 1).hides_history for name in ("ben", "ana")] == [True, False]
     said = [value for event in ask(queue, history, 1) for value in event.payload.values()]
     assert not {"counterfeit", "known_goods", "test_purchase"} & {value for value in said if isinstance(value, str)}
+    # The same person cannot be both: not by number, not by the next case, not with a claim from another window.
+    with pytest.raises(Forbidden, match="needs two persons"):
+        act(queue, claim, "ana", 1, now=SOON)
+    assert act(queue, claim, "ana", now=SOON).case_id == 2
+    with pytest.raises(Overtaken, match="Claim it again"):
+        act(queue, decide, taken, Verdict.COUNTERFEIT, ground="known_goods", now=SOON)
+    assert ask(queue, list_decisions, 1) == []
 
 
 @on_both
@@ -93,18 +98,6 @@ def test_two_who_disagree_pass_the_case_on(queue: Engine):
             act(queue, claim, name, 1, now=SOON)
     assert _say(queue, "lea").decision_id > 0
     assert ask(queue, get_case, 1).state == "decided"
-
-
-def test_the_same_person_cannot_be_both(queue: Engine):
-    """Not by number, not by asking for the next case, and not with a claim from another window."""
-    taken = act(queue, claim, "ana", 1, now=NOON)
-    _say(queue, "ana")
-    with pytest.raises(Forbidden, match="needs two persons"):
-        act(queue, claim, "ana", 1, now=SOON)
-    assert act(queue, claim, "ana", now=SOON).case_id == 2
-    with pytest.raises(Overtaken, match="Claim it again"):
-        act(queue, decide, taken, Verdict.COUNTERFEIT, ground="known_goods", now=SOON)
-    assert ask(queue, list_decisions, 1) == []
 
 
 def test_who_comes_next_gets_the_waiting_case_first(queue: Engine, make_scored: Make):
@@ -197,3 +190,42 @@ def test_a_rule_may_name_categories():
     rule = SecondPersonRule(categories=("Watches", "Bags"))
     for category, needed in (("Watches", True), (None, True), ("Toys", False)):
         assert needs_second(Listing("L", "s", "x", category=category), Verdict.COUNTERFEIT, [rule]) == needed
+    for currency in (None, "euro"):  # prices of different currencies are not compared as numbers
+        with pytest.raises(ValidationError, match="currency"):
+            SecondPersonRule(least_price=500, currency=currency)
+
+
+@pytest.fixture
+def of_two(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue of a case of s1, the most suspicious, and one of s2; ana is a user."""
+    row = {"password_hash": "x", "role": "reviewer", "is_active": True, "created_at": datetime(2024, 5, 1, tzinfo=UTC)}
+    act(engine, Connection.execute, insert(users), {**row, "name": "ana"})
+    enqueue(engine, [make_scored("L1", 0.9, seller_id="s1"), make_scored("L2", 0.2, seller_id="s2")])
+    return engine
+
+
+def test_the_next_case_is_never_ones_own(of_two: Engine):
+    """It is passed over, and left to others; nor can it be claimed by number."""
+    taken = act(of_two, claim, "ana", 1, now=NOON)
+    act(of_two, add_own_seller, "ana", "s1")
+    with pytest.raises(OwnListing):  # a claim from before decides nothing
+        act(of_two, decide, taken, Verdict.GENUINE, now=NOON)
+    assert ask(of_two, list_decisions, 1) == []
+    assert [taken and taken.case_id for taken in (act(of_two, claim, "ana") for _ in range(2))] == [2, None]
+    with pytest.raises(OwnListing, match="ana's own"):
+        act(of_two, claim, "ana", 1)
+    assert act(of_two, claim, "ben").case_id == 1
+
+
+def test_who_no_longer_sells_may_judge(of_two: Engine):
+    """Noting and forgetting leave rows in the trail, and the chain whole; mistakes are named."""
+    for _ in range(2):
+        act(of_two, add_own_seller, "ana", "s1")
+    assert ask(of_two, list_own_sellers, "ana") == ["s1"]
+    act(of_two, remove_own_seller, "ana", "s1")
+    assert act(of_two, claim, "ana").case_id == 1
+    assert ask(of_two, verify).is_intact
+    with pytest.raises(NotFound, match="No user"):
+        act(of_two, add_own_seller, "nobody", "s1")
+    with pytest.raises(Refused, match="no note of selling"):
+        act(of_two, remove_own_seller, "ana", "s9")

@@ -1,28 +1,30 @@
-"""Second reviews of decided cases come unseen among the others, and change nothing but what is known of people."""
+"""Second reviews come unseen among the others, as often as set, and change nothing but what is known of people."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
+from statistics import fmean
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 from support import reviewing
 from support.databases import on_both
 from support.reviewing import NOON, Make, act, ask
 
-from ipml.errors import KeyReused, Overtaken
+from ipml.errors import Conflict, KeyReused, NotFound, Overtaken, UnstorableValue
 from ipml.records import Claim, Verdict
 from ipml.review import claims
 from ipml.review import decisions as verdicts
 from ipml.review.claims import show_case, shown_history
-from ipml.review.quality.blind_reviews import add_control_case
+from ipml.review.quality import blind_reviews
 from ipml.review.quality.second_person import list_second_verdicts
 from ipml.review.queue import enqueue, get_case, history, list_decisions, release
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.tables import audit, decisions, second_reviews, second_verdicts
 
 SOON, LATER = NOON + timedelta(minutes=5), NOON + timedelta(minutes=30)
@@ -74,9 +76,8 @@ def test_a_verdict_in_a_look_changes_no_case(audited: Engine, second_review: Cla
     assert (decision.decision_id, decision.reviewer, decision.verdict) == (0, "ben", Verdict.GENUINE)
     (second,) = ask(audited, list_second_verdicts, 1)
     assert (second.kind, second.reviewer, second.verdict, second.note) == ("audit", "ben", "genuine", "encrypted")
-    with reading(audited) as connection:
-        query = select(second_reviews.c.sampling_probability).where(second_reviews.c.kind == "audit")
-        assert set(connection.scalars(query)) == {1.0}
+    query = select(second_reviews.c.sampling_probability).where(second_reviews.c.kind == "audit")
+    assert set(ask(audited, Connection.scalars, query)) == {1.0}
 
 
 def test_a_look_can_be_opened_again_by_number_by_its_reviewer_only(audited: Engine, second_review: Claim):
@@ -106,7 +107,7 @@ def test_a_look_is_held_by_one(audited: Engine, second_review: Claim):
 
 def test_of_two_looks_at_a_case_the_last_one_taken_counts(audited: Engine, second_review: Claim):
     """An audit whose lease ran out does not stand in the way of a control case, and needs no answer after it."""
-    act(audited, add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=SOON)
+    act(audited, blind_reviews.add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=SOON)
     taken = act(audited, claim, "ben", now=LATER)
     assert (taken.case_id, taken.review_id != second_review.review_id) == (1, True)
     judge(audited, 1, by="ben", now=LATER)
@@ -158,15 +159,6 @@ def test_a_repeat_is_the_same_reviewers_and_later(audited: Engine, second_review
     assert [one.kind for one in ask(audited, list_second_verdicts, taken.case_id)] == ["repeat"]
 
 
-def test_shares_of_nothing_give_no_looks(engine: Engine, make_scored: Make):
-    """Looks can be turned off."""
-    off = Settings(audit_share=0, repeat_share=0, control_share=0, repeat_days=0)
-    enqueue(engine, [make_scored(f"L{number}") for number in range(4)])
-    for name in ("ana", "ben", "ana", "ben"):
-        judge(engine, by=name, settings=off)
-    assert [act(engine, claim, name, settings=off) for name in ("ana", "ben")] == [None, None]
-
-
 @on_both
 def test_six_at_once_share_cases_and_looks(engine: Engine, make_scored: Make):
     """Each case is decided once, each look answered at most once and not by its decider, and the trail has all."""
@@ -177,10 +169,9 @@ def test_six_at_once_share_cases_and_looks(engine: Engine, make_scored: Make):
         done = []
         for number in range(16):
             now = NOON + timedelta(seconds=number)
-            with writing(engine) as connection:
-                if taken := claims.claim(connection, name, settings=some, now=now):
-                    verdicts.decide(connection, taken, Verdict.GENUINE, settings=some, now=now)
-                    done.append((taken.case_id, taken.review_id))
+            if taken := act(engine, claims.claim, name, settings=some, now=now):
+                act(engine, verdicts.decide, taken, Verdict.GENUINE, settings=some, now=now)
+                done.append((taken.case_id, taken.review_id))
         return done
 
     with ThreadPoolExecutor(6) as pool:
@@ -197,3 +188,113 @@ def test_six_at_once_share_cases_and_looks(engine: Engine, make_scored: Make):
         assert connection.execute(own.where(second_reviews.c.not_by == second_verdicts.c.reviewer)).first() is None
         assert verify(connection).is_intact
     assert counts == noted == [len(decided), len(looked)]
+
+
+ONLY_CONTROL = Settings(audit_share=0, repeat_share=0, control_share=0.25)
+
+
+@pytest.fixture
+def queue(engine: Engine, make_scored: Make) -> Engine:
+    """Return a queue whose first case was decided by lea; control cases are all the second reviews there are."""
+    enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
+    judge(engine, 1, by="lea", now=NOON, settings=ONLY_CONTROL)
+    return engine
+
+
+def _work(engine: Engine, name: str, n_cases: int = 5) -> list[int]:
+    """Decide some cases, and return those that were second reviews."""
+    decisions = [
+        judge(engine, None, Verdict.COUNTERFEIT, name, NOON + timedelta(minutes=number), settings=ONLY_CONTROL)
+        for number in range(n_cases)
+    ]
+    return [decision.case_id for decision in decisions if not decision.decision_id]
+
+
+def test_each_reviewer_meets_an_item_once(queue: Engine):
+    """Ana and ben among their first cases, and are told afterwards; who decided it or knows it never does."""
+    act(queue, blind_reviews.add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
+    assert ask(queue, blind_reviews.control_feedback, "ana", 1) is None
+    assert _work(queue, "ana") == _work(queue, "ben") == [1]
+    assert _work(queue, "lea", 1) == _work(queue, "max", 1) == []
+    told = ask(queue, blind_reviews.control_feedback, "ana", 1)
+    assert told == blind_reviews.Feedback(1, Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, "test purchase")
+    assert told.is_right
+    assert ask(queue, blind_reviews.control_feedback, "lea", 1) is None
+
+
+def test_an_item_taken_off_the_list_is_given_to_nobody(queue: Engine):
+    """Its truth was in doubt."""
+    act(queue, blind_reviews.add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
+    act(queue, blind_reviews.remove_control_case, 1, "max", now=NOON)
+    assert ask(queue, blind_reviews.list_control_cases) == []
+    assert _work(queue, "ana") == []
+    act(queue, blind_reviews.add_control_case, 1, Verdict.GENUINE, "invoice", "max", now=NOON)
+    assert [control.truth for control in ask(queue, blind_reviews.list_control_cases)] == ["genuine"]
+
+
+def test_mistakes_are_named(queue: Engine):
+    """An open case, a case twice, one that is none, a truth that is none, and a source that nobody could read."""
+    with pytest.raises(Conflict, match="found state 'open'"):
+        act(queue, blind_reviews.add_control_case, 2, Verdict.GENUINE, "invoice", "max")
+    act(queue, blind_reviews.add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "max")
+    with pytest.raises(Conflict, match="known to be counterfeit"):
+        act(queue, blind_reviews.add_control_case, 1, Verdict.GENUINE, "invoice", "max")
+    with pytest.raises(NotFound, match="No known truth"):
+        act(queue, blind_reviews.remove_control_case, 2, "max")
+    wrong = [(Verdict.GENUINE, source, "source") for source in ("", "x" * 201, "a\0b")]
+    for truth, source, named in ((Verdict.CANNOT_TELL, "invoice", "truth"), *wrong):
+        with pytest.raises(UnstorableValue, match=named):
+            act(queue, blind_reviews.add_control_case, 1, truth, source, "max")
+
+
+def test_the_summary_counts_what_was_looked_at_and_what_waits(engine: Engine, make_scored: Make):
+    """Ben meets one item of known truth and errs, and says of ana's case what she said; the others wait."""
+    # At these shares every decision is looked at again.
+    every = Settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25)
+    enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
+    for case_id in (1, 2):
+        judge(engine, case_id, now=NOON, settings=every)
+    act(engine, blind_reviews.add_control_case, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=NOON)
+    for number in range(6):
+        judge(engine, by="ben", now=NOON + timedelta(minutes=number), settings=every)
+    summary = ask(engine, blind_reviews.summarise_second_reviews)
+    assert (summary.control.share, summary.control.n) == (0, 1)
+    assert (summary.audits.share, summary.audits.n) == (1, 1)
+    assert summary.repeats is None
+    assert summary.waiting["repeat"] == 6
+
+
+ONLY_AUDITS = Settings(audit_share=0.1, audit_hours=0, repeat_share=0, control_share=0)
+
+
+def test_draws_fall_below_odds_as_often_as_the_odds_say():
+    """Of 20,000 facts a share equal to the odds is drawn, within four standard errors, and the same for the same."""
+    n = 20_000
+    draws = [blind_reviews.draw_uniform("audit", number) for number in range(n)]
+    for odds in (0.02, 0.3):
+        assert abs(fmean(draw < odds for draw in draws) - odds) < 4 * (odds * (1 - odds) / n) ** 0.5
+    assert 0 <= min(draws) <= max(draws) < 1
+    assert draws[:9] == [blind_reviews.draw_uniform("audit", number) for number in range(9)]
+
+
+def test_gaps_have_the_mean_that_the_share_asks_for():
+    """Neither too many looks nor too few in the long run, and never two in a row for long."""
+    for share in (0.02, 0.05, 0.2):
+        gaps = [blind_reviews.find_gap("audit", "ana", number, share) for number in range(4_000)]
+        assert fmean(gaps) == pytest.approx(1 / share, rel=0.03)
+        assert 0.5 / share - 1 <= min(gaps) <= max(gaps) <= 1.5 / share + 1
+    shares = blind_reviews.find_second_review_shares(Settings(control_share=0, repeat_share=0, audit_share=0.1))
+    assert shares["audit"] == pytest.approx(1 / 9)  # of all reviews: one for nine ordinary cases
+
+
+def test_the_share_of_looks_is_the_one_set(engine: Engine, make_scored: Make):
+    """Over 60 reviews of two people a tenth are audits, give or take three; no two of a person follow each other."""
+    enqueue(engine, [make_scored(f"L{number}") for number in range(60)], now=NOON)
+    looks: dict[str, list[bool]] = {"ana": [], "ben": []}
+    for number in range(60):
+        name, now = ("ana", "ben")[number % 2], NOON + timedelta(seconds=number)
+        looks[name].append(not judge(engine, by=name, now=now, settings=ONLY_AUDITS).decision_id)
+    assert 3 <= sum(map(sum, looks.values())) <= 9
+    assert not any(one and other for row in looks.values() for one, other in pairwise(row))
+    off = Settings(audit_share=0, repeat_share=0, control_share=0, repeat_days=0)
+    assert [act(engine, claims.claim, name, settings=off).review_id for name in looks] == [None, None]

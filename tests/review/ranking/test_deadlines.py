@@ -30,9 +30,6 @@ def make_policy(reviewers: int = 1, **changed: object) -> Policy:
     return load_policy().model_copy(update={"working_hours": hours, "safety": 1.0} | changed)
 
 
-# The rule, simulated on its own
-
-
 def work_through(due: Sequence[Job], others: Sequence[int], reviewers: int, longest: int) -> int:
     """Let reviewers follow the rule, each taking the next as soon as free; return how many deadlines were met."""
     waiting, others, met = sorted(due, key=lambda job: job[1]), list(others), 0
@@ -98,9 +95,6 @@ def test_what_is_not_tight_when_it_comes_in_is_never_missed(due: list[Job], revi
     known = [DueWork(0, minutes, by, minutes) for minutes, by in sorted(due, key=lambda job: job[1])]
     met = work_through(due, others, reviewers, longest)
     assert met == len(due) or are_tight(known, reviewers, longest)
-
-
-# The rule in the queue
 
 
 def choose(engine: Engine, policy: Policy) -> None:

@@ -1,18 +1,23 @@
-"""A whole scored file goes into the queue."""
+"""A whole scored file goes into the queue, and drawn cases have their share of the reviewers' time."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, select
 from support.databases import read_tables
-from support.reviewing import NOON, Make, ask
+from support.reviewing import NOON, Make, act, ask
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import IntakeResult, enqueue_batch, enqueue_placed
 from ipml.review.arrivals.snapshot import make_key
+from ipml.review.claims import is_turn
 from ipml.review.exports import export_labels
-from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases
+from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, release
 from ipml.review.sampling.exploration import make_sampling_hash
+from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, sample_strata, samples, seeds
@@ -50,9 +55,8 @@ def test_a_file_sent_again_changes_nothing(engine: Engine, file: list[ScoredList
 def test_of_what_is_not_shown_only_counts_are_kept(engine: Engine, file: list[ScoredListing]):
     """The strata add up to the file; of a listing that was passed over there is no trace."""
     batch = send(engine, file)
-    with reading(engine) as connection:
-        rows = connection.execute(select(sample_strata)).all()
-        known = set(connection.scalars(select(cases.c.listing_id)))
+    rows = ask(engine, Connection.execute, select(sample_strata))
+    known = set(ask(engine, Connection.scalars, select(cases.c.listing_id)))
     passed = {item.listing.listing_id for item in file} - known
     assert sum(row.listings for row in rows) == batch.listings == N_LISTINGS
     assert sum(row.shown for row in rows) == len(known) == TOP + batch.drawn
@@ -75,9 +79,8 @@ def test_every_case_carries_its_odds(engine: Engine, file: list[ScoredListing]):
     assert {row[2] for row in rows if row[1] == "ranked"} == {1.0}
     assert all(0 < row[2] < 1 for row in rows if row[1] == "explored")
     labels = ask(engine, export_labels)
-    assert {label.listing.listing_id: label.sampling_probability for label in labels} == {
-        row[0]: row[2] for row in rows
-    }
+    told = {label.listing.listing_id: label.sampling_probability for label in labels}
+    assert told == {row[0]: row[2] for row in rows}
 
 
 def test_the_draws_follow_from_the_seed(engine: Engine, file: list[ScoredListing]):
@@ -101,9 +104,8 @@ def test_another_top_of_the_same_file_is_another_sift(engine: Engine, file: list
     """What was drawn first and is sure now moves up to the ranked cases."""
     send(engine, file, explore=0.5)
     send(engine, file, top=200, explore=0.5)
-    with reading(engine) as connection:
-        rows = connection.execute(select(cases.c.listing_id, cases.c.lane, cases.c.sampling_probability)).all()
-        digests = connection.execute(select(samples.c.file_digest, samples.c.digest)).all()
+    rows = ask(engine, Connection.execute, select(cases.c.listing_id, cases.c.lane, cases.c.sampling_probability))
+    digests = ask(engine, Connection.execute, select(samples.c.file_digest, samples.c.digest))
     first = {f"L{number}" for number in range(100, 300)}
     assert all(row.lane == "ranked" and row.sampling_probability == 1 for row in rows if row.listing_id in first)
     assert [len(set(column)) for column in zip(*digests, strict=True)] == [1, 2]
@@ -115,3 +117,81 @@ def test_a_case_from_elsewhere_has_no_odds(engine: Engine, file: list[ScoredList
     assert [(case.sampling_probability, case.lane) for case in ask(engine, list_cases)] == [(None, "ranked")]
     assert not {"sampling_probability", "lane"} & ask(engine, history, 1)[0].payload.keys()
     assert enqueue_placed(engine, [(file[1], None)], now=NOON) == Enqueued(added=1)
+
+
+QUARTER = Settings(explore=0.25)  # of the time
+
+
+@pytest.fixture
+def queue(seeded: Engine, file: list[ScoredListing]) -> Engine:
+    """Return a queue of 60 ranked cases, with about twenty drawn beside them."""
+    enqueue_batch(seeded, lambda: file, top=60, explore=QUARTER.explore, now=NOON)
+    return seeded
+
+
+def take(engine: Engine, settings: Settings = QUARTER) -> tuple[str, float]:
+    """Decide the next case; return its lane and lot."""
+    taken = act(engine, claim, "ana", settings=settings, now=NOON)
+    act(engine, decide, taken, Verdict.GENUINE, now=NOON)
+    with reading(engine) as connection:
+        query = select(cases.c.lane, cases.c.random_order).where(cases.c.case_id == taken.case_id)
+        return tuple(connection.execute(query).one())
+
+
+@given(st.floats(0.01, 0.99), st.integers(1, 400))
+def test_the_share_holds_within_one_case(share: float, count: int):
+    """After any number of turns, as many were of drawn cases as the share says, rounded down."""
+    drawn = 0
+    for taken in range(count):
+        drawn += is_turn(share, taken, drawn)
+    assert abs(drawn - share * count) < 1 + 1e-6
+
+
+def test_both_lanes_are_worked(queue: Engine):
+    """While both wait, every fourth case is a drawn one, and drawn cases come in the order of their lots."""
+    taken = [take(queue) for _ in range(40)]
+    assert [lane for lane, _ in taken] == ["ranked", "ranked", "ranked", "explored"] * 10
+    to_uniform = [random_order for lane, random_order in taken if lane == "explored"]
+    assert to_uniform == sorted(to_uniform)
+
+
+def test_cases_that_are_held_count_as_taken(queue: Engine):
+    """Many who claim at once share the turns."""
+    held = [act(queue, claim, f"r{number}", settings=QUARTER, now=NOON).case_id for number in range(20)]
+    assert sum(_lanes(queue)[case_id] == "explored" for case_id in held) == 5
+
+
+def test_a_released_turn_comes_again(queue: Engine):
+    """Who gives a drawn case back, or loses it with the lease, has not used its turn: its lot is the lowest still."""
+    for _ in range(3):
+        take(queue)
+    first = act(queue, claim, "ana", settings=QUARTER, now=NOON)
+    act(queue, release, first, now=NOON)
+    assert _lanes(queue)[first.case_id] == "explored"
+    assert act(queue, claim, "bo", settings=QUARTER, now=NOON).case_id == first.case_id
+    later = NOON + timedelta(hours=1)
+    assert act(queue, claim, "cleo", settings=QUARTER, now=later).case_id == first.case_id
+
+
+def test_without_a_share_drawn_cases_come_last(queue: Engine):
+    """Who turns exploration off is shown the ranked cases first, and then the drawn ones, to the last case."""
+    waiting = len(ask(queue, Connection.execute, select(cases.c.case_id)))
+    lanes = [take(queue, settings=Settings(explore=0))[0] for _ in range(waiting)]
+    assert lanes == ["ranked"] * 60 + ["explored"] * (waiting - 60)
+    assert waiting > 62
+    assert act(queue, claim, "ana", settings=QUARTER, now=NOON) is None
+
+
+def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(seeded: Engine, file: list[ScoredListing]):
+    """What was missed is not made up for all at once."""
+    enqueue_batch(seeded, lambda: file[240:], now=NOON)  # all of it, so that nothing is drawn
+    for _ in range(40):
+        take(seeded)
+    enqueue_batch(seeded, lambda: file[:240], top=60, explore=QUARTER.explore, now=NOON)
+    lanes = [take(seeded)[0] for _ in range(20)]
+    assert lanes.count("explored") <= 5 + 5
+    assert "ranked" in lanes[:6]
+
+
+def _lanes(engine: Engine) -> dict[int, str]:
+    return dict(ask(engine, Connection.execute, select(cases.c.case_id, cases.c.lane)))

@@ -1,12 +1,25 @@
-"""Which listings are drawn, and with what probability."""
+"""Which listings of a file are shown or drawn, and with what probability."""
+
+import random
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.errors import UnusableSetting
-from ipml.review.sampling.exploration import DEPTHS, SamplingRule, is_drawn, make_sampling_hash, stratify, to_uniform
+from ipml.errors import UnstorableValue, UnusableSetting
+from ipml.records import Listing, ScoredListing
+from ipml.review.sampling.exploration import (
+    DEPTHS,
+    Sample,
+    SamplingRule,
+    choose_shown,
+    draw_sample,
+    is_drawn,
+    make_sampling_hash,
+    stratify,
+    to_uniform,
+)
 
 SCORES = st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=200).map(
     lambda scores: np.sort(np.array(scores, dtype=float))[np.argsort(np.sort(np.array(scores)) * -1, kind="stable")]
@@ -41,24 +54,22 @@ def test_odds_are_higher_where_a_review_tells_more():
 
 
 def test_a_stratum_ends_where_precision_is_asked_for():
-    """Precision among the first 100, 1,000 and 5,000 needs no listing of a stratum to be split."""
+    """After the first 100, 1,000 and 5,000, and before what the model could not judge."""
     ends = {stratum.last for stratum in stratify(np.linspace(1, 0, 6_000), 50, SamplingRule(0.05))}
     assert ends >= {50, *DEPTHS, 6_000}
-
-
-def test_what_the_model_could_not_judge_is_a_stratum_of_its_own():
-    """No stratum holds both listings with a score and listings without."""
-    scores = np.append(np.linspace(1, 0, 90), [np.nan] * 10)
-    last = stratify(scores, 20, SamplingRule(0.2))[-1]
+    last = stratify(np.append(np.linspace(1, 0, 90), [np.nan] * 10), 20, SamplingRule(0.2))[-1]
     assert (last.first, last.highest_score, last.lowest_score) == (91, None, None)
     assert last.sampling_probability > 0
 
 
 def test_a_share_that_leaves_no_time_is_refused():
-    """All the time for drawn listings would need endlessly many of them."""
+    """Drawn listings cannot have all the time, and a score that is no probability would spoil the odds of others."""
     for share in (-0.1, 1.0, 1.5, float("nan")):
         with pytest.raises(UnusableSetting, match="share of exploration"):
             SamplingRule(share)
+    for score in (-0.1, 1.5):
+        with pytest.raises(UnstorableValue, match="score"):
+            draw_sample(make_file([0.5, score]), "00", SamplingRule(0.05), top=1)
 
 
 def test_another_seed_or_model_draws_others():
@@ -72,16 +83,75 @@ def test_another_seed_or_model_draws_others():
     assert len({hashed for draw in draws[1:] for hashed in draw}) == 1_500
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=20))
-def test_odds_of_one_draw_all(hashes: list[int]):
-    """The highest ticket, too, is below 1."""
-    assert is_drawn(hashes, np.ones(len(hashes))).all()
-    assert (to_uniform(hashes) >= 0).all()
-
-
 def test_draws_are_even():
     """Of many listings the share drawn is that of the odds (within four standard errors)."""
     n, draw = 20_000, make_sampling_hash("ab" * 32)
     hashes = [draw("m1", f"2024-05-01 {number}") for number in range(n)]
     for odds in (0.01, 0.3):
         assert abs(is_drawn(hashes, np.full(n, odds)).mean() - odds) < 4 * np.sqrt(odds * (1 - odds) / n)
+    assert is_drawn([0, 2**64 - 1], np.ones(2)).all()  # the highest ticket, too, is below 1
+    assert to_uniform([0])[0] == 0
+
+
+FILE = st.lists(st.none() | st.floats(0, 1) | st.sampled_from([0.2, 0.5]), max_size=40)
+SEEDS = st.binary(min_size=1, max_size=32).map(bytes.hex)
+
+
+def make_file(scores: list[float | None]) -> list[ScoredListing]:
+    """Return a scored listing for each score."""
+    return [
+        ScoredListing(Listing(f"L{number}", "s1", "Leather wallet"), score, None, (), (), None, "m1")
+        for number, score in enumerate(scores)
+    ]
+
+
+def sure_rows(sample: Sample) -> list[int]:
+    """Return the rows shown for their score."""
+    return [row for row, place in sample.places.items() if place.lane == "ranked"]
+
+
+@given(FILE, SEEDS, st.integers(1, 50), st.floats(0, 1))
+def test_the_most_suspicious_are_shown(scores: list[float | None], seed: str, top: int, min_score: float):
+    """What is not sure is never above what is, and nothing below the least score is sure."""
+    file = make_file(scores)
+    sample = draw_sample(file, seed, SamplingRule(0.2), top=top, min_score=min_score)
+    good = sorted((score for score in scores if score is not None and score >= min_score), reverse=True)
+    assert sorted((scores[row] for row in sure_rows(sample)), reverse=True) == good[:top]
+    everything = draw_sample(file, seed, SamplingRule(0.2))  # without options all is sure, in the order of the file
+    assert [item for item, _ in choose_shown(file, everything)] == file
+    assert all((place.lane, place.sampling_probability) == ("ranked", 1) for place in everything.places.values())
+
+
+@given(FILE, SEEDS, st.integers(1, 10), st.randoms(use_true_random=False))
+def test_the_order_of_the_file_does_not_matter(scores: list[float | None], seed: str, top: int, order: random.Random):
+    """The same listings are shown, and the file is known again; a listing that is in it twice counts once."""
+    file = make_file(scores)
+    files = (file, order.sample(file, len(file)), [*file, *file])
+    samples = [draw_sample(some, seed, SamplingRule(0.4), top=top) for some in files]
+    assert len({(one.listings, one.shown, one.digest) for one in samples}) == 1
+    shown = [
+        {item.listing.listing_id: place for item, place in choose_shown(some, sample)}
+        for some, sample in zip(files[:2], samples[:2], strict=True)
+    ]
+    assert shown[0] == shown[1]
+
+
+def test_counts_are_those_of_what_is_shown():
+    """Each stratum says how many of it became cases, and at any time those taken in order of lots are a fair sample."""
+    sample = draw_sample(make_file([number / 6_000 for number in range(6_000)]), "07", SamplingRule(0.5), top=1_000)
+    shown = [place.stratum for place in sample.places.values()]
+    assert sample.shown == tuple(shown.count(number) for number in range(len(sample.strata)))
+    for number, stratum in enumerate(sample.strata):
+        lots = [place.random_order for place in sample.places.values() if place.stratum == number]
+        if stratum.is_sure:
+            assert set(lots) == {None}
+        else:
+            assert abs(sum(lots) / len(lots) - 0.5) < 4 * (1 / 12 / len(lots)) ** 0.5
+
+
+def test_among_equal_scores_the_draw_is_still_fair():
+    """Which of them are sure does not decide which of the others are drawn (within four standard errors)."""
+    sample = draw_sample(make_file([0.5] * 4_000), "07", SamplingRule(0.5), top=1_000)
+    assert len(sure_rows(sample)) == 1_000
+    drawn = len(sample.places) - 1_000
+    assert abs(drawn - 1_000) < 4 * (3_000 * (1 / 3) * (2 / 3)) ** 0.5

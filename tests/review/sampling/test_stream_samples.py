@@ -1,13 +1,11 @@
-"""Of a stream is estimated what of a file would be: how much the model overlooks."""
-
-from __future__ import annotations
+"""Of a stream is estimated how much the model overlooks."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 from support.databases import copy_memory
 from support.reviewing import act, ask, judge
 from support.scoring import as_model
@@ -17,10 +15,8 @@ from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_i
 from ipml.review.ranking.policy import IntakeRule, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, rerank
 from ipml.review.sampling.estimates import Stretch, estimate, read_stretches, summarise
-from ipml.review.sampling.exploration import SamplingRule, draw_sample
 from ipml.review.sampling.stream_samples import place_in_stream
 from ipml.review.sellers.seller_history import SellerEvent, store_events
-from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, seeds
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -50,67 +46,40 @@ def score(submitted: Sequence[Listing], explain: bool) -> list[ScoredListing]:
     ]
 
 
-def find_prevalence(stretches: Sequence[Stretch]) -> float:
-    """Return the estimated share of counterfeits."""
-    (value,) = [one.value for one in summarise(stretches).figures if one.name == "prevalence"]
-    assert value is not None
-    return value
-
-
-def review_all(stretch: Stretch, verdicts: Sequence[bool]) -> Stretch:
-    """Return a stretch of which all that was shown is decided."""
-    seen, found = len(verdicts), sum(verdicts)
-    return replace(stretch, shown=seen, seen=seen, counterfeit=found, done=seen, fair=seen, fair_counterfeit=found)
-
-
 def estimate_stream(stream: Sequence[ScoredListing], seed: str) -> float:
     """Return the estimate of one day on which all were judged."""
-    placed = [
-        (place_in_stream(one, one.score or 0.0, RULE, seed, is_sure=(one.score or 0.0) >= 0.5), one) for one in stream
-    ]
+    placed = [(place_in_stream(one, one.score, RULE, seed, is_sure=one.score >= 0.5), one) for one in stream]
     stretches = []
     for stratum in sorted({place.stratum for place, _ in placed}):
         some = [(place, one) for place, one in placed if place.stratum == stratum]
         place, mean = some[0][0], sum(place.expected for place, _ in some) / len(some)
-        empty = Stretch(1, 0, 0, place.is_sure, len(some), 0, place.sampling_probability, mean)
-        stretches.append(review_all(empty, [is_counterfeit(one.listing) for place, one in some if place.shown]))
-    return find_prevalence(stretches)
-
-
-def estimate_file(stream: Sequence[ScoredListing], seed: str) -> float:
-    """Return the estimate of a file of the same listings."""
-    sample = draw_sample(stream, seed, SamplingRule(0.5), min_score=0.5)
-    stretches = []
-    for number, one in enumerate(sample.strata):
-        shown = [stream[row] for row, place in sample.places.items() if place.stratum == number]
-        place = (1, one.first, one.last, one.is_sure, one.listings, 0, one.sampling_probability, one.mean_score)
-        stretches.append(review_all(Stretch(*place), [is_counterfeit(item.listing) for item in shown]))
-    return find_prevalence(stretches)
+        verdicts = [is_counterfeit(one.listing) for place, one in some if place.shown]
+        seen, found = len(verdicts), sum(verdicts)
+        of_stratum = (1, 0, 0, place.is_sure, len(some), seen, place.sampling_probability, mean)
+        stretches.append(Stretch(*of_stratum, seen, found, seen, seen, found))
+    return next(one.value for one in summarise(stretches).figures if one.name == "prevalence")
 
 
 def test_the_estimate_is_right_on_average():
-    """Over many seeds its mean is the truth, as that of a file of the same listings."""
+    """Over many seeds its mean is the truth."""
     stream = score(make_stream(300), False)
     truth = sum(is_counterfeit(one.listing) for one in stream) / len(stream)
-    for once in (estimate_stream, estimate_file):
-        values = np.array([once(stream, f"{seed:064x}") for seed in range(60)])
-        error = values.std(ddof=1) / len(values) ** 0.5
-        assert abs(values.mean() - truth) < 3 * error < 0.03, once
+    values = np.array([estimate_stream(stream, f"{seed:064x}") for seed in range(60)])
+    error = values.std(ddof=1) / len(values) ** 0.5
+    assert abs(values.mean() - truth) < 3 * error < 0.03
 
 
 def open_stream() -> Engine:
     """Return an empty database in which many listings are drawn, the same each time."""
     engine = copy_memory()
-    with writing(engine) as connection:
-        connection.execute(insert(seeds).values(seed="07" * 32, drawn_at=NOON))
+    act(engine, Connection.execute, insert(seeds).values(seed="07" * 32, drawn_at=NOON))
     rerank(engine, QueueOrder.SCORE, load_policy().model_copy(update={"intake": RULE}), now=NOON, actor="lea")
     return engine
 
 
 def review(engine: Engine, now: datetime = NOON) -> list[str]:
     """Decide the cases that wait by the truth, and return of which listings they are."""
-    with reading(engine) as connection:
-        rows = connection.execute(select(cases.c.case_id, cases.c.listing_id).where(cases.c.state == "open")).all()
+    rows = ask(engine, Connection.execute, select(cases.c.case_id, cases.c.listing_id).where(cases.c.state == "open"))
     for row in rows:
         judge(engine, row.case_id, Verdict.COUNTERFEIT if is_fake(row.listing_id) else Verdict.GENUINE, now=now)
     return [row.listing_id for row in rows]

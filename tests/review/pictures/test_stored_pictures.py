@@ -1,8 +1,9 @@
-"""Pictures that look the same are recognised, whatever was done to the file, and others are not."""
+"""Pictures of cases are fetched and kept, and go with the listing; those that look the same are recognised."""
 
+import hashlib
 import random
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import combinations
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from support.picture_host import PictureHost, draw_goods, make_picture, serve_pictures, write_picture
-from support.reviewing import Make
+from support.reviewing import Make, act, ask, judge
 
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
@@ -27,9 +28,8 @@ from ipml.review.pictures.hashes import (
     read_hash,
     write_hash,
 )
-from ipml.review.pictures.stored import NO_GROUP, sweep_files
-from ipml.review.queue import enqueue
-from ipml.storage.database import reading
+from ipml.review.pictures.stored import NO_GROUP, StoredPicture, has_picture, path_of, read_pictures, sweep_files
+from ipml.review.queue import enqueue, undo
 from ipml.storage.tables import picture_groups, pictures
 
 HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"))
@@ -72,15 +72,11 @@ def test_the_same_picture_is_near_whatever_was_done_to_it():
 
 
 def test_what_is_flat_has_no_hash():
-    """One colour, as it comes out of compression too, a gradient, grain."""
+    """One colour, as it comes out of compression too, a gradient, grain; and what shines through is white."""
     grain = np.random.default_rng(1).normal(128, 3, (200, 200)).clip(0, 255).astype(np.uint8)
     flat = Image.new("RGB", (300, 200), "#305080")
     for image in (flat, reopen(flat, "JPEG", quality=30), Image.linear_gradient("L"), Image.fromarray(grain)):
         assert hash_picture(image) is None
-
-
-def test_what_shines_through_is_white():
-    """A picture without background is the same as on white."""
     cut = draw_goods(1).convert("RGBA")
     cut.putalpha(Image.eval(draw_goods(1).convert("L"), lambda grey: 0 if grey == 255 else 255))
     assert measure_distance(hash_of(cut), hash_of(draw_goods(1))) <= 2
@@ -110,10 +106,10 @@ def test_the_index_finds_what_comparing_all_would_find():
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[PictureHost]:
-    """A host with two goods, one of them in two files, and a flat picture."""
+    """A host with two goods, one of them in two files, and a flat picture, beside its own."""
     with serve_pictures() as found:
         bag, shoe = draw_goods(1), draw_goods(2)
-        found.files = {
+        found.files |= {
             "/bag.jpg": write_picture(bag),
             "/bag-small.jpg": write_picture(bag.resize((320, 240)), quality=50),
             "/shoe.jpg": write_picture(shoe),
@@ -122,23 +118,28 @@ def host() -> Iterator[PictureHost]:
         yield found
 
 
+def fetch(engine: Engine, folder: Path, now: datetime = NOON) -> object:
+    """Do the job once."""
+    return fetch_due(engine, folder, HERE, clock=lambda: now)
+
+
 @pytest.fixture
 def put(engine: Engine, host: PictureHost, make_scored: Make, tmp_path: Path):
     """Return what puts a listing with pictures into the queue, and fetches them."""
 
-    def put_in(listing_id: str, *paths: str, **fields: object) -> None:
+    def put_in(listing_id: str, *paths: str, is_fetched: bool = True, **fields: object) -> None:
         addresses = " ".join(host.address(path) for path in paths)
         enqueue(engine, [make_scored(listing_id, title=f"Bag {listing_id}", image_urls=addresses, **fields)], now=NOON)
-        fetch_due(engine, tmp_path, HERE, clock=lambda: NOON)
+        if is_fetched:
+            fetch(engine, tmp_path)
 
     return put_in
 
 
 def read_groups(engine: Engine) -> list[int | None]:
     """Return the groups of all pictures, in the order of cases."""
-    with reading(engine) as connection:
-        query = select(pictures.c.group_id).order_by(pictures.c.case_id, pictures.c.position)
-        return list(connection.scalars(query))
+    query = select(pictures.c.group_id).order_by(pictures.c.case_id, pictures.c.position)
+    return ask(engine, Connection.scalars, query)
 
 
 def test_pictures_that_look_the_same_are_of_one_group(engine: Engine, put, tmp_path: Path):
@@ -166,8 +167,7 @@ def test_a_group_goes_with_its_last_picture(engine: Engine, put, tmp_path: Path)
     bag, shoe = read_groups(engine)
     erase_sellers(engine, ["ann"], why="request 7", by="lea")
     sweep_files(engine, tmp_path)
-    with reading(engine) as connection:
-        assert list(connection.scalars(select(picture_groups.c.group_id))) == [shoe]
+    assert ask(engine, Connection.scalars, select(picture_groups.c.group_id)) == [shoe]
     put("L3", "/bag.jpg", seller_id="cem")
     group_pictures(engine, tmp_path, index)
     assert read_groups(engine)[-1] not in (bag, shoe, NO_GROUP)
@@ -194,3 +194,61 @@ def test_after_a_failure_the_index_is_read_again(engine: Engine, put, tmp_path: 
     assert group_pictures(engine, tmp_path, index) == 1
     bag, shoe = read_groups(engine)
     assert bag != shoe
+
+
+def read(engine: Engine, case_id: int = 1) -> list[StoredPicture]:
+    """Return the pictures of a case."""
+    return ask(engine, read_pictures, [case_id]).get(case_id, [])
+
+
+def test_pictures_of_a_case_are_kept_by_their_digest(engine: Engine, put, host, tmp_path: Path):
+    """As they were sent, beside the copies that are shown; of what could not be had, why."""
+    put("L1", "/good.jpg", "/svg", "/moved", "/good.jpg")
+    digest = hashlib.sha256(host.jpeg).hexdigest()
+    good, svg, moved = read(engine)
+    assert (good.state, good.digest, good.kind, good.fetched_at) == ("stored", digest, "JPEG", NOON)
+    assert (moved.digest, moved.found_at) == (digest, host.address("/good.jpg"))
+    assert (svg.state, svg.why) == ("failed", "is an SVG, which may hold a program")
+    assert path_of(tmp_path, digest).read_bytes() == host.jpeg
+    assert sorted(path.name.partition(".")[2] for path in tmp_path.glob("*/*")) == ["", "thumbnail.webp", "view.webp"]
+
+
+def test_what_may_come_is_tried_again_and_then_given_up(engine: Engine, put, host, tmp_path: Path):
+    """After 1, 10 and 60 minutes."""
+    put("L1", "/busy", is_fetched=False)
+    before = host.hits["/busy"]
+    moment = NOON
+    for minutes in (0, 1, 10, 60, 600):
+        moment += timedelta(minutes=minutes)
+        fetch(engine, tmp_path, moment)
+    assert host.hits["/busy"] - before == 4
+    assert (read(engine)[0].state, read(engine)[0].why) == ("failed", "cannot be had (status 503)")
+
+
+def test_nobody_asks_for_pictures_of_decided_cases(engine: Engine, put, host, tmp_path: Path):
+    """They were not there when people looked; once the case is open again, people look at it once more."""
+    put("L1", "/png", is_fetched=False)
+    made = judge(engine, now=NOON)
+    fetch(engine, tmp_path)
+    assert (read(engine)[0].state, host.hits["/png"]) == ("left", 0)
+    act(engine, undo, made.decision_id, "ana", now=NOON)
+    fetch(engine, tmp_path)
+    assert read(engine)[0].state == "stored"
+
+
+def test_files_go_with_the_last_listing_that_names_them(engine: Engine, put, host, tmp_path: Path):
+    """Erasing one of two sellers with the same picture leaves it to the other; what a kill left behind goes, too."""
+    put("L1", "/good.jpg", seller_id="ann")
+    put("L2", "/good.jpg", seller_id="bob")
+    digest = hashlib.sha256(host.jpeg).hexdigest()
+    half = path_of(tmp_path, "cd" * 32).with_suffix(".7.partial")
+    half.parent.mkdir()
+    half.write_bytes(b"half")
+    erase_sellers(engine, ["ann"], why="request 7", by="lea")
+    assert sweep_files(engine, tmp_path) == 1
+    assert not half.exists()
+    assert path_of(tmp_path, digest).exists()
+    erase_sellers(engine, ["bob"], why="request 8", by="lea")
+    assert sweep_files(engine, tmp_path) == 1
+    assert not list(tmp_path.glob("*/*"))
+    assert not ask(engine, has_picture, digest)
