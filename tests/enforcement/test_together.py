@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, Row, func, select
 from support.databases import empty_tables, on_both
+from support.mortal_reviewer import review_until_killed
 
 from ipml.enforcement.actions import Enforcement
+from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
 from ipml.review.decisions import Origin, record_all
@@ -26,7 +28,7 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import Keyring, read_keys
-from ipml.storage.tables import metadata, seller_keys, statements
+from ipml.storage.tables import decisions, evidence, measures, metadata, outbox, seller_keys, statements, strikes
 
 EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "6"))
 NOON = datetime(2026, 5, 2, 12, tzinfo=UTC)
@@ -92,11 +94,7 @@ def policy() -> EnforcementPolicy:
     minutes=st.integers(0, 1),
 )
 def test_together_is_as_one_after_the_other(engine, policy, looks, origin, undone, minutes):
-    """For any mixture of sellers, verdicts, brands and earlier strikes every table holds the same, in the same words.
-
-    What is drawn at random and the numbers of statements and messages set aside. The audit rows of each case are in
-    the same order.
-    """
+    """For any mixture of sellers, verdicts, brands and earlier strikes every table holds the same words."""
     left, follow = [], Enforcement(policy)
     for decide in (_decide_singly, record_all):
         empty_tables(engine)
@@ -244,3 +242,33 @@ def _order(name: str, told: list[str], rows: list[dict[str, Any]], cases_of: dic
         groups[about].append(text)
     groups[0].sort()  # entries that are about no case, such as those of messages to the public
     return [text for about in sorted(groups, key=str) for text in groups[about]]
+
+
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "6"))
+STEPS = 60  # of a decision, its undoing, the one anew and what follows; the last kills come after all commits
+
+
+@pytest.mark.slow
+@on_both
+def test_a_decision_and_all_that_follows_are_one(engine: Engine, make_scored):
+    """Whatever statement the process dies before, nothing is there in part, and the trail is whole."""
+    enqueue(engine, [make_scored(f"L{n}", 0.9, seller_id=f"s{n % 3}", country="DE") for n in range(3 * KILLS)])
+    kept = [_die(engine, 1 + attempt * STEPS // KILLS) for attempt in range(KILLS)]
+    assert len(set(kept)) > KILLS // 4  # some died before their commit, some after it
+
+
+def _die(engine: Engine, steps: int) -> int:
+    """Run a reviewer who dies before so many statements; return how many decisions there are."""
+    review_until_killed(engine, steps)
+    with reading(engine) as connection:
+        assert list(find_gaps(connection)) == []
+        made = select(func.count()).select_from(decisions)
+        n_made = connection.scalar(made) or 0
+        taken_down = connection.scalar(made.where(decisions.c.verdict == Verdict.COUNTERFEIT))
+        assert connection.scalar(select(func.count()).select_from(evidence)) == n_made
+        for table in (measures, strikes):
+            assert connection.scalar(select(func.count()).select_from(table)) == taken_down
+        letters = select(func.count()).select_from(outbox).where(outbox.c.kind == "statement")
+        stated = connection.scalar(select(func.count()).select_from(statements))
+        assert connection.scalar(letters.where(outbox.c.channel == "seller")) == stated
+    return n_made

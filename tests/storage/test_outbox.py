@@ -1,7 +1,10 @@
 """The outbox: in order, one at a time for each subject, nothing lost, whatever senders and people do."""
 
+import json
 import re
+import warnings
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import settings
@@ -12,14 +15,24 @@ from support.databases import empty_tables, on_both
 from support.invented import invented_messages
 from support.transactions import read_with, write_with
 
+from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.errors import Conflict, NotFound, Overtaken
 from ipml.storage import outbox
 from ipml.storage.database import reading, writing
-from ipml.storage.message_kinds import MESSAGE_KINDS
+from ipml.storage.message_kinds import (
+    MESSAGE_KINDS,
+    MESSAGES,
+    TRANSPARENCY,
+    MeasureInForce,
+    PenaltyBody,
+    PenaltyEndBody,
+    UndocumentedMessage,
+    find_fault,
+    read_examples,
+)
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import seller_keys
 
-pytestmark = invented_messages
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
 
@@ -36,6 +49,7 @@ def take(engine: Engine, holder: str = "a", now: datetime = NOON, **more: object
     return write_with(engine, outbox.take, holder, now, LEASE, **{"at_most": 10} | more)
 
 
+@invented_messages
 def test_types_of_messages_are_spelt_alike(engine: Engine):
     """Small letters, with low lines between words; another is not put, as nobody could know what to make of it."""
     assert [kind for kind in MESSAGE_KINDS if not re.fullmatch("[a-z]+(_[a-z]+)*", kind)] == []
@@ -44,6 +58,7 @@ def test_types_of_messages_are_spelt_alike(engine: Engine):
             put(engine, "1", kind=kind)
 
 
+@invented_messages
 @on_both
 def test_messages_of_a_subject_go_one_after_the_other(engine: Engine):
     """The second is taken only when the first is settled; another subject, or channel, does not wait."""
@@ -57,6 +72,7 @@ def test_messages_of_a_subject_go_one_after_the_other(engine: Engine):
     assert [message.key for message in take(engine)] == ["2"]
 
 
+@invented_messages
 @on_both
 def test_what_is_leased_is_kept_from_others_until_the_lease_ends(engine: Engine):
     """Another sender takes it afterwards, and the first can settle it no more."""
@@ -71,6 +87,7 @@ def test_what_is_leased_is_kept_from_others_until_the_lease_ends(engine: Engine)
     assert take(engine, "c", NOON + timedelta(days=1)) == []
 
 
+@invented_messages
 @on_both
 def test_a_message_that_failed_holds_up_its_subject_until_its_next_try(engine: Engine):
     """Order goes before speed, as long as there is hope."""
@@ -84,6 +101,7 @@ def test_a_message_that_failed_holds_up_its_subject_until_its_next_try(engine: E
     assert [message.key for message in take(engine, now=later)] == ["1"]
 
 
+@invented_messages
 @on_both
 def test_a_dead_message_lets_the_later_ones_pass(engine: Engine):
     """What puts a listing back must not wait for what never took it down."""
@@ -101,6 +119,7 @@ def test_a_dead_message_lets_the_later_ones_pass(engine: Engine):
     assert [message.key for message in take(engine, "b", now=NOON)] == ["1"]
 
 
+@invented_messages
 def test_people_have_dead_messages_tried_again_or_drop_them(engine: Engine):
     """A dropped one is still there for who asks; only dead ones can be either."""
     put(engine, "1")
@@ -119,6 +138,7 @@ def test_people_have_dead_messages_tried_again_or_drop_them(engine: Engine):
     assert [message.attempts for message in take(engine)] == [1]
 
 
+@invented_messages
 @on_both
 def test_a_backlog_tells_how_far_each_channel_has_come(engine: Engine):
     """Waiting, dead and not dropped, and since when the oldest that is due waits."""
@@ -130,6 +150,7 @@ def test_a_backlog_tells_how_far_each_channel_has_come(engine: Engine):
     assert (seller.channel, seller.waiting, seller.oldest) == ("seller", 1, None)
 
 
+@invented_messages
 def test_a_message_of_an_erased_seller_can_be_taken_and_is_dropped(engine: Engine):
     """It has no body any more; nobody is asked about it."""
     pseudonym = write_with(engine, pseudonym_of, "s1", now=NOON)
@@ -143,6 +164,7 @@ def test_a_message_of_an_erased_seller_can_be_taken_and_is_dropped(engine: Engin
         assert outbox.list_dead(connection) == []
 
 
+@invented_messages
 def test_what_failed_is_due_at_once_when_the_receiver_is_back(engine: Engine):
     """What is meant to wait goes on waiting."""
     put(engine, "1")
@@ -154,6 +176,7 @@ def test_what_failed_is_due_at_once_when_the_receiver_is_back(engine: Engine):
     assert [message.key for message in take(engine)] == ["1"]
 
 
+@invented_messages
 @on_both
 def test_only_what_nobody_tried_is_withdrawn(engine: Engine):
     """What a sender had in hand may have arrived."""
@@ -262,7 +285,72 @@ class Sending(RuleBasedStateMachine):
         assert len(held) == len(set(held))
 
 
+@invented_messages
 @on_both
 def test_nothing_is_lost_doubled_or_overtaken(engine: Engine):
     """Whatever senders, receiver and people do in turn."""
     run_state_machine_as_test(lambda: Sending(engine), settings=settings(max_examples=6, stateful_step_count=25))
+
+
+PENALTY = {"penalty": 1, "kind": "warn", "seller_id": "s", "at": "2026-05-01T12:00:00+00:00", "because": "over"}
+LAST = {"key": "penalty-1-lifted", "channel": "platform", "kind": "penalty_lifted", "subject": "penalty:1"}
+
+
+def put_end(engine: Engine, body: dict[str, object], **more: str) -> None:
+    """Put down that a penalty has ended."""
+    write_with(engine, outbox.put, **LAST | more, body=body, pseudonym=None, now=datetime(2026, 5, 1, tzinfo=UTC))
+
+
+def test_every_message_has_an_example_that_fits_it():
+    """One for each kind and channel, and none of a message that is gone."""
+    examples = {(kind, channel): one for kind, sent in read_examples().items() for channel, one in sent.items()}
+    assert examples.keys() - MESSAGES.keys() == {("statement", TRANSPARENCY)}
+    for name, shape in MESSAGES.items():
+        assert examples[name]["type"] == shape.type
+        assert examples[name]["version"] == shape.version
+        assert find_fault(*name, json.dumps(examples[name]["data"])) is None
+
+
+def test_every_field_is_described():
+    """A receiver need not guess; and the published schema lets a later release add fields."""
+    for shape in MESSAGES.values():
+        schema = shape.body.model_json_schema()
+        for described in (schema, *schema.get("$defs", {}).values()):
+            assert described["description"]
+            assert [name for name, field in described["properties"].items() if not field.get("description")] == []
+            assert "additionalProperties" not in described
+
+
+def test_the_kinds_of_measures_and_penalties_are_those_there_are():
+    """The documented words are the words of the code."""
+    assert get_args(MeasureInForce.model_fields["kind"].annotation) == tuple(MeasureKind)
+    for body in (PenaltyBody, PenaltyEndBody):
+        assert get_args(body.model_fields["kind"].annotation) == tuple(PenaltyKind)
+
+
+def test_a_body_that_is_not_as_documented_is_told_of(engine: Engine):
+    """A wrong value, another type and a field that nobody documented; but what was decided is sent nevertheless."""
+    faults = {
+        "because: Input should be": {"because": "tired"},
+        "at: Input should be a valid datetime": {"at": "yesterday"},
+        "penalty: Input should be a valid integer": {"penalty": "1"},
+        "more: Extra inputs": {"more": 1},
+    }
+    for number, (fault, change) in enumerate(faults.items()):
+        with pytest.warns(UndocumentedMessage, match=f"penalty-{number}-lifted, penalty_lifted: {fault}"):
+            put_end(engine, PENALTY | change, key=f"penalty-{number}-lifted")
+        assert read_with(engine, outbox.find_message, f"penalty-{number}-lifted")
+
+
+def test_a_fault_says_nothing_of_what_was_found():
+    """A warning is logged: what a message tells of people does not belong there."""
+    assert "secret" not in str(find_fault("penalty_lifted", "platform", json.dumps(PENALTY | {"kind": "secret"})))
+
+
+def test_a_message_keeps_the_version_in_which_it_was_written(engine: Engine):
+    """So that one which waits while ipml is upgraded says what it is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        put_end(engine, PENALTY)
+    message = read_with(engine, outbox.find_message, LAST["key"])
+    assert message.version == MESSAGES["penalty_lifted", "platform"].version

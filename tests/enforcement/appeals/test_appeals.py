@@ -1,6 +1,8 @@
 """What sellers can do against restrictions, who decides it, and what becomes of decision, measure and label."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import get_args
 
 import pytest
 from sqlalchemy import func, insert, select, update
@@ -8,13 +10,15 @@ from support.consequences import ENFORCEMENT
 from support.databases import on_both
 from support.transactions import read_with, write_with
 
-from ipml.enforcement.appeals.appeal import count_overdue, list_appeals, may_decide
+from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
+from ipml.enforcement.appeals.letters import compose
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
 from ipml.enforcement.evidence.package import subjects_of_cases
+from ipml.enforcement.policy import Language
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import Conflict, Forbidden, IllegalStep, KeyReused, NotFound, UnstorableValue
-from ipml.records import Verdict
+from ipml.records import Listing, Verdict
 from ipml.review.cases import get_case
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
@@ -50,10 +54,7 @@ def read_decisions(market):
 
 @on_both
 def test_a_granted_appeal_puts_everything_right(market):
-    """The decision is taken back, the measure lifted, the case decided genuine, and the label with it.
-
-    Whatever it writes into the trail belongs to its case, so that the package of evidence tells of it.
-    """
+    """The decision is taken back, the measure lifted, the case decided genuine, and the label with it."""
     market.take_down()
     appeal = decide_one(market, file_one(market))
     (measure,) = market.measures()
@@ -401,10 +402,7 @@ def test_an_outcome_must_make_sense(market):
 
 
 def test_an_undecided_complaint_is_shown_as_overdue(market):
-    """Fourteen days under the EU rules; it is never decided by its expiry.
-
-    A counter-notice that does not arrive is overdue, too: its term has not begun, but somebody must look why.
-    """
+    """Fourteen days under the EU rules; it is never decided by its expiry."""
     market.take_down()
     market.take_down("L2", country="CN", title="Silk scarf")
     file_one(market, about="measure:2", kind="counter-notice")
@@ -467,3 +465,28 @@ def test_terms_begin_for_all_who_were_told_however_long_ago(market, monkeypatch)
     market.tick()
     with reading(market.engine) as connection:
         assert connection.scalar(select(func.count()).select_from(deadlines)) == 5
+
+
+WHAT = ("receipt", "receipt_holder", "granted", "partly_granted", "rejected", "restored", "withdrawn")
+APPEAL = Appeal(
+    *(31, "measure:12", 7, 5, "0f" * 16, "counter-notice", "china"), AppealState.OPEN, datetime(2025, 3, 3, tzinfo=UTC)
+)
+
+
+def test_every_letter_is_there_in_every_language():
+    """It names the appeal, what it is against and the reasons, and no place is left unfilled."""
+    for language, what in product(get_args(Language), WHAT):
+        subject, text = compose(APPEAL, what, Listing("L77", "s1", "Bag"), language, "Reasons $here.")
+        assert "31" in subject, (language, what)
+        assert "31" in text, (language, what)
+        assert "measure:12 (L77)" in text, (language, what)
+        assert ("Reasons $here." in text) == (what in ("granted", "partly_granted", "rejected")), (language, what)
+        assert "$" not in subject + text.replace("Reasons $here.", ""), (language, what)
+
+
+def test_what_others_wrote_cannot_command_a_screen():
+    """Neither an id nor the reasons carry escapes, line breaks of other kinds, or letters that turn the text."""
+    hostile = "L\x1b[2J\r\u202e\u2066$number\x00" + "x" * 500
+    text = "".join(compose(APPEAL, "rejected", Listing(hostile, "s1", "Bag"), "en", hostile))
+    assert not set("\x1b\r\u202e\u2066\x00") & set(text)
+    assert len(text) < 2000

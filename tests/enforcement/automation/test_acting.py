@@ -29,10 +29,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_what_is_not_drawn_is_acted_on_once_the_promise_is_shown(market):
-    """With too little reviewed all is for people; then seven in ten go without review, and a second run does nothing.
-
-    Who was drawn stays drawn, nobody is drawn anew, nothing is decided twice.
-    """
+    """With too little reviewed all is for people; then seven in ten go without review; a second run does nothing."""
     market.bring(20)
     assert market.act().decided == 0
     market.review(most=9)

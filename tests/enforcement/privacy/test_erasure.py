@@ -59,10 +59,7 @@ def forget(engine: Engine, seller: str = SELLER, **options: Any) -> erasure.Eras
 
 @on_both
 def test_nothing_of_an_erased_seller_is_left_in_any_column(engine: Engine):
-    """Not their id, not what they or others wrote, not their key, in any place that held a trace of them before.
-
-    What was encrypted is there, and cannot be opened any more; the same id gets another pseudonym, and a new case.
-    """
+    """Not their id, not what they or others wrote, not their key, in any place that held a trace of them before."""
     pseudonym = plant(engine)
     markers = [*MARKERS, key_of(engine, SELLER)]
     assert set(find_clear(engine, markers)) == clear_columns()

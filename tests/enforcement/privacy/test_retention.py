@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, Text, func, insert, select, update
 from support.databases import on_both, read_tables
 from support.planted_seller import NOON, SELLER, bag, find_clear, plant
 from support.transactions import read_with, write_with
@@ -15,6 +15,7 @@ from support.transactions import read_with, write_with
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
 from ipml.enforcement.privacy.legal_holds import list_holds, place_hold, release_holds
+from ipml.enforcement.privacy.personal_data import BLANKED, REMOVED, REPLACED, TEXTS, Holds, touched_tables
 from ipml.enforcement.privacy.retention import CLASSES, find_class, find_stored, run_retention
 from ipml.errors import NotFound
 from ipml.records import Verdict
@@ -24,7 +25,7 @@ from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_seller
-from ipml.storage.tables import cases, evidence, outbox, tries
+from ipml.storage.tables import cases, evidence, metadata, outbox, tries
 
 POLICY = load_enforcement_policy()
 RULES = POLICY.retention
@@ -268,3 +269,37 @@ def test_every_case_is_of_one_class(state: str, verdict: Verdict | None):
     name, since = find_class(state, NOON, None if verdict is None else (verdict, after(1)))
     assert name in retention.LISTING_CLASSES
     assert since in (NOON, after(1))
+
+
+DECLARED = {(table, name): holds for table, columns in TEXTS.items() for name, holds in columns.items()}
+
+
+def test_every_column_of_text_is_declared():
+    """Whoever adds a column says in `personal_data.TEXTS` what it may hold of a seller."""
+    there = {
+        name: {column.name for column in table.c if isinstance(column.type, Text)}
+        for name, table in metadata.tables.items()
+    }
+    assert {name: columns for name, columns in there.items() if columns} == {
+        name: {*columns} for name, columns in TEXTS.items() if columns
+    }
+
+
+def test_whatever_is_in_the_clear_is_blanked_replaced_or_removed():
+    """No column is declared to tell of a seller and then forgotten."""
+    blanked = {(table, name) for (table, _), columns in BLANKED.items() for name in columns}
+    replaced = {(table, name) for table, columns in REPLACED.items() for name in columns}
+    clear = {place for place, holds in DECLARED.items() if holds is Holds.CLEAR}
+    assert clear == {place for place in blanked | replaced if place in clear} | {
+        place for place in clear if place[0] in REMOVED
+    }
+    assert blanked | replaced <= clear
+    assert touched_tables() <= set(metadata.tables)  # a misspelt table would be left as it is
+
+
+def test_a_encrypted_column_stands_beside_its_pseudonym():
+    """What is encrypted can only be opened by who knows whose key it is, from its row or from the one it refers to."""
+    for (table, name), holds in DECLARED.items():
+        if holds is Holds.ENCRYPTED:
+            beside = [metadata.tables[table], *(key.column.table for key in metadata.tables[table].foreign_keys)]
+            assert any("pseudonym" in one.c for one in beside) or table == "platform_answers", (table, name)

@@ -12,22 +12,27 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
-from ipml.enforcement.statements.facts import RIGHTS, Statement, decode, encode, languages, state
+from ipml.enforcement.statements.facts import RIGHTS, Statement, StatementRules, decode, encode, languages, state
 from ipml.enforcement.statements.letter import (
     COUNTRIES,
     LetterWords,
     load_words,
     quote,
     read_words,
+    write_explanation,
     write_facts,
+    write_law,
     write_letter,
     write_lifted_letter,
     write_payload,
 )
+from ipml.enforcement.statements.statements import find_faults
 from ipml.errors import UnusableSetting
+from ipml.listings.brands import load_brands
 from ipml.records import Listing, Reason
 from ipml.review.decisions import GROUNDS
 
@@ -180,10 +185,7 @@ def test_a_statement_comes_back_the_same(restriction: Restriction):
 
 
 def test_every_language_says_every_kind_and_ground(make_restriction: Callable):
-    """No letter has a gap, a blank that was not filled, or two kinds in the same words.
-
-    The letter of its end names the reference of the first, what had been done, when it ended and why.
-    """
+    """No letter has a gap, a blank that was not filled, or two kinds in the same words."""
     for language in languages():
         words = load_words(language)
         assert len(set(words.kinds.values())) == len(words.kinds)
@@ -305,3 +307,65 @@ def test_days_are_written_as_people_write_them():
         "fr": "1er août 2026",
         "zh": "2026年8月1日",
     }
+
+
+def test_a_rule_that_cannot_be_followed_is_refused():
+    """Less than six months, unknown languages, grounds and kinds, and texts that break a line or a field."""
+    unknown = ("basis", "right", "colour", "language")
+    by_whim = ("basis_by_ground", "basis_by_kind", "right_by_ground")
+    for fields in (
+        {"appeal_months": 5},
+        {"languages": {"DE": "tlh"}},
+        {"platform": "Shop\r\nBcc: all@example.org"},
+        {"clause": "x" * 301},
+        {"right_by_ground": {"wrong_features": "whim"}},
+        *({name: "whim"} for name in unknown),
+        *({name: {"whim": "design" if name == "right_by_ground" else "terms"}} for name in by_whim),
+    ):
+        with pytest.raises(ValidationError):
+            StatementRules(**fields)
+
+
+def test_the_ground_says_which_right_is_infringed(make_restriction: Callable[..., Restriction]):
+    """Letter and payload name it with its law, and fit the database; on another ground it is the usual one."""
+    for right in RIGHTS:
+        rules = RULES.model_copy(update={"right_by_ground": {"wrong_features": right}})
+        stated = state(make_restriction(), rules, puid="p", at=NOON)
+        for language in languages():
+            words = load_words(language)
+            assert write_law(stated, words) == words.laws[right]
+            assert write_explanation(stated, words) == words.explanations[right]
+        payload = write_payload(stated)
+        assert find_faults(payload) == ()
+        assert right.replace(" ", "").upper() in payload["category_specification"][0]
+        assert state(make_restriction(ground="test_purchase"), rules, puid="p", at=NOON).right == "trade mark"
+
+
+def test_a_letter_names_the_brand_that_the_model_read_where_the_field_is_empty(make_restriction):
+    """As the list spells it; a field that names one goes before."""
+    stated = state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="nike")
+    assert stated.brand == "Nike"
+    assert state(make_restriction(brand="Dior"), RULES, puid="p", at=NOON, brand_read="nike").brand == "Dior"
+    assert state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="call 0171").brand is None
+
+
+def test_the_bundled_policy_speaks_every_language_and_knows_the_bundled_brands():
+    """Each language is that of some country; every bundled brand can be named."""
+    assert {RULES.language, *RULES.languages.values()} == set(languages())
+    assert all(RULES.known_brand(brand.name.upper()) == brand.name for brand in load_brands())
+
+
+def test_the_kind_goes_before_the_ground():
+    """What is done to an account rests on the terms, whatever the listing was; a listing goes by its ground."""
+    rules = RULES.model_copy(update={"basis_by_ground": {"disguised_brand": "terms"}})
+    assert rules.basis_of(PenaltyKind.CLOSE, "wrong_features") == "terms"
+    assert rules.basis_of(MeasureKind.REMOVE, "disguised_brand") == "terms"
+    assert rules.basis_of(MeasureKind.REMOVE, "wrong_features") == "illegal"
+
+
+def test_a_brand_is_never_named_as_a_seller_wrote_it():
+    """Neither with a contact beside it, nor in letters that only look alike."""
+    assert RULES.known_brand("Nike 0171 5550101") is None
+    assert RULES.known_brand("N\u0456ke") is None
+    assert RULES.known_brand("ＮＩＫＥ") == "Nike"
+    assert RULES.known_brand("x" * 10_000_000) is None

@@ -32,10 +32,7 @@ POLICY = load_enforcement_policy()
 
 @on_both
 def test_letter_and_payload_go_out_with_the_statement(decided: Engine, make_restriction: Callable, pseudonym: Callable):
-    """An encrypted letter for the seller, a payload under the puid for the public, and a row in the audit trail.
-
-    Issued again, nothing further is sent; neither table nor outbox nor trail names seller or listing in the clear.
-    """
+    """An encrypted letter for the seller, a payload under the puid for the public, and a row in the audit trail."""
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))
         statement = issue(connection, restriction, POLICY)

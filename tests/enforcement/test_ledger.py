@@ -1,24 +1,88 @@
-"""What errors cost honest sellers beside the value caught."""
+"""What the tests of the ledger share: decisions with measures, as a marketplace would have them."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
+from support.consequences import TakingDown
 from support.databases import on_both
-from support.transactions import read_with
+from support.transactions import read_with, write_with
 
-from ipml.enforcement.ledger import LedgerEntry, Spell, find_losses, ledger_rows, read_ledger, store_stakes
+from ipml.enforcement.ledger import (
+    ErrorCounts,
+    LedgerEntry,
+    Spell,
+    compare,
+    find_alarms,
+    find_losses,
+    ledger_rows,
+    read_ledger,
+    store_stakes,
+)
+from ipml.enforcement.penalties.rules import LedgerRules
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.takedown.measures import get_measure
-from ipml.records import Decision
+from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import find_case
+from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.review.ranking.policy import load_policy
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import cases, measure_stakes, measures, seller_keys
+from ipml.storage.tables import cases, measure_stakes, measures, second_reviews, second_verdicts, seller_keys
 
-from .conftest import START, Market
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Market:
+    """Listings that are taken down, rightly or not."""
+
+    engine: Engine
+    policy: EnforcementPolicy
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def take_down(self, *, day: float = 0, **fields: Any) -> Decision:
+        """Find a listing counterfeit that sells one unit in ten days for 100 euros."""
+        at, number = START + timedelta(days=day), next(self.numbers)
+        history = {"listed_at": at - timedelta(days=20), "listing_sales": 2.0, "seller_listings": 5_000.0}
+        offer = {"title": f"Bag no. {number}", "price": 100.0, "currency": "EUR", "observed_at": at}
+        known = {"listing_id": f"L{number}", "seller_id": "ann", "seller_age_days": 1000.0}
+        listing = Listing(**(known | history | offer | fields))
+        enqueue(self.engine, [ScoredListing(listing, 0.9, 1.0, (), (), None, "m1")], now=at)
+        with writing(self.engine) as connection:
+            case_id = connection.scalar(select(func.max(cases.c.case_id)))
+        return self.decide(case_id, day=day)
+
+    def decide(self, case_id: int, *, day: float, by: str = "ana", ground: str = "wrong_features") -> Decision:
+        """Find a case counterfeit."""
+        at = START + timedelta(days=day)
+        options = {"ground": ground, "now": at, "consequences": TakingDown(self.policy)}
+        with writing(self.engine) as connection:
+            return decide(connection, claim(connection, by, case_id, now=at), Verdict.COUNTERFEIT, **options)
+
+    def undo(self, decision: Decision, *, day: float) -> None:
+        """Take a decision back."""
+        options = {"may_undo_others": True, "consequences": TakingDown(self.policy)}
+        write_with(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
+
+    def change(self, decision: Decision, **columns: Any) -> None:
+        """Give columns of the measure of a decision new values."""
+        with writing(self.engine) as connection:
+            connection.execute(update(measures).where(measures.c.decision_id == decision.decision_id).values(columns))
+
+
+@pytest.fixture
+def market(engine: Engine) -> Market:
+    """Return a marketplace under the policy that comes with ipml."""
+    policy = load_enforcement_policy()
+    return Market(engine, policy)
+
 
 A_DAY = 10.0  # two units in 20 days, for 100 euros
 SHARES = st.sampled_from([0.0, 0.2, 0.5, 1.0])
@@ -213,3 +277,81 @@ def test_sales_that_are_known_are_used_as_they_are(market: Market):
     with reading(market.engine) as connection:
         is_assumed = connection.scalars(select(measure_stakes.c.is_assumed).order_by(measure_stakes.c.measure_id)).all()
     assert is_assumed == [False, False, False, False, True, True]
+
+
+RULES = LedgerRules()
+FEW = LedgerRules(least_judged=2, least_wrong=1)
+
+
+def _look_again(market: Market, decision: Decision, verdict: str) -> None:
+    """Let another person judge a decision's case in an audit."""
+    at = START + timedelta(days=2)
+    content = {"case_id": decision.case_id, "kind": "audit"}
+    wanted = {"decision_id": decision.decision_id, "wanted_at": at, "ended_at": at, "sampling_probability": 0.1}
+    said = {"listing_id": decision.listing_id, "verdict": verdict, "ground": "", "note": "", "reviewer": "ben"}
+    with writing(market.engine) as connection:
+        new = insert(second_reviews).values(content | wanted).returning(second_reviews.c.review_id)
+        said |= {"review_id": connection.scalars(new).one(), "decided_at": at, "token": 1}
+        connection.execute(insert(second_verdicts).values(content | said))
+
+
+def test_overturned_decisions_are_counted_by_band(market: Market):
+    """Those taken back late, without slips and without those found counterfeit again."""
+    for wrong in (True, True, True, False):
+        decision = market.take_down(seller_listings=3.0)
+        if wrong:
+            market.undo(decision, day=5)
+    market.undo(market.take_down(), day=0.001)
+    market.take_down()
+    market.take_down(seller_listings=None)
+    small, new = read_with(market.engine, find_alarms, market.policy)
+    assert (small.source, small.of_group, small.of_rest) == ("overturned", ErrorCounts(4, 3), ErrorCounts(2, 0))
+    assert small.state == "too few"
+    assert (new.of_group, new.state) == (ErrorCounts(0, 0), "too few")
+
+
+def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market):
+    """It is drawn at random: sellers who know how to appeal are not seen more often."""
+    rules = market.policy.penalties.model_copy(update={"ledger": FEW})
+    policy = market.policy.model_copy(update={"penalties": rules})
+    for listings, verdict in ((3.0, "genuine"), (3.0, "genuine"), (4_000.0, "counterfeit"), (4_000.0, "counterfeit")):
+        _look_again(market, market.take_down(seller_listings=listings), verdict)
+    market.undo(market.take_down(), day=9)
+    small, _ = read_with(market.engine, find_alarms, policy)
+    assert (small.source, small.of_group, small.of_rest) == ("reviewed again", ErrorCounts(2, 2), ErrorCounts(2, 0))
+    assert small.state in ("alarm", "watch")
+
+
+def test_an_alarm_is_above_the_bound_and_not_by_chance():
+    """A quarter more often, of enough decisions, and the interval above 1."""
+    of_many = {(400, 40): "alarm", (400, 10): "ok", (400, 13): "watch", (29, 20): "too few", (30, 0): "too few"}
+    states = {((400, 2), (4000, 100)): "ok", ((100, 4), (4000, 10)): "watch", ((100, 1), (4000, 20)): "too few"}
+    states |= {((0, 0), (10, 1)): "too few"} | {(one, (4000, 100)): state for one, state in of_many.items()}
+    assert {
+        (one, rest): compare("small sellers", "overturned", ErrorCounts(*one), ErrorCounts(*rest), RULES).state
+        for one, rest in states
+    } == states
+
+
+@given(judged=st.integers(1, 500), wrong=st.integers(0, 500), rest=st.integers(1, 5000), rest_wrong=st.integers(0, 500))
+def test_all_is_well_only_where_enough_speaks_for_it(judged: int, wrong: int, rest: int, rest_wrong: int):
+    """The ratio is within the bound, and were it at the bound there would be errors enough for an alarm."""
+    of_group, of_rest = ErrorCounts(judged, min(wrong, judged)), ErrorCounts(rest, min(rest_wrong, rest))
+    found = compare("small sellers", "overturned", of_group, of_rest, RULES)
+    assert None in (found.low, found.ratio, found.high) or found.low <= found.ratio <= found.high
+    if found.state == "ok":
+        assert found.ratio <= RULES.alarm_ratio
+        assert of_rest.wrong / rest * RULES.alarm_ratio * judged >= RULES.least_wrong
+
+
+@settings(max_examples=20)
+@given(judged=st.integers(1, 500), wrong=st.integers(0, 500), more=st.integers(0, 500), rest=st.integers(1, 5000))
+def test_more_errors_never_end_an_alarm(judged: int, wrong: int, more: int, rest: int):
+    """Of as many decisions."""
+    wrong, of_rest = min(wrong, judged), ErrorCounts(rest, rest // 10)
+    ranks = ["too few", "ok", "watch", "alarm"]
+    states = [
+        compare("new sellers", "overturned", ErrorCounts(judged, min(judged, wrong + extra)), of_rest, RULES).state
+        for extra in (0, more)
+    ]
+    assert ranks.index(states[0]) <= ranks.index(states[1])
