@@ -1,18 +1,15 @@
 """What the tests of the ledger share: decisions with measures, as a marketplace would have them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 from support.consequences import TakingDown
 from support.databases import on_both
-from support.transactions import read_with, write_with
+from support.transactions import execute, read_scalars, read_with
 
 from ipml.enforcement.ledger import (
     ErrorCounts,
@@ -26,113 +23,72 @@ from ipml.enforcement.ledger import (
     store_stakes,
 )
 from ipml.enforcement.penalties.rules import LedgerRules
-from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.takedown.measures import get_measure
-from ipml.records import Decision, Listing, ScoredListing, Verdict
+from ipml.records import Decision
 from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import find_case
-from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.review.ranking.policy import load_policy
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, measure_stakes, measures, second_reviews, second_verdicts, seller_keys
 
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@dataclass
-class Market:
-    """Listings that are taken down, rightly or not."""
-
-    engine: Engine
-    policy: EnforcementPolicy
-    numbers: Iterator[int] = field(default_factory=count)
-
-    def take_down(self, *, day: float = 0, **fields: Any) -> Decision:
-        """Find a listing counterfeit that sells one unit in ten days for 100 euros."""
-        at, number = START + timedelta(days=day), next(self.numbers)
-        history = {"listed_at": at - timedelta(days=20), "listing_sales": 2.0, "seller_listings": 5_000.0}
-        offer = {"title": f"Bag no. {number}", "price": 100.0, "currency": "EUR", "observed_at": at}
-        known = {"listing_id": f"L{number}", "seller_id": "ann", "seller_age_days": 1000.0}
-        listing = Listing(**(known | history | offer | fields))
-        enqueue(self.engine, [ScoredListing(listing, 0.9, 1.0, (), (), None, "m1")], now=at)
-        with writing(self.engine) as connection:
-            case_id = connection.scalar(select(func.max(cases.c.case_id)))
-        return self.decide(case_id, day=day)
-
-    def decide(self, case_id: int, *, day: float, by: str = "ana", ground: str = "wrong_features") -> Decision:
-        """Find a case counterfeit."""
-        at = START + timedelta(days=day)
-        options = {"ground": ground, "now": at, "consequences": TakingDown(self.policy)}
-        with writing(self.engine) as connection:
-            return decide(connection, claim(connection, by, case_id, now=at), Verdict.COUNTERFEIT, **options)
-
-    def undo(self, decision: Decision, *, day: float) -> None:
-        """Take a decision back."""
-        options = {"may_undo_others": True, "consequences": TakingDown(self.policy)}
-        write_with(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
-
-    def change(self, decision: Decision, **columns: Any) -> None:
-        """Give columns of the measure of a decision new values."""
-        with writing(self.engine) as connection:
-            connection.execute(update(measures).where(measures.c.decision_id == decision.decision_id).values(columns))
+from .penalties.conftest import START, Market
 
 
 @pytest.fixture
 def market(engine: Engine) -> Market:
-    """Return a marketplace under the policy that comes with ipml."""
-    policy = load_enforcement_policy()
-    return Market(engine, policy)
+    """Return a marketplace under the policy that comes with ipml, in which listings are taken down."""
+    return Market(engine, load_enforcement_policy(), follow=TakingDown)
+
+
+def take_down(market: Market, *, day: float = 0, **fields: Any) -> Decision:
+    """Find a listing counterfeit that sells one unit in ten days for 100 euros."""
+    at = START + timedelta(days=day)
+    history = {"listed_at": at - timedelta(days=20), "listing_sales": 2.0, "seller_listings": 5_000.0}
+    return market.strike(day=day, **({"seller_age_days": 1000.0} | history | fields))
+
+
+def change(market: Market, decision: Decision, **columns: Any) -> None:
+    """Give columns of the measure of a decision new values."""
+    execute(market.engine, update(measures).where(measures.c.decision_id == decision.decision_id).values(columns))
 
 
 A_DAY = 10.0  # two units in 20 days, for 100 euros
-SHARES = st.sampled_from([0.0, 0.2, 0.5, 1.0])
-SPELLS = st.lists(
-    st.builds(
-        lambda start, days, share, kind: Spell(
-            START + timedelta(days=start), START + timedelta(days=start + days), share, 53.0, "EUR", kind
-        ),
-        st.integers(0, 20),
-        st.integers(0, 20),
-        SHARES,
-        st.sampled_from(["wrong", "wrong", "slip", "right"]),
-    ),
-    max_size=6,
-)
+SHARES, KINDS = st.sampled_from([0.0, 0.2, 0.5, 1.0]), st.sampled_from(["wrong", "wrong", "slip", "right"])
+
+
+def _spell(start: int, days: int, share: float, kind: str) -> Spell:
+    return Spell(START + timedelta(days=start), START + timedelta(days=start + days), share, 53.0, "EUR", kind)
+
+
+SPELLS = st.lists(st.builds(_spell, st.integers(0, 20), st.integers(0, 20), SHARES, KINDS), max_size=6)
 
 
 def _all(market: Market, day: float = 30) -> LedgerEntry:
-    with reading(market.engine) as connection:
-        (line,) = [
-            one for one in read_ledger(connection, market.policy, now=START + timedelta(days=day)) if one.by == "all"
-        ]
-    return line
+    return read_with(market.engine, read_ledger, market.policy, now=START + timedelta(days=day))[0]
 
 
 @on_both
 def test_an_error_costs_days_offline_times_usual_sales_times_price(market: Market):
-    """Six days at a unit in ten days, for 100 euros; what stands is the value caught until the next review."""
-    decision = market.take_down()
+    """Or its share of them for a milder one; from the platform's word to its word, and on until it is lifted."""
+    decision = take_down(market)
     line = _all(market)
     assert (line.right, line.caught, line.wrong) == (1, 30 * A_DAY, 0)
     market.undo(decision, day=6)
     line = _all(market)
     assert (line.wrong, line.days, line.cost, line.currency) == (1, 6.0, 6 * A_DAY, "EUR")
     assert (line.right, line.slips) == (0, 0)
-
-
-def test_the_platforms_word_counts_where_there_is_one(market: Market):
-    """From when it was done until the listing was back; taken back but not lifted yet, it costs on."""
-    decision = market.take_down()
-    market.undo(decision, day=6)
-    market.change(decision, done_at=START + timedelta(days=1), undone_at=START + timedelta(days=8))
+    change(market, decision, kind="demote")
+    assert _all(market).cost == 6 * A_DAY * 0.5
+    change(market, decision, done_at=START + timedelta(days=1), undone_at=START + timedelta(days=8))
     assert _all(market).days == 7
-    market.change(decision, done_at=None, undone_at=None, lifted_at=None)
+    change(market, decision, done_at=None, undone_at=None, lifted_at=None)
     assert (_all(market, 10).days, _all(market, 12).days) == (10, 12)
 
 
 def test_slips_taken_back_within_minutes_count_apart(market: Market):
     """Nobody had to object; and what was found counterfeit again, after it was taken back for its ground, is right."""
-    decision = market.take_down()
+    decision = take_down(market)
     market.undo(decision, day=0.03)
     line = _all(market)
     assert (line.wrong, line.slips, line.cost) == (0, 1, 0.0)
@@ -142,19 +98,11 @@ def test_slips_taken_back_within_minutes_count_apart(market: Market):
     assert (line.right, line.wrong, line.slips) == (1, 0, 0)
 
 
-def test_a_milder_measure_costs_its_share_of_the_sales(market: Market):
-    """As the policy estimates it."""
-    decision = market.take_down()
-    market.change(decision, kind="demote")
-    market.undo(decision, day=6)
-    assert _all(market).cost == 6 * A_DAY * 0.5
-
-
 def test_there_is_a_line_for_each_band_of_size_and_age(market: Market):
     """In their order; all of them add up to the first."""
-    market.take_down(seller_listings=3.0, seller_age_days=10.0)
-    market.take_down(seller_listings=None, seller_age_days=None)
-    market.take_down()
+    take_down(market, seller_listings=3.0, seller_age_days=10.0)
+    take_down(market, seller_listings=None, seller_age_days=None)
+    take_down(market)
     lines = read_with(market.engine, read_ledger, market.policy)
     assert [(line.by, line.band) for line in lines] == [
         ("all", "all"),
@@ -171,11 +119,10 @@ def test_there_is_a_line_for_each_band_of_size_and_age(market: Market):
 
 def test_the_ledger_survives_erasure(market: Market):
     """Bands and amounts are kept with the measure, and nothing that names anybody."""
-    market.undo(market.take_down(), day=6)
+    market.undo(take_down(market), day=6)
     before = read_with(market.engine, read_ledger, market.policy)
-    with writing(market.engine) as connection:
-        connection.execute(delete(seller_keys))
-        connection.execute(update(cases).values(snapshot="{}", seller_id="erased", expected_value=None))
+    erased = update(cases).values(snapshot="{}", seller_id="erased", expected_value=None)
+    execute(market.engine, delete(seller_keys), erased)
     with reading(market.engine) as connection:
         assert read_ledger(connection, market.policy) == before
         row = connection.execute(select(measure_stakes)).one()
@@ -226,7 +173,7 @@ def _add(market: Market, decision: Decision, kind: str, day: float = 0) -> None:
 @pytest.mark.parametrize("kind", ["remove", "label"])
 def test_one_decision_with_two_measures_is_one_error(market: Market, kind: str):
     """It costs what the harder of the two costs; while it stands its value is caught once."""
-    decision = market.take_down()
+    decision = take_down(market)
     _add(market, decision, kind, day=3)
     line = _all(market)
     assert (line.right, line.caught) == (1, 30 * A_DAY)
@@ -235,27 +182,9 @@ def test_one_decision_with_two_measures_is_one_error(market: Market, kind: str):
     assert (line.wrong, line.days, line.cost) == (1, 10, 10 * A_DAY)
 
 
-def test_a_milder_measure_in_the_place_of_one_costs_its_own_share(market: Market):
-    """Five days removed, five days lower in the search: one error of ten days."""
-    decision = market.take_down()
-    market.change(decision, lifted_at=START + timedelta(days=5))
-    _add(market, decision, "demote", day=5)
-    with writing(market.engine) as connection:
-        connection.execute(update(measures).where(measures.c.kind == "demote").values(lifted_at=None))
-    market.undo(decision, day=10)
-    market.change(decision, undone_at=None)
-    with writing(market.engine) as connection:
-        ended = {"remove": 5, "demote": 10}
-        for kind, day in ended.items():
-            at = START + timedelta(days=day)
-            connection.execute(update(measures).where(measures.c.kind == kind).values(lifted_at=at))
-    line = _all(market)
-    assert (line.wrong, line.days, line.cost) == (1, 10, 5 * A_DAY + 5 * A_DAY * 0.5)
-
-
 def test_two_wrong_decisions_on_one_listing_cost_its_sales_once(market: Market):
     """Seen twice and wrong twice, it was down for ten days; nothing, while the other decision stands."""
-    first, second = [market.take_down(listing_id="L", day=day) for day in (0, 1)]
+    first, second = [take_down(market, listing_id="L", day=day) for day in (0, 1)]
     market.undo(second, day=10)
     line = _all(market)
     assert (line.wrong, line.days, line.cost, line.right) == (1, 0, 0, 1)
@@ -270,12 +199,11 @@ def test_sales_that_are_known_are_used_as_they_are(market: Market):
     sales = [(60, 60, 1.0), (3, 30, 0.1), (0, 5, 0.0), (2, 0.25, 2.0), (None, 60, usual)]
     for sold, days, a_day in sales:
         listed = {"listing_sales": sold, "listed_at": START - timedelta(days=days), "observed_at": START}
-        market.undo(market.take_down(price=50.0, seller_age_days=None, **listed), day=60)
+        market.undo(take_down(market, price=50.0, seller_age_days=None, **listed), day=60)
         cost += 60 * 50 * a_day
         assert _all(market, 90).cost == pytest.approx(cost), sold
-    market.take_down(price=None, currency=None)
-    with reading(market.engine) as connection:
-        is_assumed = connection.scalars(select(measure_stakes.c.is_assumed).order_by(measure_stakes.c.measure_id)).all()
+    take_down(market, price=None, currency=None)
+    is_assumed = read_scalars(market.engine, select(measure_stakes.c.is_assumed).order_by(measure_stakes.c.measure_id))
     assert is_assumed == [False, False, False, False, True, True]
 
 
@@ -298,12 +226,12 @@ def _look_again(market: Market, decision: Decision, verdict: str) -> None:
 def test_overturned_decisions_are_counted_by_band(market: Market):
     """Those taken back late, without slips and without those found counterfeit again."""
     for wrong in (True, True, True, False):
-        decision = market.take_down(seller_listings=3.0)
+        decision = take_down(market, seller_listings=3.0)
         if wrong:
             market.undo(decision, day=5)
-    market.undo(market.take_down(), day=0.001)
-    market.take_down()
-    market.take_down(seller_listings=None)
+    market.undo(take_down(market), day=0.001)
+    take_down(market)
+    take_down(market, seller_listings=None)
     small, new = read_with(market.engine, find_alarms, market.policy)
     assert (small.source, small.of_group, small.of_rest) == ("overturned", ErrorCounts(4, 3), ErrorCounts(2, 0))
     assert small.state == "too few"
@@ -315,8 +243,8 @@ def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market
     rules = market.policy.penalties.model_copy(update={"ledger": FEW})
     policy = market.policy.model_copy(update={"penalties": rules})
     for listings, verdict in ((3.0, "genuine"), (3.0, "genuine"), (4_000.0, "counterfeit"), (4_000.0, "counterfeit")):
-        _look_again(market, market.take_down(seller_listings=listings), verdict)
-    market.undo(market.take_down(), day=9)
+        _look_again(market, take_down(market, seller_listings=listings), verdict)
+    market.undo(take_down(market), day=9)
     small, _ = read_with(market.engine, find_alarms, policy)
     assert (small.source, small.of_group, small.of_rest) == ("reviewed again", ErrorCounts(2, 2), ErrorCounts(2, 0))
     assert small.state in ("alarm", "watch")

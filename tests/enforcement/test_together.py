@@ -190,8 +190,7 @@ def _read_all(engine: Engine) -> dict[str, list[str]]:
             if name not in ("seller_keys", "strikes_taken_back")
         }
     tell = _make_telling(names)
-    cases_of = _find_cases(rows)
-    return {name: _order(name, [tell(row) for row in of_table], of_table, cases_of) for name, of_table in rows.items()}
+    return {name: _order(name, [tell(row) for row in of_table], of_table) for name, of_table in rows.items()}
 
 
 def _open(row: Row[Any], ring: Keyring) -> dict[str, Any]:
@@ -222,26 +221,17 @@ def _name_stamped(stamps: re.Match[str]) -> str:
     return stamps[1] + ("numbered" if is_numbered else " ".join(numbers)) + "\\"
 
 
-def _find_cases(rows: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
-    """Return of which case each subject of the trail tells."""
-    found = {f"case:{row['case_id']}": row["case_id"] for row in rows["cases"]}
-    for table, noun in (("evidence", "evidence"), ("measures", "measure"), ("strikes", "strike")):
-        found |= {f"{noun}:{row[f'{noun}_id']}": row["case_id"] for row in rows[table]}
-    struck = {row["strike_id"]: row["case_id"] for row in rows["strikes"]}
-    found |= {f"penalty:{row['penalty_id']}": struck[row["strike_id"]] for row in rows["penalties"]}
-    return found | {f"message:{row['message_id']}": found.get(row["subject"], 0) for row in rows["outbox"]}
-
-
-def _order(name: str, told: list[str], rows: list[dict[str, Any]], cases_of: dict[str, int]) -> list[str]:
-    """Return rows as they are compared: those of the trail by case, messages by channel and subject, others sorted."""
+def _order(name: str, told: list[str], rows: list[dict[str, Any]]) -> list[str]:
+    """Return rows as they are compared: of each subject of the trail and of each message in order, others sorted."""
     if name not in ("audit", "outbox"):
         return sorted(told)
-    groups: dict[Any, list[str]] = defaultdict(list)
+    groups: dict[str, list[str]] = defaultdict(list)
     for text, row in zip(told, rows, strict=True):
-        about = cases_of.get(row["subject"], 0) if name == "audit" else (row["channel"], json.loads(text)["subject"])
+        is_told = name == "outbox"
+        about = f"{row['channel']} {json.loads(text)['subject']}" if is_told else row["subject"].split("message:")[0]
         groups[about].append(text)
-    groups[0].sort()  # entries that are about no case, such as those of messages to the public
-    return [text for about in sorted(groups, key=str) for text in groups[about]]
+    groups[""].sort()  # entries of messages, whose numbers follow the order
+    return [text for about in sorted(groups) for text in groups[about]]
 
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "6"))

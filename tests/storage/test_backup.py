@@ -19,14 +19,14 @@ from sqlalchemy import BigInteger, Column, Engine, ForeignKey, MetaData, Table, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import Float, Integer, Text
 from support.databases import copy_sqlite, empty_postgres, on_both, read_tables
-from support.transactions import read_with
+from support.transactions import execute, read_rows, read_with
 
 from ipml.errors import Conflict, UnreadableFile, UnusableDatabase, UnwritableFile
 from ipml.storage import backup
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.audit import Anchor, verify
 from ipml.storage.backup import MANIFEST, back_up, member, restore
-from ipml.storage.database import get_revision, migrating, open_database, reading, writing
+from ipml.storage.database import get_revision, migrating, open_database, writing
 from ipml.storage.tables import REVISION, Flag, Moment, cases, decisions, metadata, sessions, users
 
 pytestmark = pytest.mark.slow
@@ -148,9 +148,7 @@ def test_what_is_restored_is_what_was_backed_up(full: Engine, target: Engine, tm
 @into_both
 def test_a_restored_database_numbers_on(full: Engine, target: Engine, tmp_path: Path):
     """No number is given again, not even one whose row was gone before the backup."""
-    with writing(full) as connection:
-        connection.execute(text("DELETE FROM decisions WHERE decision_id = 7"))
-        connection.execute(text("DELETE FROM cases WHERE case_id = 7"))
+    execute(full, text("DELETE FROM decisions WHERE decision_id = 7"), text("DELETE FROM cases WHERE case_id = 7"))
     back_up(full, tmp_path / "backup.zip")
     restore(target, tmp_path / "backup.zip")
     with writing(target) as connection:
@@ -159,16 +157,12 @@ def test_a_restored_database_numbers_on(full: Engine, target: Engine, tmp_path: 
         assert connection.scalars(insert(users).values(ben).returning(users.c.user_id)).one() == 2
 
 
-def test_a_database_with_rows_is_not_restored_over(full: Engine, made: Path):
-    """What is there stays there."""
+def test_what_is_there_is_not_restored_or_written_over(full: Engine, made: Path, tmp_path: Path):
+    """Neither rows in a database nor an earlier backup of that name."""
     before = read_tables(full)
     with pytest.raises(Conflict, match="found rows in table"):
         restore(full, made)
     assert read_tables(full) == before
-
-
-def test_a_file_that_is_there_is_not_written_over(full: Engine, tmp_path: Path):
-    """An earlier backup is worth more than the convenience of its name."""
     (tmp_path / "backup.zip").write_text("precious")
     with pytest.raises(UnwritableFile, match="a new name"):
         back_up(full, tmp_path / "backup.zip")
@@ -323,8 +317,7 @@ def test_rows_may_refer_to_later_rows(engine: Engine, tmp_path: Path):
             refused = nullcontext() if is_whole else pytest.raises(IntegrityError)
             with refused, writing(engine) as connection, backup._references_checked_at_the_end(connection):
                 backup._fill(connection, archive, "tree", contents)
-    with reading(engine) as connection:
-        assert list(connection.execute(select(tree).order_by(tree.c.id))) == [(1, 3), (2, 1), (3, None)]
+    assert read_rows(engine, select(tree).order_by(tree.c.id)) == [(1, 3), (2, 1), (3, None)]
 
 
 @on_both

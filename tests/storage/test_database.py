@@ -1,6 +1,5 @@
 """Opening, migrating, reading and writing."""
 
-
 import gc
 import os
 import sqlite3
@@ -16,10 +15,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy import Connection, Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 from support.databases import copy_memory, on_both, on_postgres
-from support.transactions import read_with, write_with
+from support.transactions import execute, read_with, write_with
 
 from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
 from ipml.storage import database
@@ -41,8 +40,7 @@ def test_writing_keeps_all_or_nothing(engine: Engine):
         raise ZeroDivisionError
     assert try_writing(engine) == REVISION
     assert _count(engine) == 0
-    with writing(engine) as connection:
-        connection.execute(ROW)
+    execute(engine, ROW)
     migrate(engine)
     assert _count(engine) == 1
 
@@ -60,8 +58,7 @@ def test_reading_sees_one_moment(engine: Engine):
     """What others write meanwhile does not show in a block that has begun to read."""
     with reading(engine) as connection:
         before = connection.scalar(select(func.count()).select_from(audit_table))
-        with writing(engine) as other:
-            other.execute(ROW)
+        execute(engine, ROW)
         assert connection.scalar(select(func.count()).select_from(audit_table)) == before
 
 
@@ -136,8 +133,7 @@ def test_a_database_that_stays_locked_is_busy(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(DatabaseBusy, match="Nothing was changed"), writing(engine):
             pass
         assert _count(engine) == 0
-    with writing(engine) as connection:
-        connection.execute(ROW)
+    execute(engine, ROW)
     assert _count(engine) == 1
 
 
@@ -179,8 +175,7 @@ def _write(engine: Engine, *statements: str) -> None:
 
 
 def _count(engine: Engine) -> int:
-    with reading(engine) as connection:
-        return connection.scalar(select(func.count()).select_from(audit_table))
+    return read_with(engine, Connection.scalar, select(func.count()).select_from(audit_table))
 
 
 def _append_in_tens(engine: Engine, count: int) -> None:
@@ -213,28 +208,9 @@ def test_what_a_server_refuses_is_one_line_and_leaves_nothing_half_done(engine: 
 
 
 @on_postgres
-def test_two_who_wait_for_each_other_are_not_kept_waiting(engine: Engine):
-    """Of two blocks that lock the same two things in opposite order one is told so, and the other goes on."""
-    met = threading.Barrier(2)
-
-    def lock(first: int, second: int) -> bool:
-        with suppress(DatabaseBusy), writing(engine) as connection:
-            connection.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({first})"))
-            met.wait(60)
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({second})"))
-            return True
-        return False
-
-    with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(lock, (101, 102), (102, 101))) == [False, True]
-
-
-@on_postgres
 def test_a_lock_on_a_server_is_waited_for_as_long_as_on_sqlite(engine: Engine):
     """Nobody waits for ever for one who hangs."""
-    with reading(engine) as connection:
-        assert connection.scalar(text("SHOW lock_timeout")) == f"{database._PATIENCE_SECONDS:g}s"
+    assert read_with(engine, Connection.scalar, text("SHOW lock_timeout")) == f"{database._PATIENCE_SECONDS:g}s"
 
 
 @on_both
@@ -325,11 +301,12 @@ def test_a_turn_is_ones_own(tmp_path: Path):
 
 
 def test_who_waits_in_vain_goes_on_and_leaves_nothing_locked(tmp_path: Path):
-    """A turn that does not end keeps nobody for longer than their patience; once it ends the next has theirs."""
+    """A turn that does not end keeps nobody beyond their patience; where no file can be made there are no turns."""
     with turn(tmp_path / "turn", 20), ThreadPoolExecutor(1) as pool:
         assert pool.submit(_enters, tmp_path / "turn", 0.05).result()
     with turn(tmp_path / "turn", 20):
         pass
+    assert _enters(tmp_path / "missing" / "turn", 20)
 
 
 def test_a_turn_ends_with_its_process(tmp_path: Path):
@@ -342,19 +319,6 @@ def test_a_turn_ends_with_its_process(tmp_path: Path):
         holder.kill()
         holder.communicate()
         assert next_one.result(timeout=60)
-
-
-def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path):
-    """Where no file can be made there are no turns, and SQLite alone decides."""
-    assert _enters(tmp_path / "missing" / "turn", 20)
-
-
-def test_writing_to_sqlite_takes_a_turn(engine: Engine):
-    """The file is beside the database; a server needs none."""
-    with writing(engine):
-        pass
-    if engine.dialect.name == "sqlite":
-        assert Path(f"{engine.url.database}-turn").read_bytes() == b""
 
 
 def _enters(path: Path, patience_seconds: float) -> bool:

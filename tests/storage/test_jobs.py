@@ -146,16 +146,12 @@ def test_a_file_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
         jobs.LeaderLock(open_database(copy_sqlite(tmp_path))).take()
 
 
-def test_a_job_without_its_setting_is_off() -> None:
-    """Whatever its schedule; one that is not known is refused with the one that was meant."""
+def test_a_job_without_its_setting_is_off(engine: Engine) -> None:
+    """Whatever its schedule, and listed with why; an unknown one is refused with the one that was meant."""
     assert jobs.plan_jobs(Settings(jobs={"backup": "1h"}))["backup"].is_off
     assert str(jobs.plan_jobs(Settings(jobs={"backup": "1h"}, backups="backups"))["backup"]) == "1h"
     with pytest.raises(UnusableSetting, match="perhaps backup"):
         jobs.plan_jobs(Settings(jobs={"backups": "1h"}))
-
-
-def test_all_are_listed_with_why_they_are_off(engine: Engine) -> None:
-    """Before any worker ran."""
     listed = {one.job.name: one for one in read_with(engine, jobs.list_jobs, Settings(jobs={"ends": "off"}))}
     assert list(listed) == [job.name for job in jobs.JOBS]
     assert listed["ends"].why_off == "IPML_JOBS says so; a schedule there turns it on"

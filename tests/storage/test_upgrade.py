@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 from support.databases import empty_postgres, on_both, read_tables
 from support.releases import environment, make_newer_release, run_release, start_release
-from support.transactions import read_with
+from support.transactions import execute, read_with
 
 from ipml.errors import Failed, WrongRevision
 from ipml.records import Listing, ScoredListing
@@ -211,8 +211,7 @@ def _kill_and_start(url: str, beginning: str, newer: Path, kept: Path) -> None:
     engine = open_database(url)
     migrate(engine)
     if beginning.startswith("ALTER TABLE alembic"):  # as in a database of the first release
-        with writing(engine) as connection:
-            connection.execute(text("ALTER TABLE alembic_version DROP COLUMN compatible_from"))
+        execute(engine, text("ALTER TABLE alembic_version DROP COLUMN compatible_from"))
     fill(engine, range(3))
     command = [sys.executable, "-c", KILLED, url, str(kept), beginning]
     killed = subprocess.run(command, env=environment(newer), cwd=newer, check=False)
@@ -228,8 +227,7 @@ def test_waiting_has_an_end(tmp_path: Path) -> None:
     """It says what it waited for."""
     engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
     migrate(engine)
-    with writing(engine) as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    execute(engine, text("UPDATE alembic_version SET version_num = '0000'"))
     lock = LeaderLock(open_database(str(engine.url)), Lock.UPGRADE)
     assert lock.take()
     with pytest.raises(Failed, match="another process has been bringing it up to date for 0 seconds"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, Row, select, update
 from support.consequences import ENFORCEMENT
-from support.transactions import read_with, write_with
+from support.transactions import read_rows, read_with, write_with
 
 from ipml.enforcement.appeals.appeal import get_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -67,10 +67,14 @@ class Market:
         """Let all messages of some channels arrive now."""
         wanted = messages.c.channel.in_(channels or ("seller", "holder"))
         query = update(messages).where(messages.c.state == "waiting", wanted)
-        with writing(self.engine) as connection:
-            change_rows(
-                connection, query.values(state="delivered", settled_at=self.now), "ipml", "delivered", at=self.now
-            )
+        write_with(
+            self.engine,
+            change_rows,
+            query.values(state="delivered", settled_at=self.now),
+            "ipml",
+            "delivered",
+            at=self.now,
+        )
 
     def tick(self, now: datetime | None = None) -> Any:
         """Tick once."""
@@ -84,8 +88,7 @@ class Market:
 
     def measures(self) -> list[Row[Any]]:
         """Return all measures, in order."""
-        with reading(self.engine) as connection:
-            return list(connection.execute(select(measures).order_by(measures.c.measure_id)))
+        return read_rows(self.engine, select(measures).order_by(measures.c.measure_id))
 
     def letter(self, name: str, channel: str = "seller") -> str:
         """Return what waits or was sent to somebody under a key of this name."""

@@ -10,7 +10,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -216,7 +215,17 @@ def test_no_illegal_step_and_no_appeal_lost(market):
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
-RUNNER = Path(__file__).with_name("deadline_runner.py")
+TICKS_OFTEN = """
+import sys
+from datetime import datetime, timedelta
+from ipml.enforcement.actions import Enforcement
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
+from ipml.storage.database import open_database
+engine, due_at, consequences = open_database(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), Enforcement()
+print("ready", flush=True)
+for hours in range(0, 72, 10):
+    run_appeal_deadlines(engine, now=due_at + timedelta(hours=hours), consequences=consequences)
+"""
 
 
 def decide_all(engine: Engine, *scored: ScoredListing) -> None:
@@ -259,7 +268,7 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
     due_at = file_many(engine, make_scored, 12)
     lots = random.Random(7)
     for _ in range(KILLS):
-        command = [sys.executable, str(RUNNER), database_url, due_at.isoformat()]
+        command = [sys.executable, "-c", TICKS_OFTEN, database_url, due_at.isoformat()]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == "ready\n"
             time.sleep(lots.uniform(0.0, 0.5))
@@ -284,10 +293,16 @@ def test_ticks_deciders_and_holders_at_once(engine, make_scored):
                 if number == 0:
                     write_with(engine, holder_acted, appeal_id, "docket", "lea", now=later)
                 elif number == 1:
-                    with writing(engine) as connection:
-                        decide_appeal(
-                            connection, appeal_id, "ben", "granted", "Because.", now=later, consequences=ENFORCEMENT
-                        )
+                    write_with(
+                        engine,
+                        decide_appeal,
+                        appeal_id,
+                        "ben",
+                        "granted",
+                        "Because.",
+                        now=later,
+                        consequences=ENFORCEMENT,
+                    )
                 else:
                     assert run_appeal_deadlines(engine, now=later, consequences=ENFORCEMENT).failed == ()
             except IllegalStep:

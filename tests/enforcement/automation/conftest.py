@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, insert, select
-from support.transactions import read_with
+from support.transactions import execute, read_with
 
 from ipml.enforcement.automation.automatic_decisions import Acted, act
 from ipml.enforcement.automation.promises import PromiseStanding, read_standings
@@ -106,8 +106,7 @@ def make_market(engine: Engine) -> Callable[..., Market]:
     """Return a function that opens the market under a policy with some rules changed; its lots are always alike."""
 
     def make(**rules: Any) -> Market:
-        with writing(engine) as connection:
-            connection.execute(insert(seeds).values(seed="07" * 32, drawn_at=START))
+        execute(engine, insert(seeds).values(seed="07" * 32, drawn_at=START))
         return Market(engine, make_policy(**rules))
 
     return make

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, delete, select
 from support.consequences import KEEPING
-from support.transactions import write_with
+from support.transactions import execute, write_with
 
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import make_key
@@ -36,7 +36,6 @@ def forget(engine: Engine) -> Callable[[str], None]:
     """Return a function that takes a seller's key away."""
 
     def take_away(seller_id: str) -> None:
-        with writing(engine) as connection:
-            connection.execute(delete(seller_keys).where(seller_keys.c.seller_id == seller_id))
+        execute(engine, delete(seller_keys).where(seller_keys.c.seller_id == seller_id))
 
     return take_away

@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -76,10 +75,12 @@ def test_files_come_out_under_names_of_ours(tmp_path: Path):
         assert all(file.path.read_bytes() == b"content" for file in files)
 
 
-def test_a_name_that_leads_out_is_refused(tmp_path: Path):
-    """And nothing is written, neither there nor here."""
+def test_names_that_lead_out_or_collide_are_refused(tmp_path: Path):
+    """And nothing is written; some file systems hold two names for the same."""
     for name in LEADING_OUT:
         refuse(tmp_path, {"good": b"1", name: b"2"}, "leads out of the folder")
+    for one, other in (("a", "A"), ("stra\u00dfe", "STRASSE")):
+        refuse(tmp_path, {one: b"1", other: b"2"}, "two files of the name")
 
 
 def test_links_and_devices_are_refused(tmp_path: Path):
@@ -96,8 +97,8 @@ def test_links_and_devices_are_refused(tmp_path: Path):
             unpack(path, tmp_path / "out")
 
 
-def test_ten_gigabytes_declared_are_refused_before_anything_is_written(tmp_path: Path):
-    """In the header of a .tar, and in the list of a .zip."""
+def test_what_would_fill_the_disk_is_refused(tmp_path: Path):
+    """By what a header declares, by how much more comes out than went in, and by more than was declared."""
     info = tarfile.TarInfo("x")
     info.size = 10 * 2**30
     (tmp_path / "a.tar").write_bytes(info.tobuf() + b"\0" * 10_240)
@@ -110,18 +111,10 @@ def test_ten_gigabytes_declared_are_refused_before_anything_is_written(tmp_path:
         with pytest.raises(UnreadableFile, match=r"more than 536,870,912 bytes"):
             unpack(path, tmp_path / "out")
     assert list_all(tmp_path / "out") == []
-
-
-def test_a_bomb_is_refused(tmp_path: Path):
-    """By how much more comes out than went in."""
     for suffix in (".zip", ".tar.gz"):
         archive = WRITERS[suffix](tmp_path / f"a{suffix}", {"x": b"\0" * 5_000_000})
         with pytest.raises(UnreadableFile, match="200 times its size"):
             unpack(archive, tmp_path / "out")
-
-
-def test_a_file_that_is_larger_than_it_said_is_refused(tmp_path: Path):
-    """What is written never exceeds what was declared."""
     archive = write_zip_of(tmp_path / "a.zip", {"x": b"x" * 5_000})
     content = bytearray(archive.read_bytes())
     at = content.index(b"PK\x01\x02") + 24
@@ -139,33 +132,12 @@ def test_many_entries_are_refused(tmp_path: Path):
     assert len(unpack(archive, tmp_path / "out", ArchiveLimits(n_entries=10))) == 10
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_entries_are_refused_before_they_are_read(tmp_path: Path):
-    """By what the end of the .zip says of its list, be they files or folders."""
-    for name in ("{}", "{}/"):
-        archive = write_zip_of(tmp_path / "a.zip", {name.format(number): b"" for number in range(100_000)})
-        before = perf_counter()
-        with pytest.raises(UnreadableFile, match=r"more than 2,000 files"):
-            unpack(archive, tmp_path / "out")
-        assert perf_counter() - before < 1
-
-
-def test_names_that_collide_are_refused(tmp_path: Path):
-    """Some file systems hold them for the same."""
-    for one, other in (("a", "A"), ("stra\u00dfe", "STRASSE")):
-        refuse(tmp_path, {one: b"1", other: b"2"}, "two files of the name")
-
-
-def test_encrypted_and_oddly_packed_files_are_refused(tmp_path: Path):
-    """LZMA may ask for gigabytes of memory in a few bytes."""
+def test_what_would_fill_the_memory_is_refused(tmp_path: Path):
+    """LZMA may ask for gigabytes in a few bytes; what stands before a file of a .tar is read in sips."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("x", b"1")
     with pytest.raises(UnreadableFile, match="encrypted or packed"):
         unpack(tmp_path / "a.zip", tmp_path / "out")
-
-
-def test_a_tar_that_describes_a_file_in_megabytes_is_refused(tmp_path: Path):
-    """What stands before a file is read in sips: a small archive cannot fill the memory."""
     info = tarfile.TarInfo("x")
     info.type, info.size = tarfile.XHDTYPE, 200_000_000
     with gzip.open(tmp_path / "a.tar.gz", "wb") as stream:
@@ -201,7 +173,7 @@ def test_a_cut_archive_leaves_nothing(tmp_path: Path):
 
 
 def test_a_package_goes_through_a_zip(tmp_path: Path):
-    """What was packed is laid out as it was."""
+    """It is laid out as it was packed; an archive with names that ipml does not give is no package."""
     folder = tmp_path / "package"
     (folder / "data").mkdir(parents=True)
     for name in ("bagit.txt", "data/evidence-000001.json"):
@@ -211,10 +183,6 @@ def test_a_package_goes_through_a_zip(tmp_path: Path):
     assert {path.relative_to(out).as_posix(): path.read_text() for path in list_all(out)} == {
         name: name for name in ("bagit.txt", "data/evidence-000001.json")
     }
-
-
-def test_an_archive_with_other_names_is_no_package(tmp_path: Path):
-    """A package has names that ipml gives, and no others."""
     names = ("p/a b", "p/CON", "p/data/x/y", "x", "p/other/y", "p/\u0430", "p/.hidden", "p/data/-x")
     for number, name in enumerate(names):
         archive = write_zip_of(tmp_path / "a.zip", {"p/bagit.txt": b"", name: b""})

@@ -32,6 +32,7 @@ class Market:
     engine: Engine
     policy: EnforcementPolicy
     numbers: Iterator[int] = field(default_factory=count)
+    follow: Callable[[EnforcementPolicy], Any] = Striking
 
     def enqueue(self, *, day: float = 0, seller: str = "ann", score: float | None = 0.9, **fields: Any) -> int:
         """Put a listing seen on a day into the queue, and return its case."""
@@ -50,13 +51,13 @@ class Market:
     def decide(self, case_id: int, *, day: float = 0, ground: str = "wrong_features", by: str = "ana") -> Decision:
         """Find a case counterfeit."""
         at = START + timedelta(days=day)
-        options = {"ground": ground, "now": at, "consequences": Striking(self.policy)}
+        options = {"ground": ground, "now": at, "consequences": self.follow(self.policy)}
         with writing(self.engine) as connection:
             return decide(connection, claim(connection, by, case_id, now=at), Verdict.COUNTERFEIT, **options)
 
     def undo(self, decision: Decision, *, day: float, why: str = "a mistake") -> None:
         """Take a decision back."""
-        options = {"may_undo_others": True, "why": why, "consequences": Striking(self.policy)}
+        options = {"may_undo_others": True, "why": why, "consequences": self.follow(self.policy)}
         write_with(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
 
     def strikes(self, seller: str = "ann") -> list[Strike]:

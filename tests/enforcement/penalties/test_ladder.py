@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, select
 from support.databases import on_both, read_tables
-from support.transactions import read_with, write_with
+from support.transactions import read_rows, read_with, write_with
 
 from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, restriction_of
 from ipml.enforcement.penalties.links import Link, decide_link, list_linked, read_links, recommend_linked
@@ -79,7 +79,7 @@ def test_a_person_confirms_and_not_who_decided(make_market: Callable[..., Market
 
 
 def test_lifting_needs_a_reason_and_is_told(market: Market):
-    """The platform gets both messages, in order, each with a key of its own."""
+    """The platform gets both messages, in order, each with its own key; an unknown penalty is refused in words."""
     market.strike()
     with pytest.raises(Conflict, match="say why"), writing(market.engine) as connection:
         lift(connection, 1, "cleo", " ")
@@ -91,6 +91,9 @@ def test_lifting_needs_a_reason_and_is_told(market: Market):
     ]
     with pytest.raises(Conflict, match="it is lifted"), writing(market.engine) as connection:
         lift(connection, 1, "cleo", "again")
+    for number in (9, 0, 2**70):
+        with pytest.raises(NotFound, match="No penalty"), writing(market.engine) as connection:
+            confirm(connection, number, "cleo")
 
 
 def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(make_market, policy: EnforcementPolicy):
@@ -152,13 +155,6 @@ def test_the_trail_tells_of_each_step_and_is_whole(market: Market):
     assert all("ann" not in row.payload.values() for row in rows)
 
 
-def test_an_unknown_penalty_is_refused_in_words(market: Market):
-    """However large the number."""
-    for number in (1, 0, 2**70):
-        with pytest.raises(NotFound, match="No penalty"), writing(market.engine) as connection:
-            confirm(connection, number, "cleo")
-
-
 def _asking_early(policy: EnforcementPolicy) -> EnforcementPolicy:
     """Return a policy under which a lead is asked from the second strike on."""
     rules = policy.penalties.model_copy(update={"flagrant_weight": 2.0})
@@ -166,8 +162,7 @@ def _asking_early(policy: EnforcementPolicy) -> EnforcementPolicy:
 
 
 def _messages(engine: Engine) -> list[Any]:
-    with reading(engine) as connection:
-        return list(connection.execute(select(outbox).order_by(outbox.c.message_id)))
+    return read_rows(engine, select(outbox).order_by(outbox.c.message_id))
 
 
 LATER = START + timedelta(days=81)
@@ -184,15 +179,26 @@ def suspended(market: Market) -> Market:
     return market
 
 
-def test_a_linked_account_is_recommended_with_the_evidence_once(suspended: Market):
-    """In whichever direction the link is told."""
+def test_a_linked_account_is_recommended_once_with_the_evidence_until_it_is_decided(suspended: Market):
+    """Not for a link that is weak or leads to nobody penalised; the evidence is gone with either seller."""
+    weak = Link("ann", "bob", "phone", 0.5, "a courier's phone"), Link("bob", "cid", "phone", 1.0, "not penalised")
     with writing(suspended.engine) as connection:
+        for link in (*weak, Link("ann", "ann", "phone", 1.0, "themselves")):
+            assert recommend_linked(connection, [link], suspended.policy, LATER) == []
         (made,) = recommend_linked(connection, [PAYOUT], suspended.policy, LATER)
         assert recommend_linked(connection, [PAYOUT], suspended.policy, LATER) == []
         assert made.pseudonym == find_pseudonym(connection, "bob")
         assert made.linked_to == find_pseudonym(connection, "ann")
         assert made.evidence == PAYOUT.evidence
         assert list_linked(connection) == [made]
+        decided = decide_link(connection, made.link_id, "cleo", "review", "plausible", now=LATER)
+        assert (decided.outcome, decided.decided_by, decided.decided_at) == ("review", "cleo", LATER)
+        assert list_linked(connection) == []
+        assert list_linked(connection, pseudonym=made.linked_to, is_open=False) == [decided]
+        with pytest.raises(NotFound, match="No link 99"):
+            decide_link(connection, 99, "cleo", "review", "")
+        connection.execute(delete(seller_keys).where(seller_keys.c.seller_id == "ann"))
+        assert [link.evidence for link in list_linked(connection, is_open=False)] == [None]
 
 
 def test_no_path_strikes_a_linked_account(suspended: Market):
@@ -207,36 +213,6 @@ def test_no_path_strikes_a_linked_account(suspended: Market):
     assert before == after
     assert suspended.strikes("bob") == suspended.strikes("cid") == []
     assert suspended.penalties(seller="bob") == suspended.penalties(seller="cid") == []
-
-
-def test_what_proves_nothing_is_not_recommended(suspended: Market):
-    """Too weak a link, or none to a penalised seller."""
-    links = [Link("ann", "bob", "phone", 0.5, "a courier's phone"), Link("bob", "cid", "phone", 1.0, "not penalised")]
-    with writing(suspended.engine) as connection:
-        for link in (*links, Link("ann", "ann", "phone", 1.0, "themselves")):
-            assert recommend_linked(connection, [link], suspended.policy, LATER) == []
-
-
-def test_evidence_is_gone_with_either_seller(suspended: Market):
-    """It tells of both."""
-    with writing(suspended.engine) as connection:
-        recommend_linked(connection, [PAYOUT], suspended.policy, LATER)
-        connection.execute(delete(seller_keys).where(seller_keys.c.seller_id == "ann"))
-        (made,) = list_linked(connection)
-    assert made.evidence is None
-
-
-def test_what_was_decided_is_no_longer_open(suspended: Market):
-    """It is kept, by whom and when."""
-    with writing(suspended.engine) as connection:
-        (made,) = recommend_linked(connection, [PAYOUT], suspended.policy, LATER)
-        decided = decide_link(connection, made.link_id, "cleo", "review", "plausible", now=LATER)
-    assert (decided.outcome, decided.decided_by, decided.decided_at) == ("review", "cleo", LATER)
-    with reading(suspended.engine) as connection:
-        assert list_linked(connection) == []
-        assert list_linked(connection, pseudonym=made.linked_to, is_open=False) == [decided]
-    with pytest.raises(NotFound, match="No link 99"), writing(suspended.engine) as connection:
-        decide_link(connection, 99, "cleo", "review", "")
 
 
 def test_a_file_of_links_is_read(tmp_path: Path):

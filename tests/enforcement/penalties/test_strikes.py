@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 
 import pandas as pd
 from hypothesis import HealthCheck, given, settings
@@ -93,24 +94,19 @@ def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market: 
 
 @on_both
 def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
-    """Nor any weight; the platform is told of each that ends."""
+    """Nor any weight; as long as some are left, what they carry stays."""
     made = [market.strike(day=day) for day in (0, 10, 20, 30)]
     assert market.kinds(state="in force", day=30) == ["warn", "limit", "hold payout"]
     assert market.kinds(state="proposed", day=30) == ["suspend"]
-    for decision in made:
+    market.undo(made[3], day=31)
+    assert market.kinds(state="in force", day=31) == ["warn", "limit", "hold payout"]
+    market.undo(made[1], day=31)
+    assert market.kinds(state="in force", day=31) == ["warn", "limit"]
+    for decision in (made[0], made[2]):
         market.undo(decision, day=31)
     assert {one.ended_as for one in market.penalties()} == {"taken back"}
     assert _weight(market, day=31) == 0
     assert not any(strike.counts_at(START + timedelta(days=31)) for strike in market.strikes())
-
-
-def test_what_the_strikes_left_carry_stays(market: Market):
-    """The suspension needed all four; the limit needs two."""
-    made = [market.strike(day=day) for day in (0, 10, 20, 30)]
-    market.undo(made[3], day=31)
-    assert market.kinds(state="in force", day=31) == ["warn", "limit", "hold payout"]
-    market.undo(made[1], day=32)
-    assert market.kinds(state="in force", day=32) == ["warn", "limit"]
 
 
 def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market: Market):
@@ -171,10 +167,8 @@ def test_a_replay_gives_exactly_what_happened(market, policy, days, undone, orde
             market.undo(made[place], day=100)
     happened = market.penalties(seller=seller)
     replayed = replay(read_with(market.engine, list_strikes, seller), policy.penalties)
-    names = ("kind", "proposed_at", "imposed_at", "until", "ended_as", "ended_at")
-    assert [[getattr(one, name) for name in names] for one in happened] == [
-        [getattr(one, name) for name in names] for one in replayed
-    ]
+    read = attrgetter("kind", "proposed_at", "imposed_at", "until", "ended_as", "ended_at")
+    assert [*map(read, happened)] == [*map(read, replayed)]
     if len(undone & set(range(len(made)))) == len(made):
         assert hardest(happened, START + timedelta(days=100)) is None
 
@@ -220,8 +214,8 @@ def _fill(market: Market) -> None:
     market.undo(market.strike(day=3, seller="cid", seller_listings=3.0), day=13)
 
 
-def test_under_the_policy_in_force_a_simulation_gives_what_happened(market: Market):
-    """Kind by kind, and nobody would have met anything else; honest sellers who were hit are counted, with the days."""
+def test_a_simulation_gives_what_happened_and_less_under_a_milder_ladder(market: Market):
+    """Kind by kind, since a moment as well; honest sellers who were hit are counted, with the days."""
     _fill(market)
     happened = [one for seller in ("ann", "ben", "cid") for one in market.penalties(seller=seller)]
     found = _simulate(market, market.policy.penalties)
@@ -233,15 +227,8 @@ def test_under_the_policy_in_force_a_simulation_gives_what_happened(market: Mark
     assert (found.harder, found.milder, found.decisions, found.sellers) == (0, 0, 6, 3)
     assert (found.honest, found.honest_then) == (1, 1)
     assert (found.then.wrong["warn"], found.then.wrong_days["warn"]) == (1, 10)
-
-
-def _simulate(market: Market, rules, **options):
-    return read_with(market.engine, simulate_penalties, market.policy.penalties, rules, **options)
-
-
-def test_a_milder_ladder_is_milder(market: Market):
-    """Without a warning of the first offence, two sellers are left alone."""
-    _fill(market)
+    found = _simulate(market, market.policy.penalties, since=START + timedelta(days=10))
+    assert dict(found.then.imposed) == {"limit": 1, "hold payout": 1}
     rules = market.policy.penalties
     warning = rules.ladder[0].model_copy(update={"weight": 2.5})
     milder = rules.model_copy(update={"ladder": (warning, *rules.ladder[2:])})
@@ -251,11 +238,8 @@ def test_a_milder_ladder_is_milder(market: Market):
     assert found.then.hardest["listings up to 10", "nothing"] == 1
 
 
-def test_only_penalties_since_a_moment_are_counted(market: Market):
-    """What was struck before still leads up to them."""
-    _fill(market)
-    found = _simulate(market, market.policy.penalties, since=START + timedelta(days=10))
-    assert dict(found.then.imposed) == {"limit": 1, "hold payout": 1}
+def _simulate(market: Market, rules, **options):
+    return read_with(market.engine, simulate_penalties, market.policy.penalties, rules, **options)
 
 
 def test_decisions_made_before_there_were_strikes_are_replayed_from_their_cases(market: Market):

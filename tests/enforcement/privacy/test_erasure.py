@@ -1,5 +1,6 @@
 """Forgetting a seller: no byte of them is left, the trail holds, and the others are as they were."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from support.databases import copy_memory, copy_sqlite, on_both, read_tables
 from support.planted_seller import (
     MARKERS,
@@ -26,7 +27,7 @@ from support.planted_seller import (
     plant_anew,
 )
 from support.postgres import FORGETFUL, own_server
-from support.transactions import read_with, write_with
+from support.transactions import execute, read_rows, read_scalars, read_with, write_with
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erasure
@@ -77,8 +78,7 @@ def test_no_byte_of_an_erased_seller_is_left_in_the_files(tmp_path: Path):
     plant_anew(engine)
     markers = [*MARKERS, key_of(engine, SELLER)]
     other = open_database(str(engine.url))
-    with reading(other) as connection:
-        connection.execute(select(cases)).all()
+    read_rows(other, select(cases))
     assert list(find_markers(tmp_path.iterdir(), markers))
     forget(engine)
     assert {path.name for path in tmp_path.iterdir()} >= {"ipml.db", "ipml.db-wal", "ipml.db-turn"}
@@ -195,8 +195,7 @@ def test_brand_and_category_stay_where_others_have_them(engine: Engine):
     """What many sellers write tells of none of them; verdicts by brand still count."""
     queue.enqueue(engine, [bag(1, SELLER, 0.9), bag(2, "other", 0.8), bag(3, SELLER, 0.7, brand="Own")], now=NOON)
     forget(engine)
-    with reading(engine) as connection:
-        found = [queue.get_case(connection, number).scored.listing for number in (1, 3)]
+    found = [read_with(engine, queue.get_case, number).scored.listing for number in (1, 3)]
     assert [(listing.brand, listing.category, listing.price) for listing in found] == [
         ("Acme", "Bags", 41.0),
         (None, "Bags", 43.0),
@@ -224,8 +223,7 @@ def test_an_erasure_that_would_lose_something_is_refused(engine: Engine):
         forget(engine, "nobody")
     with pytest.raises(UnusableSetting, match="names nobody"):
         erasure.erase_sellers(engine, [SELLER], why=f"{SELLER} asked", by="lea")
-    with writing(engine) as connection:
-        connection.execute(update(outbox).values(state="waiting", settled_at=None))
+    execute(engine, update(outbox).values(state="waiting", settled_at=None))
     with pytest.raises(Conflict, match="1 messages"):
         forget(engine)
     with writing(engine) as connection:
@@ -236,16 +234,13 @@ def test_an_erasure_that_would_lose_something_is_refused(engine: Engine):
         connection.execute(insert(appeals).values(row | {"subject": "measure:1"}))
     with pytest.raises(Conflict, match="appeal decide"):
         forget(engine)
-    with writing(engine) as connection:
-        connection.execute(update(appeals).values(state="rejected"))
-        connection.execute(update(user_sellers).values(seller_id="lone"))
+    execute(engine, update(appeals).values(state="rejected"), update(user_sellers).values(seller_id="lone"))
     forget(engine)
     for seller in (SELLER, f"erased:{pseudonym}"):
         with pytest.raises(NotFound, match="No seller"):
             forget(engine, seller)
     assert forget(engine, "lone").sellers[0].cases == 0  # a reviewer who sells elsewhere is forgotten as such
-    with reading(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(user_sellers)) == 0
+    assert read_with(engine, Connection.scalar, select(func.count()).select_from(user_sellers)) == 0
 
 
 def test_a_legal_hold_keeps_a_seller_until_it_ends(engine: Engine):
@@ -300,8 +295,7 @@ def test_what_was_interrupted_before_the_files_were_swept_is_finished_by_the_sam
         with pytest.raises(DatabaseBusy):
             forget(engine)
     assert forget(engine).sellers == ()
-    with reading(engine) as connection:
-        assert connection.scalars(select(erasures.c.swept_at)).all() == [LATER]
+    assert read_scalars(engine, select(erasures.c.swept_at)) == [LATER]
     assert erasure.sweep_erased(engine) == ()
 
 
@@ -352,8 +346,7 @@ def test_a_reader_who_does_not_end_is_told_of(tmp_path: Path):
     other = open_database(str(engine.url))
     with reading(other) as connection:
         connection.execute(select(func.count()).select_from(cases)).all()
-        with writing(engine) as changing:
-            changing.execute(update(cases).values(holder=None))
+        execute(engine, update(cases).values(holder=None))
         with pytest.raises(DatabaseBusy, match="go on reading"):
             sweep(engine, ["cases"], patience_seconds=0.2)
     assert sweep(engine, ["cases"]) == ()
@@ -382,13 +375,6 @@ def test_an_older_backup_does_not_bring_an_erased_seller_back(tmp_path: Path):
     assert erasure.erase_again(restored, listed, by="restore", now=LATER).sellers == ()
 
 
-def test_who_came_back_by_themselves_is_not_erased_again(engine: Engine, tmp_path: Path):
-    """Only what is older than the erasure came with a backup."""
-    queue.enqueue(engine, [bag(1, SELLER, 0.9)], now=LATER)
-    erasure.note_erased(tmp_path / "erased.jsonl", SELLER, "5f1c", NOON)
-    assert erasure.erase_again(engine, tmp_path / "erased.jsonl", by="restore").sellers == ()
-
-
 def test_even_what_was_held_or_waiting_then_is_erased_again(engine: Engine, tmp_path: Path):
     """A hold that is in an older backup has ended since, or the seller could not have been erased."""
     pseudonym = plant(engine)
@@ -398,8 +384,9 @@ def test_even_what_was_held_or_waiting_then_is_erased_again(engine: Engine, tmp_
     erasure.note_erased(tmp_path / "erased.jsonl", SELLER, pseudonym, LATER)
     erasure.erase_again(engine, tmp_path / "erased.jsonl", by="restore", now=LATER)
     assert list(find_clear(engine, MARKERS)) == []
-    with reading(engine) as connection:
-        assert connection.scalars(select(outbox.c.state)).all() == ["dead"]
+    assert read_scalars(engine, select(outbox.c.state)) == ["dead"]
+    queue.enqueue(engine, [bag(1, SELLER, 0.9)], now=LATER + timedelta(days=1))  # came back by themselves
+    assert erasure.erase_again(engine, tmp_path / "erased.jsonl", by="restore").sellers == ()
 
 
 def test_a_list_that_was_cut_or_changed_anywhere_is_refused(tmp_path: Path):
@@ -418,38 +405,25 @@ def test_a_list_that_was_cut_or_changed_anywhere_is_refused(tmp_path: Path):
         assert path.read_bytes() == content
 
 
-@pytest.mark.slow
-def test_a_list_is_replaced_whole(tmp_path: Path):
-    """Killed at any step, it is that of before or that of after, and only its owner can read it."""
+def stop(*_: object, **__: object) -> None:
+    """Do nothing more."""
+    raise KeyboardInterrupt
+
+
+def test_a_list_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Stopped at any step, it is that of before or that of after, and only its owner can read it."""
     path = tmp_path / "erased.jsonl"
     erasure.note_erased(path, "ann", "p-ann", NOON)
     before = path.read_bytes()
-    for name in ("write", "fsync", "replace", "rename"):
-        subprocess.run([sys.executable, "-c", KILLED_LISTING, str(path), name], check=False)
+    for place, name in ((erasure, "_end_of"), (os, "fsync"), (Path, "replace")):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, name, stop)
+            with pytest.raises(KeyboardInterrupt):
+                erasure.note_erased(path, "ben", "p-ben", NOON)
         assert path.read_bytes() == before
         assert path.stat().st_mode & 0o777 == 0o600
     erasure.note_erased(path, "ben", "p-ben", NOON)
     assert set(erasure.read_erased(path).moments) > {"p-ann", "p-ben"}
-
-
-KILLED_LISTING = """
-import io, os, signal, sys
-from datetime import UTC, datetime
-from pathlib import Path
-from ipml.enforcement.privacy import erasure
-name = sys.argv[2]
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-if name == "write":
-    erasure._end_of = die
-elif name == "fsync":
-    os.fsync = die
-else:
-    setattr(Path if name == "replace" else os, name, die)
-if name == "rename":
-    Path.replace = die
-erasure.note_erased(Path(sys.argv[1]), "ben", "p-ben", datetime.now(UTC))
-"""
 
 
 def test_a_list_of_an_older_release_goes_on(tmp_path: Path):

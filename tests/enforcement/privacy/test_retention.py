@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from sqlalchemy import Engine, Text, func, insert, select, update
+from sqlalchemy import Connection, Engine, Text, func, insert, select, update
 from support.databases import on_both, read_tables
 from support.planted_seller import NOON, SELLER, bag, find_clear, plant
-from support.transactions import read_with, write_with
+from support.transactions import execute, read_rows, read_with, write_with
 
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
@@ -168,33 +168,31 @@ def test_whoever_waits_for_an_expired_case_is_shown(engine: Engine):
     queue.enqueue(engine, later, now=after(100))
     assert len(read_with(engine, queue.preview_spread, 1).cases) == 2
     run(engine, after(RULES.undecided_listings))
-    with reading(engine) as connection:
-        assert [queue.get_case(connection, number).exemplar for number in (2, 3)] == [None, 2]
+    assert [read_with(engine, queue.get_case, number).exemplar for number in (2, 3)] == [None, 2]
 
 
 def test_records_of_each_class_go_when_they_are_due(engine: Engine):
     """Evidence and messages of a seller, attempts to log in: each by its own days, and no row beside."""
     plant(engine)
-    with writing(engine) as connection:
-        connection.execute(insert(tries).values(address="10.0.0.1", name_hash="x", at=NOON))
-        connection.execute(insert(tries).values(address="10.0.0.2", name_hash="x", at=after(1)))
+    execute(
+        engine,
+        insert(tries).values(address="10.0.0.1", name_hash="x", at=NOON),
+        insert(tries).values(address="10.0.0.2", name_hash="x", at=after(1)),
+    )
     assert run(engine, after(RULES.tries)) == {"tries": 1}
     assert run(engine, after(RULES.delivered_messages)) == {"tries": 1, "delivered_messages": 1}
-    with reading(engine) as connection:
-        assert connection.execute(select(outbox.c.key, outbox.c.body)).all() == [("measure-1-imposed", "")]
+    assert read_rows(engine, select(outbox.c.key, outbox.c.body)) == [("measure-1-imposed", "")]
     write_with(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
     assert run(engine, after(RULES.evidence)).get("evidence") is None
     write_with(engine, release_holds, SELLER, by="lea", now=after(RULES.evidence))
     assert run(engine, after(RULES.evidence))["evidence"] == 1
-    with reading(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(evidence)) == 0
+    assert read_with(engine, Connection.scalar, select(func.count()).select_from(evidence)) == 0
 
 
 def test_a_dead_message_waits_for_people_longer(engine: Engine):
     """It is kept with its words until its own days are over, and then goes as a whole."""
     plant(engine)
-    with writing(engine) as connection:
-        connection.execute(update(outbox).values(state="dead"))
+    execute(engine, update(outbox).values(state="dead"))
     assert run(engine, after(RULES.dead_messages) - MOMENT).get("delivered_messages") is None
     assert run(engine, after(RULES.dead_messages))["dead_messages"] == 1
 
@@ -286,7 +284,7 @@ def test_every_column_of_text_is_declared():
 
 
 def test_whatever_is_in_the_clear_is_blanked_replaced_or_removed():
-    """No column is declared to tell of a seller and then forgotten."""
+    """No column is declared to tell of a seller and then forgotten; what is encrypted stands beside its pseudonym."""
     blanked = {(table, name) for (table, _), columns in BLANKED.items() for name in columns}
     replaced = {(table, name) for table, columns in REPLACED.items() for name in columns}
     clear = {place for place, holds in DECLARED.items() if holds is Holds.CLEAR}
@@ -295,10 +293,6 @@ def test_whatever_is_in_the_clear_is_blanked_replaced_or_removed():
     }
     assert blanked | replaced <= clear
     assert touched_tables() <= set(metadata.tables)  # a misspelt table would be left as it is
-
-
-def test_a_encrypted_column_stands_beside_its_pseudonym():
-    """What is encrypted can only be opened by who knows whose key it is, from its row or from the one it refers to."""
     for (table, name), holds in DECLARED.items():
         if holds is Holds.ENCRYPTED:
             beside = [metadata.tables[table], *(key.column.table for key in metadata.tables[table].foreign_keys)]

@@ -201,8 +201,8 @@ def test_every_language_says_every_kind_and_ground(make_restriction: Callable):
         assert all(part in text for part in told)
 
 
-def test_a_language_that_lacks_a_word_is_refused():
-    """The table is named; no seller gets a letter with a gap."""
+def test_a_language_that_lacks_a_word_or_a_blank_is_refused():
+    """The table is named; no seller gets a letter with a gap, nor is one asked for what there is not."""
     text = files("ipml.enforcement.statements").joinpath("languages/de.toml").read_text(encoding="utf-8")
     content = tomllib.loads(text)
     for table in ("kinds", "grounds", "signs", "laws", "sources", "automations", "facts", "goods", "lifted"):
@@ -210,10 +210,6 @@ def test_a_language_that_lacks_a_word_is_refused():
         line = re.search(rf'(?ms)^\[{table}\]$.*?(^"?{re.escape(first)}"? = .*?$)', text)
         with pytest.raises(UnusableSetting, match=table):
             read_words(text.replace(line[1], "", 1), "de.toml")
-
-
-def test_a_template_that_leaves_something_out_is_refused():
-    """Nor may it ask for what there is not."""
     text = files("ipml.enforcement.statements").joinpath("languages/en.toml").read_text(encoding="utf-8")
     for blank, other in product(("${puid}", "${kind}", "${facts}", "${appeal_months}"), ("", "${email}", "$ 5")):
         with pytest.raises(UnusableSetting, match="letter"):
@@ -233,7 +229,7 @@ HOSTILE = (
 
 
 def test_a_hostile_title_is_one_quoted_line_and_nothing_else(make_restriction: Callable):
-    """It adds no line, no header, no unseen letter; the letter around it is the one of a harmless title."""
+    """No line, header or unseen letter is added; Arabic and Hebrew are kept as written."""
     statement, template = make(make_restriction()), load_words("en").letter
     harmless = write_letter(statement, "Bag", "Bag", RULES)
     for title in HOSTILE:
@@ -247,10 +243,6 @@ def test_a_hostile_title_is_one_quoted_line_and_nothing_else(make_restriction: C
         assert said["title"][1:-1].isprintable()
         assert len(said["title"][1:-1]) <= 200
         letter.text.encode()
-
-
-def test_a_title_of_right_to_left_letters_is_kept():
-    """Arabic and Hebrew are read as written; isolated, they do not turn the line around."""
     assert quote("حقيبة Nike")[1:-1] == "حقيبة Nike"
 
 
@@ -341,31 +333,23 @@ def test_the_ground_says_which_right_is_infringed(make_restriction: Callable[...
         assert state(make_restriction(ground="test_purchase"), rules, puid="p", at=NOON).right == "trade mark"
 
 
-def test_a_letter_names_the_brand_that_the_model_read_where_the_field_is_empty(make_restriction):
-    """As the list spells it; a field that names one goes before."""
-    stated = state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="nike")
-    assert stated.brand == "Nike"
-    assert state(make_restriction(brand="Dior"), RULES, puid="p", at=NOON, brand_read="nike").brand == "Dior"
-    assert state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="call 0171").brand is None
-
-
-def test_the_bundled_policy_speaks_every_language_and_knows_the_bundled_brands():
-    """Each language is that of some country; every bundled brand can be named."""
-    assert {RULES.language, *RULES.languages.values()} == set(languages())
-    assert all(RULES.known_brand(brand.name.upper()) == brand.name for brand in load_brands())
-
-
 def test_the_kind_goes_before_the_ground():
-    """What is done to an account rests on the terms, whatever the listing was; a listing goes by its ground."""
+    """An account rests on the terms, a listing on its ground; the bundled policy knows every language and brand."""
     rules = RULES.model_copy(update={"basis_by_ground": {"disguised_brand": "terms"}})
     assert rules.basis_of(PenaltyKind.CLOSE, "wrong_features") == "terms"
     assert rules.basis_of(MeasureKind.REMOVE, "disguised_brand") == "terms"
     assert rules.basis_of(MeasureKind.REMOVE, "wrong_features") == "illegal"
+    assert {RULES.language, *RULES.languages.values()} == set(languages())
+    assert all(RULES.known_brand(brand.name.upper()) == brand.name for brand in load_brands())
 
 
-def test_a_brand_is_never_named_as_a_seller_wrote_it():
-    """Neither with a contact beside it, nor in letters that only look alike."""
+def test_a_brand_is_never_named_as_a_seller_wrote_it(make_restriction):
+    """Neither with a contact nor in letters that look alike; an empty field gives way to the brand read."""
     assert RULES.known_brand("Nike 0171 5550101") is None
     assert RULES.known_brand("N\u0456ke") is None
     assert RULES.known_brand("ＮＩＫＥ") == "Nike"
     assert RULES.known_brand("x" * 10_000_000) is None
+    stated = state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="nike")
+    assert stated.brand == "Nike"
+    assert state(make_restriction(brand="Dior"), RULES, puid="p", at=NOON, brand_read="nike").brand == "Dior"
+    assert state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="call 0171").brand is None
