@@ -6,12 +6,11 @@ import random
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import select
 from support.databases import empty_tables, on_both
 from support.transactions import execute, read_scalars, read_with, write_with
 
@@ -37,7 +36,7 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import Message, make_messages
+from ipml.storage.outbox import make_messages
 from ipml.storage.tables import decisions, measures, outbox, penalties, statements, user_sellers
 
 POLICY = load_enforcement_policy()
@@ -208,7 +207,7 @@ def test_what_nobody_acted_on_shows_nothing(engine):
 WEEK, YEAR = timedelta(days=7), timedelta(days=366)
 
 
-def test_what_is_over_ends_once_and_is_told(engine: Engine):
+def test_what_is_over_ends_once_and_is_told(engine):
     """A pause of a week ends after a week, the warning after a year; each once, with a letter to the seller."""
     take_down(engine)
     pause = actions.MeasureOrder(MeasureKind.PAUSE, "for a week", until=NOON + WEEK)
@@ -245,19 +244,19 @@ HASTY = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 class Market:
     """Two listings of one seller, each observed more than once, and a clock."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine):
         self.engine, self.now, self.seen = engine, START, 0
 
-    def numbers(self, column: Any, *conditions: Any) -> list[int]:
+    def numbers(self, column, *conditions):
         """Return the numbers in a column, in order."""
         return read_scalars(self.engine, select(column).where(*conditions).order_by(column))
 
-    def pick(self, which: int, column: Any, *conditions: Any) -> int:
+    def pick(self, which, column, *conditions):
         """Return one of these numbers; StopIteration where there is none."""
         found = self.numbers(column, *conditions)
         return found[which % len(found)] if found else next(iter(()))
 
-    def take(self, what: str, which: int, kind: MeasureKind, ends: bool) -> None:
+    def take(self, what, which, kind, ends):
         """Take a step, where it is possible."""
         self.now += timedelta(hours=30)
         until = self.now + timedelta(days=3) if ends else None
@@ -286,7 +285,7 @@ class Market:
                 else:
                     act(connection, number, by="lea", policy=POLICY, **last)
 
-    def take_down(self, listing: int) -> None:
+    def take_down(self, listing):
         """Observe a listing again, and decide it counterfeit."""
         self.seen += 1
         bag = Listing(f"L{listing}", "s1", f"Bag {listing}, mirror {self.seen}", country="DE", observed_at=self.now)
@@ -296,7 +295,7 @@ class Market:
             while taken := claim(connection, "ana", now=self.now):
                 decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", **options)
 
-    def appeal(self, measure_id: int, milder: MeasureKind | None) -> None:
+    def appeal(self, measure_id, milder):
         """Have a measure appealed against, and the appeal granted, or in part."""
         with writing(self.engine) as connection:
             arrived = outbox.update().where(outbox.c.channel == "seller", outbox.c.state == "waiting")
@@ -306,15 +305,15 @@ class Market:
             decide_appeal(connection, appeal.appeal_id, "max", outcome, "We looked.", measure=milder, **options)
 
 
-def read_told(connection: Connection, channel: str) -> list[Message]:
+def read_told(connection, channel):
     """Return what was put down for somebody, in order."""
     query = select(outbox).where(outbox.c.channel == channel).order_by(outbox.c.message_id)
     return make_messages(connection, connection.execute(query).all())
 
 
-def told_to_platform(connection: Connection) -> set[str]:
+def told_to_platform(connection):
     """Return what the platform must think is in force."""
-    in_force: dict[str, list[str]] = {}
+    in_force = {}
     for message in read_told(connection, "platform"):
         body = json.loads(message.body)
         if message.kind in ("measure", "reinstatement"):
@@ -325,7 +324,7 @@ def told_to_platform(connection: Connection) -> set[str]:
     return {subject for subjects in in_force.values() for subject in subjects}
 
 
-def told_to_seller(connection: Connection) -> set[str]:
+def told_to_seller(connection):
     """Return what the seller must think is in force."""
     told = [(message.kind, message.subject) for message in read_told(connection, "seller")]
     stated, lifted = ({subject for kind, subject in told if kind == word} for word in ("statement", "lifted"))
@@ -333,7 +332,7 @@ def told_to_seller(connection: Connection) -> set[str]:
     return stated - lifted
 
 
-def told_to_public(connection: Connection) -> dict[str, str]:
+def told_to_public(connection):
     """Return what the transparency database was told, by what it is about."""
     subjects = {row.puid: row.subject for row in connection.execute(select(statements))}
     found = {}
@@ -344,7 +343,7 @@ def told_to_public(connection: Connection) -> dict[str, str]:
     return found
 
 
-def check_one_truth(engine: Engine) -> None:
+def check_one_truth(engine):
     """Assert that all were told of what is in force, and of nothing else."""
     with reading(engine) as connection:
         standing = {one.subject: one.kind for one in find_measures(connection, standing=True)}
@@ -363,7 +362,7 @@ def check_one_truth(engine: Engine) -> None:
 @on_both
 @settings(max_examples=EXAMPLES, suppress_health_check=HASTY)
 @given(steps=STEPS)
-def test_platform_seller_and_public_are_told_of_the_same(engine: Engine, steps: list[Any]) -> None:
+def test_platform_seller_and_public_are_told_of_the_same(engine, steps):
     """After any step of any sequence, what each of them was told is what is in force."""
     empty_tables(engine)
     market = Market(engine)

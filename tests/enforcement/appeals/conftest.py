@@ -67,14 +67,8 @@ class Market:
         """Let all messages of some channels arrive now."""
         wanted = messages.c.channel.in_(channels or ("seller", "holder"))
         query = update(messages).where(messages.c.state == "waiting", wanted)
-        write_with(
-            self.engine,
-            change_rows,
-            query.values(state="delivered", settled_at=self.now),
-            "ipml",
-            "delivered",
-            at=self.now,
-        )
+        arrived = query.values(state="delivered", settled_at=self.now)
+        write_with(self.engine, change_rows, arrived, "ipml", "delivered", at=self.now)
 
     def tick(self, now: datetime | None = None) -> Any:
         """Tick once."""

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, update
 from support.consequences import ENFORCEMENT
 from support.databases import on_both
+from support.soundness import check_sound
 from support.transactions import execute, read_rows, read_with, write_with
 
 from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
@@ -24,9 +25,6 @@ from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
 from ipml.review.queue import claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
-from ipml.storage.audit_trail import audit
-from ipml.storage.audit_trail.consistency import find_disagreements
-from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import deadlines, decisions, outbox, seller_keys, user_sellers
@@ -61,9 +59,7 @@ def test_a_granted_appeal_puts_everything_right(market):
     assert read_decisions(market) == [("counterfeit", "review", "ana"), ("genuine", "appeal", "ben")]
     with reading(market.engine) as connection:
         assert [(label.is_counterfeit, label.weight) for label in export_labels(connection)] == [(False, 1.0)]
-        assert audit.verify(connection).is_intact
-        assert not list(find_disagreements(connection))
-        assert check_rows(connection).problems == ()
+        check_sound(connection)
         subjects = connection.scalars(select(audit_table.c.subject))
         told = {subject for subject in subjects if subject.startswith(("appeal:", "deadline:"))}
         assert {subject.partition(":")[0] for subject in told} == {"appeal", "deadline"}
@@ -91,8 +87,8 @@ def test_the_label_stays_where_an_appeal_is_rejected_or_granted_in_part(market):
     assert market.labels() == [True, True]
 
 
-def take_down_alike(market):
-    """Take down four listings that are alike by one decision; return its case, and those that it was spread to."""
+def test_near_duplicates_are_put_right_with_it_but_not_by_silence(market):
+    """What one decision took down is one offer, yet a term that runs out brings back only what was countered."""
     titles = [f"Leather bag, brown, no. {number}" for number in range(4)]
     bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
     enqueue(market.engine, bags)
@@ -100,19 +96,15 @@ def take_down_alike(market):
     with writing(market.engine) as connection:
         taken = claim(connection, "ana", now=market.now)
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options)
-    assert spread.decisions
-    return taken.case_id, [decision.case_id for decision in spread.decisions]
-
-
-def test_near_duplicates_are_put_right_with_it(market):
-    """What was decided with the same decision is the same offer of the same seller: all of it is put right."""
-    _, others = take_down_alike(market)
-    appeal = file_one(market, about=others[0])
-    assert len(market.appeal().alike) == len(others)
+        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options).decisions
+    file_one(market, about=taken.case_id, kind="counter-notice", profile="us")
+    market.pass_time(market.now + 30 * DAY)
+    assert [measure.case_id for measure in market.measures() if measure.lifted_at] == [taken.case_id]
+    appeal = file_one(market, about=spread[0].case_id)
+    assert len(market.appeal(2).alike) == len(spread) - 1 > 0
     decide_one(market, appeal)
     assert all(measure.lifted_at for measure in market.measures())
-    assert market.labels() == [False] * (1 + len(others))
+    assert market.labels() == [False] * len(spread)
 
 
 def test_neither_an_earlier_decider_nor_a_machine_decides(market):
@@ -180,17 +172,9 @@ def test_a_listing_decided_anew_meanwhile_comes_back_as_well(market):
     assert all(measure.lifted_at for measure in market.measures())
 
 
-def test_silence_brings_back_only_what_was_countered(market):
-    """The near-duplicates were decided with it, but nobody spoke for them: they stay down."""
-    first, _ = take_down_alike(market)
-    file_one(market, about=first, kind="counter-notice", profile="us")
-    market.pass_time(market.now + 30 * DAY)
-    assert [measure.case_id for measure in market.measures() if measure.lifted_at] == [first]
-
-
 @on_both
-def test_the_same_request_files_once(market):
-    """With its key it returns the same appeal; with another content the key is refused."""
+def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
+    """A key files once; pending or rejected, the same is not examined twice; withdrawn, it may come again."""
     market.take_down()
     first = file_one(market, key="k1")
     assert file_one(market, key="k1") == first
@@ -198,12 +182,6 @@ def test_the_same_request_files_once(market):
     with pytest.raises(KeyReused):
         file_one(market, text="Something else.", key="k1")
     assert len(read_with(market.engine, list_appeals)) == 1
-
-
-def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
-    """Pending or rejected, the same is not examined twice; withdrawn, it may come again."""
-    market.take_down()
-    first = file_one(market)
     with pytest.raises(Conflict, match="against it is"):
         file_one(market)
     write_with(market.engine, withdraw_appeal, first.appeal_id, "s1", now=market.now)
@@ -334,21 +312,8 @@ def test_who_misses_the_platforms_four_days_may_still_complain(market):
     assert file_one(market).state == "open"
 
 
-def test_an_appeal_in_hand_is_left_alone(market):
-    """Another may not decide it meanwhile; when the hour is over they may."""
-    market.take_down()
-    appeal = file_one(market)
-    write_with(market.engine, claim_appeal, appeal.appeal_id, "ben", now=market.now)
-    with pytest.raises(Conflict, match="in the hands of"):
-        decide_one(market, appeal, by="cyd")
-    market.now += timedelta(hours=2)
-    assert decide_one(market, appeal, by="cyd").state == "granted"
-    with pytest.raises(IllegalStep):
-        decide_one(market, appeal, by="dan")
-
-
-def test_an_outcome_must_make_sense(market):
-    """A known outcome, with reasons, and a milder measure where it is granted in part only."""
+def test_an_outcome_must_make_sense_and_an_appeal_in_hand_is_left_alone(market):
+    """Known, with reasons, a milder measure in part only; another decides only when the hour is over."""
     market.take_down()
     appeal = file_one(market)
     part, milder = "partly granted", MeasureKind.LABEL
@@ -356,6 +321,13 @@ def test_an_outcome_must_make_sense(market):
     for outcome, why, measure in (*wrong, (part, "x", MeasureKind.REMOVE)):
         with pytest.raises(Conflict, match="found outcome"):
             decide_one(market, appeal, outcome=outcome, why=why, measure=measure)
+    write_with(market.engine, claim_appeal, appeal.appeal_id, "ben", now=market.now)
+    with pytest.raises(Conflict, match="in the hands of"):
+        decide_one(market, appeal, by="cyd")
+    market.now += timedelta(hours=2)
+    assert decide_one(market, appeal, by="cyd").state == "granted"
+    with pytest.raises(IllegalStep):
+        decide_one(market, appeal, by="dan")
 
 
 def test_an_undecided_complaint_is_shown_as_overdue(market):
@@ -428,7 +400,7 @@ APPEAL = Appeal(
 
 
 def test_every_letter_is_there_in_every_language():
-    """It names the appeal, what it is against and the reasons, and no place is left unfilled."""
+    """With every fact and no place left unfilled; what others wrote carries no escapes and cannot turn the text."""
     for language, what in product(get_args(Language), WHAT):
         subject, text = compose(APPEAL, what, Listing("L77", "s1", "Bag"), language, "Reasons $here.")
         assert "31" in subject, (language, what)
@@ -436,10 +408,6 @@ def test_every_letter_is_there_in_every_language():
         assert "measure:12 (L77)" in text, (language, what)
         assert ("Reasons $here." in text) == (what in ("granted", "partly_granted", "rejected")), (language, what)
         assert "$" not in subject + text.replace("Reasons $here.", ""), (language, what)
-
-
-def test_what_others_wrote_cannot_command_a_screen():
-    """Neither an id nor the reasons carry escapes, line breaks of other kinds, or letters that turn the text."""
     hostile = "L\x1b[2J\r\u202e\u2066$number\x00" + "x" * 500
     text = "".join(compose(APPEAL, "rejected", Listing(hostile, "s1", "Bag"), "en", hostile))
     assert not set("\x1b\r\u202e\u2066\x00") & set(text)

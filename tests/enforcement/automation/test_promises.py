@@ -202,7 +202,7 @@ def test_looking_every_time_the_promise_is_given_wrongly_in_one_of_twenty_at_mos
     assert (errors <= most).any(axis=1).mean() <= 0.05
 
 
-def _most_errors(n: int) -> int:
+def _most_errors(n):
     errors = -1
     while lasting_bound(n, errors + 1, 0.99, 0.95) >= 0.99:
         errors += 1

@@ -15,26 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from support.databases import empty_tables, on_both
 from support.transactions import write_with
 
-from ipml.enforcement.deadlines import terms
-from ipml.enforcement.deadlines.deadlines import (
-    ENDS,
-    TRANSITIONS,
-    DeadlineEvent,
-    DeadlineStart,
-    DeadlineState,
-    begin,
-    extend,
-    find_deadlines,
-    list_events,
-    next_state,
-    open_deadline,
-    pause,
-    resume,
-    run_deadlines,
-    start_deadline,
-    start_deadlines,
-    stop,
-)
+from ipml.enforcement.deadlines import deadlines, terms
 from ipml.enforcement.deadlines.terms import Length, TermCounting, find_end, find_zone, load_calendar, load_profile
 from ipml.errors import IllegalStep, UnusableSetting
 from ipml.storage.audit_trail.audit import verify
@@ -47,30 +28,36 @@ NOON = datetime(2025, 1, 10, 12, tzinfo=UTC)
 CONFIRM = timedelta(minutes=1500)
 CHINA = load_profile("china")
 FAULTS = st.sampled_from([timedelta(), timedelta(), timedelta(hours=-1), timedelta(hours=1), timedelta(days=1)])
-STEPS = {"pause": pause, "stop": stop, "resume": resume, "extend": extend, "begin": begin}
+STEPS = {
+    "pause": deadlines.pause,
+    "stop": deadlines.stop,
+    "resume": deadlines.resume,
+    "extend": deadlines.extend,
+    "begin": deadlines.begin,
+}
 
 
 def test_the_table_leads_to_ends_and_nowhere_else():
     """From each state an end can be reached, from an end nothing; each pair is in the table or is refused."""
     reached = {None: {None}}
-    for state in DeadlineState:
-        onward = {after for (before, _), after in TRANSITIONS.items() if before is state}
-        assert bool(onward) != (state in ENDS)
+    for state in deadlines.DeadlineState:
+        onward = {after for (before, _), after in deadlines.TRANSITIONS.items() if before is state}
+        assert bool(onward) != (state in deadlines.ENDS)
         reached[state] = onward
-    assert {event for _, event in TRANSITIONS} == set(DeadlineEvent)
-    assert all(_can_end(state, set()) for state in DeadlineState)
-    for state, event in itertools.product(DeadlineState, DeadlineEvent):
-        if (state, event) in TRANSITIONS:
-            assert next_state("deadline:1", state, event) is TRANSITIONS[state, event]
+    assert {event for _, event in deadlines.TRANSITIONS} == set(deadlines.DeadlineEvent)
+    assert all(_can_end(state, set()) for state in deadlines.DeadlineState)
+    for state, event in itertools.product(deadlines.DeadlineState, deadlines.DeadlineEvent):
+        if (state, event) in deadlines.TRANSITIONS:
+            assert deadlines.next_state("deadline:1", state, event) is deadlines.TRANSITIONS[state, event]
         else:
             with pytest.raises(IllegalStep):
-                next_state("deadline:1", state, event)
+                deadlines.next_state("deadline:1", state, event)
 
 
 def _can_end(state, seen):
-    if state in ENDS:
+    if state in deadlines.ENDS:
         return True
-    onward = {after for (before, _), after in TRANSITIONS.items() if before is state} - seen
+    onward = {after for (before, _), after in deadlines.TRANSITIONS.items() if before is state} - seen
     return any(_can_end(after, seen | {state}) for after in onward)
 
 
@@ -98,9 +85,9 @@ class Deadlines(RuleBasedStateMachine):
         subject = f"appeal:{len(self.subjects) + 1}"
         with writing(self.engine) as connection:
             if starts:
-                start_deadline(connection, subject, "holder", CHINA, self.read, "ana", self.read)
+                deadlines.start_deadline(connection, subject, "holder", CHINA, self.read, "ana", self.read)
             else:
-                open_deadline(connection, subject, "holder", CHINA, "ana", self.read)
+                deadlines.open_deadline(connection, subject, "holder", CHINA, "ana", self.read)
         self.subjects.append(subject)
 
     @rule(number=st.integers(0, 3), name=st.sampled_from(sorted(STEPS)))
@@ -108,12 +95,14 @@ class Deadlines(RuleBasedStateMachine):
         """Ask something of a deadline; it happens if the table has it, and else changes nothing."""
         if number >= len(self.subjects):
             return
-        deadline = write_with(self.engine, find_deadlines, self.subjects[number], lock=True)["holder"]
-        event = {"begin": DeadlineEvent.BEGAN, "stop": DeadlineEvent.STOPPED, "extend": DeadlineEvent.EXTENDED}.get(
-            name
-        )
-        event = event or {"pause": DeadlineEvent.PAUSED, "resume": DeadlineEvent.RESUMED}[name]
-        may = (deadline.state, event) in TRANSITIONS and not (name == "extend" and deadline.is_extended)
+        deadline = write_with(self.engine, deadlines.find_deadlines, self.subjects[number], lock=True)["holder"]
+        event = {
+            "begin": deadlines.DeadlineEvent.BEGAN,
+            "stop": deadlines.DeadlineEvent.STOPPED,
+            "extend": deadlines.DeadlineEvent.EXTENDED,
+        }.get(name)
+        event = event or {"pause": deadlines.DeadlineEvent.PAUSED, "resume": deadlines.DeadlineEvent.RESUMED}[name]
+        may = (deadline.state, event) in deadlines.TRANSITIONS and not (name == "extend" and deadline.is_extended)
         options = {"begin": (CHINA, self.read), "resume": (CHINA,), "extend": (CHINA,)}.get(name, ())
         try:
             with writing(self.engine) as connection:
@@ -133,7 +122,7 @@ class Deadlines(RuleBasedStateMachine):
     @rule()
     def tick(self):
         """Tick by what the clock reads."""
-        assert run_deadlines(self.engine, self.read, CONFIRM, self.follow).failed == ()
+        assert deadlines.run_deadlines(self.engine, self.read, CONFIRM, self.follow).failed == ()
 
     @invariant()
     def is_sound(self):
@@ -141,12 +130,12 @@ class Deadlines(RuleBasedStateMachine):
         with reading(self.engine) as connection:
             expired = []
             for subject in self.subjects:
-                deadline = find_deadlines(connection, subject)["holder"]
+                deadline = deadlines.find_deadlines(connection, subject)["holder"]
                 state = None
-                for event in list_events(connection, deadline):
-                    state = TRANSITIONS[state, event.kind]
+                for event in deadlines.list_events(connection, deadline):
+                    state = deadlines.TRANSITIONS[state, event.kind]
                 assert state is deadline.state
-                if state is DeadlineState.EXPIRED:
+                if state is deadlines.DeadlineState.EXPIRED:
                     expired.append(subject)
                     assert self.now >= deadline.due_at
             assert sorted(expired) == sorted(self.followed)
@@ -155,12 +144,12 @@ class Deadlines(RuleBasedStateMachine):
         """Once the clock is right, every term that runs comes to its end."""
         for _ in range(4):
             self.now, self.fault = self.now + timedelta(days=90), timedelta()
-            run_deadlines(self.engine, self.now, CONFIRM, self.follow)
+            deadlines.run_deadlines(self.engine, self.now, CONFIRM, self.follow)
         self.is_sound()
         with reading(self.engine) as connection:
-            states = {find_deadlines(connection, subject)["holder"].state for subject in self.subjects}
+            states = {deadlines.find_deadlines(connection, subject)["holder"].state for subject in self.subjects}
             assert verify(connection).is_intact
-        assert not states & {DeadlineState.RUNNING, DeadlineState.MARKED}
+        assert not states & {deadlines.DeadlineState.RUNNING, deadlines.DeadlineState.MARKED}
 
 
 def test_no_illegal_step_and_no_term_lost(engine):
@@ -176,14 +165,14 @@ def test_a_pause_moves_the_end_by_as_many_days(engine):
     """From Monday to Thursday, fifteen days become eighteen; by a clock that went back nothing changes."""
     with writing(engine) as connection:
         monday = datetime(2025, 3, 3, 2, tzinfo=UTC)
-        deadline = start_deadline(connection, "appeal:1", "holder", CHINA, monday, "ana", monday)
-        deadline = pause(connection, deadline, "lea", monday)
-        deadline = resume(connection, deadline, CHINA, "lea", monday + timedelta(days=3, hours=2))
+        deadline = deadlines.start_deadline(connection, "appeal:1", "holder", CHINA, monday, "ana", monday)
+        deadline = deadlines.pause(connection, deadline, "lea", monday)
+        deadline = deadlines.resume(connection, deadline, CHINA, "lea", monday + timedelta(days=3, hours=2))
     assert deadline.due_at == datetime(2025, 3, 21, 16, tzinfo=UTC)
     with writing(engine) as connection:
-        deadline = start_deadline(connection, "appeal:2", "holder", CHINA, NOON, "ana", NOON)
-        paused = pause(connection, deadline, "lea", NOON)
-        resumed = resume(connection, paused, CHINA, "lea", NOON - timedelta(hours=30))
+        deadline = deadlines.start_deadline(connection, "appeal:2", "holder", CHINA, NOON, "ana", NOON)
+        paused = deadlines.pause(connection, deadline, "lea", NOON)
+        resumed = deadlines.resume(connection, paused, CHINA, "lea", NOON - timedelta(hours=30))
     assert resumed.due_at == deadline.due_at
 
 
@@ -191,16 +180,18 @@ def test_clocks_started_together_are_as_clocks_started_one_after_another(engine)
     """The same terms, events and rows of the audit trail, in the same order for each deadline."""
     names = [f"measure:{number}" for number in range(3)]
     with writing(engine) as connection:
-        alone = [start_deadline(connection, name, "complaint window", CHINA, NOON, "ipml", NOON) for name in names]
-        starts = [DeadlineStart(f"penalty:{number}", "complaint window", CHINA, NOON) for number in range(3)]
-        together = start_deadlines(connection, starts, "ipml", NOON)
+        alone = [
+            deadlines.start_deadline(connection, name, "complaint window", CHINA, NOON, "ipml", NOON) for name in names
+        ]
+        starts = [deadlines.DeadlineStart(f"penalty:{number}", "complaint window", CHINA, NOON) for number in range(3)]
+        together = deadlines.start_deadlines(connection, starts, "ipml", NOON)
     with reading(engine) as connection:
         for one, other in zip(alone, together, strict=True):
             same = {"deadline_id": one.deadline_id, "subject": one.subject}
             assert replace(other, **same) == one
-            assert find_deadlines(connection, other.subject) == {"complaint window": other}
+            assert deadlines.find_deadlines(connection, other.subject) == {"complaint window": other}
             happened, before = (
-                [(event.kind, event.at, event.payload) for event in list_events(connection, deadline)]
+                [(event.kind, event.at, event.payload) for event in deadlines.list_events(connection, deadline)]
                 for deadline in (other, one)
             )
             assert happened == before

@@ -22,7 +22,7 @@ LEADING_OUT = ("../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:\\evil", "
 STRANGE = ("CON", "aux.txt", "invoice\u202egpj.exe", "n" * 300, "nul", "-rf", "~", "a\nb", "\x1b[2J", "=1+1", " ")
 
 
-def write_zip_of(path: Path, entries: Entries) -> Path:
+def write_zip_of(path, entries):
     """Write a .zip file."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in entries.items():
@@ -30,7 +30,7 @@ def write_zip_of(path: Path, entries: Entries) -> Path:
     return path
 
 
-def write_tar_of(path: Path, entries: Entries, **kind: object) -> Path:
+def write_tar_of(path, entries, **kind):
     """Write a .tar file; `kind` are attributes that every entry gets."""
     with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
         for name, content in entries.items():
@@ -49,12 +49,12 @@ WRITERS: dict[str, Callable[[Path, Entries], Path]] = {
 }
 
 
-def list_all(folder: Path) -> list[Path]:
+def list_all(folder):
     """Return all that is in a folder."""
     return sorted(path for path in folder.rglob("*") if not path.is_dir())
 
 
-def refuse(tmp_path: Path, entries: Entries, words: str, limits: ArchiveLimits | None = None) -> None:
+def refuse(tmp_path, entries, words, limits=None):
     """Assert that an archive of any kind is refused with these words, and nothing written."""
     for suffix, write in WRITERS.items():
         archive = write(tmp_path / f"a{suffix}", entries)
@@ -64,7 +64,7 @@ def refuse(tmp_path: Path, entries: Entries, words: str, limits: ArchiveLimits |
         archive.unlink()
 
 
-def test_files_come_out_under_names_of_ours(tmp_path: Path):
+def test_files_come_out_under_names_of_ours(tmp_path):
     """What the archive calls them is kept as data, however strange it is."""
     for suffix, write in WRITERS.items():
         archive = write(tmp_path / f"a{suffix}", dict.fromkeys(STRANGE, b"content"))
@@ -75,7 +75,7 @@ def test_files_come_out_under_names_of_ours(tmp_path: Path):
         assert all(file.path.read_bytes() == b"content" for file in files)
 
 
-def test_names_that_lead_out_or_collide_are_refused(tmp_path: Path):
+def test_names_that_lead_out_or_collide_are_refused(tmp_path):
     """And nothing is written; some file systems hold two names for the same."""
     for name in LEADING_OUT:
         refuse(tmp_path, {"good": b"1", name: b"2"}, "leads out of the folder")
@@ -83,7 +83,7 @@ def test_names_that_lead_out_or_collide_are_refused(tmp_path: Path):
         refuse(tmp_path, {one: b"1", other: b"2"}, "two files of the name")
 
 
-def test_links_and_devices_are_refused(tmp_path: Path):
+def test_links_and_devices_are_refused(tmp_path):
     """Of whatever kind; in a .zip one is a link by its mode."""
     archives = []
     for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE):
@@ -97,7 +97,7 @@ def test_links_and_devices_are_refused(tmp_path: Path):
             unpack(path, tmp_path / "out")
 
 
-def test_what_would_fill_the_disk_is_refused(tmp_path: Path):
+def test_what_would_fill_the_disk_is_refused(tmp_path):
     """By what a header declares, by how much more comes out than went in, and by more than was declared."""
     info = tarfile.TarInfo("x")
     info.size = 10 * 2**30
@@ -125,14 +125,14 @@ def test_what_would_fill_the_disk_is_refused(tmp_path: Path):
     assert list_all(tmp_path / "out") == []
 
 
-def test_many_entries_are_refused(tmp_path: Path):
+def test_many_entries_are_refused(tmp_path):
     """A hundred thousand as well as one too many."""
     refuse(tmp_path, {f"{number}": b"" for number in range(11)}, "more than 10 files", ArchiveLimits(n_entries=10))
     archive = write_zip_of(tmp_path / "a.zip", {f"{number}": b"" for number in range(10)})
     assert len(unpack(archive, tmp_path / "out", ArchiveLimits(n_entries=10))) == 10
 
 
-def test_what_would_fill_the_memory_is_refused(tmp_path: Path):
+def test_what_would_fill_the_memory_is_refused(tmp_path):
     """LZMA may ask for gigabytes in a few bytes; what stands before a file of a .tar is read in sips."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("x", b"1")
@@ -149,7 +149,7 @@ def test_what_would_fill_the_memory_is_refused(tmp_path: Path):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=600) | st.binary(max_size=60).map(lambda tail: b"PK\x03\x04" + tail))
-def test_junk_is_no_archive(content: bytes, tmp_path: Path):
+def test_junk_is_no_archive(content, tmp_path):
     """Whatever the bytes are: a refusal in words, and nothing written."""
     (tmp_path / "a").write_bytes(content)
     try:
@@ -159,7 +159,7 @@ def test_junk_is_no_archive(content: bytes, tmp_path: Path):
     assert files == []
 
 
-def test_a_cut_archive_leaves_nothing(tmp_path: Path):
+def test_a_cut_archive_leaves_nothing(tmp_path):
     """Cut anywhere, it is refused as a whole."""
     for suffix, write in WRITERS.items():
         archive = write(tmp_path / f"a{suffix}", {"x": bytes(range(256)) * 40, "y": b"2" * 3_000})
@@ -172,7 +172,7 @@ def test_a_cut_archive_leaves_nothing(tmp_path: Path):
             assert list_all(tmp_path / "out") == []
 
 
-def test_a_package_goes_through_a_zip(tmp_path: Path):
+def test_a_package_goes_through_a_zip(tmp_path):
     """It is laid out as it was packed; an archive with names that ipml does not give is no package."""
     folder = tmp_path / "package"
     (folder / "data").mkdir(parents=True)

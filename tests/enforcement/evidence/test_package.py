@@ -5,15 +5,13 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
 import bagit
 import pytest
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from support.consequences import KEEPING
 from support.databases import on_both
 from support.invented import invented_messages
@@ -25,7 +23,7 @@ from ipml.enforcement.evidence.pieces import evidence_of_decision, find_evidence
 from ipml.enforcement.evidence.verify import check_package
 from ipml.errors import EvidenceChanged, NotFound, UnreadableFile, UnwritableFile
 from ipml.kit.canonical_json import canonical_json, digest
-from ipml.records import Decision, PriceRange, ScoredListing, Verdict
+from ipml.records import PriceRange, Verdict
 from ipml.review.arrivals.snapshot import encode
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
@@ -40,7 +38,7 @@ from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import enforcement_policies, evidence, measures
 
 
-def write_capture(path: Path, n_records: int = 2) -> Path:
+def write_capture(path, n_records=2):
     """Write a WARC file."""
     records = []
     for number in range(n_records):
@@ -102,7 +100,7 @@ def test_pictures_go_along_as_they_were_sent(engine, decide_on, make_scored, tmp
     assert "data/picture-" in (again.path / "README.txt").read_text()
 
 
-def test_the_trail_says_who_exported_what(engine, decide_on, make_scored, tmp_path: Path):
+def test_the_trail_says_who_exported_what(engine, decide_on, make_scored, tmp_path):
     """The row of the export ends the trail up to the anchor, and the next package tells of it."""
     decide_on(make_scored())
     first = export_package(engine, 1, tmp_path / "one", by="lea")
@@ -151,7 +149,7 @@ def test_an_edited_trail_disowns_the_package(engine, decide_on, make_scored, tmp
     assert "row 2 of the trail is missing (claimed)" in read_with(engine, compare_with_trail, whole)[0]
 
 
-def test_a_capture_is_part_of_the_package(engine, decide_on, make_scored, tmp_path: Path):
+def test_a_capture_is_part_of_the_package(engine, decide_on, make_scored, tmp_path):
     """Byte for byte, under a name of ours; one that is cut, or none, is refused and nothing written."""
     decide_on(make_scored())
     for suffix in (".warc", ".warc.gz"):
@@ -169,7 +167,7 @@ def test_a_capture_is_part_of_the_package(engine, decide_on, make_scored, tmp_pa
     assert not (tmp_path / "package").exists()
 
 
-def test_what_cannot_be_exported_is_told(engine, make_scored, decide_on, tmp_path: Path):
+def test_what_cannot_be_exported_is_told(engine, make_scored, decide_on, tmp_path):
     """No such case, one that nobody decided, a place that is taken or not there."""
     with pytest.raises(NotFound, match="No case"):
         export_package(engine, 7, tmp_path / "package", by="lea")
@@ -184,7 +182,7 @@ def test_what_cannot_be_exported_is_told(engine, make_scored, decide_on, tmp_pat
         export_package(engine, 2, tmp_path / "no" / "such", by="lea")
 
 
-def test_only_its_owner_can_read_a_package(engine, decide_on, make_scored, tmp_path: Path):
+def test_only_its_owner_can_read_a_package(engine, decide_on, make_scored, tmp_path):
     """It tells of a seller; moments in it are those given: nothing asks the clock."""
     decide_on(make_scored())
     exported = export_package(engine, 1, tmp_path / "package", by="lea", now=datetime(2031, 5, 1, tzinfo=UTC))
@@ -247,11 +245,7 @@ def test_what_followed_from_a_case_is_found(engine, decide_on, make_scored):
     assert subjects == ["case:2", "evidence:2", "measure:2", "message:2"]
 
 
-Decide = Callable[..., Decision]
-MakeScored = Callable[..., ScoredListing]
-
-
-def test_evidence_holds_the_snapshot_exactly(engine: Engine, decide_on: Decide, make_scored: MakeScored):
+def test_evidence_holds_the_snapshot_exactly(engine, decide_on, make_scored):
     """The scored listing in it is the one that was decided on; encoding it gives the very snapshot."""
     scored = make_scored(title="Gu\u0441\u0441i \u202e bag", price=0.1 + 0.2, seller_sales=3.0, country="DE")
     prices = PriceRange("Gucci", "EUR", 1.0, 2.0, 3.0)
@@ -280,7 +274,7 @@ def test_the_text_is_canonical_and_its_digest_is_in_the_trail(engine, decide_on,
     assert kept.content["decision"]["note_digest"] == decided.payload["note"]
 
 
-def test_who_decided_is_a_pseudonym(engine: Engine, decide_on: Decide, make_scored: MakeScored):
+def test_who_decided_is_a_pseudonym(engine, decide_on, make_scored):
     """The login name is not in it, but one name for each seller; the same content has another digest by its salt."""
     ours = [decide_on(make_scored(f"L{number}"), reviewer="anastasia") for number in range(2)]
     other = decide_on(make_scored("L9", seller_id="s2"), reviewer="anastasia")
@@ -304,7 +298,7 @@ def test_changed_evidence_is_not_read(engine, decide_on, make_scored):
             connection.execute(update(evidence).values({column: before}))
 
 
-def test_the_doctor_sees_evidence_with_another_digest(engine: Engine, decide_on: Decide, make_scored: MakeScored):
+def test_the_doctor_sees_evidence_with_another_digest(engine, decide_on, make_scored):
     """Table and trail must say the same; evidence that is gone, as in time it may be, is no fault."""
     for number in (1, 2):
         decide_on(make_scored(f"L{number}"))

@@ -22,7 +22,7 @@ from ipml.enforcement.penalties.standing import (
     list_remembered,
     weigh_gravity,
 )
-from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.money import Money
 from ipml.review.decisions import GROUNDS
@@ -34,9 +34,7 @@ RULES = load_enforcement_policy().penalties
 CLOSE = len(RULES.ladder) - 1
 
 
-def _strike(
-    number: int, day: int, seen: int, ground: str, tie: int, value: float | None, score: float | None
-) -> Strike:
+def _strike(number, day, seen, ground, tie, value, score):
     struck_at = START + timedelta(days=day)
     facts = (None, RULES.weigh(ground, None), score, value, 40.0, 300.0, None, tie, tie)
     moments = (struck_at - timedelta(days=seen), struck_at, struck_at + timedelta(days=365))
@@ -47,7 +45,7 @@ SIXTY_DAYS = st.integers(0, 60)
 
 
 @st.composite
-def _strikes(draw: st.DrawFn, days: st.SearchStrategy[int] = SIXTY_DAYS) -> list[Strike]:
+def _strikes(draw, days=SIXTY_DAYS):
     grounds, values = st.sampled_from(sorted(GROUNDS)), st.none() | st.floats(0, 9000)
     scores = st.none() | st.floats(0, 1)
     made = []
@@ -224,7 +222,7 @@ def test_whoever_is_asked_to_pass_over_rungs_is_told_so(strikes, told, flagrant)
         assert "at most" not in says
 
 
-def test_a_closing_may_be_proposed_before_a_suspension_and_both_wait_for_a_person(policy: EnforcementPolicy):
+def test_a_closing_may_be_proposed_before_a_suspension_and_both_wait_for_a_person(policy):
     """In the order in which the weight reached them; each waits, and the milder one is out of date once beside it."""
     flagrant = [_strike(number, 0, 1, "test_purchase", number, 100.0, 1.0) for number in range(1, 13)]
     standing = find_standing(flagrant, [], RULES, START)
@@ -239,7 +237,7 @@ def test_a_closing_may_be_proposed_before_a_suspension_and_both_wait_for_a_perso
 
 
 def test_a_person_confirms_from_suspension_up_unless_the_policy_says_otherwise():
-    """What the bundled policy says of each rung is what holds where a policy says nothing."""
+    """The bundled policy says so of each rung; none closes by itself; contradictory rules are refused."""
     kinds = [(kind, kind in ("suspend", "close")) for kind in PenaltyKind]
     words = {"platform": "p", "seller": "s"}
     silent = PenaltyRules(ladder=[{"kind": kind, "weight": at, **words} for at, (kind, _) in enumerate(kinds, 1)])
@@ -248,12 +246,7 @@ def test_a_person_confirms_from_suspension_up_unless_the_policy_says_otherwise()
     (told,) = PenaltyRules(ladder=[{"kind": "suspend", "weight": 1, "needs_person": False, **words}]).ladder
     assert not told.needs_person
 
-
-def test_rules_that_contradict_themselves_are_refused():
-    """With the rule at fault; whoever writes it, no policy closes by itself."""
-    words = {"platform": "p", "seller": "s"}
-
-    def ladder(*rungs: tuple[str, float]) -> dict[str, object]:
+    def ladder(*rungs):
         return {"ladder": [{"kind": kind, "weight": weight, **words} for kind, weight in rungs]}
 
     for changes, fault in (
@@ -267,5 +260,5 @@ def test_rules_that_contradict_themselves_are_refused():
             PenaltyRules(**changes)
 
 
-def _hardest(strikes: list[Strike]) -> int:
+def _hardest(strikes):
     return max([one.rung for one in replay(strikes, RULES) if one.imposed_at], default=-1)

@@ -24,12 +24,12 @@ from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import metadata, penalties, seller_keys, strikes, strikes_taken_back
 
-from .conftest import START, Market
+from .conftest import START
 
 NEW_TABLES = ("strikes", "strikes_taken_back", "penalties", "linked_accounts", "measure_stakes")
 
 
-def test_a_strike_says_what_was_known(market: Market):
+def test_a_strike_says_what_was_known(market):
     """Numbers to two digits; what the listing does not say stays unknown."""
     market.strike(ground="declared_replica", category="Toys", seller_listings=1_234.0, seller_age_days=99.4)
     (strike,) = market.strikes()
@@ -38,7 +38,7 @@ def test_a_strike_says_what_was_known(market: Market):
     assert (strike.seen_at, strike.struck_at, strike.taken_back_at) == (START, START, None)
 
 
-def test_copies_that_one_decision_was_spread_to_weigh_as_one(market: Market):
+def test_copies_that_one_decision_was_spread_to_weigh_as_one(market):
     """Two hundred copies are one offence; each has a strike of its own, to be taken back with its decision."""
     for number in range(8):
         market.enqueue(listing_id=f"C{number}", title=f"Leather bag, brown, no. {number}")
@@ -52,7 +52,7 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market: Market):
     assert _weight(market) == 1.0
 
 
-def test_what_is_decided_in_bulk_weighs_as_one(market: Market):
+def test_what_is_decided_in_bulk_weighs_as_one(market):
     """The heaviest of them."""
     numbers = [market.enqueue(category=category) for category in (None, "toys", None)]
     preview = read_with(market.engine, preview_bulk, numbers, "ana", Verdict.COUNTERFEIT, now=START)
@@ -63,7 +63,7 @@ def test_what_is_decided_in_bulk_weighs_as_one(market: Market):
     assert _weight(market) == 1.5
 
 
-def test_a_listing_seen_twice_weighs_once_unless_it_was_back_after_the_warning(market: Market):
+def test_a_listing_seen_twice_weighs_once_unless_it_was_back_after_the_warning(market):
     """The repetition weighs more."""
     market.strike(listing_id="A")
     market.strike(listing_id="A", day=1)
@@ -72,7 +72,7 @@ def test_a_listing_seen_twice_weighs_once_unless_it_was_back_after_the_warning(m
     assert _weight(market, day=10) == 1.0 + 1.5
 
 
-def test_what_the_other_strikes_carry_takes_the_place_of_what_a_strike_took_along(market: Market):
+def test_what_the_other_strikes_carry_takes_the_place_of_what_a_strike_took_along(market):
     """Three offences in three days led to one warning, by the first; two of them are worth a warning still."""
     first, *_ = [market.strike(day=day) for day in (1, 2, 3)]
     assert market.kinds(state="in force", day=3) == ["warn"]
@@ -83,7 +83,7 @@ def test_what_the_other_strikes_carry_takes_the_place_of_what_a_strike_took_alon
     assert new.strike_id != old.strike_id
 
 
-def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market: Market):
+def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market):
     """Mercy was meant; only what the strike took along has to be made good."""
     first, *_ = [market.strike(day=day) for day in (1, 2, 3)]
     (warning,) = market.penalties(state="in force", day=3)
@@ -93,7 +93,7 @@ def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market: 
 
 
 @on_both
-def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
+def test_taking_all_strikes_back_leaves_no_penalty(market):
     """Nor any weight; as long as some are left, what they carry stays."""
     made = [market.strike(day=day) for day in (0, 10, 20, 30)]
     assert market.kinds(state="in force", day=30) == ["warn", "limit", "hold payout"]
@@ -109,7 +109,7 @@ def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
     assert not any(strike.counts_at(START + timedelta(days=31)) for strike in market.strikes())
 
 
-def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market: Market):
+def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market):
     """Also where it was over by then: the next offence is a first one."""
     first = market.strike()
     market.undo(first, day=400)
@@ -117,7 +117,7 @@ def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market: Market):
     assert market.kinds(state="in force", day=401) == ["warn"]
 
 
-def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market):
+def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market):
     """Asked for any moment, later or earlier ones notwithstanding; taken back again, nothing happens."""
     decision = market.strike()
     market.undo(decision, day=5)
@@ -130,7 +130,7 @@ def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market
     assert market.strikes("nobody") == []
 
 
-def test_no_new_table_names_a_seller_or_a_listing(market: Market):
+def test_no_new_table_names_a_seller_or_a_listing(market):
     """Nor repeats what the listing says, or why somebody took something back."""
     names = {"seller": "Annabel-Lee", "listing_id": "Listing-77", "title": "Call 0170 1234567"}
     market.undo(market.strike(**names), day=1, why="Annabel-Lee rang me up")
@@ -142,7 +142,7 @@ def test_no_new_table_names_a_seller_or_a_listing(market: Market):
         assert name not in kept
 
 
-def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market: Market):
+def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market):
     """Nothing that is encrypted can be read, and nothing fails."""
     decision = market.strike()
     with writing(market.engine) as connection:
@@ -173,14 +173,14 @@ def test_a_replay_gives_exactly_what_happened(market, policy, days, undone, orde
         assert hardest(happened, START + timedelta(days=100)) is None
 
 
-def _weight(market: Market, day: float = 0) -> float:
+def _weight(market, day=0):
     with reading(market.engine) as connection:
         pseudonym = find_pseudonym(connection, "ann") or ""
         at = START + timedelta(days=day, hours=2)
         return weigh(connection, pseudonym, at, market.policy).weight
 
 
-def test_events_are_history_as_scoring_reads_it(market: Market):
+def test_events_are_history_as_scoring_reads_it(market):
     """Known from the decision on, copies once, and nothing of what was taken back."""
     market.strike(listing_id="A")
     market.strike(listing_id="A", day=1)
@@ -193,7 +193,7 @@ def test_events_are_history_as_scoring_reads_it(market: Market):
     assert history_as_of(events, listings)["seller_strikes"].fillna(0).tolist() == [0, 1, 2]
 
 
-def test_what_was_not_known_yet_or_is_erased_gives_no_event(market: Market):
+def test_what_was_not_known_yet_or_is_erased_gives_no_event(market):
     """As training for a test at that moment must see it; of who was erased nobody could be named."""
     market.undo(market.strike(), day=3)
     with reading(market.engine) as connection:
@@ -205,7 +205,7 @@ def test_what_was_not_known_yet_or_is_erased_gives_no_event(market: Market):
         assert list(list_events(connection)) == []
 
 
-def _fill(market: Market) -> None:
+def _fill(market):
     """Let some sellers be struck, some of them by mistake."""
     for day in (0, 15, 30):
         market.strike(day=day, seller="ann", category="Toys", seller_listings=50.0, seller_age_days=20.0)
@@ -214,7 +214,7 @@ def _fill(market: Market) -> None:
     market.undo(market.strike(day=3, seller="cid", seller_listings=3.0), day=13)
 
 
-def test_a_simulation_gives_what_happened_and_less_under_a_milder_ladder(market: Market):
+def test_a_simulation_gives_what_happened_and_less_under_a_milder_ladder(market):
     """Kind by kind, since a moment as well; honest sellers who were hit are counted, with the days."""
     _fill(market)
     happened = [one for seller in ("ann", "ben", "cid") for one in market.penalties(seller=seller)]
@@ -238,11 +238,11 @@ def test_a_simulation_gives_what_happened_and_less_under_a_milder_ladder(market:
     assert found.then.hardest["listings up to 10", "nothing"] == 1
 
 
-def _simulate(market: Market, rules, **options):
+def _simulate(market, rules, **options):
     return read_with(market.engine, simulate_penalties, market.policy.penalties, rules, **options)
 
 
-def test_decisions_made_before_there_were_strikes_are_replayed_from_their_cases(market: Market):
+def test_decisions_made_before_there_were_strikes_are_replayed_from_their_cases(market):
     """To the same strikes."""
     _fill(market)
     kept = [_content(strike) for strike in market.strikes()]

@@ -2,16 +2,13 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, delete, select, update
 from support.databases import on_both
 from support.transactions import read_rows, read_with
-from support.transparency_receiver import Receiver, open_receiver
+from support.transparency_receiver import open_receiver
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import PenaltyKind
@@ -39,7 +36,7 @@ POLICY = load_enforcement_policy()
 
 
 @on_both
-def test_letter_and_payload_go_out_with_the_statement(decided: Engine, make_restriction: Callable, pseudonym: Callable):
+def test_letter_and_payload_go_out_with_the_statement(decided, make_restriction, pseudonym):
     """An encrypted letter for the seller, a payload under the puid for the public, and a row in the audit trail."""
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))
@@ -65,7 +62,7 @@ def test_letter_and_payload_go_out_with_the_statement(decided: Engine, make_rest
     assert statement.signs == ("wording", "price")
 
 
-def test_a_warning_is_told_to_the_seller_only(decided: Engine, make_restriction: Callable, pseudonym: Callable):
+def test_a_warning_is_told_to_the_seller_only(decided, make_restriction, pseudonym):
     """It restricts nothing, so the transparency database gets nothing, and it is said why."""
     with writing(decided) as connection:
         issue(connection, make_restriction(PenaltyKind.WARN, pseudonym=pseudonym(connection)), POLICY)
@@ -118,7 +115,7 @@ def test_what_was_kept_of_an_erased_seller_cannot_be_read(decided, make_restrict
             read_letter(connection, "measure:1")
 
 
-def test_a_letter_can_be_read_in_another_language(decided: Engine, make_restriction: Callable, pseudonym: Callable):
+def test_a_letter_can_be_read_in_another_language(decided, make_restriction, pseudonym):
     """It is written anew from the facts that were kept."""
     with writing(decided) as connection:
         issue(connection, make_restriction(pseudonym=pseudonym(connection), country="DE"), POLICY)
@@ -128,7 +125,7 @@ def test_a_letter_can_be_read_in_another_language(decided: Engine, make_restrict
     assert "entfernt" in sent.text
 
 
-def test_what_cannot_be_stated_or_found_says_so(engine: Engine, make_restriction: Callable):
+def test_what_cannot_be_stated_or_found_says_so(engine, make_restriction):
     """A restriction on no ground, for which there are no words; a subject without a statement."""
     restriction = make_restriction(ground="")
     with pytest.raises(Refused, match="ground"):
@@ -143,17 +140,17 @@ TOKEN = "1|secret"
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver():
     """Give a transparency database on loopback."""
     with open_receiver() as receiver:
         yield receiver
 
 
 @pytest.fixture
-def wait(engine: Engine, make_restriction: Callable) -> Callable[[int], None]:
+def wait(engine, make_restriction):
     """Return a function that lets so many statements wait, named p0, p1, …"""
 
-    def fill(count: int) -> None:
+    def fill(count):
         with writing(engine) as connection:
             for number in range(count):
                 statement = state(make_restriction(), RULES, puid=f"p{number}", at=NOON)
@@ -165,22 +162,20 @@ def wait(engine: Engine, make_restriction: Callable) -> Callable[[int], None]:
     return fill
 
 
-def send(
-    engine: Engine, receiver: Receiver, *, token: str = TOKEN, minutes: float = 0, **options: Any
-) -> submission.Sent:
+def send(engine, receiver, *, token=TOKEN, minutes=0, **options):
     """Send what waits, so many minutes after noon."""
     with submission.open_client() as client:
         post = submission.post_to(receiver.url, token, client)
         return submission.send_waiting(engine, post, now=NOON + timedelta(minutes=minutes), **options)
 
 
-def states(engine: Engine) -> dict[str, str]:
+def states(engine):
     """Return the state of each message by its key."""
     return {row.key: row.state for row in read_rows(engine, select(outbox))}
 
 
 @on_both
-def test_batches_hold_a_hundred(engine: Engine, receiver: Receiver, wait: Callable):
+def test_batches_hold_a_hundred(engine, receiver, wait):
     """Of 150 statements each reaches the database once, in two requests, and a second sending finds none."""
     wait(150)
     assert send(engine, receiver) == submission.Sent(delivered=150)
@@ -190,7 +185,7 @@ def test_batches_hold_a_hundred(engine: Engine, receiver: Receiver, wait: Callab
     assert read_with(engine, submission.count_waiting) == 0
 
 
-def test_one_that_is_refused_holds_up_no_other(engine: Engine, receiver: Receiver, wait: Callable):
+def test_one_that_is_refused_holds_up_no_other(engine, receiver, wait):
     """It lies there as dead with the field at fault, the others are taken."""
     wait(30)
     receiver.refused = {"p3", "p20"}
@@ -212,7 +207,7 @@ def test_one_that_is_refused_is_found_by_halves_where_the_answer_does_not_name_i
     assert states(engine)["p5"] == "dead"
 
 
-def test_a_lost_answer_doubles_nothing(engine: Engine, receiver: Receiver, wait: Callable):
+def test_a_lost_answer_doubles_nothing(engine, receiver, wait):
     """What was taken before is known by its puid when it comes again, and counts as delivered."""
     wait(5)
     receiver.failures = ["after"]
@@ -225,7 +220,7 @@ def test_a_lost_answer_doubles_nothing(engine: Engine, receiver: Receiver, wait:
 
 
 @pytest.mark.parametrize("failure", ["before", "busy", "redirect"])
-def test_an_outage_is_no_fault_of_a_statement(failure: str, engine: Engine, receiver: Receiver, wait: Callable):
+def test_an_outage_is_no_fault_of_a_statement(failure, engine, receiver, wait):
     """They wait, first a minute and then longer, with the reason; a redirection is not followed."""
     wait(3)
     receiver.failures = [failure] * 2
@@ -236,7 +231,7 @@ def test_an_outage_is_no_fault_of_a_statement(failure: str, engine: Engine, rece
     assert send(engine, receiver, minutes=3).delivered == 3
 
 
-def test_a_wrong_token_loses_nothing(engine: Engine, receiver: Receiver, wait: Callable):
+def test_a_wrong_token_loses_nothing(engine, receiver, wait):
     """All wait on, and the answer is told."""
     wait(2)
     sent = send(engine, receiver, token="wrong")
@@ -244,7 +239,7 @@ def test_a_wrong_token_loses_nothing(engine: Engine, receiver: Receiver, wait: C
 
 
 @on_both
-def test_whoever_comes_too_late_settles_nothing(engine: Engine, wait: Callable):
+def test_whoever_comes_too_late_settles_nothing(engine, wait):
     """After ten minutes another sender has them in hand, and the first one's word no longer counts."""
     wait(2)
     first = submission.take_batch(engine, now=NOON)
@@ -285,7 +280,7 @@ def test_any_answer_is_read():
     assert submission.read_answer(422, body).refused == {2: "puid: bad; x: y", 4: "category: no"}
 
 
-def test_the_token_is_not_shown_on_the_way(tmp_path: Path):
+def test_the_token_is_not_shown_on_the_way(tmp_path):
     """Over plain http it goes to this machine only; an empty file, or none, is told by the name of the setting."""
     with submission.open_client() as client, pytest.raises(UnusableSetting, match="https"):
         submission.post_to("http://transparency.example/api", TOKEN, client)

@@ -2,13 +2,10 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 from support.databases import on_both
 from support.invented import invented_messages
 from support.receiver import SECRET, Receiver, listening
@@ -21,69 +18,54 @@ from ipml.enforcement.takedown.changes import impose_by_hand, replace
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
 from ipml.errors import NotFound
-from ipml.records import Decision
 from ipml.storage import outbox
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import Message, list_dead, retry_dead
+from ipml.storage.outbox import list_dead, retry_dead
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import measures, platform_answers, seller_keys
 from ipml.storage.tables import outbox as messages_table
 
 pytestmark = invented_messages
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
-Judge = Callable[..., Decision]
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver():
     """Give a platform that listens."""
     with listening(Receiver()) as receiver:
         yield receiver
 
 
 @pytest.fixture
-def sink(receiver: Receiver) -> Iterator[WebhookSink]:
+def sink(receiver):
     """Give a sink that sends to it."""
     sink = WebhookSink({"": receiver.url}, [b"an older secret that is going.", SECRET])
     yield sink
     sink.close()
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        """Give the moment."""
-        return self.now
-
-
-def deliver(engine: Engine, sink: delivery.Sink, now: datetime = NOON) -> delivery.Tally:
+def deliver(engine, sink, now=NOON):
     """Deliver all that is due at a moment."""
-    clock = Clock()
-    clock.now = now
-    return sum(delivery.deliver_due(engine, sink, clock=clock, draw=lambda: 0.5), delivery.Tally())
+    return sum(delivery.deliver_due(engine, sink, clock=lambda: now, draw=lambda: 0.5), delivery.Tally())
 
 
-def deliver_all(engine: Engine, sink: delivery.Sink, seed: int = 0, hours: int = 48) -> delivery.Tally:
+def deliver_all(engine, sink, seed=0, hours=48):
     """Deliver, letting time go by wherever nothing is due, until nothing waits or the hours are over."""
-    clock, draw, tally = Clock(), random.Random(seed).random, delivery.Tally()
-    while clock.now <= NOON + timedelta(hours=hours):
-        tally += sum(delivery.deliver_due(engine, sink, clock=clock, draw=draw), delivery.Tally())
+    moment, draw, tally = [NOON], random.Random(seed).random, delivery.Tally()
+    while moment[-1] <= NOON + timedelta(hours=hours):
+        tally += sum(delivery.deliver_due(engine, sink, clock=lambda: moment[-1], draw=draw), delivery.Tally())
         due = read_with(engine, outbox.next_due)
         if due is None:
             break
-        clock.now = max(clock.now, due)
+        moment.append(max(moment[-1], due))
     return tally
 
 
 @pytest.fixture
-def put(engine: Engine) -> Callable[..., None]:
+def put(engine):
     """Return a function that puts so many messages down, each on a subject of its own."""
 
-    def put_many(number: int, first: int = 0, **fields: object) -> None:
+    def put_many(number, first=0, **fields):
         with writing(engine) as connection:
             for at in range(first, first + number):
                 what = {"channel": "platform", "kind": "measure", "body": {"at": at}, "pseudonym": None, "now": NOON}
@@ -140,7 +122,7 @@ def test_what_may_go_better_later_is_tried_again(engine, receiver, put, sink):
 
 
 def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, put, sink):
-    """`Retry-After` is heeded up to two hours; nonsense is none."""
+    """`Retry-After` is heeded up to two hours, nonsense is none; other waits double from five seconds to that."""
     for number, (asked, seconds) in enumerate({"60": 60, "999999999": 7_200, "soon": 2.5, "-5": 2.5}.items()):
         put(1, first=number)
         receiver.plan, receiver.headers = (lambda *_: "503"), {"retry_after": asked}
@@ -148,9 +130,13 @@ def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, p
         assert read_with(engine, outbox.next_due) == NOON + timedelta(seconds=seconds), asked
         receiver.plan = lambda *_: "accept"
         deliver(engine, sink, NOON + timedelta(hours=2))
+    spans = [delivery.Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
+    assert [span.total_seconds() for span in spans[:4]] == [5, 10, 20, 40]
+    assert max(spans) == spans[-1] == timedelta(hours=2)
+    assert delivery.Backoff().next_try(NOON, 5, None, 0.0) == NOON
 
 
-def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engine, put: Callable[..., None]):
+def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine, put):
     """A receiver that is not there keeps messages waiting for most of a day, then they lie there for people."""
     put(1)
     sink = WebhookSink({"": "http://127.0.0.1:9/"}, [SECRET])  # nobody listens on the port "discard"
@@ -162,7 +148,7 @@ def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engi
     sink.close()
 
 
-def test_who_does_not_know_the_secret_takes_nothing(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+def test_who_does_not_know_the_secret_takes_nothing(engine, receiver, put):
     """A receiver that checks by the library of Standard Webhooks refuses what is signed by another secret, for now."""
     put(1)
     sink = WebhookSink({"": receiver.url}, [b"the secret of another platform."])
@@ -172,14 +158,6 @@ def test_who_does_not_know_the_secret_takes_nothing(engine: Engine, receiver: Re
     mended = WebhookSink({"": receiver.url}, [SECRET])
     assert deliver_all(engine, mended) == delivery.Tally(delivered=1)
     mended.close()
-
-
-def test_waits_grow_to_a_cap_and_are_spread():
-    """The span doubles from five seconds to two hours; a wait is any part of it."""
-    spans = [delivery.Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
-    assert [span.total_seconds() for span in spans[:4]] == [5, 10, 20, 40]
-    assert max(spans) == spans[-1] == timedelta(hours=2)
-    assert delivery.Backoff().next_try(NOON, 5, None, 0.0) == NOON
 
 
 def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(engine, put, sink):
@@ -228,14 +206,14 @@ def test_a_measure_that_never_reached_the_platform_is_seen(engine, judge, receiv
 def test_a_sender_stops_in_time_before_its_lease_is_over(engine, receiver, put, sink):
     """Where each message takes a minute, it sends three of a lease of five, and gives the others back."""
     put(8)
-    clock = Clock()
+    moments = [NOON]
 
-    def take_a_minute(key: str, attempt: int) -> str:
-        clock.now += timedelta(minutes=1)
+    def take_a_minute(key, attempt):
+        moments.append(moments[-1] + timedelta(minutes=1))
         return "accept"
 
     receiver.plan = take_a_minute
-    tallies = list(delivery.deliver_due(engine, sink, clock=clock))
+    tallies = list(delivery.deliver_due(engine, sink, clock=lambda: moments[-1]))
     assert [tally.delivered for tally in tallies] == [3, 3, 2]
 
 
@@ -258,7 +236,7 @@ def test_messages_of_erased_sellers_go_nowhere(engine, put, sink):
         assert outbox.next_due(connection) is None
 
 
-def test_channels_have_addresses_of_their_own(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+def test_channels_have_addresses_of_their_own(engine, receiver, put):
     """Where only one channel has an address, the others wait for theirs."""
     put(1)
     with writing(engine) as connection:
@@ -270,7 +248,7 @@ def test_channels_have_addresses_of_their_own(engine: Engine, receiver: Receiver
     sink.close()
 
 
-def test_a_file_gets_each_key_once_also_after_a_crash(engine: Engine, put: Callable[..., None], tmp_path: Path):
+def test_a_file_gets_each_key_once_also_after_a_crash(engine, put, tmp_path):
     """Killed after writing or within a line, or written by two senders: no second copy and no half line is left."""
     put(3)
     path = tmp_path / "measures.jsonl"
@@ -290,16 +268,13 @@ def test_a_file_gets_each_key_once_also_after_a_crash(engine: Engine, put: Calla
     assert len((tmp_path / "f").read_text().splitlines()) == 4
 
 
-Told = Callable[..., list[Message]]
-
-
-def answer(engine: Engine, message: Message, status: str, minutes: int = 1, **more: object) -> bool:
+def answer(engine, message, status, minutes=1, **more):
     """Note an answer so many minutes after noon, and say whether it was new."""
     now = NOON + timedelta(minutes=minutes)
     return write_with(engine, delivery.note_answer, message.key, status, "platform", now, **more).is_new
 
 
-def state(engine: Engine, number: int = 1) -> str:
+def state(engine, number=1):
     """Return how far a measure has come."""
     return read_with(engine, get_measure, number).state
 
