@@ -142,19 +142,10 @@ def _wanted(connection, looks, minutes):
 
 
 def _scored(number, look):
-    listing = Listing(
-        f"L{look.listing}",
-        f"s{look.seller}",
-        look.title,
-        brand=look.brand,
-        price=80.0,
-        currency="EUR",
-        listing_sales=look.sales,
-        observed_at=NOON - timedelta(hours=number + 1),
-        listed_at=NOON - timedelta(days=3),
-        seller_listings=40.0,
-        seller_age_days=30.0,
-    )
+    usual = {"price": 80.0, "currency": "EUR", "seller_listings": 40.0, "seller_age_days": 30.0}
+    moments = {"observed_at": NOON - timedelta(hours=number + 1), "listed_at": NOON - timedelta(days=3)}
+    own = {"title": look.title, "brand": look.brand, "listing_sales": look.sales}
+    listing = Listing(f"L{look.listing}", f"s{look.seller}", **own, **usual, **moments)
     return ScoredListing(listing, look.score, 1.0, (Reason("price.brand", "Low", 1.5),), (), None, "m1")
 
 

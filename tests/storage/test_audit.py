@@ -204,10 +204,7 @@ TAMPERING = {
     "emptying": ([delete(table)], "row 1: is missing"),
     "rewrite": ((1, 10), "row 1: is not the row of the anchor"),
     "edit with its hash": ((3, 3), "row 4: does not follow"),
-    "rewrite of the end": (
-        (8, 10),
-        "row 10: is not the row of the anchor; the trail was written anew, somewhere",
-    ),
+    "rewrite of the end": ((8, 10), "row 10: is not the row of the anchor; the trail was written anew, somewhere"),
 }
 
 

@@ -37,19 +37,9 @@ HARD_TEXT = "ünsure\n\"quoted\", 'x' \\ 😀 \u202e"
 
 def case_row(number, **changes):
     """Return the columns of a case."""
-    row = {
-        "listing_key": f"k{number}",
-        "listing_id": f"L{number}",
-        "observed_at": MOMENT if number % 2 else None,
-        "seller_id": HARD_TEXT,
-        "brand": None,
-        "score": 0.1 + 0.2 if number % 3 else None,
-        "rank": -0.1,
-        "model_version": "m1",
-        "snapshot": "{}",
-        "state": "open",
-        "enqueued_at": MOMENT,
-    }
+    row = {"listing_key": f"k{number}", "listing_id": f"L{number}", "observed_at": MOMENT if number % 2 else None}
+    row |= {"seller_id": HARD_TEXT, "brand": None, "score": 0.1 + 0.2 if number % 3 else None, "rank": -0.1}
+    row |= {"model_version": "m1", "snapshot": "{}", "state": "open", "enqueued_at": MOMENT}
     return row | changes
 
 

@@ -103,11 +103,6 @@ def enter_all(connection, rows):
     )
 
 
-def check(engine):
-    """Compare the rows of a database with its trail."""
-    return read_with(engine, check_rows)
-
-
 def read_problems(connection):
     """Compare the rows of a database with its trail, and return what is wrong with each."""
     problems = defaultdict(set)
@@ -197,14 +192,14 @@ def test_what_an_entry_says_and_no_more_is_believed(engine, alone):
         enter(connection, "evidence", 1)
         gone = audit.change_rows(connection, delete(metadata.tables["evidence"]), "ipml", "expired", at=NOON)
         connection.commit()
-    assert (gone, check(engine)) == (1, RowReport(()))
+    assert (gone, read_with(engine, check_rows)) == (1, RowReport(()))
     cases = metadata.tables["cases"]
     with alone() as connection:
         enter(connection, "cases", 1)
         connection.execute(update(cases).values(state="escalated", score=0.123))
         audit.append(connection, "ipml", "rescored", "case:1", {}, at=NOON)
         connection.commit()
-    (line,) = check(engine).problems
+    (line,) = read_with(engine, check_rows).problems
     assert line == "cases 1: state was changed before audit row 4, which does not change it"
 
 
@@ -215,12 +210,12 @@ def test_rows_of_an_older_release_are_counted_and_not_called_sound(engine, alone
         entry = metadata.tables["audit"]
         connection.execute(update(entry).where(entry.c.sequence < 3).values(payload="{}"))
         connection.commit()
-        assert check(engine) == RowReport((), {"decisions": 2})
+        assert read_with(engine, check_rows) == RowReport((), {"decisions": 2})
         table = metadata.tables["decisions"]
         connection.execute(update(table).values(verdict="genuine"))
         connection.execute(insert(table).values({c.name: fill(table, c, 8) for c in table.c} | {"decision_id": 8}))
         connection.commit()
-    assert [line.partition(" is")[0] for line in check(engine).problems] == [
+    assert [line.partition(" is")[0] for line in read_with(engine, check_rows).problems] == [
         "decisions 3: verdict",
         "decisions 8: the audit trail tells nothing of it",
     ]

@@ -165,24 +165,10 @@ def test_the_way_down_ends_at_nothing_and_leads_up_again(used):
     assert not any(rows for table, rows in contents(used).items() if table != "alembic_version")
 
 
-CASE = {
-    "listing_id": "L1",
-    "seller_id": "s1",
-    "rank": 0.0,
-    "model_version": "m1",
-    "snapshot": "{}",
-    "state": "decided",
-    "enqueued_at": MOMENT,
-}
-DECISION = {
-    "listing_id": "L1",
-    "verdict": "genuine",
-    "ground": "",
-    "note": "",
-    "reviewer": "ana",
-    "decided_at": MOMENT,
-    "token": 1,
-}
+CASE = {"listing_id": "L1", "seller_id": "s1", "rank": 0.0, "model_version": "m1", "snapshot": "{}"}
+CASE |= {"state": "decided", "enqueued_at": MOMENT}
+DECISION = {"listing_id": "L1", "verdict": "genuine", "ground": "", "note": "", "reviewer": "ana", "token": 1}
+DECISION |= {"decided_at": MOMENT}
 
 
 @pytest.fixture

@@ -17,19 +17,16 @@ from experiments.enforcement.mutations import MUTATIONS
 from experiments.enforcement.statements import measure
 
 GOOD = {
-    "decision_visibility": ["DECISION_VISIBILITY_CONTENT_REMOVED"],
-    "decision_ground": "DECISION_GROUND_ILLEGAL_CONTENT",
-    "illegal_content_legal_ground": "a law",
-    "illegal_content_explanation": "why",
-    "content_type": ["CONTENT_TYPE_PRODUCT"],
+    **{"decision_visibility": ["DECISION_VISIBILITY_CONTENT_REMOVED"], "content_type": ["CONTENT_TYPE_PRODUCT"]},
+    **{"decision_ground": "DECISION_GROUND_ILLEGAL_CONTENT", "automated_decision": "AUTOMATED_DECISION_NOT_AUTOMATED"},
+    **{
+        "illegal_content_legal_ground": "a law",
+        "illegal_content_explanation": "why",
+        "source_type": "SOURCE_VOLUNTARY",
+    },
     "category": "STATEMENT_CATEGORY_INTELLECTUAL_PROPERTY_INFRINGEMENTS",
-    "content_date": "2026-05-01",
-    "application_date": "2026-05-03",
-    "decision_facts": "what was found",
-    "source_type": "SOURCE_VOLUNTARY",
-    "automated_detection": "Yes",
-    "automated_decision": "AUTOMATED_DECISION_NOT_AUTOMATED",
-    "puid": "abc-123_X",
+    **{"content_date": "2026-05-01", "application_date": "2026-05-03", "decision_facts": "what was found"},
+    **{"automated_detection": "Yes", "puid": "abc-123_X"},
 }
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -41,14 +38,10 @@ JSON = st.recursive(
 def test_a_good_statement_has_no_fault():
     """Nor has one with every optional field in its place, or with null where nothing is said."""
     optional = {
-        "territorial_scope": ["DE", "FR"],
-        "category_addition": ["STATEMENT_CATEGORY_SCAMS_AND_FRAUD"],
-        "category_specification": ["KEYWORD_OTHER"],
-        "category_specification_other": "x",
-        "content_id": {"EAN-13": "4006381333931"},
-        "end_date_visibility_restriction": "2038-01-01",
+        **{"territorial_scope": ["DE", "FR"], "category_addition": ["STATEMENT_CATEGORY_SCAMS_AND_FRAUD"]},
+        **{"category_specification": ["KEYWORD_OTHER"], "category_specification_other": "x", "decision_monetary": None},
+        **{"content_id": {"EAN-13": "4006381333931"}, "end_date_visibility_restriction": "2038-01-01"},
         "account_type": "ACCOUNT_TYPE_BUSINESS",
-        "decision_monetary": None,
     }
     assert find_faults(GOOD) == ()
     assert find_faults(GOOD | optional) == ()
