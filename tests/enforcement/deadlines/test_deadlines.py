@@ -160,6 +160,17 @@ def test_no_illegal_step_and_no_term_lost(engine):
     run_state_machine_as_test(lambda: Deadlines(engine), settings=calm)
 
 
+def test_only_two_readings_far_enough_apart_end_a_term(engine):
+    """A reading marks a term that is over, an earlier one withdraws the mark, and one long after lets it expire."""
+    options = ("appeal:1", "holder", CHINA, NOON, "ana", NOON)
+    due_at = write_with(engine, deadlines.start_deadline, *options).due_at
+    second, states = timedelta(seconds=1), []
+    for later in (-second, timedelta(days=1), -second, timedelta(), CONFIRM - second, CONFIRM):
+        deadlines.run_deadlines(engine, due_at + later, CONFIRM, lambda *_: None)
+        states.append(write_with(engine, deadlines.find_deadlines, "appeal:1")["holder"].state)
+    assert states == ["running", "marked", "running", "marked", "marked", "expired"]
+
+
 @on_both
 def test_a_pause_moves_the_end_by_as_many_days(engine):
     """From Monday to Thursday, fifteen days become eighteen; by a clock that went back nothing changes."""
