@@ -4,29 +4,28 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import func, select
 from support.databases import empty_tables, on_both
+from support.mortal_reviewer import review_until_killed
+from support.soundness import check_sound
 
 from ipml.enforcement.actions import Enforcement
+from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
 from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
 from ipml.review.queue import enqueue, undo
 from ipml.settings import Settings
-from ipml.storage.audit_trail.audit import verify
-from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import Keyring, read_keys
-from ipml.storage.tables import metadata, seller_keys, statements
+from ipml.storage.pseudonyms import read_keys
+from ipml.storage.tables import decisions, evidence, measures, metadata, outbox, seller_keys, statements, strikes
 
 EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "6"))
 NOON = datetime(2026, 5, 2, 12, tzinfo=UTC)
@@ -65,7 +64,7 @@ ORIGINS = st.sampled_from([Origin("bulk", "bulk:1"), Origin("policy"), Origin("r
 
 
 @pytest.fixture(scope="module")
-def policy() -> EnforcementPolicy:
+def policy():
     """Return a policy under which listings get several kinds of measures, and many are told of them."""
     usual = load_enforcement_policy().model_dump()
     usual["measures"] |= {
@@ -92,11 +91,7 @@ def policy() -> EnforcementPolicy:
     minutes=st.integers(0, 1),
 )
 def test_together_is_as_one_after_the_other(engine, policy, looks, origin, undone, minutes):
-    """For any mixture of sellers, verdicts, brands and earlier strikes every table holds the same, in the same words.
-
-    What is drawn at random and the numbers of statements and messages set aside. The audit rows of each case are in
-    the same order.
-    """
+    """For any mixture of sellers, verdicts, brands and earlier strikes every table holds the same words."""
     left, follow = [], Enforcement(policy)
     for decide in (_decide_singly, record_all):
         empty_tables(engine)
@@ -108,22 +103,15 @@ def test_together_is_as_one_after_the_other(engine, policy, looks, origin, undon
     assert left[0] == left[1]
 
 
-def _decide_singly(
-    connection: Connection,
-    wanted: list[tuple[Row[Any], Decision]],
-    key: str | None,
-    settings: Settings,
-    origin: Origin,
-    consequences: Enforcement,
-) -> list[Decision]:
-    made: list[Decision] = []
+def _decide_singly(connection, wanted, key, settings, origin, consequences):
+    made = []
     for number, one in enumerate(wanted):
         its_key = key if number == 0 else None
         made += record_all(connection, [one], its_key, settings, origin, consequences=consequences)
     return made
 
 
-def _set_up(engine: Engine, looks: list[Look], undone: bool, follow: Enforcement) -> None:
+def _set_up(engine, looks, undone, follow):
     """Put all cases into the queue, and decide some of them before, the first of which may be taken back."""
     enqueue(engine, [_scored(number, look) for number, look in enumerate(looks)], now=NOON)
     with writing(engine) as connection:
@@ -140,11 +128,11 @@ def _set_up(engine: Engine, looks: list[Look], undone: bool, follow: Enforcement
             undo(connection, number, "ben", may_undo_others=True, why=why, now=NOON, consequences=follow)
 
 
-def _is_before(looks: list[Look], look: Look) -> bool:
+def _is_before(looks, look):
     return look.is_before and look is not looks[-1]
 
 
-def _wanted(connection: Connection, looks: list[Look], minutes: int) -> list[tuple[Row[Any], Decision]]:
+def _wanted(connection, looks, minutes):
     rows = lock_clusters(connection, range(1, len(looks) + 1))
     at = NOON + timedelta(days=9)
     left = [(number, look) for number, look in enumerate(looks, 1) if not _is_before(looks, look)]
@@ -153,33 +141,23 @@ def _wanted(connection: Connection, looks: list[Look], minutes: int) -> list[tup
     ]
 
 
-def _scored(number: int, look: Look) -> ScoredListing:
-    listing = Listing(
-        f"L{look.listing}",
-        f"s{look.seller}",
-        look.title,
-        brand=look.brand,
-        price=80.0,
-        currency="EUR",
-        listing_sales=look.sales,
-        observed_at=NOON - timedelta(hours=number + 1),
-        listed_at=NOON - timedelta(days=3),
-        seller_listings=40.0,
-        seller_age_days=30.0,
-    )
+def _scored(number, look):
+    usual = {"price": 80.0, "currency": "EUR", "seller_listings": 40.0, "seller_age_days": 30.0}
+    moments = {"observed_at": NOON - timedelta(hours=number + 1), "listed_at": NOON - timedelta(days=3)}
+    own = {"title": look.title, "brand": look.brand, "listing_sales": look.sales}
+    listing = Listing(f"L{look.listing}", f"s{look.seller}", **own, **usual, **moments)
     return ScoredListing(listing, look.score, 1.0, (Reason("price.brand", "Low", 1.5),), (), None, "m1")
 
 
-def _decision(row: Row[Any], look: Look, at: datetime) -> Decision:
+def _decision(row, look, at):
     ground = look.ground if look.verdict is Verdict.COUNTERFEIT else ""
     return Decision(0, row.case_id, row.listing_id, look.verdict, ground, "looked at", "ana", at)
 
 
-def _read_all(engine: Engine) -> dict[str, list[str]]:
+def _read_all(engine):
     """Return what all tables hold, opened, without what is drawn at random and numbers that follow the order."""
     with reading(engine) as connection:
-        assert verify(connection).is_intact
-        assert check_rows(connection).problems == ()
+        check_sound(connection)
         keys = connection.execute(select(seller_keys)).all()
         ring = read_keys(connection, [row.pseudonym for row in keys])
         stated = connection.execute(select(statements)).all()
@@ -192,19 +170,18 @@ def _read_all(engine: Engine) -> dict[str, list[str]]:
             if name not in ("seller_keys", "strikes_taken_back")
         }
     tell = _make_telling(names)
-    cases_of = _find_cases(rows)
-    return {name: _order(name, [tell(row) for row in of_table], of_table, cases_of) for name, of_table in rows.items()}
+    return {name: _order(name, [tell(row) for row in of_table], of_table) for name, of_table in rows.items()}
 
 
-def _open(row: Row[Any], ring: Keyring) -> dict[str, Any]:
+def _open(row, ring):
     fields = row._asdict()
     if pseudonym := fields.get("pseudonym"):
         fields |= {name: ring.decrypt(pseudonym, fields[name]) for name in ENCRYPTED if fields.get(name)}
     return fields
 
 
-def _make_telling(names: dict[str, str]) -> Callable[[dict[str, Any]], str]:
-    def tell(row: dict[str, Any]) -> str:
+def _make_telling(names):
+    def tell(row):
         left_out = ("statement_id", "message_id", "sequence", "hash", "previous", "digest")
         text = json.dumps({name: value for name, value in row.items() if name not in left_out}, default=str)
         for name, known_as in names.items():
@@ -217,30 +194,51 @@ def _make_telling(names: dict[str, str]) -> Callable[[dict[str, Any]], str]:
     return tell
 
 
-def _name_stamped(stamps: re.Match[str]) -> str:
+def _name_stamped(stamps):
     """Return which rows an entry holds digests of: what is drawn at random is in the digests, too."""
     numbers = re.findall(r"(\d+):", stamps[0].removeprefix(stamps[1]))
     is_numbered = re.search(r"outbox|statements|measure_messages", stamps[1])
     return stamps[1] + ("numbered" if is_numbered else " ".join(numbers)) + "\\"
 
 
-def _find_cases(rows: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
-    """Return of which case each subject of the trail tells."""
-    found = {f"case:{row['case_id']}": row["case_id"] for row in rows["cases"]}
-    for table, noun in (("evidence", "evidence"), ("measures", "measure"), ("strikes", "strike")):
-        found |= {f"{noun}:{row[f'{noun}_id']}": row["case_id"] for row in rows[table]}
-    struck = {row["strike_id"]: row["case_id"] for row in rows["strikes"]}
-    found |= {f"penalty:{row['penalty_id']}": struck[row["strike_id"]] for row in rows["penalties"]}
-    return found | {f"message:{row['message_id']}": found.get(row["subject"], 0) for row in rows["outbox"]}
-
-
-def _order(name: str, told: list[str], rows: list[dict[str, Any]], cases_of: dict[str, int]) -> list[str]:
-    """Return rows as they are compared: those of the trail by case, messages by channel and subject, others sorted."""
+def _order(name, told, rows):
+    """Return rows as they are compared: of each subject of the trail and of each message in order, others sorted."""
     if name not in ("audit", "outbox"):
         return sorted(told)
-    groups: dict[Any, list[str]] = defaultdict(list)
+    groups = defaultdict(list)
     for text, row in zip(told, rows, strict=True):
-        about = cases_of.get(row["subject"], 0) if name == "audit" else (row["channel"], json.loads(text)["subject"])
+        is_told = name == "outbox"
+        about = f"{row['channel']} {json.loads(text)['subject']}" if is_told else row["subject"].split("message:")[0]
         groups[about].append(text)
-    groups[0].sort()  # entries that are about no case, such as those of messages to the public
-    return [text for about in sorted(groups, key=str) for text in groups[about]]
+    groups[""].sort()  # entries of messages, whose numbers follow the order
+    return [text for about in sorted(groups) for text in groups[about]]
+
+
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "6"))
+STEPS = 60  # of a decision, its undoing, the one anew and what follows; the last kills come after all commits
+
+
+@pytest.mark.slow
+@on_both
+def test_a_decision_and_all_that_follows_are_one(engine, make_scored):
+    """Whatever statement the process dies before, nothing is there in part, and the trail is whole."""
+    enqueue(engine, [make_scored(f"L{n}", 0.9, seller_id=f"s{n % 3}", country="DE") for n in range(3 * KILLS)])
+    kept = [_die(engine, 1 + attempt * STEPS // KILLS) for attempt in range(KILLS)]
+    assert len(set(kept)) > KILLS // 4  # some died before their commit, some after it
+
+
+def _die(engine, steps):
+    """Run a reviewer who dies before so many statements; return how many decisions there are."""
+    review_until_killed(engine, steps)
+    with reading(engine) as connection:
+        assert list(find_gaps(connection)) == []
+        made = select(func.count()).select_from(decisions)
+        n_made = connection.scalar(made) or 0
+        taken_down = connection.scalar(made.where(decisions.c.verdict == Verdict.COUNTERFEIT))
+        assert connection.scalar(select(func.count()).select_from(evidence)) == n_made
+        for table in (measures, strikes):
+            assert connection.scalar(select(func.count()).select_from(table)) == taken_down
+        letters = select(func.count()).select_from(outbox).where(outbox.c.kind == "statement")
+        stated = connection.scalar(select(func.count()).select_from(statements))
+        assert connection.scalar(letters.where(outbox.c.channel == "seller")) == stated
+    return n_made

@@ -8,25 +8,25 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import BigInteger, Column, Engine, ForeignKey, MetaData, Table, insert, select, text
+from sqlalchemy import BigInteger, Column, ForeignKey, MetaData, Table, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import Float, Integer, Text
 from support.databases import copy_sqlite, empty_postgres, on_both, read_tables
-from support.transactions import read_with
+from support.transactions import execute, read_rows, read_with
 
 from ipml.errors import Conflict, UnreadableFile, UnusableDatabase, UnwritableFile
 from ipml.storage import backup
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.audit import Anchor, verify
 from ipml.storage.backup import MANIFEST, back_up, member, restore
-from ipml.storage.database import get_revision, migrating, open_database, reading, writing
+from ipml.storage.database import get_revision, migrating, open_database, writing
 from ipml.storage.tables import REVISION, Flag, Moment, cases, decisions, metadata, sessions, users
 
 pytestmark = pytest.mark.slow
@@ -35,25 +35,15 @@ MOMENT = datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
 HARD_TEXT = "ünsure\n\"quoted\", 'x' \\ 😀 \u202e"
 
 
-def case_row(number: int, **changes: Any) -> dict[str, Any]:
+def case_row(number, **changes):
     """Return the columns of a case."""
-    row = {
-        "listing_key": f"k{number}",
-        "listing_id": f"L{number}",
-        "observed_at": MOMENT if number % 2 else None,
-        "seller_id": HARD_TEXT,
-        "brand": None,
-        "score": 0.1 + 0.2 if number % 3 else None,
-        "rank": -0.1,
-        "model_version": "m1",
-        "snapshot": "{}",
-        "state": "open",
-        "enqueued_at": MOMENT,
-    }
+    row = {"listing_key": f"k{number}", "listing_id": f"L{number}", "observed_at": MOMENT if number % 2 else None}
+    row |= {"seller_id": HARD_TEXT, "brand": None, "score": 0.1 + 0.2 if number % 3 else None, "rank": -0.1}
+    row |= {"model_version": "m1", "snapshot": "{}", "state": "open", "enqueued_at": MOMENT}
     return row | changes
 
 
-def decide_one(engine: Engine, number: int) -> None:
+def decide_one(engine, number):
     """Add a case, a decision on it and a row of the audit trail, as one change."""
     with writing(engine) as connection:
         query = insert(cases).values(case_row(number, state="decided")).returning(cases.c.case_id)
@@ -64,7 +54,7 @@ def decide_one(engine: Engine, number: int) -> None:
 
 
 @pytest.fixture
-def full(engine: Engine) -> Engine:
+def full(engine):
     """Return a database with some rows in every table."""
     for number in range(1, 8):
         decide_one(engine, number)
@@ -79,7 +69,7 @@ def full(engine: Engine) -> Engine:
 
 
 @pytest.fixture
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+def target(request, tmp_path):
     """Give an empty database without tables, of a kind."""
     if getattr(request, "param", "sqlite") == "sqlite":
         engine = open_database(f"sqlite:///{tmp_path}/target.db")
@@ -93,7 +83,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small(tmp_path_factory):
     """Return a backup of a small database, which no test changes."""
     folder = tmp_path_factory.mktemp("small")
     engine = open_database(copy_sqlite(folder))
@@ -105,12 +95,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def made(small: Path, tmp_path: Path) -> Path:
+def made(small, tmp_path):
     """Return a copy of that backup."""
     return Path(shutil.copyfile(small, tmp_path / "made.zip"))
 
 
-def rewrite(path: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+def rewrite(path, change):
     """Write a backup anew with changed files."""
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
@@ -121,7 +111,7 @@ def rewrite(path: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
     return path.with_name("forged.zip")
 
 
-def rewrite_table(files: dict[str, bytes], table: str, content: bytes, **said: Any) -> None:
+def rewrite_table(files, table, content, **said):
     """Give a table other lines, and the manifest what fits them."""
     files[member(table)] = content
     manifest = json.loads(files[MANIFEST])
@@ -135,7 +125,7 @@ into_both = pytest.mark.parametrize("target", ["sqlite", "postgresql"], indirect
 
 @on_both
 @into_both
-def test_what_is_restored_is_what_was_backed_up(full: Engine, target: Engine, tmp_path: Path):
+def test_what_is_restored_is_what_was_backed_up(full, target, tmp_path):
     """From either database to either: the same rows to the last bit, but for the logins, and a trail to its anchor."""
     written = back_up(full, tmp_path / "backup.zip")
     assert (tmp_path / "backup.zip").stat().st_mode & 0o777 == 0o600  # it holds hashes of passwords
@@ -146,11 +136,9 @@ def test_what_is_restored_is_what_was_backed_up(full: Engine, target: Engine, tm
 
 
 @into_both
-def test_a_restored_database_numbers_on(full: Engine, target: Engine, tmp_path: Path):
+def test_a_restored_database_numbers_on(full, target, tmp_path):
     """No number is given again, not even one whose row was gone before the backup."""
-    with writing(full) as connection:
-        connection.execute(text("DELETE FROM decisions WHERE decision_id = 7"))
-        connection.execute(text("DELETE FROM cases WHERE case_id = 7"))
+    execute(full, text("DELETE FROM decisions WHERE decision_id = 7"), text("DELETE FROM cases WHERE case_id = 7"))
     back_up(full, tmp_path / "backup.zip")
     restore(target, tmp_path / "backup.zip")
     with writing(target) as connection:
@@ -159,16 +147,12 @@ def test_a_restored_database_numbers_on(full: Engine, target: Engine, tmp_path: 
         assert connection.scalars(insert(users).values(ben).returning(users.c.user_id)).one() == 2
 
 
-def test_a_database_with_rows_is_not_restored_over(full: Engine, made: Path):
-    """What is there stays there."""
+def test_what_is_there_is_not_restored_or_written_over(full, made, tmp_path):
+    """Neither rows in a database nor an earlier backup of that name."""
     before = read_tables(full)
     with pytest.raises(Conflict, match="found rows in table"):
         restore(full, made)
     assert read_tables(full) == before
-
-
-def test_a_file_that_is_there_is_not_written_over(full: Engine, tmp_path: Path):
-    """An earlier backup is worth more than the convenience of its name."""
     (tmp_path / "backup.zip").write_text("precious")
     with pytest.raises(UnwritableFile, match="a new name"):
         back_up(full, tmp_path / "backup.zip")
@@ -209,7 +193,7 @@ CHANGES = {
 
 
 @into_both
-def test_what_was_changed_is_refused_and_leaves_nothing(made: Path, target: Engine, subtests):
+def test_what_was_changed_is_refused_and_leaves_nothing(made, target, subtests):
     """A line says what is wrong, and the database has not even tables; a trail written anew is found by an anchor."""
     for name, (change, words) in CHANGES.items():
         with subtests.test(name):
@@ -217,7 +201,7 @@ def test_what_was_changed_is_refused_and_leaves_nothing(made: Path, target: Engi
     refuse(target, made, "was written anew", Anchor(2, "0" * 64))
 
 
-def refuse(target: Engine, path: Path, words: str, *anchors: Anchor) -> None:
+def refuse(target, path, words, *anchors):
     """Assert that a backup is refused in a line with these words, and leaves nothing."""
     with pytest.raises((UnreadableFile, UnusableDatabase), match="expected") as raised:
         restore(target, path, *anchors)
@@ -227,7 +211,7 @@ def refuse(target: Engine, path: Path, words: str, *anchors: Anchor) -> None:
         assert get_revision(connection) is None
 
 
-def test_a_damaged_or_foreign_file_is_refused(made: Path, target: Engine, tmp_path: Path):
+def test_a_damaged_or_foreign_file_is_refused(made, target, tmp_path):
     """Flipped bytes are found before the database is touched; a letter is no backup."""
     content = bytearray(made.read_bytes())
     with zipfile.ZipFile(made) as archive:
@@ -240,7 +224,7 @@ def test_a_damaged_or_foreign_file_is_refused(made: Path, target: Engine, tmp_pa
         refuse(target, tmp_path / name, name)
 
 
-def test_entries_that_are_encrypted_or_packed_otherwise_are_refused(made: Path, target: Engine):
+def test_entries_that_are_encrypted_or_packed_otherwise_are_refused(made, target):
     """Whatever the archive says of how to read it: one line, and the database is left alone."""
     whole = made.read_bytes()
     for place, value in ((8, 1), (10, 99), (10, 12), (10, 14), (10, 93)):
@@ -275,7 +259,7 @@ for path in map(Path, sys.argv[1:]):
 """
 
 
-def test_a_small_backup_that_holds_much_is_answered_within_bounds(made: Path):
+def test_a_small_backup_that_holds_much_is_answered_within_bounds(made):
     """Zeros, values that take thirty times their text, and rows without number: 20 s and 1.5 GB for a megabyte."""
     with zipfile.ZipFile(made) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
@@ -309,7 +293,7 @@ def test_every_column_is_of_a_kind_that_a_backup_holds():
 
 
 @on_both
-def test_rows_may_refer_to_later_rows(engine: Engine, tmp_path: Path):
+def test_rows_may_refer_to_later_rows(engine, tmp_path):
     """A table whose rows refer to each other, forwards too, is filled like any other, and checked at the end."""
     number = BigInteger().with_variant(Integer(), "sqlite")
     parent = ForeignKey("tree.id", name="fk_tree_parent")
@@ -323,31 +307,28 @@ def test_rows_may_refer_to_later_rows(engine: Engine, tmp_path: Path):
             refused = nullcontext() if is_whole else pytest.raises(IntegrityError)
             with refused, writing(engine) as connection, backup._references_checked_at_the_end(connection):
                 backup._fill(connection, archive, "tree", contents)
-    with reading(engine) as connection:
-        assert list(connection.execute(select(tree).order_by(tree.c.id))) == [(1, 3), (2, 1), (3, None)]
+    assert read_rows(engine, select(tree).order_by(tree.c.id)) == [(1, 3), (2, 1), (3, None)]
 
 
 @on_both
 @pytest.mark.slow
-def test_backups_made_while_others_write_are_whole(engine: Engine, tmp_path: Path):
+def test_backups_made_while_others_write_are_whole(engine, tmp_path):
     """Five of five, with four writers at work: each is a state that the database was in, the later the later."""
     end = threading.Event()
 
-    def write(writer: int) -> None:
-        number = 0
-        while not end.is_set():
-            number += 1
-            decide_one(engine, 1_000_000 * writer + number)
+    def write(writer):
+        for number in count(1_000_000 * writer):
+            if end.is_set():
+                return
+            decide_one(engine, number)
 
-    writers = [threading.Thread(target=write, args=(writer,)) for writer in range(1, 5)]
-    for thread in writers:
-        thread.start()
-    try:
-        made = [back_up(engine, tmp_path / f"{number}.zip") for number in range(5)]
-    finally:
-        end.set()
-        for thread in writers:
-            thread.join()
+    with ThreadPoolExecutor(4) as writers:
+        writing_there = [writers.submit(write, writer) for writer in range(1, 5)]
+        try:
+            made = [back_up(engine, tmp_path / f"{number}.zip") for number in range(5)]
+        finally:
+            end.set()
+    assert [one.result() for one in writing_there] == [None] * 4
     counts = []
     for number, manifest in enumerate(made):
         copy = open_database(f"sqlite:///{tmp_path}/copy{number}.db")

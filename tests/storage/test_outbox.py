@@ -1,51 +1,52 @@
 """The outbox: in order, one at a time for each subject, nothing lost, whatever senders and people do."""
 
+import json
 import re
+import warnings
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from sqlalchemy import Engine
 from support.databases import empty_tables, on_both
 from support.invented import invented_messages
 from support.transactions import read_with, write_with
 
+from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.errors import Conflict, NotFound, Overtaken
-from ipml.storage import outbox
+from ipml.storage import message_kinds, outbox
 from ipml.storage.database import reading, writing
-from ipml.storage.message_kinds import MESSAGE_KINDS
-from ipml.storage.pseudonyms import pseudonym_of
-from ipml.storage.tables import seller_keys
 
-pytestmark = invented_messages
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
 
 
-def put(engine: Engine, key: str, subject: str = "measure:1", channel: str = "platform", **more: object) -> None:
+def put(engine, key, subject="measure:1", channel="platform", **more):
     """Put a message down in a transaction of its own."""
     with writing(engine) as connection:
         fields = {"kind": "measure", "body": {"key": key}, "pseudonym": None, "now": NOON} | more
         outbox.put(connection, key=key, channel=channel, subject=subject, **fields)
 
 
-def take(engine: Engine, holder: str = "a", now: datetime = NOON, **more: object) -> list[outbox.Message]:
+def take(engine, holder="a", now=NOON, **more):
     """Take messages in a transaction of its own."""
     return write_with(engine, outbox.take, holder, now, LEASE, **{"at_most": 10} | more)
 
 
-def test_types_of_messages_are_spelt_alike(engine: Engine):
+@invented_messages
+def test_types_of_messages_are_spelt_alike(engine):
     """Small letters, with low lines between words; another is not put, as nobody could know what to make of it."""
-    assert [kind for kind in MESSAGE_KINDS if not re.fullmatch("[a-z]+(_[a-z]+)*", kind)] == []
+    assert [kind for kind in message_kinds.MESSAGE_KINDS if not re.fullmatch("[a-z]+(_[a-z]+)*", kind)] == []
     for kind in ("notice outcome", "counter-notice", "Measure", "rumour"):
         with pytest.raises(ValueError, match="expected one of appeal, "):
             put(engine, "1", kind=kind)
 
 
+@invented_messages
 @on_both
-def test_messages_of_a_subject_go_one_after_the_other(engine: Engine):
+def test_messages_of_a_subject_go_one_after_the_other(engine):
     """The second is taken only when the first is settled; another subject, or channel, does not wait."""
     put(engine, "1")
     put(engine, "2")
@@ -57,8 +58,9 @@ def test_messages_of_a_subject_go_one_after_the_other(engine: Engine):
     assert [message.key for message in take(engine)] == ["2"]
 
 
+@invented_messages
 @on_both
-def test_what_is_leased_is_kept_from_others_until_the_lease_ends(engine: Engine):
+def test_what_is_leased_is_kept_from_others_until_the_lease_ends(engine):
     """Another sender takes it afterwards, and the first can settle it no more."""
     put(engine, "1")
     (slow,) = take(engine)
@@ -71,8 +73,9 @@ def test_what_is_leased_is_kept_from_others_until_the_lease_ends(engine: Engine)
     assert take(engine, "c", NOON + timedelta(days=1)) == []
 
 
+@invented_messages
 @on_both
-def test_a_message_that_failed_holds_up_its_subject_until_its_next_try(engine: Engine):
+def test_a_message_that_failed_holds_up_its_subject_until_its_next_try(engine):
     """Order goes before speed, as long as there is hope."""
     put(engine, "1")
     put(engine, "2")
@@ -84,8 +87,9 @@ def test_a_message_that_failed_holds_up_its_subject_until_its_next_try(engine: E
     assert [message.key for message in take(engine, now=later)] == ["1"]
 
 
+@invented_messages
 @on_both
-def test_a_dead_message_lets_the_later_ones_pass(engine: Engine):
+def test_a_dead_message_lets_the_later_ones_pass(engine):
     """What puts a listing back must not wait for what never took it down."""
     put(engine, "1")
     put(engine, "2")
@@ -101,7 +105,8 @@ def test_a_dead_message_lets_the_later_ones_pass(engine: Engine):
     assert [message.key for message in take(engine, "b", now=NOON)] == ["1"]
 
 
-def test_people_have_dead_messages_tried_again_or_drop_them(engine: Engine):
+@invented_messages
+def test_people_have_dead_messages_tried_again_or_drop_them(engine):
     """A dropped one is still there for who asks; only dead ones can be either."""
     put(engine, "1")
     with writing(engine) as connection:
@@ -119,8 +124,9 @@ def test_people_have_dead_messages_tried_again_or_drop_them(engine: Engine):
     assert [message.attempts for message in take(engine)] == [1]
 
 
+@invented_messages
 @on_both
-def test_a_backlog_tells_how_far_each_channel_has_come(engine: Engine):
+def test_a_backlog_tells_how_far_each_channel_has_come(engine):
     """Waiting, dead and not dropped, and since when the oldest that is due waits."""
     put(engine, "1")
     put(engine, "2", subject="measure:2", now=NOON - timedelta(hours=1))
@@ -130,20 +136,8 @@ def test_a_backlog_tells_how_far_each_channel_has_come(engine: Engine):
     assert (seller.channel, seller.waiting, seller.oldest) == ("seller", 1, None)
 
 
-def test_a_message_of_an_erased_seller_can_be_taken_and_is_dropped(engine: Engine):
-    """It has no body any more; nobody is asked about it."""
-    pseudonym = write_with(engine, pseudonym_of, "s1", now=NOON)
-    put(engine, "1", pseudonym=pseudonym)
-    with writing(engine) as connection:
-        connection.execute(seller_keys.delete())
-    (message,) = take(engine)
-    assert message.body is None
-    with writing(engine) as connection:
-        assert outbox.settle_unreadable(connection, message, NOON)
-        assert outbox.list_dead(connection) == []
-
-
-def test_what_failed_is_due_at_once_when_the_receiver_is_back(engine: Engine):
+@invented_messages
+def test_what_failed_is_due_at_once_when_the_receiver_is_back(engine):
     """What is meant to wait goes on waiting."""
     put(engine, "1")
     put(engine, "2", subject="measure:2", not_before=NOON + timedelta(days=1))
@@ -154,8 +148,9 @@ def test_what_failed_is_due_at_once_when_the_receiver_is_back(engine: Engine):
     assert [message.key for message in take(engine)] == ["1"]
 
 
+@invented_messages
 @on_both
-def test_only_what_nobody_tried_is_withdrawn(engine: Engine):
+def test_only_what_nobody_tried_is_withdrawn(engine):
     """What a sender had in hand may have arrived."""
     put(engine, "1")
     put(engine, "2", subject="measure:2")
@@ -172,15 +167,15 @@ subjects, senders = st.integers(1, 3), st.integers(0, 2)
 class Sending(RuleBasedStateMachine):
     """Senders that crash, are slow, and fail; people who retry and drop; and a receiver that knows keys."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine):
         super().__init__()
         self.engine, self.now = engine, NOON
         empty_tables(self.engine)  # far quicker than a new one
-        self.subjects: dict[str, str] = {}
-        self.hands: list[list[outbox.Message]] = [[], [], []]
-        self.arrived: list[str] = []
+        self.subjects = {}
+        self.hands = [[], [], []]
+        self.arrived = []
 
-    def teardown(self) -> None:
+    def teardown(self):
         """In the end all that waits can be delivered, in order, and nothing is lost."""
         self.now += LEASE
         while taken := take(self.engine, "last", self.now):
@@ -189,12 +184,11 @@ class Sending(RuleBasedStateMachine):
                     self.arrive(message)
                     assert outbox.settle_delivered(connection, message, self.now)
             self.now += timedelta(hours=1)
-        with reading(self.engine) as connection:
-            states = {key: outbox.find_message(connection, key).state for key in self.subjects}
+        states = {key: read_with(self.engine, outbox.find_message, key).state for key in self.subjects}
         assert set(states.values()) <= {"delivered", "dead"}
         assert all(key in self.arrived for key, state in states.items() if state == "delivered")
 
-    def arrive(self, message: outbox.Message) -> None:
+    def arrive(self, message):
         """Accept a message; a key that came before counts once, and no new one may be older than one that came."""
         if message.key not in self.arrived:
             earlier = [key for key in self.arrived if self.subjects[key] == message.subject]
@@ -202,19 +196,19 @@ class Sending(RuleBasedStateMachine):
             self.arrived.append(message.key)
 
     @rule(subject=subjects)
-    def put(self, subject: int) -> None:
+    def put(self, subject):
         """Something happens to a subject."""
         key = str(len(self.subjects))
         self.subjects[key] = f"measure:{subject}"
         put(self.engine, key, subject=self.subjects[key], now=self.now)
 
     @rule(sender=senders, at_most=st.integers(1, 3))
-    def take(self, sender: int, at_most: int) -> None:
+    def take(self, sender, at_most):
         """A sender takes what is due, and forgets what it had."""
         self.hands[sender] = take(self.engine, f"sender {sender}", self.now, at_most=at_most)
 
     @rule(sender=senders, arrives=st.booleans(), ending=st.sampled_from(["delivered", "failed", "dead", "lost"]))
-    def send(self, sender: int, arrives: bool, ending: str) -> None:
+    def send(self, sender, arrives, ending):
         """It sends one, which arrives or not, and is told so or not, or cut off; only while its lease lasts."""
         if not self.hands[sender]:
             return
@@ -233,12 +227,12 @@ class Sending(RuleBasedStateMachine):
             assert settled == (is_mine and kept.state == "waiting")
 
     @rule(minutes=st.integers(1, 6))
-    def wait(self, minutes: int) -> None:
+    def wait(self, minutes):
         """Time goes by; leases end."""
         self.now += timedelta(minutes=minutes)
 
     @rule(at=st.integers(0, 20), drops=st.booleans())
-    def look_after(self, at: int, drops: bool) -> None:
+    def look_after(self, at, drops):
         """A person has a dead message tried again, or drops it."""
         with writing(self.engine) as connection:
             dead = outbox.list_dead(connection)
@@ -254,7 +248,7 @@ class Sending(RuleBasedStateMachine):
                 pass
 
     @invariant()
-    def one_of_each_subject_is_in_hand(self) -> None:
+    def one_of_each_subject_is_in_hand(self):
         """At most one message of a subject is leased at a time."""
         with reading(self.engine) as connection:
             query = outbox.outbox.select().where(outbox.outbox.c.lease_expires_at > self.now)
@@ -262,7 +256,64 @@ class Sending(RuleBasedStateMachine):
         assert len(held) == len(set(held))
 
 
+@invented_messages
 @on_both
-def test_nothing_is_lost_doubled_or_overtaken(engine: Engine):
+def test_nothing_is_lost_doubled_or_overtaken(engine):
     """Whatever senders, receiver and people do in turn."""
     run_state_machine_as_test(lambda: Sending(engine), settings=settings(max_examples=6, stateful_step_count=25))
+
+
+PENALTY = {"penalty": 1, "kind": "warn", "seller_id": "s", "at": "2026-05-01T12:00:00+00:00", "because": "over"}
+LAST = {"key": "penalty-1-lifted", "channel": "platform", "kind": "penalty_lifted", "subject": "penalty:1"}
+
+
+def put_end(engine, body, **more):
+    """Put down that a penalty has ended."""
+    write_with(engine, outbox.put, **LAST | more, body=body, pseudonym=None, now=datetime(2026, 5, 1, tzinfo=UTC))
+
+
+def test_every_message_has_an_example_that_fits_it():
+    """One for each kind and channel; every field is described, and a later release may add some."""
+    examples = {
+        (kind, channel): one for kind, sent in message_kinds.read_examples().items() for channel, one in sent.items()
+    }
+    assert examples.keys() - message_kinds.MESSAGES.keys() == {("statement", message_kinds.TRANSPARENCY)}
+    for name, shape in message_kinds.MESSAGES.items():
+        assert examples[name]["type"] == shape.type
+        assert examples[name]["version"] == shape.version
+        assert message_kinds.find_fault(*name, json.dumps(examples[name]["data"])) is None
+    for shape in message_kinds.MESSAGES.values():
+        schema = shape.body.model_json_schema()
+        for described in (schema, *schema.get("$defs", {}).values()):
+            assert described["description"]
+            assert [name for name, field in described["properties"].items() if not field.get("description")] == []
+            assert "additionalProperties" not in described
+    assert get_args(message_kinds.MeasureInForce.model_fields["kind"].annotation) == tuple(MeasureKind)
+    for body in (message_kinds.PenaltyBody, message_kinds.PenaltyEndBody):
+        assert get_args(body.model_fields["kind"].annotation) == tuple(PenaltyKind)
+
+
+def test_a_body_that_is_not_as_documented_is_told_of(engine):
+    """In a warning that repeats nothing of what it found; but what was decided is sent nevertheless."""
+    faults = {
+        "because: Input should be": {"because": "tired"},
+        "at: Input should be a valid datetime": {"at": "yesterday"},
+        "penalty: Input should be a valid integer": {"penalty": "1"},
+        "more: Extra inputs": {"more": 1},
+    }
+    for number, (fault, change) in enumerate(faults.items()):
+        with pytest.warns(message_kinds.UndocumentedMessage, match=f"penalty-{number}-lifted, penalty_lifted: {fault}"):
+            put_end(engine, PENALTY | change, key=f"penalty-{number}-lifted")
+        assert read_with(engine, outbox.find_message, f"penalty-{number}-lifted")
+    assert "secret" not in str(
+        message_kinds.find_fault("penalty_lifted", "platform", json.dumps(PENALTY | {"kind": "secret"}))
+    )
+
+
+def test_a_message_keeps_the_version_in_which_it_was_written(engine):
+    """So that one which waits while ipml is upgraded says what it is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        put_end(engine, PENALTY)
+    message = read_with(engine, outbox.find_message, LAST["key"])
+    assert message.version == message_kinds.MESSAGES["penalty_lifted", "platform"].version

@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import inspect, text
 from support.databases import empty_postgres, on_both, read_tables
 from support.releases import environment, make_newer_release, run_release, start_release
-from support.transactions import read_with
+from support.transactions import execute, read_with
 
 from ipml.errors import Failed, WrongRevision
 from ipml.records import Listing, ScoredListing
@@ -45,19 +45,19 @@ upgrade(engine, backups)
 
 
 @pytest.fixture(scope="module")
-def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def newer(tmp_path_factory):
     """Return a release whose tables this one may use."""
     return make_newer_release(tmp_path_factory.mktemp("newer"))
 
 
 @pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other(tmp_path_factory):
     """Return a release that says nothing of older ones."""
     return make_newer_release(tmp_path_factory.mktemp("other"), compatible_from=None)
 
 
 @pytest.fixture
-def url(database_url: str) -> str:
+def url(database_url):
     """Return the address of a database with three cases."""
     engine = open_database(database_url)
     fill(engine, range(3))
@@ -65,13 +65,13 @@ def url(database_url: str) -> str:
     return database_url
 
 
-def fill(engine: Engine, numbers: range) -> None:
+def fill(engine, numbers):
     """Enqueue some listings."""
     scored = [ScoredListing(Listing(f"L{n}", "s1", "Bag"), n / 90, None, (), (), None, "m") for n in numbers]
     enqueue(engine, scored, now=NOON)
 
 
-def look(url: str) -> tuple[str | None, bool]:
+def look(url):
     """Return the revision of a database, and whether the table of the newer release is there."""
     engine = open_database(url)
     with reading(engine, of_any_release=True) as connection:
@@ -82,7 +82,7 @@ def look(url: str) -> tuple[str | None, bool]:
 
 @on_both
 @pytest.mark.slow
-def test_a_newer_release_backs_up_and_brings_up_to_date(url: str, newer: Path, tmp_path: Path) -> None:
+def test_a_newer_release_backs_up_and_brings_up_to_date(url, newer, tmp_path):
     """Once; the backup is what this release restores, and nothing of the rows is lost."""
     before = read_tables(open_database(url))
     done = run_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
@@ -103,7 +103,7 @@ def test_a_newer_release_backs_up_and_brings_up_to_date(url: str, newer: Path, t
 
 
 @pytest.mark.slow
-def test_the_backup_of_a_file_stays_beside_it(tmp_path: Path, newer: Path) -> None:
+def test_the_backup_of_a_file_stays_beside_it(tmp_path, newer):
     """Unless a folder is named; no lock is left that anybody waits for."""
     engine = open_database(f"sqlite:///{tmp_path}/shop.db")
     migrate(engine)
@@ -115,7 +115,7 @@ def test_the_backup_of_a_file_stays_beside_it(tmp_path: Path, newer: Path) -> No
 
 @on_both
 @pytest.mark.slow
-def test_this_release_goes_on_beside_a_newer_one_that_lets_it(url: str, newer: Path, tmp_path: Path) -> None:
+def test_this_release_goes_on_beside_a_newer_one_that_lets_it(url, newer, tmp_path):
     """It reads, writes, backs up all there is, and leaves the tables as they are when it starts anew."""
     engine = open_database(url)
     assert not read_with(engine, is_ahead)
@@ -136,27 +136,10 @@ def test_this_release_goes_on_beside_a_newer_one_that_lets_it(url: str, newer: P
     assert run_release(newer, "doctor", "--database", copy).stdout.count("problem  rows") == 0
 
 
-@pytest.mark.slow
-def test_this_release_refuses_what_a_newer_one_does_not_let_it_use(url: str, other: Path, tmp_path: Path) -> None:
-    """In a sentence, whatever it is about to do; the newer one says so when it brings the database up to date."""
-    done = run_release(other, "admin", "upgrade", "--database", url, backups=tmp_path)
-    assert "The release before cannot work with it" in done.stderr
-    engine = open_database(url)
-    sentence = r"found tables of revision 0002; expected tables of revision 0001\. A newer ipml made it: install that"
-    with pytest.raises(WrongRevision, match=sentence), reading(engine):
-        pass
-    with pytest.raises(WrongRevision, match=sentence), writing(engine):
-        pass
-    with pytest.raises(WrongRevision, match=sentence):
-        upgrade(engine)
-    with pytest.raises(WrongRevision, match=sentence):
-        back_up(engine, tmp_path / "mine.zip")
-
-
 @on_both
 @pytest.mark.slow
-def test_what_would_stop_a_process_that_runs_is_refused(url: str, other: Path, tmp_path: Path) -> None:
-    """In a sentence, before anything is done; once that process has ended, or where that is asked for, it is done."""
+def test_what_would_stop_a_process_that_runs_is_refused(url, other, tmp_path):
+    """Until it has ended, or where that is asked for; this release then refuses the tables it may not use."""
     running = open_database(url)
     with reading(running):
         pass
@@ -172,11 +155,20 @@ def test_what_would_stop_a_process_that_runs_is_refused(url: str, other: Path, t
     forced = run_release(other, "admin", "upgrade", "--database", url, "--while-in-use", backups=tmp_path / "kept")
     assert "end what still runs of it" in forced.stderr
     assert look(url) == ("0002", True)
+
+    running.dispose()
+    sentence = r"found tables of revision 0002; expected tables of revision 0001\. A newer ipml made it: install that"
+    for use in (reading, writing):
+        with pytest.raises(WrongRevision, match=sentence), use(running):
+            pass
+    for act in (upgrade, lambda engine: back_up(engine, tmp_path / "mine.zip")):
+        with pytest.raises(WrongRevision, match=sentence):
+            act(running)
     running.dispose()
 
 
 @pytest.mark.slow
-def test_processes_of_one_release_do_not_refuse_each_other(url: str, other: Path, tmp_path: Path) -> None:
+def test_processes_of_one_release_do_not_refuse_each_other(url, other, tmp_path):
     """Those that start at once wait for the one that is first, or for a command that is about to end: one backs up."""
     engine = open_database(url)
     lock = LeaderLock(engine, Lock.UPGRADE)
@@ -196,7 +188,7 @@ def test_processes_of_one_release_do_not_refuse_each_other(url: str, other: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_killed_at_any_point_it_is_as_before(kind, newer, tmp_path, request, subtests) -> None:
+def test_killed_at_any_point_it_is_as_before(kind, newer, tmp_path, request, subtests):
     """While the backup is written, and within the migration; the next start does all of it."""
     for beginning in ("SELECT users", "CREATE TABLE remarks", "INSERT INTO remarks", "ALTER TABLE alembic"):
         with subtests.test(beginning), TemporaryDirectory(dir=tmp_path) as folder:
@@ -207,12 +199,11 @@ def test_killed_at_any_point_it_is_as_before(kind, newer, tmp_path, request, sub
                 _kill_and_start(url, beginning, newer, Path(folder) / "kept")
 
 
-def _kill_and_start(url: str, beginning: str, newer: Path, kept: Path) -> None:
+def _kill_and_start(url, beginning, newer, kept):
     engine = open_database(url)
     migrate(engine)
     if beginning.startswith("ALTER TABLE alembic"):  # as in a database of the first release
-        with writing(engine) as connection:
-            connection.execute(text("ALTER TABLE alembic_version DROP COLUMN compatible_from"))
+        execute(engine, text("ALTER TABLE alembic_version DROP COLUMN compatible_from"))
     fill(engine, range(3))
     command = [sys.executable, "-c", KILLED, url, str(kept), beginning]
     killed = subprocess.run(command, env=environment(newer), cwd=newer, check=False)
@@ -224,12 +215,11 @@ def _kill_and_start(url: str, beginning: str, newer: Path, kept: Path) -> None:
     engine.dispose()
 
 
-def test_waiting_has_an_end(tmp_path: Path) -> None:
+def test_waiting_has_an_end(tmp_path):
     """It says what it waited for."""
     engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
     migrate(engine)
-    with writing(engine) as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    execute(engine, text("UPDATE alembic_version SET version_num = '0000'"))
     lock = LeaderLock(open_database(str(engine.url)), Lock.UPGRADE)
     assert lock.take()
     with pytest.raises(Failed, match="another process has been bringing it up to date for 0 seconds"):
@@ -238,7 +228,7 @@ def test_waiting_has_an_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_place_for_the_backup_nothing_is_changed(tmp_path: Path, newer: Path) -> None:
+def test_without_a_place_for_the_backup_nothing_is_changed(tmp_path, newer):
     """The last line says where it cannot be written, and what to set."""
     engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
     migrate(engine)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, Row, select, update
+from sqlalchemy import Engine, select, update
 from support.consequences import ENFORCEMENT
-from support.transactions import read_with, write_with
+from support.transactions import read_rows, read_with, write_with
 
 from ipml.enforcement.appeals.appeal import get_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -36,63 +36,60 @@ class Market:
     now: datetime = NOON
     rules: AppealRules = field(default_factory=lambda: load_enforcement_policy().appeals)
 
-    def take_down(self, listing_id: str = "L1", reviewer: str = "ana", **fields: Any) -> int:
+    def take_down(self, listing_id="L1", reviewer="ana", **fields):
         """Enqueue a listing, decide it counterfeit, and return the number of its measure."""
         enqueue(self.engine, [self.make_scored(listing_id, **fields)])
         self.find_counterfeit(reviewer)
         return self.measures()[-1].measure_id
 
-    def find_counterfeit(self, reviewer: str, **options: Any) -> None:
+    def find_counterfeit(self, reviewer, **options):
         """Decide the next case counterfeit."""
         said = {"ground": "declared_replica", "now": self.now, "consequences": ENFORCEMENT}
         with writing(self.engine) as connection:
             taken = claim(connection, reviewer, now=self.now)
             decide(connection, taken, Verdict.COUNTERFEIT, **said | options)
 
-    def undo(self, decision_id: int, by: str = "lea") -> None:
+    def undo(self, decision_id, by="lea"):
         """Take a decision back."""
         options = {"may_undo_others": True, "now": self.now, "consequences": ENFORCEMENT}
         write_with(self.engine, undo, decision_id, by, **options)
 
-    def appeal(self, appeal_id: int = 1) -> Any:
+    def appeal(self, appeal_id=1):
         """Return all that is known of an appeal."""
         return read_with(self.engine, get_appeal, appeal_id)
 
-    def labels(self) -> list[bool]:
+    def labels(self):
         """Return what the labels say of each listing."""
         with reading(self.engine) as connection:
             return [label.is_counterfeit for label in export_labels(connection)]
 
-    def deliver(self, *channels: str) -> None:
+    def deliver(self, *channels):
         """Let all messages of some channels arrive now."""
         wanted = messages.c.channel.in_(channels or ("seller", "holder"))
         query = update(messages).where(messages.c.state == "waiting", wanted)
-        with writing(self.engine) as connection:
-            change_rows(
-                connection, query.values(state="delivered", settled_at=self.now), "ipml", "delivered", at=self.now
-            )
+        arrived = query.values(state="delivered", settled_at=self.now)
+        write_with(self.engine, change_rows, arrived, "ipml", "delivered", at=self.now)
 
-    def tick(self, now: datetime | None = None) -> Any:
+    def tick(self, now=None):
         """Tick once."""
         return run_appeal_deadlines(self.engine, rules=self.rules, now=now or self.now, consequences=ENFORCEMENT)
 
-    def pass_time(self, until: datetime) -> None:
+    def pass_time(self, until):
         """Let the clock go to a moment, and tick as often as an expiry needs."""
         for moment in (until, until + CONFIRM):
             self.now = moment
             self.tick()
 
-    def measures(self) -> list[Row[Any]]:
+    def measures(self):
         """Return all measures, in order."""
-        with reading(self.engine) as connection:
-            return list(connection.execute(select(measures).order_by(measures.c.measure_id)))
+        return read_rows(self.engine, select(measures).order_by(measures.c.measure_id))
 
-    def letter(self, name: str, channel: str = "seller") -> str:
+    def letter(self, name, channel="seller"):
         """Return what waits or was sent to somebody under a key of this name."""
         (found,) = (body for key, body in self.letters(channel).items() if key.startswith(name))
         return found
 
-    def letters(self, channel: str = "seller") -> dict[str, str]:
+    def letters(self, channel="seller"):
         """Return what waits or was sent to somebody, by key, decrypted."""
         query = select(messages).where(messages.c.channel == channel, messages.c.kind != "statement")
         with reading(self.engine) as connection:
@@ -100,6 +97,6 @@ class Market:
 
 
 @pytest.fixture
-def market(engine: Engine, make_scored: Callable[..., Any]) -> Market:
+def market(engine, make_scored):
     """Return a marketplace whose decisions lead to measures."""
     return Market(engine, make_scored)

@@ -2,15 +2,24 @@
 
 import itertools
 import os
-from datetime import timedelta
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import func, select
 from support.consequences import ENFORCEMENT
-from support.databases import empty_tables
+from support.databases import empty_tables, on_both
+from support.soundness import check_sound
 from support.transactions import read_with, write_with
 
 from ipml.enforcement.appeals.appeal import (
@@ -23,14 +32,14 @@ from ipml.enforcement.appeals.appeal import (
     next_state,
 )
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, holder_withdrew
+from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, holder_withdrew, run_appeal_deadlines
 from ipml.enforcement.deadlines.deadlines import find_deadlines
-from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound
+from ipml.errors import Conflict, Forbidden, IllegalStep, IpmlError, NotFound
+from ipml.records import Verdict
 from ipml.review.exports import export_labels
-from ipml.storage.audit_trail.audit import verify
-from ipml.storage.audit_trail.consistency import find_disagreements
-from ipml.storage.audit_trail.row_digests import check_rows
+from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import reading, writing
+from ipml.storage.tables import appeals, deadline_events, decisions, reversals
 
 # A failure is told as it was found: to make it smaller takes minutes on a database.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -40,17 +49,13 @@ COUNTRIES = ["DE", "CN", "US"]
 
 
 def test_what_is_not_in_the_table_cannot_happen():
-    """Every pair of state and event either has its place in the table, or is refused."""
+    """Every pair of state and event is in the table or refused; a term that runs out never rejects."""
     for state, event in itertools.product(AppealState, AppealEvent):
         if (state, event) in TRANSITIONS:
             assert next_state(1, state, event) is TRANSITIONS[state, event]
         else:
             with pytest.raises(IllegalStep):
                 next_state(1, state, event)
-
-
-def test_only_a_person_says_no():
-    """A term that runs out may bring a listing back; it never rejects what a seller says."""
     by_silence = {after for (_, event), after in TRANSITIONS.items() if event is AppealEvent.HOLDER_SILENT}
     assert by_silence == {AppealState.RESTORED}
     assert all(event is AppealEvent.REJECTED for (_, event), after in TRANSITIONS.items() if after == "rejected")
@@ -190,9 +195,7 @@ class Appeals(RuleBasedStateMachine):
         granted = sum(state is AppealState.GRANTED for state in self.states.values())
         with reading(self.market.engine) as connection:
             assert sum(not label.is_counterfeit for label in export_labels(connection)) == granted
-            assert verify(connection).is_intact
-            assert not list(find_disagreements(connection))
-            assert check_rows(connection).problems == ()
+            check_sound(connection)
 
 
 def test_no_illegal_step_and_no_appeal_lost(market):
@@ -201,3 +204,112 @@ def test_no_illegal_step_and_no_appeal_lost(market):
         max_examples=EXAMPLES, stateful_step_count=15, suppress_health_check=list(HealthCheck), phases=PHASES
     )
     run_state_machine_as_test(lambda: Appeals(market), settings=calm)
+
+
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
+NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
+TICKS_OFTEN = """
+import sys
+from datetime import datetime, timedelta
+from ipml.enforcement.actions import Enforcement
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
+from ipml.storage.database import open_database
+engine, due_at, consequences = open_database(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), Enforcement()
+print("ready", flush=True)
+for hours in range(0, 72, 10):
+    run_appeal_deadlines(engine, now=due_at + timedelta(hours=hours), consequences=consequences)
+"""
+
+
+def decide_all(engine, *scored):
+    """Decide listings counterfeit."""
+    enqueue(engine, scored)
+    options = {"ground": "declared_replica", "now": NOON, "consequences": ENFORCEMENT}
+    with writing(engine) as connection:
+        while taken := claim(connection, "ana", now=NOON):
+            decide(connection, taken, Verdict.COUNTERFEIT, **options)
+
+
+def file_many(engine, make_scored, count):
+    """Decide as many listings counterfeit, file a counter-notice against each, and return when their terms end."""
+    decide_all(engine, *(make_scored(f"L{n}", title=f"{chr(97 + n) * 6} bag", seller_id=f"s{n}") for n in range(count)))
+    query = select(decisions.c.case_id, decisions.c.listing_id).order_by(decisions.c.case_id)
+    options = {"kind": "counter-notice", "profile": "us", "now": NOON}
+    with writing(engine) as connection:
+        for row in connection.execute(query).all():
+            file_appeal(connection, row.case_id, row.listing_id.replace("L", "s"), "It is genuine.", **options)
+        return get_appeal(connection, 1).deadlines[0].due_at
+
+
+def check_whole(engine, restored):
+    """Check that as many terms ran out as listings came back, each once, and that the records agree."""
+    with reading(engine) as connection:
+        expired = connection.scalar(select(func.count()).where(deadline_events.c.kind == "expired"))
+        by_clock = select(func.count()).where(decisions.c.origin == "deadline")
+        back = select(func.count()).where(reversals.c.reviewer == "ipml deadlines")
+        states = select(func.count()).where(appeals.c.state == "restored")
+        assert [expired, *map(connection.scalar, (by_clock, back, states))] == [restored] * 4
+        check_sound(connection)
+
+
+@pytest.mark.slow
+@on_both
+def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_scored):
+    """Killed again and again while terms run out; in the end each has run out once, with all that follows."""
+    due_at = file_many(engine, make_scored, 12)
+    lots = random.Random(7)
+    for _ in range(KILLS):
+        command = [sys.executable, "-c", TICKS_OFTEN, database_url, due_at.isoformat()]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(lots.uniform(0.0, 0.5))
+            process.kill()
+    for hours in (100, 150):
+        assert run_appeal_deadlines(engine, now=due_at + timedelta(hours=hours), consequences=ENFORCEMENT).failed == ()
+    check_whole(engine, 12)
+
+
+@pytest.mark.slow
+@on_both
+def test_ticks_deciders_and_holders_at_once(engine, make_scored):
+    """Whoever comes first has it; the others hear so, and nothing is done twice."""
+    due_at = file_many(engine, make_scored, 12)
+    run_appeal_deadlines(engine, now=due_at, consequences=ENFORCEMENT)
+    later = due_at + timedelta(hours=26)
+
+    def work(number):
+        because = ("ben", "granted", "Because.")
+        for appeal_id in random.Random(number).sample(range(1, 13), 12):
+            with suppress(IllegalStep):
+                if number == 0:
+                    write_with(engine, holder_acted, appeal_id, "docket", "lea", now=later)
+                elif number == 1:
+                    write_with(engine, decide_appeal, appeal_id, *because, now=later, consequences=ENFORCEMENT)
+                else:
+                    assert run_appeal_deadlines(engine, now=later, consequences=ENFORCEMENT).failed == ()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(4)))
+    found = Counter(row.appeal.state for row in read_with(engine, list_appeals, "all"))
+    assert sum(found.values()) == 12
+    check_whole(engine, found["restored"])
+
+
+@pytest.mark.slow
+@on_both
+def test_one_appeal_sent_by_eight_at_once_is_filed_once(engine, make_scored):
+    """With one key all get the same appeal; with keys of their own one has it, and the others hear so."""
+    file_many(engine, make_scored, 1)
+    decide_all(engine, make_scored("L9", title="steel watch"), make_scored("L8", title="silk scarf"))
+
+    def send(case_id, key):
+        try:
+            return write_with(engine, file_appeal, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
+        except IpmlError as error:
+            return type(error)
+
+    with ThreadPoolExecutor(8) as threads:
+        same = set(threads.map(lambda _: send(2, "k"), range(8)))
+        own = Counter(threads.map(lambda number: send(3, f"k{number}"), range(8)))
+    assert same == {2}
+    assert own[Conflict] == 7

@@ -1,28 +1,30 @@
 """What sellers can do against restrictions, who decides it, and what becomes of decision, measure and label."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import get_args
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from support.consequences import ENFORCEMENT
 from support.databases import on_both
-from support.transactions import read_with, write_with
+from support.soundness import check_sound
+from support.transactions import execute, read_rows, read_with, write_with
 
-from ipml.enforcement.appeals.appeal import count_overdue, list_appeals, may_decide
+from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
+from ipml.enforcement.appeals.letters import compose
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
 from ipml.enforcement.evidence.package import subjects_of_cases
+from ipml.enforcement.policy import Language
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import Conflict, Forbidden, IllegalStep, KeyReused, NotFound, UnstorableValue
-from ipml.records import Verdict
+from ipml.records import Listing, Verdict
 from ipml.review.cases import get_case
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
 from ipml.review.queue import claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
-from ipml.storage.audit_trail import audit
-from ipml.storage.audit_trail.consistency import find_disagreements
-from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import deadlines, decisions, outbox, seller_keys, user_sellers
@@ -44,16 +46,12 @@ def decide_one(market, appeal, by="ben", outcome="granted", why="The invoice is 
 def read_decisions(market):
     """Return verdict, origin and reviewer of all decisions."""
     query = select(decisions.c.verdict, decisions.c.origin, decisions.c.reviewer).order_by(decisions.c.decision_id)
-    with reading(market.engine) as connection:
-        return [tuple(row) for row in connection.execute(query)]
+    return [tuple(row) for row in read_rows(market.engine, query)]
 
 
 @on_both
 def test_a_granted_appeal_puts_everything_right(market):
-    """The decision is taken back, the measure lifted, the case decided genuine, and the label with it.
-
-    Whatever it writes into the trail belongs to its case, so that the package of evidence tells of it.
-    """
+    """Decision, measure, case and label change, the trail names the case, and nothing is left to appeal or to undo."""
     market.take_down()
     appeal = decide_one(market, file_one(market))
     (measure,) = market.measures()
@@ -61,17 +59,19 @@ def test_a_granted_appeal_puts_everything_right(market):
     assert read_decisions(market) == [("counterfeit", "review", "ana"), ("genuine", "appeal", "ben")]
     with reading(market.engine) as connection:
         assert [(label.is_counterfeit, label.weight) for label in export_labels(connection)] == [(False, 1.0)]
-        assert audit.verify(connection).is_intact
-        assert not list(find_disagreements(connection))
-        assert check_rows(connection).problems == ()
+        check_sound(connection)
         subjects = connection.scalars(select(audit_table.c.subject))
         told = {subject for subject in subjects if subject.startswith(("appeal:", "deadline:"))}
         assert {subject.partition(":")[0] for subject in told} == {"appeal", "deadline"}
         assert told <= set(subjects_of_cases(connection, [1]))
+    with pytest.raises(NotFound, match="No restriction"):
+        file_one(market)
+    with pytest.raises(Conflict, match="appeal"):
+        market.undo(2, "ben")
 
 
-def test_a_rejected_appeal_changes_nothing_but_is_explained(market):
-    """Measure and label stay; the seller reads why, and where else they can turn."""
+def test_the_label_stays_where_an_appeal_is_rejected_or_granted_in_part(market):
+    """Rejected, the seller reads why and where else they can turn; in part, a milder measure takes the place."""
     market.take_down()
     decide_one(market, file_one(market), outcome="rejected", why="No invoice was shown.")
     letter = market.letter("appeal-1-rejected")
@@ -79,20 +79,16 @@ def test_a_rejected_appeal_changes_nothing_but_is_explained(market):
     assert market.labels() == [True]
     assert "No invoice was shown." in letter
     assert "out-of-court" in letter
-
-
-def test_granted_in_part_a_milder_measure_takes_its_place(market):
-    """The decision stands, the removal is lifted, and a label takes its place."""
-    market.take_down()
-    decide_one(market, file_one(market), outcome="partly granted", measure=MeasureKind.LABEL)
-    old, new = market.measures()
+    market.take_down("L2", title="Silk scarf")
+    decide_one(market, file_one(market, "measure:2"), outcome="partly granted", measure=MeasureKind.LABEL)
+    _, old, new = market.measures()
     assert old.lifted_at is not None
     assert (new.kind, new.lifted_at) == ("label", None)
-    assert market.labels() == [True]
+    assert market.labels() == [True, True]
 
 
-def take_down_alike(market):
-    """Take down four listings that are alike by one decision; return its case, and those that it was spread to."""
+def test_near_duplicates_are_put_right_with_it_but_not_by_silence(market):
+    """What one decision took down is one offer, yet a term that runs out brings back only what was countered."""
     titles = [f"Leather bag, brown, no. {number}" for number in range(4)]
     bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
     enqueue(market.engine, bags)
@@ -100,19 +96,15 @@ def take_down_alike(market):
     with writing(market.engine) as connection:
         taken = claim(connection, "ana", now=market.now)
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options)
-    assert spread.decisions
-    return taken.case_id, [decision.case_id for decision in spread.decisions]
-
-
-def test_near_duplicates_are_put_right_with_it(market):
-    """What was decided with the same decision is the same offer of the same seller: all of it is put right."""
-    _, others = take_down_alike(market)
-    appeal = file_one(market, about=others[0])
-    assert len(market.appeal().alike) == len(others)
+        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options).decisions
+    file_one(market, about=taken.case_id, kind="counter-notice", profile="us")
+    market.pass_time(market.now + 30 * DAY)
+    assert [measure.case_id for measure in market.measures() if measure.lifted_at] == [taken.case_id]
+    appeal = file_one(market, about=spread[0].case_id)
+    assert len(market.appeal(2).alike) == len(spread) - 1 > 0
     decide_one(market, appeal)
     assert all(measure.lifted_at for measure in market.measures())
-    assert market.labels() == [False] * (1 + len(others))
+    assert market.labels() == [False] * len(spread)
 
 
 def test_neither_an_earlier_decider_nor_a_machine_decides(market):
@@ -137,18 +129,18 @@ def test_everybody_who_had_a_part_in_it_is_told_apart(market):
         market.find_counterfeit(reviewer, settings=Settings(second_person=(SecondPersonRule(verdict="counterfeit"),)))
     decide_one(market, file_one(market), by="ben", outcome="partly granted", measure=MeasureKind.DEMOTE)
     second = file_one(market, about="measure:2")
-    with reading(market.engine) as connection:
-        may = {name: may_decide(connection, second, name) is None for name in ("ana", "bea", "ben", "cyd")}
+    may = {name: read_with(market.engine, may_decide, second, name) is None for name in ("ana", "bea", "ben", "cyd")}
     assert may == {"ana": False, "bea": False, "ben": False, "cyd": True}
 
 
 def test_complaints_are_open_six_months_from_notification(market):
-    """Not from the decision: told two months later, a seller may still complain eight months after it."""
+    """Not from the decision: before they are told no term runs, however long that takes."""
     market.take_down()
-    market.now += 61 * DAY
+
+    market.pass_time(market.now + 400 * DAY)
     market.deliver()
     market.tick()
-    market.pass_time(datetime(2025, 11, 3, 22, 59, tzinfo=UTC) - timedelta(minutes=1500))
+    market.pass_time(datetime(2026, 10, 8, 21, 59, tzinfo=UTC) - timedelta(minutes=1500))
     assert file_one(market).state == "open"
 
 
@@ -168,14 +160,6 @@ def test_after_its_expiry_was_recorded_a_complaint_is_refused(market):
         file_one(market, "measure:2")
 
 
-def test_a_seller_may_complain_before_they_are_told(market):
-    """Without a statement no term runs, and the way is open."""
-    market.take_down()
-    market.now += 400 * DAY
-    market.pass_time(market.now)
-    assert file_one(market).state == "open"
-
-
 def test_a_listing_decided_anew_meanwhile_comes_back_as_well(market):
     """Taken back and decided counterfeit again while the appeal waits: granted, it is the new decision that falls."""
     market.take_down()
@@ -188,32 +172,9 @@ def test_a_listing_decided_anew_meanwhile_comes_back_as_well(market):
     assert all(measure.lifted_at for measure in market.measures())
 
 
-def test_silence_brings_back_only_what_was_countered(market):
-    """The near-duplicates were decided with it, but nobody spoke for them: they stay down."""
-    first, _ = take_down_alike(market)
-    file_one(market, about=first, kind="counter-notice", profile="us")
-    market.pass_time(market.now + 30 * DAY)
-    assert [measure.case_id for measure in market.measures() if measure.lifted_at] == [first]
-
-
-def test_a_clock_that_is_wrong_for_a_while_ends_nobodys_time(market):
-    """A day ahead for five hours: no term is over early, and none is lost."""
-    market.take_down()
-    market.deliver()
-    market.tick()
-    over = datetime(2025, 9, 3, 22, 0, tzinfo=UTC)
-    for hour in range(-40, 0, 4):
-        market.tick(over + timedelta(hours=hour) + (DAY if -20 <= hour < -15 else timedelta()))
-    market.now = over - timedelta(minutes=1)
-    assert file_one(market).state == "open"
-    for hour in range(0, 60, 10):
-        market.tick(over + timedelta(hours=hour))
-    assert market.appeal().windows[0].state == "expired"
-
-
 @on_both
-def test_the_same_request_files_once(market):
-    """With its key it returns the same appeal; with another content the key is refused."""
+def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
+    """A key files once; pending or rejected, the same is not examined twice; withdrawn, it may come again."""
     market.take_down()
     first = file_one(market, key="k1")
     assert file_one(market, key="k1") == first
@@ -221,12 +182,6 @@ def test_the_same_request_files_once(market):
     with pytest.raises(KeyReused):
         file_one(market, text="Something else.", key="k1")
     assert len(read_with(market.engine, list_appeals)) == 1
-
-
-def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
-    """Pending or rejected, the same is not examined twice; withdrawn, it may come again."""
-    market.take_down()
-    first = file_one(market)
     with pytest.raises(Conflict, match="against it is"):
         file_one(market)
     write_with(market.engine, withdraw_appeal, first.appeal_id, "s1", now=market.now)
@@ -251,16 +206,6 @@ def test_only_what_restricts_this_seller_can_be_appealed(market):
         write_with(market.engine, withdraw_appeal, appeal.appeal_id, "s2", now=market.now)
 
 
-def test_what_is_lifted_cannot_be_appealed_and_a_decision_on_appeal_is_not_undone(market):
-    """A granted appeal ends the matter: neither a second appeal nor an undo has anything to work on."""
-    market.take_down()
-    decide_one(market, file_one(market))
-    with pytest.raises(NotFound, match="No restriction"):
-        file_one(market)
-    with pytest.raises(Conflict, match="appeal"):
-        market.undo(2, "ben")
-
-
 def test_a_decision_taken_back_meanwhile_is_not_taken_back_again(market):
     """Where a lead has undone the decision, granting the appeal only answers the seller."""
     market.take_down()
@@ -270,17 +215,12 @@ def test_a_decision_taken_back_meanwhile_is_not_taken_back_again(market):
     assert read_with(market.engine, get_case, 1).state == "open"
 
 
-def test_texts_that_cannot_be_kept_are_refused(market):
-    """Nothing, what no database holds, and more than 20,000 characters."""
-    market.take_down()
+def test_texts_that_cannot_be_kept_are_refused_and_hostile_ones_passed_on_inert(market):
+    """The desk gets what the seller wrote; the rights holder gets it without what commands a screen."""
+    market.take_down(country="CN")
     for text in ("", "  \n", "a\0b", "\ud800", "x" * 20_001):
         with pytest.raises(UnstorableValue):
             file_one(market, text=text)
-
-
-def test_hostile_text_is_kept_as_it_is_and_passed_on_inert(market):
-    """The desk gets what the seller wrote; the rights holder gets it without what commands a screen."""
-    market.take_down(country="CN")
     hostile = "<script>alert(1)</script>\x1b[2J\u202egenuine\r\nBcc: all@example.com =HYPERLINK()"
     appeal = file_one(market, text=hostile, kind="counter-notice")
     told = market.letter(f"appeal-{appeal.appeal_id}-passed-on", "holder")
@@ -328,8 +268,8 @@ def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
     market.pass_time(market.now + 60 * DAY)
     assert market.appeal().reference == "SDNY 25-cv-1"
     assert market.measures()[0].lifted_at is None
-    with writing(market.engine) as connection:
-        assert holder_withdrew(connection, 1, "lea", now=market.now, consequences=ENFORCEMENT).state == "restored"
+    withdrawn = write_with(market.engine, holder_withdrew, 1, "lea", now=market.now, consequences=ENFORCEMENT)
+    assert withdrawn.state == "restored"
     assert market.measures()[0].lifted_at is not None
 
 
@@ -372,10 +312,15 @@ def test_who_misses_the_platforms_four_days_may_still_complain(market):
     assert file_one(market).state == "open"
 
 
-def test_an_appeal_in_hand_is_left_alone(market):
-    """Another may not decide it meanwhile; when the hour is over they may."""
+def test_an_outcome_must_make_sense_and_an_appeal_in_hand_is_left_alone(market):
+    """Known, with reasons, a milder measure in part only; another decides only when the hour is over."""
     market.take_down()
     appeal = file_one(market)
+    part, milder = "partly granted", MeasureKind.LABEL
+    wrong = ("maybe", "x", None), ("granted", " ", None), (part, "x", None), ("rejected", "x", milder)
+    for outcome, why, measure in (*wrong, (part, "x", MeasureKind.REMOVE)):
+        with pytest.raises(Conflict, match="found outcome"):
+            decide_one(market, appeal, outcome=outcome, why=why, measure=measure)
     write_with(market.engine, claim_appeal, appeal.appeal_id, "ben", now=market.now)
     with pytest.raises(Conflict, match="in the hands of"):
         decide_one(market, appeal, by="cyd")
@@ -385,26 +330,8 @@ def test_an_appeal_in_hand_is_left_alone(market):
         decide_one(market, appeal, by="dan")
 
 
-def test_an_outcome_must_make_sense(market):
-    """A known outcome, with reasons, and a milder measure where it is granted in part only."""
-    market.take_down()
-    appeal = file_one(market)
-    for outcome, why, measure in (
-        ("maybe", "x", None),
-        ("granted", " ", None),
-        ("partly granted", "x", None),
-        ("partly granted", "x", MeasureKind.REMOVE),
-        ("rejected", "x", MeasureKind.LABEL),
-    ):
-        with pytest.raises(Conflict, match="found outcome"):
-            decide_one(market, appeal, outcome=outcome, why=why, measure=measure)
-
-
 def test_an_undecided_complaint_is_shown_as_overdue(market):
-    """Fourteen days under the EU rules; it is never decided by its expiry.
-
-    A counter-notice that does not arrive is overdue, too: its term has not begun, but somebody must look why.
-    """
+    """Fourteen days under the EU rules; it is never decided by its expiry."""
     market.take_down()
     market.take_down("L2", country="CN", title="Silk scarf")
     file_one(market, about="measure:2", kind="counter-notice")
@@ -424,8 +351,7 @@ def test_what_an_erased_seller_said_is_gone_and_their_appeal_still_decided(marke
     """Nothing crashes: the text is unreadable, no letter is written, the decision is put right."""
     market.take_down()
     appeal = file_one(market)
-    with writing(market.engine) as connection:
-        connection.execute(seller_keys.delete())
+    execute(market.engine, seller_keys.delete())
     assert market.appeal().text is None
     assert decide_one(market, appeal).state == "granted"
     assert market.appeal(appeal.appeal_id).outcome.why is None
@@ -461,9 +387,28 @@ def test_terms_begin_for_all_who_were_told_however_long_ago(market, monkeypatch)
     for number in (3, 1, 5, 2, 4):
         market.now += 90 * DAY
         query = update(outbox).where(outbox.c.subject == f"measure:{number}")
-        with writing(market.engine) as connection:
-            connection.execute(query.values(state="delivered", settled_at=market.now))
+        execute(market.engine, query.values(state="delivered", settled_at=market.now))
     resolution._open_windows(market.engine, market.rules, market.now)
     market.tick()
-    with reading(market.engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(deadlines)) == 5
+    assert read_with(market.engine, Connection.scalar, select(func.count()).select_from(deadlines)) == 5
+
+
+WHAT = ("receipt", "receipt_holder", "granted", "partly_granted", "rejected", "restored", "withdrawn")
+APPEAL = Appeal(
+    *(31, "measure:12", 7, 5, "0f" * 16, "counter-notice", "china"), AppealState.OPEN, datetime(2025, 3, 3, tzinfo=UTC)
+)
+
+
+def test_every_letter_is_there_in_every_language():
+    """With every fact and no place left unfilled; what others wrote carries no escapes and cannot turn the text."""
+    for language, what in product(get_args(Language), WHAT):
+        subject, text = compose(APPEAL, what, Listing("L77", "s1", "Bag"), language, "Reasons $here.")
+        assert "31" in subject, (language, what)
+        assert "31" in text, (language, what)
+        assert "measure:12 (L77)" in text, (language, what)
+        assert ("Reasons $here." in text) == (what in ("granted", "partly_granted", "rejected")), (language, what)
+        assert "$" not in subject + text.replace("Reasons $here.", ""), (language, what)
+    hostile = "L\x1b[2J\r\u202e\u2066$number\x00" + "x" * 500
+    text = "".join(compose(APPEAL, "rejected", Listing(hostile, "s1", "Bag"), "en", hostile))
+    assert not set("\x1b\r\u202e\u2066\x00") & set(text)
+    assert len(text) < 2000

@@ -1,16 +1,14 @@
 """A queue of listings of one brand, people who decide what is drawn, and a policy that may act on the rest."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, insert, select
-from support.transactions import read_with
+from support.transactions import execute, read_with
 
 from ipml.enforcement.automation.automatic_decisions import Acted, act
-from ipml.enforcement.automation.promises import PromiseStanding, read_standings
+from ipml.enforcement.automation.promises import read_standings
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.group_decisions import MOST_CASES
@@ -20,21 +18,11 @@ from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_draws, cases, decisions, seeds
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
-RULES = {
-    "is_on": True,
-    "brands": ["Acme"],
-    "promise": 0.8,
-    "thresholds": [0.9],
-    "least_reviews": 10,
-    "qualifying_share": 1.0,
-    "audit_share": 0.3,
-    "wait_hours": 0,
-    "vouching": 0,
-    "alarm": 20,
-}
+RULES = {"is_on": True, "brands": ["Acme"], "promise": 0.8, "thresholds": [0.9], "least_reviews": 10, "alarm": 20}
+RULES |= {"qualifying_share": 1.0, "audit_share": 0.3, "wait_hours": 0, "vouching": 0}
 
 
-def make_policy(**rules: Any) -> EnforcementPolicy:
+def make_policy(**rules):
     """Return the bundled policy with other rules of automatic action."""
     bundled = load_enforcement_policy()
     return EnforcementPolicy.model_validate({**bundled.model_dump(), "automatic": RULES | rules})
@@ -50,7 +38,7 @@ class Market:
     n_listings: int = 0
     last: Acted = field(default_factory=Acted)
 
-    def bring(self, n: int, score: float = 0.95, **fields: Any) -> None:
+    def bring(self, n, score=0.95, **fields):
         """Let so many listings come in."""
         made = {"brand": "Acme", "price": 10.0, "currency": "EUR"} | fields
         numbers = range(self.n_listings, self.n_listings + n)
@@ -59,13 +47,13 @@ class Market:
         scored = [ScoredListing(listing, score, None, (), (), None, "m1") for listing in listings]
         enqueue(self.engine, scored, joins_alike=False, now=self.now)
 
-    def act(self) -> Acted:
+    def act(self):
         """Let the policy act."""
         self.now += timedelta(hours=1)
         self.last = act(self.engine, self.policy, get_settings(), self.now)
         return self.last
 
-    def review(self, verdict: Verdict = Verdict.COUNTERFEIT, most: int = 10_000) -> int:
+    def review(self, verdict=Verdict.COUNTERFEIT, most=10_000):
         """Let people decide the drawn cases that are open; return how many."""
         with reading(self.engine) as connection:
             drawn = select(automatic_draws.c.case_id).join(cases, cases.c.case_id == automatic_draws.c.case_id)
@@ -74,7 +62,7 @@ class Market:
         self.decide(numbers, verdict)
         return len(numbers)
 
-    def decide(self, numbers: Iterable[int], verdict: Verdict) -> None:
+    def decide(self, numbers, verdict):
         """Let a person decide cases."""
         ground = "price_and_seller" if verdict is Verdict.COUNTERFEIT else ""
         numbers = list(numbers)
@@ -84,17 +72,17 @@ class Market:
                 seen = preview_bulk(connection, together, "ana", verdict, now=self.now)
                 decide_bulk(connection, together, "ana", verdict, ground=ground, token=seen.digest, now=self.now)
 
-    def qualify(self, n: int = 20) -> None:
+    def qualify(self, n=20):
         """Let so many listings show the promise."""
         self.bring(n)
         self.act()
         self.review()
 
-    def standing(self) -> PromiseStanding:
+    def standing(self):
         """Return how the promise of the brand stands."""
         return read_with(self.engine, read_standings, self.policy, now=self.now)[0]
 
-    def read_decisions(self) -> list[Any]:
+    def read_decisions(self):
         """Return what the policy decided."""
         with reading(self.engine) as connection:
             query = select(decisions).where(decisions.c.origin == "policy").order_by(decisions.c.decision_id)
@@ -102,18 +90,17 @@ class Market:
 
 
 @pytest.fixture
-def make_market(engine: Engine) -> Callable[..., Market]:
+def make_market(engine):
     """Return a function that opens the market under a policy with some rules changed; its lots are always alike."""
 
-    def make(**rules: Any) -> Market:
-        with writing(engine) as connection:
-            connection.execute(insert(seeds).values(seed="07" * 32, drawn_at=START))
+    def make(**rules):
+        execute(engine, insert(seeds).values(seed="07" * 32, drawn_at=START))
         return Market(engine, make_policy(**rules))
 
     return make
 
 
 @pytest.fixture
-def market(make_market: Callable[..., Market]) -> Market:
+def market(make_market):
     """Return that market under the rules above."""
     return make_market()

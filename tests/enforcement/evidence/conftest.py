@@ -1,13 +1,11 @@
 """What the tests of evidence share: a database in which decisions leave evidence."""
 
-from collections.abc import Callable
-
 import pytest
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import delete, select
 from support.consequences import KEEPING
-from support.transactions import write_with
+from support.transactions import execute, write_with
 
-from ipml.records import Decision, ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import make_key
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import writing
@@ -15,12 +13,10 @@ from ipml.storage.tables import cases, seller_keys
 
 
 @pytest.fixture
-def decide_on(engine: Engine) -> Callable[..., Decision]:
+def decide_on(engine):
     """Return a function that enqueues a scored listing and decides on it."""
 
-    def judge(
-        scored: ScoredListing, verdict: Verdict = Verdict.COUNTERFEIT, reviewer: str = "ana", note: str = ""
-    ) -> Decision:
+    def judge(scored, verdict=Verdict.COUNTERFEIT, reviewer="ana", note=""):
         enqueue(engine, [scored])
         with writing(engine) as connection:
             query = select(cases.c.case_id).where(cases.c.listing_key == make_key(scored.listing))
@@ -32,11 +28,10 @@ def decide_on(engine: Engine) -> Callable[..., Decision]:
 
 
 @pytest.fixture
-def forget(engine: Engine) -> Callable[[str], None]:
+def forget(engine):
     """Return a function that takes a seller's key away."""
 
-    def take_away(seller_id: str) -> None:
-        with writing(engine) as connection:
-            connection.execute(delete(seller_keys).where(seller_keys.c.seller_id == seller_id))
+    def take_away(seller_id):
+        execute(engine, delete(seller_keys).where(seller_keys.c.seller_id == seller_id))
 
     return take_away

@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +22,7 @@ LEADING_OUT = ("../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:\\evil", "
 STRANGE = ("CON", "aux.txt", "invoice\u202egpj.exe", "n" * 300, "nul", "-rf", "~", "a\nb", "\x1b[2J", "=1+1", " ")
 
 
-def write_zip_of(path: Path, entries: Entries) -> Path:
+def write_zip_of(path, entries):
     """Write a .zip file."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in entries.items():
@@ -31,7 +30,7 @@ def write_zip_of(path: Path, entries: Entries) -> Path:
     return path
 
 
-def write_tar_of(path: Path, entries: Entries, **kind: object) -> Path:
+def write_tar_of(path, entries, **kind):
     """Write a .tar file; `kind` are attributes that every entry gets."""
     with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
         for name, content in entries.items():
@@ -50,12 +49,12 @@ WRITERS: dict[str, Callable[[Path, Entries], Path]] = {
 }
 
 
-def list_all(folder: Path) -> list[Path]:
+def list_all(folder):
     """Return all that is in a folder."""
     return sorted(path for path in folder.rglob("*") if not path.is_dir())
 
 
-def refuse(tmp_path: Path, entries: Entries, words: str, limits: ArchiveLimits | None = None) -> None:
+def refuse(tmp_path, entries, words, limits=None):
     """Assert that an archive of any kind is refused with these words, and nothing written."""
     for suffix, write in WRITERS.items():
         archive = write(tmp_path / f"a{suffix}", entries)
@@ -65,7 +64,7 @@ def refuse(tmp_path: Path, entries: Entries, words: str, limits: ArchiveLimits |
         archive.unlink()
 
 
-def test_files_come_out_under_names_of_ours(tmp_path: Path):
+def test_files_come_out_under_names_of_ours(tmp_path):
     """What the archive calls them is kept as data, however strange it is."""
     for suffix, write in WRITERS.items():
         archive = write(tmp_path / f"a{suffix}", dict.fromkeys(STRANGE, b"content"))
@@ -76,13 +75,15 @@ def test_files_come_out_under_names_of_ours(tmp_path: Path):
         assert all(file.path.read_bytes() == b"content" for file in files)
 
 
-def test_a_name_that_leads_out_is_refused(tmp_path: Path):
-    """And nothing is written, neither there nor here."""
+def test_names_that_lead_out_or_collide_are_refused(tmp_path):
+    """And nothing is written; some file systems hold two names for the same."""
     for name in LEADING_OUT:
         refuse(tmp_path, {"good": b"1", name: b"2"}, "leads out of the folder")
+    for one, other in (("a", "A"), ("stra\u00dfe", "STRASSE")):
+        refuse(tmp_path, {one: b"1", other: b"2"}, "two files of the name")
 
 
-def test_links_and_devices_are_refused(tmp_path: Path):
+def test_links_and_devices_are_refused(tmp_path):
     """Of whatever kind; in a .zip one is a link by its mode."""
     archives = []
     for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE):
@@ -96,8 +97,8 @@ def test_links_and_devices_are_refused(tmp_path: Path):
             unpack(path, tmp_path / "out")
 
 
-def test_ten_gigabytes_declared_are_refused_before_anything_is_written(tmp_path: Path):
-    """In the header of a .tar, and in the list of a .zip."""
+def test_what_would_fill_the_disk_is_refused(tmp_path):
+    """By what a header declares, by how much more comes out than went in, and by more than was declared."""
     info = tarfile.TarInfo("x")
     info.size = 10 * 2**30
     (tmp_path / "a.tar").write_bytes(info.tobuf() + b"\0" * 10_240)
@@ -110,18 +111,10 @@ def test_ten_gigabytes_declared_are_refused_before_anything_is_written(tmp_path:
         with pytest.raises(UnreadableFile, match=r"more than 536,870,912 bytes"):
             unpack(path, tmp_path / "out")
     assert list_all(tmp_path / "out") == []
-
-
-def test_a_bomb_is_refused(tmp_path: Path):
-    """By how much more comes out than went in."""
     for suffix in (".zip", ".tar.gz"):
         archive = WRITERS[suffix](tmp_path / f"a{suffix}", {"x": b"\0" * 5_000_000})
         with pytest.raises(UnreadableFile, match="200 times its size"):
             unpack(archive, tmp_path / "out")
-
-
-def test_a_file_that_is_larger_than_it_said_is_refused(tmp_path: Path):
-    """What is written never exceeds what was declared."""
     archive = write_zip_of(tmp_path / "a.zip", {"x": b"x" * 5_000})
     content = bytearray(archive.read_bytes())
     at = content.index(b"PK\x01\x02") + 24
@@ -132,40 +125,19 @@ def test_a_file_that_is_larger_than_it_said_is_refused(tmp_path: Path):
     assert list_all(tmp_path / "out") == []
 
 
-def test_many_entries_are_refused(tmp_path: Path):
+def test_many_entries_are_refused(tmp_path):
     """A hundred thousand as well as one too many."""
     refuse(tmp_path, {f"{number}": b"" for number in range(11)}, "more than 10 files", ArchiveLimits(n_entries=10))
     archive = write_zip_of(tmp_path / "a.zip", {f"{number}": b"" for number in range(10)})
     assert len(unpack(archive, tmp_path / "out", ArchiveLimits(n_entries=10))) == 10
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_entries_are_refused_before_they_are_read(tmp_path: Path):
-    """By what the end of the .zip says of its list, be they files or folders."""
-    for name in ("{}", "{}/"):
-        archive = write_zip_of(tmp_path / "a.zip", {name.format(number): b"" for number in range(100_000)})
-        before = perf_counter()
-        with pytest.raises(UnreadableFile, match=r"more than 2,000 files"):
-            unpack(archive, tmp_path / "out")
-        assert perf_counter() - before < 1
-
-
-def test_names_that_collide_are_refused(tmp_path: Path):
-    """Some file systems hold them for the same."""
-    for one, other in (("a", "A"), ("stra\u00dfe", "STRASSE")):
-        refuse(tmp_path, {one: b"1", other: b"2"}, "two files of the name")
-
-
-def test_encrypted_and_oddly_packed_files_are_refused(tmp_path: Path):
-    """LZMA may ask for gigabytes of memory in a few bytes."""
+def test_what_would_fill_the_memory_is_refused(tmp_path):
+    """LZMA may ask for gigabytes in a few bytes; what stands before a file of a .tar is read in sips."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("x", b"1")
     with pytest.raises(UnreadableFile, match="encrypted or packed"):
         unpack(tmp_path / "a.zip", tmp_path / "out")
-
-
-def test_a_tar_that_describes_a_file_in_megabytes_is_refused(tmp_path: Path):
-    """What stands before a file is read in sips: a small archive cannot fill the memory."""
     info = tarfile.TarInfo("x")
     info.type, info.size = tarfile.XHDTYPE, 200_000_000
     with gzip.open(tmp_path / "a.tar.gz", "wb") as stream:
@@ -177,7 +149,7 @@ def test_a_tar_that_describes_a_file_in_megabytes_is_refused(tmp_path: Path):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=600) | st.binary(max_size=60).map(lambda tail: b"PK\x03\x04" + tail))
-def test_junk_is_no_archive(content: bytes, tmp_path: Path):
+def test_junk_is_no_archive(content, tmp_path):
     """Whatever the bytes are: a refusal in words, and nothing written."""
     (tmp_path / "a").write_bytes(content)
     try:
@@ -187,7 +159,7 @@ def test_junk_is_no_archive(content: bytes, tmp_path: Path):
     assert files == []
 
 
-def test_a_cut_archive_leaves_nothing(tmp_path: Path):
+def test_a_cut_archive_leaves_nothing(tmp_path):
     """Cut anywhere, it is refused as a whole."""
     for suffix, write in WRITERS.items():
         archive = write(tmp_path / f"a{suffix}", {"x": bytes(range(256)) * 40, "y": b"2" * 3_000})
@@ -200,8 +172,8 @@ def test_a_cut_archive_leaves_nothing(tmp_path: Path):
             assert list_all(tmp_path / "out") == []
 
 
-def test_a_package_goes_through_a_zip(tmp_path: Path):
-    """What was packed is laid out as it was."""
+def test_a_package_goes_through_a_zip(tmp_path):
+    """It is laid out as it was packed; an archive with names that ipml does not give is no package."""
     folder = tmp_path / "package"
     (folder / "data").mkdir(parents=True)
     for name in ("bagit.txt", "data/evidence-000001.json"):
@@ -211,10 +183,6 @@ def test_a_package_goes_through_a_zip(tmp_path: Path):
     assert {path.relative_to(out).as_posix(): path.read_text() for path in list_all(out)} == {
         name: name for name in ("bagit.txt", "data/evidence-000001.json")
     }
-
-
-def test_an_archive_with_other_names_is_no_package(tmp_path: Path):
-    """A package has names that ipml gives, and no others."""
     names = ("p/a b", "p/CON", "p/data/x/y", "x", "p/other/y", "p/\u0430", "p/.hidden", "p/data/-x")
     for number, name in enumerate(names):
         archive = write_zip_of(tmp_path / "a.zip", {"p/bagit.txt": b"", name: b""})

@@ -5,36 +5,40 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
 import bagit
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 from support.consequences import KEEPING
 from support.databases import on_both
 from support.invented import invented_messages
 from support.picture_host import serve_pictures
-from support.transactions import read_with, write_with
+from support.transactions import execute, read_with, write_with
 
 from ipml.enforcement.evidence.package import compare_with_trail, export_package, subjects_of_cases
+from ipml.enforcement.evidence.pieces import evidence_of_decision, find_evidence, read_scored_listing
 from ipml.enforcement.evidence.verify import check_package
-from ipml.errors import NotFound, UnreadableFile, UnwritableFile
-from ipml.records import Verdict
+from ipml.errors import EvidenceChanged, NotFound, UnreadableFile, UnwritableFile
+from ipml.kit.canonical_json import canonical_json, digest
+from ipml.records import PriceRange, Verdict
+from ipml.review.arrivals.snapshot import encode
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.stored import path_of
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.reversals import undo
 from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import put
 from ipml.storage.tables import audit as audit_table
-from ipml.storage.tables import enforcement_policies, measures
+from ipml.storage.tables import enforcement_policies, evidence, measures
 
 
-def write_capture(path: Path, n_records: int = 2) -> Path:
+def write_capture(path, n_records=2):
     """Write a WARC file."""
     records = []
     for number in range(n_records):
@@ -96,7 +100,7 @@ def test_pictures_go_along_as_they_were_sent(engine, decide_on, make_scored, tmp
     assert "data/picture-" in (again.path / "README.txt").read_text()
 
 
-def test_the_trail_says_who_exported_what(engine, decide_on, make_scored, tmp_path: Path):
+def test_the_trail_says_who_exported_what(engine, decide_on, make_scored, tmp_path):
     """The row of the export ends the trail up to the anchor, and the next package tells of it."""
     decide_on(make_scored())
     first = export_package(engine, 1, tmp_path / "one", by="lea")
@@ -145,8 +149,8 @@ def test_an_edited_trail_disowns_the_package(engine, decide_on, make_scored, tmp
     assert "row 2 of the trail is missing (claimed)" in read_with(engine, compare_with_trail, whole)[0]
 
 
-def test_a_capture_is_part_of_the_package(engine, decide_on, make_scored, tmp_path: Path):
-    """Byte for byte, under a name of ours."""
+def test_a_capture_is_part_of_the_package(engine, decide_on, make_scored, tmp_path):
+    """Byte for byte, under a name of ours; one that is cut, or none, is refused and nothing written."""
     decide_on(make_scored())
     for suffix in (".warc", ".warc.gz"):
         capture = write_capture(tmp_path / f"\u202egpj{suffix}")
@@ -154,11 +158,6 @@ def test_a_capture_is_part_of_the_package(engine, decide_on, make_scored, tmp_pa
         assert (exported.path / f"data/capture{suffix}").read_bytes() == capture.read_bytes()
         assert check_package(exported.path).findings == []
         bagit.Bag(str(exported.path)).validate()
-
-
-def test_a_capture_that_is_cut_or_none_is_refused(engine, decide_on, make_scored, tmp_path: Path):
-    """Then nothing is written."""
-    decide_on(make_scored())
     capture = write_capture(tmp_path / "page.warc")
     whole = capture.read_bytes()
     for content in (whole[:0], whole[:40], whole[:-30], b"<html>no capture</html>"):
@@ -168,7 +167,7 @@ def test_a_capture_that_is_cut_or_none_is_refused(engine, decide_on, make_scored
     assert not (tmp_path / "package").exists()
 
 
-def test_what_cannot_be_exported_is_told(engine, make_scored, decide_on, tmp_path: Path):
+def test_what_cannot_be_exported_is_told(engine, make_scored, decide_on, tmp_path):
     """No such case, one that nobody decided, a place that is taken or not there."""
     with pytest.raises(NotFound, match="No case"):
         export_package(engine, 7, tmp_path / "package", by="lea")
@@ -183,7 +182,7 @@ def test_what_cannot_be_exported_is_told(engine, make_scored, decide_on, tmp_pat
         export_package(engine, 2, tmp_path / "no" / "such", by="lea")
 
 
-def test_only_its_owner_can_read_a_package(engine, decide_on, make_scored, tmp_path: Path):
+def test_only_its_owner_can_read_a_package(engine, decide_on, make_scored, tmp_path):
     """It tells of a seller; moments in it are those given: nothing asks the clock."""
     decide_on(make_scored())
     exported = export_package(engine, 1, tmp_path / "package", by="lea", now=datetime(2031, 5, 1, tzinfo=UTC))
@@ -244,3 +243,70 @@ def test_what_followed_from_a_case_is_found(engine, decide_on, make_scored):
             put(connection, key=f"k{number}", **told, now=moment)
         subjects = subjects_of_cases(connection, [decisions[1].case_id])
     assert subjects == ["case:2", "evidence:2", "measure:2", "message:2"]
+
+
+def test_evidence_holds_the_snapshot_exactly(engine, decide_on, make_scored):
+    """The scored listing in it is the one that was decided on; encoding it gives the very snapshot."""
+    scored = make_scored(title="Gu\u0441\u0441i \u202e bag", price=0.1 + 0.2, seller_sales=3.0, country="DE")
+    prices = PriceRange("Gucci", "EUR", 1.0, 2.0, 3.0)
+    scored = replace(scored, price_range=prices, model_digest="ab" * 32, earlier_listings=3.0, earlier_suspicion=1.25)
+    decision = decide_on(scored)
+    (kept,) = read_with(engine, find_evidence, decision.case_id)
+    assert read_scored_listing(kept.content) == scored
+    assert digest(encode(read_scored_listing(kept.content))) == kept.content["case"]["snapshot"]
+    assert kept.content["seller"]["history"] == {"seller_sales": 3.0}
+
+
+@on_both
+def test_the_text_is_canonical_and_its_digest_is_in_the_trail(engine, decide_on, make_scored):
+    """There is one spelling, of ASCII; table and audit trail hold its SHA-256."""
+    decision = decide_on(make_scored(title="Caf\u00e9 \x1b[2J"), note="seen at the caf\u00e9")
+    with reading(engine) as connection:
+        kept = evidence_of_decision(connection, decision.decision_id)
+        (row,) = audit.list_rows(connection, kept.subject)
+        (decided,) = [one for one in audit.list_rows(connection, f"case:{kept.case_id}") if one.action == "decided"]
+    assert kept.text.isascii()
+    assert kept.text.isprintable()
+    assert canonical_json(json.loads(kept.text)) == kept.text
+    assert digest(kept.text) == kept.digest == row.payload["digest"]
+    assert row.payload["decision"] == decision.decision_id
+    assert kept.content["case"]["snapshot"] == decided.payload["snapshot"]
+    assert kept.content["decision"]["note_digest"] == decided.payload["note"]
+
+
+def test_who_decided_is_a_pseudonym(engine, decide_on, make_scored):
+    """The login name is not in it, but one name for each seller; the same content has another digest by its salt."""
+    ours = [decide_on(make_scored(f"L{number}"), reviewer="anastasia") for number in range(2)]
+    other = decide_on(make_scored("L9", seller_id="s2"), reviewer="anastasia")
+    kept = [read_with(engine, find_evidence, one.case_id)[0] for one in (*ours, other)]
+    names = [one.content["decision"]["reviewer"] for one in kept]
+    assert not any("anastasia" in (one.text or "") for one in kept)
+    assert names[0] == names[1] != names[2]
+    assert kept[0].content["salt"] != kept[1].content["salt"]
+
+
+def test_changed_evidence_is_not_read(engine, decide_on, make_scored):
+    """Neither the encrypted text nor its digest can be changed unnoticed."""
+    decision = decide_on(make_scored())
+    for column in ("encrypted", "digest"):
+        with writing(engine) as connection:
+            (before,) = connection.scalars(select(evidence.c[column]))
+            other = before[:5] + ("A" if before[5] != "A" else "B") + before[6:]
+            connection.execute(update(evidence).values({column: other}))
+            with pytest.raises(EvidenceChanged, match="evidence 1"):
+                find_evidence(connection, decision.case_id)
+            connection.execute(update(evidence).values({column: before}))
+
+
+def test_the_doctor_sees_evidence_with_another_digest(engine, decide_on, make_scored):
+    """Table and trail must say the same; evidence that is gone, as in time it may be, is no fault."""
+    for number in (1, 2):
+        decide_on(make_scored(f"L{number}"))
+    execute(
+        engine,
+        update(evidence).where(evidence.c.evidence_id == 1).values(digest="0" * 64),
+        delete(evidence).where(evidence.c.evidence_id == 2),
+    )
+    with reading(engine) as connection:
+        problems = list(find_disagreements(connection))
+    assert problems == ["evidence 1: is not what the audit trail says was kept"]

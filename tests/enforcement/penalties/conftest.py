@@ -12,11 +12,9 @@ from support.consequences import Striking
 from support.transactions import read_with, write_with
 
 from ipml.enforcement.penalties.ladder import find_penalties
-from ipml.enforcement.penalties.penalties import Penalty
-from ipml.enforcement.penalties.standing import Strike
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
-from ipml.records import Decision, Listing, ScoredListing, Verdict
+from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
@@ -32,8 +30,9 @@ class Market:
     engine: Engine
     policy: EnforcementPolicy
     numbers: Iterator[int] = field(default_factory=count)
+    follow: Callable[[EnforcementPolicy], Any] = Striking
 
-    def enqueue(self, *, day: float = 0, seller: str = "ann", score: float | None = 0.9, **fields: Any) -> int:
+    def enqueue(self, *, day=0, seller="ann", score=0.9, **fields):
         """Put a listing seen on a day into the queue, and return its case."""
         at = START + timedelta(days=day)
         number = next(self.numbers)
@@ -43,51 +42,51 @@ class Market:
         with reading(self.engine) as connection:
             return connection.scalars(select(cases.c.case_id).order_by(cases.c.case_id.desc())).first() or 0
 
-    def strike(self, *, day: float = 0, ground: str = "wrong_features", by: str = "ana", **listing: Any) -> Decision:
+    def strike(self, *, day=0, ground="wrong_features", by="ana", **listing):
         """Find a listing counterfeit on the day it is seen."""
         return self.decide(self.enqueue(day=day, **listing), day=day, ground=ground, by=by)
 
-    def decide(self, case_id: int, *, day: float = 0, ground: str = "wrong_features", by: str = "ana") -> Decision:
+    def decide(self, case_id, *, day=0, ground="wrong_features", by="ana"):
         """Find a case counterfeit."""
         at = START + timedelta(days=day)
-        options = {"ground": ground, "now": at, "consequences": Striking(self.policy)}
+        options = {"ground": ground, "now": at, "consequences": self.follow(self.policy)}
         with writing(self.engine) as connection:
             return decide(connection, claim(connection, by, case_id, now=at), Verdict.COUNTERFEIT, **options)
 
-    def undo(self, decision: Decision, *, day: float, why: str = "a mistake") -> None:
+    def undo(self, decision, *, day, why="a mistake"):
         """Take a decision back."""
-        options = {"may_undo_others": True, "why": why, "consequences": Striking(self.policy)}
+        options = {"may_undo_others": True, "why": why, "consequences": self.follow(self.policy)}
         write_with(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
 
-    def strikes(self, seller: str = "ann") -> list[Strike]:
+    def strikes(self, seller="ann"):
         """Return a seller's strikes."""
         return read_with(self.engine, list_strikes, seller)
 
-    def penalties(self, *, seller: str = "ann", state: str | None = None, day: float = 0) -> list[Penalty]:
+    def penalties(self, *, seller="ann", state=None, day=0):
         """Return a seller's penalties."""
         at = START + timedelta(days=day)
         with reading(self.engine) as connection:
             pseudonym = find_pseudonym(connection, seller)
             return [] if pseudonym is None else find_penalties(connection, pseudonym=pseudonym, state=state, at=at)
 
-    def kinds(self, **which: Any) -> list[str]:
+    def kinds(self, **which):
         """Return what these penalties are."""
         return [penalty.kind.value for penalty in self.penalties(**which)]
 
 
 @pytest.fixture(scope="session")
-def policy() -> EnforcementPolicy:
+def policy():
     """Return the policy that comes with ipml."""
     return load_enforcement_policy()
 
 
 @pytest.fixture
-def make_market(engine: Engine) -> Callable[[EnforcementPolicy], Market]:
+def make_market(engine):
     """Return a function that makes a marketplace under a policy."""
     return lambda policy: Market(engine, policy)
 
 
 @pytest.fixture
-def market(make_market: Callable[[EnforcementPolicy], Market], policy: EnforcementPolicy) -> Market:
+def market(make_market, policy):
     """Return a marketplace under the policy that comes with ipml."""
     return make_market(policy)

@@ -1,31 +1,29 @@
 """What strikes lead to, who confirms it, and how it ends."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
-from support.databases import on_both
-from support.transactions import read_with, write_with
+from sqlalchemy import delete, select
+from support.databases import on_both, read_tables
+from support.transactions import read_rows, read_with, write_with
 
 from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, restriction_of
+from ipml.enforcement.penalties.links import Link, decide_link, list_linked, read_links, recommend_linked
 from ipml.enforcement.penalties.penalties import explain_penalty
-from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
-from ipml.errors import Conflict, NotFound
+from ipml.errors import Conflict, NotFound, UnreadableFile
 from ipml.kit.canonical_json import digest
 from ipml.storage.audit_trail.audit import list_rows, verify
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import decrypt
-from ipml.storage.tables import audit, outbox, penalties
+from ipml.storage.pseudonyms import decrypt, find_pseudonym
+from ipml.storage.tables import audit, outbox, penalties, seller_keys
 
-from .conftest import START, Market
+from .conftest import START
 
 
 @on_both
-def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market: Market):
+def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market):
     """Warned, limited, payout held; the account is suspended, and then closed, by nobody but a lead."""
     for day in (0, 20, 40, 60):
         market.strike(day=day)
@@ -39,7 +37,7 @@ def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market: Market):
     assert market.kinds(state="proposed", day=100) == ["close"]
 
 
-def test_what_was_up_before_the_warning_arrived_is_no_repetition(market: Market):
+def test_what_was_up_before_the_warning_arrived_is_no_repetition(market):
     """The warning of day 0 is told from day 7 on; a sweep is one offence, and two years later all begins anew."""
     for _ in range(4):
         market.strike()
@@ -54,7 +52,7 @@ def test_what_was_up_before_the_warning_arrived_is_no_repetition(market: Market)
     assert market.kinds(seller="cid") == ["warn", "limit"]
 
 
-def test_a_person_confirms_and_not_who_decided(make_market: Callable[..., Market], policy: EnforcementPolicy):
+def test_a_person_confirms_and_not_who_decided(make_market, policy):
     """The penalty runs from then; why is encrypted for the seller's key, and the trail holds a digest of that alone."""
     market = make_market(_asking_early(policy))
     for _ in range(2):
@@ -76,8 +74,8 @@ def test_a_person_confirms_and_not_who_decided(make_market: Callable[..., Market
         confirm(connection, proposed.penalty_id, "cleo")
 
 
-def test_lifting_needs_a_reason_and_is_told(market: Market):
-    """The platform gets both messages, in order, each with a key of its own."""
+def test_lifting_needs_a_reason_and_is_told(market):
+    """The platform gets both messages, in order, each with its own key; an unknown penalty is refused in words."""
     market.strike()
     with pytest.raises(Conflict, match="say why"), writing(market.engine) as connection:
         lift(connection, 1, "cleo", " ")
@@ -89,9 +87,12 @@ def test_lifting_needs_a_reason_and_is_told(market: Market):
     ]
     with pytest.raises(Conflict, match="it is lifted"), writing(market.engine) as connection:
         lift(connection, 1, "cleo", "again")
+    for number in (9, 0, 2**70):
+        with pytest.raises(NotFound, match="No penalty"), writing(market.engine) as connection:
+            confirm(connection, number, "cleo")
 
 
-def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(make_market, policy: EnforcementPolicy):
+def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(make_market, policy):
     """A lead says no."""
     market = make_market(_asking_early(policy))
     for _ in range(2):
@@ -102,7 +103,7 @@ def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(make_market, poli
     assert len(_messages(market.engine)) == before
 
 
-def test_penalties_end_by_themselves_once(market: Market):
+def test_penalties_end_by_themselves_once(market):
     """The message says what to do until when, encrypted while it waits; a second run has nothing to do."""
     market.strike()
     market.strike(day=20)
@@ -117,7 +118,7 @@ def test_penalties_end_by_themselves_once(market: Market):
     assert market.kinds(state="in force", day=51) == ["warn"]
 
 
-def test_a_penalty_explains_itself_in_sentences(market: Market):
+def test_a_penalty_explains_itself_in_sentences(market):
     """How many strikes, what they weigh, and what made it milder."""
     market.strike(seller_listings=10_000.0)
     explained = read_with(market.engine, explain_penalty, 1)
@@ -127,7 +128,7 @@ def test_a_penalty_explains_itself_in_sentences(market: Market):
     assert explained.why_ended == ""
 
 
-def test_the_restriction_is_that_of_the_last_strike(market: Market):
+def test_the_restriction_is_that_of_the_last_strike(market):
     """What a statement of reasons must tell."""
     market.strike()
     decision = market.strike(day=20, ground="declared_replica")
@@ -139,7 +140,7 @@ def test_the_restriction_is_that_of_the_last_strike(market: Market):
     assert not restriction.is_automatic
 
 
-def test_the_trail_tells_of_each_step_and_is_whole(market: Market):
+def test_the_trail_tells_of_each_step_and_is_whole(market):
     """By pseudonym, never by the seller's id."""
     market.undo(market.strike(), day=1)
     with reading(market.engine) as connection:
@@ -150,19 +151,77 @@ def test_the_trail_tells_of_each_step_and_is_whole(market: Market):
     assert all("ann" not in row.payload.values() for row in rows)
 
 
-def test_an_unknown_penalty_is_refused_in_words(market: Market):
-    """However large the number."""
-    for number in (1, 0, 2**70):
-        with pytest.raises(NotFound, match="No penalty"), writing(market.engine) as connection:
-            confirm(connection, number, "cleo")
-
-
-def _asking_early(policy: EnforcementPolicy) -> EnforcementPolicy:
+def _asking_early(policy):
     """Return a policy under which a lead is asked from the second strike on."""
     rules = policy.penalties.model_copy(update={"flagrant_weight": 2.0})
     return policy.model_copy(update={"penalties": rules})
 
 
-def _messages(engine: Engine) -> list[Any]:
-    with reading(engine) as connection:
-        return list(connection.execute(select(outbox).order_by(outbox.c.message_id)))
+def _messages(engine):
+    return read_rows(engine, select(outbox).order_by(outbox.c.message_id))
+
+
+LATER = START + timedelta(days=81)
+PAYOUT = Link("bob", "ann", "payout", 0.95, "both are paid to account DE00 1234")
+
+
+@pytest.fixture
+def suspended(market):
+    """Return a marketplace in which ann is suspended, and bob has done nothing."""
+    for day in (0, 20, 40, 80):
+        market.strike(day=day, seller="ann")
+    (suspension,) = market.penalties(state="proposed", day=80)
+    write_with(market.engine, confirm, suspension.penalty_id, "cleo", now=START + timedelta(days=80))
+    return market
+
+
+def test_a_linked_account_is_recommended_once_with_the_evidence_until_it_is_decided(suspended):
+    """Not for a link that is weak or leads to nobody penalised; the evidence is gone with either seller."""
+    weak = Link("ann", "bob", "phone", 0.5, "a courier's phone"), Link("bob", "cid", "phone", 1.0, "not penalised")
+    with writing(suspended.engine) as connection:
+        for link in (*weak, Link("ann", "ann", "phone", 1.0, "themselves")):
+            assert recommend_linked(connection, [link], suspended.policy, LATER) == []
+        (made,) = recommend_linked(connection, [PAYOUT], suspended.policy, LATER)
+        assert recommend_linked(connection, [PAYOUT], suspended.policy, LATER) == []
+        assert made.pseudonym == find_pseudonym(connection, "bob")
+        assert made.linked_to == find_pseudonym(connection, "ann")
+        assert made.evidence == PAYOUT.evidence
+        assert list_linked(connection) == [made]
+        decided = decide_link(connection, made.link_id, "cleo", "review", "plausible", now=LATER)
+        assert (decided.outcome, decided.decided_by, decided.decided_at) == ("review", "cleo", LATER)
+        assert list_linked(connection) == []
+        assert list_linked(connection, pseudonym=made.linked_to, is_open=False) == [decided]
+        with pytest.raises(NotFound, match="No link 99"):
+            decide_link(connection, 99, "cleo", "review", "")
+        connection.execute(delete(seller_keys).where(seller_keys.c.seller_id == "ann"))
+        assert [link.evidence for link in list_linked(connection, is_open=False)] == [None]
+
+
+def test_no_path_strikes_a_linked_account(suspended):
+    """Whatever links are handed in and however a lead decides: strikes and penalties are untouched."""
+    tables = ("strikes", "strikes_taken_back", "penalties", "measures", "decisions")
+    before = {name: rows for name, rows in read_tables(suspended.engine).items() if name in tables}
+    links = [PAYOUT, Link("ann", "cid", "phone", 1.0, "one phone"), Link("bob", "cid", "device", 1.0, "one device")]
+    made = write_with(suspended.engine, recommend_linked, links, suspended.policy, LATER)
+    for one, outcome in zip(made, ("review", "nothing"), strict=True):
+        write_with(suspended.engine, decide_link, one.link_id, "cleo", outcome, "seen", now=LATER)
+    after = {name: rows for name, rows in read_tables(suspended.engine).items() if name in tables}
+    assert before == after
+    assert suspended.strikes("bob") == suspended.strikes("cid") == []
+    assert suspended.penalties(seller="bob") == suspended.penalties(seller="cid") == []
+
+
+def test_a_file_of_links_is_read(tmp_path):
+    """As it was written; one that breaks a rule is refused with the row and the column."""
+    path, head = tmp_path / "links.csv", "seller,other,kind,weight,evidence\n"
+    path.write_text(f'{head}bob,ann,payout,0.95,"both are paid to account DE00 1234"\n')
+    assert read_links(path) == [PAYOUT]
+    for text, words in {
+        "seller,other\n": "no column kind, weight, evidence",
+        f"{head}a,b,phone,2,x\n": "row 1: weight '2'",
+        f"{head}a,b,phone,,x\n": "row 1: weight ''",
+        f"{head}a,,phone,1,x\n": "0 characters of other",
+    }.items():
+        path.write_text(text)
+        with pytest.raises(UnreadableFile, match=words):
+            read_links(path)

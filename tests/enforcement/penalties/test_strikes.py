@@ -1,6 +1,8 @@
 """Counting strikes and taking them back."""
 
+from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 
 import pandas as pd
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +13,8 @@ from support.databases import on_both
 from support.transactions import read_with, write_with
 
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
-from ipml.enforcement.penalties.simulation import replay
+from ipml.enforcement.penalties.simulation import read_history, replay, simulate_penalties
+from ipml.enforcement.penalties.standing import reweigh
 from ipml.enforcement.penalties.strikes import list_events, list_strikes, take_back, weigh
 from ipml.listings.seller_events import history_as_of
 from ipml.records import Verdict
@@ -19,14 +22,14 @@ from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_
 from ipml.review.queue import claim
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
-from ipml.storage.tables import metadata, seller_keys
+from ipml.storage.tables import metadata, penalties, seller_keys, strikes, strikes_taken_back
 
-from .conftest import START, Market
+from .conftest import START
 
 NEW_TABLES = ("strikes", "strikes_taken_back", "penalties", "linked_accounts", "measure_stakes")
 
 
-def test_a_strike_says_what_was_known(market: Market):
+def test_a_strike_says_what_was_known(market):
     """Numbers to two digits; what the listing does not say stays unknown."""
     market.strike(ground="declared_replica", category="Toys", seller_listings=1_234.0, seller_age_days=99.4)
     (strike,) = market.strikes()
@@ -35,7 +38,7 @@ def test_a_strike_says_what_was_known(market: Market):
     assert (strike.seen_at, strike.struck_at, strike.taken_back_at) == (START, START, None)
 
 
-def test_copies_that_one_decision_was_spread_to_weigh_as_one(market: Market):
+def test_copies_that_one_decision_was_spread_to_weigh_as_one(market):
     """Two hundred copies are one offence; each has a strike of its own, to be taken back with its decision."""
     for number in range(8):
         market.enqueue(listing_id=f"C{number}", title=f"Leather bag, brown, no. {number}")
@@ -49,7 +52,7 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market: Market):
     assert _weight(market) == 1.0
 
 
-def test_what_is_decided_in_bulk_weighs_as_one(market: Market):
+def test_what_is_decided_in_bulk_weighs_as_one(market):
     """The heaviest of them."""
     numbers = [market.enqueue(category=category) for category in (None, "toys", None)]
     preview = read_with(market.engine, preview_bulk, numbers, "ana", Verdict.COUNTERFEIT, now=START)
@@ -60,7 +63,7 @@ def test_what_is_decided_in_bulk_weighs_as_one(market: Market):
     assert _weight(market) == 1.5
 
 
-def test_a_listing_seen_twice_weighs_once_unless_it_was_back_after_the_warning(market: Market):
+def test_a_listing_seen_twice_weighs_once_unless_it_was_back_after_the_warning(market):
     """The repetition weighs more."""
     market.strike(listing_id="A")
     market.strike(listing_id="A", day=1)
@@ -69,7 +72,7 @@ def test_a_listing_seen_twice_weighs_once_unless_it_was_back_after_the_warning(m
     assert _weight(market, day=10) == 1.0 + 1.5
 
 
-def test_what_the_other_strikes_carry_takes_the_place_of_what_a_strike_took_along(market: Market):
+def test_what_the_other_strikes_carry_takes_the_place_of_what_a_strike_took_along(market):
     """Three offences in three days led to one warning, by the first; two of them are worth a warning still."""
     first, *_ = [market.strike(day=day) for day in (1, 2, 3)]
     assert market.kinds(state="in force", day=3) == ["warn"]
@@ -80,7 +83,7 @@ def test_what_the_other_strikes_carry_takes_the_place_of_what_a_strike_took_alon
     assert new.strike_id != old.strike_id
 
 
-def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market: Market):
+def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market):
     """Mercy was meant; only what the strike took along has to be made good."""
     first, *_ = [market.strike(day=day) for day in (1, 2, 3)]
     (warning,) = market.penalties(state="in force", day=3)
@@ -90,28 +93,23 @@ def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market: 
 
 
 @on_both
-def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
-    """Nor any weight; the platform is told of each that ends."""
+def test_taking_all_strikes_back_leaves_no_penalty(market):
+    """Nor any weight; as long as some are left, what they carry stays."""
     made = [market.strike(day=day) for day in (0, 10, 20, 30)]
     assert market.kinds(state="in force", day=30) == ["warn", "limit", "hold payout"]
     assert market.kinds(state="proposed", day=30) == ["suspend"]
-    for decision in made:
+    market.undo(made[3], day=31)
+    assert market.kinds(state="in force", day=31) == ["warn", "limit", "hold payout"]
+    market.undo(made[1], day=31)
+    assert market.kinds(state="in force", day=31) == ["warn", "limit"]
+    for decision in (made[0], made[2]):
         market.undo(decision, day=31)
     assert {one.ended_as for one in market.penalties()} == {"taken back"}
     assert _weight(market, day=31) == 0
     assert not any(strike.counts_at(START + timedelta(days=31)) for strike in market.strikes())
 
 
-def test_what_the_strikes_left_carry_stays(market: Market):
-    """The suspension needed all four; the limit needs two."""
-    made = [market.strike(day=day) for day in (0, 10, 20, 30)]
-    market.undo(made[3], day=31)
-    assert market.kinds(state="in force", day=31) == ["warn", "limit", "hold payout"]
-    market.undo(made[1], day=32)
-    assert market.kinds(state="in force", day=32) == ["warn", "limit"]
-
-
-def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market: Market):
+def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market):
     """Also where it was over by then: the next offence is a first one."""
     first = market.strike()
     market.undo(first, day=400)
@@ -119,7 +117,7 @@ def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market: Market):
     assert market.kinds(state="in force", day=401) == ["warn"]
 
 
-def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market):
+def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market):
     """Asked for any moment, later or earlier ones notwithstanding; taken back again, nothing happens."""
     decision = market.strike()
     market.undo(decision, day=5)
@@ -132,7 +130,7 @@ def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market
     assert market.strikes("nobody") == []
 
 
-def test_no_new_table_names_a_seller_or_a_listing(market: Market):
+def test_no_new_table_names_a_seller_or_a_listing(market):
     """Nor repeats what the listing says, or why somebody took something back."""
     names = {"seller": "Annabel-Lee", "listing_id": "Listing-77", "title": "Call 0170 1234567"}
     market.undo(market.strike(**names), day=1, why="Annabel-Lee rang me up")
@@ -144,7 +142,7 @@ def test_no_new_table_names_a_seller_or_a_listing(market: Market):
         assert name not in kept
 
 
-def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market: Market):
+def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market):
     """Nothing that is encrypted can be read, and nothing fails."""
     decision = market.strike()
     with writing(market.engine) as connection:
@@ -169,22 +167,20 @@ def test_a_replay_gives_exactly_what_happened(market, policy, days, undone, orde
             market.undo(made[place], day=100)
     happened = market.penalties(seller=seller)
     replayed = replay(read_with(market.engine, list_strikes, seller), policy.penalties)
-    names = ("kind", "proposed_at", "imposed_at", "until", "ended_as", "ended_at")
-    assert [[getattr(one, name) for name in names] for one in happened] == [
-        [getattr(one, name) for name in names] for one in replayed
-    ]
+    read = attrgetter("kind", "proposed_at", "imposed_at", "until", "ended_as", "ended_at")
+    assert [*map(read, happened)] == [*map(read, replayed)]
     if len(undone & set(range(len(made)))) == len(made):
         assert hardest(happened, START + timedelta(days=100)) is None
 
 
-def _weight(market: Market, day: float = 0) -> float:
+def _weight(market, day=0):
     with reading(market.engine) as connection:
         pseudonym = find_pseudonym(connection, "ann") or ""
         at = START + timedelta(days=day, hours=2)
         return weigh(connection, pseudonym, at, market.policy).weight
 
 
-def test_events_are_history_as_scoring_reads_it(market: Market):
+def test_events_are_history_as_scoring_reads_it(market):
     """Known from the decision on, copies once, and nothing of what was taken back."""
     market.strike(listing_id="A")
     market.strike(listing_id="A", day=1)
@@ -197,7 +193,7 @@ def test_events_are_history_as_scoring_reads_it(market: Market):
     assert history_as_of(events, listings)["seller_strikes"].fillna(0).tolist() == [0, 1, 2]
 
 
-def test_what_was_not_known_yet_or_is_erased_gives_no_event(market: Market):
+def test_what_was_not_known_yet_or_is_erased_gives_no_event(market):
     """As training for a test at that moment must see it; of who was erased nobody could be named."""
     market.undo(market.strike(), day=3)
     with reading(market.engine) as connection:
@@ -207,3 +203,56 @@ def test_what_was_not_known_yet_or_is_erased_gives_no_event(market: Market):
     with writing(market.engine) as connection:
         connection.execute(delete(seller_keys))
         assert list(list_events(connection)) == []
+
+
+def _fill(market):
+    """Let some sellers be struck, some of them by mistake."""
+    for day in (0, 15, 30):
+        market.strike(day=day, seller="ann", category="Toys", seller_listings=50.0, seller_age_days=20.0)
+    market.strike(day=1, seller="ben", listing_id="B", seller_listings=5_000.0)
+    market.strike(day=2, seller="ben", listing_id="B", seller_listings=5_000.0)
+    market.undo(market.strike(day=3, seller="cid", seller_listings=3.0), day=13)
+
+
+def test_a_simulation_gives_what_happened_and_less_under_a_milder_ladder(market):
+    """Kind by kind, since a moment as well; honest sellers who were hit are counted, with the days."""
+    _fill(market)
+    happened = [one for seller in ("ann", "ben", "cid") for one in market.penalties(seller=seller)]
+    found = _simulate(market, market.policy.penalties)
+    assert [one for seller in ("ann", "ben", "cid") for one in market.penalties(seller=seller)] == happened
+    assert dict(found.then.imposed) == {"warn": 3, "limit": 1, "hold payout": 1}
+    assert found.now == found.then
+    assert sum(found.then.imposed.values()) == sum(one.imposed_at is not None for one in happened)
+    assert sum(found.then.proposed.values()) == sum(one.is_open for one in happened)
+    assert (found.harder, found.milder, found.decisions, found.sellers) == (0, 0, 6, 3)
+    assert (found.honest, found.honest_then) == (1, 1)
+    assert (found.then.wrong["warn"], found.then.wrong_days["warn"]) == (1, 10)
+    found = _simulate(market, market.policy.penalties, since=START + timedelta(days=10))
+    assert dict(found.then.imposed) == {"limit": 1, "hold payout": 1}
+    rules = market.policy.penalties
+    warning = rules.ladder[0].model_copy(update={"weight": 2.5})
+    milder = rules.model_copy(update={"ladder": (warning, *rules.ladder[2:])})
+    found = _simulate(market, milder)
+    assert (found.harder, found.milder) == (0, 2)
+    assert found.honest_then == 0
+    assert found.then.hardest["listings up to 10", "nothing"] == 1
+
+
+def _simulate(market, rules, **options):
+    return read_with(market.engine, simulate_penalties, market.policy.penalties, rules, **options)
+
+
+def test_decisions_made_before_there_were_strikes_are_replayed_from_their_cases(market):
+    """To the same strikes."""
+    _fill(market)
+    kept = [_content(strike) for strike in market.strikes()]
+    with writing(market.engine) as connection:
+        for table in (penalties, strikes_taken_back, strikes):
+            connection.execute(delete(table))
+    with reading(market.engine) as connection:
+        (history, *_) = read_history(connection)
+        assert [_content(reweigh(strike, market.policy.penalties)) for strike in history] == kept
+
+
+def _content(strike):
+    return replace(strike, strike_id=0, pseudonym="", policy_digest="")

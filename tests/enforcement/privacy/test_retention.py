@@ -1,20 +1,20 @@
 """Keeping records: exactly those that are due go, a legal hold goes before, and a second run does nothing."""
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Connection, Text, func, insert, select, update
 from support.databases import on_both, read_tables
 from support.planted_seller import NOON, SELLER, bag, find_clear, plant
-from support.transactions import read_with, write_with
+from support.transactions import execute, read_rows, read_with, write_with
 
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
 from ipml.enforcement.privacy.legal_holds import list_holds, place_hold, release_holds
+from ipml.enforcement.privacy.personal_data import BLANKED, REMOVED, REPLACED, TEXTS, Holds, touched_tables
 from ipml.enforcement.privacy.retention import CLASSES, find_class, find_stored, run_retention
 from ipml.errors import NotFound
 from ipml.records import Verdict
@@ -24,7 +24,7 @@ from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_seller
-from ipml.storage.tables import cases, evidence, outbox, tries
+from ipml.storage.tables import cases, evidence, metadata, outbox, tries
 
 POLICY = load_enforcement_policy()
 RULES = POLICY.retention
@@ -32,12 +32,12 @@ GROUNDS = {Verdict.COUNTERFEIT: "declared_replica"}
 MOMENT = timedelta(microseconds=1)
 
 
-def after(days: float) -> datetime:
+def after(days):
     """Return a moment so many days after noon."""
     return NOON + timedelta(days=days)
 
 
-def decide_all(engine: Engine, verdicts: dict[int, Verdict], at: datetime = NOON) -> None:
+def decide_all(engine, verdicts, at=NOON):
     """Decide cases; those of no verdict stay open."""
     for case_id, verdict in verdicts.items():
         taken = write_with(engine, queue.claim, "ana", case_id=case_id, now=at)
@@ -46,7 +46,7 @@ def decide_all(engine: Engine, verdicts: dict[int, Verdict], at: datetime = NOON
 
 
 @pytest.fixture
-def listed(engine: Engine) -> Engine:
+def listed(engine):
     """Return a queue of six listings of six sellers, five of them decided ten days later."""
     queue.enqueue(engine, [bag(n, f"seller{n}", 0.9 - n / 50) for n in range(1, 7)], now=NOON)
     verdicts = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.GENUINE, Verdict.ESCALATE)
@@ -54,22 +54,22 @@ def listed(engine: Engine) -> Engine:
     return engine
 
 
-def erased(engine: Engine) -> list[int]:
+def erased(engine):
     """Return the numbers of the cases whose listing is gone."""
     with reading(engine) as connection:
         gone = select(cases.c.case_id).where(cases.c.erased_at.is_not(None))
         return list(connection.scalars(gone.order_by(cases.c.case_id)))
 
 
-def run(engine: Engine, at: datetime, **options: Any) -> dict[str, int]:
+def run(engine, at, **options):
     """Run at a moment; return the classes of which something was due."""
     return {name: count for name, count in run_retention(engine, POLICY, now=at, **options).counts.items() if count}
 
 
 @on_both
-def test_listings_expire_by_their_last_verdict_to_the_microsecond(listed: Engine):
+def test_listings_expire_by_their_last_verdict_to_the_microsecond(listed):
     """Nothing goes a moment too early; at the moment itself exactly those that are due do."""
-    gone: list[int] = []
+    gone = []
     for days, due in (
         (RULES.undecided_listings, [5, 6]),
         (10 + RULES.genuine_listings, [2, 3, 4]),
@@ -82,7 +82,7 @@ def test_listings_expire_by_their_last_verdict_to_the_microsecond(listed: Engine
         assert erased(listed) == gone
 
 
-def test_a_dry_run_and_a_second_run_change_nothing(listed: Engine):
+def test_a_dry_run_and_a_second_run_change_nothing(listed):
     """The first says what a run would do; of the second only the trail says that it ran."""
     at, before = after(5000), read_tables(listed)
     due = {"undecided_listings": 2, "genuine_listings": 3, "counterfeit_listings": 1}
@@ -96,7 +96,7 @@ def test_a_dry_run_and_a_second_run_change_nothing(listed: Engine):
     assert read_with(listed, check_rows).problems == ()
 
 
-def test_a_decision_that_was_taken_back_does_not_count(listed: Engine):
+def test_a_decision_that_was_taken_back_does_not_count(listed):
     """The days of a case that is open again count from when it came in."""
     write_with(listed, undo, 1, "ana", may_undo_others=True, now=after(11))
     run(listed, after(RULES.undecided_listings))
@@ -104,33 +104,25 @@ def test_a_decision_that_was_taken_back_does_not_count(listed: Engine):
 
 
 @on_both
-def test_a_hold_goes_before_and_its_end_lets_go(listed: Engine):
+def test_a_hold_goes_before_and_its_end_lets_go(listed):
     """Of a seller, or of one case: what is held stays as it is, everything else goes."""
     at, until = after(5000), after(6000)
+    queue.enqueue(listed, [bag(7, "seller5", 0.9, title="C thing", brand="C")], now=NOON)
     with writing(listed) as connection:
         place_hold(connection, "seller2", why="claim 1", until=until, by="lea", now=at)
         place_hold(connection, "seller5", why="claim 2", until=until, by="lea", case_id=5, now=at)
     held = [row for row in read_tables(listed)["cases"] if row[0] in (2, 5)]
     run(listed, at)
-    assert erased(listed) == [1, 3, 4, 6]
+    assert erased(listed) == [1, 3, 4, 6, 7]
     assert [row for row in read_tables(listed)["cases"] if row[0] in (2, 5)] == held
     assert write_with(listed, release_holds, "seller2", by="lea", now=at) == 1
     run(listed, at)
-    assert erased(listed) == [1, 2, 3, 4, 6]
+    assert erased(listed) == [1, 2, 3, 4, 6, 7]
     run(listed, until)  # the other ends by itself
-    assert erased(listed) == [1, 2, 3, 4, 5, 6]
+    assert erased(listed) == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_a_hold_on_one_case_lets_the_others_of_the_seller_go(engine: Engine):
-    """It holds no more than it says."""
-    unlike = [bag(n, SELLER, 0.9, title=f"{word} thing", brand=word) for n, word in enumerate("ABC", 1)]
-    queue.enqueue(engine, unlike, now=NOON)
-    write_with(engine, place_hold, SELLER, why="claim", until=after(6000), by="lea", case_id=2, now=NOON)
-    run(engine, after(5000))
-    assert erased(engine) == [1, 3]
-
-
-def test_holds_are_listed_released_and_asked_for_by_their_seller(listed: Engine):
+def test_holds_are_listed_released_and_asked_for_by_their_seller(listed):
     """One hold can end alone; what is not there is told."""
     with writing(listed) as connection:
         place_hold(connection, "seller2", why="claim 1", until=after(20), by="lea", now=NOON)
@@ -145,7 +137,7 @@ def test_holds_are_listed_released_and_asked_for_by_their_seller(listed: Engine)
         place_hold(connection, "nobody", why="claim", until=after(20), by="lea", now=NOON)
 
 
-def test_each_run_is_noted_with_its_counts(listed: Engine):
+def test_each_run_is_noted_with_its_counts(listed):
     """By class as it happens, and in one row at the end, with the policy."""
     run(listed, after(10 + RULES.genuine_listings))
     with reading(listed) as connection:
@@ -160,45 +152,43 @@ def test_each_run_is_noted_with_its_counts(listed: Engine):
     assert (rows[-1].payload["genuine_listings"], rows[-1].payload["tries"]) == (3, 0)
 
 
-def test_whoever_waits_for_an_expired_case_is_shown(engine: Engine):
+def test_whoever_waits_for_an_expired_case_is_shown(engine):
     """A near-duplicate that came later does not wait for ever."""
     queue.enqueue(engine, [bag(1, SELLER, 0.9, title="Leather bag, brown, large")], now=NOON)
     later = [bag(n, SELLER, 0.9, title="Leather bag, brown, large", price=41.0) for n in (2, 3)]
     queue.enqueue(engine, later, now=after(100))
     assert len(read_with(engine, queue.preview_spread, 1).cases) == 2
     run(engine, after(RULES.undecided_listings))
-    with reading(engine) as connection:
-        assert [queue.get_case(connection, number).exemplar for number in (2, 3)] == [None, 2]
+    assert [read_with(engine, queue.get_case, number).exemplar for number in (2, 3)] == [None, 2]
 
 
-def test_records_of_each_class_go_when_they_are_due(engine: Engine):
+def test_records_of_each_class_go_when_they_are_due(engine):
     """Evidence and messages of a seller, attempts to log in: each by its own days, and no row beside."""
     plant(engine)
-    with writing(engine) as connection:
-        connection.execute(insert(tries).values(address="10.0.0.1", name_hash="x", at=NOON))
-        connection.execute(insert(tries).values(address="10.0.0.2", name_hash="x", at=after(1)))
+    execute(
+        engine,
+        insert(tries).values(address="10.0.0.1", name_hash="x", at=NOON),
+        insert(tries).values(address="10.0.0.2", name_hash="x", at=after(1)),
+    )
     assert run(engine, after(RULES.tries)) == {"tries": 1}
     assert run(engine, after(RULES.delivered_messages)) == {"tries": 1, "delivered_messages": 1}
-    with reading(engine) as connection:
-        assert connection.execute(select(outbox.c.key, outbox.c.body)).all() == [("measure-1-imposed", "")]
+    assert read_rows(engine, select(outbox.c.key, outbox.c.body)) == [("measure-1-imposed", "")]
     write_with(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
     assert run(engine, after(RULES.evidence)).get("evidence") is None
     write_with(engine, release_holds, SELLER, by="lea", now=after(RULES.evidence))
     assert run(engine, after(RULES.evidence))["evidence"] == 1
-    with reading(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(evidence)) == 0
+    assert read_with(engine, Connection.scalar, select(func.count()).select_from(evidence)) == 0
 
 
-def test_a_dead_message_waits_for_people_longer(engine: Engine):
+def test_a_dead_message_waits_for_people_longer(engine):
     """It is kept with its words until its own days are over, and then goes as a whole."""
     plant(engine)
-    with writing(engine) as connection:
-        connection.execute(update(outbox).values(state="dead"))
+    execute(engine, update(outbox).values(state="dead"))
     assert run(engine, after(RULES.dead_messages) - MOMENT).get("delivered_messages") is None
     assert run(engine, after(RULES.dead_messages))["dead_messages"] == 1
 
 
-def test_an_expired_listing_tells_as_little_as_an_erased_one(engine: Engine):
+def test_an_expired_listing_tells_as_little_as_an_erased_one(engine):
     """Nothing that its seller or a reviewer wrote is left; what is encrypted has days of its own."""
     plant(engine)
     run(engine, after(9000))
@@ -206,7 +196,7 @@ def test_an_expired_listing_tells_as_little_as_an_erased_one(engine: Engine):
     assert left == set()
 
 
-def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(engine: Engine):
+def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(engine):
     """As long as a listing is there, or something their key opens, the link stays; a hold keeps it, too."""
     pseudonym = plant(engine)
     run(engine, after(RULES.counterfeit_listings))
@@ -219,12 +209,12 @@ def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(eng
     assert read_with(engine, find_seller, pseudonym) is None
 
 
-def test_a_run_that_was_killed_goes_on(listed: Engine, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_that_was_killed_goes_on(listed, monkeypatch):
     """Each transaction is whole: what was done is done, what was not is still due."""
     monkeypatch.setattr(retention, "_AT_ONCE", 2)
     expire, calls = retention.expire_listings, []
 
-    def fail_at_the_second(*given: Any) -> int:
+    def fail_at_the_second(*given):
         calls.append(given)
         if len(calls) == 2:
             raise KeyboardInterrupt
@@ -239,7 +229,7 @@ def test_a_run_that_was_killed_goes_on(listed: Engine, monkeypatch: pytest.Monke
     assert erased(listed) == [1, 2, 3, 4, 5, 6]
 
 
-def test_what_is_kept_of_a_seller_is_told_with_its_end(engine: Engine):
+def test_what_is_kept_of_a_seller_is_told_with_its_end(engine):
     """By class, with the day on which the last record goes, and what holds it."""
     pseudonym = plant(engine)
     with writing(engine) as connection:
@@ -263,8 +253,34 @@ def test_nothing_an_appeal_needs_may_go_before_six_months():
 
 
 @given(st.sampled_from(["open", "decided", "escalated"]), st.none() | st.sampled_from(list(Verdict)))
-def test_every_case_is_of_one_class(state: str, verdict: Verdict | None):
+def test_every_case_is_of_one_class(state, verdict):
     """Whatever became of a case, its days count from some moment that has passed."""
     name, since = find_class(state, NOON, None if verdict is None else (verdict, after(1)))
     assert name in retention.LISTING_CLASSES
     assert since in (NOON, after(1))
+
+
+DECLARED = {(table, name): holds for table, columns in TEXTS.items() for name, holds in columns.items()}
+
+
+def test_every_column_of_text_is_declared():
+    """As telling of sellers or not; what does is blanked, replaced, removed or encrypted."""
+    there = {
+        name: {column.name for column in table.c if isinstance(column.type, Text)}
+        for name, table in metadata.tables.items()
+    }
+    assert {name: columns for name, columns in there.items() if columns} == {
+        name: {*columns} for name, columns in TEXTS.items() if columns
+    }
+    blanked = {(table, name) for (table, _), columns in BLANKED.items() for name in columns}
+    replaced = {(table, name) for table, columns in REPLACED.items() for name in columns}
+    clear = {place for place, holds in DECLARED.items() if holds is Holds.CLEAR}
+    assert clear == {place for place in blanked | replaced if place in clear} | {
+        place for place in clear if place[0] in REMOVED
+    }
+    assert blanked | replaced <= clear
+    assert touched_tables() <= set(metadata.tables)  # a misspelt table would be left as it is
+    for (table, name), holds in DECLARED.items():
+        if holds is Holds.ENCRYPTED:
+            beside = [metadata.tables[table], *(key.column.table for key in metadata.tables[table].foreign_keys)]
+            assert any("pseudonym" in one.c for one in beside) or table == "platform_answers", (table, name)

@@ -1,13 +1,11 @@
 """Restrictions to be stated."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import select
 
-from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
+from ipml.enforcement.restrictions import MeasureKind, Restriction
 from ipml.records import Listing, Reason, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import writing
@@ -18,10 +16,10 @@ NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def make_restriction() -> Callable[..., Restriction]:
+def make_restriction():
     """Return a function that makes a restriction of a kind, with any fields of it or of its listing."""
 
-    def make(kind: MeasureKind | PenaltyKind = MeasureKind.REMOVE, **fields: Any) -> Restriction:
+    def make(kind=MeasureKind.REMOVE, **fields):
         of_listing = {name: fields.pop(name) for name in list(fields) if name in Listing.__slots__}
         seen = {"brand": "Nike", "category": "footwear", "price": 23.5, "currency": "EUR", "listed_at": NOON}
         listing = Listing("A7", "seller-1", **({"title": "Nike Air 1:1"} | seen | of_listing))
@@ -32,7 +30,7 @@ def make_restriction() -> Callable[..., Restriction]:
 
 
 @pytest.fixture
-def decided(engine: Engine) -> Engine:
+def decided(engine):
     """Return a database in which case 1 of seller-1 was decided counterfeit."""
     reasons = (Reason("price.brand", "Price is low", 1.5), Reason("title", "Says replica", 2.5))
     listing = Listing("A7", "seller-1", "Nike Air 1:1", brand="Nike")
@@ -45,6 +43,6 @@ def decided(engine: Engine) -> Engine:
 
 
 @pytest.fixture
-def pseudonym() -> Callable[[Connection], str]:
+def pseudonym():
     """Return a function that says what seller-1 is called."""
     return lambda connection: pseudonym_of(connection, "seller-1")

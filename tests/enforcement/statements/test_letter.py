@@ -2,32 +2,34 @@
 
 import re
 import tomllib
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from itertools import product
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
-from ipml.enforcement.statements.facts import RIGHTS, Statement, decode, encode, languages, state
+from ipml.enforcement.statements.facts import RIGHTS, StatementRules, decode, encode, languages, state
 from ipml.enforcement.statements.letter import (
     COUNTRIES,
-    LetterWords,
     load_words,
     quote,
     read_words,
+    write_explanation,
     write_facts,
+    write_law,
     write_letter,
     write_lifted_letter,
     write_payload,
 )
+from ipml.enforcement.statements.statements import find_faults
 from ipml.errors import UnusableSetting
+from ipml.listings.brands import load_brands
 from ipml.records import Listing, Reason
 from ipml.review.decisions import GROUNDS
 
@@ -75,13 +77,13 @@ restrictions = st.builds(
 )
 
 
-def make(restriction: Restriction, **fields: Any) -> Statement:
+def make(restriction, **fields):
     """State a restriction, with other facts where they are given."""
     reasons = (Reason("price.brand", "Price is low", 1.0), Reason("title", "AAA", 2.0))
     return replace(state(restriction, RULES, puid="ref", at=restriction.since, reasons=reasons), **fields)
 
 
-def read_back(text: str, template: str) -> dict[str, str]:
+def read_back(text, template):
     """Return what stands in the blanks of a letter; the letter must be the template to the last letter elsewhere."""
     pieces = re.split(r"\$\{(\w+)\}", template)
     pattern = "".join(f"(?P<{piece}>.*)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces))
@@ -90,7 +92,7 @@ def read_back(text: str, template: str) -> dict[str, str]:
     return found.groupdict()
 
 
-def key_of(table: dict[str, str], sentence: str) -> str:
+def key_of(table, sentence):
     """Return which word of a language's table a sentence is; there must be one."""
     (key,) = [key for key, value in table.items() if value == sentence]
     return key
@@ -98,7 +100,7 @@ def key_of(table: dict[str, str], sentence: str) -> str:
 
 @settings(max_examples=8)
 @given(restriction=restrictions, language=st.sampled_from(languages()))
-def test_letter_and_payload_agree_field_by_field(restriction: Restriction, language: str):
+def test_letter_and_payload_agree_field_by_field(restriction, language):
     """Each blank of the letter, read back, is what the payload says in the database's words, for every kind."""
     for kind in STATED:
         statement = make(replace(restriction, kind=kind), language=language)
@@ -113,7 +115,7 @@ def test_letter_and_payload_agree_field_by_field(restriction: Restriction, langu
         assert payload["decision_facts"] == write_facts(statement, load_words("en"))
 
 
-def check_measure(said: dict[str, str], payload: dict[str, Any], words: LetterWords) -> None:
+def check_measure(said, payload, words):
     """Compare reference, kind and countries."""
     assert said["puid"] == payload["puid"]
     (decision,) = (str(payload[name]) for name in DECISIONS if name in payload)
@@ -125,7 +127,7 @@ def check_measure(said: dict[str, str], payload: dict[str, Any], words: LetterWo
         assert set(payload["territorial_scope"]) == named & COUNTRIES
 
 
-def check_days(said: dict[str, str], payload: dict[str, Any], words: LetterWords, statement: Statement) -> None:
+def check_days(said, payload, words, statement):
     """Compare the dates; an end later than the database can hold is told among the facts of both."""
     assert said["content_on"] == words.write_day(date.fromisoformat(payload["content_date"]))
     assert said["applied_on"] == words.write_day(date.fromisoformat(payload["application_date"]))
@@ -140,7 +142,7 @@ def check_days(said: dict[str, str], payload: dict[str, Any], words: LetterWords
         assert said["ends_on"] == words.no_end
 
 
-def check_origin(said: dict[str, str], payload: dict[str, Any], words: LetterWords) -> None:
+def check_origin(said, payload, words):
     """Compare how the listing was found and how it was decided on."""
     sources = {"own": "VOLUNTARY", "notice": "ARTICLE_16", "trusted flagger": "TRUSTED_FLAGGER"}
     source = sources.get(key_of(words.sources, said["source"]), "TYPE_OTHER_NOTIFICATION")
@@ -151,20 +153,14 @@ def check_origin(said: dict[str, str], payload: dict[str, Any], words: LetterWor
     assert payload["automated_decision"] == f"AUTOMATED_DECISION_{automation}"
 
 
-_KEYWORDS = {
-    "trade mark": "KEYWORD_TRADEMARK_INFRINGEMENT",
-    "design": "KEYWORD_DESIGN_INFRINGEMENT",
-    "copyright": "KEYWORD_COPYRIGHT_INFRINGEMENT",
-    "patent": "KEYWORD_PATENT_INFRINGEMENT",
-}
-
-
-def check_ground(said: dict[str, str], payload: dict[str, Any], words: LetterWords) -> None:
+def check_ground(said, payload, words):
     """Compare law and explanation: the letter's in its language, the payload's in English."""
     basis, english = key_of(words.laws, said["law"]), load_words("en")
     is_illegal = payload["decision_ground"].split("_")[2] == "ILLEGAL"
     assert is_illegal == (basis in RIGHTS)
-    assert not is_illegal or payload["category_specification"] == [_KEYWORDS[basis]]
+    assert not is_illegal or payload["category_specification"] == [
+        f"KEYWORD_{basis.replace(' ', '').upper()}_INFRINGEMENT"
+    ]
     start, law = ("illegal", "legal_ground") if is_illegal else ("incompatible", "ground")
     assert payload[f"{start}_content_{law}"] == english.laws[basis]
     assert key_of(words.explanations, said["explanation"]) == basis
@@ -173,17 +169,14 @@ def check_ground(said: dict[str, str], payload: dict[str, Any], words: LetterWor
 
 @settings(max_examples=25)
 @given(restrictions)
-def test_a_statement_comes_back_the_same(restriction: Restriction):
+def test_a_statement_comes_back_the_same(restriction):
     """What is kept as JSON is the record that was stated."""
     statement = make(restriction)
     assert decode(encode(statement), 0) == statement
 
 
-def test_every_language_says_every_kind_and_ground(make_restriction: Callable):
-    """No letter has a gap, a blank that was not filled, or two kinds in the same words.
-
-    The letter of its end names the reference of the first, what had been done, when it ended and why.
-    """
+def test_every_language_says_every_kind_and_ground(make_restriction):
+    """No letter has a gap, a blank that was not filled, or two kinds in the same words."""
     for language in languages():
         words = load_words(language)
         assert len(set(words.kinds.values())) == len(words.kinds)
@@ -199,8 +192,8 @@ def test_every_language_says_every_kind_and_ground(make_restriction: Callable):
         assert all(part in text for part in told)
 
 
-def test_a_language_that_lacks_a_word_is_refused():
-    """The table is named; no seller gets a letter with a gap."""
+def test_a_language_that_lacks_a_word_or_a_blank_is_refused():
+    """The table is named; no seller gets a letter with a gap, nor is one asked for what there is not."""
     text = files("ipml.enforcement.statements").joinpath("languages/de.toml").read_text(encoding="utf-8")
     content = tomllib.loads(text)
     for table in ("kinds", "grounds", "signs", "laws", "sources", "automations", "facts", "goods", "lifted"):
@@ -208,10 +201,6 @@ def test_a_language_that_lacks_a_word_is_refused():
         line = re.search(rf'(?ms)^\[{table}\]$.*?(^"?{re.escape(first)}"? = .*?$)', text)
         with pytest.raises(UnusableSetting, match=table):
             read_words(text.replace(line[1], "", 1), "de.toml")
-
-
-def test_a_template_that_leaves_something_out_is_refused():
-    """Nor may it ask for what there is not."""
     text = files("ipml.enforcement.statements").joinpath("languages/en.toml").read_text(encoding="utf-8")
     for blank, other in product(("${puid}", "${kind}", "${facts}", "${appeal_months}"), ("", "${email}", "$ 5")):
         with pytest.raises(UnusableSetting, match="letter"):
@@ -230,8 +219,8 @@ HOSTILE = (
 )
 
 
-def test_a_hostile_title_is_one_quoted_line_and_nothing_else(make_restriction: Callable):
-    """It adds no line, no header, no unseen letter; the letter around it is the one of a harmless title."""
+def test_a_hostile_title_is_one_quoted_line_and_nothing_else(make_restriction):
+    """No line, header or unseen letter is added; Arabic and Hebrew are kept as written."""
     statement, template = make(make_restriction()), load_words("en").letter
     harmless = write_letter(statement, "Bag", "Bag", RULES)
     for title in HOSTILE:
@@ -245,14 +234,10 @@ def test_a_hostile_title_is_one_quoted_line_and_nothing_else(make_restriction: C
         assert said["title"][1:-1].isprintable()
         assert len(said["title"][1:-1]) <= 200
         letter.text.encode()
-
-
-def test_a_title_of_right_to_left_letters_is_kept():
-    """Arabic and Hebrew are read as written; isolated, they do not turn the line around."""
     assert quote("حقيبة Nike")[1:-1] == "حقيبة Nike"
 
 
-def test_how_it_was_decided_is_said(make_restriction: Callable):
+def test_how_it_was_decided_is_said(make_restriction):
     """Fully automated is only what a policy decided; a penalty follows by rule, a spread decision a person's."""
     assert make(make_restriction(is_automatic=True)).automation == "fully"
     assert make(make_restriction()).automation == "none"
@@ -260,7 +245,7 @@ def test_how_it_was_decided_is_said(make_restriction: Callable):
     assert state(make_restriction(), RULES, puid="ref", at=NOON, origin="spread").automation == "partially"
 
 
-def test_a_date_that_cannot_be_is_not_bent_but_replaced_and_told(make_restriction: Callable):
+def test_a_date_that_cannot_be_is_not_bent_but_replaced_and_told(make_restriction):
     """The day it was seen or decided on takes its place, and the facts say so."""
     day = timedelta(days=1)
     dates = {
@@ -276,7 +261,7 @@ def test_a_date_that_cannot_be_is_not_bent_but_replaced_and_told(make_restrictio
         assert is_told == (wanted[1] != "listed")
 
 
-def test_what_the_database_cannot_take_is_for_the_seller_only(make_restriction: Callable):
+def test_what_the_database_cannot_take_is_for_the_seller_only(make_restriction):
     """Warnings, restrictions elsewhere and dates out of range give no payload, and none is bent until it fits."""
     outside = (datetime(2019, 12, 31, tzinfo=UTC), datetime(2038, 1, 2, tzinfo=UTC))
     elsewhere = make_restriction(territories=("CN", "US"))
@@ -284,7 +269,7 @@ def test_what_the_database_cannot_take_is_for_the_seller_only(make_restriction: 
         assert write_payload(make(restriction)) is None
 
 
-def test_a_clause_of_the_terms_is_named_with_its_address(make_restriction: Callable):
+def test_a_clause_of_the_terms_is_named_with_its_address(make_restriction):
     """Where the platform's terms are the ground, both letter and payload say where in them."""
     rules = RULES.model_copy(update={"clause": "section 7.2", "clause_url": "https://m.example/terms#7.2"})
     statement = state(make_restriction(PenaltyKind.CLOSE), rules, puid="ref", at=NOON)
@@ -305,3 +290,57 @@ def test_days_are_written_as_people_write_them():
         "fr": "1er août 2026",
         "zh": "2026年8月1日",
     }
+
+
+def test_a_rule_that_cannot_be_followed_is_refused():
+    """Less than six months, unknown languages, grounds and kinds, and texts that break a line or a field."""
+    unknown = ("basis", "right", "colour", "language")
+    by_whim = ("basis_by_ground", "basis_by_kind", "right_by_ground")
+    for fields in (
+        {"appeal_months": 5},
+        {"languages": {"DE": "tlh"}},
+        {"platform": "Shop\r\nBcc: all@example.org"},
+        {"clause": "x" * 301},
+        {"right_by_ground": {"wrong_features": "whim"}},
+        *({name: "whim"} for name in unknown),
+        *({name: {"whim": "design" if name == "right_by_ground" else "terms"}} for name in by_whim),
+    ):
+        with pytest.raises(ValidationError):
+            StatementRules(**fields)
+
+
+def test_the_ground_says_which_right_is_infringed(make_restriction):
+    """Letter and payload name it with its law, and fit the database; on another ground it is the usual one."""
+    for right in RIGHTS:
+        rules = RULES.model_copy(update={"right_by_ground": {"wrong_features": right}})
+        stated = state(make_restriction(), rules, puid="p", at=NOON)
+        for language in languages():
+            words = load_words(language)
+            assert write_law(stated, words) == words.laws[right]
+            assert write_explanation(stated, words) == words.explanations[right]
+        payload = write_payload(stated)
+        assert find_faults(payload) == ()
+        assert right.replace(" ", "").upper() in payload["category_specification"][0]
+        assert state(make_restriction(ground="test_purchase"), rules, puid="p", at=NOON).right == "trade mark"
+
+
+def test_the_kind_goes_before_the_ground():
+    """An account rests on the terms, a listing on its ground; the bundled policy knows every language and brand."""
+    rules = RULES.model_copy(update={"basis_by_ground": {"disguised_brand": "terms"}})
+    assert rules.basis_of(PenaltyKind.CLOSE, "wrong_features") == "terms"
+    assert rules.basis_of(MeasureKind.REMOVE, "disguised_brand") == "terms"
+    assert rules.basis_of(MeasureKind.REMOVE, "wrong_features") == "illegal"
+    assert {RULES.language, *RULES.languages.values()} == set(languages())
+    assert all(RULES.known_brand(brand.name.upper()) == brand.name for brand in load_brands())
+
+
+def test_a_brand_is_never_named_as_a_seller_wrote_it(make_restriction):
+    """Neither with a contact nor in letters that look alike; an empty field gives way to the brand read."""
+    assert RULES.known_brand("Nike 0171 5550101") is None
+    assert RULES.known_brand("N\u0456ke") is None
+    assert RULES.known_brand("ＮＩＫＥ") == "Nike"
+    assert RULES.known_brand("x" * 10_000_000) is None
+    stated = state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="nike")
+    assert stated.brand == "Nike"
+    assert state(make_restriction(brand="Dior"), RULES, puid="p", at=NOON, brand_read="nike").brand == "Dior"
+    assert state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="call 0171").brand is None

@@ -1,30 +1,26 @@
 """Decisions that are followed by measures, and nothing else."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 from support.consequences import MEASURES
 from support.transactions import write_with
 
-from ipml.records import Decision, ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import Message, make_message
+from ipml.storage.outbox import make_message
 from ipml.storage.tables import cases, outbox
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def judge(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Callable[..., Decision]:
+def judge(engine, make_scored):
     """Return a function that puts a listing into the queue and decides it."""
 
-    def decide_on(
-        listing_id: str, *, verdict: Verdict = Verdict.COUNTERFEIT, ground: str = "declared_replica", **fields: Any
-    ) -> Decision:
+    def decide_on(listing_id, *, verdict=Verdict.COUNTERFEIT, ground="declared_replica", **fields):
         enqueue(engine, [make_scored(listing_id, **fields)], joins_alike=False, now=NOON)
         said = {"ground": ground if verdict is Verdict.COUNTERFEIT else "", "now": NOON, "consequences": MEASURES}
         with writing(engine) as connection:
@@ -35,10 +31,10 @@ def judge(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Callable
 
 
 @pytest.fixture
-def told(engine: Engine) -> Callable[..., list[Message]]:
+def told(engine):
     """Return a function that gives all messages to a channel, in the order in which they were put."""
 
-    def read(channel: str = "platform", kind: str | None = None) -> list[Message]:
+    def read(channel="platform", kind=None):
         with reading(engine) as connection:
             query = outbox.select().where(outbox.c.channel == channel).order_by(outbox.c.message_id)
             found = [make_message(connection, row) for row in connection.execute(query).all()]
@@ -48,10 +44,10 @@ def told(engine: Engine) -> Callable[..., list[Message]]:
 
 
 @pytest.fixture
-def take_back(engine: Engine) -> Callable[..., None]:
+def take_back(engine):
     """Return a function that takes a decision back."""
 
-    def undo_one(decision: Decision, now: datetime = NOON, by: str = "ana", **options: Any) -> None:
+    def undo_one(decision, now=NOON, by="ana", **options):
         write_with(engine, undo, decision.decision_id, by, now=now, consequences=MEASURES, **options)
 
     return undo_one

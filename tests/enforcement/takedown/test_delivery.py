@@ -2,17 +2,14 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 from support.databases import on_both
 from support.invented import invented_messages
 from support.receiver import SECRET, Receiver, listening
-from support.transactions import read_with, write_with
+from support.transactions import execute, read_with, write_with
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -21,69 +18,54 @@ from ipml.enforcement.takedown.changes import impose_by_hand, replace
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
 from ipml.errors import NotFound
-from ipml.records import Decision
 from ipml.storage import outbox
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import Message, list_dead, retry_dead
+from ipml.storage.outbox import list_dead, retry_dead
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import measures, platform_answers, seller_keys
 from ipml.storage.tables import outbox as messages_table
 
 pytestmark = invented_messages
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
-Judge = Callable[..., Decision]
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver():
     """Give a platform that listens."""
     with listening(Receiver()) as receiver:
         yield receiver
 
 
 @pytest.fixture
-def sink(receiver: Receiver) -> Iterator[WebhookSink]:
+def sink(receiver):
     """Give a sink that sends to it."""
     sink = WebhookSink({"": receiver.url}, [b"an older secret that is going.", SECRET])
     yield sink
     sink.close()
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        """Give the moment."""
-        return self.now
-
-
-def deliver(engine: Engine, sink: delivery.Sink, now: datetime = NOON) -> delivery.Tally:
+def deliver(engine, sink, now=NOON):
     """Deliver all that is due at a moment."""
-    clock = Clock()
-    clock.now = now
-    return sum(delivery.deliver_due(engine, sink, clock=clock, draw=lambda: 0.5), delivery.Tally())
+    return sum(delivery.deliver_due(engine, sink, clock=lambda: now, draw=lambda: 0.5), delivery.Tally())
 
 
-def deliver_all(engine: Engine, sink: delivery.Sink, seed: int = 0, hours: int = 48) -> delivery.Tally:
+def deliver_all(engine, sink, seed=0, hours=48):
     """Deliver, letting time go by wherever nothing is due, until nothing waits or the hours are over."""
-    clock, draw, tally = Clock(), random.Random(seed).random, delivery.Tally()
-    while clock.now <= NOON + timedelta(hours=hours):
-        tally += sum(delivery.deliver_due(engine, sink, clock=clock, draw=draw), delivery.Tally())
+    moment, draw, tally = [NOON], random.Random(seed).random, delivery.Tally()
+    while moment[-1] <= NOON + timedelta(hours=hours):
+        tally += sum(delivery.deliver_due(engine, sink, clock=lambda: moment[-1], draw=draw), delivery.Tally())
         due = read_with(engine, outbox.next_due)
         if due is None:
             break
-        clock.now = max(clock.now, due)
+        moment.append(max(moment[-1], due))
     return tally
 
 
 @pytest.fixture
-def put(engine: Engine) -> Callable[..., None]:
+def put(engine):
     """Return a function that puts so many messages down, each on a subject of its own."""
 
-    def put_many(number: int, first: int = 0, **fields: object) -> None:
+    def put_many(number, first=0, **fields):
         with writing(engine) as connection:
             for at in range(first, first + number):
                 what = {"channel": "platform", "kind": "measure", "body": {"at": at}, "pseudonym": None, "now": NOON}
@@ -140,7 +122,7 @@ def test_what_may_go_better_later_is_tried_again(engine, receiver, put, sink):
 
 
 def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, put, sink):
-    """`Retry-After` is heeded up to two hours; nonsense is none."""
+    """`Retry-After` is heeded up to two hours, nonsense is none; other waits double from five seconds to that."""
     for number, (asked, seconds) in enumerate({"60": 60, "999999999": 7_200, "soon": 2.5, "-5": 2.5}.items()):
         put(1, first=number)
         receiver.plan, receiver.headers = (lambda *_: "503"), {"retry_after": asked}
@@ -148,9 +130,13 @@ def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, p
         assert read_with(engine, outbox.next_due) == NOON + timedelta(seconds=seconds), asked
         receiver.plan = lambda *_: "accept"
         deliver(engine, sink, NOON + timedelta(hours=2))
+    spans = [delivery.Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
+    assert [span.total_seconds() for span in spans[:4]] == [5, 10, 20, 40]
+    assert max(spans) == spans[-1] == timedelta(hours=2)
+    assert delivery.Backoff().next_try(NOON, 5, None, 0.0) == NOON
 
 
-def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engine, put: Callable[..., None]):
+def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine, put):
     """A receiver that is not there keeps messages waiting for most of a day, then they lie there for people."""
     put(1)
     sink = WebhookSink({"": "http://127.0.0.1:9/"}, [SECRET])  # nobody listens on the port "discard"
@@ -162,7 +148,7 @@ def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engi
     sink.close()
 
 
-def test_who_does_not_know_the_secret_takes_nothing(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+def test_who_does_not_know_the_secret_takes_nothing(engine, receiver, put):
     """A receiver that checks by the library of Standard Webhooks refuses what is signed by another secret, for now."""
     put(1)
     sink = WebhookSink({"": receiver.url}, [b"the secret of another platform."])
@@ -172,14 +158,6 @@ def test_who_does_not_know_the_secret_takes_nothing(engine: Engine, receiver: Re
     mended = WebhookSink({"": receiver.url}, [SECRET])
     assert deliver_all(engine, mended) == delivery.Tally(delivered=1)
     mended.close()
-
-
-def test_waits_grow_to_a_cap_and_are_spread():
-    """The span doubles from five seconds to two hours; a wait is any part of it."""
-    spans = [delivery.Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
-    assert [span.total_seconds() for span in spans[:4]] == [5, 10, 20, 40]
-    assert max(spans) == spans[-1] == timedelta(hours=2)
-    assert delivery.Backoff().next_try(NOON, 5, None, 0.0) == NOON
 
 
 def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(engine, put, sink):
@@ -228,18 +206,15 @@ def test_a_measure_that_never_reached_the_platform_is_seen(engine, judge, receiv
 def test_a_sender_stops_in_time_before_its_lease_is_over(engine, receiver, put, sink):
     """Where each message takes a minute, it sends three of a lease of five, and gives the others back."""
     put(8)
-    clock = Clock()
+    moments = [NOON]
 
-    def take_a_minute(key: str, attempt: int) -> str:
-        clock.now += timedelta(minutes=1)
+    def take_a_minute(key, attempt):
+        moments.append(moments[-1] + timedelta(minutes=1))
         return "accept"
 
     receiver.plan = take_a_minute
-    assert list(delivery.deliver_due(engine, sink, clock=clock)) == [
-        delivery.Tally(3),
-        delivery.Tally(3),
-        delivery.Tally(2),
-    ]
+    tallies = list(delivery.deliver_due(engine, sink, clock=lambda: moments[-1]))
+    assert [tally.delivered for tally in tallies] == [3, 3, 2]
 
 
 def test_an_answer_that_says_nothing_counts_as_accepted(engine, judge, receiver, sink):
@@ -254,15 +229,14 @@ def test_messages_of_erased_sellers_go_nowhere(engine, put, sink):
     """Nobody can read them; they trouble nobody as dead."""
     pseudonym = write_with(engine, pseudonym_of, "s1", now=NOON)
     put(2, pseudonym=pseudonym)
-    with writing(engine) as connection:
-        connection.execute(seller_keys.delete())
+    execute(engine, seller_keys.delete())
     assert deliver(engine, sink) == delivery.Tally()
     with reading(engine) as connection:
         assert list_dead(connection) == []
         assert outbox.next_due(connection) is None
 
 
-def test_channels_have_addresses_of_their_own(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+def test_channels_have_addresses_of_their_own(engine, receiver, put):
     """Where only one channel has an address, the others wait for theirs."""
     put(1)
     with writing(engine) as connection:
@@ -274,8 +248,8 @@ def test_channels_have_addresses_of_their_own(engine: Engine, receiver: Receiver
     sink.close()
 
 
-def test_a_file_gets_each_key_once_also_after_a_crash(engine: Engine, put: Callable[..., None], tmp_path: Path):
-    """A sender was killed after writing, and within a line: neither a second copy nor half a line is left."""
+def test_a_file_gets_each_key_once_also_after_a_crash(engine, put, tmp_path):
+    """Killed after writing or within a line, or written by two senders: no second copy and no half line is left."""
     put(3)
     path = tmp_path / "measures.jsonl"
     taken = write_with(engine, outbox.take, "killed", NOON, timedelta(minutes=5), at_most=2)
@@ -285,11 +259,7 @@ def test_a_file_gets_each_key_once_also_after_a_crash(engine: Engine, put: Calla
     deliver(engine, FileSink(path), NOON + timedelta(minutes=5))
     lines = path.read_text().splitlines()
     assert sorted(json.loads(line)["key"] for line in lines) == ["key-000", "key-001", "key-002"]
-
-
-def test_two_senders_share_a_file(engine: Engine, put: Callable[..., None], tmp_path: Path):
-    """What the other wrote meanwhile counts as known."""
-    put(4)
+    put(4, first=3)
     one, other = FileSink(tmp_path / "f"), FileSink(tmp_path / "f")
     taken = write_with(engine, outbox.take, "a", NOON, timedelta(minutes=5), at_most=4)
     list(one.deliver(taken[:2]))
@@ -298,22 +268,19 @@ def test_two_senders_share_a_file(engine: Engine, put: Callable[..., None], tmp_
     assert len((tmp_path / "f").read_text().splitlines()) == 4
 
 
-Told = Callable[..., list[Message]]
-
-
-def answer(engine: Engine, message: Message, status: str, minutes: int = 1, **more: object) -> bool:
+def answer(engine, message, status, minutes=1, **more):
     """Note an answer so many minutes after noon, and say whether it was new."""
     now = NOON + timedelta(minutes=minutes)
     return write_with(engine, delivery.note_answer, message.key, status, "platform", now, **more).is_new
 
 
-def state(engine: Engine, number: int = 1) -> str:
+def state(engine, number=1):
     """Return how far a measure has come."""
     return read_with(engine, get_measure, number).state
 
 
 def test_the_same_answer_again_changes_nothing(engine, judge, told):
-    """The first moment counts, and one row is kept."""
+    """The first moment counts, and one row is kept; nothing was ever asked under an unknown key."""
     judge("L1")
     (message,) = told(kind="measure")
     assert answer(engine, message, "done", 1)
@@ -322,6 +289,8 @@ def test_the_same_answer_again_changes_nothing(engine, judge, told):
         assert get_measure(connection, 1).done_at == NOON + timedelta(minutes=1)
         assert len(delivery.list_answers(connection, message.key)) == 1
         assert delivery.list_messages(connection, 1) == [message]
+    with writing(engine) as connection, pytest.raises(NotFound, match="No message"):
+        delivery.note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
 
 
 def test_a_moment_of_the_platform_lies_between_asking_and_hearing(engine, judge, told):
@@ -333,12 +302,15 @@ def test_a_moment_of_the_platform_lies_between_asking_and_hearing(engine, judge,
 
 
 def test_the_last_word_on_a_message_counts(engine, judge, told):
-    """Accepted is not done, the platform has it and will say more; refused and then done is done."""
+    """Accepted is not done; refused and then done is done; the words of a refusal are encrypted."""
     judge("L1")
     (message,) = told(kind="measure")
     for minutes, (said, expected) in enumerate({"accepted": "asked", "refused": "refused", "done": "done"}.items()):
-        answer(engine, message, said, minutes, why="no such listing")
+        answer(engine, message, said, minutes, why="harbour-outlet is our partner")
         assert state(engine) == expected
+    with reading(engine) as connection:
+        for table in (platform_answers, measures, messages_table):
+            assert "harbour-outlet" not in repr(connection.execute(table.select()).all())
 
 
 @on_both
@@ -351,9 +323,8 @@ def test_any_order_of_arrival_gives_the_same_state(engine, judge, told, take_bac
         for minutes, (message, status) in enumerate(order, start=1):
             answer(engine, message, status, minutes)
         assert state(engine) == "back"
-        with writing(engine) as connection:
-            connection.execute(platform_answers.delete())
-            connection.execute(measures.update().values(done_at=None, undone_at=None, refused_at=None))
+        as_before = measures.update().values(done_at=None, undone_at=None, refused_at=None)
+        execute(engine, platform_answers.delete(), as_before)
 
 
 def test_a_later_message_that_is_done_settles_what_an_earlier_one_left(engine, judge, told):
@@ -380,26 +351,10 @@ def test_a_measure_on_a_listing_that_is_down_is_answered_for_itself(engine, judg
     assert [state(engine, number) for number in (1, 2)] == ["done", "done"]
 
 
-def test_an_unknown_key_is_an_error(engine: Engine):
-    """Nothing was ever asked under it."""
-    with writing(engine) as connection, pytest.raises(NotFound, match="No message"):
-        delivery.note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
-
-
-def test_the_words_of_a_refusal_are_encrypted(engine, judge, told):
-    """They may tell of the seller."""
-    judge("L1")
-    answer(engine, told(kind="measure")[0], "refused", why="harbour-outlet is our partner")
-    with reading(engine) as connection:
-        for table in (platform_answers, measures, messages_table):
-            assert "harbour-outlet" not in repr(connection.execute(table.select()).all())
-
-
 def test_answers_noted_together_count_as_if_one_after_the_other(engine, judge, told, take_back):
     """Of two listings with the same story, one is answered message by message and one all at once: both end alike."""
-    for number, said in enumerate(
-        [("done", "refused"), ("refused", "done"), ("done", "done"), ("accepted", "refused")]
-    ):
+    stories = ("done", "refused"), ("refused", "done"), ("done", "done"), ("accepted", "refused")
+    for number, said in enumerate(stories):
         found = []
         for way in ("singly", "together"):
             listing_id = f"{way} {number}"

@@ -1,11 +1,18 @@
 """What leads change by hand, and what the page is told: on both databases."""
 
+import json
+import os
 import random
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
-from sqlalchemy import Engine, select
-from support.transactions import read_with, write_with
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from support.databases import empty_tables, on_both
+from support.transactions import execute, read_scalars, read_with, write_with
 
 from ipml.enforcement import actions
 from ipml.enforcement.appeal_file import list_desk, read_desk
@@ -19,15 +26,18 @@ from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.seller_file import read_seller_file
-from ipml.errors import Conflict, OwnListing
+from ipml.enforcement.statements.letter import _DECISIONS as IN_PUBLIC
+from ipml.enforcement.takedown.measures import find_measures
+from ipml.errors import Conflict, IpmlError, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import outbox, user_sellers
+from ipml.storage.outbox import make_messages
+from ipml.storage.tables import decisions, measures, outbox, penalties, statements, user_sellers
 
 POLICY = load_enforcement_policy()
 ENFORCEMENT = actions.Enforcement(POLICY)
@@ -47,8 +57,7 @@ def take_down(engine, number=1, seller="s1", by="ana", at=NOON, score=0.9, conse
 def letters(engine):
     """Return the kinds of letters to sellers, in order."""
     query = select(outbox.c.kind).where(outbox.c.channel == "seller").order_by(outbox.c.message_id)
-    with reading(engine) as connection:
-        return list(connection.scalars(query))
+    return read_scalars(engine, query)
 
 
 def is_sound(engine):
@@ -85,8 +94,7 @@ def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(engine):
         actions.lift_measure(connection, 1, "lea", "  ", POLICY)
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
         actions.change_measure(connection, 1, actions.MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
-    with writing(engine) as connection:
-        connection.execute(user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
+    execute(engine, user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
     with pytest.raises(OwnListing), writing(engine) as connection:
         actions.lift_measure(connection, 1, "lea", "mine", POLICY)
     assert read_with(engine, read_followed, case_id).measures[0].measure.stands
@@ -161,8 +169,7 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
             assert said == {appeal.appeal_id: may_decide(connection, appeal, name) for appeal in pending}
             together = find_deciders_of(connection, pending)
             assert together == {appeal.appeal_id: find_deciders(connection, appeal) for appeal in pending}
-    with reading(engine) as connection:
-        assert len({said for name in people for said in (one.obstacle for one in list_desk(connection, name))}) == 2
+    assert len({said for name in people for said in (one.obstacle for one in read_with(engine, list_desk, name))}) == 2
 
 
 def test_a_sellers_file_leaves_out_what_is_hidden(engine):
@@ -200,20 +207,11 @@ def test_what_nobody_acted_on_shows_nothing(engine):
 WEEK, YEAR = timedelta(days=7), timedelta(days=366)
 
 
-def test_what_is_over_ends_once_and_is_told(engine: Engine, make_scored):
+def test_what_is_over_ends_once_and_is_told(engine):
     """A pause of a week ends after a week, the warning after a year; each once, with a letter to the seller."""
-    enqueue(engine, [make_scored("L1", 0.9)], now=NOON)
-    with writing(engine) as connection:
-        taken = claim(connection, "ana", now=NOON)
-        decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON, consequences=ENFORCEMENT)
-        actions.change_measure(
-            connection,
-            1,
-            actions.MeasureOrder(MeasureKind.PAUSE, "for a week", until=NOON + WEEK),
-            "lea",
-            POLICY,
-            now=NOON,
-        )
+    take_down(engine)
+    pause = actions.MeasureOrder(MeasureKind.PAUSE, "for a week", until=NOON + WEEK)
+    write_with(engine, actions.change_measure, 1, pause, "lea", POLICY, now=NOON)
     assert actions.end_due(engine, POLICY, now=NOON + WEEK / 2) == actions.Ended(0, 0)
     assert actions.end_due(engine, POLICY, now=NOON + WEEK) == actions.Ended(1, 0)
     assert actions.end_due(engine, POLICY, now=NOON + YEAR) == actions.Ended(0, 1)
@@ -221,3 +219,158 @@ def test_what_is_over_ends_once_and_is_told(engine: Engine, make_scored):
     with reading(engine) as connection:
         told = select(outbox.c.subject).where(outbox.c.kind == "lifted").order_by(outbox.c.message_id)
         assert list(connection.scalars(told)) == ["measure:1", "measure:2", "penalty:1"]
+
+
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+PLACES = {MeasureKind.REMOVE_IN: ("DE", "FR")}
+REFUSED = (IpmlError, StopIteration)
+OPEN = penalties.c.imposed_at.is_(None), penalties.c.ended_at.is_(None)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ("take down", "impose", "impose", "change", "lift", "wait", "undo", "appeal", "soften", "confirm", "pardon")
+        ),
+        st.integers(0, 5),
+        st.sampled_from(MeasureKind),
+        st.booleans(),
+    ),
+    min_size=3,
+    max_size=10,
+)
+EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "6"))
+HASTY = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+class Market:
+    """Two listings of one seller, each observed more than once, and a clock."""
+
+    def __init__(self, engine):
+        self.engine, self.now, self.seen = engine, START, 0
+
+    def numbers(self, column, *conditions):
+        """Return the numbers in a column, in order."""
+        return read_scalars(self.engine, select(column).where(*conditions).order_by(column))
+
+    def pick(self, which, column, *conditions):
+        """Return one of these numbers; StopIteration where there is none."""
+        found = self.numbers(column, *conditions)
+        return found[which % len(found)] if found else next(iter(()))
+
+    def take(self, what, which, kind, ends):
+        """Take a step, where it is possible."""
+        self.now += timedelta(hours=30)
+        until = self.now + timedelta(days=3) if ends else None
+        order = actions.MeasureOrder(kind, f"step {self.now}", PLACES.get(kind, ()), until)
+        stands, last = measures.c.lifted_at.is_(None), {"now": self.now}
+        if what == "take down":
+            self.take_down(which % 2)
+        elif what == "wait":
+            self.now += timedelta(days=10 * which)
+            actions.end_due(self.engine, POLICY, now=self.now)
+        elif what in ("appeal", "soften"):
+            self.appeal(self.pick(which, measures.c.measure_id, stands), kind if what == "soften" else None)
+        else:
+            column, conditions, act = {
+                "impose": (decisions.c.case_id, (), partial(actions.impose_measure, order=order)),
+                "change": (measures.c.measure_id, (stands,), partial(actions.change_measure, order=order)),
+                "lift": (measures.c.measure_id, (stands,), partial(actions.lift_measure, why="so")),
+                "confirm": (penalties.c.penalty_id, OPEN, partial(actions.confirm_penalty, why="yes")),
+                "pardon": (penalties.c.penalty_id, (), partial(actions.lift_penalty, why="mercy")),
+                "undo": (decisions.c.decision_id, (), None),
+            }[what]
+            number = self.pick(which, column, *conditions)
+            with writing(self.engine) as connection:
+                if act is None:
+                    undo(connection, number, "lea", may_undo_others=True, **last, consequences=ENFORCEMENT)
+                else:
+                    act(connection, number, by="lea", policy=POLICY, **last)
+
+    def take_down(self, listing):
+        """Observe a listing again, and decide it counterfeit."""
+        self.seen += 1
+        bag = Listing(f"L{listing}", "s1", f"Bag {listing}, mirror {self.seen}", country="DE", observed_at=self.now)
+        enqueue(self.engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")], now=self.now)
+        options = {"now": self.now, "consequences": ENFORCEMENT}
+        with writing(self.engine) as connection:
+            while taken := claim(connection, "ana", now=self.now):
+                decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", **options)
+
+    def appeal(self, measure_id, milder):
+        """Have a measure appealed against, and the appeal granted, or in part."""
+        with writing(self.engine) as connection:
+            arrived = outbox.update().where(outbox.c.channel == "seller", outbox.c.state == "waiting")
+            connection.execute(arrived.values(state="delivered", settled_at=self.now))
+            appeal = file_appeal(connection, f"measure:{measure_id}", "s1", "See the invoice.", now=self.now)
+            outcome, options = "partly granted" if milder else "granted", {"now": self.now, "consequences": ENFORCEMENT}
+            decide_appeal(connection, appeal.appeal_id, "max", outcome, "We looked.", measure=milder, **options)
+
+
+def read_told(connection, channel):
+    """Return what was put down for somebody, in order."""
+    query = select(outbox).where(outbox.c.channel == channel).order_by(outbox.c.message_id)
+    return make_messages(connection, connection.execute(query).all())
+
+
+def told_to_platform(connection):
+    """Return what the platform must think is in force."""
+    in_force = {}
+    for message in read_told(connection, "platform"):
+        body = json.loads(message.body)
+        if message.kind in ("measure", "reinstatement"):
+            assert (message.kind == "measure") == bool(body["in_force"])
+            in_force[message.subject] = [one["measure"] for one in body["in_force"]]
+        elif message.kind.startswith("penalty"):
+            in_force[message.subject] = [] if "lifted" in message.kind else [message.subject]
+    return {subject for subjects in in_force.values() for subject in subjects}
+
+
+def told_to_seller(connection):
+    """Return what the seller must think is in force."""
+    told = [(message.kind, message.subject) for message in read_told(connection, "seller")]
+    stated, lifted = ({subject for kind, subject in told if kind == word} for word in ("statement", "lifted"))
+    assert lifted <= stated
+    return stated - lifted
+
+
+def told_to_public(connection):
+    """Return what the transparency database was told, by what it is about."""
+    subjects = {row.puid: row.subject for row in connection.execute(select(statements))}
+    found = {}
+    for message in read_told(connection, "transparency"):
+        payload = json.loads(message.body)
+        (said,) = (value for name, value in payload.items() if name in {field for field, _ in IN_PUBLIC.values()})
+        found[subjects[payload["puid"]]] = said[0] if isinstance(said, list) else said
+    return found
+
+
+def check_one_truth(engine):
+    """Assert that all were told of what is in force, and of nothing else."""
+    with reading(engine) as connection:
+        standing = {one.subject: one.kind for one in find_measures(connection, standing=True)}
+        ended = {one.subject for one in find_measures(connection)} - set(standing)
+        imposed = penalties.c.imposed_at.is_not(None), penalties.c.ended_at.is_(None)
+        held = {f"penalty:{row.penalty_id}": row.kind for row in connection.execute(select(penalties).where(*imposed))}
+        in_force = set(standing) | set(held)
+        assert told_to_platform(connection) == in_force
+        assert told_to_seller(connection) == in_force
+        public = told_to_public(connection)
+        ended |= {f"penalty:{number}" for number in connection.scalars(select(penalties.c.penalty_id))} - set(held)
+        assert set(public) - ended == in_force - {subject for subject, kind in held.items() if kind == "warn"}
+        assert all(public[subject] == IN_PUBLIC[kind][1] for subject, kind in standing.items())
+
+
+@on_both
+@settings(max_examples=EXAMPLES, suppress_health_check=HASTY)
+@given(steps=STEPS)
+def test_platform_seller_and_public_are_told_of_the_same(engine, steps):
+    """After any step of any sequence, what each of them was told is what is in force."""
+    empty_tables(engine)
+    market = Market(engine)
+    for listing in (0, 1):
+        market.take_down(listing)
+    for step in steps:
+        with suppress(*REFUSED):
+            market.take(*step)
+        check_one_truth(engine)
+    with reading(engine) as connection:
+        assert not list(find_disagreements(connection))
