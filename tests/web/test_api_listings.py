@@ -98,7 +98,6 @@ def test_what_was_changed_back_to_what_was_decided_stands_as_decided(door: httpx
     case = door.post(PATH, json=BAG).json()["listings"][0]["case"]
     with writing(engine) as connection:
         taken = claim(connection, "ana", case)
-        assert taken is not None
         decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", consequences=Enforcement())
     file = ListingFileShape.model_validate(door.get(f"{PATH}/M1").json())
     assert (file.state, file.verdict, file.measures[0].kind) == ("decided", "counterfeit", "remove")

@@ -52,7 +52,6 @@ def test_headers(ana: TestClient) -> None:
 def test_a_browser_asks_once_for_a_file_of_the_pages(ana: TestClient) -> None:
     """Under the address that a page gives, which names the content, it is kept for good; under any other it is not."""
     address = re.search(r'href="(/static/page\.css\?v=\w+)"', ana.get("/").text)
-    assert address
     assert ana.get(address[1]).headers["cache-control"] == "public, max-age=31536000, immutable"
     for other in ("/static/page.css?v=0", "/static/page.css", "/static/nothing.css", "/static/nothing.css?v="):
         assert ana.get(other).headers["cache-control"] == "no-cache"

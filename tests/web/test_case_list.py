@@ -31,7 +31,6 @@ def case_numbers(text: str) -> list[int]:
 def next_link(text: str) -> str:
     """Return the address of the following page."""
     found = re.search(r'href="([^"]+)" rel="next"', text)
-    assert found
     return found[1].replace("&amp;", "&")
 
 
@@ -102,10 +101,8 @@ def test_the_cases_of_a_list_lead_through_that_list(ana: TestClient) -> None:
     """Who opens a case from a filtered list is led to the next of that list, and back to it."""
     text = ana.get("/", params={"brand": "Nordhale", "order": "first come"}).text
     first = re.search(r'href="(/cases/3[^"]*)" data-row', text)
-    assert first
     page = ana.get(first[1].replace("&amp;", "&")).text
     within = re.search(r'name="within" value="([^"]*)"', page)
-    assert within
     fields = {"within": within[1].replace("&amp;", "&"), "to": "next"}
     assert ana.post("/cases/3/leave", data=fields).headers["location"].startswith("/cases/6?")
     back = ana.post("/cases/6/leave", data={**fields, "to": "list"}).headers["location"]
@@ -137,7 +134,6 @@ def test_superseded_cases_have_a_tab_once_there_are_some(engine: Engine, scored:
     assert "overdue" not in text
     assert "overdue" in lea.get("/").text
     link = re.search(r'href="(/export.csv[^"]*)"', text)
-    assert link
     rows = list(csv.DictReader(lea.get(html.unescape(link[1])).text.removeprefix("\ufeff").splitlines()))
     assert [row["state"] for row in rows] == ["superseded"]
 
@@ -171,7 +167,6 @@ def test_pages_show_every_case_once(engine: Engine, scored: Callable, ana: TestC
     ranks = [int(rank) for text in texts for rank in re.findall(r'rank">(\d+)<', text)]
     assert ranks == list(range(1, 121))
     back = re.search(r'href="([^"]+)" rel="prev"', texts[2])
-    assert back
     assert case_numbers(ana.get(back[1].replace("&amp;", "&")).text) == case_numbers(texts[1])
 
 
@@ -185,7 +180,6 @@ def test_work_begins_with_the_top_case_nobody_holds(engine: Engine, ana: TestCli
     with writing(engine) as connection:
         for case in queue.list_cases(connection):
             claim = queue.claim(connection, case.reviewer or "ana", case.case_id)
-            assert claim
             queue.decide(connection, claim, Verdict.GENUINE)
     assert ana.post("/next").headers["location"] == "/?nothing=1"
     assert "The queue is empty" in ana.get("/").text

@@ -38,7 +38,6 @@ def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient
     """Seven cases came today; one was decided, one is in hand, and the figures say so."""
     with writing(engine) as connection:
         decided = queue.claim(connection, "bo")
-    assert decided
     with writing(engine) as connection:
         queue.decide(connection, decided, Verdict.COUNTERFEIT, ground="test_purchase")
         queue.claim(connection, "bo")
@@ -72,7 +71,6 @@ def test_an_empty_queue_has_a_page(engine: Engine, ana: TestClient) -> None:
     with writing(engine) as connection:
         for case in queue.list_cases(connection):
             taken = queue.claim(connection, "ana", case.case_id)
-            assert taken
             queue.decide(connection, taken, Verdict.CANNOT_TELL)
     text = ana.get("/dashboard").text
     assert "No verdicts yet" in text
@@ -98,7 +96,6 @@ def test_the_page_tells_from_when_its_figures_are(engine: Engine, ana: TestClien
     before = ana.get("/dashboard").text
     judge(engine, verdict=Verdict.GENUINE, by="bo")
     at = re.search(r'<time datetime="([^"]+)" [^>]*data-as="clock">', before)
-    assert at
     assert at[0] in ana.get("/dashboard").text
     ana.app.state.stand = CachedAnswer(0.0)
     after = ana.get("/dashboard").text

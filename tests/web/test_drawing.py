@@ -56,7 +56,6 @@ def test_marks_stay_on_the_line_in_order(price: float, usual: list[float]) -> No
     """Low, median and high stand in this order, and every mark lies on the line."""
     low, median, high = usual
     scale = make_price_scale(price, "EUR", PriceRange("Acme", "EUR", low, median, high))
-    assert scale is not None
     assert 0 <= scale.low <= scale.median <= scale.high <= 100
     assert 0 <= scale.price <= 100
     assert scale.is_off_scale == (price > 1.25 * high)
