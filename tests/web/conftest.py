@@ -16,7 +16,7 @@ from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
-from support.browser import start_browser
+from support.browser import log_in, note_complaints, start_browser
 from support.databases import copy_memory, copy_postgres, save_memory
 from support.staff import CHEAP, PASSWORD
 
@@ -36,6 +36,7 @@ from ipml.web.http_api.requests import Access
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette asks for httpx2 where only httpx is installed
     from fastapi.testclient import TestClient
+    from support.visitors import open_browser
 
 TITLES = (
     "AAA quality Vellmar tote bag 1:1 mirror, with box and card",
@@ -143,6 +144,24 @@ def browser() -> Iterator[Any]:
         yield browser
 
 
+@pytest.fixture
+def open_page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable]:
+    """Return what opens a page of the test's address as somebody logged in; the browser must not complain of any."""
+    with ExitStack() as until_end:
+        complaints: list[list[str]] = []
+
+        def open_as(name: str = "ana", **options: Any) -> Any:
+            context = browser.new_context(**options)
+            until_end.callback(context.close)
+            page = context.new_page()
+            complaints.append(note_complaints(page))
+            log_in(page, request.getfixturevalue("address"), name)
+            return page
+
+        yield open_as
+    assert not any(complaints), complaints
+
+
 @pytest.fixture(scope="session")
 def scored() -> Callable:
     """Return the maker of scored listings."""
@@ -188,11 +207,7 @@ def visitor(app: FastAPI) -> Callable:
     """Return a maker of browsers: none logged in unless a name is given."""
 
     def visit(name: str | None = None, base_url: str = "http://testserver") -> TestClient:
-        client = TestClient(app, base_url=base_url, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
-        if name:
-            answer = client.post("/login", data={"name": name, "password": PASSWORD})
-            assert answer.status_code == 303
-        return client
+        return open_browser(app, name, base_url=base_url)
 
     return visit
 

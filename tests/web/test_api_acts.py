@@ -9,13 +9,13 @@ from urllib.parse import quote
 import httpx
 import pytest
 from sqlalchemy import Engine, select
+from support.casework import judge
 from support.databases import on_both, read_tables
 from support.given_notices import SAID as NOTICE
 
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Verdict
-from ipml.review.queue import claim, decide
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.search import Filter, browse
 from ipml.storage.database import reading, writing
@@ -43,9 +43,8 @@ class Decided:
 @pytest.fixture
 def decided(engine: Engine) -> Decided:
     """Decide a case, with all that follows."""
-    with writing(engine) as connection:
-        held = claim(connection, "ana", case_id=2)
-        decide(connection, held, Verdict.COUNTERFEIT, ground="declared_replica", consequences=Enforcement())
+    judge(engine, 2, Verdict.COUNTERFEIT, consequences=Enforcement())
+    with reading(engine) as connection:
         seller = connection.scalar(select(cases.c.seller_id).where(cases.c.case_id == 2))
         message = connection.scalar(select(measure_messages.c.key))
     return Decided({"about": "measure:1", "seller_id": seller, "text": "It is genuine.", "key": "t1"}, message)

@@ -4,16 +4,24 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select
+from support.browser import log_in, serve_page
 from support.casework import count_cases, judge, read_case, read_decisions
 from support.databases import on_both
+from support.staff import CHEAP
+from support.translation_service import serve_translations
+from support.visitors import open_browser
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.storage.tables import strikes
+from ipml.web.app import make_app
 
 GROUND = next(iter(queue.GROUNDS))
 
@@ -335,3 +343,68 @@ def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(
     with writing(engine) as connection:
         queue.undo(connection, decision.decision_id, "bo")
     assert "Looks like the listing" not in ana.get("/cases/8").text
+
+
+JSON = {"Accept": "application/json"}
+FORM = {"what": "title"}
+
+
+def test_nothing_is_offered_where_it_is_off(ana: TestClient) -> None:
+    """No form, no script; who asks all the same is told nothing."""
+    page = ana.get("/cases/1").text
+    assert "data-translate" not in page
+    assert "case.js" not in page
+    assert ana.post("/cases/1/translation", data=FORM, headers=JSON).json() == {
+        "text": "",
+        "language": None,
+        "message": "",
+    }
+
+
+def test_the_connections_to_the_service_end_with_the_server(engine: Engine) -> None:
+    """Whether there is a service or not."""
+    for url in ("https://translate.example", None):
+        app = make_app(engine, Settings(translate_url=url), cost=CHEAP)
+        with TestClient(app):
+            pass
+        if app.state.translator is not None:
+            with pytest.raises(RuntimeError, match="closed"):
+                app.state.translator.translate("Sac")
+
+
+def test_a_title_is_sent_once_and_shown_as_a_machines(engine: Engine, scored: Callable) -> None:
+    """It stands beside the title, on every case that has it; markup in it does nothing."""
+    queue.enqueue(engine, [scored(7, title="Sac <b>"), scored(8, title="Sac <b>", seller_id="other")])
+    with serve_translations() as service:
+        client = open_browser(make_app(engine, Settings(translate_url=service.url), cost=CHEAP), "ana")
+        assert "data-translate" in client.get("/cases/8").text
+        assert client.post("/cases/8/translation", data=FORM, headers=JSON).json()["text"] == "Sac <b>, translated"
+        for case_id in (8, 9):
+            page = client.get(f"/cases/{case_id}").text
+            assert "Machine translation from fr</span> <bdi>Sac &lt;b&gt;, translated</bdi>" in page
+            assert "data-translate" not in page
+            client.post(f"/cases/{case_id}/translation", data=FORM, headers=JSON)
+        assert len(service.asked) == 1
+
+
+def test_a_failure_is_said_quietly(engine: Engine) -> None:
+    """The page is as it was; a form without a script leads back to the case."""
+    client = open_browser(make_app(engine, Settings(translate_url="http://127.0.0.1:9"), cost=CHEAP), "ana")
+    answer = client.post("/cases/1/translation", data=FORM, headers=JSON)
+    assert (answer.status_code, answer.json()["message"]) == (200, "No translation just now. ")
+    back = client.post("/cases/1/translation", data=FORM | {"within": "queue"})
+    assert (back.status_code, back.headers["location"]) == (303, "/cases/1?within=queue")
+    assert client.get("/cases/1").status_code == 200
+
+
+@pytest.mark.slow
+def test_the_translation_comes_when_the_page_is_there(engine: Engine, scored: Callable, browser: Any) -> None:
+    """By itself, without another page; nothing is complained of."""
+    queue.enqueue(engine, [scored(7, title="Sac en cuir")])
+    with serve_translations() as service, serve_page(engine, Settings(translate_url=service.url)) as address:
+        page = browser.new_page()
+        log_in(page, address)
+        page.goto(f"{address}/cases/8")
+        page.get_by_text("Leather bag").wait_for()
+        assert page.locator(".translation").inner_text() == "Machine translation from fr Leather bag"
+        page.close()

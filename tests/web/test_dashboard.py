@@ -36,10 +36,8 @@ from ipml.web.console.dashboard import DateRange
 @on_both
 def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:
     """Seven cases came today; one was decided, one is in hand, and the figures say so."""
+    judge(engine, verdict=Verdict.COUNTERFEIT, by="bo")
     with writing(engine) as connection:
-        decided = queue.claim(connection, "bo")
-    with writing(engine) as connection:
-        queue.decide(connection, decided, Verdict.COUNTERFEIT, ground="test_purchase")
         queue.claim(connection, "bo")
     text = ana.get("/dashboard").text
     tiles = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\S+?)</dd>", text))
@@ -68,10 +66,8 @@ def test_nobody_is_measured_by_colleagues(engine: Engine, ana: TestClient, visit
 
 def test_an_empty_queue_has_a_page(engine: Engine, ana: TestClient) -> None:
     """Where nothing was judged and nothing waits, that is said."""
-    with writing(engine) as connection:
-        for case in queue.list_cases(connection):
-            taken = queue.claim(connection, "ana", case.case_id)
-            queue.decide(connection, taken, Verdict.CANNOT_TELL)
+    for case_id in range(1, 8):
+        judge(engine, case_id, Verdict.CANNOT_TELL)
     text = ana.get("/dashboard").text
     assert "No verdicts yet" in text
     assert "<dt>Oldest open</dt><dd>–</dd>" in text
@@ -124,8 +120,8 @@ def test_a_range_has_the_days_that_were_asked_for(first: date | None, last: date
 @pytest.fixture
 def old(engine: Engine) -> Engine:
     """Decide a case, long ago."""
+    judge(engine, 1, Verdict.COUNTERFEIT)
     with writing(engine) as connection:
-        queue.decide(connection, queue.claim(connection, "ana", 1), Verdict.COUNTERFEIT, ground="known_goods")
         connection.execute(update(decisions).values(decided_at=LONG_AGO))
         connection.execute(update(cases).where(cases.c.case_id == 1).values(enqueued_at=LONG_AGO))
     return engine
@@ -176,11 +172,7 @@ def decided(app: FastAPI) -> Engine:
     with writing(engine) as connection:
         receive(connection, say("L0000", "L0006", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
     for case_id, is_fake in ((1, True), (2, True), (4, True), (7, False), (3, True), (6, False)):
-        with writing(engine) as connection:
-            claim = queue.claim(connection, "ana", case_id)
-        verdict, ground = (Verdict.COUNTERFEIT, "declared_replica") if is_fake else (Verdict.GENUINE, "")
-        with writing(engine) as connection:
-            queue.decide(connection, claim, verdict, ground=ground, consequences=COOPERATION)
+        judge(engine, case_id, Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE, consequences=COOPERATION)
     return engine
 
 
@@ -259,7 +251,7 @@ def test_any_name_can_be_followed(app: FastAPI, viewer: TestClient, scored: Call
     names = ("100%", "a&b=c#d", "Ωmega / Söhne", "<b>", "\u202eevil")
     queue.enqueue(engine, [scored(number, brand=name) for number, name in enumerate(names, start=8)], joins_alike=False)
     for case_id in range(8, 13):
-        judge(engine, case_id, Verdict.COUNTERFEIT, ground="known_goods", consequences=COOPERATION)
+        judge(engine, case_id, Verdict.COUNTERFEIT, consequences=COOPERATION)
     links = re.findall(r'href="(/brands/view[^"]*)"', viewer.get("/brands").text)
     assert len(links) == len(names)
     for link in links:

@@ -3,24 +3,34 @@
 import io
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
-from support.casework import judge, read_decisions
-from support.consequences import COOPERATION
-from support.databases import on_both
+from support.browser import check_pages, press, serve_page, start_desk
+from support.casework import judge, read_case, read_decisions
+from support.consequences import COOPERATION, ENFORCEMENT
+from support.databases import copy_sqlite, on_both, open_hasty
 from support.staff import CHEAP, PASSWORD
 
+from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty
+from ipml.enforcement.appeals.appeal import list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.penalties.ladder import find_penalties
+from ipml.enforcement.penalties.links import Link, recommend_linked
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.delivery import note_answer
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import Verdict
 from ipml.review import queue
@@ -52,8 +62,8 @@ def kinds_of(engine: Engine, case_id: int = 1) -> list[tuple[str, bool]]:
         return [(one.kind.value, one.stands) for one in find_measures(connection, case_id=case_id)]
 
 
-def test_before_the_verdict_it_is_said_what_it_would_do(ana: TestClient, visitor: Callable) -> None:
-    """Measure, strikes, penalty and letter are there to be read by whoever may decide, and by nobody else."""
+def test_consequences_are_shown_before_and_after_a_verdict(ana: TestClient, visitor: Callable, bound: Engine) -> None:
+    """Measure, strikes, penalty and letter, before and after; a viewer sees none, a reviewer changes none."""
     page = ana.get("/cases/1").text
     for told in (
         "If counterfeit: consequences",
@@ -66,10 +76,6 @@ def test_before_the_verdict_it_is_said_what_it_would_do(ana: TestClient, visitor
         assert told in plain(page), told
     assert "Enforcement actions" not in page
     assert "consequences" not in visitor("vic").get("/cases/1").text
-
-
-def test_after_the_verdict_all_that_followed_is_shown(bound: Engine, ana: TestClient) -> None:
-    """Evidence, measure, letter, public fields, strike and penalty; a reviewer gets no form to change them."""
     decide(bound, 1)
     page = ana.get("/cases/1").text
     text = plain(page)
@@ -284,3 +290,103 @@ def test_a_lead_confirms_and_lifts_a_penalty(bound: Engine, visitor: Callable, s
         answer = lead.post(f"/cases/{case_id}/penalty", data=form | {"to": to})
         assert answer.headers["location"] == f"/cases/{case_id}/seller#penalty-{number}"
     assert "lifted" in plain(lead.get(f"/cases/{case_id}/seller").text)
+
+
+APPEALS = (
+    "The bag is mine: I bought it in Lyon in 2019 and have the receipt.\n\nPlease look at the pictures again; the "
+    "stitching is that of the 2019 series. I have sold here for four years and was never told of anything.",
+    "I have a licence of the brand, number 4471, and have sent you a copy twice.",
+    "<script>document.title='owned'</script> \u202egnihton dlos I {{ 7 * 7 }} <b data-key='1'>grant me</b>",
+)
+
+
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes:
+    """Return a database with decisions and all that followed: a changed measure, a strict penalty, three appeals."""
+    folder = tmp_path_factory.mktemp("morning")
+    engine, policy = start_desk(folder), load_enforcement_policy()
+    now, listings = datetime.now(UTC), []
+    for number in range(40):
+        seen = now - timedelta(days=40 - number, hours=3)
+        grave = {"seller_id": "kx_trade88"} if number % 7 == 3 else {}
+        growing = {"seller_sales": 4.0 * number, "seller_complaints": number // 5, "listing_sales": number % 3}
+        listings.append(
+            scored(number, observed_at=seen, listed_at=seen - timedelta(days=2), country="GB", **grave, **growing)
+        )
+    queue.enqueue(engine, [replace(one, score=0.99) for one in listings])
+    for number in range(1, 31):
+        if number % 7 not in (6, 0) and read_case(engine, number).state == "open":
+            said = {"ground": list(queue.GROUNDS)[number % 3], "note": "see picture 3" if number == 1 else ""}
+            by = "ana" if number % 5 else "lea"
+            judge(engine, number, Verdict.COUNTERFEIT, by, **said, consequences=ENFORCEMENT)
+    with writing(engine) as connection:
+        keys = connection.scalars(tables.outbox.select().with_only_columns(tables.outbox.c.key)).all()
+        for number, key in enumerate(keys):
+            if key.startswith("measure-") and key.split("-")[2] == "imposed":
+                note_answer(connection, key, "refused" if number % 9 == 4 else "done", "platform", now, why="busy")
+        told = tables.outbox.c.channel == "seller"
+        connection.execute(tables.outbox.update().where(told).values(state="delivered", settled_at=now))
+    run_appeal_deadlines(engine, consequences=ENFORCEMENT)
+    with reading(engine) as connection:
+        first = find_measures(connection, case_id=2)[0]
+    order = MeasureOrder(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))
+    with writing(engine) as connection:
+        change_measure(connection, first.measure_id, order, "lea", policy)
+    for number, text in zip((1, 4, 5), APPEALS, strict=True):
+        with writing(engine) as connection:
+            file_appeal(connection, number, queue.get_case(connection, number).scored.listing.seller_id, text)
+    with writing(engine) as connection:
+        link = Link("harbour-outlet", "kx_trade88", "payout", 0.93, "the same account at a bank, ends in 41")
+        proposed = find_penalties(connection, state="proposed")
+        confirm_penalty(connection, proposed[0].penalty_id, "lea", "the third sweep in a month", policy)
+        recommend_linked(connection, [link], policy, datetime.now(UTC))
+    engine.dispose()
+    return (folder / "ipml.db").read_bytes()
+
+
+@pytest.fixture
+def desk(morning: bytes, tmp_path: Path) -> Engine:
+    """Return a copy of that database, open so that decisions have consequences."""
+    return open_hasty(copy_sqlite(tmp_path, morning))
+
+
+@pytest.fixture
+def address(desk: Engine) -> Iterator[str]:
+    """Serve the page on a free port of this machine, and give its address."""
+    with serve_page(desk) as address:
+        yield address
+
+
+@pytest.mark.browser
+def test_an_appeal_by_keyboard(open_page: Callable, address: str, desk: Engine) -> None:
+    """A lead takes an appeal in hand, writes why and grants it, without a mouse; nothing comes to life."""
+    page = open_page("lea")
+    press(page, "g", "a")
+    assert page.title() == "Appeals · ipml"
+    press(page, "j", "j", "k", "Enter")
+    assert page.title() == "Appeal 1 · ipml"
+    press(page, "t")
+    page.keyboard.press("n")
+    page.keyboard.type("The receipt of 2019 is genuine: 1 bag, 2 pictures, 3 seams.")  # digits decide nothing
+    page.keyboard.press("Escape")
+    press(page, "1")
+    assert "Granted" in page.locator("#outcome + p").inner_text()
+    press(page, "l")
+    assert page.locator("table.appeals tbody tr").count() == 2
+    page.goto(f"{address}/appeals/2")
+    page.keyboard.press("1")  # without reasons the browser asks for them
+    assert page.title() == "Appeal 2 · ipml"
+    page.goto(f"{address}/appeals/3")
+    assert page.title() == "Appeal 3 · ipml"
+    assert page.locator("script:not([src]), [data-key='1']:not(button)").count() == 0
+    with reading(desk) as connection:
+        assert [due.appeal.appeal_id for due in list_appeals(connection)] == [2, 3]
+
+
+@pytest.mark.browser
+def test_pictures(browser: Any, address: str) -> None:
+    """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
+    pages = {"appeals": "appeals", "appeals/1": "appeal", "appeals/2": "appeal-barred", "appeals/3": "appeal-hostile"}
+    pages |= {"": "list", "cases/1/seller": "seller", "cases/3/seller": "seller-grave", "dashboard": "dashboard"}
+    pages |= {f"cases/{number}": f"case-{number}" for number in (1, 2, 31)}
+    check_pages(browser, address, "lea", {path: f"enforcement-{name}" for path, name in pages.items()})

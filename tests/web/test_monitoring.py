@@ -1,6 +1,6 @@
 """What a monitor reads: true figures, no more lines the more is asked, and whether a server takes requests."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,17 +84,8 @@ def test_the_model_of_the_moment_is_named(judges: Any, api: httpx.Client) -> Non
 def test_nothing_is_lost_between_threads(api: httpx.Client) -> None:
     """Requests of many clients at once are all counted, in scoring threads as in the loop."""
     long = {**BAG, "description": "x" * 20_000}
-
-    def send() -> None:
-        with httpx.Client(base_url=api.base_url) as client:
-            for _ in range(25):
-                client.post("/v1/score", json=long)
-
-    threads = [threading.Thread(target=send) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: api.post("/v1/score", json=long), range(200)))
     assert find(api, "ipml_listings_scored_total") == 200
     assert find(api, "ipml_http_request_seconds_bucket", route="/v1/score", le="+Inf") == 200
 
@@ -155,16 +146,12 @@ def ask(app: Any) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()
 
 
-def test_the_page_and_the_api_are_ready(engine: Engine, models: Models) -> None:
-    """No key and no login are asked for."""
+def test_a_server_is_ready_once_there_is_a_model(engine: Engine, models: Models) -> None:
+    """No key and no login are asked for; without a model the API is not ready."""
     ready = (200, {"status": "ready"})
     assert ask(make_app(engine, Settings())) == ready
     assert ask(make_api(models, Metrics(models), Access({}, is_open=False), {}, engine)) == ready
     assert ask(make_api(models, Metrics(models), Access(), {})) == ready
-
-
-def test_without_a_model_it_is_not(engine: Engine, models: Models) -> None:
-    """As long as none could be loaded."""
     models.model = None
     app = make_api(models, Metrics(models), Access(), {}, engine)
     assert ask(app) == (503, {"status": "not ready", "reasons": ["no model could be loaded yet"]})
