@@ -79,10 +79,7 @@ def test_every_field_at_fault_is_named(api: httpx.Client) -> None:
     bad["listings"].pop()
     said = fail(api.post(PATH, json=bad), 422)
     assert [(one.row, one.field, one.found) for one in said.problems] == [
-        (2, "seller_id", ""),
-        (2, "price", "-3"),
-        (2, "currency", ""),
-        (2, "colour", "red"),
+        *((2, "seller_id", ""), (2, "price", "-3"), (2, "currency", ""), (2, "colour", "red")),
         (3, "listing_id", "1"),
     ]
     assert said.problems[1].expected == "a number from 0 to 1,000,000,000,000"
@@ -155,11 +152,14 @@ def test_a_crowd_is_turned_away(judges: Any, api: httpx.Client) -> None:
 
 
 def test_a_crowd_forgets_who_left() -> None:
-    """Who has been answered, or has failed, makes room."""
+    """Who has been answered, or has failed, makes room; one too many is told when to come again."""
     crowd = Crowd(most=1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), crowd.join():
             1 / 0  # noqa: B018
+    with crowd.join(), pytest.raises(Exception, match="429") as refused, crowd.join(429):
+        pass
+    assert refused.value.headers == {"Retry-After": "1"}
 
 
 def test_there_is_no_other_door(api: httpx.Client, judges: Any, open_door: Callable) -> None:

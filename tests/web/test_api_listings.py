@@ -22,7 +22,7 @@ from ipml.storage.tables import cases, listings, portfolio_listings, portfolios,
 from ipml.web.http_api.api import make_api
 from ipml.web.http_api.intake_document import EventShape, KnownListingsShape, ListingFileShape, StoredEventsShape
 from ipml.web.http_api.monitoring import Metrics
-from ipml.web.http_api.requests import Access, Crowd
+from ipml.web.http_api.requests import Access
 
 PATH, EVENTS = "/v1/listings", "/v1/events"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -192,14 +192,6 @@ def test_many_tell_at_once(door: httpx.Client, engine: Engine):
     assert [one["listing_id"] for one in said] == [f"T{number % 20}" for number in range(60)]
     assert len({one["case"] for one in said}) == 20
     assert count(engine, listings) == before + 20
-
-
-def test_one_too_many_is_told_when_to_come_again():
-    """With 429 and Retry-After, and not with a queue that grows."""
-    crowd = Crowd(1)
-    with crowd.join(), pytest.raises(Exception, match="429") as refused, crowd.join(429):
-        pass
-    assert refused.value.headers == {"Retry-After": "1"}
 
 
 def test_without_a_model_nothing_is_taken_in(door: httpx.Client, judges: Any, engine: Engine):

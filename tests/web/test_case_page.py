@@ -42,13 +42,9 @@ def test_a_case_tells_its_reasons(ana: TestClient) -> None:
     """Score, model, reasons with their direction, price in words and the seller's history are on the page."""
     text = ana.get("/cases/1").text
     for told in (
-        "model 2026-11-20",
-        "Words of the replica trade in the title",
-        "suggests counterfeit",
+        *("model 2026-11-20", "Words of the replica trade in the title", "suggests counterfeit"),
         "80.10 EUR is 9 % of the reference, 890.00 EUR; Vellmar usually costs 400.50 to 1,691.00 EUR",
-        "8 (19 %)",
-        "Other listings of this seller",
-        '<mark class="counterfeit s3">AAA quality</mark>',
+        *("8 (19 %)", "Other listings of this seller", '<mark class="counterfeit s3">AAA quality</mark>'),
         "−2.9</span>\n    <span>Base rate, where the bars start",
     ):
         assert told in text

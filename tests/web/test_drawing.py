@@ -240,19 +240,15 @@ def test_members_are_drawn_by_what_is_known_of_them(view: NetworkView) -> None:
     assert {one.mark for one in picture.members} == {""}
 
 
-def test_of_many_links_the_strongest_are_drawn(view: NetworkView, monkeypatch: pytest.MonkeyPatch):
-    """Those that join all who are linked first of all."""
-    monkeypatch.setattr(network_picture, "MOST_LINES", int(view.layout.is_backbone.sum()))
-    lines = draw_lines(view)
-    assert lines.count("<line ") == lines.count(" back")
-
-
-def test_bars_of_arrivals_and_the_small_picture_count_everybody(view: NetworkView):
-    """No bar is higher than the chart, and there is a dot for each member."""
+def test_the_strongest_links_and_everybody_are_drawn(view: NetworkView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No bar of arrivals is higher than the chart, each member has a dot, and links that join all go first."""
     arrivals = draw_network(view, {}).arrivals
     assert max(height for _, _, height in arrivals.bars) == 100
     assert all(0 <= x < x + width <= 100 for x, width, _ in arrivals.bars)
     assert draw_small(view.layout)[1].count("M") == len(view.roles.members)
+    monkeypatch.setattr(network_picture, "MOST_LINES", int(view.layout.is_backbone.sum()))
+    lines = draw_lines(view)
+    assert lines.count("<line ") == lines.count(" back")
 
 
 Named = tuple[str, int | None]

@@ -98,8 +98,8 @@ def read_facts(facts: OutboxFacts) -> str:
 
 
 @invented_messages
-def test_what_waits_is_shown_and_not_looked_up_more_often_than_every_ten_seconds(engine: Engine):
-    """By channel, with the age of the oldest; who asks all the time does not keep the database busy."""
+def test_what_waits_is_shown_and_looked_up_every_ten_seconds(engine: Engine, tmp_path) -> None:
+    """By channel, with the age of the oldest; a database that cannot be read gives no figures."""
     seconds = [0.0]
     facts = OutboxFacts(engine, 24, clock=lambda: seconds[0])
     assert 'channel="platform"' not in read_facts(facts)
@@ -114,10 +114,6 @@ def test_what_waits_is_shown_and_not_looked_up_more_often_than_every_ten_seconds
     assert 'ipml_outbox_dead{channel="platform"} 0.0' in shown
     assert "ipml_measures_overdue 0.0" in shown
     assert float(shown.partition('ipml_outbox_oldest_seconds{channel="platform"} ')[2].split()[0]) >= 3600
-
-
-def test_a_database_that_cannot_be_read_gives_no_figures(tmp_path):
-    """The monitor still gets everything else."""
     assert read_facts(OutboxFacts(open_database(f"sqlite:///{tmp_path}/empty.db"), 24)) == ""
 
 

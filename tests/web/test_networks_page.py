@@ -129,13 +129,7 @@ LIT = "document.querySelectorAll('.member.near').length"
 THERE = "document.querySelectorAll('.member:not(.off)').length"
 DRAWN = "document.querySelectorAll('.lines line:not(.off)').length"
 GOODS = (
-    "Tote bag",
-    "Diver watch",
-    "Headphones",
-    "Leather belt",
-    "Running shoes",
-    "Silk scarf",
-    "Perfume",
+    *("Tote bag", "Diver watch", "Headphones", "Leather belt", "Running shoes", "Silk scarf", "Perfume"),
     "Sunglasses",
 )
 

@@ -120,15 +120,10 @@ def test_a_trusted_proxy_says_that_it_was_https(make_browser: Callable) -> None:
 
 
 SENDERS = (
-    (f"::ffff:{PROXY}", STRANGER, STRANGER),
-    (PROXY, f"{STRANGER}, ::ffff:10.0.0.7", STRANGER),
-    (PROXY, "[2001:db8::1]:4711", network_of("2001:db8::1")),
-    (PROXY, STRANGER, STRANGER),
-    (PROXY, f"198.51.100.9, {STRANGER}", STRANGER),
-    (PROXY, f"{STRANGER}, 10.0.0.7", STRANGER),
-    (PROXY, "", PROXY),
-    (PROXY, f"{STRANGER}:4711", STRANGER),
-    (PROXY, f"{STRANGER}, \x1b[31mroot", PROXY),
+    *((f"::ffff:{PROXY}", STRANGER, STRANGER), (PROXY, f"{STRANGER}, ::ffff:10.0.0.7", STRANGER)),
+    *((PROXY, "[2001:db8::1]:4711", network_of("2001:db8::1")), (PROXY, STRANGER, STRANGER)),
+    *((PROXY, f"198.51.100.9, {STRANGER}", STRANGER), (PROXY, f"{STRANGER}, 10.0.0.7", STRANGER)),
+    *((PROXY, "", PROXY), (PROXY, f"{STRANGER}:4711", STRANGER), (PROXY, f"{STRANGER}, \x1b[31mroot", PROXY)),
     (STRANGER, "198.51.100.9", STRANGER),
 )
 
