@@ -1,5 +1,6 @@
-"""A client that behaves like a browser, as somebody."""
+"""A client that behaves like a browser, as somebody, and what is read there."""
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,3 +16,8 @@ def open_browser(app: FastAPI, name: str | None = None, **options: Any) -> TestC
         answer = client.post("/login", data={"name": name, "password": PASSWORD})
         assert answer.status_code == 303
     return client
+
+
+def plain(html: str) -> str:
+    """Return what can be read of a page."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())

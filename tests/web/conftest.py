@@ -92,21 +92,14 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
         seller_strikes=1.0 if is_young else 0.0,
         seller_listings=128.0 if is_young else 6.0,
     )
+    price = f"Price is {share:.0%} of what {brand} usually costs".replace("%", " %")
+    here = f"The seller has been here for {'9 days' if is_young else '4 years'}"
+    returns = "20 % of the seller's sales came back" if is_young else "Hardly anything comes back"
     reasons = (
-        Reason(
-            "price__ratio", f"Price is {share:.0%} of what {brand} usually costs".replace("%", " %"), 2.4 - 4 * share
-        ),
-        Reason(
-            "seller__age",
-            f"The seller has been here for {'9 days' if is_young else '4 years'}",
-            0.9 if is_young else -1.3,
-        ),
+        Reason("price__ratio", price, 2.4 - 4 * share),
+        Reason("seller__age", here, 0.9 if is_young else -1.3),
         Reason("text__replica", "Words of the replica trade in the title", 1.7 if is_young else -0.2),
-        Reason(
-            "seller__returns",
-            "20 % of the seller's sales came back" if is_young else "Hardly anything comes back",
-            0.6 if is_young else -0.5,
-        ),
+        Reason("seller__returns", returns, 0.6 if is_young else -0.5),
     )
     highlights = tuple(
         Highlight(title.index(words), title.index(words) + len(words), weight)

@@ -26,22 +26,10 @@ from ipml.web.http_api.requests import Access
 
 PATH, EVENTS = "/v1/listings", "/v1/events"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-BAG = {
-    "listing_id": "M1",
-    "seller_id": "kx_trade88",
-    "title": "Vellmar tote bag, mirror quality",
-    "price": 79.9,
-    "currency": "EUR",
-    "observed_at": NOON.isoformat(),
-}
-SOLD = {
-    "event_id": "e1",
-    "seller_id": "kx_trade88",
-    "kind": "sold",
-    "occurred_at": NOON.isoformat(),
-    "known_at": NOON.isoformat(),
-    "amount": 3,
-}
+BAG = {"listing_id": "M1", "seller_id": "kx_trade88", "title": "Vellmar tote bag, mirror quality"}
+BAG |= {"price": 79.9, "currency": "EUR", "observed_at": NOON.isoformat()}
+SOLD = {"event_id": "e1", "seller_id": "kx_trade88", "kind": "sold", "amount": 3}
+SOLD |= {"occurred_at": NOON.isoformat(), "known_at": NOON.isoformat()}
 
 
 @pytest.fixture

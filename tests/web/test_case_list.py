@@ -13,7 +13,7 @@ from hashlib import sha256
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
-from support.casework import GROUND, count_cases, judge
+from support.casework import GROUND, count_cases, judge, read_case
 from support.databases import on_both
 
 from ipml.cooperation.consequences import Cooperation
@@ -140,9 +140,8 @@ def test_a_case_of_a_listing_that_was_changed_back_says_why_it_ended(
     engine: Engine, scored: Callable, ana: TestClient
 ) -> None:
     """It leads to the case with the decision, which knows of nothing that came after."""
-    with writing(engine) as connection:
-        queue.decide(connection, queue.claim(connection, "bo", 1), Verdict.GENUINE)
-        first = queue.get_case(connection, 1).scored
+    judge(engine, 1, Verdict.GENUINE, "bo")
+    first = read_case(engine, 1).scored
     changed = replace(first, listing=replace(first.listing, title="Something else"))
     for one in (changed, first):
         queue.enqueue(engine, [one], joins_alike=False)
@@ -175,10 +174,8 @@ def test_work_begins_with_the_top_case_nobody_holds(engine: Engine, ana: TestCli
     for browser, path in ((ana, "/cases/1"), (visitor("bo"), "/cases/2")):
         browser.get(path)
     assert [f"opened by {name} until <time" in ana.get("/").text for name in ("you", "bo")] == [True, True]
-    with writing(engine) as connection:
-        for case in queue.list_cases(connection):
-            claim = queue.claim(connection, case.reviewer or "ana", case.case_id)
-            queue.decide(connection, claim, Verdict.GENUINE)
+    for case_id in range(1, 8):
+        judge(engine, case_id, by="bo" if case_id == 2 else "ana")
     assert ana.post("/next").headers["location"] == "/?nothing=1"
     assert "The queue is empty" in ana.get("/").text
 
@@ -242,6 +239,14 @@ def test_verdict_and_reviewer_narrow_the_list(decided: Engine, ana: TestClient) 
     pages = {asked: ana.get(f"/?state=decided&{asked}").text for asked in shown}
     assert {asked: [number for number, _ in rows(text)] for asked, text in pages.items()} == shown
     assert 'name="reviewer" value="bo"' in pages["reviewer=bo"]
+
+
+def test_pages_together_are_the_whole_list(decided: Engine, ana: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Going on after the last case of a page misses and repeats none."""
+    monkeypatch.setattr("ipml.web.console.case_list.PAGE_SIZE", 3)
+    first = ana.get("/?state=decided").text
+    second = ana.get(next_link(first)).text
+    assert [number for number, _ in rows(first) + rows(second)] == [4, 2, 1, 3]
 
 
 def test_reviewers_are_suggested(engine: Engine, ana: TestClient) -> None:

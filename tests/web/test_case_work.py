@@ -73,9 +73,8 @@ def test_a_snoozed_case_is_out_of_the_way(ana: TestClient) -> None:
 def test_comments_are_in_the_evidence_and_go_with_the_seller(engine: Engine, ana: TestClient) -> None:
     """Kept with what was decided, the author under a pseudonym; erased, that there was one stays, and none is added."""
     ana.post("/cases/1/comments", data={"text": ASKED})
+    judge(engine, 1, Verdict.COUNTERFEIT, consequences=Cooperation())
     with writing(engine) as connection:
-        claim = queue.claim(connection, "ana", 1)
-        queue.decide(connection, claim, Verdict.COUNTERFEIT, ground=GROUND, consequences=Cooperation())
         number = connection.scalars(select(tables.evidence.c.evidence_id)).one()
         (said,) = read_evidence(connection, number).content["comments"]
         assert (said["text"], said["author"].startswith("person-")) == (ASKED, True)
@@ -236,8 +235,7 @@ def second_review(engine: Engine, set_settings: Callable[..., Settings]) -> int:
     settings = set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25)
     judge(engine, 1, Verdict.GENUINE, note="ana was here", settings=settings)
     for case_id in range(2, 6):
-        with writing(engine) as connection:
-            queue.decide(connection, queue.claim(connection, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
+        judge(engine, case_id, Verdict.CANNOT_TELL, "bo", settings=settings)
     return 1
 
 
@@ -305,8 +303,7 @@ def test_after_a_control_case_its_truth_is_told_and_stands(
         queue.decide(connection, queue.claim(connection, "ana", 1), Verdict.GENUINE, settings=settings)
         add_control_case(connection, 1, Verdict.COUNTERFEIT, source="test purchase", added_by="lea")
     for case_id in range(2, 7):
-        with writing(engine) as connection:
-            queue.decide(connection, queue.claim(connection, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
+        judge(engine, case_id, Verdict.CANNOT_TELL, "bo", settings=settings)
     bo = visitor("bo")
     assert _judge(bo, 7, "genuine").startswith("/cases/1?")
     page = bo.get(_judge(bo, 1, "genuine")).text

@@ -16,6 +16,7 @@ from support.casework import judge
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import POLICY, say
+from support.visitors import plain
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.policy import ReportRules
@@ -127,8 +128,8 @@ def old(engine: Engine) -> Engine:
     return engine
 
 
-def test_brands_of_other_days_are_shown_and_stay_in_links(old: Engine, ana: TestClient):
-    """The days are in the fields, and in the address of each brand."""
+def test_other_days_are_shown_and_stay_in_links(old: Engine, ana: TestClient, visitor: Callable) -> None:
+    """On the dashboard by day and by reviewer; of brands in the fields and in the address of each."""
     assert "No brand decisions from" in ana.get("/brands").text
     page = ana.get("/brands", params={"from": "2024-05-01", "until": "2024-05-31"}).text
     assert 'value="2024-05-01"' in page
@@ -136,18 +137,11 @@ def test_brands_of_other_days_are_shown_and_stay_in_links(old: Engine, ana: Test
     shown = ana.get(link.replace("&amp;", "&")).text
     assert "2024-05-01 to 2024-05-31" in shown
     assert "No brand decisions from" in ana.get("/brands", params={"until": "2024-05-09"}).text
-
-
-def test_the_dashboard_counts_the_days_asked_for(old: Engine, visitor: Callable):
-    """By day, and by reviewer; an empty field is none."""
     lea = visitor("lea")
     page = lea.get("/dashboard", params={"from": "2024-05-09", "until": "2024-05-11"}).text
     row = r'<th scope="row">(\d+) May</th><td class="number">(\d)</td><td class="number">(\d)</td>'
-    assert re.findall(row, page.partition('id="title-backlog"')[0]) == [
-        ("9", "0", "0"),
-        ("10", "1", "1"),
-        ("11", "0", "0"),
-    ]
+    shown = re.findall(row, page.partition('id="title-backlog"')[0])
+    assert shown == [("9", "0", "0"), ("10", "1", "1"), ("11", "0", "0")]
     assert '<th scope="row"><bdi>ana</bdi></th>' in page
     assert '<th scope="row"><bdi>ana</bdi></th>' not in lea.get("/dashboard", params={"from": "", "until": ""}).text
 
@@ -166,9 +160,8 @@ def viewer(visitor: Callable) -> TestClient:
 
 
 @pytest.fixture
-def decided(app: FastAPI) -> Engine:
+def decided(engine: Engine) -> Engine:
     """Decide most cases: of Vellmar three counterfeit of two sellers and one genuine, of Nordhale one of each."""
-    engine: Engine = app.state.engine
     with writing(engine) as connection:
         receive(connection, say("L0000", "L0006", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
     for case_id, is_fake in ((1, True), (2, True), (4, True), (7, False), (3, True), (6, False)):
@@ -176,15 +169,10 @@ def decided(app: FastAPI) -> Engine:
     return engine
 
 
-def plain(html: str) -> str:
-    """Return what can be read of a page."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
-
-
 def test_brands_with_most_counterfeits_come_first(decided: Engine, viewer: TestClient) -> None:
     """Each with what was decided, and how many sellers had the counterfeits."""
     rows = re.findall(r"<tr>.*?</tr>", viewer.get("/brands").text, re.DOTALL)[1:]
-    found = [re.sub(r" Last .*", "", plain(row)) for row in rows]
+    found = [re.sub(r" Last .*", "", unescape(plain(row))) for row in rows]
     assert [row.split(" a moment")[0] for row in found] == ["Vellmar 3 4 2", "Nordhale 1 2 1"]
 
 
@@ -215,7 +203,7 @@ def test_what_is_old_or_taken_back_is_not_counted_but_what_is_erased_is(decided:
 def test_a_brand_shows_what_its_owner_is_told(decided: Engine, app: FastAPI, viewer: TestClient) -> None:
     """Every figure with its name and interval, every table with its rows, as the report of the last year has them."""
     page = viewer.get("/brands/view", params={"name": "Vellmar"}).text
-    text, now = plain(page), datetime.now(UTC)
+    text, now = unescape(plain(page)), datetime.now(UTC)
     rules = app.state.cooperation.reports
     period = Period.between((now - timedelta(days=364)).date(), now.date())
     with reading(decided) as connection:
@@ -245,9 +233,8 @@ def test_a_brand_nobody_knows_is_not_found(engine: Engine, viewer: TestClient) -
         assert viewer.get("/brands/view", params={"name": name}).status_code == 400
 
 
-def test_any_name_can_be_followed(app: FastAPI, viewer: TestClient, scored: Callable) -> None:
+def test_any_name_can_be_followed(engine: Engine, viewer: TestClient, scored: Callable) -> None:
     """The links of the list lead to the brand of that very name, and from there to its cases."""
-    engine: Engine = app.state.engine
     names = ("100%", "a&b=c#d", "Ωmega / Söhne", "<b>", "\u202eevil")
     queue.enqueue(engine, [scored(number, brand=name) for number, name in enumerate(names, start=8)], joins_alike=False)
     for case_id in range(8, 13):

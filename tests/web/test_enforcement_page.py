@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from support.browser import check_pages, press, serve_page, start_desk
@@ -19,6 +18,7 @@ from support.casework import judge, read_case, read_decisions
 from support.consequences import COOPERATION, ENFORCEMENT
 from support.databases import copy_sqlite, on_both, open_hasty
 from support.staff import CHEAP, PASSWORD
+from support.visitors import plain
 
 from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty
 from ipml.enforcement.appeals.appeal import list_appeals
@@ -40,20 +40,7 @@ from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
-
-@pytest.fixture
-def bound(app: FastAPI) -> Engine:
-    """Return the database as the page has it: decisions have consequences."""
-    engine: Engine = app.state.engine
-    return engine
-
-
 decide = partial(judge, verdict=Verdict.COUNTERFEIT, consequences=COOPERATION)
-
-
-def plain(html: str) -> str:
-    """Return what can be read of a page."""
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 def kinds_of(engine: Engine, case_id: int = 1) -> list[tuple[str, bool]]:
@@ -62,7 +49,7 @@ def kinds_of(engine: Engine, case_id: int = 1) -> list[tuple[str, bool]]:
         return [(one.kind.value, one.stands) for one in find_measures(connection, case_id=case_id)]
 
 
-def test_consequences_are_shown_before_and_after_a_verdict(ana: TestClient, visitor: Callable, bound: Engine) -> None:
+def test_consequences_are_shown_before_and_after_a_verdict(ana: TestClient, visitor: Callable, engine: Engine) -> None:
     """Measure, strikes, penalty and letter, before and after; a viewer sees none, a reviewer changes none."""
     page = ana.get("/cases/1").text
     for told in (
@@ -76,7 +63,7 @@ def test_consequences_are_shown_before_and_after_a_verdict(ana: TestClient, visi
         assert told in plain(page), told
     assert "Enforcement actions" not in page
     assert "consequences" not in visitor("vic").get("/cases/1").text
-    decide(bound, 1)
+    decide(engine, 1)
     page = ana.get("/cases/1").text
     text = plain(page)
     for told in (
@@ -89,9 +76,9 @@ def test_consequences_are_shown_before_and_after_a_verdict(ana: TestClient, visi
     assert "evidence.zip" not in page
 
 
-def test_a_lead_changes_and_lifts_a_measure(bound: Engine, lead: TestClient) -> None:
+def test_a_lead_changes_and_lifts_a_measure(engine: Engine, lead: TestClient) -> None:
     """With a reason; sent again nothing more happens, and what does not fit is refused in a sentence."""
-    decide(bound, 1)
+    decide(engine, 1)
     for form, said in (
         ({"to": "lift", "why": " "}, "without a reason"),
         ({"to": "remove-in", "why": "x"}, "countries with remove-in"),
@@ -101,28 +88,28 @@ def test_a_lead_changes_and_lifts_a_measure(bound: Engine, lead: TestClient) -> 
         answer = lead.post("/cases/1/measure", data={"measure": 1} | form)
         assert (answer.status_code, said in answer.text) == (409, True), form
     assert lead.post("/cases/2/measure", data={"measure": 1, "to": "lift", "why": "other"}).status_code == 404
-    assert kinds_of(bound) == [("remove", True)]
+    assert kinds_of(engine) == [("remove", True)]
     change = {"measure": 1, "to": "remove-in", "countries": "de, FR", "why": "genuine elsewhere"}
     for form in (change, change, {"measure": 2, "to": "lift", "why": "the licence was shown"}):
         assert lead.post("/cases/1/measure", data=form).headers["location"] == "/cases/1#followed"
-    assert kinds_of(bound) == [("remove-in", False), ("remove", False)]
+    assert kinds_of(engine) == [("remove-in", False), ("remove", False)]
     text = plain(lead.get("/cases/1").text)
     assert "Removed in DE, FR" in text
     assert "the licence was shown" in text
-    with reading(bound) as connection:
+    with reading(engine) as connection:
         assert [row.actor for row in audit.list_rows(connection, "measure:2") if row.action == "lifted"] == ["lea"]
 
 
-def test_the_evidence_is_a_package_that_checks(bound: Engine, lead: TestClient, tmp_path) -> None:
+def test_the_evidence_is_a_package_that_checks(engine: Engine, lead: TestClient, tmp_path) -> None:
     """A lead gets a .zip that the verifier accepts, noted in the trail; a link on another site takes none."""
-    decide(bound, 1)
+    decide(engine, 1)
     assert lead.get("/cases/1/evidence.zip", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     answer = lead.get("/cases/1/evidence.zip")
     assert answer.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         archive.extractall(tmp_path)
     assert check_package(tmp_path / "evidence-case-1").findings == []
-    with reading(bound) as connection:
+    with reading(engine) as connection:
         exports = [row for row in audit.list_rows(connection, "case:1") if row.action == "exported evidence"]
     assert [row.actor for row in exports] == ["lea"]
     assert lead.get("/cases/2/evidence.zip").status_code == 404
@@ -134,10 +121,10 @@ def appeal(engine: Engine, case_id: int = 1, seller: str = "harbour-outlet", tex
         return file_appeal(connection, case_id, seller, text).appeal_id
 
 
-def test_the_desk_lists_what_waits(bound: Engine, lead: TestClient, ana: TestClient) -> None:
+def test_the_desk_lists_what_waits(engine: Engine, lead: TestClient, ana: TestClient) -> None:
     """For leads: what each appeal is against, by when it is due and all that its decision needs; numbers as CSV."""
-    decide(bound, 1)
-    appeal(bound)
+    decide(engine, 1)
+    appeal(engine)
     text = plain(lead.get("/appeals").text)
     for told in ("Appeals 1", "due in", "AAA quality Vellmar", "Removed", "Complaint", "Open"):
         assert told in text, told
@@ -161,46 +148,46 @@ def test_the_desk_lists_what_waits(bound: Engine, lead: TestClient, ana: TestCli
 
 
 @pytest.mark.parametrize("outcome", ["granted", "partly granted"])
-def test_a_lead_decides_an_appeal(bound: Engine, lead: TestClient, outcome: str) -> None:
+def test_a_lead_decides_an_appeal(engine: Engine, lead: TestClient, outcome: str) -> None:
     """The page says what became of it, the same form again is no mistake, and another outcome is refused."""
-    decide(bound, 1)
-    number = appeal(bound)
+    decide(engine, 1)
+    number = appeal(engine)
     form = {"outcome": outcome, "why": "the licence is good", "measure": "label"}
     for _ in range(2):
         assert lead.post(f"/appeals/{number}/decide", data=form).status_code == 303
-    assert kinds_of(bound) == [("remove", False)] if outcome == "granted" else [("label", True), ("remove", False)]
+    assert kinds_of(engine) == [("remove", False)] if outcome == "granted" else [("label", True), ("remove", False)]
     assert f"{outcome.capitalize()} by lea" in plain(lead.get(f"/appeals/{number}").text)
     assert lead.post(f"/appeals/{number}/decide", data=form | {"outcome": "rejected"}).status_code == 409
 
 
-def test_who_decided_first_is_told_before_and_refused_after(bound: Engine, visitor: Callable) -> None:
+def test_who_decided_first_is_told_before_and_refused_after(engine: Engine, visitor: Callable) -> None:
     """Their page has no form, and a form sent all the same decides nothing; nor one of what another has in hand.
 
     What was written is not lost.
     """
     lead = visitor("lea")
-    decide(bound, 1, by="lea")
-    number = appeal(bound)
+    decide(engine, 1, by="lea")
+    number = appeal(engine)
     assert "Not for you: whoever decided in this matter before may not decide again" in lead.get("/appeals").text
     page = lead.get(f"/appeals/{number}").text
     assert "Not for you to decide: whoever decided in this matter before may not decide again" in page
     assert f'action="/appeals/{number}/decide"' not in page
     form = {"outcome": "rejected", "why": "a long reason"}
     assert lead.post(f"/appeals/{number}/decide", data=form).status_code == 409
-    with writing(bound) as connection:
+    with writing(engine) as connection:
         for name in ("max", "ann"):
             add_user(connection, name, PASSWORD, Role.LEAD, CHEAP)
     assert visitor("max").post(f"/appeals/{number}/take").status_code == 303
     answer = visitor("ann").post(f"/appeals/{number}/decide", data=form)
     assert (answer.status_code, "a long reason</textarea>" in answer.text) == (409, True)
     assert "Assigned to <b>max</b>" in answer.text
-    assert kinds_of(bound) == [("remove", True)]
+    assert kinds_of(engine) == [("remove", True)]
 
 
-def test_a_sellers_record(bound: Engine, lead: TestClient, visitor: Callable) -> None:
+def test_a_sellers_record(engine: Engine, lead: TestClient, visitor: Callable) -> None:
     """Standing, strikes, penalties, measures and appeals are on it; the address names a case, and no seller."""
-    decide(bound, 1)
-    appeal(bound)
+    decide(engine, 1)
+    appeal(engine)
     text = plain(lead.get("/cases/2/seller").text)
     for told in (
         *("Seller harbour-outlet", "Weight of strikes: 1.50", "Warning", "Removed", "Appeal 1"),
@@ -215,15 +202,15 @@ def test_a_sellers_record(bound: Engine, lead: TestClient, visitor: Callable) ->
 
 
 @on_both
-def test_the_pages_of_an_erased_seller(bound: Engine, lead: TestClient) -> None:
+def test_the_pages_of_an_erased_seller(engine: Engine, lead: TestClient) -> None:
     """Case, appeal, record, lists and exports are shown without what told of the seller, and nobody decides theirs."""
-    decide(bound, 1)
-    number = appeal(bound)
+    decide(engine, 1)
+    number = appeal(engine)
     lead.post(f"/appeals/{number}/decide", data={"outcome": "rejected", "why": "no licence was shown"})
-    with writing(bound) as connection:
+    with writing(engine) as connection:
         connection.execute(tables.outbox.update().values(state="delivered", settled_at=datetime.now(UTC)))
     assert 'name="token"' in lead.get("/cases/2").text
-    erase_sellers(bound, ["harbour-outlet"], why="request 7", by="lea")
+    erase_sellers(engine, ["harbour-outlet"], why="request 7", by="lea")
     pages = {
         "/cases/1": "erased with the seller",
         f"/appeals/{number}": "Erased with the seller",
@@ -239,23 +226,23 @@ def test_the_pages_of_an_erased_seller(bound: Engine, lead: TestClient) -> None:
             assert gone not in answer.text, (address, gone)
     answer = lead.post("/cases/2/decide", data={"choice": "genuine", "token": "1"})
     assert answer.status_code in (303, 400, 409)
-    assert read_decisions(bound, 2) == []
+    assert read_decisions(engine, 2) == []
 
 
-def test_a_lead_confirms_and_lifts_a_penalty(bound: Engine, visitor: Callable, scored: Callable) -> None:
+def test_a_lead_confirms_and_lifts_a_penalty(engine: Engine, visitor: Callable, scored: Callable) -> None:
     """However often the form is sent; who decided the case does not, nor anybody by way of a case of another seller."""
     listings = [
         replace(scored(number, seller_id="grave", listing_id=f"G{number}"), score=0.99) for number in range(7, 21)
     ]
-    queue.enqueue(bound, listings)
-    with writing(bound) as connection:
+    queue.enqueue(engine, listings)
+    with writing(engine) as connection:
         add_user(connection, "ann", PASSWORD, Role.LEAD, CHEAP)
-    with reading(bound) as connection:
+    with reading(engine) as connection:
         waiting = queue.list_cases(connection, state="open", limit=50)
     for case in waiting:
         if case.scored.listing.seller_id == "grave" and case.exemplar is None:
-            decide(bound, case.case_id, by="ann")
-    with reading(bound) as connection:
+            decide(engine, case.case_id, by="ann")
+    with reading(engine) as connection:
         number = find_penalties(connection, state="proposed")[-1].penalty_id
         case_id = queue.seller_cases(connection, "grave", 1)[0].case_id
     ann, lead, form = visitor("ann"), visitor("lea"), {"penalty": number, "why": "third sweep"}

@@ -14,6 +14,7 @@ from support.browser import check_pages, press, serve_page, start_desk
 from support.casework import judge
 from support.consequences import COOPERATION
 from support.given_notices import POLICY, WORDS, complain, offer, say
+from support.visitors import plain
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import Notice
@@ -53,11 +54,6 @@ def number_of(engine: Engine, address: str) -> int:
     """Return the number of a notifier."""
     with reading(engine) as connection:
         return find_notifier(connection, address).notifier_id
-
-
-def plain(html: str) -> str:
-    """Return what can be read of a page."""
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 def steps_of(engine: Engine, notifier_id: int) -> list[tuple[str, str, str | None]]:

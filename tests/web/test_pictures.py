@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
 from support.browser import check_fit, check_pages, log_in, note_complaints, serve_page, start_desk
+from support.casework import judge
 from support.picture_host import PictureHost, draw_goods, serve_pictures, write_picture
 from support.staff import CHEAP
 from support.visitors import open_browser
@@ -21,7 +22,7 @@ from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.hashes import HashIndex, group_pictures
 from ipml.review.pictures.reference_intake import KnownGoods, add_references
 from ipml.review.pictures.stored import path_of, read_pictures
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import enqueue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import pictures
@@ -87,8 +88,7 @@ def test_what_was_never_fetched_is_said_by_the_state_of_the_case(pictured: Engin
         connection.execute(update(pictures).values(state="left"))
     client = visit(pictured, settings)
     assert "5 pictures were not fetched." in client.get(f"/cases/{NUMBER}").text
-    with writing(pictured) as connection:
-        decide(connection, claim(connection, "ana", NUMBER), Verdict.GENUINE)
+    judge(pictured, NUMBER, Verdict.GENUINE)
     assert "5 pictures had not been fetched when the case was decided." in client.get(f"/cases/{NUMBER}").text
 
 
@@ -110,8 +110,7 @@ def test_the_case_says_where_its_picture_was_seen(engine: Engine, scored: Callab
     client = visit(engine, settings)
     assert "waiting: <a" in client.get(f"/cases/{NUMBER + 3}").text
     for number in (NUMBER, NUMBER + 1):
-        with writing(engine) as connection:
-            decide(connection, claim(connection, "cleo", number), Verdict.COUNTERFEIT, ground="declared_replica")
+        judge(engine, number, Verdict.COUNTERFEIT, "cleo")
     page = " ".join(client.get(f"/cases/{NUMBER + 3}").text.split())
     said = html.unescape(re.sub("<[^>]+>", "", page[page.index('id="same-picture"') :]))
     for told in (
