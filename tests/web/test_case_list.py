@@ -260,11 +260,6 @@ def test_reviewers_are_suggested(engine: Engine, ana: TestClient) -> None:
 WATCHES = {"name": "Watches", "query": "brand=Nordhale"}
 
 
-def shown(text: str) -> list[int]:
-    """Return the numbers of the cases of a list, in its order."""
-    return [int(number) for number in re.findall(r'id="case-(\d+)"', text)]
-
-
 def test_a_list_is_saved_under_a_name_and_opened(ana: TestClient) -> None:
     """Where it is shown it is marked; elsewhere it can be opened, by the palette too."""
     assert 'action="/views"' not in ana.get("/").text  # all open cases need no name
@@ -285,16 +280,16 @@ def test_the_list_begins_with_the_chosen_view(ana: TestClient) -> None:
     """All open cases stay one click away, and are what is worked through from there."""
     ana.post("/views", data={**WATCHES, "start": "1"})
     text = ana.get("/").text
-    assert shown(text) == [3, 6]
+    assert case_numbers(text) == [3, 6]
     assert 'href="/?state=open">Clear' in text
     whole = ana.get("/?state=open").text
-    assert len(shown(whole)) == 7
+    assert len(case_numbers(whole)) == 7
     assert 'href="/cases/1?within=state%3Dopen"' in whole
     answer = ana.post("/cases/1/leave", data={"to": "list", "within": "state=open"})
     assert answer.headers["location"] == "/?state=open#case-1"
-    assert len(shown(ana.get("/?order=score&words=").text)) == 7
+    assert len(case_numbers(ana.get("/?order=score&words=").text)) == 7
     ana.post("/views/1/start", data={"start": "0"})
-    assert len(shown(ana.get("/").text)) == 7
+    assert len(case_numbers(ana.get("/").text)) == 7
 
 
 def test_w_works_in_the_view_that_is_begun_with(ana: TestClient, engine: Engine) -> None:
@@ -332,9 +327,9 @@ def test_views_are_shared_by_leads(ana: TestClient, visitor: Callable) -> None:
     assert "Shared by <bdi>lea</bdi>" in text
     assert "Mine" not in text
     assert ana.post("/views/2/start", data={"start": "1"}).status_code == 303
-    assert shown(ana.get("/").text) == [3, 6]
+    assert case_numbers(ana.get("/").text) == [3, 6]
     for path, data in (("/views/2", {"name": "Other"}), ("/views/2/remove", {}), ("/views/1", {"name": "Other"})):
         assert ana.post(path, data=data).status_code in (403, 404), path
     assert visitor("lea").post("/views/1/remove").status_code == 404  # what is not shared is its owner's
     assert lea.post("/views/2/remove").status_code == 303
-    assert len(shown(ana.get("/").text)) == 7
+    assert len(case_numbers(ana.get("/").text)) == 7

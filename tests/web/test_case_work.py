@@ -153,15 +153,6 @@ def test_what_changed_since_the_preview_is_looked_at_again(engine: Engine, score
     assert count_cases(engine)["decided"] == 2
 
 
-def find_genuine(engine: Engine, case_id: int, reviewer: str = "ana", *, ago: timedelta = timedelta()) -> int:
-    """Find a case genuine in a reviewer's name, some time ago, and return the number of the decision."""
-    then = datetime.now(UTC) - ago
-    with writing(engine) as connection:
-        claim = queue.claim(connection, reviewer, case_id, now=then)
-    with writing(engine) as connection:
-        return queue.decide(connection, claim, Verdict.GENUINE, now=then).decision_id
-
-
 def undo_form(text: str) -> dict[str, str]:
     """Return the fields of the form that takes back."""
     form = re.search(r'<form class="recorded[^"]*" method="post" action="/undo"[^>]*>.*?</form>', text, re.DOTALL)
@@ -170,8 +161,8 @@ def undo_form(text: str) -> dict[str, str]:
 
 def test_the_last_verdict_can_be_taken_back_from_any_page(engine: Engine, ana: TestClient) -> None:
     """List and case name what was decided last; it opens again, once, and the case that was open is left to others."""
-    find_genuine(engine, 1)
-    find_genuine(engine, 2)
+    judge(engine, 1)
+    judge(engine, 2)
     for page in ("/", "/cases/5"):
         assert undo_form(ana.get(page).text)["case"] == "2"
     form = undo_form(ana.get("/cases/5").text)
@@ -188,8 +179,8 @@ def test_the_last_verdict_can_be_taken_back_from_any_page(engine: Engine, ana: T
 
 def test_only_ones_own_and_only_for_a_while(engine: Engine, ana: TestClient, visitor: Callable) -> None:
     """A reviewer takes back neither another's verdict nor an old one; a lead may, on the page of the case."""
-    find_genuine(engine, 1, "bo")
-    find_genuine(engine, 2, ago=timedelta(hours=1))
+    judge(engine, 1, by="bo")
+    judge(engine, 2, now=datetime.now(UTC) - timedelta(hours=1))
     assert undo_form(ana.get("/").text) == {}
     for decision in ("1", "2", "3", str(2**63 - 1)):
         assert ana.post("/undo", data={"decision": decision}).status_code == 409

@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 from support.invented import invented_messages
-from web.intake_server import EveryTenth
 
 from ipml.settings import Settings
 from ipml.storage import outbox
@@ -117,41 +116,22 @@ def test_what_waits_is_shown_and_looked_up_every_ten_seconds(engine: Engine, tmp
     assert read_facts(OutboxFacts(open_database(f"sqlite:///{tmp_path}/empty.db"), 24)) == ""
 
 
-class Models:
-    """A source of models that may have none."""
-
-    n_reloads = n_failures = 0
-    model: Any = None
-
-    def current(self) -> Any:
-        """Return the model of the moment."""
-        return self.model
-
-
-@pytest.fixture
-def models() -> Models:
-    """Return a source with a model."""
-    source = Models()
-    source.model = EveryTenth()
-    return source
-
-
 def ask(app: Any) -> tuple[int, dict[str, Any]]:
     """Ask whether a server is ready."""
     answer = TestClient(app).get("/health/ready")
     return answer.status_code, answer.json()
 
 
-def test_a_server_is_ready_once_there_is_a_model(engine: Engine, models: Models) -> None:
+def test_a_server_is_ready_once_there_is_a_model(engine: Engine, judges: Any) -> None:
     """No key and no login are asked for; without a model the API is not ready."""
     ready = (200, {"status": "ready"})
     assert ask(make_app(engine, Settings())) == ready
-    assert ask(make_api(models, Metrics(models), Access({}, is_open=False), {}, engine)) == ready
-    assert ask(make_api(models, Metrics(models), Access(), {})) == ready
-    models.model = None
-    app = make_api(models, Metrics(models), Access(), {}, engine)
+    assert ask(make_api(judges, Metrics(judges), Access({}, is_open=False), {}, engine)) == ready
+    assert ask(make_api(judges, Metrics(judges), Access(), {})) == ready
+    model, judges.judge = judges.judge, None
+    app = make_api(judges, Metrics(judges), Access(), {}, engine)
     assert ask(app) == (503, {"status": "not ready", "reasons": ["no model could be loaded yet"]})
-    models.model = EveryTenth()
+    judges.judge = model
     assert ask(app)[0] == 200
 
 
