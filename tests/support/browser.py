@@ -13,7 +13,11 @@ import uvicorn
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
+from ipml.storage.database import writing
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
 from ipml.web.app import make_app
+from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -46,6 +50,15 @@ def start_browser() -> Iterator[Any]:
         browser = player.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
         yield browser
         browser.close()
+
+
+def start_desk(folder: Path) -> Engine:
+    """Return a database in a folder, of two reviewers and a lead."""
+    engine = open_hasty(copy_sqlite(folder))
+    with writing(engine) as connection:
+        for name, role in (("ana", Role.REVIEWER), ("bo", Role.REVIEWER), ("lea", Role.LEAD)):
+            add_user(connection, name, PASSWORD, role, CHEAP)
+    return engine
 
 
 @contextmanager

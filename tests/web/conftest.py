@@ -16,7 +16,7 @@ from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
-from support.browser import start_browser
+from support.browser import log_in, note_complaints, start_browser
 from support.databases import copy_memory, copy_postgres, save_memory
 from support.staff import CHEAP, PASSWORD
 
@@ -36,6 +36,7 @@ from ipml.web.http_api.requests import Access
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette asks for httpx2 where only httpx is installed
     from fastapi.testclient import TestClient
+    from support.visitors import open_browser
 
 TITLES = (
     "AAA quality Vellmar tote bag 1:1 mirror, with box and card",
@@ -91,21 +92,14 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
         seller_strikes=1.0 if is_young else 0.0,
         seller_listings=128.0 if is_young else 6.0,
     )
+    price = f"Price is {share:.0%} of what {brand} usually costs".replace("%", " %")
+    here = f"The seller has been here for {'9 days' if is_young else '4 years'}"
+    returns = "20 % of the seller's sales came back" if is_young else "Hardly anything comes back"
     reasons = (
-        Reason(
-            "price__ratio", f"Price is {share:.0%} of what {brand} usually costs".replace("%", " %"), 2.4 - 4 * share
-        ),
-        Reason(
-            "seller__age",
-            f"The seller has been here for {'9 days' if is_young else '4 years'}",
-            0.9 if is_young else -1.3,
-        ),
+        Reason("price__ratio", price, 2.4 - 4 * share),
+        Reason("seller__age", here, 0.9 if is_young else -1.3),
         Reason("text__replica", "Words of the replica trade in the title", 1.7 if is_young else -0.2),
-        Reason(
-            "seller__returns",
-            "20 % of the seller's sales came back" if is_young else "Hardly anything comes back",
-            0.6 if is_young else -0.5,
-        ),
+        Reason("seller__returns", returns, 0.6 if is_young else -0.5),
     )
     highlights = tuple(
         Highlight(title.index(words), title.index(words) + len(words), weight)
@@ -141,6 +135,24 @@ def browser() -> Iterator[Any]:
     """Start the system's browser; skip, saying so, where it is absent."""
     with start_browser() as browser:
         yield browser
+
+
+@pytest.fixture
+def open_page(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable]:
+    """Return what opens a page of the test's address as somebody logged in; the browser must not complain of any."""
+    with ExitStack() as until_end:
+        complaints: list[list[str]] = []
+
+        def open_as(name: str = "ana", **options: Any) -> Any:
+            context = browser.new_context(**options)
+            until_end.callback(context.close)
+            page = context.new_page()
+            complaints.append(note_complaints(page))
+            log_in(page, request.getfixturevalue("address"), name)
+            return page
+
+        yield open_as
+    assert not any(complaints), complaints
 
 
 @pytest.fixture(scope="session")
@@ -188,11 +200,7 @@ def visitor(app: FastAPI) -> Callable:
     """Return a maker of browsers: none logged in unless a name is given."""
 
     def visit(name: str | None = None, base_url: str = "http://testserver") -> TestClient:
-        client = TestClient(app, base_url=base_url, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
-        if name:
-            answer = client.post("/login", data={"name": name, "password": PASSWORD})
-            assert answer.status_code == 303
-        return client
+        return open_browser(app, name, base_url=base_url)
 
     return visit
 

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select
 from starlette.routing import Mount
 from support.casework import read_case, read_decisions
 from support.staff import CHEAP, PASSWORD
+from support.visitors import open_browser
 
 from ipml.records import Claim, Verdict
 from ipml.review import queue
@@ -44,14 +45,6 @@ def browsers(engine: Engine) -> Mapping[Role | None, TestClient]:
         add_user(connection, "vera", PASSWORD, Role.BRAND, CHEAP)
     app = make_app(engine, Settings(), cost=CHEAP, limits=LoginLimits(for_name=1000, for_address=1000))
     return {role: open_browser(app, name) for role, name in PEOPLE.items()}
-
-
-def open_browser(app: FastAPI, name: str | None) -> TestClient:
-    """Return a browser, logged in where a name is given."""
-    browser = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
-    if name:
-        assert browser.post("/login", data={"name": name, "password": PASSWORD}).status_code == 303
-    return browser
 
 
 def fill(path: str) -> str:

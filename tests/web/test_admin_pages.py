@@ -38,8 +38,18 @@ def test_a_lead_puts_a_seller_on_a_list_and_takes_them_off(lead: TestClient, eng
     )
 
 
+def cut(text: str, mark: str) -> str:
+    """Return the line in which a mark stands."""
+    (line,) = [line for line in text.splitlines() if mark in line]
+    return line
+
+
 def test_the_list_and_the_case_show_it_beside_the_score(lead: TestClient, visitor: Callable) -> None:
-    """In the list a mark, on the case a line with the reason, for whoever looks; the score is as it was."""
+    """In the list a mark, on the case a line with the reason, and a link to the form; the score is as it was."""
+    assert "/lists?case=1" in lead.get("/cases/1").text
+    form = lead.get("/lists?case=1").text
+    assert 'value="harbour-outlet"' in form
+    assert 'value="Vellmar"' in form
     before = lead.get("/cases/3").text
     lead.post("/lists", data=SAID)
     viewer = visitor("vic")
@@ -51,20 +61,6 @@ def test_the_list_and_the_case_show_it_beside_the_score(lead: TestClient, visito
     score = 'class="verdict-score"'
     assert cut(before, score) == cut(shown, score)
     assert "denied" not in viewer.get("/cases/1").text
-
-
-def cut(text: str, mark: str) -> str:
-    """Return the line in which a mark stands."""
-    (line,) = [line for line in text.splitlines() if mark in line]
-    return line
-
-
-def test_a_case_gives_its_seller_and_brand(lead: TestClient) -> None:
-    """From a case a lead comes to the form with its seller and brand filled in."""
-    assert "/lists?case=1" in lead.get("/cases/1").text
-    form = lead.get("/lists?case=1").text
-    assert 'value="harbour-outlet"' in form
-    assert 'value="Vellmar"' in form
 
 
 def test_what_is_wrong_is_said_and_what_was_typed_stays(lead: TestClient, engine: Engine) -> None:
@@ -158,7 +154,7 @@ def failed(engine: Engine) -> Engine:
     return engine
 
 
-def test_the_page_shows_how_each_job_stands(failed: Engine, visitor: Callable) -> None:
+def test_page_and_monitor_show_how_each_job_stands(failed: Engine, visitor: Callable) -> None:
     """Its last run, how long it took, what it said, the next run and failures; why others are off."""
     shown = visitor("lea").get("/jobs").text
     for words in ("3 ended", "done in 2.5 s", "2026-05-01 12:00", "due now", "0 of 1", "1 of 1", "No worker leads"):
@@ -168,6 +164,14 @@ def test_the_page_shows_how_each_job_stands(failed: Engine, visitor: Callable) -
     assert "<b>no space" not in shown
     off = visitor("lea").post("/jobs", data={"name": "backup"}).text
     assert "job backup: is off: set IPML_BACKUPS to turn it on." in off
+    registry = CollectorRegistry()
+    registry.register(JobFacts(failed, Settings()))
+    shown = generate_latest(registry).decode()
+    assert 'ipml_job_runs_total{job="ends"} 1.0' in shown
+    assert 'ipml_job_failures_total{job="retention"} 1.0' in shown
+    assert 'ipml_job_seconds{job="ends"} 2.5' in shown
+    assert "ipml_worker_leads 0.0" in shown
+    assert 'job="backup"' not in shown
 
 
 def test_a_lead_has_a_job_done_now(failed: Engine, visitor: Callable) -> None:
@@ -198,15 +202,3 @@ def test_a_lead_starts_a_job_in_a_browser(failed: Engine, browser) -> None:
         assert "due now" in page.locator("#retention").inner_text()
         page.close()
     assert complaints == []
-
-
-def test_a_monitor_sees_runs_and_failures(failed: Engine) -> None:
-    """Of the jobs that are on."""
-    registry = CollectorRegistry()
-    registry.register(JobFacts(failed, Settings()))
-    shown = generate_latest(registry).decode()
-    assert 'ipml_job_runs_total{job="ends"} 1.0' in shown
-    assert 'ipml_job_failures_total{job="retention"} 1.0' in shown
-    assert 'ipml_job_seconds{job="ends"} 2.5' in shown
-    assert "ipml_worker_leads 0.0" in shown
-    assert 'job="backup"' not in shown

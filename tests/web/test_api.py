@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -48,20 +49,16 @@ def test_every_listing_gets_a_score_in_its_order(api: httpx.Client) -> None:
     assert api.post(PATH, json=BAG).content == api.post(PATH, json={"listings": [BAG]}).content
 
 
-def test_an_abstention_says_why(api: httpx.Client) -> None:
-    """Where the model does not judge there are no figures, and the cause."""
-    (score,) = ScoresShape.model_validate_json(api.post(PATH, json={**BAG, "title": "…"}).content).scores
-    assert (score.score, score.score_low, score.log_odds) == (None, None, None)
-    assert score.abstained == "the title has no letters"
-
-
 def test_reasons_come_on_request(api: httpx.Client) -> None:
-    """With explain=true there are reasons, highlights and the usual price; without there are none of these keys."""
+    """With highlights and the usual price; where the model does not judge there are no figures, and the cause."""
     (explained,) = api.post(PATH, json=BAG, params={"explain": "true"}).json()["scores"]
     assert explained["reasons"] == [{"feature": "title", "sentence": "Says “replica”", "weight": 1.5}]
     assert explained["highlights"] == [{"start": 0, "end": 1, "weight": 1.5}]
     assert explained["price_range"]["median"] == 890.0
     assert not {"reasons", "highlights", "price_range"} & api.post(PATH, json=BAG).json()["scores"][0].keys()
+    (score,) = ScoresShape.model_validate_json(api.post(PATH, json={**BAG, "title": "…"}).content).scores
+    assert (score.score, score.score_low, score.log_odds) == (None, None, None)
+    assert score.abstained == "the title has no letters"
 
 
 def test_what_is_unlike_the_training_comes_with_the_scores(judges: Any, api: httpx.Client) -> None:
@@ -82,10 +79,7 @@ def test_every_field_at_fault_is_named(api: httpx.Client) -> None:
     bad["listings"].pop()
     said = fail(api.post(PATH, json=bad), 422)
     assert [(one.row, one.field, one.found) for one in said.problems] == [
-        (2, "seller_id", ""),
-        (2, "price", "-3"),
-        (2, "currency", ""),
-        (2, "colour", "red"),
+        *((2, "seller_id", ""), (2, "price", "-3"), (2, "currency", ""), (2, "colour", "red")),
         (3, "listing_id", "1"),
     ]
     assert said.problems[1].expected == "a number from 0 to 1,000,000,000,000"
@@ -98,12 +92,17 @@ def test_the_list_of_problems_has_an_end(api: httpx.Client) -> None:
     assert len(fail(answer, 422).problems) == 1_000
 
 
-def test_another_shape_is_refused(api: httpx.Client) -> None:
-    """What is neither a listing nor a list of them is refused, and the shape expected is said; so is a strange flag."""
+def test_only_json_of_the_shape_is_read(api: httpx.Client) -> None:
+    """No form, nothing packed, neither a listing nor a list of them, no strange flag; what is expected is said."""
     for content in ("[]", "3", "null", '"x"', '{"listings": 3}', '{"listings": [], "explain": true}'):
         answer = api.post(PATH, content=content, headers={"Content-Type": "application/json"})
         assert "listings" in fail(answer, 422).detail
     assert "maybe" in fail(api.post(PATH, json=BAG, params={"explain": "maybe"}), 422).detail
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", None):
+        headers = {} if kind is None else {"Content-Type": kind}
+        fail(api.post(PATH, content=json.dumps(BAG), headers=headers), 415)
+    packed = {"Content-Type": "application/json; charset=utf-8", "Content-Encoding": "gzip"}
+    fail(api.post(PATH, content=json.dumps(BAG), headers=packed), 415)
 
 
 def test_too_much_at_once(api: httpx.Client) -> None:
@@ -114,15 +113,6 @@ def test_too_much_at_once(api: httpx.Client) -> None:
     for content, status in ((body, 200), (body + b" ", 413)):
         for parts in (content, iter([content[:1000], content[1000:]])):
             assert api.post(PATH, content=parts, headers=headers).status_code == status
-
-
-def test_only_json_is_read(api: httpx.Client) -> None:
-    """No form, which any site can have a browser send; and nothing is unpacked, however small it is packed."""
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", None):
-        headers = {} if kind is None else {"Content-Type": kind}
-        fail(api.post(PATH, content=json.dumps(BAG), headers=headers), 415)
-    packed = {"Content-Type": "application/json; charset=utf-8", "Content-Encoding": "gzip"}
-    fail(api.post(PATH, content=json.dumps(BAG), headers=packed), 415)
 
 
 def test_without_a_model_nothing_is_scored(judges: Any, api: httpx.Client) -> None:
@@ -146,56 +136,44 @@ def test_a_failure_shows_no_traceback(judges: Any, api: httpx.Client, monkeypatc
 
 def test_a_crowd_is_turned_away(judges: Any, api: httpx.Client) -> None:
     """One request too many at a time is told to come again, and the others are answered."""
-    enough, go_on = threading.Semaphore(0), threading.Event()
-
-    def wait(_listings: object) -> list[Any]:
-        enough.release()
-        go_on.wait(20)
-        return []
-
-    judges.judge.check = wait
+    go_on = threading.Event()
+    judges.judge.check = lambda listings: [] if go_on.wait(20) else None
     long = {**BAG, "description": "x" * 20_000}  # scored by a thread
     statuses: list[int] = []
 
-    def send() -> None:
+    def send(_: int) -> None:
         statuses.append(httpx.post(f"{api.base_url}{PATH}", json=long, timeout=30).status_code)
+        if statuses == [503]:
+            go_on.set()
 
-    senders = [threading.Thread(target=send) for _ in range(MOST_AT_ONCE + 1)]
-    for sender in senders:
-        sender.start()
-    enough.acquire()
-    while 503 not in statuses:
-        senders[0].join(0.01)
-    go_on.set()
-    for sender in senders:
-        sender.join()
+    with ThreadPoolExecutor(MOST_AT_ONCE + 1) as pool:
+        list(pool.map(send, range(MOST_AT_ONCE + 1)))
     assert sorted(statuses) == [200] * MOST_AT_ONCE + [503]
 
 
 def test_a_crowd_forgets_who_left() -> None:
-    """Who has been answered, or has failed, makes room."""
+    """Who has been answered, or has failed, makes room; one too many is told when to come again."""
     crowd = Crowd(most=1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), crowd.join():
             1 / 0  # noqa: B018
+    with crowd.join(), pytest.raises(Exception, match="429") as refused, crowd.join(429):
+        pass
+    assert refused.value.headers == {"Retry-After": "1"}
 
 
-def test_a_route_outside_the_table_is_refused(judges: Any, open_door: Callable) -> None:
-    """A route that somebody forgot to put into the table is open to nobody."""
-    app = make_api(judges, Metrics(judges), Access(), {})
-    app.add_api_route("/v1/forgotten", lambda: "secret")
-    client = open_door(app)
-    fail(client.get("/v1/forgotten"), 403)
-    assert client.get("/metrics").status_code == 200
-
-
-def test_there_is_no_other_door(api: httpx.Client) -> None:
-    """Other addresses and methods are answered in the one shape; no generated pages."""
+def test_there_is_no_other_door(api: httpx.Client, judges: Any, open_door: Callable) -> None:
+    """Other addresses and methods, and a route outside the table, are answered in the one shape."""
     for path in ("/", "/docs", "/redoc", "/v1", "/v1/score/", "/v1/../health/x", "/login"):
         fail(api.get(path), 404)
     for method in ("GET", "PUT", "DELETE", "OPTIONS"):
         assert api.request(method, PATH).status_code == 405
     assert api.get("/health").headers["content-security-policy"].startswith("default-src 'none'")
+    app = make_api(judges, Metrics(judges), Access(), {})
+    app.add_api_route("/v1/forgotten", lambda: "secret")
+    client = open_door(app)
+    fail(client.get("/v1/forgotten"), 403)
+    assert client.get("/metrics").status_code == 200
 
 
 def test_the_document_describes_what_is_there(api: httpx.Client) -> None:
@@ -253,29 +231,19 @@ def test_beside_the_page(engine: Engine, judges: Any, open_door: Callable) -> No
 
 
 def test_models_change_places_between_answers_only(judges: Any, api: httpx.Client) -> None:
-    """Eight clients ask while models change: each answer is by the one that it names, and by no other."""
+    """Where the model changes while an answer is made, it is by the one that it names, and by no other."""
     scores = {"old/1": 0.25, "new/1": 0.75}
     makers = [type(judges.judge)(version, score) for version, score in scores.items()]
-    judges.judge, is_over = makers[0], threading.Event()
-    answers: list[dict[str, Any]] = []
+    for maker, other in (makers, makers[::-1]):
+        check = maker.check
 
-    def ask(path: str, content: dict[str, Any]) -> None:
-        with httpx.Client(base_url=api.base_url, timeout=30) as client:
-            while not is_over.is_set():
-                answers.append(client.post(path, json=content).json())
+        def change(listings: Any, check: Any = check, other: Any = other) -> list[Any]:
+            judges.judge = other
+            return check(listings)
 
-    long = bags(20, description="x" * 2_000)  # scored by a thread; the short ones are scored in the loop
-    threads = [threading.Thread(target=ask, args=(PATH, content)) for content in (bags(20), long) * 4]
-    for thread in threads:
-        thread.start()
-    for number in range(1, 2_000):
-        judges.judge = makers[number % 2]
-        threads[0].join(0.001)
-        if number > 200 and {answer["model_version"] for answer in answers} == scores.keys():
-            break
-    is_over.set()
-    for thread in threads:
-        thread.join()
-    assert {answer["model_version"] for answer in answers} == scores.keys()
-    for answer in answers:
-        assert {one["score"] for one in answer["scores"]} == {scores[answer["model_version"]]}
+        for content in (bags(20), bags(20, description="x" * 2_000)):  # scored in the loop, and by a thread
+            judges.judge, maker.check = maker, change
+            answer = api.post(PATH, json=content).json()
+            assert (answer["model_version"], judges.judge) == (maker.version, other)
+            assert {one["score"] for one in answer["scores"]} == {scores[maker.version]}
+        maker.check = check

@@ -9,13 +9,13 @@ from urllib.parse import quote
 import httpx
 import pytest
 from sqlalchemy import Engine, select
+from support.casework import judge
 from support.databases import on_both, read_tables
 from support.given_notices import SAID as NOTICE
 
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Verdict
-from ipml.review.queue import claim, decide
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.search import Filter, browse
 from ipml.storage.database import reading, writing
@@ -43,9 +43,8 @@ class Decided:
 @pytest.fixture
 def decided(engine: Engine) -> Decided:
     """Decide a case, with all that follows."""
-    with writing(engine) as connection:
-        held = claim(connection, "ana", case_id=2)
-        decide(connection, held, Verdict.COUNTERFEIT, ground="declared_replica", consequences=Enforcement())
+    judge(engine, 2, Verdict.COUNTERFEIT, consequences=Enforcement())
+    with reading(engine) as connection:
         seller = connection.scalar(select(cases.c.seller_id).where(cases.c.case_id == 2))
         message = connection.scalar(select(measure_messages.c.key))
     return Decided({"about": "measure:1", "seller_id": seller, "text": "It is genuine.", "key": "t1"}, message)
@@ -140,11 +139,7 @@ def test_scores_say_on_which_lists_a_seller_is(stored_api: httpx.Client) -> None
 
 
 BODIES = (
-    (b"{", 400),
-    (b"[" * 100_000, 400),
-    (b'{"key": 1, "key": 2}', 400),
-    (b"[]", 422),
-    (b"null", 422),
+    *((b"{", 400), (b"[" * 100_000, 400), (b'{"key": 1, "key": 2}', 400), (b"[]", 422), (b"null", 422)),
     (b'{"events": {}, "listings": {}, "withdrawn": {}}', 422),
     (b'{"key": "\\ud800", "withdrawn": [{"\\ud800": {}}]}', 422),
     (b'{"events": [[[[[1]]]], {"\\ud800": "\\ud800"}, {"amount": 1e400}]}', 422),
@@ -171,12 +166,8 @@ def test_bodies_that_are_no_request_are_refused(
 
 FAULTS = {
     "appeals": (
-        ({"text": " "}, ["text"]),
-        ({"text": "a" * 20_001}, ["text"]),
-        ({"text": "\0"}, ["text"]),
-        ({"key": None}, ["key"]),
-        ({"about": 7}, ["about"]),
-        ({"kind": ["complaint"]}, ["kind"]),
+        *(({"text": " "}, ["text"]), ({"text": "a" * 20_001}, ["text"]), ({"text": "\0"}, ["text"])),
+        *(({"key": None}, ["key"]), ({"about": 7}, ["about"]), ({"kind": ["complaint"]}, ["kind"])),
         ({"colour": 1}, ["colour"]),
     ),
     "lists": (
@@ -189,33 +180,19 @@ FAULTS = {
         ({"score": 1.0}, ["score"]),
     ),
     "answer": (
-        ({"status": "eaten"}, ["status"]),
-        ({"status": ["done"]}, ["status"]),
-        ({"mood": 1}, ["mood"]),
-        ({"at": "noon"}, ["at"]),
-        ({"at": "2026-05-01T12:00:00"}, ["at"]),
-        ({"at": "0001-01-01T00:00:00+14:00"}, ["at"]),
-        ({"at": "1969-12-31T23:59:59Z"}, ["at"]),
-        ({"at": "20260501T12Z"}, ["at"]),
-        ({"why": 7}, ["why"]),
-        ({"why": "\ud800"}, ["why"]),
-        ({"why": "\0"}, ["why"]),
-        ({"why": "x" * 2001}, ["why"]),
+        *(({"status": "eaten"}, ["status"]), ({"status": ["done"]}, ["status"]), ({"mood": 1}, ["mood"])),
+        *(({"at": "noon"}, ["at"]), ({"at": "2026-05-01T12:00:00"}, ["at"])),
+        *(({"at": "0001-01-01T00:00:00+14:00"}, ["at"]), ({"at": "1969-12-31T23:59:59Z"}, ["at"])),
+        *(({"at": "20260501T12Z"}, ["at"]), ({"why": 7}, ["why"]), ({"why": "\ud800"}, ["why"])),
+        *(({"why": "\0"}, ["why"]), ({"why": "x" * 2001}, ["why"])),
     ),
     "events": (
-        ({"kind": "rated", "amount": 5}, ["amount"]),
-        ({"kind": "rated", "amount": None}, ["amount"]),
-        ({"kind": "stolen"}, ["kind"]),
-        ({"kind": ["sold"]}, ["kind"]),
-        ({"amount": -1}, ["amount"]),
-        ({"amount": True}, ["amount"]),
-        ({"occurred_at": "2026-03-01"}, ["occurred_at"]),
-        ({"known_at": 17}, ["known_at"]),
-        ({"event_id": ""}, ["event_id"]),
-        ({"event_id": "a\0"}, ["event_id"]),
-        ({"seller_id": "s" * 201}, ["seller_id"]),
-        ({"listing_id": 7}, ["listing_id"]),
-        ({"colour": "red"}, ["colour"]),
+        *(({"kind": "rated", "amount": 5}, ["amount"]), ({"kind": "rated", "amount": None}, ["amount"])),
+        *(({"kind": "stolen"}, ["kind"]), ({"kind": ["sold"]}, ["kind"]), ({"amount": -1}, ["amount"])),
+        *(({"amount": True}, ["amount"]), ({"occurred_at": "2026-03-01"}, ["occurred_at"])),
+        *(({"known_at": 17}, ["known_at"]), ({"event_id": ""}, ["event_id"])),
+        *(({"event_id": "a\0"}, ["event_id"]), ({"seller_id": "s" * 201}, ["seller_id"])),
+        *(({"listing_id": 7}, ["listing_id"]), ({"colour": "red"}, ["colour"])),
     ),
 }
 

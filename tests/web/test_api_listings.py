@@ -1,40 +1,35 @@
 """Submitted listings and events: stored once, whatever the order and however often, and answered as they stand."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine, func, select
+from support.casework import judge
 from support.databases import on_both
 
 from ipml.enforcement.actions import Enforcement
+from ipml.listings.schema import validate_record
+from ipml.model.model_file import save_model
 from ipml.records import Verdict
-from ipml.review.queue import claim, decide
-from ipml.storage.database import reading, writing
-from ipml.storage.tables import cases, listings, seller_events
+from ipml.scoring.online_scoring import ServedModel
+from ipml.storage.database import reading
+from ipml.storage.tables import cases, listings, portfolio_listings, portfolios, seller_events
+from ipml.web.http_api.api import make_api
 from ipml.web.http_api.intake_document import EventShape, KnownListingsShape, ListingFileShape, StoredEventsShape
-from ipml.web.http_api.requests import Crowd
+from ipml.web.http_api.monitoring import Metrics
+from ipml.web.http_api.requests import Access
 
 PATH, EVENTS = "/v1/listings", "/v1/events"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-BAG = {
-    "listing_id": "M1",
-    "seller_id": "kx_trade88",
-    "title": "Vellmar tote bag, mirror quality",
-    "price": 79.9,
-    "currency": "EUR",
-    "observed_at": NOON.isoformat(),
-}
-SOLD = {
-    "event_id": "e1",
-    "seller_id": "kx_trade88",
-    "kind": "sold",
-    "occurred_at": NOON.isoformat(),
-    "known_at": NOON.isoformat(),
-    "amount": 3,
-}
+BAG = {"listing_id": "M1", "seller_id": "kx_trade88", "title": "Vellmar tote bag, mirror quality"}
+BAG |= {"price": 79.9, "currency": "EUR", "observed_at": NOON.isoformat()}
+SOLD = {"event_id": "e1", "seller_id": "kx_trade88", "kind": "sold", "amount": 3}
+SOLD |= {"occurred_at": NOON.isoformat(), "known_at": NOON.isoformat()}
 
 
 @pytest.fixture
@@ -96,10 +91,7 @@ def test_the_same_request_again_changes_nothing_and_is_answered_alike(door: http
 def test_what_was_changed_back_to_what_was_decided_stands_as_decided(door: httpx.Client, engine: Engine):
     """The page of the listing shows the decision, the measure that follows from it and the messages on their way."""
     case = door.post(PATH, json=BAG).json()["listings"][0]["case"]
-    with writing(engine) as connection:
-        taken = claim(connection, "ana", case)
-        assert taken is not None
-        decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", consequences=Enforcement())
+    judge(engine, case, Verdict.COUNTERFEIT, consequences=Enforcement())
     file = ListingFileShape.model_validate(door.get(f"{PATH}/M1").json())
     assert (file.state, file.verdict, file.measures[0].kind) == ("decided", "counterfeit", "remove")
     assert {message.kind for message in file.messages} >= {"measure", "statement"}
@@ -190,14 +182,6 @@ def test_many_tell_at_once(door: httpx.Client, engine: Engine):
     assert count(engine, listings) == before + 20
 
 
-def test_one_too_many_is_told_when_to_come_again():
-    """With 429 and Retry-After, and not with a queue that grows."""
-    crowd = Crowd(1)
-    with crowd.join(), pytest.raises(Exception, match="429") as refused, crowd.join(429):
-        pass
-    assert refused.value.headers == {"Retry-After": "1"}
-
-
 def test_without_a_model_nothing_is_taken_in(door: httpx.Client, judges: Any, engine: Engine):
     """The caller is told to come again, and events, which need none, are stored."""
     judges.judge = None
@@ -206,3 +190,68 @@ def test_without_a_model_nothing_is_taken_in(door: httpx.Client, judges: Any, en
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert door.post(EVENTS, json={"events": [SOLD]}).status_code == 200
     assert count(engine, listings) == before
+
+
+MORNING = datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def model(classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the small marketplace's model."""
+    folder = tmp_path_factory.mktemp("saved") / "market"
+    save_model(classifier, folder, name="market", data_digest="0", experiment={}, figures={})
+    return folder
+
+
+@pytest.fixture
+def start(engine: Engine, model: Path, open_door: Callable) -> Callable[[], httpx.Client]:
+    """Return what starts a server, and gives a client of it."""
+
+    def open_api() -> httpx.Client:
+        served = ServedModel(str(model))
+        assert served.refresh()
+        return open_door(make_api(served, Metrics(served), Access(), {}, engine))
+
+    return open_api
+
+
+def make(number: int, seller: str = "dawn-outlet") -> dict[str, Any]:
+    """Return a copy that a seller offers, minute after minute."""
+    said = {"listing_id": f"{seller}-{number}", "seller_id": seller, "title": f"AAA replica watch 1:1, number {number}"}
+    return said | {"observed_at": (MORNING + timedelta(minutes=number)).isoformat()}
+
+
+def submit(api: httpx.Client, listing: dict[str, Any]) -> float:
+    """Submit a listing, and return its score."""
+    (known,) = api.post("/v1/listings", json=listing).raise_for_status().json()["listings"]
+    return float(known["score"])
+
+
+def read_tables(engine: Engine) -> list[Any]:
+    """Return all that is stored in portfolios."""
+    with reading(engine) as connection:
+        return [connection.execute(select(table)).all() for table in (portfolios, portfolio_listings)]
+
+
+def test_ten_copies_of_a_morning_are_known_by_noon(
+    engine: Engine, model: Path, start: Callable[[], httpx.Client]
+) -> None:
+    """Each is scored as portfolios in memory have it, also after a restart, and so is what is only scored."""
+    scorer = ServedModel(str(model)).take().scorer
+    memory, expected = scorer.start_portfolios(), []
+    for number in range(11):
+        record = validate_record(make(number))
+        expected.append(scorer.score(record, memory, explain=False).score)
+        scorer.take_in(record, memory)
+    first, second = start(), start()
+    assert [submit((first, second)[number % 2], make(number)) for number in range(10)] == pytest.approx(expected[:10])
+    restarted, before = start(), read_tables(engine)
+    for _ in range(2):
+        for number in (10, 4):
+            answer = restarted.post("/v1/score?portfolios=true", json=make(number)).raise_for_status()
+            assert answer.json()["scores"][0]["score"] == pytest.approx(expected[number])
+        alone = restarted.post("/v1/score", json=make(10)).raise_for_status().json()["scores"][0]["score"]
+        assert alone < expected[10]
+    assert read_tables(engine) == before
+    assert submit(restarted, make(10)) == pytest.approx(expected[10])
+    assert expected[10] > submit(restarted, make(10, "stranger"))

@@ -74,13 +74,8 @@ def test_every_fault_is_named_by_its_field(stored_api: httpx.Client, engine: Eng
 
 def test_a_listing_that_comes_along_is_scored_by_the_model_in_use(stored_api: httpx.Client, engine: Engine):
     """Its case has a score and reasons; what the model cannot read is named by its place in the notice."""
-    told = {
-        "seller_id": "s9",
-        "title": "Tote bag",
-        "price": 20,
-        "currency": "EUR",
-        "observed_at": "2026-03-01T09:30:00Z",
-    }
+    told = {"seller_id": "s9", "title": "Tote bag", "price": 20, "currency": "EUR"}
+    told |= {"observed_at": "2026-03-01T09:30:00Z"}
     named = [{"listing_id": "N1", "listing": told}, {"listing_id": "N2", "listing": told | {"currency": "euros"}}]
     refused = stored_api.post(PATH, json=GIVEN | {"listings": named})
     assert [problem["field"] for problem in refused.json()["problems"]] == ["listings[1].listing.currency"]

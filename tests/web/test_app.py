@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
-from support.casework import count_cases
+from support.casework import count_cases, read_case
 
 import ipml.web
 from ipml.records import Verdict
@@ -20,24 +20,20 @@ from ipml.storage.tables import REVISION
 from ipml.web.app import make_app
 
 
-def test_a_route_outside_the_table_is_refused(app: FastAPI, visitor: Callable) -> None:
-    """A route that somebody forgot to put into the table is open to nobody."""
-    app.add_api_route("/forgotten", lambda: "secret")
-    assert visitor("lea").get("/forgotten").status_code == 403
-    assert visitor().get("/forgotten").status_code == 303
-
-
-def test_there_is_no_other_door(visitor: Callable) -> None:
-    """No generated documentation, no override of the method, no file outside the folder."""
+def test_there_is_no_other_door(visitor: Callable, app: FastAPI) -> None:
+    """No documentation, no other method, no file outside the folder, no route that was forgotten in the table."""
     browser = visitor("lea")
     for path in ("/docs", "/redoc", "/openapi.json", "/static/../app.py", "/static/%2e%2e/app.py"):
         assert browser.get(path).status_code == 404
     assert browser.get("/cases/1/decide", params={"_method": "POST"}).status_code == 405
     assert browser.post("/", headers={"X-HTTP-Method-Override": "DELETE"}).status_code == 405
+    app.add_api_route("/forgotten", lambda: "secret")
+    assert visitor("lea").get("/forgotten").status_code == 403
+    assert visitor().get("/forgotten").status_code == 303
 
 
 def test_headers(ana: TestClient) -> None:
-    """Every answer carries the strict policy; pages are kept nowhere."""
+    """Every answer carries the strict policy, to which no template needs an exception; pages are kept nowhere."""
     same = ("script-src", "style-src", "img-src", "connect-src", "form-action")
     none = ("default-src", "frame-ancestors", "base-uri")
     for path in ("/", "/login", "/cases/1", "/cases/999", "/nowhere", "/health", "/static/keys.js"):
@@ -47,24 +43,19 @@ def test_headers(ana: TestClient) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
         assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store")
-
-
-def test_a_browser_asks_once_for_a_file_of_the_pages(ana: TestClient) -> None:
-    """Under the address that a page gives, which names the content, it is kept for good; under any other it is not."""
-    address = re.search(r'href="(/static/page\.css\?v=\w+)"', ana.get("/").text)
-    assert address
-    assert ana.get(address[1]).headers["cache-control"] == "public, max-age=31536000, immutable"
-    for other in ("/static/page.css?v=0", "/static/page.css", "/static/nothing.css", "/static/nothing.css?v="):
-        assert ana.get(other).headers["cache-control"] == "no-cache"
-
-
-def test_templates_need_no_exception_from_the_policy() -> None:
-    """None holds a script, a style or a handler, switches the escaping off, or names a file but by its content."""
     for template in Path(ipml.web.__file__).parent.glob("templates/**/*.html"):
         source = template.read_text()
         assert '"/static' not in source, template
         for forbidden in ("<style", "style=", "<script>", " onclick", " onload", "| safe", "|safe", "javascript:"):
             assert forbidden not in source, template
+
+
+def test_a_browser_asks_once_for_a_file_of_the_pages(ana: TestClient) -> None:
+    """Under the address that a page gives, which names the content, it is kept for good; under any other it is not."""
+    address = re.search(r'href="(/static/page\.css\?v=\w+)"', ana.get("/").text)
+    assert ana.get(address[1]).headers["cache-control"] == "public, max-age=31536000, immutable"
+    for other in ("/static/page.css?v=0", "/static/page.css", "/static/nothing.css", "/static/nothing.css?v="):
+        assert ana.get(other).headers["cache-control"] == "no-cache"
 
 
 def test_error_pages(ana: TestClient) -> None:
@@ -87,23 +78,15 @@ def test_a_failure_shows_no_traceback(app: FastAPI, visitor: Callable, monkeypat
     assert "content-security-policy" in answer.headers
 
 
-def test_health(visitor: Callable) -> None:
-    """A monitor needs no login to hear that all is well, and at which migration."""
+def test_health(visitor: Callable, engine: Engine, ana: TestClient) -> None:
+    """Told without a login, with the migration; without tables, or with those of another release, it fails."""
     answer = visitor().get("/health")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ok", "database": "writable", "migration": REVISION}
-
-
-def test_health_without_tables() -> None:
-    """A database without the tables is reported as failing, and its pages say so in a sentence."""
     browser = TestClient(make_app(open_database("sqlite://"), Settings()))
     assert browser.get("/health").status_code == 503
     assert browser.get("/health").json()["status"] == "failing"
     assert browser.get("/login").status_code == 200
-
-
-def test_another_release_is_answered_with_503(engine: Engine, ana: TestClient) -> None:
-    """When another release has changed the tables the page refuses to work on them."""
     with writing(engine) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     answer = ana.get("/")
@@ -156,3 +139,43 @@ def test_the_page_gives_as_long_to_undo_as_its_settings_say(app: FastAPI, engine
     app.state.settings = Settings(undo_minutes=0)
     assert 'action="/undo"' not in ana.get("/").text
     assert "the 0 minutes for it are over" in ana.post("/undo", data={"decision": decision}).text
+
+
+ORIGINS = {
+    "http://testserver": True,
+    "http://elsewhere.example": False,
+    "http://testserver.elsewhere.example": False,
+    "http://testserver@elsewhere.example": False,
+    "http://[": False,
+    "null": False,
+    "": False,
+    None: False,
+}
+
+
+def test_browsers_without_sec_fetch_site(ana: TestClient) -> None:
+    """Where a browser does not say how a form came, the origin decides; without one it is refused, at any address."""
+    del ana.headers["Sec-Fetch-Site"]
+    for origin, is_allowed in ORIGINS.items():
+        headers = {} if origin is None else {"Origin": origin}
+        assert ana.post("/next", headers=headers).status_code == (303 if is_allowed else 403), origin
+    assert ana.post("/nowhere", headers={"Origin": "null"}).status_code == 403
+
+
+def test_a_link_of_another_site_claims_nothing(engine: Engine, ana: TestClient) -> None:
+    """A case opened from another site is shown, but taken only by a click on this one."""
+    page = ana.get("/cases/1", headers={"Sec-Fetch-Site": "cross-site"})
+    assert page.status_code == 200
+    assert "Take this case" in page.text
+    assert read_case(engine, 1).reviewer is None
+    ana.get("/cases/1")
+    assert read_case(engine, 1).reviewer == "ana"
+
+
+def test_what_is_too_long_or_no_form_is_refused(ana: TestClient) -> None:
+    """A form has a length, and not a large one; JSON and plain text are no forms."""
+    assert ana.post("/login", data={"name": "x" * 70_000}).status_code == 413
+    assert ana.post("/login", content=iter([b"name=ana"])).status_code == 411
+    for kind in ("application/json", "text/plain"):
+        answer = ana.post("/cases/1/decide", content=b'{"choice": "genuine"}', headers={"Content-Type": kind})
+        assert answer.status_code == 400

@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from support.browser import check_fit, check_pages, log_in, note_complaints, press, serve_page
+from support.browser import check_fit, check_pages, log_in, press, serve_page, start_desk
 from support.casework import count_cases, judge, read_decisions
 from support.databases import copy_sqlite, open_hasty
-from support.staff import CHEAP, PASSWORD
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.storage.database import writing
-from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.users import add_user
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -42,10 +39,7 @@ HOSTILE = (
 def shift(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes:
     """Return a database with 60 cases, ten of them hostile in every field, and two reviewers."""
     folder = tmp_path_factory.mktemp("shift")
-    engine = open_hasty(copy_sqlite(folder))
-    with writing(engine) as connection:
-        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
-        add_user(connection, "bo", PASSWORD, Role.REVIEWER, CHEAP)
+    engine = start_desk(folder)
     queue.enqueue(
         engine, [*map(partial(make_hostile, scored), range(10)), *map(partial(make_seen, scored), range(10, 60))]
     )
@@ -80,11 +74,9 @@ def address(queue_of_many: Engine) -> Iterator[str]:
         yield address
 
 
-def test_a_shift_by_keyboard(browser: playwright.Browser, address: str, queue_of_many: Engine) -> None:
+def test_a_shift_by_keyboard(open_page: Callable, queue_of_many: Engine) -> None:
     """Fifty cases are worked without a mouse, ten of them hostile; what was decided wrongly is undone."""
-    page = browser.new_page()
-    complaints = note_complaints(page)
-    log_in(page, address)
+    page = open_page()
     assert page.title() == "Open cases · ipml"
     press(page, "w")
     verdicts = [("1", "1"), ("2",), ("3",), ("e",), ("1", "4")]
@@ -115,14 +107,11 @@ def test_a_shift_by_keyboard(browser: playwright.Browser, address: str, queue_of
     assert said == [*expected, None]
     assert decided[4][0].ground == next(iter(queue.GROUNDS))
     assert decided[6][0].note == "ask for the invoice, 2 of 3"
-    assert complaints == []
-    page.close()
 
 
-def test_many_at_once_by_keyboard(browser: playwright.Browser, address: str, queue_of_many: Engine) -> None:
+def test_many_at_once_by_keyboard(open_page: Callable, queue_of_many: Engine) -> None:
     """Rows are selected by x, decided together by b after a preview, and taken back by u."""
-    page = browser.new_page()
-    log_in(page, address)
+    page = open_page()
     for key in ("j", "x", "j", "x", "j", "x", "x", "j", "x"):  # the third is selected and then no longer
         page.keyboard.press(key)
     press(page, "b")
@@ -133,13 +122,11 @@ def test_many_at_once_by_keyboard(browser: playwright.Browser, address: str, que
     press(page, "u")
     assert "3 decisions were taken back" in page.locator("main [role=status]").inner_text()
     assert count_cases(queue_of_many)["open"] == 60
-    page.close()
 
 
-def test_the_list_by_keyboard(browser: playwright.Browser, address: str) -> None:
+def test_the_list_by_keyboard(open_page: Callable) -> None:
     """On the list j and k move, Enter opens, J turns the page, / goes to the filter, ? shows the keys."""
-    page = browser.new_page()
-    log_in(page, address)
+    page = open_page()
     press(page, "j", "j", "j", "k", "Enter")
     assert page.title().endswith(" · case 2 · ipml")
     press(page, "l")
@@ -156,19 +143,15 @@ def test_the_list_by_keyboard(browser: playwright.Browser, address: str) -> None
     assert set(page.locator("td[data-label=Brand]").all_inner_texts()) == {"Aurivo"}
     page.keyboard.press("f")
     assert page.locator("#brand").is_visible()
-    page.close()
 
 
-def test_without_script(browser: playwright.Browser, address: str) -> None:
+def test_without_script(open_page: Callable) -> None:
     """With scripts turned off a case can be decided by the mouse."""
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    log_in(page, address)
+    page = open_page(java_script_enabled=False)
     page.locator("td.what a").nth(1).click()
     page.locator("summary.counterfeit").click()
     page.locator(".grounds button").first.click()
     assert "counterfeit" in page.locator(".recorded").inner_text()
-    context.close()
 
 
 def test_pictures(browser: playwright.Browser, address: str, queue_of_many: Engine, scored: Callable) -> None:
@@ -192,3 +175,83 @@ def test_pictures(browser: playwright.Browser, address: str, queue_of_many: Engi
         page.keyboard.press(key)
         check_fit(page, name)
     page.close()
+
+
+def selected(page: playwright.Page) -> list[int]:
+    """Return the places of the selected rows, from 0."""
+    boxes = page.locator("input[name=case]")
+    return [place for place in range(boxes.count()) if boxes.nth(place).is_checked()]
+
+
+def test_what_is_typed_after_f_goes_into_the_first_filter(open_page: Callable) -> None:
+    """No letter of it is a shortcut; the brand is suggested; f again neither folds the filters nor loses it."""
+    page = open_page()
+    page.keyboard.press("f")
+    page.keyboard.type("nor")
+    page.locator("#brands option[value=Nordhale]").wait_for(state="attached")
+    page.keyboard.press("Escape")
+    page.keyboard.press("f")
+    page.keyboard.type("dhale")
+    assert page.locator("#brand").input_value() == "nordhale"
+    page.locator("#brand").fill("Nordhale")
+    press(page, "Enter")
+    assert set(page.locator("td[data-label=Brand]").all_inner_texts()) == {"Nordhale"}
+    page.keyboard.press("f")
+    assert page.evaluate("document.activeElement.id") == "brand"
+
+
+def test_ranges_are_selected_by_mouse_and_by_keyboard(open_page: Callable) -> None:
+    """Shift with a click or with x takes all rows since the last; * takes the page, and again none."""
+    page = open_page()
+    boxes = page.locator("input[name=case]")
+    boxes.nth(2).click()
+    boxes.nth(5).click(modifiers=["Shift"])
+    assert selected(page) == [2, 3, 4, 5]
+    assert page.locator("[data-all]").evaluate("(all) => all.indeterminate")
+    boxes.nth(4).click(modifiers=["Shift"])
+    assert selected(page) == [2, 3]
+    page.locator("[data-row]").nth(8).focus()
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Shift+X")
+    assert selected(page) == [2, 3, 8, 9, 10]
+    page.keyboard.press("*")
+    assert selected(page) == list(range(50))
+    page.keyboard.press("*")
+    assert selected(page) == []
+
+
+def test_all_that_match_are_decided_together(open_page: Callable, address: str) -> None:
+    """Where a filter finds more than a page, all of them are taken at once, before a preview."""
+    page = open_page()
+    page.goto(f"{address}/?least=1")
+    page.keyboard.press("*")
+    with page.expect_navigation():
+        page.get_by_role("button", name="All that match on all pages, 200 at most").click()
+    assert page.locator("h1").inner_text().startswith("60 cases of")
+
+
+def test_a_view_is_saved_and_opened_by_keyboard(open_page: Callable, address: str) -> None:
+    """`s` saves the list under a name, `g` and a digit opens it, and the palette does so from any page."""
+    page = open_page()
+    page.goto(f"{address}/?brand=Nordhale")
+    page.wait_for_load_state()
+    page.keyboard.press("s")
+    page.keyboard.type("All watches")
+    press(page, "Enter")
+    page.get_by_role("link", name="All watches").wait_for()
+    page.goto(f"{address}/?order=score")
+    page.wait_for_load_state()
+    press(page, "g", "1")
+    assert page.url == f"{address}/?brand=Nordhale"
+    page.goto(f"{address}/verdicts")
+    page.wait_for_load_state()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("watch")
+    page.get_by_role("option", name="All watches").wait_for()
+    press(page, "Enter")
+    assert page.url == f"{address}/?brand=Nordhale"
+    page.keyboard.press("s")
+    page.keyboard.press("Escape")
+    assert not page.locator("#view-name").is_visible()

@@ -4,16 +4,24 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select
-from support.casework import count_cases, judge, read_case, read_decisions
+from support.browser import log_in, serve_page
+from support.casework import judge, read_case, read_decisions
 from support.databases import on_both
+from support.staff import CHEAP
+from support.translation_service import serve_translations
+from support.visitors import open_browser
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.storage.tables import strikes
+from ipml.web.app import make_app
 
 GROUND = next(iter(queue.GROUNDS))
 
@@ -21,14 +29,12 @@ GROUND = next(iter(queue.GROUNDS))
 def hidden_fields(text: str) -> dict[str, str]:
     """Return the hidden fields of the form that decides."""
     form = re.search(r'<form [^>]*action="/cases/\d+/decide">.*?</form>', text, re.DOTALL)
-    assert form
     return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[0]))
 
 
 def read_score_line(text: str) -> str:
     """Return the line of the score as it is read aloud."""
     line = re.search(r'<p class="verdict-score">(.*?)</p>', text, re.DOTALL)
-    assert line
     return " ".join(re.sub(r"<[^>]+>", "", line[1]).split())
 
 
@@ -36,13 +42,9 @@ def test_a_case_tells_its_reasons(ana: TestClient) -> None:
     """Score, model, reasons with their direction, price in words and the seller's history are on the page."""
     text = ana.get("/cases/1").text
     for told in (
-        "model 2026-11-20",
-        "Words of the replica trade in the title",
-        "suggests counterfeit",
+        *("model 2026-11-20", "Words of the replica trade in the title", "suggests counterfeit"),
         "80.10 EUR is 9 % of the reference, 890.00 EUR; Vellmar usually costs 400.50 to 1,691.00 EUR",
-        "8 (19 %)",
-        "Other listings of this seller",
-        '<mark class="counterfeit s3">AAA quality</mark>',
+        *("8 (19 %)", "Other listings of this seller", '<mark class="counterfeit s3">AAA quality</mark>'),
         "−2.9</span>\n    <span>Base rate, where the bars start",
     ):
         assert told in text
@@ -304,7 +306,7 @@ def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: 
 
 
 def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable, ana: TestClient) -> None:
-    """Near-duplicates wait behind one case; those that stay ticked get its verdict, and undo takes all back."""
+    """Near-duplicates wait behind one case; those that stay ticked get its verdict."""
     queue.enqueue(engine, [scored(7, listing_id=f"again{number}", seller_id="copier") for number in range(3)])
     text = ana.get("/").text
     assert "+2 near-duplicates" in text
@@ -317,23 +319,81 @@ def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable, ana: T
     decided = [read_case(engine, number).state for number in (8, 9, 10)]
     assert decided[0] == "decided"
     assert "decided" in decided[1:]
-    n_open = count_cases(engine)["open"]
-    group = re.search(r'name="group" value="([^"]+)"', ana.get("/").text)
-    decision = re.search(r'name="decision" value="(\d+)"', ana.get("/").text)
-    ana.post("/undo", data={"group": group[1]} if group else {"decision": decision[1]} if decision else {})
-    assert count_cases(engine)["open"] == n_open + decided.count("decided")
 
 
 def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(
     engine: Engine, ana: TestClient, scored: Callable
 ) -> None:
     """The page names the case and the seller; once its verdict is taken back, nothing is said any more."""
-    with writing(engine) as connection:
-        decision = queue.decide(connection, queue.claim(connection, "bo", 1), Verdict.COUNTERFEIT, ground=GROUND)
-        first = queue.get_case(connection, 1).scored
+    decision, first = judge(engine, 1, Verdict.COUNTERFEIT, "bo"), read_case(engine, 1).scored
     again = replace(first.listing, listing_id="L9999", seller_id="another", observed_at=datetime.now(UTC))
     queue.enqueue(engine, [replace(first, listing=again)])
     assert "Looks like the listing of case 1, of another seller" in ana.get("/cases/8").text
     with writing(engine) as connection:
         queue.undo(connection, decision.decision_id, "bo")
     assert "Looks like the listing" not in ana.get("/cases/8").text
+
+
+JSON = {"Accept": "application/json"}
+FORM = {"what": "title"}
+
+
+def test_nothing_is_offered_where_it_is_off(ana: TestClient) -> None:
+    """No form, no script; who asks all the same is told nothing."""
+    page = ana.get("/cases/1").text
+    assert "data-translate" not in page
+    assert "case.js" not in page
+    assert ana.post("/cases/1/translation", data=FORM, headers=JSON).json() == {
+        "text": "",
+        "language": None,
+        "message": "",
+    }
+
+
+def test_the_connections_to_the_service_end_with_the_server(engine: Engine) -> None:
+    """Whether there is a service or not."""
+    for url in ("https://translate.example", None):
+        app = make_app(engine, Settings(translate_url=url), cost=CHEAP)
+        with TestClient(app):
+            pass
+        if app.state.translator is not None:
+            with pytest.raises(RuntimeError, match="closed"):
+                app.state.translator.translate("Sac")
+
+
+def test_a_title_is_sent_once_and_shown_as_a_machines(engine: Engine, scored: Callable) -> None:
+    """It stands beside the title, on every case that has it; markup in it does nothing."""
+    queue.enqueue(engine, [scored(7, title="Sac <b>"), scored(8, title="Sac <b>", seller_id="other")])
+    with serve_translations() as service:
+        client = open_browser(make_app(engine, Settings(translate_url=service.url), cost=CHEAP), "ana")
+        assert "data-translate" in client.get("/cases/8").text
+        assert client.post("/cases/8/translation", data=FORM, headers=JSON).json()["text"] == "Sac <b>, translated"
+        for case_id in (8, 9):
+            page = client.get(f"/cases/{case_id}").text
+            assert "Machine translation from fr</span> <bdi>Sac &lt;b&gt;, translated</bdi>" in page
+            assert "data-translate" not in page
+            client.post(f"/cases/{case_id}/translation", data=FORM, headers=JSON)
+        assert len(service.asked) == 1
+
+
+def test_a_failure_is_said_quietly(engine: Engine) -> None:
+    """The page is as it was; a form without a script leads back to the case."""
+    client = open_browser(make_app(engine, Settings(translate_url="http://127.0.0.1:9"), cost=CHEAP), "ana")
+    answer = client.post("/cases/1/translation", data=FORM, headers=JSON)
+    assert (answer.status_code, answer.json()["message"]) == (200, "No translation just now. ")
+    back = client.post("/cases/1/translation", data=FORM | {"within": "queue"})
+    assert (back.status_code, back.headers["location"]) == (303, "/cases/1?within=queue")
+    assert client.get("/cases/1").status_code == 200
+
+
+@pytest.mark.slow
+def test_the_translation_comes_when_the_page_is_there(engine: Engine, scored: Callable, browser: Any) -> None:
+    """By itself, without another page; nothing is complained of."""
+    queue.enqueue(engine, [scored(7, title="Sac en cuir")])
+    with serve_translations() as service, serve_page(engine, Settings(translate_url=service.url)) as address:
+        page = browser.new_page()
+        log_in(page, address)
+        page.goto(f"{address}/cases/8")
+        page.get_by_text("Leather bag").wait_for()
+        assert page.locator(".translation").inner_text() == "Machine translation from fr Leather bag"
+        page.close()

@@ -73,9 +73,8 @@ def test_a_snoozed_case_is_out_of_the_way(ana: TestClient) -> None:
 def test_comments_are_in_the_evidence_and_go_with_the_seller(engine: Engine, ana: TestClient) -> None:
     """Kept with what was decided, the author under a pseudonym; erased, that there was one stays, and none is added."""
     ana.post("/cases/1/comments", data={"text": ASKED})
+    judge(engine, 1, Verdict.COUNTERFEIT, consequences=Cooperation())
     with writing(engine) as connection:
-        claim = queue.claim(connection, "ana", 1)
-        queue.decide(connection, claim, Verdict.COUNTERFEIT, ground=GROUND, consequences=Cooperation())
         number = connection.scalars(select(tables.evidence.c.evidence_id)).one()
         (said,) = read_evidence(connection, number).content["comments"]
         assert (said["text"], said["author"].startswith("person-")) == (ASKED, True)
@@ -131,7 +130,6 @@ def test_a_group_is_decided_and_undone_as_one(engine: Engine, ana: TestClient) -
     text = ana.get("/").text
     assert "3 cases recorded together: <b>counterfeit</b>" in text
     group = re.search(r'name="group" value="([^"]+)"', text)
-    assert group
     answer = ana.post("/undo", data={"group": group[1]})
     assert answer.headers["location"] == "/?undone=3"
     assert "3 decisions were taken back" in ana.get("/?undone=3").text
@@ -155,16 +153,6 @@ def test_what_changed_since_the_preview_is_looked_at_again(engine: Engine, score
     assert count_cases(engine)["decided"] == 2
 
 
-def find_genuine(engine: Engine, case_id: int, reviewer: str = "ana", *, ago: timedelta = timedelta()) -> int:
-    """Find a case genuine in a reviewer's name, some time ago, and return the number of the decision."""
-    then = datetime.now(UTC) - ago
-    with writing(engine) as connection:
-        claim = queue.claim(connection, reviewer, case_id, now=then)
-    assert claim
-    with writing(engine) as connection:
-        return queue.decide(connection, claim, Verdict.GENUINE, now=then).decision_id
-
-
 def undo_form(text: str) -> dict[str, str]:
     """Return the fields of the form that takes back."""
     form = re.search(r'<form class="recorded[^"]*" method="post" action="/undo"[^>]*>.*?</form>', text, re.DOTALL)
@@ -173,8 +161,8 @@ def undo_form(text: str) -> dict[str, str]:
 
 def test_the_last_verdict_can_be_taken_back_from_any_page(engine: Engine, ana: TestClient) -> None:
     """List and case name what was decided last; it opens again, once, and the case that was open is left to others."""
-    find_genuine(engine, 1)
-    find_genuine(engine, 2)
+    judge(engine, 1)
+    judge(engine, 2)
     for page in ("/", "/cases/5"):
         assert undo_form(ana.get(page).text)["case"] == "2"
     form = undo_form(ana.get("/cases/5").text)
@@ -191,8 +179,8 @@ def test_the_last_verdict_can_be_taken_back_from_any_page(engine: Engine, ana: T
 
 def test_only_ones_own_and_only_for_a_while(engine: Engine, ana: TestClient, visitor: Callable) -> None:
     """A reviewer takes back neither another's verdict nor an old one; a lead may, on the page of the case."""
-    find_genuine(engine, 1, "bo")
-    find_genuine(engine, 2, ago=timedelta(hours=1))
+    judge(engine, 1, by="bo")
+    judge(engine, 2, now=datetime.now(UTC) - timedelta(hours=1))
     assert undo_form(ana.get("/").text) == {}
     for decision in ("1", "2", "3", str(2**63 - 1)):
         assert ana.post("/undo", data={"decision": decision}).status_code == 409
@@ -238,8 +226,7 @@ def second_review(engine: Engine, set_settings: Callable[..., Settings]) -> int:
     settings = set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25)
     judge(engine, 1, Verdict.GENUINE, note="ana was here", settings=settings)
     for case_id in range(2, 6):
-        with writing(engine) as connection:
-            queue.decide(connection, queue.claim(connection, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
+        judge(engine, case_id, Verdict.CANNOT_TELL, "bo", settings=settings)
     return 1
 
 
@@ -307,8 +294,7 @@ def test_after_a_control_case_its_truth_is_told_and_stands(
         queue.decide(connection, queue.claim(connection, "ana", 1), Verdict.GENUINE, settings=settings)
         add_control_case(connection, 1, Verdict.COUNTERFEIT, source="test purchase", added_by="lea")
     for case_id in range(2, 7):
-        with writing(engine) as connection:
-            queue.decide(connection, queue.claim(connection, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
+        judge(engine, case_id, Verdict.CANNOT_TELL, "bo", settings=settings)
     bo = visitor("bo")
     assert _judge(bo, 7, "genuine").startswith("/cases/1?")
     page = bo.get(_judge(bo, 1, "genuine")).text

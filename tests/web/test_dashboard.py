@@ -16,6 +16,7 @@ from support.casework import judge
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import POLICY, say
+from support.visitors import plain
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.policy import ReportRules
@@ -36,11 +37,8 @@ from ipml.web.console.dashboard import DateRange
 @on_both
 def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:
     """Seven cases came today; one was decided, one is in hand, and the figures say so."""
+    judge(engine, verdict=Verdict.COUNTERFEIT, by="bo")
     with writing(engine) as connection:
-        decided = queue.claim(connection, "bo")
-    assert decided
-    with writing(engine) as connection:
-        queue.decide(connection, decided, Verdict.COUNTERFEIT, ground="test_purchase")
         queue.claim(connection, "bo")
     text = ana.get("/dashboard").text
     tiles = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\S+?)</dd>", text))
@@ -69,11 +67,8 @@ def test_nobody_is_measured_by_colleagues(engine: Engine, ana: TestClient, visit
 
 def test_an_empty_queue_has_a_page(engine: Engine, ana: TestClient) -> None:
     """Where nothing was judged and nothing waits, that is said."""
-    with writing(engine) as connection:
-        for case in queue.list_cases(connection):
-            taken = queue.claim(connection, "ana", case.case_id)
-            assert taken
-            queue.decide(connection, taken, Verdict.CANNOT_TELL)
+    for case_id in range(1, 8):
+        judge(engine, case_id, Verdict.CANNOT_TELL)
     text = ana.get("/dashboard").text
     assert "No verdicts yet" in text
     assert "<dt>Oldest open</dt><dd>–</dd>" in text
@@ -98,7 +93,6 @@ def test_the_page_tells_from_when_its_figures_are(engine: Engine, ana: TestClien
     before = ana.get("/dashboard").text
     judge(engine, verdict=Verdict.GENUINE, by="bo")
     at = re.search(r'<time datetime="([^"]+)" [^>]*data-as="clock">', before)
-    assert at
     assert at[0] in ana.get("/dashboard").text
     ana.app.state.stand = CachedAnswer(0.0)
     after = ana.get("/dashboard").text
@@ -127,15 +121,15 @@ def test_a_range_has_the_days_that_were_asked_for(first: date | None, last: date
 @pytest.fixture
 def old(engine: Engine) -> Engine:
     """Decide a case, long ago."""
+    judge(engine, 1, Verdict.COUNTERFEIT)
     with writing(engine) as connection:
-        queue.decide(connection, queue.claim(connection, "ana", 1), Verdict.COUNTERFEIT, ground="known_goods")
         connection.execute(update(decisions).values(decided_at=LONG_AGO))
         connection.execute(update(cases).where(cases.c.case_id == 1).values(enqueued_at=LONG_AGO))
     return engine
 
 
-def test_brands_of_other_days_are_shown_and_stay_in_links(old: Engine, ana: TestClient):
-    """The days are in the fields, and in the address of each brand."""
+def test_other_days_are_shown_and_stay_in_links(old: Engine, ana: TestClient, visitor: Callable) -> None:
+    """On the dashboard by day and by reviewer; of brands in the fields and in the address of each."""
     assert "No brand decisions from" in ana.get("/brands").text
     page = ana.get("/brands", params={"from": "2024-05-01", "until": "2024-05-31"}).text
     assert 'value="2024-05-01"' in page
@@ -143,18 +137,11 @@ def test_brands_of_other_days_are_shown_and_stay_in_links(old: Engine, ana: Test
     shown = ana.get(link.replace("&amp;", "&")).text
     assert "2024-05-01 to 2024-05-31" in shown
     assert "No brand decisions from" in ana.get("/brands", params={"until": "2024-05-09"}).text
-
-
-def test_the_dashboard_counts_the_days_asked_for(old: Engine, visitor: Callable):
-    """By day, and by reviewer; an empty field is none."""
     lea = visitor("lea")
     page = lea.get("/dashboard", params={"from": "2024-05-09", "until": "2024-05-11"}).text
     row = r'<th scope="row">(\d+) May</th><td class="number">(\d)</td><td class="number">(\d)</td>'
-    assert re.findall(row, page.partition('id="title-backlog"')[0]) == [
-        ("9", "0", "0"),
-        ("10", "1", "1"),
-        ("11", "0", "0"),
-    ]
+    shown = re.findall(row, page.partition('id="title-backlog"')[0])
+    assert shown == [("9", "0", "0"), ("10", "1", "1"), ("11", "0", "0")]
     assert '<th scope="row"><bdi>ana</bdi></th>' in page
     assert '<th scope="row"><bdi>ana</bdi></th>' not in lea.get("/dashboard", params={"from": "", "until": ""}).text
 
@@ -173,29 +160,19 @@ def viewer(visitor: Callable) -> TestClient:
 
 
 @pytest.fixture
-def decided(app: FastAPI) -> Engine:
+def decided(engine: Engine) -> Engine:
     """Decide most cases: of Vellmar three counterfeit of two sellers and one genuine, of Nordhale one of each."""
-    engine: Engine = app.state.engine
     with writing(engine) as connection:
         receive(connection, say("L0000", "L0006", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
     for case_id, is_fake in ((1, True), (2, True), (4, True), (7, False), (3, True), (6, False)):
-        with writing(engine) as connection:
-            claim = queue.claim(connection, "ana", case_id)
-        verdict, ground = (Verdict.COUNTERFEIT, "declared_replica") if is_fake else (Verdict.GENUINE, "")
-        with writing(engine) as connection:
-            queue.decide(connection, claim, verdict, ground=ground, consequences=COOPERATION)
+        judge(engine, case_id, Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE, consequences=COOPERATION)
     return engine
-
-
-def plain(html: str) -> str:
-    """Return what can be read of a page."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
 
 def test_brands_with_most_counterfeits_come_first(decided: Engine, viewer: TestClient) -> None:
     """Each with what was decided, and how many sellers had the counterfeits."""
     rows = re.findall(r"<tr>.*?</tr>", viewer.get("/brands").text, re.DOTALL)[1:]
-    found = [re.sub(r" Last .*", "", plain(row)) for row in rows]
+    found = [re.sub(r" Last .*", "", unescape(plain(row))) for row in rows]
     assert [row.split(" a moment")[0] for row in found] == ["Vellmar 3 4 2", "Nordhale 1 2 1"]
 
 
@@ -226,7 +203,7 @@ def test_what_is_old_or_taken_back_is_not_counted_but_what_is_erased_is(decided:
 def test_a_brand_shows_what_its_owner_is_told(decided: Engine, app: FastAPI, viewer: TestClient) -> None:
     """Every figure with its name and interval, every table with its rows, as the report of the last year has them."""
     page = viewer.get("/brands/view", params={"name": "Vellmar"}).text
-    text, now = plain(page), datetime.now(UTC)
+    text, now = unescape(plain(page)), datetime.now(UTC)
     rules = app.state.cooperation.reports
     period = Period.between((now - timedelta(days=364)).date(), now.date())
     with reading(decided) as connection:
@@ -256,13 +233,12 @@ def test_a_brand_nobody_knows_is_not_found(engine: Engine, viewer: TestClient) -
         assert viewer.get("/brands/view", params={"name": name}).status_code == 400
 
 
-def test_any_name_can_be_followed(app: FastAPI, viewer: TestClient, scored: Callable) -> None:
+def test_any_name_can_be_followed(engine: Engine, viewer: TestClient, scored: Callable) -> None:
     """The links of the list lead to the brand of that very name, and from there to its cases."""
-    engine: Engine = app.state.engine
     names = ("100%", "a&b=c#d", "Ωmega / Söhne", "<b>", "\u202eevil")
     queue.enqueue(engine, [scored(number, brand=name) for number, name in enumerate(names, start=8)], joins_alike=False)
     for case_id in range(8, 13):
-        judge(engine, case_id, Verdict.COUNTERFEIT, ground="known_goods", consequences=COOPERATION)
+        judge(engine, case_id, Verdict.COUNTERFEIT, consequences=COOPERATION)
     links = re.findall(r'href="(/brands/view[^"]*)"', viewer.get("/brands").text)
     assert len(links) == len(names)
     for link in links:

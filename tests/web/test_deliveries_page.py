@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
-from support.browser import check_pages, log_in, note_complaints, press, serve_page
-from support.databases import copy_sqlite, open_hasty
-from support.staff import CHEAP, PASSWORD
+from support.browser import check_pages, press, serve_page, start_desk
 
 from ipml.review.queue import enqueue
 from ipml.storage import outbox
@@ -17,8 +15,6 @@ from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.message_kinds import MESSAGES, read_examples
 from ipml.storage.outbox import browse_messages
-from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.users import add_user
 from ipml.web.console.admin.worker_page import MOST
 
 HOSTILE = "HTTP 400: <script>alert(1)</script> \u202eno\u202c"
@@ -148,9 +144,7 @@ def test_what_is_not_understood_is_refused(lead: TestClient) -> None:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> Iterator[str]:
     """Serve an outbox in which there is something of everything, with errors of all lengths."""
-    engine = open_hasty(copy_sqlite(tmp_path_factory.mktemp("outbox")))
-    with writing(engine) as connection:
-        add_user(connection, "lea", PASSWORD, Role.LEAD, CHEAP)
+    engine = start_desk(tmp_path_factory.mktemp("outbox"))
     enqueue(engine, [scored(0)])
     shapes = list(MESSAGES.values())
     errors = ("HTTP 404: no such listing", "no answer: ConnectTimeout", HOSTILE, f"HTTP 400: {'x' * 190}", "HTTP 410")
@@ -169,12 +163,9 @@ def address(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> Itera
 
 
 @pytest.mark.browser
-def test_dead_letters_are_settled_by_keyboard(browser: Any, address: str) -> None:
+def test_dead_letters_are_settled_by_keyboard(open_page: Callable, address: str) -> None:
     """Opened by j and Enter, sent again by s; another is dropped with a reason; the browser complains of nothing."""
-    page = browser.new_page()
-    page.set_default_timeout(5_000)
-    complaints = note_complaints(page)
-    log_in(page, address, "lea")
+    page = open_page("lea")
     page.goto(f"{address}/deliveries")
     rows = page.locator("table.deliveries tbody tr").count()
     for key in ("j", "Enter"):
@@ -189,8 +180,6 @@ def test_dead_letters_are_settled_by_keyboard(browser: Any, address: str) -> Non
     press(page, "g", "d")
     press(page, "g", "o")
     assert page.title() == "Deliveries · ipml"
-    assert complaints == []
-    page.close()
 
 
 @pytest.mark.browser

@@ -7,21 +7,29 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine
+from support.databases import on_both
+from support.given_notices import POLICY, complain, say
 from support.planted_network import keep_planted
 
 from ipml.cooperation.networks.roles import NetworkRole
 from ipml.cooperation.networks.view import MemberRecord, NetworkView, view_network
+from ipml.cooperation.notices.intake import receive
 from ipml.enforcement.penalties.standing import Strike
+from ipml.errors import Refused
 from ipml.records import Case, Listing, PriceRange, ScoredListing, Verdict
 from ipml.review.queue_metrics import Hits
 from ipml.review.sampling.estimates import EstimatedFigure, Estimates
 from ipml.review.worklists.search import SellerListing, SellerRecord, SellerVerdict
+from ipml.storage.database import writing
 from ipml.web.console.drawing import network_picture
 from ipml.web.console.drawing.charts import make_estimate_bars, make_hit_bars, make_price_scale, make_seller_card
 from ipml.web.console.drawing.network_picture import WIDTH, draw_lines, draw_network, draw_small
 from ipml.web.console.drawing.plots import Plot, Series, choose_ticks, cut_periods, write_figure
+from ipml.web.console.drawing.tables import Column, TableQuery, page_rows
 from ipml.web.phrases import seller_history
 
 
@@ -32,20 +40,16 @@ def test_a_share_lies_within_its_interval(found: int, judged: int) -> None:
     assert 0 <= bar.low <= bar.share <= bar.high <= 100
 
 
-def test_listings_without_a_score_have_a_name() -> None:
-    """A band without bounds is not one of scores."""
-    (bar,) = make_hit_bars([Hits(None, None, 1, 1)])
-    assert bar.name == "no score"
-
-
-def test_a_figure_of_too_few_reviews_is_not_drawn() -> None:
-    """What is not known has no bar, and the others keep their order."""
+def test_what_is_not_known_has_no_bar() -> None:
+    """A figure of too few reviews is not drawn; a band without bounds is named, and not as one of scores."""
     figures = (
         EstimatedFigure("prevalence", 0.1, 0.0, 0.3, None, 9),
         EstimatedFigure("recall of the queue", None, None, None, 1.0, 9),
     )
     bars = make_estimate_bars(Estimates(figures, 1, 100, 0, 0, 9, 9))
     assert [(bar.name, bar.says, bar.naive) for bar in bars] == [("Prevalence", "10.0 %", "")]
+    (bar,) = make_hit_bars([Hits(None, None, 1, 1)])
+    assert bar.name == "no score"
 
 
 PRICES = st.floats(0.01, 1e9)
@@ -56,7 +60,6 @@ def test_marks_stay_on_the_line_in_order(price: float, usual: list[float]) -> No
     """Low, median and high stand in this order, and every mark lies on the line."""
     low, median, high = usual
     scale = make_price_scale(price, "EUR", PriceRange("Acme", "EUR", low, median, high))
-    assert scale is not None
     assert 0 <= scale.low <= scale.median <= scale.high <= 100
     assert 0 <= scale.price <= 100
     assert scale.is_off_scale == (price > 1.25 * high)
@@ -219,8 +222,8 @@ def test_names_lie_in_the_frame_and_on_no_other_name(view: NetworkView):
     assert called <= {label.place for label in picture.labels}
 
 
-def test_members_are_drawn_by_what_is_known_of_them(view: NetworkView):
-    """Confirmed goes before open, open before cleared; who has no case here is called unknown."""
+def test_members_are_drawn_by_what_is_known_of_them(view: NetworkView) -> None:
+    """Confirmed goes before open, open before cleared; each has a mark of its own, and who has no case none."""
     names = view.seller_ids
     counts = {names[0]: (3, 1, 1), names[1]: (2, 1, 0), names[2]: (1, 0, 0)}
     records = {
@@ -230,27 +233,93 @@ def test_members_are_drawn_by_what_is_known_of_them(view: NetworkView):
     drawn = draw_network(view, records).members
     states = [re.search("confirmed|open|cleared|unknown", one.classes)[0] for one in drawn[:4]]  # type: ignore[index]
     assert states == ["confirmed", "open", "cleared", "unknown"]
-
-
-def test_of_many_links_the_strongest_are_drawn(view: NetworkView, monkeypatch: pytest.MonkeyPatch):
-    """Those that join all who are linked first of all."""
-    monkeypatch.setattr(network_picture, "MOST_LINES", int(view.layout.is_backbone.sum()))
-    lines = draw_lines(view)
-    assert lines.count("<line ") == lines.count(" back")
-
-
-def test_bars_of_arrivals_and_the_small_picture_count_everybody(view: NetworkView):
-    """No bar is higher than the chart, and there is a dot for each member."""
-    arrivals = draw_network(view, {}).arrivals
-    assert max(height for _, _, height in arrivals.bars) == 100
-    assert all(0 <= x < x + width <= 100 for x, width, _ in arrivals.bars)
-    assert draw_small(view.layout)[1].count("M") == len(view.roles.members)
-
-
-def test_what_is_known_of_a_member_is_not_told_by_colour_alone(view: NetworkView):
-    """In the picture as in its legend each state of cases has a mark of its own, and who has no case has none."""
     picture = draw_network(view, {})
     marks = {one.classes.split()[1]: one.mark for one in picture.legend}
     assert len(set(marks.values())) == len(marks) == 4
     assert marks["unknown"] == ""
     assert {one.mark for one in picture.members} == {""}
+
+
+def test_the_strongest_links_and_everybody_are_drawn(view: NetworkView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No bar of arrivals is higher than the chart, each member has a dot, and links that join all go first."""
+    arrivals = draw_network(view, {}).arrivals
+    assert max(height for _, _, height in arrivals.bars) == 100
+    assert all(0 <= x < x + width <= 100 for x, width, _ in arrivals.bars)
+    assert draw_small(view.layout)[1].count("M") == len(view.roles.members)
+    monkeypatch.setattr(network_picture, "MOST_LINES", int(view.layout.is_backbone.sum()))
+    lines = draw_lines(view)
+    assert lines.count("<line ") == lines.count(" back")
+
+
+Named = tuple[str, int | None]
+COLUMNS: tuple[Column[Named], ...] = (
+    Column("name", "Name", lambda row: row[0]),
+    Column("n", "Cases", lambda row: row[1], is_number=True),
+    Column("note", "Note", is_sortable=False),
+)
+ROWS: list[Named] = [("Bo", 3), ("ana", None), ("Cy", 9), ("Di", 3)]
+
+
+def names(query: TableQuery, size: int = 50) -> list[str]:
+    """Return the first column of a page."""
+    return [name for name, _ in page_rows(ROWS, COLUMNS, query, size=size).rows]
+
+
+def test_rows_are_sorted_and_searched() -> None:
+    """Equal rows stay in their order, unknown values come last either way, words are found in any case."""
+    shown = {
+        TableQuery(): ["Bo", "ana", "Cy", "Di"],
+        TableQuery("n"): ["Bo", "Di", "Cy", "ana"],
+        TableQuery("-n"): ["Cy", "Bo", "Di", "ana"],
+        TableQuery(words="AN"): ["ana"],
+        TableQuery(words="nobody"): [],
+    }
+    assert {query: names(query) for query in shown} == shown
+    assert [names(TableQuery("name", page=page), size=3) for page in (1, 2, 3)] == [["Bo", "Cy", "Di"], ["ana"], []]
+    for sort in ("note", "colour", "-"):
+        with pytest.raises(Refused, match="name, n"):
+            page_rows(ROWS, COLUMNS, TableQuery(sort))
+
+
+def test_addresses_keep_what_else_was_asked_for() -> None:
+    """A head turns the order; it and a search lead to the first page; what else the address holds stays."""
+    page = page_rows(ROWS, COLUMNS, TableQuery("-n", "a", 2), kept={"state": "all"})
+    assert page.sort_address(COLUMNS[1]) == "?state=all&sort=n&words=a"
+    assert page.sort_address(COLUMNS[0]) == "?state=all&sort=name&words=a"
+    assert page.address(page=3) == "?state=all&sort=-n&words=a&page=3"
+    assert page.address(words="") == "?state=all&sort=-n"
+    assert [page.direction_of(one) for one in COLUMNS] == ["none", "descending", "none"]
+
+
+def listed(page: str, noun: str) -> list[int]:
+    """Return the numbers of the rows of a page."""
+    return [int(number) for number in re.findall(rf'href="/{noun}/(\d+)" data-row', page)]
+
+
+@on_both
+def test_notices_and_notifiers_are_sorted_and_searched(engine: Engine, lead: TestClient) -> None:
+    """By the database; a sign that it would take for any word is one like others, and another view is refused.
+
+    Notifiers of whom nothing was judged have no share yet, and come last.
+    """
+    for notice in (say("L0000", "nowhere", brand="Vellmar"), say("L0001", brand="Aurivo"), complain("L0000", "cem")):
+        with writing(engine) as connection:
+            receive(connection, notice, policy=POLICY)
+    shown = {
+        "sort=notice": [1, 2, 3],
+        "sort=-notice": [3, 2, 1],
+        "sort=-listings": [1, 2, 3],
+        "words=AURIVO": [2],
+        "words=3": [3],
+        "words=%25": [],
+        "page=2": [],
+        "state=settled&sort=brand": [],
+    }
+    assert {asked: listed(lead.get(f"/notices?{asked}").text, "notices") for asked in shown} == shown
+    page = lead.get("/notifiers?sort=-upheld").text
+    assert page.count("No record yet") == 2
+    assert 'aria-sort="descending"' in page
+    assert "0 of 0" not in page + lead.get("/notifiers/1").text
+    assert len(listed(lead.get("/notifiers?words=cem").text, "notifiers")) == 1
+    for address in ("notices?sort=colour", "notifiers?page=0", "networks?sort=brands", "notices?sort=A"):
+        assert lead.get(f"/{address}").status_code == 400, address

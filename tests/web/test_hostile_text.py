@@ -1,6 +1,7 @@
 """Text of sellers, and of anybody else, on every page: whatever it is made of, a browser finds nothing alive in it."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from html.parser import HTMLParser
@@ -12,11 +13,14 @@ import pandas as pd
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Engine
 from support import given_notices
-from support.browser import CHEAP, PASSWORD
+from support.browser import CHEAP
 from support.casework import judge
 from support.consequences import COOPERATION
+from support.visitors import open_browser
 
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.networks.store import store_networks
@@ -27,12 +31,13 @@ from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.measures import find_measures
-from ipml.kit.hostile_text import is_invisible
+from ipml.kit.hostile_text import is_invisible, show_invisible
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.web.app import ROUTES, make_app
+from ipml.web.console.listing_text import cut_pieces, find_disguises
 
 # Harmless markers: were one of them alive, the page would hold an element, an attribute or an address named by it.
 PAYLOADS = (
@@ -49,17 +54,7 @@ PAYLOADS = (
 )
 ADDRESSES = ("href", "src", "action", "formaction", "srcset", "poster", "data", "xlink:href", "ping", "background")
 FORBIDDEN = {
-    "iframe",
-    "object",
-    "embed",
-    "base",
-    "img",
-    "style",
-    "xss-marker",
-    "x",
-    "applet",
-    "video",
-    "audio",
+    *("iframe", "object", "embed", "base", "img", "style", "xss-marker", "x", "applet", "video", "audio"),
     "frame",
 }
 SKIPPED = {"/login/oidc", "/login/oidc/back", "/export.csv", "/suggestions.json", "/views.json"}
@@ -216,8 +211,7 @@ def test_no_network_comes_to_life(engine: Engine, tmp_path: Path) -> None:
         scored = make_hostile(payload, number)
         queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, seller_id=payload, brand=payload))])
     app = make_app(engine, Settings(networks=tmp_path / "networks"), cost=CHEAP)
-    lead = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
-    lead.post("/login", data={"name": "lea", "password": PASSWORD})
+    lead = open_browser(app, "lea")
     members = [f"/networks/1/members/{place}" for place in range(1, len(PAYLOADS) + 1)]
     said = look(lead, ("/networks", "/networks/1", "/networks/1/ties/1/2", *members))
     for payload in PAYLOADS:
@@ -281,3 +275,112 @@ def test_a_case_shows_text_as_text(engine: Engine, lead: TestClient) -> None:
     for tag, attributes in Page(lead.get("/cases/8").text).elements:
         for name in ADDRESSES:
             assert re.match(r"#|/(?!/)", attributes.get(name) or "/"), (tag, attributes)
+
+
+TEXTS = st.text(st.characters(), max_size=40)
+RANGES = st.lists(
+    st.builds(Highlight, st.integers(-2, 40), st.integers(-2, 45), st.floats(-5, 5, allow_subnormal=False)), max_size=5
+)
+
+
+def test_ordinary_text_stays() -> None:
+    """Letters of any script, signs and pictures are left alone; of a title without end it is said how much was cut."""
+    for text in ("Nike Air Max 90", "Кроссовки", "手提包", "حقيبة يد", "Sac à main — 50 €", "👜"):
+        assert show_invisible(text) == text
+        assert [piece.text for piece in cut_pieces(text)] == [text]
+    pieces = cut_pieces("a" * 1_000_000, [Highlight(0, 1_000_000, 1.0)])
+    assert [len(piece.text) for piece in pieces] == [500, len(" … and 999,500 more letters")]
+
+
+@given(TEXTS, RANGES)
+def test_pieces_make_up_the_title(text: str, highlights: list[Highlight]) -> None:
+    """Invisible letters counted, none left invisible; pieces with a side have a strength, the strongest 3."""
+    pieces = cut_pieces(text, highlights)
+    assert not any(is_invisible(letter) for piece in pieces for letter in piece.text)
+    seen = "".join(piece.text for piece in pieces if not piece.is_invisible)
+    assert seen == "".join(letter for letter in text if not is_invisible(letter))
+    repeats = [piece.text.partition(" ×")[2] or "1" for piece in pieces if piece.is_invisible]
+    assert sum(map(int, repeats)) == sum(map(is_invisible, text))
+    pieces = cut_pieces(text, highlights)
+    assert all((piece.strength > 0) == bool(piece.speaks_for) for piece in pieces)
+    assert max((piece.strength for piece in pieces), default=0) in (0, 3)
+
+
+NEEDED = (
+    "\U0001f469\u200d\U0001f469\u200d\U0001f467",  # a family
+    "\u2764\ufe0f\u200d\U0001f525",  # a heart on fire
+    "\U0001f469\U0001f3fd\u200d\U0001f4bb",  # with a colour of skin
+    "1\ufe0f\u20e3",
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian
+    "\u0915\u094d\u200d\u0937",  # Hindi
+)
+
+
+@given(st.lists(st.sampled_from((*NEEDED, "bag", "Nike")), max_size=6).map(" ".join))
+def test_what_scripts_and_emoji_need_is_no_disguise(text: str) -> None:
+    """Joiners inside emoji, Persian and Hindi, and selectors after emoji are not boxed, and nothing else is marked."""
+    assert not any(piece.is_invisible or piece.disguise for piece in cut_pieces(text))
+    assert show_invisible(text) == text
+
+
+@given(st.sampled_from(NEEDED), st.sampled_from("\u200b\u200d\ufe0f\u2060"), st.sampled_from(["Nike", "Gucci"]))
+def test_the_same_letters_inside_a_word_are_boxed(emoji: str, letter: str, word: str) -> None:
+    """However ordinary the emoji beside it."""
+    text = f"{emoji} {word[:2]}{letter}{word[2:]}"
+    assert [piece.text for piece in cut_pieces(text) if piece.is_invisible] == [f"U+{ord(letter):04X}"]
+
+
+SPELT = (
+    ("sac L0u15 Vu1tt0n DM8146 35cm", "Louis Vuitton", "L0u15 Vu1tt0n"),
+    ("35t\u00e93 L4ud3r, 15 ml", "Est\u00e9e Lauder", "35t\u00e93 L4ud3r"),
+    ("new U G G boots 38", "UGG", "U G G"),
+    ("Louis Vuitton V1P case", "Louis Vuitton", ""),
+    ("7 for all mankind, 2 x 501", "7 For All Mankind", ""),
+)
+
+
+def test_a_brand_that_is_spelt_with_digits_is_marked_without_a_reading() -> None:
+    """Though the model read nothing else than is written; words beside it, sizes and numbers of articles are not."""
+    for title, brand, marked in SPELT:
+        disguises = find_disguises(title, brand=brand)
+        found = "".join(letter if place in disguises else " " for place, letter in enumerate(title))
+        assert found.split() == marked.split(), title
+
+
+ALIKE = {"a": "\u0430", "c": "\u0441", "e": "\u0435", "i": "\u0456", "o": "\u043e", "p": "\u0440"}
+
+
+@given(st.sampled_from(["chanel", "gucci", "prada", "rolex", "nike"]), st.data())
+def test_look_alike_letters_are_marked_with_their_names(word: str, data: st.DataObject) -> None:
+    """Each letter of another script in a word is marked and named; those of the word itself are not."""
+    places = [place for place, letter in enumerate(word) if letter in ALIKE]
+    chosen = data.draw(st.sets(st.sampled_from(places), min_size=1, max_size=len(word) // 2))
+    disguised = "".join(ALIKE[letter] if place in chosen else letter for place, letter in enumerate(word))
+    found = find_disguises(f"new {disguised} bag")
+    assert found == {4 + place: unicodedata.name(disguised[place]).capitalize() for place in sorted(chosen)}
+
+
+HONEST = (
+    *("\u043a\u0435\u0434\u044b Nike", "\u0441\u0443\u043c\u043a\u0430 Nike \u0445\u043e\u0440"),
+    *("\u0442\u043e\u0440 \u0441\u043e\u0440", "5 \u00b5m", "90x90\u0441\u043c", "T\u30b7\u30e3\u30c4"),
+    *("caf\u00e9 90 x 90 cm", "M & S", "A B test"),
+)
+SPOILT = {
+    "B u r b e r r y": "burberry",
+    "B.u.r.b.e.r.r.y": "burberry",
+    "Br0th3r": "brother",
+    "\u0410\u0410\u0410": "aaa",
+    "\u0441\u043e\u0440\u0443": "copy",
+    "\u03a1\u039f\u039c\u0395": "pome",
+    "V*ellmar": "vellmar",
+    "\U0001d4de\U0001d4f6\U0001d4ee\U0001d4f0\U0001d4ea": "omega",
+}
+
+
+def test_spaced_styled_and_leet_words_are_marked() -> None:
+    """The whole of the word, and nothing beside it; nor words of one script, units and sizes."""
+    for text, read_as in SPOILT.items():
+        found = find_disguises(f"new {text}, bag", f"new {read_as}, bag")
+        assert set(found) == set(range(4, 4 + len(text))), text
+    assert [text for text in HONEST if find_disguises(text, read_as=text)] == []

@@ -1,6 +1,6 @@
 """What a monitor reads: true figures, no more lines the more is asked, and whether a server takes requests."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 from support.invented import invented_messages
-from web.intake_server import EveryTenth
 
 from ipml.settings import Settings
 from ipml.storage import outbox
@@ -84,17 +83,8 @@ def test_the_model_of_the_moment_is_named(judges: Any, api: httpx.Client) -> Non
 def test_nothing_is_lost_between_threads(api: httpx.Client) -> None:
     """Requests of many clients at once are all counted, in scoring threads as in the loop."""
     long = {**BAG, "description": "x" * 20_000}
-
-    def send() -> None:
-        with httpx.Client(base_url=api.base_url) as client:
-            for _ in range(25):
-                client.post("/v1/score", json=long)
-
-    threads = [threading.Thread(target=send) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: api.post("/v1/score", json=long), range(200)))
     assert find(api, "ipml_listings_scored_total") == 200
     assert find(api, "ipml_http_request_seconds_bucket", route="/v1/score", le="+Inf") == 200
 
@@ -107,8 +97,8 @@ def read_facts(facts: OutboxFacts) -> str:
 
 
 @invented_messages
-def test_what_waits_is_shown_and_not_looked_up_more_often_than_every_ten_seconds(engine: Engine):
-    """By channel, with the age of the oldest; who asks all the time does not keep the database busy."""
+def test_what_waits_is_shown_and_looked_up_every_ten_seconds(engine: Engine, tmp_path) -> None:
+    """By channel, with the age of the oldest; a database that cannot be read gives no figures."""
     seconds = [0.0]
     facts = OutboxFacts(engine, 24, clock=lambda: seconds[0])
     assert 'channel="platform"' not in read_facts(facts)
@@ -123,30 +113,7 @@ def test_what_waits_is_shown_and_not_looked_up_more_often_than_every_ten_seconds
     assert 'ipml_outbox_dead{channel="platform"} 0.0' in shown
     assert "ipml_measures_overdue 0.0" in shown
     assert float(shown.partition('ipml_outbox_oldest_seconds{channel="platform"} ')[2].split()[0]) >= 3600
-
-
-def test_a_database_that_cannot_be_read_gives_no_figures(tmp_path):
-    """The monitor still gets everything else."""
     assert read_facts(OutboxFacts(open_database(f"sqlite:///{tmp_path}/empty.db"), 24)) == ""
-
-
-class Models:
-    """A source of models that may have none."""
-
-    n_reloads = n_failures = 0
-    model: Any = None
-
-    def current(self) -> Any:
-        """Return the model of the moment."""
-        return self.model
-
-
-@pytest.fixture
-def models() -> Models:
-    """Return a source with a model."""
-    source = Models()
-    source.model = EveryTenth()
-    return source
 
 
 def ask(app: Any) -> tuple[int, dict[str, Any]]:
@@ -155,20 +122,16 @@ def ask(app: Any) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()
 
 
-def test_the_page_and_the_api_are_ready(engine: Engine, models: Models) -> None:
-    """No key and no login are asked for."""
+def test_a_server_is_ready_once_there_is_a_model(engine: Engine, judges: Any) -> None:
+    """No key and no login are asked for; without a model the API is not ready."""
     ready = (200, {"status": "ready"})
     assert ask(make_app(engine, Settings())) == ready
-    assert ask(make_api(models, Metrics(models), Access({}, is_open=False), {}, engine)) == ready
-    assert ask(make_api(models, Metrics(models), Access(), {})) == ready
-
-
-def test_without_a_model_it_is_not(engine: Engine, models: Models) -> None:
-    """As long as none could be loaded."""
-    models.model = None
-    app = make_api(models, Metrics(models), Access(), {}, engine)
+    assert ask(make_api(judges, Metrics(judges), Access({}, is_open=False), {}, engine)) == ready
+    assert ask(make_api(judges, Metrics(judges), Access(), {})) == ready
+    model, judges.judge = judges.judge, None
+    app = make_api(judges, Metrics(judges), Access(), {}, engine)
     assert ask(app) == (503, {"status": "not ready", "reasons": ["no model could be loaded yet"]})
-    models.model = EveryTenth()
+    judges.judge = model
     assert ask(app)[0] == 200
 
 

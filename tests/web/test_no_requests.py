@@ -64,12 +64,7 @@ def test_no_address_of_a_listing_is_asked(engine: Engine, lead: TestClient, scor
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         hosts = (
-            "127.0.0.1",
-            "localhost",
-            "[::ffff:127.0.0.1]",
-            "2130706433",
-            "0x7f000001",
-            "127.1",
+            *("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f000001", "127.1"),
             "127.0.0.1.nip.example",
         )
         text = " ".join(f'http://{host}:{port}/x <img src="http://{host}:{port}/y">' for host in hosts)

@@ -1,17 +1,20 @@
 """Notices and who gives them, on the page: for leads to look after, and beside the case for whoever decides."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from html import escape
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, insert, update
+from support.browser import check_pages, press, serve_page, start_desk
 from support.casework import judge
 from support.consequences import COOPERATION
-from support.given_notices import POLICY, WORDS, complain, say
+from support.given_notices import POLICY, WORDS, complain, offer, say
+from support.visitors import plain
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import Notice
@@ -20,6 +23,7 @@ from ipml.cooperation.notifiers.misuse import list_steps
 from ipml.cooperation.notifiers.notifier import find_notifier
 from ipml.cooperation.notifiers.tiers import erase_notifier
 from ipml.records import Verdict
+from ipml.review import queue
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, notice_items, notifier_steps
 
@@ -50,11 +54,6 @@ def number_of(engine: Engine, address: str) -> int:
     """Return the number of a notifier."""
     with reading(engine) as connection:
         return find_notifier(connection, address).notifier_id
-
-
-def plain(html: str) -> str:
-    """Return what can be read of a page."""
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 def steps_of(engine: Engine, notifier_id: int) -> list[tuple[str, str, str | None]]:
@@ -211,3 +210,67 @@ def test_what_was_erased_is_called_erased(lead: TestClient, noted: int, engine: 
         assert "EUTM" not in answer.text
     assert "erased" in lead.get(f"/notifiers/{noted}").text
     assert "Erased." in lead.get("/notices/1").text
+
+
+ZIP = "The zip of this bag is of a kind that we have never used, and the lining bears a logo of 2011. " * 3
+LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenmanufaktur" * 2
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a desk with notices of four notifiers, half of them decided, and hostile names among the brands."""
+    engine = start_desk(tmp_path_factory.mktemp("desk"))
+    brands = ("Vellmar", "Nordhale", LONG, "Aurivo", "<b>Vell</b>\u202emar")
+    queue.enqueue(engine, [offer(f"L{n}", f"s{n % 7}", brand=brands[n % 5], price=20.0 + n) for n in range(20)])
+    now = datetime.now(UTC)
+    for hours, notice in (
+        (90, say("L0", "L5", "L10", brand="Vellmar", explanation=ZIP)),
+        (80, say("L1", "L6", f"https-{LONG}", brand="Nordhale", email=f"{'legal.department' * 3}@nordhale.test")),
+        (30, complain("L0", "cem", explanation=f"{LONG} <script>alert(1)</script>")),
+        (5, say("L2", brand=LONG, email="m@m.test", explanation=ZIP * 4)),
+    ):
+        with writing(engine) as connection:
+            receive(connection, notice, policy=POLICY, now=now - timedelta(hours=hours))
+    for case_id in (1, 2, 3, 5, 6, 8, 9, 10, 12):
+        judge(engine, case_id, Verdict.COUNTERFEIT if case_id % 4 else Verdict.GENUINE, consequences=COOPERATION)
+    with serve_page(engine) as address:
+        yield address
+
+
+@pytest.mark.browser
+def test_a_notifier_is_warned_by_keyboard(open_page: Callable) -> None:
+    """From the list to notices, one of them, who gives it, a warning; then brands, and one of them; all in peace."""
+    page = open_page("lea")
+    press(page, "g", "n")
+    assert page.title() == "Notices · ipml"
+    press(page, "j", "Enter")
+    assert page.title().startswith("Notice ")
+    press(page, "s")
+    assert page.title().startswith("Reporter ")
+    page.locator("summary", has_text="Warn, suspend").click()
+    page.keyboard.press("n")
+    page.keyboard.type("Three notices name goods that are not yours.")  # letters lead nowhere
+    page.keyboard.press("Escape")
+    with page.expect_navigation():
+        page.locator("button", has_text="Warn").click()
+    assert "Warned until" in page.locator("#steps + ol").inner_text()
+    press(page, "g", "i")
+    assert page.locator(".held", has_text="warned").count() == 1
+    press(page, "g", "n")
+    with page.expect_navigation():
+        page.locator("main a", has_text="Brands").click()
+    press(page, "j", "j", "Enter")  # the first is the one with a name like a tag
+    assert page.locator("h1").inner_text() == "Vellmar"
+    press(page, "l")
+    page.keyboard.press("/")
+    page.keyboard.type("Nordhale")
+    press(page, "Enter")
+    assert page.title() == "Nordhale · ipml"
+
+
+@pytest.mark.browser
+def test_pictures(browser: Any, address: str) -> None:
+    """No page is wider than the window, by day and by night; pictures are left in tests/output."""
+    pages = {"notices?state=all": "notices", "notices/2": "notice", "notifiers": "notifiers", "notifiers/2": "notifier"}
+    pages |= {"brands": "brands", "brands/view?name=Vellmar": "brand", "cases/1": "case"}
+    check_pages(browser, address, "lea", {path: f"cooperation-{name}" for path, name in pages.items()})

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
-from support.browser import check_fit, check_pages, log_in, note_complaints, serve_page
-from support.databases import copy_sqlite
+from support.browser import check_fit, check_pages, log_in, note_complaints, serve_page, start_desk
+from support.casework import judge
 from support.picture_host import PictureHost, draw_goods, serve_pictures, write_picture
-from support.staff import CHEAP, PASSWORD
+from support.staff import CHEAP
+from support.visitors import open_browser
 
 from ipml.errors import UnusableSetting
 from ipml.records import Listing, Verdict
@@ -21,16 +22,13 @@ from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.hashes import HashIndex, group_pictures
 from ipml.review.pictures.reference_intake import KnownGoods, add_references
 from ipml.review.pictures.stored import path_of, read_pictures
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import enqueue
 from ipml.settings import Settings
-from ipml.storage.database import open_database, reading, writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import pictures
-from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.users import add_user
 from ipml.web.app import make_app
 from ipml.web.console.pictures import find_listing_host
 
-Callable = Callable
 NUMBER = 8  # of the case: seven are there before
 
 
@@ -43,11 +41,7 @@ def host() -> Iterator[PictureHost]:
 
 def visit(engine: Engine, settings: Settings, name: str | None = "ana") -> TestClient:
     """Return a browser at a page with these settings."""
-    app = make_app(engine, settings, cost=CHEAP)
-    client = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
-    if name:
-        assert client.post("/login", data={"name": name, "password": PASSWORD}).status_code == 303
-    return client
+    return open_browser(make_app(engine, settings, cost=CHEAP), name)
 
 
 @pytest.fixture
@@ -94,8 +88,7 @@ def test_what_was_never_fetched_is_said_by_the_state_of_the_case(pictured: Engin
         connection.execute(update(pictures).values(state="left"))
     client = visit(pictured, settings)
     assert "5 pictures were not fetched." in client.get(f"/cases/{NUMBER}").text
-    with writing(pictured) as connection:
-        decide(connection, claim(connection, "ana", NUMBER), Verdict.GENUINE)
+    judge(pictured, NUMBER, Verdict.GENUINE)
     assert "5 pictures had not been fetched when the case was decided." in client.get(f"/cases/{NUMBER}").text
 
 
@@ -117,8 +110,7 @@ def test_the_case_says_where_its_picture_was_seen(engine: Engine, scored: Callab
     client = visit(engine, settings)
     assert "waiting: <a" in client.get(f"/cases/{NUMBER + 3}").text
     for number in (NUMBER, NUMBER + 1):
-        with writing(engine) as connection:
-            decide(connection, claim(connection, "cleo", number), Verdict.COUNTERFEIT, ground="declared_replica")
+        judge(engine, number, Verdict.COUNTERFEIT, "cleo")
     page = " ".join(client.get(f"/cases/{NUMBER + 3}").text.split())
     said = html.unescape(re.sub("<[^>]+>", "", page[page.index('id="same-picture"') :]))
     for told in (
@@ -140,11 +132,7 @@ def test_pictures_are_for_those_who_may_look_and_of_cases_alone(pictured: Engine
     stranger.parent.mkdir(exist_ok=True)
     stranger.write_bytes(b"of no case")
     for name in (
-        "ab" * 32,
-        "0" * 64,
-        digest.upper(),
-        f"{digest}.view.webp",
-        "..%2f..%2fetc%2fpasswd",
+        *("ab" * 32, "0" * 64, digest.upper(), f"{digest}.view.webp", "..%2f..%2fetc%2fpasswd"),
         f"{digest}/original",
     ):
         assert client.get(f"/pictures/{name}").status_code == 404
@@ -166,33 +154,24 @@ def test_browsers_load_from_named_hosts_alone(pictured: Engine, host: PictureHos
     assert "5 pictures not loaded, as the host is not allowed: 127.0.0.1." in page.text
 
 
-def test_without_settings_nothing_is_loaded_and_that_is_said(pictured: Engine):
-    """Addresses of pictures are those of strangers."""
+def test_without_settings_nothing_is_loaded_and_that_is_said(pictured: Engine) -> None:
+    """The listing is found on the marketplace by its number, and by a link that tells nothing."""
     page = visit(pictured, Settings()).get(f"/cases/{NUMBER}")
     assert "<img" not in page.text
     assert "5 pictures named by the listing; this installation loads none." in page.text
     with pytest.raises(UnusableSetting):
         make_app(pictured, Settings(picture_hosts="a.example; script-src *"))
-
-
-def test_the_listing_can_be_found_on_the_marketplace(pictured: Engine):
-    """By its number, and by a link that opens elsewhere and tells nothing."""
     page = html.unescape(visit(pictured, Settings()).get(f"/cases/{NUMBER}").text)
     assert '<bdi id="listing-number">L0007</bdi>' in page
     assert '<a href="https://shop.example/itm/7" target="_blank" rel="noreferrer noopener" data-key="v">' in page
     assert find_listing_host(Listing("1", "s", "Bag", url="https://shop.example:8443/1")) == "shop.example"
 
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-
 @pytest.mark.browser
 def test_pictures_are_looked_at_by_keyboard(browser, scored: Callable, tmp_path: Path):
     """`z` opens the first, arrows go around, `z` or Escape closes; the verdict keys work again."""
-    engine = open_database(copy_sqlite(tmp_path))
+    engine = start_desk(tmp_path)
     settings = Settings(pictures=tmp_path / "pictures", picture_networks="127.0.0.1")
-    with writing(engine) as connection:
-        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
     with serve_pictures() as host:
         addresses = [host.address(path) for path in ("/good.jpg", "/png", "/moved?again", "/svg")]
         enqueue(engine, [scored(0, image_urls=" ".join([*addresses, *[host.address(f"/png?{n}") for n in range(8)]]))])
@@ -208,6 +187,7 @@ def test_pictures_are_looked_at_by_keyboard(browser, scored: Callable, tmp_path:
             page.keyboard.press(keys)
             assert page.locator("#zoom-name").inner_text() == name
         page.keyboard.press("ArrowRight")
+        sync_api = pytest.importorskip("playwright.sync_api")
         sync_api.expect(page.locator("#zoom .canvas img")).to_have_js_property("naturalWidth", 600)
         check_fit(page, "pictures-zoom", full_page=False)
         for keys in ("Escape", "z"):

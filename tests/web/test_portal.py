@@ -6,19 +6,33 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
-from support.brand_world import PDF, dealer_of, fill, make_listing
+from support.brand_world import (
+    ADDRESSES,
+    BRANDS,
+    LISTINGS,
+    NOTE,
+    PDF,
+    REVIEWERS,
+    dealer_of,
+    fill,
+    make_listing,
+    sellers_of,
+)
+from support.browser import check_pages, note_complaints, serve_page
 from support.consequences import COOPERATION
-from support.databases import copy_memory, save_memory
+from support.databases import copy_memory, copy_sqlite, open_hasty, save_memory
 from support.picture_host import serve_pictures
 from support.staff import CHEAP, PASSWORD
+from support.visitors import open_browser
 
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.records import Verdict
@@ -30,9 +44,12 @@ from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import outbox, pictures
+from ipml.storage.tables import metadata, outbox, pictures
 from ipml.web.accounts.brand_accounts import list_bindings
-from ipml.web.app import make_app
+from ipml.web.accounts.permissions import Action
+from ipml.web.app import ROUTES, make_app
+from ipml.web.http_api.api import API_ROUTES
+from ipml.web.http_api.requests import make_access
 from ipml.web.portal.reporting import read_csv
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}\u202e"
@@ -57,12 +74,17 @@ def engine(world: tuple[bytes, dict[str, str]]) -> Iterator[Engine]:
 
 def log_in(engine: Engine, name: str = "vera", settings: Settings | None = None) -> TestClient:
     """Return the browser of somebody; a brand account comes to the portal, whatever page was asked for."""
-    app = make_app(engine, settings or Settings(), cost=CHEAP)
-    client = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+    client = open_browser(make_app(engine, settings or Settings(), cost=CHEAP))
     answer = client.post("/login", data={"name": name, "password": PASSWORD, "then": "/cases/1"})
     assert answer.status_code == 303
-    assert (answer.headers["location"] == "/portal") == (name in ("vera", "otto"))
+    assert (answer.headers["location"] == "/portal") == (name in ("vera", "otto", "nora", "una"))
     return client
+
+
+@pytest.fixture
+def client(engine: Engine) -> TestClient:
+    """Return the browser of a brand account."""
+    return log_in(engine)
 
 
 def verify(archive: bytes, folder: Path) -> None:
@@ -75,9 +97,8 @@ def verify(archive: bytes, folder: Path) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_listings_are_reported_and_followed(engine: Engine) -> None:
+def test_listings_are_reported_and_followed(client: TestClient) -> None:
     """By number in lines; sent twice it is one notice, whose page says how each listing stands."""
-    client = log_in(engine)
     form = {"brand": "Vellmar", "why": WHY, "listings": "V-0005\nV-0009\n", "good_faith": "yes"}
     answers = [client.post("/portal/report", data=form) for _ in range(2)]
     assert [one.status_code for one in answers] == [303, 303]
@@ -96,9 +117,8 @@ def test_listings_are_reported_and_followed(engine: Engine) -> None:
         assert "brand-report/report.html" in archive.namelist()
 
 
-def test_faults_of_a_file_are_named_by_row(engine: Engine) -> None:
-    """Nothing is sent before all is right, and what was typed is still there."""
-    client = log_in(engine)
+def test_faults_of_a_file_are_named_by_row(client: TestClient) -> None:
+    """Nothing is sent before all is right; what was typed stays; of what is no CSV file that is said."""
     content = b"url,listing_id\nftp://x,\n,V-0005\n,\n,V-0005\n"
     form = {"brand": "Vellmar", "why": WHY, "good_faith": "yes"}
     answer = client.post("/portal/report", data=form, files={"file": ("a.csv", content, "text/csv")})
@@ -109,16 +129,12 @@ def test_faults_of_a_file_are_named_by_row(engine: Engine) -> None:
     lines = {"listings": "x://the listing of listings[7] again"}
     assert client.post("/portal/report", data=form | lines).status_code == 400
     assert WHY in answer.text
-
-
-def test_what_is_no_csv_file_is_said() -> None:
-    """A file without the columns, in another encoding, or that ends within a cell has no listings."""
     assert all(read_csv(content)[1] for content in (b"", b"\xff\xfe\x00", b"name\nx\n", b'url\n"a'))
 
 
-def test_a_counter_notice_is_answered(engine: Engine, world: tuple[bytes, dict[str, str]]) -> None:
+def test_a_counter_notice_is_answered(references: dict[str, str], client: TestClient) -> None:
     """With where they have sued; a second answer of that kind finds nothing that waits."""
-    client, reference = log_in(engine), world[1]["Vellmar"]
+    reference = references["Vellmar"]
     assert "Waits for your answer" in client.get("/portal").text
     form = {"choice": "acted", "acted": "LG Hamburg 312 O 5/26"}
     assert client.post(f"/portal/notices/{reference}/answer", data=form).status_code == 303
@@ -132,11 +148,11 @@ def test_a_counter_notice_is_answered(engine: Engine, world: tuple[bytes, dict[s
 
 
 def test_an_answer_counts_until_the_term_has_taken_its_course(
-    engine: Engine, world: tuple[bytes, dict[str, str]]
+    engine: Engine, references: dict[str, str], client: TestClient
 ) -> None:
     """The page says by when; once the listing was put back for want of an answer it says that, and takes none."""
-    client, now = log_in(engine), datetime.now(UTC)
-    address, form = f"/portal/notices/{world[1]['Vellmar']}", {"choice": "acted", "acted": "LG Hamburg 312 O 5/26"}
+    now = datetime.now(UTC)
+    address, form = f"/portal/notices/{references['Vellmar']}", {"choice": "acted", "acted": "LG Hamburg 312 O 5/26"}
     assert "Your term begins when" in client.get(address).text
     with writing(engine) as connection:
         delivered = {"state": "delivered", "settled_at": now - timedelta(days=40)}
@@ -154,9 +170,8 @@ def test_an_answer_counts_until_the_term_has_taken_its_course(
     assert "LG Hamburg" not in refused.text
 
 
-def test_evidence_can_be_checked_and_names_nobody(engine: Engine, tmp_path: Path) -> None:
+def test_evidence_can_be_checked_and_names_nobody(tmp_path: Path, client: TestClient) -> None:
     """The package of a listing that was found counterfeit passes its own check; of another there is none."""
-    client = log_in(engine)
     assert client.get("/portal/listings/4/evidence.zip").status_code == 404
     verify(client.get("/portal/listings/1/evidence.zip").content, tmp_path)
     said = json.loads((tmp_path / "evidence-listing-1/data/listing.json").read_text())
@@ -197,9 +212,8 @@ def test_pictures_are_of_ones_own_listings(engine: Engine, tmp_path: Path) -> No
     assert (folder / "data" / said["file"]).read_bytes() == client.get(address).content
 
 
-def test_a_registration_is_filed_and_read_again(engine: Engine) -> None:
+def test_a_registration_is_filed_and_read_again(engine: Engine, client: TestClient) -> None:
     """As it was filed, as a download; what is no certificate, or has ended, is refused."""
-    client = log_in(engine)
     form = {"brand": "Vellmar", "number": "DE 302026", "office": "DPMA", "classes": "18", "until": "2031-05-01"}
     file = ("scan.html", PDF + b"again", "text/html")
     assert client.post("/portal/rights", data=form, files={"file": file}).status_code == 303
@@ -217,9 +231,9 @@ def test_a_registration_is_filed_and_read_again(engine: Engine) -> None:
     assert "DPMA" in lead.get("/notifiers/1").text
 
 
-def test_an_authorised_seller_is_listed_once_a_lead_agrees(engine: Engine) -> None:
+def test_an_authorised_seller_is_listed_once_a_lead_agrees(engine: Engine, client: TestClient) -> None:
     """For the brand alone; until then nothing changes. That one is no longer authorised holds at once."""
-    client, lead, now = log_in(engine), log_in(engine, "levante"), datetime.now(UTC)
+    lead, now = log_in(engine, "levante"), datetime.now(UTC)
 
     def listed() -> set[str | None]:
         with reading(engine) as connection:
@@ -253,9 +267,9 @@ def test_an_administrator_binds_and_ends(engine: Engine) -> None:
         assert check_rows(connection).problems == ()
 
 
-def test_hostile_text_in_every_field_stays_text(engine: Engine) -> None:
+def test_hostile_text_in_every_field_stays_text(engine: Engine, client: TestClient) -> None:
     """Whatever is typed comes back escaped, with invisible letters shown, to brands and to staff."""
-    client, lead, admin = log_in(engine), log_in(engine, "levante"), log_in(engine, "adam")
+    lead, admin = log_in(engine, "levante"), log_in(engine, "adam")
     text = HOSTILE.replace("\u202e", "")
     forms = (
         ("/portal/report", {"brand": "Vellmar", "why": WHY + HOSTILE, "listings": text, "good_faith": "yes"}),
@@ -279,3 +293,230 @@ def test_hostile_text_in_every_field_stays_text(engine: Engine) -> None:
         assert "<img src=x" not in page.text, page.request.url
         typed = r'value="[^"]*"|<textarea.*?</textarea>'  # what stands in a field stays as it was typed
         assert "\u202e" not in re.sub(typed, "", page.text, flags=re.DOTALL), page.request.url
+
+
+NUMBERS = range(1, 2 * LISTINGS + 2)
+_PERSONAL = ("31 days", "4815162", "4,815,162")  # of the seller's history
+
+
+@pytest.fixture
+def references(world: tuple[bytes, dict[str, str]]) -> dict[str, str]:
+    """Return the references of notices by brand."""
+    return world[1]
+
+
+def fill_in(path: str, references: Mapping[str, str]) -> Iterator[str]:
+    """Give all addresses of a route: with each number, and with the reference of every notice."""
+    if "{reference}" in path:
+        yield from (path.replace("{reference}", one) for one in references.values())
+    elif "{" in path:
+        yield from (re.sub(r"\{\w+\}", str(number), path) for number in NUMBERS)
+    else:
+        yield path
+        yield from (f"{path}?brand={brand}&search=a&name={brand}" for brand in BRANDS.values())
+
+
+def read_all(answer: object) -> str:
+    """Return what an answer says, that of the files in an archive included."""
+    content: bytes = answer.content  # type: ignore[attr-defined]
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return "\n".join(archive.read(one).decode("utf-8") for one in archive.namelist())
+    return content.decode("utf-8", "replace")
+
+
+def forbidden_to(name: str) -> list[str]:
+    """Return what an account may never see: others' brand, goods and people, every seller but theirs, reviewers."""
+    own = BRANDS[name]
+    others = [one for one in BRANDS if one != name]
+    said = [*REVIEWERS, NOTE, *_PERSONAL, *sellers_of(own), "vic", "adam"]
+    for other in others:
+        brand = BRANDS[other]
+        said += [brand, other, ADDRESSES[other], *sellers_of(brand), dealer_of(brand), f"{brand[:1]}-000"]
+    return said
+
+
+def find_said(text: str, said: list[str]) -> list[str]:
+    """Return which words stand in a text, as words."""
+    return [one for one in said if re.search(rf"(?<![\w-]){re.escape(one)}", text, re.IGNORECASE)]
+
+
+@pytest.mark.slow
+def test_a_brand_account_sees_its_own_and_nothing_else(references: dict[str, str], engine: Engine) -> None:
+    """At every address, number and reference: no other brand, reviewer, note or seller comes back."""
+    for name, brand in BRANDS.items():
+        client, said, seen = log_in(engine, name), forbidden_to(name), 0
+        for method, path, action, _ in ROUTES:
+            if path in ("/logout", "/health", "/health/ready"):
+                continue
+            for address in fill_in(path, references):
+                answer = client.request(method, address, data={} if method == "POST" else None)
+                text = read_all(answer)
+                asked = set(re.findall(r"\w+", address))
+                assert find_said(text, [one for one in said if one not in asked]) == [], (name, method, address)
+                assert answer.status_code < 500, (name, method, address)
+                if action not in (None, Action.USE_PORTAL, Action.SECURE_ACCOUNT):
+                    assert answer.status_code in (403, 404), (name, method, address, answer.status_code)
+                seen += brand in text
+        assert seen > 20, "the walk saw nothing of the own brand either"
+    with reading(engine) as connection:
+        assert connection.execute(select(metadata.tables["decisions"])).all()
+
+
+@pytest.mark.slow
+def test_what_is_anothers_is_not_found(references: dict[str, str], client: TestClient) -> None:
+    """Numbers, references, files and brands of another answer as those that are nowhere: 404.
+
+    Nor does a search tell who sells a listing: for a seller's id it finds as little as for nonsense.
+    """
+    reference = references["Nordhale"]
+    for address in (
+        *("listings/999999", f"listings/{LISTINGS + 1}", f"listings/{LISTINGS + 1}/evidence.zip"),
+        *(f"notices/{reference}", "rights/2/file"),
+        *(f"{name}?brand=Nordhale" for name in ("figures", "figures.zip", "listings", "notices")),
+    ):
+        assert client.get(f"/portal/{address}").status_code == 404, address
+    forms = {
+        f"notices/{reference}/answer": {"choice": "withdraw"},
+        "sellers/2/end": {"why": "x"},
+        "sellers": {"brand": "Nordhale", "seller": "s", "why": "w"},
+        "rights": {"brand": "Nordhale", "number": "1", "office": "o"},
+        "report": {"brand": "Nordhale", "why": "w" * 40, "listings": "A", "good_faith": "yes"},
+    }
+    for address, form in forms.items():
+        assert client.post(f"/portal/{address}", data=form).status_code == 404, address
+    assert "V-0001" in client.get("/portal/listings?search=tote").text
+    for words in (sellers_of("Vellmar")[1], "merchant", "tote merchant"):
+        assert "V-000" not in client.get("/portal/listings", params={"search": words}).text, words
+
+
+@pytest.mark.slow
+def test_the_portal_is_for_brand_accounts_alone(engine: Engine) -> None:
+    """Staff of any role, and an account that is bound to nothing, find nothing there."""
+    for name in ("vic", "revina", "levante", "adam", "una"):
+        client = log_in(engine, name)
+        for method, path, action, _ in ROUTES:
+            if action is Action.USE_PORTAL and method == "GET":
+                address = re.sub(r"\{\w+\}", "1", path)
+                assert client.get(address).status_code == 404, (name, address)
+
+
+@pytest.mark.slow
+def test_the_key_of_a_rights_holders_program_opens_their_notices_alone(
+    engine: Engine, references: dict[str, str], judges, make_server_app: Callable, tmp_path: Path
+) -> None:
+    """With a notifier's key the API says nothing of other brands, sellers or reviewers."""
+    key, brand = "k" * 40, BRANDS["vera"]
+    (tmp_path / "keys").write_text(f"{key} notices notifier={ADDRESSES['vera']}\n")
+    api = TestClient(make_server_app(judges, make_access(tmp_path / "keys", "0.0.0.0"), engine))
+    for method, path, action, *_ in API_ROUTES:
+        for address in fill_in(path, references) if action is Action.GIVE_NOTICE else ():
+            answer = api.request(method, address, json={}, headers={"Authorization": f"Bearer {key}"})
+            asked = set(re.findall(r"\w+", address))
+            assert find_said(answer.text, [one for one in forbidden_to("vera") if one not in asked]) == [], address
+            is_own = references[brand] in address
+            assert answer.status_code == (200 if is_own else 404 if method == "GET" else 422), address
+
+
+CSV = "url,listing_id\nftp://x,\n,V-0005\n,V-0005\n"
+
+
+class Desk(NamedTuple):
+    """Where the page is served, and the reference of the notice with a counter-notice."""
+
+    address: str
+    reference: str
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Serve the marketplace of two brands."""
+    engine = open_hasty(copy_sqlite(tmp_path_factory.mktemp("portal")))
+    references = fill(engine)
+    with serve_page(engine) as address:
+        yield Desk(address, references["Vellmar"])
+
+
+def open_as(browser: Any, desk: Desk, name: str = "vera", **options: object) -> Any:
+    """Return a page on which somebody has logged in."""
+    page = browser.new_context(timezone_id="America/New_York", **options).new_page()
+    page.goto(f"{desk.address}/login")
+    page.fill("#name", name)
+    page.fill("#password", PASSWORD)
+    page.press("#password", "Enter")
+    page.wait_for_url(lambda address: "/login" not in address)
+    page.wait_for_load_state()
+    return page
+
+
+@pytest.mark.browser
+def test_a_file_with_faults_is_put_right_and_sent(browser: Any, desk: Desk, tmp_path: Path) -> None:
+    """Faults are named by row; what was typed is there until it is sent, and no longer; files go as they are."""
+    page = open_as(browser, desk)
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.wait_for_url("**/portal/report")
+    complaints = note_complaints(page)
+    (tmp_path / "list.csv").write_text(CSV)
+    page.set_input_files("#file", tmp_path / "list.csv")
+    page.fill("#why", WHY)
+    page.check("[name=good_faith]")
+    page.click("text=Send")
+    page.wait_for_selector("text=Nothing was sent yet")
+    assert "the listing of row 2 again" in page.inner_text("[role=alert]")
+    assert page.input_value("#why") == WHY
+    assert page.is_checked("[name=good_faith]")
+    assert all("400" in one for one in complaints), complaints
+    (tmp_path / "list.csv").write_text(CSV.replace("ftp://x,\n", "").replace(",V-0005\n,V-0005", ",V-0003\n,V-0005"))
+    page.set_input_files("#file", tmp_path / "list.csv")
+    page.click("text=Send")
+    page.wait_for_url("**/portal/notices/*")
+    assert "V-0005" in page.inner_text("main")
+    page.click("text=V-0005")
+    page.wait_for_url("**/portal/listings/6")
+    page.goto(f"{desk.address}/portal/report")
+    assert page.input_value("#why") == page.input_value("#listings") == ""
+
+
+@pytest.mark.browser
+def test_a_draft_does_not_replace_the_listing_that_is_to_be_reported(browser: Any, desk: Desk) -> None:
+    """What was typed and not sent is there again, but for the listings where others were chosen."""
+    page = open_as(browser, desk)
+    page.goto(f"{desk.address}/portal/report")
+    page.fill("#listings", "V-0001")
+    page.fill("#why", WHY)
+    page.goto(f"{desk.address}/portal/listings")
+    page.check("[aria-label='Choose V-0004']")
+    page.click("text=Report the chosen")
+    page.wait_for_url("**/portal/report?*")
+    assert page.input_value("#listings") == "V-0004"
+    assert page.input_value("#why") == WHY
+
+
+@pytest.mark.browser
+def test_a_registration_is_added(browser: Any, desk: Desk, tmp_path: Path) -> None:
+    """A file that is too large is told before it is sent, one that is none is refused in words."""
+    page = open_as(browser, desk)
+    page.goto(f"{desk.address}/portal/rights")
+    page.fill("#number", "DE 302026")
+    page.fill("#office", "DPMA")
+    for name, content in (
+        ("big.pdf", PDF + bytes(3_000_000)),
+        ("scan.svg", b"<svg><script/></svg>"),
+        ("scan.pdf", PDF + b"two"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        page.set_input_files("#file", tmp_path / name)
+        page.click("button.main")
+        if name == "big.pdf":
+            assert "at most 2.0 MB" in page.evaluate("document.querySelector('#file').validationMessage")
+        else:
+            page.wait_for_selector("[role=alert]" if name.endswith("svg") else "td:has-text('DPMA')")
+
+
+@pytest.mark.browser
+def test_the_pages_can_be_read(browser: Any, desk: Desk) -> None:
+    """Nothing hangs over, by day and night, magnified and on a phone."""
+    names = ("report", "notices", f"notices/{desk.reference}", "listings", "listings/1", "figures", "rights", "sellers")
+    pages = {f"portal/{name}": f"portal-{name.replace('/', '-')[:12]}" for name in ("", *names)}
+    check_pages(browser, desk.address, "vera", pages)

@@ -6,17 +6,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, delete, select
-from support.browser import log_in, note_complaints, press, serve_page
+from support.browser import log_in, note_complaints, press, serve_page, start_desk
 from support.casework import read_decisions
-from support.databases import copy_sqlite, open_hasty
-from support.staff import CHEAP, PASSWORD
+from support.staff import PASSWORD
 
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, sessions
-from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.users import add_user
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -26,10 +23,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def shift(tmp_path: Path, scored: Callable) -> Engine:
     """Return a queue of six cases, the first with two near-duplicates, and a reviewer and a lead."""
-    engine = open_hasty(copy_sqlite(tmp_path))
-    with writing(engine) as connection:
-        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
-        add_user(connection, "lea", PASSWORD, Role.LEAD, CHEAP)
+    engine = start_desk(tmp_path)
     seen = scored(1)
     copies = [
         replace(seen, listing=replace(seen.listing, listing_id=f"copy-{n}", seller_id="copier")) for n in range(3)
@@ -245,7 +239,6 @@ def test_times_are_those_of_the_reader(page: playwright.Page, address: str, shif
     """The page says until when another holds a case in Berlin's time, and in its title in UTC."""
     with writing(shift) as connection:
         claim = queue.claim(connection, "lea", 4)
-    assert claim
     page.goto(f"{address}/cases/4")
     time = page.locator(".decide time")
     assert time.get_attribute("title") == f"{claim.expires_at:%Y-%m-%d %H:%M} UTC"
@@ -307,10 +300,9 @@ def test_the_palette(page: playwright.Page, address: str) -> None:
     assert complaints == []
 
 
-def test_one_bar_on_every_page(browser: playwright.Browser, address: str) -> None:
+def test_one_bar_on_every_page(open_page: Callable, address: str) -> None:
     """The same pages under the same keys wherever one is, as far as the role goes."""
-    page, seen = browser.new_page(), set()
-    log_in(page, address, "lea")
+    page, seen = open_page("lea"), set()
     for path in ("", "cases/4", "cases/4/seller", "dashboard", "appeals", "notices", "lists", "jobs", "verdicts"):
         page.goto(f"{address}/{path}")
         links = page.locator("[data-go]").evaluate_all(
@@ -320,4 +312,3 @@ def test_one_bar_on_every_page(browser: playwright.Browser, address: str) -> Non
     assert len(seen) == 1
     press(page, "g", "o")
     assert page.title() == "Deliveries · ipml"
-    page.close()
