@@ -1,7 +1,5 @@
 """What comes in may be anything: every command answers in words, loses nothing and repairs nothing in silence."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import json

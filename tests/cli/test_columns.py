@@ -1,7 +1,5 @@
 """`ipml data guess-columns` writes a first column map, which loads as it is."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 SHOP = "Artikel-Nr.;Verkäufer;Titel;Preis;Währung;Eingestellt am\n1;s;Gürtel;1.234,50;EUR;31.12.2025 14:30\n"

@@ -1,7 +1,5 @@
 """Every command keeps the conventions that the reference states (`docs/reference_maker/interface_pages.py`)."""
 
-from __future__ import annotations
-
 import inspect
 import re
 import shlex

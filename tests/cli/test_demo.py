@@ -1,7 +1,5 @@
 """`ipml demo` walks the whole street, and says where everything is."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess

@@ -1,7 +1,5 @@
 """`ipml cooperate notice` and `ipml cooperate complaints`: files taken in once, faults by row, and what waits."""
 
-from __future__ import annotations
-
 import json
 
 import pandas as pd

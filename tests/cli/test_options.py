@@ -1,7 +1,5 @@
 """What commands share: the database they open is theirs for as long as they run."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

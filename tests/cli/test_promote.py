@@ -1,7 +1,5 @@
 """From one model to the next: two are trained, compared, and one of them is put into use and taken back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """`ipml serve`: the page, the API or both come up, say where, take up a newer model, and go away."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os

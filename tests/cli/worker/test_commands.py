@@ -1,7 +1,5 @@
 """`ipml worker` at the terminal: how jobs stand, and one that is to be done now."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files of listings that come into a folder: scored, enqueued, and moved away."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

@@ -3,8 +3,6 @@
 What it does is there once at the end, and what it writes is whole.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import random

@@ -1,7 +1,5 @@
 """Workers and a PostgreSQL server that stops and starts again, whether in good order or not."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

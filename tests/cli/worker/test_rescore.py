@@ -1,7 +1,5 @@
 """Listings that came over HTTP are scored again by the worker, with the model that the API scores with."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A worker whose disk is full, whose database others lock, or whose folders cannot be written to."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Notices that come at the same moment: none is lost, none is doubled, each has one receipt."""
 
-from __future__ import annotations
-
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 

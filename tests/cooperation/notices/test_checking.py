@@ -1,7 +1,5 @@
 """Checking a notice: everything that is wrong with it, each thing by its field, and nothing that is right."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

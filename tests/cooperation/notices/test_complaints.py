@@ -1,7 +1,5 @@
 """Complaints become seller history: once for each consumer and listing, known when they came."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Notices come in: kept once, joined to the cases of their listings, and confirmed at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
