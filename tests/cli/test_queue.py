@@ -1,16 +1,84 @@
-"""`ipml queue` ranks, previews and measures."""
+"""`ipml queue` and `ipml enqueue`: filled, ranked, previewed, measured and checked."""
 
+import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.databases import copy_sqlite
+from support.databases import copy_sqlite, open_hasty
+from support.picture_host import draw_goods, write_picture
+from support.places import tell_place
 from support.staff import add_staff
 
-from ipml.records import Listing, ScoredListing
-from ipml.review.queue import enqueue, list_cases
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.quality.second_person import list_own_sellers
+from ipml.review.queue import claim, decide, enqueue, list_cases
 from ipml.review.ranking.queue_order import current_ranking
-from ipml.storage.database import open_database, reading
+from ipml.storage.database import open_database, reading, writing
 
+NONE = "0 changed, 0 returned because their score rose, 0 rescored,"
+SCORES = [0.9, 0.1, None, 0.5]
+
+
+@pytest.fixture
+def run(ipml, tmp_path):
+    """Return a function that enqueues a file of four listings and gives the output and the queue's scores."""
+    said = {"seller_id": "s1", "title": "Leather wallet, ünïque", "observed_at": "2024-05-01T00:00:00Z"}
+    reasons = json.dumps([{"feature": "f", "sentence": "Price is low", "weight": 0.25}])
+    said |= {"log_odds": 1.5, "model_version": "m1", "reasons": reasons}
+    rows = [
+        {"listing_id": f"L{number}", "score": score, "abstained": None if score is not None else "no text", **said}
+        for number, score in enumerate(SCORES)
+    ]
+    (tmp_path / "scored.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+
+    databases: list[str] = []
+
+    def invoke(options: str = "", is_new: bool = True):
+        if is_new:
+            databases.append(f"sqlite:///{tmp_path}/{len(databases)}.db")
+        url = databases[-1]
+        answer = ipml(f"enqueue scored.jsonl {options}", "--database", url)
+        assert answer.exit_code == 0, answer
+        with reading(open_database(url)) as connection:
+            return answer.out, [case.scored.score for case in list_cases(connection)]
+
+    return invoke
+
+
+def test_a_scored_file_becomes_the_queue(run):
+    """All of it, best first; a second time nothing is new."""
+    assert run() == (f"4 new, {NONE} 0 unchanged.\n", [0.9, 0.5, 0.1, None])
+    assert run(is_new=False) == (f"0 new, {NONE} 4 unchanged.\n", [0.9, 0.5, 0.1, None])
+
+
+def test_options_keep_what_is_worth_a_persons_time(run):
+    """The most suspicious of the file, or those above a score, or both; beside them, others are drawn."""
+    kept = {
+        "--top 2": [0.9, 0.5],
+        "--min-score 0.5": [0.9, 0.5],
+        "--min-score 0.2 --top 1": [0.9],
+        "--top 4": [0.9, 0.5, 0.1, None],
+    }
+    assert {options: run(f"{options} --explore 0")[1] for options in kept} == kept
+    run("--top 1 --explore 0")
+    output, scores = run("--top 2 --explore 0", is_new=False)
+    assert (output[:6], scores) == ("1 new,", [0.9, 0.5])
+    drawn = run("--top 1 --explore 0.99")  # with time for more drawn listings than there are others
+    assert drawn == (f"4 new, {NONE} 0 unchanged. 3 of them drawn.\n", [0.9, 0.5, 0.1, None])
+
+
+def test_a_deadline_is_given_to_all(run, tmp_path):
+    """Cases of a notice say within how many hours they are due."""
+    run("--due-in 24")
+    with reading(open_database(f"sqlite:///{tmp_path}/0.db")) as connection:
+        said = tell_place(connection, 1, datetime.now(UTC))
+    assert {"due in 23 h", "due in 24 h"} & set(said)
+
+
+# `ipml queue` ranks, previews and measures
 POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"
 
 
@@ -75,3 +143,126 @@ def test_mistakes_are_answered_with_one_line(accepted, engine, tmp_path):
     assert accepted(wrong) == {}
     with reading(engine) as connection:
         assert current_ranking(connection).ranking_id is None
+
+
+# `ipml queue estimate` tells of all listings from the reviewed ones
+def test_figures_stand_beside_what_the_reviewed_say(ipml, tmp_path):
+    """First it says what to do, then what is missing; once all reviewed are counterfeit, so are all listings."""
+    engine = open_database(copy_sqlite(tmp_path))
+    assert "`ipml enqueue FILE --top N`" in ipml("queue estimate").out
+    names = [Listing(f"L{number}", "s1", "Bag") for number in range(200)]
+    file = [ScoredListing(name, at / 200, None, (), (), None, "m1") for at, name in enumerate(names)]
+    enqueue_batch(engine, lambda: file, top=20, explore=0.6)
+
+    def review(times: int) -> None:
+        for _ in range(times):
+            with writing(engine) as connection:
+                if taken := claim(connection, "ana"):
+                    decide(connection, taken, Verdict.COUNTERFEIT, ground="test_purchase")
+
+    review(3)
+    assert "too few reviews" in ipml("queue estimate").out
+    assert "200 listings are left out" in ipml("queue estimate").out
+    assert "No listings came yet" in ipml("queue estimate --since 2199-01-01").out
+    review(500)
+    lines = ipml("queue estimate").out.splitlines()
+    (prevalence,) = [line for line in lines if "prevalence" in line]
+    assert prevalence.count("100.0 %") == 3
+    assert any(line.startswith("About 200 listings of 1 file; ") for line in lines)
+
+
+# The quality of reviewing from the command line: `ipml queue control` and `ipml queue reviewers`
+@pytest.fixture
+def database(tmp_path) -> str:
+    """Return the URL of a queue of two cases, the first decided by ana."""
+    url = copy_sqlite(tmp_path)
+    engine = open_database(url)
+    seen = datetime(2024, 5, 1, tzinfo=UTC)
+    bags = [Listing(f"L{number}", "s1", "Bag", brand="[red]Acme", observed_at=seen) for number in (1, 2)]
+    enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
+    add_staff(engine)
+    engine.dispose()
+    return url
+
+
+def test_reviewers_are_shown_with_their_figures(ipml, database: str):
+    """Ana decided one case, whose truth a test purchase showed: she was wrong. What one command did the next shows."""
+    assert "genuine" not in ipml("queue reviewers --disputed").out
+    told = ipml("queue control add 1 --truth counterfeit --source '[b]test purchase'")
+    assert (told.exit_code, told.out) == (0, "Case 1 is known to be counterfeit; each reviewer will meet it once.\n")
+    assert "[b]test purchase" in ipml("queue control list").out
+    answer = ipml("queue reviewers --brands")
+    assert answer.exit_code == 0
+    assert "ana" in answer.out
+    assert "0 % (0-79), n=1" in answer.out
+    assert "No case was judged by two people yet" in answer.out
+    assert re.search(r"1 .*genuine .*counterfeit .*known .*100 %", ipml("queue reviewers --disputed").out)
+    assert ipml("queue control remove 1").exit_code == 0
+    assert "test purchase" not in ipml("queue control list").out
+
+
+def test_mistakes_with_reviewers_are_answered_with_one_line(accepted, database: str):
+    """An open case, a truth that is none, a case that is not on the list, and a person who is not there."""
+    wrong = ("control add 2 --truth genuine --source invoice", "control add 1 --truth perhaps --source invoice")
+    lines = [f"queue {line}" for line in (*wrong, "control remove 1")] + ["admin user sells bo s1"]
+    assert accepted(dict.fromkeys(lines, "")) == {}
+
+
+def test_who_sells_under_a_seller_is_noted(ipml, database: str):
+    """And forgotten."""
+    engine = open_database(database)
+    for option, known in (("", ["s1"]), (" --no-longer", [])):
+        assert ipml(f"admin user sells ana s1{option}").exit_code == 0
+        with reading(engine) as connection:
+            assert list_own_sellers(connection, "ana") == known
+        assert bool(re.search(r"ana .*reviewer .*s1", ipml("admin user list").out)) == bool(known)
+
+
+# Pictures of known goods from the command line: `ipml queue pictures`
+@pytest.fixture
+def kept_goods(tmp_path: Path) -> str:
+    """Return the URL of an empty queue."""
+    url = copy_sqlite(tmp_path)
+    add_staff(open_hasty(url))
+    return url
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    """Return a folder of two pictures and a file that is none."""
+    folder = tmp_path / "catalogue"
+    folder.mkdir()
+    for seed in (1, 2):
+        (folder / f"{seed}.jpg").write_bytes(write_picture(draw_goods(seed)))
+    (folder / "bad.png").write_bytes(b"<svg/>")
+    return folder
+
+
+def test_pictures_are_added_listed_and_taken_out(ipml, kept_goods: str, catalogue: Path, tmp_path: Path, monkeypatch):
+    """Once each; what was refused is said."""
+    monkeypatch.setenv("IPML_PICTURES", str(tmp_path / "pictures"))
+    ours = ("--database", kept_goods)
+    add = ("queue", "pictures", "add", catalogue, "--kind", "genuine", "--brand", "Acme", "--source", "Acme", *ours)
+    answer = ipml(*add)
+    assert answer.out == (
+        "2 pictures added; 0 were there before.\nNot added: bad.png is no picture that can be read.\n"
+    )
+    assert ipml(*add).out.startswith("0 pictures added; 2 were there before.")
+    assert ipml("queue pictures list", *ours).out.count("Acme") == 4
+    for number in (1, 2):
+        assert ipml("queue pictures remove", number, *ours).exit_code == 0
+    assert "Acme" not in ipml("queue pictures list", *ours).out
+
+
+def test_mistakes_with_pictures_are_answered_with_one_line(
+    ipml, accepted, kept_goods: str, catalogue: Path, tmp_path: Path, monkeypatch
+):
+    """No folder to keep them in, a kind that is none, a folder without pictures, a picture that is not there."""
+    goods = "--brand Acme --source Acme --kind"
+    assert ipml(f"queue pictures add catalogue {goods} genuine").is_refusal()
+    monkeypatch.setenv("IPML_PICTURES", str(tmp_path / "pictures"))
+    (tmp_path / "empty").mkdir()
+    lines = (f"add catalogue {goods} perhaps", f"add empty {goods} genuine", "remove 7")
+    assert accepted({f"queue pictures {line}": "" for line in lines}) == {}

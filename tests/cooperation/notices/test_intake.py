@@ -1,8 +1,11 @@
 """Notices come in: kept once, joined to the cases of their listings, and confirmed at once."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, insert, select, update
 from support.consequences import COOPERATION
@@ -10,9 +13,10 @@ from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.scoring import as_model
 
-from ipml.cooperation.notices.intake import match_notices, score_unknown
-from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
+from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
+from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt, list_complaints
 from ipml.errors import InvalidNotice, KeyReused, NotFound
+from ipml.listings.seller_events import history_as_of
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.queue import claim, decide, enqueue, get_case
@@ -21,7 +25,17 @@ from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
-from ipml.storage.tables import cases, measures, notice_items, notices, notifier_steps, rights_documents, strikes
+from ipml.storage.tables import (
+    cases,
+    measures,
+    notice_items,
+    notices,
+    notifier_steps,
+    notifiers,
+    outbox,
+    rights_documents,
+    strikes,
+)
 
 Give = Callable[..., Receipt]
 GROUNDS = {Verdict.COUNTERFEIT: "declared_replica"}
@@ -296,3 +310,68 @@ def test_nobody_guesses_a_reference(engine: Engine, give: Give):
     give(say())
     with reading(engine) as connection, pytest.raises(NotFound, match="No notice"):
         find_receipt(connection, "1")
+
+
+# Complaints become seller history: once for each consumer and listing, known when they came
+def test_a_consumer_and_a_listing_give_one_event(engine: Engine, give: Callable):
+    """However often they complain; a rights holder's notice is none, nor is that of somebody suspended."""
+    enqueue(engine, [offer("L1"), offer("L2")], joins_alike=False, now=NOON)
+    for number in range(3):
+        give(complain("L1", "ann", explanation=f"{WORDS} {number}"), now=NOON + timedelta(hours=number))
+    give(complain("L2", "ann"))
+    give(complain("L1", "ben"))
+    give(complain("L9", "cid"))
+    give(say("L1"))
+    with reading(engine) as connection:
+        assert [(event.seller_id, event.kind, event.known_at) for event in list_complaints(connection)] == [
+            ("s1", "complained", NOON)
+        ] * 3
+        assert list(list_complaints(connection, known_by=NOON - timedelta(seconds=1))) == []
+    with writing(engine) as connection:
+        connection.execute(update(notices).where(notices.c.notifier_id == 1).values(is_suspended=True))
+    with reading(engine) as connection:
+        events = pd.DataFrame(
+            [(event.seller_id, event.kind, event.occurred_at, event.known_at) for event in list_complaints(connection)],
+            columns=["seller_id", "kind", "occurred_at", "known_at"],
+        )
+    listings = pd.DataFrame({"seller_id": ["s1"] * 2, "observed_at": pd.to_datetime([NOON, NOON - timedelta(days=1)])})
+    history = history_as_of(events, listings)["seller_complaints"]
+    assert (history[0], pd.isna(history[1])) == (1.0, True)
+
+
+# Notices that come at the same moment: none is lost, none is doubled, each has one receipt
+TIMES, LISTINGS, NOTIFIERS = 3, 4, 2
+
+
+@on_both
+def test_notices_at_once_are_each_kept_once(engine: Engine):
+    """From several notifiers, each sent three times, about the same few listings, some of them unknown."""
+    enqueue(engine, [offer(f"L{number}") for number in range(LISTINGS // 2)], joins_alike=False, now=NOON)
+    given = [
+        say(*(f"L{(first + number) % LISTINGS}" for number in range(2)), email=f"n{who}@acme.test", key=f"k{first}")
+        for who in range(NOTIFIERS)
+        for first in range(LISTINGS)
+    ] * TIMES
+
+    def give(notice):
+        with writing(engine) as connection:
+            return receive(connection, notice, policy=POLICY, now=NOON)
+
+    with ThreadPoolExecutor(8) as pool:
+        receipts = list(pool.map(give, given))
+    assert sum(receipt.is_new for receipt in receipts) == NOTIFIERS * LISTINGS
+    assert set(Counter(receipt.reference for receipt in receipts).values()) == {TIMES}
+    with reading(engine) as connection:
+        counts = [
+            connection.scalar(select(func.count()).select_from(table)) for table in (notifiers, notices, notice_items)
+        ]
+        assert counts == [NOTIFIERS, NOTIFIERS * LISTINGS, 2 * NOTIFIERS * LISTINGS]
+        kinds = Counter(connection.scalars(select(outbox.c.kind)))
+        repeated = select(notices).where(notices.c.settled_at.is_not(None))
+        assert kinds["notice_receipt"] == NOTIFIERS * LISTINGS
+        assert kinds["notice_outcome"] == len(connection.execute(repeated).all())
+        fresh = select(notice_items.c.listing_digest, func.count()).where(notice_items.c.state != "repeated")
+        assert {count for _, count in connection.execute(fresh.group_by(notice_items.c.listing_digest))} == {NOTIFIERS}
+        assert audit.verify(connection).is_intact
+        assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
