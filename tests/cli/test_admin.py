@@ -16,7 +16,7 @@ from ipml.cli.serve import _open_database
 from ipml.errors import IpmlError, NotFound
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
-from ipml.settings import Settings, get_settings
+from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.anchors import find_public_key, read_anchors
 from ipml.storage.backup import back_up
@@ -31,14 +31,9 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def database(tmp_path):
-    """Return an empty database."""
-    return copy_sqlite(tmp_path)
-
-
-@pytest.fixture
-def run(database):
-    """Return a function that runs a line of `ipml admin user` and returns what it prints."""
+def run(tmp_path):
+    """Return a function that runs a line of `ipml admin user` on an empty database and returns what it prints."""
+    database = copy_sqlite(tmp_path)
 
     def invoke(line: str, typed: str = "") -> str:
         arguments = [*line.split(), "--database", database]
@@ -51,13 +46,13 @@ def run(database):
 
 
 @pytest.mark.slow
-def test_a_user_is_added_listed_and_changed(run, database):
+def test_a_user_is_added_listed_and_changed(run, tmp_path):
     """What one command did, the next one shows; passwords are asked for twice and never shown; sessions end."""
     told = run("add ana --role lead", typed=f"{PASSWORD}\n{PASSWORD}\n")
     assert "ana may log in as lead." in told
     assert PASSWORD not in told
     assert "lead" in run("list")
-    engine = open_database(database)
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
     with writing(engine) as connection:
         (ana,) = list_users(connection)
         open_session(connection, ana, hours=12)
@@ -67,9 +62,8 @@ def test_a_user_is_added_listed_and_changed(run, database):
     assert "another long one" not in run("password ana", typed="another long one\nanother long one\n")
     run("disable ana")
     with reading(engine) as connection:
-        assert [(user.name, user.role, user.is_active) for user in list_users(connection)] == [
-            ("ana", Role.REVIEWER, False)
-        ]
+        (ana,) = list_users(connection)
+        assert (ana.name, ana.role, ana.is_active) == ("ana", Role.REVIEWER, False)
         assert check_password(connection, "ana", "another long one") is None
     run("enable ana")
     with reading(engine) as connection:
@@ -104,7 +98,11 @@ def test_mistakes_are_named(run, subtests, monkeypatch):
 
 # `ipml admin backup` and `ipml admin restore`
 def test_a_backup_is_restored_by_two_commands(ipml: Callable, tmp_path: Path):
-    """The first prints an anchor, with which the second checks; the rows are the same."""
+    """The first prints an anchor, with which the second checks; the rows are the same; what cannot be is one line."""
+    assert ipml("admin backup --out backup.zip").exit_code == 2  # no database
+    assert not (tmp_path / "backup.zip").exists()
+    (tmp_path / "letter.zip").write_text("Dear reader")
+    assert ipml("admin restore letter.zip").is_refusal("letter.zip: found File is not a zip file; expected")
     engine = open_database(copy_sqlite(tmp_path))
     enqueue(engine, [ScoredListing(Listing("L1", "s1", "Bag"), 0.5, None, (), (), None, "m1")])
     made = ipml("admin backup --out backup.zip")
@@ -115,47 +113,28 @@ def test_a_backup_is_restored_by_two_commands(ipml: Callable, tmp_path: Path):
     restored = ipml("admin restore backup.zip --database", f"sqlite:///{tmp_path}/other.db", "--anchor", anchor)
     assert restored.exit_code == 0
     assert restored.out.startswith("3 rows of ")
-    other = open_database(f"sqlite:///{tmp_path}/other.db")
-    assert read_tables(other) == read_tables(engine)
-    engine.dispose()
-    other.dispose()
+    assert read_tables(open_database(f"sqlite:///{tmp_path}/other.db")) == read_tables(engine)
 
 
-def test_what_cannot_be_done_is_one_line(ipml: Callable, tmp_path: Path):
-    """No database, no backup, a database with rows: exit code 2, and no file is left behind."""
-    assert ipml("admin backup --out backup.zip").exit_code == 2
-    (tmp_path / "letter.zip").write_text("Dear reader")
-    refused = ipml("admin restore letter.zip")
-    assert refused.exit_code == 2
-    assert refused.err.startswith("ipml: letter.zip: found File is not a zip file; expected")
-    assert refused.err.count("\n") == 1
-    assert not (tmp_path / "backup.zip").exists()
-
-
-def test_nothing_is_restored_without_the_list_of_erased_sellers(ipml: Callable, tmp_path: Path):
+def test_nothing_is_restored_without_the_list_of_erased_sellers(
+    ipml: Callable, make_queue, tmp_path: Path, monkeypatch
+):
     """One that is missing or damaged is a line, and the database stays empty; with it nobody erased comes back."""
-    engine = open_database(copy_sqlite(tmp_path))
-    enqueue(engine, [ScoredListing(Listing("L1", "s1", "Bag of Ann"), 0.5, None, (), (), None, "m1")])
-    enqueue(engine, [ScoredListing(Listing("L2", "s2", "Bag of Ben"), 0.5, None, (), (), None, "m1")])
-    engine.dispose()
+    make_queue(Listing("L1", "s1", "Bag of Ann"), Listing("L2", "s2", "Bag of Ben")).dispose()
     other, listed = tmp_path / "other.db", tmp_path / "erased.jsonl"
     restore = ("admin", "restore", "backup.zip", "--database", f"sqlite:///{other}")
     assert ipml("admin backup --out backup.zip").exit_code == 0
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("IPML_ERASED", str(listed))
-        get_settings.cache_clear()
-        lost = ipml(*restore)
-        assert (lost.exit_code, lost.err.count("\n")) == (2, 1)
-        assert ipml("admin user add olga --role admin --no-password").exit_code == 0
-        assert ipml("seller erase s1 --why 'request 7' --yes").exit_code == 0
-        whole = listed.read_bytes()
-        listed.write_bytes(whole[:-40])
-        damaged = ipml(*restore)
-        assert (damaged.exit_code, damaged.err.count("\n")) == (2, 1)
-        assert not other.exists()
-        listed.write_bytes(whole)
-        assert ipml(*restore).exit_code == 0
-    get_settings.cache_clear()
+    monkeypatch.setenv("IPML_ERASED", str(listed))
+    lost = ipml(*restore)
+    assert (lost.exit_code, lost.err.count("\n")) == (2, 1)
+    assert ipml("seller erase s1 --why 'request 7' --yes").exit_code == 0
+    whole = listed.read_bytes()
+    listed.write_bytes(whole[:-40])
+    damaged = ipml(*restore)
+    assert (damaged.exit_code, damaged.err.count("\n")) == (2, 1)
+    assert not other.exists()
+    listed.write_bytes(whole)
+    assert ipml(*restore).exit_code == 0
     assert b"Bag of Ann" not in other.read_bytes()
     assert b"Bag of Ben" in other.read_bytes()
 

@@ -31,9 +31,9 @@ WRONG = ("show 99", f"show {'9' * 40}", "show x", "list --state lost", "import n
 
 
 @pytest.fixture
-def queue(ipml, tmp_path) -> Engine:
+def queue(make_queue) -> Engine:
     """Return the database of the test's own folder, with one case."""
-    engine = open_database(copy_sqlite(tmp_path))
+    engine = make_queue()
     enqueue(engine, [offer("L1")], now=NOON)
     return engine
 
@@ -55,8 +55,8 @@ def test_a_table_is_taken_in_once_and_looked_through(ipml, queue: Engine, tmp_pa
     assert "standard" in ipml("cooperate notice waiting").out
 
 
-def test_bad_rows_are_named_and_the_good_ones_taken_when_told_so(ipml, queue, tmp_path):
-    """First nothing is taken; with --partial the others are, and once mended the rest."""
+def test_bad_rows_are_named_and_the_good_ones_taken_when_told_so(ipml, accepted, queue, tmp_path):
+    """First nothing is taken; with --partial the others are; unknown notices, states and files are refused."""
     bad = [json.dumps(SAID | {"email": "x\x1b[2J"}), "{", json.dumps(SAID | {"listings": [{"url": "ftp://x"}]})]
     (tmp_path / "n.jsonl").write_text("\n".join([json.dumps(SAID), *bad, ""]), encoding="utf-8")
     refused = ipml("cooperate notice import n.jsonl")
@@ -70,6 +70,10 @@ def test_bad_rows_are_named_and_the_good_ones_taken_when_told_so(ipml, queue, tm
     refused = ipml("cooperate notice import n.csv")
     assert "row 4: found 'more or fewer cells'" in refused.err
     assert "row 5, notice: found 'n1', expected all rows of a notice together" in refused.err
+    (tmp_path / "n.txt").write_text("x")
+    (tmp_path / "n.csv").write_text("colour\nred\n")
+    (tmp_path / "b.jsonl").write_bytes(b"\xff\xfe")
+    assert accepted({f"cooperate notice {line}": "" for line in WRONG}) == {}
 
 
 def test_complaints_are_written_as_seller_events(ipml, queue, tmp_path):
@@ -81,14 +85,6 @@ def test_complaints_are_written_as_seller_events(ipml, queue, tmp_path):
     assert written.out == "1 complaints into c.parquet.\n", written.err
     events = pd.read_parquet(tmp_path / "c.parquet")
     assert events[["seller_id", "kind", "amount"]].to_numpy().tolist() == [["s1", "complained", 1.0]]
-
-
-def test_mistakes_are_answered_with_one_line(accepted, queue, tmp_path):
-    """Unknown notices, states and files."""
-    (tmp_path / "n.txt").write_text("x")
-    (tmp_path / "n.csv").write_text("colour\nred\n")
-    (tmp_path / "b.jsonl").write_bytes(b"\xff\xfe")
-    assert accepted({f"cooperate notice {line}": "" for line in WRONG}) == {}
 
 
 # `ipml cooperate notifier` and `ipml cooperate notice answer`: who gives notice, from the command line
@@ -161,10 +157,8 @@ def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk):
 
 
 def test_a_lead_appoints_whom_others_gave_a_status(ipml, desk: Desk):
-    """By address, also before the first notice; a reviewer may not, and what ended is listed."""
+    """By address, also before the first notice; what ended is listed."""
     ground = ("--ground", "Coordinator of Ireland\x1b[2J, no. 12")
-    refused = ipml("cooperate notifier appoint flags@ngo.test", *ground, "--by", "ana")
-    assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
     made = ipml("cooperate notifier appoint flags@ngo.test --until 2199-12-31", *ground)
     assert made.out.startswith("Notifier 2 is trusted flagger until 2199-12-31: tier trusted,")
     assert ipml("cooperate notifier appoint brand@example.com --kind authority", *ground).exit_code == 0
@@ -185,38 +179,30 @@ MOMENT = pd.Timestamp("2026-03-01", tz="UTC")
 
 
 def test_networks_are_found_added_to_and_shown(ipml, tmp_path, monkeypatch):
-    """A payout joins two sellers, however it is written; a third comes the day after and is named."""
+    """A payout joins two sellers, however it is written; a third comes the day after; sales bear a currency."""
+    assert "ipml cooperate network find" in ipml("cooperate network show 1 --networks nowhere").err
+    assert ipml("cooperate network find nowhere.parquet").exit_code == 2
     monkeypatch.setenv("IPML_NETWORKS", "nets")
     raw = pd.DataFrame({"seller_id": ["ann", "ben"], "kind": "payout", "value": ["DE 12", "de12"], "seen_at": MOMENT})
     raw.to_parquet("raw.parquet")
     raw.tail(1).assign(seller_id="cid", seen_at=MOMENT + pd.Timedelta(days=1)).to_parquet("next.parquet")
     (tmp_path / "key").write_bytes(b"a key of many bytes")
     for day in ("raw", "next"):
-        assert (
-            ipml("cooperate network hash", f"{day}.parquet", "--out", f"{day}-hashed.parquet", "--key", "key").exit_code
-            == 0
-        )
+        assert ipml(f"cooperate network hash {day}.parquet --out {day}-hashed.parquet --key key").exit_code == 0
     assert "2 of them in 1 networks" in ipml("cooperate network find raw-hashed.parquet --out nets").out
     assert "New in network 1: cid" in ipml("cooperate network find next-hashed.parquet").out
     assert "3" in ipml("cooperate network list").out
     sales = pd.DataFrame({"seller_id": ["ann", "ben", "cid"], "units": [3.0, None, 1.0], "value": [30.0, None, 9.0]})
+    show = "cooperate network show 1 --networks nets --sales sales.parquet"
     sales.to_parquet("sales.parquet")
-    assert "currency" in ipml("cooperate network show 1 --networks nets --sales sales.parquet").err
+    assert "currency" in ipml(show).err
     sales.assign(currency=["RUB", None, None]).to_parquet("sales.parquet")
-    assert "without a currency" in ipml("cooperate network show 1 --sales sales.parquet").err
+    assert "without a currency" in ipml(show).err
     sales.assign(currency=["RUB", None, "XAU"]).to_parquet("sales.parquet")
-    shown = ipml("cooperate network show 1 --networks nets --sales sales.parquet").out
-    assert "Network 1: 3 sellers" in shown
-    assert "the same payout account" in shown
-    assert "from 2 of 3 listings" in shown
-    assert "from 1 of 3 listings" in shown
+    shown = ipml(show).out
+    for said in ("Network 1: 3 sellers", "the same payout account", "from 2 of 3 listings", "from 1 of 3 listings"):
+        assert said in shown
     assert "1 listings in XAU: not counted: no rate" in shown
-
-
-def test_what_is_not_there_is_said_in_one_line(ipml):
-    """No folder, no file."""
-    assert "ipml cooperate network find" in ipml("cooperate network show 1 --networks nowhere").err
-    assert ipml("cooperate network find nowhere.parquet").exit_code == 2
 
 
 # `ipml cooperate referral`: from a folder of networks to a package, a receipt, an outcome
@@ -266,7 +252,7 @@ def test_a_referral_is_ranked_built_verified_signed_for_and_learnt_from(ipml, ma
 
 
 def test_a_seller_s_file_says_to_whom_they_were_named(ipml, market, tmp_path):
-    """With the mark where they may not hear of it; whoever erases them is warned, and refused while it is held."""
+    """With the mark where they may not hear of it; erasing is refused while it is held; a changed file is found."""
     ipml("cooperate referral build", market.numbers[0], "--out", "police")
     ipml("cooperate referral build", market.numbers[0], "--out", "customs", "--recipient", "customs")
     with (tmp_path / "police/data/members.csv").open(encoding="utf-8") as stream:
@@ -275,20 +261,10 @@ def test_a_seller_s_file_says_to_whom_they_were_named(ipml, market, tmp_path):
     assert "to police-criminal, as S-0" in shown
     assert shown.count("may NOT hear") == 1
     refused = ipml("seller erase", seller, "--why", "request 1", "--yes")
-    assert "named in referral 2 to customs" in refused.err
-    assert refused.exit_code == 2
-
-
-def test_a_changed_package_is_found_out(ipml, market, tmp_path):
-    """With exit code 1, and the file named."""
-    ipml("cooperate referral build", market.numbers[0], "--out", "customs", "--recipient", "customs")
+    assert (refused.exit_code, "named in referral 2 to customs" in refused.err) == (2, True)
     (tmp_path / "customs/data/value.json").write_text("{}")
     answer = ipml("cooperate referral verify customs")
     assert (answer.exit_code, "data/value.json: was changed" in answer.out) == (1, True)
-
-
-def test_who_is_told_what_can_be_read(ipml):
-    """All profiles, with their purpose and terms."""
     shown = ipml("cooperate referral profiles").out
     assert "police-criminal: Criminal police" in shown
     assert "do not hear of it" in shown

@@ -136,11 +136,8 @@ def test_no_setting_ends_in_a_traceback(monkeypatch: pytest.MonkeyPatch, tmp_pat
         for name, field in Settings.model_fields.items():
             if kind != "nonsense" and not re.search("str|Path", str(field.annotation)):
                 continue  # a number or a choice: to it one word is as another
-            steps = [
-                partial(check_database, None if name == "database" else database, None),
-                check_access,
-                check_erased,
-            ]
+            checked = partial(check_database, None if name == "database" else database, None)
+            steps = [checked, check_access, check_erased]
             if name in ("model", "model_key", "tracking"):
                 steps.append(partial(check_model, None))
             with subtests.test(kind=kind, name=name), monkeypatch.context() as patched:
@@ -162,22 +159,14 @@ def faults(environment: dict[str, str] | None = None, **settings: Any) -> dict[s
     return {fault.setting: f"{'!' * fault.is_problem}{fault.words}" for fault in found}
 
 
-def test_the_usual_settings_have_no_faults() -> None:
-    """Without any given there is nothing to say."""
+def test_an_unknown_variable_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    """Whatever its case, in the file `.env` too; its value is not repeated; what is a setting is known."""
     assert faults() == {}
-
-
-def test_an_unknown_variable_is_told_with_the_nearest_name() -> None:
-    """Whatever its case; its value is not repeated; what is a setting, or read elsewhere, is known."""
     given = {"IPML_DATABSE": "postgresql://ipml:secret@db/x", "ipml_port": "1", "IPML_CACHE": "x", "OTHER": "y"}
     (fault,) = find_unknown(given, NOTHING)
     assert (fault.setting, fault.found) == ("IPML_DATABSE", "no setting of that name (perhaps IPML_DATABASE)")
     assert not fault.is_problem
     assert "secret" not in repr(fault)
-
-
-def test_so_is_one_in_the_file(tmp_path: Path) -> None:
-    """What the file `.env` sets is looked at, too; other names in it are not ipml's."""
     (tmp_path / ".env").write_text("IPML_WEBHOOK_SECRETS=whsec_x\nPATH=y\nIPML_PORT=3\n")
     assert [fault.setting for fault in find_unknown({}, tmp_path / ".env")] == ["IPML_WEBHOOK_SECRETS"]
 
@@ -249,12 +238,8 @@ def test_a_process_stops_at_what_it_needs(caplog: pytest.LogCaptureFixture) -> N
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         check_at_start(settings, ["page", "API"], {"IPML_PROT": "80"})
-    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
-        "IPML_PROT",
-        "IPML_BACKUPS_KEPT",
-        "IPML_WEBHOOK_SECRET",
-        "IPML_INCOMING",
-    ]
+    said = [record.getMessage().partition(":")[0] for record in caplog.records]
+    assert said == ["IPML_PROT", "IPML_BACKUPS_KEPT", "IPML_WEBHOOK_SECRET", "IPML_INCOMING"]
 
 
 def test_serve_and_worker_stop_before_they_do_anything(ipml, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

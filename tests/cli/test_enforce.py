@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, delete
 from support.consequences import Striking
-from support.databases import copy_sqlite
 from support.staff import add_staff
 
 from ipml.enforcement import policy as policy_module
@@ -41,30 +40,29 @@ WRONG_APPEALS = {
 
 
 @pytest.fixture
-def decided(ipml, tmp_path):
+def decided(make_queue, tmp_path):
     """Put a queue with one case into the folder, which ana decided counterfeit, and an appeal beside it as a file."""
-    engine = open_database(copy_sqlite(tmp_path))
-    bag = Listing("L1", "s1", "Bag\x1b[31m", country="CN", observed_at=datetime(2024, 5, 1, tzinfo=UTC))
-    enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")])
-    with writing(engine) as connection:
-        decide(connection, claim(connection, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
-    add_staff(engine)
-    engine.dispose()
+    seen = datetime(2024, 5, 1, tzinfo=UTC)
+    make_queue(Listing("L1", "s1", "Bag\x1b[31m", country="CN", observed_at=seen), counterfeit=[1])
     (tmp_path / "letter.txt").write_text(HOSTILE, encoding="utf-8")
 
 
-def test_an_appeal_is_filed_shown_and_decided(ipml, decided):
-    """What the seller wrote is shown without what a terminal obeys; the first reviewer may not decide it."""
+def test_an_appeal_is_filed_shown_decided_and_withdrawn(ipml, accepted, decided):
+    """What the seller wrote is shown inert; the first reviewer may not decide, nor another seller withdraw it."""
+    assert accepted({f"enforce appeal {line}": words for line, words in WRONG_APPEALS.items()}) == {}
     assert "is open, by the rules of china" in ipml(FILE).out
     assert "complaint" in ipml("enforce appeal list").out
     shown = ipml("enforce appeal show 1").out
     assert "[red]=HYPERLINK(1)[/red]" in shown
     assert not {"\x1b", "\u202e"} & set(shown)
     assert "not to be decided by: ana" in shown
-    assert ipml("enforce appeal decide 1 granted --by ana --why 'See the invoice.'").is_refusal()
-    granted = ipml("enforce appeal decide 1 granted --by lea --why 'See the invoice.'")
-    assert granted.out == "Appeal 1 is granted; the seller is told.\n"
-    assert "granted by lea: See the invoice." in ipml("enforce appeal show 1").out
+    assert ipml("enforce appeal withdraw 1 --seller s2").is_refusal()
+    assert ipml("enforce appeal withdraw 1 --seller s1").out == "Appeal 1 is withdrawn; the seller is told.\n"
+    assert "Appeal 2" in ipml(FILE).out
+    assert ipml("enforce appeal decide 2 granted --by ana --why 'See the invoice.'").is_refusal()
+    granted = ipml("enforce appeal decide 2 granted --by lea --why 'See the invoice.'")
+    assert granted.out == "Appeal 2 is granted; the seller is told.\n"
+    assert "granted by lea: See the invoice." in ipml("enforce appeal show 2").out
 
 
 def test_a_rights_holder_acts(ipml, decided):
@@ -78,21 +76,7 @@ def test_a_rights_holder_acts(ipml, decided):
     assert ipml("enforce appeal holder-acted 1 --withdrew").out == "Appeal 1 is restored.\n"
 
 
-def test_an_appeal_is_withdrawn_by_its_seller_only(ipml, decided):
-    """Another seller's is not found; afterwards the seller may file anew."""
-    ipml(FILE)
-    assert ipml("enforce appeal withdraw 1 --seller s2").is_refusal()
-    assert ipml("enforce appeal withdraw 1 --seller s1").out == "Appeal 1 is withdrawn; the seller is told.\n"
-    assert "Appeal 2" in ipml(FILE).out
-
-
-def test_mistakes_are_answered_with_one_line(accepted, decided):
-    """Unknown numbers, states, measures, rules and files that are no text."""
-    assert accepted({f"enforce appeal {line}": words for line, words in WRONG_APPEALS.items()}) == {}
-
-
 # `ipml enforce penalty` and `ipml enforce ledger`: strikes, penalties and what errors cost, from the command line
-ROOT = Path(__file__).parents[2]
 EVENTS_HEAD = "seller_id,kind,occurred_at,known_at,amount"
 
 
@@ -107,24 +91,28 @@ def struck(tmp_path_factory) -> bytes:
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags], now=now)
     for number in range(1, 10):
         with writing(engine) as connection:
-            taken = claim(connection, "lea", number, now=now)
             said = {"ground": "wrong_features", "now": now, "consequences": Striking()}
-            decide(connection, taken, Verdict.COUNTERFEIT, **said)
+            decide(connection, claim(connection, "lea", number, now=now), Verdict.COUNTERFEIT, **said)
     add_staff(engine)
     engine.dispose()
     return path.read_bytes()
 
 
 @pytest.fixture
-def database(tmp_path, struck: bytes) -> str:
-    """Return the URL of that database."""
+def database(tmp_path, struck: bytes) -> None:
+    """Put that database into the test's own folder."""
     (tmp_path / "ipml.db").write_bytes(struck)
-    return f"sqlite:///{tmp_path}/ipml.db"
 
 
-def test_a_lead_sees_what_is_proposed_and_confirms_it(ipml, database: str):
-    """Not who decided the case, and not twice."""
+def test_a_lead_sees_what_is_proposed_and_confirms_it(ipml, accepted, database):
+    """Not who decided the case; whatever sellers call themselves, the terminal obeys nobody."""
+    lines = ("lift 99 --why x", "list --state odd", "link 7 review")
+    assert accepted({f"enforce penalty {line}": "" for line in lines}) == {}
     assert "close" in ipml("enforce penalty list --state proposed").out
+    told = ipml("enforce penalty show '\x1b[2Jann'")
+    assert "8 strikes for 8 offences weigh 8.00." in told.out
+    assert "Their strikes weigh 9.00 now." in told.out
+    assert "\x1b[2J" not in ipml("enforce penalty show '\x1b[2Jben'").out
     refused = ipml("enforce penalty confirm 2 --by lea")
     assert (refused.exit_code, "another must confirm it" in refused.err) == (2, True)
     told = ipml("enforce penalty confirm 2 --by cleo")
@@ -133,44 +121,31 @@ def test_a_lead_sees_what_is_proposed_and_confirms_it(ipml, database: str):
     assert "lifted" in ipml("enforce penalty list --state all").out
 
 
-def test_a_seller_is_shown_with_the_reasons(ipml, database: str):
-    """Whatever they call themselves, the terminal obeys nobody."""
-    told = ipml("enforce penalty show '\x1b[2Jann'")
-    assert "8 strikes for 8 offences weigh 8.00." in told.out
-    assert "Their strikes weigh 9.00 now." in told.out
-    assert "\x1b[2J" not in ipml("enforce penalty show '\x1b[2Jben'").out
-
-
-def test_another_policy_is_simulated(ipml, database: str, tmp_path):
-    """The same one changes nothing; a milder one does."""
+def test_another_policy_is_simulated(ipml, database, tmp_path):
+    """The same one changes nothing; a milder one does; of an empty ledger too little is known to compare."""
     same = ipml("enforce penalty simulate")
     assert "9 decisions on 1 sellers: 0 would have met a harder penalty, 0 a milder one." in same.out
-    text = (ROOT / "ipml/enforcement/policy.toml").read_text(encoding="utf-8")
-    (tmp_path / "milder.toml").write_text(text.replace("usual_weight = 1.0", "usual_weight = 0.04"))
+    (tmp_path / "milder.toml").write_text(BUNDLED.replace("usual_weight = 1.0", "usual_weight = 0.04"))
     milder = ipml("enforce penalty simulate --policy", tmp_path / "milder.toml")
     assert "0 would have met a harder penalty, 1 a milder one" in milder.out
     assert ipml("enforce penalty simulate --since 2199-01-01").exit_code == 0
+    told = ipml("enforce ledger --out ledger.csv")
+    assert "too few to say: small sellers: nothing to compare with yet." in told.out
+    assert (tmp_path / "ledger.csv").read_text(encoding="utf-8").startswith("by,band,currency,right,caught,wrong")
 
 
-def test_links_are_looked_at_and_decided(ipml, database: str, tmp_path):
-    """From a file to a lead."""
-    (tmp_path / "links.csv").write_text("seller,other,kind,weight,evidence\n\x1b[2Jann,bob,payout,0.9,=one account\n")
+def test_links_are_looked_at_and_decided(ipml, database, tmp_path):
+    """From a file or from found networks, of which only links of penalised sellers count, to a lead."""
+    (tmp_path / "links.csv").write_text("seller,other,kind,weight,evidence\n\x1b[2Jann,eve,payout,0.9,=one account\n")
     ipml("enforce penalty confirm 2 --by cleo")
-    told = ipml("enforce penalty links", tmp_path / "links.csv")
+    told = ipml("enforce penalty links links.csv")
     assert "1 links, 1 accounts newly recommended." in told.out
     assert "=one account" in told.out
     assert ipml("enforce penalty link 1 nothing --why 'a courier'").out == "Link 1: nothing.\n"
     assert ipml("enforce penalty link 1 strike").exit_code == 2
-
-
-def test_found_networks_are_looked_through_as_they_are(ipml, database: str, tmp_path):
-    """Of their links, those of penalised sellers, with how sure they are and what is shared, in words."""
-    sellers = ["\x1b[2Jann", "bob", "cid", "dan"]
-    seen = pd.Timestamp("2026-03-01", tz="UTC")
-    shared = {"seller_id": sellers, "kind": "payout", "value": ["x", "x", "y", "y"], "seen_at": seen}
-    pd.DataFrame(shared).to_parquet(tmp_path / "attributes.parquet")
+    shared = {"seller_id": ["\x1b[2Jann", "bob", "cid", "dan"], "kind": "payout", "value": ["x", "x", "y", "y"]}
+    pd.DataFrame(shared | {"seen_at": pd.Timestamp("2026-03-01", tz="UTC")}).to_parquet("attributes.parquet")
     assert ipml("cooperate network find attributes.parquet --out nets").exit_code == 0
-    ipml("enforce penalty confirm 2 --by cleo")
     told = ipml("enforce penalty links nets")
     assert "1 links, 1 accounts newly recommended." in told.out, told.err
     assert "the same payout account (since 2026-03-01" in told.out
@@ -178,7 +153,7 @@ def test_found_networks_are_looked_through_as_they_are(ipml, database: str, tmp_
     assert "0 accounts newly recommended." in ipml("enforce penalty links nets/links.parquet").out
 
 
-def test_strikes_and_complaints_are_read_beside_sales(ipml, database: str, saved_model, tmp_path):
+def test_strikes_and_complaints_are_read_beside_sales(ipml, database, saved_model, tmp_path):
     """As they are written, one for each offence, by scoring and by training, though nobody has complained yet."""
     assert ipml("enforce penalty events --out struck.csv").out.startswith("9 events")
     assert (tmp_path / "struck.csv").read_text(encoding="utf-8").splitlines()[0] == EVENTS_HEAD
@@ -201,40 +176,23 @@ def test_strikes_and_complaints_are_read_beside_sales(ipml, database: str, saved
         assert known.tolist() == [5.0, 9.0, 0.0]
 
 
-def test_an_empty_ledger_is_shown_and_written(ipml, database: str, tmp_path):
-    """And says that there is too little to compare."""
-    told = ipml("enforce ledger --out ledger.csv")
-    assert told.exit_code == 0
-    assert "too few to say: small sellers: nothing to compare with yet." in told.out
-    assert (tmp_path / "ledger.csv").read_text(encoding="utf-8").startswith("by,band,currency,right,caught,wrong")
-
-
-def test_what_is_not_known_is_refused_in_one_line(accepted, database: str):
-    """With what to do."""
-    lines = ("lift 99 --why x", "list --state odd", "link 7 review")
-    assert accepted({f"enforce penalty {line}": "" for line in lines}) == {}
-
-
 # `ipml enforce statement` shows, checks, exports and sends statements of reasons
 @pytest.fixture
-def stated(ipml, tmp_path: Path) -> Engine:
+def stated(make_queue) -> Engine:
     """Return the database of the test's own folder, with one removal of a listing with a hostile title."""
-    engine = open_database(copy_sqlite(tmp_path))
     listing = Listing("A7", "seller-1", "Bag\x1b[2J\u202e 1:1", brand="Nike", country="DE")
-    enqueue(engine, [ScoredListing(listing, 0.9, None, (), (), None, "m")])
+    engine, since = make_queue(listing, counterfeit=[1]), datetime(2026, 5, 3, tzinfo=UTC)
     with writing(engine) as connection:
-        decision = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="wrong_features")
-        pseudonym = pseudonym_of(connection, "seller-1")
-        since = datetime(2026, 5, 3, tzinfo=UTC)
-        restriction = Restriction(
-            "measure:1", MeasureKind.REMOVE, pseudonym, 1, decision.decision_id, listing, "wrong_features", since
-        )
-        issue(connection, restriction, load_enforcement_policy())
+        whose = pseudonym_of(connection, "seller-1")
+        what = Restriction("measure:1", MeasureKind.REMOVE, whose, 1, 1, listing, "wrong_features", since)
+        issue(connection, what, load_enforcement_policy())
     return engine
 
 
-def test_a_statement_is_shown_by_case_or_subject(ipml, stated: Engine):
+def test_a_statement_is_shown_by_case_or_subject(ipml, accepted, stated: Engine):
     """Letter and payload, nothing of which commands the terminal; once the seller is erased, what is public alone."""
+    wrong = ("show 2", "show measure:9", "show 1 --lang tlh", "send")
+    assert accepted({f"enforce statement {line}": "" for line in wrong}) == {}
     for subject in ("1", "measure:1"):
         answer = ipml("enforce statement show", subject)
         assert answer.exit_code == 0
@@ -250,14 +208,8 @@ def test_a_statement_is_shown_by_case_or_subject(ipml, stated: Engine):
     assert "CONTENT_REMOVED" in answer.out
 
 
-def test_what_cannot_be_done_is_said_in_one_line(accepted, stated: Engine):
-    """No such case, subject or language; no address to send to."""
-    wrong = ("show 2", "show measure:9", "show 1 --lang tlh", "send")
-    assert accepted({f"enforce statement {line}": "" for line in wrong}) == {}
-
-
-def test_exported_statements_pass_the_check_and_spoilt_ones_do_not(ipml, stated: Engine, tmp_path: Path):
-    """They are printed where no file is named, and one is not written over; a fault is named, and exits with 1."""
+def test_statements_are_exported_checked_and_sent(ipml, stated: Engine, tmp_path: Path):
+    """One file is not written over; a fault is named, and exits with 1; what cannot be sent waits on."""
     assert ipml("enforce statement export --out out.jsonl").exit_code == 0
     assert ipml("enforce statement export --out out.jsonl").exit_code == 2
     assert ipml("enforce statement export").out == (tmp_path / "out.jsonl").read_text()
@@ -268,10 +220,6 @@ def test_exported_statements_pass_the_check_and_spoilt_ones_do_not(ipml, stated:
     assert answer.exit_code == 1
     assert answer.out.startswith("line 1, category: found 'SHOES")
     assert "\x1b" not in answer.out
-
-
-def test_what_cannot_be_sent_waits(ipml, stated: Engine):
-    """Nobody answers at the address: exit code 1, and the statement waits on, as a dry run says."""
     answer = ipml("enforce statement send --url http://127.0.0.1:1/api")
     assert answer.exit_code == 1
     assert "0 taken, 0 refused, 1 left for later." in answer.out
@@ -284,13 +232,11 @@ POLICY = BUNDLED.replace("is_on = false", "is_on = true").replace("\nbrands = []
 
 
 @pytest.fixture
-def policy(ipml, tmp_path, monkeypatch):
+def policy(make_queue, tmp_path, monkeypatch):
     """Put a policy in force that covers one brand, and a listing of it into the queue of the test's own folder."""
     (tmp_path / "policy.toml").write_text(POLICY)
     monkeypatch.setenv("IPML_POLICY_ENFORCEMENT", str(tmp_path / "policy.toml"))
-    engine = open_database(copy_sqlite(tmp_path))
-    add_staff(engine)
-    enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag", brand="Acme"), 0.99, None, (), (), None, "m1")])
+    make_queue(Listing("A7", "s1", "Bag", brand="Acme"), score=0.99)
 
 
 def test_without_such_a_policy_nothing_is_done(ipml):
@@ -300,8 +246,8 @@ def test_without_such_a_policy_nothing_is_done(ipml):
     assert (answer.exit_code, answer.out) == (0, said)
 
 
-def test_it_is_said_what_was_done_and_why_not(ipml, policy, tmp_path):
-    """Nothing is acted on without evidence, neither by the job nor where a file comes in."""
+def test_what_was_done_and_why_not_is_said_and_a_person_withdraws(ipml, policy, tmp_path):
+    """Nothing is acted on without evidence; what a person said is shown, and can be taken back."""
     assert ipml("enforce automatic run").out.startswith("0 listings acted on")
     row = {"listing_id": "L1", "seller_id": "s1", "title": "Bag", "brand": "Acme", "score": 0.99, "log_odds": 4.0}
     said = json.dumps(row | {"model_version": "m1", "abstained": None, "reasons": "[]"})
@@ -310,10 +256,6 @@ def test_it_is_said_what_was_done_and_why_not(ipml, policy, tmp_path):
     shown = ipml("enforce automatic status").out
     assert "Acme" in shown
     assert "At least 300 must be reviewed." in shown
-
-
-def test_a_person_withdraws_and_allows(ipml, policy):
-    """What a person said is shown, and can be taken back; a brand that is not covered is refused in one line."""
     assert ipml("enforce automatic withdraw Acme --why 'parallel imports'").exit_code == 0
     assert "Withdrawn by" in ipml("enforce automatic status").out
     assert ipml("enforce automatic allow Acme").exit_code == 0

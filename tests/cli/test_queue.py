@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.databases import copy_sqlite, open_hasty
+from sqlalchemy import Engine
 from support.picture_host import draw_goods, write_picture
 from support.places import tell_place
-from support.staff import add_staff
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
@@ -83,57 +82,16 @@ POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"
 
 
 @pytest.fixture
-def engine(ipml, tmp_path):
+def engine(make_queue) -> Engine:
     """Return the database of the test's own folder, with a likely cheap and an unlikely dear listing."""
-    engine = open_database(copy_sqlite(tmp_path))
-    add_staff(engine)
-    offers = [("cheap", 0.9, 5.0), ("dear\x1b[2J", 0.4, 3000.0)]
-    enqueue(
-        engine,
-        [
-            ScoredListing(Listing(name, "s1", "Bag", price=price, currency="EUR"), score, None, (), (), None, "m")
-            for name, score, price in offers
-        ],
-    )
+    engine = make_queue(Listing("cheap", "s1", "Bag", price=5.0, currency="EUR"))
+    dear = Listing("dear\x1b[2J", "s1", "Bag", price=3000.0, currency="EUR")
+    enqueue(engine, [ScoredListing(dear, 0.4, None, (), (), None, "m")])
     return engine
 
 
-def test_rerank_puts_an_order_in_force(ipml, engine):
-    """The dear listing comes first by value, and last by score again."""
-    answer = ipml("queue rerank --order value")
-    assert (answer.exit_code, answer.out[:28]) == (0, "2 cases ranked by value unde")
-    with reading(engine) as connection:
-        assert list_cases(connection)[0].case_id == 2
-    ipml("queue rerank --order score")
-    with reading(engine) as connection:
-        assert list_cases(connection)[0].case_id == 1
-
-
-def test_simulate_policy_shows_what_would_change_and_changes_nothing(ipml, engine, tmp_path):
-    """A hostile id of a listing does not reach the terminal as it is."""
-    (tmp_path / "new.toml").write_bytes(POLICY.read_bytes())
-    answer = ipml("queue simulate-policy --policy new.toml --top 1 --minutes 2")
-    assert answer.exit_code == 0
-    assert "1 cases enter the first 1: 2 (dear" in answer.out
-    assert "\x1b" not in answer.out
-    with reading(engine) as connection:
-        assert current_ranking(connection).ranking_id is None
-
-
-def test_plan_and_simulation_say_that_lists_are_left_out(ipml, engine, tmp_path):
-    """Where a list changes the order of the queue now; two minutes are one review, that of the dear listing."""
-    (tmp_path / "new.toml").write_bytes(POLICY.read_bytes())
-    asked = "queue plan 2", "queue simulate-policy --policy new.toml"
-    assert ipml("queue plan 2").out[:26] == "1 reviews in 2 minutes, wo"
-    assert not any("Lists of sellers" in ipml(line).out for line in asked)
-    ipml("seller lists add denied s9 --why 'sold fakes' --source 'a letter'")
-    said = "Lists of sellers are left out: in the queue cases of denied sellers come before all others."
-    assert [ipml(line).out.splitlines()[-1] for line in asked] == [said, said]
-    assert ipml("queue minutes").out.splitlines()[-1] == "Too few decisions yet to propose minutes."
-
-
-def test_mistakes_are_answered_with_one_line(accepted, engine, tmp_path):
-    """And nothing is put in force."""
+def test_rerank_puts_an_order_in_force(ipml, accepted, engine, tmp_path):
+    """The dear listing comes first by value, and last by score again; a mistake puts nothing in force."""
     (tmp_path / "bad.toml").write_text("prevalence = 0.1\n")
     wrong = {
         "queue rerank --order best": "order: found 'best'; expected one of score, value, fifo.",
@@ -143,12 +101,37 @@ def test_mistakes_are_answered_with_one_line(accepted, engine, tmp_path):
     assert accepted(wrong) == {}
     with reading(engine) as connection:
         assert current_ranking(connection).ranking_id is None
+    answer = ipml("queue rerank --order value")
+    assert (answer.exit_code, answer.out[:28]) == (0, "2 cases ranked by value unde")
+    with reading(engine) as connection:
+        assert list_cases(connection)[0].case_id == 2
+    ipml("queue rerank --order score")
+    with reading(engine) as connection:
+        assert list_cases(connection)[0].case_id == 1
+
+
+def test_a_policy_is_simulated_and_changes_nothing(ipml, engine, tmp_path):
+    """A hostile id does not reach the terminal; where a list changes the order, it is said that lists are left out."""
+    (tmp_path / "new.toml").write_bytes(POLICY.read_bytes())
+    answer = ipml("queue simulate-policy --policy new.toml --top 1 --minutes 2")
+    assert answer.exit_code == 0
+    assert "1 cases enter the first 1: 2 (dear" in answer.out
+    assert "\x1b" not in answer.out
+    with reading(engine) as connection:
+        assert current_ranking(connection).ranking_id is None
+    asked = "queue plan 2", "queue simulate-policy --policy new.toml"
+    assert ipml("queue plan 2").out[:26] == "1 reviews in 2 minutes, wo"
+    assert not any("Lists of sellers" in ipml(line).out for line in asked)
+    ipml("seller lists add denied s9 --why 'sold fakes' --source 'a letter'")
+    said = "Lists of sellers are left out: in the queue cases of denied sellers come before all others."
+    assert [ipml(line).out.splitlines()[-1] for line in asked] == [said, said]
+    assert ipml("queue minutes").out.splitlines()[-1] == "Too few decisions yet to propose minutes."
 
 
 # `ipml queue estimate` tells of all listings from the reviewed ones
-def test_figures_stand_beside_what_the_reviewed_say(ipml, tmp_path):
+def test_figures_stand_beside_what_the_reviewed_say(ipml, make_queue):
     """First it says what to do, then what is missing; once all reviewed are counterfeit, so are all listings."""
-    engine = open_database(copy_sqlite(tmp_path))
+    engine = make_queue()
     assert "`ipml enqueue FILE --top N`" in ipml("queue estimate").out
     names = [Listing(f"L{number}", "s1", "Bag") for number in range(200)]
     file = [ScoredListing(name, at / 200, None, (), (), None, "m1") for at, name in enumerate(names)]
@@ -172,23 +155,16 @@ def test_figures_stand_beside_what_the_reviewed_say(ipml, tmp_path):
 
 
 # The quality of reviewing from the command line: `ipml queue control` and `ipml queue reviewers`
-@pytest.fixture
-def database(tmp_path) -> str:
-    """Return the URL of a queue of two cases, the first decided by ana."""
-    url = copy_sqlite(tmp_path)
-    engine = open_database(url)
-    seen = datetime(2024, 5, 1, tzinfo=UTC)
-    bags = [Listing(f"L{number}", "s1", "Bag", brand="[red]Acme", observed_at=seen) for number in (1, 2)]
-    enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])
+
+
+def test_reviewers_are_shown_with_their_figures(ipml, accepted, make_queue):
+    """Ana decided one case, whose truth a test purchase showed: she was wrong. What one command did the next shows."""
+    engine = make_queue(*(Listing(f"L{number}", "s1", "Bag", brand="[red]Acme") for number in (1, 2)))
     with writing(engine) as connection:
         decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
-    add_staff(engine)
-    engine.dispose()
-    return url
-
-
-def test_reviewers_are_shown_with_their_figures(ipml, database: str):
-    """Ana decided one case, whose truth a test purchase showed: she was wrong. What one command did the next shows."""
+    wrong = ("control add 2 --truth genuine --source invoice", "control add 1 --truth perhaps --source invoice")
+    lines = [f"queue {line}" for line in (*wrong, "control remove 1")] + ["admin user sells bo s1"]
+    assert accepted(dict.fromkeys(lines, "")) == {}
     assert "genuine" not in ipml("queue reviewers --disputed").out
     told = ipml("queue control add 1 --truth counterfeit --source '[b]test purchase'")
     assert (told.exit_code, told.out) == (0, "Case 1 is known to be counterfeit; each reviewer will meet it once.\n")
@@ -201,19 +177,7 @@ def test_reviewers_are_shown_with_their_figures(ipml, database: str):
     assert re.search(r"1 .*genuine .*counterfeit .*known .*100 %", ipml("queue reviewers --disputed").out)
     assert ipml("queue control remove 1").exit_code == 0
     assert "test purchase" not in ipml("queue control list").out
-
-
-def test_mistakes_with_reviewers_are_answered_with_one_line(accepted, database: str):
-    """An open case, a truth that is none, a case that is not on the list, and a person who is not there."""
-    wrong = ("control add 2 --truth genuine --source invoice", "control add 1 --truth perhaps --source invoice")
-    lines = [f"queue {line}" for line in (*wrong, "control remove 1")] + ["admin user sells bo s1"]
-    assert accepted(dict.fromkeys(lines, "")) == {}
-
-
-def test_who_sells_under_a_seller_is_noted(ipml, database: str):
-    """And forgotten."""
-    engine = open_database(database)
-    for option, known in (("", ["s1"]), (" --no-longer", [])):
+    for option, known in (("", ["s1"]), (" --no-longer", [])):  # who sells under a seller
         assert ipml(f"admin user sells ana s1{option}").exit_code == 0
         with reading(engine) as connection:
             assert list_own_sellers(connection, "ana") == known
@@ -221,48 +185,27 @@ def test_who_sells_under_a_seller_is_noted(ipml, database: str):
 
 
 # Pictures of known goods from the command line: `ipml queue pictures`
-@pytest.fixture
-def kept_goods(tmp_path: Path) -> str:
-    """Return the URL of an empty queue."""
-    url = copy_sqlite(tmp_path)
-    add_staff(open_hasty(url))
-    return url
 
 
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Path:
-    """Return a folder of two pictures and a file that is none."""
-    folder = tmp_path / "catalogue"
-    folder.mkdir()
-    for seed in (1, 2):
-        (folder / f"{seed}.jpg").write_bytes(write_picture(draw_goods(seed)))
-    (folder / "bad.png").write_bytes(b"<svg/>")
-    return folder
-
-
-def test_pictures_are_added_listed_and_taken_out(ipml, kept_goods: str, catalogue: Path, tmp_path: Path, monkeypatch):
-    """Once each; what was refused is said."""
-    monkeypatch.setenv("IPML_PICTURES", str(tmp_path / "pictures"))
-    ours = ("--database", kept_goods)
-    add = ("queue", "pictures", "add", catalogue, "--kind", "genuine", "--brand", "Acme", "--source", "Acme", *ours)
-    answer = ipml(*add)
-    assert answer.out == (
-        "2 pictures added; 0 were there before.\nNot added: bad.png is no picture that can be read.\n"
-    )
-    assert ipml(*add).out.startswith("0 pictures added; 2 were there before.")
-    assert ipml("queue pictures list", *ours).out.count("Acme") == 4
-    for number in (1, 2):
-        assert ipml("queue pictures remove", number, *ours).exit_code == 0
-    assert "Acme" not in ipml("queue pictures list", *ours).out
-
-
-def test_mistakes_with_pictures_are_answered_with_one_line(
-    ipml, accepted, kept_goods: str, catalogue: Path, tmp_path: Path, monkeypatch
-):
-    """No folder to keep them in, a kind that is none, a folder without pictures, a picture that is not there."""
-    goods = "--brand Acme --source Acme --kind"
-    assert ipml(f"queue pictures add catalogue {goods} genuine").is_refusal()
-    monkeypatch.setenv("IPML_PICTURES", str(tmp_path / "pictures"))
+def test_pictures_are_added_listed_and_taken_out(ipml, accepted, make_queue, tmp_path: Path, monkeypatch):
+    """Once each; what was refused is said, and a mistake is one line."""
+    make_queue()
+    (tmp_path / "catalogue").mkdir()
     (tmp_path / "empty").mkdir()
+    for seed in (1, 2):
+        (tmp_path / f"catalogue/{seed}.jpg").write_bytes(write_picture(draw_goods(seed)))
+    (tmp_path / "catalogue/bad.png").write_bytes(b"<svg/>")
+    goods = "--brand Acme --source Acme --kind"
+    assert ipml(f"queue pictures add catalogue {goods} genuine").is_refusal()  # no folder to keep them in
+    monkeypatch.setenv("IPML_PICTURES", str(tmp_path / "pictures"))
     lines = (f"add catalogue {goods} perhaps", f"add empty {goods} genuine", "remove 7")
     assert accepted({f"queue pictures {line}": "" for line in lines}) == {}
+    answer = ipml(f"queue pictures add catalogue {goods} genuine")
+    said = "2 pictures added; 0 were there before.\nNot added: bad.png is no picture that can be read.\n"
+    assert answer.out == said
+    again = ipml(f"queue pictures add catalogue {goods} genuine")
+    assert again.out.startswith("0 pictures added; 2 were there before.")
+    assert ipml("queue pictures list").out.count("Acme") == 4
+    for number in (1, 2):
+        assert ipml("queue pictures remove", number).exit_code == 0
+    assert "Acme" not in ipml("queue pictures list").out

@@ -71,8 +71,7 @@ def test_a_file_is_enqueued_once(engine: Engine, folder: Path, saved_model: Path
 
 def test_what_was_interrupted_goes_on(engine: Engine, folder: Path, saved_model: Path) -> None:
     """Killed after it was enqueued and before it was moved, it is moved, and nothing is doubled."""
-    before = (folder / "night.parquet").stat()
-    copy = (folder / "night.parquet").read_bytes()
+    before, copy = (folder / "night.parquet").stat(), (folder / "night.parquet").read_bytes()
     take_in_files(engine, folder, saved_model)
     n_cases = count_cases(engine)
     (folder / "night.parquet").write_bytes(copy)
@@ -93,27 +92,21 @@ def test_a_file_that_cannot_be_read_holds_up_no_other(engine: Engine, folder: Pa
     assert (folder / "later.csv.part").exists()
 
 
-def test_files_are_deleted_after_a_while(engine: Engine, folder: Path, saved_model: Path) -> None:
-    """Recent ones stay, and are those that drift is measured of."""
-    take_in_files(engine, folder, saved_model)
-    settings = Settings(incoming=folder, incoming_days=3)
-    assert remove_old(settings) == 0
-    (done,) = find_recent(settings)
-    os.utime(done, (time.time() - 4 * 86_400,) * 2)
-    assert remove_old(settings) == 1
-    assert find_recent(settings) == []
-
-
-def test_drift_is_measured_of_what_came(engine: Engine, folder: Path, saved_model: Path, market) -> None:
-    """The files of the last days, with the reference of the model."""
+def test_drift_is_measured_of_what_came_until_it_is_deleted(engine, folder: Path, saved_model: Path, market) -> None:
+    """The files of the last days, with the reference of the model; recent ones stay."""
     from ipml.model.drift import reference_of
 
     listings: pd.DataFrame = market.listings[:80]
     take_in_files(engine, folder, saved_model)
     reference = folder.parent / "reference.json"
     reference.write_text(reference_of(listings, None, listings["is_counterfeit"]).to_json(), encoding="utf-8")
-    settings = Settings(incoming=folder, model=str(saved_model), drift_reference=str(reference))
+    settings = Settings(incoming=folder, incoming_days=3, model=str(saved_model), drift_reference=str(reference))
     assert TASKS["drift"](JobRun(engine, settings, lambda: False)).startswith("80 listings, ")
+    assert remove_old(settings) == 0
+    (done,) = find_recent(settings)
+    os.utime(done, (time.time() - 4 * 86_400,) * 2)
+    assert remove_old(settings) == 1
+    assert find_recent(settings) == []
 
 
 def test_what_a_file_holds_counts_for_the_next(engine: Engine, folder: Path, saved_model: Path, market) -> None:
