@@ -41,14 +41,6 @@ def largest(networks):
     return int(np.bincount(networks.numbering.number)[1:].argmax()) + 1
 
 
-def test_a_link_weighs_what_its_evidence_says(networks):
-    """The bits of a tie are those by which it was linked."""
-    links = networks.links
-    for place in range(0, len(links.first), 20):
-        tie = explain_tie(networks, int(links.first[place]), int(links.second[place]))
-        assert tie.bits == pytest.approx(links.weight[place] / 100)
-
-
 def test_a_new_account_is_flagged_on_the_day_it_lists(sellers, networks, largest):
     """It uses the payout and the picture of a member; nobody else is flagged, and the number stays."""
     members = networks.holdings.seller_ids[networks.members_of(largest)]
@@ -64,17 +56,14 @@ def test_a_new_account_is_flagged_on_the_day_it_lists(sellers, networks, largest
     assert newcomer.tie.shared
 
 
-def test_networks_come_back_from_their_folder(networks, tmp_path):
-    """Links, groups, numbers and rules are the same; a folder without networks is named."""
-    store_networks(networks, tmp_path / "networks")
-    again = load_networks(tmp_path / "networks")
+def test_networks_come_back_from_their_folder(networks, folder):
+    """Links, groups, numbers and rules are the same."""
+    again = load_networks(folder)
     assert again.links.weight.tolist() == networks.links.weight.tolist()
     assert np.array_equal(again.links.first, networks.links.first)
     assert np.array_equal(again.group, networks.group)
     assert np.array_equal(again.numbering.number, networks.numbering.number)
     assert (again.numbering.given, again.rules) == (networks.numbering.given, networks.rules)
-    with pytest.raises(NotFound, match="No networks"):
-        load_networks(tmp_path)
 
 
 def test_networks_survive_a_kill_while_they_are_replaced(networks, tmp_path):
@@ -162,33 +151,27 @@ def test_the_catalogue_counts_members_and_links(networks: Networks, folder: Path
     assert [one.members for one in list_networks(folder, most=2)[0]] == sorted(one.members for one in listed)[:-3:-1]
 
 
-def test_the_network_of_a_seller_is_found_by_their_name(networks: Networks, folder: Path):
-    """And of who is in none, none."""
+def test_the_network_of_a_seller_is_found_by_their_name(networks: Networks, folder: Path, numbers: list[int]):
+    """And of who is in none, none, who counts for none where what is counted by seller is added up."""
     for place in (0, *networks.members_of(1)[:3]):
         number = int(networks.numbering.number[place])
         assert find_number(folder, str(networks.holdings.seller_ids[place])) == (number or None)
-
-
-def test_what_is_counted_by_seller_adds_up_by_network(networks: Networks, folder: Path, numbers: list[int]):
-    """Sellers in no network, and names that nobody has, count for none."""
     counted = {str(name): 2 for name in networks.holdings.seller_ids} | {"nobody": 7}
-    sums = add_up(folder, counted)
-    assert sums == {number: 2 * len(networks.members_of(number)) for number in numbers}
+    assert add_up(folder, counted) == {number: 2 * len(networks.members_of(number)) for number in numbers}
 
 
 def test_what_is_not_there_is_said(folder: Path, tmp_path: Path):
     """A number that was never given, and a folder without networks."""
     with pytest.raises(NotFound, match="numbers were given"):
         load_network(folder, 10_000)
-    with pytest.raises(NotFound, match="No networks"):
-        load_network(tmp_path, 1)
-    with pytest.raises(NotFound, match="No networks"):
-        list_networks(tmp_path)
+    for ask in (load_networks, list_networks, lambda place: load_network(place, 1)):
+        with pytest.raises(NotFound, match="No networks"):
+            ask(tmp_path)
 
 
 # What a link is made of is what its evidence names
 def test_strands_are_those_of_the_evidence(networks: Networks):
-    """The kinds that say anything, and the first day on which both had the same thing."""
+    """The kinds that say anything, and the first day on which both had the same thing; of no links there are none."""
     everybody = np.arange(networks.holdings.n_sellers)
     strands = find_strands(networks, everybody, networks.links)
     for place in range(0, len(networks.links.first), 25):
@@ -197,13 +180,10 @@ def test_strands_are_those_of_the_evidence(networks: Networks):
         assert {KINDS[kind] for kind in np.flatnonzero(strands.kinds[place])} == {thing.kind for thing in telling}
         since = min(max(thing.first_since, thing.second_since) for thing in telling)
         assert from_microseconds(int(strands.since[place])) == since
-
-
-def test_of_no_links_there_are_no_strands(networks: Networks):
-    """Nor of nobody."""
+        assert tie.bits == pytest.approx(networks.links.weight[place] / 100)  # by which they were linked
     nothing = networks.links.keep(np.zeros(len(networks.links.first), dtype=bool))
-    assert len(find_strands(networks, np.arange(3), nothing).since) == 0
-    assert len(find_strands(networks, np.zeros(0, dtype=np.int64), nothing).since) == 0
+    for some in (np.arange(3), np.zeros(0, dtype=np.int64)):
+        assert len(find_strands(networks, some, nothing).since) == 0
 
 
 # What the review database knows of members, by whatever name the network gives them

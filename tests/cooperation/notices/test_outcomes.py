@@ -143,27 +143,19 @@ def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
 
 
 def test_what_nobody_tried_to_deliver_yet_is_dropped_in_favour_of_the_next(desk: Desk):
-    """A slip that is taken back at once confuses nobody: the notifier gets one answer, the last."""
-    notice_id = desk.give_notice([desk.add_case("L1")])
-    decision = desk.decide(1, Verdict.COUNTERFEIT)
-    with writing(desk.engine) as connection:
-        undo(connection, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
-    assert desk.told(f"notice:{notice_id}") == []
-    desk.decide(1, Verdict.GENUINE)
-    ((kind, body),) = desk.told(f"notice:{notice_id}")
-    assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", "rejected")
-
-
-@pytest.mark.slow
-def test_upheld_anew_it_is_overturned_no_more(desk: Desk):
-    """Who was right in the end has nothing against them."""
-    notice_id = desk.give_notice([desk.add_case("L1")])
-    decision = desk.decide(1, Verdict.COUNTERFEIT)
-    with writing(desk.engine) as connection:
-        undo(connection, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
-    desk.decide(1, Verdict.COUNTERFEIT)
-    (item,) = desk.items(notice_id)
-    assert (item.state, item.overturned_at) == ("upheld", None)
+    """A slip taken back at once confuses nobody: the notifier gets one answer, the last; upheld anew, it stands."""
+    for number, last in enumerate((Verdict.GENUINE, Verdict.COUNTERFEIT), 1):
+        notice_id = desk.give_notice([desk.add_case(f"L{number}")])
+        decision = desk.decide(number, Verdict.COUNTERFEIT)
+        with writing(desk.engine) as connection:
+            undo(connection, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
+        assert desk.told(f"notice:{notice_id}") == []
+        desk.decide(number, last)
+        ((kind, body),) = desk.told(f"notice:{notice_id}")
+        state = "rejected" if last is Verdict.GENUINE else "upheld"
+        assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", state)
+        (item,) = desk.items(notice_id)
+        assert (item.state, item.overturned_at is None) == (state, last is Verdict.COUNTERFEIT)
 
 
 def test_a_notice_of_an_erased_seller_ends_without_a_word_of_them(desk: Desk):
@@ -187,15 +179,9 @@ def test_taken_back_after_the_seller_was_erased_it_ends_undecided(desk: Desk):
     decision = desk.decide(1, Verdict.GENUINE)
     deliver(desk)
     erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.pass_time())
+    said = {"may_undo_others": True, "now": desk.pass_time(days=1), "consequences": COOPERATION}
     with writing(desk.engine) as connection:
-        undo(
-            connection,
-            decision.decision_id,
-            "lea",
-            may_undo_others=True,
-            now=desk.pass_time() + timedelta(days=1),
-            consequences=COOPERATION,
-        )
+        undo(connection, decision.decision_id, "lea", **said)
     assert desk.states(notice_id) == ["undecided"]
     assert len(desk.told(f"notice:{notice_id}")) == 1
 

@@ -106,18 +106,16 @@ def lane(desk: Desk, name: str = "brand") -> Lane:
 
 
 def test_a_newcomer_is_dealt_with_as_usual(desk: Desk):
-    """Neither trusted nor doubted, and told what to bring."""
+    """Neither trusted nor doubted, and told what to bring; a trusted flagger comes first; nobody has no lane."""
     found = lane(desk)
     assert (found.tier, found.hours, found.is_suspended, found.needs_rights_document) == ("standard", 72, False, True)
     assert found.due_at(desk.now) == desk.now + timedelta(hours=72)
-
-
-def test_a_trusted_flagger_comes_first_without_a_cap(desk: Desk):
-    """Whatever else there is to do."""
     desk.add_notifier("flagger", "trusted flagger")
     found = lane(desk, "flagger")
     assert (found.tier, found.left_today) == ("trusted", None)
     assert found.hours == min(tier.deadline_hours for tier in POLICY.notifiers.tiers)
+    with reading(desk.engine) as connection, pytest.raises(NotFound, match="No notifier"):
+        lane_of(connection, 9, POLICY)
 
 
 @on_both
@@ -147,9 +145,3 @@ def test_whoever_is_suspended_is_so_in_every_lane(desk: Desk):
     assert lane(desk).is_suspended
     desk.pass_time(days=31)
     assert not lane(desk).is_suspended
-
-
-def test_nobody_has_no_lane(desk: Desk):
-    """A number that is no notifier's is refused."""
-    with reading(desk.engine) as connection, pytest.raises(NotFound, match="No notifier"):
-        lane_of(connection, 9, POLICY)

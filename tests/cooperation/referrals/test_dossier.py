@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 from support.consequences import COOPERATION
-from support.databases import on_postgres
+from support.notice_desk import Desk
 
-from experiments.cooperation.referral_market import NOON, ReferralMarket, fill_market
+from experiments.cooperation.referral_market import NOON
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.referrals.dossier import (
     CaseListing,
@@ -38,7 +38,7 @@ from ipml.review.ranking.policy import load_policy
 from ipml.review.reversals import undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
-from ipml.storage.tables import cases, decisions, notice_items, notices, notifiers
+from ipml.storage.tables import cases, decisions, notice_items
 
 
 def join(market, **options):
@@ -91,25 +91,14 @@ def test_a_folder_of_pseudonyms_joins_as_well(market):
     assert len(other.confirmed) == len(known.confirmed)
 
 
-def test_upheld_notices_count_by_who_gave_them(market, rules):
+def test_upheld_notices_count_by_who_gave_them(market, rules, make_scored):
     """And speak for the network; those rejected or overturned do not."""
-    one = join(market).confirmed[0]
-    with writing(market.engine) as connection:
-        holder = {"pseudonym": "p", "kind": "rights holder", "created_at": NOON}
-        who = connection.scalars(insert(notifiers).values(holder).returning(notifiers.c.notifier_id)).one()
-        for number, (state, overturned) in enumerate((("upheld", None), ("upheld", NOON), ("rejected", None))):
-            notice = {
-                "reference": f"n{number}",
-                "notifier_id": who,
-                "kind": "counterfeit",
-                "encrypted": "",
-                "tier": "t",
-            }
-            notice |= {"content_digest": "d", "explanation": "", "received_at": NOON}
-            given = connection.scalars(insert(notices).values(notice).returning(notices.c.notice_id)).one()
-            item = {"notice_id": given, "position": 1, "listing_digest": "", "location": "", "case_id": one.case_id}
-            item |= {"state": state, "noted_at": NOON, "overturned_at": overturned}
-            connection.execute(insert(notice_items).values(item))
+    one, desk = join(market).confirmed[0], Desk(market.engine, make_scored, NOON)
+    for state, overturned in (("upheld", None), ("upheld", NOON), ("rejected", None)):
+        notice_id = desk.give_notice([one.case_id], state=state)
+        with writing(market.engine) as connection:
+            changed = update(notice_items).where(notice_items.c.notice_id == notice_id)
+            connection.execute(changed.values(overturned_at=overturned))
     dossier = join(market)
     assert dossier.notices == {"rights holder": 1}
     assert read_signs(dossier, rules, NOON)["noticed"] == pytest.approx(0.5)
@@ -117,35 +106,27 @@ def test_upheld_notices_count_by_who_gave_them(market, rules):
 
 
 def test_a_table_of_sales_goes_before_what_listings_say(market):
-    """Its sums are taken as they are where they are all known."""
-    member = join(market).members[0].key
+    """Its sums are taken where all are known; one that knows less than was found counterfeit is left aside."""
+    known = join(market)
+    member = known.members[0].key
     sales = pd.DataFrame({"seller_id": member, "units": [1e6] * 60, "value": [1e6] * 60, "currency": "EUR"})
-    sold_value = join(market, sales=sales).sold_value
-    value = Money(6e7, "EUR")
-    assert (sold_value.n_listings, sold_value.value.low, sold_value.value.high, sold_value.units.total) == (
-        60,
-        value,
-        value,
-        6e7,
-    )
-    assert "table of sales" in sold_value.how
-
-
-def test_a_table_that_knows_less_than_was_found_counterfeit_is_left_aside(market):
-    """Else the part would be above the whole; it is said."""
-    member = join(market).members[0].key
+    sold, value = join(market, sales=sales).sold_value, Money(6e7, "EUR")
+    assert (sold.n_listings, sold.value.low, sold.value.high, sold.units.total) == (60, value, value, 6e7)
+    assert "table of sales" in sold.how
     sales = pd.DataFrame({"seller_id": [member], "units": [1.0], "value": [9.0], "currency": "EUR"})
-    sold_value = join(market, sales=sales).sold_value
-    assert sold_value.value == join(market).sold_value.value
-    assert sold_value.confirmed_value <= sold_value.value.low
-    assert "was left aside" in sold_value.how
+    sold = join(market, sales=sales).sold_value
+    assert sold.value == known.sold_value.value
+    assert sold.confirmed_value <= sold.value.low
+    assert "was left aside" in sold.how
 
 
 def test_of_one_brand_nothing_else_is_left(market):
-    """Listings, and what they sold."""
+    """Listings, and what they sold; a number that is no network is said to be none."""
     dossier = keep_brand(join(market), "calder", load_policy().exchange_rates)
     assert {one.brand for one in dossier.listings} == {"Calder"}
     assert dossier.sold_value.n_listings == len(dossier.listings)
+    with reading(market.engine) as connection, pytest.raises(NotFound, match="No network"):
+        join_network(connection, market.networks, 10**6)
 
 
 def test_signs_lie_between_nothing_and_all(market, rules):
@@ -157,12 +138,6 @@ def test_signs_lie_between_nothing_and_all(market, rules):
     assert late["recent"] < 0.1
     fewer = replace(dossier, members=dossier.members[:3])
     assert estimate_effort(fewer, rules.effort) < estimate_effort(dossier, rules.effort)
-
-
-def test_a_number_that_is_no_network_is_said_to_be_none(market):
-    """As `ipml cooperate network show` says it."""
-    with reading(market.engine) as connection, pytest.raises(NotFound, match="No network"):
-        join_network(connection, market.networks, 10**6)
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.sampled_from([None, *Verdict])), max_size=12))
@@ -316,8 +291,8 @@ def express_cases(connection: Connection, sellers: set[str], code: str, rate: fl
     return len(rows)
 
 
-def check_ranking(market: ReferralMarket, rules) -> None:
-    """Rank, express all of one network in rubles, at the rate of the bundled policy, and rank again."""
+def test_networks_rank_the_same_in_rubles(market, rules):
+    """A network's prices are a hundred times the number, at the rate of the bundled policy, and no more."""
     pairs = [(market.networks, number) for number in market.networks.numbers]
     with writing(market.engine) as connection:
         before = [one.ranked for one in judge_candidates(connection, pairs, rules, NOON)[0]]
@@ -327,14 +302,3 @@ def check_ranking(market: ReferralMarket, rules) -> None:
         after = [one.ranked for one in judge_candidates(connection, pairs, rules, NOON)[0]]
     assert [one.number for one in after] == [one.number for one in before]
     assert all(is_close(one.expected_value, other.expected_value) for one, other in zip(before, after, strict=True))
-
-
-def test_networks_rank_the_same_in_rubles(market, rules):
-    """A network's prices are a hundred times the number, and no more."""
-    check_ranking(market, rules)
-
-
-@on_postgres
-def test_on_postgresql_too(engine, rules):
-    """The same."""
-    check_ranking(fill_market(engine, n_networks=2, most_members=4, each=2), rules)

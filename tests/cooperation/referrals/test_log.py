@@ -42,17 +42,12 @@ def hand_out(engine: Engine):
     def make(*sellers: str, recipient: str = "customs", follows: int | None = None, brand: str | None = None) -> int:
         fields = {"network": 1, "members_digest": "d", "recipient": recipient, "brand": brand, "purpose": "p"}
         fields |= {"built_by": "lea", "built_at": NOON, "content_digest": "c", "follows": follows}
-        fields |= {"n_members": 3, "n_confirmed": 4, "value_low": None, "value": None, "value_high": None}
-        fields |= {
-            "currency": None,
-            "solvability": 0.5,
-            "effort": 9.0,
-            "signs": '{"recent":1.0}',
-            "tells_sellers": True,
-        }
+        fields |= dict.fromkeys(("value_low", "value", "value_high", "currency"))
+        fields |= {"n_members": 3, "n_confirmed": 4, "solvability": 0.5, "effort": 9.0, "signs": '{"recent":1.0}'}
         with writing(engine) as connection:
             named = {pseudonym_of(connection, one): (f"S-00{n}", True) for n, one in enumerate(sellers, 1)}
-            return add_referral(connection, fields | {"reference": make_reference()}, named).referral_id
+            fields |= {"tells_sellers": True, "reference": make_reference()}
+            return add_referral(connection, fields, named).referral_id
 
     return make
 
