@@ -2,16 +2,21 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.staff import OPERATOR
+from sqlalchemy import Engine
+from support.databases import copy_sqlite
+from support.staff import OPERATOR, add_staff
 
 from ipml.cli import main
 from ipml.model.model_file import save_model
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue
 from ipml.settings import get_settings
+from ipml.storage.database import open_database, writing
 
 
 class Answer(NamedTuple):
@@ -71,6 +76,23 @@ def accepted(ipml) -> Callable[[Mapping[str, str]], dict[str, Answer]]:
         return {line: answer for line, answer in answers.items() if not answer.is_refusal(refusals[line])}
 
     return run
+
+
+@pytest.fixture
+def make_queue(ipml, tmp_path) -> Callable[..., Engine]:
+    """Return a function that puts listings into the queue of the test's own folder; ana finds some counterfeit."""
+
+    def make(*listings: Listing, counterfeit: Iterable[int] = (), score: float = 0.9, **said: object) -> Engine:
+        engine = open_database(copy_sqlite(tmp_path))
+        add_staff(engine)
+        enqueue(engine, [ScoredListing(one, score, 2.2, (), (), None, "m1") for one in listings])
+        for case_id in counterfeit:
+            with writing(engine) as connection:
+                held = claim(connection, "ana", case_id)
+                decide(connection, held, Verdict.COUNTERFEIT, ground="declared_replica", **said)
+        return engine
+
+    return make
 
 
 @pytest.fixture(scope="session")

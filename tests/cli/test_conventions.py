@@ -1,7 +1,6 @@
 """Every command keeps the conventions that the reference states (`docs/reference_maker/interface_pages.py`)."""
 
-from __future__ import annotations
-
+import ast
 import inspect
 import re
 import shlex
@@ -11,7 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import typer
+from support.databases import copy_sqlite
+from typer.testing import CliRunner
+
+import ipml.cli
 from ipml.cli import make_commands
+from ipml.cli.terminal import open_for_command
 
 OTHER_OUTPUTS = {"--rejects", "--high-volume"}
 """Options that name what is written beside the result."""
@@ -125,3 +130,39 @@ def test_a_moment_is_shown_as_a_date() -> None:
     ]
     assert moments
     assert [found for found in moments if found[2] != "DATE"] == []
+
+
+# What commands share: the database they open is theirs for as long as they run
+# `ipml serve` hands its database to a server, and closes it when that ends.
+OPENS_BY_ITSELF = {"serve.py", "terminal.py"}
+
+
+def test_a_database_is_closed_when_its_command_ends(tmp_path: Path) -> None:
+    """What the command left in the pool of connections is closed with it, also where it ended in an error."""
+    engines = []
+    app = typer.Typer()
+    app.callback()(ipml.cli.ipml)
+
+    @app.command()
+    def look(fails: bool = False) -> None:
+        engines.append(open_for_command(copy_sqlite(tmp_path)).pool)
+        assert engines[-1].checkedin() == 1
+        if fails:
+            raise OSError
+
+    for arguments in (["look"], ["look", "--fails"]):
+        CliRunner().invoke(app, arguments)
+        assert engines.pop().checkedin() == 0
+
+
+def test_every_command_opens_its_database_so() -> None:
+    """No module of commands opens one in another way, which nobody would close."""
+    modules = [path for path in Path(ipml.cli.__path__[0]).glob("*.py") if path.name not in OPENS_BY_ITSELF]
+    imported = {
+        (path.name, name.name)
+        for path in modules
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert not {name for name, imports in imported if imports == "open_database"}

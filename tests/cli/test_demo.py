@@ -1,6 +1,4 @@
-"""`ipml demo` walks the whole street, and says where everything is."""
-
-from __future__ import annotations
+"""`ipml demo` walks the whole street, or a whole year, and says where everything is."""
 
 import re
 import shlex
@@ -11,11 +9,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ipml.cli.demo import USER, _describe
+from ipml.cli.demo import USER, _describe, describe_year
 from ipml.records import Listing, Reason, ScoredListing
 from ipml.review.queue import count_cases, list_cases
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model
+from ipml.simulation.year.population import Plan
+from ipml.simulation.year.programme import Lived, TrainedModel
+from ipml.simulation.year.run import Account, YearFigure
+from ipml.simulation.year.weekly_scores import Stations
 from ipml.storage.database import open_database, reading
 from ipml.web.accounts.users import list_users
 
@@ -28,19 +30,13 @@ def make_scored(title: str, *sentences: str, **listing) -> ScoredListing:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Path:
-    """The folder in which the demonstrations run."""
+    """Return the folder in which the demonstrations run."""
     return tmp_path_factory.mktemp("demo")
 
 
 @pytest.fixture(scope="module")
 def first(home) -> subprocess.CompletedProcess[str]:
-    """The first demonstration."""
-    return run(home)
-
-
-@pytest.fixture(scope="module")
-def second(home, first) -> subprocess.CompletedProcess[str]:
-    """The same, in the same folder."""
+    """Return the first demonstration."""
     return run(home)
 
 
@@ -66,20 +62,13 @@ def test_a_listing_is_shown_with_three_reasons_against_it():
     assert "(1,234.50 EUR)" in _describe(1, make_scored("Hat", price=1234.5, currency="EUR"))
 
 
-def test_too_small_a_marketplace_is_a_mistake(ipml, tmp_path):
-    """It is said how many listings it takes, and nothing is made."""
-    answer = ipml("demo --listings 10")
-    assert answer.exit_code == 2
-    assert "--listings" in answer.err
+def test_what_cannot_be_is_refused_and_nothing_is_made(accepted, tmp_path):
+    """Too small a marketplace, a scale out of bounds, and a file in the place of its own folder."""
+    wrong = {"--listings 10": "--listings", "--year --scale 7 --out year": "a scale from"}
+    assert accepted({f"demo {line}": words for line, words in wrong.items()}) == {}
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_in_the_way_is_named(ipml, tmp_path):
-    """The demonstration makes a folder of its own."""
     (tmp_path / "there").touch()
-    answer = ipml("demo --out there")
-    assert (answer.exit_code, answer.out) == (2, "")
-    assert re.fullmatch(r"ipml: .*there.*\n", answer.err)
+    assert accepted({"demo --out there": "there"}) == {}
 
 
 @pytest.mark.slow
@@ -123,13 +112,27 @@ def test_everything_lies_in_one_folder(home, first):
 
 
 @pytest.mark.slow
-def test_a_second_demonstration_adds_a_challenger_and_no_user(home, first, second):
+def test_a_second_demonstration_adds_a_challenger_and_no_user(home, first):
     """The same marketplace and figures; the password given out the first time still holds."""
+    second = run(home)
     assert second.returncode == 0
     assert "Registered as models:/ipml/2" in second.stderr
     assert first.stdout.split("Open the")[0] == second.stdout.split("Open the")[0]
     assert f"log in as {USER} with the password" in first.stdout
-    engine = open_database(f"sqlite:///{home / 'ipml-demo' / 'ipml.db'}")
-    with reading(engine) as connection:
+    with reading(open_database(f"sqlite:///{home / 'ipml-demo' / 'ipml.db'}")) as connection:
         assert [user.name for user in list_users(connection)] == [USER]
-    engine.dispose()
+
+
+# `ipml demo --year` shows the account of a year, and refuses one that cannot be lived through
+def test_the_account_names_each_figure_beside_history_and_where_the_time_went():
+    """With a line on what the simulation does not show."""
+    stations = Stations()
+    stations.add("review", 12.0, 15.0)
+    lived = Lived(stations=stations, peak=2**30, peak_beside=2**29, seconds=20.0)
+    figures = [YearFigure("gangs", "41", "F1 0.95", "43", "43")]
+    told = describe_year(Account(Plan(0.001), TrainedModel(Path("model"), 0.25, 0.7, 0.8), lived, figures))
+    lines = told.splitlines()
+    assert "not how good it is on your listings" in told
+    assert "gangs   43       43             41         F1 0.95" in lines
+    assert any(line.split() == ["review", "12.0", "15.0"] for line in lines)
+    assert "together 1,536 MiB" in told

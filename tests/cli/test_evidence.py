@@ -63,23 +63,16 @@ def test_a_package_goes_out_and_is_checked(ipml, folder: Path, saved_model: Path
     assert "kept outside" in ipml("evidence verify evidence-case-1.zip --anchor anchors.jsonl").out
 
 
-def test_what_is_at_fault_is_printed(ipml, folder: Path):
-    """A line for each, and exit code 1."""
-    ipml("evidence export 1")
-    (folder / "evidence-case-1" / "README.txt").write_text("other")
-    checked = ipml("evidence verify evidence-case-1")
-    assert checked.exit_code == 1
-    assert checked.out.splitlines()[0] == "problem  README.txt: was changed"
-
-
-@pytest.mark.slow
-def test_another_model_is_told(ipml, folder: Path, classifier: CounterfeitClassifier, tmp_path: Path):
-    """A score that another file made cannot come out again, and that is a problem."""
+def test_what_is_at_fault_is_printed(ipml, folder: Path, classifier: CounterfeitClassifier, tmp_path: Path):
+    """A line for each, and exit code 1: a changed file, and a score that another model made."""
     save_model(classifier, tmp_path / "other", name="other", data_digest="0", experiment={}, figures={})
     ipml("evidence export 1")
     checked = ipml("evidence verify evidence-case-1 --model", tmp_path / "other")
     assert checked.exit_code == 1
     assert "data/evidence-000001.json: was scored by market/" in checked.out
+    (folder / "evidence-case-1" / "README.txt").write_text("other")
+    checked = ipml("evidence verify evidence-case-1")
+    assert (checked.exit_code, checked.out.splitlines()[0]) == (1, "problem  README.txt: was changed")
 
 
 def test_hostile_text_stays_inert(ipml, folder: Path):

@@ -1,7 +1,5 @@
 """Two releases beside each other on one database: requests go on, the lead changes hands, and nothing is lost."""
 
-from __future__ import annotations
-
 import re
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """`ipml serve`: the page, the API or both come up, say where, take up a newer model, and go away."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os
@@ -85,35 +83,20 @@ def test_the_body_of_an_answer_does_not_wait() -> None:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_the_api_is_not_opened_to_others_by_accident(ipml, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a key the command does not start on an address that others reach, and says what would do."""
+def test_what_would_open_the_api_or_be_passed_over_is_refused(ipml, monkeypatch, tmp_path: Path) -> None:
+    """An address that others reach without a key, a missing file of keys, portfolios where a database knows sellers."""
     for name in ("API_KEY", "API_OPEN", "HOST"):
         monkeypatch.delenv(f"IPML_{name}", raising=False)
-    for arguments in (("--api-only",), ("--model", "model")):
-        answer = ipml("serve --host 0.0.0.0 --port 0", *arguments)
-        assert answer.exit_code == 2
-        assert "IPML_API_KEY" in answer.err
-        assert "--open-api" in answer.err
-        assert not Path("ipml.db").exists()
-
-
-def test_unusable_keys_are_named(ipml, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the file of keys is missing the command does not start; what may be a key itself is not shown."""
+    (tmp_path / "sellers.npz").touch()
+    for more in ("--api-only", "--model model"):
+        assert ipml(f"serve --host 0.0.0.0 --port 0 {more}").is_refusal("IPML_API_KEY", "--open-api")
+    for more in ("", "--model models/shoes"):
+        assert ipml(f"serve --portfolios sellers.npz --port 0 {more}").is_refusal("--api-only")
+    assert not Path("ipml.db").exists()
     monkeypatch.setenv("IPML_API_KEY", "no-such-file")
     answer = ipml("serve --api-only --port 0")
-    assert answer.exit_code == 2
-    assert answer.err.startswith("ipml: IPML_API_KEY: found FileNotFoundError; expected the path of a readable file")
-    assert "no-such-file" not in answer.err
-
-
-def test_a_file_of_portfolios_is_for_the_api_alone(ipml, tmp_path: Path, subtests: pytest.Subtests) -> None:
-    """The page scores nothing, and beside it the database knows sellers: the file would be passed over."""
-    for given in [(), ("--model", "models/shoes")]:
-        with subtests.test(given=given):
-            (tmp_path / "sellers.npz").touch()
-            answer = ipml("serve --portfolios", str(tmp_path / "sellers.npz"), "--port", "0", *given)
-            assert answer.exit_code == 2
-            assert "--api-only" in answer.err
+    assert answer.is_refusal("IPML_API_KEY: found FileNotFoundError; expected the path of a readable file")
+    assert "no-such-file" not in answer.err  # it may be a key itself
 
 
 @pytest.mark.slow

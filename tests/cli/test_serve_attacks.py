@@ -1,7 +1,5 @@
 """Whoever attacks the API of a real server: memory stays bounded, others are answered, nothing is lost or doubled."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,22 +1,21 @@
-"""`ipml enforce measure` from the command line: what is done to listings, and that it reaches the platform."""
+"""`ipml enforce measure` and `ipml outbox`: what is done to listings, and that it reaches the platform."""
 
 import base64
 import json
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support.consequences import MEASURES
-from support.databases import copy_sqlite
 from support.receiver import SECRET, Receiver, listening, wait_until
-from support.staff import add_staff
 
 from ipml.cli.doctor import check_database
-from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import open_database, writing
+from ipml.enforcement.takedown.sinks import read_secrets
+from ipml.records import Listing
+from ipml.storage.message_kinds import MESSAGES, find_fault
 
 WRONG = dict.fromkeys(
     (
@@ -31,30 +30,24 @@ WRONG = dict.fromkeys(
 
 
 @pytest.fixture
-def database(tmp_path) -> str:
+def database(make_queue, tmp_path) -> str:
     """Return the URL of a queue of one counterfeit listing with its measure, and one that waits."""
-    url = copy_sqlite(tmp_path)
-    engine = open_database(url)
     bags = [Listing(f"L{number}", f"s{number}", "Bag", brand="[red]Acme", listing_sales=0.0) for number in (1, 2)]
-    enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])
-    with writing(engine) as connection:
-        said = {"ground": "declared_replica", "consequences": MEASURES}
-        decide(connection, claim(connection, "ana", 1), Verdict.COUNTERFEIT, **said)
-    add_staff(engine)
-    engine.dispose()
-    return url
+    make_queue(*bags, counterfeit=[1], consequences=MEASURES).dispose()
+    return f"sqlite:///{tmp_path}/ipml.db"
 
 
 @pytest.fixture
-def secret(tmp_path) -> Path:
-    """Return the file of the secret that the receiver knows."""
+def secret(tmp_path, monkeypatch) -> Path:
+    """Sign with the secret that the receiver knows, and return its file."""
     path = tmp_path / "secret"
     path.write_text(f"whsec_{base64.b64encode(SECRET).decode()}\n")
+    monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(path))
     return path
 
 
-def test_measures_are_imposed_changed_lifted_and_listed(ipml, database: str):
-    """What one command did the next one shows; the policy is explained in words."""
+def test_measures_are_imposed_changed_lifted_and_listed(ipml, accepted, database: str):
+    """What one command did the next one shows; the policy is explained in words; a mistake is one line."""
     ipml("enforce measure impose 1 --kind price-hold --why '[b]court order'")
     changed = ipml("enforce measure change 1 --kind remove-in --in 'de, fr' --days 30 --why 'genuine elsewhere'")
     assert "Measure 3 takes the place of 1" in changed.out
@@ -65,16 +58,11 @@ def test_measures_are_imposed_changed_lifted_and_listed(ipml, database: str):
     assert "[b]court order" not in ipml("enforce measure list --state asked").out
     assert ipml("enforce measure end").out == "0 measures and 0 penalties ended.\n"
     assert "test_purchase: remove, the standard measure\n" in ipml("enforce measure explain 1").out
-
-
-def test_mistakes_are_answered_with_one_line(accepted, database: str):
-    """A kind that is none, a case that is not counterfeit, a measure and a message that are not there."""
     assert accepted(WRONG) == {}
 
 
 def test_nothing_is_sent_unsigned_or_where_others_read_along(ipml, database: str, secret: Path, tmp_path, monkeypatch):
     """Letters and names go over https, or stay on this machine; without a long secret it says what is needed."""
-    monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(secret))
     for url in ("http://platform.example/", "ftp://127.0.0.1/", "platform", "https://"):
         monkeypatch.setenv("IPML_WEBHOOK_URL", url)
         assert ipml("outbox deliver").is_refusal("https"), url
@@ -104,23 +92,18 @@ def test_messages_go_into_a_file_and_are_answered_by_hand(ipml, database: str, t
     assert shown[3].startswith("  done ")
 
 
-def test_dead_messages_are_listed_retried_and_dropped(
-    ipml, database: str, secret: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_dead_messages_are_listed_retried_and_dropped(ipml, database: str, secret: Path, monkeypatch):
     """A platform that refuses for good is seen, by `ipml doctor` as well, until a person has looked after it."""
-    monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(secret))
     with listening(Receiver(lambda *_: "400")) as receiver:
         monkeypatch.setenv("IPML_WEBHOOK_URL", receiver.url)
         assert ipml("outbox deliver").out.endswith("2 given up.\n")
-        shown = ipml("outbox dead").out
-        assert "words of the platform" in shown
+        assert "words of the platform" in ipml("outbox dead").out
         words = [check.words for check in check_database(database, None) if check.subject == "delivery"]
         assert "1 messages to platform were given up; see `ipml outbox dead`" in words
         receiver.plan = lambda *_: "accept"
         assert ipml("outbox retry --all").out.startswith("2 messages wait again")
         assert ipml("outbox retry --waiting").out.startswith("0 messages that waited")
-        told = ipml("outbox deliver --channel platform")
-        assert told.out.startswith("1 delivered")
+        assert ipml("outbox deliver --channel platform").out.startswith("1 delivered")
         receiver.plan = lambda *_: "400"
         ipml("outbox deliver")
         (key,) = {key for key in receiver.attempts if "holder" in key}
@@ -145,3 +128,47 @@ def test_a_sender_that_follows_ends_cleanly_on_sigterm(database: str, secret: Pa
             told, _ = sender.communicate(timeout=20)
     assert sender.returncode == 0
     assert told == "2 delivered, 0 to be tried again, 0 given up.\n"
+
+
+# `ipml outbox secret` makes what both sides sign and check with, and `ipml outbox test` tries a receiver
+def test_a_secret_is_made_once_and_for_its_owner_only(ipml, tmp_path):
+    """As the sender reads it; a file that is there stays; printed it is alone in a line, and never the same."""
+    place = tmp_path / "webhook.secret"
+    assert ipml("outbox secret --out", place).exit_code == 0
+    (secret,) = read_secrets(place)
+    assert (len(secret), stat.S_IMODE(place.stat().st_mode)) == (32, 0o600)
+    assert ipml("outbox secret --out", place).is_refusal("a new name")
+    assert read_secrets(place) == (secret,)
+    (tmp_path / "secrets").write_text("".join(ipml("outbox secret").out for _ in range(2)))
+    assert len({*read_secrets(tmp_path / "secrets")}) == 2
+
+
+def test_a_receiver_is_sent_one_of_each_message_marked_as_a_test(ipml, accepted, secret):
+    """Signed, under keys that it never saw; only to an address that nobody reads along, on channels that there are."""
+    with listening(Receiver(says=lambda _: {"status": "done"})) as receiver:
+        told = ipml("outbox test", receiver.url)
+        assert told.exit_code == 0, told.err
+        assert told.out.endswith(f"{len(MESSAGES)} of {len(MESSAGES)} messages accepted.\n")
+        assert told.out.count("HTTP 200, done") == len(MESSAGES)
+        got = {(one["type"], one["channel"]): one for one in receiver.accepted}
+        assert got.keys() == {(shape.type, shape.channel) for shape in MESSAGES.values()}
+        for one in receiver.accepted:
+            assert one["is_test"] is True
+            assert one["key"].startswith("test-")
+            assert find_fault(one["type"].removeprefix("ipml."), one["channel"], json.dumps(one["data"])) is None
+        assert ipml("outbox test", receiver.url, "--channel", "holder").exit_code == 0
+        assert len(set(receiver.keys)) == len(receiver.accepted) > len(MESSAGES)
+    lines = ("http://elsewhere.example/", "", "http://[::1]:1/ --channel press")
+    assert accepted({f"outbox test {line}": "" for line in lines}) == {}
+
+
+def test_what_a_receiver_does_not_accept_is_shown(ipml, secret):
+    """With the answer; exit code 1, so that a script notices."""
+    plan = lambda key, _: "404" if key.startswith("test-penalty") else "accept"  # noqa: E731
+    with listening(Receiver(plan)) as receiver:
+        told = ipml("outbox test", receiver.url)
+    assert told.exit_code == 1
+    assert told.out.count("HTTP 404: words of the platform") == 2
+    assert f"{len(MESSAGES) - 2} of {len(MESSAGES)} messages accepted." in told.out
+    nobody = ipml("outbox test", receiver.url)
+    assert (nobody.exit_code, "no answer: ConnectError" in nobody.out) == (1, True)

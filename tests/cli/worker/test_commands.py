@@ -1,10 +1,7 @@
 """`ipml worker` at the terminal: how jobs stand, and one that is to be done now."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -37,29 +34,16 @@ def test_a_job_is_started_by_hand(ipml, staffed: Engine) -> None:
     assert "done" in line
 
 
-def test_what_cannot_be_started_is_refused(ipml, staffed: Engine, subtests: pytest.Subtests) -> None:
-    """In one line, with what would help."""
-    for job, why in [("backup", "set IPML_BACKUPS to turn it on"), ("tea", "No job 'tea'")]:
-        with subtests.test(job=job):
-            told = ipml("worker --start", job)
-            assert told.exit_code == 2
-            assert why in told.err
-
-
-def test_only_a_lead_starts_jobs(ipml, staffed: Engine) -> None:
-    """Others are told who may."""
-    told = ipml("worker --start retention --by ana")
-    assert told.exit_code == 2
-    assert "lead" in told.err
-
-
-def test_a_schedule_that_cannot_be_read_stops_it_at_once(ipml, tmp_path: Path, monkeypatch) -> None:
-    """With one line."""
+def test_what_cannot_be_started_is_refused(ipml, accepted, staffed: Engine, monkeypatch) -> None:
+    """In one line, with what would help, or who may; a schedule that cannot be read stops the worker at once."""
+    wrong = {
+        "worker --start backup": "set IPML_BACKUPS to turn it on",
+        "worker --start tea": "No job 'tea'",
+        "worker --start retention --by ana": "lead",
+    }
+    assert accepted(wrong) == {}
     monkeypatch.setenv("IPML_JOBS", '{"backup": "often"}')
-    told = ipml("worker --database", f"sqlite:///{tmp_path}/new.db")
-    assert told.exit_code == 2
-    assert told.err.count("\n") == 1
-    assert "IPML_JOBS, backup: found 'often'" in told.err
+    assert ipml("worker").is_refusal("IPML_JOBS, backup: found 'often'")
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
-"""Files of listings that come into a folder: scored, enqueued, and moved away."""
-
-from __future__ import annotations
+"""Jobs of the worker on listings: files that come into a folder, and listings that are scored again."""
 
 import os
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,19 @@ from ipml.cli.worker.incoming import find_recent, remove_old
 from ipml.cli.worker.loop import JobRun
 from ipml.cli.worker.tasks import TASKS
 from ipml.errors import Failed
-from ipml.listings.schema import check_listings
+from ipml.listings.schema import check_listings, frame_to_listings
+from ipml.review.arrivals.marketplace import Submission, find_known, take_in
+from ipml.review.arrivals.stream_intake import IntakeModel
+from ipml.review.sellers.seller_history import SellerEvent, remove_history, store_events
+from ipml.scoring.online_scoring import ServedModel
 from ipml.scoring.portfolio_store import start_store
 from ipml.scoring.scorer import load_model
 from ipml.settings import Settings
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
 
 
-def take_in(engine: Engine, folder: Path, model: Path, **settings: Any) -> str:
+def take_in_files(engine: Engine, folder: Path, model: Path, **settings: Any) -> str:
     """Do the job once."""
     given = Settings(incoming=folder, incoming_top=20, model=str(model), explore=0, **settings)
     return TASKS["score"](JobRun(engine, given, lambda: False))
@@ -52,7 +56,7 @@ def names(folder: Path) -> list[str]:
 
 def test_a_file_is_enqueued_once(engine: Engine, folder: Path, saved_model: Path) -> None:
     """It is moved away, its scores stay; the same file again opens no new case."""
-    said = take_in(engine, folder, saved_model)
+    said = take_in_files(engine, folder, saved_model)
     assert "80 scored, 0 bad rows" in said
     assert names(folder) == ["done", "scored"]
     assert names(folder / "scored") == ["night.parquet.parquet", "night.parquet.parquet.rejects.csv"]
@@ -60,20 +64,19 @@ def test_a_file_is_enqueued_once(engine: Engine, folder: Path, saved_model: Path
     assert 0 < n_cases <= 20
     (done,) = (folder / "done").iterdir()
     (folder / "night.parquet").write_bytes(done.read_bytes())
-    assert "0 new" in take_in(engine, folder, saved_model)
+    assert "0 new" in take_in_files(engine, folder, saved_model)
     assert count_cases(engine) == n_cases
-    assert take_in(engine, folder, saved_model) == ""
+    assert take_in_files(engine, folder, saved_model) == ""
 
 
 def test_what_was_interrupted_goes_on(engine: Engine, folder: Path, saved_model: Path) -> None:
     """Killed after it was enqueued and before it was moved, it is moved, and nothing is doubled."""
-    before = (folder / "night.parquet").stat()
-    copy = (folder / "night.parquet").read_bytes()
-    take_in(engine, folder, saved_model)
+    before, copy = (folder / "night.parquet").stat(), (folder / "night.parquet").read_bytes()
+    take_in_files(engine, folder, saved_model)
     n_cases = count_cases(engine)
     (folder / "night.parquet").write_bytes(copy)
     os.utime(folder / "night.parquet", ns=(before.st_atime_ns, before.st_mtime_ns))
-    take_in(engine, folder, saved_model)
+    take_in_files(engine, folder, saved_model)
     assert names(folder / "done") == ["night.parquet"]
     assert count_cases(engine) == n_cases
 
@@ -83,33 +86,27 @@ def test_a_file_that_cannot_be_read_holds_up_no_other(engine: Engine, folder: Pa
     (folder / "bad.csv").write_text("nothing,of,this\n1,2,3\n")
     (folder / "later.csv.part").write_text("listing_id")
     with pytest.raises(Failed, match=r"bad\.csv cannot be read"):
-        take_in(engine, folder, saved_model)
+        take_in_files(engine, folder, saved_model)
     assert names(folder / "failed") == ["bad.csv", "bad.csv.txt"]
     assert names(folder / "done") == ["night.parquet"]
     assert (folder / "later.csv.part").exists()
 
 
-def test_files_are_deleted_after_a_while(engine: Engine, folder: Path, saved_model: Path) -> None:
-    """Recent ones stay, and are those that drift is measured of."""
-    take_in(engine, folder, saved_model)
-    settings = Settings(incoming=folder, incoming_days=3)
+def test_drift_is_measured_of_what_came_until_it_is_deleted(engine, folder: Path, saved_model: Path, market) -> None:
+    """The files of the last days, with the reference of the model; recent ones stay."""
+    from ipml.model.drift import reference_of
+
+    listings: pd.DataFrame = market.listings[:80]
+    take_in_files(engine, folder, saved_model)
+    reference = folder.parent / "reference.json"
+    reference.write_text(reference_of(listings, None, listings["is_counterfeit"]).to_json(), encoding="utf-8")
+    settings = Settings(incoming=folder, incoming_days=3, model=str(saved_model), drift_reference=str(reference))
+    assert TASKS["drift"](JobRun(engine, settings, lambda: False)).startswith("80 listings, ")
     assert remove_old(settings) == 0
     (done,) = find_recent(settings)
     os.utime(done, (time.time() - 4 * 86_400,) * 2)
     assert remove_old(settings) == 1
     assert find_recent(settings) == []
-
-
-def test_drift_is_measured_of_what_came(engine: Engine, folder: Path, saved_model: Path, market) -> None:
-    """The files of the last days, with the reference of the model."""
-    from ipml.model.drift import reference_of
-
-    listings: pd.DataFrame = market.listings[:80]
-    take_in(engine, folder, saved_model)
-    reference = folder.parent / "reference.json"
-    reference.write_text(reference_of(listings, None, listings["is_counterfeit"]).to_json(), encoding="utf-8")
-    settings = Settings(incoming=folder, model=str(saved_model), drift_reference=str(reference))
-    assert TASKS["drift"](JobRun(engine, settings, lambda: False)).startswith("80 listings, ")
 
 
 def test_what_a_file_holds_counts_for_the_next(engine: Engine, folder: Path, saved_model: Path, market) -> None:
@@ -123,11 +120,36 @@ def test_what_a_file_holds_counts_for_the_next(engine: Engine, folder: Path, sav
     store.take_in(scorer, listings)
     for number in range(2):
         listings.to_parquet(folder / "night.parquet")
-        assert f"{(80, 0)[number]} added to portfolios" in take_in(engine, folder, saved_model)
+        assert f"{(80, 0)[number]} added to portfolios" in take_in_files(engine, folder, saved_model)
     later.to_parquet(folder / "later.parquet")
-    take_in(engine, folder, saved_model)
+    take_in_files(engine, folder, saved_model)
     (scored,) = (folder / "scored").glob("*later.parquet.parquet")
     found, expected = pd.read_parquet(scored), scorer.score_frame(check_listings(later), store.portfolios)
     assert found["earlier_listings"].tolist() == expected["earlier_listings"].tolist()
     assert found["earlier_listings"].min() > 0
     np.testing.assert_allclose(found["score"].astype(float), expected["score"], rtol=0, atol=1e-9)
+
+
+# Listings that came over HTTP are scored again by the worker, with the model that the API scores with
+def test_more_is_known_of_a_seller(engine: Engine, saved_model: Path, market) -> None:
+    """Their listings are scored with it, as they would be if they were submitted now; then nothing is left to do."""
+    run = JobRun(engine, Settings(model=str(saved_model)), lambda: False)
+    assert TASKS["rescore"](run) == ""
+    earlier = datetime.now(UTC) - timedelta(days=1)
+    given = frame_to_listings(check_listings(market.listings[:20]))
+    listings = [replace(remove_history(one, ()), observed_at=earlier) for one in given]
+    model = ServedModel(str(saved_model)).take()
+    asked = IntakeModel(model.version, lambda some, earlier, explain: model.score_records(some, explain, earlier)[0])
+    take_in(engine, [Submission(tuple(listings))], asked, earlier)
+    assert TASKS["rescore"](run) == ""
+    seller = listings[0].seller_id
+    with writing(engine) as connection:
+        events = [SellerEvent(f"e{at}", seller, "complained", earlier, datetime.now(UTC)) for at in range(30)]
+        store_events(connection, events, datetime.now(UTC))
+    n_theirs = sum(one.seller_id == seller for one in listings)
+    assert TASKS["rescore"](run) == f"{n_theirs} listings scored again."
+    assert TASKS["rescore"](run) == ""
+    with reading(engine) as connection:
+        scored = find_known(connection, [listings[0].listing_id])[listings[0].listing_id].scored
+    assert scored.listing.seller_complaints == 30
+    assert scored.score == pytest.approx(model.explain_again(scored).score, abs=1e-9)

@@ -1,4 +1,4 @@
-"""Networks found: the laws that hold whatever the data, and what comes of planted ones."""
+"""Networks found: the laws that hold whatever the data, what comes of planted ones, and their numbers."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.cooperation.networks.attributes import KINDS
-from ipml.cooperation.networks.detection import add_events, find_networks
+from ipml.cooperation.networks.detection import add_events, find_networks, first_numbers, keep_numbers
 from ipml.errors import MissingColumns, UnreadableFile
 
 DAY = pd.Timestamp("2026-03-01", tz="UTC")
@@ -121,3 +121,36 @@ def test_what_is_no_table_of_attributes_is_refused(tmp_path):
     (tmp_path / "no.parquet").write_text("no", encoding="utf-8")
     with pytest.raises(UnreadableFile):
         find_networks(tmp_path / "no.parquet")
+
+
+# Networks keep their numbers, and what becomes of them is noted
+def step(before, group):
+    """Return the numbers after the groups changed and nobody came."""
+    return keep_numbers(before, np.arange(len(before.number)), np.array(group), at=7)
+
+
+def told(numbering):
+    """Return what is noted."""
+    return [(change.network, change.what, change.other) for change in numbering.changes]
+
+
+def test_a_network_that_grows_keeps_its_number():
+    """A seller who comes, earlier in the order than all members, takes their number."""
+    before = first_numbers(np.array([0, 0, 2]))
+    after = keep_numbers(before, np.array([1, 2, 3]), np.array([0, 0, 0, 3]), at=7)
+    assert after.number.tolist() == [1, 1, 1, 0]
+    assert told(after) == []
+
+
+def test_of_a_split_network_the_larger_part_keeps_the_number():
+    """The other part gets a new one, and it is noted from where it came."""
+    after = step(first_numbers(np.array([0, 0, 0, 0, 0])), [0, 0, 2, 2, 2])
+    assert after.number.tolist() == [2, 2, 1, 1, 1]
+    assert told(after) == [(1, "split", 2)]
+
+
+def test_a_number_is_never_given_twice():
+    """A network that ends leaves its number; the next one gets another."""
+    ended = step(first_numbers(np.array([0, 0, 2])), [0, 1, 2])
+    assert (told(ended), ended.number.tolist()) == ([(1, "ended", 0)], [0, 0, 0])
+    assert step(ended, [0, 1, 1]).number.tolist() == [0, 2, 2]

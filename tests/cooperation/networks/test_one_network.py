@@ -1,29 +1,44 @@
-"""What is said of one network: ties, newcomers, roles, sales, and that it all comes back from its folder."""
+"""What is said of one network, and that it all comes back from its folder."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import Engine
+from support.consequences import ENFORCEMENT
+from support.databases import on_both
 
-from ipml.cooperation.networks.detection import add_events
-from ipml.cooperation.networks.roles import NetworkRole, describe_network, guess_roles
+from ipml.cooperation.networks.attributes import KINDS
+from ipml.cooperation.networks.detection import Networks, add_events
+from ipml.cooperation.networks.layout import lay_out
+from ipml.cooperation.networks.roles import NetworkRole, describe_network, find_near, guess_roles
 from ipml.cooperation.networks.sales import estimate_total
-from ipml.cooperation.networks.store import load_networks, restore_interrupted, store_networks
-from ipml.cooperation.networks.ties import explain_tie, find_newcomers
+from ipml.cooperation.networks.store import (
+    ORDERS,
+    add_up,
+    find_number,
+    list_networks,
+    load_network,
+    load_networks,
+    restore_interrupted,
+    store_networks,
+)
+from ipml.cooperation.networks.ties import explain_tie, find_newcomers, find_strands, tell_timeline
+from ipml.cooperation.networks.view import read_members
 from ipml.errors import NotFound
+from ipml.kit.moments import from_microseconds
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review import queue
+from ipml.review.reversals import undo
+from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import pseudonym_of
 
 
 @pytest.fixture(scope="module")
 def largest(networks):
     """The number of the largest network."""
     return int(np.bincount(networks.numbering.number)[1:].argmax()) + 1
-
-
-def test_a_link_weighs_what_its_evidence_says(networks):
-    """The bits of a tie are those by which it was linked."""
-    links = networks.links
-    for place in range(0, len(links.first), 20):
-        tie = explain_tie(networks, int(links.first[place]), int(links.second[place]))
-        assert tie.bits == pytest.approx(links.weight[place] / 100)
 
 
 def test_a_new_account_is_flagged_on_the_day_it_lists(sellers, networks, largest):
@@ -41,17 +56,14 @@ def test_a_new_account_is_flagged_on_the_day_it_lists(sellers, networks, largest
     assert newcomer.tie.shared
 
 
-def test_networks_come_back_from_their_folder(networks, tmp_path):
-    """Links, groups, numbers and rules are the same; a folder without networks is named."""
-    store_networks(networks, tmp_path / "networks")
-    again = load_networks(tmp_path / "networks")
+def test_networks_come_back_from_their_folder(networks, folder):
+    """Links, groups, numbers and rules are the same."""
+    again = load_networks(folder)
     assert again.links.weight.tolist() == networks.links.weight.tolist()
     assert np.array_equal(again.links.first, networks.links.first)
     assert np.array_equal(again.group, networks.group)
     assert np.array_equal(again.numbering.number, networks.numbering.number)
     assert (again.numbering.given, again.rules) == (networks.numbering.given, networks.rules)
-    with pytest.raises(NotFound, match="No networks"):
-        load_networks(tmp_path)
 
 
 def test_networks_survive_a_kill_while_they_are_replaced(networks, tmp_path):
@@ -89,3 +101,134 @@ def test_the_total_of_what_is_known_is_the_least():
     estimate = estimate_total(known, 30, [np.array([1.0, 2.0, 500.0])])
     assert 43 <= estimate.low <= estimate.total <= estimate.high
     assert estimate_total(known, 3, [known]).high == 43
+
+
+# A network read by itself says what it says among the others, and the catalogue counts as they do
+@pytest.fixture(scope="module")
+def folder(networks: Networks, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which the networks were kept."""
+    folder = tmp_path_factory.mktemp("kept") / "networks"
+    store_networks(networks, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def numbers(networks: Networks) -> list[int]:
+    """Return the numbers of all networks."""
+    return networks.numbers
+
+
+def test_a_network_by_itself_says_what_it_says_among_the_others(networks: Networks, folder: Path, numbers: list[int]):
+    """Roles, hypotheses, timeline, picture, and what any two members share."""
+    for number in numbers:
+        alone = load_network(folder, number)
+        assert guess_roles(alone, number).role == guess_roles(networks, number).role
+        assert guess_roles(alone, number).hypotheses == guess_roles(networks, number).hypotheses
+        assert tell_timeline(alone, number) == tell_timeline(networks, number)
+        assert np.array_equal(lay_out(alone, number).x, lay_out(networks, number).x)
+        own, members = alone.members_of(number), networks.members_of(number)
+        for place in range(1, len(members), 3):
+            assert explain_tie(alone, own[0], own[place]) == explain_tie(networks, members[0], members[place])
+
+
+def test_sellers_near_networks_are_found_for_all_at_once(networks: Networks, numbers: list[int]):
+    """They are those that are found for each."""
+    near, whose = find_near(networks)
+    for number in numbers:
+        assert near[whose == number].tolist() == find_near(networks, number)[0].tolist()
+
+
+def test_the_catalogue_counts_members_and_links(networks: Networks, folder: Path, numbers: list[int]):
+    """As the networks do, in every order that can be asked for, and no further than asked."""
+    for order in ORDERS:
+        listed, count = list_networks(folder, order)
+        assert count == len(numbers)
+        assert sorted(one.number for one in listed) == numbers
+    for one in listed:
+        assert one.members == len(networks.members_of(one.number))
+        assert one.links == len(networks.links_of(one.number).first)
+        assert one.shared
+    assert [one.members for one in list_networks(folder, most=2)[0]] == sorted(one.members for one in listed)[:-3:-1]
+
+
+def test_the_network_of_a_seller_is_found_by_their_name(networks: Networks, folder: Path, numbers: list[int]):
+    """And of who is in none, none, who counts for none where what is counted by seller is added up."""
+    for place in (0, *networks.members_of(1)[:3]):
+        number = int(networks.numbering.number[place])
+        assert find_number(folder, str(networks.holdings.seller_ids[place])) == (number or None)
+    counted = {str(name): 2 for name in networks.holdings.seller_ids} | {"nobody": 7}
+    assert add_up(folder, counted) == {number: 2 * len(networks.members_of(number)) for number in numbers}
+
+
+def test_what_is_not_there_is_said(folder: Path, tmp_path: Path):
+    """A number that was never given, and a folder without networks."""
+    with pytest.raises(NotFound, match="numbers were given"):
+        load_network(folder, 10_000)
+    for ask in (load_networks, list_networks, lambda place: load_network(place, 1)):
+        with pytest.raises(NotFound, match="No networks"):
+            ask(tmp_path)
+
+
+# What a link is made of is what its evidence names
+def test_strands_are_those_of_the_evidence(networks: Networks):
+    """The kinds that say anything, and the first day on which both had the same thing; of no links there are none."""
+    everybody = np.arange(networks.holdings.n_sellers)
+    strands = find_strands(networks, everybody, networks.links)
+    for place in range(0, len(networks.links.first), 25):
+        tie = explain_tie(networks, int(networks.links.first[place]), int(networks.links.second[place]))
+        telling = [thing for thing in tie.shared if thing.bits]
+        assert {KINDS[kind] for kind in np.flatnonzero(strands.kinds[place])} == {thing.kind for thing in telling}
+        since = min(max(thing.first_since, thing.second_since) for thing in telling)
+        assert from_microseconds(int(strands.since[place])) == since
+        assert tie.bits == pytest.approx(networks.links.weight[place] / 100)  # by which they were linked
+    nothing = networks.links.keep(np.zeros(len(networks.links.first), dtype=bool))
+    for some in (np.arange(3), np.zeros(0, dtype=np.int64)):
+        assert len(find_strands(networks, some, nothing).since) == 0
+
+
+# What the review database knows of members, by whatever name the network gives them
+@pytest.fixture
+def worked(engine: Engine) -> Engine:
+    """Return a queue in which ann has four cases, two of them found counterfeit, and ben an open one."""
+    goods = {"Tote bag": "Vellmar", "Leather belt": "Vellmar", "Headphones, encrypted": "Aurivo", "Old chair": None}
+    listings = [Listing(title, "ann", title, brand=brand) for title, brand in goods.items()]
+    listings.append(Listing("B1", "ben", "Watch", brand="Nordhale"))
+    queue.enqueue(engine, [ScoredListing(one, 0.9, 2.2, (), (), None, "1") for one in listings])
+    for case_id, verdict in ((1, Verdict.COUNTERFEIT), (2, Verdict.COUNTERFEIT), (3, Verdict.GENUINE)):
+        ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
+        with writing(engine) as connection:
+            queue.decide(
+                connection, queue.claim(connection, "ana", case_id), verdict, ground=ground, consequences=ENFORCEMENT
+            )
+    return engine
+
+
+@on_both
+def test_cases_decisions_and_strikes_are_counted(worked: Engine):
+    """Of each member; who has no case is left out, and names that no database holds."""
+    with reading(worked) as connection:
+        known = read_members(connection, ["ann", "ben", "cid", "d\0e"])
+    assert known.keys() == {"ann", "ben"}
+    ann = known["ann"]
+    assert (ann.cases, ann.open, ann.confirmed, ann.strikes, ann.case_id) == (4, 1, 2, 2, 4)
+    assert ann.brands == ("Vellmar", "Aurivo")
+
+
+def test_what_is_taken_back_or_hidden_does_not_count(worked: Engine):
+    """A decision that was undone, and a case that must not show."""
+    with writing(worked) as connection:
+        decision = queue.list_decisions(connection, 1)[0]
+        undo(connection, decision.decision_id, "ana", consequences=ENFORCEMENT)
+        ann = read_members(connection, ["ann"])["ann"]
+    assert (ann.open, ann.confirmed, ann.strikes) == (2, 1, 1)
+    with reading(worked) as connection:
+        ann = read_members(connection, ["ann"], hidden={2, 4})["ann"]
+    assert (ann.cases, ann.confirmed, ann.strikes, ann.case_id) == (2, 0, 0, 3)
+
+
+def test_members_are_found_by_their_pseudonyms(worked: Engine):
+    """Under the name by which they were asked for."""
+    with writing(worked) as connection:
+        pseudonym = pseudonym_of(connection, "ann")
+    with reading(worked) as connection:
+        assert read_members(connection, [pseudonym])[pseudonym] == read_members(connection, ["ann"])["ann"]

@@ -1,7 +1,5 @@
 """What the tests of notices share: what takes one in."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any

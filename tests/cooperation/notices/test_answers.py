@@ -1,7 +1,5 @@
 """A notice is answered twice, that it came and how it ended, in whatever way each of its listings ends."""
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field

@@ -89,28 +89,19 @@ def test_the_term_begins_when_all_were_reached(desk: Desk):
 
 
 def test_a_notifier_who_gives_up_has_the_listing_put_back(desk: Desk):
-    """And it counts in their record as overturned."""
+    """Also who sued, which keeps the measure until then; it counts in their record as overturned, and is said once."""
     (reference,) = counter(desk, "brand")
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
-    (appeal,) = answer(desk, reference, has_withdrawn=True)
-    assert appeal.state == "restored"
-    assert desk.states(1) == ["undecided"]
-    with reading(desk.engine) as connection:
-        counts = record_of(connection, 1, load_cooperation_policy().notifiers, desk.now).counts
-    assert (counts.overturned, counts.settled) == (1, 0)
-    with pytest.raises(Conflict, match="counter-notice"):
-        answer(desk, reference, has_withdrawn=True)
-
-
-@pytest.mark.slow
-def test_a_notifier_who_sues_keeps_the_measure_in_force(desk: Desk):
-    """Until they give up, or a person decides."""
-    (reference,) = counter(desk, "brand")
     (appeal,) = answer(desk, reference, acted="LG Hamburg 312 O 5/26")
     assert (appeal.state, desk.states(1)) == ("holder acted", ["upheld"])
     (appeal,) = answer(desk, reference, has_withdrawn=True)
+    assert (appeal.state, desk.states(1)) == ("restored", ["undecided"])
     with reading(desk.engine) as connection:
+        counts = record_of(connection, 1, load_cooperation_policy().notifiers, desk.now).counts
         assert find_appeal(connection, appeal.appeal_id).state == "restored"
+    assert (counts.overturned, counts.settled) == (1, 0)
+    with pytest.raises(Conflict, match="counter-notice"):
+        answer(desk, reference, has_withdrawn=True)
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
 """Notices come in: kept once, joined to the cases of their listings, and confirmed at once."""
 
-from __future__ import annotations
-
+from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, insert, select, update
 from support.consequences import COOPERATION
@@ -12,9 +13,10 @@ from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.scoring import as_model
 
-from ipml.cooperation.notices.intake import match_notices, score_unknown
-from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
+from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
+from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt, list_complaints
 from ipml.errors import InvalidNotice, KeyReused, NotFound
+from ipml.listings.seller_events import history_as_of
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.queue import claim, decide, enqueue, get_case
@@ -23,7 +25,17 @@ from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
-from ipml.storage.tables import cases, measures, notice_items, notices, notifier_steps, rights_documents, strikes
+from ipml.storage.tables import (
+    cases,
+    measures,
+    notice_items,
+    notices,
+    notifier_steps,
+    notifiers,
+    outbox,
+    rights_documents,
+    strikes,
+)
 
 Give = Callable[..., Receipt]
 GROUNDS = {Verdict.COUNTERFEIT: "declared_replica"}
@@ -78,12 +90,15 @@ def test_an_open_case_comes_forward_and_the_reviewer_reads_why(engine: Engine, g
 
 
 def test_a_deadline_only_ever_comes_forward(engine: Engine, give: Give):
-    """A case that must be decided sooner stays so."""
+    """A case that must be decided sooner stays so; nothing else changes for the seller by any number of notices."""
     sooner = NOON + timedelta(hours=2)
     enqueue(engine, [offer("L1")], due_at=sooner, now=NOON)
-    give(say())
+    for number in range(5):
+        give(say(email=f"n{number}@acme.test"))
+    assert count(engine, measures) == count(engine, strikes) == 0
     with reading(engine) as connection:
-        assert get_case(connection, 1).due_at == sooner
+        case = get_case(connection, 1)
+    assert (case.due_at, case.state) == (sooner, "open")
 
 
 @on_both
@@ -111,22 +126,16 @@ def test_a_listing_noted_before_is_repeated_and_told_as_it_stands(engine: Engine
         assert len({one.notifier for one in find_notices(connection, 1)}) == len(find_notices(connection, 1)) == 2
 
 
-def test_a_listing_offered_anew_may_be_noted_again(engine: Engine, give: Give):
-    """Once the notice is answered, what the listing was changed to is another case."""
-    enqueue(engine, [offer("L1")], now=NOON)
-    give(say())
-    judge(engine, 1, Verdict.COUNTERFEIT)
-    anew = ScoredListing(Listing("L1", "s1", "Other bag", observed_at=LATER), 0.5, 0.0, (), (), None, "m1")
-    enqueue(engine, [anew], joins_alike=False, now=LATER)
-    assert [one.is_repeated for one in give(say(explanation=WORDS + " Still."), now=LATER).listings] == [False]
-
-
 def test_what_was_found_counterfeit_answers_at_once(engine: Engine, give: Give):
-    """The notice is settled by the decision that stands."""
+    """By the decision that stands; what the listing is changed to afterwards is another case, to be noted again."""
     enqueue(engine, [offer("L1")], now=NOON)
     judge(engine, 1, Verdict.COUNTERFEIT)
     receipt = give(say())
     assert (states(receipt), receipt.settled_at) == (["upheld"], NOON)
+    anew = ScoredListing(Listing("L1", "s1", "Other bag", observed_at=LATER), 0.5, 0.0, (), (), None, "m1")
+    enqueue(engine, [anew], joins_alike=False, now=LATER)
+    again = give(say(explanation=WORDS + " Still."), now=LATER)
+    assert [(one.state, one.is_repeated) for one in again.listings] == [("waiting", False)]
 
 
 def test_what_was_found_genuine_comes_back_to_a_person_as_often_as_the_policy_says(engine: Engine, give: Give):
@@ -218,50 +227,33 @@ def test_a_listing_that_is_submitted_after_the_notice_becomes_a_case(engine: Eng
 
 
 def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):
-    """Later ones need not, however the brand is written; nothing is kept of one that is refused."""
+    """Later ones need not, however the brand is written, until it is not accepted; nothing is kept of one refused."""
     give(say())
     with pytest.raises(InvalidNotice, match="rights: found 'nothing'"):
         give(say("L2", rights=None, brand="Other"))
     assert count(engine, notices) == 1
     assert give(say("L2", rights=None, brand="ACME")).is_new
-    give(say("L3", brand="Éclat"))
-    assert give(say("L4", brand="ÉCLAT")).is_new
-
-
-def test_a_right_that_was_not_accepted_is_named_anew(engine: Engine, give: Give):
-    """Until then nothing more is taken on that brand; the other one takes its place, and waits to be looked at."""
-    give(say())
     with writing(engine) as connection:
         connection.execute(update(rights_documents).values(is_accepted=False, checked_by="lea", checked_at=NOON))
     with pytest.raises(InvalidNotice, match="was not accepted"):
-        give(say("L2", rights=None))
-    give(say("L2", rights="EUTM 2"))
+        give(say("L5", rights=None))
+    give(say("L5", rights="EUTM 2"))
     with reading(engine) as connection:
         assert [row.is_accepted for row in connection.execute(select(rights_documents))] == [None]
+    give(say("L3", brand="Éclat"))
+    assert give(say("L4", brand="ÉCLAT")).is_new
 
 
 def test_it_takes_several_consumers_to_bring_a_listing_before_a_person(engine: Engine, give: Give):
     """As many as the policy says, each once; their complaints wait with it."""
     enqueue(engine, [offer("L1")], now=NOON)
-    needed = POLICY.notices.complaints_needed
-    for number in range(needed - 1):
+    for number in range(POLICY.notices.complaints_needed):
+        with reading(engine) as connection:
+            assert get_case(connection, 1).due_at is None
         give(complain("L1", f"c{number}"))
         give(complain("L1", f"c{number}", explanation=WORDS + " Really."))
     with reading(engine) as connection:
-        assert get_case(connection, 1).due_at is None
-    give(complain("L1", "another"))
-    with reading(engine) as connection:
         assert get_case(connection, 1).due_at is not None
-
-
-def test_notices_alone_change_nothing_for_the_seller(engine: Engine, give: Give):
-    """Only a decision does: no measure and no strike follows from any number of notices."""
-    enqueue(engine, [offer("L1")], now=NOON)
-    for number in range(5):
-        give(say(email=f"n{number}@acme.test"))
-    assert count(engine, measures) == count(engine, strikes) == 0
-    with reading(engine) as connection:
-        assert get_case(connection, 1).state == "open"
 
 
 def test_a_suspended_notifier_opens_nothing(engine: Engine, give: Give):
@@ -284,17 +276,77 @@ def test_a_suspended_notifier_opens_nothing(engine: Engine, give: Give):
 
 
 def test_nothing_of_who_or_what_stands_in_the_clear(engine: Engine, give: Give):
-    """But the address by which the notifier is known again."""
+    """But the address by which the notifier is known again; and a reference is drawn, so that nobody guesses it."""
     enqueue(engine, [offer("L1", "zqseller")], now=NOON)
     give(say("L1", name="Zqann", explanation=f"{WORDS} Zqmeier sells it."))
     with reading(engine) as connection:
         rows = [*connection.execute(select(notices)), *connection.execute(select(notice_items))]
+        with pytest.raises(NotFound, match="No notice"):
+            find_receipt(connection, "1")
     shown = " ".join(map(str, rows)).lower()
     assert not any(word in shown for word in ("zqann", "zqmeier", "zqseller", "'l1'"))
 
 
-def test_nobody_guesses_a_reference(engine: Engine, give: Give):
-    """It is drawn, and a number is none."""
-    give(say())
-    with reading(engine) as connection, pytest.raises(NotFound, match="No notice"):
-        find_receipt(connection, "1")
+# Complaints become seller history: once for each consumer and listing, known when they came
+def test_a_consumer_and_a_listing_give_one_event(engine: Engine, give: Callable):
+    """However often they complain; a rights holder's notice is none, nor is that of somebody suspended."""
+    enqueue(engine, [offer("L1"), offer("L2")], joins_alike=False, now=NOON)
+    for number in range(3):
+        give(complain("L1", "ann", explanation=f"{WORDS} {number}"), now=NOON + timedelta(hours=number))
+    give(complain("L2", "ann"))
+    give(complain("L1", "ben"))
+    give(complain("L9", "cid"))
+    give(say("L1"))
+    with reading(engine) as connection:
+        assert [(event.seller_id, event.kind, event.known_at) for event in list_complaints(connection)] == [
+            ("s1", "complained", NOON)
+        ] * 3
+        assert list(list_complaints(connection, known_by=NOON - timedelta(seconds=1))) == []
+    with writing(engine) as connection:
+        connection.execute(update(notices).where(notices.c.notifier_id == 1).values(is_suspended=True))
+    with reading(engine) as connection:
+        events = pd.DataFrame(
+            [(event.seller_id, event.kind, event.occurred_at, event.known_at) for event in list_complaints(connection)],
+            columns=["seller_id", "kind", "occurred_at", "known_at"],
+        )
+    listings = pd.DataFrame({"seller_id": ["s1"] * 2, "observed_at": pd.to_datetime([NOON, NOON - timedelta(days=1)])})
+    history = history_as_of(events, listings)["seller_complaints"]
+    assert (history[0], pd.isna(history[1])) == (1.0, True)
+
+
+# Notices that come at the same moment: none is lost, none is doubled, each has one receipt
+TIMES, LISTINGS, NOTIFIERS = 3, 4, 2
+
+
+@on_both
+def test_notices_at_once_are_each_kept_once(engine: Engine):
+    """From several notifiers, each sent three times, about the same few listings, some of them unknown."""
+    enqueue(engine, [offer(f"L{number}") for number in range(LISTINGS // 2)], joins_alike=False, now=NOON)
+    given = [
+        say(*(f"L{(first + number) % LISTINGS}" for number in range(2)), email=f"n{who}@acme.test", key=f"k{first}")
+        for who in range(NOTIFIERS)
+        for first in range(LISTINGS)
+    ] * TIMES
+
+    def give(notice):
+        with writing(engine) as connection:
+            return receive(connection, notice, policy=POLICY, now=NOON)
+
+    with ThreadPoolExecutor(8) as pool:
+        receipts = list(pool.map(give, given))
+    assert sum(receipt.is_new for receipt in receipts) == NOTIFIERS * LISTINGS
+    assert set(Counter(receipt.reference for receipt in receipts).values()) == {TIMES}
+    with reading(engine) as connection:
+        counts = [
+            connection.scalar(select(func.count()).select_from(table)) for table in (notifiers, notices, notice_items)
+        ]
+        assert counts == [NOTIFIERS, NOTIFIERS * LISTINGS, 2 * NOTIFIERS * LISTINGS]
+        kinds = Counter(connection.scalars(select(outbox.c.kind)))
+        repeated = select(notices).where(notices.c.settled_at.is_not(None))
+        assert kinds["notice_receipt"] == NOTIFIERS * LISTINGS
+        assert kinds["notice_outcome"] == len(connection.execute(repeated).all())
+        fresh = select(notice_items.c.listing_digest, func.count()).where(notice_items.c.state != "repeated")
+        assert {count for _, count in connection.execute(fresh.group_by(notice_items.c.listing_digest))} == {NOTIFIERS}
+        assert audit.verify(connection).is_intact
+        assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()

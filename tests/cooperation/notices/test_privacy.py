@@ -1,7 +1,5 @@
 """Notices keep nothing of a seller who was erased, whatever notifiers wrote, and go on without."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path

@@ -45,6 +45,15 @@ def settle(desk: Desk, by: str, rejected: int, upheld: int = 0, *, score: float 
     return [item.item_id for item in items]
 
 
+def overturn(desk: Desk, items: list[int], notice_id: int) -> None:
+    """Let listings that a notice brought down be put back on appeal."""
+    with writing(desk.engine) as connection:
+        harmed = notice_items.c.item_id.in_(items)
+        connection.execute(update(notice_items).where(harmed).values(overturned_at=desk.now))
+        appealed = decisions.c.decision_id.in_([item.decision_id for item in desk.items(notice_id)])
+        connection.execute(update(decisions).where(appealed).values(origin="appeal"))
+
+
 def proposal(desk: Desk, by: str = "brand"):
     """Return what is proposed about a notifier now."""
     number = desk.add_notifier(by)
@@ -75,16 +84,9 @@ def test_harm_makes_fewer_enough(desk: Desk):
     """Where listings were taken down on such notices and had to be put back."""
     settle(desk, "brand", rejected=18)
     assert proposal(desk) is None
-    items = settle(desk, "brand", rejected=3, score=0.9)
-    with writing(desk.engine) as connection:
-        harmed = notice_items.c.item_id.in_(items)
-        connection.execute(update(notice_items).where(harmed).values(overturned_at=desk.now))
-        numbers = [item.decision_id for item in desk.items(2)]
-        appealed = decisions.c.decision_id.in_(numbers)
-        connection.execute(update(decisions).where(appealed).values(origin="appeal"))
-    found = proposal(desk)
-    assert found is not None
-    assert "3 listings were taken down on their notices and reinstated when sellers objected." in found.sentences
+    overturn(desk, settle(desk, "brand", rejected=3, score=0.9), 2)
+    said = "3 listings were taken down on their notices and reinstated when sellers objected."
+    assert said in proposal(desk).sentences
 
 
 def test_that_they_are_aimed_at_one_seller_is_said(desk: Desk):
@@ -168,12 +170,7 @@ def test_a_suspension_that_was_lifted_does_not_make_the_next_longer(desk: Desk):
 def test_harm_before_the_last_step_does_not_count_again(desk: Desk):
     """Few unfounded ones are enough only where notices sent since the last step did harm."""
     number = desk.add_notifier()
-    items = settle(desk, "brand", rejected=3)
-    with writing(desk.engine) as connection:
-        harmed = notice_items.c.item_id.in_(items)
-        connection.execute(update(notice_items).where(harmed).values(overturned_at=desk.now))
-        appealed = decisions.c.decision_id.in_([item.decision_id for item in desk.items(1)])
-        connection.execute(update(decisions).where(appealed).values(origin="appeal"))
+    overturn(desk, settle(desk, "brand", rejected=3), 1)
     settle(desk, "brand", rejected=18)
     assert proposal(desk).kind == "warn"
     with writing(desk.engine) as connection:
@@ -210,19 +207,22 @@ def test_steps_are_told_with_reasons_and_noted(desk: Desk):
 def test_nobody_is_suspended_without_a_warning_and_time_to_heed_it(desk: Desk):
     """Nor twice at once; and what is not there cannot be lifted."""
     number = desk.add_notifier()
-    with pytest.raises(Conflict, match="no warning in force"), writing(desk.engine) as connection:
-        suspend(connection, number, "lea", "why", now=desk.now)
-    with pytest.raises(Conflict, match="neither a suspension nor a warning"), writing(desk.engine) as connection:
-        lift(connection, number, "lea", "why", now=desk.now)
-    with writing(desk.engine) as connection:
-        warn(connection, number, "lea", "why", now=desk.now)
-    with pytest.raises(Conflict, match="too little time"), writing(desk.engine) as connection:
-        suspend(connection, number, "lea", "why", now=desk.pass_time(days=1))
-    with writing(desk.engine) as connection:
-        suspend(connection, number, "lea", "why", now=desk.pass_time(days=8))
-    with pytest.raises(Conflict, match="is suspended until"), writing(desk.engine) as connection:
-        suspend(connection, number, "lea", "why", now=desk.pass_time())
-    with pytest.raises(UnstorableValue), writing(desk.engine) as connection:
-        warn(connection, number, "lea", " ", now=desk.now)
-    with pytest.raises(NotFound, match="No notifier"), writing(desk.engine) as connection:
-        warn(connection, 99, "lea", "why", now=desk.now)
+
+    def take(step, whom: int = number, why: str = "why", **span: float) -> None:
+        with writing(desk.engine) as connection:
+            step(connection, whom, "lea", why, now=desk.pass_time(**span))
+
+    with pytest.raises(Conflict, match="no warning in force"):
+        take(suspend)
+    with pytest.raises(Conflict, match="neither a suspension nor a warning"):
+        take(lift)
+    take(warn)
+    with pytest.raises(Conflict, match="too little time"):
+        take(suspend, days=1)
+    take(suspend, days=8)
+    with pytest.raises(Conflict, match="is suspended until"):
+        take(suspend)
+    with pytest.raises(UnstorableValue):
+        take(warn, why=" ")
+    with pytest.raises(NotFound, match="No notifier"):
+        take(warn, 99)

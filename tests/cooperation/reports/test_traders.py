@@ -1,15 +1,19 @@
-"""What traders lack: forms with their check digits, what is missing, and what should follow."""
+"""What traders lack, and who is a high-volume seller, to the day, the sale and the cent."""
 
 import csv
+import gzip
 import stat
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.cooperation.policy import TraderRules, load_cooperation_policy
+from ipml.cooperation.policy import InformRules, TraderRules, load_cooperation_policy
+from ipml.cooperation.reports.high_volume import MICROS, Sales, find_high_volume, read_sales
 from ipml.cooperation.reports.traders import (
     CHECKS,
     State,
@@ -173,3 +177,168 @@ def test_a_file_that_is_no_table_of_traders_is_refused(tmp_path):
 def test_the_policy_that_comes_with_it_asks_for_what_the_code_does():
     """File and defaults say the same."""
     assert load_cooperation_policy().traders == RULES
+
+
+# Who is a high-volume seller, to the day, the sale and the cent
+FEW = InformRules(sales=3, revenue=10.0, disclosed_revenue=25.0)
+DAYS = st.dates(date(2023, 12, 1), date(2026, 4, 1)) | st.sampled_from(
+    [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1), date(2025, 2, 28), date(2025, 3, 1), date(2026, 2, 28)]
+)
+EVENTS = st.lists(st.tuples(st.sampled_from("ab"), DAYS, st.integers(0, 12)), max_size=14)
+
+
+def make_sales(events) -> Sales:
+    """Return sales from (seller, day, dollars), in the order that is asked for."""
+    ids = sorted({seller for seller, _, _ in events})
+    rows = sorted(
+        (ids.index(seller), day.year * 10_000 + day.month * 100 + day.day, dollars) for seller, day, dollars in events
+    )
+    seller, day, dollars = (np.array([row[at] for row in rows], dtype=np.int64) for at in range(3))
+    return Sales(ids, seller, day, np.ones(len(rows), dtype=np.int64), dollars * MICROS)
+
+
+def years_after(day: date, years: int) -> date:
+    """Return the anniversary of a day, 1 March for 29 February where there is none."""
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return date(day.year + years, 3, 1)
+
+
+def is_high_volume(events, on: date) -> bool:
+    """Say, by trying every period, whether somebody counts: the law word for word."""
+    recent = [(day, dollars) for day, dollars in events if day <= on < years_after(day, 2)]
+    for first, _ in recent:
+        within = [dollars for day, dollars in recent if first <= day < years_after(first, 1)]
+        if len(within) >= FEW.sales and sum(within) >= FEW.revenue:
+            return True
+    return False
+
+
+@given(EVENTS, DAYS)
+def test_it_is_what_trying_every_period_gives(events, on):
+    """Whoever counts on a day, and nobody else, is found; with the day since when without a break, and until when."""
+    found = {one.seller_id: one for one in find_high_volume(make_sales(events), FEW, on)}
+    for seller in {event[0] for event in events}:
+        own = [(day, dollars) for who, day, dollars in events if who == seller and day <= on]
+        assert (seller in found) == is_high_volume(own, on)
+        if seller in found:
+            since, until = found[seller].since, found[seller].until
+            assert is_high_volume([one for one in own if one[0] <= since], since)
+            before = since - timedelta(days=1)
+            assert not is_high_volume([one for one in own if one[0] <= before], before)
+            assert is_high_volume(own, until - timedelta(days=1))
+            assert not is_high_volume(own, until)
+
+
+@given(EVENTS, DAYS)
+def test_the_most_is_that_of_the_best_twelve_months(events, on):
+    """Sales and revenue are the most of any period in the last twenty-four months; from 25 dollars on all is told."""
+    for one in find_high_volume(make_sales(events), FEW, on):
+        recent = [
+            (day, dollars) for who, day, dollars in events if who == one.seller_id and day <= on < years_after(day, 2)
+        ]
+        periods = [[dollars for day, dollars in recent if first <= day < years_after(first, 1)] for first, _ in recent]
+        assert (one.sales, one.revenue) == (max(map(len, periods)), max(map(sum, periods)))
+        assert one.is_disclosed == (one.revenue >= 25)
+
+
+def sell(n: int, each: str, day: str = "2026-01-01", **more: object) -> pd.DataFrame:
+    """Return n sales of a value each."""
+    return pd.DataFrame({"seller_id": "ann", "sold_at": day, "value": [each] * n, "currency": "USD", **more})
+
+
+def find(table: pd.DataFrame, folder, on=date(2026, 6, 1), rates: pd.DataFrame | None = None):
+    """Return who counts by a file of sales."""
+    table.to_csv(folder / "sales.csv", index=False)
+    if rates is not None:
+        rates.to_csv(folder / "rates.csv", index=False)
+    sales = read_sales(folder / "sales.csv", None if rates is None else folder / "rates.csv")
+    return find_high_volume(sales, InformRules(), on)
+
+
+def test_exactly_so_much_is_enough(tmp_path):
+    """200 sales that come to 5,000.00 exactly count; 199, or a cent less, do not."""
+    (ann,) = find(sell(200, "25.00"), tmp_path)
+    assert (ann.sales, ann.revenue, ann.since) == (200, 5000.0, date(2026, 1, 1))
+    assert ann.collect_by == date(2026, 1, 11)
+    assert find(sell(199, "30.00"), tmp_path) == []
+    short = pd.concat([sell(199, "25.00"), sell(1, "24.99")])
+    assert find(short, tmp_path) == []
+
+
+def test_dimes_add_up_to_dollars(tmp_path):
+    """6,250 sales of 0.80 are 5,000.00 exactly, and disclosure begins at 20,000.00."""
+    (ann,) = find(sell(6_250, "0.8"), tmp_path)
+    assert ann.revenue == 5000.0
+    (ann,) = find(sell(200, "100"), tmp_path)
+    assert ann.is_disclosed
+    (ann,) = find(pd.concat([sell(199, "100"), sell(1, "99.99")]), tmp_path)
+    assert not ann.is_disclosed
+
+
+def test_twelve_months_to_the_day(tmp_path, subtests):
+    """From 1 January 2025 on, 31 December lies within twelve months, and the next 1 January does not."""
+    for last, counts in [("2025-12-31", True), ("2026-01-01", False)]:
+        with subtests.test(last=last):
+            table = pd.concat([sell(1, "4000", "2025-01-01T23:59:59Z"), sell(199, "10", f"{last}T00:00:00Z")])
+            assert bool(find(table, tmp_path)) == counts
+
+
+def test_currencies_by_the_rate_of_the_day(tmp_path):
+    """A sale counts by the rate that held on its day; used goods do not count."""
+    rates = pd.DataFrame({"currency": ["eur", "EUR"], "since": ["2020-01-01", "2026-02-01"], "usd": ["1.10", "1.25"]})
+    early = sell(100, "20", "2026-01-31", is_new="yes").assign(currency="EUR")
+    late = sell(100, "22.40", "2026-02-01", is_new="").assign(currency="EUR")
+    used = sell(500, "99", "2026-02-01", is_new="no")
+    (ann,) = find(pd.concat([early, late, used]), tmp_path, rates=rates)
+    assert (ann.sales, ann.revenue) == (200, 100 * 22.0 + 100 * 28.0)
+
+
+def test_a_row_may_stand_for_several_sales(tmp_path):
+    """With a column `sales`, and as Parquet."""
+    sell(20, "250.00").assign(sales=10).to_parquet(tmp_path / "sales.parquet")
+    (ann,) = find_high_volume(read_sales(tmp_path / "sales.parquet"), InformRules(), date(2026, 6, 1))
+    assert ann.sales == 200
+
+
+def test_what_is_no_sale_is_refused(tmp_path, subtests):
+    """Nothing is left out in silence: a bad row, or a currency without a rate, stops it."""
+    for change, said in [
+        ({"value": "-1"}, "the first of them row 1"),
+        ({"value": "a lot"}, "that are no sales"),
+        ({"sold_at": "yesterday"}, "that are no sales"),
+        ({"currency": "EUR"}, "'EUR' in 2 rows"),
+    ]:
+        with subtests.test(said=said), pytest.raises(UnreadableFile, match=said):
+            find(sell(2, "1").assign(**change), tmp_path)
+
+
+def test_a_file_without_the_columns_is_refused(tmp_path):
+    """The missing ones are named."""
+    with pytest.raises(MissingColumns, match="currency"):
+        find(sell(2, "1").drop(columns="currency"), tmp_path)
+
+
+HEADER, SALE = b"seller_id,sold_at,value,currency\n", b"s,2026-01-01T00:00:00Z,1,USD\n"
+
+
+UNPACKING = [
+    ("rows.csv.gz", gzip.compress(HEADER + SALE * 800_000, mtime=0), "packed ones"),
+    ("cell.csv.gz", gzip.compress(HEADER + b"s" * (32 << 20), mtime=0), "packed ones"),
+    ("header.csv.gz", gzip.compress(b"s" * (32 << 20), mtime=0), "a longer header"),
+    ("wide.csv", b",".join([b"c"] * 2_000) + b"\n", "a longer header"),
+    ("wide_semicolons.csv", b";".join([b"c"] * 2_000) + b"\n", "a longer header"),
+    ("cut.csv.gz", gzip.compress(HEADER + SALE * 9, mtime=0)[:-9], "expected a table"),
+    ("letter.csv.gz", b"Dear reader", "expected a table"),
+]
+
+
+def test_a_file_that_unpacks_to_much_is_refused(tmp_path: Path, subtests: pytest.Subtests):
+    """The database that reads it learns nothing of it: no small file costs much time or memory."""
+    for name, content, words in UNPACKING:
+        with subtests.test(name=name):
+            (tmp_path / name).write_bytes(content)
+            with pytest.raises(UnreadableFile, match=words) as refused:
+                read_sales(tmp_path / name)
+            assert "\n" not in str(refused.value)

@@ -2,20 +2,25 @@
 
 import csv
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from support.browser import OVERHANGING, start_browser
 from support.databases import copy_postgres
 
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.policy import ReportRules
+from ipml.cooperation.reports.brand import write_brand_report
+from ipml.cooperation.reports.document import Table, draw_columns
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.transparency import EU_FOLDER, write_transparency_report
 from ipml.cooperation.reports.verdicts import WAYS
 from ipml.errors import UnwritableFile
+from ipml.kit.svg import make_ticks, round_up
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, measures, notifiers
 
@@ -222,3 +227,40 @@ def test_an_empty_year_is_a_report_too(own_year, tmp_path):
     assert next(one.value for one in report.headline) == 0
     with reading(own_year) as connection:
         assert measure_figures(connection, Period.of_year(2020), as_of=NOW).confirmed.rate is None
+
+
+# Charts of reports: what stands beside their lines
+def test_the_numbers_at_an_axis_are_evenly_apart(subtests: pytest.Subtests):
+    """From nothing to the top, as the lines are that they stand beside; none is rounded to another number."""
+    for most in [1, 5, 7, 10, 17, 95, 3_600]:
+        with subtests.test(most=most):
+            table = Table("t", "Listings by month", (("month", "text"), ("listings", "count")), (("2026-01", most),))
+            labels = re.findall(r'text-anchor="end">([\d.,]+)<', draw_columns(table, [1], "Listings"))
+            assert [float(label.replace(",", "")) for label in labels] == make_ticks(round_up(most))
+
+
+# The page of a report in a real browser: it loads nothing, fits every window, and is whole on paper
+@pytest.mark.browser
+def test_it_loads_nothing_and_fits(year, tmp_path):
+    """Wide, narrow and printed, nothing is asked for, nothing complained of, nothing hangs over, no chart is empty."""
+    rules = ReportRules(service="Bazaar")
+    with reading(year) as connection:
+        write_transparency_report(connection, YEAR, tmp_path / "year", rules, now=NOW)
+        write_brand_report(connection, "Brand A", YEAR, tmp_path / "brand", rules, now=NOW)
+    with start_browser() as browser:
+        page = browser.new_page()
+        asked, said = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        for name in ("year", "brand"):
+            for width in (1440, 720, 360):
+                page.set_viewport_size({"width": width, "height": 900})
+                page.goto((tmp_path / name / "report.html").as_uri())
+                assert page.evaluate(OVERHANGING) == []
+            assert page.locator("script").count() == 0
+            charts = page.locator("figure svg").all()
+            assert charts
+            assert all((box := chart.bounding_box()) and box["height"] > 20 for chart in charts)
+            assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    assert {url.partition(":")[0] for url in asked} == {"file"}
+    assert said == []

@@ -1,12 +1,27 @@
-"""Values as keyed hashes."""
+"""Attributes that sellers share: values as keyed hashes, and pictures."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine
+from support.shown_goods import show_goods
 
-from ipml.cooperation.networks.attributes import KINDS, AttributeKind, hash_attributes, hash_value, normalise_value
+from ipml.cooperation.networks.attributes import (
+    KINDS,
+    AttributeKind,
+    hash_attributes,
+    hash_value,
+    hold,
+    normalise_value,
+    write_picture_attributes,
+)
 from ipml.errors import UnreadableFile, UnusableSetting
+from ipml.records import ScoredListing
+from ipml.storage.database import reading
 
 KEY = b"a key of many bytes, kept secret"
 
@@ -51,3 +66,26 @@ def test_a_file_is_hashed_and_nothing_of_it_is_left(tmp_path):
     frame.assign(kind="fax").to_parquet(raw)
     with pytest.raises(UnreadableFile, match="fax"):
         hash_attributes(raw, out, key)
+
+
+# Sellers who show the same picture share an attribute
+def test_the_same_picture_is_an_attribute_that_sellers_share(
+    engine: Engine, make_scored: Callable[..., ScoredListing], tmp_path: Path
+):
+    """Once for each seller; what nobody else shows links nobody."""
+    key, out = tmp_path / "key", tmp_path / "pictures.parquet"
+    key.write_bytes(b"sixteen bytes or more")
+    for number, (seller_id, seeds) in enumerate([("ann", (1, 2)), ("ben", (1,)), ("ann", (1,)), ("cem", (3,))]):
+        scored = make_scored(f"L{number}", title=f"Thing {number}", seller_id=seller_id)
+        show_goods(engine, tmp_path / "pictures", scored, *seeds)
+    with reading(engine) as connection:
+        assert write_picture_attributes(connection, out, key) == 4
+    holdings = hold(out)
+    assert (holdings.n_sellers, holdings.holders.tolist()) == (3, [2])
+
+
+def test_without_a_key_nothing_is_written(engine: Engine, tmp_path: Path):
+    """Whoever could guess the values could undo the hashes."""
+    with reading(engine) as connection, pytest.raises(UnusableSetting):
+        write_picture_attributes(connection, tmp_path / "out.parquet", tmp_path / "nowhere")
+    assert not (tmp_path / "out.parquet").exists()

@@ -1,0 +1,270 @@
+"""`ipml cooperate`: notices, notifiers, networks and referrals, from the command line."""
+
+import csv
+import json
+import re
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, select, update
+from support.databases import copy_sqlite
+from support.given_notices import NOON, SAID, offer
+from support.notice_desk import Desk
+from support.staff import add_staff
+
+from experiments.cooperation.referral_market import ReferralMarket, fill_market
+from ipml.cooperation.networks.store import store_networks
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.records import Verdict
+from ipml.review.queue import enqueue
+from ipml.storage.database import open_database, reading, writing
+from ipml.storage.pseudonyms import encrypt
+from ipml.storage.tables import notices, notifiers, rights_documents
+
+HEAD = "notice,name,email,good_faith,brand,rights,explanation,listing_id\n"
+ROW = "Ann,ann@acme.test,true,Acme,EUTM 1,We sell no bags in this colour at all and the logo is printed backwards.,"
+TABLE = f"{HEAD}n1,{ROW}L1\nn1,{ROW}L2\nn2,{ROW}L3\n"
+WRONG = ("show 99", f"show {'9' * 40}", "show x", "list --state lost", "import n.txt", "import n.csv", "import b.jsonl")
+
+
+@pytest.fixture
+def queue(make_queue) -> Engine:
+    """Return the database of the test's own folder, with one case."""
+    engine = make_queue()
+    enqueue(engine, [offer("L1")], now=NOON)
+    return engine
+
+
+def test_a_table_is_taken_in_once_and_looked_through(ipml, queue: Engine, tmp_path):
+    """A row for each listing; the same file again is known; what is unknown is matched once it is there."""
+    (tmp_path / "n.csv").write_text(TABLE, encoding="utf-8")
+    taken = ipml("cooperate notice import n.csv")
+    assert taken.out == "2 notices taken in, 0 known before, 0 refused.\n", taken.err
+    assert ipml("cooperate notice import n.csv").out == "0 notices taken in, 2 known before, 0 refused.\n"
+    assert "Acme" in ipml("cooperate notice list").out
+    shown = ipml("cooperate notice show 1").out
+    assert "1. L1: waits for a person to look at it, case 1" in shown
+    assert "We sell no bags in this colour at all and the logo" in shown
+    reference = next(line.split()[1] for line in shown.splitlines() if line.startswith("reference"))
+    assert ipml("cooperate notice show", reference).out == shown
+    enqueue(queue, [offer("L3")], now=NOON)
+    assert ipml("cooperate notice match").out == "1 listings of notices found, 1 unknown still.\n"
+    assert "standard" in ipml("cooperate notice waiting").out
+
+
+def test_bad_rows_are_named_and_the_good_ones_taken_when_told_so(ipml, accepted, queue, tmp_path):
+    """First nothing is taken; with --partial the others are; unknown notices, states and files are refused."""
+    bad = [json.dumps(SAID | {"email": "x\x1b[2J"}), "{", json.dumps(SAID | {"listings": [{"url": "ftp://x"}]})]
+    (tmp_path / "n.jsonl").write_text("\n".join([json.dumps(SAID), *bad, ""]), encoding="utf-8")
+    refused = ipml("cooperate notice import n.jsonl")
+    assert (refused.exit_code, refused.out) == (1, "")
+    for place in ("row 2, email: found 'x", "row 3: found", "row 4, listings[0].url: found 'ftp://x'"):
+        assert place in refused.err
+    assert "\x1b" not in refused.err
+    partly = ipml("cooperate notice import n.jsonl --partial")
+    assert (partly.exit_code, partly.out) == (1, "1 notices taken in, 0 known before, 3 refused.\n")
+    (tmp_path / "n.csv").write_text(f"{TABLE}n3,{ROW}L4,more\nn1,{ROW}L5\n", encoding="utf-8")
+    refused = ipml("cooperate notice import n.csv")
+    assert "row 4: found 'more or fewer cells'" in refused.err
+    assert "row 5, notice: found 'n1', expected all rows of a notice together" in refused.err
+    (tmp_path / "n.txt").write_text("x")
+    (tmp_path / "n.csv").write_text("colour\nred\n")
+    (tmp_path / "b.jsonl").write_bytes(b"\xff\xfe")
+    assert accepted({f"cooperate notice {line}": "" for line in WRONG}) == {}
+
+
+def test_complaints_are_written_as_seller_events(ipml, queue, tmp_path):
+    """As seller history reads them."""
+    complaint = SAID | {"kind": "complaint", "brand": None, "rights": None}
+    (tmp_path / "c.jsonl").write_text(json.dumps(complaint), encoding="utf-8")
+    assert "1 notices taken in" in ipml("cooperate notice import c.jsonl").out
+    written = ipml("cooperate complaints --out c.parquet")
+    assert written.out == "1 complaints into c.parquet.\n", written.err
+    events = pd.read_parquet(tmp_path / "c.parquet")
+    assert events[["seller_id", "kind", "amount"]].to_numpy().tolist() == [["s1", "complained", 1.0]]
+
+
+# `ipml cooperate notifier` and `ipml cooperate notice answer`: who gives notice, from the command line
+HOSTILE_RIGHT = "EUTM\x1b[2J 018"
+
+
+@pytest.fixture
+def desk(ipml, engine, database_url, make_scored, monkeypatch) -> Desk:
+    """Return a desk of today at which a notifier has filed a document, and was right once."""
+    monkeypatch.setenv("IPML_DATABASE", database_url)
+    add_staff(engine)
+    desk = Desk(engine, make_scored, datetime.now(UTC) - timedelta(hours=1))
+    desk.give_notice([desk.add_case("L1", country="CN")])
+    desk.decide(1, Verdict.COUNTERFEIT)
+    with writing(engine) as connection:
+        whose = connection.scalars(select(notifiers.c.pseudonym)).one()
+        connection.execute(update(rights_documents).values(reference=encrypt(connection, whose, HOSTILE_RIGHT)))
+    return desk
+
+
+def test_a_notifier_is_listed_shown_and_dealt_with(ipml, desk: Desk):
+    """Whatever they write, the terminal obeys nobody; nobody is suspended without a warning and time."""
+    assert "brand@example.com" in ipml("cooperate notifier list").out
+    assert "standard" in ipml("cooperate notifier tiers").out
+    assert ipml("cooperate notifier check").out.startswith("Nobody misuses notices")
+    assert ipml("cooperate notifier document accept 1").out == "Document 1 of notifier 1 is accepted.\n"
+    refused = ipml("cooperate notifier suspend brand@example.com --why 'too many'")
+    assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
+    assert "is warned" in ipml("cooperate notifier warn 1 --why 'Unfounded\x1b[2J.'").out
+    shown = ipml("cooperate notifier show brand@example.com").out
+    assert "1 upheld, 0 rejected" in shown
+    assert "accepted" in shown
+    assert "warn until" in shown
+    assert "\x1b" not in shown
+    assert ipml("cooperate notifier lift 1 --why mistaken").exit_code == 0
+    assert ipml("cooperate notifier list --kind nobody").exit_code == 2
+    assert ipml("cooperate notifier erase 1 --yes").out.endswith("Notifier 1 is erased.\n")
+    assert "erased" in ipml("cooperate notifier show 1").out
+
+
+def test_as_of_a_moment_nothing_later_is_told(ipml, desk: Desk):
+    """Whoever wrote later is not there, and what was looked at, appointed or done later is not yet."""
+    now = datetime.now(UTC)
+    told = [ipml("cooperate notifier show 1").out, ipml("cooperate notifier list").out]
+    moment = ("--as-of", f"{now:%Y-%m-%dT%H:%M:%S%z}")
+    assert ipml("cooperate notifier document accept 1").exit_code == 0
+    assert ipml("cooperate notifier warn 1 --why Unfounded.").exit_code == 0
+    appointed = ("appoint", 1, "--kind", "trusted flagger", "--ground", "The coordinator's list.")
+    assert ipml("cooperate notifier", *appointed).exit_code == 0
+    assert ipml("cooperate notifier show 1").out != told[0]
+    assert [
+        ipml("cooperate notifier show 1", *moment).out,
+        ipml("cooperate notifier list", *moment).out,
+    ] == told
+    early = ("--as-of", "2020-01-01")
+    assert ipml("cooperate notifier show 1", *early).exit_code == 2
+    assert "brand@example.com" not in ipml("cooperate notifier list", *early).out
+
+
+def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk):
+    """Told by the tick, giving up puts the listing back."""
+    with writing(desk.engine) as connection:
+        file_appeal(connection, "case:1", "s1", "It is genuine.", kind="counter-notice", profile="china")
+    assert ipml("enforce appeal run").exit_code == 0
+    assert len(desk.told("counter-notice:1:notifier:1")) == 1
+    with reading(desk.engine) as connection:
+        reference = connection.scalars(select(notices.c.reference)).one()
+    assert ipml("cooperate notice answer", reference).exit_code == 2
+    assert ipml("cooperate notice answer", reference, "--withdrawn").out == "Appeal 1 is restored.\n"
+
+
+def test_a_lead_appoints_whom_others_gave_a_status(ipml, desk: Desk):
+    """By address, also before the first notice; what ended is listed."""
+    ground = ("--ground", "Coordinator of Ireland\x1b[2J, no. 12")
+    made = ipml("cooperate notifier appoint flags@ngo.test --until 2199-12-31", *ground)
+    assert made.out.startswith("Notifier 2 is trusted flagger until 2199-12-31: tier trusted,")
+    assert ipml("cooperate notifier appoint brand@example.com --kind authority", *ground).exit_code == 0
+    listed = ipml("cooperate notifier list --kind authority").out
+    assert "brand@example.com" in listed
+    assert "flags@ngo.test" not in listed
+    shown = ipml("cooperate notifier show 2").out
+    assert "trusted flagger until 2199-12-31 by olga: Coordinator of Ireland" in shown
+    assert "\x1b" not in shown
+    assert ipml("cooperate notifier appoint 2").exit_code == 2
+    assert ipml("cooperate notifier appoint nobody", *ground).exit_code == 2
+    assert ipml("cooperate notifier revoke 2", *ground).out == "Notifier 2 is rights holder again.\n"
+    assert ipml("cooperate notifier revoke 2", *ground).exit_code == 2
+
+
+# `ipml cooperate network`: from raw values to a network that can be read
+MOMENT = pd.Timestamp("2026-03-01", tz="UTC")
+
+
+def test_networks_are_found_added_to_and_shown(ipml, tmp_path, monkeypatch):
+    """A payout joins two sellers, however it is written; a third comes the day after; sales bear a currency."""
+    assert "ipml cooperate network find" in ipml("cooperate network show 1 --networks nowhere").err
+    assert ipml("cooperate network find nowhere.parquet").exit_code == 2
+    monkeypatch.setenv("IPML_NETWORKS", "nets")
+    raw = pd.DataFrame({"seller_id": ["ann", "ben"], "kind": "payout", "value": ["DE 12", "de12"], "seen_at": MOMENT})
+    raw.to_parquet("raw.parquet")
+    raw.tail(1).assign(seller_id="cid", seen_at=MOMENT + pd.Timedelta(days=1)).to_parquet("next.parquet")
+    (tmp_path / "key").write_bytes(b"a key of many bytes")
+    for day in ("raw", "next"):
+        assert ipml(f"cooperate network hash {day}.parquet --out {day}-hashed.parquet --key key").exit_code == 0
+    assert "2 of them in 1 networks" in ipml("cooperate network find raw-hashed.parquet --out nets").out
+    assert "New in network 1: cid" in ipml("cooperate network find next-hashed.parquet").out
+    assert "3" in ipml("cooperate network list").out
+    sales = pd.DataFrame({"seller_id": ["ann", "ben", "cid"], "units": [3.0, None, 1.0], "value": [30.0, None, 9.0]})
+    show = "cooperate network show 1 --networks nets --sales sales.parquet"
+    sales.to_parquet("sales.parquet")
+    assert "currency" in ipml(show).err
+    sales.assign(currency=["RUB", None, None]).to_parquet("sales.parquet")
+    assert "without a currency" in ipml(show).err
+    sales.assign(currency=["RUB", None, "XAU"]).to_parquet("sales.parquet")
+    shown = ipml(show).out
+    for said in ("Network 1: 3 sellers", "the same payout account", "from 2 of 3 listings", "from 1 of 3 listings"):
+        assert said in shown
+    assert "1 listings in XAU: not counted: no rate" in shown
+
+
+# `ipml cooperate referral`: from a folder of networks to a package, a receipt, an outcome
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory) -> tuple[Path, ReferralMarket]:
+    """Fill a database and a folder of networks once."""
+    folder = tmp_path_factory.mktemp("referrals")
+    market = fill_market(open_database(copy_sqlite(folder)), n_networks=2, most_members=5)
+    add_staff(market.engine)
+    market.engine.dispose()
+    store_networks(market.networks, folder / "networks")
+    return folder, market
+
+
+@pytest.fixture
+def market(filled, ipml, tmp_path, monkeypatch) -> ReferralMarket:
+    """Put a copy of both into the folder of the test."""
+    folder, market = filled
+    shutil.copyfile(folder / "ipml.db", tmp_path / "ipml.db")
+    shutil.copytree(folder / "networks", tmp_path / "networks")
+    monkeypatch.setenv("IPML_ANCHORS", str(tmp_path / "anchors"))
+    return market
+
+
+def test_a_referral_is_ranked_built_verified_signed_for_and_learnt_from(ipml, market, tmp_path):
+    """The whole way, as somebody would go it."""
+    number = market.numbers[0]
+    assert "learnt from 0 outcomes" in ipml("cooperate referral rank").out
+    built = ipml("cooperate referral build", number, "--out", "referral.zip", "--zip")
+    assert built.exit_code == 0, built.err
+    assert "Referral 1 (C-" in built.out
+    assert "is held for it" in built.out
+    assert "The package is whole." in ipml("cooperate referral verify referral.zip --anchor anchors").out
+    assert "nothing is new since referral C-" in ipml("cooperate referral build", number, "--out", "again").err
+    assert ipml("cooperate referral receipt 1 --signed-by 'KHK Weber'").exit_code == 0
+    assert ipml("cooperate referral outcome 1 --arrests 4").exit_code == 0
+    assert re.search(r"[1-9][\d,]* EUR", ipml("cooperate referral rank").out)
+    assert ipml("cooperate referral outcome 1 --seized 41000 --currency USD").exit_code == 0
+    assert "three capital letters" in ipml("cooperate referral outcome 1 --seized 41000 --currency dollar").err
+    assert "one of --opened" in ipml("cooperate referral outcome 1").err
+    assert "one of too little" in ipml("cooperate referral outcome 1 --dropped Ann").err
+    listed = ipml("cooperate referral list").out
+    assert "KHK Weber" in listed
+    assert "arrests 4, seized" in listed
+    assert "41,000 USD" in listed
+    assert "learnt from 1 outcomes" in ipml("cooperate referral rank").out
+
+
+def test_a_seller_s_file_says_to_whom_they_were_named(ipml, market, tmp_path):
+    """With the mark where they may not hear of it; erasing is refused while it is held; a changed file is found."""
+    ipml("cooperate referral build", market.numbers[0], "--out", "police")
+    ipml("cooperate referral build", market.numbers[0], "--out", "customs", "--recipient", "customs")
+    with (tmp_path / "police/data/members.csv").open(encoding="utf-8") as stream:
+        seller = next(row["seller_id"] for row in csv.DictReader(stream) if row["found_counterfeit"] != "0")
+    shown = ipml("seller show", seller).out
+    assert "to police-criminal, as S-0" in shown
+    assert shown.count("may NOT hear") == 1
+    refused = ipml("seller erase", seller, "--why", "request 1", "--yes")
+    assert (refused.exit_code, "named in referral 2 to customs" in refused.err) == (2, True)
+    (tmp_path / "customs/data/value.json").write_text("{}")
+    answer = ipml("cooperate referral verify customs")
+    assert (answer.exit_code, "data/value.json: was changed" in answer.out) == (1, True)
+    shown = ipml("cooperate referral profiles").out
+    assert "police-criminal: Criminal police" in shown
+    assert "do not hear of it" in shown

@@ -1,0 +1,263 @@
+"""`ipml enforce`: appeals, penalties, statements and automatic action, from the command line."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, delete
+from support.consequences import Striking
+from support.staff import add_staff
+
+from ipml.enforcement import policy as policy_module
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind, Restriction
+from ipml.enforcement.statements.statements import issue
+from ipml.listings.schema import listings_to_frame
+from ipml.listings.writers import write_listings
+from ipml.model.training.experiment import Experiment, read_training_listings
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.pseudonyms import pseudonym_of
+from ipml.storage.tables import seller_keys
+
+HOSTILE = "Genuine.\x1b[2J\n[red]=HYPERLINK(1)[/red]\n\u202ereversed\n"
+FILE = "enforce appeal file case:1 --seller s1 --text letter.txt"
+WRONG_APPEALS = {
+    "list --state lost": "lost",
+    "show 99": "99",
+    "decide 99 granted --why x": "99",
+    "decide 99 granted --why x --measure burn": "burn",
+    "holder-acted 99": "",
+    "holder-acted 99 --reference x": "99",
+    "file case:1 --seller s2 --text letter.txt": "",
+    "file case:1 --seller s1 --text letter.txt --kind prayer": "prayer",
+    "file case:1 --seller s1 --text letter.txt --profile atlantis": "atlantis",
+    "file case:1 --seller s1 --text ipml.db": "ipml.db",
+}
+
+
+@pytest.fixture
+def decided(make_queue, tmp_path):
+    """Put a queue with one case into the folder, which ana decided counterfeit, and an appeal beside it as a file."""
+    seen = datetime(2024, 5, 1, tzinfo=UTC)
+    make_queue(Listing("L1", "s1", "Bag\x1b[31m", country="CN", observed_at=seen), counterfeit=[1])
+    (tmp_path / "letter.txt").write_text(HOSTILE, encoding="utf-8")
+
+
+def test_an_appeal_is_filed_shown_decided_and_withdrawn(ipml, accepted, decided):
+    """What the seller wrote is shown inert; the first reviewer may not decide, nor another seller withdraw it."""
+    assert accepted({f"enforce appeal {line}": words for line, words in WRONG_APPEALS.items()}) == {}
+    assert "is open, by the rules of china" in ipml(FILE).out
+    assert "complaint" in ipml("enforce appeal list").out
+    shown = ipml("enforce appeal show 1").out
+    assert "[red]=HYPERLINK(1)[/red]" in shown
+    assert not {"\x1b", "\u202e"} & set(shown)
+    assert "not to be decided by: ana" in shown
+    assert ipml("enforce appeal withdraw 1 --seller s2").is_refusal()
+    assert ipml("enforce appeal withdraw 1 --seller s1").out == "Appeal 1 is withdrawn; the seller is told.\n"
+    assert "Appeal 2" in ipml(FILE).out
+    assert ipml("enforce appeal decide 2 granted --by ana --why 'See the invoice.'").is_refusal()
+    granted = ipml("enforce appeal decide 2 granted --by lea --why 'See the invoice.'")
+    assert granted.out == "Appeal 2 is granted; the seller is told.\n"
+    assert "granted by lea: See the invoice." in ipml("enforce appeal show 2").out
+
+
+def test_a_rights_holder_acts(ipml, decided):
+    """Sent to the holder, extended is refused before the term began, then the suit is recorded."""
+    assert "is with holder" in ipml(f"{FILE} --kind counter-notice").out
+    assert ipml("enforce appeal run").out == "0 terms ran out, 0 marked, 0 marks withdrawn.\n"
+    assert ipml("enforce appeal holder-acted 1 --extend").exit_code == 2
+    acted = ipml("enforce appeal holder-acted 1 --reference 'LG Hamburg 312 O 5/26'")
+    assert acted.out == "Appeal 1: holder acted; the measure stays.\n"
+    assert "LG Hamburg" in ipml("enforce appeal show 1").out
+    assert ipml("enforce appeal holder-acted 1 --withdrew").out == "Appeal 1 is restored.\n"
+
+
+# `ipml enforce penalty` and `ipml enforce ledger`: strikes, penalties and what errors cost, from the command line
+EVENTS_HEAD = "seller_id,kind,occurred_at,known_at,amount"
+
+
+@pytest.fixture(scope="module")
+def struck(tmp_path_factory) -> bytes:
+    """Return a database in which a seller with a hostile name has nine strikes of one morning."""
+    path = tmp_path_factory.mktemp("struck") / "ipml.db"
+    engine, now = open_database(f"sqlite:///{path}"), datetime.now(UTC) - timedelta(days=1)
+    migrate(engine)
+    known = {"seller_id": "\x1b[2Jann", "price": 100.0, "currency": "EUR", "observed_at": now}
+    bags = [Listing(f"L{number}", title=f"Bag no. {number}", **known) for number in range(9)]
+    enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags], now=now)
+    for number in range(1, 10):
+        with writing(engine) as connection:
+            said = {"ground": "wrong_features", "now": now, "consequences": Striking()}
+            decide(connection, claim(connection, "lea", number, now=now), Verdict.COUNTERFEIT, **said)
+    add_staff(engine)
+    engine.dispose()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def database(tmp_path, struck: bytes) -> None:
+    """Put that database into the test's own folder."""
+    (tmp_path / "ipml.db").write_bytes(struck)
+
+
+def test_a_lead_sees_what_is_proposed_and_confirms_it(ipml, accepted, database):
+    """Not who decided the case; whatever sellers call themselves, the terminal obeys nobody."""
+    lines = ("lift 99 --why x", "list --state odd", "link 7 review")
+    assert accepted({f"enforce penalty {line}": "" for line in lines}) == {}
+    assert "close" in ipml("enforce penalty list --state proposed").out
+    told = ipml("enforce penalty show '\x1b[2Jann'")
+    assert "8 strikes for 8 offences weigh 8.00." in told.out
+    assert "Their strikes weigh 9.00 now." in told.out
+    assert "\x1b[2J" not in ipml("enforce penalty show '\x1b[2Jben'").out
+    refused = ipml("enforce penalty confirm 2 --by lea")
+    assert (refused.exit_code, "another must confirm it" in refused.err) == (2, True)
+    told = ipml("enforce penalty confirm 2 --by cleo")
+    assert told.out == "Penalty 2 (close) is in force until it is lifted.\n"
+    assert ipml("enforce penalty lift 2 --why appealed --by cleo").exit_code == 0
+    assert "lifted" in ipml("enforce penalty list --state all").out
+
+
+def test_another_policy_is_simulated(ipml, database, tmp_path):
+    """The same one changes nothing; a milder one does; of an empty ledger too little is known to compare."""
+    same = ipml("enforce penalty simulate")
+    assert "9 decisions on 1 sellers: 0 would have met a harder penalty, 0 a milder one." in same.out
+    (tmp_path / "milder.toml").write_text(BUNDLED.replace("usual_weight = 1.0", "usual_weight = 0.04"))
+    milder = ipml("enforce penalty simulate --policy", tmp_path / "milder.toml")
+    assert "0 would have met a harder penalty, 1 a milder one" in milder.out
+    assert ipml("enforce penalty simulate --since 2199-01-01").exit_code == 0
+    told = ipml("enforce ledger --out ledger.csv")
+    assert "too few to say: small sellers: nothing to compare with yet." in told.out
+    assert (tmp_path / "ledger.csv").read_text(encoding="utf-8").startswith("by,band,currency,right,caught,wrong")
+
+
+def test_links_are_looked_at_and_decided(ipml, database, tmp_path):
+    """From a file or from found networks, of which only links of penalised sellers count, to a lead."""
+    (tmp_path / "links.csv").write_text("seller,other,kind,weight,evidence\n\x1b[2Jann,eve,payout,0.9,=one account\n")
+    ipml("enforce penalty confirm 2 --by cleo")
+    told = ipml("enforce penalty links links.csv")
+    assert "1 links, 1 accounts newly recommended." in told.out
+    assert "=one account" in told.out
+    assert ipml("enforce penalty link 1 nothing --why 'a courier'").out == "Link 1: nothing.\n"
+    assert ipml("enforce penalty link 1 strike").exit_code == 2
+    shared = {"seller_id": ["\x1b[2Jann", "bob", "cid", "dan"], "kind": "payout", "value": ["x", "x", "y", "y"]}
+    pd.DataFrame(shared | {"seen_at": pd.Timestamp("2026-03-01", tz="UTC")}).to_parquet("attributes.parquet")
+    assert ipml("cooperate network find attributes.parquet --out nets").exit_code == 0
+    told = ipml("enforce penalty links nets")
+    assert "1 links, 1 accounts newly recommended." in told.out, told.err
+    assert "the same payout account (since 2026-03-01" in told.out
+    assert "cid" not in told.out
+    assert "0 accounts newly recommended." in ipml("enforce penalty links nets/links.parquet").out
+
+
+def test_strikes_and_complaints_are_read_beside_sales(ipml, database, saved_model, tmp_path):
+    """As they are written, one for each offence, by scoring and by training, though nobody has complained yet."""
+    assert ipml("enforce penalty events --out struck.csv").out.startswith("9 events")
+    assert (tmp_path / "struck.csv").read_text(encoding="utf-8").splitlines()[0] == EVENTS_HEAD
+    now = pd.Timestamp.now("UTC")
+    bag = Listing("L", "\x1b[2Jann", "Bag", price=100.0, currency="EUR", observed_at=now.to_pydatetime())
+    write_listings(listings_to_frame([bag]), tmp_path / "shop.parquet")
+    pd.DataFrame(
+        {"seller_id": [bag.seller_id], "kind": "sold", "occurred_at": now, "known_at": now, "amount": 5}
+    ).to_csv(tmp_path / "sales.csv", index=False)
+    files = ["sales.csv", "struck.parquet", "complaints.jsonl"]
+    assert ipml("enforce penalty events --out", files[1]).exit_code == 0
+    assert ipml("cooperate complaints --out", files[2]).exit_code == 0
+    given = [word for file in files for word in ("--events", file)]
+    told = ipml("score shop.parquet --out scored.parquet --model", saved_model, *given)
+    assert told.exit_code == 0, told.err
+    data = {"listings": "shop.parquet", "events": files}
+    learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
+    for listings in (pd.read_parquet(tmp_path / "scored.parquet"), learnt):
+        known = listings[["seller_sales", "seller_strikes", "seller_complaints"]].iloc[0]
+        assert known.tolist() == [5.0, 9.0, 0.0]
+
+
+# `ipml enforce statement` shows, checks, exports and sends statements of reasons
+@pytest.fixture
+def stated(make_queue) -> Engine:
+    """Return the database of the test's own folder, with one removal of a listing with a hostile title."""
+    listing = Listing("A7", "seller-1", "Bag\x1b[2J\u202e 1:1", brand="Nike", country="DE")
+    engine, since = make_queue(listing, counterfeit=[1]), datetime(2026, 5, 3, tzinfo=UTC)
+    with writing(engine) as connection:
+        whose = pseudonym_of(connection, "seller-1")
+        what = Restriction("measure:1", MeasureKind.REMOVE, whose, 1, 1, listing, "wrong_features", since)
+        issue(connection, what, load_enforcement_policy())
+    return engine
+
+
+def test_a_statement_is_shown_by_case_or_subject(ipml, accepted, stated: Engine):
+    """Letter and payload, nothing of which commands the terminal; once the seller is erased, what is public alone."""
+    wrong = ("show 2", "show measure:9", "show 1 --lang tlh", "send")
+    assert accepted({f"enforce statement {line}": "" for line in wrong}) == {}
+    for subject in ("1", "measure:1"):
+        answer = ipml("enforce statement show", subject)
+        assert answer.exit_code == 0
+        assert "Das Angebot wurde entfernt." in answer.out
+        assert '"DECISION_VISIBILITY_CONTENT_REMOVED"' in answer.out
+        assert "\x1b" not in answer.out
+        assert "The listing was removed." in ipml("enforce statement show --lang en", subject).out
+    with writing(stated) as connection:
+        connection.execute(delete(seller_keys))
+    answer = ipml("enforce statement show 1")
+    assert answer.exit_code == 0
+    assert "the seller was erased" in answer.out
+    assert "CONTENT_REMOVED" in answer.out
+
+
+def test_statements_are_exported_checked_and_sent(ipml, stated: Engine, tmp_path: Path):
+    """One file is not written over; a fault is named, and exits with 1; what cannot be sent waits on."""
+    assert ipml("enforce statement export --out out.jsonl").exit_code == 0
+    assert ipml("enforce statement export --out out.jsonl").exit_code == 2
+    assert ipml("enforce statement export").out == (tmp_path / "out.jsonl").read_text()
+    assert ipml("enforce statement check out.jsonl").out == "1 statements, 0 faults.\n"
+    content = json.loads((tmp_path / "out.jsonl").read_text())
+    (tmp_path / "bad.jsonl").write_text(json.dumps(content | {"category": "SHOES\x1b[2J"}), encoding="utf-8")
+    answer = ipml("enforce statement check bad.jsonl")
+    assert answer.exit_code == 1
+    assert answer.out.startswith("line 1, category: found 'SHOES")
+    assert "\x1b" not in answer.out
+    answer = ipml("enforce statement send --url http://127.0.0.1:1/api")
+    assert answer.exit_code == 1
+    assert "0 taken, 0 refused, 1 left for later." in answer.out
+    assert ipml("enforce statement send --dry-run").out == "1 statements wait.\n"
+
+
+# `ipml enforce automatic` acts only where a policy says so, shows why not, and obeys a person
+BUNDLED = Path(policy_module.__file__).with_name("policy.toml").read_text("utf-8")
+POLICY = BUNDLED.replace("is_on = false", "is_on = true").replace("\nbrands = []", '\nbrands = ["Acme"]')
+
+
+@pytest.fixture
+def policy(make_queue, tmp_path, monkeypatch):
+    """Put a policy in force that covers one brand, and a listing of it into the queue of the test's own folder."""
+    (tmp_path / "policy.toml").write_text(POLICY)
+    monkeypatch.setenv("IPML_POLICY_ENFORCEMENT", str(tmp_path / "policy.toml"))
+    make_queue(Listing("A7", "s1", "Bag", brand="Acme"), score=0.99)
+
+
+def test_without_such_a_policy_nothing_is_done(ipml):
+    """The bundled policy says no."""
+    said = "The policy acts on nothing without review: is_on is false in its section [automatic].\n"
+    answer = ipml("enforce automatic run")
+    assert (answer.exit_code, answer.out) == (0, said)
+
+
+def test_what_was_done_and_why_not_is_said_and_a_person_withdraws(ipml, policy, tmp_path):
+    """Nothing is acted on without evidence; what a person said is shown, and can be taken back."""
+    assert ipml("enforce automatic run").out.startswith("0 listings acted on")
+    row = {"listing_id": "L1", "seller_id": "s1", "title": "Bag", "brand": "Acme", "score": 0.99, "log_odds": 4.0}
+    said = json.dumps(row | {"model_version": "m1", "abstained": None, "reasons": "[]"})
+    (tmp_path / "scored.jsonl").write_text(f"{said}\n")
+    assert "0 acted on without review" in ipml("enqueue scored.jsonl").out
+    shown = ipml("enforce automatic status").out
+    assert "Acme" in shown
+    assert "At least 300 must be reviewed." in shown
+    assert ipml("enforce automatic withdraw Acme --why 'parallel imports'").exit_code == 0
+    assert "Withdrawn by" in ipml("enforce automatic status").out
+    assert ipml("enforce automatic allow Acme").exit_code == 0
+    said = "ipml: automatic action: found brand 'Umbra'; expected one that the policy covers: Acme."
+    assert ipml("enforce automatic withdraw Umbra").is_refusal(said)
