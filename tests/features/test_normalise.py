@@ -13,8 +13,7 @@ from ipml.model.robustness.robustness import genuine_listings
 
 HOSTILE_TEXT = st.text(
     st.one_of(
-        st.characters(codec="utf-8"),
-        st.sampled_from("<>&;#/!- \u202e\u202c\u200b\u0301\ufb01\u03f2\u0406\uff2e"),
+        st.characters(codec="utf-8"), st.sampled_from("<>&;#/!- \u202e\u202c\u200b\u0301\ufb01\u03f2\u0406\uff2e")
     ),
     max_size=60,
 )

@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.features.columns import ListingColumns
-from ipml.features.portfolio import (
-    SILENT_BELOW,
-    SellerPortfolios,
-    listing_moments,
-    seller_key,
-    shares_of_others,
-)
+from ipml.features.portfolio import SILENT_BELOW, SellerPortfolios, listing_moments, seller_key, shares_of_others
 from ipml.kit.moments import from_microseconds, to_microseconds
 from ipml.records import PRIOR_LISTINGS, EarlierListings, StoredPortfolio
 

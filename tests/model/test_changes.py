@@ -1,7 +1,5 @@
 """What the engine says of listings without pieces of their texts is what it says of such listings."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import accumulate, chain
 

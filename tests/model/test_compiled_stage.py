@@ -1,7 +1,5 @@
 """What the engine says of listings in one call is what the extractors say one by one."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

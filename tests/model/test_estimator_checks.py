@@ -4,9 +4,7 @@
 classifier's own: labels, weights, tags, parameters, errors, pickles, what does not depend on the order of rows.
 """
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -23,7 +21,7 @@ NAMES = [f"number_{place}" for place in range(20)]  # no check has more
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
         "a listing that is repeated is one more listing of its seller: the folds over sellers are others then"
-    ),
+    )
 }
 
 
@@ -46,7 +44,7 @@ class Numbers(Extractor):
 class OfArrays(CounterfeitClassifier):
     """The classifier, on arrays: it names their columns, which without names are known by their number alone."""
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> OfArrays:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from an array."""
         return super().fit(name_columns(X), y, sample_weight)
 

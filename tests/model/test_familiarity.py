@@ -1,7 +1,5 @@
 """A batch unlike the training is said to be so, whatever it comes in; one like it is not."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """A single listing is judged as a frame of it is, to the bit."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime

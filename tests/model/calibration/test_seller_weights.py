@@ -1,7 +1,5 @@
 """No seller is heard for more than a number of listings."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """What the comparison of predicted and observed counterfeits by brand promises."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

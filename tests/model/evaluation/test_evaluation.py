@@ -1,7 +1,5 @@
 """What the report on a model promises."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the comparison of false alarms promises."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

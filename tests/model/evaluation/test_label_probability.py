@@ -1,7 +1,5 @@
 """Labels of reviewed listings count as the listings they stand for, and no more than they say."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Young labels count as far as they are final, and the prevalence of the newest listings is that of the end."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import numpy as np

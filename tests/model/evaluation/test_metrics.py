@@ -1,7 +1,5 @@
 """What the measures promise, whatever the scores."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

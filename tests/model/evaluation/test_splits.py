@@ -1,7 +1,5 @@
 """What an honest split promises, whatever the listings."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -132,10 +130,7 @@ def test_what_cannot_be_split_is_said(subtests):
         ({"observed_at": START}, "0 counterfeit and 0 genuine listings for test"),
         ({"is_counterfeit": False}, "found 0 counterfeit and .* for training"),
         ({"seller_id": "the only one"}, "1 sellers"),
-        (
-            {"labelled_at": START + pd.Timedelta(days=1000)},
-            "0 counterfeit and 0 genuine listings for training",
-        ),
+        ({"labelled_at": START + pd.Timedelta(days=1000)}, "0 counterfeit and 0 genuine listings for training"),
     ]:
         with subtests.test(change=change, complaint=complaint), pytest.raises(Refused, match=complaint):
             later_unseen_sellers(make_listings().assign(**change))

@@ -1,7 +1,5 @@
 """The scores of a test come back as they were written."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

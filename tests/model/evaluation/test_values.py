@@ -1,7 +1,5 @@
 """Value at k: money in one currency, caught by reading the first k listings."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

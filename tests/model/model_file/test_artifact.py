@@ -1,7 +1,5 @@
 """What is saved comes back, bit by bit, and what could not come back is not saved."""
 
-from __future__ import annotations
-
 import hashlib
 import zipfile
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A card says what a card says: no more, no less, and nothing that could be a path."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Only plain files of known names are read, and a folder is replaced as a whole or not at all."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """A model that scores the golden listings otherwise than its card says is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product

@@ -1,7 +1,5 @@
 """Not a bit of a model can change without its manifest, nor its manifest without the key."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

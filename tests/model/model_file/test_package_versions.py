@@ -1,7 +1,5 @@
 """A model made with other versions is refused, by name, unless that is allowed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

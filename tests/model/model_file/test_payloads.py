@@ -1,7 +1,5 @@
 """Whatever an attacker puts into a model folder, none of it is run."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import json

@@ -1,7 +1,5 @@
 """A classifier has one spelling as a file, and comes back from it as it was."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from copy import deepcopy

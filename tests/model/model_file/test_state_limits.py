@@ -1,7 +1,5 @@
 """A model file is checked from the outside in, and nothing in it outgrows its limit."""
 
-from __future__ import annotations
-
 import io
 import struct
 import time
@@ -105,10 +103,7 @@ def test_a_bomb_is_refused_quickly(folder: Path, reseal: Reseal, subtests) -> No
             assert peak_bytes < 100 << 20
 
 
-@given(
-    header=st.binary(max_size=80),
-    version=st.sampled_from([b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x09"]),
-)
+@given(header=st.binary(max_size=80), version=st.sampled_from([b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x09"]))
 @settings(max_examples=200, deadline=None)
 @pytest.mark.filterwarnings("ignore:Reading `.npy`:UserWarning")  # numpy takes some nonsense for Python 2
 def test_no_header_gets_through(header: bytes, version: bytes) -> None:

@@ -1,7 +1,5 @@
 """A new model is put beside the champion only where the champion was tested on the same listings."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

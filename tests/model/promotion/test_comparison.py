@@ -1,7 +1,5 @@
 """B is called better or worse than A only where that is more than chance, and on listings that both have in common."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

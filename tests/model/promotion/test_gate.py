@@ -1,7 +1,5 @@
 """A model becomes champion only if every rule lets it, and a better one passes wherever a worse one does."""
 
-from __future__ import annotations
-
 from dataclasses import fields, replace
 
 from hypothesis import given

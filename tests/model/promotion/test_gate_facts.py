@@ -1,7 +1,5 @@
 """The figures the gate asks for are those that were measured, and are kept with the run as they are."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields
 from typing import Any

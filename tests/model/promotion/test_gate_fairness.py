@@ -1,7 +1,5 @@
 """The gate refuses a model that is clearly unfair to a kind of seller, and none that only looks so by chance."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from hypothesis import given
@@ -20,10 +18,7 @@ ratios = st.lists(numbers, min_size=3, max_size=3).map(sorted).map(lambda v: Est
 
 
 def judge_ratio(
-    ratio: Estimate | float | None,
-    champion: Estimate | float | None,
-    name: str = RATIOS[0],
-    rules: GateRules = RULES,
+    ratio: Estimate | float | None, champion: Estimate | float | None, name: str = RATIOS[0], rules: GateRules = RULES
 ) -> GateRow:
     """Return the row of a ratio of false alarms."""
     report = judge(GateFacts(**{name: ratio}), GateFacts(**{name: champion}), rules)

@@ -1,7 +1,5 @@
 """The rules of the gate are a file, over which one may lay one's own."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What was recorded of two models decides whether one replaces the other; only a model that loads is put into use."""
 
-from __future__ import annotations
-
 import shutil
 import uuid
 from collections.abc import Callable

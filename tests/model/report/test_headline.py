@@ -1,7 +1,5 @@
 """What the sentences at the head of a report promise."""
 
-from __future__ import annotations
-
 from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation
 from ipml.model.evaluation.fairness import Fairness
 from ipml.model.evaluation.metrics import Estimate

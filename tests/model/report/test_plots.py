@@ -1,7 +1,5 @@
 """What the pictures promise."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from matplotlib import pyplot

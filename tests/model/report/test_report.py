@@ -1,7 +1,5 @@
 """What the report on a model promises to the person who reads it."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from html.parser import HTMLParser

@@ -1,7 +1,5 @@
 """Attacks rewrite what they are told to, the same way every time, and leave it readable where they say so."""
 
-from __future__ import annotations
-
 import unicodedata
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Gaming changes numbers and accounts of the listings it is told to, and nothing else."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """What attacks cost is measured at the operator's threshold, on scores alone, with intervals over sellers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """The champion moves in one step, its history is kept, and of two who move it at once neither is lost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Whatever was promoted, taken back, or cut short: one can go back the way one came."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

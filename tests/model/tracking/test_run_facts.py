@@ -1,7 +1,5 @@
 """What is recorded of a run is plain, can be searched, and says where it is cut."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from dataclasses import replace

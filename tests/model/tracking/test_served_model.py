@@ -1,7 +1,5 @@
 """MLflow's scoring sees a listing as our own scoring does."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields
 from io import StringIO

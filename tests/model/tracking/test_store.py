@@ -1,7 +1,5 @@
 """A store that does not answer is given up in seconds, and nothing else changes."""
 
-from __future__ import annotations
-
 import os
 import socket
 import time

@@ -1,7 +1,5 @@
 """Runs and models are recorded in a real MLflow store, and come back only if nothing has changed."""
 
-from __future__ import annotations
-
 import io
 import logging
 import os

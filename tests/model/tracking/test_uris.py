@@ -1,7 +1,5 @@
 """A model is looked up only under a plain name, and a store is the same from any folder."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

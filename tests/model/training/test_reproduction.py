@@ -1,7 +1,5 @@
 """A recorded model is trained again from what its run says; every difference is said, and its cause first."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

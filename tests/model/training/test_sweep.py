@@ -1,7 +1,5 @@
 """A sweep tries every combination once, records each without a model, and goes on where it was stopped."""
 
-from __future__ import annotations
-
 import pickle
 from pathlib import Path
 from typing import Any

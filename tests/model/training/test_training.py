@@ -1,7 +1,5 @@
 """Training is the same each time, fails early if it must, and leaves a run and a model behind."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """A training tries the attacks that its experiment names, and says how much of the finds they leave."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
