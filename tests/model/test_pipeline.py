@@ -1,6 +1,8 @@
 """The classifier: a linear score whose parts add up, and probabilities that mean what they say."""
 
 import pickle
+from contextlib import nullcontext
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from ipml.listings.schema import listings_to_frame
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.slices import break_even
+from ipml.model.labels import read_labels
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier
 
@@ -225,3 +228,15 @@ def test_the_age_of_listings_does_not_make_suspects_of_new_sellers():
     assert beside in (30.0, 1_000.0)
     assert fair <= 2.0 < unfair
     assert np.isnan(learn(2.0, listings.drop(columns="seller_age_days"))[0])
+
+
+def test_any_two_labels_teach_the_same():
+    """The second, when sorted, is that of counterfeits, which is said unless it is 1; both are kept as given."""
+    y = np.array([0, 1, 1, 0, 0])
+    pairs = [(False, True), (-1, 1), (0.0, 1.0), (1, 2), ("genuine", "replica")]
+    for (genuine, counterfeit), make in product(pairs, (list, np.array, pd.Series)):
+        said = f"{counterfeit!r}, the second of the labels, is taken for counterfeit"
+        with nullcontext() if counterfeit == 1 else pytest.warns(UserWarning, match=said):
+            classes, codes = read_labels(make([counterfeit if label else genuine for label in y]), np.ones(5))
+        np.testing.assert_array_equal(codes, y)
+        assert classes.tolist() == [genuine, counterfeit]

@@ -1,24 +1,33 @@
-"""What the measures promise, whatever the scores."""
+"""What the measures and their resamples promise, whatever the scores."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_curve
+from support.evaluation import evaluate
 
 from ipml.errors import UnmeasurableScores, UnusableSetting
+from ipml.model.evaluation import ranking as resampling
+from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.evaluation.metrics import (
     Estimate,
+    add_values,
     average_precision,
     brier,
     calibration_error,
+    draw_values,
     estimate_all,
     measure,
     paired_difference,
     precision_at,
     recall_at,
     recall_at_precision,
+    resample_all,
+    say_what_has_no_value,
 )
+from ipml.model.promotion.comparison import compare_scores
 
 RANKING_MEASURES = ["average_precision", "recall_at_precision_0.9", "precision_at_5", "recall_at_5"]
 ALL_MEASURES = [*RANKING_MEASURES, "brier", "calibration_error"]
@@ -184,3 +193,98 @@ def test_an_unknown_measure_is_refused_with_the_known_ones():
     for name in ("accuracy", "f1", "precision_at_0", "recall_at_x", "recall_at_precision_2"):
         with pytest.raises(UnusableSetting, match="average_precision"):
             measure(name, [0, 1], [0.1, 0.2])
+
+
+def test_a_resample_counts_the_listings_of_a_seller_as_often_as_it_was_drawn(market):
+    """The values of the bootstrap are the measures under whole weights that are equal within a seller."""
+    y, score, sellers = market
+    draws = resample_all(y, score, sellers, measures=["average_precision"], n_resamples=4, seed=3)
+    generator = np.random.default_rng(3)
+    for value in draws["average_precision"][1:]:
+        drawn = np.bincount(generator.integers(40, size=40), minlength=40)
+        assert value == pytest.approx(average_precision_score(y, score, sample_weight=drawn[sellers]))
+
+
+def test_intervals_do_not_depend_on_how_many_resamples_fit_in_the_cache(market, monkeypatch):
+    """Counting one resample at a time gives the same draws as counting all at once."""
+    y, score, sellers = market
+    together = resample_all(y, score, sellers, n_resamples=20)
+    monkeypatch.setattr(resampling, "_CELLS_AT_A_TIME", 1)
+    for name, values in resample_all(y, score, sellers, n_resamples=20).items():
+        np.testing.assert_allclose(values, together[name])
+
+
+def test_counterfeits_worth_the_same_are_counted(market):
+    """Where each counterfeit is worth 1, the rankings are those without worth."""
+    y, score, sellers = market
+    plain = resampling.resample_rankings(y, score, sellers, n_resamples=5)
+    worthy = resampling.resample_rankings(y, score, sellers, worth=np.ones(300), n_resamples=5)
+    for (numbers, ranking), (same_numbers, same) in zip(plain, worthy, strict=True):
+        np.testing.assert_array_equal(numbers, same_numbers)
+        np.testing.assert_array_equal(ranking.positives, same.positives)
+
+
+def test_sums_are_over_the_same_resamples_as_rankings(market):
+    """The number of listings and of counterfeits of each resample is that of its ranking."""
+    y, score, sellers = market
+    sums = resampling.resample_sums(np.column_stack([np.ones(300), y]), sellers, n_resamples=8, seed=3)
+    for numbers, ranking in resampling.resample_rankings(y, score, sellers, n_resamples=8, seed=3):
+        np.testing.assert_allclose(sums[numbers, 0], ranking.listings[:, -1])
+        np.testing.assert_allclose(sums[numbers, 1], ranking.positives[:, -1])
+
+
+RATES = {"USD": 1.0, "EUR": 1.5}
+CURRENCIES = st.sampled_from(["EUR", "USD", "XXX"]) | st.none()
+ROW = st.tuples(st.booleans(), st.floats(0, 1), st.floats(0.01, 1e6) | st.none(), CURRENCIES)
+LISTINGS = st.lists(ROW, min_size=2, max_size=20)
+
+
+@given(LISTINGS)
+def test_reading_more_catches_no_less_and_reading_all_catches_all(rows):
+    """On the listings as they are and on every resample; of all, it is the sum of exchanged prices."""
+    y, score, prices, currencies = zip(*rows, strict=True)
+    listings = pd.DataFrame({"price": pd.array(prices, dtype="Float64"), "currency": currencies})
+    listings = add_values(listings.assign(seller_id=[f"s{row % 3}" for row in range(len(rows))]), RATES, "USD")
+    if not any(y):
+        return
+    draws = draw_values(y, [score], listings, [1, 2, len(rows)], n_resamples=20)
+    if draws is None:
+        assert "value" not in listings or not (listings["value"].fillna(0) * np.array(y)).any()
+        return
+    amounts, shares = draws
+    known = ~np.isnan(amounts[0])
+    assert (np.diff(amounts[:, known], axis=0) >= -1e-6 * amounts[-1, known]).all()
+    assert shares[-1, 0] == pytest.approx(1)
+    assert amounts[-1, 0] == pytest.approx(listings["value"].fillna(0)[list(y)].sum())
+
+
+def test_amounts_of_several_currencies_are_never_added_without_rates():
+    """There is no figure, and one line says why: in the table of a training and in the comparison of models."""
+    listings = pd.DataFrame({"seller_id": list("aabb"), "price": [10.0] * 4, "currency": ["EUR", "CHF"] * 2})
+    y, score = [1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2]
+    unexchanged = add_values(listings, {}, "USD")
+    table = evaluate(y, score, unexchanged, n_resamples=10).table()
+    assert "no value at k: prices are in CHF, EUR, and no rate is known" in table
+    assert "value EUR" not in table
+    compared = compare_scores(y, [score], [score], unexchanged, n_resamples=10)
+    assert any("no value at k" in remark for remark in compared.remarks)
+    figures = evaluate(y, score, add_values(listings, {"EUR": 1.5, "CHF": 2.0}, "USD"), n_resamples=10).figures[MODEL]
+    assert figures["value_USD_at_100"].value == 30.0
+
+
+def test_one_currency_needs_no_rate_and_stays_what_it_is():
+    """Every amount has its currency in its name; who compares models sees by how much more money one catches."""
+    listings = pd.DataFrame({"seller_id": list("abcd") * 50, "price": 10.0, "currency": "THB"})
+    y = np.arange(200) % 2
+    valued = add_values(listings, RATES, "USD")
+    assert evaluate(y, y * 0.9, valued, k=[10], n_resamples=10).figures[MODEL]["value_THB_at_10"].value == 100.0
+    compared = compare_scores(y, [np.full(200, 0.5)], [y * 0.9], valued, k=10, n_resamples=10)["value_THB_at_10"]
+    assert (compared.difference.value, compared.verdict) == (50.0, "B clearly better")
+
+
+def test_counterfeits_without_a_value_are_counted():
+    """Those in a currency without a rate, and those without a price, count as nothing, which is said."""
+    listings = pd.DataFrame({"price": [10.0, 10.0, np.nan, 10.0], "currency": ["EUR", "XXX", "USD", "USD"]})
+    said = say_what_has_no_value([1, 1, 1, 0], add_values(listings, RATES, "USD"))
+    assert said.startswith("2 of 3 counterfeits have no price that could be added")
+    assert say_what_has_no_value([1, 0, 0, 1], add_values(listings, RATES, "USD")) == ""

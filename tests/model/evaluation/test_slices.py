@@ -3,9 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ipml.model.evaluation.metrics import average_precision
-from ipml.model.evaluation.slices import SLICE_MEASURES, Slice, break_even, group_columns, measure_slices, seller_sizes
+from ipml.model.evaluation.slices import (
+    NONE,
+    SLICE_MEASURES,
+    Slice,
+    break_even,
+    group_columns,
+    measure_slices,
+    seller_sizes,
+    writing_system,
+)
 
 N = 600
 
@@ -116,3 +127,23 @@ def test_bands_hold_what_they_say():
     bands = ["under 30 days"] * 2 + ["30 to 89 days"] * 2 + ["90 to 364 days"] * 2
     assert group_columns(listings)["seller age"].tolist() == bands
     assert group_columns(listings.assign(seller_age_days=365.0))["seller age"].unique() == ["a year or more"]
+
+
+def test_the_script_is_that_of_most_letters():
+    """Brand names in Latin letters do not outweigh the rest; styled letters are what they stand for."""
+    scripts = {
+        "Nike Air Max 90": "Latin",
+        "Сумка Gucci женская": "Cyrillic",
+        "名牌手提包": "Chinese characters",
+        "財布 ルイ": "Japanese",
+        "핸드백": "Korean",
+        "𝐍𝐢𝐤𝐞 𝐬𝐡𝐨𝐞𝐬": "Latin",
+        "⚡ 100 % ⚡": NONE,
+    }
+    assert {text: writing_system(text) for text in scripts} == scripts
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=[]), max_size=400))
+def test_any_text_has_an_answer(text):
+    """Broken and unassigned letters included; without letters there is none."""
+    assert writing_system(text)

@@ -1,13 +1,23 @@
-"""A model becomes champion only if every rule lets it, and a better one passes wherever a worse one does."""
+"""A model becomes champion only if every rule lets it; rules, facts and fairness of the gate."""
 
+import json
 from dataclasses import fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.evaluation import evaluate
 
+from ipml.errors import IpmlError, UnusableSetting
+from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.promotion import load_rules
-from ipml.model.promotion.gate import GateFacts, GateRules, judge
+from ipml.model.promotion.gate import GateFacts, GateRow, GateRules, judge, make_gate_facts
 
 RULES = load_rules()
 GOOD = GateFacts(
@@ -156,3 +166,164 @@ def test_the_table_shows_measured_champion_required_and_answer() -> None:
     (row,) = [line for line in table.splitlines() if "worst" in line]
     cells = [cell.strip() for cell in row.split("  ") if cell]
     assert cells[1:] == ["0.20", "0.70", "at least 0.5", "NO", "one disguise hides too much"]
+
+
+def test_every_bundled_rule_and_limit_has_its_reason() -> None:
+    """In the file, the head of each rule and each limit are followed by a comment."""
+    text = files("ipml.model.promotion").joinpath("gate.toml").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith(("[", "at_"))]
+    assert len(lines) == 2 * len(GateRules.model_fields)
+    assert all("# " in line for line in lines)
+
+
+def test_own_rules_lie_over_the_bundled_ones(tmp_path: Path) -> None:
+    """What a file does not name stays as it is, within a rule as well."""
+    path = tmp_path / "rules.toml"
+    path.write_text("[recall_at_precision]\nat_least = 0.4\n[recall_kept_worst]\nmust_be_measured = true\n")
+    own, bundled = load_rules(path), load_rules()
+    assert own.recall_at_precision.at_least == 0.4
+    assert own.recall_at_precision.must_be_measured
+    assert own.recall_kept_worst.must_be_measured
+    assert own.recall_kept_worst.at_least == bundled.recall_kept_worst.at_least
+    assert own.calibration_error == bundled.calibration_error
+    assert load_rules() == bundled
+
+
+def test_what_is_no_rule_is_said_so(tmp_path: Path) -> None:
+    """Each mistake is one line that names the place; so is a file that is not there."""
+    path = tmp_path / "rules.toml"
+    with pytest.raises(IpmlError, match="gate rules"):
+        load_rules(path)
+    for text, complaint in (
+        ("[beauty]\nat_least = 1\n", "unknown beauty"),
+        ("recall_at_precision = 0.4\n", "recall_at_precision"),
+        ("[recall_at_precision]\nat_most = 0.4\n", "either at_least or at_most"),
+        ("[recall_at_precision]\nat_least = nan\n", "finite"),
+        ("[recall_at_precision]\nleast = 0.4\n", "unknown recall_at_precision.least"),
+        ("[recall_at_precision]\nmust_not_worsen = true\n", "unknown recall_at_precision.must_not_worsen"),
+        ("[recall_at_precision\n", "TOML"),
+    ):
+        path.write_text(text)
+        with pytest.raises(IpmlError, match=complaint) as caught:
+            load_rules(path)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+NUMBER = st.floats(-10, 1e5)
+ESTIMATE = st.builds(Estimate, NUMBER, NUMBER, NUMBER, st.integers(0, 500))
+STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
+    "Estimate | None": st.none() | ESTIMATE,
+    "Estimate | float | None": st.none() | NUMBER | ESTIMATE,
+    "bool | None": st.none() | st.booleans(),
+    "float | None": st.none() | NUMBER,
+    "str | None": st.none() | st.just("EUR"),
+    "int": st.integers(1, 1_000),
+}
+FACTS = st.builds(GateFacts, **{field.name: STRATEGIES[str(field.type)] for field in fields(GateFacts)})
+
+
+@given(FACTS)
+def test_facts_come_back_the_same(written: GateFacts) -> None:
+    """What is stored with the run is what the gate reads."""
+    assert GateFacts.from_json(written.to_json()) == written
+
+
+def test_ratios_of_older_runs_are_read_and_other_texts_are_no_facts() -> None:
+    """A run that kept a ratio without its interval can still be judged; a file that ipml did not write is one line."""
+    older = json.dumps({"false_positive_ratio_small": 1.5, "false_positive_ratio_new": None})
+    assert GateFacts.from_json(older) == GateFacts(false_positive_ratio_small=1.5)
+    for text in ("", "[]", '{"recall_kept_mean": "much"}'):
+        with pytest.raises(UnusableSetting, match=r"gate\.json") as caught:
+            GateFacts.from_json(text)
+        assert "\n" not in str(caught.value)
+
+
+def test_facts_are_those_of_the_evaluation() -> None:
+    """Figures of the model and its lead over the best baseline are taken as they are."""
+    listings = pd.DataFrame({"seller_id": list("aabbccdd")})
+    y, score = [1, 1, 0, 0, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.12, 0.1]
+    evaluation = evaluate(y, score, listings, baselines={"prevalence": [0.4] * 8}, n_resamples=20)
+    made = make_gate_facts(evaluation, is_leaking=False, listings_per_second=500.0)
+    assert made.average_precision == evaluation.figures["model"]["average_precision"]
+    assert made.above_best_baseline == evaluation.comparison.difference
+    assert (made.is_leaking, made.listings_per_second, made.recall_kept_mean) == (False, 500.0, None)
+    without = evaluate(y, score, listings, n_resamples=20)
+    assert make_gate_facts(without, is_leaking=True).above_best_baseline is None
+
+
+LIMIT = RULES.false_positive_ratio_small.at_most
+
+
+def judge_ratio(
+    ratio: Estimate | float | None,
+    champion: Estimate | float | None,
+    name: str = RATIOS[0],
+    rules: GateRules = RULES,
+) -> GateRow:
+    """Return the row of a ratio of false alarms."""
+    report = judge(GateFacts(**{name: ratio}), GateFacts(**{name: champion}), rules)
+    (row,) = [row for row in report.rows if row.rule.startswith("false alarms") and name.split("_")[-1] in row.rule]
+    return row
+
+
+def measure_ratio(n_sellers: int, small_rate: float, large_rate: float, seed: int) -> Estimate:
+    """Measure a model that flags genuine listings at these rates, over so many sellers of each kind."""
+    small = [f"small{i}" for i in range(n_sellers) for _ in range(4)]
+    large = [f"large{i}" for i in range(n_sellers) for _ in range(12)]
+    is_small = np.arange(len(small) + len(large)) < len(small)
+    is_flagged = np.random.default_rng(seed).random(len(is_small)) < np.where(is_small, small_rate, large_rate)
+    y = np.zeros(len(is_small))
+    y[0] = 1
+    listings = pd.DataFrame({"seller_id": small + large})
+    ratio = seller_fairness(y, is_flagged * 0.9, listings, 0.5, n_resamples=200).false_positive_ratio_small
+    assert ratio is not None
+    return ratio
+
+
+def test_a_really_unfair_model_is_refused() -> None:
+    """Five times as many false alarms on small sellers, over many of them, leave nothing to chance."""
+    ratio = measure_ratio(150, small_rate=0.25, large_rate=0.05, seed=0)
+    row = judge_ratio(ratio, None)
+    assert row.is_refused
+    assert row.reason == "small sellers are suspected too readily"
+
+
+def test_chance_in_a_small_sample_refuses_no_fair_model() -> None:
+    """Of forty fair models tested on twelve sellers of each kind, several look unfair and none is refused."""
+    fair = [measure_ratio(12, small_rate=0.06, large_rate=0.06, seed=seed) for seed in range(40)]
+    looks_unfair = [ratio for ratio in fair if ratio.value > LIMIT]
+    assert len(looks_unfair) >= 3
+    assert not any(judge_ratio(ratio, None).is_refused for ratio in fair)
+    assert {judge_ratio(ratio, None).reason for ratio in looks_unfair} == {
+        "may be chance: the interval reaches the limit"
+    }
+
+
+@given(ratio=ratios, champion=st.none() | st.floats(0, 10) | ratios)
+def test_only_what_is_clear_refuses(ratio: Estimate, champion: Estimate | float | None) -> None:
+    """A ratio is refused if and only if its whole interval is above the limit, or above both 1 and the champion's."""
+    is_less_fair = isinstance(champion, Estimate) and ratio.low > max(champion.high, 1)
+    for name in RATIOS:
+        row = judge_ratio(ratio, champion, name)
+        assert row.is_refused == (ratio.low > LIMIT or is_less_fair)
+        assert row.reason or ratio.value <= LIMIT
+
+
+def test_clearly_less_fair_than_the_champion_is_refused_within_the_limit() -> None:
+    """Unless own rules leave the champion out; a ratio not clearly above 1, or a bare number, is not compared."""
+    row = judge_ratio(Estimate(1.8, 1.5, 2.2), Estimate(0.9, 0.7, 1.2))
+    assert (row.is_refused, row.reason) == (True, "clearly worse than that of the model in use")
+    rules = RULES.false_positive_ratio_small.model_copy(update={"must_not_worsen": False})
+    own = RULES.model_copy(update={"false_positive_ratio_small": rules})
+    for low, passes in ((1.5, True), (2.5, False)):
+        assert judge_ratio(Estimate(3.0, low, 5.0), Estimate(0.9, 0.7, 1.2), rules=own).passed is passes
+    assert judge_ratio(Estimate(1.0, 0.9, 1.1), Estimate(0.4, 0.3, 0.5)).passed
+    assert judge_ratio(Estimate(1.8, 1.5, 2.2), 0.9).passed
+
+
+def test_the_table_shows_ratio_and_interval() -> None:
+    """Value and interval of candidate and champion, the end that the limit is for, and why it passed."""
+    row = judge_ratio(Estimate(2.6, 0.8, 5.0), Estimate(1.4, 0.9, 2.0))
+    assert (row.measured, row.champion) == ("2.600 (0.800 to 5.000)", "1.400 (0.900 to 2.000)")
+    assert row.required == "lower end at most 2"
+    assert (row.passed, row.reason) == (True, "may be chance: the interval reaches the limit")

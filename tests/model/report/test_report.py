@@ -1,4 +1,4 @@
-"""What the report on a model promises to the person who reads it."""
+"""What the report on a model promises to the person who reads it, its sentences and pictures, too."""
 
 import time
 from dataclasses import replace
@@ -8,13 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
+from matplotlib.image import imread
 
 from ipml.errors import UnmeasurableScores, UnwritableFile
 from ipml.listings.brands import load_brands
 from ipml.model.evaluation import evaluation as kept
-from ipml.model.evaluation.evaluation import evaluate_repeats
-from ipml.model.evaluation.metrics import add_values
+from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation, evaluate_repeats
+from ipml.model.evaluation.fairness import Fairness
+from ipml.model.evaluation.metrics import Estimate, add_values
+from ipml.model.evaluation.slices import Slice, SliceCounts
 from ipml.model.report import ReportFacts, ReportHead, model_report, write_report
+from ipml.model.report.facts import say_against_what, say_where_weak
+from ipml.model.report.plots import plot_curves
 from ipml.model.report.report import render_report
 from ipml.model.robustness.robustness import robustness_of
 from ipml.model.training import Experiment
@@ -215,3 +221,45 @@ def test_nothing_runs_over_the_edge(facts, tmp_path: Path, width):
         assert page.evaluate("getComputedStyle(document.querySelector('section')).borderRadius") == "10px"
         browser.close()
     assert (said, fetched) == ([], [path.as_uri()])
+
+
+COUNTS = SliceCounts(100, 10, 30)
+FIGURES = {"model": {"average_precision": Estimate(0.8, 0.7, 0.9)}}
+
+
+def test_the_interval_decides_what_is_clear():
+    """A difference whose interval holds zero is not called clear, be it to a baseline or to the champion."""
+    for difference, verdict in (
+        (Estimate(0.2, 0.1, 0.3), "clearly above that of"),
+        (Estimate(0.2, -0.1, 0.3), "not clearly above that of"),
+        (Estimate(-0.2, -0.3, -0.1), "clearly below that of"),
+    ):
+        evaluation = Evaluation(COUNTS, FIGURES, BaselineComparison("price rule", difference), (), 500, 0)
+        sentence = say_against_what(evaluation, BaselineComparison("champion", difference))
+        assert f"is {verdict} the best baseline, price rule" in sentence
+        assert f"and {verdict} the champion" in sentence
+    assert "compared with nothing" in say_against_what(Evaluation(COUNTS, FIGURES, None, (), 500, 0))
+
+
+def test_slices_are_named_without_steering_the_terminal():
+    """Three slices are named, the others counted; control characters of sellers are replaced."""
+    slices = [Slice("brand", f"\x1b[2J{number}", COUNTS, {}, is_below=True) for number in range(5)]
+    sentence = say_where_weak(slices, Fairness(0.5, ()))
+    assert "and 2 more" in sentence
+    assert "\x1b" not in sentence
+
+
+def test_curves_are_drawn_for_any_probabilities(tmp_path):
+    """Constant and perfect scores give three readable pictures, too; no global figure is left; log-odds are refused."""
+    random = np.random.default_rng(0)
+    y = (random.random(200) < 0.2).astype(float)
+    baselines = {"prevalence": np.full(200, 0.2), "price_rule": random.random(200)}
+    sellers = random.integers(30, size=200)
+    for score in (y * 0 + 0.2, y):
+        paths = plot_curves(y, score, sellers, tmp_path / "curves", baselines=baselines, n_resamples=20)
+        assert [path.name for path in paths] == ["precision_recall.png", "reliability.png", "scores.png"]
+        assert all(imread(path).std() > 0.01 for path in paths)
+        assert not pyplot.get_fignums()
+    with pytest.raises(UnmeasurableScores, match="probabilities"):
+        plot_curves([0, 1], [-3.0, 4.0], ["a", "b"], tmp_path / "others")
+    assert not (tmp_path / "others").exists()

@@ -1,0 +1,197 @@
+"""What is saved comes back, bit by bit; what a card should not say, other versions and other scores are refused."""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from ipml.errors import UntrustedModel, UnusableSetting
+from ipml.listings.schema import check_listings, listings_to_frame
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.model_file import ModelCard, load_model, manifest_sha256, read_card
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS, check_golden
+from ipml.model.model_file.state import ESTIMATORS, pack
+from ipml.model.pipeline import CounterfeitClassifier
+
+Save = Callable[..., ModelCard]
+
+FRAME = listings_to_frame(GOLDEN_LISTINGS)
+
+
+def test_loaded_model_scores_the_same(saved: Path, title_classifier: CounterfeitClassifier) -> None:
+    """The log-odds of a loaded model are those of the model saved, bit by bit."""
+    loaded = load_model(saved)
+    assert np.array_equal(loaded.classifier.decision_function(FRAME), title_classifier.decision_function(FRAME))
+
+
+def test_card_comes_back(
+    save: Save, title_classifier: CounterfeitClassifier, folder: Path, edit_card: Callable
+) -> None:
+    """As `save_model` returned it, with the beginning of the file's SHA-256; any change changes the manifest's hash."""
+    before = manifest_sha256(folder)
+    card = save(title_classifier, folder)
+    assert card == load_model(folder).card == read_card(folder)
+    assert card.figures["average_precision"] == Estimate(0.7, 0.6, 0.8)
+    assert card.full_version == f"ipml-test/{hashlib.sha256((folder / 'model.zip').read_bytes()).hexdigest()[:12]}"
+    assert manifest_sha256(folder) == before
+    edit_card(folder, data_digest="another")
+    assert manifest_sha256(folder) != before
+
+
+def test_a_model_is_replaced_as_a_whole(save: Save, other_classifier: CounterfeitClassifier, folder: Path) -> None:
+    """Saving over a model leaves the new one and nothing beside it."""
+    save(other_classifier, folder)
+    assert load_model(folder).classifier.C == 0.01
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_what_the_loader_would_refuse_is_not_saved(
+    save: Save, title_classifier: CounterfeitClassifier, folder: Path
+) -> None:
+    """An older model stays; a model of zeros does not look like a bomb to its own loader."""
+    older, classifier = read_card(folder), deepcopy(title_classifier)
+    classifier.extra_ = PurePosixPath("/")
+    with pytest.raises(UntrustedModel, match="PurePosixPath"):
+        save(classifier, folder)
+    assert read_card(folder) == older
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+    classifier.extra_ = np.zeros(1_000_000)
+    save(classifier, folder)
+    assert load_model(folder).classifier.extra_.shape == (1_000_000,)
+
+
+@pytest.fixture(scope="module")
+def real_folder(save: Save, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the classifier that ipml trains, saved."""
+    listings = FRAME.assign(
+        seller_id=[str(number) for number in range(len(FRAME))],
+        picture_counterfeit_matches=0.0,
+        picture_genuine_matches=0.0,
+        image_vector=[[0.5, 1.0]] * len(FRAME),
+    )
+    classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * (len(FRAME) // 2))
+    folder = tmp_path_factory.mktemp("real") / "model"
+    save(classifier, folder)
+    return folder
+
+
+def test_the_real_classifier_is_made_of_all_estimators(real_folder: Path) -> None:
+    """The constant list holds the estimators in a saved classifier, and no more."""
+    with zipfile.ZipFile(real_folder / "model.zip") as archive:
+        written = archive.read("state.json").decode()
+    assert {name for name in ESTIMATORS if f'"{name}":' in written} == ESTIMATORS.keys()
+
+
+def test_the_real_classifier_comes_back(real_folder: Path) -> None:
+    """A loaded classifier gives the golden listings the log-odds in its card, and probabilities."""
+    loaded = load_model(real_folder)
+    assert loaded.classifier.decision_function(FRAME).tolist() == list(loaded.card.golden_log_odds)
+    assert ((loaded.classifier.predict_proba(FRAME) >= 0) & (loaded.classifier.predict_proba(FRAME) <= 1)).all()
+
+
+def test_a_classifier_with_a_coefficient_too_few_does_not_score(real_folder: Path) -> None:
+    """Compiled code would read past the end of them; a model file like that is refused by its golden listings."""
+    classifier = load_model(real_folder).classifier
+    classifier.learner_.coef_ = classifier.learner_.coef_[:, :-1]
+    classifier.__dict__.pop("_first_stage", None)
+    with pytest.raises(ValueError, match="coefficients of shape"):
+        classifier.decision_function(FRAME)
+
+
+def test_a_model_has_a_plain_name(save: Save, title_classifier: CounterfeitClassifier, tmp_path: Path) -> None:
+    """A name that could be a path, an option or two lines, and a figure that is no number: nothing is written."""
+    for name in ("", "../up", "/etc", "a/b", "a\n", "-a", "a" * 101):
+        with pytest.raises(UnusableSetting, match="name"):
+            save(title_classifier, tmp_path / "model", name=name)
+    with pytest.raises(UnusableSetting):
+        save(title_classifier, tmp_path / "model", figures={"brier": Estimate(np.nan, 0, 1)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_of_another_kind_is_refused(folder: Path, reseal: Callable[..., None], subtests) -> None:
+    """An unknown field, no number, no time zone, a path as name, no versions: more, less or other than a card says."""
+    card = json.loads((folder / "card.json").read_bytes())
+    for name, value in (
+        *(("surprise", 1), ("golden_log_odds", ["a"]), ("name", "../x"), ("versions", None)),
+        ("created_at", "2024-01-01T00:00:00"),
+    ):
+        reseal(folder, card=json.dumps(card | {name: value}).encode())
+        with subtests.test(name), pytest.raises(UntrustedModel, match="card"):
+            load_model(folder)
+
+
+def test_other_versions_are_refused_unless_allowed(
+    folder: Path, edit_card: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A model made with other versions names them and is refused; the flag allows it, and a line in the log says so."""
+    versions = dict(read_card(folder).versions)
+    for package, version in (("python", "3.8.1"), ("numpy", "1.26.0")):
+        edit_card(folder, versions=versions | {package: version})
+        with pytest.raises(UntrustedModel, match=rf"{package} {version}"):
+            load_model(folder)
+        assert load_model(folder, allow_version_mismatch=True).card.versions[package] == version
+        assert f"{package} {version}" in caplog.text
+
+
+def test_versions_that_do_not_matter_are_only_recorded(folder: Path, edit_card: Callable[..., None]) -> None:
+    """Packages that do not make the state of a model are recorded and not compared."""
+    others = {"pandas": "1.0.0", "ipml": "0.0.1", "scikit-learn": "1.2.3"}
+    edit_card(folder, versions=dict(read_card(folder).versions) | others)
+    assert load_model(folder).card.versions.items() >= others.items()
+
+
+def test_a_state_that_scores_otherwise_is_refused(
+    folder: Path, other_classifier: CounterfeitClassifier, reseal: Callable[..., None]
+) -> None:
+    """Or not at all, even with a fitting manifest; the golden listings keep the rules of the schema."""
+    assert len(check_listings(listings_to_frame(GOLDEN_LISTINGS))) == len(GOLDEN_LISTINGS)
+    reseal(folder, model=pack(other_classifier))
+    with pytest.raises(UntrustedModel):
+        load_model(folder)
+    reseal(folder, model=pack([1, 2, 3]))
+    with pytest.raises(UntrustedModel, match="decision_function"):
+        load_model(folder)
+
+
+@dataclass
+class Answering:
+    """A classifier that gives these log-odds, whatever it is asked."""
+
+    log_odds: list[float]
+
+    def decision_function(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Return them."""
+        return np.array(self.log_odds)
+
+
+N = len(GOLDEN_LISTINGS)
+
+
+def test_rounding_is_no_difference() -> None:
+    """Another order of summation may change the last bits of a log-odds."""
+    check_golden(Answering([1.0 + 1e-12] * N), [1.0] * N, Path("model"))
+
+
+def test_one_other_log_odds_is_enough() -> None:
+    """A single listing that scores otherwise, or is given no number, is refused wherever it stands."""
+    for place, wrong in product(range(N), (1.0 + 1e-8, float("nan"), float("inf"))):
+        log_odds = [1.0] * N
+        log_odds[place] = wrong
+        with pytest.raises(UntrustedModel):
+            check_golden(Answering(log_odds), [1.0] * N, Path("model"))
+
+
+def test_every_listing_has_its_log_odds() -> None:
+    """A card or a classifier that leaves listings out is refused, also where both do."""
+    for n_given, n_expected in ((0, 0), (1, 1), (N, N - 1), (N - 1, N)):
+        with pytest.raises(UntrustedModel, match="log-odds"):
+            check_golden(Answering([1.0] * n_given), [1.0] * n_expected, Path("model"))
