@@ -24,7 +24,7 @@ MAPPING = {field.name: [getattr(listing, field.name) for listing in GOLDEN_LISTI
 
 
 def test_columns_of_frame_and_mapping_are_the_same():
-    """Texts with nothing for what is missing, numbers with NaN, and days that are none from a moment to itself."""
+    """Texts with nothing for what is missing, numbers with NaN, days; rows in their order, whatever they are called."""
     for columns in (ListingColumns(FRAME), ListingColumns(MAPPING)):
         for name in TEXTS:
             assert columns.texts(name) == [text or "" for text in MAPPING[name]], name
@@ -33,6 +33,8 @@ def test_columns_of_frame_and_mapping_are_the_same():
             np.testing.assert_array_equal(columns.numbers(name), expected, name)
         days = columns.days_between("listed_at", "observed_at")
         np.testing.assert_array_equal(days, [0.0] + [np.nan] * (len(GOLDEN_LISTINGS) - 1))
+    turned = FRAME[::-1]
+    assert ListingColumns(turned).texts("title") == ListingColumns(FRAME).texts("title")[::-1]
 
 
 @given(st.lists(st.none() | st.integers(-(10**6), 10**6), min_size=1), st.integers(-(10**6), 10**6))
@@ -61,8 +63,8 @@ def test_a_record_is_a_table_of_one_row():
         )
 
 
-def test_a_column_that_is_absent_reads_as_missing():
-    """As long as the others, in a frame and in a mapping."""
+def test_absent_columns_and_rows_read_as_missing():
+    """A column as long as the others, in a frame and in a mapping; no listings have columns of no rows."""
     for columns in (FRAME[["title"]], {"title": MAPPING["title"]}):
         listings = ListingColumns(columns)
         assert "brand" not in listings
@@ -70,20 +72,10 @@ def test_a_column_that_is_absent_reads_as_missing():
         for numbers in (listings.numbers("price"), listings.days_between("listed_at", "observed_at")):
             assert numbers.shape == (len(FRAME),)
             assert np.isnan(numbers).all()
-
-
-def test_no_listings_have_columns_without_rows():
-    """Nothing is asked of a first row, be it of a frame, a mapping or nothing at all."""
     for columns in (FRAME[:0], {name: [] for name in MAPPING}, {}):
         listings = ListingColumns(columns)
         assert len(listings) == len(listings.texts("title")) == len(listings.folded("title")) == 0
         assert listings.numbers("price").shape == listings.days_between("listed_at", "observed_at").shape == (0,)
-
-
-def test_the_index_of_a_frame_does_not_matter():
-    """Rows are read in their order, whatever they are called."""
-    turned = FRAME[::-1]
-    assert ListingColumns(turned).texts("title") == ListingColumns(FRAME).texts("title")[::-1]
 
 
 @given(st.lists(st.none() | st.text(max_size=30), max_size=5))
@@ -188,16 +180,11 @@ NAMES_TEXTS = st.lists(st.none() | st.sampled_from(["", "a", "b", "д"]), max_si
 
 @given(NAMES_TEXTS)
 def test_names_are_the_texts_however_they_are_held(texts):
-    """In a list or a column of a frame; what is missing is an empty text."""
+    """In a list or a column, an empty text for what is missing; in any selection, names of no listing are left out."""
     expected = [text or "" for text in texts]
     assert Names.of(texts).strings() == expected
     assert Names.of(pd.Series(texts, dtype="str")).strings() == expected
     assert Names.of(pd.Series(texts, dtype=object)).strings() == expected
-
-
-@given(NAMES_TEXTS)
-def test_names_that_no_listing_has_can_be_left_out(texts):
-    """The listings keep theirs, in any selection."""
     taken = Names.of(texts).take(np.arange(len(texts))[::2]).compact()
     assert taken.strings() == [text or "" for text in texts[::2]]
     assert len(set(taken.names)) == len(taken.names) == len(set(taken.strings()))

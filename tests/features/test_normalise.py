@@ -68,31 +68,23 @@ TITLES = [
 ]
 
 
-def test_every_disguise_reads_as_the_word_itself():
-    """However a brand is written, the folded view says the brand."""
+def test_what_can_be_undone_is_undone():
+    """However a brand is written, the folded view says the brand; attacks leave the skeleton of a title as it was."""
     read = {name: fold_text(f"Air {written} Max") for name, written in DISGUISES.items()}
     assert read == dict.fromkeys(DISGUISES, "air nike max")
+    for title in TITLES:
+        read = {name: skeleton(fold_text(attack_text(title, FAMILIES[name]))) for name in UNDONE}
+        assert read == dict.fromkeys(UNDONE, skeleton(fold_text(title)))
 
 
-def test_percentages_and_backslashes_stay():
-    """A percent sign is an escape only where it can hardly be anything else."""
+def test_percent_signs_are_escapes_only_where_they_can_hardly_be_anything_else():
+    """Percentages and backslashes stay; the address of a page is read, also where a number stands before a sign."""
     titles = [
         *("100% cotton 50%polyester", "60%cotton 40%bamboo", "%50 indirim, %100 pamuk", "50%de descuento", "100 %de"),
         *("10%20%30% off", "cotton%30 polyester%70", "%", "a %zz", "%c3", "%c3%28", "size %d", r"c:\users\new"),
     ]
     assert list(map(fold_text, titles)) == titles
-
-
-def test_an_address_of_a_page_is_read():
-    """Also where a number stands before a percent sign, if others show what they are."""
     assert fold_text("AAA%20replica%201%3A1%20mirror") == "aaa replica 1:1 mirror"
-
-
-def test_what_can_be_undone_is_undone():
-    """Hidden, styled, dotted and look-alike letters leave the skeleton of the whole title as it was."""
-    for title in TITLES:
-        read = {name: skeleton(fold_text(attack_text(title, FAMILIES[name]))) for name in UNDONE}
-        assert read == dict.fromkeys(UNDONE, skeleton(fold_text(title)))
 
 
 @given(HOSTILE_TEXT)
@@ -146,13 +138,9 @@ def test_folding_never_exceeds_the_cap(text, cap):
     assert len(fold_text(text, cap)) <= cap
 
 
-def test_letters_beyond_the_cap_are_not_read():
-    """A long title folds as its first two thousand letters."""
-    assert fold_text("a" * 10_000) == "a" * MAX_TITLE_LETTERS
-
-
-def test_long_hostile_texts_are_folded():
+def test_long_texts_are_folded_up_to_the_cap():
     """No piece, repeated to the length of a description, makes any search try every way to divide it."""
+    assert fold_text("a" * 10_000) == "a" * MAX_TITLE_LETTERS
     markup = ["<", "<!--", "<a ", "&", "&amp;", "&#", "&#00", "<span ", 'x<span style="display:', "</i>", "<i>x</i>"]
     signs = ["%", "%7", "%72", "\\u007", "$", "@(", "((", "(a", "a.", ".", "a ", "- ", "a-.", "aA", "+ a", "|", "€"]
     letters = ["а", "а ", "аx", "α.", "ि", "িx", "נ ", "卂", "卂x", "ㄒ ", "ꋪ", "ɐ", "\u0301", "\u200b", "\u0375x"]
@@ -162,7 +150,7 @@ def test_long_hostile_texts_are_folded():
 
 
 def test_genuine_titles_read_as_a_native_would_accept():
-    """Cyrillic and Greek by their sound, Latin without marks, all others as they are spelt."""
+    """By sound or as spelt, in capitals alike; a word among mixed ones by shape, and a slip in one changes no other."""
     titles = {
         "Новая кожаная сумка": "novaya kozhanaya sumka",
         "НОВАЯ КОЖАНАЯ СУМКА": "novaya kozhanaya sumka",
@@ -185,17 +173,9 @@ def test_genuine_titles_read_as_a_native_would_accept():
     }
     assert {title: fold_text(title) for title in titles} == titles
     assert not any(map(count_disguises, titles))
-
-
-def test_words_of_other_alphabets_read_alike_in_capitals():
-    """As long as one word in a row has a letter that looks like none in ASCII."""
     for language, listings in genuine_listings().items():
         for title in listings["title"]:
             assert fold_text(title.upper()) == fold_text(title), language
-
-
-def test_letters_of_another_alphabet_are_read_by_their_company():
-    """A Greek word among mixed ones by its shape; a slip of the keyboard in one Cyrillic word changes no other."""
     assert fold_text("bαg \u03bd\u03b5\u03c9 fαkε") == "bag vew fake"
     assert fold_text("новая cумка кожаная").startswith("novaya ")
     assert fold_text("новая cумка кожаная").endswith(" kozhanaya")
@@ -207,20 +187,12 @@ DISGUISED = [
 ]
 
 
-def test_each_disguised_word_is_counted():
-    """Hidden letters, styled letters and letters of two scripts in one word count once a word."""
+def test_each_disguised_word_is_counted_and_no_genuine_one():
+    """Hidden, styled and mixed letters count once a word; capitals, joiners of a script, emoji and units do not."""
     counts = {name: count_disguises(attack_text("Genuine leather bag", FAMILIES[name])) for name in DISGUISED}
     assert counts == dict.fromkeys(DISGUISED, 3)
-
-
-def test_genuine_titles_count_none():
-    """Writing in one's own script is no disguise, in capitals neither."""
     titles = [title for listings in genuine_listings().values() for title in listings["title"]]
     assert [title for title in titles if count_disguises(title) or count_disguises(title.upper())] == []
-
-
-def test_signs_that_a_script_needs_are_no_disguise():
-    """Joiners of Persian, Hindi and emoji, and full-width letters beside Japanese, belong; elsewhere they hide."""
     disguised = {
         "می\u200cشود": 0,
         "क्\u200dष": 0,

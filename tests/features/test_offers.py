@@ -35,7 +35,7 @@ def pieces_in(titles: list[str]) -> dict[str, float]:
 
 
 def test_contacts_are_found_wherever_they_stand():
-    """What leads away from the marketplace is seen in the title and in the description."""
+    """What leads away is seen in title and description; part numbers, measures and prices lead nowhere."""
     contacts = {
         "Bags, WhatsApp for more": "messenger",
         "Кроссовки, пишите вотсап": "messenger",
@@ -53,31 +53,19 @@ def test_contacts_are_found_wherever_they_stand():
     )
     described = {text: values(description=text)[f"{contact}_in_description"] for text, contact in contacts.items()}
     assert described == dict.fromkeys(contacts, 1)
-
-
-def test_numbers_of_goods_are_no_contacts():
-    """Book numbers, part numbers, measures and prices are not taken for telephones or links."""
     titles = ["Curse of the Arctic Star 9781442466104", "HP 305XL 3YM62AE", "Lens 24-70mm f/2.8", "$1,299.00"]
     for title in (*titles, "Vitamin B12 1000 mcg"):
         assert not any(values(title)[f"{contact}_in_title"] for contact in CONTACTS), title
 
 
-def test_pieces_are_counted():
-    """Ten pieces are ten pieces, however they are written."""
+def test_pieces_are_counted_and_neither_sizes_nor_names():
+    """Ten pieces are ten, however written; not a size in any script, nor the number after a name with an x."""
     titles = ["Bags x10", "10 pcs bags", "10x bags", "Сумки 10 шт", "包 10 件"]
     assert pieces_in(titles) == dict.fromkeys(titles, 1.0)
-
-
-def test_a_size_is_no_number_of_pieces():
-    """Numbers on both sides of an x, of whichever script, are a size."""
     sizes = ["Scarf 90{}90 cm", "Scarf 90{}90", "Лента 120{}4 см", "7.5{}10 m", "Box 3{}4{}5", '10"{}12"']
     signs = ["x", "X", "×", "х", " x ", " X ", " × ", " х "]
     titles = [size.replace("{}", sign) for size in sizes for sign in signs]
     assert pieces_in(titles) == dict.fromkeys(titles, 0.0)
-
-
-def test_a_name_with_an_x_is_no_number_of_pieces():
-    """Neither the number after it nor the measure of something says how many there are."""
     names = ["Xbox Series X 1000 GB", "iPhone X 64 GB", "Tesla Model X 2018 mats", "Galaxy X 256GB", "SSD x 500 gb"]
     assert pieces_in(names) == dict.fromkeys(names, 0.0)
 
@@ -117,17 +105,13 @@ def test_more_words_never_take_a_contact_away(words):
     assert all(after[name] >= value for name, value in before.items())
 
 
-def test_every_group_says_why():
-    """A group of words has a reason, words, and a name of its own; no word stands in two."""
+def test_every_group_says_why_and_its_phrases_are_found():
+    """It has words and a name of its own; no word stands in two, and folding makes none unreadable."""
     groups = tomllib.loads((files("ipml.features") / "offer.toml").read_text(encoding="utf-8"))["group"]
     assert all(set(group) == {"name", "why", "phrases"} and all(group.values()) for group in groups)
     assert len({group["name"] for group in groups}) == len(groups)
     folded = [phrase for group in groups for phrase in {fold_text(phrase) for phrase in group["phrases"]}]
     assert [phrase for phrase, times in Counter(folded).items() if times > 1] == []
-
-
-def test_every_phrase_is_found():
-    """An entry that folding makes unreadable would never be found, and nobody would know."""
     assert missed_phrases(phrase for _, phrase in load_offer_words()) == []
 
 

@@ -33,22 +33,16 @@ def search(text: str, phrases: tuple[str, ...]) -> list[tuple[int, int, int]]:
 
 @given(TEXTS, PHRASES)
 def test_what_is_found_is_what_a_slow_search_finds(text, phrases):
-    """Neither more nor less, overlapping ones and phrases given twice included."""
+    """Overlapping ones and phrases given twice included; another order of phrases changes only their numbers."""
     text = fold_text(text)
     assert sorted(find_phrases(text, phrases)) == sorted(search(text, phrases))
-
-
-@given(TEXTS, PHRASES)
-def test_the_order_of_phrases_changes_their_numbers_only(text, phrases):
-    """The same places are found for each phrase, wherever it stands in the tuple."""
-    text = fold_text(text)
     backwards = tuple(reversed(phrases))
     found = {(phrases[number], start, end) for number, start, end in find_phrases(text, phrases)}
     assert found == {(backwards[number], start, end) for number, start, end in find_phrases(text, backwards)}
 
 
 def test_a_phrase_counts_as_whole_words():
-    """With a star, with any ending; in scripts without spaces between words, everywhere; folded as texts are."""
+    """With a star, with any ending; in scripts without spaces everywhere; an empty one is harmless."""
     cases = [
         ("a replica", "replica", True),
         ("replicas", "replica", False),
@@ -72,10 +66,6 @@ def test_a_phrase_counts_as_whole_words():
         ("ТОНЕР HP", "тонер*", True),
     ]
     assert [case for case in cases if bool(find_phrases(fold_text(case[0]), (case[1],))) != case[2]] == []
-
-
-def test_phrases_without_letters_find_nothing():
-    """An empty entry in a lexicon is harmless, as is an empty text."""
     for phrases in ((), ("",), ("*",), ("\u200b", " ")):
         assert list(find_phrases("nike air", phrases)) == []
         assert list(find_phrases("", (*phrases, "nike"))) == []
@@ -121,22 +111,12 @@ def test_spellings_that_read_alike_have_one_skeleton():
 
 
 @given(FOLDED)
-def test_the_skeleton_of_a_skeleton_is_itself(text):
-    """Nothing is left to merge."""
+def test_a_skeleton_is_its_own_and_keeps_words_and_origins(text):
+    """Nothing is left to merge; words get no longer and none is lost; each byte comes from a later one than before."""
     assert skeleton(skeleton(text)) == skeleton(text)
-
-
-@given(FOLDED)
-def test_a_skeleton_keeps_the_words(text):
-    """It has as many words, each of them no longer and none empty."""
     words, bones = text.split(" "), skeleton(text).split(" ")
     assert len(words) == len(bones)
     assert all(len(bone) <= len(word) and bool(bone) == bool(word) for word, bone in zip(words, bones, strict=True))
-
-
-@given(FOLDED)
-def test_origins_rise_and_point_to_letters_of_the_same_skeleton(text):
-    """Each byte of the skeleton comes from one later than that before it, and stands for it."""
     skeletons, origins = trace_skeletons(Texts.of_one(text))
     assert skeletons.strings() == [skeleton(text)]
     assert np.all(np.diff(origins) > 0)

@@ -15,8 +15,8 @@ def read(text: str) -> str:
     return read_words(text, None)[0]
 
 
-def test_cyrillic_and_greek_are_read_by_sound():
-    """If any word in a row looks like none in ASCII letters; look-alikes by themselves are left as they are."""
+def test_words_of_other_alphabets_are_read_by_sound_or_shape_or_stay():
+    """By sound if any in a row looks like none in ASCII; mixed ones, and those among them, by shape; others stay."""
     words = {
         "реплика": "replika",
         "сору": "сору",
@@ -27,18 +27,10 @@ def test_cyrillic_and_greek_are_read_by_sound():
         "чехол-книжка 5": "chekhol-knizhka 5",
     }
     assert {text: read(text).lower() for text in words} == {text: word.lower() for text, word in words.items()}
-
-
-def test_other_living_scripts_stay():
-    """With the marks that belong to their spelling."""
-    texts = ["תיק עור", "हिन्दी किताब", "กระเป๋า", "ნაჭრის", "Նոր կաշվե", "አዲስ ቦርሳ", "حقيبة", "名牌手提包", "がんばれ"]
-    assert list(map(read, texts)) == texts
-
-
-def test_mixed_letters_are_read_by_shape():
-    """And so is a pure word where most others are mixed."""
     words = {"ωatch": "watch", "gυςςι": "gυccι", "boנ": "boj", "bαg νεω sαlε": "bαg νεw sαlε"}
     assert {text: read(text) for text in words} == words
+    texts = ["תיק עור", "हिन्दी किताब", "กระเป๋า", "ნაჭრის", "Նոր կաշվե", "አዲስ ቦርሳ", "حقيبة", "名牌手提包", "がんばれ"]
+    assert list(map(read, texts)) == texts
 
 
 def test_ornaments_are_read_where_they_can_be_nothing_else():
@@ -62,26 +54,18 @@ def read_apart(text: str) -> str:
     return read_signs(text, None)[0]
 
 
-def test_a_sign_in_a_word_is_a_letter():
-    """At and dollar also at its beginning and end; a grade keeps its plus in a text of signs."""
+def test_signs_in_words_are_letters_and_others_stay():
+    """Also at an end of a word; in a text of signs even alone; bars, pluses, prices and brackets are what they are."""
     words = {"r@lex": "ralex", "$uper": "super", "gu((!": "gu((!", "adida$": "adidas", "@rmani": "armani"}
     words["r@+ed rep|!(@ @@@+"] = "rated replica aaa+"
     assert {written: read_apart(written) for written in words} == words
-
-
-def test_ordinary_signs_stay():
-    """Bars and pluses between two words, prices, exclamations and brackets are what they are."""
+    titles = ["classic replica watches", "best quality belts for sale", "total clearance of bags"]
+    assert [skeleton(fold_text(translate(title, LEET_SIGNS))) for title in titles] == list(map(skeleton, titles))
     texts = [
         *("black|white", "a1921 (cdma+gsm)", "2 cds+dvd", "set($90)", "50+ pieces", "$30 each", "sale! new!"),
         *("grade (aaa+) watch", "a+ quality", "win $ now", "wow!!!", "shirt + hat", "10 @ 5", "men's (new)"),
     ]
     assert list(map(read_apart, texts)) == texts
-
-
-def test_a_text_in_signs_throughout_is_read():
-    """Even a sign that stands alone at the end of a word."""
-    titles = ["classic replica watches", "best quality belts for sale", "total clearance of bags"]
-    assert [skeleton(fold_text(translate(title, LEET_SIGNS))) for title in titles] == list(map(skeleton, titles))
 
 
 WORD = st.text("abcdefghiknopqrtuvwyz", min_size=3, max_size=9)
@@ -100,15 +84,8 @@ def test_wider_gaps_part_words(words, gaps):
     assert close_up(wide.join(map(narrow.join, words)), None)[0] == " ".join(words)
 
 
-def test_lists_and_numbers_stay():
-    """Sizes, numbers, and too few letters to be a word are not joined."""
-    texts = ["S/M/L", "S, M, L, XL", "S M L", "1.2.3", "4 5 6", "24-70 f/2.8", "A - Z", "A & B & C", "U.S", "x 2"]
-    texts.append("iPhone 5 s")
-    assert [close_up(text, None)[0] for text in texts] == texts
-
-
-def test_signs_and_short_words_are_joined_with_the_rest():
-    """What is too short to tell is joined where most words of the text are written apart."""
+def test_short_words_are_joined_with_the_rest_and_lists_stay():
+    """What is too short to tell is joined where most words are apart; sizes and numbers are not."""
     joined = {
         "[.A.A.A.+.]": "[AAA+]",
         "1.:.1": "1:1",
@@ -118,6 +95,9 @@ def test_signs_and_short_words_are_joined_with_the_rest():
         "big r e p now": "big rep now",
     }
     assert {written: close_up(written, None)[0] for written in joined} == joined
+    texts = ["S/M/L", "S, M, L, XL", "S M L", "1.2.3", "4 5 6", "24-70 f/2.8", "A - Z", "A & B & C", "U.S", "x 2"]
+    texts.append("iPhone 5 s")
+    assert [close_up(text, None)[0] for text in texts] == texts
 
 
 def test_letters_held_down_are_shortened():

@@ -60,18 +60,13 @@ def choose(problem, **changes):
 
 
 def test_without_bounds_it_is_the_logistic_regression_of_scikit_learn(problem):
-    """The same coefficients, intercept and predictions."""
+    """The same coefficients, intercept and predictions; several count each after its own line and with its share."""
     design, y, weight, _ = problem
     values, ours = values_of(design), fit(design, y, weight).learner()
     theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=1_000).fit(values, y, sample_weight=weight)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=5e-3)
     probabilities = expit(ours.decision_function(values)), theirs.predict_proba(values)[:, 1]
     np.testing.assert_allclose(*probabilities, atol=5e-3)
-
-
-def test_the_mean_of_learners_scores_as_their_mean(problem):
-    """Each after its own line, and with its share."""
-    design, y, weight, _ = problem
     weak, strong = (fit(design, y, weight, C).score(design) for C in (0.1, 10.0))
     members, shares = [member(0.1, 2.0, 1.0), member(10.0, 0.5, -1.0)], np.array([0.75, 0.25])
     blend = Blend(members, shares, FREE, FREE).fit(design, y, weight, 1e-7)
@@ -188,27 +183,19 @@ def search() -> Search:
 
 
 def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search):
-    """No other one of those tried has a smaller loss."""
+    """No other one tried has a smaller loss; fits begun where they ended end there again; without text all are one."""
     grid = (0.01, 0.1, 1.0, 10.0)
     chosen = search.choose(grid)
     assert tuple(trial.strength.text for trial in chosen) == TEXT_WEIGHTS
     for trial in chosen:
         alone = [search._choose_penalty(trial.strength.text, (C,)) for C in grid]
         assert trial.loss == pytest.approx(min(one.loss for one in alone), rel=2e-3)
-
-
-def test_where_there_is_no_text_there_is_one_strength(search):
-    """All would be the same."""
-    without = replace(search, is_text=np.zeros_like(search.is_text))
-    assert [trial.strength.text for trial in without.choose((0.1, 1.0))] == [1.0]
-
-
-def test_a_choice_is_repeated_with_what_it_gave(search):
-    """Fits that begin where they ended end there again."""
     chosen = search.choose((0.1, 1.0))
     for trial, again in zip(chosen, search.repeat(chosen), strict=True):
         assert again.strength == trial.strength
         np.testing.assert_allclose(again.unseen, trial.unseen, atol=0.05)
+    without = replace(search, is_text=np.zeros_like(search.is_text))
+    assert [trial.strength.text for trial in without.choose((0.1, 1.0))] == [1.0]
 
 
 def test_weak_penalties_are_not_tried_where_they_do_worse_and_worse(search, monkeypatch):
@@ -230,16 +217,12 @@ def trial(losses: np.ndarray) -> StrengthTrial:
 
 
 def test_the_more_sellers_agree_the_less_a_worse_trial_counts():
-    """The same difference a seller takes little from it with few of them, and leaves it out with many."""
+    """The same difference a seller takes little with few and all with many; equal trials count alike."""
     rng = np.random.default_rng(0)
     counted = {}
     for n in (10, 1_000):
         better = rng.uniform(size=n)
         counted[n] = len(share_out([trial(better), trial(better + rng.normal(0.1, 0.5, n))])[0])
     assert counted == {10: 2, 1_000: 1}
-
-
-def test_shares_sum_to_one_and_equal_trials_count_alike():
-    """Also where no seller tells any two from each other."""
     _, shares = share_out([trial(np.array([1.0, 2.0]))] * 3)
     np.testing.assert_allclose(shares, 1 / 3)

@@ -14,7 +14,7 @@ MATCHES = ["picture_counterfeit_matches", "picture_genuine_matches"]
 @pytest.fixture(scope="module")
 def listings(market) -> pd.DataFrame:
     """Return labelled listings, whose pictures tell something of what they are."""
-    found = market.listings[market.listings["is_counterfeit"].notna()].head(500).reset_index(drop=True)
+    found = market.listings[market.listings["is_counterfeit"].notna()].head(250).reset_index(drop=True)
     rng, is_counterfeit = np.random.default_rng(1), found["is_counterfeit"].to_numpy(dtype=bool)
     return found.assign(
         picture_counterfeit_matches=np.where(is_counterfeit, rng.poisson(1.0, len(found)), 0.0),

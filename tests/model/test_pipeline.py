@@ -34,9 +34,12 @@ def newest(market) -> pd.DataFrame:
 
 
 def test_contributions_and_intercept_sum_to_the_log_odds(classifier, newest):
-    """Nothing about a score is left unexplained."""
+    """Nothing about a score is left unexplained, and each part says which extractor it is from."""
     parts = np.asarray(classifier.contributions(newest).sum(axis=1)).ravel()
     np.testing.assert_allclose(parts + classifier.intercept, classifier.decision_function(newest), atol=1e-9)
+    names = classifier.get_feature_names_out()
+    assert len(names) == classifier.coefficients.size == len(set(names))
+    assert all("__" in name for name in names[-100:])
 
 
 def test_scores_do_not_depend_on_batch_or_order(classifier, newest):
@@ -58,13 +61,6 @@ def test_the_model_ranks_far_better_than_chance(market, classifier):
     y = market.truth["is_counterfeit"].to_numpy()[is_new]
     score = classifier.predict_proba(market.listings[is_new])[:, 1]
     assert average_precision_score(y, score) > 3 * y.mean()
-
-
-def test_features_of_the_classifier_have_one_name_each(classifier, newest):
-    """There are as many names as coefficients, and each says which extractor it is from."""
-    names = classifier.get_feature_names_out()
-    assert len(names) == classifier.coefficients.size == len(set(names))
-    assert all("__" in name for name in names[-100:])
 
 
 def test_calibrated_probabilities_average_to_the_share_of_counterfeits():
@@ -164,7 +160,7 @@ def test_what_has_no_named_columns_is_refused_with_a_hint(fitted, small, few, y)
 
 def test_parameters_of_extractors_can_be_searched(few, y):
     """Without features given, those of the extractors are listed and set as with them; a search over them ends."""
-    classifier, few, y = CounterfeitClassifier(n_folds=2), few.head(150), y[:150]
+    classifier, few, y = CounterfeitClassifier(n_folds=2), few.head(100), y[:100]
     assert clone(classifier).get_params(deep=False)["features"] is None
     assert classifier.get_params()["features__title__letters"] == (2, 5)
     assert clone(classifier).set_params(features__title__bits=9).features.transformer_list[0][1].bits == 9
@@ -176,18 +172,14 @@ def test_parameters_of_extractors_can_be_searched(few, y):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_columns_are_remembered_and_may_come_in_any_order(fitted, few):
-    """`feature_names_in_` are the columns of the training listings; their order, and a pickle, change nothing."""
+def test_columns_are_remembered_and_may_come_in_any_order(fitted, few, small, y, classifier):
+    """Their order, a pickle, and frames asked for change no score and no reason."""
     assert fitted.feature_names_in_.tolist() == list(few.columns)
     assert fitted.n_features_in_ == len(few.columns)
     assert not hasattr(clone(fitted), "feature_names_in_")
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict_proba(few[few.columns[::-1]]), fitted.predict_proba(few))
     assert again.feature_names_in_.tolist() == list(few.columns)
-
-
-def test_the_form_of_output_changes_no_score(small, fitted, few, y, classifier):
-    """Where frames are asked for, scores and reasons are the same; features stay what they are."""
     checked = listings_to_frame(GOLDEN_LISTINGS[:3])
     before = Scorer(classifier, "m/1").explain_frame(checked)
     with config_context(transform_output="pandas"):

@@ -107,17 +107,13 @@ def test_a_fit_begun_cold_is_within_its_tolerance(seed, scale, C, n_rows):
 
 
 def test_values_of_any_size_are_fitted():
-    """A million, on which an ascent would take for ever, too; a fit not as near as it should be is refused."""
+    """A million, too; not a fit too far from its aim, a weight below 0, or a value that is not finite."""
     values, y, weight = make_problem(2)
     free = np.zeros(COLUMNS, dtype=np.bool_)
     ascent = climb(values * 1e6, y, weight, free, 1.0, tolerance=1e-6)
     assert np.isfinite([*ascent.coefficients, ascent.intercept]).all()
     with pytest.raises(Refused, match="Choose a smaller C"):
         climb(values, y, weight, free, 1.0, tolerance=-1.0)
-
-
-def test_what_is_no_number_or_weight_is_refused():
-    """A weight is a number of 0 or more, a value is finite."""
     values, y, weights = make_problem(3)
     for weight in (-1.0, np.nan, np.inf):
         weights[5] = weight

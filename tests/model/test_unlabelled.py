@@ -81,12 +81,19 @@ def test_what_is_usual_is_what_the_unlabelled_listings_show(fitted):
     assert expected[1] == pytest.approx(mean_of_all, abs=0.05)
 
 
-def test_where_the_bound_holds_anyway_they_count_for_nothing(labelled):
-    """They then say what words are usual, and no more."""
+def test_they_count_for_nothing_where_the_bound_holds_and_for_one_label_at_most(labelled):
+    """Listings just like the counterfeits stay suspicious, and it is said that the bound was not reached."""
     unbranded = pd.DataFrame({"seller_id": [f"u{number}" for number in range(50)], "title": "plain wool belt"})
     model = CounterfeitClassifier(FEATURES, C=0.3, n_folds=2).fit(*labelled, unlabelled=unbranded, prevalence_bound=0.4)
     assert model.unlabelled_["weight"] == 0.0
     assert model.unlabelled_["mean_before"] == model.unlabelled_["mean_after"]
+    X, y = labelled
+    alike = X[y == 1].assign(seller_id=[f"u{number}" for number in range(sum(y))])
+    model = CounterfeitClassifier(FEATURES, C=0.3, n_folds=2).fit(X, y, unlabelled=alike, prevalence_bound=0.01)
+    effect = UnlabelledEffect(**model.unlabelled_)
+    assert effect.weight == 1.0
+    assert 0.01 < effect.mean_after < effect.mean_before
+    assert "NOT reached: label some" in str(effect)
 
 
 def test_what_cannot_be_used_is_refused_before_anything_is_learnt(labelled):
@@ -117,14 +124,3 @@ def test_the_weight_is_the_least_that_keeps_the_bound(bound, steepness):
     weight = find_weight(lambda weight: 0.9 - steepness * weight, bound)
     allowed = [weight for weight in (0.0, *WEIGHTS) if 0.9 - steepness * weight <= bound]
     assert weight == (allowed[0] if allowed else 1.0)
-
-
-def test_they_count_for_no_more_than_a_label_where_the_bound_cannot_be_reached(labelled):
-    """Listings just like the counterfeits stay suspicious, and it is said that the bound was not reached."""
-    X, y = labelled
-    alike = X[y == 1].assign(seller_id=[f"u{number}" for number in range(sum(y))])
-    model = CounterfeitClassifier(FEATURES, C=0.3, n_folds=2).fit(X, y, unlabelled=alike, prevalence_bound=0.01)
-    effect = UnlabelledEffect(**model.unlabelled_)
-    assert effect.weight == 1.0
-    assert 0.01 < effect.mean_after < effect.mean_before
-    assert "NOT reached: label some" in str(effect)

@@ -106,8 +106,8 @@ def _fit_one_brand(y, sellers, scores=None):
 # The sigmoid
 
 
-def test_sigmoid_never_turns_the_order_around(judged):
-    """Scores that point the wrong way get one probability; so they do with brands, and one interval."""
+def test_sigmoid_finds_the_line_and_never_turns_the_order_around(judged):
+    """Scores that point the wrong way get one probability and, with brands, one interval."""
     scores, y = np.linspace(-3, 3, 100), np.repeat([1, 0], 50).astype(np.int8)
     assert np.ptp(SigmoidCalibration().fit(scores, y).probability(scores)) < 1e-6
     names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
@@ -115,10 +115,6 @@ def test_sigmoid_never_turns_the_order_around(judged):
     asked = np.array([-50.0, 50.0]), ["n1"] * 2, ["n1"] * 2
     assert turned.slope_ == 0
     assert np.ptp(turned.interval(*asked)[1]) == 0
-
-
-def test_sigmoid_finds_the_line_that_made_the_labels():
-    """Labels drawn from a known line give it back."""
     rng = np.random.default_rng(0)
     scores = rng.normal(0, 2, 50_000)
     y = (rng.random(50_000) < expit(0.5 * scores - 1)).astype(np.int8)
@@ -150,19 +146,14 @@ def test_order_within_a_brand_stays(calibration, score, more, brand):
     assert lower <= higher
 
 
-def test_a_listing_alone_scores_as_in_a_batch(calibration, judged):
-    """One listing gives the same bits as among thousands, probability and interval."""
+def test_batches_names_clones_and_files_change_nothing(calibration, judged):
+    """To the bit, probability and interval; names in a list, an array or a column; a clone fitted anew; a file."""
     scores, brands, categories = judged.asked
     together = calibration.probability(*judged.asked), *calibration.interval(*judged.asked)
     for row in range(0, len(scores), 97):
         one = scores[[row]], brands[[row]], categories[[row]]
         alone = calibration.probability(*one), *calibration.interval(*one)
         assert [value[0] for value in alone] == [values[row] for values in together]
-
-
-def test_names_clones_and_files_change_nothing(calibration, judged):
-    """Names in a list, an array or a column with another index; a clone fitted again; a model file."""
-    scores, brands, categories = judged.asked
     column = pd.Series(brands, dtype="str", index=range(7, 7 + len(brands)))
     expected = calibration.probability(*judged.asked)
     again = clone(calibration).fit(scores, judged.y, brands=brands, categories=categories, sellers=judged.seller)
@@ -176,8 +167,8 @@ def test_names_clones_and_files_change_nothing(calibration, judged):
     np.testing.assert_array_equal(loaded.interval(*judged.asked), calibration.interval(*judged.asked))
 
 
-def test_a_brand_of_few_sellers_stays_near_the_others():
-    """The same share of counterfeits moves a brand of two sellers less than a brand of sixty."""
+def test_few_sellers_do_not_decide_about_a_brand():
+    """Two move one less than sixty do, and forty counterfeits of one seller less than forty of forty sellers."""
     brand = np.repeat(["common", "rare", "other"], [60, 2, 200])
     y = np.concatenate([np.ones(62), np.arange(200) % 10 == 0]).astype(np.int8)
     nothing = [None] * len(y)
@@ -186,10 +177,6 @@ def test_a_brand_of_few_sellers_stays_near_the_others():
     )
     common, rare, unknown = fitted.probability(np.zeros(3), ["common", "rare", "unheard of"], [None] * 3)
     assert unknown < rare < common
-
-
-def test_one_seller_does_not_decide_about_a_brand():
-    """Forty counterfeits of one seller move a brand less than forty of forty sellers."""
     rng = np.random.default_rng(0)
     others = np.repeat(np.arange(100), 5)
     y_of_others = (rng.random(100) < 0.3).astype(np.int8)[others]
@@ -262,7 +249,7 @@ def test_few_sellers_and_sellers_that_differ_give_wide_intervals():
 
 
 def test_two_sellers_are_enough_to_run():
-    """Two sellers and four labels, even of one kind, give a probability and an interval within 0-1."""
+    """Four labels, even of one kind, give figures within 0-1; too wide is wider than the setting; unfitted says so."""
     for y in ([0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 0]):
         fitted = _fit_one_brand(np.array(y, dtype=np.int8), ["a", "a", "b", "b"], np.array([-1.0, 1.0, 2.0, -2.0]))
         asked = np.array([-30.0, 0.0, 30.0]), ["Acme", None, None], [None] * 3
@@ -270,10 +257,6 @@ def test_two_sellers_are_enough_to_run():
         assert np.isfinite([probability, low, high]).all()
         assert (low >= 0).all()
         assert (high <= 1).all()
-
-
-def test_an_operator_abstains_where_the_interval_is_wide():
-    """Too wide is wider than the setting, not as wide; where nothing was learnt yet, that is said."""
     assert is_too_wide(np.array([0.0, 0.0]), np.array([0.5, 0.6]), most_width=0.5).tolist() == [False, True]
     with pytest.raises(NotFittedError):
         HierarchicalCalibration().probability(np.zeros(1), [None], [None])

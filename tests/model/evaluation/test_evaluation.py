@@ -110,13 +110,20 @@ def test_repeats_are_averaged(y, scores, listings):
     assert (thrice.low, thrice.high) == pytest.approx((precision.low, precision.high))
 
 
-def test_without_baselines_there_is_no_comparison(y, scores, listings):
-    """Nothing is compared with nothing; a report needs probabilities, so log-odds are refused."""
+def test_what_was_not_compared_or_not_drawn_is_said(y, scores, listings):
+    """Nothing is compared with nothing, log-odds are refused; above the figures stands for what listings stand."""
     evaluation = evaluate(y, scores[0], listings, n_resamples=10)
     assert evaluation.comparison is None
     assert Evaluation.from_json(evaluation.to_json()) == evaluation
     with pytest.raises(UnmeasurableScores, match="probabilities in 0-1"):
         evaluate(y, scores[0] * 10 - 5, listings)
+    odds = np.where(np.arange(len(y)) % 2, 1.0, 0.5)
+    drawn, shown = (
+        evaluate_repeats(y, scores, listings, label_probability=of, n_resamples=20) for of in (odds, odds > 0)
+    )
+    assert f"stand for {(1 / odds).sum():,.0f} listings" in drawn.table()
+    assert "cannot be known from them" in shown.table()
+    assert Evaluation.from_json(drawn.to_json()) == drawn
 
 
 @given(st.lists(st.sampled_from([1, 2, 4]), min_size=12, max_size=12))
@@ -134,17 +141,6 @@ def test_a_label_with_odds_counts_as_the_listings_it_stands_for(stands_for):
     assert drawn.reviewed is not None
     assert drawn.reviewed.listings == times.sum()
     assert drawn.reviewed.prevalence == pytest.approx(all_of_them.counts.prevalence)
-
-
-def test_it_is_said_for_what_reviewed_listings_stand(y, scores, listings):
-    """Above the figures, and as plainly where nothing was drawn, so that nobody takes them for those of all."""
-    odds = np.where(np.arange(len(y)) % 2, 1.0, 0.5)
-    drawn, shown = (
-        evaluate_repeats(y, scores, listings, label_probability=of, n_resamples=20) for of in (odds, odds > 0)
-    )
-    assert f"stand for {(1 / odds).sum():,.0f} listings" in drawn.table()
-    assert "cannot be known from them" in shown.table()
-    assert Evaluation.from_json(drawn.to_json()) == drawn
 
 
 @pytest.mark.slow

@@ -106,13 +106,21 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     assert held >= 17
 
 
-def test_where_labels_come_at_once_or_do_not_say_when_nothing_changes():
-    """No lag, no moment, or one moment for all: every label counts in full."""
+def test_it_says_how_far_back_labels_are_final_unless_they_come_at_once():
+    """And when half are found; of no counterfeit so far it foretells nothing; without a lag labels count in full."""
     labelled, _ = make_market(n=2_000, median=0.0)
     for moments in (labelled["labelled_at"], pd.NaT, NOW):
         assert Maturity.of(labelled.assign(labelled_at=moments)) is None
     assert Maturity.of(labelled.drop(columns="labelled_at")) is None
     assert Maturity.of(labelled.assign(is_counterfeit=False)) is None
+    labelled, _ = make_market(n=2_000)
+    said = Maturity.of(labelled).describe(labelled["seller_id"])
+    assert "half of the counterfeits are found within 2" in said or "found within 3" in said
+    assert "are not final, and count by how many of their age have come" in said
+    assert Maturity.of(labelled).final_days > 90
+    is_young_fake = labelled["is_counterfeit"] & (labelled["listed_at"] > NOW - pd.Timedelta(days=250))
+    left = labelled[~is_young_fake.astype(bool)].reset_index(drop=True)
+    assert Maturity.of(left).describe(left["seller_id"]).endswith("none of them is counterfeit so far")
 
 
 def test_the_order_of_rows_says_nothing():
@@ -143,33 +151,17 @@ def test_any_label_counts_between_nothing_and_in_full(rows):
         assert maturity.weight[~np.array(is_fake)].any()
 
 
-def test_genuine_labels_written_down_at_one_moment_are_taken_as_genuine_until_found():
-    """The moment of an export is not when each of them became known."""
-    labelled, _ = make_market(n=3_000, until_found=True)
-    stamped = labelled.assign(labelled_at=labelled["labelled_at"].fillna(NOW))
-    np.testing.assert_allclose(Maturity.of(stamped).weight, Maturity.of(labelled).weight, rtol=1e-3)
-
-
-def test_listings_count_from_when_they_were_there_to_be_looked_at():
-    """From `observed_at`; from `listed_at` where labels are older than that, as in a copy made at the end."""
+def test_neither_copies_made_at_the_end_nor_the_moment_of_an_export_count():
+    """From `observed_at`, or `listed_at` where labels are older; genuine labels of one moment stand until found."""
     labelled, _ = make_market(n=3_000)
     by_listed = Maturity.of(labelled)
     months_before = labelled["listed_at"] - pd.to_timedelta(np.arange(len(labelled)) % 500, unit="D")
     nowhere = pd.Series(pd.NaT, index=labelled.index, dtype=labelled["listed_at"].dtype)
     for changes in ({"observed_at": NOW}, {"observed_at": nowhere}, {"listed_at": months_before}):
         np.testing.assert_allclose(Maturity.of(labelled.assign(**changes)).weight, by_listed.weight, rtol=1e-3)
-
-
-def test_it_says_how_far_back_labels_are_final():
-    """And when half are found; of no counterfeit so far it foretells nothing, for from none to none is too sure."""
-    labelled, _ = make_market(n=2_000)
-    said = Maturity.of(labelled).describe(labelled["seller_id"])
-    assert "half of the counterfeits are found within 2" in said or "found within 3" in said
-    assert "are not final, and count by how many of their age have come" in said
-    assert Maturity.of(labelled).final_days > 90
-    is_young_fake = labelled["is_counterfeit"] & (labelled["listed_at"] > NOW - pd.Timedelta(days=250))
-    left = labelled[~is_young_fake.astype(bool)].reset_index(drop=True)
-    assert Maturity.of(left).describe(left["seller_id"]).endswith("none of them is counterfeit so far")
+    labelled, _ = make_market(n=3_000, until_found=True)
+    stamped = labelled.assign(labelled_at=labelled["labelled_at"].fillna(NOW))
+    np.testing.assert_allclose(Maturity.of(stamped).weight, Maturity.of(labelled).weight, rtol=1e-3)
 
 
 ODDS = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=50).map(np.array)
@@ -177,16 +169,11 @@ ODDS = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=50).map(np.array)
 
 @given(ODDS)
 def test_rarer_draws_count_for_more_and_none_decides_alone(odds):
-    """A listing shown with smaller odds stands for at least as many; none for more than the root of them all allows."""
+    """No less than likelier ones, none for more than the root of all allows; together never as more than they are."""
     weight = weigh_by_probability(odds)
     assert (np.diff(weight[np.argsort(odds)]) <= 1e-9).all()
     assert (weight <= (1 / odds) * (1 + 1e-12)).all()
     assert weight.max() <= (1 / odds).mean() * np.sqrt(len(odds)) * (1 + 1e-12)
-
-
-@given(ODDS)
-def test_labels_count_together_as_what_they_say(odds):
-    """Unequal weights say less than as many labels drawn at random, never more."""
     counts = count_by_probability(odds)
     assert counts.sum() == pytest.approx(effective_number(weigh_by_probability(odds)))
     assert counts.sum() <= len(odds) * (1 + 1e-12)

@@ -103,22 +103,18 @@ def test_reading_further_never_loses_a_counterfeit(listings, k):
     assert precision_at(y, score, k) * min(k, len(y)) == pytest.approx(recall_at(y, score, k) * y.sum())
 
 
-def test_equals_at_the_last_place_count_by_lot():
-    """Precision at k is the mean over all orders in which equal scores can stand."""
+def test_equal_scores_count_by_lot_and_calibration_errs_by_the_distance():
+    """Precision at k is the mean over all orders; predicting 0.9 for half and 0.1 for none errs by 0.4 and 0.1."""
     y, score = np.array([1, 0, 0, 1, 0]), np.array([0.9, 0.5, 0.5, 0.5, 0.1])
     random = np.random.default_rng(0)
     by_lot = [y[np.lexsort((random.random(5), -score))][:2].mean() for _ in range(4000)]
     assert precision_at(y, score, k=2) == pytest.approx(np.mean(by_lot), abs=0.02)
-
-
-def test_calibration_error_is_the_distance_between_predicted_and_observed():
-    """Predicting 0.9 where half are counterfeit and 0.1 where none is errs by 0.4 and 0.1 on the halves."""
     y = np.array([1, 0] * 30 + [0] * 60)
     assert calibration_error(y, np.repeat([0.9, 0.1], 60)) == pytest.approx(0.25)
 
 
 def test_an_interval_holds_its_figure_and_shrinks_with_sellers(market):
-    """Four times the sellers, drawn alike, narrow it; sellers are drawn, not listings, so as many of one say less."""
+    """Four times the sellers narrow it, listings of one less; another seed changes it, another order does not."""
     y, score, sellers = market
     few = estimate_all(y, score, sellers)["average_precision"]
     copies = np.concatenate([sellers + 100 * copy for copy in range(4)])
@@ -128,11 +124,6 @@ def test_an_interval_holds_its_figure_and_shrinks_with_sellers(market):
     assert many.high - many.low < 0.7 * (few.high - few.low)
     by_listing = estimate_all(y, score, np.arange(len(y)))["average_precision"]
     assert few.high - few.low > 1.5 * (by_listing.high - by_listing.low)
-
-
-def test_intervals_depend_on_the_seed_and_not_on_the_order_of_rows(market):
-    """Shuffled listings give the same interval, another seed gives another."""
-    y, score, sellers = market
     order = np.random.default_rng(1).permutation(len(y))
     expected = estimate_all(y, score, sellers, n_resamples=50)["average_precision"]
     assert estimate_all(y[order], score[order], sellers[order], n_resamples=50)["average_precision"] == expected
@@ -147,25 +138,20 @@ def test_resamples_without_counterfeits_are_skipped_and_counted():
 
 
 def test_a_difference_on_the_same_resamples_is_surer_than_its_parts(market):
-    """Two scores that err alike differ by less than their intervals are wide."""
+    """Two scores that err alike differ by less than their intervals are wide; what a gains on b, b loses on a."""
     y, score, sellers = market
     better = np.clip(score + 0.02 * y, 0, 1)
     alone = estimate_all(y, score, sellers)["average_precision"]
     difference = paired_difference(y, better, score, sellers)
     assert difference.low > 0
     assert difference.high - difference.low < 0.3 * (alone.high - alone.low)
-
-
-def test_a_difference_changes_its_sign_with_its_sides(market):
-    """What a gains on b, b loses on a."""
-    y, score, sellers = market
     there = paired_difference(y, score, score**2 * 0.5, sellers, "brier", n_resamples=50)
     back = paired_difference(y, score**2 * 0.5, score, sellers, "brier", n_resamples=50)
     assert there == Estimate(-back.value, pytest.approx(-back.high), pytest.approx(-back.low))
 
 
 def test_what_cannot_be_measured_is_said(subtests):
-    """Each impossible input raises one line that says what was expected."""
+    """Impossible input, weights of 0 on every counterfeit, and measures unknown on purpose raise one line."""
     for y, score, sellers, complaint in [
         ([0, 0], [0.1, 0.2], ["a", "b"], "at least one counterfeit"),
         ([0, 2], [0.1, 0.2], ["a", "b"], "only 0 and 1"),
@@ -179,35 +165,22 @@ def test_what_cannot_be_measured_is_said(subtests):
     ]:
         with subtests.test(complaint), pytest.raises(UnmeasurableScores, match=complaint):
             estimate_all(y, score, sellers)
-
-
-def test_weights_must_reach_a_counterfeit():
-    """Weights that are negative, too few or zero on every counterfeit are refused."""
     for weight in ([0, 1], [1, -1], [1], [0, 0]):
         with pytest.raises(UnmeasurableScores, match="a counterfeit above 0"):
             average_precision([1, 0], [0.1, 0.2], weight)
-
-
-def test_an_unknown_measure_is_refused_with_the_known_ones():
-    """Accuracy and F1 are unknown on purpose."""
     for name in ("accuracy", "f1", "precision_at_0", "recall_at_x", "recall_at_precision_2"):
         with pytest.raises(UnusableSetting, match="average_precision"):
             measure(name, [0, 1], [0.1, 0.2])
 
 
-def test_a_resample_counts_the_listings_of_a_seller_as_often_as_it_was_drawn(market):
-    """The values of the bootstrap are the measures under whole weights that are equal within a seller."""
+def test_a_resample_counts_the_listings_of_a_seller_as_often_as_it_was_drawn(market, monkeypatch):
+    """Its values are the measures under whole weights equal within a seller, one resample at a time or all at once."""
     y, score, sellers = market
     draws = resample_all(y, score, sellers, measures=["average_precision"], n_resamples=4, seed=3)
     generator = np.random.default_rng(3)
     for value in draws["average_precision"][1:]:
         drawn = np.bincount(generator.integers(40, size=40), minlength=40)
         assert value == pytest.approx(average_precision_score(y, score, sample_weight=drawn[sellers]))
-
-
-def test_intervals_do_not_depend_on_how_many_resamples_fit_in_the_cache(market, monkeypatch):
-    """Counting one resample at a time gives the same draws as counting all at once."""
-    y, score, sellers = market
     together = resample_all(y, score, sellers, n_resamples=20)
     monkeypatch.setattr(resampling, "_CELLS_AT_A_TIME", 1)
     for name, values in resample_all(y, score, sellers, n_resamples=20).items():
@@ -215,18 +188,13 @@ def test_intervals_do_not_depend_on_how_many_resamples_fit_in_the_cache(market, 
 
 
 def test_counterfeits_worth_the_same_are_counted(market):
-    """Where each counterfeit is worth 1, the rankings are those without worth."""
+    """Worth 1 each, rankings are those without worth; sums are of the listings and counterfeits of each ranking."""
     y, score, sellers = market
     plain = resampling.resample_rankings(y, score, sellers, n_resamples=5)
     worthy = resampling.resample_rankings(y, score, sellers, worth=np.ones(300), n_resamples=5)
     for (numbers, ranking), (same_numbers, same) in zip(plain, worthy, strict=True):
         np.testing.assert_array_equal(numbers, same_numbers)
         np.testing.assert_array_equal(ranking.positives, same.positives)
-
-
-def test_sums_are_over_the_same_resamples_as_rankings(market):
-    """The number of listings and of counterfeits of each resample is that of its ranking."""
-    y, score, sellers = market
     sums = resampling.resample_sums(np.column_stack([np.ones(300), y]), sellers, n_resamples=8, seed=3)
     for numbers, ranking in resampling.resample_rankings(y, score, sellers, n_resamples=8, seed=3):
         np.testing.assert_allclose(sums[numbers, 0], ranking.listings[:, -1])

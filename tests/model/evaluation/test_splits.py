@@ -57,7 +57,7 @@ def test_a_split_parts_sellers_and_moments(drawn):
 
 
 def test_the_test_share_of_listings_lies_after_the_cut():
-    """A quarter, up to those that share its day; a new seller is unseen, whether held back or not."""
+    """A quarter, up to those of its day; a new seller is unseen; a larger share holds back these sellers and more."""
     listings = make_listings()
     cut = later_unseen_sellers(listings, test_share=0.25).cut
     new = listings["observed_at"] > cut
@@ -65,10 +65,6 @@ def test_the_test_share_of_listings_lies_after_the_cut():
     listings.loc[new, "seller_id"] = "new-" + listings.loc[new, "seller_id"]
     split = later_unseen_sellers(listings, test_share=0.25)
     assert len(split.test) == (new & listings["is_counterfeit"].notna()).sum()
-
-
-def test_a_larger_seller_share_holds_back_more_sellers_and_gives_none_up():
-    """The sellers in training at a larger share are among those at a smaller one."""
     listings = make_listings()
     few, many = (later_unseen_sellers(listings, seller_share=share) for share in (0.2, 0.6))
     assert set(many.train) < set(few.train)
@@ -97,7 +93,7 @@ def test_a_random_split_says_that_it_leaks():
 
 
 def test_folds_test_every_listing_once_and_no_seller_twice():
-    """The test parts are a partition of the listings, each seller in one of them, none richer or poorer by a third."""
+    """A partition, each seller in one part, none richer or poorer by a third, whatever the order of rows."""
     listings = make_listings()
     y = listings["is_counterfeit"].fillna(False).to_numpy(dtype=float)
     tested, shares = [], []
@@ -107,11 +103,6 @@ def test_folds_test_every_listing_once_and_no_seller_twice():
         shares.append(y[test].mean())
     assert sorted(tested) == list(range(len(listings)))
     assert shares == pytest.approx([y.mean()] * 5, rel=0.33)
-
-
-def test_folds_do_not_depend_on_the_order_of_rows():
-    """Shuffled rows give the same folds of the same sellers."""
-    listings = make_listings()
     shuffled = listings.sample(frac=1, random_state=1)
     folds, again = (
         [

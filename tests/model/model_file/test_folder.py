@@ -21,17 +21,15 @@ Save = Callable[..., ModelCard]
 SaveNew = Callable[[Path], ModelCard]
 
 
-def test_an_extra_file_is_refused(folder: Path) -> None:
-    """A file that is not in the manifest is refused, by name."""
+def test_a_folder_has_the_files_of_its_manifest_and_no_other(
+    folder: Path, tmp_path: Path, reseal: Callable[..., None]
+) -> None:
+    """An extra, missing or linked one is refused by name, and so are a newer format and a card beyond its limit."""
     for name in ("notes.txt", ".hidden", "MLmodel", "model.zip.bak"):
         (folder / name).write_text("x")
         with pytest.raises(UntrustedModel, match=name):
             load_model(folder)
         (folder / name).unlink()
-
-
-def test_a_missing_or_linked_file_is_refused(folder: Path, tmp_path: Path) -> None:
-    """By name where it is missing; neither a link in its place nor one in place of the folder is followed."""
     (tmp_path / "link").symlink_to(folder)
     with pytest.raises(UntrustedModel, match="symbolic link"):
         load_model(tmp_path / "link")
@@ -45,10 +43,10 @@ def test_a_missing_or_linked_file_is_refused(folder: Path, tmp_path: Path) -> No
         (folder / name).unlink()
         (tmp_path / name).rename(folder / name)
     assert load_model(folder)
-
-
-def test_a_large_card_is_refused(folder: Path, reseal: Callable[..., None]) -> None:
-    """A card is read up to its limit and no further."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": FORMAT + 1}))
+    with pytest.raises(UntrustedModel, match=f"format {FORMAT + 1}"):
+        load_model(folder)
     reseal(folder, card=b" " * (2 << 20))
     with pytest.raises(UntrustedModel, match=r"card\.json of more than"):
         load_model(folder)
@@ -63,18 +61,14 @@ def test_a_pipe_is_refused(folder: Path) -> None:
         load_model(folder)
 
 
-def test_no_model_is_said_so(folder: Path, tmp_path: Path) -> None:
-    """Where no model is, one line says so; only folders are models."""
+def test_no_model_is_said_so(folder: Path, tmp_path: Path, save: Save, title_classifier: CounterfeitClassifier) -> None:
+    """Only folders are models, else one line says so; one that holds anything else is not replaced."""
     packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", folder))
     for missing in ("nothing", "a/b", "..", "\0", "x" * 300, packed.name):
         with pytest.raises(IpmlError) as caught:
             load_model(tmp_path / missing)
         assert len(str(caught.value).splitlines()) == 1
     assert isinstance(caught.value, NotFound)
-
-
-def test_other_folders_are_left_alone(save: Save, title_classifier: CounterfeitClassifier, tmp_path: Path) -> None:
-    """A folder that holds anything but a model is not replaced."""
     (tmp_path / "letters.txt").write_text("mine")
     with pytest.raises(Refused, match="letters"):
         save(title_classifier, tmp_path)
@@ -172,14 +166,6 @@ def test_no_byte_of_the_manifest_is_free(saved: Path, data: st.DataObject) -> No
     content[place] = data.draw(st.integers(0, 255).filter(lambda byte: byte != content[place]))
     with pytest.raises(UntrustedModel):
         check_manifest(contents | {"manifest.json": bytes(content)}, saved)
-
-
-def test_a_newer_format_is_refused(folder: Path) -> None:
-    """A folder of another format is refused and says so."""
-    manifest = json.loads((folder / "manifest.json").read_bytes())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": FORMAT + 1}))
-    with pytest.raises(UntrustedModel, match=f"format {FORMAT + 1}"):
-        load_model(folder)
 
 
 def test_a_key_decides_who_may_have_signed(

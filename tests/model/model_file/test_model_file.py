@@ -27,16 +27,12 @@ Save = Callable[..., ModelCard]
 FRAME = listings_to_frame(GOLDEN_LISTINGS)
 
 
-def test_loaded_model_scores_the_same(saved: Path, title_classifier: CounterfeitClassifier) -> None:
-    """The log-odds of a loaded model are those of the model saved, bit by bit."""
+def test_model_and_card_come_back(
+    saved: Path, title_classifier: CounterfeitClassifier, save: Save, folder: Path, edit_card: Callable
+) -> None:
+    """Log-odds to the bit; the card has the file's SHA-256 in part, and any change changes the manifest's hash."""
     loaded = load_model(saved)
     assert np.array_equal(loaded.classifier.decision_function(FRAME), title_classifier.decision_function(FRAME))
-
-
-def test_card_comes_back(
-    save: Save, title_classifier: CounterfeitClassifier, folder: Path, edit_card: Callable
-) -> None:
-    """As `save_model` returned it, with the beginning of the file's SHA-256; any change changes the manifest's hash."""
     before = manifest_sha256(folder)
     card = save(title_classifier, folder)
     assert card == load_model(folder).card == read_card(folder)
@@ -47,17 +43,13 @@ def test_card_comes_back(
     assert manifest_sha256(folder) != before
 
 
-def test_a_model_is_replaced_as_a_whole(save: Save, other_classifier: CounterfeitClassifier, folder: Path) -> None:
-    """Saving over a model leaves the new one and nothing beside it."""
+def test_a_model_is_replaced_as_a_whole(
+    save: Save, other_classifier: CounterfeitClassifier, folder: Path, title_classifier: CounterfeitClassifier
+) -> None:
+    """Nothing lies beside the new one, which stays where another is refused; zeros look like no bomb."""
     save(other_classifier, folder)
     assert load_model(folder).classifier.C == 0.01
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
-
-
-def test_what_the_loader_would_refuse_is_not_saved(
-    save: Save, title_classifier: CounterfeitClassifier, folder: Path
-) -> None:
-    """An older model stays; a model of zeros does not look like a bomb to its own loader."""
     older, classifier = read_card(folder), deepcopy(title_classifier)
     classifier.extra_ = PurePosixPath("/")
     with pytest.raises(UntrustedModel, match="PurePosixPath"):
@@ -84,22 +76,14 @@ def real_folder(save: Save, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_real_classifier_is_made_of_all_estimators(real_folder: Path) -> None:
-    """The constant list holds the estimators in a saved classifier, and no more."""
+def test_the_real_classifier_comes_back_of_all_estimators(real_folder: Path) -> None:
+    """With the log-odds in its card; with a coefficient too few it does not score: the engine would read past it."""
     with zipfile.ZipFile(real_folder / "model.zip") as archive:
         written = archive.read("state.json").decode()
     assert {name for name in ESTIMATORS if f'"{name}":' in written} == ESTIMATORS.keys()
-
-
-def test_the_real_classifier_comes_back(real_folder: Path) -> None:
-    """A loaded classifier gives the golden listings the log-odds in its card, and probabilities."""
     loaded = load_model(real_folder)
     assert loaded.classifier.decision_function(FRAME).tolist() == list(loaded.card.golden_log_odds)
     assert ((loaded.classifier.predict_proba(FRAME) >= 0) & (loaded.classifier.predict_proba(FRAME) <= 1)).all()
-
-
-def test_a_classifier_with_a_coefficient_too_few_does_not_score(real_folder: Path) -> None:
-    """Compiled code would read past the end of them; a model file like that is refused by its golden listings."""
     classifier = load_model(real_folder).classifier
     classifier.learner_.coef_ = classifier.learner_.coef_[:, :-1]
     classifier.__dict__.pop("_first_stage", None)
@@ -132,7 +116,7 @@ def test_a_card_of_another_kind_is_refused(folder: Path, reseal: Callable[..., N
 def test_other_versions_are_refused_unless_allowed(
     folder: Path, edit_card: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A model made with other versions names them and is refused; the flag allows it, and a line in the log says so."""
+    """They are named, and allowed by the flag, which the log says; packages that do not make the state do not count."""
     versions = dict(read_card(folder).versions)
     for package, version in (("python", "3.8.1"), ("numpy", "1.26.0")):
         edit_card(folder, versions=versions | {package: version})
@@ -140,10 +124,6 @@ def test_other_versions_are_refused_unless_allowed(
             load_model(folder)
         assert load_model(folder, allow_version_mismatch=True).card.versions[package] == version
         assert f"{package} {version}" in caplog.text
-
-
-def test_versions_that_do_not_matter_are_only_recorded(folder: Path, edit_card: Callable[..., None]) -> None:
-    """Packages that do not make the state of a model are recorded and not compared."""
     others = {"pandas": "1.0.0", "ipml": "0.0.1", "scikit-learn": "1.2.3"}
     edit_card(folder, versions=dict(read_card(folder).versions) | others)
     assert load_model(folder).card.versions.items() >= others.items()
@@ -176,22 +156,14 @@ class Answering:
 N = len(GOLDEN_LISTINGS)
 
 
-def test_rounding_is_no_difference() -> None:
-    """Another order of summation may change the last bits of a log-odds."""
+def test_each_golden_listing_has_its_log_odds() -> None:
+    """But for rounding; one that is another or no number, wherever it stands, and listings left out are refused."""
     check_golden(Answering([1.0 + 1e-12] * N), [1.0] * N, Path("model"))
-
-
-def test_one_other_log_odds_is_enough() -> None:
-    """A single listing that scores otherwise, or is given no number, is refused wherever it stands."""
     for place, wrong in product(range(N), (1.0 + 1e-8, float("nan"), float("inf"))):
         log_odds = [1.0] * N
         log_odds[place] = wrong
         with pytest.raises(UntrustedModel):
             check_golden(Answering(log_odds), [1.0] * N, Path("model"))
-
-
-def test_every_listing_has_its_log_odds() -> None:
-    """A card or a classifier that leaves listings out is refused, also where both do."""
     for n_given, n_expected in ((0, 0), (1, 1), (N, N - 1), (N - 1, N)):
         with pytest.raises(UntrustedModel, match="log-odds"):
             check_golden(Answering([1.0] * n_given), [1.0] * n_expected, Path("model"))

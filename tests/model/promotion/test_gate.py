@@ -99,13 +99,20 @@ def test_the_gate_is_shut_if_any_row_refuses(candidate: GateFacts, rules: GateRu
     assert report.passed == (not any(row.is_refused for row in report.rows))
 
 
-def test_a_good_model_passes_beside_an_equal_champion() -> None:
-    """Every row says yes; not without a comparison; without a champion there is nothing to compare with."""
+def test_a_good_model_passes_unless_clearly_below_the_champion() -> None:
+    """Not without a comparison, but without a champion; not where a whole interval lies below zero, nor for money."""
     report = judge(GOOD, GOOD, RULES, LEVEL, LEVEL)
     assert report.passed
     assert all(row.passed for row in report.rows)
     assert not judge(GOOD, GateFacts(), RULES).passed
     assert judge(GOOD, None, RULES).passed
+    assert not judge(GOOD, GOOD, RULES, Estimate(-0.2, -0.3, -0.1)).passed
+    assert judge(GOOD, GOOD, RULES, Estimate(-0.05, -0.2, 0.1)).passed
+    poor = judge(GOOD, GOOD, RULES, LEVEL, Estimate(-900.0, -1_500.0, -200.0))
+    assert [row.reason for row in poor.rows if row.is_refused] == ["clearly less is caught than by the model in use"]
+    assert judge(GOOD, GOOD, RULES, LEVEL, Estimate(-900.0, -1_500.0, 200.0)).passed
+    (unknown,) = [row for row in judge(GOOD, GOOD, RULES, LEVEL).rows if row.passed is None]
+    assert unknown.reason.startswith("may be unknown: no prices")
 
 
 def test_each_fault_is_refused_with_its_reason(subtests):
@@ -131,27 +138,12 @@ def test_each_fault_is_refused_with_its_reason(subtests):
             assert not report.passed
 
 
-def test_a_candidate_clearly_below_the_champion_is_refused() -> None:
-    """Where the whole interval lies below zero; or clearly less money is caught, of which nothing may be known."""
-    assert not judge(GOOD, GOOD, RULES, Estimate(-0.2, -0.3, -0.1)).passed
-    assert judge(GOOD, GOOD, RULES, Estimate(-0.05, -0.2, 0.1)).passed
-    poor = judge(GOOD, GOOD, RULES, LEVEL, Estimate(-900.0, -1_500.0, -200.0))
-    assert [row.reason for row in poor.rows if row.is_refused] == ["clearly less is caught than by the model in use"]
-    assert judge(GOOD, GOOD, RULES, LEVEL, Estimate(-900.0, -1_500.0, 200.0)).passed
-    (unknown,) = [row for row in judge(GOOD, GOOD, RULES, LEVEL).rows if row.passed is None]
-    assert unknown.reason.startswith("may be unknown: no prices")
-
-
 def test_what_takes_many_sellers_may_be_unknown() -> None:
-    """Ratios of false alarms let a model pass where there were too few sellers to measure them, and say so."""
+    """Ratios of false alarms may, and say so; any other missing figure refuses the model in one line."""
     unknown = dict.fromkeys(["false_positive_ratio_small", "false_positive_ratio_new"])
     report = judge(replace(GOOD, **unknown), None, RULES)
     assert report.passed
     assert report.table().count("may be unknown") == 2
-
-
-def test_what_every_training_measures_must_be_measured() -> None:
-    """A figure that is missing refuses the model; where training tried no attacks, the row says so in one line."""
     for name in (name for name in FIGURES if not name.startswith("false_positive")):
         report = judge(replace(GOOD, **{name: None}), None, RULES)
         (reason,) = [row.reason for row in report.rows if row.is_refused]
@@ -161,23 +153,23 @@ def test_what_every_training_measures_must_be_measured() -> None:
 
 
 def test_the_table_shows_measured_champion_required_and_answer() -> None:
-    """A row per rule, with the figures of both, the limit, and the answer in words."""
+    """Figures of both, the limit and the answer in words; the end of an interval that the limit is for."""
     table = judge(replace(GOOD, recall_kept_worst=0.2), replace(GOOD, recall_kept_worst=0.7), RULES, LEVEL).table()
     (row,) = [line for line in table.splitlines() if "worst" in line]
     cells = [cell.strip() for cell in row.split("  ") if cell]
     assert cells[1:] == ["0.20", "0.70", "at least 0.5", "NO", "one disguise hides too much"]
+    row = judge_ratio(Estimate(2.6, 0.8, 5.0), Estimate(1.4, 0.9, 2.0))
+    assert (row.measured, row.champion) == ("2.600 (0.800 to 5.000)", "1.400 (0.900 to 2.000)")
+    assert row.required == "lower end at most 2"
+    assert (row.passed, row.reason) == (True, "may be chance: the interval reaches the limit")
 
 
-def test_every_bundled_rule_and_limit_has_its_reason() -> None:
-    """In the file, the head of each rule and each limit are followed by a comment."""
+def test_every_bundled_rule_and_limit_has_its_reason(tmp_path: Path) -> None:
+    """In the file, after a rule's head and each limit; what an own file does not name stays, within a rule as well."""
     text = files("ipml.model.promotion").joinpath("gate.toml").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line.startswith(("[", "at_"))]
     assert len(lines) == 2 * len(GateRules.model_fields)
     assert all("# " in line for line in lines)
-
-
-def test_own_rules_lie_over_the_bundled_ones(tmp_path: Path) -> None:
-    """What a file does not name stays as it is, within a rule as well."""
     path = tmp_path / "rules.toml"
     path.write_text("[recall_at_precision]\nat_least = 0.4\n[recall_kept_worst]\nmust_be_measured = true\n")
     own, bundled = load_rules(path), load_rules()
@@ -281,15 +273,11 @@ def measure_ratio(n_sellers: int, small_rate: float, large_rate: float, seed: in
 
 
 def test_a_really_unfair_model_is_refused() -> None:
-    """Five times as many false alarms on small sellers, over many of them, leave nothing to chance."""
+    """Five times the false alarms over many sellers leave nothing to chance; none of forty fair models is refused."""
     ratio = measure_ratio(150, small_rate=0.25, large_rate=0.05, seed=0)
     row = judge_ratio(ratio, None)
     assert row.is_refused
     assert row.reason == "small sellers are suspected too readily"
-
-
-def test_chance_in_a_small_sample_refuses_no_fair_model() -> None:
-    """Of forty fair models tested on twelve sellers of each kind, several look unfair and none is refused."""
     fair = [measure_ratio(12, small_rate=0.06, large_rate=0.06, seed=seed) for seed in range(40)]
     looks_unfair = [ratio for ratio in fair if ratio.value > LIMIT]
     assert len(looks_unfair) >= 3
@@ -319,11 +307,3 @@ def test_clearly_less_fair_than_the_champion_is_refused_within_the_limit() -> No
         assert judge_ratio(Estimate(3.0, low, 5.0), Estimate(0.9, 0.7, 1.2), rules=own).passed is passes
     assert judge_ratio(Estimate(1.0, 0.9, 1.1), Estimate(0.4, 0.3, 0.5)).passed
     assert judge_ratio(Estimate(1.8, 1.5, 2.2), 0.9).passed
-
-
-def test_the_table_shows_ratio_and_interval() -> None:
-    """Value and interval of candidate and champion, the end that the limit is for, and why it passed."""
-    row = judge_ratio(Estimate(2.6, 0.8, 5.0), Estimate(1.4, 0.9, 2.0))
-    assert (row.measured, row.champion) == ("2.600 (0.800 to 5.000)", "1.400 (0.900 to 2.000)")
-    assert row.required == "lower end at most 2"
-    assert (row.passed, row.reason) == (True, "may be chance: the interval reaches the limit")

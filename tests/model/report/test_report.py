@@ -88,13 +88,17 @@ class Tags(HTMLParser):
         self.attributes.extend(attrs)
 
 
-def test_the_page_is_complete_in_itself(facts):
-    """It has no script, loads nothing, links nowhere, and tells the browser to allow none of these."""
+def test_the_page_is_complete_in_itself(facts, tmp_path):
+    """No script, nothing loaded, no link; what is written is what is rendered, and no folder is told in one line."""
     page = Tags(render_report(facts))
     assert not {"script", "link", "img", "a", "iframe", "form", "object"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name in ("src", "href", "style") or name.startswith("on")]
     policy = next(value for name, value in page.attributes if name == "content" and "default-src" in str(value))
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    path = write_report(facts, tmp_path / "report.html")
+    assert path.read_text(encoding="utf-8") == render_report(facts)
+    with pytest.raises(UnwritableFile, match="cannot write"):
+        write_report(facts, tmp_path / "missing" / "report.html")
 
 
 def test_text_of_sellers_never_comes_alive():
@@ -125,23 +129,19 @@ def test_every_section_and_figure_is_there(facts):
     assert "What attacks cost" not in page
 
 
-def test_little_is_enough():
-    """Ids, titles and scores make a report: no brand, price, country, age or moment is needed."""
+def test_a_leaking_split_is_called_so(facts):
+    """A random split has its warning in red, others not; no brand, price, country, age or moment is needed."""
+    experiment = Experiment(name="bags", data={"listings": "bags.csv"}, split={"kind": "leaking random"})
+    assert 'class="leaking"' in render_report(replace(facts, head=head_of(experiment, "ipml/1")))
+    assert 'class="leaking"' not in render_report(facts)
     facts = make_report(make_tested())
     assert facts.found[0].value is None
     assert facts.brands == ()
     assert "no price is known" in render_report(facts)
 
 
-def test_a_leaking_split_is_called_so(facts):
-    """A random split has its warning in red, others have not."""
-    experiment = Experiment(name="bags", data={"listings": "bags.csv"}, split={"kind": "leaking random"})
-    assert 'class="leaking"' in render_report(replace(facts, head=head_of(experiment, "ipml/1")))
-    assert 'class="leaking"' not in render_report(facts)
-
-
-def test_values_are_in_the_base_currency(facts, tested):
-    """That of all counterfeits is their prices times the rates of the brand file; reading more never finds less."""
+def test_values_and_the_champion_are_compared_on_the_same_ground(facts, tested):
+    """In the base currency, reading more never finds less; against itself a model differs by nothing."""
     total = facts.found[-1].value.value / facts.found[-1].value_share.value
     brands = load_brands()
     worth = sum(brands.to_base_currency(20.0, currency) for currency in tested.listings.loc[tested.y, "currency"])
@@ -150,10 +150,6 @@ def test_values_are_in_the_base_currency(facts, tested):
     for name in ("recall", "value", "value_share"):
         values = [getattr(first, name).value for first in facts.found]
         assert values == sorted(values)
-
-
-def test_the_champion_is_compared_on_the_same_resamples(tested):
-    """Against itself a model differs by nothing, on no resample; scores of other listings are no champion's."""
     facts = make_report(tested, champion=tested.scores["model"])
     difference = facts.champion.difference
     assert (difference.value, difference.low, difference.high) == (0, 0, 0)
@@ -182,14 +178,6 @@ def test_what_else_is_known_is_in_the_report(tested):
     page = render_report(facts)
     assert "Because of Bag" in page
     assert page.index("hides all") < page.index("harmless")
-
-
-def test_the_file_is_the_page(facts, tmp_path):
-    """What is written is what is rendered; a folder that is not there is a mistake told in one line."""
-    path = write_report(facts, tmp_path / "report.html")
-    assert path.read_text(encoding="utf-8") == render_report(facts)
-    with pytest.raises(UnwritableFile, match="cannot write"):
-        write_report(facts, tmp_path / "missing" / "report.html")
 
 
 @pytest.mark.slow
@@ -227,8 +215,8 @@ COUNTS = SliceCounts(100, 10, 30)
 FIGURES = {"model": {"average_precision": Estimate(0.8, 0.7, 0.9)}}
 
 
-def test_the_interval_decides_what_is_clear():
-    """A difference whose interval holds zero is not called clear, be it to a baseline or to the champion."""
+def test_the_headline_calls_clear_what_the_interval_does():
+    """Not where it holds zero; three weak slices are named, without control characters, and the others counted."""
     for difference, verdict in (
         (Estimate(0.2, 0.1, 0.3), "clearly above that of"),
         (Estimate(0.2, -0.1, 0.3), "not clearly above that of"),
@@ -239,10 +227,6 @@ def test_the_interval_decides_what_is_clear():
         assert f"is {verdict} the best baseline, price rule" in sentence
         assert f"and {verdict} the champion" in sentence
     assert "compared with nothing" in say_against_what(Evaluation(COUNTS, FIGURES, None, (), 500, 0))
-
-
-def test_slices_are_named_without_steering_the_terminal():
-    """Three slices are named, the others counted; control characters of sellers are replaced."""
     slices = [Slice("brand", f"\x1b[2J{number}", COUNTS, {}, is_below=True) for number in range(5)]
     sentence = say_where_weak(slices, Fairness(0.5, ()))
     assert "and 2 more" in sentence

@@ -63,7 +63,7 @@ def test_the_champion_is_on_top(steps: list[tuple[bool, int, int]]) -> None:
 
 
 def test_versions_are_all_that_were_champion() -> None:
-    """One taken back was, one only announced was not; a model that was never promoted has no way back."""
+    """One taken back was, one only announced was not; without a promotion no way back; a foreign text is one line."""
     registry = Registry()
     registry.move("promotion", 2)
     registry.move("rollback", 1)
@@ -71,6 +71,9 @@ def test_versions_are_all_that_were_champion() -> None:
     assert Champions(registry.current, tuple(registry.moves)).versions == {1, 2}
     assert stack_champions([], None) == ()
     assert stack_champions([], 4) == (4,)
+    for text in ("", "{}", "[]", "{"):
+        with pytest.raises(UnusableSetting, match="expected a move"):
+            Move.from_json(text)
 
 
 @given(st.text(), st.integers(min_value=1), st.none() | st.integers(min_value=1))
@@ -78,10 +81,3 @@ def test_a_move_comes_back_the_same(reason: str, version: int, replaced: int | N
     """What is noted in the registry is what is read."""
     move = Move(1, "promotion", version, replaced, MOMENT, "ada", reason)
     assert Move.from_json(move.to_json()) == move
-
-
-def test_what_is_no_move_is_said_so() -> None:
-    """A text that ipml did not write is one line."""
-    for text in ("", "{}", "[]", "{"):
-        with pytest.raises(UnusableSetting, match="expected a move"):
-            Move.from_json(text)

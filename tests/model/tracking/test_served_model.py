@@ -32,23 +32,15 @@ def served(scorer: Scorer) -> FlavorModel:
 
 
 def test_listings_are_scored_as_the_scorer_does(scorer: Scorer, served: FlavorModel) -> None:
-    """Scores, bounds, why the model abstains, and by which model; in whatever order, by the index that was sent."""
+    """In any order, by the index that was sent; null in JSON where the model abstains; moments may come as text."""
     expected = scorer.score_frame(FRAME)[list(SERVED_COLUMNS)]
     found = served.predict(FRAME.iloc[::-1]).loc[FRAME.index]
     assert expected["abstained"].notna().any()
     pd.testing.assert_frame_equal(found, expected.astype(object).where(expected.notna(), None))
-
-
-def test_what_goes_out_is_plain_json(served: FlavorModel) -> None:
-    """Where the model abstains the score is null, which every language reads."""
     text = StringIO()
     predictions_to_json(served.predict(FRAME), text)
     rows = json.loads(text.getvalue(), parse_constant=pytest.fail)["predictions"]
     assert [row["score"] is None for row in rows] == [row["abstained"] is not None for row in rows]
-
-
-def test_moments_may_come_as_text(served: FlavorModel) -> None:
-    """Moments that went through JSON give the same scores as moments."""
     as_text = FRAME.assign(listed_at=[None if pd.isna(at) else at.isoformat() for at in FRAME["listed_at"]])
     pd.testing.assert_frame_equal(served.predict(as_text), served.predict(FRAME))
 

@@ -43,7 +43,7 @@ def test_a_name_and_listings_are_enough(write):
 
 
 def test_what_is_wrong_is_said_in_one_line(subtests, write):
-    """The message names the file, the place in it and what stands there."""
+    """The message names the file, the place in it and what stands there, of all mistakes at once."""
     for line, said in [
         ('split.sort = "seller folds"', "unknown split.sort"),
         ("modell.C = 1.0", "unknown modell"),
@@ -65,10 +65,6 @@ def test_what_is_wrong_is_said_in_one_line(subtests, write):
             assert str(caught.value).startswith(f"{path}: found ")
             assert said in str(caught.value)
             assert "\n" not in str(caught.value)
-
-
-def test_every_wrong_place_is_named(write):
-    """All mistakes of a file are told at once."""
     with pytest.raises(UnusableSetting, match=r"name; no data\.listings; unknown data\.listing \(perhaps listings\);"):
         load_experiment(write('data.listing = "shoes.csv"'))
 
@@ -114,15 +110,11 @@ def test_every_file_that_is_named_is_looked_for(tmp_path):
         Experiment(name="e", data={**names, "columns": "map.toml"}, folder=tmp_path).find_all()
 
 
-def test_the_help_shows_an_experiment():
-    """What `ipml model train --help` shows can be copied into a file as it stands."""
+def test_the_experiments_that_are_shown_are_understood(subtests):
+    """What the help shows can be copied as it stands; those that come with ipml name no map that is missing."""
     shown = "\n".join(re.findall(r"^ *([a-z_.A-Z]+ = .*)$", train.__doc__, re.MULTILINE))
     experiment = Experiment(**tomllib.loads(shown))
     assert (experiment.name, experiment.model) == ("shoes", {"C": 1.0})
-
-
-def test_the_experiments_that_come_with_ipml_are_understood(subtests):
-    """Each can be read, and names no column map that is missing."""
     for path in sorted((Path(__file__).parents[3] / "experiments").glob("*.toml")):
         with subtests.test(path=path):
             experiment = load_experiment(path)
@@ -153,22 +145,14 @@ def test_words_stand_for_sets_of_attacks():
         choose_attacks(plan(["leet digit"]))
 
 
-def test_what_was_not_tried_is_not_measured():
-    """Without attacks, and where no score is precise enough to count finds, there is no figure and no error."""
-    assert measure_attacks(plan("none"), make_tested(Y * 0.9)) is None
-    assert measure_attacks(plan("some"), make_tested(~Y * 0.9, blank=~Y * 0.9)) is None
-    assert recall_kept(None) is None
-
-
-def test_an_attack_that_hides_half_keeps_half():
-    """The worst attack and the mean of all are told apart."""
+def test_recall_kept_is_that_of_the_attacks_tried():
+    """The worst and the mean are told apart; more finds than before make up for no other; no attack has no figure."""
     half = np.where(np.arange(len(Y)) < 10, Y * 0.9, 0.0)
     kept = recall_kept(measure_attacks(plan("some"), make_tested(Y * 0.9, half=half, nothing=Y * 0.9)))
     assert (kept.worst, kept.mean) == pytest.approx((0.5, 0.75))
-
-
-def test_an_attack_that_gives_itself_away_makes_up_for_no_other():
-    """More finds than before count as all that there were."""
     few = np.where(np.arange(len(Y)) < 10, Y * 0.9, 0.0)
     kept = recall_kept(measure_attacks(plan("some"), make_tested(few, blank=few * 0, all=Y * 0.9)))
     assert (kept.worst, kept.mean) == (0.0, 0.5)
+    assert measure_attacks(plan("none"), make_tested(Y * 0.9)) is None
+    assert measure_attacks(plan("some"), make_tested(~Y * 0.9, blank=~Y * 0.9)) is None
+    assert recall_kept(None) is None

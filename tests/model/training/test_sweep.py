@@ -113,10 +113,20 @@ def test_what_cannot_be_tried_is_known_before_anything_is(home: Path) -> None:
 
 
 def test_a_mistake_comes_out_of_another_process_whole() -> None:
-    """An error keeps its line and its facts when it is copied from worker to parent."""
+    """With its line and facts; a model clearly worse is told from one as good; choosing on the test is named."""
     error = Refused("1 seller", "two", "Take more.")
     copied = pickle.loads(pickle.dumps(error))
     assert (type(copied), str(copied), vars(copied)) == (type(error), str(error), vars(error))
+    experiment = Experiment(name="e", data={"listings": "a.csv"}, evaluation={"n_resamples": 50})
+    good, bad = Y * 0.9, ~Y * 0.9
+    table = compare_trials(experiment, [({"C": 1}, make_tested(bad)), ({"C": 2}, make_tested(good))]).table()
+    head, first, second = [line for line in table.splitlines() if line.startswith(("C", "1", "2"))]
+    assert head.split()[0] == "C"
+    assert first.endswith("the best")
+    assert "chance" not in second
+    same = compare_trials(experiment, [({"C": 1}, make_tested(good)), ({"C": 2}, make_tested(good))]).table()
+    assert "perhaps chance" in same
+    assert "its figures flatter it" in table
 
 
 @settings(max_examples=20)
@@ -131,17 +141,3 @@ def test_the_best_comes_first_and_the_rest_in_order(blurs: list[int]) -> None:
     assert values == sorted(values, reverse=True)
     assert [row.difference is None for row in rows] == [True] + [False] * (len(rows) - 1)
     assert all(row.difference.value <= 0 for row in rows[1:])
-
-
-def test_the_table_says_what_is_chance_and_what_is_optimism() -> None:
-    """A model that is clearly worse is told from one that may be as good; choosing on the test is named."""
-    experiment = Experiment(name="e", data={"listings": "a.csv"}, evaluation={"n_resamples": 50})
-    good, bad = Y * 0.9, ~Y * 0.9
-    table = compare_trials(experiment, [({"C": 1}, make_tested(bad)), ({"C": 2}, make_tested(good))]).table()
-    head, first, second = [line for line in table.splitlines() if line.startswith(("C", "1", "2"))]
-    assert head.split()[0] == "C"
-    assert first.endswith("the best")
-    assert "chance" not in second
-    same = compare_trials(experiment, [({"C": 1}, make_tested(good)), ({"C": 2}, make_tested(good))]).table()
-    assert "perhaps chance" in same
-    assert "its figures flatter it" in table
