@@ -89,7 +89,7 @@ def test_the_folded_view_is_that_of_each_text(texts):
 
 
 def test_what_several_need_is_worked_out_once():
-    """The second to ask gets the very object the first got, and so does who is handed the columns."""
+    """The second to ask gets the very object; a set walked for with others has the places it has alone."""
     listings = ListingColumns(FRAME)
     assert listings.folded("title") is listings.folded("title")
     assert listings.texts("title") is not listings.texts("brand")
@@ -99,6 +99,12 @@ def test_what_several_need_is_worked_out_once():
     assert worked == ["a", "b"]
     assert ListingColumns.of(listings) is listings
     assert ListingColumns.of(FRAME).texts("title") == listings.texts("title")
+    sets = PhraseSet(["bag", "wallet"]), PhraseSet(["nike", "bag"])
+    together = ListingColumns(FRAME, Reading(sets=sets))
+    for phrases in sets:
+        alone = ListingColumns(FRAME).places("title", phrases)
+        found = together.places("title", phrases)
+        assert [found.of_text(row) for row in range(len(FRAME))] == [alone.of_text(row) for row in range(len(FRAME))]
 
 
 # Misspelt words
@@ -120,16 +126,6 @@ def test_misspelt_words_are_read_alike_whether_texts_were_folded_before_or_not(t
 
 
 # Phrases
-
-
-def test_phrases_are_found_alike_alone_and_with_others():
-    """A set that is walked for with others has the places it has alone."""
-    sets = PhraseSet(["bag", "wallet"]), PhraseSet(["nike", "bag"])
-    together = ListingColumns(FRAME, Reading(sets=sets))
-    for phrases in sets:
-        alone = ListingColumns(FRAME).places("title", phrases)
-        found = together.places("title", phrases)
-        assert [found.of_text(row) for row in range(len(FRAME))] == [alone.of_text(row) for row in range(len(FRAME))]
 
 
 # Rows taken from other listings, with other texts

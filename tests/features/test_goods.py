@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -54,7 +53,7 @@ def test_a_brand_is_compared_with_what_it_makes():
     assert (named["kind_of_brand"], named["other_kind_than_brand"]) == (0, 0)
 
 
-def test_an_unknown_frequency_is_refused(tmp_path: Path):
+def test_an_unknown_frequency_is_refused(tmp_path):
     """How often a kind is copied is said in the words of the file only."""
     file = tmp_path / "goods.toml"
     file.write_text('[[kind]]\nname = "kites"\noften_copied = "now and then"\nphrases = ["kite"]\n', encoding="utf-8")

@@ -42,11 +42,14 @@ def test_components_have_a_spread_of_one_and_less():
 
 
 def test_no_vector_says_nothing():
-    """A missing one and one of zeros are 0, as is every vector where none was learnt."""
+    """A missing one and zeros are 0, as is every vector where none was learnt; a donor's take their place."""
     images = ImageVectors(8).fit(frame_of([*VECTORS, None]))
     assert not images.transform(frame_of([None, np.zeros(24)])).any()
     assert not images.transform({"title": ["Bag"]}).any()
     assert not ImageVectors().fit({"title": ["Bag"]}).transform(frame_of(VECTORS)).any()
+    own, donor = ImageVectors(4).fit(frame_of(VECTORS[:100])), ImageVectors(6).fit(frame_of(VECTORS[100:]))
+    own.extend(donor)
+    np.testing.assert_array_equal(own.transform(frame_of(VECTORS)), donor.transform(frame_of(VECTORS)))
 
 
 def test_a_vector_alone_equals_that_in_a_batch():
@@ -89,10 +92,3 @@ def test_another_length_is_named():
         images.transform(mixed)
     mixed.index = pd.Index([11, 12, 13, 14], name="row")
     assert [problem.row for problem in images.find_problems(ListingColumns(mixed))] == [13]
-
-
-def test_a_donor_lends_its_eyes():
-    """What was learnt of other vectors gives way, for coefficients mean the donor's components."""
-    own, donor = ImageVectors(4).fit(frame_of(VECTORS[:100])), ImageVectors(6).fit(frame_of(VECTORS[100:]))
-    own.extend(donor)
-    np.testing.assert_array_equal(own.transform(frame_of(VECTORS)), donor.transform(frame_of(VECTORS)))

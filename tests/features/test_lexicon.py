@@ -48,6 +48,7 @@ def test_replicas_are_recognised_and_honest_goods_are_not_taken_for_them():
     assert [title for title in titles if {"replica", "grade", "hedge"} & set(kinds_in(title))] == []
     titles = ["Case for Samsung S20", "Чехол для iPhone", "Capa para Galaxy", "Toner für HP"]
     assert [title for title in titles if "lawful" not in kinds_in(title)] == []
+    assert not TradeWords().fit({"title": []}).transform({"title": [None, ""], "description": [None, None]}).any()
 
 
 @given(st.text(max_size=60))
@@ -102,7 +103,7 @@ def test_every_phrase_is_found_and_stands_once():
     assert not [stem for stem in stems if not fold_text(words[stem]).startswith(fold_text(stem))]
 
 
-def test_an_unknown_kind_or_context_is_refused(tmp_path: Path):
+def test_an_unknown_kind_or_context_is_refused(tmp_path):
     """A misspelt kind or context would silently count for nothing."""
     file = tmp_path / "lexicon.toml"
     kind, context = 'kind = "rumour"\nphrases = ["x"]', 'kind = "grade"\nphrases = ["x"]\nnot_near = ["nowhere"]'
@@ -110,11 +111,6 @@ def test_an_unknown_kind_or_context_is_refused(tmp_path: Path):
         file.write_text(f"[[entry]]\n{entry}\n", encoding="utf-8")
         with pytest.raises(UnusableSetting, match=said):
             load_lexicon(file)
-
-
-def test_a_missing_text_counts_as_nothing():
-    """No title and no description give zeros."""
-    assert not TradeWords().fit({"title": []}).transform({"title": [None, ""], "description": [None, None]}).any()
 
 
 def test_few_ordinary_listings_speak_of_copies(real_data):

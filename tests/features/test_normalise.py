@@ -89,19 +89,10 @@ def test_percent_signs_are_escapes_only_where_they_can_hardly_be_anything_else()
 
 @given(HOSTILE_TEXT)
 def test_folding_twice_changes_nothing_without_spacing_and_markup(text):
-    """What is folded stays as it is when folded again.
-
-    Not so where signs or single letters remain: markup escaped more than three deep, or what only the first folding
-    brought together, may be a pattern that a second one undoes.
-    """
+    """Where no sign and no single letter remain; no control or enclosing character, capital or double space is left."""
     once = fold_text(text)
     if all(letter.isalnum() or letter == " " for letter in once) and min(map(len, once.split()), default=2) > 1:
         assert fold_text(once) == once
-
-
-@given(HOSTILE_TEXT)
-def test_a_folded_text_holds_nothing_invisible(text):
-    """No control, format or enclosing character, no mark on a Latin letter, no capital, no double space is left."""
     folded = fold_text(text)
     assert not any(unicodedata.category(letter) in {"Cf", "Me", "Cc", "Cs"} for letter in folded)
     marked = [before for before, mark in zip(f" {folded}", folded, strict=False) if unicodedata.category(mark) == "Mn"]

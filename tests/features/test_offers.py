@@ -176,13 +176,9 @@ def test_no_more_letters_are_read_than_asked_for(text, most):
 
 
 def test_no_other_letter_turns_into_ascii():
-    """Addresses may have two letters that are ASCII once they are small; there are no others."""
+    """Addresses may have two letters that are ASCII once small; every number of pieces is exact to the last bit."""
     codes = [code for code in range(128, sys.maxunicode + 1) if any(part.isascii() for part in chr(code).lower())]
     assert codes == [0x130, 0x212A]
-
-
-def test_logarithms_are_those_of_python():
-    """To the last bit, for every number of pieces there may be."""
     texts = Texts.of([f"{number} pcs" for number in range(1, 100_000)])
     none = FINDER.find(Texts.of([""] * len(texts)))[0]
     values = describe_offers(texts, texts, none, COLUMNS, 2_000, has_lots=True)

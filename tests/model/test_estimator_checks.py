@@ -81,7 +81,7 @@ def name_columns(X: Any) -> pd.DataFrame:
 @pytest.mark.filterwarnings("ignore:.*does not inherit from `sklearn.base.BaseEstimator`:UserWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.EstimatorCheckFailedWarning")
-def test_what_scikit_learn_checks(subtests) -> None:
+def test_what_scikit_learn_checks(subtests):
     """Every check holds but those named above, each with its reason."""
     estimator = OfArrays(Features([("numbers", Numbers()), ("brand", BrandFeatures())]), C=0.1, n_folds=2)
     outcomes = check_estimator(estimator, expected_failed_checks=EXPECTED_FAILURES, on_fail=None)
@@ -95,7 +95,7 @@ def test_what_scikit_learn_checks(subtests) -> None:
 
 @pytest.mark.filterwarnings("ignore:Can't test estimator:sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore:.*does not inherit from `sklearn.base.BaseEstimator`:UserWarning")
-def test_check_estimator_passes_as_it_is() -> None:
+def test_check_estimator_passes_as_it_is():
     """The tags say that arrays are not read, so that nobody tries them."""
     for estimator in [CounterfeitClassifier(), *(part for _, part in make_features().transformer_list)]:
         assert not estimator.__sklearn_tags__().input_tags.two_d_array

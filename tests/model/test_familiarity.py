@@ -71,7 +71,7 @@ def find(familiarity: Familiarity, offers: Offers) -> tuple[Unlike, ...]:
 
 
 @given(seed=st.integers(0, 1_000), cuts=st.lists(st.integers(0, 1_500), max_size=4))
-def test_neither_order_nor_chunks_matter(familiarity: Familiarity, mixed: Offers, seed: int, cuts: list[int]):
+def test_neither_order_nor_chunks_matter(familiarity, mixed, seed, cuts):
     """However listings are shuffled, cut into chunks and put together, the same ones are looked at."""
     rows = np.random.default_rng(seed).permutation(1_500)
     chunks = [mixed.take(chunk) for chunk in np.split(rows, sorted(cuts))]
@@ -83,13 +83,13 @@ def test_neither_order_nor_chunks_matter(familiarity: Familiarity, mixed: Offers
     assert familiarity.find_unlike(shuffled) == familiarity.find_unlike(joined) == familiarity.find_unlike(whole)
 
 
-def test_other_sellers_of_the_same_market_are_familiar(familiarity: Familiarity):
+def test_other_sellers_of_the_same_market_are_familiar(familiarity):
     """Of 20 batches of sellers that training did not know, of many sizes, one is called unlike at most."""
     found = [find(familiarity, Offers(seed, n=30 * seed, n_sellers=3 * seed)) for seed in range(1, 21)]
     assert sum(map(bool, found)) <= 1
 
 
-def test_another_market_is_unlike_in_all_that_differs(familiarity: Familiarity):
+def test_another_market_is_unlike_in_all_that_differs(familiarity):
     """Words, brands, categories and probabilities are said with bounds, which are wider for fewer sellers."""
     unlike = {one.subject: one for one in find(familiarity, Offers(1, n=200, market="new", prevalence=0.8))}
     assert set(unlike) == {"words", "brand", "category", "score"}
@@ -108,7 +108,7 @@ def test_another_market_is_unlike_in_all_that_differs(familiarity: Familiarity):
         assert many[subject] < some[subject] < few[subject]
 
 
-def test_too_few_and_what_training_lacks_are_not_judged(familiarity: Familiarity):
+def test_too_few_and_what_training_lacks_are_not_judged(familiarity):
     """Below 30 listings nothing is said; nor of what it was trained on, nor of brands that training lacks."""
     assert find(familiarity, Offers(1, n=FEW - 1, market="new")) == ()
     assert find(familiarity, Offers(1, n=FEW, market="new"))

@@ -43,23 +43,29 @@ def find(table: pd.DataFrame, y: np.ndarray, **options: object) -> list[tuple[st
 
 
 def test_an_innocent_table_has_no_leak(table, y):
-    """Nothing is found where there is nothing, and an audit changes nothing; half of the checks need sellers."""
+    """Nor do lists, infinities, gaps or moments make one; an audit changes nothing, and half of it needs sellers."""
     before = table.copy()
     assert find(table, y) == []
     pd.testing.assert_frame_equal(table, before)
     assert audit_leakage(table.drop(columns="shop"), y).notes[0].startswith("No sellers")
+    odd = table.assign(
+        tags=[["new"], ["used", "old"]] * (N // 2),
+        ratio=[np.inf, 1.0, -np.inf] * (N // 3),
+        flag=pd.Series([True, None, False] * (N // 3), dtype="boolean"),
+        day=pd.date_range("2026-01-01", periods=N, tz="UTC")[np.random.default_rng(0).permutation(N)],
+        empty=np.nan,
+    )
+    assert find(odd, y) == []
+    found = find(table.assign(listing_sales=5, seller_sales=np.arange(N) % 7 + 1), y)
+    assert ("moments", "seller_sales") in found
 
 
-def test_columns_called_like_an_outcome_are_found(table, y):
-    """However the words are joined, and whatever they hold; whole words count, and returns are an ordinary thing."""
+def test_columns_that_name_or_predict_the_outcome_are_found(table, y):
+    """Whole words however joined, returns being ordinary; a number, a gap, a word, or a word with some noise."""
     names = ["item_count_fake_returns7", "isBanned", "refunds", "moderation_note", "Status", "removed_at", "BLOCKED"]
     others = ["bandage", "item_count_returns7", "brand", "rating_1_count", "blocky", "urban"]
     found = find(table.assign(**dict.fromkeys([*names, *others], table["price"] % 7)), y)
     assert found == [("outcome name", name) for name in names]
-
-
-def test_a_column_that_alone_predicts_unseen_sellers_is_found(table, y):
-    """A number, a gap, a word, or a word with some noise."""
     noise = np.random.default_rng(1).uniform(-1, 1, N)
     words = np.where(y, "x", "z")
     columns = {"number": 1.0 + 4 * y + noise, "gap": np.where(y, np.nan, noise), "word": words}
@@ -120,15 +126,11 @@ def test_listings_and_history_of_after_the_label_are_found(labelled, market):
     assert "more than the events known by observed_at" in found["seller_sales"]
 
 
-def test_labels_that_allow_no_audit_are_refused(table):
-    """Ten of each at least."""
+def test_labels_that_allow_no_audit_are_refused(table, y):
+    """Ten of each at least; that sets unseen sellers apart; and trees ask only which number is larger."""
     for labels in ([1] * N, [0] * N, [0] * (N - 9) + [1] * 9, [0, 1], [2] * N):
         with pytest.raises(Refused, match="Cannot compare"):
             audit_leakage(table, labels)
-
-
-def test_no_seller_is_on_both_sides_of_a_fold(table, y):
-    """That is what sets unseen sellers apart; and trees ask only which number is larger."""
     sellers = table["shop"].to_numpy(dtype=object)
     for train, test in Folds.of(y, sellers).by_seller:
         assert set(sellers[train]).isdisjoint(sellers[test])
@@ -165,20 +167,6 @@ def test_on_the_dark_net_goods_vendor_columns_and_damage_are_found(real_data):
     found = {(leak.kind, leak.column) for leak in report.leaks}
     assert {("names sellers", "vendor_level, trust_level"), ("damaged text", "title"), ("split", "")} <= found
     assert {("too good", "category"), ("too good", "subcategory")} <= found
-
-
-def test_cells_of_any_kind_are_looked_at(table, y):
-    """Lists, infinities, flags with gaps, moments and nothing are no leak; two columns of different moments are."""
-    odd = table.assign(
-        tags=[["new"], ["used", "old"]] * (N // 2),
-        ratio=[np.inf, 1.0, -np.inf] * (N // 3),
-        flag=pd.Series([True, None, False] * (N // 3), dtype="boolean"),
-        day=pd.date_range("2026-01-01", periods=N, tz="UTC")[np.random.default_rng(0).permutation(N)],
-        empty=np.nan,
-    )
-    assert find(odd, y) == []
-    found = find(table.assign(listing_sales=5, seller_sales=np.arange(N) % 7 + 1), y)
-    assert ("moments", "seller_sales") in found
 
 
 def test_of_very_many_listings_whole_sellers_are_drawn(table, y, monkeypatch):

@@ -74,7 +74,7 @@ def test_without_bounds_it_is_the_logistic_regression_of_scikit_learn(problem):
 
 
 def test_what_may_only_raise_never_lowers(problem):
-    """A column that would has coefficient 0, as if it had been left out; so has one that never occurs."""
+    """Its coefficient is 0, as if left out; so is what never occurs; one kind of label and no penalty are refused."""
     design, y, weight, _ = problem
     only_raises = np.array([True, True, False, False, False, True])
     found = fit(design, y, weight, only_raises=only_raises).coefficients
@@ -86,11 +86,6 @@ def test_what_may_only_raise_never_lowers(problem):
     stored, nothing = design.stored, np.zeros(50, dtype=np.bool_)
     wide = csr_matrix((stored.values, stored.indices, stored.pointers), shape=(N, 50))
     assert not fit(Design.of(wide), y, weight, 1.0, nothing, nothing).coefficients[6:].any()
-
-
-def test_what_teaches_nothing_is_refused(problem):
-    """One kind of label, also where the other is not trusted at all; a penalty of no strength above 0."""
-    design, y, weight, _ = problem
     with pytest.raises(ValueError, match="the same"):
         fit(design, y, weight * (y == 1))
     for C in (0.0, -1.0):
@@ -182,8 +177,8 @@ def search() -> Search:
     return Search(design, y, np.ones(STRENGTHS_N), sellers, is_text, np.zeros(1 + 2**BITS, dtype=np.bool_), folds)
 
 
-def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search):
-    """No other one tried has a smaller loss; fits begun where they ended end there again; without text all are one."""
+def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search, monkeypatch):
+    """No other has a smaller loss, repeated or not; the search ends after two in a row worse than the best."""
     grid = (0.01, 0.1, 1.0, 10.0)
     chosen = search.choose(grid)
     assert tuple(trial.strength.text for trial in chosen) == TEXT_WEIGHTS
@@ -196,10 +191,6 @@ def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search):
         np.testing.assert_allclose(again.unseen, trial.unseen, atol=0.05)
     without = replace(search, is_text=np.zeros_like(search.is_text))
     assert [trial.strength.text for trial in without.choose((0.1, 1.0))] == [1.0]
-
-
-def test_weak_penalties_are_not_tried_where_they_do_worse_and_worse(search, monkeypatch):
-    """The search ends after two in a row that do worse than the best; the choice is that of a full search."""
     tried = []
 
     def judge(strength, fits):

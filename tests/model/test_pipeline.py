@@ -192,7 +192,7 @@ def test_columns_are_remembered_and_may_come_in_any_order(fitted, few, small, y,
 def test_the_age_of_listings_does_not_make_suspects_of_new_sellers():
     """Where it would, it counts beside that of the seller; not where nobody asks, and not where sellers have no age."""
     rng = np.random.default_rng(0)
-    sellers = pd.DataFrame({"age": rng.choice([30.0, 1_000.0], 300), "is_counterfeit": rng.random(300) < 0.2})
+    sellers = pd.DataFrame({"age": rng.choice([30.0, 1_000.0], 200), "is_counterfeit": rng.random(200) < 0.2})
     rows = sellers.loc[np.repeat(sellers.index, 6)]
     days = np.where(rows["is_counterfeit"], 15.0, rows["age"]) * rng.random(len(rows))
     observed = pd.Timestamp("2026-06-01", tz="UTC")

@@ -74,8 +74,8 @@ def test_a_share_is_drawn_at_random_and_its_weights_count_all_listings(listings,
     assert sizes == pytest.approx([1_000] * 200)
 
 
-def test_what_cannot_be_followed_is_refused(listings, score):
-    """In one line; log-odds are no probabilities."""
+def test_what_cannot_be_followed_or_ranked_is_refused(listings, score):
+    """In one line: no budget, no probabilities; both labels and a seller for each."""
     for options, error in (
         ({"budget": 0}, UnusableSetting),
         ({"budget": 5, "exploration": 1.5}, UnusableSetting),
@@ -86,6 +86,14 @@ def test_what_cannot_be_followed_is_refused(listings, score):
             select_for_review(listings, score, **options)
     with pytest.raises(Refused, match="scores in 0-1"):
         select_for_review(listings, np.full(1_000, 3.0), budget=5)
+    for y, score, sellers, error in (
+        ([0, 0], [0.1, 0.2], ["a", "b"], UnmeasurableScores),
+        ([1, 1], [0.1, 0.2], ["a", "b"], Refused),
+        ([0, 1], [0.1, 1.2], ["a", "b"], UnmeasurableScores),
+        ([0, 1], [0.1, 0.2], ["a"], Refused),
+    ):
+        with pytest.raises(error):
+            rank(y, score, sellers)
 
 
 @pytest.mark.slow
@@ -173,15 +181,3 @@ def test_labels_are_doubted_by_the_score_and_the_other_listings_of_the_seller():
     assert "3 of 3 other listings of the seller are labelled counterfeit" in ranked.loc[0, "reason"]
     alone = rank([0, 1, 1], [0.5] * 3, list("abc"))
     assert "other listings" not in alone.loc[0, "reason"]
-
-
-def test_what_cannot_be_ranked_is_refused():
-    """Both labels, probabilities, and a seller for each."""
-    for y, score, sellers, error in (
-        ([0, 0], [0.1, 0.2], ["a", "b"], UnmeasurableScores),
-        ([1, 1], [0.1, 0.2], ["a", "b"], Refused),
-        ([0, 1], [0.1, 1.2], ["a", "b"], UnmeasurableScores),
-        ([0, 1], [0.1, 0.2], ["a"], Refused),
-    ):
-        with pytest.raises(error):
-            rank(y, score, sellers)

@@ -43,7 +43,7 @@ def labelled() -> tuple[pd.DataFrame, np.ndarray]:
 def fitted(labelled) -> list[CounterfeitClassifier]:
     """Return models given no unlabelled listings, then more and more."""
     fitted = [CounterfeitClassifier(FEATURES, C=0.3, n_folds=2).fit(*labelled)]
-    for number in (60, 240):
+    for number in (60, 120):
         few = genuine(12, 24, number)
         fitted.append(
             CounterfeitClassifier(FEATURES, C=0.3, n_folds=2).fit(*labelled, unlabelled=few, prevalence_bound=BOUND)
@@ -68,7 +68,7 @@ def test_the_bound_holds_for_brands_that_were_not_given(means):
 
 def test_what_is_usual_is_what_the_unlabelled_listings_show(fitted):
     """Their brands are familiar, and each of them counts for one listing where the expected prevalence is told."""
-    batch, unlike, expected = genuine(12, 24, 240), [], []
+    batch, unlike, expected = genuine(12, 24, 120), [], []
     batch["seller_id"] = "new " + batch["seller_id"]
     for model in (fitted[0], fitted[-1]):
         sample, listings, probability = ListingSample(), model.columns(batch), model.predict_proba(batch)[:, 1]
@@ -76,7 +76,7 @@ def test_what_is_usual_is_what_the_unlabelled_listings_show(fitted):
         unlike.append({found.subject for found in model.familiarity_.find_unlike(sample)})
         expected.append(model.familiarity_.usual_["score"][0])
     assert "brand" in unlike[0] - unlike[1]
-    n, n_unlabelled = 120, 240
+    n, n_unlabelled = 120, 120
     mean_of_all = (n * expected[0] + n_unlabelled * fitted[-1].unlabelled_["mean_after"]) / (n + n_unlabelled)
     assert expected[1] == pytest.approx(mean_of_all, abs=0.05)
 

@@ -82,28 +82,16 @@ def test_many_texts_are_read_as_few():
     agree(SPELLING, [*"ab*9 ", "", "le"] * 1_500)
 
 
-def test_only_the_most_frequent_words_are_stood_for(monkeypatch):
-    """The others stay as they are, but nothing is read as one of them."""
+def test_only_words_that_texts_taught_are_stood_for_and_the_most_frequent(monkeypatch):
+    """Others stay, uncopied, also those longer than any known one; a spelling of words no text taught is refused."""
     monkeypatch.setattr(spelling, "MOST_TARGETS", 3)
     taught = Spelling().fit([*WRITTEN, *STRANGE] * 2, ["replica*"])
     agree(taught, [" ".join(PIECES), "lether blt wtch thermol over lay"])
-
-
-def test_words_that_no_text_taught_are_refused():
-    """A stored spelling has none."""
     for words in ("\u00e9t\u00e9\u00e9\u00e9 leather", "r2d2d2 leather", "\ud800 leather"):
         with pytest.raises(ValueError, match="other letters than a to z"):
             Spelling().__setstate__({"words": words, "counts": np.array([1, 2]), "trade": ""})
-
-
-def test_texts_that_do_not_change_are_not_copied():
-    """Which most are."""
     texts = Texts.of(["leather belt", "1:1"])
     assert SPELLING.read_texts(texts) is texts
-
-
-def test_a_word_longer_than_any_known_one_stays():
-    """However long."""
     agree(SPELLING, ["a" * 5_000, "leather" * 999 + " belt", "ab*" * 999 + "c", "x" * 99])
 
 

@@ -51,14 +51,10 @@ def test_rows_are_taken_and_replaced(strings, data):
 
 
 def test_a_row_that_is_not_there_is_not_taken():
-    """Nothing is read from beside the texts."""
+    """Nothing is read from beside the texts; buffers of a sliced or chunked array begin where it begins."""
     for row in (-1, 2):
         with pytest.raises(IndexError, match="expected rows from 0 to 1"):
             Texts.of(["a", "b"]).take(np.array([row]))
-
-
-def test_a_slice_of_an_arrow_array_reads_its_own_texts():
-    """Buffers of a sliced or chunked array begin where the slice begins."""
     texts = pd.Series(["first", "second", None, "third"], dtype=pd.StringDtype("pyarrow"))
     assert Texts.of(texts[1:]).strings() == ["second", "", "third"]
     assert Texts.of(pd.concat([texts[:1], texts[3:]])).offsets.tolist() == [0, 5, 10]

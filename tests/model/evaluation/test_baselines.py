@@ -39,8 +39,8 @@ def test_a_baseline_gives_probabilities_that_mean_what_they_say(listings):
         pd.testing.assert_frame_equal(listings, before)
 
 
-def test_more_replica_words_and_lower_prices_are_more_suspicious(listings):
-    """A look-alike letter hides no word; the probability falls as the price rises, from nothing on."""
+def test_words_and_prices_rank_and_where_they_say_nothing_the_prevalence_stands(listings):
+    """A look-alike hides no word; the probability falls as the price rises; of no price half are more suspicious."""
     rule = KeywordList().fit(listings, listings["is_counterfeit"])
     titles = ["bag", "replica bag", "r\u0435plic\u0430 bag", "replica bag, 1:1 copy"]
     none, one, disguised, more = rule.predict_proba({"title": titles})[:, 1]
@@ -48,6 +48,12 @@ def test_more_replica_words_and_lower_prices_are_more_suspicious(listings):
     rule = PriceRule().fit(listings, listings["is_counterfeit"])
     prices = pd.DataFrame({"category": "bags", "currency": "EUR", "price": [0.0, 1, 10, 100, 1000, 1e6]})
     assert (np.diff(rule.predict_proba(prices)[:, 1]) < 0).all()
+    missing = rule.predict_proba(pd.DataFrame({"title": ["bag"], "price": [np.nan]}))[0, 1]
+    assert (rule.predict_proba(listings)[:, 1] > missing).mean() == pytest.approx(0.5, abs=0.01)
+    plain = listings.assign(title="bag").drop(columns=["price", "currency"])
+    for rule in (KeywordList(), PriceRule()):
+        probability = rule.fit(plain, listings["is_counterfeit"]).predict_proba(plain)[:, 1]
+        assert probability == pytest.approx([0.25] * 200, abs=0.02)
 
 
 def test_prices_are_compared_within_their_currency_and_brand(listings):
@@ -69,14 +75,3 @@ def test_prices_are_compared_within_their_currency_and_brand(listings):
     bags = pd.DataFrame({"title": ["bag", "Costly bag"], "category": "bags", "currency": "EUR", "price": 150.0})
     plain, branded = rule.predict_proba(bags)[:, 1]
     assert branded > plain
-
-
-def test_without_a_price_a_listing_is_ranked_in_the_middle(listings):
-    """Half are more suspicious; without prices and replica words all get about the same probability."""
-    rule = PriceRule().fit(listings, listings["is_counterfeit"])
-    missing = rule.predict_proba(pd.DataFrame({"title": ["bag"], "price": [np.nan]}))[0, 1]
-    assert (rule.predict_proba(listings)[:, 1] > missing).mean() == pytest.approx(0.5, abs=0.01)
-    plain = listings.assign(title="bag").drop(columns=["price", "currency"])
-    for rule in (KeywordList(), PriceRule()):
-        probability = rule.fit(plain, listings["is_counterfeit"]).predict_proba(plain)[:, 1]
-        assert probability == pytest.approx([0.25] * 200, abs=0.02)

@@ -1,7 +1,6 @@
 """What the report on a model promises."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -53,7 +52,7 @@ def evaluation(y, scores, listings) -> Evaluation:
 
 
 def test_figures_and_counts_are_those_of_the_measures(evaluation, y, scores, listings):
-    """The model comes first, each baseline has every measure, and the best is compared on the same resamples."""
+    """Each baseline on the same resamples; from JSON the same, with what is said of young labels above the figures."""
     names, sellers = measure_names(k=(20, 50)), listings["seller_id"]
     expected = estimate_all(y, scores[0], sellers, measures=names, n_resamples=N_RESAMPLES)
     assert evaluation.figures["model"] == expected
@@ -65,6 +64,10 @@ def test_figures_and_counts_are_those_of_the_measures(evaluation, y, scores, lis
     assert evaluation.comparison.baseline == "coarse"
     paired = paired_difference(y, scores[0], np.round(scores[0]), sellers, n_resamples=N_RESAMPLES)
     assert evaluation.comparison.difference == paired
+    told = replace(evaluation, maturity="labels of listings since June are not final")
+    assert "\nlabels of listings since June are not final\n" in told.table()
+    for one in (evaluation, told):
+        assert Evaluation.from_json(one.to_json()) == one
 
 
 def test_slices_need_enough_listings_and_counterfeits_but_not_all(evaluation, y, scores, listings):
@@ -75,14 +78,6 @@ def test_slices_need_enough_listings_and_counterfeits_but_not_all(evaluation, y,
         assert part.counts.counterfeits == y[listings["brand"] == part.value].sum()
     listings.loc[~y, "brand"] = "Clean"
     assert "Clean" not in {part.value for part in evaluate(y, scores[0], listings, n_resamples=10).slices}
-
-
-def test_an_evaluation_comes_back_from_json_the_same(evaluation):
-    """To the last digit; with what is said of young labels, which stands above the figures."""
-    told = replace(evaluation, maturity="labels of listings since June are not final")
-    assert "\nlabels of listings since June are not final\n" in told.table()
-    for one in (evaluation, told):
-        assert Evaluation.from_json(one.to_json()) == one
 
 
 def test_the_table_shows_every_figure(evaluation, y, scores, listings):
@@ -181,7 +176,7 @@ def make_tested(rows: list[tuple[str, str, str | None, bool]], n_repeats: int) -
 
 
 @given(ROWS, st.integers(1, 12))
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows: list, n_repeats: int) -> None:
+def test_what_is_written_is_read(tmp_path_factory, rows, n_repeats):
     """Ids, moments, brands, truth and every repeat's scores are kept, bit by bit and in order; nothing else is."""
     path = tmp_path_factory.mktemp("tested") / "tested.parquet"
     tested = make_tested(rows, n_repeats)
@@ -194,7 +189,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
     assert np.array_equal(read.scores[MODEL], tested.scores[MODEL])
 
 
-def test_odds_and_values_are_kept_where_known(tmp_path: Path) -> None:
+def test_odds_and_values_are_kept_where_known(tmp_path):
     """With them, a later comparison weighs labels and adds prices as the first did."""
     tested = make_tested([("1", "s", None, True), ("2", "s", None, False)], 1)
     known = {"label_probability": [1.0, 0.25], "value": [30.0, np.nan], "value_currency": "EUR"}
@@ -206,7 +201,7 @@ def test_odds_and_values_are_kept_where_known(tmp_path: Path) -> None:
     assert tested.weight is None
 
 
-def test_another_table_is_said_so(tmp_path: Path) -> None:
+def test_another_table_is_said_so(tmp_path):
     """Other columns are no test, a listing twice cannot be paired, and what cannot be read is one line."""
     path = tmp_path / "tested.parquet"
     with pytest.raises(UnreadableFile, match="No such file"):

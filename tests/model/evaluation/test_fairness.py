@@ -58,7 +58,7 @@ def test_false_alarms_on_small_sellers_show_and_flagged_counterfeits_do_not(y, l
 
 
 def test_scripts_and_countries_are_compared_with_all_others(y, listings):
-    """Two of each have a row each; without ages there is neither a row of new sellers nor a ratio."""
+    """Two of each have a row each; no ages, a country of nine sellers, and few listings have none."""
     sellers = pd.factorize(listings["seller_id"])[0]
     listings = listings.assign(
         country=np.where(sellers % 2 == 0, "DE", "CN"), title=np.where(sellers % 2 == 0, "Bag", "手提包")
@@ -71,10 +71,6 @@ def test_scripts_and_countries_are_compared_with_all_others(y, listings):
     without = fairness_of(y, score, listings.drop(columns="seller_age_days"))
     assert NEW not in {row.value for row in without.rows}
     assert without.false_positive_ratio_new is None
-
-
-def test_groups_too_small_to_compare_are_left_out(y, listings):
-    """A country of nine sellers is compared neither with the others nor they with it; few listings have no rows."""
     country = np.where(listings["seller_id"].isin([f"small{i}" for i in range(9)]), "MT", "DE")
     rows = fairness_of(y, np.random.default_rng(4).random(len(y)), listings.assign(country=country)).rows
     assert not [row for row in rows if row.column == "country"]

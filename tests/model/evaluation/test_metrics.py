@@ -103,14 +103,17 @@ def test_reading_further_never_loses_a_counterfeit(listings, k):
     assert precision_at(y, score, k) * min(k, len(y)) == pytest.approx(recall_at(y, score, k) * y.sum())
 
 
-def test_equal_scores_count_by_lot_and_calibration_errs_by_the_distance():
-    """Precision at k is the mean over all orders; predicting 0.9 for half and 0.1 for none errs by 0.4 and 0.1."""
+def test_ties_count_by_lot_errors_by_distance_and_resamples_without_counterfeits_not():
+    """The mean over all orders; 0.9 for half and 0.1 for none errs by 0.4 and 0.1; skipped resamples are counted."""
     y, score = np.array([1, 0, 0, 1, 0]), np.array([0.9, 0.5, 0.5, 0.5, 0.1])
     random = np.random.default_rng(0)
     by_lot = [y[np.lexsort((random.random(5), -score))][:2].mean() for _ in range(4000)]
     assert precision_at(y, score, k=2) == pytest.approx(np.mean(by_lot), abs=0.02)
     y = np.array([1, 0] * 30 + [0] * 60)
     assert calibration_error(y, np.repeat([0.9, 0.1], 60)) == pytest.approx(0.25)
+    estimate = estimate_all([1, 0, 0], [0.9, 0.5, 0.1], list("abc"), n_resamples=400)["average_precision"]
+    assert estimate.skipped == pytest.approx(400 * (2 / 3) ** 3, abs=40)
+    assert estimate.value == 1
 
 
 def test_an_interval_holds_its_figure_and_shrinks_with_sellers(market):
@@ -128,13 +131,6 @@ def test_an_interval_holds_its_figure_and_shrinks_with_sellers(market):
     expected = estimate_all(y, score, sellers, n_resamples=50)["average_precision"]
     assert estimate_all(y[order], score[order], sellers[order], n_resamples=50)["average_precision"] == expected
     assert estimate_all(y, score, sellers, n_resamples=50, seed=1)["average_precision"] != expected
-
-
-def test_resamples_without_counterfeits_are_skipped_and_counted():
-    """With one counterfeiting seller in three, the resamples that miss it are counted."""
-    estimate = estimate_all([1, 0, 0], [0.9, 0.5, 0.1], list("abc"), n_resamples=400)["average_precision"]
-    assert estimate.skipped == pytest.approx(400 * (2 / 3) ** 3, abs=40)
-    assert estimate.value == 1
 
 
 def test_a_difference_on_the_same_resamples_is_surer_than_its_parts(market):
@@ -226,8 +222,8 @@ def test_reading_more_catches_no_less_and_reading_all_catches_all(rows):
     assert amounts[-1, 0] == pytest.approx(listings["value"].fillna(0)[list(y)].sum())
 
 
-def test_amounts_of_several_currencies_are_never_added_without_rates():
-    """There is no figure, and one line says why: in the table of a training and in the comparison of models."""
+def test_amounts_are_added_in_one_currency_or_by_rates_and_what_has_none_is_said():
+    """Without rates one line says why there is none; one currency stays; counterfeits without a value are counted."""
     listings = pd.DataFrame({"seller_id": list("aabb"), "price": [10.0] * 4, "currency": ["EUR", "CHF"] * 2})
     y, score = [1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2]
     unexchanged = add_values(listings, {}, "USD")
@@ -238,20 +234,12 @@ def test_amounts_of_several_currencies_are_never_added_without_rates():
     assert any("no value at k" in remark for remark in compared.remarks)
     figures = evaluate(y, score, add_values(listings, {"EUR": 1.5, "CHF": 2.0}, "USD"), n_resamples=10).figures[MODEL]
     assert figures["value_USD_at_100"].value == 30.0
-
-
-def test_one_currency_needs_no_rate_and_stays_what_it_is():
-    """Every amount has its currency in its name; who compares models sees by how much more money one catches."""
     listings = pd.DataFrame({"seller_id": list("abcd") * 50, "price": 10.0, "currency": "THB"})
     y = np.arange(200) % 2
     valued = add_values(listings, RATES, "USD")
     assert evaluate(y, y * 0.9, valued, k=[10], n_resamples=10).figures[MODEL]["value_THB_at_10"].value == 100.0
     compared = compare_scores(y, [np.full(200, 0.5)], [y * 0.9], valued, k=10, n_resamples=10)["value_THB_at_10"]
     assert (compared.difference.value, compared.verdict) == (50.0, "B clearly better")
-
-
-def test_counterfeits_without_a_value_are_counted():
-    """Those in a currency without a rate, and those without a price, count as nothing, which is said."""
     listings = pd.DataFrame({"price": [10.0, 10.0, np.nan, 10.0], "currency": ["EUR", "XXX", "USD", "USD"]})
     said = say_what_has_no_value([1, 1, 1, 0], add_values(listings, RATES, "USD"))
     assert said.startswith("2 of 3 counterfeits have no price that could be added")

@@ -75,18 +75,8 @@ def test_a_slice_the_model_cannot_rank_is_marked(y, score, sellers):
     assert (first.value, first.counts.sellers, first.is_below) == ("first", 9, False)
 
 
-def test_small_or_clean_slices_are_left_out(y, score, sellers):
+def test_small_or_clean_slices_are_left_out_and_the_order_does_not_matter(y, score, sellers):
     """Below fifty listings, without a counterfeit, or of all; at break-even as many are flagged as counterfeit."""
-    brand = pd.Series(np.where(np.arange(N) < 40, "small", "large"))
-    clean = pd.Series(np.where(y, "mixed", "clean")).where(np.arange(N) % 3 > 0)
-    assert [part.value for part in measure(y, score, sellers, brand=brand)] == ["large"]
-    assert "clean" not in [part.value for part in measure(y, score, sellers, brand=clean)]
-    assert measure(y, score, sellers, brand=["all"] * N) == []
-    assert (score >= break_even(y, score)).sum() == y.sum()
-
-
-def test_the_order_of_listings_does_not_matter(y, score, sellers):
-    """Shuffled listings give the same slices."""
     brand = pd.Series(np.where(np.arange(N) % 7 < 3, "A", "B"))
     order = np.random.default_rng(2).permutation(N)
     shuffled = [part.reset_index(drop=True) for part in (sellers[order], brand[order])]
@@ -96,6 +86,12 @@ def test_the_order_of_listings_does_not_matter(y, score, sellers):
     for one, other in zip(before, after, strict=True):
         for name in SLICE_MEASURES:
             assert one.figures[name].high == pytest.approx(other.figures[name].high)
+    brand = pd.Series(np.where(np.arange(N) < 40, "small", "large"))
+    clean = pd.Series(np.where(y, "mixed", "clean")).where(np.arange(N) % 3 > 0)
+    assert [part.value for part in measure(y, score, sellers, brand=brand)] == ["large"]
+    assert "clean" not in [part.value for part in measure(y, score, sellers, brand=clean)]
+    assert measure(y, score, sellers, brand=["all"] * N) == []
+    assert (score >= break_even(y, score)).sum() == y.sum()
 
 
 def test_groups_are_what_is_known():

@@ -82,14 +82,17 @@ def test_splits_depend_on_the_seed_and_not_on_the_order_of_rows(split_listings):
     assert set(split.test) != set(split_listings(listings, seed=1).test)
 
 
-def test_a_random_split_says_that_it_leaks():
-    """Sellers stand on both sides of a random split; folds need as many sellers of each kind, or say so."""
+def test_a_random_split_leaks_and_another_moment_may_split():
+    """Sellers stand on both sides; folds need enough of each kind; another moment parts what was seen at once."""
     listings = make_listings()
     split = leaking_random_split(listings)
     assert split.leaks
     assert set(listings["seller_id"].iloc[split.train]) & set(listings["seller_id"].iloc[split.test])
     with pytest.raises(Refused, match="2 sellers of counterfeit listings; expected at least 5"):
         list(seller_folds(pd.DataFrame({"seller_id": list("abcdefgh")}), [1, 1, 0, 0, 0, 0, 0, 0]))
+    listings = listings.assign(listed_at=listings["observed_at"], observed_at=START, labelled_at=pd.NaT)
+    split = later_unseen_sellers(listings, moment="listed_at")
+    assert (listings["listed_at"].iloc[split.train] <= split.cut).all()
 
 
 def test_folds_test_every_listing_once_and_no_seller_twice():
@@ -125,11 +128,3 @@ def test_what_cannot_be_split_is_said(subtests):
     ]:
         with subtests.test(change=change, complaint=complaint), pytest.raises(Refused, match=complaint):
             later_unseen_sellers(make_listings().assign(**change))
-
-
-def test_listings_observed_at_once_are_split_by_another_moment():
-    """With one moment of observation for all, the moment of listing can part them."""
-    listings = make_listings()
-    listings = listings.assign(listed_at=listings["observed_at"], observed_at=START, labelled_at=pd.NaT)
-    split = later_unseen_sellers(listings, moment="listed_at")
-    assert (listings["listed_at"].iloc[split.train] <= split.cut).all()

@@ -21,9 +21,7 @@ Save = Callable[..., ModelCard]
 SaveNew = Callable[[Path], ModelCard]
 
 
-def test_a_folder_has_the_files_of_its_manifest_and_no_other(
-    folder: Path, tmp_path: Path, reseal: Callable[..., None]
-) -> None:
+def test_a_folder_has_the_files_of_its_manifest_and_no_other(folder, tmp_path, reseal):
     """An extra, missing or linked one is refused by name, and so are a newer format and a card beyond its limit."""
     for name in ("notes.txt", ".hidden", "MLmodel", "model.zip.bak"):
         (folder / name).write_text("x")
@@ -53,7 +51,7 @@ def test_a_folder_has_the_files_of_its_manifest_and_no_other(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no named pipes")
-def test_a_pipe_is_refused(folder: Path) -> None:
+def test_a_pipe_is_refused(folder):
     """A named pipe in place of a file is refused instead of waited for."""
     (folder / "card.json").unlink()
     os.mkfifo(folder / "card.json")
@@ -61,7 +59,7 @@ def test_a_pipe_is_refused(folder: Path) -> None:
         load_model(folder)
 
 
-def test_no_model_is_said_so(folder: Path, tmp_path: Path, save: Save, title_classifier: CounterfeitClassifier) -> None:
+def test_no_model_is_said_so(folder, tmp_path, save, title_classifier):
     """Only folders are models, else one line says so; one that holds anything else is not replaced."""
     packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", folder))
     for missing in ("nothing", "a/b", "..", "\0", "x" * 300, packed.name):
@@ -111,7 +109,7 @@ def save_and_die(save_new: SaveNew, folder: Path, step: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # the child only writes files
-def test_a_kill_at_any_step_leaves_the_old_model_or_the_new(saved: Path, save_new: SaveNew, tmp_path: Path) -> None:
+def test_a_kill_at_any_step_leaves_the_old_model_or_the_new(saved, save_new, tmp_path):
     """Killed before its n-th step, for every n, a replacement leaves a whole model, and can be repeated."""
     seen = []
     for step in range(200):
@@ -127,7 +125,7 @@ def test_a_kill_at_any_step_leaves_the_old_model_or_the_new(saved: Path, save_ne
     assert set(seen) == {1.0, 0.01}
 
 
-def test_a_first_save_that_is_killed_leaves_nothing_that_loads(save_new: SaveNew, tmp_path: Path) -> None:
+def test_a_first_save_that_is_killed_leaves_nothing_that_loads(save_new, tmp_path):
     """Before the first model is whole there is none."""
     assert save_and_die(save_new, tmp_path / "model", 4)
     with pytest.raises(NotFound):
@@ -135,15 +133,13 @@ def test_a_first_save_that_is_killed_leaves_nothing_that_loads(save_new: SaveNew
 
 
 @pytest.fixture
-def signed(
-    save: Callable[..., ModelCard], title_classifier: CounterfeitClassifier, key_file: Path, tmp_path: Path
-) -> Path:
+def signed(save, title_classifier, key_file, tmp_path) -> Path:
     """Return a saved model that is signed."""
     save(title_classifier, tmp_path / "signed", key_file=key_file)
     return tmp_path / "signed"
 
 
-def test_a_flipped_bit_is_refused(signed: Path, key_file: Path) -> None:
+def test_a_flipped_bit_is_refused(signed, key_file):
     """One bit in the middle of any file is enough; as it was, the model loads with its key and without any."""
     for name in ("model.zip", "card.json", "manifest.json", "manifest.hmac"):
         content = (signed / name).read_bytes()
@@ -158,7 +154,7 @@ def test_a_flipped_bit_is_refused(signed: Path, key_file: Path) -> None:
 
 @given(data=st.data())
 @settings(max_examples=60)
-def test_no_byte_of_the_manifest_is_free(saved: Path, data: st.DataObject) -> None:
+def test_no_byte_of_the_manifest_is_free(saved, data):
     """A manifest with any one byte replaced is refused."""
     contents = read_folder(saved)
     content = bytearray(contents["manifest.json"])
@@ -168,9 +164,7 @@ def test_no_byte_of_the_manifest_is_free(saved: Path, data: st.DataObject) -> No
         check_manifest(contents | {"manifest.json": bytes(content)}, saved)
 
 
-def test_a_key_decides_who_may_have_signed(
-    signed: Path, saved: Path, key_file: Path, edit_card: Callable[..., None]
-) -> None:
+def test_a_key_decides_who_may_have_signed(signed, saved, key_file, edit_card):
     """Neither leaving the signature away, nor another key, nor a manifest written anew without it gets round it."""
     with pytest.raises(UntrustedModel, match="no signature"):
         load_model(saved, key_file=key_file)

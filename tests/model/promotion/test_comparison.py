@@ -44,8 +44,8 @@ def part_of(tested: kept.Tested, rows: np.ndarray) -> kept.Tested:
     return kept.Tested(tested.listings.iloc[rows].reset_index(drop=True), tested.y[rows], scores)
 
 
-def test_a_clearly_better_model_is_called_so_and_none_is_told_from_itself() -> None:
-    """The verdict says on which side zero is left out, whichever way round; of itself all differences are zero."""
+def test_a_clearly_better_model_is_called_so_and_none_is_told_from_itself():
+    """Whichever way round; of itself all differences are zero; tests of other listings or too few have none."""
     compared = compare_tests(make_tested(GOOD), make_tested(GOOD), n_resamples=50)
     assert [row.measure for row in compared.measures] == list(COMPARED)
     for row in compared.measures:
@@ -57,10 +57,22 @@ def test_a_clearly_better_model_is_called_so_and_none_is_told_from_itself() -> N
     assert back["average_precision"].verdict == WORSE
     for a, b in zip(there.measures, back.measures, strict=True):
         assert a.difference.value == -b.difference.value
+    table = compare_tests(make_tested(POOR), make_tested(GOOD), names=("old", "new"), n_resamples=50).table()
+    head, body = table.split("\n\n")
+    assert head.splitlines()[:2] == ["A is old", "B is new"]
+    assert [line.split("  ")[0] for line in body.splitlines()[1:]] == [name.replace("_", " ") for name in COMPARED]
+    assert "+0." in body
+    a = make_tested(GOOD)
+    later = a.listings.assign(observed_at=pd.Timestamp("2026-02-01", tz="UTC"))
+    with pytest.raises(Conflict, match="found 0 listings in both tests"):
+        compare_tests(a, replace(a, listings=later))
+    few = np.concatenate([np.flatnonzero(Y)[:4], np.flatnonzero(~Y)])
+    with pytest.raises(Conflict, match="4 counterfeit"):
+        compare_tests(a, part_of(a, few))
 
 
 @given(st.sampled_from(COMPARED), st.floats(-1, 1), st.floats(0, 0.5))
-def test_the_verdict_follows_the_interval(measure: str, value: float, width: float) -> None:
+def test_the_verdict_follows_the_interval(measure, value, width):
     """Nothing is said where the interval holds zero; a lower Brier score or calibration error is the better one."""
     difference = Estimate(value, value - width, value + width)
     verdict = ComparedMeasure(measure, difference, difference, difference).verdict
@@ -70,7 +82,7 @@ def test_the_verdict_follows_the_interval(measure: str, value: float, width: flo
         assert verdict == (BETTER if (value > 0) != (measure in LOWER_IS_BETTER) else WORSE)
 
 
-def test_the_difference_is_the_paired_one_and_repeats_are_averaged() -> None:
+def test_the_difference_is_the_paired_one_and_repeats_are_averaged():
     """With one repeat each it is that of `paired_difference`; else the mean over a model's seeds, however many."""
     sellers = pd.DataFrame({"seller_id": SELLERS})
     compared = compare_scores(Y, [POOR], [GOOD], sellers, n_resamples=50)
@@ -82,7 +94,7 @@ def test_the_difference_is_the_paired_one_and_repeats_are_averaged() -> None:
     assert both == pytest.approx((one + two) / 2)
 
 
-def test_only_shared_listings_and_the_later_truth_count_and_that_is_said() -> None:
+def test_only_shared_listings_and_the_later_truth_count_and_that_is_said():
     """Others are left out as if never there; paired by id and moment in any order; measured by what is known now."""
     earlier = Y.copy()
     earlier[:3] = ~earlier[:3]
@@ -102,19 +114,3 @@ def test_only_shared_listings_and_the_later_truth_count_and_that_is_said() -> No
     for measure in COMPARED:
         one, other = expected[measure].difference, shuffled[measure].difference
         assert (other.value, other.low) == pytest.approx((one.value, one.low))
-
-
-def test_the_table_has_a_row_per_measure() -> None:
-    """With both figures, the difference and the verdict; other listings or moments and few counterfeits give none."""
-    table = compare_tests(make_tested(POOR), make_tested(GOOD), names=("old", "new"), n_resamples=50).table()
-    head, body = table.split("\n\n")
-    assert head.splitlines()[:2] == ["A is old", "B is new"]
-    assert [line.split("  ")[0] for line in body.splitlines()[1:]] == [name.replace("_", " ") for name in COMPARED]
-    assert "+0." in body
-    a = make_tested(GOOD)
-    later = a.listings.assign(observed_at=pd.Timestamp("2026-02-01", tz="UTC"))
-    with pytest.raises(Conflict, match="found 0 listings in both tests"):
-        compare_tests(a, replace(a, listings=later))
-    few = np.concatenate([np.flatnonzero(Y)[:4], np.flatnonzero(~Y)])
-    with pytest.raises(Conflict, match="4 counterfeit"):
-        compare_tests(a, part_of(a, few))

@@ -3,7 +3,6 @@
 import json
 from dataclasses import fields, replace
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,9 +77,7 @@ def improve(figures: GateFacts, by: dict[str, float]) -> GateFacts:
 
 
 @given(facts, rule_sets(), st.none() | estimates, st.fixed_dictionaries(dict.fromkeys(FIGURES, shares)), shares)
-def test_a_better_candidate_passes_where_a_worse_one_does(
-    worse: GateFacts, rules: GateRules, difference: Estimate | None, gains: dict[str, float], gain: float
-) -> None:
+def test_a_better_candidate_passes_where_a_worse_one_does(worse, rules, difference, gains, gain):
     """Under any rules, improving figures never turns a row that passed, and so never the report."""
     before = judge(worse, GOOD, rules, difference)
     after = judge(improve(worse, gains), GOOD, rules, shift(difference, gain))
@@ -90,7 +87,7 @@ def test_a_better_candidate_passes_where_a_worse_one_does(
 
 
 @given(facts, rule_sets(), st.none() | estimates)
-def test_the_gate_is_shut_if_any_row_refuses(candidate: GateFacts, rules: GateRules, difference: Estimate) -> None:
+def test_the_gate_is_shut_if_any_row_refuses(candidate, rules, difference):
     """What fails refuses; what was not measured refuses where it must be; nothing else does."""
     report = judge(candidate, GOOD, rules, difference)
     assert len(report.rows) == 1 + len(rules.named())
@@ -99,7 +96,7 @@ def test_the_gate_is_shut_if_any_row_refuses(candidate: GateFacts, rules: GateRu
     assert report.passed == (not any(row.is_refused for row in report.rows))
 
 
-def test_a_good_model_passes_unless_clearly_below_the_champion() -> None:
+def test_a_good_model_passes_unless_clearly_below_the_champion():
     """Not without a comparison, but without a champion; not where a whole interval lies below zero, nor for money."""
     report = judge(GOOD, GOOD, RULES, LEVEL, LEVEL)
     assert report.passed
@@ -138,7 +135,7 @@ def test_each_fault_is_refused_with_its_reason(subtests):
             assert not report.passed
 
 
-def test_what_takes_many_sellers_may_be_unknown() -> None:
+def test_what_takes_many_sellers_may_be_unknown():
     """Ratios of false alarms may, and say so; any other missing figure refuses the model in one line."""
     unknown = dict.fromkeys(["false_positive_ratio_small", "false_positive_ratio_new"])
     report = judge(replace(GOOD, **unknown), None, RULES)
@@ -152,7 +149,7 @@ def test_what_takes_many_sellers_may_be_unknown() -> None:
         assert "\n" not in reason
 
 
-def test_the_table_shows_measured_champion_required_and_answer() -> None:
+def test_the_table_shows_measured_champion_required_and_answer():
     """Figures of both, the limit and the answer in words; the end of an interval that the limit is for."""
     table = judge(replace(GOOD, recall_kept_worst=0.2), replace(GOOD, recall_kept_worst=0.7), RULES, LEVEL).table()
     (row,) = [line for line in table.splitlines() if "worst" in line]
@@ -164,13 +161,15 @@ def test_the_table_shows_measured_champion_required_and_answer() -> None:
     assert (row.passed, row.reason) == (True, "may be chance: the interval reaches the limit")
 
 
-def test_every_bundled_rule_and_limit_has_its_reason(tmp_path: Path) -> None:
-    """In the file, after a rule's head and each limit; what an own file does not name stays, within a rule as well."""
+def test_rules_have_reasons_and_own_ones_lie_over_them(tmp_path):
+    """In the file; what an own one does not name stays; a mistake is one line with its place."""
     text = files("ipml.model.promotion").joinpath("gate.toml").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line.startswith(("[", "at_"))]
     assert len(lines) == 2 * len(GateRules.model_fields)
     assert all("# " in line for line in lines)
     path = tmp_path / "rules.toml"
+    with pytest.raises(IpmlError, match="gate rules"):
+        load_rules(path)
     path.write_text("[recall_at_precision]\nat_least = 0.4\n[recall_kept_worst]\nmust_be_measured = true\n")
     own, bundled = load_rules(path), load_rules()
     assert own.recall_at_precision.at_least == 0.4
@@ -179,13 +178,6 @@ def test_every_bundled_rule_and_limit_has_its_reason(tmp_path: Path) -> None:
     assert own.recall_kept_worst.at_least == bundled.recall_kept_worst.at_least
     assert own.calibration_error == bundled.calibration_error
     assert load_rules() == bundled
-
-
-def test_what_is_no_rule_is_said_so(tmp_path: Path) -> None:
-    """Each mistake is one line that names the place; so is a file that is not there."""
-    path = tmp_path / "rules.toml"
-    with pytest.raises(IpmlError, match="gate rules"):
-        load_rules(path)
     for text, complaint in (
         ("[beauty]\nat_least = 1\n", "unknown beauty"),
         ("recall_at_precision = 0.4\n", "recall_at_precision"),
@@ -215,23 +207,19 @@ FACTS = st.builds(GateFacts, **{field.name: STRATEGIES[str(field.type)] for fiel
 
 
 @given(FACTS)
-def test_facts_come_back_the_same(written: GateFacts) -> None:
+def test_facts_come_back_the_same(written):
     """What is stored with the run is what the gate reads."""
     assert GateFacts.from_json(written.to_json()) == written
 
 
-def test_ratios_of_older_runs_are_read_and_other_texts_are_no_facts() -> None:
-    """A run that kept a ratio without its interval can still be judged; a file that ipml did not write is one line."""
+def test_ratios_of_older_runs_are_read_and_other_texts_are_no_facts():
+    """Taken as they are; a ratio without its interval is read, and a text that ipml did not write is one line."""
     older = json.dumps({"false_positive_ratio_small": 1.5, "false_positive_ratio_new": None})
     assert GateFacts.from_json(older) == GateFacts(false_positive_ratio_small=1.5)
     for text in ("", "[]", '{"recall_kept_mean": "much"}'):
         with pytest.raises(UnusableSetting, match=r"gate\.json") as caught:
             GateFacts.from_json(text)
         assert "\n" not in str(caught.value)
-
-
-def test_facts_are_those_of_the_evaluation() -> None:
-    """Figures of the model and its lead over the best baseline are taken as they are."""
     listings = pd.DataFrame({"seller_id": list("aabbccdd")})
     y, score = [1, 1, 0, 0, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.12, 0.1]
     evaluation = evaluate(y, score, listings, baselines={"prevalence": [0.4] * 8}, n_resamples=20)
@@ -272,8 +260,26 @@ def measure_ratio(n_sellers: int, small_rate: float, large_rate: float, seed: in
     return ratio
 
 
-def test_a_really_unfair_model_is_refused() -> None:
-    """Five times the false alarms over many sellers leave nothing to chance; none of forty fair models is refused."""
+@given(ratio=ratios, champion=st.none() | st.floats(0, 10) | ratios)
+def test_only_what_is_clear_refuses(ratio, champion):
+    """A ratio is refused if and only if its whole interval is above the limit, or above both 1 and the champion's."""
+    is_less_fair = isinstance(champion, Estimate) and ratio.low > max(champion.high, 1)
+    for name in RATIOS:
+        row = judge_ratio(ratio, champion, name)
+        assert row.is_refused == (ratio.low > LIMIT or is_less_fair)
+        assert row.reason or ratio.value <= LIMIT
+
+
+def test_what_is_clearly_unfair_is_refused_and_chance_is_not():
+    """Above the limit or the champion's, unless own rules leave that out; chance refuses none of forty fair models."""
+    row = judge_ratio(Estimate(1.8, 1.5, 2.2), Estimate(0.9, 0.7, 1.2))
+    assert (row.is_refused, row.reason) == (True, "clearly worse than that of the model in use")
+    rules = RULES.false_positive_ratio_small.model_copy(update={"must_not_worsen": False})
+    own = RULES.model_copy(update={"false_positive_ratio_small": rules})
+    for low, passes in ((1.5, True), (2.5, False)):
+        assert judge_ratio(Estimate(3.0, low, 5.0), Estimate(0.9, 0.7, 1.2), rules=own).passed is passes
+    assert judge_ratio(Estimate(1.0, 0.9, 1.1), Estimate(0.4, 0.3, 0.5)).passed
+    assert judge_ratio(Estimate(1.8, 1.5, 2.2), 0.9).passed
     ratio = measure_ratio(150, small_rate=0.25, large_rate=0.05, seed=0)
     row = judge_ratio(ratio, None)
     assert row.is_refused
@@ -285,25 +291,3 @@ def test_a_really_unfair_model_is_refused() -> None:
     assert {judge_ratio(ratio, None).reason for ratio in looks_unfair} == {
         "may be chance: the interval reaches the limit"
     }
-
-
-@given(ratio=ratios, champion=st.none() | st.floats(0, 10) | ratios)
-def test_only_what_is_clear_refuses(ratio: Estimate, champion: Estimate | float | None) -> None:
-    """A ratio is refused if and only if its whole interval is above the limit, or above both 1 and the champion's."""
-    is_less_fair = isinstance(champion, Estimate) and ratio.low > max(champion.high, 1)
-    for name in RATIOS:
-        row = judge_ratio(ratio, champion, name)
-        assert row.is_refused == (ratio.low > LIMIT or is_less_fair)
-        assert row.reason or ratio.value <= LIMIT
-
-
-def test_clearly_less_fair_than_the_champion_is_refused_within_the_limit() -> None:
-    """Unless own rules leave the champion out; a ratio not clearly above 1, or a bare number, is not compared."""
-    row = judge_ratio(Estimate(1.8, 1.5, 2.2), Estimate(0.9, 0.7, 1.2))
-    assert (row.is_refused, row.reason) == (True, "clearly worse than that of the model in use")
-    rules = RULES.false_positive_ratio_small.model_copy(update={"must_not_worsen": False})
-    own = RULES.model_copy(update={"false_positive_ratio_small": rules})
-    for low, passes in ((1.5, True), (2.5, False)):
-        assert judge_ratio(Estimate(3.0, low, 5.0), Estimate(0.9, 0.7, 1.2), rules=own).passed is passes
-    assert judge_ratio(Estimate(1.0, 0.9, 1.1), Estimate(0.4, 0.3, 0.5)).passed
-    assert judge_ratio(Estimate(1.8, 1.5, 2.2), 0.9).passed

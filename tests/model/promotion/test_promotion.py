@@ -83,7 +83,7 @@ def judge(uri: str, store: str) -> Candidacy:
     return examine(uri, load_rules(), tracking_uri=store)
 
 
-def test_a_better_model_replaces_the_champion(record: Record, name: str, store: str) -> None:
+def test_a_better_model_replaces_the_champion(record, name, store):
     """It passes, is promoted because of that, and the old champion is one step back."""
     record(POOR)
     candidacy = judge(record(GOOD), store)
@@ -94,7 +94,7 @@ def test_a_better_model_replaces_the_champion(record: Record, name: str, store: 
     assert read_champions(name, store).stack == (1, 2)
 
 
-def test_a_clearly_worse_model_is_refused(record: Record, name: str, store: str) -> None:
+def test_a_clearly_worse_model_is_refused(record, name, store):
     """Whatever its figures, where the champion is clearly better; to overrule takes a reason of a word, on one line."""
     record(GOOD)
     candidacy = judge(record(POOR), store)
@@ -107,7 +107,7 @@ def test_a_clearly_worse_model_is_refused(record: Record, name: str, store: str)
 
 
 @pytest.mark.parametrize("what_is_missing", ["champion's test", "same listings", "candidate's figures", "honest split"])
-def test_what_cannot_be_compared_is_refused(record: Record, store: str, what_is_missing: str) -> None:
+def test_what_cannot_be_compared_is_refused(record, store, what_is_missing):
     """A champion without a test, tests of other listings, no figures, a split that leaks, however good the figures."""
     record(None if what_is_missing == "champion's test" else POOR)
     first_listing = 1_000 if what_is_missing == "same listings" else 0
@@ -118,7 +118,7 @@ def test_what_cannot_be_compared_is_refused(record: Record, store: str, what_is_
     assert any((row.passed is None or is_leaking) and row.is_refused for row in report.rows)
 
 
-def test_without_a_champion_only_the_figures_count(record: Record, name: str, store: str) -> None:
+def test_without_a_champion_only_the_figures_count(record, name, store):
     """The first is judged by every rule but those that need a champion, and is refused and overruled like others."""
     uri = record(GOOD, replace(FACTS, recall_kept_worst=0.1))
     mlflow.MlflowClient(store, store).delete_registered_model_alias(name, "champion")
@@ -134,7 +134,7 @@ def test_without_a_champion_only_the_figures_count(record: Record, name: str, st
     assert champions.moves[0].reason == "override of the gate: nothing else is there"
 
 
-def test_a_verdict_holds_only_for_the_champion_it_was_about(record: Record, name: str, store: str) -> None:
+def test_a_verdict_holds_only_for_the_champion_it_was_about(record, name, store):
     """Where another was promoted after the gate was asked, nothing is changed; the champion is not judged again."""
     champion = record(POOR)
     with pytest.raises(Conflict):
@@ -153,7 +153,7 @@ def lose_files(uri: str, store: str) -> None:
     shutil.rmtree(Path(place.removeprefix("file://")))
 
 
-def test_a_model_that_does_not_load_is_not_put_into_use(record: Record, name: str, store: str) -> None:
+def test_a_model_that_does_not_load_is_not_put_into_use(record, name, store):
     """Neither promoted, whatever the reason, nor put back; the champion stays."""
     record(POOR)
     candidacy = judge(record(GOOD), store)
@@ -168,7 +168,7 @@ def test_a_model_that_does_not_load_is_not_put_into_use(record: Record, name: st
     assert read_champions(name, store).stack == (1, 2)
 
 
-def test_one_goes_back_step_by_step(record: Record, name: str, store: str) -> None:
+def test_one_goes_back_step_by_step(record, name, store):
     """Each rollback is one step, down to the first champion; a version that never was one is out of reach."""
     for _ in range(4):
         record(GOOD)
@@ -182,8 +182,10 @@ def test_one_goes_back_step_by_step(record: Record, name: str, store: str) -> No
     assert roll_back(name, to=3, reason="it was not its fault", tracking_uri=store).replaced == 1
 
 
-def test_models_are_compared_on_their_tests_or_on_listings_given(record: Record, store: str) -> None:
-    """The stored scores are used where the listings are shared; else labelled listings decide, or nothing."""
+def test_models_are_compared_on_their_tests_or_on_listings_given(record, store):
+    """Stored scores where listings are shared, else labelled ones or nothing; a run without figures has none."""
+    assert fetch_gate_facts(record(None), store) == FACTS
+    assert fetch_gate_facts(record(None, None), store) == GateFacts()
     good, poor, other, untested = record(GOOD), record(POOR), record(GOOD, first_listing=1_000), record(None)
     verdicts = [row.verdict for row in compare_models(poor, good, tracking_uri=store, n_resamples=50).measures]
     assert verdicts[0] == "B clearly better"
@@ -199,12 +201,6 @@ def test_models_are_compared_on_their_tests_or_on_listings_given(record: Record,
     compared = compare_models(good, other, listings=labelled, tracking_uri=store, n_resamples=10)
     assert compared["brier"].difference.value == 0
     assert any("flatter" in remark for remark in compared.remarks)
-
-
-def test_figures_are_read_or_unknown(record: Record, store: str) -> None:
-    """A run without figures has none; what is there is read as it was written."""
-    assert fetch_gate_facts(record(None), store) == FACTS
-    assert fetch_gate_facts(record(None, None), store) == GateFacts()
 
 
 IDS = list("abcdef")
@@ -232,7 +228,7 @@ def tested_store(tmp_path_factory: pytest.TempPathFactory, saved: Path) -> str:
     return uri
 
 
-def test_the_scores_come_in_the_order_of_the_new_test(tested_store: str) -> None:
+def test_the_scores_come_in_the_order_of_the_new_test(tested_store):
     """Matched by id and moment; a new listing, a run without a test, and no champion leave nothing to compare."""
     turned = make_tested(IDS[::-1][:4], SCORES[:4])
     (scores,) = fetch_champion_scores(turned, "with", tested_store)

@@ -3,7 +3,6 @@
 import time
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -114,8 +113,8 @@ def test_text_of_sellers_never_comes_alive():
     assert "⟦U+202E⟧" in page
 
 
-def test_every_section_and_figure_is_there(facts):
-    """Figures, first listings, curves, slices, false alarms and the rows to label anew."""
+def test_every_section_and_figure_is_there_and_a_leaking_split_is_called_so(facts):
+    """Figures, curves, slices, false alarms and rows to label anew; ids, titles and scores are enough."""
     page = render_report(facts)
     assert "listings it suspects most" in facts.headline[0]
     for heading in ("Figures beside", "read only the first", "Curves", "Slices", "False alarms", "label these anew"):
@@ -127,10 +126,6 @@ def test_every_section_and_figure_is_there(facts):
         assert shown in page or amount in page
     assert page.count("Not measured: no attack was tried") == 1
     assert "What attacks cost" not in page
-
-
-def test_a_leaking_split_is_called_so(facts):
-    """A random split has its warning in red, others not; no brand, price, country, age or moment is needed."""
     experiment = Experiment(name="bags", data={"listings": "bags.csv"}, split={"kind": "leaking random"})
     assert 'class="leaking"' in render_report(replace(facts, head=head_of(experiment, "ipml/1")))
     assert 'class="leaking"' not in render_report(facts)
@@ -193,7 +188,7 @@ def test_twenty_thousand_listings_take_seconds():
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [360, 1440])
-def test_nothing_runs_over_the_edge(facts, tmp_path: Path, width):
+def test_nothing_runs_over_the_edge(facts, tmp_path, width):
     """On a telephone and on a desk, only tables scroll sideways; nothing else is fetched or complained about."""
     from playwright.sync_api import sync_playwright
 

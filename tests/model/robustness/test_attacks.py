@@ -31,19 +31,15 @@ def test_there_are_families_of_every_kind():
     words = TradeWords().fit({"title": []})
     titles = {"title": [harmless_title(rng).lower() for _ in range(500)]}
     assert not words.find(ListingColumns(titles), "title").number.tolist()
+    once, again = ({name: attack_text(TITLE, family, seed=3) for name, family in FAMILIES.items()} for _ in range(2))
+    assert once == again
+    assert [name for name, written in once.items() if written == TITLE] == []
+    assert [name for name, family in FAMILIES.items() if attack_text(TITLE, family) == TITLE] == []
 
 
 def attack_by(kind: str, text: str) -> dict[str, str]:
     """Return a text as each family of one kind writes it."""
     return {name: attack_text(text, family) for name, family in FAMILIES.items() if family.kind == kind}
-
-
-def test_every_family_changes_a_title_and_depends_on_text_and_seed_alone():
-    """A family that changes nothing would measure nothing, and one that changes it otherwise each time, chance."""
-    once, again = ({name: attack_text(TITLE, family, seed=3) for name, family in FAMILIES.items()} for _ in range(2))
-    assert once == again
-    assert [name for name, written in once.items() if written == TITLE] == []
-    assert [name for name, family in FAMILIES.items() if attack_text(TITLE, family) == TITLE] == []
 
 
 @given(st.text(max_size=60))
@@ -55,7 +51,7 @@ def test_any_text_can_be_attacked(text):
 
 
 def test_families_do_what_their_kind_says():
-    """Invisible ones keep each letter, styled ones name it in Unicode, padding keeps all words, up to a length."""
+    """Invisible ones keep each letter, styled ones name it, padding keeps all words; trade words alone may change."""
     for name, written in attack_by("invisible", TITLE).items():
         assert sorted(letter for letter in written if letter in TITLE) == sorted(TITLE), name
     for name, text in attack_by("styled", "brand").items():
@@ -69,10 +65,6 @@ def test_families_do_what_their_kind_says():
         title = "x" * length
         assert len(attack_text(title, family)) <= 2_000
         assert attack_text(title, family).endswith(title)
-
-
-def test_trade_words_are_brands_and_replica_words():
-    """Other words stay as they are, and a text without any is left alone."""
     written = attack_text("Big GUCCI replicas AAA+ bag of NikeLab", FAMILIES["full-width"], targets="trade words")
     assert written == "Big ＧＵＣＣＩ ｒｅｐｌｉｃａｓ ＡＡＡ+ bag of NikeLab"
     for family in FAMILIES.values():

@@ -44,21 +44,6 @@ def shop():
     return pd.DataFrame({"seller_id": list("aabbccdd"), "title": ["replica bag", "tea cup"] * 4})
 
 
-def test_an_attack_that_changes_no_score_costs_nothing():
-    """On every resample, else the ratio of the measures; the threshold stays where untouched listings put it."""
-    same, other = robustness_of(Y, CLEAN, {"own trick": CLEAN, "a": CLEAN - 0.35 * Y}, sellers=SELLERS).costs
-    assert (same.recall_lost.value, same.recall_lost.low, same.recall_lost.high) == (0.0, 0.0, 0.0)
-    assert same.average_precision_kept.low == same.average_precision_kept.high == 1.0
-    assert same.kind == "own"
-    kept = average_precision(Y, CLEAN - 0.35 * Y) / average_precision(Y, CLEAN)
-    assert other.average_precision_kept.value == kept
-    robustness = robustness_of(Y, CLEAN, {"leet digits": CLEAN - 0.25 * Y}, sellers=SELLERS, precision=0.9)
-    assert robustness.threshold == 0.6
-    assert robustness.recall.value == 1.0
-    assert robustness.worst.recall.value == 0.25
-    assert robustness.worst.recall_lost.value == 0.75
-
-
 @given(st.lists(st.floats(0, 1), min_size=8, max_size=8), st.lists(st.floats(0, 1), min_size=8, max_size=8))
 def test_a_higher_score_after_the_attack_never_costs_more(before, gain):
     """Raising the scores of the counterfeits can only find more of them."""
@@ -79,8 +64,8 @@ def test_the_threshold_is_as_precise_as_asked(score, precision):
     assert precision_at(Y, score, k=int((np.array(score) >= threshold).sum())) >= precision
 
 
-def test_means_and_the_worst_are_those_of_the_costs():
-    """Of all attacks, and of those that a reader does not notice; in JSON, too, and in a table the worst first."""
+def test_costs_are_those_of_the_measures_and_so_are_means_and_the_worst():
+    """Nothing where no score changes; of all attacks and of those unnoticed; in JSON and in a table the worst first."""
     scores = {"leet digits": CLEAN - 0.25 * Y, "soft hyphen": CLEAN - 0.15 * Y, "full-width": CLEAN}
     robustness = robustness_of(Y, CLEAN, scores, sellers=SELLERS, precision=0.9)
     assert robustness.worst.name == "leet digits"
@@ -93,6 +78,17 @@ def test_means_and_the_worst_are_those_of_the_costs():
     lines = [line.split("  ")[0] for line in robustness.table().splitlines()]
     assert lines == ["attack", "leet digits", "soft hyphen", "full-width"]
     assert Robustness.from_json(robustness.to_json()) == robustness
+    same, other = robustness_of(Y, CLEAN, {"own trick": CLEAN, "a": CLEAN - 0.35 * Y}, sellers=SELLERS).costs
+    assert (same.recall_lost.value, same.recall_lost.low, same.recall_lost.high) == (0.0, 0.0, 0.0)
+    assert same.average_precision_kept.low == same.average_precision_kept.high == 1.0
+    assert same.kind == "own"
+    kept = average_precision(Y, CLEAN - 0.35 * Y) / average_precision(Y, CLEAN)
+    assert other.average_precision_kept.value == kept
+    robustness = robustness_of(Y, CLEAN, {"leet digits": CLEAN - 0.25 * Y}, sellers=SELLERS, precision=0.9)
+    assert robustness.threshold == 0.6
+    assert robustness.recall.value == 1.0
+    assert robustness.worst.recall.value == 0.25
+    assert robustness.worst.recall_lost.value == 0.75
 
 
 def test_attacks_are_announced_and_cost_a_word_list_what_is_written_otherwise(shop):
@@ -158,8 +154,8 @@ def test_attacks_are_found_by_name_and_by_kind():
         threshold_at_precision(Y, -CLEAN)
 
 
-def test_harmless_listings_differ_in_language_only():
-    """Every language has as many, at the same prices, and none without letters of its script."""
+def test_harmless_listings_differ_in_language_only(classifier):
+    """As many at the same prices in letters of each script; raising the threshold never adds an alarm."""
     by_language = genuine_listings()
     assert len(by_language) == 15
     english = by_language[REFERENCE]
@@ -168,10 +164,6 @@ def test_harmless_listings_differ_in_language_only():
         assert listings["price"].tolist() == english["price"].tolist()
         assert listings["title"].is_unique
         assert language == REFERENCE or not listings["title"].str.isascii().any()
-
-
-def test_false_alarms_are_counted_against_english(classifier):
-    """Raising the threshold never adds one; the table has a row per language."""
     low, high = (false_alarms_by_script(classifier, threshold) for threshold in (0.1, 0.5))
     assert all(later.share <= sooner.share for sooner, later in zip(low, high, strict=True))
     assert low[0].language == REFERENCE

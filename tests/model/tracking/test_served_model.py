@@ -31,7 +31,7 @@ def served(scorer: Scorer) -> FlavorModel:
     return FlavorModel(scorer.score_frame)
 
 
-def test_listings_are_scored_as_the_scorer_does(scorer: Scorer, served: FlavorModel) -> None:
+def test_listings_are_scored_as_the_scorer_does(scorer, served):
     """In any order, by the index that was sent; null in JSON where the model abstains; moments may come as text."""
     expected = scorer.score_frame(FRAME)[list(SERVED_COLUMNS)]
     found = served.predict(FRAME.iloc[::-1]).loc[FRAME.index]
@@ -45,7 +45,7 @@ def test_listings_are_scored_as_the_scorer_does(scorer: Scorer, served: FlavorMo
     pd.testing.assert_frame_equal(served.predict(as_text), served.predict(FRAME))
 
 
-def test_what_breaks_the_schema_is_refused_by_name(served: FlavorModel) -> None:
+def test_what_breaks_the_schema_is_refused_by_name(served):
     """No listing is scored, and the answer names row and field, as the scorer does."""
     for field, wrong in (("price", -20.0), ("currency", "dollar"), ("listed_at", "yesterday")):
         broken = FRAME.assign(**{field: FRAME[field].astype(object).where(FRAME.index != FRAME.index[0], wrong)})
@@ -54,7 +54,7 @@ def test_what_breaks_the_schema_is_refused_by_name(served: FlavorModel) -> None:
         assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
-def test_labels_are_not_asked_for() -> None:
+def test_labels_are_not_asked_for():
     """A caller, and so the example, sends every field of a listing but those that say what it is."""
     assert served_fields().keys() | LABEL_FIELDS == {field.name for field in fields(Listing)}
     assert not served_fields().keys() & LABEL_FIELDS

@@ -38,7 +38,7 @@ def silent_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def test_a_server_that_is_not_there_is_said_at_once(closed_port: int) -> None:
+def test_a_server_that_is_not_there_is_said_at_once(closed_port):
     """Neither MLflow's retries nor those of a database are waited for, the line is short, and nothing else changes."""
     before = dict(os.environ)
     for scheme in ("http", "postgresql", "mysql+pymysql"):
@@ -51,7 +51,7 @@ def test_a_server_that_is_not_there_is_said_at_once(closed_port: int) -> None:
     assert dict(os.environ) == before
 
 
-def test_a_host_that_is_not_known_and_a_port_that_is_closed_are_said_so(closed_port: int) -> None:
+def test_a_host_that_is_not_known_and_a_port_that_is_closed_are_said_so(closed_port):
     """A name that leads nowhere is told from a server that is down; models and champions take the same door."""
     with pytest.raises(Failed, match="unknown host"):
         check_store("http://nosuchhost.invalid:5000")
@@ -62,7 +62,7 @@ def test_a_host_that_is_not_known_and_a_port_that_is_closed_are_said_so(closed_p
 
 
 @pytest.mark.slow
-def test_a_server_that_says_nothing_is_given_up(silent_port: int) -> None:
+def test_a_server_that_says_nothing_is_given_up(silent_port):
     """A server that takes the question and keeps silent is given up, too."""
     started = time.monotonic()
     with pytest.raises(Failed, match="no server that answers"):
@@ -70,7 +70,7 @@ def test_a_server_that_says_nothing_is_given_up(silent_port: int) -> None:
     assert time.monotonic() - started < 3 * PATIENCE_SECONDS
 
 
-def test_a_name_that_could_be_a_place_is_refused() -> None:
+def test_a_name_that_could_be_a_place_is_refused():
     """Only a plain name with an alias or a number is taken; anything else is one line."""
     refused = [
         *("models:/../1", "models:/../../etc/passwd/1", "models:/..@champion", "models:/a..b/1", "models:/%2e%2e/1"),
@@ -93,7 +93,7 @@ def test_a_name_that_could_be_a_place_is_refused() -> None:
 @example(name="a", alias="b\n")
 @example(name="a\n", alias="b")
 @example(name="a", alias="b")
-def test_what_is_taken_is_plain(name: str, alias: str) -> None:
+def test_what_is_taken_is_plain(name, alias):
     """Whatever stands where names should be, what gets through holds letters, digits, `_`, `-` and single dots."""
     try:
         parsed = parse_model_uri(f"models:/{name}@{alias}")
@@ -103,7 +103,7 @@ def test_what_is_taken_is_plain(name: str, alias: str) -> None:
         assert re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?", part)
 
 
-def test_a_store_of_this_folder_is_one_of_any_folder() -> None:
+def test_a_store_of_this_folder_is_one_of_any_folder():
     """A relative SQLite URI names a file here, its absolute spelling the same from anywhere; others are no files."""
     assert find_sqlite_file("sqlite:///mlflow.db") == Path.cwd() / "mlflow.db"
     assert make_absolute("sqlite:///mlflow.db") == f"sqlite:///{Path.cwd()}/mlflow.db"
@@ -115,23 +115,19 @@ def test_a_store_of_this_folder_is_one_of_any_folder() -> None:
 EMPTY = RunFacts(experiment="goods", parameters={}, figures={}, data_name="listings.csv", data_digest="0")
 
 
-def test_a_short_value_is_kept_whole_and_a_cut_one_says_how_much_is_missing() -> None:
-    """Up to 500 letters are recorded as they are printed; of more the first 500, and the number of the others."""
+def test_a_short_value_is_kept_whole_and_a_cut_one_says_how_much_is_missing():
+    """Up to 500 letters are kept; the ends of an interval stand beside the value, own tags beside the others."""
     for value in ("", "x", "x" * 500, 18, None, (1, 2)):
         assert make_parameters(replace(EMPTY, parameters={"note": value})) == {"note": str(value)}
     facts = replace(EMPTY, parameters={"note": "x" * 501})
     assert make_parameters(facts) == {"note": "x" * 500 + "… (1 letters more)"}
-
-
-def test_an_estimate_becomes_three_numbers() -> None:
-    """The ends of an interval beside the value, a plain number alone; own tags stand beside those of every run."""
     facts = replace(EMPTY, figures={"brier": Estimate(0.05, 0.04, 0.06), "seconds": 3}, tags={"who": "nightly"})
     assert make_metrics(facts) == {"brier": 0.05, "brier_low": 0.04, "brier_high": 0.06, "seconds": 3.0}
     assert make_tags(facts).keys() >= {"ipml.experiment", "ipml.version", "ipml.data_digest", "who"}
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_the_commit_is_that_of_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch):
     """In a checkout the commit is a tag, outside of one there is none."""
     monkeypatch.chdir(tmp_path)
     assert find_commit() is None

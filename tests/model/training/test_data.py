@@ -128,7 +128,7 @@ def test_all_bad_rows_are_named_and_nothing_is_learnt(tmp_path, monkeypatch):
 
 
 def test_history_is_computed_from_events_as_known(tmp_path, market):
-    """From the events alone comes the history that the marketplace's own listings carry."""
+    """That of the marketplace; nothing heard of later, and nothing that a file of labels says of the seller."""
     expected = market.listings.head(500)
     shared = [name for name in HISTORY_COLUMNS if name in expected]
     write_listings(expected.drop(columns=shared), tmp_path / "listings.parquet")
@@ -136,13 +136,8 @@ def test_history_is_computed_from_events_as_known(tmp_path, market):
     data = {"listings": "listings.parquet", "events": "events.parquet"}
     learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path))[shared]
     pd.testing.assert_frame_equal(learnt, expected[shared].reset_index(drop=True), check_dtype=False, check_freq=False)
-
-
-def test_what_became_known_later_changes_nothing(tmp_path):
-    """A complaint heard of later is in no history; what a file of labels says of the seller is not learnt from."""
     complaint = {"seller_id": "s", "kind": "complained", "occurred_at": MONDAY, "amount": 1.0}
     write_listings(listings_to_frame([replace(BAG, observed_at=TUESDAY)]), tmp_path / "listings.parquet")
-    data = {"listings": "listings.parquet", "events": "events.parquet"}
     complaints = []
     for known_at in (MONDAY, FRIDAY):
         joined = {**complaint, "kind": "joined", "known_at": MONDAY}

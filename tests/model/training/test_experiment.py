@@ -33,13 +33,21 @@ def write(tmp_path):
     return write
 
 
-def test_a_name_and_listings_are_enough(write):
-    """The default split is by time and by seller, a single file needs no brackets, and the text is kept as written."""
+def test_a_name_and_listings_are_enough(write, tmp_path):
+    """The default split, one file without brackets, the text as written; what is no TOML or no file is named."""
     text = "# why this was tried\n" + LEAST
     experiment = load_experiment(write(text))
     assert experiment == Experiment(name="shoes", data={"listings": ["shoes.csv"]}, folder=experiment.folder, text=text)
     assert experiment.split.kind == "later unseen sellers"
     assert experiment.text == text
+    path = tmp_path / "shoes.toml"
+    for content in (b"name = ", b'name = "\xff"', b'name = "a"\nname = "b"'):
+        path.write_bytes(content)
+        with pytest.raises(UnreadableFile, match=r"shoes\.toml: found .*; expected TOML in UTF-8"):
+            load_experiment(path)
+    for path in (tmp_path, tmp_path / "nothing.toml"):
+        with pytest.raises(UnreadableFile, match=re.escape(str(path))):
+            load_experiment(path)
 
 
 def test_what_is_wrong_is_said_in_one_line(subtests, write):
@@ -67,18 +75,6 @@ def test_what_is_wrong_is_said_in_one_line(subtests, write):
             assert "\n" not in str(caught.value)
     with pytest.raises(UnusableSetting, match=r"name; no data\.listings; unknown data\.listing \(perhaps listings\);"):
         load_experiment(write('data.listing = "shoes.csv"'))
-
-
-def test_what_is_no_toml_is_unreadable(tmp_path):
-    """Broken syntax, broken letters and a key given twice are told from a wrong value; what is no file is named."""
-    path = tmp_path / "shoes.toml"
-    for content in (b"name = ", b'name = "\xff"', b'name = "a"\nname = "b"'):
-        path.write_bytes(content)
-        with pytest.raises(UnreadableFile, match=r"shoes\.toml: found .*; expected TOML in UTF-8"):
-            load_experiment(path)
-    for path in (tmp_path, tmp_path / "nothing.toml"):
-        with pytest.raises(UnreadableFile, match=re.escape(str(path))):
-            load_experiment(path)
 
 
 def test_files_beside_the_experiment_come_first(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ def plan(model) -> Experiment:
 
 
 def test_an_unknown_parameter_is_named():
-    """Beside what an experiment may set, the names most like it first."""
+    """Beside what may be set, the likeliest names first; those of extractors and lists for tuples are set."""
     for name in ("D", "title__bits", "features", "features__title", "features__price__brands"):
         said = rf"^\[model\] of market: found unknown {name}.*; expected param.*: C, "
         with pytest.raises(UnusableSetting, match=said):
@@ -30,6 +30,9 @@ def test_an_unknown_parameter_is_named():
         make_classifier(plan({"features__title__bitz": 18}), BRANDS)
     with pytest.raises(UnusableSetting, match=r"unknown c \(perhaps C\), nfolds \(perhaps n_folds\)"):
         make_classifier(plan({"c": 1, "nfolds": 3}), BRANDS)
+    model = {"features__title__letters": [3, 4], "features__transformer_weights": {"title": 0.5}, "seed": 7}
+    parameters = make_classifier(plan(model), BRANDS).get_params()
+    assert {name: parameters[name] for name in model} == model
 
 
 def test_an_impossible_value_is_told_from_the_start(subtests):
@@ -48,13 +51,6 @@ def test_an_impossible_value_is_told_from_the_start(subtests):
             assert "\n" not in str(caught.value)
     rehearse(plan({"C": 0.1, "features__title__letters": [3, 4]}), BRANDS)
     rehearse(plan({}), BRANDS)
-
-
-def test_parameters_reach_the_classifier():
-    """A parameter of an extractor, and a list where Python has a tuple, are set."""
-    model = {"features__title__letters": [3, 4], "features__transformer_weights": {"title": 0.5}, "seed": 7}
-    parameters = make_classifier(plan(model), BRANDS).get_params()
-    assert {name: parameters[name] for name in model} == model
 
 
 def test_a_label_weighs_as_much_as_it_says(market):
