@@ -61,16 +61,16 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(folder, monkeypatch
 
 def test_other_dictionaries_or_other_folding_have_another_file(folder, monkeypatch):
     """A newer package, or code that folds otherwise: every module that folding imports names the file."""
+    code = "import sys; import ipml.features.normalisation; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    folding = {name for name in loaded if name.startswith("ipml.features.")} - {"ipml.features.compiled"}
+    assert folding == {module.__name__ for module in dictionary._FOLDING}
     before = dictionary._key()
     monkeypatch.setattr(dictionary, "version", lambda package: "other")
     other = dictionary._key()
     monkeypatch.undo()
     monkeypatch.setattr(dictionary, "_FOLDING", dictionary._FOLDING[1:])
     assert len({before, other, dictionary._key()}) == 3
-    code = "import sys; import ipml.features.normalisation; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    folding = {name for name in loaded if name.startswith("ipml.features.")} - {"ipml.features.compiled"}
-    assert folding == {module.__name__ for module in dictionary._FOLDING}
 
 
 def test_the_folder_is_where_the_platform_has_such(monkeypatch):
