@@ -211,7 +211,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     """Over markets of known truth, 90 % intervals hold it in 85 to 95 % of listings."""
     rng = np.random.default_rng(0)
     held = []
-    for _ in range(24):
+    for _ in range(40):
         truth = Truth.draw(rng)
         calibration = Judged.draw(truth, rng).fit()
         asked = Judged.draw(truth, rng)
