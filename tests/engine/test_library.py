@@ -1,7 +1,5 @@
 """What is handed to the engine is looked at before, and an engine of other sources is refused."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

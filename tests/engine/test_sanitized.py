@@ -1,7 +1,5 @@
 """The engine reads and writes nothing outside its arrays, whatever sellers write."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -6,8 +6,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.finding import read_words
 
+from ipml.features import names
 from ipml.features.columns import ListingColumns, PhraseSet, Reading
 from ipml.features.compiled.texts import Texts
+from ipml.features.names import Names, pair_up
 from ipml.features.normalisation import fold_text
 from ipml.features.spelling import Spelling
 from ipml.listings.fields import FIELDS
@@ -22,7 +24,7 @@ MAPPING = {field.name: [getattr(listing, field.name) for listing in GOLDEN_LISTI
 
 
 def test_columns_of_frame_and_mapping_are_the_same():
-    """Texts with nothing for what is missing, numbers with NaN, and days that are none from a moment to itself."""
+    """Texts with nothing for what is missing, numbers with NaN, days; rows in their order, whatever they are called."""
     for columns in (ListingColumns(FRAME), ListingColumns(MAPPING)):
         for name in TEXTS:
             assert columns.texts(name) == [text or "" for text in MAPPING[name]], name
@@ -31,6 +33,8 @@ def test_columns_of_frame_and_mapping_are_the_same():
             np.testing.assert_array_equal(columns.numbers(name), expected, name)
         days = columns.days_between("listed_at", "observed_at")
         np.testing.assert_array_equal(days, [0.0] + [np.nan] * (len(GOLDEN_LISTINGS) - 1))
+    turned = FRAME[::-1]
+    assert ListingColumns(turned).texts("title") == ListingColumns(FRAME).texts("title")[::-1]
 
 
 @given(st.lists(st.none() | st.integers(-(10**6), 10**6), min_size=1), st.integers(-(10**6), 10**6))
@@ -59,8 +63,8 @@ def test_a_record_is_a_table_of_one_row():
         )
 
 
-def test_a_column_that_is_absent_reads_as_missing():
-    """As long as the others, in a frame and in a mapping."""
+def test_absent_columns_and_rows_read_as_missing():
+    """A column as long as the others, in a frame and in a mapping; no listings have columns of no rows."""
     for columns in (FRAME[["title"]], {"title": MAPPING["title"]}):
         listings = ListingColumns(columns)
         assert "brand" not in listings
@@ -68,20 +72,10 @@ def test_a_column_that_is_absent_reads_as_missing():
         for numbers in (listings.numbers("price"), listings.days_between("listed_at", "observed_at")):
             assert numbers.shape == (len(FRAME),)
             assert np.isnan(numbers).all()
-
-
-def test_no_listings_have_columns_without_rows():
-    """Nothing is asked of a first row, be it of a frame, a mapping or nothing at all."""
     for columns in (FRAME[:0], {name: [] for name in MAPPING}, {}):
         listings = ListingColumns(columns)
         assert len(listings) == len(listings.texts("title")) == len(listings.folded("title")) == 0
         assert listings.numbers("price").shape == listings.days_between("listed_at", "observed_at").shape == (0,)
-
-
-def test_the_index_of_a_frame_does_not_matter():
-    """Rows are read in their order, whatever they are called."""
-    turned = FRAME[::-1]
-    assert ListingColumns(turned).texts("title") == ListingColumns(FRAME).texts("title")[::-1]
 
 
 @given(st.lists(st.none() | st.text(max_size=30), max_size=5))
@@ -95,7 +89,7 @@ def test_the_folded_view_is_that_of_each_text(texts):
 
 
 def test_what_several_need_is_worked_out_once():
-    """The second to ask gets the very object the first got, and so does who is handed the columns."""
+    """The second to ask gets the very object; a set walked for with others has the places it has alone."""
     listings = ListingColumns(FRAME)
     assert listings.folded("title") is listings.folded("title")
     assert listings.texts("title") is not listings.texts("brand")
@@ -105,6 +99,12 @@ def test_what_several_need_is_worked_out_once():
     assert worked == ["a", "b"]
     assert ListingColumns.of(listings) is listings
     assert ListingColumns.of(FRAME).texts("title") == listings.texts("title")
+    sets = PhraseSet(["bag", "wallet"]), PhraseSet(["nike", "bag"])
+    together = ListingColumns(FRAME, Reading(sets=sets))
+    for phrases in sets:
+        alone = ListingColumns(FRAME).places("title", phrases)
+        found = together.places("title", phrases)
+        assert [found.of_text(row) for row in range(len(FRAME))] == [alone.of_text(row) for row in range(len(FRAME))]
 
 
 # Misspelt words
@@ -126,16 +126,6 @@ def test_misspelt_words_are_read_alike_whether_texts_were_folded_before_or_not(t
 
 
 # Phrases
-
-
-def test_phrases_are_found_alike_alone_and_with_others():
-    """A set that is walked for with others has the places it has alone."""
-    sets = PhraseSet(["bag", "wallet"]), PhraseSet(["nike", "bag"])
-    together = ListingColumns(FRAME, Reading(sets=sets))
-    for phrases in sets:
-        alone = ListingColumns(FRAME).places("title", phrases)
-        found = together.places("title", phrases)
-        assert [found.of_text(row) for row in range(len(FRAME))] == [alone.of_text(row) for row in range(len(FRAME))]
 
 
 # Rows taken from other listings, with other texts
@@ -179,3 +169,33 @@ def test_what_is_read_of_a_passage_is_what_the_passage_says(words):
     for row in range(len(texts)):
         assert passages.places("title", phrases).of_text(row) == alone.places("title", phrases).of_text(row)
     assert passages.numbers("price").tolist() == [2.0] * len(texts)
+
+
+NAMES_TEXTS = st.lists(st.none() | st.sampled_from(["", "a", "b", "д"]), max_size=8)
+
+
+@given(NAMES_TEXTS)
+def test_names_are_the_texts_however_they_are_held(texts):
+    """In a list or a column, an empty text for what is missing; in any selection, names of no listing are left out."""
+    expected = [text or "" for text in texts]
+    assert Names.of(texts).strings() == expected
+    assert Names.of(pd.Series(texts, dtype="str")).strings() == expected
+    assert Names.of(pd.Series(texts, dtype=object)).strings() == expected
+    taken = Names.of(texts).take(np.arange(len(texts))[::2]).compact()
+    assert taken.strings() == [text or "" for text in texts[::2]]
+    assert len(set(taken.names)) == len(taken.names) == len(set(taken.strings()))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")), max_size=9), st.booleans())
+def test_pairs_are_looked_up_once_each(pairs, is_large):
+    """Whether there is room for a table of all pairs or not."""
+    first, second = Names.of([one for one, _ in pairs]), Names.of([other for _, other in pairs])
+    asked = []
+    before, names._MOST_PAIRS = names._MOST_PAIRS, 0 if is_large else names._MOST_PAIRS
+    try:
+        numbers = pair_up(first, second, lambda *pair: asked.append(pair) or (None if "a" in pair else ord(pair[1])))
+    finally:
+        names._MOST_PAIRS = before
+    expected = [np.nan if one == "a" else float(ord(other)) for one, other in pairs]
+    np.testing.assert_array_equal(numbers, expected)
+    assert sorted(asked) == sorted(set(pairs))

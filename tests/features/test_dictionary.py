@@ -22,16 +22,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def test_words_are_gathered_once_and_kept(folder, monkeypatch):
-    """The second time they are read."""
-    assert dictionary._read_or_gather() == FEW
-    monkeypatch.setattr(dictionary, "_gather", lambda: pytest.fail("gathered again"))
-    assert dictionary._read_or_gather() == FEW
-    assert len(list(folder.iterdir())) == 1
-
-
-def test_a_broken_file_is_made_anew(folder):
-    """Empty, cut short, longer, or without its digest."""
+def test_words_are_gathered_once_and_kept_unless_the_file_is_broken(folder, monkeypatch):
+    """Also where many ask at once; a file that is empty, cut short, longer, or without its digest is made anew."""
     dictionary._read_or_gather()
     (path,) = folder.iterdir()
     whole = path.read_bytes()
@@ -39,6 +31,13 @@ def test_a_broken_file_is_made_anew(folder):
         path.write_bytes(broken)
         assert dictionary._read_or_gather() == FEW
         assert path.read_bytes() == whole
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(lambda _: dictionary._read_or_gather(), range(40))) == {FEW}
+    assert len(list(folder.iterdir())) == 1
+    assert dictionary._read_or_gather() == FEW
+    monkeypatch.setattr(dictionary, "_gather", lambda: pytest.fail("gathered again"))
+    assert dictionary._read_or_gather() == FEW
+    assert len(list(folder.iterdir())) == 1
 
 
 def test_words_that_cannot_be_kept_are_gathered_each_time(tmp_path, monkeypatch):
@@ -60,29 +59,18 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(folder, monkeypatch
     assert list(folder.iterdir()) == []
 
 
-def test_many_may_keep_the_words_at_once(folder):
-    """Each reads whole ones."""
-    with ThreadPoolExecutor(8) as threads:
-        assert set(threads.map(lambda _: dictionary._read_or_gather(), range(40))) == {FEW}
-    assert len(list(folder.iterdir())) == 1
-
-
 def test_other_dictionaries_or_other_folding_have_another_file(folder, monkeypatch):
-    """A newer package, or code that folds otherwise, does not read what others kept."""
+    """A newer package, or code that folds otherwise: every module that folding imports names the file."""
+    code = "import sys; import ipml.features.normalisation; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    folding = {name for name in loaded if name.startswith("ipml.features.")} - {"ipml.features.compiled"}
+    assert folding == {module.__name__ for module in dictionary._FOLDING}
     before = dictionary._key()
     monkeypatch.setattr(dictionary, "version", lambda package: "other")
     other = dictionary._key()
     monkeypatch.undo()
     monkeypatch.setattr(dictionary, "_FOLDING", dictionary._FOLDING[1:])
     assert len({before, other, dictionary._key()}) == 3
-
-
-def test_the_file_depends_on_all_code_that_folds():
-    """Every module that folding imports is among those that its name follows from."""
-    code = "import sys; import ipml.features.normalisation; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    folding = {name for name in loaded if name.startswith("ipml.features.")} - {"ipml.features.compiled"}
-    assert folding == {module.__name__ for module in dictionary._FOLDING}
 
 
 def test_the_folder_is_where_the_platform_has_such(monkeypatch):

@@ -20,30 +20,18 @@ def values(extractor, columns, row=0):
 
 
 def test_every_brand_is_found_in_a_title():
-    """Each brand of the bundled file is recognised, in capitals and in small letters."""
+    """In capitals and small; only hidden letters disguise one, and only sellers whom a brand names are authorised."""
     names = [written for brand in load_brands() for written in (brand.name.upper(), brand.name.lower())]
     brands = BrandFeatures().fit({"title": []})
     is_named = brands.transform({"title": [f"Great {name} thing" for name in names]})[
         :, list(brands.get_feature_names_out()).index("named")
     ]
     assert [name for name, found in zip(names, is_named, strict=True) if found != 1] == []
-
-
-def test_a_brand_that_shows_only_after_folding_is_disguised():
-    """Look-alike letters disguise a brand; capitals, accents of the brand itself and plain spelling do not."""
     assert values(BrandFeatures(), {"title": ["N\u0456ke Air"]})["disguised"] == 1
     assert values(BrandFeatures(), {"title": ["NIKE Air \u2605"]})["disguised"] == 0
-
-
-def test_another_brand_in_the_title_contradicts_the_field():
-    """A title that names Gucci under the brand Nike contradicts it; one that names both does not."""
     columns = {"title": ["Gucci bag", "Nike x Gucci bag"], "brand": ["Nike", "Nike"]}
     assert values(BrandFeatures(), columns, 0)["contradicts_field"] == 1
     assert values(BrandFeatures(), columns, 1)["contradicts_field"] == 0
-
-
-def test_an_authorised_seller_is_recognised():
-    """Only the sellers a brand names are authorised."""
     table = {**brand_table(), "authorised": [["shop"] for _ in brand_table()["names"]]}
     columns = {"title": ["Nike Air", "Nike Air"], "seller_id": ["shop", "other"]}
     assert values(BrandFeatures(table), columns, 0)["seller_authorised"] == 1
@@ -51,7 +39,7 @@ def test_an_authorised_seller_is_recognised():
 
 
 def test_price_features_do_not_depend_on_the_currency():
-    """The same worth in another, at the user's rates, gives the same ratio; without a rate, 0 is no guess."""
+    """The same worth has the same ratio, 0 where no rate is known; and what is below a tenth is also below a half."""
     table = {**brand_table(), "rates": {"USD": 1.0, "EUR": 2.0}, "base_currency": "USD"}
     price = PriceFeatures(table).fit({"title": ["Nike"], "price": [50.0], "currency": ["USD"]})
     dollars = price.transform({"title": ["Nike"], "price": [50.0], "currency": ["USD"]})
@@ -60,10 +48,6 @@ def test_price_features_do_not_depend_on_the_currency():
     columns = {"title": ["Nike"] * 2, "price": [1.0] * 2, "currency": ["XXX", "USD"]}
     unknown, known = (values(PriceFeatures(), columns, row)["shortfall_to_reference"] for row in (0, 1))
     assert unknown == 0 < known
-
-
-def test_a_lower_price_never_leaves_a_step():
-    """Steps are nested: below a tenth is also below a half."""
     prices = [120.0, 60.0, 20.0, 5.0, 1.0]
     columns = {"title": ["Nike"] * 5, "price": prices, "currency": ["USD"] * 5}
     price = PriceFeatures().fit(columns)
@@ -97,8 +81,8 @@ def test_the_price_range_of_a_brand_is_in_the_listings_currency():
     np.testing.assert_allclose(price.ratios(asked), 10.0 / np.array(medians))
 
 
-def test_rates_of_a_seller_shrink_with_few_sales():
-    """One return on one sale says less than a hundred on a hundred."""
+def test_a_short_history_says_little_and_none_nothing():
+    """One return on one sale says less than a hundred on a hundred; age and sales alone, and clocks ahead, nothing."""
     columns = {
         "seller_sales": [1.0, 100.0, 10_000.0],
         "seller_returns": [1.0, 100.0, 100.0],
@@ -107,10 +91,6 @@ def test_rates_of_a_seller_shrink_with_few_sales():
     seller = SellerFeatures()
     few, many = (values(seller, columns, row)["returns_per_sale"] for row in (0, 1))
     assert 0 < few < many
-
-
-def test_a_seller_without_history_is_as_usual():
-    """Neither an unknown history nor a short one speaks against a seller; age and sales alone do not count."""
     known = {"seller_sales": [100.0] * 9, "seller_returns": [4.0] * 9, "seller_rating": [0.9] * 9}
     seller = SellerFeatures().fit(known)
     unknown, new = {"seller_sales": [None]}, {"seller_age_days": [1.0], "seller_sales": [0.0], "seller_returns": [0.0]}
@@ -119,10 +99,6 @@ def test_a_seller_without_history_is_as_usual():
     columns = {"seller_age_days": [2.0, 2_000.0], "seller_listings": [1.0, 900.0], "seller_rating": [0.8, 0.8]}
     first, second = SellerFeatures().fit(columns).transform(columns)
     assert (first == second).all()
-
-
-def test_a_listing_observed_before_it_was_listed_has_age_zero():
-    """Clocks of two machines may disagree by a little."""
     columns = {"listed_at": ["2026-01-02T00:00Z"], "observed_at": ["2026-01-01T00:00Z"]}
     assert values(ListingFeatures(), columns)["log_age"] == 0
 

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,25 +22,8 @@ def values(title: str | None, goods: GoodsFeatures = GOODS) -> dict[str, float]:
     return dict(zip(goods.get_feature_names_out(), goods.transform({"title": [title]})[0].tolist(), strict=True))
 
 
-def test_every_phrase_names_its_kind():
-    """Each phrase of the file is found as written, in capitals too, and leads to its kind."""
-    written = [(kind.name, phrase.removesuffix("*")) for kind in load_goods() for phrase in kind.phrases]
-    cases = [(name, title) for name, word in written for title in (word, word.upper())]
-    named = GOODS.named(ListingColumns({"title": [f"x {title} y" for _, title in cases]}))
-    assert [case for case, found in zip(cases, named, strict=True) if case[0] not in found] == []
-
-
-def test_stems_fold_as_the_words_they_begin():
-    """Folding reads a word as a whole; a stem that it reads otherwise than the whole word would never match."""
-    phrases = [phrase for kind in load_goods() for phrase in kind.phrases]
-    assert not [phrase for phrase in phrases if "*" in phrase[:-1]]
-    words = {phrase: phrase[:-1] + ("й" if re.search(r"[а-я]\*$", phrase) else "z") for phrase in phrases}
-    stems = [phrase for phrase in phrases if phrase.endswith("*")]
-    assert [stem for stem in stems if not find_phrases(fold_text(words[stem]), (stem,))] == []
-
-
-def test_kinds_are_named_in_many_languages():
-    """What is sold is understood in each language of the file."""
+def test_kinds_are_named_and_the_one_most_often_copied_counts():
+    """In each language of the file; a title that names none says so and nothing else."""
     names = {
         "Men's wrist watch": "watches",
         "Сумка женская": "bags",
@@ -52,14 +34,12 @@ def test_kinds_are_named_in_many_languages():
         "Parfüm 50 ml": "perfume",
     }
     assert {title: values(title)[name] for title, name in names.items()} == dict.fromkeys(names, 1)
-
-
-def test_the_kind_most_often_copied_counts():
-    """Of several kinds the one most often copied says how often such goods are."""
     assert values("laptop")["often_copied"] == 0
     assert values("laptop belt")["often_copied"] == 0.5
     assert values("laptop belt bag")["often_copied"] == 1
     assert values("laptop belt bag")["several_kinds"] == 2
+    for title in (None, "", "Something altogether else"):
+        assert {name for name, value in values(title).items() if value} == {"no_kind"}
 
 
 def test_a_brand_is_compared_with_what_it_makes():
@@ -73,13 +53,7 @@ def test_a_brand_is_compared_with_what_it_makes():
     assert (named["kind_of_brand"], named["other_kind_than_brand"]) == (0, 0)
 
 
-def test_no_kind_named_is_said():
-    """A title without a known kind, or none at all, names no kind and nothing else."""
-    for title in (None, "", "Something altogether else"):
-        assert {name for name, value in values(title).items() if value} == {"no_kind"}
-
-
-def test_an_unknown_frequency_is_refused(tmp_path: Path):
+def test_an_unknown_frequency_is_refused(tmp_path):
     """How often a kind is copied is said in the words of the file only."""
     file = tmp_path / "goods.toml"
     file.write_text('[[kind]]\nname = "kites"\noften_copied = "now and then"\nphrases = ["kite"]\n', encoding="utf-8")
@@ -87,14 +61,23 @@ def test_an_unknown_frequency_is_refused(tmp_path: Path):
         load_goods(file)
 
 
-def test_every_kind_has_a_name_of_its_own():
-    """No kind stands twice or lacks phrases, no phrase stands for two, and no brand of the bundled file for none."""
+def test_every_kind_has_a_name_and_phrases_of_its_own_that_are_found():
+    """As written and in capitals, stems as the words they begin; no brand of the bundled file is of no kind."""
     kinds = load_goods()
     assert len({kind.name for kind in kinds}) == len(kinds)
     assert all(kind.phrases for kind in kinds)
     folded = [phrase for kind in kinds for phrase in {fold_text(phrase) for phrase in kind.phrases}]
     assert [phrase for phrase, times in Counter(folded).items() if times > 1] == []
     assert {brand.category for brand in load_brands()} <= {kind.brand_category for kind in kinds}
+    written = [(kind.name, phrase.removesuffix("*")) for kind in load_goods() for phrase in kind.phrases]
+    cases = [(name, title) for name, word in written for title in (word, word.upper())]
+    named = GOODS.named(ListingColumns({"title": [f"x {title} y" for _, title in cases]}))
+    assert [case for case, found in zip(cases, named, strict=True) if case[0] not in found] == []
+    phrases = [phrase for kind in load_goods() for phrase in kind.phrases]
+    assert not [phrase for phrase in phrases if "*" in phrase[:-1]]
+    words = {phrase: phrase[:-1] + ("й" if re.search(r"[а-я]\*$", phrase) else "z") for phrase in phrases}
+    stems = [phrase for phrase in phrases if phrase.endswith("*")]
+    assert [stem for stem in stems if not find_phrases(fold_text(words[stem]), (stem,))] == []
 
 
 @given(st.text(max_size=60), st.sampled_from(["soft", "new", "42", "!"]))

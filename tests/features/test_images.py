@@ -19,42 +19,37 @@ def frame_of(vectors) -> pd.DataFrame:
     return pd.DataFrame({"title": "Bag", "image_vector": pd.Series(list(vectors), dtype=object)})
 
 
-def test_a_turned_space_gives_the_same_components():
-    """But for their signs, and for rounding to single precision."""
+def test_only_the_direction_of_a_vector_counts():
+    """A turned space and other lengths give the same components, but for signs and rounding to single precision."""
     turn, _ = np.linalg.qr(RNG.normal(size=(24, 24)))
     plain, turned = (ImageVectors(8).fit_transform(frame_of(some)) for some in (VECTORS, VECTORS @ turn))
     np.testing.assert_allclose(abs(plain), abs(turned), atol=1e-4)
-
-
-def test_the_length_of_a_vector_does_not_count():
-    """Only its direction does."""
     images = ImageVectors(8).fit(frame_of(VECTORS))
     np.testing.assert_allclose(
         images.transform(frame_of(VECTORS)), images.transform(frame_of(VECTORS * 7.0)), atol=1e-5
     )
 
 
-def test_the_first_component_has_a_spread_of_one():
-    """And the others have less, each its part of it."""
+def test_components_have_a_spread_of_one_and_less():
+    """The first one, and the others each its part of it; few or equal vectors give one of finite numbers."""
     spread = ImageVectors(8).fit_transform(frame_of(VECTORS)).std(axis=0, ddof=1)
     assert spread[0] == pytest.approx(1)
     assert (np.diff(spread) < 0).all()
-
-
-def test_no_vector_says_nothing():
-    """A missing one and one of zeros are 0, as is every vector where none was learnt."""
-    images = ImageVectors(8).fit(frame_of([*VECTORS, None]))
-    assert not images.transform(frame_of([None, np.zeros(24)])).any()
-    assert not images.transform({"title": ["Bag"]}).any()
-    assert not ImageVectors().fit({"title": ["Bag"]}).transform(frame_of(VECTORS)).any()
-
-
-def test_few_or_equal_vectors_give_few_components():
-    """At least one, of finite numbers."""
     for vectors in ([[1.0, 2.0]], [[1.0, 2.0]] * 5, [[0.0, 0.0]] * 5, [[1.0, 2.0], [2.0, 1.0]]):
         values = ImageVectors().fit_transform(frame_of(vectors))
         assert values.shape == (len(vectors), 1)
         assert np.isfinite(values).all()
+
+
+def test_no_vector_says_nothing():
+    """A missing one and zeros are 0, as is every vector where none was learnt; a donor's take their place."""
+    images = ImageVectors(8).fit(frame_of([*VECTORS, None]))
+    assert not images.transform(frame_of([None, np.zeros(24)])).any()
+    assert not images.transform({"title": ["Bag"]}).any()
+    assert not ImageVectors().fit({"title": ["Bag"]}).transform(frame_of(VECTORS)).any()
+    own, donor = ImageVectors(4).fit(frame_of(VECTORS[:100])), ImageVectors(6).fit(frame_of(VECTORS[100:]))
+    own.extend(donor)
+    np.testing.assert_array_equal(own.transform(frame_of(VECTORS)), donor.transform(frame_of(VECTORS)))
 
 
 def test_a_vector_alone_equals_that_in_a_batch():
@@ -97,10 +92,3 @@ def test_another_length_is_named():
         images.transform(mixed)
     mixed.index = pd.Index([11, 12, 13, 14], name="row")
     assert [problem.row for problem in images.find_problems(ListingColumns(mixed))] == [13]
-
-
-def test_a_donor_lends_its_eyes():
-    """What was learnt of other vectors gives way, for coefficients mean the donor's components."""
-    own, donor = ImageVectors(4).fit(frame_of(VECTORS[:100])), ImageVectors(6).fit(frame_of(VECTORS[100:]))
-    own.extend(donor)
-    np.testing.assert_array_equal(own.transform(frame_of(VECTORS)), donor.transform(frame_of(VECTORS)))

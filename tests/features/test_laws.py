@@ -59,7 +59,7 @@ def dense(values):
 
 
 def test_a_row_says_the_same_alone_as_a_record_and_in_any_order(learnt, listings, subtests):
-    """What an extractor says of a listing depends neither on the listings beside it nor on its form, to the bit."""
+    """Neither the listings beside it nor its form matter, to the bit; no listings give no rows of as many columns."""
     records = list(frame_to_listings(listings))
     for extractor, together in learnt:
         with subtests.test(extractor=repr(extractor)[:40]):
@@ -68,10 +68,6 @@ def test_a_row_says_the_same_alone_as_a_record_and_in_any_order(learnt, listings
             for row, record in enumerate(records):
                 for alone in (listings.iloc[[row]], ListingColumns.of_one(record)):
                     np.testing.assert_array_equal(dense(extractor.transform(alone))[0], together[row])
-
-
-def test_columns_have_one_name_each_and_finite_values(learnt, listings, subtests):
-    """Whatever is missing, extreme or odd in a valid listing; no listings give no rows of as many columns."""
     for extractor, values in learnt:
         with subtests.test(extractor=repr(extractor)[:40]):
             names = list(extractor.get_feature_names_out())

@@ -41,17 +41,12 @@ def plain_ngrams(text, shortest, longest, words):
 
 @given(TEXTS)
 def test_every_ngram_of_the_specification_is_counted(texts):
-    """The kernel counts as many n-grams, and about as many different ones, as a plain enumeration finds."""
+    """As many as a plain enumeration finds; to the bit alone as in a batch, where many are hashed at once."""
     counts = count_ngrams(texts, bits=24, letters=(2, 4), words=2)
     for row, text in enumerate(texts):
         expected = plain_ngrams(text, 2, 4, 2)
         assert counts[row].sum() == len(expected)
         assert len(set(expected)) - 1 <= counts[row].nnz <= len(set(expected))  # two may share a column
-
-
-@given(TEXTS)
-def test_a_text_alone_counts_and_weighs_as_in_a_batch(texts):
-    """To the bit, though in a batch many are hashed at once."""
     together, marked = count_ngrams(texts, bits=12), mark_known(WEIGHTS, KNOWN)
     weighed = sum_ngrams(Texts.of(texts), marked, letters=(2, 5), words=2)
     for row, text in enumerate(texts):
@@ -62,7 +57,7 @@ def test_a_text_alone_counts_and_weighs_as_in_a_batch(texts):
 
 @given(TEXTS)
 def test_summing_equals_counting_times_weights(texts):
-    """The fused sum is the product of the counts and the weights over the root of the known ones."""
+    """The sum is the product over the root of the known ones; no n-gram of letters crosses a space."""
     counts = count_ngrams(texts, bits=12)
     weights = np.where(KNOWN, WEIGHTS, 0.0)
     n_known = counts @ KNOWN.astype(float)
@@ -70,11 +65,6 @@ def test_summing_equals_counting_times_weights(texts):
     np.testing.assert_allclose(sums.weights, counts @ weights / np.sqrt(np.maximum(n_known, 1.0)), atol=1e-9)
     np.testing.assert_array_equal(sums.n_known, n_known)
     np.testing.assert_array_equal(sums.n_all, np.asarray(counts.sum(axis=1)).ravel())
-
-
-@given(TEXTS)
-def test_a_text_weighs_what_its_chunks_do(texts):
-    """No n-gram of letters and no single word crosses a space, so nothing is added or lost between chunks."""
     marked = mark_known(WEIGHTS, KNOWN)
     for text in texts:
         sums, n_all, n_known = sum_rows(Texts.of([text]), marked, 2, 5, 1)

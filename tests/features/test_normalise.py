@@ -13,8 +13,7 @@ from ipml.model.robustness.robustness import genuine_listings
 
 HOSTILE_TEXT = st.text(
     st.one_of(
-        st.characters(codec="utf-8"),
-        st.sampled_from("<>&;#/!- \u202e\u202c\u200b\u0301\ufb01\u03f2\u0406\uff2e"),
+        st.characters(codec="utf-8"), st.sampled_from("<>&;#/!- \u202e\u202c\u200b\u0301\ufb01\u03f2\u0406\uff2e")
     ),
     max_size=60,
 )
@@ -69,48 +68,31 @@ TITLES = [
 ]
 
 
-def test_every_disguise_reads_as_the_word_itself():
-    """However a brand is written, the folded view says the brand."""
+def test_what_can_be_undone_is_undone():
+    """However a brand is written, the folded view says the brand; attacks leave the skeleton of a title as it was."""
     read = {name: fold_text(f"Air {written} Max") for name, written in DISGUISES.items()}
     assert read == dict.fromkeys(DISGUISES, "air nike max")
-
-
-def test_percentages_and_backslashes_stay():
-    """A percent sign is an escape only where it can hardly be anything else."""
-    titles = [
-        *("100% cotton 50%polyester", "60%cotton 40%bamboo", "%50 indirim, %100 pamuk", "50%de descuento", "100 %de"),
-        *("10%20%30% off", "cotton%30 polyester%70", "%", "a %zz", "%c3", "%c3%28", "size %d", r"c:\users\new"),
-    ]
-    assert list(map(fold_text, titles)) == titles
-
-
-def test_an_address_of_a_page_is_read():
-    """Also where a number stands before a percent sign, if others show what they are."""
-    assert fold_text("AAA%20replica%201%3A1%20mirror") == "aaa replica 1:1 mirror"
-
-
-def test_what_can_be_undone_is_undone():
-    """Hidden, styled, dotted and look-alike letters leave the skeleton of the whole title as it was."""
     for title in TITLES:
         read = {name: skeleton(fold_text(attack_text(title, FAMILIES[name]))) for name in UNDONE}
         assert read == dict.fromkeys(UNDONE, skeleton(fold_text(title)))
 
 
+def test_percent_signs_are_escapes_only_where_they_can_hardly_be_anything_else():
+    """Percentages and backslashes stay; the address of a page is read, also where a number stands before a sign."""
+    titles = [
+        *("100% cotton 50%polyester", "60%cotton 40%bamboo", "%50 indirim, %100 pamuk", "50%de descuento", "100 %de"),
+        *("10%20%30% off", "cotton%30 polyester%70", "%", "a %zz", "%c3", "%c3%28", "size %d", r"c:\users\new"),
+    ]
+    assert list(map(fold_text, titles)) == titles
+    assert fold_text("AAA%20replica%201%3A1%20mirror") == "aaa replica 1:1 mirror"
+
+
 @given(HOSTILE_TEXT)
 def test_folding_twice_changes_nothing_without_spacing_and_markup(text):
-    """What is folded stays as it is when folded again.
-
-    Not so where signs or single letters remain: markup escaped more than three deep, or what only the first folding
-    brought together, may be a pattern that a second one undoes.
-    """
+    """Where no sign and no single letter remain; no control or enclosing character, capital or double space is left."""
     once = fold_text(text)
     if all(letter.isalnum() or letter == " " for letter in once) and min(map(len, once.split()), default=2) > 1:
         assert fold_text(once) == once
-
-
-@given(HOSTILE_TEXT)
-def test_a_folded_text_holds_nothing_invisible(text):
-    """No control, format or enclosing character, no mark on a Latin letter, no capital, no double space is left."""
     folded = fold_text(text)
     assert not any(unicodedata.category(letter) in {"Cf", "Me", "Cc", "Cs"} for letter in folded)
     marked = [before for before, mark in zip(f" {folded}", folded, strict=False) if unicodedata.category(mark) == "Mn"]
@@ -147,13 +129,9 @@ def test_folding_never_exceeds_the_cap(text, cap):
     assert len(fold_text(text, cap)) <= cap
 
 
-def test_letters_beyond_the_cap_are_not_read():
-    """A long title folds as its first two thousand letters."""
-    assert fold_text("a" * 10_000) == "a" * MAX_TITLE_LETTERS
-
-
-def test_long_hostile_texts_are_folded():
+def test_long_texts_are_folded_up_to_the_cap():
     """No piece, repeated to the length of a description, makes any search try every way to divide it."""
+    assert fold_text("a" * 10_000) == "a" * MAX_TITLE_LETTERS
     markup = ["<", "<!--", "<a ", "&", "&amp;", "&#", "&#00", "<span ", 'x<span style="display:', "</i>", "<i>x</i>"]
     signs = ["%", "%7", "%72", "\\u007", "$", "@(", "((", "(a", "a.", ".", "a ", "- ", "a-.", "aA", "+ a", "|", "€"]
     letters = ["а", "а ", "аx", "α.", "ि", "িx", "נ ", "卂", "卂x", "ㄒ ", "ꋪ", "ɐ", "\u0301", "\u200b", "\u0375x"]
@@ -163,7 +141,7 @@ def test_long_hostile_texts_are_folded():
 
 
 def test_genuine_titles_read_as_a_native_would_accept():
-    """Cyrillic and Greek by their sound, Latin without marks, all others as they are spelt."""
+    """By sound or as spelt, in capitals alike; a word among mixed ones by shape, and a slip in one changes no other."""
     titles = {
         "Новая кожаная сумка": "novaya kozhanaya sumka",
         "НОВАЯ КОЖАНАЯ СУМКА": "novaya kozhanaya sumka",
@@ -186,17 +164,54 @@ def test_genuine_titles_read_as_a_native_would_accept():
     }
     assert {title: fold_text(title) for title in titles} == titles
     assert not any(map(count_disguises, titles))
-
-
-def test_words_of_other_alphabets_read_alike_in_capitals():
-    """As long as one word in a row has a letter that looks like none in ASCII."""
     for language, listings in genuine_listings().items():
         for title in listings["title"]:
             assert fold_text(title.upper()) == fold_text(title), language
-
-
-def test_letters_of_another_alphabet_are_read_by_their_company():
-    """A Greek word among mixed ones by its shape; a slip of the keyboard in one Cyrillic word changes no other."""
     assert fold_text("bαg \u03bd\u03b5\u03c9 fαkε") == "bag vew fake"
     assert fold_text("новая cумка кожаная").startswith("novaya ")
     assert fold_text("новая cумка кожаная").endswith(" kozhanaya")
+
+
+DISGUISED = [
+    *("zero-width space, one", "soft hyphen", "word joiner", "tag characters", "homoglyph, one Cyrillic"),
+    *("homoglyph, one Greek", "full-width", "mathematical bold", "circled", "negative squared", "parenthesised"),
+]
+
+
+def test_each_disguised_word_is_counted_and_no_genuine_one():
+    """Hidden, styled and mixed letters count once a word; capitals, joiners of a script, emoji and units do not."""
+    counts = {name: count_disguises(attack_text("Genuine leather bag", FAMILIES[name])) for name in DISGUISED}
+    assert counts == dict.fromkeys(DISGUISED, 3)
+    titles = [title for listings in genuine_listings().values() for title in listings["title"]]
+    assert [title for title in titles if count_disguises(title) or count_disguises(title.upper())] == []
+    disguised = {
+        "می\u200cشود": 0,
+        "क्\u200dष": 0,
+        "👨\u200d👩\u200d👧 set": 0,
+        "ＵＳＢ付き": 0,
+        "ＮＩＫＥ": 1,
+        "Ni\u200dke": 1,
+        "реп\u200dлика": 1,
+        "Škoda přívěsek, crème 100 %": 0,
+        "Bluetooth-наушники 40×40cm 🇺🇸": 0,
+        "🇳🇮🇰🇪": 1,
+        "100\u03bcl, 470\u03bcF": 0,
+        "(155x90x3мм) 120x4см L200мм 1xАА 10Х20СМ": 0,
+        "120x4см Nіke 5xNіke": 2,
+        "30 µm, 20 °C, ½ price, №5, 10 €": 0,
+    }
+    assert {text: count_disguises(text) for text in disguised} == disguised
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_ascii_hides_nothing(text):
+    """Plain letters are plain."""
+    assert count_disguises(text) == 0
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_there_are_no_more_disguises_than_words(text, other):
+    """None is counted twice, and words that follow take none away, unless they make full-width letters belong."""
+    assert count_disguises(text) <= len(text)
+    assert count_disguises(f"{text} plain words") == count_disguises(text)
+    assert count_disguises(f"{text} {other}") <= count_disguises(text) + count_disguises(other)

@@ -1,11 +1,14 @@
-"""Phrases are found wherever they stand as words, in one pass; long ones also where they are misspelt on purpose."""
+"""Phrases are found as words in one pass; long ones also where misspelt on purpose, as spellings read alike are one."""
 
 import re
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from support.finding import find_phrases
+from support.finding import find_phrases, skeleton
 
+from ipml.features.compiled.phrases import trace_skeletons
+from ipml.features.compiled.texts import Texts
 from ipml.features.normalisation import fold_text
 
 WORDS = st.lists(st.sampled_from(["a", "ab", "aba", "b", "ba", "(", "1:1", "é", "Ab"]), max_size=8)
@@ -30,22 +33,16 @@ def search(text: str, phrases: tuple[str, ...]) -> list[tuple[int, int, int]]:
 
 @given(TEXTS, PHRASES)
 def test_what_is_found_is_what_a_slow_search_finds(text, phrases):
-    """Neither more nor less, overlapping ones and phrases given twice included."""
+    """Overlapping ones and phrases given twice included; another order of phrases changes only their numbers."""
     text = fold_text(text)
     assert sorted(find_phrases(text, phrases)) == sorted(search(text, phrases))
-
-
-@given(TEXTS, PHRASES)
-def test_the_order_of_phrases_changes_their_numbers_only(text, phrases):
-    """The same places are found for each phrase, wherever it stands in the tuple."""
-    text = fold_text(text)
     backwards = tuple(reversed(phrases))
     found = {(phrases[number], start, end) for number, start, end in find_phrases(text, phrases)}
     assert found == {(backwards[number], start, end) for number, start, end in find_phrases(text, backwards)}
 
 
 def test_a_phrase_counts_as_whole_words():
-    """With a star, with any ending; in scripts without spaces between words, everywhere; folded as texts are."""
+    """With a star, with any ending; in scripts without spaces everywhere; an empty one is harmless."""
     cases = [
         ("a replica", "replica", True),
         ("replicas", "replica", False),
@@ -69,10 +66,6 @@ def test_a_phrase_counts_as_whole_words():
         ("ТОНЕР HP", "тонер*", True),
     ]
     assert [case for case in cases if bool(find_phrases(fold_text(case[0]), (case[1],))) != case[2]] == []
-
-
-def test_phrases_without_letters_find_nothing():
-    """An empty entry in a lexicon is harmless, as is an empty text."""
     for phrases in ((), ("",), ("*",), ("\u200b", " ")):
         assert list(find_phrases("nike air", phrases)) == []
         assert list(find_phrases("", (*phrases, "nike"))) == []
@@ -104,3 +97,32 @@ def test_a_short_word_is_never_found_inside_another(word, more):
     """Neither at its beginning nor at its end, nor in a long one, nor across a space."""
     for text in (word + more, more + word, f"{more * 8}{word}{more * 8}", f"{more}{word[:1]} {word[1:]}{more}"):
         assert not list(find_phrases(fold_text(text), (word,)))
+
+
+FOLDED = st.text(max_size=60).map(fold_text) | st.text("il1jo0e3a4s5t7b8g69z2 -a", max_size=30)
+
+
+def test_spellings_that_read_alike_have_one_skeleton():
+    """Digits stand in for letters, and doubled letters for single ones; a word of one letter keeps its length."""
+    alike = {"r0lex": "rolex", "r3pl1c4": "replica", "ro1ex": "rolex", "gucci": "guci", "8466": "bagg", "5u27": "suzt"}
+    assert {written: skeleton(written) for written in alike} == {one: skeleton(plain) for one, plain in alike.items()}
+    others = {"rolex": "rolax", "aaa": "aa", "a a": "aa", "pen": "ten"}
+    assert [one for one, other in others.items() if skeleton(one) == skeleton(other)] == []
+
+
+@given(FOLDED)
+def test_a_skeleton_is_its_own_and_keeps_words_and_origins(text):
+    """Nothing is left to merge; words get no longer and none is lost; each byte comes from a later one than before."""
+    assert skeleton(skeleton(text)) == skeleton(text)
+    words, bones = text.split(" "), skeleton(text).split(" ")
+    assert len(words) == len(bones)
+    assert all(len(bone) <= len(word) and bool(bone) == bool(word) for word, bone in zip(words, bones, strict=True))
+    skeletons, origins = trace_skeletons(Texts.of_one(text))
+    assert skeletons.strings() == [skeleton(text)]
+    assert np.all(np.diff(origins) > 0)
+    written = text.encode("utf-8", "surrogatepass")
+    from_bytes = bytes(written[at] for at in origins)
+    is_ascii = [byte < 0x80 for byte in from_bytes]
+    bones = skeletons.data.tobytes()
+    assert [bone for bone, one in zip(bones, is_ascii, strict=True) if not one] == [b for b in from_bytes if b > 0x7F]
+    assert all(ord(skeleton(chr(b))) == bone for bone, b in zip(bones, from_bytes, strict=True) if b < 0x80)

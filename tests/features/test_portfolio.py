@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.features.columns import ListingColumns
-from ipml.features.portfolio import (
-    SILENT_BELOW,
-    SellerPortfolios,
-    listing_moments,
-    seller_key,
-    shares_of_others,
-)
+from ipml.features.portfolio import SILENT_BELOW, SellerPortfolios, listing_moments, seller_key, shares_of_others
 from ipml.kit.moments import from_microseconds, to_microseconds
 from ipml.records import PRIOR_LISTINGS, EarlierListings, StoredPortfolio
 
@@ -93,18 +87,13 @@ def store(listings):
 
 
 @given(LISTINGS, LISTINGS)
-def test_what_may_be_known_already_does_not_count_again(listings, others):
-    """Listings up to the latest that is known of their seller count for nothing; later ones for what they look like."""
+def test_neither_what_is_known_nor_what_is_later_counts(listings, others):
+    """Up to the latest moment known of their seller, listings count for nothing; nor do later ones or other sellers."""
     portfolios, (sellers, probabilities, moments) = portfolios_of(listings), columns(others)
     weights = portfolios.weigh_later(sellers, probabilities, moments)
     for weight, (seller, p, moment) in zip(weights, others, strict=True):
         known = [at for name, p_known, at in listings if name == seller and not np.isnan(p_known)]
         assert weight == (None if np.isnan(p) or moment <= max(known, default=-9) else suspicion(p))
-
-
-@given(LISTINGS, LISTINGS)
-def test_later_listings_and_other_sellers_change_nothing(listings, others):
-    """The shares of listings in time rest on earlier ones, and what is known of a seller on that one's alone."""
     later = [(seller, p, moment + 10) for seller, p, moment in others]
     alone = SellerPortfolios().shares_in_time(*columns(listings))
     together = SellerPortfolios().shares_in_time(*columns(listings + later))
@@ -115,18 +104,12 @@ def test_later_listings_and_other_sellers_change_nothing(listings, others):
 
 @given(LISTINGS)
 def test_shares_in_time_ask_before_they_add(listings):
-    """A listing is compared with those of earlier moments, never with itself or those of its own moment."""
+    """From 0 to below 1; compared with earlier moments, never with itself or with those of its own moment."""
     sellers, probabilities, moments = columns(listings)
     shares = SellerPortfolios().shares_in_time(sellers, probabilities, moments)
     for row, (seller, _, moment) in enumerate(listings):
         before = portfolios_of([listing for listing in listings if listing[2] < moment])
         assert shares[row] == before.known(seller, moment).share
-
-
-@given(LISTINGS)
-def test_shares_lie_between_nothing_and_all(listings):
-    """From 0 to below 1, in time and looking back; a first listing has 0."""
-    sellers, probabilities, moments = columns(listings)
     in_time = SellerPortfolios().shares_in_time(sellers, probabilities, moments)
     others = shares_of_others(sellers, probabilities)
     for shares in (in_time, others):
@@ -144,13 +127,9 @@ def test_a_more_suspicious_listing_never_helps_its_seller(listings, one, other):
 
 
 def test_clean_listings_are_not_credited():
-    """Below the silence nothing counts as better; many clean listings only thin out what was seen."""
+    """Below the silence all is alike; what came before an older one is not known; without a moment it is the first."""
     assert portfolios_of([("a", 0.0, 1)]).known("a", 2) == portfolios_of([("a", SILENT_BELOW, 1)]).known("a", 2)
     assert portfolios_of([("a", 1.0, 1)]).known("a", 2).share == 1 / (1 + PRIOR_LISTINGS)
-
-
-def test_a_listing_older_than_the_latest_is_treated_as_a_first():
-    """What came before it is no longer known; one without a moment of listing or observation comes before all."""
     portfolios = portfolios_of([("a", 1.0, 1), ("a", 1.0, 5)])
     assert portfolios.known("a", 3) == EarlierListings(0, 0.0)
     assert portfolios.known("a", 5).n == 1

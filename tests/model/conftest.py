@@ -1,7 +1,5 @@
 """A small saved model, and the means to change it as one who can write to its folder would."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

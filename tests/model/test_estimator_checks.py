@@ -4,9 +4,7 @@
 classifier's own: labels, weights, tags, parameters, errors, pickles, what does not depend on the order of rows.
 """
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -23,7 +21,7 @@ NAMES = [f"number_{place}" for place in range(20)]  # no check has more
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
         "a listing that is repeated is one more listing of its seller: the folds over sellers are others then"
-    ),
+    )
 }
 
 
@@ -46,7 +44,7 @@ class Numbers(Extractor):
 class OfArrays(CounterfeitClassifier):
     """The classifier, on arrays: it names their columns, which without names are known by their number alone."""
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> OfArrays:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from an array."""
         return super().fit(name_columns(X), y, sample_weight)
 
@@ -83,7 +81,7 @@ def name_columns(X: Any) -> pd.DataFrame:
 @pytest.mark.filterwarnings("ignore:.*does not inherit from `sklearn.base.BaseEstimator`:UserWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.EstimatorCheckFailedWarning")
-def test_what_scikit_learn_checks(subtests) -> None:
+def test_what_scikit_learn_checks(subtests):
     """Every check holds but those named above, each with its reason."""
     estimator = OfArrays(Features([("numbers", Numbers()), ("brand", BrandFeatures())]), C=0.1, n_folds=2)
     outcomes = check_estimator(estimator, expected_failed_checks=EXPECTED_FAILURES, on_fail=None)
@@ -97,7 +95,7 @@ def test_what_scikit_learn_checks(subtests) -> None:
 
 @pytest.mark.filterwarnings("ignore:Can't test estimator:sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore:.*does not inherit from `sklearn.base.BaseEstimator`:UserWarning")
-def test_check_estimator_passes_as_it_is() -> None:
+def test_check_estimator_passes_as_it_is():
     """The tags say that arrays are not read, so that nobody tries them."""
     for estimator in [CounterfeitClassifier(), *(part for _, part in make_features().transformer_list)]:
         assert not estimator.__sklearn_tags__().input_tags.two_d_array

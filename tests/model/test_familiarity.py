@@ -1,7 +1,5 @@
 """A batch unlike the training is said to be so, whatever it comes in; one like it is not."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -73,7 +71,7 @@ def find(familiarity: Familiarity, offers: Offers) -> tuple[Unlike, ...]:
 
 
 @given(seed=st.integers(0, 1_000), cuts=st.lists(st.integers(0, 1_500), max_size=4))
-def test_neither_order_nor_chunks_matter(familiarity: Familiarity, mixed: Offers, seed: int, cuts: list[int]):
+def test_neither_order_nor_chunks_matter(familiarity, mixed, seed, cuts):
     """However listings are shuffled, cut into chunks and put together, the same ones are looked at."""
     rows = np.random.default_rng(seed).permutation(1_500)
     chunks = [mixed.take(chunk) for chunk in np.split(rows, sorted(cuts))]
@@ -85,14 +83,14 @@ def test_neither_order_nor_chunks_matter(familiarity: Familiarity, mixed: Offers
     assert familiarity.find_unlike(shuffled) == familiarity.find_unlike(joined) == familiarity.find_unlike(whole)
 
 
-def test_other_sellers_of_the_same_market_are_familiar(familiarity: Familiarity):
+def test_other_sellers_of_the_same_market_are_familiar(familiarity):
     """Of 20 batches of sellers that training did not know, of many sizes, one is called unlike at most."""
     found = [find(familiarity, Offers(seed, n=30 * seed, n_sellers=3 * seed)) for seed in range(1, 21)]
     assert sum(map(bool, found)) <= 1
 
 
-def test_another_market_is_unlike_in_all_that_differs(familiarity: Familiarity):
-    """New words, brands, categories and probabilities are each said, with figures and bounds."""
+def test_another_market_is_unlike_in_all_that_differs(familiarity):
+    """Words, brands, categories and probabilities are said with bounds, which are wider for fewer sellers."""
     unlike = {one.subject: one for one in find(familiarity, Offers(1, n=200, market="new", prevalence=0.8))}
     assert set(unlike) == {"words", "brand", "category", "score"}
     assert all(one.found > one.high > one.expected for one in unlike.values())
@@ -100,17 +98,6 @@ def test_another_market_is_unlike_in_all_that_differs(familiarity: Familiarity):
     (low,) = find(familiarity, Offers(1, n=200, prevalence=0.0))
     assert low.found < low.low < low.expected
     assert low.sentence.startswith("the mean probability is")
-
-
-def test_too_few_are_not_judged(familiarity: Familiarity):
-    """Below 30 listings nothing is said, however strange they are; nor is it of what the model was trained on."""
-    assert find(familiarity, Offers(1, n=FEW - 1, market="new")) == ()
-    assert find(familiarity, Offers(1, n=FEW, market="new"))
-    assert find(familiarity, Offers(0)) == ()
-
-
-def test_fewer_sellers_tell_less(familiarity: Familiarity):
-    """The same listings of fewer sellers are allowed to lie further from what is usual."""
 
     def allow(n_sellers: int) -> dict[str, float]:
         offers = Offers(1, n=400, n_sellers=n_sellers, market="new", prevalence=1.0)
@@ -121,8 +108,11 @@ def test_fewer_sellers_tell_less(familiarity: Familiarity):
         assert many[subject] < some[subject] < few[subject]
 
 
-def test_what_training_lacks_is_not_compared():
-    """Where no training listing has a brand or a category, a batch that has some is not unlike for that."""
+def test_too_few_and_what_training_lacks_are_not_judged(familiarity):
+    """Below 30 listings nothing is said; nor of what it was trained on, nor of brands that training lacks."""
+    assert find(familiarity, Offers(1, n=FEW - 1, market="new")) == ()
+    assert find(familiarity, Offers(1, n=FEW, market="new"))
+    assert find(familiarity, Offers(0)) == ()
     columns, _, score = Offers(0).all()
     bare = ListingColumns({name: columns.texts(name) for name in ("listing_id", "seller_id", "title")})
     familiarity = Familiarity().fit(bare, Names.of_none(N_TRAINED), score)

@@ -79,17 +79,13 @@ def test_a_model_without_vectors_is_the_same_to_the_bit(parts, plain):
 
 
 def test_vectors_that_tell_help_to_rank_unseen_sellers(parts, model, plain):
-    """The average precision is higher; of listings without a vector the model still says something."""
+    """Without one the model still says something; what counts is how vectors lie to each other, not the axes."""
     _, unseen = parts
     y = unseen["is_counterfeit"].to_numpy(dtype=int)
     with_vectors, without = (average_precision_score(y, one.predict_proba(unseen)[:, 1]) for one in (model, plain))
     assert with_vectors > without
     blind = model.predict_proba(unseen.drop(columns="image_vector"))[:, 1]
     assert average_precision_score(y, blind) > y.mean()
-
-
-def test_a_turned_space_gives_nearly_the_same_scores(parts, model):
-    """What counts is how vectors lie to each other, not the axes that an encoder happened to choose."""
     seen, unseen = parts
     turned = fit(turn(seen)).decision_function(turn(unseen))
     np.testing.assert_allclose(turned, model.decision_function(unseen), atol=0.02)
@@ -119,7 +115,7 @@ def test_every_way_scores_the_same(parts, model, tmp_path):
 
 
 def test_one_reason_says_what_all_components_weigh(parts, model):
-    """With the others and the base rate it sums to the log-odds; where there is no vector there is no such reason."""
+    """What sellers see is one sentence; scored again without the vector, the comparison says why it is another."""
     _, unseen = parts
     scored = Scorer(model, "m/1").explain_frame(unseen.head(80))
     said = [[reason for reason in one.reasons if reason.feature.startswith("image")] for one in scored]
@@ -128,6 +124,12 @@ def test_one_reason_says_what_all_components_weigh(parts, model):
     assert sentences == {(SAYS_COUNTERFEIT, True), (SAYS_GENUINE, False)}
     for one in scored:
         assert one.base_rate + sum(reason.weight for reason in one.reasons) == pytest.approx(one.log_odds)
+    scorer = Scorer(model, "m/1")
+    record = next(one for one in frame_to_listings(parts[1]) if one.image_vector is not None)
+    archived = scorer.score(record)
+    assert rescore(scorer, archived).is_same
+    without = rescore(scorer, replace(archived, listing=replace(record, image_vector=None)))
+    assert "the vector of its picture, if it had one, was not kept" in without.problem
 
 
 def test_another_length_is_one_clear_problem(model):
@@ -173,16 +175,6 @@ def test_a_successor_sees_with_the_eyes_of_its_donor(parts, model, plain):
     assert "image" in dict(again.features_.transformer_list)
     np.testing.assert_array_equal(again._extractors["image"].components_, model._extractors["image"].components_)
     assert "image" not in dict(fit(seen.head(400), donor=plain).features_.transformer_list)
-
-
-def test_what_was_scored_with_a_vector_that_was_not_kept_is_said_so(parts, model):
-    """Scored again from an archive it has another score, and the comparison says why."""
-    scorer = Scorer(model, "m/1")
-    record = next(one for one in frame_to_listings(parts[1]) if one.image_vector is not None)
-    archived = scorer.score(record)
-    assert rescore(scorer, archived).is_same
-    without = rescore(scorer, replace(archived, listing=replace(record, image_vector=None)))
-    assert "the vector of its picture, if it had one, was not kept" in without.problem
 
 
 def test_vectors_are_part_of_what_a_model_learnt_from(listings):

@@ -43,23 +43,29 @@ def find(table: pd.DataFrame, y: np.ndarray, **options: object) -> list[tuple[st
 
 
 def test_an_innocent_table_has_no_leak(table, y):
-    """Nothing is found where there is nothing, and an audit changes nothing; half of the checks need sellers."""
+    """Nor do lists, infinities, gaps or moments make one; an audit changes nothing, and half of it needs sellers."""
     before = table.copy()
     assert find(table, y) == []
     pd.testing.assert_frame_equal(table, before)
     assert audit_leakage(table.drop(columns="shop"), y).notes[0].startswith("No sellers")
+    odd = table.assign(
+        tags=[["new"], ["used", "old"]] * (N // 2),
+        ratio=[np.inf, 1.0, -np.inf] * (N // 3),
+        flag=pd.Series([True, None, False] * (N // 3), dtype="boolean"),
+        day=pd.date_range("2026-01-01", periods=N, tz="UTC")[np.random.default_rng(0).permutation(N)],
+        empty=np.nan,
+    )
+    assert find(odd, y) == []
+    found = find(table.assign(listing_sales=5, seller_sales=np.arange(N) % 7 + 1), y)
+    assert ("moments", "seller_sales") in found
 
 
-def test_columns_called_like_an_outcome_are_found(table, y):
-    """However the words are joined, and whatever they hold; whole words count, and returns are an ordinary thing."""
+def test_columns_that_name_or_predict_the_outcome_are_found(table, y):
+    """Whole words however joined, returns being ordinary; a number, a gap, a word, or a word with some noise."""
     names = ["item_count_fake_returns7", "isBanned", "refunds", "moderation_note", "Status", "removed_at", "BLOCKED"]
     others = ["bandage", "item_count_returns7", "brand", "rating_1_count", "blocky", "urban"]
     found = find(table.assign(**dict.fromkeys([*names, *others], table["price"] % 7)), y)
     assert found == [("outcome name", name) for name in names]
-
-
-def test_a_column_that_alone_predicts_unseen_sellers_is_found(table, y):
-    """A number, a gap, a word, or a word with some noise."""
     noise = np.random.default_rng(1).uniform(-1, 1, N)
     words = np.where(y, "x", "z")
     columns = {"number": 1.0 + 4 * y + noise, "gap": np.where(y, np.nan, noise), "word": words}
@@ -67,13 +73,23 @@ def test_a_column_that_alone_predicts_unseen_sellers_is_found(table, y):
     assert {("too good", name) for name in columns} <= set(find(table.assign(**columns), y))
 
 
-def test_a_column_filled_for_one_class_only_is_found(table, y):
-    """Where the other class is filled too often for that to be chance; one in a hundred of the others would be."""
+def test_what_tells_how_the_file_was_made_is_found(table, y):
+    """A column filled and letters damaged for one class, if too often for chance, and texts of several sellers."""
     some = np.random.default_rng(1).random(N) < 0.1
     assert find(table.assign(extra=np.where(some & y, 1.0, np.nan)), y) == [("one class", "extra")]
     extra = pd.Series(np.nan, index=table.index)
     extra.iloc[np.flatnonzero(~y)[:5]] = 1.0
     assert find(table.assign(extra=extra), y) == []
+    drawn = np.random.default_rng(1).random(N)
+    of_one, of_both = (
+        find(table.assign(name=table["name"].where(drawn >= share, table["name"] + " caf\ufffd")), y)
+        for share in (np.where(y, 0.05, 0.5), 0.3)
+    )
+    assert ("damaged text", "name") in of_one
+    assert of_both == []
+    copies = [f"Warm {number} wool hat" if number % 2 else f"hat WOOL warm no. {number}" for number in range(N)]
+    names = table["name"].where(np.arange(N) % 10 > 0, pd.Series(copies))
+    assert ("copies", "name") in find(table.assign(name=names), y)
 
 
 def test_columns_that_name_sellers_are_found(table, y):
@@ -84,24 +100,6 @@ def test_columns_that_name_sellers_are_found(table, y):
     assert ("split", "") in find(table.assign(shop_word=table["shop"]), y)
     found = find(table.assign(level=order[seller] % 8, trust=order[seller] // 8), y)
     assert ("names sellers", "level, trust") in found
-
-
-def test_damaged_letters_of_one_class_are_found(table, y):
-    """They tell how the file was made; a file that is damaged all over favours nobody."""
-    drawn = np.random.default_rng(1).random(N)
-    of_one, of_both = (
-        find(table.assign(name=table["name"].where(drawn >= share, table["name"] + " caf\ufffd")), y)
-        for share in (np.where(y, 0.05, 0.5), 0.3)
-    )
-    assert ("damaged text", "name") in of_one
-    assert of_both == []
-
-
-def test_texts_of_several_sellers_are_found(table, y):
-    """The order of words, numbers and capitals aside."""
-    copies = [f"Warm {number} wool hat" if number % 2 else f"hat WOOL warm no. {number}" for number in range(N)]
-    names = table["name"].where(np.arange(N) % 10 > 0, pd.Series(copies))
-    assert ("copies", "name") in find(table.assign(name=names), y)
 
 
 @pytest.fixture(scope="module")
@@ -117,43 +115,25 @@ def find_moments(labelled: pd.DataFrame, **options: object) -> dict[str, str]:
     return {leak.column: leak.sentence for leak in leaks if leak.kind == "moments"}
 
 
-def test_listings_observed_after_their_label_are_found(labelled):
-    """They may show its consequences."""
+def test_listings_and_history_of_after_the_label_are_found(labelled, market):
+    """They may show its consequences; the simulator's own history was known, and is not suspected."""
     late = labelled.assign(observed_at=labelled["labelled_at"] + pd.Timedelta(days=1))
     sentence = find_moments(late)["observed_at"]
     assert sentence.startswith("observed_at: 500 listings were observed after the label was known")
-
-
-def test_history_that_was_not_known_yet_is_found(labelled, market):
-    """The history of half a year later beside the listings; the simulator's own was known, and is not suspected."""
     assert find_moments(labelled, events=market.events) == {}
     later = history_as_of(market.events, labelled.assign(observed_at=labelled["observed_at"] + pd.Timedelta(days=180)))
     found = find_moments(labelled.assign(seller_sales=later["seller_sales"]), events=market.events)
     assert "more than the events known by observed_at" in found["seller_sales"]
 
 
-def test_a_listing_that_sold_more_than_its_seller_is_found(table, y):
-    """The two columns are of different moments."""
-    found = find(table.assign(listing_sales=5, seller_sales=np.arange(N) % 7 + 1), y)
-    assert ("moments", "seller_sales") in found
-
-
-def test_labels_that_allow_no_audit_are_refused(table):
-    """Ten of each at least."""
+def test_labels_that_allow_no_audit_are_refused(table, y):
+    """Ten of each at least; that sets unseen sellers apart; and trees ask only which number is larger."""
     for labels in ([1] * N, [0] * N, [0] * (N - 9) + [1] * 9, [0, 1], [2] * N):
         with pytest.raises(Refused, match="Cannot compare"):
             audit_leakage(table, labels)
-
-
-def test_no_seller_is_on_both_sides_of_a_fold(table, y):
-    """That is what sets unseen sellers apart."""
     sellers = table["shop"].to_numpy(dtype=object)
     for train, test in Folds.of(y, sellers).by_seller:
         assert set(sellers[train]).isdisjoint(sellers[test])
-
-
-def test_a_number_predicts_alike_in_any_unit(table, y):
-    """Trees ask which is larger."""
     folds, price = Folds.of(y, None).random, table["price"] + 20 * y
     assert predict_by(price, y, folds, fine=True) == pytest.approx(predict_by(price * 128, y, folds, fine=True))
 
@@ -187,18 +167,6 @@ def test_on_the_dark_net_goods_vendor_columns_and_damage_are_found(real_data):
     found = {(leak.kind, leak.column) for leak in report.leaks}
     assert {("names sellers", "vendor_level, trust_level"), ("damaged text", "title"), ("split", "")} <= found
     assert {("too good", "category"), ("too good", "subcategory")} <= found
-
-
-def test_cells_of_any_kind_are_looked_at(table, y):
-    """Lists as JSON has them, infinities, flags with gaps, moments, and columns without a value."""
-    odd = table.assign(
-        tags=[["new"], ["used", "old"]] * (N // 2),
-        ratio=[np.inf, 1.0, -np.inf] * (N // 3),
-        flag=pd.Series([True, None, False] * (N // 3), dtype="boolean"),
-        day=pd.date_range("2026-01-01", periods=N, tz="UTC")[np.random.default_rng(0).permutation(N)],
-        empty=np.nan,
-    )
-    assert find(odd, y) == []
 
 
 def test_of_very_many_listings_whole_sellers_are_drawn(table, y, monkeypatch):

@@ -1,14 +1,27 @@
 """The linear learner: what it may not learn, and whom it is scored on where there is a lot to learn from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from ipml.features.compiled.texts import Texts
 from ipml.model import learner
-from ipml.model.learner import Blend, Strength, StrengthTrial, choose_members, draw_sellers, fit_all
-from ipml.model.regression import Design
+from ipml.model.learner import (
+    TEXT_WEIGHTS,
+    Blend,
+    Search,
+    Strength,
+    StrengthTrial,
+    choose_members,
+    draw_sellers,
+    fit_all,
+    share_out,
+)
+from ipml.model.regression import Design, Ngrams
 
 N = 400
 FREE = np.zeros(6, dtype=np.bool_)
@@ -47,18 +60,13 @@ def choose(problem, **changes):
 
 
 def test_without_bounds_it_is_the_logistic_regression_of_scikit_learn(problem):
-    """The same coefficients, intercept and predictions."""
+    """The same coefficients, intercept and predictions; several count each after its own line and with its share."""
     design, y, weight, _ = problem
     values, ours = values_of(design), fit(design, y, weight).learner()
     theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=1_000).fit(values, y, sample_weight=weight)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=5e-3)
     probabilities = expit(ours.decision_function(values)), theirs.predict_proba(values)[:, 1]
     np.testing.assert_allclose(*probabilities, atol=5e-3)
-
-
-def test_the_mean_of_learners_scores_as_their_mean(problem):
-    """Each after its own line, and with its share."""
-    design, y, weight, _ = problem
     weak, strong = (fit(design, y, weight, C).score(design) for C in (0.1, 10.0))
     members, shares = [member(0.1, 2.0, 1.0), member(10.0, 0.5, -1.0)], np.array([0.75, 0.25])
     blend = Blend(members, shares, FREE, FREE).fit(design, y, weight, 1e-7)
@@ -66,7 +74,7 @@ def test_the_mean_of_learners_scores_as_their_mean(problem):
 
 
 def test_what_may_only_raise_never_lowers(problem):
-    """A column that would has coefficient 0, as if it had been left out; so has one that never occurs."""
+    """Its coefficient is 0, as if left out; so is what never occurs; one kind of label and no penalty are refused."""
     design, y, weight, _ = problem
     only_raises = np.array([True, True, False, False, False, True])
     found = fit(design, y, weight, only_raises=only_raises).coefficients
@@ -78,11 +86,6 @@ def test_what_may_only_raise_never_lowers(problem):
     stored, nothing = design.stored, np.zeros(50, dtype=np.bool_)
     wide = csr_matrix((stored.values, stored.indices, stored.pointers), shape=(N, 50))
     assert not fit(Design.of(wide), y, weight, 1.0, nothing, nothing).coefficients[6:].any()
-
-
-def test_what_teaches_nothing_is_refused(problem):
-    """One kind of label, also where the other is not trusted at all; a penalty of no strength above 0."""
-    design, y, weight, _ = problem
     with pytest.raises(ValueError, match="the same"):
         fit(design, y, weight * (y == 1))
     for C in (0.0, -1.0):
@@ -146,3 +149,71 @@ def test_more_sellers_are_drawn_where_counterfeits_are_rare(monkeypatch):
     common, rare = (np.arange(1_000) % every == 0 for every in (5, 40))
     assert len(draw_sellers(common.astype(np.int8), weight, sellers, 0)) == 100
     assert 300 <= len(draw_sellers(rare.astype(np.int8), weight, sellers, 0)) <= 500
+
+
+STRENGTHS_N = 300
+BITS = 10
+
+
+@pytest.fixture(scope="module")
+def search() -> Search:
+    """Listings of which words and a number say something, in three folds."""
+    rng = np.random.default_rng(0)
+    words = np.array(["wool", "leather", "steel", "replica", "mirror", "cotton"])
+    said = rng.integers(0, len(words), (STRENGTHS_N, 3))
+    number = rng.normal(size=STRENGTHS_N)
+    y = ((said == 3).any(axis=1) + number + rng.normal(size=STRENGTHS_N) > 1).astype(np.int8)
+    texts = Texts.of([" ".join(words[row]) for row in said])
+    ngrams = Ngrams(1, texts, np.ones(2**BITS), (3, 4), 1)
+    values = np.zeros((STRENGTHS_N, 1 + 2**BITS))
+    values[:, 0] = number
+    folds = [
+        (np.flatnonzero(np.arange(STRENGTHS_N) % 3 != fold), np.flatnonzero(np.arange(STRENGTHS_N) % 3 == fold))
+        for fold in range(3)
+    ]
+    is_text = np.arange(1 + 2**BITS) > 0
+    design = Design.of(csr_matrix(values), [ngrams])
+    sellers = (np.arange(STRENGTHS_N) // 2).astype(str)
+    return Search(design, y, np.ones(STRENGTHS_N), sellers, is_text, np.zeros(1 + 2**BITS, dtype=np.bool_), folds)
+
+
+def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search, monkeypatch):
+    """No other has a smaller loss, repeated or not; the search ends after two in a row worse than the best."""
+    grid = (0.01, 0.1, 1.0, 10.0)
+    chosen = search.choose(grid)
+    assert tuple(trial.strength.text for trial in chosen) == TEXT_WEIGHTS
+    for trial in chosen:
+        alone = [search._choose_penalty(trial.strength.text, (C,)) for C in grid]
+        assert trial.loss == pytest.approx(min(one.loss for one in alone), rel=2e-3)
+    chosen = search.choose((0.1, 1.0))
+    for trial, again in zip(chosen, search.repeat(chosen), strict=True):
+        assert again.strength == trial.strength
+        np.testing.assert_allclose(again.unseen, trial.unseen, atol=0.05)
+    without = replace(search, is_text=np.zeros_like(search.is_text))
+    assert [trial.strength.text for trial in without.choose((0.1, 1.0))] == [1.0]
+    tried = []
+
+    def judge(strength, fits):
+        tried.append(strength.C)
+        return StrengthTrial(strength, (1.0, 0.0), np.zeros(STRENGTHS_N), np.array([abs(np.log(strength.C / 0.1))]), [])
+
+    monkeypatch.setattr(search, "_judge", judge)
+    assert search._choose_penalty(1.0, (10.0, 0.1, 3.0, 1.0, 0.01)).strength.C == 0.1
+    assert tried == [0.01, 0.1, 1.0, 3.0]
+
+
+def trial(losses: np.ndarray) -> StrengthTrial:
+    """Return a trial with these losses."""
+    return StrengthTrial(Strength(1.0, 1.0), (1.0, 0.0), np.zeros(len(losses)), losses, [])
+
+
+def test_the_more_sellers_agree_the_less_a_worse_trial_counts():
+    """The same difference a seller takes little with few and all with many; equal trials count alike."""
+    rng = np.random.default_rng(0)
+    counted = {}
+    for n in (10, 1_000):
+        better = rng.uniform(size=n)
+        counted[n] = len(share_out([trial(better), trial(better + rng.normal(0.1, 0.5, n))])[0])
+    assert counted == {10: 2, 1_000: 1}
+    _, shares = share_out([trial(np.array([1.0, 2.0]))] * 3)
+    np.testing.assert_allclose(shares, 1 / 3)

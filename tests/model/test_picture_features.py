@@ -14,7 +14,7 @@ MATCHES = ["picture_counterfeit_matches", "picture_genuine_matches"]
 @pytest.fixture(scope="module")
 def listings(market) -> pd.DataFrame:
     """Return labelled listings, whose pictures tell something of what they are."""
-    found = market.listings[market.listings["is_counterfeit"].notna()].head(500).reset_index(drop=True)
+    found = market.listings[market.listings["is_counterfeit"].notna()].head(250).reset_index(drop=True)
     rng, is_counterfeit = np.random.default_rng(1), found["is_counterfeit"].to_numpy(dtype=bool)
     return found.assign(
         picture_counterfeit_matches=np.where(is_counterfeit, rng.poisson(1.0, len(found)), 0.0),
@@ -28,7 +28,7 @@ def fit(listings: pd.DataFrame, donor: CounterfeitClassifier | None = None) -> C
     return classifier.fit(listings, listings["is_counterfeit"].to_numpy(dtype=int), donor=donor)
 
 
-def test_a_model_without_pictures_is_the_same_to_the_bit(listings: pd.DataFrame):
+def test_a_model_without_pictures_is_the_same_to_the_bit(listings):
     """Whether the columns are absent or empty; and it ignores them where others know them."""
     without = listings.drop(columns=MATCHES)
     plain, empty = fit(without), fit(listings.assign(**dict.fromkeys(MATCHES, np.nan)))
@@ -38,7 +38,7 @@ def test_a_model_without_pictures_is_the_same_to_the_bit(listings: pd.DataFrame)
     assert "picture" not in dict(plain.features_.transformer_list)
 
 
-def test_a_match_with_counterfeits_raises_the_score(listings: pd.DataFrame, tmp_path):
+def test_a_match_with_counterfeits_raises_the_score(listings, tmp_path):
     """And is a reason; the model comes back from its file as it was, and gives a donor's successor the same."""
     model = fit(listings)
     row = listings.head(1).assign(picture_counterfeit_matches=0.0, picture_genuine_matches=0.0)

@@ -1,6 +1,8 @@
 """The classifier: a linear score whose parts add up, and probabilities that mean what they say."""
 
 import pickle
+from contextlib import nullcontext
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from ipml.listings.schema import listings_to_frame
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.slices import break_even
+from ipml.model.labels import read_labels
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier
 
@@ -31,9 +34,12 @@ def newest(market) -> pd.DataFrame:
 
 
 def test_contributions_and_intercept_sum_to_the_log_odds(classifier, newest):
-    """Nothing about a score is left unexplained."""
+    """Nothing about a score is left unexplained, and each part says which extractor it is from."""
     parts = np.asarray(classifier.contributions(newest).sum(axis=1)).ravel()
     np.testing.assert_allclose(parts + classifier.intercept, classifier.decision_function(newest), atol=1e-9)
+    names = classifier.get_feature_names_out()
+    assert len(names) == classifier.coefficients.size == len(set(names))
+    assert all("__" in name for name in names[-100:])
 
 
 def test_scores_do_not_depend_on_batch_or_order(classifier, newest):
@@ -55,13 +61,6 @@ def test_the_model_ranks_far_better_than_chance(market, classifier):
     y = market.truth["is_counterfeit"].to_numpy()[is_new]
     score = classifier.predict_proba(market.listings[is_new])[:, 1]
     assert average_precision_score(y, score) > 3 * y.mean()
-
-
-def test_features_of_the_classifier_have_one_name_each(classifier, newest):
-    """There are as many names as coefficients, and each says which extractor it is from."""
-    names = classifier.get_feature_names_out()
-    assert len(names) == classifier.coefficients.size == len(set(names))
-    assert all("__" in name for name in names[-100:])
 
 
 def test_calibrated_probabilities_average_to_the_share_of_counterfeits():
@@ -161,7 +160,7 @@ def test_what_has_no_named_columns_is_refused_with_a_hint(fitted, small, few, y)
 
 def test_parameters_of_extractors_can_be_searched(few, y):
     """Without features given, those of the extractors are listed and set as with them; a search over them ends."""
-    classifier, few, y = CounterfeitClassifier(n_folds=2), few.head(150), y[:150]
+    classifier, few, y = CounterfeitClassifier(n_folds=2), few.head(100), y[:100]
     assert clone(classifier).get_params(deep=False)["features"] is None
     assert classifier.get_params()["features__title__letters"] == (2, 5)
     assert clone(classifier).set_params(features__title__bits=9).features.transformer_list[0][1].bits == 9
@@ -173,18 +172,14 @@ def test_parameters_of_extractors_can_be_searched(few, y):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_columns_are_remembered_and_may_come_in_any_order(fitted, few):
-    """`feature_names_in_` are the columns of the training listings; their order, and a pickle, change nothing."""
+def test_columns_are_remembered_and_may_come_in_any_order(fitted, few, small, y, classifier):
+    """Their order, a pickle, and frames asked for change no score and no reason."""
     assert fitted.feature_names_in_.tolist() == list(few.columns)
     assert fitted.n_features_in_ == len(few.columns)
     assert not hasattr(clone(fitted), "feature_names_in_")
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict_proba(few[few.columns[::-1]]), fitted.predict_proba(few))
     assert again.feature_names_in_.tolist() == list(few.columns)
-
-
-def test_the_form_of_output_changes_no_score(small, fitted, few, y, classifier):
-    """Where frames are asked for, scores and reasons are the same; features stay what they are."""
     checked = listings_to_frame(GOLDEN_LISTINGS[:3])
     before = Scorer(classifier, "m/1").explain_frame(checked)
     with config_context(transform_output="pandas"):
@@ -197,7 +192,7 @@ def test_the_form_of_output_changes_no_score(small, fitted, few, y, classifier):
 def test_the_age_of_listings_does_not_make_suspects_of_new_sellers():
     """Where it would, it counts beside that of the seller; not where nobody asks, and not where sellers have no age."""
     rng = np.random.default_rng(0)
-    sellers = pd.DataFrame({"age": rng.choice([30.0, 1_000.0], 300), "is_counterfeit": rng.random(300) < 0.2})
+    sellers = pd.DataFrame({"age": rng.choice([30.0, 1_000.0], 200), "is_counterfeit": rng.random(200) < 0.2})
     rows = sellers.loc[np.repeat(sellers.index, 6)]
     days = np.where(rows["is_counterfeit"], 15.0, rows["age"]) * rng.random(len(rows))
     observed = pd.Timestamp("2026-06-01", tz="UTC")
@@ -225,3 +220,15 @@ def test_the_age_of_listings_does_not_make_suspects_of_new_sellers():
     assert beside in (30.0, 1_000.0)
     assert fair <= 2.0 < unfair
     assert np.isnan(learn(2.0, listings.drop(columns="seller_age_days"))[0])
+
+
+def test_any_two_labels_teach_the_same():
+    """The second, when sorted, is that of counterfeits, which is said unless it is 1; both are kept as given."""
+    y = np.array([0, 1, 1, 0, 0])
+    pairs = [(False, True), (-1, 1), (0.0, 1.0), (1, 2), ("genuine", "replica")]
+    for (genuine, counterfeit), make in product(pairs, (list, np.array, pd.Series)):
+        said = f"{counterfeit!r}, the second of the labels, is taken for counterfeit"
+        with nullcontext() if counterfeit == 1 else pytest.warns(UserWarning, match=said):
+            classes, codes = read_labels(make([counterfeit if label else genuine for label in y]), np.ones(5))
+        np.testing.assert_array_equal(codes, y)
+        assert classes.tolist() == [genuine, counterfeit]

@@ -1,4 +1,4 @@
-"""Which listings to have reviewed next."""
+"""Which listings to have reviewed next, and which labels to doubt."""
 
 from functools import cache
 
@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.errors import Refused, UnusableSetting
-from ipml.model.selection import MOST_PER_SELLER, select_for_review
+from ipml.errors import Refused, UnmeasurableScores, UnusableSetting
+from ipml.model.selection import MOST_PER_SELLER, rank_label_errors, select_for_review
 
 STRATEGIES = ["uncertain and different", "highest score", "random"]
 
@@ -46,25 +46,24 @@ def test_as_many_as_people_can_review_and_none_twice(listings, score):
         assert (chosen.probability == 1).all()
 
 
-def test_copies_of_one_seller_do_not_fill_the_budget(listings, score):
-    """Though each is the most uncertain there is; if there is one seller only, the budget is spent all the same."""
+def test_the_uncertain_come_first_but_few_of_one_seller(listings, score):
+    """Though each copy is the most uncertain; of one seller only, all is spent; a missing score is a reason to look."""
     chosen = select_for_review(listings, score, budget=50, exploration=0)
     assert (chosen.positions < 100).sum() <= MOST_PER_SELLER
     assert listings["seller_id"].iloc[chosen.positions].value_counts().max() <= MOST_PER_SELLER
     assert len(select_for_review(listings.assign(seller_id="one"), score, budget=50).positions) == 50
-
-
-def test_the_uncertain_come_before_the_sure(listings, score):
-    """Picked are listings more uncertain than most; a missing score is a reason to look."""
-    chosen = select_for_review(listings, score, budget=50, exploration=0)
     doubt = score * (1 - score)
     assert doubt[chosen.positions].mean() > np.quantile(doubt, 0.8)
     missing = np.where(np.arange(1_000) == 500, np.nan, 0.01)
     assert 500 in select_for_review(listings, missing, budget=10, exploration=0).positions
 
 
-def test_weights_of_one_over_probability_count_all_listings(listings, score):
-    """Estimates for all listings are unbiased: over many seeds their mean is the true one."""
+def test_a_share_is_drawn_at_random_and_its_weights_count_all_listings(listings, score):
+    """A tenth by default, picks were sure; over many seeds estimates of one over probability are unbiased."""
+    chosen = select_for_review(listings, score, budget=45)
+    assert chosen.is_drawn.sum() == 5
+    assert (chosen.probability[~chosen.is_drawn] == 1).all()
+    np.testing.assert_allclose(chosen.probability[chosen.is_drawn], 5 / 960)
     y = np.random.default_rng(2).random(1_000) < score
     totals, sizes = [], []
     for seed in range(200):
@@ -75,16 +74,8 @@ def test_weights_of_one_over_probability_count_all_listings(listings, score):
     assert sizes == pytest.approx([1_000] * 200)
 
 
-def test_a_share_is_drawn_at_random_with_its_chance(listings, score):
-    """A tenth by default, at least one; picks were sure."""
-    chosen = select_for_review(listings, score, budget=45)
-    assert chosen.is_drawn.sum() == 5
-    assert (chosen.probability[~chosen.is_drawn] == 1).all()
-    np.testing.assert_allclose(chosen.probability[chosen.is_drawn], 5 / 960)
-
-
-def test_what_cannot_be_followed_is_refused(listings, score):
-    """In one line; log-odds are no probabilities."""
+def test_what_cannot_be_followed_or_ranked_is_refused(listings, score):
+    """In one line: no budget, no probabilities; both labels and a seller for each."""
     for options, error in (
         ({"budget": 0}, UnusableSetting),
         ({"budget": 5, "exploration": 1.5}, UnusableSetting),
@@ -95,6 +86,14 @@ def test_what_cannot_be_followed_is_refused(listings, score):
             select_for_review(listings, score, **options)
     with pytest.raises(Refused, match="scores in 0-1"):
         select_for_review(listings, np.full(1_000, 3.0), budget=5)
+    for y, score, sellers, error in (
+        ([0, 0], [0.1, 0.2], ["a", "b"], UnmeasurableScores),
+        ([1, 1], [0.1, 0.2], ["a", "b"], Refused),
+        ([0, 1], [0.1, 1.2], ["a", "b"], UnmeasurableScores),
+        ([0, 1], [0.1, 0.2], ["a"], Refused),
+    ):
+        with pytest.raises(error):
+            rank(y, score, sellers)
 
 
 @pytest.mark.slow
@@ -136,3 +135,49 @@ def test_five_rounds_teach_more_than_chance_and_no_less_than_the_top_of_the_list
     more = found["uncertain and different"] - found["highest score"]
     assert found["uncertain and different"].mean() > found["random"].mean() + 0.1
     assert more.mean() > -2 * more.std(ddof=1) / np.sqrt(len(more))
+
+
+def rank(y, score, sellers) -> pd.DataFrame:
+    """Rank listings named by their position."""
+    return rank_label_errors(pd.DataFrame({"listing_id": [str(row) for row in range(len(y))]}), y, score, sellers)
+
+
+@pytest.fixture
+def noisy() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return labels of which 5 % were flipped, which they are, decent scores and sellers who mostly sell one kind."""
+    rng = np.random.default_rng(0)
+    sellers = np.repeat(np.arange(300), 10)
+    truth = rng.random(3_000) < np.repeat(rng.choice([0.02, 0.8], 300, p=[0.9, 0.1]), 10)
+    flipped = rng.random(3_000) < 0.05
+    score = 1 / (1 + np.exp(-(np.where(truth, 1.5, -3.0) + rng.normal(0, 1.5, 3_000))))
+    return truth ^ flipped, flipped, score, sellers
+
+
+def test_every_listing_is_ranked_and_flipped_labels_crowd_the_top(noisy):
+    """More so than without the labels of their sellers; neither kind is favoured, and the index says which it is."""
+    y, _, score, sellers = noisy
+    ranked = rank(y, score, sellers)
+    assert sorted(ranked.index) == list(range(len(y)))
+    assert (ranked["listing_id"] == ranked.index.astype(str)).all()
+    assert ranked["suspicion"].between(0, 1).all()
+    assert ranked["suspicion"].is_monotonic_decreasing
+    y, flipped, score, sellers = noisy
+    with_sellers, alone = rank(y, score, sellers).index, rank(y, score, np.arange(len(y))).index
+    assert flipped[with_sellers[:300]].sum() / flipped.sum() > 0.75
+    assert flipped[with_sellers[:150]].sum() > flipped[alone[:150]].sum()
+    y, _, score, sellers = noisy
+    one, other = rank(y, score, sellers)["suspicion"], rank(~y, 1 - score, sellers)["suspicion"]
+    np.testing.assert_allclose(one.sort_index(), other.sort_index(), atol=1e-9)
+
+
+def test_labels_are_doubted_by_the_score_and_the_other_listings_of_the_seller():
+    """Each is doubted for the opposite; the one genuine among counterfeits is the more doubtful."""
+    ranked = rank([0, 0, 1, 1], [0.9, 0.1, 0.9, 0.1], list("abcd"))["suspicion"]
+    assert ranked[0] > ranked[1]
+    assert ranked[3] > ranked[2]
+    y, sellers = [0, 1, 1, 1, 0, 0, 0, 0], list("aaaabbbb")
+    ranked = rank(y, [0.5] * 8, sellers)
+    assert ranked.index[0] == 0
+    assert "3 of 3 other listings of the seller are labelled counterfeit" in ranked.loc[0, "reason"]
+    alone = rank([0, 1, 1], [0.5] * 3, list("abc"))
+    assert "other listings" not in alone.loc[0, "reason"]

@@ -84,9 +84,22 @@ def test_a_fit_goes_on_from_another(seed):
 
 
 def test_the_same_fit_is_the_same_to_the_bit():
-    """The order of visits is drawn from the seed alone."""
+    """The order of visits is drawn from the seed; a million is fitted, no weight below 0 and nothing infinite."""
     problem = (*make_problem(1), np.zeros(COLUMNS, dtype=np.bool_), 1.0)
     np.testing.assert_array_equal(climb(*problem).coefficients, climb(*problem).coefficients)
+    values, y, weight = make_problem(2)
+    free = np.zeros(COLUMNS, dtype=np.bool_)
+    ascent = climb(values * 1e6, y, weight, free, 1.0, tolerance=1e-6)
+    assert np.isfinite([*ascent.coefficients, ascent.intercept]).all()
+    with pytest.raises(Refused, match="Choose a smaller C"):
+        climb(values, y, weight, free, 1.0, tolerance=-1.0)
+    values, y, weights = make_problem(3)
+    for weight in (-1.0, np.nan, np.inf):
+        weights[5] = weight
+        with pytest.raises(ValueError, match="weight"):
+            Ascent(Design.of(values), y, weights, np.zeros(COLUMNS, dtype=np.bool_), 1.0)
+    with pytest.raises(ValueError, match="1 of 1 values"):
+        Design.of(csr_matrix([[np.nan]]))
 
 
 @settings(deadline=None, max_examples=25)
@@ -104,27 +117,6 @@ def test_a_fit_begun_cold_is_within_its_tolerance(seed, scale, C, n_rows):
     null = -problem[4] * problem[2].sum() * (share * np.log(share) + (1 - share) * np.log(1 - share))
     best = objective(find_best(*problem), *problem)
     assert objective(np.append(ascent.coefficients, ascent.intercept), *problem) <= best + 1e-6 * null + 1e-9 * best
-
-
-def test_values_of_any_size_are_fitted():
-    """A million, on which an ascent would take for ever, too; a fit not as near as it should be is refused."""
-    values, y, weight = make_problem(2)
-    free = np.zeros(COLUMNS, dtype=np.bool_)
-    ascent = climb(values * 1e6, y, weight, free, 1.0, tolerance=1e-6)
-    assert np.isfinite([*ascent.coefficients, ascent.intercept]).all()
-    with pytest.raises(Refused, match="Choose a smaller C"):
-        climb(values, y, weight, free, 1.0, tolerance=-1.0)
-
-
-def test_what_is_no_number_or_weight_is_refused():
-    """A weight is a number of 0 or more, a value is finite."""
-    values, y, weights = make_problem(3)
-    for weight in (-1.0, np.nan, np.inf):
-        weights[5] = weight
-        with pytest.raises(ValueError, match="weight"):
-            Ascent(Design.of(values), y, weights, np.zeros(COLUMNS, dtype=np.bool_), 1.0)
-    with pytest.raises(ValueError, match="1 of 1 values"):
-        Design.of(csr_matrix([[np.nan]]))
 
 
 @settings(max_examples=12)

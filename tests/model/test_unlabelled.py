@@ -43,7 +43,7 @@ def labelled() -> tuple[pd.DataFrame, np.ndarray]:
 def fitted(labelled) -> list[CounterfeitClassifier]:
     """Return models given no unlabelled listings, then more and more."""
     fitted = [CounterfeitClassifier(FEATURES, C=0.3, n_folds=2).fit(*labelled)]
-    for number in (60, 240):
+    for number in (60, 120):
         few = genuine(12, 24, number)
         fitted.append(
             CounterfeitClassifier(FEATURES, C=0.3, n_folds=2).fit(*labelled, unlabelled=few, prevalence_bound=BOUND)
@@ -68,7 +68,7 @@ def test_the_bound_holds_for_brands_that_were_not_given(means):
 
 def test_what_is_usual_is_what_the_unlabelled_listings_show(fitted):
     """Their brands are familiar, and each of them counts for one listing where the expected prevalence is told."""
-    batch, unlike, expected = genuine(12, 24, 240), [], []
+    batch, unlike, expected = genuine(12, 24, 120), [], []
     batch["seller_id"] = "new " + batch["seller_id"]
     for model in (fitted[0], fitted[-1]):
         sample, listings, probability = ListingSample(), model.columns(batch), model.predict_proba(batch)[:, 1]
@@ -76,17 +76,24 @@ def test_what_is_usual_is_what_the_unlabelled_listings_show(fitted):
         unlike.append({found.subject for found in model.familiarity_.find_unlike(sample)})
         expected.append(model.familiarity_.usual_["score"][0])
     assert "brand" in unlike[0] - unlike[1]
-    n, n_unlabelled = 120, 240
+    n, n_unlabelled = 120, 120
     mean_of_all = (n * expected[0] + n_unlabelled * fitted[-1].unlabelled_["mean_after"]) / (n + n_unlabelled)
     assert expected[1] == pytest.approx(mean_of_all, abs=0.05)
 
 
-def test_where_the_bound_holds_anyway_they_count_for_nothing(labelled):
-    """They then say what words are usual, and no more."""
+def test_they_count_for_nothing_where_the_bound_holds_and_for_one_label_at_most(labelled):
+    """Listings just like the counterfeits stay suspicious, and it is said that the bound was not reached."""
     unbranded = pd.DataFrame({"seller_id": [f"u{number}" for number in range(50)], "title": "plain wool belt"})
     model = CounterfeitClassifier(FEATURES, C=0.3, n_folds=2).fit(*labelled, unlabelled=unbranded, prevalence_bound=0.4)
     assert model.unlabelled_["weight"] == 0.0
     assert model.unlabelled_["mean_before"] == model.unlabelled_["mean_after"]
+    X, y = labelled
+    alike = X[y == 1].assign(seller_id=[f"u{number}" for number in range(sum(y))])
+    model = CounterfeitClassifier(FEATURES, C=0.3, n_folds=2).fit(X, y, unlabelled=alike, prevalence_bound=0.01)
+    effect = UnlabelledEffect(**model.unlabelled_)
+    assert effect.weight == 1.0
+    assert 0.01 < effect.mean_after < effect.mean_before
+    assert "NOT reached: label some" in str(effect)
 
 
 def test_what_cannot_be_used_is_refused_before_anything_is_learnt(labelled):
@@ -117,14 +124,3 @@ def test_the_weight_is_the_least_that_keeps_the_bound(bound, steepness):
     weight = find_weight(lambda weight: 0.9 - steepness * weight, bound)
     allowed = [weight for weight in (0.0, *WEIGHTS) if 0.9 - steepness * weight <= bound]
     assert weight == (allowed[0] if allowed else 1.0)
-
-
-def test_they_count_for_no_more_than_a_label_where_the_bound_cannot_be_reached(labelled):
-    """Listings just like the counterfeits stay suspicious, and it is said that the bound was not reached."""
-    X, y = labelled
-    alike = X[y == 1].assign(seller_id=[f"u{number}" for number in range(sum(y))])
-    model = CounterfeitClassifier(FEATURES, C=0.3, n_folds=2).fit(X, y, unlabelled=alike, prevalence_bound=0.01)
-    effect = UnlabelledEffect(**model.unlabelled_)
-    assert effect.weight == 1.0
-    assert 0.01 < effect.mean_after < effect.mean_before
-    assert "NOT reached: label some" in str(effect)

@@ -1,4 +1,4 @@
-"""Many texts at once are read as each is by itself, whatever is in them and however many threads read."""
+"""The engine reads misspelt words: a set of words, the word nearest to one, and many texts as each by itself."""
 
 from concurrent.futures import ThreadPoolExecutor
 from string import ascii_lowercase
@@ -11,6 +11,7 @@ from specification.spelling import Reader
 
 from ipml.features import spelling
 from ipml.features.compiled import spelling as compiled
+from ipml.features.compiled.spelling import KnownWords, Words, read_texts
 from ipml.features.compiled.texts import Texts
 from ipml.features.spelling import Spelling, ordinary_words
 
@@ -81,28 +82,16 @@ def test_many_texts_are_read_as_few():
     agree(SPELLING, [*"ab*9 ", "", "le"] * 1_500)
 
 
-def test_only_the_most_frequent_words_are_stood_for(monkeypatch):
-    """The others stay as they are, but nothing is read as one of them."""
+def test_only_words_that_texts_taught_are_stood_for_and_the_most_frequent(monkeypatch):
+    """Others stay, uncopied, also those longer than any known one; a spelling of words no text taught is refused."""
     monkeypatch.setattr(spelling, "MOST_TARGETS", 3)
     taught = Spelling().fit([*WRITTEN, *STRANGE] * 2, ["replica*"])
     agree(taught, [" ".join(PIECES), "lether blt wtch thermol over lay"])
-
-
-def test_words_that_no_text_taught_are_refused():
-    """A stored spelling has none."""
     for words in ("\u00e9t\u00e9\u00e9\u00e9 leather", "r2d2d2 leather", "\ud800 leather"):
         with pytest.raises(ValueError, match="other letters than a to z"):
             Spelling().__setstate__({"words": words, "counts": np.array([1, 2]), "trade": ""})
-
-
-def test_texts_that_do_not_change_are_not_copied():
-    """Which most are."""
     texts = Texts.of(["leather belt", "1:1"])
     assert SPELLING.read_texts(texts) is texts
-
-
-def test_a_word_longer_than_any_known_one_stays():
-    """However long."""
     agree(SPELLING, ["a" * 5_000, "leather" * 999 + " belt", "ab*" * 999 + "c", "x" * 99])
 
 
@@ -122,3 +111,53 @@ def test_threads_share_a_spelling():
     with ThreadPoolExecutor(8) as threads:
         read = threads.map(lambda _: taught.read_texts(Texts.of(strings)).strings(), range(16))
         assert all(one == expected for one in read)
+
+
+WORD = st.text("ab*#z", min_size=1, max_size=30) | st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=14)
+WORDS_WORDS = st.sets(WORD, max_size=30)
+
+
+def make_words(chosen: set[str]) -> Words:
+    """Put words into a set."""
+    return Words.of("\n".join(sorted(chosen)).encode())
+
+
+@given(WORDS_WORDS, WORDS_WORDS)
+def test_a_set_has_the_words_put_in_and_no_others(chosen, others):
+    """Short ones and long ones."""
+    made = make_words(chosen)
+    assert all(word in made for word in chosen)
+    assert [word in made for word in others] == [word in chosen for word in others]
+
+
+@given(st.lists(st.text("ab*'1é ", max_size=14), max_size=9))
+def test_lines_with_other_letters_are_left_out(lines):
+    """Nothing is found of a line that is empty or holds a digit, an apostrophe, a space, or a letter beyond z."""
+    made = Words.of("\n".join(lines).encode())
+    assert [line in made for line in lines] == [bool(line) and set(line) <= set("ab*") for line in lines]
+
+
+@given(st.sets(st.text("abcxz", min_size=5, max_size=30), min_size=1, max_size=30), st.data())
+def test_two_pieces_are_found_as_one_word(chosen, data):
+    """Wherever the word is cut."""
+    known, ordinary = KnownWords(dict.fromkeys(chosen, 1), ()).words, Words.of(b"")
+    word = data.draw(st.sampled_from(sorted(chosen)))
+    at = data.draw(st.integers(1, len(word) - 1))
+    cut = f"{word[:at]} {word[at:]}"
+    is_two = word[:at] in chosen and word[at:] in chosen
+    assert read_texts(Texts.of([cut]), known, ordinary).strings() == [cut if is_two else word]
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_long_words_of_one_number_are_told_apart(n_before, n_after):
+    """Whoever chooses words so that their numbers are the same gains nothing: letters decide."""
+    one, other = (f"{'x' * n_before}{word}{'x' * n_after}" for word in _of_one_number())
+    assert make_words({one}).table.tolist() == make_words({other}).table.tolist()
+    assert [word in make_words({one}) for word in (one, other)] == [True, False]
+    assert [word in make_words({one, other}) for word in (one, other)] == [True, True]
+
+
+def _of_one_number() -> tuple[str, str]:
+    """Return two words whose numbers are the same whatever odd base they have: the sequence of Thue and Morse."""
+    signs = "".join("ab"[at.bit_count() % 2] for at in range(1 << 10))
+    return signs, signs.translate(str.maketrans("ab", "ba"))

@@ -28,30 +28,18 @@ def _precision(fit):
     return np.repeat([FLAT, fit.spread.categories**-2, fit.spread.brands**-2], [2, 3, 5])
 
 
-def test_the_fit_is_where_the_penalised_loss_is_least(listings, design):
-    """The gradient of the dense regression is 0 there."""
+def test_fit_blocks_and_line_are_those_of_the_dense_regression(listings, design):
+    """Its gradient is 0 there; variances and covariances are those of its inverse, and so is what the line shares."""
     fit = fit_effects(listings)
     error = listings.weight * (fit.probability(listings) - listings.target)
     gradient = design.T @ error + _precision(fit) * np.concatenate([fit.at.common, fit.brands])
     np.testing.assert_allclose(gradient, 0, atol=0.02)
-
-
-def test_the_blocks_are_those_of_the_dense_inverse(listings, design):
-    """Variances and covariances are those in the inverse of the dense curvature."""
-    fit = fit_effects(listings)
     probability = fit.probability(listings)
     information = listings.weight * probability * (1 - probability)
     dense = np.linalg.inv(design.T @ (information[:, np.newaxis] * design) + np.diag(_precision(fit)))
     np.testing.assert_allclose(fit.curvature.category_variances, np.diag(dense)[2:5], rtol=1e-8)
     np.testing.assert_allclose(fit.curvature.brand_variances, np.diag(dense)[5:], rtol=1e-8)
     np.testing.assert_allclose(fit.curvature.pair_covariance, dense[5:, 2:5], rtol=1e-6)
-
-
-def test_the_line_gives_way_as_in_the_dense_regression(listings, design):
-    """What slope and intercept share with the effects follows from the dense covariance of the effects."""
-    fit = fit_effects(listings)
-    probability = fit.probability(listings)
-    information = listings.weight * probability * (1 - probability)
     weighted = information[:, np.newaxis] * design
     effects = np.linalg.inv(design.T @ weighted + np.diag(_precision(fit)))[2:, 2:]
     columns = design[:, :2]

@@ -13,7 +13,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold
 
-from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration, is_too_wide
+from ipml.model.calibration import SigmoidCalibration, is_too_wide
+from ipml.model.calibration.calibration import MOST_LISTINGS, HierarchicalCalibration, fit_calibration
 from ipml.model.evaluation.metrics import calibration_error
 from ipml.model.model_file.state import pack, unpack
 
@@ -105,8 +106,8 @@ def _fit_one_brand(y, sellers, scores=None):
 # The sigmoid
 
 
-def test_sigmoid_never_turns_the_order_around(judged):
-    """Scores that point the wrong way get one probability; so they do with brands, and one interval."""
+def test_sigmoid_finds_the_line_and_never_turns_the_order_around(judged):
+    """Scores that point the wrong way get one probability and, with brands, one interval."""
     scores, y = np.linspace(-3, 3, 100), np.repeat([1, 0], 50).astype(np.int8)
     assert np.ptp(SigmoidCalibration().fit(scores, y).probability(scores)) < 1e-6
     names = {"brands": _names(judged.brand), "categories": _names(judged.category)}
@@ -114,10 +115,6 @@ def test_sigmoid_never_turns_the_order_around(judged):
     asked = np.array([-50.0, 50.0]), ["n1"] * 2, ["n1"] * 2
     assert turned.slope_ == 0
     assert np.ptp(turned.interval(*asked)[1]) == 0
-
-
-def test_sigmoid_finds_the_line_that_made_the_labels():
-    """Labels drawn from a known line give it back."""
     rng = np.random.default_rng(0)
     scores = rng.normal(0, 2, 50_000)
     y = (rng.random(50_000) < expit(0.5 * scores - 1)).astype(np.int8)
@@ -149,19 +146,14 @@ def test_order_within_a_brand_stays(calibration, score, more, brand):
     assert lower <= higher
 
 
-def test_a_listing_alone_scores_as_in_a_batch(calibration, judged):
-    """One listing gives the same bits as among thousands, probability and interval."""
+def test_batches_names_clones_and_files_change_nothing(calibration, judged):
+    """To the bit, probability and interval; names in a list, an array or a column; a clone fitted anew; a file."""
     scores, brands, categories = judged.asked
     together = calibration.probability(*judged.asked), *calibration.interval(*judged.asked)
     for row in range(0, len(scores), 97):
         one = scores[[row]], brands[[row]], categories[[row]]
         alone = calibration.probability(*one), *calibration.interval(*one)
         assert [value[0] for value in alone] == [values[row] for values in together]
-
-
-def test_names_clones_and_files_change_nothing(calibration, judged):
-    """Names in a list, an array or a column with another index; a clone fitted again; a model file."""
-    scores, brands, categories = judged.asked
     column = pd.Series(brands, dtype="str", index=range(7, 7 + len(brands)))
     expected = calibration.probability(*judged.asked)
     again = clone(calibration).fit(scores, judged.y, brands=brands, categories=categories, sellers=judged.seller)
@@ -175,8 +167,8 @@ def test_names_clones_and_files_change_nothing(calibration, judged):
     np.testing.assert_array_equal(loaded.interval(*judged.asked), calibration.interval(*judged.asked))
 
 
-def test_a_brand_of_few_sellers_stays_near_the_others():
-    """The same share of counterfeits moves a brand of two sellers less than a brand of sixty."""
+def test_few_sellers_do_not_decide_about_a_brand():
+    """Two move one less than sixty do, and forty counterfeits of one seller less than forty of forty sellers."""
     brand = np.repeat(["common", "rare", "other"], [60, 2, 200])
     y = np.concatenate([np.ones(62), np.arange(200) % 10 == 0]).astype(np.int8)
     nothing = [None] * len(y)
@@ -185,10 +177,6 @@ def test_a_brand_of_few_sellers_stays_near_the_others():
     )
     common, rare, unknown = fitted.probability(np.zeros(3), ["common", "rare", "unheard of"], [None] * 3)
     assert unknown < rare < common
-
-
-def test_one_seller_does_not_decide_about_a_brand():
-    """Forty counterfeits of one seller move a brand less than forty of forty sellers."""
     rng = np.random.default_rng(0)
     others = np.repeat(np.arange(100), 5)
     y_of_others = (rng.random(100) < 0.3).astype(np.int8)[others]
@@ -233,8 +221,8 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     assert 0.85 <= np.mean(held) <= 0.95
 
 
-def test_intervals_hold_their_probability_and_widen_with_the_level(calibration, judged):
-    """A higher level is never narrower; nor, on the log-odds, is a brand never judged."""
+def test_intervals_hold_their_probability_and_widen_with_level_and_doubt(calibration, judged):
+    """A higher level is never narrower; a brand never judged, few sellers and those that differ have wider ones."""
     probability = calibration.probability(*judged.asked)
     (low, high), (lower, higher) = (judged.fit(level).interval(*judged.asked) for level in (0.5, 0.99))
     assert (lower <= low).all()
@@ -244,10 +232,6 @@ def test_intervals_hold_their_probability_and_widen_with_the_level(calibration, 
     low, high = calibration.interval(np.zeros(2), ["n1", "unheard of"], ["n1", "n1"])
     known, unknown = logit(high) - logit(low)
     assert known < unknown
-
-
-def test_few_sellers_and_sellers_that_differ_give_wide_intervals():
-    """The labels of one seller say nothing, those of sellers of all or nothing less than as many new draws."""
 
     def width(y: np.ndarray, sellers: np.ndarray) -> float:
         low, high = _fit_one_brand(y.astype(np.int8), sellers).interval(np.zeros(1), [None], [None])
@@ -261,7 +245,7 @@ def test_few_sellers_and_sellers_that_differ_give_wide_intervals():
 
 
 def test_two_sellers_are_enough_to_run():
-    """Two sellers and four labels, even of one kind, give a probability and an interval within 0-1."""
+    """Four labels, even of one kind, give figures within 0-1; too wide is wider than the setting; unfitted says so."""
     for y in ([0, 0, 0, 0], [1, 1, 1, 1], [0, 1, 1, 0]):
         fitted = _fit_one_brand(np.array(y, dtype=np.int8), ["a", "a", "b", "b"], np.array([-1.0, 1.0, 2.0, -2.0]))
         asked = np.array([-30.0, 0.0, 30.0]), ["Acme", None, None], [None] * 3
@@ -269,10 +253,6 @@ def test_two_sellers_are_enough_to_run():
         assert np.isfinite([probability, low, high]).all()
         assert (low >= 0).all()
         assert (high <= 1).all()
-
-
-def test_an_operator_abstains_where_the_interval_is_wide():
-    """Too wide is wider than the setting, not as wide; where nothing was learnt yet, that is said."""
     assert is_too_wide(np.array([0.0, 0.0]), np.array([0.5, 0.6]), most_width=0.5).tolist() == [False, True]
     with pytest.raises(NotFittedError):
         HierarchicalCalibration().probability(np.zeros(1), [None], [None])
@@ -292,3 +272,26 @@ def test_real_scores_are_calibrated_for_unseen_sellers(real_data):
         fitted = _fit_one_brand(y[seen], seller[seen], scores[seen])
         calibrated[unseen] = fitted.probability(scores[unseen], nothing[unseen], nothing[unseen])
     assert calibration_error(y, calibrated) < 0.2 * calibration_error(y, published)
+
+
+ASKED = np.linspace(-3, 3, 7)
+UNNAMED = [None] * len(ASKED)
+
+
+def calibrate(n_of_giant: int) -> HierarchicalCalibration:
+    """Return a calibration on 200 sellers with one listing each, and one whose listings are all counterfeit."""
+    generator = np.random.default_rng(0)
+    log_odds = np.concatenate([generator.normal(size=200), np.zeros(n_of_giant)])
+    y = np.concatenate([generator.random(200) < 0.3, np.ones(n_of_giant)]).astype(np.int8)
+    sellers = [*(f"s{number}" for number in range(200)), *["giant"] * n_of_giant]
+    nothing = [None] * len(y)
+    return fit_calibration(log_odds, y, np.ones(len(y)), brands=nothing, categories=nothing, sellers=sellers)
+
+
+def test_a_seller_is_heard_up_to_the_limit():
+    """Up to it more counterfeits raise every probability; ten times as many change but the smoothing of the targets."""
+    few, more, heard, giant = (
+        calibrate(n).probability(ASKED, UNNAMED, UNNAMED) for n in (5, 50, int(MOST_LISTINGS), 10 * int(MOST_LISTINGS))
+    )
+    assert (more > few).all()
+    assert giant == pytest.approx(heard, abs=1e-3)

@@ -1,7 +1,5 @@
 """What the baselines promise."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,31 +39,29 @@ def test_a_baseline_gives_probabilities_that_mean_what_they_say(listings):
         pd.testing.assert_frame_equal(listings, before)
 
 
-def test_more_replica_words_are_never_less_suspicious(listings):
-    """The probability rises with the number of replica words; a look-alike letter hides none."""
+def test_words_and_prices_rank_and_where_they_say_nothing_the_prevalence_stands(listings):
+    """A look-alike hides no word; the probability falls as the price rises; of no price half are more suspicious."""
     rule = KeywordList().fit(listings, listings["is_counterfeit"])
     titles = ["bag", "replica bag", "r\u0435plic\u0430 bag", "replica bag, 1:1 copy"]
     none, one, disguised, more = rule.predict_proba({"title": titles})[:, 1]
     assert none < one == disguised < more
-
-
-def test_cheaper_is_more_suspicious(listings):
-    """The probability falls as the price rises, from nothing on."""
     rule = PriceRule().fit(listings, listings["is_counterfeit"])
     prices = pd.DataFrame({"category": "bags", "currency": "EUR", "price": [0.0, 1, 10, 100, 1000, 1e6]})
     assert (np.diff(rule.predict_proba(prices)[:, 1]) < 0).all()
+    missing = rule.predict_proba(pd.DataFrame({"title": ["bag"], "price": [np.nan]}))[0, 1]
+    assert (rule.predict_proba(listings)[:, 1] > missing).mean() == pytest.approx(0.5, abs=0.01)
+    plain = listings.assign(title="bag").drop(columns=["price", "currency"])
+    for rule in (KeywordList(), PriceRule()):
+        probability = rule.fit(plain, listings["is_counterfeit"]).predict_proba(plain)[:, 1]
+        assert probability == pytest.approx([0.25] * 200, abs=0.02)
 
 
-def test_prices_are_compared_within_their_currency(listings):
-    """The same goods priced in another currency, a hundredfold, are as suspicious."""
+def test_prices_are_compared_within_their_currency_and_brand(listings):
+    """A hundredfold in another is as suspicious; a brand's reference price goes before what is usual."""
     rubles = listings.assign(price=listings["price"] * 100, currency="XTS")
     both = pd.concat([listings, rubles], ignore_index=True)
     probability = PriceRule().fit(both, both["is_counterfeit"]).predict_proba(both)[:, 1]
     assert probability[:200] == pytest.approx(probability[200:])
-
-
-def test_a_reference_price_goes_before_what_is_usual(listings):
-    """A branded bag at the usual price of bags is suspected where the brand's reference price is far above it."""
     table = {
         "names": ["Costly"],
         "phrases": ["Costly"],
@@ -79,18 +75,3 @@ def test_a_reference_price_goes_before_what_is_usual(listings):
     bags = pd.DataFrame({"title": ["bag", "Costly bag"], "category": "bags", "currency": "EUR", "price": 150.0})
     plain, branded = rule.predict_proba(bags)[:, 1]
     assert branded > plain
-
-
-def test_without_a_price_a_listing_is_ranked_in_the_middle(listings):
-    """About half of the listings are more suspicious than one whose price is missing."""
-    rule = PriceRule().fit(listings, listings["is_counterfeit"])
-    missing = rule.predict_proba(pd.DataFrame({"title": ["bag"], "price": [np.nan]}))[0, 1]
-    assert (rule.predict_proba(listings)[:, 1] > missing).mean() == pytest.approx(0.5, abs=0.01)
-
-
-def test_a_rule_that_says_nothing_gives_the_prevalence(listings):
-    """Without prices and replica words all listings get about the same probability."""
-    plain = listings.assign(title="bag").drop(columns=["price", "currency"])
-    for rule in (KeywordList(), PriceRule()):
-        probability = rule.fit(plain, listings["is_counterfeit"]).predict_proba(plain)[:, 1]
-        assert probability == pytest.approx([0.25] * 200, abs=0.02)

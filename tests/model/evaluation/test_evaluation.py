@@ -1,7 +1,5 @@
 """What the report on a model promises."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -14,8 +12,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from support.evaluation import evaluate
 
-from ipml.errors import UnmeasurableScores
-from ipml.model.evaluation.evaluation import Evaluation, evaluate_repeats
+from ipml.errors import UnmeasurableScores, UnreadableFile
+from ipml.model.evaluation import evaluation as kept
+from ipml.model.evaluation.evaluation import MODEL, Evaluation, evaluate_repeats, read_tested, write_tested
+from ipml.model.evaluation.label_weights import weigh_by_probability
 from ipml.model.evaluation.metrics import estimate_all, measure_names, paired_difference
 from ipml.model.evaluation.splits import seller_folds
 
@@ -52,7 +52,7 @@ def evaluation(y, scores, listings) -> Evaluation:
 
 
 def test_figures_and_counts_are_those_of_the_measures(evaluation, y, scores, listings):
-    """The model comes first, each baseline has every measure, and the best is compared on the same resamples."""
+    """Each baseline on the same resamples; from JSON the same, with what is said of young labels above the figures."""
     names, sellers = measure_names(k=(20, 50)), listings["seller_id"]
     expected = estimate_all(y, scores[0], sellers, measures=names, n_resamples=N_RESAMPLES)
     assert evaluation.figures["model"] == expected
@@ -64,6 +64,10 @@ def test_figures_and_counts_are_those_of_the_measures(evaluation, y, scores, lis
     assert evaluation.comparison.baseline == "coarse"
     paired = paired_difference(y, scores[0], np.round(scores[0]), sellers, n_resamples=N_RESAMPLES)
     assert evaluation.comparison.difference == paired
+    told = replace(evaluation, maturity="labels of listings since June are not final")
+    assert "\nlabels of listings since June are not final\n" in told.table()
+    for one in (evaluation, told):
+        assert Evaluation.from_json(one.to_json()) == one
 
 
 def test_slices_need_enough_listings_and_counterfeits_but_not_all(evaluation, y, scores, listings):
@@ -74,14 +78,6 @@ def test_slices_need_enough_listings_and_counterfeits_but_not_all(evaluation, y,
         assert part.counts.counterfeits == y[listings["brand"] == part.value].sum()
     listings.loc[~y, "brand"] = "Clean"
     assert "Clean" not in {part.value for part in evaluate(y, scores[0], listings, n_resamples=10).slices}
-
-
-def test_an_evaluation_comes_back_from_json_the_same(evaluation):
-    """To the last digit; with what is said of young labels, which stands above the figures."""
-    told = replace(evaluation, maturity="labels of listings since June are not final")
-    assert "\nlabels of listings since June are not final\n" in told.table()
-    for one in (evaluation, told):
-        assert Evaluation.from_json(one.to_json()) == one
 
 
 def test_the_table_shows_every_figure(evaluation, y, scores, listings):
@@ -109,13 +105,20 @@ def test_repeats_are_averaged(y, scores, listings):
     assert (thrice.low, thrice.high) == pytest.approx((precision.low, precision.high))
 
 
-def test_without_baselines_there_is_no_comparison(y, scores, listings):
-    """Nothing is compared with nothing; a report needs probabilities, so log-odds are refused."""
+def test_what_was_not_compared_or_not_drawn_is_said(y, scores, listings):
+    """Nothing is compared with nothing, log-odds are refused; above the figures stands for what listings stand."""
     evaluation = evaluate(y, scores[0], listings, n_resamples=10)
     assert evaluation.comparison is None
     assert Evaluation.from_json(evaluation.to_json()) == evaluation
     with pytest.raises(UnmeasurableScores, match="probabilities in 0-1"):
         evaluate(y, scores[0] * 10 - 5, listings)
+    odds = np.where(np.arange(len(y)) % 2, 1.0, 0.5)
+    drawn, shown = (
+        evaluate_repeats(y, scores, listings, label_probability=of, n_resamples=20) for of in (odds, odds > 0)
+    )
+    assert f"stand for {(1 / odds).sum():,.0f} listings" in drawn.table()
+    assert "cannot be known from them" in shown.table()
+    assert Evaluation.from_json(drawn.to_json()) == drawn
 
 
 @given(st.lists(st.sampled_from([1, 2, 4]), min_size=12, max_size=12))
@@ -133,17 +136,6 @@ def test_a_label_with_odds_counts_as_the_listings_it_stands_for(stands_for):
     assert drawn.reviewed is not None
     assert drawn.reviewed.listings == times.sum()
     assert drawn.reviewed.prevalence == pytest.approx(all_of_them.counts.prevalence)
-
-
-def test_it_is_said_for_what_reviewed_listings_stand(y, scores, listings):
-    """Above the figures, and as plainly where nothing was drawn, so that nobody takes them for those of all."""
-    odds = np.where(np.arange(len(y)) % 2, 1.0, 0.5)
-    drawn, shown = (
-        evaluate_repeats(y, scores, listings, label_probability=of, n_resamples=20) for of in (odds, odds > 0)
-    )
-    assert f"stand for {(1 / odds).sum():,.0f} listings" in drawn.table()
-    assert "cannot be known from them" in shown.table()
-    assert Evaluation.from_json(drawn.to_json()) == drawn
 
 
 @pytest.mark.slow
@@ -167,3 +159,63 @@ def make_text_model() -> Pipeline:
     letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=2)
     learner = LogisticRegression(C=10, class_weight="balanced", max_iter=2000)
     return make_pipeline(make_union(words, letters), learner)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+ROWS = st.lists(st.tuples(TEXTS, TEXTS, st.none() | TEXTS, st.booleans()), max_size=9, unique_by=lambda row: row[0])
+
+
+def make_tested(rows: list[tuple[str, str, str | None, bool]], n_repeats: int) -> kept.Tested:
+    """Return a test of some listings: id, seller, brand and truth of each."""
+    listings = pd.DataFrame(rows, columns=["listing_id", "seller_id", "brand", "y"])
+    listings = listings.astype({"listing_id": "str", "seller_id": "str", "brand": "str", "y": "bool"})
+    moments = pd.date_range("2026-01-01", periods=len(rows), freq="D", tz="UTC")
+    scores = [np.linspace(0, 1, len(rows)) ** power for power in range(1, n_repeats + 1)]
+    columns = listings[["listing_id", "seller_id", "brand"]].assign(observed_at=moments, title="not kept")
+    return kept.Tested(columns, listings["y"].to_numpy(), {MODEL: scores, "prevalence": scores})
+
+
+@given(ROWS, st.integers(1, 12))
+def test_what_is_written_is_read(tmp_path_factory, rows, n_repeats):
+    """Ids, moments, brands, truth and every repeat's scores are kept, bit by bit and in order; nothing else is."""
+    path = tmp_path_factory.mktemp("tested") / "tested.parquet"
+    tested = make_tested(rows, n_repeats)
+    write_tested(tested, path)
+    read = read_tested(path)
+    assert list(read.listings) == ["listing_id", "observed_at", "seller_id", "brand"]
+    pd.testing.assert_frame_equal(read.listings, tested.listings[list(read.listings)])
+    assert np.array_equal(read.y, tested.y)
+    assert list(read.scores) == [MODEL]
+    assert np.array_equal(read.scores[MODEL], tested.scores[MODEL])
+
+
+def test_odds_and_values_are_kept_where_known(tmp_path):
+    """With them, a later comparison weighs labels and adds prices as the first did."""
+    tested = make_tested([("1", "s", None, True), ("2", "s", None, False)], 1)
+    known = {"label_probability": [1.0, 0.25], "value": [30.0, np.nan], "value_currency": "EUR"}
+    write_tested(replace(tested, listings=tested.listings.assign(**known)), tmp_path / "tested.parquet")
+    read = read_tested(tmp_path / "tested.parquet")
+    assert np.array_equal(read.weight, weigh_by_probability([1.0, 0.25]))
+    assert read.listings["value"].tolist()[0] == 30.0
+    assert read.listings["value_currency"].tolist() == ["EUR", "EUR"]
+    assert tested.weight is None
+
+
+def test_another_table_is_said_so(tmp_path):
+    """Other columns are no test, a listing twice cannot be paired, and what cannot be read is one line."""
+    path = tmp_path / "tested.parquet"
+    with pytest.raises(UnreadableFile, match="No such file"):
+        read_tested(path)
+    write_tested(make_tested([("1", "s", None, True)], 1), path)
+    table = pd.read_parquet(path)
+    for other, said in (
+        (table.assign(title="Bag"), "scores of a test"),
+        (table.assign(score_3=0.5), "scores of a test"),
+        (pd.concat([table] * 2, ignore_index=True), "twice"),
+    ):
+        other.to_parquet(path)
+        with pytest.raises(UnreadableFile, match=said):
+            read_tested(path)
+    path.write_text("listing_id\n1\n")
+    with pytest.raises(UnreadableFile, match="no Parquet"):
+        read_tested(path)

@@ -1,13 +1,11 @@
-"""What the comparison of false alarms promises."""
-
-from __future__ import annotations
+"""What the comparisons of false alarms and of brands promise."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ipml.errors import UnmeasurableScores
-from ipml.model.evaluation.fairness import NEW, SMALL, Fairness, seller_fairness
+from ipml.model.evaluation.fairness import NEW, SMALL, Fairness, reliability_by_brand, seller_fairness
 
 SMALL_SELLERS, LARGE_SELLERS, LARGE = 60, 20, 15
 
@@ -32,16 +30,22 @@ def fairness_of(y, score, listings) -> Fairness:
     return seller_fairness(y, score, listings, 0.5, n_resamples=100)
 
 
-def test_equal_treatment_has_a_ratio_of_one(y, listings):
-    """Scores drawn at random flag small and large sellers alike: the interval holds 1."""
+def test_equal_treatment_and_no_false_alarm_are_fair(y, listings):
+    """Scores at random flag small and large sellers alike; where nobody is flagged, every ratio is a number."""
     fairness = fairness_of(y, np.random.default_rng(0).random(len(y)), listings)
     for row in fairness.rows:
         assert row.ratio.low < 1 < row.ratio.high
         assert not row.is_unfair
+    fairness = fairness_of(y, np.full(len(y), 0.1), listings)
+    assert fairness.rows
+    for row in fairness.rows:
+        assert row.false_positive_rate.value == 0
+        assert np.isfinite([row.ratio.value, row.ratio.low, row.ratio.high]).all()
+        assert not row.is_unfair
 
 
-def test_hitting_small_sellers_shows(y, listings):
-    """Three times as many false alarms on small sellers make a ratio of three, clearly above 1."""
+def test_false_alarms_on_small_sellers_show_and_flagged_counterfeits_do_not(y, listings):
+    """Three times as many make a ratio of three, clearly above 1; whether counterfeits are flagged changes nothing."""
     is_small = listings["seller_id"].str.startswith("small").to_numpy()
     score = np.where(np.random.default_rng(0).random(len(y)) < np.where(is_small, 0.6, 0.2), 0.9, 0.1)
     fairness = fairness_of(y, score, listings)
@@ -49,25 +53,12 @@ def test_hitting_small_sellers_shows(y, listings):
     assert row.is_unfair
     assert row.ratio.value == pytest.approx(row.false_positive_rate.value / row.other_rate, rel=0.05)
     assert fairness.false_positive_ratio_small == row.ratio
-
-
-def test_only_genuine_listings_count(y, listings):
-    """Whether counterfeits are flagged changes nothing."""
     score = np.random.default_rng(1).random(len(y))
     assert fairness_of(y, score, listings) == fairness_of(y, np.where(y, 1 - score, score), listings)
 
 
-def test_new_sellers_are_compared_where_their_age_is_known(y, listings):
-    """Without the column there is no row for new sellers, and no ratio."""
-    score = np.random.default_rng(2).random(len(y))
-    assert fairness_of(y, score, listings).false_positive_ratio_new is not None
-    without = fairness_of(y, score, listings.drop(columns="seller_age_days"))
-    assert NEW not in {row.value for row in without.rows}
-    assert without.false_positive_ratio_new is None
-
-
 def test_scripts_and_countries_are_compared_with_all_others(y, listings):
-    """Each of two countries, and each of two scripts, has a row."""
+    """Two of each have a row each; no ages, a country of nine sellers, and few listings have none."""
     sellers = pd.factorize(listings["seller_id"])[0]
     listings = listings.assign(
         country=np.where(sellers % 2 == 0, "DE", "CN"), title=np.where(sellers % 2 == 0, "Bag", "手提包")
@@ -75,10 +66,11 @@ def test_scripts_and_countries_are_compared_with_all_others(y, listings):
     rows = fairness_of(y, np.random.default_rng(3).random(len(y)), listings).rows
     values = {(row.column, row.value) for row in rows if row.column in ("script", "country")}
     assert values == {("script", "Latin"), ("script", "Chinese characters"), ("country", "DE"), ("country", "CN")}
-
-
-def test_groups_too_small_to_compare_are_left_out(y, listings):
-    """A country of nine sellers is compared neither with the others nor they with it; few listings have no rows."""
+    score = np.random.default_rng(2).random(len(y))
+    assert fairness_of(y, score, listings).false_positive_ratio_new is not None
+    without = fairness_of(y, score, listings.drop(columns="seller_age_days"))
+    assert NEW not in {row.value for row in without.rows}
+    assert without.false_positive_ratio_new is None
     country = np.where(listings["seller_id"].isin([f"small{i}" for i in range(9)]), "MT", "DE")
     rows = fairness_of(y, np.random.default_rng(4).random(len(y)), listings.assign(country=country)).rows
     assert not [row for row in rows if row.column == "country"]
@@ -88,11 +80,28 @@ def test_groups_too_small_to_compare_are_left_out(y, listings):
         seller_fairness(y[:-1], np.zeros(len(y) - 1), listings, 0.5)
 
 
-def test_no_false_alarm_at_all_is_fair(y, listings):
-    """Where nobody is flagged, no group is unfair and every ratio is a number."""
-    fairness = fairness_of(y, np.full(len(y), 0.1), listings)
-    assert fairness.rows
-    for row in fairness.rows:
-        assert row.false_positive_rate.value == 0
-        assert np.isfinite([row.ratio.value, row.ratio.low, row.ratio.high]).all()
-        assert not row.is_unfair
+@pytest.fixture
+def branded() -> pd.DataFrame:
+    """Two hundred listings of fifty sellers in two brands of a hundred, and a rare third."""
+    brands = np.where(np.arange(220) >= 200, "Rare", np.where(np.arange(220) % 2 == 0, "Even", "Odd"))
+    return pd.DataFrame({"seller_id": [f"s{i % 50}" for i in range(220)], "brand": brands})
+
+
+def test_a_brand_is_off_where_scores_and_labels_differ_by_more_than_chance(branded):
+    """Predicted is the sum of scores, observed that of labels; rare brands are left out; none of three is chance."""
+    y, score = np.arange(220) % 11 == 0, np.random.default_rng(0).random(220)
+    parts = reliability_by_brand(y, score, branded, n_resamples=20)
+    assert {part.brand for part in parts} == {"Even", "Odd"}
+    for part in parts:
+        rows = (branded["brand"] == part.brand).to_numpy()
+        assert part.predicted == pytest.approx(score[rows].sum())
+        assert part.observed == y[rows].sum()
+        assert part.surplus.value == pytest.approx((part.observed - part.predicted) / rows.sum())
+    y = np.arange(220) % 20 < 2
+    score = np.where(branded["brand"] == "Even", 0.9, 0.1)
+    parts = reliability_by_brand(y, score, branded)
+    assert {part.brand: part.is_off for part in parts} == {"Even": True, "Odd": False}
+    y = (branded["brand"] == "Even").to_numpy() & (np.arange(220) % 4 == 0)
+    odd = next(part for part in reliability_by_brand(y, np.full(220, 0.03), branded) if part.brand == "Odd")
+    assert (odd.observed, odd.is_off) == (0, False)
+    assert odd.surplus.high < 0

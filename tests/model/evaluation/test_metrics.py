@@ -1,26 +1,33 @@
-"""What the measures promise, whatever the scores."""
-
-from __future__ import annotations
+"""What the measures and their resamples promise, whatever the scores."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, precision_recall_curve
+from support.evaluation import evaluate
 
 from ipml.errors import UnmeasurableScores, UnusableSetting
+from ipml.model.evaluation import ranking as resampling
+from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.evaluation.metrics import (
     Estimate,
+    add_values,
     average_precision,
     brier,
     calibration_error,
+    draw_values,
     estimate_all,
     measure,
     paired_difference,
     precision_at,
     recall_at,
     recall_at_precision,
+    resample_all,
+    say_what_has_no_value,
 )
+from ipml.model.promotion.comparison import compare_scores
 
 RANKING_MEASURES = ["average_precision", "recall_at_precision_0.9", "precision_at_5", "recall_at_5"]
 ALL_MEASURES = [*RANKING_MEASURES, "brier", "calibration_error"]
@@ -96,22 +103,21 @@ def test_reading_further_never_loses_a_counterfeit(listings, k):
     assert precision_at(y, score, k) * min(k, len(y)) == pytest.approx(recall_at(y, score, k) * y.sum())
 
 
-def test_equals_at_the_last_place_count_by_lot():
-    """Precision at k is the mean over all orders in which equal scores can stand."""
+def test_ties_count_by_lot_errors_by_distance_and_resamples_without_counterfeits_not():
+    """The mean over all orders; 0.9 for half and 0.1 for none errs by 0.4 and 0.1; skipped resamples are counted."""
     y, score = np.array([1, 0, 0, 1, 0]), np.array([0.9, 0.5, 0.5, 0.5, 0.1])
     random = np.random.default_rng(0)
     by_lot = [y[np.lexsort((random.random(5), -score))][:2].mean() for _ in range(4000)]
     assert precision_at(y, score, k=2) == pytest.approx(np.mean(by_lot), abs=0.02)
-
-
-def test_calibration_error_is_the_distance_between_predicted_and_observed():
-    """Predicting 0.9 where half are counterfeit and 0.1 where none is errs by 0.4 and 0.1 on the halves."""
     y = np.array([1, 0] * 30 + [0] * 60)
     assert calibration_error(y, np.repeat([0.9, 0.1], 60)) == pytest.approx(0.25)
+    estimate = estimate_all([1, 0, 0], [0.9, 0.5, 0.1], list("abc"), n_resamples=400)["average_precision"]
+    assert estimate.skipped == pytest.approx(400 * (2 / 3) ** 3, abs=40)
+    assert estimate.value == 1
 
 
 def test_an_interval_holds_its_figure_and_shrinks_with_sellers(market):
-    """Four times the sellers, drawn alike, narrow it; sellers are drawn, not listings, so as many of one say less."""
+    """Four times the sellers narrow it, listings of one less; another seed changes it, another order does not."""
     y, score, sellers = market
     few = estimate_all(y, score, sellers)["average_precision"]
     copies = np.concatenate([sellers + 100 * copy for copy in range(4)])
@@ -121,44 +127,27 @@ def test_an_interval_holds_its_figure_and_shrinks_with_sellers(market):
     assert many.high - many.low < 0.7 * (few.high - few.low)
     by_listing = estimate_all(y, score, np.arange(len(y)))["average_precision"]
     assert few.high - few.low > 1.5 * (by_listing.high - by_listing.low)
-
-
-def test_intervals_depend_on_the_seed_and_not_on_the_order_of_rows(market):
-    """Shuffled listings give the same interval, another seed gives another."""
-    y, score, sellers = market
     order = np.random.default_rng(1).permutation(len(y))
     expected = estimate_all(y, score, sellers, n_resamples=50)["average_precision"]
     assert estimate_all(y[order], score[order], sellers[order], n_resamples=50)["average_precision"] == expected
     assert estimate_all(y, score, sellers, n_resamples=50, seed=1)["average_precision"] != expected
 
 
-def test_resamples_without_counterfeits_are_skipped_and_counted():
-    """With one counterfeiting seller in three, the resamples that miss it are counted."""
-    estimate = estimate_all([1, 0, 0], [0.9, 0.5, 0.1], list("abc"), n_resamples=400)["average_precision"]
-    assert estimate.skipped == pytest.approx(400 * (2 / 3) ** 3, abs=40)
-    assert estimate.value == 1
-
-
 def test_a_difference_on_the_same_resamples_is_surer_than_its_parts(market):
-    """Two scores that err alike differ by less than their intervals are wide."""
+    """Two scores that err alike differ by less than their intervals are wide; what a gains on b, b loses on a."""
     y, score, sellers = market
     better = np.clip(score + 0.02 * y, 0, 1)
     alone = estimate_all(y, score, sellers)["average_precision"]
     difference = paired_difference(y, better, score, sellers)
     assert difference.low > 0
     assert difference.high - difference.low < 0.3 * (alone.high - alone.low)
-
-
-def test_a_difference_changes_its_sign_with_its_sides(market):
-    """What a gains on b, b loses on a."""
-    y, score, sellers = market
     there = paired_difference(y, score, score**2 * 0.5, sellers, "brier", n_resamples=50)
     back = paired_difference(y, score**2 * 0.5, score, sellers, "brier", n_resamples=50)
     assert there == Estimate(-back.value, pytest.approx(-back.high), pytest.approx(-back.low))
 
 
 def test_what_cannot_be_measured_is_said(subtests):
-    """Each impossible input raises one line that says what was expected."""
+    """Impossible input, weights of 0 on every counterfeit, and measures unknown on purpose raise one line."""
     for y, score, sellers, complaint in [
         ([0, 0], [0.1, 0.2], ["a", "b"], "at least one counterfeit"),
         ([0, 2], [0.1, 0.2], ["a", "b"], "only 0 and 1"),
@@ -172,17 +161,86 @@ def test_what_cannot_be_measured_is_said(subtests):
     ]:
         with subtests.test(complaint), pytest.raises(UnmeasurableScores, match=complaint):
             estimate_all(y, score, sellers)
-
-
-def test_weights_must_reach_a_counterfeit():
-    """Weights that are negative, too few or zero on every counterfeit are refused."""
     for weight in ([0, 1], [1, -1], [1], [0, 0]):
         with pytest.raises(UnmeasurableScores, match="a counterfeit above 0"):
             average_precision([1, 0], [0.1, 0.2], weight)
-
-
-def test_an_unknown_measure_is_refused_with_the_known_ones():
-    """Accuracy and F1 are unknown on purpose."""
     for name in ("accuracy", "f1", "precision_at_0", "recall_at_x", "recall_at_precision_2"):
         with pytest.raises(UnusableSetting, match="average_precision"):
             measure(name, [0, 1], [0.1, 0.2])
+
+
+def test_a_resample_counts_the_listings_of_a_seller_as_often_as_it_was_drawn(market, monkeypatch):
+    """Its values are the measures under whole weights equal within a seller, one resample at a time or all at once."""
+    y, score, sellers = market
+    draws = resample_all(y, score, sellers, measures=["average_precision"], n_resamples=4, seed=3)
+    generator = np.random.default_rng(3)
+    for value in draws["average_precision"][1:]:
+        drawn = np.bincount(generator.integers(40, size=40), minlength=40)
+        assert value == pytest.approx(average_precision_score(y, score, sample_weight=drawn[sellers]))
+    together = resample_all(y, score, sellers, n_resamples=20)
+    monkeypatch.setattr(resampling, "_CELLS_AT_A_TIME", 1)
+    for name, values in resample_all(y, score, sellers, n_resamples=20).items():
+        np.testing.assert_allclose(values, together[name])
+
+
+def test_counterfeits_worth_the_same_are_counted(market):
+    """Worth 1 each, rankings are those without worth; sums are of the listings and counterfeits of each ranking."""
+    y, score, sellers = market
+    plain = resampling.resample_rankings(y, score, sellers, n_resamples=5)
+    worthy = resampling.resample_rankings(y, score, sellers, worth=np.ones(300), n_resamples=5)
+    for (numbers, ranking), (same_numbers, same) in zip(plain, worthy, strict=True):
+        np.testing.assert_array_equal(numbers, same_numbers)
+        np.testing.assert_array_equal(ranking.positives, same.positives)
+    sums = resampling.resample_sums(np.column_stack([np.ones(300), y]), sellers, n_resamples=8, seed=3)
+    for numbers, ranking in resampling.resample_rankings(y, score, sellers, n_resamples=8, seed=3):
+        np.testing.assert_allclose(sums[numbers, 0], ranking.listings[:, -1])
+        np.testing.assert_allclose(sums[numbers, 1], ranking.positives[:, -1])
+
+
+RATES = {"USD": 1.0, "EUR": 1.5}
+CURRENCIES = st.sampled_from(["EUR", "USD", "XXX"]) | st.none()
+ROW = st.tuples(st.booleans(), st.floats(0, 1), st.floats(0.01, 1e6) | st.none(), CURRENCIES)
+LISTINGS = st.lists(ROW, min_size=2, max_size=20)
+
+
+@given(LISTINGS)
+def test_reading_more_catches_no_less_and_reading_all_catches_all(rows):
+    """On the listings as they are and on every resample; of all, it is the sum of exchanged prices."""
+    y, score, prices, currencies = zip(*rows, strict=True)
+    listings = pd.DataFrame({"price": pd.array(prices, dtype="Float64"), "currency": currencies})
+    listings = add_values(listings.assign(seller_id=[f"s{row % 3}" for row in range(len(rows))]), RATES, "USD")
+    if not any(y):
+        return
+    draws = draw_values(y, [score], listings, [1, 2, len(rows)], n_resamples=20)
+    if draws is None:
+        assert "value" not in listings or not (listings["value"].fillna(0) * np.array(y)).any()
+        return
+    amounts, shares = draws
+    known = ~np.isnan(amounts[0])
+    assert (np.diff(amounts[:, known], axis=0) >= -1e-6 * amounts[-1, known]).all()
+    assert shares[-1, 0] == pytest.approx(1)
+    assert amounts[-1, 0] == pytest.approx(listings["value"].fillna(0)[list(y)].sum())
+
+
+def test_amounts_are_added_in_one_currency_or_by_rates_and_what_has_none_is_said():
+    """Without rates one line says why there is none; one currency stays; counterfeits without a value are counted."""
+    listings = pd.DataFrame({"seller_id": list("aabb"), "price": [10.0] * 4, "currency": ["EUR", "CHF"] * 2})
+    y, score = [1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2]
+    unexchanged = add_values(listings, {}, "USD")
+    table = evaluate(y, score, unexchanged, n_resamples=10).table()
+    assert "no value at k: prices are in CHF, EUR, and no rate is known" in table
+    assert "value EUR" not in table
+    compared = compare_scores(y, [score], [score], unexchanged, n_resamples=10)
+    assert any("no value at k" in remark for remark in compared.remarks)
+    figures = evaluate(y, score, add_values(listings, {"EUR": 1.5, "CHF": 2.0}, "USD"), n_resamples=10).figures[MODEL]
+    assert figures["value_USD_at_100"].value == 30.0
+    listings = pd.DataFrame({"seller_id": list("abcd") * 50, "price": 10.0, "currency": "THB"})
+    y = np.arange(200) % 2
+    valued = add_values(listings, RATES, "USD")
+    assert evaluate(y, y * 0.9, valued, k=[10], n_resamples=10).figures[MODEL]["value_THB_at_10"].value == 100.0
+    compared = compare_scores(y, [np.full(200, 0.5)], [y * 0.9], valued, k=10, n_resamples=10)["value_THB_at_10"]
+    assert (compared.difference.value, compared.verdict) == (50.0, "B clearly better")
+    listings = pd.DataFrame({"price": [10.0, 10.0, np.nan, 10.0], "currency": ["EUR", "XXX", "USD", "USD"]})
+    said = say_what_has_no_value([1, 1, 1, 0], add_values(listings, RATES, "USD"))
+    assert said.startswith("2 of 3 counterfeits have no price that could be added")
+    assert say_what_has_no_value([1, 0, 0, 1], add_values(listings, RATES, "USD")) == ""

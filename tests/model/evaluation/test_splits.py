@@ -1,7 +1,5 @@
 """What an honest split promises, whatever the listings."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,7 +57,7 @@ def test_a_split_parts_sellers_and_moments(drawn):
 
 
 def test_the_test_share_of_listings_lies_after_the_cut():
-    """A quarter, up to those that share its day; a new seller is unseen, whether held back or not."""
+    """A quarter, up to those of its day; a new seller is unseen; a larger share holds back these sellers and more."""
     listings = make_listings()
     cut = later_unseen_sellers(listings, test_share=0.25).cut
     new = listings["observed_at"] > cut
@@ -67,10 +65,6 @@ def test_the_test_share_of_listings_lies_after_the_cut():
     listings.loc[new, "seller_id"] = "new-" + listings.loc[new, "seller_id"]
     split = later_unseen_sellers(listings, test_share=0.25)
     assert len(split.test) == (new & listings["is_counterfeit"].notna()).sum()
-
-
-def test_a_larger_seller_share_holds_back_more_sellers_and_gives_none_up():
-    """The sellers in training at a larger share are among those at a smaller one."""
     listings = make_listings()
     few, many = (later_unseen_sellers(listings, seller_share=share) for share in (0.2, 0.6))
     assert set(many.train) < set(few.train)
@@ -88,18 +82,21 @@ def test_splits_depend_on_the_seed_and_not_on_the_order_of_rows(split_listings):
     assert set(split.test) != set(split_listings(listings, seed=1).test)
 
 
-def test_a_random_split_says_that_it_leaks():
-    """Sellers stand on both sides of a random split; folds need as many sellers of each kind, or say so."""
+def test_a_random_split_leaks_and_another_moment_may_split():
+    """Sellers stand on both sides; folds need enough of each kind; another moment parts what was seen at once."""
     listings = make_listings()
     split = leaking_random_split(listings)
     assert split.leaks
     assert set(listings["seller_id"].iloc[split.train]) & set(listings["seller_id"].iloc[split.test])
     with pytest.raises(Refused, match="2 sellers of counterfeit listings; expected at least 5"):
         list(seller_folds(pd.DataFrame({"seller_id": list("abcdefgh")}), [1, 1, 0, 0, 0, 0, 0, 0]))
+    listings = listings.assign(listed_at=listings["observed_at"], observed_at=START, labelled_at=pd.NaT)
+    split = later_unseen_sellers(listings, moment="listed_at")
+    assert (listings["listed_at"].iloc[split.train] <= split.cut).all()
 
 
 def test_folds_test_every_listing_once_and_no_seller_twice():
-    """The test parts are a partition of the listings, each seller in one of them, none richer or poorer by a third."""
+    """A partition, each seller in one part, none richer or poorer by a third, whatever the order of rows."""
     listings = make_listings()
     y = listings["is_counterfeit"].fillna(False).to_numpy(dtype=float)
     tested, shares = [], []
@@ -109,11 +106,6 @@ def test_folds_test_every_listing_once_and_no_seller_twice():
         shares.append(y[test].mean())
     assert sorted(tested) == list(range(len(listings)))
     assert shares == pytest.approx([y.mean()] * 5, rel=0.33)
-
-
-def test_folds_do_not_depend_on_the_order_of_rows():
-    """Shuffled rows give the same folds of the same sellers."""
-    listings = make_listings()
     shuffled = listings.sample(frac=1, random_state=1)
     folds, again = (
         [
@@ -132,18 +124,7 @@ def test_what_cannot_be_split_is_said(subtests):
         ({"observed_at": START}, "0 counterfeit and 0 genuine listings for test"),
         ({"is_counterfeit": False}, "found 0 counterfeit and .* for training"),
         ({"seller_id": "the only one"}, "1 sellers"),
-        (
-            {"labelled_at": START + pd.Timedelta(days=1000)},
-            "0 counterfeit and 0 genuine listings for training",
-        ),
+        ({"labelled_at": START + pd.Timedelta(days=1000)}, "0 counterfeit and 0 genuine listings for training"),
     ]:
         with subtests.test(change=change, complaint=complaint), pytest.raises(Refused, match=complaint):
             later_unseen_sellers(make_listings().assign(**change))
-
-
-def test_listings_observed_at_once_are_split_by_another_moment():
-    """With one moment of observation for all, the moment of listing can part them."""
-    listings = make_listings()
-    listings = listings.assign(listed_at=listings["observed_at"], observed_at=START, labelled_at=pd.NaT)
-    split = later_unseen_sellers(listings, moment="listed_at")
-    assert (listings["listed_at"].iloc[split.train] <= split.cut).all()

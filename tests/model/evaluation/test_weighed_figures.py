@@ -1,7 +1,5 @@
 """Figures of reviewed listings, weighed by the probability with which people saw them, are those of all listings."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

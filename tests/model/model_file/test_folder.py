@@ -1,7 +1,6 @@
-"""Only plain files of known names are read, and a folder is replaced as a whole or not at all."""
+"""Only plain files of known names are read, not a bit of which may change; a folder is replaced whole or not at all."""
 
-from __future__ import annotations
-
+import json
 import os
 import shutil
 import sys
@@ -10,26 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ipml.errors import IpmlError, NotFound, Refused, UntrustedModel
+from ipml.errors import IpmlError, NotFound, Refused, UntrustedModel, UnusableSetting
 from ipml.model.model_file import ModelCard, load_model, read_card
+from ipml.model.model_file.folder import FORMAT, check_manifest, read_folder
 from ipml.model.pipeline import CounterfeitClassifier
 
 Save = Callable[..., ModelCard]
 SaveNew = Callable[[Path], ModelCard]
 
 
-def test_an_extra_file_is_refused(folder: Path) -> None:
-    """A file that is not in the manifest is refused, by name."""
+def test_a_folder_has_the_files_of_its_manifest_and_no_other(folder, tmp_path, reseal):
+    """An extra, missing or linked one is refused by name, and so are a newer format and a card beyond its limit."""
     for name in ("notes.txt", ".hidden", "MLmodel", "model.zip.bak"):
         (folder / name).write_text("x")
         with pytest.raises(UntrustedModel, match=name):
             load_model(folder)
         (folder / name).unlink()
-
-
-def test_a_missing_or_linked_file_is_refused(folder: Path, tmp_path: Path) -> None:
-    """By name where it is missing; neither a link in its place nor one in place of the folder is followed."""
     (tmp_path / "link").symlink_to(folder)
     with pytest.raises(UntrustedModel, match="symbolic link"):
         load_model(tmp_path / "link")
@@ -43,17 +41,17 @@ def test_a_missing_or_linked_file_is_refused(folder: Path, tmp_path: Path) -> No
         (folder / name).unlink()
         (tmp_path / name).rename(folder / name)
     assert load_model(folder)
-
-
-def test_a_large_card_is_refused(folder: Path, reseal: Callable[..., None]) -> None:
-    """A card is read up to its limit and no further."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": FORMAT + 1}))
+    with pytest.raises(UntrustedModel, match=f"format {FORMAT + 1}"):
+        load_model(folder)
     reseal(folder, card=b" " * (2 << 20))
     with pytest.raises(UntrustedModel, match=r"card\.json of more than"):
         load_model(folder)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no named pipes")
-def test_a_pipe_is_refused(folder: Path) -> None:
+def test_a_pipe_is_refused(folder):
     """A named pipe in place of a file is refused instead of waited for."""
     (folder / "card.json").unlink()
     os.mkfifo(folder / "card.json")
@@ -61,18 +59,14 @@ def test_a_pipe_is_refused(folder: Path) -> None:
         load_model(folder)
 
 
-def test_no_model_is_said_so(folder: Path, tmp_path: Path) -> None:
-    """Where no model is, one line says so; only folders are models."""
+def test_no_model_is_said_so(folder, tmp_path, save, title_classifier):
+    """Only folders are models, else one line says so; one that holds anything else is not replaced."""
     packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", folder))
     for missing in ("nothing", "a/b", "..", "\0", "x" * 300, packed.name):
         with pytest.raises(IpmlError) as caught:
             load_model(tmp_path / missing)
         assert len(str(caught.value).splitlines()) == 1
     assert isinstance(caught.value, NotFound)
-
-
-def test_other_folders_are_left_alone(save: Save, title_classifier: CounterfeitClassifier, tmp_path: Path) -> None:
-    """A folder that holds anything but a model is not replaced."""
     (tmp_path / "letters.txt").write_text("mine")
     with pytest.raises(Refused, match="letters"):
         save(title_classifier, tmp_path)
@@ -115,7 +109,7 @@ def save_and_die(save_new: SaveNew, folder: Path, step: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # the child only writes files
-def test_a_kill_at_any_step_leaves_the_old_model_or_the_new(saved: Path, save_new: SaveNew, tmp_path: Path) -> None:
+def test_a_kill_at_any_step_leaves_the_old_model_or_the_new(saved, save_new, tmp_path):
     """Killed before its n-th step, for every n, a replacement leaves a whole model, and can be repeated."""
     seen = []
     for step in range(200):
@@ -131,8 +125,58 @@ def test_a_kill_at_any_step_leaves_the_old_model_or_the_new(saved: Path, save_ne
     assert set(seen) == {1.0, 0.01}
 
 
-def test_a_first_save_that_is_killed_leaves_nothing_that_loads(save_new: SaveNew, tmp_path: Path) -> None:
+def test_a_first_save_that_is_killed_leaves_nothing_that_loads(save_new, tmp_path):
     """Before the first model is whole there is none."""
     assert save_and_die(save_new, tmp_path / "model", 4)
     with pytest.raises(NotFound):
         load_model(tmp_path / "model")
+
+
+@pytest.fixture
+def signed(save, title_classifier, key_file, tmp_path) -> Path:
+    """Return a saved model that is signed."""
+    save(title_classifier, tmp_path / "signed", key_file=key_file)
+    return tmp_path / "signed"
+
+
+def test_a_flipped_bit_is_refused(signed, key_file):
+    """One bit in the middle of any file is enough; as it was, the model loads with its key and without any."""
+    for name in ("model.zip", "card.json", "manifest.json", "manifest.hmac"):
+        content = (signed / name).read_bytes()
+        flipped = bytearray(content)
+        flipped[len(content) // 2] ^= 1
+        (signed / name).write_bytes(flipped)
+        with pytest.raises(UntrustedModel):
+            load_model(signed, key_file=key_file)
+        (signed / name).write_bytes(content)
+    assert load_model(signed, key_file=key_file).card == load_model(signed).card
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_no_byte_of_the_manifest_is_free(saved, data):
+    """A manifest with any one byte replaced is refused."""
+    contents = read_folder(saved)
+    content = bytearray(contents["manifest.json"])
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] = data.draw(st.integers(0, 255).filter(lambda byte: byte != content[place]))
+    with pytest.raises(UntrustedModel):
+        check_manifest(contents | {"manifest.json": bytes(content)}, saved)
+
+
+def test_a_key_decides_who_may_have_signed(signed, saved, key_file, edit_card):
+    """Neither leaving the signature away, nor another key, nor a manifest written anew without it gets round it."""
+    with pytest.raises(UntrustedModel, match="no signature"):
+        load_model(saved, key_file=key_file)
+    secret = key_file.read_text()
+    key_file.write_text("1" * 64)
+    with pytest.raises(UntrustedModel, match="another key"):
+        load_model(signed, key_file=key_file)
+    key_file.write_text(secret)
+    edit_card(signed, data_digest="another")
+    with pytest.raises(UntrustedModel):
+        load_model(signed, key_file=key_file)
+    for short in ("", "short"):
+        key_file.write_text(short)
+        with pytest.raises(UnusableSetting, match="32 bytes"):
+            load_model(saved, key_file=key_file)

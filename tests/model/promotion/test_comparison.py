@@ -1,7 +1,5 @@
 """B is called better or worse than A only where that is more than chance, and on listings that both have in common."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -46,27 +44,35 @@ def part_of(tested: kept.Tested, rows: np.ndarray) -> kept.Tested:
     return kept.Tested(tested.listings.iloc[rows].reset_index(drop=True), tested.y[rows], scores)
 
 
-def test_a_model_cannot_be_told_from_itself() -> None:
-    """All differences are exactly zero."""
+def test_a_clearly_better_model_is_called_so_and_none_is_told_from_itself():
+    """Whichever way round; of itself all differences are zero; tests of other listings or too few have none."""
     compared = compare_tests(make_tested(GOOD), make_tested(GOOD), n_resamples=50)
     assert [row.measure for row in compared.measures] == list(COMPARED)
     for row in compared.measures:
         assert (row.difference.low, row.difference.value, row.difference.high) == (0, 0, 0)
         assert row.verdict == UNDECIDED
-
-
-def test_a_clearly_better_model_is_called_so_and_the_other_worse() -> None:
-    """Where the interval leaves zero out, the verdict says on which side, whichever way round they are named."""
     there = compare_tests(make_tested(POOR), make_tested(GOOD), n_resamples=100)
     back = compare_tests(make_tested(GOOD), make_tested(POOR), n_resamples=100)
     assert there["average_precision"].verdict == BETTER
     assert back["average_precision"].verdict == WORSE
     for a, b in zip(there.measures, back.measures, strict=True):
         assert a.difference.value == -b.difference.value
+    table = compare_tests(make_tested(POOR), make_tested(GOOD), names=("old", "new"), n_resamples=50).table()
+    head, body = table.split("\n\n")
+    assert head.splitlines()[:2] == ["A is old", "B is new"]
+    assert [line.split("  ")[0] for line in body.splitlines()[1:]] == [name.replace("_", " ") for name in COMPARED]
+    assert "+0." in body
+    a = make_tested(GOOD)
+    later = a.listings.assign(observed_at=pd.Timestamp("2026-02-01", tz="UTC"))
+    with pytest.raises(Conflict, match="found 0 listings in both tests"):
+        compare_tests(a, replace(a, listings=later))
+    few = np.concatenate([np.flatnonzero(Y)[:4], np.flatnonzero(~Y)])
+    with pytest.raises(Conflict, match="4 counterfeit"):
+        compare_tests(a, part_of(a, few))
 
 
 @given(st.sampled_from(COMPARED), st.floats(-1, 1), st.floats(0, 0.5))
-def test_the_verdict_follows_the_interval(measure: str, value: float, width: float) -> None:
+def test_the_verdict_follows_the_interval(measure, value, width):
     """Nothing is said where the interval holds zero; a lower Brier score or calibration error is the better one."""
     difference = Estimate(value, value - width, value + width)
     verdict = ComparedMeasure(measure, difference, difference, difference).verdict
@@ -76,7 +82,7 @@ def test_the_verdict_follows_the_interval(measure: str, value: float, width: flo
         assert verdict == (BETTER if (value > 0) != (measure in LOWER_IS_BETTER) else WORSE)
 
 
-def test_the_difference_is_the_paired_one_and_repeats_are_averaged() -> None:
+def test_the_difference_is_the_paired_one_and_repeats_are_averaged():
     """With one repeat each it is that of `paired_difference`; else the mean over a model's seeds, however many."""
     sellers = pd.DataFrame({"seller_id": SELLERS})
     compared = compare_scores(Y, [POOR], [GOOD], sellers, n_resamples=50)
@@ -88,8 +94,13 @@ def test_the_difference_is_the_paired_one_and_repeats_are_averaged() -> None:
     assert both == pytest.approx((one + two) / 2)
 
 
-def test_only_shared_listings_count_and_that_is_said() -> None:
-    """Others are left out, as if a test never had them; listings are paired by id and moment, whatever their order."""
+def test_only_shared_listings_and_the_later_truth_count_and_that_is_said():
+    """Others are left out as if never there; paired by id and moment in any order; measured by what is known now."""
+    earlier = Y.copy()
+    earlier[:3] = ~earlier[:3]
+    compared = compare_tests(make_tested(GOOD, y=earlier), make_tested(POOR), n_resamples=10)
+    assert "The truth of 3 has changed" in compared.table()
+    assert compared.measures == compare_tests(make_tested(GOOD), make_tested(POOR), n_resamples=10).measures
     rows, order = np.arange(0, N, 2), np.random.default_rng(2).permutation(N)
     compared = compare_tests(make_tested(GOOD), part_of(make_tested(POOR), rows), n_resamples=50)
     assert compared.counts.listings == len(rows)
@@ -103,32 +114,3 @@ def test_only_shared_listings_count_and_that_is_said() -> None:
     for measure in COMPARED:
         one, other = expected[measure].difference, shuffled[measure].difference
         assert (other.value, other.low) == pytest.approx((one.value, one.low))
-
-
-def test_the_later_truth_counts_and_that_is_said() -> None:
-    """Where labels have changed since A was tested, both are measured by what is known now."""
-    earlier = Y.copy()
-    earlier[:3] = ~earlier[:3]
-    compared = compare_tests(make_tested(GOOD, y=earlier), make_tested(POOR), n_resamples=10)
-    assert "The truth of 3 has changed" in compared.table()
-    assert compared.measures == compare_tests(make_tested(GOOD), make_tested(POOR), n_resamples=10).measures
-
-
-def test_tests_that_share_too_little_are_refused() -> None:
-    """Other listings, the same at another moment, or hardly a counterfeit among the shared ones: no comparison."""
-    a = make_tested(GOOD)
-    later = a.listings.assign(observed_at=pd.Timestamp("2026-02-01", tz="UTC"))
-    with pytest.raises(Conflict, match="found 0 listings in both tests"):
-        compare_tests(a, replace(a, listings=later))
-    few = np.concatenate([np.flatnonzero(Y)[:4], np.flatnonzero(~Y)])
-    with pytest.raises(Conflict, match="4 counterfeit"):
-        compare_tests(a, part_of(a, few))
-
-
-def test_the_table_has_a_row_per_measure() -> None:
-    """Each row holds both figures, the signed difference and the verdict."""
-    table = compare_tests(make_tested(POOR), make_tested(GOOD), names=("old", "new"), n_resamples=50).table()
-    head, body = table.split("\n\n")
-    assert head.splitlines()[:2] == ["A is old", "B is new"]
-    assert [line.split("  ")[0] for line in body.splitlines()[1:]] == [name.replace("_", " ") for name in COMPARED]
-    assert "+0." in body

@@ -1,7 +1,5 @@
 """What was recorded of two models decides whether one replaces the other; only a model that loads is put into use."""
 
-from __future__ import annotations
-
 import shutil
 import uuid
 from collections.abc import Callable
@@ -19,10 +17,10 @@ from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.evaluation import MODEL, TESTED_FILE, write_tested
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
-from ipml.model.promotion import compare_models, examine, load_rules, promote, roll_back
+from ipml.model.promotion import compare_models, examine, fetch_champion_scores, load_rules, promote, roll_back
 from ipml.model.promotion.gate import GATE_FILE, GateFacts
 from ipml.model.promotion.promotion import Candidacy, fetch_gate_facts
-from ipml.model.tracking import RunFacts, read_champions, record_run
+from ipml.model.tracking import RunFacts, move_champion, read_champions, record_run
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +83,7 @@ def judge(uri: str, store: str) -> Candidacy:
     return examine(uri, load_rules(), tracking_uri=store)
 
 
-def test_a_better_model_replaces_the_champion(record: Record, name: str, store: str) -> None:
+def test_a_better_model_replaces_the_champion(record, name, store):
     """It passes, is promoted because of that, and the old champion is one step back."""
     record(POOR)
     candidacy = judge(record(GOOD), store)
@@ -96,7 +94,7 @@ def test_a_better_model_replaces_the_champion(record: Record, name: str, store: 
     assert read_champions(name, store).stack == (1, 2)
 
 
-def test_a_clearly_worse_model_is_refused(record: Record, name: str, store: str) -> None:
+def test_a_clearly_worse_model_is_refused(record, name, store):
     """Whatever its figures, where the champion is clearly better; to overrule takes a reason of a word, on one line."""
     record(GOOD)
     candidacy = judge(record(POOR), store)
@@ -109,7 +107,7 @@ def test_a_clearly_worse_model_is_refused(record: Record, name: str, store: str)
 
 
 @pytest.mark.parametrize("what_is_missing", ["champion's test", "same listings", "candidate's figures", "honest split"])
-def test_what_cannot_be_compared_is_refused(record: Record, store: str, what_is_missing: str) -> None:
+def test_what_cannot_be_compared_is_refused(record, store, what_is_missing):
     """A champion without a test, tests of other listings, no figures, a split that leaks, however good the figures."""
     record(None if what_is_missing == "champion's test" else POOR)
     first_listing = 1_000 if what_is_missing == "same listings" else 0
@@ -120,7 +118,7 @@ def test_what_cannot_be_compared_is_refused(record: Record, store: str, what_is_
     assert any((row.passed is None or is_leaking) and row.is_refused for row in report.rows)
 
 
-def test_without_a_champion_only_the_figures_count(record: Record, name: str, store: str) -> None:
+def test_without_a_champion_only_the_figures_count(record, name, store):
     """The first is judged by every rule but those that need a champion, and is refused and overruled like others."""
     uri = record(GOOD, replace(FACTS, recall_kept_worst=0.1))
     mlflow.MlflowClient(store, store).delete_registered_model_alias(name, "champion")
@@ -136,7 +134,7 @@ def test_without_a_champion_only_the_figures_count(record: Record, name: str, st
     assert champions.moves[0].reason == "override of the gate: nothing else is there"
 
 
-def test_a_verdict_holds_only_for_the_champion_it_was_about(record: Record, name: str, store: str) -> None:
+def test_a_verdict_holds_only_for_the_champion_it_was_about(record, name, store):
     """Where another was promoted after the gate was asked, nothing is changed; the champion is not judged again."""
     champion = record(POOR)
     with pytest.raises(Conflict):
@@ -155,7 +153,7 @@ def lose_files(uri: str, store: str) -> None:
     shutil.rmtree(Path(place.removeprefix("file://")))
 
 
-def test_a_model_that_does_not_load_is_not_put_into_use(record: Record, name: str, store: str) -> None:
+def test_a_model_that_does_not_load_is_not_put_into_use(record, name, store):
     """Neither promoted, whatever the reason, nor put back; the champion stays."""
     record(POOR)
     candidacy = judge(record(GOOD), store)
@@ -170,7 +168,7 @@ def test_a_model_that_does_not_load_is_not_put_into_use(record: Record, name: st
     assert read_champions(name, store).stack == (1, 2)
 
 
-def test_one_goes_back_step_by_step(record: Record, name: str, store: str) -> None:
+def test_one_goes_back_step_by_step(record, name, store):
     """Each rollback is one step, down to the first champion; a version that never was one is out of reach."""
     for _ in range(4):
         record(GOOD)
@@ -184,8 +182,10 @@ def test_one_goes_back_step_by_step(record: Record, name: str, store: str) -> No
     assert roll_back(name, to=3, reason="it was not its fault", tracking_uri=store).replaced == 1
 
 
-def test_models_are_compared_on_their_tests_or_on_listings_given(record: Record, store: str) -> None:
-    """The stored scores are used where the listings are shared; else labelled listings decide, or nothing."""
+def test_models_are_compared_on_their_tests_or_on_listings_given(record, store):
+    """Stored scores where listings are shared, else labelled ones or nothing; a run without figures has none."""
+    assert fetch_gate_facts(record(None), store) == FACTS
+    assert fetch_gate_facts(record(None, None), store) == GateFacts()
     good, poor, other, untested = record(GOOD), record(POOR), record(GOOD, first_listing=1_000), record(None)
     verdicts = [row.verdict for row in compare_models(poor, good, tracking_uri=store, n_resamples=50).measures]
     assert verdicts[0] == "B clearly better"
@@ -203,7 +203,35 @@ def test_models_are_compared_on_their_tests_or_on_listings_given(record: Record,
     assert any("flatter" in remark for remark in compared.remarks)
 
 
-def test_figures_are_read_or_unknown(record: Record, store: str) -> None:
-    """A run without figures has none; what is there is read as it was written."""
-    assert fetch_gate_facts(record(None), store) == FACTS
-    assert fetch_gate_facts(record(None, None), store) == GateFacts()
+IDS = list("abcdef")
+SCORES = np.linspace(0, 1, len(IDS))
+
+
+def make_tested(ids: list[str], scores: np.ndarray) -> kept.Tested:
+    """Return a test on listings of these ids."""
+    moment = pd.Timestamp("2026-01-01", tz="UTC")
+    listings = pd.DataFrame({"listing_id": ids, "observed_at": moment, "seller_id": ids, "brand": None})
+    return kept.Tested(listings.astype({"brand": "str"}), np.array([True, False] * (len(ids) // 2)), {MODEL: [scores]})
+
+
+@pytest.fixture(scope="module")
+def tested_store(tmp_path_factory: pytest.TempPathFactory, saved: Path) -> str:
+    """Return a store with a champion that kept its test, and one that kept none."""
+    home = tmp_path_factory.mktemp("champions")
+    write_tested(make_tested(IDS, SCORES), home / TESTED_FILE)
+    uri = f"sqlite:///{home}/mlflow.db"
+    facts = {"with": RunFacts("e", {}, {}, "a.csv", "0", files=[home / TESTED_FILE])}
+    facts["without"] = RunFacts("e", {}, {}, "a.csv", "0")
+    for name, fact in facts.items():
+        record_run(fact, saved, model_name=name, tracking_uri=uri)
+        move_champion(name, 1, replacing=None, kind="promotion", reason="a test", tracking_uri=uri)
+    return uri
+
+
+def test_the_scores_come_in_the_order_of_the_new_test(tested_store):
+    """Matched by id and moment; a new listing, a run without a test, and no champion leave nothing to compare."""
+    turned = make_tested(IDS[::-1][:4], SCORES[:4])
+    (scores,) = fetch_champion_scores(turned, "with", tested_store)
+    np.testing.assert_array_equal(scores, SCORES[::-1][:4])
+    for ids, name in (([*IDS, "new", "newer"], "with"), (IDS, "without"), (IDS, "none")):
+        assert fetch_champion_scores(make_tested(ids, np.zeros(len(ids))), name, tested_store) is None

@@ -1,22 +1,25 @@
-"""What the report on a model promises to the person who reads it."""
-
-from __future__ import annotations
+"""What the report on a model promises to the person who reads it, its sentences and pictures, too."""
 
 import time
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
+from matplotlib.image import imread
 
 from ipml.errors import UnmeasurableScores, UnwritableFile
 from ipml.listings.brands import load_brands
 from ipml.model.evaluation import evaluation as kept
-from ipml.model.evaluation.evaluation import evaluate_repeats
-from ipml.model.evaluation.metrics import add_values
+from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation, evaluate_repeats
+from ipml.model.evaluation.fairness import Fairness
+from ipml.model.evaluation.metrics import Estimate, add_values
+from ipml.model.evaluation.slices import Slice, SliceCounts
 from ipml.model.report import ReportFacts, ReportHead, model_report, write_report
+from ipml.model.report.facts import say_against_what, say_where_weak
+from ipml.model.report.plots import plot_curves
 from ipml.model.report.report import render_report
 from ipml.model.robustness.robustness import robustness_of
 from ipml.model.training import Experiment
@@ -84,13 +87,17 @@ class Tags(HTMLParser):
         self.attributes.extend(attrs)
 
 
-def test_the_page_is_complete_in_itself(facts):
-    """It has no script, loads nothing, links nowhere, and tells the browser to allow none of these."""
+def test_the_page_is_complete_in_itself(facts, tmp_path):
+    """No script, nothing loaded, no link; what is written is what is rendered, and no folder is told in one line."""
     page = Tags(render_report(facts))
     assert not {"script", "link", "img", "a", "iframe", "form", "object"} & set(page.tags)
     assert not [name for name, _ in page.attributes if name in ("src", "href", "style") or name.startswith("on")]
     policy = next(value for name, value in page.attributes if name == "content" and "default-src" in str(value))
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    path = write_report(facts, tmp_path / "report.html")
+    assert path.read_text(encoding="utf-8") == render_report(facts)
+    with pytest.raises(UnwritableFile, match="cannot write"):
+        write_report(facts, tmp_path / "missing" / "report.html")
 
 
 def test_text_of_sellers_never_comes_alive():
@@ -106,8 +113,8 @@ def test_text_of_sellers_never_comes_alive():
     assert "⟦U+202E⟧" in page
 
 
-def test_every_section_and_figure_is_there(facts):
-    """Figures, first listings, curves, slices, false alarms and the rows to label anew."""
+def test_every_section_and_figure_is_there_and_a_leaking_split_is_called_so(facts):
+    """Figures, curves, slices, false alarms and rows to label anew; ids, titles and scores are enough."""
     page = render_report(facts)
     assert "listings it suspects most" in facts.headline[0]
     for heading in ("Figures beside", "read only the first", "Curves", "Slices", "False alarms", "label these anew"):
@@ -119,25 +126,17 @@ def test_every_section_and_figure_is_there(facts):
         assert shown in page or amount in page
     assert page.count("Not measured: no attack was tried") == 1
     assert "What attacks cost" not in page
-
-
-def test_little_is_enough():
-    """Ids, titles and scores make a report: no brand, price, country, age or moment is needed."""
+    experiment = Experiment(name="bags", data={"listings": "bags.csv"}, split={"kind": "leaking random"})
+    assert 'class="leaking"' in render_report(replace(facts, head=head_of(experiment, "ipml/1")))
+    assert 'class="leaking"' not in render_report(facts)
     facts = make_report(make_tested())
     assert facts.found[0].value is None
     assert facts.brands == ()
     assert "no price is known" in render_report(facts)
 
 
-def test_a_leaking_split_is_called_so(facts):
-    """A random split has its warning in red, others have not."""
-    experiment = Experiment(name="bags", data={"listings": "bags.csv"}, split={"kind": "leaking random"})
-    assert 'class="leaking"' in render_report(replace(facts, head=head_of(experiment, "ipml/1")))
-    assert 'class="leaking"' not in render_report(facts)
-
-
-def test_values_are_in_the_base_currency(facts, tested):
-    """That of all counterfeits is their prices times the rates of the brand file; reading more never finds less."""
+def test_values_and_the_champion_are_compared_on_the_same_ground(facts, tested):
+    """In the base currency, reading more never finds less; against itself a model differs by nothing."""
     total = facts.found[-1].value.value / facts.found[-1].value_share.value
     brands = load_brands()
     worth = sum(brands.to_base_currency(20.0, currency) for currency in tested.listings.loc[tested.y, "currency"])
@@ -146,10 +145,6 @@ def test_values_are_in_the_base_currency(facts, tested):
     for name in ("recall", "value", "value_share"):
         values = [getattr(first, name).value for first in facts.found]
         assert values == sorted(values)
-
-
-def test_the_champion_is_compared_on_the_same_resamples(tested):
-    """Against itself a model differs by nothing, on no resample; scores of other listings are no champion's."""
     facts = make_report(tested, champion=tested.scores["model"])
     difference = facts.champion.difference
     assert (difference.value, difference.low, difference.high) == (0, 0, 0)
@@ -180,14 +175,6 @@ def test_what_else_is_known_is_in_the_report(tested):
     assert page.index("hides all") < page.index("harmless")
 
 
-def test_the_file_is_the_page(facts, tmp_path):
-    """What is written is what is rendered; a folder that is not there is a mistake told in one line."""
-    path = write_report(facts, tmp_path / "report.html")
-    assert path.read_text(encoding="utf-8") == render_report(facts)
-    with pytest.raises(UnwritableFile, match="cannot write"):
-        write_report(facts, tmp_path / "missing" / "report.html")
-
-
 @pytest.mark.slow
 def test_twenty_thousand_listings_take_seconds():
     """The report on twenty thousand measured listings takes less than ten seconds of one core."""
@@ -201,7 +188,7 @@ def test_twenty_thousand_listings_take_seconds():
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [360, 1440])
-def test_nothing_runs_over_the_edge(facts, tmp_path: Path, width):
+def test_nothing_runs_over_the_edge(facts, tmp_path, width):
     """On a telephone and on a desk, only tables scroll sideways; nothing else is fetched or complained about."""
     from playwright.sync_api import sync_playwright
 
@@ -217,3 +204,41 @@ def test_nothing_runs_over_the_edge(facts, tmp_path: Path, width):
         assert page.evaluate("getComputedStyle(document.querySelector('section')).borderRadius") == "10px"
         browser.close()
     assert (said, fetched) == ([], [path.as_uri()])
+
+
+COUNTS = SliceCounts(100, 10, 30)
+FIGURES = {"model": {"average_precision": Estimate(0.8, 0.7, 0.9)}}
+
+
+def test_the_headline_calls_clear_what_the_interval_does():
+    """Not where it holds zero; three weak slices are named, without control characters, and the others counted."""
+    for difference, verdict in (
+        (Estimate(0.2, 0.1, 0.3), "clearly above that of"),
+        (Estimate(0.2, -0.1, 0.3), "not clearly above that of"),
+        (Estimate(-0.2, -0.3, -0.1), "clearly below that of"),
+    ):
+        evaluation = Evaluation(COUNTS, FIGURES, BaselineComparison("price rule", difference), (), 500, 0)
+        sentence = say_against_what(evaluation, BaselineComparison("champion", difference))
+        assert f"is {verdict} the best baseline, price rule" in sentence
+        assert f"and {verdict} the champion" in sentence
+    assert "compared with nothing" in say_against_what(Evaluation(COUNTS, FIGURES, None, (), 500, 0))
+    slices = [Slice("brand", f"\x1b[2J{number}", COUNTS, {}, is_below=True) for number in range(5)]
+    sentence = say_where_weak(slices, Fairness(0.5, ()))
+    assert "and 2 more" in sentence
+    assert "\x1b" not in sentence
+
+
+def test_curves_are_drawn_for_any_probabilities(tmp_path):
+    """Constant and perfect scores give three readable pictures, too; no global figure is left; log-odds are refused."""
+    random = np.random.default_rng(0)
+    y = (random.random(200) < 0.2).astype(float)
+    baselines = {"prevalence": np.full(200, 0.2), "price_rule": random.random(200)}
+    sellers = random.integers(30, size=200)
+    for score in (y * 0 + 0.2, y):
+        paths = plot_curves(y, score, sellers, tmp_path / "curves", baselines=baselines, n_resamples=20)
+        assert [path.name for path in paths] == ["precision_recall.png", "reliability.png", "scores.png"]
+        assert all(imread(path).std() > 0.01 for path in paths)
+        assert not pyplot.get_fignums()
+    with pytest.raises(UnmeasurableScores, match="probabilities"):
+        plot_curves([0, 1], [-3.0, 4.0], ["a", "b"], tmp_path / "others")
+    assert not (tmp_path / "others").exists()

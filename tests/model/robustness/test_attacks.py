@@ -1,7 +1,5 @@
 """Attacks rewrite what they are told to, the same way every time, and leave it readable where they say so."""
 
-from __future__ import annotations
-
 import unicodedata
 
 import numpy as np
@@ -19,26 +17,29 @@ TITLE = "Gucci bag AAA+ 1:1 Replica, new in box 38"
 
 
 def test_there_are_families_of_every_kind():
-    """At least three of each, and well over the three dozen that were asked for."""
+    """Three of each and eighty in all; alphabets change half of the capitals; household goods are no trade words."""
     kinds = pd.Series([family.kind for family in FAMILIES.values()]).value_counts()
     assert set(kinds.index) == {
         "invisible", "look-alike", "styled", "markup", "spacing", "spelling", "padding", "mixed",
     }  # fmt: skip
     assert kinds.min() >= 3
     assert len(FAMILIES) >= 80
+    for name, alphabet in ALPHABETS.items():
+        assert len(alphabet) == 52, name
+        assert sum(letter != written for letter, written in alphabet.items() if letter.isupper()) >= 13, name
+    rng = np.random.default_rng(0)
+    words = TradeWords().fit({"title": []})
+    titles = {"title": [harmless_title(rng).lower() for _ in range(500)]}
+    assert not words.find(ListingColumns(titles), "title").number.tolist()
+    once, again = ({name: attack_text(TITLE, family, seed=3) for name, family in FAMILIES.items()} for _ in range(2))
+    assert once == again
+    assert [name for name, written in once.items() if written == TITLE] == []
+    assert [name for name, family in FAMILIES.items() if attack_text(TITLE, family) == TITLE] == []
 
 
 def attack_by(kind: str, text: str) -> dict[str, str]:
     """Return a text as each family of one kind writes it."""
     return {name: attack_text(text, family) for name, family in FAMILIES.items() if family.kind == kind}
-
-
-def test_every_family_changes_a_title_and_depends_on_text_and_seed_alone():
-    """A family that changes nothing would measure nothing, and one that changes it otherwise each time, chance."""
-    once, again = ({name: attack_text(TITLE, family, seed=3) for name, family in FAMILIES.items()} for _ in range(2))
-    assert once == again
-    assert [name for name, written in once.items() if written == TITLE] == []
-    assert [name for name, family in FAMILIES.items() if attack_text(TITLE, family) == TITLE] == []
 
 
 @given(st.text(max_size=60))
@@ -49,52 +50,21 @@ def test_any_text_can_be_attacked(text):
         assert isinstance(attack_text(text, family, targets="trade words"), str)
 
 
-def test_an_alphabet_has_something_for_nearly_every_letter():
-    """Each of the 52 letters is in the table, and at least half of the capitals change."""
-    for name, alphabet in ALPHABETS.items():
-        assert len(alphabet) == 52, name
-        assert sum(letter != written for letter, written in alphabet.items() if letter.isupper()) >= 13, name
-
-
-def test_invisible_families_keep_every_letter_in_sight():
-    """What they add is not among the letters of the title; forwards or backwards, these all stay."""
+def test_families_do_what_their_kind_says():
+    """Invisible ones keep each letter, styled ones name it, padding keeps all words; trade words alone may change."""
     for name, written in attack_by("invisible", TITLE).items():
         assert sorted(letter for letter in written if letter in TITLE) == sorted(TITLE), name
-
-
-def test_styled_families_name_the_letter_they_style():
-    """Unicode's name of each letter ends in the letter it was."""
     for name, text in attack_by("styled", "brand").items():
         letters = [each for each in text if not unicodedata.combining(each) and unicodedata.category(each) != "Me"]
         assert [unicodedata.name(letter)[-1] for letter in letters] == list("BRAND"), name
-
-
-def test_padding_keeps_all_words_in_their_order():
-    """The words of the text are a part of the padded one, in the same order."""
     for name, written in attack_by("padding", TITLE).items():
         padded = iter(written.split())
         assert all(word in padded for word in TITLE.split()), name
-
-
-def test_padding_takes_as_much_as_a_title_may_have():
-    """A long title gets fewer phrases; none makes it longer than a marketplace allows."""
     family = FAMILIES["padding, front"]
     for length in (10, 900, 1_500, 1_990, 2_000):
         title = "x" * length
         assert len(attack_text(title, family)) <= 2_000
         assert attack_text(title, family).endswith(title)
-
-
-def test_harmless_phrases_are_harmless():
-    """None of the household goods is a word of the trade."""
-    rng = np.random.default_rng(0)
-    words = TradeWords().fit({"title": []})
-    titles = {"title": [harmless_title(rng).lower() for _ in range(500)]}
-    assert not words.find(ListingColumns(titles), "title").number.tolist()
-
-
-def test_trade_words_are_brands_and_replica_words():
-    """Other words stay as they are, and a text without any is left alone."""
     written = attack_text("Big GUCCI replicas AAA+ bag of NikeLab", FAMILIES["full-width"], targets="trade words")
     assert written == "Big ＧＵＣＣＩ ｒｅｐｌｉｃａｓ ＡＡＡ+ bag of NikeLab"
     for family in FAMILIES.values():
@@ -115,7 +85,7 @@ def listings():
 
 
 def test_only_the_attacked_rows_change(listings, subtests):
-    """The others, all other columns and the frame given stay; only padding writes a description where none was."""
+    """Nor the frame given; only padding writes a description where none was; nine letters for one are cut."""
     before, is_attacked = listings.copy(deep=True), np.array([True, False, True, False, False])
     everywhere = np.ones(len(listings), dtype=bool)
     for name, family in FAMILIES.items():
@@ -128,10 +98,6 @@ def test_only_the_attacked_rows_change(listings, subtests):
             assert attack_listings(listings[::-1], family, everywhere, seed=1)[::-1].equals(forwards)
             writes = family.kind == "padding" and "description" in family.columns
             assert forwards["description"].isna().sum() == (0 if writes else 2)
-
-
-def test_what_a_marketplace_would_refuse_is_cut():
-    """Nine letters for one make a long title longer than it may be."""
     listings = pd.DataFrame({"title": ["x" * 1_500]})
     attacked = attack_listings(listings, FAMILIES["entities, twice escaped"], [True])
     assert len(attacked["title"].iloc[0]) == 2_000

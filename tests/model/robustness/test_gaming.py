@@ -1,7 +1,5 @@
 """Gaming changes numbers and accounts of the listings it is told to, and nothing else."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,7 +44,7 @@ def worth(listings: pd.DataFrame) -> pd.Series:
 
 
 def test_honest_listings_stay_and_gamed_ones_keep_the_schema(listings, game, subtests):
-    """Place and value of each honest one, and the frame given; what a seller games, a marketplace still accepts."""
+    """Place and value of each honest one, and the frame given; a column that is absent reads as missing."""
     before = listings.copy(deep=True)
     for name in SCENARIOS:
         with subtests.test(scenario=name):
@@ -55,33 +53,21 @@ def test_honest_listings_stay_and_gamed_ones_keep_the_schema(listings, game, sub
             pd.testing.assert_frame_equal(gamed.listings.iloc[3:8], listings.iloc[3:8])
             assert gamed.rows.tolist() == [0, 1, 2]
             pd.testing.assert_frame_equal(check_listings(gamed.listings), gamed.listings)
-
-
-def test_frames_without_optional_columns_can_be_gamed():
-    """A column that is absent reads as missing."""
     listings = pd.DataFrame({"seller_id": list("ab"), "title": ["Nike shoe", "Hat"]})
     for scenario in SCENARIOS.values():
         gamed = game_listings(listings, scenario, [True, False], [False, True])
         assert gamed.listings["title"].iloc[1] == "Hat", scenario.name
 
 
-def test_the_genuine_price_is_the_median_of_the_brand_else_of_the_category(game):
-    """It is asked in each listing's own currency: 120 USD for Nike, 20 USD for hats."""
+def test_prices_are_gamed_to_what_is_usual_another_currency_or_lots(game, listings):
+    """The median of brand or category in each own currency; converted with the same worth; a third, which is said."""
     assert worth(game("genuine price").listings)[:3].tolist() == pytest.approx([120.0, 120.0, 20.0])
-
-
-def test_another_currency_is_worth_the_same(listings, game):
-    """The price is converted and only the currency differs; nobody can say what one without a rate is worth."""
     gamed = game("other currency").listings
     assert gamed["currency"][:3].tolist() == ["JPY", "EUR", "JPY"]
     assert worth(gamed)[:3].tolist() == pytest.approx(worth(listings)[:3].tolist())
     strange = listings.assign(currency="XAU")
     gamed = game_listings(strange, SCENARIOS["other currency"], [True] * 8, [False] * 8).listings
     pd.testing.assert_frame_equal(gamed, strange)
-
-
-def test_a_lot_costs_a_third_and_says_so(listings, game):
-    """Three lots are the listing that was."""
     gamed = game("split into lots").listings
     assert (3 * gamed["price"][:3]).tolist() == pytest.approx(listings["price"][:3].tolist())
     assert gamed["title"][:3].str.endswith(LOT).all()

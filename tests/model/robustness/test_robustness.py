@@ -1,7 +1,5 @@
 """What attacks cost is measured at the operator's threshold, on scores alone, with intervals over sellers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,25 +44,6 @@ def shop():
     return pd.DataFrame({"seller_id": list("aabbccdd"), "title": ["replica bag", "tea cup"] * 4})
 
 
-def test_an_attack_that_changes_no_score_costs_nothing():
-    """On every resample; else average precision kept is the ratio of what the measures say by themselves."""
-    same, other = robustness_of(Y, CLEAN, {"own trick": CLEAN, "a": CLEAN - 0.35 * Y}, sellers=SELLERS).costs
-    assert (same.recall_lost.value, same.recall_lost.low, same.recall_lost.high) == (0.0, 0.0, 0.0)
-    assert same.average_precision_kept.low == same.average_precision_kept.high == 1.0
-    assert same.kind == "own"
-    kept = average_precision(Y, CLEAN - 0.35 * Y) / average_precision(Y, CLEAN)
-    assert other.average_precision_kept.value == kept
-
-
-def test_counterfeits_under_the_threshold_are_lost():
-    """Three of four sink; the threshold stays where the untouched listings put it."""
-    robustness = robustness_of(Y, CLEAN, {"leet digits": CLEAN - 0.25 * Y}, sellers=SELLERS, precision=0.9)
-    assert robustness.threshold == 0.6
-    assert robustness.recall.value == 1.0
-    assert robustness.worst.recall.value == 0.25
-    assert robustness.worst.recall_lost.value == 0.75
-
-
 @given(st.lists(st.floats(0, 1), min_size=8, max_size=8), st.lists(st.floats(0, 1), min_size=8, max_size=8))
 def test_a_higher_score_after_the_attack_never_costs_more(before, gain):
     """Raising the scores of the counterfeits can only find more of them."""
@@ -85,14 +64,8 @@ def test_the_threshold_is_as_precise_as_asked(score, precision):
     assert precision_at(Y, score, k=int((np.array(score) >= threshold).sum())) >= precision
 
 
-def test_a_precision_that_no_threshold_has_is_refused():
-    """The message says which is the best."""
-    with pytest.raises(UnmeasurableScores, match=r"a precision of 0\.50 at most; expected 0\.8 or more"):
-        threshold_at_precision(Y, -CLEAN)
-
-
-def test_means_and_the_worst_are_those_of_the_costs():
-    """Of all attacks, and of those that a reader does not notice; in JSON, too, and in a table the worst first."""
+def test_costs_are_those_of_the_measures_and_so_are_means_and_the_worst():
+    """Nothing where no score changes; of all attacks and of those unnoticed; in JSON and in a table the worst first."""
     scores = {"leet digits": CLEAN - 0.25 * Y, "soft hyphen": CLEAN - 0.15 * Y, "full-width": CLEAN}
     robustness = robustness_of(Y, CLEAN, scores, sellers=SELLERS, precision=0.9)
     assert robustness.worst.name == "leet digits"
@@ -105,10 +78,21 @@ def test_means_and_the_worst_are_those_of_the_costs():
     lines = [line.split("  ")[0] for line in robustness.table().splitlines()]
     assert lines == ["attack", "leet digits", "soft hyphen", "full-width"]
     assert Robustness.from_json(robustness.to_json()) == robustness
+    same, other = robustness_of(Y, CLEAN, {"own trick": CLEAN, "a": CLEAN - 0.35 * Y}, sellers=SELLERS).costs
+    assert (same.recall_lost.value, same.recall_lost.low, same.recall_lost.high) == (0.0, 0.0, 0.0)
+    assert same.average_precision_kept.low == same.average_precision_kept.high == 1.0
+    assert same.kind == "own"
+    kept = average_precision(Y, CLEAN - 0.35 * Y) / average_precision(Y, CLEAN)
+    assert other.average_precision_kept.value == kept
+    robustness = robustness_of(Y, CLEAN, {"leet digits": CLEAN - 0.25 * Y}, sellers=SELLERS, precision=0.9)
+    assert robustness.threshold == 0.6
+    assert robustness.recall.value == 1.0
+    assert robustness.worst.recall.value == 0.25
+    assert robustness.worst.recall_lost.value == 0.75
 
 
-def test_a_word_list_is_blind_to_what_is_written_otherwise(shop):
-    """It loses all to letters that look alike, and nothing to padding or to gaming."""
+def test_attacks_are_announced_and_cost_a_word_list_what_is_written_otherwise(shop):
+    """All by look-alikes, nothing by padding or gaming; added listings have no score; halves pool to the whole."""
     robustness = measure_robustness(WordList(), shop, [1, 0] * 4, families=FEW, n_resamples=20)
     lost = {cost.name: cost.recall_lost.value for cost in robustness.costs}
     assert lost == {
@@ -118,14 +102,15 @@ def test_a_word_list_is_blind_to_what_is_written_otherwise(shop):
         "genuine price": 0.0,
         "washed history": 0.0,
     }
-
-
-def test_every_attack_is_announced_and_scored_on_all_listings(shop):
-    """The order is that of the attacks; listings that a seller adds are not among the scores."""
     said: list[str] = []
     scored = dict(score_attacks(WordList(), shop, [1, 0] * 4, families=FEW, say=said.append))
     assert said == list(scored) == [attack.name for attack in FEW]
     assert all(scores.shape == (8,) for scores in scored.values())
+    y = np.array([1, 0] * 4)
+    whole = dict(score_attacks(WordList(), shop, y, families=FEW))
+    halves = [dict(score_attacks(WordList(), part, y[:4], families=FEW)) for part in (shop[:4], shop[4:])]
+    for name, scores in whole.items():
+        assert scores.tolist() == [score for half in halves for score in half[name]]
 
 
 def test_sellers_who_attack_nothing_keep_their_scores(market, classifier):
@@ -141,15 +126,6 @@ def test_sellers_who_attack_nothing_keep_their_scores(market, classifier):
             attacked = attack_listings(listings, attack, y)
         everything = score_by_seller(classifier, attacked)[: len(listings)]
         np.testing.assert_allclose(scored[attack.name], everything, rtol=0, atol=1e-12)
-
-
-def test_folds_pool_to_what_a_single_test_gives(shop):
-    """Scores of one classifier taken in two halves are those taken at once."""
-    y = np.array([1, 0] * 4)
-    whole = dict(score_attacks(WordList(), shop, y, families=FEW))
-    halves = [dict(score_attacks(WordList(), part, y[:4], families=FEW)) for part in (shop[:4], shop[4:])]
-    for name, scores in whole.items():
-        assert scores.tolist() == [score for half in halves for score in half[name]]
 
 
 def test_parts_never_divide_a_seller(monkeypatch):
@@ -169,15 +145,17 @@ def test_parts_never_divide_a_seller(monkeypatch):
 
 
 def test_attacks_are_found_by_name_and_by_kind():
-    """A kind stands for all of it, no name for all attacks; an unknown one is refused with near names."""
+    """No name stands for all; one unknown is refused with near names, a precision too high with the best."""
     assert {attack.name for attack in find_attacks(["gaming", "dotted"])} >= {"dotted", "no price", "fresh account"}
     assert find_attacks(()) == tuple(ATTACKS.values())
     with pytest.raises(UnusableSetting, match="leet digits"):
         find_attacks(["leet digit"])
+    with pytest.raises(UnmeasurableScores, match=r"a precision of 0\.50 at most; expected 0\.8 or more"):
+        threshold_at_precision(Y, -CLEAN)
 
 
-def test_harmless_listings_differ_in_language_only():
-    """Every language has as many, at the same prices, and none without letters of its script."""
+def test_harmless_listings_differ_in_language_only(classifier):
+    """As many at the same prices in letters of each script; raising the threshold never adds an alarm."""
     by_language = genuine_listings()
     assert len(by_language) == 15
     english = by_language[REFERENCE]
@@ -186,10 +164,6 @@ def test_harmless_listings_differ_in_language_only():
         assert listings["price"].tolist() == english["price"].tolist()
         assert listings["title"].is_unique
         assert language == REFERENCE or not listings["title"].str.isascii().any()
-
-
-def test_false_alarms_are_counted_against_english(classifier):
-    """Raising the threshold never adds one; the table has a row per language."""
     low, high = (false_alarms_by_script(classifier, threshold) for threshold in (0.1, 0.5))
     assert all(later.share <= sooner.share for sooner, later in zip(low, high, strict=True))
     assert low[0].language == REFERENCE

@@ -1,7 +1,5 @@
 """A store with a model of several versions, and a move of its champion."""
 
-from __future__ import annotations
-
 import uuid
 import warnings
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The champion moves in one step, its history is kept, and of two who move it at once neither is lost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -60,7 +58,7 @@ def roll_back(name: str, version: int, replacing: int | None, store: str) -> Mov
     return move_champion(name, version, replacing=replacing, kind="rollback", reason="worse", tracking_uri=store)
 
 
-def test_a_move_is_noted_with_who_when_and_why(register: Callable[[int], str], store: str) -> None:
+def test_a_move_is_noted_with_who_when_and_why(register, store):
     """The alias points to the version, and a tag of it in MLflow says what it replaced, by whom, when, and why."""
     name, before = register(2), datetime.now(UTC)
     made = promote(name, 2, 1, store)
@@ -75,7 +73,7 @@ def test_a_move_is_noted_with_who_when_and_why(register: Callable[[int], str], s
     assert [Move.from_json(text) for key, text in tags.items() if key.startswith(MOVE_TAG)] == [move] == [made]
 
 
-def test_history_is_a_stack(register: Callable[[int], str], store: str) -> None:
+def test_history_is_a_stack(register, store):
     """Each move back takes one away, each move up puts one on; so does an alias that somebody set in MLflow."""
     name = register(3)
     mlflow.MlflowClient(store, store).set_registered_model_alias(name, "champion", "2")
@@ -90,9 +88,7 @@ def test_history_is_a_stack(register: Callable[[int], str], store: str) -> None:
 
 
 @pytest.mark.parametrize("n_writes", range(3))
-def test_killed_at_any_step_there_is_a_champion_and_a_way_back(
-    register: Callable[[int], str], store: str, at_write: Callable, n_writes: int
-) -> None:
+def test_killed_at_any_step_there_is_a_champion_and_a_way_back(register, store, at_write, n_writes):
     """After any number of writes a move up or back has either been made or not, and under it lie those before."""
     name = register(3)
     promote(name, 2, 1, store)
@@ -109,9 +105,7 @@ def test_killed_at_any_step_there_is_a_champion_and_a_way_back(
 
 
 @pytest.mark.parametrize("n_writes", range(3))
-def test_of_two_at_once_neither_is_lost(
-    register: Callable[[int], str], store: str, at_write: Callable, n_writes: int
-) -> None:
+def test_of_two_at_once_neither_is_lost(register, store, at_write, n_writes):
     """Wherever one comes between another's steps, the champion is one of theirs, and whoever was told of success
     is among those one can go back to, with the one both replaced.
     """
@@ -130,7 +124,7 @@ def test_of_two_at_once_neither_is_lost(
     assert set(champions.stack) >= succeeded | {1}
 
 
-def test_who_comes_first_is_not_overruled(register: Callable[[int], str], store: str, at_write: Callable) -> None:
+def test_who_comes_first_is_not_overruled(register, store, at_write):
     """Who decided while another was champion, or is overtaken in announcing it, moves nothing and leaves no note."""
     name = register(3)
     with pytest.raises(Conflict, match="version 1 as champion"):
@@ -141,7 +135,7 @@ def test_who_comes_first_is_not_overruled(register: Callable[[int], str], store:
     assert [move.version for move in read_champions(name, store).moves] == [3]
 
 
-def test_what_is_not_there_is_said_so(register: Callable[[int], str], store: str, tmp_path) -> None:
+def test_what_is_not_there_is_said_so(register, store, tmp_path):
     """An unknown model, version or store, and a note that ipml did not write, are one line and change nothing."""
     name = register(1)
     with pytest.raises(NotFound):

@@ -1,7 +1,5 @@
 """Whatever was promoted, taken back, or cut short: one can go back the way one came."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest
@@ -39,7 +37,7 @@ STEPS = st.lists(st.tuples(st.booleans(), st.integers(1, 5), st.integers(0, 3)),
 
 
 @given(STEPS)
-def test_the_stack_is_what_one_would_keep_by_hand(steps: list[tuple[bool, int, int]]) -> None:
+def test_the_stack_is_what_one_would_keep_by_hand(steps):
     """After any promotions and rollbacks, each perhaps cut short, the stack is that of the moves that were made."""
     registry, expected = Registry(), [1]
     for is_rollback, version, n_steps in steps:
@@ -55,7 +53,7 @@ def test_the_stack_is_what_one_would_keep_by_hand(steps: list[tuple[bool, int, i
 
 
 @given(STEPS)
-def test_the_champion_is_on_top(steps: list[tuple[bool, int, int]]) -> None:
+def test_the_champion_is_on_top(steps):
     """However the notes look, the version in use is on top, and no version lies on itself."""
     registry = Registry()
     for is_rollback, version, n_steps in steps:
@@ -64,8 +62,8 @@ def test_the_champion_is_on_top(steps: list[tuple[bool, int, int]]) -> None:
     assert all(low != high for low, high in zip(registry.stack, registry.stack[1:], strict=False))
 
 
-def test_versions_are_all_that_were_champion() -> None:
-    """One taken back was, one only announced was not; a model that was never promoted has no way back."""
+def test_versions_are_all_that_were_champion():
+    """One taken back was, one only announced was not; without a promotion no way back; a foreign text is one line."""
     registry = Registry()
     registry.move("promotion", 2)
     registry.move("rollback", 1)
@@ -73,17 +71,13 @@ def test_versions_are_all_that_were_champion() -> None:
     assert Champions(registry.current, tuple(registry.moves)).versions == {1, 2}
     assert stack_champions([], None) == ()
     assert stack_champions([], 4) == (4,)
-
-
-@given(st.text(), st.integers(min_value=1), st.none() | st.integers(min_value=1))
-def test_a_move_comes_back_the_same(reason: str, version: int, replaced: int | None) -> None:
-    """What is noted in the registry is what is read."""
-    move = Move(1, "promotion", version, replaced, MOMENT, "ada", reason)
-    assert Move.from_json(move.to_json()) == move
-
-
-def test_what_is_no_move_is_said_so() -> None:
-    """A text that ipml did not write is one line."""
     for text in ("", "{}", "[]", "{"):
         with pytest.raises(UnusableSetting, match="expected a move"):
             Move.from_json(text)
+
+
+@given(st.text(), st.integers(min_value=1), st.none() | st.integers(min_value=1))
+def test_a_move_comes_back_the_same(reason, version, replaced):
+    """What is noted in the registry is what is read."""
+    move = Move(1, "promotion", version, replaced, MOMENT, "ada", reason)
+    assert Move.from_json(move.to_json()) == move

@@ -1,7 +1,5 @@
 """MLflow's scoring sees a listing as our own scoring does."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields
 from io import StringIO
@@ -33,29 +31,21 @@ def served(scorer: Scorer) -> FlavorModel:
     return FlavorModel(scorer.score_frame)
 
 
-def test_listings_are_scored_as_the_scorer_does(scorer: Scorer, served: FlavorModel) -> None:
-    """Scores, bounds, why the model abstains, and by which model; in whatever order, by the index that was sent."""
+def test_listings_are_scored_as_the_scorer_does(scorer, served):
+    """In any order, by the index that was sent; null in JSON where the model abstains; moments may come as text."""
     expected = scorer.score_frame(FRAME)[list(SERVED_COLUMNS)]
     found = served.predict(FRAME.iloc[::-1]).loc[FRAME.index]
     assert expected["abstained"].notna().any()
     pd.testing.assert_frame_equal(found, expected.astype(object).where(expected.notna(), None))
-
-
-def test_what_goes_out_is_plain_json(served: FlavorModel) -> None:
-    """Where the model abstains the score is null, which every language reads."""
     text = StringIO()
     predictions_to_json(served.predict(FRAME), text)
     rows = json.loads(text.getvalue(), parse_constant=pytest.fail)["predictions"]
     assert [row["score"] is None for row in rows] == [row["abstained"] is not None for row in rows]
-
-
-def test_moments_may_come_as_text(served: FlavorModel) -> None:
-    """Moments that went through JSON give the same scores as moments."""
     as_text = FRAME.assign(listed_at=[None if pd.isna(at) else at.isoformat() for at in FRAME["listed_at"]])
     pd.testing.assert_frame_equal(served.predict(as_text), served.predict(FRAME))
 
 
-def test_what_breaks_the_schema_is_refused_by_name(served: FlavorModel) -> None:
+def test_what_breaks_the_schema_is_refused_by_name(served):
     """No listing is scored, and the answer names row and field, as the scorer does."""
     for field, wrong in (("price", -20.0), ("currency", "dollar"), ("listed_at", "yesterday")):
         broken = FRAME.assign(**{field: FRAME[field].astype(object).where(FRAME.index != FRAME.index[0], wrong)})
@@ -64,7 +54,7 @@ def test_what_breaks_the_schema_is_refused_by_name(served: FlavorModel) -> None:
         assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
-def test_labels_are_not_asked_for() -> None:
+def test_labels_are_not_asked_for():
     """A caller, and so the example, sends every field of a listing but those that say what it is."""
     assert served_fields().keys() | LABEL_FIELDS == {field.name for field in fields(Listing)}
     assert not served_fields().keys() & LABEL_FIELDS

@@ -1,7 +1,5 @@
 """Runs and models are recorded in a real MLflow store, and come back only if nothing has changed."""
 
-from __future__ import annotations
-
 import io
 import logging
 import os
@@ -26,7 +24,6 @@ from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import ModelCard, load_model, manifest_sha256
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
-from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking import (
     RecordedRun,
     RegisteredModel,
@@ -101,8 +98,8 @@ def client(store: str, recorded: RecordedRun) -> mlflow.MlflowClient:
     return mlflow.MlflowClient(store, store)
 
 
-def test_a_run_holds_its_facts(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
-    """Parameters, of which a long one says that it is cut, figures with their intervals, tags, and the data."""
+def test_a_run_holds_its_facts(client, recorded, facts, saved, store):
+    """Parameters, figures with intervals, tags and data; its model is ready and, unless by the gate, no champion."""
     run = client.get_run(recorded.run_id)
     assert run.info.status == "FINISHED"
     assert len(run.data.params) == 152
@@ -114,11 +111,19 @@ def test_a_run_holds_its_facts(client: mlflow.MlflowClient, recorded: RecordedRu
     assert run.data.tags["ipml.version"]
     (used,) = run.inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest) == ("listings.csv", "d" * 36)
+    (output,) = client.get_run(recorded.run_id).outputs.model_outputs
+    logged = client.get_logged_model(output.model_id)
+    assert str(logged.status) == "READY"
+    assert {metric.key for metric in logged.metrics} >= {"average_precision", "average_precision_low"}
+    registered = client.get_model_version(recorded.model_name, str(recorded.model_version))
+    assert logged.source_run_id == registered.run_id == recorded.run_id
+    assert recorded.alias == "challenger"
+    with pytest.raises(UnusableSetting, match="only the gate makes a champion"):
+        record_run(facts, saved, alias="champion", tracking_uri=store)
+    assert read_champions("ipml", store).current is None
 
 
-def test_files_lie_beside_the_database(
-    client: mlflow.MlflowClient, recorded: RecordedRun, store: str, home: Path
-) -> None:
+def test_files_lie_beside_the_database(client, recorded, store, home):
     """In a folder next to it; each is fetched into a copy of our own, and nothing else is, nor a way out of it."""
     place = Path(client.get_run(recorded.run_id).info.artifact_uri.removeprefix("file://"))
     assert place.is_relative_to(home / "mlartifacts" / "ipml")
@@ -133,32 +138,7 @@ def test_files_lie_beside_the_database(
             fetch_run_artifact(recorded.run_id, name, store)
 
 
-def test_the_model_belongs_to_the_run(client: mlflow.MlflowClient, recorded: RecordedRun) -> None:
-    """The logged model is ready, has the figures of its run, and its run is that of the version."""
-    (output,) = client.get_run(recorded.run_id).outputs.model_outputs
-    logged = client.get_logged_model(output.model_id)
-    assert str(logged.status) == "READY"
-    assert {metric.key for metric in logged.metrics} >= {"average_precision", "average_precision_low"}
-    registered = client.get_model_version(recorded.model_name, str(recorded.model_version))
-    assert logged.source_run_id == registered.run_id == recorded.run_id
-
-
-def test_no_recorded_version_is_champion(recorded: RecordedRun, facts: RunFacts, saved: Path, store: str) -> None:
-    """Neither the first nor one that asks for it: the gate alone makes a champion."""
-    assert recorded.alias == "challenger"
-    with pytest.raises(UnusableSetting, match="only the gate makes a champion"):
-        record_run(facts, saved, alias="champion", tracking_uri=store)
-    assert read_champions("ipml", store).current is None
-
-
-def test_a_model_holds_no_files_of_the_folder_it_was_made_in(
-    facts: RunFacts,
-    saved: Path,
-    store: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    client: mlflow.MlflowClient,
-) -> None:
+def test_a_model_holds_no_files_of_the_folder_it_was_made_in(facts, saved, store, tmp_path, monkeypatch, client):
     """Where a project lies in the current folder, its files stay there."""
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "private"\nversion = "1"\n')
     (tmp_path / "uv.lock").write_text("version = 1\n")
@@ -169,9 +149,7 @@ def test_a_model_holds_no_files_of_the_folder_it_was_made_in(
     assert not (folder / "pyproject.toml").exists()
 
 
-def test_a_registered_model_comes_back(
-    recorded: RecordedRun, store: str, saved: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_registered_model_comes_back(recorded, store, saved, home, monkeypatch):
     """By alias, by version and from a relative store, the folder is found, copied whole, and loads."""
     monkeypatch.chdir(home)
     for uri, where in (("models:/ipml@challenger", store), ("models:/ipml/1", "sqlite:///mlflow.db")):
@@ -181,9 +159,7 @@ def test_a_registered_model_comes_back(
 
 
 @pytest.fixture(scope="module")
-def opened(
-    facts: RunFacts, save: Callable[..., ModelCard], classifier: CounterfeitClassifier, store: str, home: Path
-) -> PyFuncModel:
+def opened(facts, save, classifier, store, home) -> PyFuncModel:
     """A whole classifier, recorded and opened with MLflow."""
     save(classifier, home / "whole")
     run = record_run(facts, home / "whole", model_name="whole", tracking_uri=store)
@@ -191,7 +167,7 @@ def opened(
         return mlflow.pyfunc.load_model(run.model_uri)
 
 
-def test_mlflow_scores_as_we_do(opened: PyFuncModel, home: Path) -> None:
+def test_mlflow_scores_as_we_do(opened, home):
     """To the bit as our loader, abstaining where it does; the signature says which fields a listing must have."""
     expected = load_scorer(home / "whole").score_frame(FRAME)
     scored = opened.predict(FRAME)
@@ -201,7 +177,7 @@ def test_mlflow_scores_as_we_do(opened: PyFuncModel, home: Path) -> None:
         opened.predict(FRAME.drop(columns="title"))
 
 
-def test_mlflow_serves_what_the_schema_allows(opened: PyFuncModel) -> None:
+def test_mlflow_serves_what_the_schema_allows(opened):
     """`mlflow models serve` answers a listing with its score, and a broken one with its fault."""
     client = TestClient(scoring_server.init(opened))
     good = {"listing_id": "1", "seller_id": "s", "title": "Wool hat", "price": 20.0, "currency": "USD"}
@@ -216,28 +192,18 @@ def test_mlflow_serves_what_the_schema_allows(opened: PyFuncModel) -> None:
     assert "row 1, price: found" in refused.json()["message"]
 
 
-def test_a_run_is_named_and_stands_beside_its_variants(
-    client: mlflow.MlflowClient, recorded: RecordedRun, facts: RunFacts, store: str
-) -> None:
-    """Runs of a model share MLflow's experiment, trials too; names say what, which variant and when."""
+def test_a_run_is_named_and_stands_beside_its_variants(client, recorded, facts, store):
+    """Runs of a model share an experiment; curves are kept whole; on a server its address, else the command to type."""
     trial = record_trial(replace(facts, experiment="other", variant="C = 0.1"), "0" * 32, tracking_uri=store)
     runs = [client.get_run(run_id) for run_id in (recorded.run_id, trial)]
     assert {client.get_experiment(run.info.experiment_id).name for run in runs} == {"ipml"}
     assert re.fullmatch(r"goods, 2\d{3}-\d\d-\d\d \d\d:\d\d", runs[0].info.run_name)
     assert runs[1].info.run_name.startswith("other, C = 0.1, 2")
     assert [run.data.tags["ipml.experiment"] for run in runs] == ["goods", "other"]
-
-
-def test_curves_are_kept_point_by_point(client: mlflow.MlflowClient, facts: RunFacts, store: str) -> None:
-    """However many points a curve has, each is at its step."""
     points = [(step, step / 2_000) for step in range(1, 1_501)]
     run_id = record_trial(replace(facts, curves={"curves/recall_by_k": points}), "1" * 32, tracking_uri=store)
     history = client.get_metric_history(run_id, "curves/recall_by_k")
     assert sorted((point.step, point.value) for point in history) == points
-
-
-def test_one_line_leads_to_the_run(recorded: RecordedRun, store: str) -> None:
-    """On a server its address, without a password; from a file the command to type, and then the address."""
     page = f"#/experiments/{recorded.experiment_id}/runs/{recorded.run_id}"
     assert recorded.say_where("https://me:secret@mlflow.example/") == f"https://…@mlflow.example/{page}"
     command, address = recorded.say_where(store).split(", then ")
@@ -256,21 +222,15 @@ def registered(facts: RunFacts, save: Callable[..., ModelCard], title_classifier
 
 
 def test_a_model_is_found_by_its_uri_its_run_and_its_folder(
-    registered: tuple[RecordedRun, Path], facts: RunFacts, store: str
-) -> None:
-    """Alias, version, run and folder lead to the same version; where several have the same files, to the last one."""
+    registered, facts, store, recorded, save, other_classifier, tmp_path
+):
+    """Alias, version, run and folder lead to the last version of these files; what is unregistered is not found."""
     run, folder = registered
     expected = RegisteredModel("named", run.model_version, run.run_id)
     names = [expected.uri, f"models:/named@{run.alias}", run.run_id, folder, str(folder)]
     assert [find_model(name, store) for name in names] == [expected] * len(names)
     again = record_run(facts, folder, model_name="named", tracking_uri=store)
     assert find_model(folder, store).version == again.model_version
-
-
-def test_what_names_no_model_is_said_so(
-    recorded: RecordedRun, save: Callable[..., ModelCard], other_classifier: Pipeline, store: str, tmp_path: Path
-) -> None:
-    """An unknown run, folder or version, and a model that lies here but not in the registry, are not found."""
     for name in ("f" * 32, "no/such/folder", "models:/named/999"):
         with pytest.raises(NotFound):
             find_model(name, store)
@@ -290,18 +250,14 @@ def registry_copy(facts: RunFacts, saved: Path, store: str, client: mlflow.Mlflo
     return Path(place) / MODEL_FOLDER
 
 
-def test_a_resealed_copy_is_refused(
-    save: Callable[..., ModelCard], other_classifier: Pipeline, registry_copy: Path, store: str
-) -> None:
+def test_a_resealed_copy_is_refused(save, other_classifier, registry_copy, store):
     """Another model with a fitting manifest is not the one whose hash the registry holds."""
     save(other_classifier, registry_copy)
     with pytest.raises(UntrustedModel, match="registered"):
         resolve_model("models:/ipml@changed", store)
 
 
-def test_a_flipped_bit_is_refused_by_us_and_by_mlflow(
-    registry_copy: Path, store: str, client: mlflow.MlflowClient
-) -> None:
+def test_a_flipped_bit_is_refused_by_us_and_by_mlflow(registry_copy, store, client):
     """A changed model file is refused by our loader, and also where MLflow loads it."""
     content = bytearray((registry_copy / "model.zip").read_bytes())
     content[len(content) // 2] ^= 1
@@ -312,7 +268,7 @@ def test_a_flipped_bit_is_refused_by_us_and_by_mlflow(
         mlflow.pyfunc.load_model("models:/ipml@changed")
 
 
-def test_a_version_of_another_origin_is_refused(client: mlflow.MlflowClient, store: str, saved: Path) -> None:
+def test_a_version_of_another_origin_is_refused(client, store, saved):
     """A version that ipml did not register has no hash, and is refused."""
     client.create_registered_model("stranger")
     source = client.get_model_version_download_uri("ipml", "1")
@@ -321,7 +277,7 @@ def test_a_version_of_another_origin_is_refused(client: mlflow.MlflowClient, sto
         resolve_model("models:/stranger/1", store)
 
 
-def test_a_later_change_of_the_store_does_not_reach_what_was_fetched(registry_copy: Path, store: str) -> None:
+def test_a_later_change_of_the_store_does_not_reach_what_was_fetched(registry_copy, store):
     """What was compared with the registry is a copy of our own; a version whose files are gone is not found."""
     fetched = resolve_model("models:/ipml@changed", store)
     shutil.rmtree(registry_copy)
@@ -335,8 +291,8 @@ def test_a_later_change_of_the_store_does_not_reach_what_was_fetched(registry_co
 # Names and places
 
 
-def test_a_name_that_could_be_a_place_is_not_looked_up(recorded: RecordedRun, store: str) -> None:
-    """Only URIs that can be parsed are, anything else is one line; what the registry does not have is said so."""
+def test_a_name_that_could_be_a_place_is_not_looked_up(recorded, store, facts, saved, tmp_path):
+    """Anything else is one line, before anything is recorded; what the registry does not have is said so."""
     for uri in ("models:/../../etc/1", "models:/ipml@../x", "file:///etc", "runs:/0/model"):
         with pytest.raises(UnusableSetting) as caught:
             resolve_model(uri, store)
@@ -344,10 +300,6 @@ def test_a_name_that_could_be_a_place_is_not_looked_up(recorded: RecordedRun, st
     for uri in ("models:/ipml/999", "models:/ipml@nobody", "models:/other@champion", "models:/other/1"):
         with pytest.raises(NotFound, match="registered model"):
             resolve_model(uri, store)
-
-
-def test_a_model_is_registered_under_a_plain_name(facts: RunFacts, saved: Path, store: str, tmp_path: Path) -> None:
-    """Names that could not be looked up again, and models that do not load, are refused before anything is recorded."""
     for changes in ({"model_name": "../x"}, {"model_name": "a/b"}, {"alias": "x@y"}):
         with pytest.raises(UnusableSetting):
             record_run(facts, saved, tracking_uri=store, **changes)
@@ -357,8 +309,8 @@ def test_a_model_is_registered_under_a_plain_name(facts: RunFacts, saved: Path, 
         record_run(facts, changed, tracking_uri=store)
 
 
-def test_looking_for_a_model_makes_no_database(tmp_path: Path) -> None:
-    """Where no registry is, none is made; a file that is no database is one line, not a stack of errors."""
+def test_looking_for_a_model_makes_no_database(tmp_path):
+    """No registry is made; a file that is no database is one line; a password in the URI is not repeated."""
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     with pytest.raises(NotFound, match="registry"):
         resolve_model("models:/ipml@champion", uri)
@@ -366,10 +318,6 @@ def test_looking_for_a_model_makes_no_database(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("no database" * 100)
     with pytest.raises(Failed, match="database"):
         resolve_model("models:/ipml@champion", uri)
-
-
-def test_a_password_is_not_repeated() -> None:
-    """A store that cannot be used is named without the password in its URI, which MLflow's own message quotes."""
     for secret in ("secret", "se@cret", "secret" * 40):
         with pytest.raises(Failed) as caught:
             resolve_model("models:/ipml@champion", f"nosuch://user:{secret}@host/db")
@@ -380,16 +328,12 @@ def test_a_password_is_not_repeated() -> None:
 # Manners
 
 
-def test_the_first_use_is_quiet(first_use: tuple[RecordedRun, str], home: Path) -> None:
-    """It prints nothing, and writes the database and the folder beside it alone, wherever the process stands."""
+def test_the_first_use_is_quiet(first_use, home, recorded, facts, saved, store):
+    """It prints nothing and writes the store alone; MLflow's store and the loggers' levels are as they were."""
     assert first_use[1] == ""
     assert list((home / "here").iterdir()) == []
     assert {path.name for path in home.iterdir()} >= {"mlflow.db", "mlartifacts"}
     assert not (home / "mlruns").exists()
-
-
-def test_what_was_used_before_is_used_after(recorded: RecordedRun, facts: RunFacts, saved: Path, store: str) -> None:
-    """Recording leaves MLflow's store and the levels of the loggers as they were in this process."""
 
     def in_use() -> tuple[Any, ...]:
         loggers = [logging.getLogger(name).level for name in ("mlflow", "alembic")]

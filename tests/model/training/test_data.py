@@ -65,20 +65,12 @@ def truth_of(tmp_path):
     return truth_of
 
 
-def test_without_labels_the_listings_are_as_in_the_file(read):
-    """Nothing is lost, changed or moved."""
+def test_a_reviewers_label_takes_the_place_of_none_and_nothing_away(read):
+    """Without labels nothing is changed or moved; a label without a vector leaves that of the same listing."""
     pd.testing.assert_frame_equal(read(listings=[BELT, BAG]), listings_to_frame([BELT, BAG]))
-
-
-def test_a_reviewers_label_takes_the_place_of_none(read):
-    """What was unlabelled is learnt from as the reviewer decided, and is there once."""
     decided = replace(BELT, is_counterfeit=True, labelled_at=FRIDAY)
     learnt = read(listings=[BELT, BAG], labels=[decided]).set_index("listing_id")
     assert learnt["is_counterfeit"].to_dict() == {"1": True, "2": True}
-
-
-def test_a_label_without_a_vector_takes_none_away(read):
-    """The queue stores no vectors: what is learnt from its label has that of the same listing at that moment."""
     seen = replace(BAG, image_vector=(0.5, 0.25), is_counterfeit=None, labelled_at=None)
     learnt = read(listings=[BELT, seen, replace(seen, observed_at=FRIDAY, image_vector=(1.0, 0.0))], labels=[BAG])
     labelled = learnt[learnt["is_counterfeit"].notna()]
@@ -86,13 +78,20 @@ def test_a_label_without_a_vector_takes_none_away(read):
 
 
 def test_the_label_that_became_known_last_counts(read):
-    """A decision after the label of the file overrules it, one before does not; of two files of labels, the later."""
+    """Of files in any order, with or without its moment; seen at two moments a listing is two, in two files one."""
     for known, expected in ((MONDAY, True), (FRIDAY, False)):
         learnt = read(listings=[BAG], labels=[replace(GENUINE_BAG, labelled_at=known)])
         assert learnt["is_counterfeit"].tolist() == [expected]
     early, late = (replace(BAG, is_counterfeit=flag, labelled_at=at) for flag, at in ((True, MONDAY), (False, FRIDAY)))
     for files in ({"labels1": [early], "labels2": [late]}, {"labels1": [late], "labels2": [early]}):
         assert read(listings=[BAG], **files)["is_counterfeit"].tolist() == [False]
+    without = [replace(BAG, is_counterfeit=None, labelled_at=None)]
+    labelled, at_no_moment = [BAG], [replace(BAG, labelled_at=None)]
+    for first, second in ((labelled, without), (without, labelled), (without, at_no_moment)):
+        assert read(listings_a=first, listings_b=second)["is_counterfeit"].tolist() == [True]
+    later = replace(BAG, observed_at=FRIDAY, is_counterfeit=None, labelled_at=None)
+    assert len(read(listings=[later], labels=[BAG])) == 2
+    assert sorted(read(listings1=[BAG, BELT], listings2=[BAG])["listing_id"]) == ["1", "2"]
 
 
 def test_a_label_of_weight_0_is_none(read):
@@ -106,25 +105,21 @@ def test_a_label_of_weight_0_is_none(read):
     assert labelled_of(read(listings=[BAG], labels=[withdrawn])).empty
 
 
-def test_moments_are_kept_apart(read):
-    """A listing seen at two moments is two listings; one that is in two files is learnt from once."""
-    later = replace(BAG, observed_at=FRIDAY, is_counterfeit=None, labelled_at=None)
-    assert len(read(listings=[later], labels=[BAG])) == 2
-    assert sorted(read(listings1=[BAG, BELT], listings2=[BAG])["listing_id"]) == ["1", "2"]
-
-
-def test_all_bad_rows_are_named_and_nothing_is_learnt(tmp_path):
-    """A file with bad rows stops the run, wherever in the file they are."""
+def test_all_bad_rows_are_named_and_nothing_is_learnt(tmp_path, monkeypatch):
+    """Wherever in the file, of labels too; what follows the first bad rows is not read, a missing file is named."""
+    with pytest.raises(UnreadableFile, match=f"no such file; expected {tmp_path}/a.csv or "):
+        read_training_listings(Experiment(name="e", data={"listings": "a.csv"}, folder=tmp_path))
     text = "listing_id,seller_id,title,price,currency\n1,s,Bag,9;5,EUR\n2,s,Belt,1.0,EUR\n3,,Hat,1.0,EUR\n"
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(InvalidListings) as caught:
         read_training_listings(Experiment(name="e", data={"listings": "a.csv"}, folder=tmp_path))
     assert [(problem.row, problem.column) for problem in caught.value.problems] == [(1, "price"), (3, "seller_id")]
     assert str(caught.value).startswith(f"{tmp_path}/a.csv: 2 bad rows: ")
-
-
-def test_the_first_rows_that_are_bad_stop_the_reading(tmp_path, monkeypatch):
-    """What follows is not read, so that a file of nothing but bad rows costs no more than its beginning."""
+    (tmp_path / "labels.csv").write_text("listing_id,seller_id,title,is_counterfeit\n1,s,Bag,perhaps\n")
+    write_listings(listings_to_frame([BAG]), tmp_path / "a.parquet")
+    data = {"listings": "a.parquet", "labels": "labels.csv"}
+    with pytest.raises(InvalidListings, match=r"labels\.csv: 1 bad row: row 1, is_counterfeit: found 'perhaps'"):
+        read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
     monkeypatch.setattr("ipml.model.training.experiment.CHUNK_ROWS", 2)
     (tmp_path / "a.csv").write_text("listing_id,seller_id,title\n1,s,Bag\n2,,Bag\n3,,Hat\n4,s,Hat\n")
     with pytest.raises(InvalidListings) as caught:
@@ -132,19 +127,8 @@ def test_the_first_rows_that_are_bad_stop_the_reading(tmp_path, monkeypatch):
     assert [problem.row for problem in caught.value.problems] == [2]
 
 
-def test_a_bad_row_of_a_label_file_is_an_error_too(tmp_path):
-    """Labels are checked as strictly as listings; a missing file is named with every place where it was looked for."""
-    (tmp_path / "labels.csv").write_text("listing_id,seller_id,title,is_counterfeit\n1,s,Bag,perhaps\n")
-    write_listings(listings_to_frame([BAG]), tmp_path / "a.parquet")
-    data = {"listings": "a.parquet", "labels": "labels.csv"}
-    with pytest.raises(InvalidListings, match=r"labels\.csv: 1 bad row: row 1, is_counterfeit: found 'perhaps'"):
-        read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
-    with pytest.raises(UnreadableFile, match=f"no such file; expected {tmp_path}/a.csv or "):
-        read_training_listings(Experiment(name="e", data={"listings": "a.csv"}, folder=tmp_path))
-
-
 def test_history_is_computed_from_events_as_known(tmp_path, market):
-    """From the events alone comes the history that the marketplace's own listings carry."""
+    """That of the marketplace; nothing heard of later, and nothing that a file of labels says of the seller."""
     expected = market.listings.head(500)
     shared = [name for name in HISTORY_COLUMNS if name in expected]
     write_listings(expected.drop(columns=shared), tmp_path / "listings.parquet")
@@ -152,13 +136,8 @@ def test_history_is_computed_from_events_as_known(tmp_path, market):
     data = {"listings": "listings.parquet", "events": "events.parquet"}
     learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path))[shared]
     pd.testing.assert_frame_equal(learnt, expected[shared].reset_index(drop=True), check_dtype=False, check_freq=False)
-
-
-def test_what_became_known_later_changes_nothing(tmp_path):
-    """A complaint that was made before, but heard of after the listing was observed, is not in its history."""
     complaint = {"seller_id": "s", "kind": "complained", "occurred_at": MONDAY, "amount": 1.0}
     write_listings(listings_to_frame([replace(BAG, observed_at=TUESDAY)]), tmp_path / "listings.parquet")
-    data = {"listings": "listings.parquet", "events": "events.parquet"}
     complaints = []
     for known_at in (MONDAY, FRIDAY):
         joined = {**complaint, "kind": "joined", "known_at": MONDAY}
@@ -166,70 +145,6 @@ def test_what_became_known_later_changes_nothing(tmp_path):
         learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
         complaints += learnt["seller_complaints"].tolist()
     assert complaints == [1.0, 0.0]
-
-
-def test_columns_are_mapped_by_a_file_beside_the_experiment(tmp_path):
-    """The map is for the listings; labels have canonical columns."""
-    (tmp_path / "map.toml").write_text('name = "x"\n[columns]\nlisting_id = "id"\nseller_id = "who"\ntitle = "what"\n')
-    (tmp_path / "a.csv").write_text("id,who,what\n1,s,Bag\n")
-    data = {"listings": "a.csv", "columns": "map.toml"}
-    assert read_training_listings(Experiment(name="e", data=data, folder=tmp_path))["title"].tolist() == ["Bag"]
-
-
-def test_the_truth_is_read_by_id_or_is_the_label(truth_of):
-    """In any order, and whatever else the file says; without a file, what has no label has no truth."""
-    assert truth_of("network,listing_id,is_counterfeit\n7,2,false\n,9,true\n,1,true\n") == [True, False]
-    truth = read_truth(Experiment(name="e", data={"listings": "a.csv"}), listings_to_frame([BAG, BELT]))
-    assert truth.isna().tolist() == [False, True]
-    assert truth.iloc[0]
-
-
-def test_a_truth_that_is_none_is_refused(subtests, truth_of):
-    """It is said what is missing, and where."""
-    for text, error, said in [
-        ("listing_id,is_counterfeit\n1,true\n", UnusableSetting, "no truth for 1 listings, such as '2'"),
-        ("listing_id,truth\n1,true\n", MissingColumns, "no column is_counterfeit"),
-        ("listing_id,is_counterfeit\n1,true\n2,maybe\n", InvalidListings, "row 2, is_counterfeit: found 'maybe'"),
-        ("listing_id,is_counterfeit\n1,true\n2,\n", InvalidListings, "row 2, is_counterfeit: found ''"),
-        ("listing_id,is_counterfeit\n1,true\n2,true\n1,false\n", InvalidListings, "row 3, listing_id: found '1'"),
-    ]:
-        with subtests.test(text=text, error=error, said=said), pytest.raises(error, match=said):
-            truth_of(text)
-
-
-def test_the_digest_changes_with_any_cell():
-    """A cell that is changed, and one that is emptied, give another digest."""
-    others = {field.name: EXAMPLES.get(field.kind, (0.5, 0.25))[1] for field in FIELDS}
-    cells = [(name, value) for name, other in others.items() for value in (other, None)]
-    frame = listings_to_frame([FULL, BAG, *(replace(FULL, **{name: value}) for name, value in cells)])
-    digests = [digest_listings(frame.iloc[[row, 1]]) for row in (0, *range(2, len(frame)))]
-    assert len(set(digests)) == len(digests) == 1 + 2 * len(FIELDS)
-
-
-def test_the_digest_does_not_change_where_no_label_has_odds():
-    """Runs recorded before labels had odds, and listings vectors, have the digest they had."""
-    listings = listings_to_frame([replace(FULL, label_probability=None, image_vector=None), BAG])
-    cells = pd.util.hash_pandas_object(
-        listings[[name for name in COLUMNS if name not in ("label_probability", "image_vector")]], index=False
-    )
-    assert digest_listings(listings) == sha256(cells.to_numpy().tobytes()).hexdigest()[:16]
-
-
-def test_the_digest_is_that_of_the_cells_in_their_order():
-    """Neither copies, another index nor other columns change it; order, number and a title that says "nan" do."""
-    listings = listings_to_frame(GOLDEN_LISTINGS)
-    other_index = listings.set_axis(range(10, 10 + len(listings)))
-    same = [listings, listings.copy()[::-1][::-1], other_index, listings.assign(other=1)]
-    assert len(set(map(digest_listings, same))) == 1
-    others = [listings, listings[::-1], listings[:-1], pd.concat([listings, listings[-1:]])]
-    assert len(set(map(digest_listings, others))) == 4
-    texts = (None, "", "nan", "None", "<NA>")
-    digests = {digest_listings(listings_to_frame([replace(BAG, description=text)])) for text in texts}
-    assert len(digests) >= 4  # an empty text is a missing one
-
-
-def test_listings_with_labels_have_the_history_of_events_too(tmp_path):
-    """What a file of labels says of the seller is not learnt from: scoring with the same events would not say it."""
     labelled = replace(BELT, observed_at=FRIDAY, seller_sales=99.0, is_counterfeit=True, labelled_at=FRIDAY)
     write_listings(listings_to_frame([BAG, replace(BELT, observed_at=FRIDAY)]), tmp_path / "listings.parquet")
     write_listings(listings_to_frame([labelled]), tmp_path / "labels.parquet")
@@ -243,17 +158,56 @@ def test_listings_with_labels_have_the_history_of_events_too(tmp_path):
     assert pd.isna(learnt.loc["1", "seller_sales"])
 
 
-def test_a_row_without_a_label_takes_none_away(read):
-    """In whichever file it comes, and whether or not the label says when it became known."""
-    without = [replace(BAG, is_counterfeit=None, labelled_at=None)]
-    for labelled_at in (None, TUESDAY):
-        labelled = [replace(BAG, labelled_at=labelled_at)]
-        for first, second in ((labelled, without), (without, labelled)):
-            assert read(listings_a=first, listings_b=second)["is_counterfeit"].tolist() == [True]
+def test_columns_are_mapped_by_a_file_beside_the_experiment(tmp_path):
+    """The map is for the listings; labels have canonical columns."""
+    (tmp_path / "map.toml").write_text('name = "x"\n[columns]\nlisting_id = "id"\nseller_id = "who"\ntitle = "what"\n')
+    (tmp_path / "a.csv").write_text("id,who,what\n1,s,Bag\n")
+    data = {"listings": "a.csv", "columns": "map.toml"}
+    assert read_training_listings(Experiment(name="e", data=data, folder=tmp_path))["title"].tolist() == ["Bag"]
+
+
+def test_the_truth_is_read_by_id_or_is_the_label(truth_of, subtests):
+    """In any order; without a file what has no label has none; it is said what is missing, and where."""
+    assert truth_of("network,listing_id,is_counterfeit\n7,2,false\n,9,true\n,1,true\n") == [True, False]
+    truth = read_truth(Experiment(name="e", data={"listings": "a.csv"}), listings_to_frame([BAG, BELT]))
+    assert truth.isna().tolist() == [False, True]
+    assert truth.iloc[0]
+    for text, error, said in [
+        ("listing_id,is_counterfeit\n1,true\n", UnusableSetting, "no truth for 1 listings, such as '2'"),
+        ("listing_id,truth\n1,true\n", MissingColumns, "no column is_counterfeit"),
+        ("listing_id,is_counterfeit\n1,true\n2,maybe\n", InvalidListings, "row 2, is_counterfeit: found 'maybe'"),
+        ("listing_id,is_counterfeit\n1,true\n2,\n", InvalidListings, "row 2, is_counterfeit: found ''"),
+        ("listing_id,is_counterfeit\n1,true\n2,true\n1,false\n", InvalidListings, "row 3, listing_id: found '1'"),
+    ]:
+        with subtests.test(text=text, error=error, said=said), pytest.raises(error, match=said):
+            truth_of(text)
+
+
+def test_the_digest_is_that_of_the_cells_in_their_order():
+    """Any cell, order, number and a text "nan" change it; copies, an index and other columns do not."""
+    others = {field.name: EXAMPLES.get(field.kind, (0.5, 0.25))[1] for field in FIELDS}
+    cells = [*others.items(), ("title", None), ("price", None), ("is_counterfeit", None), ("image_vector", None)]
+    frame = listings_to_frame([FULL, BAG, *(replace(FULL, **{name: value}) for name, value in cells)])
+    digests = [digest_listings(frame.iloc[[row, 1]]) for row in (0, *range(2, len(frame)))]
+    assert len(set(digests)) == len(digests) == 5 + len(FIELDS)
+    listings = listings_to_frame(GOLDEN_LISTINGS)
+    other_index = listings.set_axis(range(10, 10 + len(listings)))
+    same = [listings, listings.copy()[::-1][::-1], other_index, listings.assign(other=1)]
+    assert len(set(map(digest_listings, same))) == 1
+    others = [listings, listings[::-1], listings[:-1], pd.concat([listings, listings[-1:]])]
+    assert len(set(map(digest_listings, others))) == 4
+    texts = (None, "", "nan", "None", "<NA>")
+    digests = {digest_listings(listings_to_frame([replace(BAG, description=text)])) for text in texts}
+    assert len(digests) >= 4  # an empty text is a missing one
+    listings = listings_to_frame([replace(FULL, label_probability=None, image_vector=None), BAG])
+    cells = pd.util.hash_pandas_object(
+        listings[[name for name in COLUMNS if name not in ("label_probability", "image_vector")]], index=False
+    )
+    assert digest_listings(listings) == sha256(cells.to_numpy().tobytes()).hexdigest()[:16]
 
 
 def test_unlabelled_listings_are_those_of_which_nobody_knows(tmp_path):
-    """A listing with a label, in its own file or among those learnt from, is not taken for one of the usual."""
+    """One with a label anywhere is not one of the usual; a missing file is known before anything is read."""
     own = replace(BELT, listing_id="4", is_counterfeit=True, labelled_at=FRIDAY)
     for name, rows in {"listings": [BAG, BELT], "market": [replace(BAG, is_counterfeit=None), BELT, own]}.items():
         write_listings(listings_to_frame(rows), tmp_path / f"{name}.parquet")
@@ -266,10 +220,6 @@ def test_unlabelled_listings_are_those_of_which_nobody_knows(tmp_path):
     everything = listings.assign(is_counterfeit=True)
     with pytest.raises(UnusableSetting, match="no listing without a label"):
         read_unlabelled(experiment, everything)
-
-
-def test_a_bad_unlabelled_file_is_named_in_one_line(tmp_path):
-    """With what is wrong in it; one that is missing is known before anything is read."""
     (tmp_path / "market.csv").write_text("listing_id,seller_id,title,price\n1,s,Bag,cheap\n")
     experiment = Experiment(name="e", data={"listings": "l.csv", "unlabelled": "market.csv"}, folder=tmp_path)
     with pytest.raises(InvalidListings, match=r"market\.csv.*price") as refused:

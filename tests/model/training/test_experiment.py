@@ -3,12 +3,19 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from ipml.cli.model.experiments import train
 from ipml.errors import UnreadableFile, UnusableSetting
+from ipml.model.evaluation import evaluation as kept
+from ipml.model.evaluation.evaluation import MODEL
+from ipml.model.robustness.robustness import ATTACKS
 from ipml.model.training import Experiment, load_experiment
+from ipml.model.training.result import SOME, choose_attacks, measure_attacks, recall_kept
 from ipml.settings import get_settings
 
 LEAST = 'name = "shoes"\ndata.listings = "shoes.csv"\n'
@@ -26,17 +33,25 @@ def write(tmp_path):
     return write
 
 
-def test_a_name_and_listings_are_enough(write):
-    """The default split is by time and by seller, a single file needs no brackets, and the text is kept as written."""
+def test_a_name_and_listings_are_enough(write, tmp_path):
+    """The default split, one file without brackets, the text as written; what is no TOML or no file is named."""
     text = "# why this was tried\n" + LEAST
     experiment = load_experiment(write(text))
     assert experiment == Experiment(name="shoes", data={"listings": ["shoes.csv"]}, folder=experiment.folder, text=text)
     assert experiment.split.kind == "later unseen sellers"
     assert experiment.text == text
+    path = tmp_path / "shoes.toml"
+    for content in (b"name = ", b'name = "\xff"', b'name = "a"\nname = "b"'):
+        path.write_bytes(content)
+        with pytest.raises(UnreadableFile, match=r"shoes\.toml: found .*; expected TOML in UTF-8"):
+            load_experiment(path)
+    for path in (tmp_path, tmp_path / "nothing.toml"):
+        with pytest.raises(UnreadableFile, match=re.escape(str(path))):
+            load_experiment(path)
 
 
 def test_what_is_wrong_is_said_in_one_line(subtests, write):
-    """The message names the file, the place in it and what stands there."""
+    """The message names the file, the place in it and what stands there, of all mistakes at once."""
     for line, said in [
         ('split.sort = "seller folds"', "unknown split.sort"),
         ("modell.C = 1.0", "unknown modell"),
@@ -58,24 +73,8 @@ def test_what_is_wrong_is_said_in_one_line(subtests, write):
             assert str(caught.value).startswith(f"{path}: found ")
             assert said in str(caught.value)
             assert "\n" not in str(caught.value)
-
-
-def test_every_wrong_place_is_named(write):
-    """All mistakes of a file are told at once."""
     with pytest.raises(UnusableSetting, match=r"name; no data\.listings; unknown data\.listing \(perhaps listings\);"):
         load_experiment(write('data.listing = "shoes.csv"'))
-
-
-def test_what_is_no_toml_is_unreadable(tmp_path):
-    """Broken syntax, broken letters and a key given twice are told from a wrong value; what is no file is named."""
-    path = tmp_path / "shoes.toml"
-    for content in (b"name = ", b'name = "\xff"', b'name = "a"\nname = "b"'):
-        path.write_bytes(content)
-        with pytest.raises(UnreadableFile, match=r"shoes\.toml: found .*; expected TOML in UTF-8"):
-            load_experiment(path)
-    for path in (tmp_path, tmp_path / "nothing.toml"):
-        with pytest.raises(UnreadableFile, match=re.escape(str(path))):
-            load_experiment(path)
 
 
 def test_files_beside_the_experiment_come_first(tmp_path, monkeypatch):
@@ -107,17 +106,49 @@ def test_every_file_that_is_named_is_looked_for(tmp_path):
         Experiment(name="e", data={**names, "columns": "map.toml"}, folder=tmp_path).find_all()
 
 
-def test_the_help_shows_an_experiment():
-    """What `ipml model train --help` shows can be copied into a file as it stands."""
+def test_the_experiments_that_are_shown_are_understood(subtests):
+    """What the help shows can be copied as it stands; those that come with ipml name no map that is missing."""
     shown = "\n".join(re.findall(r"^ *([a-z_.A-Z]+ = .*)$", train.__doc__, re.MULTILINE))
     experiment = Experiment(**tomllib.loads(shown))
     assert (experiment.name, experiment.model) == ("shoes", {"C": 1.0})
-
-
-def test_the_experiments_that_come_with_ipml_are_understood(subtests):
-    """Each can be read, and names no column map that is missing."""
     for path in sorted((Path(__file__).parents[3] / "experiments").glob("*.toml")):
         with subtests.test(path=path):
             experiment = load_experiment(path)
             columns = experiment.data.columns
             assert not columns.endswith(".toml") or experiment.find(columns).is_file()
+
+
+Y = np.array([True, False] * 10)
+
+
+def plan(attacks: Any) -> Experiment:
+    """Return an experiment that tries these attacks."""
+    return Experiment(name="e", data={"listings": "a.csv"}, evaluation={"attacks": attacks, "n_resamples": 10})
+
+
+def make_tested(clean: np.ndarray, **attacked: np.ndarray) -> kept.Tested:
+    """Return a test with these scores before and after attacks."""
+    listings = pd.DataFrame({"seller_id": [f"s{row}" for row in range(len(Y))]})
+    return kept.Tested(listings, Y, {MODEL: [clean]}, attacked)
+
+
+def test_words_stand_for_sets_of_attacks():
+    """None, some of each kind, or all there are; an unknown attack is named in one line beside those there are."""
+    for attacks, expected in (("none", set()), ([], set()), ("some", set(SOME)), ("all", {*ATTACKS})):
+        assert {attack.name for attack in choose_attacks(plan(attacks))} == expected
+    assert {ATTACKS[name].kind for name in SOME} == {attack.kind for attack in ATTACKS.values()}
+    with pytest.raises(UnusableSetting, match=r"found 'leet digit'; expected an attack .* such as leet digits"):
+        choose_attacks(plan(["leet digit"]))
+
+
+def test_recall_kept_is_that_of_the_attacks_tried():
+    """The worst and the mean are told apart; more finds than before make up for no other; no attack has no figure."""
+    half = np.where(np.arange(len(Y)) < 10, Y * 0.9, 0.0)
+    kept = recall_kept(measure_attacks(plan("some"), make_tested(Y * 0.9, half=half, nothing=Y * 0.9)))
+    assert (kept.worst, kept.mean) == pytest.approx((0.5, 0.75))
+    few = np.where(np.arange(len(Y)) < 10, Y * 0.9, 0.0)
+    kept = recall_kept(measure_attacks(plan("some"), make_tested(few, blank=few * 0, all=Y * 0.9)))
+    assert (kept.worst, kept.mean) == (0.0, 0.5)
+    assert measure_attacks(plan("none"), make_tested(Y * 0.9)) is None
+    assert measure_attacks(plan("some"), make_tested(~Y * 0.9, blank=~Y * 0.9)) is None
+    assert recall_kept(None) is None

@@ -21,7 +21,7 @@ def plan(model) -> Experiment:
 
 
 def test_an_unknown_parameter_is_named():
-    """Beside what an experiment may set, the names most like it first."""
+    """Beside what may be set, the likeliest names first; those of extractors and lists for tuples are set."""
     for name in ("D", "title__bits", "features", "features__title", "features__price__brands"):
         said = rf"^\[model\] of market: found unknown {name}.*; expected param.*: C, "
         with pytest.raises(UnusableSetting, match=said):
@@ -30,6 +30,9 @@ def test_an_unknown_parameter_is_named():
         make_classifier(plan({"features__title__bitz": 18}), BRANDS)
     with pytest.raises(UnusableSetting, match=r"unknown c \(perhaps C\), nfolds \(perhaps n_folds\)"):
         make_classifier(plan({"c": 1, "nfolds": 3}), BRANDS)
+    model = {"features__title__letters": [3, 4], "features__transformer_weights": {"title": 0.5}, "seed": 7}
+    parameters = make_classifier(plan(model), BRANDS).get_params()
+    assert {name: parameters[name] for name in model} == model
 
 
 def test_an_impossible_value_is_told_from_the_start(subtests):
@@ -50,13 +53,6 @@ def test_an_impossible_value_is_told_from_the_start(subtests):
     rehearse(plan({}), BRANDS)
 
 
-def test_parameters_reach_the_classifier():
-    """A parameter of an extractor, and a list where Python has a tuple, are set."""
-    model = {"features__title__letters": [3, 4], "features__transformer_weights": {"title": 0.5}, "seed": 7}
-    parameters = make_classifier(plan(model), BRANDS).get_params()
-    assert {name: parameters[name] for name in model} == model
-
-
 def test_a_label_weighs_as_much_as_it_says(market):
     """Labels of half the weight under twice the inverse penalty teach the same; together they are only less sure."""
     labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()])
@@ -69,14 +65,20 @@ def test_a_label_weighs_as_much_as_it_says(market):
     assert np.linalg.norm(half.learner_.coef_) < np.linalg.norm(full.learner_.coef_)
 
 
-def test_a_label_without_weight_weighs_one(market):
-    """What says nothing of its weight counts in full, and so does every label of a frame without the column."""
+def test_labels_without_weight_or_with_equal_odds_weigh_one(market):
+    """What says nothing of its weight counts in full; shown with the same odds, labels are those of all listings."""
     labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()]).iloc[:600]
     silent, full = (labelled.assign(label_weight=weight) for weight in (np.nan, 1.0))
     frames = (full, silent, labelled.drop(columns="label_weight", errors="ignore"))
     first, *others = (fit_classifier(plan({"C": 0.1, "n_folds": 2}), frame, BRANDS) for frame in frames)
     for other in others:
         np.testing.assert_array_equal(other.coefficients, first.coefficients)
+    silent, sure, drawn = (
+        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_probability=odds), BRANDS)
+        for odds in (np.nan, 1.0, 0.25)
+    )
+    for other in (sure, drawn):
+        np.testing.assert_array_equal(other.predict_proba(labelled), silent.predict_proba(labelled))
 
 
 def test_what_was_drawn_lowers_probabilities_to_those_of_all_listings(market):
@@ -93,17 +95,6 @@ def test_what_was_drawn_lowers_probabilities_to_those_of_all_listings(market):
     by_plain, by_weighed = (np.average(one.predict_proba(labelled)[:, 1], weights=1 / odds) for one in (plain, weighed))
     assert by_weighed == pytest.approx(share, rel=0.2)
     assert by_plain > 1.5 * share
-
-
-def test_equal_odds_say_nothing(market):
-    """Where everything was shown with the same odds, labels are those of all listings, and so is the model."""
-    labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()]).iloc[:600]
-    silent, sure, drawn = (
-        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_probability=odds), BRANDS)
-        for odds in (np.nan, 1.0, 0.25)
-    )
-    for other in (sure, drawn):
-        np.testing.assert_array_equal(other.predict_proba(labelled), silent.predict_proba(labelled))
 
 
 @pytest.mark.parametrize("until_found", [False, True])

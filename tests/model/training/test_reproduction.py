@@ -1,7 +1,5 @@
 """A recorded model is trained again from what its run says; every difference is said, and its cause first."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,7 +49,7 @@ def trained(home: Path, store: str) -> Trained:
     return train(experiment, models=home / "models", tracking_uri=store)
 
 
-def test_the_same_bytes_come_of_a_run(trained: Trained, store: str, tmp_path: Path, monkeypatch) -> None:
+def test_the_same_bytes_come_of_a_run(trained, store, tmp_path, monkeypatch):
     """From the id of the run alone, in any folder, come the files of the model that was recorded."""
     monkeypatch.chdir(tmp_path)
     outcome = reproduce(trained.run.run_id, tmp_path / "again", tracking_uri=store)
@@ -61,9 +59,7 @@ def test_the_same_bytes_come_of_a_run(trained: Trained, store: str, tmp_path: Pa
         assert (outcome.folder / path.name).read_bytes() == path.read_bytes()
 
 
-def test_other_data_are_told_before_anything_is_trained(
-    trained: Trained, store: str, home: Path, market, tmp_path: Path
-) -> None:
+def test_other_data_are_told_before_anything_is_trained(trained, store, home, market, tmp_path):
     """A price that was changed since changes the digest; nothing is learnt from what is another file."""
     changed = market.listings.assign(price=market.listings["price"] * 2)
     write_listings(changed, tmp_path / "listings.parquet")
@@ -76,7 +72,7 @@ def test_other_data_are_told_before_anything_is_trained(
     assert not (tmp_path / "again").exists()
 
 
-def test_other_versions_are_named_as_the_cause(trained: Trained, store: str, tmp_path: Path, monkeypatch) -> None:
+def test_other_versions_are_named_as_the_cause(trained, store, tmp_path, monkeypatch):
     """Under another version the card is another even where the model is the same; the line says which version."""
     running = trained.card.versions | {"pandas": "2.9"}
     monkeypatch.setattr(run_record, "running_versions", lambda: running)
@@ -86,7 +82,7 @@ def test_other_versions_are_named_as_the_cause(trained: Trained, store: str, tmp
     assert outcome.folder == tmp_path / "again"
 
 
-def test_each_difference_is_a_line() -> None:
+def test_each_difference_is_a_line():
     """Whatever of the card is another is said, and nothing else."""
     brier, lift = Estimate(0.1, 0.0, 0.3), Estimate(2.0, 1.0, 3.0)
     for changes, lines in (
@@ -103,7 +99,7 @@ def test_each_difference_is_a_line() -> None:
         assert compare_cards(CARD, replace(CARD, **changes)) == lines
 
 
-def test_what_cannot_be_trained_again_is_known_at_once(trained: Trained, store: str, tmp_path: Path) -> None:
+def test_what_cannot_be_trained_again_is_known_at_once(trained, store, tmp_path):
     """A run that is not there, files that are gone, and a place that is taken."""
     with pytest.raises(NotFound):
         reproduce("f" * 32, tmp_path / "again", tracking_uri=store)
@@ -115,9 +111,7 @@ def test_what_cannot_be_trained_again_is_known_at_once(trained: Trained, store: 
         reproduce(trained.run.run_id, tmp_path / "taken", tracking_uri=store)
 
 
-def test_what_started_from_another_model_starts_from_it_again(
-    trained: Trained, store: str, home: Path, tmp_path: Path
-) -> None:
+def test_what_started_from_another_model_starts_from_it_again(trained, store, home, tmp_path):
     """The card names version and digest of the donor, whatever its alias says by then; another donor is refused."""
     data = {"listings": "listings.parquet", "brands": "brands.toml", "donor": "models:/ipml@challenger"}
     quick = {"model": {"C": 0.1, "n_folds": 2}, "evaluation": {"n_resamples": 10, "attacks": "none"}}
@@ -138,7 +132,7 @@ def test_what_started_from_another_model_starts_from_it_again(
         fetch_donor(pinned, store)
 
 
-def test_without_labels_of_both_kinds_the_donor_itself_is_named(trained: Trained, store: str, home: Path) -> None:
+def test_without_labels_of_both_kinds_the_donor_itself_is_named(trained, store, home):
     """Nothing is learnt, and the line says which model to use until something can be."""
     listings = read_training_listings(Experiment(name="bags", data={"listings": "listings.parquet"}, folder=home))
     experiment, donor = fetch_donor(

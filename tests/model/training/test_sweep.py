@@ -1,7 +1,5 @@
 """A sweep tries every combination once, records each without a model, and goes on where it was stopped."""
 
-from __future__ import annotations
-
 import pickle
 from pathlib import Path
 from typing import Any
@@ -50,7 +48,7 @@ def make_tested(scores: np.ndarray) -> kept.Tested:
     return kept.Tested(pd.DataFrame({"seller_id": [f"s{row // 2}" for row in range(40)]}), Y, {MODEL: [scores]})
 
 
-def test_all_combinations_are_listed_once(home: Path) -> None:
+def test_all_combinations_are_listed_once(home):
     """Each is the experiment with its values set over those of [model], without a sweep, under a key of its own."""
     trials = list_trials(plan(home, {"C": [0.1, 1.0], "features__title__bits": [16, 18, 20]}))
     assert [tuple(trial.values.values()) for trial in trials][:4] == [(0.1, 16), (0.1, 18), (0.1, 20), (1.0, 16)]
@@ -59,7 +57,7 @@ def test_all_combinations_are_listed_once(home: Path) -> None:
     assert not any(trial.experiment.sweep for trial in trials)
 
 
-def test_the_key_stands_for_what_the_scores_depend_on(home: Path, tmp_path: Path) -> None:
+def test_the_key_stands_for_what_the_scores_depend_on(home, tmp_path):
     """Figures are worked out from scores, so how they are is no matter; seed, split, parameters and data are."""
 
     def key(folder: Path, **parts: Any) -> str:
@@ -75,7 +73,7 @@ def test_the_key_stands_for_what_the_scores_depend_on(home: Path, tmp_path: Path
     assert key(tmp_path) != key(home)
 
 
-def test_what_was_tried_is_not_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_tried_is_not_tried_again(home, monkeypatch):
     """A wider sweep tries only what is new, and once all is done another tries nothing and says the same."""
     tried: list[dict[str, Any]] = []
     one = sweeping._try_one
@@ -94,14 +92,14 @@ def test_what_was_tried_is_not_tried_again(home: Path, monkeypatch: pytest.Monke
     assert all({"average_precision", "calibration_error"} <= run.data.metrics.keys() for run in runs)
 
 
-def test_two_processes_give_what_one_does(home: Path) -> None:
+def test_two_processes_give_what_one_does(home):
     """Trials in processes of their own come back in any order and to the same table; asked for, all are tried again."""
     experiment = plan(home, {"C": [1e-5, 0.1]})
     before = sweep(experiment, tracking_uri=store(home))
     assert sweep(experiment, jobs=2, again=True, tracking_uri=store(home)).table() == before.table()
 
 
-def test_what_cannot_be_tried_is_known_before_anything_is(home: Path) -> None:
+def test_what_cannot_be_tried_is_known_before_anything_is(home):
     """No listing is read where one of the combinations is impossible."""
     for values, said in (
         ({}, "found nothing to sweep; expected a table"),
@@ -114,29 +112,11 @@ def test_what_cannot_be_tried_is_known_before_anything_is(home: Path) -> None:
         assert steps == ["checking what is needed"]
 
 
-def test_a_mistake_comes_out_of_another_process_whole() -> None:
-    """An error keeps its line and its facts when it is copied from worker to parent."""
+def test_a_mistake_comes_out_of_another_process_whole():
+    """With its line and facts; a model clearly worse is told from one as good; choosing on the test is named."""
     error = Refused("1 seller", "two", "Take more.")
     copied = pickle.loads(pickle.dumps(error))
     assert (type(copied), str(copied), vars(copied)) == (type(error), str(error), vars(error))
-
-
-@settings(max_examples=20)
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=5))
-def test_the_best_comes_first_and_the_rest_in_order(blurs: list[int]) -> None:
-    """Average precision falls from row to row; only the first is compared with nothing."""
-    experiment = Experiment(name="e", data={"listings": "a.csv"}, evaluation={"n_resamples": 10})
-    noise = np.random.default_rng(0).uniform(size=40)
-    tried = [({"blur": blur}, make_tested((Y + blur * noise) / 10)) for blur in blurs]
-    rows = compare_trials(experiment, tried).rows
-    values = [row.figures["average_precision"].value for row in rows]
-    assert values == sorted(values, reverse=True)
-    assert [row.difference is None for row in rows] == [True] + [False] * (len(rows) - 1)
-    assert all(row.difference.value <= 0 for row in rows[1:])
-
-
-def test_the_table_says_what_is_chance_and_what_is_optimism() -> None:
-    """A model that is clearly worse is told from one that may be as good; choosing on the test is named."""
     experiment = Experiment(name="e", data={"listings": "a.csv"}, evaluation={"n_resamples": 50})
     good, bad = Y * 0.9, ~Y * 0.9
     table = compare_trials(experiment, [({"C": 1}, make_tested(bad)), ({"C": 2}, make_tested(good))]).table()
@@ -147,3 +127,17 @@ def test_the_table_says_what_is_chance_and_what_is_optimism() -> None:
     same = compare_trials(experiment, [({"C": 1}, make_tested(good)), ({"C": 2}, make_tested(good))]).table()
     assert "perhaps chance" in same
     assert "its figures flatter it" in table
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=5))
+def test_the_best_comes_first_and_the_rest_in_order(blurs):
+    """Average precision falls from row to row; only the first is compared with nothing."""
+    experiment = Experiment(name="e", data={"listings": "a.csv"}, evaluation={"n_resamples": 10})
+    noise = np.random.default_rng(0).uniform(size=40)
+    tried = [({"blur": blur}, make_tested((Y + blur * noise) / 10)) for blur in blurs]
+    rows = compare_trials(experiment, tried).rows
+    values = [row.figures["average_precision"].value for row in rows]
+    assert values == sorted(values, reverse=True)
+    assert [row.difference is None for row in rows] == [True] + [False] * (len(rows) - 1)
+    assert all(row.difference.value <= 0 for row in rows[1:])

@@ -1,7 +1,5 @@
 """Training is the same each time, fails early if it must, and leaves a run and a model behind."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -174,19 +172,6 @@ def test_the_run_holds_what_the_figures_depend_on(run, trained):
         assert metrics == [estimate.value, estimate.low, estimate.high]
 
 
-def test_the_run_holds_its_curves_as_steps(client, run, trained):
-    """Precision at each percent of recall; precision and recall of the first k tell of as many counterfeits."""
-    by_recall = client.get_metric_history(run.info.run_id, "curves/precision_by_recall_percent")
-    assert sorted(point.step for point in by_recall) == list(range(1, 101))
-    precision, recall = (
-        np.array(sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)))
-        for name in ("curves/precision_by_k", "curves/recall_by_k")
-    )
-    counts = trained.evaluation.counts
-    assert tuple(precision[:, 0]) == choose_k(counts.listings)
-    assert precision.prod(axis=1) == pytest.approx(recall[:, 1] * counts.counterfeits)
-
-
 def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, trained):
     """Pictures, tables, the experiment, the scores of the test, and every figure that the gate asks for."""
     paths = {file.path for file in client.list_artifacts(run.info.run_id)}
@@ -218,13 +203,22 @@ def test_the_report_and_the_drift_reference_lie_beside_the_model(trained, again)
     assert "Against the champion" in second
 
 
-def test_the_registered_model_says_what_it_takes_and_gives(client, trained):
-    """It has a signature and an example of its input."""
+def test_the_registered_model_says_what_it_takes_and_gives(client, trained, run):
+    """It has a signature and an example; precision and recall of the first k tell of as many counterfeits."""
     source = client.get_model_version_download_uri("ipml", str(trained.run.model_version))
     model = mlflow.models.Model.load(source.removeprefix("file://"))
     assert "title" in model.signature.inputs.input_names()
     assert "score" in model.signature.outputs.input_names()
     assert model.saved_input_example_info
+    by_recall = client.get_metric_history(run.info.run_id, "curves/precision_by_recall_percent")
+    assert sorted(point.step for point in by_recall) == list(range(1, 101))
+    precision, recall = (
+        np.array(sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, name)))
+        for name in ("curves/precision_by_k", "curves/recall_by_k")
+    )
+    counts = trained.evaluation.counts
+    assert tuple(precision[:, 0]) == choose_k(counts.listings)
+    assert precision.prod(axis=1) == pytest.approx(recall[:, 1] * counts.counterfeits)
 
 
 def test_a_run_that_leaks_says_so_and_is_found_under_its_alias(home, client, run):

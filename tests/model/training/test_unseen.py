@@ -1,7 +1,5 @@
 """What is tested has not been seen: neither its sellers, nor its moment, nor the truth about it."""
 
-from __future__ import annotations
-
 from itertools import permutations
 from pathlib import Path
 from typing import Any

@@ -1,6 +1,4 @@
-"""Young labels count as far as they are final, and the prevalence of the newest listings is that of the end."""
-
-from __future__ import annotations
+"""Labels count as what they stand for and as far as they are final; the newest prevalence is that of the end."""
 
 from itertools import product
 
@@ -10,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.model.evaluation.label_weights import Maturity
+from ipml.errors import UnusableSetting
+from ipml.model.evaluation.label_weights import Maturity, count_by_probability, effective_number, weigh_by_probability
 
 N, YEAR, WINDOW = 6_000, 365.0, 60.0
 NOW = pd.Timestamp("2026-07-01", tz="UTC")
@@ -87,16 +86,6 @@ def test_the_newest_prevalence_is_as_it_will_be(seed, median, slowness, shape, p
     assert spread < 0.4 * truth
 
 
-def test_with_many_labels_it_is_within_a_tenth():
-    """What is labelled so far is less than six tenths of it."""
-    for growth, until_found in product((0.0, 2.0), (False, True)):
-        labelled, truth = make_market(n=60_000, growth=growth, until_found=until_found)
-        maturity = Maturity.of(labelled)
-        assert labelled_share(labelled) < 0.6 * truth
-        assert maturity.prevalence(labelled["seller_id"], WINDOW, n_resamples=2).value == pytest.approx(truth, rel=0.1)
-        assert maturity.is_provisional == until_found
-
-
 def test_the_interval_holds_the_truth_as_often_as_it_says():
     """Of 20 markets it does in at least 17."""
     held = 0
@@ -107,17 +96,25 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     assert held >= 17
 
 
-def test_where_labels_come_at_once_or_do_not_say_when_nothing_changes():
-    """No lag, no moment, or one moment for all: every label counts in full."""
+def test_it_says_how_far_back_labels_are_final_unless_they_come_at_once():
+    """And when half are found; of no counterfeit so far it foretells nothing; without a lag labels count in full."""
     labelled, _ = make_market(n=2_000, median=0.0)
     for moments in (labelled["labelled_at"], pd.NaT, NOW):
         assert Maturity.of(labelled.assign(labelled_at=moments)) is None
     assert Maturity.of(labelled.drop(columns="labelled_at")) is None
     assert Maturity.of(labelled.assign(is_counterfeit=False)) is None
+    labelled, _ = make_market(n=2_000)
+    said = Maturity.of(labelled).describe(labelled["seller_id"])
+    assert "half of the counterfeits are found within 2" in said or "found within 3" in said
+    assert "are not final, and count by how many of their age have come" in said
+    assert Maturity.of(labelled).final_days > 90
+    is_young_fake = labelled["is_counterfeit"] & (labelled["listed_at"] > NOW - pd.Timedelta(days=250))
+    left = labelled[~is_young_fake.astype(bool)].reset_index(drop=True)
+    assert Maturity.of(left).describe(left["seller_id"]).endswith("none of them is counterfeit so far")
 
 
-def test_the_order_of_rows_says_nothing():
-    """Listings in another order have the same weights and the same estimate."""
+def test_with_many_labels_it_is_within_a_tenth_in_any_order():
+    """What is labelled so far is less than six tenths; another order of listings has the same weights and estimate."""
     for until_found in (False, True):
         labelled, _ = make_market(n=3_000, genuine_median=5.0, until_found=until_found)
         shuffled = labelled.sample(frac=1.0, random_state=1)
@@ -126,6 +123,12 @@ def test_the_order_of_rows_says_nothing():
         one = first.prevalence(labelled["seller_id"], WINDOW, n_resamples=20)
         other = second.prevalence(shuffled["seller_id"], WINDOW, n_resamples=20)
         assert (other.value, other.low, other.high) == pytest.approx((one.value, one.low, one.high))
+    for growth, until_found in product((0.0, 2.0), (False, True)):
+        labelled, truth = make_market(n=60_000, growth=growth, until_found=until_found)
+        maturity = Maturity.of(labelled)
+        assert labelled_share(labelled) < 0.6 * truth
+        assert maturity.prevalence(labelled["seller_id"], WINDOW, n_resamples=2).value == pytest.approx(truth, rel=0.1)
+        assert maturity.is_provisional == until_found
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 90), st.none() | st.integers(0, 90)), min_size=1, max_size=30))
@@ -144,30 +147,38 @@ def test_any_label_counts_between_nothing_and_in_full(rows):
         assert maturity.weight[~np.array(is_fake)].any()
 
 
-def test_genuine_labels_written_down_at_one_moment_are_taken_as_genuine_until_found():
-    """The moment of an export is not when each of them became known."""
-    labelled, _ = make_market(n=3_000, until_found=True)
-    stamped = labelled.assign(labelled_at=labelled["labelled_at"].fillna(NOW))
-    np.testing.assert_allclose(Maturity.of(stamped).weight, Maturity.of(labelled).weight, rtol=1e-3)
-
-
-def test_listings_count_from_when_they_were_there_to_be_looked_at():
-    """From `observed_at`; from `listed_at` where labels are older than that, as in a copy made at the end."""
+def test_neither_copies_made_at_the_end_nor_the_moment_of_an_export_count():
+    """From `observed_at`, or `listed_at` where labels are older; genuine labels of one moment stand until found."""
     labelled, _ = make_market(n=3_000)
     by_listed = Maturity.of(labelled)
     months_before = labelled["listed_at"] - pd.to_timedelta(np.arange(len(labelled)) % 500, unit="D")
     nowhere = pd.Series(pd.NaT, index=labelled.index, dtype=labelled["listed_at"].dtype)
     for changes in ({"observed_at": NOW}, {"observed_at": nowhere}, {"listed_at": months_before}):
         np.testing.assert_allclose(Maturity.of(labelled.assign(**changes)).weight, by_listed.weight, rtol=1e-3)
+    labelled, _ = make_market(n=3_000, until_found=True)
+    stamped = labelled.assign(labelled_at=labelled["labelled_at"].fillna(NOW))
+    np.testing.assert_allclose(Maturity.of(stamped).weight, Maturity.of(labelled).weight, rtol=1e-3)
 
 
-def test_it_says_how_far_back_labels_are_final():
-    """And when half are found; of no counterfeit so far it foretells nothing, for from none to none is too sure."""
-    labelled, _ = make_market(n=2_000)
-    said = Maturity.of(labelled).describe(labelled["seller_id"])
-    assert "half of the counterfeits are found within 2" in said or "found within 3" in said
-    assert "are not final, and count by how many of their age have come" in said
-    assert Maturity.of(labelled).final_days > 90
-    is_young_fake = labelled["is_counterfeit"] & (labelled["listed_at"] > NOW - pd.Timedelta(days=250))
-    left = labelled[~is_young_fake.astype(bool)].reset_index(drop=True)
-    assert Maturity.of(left).describe(left["seller_id"]).endswith("none of them is counterfeit so far")
+ODDS = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=50).map(np.array)
+
+
+@given(ODDS)
+def test_rarer_draws_count_for_more_and_none_decides_alone(odds):
+    """No less than likelier ones, none for more than the root of all allows; together never as more than they are."""
+    weight = weigh_by_probability(odds)
+    assert (np.diff(weight[np.argsort(odds)]) <= 1e-9).all()
+    assert (weight <= (1 / odds) * (1 + 1e-12)).all()
+    assert weight.max() <= (1 / odds).mean() * np.sqrt(len(odds)) * (1 + 1e-12)
+    counts = count_by_probability(odds)
+    assert counts.sum() == pytest.approx(effective_number(weigh_by_probability(odds)))
+    assert counts.sum() <= len(odds) * (1 + 1e-12)
+
+
+def test_moderate_odds_are_taken_as_they_are_and_impossible_ones_named():
+    """On average over all draws, weights are without bias; what is never shown cannot have been reviewed."""
+    odds = np.array([1.0] * 600 + [0.05] * 370)
+    np.testing.assert_allclose(weigh_by_probability(odds), 1 / odds)
+    for impossible in (0.0, -0.5, 1.5):
+        with pytest.raises(UnusableSetting, match=f"label_probability.*{impossible:g} of 1 labels"):
+            weigh_by_probability([1.0, impossible])
