@@ -115,7 +115,7 @@ def test_other_versions_are_refused_unless_allowed(folder, edit_card, caplog):
         assert load_model(folder, allow_version_mismatch=True).card.versions[package] == version
         assert f"{package} {version}" in caplog.text
     others = {"pandas": "1.0.0", "ipml": "0.0.1", "scikit-learn": "1.2.3"}
-    edit_card(folder, versions=dict(read_card(folder).versions) | others)
+    edit_card(folder, versions=versions | others)
     assert load_model(folder).card.versions.items() >= others.items()
 
 
