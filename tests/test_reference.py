@@ -106,6 +106,7 @@ def test_every_kind_of_message_has_a_meaning_and_an_example() -> None:
     assert [shape for shape in MESSAGES.values() if shape.meaning not in sections[shape.kind]] == []
 
 
+@pytest.mark.slow
 def test_the_examples_of_messages_are_what_the_code_sends() -> None:
     """The pages and `ipml outbox test` show them."""
     examples = import_from_docs("make_message_examples").write_examples()
