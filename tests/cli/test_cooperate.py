@@ -135,10 +135,7 @@ def test_as_of_a_moment_nothing_later_is_told(ipml, desk: Desk):
     appointed = ("appoint", 1, "--kind", "trusted flagger", "--ground", "The coordinator's list.")
     assert ipml("cooperate notifier", *appointed).exit_code == 0
     assert ipml("cooperate notifier show 1").out != told[0]
-    assert [
-        ipml("cooperate notifier show 1", *moment).out,
-        ipml("cooperate notifier list", *moment).out,
-    ] == told
+    assert [ipml("cooperate notifier show 1", *moment).out, ipml("cooperate notifier list", *moment).out] == told
     early = ("--as-of", "2020-01-01")
     assert ipml("cooperate notifier show 1", *early).exit_code == 2
     assert "brand@example.com" not in ipml("cooperate notifier list", *early).out
