@@ -202,13 +202,13 @@ def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk)
 
 def test_beyond_the_cap_cases_come_back_without_a_deadline(desk: Desk):
     """A person looks at each, whoever asked; only the first get the deadline, those that came along among them."""
-    few = tiers_with(raised_a_day=2)
     for number in range(2):
         desk.decide(desk.add_case(f"D{number}", seller_id=f"d{number}"), Verdict.GENUINE)
-    told = [{"listing_id": f"D{n}"} for n in range(2)]
-    told += [{"listing_id": f"N{n}", "listing": {"seller_id": f"n{n}", "title": f"Bag {n}"}} for n in range(2)]
+    named = [{"listing_id": f"D{n}"} for n in range(2)]
+    named += [{"listing_id": f"N{n}", "listing": {"seller_id": f"n{n}", "title": f"Bag {n}"}} for n in range(2)]
     with writing(desk.engine) as connection:
-        receipt = receive(connection, say(listings=told), policy=few, now=desk.pass_time())
+        few = tiers_with(raised_a_day=2)
+        receipt = receive(connection, say(listings=named), policy=few, now=desk.pass_time())
     assert stands(desk.engine, receipt)[0] == ["waiting"] * 4
     with reading(desk.engine) as connection:
         found = [get_case(connection, number) for number in range(1, 5)]
