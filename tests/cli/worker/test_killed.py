@@ -231,23 +231,12 @@ class Marketplace:
         self.incoming.mkdir()
         (folder / "webhook.secret").write_text(f"whsec_{b64encode(SECRET).decode()}\n")
         (folder / "webhook.secret").chmod(0o600)
-        self.env = os.environ | {
-            "IPML_DATABASE": url,
-            "IPML_JOBS": json.dumps({job.name: "1s" for job in JOBS}),
-            "IPML_MODEL": str(model),
-            "IPML_INCOMING": str(self.incoming),
-            "IPML_INCOMING_TOP": "10",
-            "IPML_EXPLORE": "0",
-            "IPML_BACKUPS": str(folder / "backups"),
-            "IPML_BACKUPS_KEPT": "5",
-            "IPML_ANCHORS": str(folder / "anchors.jsonl"),
-            "IPML_LABELS": str(folder / "labels.parquet"),
-            "IPML_NETWORK_ATTRIBUTES": str(folder / "attributes.parquet"),
-            "IPML_NETWORKS": str(folder / "networks"),
-            "IPML_PICTURES": str(folder / "pictures"),
-            "IPML_WEBHOOK_URL": receiver.url,
-            "IPML_WEBHOOK_SECRET": str(folder / "webhook.secret"),
-        }
+        said = {"DATABASE": url, "JOBS": json.dumps({job.name: "1s" for job in JOBS}), "MODEL": str(model)}
+        said |= {"INCOMING_TOP": "10", "EXPLORE": "0", "BACKUPS_KEPT": "5", "WEBHOOK_URL": receiver.url}
+        files = {"INCOMING": "incoming", "BACKUPS": "backups", "ANCHORS": "anchors.jsonl", "LABELS": "labels.parquet"}
+        files |= {"NETWORK_ATTRIBUTES": "attributes.parquet", "NETWORKS": "networks", "PICTURES": "pictures"}
+        said |= {name: str(folder / file) for name, file in (files | {"WEBHOOK_SECRET": "webhook.secret"}).items()}
+        self.env = os.environ | {f"IPML_{name}": value for name, value in said.items()}
         sellers = [f"s-{number}" for number in range(40)]
         shared = {"seller_id": sellers, "kind": "payout", "value": [f"v-{at // 2}" for at in range(40)]}
         pd.DataFrame(shared | {"seen_at": pd.Timestamp("2026-03-01", tz="UTC")}).to_parquet(

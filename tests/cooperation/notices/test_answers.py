@@ -59,16 +59,10 @@ class Story:
         with reading(self.desk.engine) as connection:
             return connection.scalars(select(cases.c.case_id).where(cases.c.listing_id == listing_id)).one()
 
-    def decide(self, *ways: str) -> None:
-        """Decide the listings of some ways, each with its verdict."""
+    def decide(self, *ways: str, again: bool = False) -> None:
+        """Decide the listings of some ways, each with its verdict, or again those that came back to a person."""
         for listing_id, (way, verdict) in zip(self.ids(), self.told, strict=True):
-            if way in ways:
-                self.desk.decide(self.case_of(listing_id), verdict)
-
-    def decide_again(self) -> None:
-        """Decide what came back to a person because of the notices."""
-        for listing_id, (way, verdict) in zip(self.ids(), self.told, strict=True):
-            if way == "before" and verdict is not Verdict.COUNTERFEIT:
+            if way in ways and not (again and verdict is Verdict.COUNTERFEIT):
                 self.desk.decide(self.case_of(listing_id), verdict)
 
     def say(self, noted: list[str], who: int, words: str) -> Receipt:
@@ -85,17 +79,9 @@ class Story:
                 with writing(self.desk.engine) as connection:
                     taken = claim(connection, "ana", case_id, now=self.desk.pass_time())
                 verdict = Verdict.GENUINE if verdict is Verdict.CANNOT_TELL else verdict
-                ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
+                said = {"ground": "declared_replica" if verdict is Verdict.COUNTERFEIT else "", "now": self.desk.now}
                 with writing(self.desk.engine) as connection:
-                    decide_and_spread(
-                        connection,
-                        taken,
-                        verdict,
-                        [copy_id],
-                        ground=ground,
-                        now=self.desk.now,
-                        consequences=COOPERATION,
-                    )
+                    decide_and_spread(connection, taken, verdict, [copy_id], **said, consequences=COOPERATION)
                     state = get_case(connection, copy_id).state
                 if state == "open":
                     self.desk.decide(copy_id, verdict)
@@ -155,7 +141,7 @@ def test_each_notice_has_one_receipt_and_one_outcome(
     again = [tale.say(noted, 0, WORDS + " Still.")] if repeats else []
     tale.decide("alone")
     tale.spread()
-    tale.decide_again()
+    tale.decide("before", again=True)
     tale.decide_together()
     tale.offer("late")
     match_notices(engine, policy=POLICY, now=desk.pass_time())
