@@ -188,9 +188,9 @@ def test_a_network_without_counterfeits_is_nobodys_business(market, rules, tmp_p
     sizes = [number for number in set(market.networks.numbering.number.tolist()) if number not in (0, *market.numbers)]
     for number, recipient, brand, error, said in (
         (sizes[0], "customs", None, Conflict, r"0 listings found counterfeit|members; expected"),
-        (market.numbers[0], "rights-holder", None, UnusableSetting, ""),
-        (market.numbers[0], "police-criminal", "Calder", UnusableSetting, ""),
-        (market.numbers[0], "nobody", None, UnusableSetting, ""),
+        (market.numbers[0], "rights-holder", None, UnusableSetting, None),
+        (market.numbers[0], "police-criminal", "Calder", UnusableSetting, None),
+        (market.numbers[0], "nobody", None, UnusableSetting, None),
     ):
         request = ReferralRequest(number, recipient, brand)
         with pytest.raises(error, match=said):
