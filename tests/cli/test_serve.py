@@ -106,8 +106,8 @@ def test_the_page_comes_and_goes(saved_model: Path, tmp_path: Path) -> None:
         assert httpx.post(f"{address}/v1/score", **score).status_code == 403  # the page takes it for a foreign form
         assert httpx.get(f"{address}/metrics").status_code == 404
     (tmp_path / "keys").write_text(KEY)
-    arguments = ("--model", str(saved_model), "--database", url, "--host", "0.0.0.0")
-    with run(*arguments, lines=1, IPML_API_KEY=str(tmp_path / "keys")) as (_, address):
+    arguments = ("--model", str(saved_model), "--database", f"sqlite:///{tmp_path}/other.db", "--host", "0.0.0.0")
+    with run(*arguments, lines=2, IPML_API_KEY=str(tmp_path / "keys")) as (_, address):
         assert httpx.get(f"{address}/login").status_code == 200
         assert httpx.get(f"{address}/health").json()["database"] == "writable"
         assert httpx.post(f"{address}/v1/score", **score).status_code == 401
