@@ -127,21 +127,15 @@ def test_a_notifier_is_listed_shown_and_dealt_with(ipml, desk: Desk):
 
 def test_as_of_a_moment_nothing_later_is_told(ipml, desk: Desk):
     """Whoever wrote later is not there, and what was looked at, appointed or done later is not yet."""
-    now = datetime.now(UTC)
-    told = [ipml("cooperate notifier show 1").out, ipml("cooperate notifier list").out]
-    moment = ("--as-of", f"{now:%Y-%m-%dT%H:%M:%S%z}")
-    assert ipml("cooperate notifier document accept 1").exit_code == 0
-    assert ipml("cooperate notifier warn 1 --why Unfounded.").exit_code == 0
-    appointed = ("appoint", 1, "--kind", "trusted flagger", "--ground", "The coordinator's list.")
-    assert ipml("cooperate notifier", *appointed).exit_code == 0
+    asked, moment = ("show 1", "list"), f"--as-of {datetime.now(UTC):%Y-%m-%dT%H:%M:%S%z}"
+    told = [ipml(f"cooperate notifier {line}").out for line in asked]
+    lines = ("document accept 1", "warn 1 --why Unfounded.", "appoint 1 --kind 'trusted flagger' --ground 'The list.'")
+    for line in lines:
+        assert ipml(f"cooperate notifier {line}").exit_code == 0
     assert ipml("cooperate notifier show 1").out != told[0]
-    assert [
-        ipml("cooperate notifier show 1", *moment).out,
-        ipml("cooperate notifier list", *moment).out,
-    ] == told
-    early = ("--as-of", "2020-01-01")
-    assert ipml("cooperate notifier show 1", *early).exit_code == 2
-    assert "brand@example.com" not in ipml("cooperate notifier list", *early).out
+    assert [ipml(f"cooperate notifier {line} {moment}").out for line in asked] == told
+    assert ipml("cooperate notifier show 1 --as-of 2020-01-01").exit_code == 2
+    assert "brand@example.com" not in ipml("cooperate notifier list --as-of 2020-01-01").out
 
 
 def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk):

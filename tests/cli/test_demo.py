@@ -62,13 +62,16 @@ def test_a_listing_is_shown_with_three_reasons_against_it():
     assert "(1,234.50 EUR)" in _describe(1, make_scored("Hat", price=1234.5, currency="EUR"))
 
 
-def test_what_cannot_be_is_refused_and_nothing_is_made(accepted, tmp_path):
+def test_what_cannot_be_is_refused_and_nothing_is_made(ipml, tmp_path):
     """Too small a marketplace, a scale out of bounds, and a file in the place of its own folder."""
-    wrong = {"--listings 10": "--listings", "--year --scale 7 --out year": "a scale from"}
-    assert accepted({f"demo {line}": words for line, words in wrong.items()}) == {}
+    for line, words in (("--listings 10", "--listings"), ("--year --scale 7 --out year", "a scale from")):
+        answer = ipml(f"demo {line}")
+        assert (answer.exit_code, words in answer.err) == (2, True)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "there").touch()
-    assert accepted({"demo --out there": "there"}) == {}
+    answer = ipml("demo --out there")
+    assert (answer.exit_code, answer.out) == (2, "")
+    assert re.fullmatch(r"ipml: .*there.*\n", answer.err)
 
 
 @pytest.mark.slow

@@ -141,21 +141,16 @@ def test_every_command_by_every_role(tmp_path, monkeypatch):
     assert wrong == []
 
 
-def test_who_was_disabled_acts_no_more(ipml, tmp_path):
-    """Whatever their role was."""
-    add_staff(open_database(copy_sqlite(tmp_path)))
-    assert ipml("admin user disable lea").exit_code == 0
-    assert ipml("enforce penalty confirm 1 --by lea").is_refusal("user 'lea': is no active user")
-
-
 def test_whoever_has_the_command_line_manages_users_until_there_is_an_admin(ipml, tmp_path):
-    """The first admin has to come from somewhere; from then on an admin it must be."""
+    """The first admin has to come from somewhere; from then on an admin it must be; who was disabled acts no more."""
     copy_sqlite(tmp_path)
     assert ipml("admin user add --no-password rita --role reviewer").exit_code == 0
     assert ipml("admin user add --no-password adam --role admin").exit_code == 0
     assert ipml("admin user add --no-password eve --role admin").is_refusal("to manage users takes an admin")
     assert ipml("admin user add --no-password eve --role lead --by rita").exit_code == 2
     assert ipml("admin user add --no-password eve --role lead --by adam").exit_code == 0
+    assert ipml("admin user disable eve --by adam").exit_code == 0
+    assert ipml("enforce penalty confirm 1 --by eve").is_refusal("user 'eve': is no active user")
 
 
 def test_nobody_bears_the_name_of_what_is_no_person():

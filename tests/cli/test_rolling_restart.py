@@ -90,11 +90,7 @@ class Platform:
         address = self.find_server(client)
         if address is None:
             return False
-        said: dict[str, object] = {
-            "listing_id": f"T{number}",
-            "seller_id": f"s{number % 7}",
-            "title": f"Leather bag {number}",
-        }
+        said: dict[str, object] = {"listing_id": f"T{number}", "seller_id": f"s{number % 7}", "title": f"Bag {number}"}
         said |= {"price": 50 + number % 9, "currency": "EUR", "observed_at": "2026-03-01T09:30:00Z"}
         try:
             answer = client.post(f"{address}/v1/listings", json=said)

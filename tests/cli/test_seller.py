@@ -59,8 +59,10 @@ def test_the_doctor_finds_an_erasure_that_was_interrupted(ipml, planted, monkeyp
     assert all(check.subject != "erased" for check in check_database(planted, None))
 
 
-def test_a_hold_is_placed_shown_and_released(ipml, planted):
-    """While it is in force erasing is refused."""
+def test_a_hold_is_placed_shown_and_released(ipml, accepted, planted):
+    """While it is in force erasing is refused; nobody is erased by a slip."""
+    lines = [f"seller erase --yes {line}" for line in ("", SELLER, "--why x", f"--again {SELLER}")]
+    assert accepted(dict.fromkeys([*lines, "seller lists show --kind banned"], "")) == {}
     placed = ipml("seller hold --until 2999-12-31 --by lea --why", "claim\x1b[2J 12", SELLER)
     assert placed.out == "Hold 1 is in force to the end of 2999-12-31 (UTC).\n"
     shown = ipml("seller show", SELLER).out
@@ -69,6 +71,9 @@ def test_a_hold_is_placed_shown_and_released(ipml, planted):
     assert listed.startswith(f"seller {SELLER}, hold 1: everything, until 2999-12-31")
     assert listed.endswith("1 hold(s) in force.\n")
     assert ipml(f"{ERASE} --yes").is_refusal()
+    dry = ipml("seller retention --dry-run")
+    assert (dry.exit_code, "0  tries" in dry.out, "due" in dry.out) == (0, True, True)
+    assert "expired" in ipml("seller retention").out
     assert ipml("seller release", SELLER).out == "1 hold(s) ended.\n"
     assert ipml(f"{ERASE} --yes").exit_code == 0
 
@@ -83,49 +88,21 @@ def test_a_restore_erases_again_by_itself(ipml, planted, tmp_path):
     assert "Nobody was left to erase" in ipml("seller erase --again --database", restored).out
 
 
-def test_a_line_that_lacks_something_is_told(accepted, planted):
-    """Nobody is erased by a slip."""
-    lines = ("", SELLER, "--why x", f"--again {SELLER}")
-    lines = [f"seller erase --yes {line}" for line in lines] + ["seller lists show --kind banned"]
-    assert accepted(dict.fromkeys(lines, "")) == {}
-
-
-def test_retention_counts_and_runs(ipml, planted):
-    """A dry run first; both give a line for each class."""
-    dry = ipml("seller retention --dry-run")
-    assert dry.exit_code == 0
-    assert "0  tries" in dry.out
-    assert "due" in dry.out
-    assert "expired" in ipml("seller retention").out
-
-
 LISTS = """
 version = "2026-05"
 base_currency = "EUR"
-[rates]
-[[brand]]
-name = "Acme"
-category = "tools"
-reference_price = 100.0
-currency = "EUR"
-aliases = ["Akme"]
-authorised_sellers = ["s-1", "s-2"]
-[[seller]]
-seller_id = "s-3"
-list = "denied"
-why = "sold counterfeits"
-source = "judgment 4"
-[[seller]]
-seller_id = "s-4"
-list = "watched"
-why = "a letter"
-source = "Acme"
-until = 2020-01-01
+rates = {}
+brand = [{name = "Acme", category = "tools", reference_price = 100.0, currency = "EUR", authorised_sellers = [
+  "s-1", "s-2"]}]
+seller = [
+  {seller_id = "s-3", list = "denied", why = "sold counterfeits", source = "judgment 4"},
+  {seller_id = "s-4", list = "watched", why = "a letter", source = "Acme", until = 2020-01-01},
+]
 """
 
 
-def test_a_seller_is_put_on_a_list_and_taken_off(ipml, planted):
-    """What was added is shown with reason, source and who put it there, and gone once it is removed."""
+def test_a_seller_is_put_on_a_list_and_taken_off(ipml, planted, tmp_path, monkeypatch):
+    """By hand, with reason, source and who put it there; or by the brand file, which is loaded as it stands."""
     line = "seller lists add denied s-9 --why fakes --source letter --until 2099-12-31"
     assert ipml(line).out == "Entry 1 is in force: s-9 is denied for all brands.\n"
     assert ipml(line).out == "Entry 1 said so already: s-9 is denied for all brands.\n"
@@ -135,10 +112,6 @@ def test_a_seller_is_put_on_a_list_and_taken_off(ipml, planted):
     assert ipml("seller lists remove 1 --why 'a mistake'").out == "Entry 1 had ended.\n"
     assert "s-9" not in ipml("seller lists show").out
     assert "s-9" in ipml("seller lists show --ended").out
-
-
-def test_the_brand_file_is_loaded_as_it_stands(ipml, planted, tmp_path, monkeypatch):
-    """Its authorised and listed sellers are on lists, those gone from it are not, and what has expired is told."""
     file = tmp_path / "brands.toml"
     file.write_text(LISTS, encoding="utf-8")
     monkeypatch.setenv("IPML_BRANDS", str(file))

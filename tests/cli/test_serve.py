@@ -1,7 +1,6 @@
 """`ipml serve`: the page, the API or both come up, say where, take up a newer model, and go away."""
 
 import copy
-import json
 import os
 import shutil
 import signal
@@ -13,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import httpx
 import numpy as np
@@ -100,13 +98,21 @@ def test_what_would_open_the_api_or_be_passed_over_is_refused(ipml, monkeypatch,
 
 
 @pytest.mark.slow
-def test_the_page_comes_and_goes(tmp_path: Path) -> None:
-    """The command makes the database, prints the address, answers there, and ends in order."""
-    with run("--database", f"sqlite:///{tmp_path}/q.db", lines=2) as (_, address):
-        with urlopen(f"{address}/health", timeout=10) as answer:
-            assert json.load(answer)["status"] == "ok"
-        assert httpx.post(f"{address}/v1/score", json=BAG).status_code == 403  # the page takes it for a foreign form
+def test_the_page_comes_and_goes(saved_model: Path, tmp_path: Path) -> None:
+    """The command makes the database; with a model the API is beside, which asks for the key of the settings."""
+    url, score = f"sqlite:///{tmp_path}/q.db", {"json": BAG, "timeout": 20}
+    with run("--database", url, lines=2) as (_, address):
+        assert httpx.get(f"{address}/health").json()["status"] == "ok"
+        assert httpx.post(f"{address}/v1/score", **score).status_code == 403  # the page takes it for a foreign form
         assert httpx.get(f"{address}/metrics").status_code == 404
+    (tmp_path / "keys").write_text(KEY)
+    arguments = ("--model", str(saved_model), "--database", f"sqlite:///{tmp_path}/other.db", "--host", "0.0.0.0")
+    with run(*arguments, lines=2, IPML_API_KEY=str(tmp_path / "keys")) as (_, address):
+        assert httpx.get(f"{address}/login").status_code == 200
+        assert httpx.get(f"{address}/health").json()["database"] == "writable"
+        assert httpx.post(f"{address}/v1/score", **score).status_code == 401
+        headers = {"Authorization": f"Bearer {KEY}"}
+        assert httpx.post(f"{address}/v1/score", headers=headers, **score).status_code == 200
 
 
 @pytest.mark.slow
@@ -143,19 +149,6 @@ def test_the_api_comes_alone(saved_model: Path, tmp_path: Path) -> None:
         assert httpx.get(f"{address}/health").json() == {"status": "ok", "model": scored["model_version"]}
         assert httpx.get(f"{address}/login").status_code == 404
     assert not (tmp_path / "q.db").exists()
-
-
-@pytest.mark.slow
-def test_the_api_comes_beside_the_page(saved_model: Path, tmp_path: Path) -> None:
-    """With a model both are there, and the key of the settings is asked for."""
-    (tmp_path / "keys").write_text(KEY)
-    arguments = ("--model", str(saved_model), "--database", f"sqlite:///{tmp_path}/q.db", "--host", "0.0.0.0")
-    with run(*arguments, lines=2, IPML_API_KEY=str(tmp_path / "keys")) as (_, address):
-        assert httpx.get(f"{address}/login").status_code == 200
-        assert httpx.get(f"{address}/health").json()["database"] == "writable"
-        assert httpx.post(f"{address}/v1/score", json=BAG).status_code == 401
-        headers = {"Authorization": f"Bearer {KEY}"}
-        assert httpx.post(f"{address}/v1/score", json=BAG, headers=headers).status_code == 200
 
 
 @pytest.mark.slow

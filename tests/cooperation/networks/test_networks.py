@@ -142,15 +142,10 @@ def test_a_network_that_grows_keeps_its_number():
     assert told(after) == []
 
 
-def test_of_a_split_network_the_larger_part_keeps_the_number():
-    """The other part gets a new one, and it is noted from where it came."""
-    after = step(first_numbers(np.array([0, 0, 0, 0, 0])), [0, 0, 2, 2, 2])
-    assert after.number.tolist() == [2, 2, 1, 1, 1]
-    assert told(after) == [(1, "split", 2)]
-
-
 def test_a_number_is_never_given_twice():
-    """A network that ends leaves its number; the next one gets another."""
+    """The larger part of a split network keeps it, the other gets a new one; one that ends leaves it."""
+    after = step(first_numbers(np.array([0, 0, 0, 0, 0])), [0, 0, 2, 2, 2])
+    assert (after.number.tolist(), told(after)) == ([2, 2, 1, 1, 1], [(1, "split", 2)])
     ended = step(first_numbers(np.array([0, 0, 2])), [0, 1, 2])
-    assert (told(ended), ended.number.tolist()) == ([(1, "ended", 0)], [0, 0, 0])
+    assert (ended.number.tolist(), told(ended)) == ([0, 0, 0], [(1, "ended", 0)])
     assert step(ended, [0, 1, 1]).number.tolist() == [0, 2, 2]

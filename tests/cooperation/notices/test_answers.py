@@ -59,16 +59,10 @@ class Story:
         with reading(self.desk.engine) as connection:
             return connection.scalars(select(cases.c.case_id).where(cases.c.listing_id == listing_id)).one()
 
-    def decide(self, *ways: str) -> None:
-        """Decide the listings of some ways, each with its verdict."""
+    def decide(self, *ways: str, again: bool = False) -> None:
+        """Decide the listings of some ways, each with its verdict, or again those that came back to a person."""
         for listing_id, (way, verdict) in zip(self.ids(), self.told, strict=True):
-            if way in ways:
-                self.desk.decide(self.case_of(listing_id), verdict)
-
-    def decide_again(self) -> None:
-        """Decide what came back to a person because of the notices."""
-        for listing_id, (way, verdict) in zip(self.ids(), self.told, strict=True):
-            if way == "before" and verdict is not Verdict.COUNTERFEIT:
+            if way in ways and not (again and verdict is Verdict.COUNTERFEIT):
                 self.desk.decide(self.case_of(listing_id), verdict)
 
     def say(self, noted: list[str], who: int, words: str) -> Receipt:
@@ -85,17 +79,9 @@ class Story:
                 with writing(self.desk.engine) as connection:
                     taken = claim(connection, "ana", case_id, now=self.desk.pass_time())
                 verdict = Verdict.GENUINE if verdict is Verdict.CANNOT_TELL else verdict
-                ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
+                said = {"ground": "declared_replica" if verdict is Verdict.COUNTERFEIT else "", "now": self.desk.now}
                 with writing(self.desk.engine) as connection:
-                    decide_and_spread(
-                        connection,
-                        taken,
-                        verdict,
-                        [copy_id],
-                        ground=ground,
-                        now=self.desk.now,
-                        consequences=COOPERATION,
-                    )
+                    decide_and_spread(connection, taken, verdict, [copy_id], **said, consequences=COOPERATION)
                     state = get_case(connection, copy_id).state
                 if state == "open":
                     self.desk.decide(copy_id, verdict)
@@ -155,7 +141,7 @@ def test_each_notice_has_one_receipt_and_one_outcome(
     again = [tale.say(noted, 0, WORDS + " Still.")] if repeats else []
     tale.decide("alone")
     tale.spread()
-    tale.decide_again()
+    tale.decide("before", again=True)
     tale.decide_together()
     tale.offer("late")
     match_notices(engine, policy=POLICY, now=desk.pass_time())
@@ -202,13 +188,13 @@ def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk)
 
 def test_beyond_the_cap_cases_come_back_without_a_deadline(desk: Desk):
     """A person looks at each, whoever asked; only the first get the deadline, those that came along among them."""
-    few = tiers_with(raised_a_day=2)
     for number in range(2):
         desk.decide(desk.add_case(f"D{number}", seller_id=f"d{number}"), Verdict.GENUINE)
-    told = [{"listing_id": f"D{n}"} for n in range(2)]
-    told += [{"listing_id": f"N{n}", "listing": {"seller_id": f"n{n}", "title": f"Bag {n}"}} for n in range(2)]
+    named = [{"listing_id": f"D{n}"} for n in range(2)]
+    named += [{"listing_id": f"N{n}", "listing": {"seller_id": f"n{n}", "title": f"Bag {n}"}} for n in range(2)]
     with writing(desk.engine) as connection:
-        receipt = receive(connection, say(listings=told), policy=few, now=desk.pass_time())
+        few = tiers_with(raised_a_day=2)
+        receipt = receive(connection, say(listings=named), policy=few, now=desk.pass_time())
     assert stands(desk.engine, receipt)[0] == ["waiting"] * 4
     with reading(desk.engine) as connection:
         found = [get_case(connection, number) for number in range(1, 5)]

@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -129,21 +130,14 @@ def test_nothing_is_held_against_a_notifier_twice(desk: Desk, steps):
         desk.pass_time(days=8)
         with reading(desk.engine) as connection:
             suspension = find_suspension(connection, number, desk.now)
-        with suppress(Conflict):
-            if step == "send":
-                settle(desk, by, rejected=25)
-                is_new = is_new or suspension is None
-            elif step == "warn":
+        if step == "send":
+            settle(desk, by, rejected=25)
+            is_new = is_new or suspension is None
+        elif step != "wait":
+            take = {"warn": warn, "suspend": partial(suspend, days=20), "lift": lift}[step]
+            with suppress(Conflict):
                 with writing(desk.engine) as connection:
-                    warn(connection, number, "lea", "why", now=desk.now)
-                is_new = False
-            elif step == "suspend":
-                with writing(desk.engine) as connection:
-                    suspend(connection, number, "lea", "why", days=20, now=desk.now)
-                is_new = False
-            elif step == "lift":
-                with writing(desk.engine) as connection:
-                    lift(connection, number, "lea", "why", now=desk.now)
+                    take(connection, number, "lea", "why", now=desk.now)
                 is_new = False
         desk.pass_time(days=8)
         assert (proposal(desk, by) is not None) == is_new

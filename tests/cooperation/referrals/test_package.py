@@ -25,7 +25,7 @@ from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import judge_candidates
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.privacy.erasure import erase_sellers, note_erased, read_erased
-from ipml.enforcement.privacy.legal_holds import find_holds, place_hold, release_holds
+from ipml.enforcement.privacy.legal_holds import find_holds, place_hold
 from ipml.errors import Conflict, UnusableSetting
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
@@ -184,51 +184,36 @@ def test_the_same_again_is_refused_and_what_is_new_is_said(build, market):
 
 
 def test_a_network_without_counterfeits_is_nobodys_business(market, rules, tmp_path):
-    """Too few listings found counterfeit, and no package is made: being linked is no offence."""
+    """Being linked is no offence; and a rights holder without a brand, or police with one, are refused."""
     sizes = [number for number in set(market.networks.numbering.number.tolist()) if number not in (0, *market.numbers)]
-    with pytest.raises(Conflict, match=r"0 listings found counterfeit|members; expected"):
-        build_referral(
-            market.engine, market.networks, ReferralRequest(sizes[0], "customs"), rules, tmp_path / "c", by="lea"
-        )
-
-
-def test_a_profile_asks_for_its_brand(market, rules, tmp_path):
-    """A rights holder without a brand, and police with one, are refused."""
-    for recipient, brand in (("rights-holder", None), ("police-criminal", "Calder"), ("nobody", None)):
-        request = ReferralRequest(market.numbers[0], recipient, brand)
-        with pytest.raises(UnusableSetting):
+    for number, recipient, brand, error, said in (
+        (sizes[0], "customs", None, Conflict, r"0 listings found counterfeit|members; expected"),
+        (market.numbers[0], "rights-holder", None, UnusableSetting, None),
+        (market.numbers[0], "police-criminal", "Calder", UnusableSetting, None),
+        (market.numbers[0], "nobody", None, UnusableSetting, None),
+    ):
+        request = ReferralRequest(number, recipient, brand)
+        with pytest.raises(error, match=said):
             build_referral(market.engine, market.networks, request, rules, tmp_path / "c", by="lea")
 
 
-def test_the_police_referral_holds_what_is_kept(build, market):
-    """Those found out cannot be erased while it is open; afterwards nothing of them can be read here."""
-    build()
+def test_the_police_referral_holds_what_is_kept(build, market, rules):
+    """Those found out cannot be erased while it is open; dropped, it holds nothing, and nothing of them is read."""
+    built = build()
     seller = next(seller for seller in market.people if _is_held(market.engine, seller))
     with pytest.raises(Conflict, match="referral C-"):
         erase_sellers(market.engine, [seller], why="request 1", by="lea", now=NOON)
     with writing(market.engine) as connection:
-        release_holds(connection, seller, by="lea", now=NOON)
-    with reading(market.engine) as connection:
-        pseudonym = find_pseudonym(connection, seller)
-        assert pseudonym is not None
-        (told,) = find_disclosures(connection, pseudonym)
-        assert (told.recipient, told.tells_sellers) == ("police-criminal", False)
-        texts = [
-            str(tuple(row))
-            for name in ("referrals", "disclosures")
-            for row in connection.execute(select(tables.metadata.tables[name]))
-        ]
-    assert not any(seller in text for text in texts)
-
-
-def test_a_dropped_referral_holds_nothing_any_more(build, market, rules):
-    """Only what was held for it is released."""
-    built = build()
-    seller = next(seller for seller in market.people if _is_held(market.engine, seller))
-    with writing(market.engine) as connection:
         place_hold(connection, seller, why="claim 4", until=NOON + timedelta(days=9), by="lea", now=NOON)
         note_outcome(connection, built.referral.referral_id, "dropped", rules, by="lea", why="too little", now=NOON)
     assert [one for one in market.people if _is_held(market.engine, one)] == [seller]
+    with reading(market.engine) as connection:
+        (told,) = find_disclosures(connection, find_pseudonym(connection, seller))
+        assert (told.recipient, told.tells_sellers) == ("police-criminal", False)
+        stored = [
+            connection.execute(select(tables.metadata.tables[name])).all() for name in ("referrals", "disclosures")
+        ]
+    assert seller not in str(stored)
 
 
 def test_the_erased_are_named_to_nobody(build, market, tmp_path):

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Text, insert, select, update
+from sqlalchemy import Executable, Text, insert, select, update
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import say
@@ -101,42 +101,45 @@ class Life:
                 said = (self.draw.choice(numbers), "max", outcome, "because")
                 decide_appeal(connection, *said, now=self.desk.now, consequences=COOPERATION)
 
+    def change(self, *statements: Executable) -> None:
+        """Change rows as whatever is told by others does."""
+        with writing(self.desk.engine) as connection:
+            for one in statements:
+                connection.execute(one)
+
     def deliver(self) -> None:
         """Messages arrive, and a penalty comes into force."""
-        with writing(self.desk.engine) as connection:
-            waits = update(outbox).where(outbox.c.state == "waiting")
-            connection.execute(waits.values(state="delivered", settled_at=self.desk.now))
-            proposed = update(penalties).where(penalties.c.imposed_at.is_(None))
-            connection.execute(proposed.values(imposed_at=self.desk.now, imposed_by="lea"))
+        waits = update(outbox).where(outbox.c.state == "waiting")
+        proposed = update(penalties).where(penalties.c.imposed_at.is_(None))
+        self.change(
+            waits.values(state="delivered", settled_at=self.desk.now),
+            proposed.values(imposed_at=self.desk.now, imposed_by="lea"),
+        )
 
     def do_measures(self) -> None:
         """The platform says that what was asked is done."""
-        with writing(self.desk.engine) as connection:
-            asked = update(measures).where(measures.c.done_at.is_(None), measures.c.lifted_at.is_(None))
-            connection.execute(asked.values(done_at=self.desk.now))
+        asked = update(measures).where(measures.c.done_at.is_(None), measures.c.lifted_at.is_(None))
+        self.change(asked.values(done_at=self.desk.now))
 
     def hand_on(self) -> None:
         """A network is handed to an authority, or the authority signs for it."""
-        with writing(self.desk.engine) as connection:
-            needed = [column for column in referrals.c if not column.nullable and not column.primary_key]
-            blanks = {column.name: "" if isinstance(column.type, Text) else 0 for column in needed}
-            if self.draw.random() < 0.5:
-                built = {"built_at": self.desk.now, "reference": str(self.desk.now)}
-                connection.execute(insert(referrals).values(blanks | built))
-            else:
-                unsigned = update(referrals).where(referrals.c.received_at.is_(None))
-                connection.execute(unsigned.values(received_at=self.desk.now))
+        needed = [column for column in referrals.c if not column.nullable and not column.primary_key]
+        blanks = {column.name: "" if isinstance(column.type, Text) else 0 for column in needed}
+        if self.draw.random() < 0.5:
+            built = {"built_at": self.desk.now, "reference": str(self.desk.now)}
+            self.change(insert(referrals).values(blanks | built))
+        else:
+            self.change(update(referrals).where(referrals.c.received_at.is_(None)).values(received_at=self.desk.now))
 
     def judge_notifier(self) -> None:
         """A lead warns, suspends, lifts or appoints."""
         number = self.desk.add_notifier(self.draw.choice("ab"))
         kind = self.draw.choice(["warn", "suspend", "lift", "appoint"])
-        if kind == "appoint":
-            with writing(self.desk.engine) as connection:
+        with writing(self.desk.engine) as connection:
+            if kind == "appoint":
                 appoint(connection, number, "trusted flagger", "lea", "no. 12", self.desk.now)
-        else:
-            take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
-            with writing(self.desk.engine) as connection:
+            else:
+                take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
                 take(connection, number, "lea", "because", now=self.desk.now)
 
     def give_notice_early(self) -> None:

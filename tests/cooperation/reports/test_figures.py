@@ -124,13 +124,14 @@ def test_what_happens_later_changes_nothing(own_year):
 
 
 def test_what_is_not_known_is_not_zero(empty):
-    """Of an empty database no share, no time and no number of scored listings is told."""
+    """Of an empty database no share, no time and no number of scored listings is told; nor of a year far off."""
     with reading(empty) as connection:
         figures = measure_figures(connection, YEAR, as_of=NOW)
-    assert figures.seen is None
-    assert figures.networks is None
-    assert figures.takedowns.spans == {}
+    assert (figures.seen, figures.networks, figures.takedowns.spans) == (None, None, {})
     assert [part.rate for part in figures.precision] == [None] * 4
+    for year in [1989, 2201, 0]:  # a slip of the keyboard
+        with pytest.raises(UnusableSetting, match="year"):
+            Period.of_year(year)
 
 
 def test_a_rarer_draw_counts_more(own_year):
@@ -163,13 +164,6 @@ def test_precision_of_all_is_between_that_of_its_parts(year, figures):
     assert whole.low <= whole.share <= whole.high
     with reading(year) as connection:
         assert measure_precision(ReportScope(connection, YEAR, NOW), figures.decided)[-1] == figures.confirmed
-
-
-def test_years_no_report_is_about_are_refused(subtests):
-    """A year far off is a slip of the keyboard."""
-    for year in [1989, 2201, 0]:
-        with subtests.test(year=year), pytest.raises(UnusableSetting, match="year"):
-            Period.of_year(year)
 
 
 EVENTS = st.lists(

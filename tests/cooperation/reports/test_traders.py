@@ -49,59 +49,42 @@ def check(told, on=date(2026, 3, 1), **known):
 
 
 def test_who_has_told_everything_lacks_nothing():
-    """All fields are given, and nothing should follow."""
+    """All fields are given, and nothing should follow; file and defaults of the policy say the same."""
     found = check(WHOLE)
     assert found.is_complete
     assert (found.step, found.due) == (TraderStep.NOTHING, None)
+    assert load_cooperation_policy().traders == RULES
 
 
-def test_each_field_may_be_missing(subtests):
-    """What is left out, or filled with a dash, is missing, and nothing else is."""
+def test_each_field_may_be_missing_or_malformed(subtests):
+    """Left out, or filled with a dash, it is missing, and nothing else is; else it must be what it should be."""
     for name in WHOLE:
         with subtests.test(name=name):
             for nothing in ("", " - ", "N/A"):
                 assert check(WHOLE | {name: nothing}).lacking == (name,)
-
-
-def test_each_form_is_looked_at(subtests):
-    """What cannot be what it should be is malformed."""
-    for name, wrong in [
-        ("name", "4711"),
-        ("address", "somewhere"),
-        ("phone", "030 1234567"),
-        ("email", "ann@thrumbold"),
-        ("payment_account", "DE88 3704 0044 0532 0130 00"),
-        ("register_number", "pending"),
-        ("self_certification", "no"),
-    ]:
-        with subtests.test(name=name):
-            assert check(WHOLE | {name: wrong}).states[name] is State.MALFORMED
-
-
-def test_who_is_in_no_register_need_not_name_one():
-    """The register is asked for where there is one; who does not say is asked."""
-    told = WHOLE | {"trade_register": "", "register_number": ""}
+    wrong = {"name": "4711", "address": "somewhere", "phone": "030 1234567", "email": "ann@thrumbold"}
+    wrong |= {"payment_account": "DE88 3704 0044 0532 0130 00", "register_number": "pending"}
+    for name, value in (wrong | {"self_certification": "no"}).items():
+        assert check(WHOLE | {name: value}).states[name] is State.MALFORMED, name
+    told = WHOLE | {"trade_register": "", "register_number": ""}  # asked for where there is a register
     assert check(told, is_registered=False).is_complete
     assert check(told).lacking == check(told, is_registered=True).lacking == ("trade_register", "register_number")
 
 
 def test_what_follows(subtests):
     """Asked first; due after the policy's days; who was there before the law had twelve months."""
+    noticed, early, late = date(2026, 3, 1), date(2024, 2, 17), date(2025, 2, 17)
+    both = {"since": date(2020, 1, 1), "noticed_on": date(2024, 3, 1)}
     for known, on, step, due in [
-        ({}, date(2026, 3, 1), TraderStep.ASK, None),
-        ({"noticed_on": date(2026, 3, 1)}, date(2026, 3, 14), TraderStep.WAIT, date(2026, 3, 15)),
-        ({"noticed_on": date(2026, 3, 1)}, date(2026, 3, 15), TraderStep.SUSPEND, date(2026, 3, 15)),
-        ({"since": date(2024, 2, 17)}, date(2025, 2, 16), TraderStep.WAIT, date(2025, 2, 17)),
-        ({"since": date(2024, 2, 17)}, date(2025, 2, 17), TraderStep.ASK, date(2025, 2, 17)),
+        ({}, noticed, TraderStep.ASK, None),
+        ({"noticed_on": noticed}, date(2026, 3, 14), TraderStep.WAIT, date(2026, 3, 15)),
+        ({"noticed_on": noticed}, date(2026, 3, 15), TraderStep.SUSPEND, date(2026, 3, 15)),
+        ({"since": early}, date(2025, 2, 16), TraderStep.WAIT, late),
+        ({"since": early}, late, TraderStep.ASK, late),
         ({"since": date(2024, 2, 18)}, date(2024, 6, 1), TraderStep.ASK, None),
-        (
-            {"since": date(2020, 1, 1), "noticed_on": date(2024, 3, 1)},
-            date(2025, 1, 1),
-            TraderStep.WAIT,
-            date(2025, 2, 17),
-        ),
+        (both, date(2025, 1, 1), TraderStep.WAIT, late),
     ]:
-        with subtests.test(known=known):
+        with subtests.test(known=known, on=on):
             found = check(WHOLE | {"email": ""}, on, **known)
             assert (found.step, found.due) == (step, due)
 
@@ -130,24 +113,17 @@ def test_no_text_breaks_a_check(text):
 
 def test_the_file_is_the_owners_alone(tmp_path):
     """What traders lack is written for nobody else's eyes, even over a file that others could read."""
-    table = pd.DataFrame(
-        [{"seller_id": "=s1", **WHOLE, "since": "2025-05-05"}, {"seller_id": "s2", **WHOLE, "phone": ""}]
-    )
-    table.to_csv(tmp_path / "traders.csv", index=False)
+    rows = [{"seller_id": "=s1", **WHOLE, "since": "2025-05-05"}, {"seller_id": "s2", **WHOLE, "phone": ""}]
+    pd.DataFrame(rows).to_csv(tmp_path / "traders.csv", index=False)
     out = tmp_path / "lack.csv"
     out.write_text("old")
     out.chmod(0o644)
-    findings = write_findings(
-        check_traders(read_traders(tmp_path / "traders.csv", RULES), RULES, date(2026, 3, 1)), RULES, out
-    )
-    states, steps = count_states(findings)
+    found = check_traders(read_traders(tmp_path / "traders.csv", RULES), RULES, date(2026, 3, 1))
+    states, steps = count_states(write_findings(found, RULES, out))
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     with out.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["seller_id"], row["step"], row["lacks"]) for row in rows] == [
-        ("'=s1", "nothing", ""),
-        ("s2", "ask", "phone"),
-    ]
+        told = [(row["seller_id"], row["step"], row["lacks"]) for row in csv.DictReader(file)]
+    assert told == [("'=s1", "nothing", ""), ("s2", "ask", "phone")]
     assert (states["phone", State.MISSING], steps[TraderStep.ASK], steps[TraderStep.NOTHING]) == (1, 1, 1)
 
 
@@ -161,22 +137,15 @@ def test_parquet_says_the_same(tmp_path):
 
 def test_a_file_that_is_no_table_of_traders_is_refused(tmp_path):
     """A missing column, a seller twice, and a day that is none are named with their row."""
-    rows = [{"seller_id": "s1", **WHOLE, "since": "2025-05-05"}, {"seller_id": "s1", **WHOLE, "since": "2025-05-05"}]
-    path = tmp_path / "traders.csv"
-    pd.DataFrame(rows).to_csv(path, index=False)
-    with pytest.raises(UnreadableFile, match="'s1' twice"):
-        list(read_traders(path, RULES))
-    pd.DataFrame(rows[:1]).assign(since="last year").to_csv(path, index=False)
-    with pytest.raises(UnreadableFile, match="row 1"):
-        list(read_traders(path, RULES))
-    pd.DataFrame(rows[:1]).drop(columns="email").to_csv(path, index=False)
-    with pytest.raises(MissingColumns, match="email"):
-        list(read_traders(path, RULES))
-
-
-def test_the_policy_that_comes_with_it_asks_for_what_the_code_does():
-    """File and defaults say the same."""
-    assert load_cooperation_policy().traders == RULES
+    row, path = pd.DataFrame([{"seller_id": "s1", **WHOLE, "since": "2025-05-05"}]), tmp_path / "traders.csv"
+    for table, error, said in (
+        (pd.concat([row, row]), UnreadableFile, "'s1' twice"),
+        (row.assign(since="last year"), UnreadableFile, "row 1"),
+        (row.drop(columns="email"), MissingColumns, "email"),
+    ):
+        table.to_csv(path, index=False)
+        with pytest.raises(error, match=said):
+            list(read_traders(path, RULES))
 
 
 # Who is a high-volume seller, to the day, the sale and the cent
@@ -258,23 +227,21 @@ def find(table: pd.DataFrame, folder, on=date(2026, 6, 1), rates: pd.DataFrame |
 
 
 def test_exactly_so_much_is_enough(tmp_path):
-    """200 sales that come to 5,000.00 exactly count; 199, or a cent less, do not."""
+    """200 sales that come to 5,000.00 exactly count; 199, or a cent less, do not; disclosure begins at 20,000.00."""
     (ann,) = find(sell(200, "25.00"), tmp_path)
     assert (ann.sales, ann.revenue, ann.since) == (200, 5000.0, date(2026, 1, 1))
     assert ann.collect_by == date(2026, 1, 11)
     assert find(sell(199, "30.00"), tmp_path) == []
-    short = pd.concat([sell(199, "25.00"), sell(1, "24.99")])
-    assert find(short, tmp_path) == []
-
-
-def test_dimes_add_up_to_dollars(tmp_path):
-    """6,250 sales of 0.80 are 5,000.00 exactly, and disclosure begins at 20,000.00."""
+    assert find(pd.concat([sell(199, "25.00"), sell(1, "24.99")]), tmp_path) == []
     (ann,) = find(sell(6_250, "0.8"), tmp_path)
     assert ann.revenue == 5000.0
     (ann,) = find(sell(200, "100"), tmp_path)
     assert ann.is_disclosed
     (ann,) = find(pd.concat([sell(199, "100"), sell(1, "99.99")]), tmp_path)
     assert not ann.is_disclosed
+    sell(20, "250.00").assign(sales=10).to_parquet(tmp_path / "sales.parquet")  # a row for several sales
+    (ann,) = find_high_volume(read_sales(tmp_path / "sales.parquet"), InformRules(), date(2026, 6, 1))
+    assert ann.sales == 200
 
 
 def test_twelve_months_to_the_day(tmp_path, subtests):
@@ -295,15 +262,8 @@ def test_currencies_by_the_rate_of_the_day(tmp_path):
     assert (ann.sales, ann.revenue) == (200, 100 * 22.0 + 100 * 28.0)
 
 
-def test_a_row_may_stand_for_several_sales(tmp_path):
-    """With a column `sales`, and as Parquet."""
-    sell(20, "250.00").assign(sales=10).to_parquet(tmp_path / "sales.parquet")
-    (ann,) = find_high_volume(read_sales(tmp_path / "sales.parquet"), InformRules(), date(2026, 6, 1))
-    assert ann.sales == 200
-
-
 def test_what_is_no_sale_is_refused(tmp_path, subtests):
-    """Nothing is left out in silence: a bad row, or a currency without a rate, stops it."""
+    """Nothing is left out in silence: a bad row, a currency without a rate, or a missing column stops it."""
     for change, said in [
         ({"value": "-1"}, "the first of them row 1"),
         ({"value": "a lot"}, "that are no sales"),
@@ -312,10 +272,6 @@ def test_what_is_no_sale_is_refused(tmp_path, subtests):
     ]:
         with subtests.test(said=said), pytest.raises(UnreadableFile, match=said):
             find(sell(2, "1").assign(**change), tmp_path)
-
-
-def test_a_file_without_the_columns_is_refused(tmp_path):
-    """The missing ones are named."""
     with pytest.raises(MissingColumns, match="currency"):
         find(sell(2, "1").drop(columns="currency"), tmp_path)
 
