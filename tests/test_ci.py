@@ -1,6 +1,7 @@
 """The checks of a change: slices leave no long test out, mistakes get one line, and the budget is held."""
 
 import subprocess
+from fnmatch import filter as filter_paths
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +31,13 @@ def test_every_long_test_belongs_to_a_slice():
     paths = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")]
     assert {find_slice(path, [mark]) for path in paths for mark in MARKS} == set(SLICES)
     assert {find_slice(path, ["parametrize"]) for path in paths} == {None}
+
+
+def test_every_pattern_of_a_slice_matches_a_file():
+    """A file that is renamed does not leave its slice unseen."""
+    paths = [path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")]
+    patterns = [pattern for patterns in SLICES.values() for pattern in patterns if not pattern.startswith("@")]
+    assert [pattern for pattern in patterns if not filter_paths(paths, pattern)] == []
 
 
 @pytest.mark.parametrize("name", ["99", "-1", "all", "browser,spark"])

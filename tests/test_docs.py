@@ -125,6 +125,17 @@ def test_every_link_of_the_readme_leads_somewhere():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+def test_every_file_shown_exists():
+    """A page names no file of the project that is not there."""
+    names = {
+        (page, name)
+        for page, text in read_pages().items()
+        for name in re.findall(r"`((?:ipml|tests|docs)/[\w./]+)`", text)
+    }
+    assert names
+    assert sorted((page, name) for page, name in names if not (ROOT / name).exists()) == []
+
+
 def test_the_readme_is_short():
     """A newcomer in a hurry reads one screen and a half."""
     assert len(README.read_bytes()) <= README_MOST_BYTES
