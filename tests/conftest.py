@@ -127,11 +127,7 @@ def make_scored() -> Callable[..., ScoredListing]:
     def make(
         listing_id: str = "L1", score: float | None = 0.5, model_version: str = "m1", **fields: Any
     ) -> ScoredListing:
-        observed = {
-            "seller_id": "s1",
-            "title": "Leather wallet",
-            "observed_at": datetime(2024, 5, 1, tzinfo=UTC),
-        }
+        observed = {"seller_id": "s1", "title": "Leather wallet", "observed_at": datetime(2024, 5, 1, tzinfo=UTC)}
         reasons = (Reason("price__below_quarter", "Price is low", 1.5),)
         listing = Listing(listing_id, **(observed | fields))
         return ScoredListing(listing, score, None, reasons, (Highlight(0, 7, 0.5),), None, model_version)

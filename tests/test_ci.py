@@ -56,24 +56,17 @@ def spend(budget: Budget, seconds: float, when: str = "call", test: str = "test_
     budget.pytest_runtest_logreport(SimpleNamespace(nodeid=test, when=when, processor_seconds=seconds))
 
 
-@pytest.mark.parametrize(
-    ("seconds", "is_over"), [(FAILS_AT * TEST_SECONDS, True), (FAILS_AT * TEST_SECONDS - 0.1, False)]
-)
-def test_a_test_at_twice_its_budget_fails_the_run(seconds, is_over):
-    """Its body counts, with all its cases; a fixture that others share does not."""
-    budget = Budget()
-    spend(budget, 100 * TEST_SECONDS, when="setup")
-    spend(budget, seconds / 2)
-    spend(budget, seconds / 2)
-    session = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
-    budget.pytest_sessionfinish(session)
-    assert session.exitstatus == (pytest.ExitCode.TESTS_FAILED if is_over else pytest.ExitCode.OK)
-    assert [excess.split()[0] for excess in budget.list_excesses()] == ["test_a"] * is_over
-
-
-def test_a_suite_at_twice_its_budget_fails_the_run():
-    """Many cheap tests are too much together."""
-    budget = Budget()
-    for number in range(int(FAILS_AT * SUITE_SECONDS)):
-        spend(budget, 1.0, test=f"test_{number}")
-    assert [excess.split()[0] for excess in budget.list_excesses()] == ["all"]
+@pytest.mark.parametrize(("factor", "is_over"), [(FAILS_AT, True), (FAILS_AT - 0.1, False)])
+def test_a_test_or_a_suite_at_twice_its_budget_fails_the_run(factor, is_over):
+    """A test's body counts, with all its parts; a fixture that others share counts for the suite."""
+    one, all_tests = Budget(), Budget()
+    spend(one, 100 * TEST_SECONDS, when="setup")
+    for _ in range(2):
+        spend(one, factor * TEST_SECONDS / 2)
+    for number in range(1000):
+        spend(all_tests, factor * SUITE_SECONDS / 1000, test=f"test_{number}")
+    for budget, subject in ((one, "test_a"), (all_tests, "all")):
+        session = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+        budget.pytest_sessionfinish(session)
+        assert session.exitstatus == (pytest.ExitCode.TESTS_FAILED if is_over else pytest.ExitCode.OK)
+        assert [excess.split()[0] for excess in budget.list_excesses()] == [subject] * is_over

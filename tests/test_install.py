@@ -138,9 +138,7 @@ def test_the_demonstration_runs_without_a_warning(demo: subprocess.CompletedProc
     assert not re.search("warning|deprecat|traceback", demo.stdout + demo.stderr, re.IGNORECASE)
 
 
-def test_the_page_opens_and_lets_in_as_the_demonstration_says(
-    demo: subprocess.CompletedProcess[str], elsewhere: Path
-) -> None:
+def test_the_page_opens_and_lets_in_as_the_demonstration_says(demo, elsewhere):
     """The printed command opens a page in good health, and the printed name and password are let in."""
     (command,) = re.findall(r"^ +(\S+ serve .+)$", demo.stdout, re.MULTILINE)
     ((name, password),) = re.findall(r"log in as (\S+) with the password (\S+):", demo.stdout)
@@ -173,9 +171,7 @@ for scored in [*ipml.score_listings(listings, scorer), *map(scorer.score, listin
 """
 
 
-def test_a_service_scores_with_the_base_alone(
-    demo: subprocess.CompletedProcess[str], base_commands: Path, commands: Path, elsewhere: Path
-) -> None:
+def test_a_service_scores_with_the_base_alone(demo, base_commands, commands, elsewhere):
     """Without Arrow, MLflow, a database or a web framework the model of the demonstration scores listings as ever."""
     assert demo.returncode == 0
     for module in ("fastapi", "mlflow", "pyarrow", "sqlalchemy"):

@@ -116,9 +116,7 @@ def test_a_backup_is_restored_by_two_commands(ipml: Callable, tmp_path: Path):
     assert read_tables(open_database(f"sqlite:///{tmp_path}/other.db")) == read_tables(engine)
 
 
-def test_nothing_is_restored_without_the_list_of_erased_sellers(
-    ipml: Callable, make_queue, tmp_path: Path, monkeypatch
-):
+def test_nothing_is_restored_without_the_list_of_erased_sellers(ipml, make_queue, tmp_path, monkeypatch):
     """One that is missing or damaged is a line, and the database stays empty; with it nobody erased comes back."""
     make_queue(Listing("L1", "s1", "Bag of Ann"), Listing("L2", "s2", "Bag of Ben")).dispose()
     other, listed = tmp_path / "other.db", tmp_path / "erased.jsonl"

@@ -262,9 +262,7 @@ def test_the_doctor_says_all_of_it(ipml, monkeypatch: pytest.MonkeyPatch) -> Non
     assert ipml("serve").is_refusal("port = 'many'")
 
 
-def test_the_doctor_compares_the_brand_file_with_the_lists(
-    ipml, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_doctor_compares_the_brand_file_with_the_lists(ipml, monkeypatch, tmp_path):
     """Until it is loaded, and again after it was changed."""
     path, bundled = tmp_path / "brands.toml", files("ipml.listings").joinpath("brands.toml").read_text(encoding="utf-8")
     seller = '\n[[seller]]\nseller_id = "s1"\nlist = "denied"\nwhy = "sold fakes"\nsource = "a court"\n'

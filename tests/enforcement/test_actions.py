@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from support.databases import empty_tables, on_both
-from support.transactions import execute, read_scalars, read_with, write_with
+from support.transactions import act, ask, execute, read_scalars
 
 from ipml.enforcement import actions
 from ipml.enforcement.appeal_file import list_desk, read_desk
@@ -70,15 +70,15 @@ def is_sound(engine):
 def test_a_measure_comes_and_goes_by_hand(engine):
     """Each change is told to the seller once, noted, and leaves nothing that disagrees."""
     case_id = take_down(engine)
-    number = read_with(engine, read_followed, case_id).measures[0].measure.measure_id
+    number = ask(engine, read_followed, case_id).measures[0].measure.measure_id
     for _ in range(2):
         pause = actions.MeasureOrder(MeasureKind.PAUSE, "wait for papers")
-        new = write_with(engine, actions.change_measure, number, pause, "lea", POLICY, now=NOON)
+        new = act(engine, actions.change_measure, number, pause, "lea", POLICY, now=NOON)
     for _ in range(2):
-        write_with(engine, actions.lift_measure, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
+        act(engine, actions.lift_measure, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
     with pytest.raises(Conflict, match="expected one that stands"), writing(engine) as connection:
         actions.lift_measure(connection, new.measure_id, "max", "me too", POLICY, now=NOON)
-    found = read_with(engine, read_followed, case_id)
+    found = ask(engine, read_followed, case_id)
     assert [(one.measure.kind.value, one.measure.state, one.why_lifted) for one in found.measures] == [
         ("pause", "lifted", "papers are good"),
         ("remove", "replaced", "wait for papers"),
@@ -97,20 +97,20 @@ def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(engine):
     execute(engine, user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
     with pytest.raises(OwnListing), writing(engine) as connection:
         actions.lift_measure(connection, 1, "lea", "mine", POLICY)
-    assert read_with(engine, read_followed, case_id).measures[0].measure.stands
+    assert ask(engine, read_followed, case_id).measures[0].measure.stands
 
 
 def test_penalties_are_confirmed_and_lifted_once(engine):
     """Sent again nothing more is told; a proposal that is dismissed is told to nobody."""
     for number in range(1, 9):
         take_down(engine, number, score=0.99)
-    proposed = read_with(engine, find_penalties, state="proposed", at=NOON)[-1]
+    proposed = ask(engine, find_penalties, state="proposed", at=NOON)[-1]
     before = letters(engine)
     for _ in range(2):
-        confirmed = write_with(engine, actions.confirm_penalty, proposed.penalty_id, "lea", "a sweep", POLICY, now=NOON)
+        confirmed = act(engine, actions.confirm_penalty, proposed.penalty_id, "lea", "a sweep", POLICY, now=NOON)
         assert confirmed.imposed_by == "lea"
     for _ in range(2):
-        lifted = write_with(engine, actions.lift_penalty, proposed.penalty_id, "lea", "too hard", POLICY, now=NOON)
+        lifted = act(engine, actions.lift_penalty, proposed.penalty_id, "lea", "too hard", POLICY, now=NOON)
         assert lifted.ended_as == "lifted"
     assert letters(engine)[len(before) :] == ["statement", "lifted"]
     assert is_sound(engine)
@@ -138,7 +138,7 @@ def test_the_outlook_says_what_then_happens(engine):
         assert [one.kind for one in made if one.imposed_at] == ([seen.imposed] if seen.imposed else [])
         assert [one.kind for one in made if one.is_open] == ([seen.proposed] if seen.proposed else [])
         assert found.strikes[0].weight == pytest.approx(1.5)
-        assert read_with(engine, outlook, taken.case_id, at).now == seen.now  # the case itself is left out
+        assert ask(engine, outlook, taken.case_id, at).now == seen.now  # the case itself is left out
 
 
 def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
@@ -152,16 +152,16 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
                 number_of_it = read_followed(connection, case_id).measures[0].measure.measure_id
                 pause = actions.MeasureOrder(MeasureKind.PAUSE, "wait")
                 actions.change_measure(connection, number_of_it, pause, draw.choice(people), POLICY, now=at)
-        appeal = write_with(engine, file_appeal, case_id, f"s{number % 4}", "no", now=at)
+        appeal = act(engine, file_appeal, case_id, f"s{number % 4}", "no", now=at)
         for name in people:
-            is_free = read_with(engine, may_decide, appeal, name) is None
+            is_free = ask(engine, may_decide, appeal, name) is None
             if is_free and draw.random() < 0.3:
                 with writing(engine) as connection:
                     said = {"measure": MeasureKind.LABEL, "now": at, "consequences": ENFORCEMENT}
                     decide_appeal(connection, appeal.appeal_id, name, "partly granted", "a", **said)
                     file_appeal(connection, case_id, f"s{number % 4}", "still no", now=at)
                 break
-    pending = [due.appeal for due in read_with(engine, list_appeals)]
+    pending = [due.appeal for due in ask(engine, list_appeals)]
     assert len(pending) == 8
     for name in (*people, "bea", "eva"):
         with reading(engine) as connection:
@@ -169,7 +169,7 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
             assert said == {appeal.appeal_id: may_decide(connection, appeal, name) for appeal in pending}
             together = find_deciders_of(connection, pending)
             assert together == {appeal.appeal_id: find_deciders(connection, appeal) for appeal in pending}
-    assert len({said for name in people for said in (one.obstacle for one in read_with(engine, list_desk, name))}) == 2
+    assert len({said for name in people for said in (one.obstacle for one in ask(engine, list_desk, name))}) == 2
 
 
 def test_a_sellers_file_leaves_out_what_is_hidden(engine):
@@ -179,7 +179,7 @@ def test_a_sellers_file_leaves_out_what_is_hidden(engine):
         file_appeal(connection, first, "s1", "no")
         whole = read_seller_file(connection, first, POLICY, "lea", now=NOON)
     assert (len(whole.strikes), len(whole.measures), len(whole.penalties), len(whole.appeals)) == (2, 2, 1, 1)
-    part = read_with(engine, read_seller_file, first, POLICY, "lea", hidden={first}, now=NOON)
+    part = ask(engine, read_seller_file, first, POLICY, "lea", hidden={first}, now=NOON)
     assert [strike.case_id for strike in part.strikes] == [second]
     assert [one.case_id for one in part.measures] == [second]
     assert part.appeals == ()
@@ -201,7 +201,7 @@ def test_an_appeal_against_a_penalty_names_it(engine):
 def test_what_nobody_acted_on_shows_nothing(engine):
     """A case that was decided where nothing follows has nothing to show."""
     case_id = take_down(engine, consequences=None)
-    assert read_with(engine, read_followed, case_id).is_nothing
+    assert ask(engine, read_followed, case_id).is_nothing
 
 
 WEEK, YEAR = timedelta(days=7), timedelta(days=366)
@@ -211,7 +211,7 @@ def test_what_is_over_ends_once_and_is_told(engine):
     """A pause of a week ends after a week, the warning after a year; each once, with a letter to the seller."""
     take_down(engine)
     pause = actions.MeasureOrder(MeasureKind.PAUSE, "for a week", until=NOON + WEEK)
-    write_with(engine, actions.change_measure, 1, pause, "lea", POLICY, now=NOON)
+    act(engine, actions.change_measure, 1, pause, "lea", POLICY, now=NOON)
     assert actions.end_due(engine, POLICY, now=NOON + WEEK / 2) == actions.Ended(0, 0)
     assert actions.end_due(engine, POLICY, now=NOON + WEEK) == actions.Ended(1, 0)
     assert actions.end_due(engine, POLICY, now=NOON + YEAR) == actions.Ended(0, 1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 from support.consequences import TakingDown
 from support.databases import on_both
-from support.transactions import execute, read_scalars, read_with
+from support.transactions import ask, execute, read_scalars
 
 from ipml.enforcement import ledger
 from ipml.enforcement.penalties.rules import LedgerRules
@@ -53,7 +53,7 @@ SPELLS = st.lists(st.builds(_spell, st.integers(0, 20), st.integers(0, 20), SHAR
 
 
 def _all(market, day=30):
-    return read_with(market.engine, ledger.read_ledger, market.policy, now=START + timedelta(days=day))[0]
+    return ask(market.engine, ledger.read_ledger, market.policy, now=START + timedelta(days=day))[0]
 
 
 @on_both
@@ -91,7 +91,7 @@ def test_there_is_a_line_for_each_band_of_size_and_age(market):
     take_down(market, seller_listings=3.0, seller_age_days=10.0)
     take_down(market, seller_listings=None, seller_age_days=None)
     take_down(market)
-    lines = read_with(market.engine, ledger.read_ledger, market.policy)
+    lines = ask(market.engine, ledger.read_ledger, market.policy)
     assert [(line.by, line.band) for line in lines] == [
         ("all", "all"),
         ("size", "up to 10"),
@@ -108,7 +108,7 @@ def test_there_is_a_line_for_each_band_of_size_and_age(market):
 def test_the_ledger_survives_erasure(market):
     """Bands and amounts are kept with the measure, and nothing that names anybody."""
     market.undo(take_down(market), day=6)
-    before = read_with(market.engine, ledger.read_ledger, market.policy)
+    before = ask(market.engine, ledger.read_ledger, market.policy)
     erased = update(cases).values(snapshot="{}", seller_id="erased", expected_value=None)
     execute(market.engine, delete(seller_keys), erased)
     with reading(market.engine) as connection:
@@ -220,7 +220,7 @@ def test_overturned_decisions_are_counted_by_band(market):
     market.undo(take_down(market), day=0.001)
     take_down(market)
     take_down(market, seller_listings=None)
-    small, new = read_with(market.engine, ledger.find_alarms, market.policy)
+    small, new = ask(market.engine, ledger.find_alarms, market.policy)
     assert (small.source, small.of_group, small.of_rest) == (
         "overturned",
         ledger.ErrorCounts(4, 3),
@@ -237,7 +237,7 @@ def test_what_was_looked_at_again_goes_before_what_was_overturned(market):
     for listings, verdict in ((3.0, "genuine"), (3.0, "genuine"), (4_000.0, "counterfeit"), (4_000.0, "counterfeit")):
         _look_again(market, take_down(market, seller_listings=listings), verdict)
     market.undo(take_down(market), day=9)
-    small, _ = read_with(market.engine, ledger.find_alarms, policy)
+    small, _ = ask(market.engine, ledger.find_alarms, policy)
     assert (small.source, small.of_group, small.of_rest) == (
         "reviewed again",
         ledger.ErrorCounts(2, 2),

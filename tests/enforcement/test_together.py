@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from support.databases import empty_tables, on_both
 from support.mortal_reviewer import review_until_killed
-from support.soundness import check_sound
+from support.transactions import check_sound
 
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.overview import find_gaps

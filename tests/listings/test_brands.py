@@ -36,14 +36,7 @@ def test_bundled_brands_have_plausible_prices() -> None:
     price=prices,
     rate=prices,
 )
-def test_written_brands_come_back(
-    tmp_path_factory: pytest.TempPathFactory,
-    name: str,
-    aliases: list[str],
-    sellers: list[str],
-    price: float,
-    rate: float,
-) -> None:
+def test_written_brands_come_back(tmp_path_factory, name, aliases, sellers, price, rate):
     """Any brand comes back from its file as it was, whatever its names hold."""
     path = tmp_path_factory.getbasetemp() / "any.toml"
     brand = Brand(name, "goods", price, "EUR", tuple(aliases), tuple(sellers))

@@ -342,11 +342,7 @@ def write_dialect(
 
 
 @given(dialects(), some_rows)
-def test_a_file_is_read_through_its_guessed_map_as_it_was_meant(
-    tmp_path_factory: pytest.TempPathFactory,
-    dialect: dict[str, Any],
-    cells: list[tuple[float, datetime, int, bool, str]],
-) -> None:
+def test_a_file_is_read_through_its_guessed_map_as_it_was_meant(tmp_path_factory, dialect, cells):
     """Whatever separates cells, decimals and thousands, the order of dates, the encoding and the names of columns."""
     path = tmp_path_factory.getbasetemp() / "guessed.csv"
     listings = write_dialect(path, dialect, cells)

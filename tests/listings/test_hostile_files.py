@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from ipml.errors import UnreadableFile
 from ipml.listings.tables import read_tables
 from ipml.model.model_file import save_model
-from ipml.model.pipeline import CounterfeitClassifier
 from ipml.parquet import look_into
 from tests.listings.hostile_files import HOSTILE
 
@@ -106,9 +105,7 @@ def test_every_hostile_file_is_answered_within_bounds(files: list[Path], tmp_pat
 
 
 @pytest.mark.slow
-def test_every_hostile_file_is_scored_and_learnt_from_within_bounds(
-    files: list[Path], tmp_path: Path, classifier: CounterfeitClassifier
-) -> None:
+def test_every_hostile_file_is_scored_and_learnt_from_within_bounds(files, tmp_path, classifier):
     """`ipml score` and `ipml model train` end well or with one line, in bounded memory and time."""
     save_model(classifier, tmp_path / "model", name="market", data_digest="0", experiment={}, figures={})
     answers = ask(RUN, files, tmp_path)
@@ -162,9 +159,7 @@ def test_what_is_sound_is_read_as_it_was_written(tmp_path_factory, texts, rows, 
 @example(place=435, byte=68)  # in the footer, of which pyarrow reads some parts in such a way that the process ends
 @example(place=370, byte=24)
 @example(place=282, byte=87)  # in the head of a page: a text where a number belongs
-def test_a_damaged_file_is_read_or_refused_in_words(
-    tmp_path_factory: pytest.TempPathFactory, place: int, byte: int
-) -> None:
+def test_a_damaged_file_is_read_or_refused_in_words(tmp_path_factory, place, byte):
     """Whatever byte was changed, what comes is a table or one line."""
     path = tmp_path_factory.mktemp("damaged") / "shop.parquet"
     pq.write_table(pa.table({"title": ["Bag", None, "Belt"] * 9, "price": range(27)}), path)

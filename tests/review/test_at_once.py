@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import Connection, Engine, func, select
 from support.databases import on_both
 from support.postgres import LASTING, Server, own_server
-from support.reviewing import NOON, Make, act, ask, judge
+from support.reviewing import NOON, Make, judge
+from support.transactions import act, ask
 
 from ipml.errors import IpmlError, Overtaken
 from ipml.records import Verdict

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import Engine
-from support.reviewing import ask
+from support.transactions import ask
 
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.review.queue import count_cases

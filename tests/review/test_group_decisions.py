@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, Engine, func, select
 from support.databases import on_both
-from support.reviewing import NOON, Make, act, ask, judge
+from support.reviewing import NOON, Make, judge
+from support.transactions import act, ask
 
 from ipml.errors import Conflict, KeyReused, Overtaken, Refused
 from ipml.records import ScoredListing, Verdict

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, select, update
 from support.databases import copy_memory, on_both
-from support.reviewing import act, ask, judge
-from support.scoring import Score, as_model
+from support.reviewing import Score, as_model, judge
+from support.transactions import act, ask
 
 from ipml.records import Listing, PriceRange, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, rescore_changed, take_in

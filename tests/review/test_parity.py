@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import Engine
 from support.databases import copy_postgres, copy_sqlite, empty_tables, open_hasty, read_tables
 from support.postgres import Server
-from support.reviewing import NOON, act, ask
+from support.reviewing import NOON
+from support.transactions import act, ask
 
 from ipml.errors import IpmlError
 from ipml.records import Claim, Listing, ScoredListing, Verdict

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select
 from support.databases import copy_memory, on_both
 from support.portfolio_writer import NOON, add_one_by_one
-from support.reviewing import act, ask
+from support.transactions import act, ask
 
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import EarlierListings, Listing, ScoredListing, StoredPortfolio

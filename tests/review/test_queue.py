@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 from support.databases import on_both
-from support.reviewing import NOON, Make, act, ask, judge
+from support.reviewing import NOON, Make, judge
+from support.transactions import act, ask
 
 import ipml
 from ipml.errors import KeyReused, NotFound, Overtaken, Refused, UnstorableValue

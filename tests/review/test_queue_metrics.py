@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sqlalchemy import Engine
 from support.databases import on_both
-from support.reviewing import Make, act, ask, judge, say_again
+from support.reviewing import Make, judge, say_again
+from support.transactions import act, ask
 
 from ipml.records import Verdict
 from ipml.review import queue_history, queue_metrics

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select
 from support.databases import on_both
-from support.reviewing import NOON, Make, act, ask, judge, say_again
+from support.reviewing import NOON, Make, judge, say_again
+from support.transactions import act, ask
 
 from ipml.errors import Conflict, Overtaken, UnstorableValue
 from ipml.records import Decision, Label, Verdict

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 from support.databases import on_both
-from support.reviewing import NOON, Make, ask, judge
+from support.reviewing import NOON, Make, judge
+from support.transactions import ask
 
 from ipml.errors import NotFound, Refused
 from ipml.records import Case, PriceRange, Verdict

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, select
 from support.databases import on_both
-from support.places import tell_place
-from support.reviewing import Make, act, ask
+from support.reviewing import Make, tell_place
+from support.transactions import act, ask
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers

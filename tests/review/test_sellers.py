@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, event, insert, update
 from support.databases import on_both
-from support.reviewing import Make, act, ask, judge
+from support.reviewing import Make, judge
+from support.transactions import act, ask
 
 from ipml.listings.seller_events import EVENT_KINDS, HISTORY_COLUMNS, history_as_of
 from ipml.records import Listing, ScoredListing, Verdict

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Engine
 from support.databases import on_both
 from support.receiver import wait_until
-from support.reviewing import Make, act, ask
+from support.reviewing import Make
+from support.transactions import act, ask
 from support.translation_service import TranslationService, serve_translations
 
 from ipml.errors import Failed, UnusableSetting

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from support import reviewing
 from support.databases import empty_tables
-from support.reviewing import NOON, Make, act, ask
+from support.reviewing import NOON, Make
+from support.transactions import act, ask
 
 from ipml.errors import Conflict, Overtaken
 from ipml.records import Listing, ScoredListing, Verdict

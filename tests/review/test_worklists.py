@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, Engine, delete, select
 from support.databases import on_both
-from support.reviewing import Make, act, ask, judge
+from support.reviewing import Make, judge
 from support.staff import CHEAP, PASSWORD
+from support.transactions import act, ask
 
 from ipml.errors import Conflict, Forbidden, NotFound, Overtaken, UnstorableValue
 from ipml.records import Verdict

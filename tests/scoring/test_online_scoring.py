@@ -324,9 +324,7 @@ def test_a_batch_of_another_market_is_said_to_be_unlike(saved, classifier: Any, 
         assert model.score_batch(same, explain)[1] == ()
 
 
-def test_a_model_says_where_the_brands_of_the_settings_are_not_its_own(
-    saved, market: Marketplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
-) -> None:
+def test_a_model_says_where_the_brands_of_the_settings_are_not_its_own(saved, market, tmp_path, monkeypatch, caplog):
     """It scores with those it was trained with; the same brands are no matter, and a file that is none is refused."""
     folder, brands, file = next(iter(saved.values())), market.brands, tmp_path / "brands.toml"
     monkeypatch.setenv("IPML_BRANDS", str(file))

@@ -280,9 +280,7 @@ def digested(classifier: CounterfeitClassifier) -> Scorer:
     return Scorer(classifier, "market/1", digest=DIGEST)
 
 
-def test_what_went_through_files_and_queue_scores_the_same(
-    digested: Scorer, some_listings: pd.DataFrame, tmp_path: Path
-):
+def test_what_went_through_files_and_queue_scores_the_same(digested, some_listings, tmp_path):
     """Scored with portfolios, written, read, kept as a snapshot: the model says the same again, within 1e-9."""
     some = some_listings.head(120)
     store = start_store(digested)

@@ -5,8 +5,6 @@ are mixed into Latin words, or make up nothing but look-alikes, are read by thei
 writes listings in serve as ornaments, and are read by their shape in any case.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from functools import lru_cache, partial

@@ -1,7 +1,5 @@
 """How many words of a text hide what they say."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import lru_cache

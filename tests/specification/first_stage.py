@@ -1,7 +1,5 @@
 """What the first stage says of listings, each extractor asked by itself."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -4,8 +4,6 @@ Folding a second time changes nothing but where signs or single letters remain: 
 what only the first folding brought together.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from functools import partial

@@ -1,7 +1,5 @@
 """Texts rewritten piece by piece, with the record of where each of their letters was written."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 from support.databases import copy_memory, on_both
-from support.transactions import read_with, write_with
+from support.transactions import act, ask
 
 from ipml.errors import Refused, UnstorableValue, UnusableSetting, UnwritableFile
 from ipml.kit.moments import to_microseconds
@@ -39,7 +39,7 @@ VALUES = st.none() | st.booleans() | NUMBERS | st.text(max_size=200)
 @pytest.fixture
 def trail(engine):
     """Return a database with a trail of six rows."""
-    write_with(engine, append_all, "ana", "claimed", ((f"case:{number}", {"token": 1}) for number in range(ROWS)))
+    act(engine, append_all, "ana", "claimed", ((f"case:{number}", {"token": 1}) for number in range(ROWS)))
     return engine
 
 
@@ -62,7 +62,7 @@ def test_rows_come_back_as_they_were_appended(engine):
         for action, payload in said:
             append(connection, "ana", action, "case:1", payload)
             append(connection, "bo", action, "case:2", payload)
-    assert [(row.action, row.payload) for row in read_with(engine, list_rows, "case:1")] == said
+    assert [(row.action, row.payload) for row in ask(engine, list_rows, "case:1")] == said
     with writing(engine) as connection:
         append(connection, "ana", "claimed", "case:1", {"title": "x" * 200})
         for value in ("x" * 201, float("nan"), float("inf")):
@@ -244,7 +244,7 @@ SIGNED = SignedAnchor(10, "ab" * 32, "cd" * 32, "2026-05-01T12:00:00.000000+00:0
 
 def test_an_anchor_that_was_changed_no_longer_fits_its_signature(anchored, key, tmp_path):
     """Each part is signed, over the documented bytes; where the key is known, only its word counts."""
-    anchor = read_with(anchored, make_anchor, key)
+    anchor = ask(anchored, make_anchor, key)
     for public in (find_public_key(key), None):
         assert find_bad_signatures([anchor], public) == []
         for part in ({"count": 9}, {"head": "12" * 32}, {"first": "12" * 32}, {"at": SIGNED.at.replace("6", "7", 1)}):
@@ -264,20 +264,20 @@ def test_an_anchor_that_was_changed_no_longer_fits_its_signature(anchored, key, 
 def test_a_line_that_a_crash_cut_off_does_not_spoil_the_next(anchored, anchors, key, tmp_path):
     """It is named, and once it is taken out all others are there."""
     anchors.write_bytes(anchors.read_bytes()[:-30])
-    store_anchor(anchors, read_with(anchored, make_anchor, key))
+    store_anchor(anchors, ask(anchored, make_anchor, key))
     with pytest.raises(Refused, match="line 2"):
         read_anchors(anchors)
     first, _, last = anchors.read_text().splitlines()
     anchors.write_text(f"{first}\n{last}\n")
     assert [anchor.count for anchor in read_anchors(anchors)] == [ROWS, ROWS + AGAIN]
-    assert read_with(anchored, check_trail, tmp_path / "none.jsonl", None) == []
+    assert ask(anchored, check_trail, tmp_path / "none.jsonl", None) == []
 
 
 def test_who_waits_for_a_long_trail_is_told_how_far_it_is(anchored, monkeypatch):
     """Now and then, with the number of all rows."""
     monkeypatch.setattr(audit, "_AT_ONCE", 4)
     told = []
-    read_with(anchored, audit.verify, show=lambda *said: told.append(said))
+    ask(anchored, audit.verify, show=lambda *said: told.append(said))
     assert told == [(4, 10), (8, 10)]
 
 

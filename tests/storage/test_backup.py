@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, MetaData, Table, insert, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import Float, Integer, Text
 from support.databases import copy_sqlite, empty_postgres, on_both, read_tables
-from support.transactions import execute, read_rows, read_with
+from support.transactions import ask, execute, read_rows
 
 from ipml.errors import Conflict, UnreadableFile, UnusableDatabase, UnwritableFile
 from ipml.storage import backup
@@ -132,7 +132,7 @@ def test_what_is_restored_is_what_was_backed_up(full, target, tmp_path):
     assert restore(target, tmp_path / "backup.zip", Anchor.parse(written.anchor)) == written
     assert read_tables(target) == read_tables(full) | {"sessions": []}
     assert list(tmp_path.glob("*.partial")) == []
-    assert read_with(target, verify, Anchor.parse(written.anchor)).is_intact
+    assert ask(target, verify, Anchor.parse(written.anchor)).is_intact
 
 
 @into_both

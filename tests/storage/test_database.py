@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 from support.databases import copy_memory, on_both, on_postgres
-from support.transactions import execute, read_with, write_with
+from support.transactions import act, ask, execute
 
 from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
 from ipml.storage import database
@@ -64,9 +64,9 @@ def test_tables_of_another_program_or_a_newer_release_are_refused(engine):
             connection.commit()
         with pytest.raises(WrongRevision, match=words), reading(engine):
             pass
-        for act in (migrate, upgrade):
+        for change in (migrate, upgrade):
             with pytest.raises(WrongRevision, match=words):
-                act(engine)
+                change(engine)
         with engine.connect() as connection:
             assert get_revision(connection) == revision
 
@@ -135,11 +135,11 @@ def test_threads_that_write_at_once_all_succeed(engine):
     """Contention costs time, never a change: 80 rows by 8 threads are 80 rows in one whole chain."""
 
     def append(number):
-        write_with(engine, audit.append, "ana", "claimed", f"case:{number}", {})
+        act(engine, audit.append, "ana", "claimed", f"case:{number}", {})
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(append, range(80)))
-    report = read_with(engine, audit.verify)
+    report = ask(engine, audit.verify)
     assert (report.anchor.count, report.problems) == (80, ())
 
 
@@ -168,12 +168,12 @@ def _write(engine, *statements):
 
 
 def _count(engine):
-    return read_with(engine, Connection.scalar, select(func.count()).select_from(audit_table))
+    return ask(engine, Connection.scalar, select(func.count()).select_from(audit_table))
 
 
 def _append_in_tens(engine, count):
     for number in range(0, count, 10):
-        write_with(engine, audit.append_all, "a" * 200, "claimed", ((f"case:{number}", {}) for _ in range(10)))
+        act(engine, audit.append_all, "a" * 200, "claimed", ((f"case:{number}", {}) for _ in range(10)))
 
 
 def _migrated(folder):
@@ -198,7 +198,7 @@ def test_what_a_server_refuses_is_one_line_and_leaves_nothing_half_done(engine):
         with pytest.raises(kind, match=words):
             _write(engine, ROW.text, raising)
         assert _count(engine) == 0
-    assert read_with(engine, Connection.scalar, text("SHOW lock_timeout")) == f"{database._PATIENCE_SECONDS:g}s"
+    assert ask(engine, Connection.scalar, text("SHOW lock_timeout")) == f"{database._PATIENCE_SECONDS:g}s"
 
 
 @on_both

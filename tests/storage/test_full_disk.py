@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, func, insert, select, text
 from support.postgres import FORGETFUL, own_server
 from support.small_disk import small_disk  # noqa: F401 - a fixture
-from support.transactions import read_with
+from support.transactions import ask
 
 from ipml.errors import UnusableDatabase
 from ipml.storage.audit_trail import audit
@@ -22,7 +22,7 @@ NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 def write_pairs(engine: Engine, count: int) -> None:
     """Write pairs of rows that belong together, each pair a transaction."""
-    first = read_with(engine, Connection.scalar, select(func.count()).select_from(users))
+    first = ask(engine, Connection.scalar, select(func.count()).select_from(users))
     for number in range(first, first + count):
         with writing(engine) as connection:
             row = {"name": f"n{number}", "password_hash": "x" * 200_000, "role": "lead", "created_at": NOON}

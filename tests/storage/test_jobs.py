@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.databases import copy_sqlite, on_both
-from support.transactions import read_with, write_with
+from support.transactions import act, ask
 
 from ipml.errors import Conflict, NotFound, UnusableDatabase, UnusableSetting
 from ipml.settings import Settings
@@ -30,9 +30,9 @@ def plan(engine, now=NOW, schedules=SCHEDULES):
 
 def run(engine, name, now=NOW, outcome="done"):
     """Have a job run for a second."""
-    write_with(engine, jobs.note_start, name, "one", now)
+    act(engine, jobs.note_start, name, "one", now)
     end = jobs.Run(name, "one", now + timedelta(seconds=1), 1.0, outcome, "words")
-    write_with(engine, jobs.note_end, end, SCHEDULES[name])
+    act(engine, jobs.note_end, end, SCHEDULES[name])
 
 
 @on_both
@@ -40,7 +40,7 @@ def test_a_new_job_is_due_at_once_or_at_its_time(engine):
     """What has an interval at once, what has a time of day then; what is off never, nor what runs, however late."""
     assert plan(engine) == ["deadlines"]
     assert plan(engine, NOW + timedelta(days=1)) == ["deadlines", "retention"]
-    write_with(engine, jobs.note_start, "deadlines", "one", NOW)
+    act(engine, jobs.note_start, "deadlines", "one", NOW)
     assert plan(engine, NOW + timedelta(days=1)) == ["retention"]
 
 
@@ -59,7 +59,7 @@ def test_what_was_done_is_due_after_its_interval(engine):
     run(engine, "deadlines")
     assert plan(engine, NOW + timedelta(seconds=60)) == []
     assert plan(engine, NOW + timedelta(seconds=61)) == ["deadlines"]
-    state = read_with(engine, jobs.read_states)["deadlines"]
+    state = ask(engine, jobs.read_states)["deadlines"]
     assert (state.outcome, state.runs, state.failures, state.done_at) == ("done", 1, 0, NOW + timedelta(seconds=1))
 
 
@@ -68,9 +68,9 @@ def test_failures_are_counted_and_another_schedule_plans_anew(engine):
     plan(engine)
     for outcome in ("failed", "failed"):
         run(engine, "retention", outcome=outcome)
-    assert read_with(engine, jobs.read_states)["retention"].failures_in_a_row == 2
+    assert ask(engine, jobs.read_states)["retention"].failures_in_a_row == 2
     run(engine, "retention")
-    state = read_with(engine, jobs.read_states)["retention"]
+    state = ask(engine, jobs.read_states)["retention"]
     assert (state.failures, state.failures_in_a_row) == (2, 0)
     changed = SCHEDULES | {"retention": Schedule.parse("13:00")}
     assert "retention" not in plan(engine, NOW, changed)
@@ -92,16 +92,16 @@ def test_what_was_interrupted_is_due_at_once(engine):
 def test_who_lost_a_job_notes_nothing_of_it(engine):
     """Another has it now."""
     plan(engine)
-    write_with(engine, jobs.note_start, "deadlines", "other", NOW)
+    act(engine, jobs.note_start, "deadlines", "other", NOW)
     end = jobs.Run("deadlines", "one", NOW, 1.0, "done", "")
-    write_with(engine, jobs.note_end, end, SCHEDULES["deadlines"])
-    assert read_with(engine, jobs.read_states)["deadlines"].runner == "other"
+    act(engine, jobs.note_end, end, SCHEDULES["deadlines"])
+    assert ask(engine, jobs.read_states)["deadlines"].runner == "other"
 
 
 def test_a_job_is_started_by_hand(engine):
     """It is due now, whether a worker ever ran or not, and afterwards as ever."""
     for _ in range(2):
-        write_with(engine, jobs.start_job, "retention", Settings(), "lea", NOW)
+        act(engine, jobs.start_job, "retention", Settings(), "lea", NOW)
         assert "retention" in plan(engine)
         run(engine, "retention")
         assert "retention" not in plan(engine)
@@ -110,7 +110,7 @@ def test_a_job_is_started_by_hand(engine):
 def test_what_runs_or_is_off_is_not_started(engine):
     """With the reason, and what would turn it on; what is no job is named beside those there are."""
     plan(engine)
-    write_with(engine, jobs.note_start, "deadlines", "one", NOW)
+    act(engine, jobs.note_start, "deadlines", "one", NOW)
     reasons = {"deadlines": "runs since 12:00 UTC", "score": "set IPML_INCOMING", "tea": "There are deliver, deadlines"}
     for name, why in reasons.items():
         with writing(engine) as connection, pytest.raises((Conflict, NotFound), match=why):
@@ -144,7 +144,7 @@ def test_a_job_without_its_setting_is_off(engine):
     assert str(jobs.plan_jobs(Settings(jobs={"backup": "1h"}, backups="backups"))["backup"]) == "1h"
     with pytest.raises(UnusableSetting, match="perhaps backup"):
         jobs.plan_jobs(Settings(jobs={"backups": "1h"}))
-    listed = {one.job.name: one for one in read_with(engine, jobs.list_jobs, Settings(jobs={"ends": "off"}))}
+    listed = {one.job.name: one for one in ask(engine, jobs.list_jobs, Settings(jobs={"ends": "off"}))}
     assert list(listed) == [job.name for job in jobs.JOBS]
     assert listed["ends"].why_off == "IPML_JOBS says so; a schedule there turns it on"
     assert "IPML_INCOMING" in listed["score"].why_off

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from support.databases import empty_tables, on_both
-from support.invented import invented_messages
-from support.transactions import read_with, write_with
+from support.databases import empty_tables, invented_messages, on_both
+from support.transactions import act, ask
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.errors import Conflict, NotFound, Overtaken
@@ -32,7 +31,7 @@ def put(engine, key, subject="measure:1", channel="platform", **more):
 
 def take(engine, holder="a", now=NOON, **more):
     """Take messages in a transaction of its own."""
-    return write_with(engine, outbox.take, holder, now, LEASE, **{"at_most": 10} | more)
+    return act(engine, outbox.take, holder, now, LEASE, **{"at_most": 10} | more)
 
 
 @invented_messages
@@ -54,7 +53,7 @@ def test_messages_of_a_subject_go_one_after_the_other(engine):
     put(engine, "4", channel="seller")
     first = take(engine)
     assert [message.key for message in first] == ["1", "3", "4"]
-    assert write_with(engine, outbox.settle_delivered, first[0], NOON)
+    assert act(engine, outbox.settle_delivered, first[0], NOON)
     assert [message.key for message in take(engine)] == ["2"]
 
 
@@ -81,9 +80,9 @@ def test_a_message_that_failed_holds_up_its_subject_until_its_next_try(engine):
     put(engine, "2")
     (first,) = take(engine)
     later = NOON + timedelta(hours=1)
-    write_with(engine, outbox.settle_failed, first, NOON, "HTTP 503", later)
+    act(engine, outbox.settle_failed, first, NOON, "HTTP 503", later)
     assert take(engine, now=later - timedelta(seconds=1)) == []
-    assert read_with(engine, outbox.next_due) == later
+    assert ask(engine, outbox.next_due) == later
     assert [message.key for message in take(engine, now=later)] == ["1"]
 
 
@@ -94,14 +93,14 @@ def test_a_dead_message_lets_the_later_ones_pass(engine):
     put(engine, "1")
     put(engine, "2")
     (first,) = take(engine)
-    write_with(engine, outbox.settle_failed, first, NOON, "HTTP 400", None)
+    act(engine, outbox.settle_failed, first, NOON, "HTTP 400", None)
     (second,) = take(engine)
     assert second.key == "2"
-    (dead,) = read_with(engine, outbox.list_dead)
+    (dead,) = ask(engine, outbox.list_dead)
     assert (dead.key, dead.last_error) == ("1", "HTTP 400")
     with writing(engine) as connection, pytest.raises(Overtaken, match="sent after it"):
         outbox.retry_dead(connection, "1", "lea", NOON)
-    write_with(engine, outbox.retry_dead, "1", "lea", NOON, out_of_order=True)
+    act(engine, outbox.retry_dead, "1", "lea", NOON, out_of_order=True)
     assert [message.key for message in take(engine, "b", now=NOON)] == ["1"]
 
 
@@ -131,7 +130,7 @@ def test_a_backlog_tells_how_far_each_channel_has_come(engine):
     put(engine, "1")
     put(engine, "2", subject="measure:2", now=NOON - timedelta(hours=1))
     put(engine, "3", subject="measure:3", channel="seller", not_before=NOON + timedelta(hours=9))
-    platform, seller = read_with(engine, outbox.count_backlog, NOON)
+    platform, seller = ask(engine, outbox.count_backlog, NOON)
     assert (platform.waiting, platform.dead, platform.oldest) == (2, 0, NOON - timedelta(hours=1))
     assert (seller.channel, seller.waiting, seller.oldest) == ("seller", 1, None)
 
@@ -184,7 +183,7 @@ class Sending(RuleBasedStateMachine):
                     self.arrive(message)
                     assert outbox.settle_delivered(connection, message, self.now)
             self.now += timedelta(hours=1)
-        states = {key: read_with(self.engine, outbox.find_message, key).state for key in self.subjects}
+        states = {key: ask(self.engine, outbox.find_message, key).state for key in self.subjects}
         assert set(states.values()) <= {"delivered", "dead"}
         assert all(key in self.arrived for key, state in states.items() if state == "delivered")
 
@@ -269,7 +268,7 @@ LAST = {"key": "penalty-1-lifted", "channel": "platform", "kind": "penalty_lifte
 
 def put_end(engine, body, **more):
     """Put down that a penalty has ended."""
-    write_with(engine, outbox.put, **LAST | more, body=body, pseudonym=None, now=datetime(2026, 5, 1, tzinfo=UTC))
+    act(engine, outbox.put, **LAST | more, body=body, pseudonym=None, now=datetime(2026, 5, 1, tzinfo=UTC))
 
 
 def test_every_message_has_an_example_that_fits_it():
@@ -304,7 +303,7 @@ def test_a_body_that_is_not_as_documented_is_told_of(engine):
     for number, (fault, change) in enumerate(faults.items()):
         with pytest.warns(message_kinds.UndocumentedMessage, match=f"penalty-{number}-lifted, penalty_lifted: {fault}"):
             put_end(engine, PENALTY | change, key=f"penalty-{number}-lifted")
-        assert read_with(engine, outbox.find_message, f"penalty-{number}-lifted")
+        assert ask(engine, outbox.find_message, f"penalty-{number}-lifted")
     assert "secret" not in str(
         message_kinds.find_fault("penalty_lifted", "platform", json.dumps(PENALTY | {"kind": "secret"}))
     )
@@ -315,5 +314,5 @@ def test_a_message_keeps_the_version_in_which_it_was_written(engine):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         put_end(engine, PENALTY)
-    message = read_with(engine, outbox.find_message, LAST["key"])
+    message = ask(engine, outbox.find_message, LAST["key"])
     assert message.version == message_kinds.MESSAGES["penalty_lifted", "platform"].version

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import CheckConstraint, and_, delete, insert, select, text, update
 from support.databases import on_both
-from support.transactions import read_with
+from support.transactions import ask
 
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.audited_tables import AUDITED, EXEMPT
@@ -192,14 +192,14 @@ def test_what_an_entry_says_and_no_more_is_believed(engine, alone):
         enter(connection, "evidence", 1)
         gone = audit.change_rows(connection, delete(metadata.tables["evidence"]), "ipml", "expired", at=NOON)
         connection.commit()
-    assert (gone, read_with(engine, check_rows)) == (1, RowReport(()))
+    assert (gone, ask(engine, check_rows)) == (1, RowReport(()))
     cases = metadata.tables["cases"]
     with alone() as connection:
         enter(connection, "cases", 1)
         connection.execute(update(cases).values(state="escalated", score=0.123))
         audit.append(connection, "ipml", "rescored", "case:1", {}, at=NOON)
         connection.commit()
-    (line,) = read_with(engine, check_rows).problems
+    (line,) = ask(engine, check_rows).problems
     assert line == "cases 1: state was changed before audit row 4, which does not change it"
 
 
@@ -210,12 +210,12 @@ def test_rows_of_an_older_release_are_counted_and_not_called_sound(engine, alone
         entry = metadata.tables["audit"]
         connection.execute(update(entry).where(entry.c.sequence < 3).values(payload="{}"))
         connection.commit()
-        assert read_with(engine, check_rows) == RowReport((), {"decisions": 2})
+        assert ask(engine, check_rows) == RowReport((), {"decisions": 2})
         table = metadata.tables["decisions"]
         connection.execute(update(table).values(verdict="genuine"))
         connection.execute(insert(table).values({c.name: fill(table, c, 8) for c in table.c} | {"decision_id": 8}))
         connection.commit()
-    assert [line.partition(" is")[0] for line in read_with(engine, check_rows).problems] == [
+    assert [line.partition(" is")[0] for line in ask(engine, check_rows).problems] == [
         "decisions 3: verdict",
         "decisions 8: the audit trail tells nothing of it",
     ]

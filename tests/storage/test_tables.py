@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, delete, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
 from support.databases import copy_memory, copy_postgres, on_both, on_postgres
-from support.transactions import write_with
+from support.transactions import act
 
 import ipml.storage.migrations
 from ipml.kit.moments import to_microseconds
@@ -123,7 +123,7 @@ def used(engine):
     for verdict in (Verdict.GENUINE, Verdict.ESCALATE):
         with writing(engine) as connection:
             decide(connection, claim(connection, "ana", now=NOON), verdict, now=NOON)
-    write_with(engine, claim, "ana", now=NOON)
+    act(engine, claim, "ana", now=NOON)
     return engine
 
 
@@ -316,7 +316,7 @@ def test_rows_that_are_there_are_refused_and_numbers_not_given_again(engine):
     """None is kept of rows of which one is there; the trail names rows by number, so no number is given again."""
     for count in (1, 20):
         rows = [USUAL | {"ranking_id": number} for number in range(1, count + 1)]
-        write_with(engine, insert_rows, rankings, rows[-1:])
+        act(engine, insert_rows, rankings, rows[-1:])
         with pytest.raises(IntegrityError), writing(engine) as connection:
             insert_rows(connection, rankings, rows)
         with writing(engine) as connection:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import inspect, text
 from support.databases import empty_postgres, on_both, read_tables
 from support.releases import environment, make_newer_release, run_release, start_release
-from support.transactions import execute, read_with
+from support.transactions import ask, execute
 
 from ipml.errors import Failed, WrongRevision
 from ipml.records import Listing, ScoredListing
@@ -118,9 +118,9 @@ def test_the_backup_of_a_file_stays_beside_it(tmp_path, newer):
 def test_this_release_goes_on_beside_a_newer_one_that_lets_it(url, newer, tmp_path):
     """It reads, writes, backs up all there is, and leaves the tables as they are when it starts anew."""
     engine = open_database(url)
-    assert not read_with(engine, is_ahead)
+    assert not ask(engine, is_ahead)
     run_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path)
-    assert read_with(engine, is_ahead)
+    assert ask(engine, is_ahead)
     fill(engine, range(3, 5))
     migrate(engine)
     assert upgrade(engine) is None

@@ -3,8 +3,6 @@
 Those who work do so on the console's pages, as with a browser, and know of a listing only what is written there.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import random

@@ -1,7 +1,5 @@
 """Sixty days in which a marketplace lives with ipml: processes, people, accidents, and the days one after another."""
 
-from __future__ import annotations
-
 import json
 import random
 import signal

@@ -3,8 +3,6 @@
 `STORY_SEEDS=3,4,5` tells other stories, `STORY_DAYS` longer ones.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -18,11 +18,12 @@ from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import REVISION, metadata
 from support.postgres import Server
 
+_POSTGRES = pytest.param("postgresql", marks=pytest.mark.slow)
 # For a test of something that databases do differently: locks, upserts, order, concurrency, JSON, time zones.
-on_both = pytest.mark.parametrize(
-    "database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True
-)
-on_postgres = pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
+on_both = pytest.mark.parametrize("database", ["sqlite", _POSTGRES], indirect=True)
+on_postgres = pytest.mark.parametrize("database", [_POSTGRES], indirect=True)
+# For a test that puts invented bodies into the outbox, where only their way counts, not their content.
+invented_messages = pytest.mark.filterwarnings("ignore::ipml.storage.message_kinds.UndocumentedMessage")
 
 _numbers = count()
 _compiled: dict[str, tuple[Dialect, LRUCache[Any, Any]]] = {}

@@ -1,32 +1,24 @@
-"""Acts on a queue, each in a transaction of its own."""
+"""A queue for tests: models of what comes in, decisions, and the place of a case."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Connection, Engine, insert
 
-from ipml.records import Decision, ScoredListing, Verdict
+from ipml.records import Decision, EarlierListings, Listing, ScoredListing, Verdict
+from ipml.review.arrivals.stream_intake import IntakeModel
+from ipml.review.cases import find_case_with_waiting
 from ipml.review.queue import claim, decide
+from ipml.review.ranking.list_marks import find_marks
+from ipml.review.ranking.queue_order import explain_place, find_ranking_and_parts
 from ipml.settings import DEFAULT_SETTINGS, Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import second_verdicts
 
 Make = Callable[..., ScoredListing]
+Score = Callable[[Sequence[Listing], bool], list[ScoredListing]]
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
-
-
-def act(engine: Engine, change: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Change something, and return what comes of it."""
-    with writing(engine) as connection:
-        return change(connection, *arguments, **options)
-
-
-def ask(engine: Engine, query: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Read something; a stream is read to its end."""
-    with reading(engine) as connection:
-        answer = query(connection, *arguments, **options)
-        return list(answer) if isinstance(answer, Iterator) else answer
 
 
 def judge(
@@ -52,3 +44,19 @@ def say_again(engine: Engine, by: str, verdicts: Mapping[int, Verdict], now: dat
     rows = [{**row, "case_id": case, "listing_id": f"L{case}", "verdict": said} for case, said in verdicts.items()]
     with writing(engine) as connection:
         connection.execute(insert(second_verdicts), rows)
+
+
+def tell_place(connection: Connection, case_id: int, now: datetime) -> tuple[str, ...]:
+    """Return the sentences on the place of a case at a moment."""
+    row = find_case_with_waiting(connection, case_id)
+    marks = find_marks(connection, {case_id: (row.seller_id, row.brand_read or "")}, now)[case_id]
+    return explain_place(connection, row, *find_ranking_and_parts(connection, now), marks)
+
+
+def as_model(score: Score, version: str = "m1") -> IntakeModel:
+    """Return a model that scores by a function of listings alone, whatever is stored of their sellers."""
+
+    def judge(listings: Sequence[Listing], _earlier: Sequence[EarlierListings], explain: bool) -> list[ScoredListing]:
+        return score(listings, explain)
+
+    return IntakeModel(version, judge)

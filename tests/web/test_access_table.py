@@ -236,9 +236,7 @@ def test_nobody_decides_by_anothers_claim(engine: Engine, browsers: Mapping[Role
     assert [decision.reviewer for decision in read_decisions(engine, 2)] == ["ana"]
 
 
-def test_a_key_of_another_decision_gives_nothing_away(
-    engine: Engine, browsers: Mapping[Role | None, TestClient]
-) -> None:
+def test_a_key_of_another_decision_gives_nothing_away(engine, browsers):
     """Who sends the key of another's decision gets a refusal, and decides nothing."""
     claim = claim_as(engine, "bo", 1)
     with writing(engine) as connection:
@@ -253,9 +251,7 @@ def test_a_key_of_another_decision_gives_nothing_away(
     assert read_decisions(engine, 2) == []
 
 
-def test_the_api_takes_no_session_and_the_page_no_key(
-    engine: Engine, browsers: Mapping[Role | None, TestClient], judges, make_server_app: Callable
-) -> None:
+def test_the_api_takes_no_session_and_the_page_no_key(engine, browsers, judges, make_server_app):
     """Each door has its own key: the admin's cookie opens no address of the API, and a key of the API no page."""
     key = "k" * 40
     import hashlib

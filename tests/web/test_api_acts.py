@@ -148,9 +148,7 @@ TOO_LONG = b" " * (4 << 20) + b"{}"
 TOO_MANY = {name: json.dumps({name: [one] * 1_001}).encode() for name, one in (("listings", BAG), ("events", SOLD))}
 
 
-def test_bodies_that_are_no_request_are_refused(
-    stored_api: httpx.Client, engine: Engine, decided: Decided, subtests: pytest.Subtests
-) -> None:
+def test_bodies_that_are_no_request_are_refused(stored_api, engine, decided, subtests):
     """Whatever is sent wherever, the answer is an error in the one shape, and nothing is stored."""
     before = read_tables(engine)
     addresses = ("listings", "events", "appeals", "lists", "notices", f"measures/{decided.message}/answer")
@@ -197,9 +195,7 @@ FAULTS = {
 }
 
 
-def test_every_field_at_fault_is_named(
-    stored_api: httpx.Client, engine: Engine, decided: Decided, subtests: pytest.Subtests
-) -> None:
+def test_every_field_at_fault_is_named(stored_api, engine, decided, subtests):
     """By its row, where there are several, and name; nothing is stored."""
     before = read_tables(engine)
     good = {"appeals": decided.appeal, "lists": LISTED, "answer": {"status": "refused"}, "events": SOLD}

@@ -233,9 +233,7 @@ def read_tables(engine: Engine) -> list[Any]:
         return [connection.execute(select(table)).all() for table in (portfolios, portfolio_listings)]
 
 
-def test_ten_copies_of_a_morning_are_known_by_noon(
-    engine: Engine, model: Path, start: Callable[[], httpx.Client]
-) -> None:
+def test_ten_copies_of_a_morning_are_known_by_noon(engine, model, start):
     """Each is scored as portfolios in memory have it, also after a restart, and so is what is only scored."""
     scorer = ServedModel(str(model)).take().scorer
     memory, expected = scorer.start_portfolios(), []

@@ -1,9 +1,6 @@
 """Notices over HTTP: confirmed at once, refused with every fault by its field, asked after by their reference."""
 
-from collections.abc import Callable
 from itertools import product
-from pathlib import Path
-from typing import Any
 
 import httpx
 from sqlalchemy import Engine, func, select
@@ -85,9 +82,7 @@ def test_a_listing_that_comes_along_is_scored_by_the_model_in_use(stored_api: ht
     assert (case.scored.score, len(case.scored.reasons)) == (0.25, 1)
 
 
-def test_only_the_marketplace_is_believed_what_a_listing_is_like(
-    judges: Any, engine: Engine, open_door: Callable, make_server_app: Callable, tmp_path: Path
-):
+def test_only_the_marketplace_is_believed_what_a_listing_is_like(judges, engine, open_door, make_server_app, tmp_path):
     """No stranger, where no key is needed, and no notifier by a key of their own opens a case of what they tell."""
     told = {"seller_id": "s9", "title": "Tote bag", "price": 20, "currency": "EUR"}
     said = GIVEN | {"email": "ann@acme.test", "listings": [{"listing_id": "N1", "listing": told}]}
@@ -105,9 +100,7 @@ OWN, OTHERS, ANY = "a" * 40, "b" * 40, "c" * 40
 ALL = "score,notices notifier=*"
 
 
-def test_a_notifiers_own_key_acts_for_nobody_else(
-    judges: Any, engine: Engine, open_door: Callable, make_server_app: Callable, tmp_path: Path, subtests
-):
+def test_a_notifiers_own_key_acts_for_nobody_else(judges, engine, open_door, make_server_app, tmp_path, subtests):
     """Notices are the notifier's whose key it is, who is filled in; others' are neither given nor shown."""
     owners = {OWN: "ann@acme.test", OTHERS: "bo@acme.test", ANY: None}
     lines = (f"{OWN} notices notifier=Ann@acme.test", f"{OTHERS} notices notifier=bo@acme.test", f"{ANY} {ALL}")

@@ -136,9 +136,7 @@ def test_superseded_cases_have_a_tab_once_there_are_some(engine: Engine, scored:
     assert [row["state"] for row in rows] == ["superseded"]
 
 
-def test_a_case_of_a_listing_that_was_changed_back_says_why_it_ended(
-    engine: Engine, scored: Callable, ana: TestClient
-) -> None:
+def test_a_case_of_a_listing_that_was_changed_back_says_why_it_ended(engine, scored, ana):
     """It leads to the case with the decision, which knows of nothing that came after."""
     judge(engine, 1, Verdict.GENUINE, "bo")
     first = read_case(engine, 1).scored

@@ -321,9 +321,7 @@ def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable, ana: T
     assert "decided" in decided[1:]
 
 
-def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(
-    engine: Engine, ana: TestClient, scored: Callable
-) -> None:
+def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(engine, ana, scored):
     """The page names the case and the seller; once its verdict is taken back, nothing is said any more."""
     decision, first = judge(engine, 1, Verdict.COUNTERFEIT, "bo"), read_case(engine, 1).scored
     again = replace(first.listing, listing_id="L9999", seller_id="another", observed_at=datetime.now(UTC))

@@ -97,9 +97,7 @@ def bulk_form(text: str, choice: str) -> dict[str, Any]:
     return fields
 
 
-def test_a_preview_changes_nothing_and_tells_what_is_left_out(
-    engine: Engine, ana: TestClient, visitor: Callable
-) -> None:
+def test_a_preview_changes_nothing_and_tells_what_is_left_out(engine, ana, visitor):
     """The page shows what would be decided, of how many sellers, and why the rest would not; too many are refused.
 
     Open cases can be selected by who may decide; what is decided, and a viewer's list, cannot.
@@ -285,9 +283,7 @@ def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visi
     assert read_case(engine, second_review).state == "decided"
 
 
-def test_after_a_control_case_its_truth_is_told_and_stands(
-    engine: Engine, visitor: Visit, set_settings: Callable[..., Settings]
-):
+def test_after_a_control_case_its_truth_is_told_and_stands(engine, visitor, set_settings):
     """The page says what the case is and offers no undo; asked for all the same, it is refused."""
     settings = set_settings(audit_share=0, repeat_share=0, control_share=0.25)
     with writing(engine) as connection:

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
-from support.invented import invented_messages
+from support.databases import invented_messages
 
 from ipml.settings import Settings
 from ipml.storage import outbox

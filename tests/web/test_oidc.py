@@ -277,9 +277,7 @@ def test_nobody_becomes_somebody_else_by_a_name(engine: Engine, browser: TestCli
         assert all("-" in user.name for user in list_users(connection) if user.name not in ("ana", "bo", "lea", "vic"))
 
 
-def test_the_provider_says_the_role_at_each_login(
-    engine: Engine, browser: TestClient, make_browser: Callable, provider: SmallProvider
-) -> None:
+def test_the_provider_says_the_role_at_each_login(engine, browser, make_browser, provider):
     """A new group changes the role and ends the sessions under the old one; losing it shuts out, as an admin does."""
     log_in(browser)
     for password in ("", " ", "None"):  # who came by the provider has no password that fits
@@ -298,9 +296,7 @@ def test_the_provider_says_the_role_at_each_login(
     assert log_in(make_browser()).status_code == 403
 
 
-def test_without_roles_of_groups_only_linked_users_come_in(
-    engine: Engine, settings: Settings, provider: SmallProvider
-) -> None:
+def test_without_roles_of_groups_only_linked_users_come_in(engine, settings, provider):
     """Where the settings map no groups, a person needs a link, and has the role that they have here."""
     app = make_app(engine, settings.model_copy(update={"oidc_roles": ""}), cost=CHEAP)
     browser = open_browser(app, base_url=HERE)
@@ -462,9 +458,7 @@ def test_what_goes_to_the_provider(browser: TestClient, provider: SmallProvider)
     assert all(part in cookie for part in ("HttpOnly", "SameSite=lax", "Secure", "Max-Age=600", "Path=/"))
 
 
-def test_a_document_that_is_not_the_providers(
-    engine: Engine, settings: Settings, make_browser: Callable, provider: SmallProvider
-) -> None:
+def test_a_document_that_is_not_the_providers(engine, settings, make_browser, provider):
     """Another issuer's, or one that leads over unsafe ways, is not followed, nor a provider that is down waited for."""
     for document in (
         {"issuer": "https://elsewhere.example"},
@@ -491,9 +485,7 @@ def test_keys_from_strange_places(browser: TestClient, provider: SmallProvider) 
         assert_nobody_came_in(browser, log_in(browser), 502)
 
 
-def test_new_keys_are_found_and_not_asked_for_at_every_login(
-    browser: TestClient, settings: Settings, provider: SmallProvider
-) -> None:
+def test_new_keys_are_found_and_not_asked_for_at_every_login(browser, settings, provider):
     """A key that is not known yet is asked for; tokens with made-up keys cannot have us ask again and again."""
     seconds = [0.0]
     browser.app.state.provider = Provider(settings, clock=lambda: seconds[0])

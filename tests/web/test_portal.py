@@ -147,9 +147,7 @@ def test_a_counter_notice_is_answered(references: dict[str, str], client: TestCl
     assert "Waits for your answer" not in client.get("/portal").text
 
 
-def test_an_answer_counts_until_the_term_has_taken_its_course(
-    engine: Engine, references: dict[str, str], client: TestClient
-) -> None:
+def test_an_answer_counts_until_the_term_has_taken_its_course(engine, references, client):
     """The page says by when; once the listing was put back for want of an answer it says that, and takes none."""
     now = datetime.now(UTC)
     address, form = f"/portal/notices/{references['Vellmar']}", {"choice": "acted", "acted": "LG Hamburg 312 O 5/26"}

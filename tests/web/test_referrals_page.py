@@ -94,9 +94,7 @@ def test_nobody_waits_for_the_ranking(lead: TestClient, app: FastAPI) -> None:
     may_end.set()
 
 
-def test_a_referral_is_built_downloaded_and_followed(
-    lead: TestClient, filled: tuple[ReferralMarket, Path], engine: Engine
-):
+def test_a_referral_is_built_downloaded_and_followed(lead, filled, engine):
     """The package is whole, of whom it tells is noted in the lead's name, who signed for it, what came of it."""
     number = filled[0].numbers[0]
     answer = lead.post(f"/networks/{number}/referral", data=POLICE)

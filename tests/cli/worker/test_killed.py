@@ -15,8 +15,7 @@ from zipfile import ZipFile
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select, text
-from support.databases import on_both, on_postgres
-from support.invented import invented_messages
+from support.databases import invented_messages, on_both, on_postgres
 from support.postgres import FORGETFUL, Server, own_server
 from support.receiver import SECRET, Receiver, listening, wait_until
 

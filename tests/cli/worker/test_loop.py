@@ -210,9 +210,7 @@ def test_a_full_disk_is_waited_for(small_disk: Path, start: Callable[..., Thread
 
 
 @pytest.mark.slow
-def test_a_lock_of_others_is_waited_for(
-    tmp_path: Path, start: Callable[..., Threaded], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_of_others_is_waited_for(tmp_path, start, monkeypatch):
     """Whoever writes for long holds up the notes of the worker, and nothing else: each job is done once."""
     monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.2)
     url, n_done = copy_sqlite(tmp_path), {"ends": 0, "deadlines": 0}

@@ -129,9 +129,7 @@ def told(engine: Engine, receipt: Receipt) -> list[tuple[str, list[str]]]:
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=stories, repeats=st.booleans(), many=st.booleans())
-def test_each_notice_has_one_receipt_and_one_outcome(
-    desk: Desk, story: list[tuple[str, Verdict]], repeats: bool, many: bool
-):
+def test_each_notice_has_one_receipt_and_one_outcome(desk, story, repeats, many):
     """Decided before it came, alone, in bulk, with its near-duplicate, once it arrives, or never found at all."""
     engine, tale = desk.engine, Story(desk, story)
     tale.offer("before", "alone", "bulk", "spread")

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, insert, select, update
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
-from support.scoring import as_model
+from support.reviewing import as_model
 
 from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt, list_complaints

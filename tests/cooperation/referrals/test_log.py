@@ -96,9 +96,7 @@ OUTCOMES = [
 ]
 
 
-def test_an_outcome_holds_numbers_and_words_of_a_list_only(
-    engine, hand_out, rules: ReferralRules, subtests: pytest.Subtests
-):
+def test_an_outcome_holds_numbers_and_words_of_a_list_only(engine, hand_out, rules, subtests):
     """What somebody types could name a person."""
     for kind, said in OUTCOMES:
         with subtests.test(said=said):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 from support.consequences import ENFORCEMENT
-from support.transactions import read_rows, read_with, write_with
+from support.transactions import act, ask, read_rows
 
 from ipml.enforcement.appeals.appeal import get_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -52,11 +52,11 @@ class Market:
     def undo(self, decision_id, by="lea"):
         """Take a decision back."""
         options = {"may_undo_others": True, "now": self.now, "consequences": ENFORCEMENT}
-        write_with(self.engine, undo, decision_id, by, **options)
+        act(self.engine, undo, decision_id, by, **options)
 
     def appeal(self, appeal_id=1):
         """Return all that is known of an appeal."""
-        return read_with(self.engine, get_appeal, appeal_id)
+        return ask(self.engine, get_appeal, appeal_id)
 
     def labels(self):
         """Return what the labels say of each listing."""
@@ -68,7 +68,7 @@ class Market:
         wanted = messages.c.channel.in_(channels or ("seller", "holder"))
         query = update(messages).where(messages.c.state == "waiting", wanted)
         arrived = query.values(state="delivered", settled_at=self.now)
-        write_with(self.engine, change_rows, arrived, "ipml", "delivered", at=self.now)
+        act(self.engine, change_rows, arrived, "ipml", "delivered", at=self.now)
 
     def tick(self, now=None):
         """Tick once."""

@@ -19,8 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import func, select
 from support.consequences import ENFORCEMENT
 from support.databases import empty_tables, on_both
-from support.soundness import check_sound
-from support.transactions import read_with, write_with
+from support.transactions import act, ask, check_sound
 
 from ipml.enforcement.appeals.appeal import (
     PENDING,
@@ -84,7 +83,7 @@ class Appeals(RuleBasedStateMachine):
         earlier = [self.states[appeal] for appeal, subject in self.against.items() if subject == number]
         options = {"kind": kind, "rules": self.market.rules, "now": self.market.now}
         try:
-            filed = write_with(self.market.engine, file_appeal, f"measure:{number}", "s1", "It is genuine.", **options)
+            filed = act(self.market.engine, file_appeal, f"measure:{number}", "s1", "It is genuine.", **options)
         except Conflict as error:
             is_late = f"the time for a {kind} is over" in str(error)
             assert self.is_over(number, kind) if is_late else {*earlier} & {*PENDING, AppealState.REJECTED}
@@ -107,7 +106,7 @@ class Appeals(RuleBasedStateMachine):
             return
         after = TRANSITIONS.get((self.states[number], event))
         try:
-            appeal = write_with(self.market.engine, act)
+            appeal = act(self.market.engine, act)
         except IllegalStep:
             assert after is None
         else:
@@ -170,7 +169,7 @@ class Appeals(RuleBasedStateMachine):
     def note_restored(self):
         """Learn what the holders' silence brought back; nothing else may have changed by itself."""
         for number, state in self.states.items():
-            found = read_with(self.market.engine, get_appeal, number).appeal.state
+            found = ask(self.market.engine, get_appeal, number).appeal.state
             if found is not state:
                 assert (state, found) == (AppealState.WITH_HOLDER, AppealState.RESTORED)
                 self.states[number] = found
@@ -178,7 +177,7 @@ class Appeals(RuleBasedStateMachine):
     @invariant()
     def is_sound(self):
         """Appeals are as they are known to be; measures are lifted where one brought the listing back, only there."""
-        found = {row.appeal.appeal_id: row.appeal.state for row in read_with(self.market.engine, list_appeals, "all")}
+        found = {row.appeal.appeal_id: row.appeal.state for row in ask(self.market.engine, list_appeals, "all")}
         assert found == self.states
         back = {self.against[number] for number, state in self.states.items() if state in BACK}
         assert {row.measure_id for row in self.market.measures() if row.lifted_at} == back
@@ -282,15 +281,15 @@ def test_ticks_deciders_and_holders_at_once(engine, make_scored):
         for appeal_id in random.Random(number).sample(range(1, 13), 12):
             with suppress(IllegalStep):
                 if number == 0:
-                    write_with(engine, holder_acted, appeal_id, "docket", "lea", now=later)
+                    act(engine, holder_acted, appeal_id, "docket", "lea", now=later)
                 elif number == 1:
-                    write_with(engine, decide_appeal, appeal_id, *because, now=later, consequences=ENFORCEMENT)
+                    act(engine, decide_appeal, appeal_id, *because, now=later, consequences=ENFORCEMENT)
                 else:
                     assert run_appeal_deadlines(engine, now=later, consequences=ENFORCEMENT).failed == ()
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, range(4)))
-    found = Counter(row.appeal.state for row in read_with(engine, list_appeals, "all"))
+    found = Counter(row.appeal.state for row in ask(engine, list_appeals, "all"))
     assert sum(found.values()) == 12
     check_whole(engine, found["restored"])
 
@@ -304,7 +303,7 @@ def test_one_appeal_sent_by_eight_at_once_is_filed_once(engine, make_scored):
 
     def send(case_id, key):
         try:
-            return write_with(engine, file_appeal, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
+            return act(engine, file_appeal, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
         except IpmlError as error:
             return type(error)
 

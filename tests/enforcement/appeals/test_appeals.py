@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, update
 from support.consequences import ENFORCEMENT
 from support.databases import on_both
-from support.soundness import check_sound
-from support.transactions import execute, read_rows, read_with, write_with
+from support.transactions import act, ask, check_sound, execute, read_rows
 
 from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
@@ -34,13 +33,13 @@ DAY = timedelta(days=1)
 
 def file_one(market, about="measure:1", text="It is genuine, see the invoice.", **options):
     """File an appeal of seller s1."""
-    return write_with(market.engine, file_appeal, about, "s1", text, rules=market.rules, now=market.now, **options)
+    return act(market.engine, file_appeal, about, "s1", text, rules=market.rules, now=market.now, **options)
 
 
 def decide_one(market, appeal, by="ben", outcome="granted", why="The invoice is good.", **options):
     """Decide an appeal."""
     options |= {"rules": market.rules, "now": market.now, "consequences": ENFORCEMENT}
-    return write_with(market.engine, decide_appeal, appeal.appeal_id, by, outcome, why, **options)
+    return act(market.engine, decide_appeal, appeal.appeal_id, by, outcome, why, **options)
 
 
 def read_decisions(market):
@@ -129,7 +128,7 @@ def test_everybody_who_had_a_part_in_it_is_told_apart(market):
         market.find_counterfeit(reviewer, settings=Settings(second_person=(SecondPersonRule(verdict="counterfeit"),)))
     decide_one(market, file_one(market), by="ben", outcome="partly granted", measure=MeasureKind.DEMOTE)
     second = file_one(market, about="measure:2")
-    may = {name: read_with(market.engine, may_decide, second, name) is None for name in ("ana", "bea", "ben", "cyd")}
+    may = {name: ask(market.engine, may_decide, second, name) is None for name in ("ana", "bea", "ben", "cyd")}
     assert may == {"ana": False, "bea": False, "ben": False, "cyd": True}
 
 
@@ -181,10 +180,10 @@ def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
     assert file_one(market, about=1, key="k1") == first
     with pytest.raises(KeyReused):
         file_one(market, text="Something else.", key="k1")
-    assert len(read_with(market.engine, list_appeals)) == 1
+    assert len(ask(market.engine, list_appeals)) == 1
     with pytest.raises(Conflict, match="against it is"):
         file_one(market)
-    write_with(market.engine, withdraw_appeal, first.appeal_id, "s1", now=market.now)
+    act(market.engine, withdraw_appeal, first.appeal_id, "s1", now=market.now)
     second = file_one(market)
     decide_one(market, second, outcome="rejected")
     with pytest.raises(Conflict, match="court"):
@@ -203,7 +202,7 @@ def test_only_what_restricts_this_seller_can_be_appealed(market):
         with pytest.raises(NotFound, match="No appeal"):
             market.appeal(number)
     with pytest.raises(NotFound, match="No appeal"):
-        write_with(market.engine, withdraw_appeal, appeal.appeal_id, "s2", now=market.now)
+        act(market.engine, withdraw_appeal, appeal.appeal_id, "s2", now=market.now)
 
 
 def test_a_decision_taken_back_meanwhile_is_not_taken_back_again(market):
@@ -212,7 +211,7 @@ def test_a_decision_taken_back_meanwhile_is_not_taken_back_again(market):
     appeal = file_one(market)
     market.undo(1)
     assert decide_one(market, appeal).state == "granted"
-    assert read_with(market.engine, get_case, 1).state == "open"
+    assert ask(market.engine, get_case, 1).state == "open"
 
 
 def test_texts_that_cannot_be_kept_are_refused_and_hostile_ones_passed_on_inert(market):
@@ -264,11 +263,11 @@ def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
     """The term stops; later a person decides by what came of the suit, or the holder gives up."""
     market.take_down(country="US")
     appeal = file_one(market, kind="counter-notice")
-    write_with(market.engine, holder_acted, appeal.appeal_id, "SDNY 25-cv-1", "lea", now=market.now)
+    act(market.engine, holder_acted, appeal.appeal_id, "SDNY 25-cv-1", "lea", now=market.now)
     market.pass_time(market.now + 60 * DAY)
     assert market.appeal().reference == "SDNY 25-cv-1"
     assert market.measures()[0].lifted_at is None
-    withdrawn = write_with(market.engine, holder_withdrew, 1, "lea", now=market.now, consequences=ENFORCEMENT)
+    withdrawn = act(market.engine, holder_withdrew, 1, "lea", now=market.now, consequences=ENFORCEMENT)
     assert withdrawn.state == "restored"
     assert market.measures()[0].lifted_at is not None
 
@@ -282,7 +281,7 @@ def test_a_rights_holder_who_acts_too_late_must_give_notice_anew(market):
     due_at = market.appeal().deadlines[0].due_at
     market.now = due_at + timedelta(hours=1)
     market.tick()
-    assert write_with(market.engine, holder_acted, 1, "docket 1", "lea", now=market.now).state == "holder acted"
+    assert act(market.engine, holder_acted, 1, "docket 1", "lea", now=market.now).state == "holder acted"
     market.pass_time(market.now)
     with pytest.raises(IllegalStep), writing(market.engine) as connection:
         holder_acted(connection, 2, "docket 2", "lea", now=market.now)
@@ -294,7 +293,7 @@ def test_the_longer_term_is_given_once(market):
     file_one(market, kind="counter-notice")
     market.deliver("holder")
     market.tick()
-    deadline = write_with(market.engine, change_term, 1, "extend", "lea", now=market.now)
+    deadline = act(market.engine, change_term, 1, "extend", "lea", now=market.now)
     assert deadline.due_at == datetime(2025, 3, 31, 16, 0, tzinfo=UTC)
     with pytest.raises(IllegalStep), writing(market.engine) as connection:
         change_term(connection, 1, "extend", "lea", now=market.now)
@@ -321,7 +320,7 @@ def test_an_outcome_must_make_sense_and_an_appeal_in_hand_is_left_alone(market):
     for outcome, why, measure in (*wrong, (part, "x", MeasureKind.REMOVE)):
         with pytest.raises(Conflict, match="found outcome"):
             decide_one(market, appeal, outcome=outcome, why=why, measure=measure)
-    write_with(market.engine, claim_appeal, appeal.appeal_id, "ben", now=market.now)
+    act(market.engine, claim_appeal, appeal.appeal_id, "ben", now=market.now)
     with pytest.raises(Conflict, match="in the hands of"):
         decide_one(market, appeal, by="cyd")
     market.now += timedelta(hours=2)
@@ -390,7 +389,7 @@ def test_terms_begin_for_all_who_were_told_however_long_ago(market, monkeypatch)
         execute(market.engine, query.values(state="delivered", settled_at=market.now))
     resolution._open_windows(market.engine, market.rules, market.now)
     market.tick()
-    assert read_with(market.engine, Connection.scalar, select(func.count()).select_from(deadlines)) == 5
+    assert ask(market.engine, Connection.scalar, select(func.count()).select_from(deadlines)) == 5
 
 
 WHAT = ("receipt", "receipt_holder", "granted", "partly_granted", "rejected", "restored", "withdrawn")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, insert, select
-from support.transactions import execute, read_with
+from support.transactions import ask, execute
 
 from ipml.enforcement.automation.automatic_decisions import Acted, act
 from ipml.enforcement.automation.promises import read_standings
@@ -80,7 +80,7 @@ class Market:
 
     def standing(self):
         """Return how the promise of the brand stands."""
-        return read_with(self.engine, read_standings, self.policy, now=self.now)[0]
+        return ask(self.engine, read_standings, self.policy, now=self.now)[0]
 
     def read_decisions(self):
         """Return what the policy decided."""

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 from support.databases import on_both
-from support.transactions import read_rows, read_with, write_with
+from support.transactions import act, ask, read_rows
 
-from ipml.enforcement.automation.automatic_decisions import act
+from ipml.enforcement.automation.automatic_decisions import act as act_automatically
 from ipml.enforcement.policy import ListEnforcement
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.claims import count_recent
@@ -75,14 +75,14 @@ def test_reviewers_cannot_tell_which_were_drawn(market):
     """Neither the case nor its history shows the draw; after a day a drawn case comes before those of a better rank."""
     market.bring(1, score=0.91)
     market.act()
-    case = read_with(market.engine, get_case, 1)
+    case = ask(market.engine, get_case, 1)
     assert (case.state, case.lane, case.due_at) == ("open", "ranked", None)
-    assert [row.action for row in read_with(market.engine, history, 1)] == ["enqueued"]
+    assert [row.action for row in ask(market.engine, history, 1)] == ["enqueued"]
     market.bring(1, score=0.99)
-    first = write_with(market.engine, claim, "ana", now=market.now)
+    first = act(market.engine, claim, "ana", now=market.now)
     assert first.case_id == 2
     market.now += timedelta(days=1)
-    assert write_with(market.engine, claim, "ben", now=market.now).case_id == 1
+    assert act(market.engine, claim, "ben", now=market.now).case_id == 1
 
 
 def test_what_is_excluded_stays_with_people(make_market):
@@ -118,7 +118,7 @@ def test_a_seller_is_excluded_by_pseudonym(make_market):
     """The policy names no seller in the clear."""
     market = make_market()
     market.qualify()
-    pseudonym = write_with(market.engine, pseudonym_of, "s20")
+    pseudonym = act(market.engine, pseudonym_of, "s20")
     market.policy = make_policy(excluded_sellers=[pseudonym])
     market.bring(1)
     assert market.act().left == {"its seller is for people": 1}
@@ -159,7 +159,7 @@ def test_what_somebody_holds_or_acquitted_is_left_to_people(market):
     """Nothing is decided over the reviewer's head, nor against one who found the listing genuine before."""
     market.qualify()
     market.bring(1)
-    write_with(market.engine, claim, "ana", 21, now=market.now + timedelta(minutes=59))
+    act(market.engine, claim, "ana", 21, now=market.now + timedelta(minutes=59))
     assert market.act().left == {"somebody is at it": 1}
     listing = Listing("A7", "s1", "Bag", brand="Acme", price=10.0, currency="EUR")
     for title in ("Bag", "Bag, edited"):
@@ -191,10 +191,10 @@ def test_a_decision_given_back_is_not_made_again(market):
     market.bring(10)
     decided = market.act().decided
     undone = market.read_decisions()[0]
-    write_with(market.engine, undo, undone.decision_id, "lead", may_undo_others=True, now=market.now)
+    act(market.engine, undo, undone.decision_id, "lead", may_undo_others=True, now=market.now)
     assert market.act().decided == 0
     assert len(market.read_decisions()) == decided
-    assert read_with(market.engine, get_case, undone.case_id).state == "open"
+    assert ask(market.engine, get_case, undone.case_id).state == "open"
 
 
 def test_the_policy_teaches_nobody(market):
@@ -264,7 +264,7 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
     options = (market.engine, market.policy, get_settings(), market.now)
     for fails_at, more, kept in ((1, {}, 0), (3, {"at_once": 2}, 2)):
         with pytest.raises(KeyboardInterrupt):
-            act(*options, **more, consequences=Following(fails_at))
+            act_automatically(*options, **more, consequences=Following(fails_at))
         assert len(market.read_decisions()) == kept
         assert len(read_rows(market.engine, select(automatic_decisions))) == kept
     market.act()
@@ -309,4 +309,4 @@ def test_a_denied_seller_is_for_people_unless_the_policy_says_otherwise(market):
 def put_on_list(market, kind, brand, until=None, place=0):
     """Put the seller whose listing comes next, or so many after it, on a list."""
     listed = ListedSeller(ListKind(kind), f"s{market.n_listings + place}", "a reason", "a letter", brand, (), until)
-    write_with(market.engine, add_entry, listed, by="lea", now=market.now)
+    act(market.engine, add_entry, listed, by="lea", now=market.now)

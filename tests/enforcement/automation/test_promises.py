@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scipy.stats import beta
 from sqlalchemy import select
 from support.databases import on_both
-from support.transactions import read_scalars, read_with, write_with
+from support.transactions import act, ask, read_scalars
 
 from ipml.enforcement.automation import promises
 from ipml.enforcement.automation.sample import Count, SampledCase, count, lasting_bound, suspicion
@@ -27,7 +27,7 @@ from .conftest import START
 
 def events(market):
     """Return what became of the promises, in order."""
-    return [(event.event, event.cause) for event in read_with(market.engine, promises.list_promise_events)]
+    return [(event.event, event.cause) for event in ask(market.engine, promises.list_promise_events)]
 
 
 @settings(max_examples=20)
@@ -110,7 +110,7 @@ def test_decisions_given_back_withdraw_it(market):
     market.bring(10)
     market.act()
     for decision in market.read_decisions()[:2]:
-        write_with(market.engine, undo, decision.decision_id, "lead", may_undo_others=True, now=market.now)
+        act(market.engine, undo, decision.decision_id, "lead", may_undo_others=True, now=market.now)
     market.bring(10)
     assert market.act().decided == 0
     assert events(market)[-1] == ("withdrawn", "reversals")
@@ -121,12 +121,12 @@ def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
     market.qualify()
     market.bring(5)
     assert market.act().decided > 0
-    write_with(market.engine, promises.withdraw, market.policy, "Acme", "lea", "parallel imports", now=market.now)
+    act(market.engine, promises.withdraw, market.policy, "Acme", "lea", "parallel imports", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided == 0
     assert "lea" in market.standing().why
-    write_with(market.engine, promises.allow, market.policy, "Acme", "lea", now=market.now)
+    act(market.engine, promises.allow, market.policy, "Acme", "lea", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided > 0
@@ -135,16 +135,16 @@ def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
 def test_only_what_there_is_can_be_withdrawn_and_that_stops_a_run_that_is_going_on(market):
     """What nobody gave or the policy does not name is refused; each decision looks at the promise again."""
     with pytest.raises(Refused, match="found brand 'Umbra'; expected one that the policy covers: Acme"):
-        write_with(market.engine, promises.withdraw, market.policy, "Umbra", "lea")
+        act(market.engine, promises.withdraw, market.policy, "Umbra", "lea")
     with pytest.raises(Conflict, match="no person has withdrawn it"):
-        write_with(market.engine, promises.allow, market.policy, "Acme", "lea")
+        act(market.engine, promises.allow, market.policy, "Acme", "lea")
     market.qualify()
     market.bring(5)
     market.act()
     number = market.standing().promise_id
-    assert read_with(market.engine, promises.is_in_force, "Acme", number)
-    write_with(market.engine, promises.withdraw, market.policy, None, "lea", now=market.now)
-    assert not read_with(market.engine, promises.is_in_force, "Acme", number)
+    assert ask(market.engine, promises.is_in_force, "Acme", number)
+    act(market.engine, promises.withdraw, market.policy, None, "lea", now=market.now)
+    assert not ask(market.engine, promises.is_in_force, "Acme", number)
 
 
 def test_the_odds_are_kept_with_each_draw(market):
@@ -157,7 +157,7 @@ def test_the_odds_are_kept_with_each_draw(market):
     assert odds[:20] == [1.0] * 20
     assert set(odds[20:]) == {0.3}
     n = market.standing().count.n
-    write_with(market.engine, undo, 1, "lead", may_undo_others=True, now=market.now)
+    act(market.engine, undo, 1, "lead", may_undo_others=True, now=market.now)
     assert market.standing().count.n < n
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from support.databases import empty_tables, on_both
-from support.transactions import write_with
+from support.transactions import act
 
 from ipml.enforcement.deadlines import deadlines, terms
 from ipml.enforcement.deadlines.terms import Length, TermCounting, find_end, find_zone, load_calendar, load_profile
@@ -95,7 +95,7 @@ class Deadlines(RuleBasedStateMachine):
         """Ask something of a deadline; it happens if the table has it, and else changes nothing."""
         if number >= len(self.subjects):
             return
-        deadline = write_with(self.engine, deadlines.find_deadlines, self.subjects[number], lock=True)["holder"]
+        deadline = act(self.engine, deadlines.find_deadlines, self.subjects[number], lock=True)["holder"]
         event = {
             "begin": deadlines.DeadlineEvent.BEGAN,
             "stop": deadlines.DeadlineEvent.STOPPED,
@@ -163,11 +163,11 @@ def test_no_illegal_step_and_no_term_lost(engine):
 def test_only_two_readings_far_enough_apart_end_a_term(engine):
     """A reading marks a term that is over, an earlier one withdraws the mark, and one long after lets it expire."""
     options = ("appeal:1", "holder", CHINA, NOON, "ana", NOON)
-    due_at = write_with(engine, deadlines.start_deadline, *options).due_at
+    due_at = act(engine, deadlines.start_deadline, *options).due_at
     second, states = timedelta(seconds=1), []
     for later in (-second, timedelta(days=1), -second, timedelta(), CONFIRM - second, CONFIRM):
         deadlines.run_deadlines(engine, due_at + later, CONFIRM, lambda *_: None)
-        states.append(write_with(engine, deadlines.find_deadlines, "appeal:1")["holder"].state)
+        states.append(act(engine, deadlines.find_deadlines, "appeal:1")["holder"].state)
     assert states == ["running", "marked", "running", "marked", "marked", "expired"]
 
 

@@ -13,10 +13,9 @@ import bagit
 import pytest
 from sqlalchemy import delete, insert, select, update
 from support.consequences import KEEPING
-from support.databases import on_both
-from support.invented import invented_messages
+from support.databases import invented_messages, on_both
 from support.picture_host import serve_pictures
-from support.transactions import execute, read_with, write_with
+from support.transactions import act, ask, execute
 
 from ipml.enforcement.evidence.package import compare_with_trail, export_package, subjects_of_cases
 from ipml.enforcement.evidence.pieces import evidence_of_decision, find_evidence, read_scored_listing
@@ -62,7 +61,7 @@ def test_all_that_concerns_a_case_is_in_its_package(engine, decide_on, make_scor
             held = claim(connection, "lea", case_id)
             decision = decide(connection, held, verdict, consequences=KEEPING)
         if verdict is Verdict.GENUINE:
-            write_with(engine, undo, decision.decision_id, "lea", why="a slip", consequences=KEEPING)
+            act(engine, undo, decision.decision_id, "lea", why="a slip", consequences=KEEPING)
     exported = export_package(engine, case_id, tmp_path / "package", by="lea")
     rows = [json.loads(line) for line in (exported.path / "data/audit.jsonl").read_text().splitlines()]
     actions = [row["action"] for row in rows]
@@ -138,7 +137,7 @@ def test_an_edited_trail_disowns_the_package(engine, decide_on, make_scored, tmp
         audit.append(connection, "eve", "claimed", "case:1", {})
         connection.execute(update(audit_table).where(audit_table.c.sequence == 2).values(hash="0" * 64))
         connection.execute(delete(audit_table).where(audit_table.c.sequence == 3))
-    problems = read_with(engine, compare_with_trail, folder)
+    problems = ask(engine, compare_with_trail, folder)
     assert [problem.partition(":")[0] for problem in problems] == [
         "data/audit.jsonl, line 2",
         "data/audit.jsonl, line 3",
@@ -146,7 +145,7 @@ def test_an_edited_trail_disowns_the_package(engine, decide_on, make_scored, tmp
     whole = export_package(engine, 1, tmp_path / "whole", by="lea").path
     lines = (whole / "data/audit.jsonl").read_text().splitlines(keepends=True)
     (whole / "data/audit.jsonl").write_text("".join([lines[0], *lines[2:]]))
-    assert "row 2 of the trail is missing (claimed)" in read_with(engine, compare_with_trail, whole)[0]
+    assert "row 2 of the trail is missing (claimed)" in ask(engine, compare_with_trail, whole)[0]
 
 
 def test_a_capture_is_part_of_the_package(engine, decide_on, make_scored, tmp_path):
@@ -224,7 +223,7 @@ def test_a_killed_export_leaves_no_half_package(database_url, engine, decide_on,
             assert check_package(export_package(engine, 1, out, by="lea").path).findings == []
     assert n_killed >= 2
     assert not list(tmp_path.glob(".*.partial-*"))
-    assert read_with(engine, audit.verify).is_intact
+    assert ask(engine, audit.verify).is_intact
 
 
 @invented_messages
@@ -251,7 +250,7 @@ def test_evidence_holds_the_snapshot_exactly(engine, decide_on, make_scored):
     prices = PriceRange("Gucci", "EUR", 1.0, 2.0, 3.0)
     scored = replace(scored, price_range=prices, model_digest="ab" * 32, earlier_listings=3.0, earlier_suspicion=1.25)
     decision = decide_on(scored)
-    (kept,) = read_with(engine, find_evidence, decision.case_id)
+    (kept,) = ask(engine, find_evidence, decision.case_id)
     assert read_scored_listing(kept.content) == scored
     assert digest(encode(read_scored_listing(kept.content))) == kept.content["case"]["snapshot"]
     assert kept.content["seller"]["history"] == {"seller_sales": 3.0}
@@ -278,7 +277,7 @@ def test_who_decided_is_a_pseudonym(engine, decide_on, make_scored):
     """The login name is not in it, but one name for each seller; the same content has another digest by its salt."""
     ours = [decide_on(make_scored(f"L{number}"), reviewer="anastasia") for number in range(2)]
     other = decide_on(make_scored("L9", seller_id="s2"), reviewer="anastasia")
-    kept = [read_with(engine, find_evidence, one.case_id)[0] for one in (*ours, other)]
+    kept = [ask(engine, find_evidence, one.case_id)[0] for one in (*ours, other)]
     names = [one.content["decision"]["reviewer"] for one in kept]
     assert not any("anastasia" in (one.text or "") for one in kept)
     assert names[0] == names[1] != names[2]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from support.authority import Authority
 from support.consequences import KEEPING
 from support.databases import copy_sqlite
-from support.transactions import write_with
+from support.transactions import act
 
 from ipml.enforcement.evidence import bag
 from ipml.enforcement.evidence.bag import close_bag
@@ -45,7 +45,7 @@ def market(tmp_path_factory):
                 connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note, consequences=KEEPING
             )
         if note == "mirror quality":
-            write_with(engine, undo, decision.decision_id, "ana", consequences=KEEPING)
+            act(engine, undo, decision.decision_id, "ana", consequences=KEEPING)
     return engine
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 from support.consequences import Striking
-from support.transactions import read_with, write_with
+from support.transactions import act, ask
 
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
@@ -56,11 +56,11 @@ class Market:
     def undo(self, decision, *, day, why="a mistake"):
         """Take a decision back."""
         options = {"may_undo_others": True, "why": why, "consequences": self.follow(self.policy)}
-        write_with(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
+        act(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
 
     def strikes(self, seller="ann"):
         """Return a seller's strikes."""
-        return read_with(self.engine, list_strikes, seller)
+        return ask(self.engine, list_strikes, seller)
 
     def penalties(self, *, seller="ann", state=None, day=0):
         """Return a seller's penalties."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select
 from support.databases import on_both, read_tables
-from support.transactions import read_rows, read_with, write_with
+from support.transactions import act, ask, read_rows
 
 from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, restriction_of
 from ipml.enforcement.penalties.links import Link, decide_link, list_linked, read_links, recommend_linked
@@ -31,7 +31,7 @@ def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market):
     assert imposed == ["warn", "limit", "hold payout"]
     (suspension,) = market.penalties(state="proposed", day=60)
     assert suspension.kind is PenaltyKind.SUSPEND
-    write_with(market.engine, confirm, suspension.penalty_id, "cleo", now=START + timedelta(days=61))
+    act(market.engine, confirm, suspension.penalty_id, "cleo", now=START + timedelta(days=61))
     for day in (80, 100):
         market.strike(day=day)
     assert market.kinds(state="proposed", day=100) == ["close"]
@@ -61,7 +61,7 @@ def test_a_person_confirms_and_not_who_decided(make_market, policy):
     with pytest.raises(Conflict, match="ana decided the case"), writing(market.engine) as connection:
         confirm(connection, proposed.penalty_id, "ana")
     at = START + timedelta(days=1)
-    imposed = write_with(market.engine, confirm, proposed.penalty_id, "cleo", why="third sweep of ann", now=at)
+    imposed = act(market.engine, confirm, proposed.penalty_id, "cleo", why="third sweep of ann", now=at)
     assert (imposed.imposed_by, imposed.imposed_at) == ("cleo", at)
     with reading(market.engine) as connection:
         explained = explain_penalty(connection, proposed.penalty_id)
@@ -79,7 +79,7 @@ def test_lifting_needs_a_reason_and_is_told(market):
     market.strike()
     with pytest.raises(Conflict, match="say why"), writing(market.engine) as connection:
         lift(connection, 1, "cleo", " ")
-    lifted = write_with(market.engine, lift, 1, "cleo", "talked to them", now=START + timedelta(days=1))
+    lifted = act(market.engine, lift, 1, "cleo", "talked to them", now=START + timedelta(days=1))
     assert (lifted.ended_as, lifted.ended_by) == ("lifted", "cleo")
     assert [(row.key[:-9], row.kind) for row in _messages(market.engine)] == [
         ("penalty-1-imposed", "penalty"),
@@ -99,7 +99,7 @@ def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(make_market, poli
         market.strike()
     (proposed,) = market.penalties(state="proposed")
     before = len(_messages(market.engine))
-    assert write_with(market.engine, lift, proposed.penalty_id, "cleo", "too much").ended_as == "dismissed"
+    assert act(market.engine, lift, proposed.penalty_id, "cleo", "too much").ended_as == "dismissed"
     assert len(_messages(market.engine)) == before
 
 
@@ -108,7 +108,7 @@ def test_penalties_end_by_themselves_once(market):
     market.strike()
     market.strike(day=20)
     row = _messages(market.engine)[-1]
-    body = json.loads(read_with(market.engine, decrypt, row.pseudonym, row.body))
+    body = json.loads(ask(market.engine, decrypt, row.pseudonym, row.body))
     assert '"ann"' not in row.body
     assert (body["seller_id"], body["do"]) == ("ann", "Accept no new listings of this seller.")
     assert body["until"] == (START + timedelta(days=50)).isoformat()
@@ -121,7 +121,7 @@ def test_penalties_end_by_themselves_once(market):
 def test_a_penalty_explains_itself_in_sentences(market):
     """How many strikes, what they weigh, and what made it milder."""
     market.strike(seller_listings=10_000.0)
-    explained = read_with(market.engine, explain_penalty, 1)
+    explained = ask(market.engine, explain_penalty, 1)
     weight, share = explained.sentences
     assert weight == "1 strike for 1 offence weigh 1.00."
     assert share == "1 of 10,000 listings was found counterfeit: surely a small share, so a rung milder."
@@ -133,7 +133,7 @@ def test_the_restriction_is_that_of_the_last_strike(market):
     market.strike()
     decision = market.strike(day=20, ground="declared_replica")
     found = market.penalties()
-    restriction = read_with(market.engine, restriction_of, hardest(found, decision.decided_at) or found[0])
+    restriction = ask(market.engine, restriction_of, hardest(found, decision.decided_at) or found[0])
     assert (restriction.subject, restriction.kind) == ("penalty:2", PenaltyKind.LIMIT)
     assert (restriction.decision_id, restriction.ground) == (decision.decision_id, "declared_replica")
     assert (restriction.since, restriction.until) == (decision.decided_at, decision.decided_at + timedelta(days=30))
@@ -171,7 +171,7 @@ def suspended(market):
     for day in (0, 20, 40, 80):
         market.strike(day=day, seller="ann")
     (suspension,) = market.penalties(state="proposed", day=80)
-    write_with(market.engine, confirm, suspension.penalty_id, "cleo", now=START + timedelta(days=80))
+    act(market.engine, confirm, suspension.penalty_id, "cleo", now=START + timedelta(days=80))
     return market
 
 
@@ -202,9 +202,9 @@ def test_no_path_strikes_a_linked_account(suspended):
     tables = ("strikes", "strikes_taken_back", "penalties", "measures", "decisions")
     before = {name: rows for name, rows in read_tables(suspended.engine).items() if name in tables}
     links = [PAYOUT, Link("ann", "cid", "phone", 1.0, "one phone"), Link("bob", "cid", "device", 1.0, "one device")]
-    made = write_with(suspended.engine, recommend_linked, links, suspended.policy, LATER)
+    made = act(suspended.engine, recommend_linked, links, suspended.policy, LATER)
     for one, outcome in zip(made, ("review", "nothing"), strict=True):
-        write_with(suspended.engine, decide_link, one.link_id, "cleo", outcome, "seen", now=LATER)
+        act(suspended.engine, decide_link, one.link_id, "cleo", outcome, "seen", now=LATER)
     after = {name: rows for name, rows in read_tables(suspended.engine).items() if name in tables}
     assert before == after
     assert suspended.strikes("bob") == suspended.strikes("cid") == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 from support.consequences import Striking
 from support.databases import on_both
-from support.transactions import read_with, write_with
+from support.transactions import act, ask
 
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
 from ipml.enforcement.penalties.simulation import read_history, replay, simulate_penalties
@@ -55,7 +55,7 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market):
 def test_what_is_decided_in_bulk_weighs_as_one(market):
     """The heaviest of them."""
     numbers = [market.enqueue(category=category) for category in (None, "toys", None)]
-    preview = read_with(market.engine, preview_bulk, numbers, "ana", Verdict.COUNTERFEIT, now=START)
+    preview = ask(market.engine, preview_bulk, numbers, "ana", Verdict.COUNTERFEIT, now=START)
     content = {"ground": "wrong_features", "token": preview.digest, "now": START}
     with writing(market.engine) as connection:
         decide_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, **content, consequences=Striking(market.policy))
@@ -87,7 +87,7 @@ def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market):
     """Mercy was meant; only what the strike took along has to be made good."""
     first, *_ = [market.strike(day=day) for day in (1, 2, 3)]
     (warning,) = market.penalties(state="in force", day=3)
-    write_with(market.engine, lift, warning.penalty_id, "cleo", "mercy", now=START + timedelta(days=4))
+    act(market.engine, lift, warning.penalty_id, "cleo", "mercy", now=START + timedelta(days=4))
     market.undo(first, day=10)
     assert market.kinds(state="in force", day=10) == []
 
@@ -150,7 +150,7 @@ def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market):
         connection.execute(delete(seller_keys))
     assert market.strikes() == []
     market.undo(decision, day=1)
-    assert read_with(market.engine, weigh, pseudonym, START + timedelta(days=1), market.policy).weight == 0
+    assert ask(market.engine, weigh, pseudonym, START + timedelta(days=1), market.policy).weight == 0
 
 
 DAYS = st.lists(st.integers(0, 90), min_size=1, max_size=5)
@@ -166,7 +166,7 @@ def test_a_replay_gives_exactly_what_happened(market, policy, days, undone, orde
         if place < len(made):
             market.undo(made[place], day=100)
     happened = market.penalties(seller=seller)
-    replayed = replay(read_with(market.engine, list_strikes, seller), policy.penalties)
+    replayed = replay(ask(market.engine, list_strikes, seller), policy.penalties)
     read = attrgetter("kind", "proposed_at", "imposed_at", "until", "ended_as", "ended_at")
     assert [*map(read, happened)] == [*map(read, replayed)]
     if len(undone & set(range(len(made)))) == len(made):
@@ -239,7 +239,7 @@ def test_a_simulation_gives_what_happened_and_less_under_a_milder_ladder(market)
 
 
 def _simulate(market, rules, **options):
-    return read_with(market.engine, simulate_penalties, market.policy.penalties, rules, **options)
+    return ask(market.engine, simulate_penalties, market.policy.penalties, rules, **options)
 
 
 def test_decisions_made_before_there_were_strikes_are_replayed_from_their_cases(market):

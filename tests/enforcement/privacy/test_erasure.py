@@ -26,7 +26,7 @@ from support.planted_seller import (
     plant_anew,
 )
 from support.postgres import FORGETFUL, own_server
-from support.transactions import execute, read_rows, read_scalars, read_with, write_with
+from support.transactions import act, ask, execute, read_rows, read_scalars
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erasure
@@ -68,7 +68,7 @@ def test_nothing_of_an_erased_seller_is_left_in_any_column(engine):
     with reading(engine) as connection, pytest.raises(SellerErased):
         decrypt(connection, pseudonym, str(connection.scalar(select(evidence.c.encrypted))))
     assert queue.enqueue(engine, [bag(0, SELLER, 0.9)], now=LATER).added == 1
-    assert write_with(engine, pseudonym_of, SELLER) != pseudonym
+    assert act(engine, pseudonym_of, SELLER) != pseudonym
 
 
 def test_no_byte_of_an_erased_seller_is_left_in_the_files(tmp_path):
@@ -114,7 +114,7 @@ def test_no_byte_of_an_erased_seller_is_left_in_the_tables_of_a_server(tmp_path)
 def test_trail_and_counts_hold_and_the_others_are_as_they_were(engine):
     """All rows are there, the chain verifies to its old anchor, and what is not the seller's is the same."""
     pseudonym = plant(engine)
-    anchor, before = read_with(engine, audit.anchor), read_tables(engine)
+    anchor, before = ask(engine, audit.anchor), read_tables(engine)
     assert forget(engine).sellers == (erasure.Erasure(pseudonym, 5, 3),)
     after = read_tables(engine)
     gone = {"case_texts": 5, "pictures": 1, "user_sellers": 1, "seller_keys": 1, "listings": 1, "seller_events": 1}
@@ -174,14 +174,14 @@ def test_no_reviewer_is_offered_an_erased_listing(engine):
         offered = list(iter(lambda: queue.claim(connection, "dora", now=LATER), None))
         sellers = {queue.get_case(connection, one.case_id).scored.listing.seller_id for one in offered}
     assert sellers == {"other"}
-    assert read_with(engine, queue.get_case, held.case_id).state == "decided"
+    assert ask(engine, queue.get_case, held.case_id).state == "decided"
 
 
 def test_brand_and_category_stay_where_others_have_them(engine):
     """What many sellers write tells of none of them; verdicts by brand still count."""
     queue.enqueue(engine, [bag(1, SELLER, 0.9), bag(2, "other", 0.8), bag(3, SELLER, 0.7, brand="Own")], now=NOON)
     forget(engine)
-    found = [read_with(engine, queue.get_case, number).scored.listing for number in (1, 3)]
+    found = [ask(engine, queue.get_case, number).scored.listing for number in (1, 3)]
     assert [(listing.brand, listing.category, listing.price) for listing in found] == [
         ("Acme", "Bags", 41.0),
         (None, "Bags", 43.0),
@@ -226,7 +226,7 @@ def test_an_erasure_that_would_lose_something_is_refused(engine):
         with pytest.raises(NotFound, match="No seller"):
             forget(engine, seller)
     assert forget(engine, "lone").sellers[0].cases == 0  # a reviewer who sells elsewhere is forgotten as such
-    assert read_with(engine, Connection.scalar, select(func.count()).select_from(user_sellers)) == 0
+    assert ask(engine, Connection.scalar, select(func.count()).select_from(user_sellers)) == 0
 
 
 def test_a_legal_hold_keeps_a_seller_until_it_ends(engine):
@@ -243,7 +243,7 @@ def test_a_legal_hold_keeps_a_seller_until_it_ends(engine):
     assert read_tables(engine) == before
     with pytest.raises(NotFound, match="No seller"), writing(engine) as connection:
         place_hold(connection, "other", why="x", until=LATER, by="lea", case_id=number, now=NOON)
-    write_with(engine, release_holds, SELLER, by="lea", hold_id=1, now=LATER)
+    act(engine, release_holds, SELLER, by="lea", hold_id=1, now=LATER)
     assert forget(engine).sellers[0].cases == 5
 
 
@@ -251,7 +251,7 @@ def test_where_one_of_several_is_held_those_before_are_gone_for_good(tmp_path):
     """The line says which one; of the others no trace is left in the files."""
     engine = open_database(copy_sqlite(tmp_path))
     plant(engine)
-    write_with(engine, place_hold, "other", why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
+    act(engine, place_hold, "other", why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
     with pytest.raises(Conflict, match="found hold"):
         erasure.erase_sellers(engine, [SELLER, "other"], why="requests 7, 8", by="lea", now=LATER)
     assert list(find_markers(tmp_path.iterdir(), MARKERS)) == []
@@ -262,9 +262,9 @@ def test_what_is_typed_about_an_expired_listing_is_erased_with_the_seller(engine
     """A note that came after the listing had gone does not stay."""
     plant(engine)
     run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
-    write_with(engine, undo, 1, "lea", may_undo_others=True, why=f"{NAME} wrote again", now=NOON + timedelta(days=3001))
+    act(engine, undo, 1, "lea", may_undo_others=True, why=f"{NAME} wrote again", now=NOON + timedelta(days=3001))
     assert set(find_clear(engine, [NAME])) == {"reversals.why"}
-    assert read_with(engine, queue.get_case, 1).state == "decided"  # taken back, but nobody can look at it again
+    assert ask(engine, queue.get_case, 1).state == "decided"  # taken back, but nobody can look at it again
     forget(engine)
     assert list(find_clear(engine, [*MARKERS])) == []
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Text, func, insert, select, update
 from support.databases import on_both, read_tables
 from support.planted_seller import NOON, SELLER, bag, find_clear, plant
-from support.transactions import execute, read_rows, read_with, write_with
+from support.transactions import act, ask, execute, read_rows
 
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
@@ -40,9 +40,9 @@ def after(days):
 def decide_all(engine, verdicts, at=NOON):
     """Decide cases; those of no verdict stay open."""
     for case_id, verdict in verdicts.items():
-        taken = write_with(engine, queue.claim, "ana", case_id=case_id, now=at)
+        taken = act(engine, queue.claim, "ana", case_id=case_id, now=at)
         assert taken is not None
-        write_with(engine, queue.decide, taken, verdict, ground=GROUNDS.get(verdict, ""), now=at)
+        act(engine, queue.decide, taken, verdict, ground=GROUNDS.get(verdict, ""), now=at)
 
 
 @pytest.fixture
@@ -93,12 +93,12 @@ def test_a_dry_run_and_a_second_run_change_nothing(listed):
     assert run(listed, at) == {}
     after_all = read_tables(listed)
     assert {name for name in before if before[name] != after_all[name]} == {"audit"}
-    assert read_with(listed, check_rows).problems == ()
+    assert ask(listed, check_rows).problems == ()
 
 
 def test_a_decision_that_was_taken_back_does_not_count(listed):
     """The days of a case that is open again count from when it came in."""
-    write_with(listed, undo, 1, "ana", may_undo_others=True, now=after(11))
+    act(listed, undo, 1, "ana", may_undo_others=True, now=after(11))
     run(listed, after(RULES.undecided_listings))
     assert erased(listed) == [1, 5, 6]
 
@@ -115,7 +115,7 @@ def test_a_hold_goes_before_and_its_end_lets_go(listed):
     run(listed, at)
     assert erased(listed) == [1, 3, 4, 6, 7]
     assert [row for row in read_tables(listed)["cases"] if row[0] in (2, 5)] == held
-    assert write_with(listed, release_holds, "seller2", by="lea", now=at) == 1
+    assert act(listed, release_holds, "seller2", by="lea", now=at) == 1
     run(listed, at)
     assert erased(listed) == [1, 2, 3, 4, 6, 7]
     run(listed, until)  # the other ends by itself
@@ -157,9 +157,9 @@ def test_whoever_waits_for_an_expired_case_is_shown(engine):
     queue.enqueue(engine, [bag(1, SELLER, 0.9, title="Leather bag, brown, large")], now=NOON)
     later = [bag(n, SELLER, 0.9, title="Leather bag, brown, large", price=41.0) for n in (2, 3)]
     queue.enqueue(engine, later, now=after(100))
-    assert len(read_with(engine, queue.preview_spread, 1).cases) == 2
+    assert len(ask(engine, queue.preview_spread, 1).cases) == 2
     run(engine, after(RULES.undecided_listings))
-    assert [read_with(engine, queue.get_case, number).exemplar for number in (2, 3)] == [None, 2]
+    assert [ask(engine, queue.get_case, number).exemplar for number in (2, 3)] == [None, 2]
 
 
 def test_records_of_each_class_go_when_they_are_due(engine):
@@ -173,11 +173,11 @@ def test_records_of_each_class_go_when_they_are_due(engine):
     assert run(engine, after(RULES.tries)) == {"tries": 1}
     assert run(engine, after(RULES.delivered_messages)) == {"tries": 1, "delivered_messages": 1}
     assert read_rows(engine, select(outbox.c.key, outbox.c.body)) == [("measure-1-imposed", "")]
-    write_with(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    act(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
     assert run(engine, after(RULES.evidence)).get("evidence") is None
-    write_with(engine, release_holds, SELLER, by="lea", now=after(RULES.evidence))
+    act(engine, release_holds, SELLER, by="lea", now=after(RULES.evidence))
     assert run(engine, after(RULES.evidence))["evidence"] == 1
-    assert read_with(engine, Connection.scalar, select(func.count()).select_from(evidence)) == 0
+    assert ask(engine, Connection.scalar, select(func.count()).select_from(evidence)) == 0
 
 
 def test_a_dead_message_waits_for_people_longer(engine):
@@ -200,13 +200,13 @@ def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(eng
     """As long as a listing is there, or something their key opens, the link stays; a hold keeps it, too."""
     pseudonym = plant(engine)
     run(engine, after(RULES.counterfeit_listings))
-    assert read_with(engine, find_seller, pseudonym) == SELLER  # the evidence is still there
-    write_with(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    assert ask(engine, find_seller, pseudonym) == SELLER  # the evidence is still there
+    act(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
     run(engine, after(8999))
-    assert read_with(engine, find_seller, pseudonym) == SELLER
+    assert ask(engine, find_seller, pseudonym) == SELLER
     run(engine, after(9000))  # the evidence goes
     run(engine, after(9000 + RULES.ended_holds))  # so does the reason of the hold, and then the link
-    assert read_with(engine, find_seller, pseudonym) is None
+    assert ask(engine, find_seller, pseudonym) is None
 
 
 def test_a_run_that_was_killed_goes_on(listed, monkeypatch):

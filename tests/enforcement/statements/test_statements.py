@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, delete, select, update
 from support.databases import on_both
-from support.transactions import read_rows, read_with
+from support.transactions import ask, read_rows
 from support.transparency_receiver import open_receiver
 
 from ipml.enforcement.policy import load_enforcement_policy
@@ -182,7 +182,7 @@ def test_batches_hold_a_hundred(engine, receiver, wait):
     assert receiver.batches == [100, 50]
     assert len(receiver.taken) == 150
     assert send(engine, receiver) == submission.Sent()
-    assert read_with(engine, submission.count_waiting) == 0
+    assert ask(engine, submission.count_waiting) == 0
 
 
 def test_one_that_is_refused_holds_up_no_other(engine, receiver, wait):
@@ -193,7 +193,7 @@ def test_one_that_is_refused_holds_up_no_other(engine, receiver, wait):
     assert (sent.delivered, sent.dead, sent.waiting) == (28, 2, 0)
     assert {key for key, state in states(engine).items() if state == "dead"} == {"p3", "p20"}
     assert len(receiver.taken) == 28
-    assert read_with(engine, Connection.scalar, select(outbox.c.last_error).where(outbox.c.key == "p3")) == (
+    assert ask(engine, Connection.scalar, select(outbox.c.last_error).where(outbox.c.key == "p3")) == (
         "decision_facts: is not wanted"
     )
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 from support.consequences import MEASURES
-from support.transactions import write_with
+from support.transactions import act
 
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
@@ -48,6 +48,6 @@ def take_back(engine):
     """Return a function that takes a decision back."""
 
     def undo_one(decision, now=NOON, by="ana", **options):
-        write_with(engine, undo, decision.decision_id, by, now=now, consequences=MEASURES, **options)
+        act(engine, undo, decision.decision_id, by, now=now, consequences=MEASURES, **options)
 
     return undo_one

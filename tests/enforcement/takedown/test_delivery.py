@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
-from support.databases import on_both
-from support.invented import invented_messages
+from support.databases import invented_messages, on_both
 from support.receiver import SECRET, Receiver, listening
-from support.transactions import execute, read_with, write_with
+from support.transactions import act, ask, execute
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -54,7 +53,7 @@ def deliver_all(engine, sink, seed=0, hours=48):
     moment, draw, tally = [NOON], random.Random(seed).random, delivery.Tally()
     while moment[-1] <= NOON + timedelta(hours=hours):
         tally += sum(delivery.deliver_due(engine, sink, clock=lambda: moment[-1], draw=draw), delivery.Tally())
-        due = read_with(engine, outbox.next_due)
+        due = ask(engine, outbox.next_due)
         if due is None:
             break
         moment.append(max(moment[-1], due))
@@ -127,7 +126,7 @@ def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, p
         put(1, first=number)
         receiver.plan, receiver.headers = (lambda *_: "503"), {"retry_after": asked}
         deliver(engine, sink)
-        assert read_with(engine, outbox.next_due) == NOON + timedelta(seconds=seconds), asked
+        assert ask(engine, outbox.next_due) == NOON + timedelta(seconds=seconds), asked
         receiver.plan = lambda *_: "accept"
         deliver(engine, sink, NOON + timedelta(hours=2))
     spans = [delivery.Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
@@ -142,7 +141,7 @@ def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine, put)
     sink = WebhookSink({"": "http://127.0.0.1:9/"}, [SECRET])  # nobody listens on the port "discard"
     tally = deliver_all(engine, sink)
     assert tally == delivery.Tally(failed=29, dead=1)
-    (dead,) = read_with(engine, list_dead)
+    (dead,) = ask(engine, list_dead)
     assert timedelta(hours=12) < dead.settled_at - NOON < timedelta(hours=36)
     assert dead.last_error == "no answer: ConnectError"
     sink.close()
@@ -178,7 +177,7 @@ def test_done_in_the_answer_closes_the_loop(engine, judge, receiver, take_back, 
     take_back(decision, NOON + timedelta(minutes=2))
     receiver.says = lambda _: {"status": "done", "at": "2031-01-01T00:00:00Z"}
     deliver(engine, sink, NOON + timedelta(minutes=3))
-    measure = read_with(engine, get_measure, 1)
+    measure = ask(engine, get_measure, 1)
     assert (measure.done_at, measure.undone_at) == (NOON + timedelta(seconds=30), NOON + timedelta(minutes=3))
     assert measure.state == "back"
 
@@ -196,11 +195,11 @@ def test_a_measure_that_never_reached_the_platform_is_seen(engine, judge, receiv
         retry_dead(connection, list_dead(connection)[0].key, "lea", NOON)
     receiver.plan = lambda *_: "accept"
     deliver(engine, sink)
-    assert read_with(engine, get_measure, 1).state == "asked"  # a person had it tried again; it is not done yet
+    assert ask(engine, get_measure, 1).state == "asked"  # a person had it tried again; it is not done yet
     take_back(decision)
     receiver.plan, receiver.says = (lambda *_: "accept"), (lambda _: {"status": "done"})
     assert deliver(engine, sink) == delivery.Tally(delivered=1)
-    assert read_with(engine, find_measures, state="back")
+    assert ask(engine, find_measures, state="back")
 
 
 def test_a_sender_stops_in_time_before_its_lease_is_over(engine, receiver, put, sink):
@@ -227,7 +226,7 @@ def test_an_answer_that_says_nothing_counts_as_accepted(engine, judge, receiver,
 
 def test_messages_of_erased_sellers_go_nowhere(engine, put, sink):
     """Nobody can read them; they trouble nobody as dead."""
-    pseudonym = write_with(engine, pseudonym_of, "s1", now=NOON)
+    pseudonym = act(engine, pseudonym_of, "s1", now=NOON)
     put(2, pseudonym=pseudonym)
     execute(engine, seller_keys.delete())
     assert deliver(engine, sink) == delivery.Tally()
@@ -252,7 +251,7 @@ def test_a_file_gets_each_key_once_also_after_a_crash(engine, put, tmp_path):
     """Killed after writing or within a line, or written by two senders: no second copy and no half line is left."""
     put(3)
     path = tmp_path / "measures.jsonl"
-    taken = write_with(engine, outbox.take, "killed", NOON, timedelta(minutes=5), at_most=2)
+    taken = act(engine, outbox.take, "killed", NOON, timedelta(minutes=5), at_most=2)
     list(FileSink(path).deliver(taken))
     with path.open("a") as file:
         file.write('{"type":"ipml.mea')
@@ -261,7 +260,7 @@ def test_a_file_gets_each_key_once_also_after_a_crash(engine, put, tmp_path):
     assert sorted(json.loads(line)["key"] for line in lines) == ["key-000", "key-001", "key-002"]
     put(4, first=3)
     one, other = FileSink(tmp_path / "f"), FileSink(tmp_path / "f")
-    taken = write_with(engine, outbox.take, "a", NOON, timedelta(minutes=5), at_most=4)
+    taken = act(engine, outbox.take, "a", NOON, timedelta(minutes=5), at_most=4)
     list(one.deliver(taken[:2]))
     list(other.deliver(taken))
     list(one.deliver(taken))
@@ -271,12 +270,12 @@ def test_a_file_gets_each_key_once_also_after_a_crash(engine, put, tmp_path):
 def answer(engine, message, status, minutes=1, **more):
     """Note an answer so many minutes after noon, and say whether it was new."""
     now = NOON + timedelta(minutes=minutes)
-    return write_with(engine, delivery.note_answer, message.key, status, "platform", now, **more).is_new
+    return act(engine, delivery.note_answer, message.key, status, "platform", now, **more).is_new
 
 
 def state(engine, number=1):
     """Return how far a measure has come."""
-    return read_with(engine, get_measure, number).state
+    return ask(engine, get_measure, number).state
 
 
 def test_the_same_answer_again_changes_nothing(engine, judge, told):
@@ -298,7 +297,7 @@ def test_a_moment_of_the_platform_lies_between_asking_and_hearing(engine, judge,
     for number, (said, minutes) in enumerate([(-60, 0), (0.5, 0.5), (60, 1)], 1):
         judge(f"L{number}")
         answer(engine, told(kind="measure")[-1], "done", at=NOON + timedelta(minutes=said))
-        assert read_with(engine, get_measure, number).done_at == NOON + timedelta(minutes=minutes)
+        assert ask(engine, get_measure, number).done_at == NOON + timedelta(minutes=minutes)
 
 
 def test_the_last_word_on_a_message_counts(engine, judge, told):

@@ -10,10 +10,8 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import delete
 from support.consequences import MEASURES
-from support.databases import on_both
-from support.invented import invented_messages
-from support.soundness import check_sound
-from support.transactions import execute, read_with, write_with
+from support.databases import invented_messages, on_both
+from support.transactions import act, ask, check_sound, execute
 
 from experiments.enforcement import delivery_kills
 from ipml.enforcement.policy import load_enforcement_policy
@@ -77,10 +75,10 @@ def test_a_decision_taken_back_puts_the_listing_back(engine, judge, told, take_b
         measure = get_measure(connection, 1)
         assert (measure.state, measure.lifted_by) == ("lifted", "ana")
         assert read_whys(connection, measure)["why_lifted"] == "wrong brand"
-    rows = read_with(engine, list_rows, "measure:1")
+    rows = ask(engine, list_rows, "measure:1")
     assert [(row.actor, row.action) for row in rows] == [("ana", "imposed"), ("ana", "lifted")]
     assert rows[0].payload["policy"] == load_enforcement_policy().digest
-    assert [row.action for row in read_with(engine, history, 1)] == ["enqueued", "claimed", "decided", "reversed"]
+    assert [row.action for row in ask(engine, history, 1)] == ["enqueued", "claimed", "decided", "reversed"]
 
 
 def test_a_listing_that_is_decided_again_gets_a_second_measure(engine, judge, told):
@@ -88,7 +86,7 @@ def test_a_listing_that_is_decided_again_gets_a_second_measure(engine, judge, to
     judge("L1")
     judge("L2", verdict=Verdict.GENUINE)  # which has no consequences
     judge("L1", title="Leather purse")
-    assert len(read_with(engine, find_measures, standing=True)) == 2
+    assert len(ask(engine, find_measures, standing=True)) == 2
     assert [holds(message) for message in told(kind="measure")] == [[("remove", [])], [("remove", [])] * 2]
     judge("L3")
     assert holds(told(kind="measure")[-1]) == [("remove", [])]
@@ -108,13 +106,13 @@ def test_a_milder_measure_takes_the_place_of_a_harder_one_in_one_message(engine,
     """Removed in two countries instead of everywhere: one message says all that holds, and a reversal lifts it."""
     decision = judge("L1")
     places = ("DE", "FR")
-    milder = write_with(engine, replace, 1, MeasureKind.REMOVE_IN, "lea", "sold there", NOON, territories=places)
+    milder = act(engine, replace, 1, MeasureKind.REMOVE_IN, "lea", "sold there", NOON, territories=places)
     with reading(engine) as connection:
         assert get_measure(connection, 1).state == "replaced"
         assert get_measure(connection, 1).replaced_by == milder.measure_id
     assert holds(told(kind="measure")[-1]) == [("remove-in", ["DE", "FR"])]
     assert {message.subject for message in told(kind="measure")} == {"measure:1"}
-    lifted = write_with(engine, lift, decision.decision_id, "lea", "appeal", NOON)
+    lifted = act(engine, lift, decision.decision_id, "lea", "appeal", NOON)
     assert [one.measure.kind for one in lifted] == [MeasureKind.REMOVE_IN]
     assert len(told(kind="reinstatement")) == 1
 
@@ -122,9 +120,9 @@ def test_a_milder_measure_takes_the_place_of_a_harder_one_in_one_message(engine,
 def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(engine, judge, told, take_back):
     """A label that stood beside a removal holds alone once that is lifted, and the platform is told so."""
     decision = judge("L1")
-    write_with(engine, impose_by_hand, 1, MeasureKind.LABEL, "lea", "warn", NOON, load_enforcement_policy())
+    act(engine, impose_by_hand, 1, MeasureKind.LABEL, "lea", "warn", NOON, load_enforcement_policy())
     assert holds(told(kind="measure")[-1]) == [("remove", []), ("label", [])]
-    write_with(engine, lift_one, 1, "lea", "too hard", NOON)
+    act(engine, lift_one, 1, "lea", "too hard", NOON)
     assert holds(told(kind="measure")[-1]) == [("label", [])]
     take_back(decision)
     assert holds(told(kind="reinstatement")[0]) == []
@@ -216,7 +214,7 @@ def test_what_cannot_be_is_refused(engine, judge, take_back):
 
 def done(engine, message, minutes):
     """Let the platform say that it is done."""
-    write_with(engine, note_answer, message.key, "done", "platform", NOON + timedelta(minutes=minutes))
+    act(engine, note_answer, message.key, "done", "platform", NOON + timedelta(minutes=minutes))
 
 
 @on_both
@@ -227,7 +225,7 @@ def test_times_go_from_listing_to_measure_to_done(engine, judge, told):
     judge("L3", brand=None)
     for message, minutes in zip(told(kind="measure"), (10, 30), strict=False):
         done(engine, message, minutes)
-    acme, unknown = read_with(engine, measure_times, "brand")
+    acme, unknown = ask(engine, measure_times, "brand")
     assert (acme.group, acme.measures, acme.before_first_sale, acme.sales_known) == ("Acme", 2, 0.5, 2)
     assert acme.spans["listed to measure"].median == timedelta(hours=5)
     assert acme.spans["listed to measure"].p90 == timedelta(hours=8)
@@ -238,7 +236,7 @@ def test_times_go_from_listing_to_measure_to_done(engine, judge, told):
 def test_what_took_the_place_of_a_measure_is_no_new_catch(engine, judge):
     """The first measure of a decision counts, in the month of its imposing."""
     judge("L1")
-    write_with(engine, replace, 1, MeasureKind.LABEL, "lea", "milder", NOON + timedelta(days=40))
+    act(engine, replace, 1, MeasureKind.LABEL, "lea", "milder", NOON + timedelta(days=40))
     with reading(engine) as connection:
         assert [(times.group, times.measures) for times in measure_times(connection, "month")] == [("2024-05", 1)]
         assert measure_times(connection, since=NOON + timedelta(seconds=1)) == []
@@ -256,7 +254,7 @@ def test_a_measure_without_a_word_of_the_platform_becomes_overdue(engine, judge,
         assert count_overdue(connection, late - timedelta(seconds=1), 24) == 0
         assert [measure.measure_id for measure in find_overdue(connection, late, 24)] == [1]
     done(engine, told()[-1] if is_lifted else told(kind="measure")[0], 60)
-    assert read_with(engine, count_overdue, late, 24) == 0
+    assert ask(engine, count_overdue, late, 24) == 0
 
 
 def test_a_listing_that_another_decision_keeps_down_is_not_overdue(engine, judge, told, take_back):
@@ -265,7 +263,7 @@ def test_a_listing_that_another_decision_keeps_down_is_not_overdue(engine, judge
     judge("L1", title="Leather purse")
     take_back(decision)
     done(engine, told(kind="measure")[-1], 1)
-    assert read_with(engine, count_overdue, NOON + timedelta(days=9), 24) == 0
+    assert ask(engine, count_overdue, NOON + timedelta(days=9), 24) == 0
 
 
 def test_the_rule_with_most_conditions_says():
@@ -314,7 +312,7 @@ def test_senders_never_take_the_same_message(engine):
     def drain(sender):
         mine = []
         while True:
-            taken = write_with(engine, outbox.take, sender, NOON, timedelta(minutes=5), at_most=3)
+            taken = act(engine, outbox.take, sender, NOON, timedelta(minutes=5), at_most=3)
             if not taken:
                 with reading(engine) as connection:
                     if outbox.next_due(connection) is None:

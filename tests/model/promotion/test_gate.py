@@ -235,10 +235,7 @@ LIMIT = RULES.false_positive_ratio_small.at_most
 
 
 def judge_ratio(
-    ratio: Estimate | float | None,
-    champion: Estimate | float | None,
-    name: str = RATIOS[0],
-    rules: GateRules = RULES,
+    ratio: Estimate | float | None, champion: Estimate | float | None, name: str = RATIOS[0], rules: GateRules = RULES
 ) -> GateRow:
     """Return the row of a ratio of false alarms."""
     report = judge(GateFacts(**{name: ratio}), GateFacts(**{name: champion}), rules)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select
-from support.reviewing import Make, act, ask, judge
+from support.reviewing import Make, judge
+from support.transactions import act, ask
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue

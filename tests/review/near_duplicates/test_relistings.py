@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, update
-from support.reviewing import NOON, Make, act, ask, judge
+from support.reviewing import NOON, Make, judge
 from support.shown_goods import NOON as SHOWN
 from support.shown_goods import show_goods
+from support.transactions import act, ask
 
 from ipml.records import PriceRange, ScoredListing, Verdict
 from ipml.review.cases import StoredCase, find_case

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Engine, func, select
 from support.databases import copy_memory, on_both
-from support.reviewing import NOON, Make, act, ask
+from support.reviewing import NOON, Make
+from support.transactions import act, ask
 
 from ipml.errors import Conflict, Overtaken
 from ipml.records import Listing, ScoredListing, Verdict

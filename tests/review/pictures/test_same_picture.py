@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Connection, Engine
 from support import reviewing
 from support.picture_host import draw_goods, write_picture
-from support.reviewing import Make, act, ask
-from support.scoring import as_model
+from support.reviewing import Make, as_model
 from support.shown_goods import NOON, show_goods
+from support.transactions import act, ask
 
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import NotFound, Refused, UnstorableValue

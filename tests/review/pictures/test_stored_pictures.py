@@ -13,7 +13,8 @@ import pytest
 from PIL import Image, ImageEnhance
 from sqlalchemy import Connection, Engine, select
 from support.picture_host import PictureHost, draw_goods, make_picture, serve_pictures, write_picture
-from support.reviewing import Make, act, ask, judge
+from support.reviewing import Make, judge
+from support.transactions import act, ask
 
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks

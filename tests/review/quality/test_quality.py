@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 from sqlalchemy import Engine
-from support.reviewing import NOON, Make, act, ask, say_again
+from support.reviewing import NOON, Make, say_again
+from support.transactions import act, ask
 
 from ipml.records import Verdict
 from ipml.review.quality import assessment

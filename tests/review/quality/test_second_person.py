@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, insert
 from support.databases import on_both
-from support.reviewing import NOON, Make, act, ask, judge
+from support.reviewing import NOON, Make, judge
+from support.transactions import act, ask
 
 from ipml.errors import Forbidden, NotFound, Overtaken, OwnListing, Refused
 from ipml.records import Decision, Listing, Verdict

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Connection, Engine, func, select
 from support import reviewing
 from support.databases import on_both
-from support.reviewing import NOON, Make, act, ask
+from support.reviewing import NOON, Make
+from support.transactions import act, ask
 
 from ipml.errors import Conflict, KeyReused, NotFound, Overtaken, UnstorableValue
 from ipml.records import Claim, Verdict

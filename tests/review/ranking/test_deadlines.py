@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
-from support.reviewing import Make, act, ask
+from support.reviewing import Make
+from support.transactions import act, ask
 
 from ipml.review.queue import claim, enqueue, history, release
 from ipml.review.ranking.deadlines import DueWork, are_tight, keep_most

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 from support.databases import read_tables
-from support.reviewing import Make, act, ask
+from support.reviewing import Make
+from support.transactions import act, ask
 
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case

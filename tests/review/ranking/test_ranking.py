@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, Engine, select, update
 from support.databases import on_both
-from support.places import tell_place
-from support.reviewing import Make, act, ask, judge
+from support.reviewing import Make, judge, tell_place
+from support.transactions import act, ask
 
 from ipml.records import Verdict
 from ipml.review.cases import find_case

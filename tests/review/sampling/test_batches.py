@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
 from support.databases import read_tables
-from support.reviewing import NOON, Make, act, ask
+from support.reviewing import NOON, Make
+from support.transactions import act, ask
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import IntakeResult, enqueue_batch, enqueue_placed

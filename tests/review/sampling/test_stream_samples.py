@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import Connection, Engine, insert, select
 from support.databases import copy_memory
-from support.reviewing import act, ask, judge
-from support.scoring import as_model
+from support.reviewing import as_model, judge
+from support.transactions import act, ask
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
