@@ -100,13 +100,13 @@ class Appeals(RuleBasedStateMachine):
             windows = find_deadlines(connection, f"measure:{number}")
             return windows.get(f"{kind} window", windows["complaint window"]).state == "expired"
 
-    def take(self, number, event, act):
+    def take(self, number, event, step):
         """Try a step; it happens if the table has it, and else nothing does."""
         if number not in self.states:
             return
         after = TRANSITIONS.get((self.states[number], event))
         try:
-            appeal = act(self.market.engine, act)
+            appeal = act(self.market.engine, step)
         except IllegalStep:
             assert after is None
         else:
@@ -119,19 +119,19 @@ class Appeals(RuleBasedStateMachine):
         name = "ana" if by == "a" else by
         options = {"rules": self.market.rules, "now": self.market.now}
 
-        def act(connection):
+        def step(connection):
             return decide_appeal(connection, number, name, outcome, "Because.", **options, consequences=ENFORCEMENT)
 
         if name == "ana" and self.states.get(number) in PENDING:
             with pytest.raises(Forbidden, match="to decide"), writing(self.market.engine) as connection:
-                act(connection)
+                step(connection)
         elif name != "ana":
-            self.take_unless_decided(number, AppealEvent(outcome), act)
+            self.take_unless_decided(number, AppealEvent(outcome), step)
 
-    def take_unless_decided(self, number, event, act):
+    def take_unless_decided(self, number, event, step):
         """Try a verdict; who decided an earlier appeal of the same case is refused."""
         try:
-            self.take(number, event, act)
+            self.take(number, event, step)
         except Forbidden:
             assert sum(subject == self.against[number] for subject in self.against.values()) > 1
 
@@ -144,15 +144,15 @@ class Appeals(RuleBasedStateMachine):
     @rule(number=st.integers(1, 4))
     def holder_acts(self, number):
         """Let the holder sue."""
-        act = partial(holder_acted, appeal_id=number, reference="docket", by="lea", now=self.market.now)
-        self.take(number, AppealEvent.HOLDER_ACTED, act)
+        step = partial(holder_acted, appeal_id=number, reference="docket", by="lea", now=self.market.now)
+        self.take(number, AppealEvent.HOLDER_ACTED, step)
 
     @rule(number=st.integers(1, 4))
     def holder_gives_up(self, number):
         """Let the holder give up."""
         options = {"rules": self.market.rules, "now": self.market.now, "consequences": ENFORCEMENT}
-        act = partial(holder_withdrew, appeal_id=number, by="lea", **options)
-        self.take(number, AppealEvent.HOLDER_WITHDREW, act)
+        step = partial(holder_withdrew, appeal_id=number, by="lea", **options)
+        self.take(number, AppealEvent.HOLDER_WITHDREW, step)
 
     @rule()
     def deliver(self):
