@@ -250,7 +250,7 @@ def test_consequences_follow_as_after_a_person(market):
     following = Following()
     market.qualify()
     market.bring(5)
-    acted = act(market.engine, market.policy, get_settings(), market.now, consequences=following)
+    acted = act_automatically(market.engine, market.policy, get_settings(), market.now, consequences=following)
     assert len(following.heard) == acted.decided > 0
     assert {one[1:] for one in following.heard} == {(Verdict.COUNTERFEIT, "price_and_seller", "policy")}
 
