@@ -109,7 +109,7 @@ def test_a_file_without_marks_is_left_alone(tmp_path):
     file = tmp_path / "README.md"
     file.write_text("no marks")
     with pytest.raises(UnusableSetting, match="quality: begin"):
-        put_between_marks(file, "table")
+        put_between_marks(file, "table", "quality")
     assert file.read_text() == "no marks"
 
 
