@@ -10,8 +10,7 @@ import pytest
 
 SLICES = {
     "browser": ["@browser"],
-    "spark": ["@spark"],
-    "install": ["@install"],
+    "packages": ["@install", "@spark"],
     "story": ["tests/story/*"],
     "kills": ["*killed*", "*together*", "*full_disk*", "*restart*", "*at_once*"],
     "hostile": ["*fuzz*", "*attacks*", "*hostile*", "*bad_input*", "*sanitized*", "*reordering*"],
