@@ -29,7 +29,7 @@ class Shared:
     ----------
     kind : AttributeKind
     value : str
-        What it is, as a keyed hash.
+        The attribute, as a keyed hash.
     holders : int
         How many sellers have it in all.
     bits : float

@@ -83,7 +83,7 @@ class StoredPicture:
 
 @dataclass(frozen=True, slots=True)
 class PictureCopies:
-    """What is shown of a picture.
+    """Copies of a picture that pages show.
 
     Attributes
     ----------
