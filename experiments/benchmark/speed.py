@@ -21,7 +21,7 @@ from experiments.benchmark.quality import FOLDER, OUT, PAGE, choose, run
 from experiments.benchmark.report import describe_origin, publish
 from experiments.benchmark.timing import batch, growth, jobs, letters, one, training
 from experiments.benchmark.timing.plan import Plan
-from experiments.benchmark.timing.tables import Figures, from_json, gather, to_json, write_models, write_tables
+from experiments.benchmark.timing.tables import Figures, from_json, gather, to_json, write_tables
 
 MODELS = (
     IPML,
@@ -82,8 +82,8 @@ def measure(plan: Plan, parts: list[Part]) -> Figures:
 
 def write_pages(content: dict[str, Any]) -> dict[Path, str]:
     """Return the tables of README.md beside this file and of docs/benchmarks.md."""
-    figures, origin = from_json(content["figures"]), content["origin"]
-    return {FOLDER / "README.md": write_tables(figures, origin), PAGE: f"{origin}\n\n{write_models(figures)}"}
+    text = write_tables(from_json(content["figures"]), content["origin"])
+    return dict.fromkeys((FOLDER / "README.md", PAGE), text)
 
 
 if __name__ == "__main__":

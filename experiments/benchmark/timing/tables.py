@@ -9,7 +9,7 @@ from typing import Any
 from experiments.benchmark.models import IPML
 from experiments.benchmark.timing.inputs import ODD_LETTERS
 from experiments.benchmark.timing.plan import Kept, Run
-from experiments.benchmark.timing.training import MANY
+from experiments.benchmark.timing.training import ALONE
 
 Figures = dict[tuple[str, int], dict[str, Run]]
 """The best figures of each model, by measurement and number of listings."""
@@ -59,7 +59,7 @@ def write_models(figures: Figures) -> str:
         columns.append(("ipml is … times", _cells(runs, lambda run: _short(run["seconds"] / run["ipml_seconds"]))))
     for _, runs in _of(figures, "one"):
         columns.append(("one listing: p50, p99 (µs)", _cells(runs, lambda run: _micro(run["p50"], run["p99"]))))
-    learnt = [one for one in _of(figures, "training") if one[0] != MANY]
+    learnt = [one for one in _of(figures, "training") if one[0] not in ALONE]
     for rows, runs in learnt:
         columns.append((f"training on {rows:,} (s)", _cells(runs, lambda run: _short(run["seconds"]))))
     for _, runs in learnt[-1:]:
@@ -92,9 +92,10 @@ def write_facts(figures: Figures) -> Sequence[str]:
             f"`ipml score` on {rows:,} listings, the whole command: {_short(rows / one)} a second with one process, "
             f"{_short(rows / two)} with two, {one / two:.2f} times as many."
         )
-    if run := figures.get(("training", MANY), {}).get(IPML):
-        seconds, peak = _short(run["seconds"]), _short(run["peak_bytes"] / 1e9)
-        facts.append(f"Training on {MANY:,} listings: {seconds} s, at most {peak} GB of memory.")
+    for rows in ALONE:
+        if run := figures.get(("training", rows), {}).get(IPML):
+            seconds, peak = _short(run["seconds"]), _short(run["peak_bytes"] / 1e9)
+            facts.append(f"Training on {rows:,} listings: {seconds} s, at most {peak} GB of memory.")
     for _, models in _of(figures, "one"):
         if run := models.get(IPML):
             facts.append(f"One listing with reasons: {_micro(run['p50_explained'], run['p99_explained'])} µs.")

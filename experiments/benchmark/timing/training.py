@@ -16,17 +16,17 @@ from experiments.benchmark.timing.processes import PinnedProcess, peak_memory
 from experiments.benchmark.timing.scoring import load, loaded, save, seconds_of
 from experiments.benchmark.timing.theirs import as_peers_read
 
-SIZES = (50_000, 200_000)
-MANY = 2_000_000
-"""So many only ipml learns from."""
+SIZE = 50_000
+ALONE = (200_000, 2_000_000)
+"""Sizes that ipml alone learns from: the slowest peers take many minutes."""
 
 N_LOADS = 5
 
 
 def kept(plan: Plan) -> list[Kept]:
-    """Return what is measured: each model on each number of listings, and ipml on many more."""
-    many = [MANY] if IPML in plan.models and not plan.rows else []
-    asked = [(rows, model) for rows in plan.sizes(*SIZES) for model in plan.models] + [(rows, IPML) for rows in many]
+    """Return what is measured: each model on the same listings, and ipml on more."""
+    alone = ALONE if IPML in plan.models and not plan.rows else ()
+    asked = [(rows, model) for rows in plan.sizes(SIZE) for model in plan.models] + [(rows, IPML) for rows in alone]
     return [plan.kept("training", rows, model) for rows, model in asked]
 
 
