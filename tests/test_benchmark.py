@@ -1,6 +1,8 @@
 """The benchmarks of quality and of speed, on a small simulated marketplace."""
 
 import doctest
+import json
+import re
 import sys
 from dataclasses import replace
 from itertools import product
@@ -10,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1]))  # experiments are scripts of the project, not part of the package
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))  # experiments are scripts of the project, not part of the package
 
-from experiments.benchmark import code_digest, inputs, ours, parts, protocols, robustness, speed, timing
+from experiments.benchmark import code_digest, inputs, ours, parts, protocols, quality, robustness, speed, timing
 from experiments.benchmark.inputs import add_raw_numbers
-from experiments.benchmark.models import MODELS
+from experiments.benchmark.models import IPML, IPML_ALONE, MODELS
 from experiments.benchmark.out_of_fold import Job, run_jobs, score_folds
 from experiments.benchmark.protocols import (
     LABEL_COLUMNS,
@@ -214,3 +217,35 @@ def test_all_parts_of_speed_are_measured_once(market, tmp_path, capsys):
     made = [file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*.json"))]
     assert speed.measure(plan, list(speed.Part)) == figures
     assert made == [file.stat().st_mtime_ns for file in sorted(tmp_path.rglob("*.json"))]
+
+
+@pytest.fixture(scope="module")
+def published():
+    """Return the figures that the benchmarks have published, by the name of their file."""
+    files = (ROOT / "experiments/benchmark").glob("*.json")
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+def test_the_pages_show_the_published_figures(published):
+    """Each page has the tables of the JSON file between its marks, with date, commit and machine."""
+    commands = {"quality": quality, "speed": speed, "candidates": compare}
+    assert published.keys() == commands.keys()
+    for name, content in published.items():
+        assert re.fullmatch(r"Measured on \d{4}-\d\d-\d\d with commit [0-9a-f]{8}: .+\.", content["origin"])
+        for page, text in commands[name].write_pages(content).items():
+            written = page.read_text(encoding="utf-8").split(f"<!-- {name}: begin -->")[1]
+            assert written.split(f"<!-- {name}: end -->")[0].strip() == text, page
+
+
+def test_the_readme_quotes_the_published_figures(published):
+    """README has average precision beside that of the best peer, and speed, as in the tables."""
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for reading in ("dark-net goods", "marketplace sample"):
+        rows = [row for row in published["quality"]["figures"] if row["reading"] == reading]
+        values = {row["model"]: row["measured"]["average_precision"]["value"] for row in rows}
+        ours, peer = values[IPML], max(values[model] for model in values.keys() - {IPML, IPML_ALONE})
+        assert f"{reading} {ours:.2f} (best peer {peer:.2f})" in readme
+    rows = [row for row in published["speed"]["figures"] if row["model"] == IPML]
+    best = {(row["measurement"], row["listings"]): row for row in rows}
+    assert f"{500_000 / best['batch', 500_000]['seconds'] / 1000:.0f},000 listings a second" in readme
+    assert f"one listing in {best['one', 5_000]['p50'] * 1e6:.0f} µs" in readme
