@@ -20,7 +20,7 @@ from support.databases import copy_sqlite, on_both, open_hasty
 from support.staff import CHEAP, PASSWORD
 from support.visitors import plain
 
-from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty
+from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty, lift_measure
 from ipml.enforcement.appeals.appeal import list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -145,6 +145,10 @@ def test_the_desk_lists_what_waits(engine: Engine, lead: TestClient, ana: TestCl
         "3 Reject it Everything stays as it is.",
     ):
         assert told in text, told
+    with writing(engine) as connection:
+        lift_measure(connection, 1, "bo", "a mistake", load_enforcement_policy())
+    text = plain(lead.get("/appeals/1").text)  # of what is lifted already nothing is promised
+    assert ("Grant it The decision is taken back" in text, "measure is lifted" in text) == (True, False)
 
 
 @pytest.mark.parametrize("outcome", ["granted", "partly granted"])

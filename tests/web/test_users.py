@@ -16,6 +16,7 @@ from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import users
+from ipml.web.accounts.oidc import is_safe_url
 from ipml.web.accounts.permissions import Role, parse_role
 from ipml.web.accounts.sessions import open_session
 from ipml.web.accounts.users import add_user, check_password, disable_user, list_users, set_role
@@ -53,6 +54,20 @@ def test_a_disabled_user_is_shut_out(engine: Engine) -> None:
     with reading(engine) as connection:
         audit_events = [row.action for row in audit.list_rows(connection, f"user:{user_id}")]
     assert audit_events == ["user added", "user disabled"]
+
+
+def test_the_address_of_a_login_provider_hides_nothing_and_nobody_reads_along():
+    """It is https, or on this machine, with a host, and without a person, a fragment or an impossible port."""
+    safe = ("https://id.example/x?y=1", "http://127.0.0.1:80", "http://[::1]/x", "https://id.example:65535")
+    unsafe = (
+        "http://id.example",
+        "https:///x",
+        "https://ann@id.example",
+        "https://@id.example",
+        "https://id.example#x",
+    )
+    unsafe += ("https://id.example:65536", "ftp://127.0.0.1", "//id.example", "javascript:x", "https://[id.example")
+    assert [address for address in (*safe, *unsafe) if is_safe_url(address)] == list(safe)
 
 
 def test_what_cannot_be_a_user_is_refused(engine: Engine) -> None:

@@ -13,9 +13,9 @@ from ipml.cli.model.experiments import train
 from ipml.errors import UnreadableFile, UnusableSetting
 from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.evaluation import MODEL
-from ipml.model.robustness.robustness import ATTACKS
+from ipml.model.robustness.robustness import ATTACKS, AttackableClassifier
 from ipml.model.training import Experiment, load_experiment
-from ipml.model.training.result import SOME, choose_attacks, measure_attacks, recall_kept
+from ipml.model.training.result import SOME, choose_attacks, listings_per_second, measure_attacks, recall_kept
 from ipml.settings import get_settings
 
 LEAST = 'name = "shoes"\ndata.listings = "shoes.csv"\n'
@@ -139,6 +139,19 @@ def test_words_stand_for_sets_of_attacks():
     assert {ATTACKS[name].kind for name in SOME} == {attack.kind for attack in ATTACKS.values()}
     with pytest.raises(UnusableSetting, match=r"found 'leet digit'; expected an attack .* such as leet digits"):
         choose_attacks(plan(["leet digit"]))
+
+
+def test_the_speed_is_that_of_all_listings_in_the_time_they_took():
+    """Who does nothing scores more listings in a second than there are; the first call, of one, does not count."""
+    sizes = []
+
+    class Idle(AttackableClassifier):
+        def predict_proba(self, X):
+            sizes.append(len(X))
+            return X.to_numpy()
+
+    assert listings_per_second(Idle(), pd.DataFrame({"seller_id": ["a"] * 100})) > 100
+    assert sizes == [1, 100]
 
 
 def test_recall_kept_is_that_of_the_attacks_tried():
