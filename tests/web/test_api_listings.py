@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from support.casework import judge
 from support.databases import on_both
+from support.transactions import count
 
 from ipml.enforcement.actions import Enforcement
 from ipml.errors import InvalidListings
@@ -39,12 +40,6 @@ def door(judges: Any, stored_api: httpx.Client) -> httpx.Client:
     """Return a client of an API beside the database; its model finds everything suspicious."""
     judges.judge = type(judges.judge)(score=0.9)
     return stored_api
-
-
-def count(engine: Engine, table: Any) -> int:
-    """Count the rows of a table."""
-    with reading(engine) as connection:
-        return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
 def moment(hours: int) -> str:
