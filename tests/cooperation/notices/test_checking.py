@@ -24,7 +24,7 @@ def along(**fields: Any) -> dict[str, Any]:
 
 
 # What is changed in a good notice, and the fields that are named for it.
-EXPLANATIONS = (None, 7, "fake", INVISIBLE * 20, "x" * 10_001, *(f"a long explanation with {c}" for c in "\0\ud800"))
+EXPLANATIONS = (None, 7, "fake", INVISIBLE * 20, "x" * 10_001, *(f"a long explanation, {c} in it" for c in "\0\ud800"))
 EMAILS = (None, "ann", "ann@acme", "ann@acme.test, eve@evil.test", ["ann@acme.test"], "a" * 250 + "@acme.test")
 EMAILS += ("ann@acme.test\nBcc: eve@evil.test",)
 WRONG = {"explanation": EXPLANATIONS, "email": EMAILS, "name": (INVISIBLE, "Ann\r\nBcc: eve@evil.test", "x" * 201)}
