@@ -124,9 +124,7 @@ def classifier(market):
 def make_scored() -> Callable[..., ScoredListing]:
     """Return a function that makes a scored listing of an id, a score and any fields of the listing."""
 
-    def make(
-        listing_id: str = "L1", score: float | None = 0.5, model_version: str = "m1", **fields: Any
-    ) -> ScoredListing:
+    def make(listing_id="L1", score=0.5, model_version="m1", **fields):
         observed = {"seller_id": "s1", "title": "Leather wallet", "observed_at": datetime(2024, 5, 1, tzinfo=UTC)}
         reasons = (Reason("price__below_quarter", "Price is low", 1.5),)
         listing = Listing(listing_id, **(observed | fields))

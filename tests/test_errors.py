@@ -28,11 +28,8 @@ def test_every_exception_has_the_one_base():
 def test_an_exception_comes_back_from_another_process_as_it_was():
     """With its message and its facts."""
     error = pickle.loads(pickle.dumps(UnreadableFile("a.csv", "nothing", "listings")))
-    assert (type(error), str(error), error.subject) == (
-        UnreadableFile,
-        "a.csv: found nothing; expected listings.",
-        "a.csv",
-    )
+    expected = (UnreadableFile, "a.csv: found nothing; expected listings.", "a.csv")
+    assert (type(error), str(error), error.subject) == expected
 
 
 DEEP = ["a = " + "[" * 9_000, "a = " + "[" * 9_000 + "]" * 9_000, "a = " + "{ a = " * 9_000]

@@ -119,10 +119,8 @@ def test_the_wheel_holds_what_is_read_when_it_runs(wheel: Path) -> None:
 def test_the_checkout_and_the_tools_of_its_tests_are_out_of_reach(commands: Path, elsewhere: Path) -> None:
     """The other tests in this file would prove nothing if the environment saw more than the wheel asks for."""
     code = "import importlib.util, ipml; print(ipml.__file__, importlib.util.find_spec('pytest'))"
-    assert run(elsewhere, commands / "python", "-c", code).stdout.split() == [
-        str(next(commands.parent.glob("lib/python*/site-packages")) / "ipml" / "__init__.py"),
-        "None",
-    ]
+    expected = [str(next(commands.parent.glob("lib/python*/site-packages")) / "ipml" / "__init__.py"), "None"]
+    assert run(elsewhere, commands / "python", "-c", code).stdout.split() == expected
 
 
 def test_a_marketplace_can_be_simulated(commands: Path, elsewhere: Path) -> None:

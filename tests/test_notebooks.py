@@ -60,10 +60,7 @@ def test_both_halves_say_the_same(script):
 @pytest.mark.slow
 @of_each
 def test_it_runs_and_leaves_nothing_behind(script, tmp_path):
-    """Executed in a folder of its own, a notebook ends without an error, shows pictures, and writes nothing there.
-
-    Its marketplace is a smaller one.
-    """
+    """Executed on a smaller marketplace, a notebook ends without an error, shows pictures, and writes nothing there."""
     before = names_in(NOTEBOOKS)
     work, scratch = tmp_path / "work", tmp_path / "scratch"
     work.mkdir()
@@ -74,7 +71,6 @@ def test_it_runs_and_leaves_nothing_behind(script, tmp_path):
     (work / script.with_suffix(".ipynb").name).write_text(smaller, encoding="utf-8")
     (work / "look.mplstyle").write_bytes((NOTEBOOKS / "look.mplstyle").read_bytes())
     names = names_in(work)
-
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-c", os.devnull, "--nbmake"]
     ran = subprocess.run(
         [*command, "--nbmake-timeout=600", "--overwrite", script.with_suffix(".ipynb").name],
@@ -84,7 +80,6 @@ def test_it_runs_and_leaves_nothing_behind(script, tmp_path):
         text=True,
         check=False,
     )
-
     assert ran.returncode == 0, ran.stdout[-5_000:] + ran.stderr[-2_000:]
     executed = nbformat.read(work / script.with_suffix(".ipynb").name, as_version=4)
     outputs = [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]

@@ -27,7 +27,6 @@ def test_a_decision_changes_the_next_model(market, tmp_path):
     trained = train(first, models=tmp_path / "models", tracking_uri=tracking)
     model = load_model(resolve_model(trained.run.model_uri, tracking))
     assert model.version == trained.card.full_version
-
     write_listings(market.listings.tail(400), tmp_path / "newest.parquet")
     assert score_file(model, tmp_path / "newest.parquet", tmp_path / "scored.parquet").scored == 400
     engine = open_database(f"sqlite:///{tmp_path / 'ipml.db'}")
@@ -42,7 +41,6 @@ def test_a_decision_changes_the_next_model(market, tmp_path):
     with reading(engine) as connection:
         assert count_cases(connection)["decided"] == 20
         write_listings(listings_to_frame(map(label_listing, export_labels(connection))), tmp_path / "labels.parquet")
-
     second = Experiment(name="street", data=data | {"labels": "labels.parquet"}, **options)
     retrained = train(second, models=tmp_path / "retrained", tracking_uri=tracking)
     assert retrained.run.alias == "challenger"

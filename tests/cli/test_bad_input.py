@@ -134,12 +134,8 @@ def test_what_is_no_database_of_ours_is_refused(accepted) -> None:
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('9999')")
     before = {path: path.read_bytes() for path in Path().iterdir()}
-    words = {
-        "sqlite:///text.db": "file is not a database",
-        "sqlite:///newer.db": "A newer ipml made it",
-        "sqlite:///nowhere/q.db": "nowhere/q.db",
-        "text.db": "expected a URL such as sqlite:///ipml.db",
-    }
+    words = {"sqlite:///text.db": "file is not a database", "sqlite:///newer.db": "A newer ipml made it"}
+    words |= {"sqlite:///nowhere/q.db": "nowhere/q.db", "text.db": "expected a URL such as sqlite:///ipml.db"}
     lines = ("data labels --out labels.csv", "admin user list", "serve --port 0")
     assert accepted({f"{line} --database {url}": words[url] for line in lines for url in words}) == {}
     assert {path: path.read_bytes() for path in before} == before

@@ -115,17 +115,10 @@ def test_rules_of_a_file_decide_and_an_earlier_champion_can_be_named(ipml, loop,
 
 def test_a_mistake_is_one_line(ipml, accepted, loop):
     """What cannot be done is said in one line, with exit code 2."""
-    wrong = {
-        "promote 1": "is the champion already",
-        "promote 9": "No ",
-        "promote --name other": "No ",
-        "promote --rules none.toml": "none.toml",
-        "compare 1 no/such/folder": "No ",
-        f"compare 1 {'f' * 32}": "No ",
-        "rollback --name ../x": "expected models:/NAME",
-        "rollback --to 1": "is the champion already",
-        "rollback --to 7": "never champion",
-    }
+    wrong = {"promote 1": "is the champion already", "promote 9": "No ", "promote --name other": "No "}
+    wrong |= {"promote --rules none.toml": "none.toml", "compare 1 no/such/folder": "No "}
+    wrong |= {f"compare 1 {'f' * 32}": "No ", "rollback --name ../x": "expected models:/NAME"}
+    wrong |= {"rollback --to 1": "is the champion already", "rollback --to 7": "never champion"}
     assert accepted({f"model {line} --tracking {loop.store}": words for line, words in wrong.items()}) == {}
     answer = ipml("model promote 2 --override ' ' --tracking", loop.store)  # whose table is printed first
     assert (answer.exit_code, "expected 1 to 1,000 letters" in answer.err) == (2, True)

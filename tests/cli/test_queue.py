@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import Engine
 from support.picture_host import draw_goods, write_picture
 from support.reviewing import tell_place
+from support.transactions import ask
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.quality.second_person import list_own_sellers
 from ipml.review.queue import claim, decide, enqueue, list_cases
 from ipml.review.ranking.queue_order import current_ranking
-from ipml.storage.database import open_database, reading, writing
+from ipml.storage.database import open_database, writing
 
 NONE = "0 changed, 0 returned because their score rose, 0 rescored,"
 SCORES = [0.9, 0.1, None, 0.5]
@@ -32,7 +33,6 @@ def run(ipml, tmp_path):
         for number, score in enumerate(SCORES)
     ]
     (tmp_path / "scored.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
-
     databases: list[str] = []
 
     def invoke(options: str = "", is_new: bool = True):
@@ -41,8 +41,7 @@ def run(ipml, tmp_path):
         url = databases[-1]
         answer = ipml(f"enqueue scored.jsonl {options}", "--database", url)
         assert answer.exit_code == 0, answer
-        with reading(open_database(url)) as connection:
-            return answer.out, [case.scored.score for case in list_cases(connection)]
+        return answer.out, [case.scored.score for case in ask(open_database(url), list_cases)]
 
     return invoke
 
@@ -55,12 +54,8 @@ def test_a_scored_file_becomes_the_queue(run):
 
 def test_options_keep_what_is_worth_a_persons_time(run):
     """The most suspicious of the file, or those above a score, or both; beside them, others are drawn."""
-    kept = {
-        "--top 2": [0.9, 0.5],
-        "--min-score 0.5": [0.9, 0.5],
-        "--min-score 0.2 --top 1": [0.9],
-        "--top 4": [0.9, 0.5, 0.1, None],
-    }
+    kept = {"--top 2": [0.9, 0.5], "--min-score 0.5": [0.9, 0.5], "--min-score 0.2 --top 1": [0.9]}
+    kept |= {"--top 4": [0.9, 0.5, 0.1, None]}
     assert {options: run(f"{options} --explore 0")[1] for options in kept} == kept
     run("--top 1 --explore 0")
     output, scores = run("--top 2 --explore 0", is_new=False)
@@ -72,8 +67,7 @@ def test_options_keep_what_is_worth_a_persons_time(run):
 def test_a_deadline_is_given_to_all(run, tmp_path):
     """Cases of a notice say within how many hours they are due."""
     run("--due-in 24")
-    with reading(open_database(f"sqlite:///{tmp_path}/0.db")) as connection:
-        said = tell_place(connection, 1, datetime.now(UTC))
+    said = ask(open_database(f"sqlite:///{tmp_path}/0.db"), tell_place, 1, datetime.now(UTC))
     assert {"due in 23 h", "due in 24 h"} & set(said)
 
 
@@ -99,15 +93,12 @@ def test_rerank_puts_an_order_in_force(ipml, accepted, engine, tmp_path):
         "queue simulate-policy --policy bad.toml": "policy bad.toml: found no currency",
     }
     assert accepted(wrong) == {}
-    with reading(engine) as connection:
-        assert current_ranking(connection).ranking_id is None
+    assert ask(engine, current_ranking).ranking_id is None
     answer = ipml("queue rerank --order value")
     assert (answer.exit_code, answer.out[:28]) == (0, "2 cases ranked by value unde")
-    with reading(engine) as connection:
-        assert list_cases(connection)[0].case_id == 2
+    assert ask(engine, list_cases)[0].case_id == 2
     ipml("queue rerank --order score")
-    with reading(engine) as connection:
-        assert list_cases(connection)[0].case_id == 1
+    assert ask(engine, list_cases)[0].case_id == 1
 
 
 def test_a_policy_is_simulated_and_changes_nothing(ipml, engine, tmp_path):
@@ -117,8 +108,7 @@ def test_a_policy_is_simulated_and_changes_nothing(ipml, engine, tmp_path):
     assert answer.exit_code == 0
     assert "1 cases enter the first 1: 2 (dear" in answer.out
     assert "\x1b" not in answer.out
-    with reading(engine) as connection:
-        assert current_ranking(connection).ranking_id is None
+    assert ask(engine, current_ranking).ranking_id is None
     asked = "queue plan 2", "queue simulate-policy --policy new.toml"
     assert ipml("queue plan 2").out[:26] == "1 reviews in 2 minutes, wo"
     assert not any("Lists of sellers" in ipml(line).out for line in asked)
@@ -179,8 +169,7 @@ def test_reviewers_are_shown_with_their_figures(ipml, accepted, make_queue):
     assert "test purchase" not in ipml("queue control list").out
     for option, known in (("", ["s1"]), (" --no-longer", [])):  # who sells under a seller
         assert ipml(f"admin user sells ana s1{option}").exit_code == 0
-        with reading(engine) as connection:
-            assert list_own_sellers(connection, "ana") == known
+        assert ask(engine, list_own_sellers, "ana") == known
         assert bool(re.search(r"ana .*reviewer .*s1", ipml("admin user list").out)) == bool(known)
 
 

@@ -304,13 +304,9 @@ def smuggle(target: Target) -> None:
                 answer = send_all(connection, iter([make_head(path, *lines), rest]))
             assert b" 200 OK" not in answer, (path, lines[0][:80], answer[:300])
             assert b" 500 " not in answer, (path, lines[0][:80], answer[:300])
-    for garbage in (
-        b"\0" * 4096,
-        b"\x16\x03\x01\x02\x00\x01",
-        b"GET\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"\r\n" * 50_000,
-    ):
+    examples = (b"\0" * 4096, b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    examples += (b"\r\n" * 50_000,)
+    for garbage in examples:
         with target.connect() as connection:
             answer = send_all(connection, iter([make_head("/health", method="GET"), garbage]))
         assert answer.startswith(b"HTTP/1.1 200"), answer[:100]

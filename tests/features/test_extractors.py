@@ -1,16 +1,30 @@
-"""What each extractor sees in a listing."""
+"""What each extractor sees in a listing, and the laws that every extractor obeys."""
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import issparse
+from sklearn.base import clone
 from support.finding import find_trade_words
 
 from ipml.features.columns import ListingColumns
-from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
-from ipml.features.goods import BrandFeatures, brand_table
+from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
+from ipml.features.goods import BrandFeatures, GoodsFeatures, brand_table
+from ipml.features.images import ImageVectors
 from ipml.features.lexicon import TradeWords
+from ipml.features.offers import OfferFeatures
 from ipml.features.text import TextFeatures
 from ipml.listings.brands import load_brands
+from ipml.listings.schema import frame_to_listings, listings_to_frame
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
+from ipml.model.model_file.state import pack, unpack
 
 
 def values(extractor, columns, row=0):
@@ -63,20 +77,11 @@ def test_the_price_range_of_a_brand_is_in_the_listings_currency():
     unknown = {"title": ["x"] * 3, "brand": ["Woolly"] * 3, "category": [None] * 3, "price": [5.0, 7.0, 9.0]}
     columns = {name: [*learnt.get(name, [None] * 3), *unknown.get(name, ["USD"] * 3)] for name in {**learnt, **unknown}}
     price = PriceFeatures(table, min_listings=3).fit(columns)
-    asked = {
-        "title": ["Nike", "Nike", "x", "Wool hat"],
-        "category": ["Caps", "shoes", "caps", "caps"],
-        "brand": [None, None, "woolly", None],
-        "price": [10.0] * 4,
-        "currency": ["EUR"] * 4,
-    }
+    asked = {"title": ["Nike", "Nike", "x", "Wool hat"], "category": ["Caps", "shoes", "caps", "caps"]}
+    asked |= {"brand": [None, None, "woolly", None], "price": [10.0] * 4, "currency": ["EUR"] * 4}
     found = price.price_ranges(asked)
-    assert [one and (one.basis, one.currency, one.median) for one in found] == [
-        ("brand and category", "EUR", 15.0),
-        ("brand file", "EUR", 57.5),
-        ("brand", "EUR", 3.5),
-        None,
-    ]
+    expected = [("brand and category", "EUR", 15.0), ("brand file", "EUR", 57.5), ("brand", "EUR", 3.5), None]
+    assert [one and (one.basis, one.currency, one.median) for one in found] == expected
     medians = [np.nan if one is None else one.median for one in found]
     np.testing.assert_allclose(price.ratios(asked), 10.0 / np.array(medians))
 
@@ -108,10 +113,7 @@ DAYS = st.floats(0, 5_000) | st.just(np.nan)
 
 @given(st.lists(st.tuples(DAYS, DAYS), min_size=1, max_size=8))
 def test_an_age_beside_the_seller_is_a_share_of_the_time_the_seller_had(ages):
-    """No listing counts as younger than it is, those of old sellers as they are, those as old as their seller as usual.
-
-    So two listings differ by what their sellers could have done otherwise.
-    """
+    """No listing counts as younger than it is, one of an old seller as it is, one as old as its seller as usual."""
     days, of_sellers = np.array(ages).T
     listing = ListingFeatures().fit({})
     assert np.array_equal(listing.count_age(days, of_sellers), days, equal_nan=True)
@@ -147,3 +149,57 @@ def test_preferred_texts_read_as_if_learnt_alone_and_others_as_learnt_with_them(
     assert not (text.transform(preferred) != alone.transform(preferred)).nnz
     occur = TextFeatures(bits=10, min_listings=1).fit(preferred).idf_ > 0
     np.testing.assert_array_equal(text.idf_, np.where(occur, alone.idf_, both.idf_))
+
+
+EXTRACTORS = [TextFeatures("title", bits=10, min_listings=1)]
+EXTRACTORS += [TextFeatures("description", bits=10, letters=(0, 0), words=2, min_listings=1), TradeWords()]
+EXTRACTORS += [BrandFeatures(), PriceFeatures(min_listings=1), ListingFeatures(), SellerFeatures(), PictureFeatures()]
+EXTRACTORS += [ImageVectors(), GoodsFeatures(), OfferFeatures()]
+
+
+@pytest.fixture(scope="module")
+def listings() -> pd.DataFrame:
+    """Listings of all sorts: plain, disguised, of many scripts, with and without prices."""
+    return listings_to_frame(GOLDEN_LISTINGS)
+
+
+@pytest.fixture(scope="module")
+def learnt(listings) -> list[tuple[Any, np.ndarray]]:
+    """Each extractor, fitted on these, and what it says of them."""
+    before = copy.deepcopy(listings)
+    fitted = [clone(extractor).fit(listings) for extractor in EXTRACTORS]
+    said = [(one, dense(one.transform(listings))) for one in fitted]
+    pd.testing.assert_frame_equal(listings, before)
+    return said
+
+
+def dense(values):
+    """Return an array of whatever an extractor returned."""
+    return values.toarray() if issparse(values) else np.asarray(values)
+
+
+def test_a_row_says_the_same_alone_as_a_record_and_in_any_order(learnt, listings, subtests):
+    """Neither the listings beside it nor its form matter, to the bit; no listings give no rows of as many columns."""
+    records = list(frame_to_listings(listings))
+    for extractor, together in learnt:
+        with subtests.test(extractor=repr(extractor)[:40]):
+            backwards = dense(extractor.transform(listings.iloc[::-1]))[::-1]
+            np.testing.assert_array_equal(backwards, together)
+            for row, record in enumerate(records):
+                for alone in (listings.iloc[[row]], ListingColumns.of_one(record)):
+                    np.testing.assert_array_equal(dense(extractor.transform(alone))[0], together[row])
+    for extractor, values in learnt:
+        with subtests.test(extractor=repr(extractor)[:40]):
+            names = list(extractor.get_feature_names_out())
+            assert len(names) == len(set(names)) == values.shape[1]
+            assert np.isfinite(values).all()
+            assert extractor.transform(listings.iloc[:0]).shape == (0, len(names))
+
+
+def test_clone_refit_and_copies_change_nothing(learnt, listings, subtests):
+    """A clone fitted anew, a second fit, a copy and a model file all give the same features."""
+    for extractor, expected in learnt:
+        with subtests.test(extractor=repr(extractor)[:40]):
+            copies = [pickle.loads(pickle.dumps(extractor)), unpack(pack(extractor), Path("model"))]
+            for other in (*copies, clone(extractor).fit(listings), extractor.fit(listings)):
+                np.testing.assert_array_equal(dense(other.transform(listings)), expected)

@@ -1,15 +1,20 @@
-"""Which kinds of goods a title names."""
+"""Which kinds of goods and brands a title names, and what follows from them, of many at once as of one."""
 
 import re
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from specification.phrases import find_phrases as specify_phrases
 from support.finding import find_phrases
 
 from ipml.errors import UnusableSetting
 from ipml.features.columns import ListingColumns
+from ipml.features.compiled.goods import describe_goods, list_brands, make_goods_table
+from ipml.features.compiled.phrases import PhraseFinder
+from ipml.features.compiled.texts import Texts
 from ipml.features.goods import GoodsFeatures, brand_table, load_goods
 from ipml.features.normalisation import fold_text
 from ipml.listings.brands import Brand, Brands, load_brands
@@ -24,15 +29,9 @@ def values(title: str | None, goods: GoodsFeatures = GOODS) -> dict[str, float]:
 
 def test_kinds_are_named_and_the_one_most_often_copied_counts():
     """In each language of the file; a title that names none says so and nothing else."""
-    names = {
-        "Men's wrist watch": "watches",
-        "Сумка женская": "bags",
-        "Tênis masculino": "shoes",
-        "Gafas de sol": "sunglasses",
-        "Tonerkartusche schwarz": "ink_and_toner",
-        "蓝牙耳机": "headphones_and_speakers",
-        "Parfüm 50 ml": "perfume",
-    }
+    names = {"Men's wrist watch": "watches", "Сумка женская": "bags", "Tênis masculino": "shoes"}
+    names |= {"Gafas de sol": "sunglasses", "Tonerkartusche schwarz": "ink_and_toner"}
+    names |= {"蓝牙耳机": "headphones_and_speakers", "Parfüm 50 ml": "perfume"}
     assert {title: values(title)[name] for title, name in names.items()} == dict.fromkeys(names, 1)
     assert values("laptop")["often_copied"] == 0
     assert values("laptop belt")["often_copied"] == 0.5
@@ -88,3 +87,52 @@ def test_a_title_names_no_fewer_kinds_with_more_words(title, word):
     for name, value in before.items():
         assert 0 <= value <= (3 if name == "several_kinds" else 1), name
     assert before["no_kind"] == (not any(before[kind.name.replace(" ", "_")] for kind in load_goods()))
+
+
+BRANDS = ("nike", "air", "nike air", "jordan", "air jordan", "boss", "hugo", "hugo boss", "高")
+KINDS = ("bag", "shoe", "air", "hand bag", "watch", "件")
+FINDER = PhraseFinder((BRANDS, KINDS))
+TEXTS = st.lists(st.lists(st.sampled_from([*BRANDS, *KINDS, "x"]), max_size=8).map(" ".join), max_size=5)
+
+
+def name_brands(text: str, phrase_brands: list[int]) -> list[int]:
+    """Return the brands of one text: by place, of those from one place that of the longest phrase first."""
+    ordered = sorted((start, -end, number) for number, start, end in specify_phrases(text, BRANDS))
+    return list(dict.fromkeys(phrase_brands[number] for _, _, number in ordered))
+
+
+def summarise(named: set[int], brands: list[int], often: list[float], made: list[list[int]]) -> list[float]:
+    """Return what follows from the kinds and the brands of one text."""
+    of_brands = {kind for brand in brands for kind in made[brand]}
+    return [
+        max((often[kind] for kind in named), default=0.0),
+        min(max(len(named) - 1, 0), 3),
+        not named,
+        bool(named & of_brands),
+        bool(named and of_brands and not named & of_brands),
+        bool(brands and not named),
+    ]
+
+
+@given(TEXTS, st.data())
+def test_brands_and_goods_are_those_of_each_text(texts, data):
+    """Whichever brand each phrase is of, and whichever kinds each brand makes."""
+    phrase_brands = data.draw(st.lists(st.integers(0, 3), min_size=len(BRANDS), max_size=len(BRANDS)))
+    phrase_kinds = data.draw(st.lists(st.integers(0, 4), min_size=len(KINDS), max_size=len(KINDS)))
+    often = data.draw(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=5, max_size=5))
+    made = data.draw(st.lists(st.lists(st.integers(0, 4), max_size=3), min_size=4, max_size=4))
+    of_brands, of_goods = FINDER.find(Texts.of(texts))
+    brands = list_brands(of_brands, np.array(phrase_brands, dtype=np.int64))
+    values = describe_goods(of_goods, brands, make_goods_table(phrase_kinds, often, made))
+    for row, text in enumerate(texts):
+        assert brands.of_text(row) == name_brands(text, phrase_brands)
+        named = {phrase_kinds[number] for number, _, _ in specify_phrases(text, KINDS)}
+        expected = [*(float(kind in named) for kind in range(5)), *summarise(named, brands.of_text(row), often, made)]
+        assert values[row].tolist() == expected
+
+
+def test_tables_without_brands_or_titles_are_read():
+    """An empty table, and no titles at all, give arrays without values."""
+    of_brands, of_goods = FINDER.find(Texts.of([]))
+    brands = list_brands(of_brands, np.zeros(len(BRANDS), dtype=np.int64))
+    assert describe_goods(of_goods, brands, make_goods_table([0] * len(KINDS), [1.0], [])).shape == (0, 7)

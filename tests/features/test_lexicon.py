@@ -125,13 +125,8 @@ def test_few_ordinary_listings_speak_of_copies(real_data):
 
 def test_what_is_denied_counts_as_negated_only():
     """In each language and in capitals, over two words and no further, nor over a comma."""
-    denials = {
-        "not {}": ("replica", "fake", "clone"),
-        "это не {}": ("реплика", "подделка"),
-        "não é {}": ("réplica",),
-        "no es {}": ("réplica",),
-        "keine {}": ("replika", "fälschung"),
-    }
+    denials = {"not {}": ("replica", "fake", "clone"), "это не {}": ("реплика", "подделка"), "não é {}": ("réplica",)}
+    denials |= {"no es {}": ("réplica",), "keine {}": ("replika", "fälschung")}
     for denied, word in ((denied, word) for denied, said in denials.items() for word in said):
         for written in (str, str.upper):
             assert "replica" in kinds_in(written(f"{word} 5")), word
@@ -141,12 +136,8 @@ def test_what_is_denied_counts_as_negated_only():
         *("No es una réplica", "Keine Fälschung", "Replika değil", "不是高仿"),
     ]
     assert [title for title in titles if {"negated", "replica"} & set(kinds_in(title)) != {"negated"}] == []
-    kinds = {
-        "not a cheap replica": ["negated"],
-        "not a very cheap replica": ["replica"],
-        "not used, replica": ["lawful", "replica"],
-        "not original replica": ["replica", "replica"],
-    }
+    kinds = {"not a cheap replica": ["negated"], "not a very cheap replica": ["replica"]}
+    kinds |= {"not used, replica": ["lawful", "replica"], "not original replica": ["replica", "replica"]}
     assert {text: kinds_in(text) for text in kinds} == kinds
 
 

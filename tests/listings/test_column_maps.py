@@ -146,13 +146,9 @@ def test_a_date_is_read_in_the_order_that_the_map_says(moment: datetime, sign: s
 
 def test_a_number_written_otherwise_is_a_problem_and_no_other_number() -> None:
     """A point among decimal commas is never taken for a decimal sign."""
-    for source, cell in (
-        ({"decimal": ","}, "12.5"),
-        ({"decimal": "."}, "12,5"),
-        ({"decimal": ","}, "1.234,5.6"),
-        ({"decimal": ",", "unit": "€"}, "12,5 $"),
-        ({"decimal": ","}, "1.23"),
-    ):
+    examples = (({"decimal": ","}, "12.5"), ({"decimal": "."}, "12,5"), ({"decimal": ","}, "1.234,5.6"))
+    examples += (({"decimal": ",", "unit": "€"}, "12,5 $"), ({"decimal": ","}, "1.23"))
+    for source, cell in examples:
         mapped, (problem,) = make_map(price={"column": "p"} | source).apply(pd.DataFrame({"p": [cell]}))
         assert mapped["price"].isna().all()
         assert (problem.value, problem.column) == (cell, "price")
@@ -233,7 +229,7 @@ def test_a_map_that_is_not_there_raises(tmp_path: Path) -> None:
     """An unknown name lists the bundled maps; a file that is missing or no TOML is named."""
     with pytest.raises(UnusableSetting, match="mercadolibre"):
         load_columns("amazon")
-    with pytest.raises(UnreadableFile, match=r"none\.toml"):
+    with pytest.raises(UnreadableFile, match=r"none\.toml: found No such file or directory; expected"):
         load_columns(tmp_path / "none.toml")
     with pytest.raises(UnreadableFile, match=r"map\.toml"):
         load_text(tmp_path, "= 1")
@@ -254,10 +250,8 @@ def test_products_of_web_pages_are_read(tmp_path: Path) -> None:
     path.write_text(PRODUCTS, encoding="utf-8")
     listings = read_real(path, "schema-org").listings.astype(object)
     columns = ["listing_id", "seller_id", "price", "brand", "gtin"]
-    assert listings[columns].where(listings.notna(), None).to_numpy().tolist() == [
-        ["A1", "Shop", 40.0, "Acme", "4006381333931"],
-        ["17", "s2", 25.0, "Acme", None],
-    ]
+    expected = [["A1", "Shop", 40.0, "Acme", "4006381333931"], ["17", "s2", 25.0, "Acme", None]]
+    assert listings[columns].where(listings.notna(), None).to_numpy().tolist() == expected
 
 
 def test_real_files_are_good(real_data: Path) -> None:
@@ -320,9 +314,7 @@ some_rows = st.lists(
 )
 
 
-def write_dialect(
-    path: Path, dialect: dict[str, Any], cells: list[tuple[float, datetime, int, bool, str]]
-) -> pd.DataFrame:
+def write_dialect(path, dialect, cells):
     """Write listings in a dialect, the first row such that it decides, and return them in canonical columns."""
     words = WORDS.get(dialect["encoding"], WORDS["utf-8"])
     text, listings = io.StringIO(newline=""), []
@@ -416,19 +408,9 @@ def test_only_the_head_of_a_file_is_read(tmp_path: Path) -> None:
     assert guess_columns(tmp_path / "shop.csv.gz") == expected
 
 
-NAMES = {
-    "Preis (EUR)": "price",
-    "Prix TTC": "price",
-    "Preço": "price",
-    "Цена, руб.": "price",
-    "id товара": "listing_id",
-    "sellerId": "seller_id",
-    "Vendeur": "seller_id",
-    "date_de_publication": "listed_at",
-    "Titre de l'annonce": "title",
-    "customer id": None,
-    "user name": None,
-}
+NAMES = {"Preis (EUR)": "price", "Prix TTC": "price", "Preço": "price", "Цена, руб.": "price"}
+NAMES |= {"id товара": "listing_id", "sellerId": "seller_id", "Vendeur": "seller_id"}
+NAMES |= {"date_de_publication": "listed_at", "Titre de l'annonce": "title", "customer id": None, "user name": None}
 
 
 def test_names_are_found_however_they_are_written(tmp_path: Path) -> None:
@@ -473,18 +455,10 @@ def test_the_table_of_names_knows_every_field() -> None:
     assert len({of[0] for of in names.values()}) == len(names)
 
 
-ENCODED = (
-    ("Größe, Gürtel und Maß", "cp1252"),
-    ("Sac à main élégant, neuf, 12,50 €", "cp1252"),
-    ("Bolsa feminina, não usada, coração", "cp1252"),
-    ("Torebka skórzana, żółta, łatwa", "cp1250"),
-    ("Сумка женская, новая", "cp1251"),
-    ("Сумка женская, новая", "koi8-r"),
-    ("Größe", "utf-8"),
-    ("Größe", "utf-16-le"),
-    ("Сумка\n", "utf-16-be"),
-    ("Größe", "utf-32"),
-)
+ENCODED = (("Größe, Gürtel und Maß", "cp1252"), ("Sac à main élégant, neuf, 12,50 €", "cp1252"))
+ENCODED += (("Bolsa feminina, não usada, coração", "cp1252"), ("Torebka skórzana, żółta, łatwa", "cp1250"))
+ENCODED += (("Сумка женская, новая", "cp1251"), ("Сумка женская, новая", "koi8-r"), ("Größe", "utf-8"))
+ENCODED += (("Größe", "utf-16-le"), ("Сумка\n", "utf-16-be"), ("Größe", "utf-32"))
 
 
 def test_an_encoding_is_known_by_its_words_and_a_separator_by_the_header() -> None:

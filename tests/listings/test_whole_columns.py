@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ipml.listings import frames, kinds, tables
 from ipml.listings.fields import COLUMNS, FIELDS
-from ipml.listings.kinds import DTYPES, READERS, Kind, is_missing, read_column
+from ipml.listings.kinds import DTYPES, READERS, Kind, is_missing, is_without_nul, read_column, split_texts
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import validate_listings
 
@@ -116,6 +116,18 @@ def test_letters_are_refused_as_arrow_refuses_them(cells, kind, start, length):
     batch = pa.RecordBatch.from_arrays([array], names=["a"])
     found = describe_fault(lambda: tables._check_letters(batch))
     assert found == describe_fault(lambda: batch.validate(full=True))
+
+
+@given(st.lists(st.none() | st.text(max_size=3), max_size=6), st.integers(0, 6), st.integers(0, 6))
+def test_texts_are_split_where_they_end(cells, start, length):
+    """An offset more than there are texts, also of none and of a part; a NUL is found in any of them, in no other."""
+    for kind in (pa.string(), pa.large_string()):
+        array = pa.array(cells, kind).slice(start, length)
+        offsets, letters = split_texts(array)
+        assert len(offsets) == len(array) + 1
+        parts = [letters[a - offsets[0] : b - offsets[0]].tobytes() for a, b in pairwise(offsets)]
+        assert parts == [(cell or "").encode() for cell in array.to_pylist()]
+        assert is_without_nul(pa.chunked_array([array])) == all("\0" not in part.decode() for part in parts)
 
 
 def describe_fault(check: Any) -> str:

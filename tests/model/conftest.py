@@ -18,12 +18,8 @@ from ipml.model.model_file.model_file import GOLDEN_LISTINGS, content_version
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.stages import Features
 
-FACTS: dict[str, Any] = {
-    "name": "ipml-test",
-    "data_digest": "0123456789abcdef",
-    "experiment": {"seed": 3, "text": {"bits": 8}},
-    "figures": {"average_precision": Estimate(0.7, 0.6, 0.8)},
-}
+FACTS: dict[str, Any] = {"name": "ipml-test", "data_digest": "0123456789abcdef"}
+FACTS |= {"experiment": {"seed": 3, "text": {"bits": 8}}, "figures": {"average_precision": Estimate(0.7, 0.6, 0.8)}}
 
 
 def fit_classifier(inverse_penalty: float) -> CounterfeitClassifier:

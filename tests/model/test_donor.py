@@ -103,10 +103,7 @@ def test_where_nothing_can_be_chosen_the_donor_is_taken_as_it_is():
 
 @pytest.mark.slow
 def test_reasons_of_a_model_with_a_donor_sum_to_its_log_odds(market, classifier):
-    """The donor is spelt out into the features: it leaves no part of its own, and scoring knows nothing of it.
-
-    Its prevalence stays behind: of listings like those learnt from as many are expected as there were.
-    """
+    """Spelt out into the features, the donor leaves no part of its own, and its prevalence stays behind."""
     local = market.listings[market.listings["is_counterfeit"].notna()].tail(150)
     y = np.roll(local["is_counterfeit"].to_numpy(dtype=int), 1) | np.arange(len(local)) % 3 == 0
     model = CounterfeitClassifier(C=0.1, n_folds=2).fit(local, y.astype(int), donor=classifier)

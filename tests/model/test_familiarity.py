@@ -16,9 +16,7 @@ N_TRAINED = 1_200
 class Offers:
     """Listings of a market: some sellers, each with some of its words, brands and categories, and their scores."""
 
-    def __init__(
-        self, seed: int, n: int = N_TRAINED, n_sellers: int = 300, market: str = "old", prevalence: float = 0.1
-    ) -> None:
+    def __init__(self, seed, n=N_TRAINED, n_sellers=300, market="old", prevalence=0.1):
         chance = np.random.default_rng(seed)
         sellers = chance.integers(n_sellers, size=n)
         # The commoner a word is, the more sellers use it; each market has its own.

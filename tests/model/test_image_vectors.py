@@ -1,4 +1,4 @@
-"""Image vectors count where they are known, and change nothing where they are not."""
+"""Image vectors and known pictures count where they are known, and change nothing where they are not."""
 
 from dataclasses import replace
 
@@ -183,3 +183,42 @@ def test_vectors_are_part_of_what_a_model_learnt_from(listings):
     row = int(np.flatnonzero(changed["image_vector"].notna())[0])
     changed.at[row, "image_vector"] = changed["image_vector"][row] + np.float32(0.001)
     assert digest_listings(changed) != digest_listings(listings)
+
+
+MATCHES = ["picture_counterfeit_matches", "picture_genuine_matches"]
+
+
+@pytest.fixture(scope="module")
+def pictured(market) -> pd.DataFrame:
+    """Return labelled listings, whose pictures tell something of what they are."""
+    found = market.listings[market.listings["is_counterfeit"].notna()].head(250).reset_index(drop=True)
+    rng, is_counterfeit = np.random.default_rng(1), found["is_counterfeit"].to_numpy(dtype=bool)
+    return found.assign(
+        picture_counterfeit_matches=np.where(is_counterfeit, rng.poisson(1.0, len(found)), 0.0),
+        picture_genuine_matches=np.where(is_counterfeit, 0.0, rng.poisson(0.3, len(found))),
+    )
+
+
+def test_a_model_without_pictures_is_the_same_to_the_bit(pictured):
+    """Whether the columns are absent or empty; and it ignores them where others know them."""
+    without = pictured.drop(columns=MATCHES)
+    plain, empty = fit(without), fit(pictured.assign(**dict.fromkeys(MATCHES, np.nan)))
+    expected = plain.predict_proba(without)
+    assert np.array_equal(empty.predict_proba(without), expected)
+    assert np.array_equal(plain.predict_proba(pictured), expected)
+    assert "picture" not in dict(plain.features_.transformer_list)
+
+
+def test_a_match_with_counterfeits_raises_the_score(pictured, tmp_path):
+    """And is a reason; the model comes back from its file as it was, and gives a donor's successor the same."""
+    model = fit(pictured)
+    row = pictured.head(1).assign(picture_counterfeit_matches=0.0, picture_genuine_matches=0.0)
+    known = row.assign(picture_counterfeit_matches=4.0)
+    assert model.predict_proba(known)[0, 1] > model.predict_proba(row)[0, 1]
+    unknown = row.assign(picture_counterfeit_matches=np.nan, picture_genuine_matches=np.nan)
+    assert np.array_equal(model.predict_proba(unknown), model.predict_proba(row))
+    save_model(model, tmp_path / "model", name="m", data_digest="", experiment={}, figures={})
+    (scored,) = score_listings(known, tmp_path / "model")
+    assert "Pictures of 4 other listings found counterfeit" in [reason.sentence for reason in scored.reasons]
+    again = fit(pictured.drop(columns=MATCHES), donor=model)
+    assert "picture" in dict(again.features_.transformer_list)

@@ -1,30 +1,41 @@
-"""The classifier: a linear score whose parts add up, and probabilities that mean what they say."""
+"""The classifier: a linear score whose parts add up, its stages, true probabilities, and scikit-learn's checks."""
 
 import pickle
 from contextlib import nullcontext
-from itertools import product
+from dataclasses import replace
+from itertools import accumulate, chain, product
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import FeatureUnion
+from sklearn.utils import check_array
+from sklearn.utils.estimator_checks import check_estimator
+from specification import first_stage as specification
+from support.text_changes import TextChanges, weigh_changes, without
 
 from ipml import Scorer
-from ipml.features.figures import ListingFeatures, PriceFeatures
+from ipml.features.columns import SPELT, Extractor, ListingColumns
+from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures
 from ipml.features.text import TextFeatures
-from ipml.listings.schema import listings_to_frame
+from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.slices import break_even
 from ipml.model.labels import read_labels
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
-from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.pipeline import CounterfeitClassifier, make_features
+from ipml.model.stages import Features
+from ipml.records import Listing
 
 
 @pytest.fixture(scope="module")
@@ -196,15 +207,9 @@ def test_the_age_of_listings_does_not_make_suspects_of_new_sellers():
     rows = sellers.loc[np.repeat(sellers.index, 6)]
     days = np.where(rows["is_counterfeit"], 15.0, rows["age"]) * rng.random(len(rows))
     observed = pd.Timestamp("2026-06-01", tz="UTC")
-    listings = pd.DataFrame(
-        {
-            "seller_id": rows.index.astype(str),
-            "title": "Watch",
-            "seller_age_days": rows["age"].to_numpy(),
-            "observed_at": observed,
-            "listed_at": observed - pd.to_timedelta(days, unit="D"),
-        }
-    )
+    columns = {"seller_id": rows.index.astype(str), "title": "Watch", "seller_age_days": rows["age"].to_numpy()}
+    columns |= {"observed_at": observed, "listed_at": observed - pd.to_timedelta(days, unit="D")}
+    listings = pd.DataFrame(columns)
     y = rows["is_counterfeit"].to_numpy()
 
     def learn(limit: float | None, of: pd.DataFrame = listings) -> tuple[float, float | None]:
@@ -232,3 +237,202 @@ def test_any_two_labels_teach_the_same():
             classes, codes = read_labels(make([counterfeit if label else genuine for label in y]), np.ones(5))
         np.testing.assert_array_equal(codes, y)
         assert classes.tolist() == [genuine, counterfeit]
+
+
+NAMES = [f"number_{place}" for place in range(20)]  # no check has more
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "a listing that is repeated is one more listing of its seller: the folds over sellers are others then"
+    )
+}
+
+
+class Numbers(Extractor):
+    """The numbers of a listing as they are."""
+
+    def learn(self, listings: ListingColumns) -> None:
+        """Learn nothing."""
+        self.n_ = len(NAMES)
+
+    def values(self, listings: ListingColumns) -> np.ndarray:
+        """Return the values, shape (n_listings, 20); what is absent is 0."""
+        return np.nan_to_num(np.column_stack([listings.numbers(name) for name in NAMES]))
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names."""
+        return np.array(NAMES, dtype=object)
+
+
+class OfArrays(CounterfeitClassifier):
+    """The classifier, on arrays: it names their columns, which without names are known by their number alone."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from an array."""
+        return super().fit(name_columns(X), y, sample_weight)
+
+    def columns(self, X: Any) -> ListingColumns:
+        """Return an array as listings; it has to be as wide as that learnt from."""
+        if isinstance(X, ListingColumns):
+            return super().columns(X)
+        named = name_columns(X)
+        if (n_found := named.shape[1] - 1) != self.n_features_in_:
+            expected = f"OfArrays is expecting {self.n_features_in_} features as input"
+            raise ValueError(f"X has {n_found} features, but {expected}")
+        return super().columns(named)
+
+    @property
+    def n_features_in_(self) -> int:
+        """How wide the array was that was learnt from."""
+        return super().n_features_in_ - 1
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.string, tags.input_tags.allow_nan = True, False, False
+        return tags
+
+
+def name_columns(X: Any) -> pd.DataFrame:
+    """Return an array as listings, each different row of a seller of its own."""
+    rows = check_array(X, dtype=np.float64)
+    sellers = [row.tobytes().hex() for row in rows]
+    return pd.DataFrame(rows, columns=NAMES[: rows.shape[1]]).assign(seller_id=sellers)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*is taken for counterfeit:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*does not inherit from `sklearn.base.BaseEstimator`:UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EstimatorCheckFailedWarning")
+def test_what_scikit_learn_checks(subtests):
+    """Every check holds but those named above, each with its reason."""
+    estimator = OfArrays(Features([("numbers", Numbers()), ("brand", BrandFeatures())]), C=0.1, n_folds=2)
+    outcomes = check_estimator(estimator, expected_failed_checks=EXPECTED_FAILURES, on_fail=None)
+    assert len(outcomes) > 50
+    assert {outcome["check_name"] for outcome in outcomes if outcome["status"] == "xfail"} == EXPECTED_FAILURES.keys()
+    for outcome in outcomes:
+        with subtests.test(outcome["check_name"]):
+            if outcome["status"] == "failed":
+                raise outcome["exception"]
+
+
+@pytest.mark.filterwarnings("ignore:Can't test estimator:sklearn.exceptions.SkipTestWarning")
+@pytest.mark.filterwarnings("ignore:.*does not inherit from `sklearn.base.BaseEstimator`:UserWarning")
+def test_check_estimator_passes_as_it_is():
+    """The tags say that arrays are not read, so that nobody tries them."""
+    for estimator in [CounterfeitClassifier(), *(part for _, part in make_features().transformer_list)]:
+        assert not estimator.__sklearn_tags__().input_tags.two_d_array
+        assert all(outcome["status"] == "passed" for outcome in check_estimator(estimator))
+
+
+PIECES = st.sampled_from(
+    [
+        *("Nike", "N\u0456ke", "nikee", "r3plica", "repl ica", "@did@s", "AAA", "not a", "copy", "watch", "bag"),
+        *("10 pcs", "36-45", "whatsapp +86 138 0000 0000", "a@b.com", "b\u200bag", "&amp;", "<b>bag</b>", "кеды"),
+        *("найк", "鞄", "👟", "İ", "\u212a", "ΑΣ", "٣", "🇩🇪", "Ａdidas", "\u202egab", "unknownword", "1.5", "%41"),
+        "Lanc\u00f4me",
+    ]
+)
+WRITTEN = st.lists(st.one_of(PIECES, st.text(max_size=4)), max_size=130).map(" ".join)
+CHANGES = st.fixed_dictionaries(
+    {"title": WRITTEN, "description": st.none() | WRITTEN},
+    optional={
+        "brand": st.sampled_from([None, "", "Nike", "nike", "no brand", "\u200b", "Rolex", "Lanc\u00f4me", "кеды"]),
+        "category": st.sampled_from([None, "", "Shoes", "watches", "no category"]),
+        "price": st.none() | st.floats(0, 1e6),
+        "currency": st.sampled_from([None, "", "USD", "EUR", "XXX"]),
+        "seller_id": st.sampled_from(["s", "nike-store"]),
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def listings(market) -> list[Listing]:
+    """The latest listings."""
+    return list(frame_to_listings(check_listings(market.listings.tail(60))))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 59), CHANGES), min_size=1, max_size=4))
+def test_the_engine_says_what_the_extractors_say(classifier, listings, drawn):
+    """Log-odds, brands, what else is found, what each feature adds, and what is read; whatever sellers write."""
+    some = [replace(listings[which], **changes) for which, changes in drawn]
+    stage, reading = classifier.first_stage, classifier.reading
+    by_engine = stage.weigh(ListingColumns.of_records(some, reading))
+    apart = specification.weigh(stage, ListingColumns.of_records(some, reading))
+    for name, expected in zip(("log_odds", "brands", "found"), apart, strict=True):
+        np.testing.assert_array_equal(getattr(by_engine, name), expected, name)
+    explained = ListingColumns.of_records(some, reading)
+    weighed, parts = stage.explain(explained)
+    np.testing.assert_array_equal(weighed.log_odds, by_engine.log_odds)
+    np.testing.assert_array_equal(parts, specification.explain(stage, ListingColumns.of_records(some, reading)))
+    for name in SPELT:
+        read = ListingColumns.of_records(some, reading)
+        assert explained.folded(name).strings() == read.folded(name).strings()
+        for phrases in reading.sets:
+            assert explained.places(name, phrases).of_each() == read.places(name, phrases).of_each()
+
+
+def test_what_other_extractors_say_is_added(market):
+    """In the order in which a model has its extractors; those that it lacks add nothing."""
+    listings = check_listings(market.listings[market.listings["is_counterfeit"].notna()].tail(200))
+    listings = listings.assign(picture_counterfeit_matches=np.arange(200) % 3.0)
+    parts = [("seller", SellerFeatures()), ("picture", PictureFeatures()), ("brand", BrandFeatures())]
+    features = Features([*parts, ("twice", TextFeatures("title", bits=8)), ("title", TextFeatures())])
+    classifier = CounterfeitClassifier(features, n_folds=2).fit(listings, listings["is_counterfeit"].astype(int))
+    stage, columns = classifier.first_stage, classifier.columns(listings)
+    log_odds, brands, found = specification.weigh(stage, classifier.columns(listings))
+    weighed, parts = stage.explain(columns)
+    np.testing.assert_allclose(weighed.log_odds, log_odds, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal((weighed.brands, weighed.found), (brands, found))
+    np.testing.assert_array_equal(parts, specification.explain(stage, classifier.columns(listings)))
+    assert np.abs(parts[:, 5:7]).max() > 0
+
+
+WORDS = st.sampled_from(
+    [
+        *("Nike", "N\u0456ke", "r3plica", "AAA", "watch", "bag", "10 pcs", "a@b.com", "<b>bag</b>", "кеды", "鞄", "👟"),
+        *("İ", "\u202egab\u202c", "\ud800", "no box", "mirror quality", "-"),
+    ]
+)
+TITLES = st.lists(WORDS, min_size=1, max_size=40).map(" ".join)
+LISTINGS = st.builds(
+    Listing,
+    listing_id=st.just("1"),
+    seller_id=st.sampled_from(["s", "t"]),
+    title=TITLES,
+    description=st.none() | st.lists(WORDS, max_size=130).map(" ".join),
+    brand=st.sampled_from([None, "Nike"]),
+    price=st.sampled_from([None, 20.0]),
+)
+SPANS = st.lists(st.tuples(st.integers(0, 90), st.integers(0, 30)).map(lambda span: (span[0], sum(span))), max_size=3)
+CHANGES_PIECES = st.tuples(SPANS.map(sorted), SPANS.map(sorted))
+CHANGED = st.lists(st.tuples(LISTINGS, st.lists(CHANGES_PIECES, max_size=4)), min_size=1, max_size=4)
+
+
+def list_changes(asked: list[list[tuple[list[tuple[int, int]], list[tuple[int, int]]]]]) -> TextChanges:
+    """Return changes of some listings, each given as places of the title and of the description."""
+    spans = list(chain.from_iterable(chain.from_iterable(asked)))
+    rows = [row for row, of_row in enumerate(asked) for _ in of_row]
+    starts = list(accumulate(map(len, spans), initial=0))
+    pieces = list(chain.from_iterable(chain.from_iterable(spans)))
+    return TextChanges(*(np.array(numbers, dtype=np.int64) for numbers in (rows, starts, pieces)))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example([(Listing("1", "s", "AAA Nike " * 12, description="no box " * 60), [([(0, 9)], []), ([], [(0, 350)])])])
+@given(CHANGED)
+def test_a_changed_listing_is_weighed_as_one_written_so(classifier, drawn):
+    """To the bit, whatever is taken away, of long texts, too."""
+    listings, asked = [listing for listing, _ in drawn], [pieces for _, pieces in drawn]
+    written = [
+        replace(listing, title=without(listing.title, in_title), description=without(said, in_description))
+        for listing, pieces in drawn
+        for in_title, in_description in pieces
+        for said in [listing.description or ""]
+    ]
+    stage, reading = classifier.first_stage, classifier.reading
+    columns, changes = ListingColumns.of_records(listings, reading), list_changes(asked)
+    changed = weigh_changes(stage.compiled(reading), columns, changes)
+    if written:
+        apart = stage.log_odds(ListingColumns.of_records(written, reading))
+        np.testing.assert_array_equal(changed, apart)

@@ -76,22 +76,16 @@ def test_a_share_is_drawn_at_random_and_its_weights_count_all_listings(listings,
 
 def test_what_cannot_be_followed_or_ranked_is_refused(listings, score):
     """In one line: no budget, no probabilities; both labels and a seller for each."""
-    for options, error in (
-        ({"budget": 0}, UnusableSetting),
-        ({"budget": 5, "exploration": 1.5}, UnusableSetting),
-        ({"budget": 5, "strategy": "lucky"}, UnusableSetting),
-        ({"budget": 5, "known": [True]}, Refused),
-    ):
+    examples = (({"budget": 0}, UnusableSetting), ({"budget": 5, "exploration": 1.5}, UnusableSetting))
+    examples += (({"budget": 5, "strategy": "lucky"}, UnusableSetting), ({"budget": 5, "known": [True]}, Refused))
+    for options, error in examples:
         with pytest.raises(error):
             select_for_review(listings, score, **options)
     with pytest.raises(Refused, match="scores in 0-1"):
         select_for_review(listings, np.full(1_000, 3.0), budget=5)
-    for y, score, sellers, error in (
-        ([0, 0], [0.1, 0.2], ["a", "b"], UnmeasurableScores),
-        ([1, 1], [0.1, 0.2], ["a", "b"], Refused),
-        ([0, 1], [0.1, 1.2], ["a", "b"], UnmeasurableScores),
-        ([0, 1], [0.1, 0.2], ["a"], Refused),
-    ):
+    examples = (([0, 0], [0.1, 0.2], ["a", "b"], UnmeasurableScores), ([1, 1], [0.1, 0.2], ["a", "b"], Refused))
+    examples += (([0, 1], [0.1, 1.2], ["a", "b"], UnmeasurableScores), ([0, 1], [0.1, 0.2], ["a"], Refused))
+    for y, score, sellers, error in examples:
         with pytest.raises(error):
             rank(y, score, sellers)
 

@@ -21,13 +21,8 @@ from ipml.review.worklists import search
 from ipml.review.worklists.search import ORDERS, Filter, Precedent, browse, find_precedents
 from ipml.review.worklists.suggestions import MOST_SUGGESTIONS, suggest
 
-TITLES = (
-    "Vellmar TOTE bag",
-    "V\u0435llmar wallet",
-    "R\u00e9plica n\u200bike",
-    "\u8010\u514b\u978b 42",
-    "100 % wool_coat",
-)
+TITLES = ("Vellmar TOTE bag", "V\u0435llmar wallet", "R\u00e9plica n\u200bike", "\u8010\u514b\u978b 42")
+TITLES += ("100 % wool_coat",)
 
 
 @pytest.fixture

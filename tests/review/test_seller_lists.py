@@ -218,10 +218,8 @@ def test_marks_are_those_in_force_for_the_brand(filled: Engine) -> None:
     put(filled, DENIED, "sA", "Umbra")
     shown = {case.case_id: case.scored for case in ask(filled, browse, Filter(), now=NOW)}
     marks, later = (ask(filled, find_case_marks, shown, now) for now in (NOW, NOW + timedelta(days=1)))
-    assert [[str(mark) for mark in some[1]] for some in (marks, later)] == [
-        ["watched", "authorised for Acme"],
-        ["authorised for Acme"],
-    ]
+    expected = [["watched", "authorised for Acme"], ["authorised for Acme"]]
+    assert [[str(mark) for mark in some[1]] for some in (marks, later)] == expected
     assert marks[2] == ()
 
 

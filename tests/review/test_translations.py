@@ -1,15 +1,10 @@
 """Titles that a machine translates: what is sent, what is kept, and what a service may do wrong."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from sqlalchemy import Engine
 from support.databases import on_both
 from support.receiver import wait_until
-from support.reviewing import Make
 from support.transactions import act, ask
-from support.translation_service import TranslationService, serve_translations
+from support.translation_service import serve_translations
 
 from ipml.errors import Failed, UnusableSetting
 from ipml.review.queue import enqueue
@@ -18,13 +13,13 @@ from ipml.settings import Settings
 
 
 @pytest.fixture
-def service() -> Iterator[TranslationService]:
+def service():
     """Give a service that translates."""
     with serve_translations() as service:
         yield service
 
 
-def test_a_title_comes_back_translated(service: TranslationService) -> None:
+def test_a_title_comes_back_translated(service):
     """With the language it was in; only the title was sent; one in the reader's language comes back empty."""
     for ending in ("", "/", "/translate"):
         translator = Translator(service.url + ending, None, "en")
@@ -36,7 +31,7 @@ def test_a_title_comes_back_translated(service: TranslationService) -> None:
     assert translator.translate("Sac") == Translation("Bag", None)  # what is no language is text of a stranger
 
 
-def test_the_key_of_the_file_is_shown(service: TranslationService, tmp_path: Path) -> None:
+def test_the_key_of_the_file_is_shown(service, tmp_path):
     """A service that asks for one refuses without."""
     service.key = "secret"
     (tmp_path / "key").write_text("secret\n")
@@ -47,7 +42,7 @@ def test_the_key_of_the_file_is_shown(service: TranslationService, tmp_path: Pat
         Translator(service.url, None, "en").translate("Sac en cuir")
 
 
-def test_an_answer_that_is_none_is_a_failure(service: TranslationService, subtests: pytest.Subtests) -> None:
+def test_an_answer_that_is_none_is_a_failure(service, subtests):
     """Whatever it is; the service is then left alone for a while, and no redirect is followed."""
     answers = {
         "error": (500, b"{}"),
@@ -75,7 +70,7 @@ def test_an_answer_that_is_none_is_a_failure(service: TranslationService, subtes
     wait_until(lambda: service.n_broken_off == 1)
 
 
-def test_an_address_by_which_others_read_along_is_refused(tmp_path: Path) -> None:
+def test_an_address_by_which_others_read_along_is_refused(tmp_path):
     """It is neither https nor of this machine, or holds a password; nor is a file of no key, or several, taken."""
     hosts = ("http://translate.example", "ftp://127.0.0.1", "https://a:b@translate.example", "https://", "nowhere")
     for url in hosts:
@@ -88,7 +83,7 @@ def test_an_address_by_which_others_read_along_is_refused(tmp_path: Path) -> Non
 
 
 @on_both
-def test_what_was_translated_is_known_of_every_case_with_that_title(engine: Engine, make_scored: Make) -> None:
+def test_what_was_translated_is_known_of_every_case_with_that_title(engine, make_scored):
     """In that language alone; a later translation takes its place, and of a title that is gone none is kept."""
     enqueue(engine, [make_scored("L1", title="Sac en cuir"), make_scored("L2", title="(erased)", seller_id="s2")])
     for text in ("Bag of leather", "Leather bag"):

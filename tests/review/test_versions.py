@@ -133,10 +133,8 @@ def test_what_is_changed_back_waits_for_nobody(engine: Engine, make_scored: Make
     assert ask(engine, history, 3)[-1].payload["superseded_by"] == 1
     assert ask(engine, find_disagreements) == []
     pasts = [ask(engine, read_pasts, [1, 2, 3])[number] for number in (1, 2, 3)]
-    assert [(past.settled_by, past.next_id, past.case_id) for past in pasts] == [
-        (None, None, None),
-        *[(1, None, 1)] * 2,
-    ]
+    expected = [(None, None, None), *[(1, None, 1)] * 2]
+    assert [(past.settled_by, past.next_id, past.case_id) for past in pasts] == expected
     with pytest.raises(Overtaken, match="Case 1 is in its place"):
         act(engine, claim, "ana", 3)
 

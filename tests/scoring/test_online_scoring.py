@@ -28,14 +28,8 @@ from ipml.simulation.marketplace import Marketplace
 
 pytestmark = pytest.mark.slow
 
-TITLES = (
-    "AAA quality Vellmar tote bag 1:1 mirror",
-    "Leather belt worn twice",
-    "Replica watch",
-    "!!!",
-    "Wool hat",
-    "鞋",
-)
+TITLES = ("AAA quality Vellmar tote bag 1:1 mirror", "Leather belt worn twice", "Replica watch", "!!!", "Wool hat")
+TITLES += ("鞋",)
 LISTINGS = [
     {"listing_id": str(row), "seller_id": "s", "title": title, "price": 30.0 + row, "currency": "EUR"}
     for row, title in enumerate(TITLES)

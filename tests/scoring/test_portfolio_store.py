@@ -115,12 +115,8 @@ class Touch:
 
 def archive(**arrays: object) -> bytes:
     """Return an archive of arrays, of which some differ from those of an empty store."""
-    empty = {
-        "version": np.array("m/1"),
-        "listings": np.empty(0, np.uint64),
-        "keys": np.empty(0, np.uint64),
-        "states": np.empty((0, 5), np.int64),
-    }
+    empty = {"version": np.array("m/1"), "listings": np.empty(0, np.uint64), "keys": np.empty(0, np.uint64)}
+    empty |= {"states": np.empty((0, 5), np.int64)}
     stream = io.BytesIO()
     np.savez(stream, **{name: array for name, array in (empty | arrays).items() if array is not None})
     return stream.getvalue()

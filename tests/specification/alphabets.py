@@ -116,9 +116,7 @@ def _turn_back(text: str) -> str:
     return _WORD.sub(turn, text)
 
 
-def _read_alphabet(
-    letters: re.Pattern[str], words: re.Pattern[str], text: str, origins: Origins
-) -> tuple[str, Origins]:
+def _read_alphabet(letters, words, text, origins):
     """Read by shape what is mixed with another alphabet, all if most of it is, and the rest as it is meant."""
     holding = [word for word in _WORD.findall(text) if letters.search(word)]
     n_mixed = sum(letters.fullmatch(word) is None for word in holding)

@@ -87,13 +87,7 @@ def close_up(text: str, origins: Origins) -> tuple[str, Origins]:
 
 
 def may_be_apart(text: str) -> bool:
-    """Say whether a text holds what `close_up` looks at; it changes nothing in any other.
-
-    Examples
-    --------
-    >>> may_be_apart("a. b. c"), may_be_apart("S/M/L"), may_be_apart("Dr. Bo, 2 bags")
-    (True, True, False)
-    """
+    """Say whether a text holds what `close_up` looks at; it changes nothing in any other."""
     return any(
         pattern.search(text) for pattern in (_LETTERS_AND_SIGNS, _SIGN_AT_EVERY_SECOND_PLACE, _LETTERS_AND_SPACES)
     )
@@ -143,13 +137,7 @@ def _is_written_apart(letters: str, most_signs: float) -> bool:
 
 
 def shorten(text: str, origins: Origins) -> tuple[str, Origins]:
-    """Shorten a letter that is held down to two; a word of nothing else ("aaa") is a word.
-
-    Examples
-    --------
-    >>> shorten("reeeplica aaa", None)[0]
-    'reeplica aaa'
-    """
+    """Shorten a letter that is held down to two; a word of nothing else ("aaa") is a word."""
     return rewrite(_HELD_DOWN, _shorten_one, text, origins)
 
 

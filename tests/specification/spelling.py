@@ -29,16 +29,7 @@ _AFTER = re.compile(rf"[^{re.escape(GAPS)}]*")
 
 
 class Reader:
-    """Reads folded texts with what a spelling knows.
-
-    Parameters
-    ----------
-    spelling : Spelling
-    ordinary : Words
-        Words that stand for themselves.
-    most_targets : int
-        So many of the most frequent known words others may stand for.
-    """
+    """Reads folded texts with what a spelling knows; ordinary words stand for themselves."""
 
     def __init__(self, spelling: Spelling, ordinary: Words, most_targets: int = 20_000) -> None:
         self.words, self.ordinary = spelling.words, ordinary
@@ -79,16 +70,7 @@ class Reader:
 
 
 class KnownWords:
-    """Words that misspelt ones may stand for.
-
-    Parameters
-    ----------
-    frequencies : mapping of str to int
-        The words, and how often each is met; of several that fit, the most frequent counts.
-    trade : collection of str
-        Those of the trade.
-
-    """
+    """Words that misspelt ones may stand for, by how often each is met; the most frequent counts."""
 
     def __init__(self, frequencies: Mapping[str, int], trade: Collection[str]) -> None:
         self._frequencies = {word: n for word, n in frequencies.items() if len(word) >= LEAST_LETTERS - 1}

@@ -18,6 +18,8 @@ from ipml.errors import Conflict, NotFound, Overtaken
 from ipml.storage import message_kinds, outbox
 from ipml.storage.database import reading, writing
 
+pytestmark = invented_messages
+
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
 
@@ -34,7 +36,6 @@ def take(engine, holder="a", now=NOON, **more):
     return act(engine, outbox.take, holder, now, LEASE, **{"at_most": 10} | more)
 
 
-@invented_messages
 def test_types_of_messages_are_spelt_alike(engine):
     """Small letters, with low lines between words; another is not put, as nobody could know what to make of it."""
     assert [kind for kind in message_kinds.MESSAGE_KINDS if not re.fullmatch("[a-z]+(_[a-z]+)*", kind)] == []
@@ -43,7 +44,6 @@ def test_types_of_messages_are_spelt_alike(engine):
             put(engine, "1", kind=kind)
 
 
-@invented_messages
 @on_both
 def test_messages_of_a_subject_go_one_after_the_other(engine):
     """The second is taken only when the first is settled; another subject, or channel, does not wait."""
@@ -57,7 +57,6 @@ def test_messages_of_a_subject_go_one_after_the_other(engine):
     assert [message.key for message in take(engine)] == ["2"]
 
 
-@invented_messages
 @on_both
 def test_what_is_leased_is_kept_from_others_until_the_lease_ends(engine):
     """Another sender takes it afterwards, and the first can settle it no more."""
@@ -72,7 +71,6 @@ def test_what_is_leased_is_kept_from_others_until_the_lease_ends(engine):
     assert take(engine, "c", NOON + timedelta(days=1)) == []
 
 
-@invented_messages
 @on_both
 def test_a_message_that_failed_holds_up_its_subject_until_its_next_try(engine):
     """Order goes before speed, as long as there is hope."""
@@ -86,7 +84,6 @@ def test_a_message_that_failed_holds_up_its_subject_until_its_next_try(engine):
     assert [message.key for message in take(engine, now=later)] == ["1"]
 
 
-@invented_messages
 @on_both
 def test_a_dead_message_lets_the_later_ones_pass(engine):
     """What puts a listing back must not wait for what never took it down."""
@@ -104,7 +101,6 @@ def test_a_dead_message_lets_the_later_ones_pass(engine):
     assert [message.key for message in take(engine, "b", now=NOON)] == ["1"]
 
 
-@invented_messages
 def test_people_have_dead_messages_tried_again_or_drop_them(engine):
     """A dropped one is still there for who asks; only dead ones can be either."""
     put(engine, "1")
@@ -123,7 +119,6 @@ def test_people_have_dead_messages_tried_again_or_drop_them(engine):
     assert [message.attempts for message in take(engine)] == [1]
 
 
-@invented_messages
 @on_both
 def test_a_backlog_tells_how_far_each_channel_has_come(engine):
     """Waiting, dead and not dropped, and since when the oldest that is due waits."""
@@ -135,7 +130,6 @@ def test_a_backlog_tells_how_far_each_channel_has_come(engine):
     assert (seller.channel, seller.waiting, seller.oldest) == ("seller", 1, None)
 
 
-@invented_messages
 def test_what_failed_is_due_at_once_when_the_receiver_is_back(engine):
     """What is meant to wait goes on waiting."""
     put(engine, "1")
@@ -147,7 +141,6 @@ def test_what_failed_is_due_at_once_when_the_receiver_is_back(engine):
     assert [message.key for message in take(engine)] == ["1"]
 
 
-@invented_messages
 @on_both
 def test_only_what_nobody_tried_is_withdrawn(engine):
     """What a sender had in hand may have arrived."""
@@ -255,7 +248,6 @@ class Sending(RuleBasedStateMachine):
         assert len(held) == len(set(held))
 
 
-@invented_messages
 @on_both
 def test_nothing_is_lost_doubled_or_overtaken(engine):
     """Whatever senders, receiver and people do in turn."""

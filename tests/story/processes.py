@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,13 +26,7 @@ def find_port() -> int:
 
 
 class Clock:
-    """A clock that goes as any other, and can be moved ahead; see clock/sitecustomize.py.
-
-    Parameters
-    ----------
-    folder : Path
-        Where it stands how far it is ahead.
-    """
+    """A clock that can be moved ahead; a file in its folder says how far, which clock/sitecustomize.py reads."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -79,17 +73,9 @@ def _find_children(pid: int) -> list[int]:
 
 
 class Process:
-    """A process that can be killed on the spot, and started again.
+    """A process, of Python with some arguments, that can be killed on the spot, and started again."""
 
-    Parameters
-    ----------
-    arguments : sequence of str
-        Of Python.
-    """
-
-    def __init__(
-        self, name: str, arguments: Sequence[str], folder: Path, clock: Clock, lag: float, settings: Mapping[str, str]
-    ) -> None:
+    def __init__(self, name, arguments, folder, clock, lag, settings):
         self.name, self.handle = name, None
         self._arguments, self._folder = arguments, folder
         others = {name: value for name, value in os.environ.items() if not name.startswith("IPML_")}

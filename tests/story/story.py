@@ -14,7 +14,6 @@ from threading import Thread
 import httpx
 from sqlalchemy import func, select
 from sqlalchemy.exc import DatabaseError
-from support.postgres import Server
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import IpmlError
@@ -34,35 +33,9 @@ PATIENCE_SECONDS = 90.0
 
 
 class Story:
-    """A marketplace, ipml, and whoever lives and works there.
+    """A marketplace, ipml, and whoever lives there, in an empty folder; no seed says when exactly one is killed."""
 
-    Parameters
-    ----------
-    folder : Path
-        Empty; everything is in it, logs too.
-    url : str
-        Of the database: empty.
-    model : Path
-        A saved model.
-    seed : int
-        Of what happens. When exactly somebody is killed is not in it.
-    postgres : Server, optional
-        That of the database, to be stopped once.
-    is_one_process : bool, default=False
-        Whether the worker runs beside the server (`ipml serve --with-worker`).
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        url: str,
-        model: Path,
-        seed: int,
-        *,
-        n_days: int = 60,
-        postgres: Server | None = None,
-        is_one_process: bool = False,
-    ) -> None:
+    def __init__(self, folder, url, model, seed, *, n_days=60, postgres=None, is_one_process=False):
         self.folder, self.url, self.n_days, self._postgres = folder, url, n_days, postgres
         self._dice, self._fate = random.Random(seed), random.Random(seed + 1)
         self.engine = open_database(url)
@@ -95,18 +68,10 @@ class Story:
         drawn = usual.replace("sampling_probability = 0.002", "sampling_probability = 0.3")
         assert drawn != usual
         (self.folder / "review.toml").write_text(drawn, encoding="utf-8")
-        settings = {
-            "DATABASE": self.url,
-            "MODEL": str(model),
-            "API_KEY": "keys",
-            "WEBHOOK_URL": f"{self.market_address}/ipml",
-            "WEBHOOK_SECRET": "webhook.secret",
-            "POLICY_REVIEW": "review.toml",
-            "BACKUPS": "backups",
-            "ANCHORS": "anchors.jsonl",
-            "JOBS": '{"backup": "5d"}',
-            "ERASED": "erased.jsonl",
-        }
+        settings = {"DATABASE": self.url, "MODEL": str(model), "API_KEY": "keys"}
+        settings |= {"WEBHOOK_URL": f"{self.market_address}/ipml", "WEBHOOK_SECRET": "webhook.secret"}
+        settings |= {"POLICY_REVIEW": "review.toml", "BACKUPS": "backups", "ANCHORS": "anchors.jsonl"}
+        settings |= {"JOBS": '{"backup": "5d"}', "ERASED": "erased.jsonl"}
         settings = {f"IPML_{name}": value for name, value in settings.items()}
         made = Process("operator", [], self.folder, self.clock, 0.0, settings)
         done = made.run("outbox", "secret", "--out", "webhook.secret")

@@ -82,9 +82,7 @@ class Authority:
             server.server_close()
 
 
-def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer: str, issuer_key: ec.EllipticCurvePrivateKey, *, is_root: bool
-) -> x509.Certificate:
+def _certificate(name, key, issuer, issuer_key, *, is_root):
     now = datetime.now(UTC)
     subject, by = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in (name, issuer))
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(by).public_key(key.public_key())

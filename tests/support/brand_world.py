@@ -49,12 +49,8 @@ def fill(engine: Engine, now: datetime | None = None) -> dict[str, str]:
     """Fill an empty database; return by brand the reference of its notice with a counter-notice."""
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
-        for name, role in (
-            ("revina", Role.REVIEWER),
-            ("levante", Role.LEAD),
-            ("adam", Role.ADMIN),
-            ("vic", Role.VIEWER),
-        ):
+        examples = (("revina", Role.REVIEWER), ("levante", Role.LEAD), ("adam", Role.ADMIN), ("vic", Role.VIEWER))
+        for name, role in examples:
             add_user(connection, name, PASSWORD, role, CHEAP)
         for name in (*BRANDS, "una"):
             add_user(connection, name, PASSWORD, Role.BRAND, CHEAP)

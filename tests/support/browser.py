@@ -21,14 +21,8 @@ from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 
 CHROMIUM = Path("/usr/bin/chromium")
-OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
+OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+OPTIONS += ("--disable-sync", "--no-first-run")
 PICTURES = Path(__file__).parents[1] / "output"
 OVERHANGING = """
 [...document.body.querySelectorAll("*")]

@@ -1,7 +1,5 @@
 """Cases as tests decide them and look at them, each time in a transaction of its own."""
 
-from typing import Any
-
 from sqlalchemy import Engine
 
 from ipml.records import Case, Decision, Verdict
@@ -11,9 +9,7 @@ from ipml.storage.database import reading, writing
 GROUND = "declared_replica"
 
 
-def judge(
-    engine: Engine, case_id: int | None = None, verdict: Verdict = Verdict.GENUINE, by: str = "ana", **said: Any
-) -> Decision:
+def judge(engine, case_id=None, verdict=Verdict.GENUINE, by="ana", **said):
     """Decide a case, the next one where none is named; a counterfeit on one ground unless another is given."""
     ground = {"ground": GROUND} if verdict is Verdict.COUNTERFEIT else {}
     with writing(engine) as connection:

@@ -1,22 +1,9 @@
 """The evaluation of a model that scored its listings once."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import pandas as pd
-from numpy.typing import ArrayLike
-
-from ipml.model.evaluation.evaluation import Evaluation, evaluate_repeats
+from ipml.model.evaluation.evaluation import evaluate_repeats
 
 
-def evaluate(
-    y: ArrayLike,
-    score: ArrayLike,
-    listings: pd.DataFrame,
-    *,
-    baselines: Mapping[str, ArrayLike] | None = None,
-    **options: Any,
-) -> Evaluation:
+def evaluate(y, score, listings, *, baselines=None, **options):
     """Measure one scoring beside one of each baseline."""
     repeated = {name: [scores] for name, scores in (baselines or {}).items()}
     return evaluate_repeats(y, [score], listings, baselines=repeated, **options)

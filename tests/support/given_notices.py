@@ -11,15 +11,8 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 WORDS = "We sell no bags in this colour, and the logo is printed backwards."
 POLICY = load_cooperation_policy()
 RULES = POLICY.notices
-SAID: dict[str, Any] = {
-    "explanation": WORDS,
-    "listings": [{"listing_id": "L1"}],
-    "name": "Ann Lee",
-    "email": "ann@acme.test",
-    "good_faith": True,
-    "brand": "Acme",
-    "rights": "EUTM 018123456",
-}
+SAID: dict[str, Any] = {"explanation": WORDS, "listings": [{"listing_id": "L1"}], "name": "Ann Lee"}
+SAID |= {"email": "ann@acme.test", "good_faith": True, "brand": "Acme", "rights": "EUTM 018123456"}
 
 
 def say(*listing_ids: str, **changes: Any) -> Notice:

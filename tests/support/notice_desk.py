@@ -52,44 +52,23 @@ class Desk:
                 self._known[name] = connection.scalars(query).one()
         return self._known[name]
 
-    def give_notice(
-        self, case_ids: Sequence[int | None], by: str = "brand", *, state: str = "waiting", **fields: Any
-    ) -> int:
-        """Let a notifier give notice of the listings of some cases; None is a listing that nobody knows.
-
-        It goes the way of every notice, unless something is to be otherwise than it would be.
-        """
+    def give_notice(self, case_ids, by="brand", *, state="waiting", **fields):
+        """Let a notifier give notice of listings, None unknown: as every notice is, unless fields say otherwise."""
         if state == "waiting" and not fields:
             return self._send(case_ids, by)
-        given = {
-            "reference": secrets.token_hex(8),
-            "notifier_id": self.add_notifier(by),
-            "kind": "counterfeit",
-            "encrypted": "",
-            "explanation": "",
-            "content_digest": secrets.token_hex(8),
-            "tier": "standard",
-            "received_at": self.pass_time(),
-        }
+        given = {"reference": secrets.token_hex(8), "notifier_id": self.add_notifier(by), "kind": "counterfeit"}
+        given |= {"encrypted": "", "explanation": "", "content_digest": secrets.token_hex(8), "tier": "standard"}
+        given |= {"received_at": self.pass_time()}
         with writing(self.engine) as connection:
             query = insert(notices).values(given | fields).returning(notices.c.notice_id)
             notice_id = connection.scalars(query).one()
             sellers = select(cases.c.case_id, cases.c.seller_id).where(cases.c.case_id.in_([*filter(None, case_ids)]))
             whose = {row.case_id: pseudonym_of(connection, row.seller_id) for row in connection.execute(sellers).all()}
-            rows = [
-                {
-                    "notice_id": notice_id,
-                    "position": position,
-                    "listing_digest": f"{notice_id}-{position}",
-                    "location": "",
-                    "pseudonym": whose.get(case_id),
-                    "case_id": case_id,
-                    "state": "unknown" if case_id is None else state,
-                    "noted_at": given["received_at"],
-                }
-                for position, case_id in enumerate(case_ids, 1)
-            ]
-            connection.execute(insert(notice_items), rows)
+            item = {"notice_id": notice_id, "location": "", "noted_at": given["received_at"]}
+            for position, case_id in enumerate(case_ids, 1):
+                item |= {"position": position, "listing_digest": f"{notice_id}-{position}", "case_id": case_id}
+                item |= {"pseudonym": whose.get(case_id), "state": "unknown" if case_id is None else state}
+                connection.execute(insert(notice_items), item)
         return notice_id
 
     def _send(self, case_ids: Sequence[int | None], by: str) -> int:

@@ -18,31 +18,11 @@ from ipml.review.reversals import undo
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
 from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.review.worklists.saved_views import save_view
+from ipml.storage import tables
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import writing
 from ipml.storage.outbox import put
 from ipml.storage.pseudonyms import encrypt, notifier_of, pseudonym_of
-from ipml.storage.tables import (
-    automatic_decisions,
-    automatic_draws,
-    cases,
-    enforcement_policies,
-    evidence,
-    listings,
-    measures,
-    metadata,
-    notice_items,
-    notices,
-    outbox,
-    pictures,
-    promises,
-    rankings,
-    second_reviews,
-    second_verdicts,
-    seller_keys,
-    translations,
-    users,
-)
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SELLER, NAME, PHONE, STREET = "zqseller4711", "zqanneliese", "zq015112345", "zqelmstreet"
@@ -52,12 +32,8 @@ OTHERS = 6
 
 def bag(number: int, seller: str, score: float, **fields: Any) -> ScoredListing:
     """Return a scored listing."""
-    observed: dict[str, Any] = {
-        "title": f"Leather bag {seller} no {number}",
-        "brand": "Acme",
-        "category": "Bags",
-        "currency": "EUR",
-    }
+    observed: dict[str, Any] = {"title": f"Leather bag {seller} no {number}", "brand": "Acme", "category": "Bags"}
+    observed |= {"currency": "EUR"}
     listing = Listing(
         f"{seller}-L{number}", seller, **(observed | {"price": 40.0 + number, "observed_at": NOON} | fields)
     )
@@ -94,20 +70,11 @@ def plant_anew(engine: Engine) -> str:
     with writing(engine) as connection:
         store_events(connection, [sold], NOON)
         add_to_portfolios(connection, "m1", [WeighedListing(f"{SELLER}-submitted", SELLER, NOON, 0.9)], NOON)
-        submitted = {
-            "listing_id": f"{SELLER}-submitted",
-            "seller_id": SELLER,
-            "sent": "",
-            "seen_at": NOON,
-            "received_at": NOON,
-            "own_history": "",
-            "history_as_of": NOON,
-            "last_event": 1,
-            "content": "",
-            "sample_id": 1,
-        }
+        submitted = {"listing_id": f"{SELLER}-submitted", "seller_id": SELLER, "sent": "", "seen_at": NOON}
+        submitted |= {"received_at": NOON, "own_history": "", "history_as_of": NOON, "last_event": 1, "content": ""}
+        submitted |= {"sample_id": 1}
         shown = {"score": 0.95, "model_version": rescored.model_version, "snapshot": encode(rescored)}
-        connection.execute(insert(listings).values(submitted | shown))
+        connection.execute(insert(tables.listings).values(submitted | shown))
     first = _decide(engine, Verdict.COUNTERFEIT, note=f"{NAME} lives in {STREET}", key=f"key {PHONE}")
     _decide(engine, Verdict.GENUINE, note=PHONE)
     undone = _decide(engine, Verdict.GENUINE)
@@ -115,7 +82,7 @@ def plant_anew(engine: Engine) -> str:
         undo(connection, undone, "ana", may_undo_others=True, why=f"{NAME} called", now=NOON)
         add_control_case(connection, first, Verdict.COUNTERFEIT, f"letter of {NAME}", "lea", now=NOON)
         bo = {"name": "bo", "password_hash": "", "role": "reviewer", "created_at": NOON}
-        user_id = connection.scalars(insert(users).values(bo).returning(users.c.user_id)).one()
+        user_id = connection.scalars(insert(tables.users).values(bo).returning(tables.users.c.user_id)).one()
         add_own_seller(connection, "bo", SELLER, now=NOON)
         save_view(connection, user_id, f"All of {SELLER}", f"seller={SELLER}", names=SELLER)
     return _plant_more(engine, first)
@@ -134,74 +101,48 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
     with writing(engine) as connection:
         pseudonym = pseudonym_of(connection, SELLER, now=NOON)
         said = encrypt(connection, pseudonym, f"{NAME}, {PHONE}, {STREET}")
-        connection.execute(insert(enforcement_policies).values(digest="d", policy="{}", first_used_at=NOON))
-        case_id = connection.scalar(select(cases.c.case_id).where(cases.c.seller_id == SELLER).limit(1))
+        connection.execute(insert(tables.enforcement_policies).values(digest="d", policy="{}", first_used_at=NOON))
+        case_id = connection.scalar(select(tables.cases.c.case_id).where(tables.cases.c.seller_id == SELLER).limit(1))
         known = {"decision_id": decision_id, "case_id": case_id, "pseudonym": pseudonym}
-        connection.execute(insert(evidence).values(**known, digest="d", encrypted=said, stored_at=NOON))
+        connection.execute(insert(tables.evidence).values(**known, digest="d", encrypted=said, stored_at=NOON))
         did = {"kind": "remove", "territories": "", "policy_digest": "d", "imposed_by": "ana", "imposed_at": NOON}
-        connection.execute(insert(measures).values(**known, **did, lifted_by="ana", lifted_at=NOON, why_lifted=said))
+        connection.execute(
+            insert(tables.measures).values(**known, **did, lifted_by="ana", lifted_at=NOON, why_lifted=said)
+        )
         audit.append(connection, "ana", "imposed", "measure:1", {}, at=NOON)
         audit.append(connection, "ipml", "evidence kept", "evidence:1", {"digest": "d"}, at=NOON)
-        promise = {
-            "policy_digest": "d",
-            "at": NOON,
-            "brand": "*",
-            "event": "allowed",
-            "cause": "person",
-            "actor": "lea",
-            "why": "",
-        }
-        promise_id = connection.scalars(insert(promises).values(promise).returning(promises.c.promise_id)).one()
-        draw = {
-            "case_id": case_id,
-            "brand": NAME,
-            "model_version": "m",
-            "score": 0.9,
-            "sampling_probability": 0.1,
-            "drawn_at": NOON,
-        }
-        connection.execute(insert(automatic_draws).values(draw))
+        promise = {"policy_digest": "d", "at": NOON, "brand": "*", "event": "allowed", "cause": "person"}
+        promise |= {"actor": "lea", "why": ""}
+        promise_id = connection.scalars(
+            insert(tables.promises).values(promise).returning(tables.promises.c.promise_id)
+        ).one()
+        draw = {"case_id": case_id, "brand": NAME, "model_version": "m", "score": 0.9, "sampling_probability": 0.1}
+        draw |= {"drawn_at": NOON}
+        connection.execute(insert(tables.automatic_draws).values(draw))
         made = {"decision_id": decision_id, "promise_id": promise_id, "brand": NAME, "decided_at": NOON}
-        connection.execute(insert(automatic_decisions).values(made))
-        message = {
-            "channel": "seller",
-            "kind": "statement",
-            "subject": "measure:1",
-            "pseudonym": pseudonym,
-            "now": NOON,
-        }
+        connection.execute(insert(tables.automatic_decisions).values(made))
+        message = {"channel": "seller", "kind": "statement", "subject": "measure:1", "pseudonym": pseudonym}
+        message |= {"now": NOON}
         letter = {"seller_id": NAME, "reference": "p", "language": "en", "subject": NAME, "text": PHONE}
         put(connection, key="measure-1-imposed", body=letter, **message)
-        connection.execute(update(outbox).values(state="delivered", settled_at=NOON, last_error=said))
+        connection.execute(update(tables.outbox).values(state="delivered", settled_at=NOON, last_error=said))
         second_review = {"case_id": case_id, "kind": "audit", "wanted_at": NOON, "not_by": "ana", "token": 0}
         review_id = connection.scalars(
-            insert(second_reviews).values(second_review).returning(second_reviews.c.review_id)
+            insert(tables.second_reviews).values(second_review).returning(tables.second_reviews.c.review_id)
         ).one()
-        second_verdict = {
-            "review_id": review_id,
-            "case_id": case_id,
-            "kind": "audit",
-            "verdict": "genuine",
-            "ground": "",
-        }
-        second_verdict |= {
-            "listing_id": f"{SELLER}-L0",
-            "note": NAME,
-            "key": PHONE,
-            "reviewer": "bo",
-            "decided_at": NOON,
-        }
-        second_verdict |= {"token": 1}
-        connection.execute(insert(second_verdicts).values(second_verdict))
+        second_verdict = {"review_id": review_id, "case_id": case_id, "kind": "audit", "verdict": "genuine"}
+        second_verdict |= {"listing_id": f"{SELLER}-L0", "ground": "", "note": NAME, "key": PHONE, "token": 1}
+        second_verdict |= {"reviewer": "bo", "decided_at": NOON}
+        connection.execute(insert(tables.second_verdicts).values(second_verdict))
         usual = f'{{"prices":{{"brand:{NAME} own":1.0,"brand:acme":2.0}},"sales_a_day":{{}}}}'
         row = {"at": NOON, "actor": "lea", "order": "value", "usual": usual}
         row |= {"policy": load_policy().text, "policy_digest": load_policy().digest}
-        connection.execute(insert(rankings).values(row))
+        connection.execute(insert(tables.rankings).values(row))
         picture = {"case_id": case_id, "position": 0, "state": "failed", "tries": 1, "due_at": NOON}
         picture |= {"address": f"https://a.example/{SELLER}", "found_at": f"https://b.example/{SELLER}", "why": NAME}
-        connection.execute(insert(pictures).values(picture))
+        connection.execute(insert(tables.pictures).values(picture))
         translation = {"case_id": case_id, "digest": "0" * 64, "text": f"Call {NAME}", "made_at": NOON}
-        connection.execute(insert(translations).values(translation))
+        connection.execute(insert(tables.translations).values(translation))
         _plant_notice(connection, case_id, pseudonym, said)
     return pseudonym
 
@@ -210,22 +151,18 @@ def _plant_notice(connection: Connection, case_id: int, pseudonym: str, said: st
     """Let a rights holder have told of the seller."""
     notifier = notifier_of(connection, "ann@acme.test", "rights holder", NOON)
     notice = {"reference": "r", "notifier_id": notifier.notifier_id, "kind": "counterfeit", "brand": "Acme"}
-    notice |= {
-        "encrypted": encrypt(connection, notifier.pseudonym, "{}"),
-        "explanation": f"{NAME} again",
-        "tier": "standard",
-    }
-    notice |= {"content_digest": "d", "received_at": NOON, "settled_at": NOON}
-    notice_id = connection.scalars(insert(notices).values(notice).returning(notices.c.notice_id)).one()
+    notice |= {"explanation": f"{NAME} again", "tier": "standard", "received_at": NOON, "settled_at": NOON}
+    notice |= {"encrypted": encrypt(connection, notifier.pseudonym, "{}"), "content_digest": "d"}
+    notice_id = connection.scalars(insert(tables.notices).values(notice).returning(tables.notices.c.notice_id)).one()
     item = {"notice_id": notice_id, "position": 1, "noted_at": NOON, "listing_digest": SELLER, "location": said}
     item |= {"pseudonym": pseudonym, "case_id": case_id, "state": "upheld", "settled_at": NOON}
-    connection.execute(insert(notice_items).values(item))
+    connection.execute(insert(tables.notice_items).values(item))
 
 
 def key_of(engine: Engine, seller: str) -> str:
     """Return the key of a seller, which must not be left either."""
     with engine.connect() as connection:
-        return str(connection.scalar(select(seller_keys.c.key).where(seller_keys.c.seller_id == seller)))
+        return str(connection.scalar(select(tables.seller_keys.c.key).where(tables.seller_keys.c.seller_id == seller)))
 
 
 def find_markers(paths: Iterable[Path], markers: Iterable[str]) -> Iterator[str]:
@@ -239,7 +176,7 @@ def find_markers(paths: Iterable[Path], markers: Iterable[str]) -> Iterator[str]
 def find_clear(engine: Engine, markers: Iterable[str]) -> Iterator[str]:
     """Give each column in which a marker stands."""
     with engine.connect() as connection:
-        for table in metadata.tables.values():
+        for table in tables.metadata.tables.values():
             for column in table.c:
                 if isinstance(column.type, Text):
                     texts = " ".join(str(text).lower() for text in connection.scalars(select(column)))

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import Connection, Engine, insert
 
-from ipml.records import Decision, EarlierListings, Listing, ScoredListing, Verdict
+from ipml.records import EarlierListings, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.cases import find_case_with_waiting
 from ipml.review.queue import claim, decide
 from ipml.review.ranking.list_marks import find_marks
 from ipml.review.ranking.queue_order import explain_place, find_ranking_and_parts
-from ipml.settings import DEFAULT_SETTINGS, Settings
+from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.database import writing
 from ipml.storage.tables import second_verdicts
 
@@ -21,15 +20,7 @@ Score = Callable[[Sequence[Listing], bool], list[ScoredListing]]
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 
-def judge(
-    engine: Engine,
-    case_id: int | None = None,
-    verdict: Verdict = Verdict.GENUINE,
-    by: str = "ana",
-    now: datetime | None = None,
-    settings: Settings = DEFAULT_SETTINGS,
-    **said: Any,
-) -> Decision:
+def judge(engine, case_id=None, verdict=Verdict.GENUINE, by="ana", now=None, settings=DEFAULT_SETTINGS, **said):
     """Claim a case, or the next one, and decide it; counterfeit has a ground."""
     ground = {"ground": "test_purchase"} if verdict is Verdict.COUNTERFEIT else {}
     with writing(engine) as connection:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Row, Select
+from sqlalchemy import Connection, Engine, Executable, FromClause, Row, Select, func, select
 
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -41,6 +41,11 @@ def read_scalars(engine: Engine, query: Select[Any]) -> list[Any]:
     """Return the first column of a query."""
     with reading(engine) as connection:
         return list(connection.scalars(query))
+
+
+def count(engine: Engine, table: FromClause) -> int:
+    """Return the number of rows of a table."""
+    return ask(engine, Connection.scalar, select(func.count()).select_from(table)) or 0
 
 
 def check_sound(connection: Connection) -> None:

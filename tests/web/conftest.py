@@ -22,7 +22,7 @@ from support.staff import CHEAP, PASSWORD
 
 from ipml.listings.fields import make_json_schema
 from ipml.listings.schema import check_records
-from ipml.records import EarlierListings, Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
+from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import open_database, writing
@@ -49,17 +49,8 @@ TITLES = (
 )
 READINGS = {1: "vellmar crossbody - best factory batch, same as shop", 3: "vellmar wallet stoned zip around"}
 DESCRIPTION = "Sent within a day. Comes in a plain parcel.\nMessage me for more pictures and colours."
-WEIGHTS = {
-    "AAA quality": 1.7,
-    "1:1 mirror": 1.4,
-    "best factory batch": 1.5,
-    "V*ellmar": 0.7,
-    "super clone": 1.8,
-    "wholesale": 0.4,
-    "worn twice": -0.5,
-    "papers of 2019": -0.9,
-    "receipt included": -1.1,
-}
+WEIGHTS = {"AAA quality": 1.7, "1:1 mirror": 1.4, "best factory batch": 1.5, "V*ellmar": 0.7, "super clone": 1.8}
+WEIGHTS |= {"wholesale": 0.4, "worn twice": -0.5, "papers of 2019": -0.9, "receipt included": -1.1}
 BASE_RATE = -2.9
 SELLERS = ("harbour-outlet", "harbour-outlet", "kx_trade88", "mimi.closet", "kx_trade88", "t.berger", "anna_l")
 
@@ -222,13 +213,8 @@ class Judge:
         """Return listings as records."""
         return check_records(listings)
 
-    def score_records(
-        self, records: Sequence[Listing], explain: bool, others: Sequence[EarlierListings] | None = None
-    ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
-        """Return checked listings, each with the one score, and what was said beforehand of all listings.
-
-        One without a letter is not judged.
-        """
+    def score_records(self, records, explain, others=None):
+        """Return listings, each with the one score unless it has no letter, and what was said beforehand of all."""
         return [self._judge(listing, explain) for listing in records], self.unlike
 
     def explain_again(self, scored: ScoredListing) -> ScoredListing:

@@ -25,14 +25,8 @@ from ipml.web.app import ROUTES, make_app
 from ipml.web.http_api.api import API_ROUTES
 from ipml.web.http_api.requests import Access, Grant
 
-PEOPLE: Mapping[Role | None, str | None] = {
-    None: None,
-    Role.BRAND: "vera",
-    Role.VIEWER: "vic",
-    Role.REVIEWER: "ana",
-    Role.LEAD: "lea",
-    Role.ADMIN: "adam",
-}
+PEOPLE: Mapping[Role | None, str | None] = {None: None, Role.BRAND: "vera", Role.VIEWER: "vic", Role.REVIEWER: "ana"}
+PEOPLE |= {Role.LEAD: "lea", Role.ADMIN: "adam"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 LENGTH = {"Content-Length": "0"}
 
@@ -93,10 +87,7 @@ def test_nothing_is_served_that_no_table_names(app: FastAPI, judges, make_server
 
 @pytest.mark.slow
 def test_every_role_at_every_route_by_every_method(engine: Engine, browsers: Mapping[Role | None, TestClient]) -> None:
-    """Who has a lower role than the table says is refused and changes nothing; methods of no row do nothing.
-
-    These are asked for by nobody and by the highest role.
-    """
+    """Who has a lower role than the table says is refused and changes nothing; methods of no row do nothing."""
     least = {(method, path): action and LEAST_ROLES[action] for method, path, action, _ in ROUTES}
     paths = {path for _, path in least}
     before = contents(engine)

@@ -10,11 +10,12 @@ from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Engine
 from support.browser import check_pages, log_in, note_complaints, serve_page
+from support.transactions import act, ask
 
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry, list_entries
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.jobs import Run, note_end, note_start, plan_jobs, plan_runs, read_states
 from ipml.web.http_api.monitoring import JobFacts
 
@@ -29,8 +30,7 @@ def test_a_lead_puts_a_seller_on_a_list_and_takes_them_off(lead: TestClient, eng
     assert "sold &lt;fakes&gt; in 2025" in added.text
     assert "letter &amp; call" in added.text
     assert "Added by lea" in added.text
-    with reading(engine) as connection:
-        (entry,) = list_entries(connection, now=datetime.now(UTC))
+    (entry,) = ask(engine, list_entries, now=datetime.now(UTC))
     assert (entry.added_by, entry.origin, entry.until) == ("lea", "person", datetime(3000, 1, 1, tzinfo=UTC))
     assert (
         "No seller is on this list"
@@ -76,8 +76,7 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(lead: TestClient, engine
         assert said in text, wrong
         assert "letter &amp; call" in text
     listed = ListedSeller(ListKind.AUTHORISED, "anna_l", "contract", "brand file", "Vellmar", ("VLM",))
-    with writing(engine) as connection:
-        entry, _ = add_entry(connection, listed, by="lea", now=datetime.now(UTC), origin="brand file")
+    entry, _ = act(engine, add_entry, listed, by="lea", now=datetime.now(UTC), origin="brand file")
     page = lead.get("/lists").text
     assert "from the brand file" in page
     assert "/remove" not in page
@@ -102,8 +101,7 @@ def test_what_has_ended_is_shown_as_such_where_it_is_asked_for(lead: TestClient,
     lead.post("/lists/1/remove", data={"why": "a mistake"})
     past = datetime(2026, 1, 1, tzinfo=UTC)
     listed = ListedSeller(ListKind.WATCHED, "old", "a reason", "a letter", None, (), past + timedelta(days=1))
-    with writing(engine) as connection:
-        add_entry(connection, listed, by="lea", now=past)
+    act(engine, add_entry, listed, by="lea", now=past)
     assert "No seller is on a list" in lead.get("/lists").text
     shown = lead.get("/lists", params={"ended": "1"}).text
     assert "<b>removed</b>" in shown
@@ -181,9 +179,8 @@ def test_a_lead_has_a_job_done_now(failed: Engine, visitor: Callable) -> None:
     assert "Start backup now" not in lead.get("/jobs").text
     before = datetime.now(UTC)
     assert lead.post("/jobs", data={"name": "retention"}).status_code == HTTPStatus.SEE_OTHER
-    with reading(failed) as connection:
-        assert before <= read_states(connection)["retention"].due_at <= datetime.now(UTC)
-        (row,) = audit.list_rows(connection, "job:retention")
+    assert before <= ask(failed, read_states)["retention"].due_at <= datetime.now(UTC)
+    (row,) = ask(failed, audit.list_rows, "job:retention")
     assert (row.actor, row.action) == ("lea", "started")
     assert visitor("ana").post("/jobs", data={"name": "retention"}).status_code == HTTPStatus.FORBIDDEN
 

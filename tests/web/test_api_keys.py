@@ -25,6 +25,8 @@ from ipml.web.http_api.api import API_ROUTES, make_api, put_beside
 from ipml.web.http_api.monitoring import Metrics
 from ipml.web.http_api.requests import Access, is_loopback, make_access
 
+pytestmark = pytest.mark.slow
+
 BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
 PATH = "/v1/score"
 KEY, NEXT_KEY = "k" * 40, "n-._~+/" * 8 + "="
@@ -44,7 +46,6 @@ def keyed(judges, key_file: Path, open_door: Callable, make_server_app: Callable
     return open_door(make_server_app(judges, make_access(key_file, "0.0.0.0")))
 
 
-@pytest.mark.slow
 def test_each_key_opens_and_nothing_else(keyed: httpx.Client) -> None:
     """Whatever name the server is called by; anything but a key is answered with 401, before the body is read."""
     for key in (KEY, NEXT_KEY):
@@ -60,7 +61,6 @@ def test_each_key_opens_and_nothing_else(keyed: httpx.Client) -> None:
     assert keyed.post(PATH, content=b"{" * 100).status_code == 401
 
 
-@pytest.mark.slow
 def test_monitors_need_no_key(keyed: httpx.Client, api: httpx.Client) -> None:
     """Health and the document are open, and tell no key; the document says where one is needed."""
     for path in ("/health", "/openapi.json"):
@@ -71,7 +71,6 @@ def test_monitors_need_no_key(keyed: httpx.Client, api: httpx.Client) -> None:
     assert "security" not in api.get("/openapi.json").json()["paths"][PATH]["post"]
 
 
-@pytest.mark.slow
 def test_without_a_key_only_this_machine_is_answered(api: httpx.Client) -> None:
     """By each of its names; a name that another site has pointed here, a proxy, or another site's page is refused."""
     for headers in (
@@ -88,7 +87,6 @@ def test_without_a_key_only_this_machine_is_answered(api: httpx.Client) -> None:
         assert api.post(PATH, json=BAG, headers={"Host": host}).status_code == 200, host
 
 
-@pytest.mark.slow
 def test_an_open_api_answers_all(judges, keyed: httpx.Client, open_door: Callable, make_server_app: Callable) -> None:
     """Where the operator has opened it, no key and no name matters; other sites' pages are refused, even with a key."""
     client = open_door(make_server_app(judges, Access(is_open=True)))
@@ -97,7 +95,6 @@ def test_an_open_api_answers_all(judges, keyed: httpx.Client, open_door: Callabl
     assert [one.post(PATH, json=BAG, headers=elsewhere).status_code for one in (client, keyed)] == [403, 403]
 
 
-@pytest.mark.slow
 def test_an_address_for_others_needs_a_key(key_file: Path) -> None:
     """Without a key nobody is let in from outside by accident; where the API is open and has a key, the key stands."""
     for host in ("0.0.0.0", "::", "192.0.2.7", "scores.example"):
@@ -120,7 +117,6 @@ UNUSABLE = (
 )
 
 
-@pytest.mark.slow
 def test_unusable_keys(tmp_path: Path, key_file: Path) -> None:
     """A file without keys, with anything else, or none is refused without showing a key, as does the rule itself."""
     path = tmp_path / "other"
@@ -182,15 +178,8 @@ def market(judges: Any, engine: Engine, tmp_path: Path, open_door: Callable) -> 
     api = make_api(judges, Metrics(judges), make_access(path, "0.0.0.0"), {}, engine)
     client = open_door(put_beside(make_app(engine, Settings()), api))
     appeal = {"about": "measure:1", "seller_id": seller, "text": "It is genuine.", "key": "t1"}
-    sent = {
-        "/v1/score": SEEN,
-        "/v1/listings": SEEN,
-        "/v1/events": {"events": [SOLD]},
-        "/v1/appeals": appeal,
-        f"/v1/measures/{message}/answer": {"status": "accepted"},
-        "/v1/lists": LISTED,
-        "/v1/notices": NOTICE,
-    }
+    sent = {"/v1/score": SEEN, "/v1/listings": SEEN, "/v1/events": {"events": [SOLD]}, "/v1/appeals": appeal}
+    sent |= {f"/v1/measures/{message}/answer": {"status": "accepted"}, "/v1/lists": LISTED, "/v1/notices": NOTICE}
     made = {}
     for address, body in sent.items():
         answer = client.post(address, json=body, headers={"Authorization": f"Bearer {make_key(ALL)}"})
@@ -213,7 +202,6 @@ def is_opened(action: Action | None, line: str) -> bool:
     return action is None or PURPOSE_OF[action] in line.split()[0].split(",")
 
 
-@pytest.mark.slow
 def test_every_key_at_every_operation(market: Market) -> None:
     """The right key is answered; others with 403, whatever is asked for, and they change and reveal nothing."""
     before = read_tables(market.engine)
@@ -230,7 +218,6 @@ def test_every_key_at_every_operation(market: Market) -> None:
         assert market.ask((method, path), f"Bearer {make_key(ALL)}").status_code in (200, 201), (method, path)
 
 
-@pytest.mark.slow
 def test_without_a_key_of_this_service_nothing_is_answered(market: Market) -> None:
     """No key, a wrong one, one that was removed from the file: 401, alike for what there is and what there is not."""
     wrong = (None, "", "Bearer", f"Bearer {'x' * 40}", f"Basic {make_key(ALL)}", f"Bearer {make_key(ALL)[:-1]}")
@@ -260,7 +247,6 @@ def shops(judges: Any, engine: Engine, tmp_path: Path, open_door: Callable) -> C
     return ask_as
 
 
-@pytest.mark.slow
 def test_the_name_of_a_key_stands_in_the_audit_trail(shops: Callable, engine: Engine) -> None:
     """Who put a seller on a list, answered a message, or filed an appeal; a key without a name is the platform's."""
     judge(engine, 2, Verdict.COUNTERFEIT, consequences=Enforcement())

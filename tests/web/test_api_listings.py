@@ -8,11 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from support.casework import judge
 from support.databases import on_both
+from support.transactions import count
 
 from ipml.enforcement.actions import Enforcement
+from ipml.errors import InvalidListings
 from ipml.listings.schema import validate_record
 from ipml.model.model_file import save_model
 from ipml.records import Verdict
@@ -21,6 +23,7 @@ from ipml.storage.database import reading
 from ipml.storage.tables import cases, listings, portfolio_listings, portfolios, seller_events
 from ipml.web.http_api.api import make_api
 from ipml.web.http_api.intake_document import EventShape, KnownListingsShape, ListingFileShape, StoredEventsShape
+from ipml.web.http_api.listing_routes import read_submission
 from ipml.web.http_api.monitoring import Metrics
 from ipml.web.http_api.requests import Access
 
@@ -37,12 +40,6 @@ def door(judges: Any, stored_api: httpx.Client) -> httpx.Client:
     """Return a client of an API beside the database; its model finds everything suspicious."""
     judges.judge = type(judges.judge)(score=0.9)
     return stored_api
-
-
-def count(engine: Engine, table: Any) -> int:
-    """Count the rows of a table."""
-    with reading(engine) as connection:
-        return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
 def moment(hours: int) -> str:
@@ -136,10 +133,10 @@ def test_a_listing_that_is_gone_is_said_to_be(door: httpx.Client):
     assert door.post(PATH, json={"withdrawn": [gone]}).json()["listings"][0]["withdrawn_at"] is None
 
 
-def test_nothing_is_stored_where_a_single_listing_is_wrong(door: httpx.Client, engine: Engine):
-    """Everything at fault is named by row and field."""
+def test_nothing_is_stored_where_a_single_listing_is_wrong(door: httpx.Client, engine: Engine, judges: Any):
+    """Everything at fault is named by row and field; nothing is seen or withdrawn more than a day from now."""
     before = count(engine, listings)
-    future = (datetime.now(UTC) + timedelta(days=3)).isoformat()
+    future = (datetime.now(UTC) + timedelta(days=1, minutes=1)).isoformat()
     for wrong, field in (
         ({"listings": [BAG, BAG | {"listing_id": "M2", "price": -1}]}, "price"),
         ({"listings": [BAG, BAG | {"listing_id": "M2", "observed_at": future}]}, "observed_at"),
@@ -150,6 +147,11 @@ def test_nothing_is_stored_where_a_single_listing_is_wrong(door: httpx.Client, e
         answer = door.post(PATH, json=wrong)
         assert (answer.status_code, answer.json()["problems"][0]["field"]) == (422, field)
     assert count(engine, listings) == before
+    seen = {"listing_id": "M1", "observed_at": moment(24)}
+    for said in ({"listings": [BAG | seen]}, {"withdrawn": [seen]}):
+        read_submission(said, judges.judge, NOON)
+        with pytest.raises(InvalidListings):
+            read_submission(said, judges.judge, NOON - timedelta(microseconds=1))
 
 
 def test_events_count_once_and_do_not_change(door: httpx.Client, engine: Engine):

@@ -1,9 +1,14 @@
-"""The application as a whole: its table of routes, its headers, its error pages, its health."""
+"""The application as a whole: routes, headers, error pages, health, kept answers; and that it asks nobody anything."""
 
+import ast
 import re
+import socket
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, Event
 
 import pytest
 from fastapi import FastAPI
@@ -11,6 +16,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 from support.casework import count_cases, read_case
 
+import ipml
 import ipml.web
 from ipml.records import Verdict
 from ipml.review import queue
@@ -18,6 +24,7 @@ from ipml.settings import Settings, get_settings
 from ipml.storage.database import open_database, writing
 from ipml.storage.tables import REVISION
 from ipml.web.app import make_app
+from ipml.web.cache import CachedAhead, CachedAnswer, CachedByName
 
 
 def test_there_is_no_other_door(visitor: Callable, app: FastAPI) -> None:
@@ -141,16 +148,8 @@ def test_the_page_gives_as_long_to_undo_as_its_settings_say(app: FastAPI, engine
     assert "the 0 minutes for it are over" in ana.post("/undo", data={"decision": decision}).text
 
 
-ORIGINS = {
-    "http://testserver": True,
-    "http://elsewhere.example": False,
-    "http://testserver.elsewhere.example": False,
-    "http://testserver@elsewhere.example": False,
-    "http://[": False,
-    "null": False,
-    "": False,
-    None: False,
-}
+ORIGINS = {"http://testserver": True, "http://elsewhere.example": False, "http://testserver.elsewhere.example": False}
+ORIGINS |= {"http://testserver@elsewhere.example": False, "http://[": False, "null": False, "": False, None: False}
 
 
 def test_browsers_without_sec_fetch_site(ana: TestClient) -> None:
@@ -179,3 +178,146 @@ def test_what_is_too_long_or_no_form_is_refused(ana: TestClient) -> None:
     for kind in ("application/json", "text/plain"):
         answer = ana.post("/cases/1/decide", content=b'{"choice": "genuine"}', headers={"Content-Type": kind})
         assert answer.status_code == 400
+
+
+def test_an_answer_is_found_anew_when_it_is_too_old() -> None:
+    """As long as it is good nobody looks for another."""
+    now = [0.0]
+    kept, answers = CachedAnswer[int](10.0, clock=lambda: now[0]), iter(range(5))
+    given = []
+    for now[0] in (0.0, 9.9, 10.0, 25.0):
+        given.append(kept.get(lambda: next(answers)))
+    assert given == [0, 0, 1, 2]
+
+
+def test_those_who_ask_at_once_get_one_answer() -> None:
+    """Of eight who ask together one finds it."""
+    kept, together, found = CachedAnswer[int](10.0), Barrier(8), []
+
+    def ask(number: int) -> int:
+        together.wait()
+        return kept.get(lambda: found.append(number) or number)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(ask, range(8)))
+    assert len(found) == len(answers) == 1
+
+
+def test_nobody_waits_for_what_takes_long() -> None:
+    """There is no answer yet, then there is; a later one is found while the last is given; what fails is told."""
+    now, may_end = [0.0], Event()
+    kept = CachedAhead[str](10.0, patience=0.01, clock=lambda: now[0])
+
+    def find() -> str:
+        may_end.wait()
+        return f"of {now[0]:.0f}"
+
+    assert kept.get(find) is None
+    may_end.set()
+    finding = kept.prepare(find)
+    assert finding is None or finding.result() == "of 0"
+    assert kept.get(find) == "of 0"
+    may_end.clear()
+    now[0] = 10.0
+    assert kept.get(find) == "of 0"
+    later = kept.prepare(find)
+    may_end.set()
+    assert later.result() == "of 10"
+
+
+def test_what_could_not_be_found_is_told_and_tried_again() -> None:
+    """Who asks hears of it."""
+    kept = CachedAhead[int](10.0, patience=60.0)
+
+    def fail() -> int:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        kept.get(fail)
+    assert kept.get(lambda: 7) == 7
+
+
+def test_answers_are_kept_by_name() -> None:
+    """Each for itself, those asked for last; what could not be found is kept for nobody, and pushes nothing out."""
+    kept, answers = CachedByName[int](10.0, most=2, clock=lambda: 0.0), iter(range(9))
+
+    def find() -> int:
+        return next(answers)
+
+    def fail() -> int:
+        raise LookupError
+
+    assert [kept.get(name, find) for name in "abab"] == [0, 1, 0, 1]
+    for name in "cdef":
+        with pytest.raises(LookupError):
+            kept.get(name, fail)
+    assert [kept.get(name, find) for name in "abcab"] == [0, 1, 2, 3, 4]
+
+
+ROOT = Path(ipml.__file__).parent
+ASKING = {
+    *("httpx", "httpcore", "requests", "urllib3", "aiohttp", "pycurl", "http.client", "urllib.request", "urllib"),
+    *("socket", "ftplib", "smtplib", "telnetlib", "xmlrpc", "websockets", "subprocess", "webbrowser"),
+}
+ALLOWED = {
+    ("web/accounts/oidc.py", "httpx"),  # asks the provider of logins, whom the operator names
+    ("review/translations.py", "httpx"),  # asks the service of translations, which the operator names
+    ("review/pictures/fetching.py", "httpx"),  # the worker's: asks hosts that are allowed, never a private address
+    ("review/pictures/fetching.py", "socket"),
+}
+
+
+def find_imports(path: Path) -> Iterator[str]:
+    """Give the full name of every module that a file imports, inside of functions too."""
+    source = path.read_text(encoding="utf-8")
+    if not any(name.partition(".")[0] in source for name in ASKING):
+        return
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
+def test_only_what_an_operator_names_can_be_asked() -> None:
+    """No file of web, review and storage imports what makes requests but those that speak to what operators name."""
+    found = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for folder in ("web", "review", "storage")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in find_imports(path)
+        if name in ASKING
+    }
+    assert found == ALLOWED
+
+
+def test_pages_call_nothing_of_others() -> None:
+    """Templates, styles and scripts name no address of another server, and no function that could ask one."""
+    for path in (*ROOT.glob("web/templates/*.html"), *ROOT.glob("web/static/*")):
+        source = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        for forbidden in ("http:", "https:", "@import", "XMLHttpRequest", "sendBeacon", "WebSocket", "EventSource"):
+            assert forbidden not in source, (path, forbidden)
+
+
+def test_no_address_of_a_listing_is_asked(engine: Engine, lead: TestClient, scored: Callable) -> None:
+    """Whose address stands in every text of a listing hears nothing while the case is worked and exported."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        hosts = (
+            *("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f000001", "127.1"),
+            "127.0.0.1.nip.example",
+        )
+        text = " ".join(f'http://{host}:{port}/x <img src="http://{host}:{port}/y">' for host in hosts)
+        item = scored(8)
+        listing = replace(item.listing, listing_id=f"http://127.0.0.1:{port}/", title=text[:1900], description=text)
+        queue.enqueue(engine, [replace(item, listing=listing, highlights=())])
+        for path in ("/", "/cases/8", "/export.csv?what=cases"):
+            assert lead.get(path).status_code == 200
+        with writing(engine) as connection:
+            token = queue.claim(connection, "lea", 8).token
+        form = {"choice": "escalate", "token": token, "key": "k" * 16, "until": "2030-01-01T00:00:00Z"}
+        assert lead.post("/cases/8/decide", data=form | {"note": text[:1900]}).status_code == 303
+        assert lead.get("/export.csv").status_code == 200
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()

@@ -1,24 +1,27 @@
-"""The ranked list: order, filters, tabs, pages, saved views, and what was decided."""
+"""The ranked list: order, filters, tabs, pages, saved views, what was decided, and exports."""
 
 import csv
 import html
+import io
 import itertools
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from support.casework import GROUND, count_cases, judge, read_case
 from support.databases import on_both
+from support.transactions import act, ask
 
 from ipml.cooperation.consequences import Cooperation
 from ipml.records import Reason, Verdict
 from ipml.review import queue
+from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, export_cases, export_decisions
 from ipml.review.queue import claim
 from ipml.storage.database import reading, writing
 
@@ -38,8 +41,7 @@ def test_the_list_is_in_the_order_of_the_queue(engine: Engine, ana: TestClient, 
     """The most suspicious comes first, with rank, score, price, seller and reason."""
     text = ana.get("/").text
     assert ["Work the queue" in page for page in (text, visitor("vic").get("/").text)] == [True, False]
-    with reading(engine) as connection:
-        assert case_numbers(text) == [case.case_id for case in queue.list_cases(connection)]
+    assert case_numbers(text) == [case.case_id for case in ask(engine, queue.list_cases)]
     for told in ("98 %", "80.10 EUR", "harbour-outlet", "Price is 9 % of what Vellmar usually costs"):
         assert told in text
 
@@ -55,8 +57,7 @@ def test_the_reason_in_a_list_is_the_strongest_for_suspicion(engine: Engine, sco
         listing = scored(number, listing_id=f"N{number}", seller_id=f"n{number}", title=title)
         many.append(replace(listing, score=0.99, reasons=tuple(reasons), base_rate=None if is_old else -5.0))
     queue.enqueue(engine, many)
-    with reading(engine) as connection:
-        listed = {case.case_id: case.scored for case in queue.list_cases(connection, limit=50)}
+    listed = {case.case_id: case.scored for case in ask(engine, queue.list_cases, limit=50)}
     new = [number for number, one in listed.items() if one.listing.listing_id.startswith("N")]
     for page in (ana.get("/"), ana.get("/bulk", params={"case": new})):
         said = re.findall(r'<span class="why">([^<]*)</span>', page.text)
@@ -157,8 +158,7 @@ def test_pages_show_every_case_once(engine: Engine, scored: Callable, ana: TestC
         texts.append(ana.get(next_link(texts[-1])).text)
     shown = [number for text in texts for number in case_numbers(text)]
     assert [len(case_numbers(text)) for text in texts] == [50, 50, 20]
-    with reading(engine) as connection:
-        assert shown == [case.case_id for case in queue.list_cases(connection, limit=200)]
+    assert shown == [case.case_id for case in ask(engine, queue.list_cases, limit=200)]
     ranks = [int(rank) for text in texts for rank in re.findall(r'rank">(\d+)<', text)]
     assert ranks == list(range(1, 121))
     back = re.search(r'href="([^"]+)" rel="prev"', texts[2])
@@ -188,8 +188,7 @@ def decided(engine: Engine) -> Engine:
     decide(engine, 1, Verdict.COUNTERFEIT, "ana")
     decide(engine, 2, Verdict.CANNOT_TELL, "bo")
     decide(engine, 4, Verdict.COUNTERFEIT, "ana")
-    with writing(engine) as connection:
-        queue.undo(connection, 4, "ana")
+    act(engine, queue.undo, 4, "ana")
     decide(engine, 4, Verdict.GENUINE, "ana")
     return engine
 
@@ -223,17 +222,10 @@ def test_the_verdict_that_holds_is_told_with_all_about_it(decided: Engine, ana: 
 @on_both
 def test_verdict_and_reviewer_narrow_the_list(decided: Engine, ana: TestClient) -> None:
     """Only the verdict that holds counts, in every order, with any other filter; the fields stay filled in."""
-    shown = {
-        "verdict=genuine": [4, 3],
-        "reviewer=bo": [2, 3],
-        "verdict=genuine&reviewer=ana": [4],
-        "verdict=counterfeit&brand=Vellmar": [1],
-        "verdict=counterfeit&words=nordhale": [],
-        "reviewer=bo&order=score": [2, 3],
-        "verdict=genuine&order=score": [3, 4],
-        "words=vellmar": [4, 2, 1],
-        "reviewer=nobody": [],
-    }
+    shown = {"verdict=genuine": [4, 3], "reviewer=bo": [2, 3], "verdict=genuine&reviewer=ana": [4]}
+    shown |= {"verdict=counterfeit&brand=Vellmar": [1], "verdict=counterfeit&words=nordhale": []}
+    shown |= {"reviewer=bo&order=score": [2, 3], "verdict=genuine&order=score": [3, 4], "words=vellmar": [4, 2, 1]}
+    shown |= {"reviewer=nobody": []}
     pages = {asked: ana.get(f"/?state=decided&{asked}").text for asked in shown}
     assert {asked: [number for number, _ in rows(text)] for asked, text in pages.items()} == shown
     assert 'name="reviewer" value="bo"' in pages["reviewer=bo"]
@@ -293,8 +285,7 @@ def test_the_list_begins_with_the_chosen_view(ana: TestClient) -> None:
 def test_w_works_in_the_view_that_is_begun_with(ana: TestClient, engine: Engine) -> None:
     """It takes what is free there, goes on there, and says when nothing is left; the whole queue is one key away."""
     ana.post("/views", data={**WATCHES, "start": "1"})
-    with writing(engine) as connection:
-        claim(connection, "bo", 3)
+    act(engine, claim, "bo", 3)
     assert ana.post("/next").headers["location"] == "/cases/6?within=brand%3DNordhale"
     assert ana.post("/next", data={"within": "queue"}).headers["location"] == "/cases/6?within=queue"  # it is held
     page = ana.get("/cases/6?within=brand%3DNordhale").text
@@ -331,3 +322,109 @@ def test_views_are_shared_by_leads(ana: TestClient, visitor: Callable) -> None:
     assert visitor("lea").post("/views/1/remove").status_code == 404  # what is not shared is its owner's
     assert lea.post("/views/2/remove").status_code == 303
     assert len(case_numbers(ana.get("/").text)) == 7
+
+
+FORMULAE = (
+    *("=1+1", '=HYPERLINK("//elsewhere.example")', "+1+1", "-1+1", "@SUM(1+1)", "\t=1+1", "\r=1+1", "  =1+1"),
+    *("＝1+1", "＋1+1", "＠SUM(1)", 'x";=1+1;"', "x\r\n=1+1", "=cmd|' /C marker'!A0"),
+)
+
+
+def take(browser: TestClient, **wanted: str) -> list[dict[str, str]]:
+    """Return the rows of an export as a program reads them."""
+    answer = browser.get("/export.csv", params=wanted)
+    assert answer.status_code == 200
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+
+
+def record_verdict(engine, case_id, note="", reviewer="ana", now=None):
+    """Decide a case."""
+    with writing(engine) as connection:
+        claim = queue.claim(connection, reviewer, case_id, now=now)
+    with writing(engine) as connection:
+        queue.decide(connection, claim, Verdict.GENUINE, note=note, now=now)
+
+
+def test_fourteen_kinds_of_formula(engine: Engine, visitor: Callable, scored: Callable) -> None:
+    """In every field of text, none is live; there is a row for each, of as many cells, with all that was written."""
+    for number, text in enumerate(FORMULAE):
+        item = scored(7)
+        texts = {"title": text, "seller_id": text, "brand": text, "listing_id": f"{text} {number}"}
+        queue.enqueue(
+            engine, [replace(item, listing=replace(item.listing, **texts), model_version=text, highlights=())]
+        )
+    with reading(engine) as connection:
+        hostile = [case.case_id for case in queue.list_cases(connection, limit=100) if case.case_id > 7]
+        written = {case_id: queue.get_case(connection, case_id).scored.listing.title for case_id in hostile}
+    for case_id in hostile:
+        record_verdict(engine, case_id, note=written[case_id])
+    lead = visitor("lea")
+    for what, columns in (("cases", CASE_COLUMNS), ("decisions", DECISION_COLUMNS)):
+        rows = [row for row in take(lead, what=what) if int(row["case_id"]) > 7]
+        assert len(rows) == len(FORMULAE)
+        assert all(tuple(row) == columns and None not in row.values() for row in rows)
+        for row in rows:
+            texts = [row[name] for name in ("listing_id", "seller_id", "brand", "title", "model_version")]
+            texts += [row["note"]] if what == "decisions" else []
+            assert all(text.startswith(("'", "x")) for text in texts)
+            assert not any("=" in text and "'=" not in text.replace("' ", "'") for text in texts if text[0] == "x")
+            title = written[int(row["case_id"])]
+            assert row["title"].replace("'", "") == title.replace("'", "")
+
+
+def test_the_file_is_one_to_save_by_leads(visitor: Callable, lead: TestClient, ana: TestClient) -> None:
+    """Under a fixed name, as UTF-8; a filter that makes no sense gives none, and only leads see the link."""
+    answer = visitor("lea").get("/export.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="decisions.csv"'
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    for wanted in ({"what": "users"}, {"state": "x"}, {"since": "yesterday"}, {"brand": "a\0"}, {"seller": "x" * 201}):
+        assert lead.get("/export.csv", params=wanted).status_code == 400, wanted
+    assert ["/export.csv" in browser.get("/").text for browser in (lead, ana)] == [True, False]
+
+
+def test_the_export_is_what_the_queue_holds(engine: Engine, visitor: Callable) -> None:
+    """Cases and decisions come in the order in which they were made, with the figures as they are."""
+    for case_id in (3, 1):
+        record_verdict(engine, case_id, note="because", reviewer="bo")
+    lead = visitor("lea")
+    rows = take(lead, what="cases")
+    assert [int(row["case_id"]) for row in rows] == list(range(1, 8))
+    for row in rows:
+        case = read_case(engine, int(row["case_id"]))
+        assert (float(row["score"]), row["state"]) == (case.scored.score, case.state)
+        assert (row["title"], float(row["price"])) == (case.scored.listing.title, case.scored.listing.price)
+        assert datetime.fromisoformat(row["enqueued_at"]) == case.enqueued_at
+    made = take(lead)
+    expected = [("3", "genuine", "bo", "because"), ("1", "genuine", "bo", "because")]
+    assert [(row["case_id"], row["verdict"], row["reviewer"], row["note"]) for row in made] == expected
+
+
+@on_both
+def test_the_export_is_filtered_as_the_list_is(engine: Engine, visitor: Callable) -> None:
+    """State, brand, seller and the span of time narrow it, alone and together."""
+    lead, start = visitor("lea"), datetime(2026, 5, 1, tzinfo=UTC)
+    for days, case_id in enumerate((1, 2, 3)):
+        record_verdict(engine, case_id, now=start + timedelta(days=days))
+    assert [row["case_id"] for row in take(lead, what="cases", brand="Nordhale")] == ["3", "6"]
+    assert [row["case_id"] for row in take(lead, what="cases", state="open", seller="kx_trade88")] == ["5"]
+    assert [row["case_id"] for row in take(lead, brand="Nordhale")] == ["3"]
+    assert [row["case_id"] for row in take(lead, since="2026-05-02")] == ["2", "3"]
+    assert [row["case_id"] for row in take(lead, since="2026-05-02T00:00:00Z", until="2026-05-03T00:00:00")] == ["2"]
+    assert take(lead, brand="nobody") == []
+
+
+def test_a_long_export_is_read_in_parts(engine: Engine, scored: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every case comes once, read so many at a time, and between the parts others can write."""
+    monkeypatch.setattr("ipml.review.exports._AT_ONCE", 20)
+    queue.enqueue(engine, [scored(number) for number in range(7, 50)])
+    selects: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: selects.append(arguments[2]))
+    rows = export_cases(engine, ExportFilter())
+    first = next(rows)["case_id"]
+    record_verdict(engine, 45)  # the database in memory has one connection: it is free
+    assert [first, *(row["case_id"] for row in rows)] == list(range(1, 51))
+    assert sum("LIMIT" in query and "snapshot" in query for query in selects if "ORDER BY cases.case_id" in query) >= 3
+    assert [row["case_id"] for row in export_decisions(engine, ExportFilter())] == [45]

@@ -171,10 +171,7 @@ def test_a_stale_claim_is_told(engine: Engine, ana: TestClient) -> None:
 
 
 def test_a_decided_case_is_only_shown(engine: Engine, ana: TestClient) -> None:
-    """Verdict, by whom, when, on what ground, note and measures, not how long it waits; and it takes no further one.
-
-    What was taken back stays, struck through, with who took it back.
-    """
+    """With verdict, person, moment, ground, note, measures; it takes no other, and what is undone is struck out."""
     fields = hidden_fields(ana.get("/cases/1").text)
     ana.post("/cases/1/decide", data={**fields, "choice": f"counterfeit/{GROUND}", "note": "clear"})
     text = ana.get("/cases/1").text
@@ -341,11 +338,8 @@ def test_nothing_is_offered_where_it_is_off(ana: TestClient) -> None:
     page = ana.get("/cases/1").text
     assert "data-translate" not in page
     assert "case.js" not in page
-    assert ana.post("/cases/1/translation", data=FORM, headers=JSON).json() == {
-        "text": "",
-        "language": None,
-        "message": "",
-    }
+    expected = {"text": "", "language": None, "message": ""}
+    assert ana.post("/cases/1/translation", data=FORM, headers=JSON).json() == expected
 
 
 def test_the_connections_to_the_service_end_with_the_server(engine: Engine) -> None:

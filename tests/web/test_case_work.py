@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
 from support.casework import count_cases, judge, read_case, read_decisions
+from support.transactions import act, ask
 
 from ipml.cooperation.consequences import Cooperation
 from ipml.enforcement.evidence.pieces import read_evidence
@@ -22,7 +23,7 @@ from ipml.review.quality.second_person import add_own_seller, list_second_verdic
 from ipml.review.worklists.comments import find_comments
 from ipml.settings import Settings
 from ipml.storage import tables
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
 ASKED = "Asked <b>the brand</b> for the label"
 
@@ -80,8 +81,7 @@ def test_comments_are_in_the_evidence_and_go_with_the_seller(engine: Engine, ana
         assert (said["text"], said["author"].startswith("person-")) == (ASKED, True)
         connection.execute(update(tables.outbox).values(state="delivered", settled_at=datetime.now(UTC)))
     erase_sellers(engine, ["harbour-outlet"], why="asked for it", by="adam")
-    with reading(engine) as connection:
-        assert [one.text for one in find_comments(connection, [1])[1]] == [None]
+    assert [one.text for one in ask(engine, find_comments, [1])[1]] == [None]
     assert "What was written is erased." in ana.get("/cases/1").text
     assert ana.post("/cases/1/comments", data={"text": "x"}).status_code == 409
 
@@ -98,14 +98,10 @@ def bulk_form(text: str, choice: str) -> dict[str, Any]:
 
 
 def test_a_preview_changes_nothing_and_tells_what_is_left_out(engine, ana, visitor):
-    """The page shows what would be decided, of how many sellers, and why the rest would not; too many are refused.
-
-    Open cases can be selected by who may decide; what is decided, and a viewer's list, cannot.
-    """
+    """It shows what would be decided, of how many sellers, why the rest would not; too many and viewers are refused."""
     assert ana.get("/").text.count('type="checkbox" name="case"') == 7
     assert 'name="case"' not in ana.get("/?state=decided").text + visitor("vic").get("/").text
-    with writing(engine) as connection:
-        queue.claim(connection, "bo", 4)
+    act(engine, queue.claim, "bo", 4)
     text = ana.get("/bulk", params={"case": [1, 2, 4, 99]}).text
     assert "2 cases of one seller to decide together" in text
     assert "bo has it open" in text
@@ -244,8 +240,7 @@ def test_a_look_comes_after_a_verdict_and_looks_like_any_case(engine: Engine, vi
 
 def test_nobody_judges_their_own_listing(engine: Engine, visitor: Visit):
     """The page says so, and takes no verdict."""
-    with writing(engine) as connection:
-        add_own_seller(connection, "ana", "harbour-outlet")
+    act(engine, add_own_seller, "ana", "harbour-outlet")
     page = visitor("ana").get("/cases/1").text
     assert "is about a listing of ana&#39;s own" in page
     assert 'name="choice"' not in page
@@ -274,8 +269,7 @@ def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visi
     _judge(bo, 6, "genuine")
     page = bo.get(_judge(bo, second_review, "counterfeit/known_goods")).text
     assert re.search(r"Case 1</a> recorded: <b>counterfeit</b>", page)  # what bo said, not what was decided before
-    with reading(engine) as connection:
-        assert [one.verdict for one in list_second_verdicts(connection, second_review)][-1] == Verdict.COUNTERFEIT
+    assert [one.verdict for one in ask(engine, list_second_verdicts, second_review)][-1] == Verdict.COUNTERFEIT
     form = re.search(r'action="/undo"[^>]*>.*?</form>', page, re.DOTALL)[0]
     answer = bo.post("/undo", data=dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)))
     assert answer.headers["location"] == f"/cases/{second_review}?undone=1"

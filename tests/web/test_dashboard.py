@@ -16,6 +16,7 @@ from support.casework import judge
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import POLICY, say
+from support.transactions import act, ask, execute
 from support.visitors import plain
 
 from ipml.cooperation.notices.intake import receive
@@ -28,7 +29,7 @@ from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.reversals import undo
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import cases, decisions, outbox
 from ipml.web.cache import CachedAnswer
 from ipml.web.console.dashboard import DateRange
@@ -38,8 +39,7 @@ from ipml.web.console.dashboard import DateRange
 def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:
     """Seven cases came today; one was decided, one is in hand, and the figures say so."""
     judge(engine, verdict=Verdict.COUNTERFEIT, by="bo")
-    with writing(engine) as connection:
-        queue.claim(connection, "bo")
+    act(engine, queue.claim, "bo")
     text = ana.get("/dashboard").text
     tiles = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\S+?)</dd>", text))
     assert tiles["Open"] == "6"
@@ -122,9 +122,11 @@ def test_a_range_has_the_days_that_were_asked_for(first: date | None, last: date
 def old(engine: Engine) -> Engine:
     """Decide a case, long ago."""
     judge(engine, 1, Verdict.COUNTERFEIT)
-    with writing(engine) as connection:
-        connection.execute(update(decisions).values(decided_at=LONG_AGO))
-        connection.execute(update(cases).where(cases.c.case_id == 1).values(enqueued_at=LONG_AGO))
+    execute(
+        engine,
+        update(decisions).values(decided_at=LONG_AGO),
+        update(cases).where(cases.c.case_id == 1).values(enqueued_at=LONG_AGO),
+    )
     return engine
 
 
@@ -162,8 +164,7 @@ def viewer(visitor: Callable) -> TestClient:
 @pytest.fixture
 def decided(engine: Engine) -> Engine:
     """Decide most cases: of Vellmar three counterfeit of two sellers and one genuine, of Nordhale one of each."""
-    with writing(engine) as connection:
-        receive(connection, say("L0000", "L0006", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
+    act(engine, receive, say("L0000", "L0006", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
     for case_id, is_fake in ((1, True), (2, True), (4, True), (7, False), (3, True), (6, False)):
         judge(engine, case_id, Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE, consequences=COOPERATION)
     return engine
@@ -185,19 +186,14 @@ def test_what_is_old_or_taken_back_is_not_counted_but_what_is_erased_is(decided:
         connection.execute(old.values(decided_at=since - timedelta(days=1)))
         connection.execute(update(outbox).values(state="delivered", settled_at=datetime.now(UTC)))
     erase_sellers(decided, ["kx_trade88"], why="request 7", by="lea")
-    with reading(decided) as connection:
-        found = {one.name: (one.decided, one.counterfeit, one.sellers) for one in list_brands(connection, since, 9)}
+    found = {one.name: (one.decided, one.counterfeit, one.sellers) for one in ask(decided, list_brands, since, 9)}
     assert found == {"Vellmar": (2, 1, 1), "Nordhale": (2, 1, 1)}
-    with reading(decided) as connection:
-        assert len(list_brands(connection, since, 1)) == 1
+    assert len(ask(decided, list_brands, since, 1)) == 1
     for name, (_, counterfeit, sellers) in found.items():
         period = Period.between(since.date(), datetime.now(UTC).date())
-        with reading(decided) as connection:
-            figures = measure_brand(connection, name, period, ReportRules())
-        assert (figures.decided.count(verdict=Verdict.COUNTERFEIT, stands=True), figures.sellers.n) == (
-            counterfeit,
-            sellers,
-        )
+        figures = ask(decided, measure_brand, name, period, ReportRules())
+        expected = (counterfeit, sellers)
+        assert (figures.decided.count(verdict=Verdict.COUNTERFEIT, stands=True), figures.sellers.n) == expected
 
 
 def test_a_brand_shows_what_its_owner_is_told(decided: Engine, app: FastAPI, viewer: TestClient) -> None:
@@ -206,8 +202,7 @@ def test_a_brand_shows_what_its_owner_is_told(decided: Engine, app: FastAPI, vie
     text, now = unescape(plain(page)), datetime.now(UTC)
     rules = app.state.cooperation.reports
     period = Period.between((now - timedelta(days=364)).date(), now.date())
-    with reading(decided) as connection:
-        report = make_brand_report(measure_brand(connection, "Vellmar", period, rules), rules)
+    report = make_brand_report(ask(decided, measure_brand, "Vellmar", period, rules), rules)
     assert len(report.headline) == 6
     for one in [*report.headline, *(each for _, each in report.quantities())]:
         assert one.value != "Vellmar"

@@ -8,11 +8,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from support.browser import check_pages, press, serve_page, start_desk
+from support.transactions import act, ask
 
 from ipml.review.queue import enqueue
 from ipml.storage import outbox
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.message_kinds import MESSAGES, read_examples
 from ipml.storage.outbox import browse_messages
 from ipml.web.console.admin.worker_page import MOST
@@ -44,8 +45,7 @@ def settle(engine: Engine, number: int, error: str | None = HOSTILE, *, again: b
 
 def state_of(engine: Engine, key: str) -> outbox.Message:
     """Return a message as it is now."""
-    with reading(engine) as connection:
-        message = outbox.find_message(connection, key)
+    message = ask(engine, outbox.find_message, key)
     assert message
     return message
 
@@ -91,8 +91,7 @@ def test_a_dead_letter_is_sent_again(engine: Engine, lead: TestClient) -> None:
     assert lead.post("/deliveries", data=SAME_SITE | {"key": key}).headers["location"].startswith("/deliveries?")
     assert (state_of(engine, key).state, state_of(engine, key).attempts) == ("waiting", 0)
     assert "expected a dead one" in lead.post("/deliveries", data=SAME_SITE | {"key": key}).text
-    with reading(engine) as connection:
-        assert verify(connection).is_intact
+    assert ask(engine, verify).is_intact
 
 
 def test_one_that_was_overtaken_is_sent_only_if_insisted(engine: Engine, lead: TestClient) -> None:
@@ -154,10 +153,8 @@ def address(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> Itera
     for error in (*errors, None, None):
         settle(engine, 7, error)
     settle(engine, 5, "HTTP 503", again=True)
-    with reading(engine) as connection:
-        (first, *_) = browse_messages(connection, "dead", at_most=1)
-    with writing(engine) as connection:
-        outbox.drop_dead(connection, first.key, "lea", "The listing was never there; agreed by phone.", first.put_at)
+    (first, *_) = ask(engine, browse_messages, "dead", at_most=1)
+    act(engine, outbox.drop_dead, first.key, "lea", "The listing was never there; agreed by phone.", first.put_at)
     with serve_page(engine) as address:
         yield address
 

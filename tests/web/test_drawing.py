@@ -267,13 +267,9 @@ def names(query: TableQuery, size: int = 50) -> list[str]:
 
 def test_rows_are_sorted_and_searched() -> None:
     """Equal rows stay in their order, unknown values come last either way, words are found in any case."""
-    shown = {
-        TableQuery(): ["Bo", "ana", "Cy", "Di"],
-        TableQuery("n"): ["Bo", "Di", "Cy", "ana"],
-        TableQuery("-n"): ["Cy", "Bo", "Di", "ana"],
-        TableQuery(words="AN"): ["ana"],
-        TableQuery(words="nobody"): [],
-    }
+    shown = {TableQuery(): ["Bo", "ana", "Cy", "Di"], TableQuery("n"): ["Bo", "Di", "Cy", "ana"]}
+    shown |= {TableQuery("-n"): ["Cy", "Bo", "Di", "ana"], TableQuery(words="AN"): ["ana"]}
+    shown |= {TableQuery(words="nobody"): []}
     assert {query: names(query) for query in shown} == shown
     assert [names(TableQuery("name", page=page), size=3) for page in (1, 2, 3)] == [["Bo", "Cy", "Di"], ["ana"], []]
     for sort in ("note", "colour", "-"):
@@ -298,23 +294,12 @@ def listed(page: str, noun: str) -> list[int]:
 
 @on_both
 def test_notices_and_notifiers_are_sorted_and_searched(engine: Engine, lead: TestClient) -> None:
-    """By the database; a sign that it would take for any word is one like others, and another view is refused.
-
-    Notifiers of whom nothing was judged have no share yet, and come last.
-    """
+    """By the database; no sign stands for any word, another view is refused, and who was never judged comes last."""
     for notice in (say("L0000", "nowhere", brand="Vellmar"), say("L0001", brand="Aurivo"), complain("L0000", "cem")):
         with writing(engine) as connection:
             receive(connection, notice, policy=POLICY)
-    shown = {
-        "sort=notice": [1, 2, 3],
-        "sort=-notice": [3, 2, 1],
-        "sort=-listings": [1, 2, 3],
-        "words=AURIVO": [2],
-        "words=3": [3],
-        "words=%25": [],
-        "page=2": [],
-        "state=settled&sort=brand": [],
-    }
+    shown = {"sort=notice": [1, 2, 3], "sort=-notice": [3, 2, 1], "sort=-listings": [1, 2, 3], "words=AURIVO": [2]}
+    shown |= {"words=3": [3], "words=%25": [], "page=2": [], "state=settled&sort=brand": []}
     assert {asked: listed(lead.get(f"/notices?{asked}").text, "notices") for asked in shown} == shown
     page = lead.get("/notifiers?sort=-upheld").text
     assert page.count("No record yet") == 2

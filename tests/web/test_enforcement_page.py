@@ -18,9 +18,10 @@ from support.casework import judge, read_case, read_decisions
 from support.consequences import COOPERATION, ENFORCEMENT
 from support.databases import copy_sqlite, on_both, open_hasty
 from support.staff import CHEAP, PASSWORD
+from support.transactions import act, ask, execute
 from support.visitors import plain
 
-from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty
+from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty, lift_measure
 from ipml.enforcement.appeals.appeal import list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -36,7 +37,7 @@ from ipml.records import Verdict
 from ipml.review import queue
 from ipml.storage import tables
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
@@ -45,8 +46,7 @@ decide = partial(judge, verdict=Verdict.COUNTERFEIT, consequences=COOPERATION)
 
 def kinds_of(engine: Engine, case_id: int = 1) -> list[tuple[str, bool]]:
     """Return kind of each measure on a case, and whether it stands, the newest first."""
-    with reading(engine) as connection:
-        return [(one.kind.value, one.stands) for one in find_measures(connection, case_id=case_id)]
+    return [(one.kind.value, one.stands) for one in ask(engine, find_measures, case_id=case_id)]
 
 
 def test_consequences_are_shown_before_and_after_a_verdict(ana: TestClient, visitor: Callable, engine: Engine) -> None:
@@ -96,8 +96,7 @@ def test_a_lead_changes_and_lifts_a_measure(engine: Engine, lead: TestClient) ->
     text = plain(lead.get("/cases/1").text)
     assert "Removed in DE, FR" in text
     assert "the licence was shown" in text
-    with reading(engine) as connection:
-        assert [row.actor for row in audit.list_rows(connection, "measure:2") if row.action == "lifted"] == ["lea"]
+    assert [row.actor for row in ask(engine, audit.list_rows, "measure:2") if row.action == "lifted"] == ["lea"]
 
 
 def test_the_evidence_is_a_package_that_checks(engine: Engine, lead: TestClient, tmp_path) -> None:
@@ -109,16 +108,14 @@ def test_the_evidence_is_a_package_that_checks(engine: Engine, lead: TestClient,
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         archive.extractall(tmp_path)
     assert check_package(tmp_path / "evidence-case-1").findings == []
-    with reading(engine) as connection:
-        exports = [row for row in audit.list_rows(connection, "case:1") if row.action == "exported evidence"]
+    exports = [row for row in ask(engine, audit.list_rows, "case:1") if row.action == "exported evidence"]
     assert [row.actor for row in exports] == ["lea"]
     assert lead.get("/cases/2/evidence.zip").status_code == 404
 
 
 def appeal(engine: Engine, case_id: int = 1, seller: str = "harbour-outlet", text: str = "I have a licence.") -> int:
     """File an appeal on a case, and return its number."""
-    with writing(engine) as connection:
-        return file_appeal(connection, case_id, seller, text).appeal_id
+    return act(engine, file_appeal, case_id, seller, text).appeal_id
 
 
 def test_the_desk_lists_what_waits(engine: Engine, lead: TestClient, ana: TestClient) -> None:
@@ -145,6 +142,9 @@ def test_the_desk_lists_what_waits(engine: Engine, lead: TestClient, ana: TestCl
         "3 Reject it Everything stays as it is.",
     ):
         assert told in text, told
+    act(engine, lift_measure, 1, "bo", "a mistake", load_enforcement_policy())
+    text = plain(lead.get("/appeals/1").text)  # of what is lifted already nothing is promised
+    assert ("Grant it The decision is taken back" in text, "measure is lifted" in text) == (True, False)
 
 
 @pytest.mark.parametrize("outcome", ["granted", "partly granted"])
@@ -161,10 +161,7 @@ def test_a_lead_decides_an_appeal(engine: Engine, lead: TestClient, outcome: str
 
 
 def test_who_decided_first_is_told_before_and_refused_after(engine: Engine, visitor: Callable) -> None:
-    """Their page has no form, and a form sent all the same decides nothing; nor one of what another has in hand.
-
-    What was written is not lost.
-    """
+    """Their page has no form; one sent all the same decides nothing and loses no words, nor one of what another has."""
     lead = visitor("lea")
     decide(engine, 1, by="lea")
     number = appeal(engine)
@@ -207,8 +204,7 @@ def test_the_pages_of_an_erased_seller(engine: Engine, lead: TestClient) -> None
     decide(engine, 1)
     number = appeal(engine)
     lead.post(f"/appeals/{number}/decide", data={"outcome": "rejected", "why": "no licence was shown"})
-    with writing(engine) as connection:
-        connection.execute(tables.outbox.update().values(state="delivered", settled_at=datetime.now(UTC)))
+    execute(engine, tables.outbox.update().values(state="delivered", settled_at=datetime.now(UTC)))
     assert 'name="token"' in lead.get("/cases/2").text
     erase_sellers(engine, ["harbour-outlet"], why="request 7", by="lea")
     pages = {
@@ -235,16 +231,13 @@ def test_a_lead_confirms_and_lifts_a_penalty(engine: Engine, visitor: Callable, 
         replace(scored(number, seller_id="grave", listing_id=f"G{number}"), score=0.99) for number in range(7, 21)
     ]
     queue.enqueue(engine, listings)
-    with writing(engine) as connection:
-        add_user(connection, "ann", PASSWORD, Role.LEAD, CHEAP)
-    with reading(engine) as connection:
-        waiting = queue.list_cases(connection, state="open", limit=50)
+    act(engine, add_user, "ann", PASSWORD, Role.LEAD, CHEAP)
+    waiting = ask(engine, queue.list_cases, state="open", limit=50)
     for case in waiting:
         if case.scored.listing.seller_id == "grave" and case.exemplar is None:
             decide(engine, case.case_id, by="ann")
-    with reading(engine) as connection:
-        number = find_penalties(connection, state="proposed")[-1].penalty_id
-        case_id = queue.seller_cases(connection, "grave", 1)[0].case_id
+    number = ask(engine, find_penalties, state="proposed")[-1].penalty_id
+    case_id = ask(engine, queue.seller_cases, "grave", 1)[0].case_id
     ann, lead, form = visitor("ann"), visitor("lea"), {"penalty": number, "why": "third sweep"}
     assert "Not for you to confirm: ann decided the case" in ann.get(f"/cases/{case_id}/seller").text
     assert ann.post(f"/cases/{case_id}/penalty", data=form | {"to": "confirm"}).status_code == 409
@@ -291,11 +284,9 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
         told = tables.outbox.c.channel == "seller"
         connection.execute(tables.outbox.update().where(told).values(state="delivered", settled_at=now))
     run_appeal_deadlines(engine, consequences=ENFORCEMENT)
-    with reading(engine) as connection:
-        first = find_measures(connection, case_id=2)[0]
+    first = ask(engine, find_measures, case_id=2)[0]
     order = MeasureOrder(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))
-    with writing(engine) as connection:
-        change_measure(connection, first.measure_id, order, "lea", policy)
+    act(engine, change_measure, first.measure_id, order, "lea", policy)
     for number, text in zip((1, 4, 5), APPEALS, strict=True):
         with writing(engine) as connection:
             file_appeal(connection, number, queue.get_case(connection, number).scored.listing.seller_id, text)
@@ -343,8 +334,7 @@ def test_an_appeal_by_keyboard(open_page: Callable, address: str, desk: Engine) 
     page.goto(f"{address}/appeals/3")
     assert page.title() == "Appeal 3 · ipml"
     assert page.locator("script:not([src]), [data-key='1']:not(button)").count() == 0
-    with reading(desk) as connection:
-        assert [due.appeal.appeal_id for due in list_appeals(connection)] == [2, 3]
+    assert [due.appeal.appeal_id for due in ask(desk, list_appeals)] == [2, 3]
 
 
 @pytest.mark.browser

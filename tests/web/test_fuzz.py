@@ -62,9 +62,7 @@ FORMS = st.dictionaries(st.sampled_from(FIELDS), TEXTS, max_size=8)
 
 
 @pytest.fixture(scope="module", params=["keyed", "open"])
-def fuzzed_api(
-    request: pytest.FixtureRequest, filled: bytes, tmp_path_factory: pytest.TempPathFactory, share_door: Callable
-) -> Iterator[tuple[str, dict[str, str]]]:
+def fuzzed_api(request, filled, tmp_path_factory, share_door):
     """Give the address of an API beside a database, and the headers with which it is asked: with a key, or none."""
     path, headers = None, {}
     if request.param == "keyed":

@@ -366,16 +366,9 @@ HONEST = (
     *("\u0442\u043e\u0440 \u0441\u043e\u0440", "5 \u00b5m", "90x90\u0441\u043c", "T\u30b7\u30e3\u30c4"),
     *("caf\u00e9 90 x 90 cm", "M & S", "A B test"),
 )
-SPOILT = {
-    "B u r b e r r y": "burberry",
-    "B.u.r.b.e.r.r.y": "burberry",
-    "Br0th3r": "brother",
-    "\u0410\u0410\u0410": "aaa",
-    "\u0441\u043e\u0440\u0443": "copy",
-    "\u03a1\u039f\u039c\u0395": "pome",
-    "V*ellmar": "vellmar",
-    "\U0001d4de\U0001d4f6\U0001d4ee\U0001d4f0\U0001d4ea": "omega",
-}
+SPOILT = {"B u r b e r r y": "burberry", "B.u.r.b.e.r.r.y": "burberry", "Br0th3r": "brother"}
+SPOILT |= {"\u0410\u0410\u0410": "aaa", "\u0441\u043e\u0440\u0443": "copy", "\u03a1\u039f\u039c\u0395": "pome"}
+SPOILT |= {"V*ellmar": "vellmar", "\U0001d4de\U0001d4f6\U0001d4ee\U0001d4f0\U0001d4ea": "omega"}
 
 
 def test_spaced_styled_and_leet_words_are_marked() -> None:

@@ -14,6 +14,7 @@ from support.browser import check_pages, press, serve_page, start_desk
 from support.casework import judge
 from support.consequences import COOPERATION
 from support.given_notices import POLICY, WORDS, complain, offer, say
+from support.transactions import act, ask, execute
 from support.visitors import plain
 
 from ipml.cooperation.notices.intake import receive
@@ -24,7 +25,7 @@ from ipml.cooperation.notifiers.notifier import find_notifier
 from ipml.cooperation.notifiers.tiers import erase_notifier
 from ipml.records import Verdict
 from ipml.review import queue
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import cases, decisions, notice_items, notifier_steps
 
 BRAND, CONSUMER = "ann@acme.test", "cem@mail.test"
@@ -36,8 +37,7 @@ def give(app: FastAPI) -> Callable[[Notice], Receipt]:
     """Return what takes a notice in, five hours ago."""
 
     def take_in(notice: Notice) -> Receipt:
-        with writing(app.state.engine) as connection:
-            return receive(connection, notice, policy=POLICY, now=datetime.now(UTC) - timedelta(hours=5))
+        return act(app.state.engine, receive, notice, policy=POLICY, now=datetime.now(UTC) - timedelta(hours=5))
 
     return take_in
 
@@ -52,14 +52,12 @@ def noted(give: Callable[[Notice], Receipt], engine: Engine) -> int:
 
 def number_of(engine: Engine, address: str) -> int:
     """Return the number of a notifier."""
-    with reading(engine) as connection:
-        return find_notifier(connection, address).notifier_id
+    return ask(engine, find_notifier, address).notifier_id
 
 
 def steps_of(engine: Engine, notifier_id: int) -> list[tuple[str, str, str | None]]:
     """Return what was done about a notifier: what, by whom and why."""
-    with reading(engine) as connection:
-        return [(step.kind, step.taken_by, step.why) for step in list_steps(connection, notifier_id)]
+    return [(step.kind, step.taken_by, step.why) for step in ask(engine, list_steps, notifier_id)]
 
 
 def test_only_leads_look_after_notices(visitor: Callable, noted: int) -> None:
@@ -76,10 +74,7 @@ def test_only_leads_look_after_notices(visitor: Callable, noted: int) -> None:
 
 
 def test_the_list_shows_what_waits(lead: TestClient, give: Callable[[Notice], Receipt], app: FastAPI) -> None:
-    """Brand, tier, listings and those unknown; waiting and overdue listings are counted; settled ones are apart.
-
-    A notice shows its words, how each listing stands with its case, and the record of its notifier.
-    """
+    """Brand, tier, unknown, waiting and overdue listings, settled ones apart; a notice shows words, cases, notifier."""
     for path, said in (("notices", "No pending notices."), ("notices?state=settled", "None.")):
         assert said in lead.get(f"/{path}").text
     assert "Nobody has given notice yet." in lead.get("/notifiers").text
@@ -99,8 +94,7 @@ def test_the_list_shows_what_waits(lead: TestClient, give: Callable[[Notice], Re
     assert 'href="/cases/1"' in page
     assert f'href="/notifiers/{number}"' in page
     assert "<summary>What is said</summary>" in lead.get("/cases/1").text  # a long explanation is folded
-    with writing(engine) as connection:
-        connection.execute(update(cases).values(due_at=datetime.now(UTC) - timedelta(hours=2)))
+    execute(engine, update(cases).values(due_at=datetime.now(UTC) - timedelta(hours=2)))
     assert "1 overdue" in plain(lead.get("/notices").text)
     judge(engine, 1, Verdict.COUNTERFEIT, by="lea", ground="declared_replica", consequences=COOPERATION)
     assert 'href="/notices/2"' in lead.get("/notices?state=settled").text
@@ -136,8 +130,7 @@ def test_steps_are_taken_with_reasons(app: FastAPI, lead: TestClient, noted: int
     assert steps_of(engine, noted) == []
     assert lead.post(where, data={"kind": "warn", "why": WHY}).headers["location"] == f"/notifiers/{noted}"
     assert "too little time" in lead.post(where, data={"kind": "suspend", "why": WHY}).text
-    with writing(engine) as connection:
-        connection.execute(update(notifier_steps).values(taken_at=datetime.now(UTC) - timedelta(days=8)))
+    execute(engine, update(notifier_steps).values(taken_at=datetime.now(UTC) - timedelta(days=8)))
     assert lead.post(where, data={"kind": "suspend", "why": WHY}).status_code == 303
     assert "Warned until" in plain(lead.get(f"/notifiers/{noted}").text)
     for path in ("/notifiers", f"/notifiers/{noted}"):
@@ -229,8 +222,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (30, complain("L0", "cem", explanation=f"{LONG} <script>alert(1)</script>")),
         (5, say("L2", brand=LONG, email="m@m.test", explanation=ZIP * 4)),
     ):
-        with writing(engine) as connection:
-            receive(connection, notice, policy=POLICY, now=now - timedelta(hours=hours))
+        act(engine, receive, notice, policy=POLICY, now=now - timedelta(hours=hours))
     for case_id in (1, 2, 3, 5, 6, 8, 9, 10, 12):
         judge(engine, case_id, Verdict.COUNTERFEIT if case_id % 4 else Verdict.GENUINE, consequences=COOPERATION)
     with serve_page(engine) as address:

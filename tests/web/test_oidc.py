@@ -19,14 +19,15 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from support.staff import CHEAP, PASSWORD
+from support.transactions import act, ask, count
 from support.visitors import open_browser
 
 from ipml.errors import Failed, UnusableSetting
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import sessions, users
 from ipml.web.accounts.oidc import Provider, make_provider
 from ipml.web.accounts.permissions import Role
@@ -176,8 +177,7 @@ def closed_app(settings: Settings) -> Iterator[FastAPI]:
     """Give one page, of one user, to all tests in which nobody comes in."""
     engine = open_database("sqlite://")
     migrate(engine)
-    with writing(engine) as connection:
-        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
+    act(engine, add_user, "ana", PASSWORD, Role.REVIEWER, CHEAP)
     yield make_app(engine, settings, cost=CHEAP)
     engine.dispose()
 
@@ -220,20 +220,13 @@ def log_in(browser: TestClient, then: str = "/") -> httpx.Response:
     return come_back(browser, begin(browser, then))
 
 
-def count(engine: Engine, table: Any) -> int:
-    """Return the number of rows of a table."""
-    with reading(engine) as connection:
-        return connection.scalar(select(func.count()).select_from(table))
-
-
 def assert_nobody_came_in(browser: TestClient, answer: httpx.Response, status: int = 403) -> None:
     """Check that a login was refused, left no session, added nobody, and showed nothing of how it failed."""
     engine = browser.app.state.engine
     assert answer.status_code == status, answer.text
     assert "__Host-ipml=" not in answer.headers.get("set-cookie", "")
     assert count(engine, sessions) == 0
-    with reading(engine) as connection:
-        assert {user.name for user in list_users(connection)} <= {"ana", "bo", "lea", "vic"}
+    assert {user.name for user in ask(engine, list_users)} <= {"ana", "bo", "lea", "vic"}
     assert "Traceback" not in answer.text
     assert browser.get("/").headers["location"] == "/login?then=/"
 
@@ -244,8 +237,7 @@ def test_a_new_person_comes_in_with_the_role_of_their_group(engine: Engine, brow
     answer = log_in(browser, "/cases/2")
     assert answer.headers["location"] == "/cases/2"
     assert "<summary>dana</summary>" in browser.get("/cases/2").text
-    with reading(engine) as connection:
-        dana = next(user for user in list_users(connection) if user.name == "dana")
+    dana = next(user for user in ask(engine, list_users) if user.name == "dana")
     assert dana.role is Role.REVIEWER
     with reading(engine) as connection:
         assert connection.scalar(select(users.c.password_hash).where(users.c.name == "dana")) == ""
@@ -273,8 +265,7 @@ def test_nobody_becomes_somebody_else_by_a_name(engine: Engine, browser: TestCli
         provider.claims = {"sub": f"new-{number}", "preferred_username": name, "email": "ana", "email_verified": True}
         assert log_in(browser).status_code == 303, name
         assert count(engine, users) == number
-    with reading(engine) as connection:
-        assert all("-" in user.name for user in list_users(connection) if user.name not in ("ana", "bo", "lea", "vic"))
+    assert all("-" in user.name for user in ask(engine, list_users) if user.name not in ("ana", "bo", "lea", "vic"))
 
 
 def test_the_provider_says_the_role_at_each_login(engine, browser, make_browser, provider):
@@ -291,8 +282,7 @@ def test_the_provider_says_the_role_at_each_login(engine, browser, make_browser,
     assert other.get("/").status_code == 303
     assert count(engine, sessions) == 0
     provider.claims = {}
-    with writing(engine) as connection:
-        disable_user(connection, "dana")
+    act(engine, disable_user, "dana")
     assert log_in(make_browser()).status_code == 403
 
 
@@ -301,12 +291,10 @@ def test_without_roles_of_groups_only_linked_users_come_in(engine, settings, pro
     app = make_app(engine, settings.model_copy(update={"oidc_roles": ""}), cost=CHEAP)
     browser = open_browser(app, base_url=HERE)
     assert_nobody_came_in(browser, log_in(browser))
-    with writing(engine) as connection:
-        link_user(connection, "vic", provider.issuer, "person-7")
+    act(engine, link_user, "vic", provider.issuer, "person-7")
     assert log_in(browser).status_code == 303
     assert "<summary>vic</summary>" in browser.get("/").text
-    with writing(engine) as connection:
-        set_role(connection, "vic", Role.LEAD)
+    act(engine, set_role, "vic", Role.LEAD)
     assert browser.get("/").status_code == 303
     log_in(browser)
     assert ">Lead</p>" in browser.get("/").text
@@ -548,7 +536,6 @@ def test_logins_at_the_same_moment(tmp_path: Any) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(come, range(24)))
-    with reading(shared) as connection:
-        assert len(set(found)) == len(list_users(connection)) == 3
+    assert len(set(found)) == len(ask(shared, list_users)) == 3
     assert found == found[:3] * 8
     shared.dispose()

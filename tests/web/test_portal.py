@@ -32,6 +32,7 @@ from support.consequences import COOPERATION
 from support.databases import copy_memory, copy_sqlite, open_hasty, save_memory
 from support.picture_host import serve_pictures
 from support.staff import CHEAP, PASSWORD
+from support.transactions import ask, read_rows
 from support.visitors import open_browser
 
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -43,7 +44,7 @@ from ipml.review.sellers.seller_lists import ListKind, list_entries
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import metadata, outbox, pictures
 from ipml.web.accounts.brand_accounts import list_bindings
 from ipml.web.accounts.permissions import Action
@@ -187,8 +188,7 @@ def test_pictures_are_of_ones_own_listings(engine: Engine, tmp_path: Path) -> No
             listing = replace(scored.listing, listing_id=f"{brand}-P", title=f"{brand} with a picture")
             enqueue(engine, [replace(scored, listing=replace(listing, image_urls=host.address(path)))])
         fetch_due(engine, settings.pictures, PictureSources.read(settings))
-    with reading(engine) as connection:
-        cases = connection.execute(select(pictures.c.case_id, pictures.c.digest).order_by(pictures.c.case_id)).all()
+    cases = read_rows(engine, select(pictures.c.case_id, pictures.c.digest).order_by(pictures.c.case_id))
     (own, own_digest), (other, other_digest) = cases
     client, address = log_in(engine, settings=settings), f"/portal/listings/{own}/pictures/{own_digest}"
     assert f'src="{address}/thumbnail"' in client.get("/portal/listings").text
@@ -234,8 +234,7 @@ def test_an_authorised_seller_is_listed_once_a_lead_agrees(engine: Engine, clien
     lead, now = log_in(engine, "levante"), datetime.now(UTC)
 
     def listed() -> set[str | None]:
-        with reading(engine) as connection:
-            found = list_entries(connection, now=now, kind=ListKind.AUTHORISED, brand="vellmar")
+        found = ask(engine, list_entries, now=now, kind=ListKind.AUTHORISED, brand="vellmar")
         return {one.seller_id for one in found}
 
     assert client.post("/portal/sellers", data={"brand": "Vellmar", "seller": "s9", "why": "w"}).status_code == 303
@@ -255,14 +254,12 @@ def test_an_administrator_binds_and_ends(engine: Engine) -> None:
     client = log_in(engine, "otto")
     assert client.get("/portal").status_code == 200
     assert "V-0001" in client.get("/portal/listings").text
-    with reading(engine) as connection:
-        number = next(one.binding_id for one in list_bindings(connection) if one.user_name == "otto")
+    number = next(one.binding_id for one in ask(engine, list_bindings) if one.user_name == "otto")
     assert admin.post(f"/brand-accounts/{number}/end").status_code == 303
     assert client.get("/portal").status_code == 404
     assert admin.post("/brand-accounts", data=form | {"name": "levante", "password": ""}).status_code == 400
-    with reading(engine) as connection:
-        assert audit.verify(connection).is_intact
-        assert check_rows(connection).problems == ()
+    assert ask(engine, audit.verify).is_intact
+    assert ask(engine, check_rows).problems == ()
 
 
 def test_hostile_text_in_every_field_stays_text(engine: Engine, client: TestClient) -> None:
@@ -357,16 +354,12 @@ def test_a_brand_account_sees_its_own_and_nothing_else(references: dict[str, str
                     assert answer.status_code in (403, 404), (name, method, address, answer.status_code)
                 seen += brand in text
         assert seen > 20, "the walk saw nothing of the own brand either"
-    with reading(engine) as connection:
-        assert connection.execute(select(metadata.tables["decisions"])).all()
+    assert read_rows(engine, select(metadata.tables["decisions"]))
 
 
 @pytest.mark.slow
 def test_what_is_anothers_is_not_found(references: dict[str, str], client: TestClient) -> None:
-    """Numbers, references, files and brands of another answer as those that are nowhere: 404.
-
-    Nor does a search tell who sells a listing: for a seller's id it finds as little as for nonsense.
-    """
+    """What is another's answers as what is nowhere, 404; a search for a seller's id finds as little as for nonsense."""
     reference = references["Nordhale"]
     for address in (
         *("listings/999999", f"listings/{LISTINGS + 1}", f"listings/{LISTINGS + 1}/evidence.zip"),

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 from support.casework import read_case
 from support.staff import CHEAP, PASSWORD
+from support.transactions import act, execute, read_scalars
 from support.visitors import open_browser
 
 from ipml.errors import UnusableSetting
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
 from ipml.storage.tables import tries
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.sessions import network_of
@@ -72,8 +72,7 @@ def test_nobody_else_does(from_proxy: Callable, caplog: pytest.LogCaptureFixture
 def test_who_is_unknown_here_comes_no_further(engine: Engine, from_proxy: Callable) -> None:
     """A name that nobody has, two names, or one that an admin has shut out is refused, not sent to a form."""
     browser = from_proxy(PROXY)
-    with writing(engine) as connection:
-        disable_user(connection, "bo")
+    act(engine, disable_user, "bo")
     for name in ("nobody", "", " ", "ana, lea", "\u00e9", "ana;lea", "x" * 500, "ana\x0blea", "bo"):
         answer = browser.get("/", headers=[(HEADER.encode(), name.encode("latin-1"))])
         assert answer.status_code == 403, name
@@ -129,21 +128,16 @@ SENDERS = (
 
 
 def test_tries_count_for_the_sender(engine: Engine, make_browser: Callable) -> None:
-    """A guesser behind the proxy is told from others there, and cannot take on new addresses by a header.
-
-    Without the setting no header changes who asks or how, not even from this machine.
-    """
+    """A guesser behind the proxy is told from others, gains no address by a header; without the setting none counts."""
     alone = [(address, "198.51.100.9", network_of(address)) for address in ("127.0.0.1", "::1", STRANGER)]
     for number, (address, passed, counted) in enumerate([*SENDERS, *alone]):
-        with writing(engine) as connection:
-            connection.execute(delete(tries))
+        execute(engine, delete(tries))
         trusted = {"trusted_proxies": "10.0.0.0/8"} if number < len(SENDERS) else {}
         told = {"X-Forwarded-For": passed} if trusted else {"X-Forwarded-For": passed, "X-Forwarded-Proto": "https"}
         wrong = {"name": "ana", "password": "wrong"}
         answer = make_browser(address, **trusted).post("/login", data=wrong, headers=told)
         assert "strict-transport-security" not in answer.headers
-        with reading(engine) as connection:
-            assert connection.scalars(select(tries.c.address)).all() == [counted], (address, passed)
+        assert read_scalars(engine, select(tries.c.address)) == [counted], (address, passed)
 
 
 @given(st.lists(st.text(max_size=20), max_size=4))
@@ -163,8 +157,7 @@ def test_what_the_sender_makes_up_counts_for_nothing(made_up: list[str], sender:
 
 def test_no_password_is_needed(engine: Engine, from_proxy: Callable) -> None:
     """A user without a password comes in by the proxy, and by no password at all."""
-    with writing(engine) as connection:
-        add_user(connection, "cleo", None, Role.LEAD)
+    act(engine, add_user, "cleo", None, Role.LEAD)
     assert "<summary>cleo</summary>" in from_proxy(PROXY).get("/", headers={HEADER: "cleo"}).text
     for password in ("", "None", "x" * 12):
         assert from_proxy(STRANGER).post("/login", data={"name": "cleo", "password": password}).status_code == 401

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, event, func, select, update
 from support.databases import on_both
 from support.staff import CHEAP, PASSWORD, use_session
+from support.transactions import act, execute, read_rows, read_scalars
 from support.visitors import open_browser
 
 from ipml.errors import NotFound
@@ -53,8 +54,7 @@ def test_tokens_are_kept_hashed(engine: Engine) -> None:
     """Who reads the database cannot take over a session."""
     with writing(engine) as connection:
         token = open_session(connection, list_users(connection)[0], hours=1)
-    with reading(engine) as connection:
-        kept = connection.scalars(select(sessions.c.token_hash)).all()
+    kept = read_scalars(engine, select(sessions.c.token_hash))
     assert token not in kept
     assert use_session(engine, kept[0]) is None
     with writing(engine) as connection:
@@ -90,10 +90,8 @@ def test_sessions_expire(engine: Engine) -> None:
     for minutes in range(0, 12 * 60, 59):
         assert use_session(engine, token, now + timedelta(minutes=minutes)) == user
     assert use_session(engine, token, now + timedelta(hours=12)) is None
-    with writing(engine) as connection:
-        open_session(connection, user, hours=12, now=now + timedelta(hours=12))
-    with reading(engine) as connection:
-        assert len(connection.scalars(select(sessions.c.token_hash)).all()) == 1
+    act(engine, open_session, user, hours=12, now=now + timedelta(hours=12))
+    assert len(read_scalars(engine, select(sessions.c.token_hash))) == 1
 
 
 def test_unknown_name_and_wrong_password_look_alike(visitor: Callable) -> None:
@@ -181,8 +179,7 @@ def test_what_changes_a_person_ends_their_sessions(engine: Engine, visitor: Call
     browsers, other = [visitor("ana"), visitor("ana")], visitor("bo")
     before = [browser.cookies["ipml"] for browser in browsers]
     assert before[0] != before[1]
-    with writing(engine) as connection:
-        change(connection)
+    act(engine, change)
     assert [browser.get("/").status_code for browser in browsers] == [303, 303]
     assert other.get("/").status_code == 200
     with reading(engine) as connection:
@@ -194,8 +191,7 @@ def test_a_new_role_counts_from_the_next_login(engine: Engine, visitor: Callable
     """So it is when somebody was shut out and let in again: sessions from before stay dead."""
     browser = visitor("vic")
     assert browser.post("/next").status_code == 403
-    with writing(engine) as connection:
-        set_role(connection, "vic", Role.REVIEWER)
+    act(engine, set_role, "vic", Role.REVIEWER)
     assert visitor("vic").post("/next").status_code == 303
     browser = visitor("ana")
     with writing(engine) as connection:
@@ -219,10 +215,7 @@ def test_sessions_can_be_listed_and_ended(engine: Engine, token: str) -> None:
 
 
 def test_a_page_is_one_transaction(engine: Engine, visitor: Callable) -> None:
-    """Who asks is found in the transaction of the page; that a session is used is noted after it, once a minute.
-
-    A case that is not theirs yet is looked at first, and claimed in a second one; a page that follows writes nothing.
-    """
+    """Who asks is found in it, and a use is noted after it, once a minute; to claim a case takes a second one."""
     lead, begun = visitor("lea"), []
     lead.get("/cases/1")
     event.listen(engine, "begin", begun.append)
@@ -239,14 +232,10 @@ def test_whatever_comes_of_a_request_its_session_was_used(engine: Engine, visito
     """A page that is not there, one that is not for this person, and a form that is refused keep a session alive."""
     reviewer, long_ago = visitor("ana"), datetime.now(UTC) - 50 * MINUTE
     wrong = {"choice": "genuine", "token": "1", "key": "k" * 16, "until": "2026-05-01T00:00:00Z"}
-    for ask in (
-        lambda: reviewer.get("/cases/999"),
-        lambda: reviewer.get("/appeals"),
-        lambda: reviewer.get("/?state=nonsense"),
-        lambda: reviewer.post("/cases/1/decide", data=wrong),
-    ):
-        with writing(engine) as connection:
-            connection.execute(update(sessions).values(seen_at=long_ago))
+    examples = (lambda: reviewer.get("/cases/999"), lambda: reviewer.get("/appeals"))
+    examples += (lambda: reviewer.get("/?state=nonsense"), lambda: reviewer.post("/cases/1/decide", data=wrong))
+    for ask in examples:
+        execute(engine, update(sessions).values(seen_at=long_ago))
         assert ask().status_code in (400, 403, 404, 409)
         with reading(engine) as connection:
             assert list_sessions(connection, "ana")[0].seen_at > long_ago
@@ -298,16 +287,12 @@ def test_one_address_cannot_go_through_all_names(engine: Engine) -> None:
 
 def test_tries_are_swept_out_and_hold_no_name(engine: Engine) -> None:
     """People type passwords into the field of names: a hash is kept, and what counts no more is not."""
-    with writing(engine) as connection:
-        count_try(connection, "my secret password", "192.0.2.7", now=NOW)
-    with reading(engine) as connection:
-        (row,) = connection.execute(select(tries)).all()
+    act(engine, count_try, "my secret password", "192.0.2.7", now=NOW)
+    (row,) = read_rows(engine, select(tries))
     assert "secret" not in str(row)
     for number in range(20):
-        with writing(engine) as connection:
-            count_try(connection, f"n{number}", "192.0.2.7", now=NOW)
-    with writing(engine) as connection:
-        count_try(connection, "ana", "198.51.100.1", now=NOW + 15 * MINUTE)
+        act(engine, count_try, f"n{number}", "192.0.2.7", now=NOW)
+    act(engine, count_try, "ana", "198.51.100.1", now=NOW + 15 * MINUTE)
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(tries)) == 1
 
@@ -325,8 +310,7 @@ def test_ten_at_once_are_ten(tmp_path: Path) -> None:
     migrate(engine)
 
     def attempt(_: int) -> int:
-        with writing(engine) as connection:
-            return count_try(connection, "ana", "192.0.2.7", now=NOW)
+        return act(engine, count_try, "ana", "192.0.2.7", now=NOW)
 
     with ThreadPoolExecutor(8) as pool:
         waits = list(pool.map(attempt, range(24)))
@@ -341,8 +325,7 @@ def test_never_more_than_allowed_in_any_quarter_of_an_hour(engine: Engine) -> No
         *((0, "ana", 0), (100, "ana", 0), (200, "ana", 700), (899, "ana", 1), (899, "bo", 0), (899, "cy", 1)),
         *((900, "ana", 0), (900, "ana", 100), (900, "cy", 100), (999, "cy", 1), (1_000, "cy", 0), (1_000, "bo", 799)),
     ):
-        with writing(engine) as connection:
-            found = count_try(connection, name, "192.0.2.7", limits, NOW + timedelta(seconds=at))
+        found = act(engine, count_try, name, "192.0.2.7", limits, NOW + timedelta(seconds=at))
         assert found == wait, (at, name)
 
 
@@ -350,8 +333,7 @@ def test_a_login_forgets_its_own_tries_alone(engine: Engine) -> None:
     """After a login the name starts anew at that address, and nowhere else."""
     limits = LoginLimits(for_name=1)
     for address in ("192.0.2.7", "198.51.100.1"):
-        with writing(engine) as connection:
-            assert count_try(connection, "ana", address, limits, NOW) == 0
+        assert act(engine, count_try, "ana", address, limits, NOW) == 0
     with writing(engine) as connection:
         forget_tries(connection, "ana", "192.0.2.7")
         assert count_try(connection, "ana", "192.0.2.7", limits, NOW) == 0

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 from support.staff import CHEAP, PASSWORD
+from support.transactions import ask, read_scalars
 from support.visitors import open_browser
 
 from ipml.enforcement.policy import BUNDLED
@@ -16,6 +17,7 @@ from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import users
+from ipml.web.accounts.oidc import is_safe_url
 from ipml.web.accounts.permissions import Role, parse_role
 from ipml.web.accounts.sessions import open_session
 from ipml.web.accounts.users import add_user, check_password, disable_user, list_users, set_role
@@ -24,24 +26,21 @@ from ipml.web.app import make_app
 
 def test_only_a_hash_is_kept(engine: Engine) -> None:
     """The database holds an argon2id hash, and two users with one password have different ones."""
-    with reading(engine) as connection:
-        hashes = connection.scalars(select(users.c.password_hash)).all()
+    hashes = read_scalars(engine, select(users.c.password_hash))
     assert all(kept.startswith("$argon2id$") and PASSWORD not in kept for kept in hashes)
     assert len(set(hashes)) == len(hashes)
 
 
 def test_the_right_password_opens(engine: Engine) -> None:
     """Name and password give the user; anything else gives None, whatever letters it is made of."""
-    with reading(engine) as connection:
-        found = check_password(connection, "ana", PASSWORD, CHEAP)
+    found = ask(engine, check_password, "ana", PASSWORD, CHEAP)
     assert (found.name, found.role) == ("ana", Role.REVIEWER)
     with reading(engine) as connection:
         assert check_password(connection, "ana", PASSWORD + "x", CHEAP) is None
         assert check_password(connection, "ana", "", CHEAP) is None
         assert check_password(connection, "Ana", PASSWORD, CHEAP) is None
     for name in ("nobody", "", "a\0b", "x" * 1000, "' OR 1=1 --", "аna"):
-        with reading(engine) as connection:
-            assert check_password(connection, name, PASSWORD, CHEAP) is None, name
+        assert ask(engine, check_password, name, PASSWORD, CHEAP) is None, name
 
 
 def test_a_disabled_user_is_shut_out(engine: Engine) -> None:
@@ -50,9 +49,22 @@ def test_a_disabled_user_is_shut_out(engine: Engine) -> None:
         disable_user(connection, "ana")
         assert check_password(connection, "ana", PASSWORD, CHEAP) is None
         user_id = next(user.user_id for user in list_users(connection) if user.name == "ana")
-    with reading(engine) as connection:
-        audit_events = [row.action for row in audit.list_rows(connection, f"user:{user_id}")]
+    audit_events = [row.action for row in ask(engine, audit.list_rows, f"user:{user_id}")]
     assert audit_events == ["user added", "user disabled"]
+
+
+def test_the_address_of_a_login_provider_hides_nothing_and_nobody_reads_along():
+    """It is https, or on this machine, with a host, and without a person, a fragment or an impossible port."""
+    safe = ("https://id.example/x?y=1", "http://127.0.0.1:80", "http://[::1]/x", "https://id.example:65535")
+    unsafe = (
+        "http://id.example",
+        "https:///x",
+        "https://ann@id.example",
+        "https://@id.example",
+        "https://id.example#x",
+    )
+    unsafe += ("https://id.example:65536", "ftp://127.0.0.1", "//id.example", "javascript:x", "https://[id.example")
+    assert [address for address in (*safe, *unsafe) if is_safe_url(address)] == list(safe)
 
 
 def test_what_cannot_be_a_user_is_refused(engine: Engine) -> None:
@@ -88,14 +100,12 @@ def admin(engine: Engine, visitor: Callable) -> TestClient:
 
 def number_of(engine: Engine, name: str) -> int:
     """Return the number of a user."""
-    with reading(engine) as connection:
-        return next(one.user_id for one in list_users(connection) if one.name == name)
+    return next(one.user_id for one in ask(engine, list_users) if one.name == name)
 
 
 def noted(engine: Engine, user_id: int) -> list[tuple[str, str]]:
     """Return who did what to a user, by the audit trail."""
-    with reading(engine) as connection:
-        return [(row.actor, row.action) for row in audit.list_rows(connection, f"user:{user_id}")]
+    return [(row.actor, row.action) for row in ask(engine, audit.list_rows, f"user:{user_id}")]
 
 
 def password_on(page: str) -> str:
@@ -196,11 +206,9 @@ def test_the_new_password_is_the_only_one(engine: Engine, ana: TestClient, visit
     assert elsewhere.get("/").status_code == 303
     ana.cookies.set("ipml", before, domain="testserver.local")
     assert ana.get("/").status_code == 303
-    with reading(engine) as connection:
-        user = check_password(connection, "ana", NEW, CHEAP)
-    with reading(engine) as connection:
-        assert check_password(connection, "ana", PASSWORD, CHEAP) is None
-        last = audit.list_rows(connection, f"user:{user.user_id}")[-1]
+    user = ask(engine, check_password, "ana", NEW, CHEAP)
+    assert ask(engine, check_password, "ana", PASSWORD, CHEAP) is None
+    last = ask(engine, audit.list_rows, f"user:{user.user_id}")[-1]
     assert (last.actor, last.action, list(last.payload)) == ("ana", "password changed", ["row.users"])
 
 
@@ -213,8 +221,7 @@ def test_nothing_is_changed_otherwise(engine: Engine, ana: TestClient) -> None:
         assert 'role="alert"' in answer.text
         assert NEW not in answer.text
         assert ana.get("/").status_code == 200
-    with reading(engine) as connection:
-        assert check_password(connection, "ana", PASSWORD, CHEAP) is not None
+    assert ask(engine, check_password, "ana", PASSWORD, CHEAP) is not None
 
 
 def test_an_open_browser_cannot_be_used_to_guess(ana: TestClient) -> None:
@@ -238,5 +245,4 @@ def test_who_has_no_password_is_told(engine: Engine, visitor: Callable) -> None:
         answer = browser.post("/password", data=FORM | {"current": current})
         assert answer.status_code == 409
         assert "You have none here" in answer.text
-    with reading(engine) as connection:
-        assert check_password(connection, "cleo", NEW, CHEAP) is None
+    assert ask(engine, check_password, "cleo", NEW, CHEAP) is None

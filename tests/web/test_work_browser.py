@@ -9,10 +9,10 @@ from sqlalchemy import Engine, delete, select
 from support.browser import log_in, note_complaints, press, serve_page, start_desk
 from support.casework import read_decisions
 from support.staff import PASSWORD
+from support.transactions import act, execute, read_rows
 
 from ipml.review import queue
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, sessions
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -51,8 +51,7 @@ def page(browser: playwright.Browser, address: str) -> Iterator[playwright.Page]
 
 def read_verdicts(engine: Engine) -> list[tuple[int, str, str]]:
     """Return case, verdict and note of every decision, in order."""
-    with reading(engine) as connection:
-        rows = connection.execute(select(decisions).order_by(decisions.c.decision_id)).all()
+    rows = read_rows(engine, select(decisions).order_by(decisions.c.decision_id))
     return [(row.case_id, row.verdict, row.note) for row in rows]
 
 
@@ -62,8 +61,7 @@ def test_a_session_that_ends_takes_nothing_along(page: playwright.Page, address:
     page.keyboard.press("n")
     page.keyboard.type("asked for the invoice")
     page.keyboard.press("Escape")
-    with writing(shift) as connection:
-        connection.execute(delete(sessions))
+    execute(shift, delete(sessions))
     press(page, "2")
     assert page.locator("[data-kept]").is_visible()
     page.locator("#name").fill("ana")
@@ -237,8 +235,7 @@ def test_own_verdicts_are_taken_back(page: playwright.Page, address: str, shift:
 
 def test_times_are_those_of_the_reader(page: playwright.Page, address: str, shift: Engine) -> None:
     """The page says until when another holds a case in Berlin's time, and in its title in UTC."""
-    with writing(shift) as connection:
-        claim = queue.claim(connection, "lea", 4)
+    claim = act(shift, queue.claim, "lea", 4)
     page.goto(f"{address}/cases/4")
     time = page.locator(".decide time")
     assert time.get_attribute("title") == f"{claim.expires_at:%Y-%m-%d %H:%M} UTC"

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine
+from support.transactions import count
 
 from ipml.cli.worker.incoming import find_recent, remove_old
 from ipml.cli.worker.loop import JobRun
@@ -34,12 +35,6 @@ def take_in_files(engine: Engine, folder: Path, model: Path, **settings: Any) ->
     return TASKS["score"](JobRun(engine, given, lambda: False))
 
 
-def count_cases(engine: Engine) -> int:
-    """Return how many cases there are."""
-    with reading(engine) as connection:
-        return connection.scalar(select(func.count()).select_from(cases)) or 0
-
-
 @pytest.fixture
 def folder(tmp_path: Path, market) -> Path:
     """Return a folder into which a file of listings came."""
@@ -60,12 +55,12 @@ def test_a_file_is_enqueued_once(engine: Engine, folder: Path, saved_model: Path
     assert "80 scored, 0 bad rows" in said
     assert names(folder) == ["done", "scored"]
     assert names(folder / "scored") == ["night.parquet.parquet", "night.parquet.parquet.rejects.csv"]
-    n_cases = count_cases(engine)
+    n_cases = count(engine, cases)
     assert 0 < n_cases <= 20
     (done,) = (folder / "done").iterdir()
     (folder / "night.parquet").write_bytes(done.read_bytes())
     assert "0 new" in take_in_files(engine, folder, saved_model)
-    assert count_cases(engine) == n_cases
+    assert count(engine, cases) == n_cases
     assert take_in_files(engine, folder, saved_model) == ""
 
 
@@ -73,12 +68,12 @@ def test_what_was_interrupted_goes_on(engine: Engine, folder: Path, saved_model:
     """Killed after it was enqueued and before it was moved, it is moved, and nothing is doubled."""
     before, copy = (folder / "night.parquet").stat(), (folder / "night.parquet").read_bytes()
     take_in_files(engine, folder, saved_model)
-    n_cases = count_cases(engine)
+    n_cases = count(engine, cases)
     (folder / "night.parquet").write_bytes(copy)
     os.utime(folder / "night.parquet", ns=(before.st_atime_ns, before.st_mtime_ns))
     take_in_files(engine, folder, saved_model)
     assert names(folder / "done") == ["night.parquet"]
-    assert count_cases(engine) == n_cases
+    assert count(engine, cases) == n_cases
 
 
 def test_a_file_that_cannot_be_read_holds_up_no_other(engine: Engine, folder: Path, saved_model: Path) -> None:

@@ -14,10 +14,11 @@ from zipfile import ZipFile
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 from support.databases import invented_messages, on_both, on_postgres
 from support.postgres import FORGETFUL, Server, own_server
 from support.receiver import SECRET, Receiver, listening, wait_until
+from support.transactions import ask, read_rows
 
 from ipml.cooperation.networks.store import load_networks
 from ipml.storage import outbox
@@ -26,6 +27,8 @@ from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.jobs import JOBS, has_leader, read_states
 from ipml.storage.tables import cases, jobs, portfolio_listings, portfolios
 from ipml.storage.tables import outbox as messages
+
+pytestmark = pytest.mark.slow
 
 PATIENCE_SECONDS = 90
 
@@ -79,7 +82,6 @@ def has_begun(worker: subprocess.Popen[str]) -> Callable[[list[tuple[str, int]]]
     return lambda lines: ("begins", worker.pid) in lines
 
 
-@pytest.mark.slow
 @on_both
 def test_a_leader_that_is_killed_is_replaced(shift: Shift, engine: Engine) -> None:
     """By the worker that waited, which does the interrupted job again within seconds."""
@@ -90,11 +92,9 @@ def test_a_leader_that_is_killed_is_replaced(shift: Shift, engine: Engine) -> No
     shift.wait(has_begun(second), 30)
     shift.wait(lambda lines: ("ends", second.pid) in lines)
     assert ("ends", first.pid) not in shift.lines()
-    with reading(engine) as connection:
-        assert read_states(connection)["ends"].failures == 1
+    assert ask(engine, read_states)["ends"].failures == 1
 
 
-@pytest.mark.slow
 @on_both
 def test_two_never_do_a_job_at_once(shift: Shift) -> None:
     """Each run ends before the next begins, and one of them does all."""
@@ -105,7 +105,6 @@ def test_two_never_do_a_job_at_once(shift: Shift) -> None:
     assert len({who for _, who in lines}) == 1
 
 
-@pytest.mark.slow
 @on_both
 def test_a_worker_that_is_told_to_stop_finishes(shift: Shift, engine: Engine) -> None:
     """The job comes to its end and is noted; the next worker leads at once."""
@@ -114,12 +113,10 @@ def test_a_worker_that_is_told_to_stop_finishes(shift: Shift, engine: Engine) ->
     first.terminate()
     assert first.wait(PATIENCE_SECONDS) == 0
     assert shift.lines()[-1] == ("ends", first.pid)
-    with reading(engine) as connection:
-        state = read_states(connection)["ends"]
+    state = ask(engine, read_states)["ends"]
     assert (state.outcome, state.runner) == ("done", None)
 
 
-@pytest.mark.slow
 @on_postgres
 def test_a_database_that_goes_away_is_waited_for(shift: Shift, engine: Engine) -> None:
     """Its sessions are ended, and the same worker goes on."""
@@ -156,7 +153,6 @@ def served(server: Server, tmp_path: Path) -> Iterator[Shift]:
     shift.end()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_server_that_stops_and_starts_again(served: Shift, server: Server, mode: str) -> None:
     """Its workers wait; then the one that led leads, no job is done by two at once, and none is lost."""
@@ -183,12 +179,10 @@ def test_a_server_that_stops_and_starts_again(served: Shift, server: Server, mod
     for worker in (other, leader):
         worker.terminate()
         assert worker.wait(PATIENCE_SECONDS) == 0
-    with reading(engine) as connection:
-        state = read_states(connection)["ends"]
+    state = ask(engine, read_states)["ends"]
     assert (state.runs, state.failures, state.runner) == (len(served.lines()) // 2, 0, None)
 
 
-@pytest.mark.slow
 def test_a_worker_that_starts_first_waits(served: Shift, server: Server) -> None:
     """It says so once, makes the tables as soon as the database answers, and leads; so does a server of pages."""
     server.stop()
@@ -206,7 +200,6 @@ def test_a_worker_that_starts_first_waits(served: Shift, server: Server) -> None
     assert served.said(1).count("Waiting for the database") == 1, served.said(1)
 
 
-@pytest.mark.slow
 def test_who_is_not_let_in_does_not_wait(served: Shift) -> None:
     """A user that there is not is a mistake in the settings: one line, and exit code 2."""
     worker = served.start(0, "-m", "ipml", "worker", IPML_DATABASE=served.url.replace("ipml@", "nobody@"))
@@ -265,14 +258,12 @@ class Marketplace:
 
     def is_done(self) -> bool:
         """Say whether all that came was done."""
-        with reading(self.engine) as connection:
-            waiting = connection.scalar(select(func.count()).where(messages.c.state == "waiting"))
+        waiting = ask(self.engine, Connection.scalar, select(func.count()).where(messages.c.state == "waiting"))
         return not waiting and not [*self.incoming.glob("*.parquet")]
 
     def were_all_done(self, since: datetime) -> bool:
         """Say whether each job was done since a moment."""
-        with reading(self.engine) as connection:
-            done = {row.name: row.done_at for row in connection.execute(select(jobs))}
+        done = {row.name: row.done_at for row in read_rows(self.engine, select(jobs))}
         return all(done.get(job.name) and done[job.name] > since for job in JOBS if job.name not in OFF)
 
 
@@ -280,9 +271,7 @@ OFF = ("statements", "drift")  # they need what this marketplace has not
 
 
 @pytest.fixture
-def marketplace(
-    engine: Engine, database_url: str, tmp_path: Path, saved_model: Path, market
-) -> Iterator[tuple[Marketplace, Receiver]]:
+def marketplace(engine, database_url, tmp_path, saved_model, market):
     """Return a marketplace, and the platform that its messages go to."""
     with listening(Receiver()) as receiver:
         made = Marketplace(database_url, tmp_path, saved_model, receiver, market.listings)
@@ -290,7 +279,6 @@ def marketplace(
         made.engine.dispose()
 
 
-@pytest.mark.slow
 @invented_messages
 @on_both
 def test_whenever_a_worker_is_killed_each_thing_is_done_once(marketplace: tuple[Marketplace, Receiver]) -> None:

@@ -1,7 +1,9 @@
-"""The worker in this process: what it does when, what it notes, and what it waits for."""
+"""The worker: what it does when, what it notes, what it waits for, and what it says at the terminal."""
 
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -13,12 +15,14 @@ from sqlalchemy import Engine
 from support.databases import copy_sqlite, on_both
 from support.receiver import wait_until
 from support.small_disk import small_disk  # noqa: F401 - a fixture
+from support.staff import OPERATOR, add_staff
 
 from ipml.cli.worker.loop import JobRun, Worker
 from ipml.cli.worker.tasks import TASKS
 from ipml.errors import Failed
 from ipml.settings import Settings
 from ipml.storage import database
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import open_database, reading
 from ipml.storage.jobs import JOBS, JobState, LeaderLock, read_states
 
@@ -248,3 +252,49 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path, start: Callable[...,
     wait_until(lambda: bench.state("backup").failures == 1, PATIENCE_SECONDS)
     (line,) = [line for line in bench.said if "backup" in line]
     assert line == f"backup: failed: {folder}: Not a directory"
+
+
+@pytest.fixture
+def staffed(ipml, engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Return the database of the settings, with staff."""
+    monkeypatch.setenv("IPML_DATABASE", database_url)
+    add_staff(engine)
+    return engine
+
+
+@on_both
+def test_a_job_is_started_by_hand(ipml, staffed: Engine) -> None:
+    """It is due now, which the trail knows; whoever started it is told whether a worker leads."""
+    told = ipml("worker --start retention")
+    assert (told.exit_code, told.out) == (0, "retention is due now; no worker leads: start `ipml worker`.\n"), told.err
+    with reading(staffed) as connection:
+        assert [row.actor for row in audit.list_rows(connection, "job:retention")] == [OPERATOR]
+    assert ipml("worker --once").exit_code == 0
+    shown = ipml("worker --status")
+    assert shown.exit_code == 1  # no worker leads
+    (line,) = [line for line in shown.out.splitlines() if "retention" in line]
+    assert "done" in line
+
+
+def test_what_cannot_be_started_is_refused(ipml, accepted, staffed: Engine, monkeypatch) -> None:
+    """In one line, with what would help, or who may; a schedule that cannot be read stops the worker at once."""
+    wrong = {
+        "worker --start backup": "set IPML_BACKUPS to turn it on",
+        "worker --start tea": "No job 'tea'",
+        "worker --start retention --by ana": "lead",
+    }
+    assert accepted(wrong) == {}
+    monkeypatch.setenv("IPML_JOBS", '{"backup": "often"}')
+    assert ipml("worker").is_refusal("IPML_JOBS, backup: found 'often'")
+
+
+@pytest.mark.slow
+def test_what_no_two_threads_may_import_at_once_is_there_before_any_job_begins() -> None:
+    """In a process that has imported nothing yet, as when a worker starts."""
+    code = (
+        "import sys; from threading import Event; from ipml.cli.worker.commands import _make_worker;"
+        "from ipml.storage.database import open_database;"
+        "assert 'scipy' not in sys.modules; _make_worker(open_database('sqlite://'), Event());"
+        "assert 'scipy.stats' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

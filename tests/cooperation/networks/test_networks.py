@@ -1,19 +1,24 @@
-"""Networks found: the laws that hold whatever the data, what comes of planted ones, and their numbers."""
+"""Networks found: the laws that hold whatever the data, planted ones, their numbers, and shared attributes."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.shown_goods import show_goods
 
-from ipml.cooperation.networks.attributes import KINDS
+from ipml.cooperation.networks import attributes
 from ipml.cooperation.networks.detection import add_events, find_networks, first_numbers, keep_numbers
-from ipml.errors import MissingColumns, UnreadableFile
+from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting
+from ipml.storage.database import reading
 
 DAY = pd.Timestamp("2026-03-01", tz="UTC")
 ROWS = st.lists(
     st.tuples(
-        st.integers(0, 11), st.sampled_from([kind.value for kind in KINDS]), st.integers(0, 4), st.integers(0, 5)
+        st.integers(0, 11),
+        st.sampled_from([kind.value for kind in attributes.KINDS]),
+        st.integers(0, 4),
+        st.integers(0, 5),
     ),
     min_size=1,
     max_size=30,
@@ -30,14 +35,9 @@ def as_groups(networks):
 def as_frame(rows):
     """Return rows of hypothesis as attributes."""
     frame = pd.DataFrame(rows, columns=["seller", "kind", "value", "day"])
-    return pd.DataFrame(
-        {
-            "seller_id": "s" + frame["seller"].astype(str),
-            "kind": frame["kind"],
-            "value": "v" + frame["value"].astype(str),
-            "seen_at": DAY + pd.to_timedelta(frame["day"], unit="D"),
-        }
-    )
+    columns = {"seller_id": "s" + frame["seller"].astype(str), "kind": frame["kind"]}
+    columns |= {"value": "v" + frame["value"].astype(str), "seen_at": DAY + pd.to_timedelta(frame["day"], unit="D")}
+    return pd.DataFrame(columns)
 
 
 def links_of(networks):
@@ -149,3 +149,65 @@ def test_a_number_is_never_given_twice():
     ended = step(first_numbers(np.array([0, 0, 2])), [0, 1, 2])
     assert (ended.number.tolist(), told(ended)) == ([0, 0, 0], [(1, "ended", 0)])
     assert step(ended, [0, 1, 1]).number.tolist() == [0, 2, 2]
+
+
+KEY = b"a key of many bytes, kept secret"
+
+
+@settings(max_examples=20)
+@given(st.sampled_from(attributes.KINDS), st.text(max_size=12))
+def test_normalising_twice_is_normalising_once(kind, text):
+    """What is written in the plain way stays as it is."""
+    once = attributes.normalise_value(kind, text)
+    assert attributes.normalise_value(kind, once) == once
+
+
+def test_a_phone_is_the_same_however_it_is_written(subtests):
+    """Signs, the code of the country and digits of other scripts make no difference."""
+    for text in ["+49 170 1234567", "0049 (170) 123-45 67", "0170/1234567", "٠170 1234567"]:
+        with subtests.test(text=text):
+            assert attributes.normalise_value(attributes.AttributeKind.PHONE, text, "49") == "491701234567"
+
+
+def test_kind_and_key_are_part_of_the_hash():
+    """The same digits as phone and as account, or under another key, are not the same."""
+    hashes = {attributes.hash_value(key, kind, "12345") for key in (KEY, KEY + b"2") for kind in attributes.KINDS[:2]}
+    assert len(hashes) == 4
+
+
+def test_a_file_is_hashed_and_nothing_of_it_is_left(tmp_path):
+    """The values go, all else stays; a short key and an unknown kind are refused."""
+    moment = pd.Timestamp("2026-03-01", tz="UTC")
+    raw, out, key = tmp_path / "raw.parquet", tmp_path / "out.parquet", tmp_path / "key"
+    frame = pd.DataFrame({"seller_id": ["a", "b"], "kind": "phone", "value": ["+491701", "0170 1"], "seen_at": moment})
+    frame.to_parquet(raw)
+    key.write_bytes(KEY)
+    assert attributes.hash_attributes(raw, out, key, "49") == 2
+    hashed = pd.read_parquet(out)
+    assert hashed["value"].nunique() == 1
+    assert b"1701" not in out.read_bytes()
+    assert hashed.drop(columns="value").equals(frame.drop(columns="value"))
+    key.write_bytes(b"short")
+    with pytest.raises(UnusableSetting):
+        attributes.hash_attributes(raw, out, key)
+    key.write_bytes(KEY)
+    frame.assign(kind="fax").to_parquet(raw)
+    with pytest.raises(UnreadableFile, match="fax"):
+        attributes.hash_attributes(raw, out, key)
+
+
+# Sellers who show the same picture share an attribute
+def test_the_same_picture_is_an_attribute_that_sellers_share(engine, make_scored, tmp_path):
+    """Once for each seller; what nobody else shows links nobody; without a key nothing is written."""
+    key, out = tmp_path / "key", tmp_path / "pictures.parquet"
+    for number, (seller_id, seeds) in enumerate([("ann", (1, 2)), ("ben", (1,)), ("ann", (1,)), ("cem", (3,))]):
+        scored = make_scored(f"L{number}", title=f"Thing {number}", seller_id=seller_id)
+        show_goods(engine, tmp_path / "pictures", scored, *seeds)
+    with reading(engine) as connection:
+        with pytest.raises(UnusableSetting):  # whoever could guess the values could undo the hashes
+            attributes.write_picture_attributes(connection, out, key)
+        assert not out.exists()
+        key.write_bytes(b"sixteen bytes or more")
+        assert attributes.write_picture_attributes(connection, out, key) == 4
+    holdings = attributes.hold(out)
+    assert (holdings.n_sellers, holdings.holders.tolist()) == (3, [2])

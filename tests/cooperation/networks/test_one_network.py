@@ -1,29 +1,20 @@
-"""What is said of one network, and that it all comes back from its folder."""
+"""What is said of one network, its picture, and that it all comes back from its folder."""
 
-from pathlib import Path
-
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Engine
+from hypothesis import given
+from hypothesis import strategies as st
 from support.consequences import ENFORCEMENT
 from support.databases import on_both
 
+from ipml.cooperation.networks import store
 from ipml.cooperation.networks.attributes import KINDS
-from ipml.cooperation.networks.detection import Networks, add_events
-from ipml.cooperation.networks.layout import lay_out
+from ipml.cooperation.networks.detection import Networks, add_events, find_networks
+from ipml.cooperation.networks.layout import find_communities, lay_out
 from ipml.cooperation.networks.roles import NetworkRole, describe_network, find_near, guess_roles
 from ipml.cooperation.networks.sales import estimate_total
-from ipml.cooperation.networks.store import (
-    ORDERS,
-    add_up,
-    find_number,
-    list_networks,
-    load_network,
-    load_networks,
-    restore_interrupted,
-    store_networks,
-)
 from ipml.cooperation.networks.ties import explain_tie, find_newcomers, find_strands, tell_timeline
 from ipml.cooperation.networks.view import read_members
 from ipml.errors import NotFound
@@ -58,7 +49,7 @@ def test_a_new_account_is_flagged_on_the_day_it_lists(sellers, networks, largest
 
 def test_networks_come_back_from_their_folder(networks, folder):
     """Links, groups, numbers and rules are the same."""
-    again = load_networks(folder)
+    again = store.load_networks(folder)
     assert again.links.weight.tolist() == networks.links.weight.tolist()
     assert np.array_equal(again.links.first, networks.links.first)
     assert np.array_equal(again.group, networks.group)
@@ -69,12 +60,12 @@ def test_networks_come_back_from_their_folder(networks, folder):
 def test_networks_survive_a_kill_while_they_are_replaced(networks, tmp_path):
     """Killed after the old ones were moved aside: they are put back, and then replaced as ever."""
     folder = tmp_path / "networks"
-    store_networks(networks, folder)
+    store.store_networks(networks, folder)
     folder.rename(tmp_path / "networks.old")
-    restore_interrupted(folder)
-    assert load_networks(folder).numbering.given == networks.numbering.given
+    store.restore_interrupted(folder)
+    assert store.load_networks(folder).numbering.given == networks.numbering.given
     folder.rename(tmp_path / "networks.old")
-    store_networks(networks, folder)
+    store.store_networks(networks, folder)
     assert [path.name for path in tmp_path.iterdir()] == ["networks"]
 
 
@@ -105,23 +96,23 @@ def test_the_total_of_what_is_known_is_the_least():
 
 # A network read by itself says what it says among the others, and the catalogue counts as they do
 @pytest.fixture(scope="module")
-def folder(networks: Networks, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(networks, tmp_path_factory):
     """Return a folder in which the networks were kept."""
     folder = tmp_path_factory.mktemp("kept") / "networks"
-    store_networks(networks, folder)
+    store.store_networks(networks, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def numbers(networks: Networks) -> list[int]:
+def numbers(networks):
     """Return the numbers of all networks."""
     return networks.numbers
 
 
-def test_a_network_by_itself_says_what_it_says_among_the_others(networks: Networks, folder: Path, numbers: list[int]):
+def test_a_network_by_itself_says_what_it_says_among_the_others(networks, folder, numbers):
     """Roles, hypotheses, timeline, picture, and what any two members share."""
     for number in numbers:
-        alone = load_network(folder, number)
+        alone = store.load_network(folder, number)
         assert guess_roles(alone, number).role == guess_roles(networks, number).role
         assert guess_roles(alone, number).hypotheses == guess_roles(networks, number).hypotheses
         assert tell_timeline(alone, number) == tell_timeline(networks, number)
@@ -131,46 +122,48 @@ def test_a_network_by_itself_says_what_it_says_among_the_others(networks: Networ
             assert explain_tie(alone, own[0], own[place]) == explain_tie(networks, members[0], members[place])
 
 
-def test_sellers_near_networks_are_found_for_all_at_once(networks: Networks, numbers: list[int]):
+def test_sellers_near_networks_are_found_for_all_at_once(networks, numbers):
     """They are those that are found for each."""
     near, whose = find_near(networks)
     for number in numbers:
         assert near[whose == number].tolist() == find_near(networks, number)[0].tolist()
 
 
-def test_the_catalogue_counts_members_and_links(networks: Networks, folder: Path, numbers: list[int]):
+def test_the_catalogue_counts_members_and_links(networks, folder, numbers):
     """As the networks do, in every order that can be asked for, and no further than asked."""
-    for order in ORDERS:
-        listed, count = list_networks(folder, order)
+    for order in store.ORDERS:
+        listed, count = store.list_networks(folder, order)
         assert count == len(numbers)
         assert sorted(one.number for one in listed) == numbers
     for one in listed:
         assert one.members == len(networks.members_of(one.number))
         assert one.links == len(networks.links_of(one.number).first)
         assert one.shared
-    assert [one.members for one in list_networks(folder, most=2)[0]] == sorted(one.members for one in listed)[:-3:-1]
+    assert [one.members for one in store.list_networks(folder, most=2)[0]] == sorted(one.members for one in listed)[
+        :-3:-1
+    ]
 
 
-def test_the_network_of_a_seller_is_found_by_their_name(networks: Networks, folder: Path, numbers: list[int]):
+def test_the_network_of_a_seller_is_found_by_their_name(networks, folder, numbers):
     """And of who is in none, none, who counts for none where what is counted by seller is added up."""
     for place in (0, *networks.members_of(1)[:3]):
         number = int(networks.numbering.number[place])
-        assert find_number(folder, str(networks.holdings.seller_ids[place])) == (number or None)
+        assert store.find_number(folder, str(networks.holdings.seller_ids[place])) == (number or None)
     counted = {str(name): 2 for name in networks.holdings.seller_ids} | {"nobody": 7}
-    assert add_up(folder, counted) == {number: 2 * len(networks.members_of(number)) for number in numbers}
+    assert store.add_up(folder, counted) == {number: 2 * len(networks.members_of(number)) for number in numbers}
 
 
-def test_what_is_not_there_is_said(folder: Path, tmp_path: Path):
+def test_what_is_not_there_is_said(folder, tmp_path):
     """A number that was never given, and a folder without networks."""
     with pytest.raises(NotFound, match="numbers were given"):
-        load_network(folder, 10_000)
-    for ask in (load_networks, list_networks, lambda place: load_network(place, 1)):
+        store.load_network(folder, 10_000)
+    for ask in (store.load_networks, store.list_networks, lambda place: store.load_network(place, 1)):
         with pytest.raises(NotFound, match="No networks"):
             ask(tmp_path)
 
 
 # What a link is made of is what its evidence names
-def test_strands_are_those_of_the_evidence(networks: Networks):
+def test_strands_are_those_of_the_evidence(networks):
     """The kinds that say anything, and the first day on which both had the same thing; of no links there are none."""
     everybody = np.arange(networks.holdings.n_sellers)
     strands = find_strands(networks, everybody, networks.links)
@@ -188,7 +181,7 @@ def test_strands_are_those_of_the_evidence(networks: Networks):
 
 # What the review database knows of members, by whatever name the network gives them
 @pytest.fixture
-def worked(engine: Engine) -> Engine:
+def worked(engine):
     """Return a queue in which ann has four cases, two of them found counterfeit, and ben an open one."""
     goods = {"Tote bag": "Vellmar", "Leather belt": "Vellmar", "Headphones, encrypted": "Aurivo", "Old chair": None}
     listings = [Listing(title, "ann", title, brand=brand) for title, brand in goods.items()]
@@ -204,7 +197,7 @@ def worked(engine: Engine) -> Engine:
 
 
 @on_both
-def test_cases_decisions_and_strikes_are_counted(worked: Engine):
+def test_cases_decisions_and_strikes_are_counted(worked):
     """Of each member; who has no case is left out, and names that no database holds."""
     with reading(worked) as connection:
         known = read_members(connection, ["ann", "ben", "cid", "d\0e"])
@@ -214,7 +207,7 @@ def test_cases_decisions_and_strikes_are_counted(worked: Engine):
     assert ann.brands == ("Vellmar", "Aurivo")
 
 
-def test_what_is_taken_back_or_hidden_does_not_count(worked: Engine):
+def test_what_is_taken_back_or_hidden_does_not_count(worked):
     """A decision that was undone, and a case that must not show."""
     with writing(worked) as connection:
         decision = queue.list_decisions(connection, 1)[0]
@@ -226,9 +219,75 @@ def test_what_is_taken_back_or_hidden_does_not_count(worked: Engine):
     assert (ann.cases, ann.confirmed, ann.strikes, ann.case_id) == (2, 0, 0, 3)
 
 
-def test_members_are_found_by_their_pseudonyms(worked: Engine):
+def test_members_are_found_by_their_pseudonyms(worked):
     """Under the name by which they were asked for."""
     with writing(worked) as connection:
         pseudonym = pseudonym_of(connection, "ann")
     with reading(worked) as connection:
         assert read_members(connection, [pseudonym])[pseudonym] == read_members(connection, ["ann"])["ann"]
+
+
+@pytest.fixture(scope="module")
+def layout(networks):
+    """Return the picture of the largest planted network."""
+    return lay_out(networks, _largest(networks))
+
+
+def _largest(networks: Networks) -> int:
+    return int(np.bincount(networks.numbering.number)[1:].argmax()) + 1
+
+
+def test_the_same_network_gives_the_same_picture(sellers, networks, layout):
+    """However the rows came in."""
+    shuffled = sellers.attributes.sample(frac=1.0, random_state=5)
+    again = lay_out(find_networks(shuffled), _largest(networks))
+    assert np.array_equal(again.x, layout.x)
+    assert np.array_equal(again.y, layout.y)
+
+
+def test_all_are_in_the_frame_and_no_two_overlap(networks):
+    """In every network that was found."""
+    for number in networks.numbers:
+        one = lay_out(networks, number)
+        apart = np.hypot(one.x[:, np.newaxis] - one.x, one.y[:, np.newaxis] - one.y)
+        apart -= one.radius[:, np.newaxis] + one.radius
+        assert (apart[~np.eye(len(one.x), dtype=bool)] > 0).all()
+        assert ((one.x >= one.radius) & (one.x <= 1 - one.radius)).all()
+        assert ((one.y >= one.radius) & (one.y <= one.height - one.radius)).all()
+
+
+def test_who_is_linked_stands_nearer(layout):
+    """On the median at most two thirds as far from each other as two members who are not."""
+    apart = np.hypot(layout.x[:, np.newaxis] - layout.x, layout.y[:, np.newaxis] - layout.y)
+    is_linked = np.zeros_like(apart, dtype=bool)
+    is_linked[layout.links.first, layout.links.second] = True
+    is_other = np.triu(~is_linked, 1)
+    assert np.median(apart[is_linked]) < 0.67 * np.median(apart[is_other])
+
+
+def test_the_backbone_joins_all_who_are_linked(layout):
+    """And has no link too many."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    def count_pieces(first: np.ndarray, second: np.ndarray) -> int:
+        n = len(layout.members)
+        return connected_components(coo_array((np.ones(len(first)), (first, second)), shape=(n, n)))[0]
+
+    kept = layout.links.keep(layout.is_backbone)
+    pieces = count_pieces(layout.links.first, layout.links.second)
+    assert count_pieces(kept.first, kept.second) == pieces
+    assert len(kept.first) == len(layout.members) - pieces
+
+
+@given(st.lists(st.integers(3, 8), min_size=1, max_size=6))
+def test_cliques_that_are_hardly_linked_are_parts(sizes):
+    """Each its own, the largest first."""
+    cliques = np.repeat(np.arange(len(sizes)), sizes)
+    weights = (cliques[:, np.newaxis] == cliques) * 100.0
+    ends = np.cumsum(sizes)[:-1]
+    weights[ends - 1, ends] = weights[ends, ends - 1] = 1.0
+    np.fill_diagonal(weights, 0.0)
+    part = find_communities(nx.from_numpy_array(weights))
+    assert len({*zip(part.tolist(), cliques.tolist(), strict=True)}) == len(sizes) == part.max() + 1
+    assert (np.diff(np.bincount(part)) <= 0).all()

@@ -13,6 +13,7 @@ from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.notice_desk import Desk
+from support.transactions import act, ask
 
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
@@ -68,16 +69,14 @@ class Story:
     def say(self, noted: list[str], who: int, words: str) -> Receipt:
         """Let somebody give notice."""
         notice = say(*noted, email=f"n{self.number}-{who}@acme.test", explanation=words)
-        with writing(self.desk.engine) as connection:
-            return receive(connection, notice, policy=POLICY, now=self.desk.pass_time())
+        return act(self.desk.engine, receive, notice, policy=POLICY, now=self.desk.pass_time())
 
     def spread(self) -> None:
         """Decide some with their near-duplicates; those that are drawn for a check, or cannot be, by themselves."""
         for listing_id, (way, verdict) in zip(self.ids(), self.told, strict=True):
             if way == "spread":
                 case_id, copy_id = self.case_of(listing_id), self.case_of(f"{listing_id}-copy")
-                with writing(self.desk.engine) as connection:
-                    taken = claim(connection, "ana", case_id, now=self.desk.pass_time())
+                taken = act(self.desk.engine, claim, "ana", case_id, now=self.desk.pass_time())
                 verdict = Verdict.GENUINE if verdict is Verdict.CANNOT_TELL else verdict
                 said = {"ground": "declared_replica" if verdict is Verdict.COUNTERFEIT else "", "now": self.desk.now}
                 with writing(self.desk.engine) as connection:
@@ -111,8 +110,7 @@ def tiers_with(**limits: int) -> CooperationPolicy:
 
 def stands(engine: Engine, receipt: Receipt) -> tuple[list[str], bool]:
     """Return how the listings of a notice stand, and whether it is settled."""
-    with reading(engine) as connection:
-        found = find_receipt(connection, receipt.reference)
+    found = ask(engine, find_receipt, receipt.reference)
     return [one.state for one in found.listings], found.settled_at is not None
 
 
@@ -153,31 +151,27 @@ def test_each_notice_has_one_receipt_and_one_outcome(desk, story, repeats, many)
     for receipt in again:
         assert [kind for kind, _ in told(engine, receipt)] == ["notice_receipt", "notice_outcome"]
         assert stands(engine, receipt) == (tale.ends(), True)
-    with reading(engine) as connection:
-        assert audit.verify(connection).is_intact
+    assert ask(engine, audit.verify).is_intact
 
 
 def test_a_listing_that_could_not_be_found_may_be_noted_again(desk: Desk):
     """It is said in these words; before the term is over the notice stays open, and afterwards it is another notice."""
     engine = desk.engine
-    with writing(engine) as connection:
-        receipt = receive(connection, say("L1"), policy=POLICY, now=NOON)
+    receipt = act(engine, receive, say("L1"), policy=POLICY, now=NOON)
     run_notice_deadlines(engine, policy=POLICY, now=NOON + LONG)
     assert [kind for kind, _ in told(engine, receipt)] == ["notice_receipt"]
     later = NOON + LONG + timedelta(minutes=1)
     assert run_notice_deadlines(engine, policy=POLICY, now=later).not_found == 1
     ((_, body),) = [one for one in desk.told(f"notice:{receipt.notice_id}") if one[0] == "notice_outcome"]
     assert "We could not find it" in body
-    with writing(engine) as connection:
-        again = receive(connection, say("L1", explanation=WORDS + " Still."), policy=POLICY, now=later)
+    again = act(engine, receive, say("L1", explanation=WORDS + " Still."), policy=POLICY, now=later)
     assert [(one.state, one.is_repeated) for one in again.listings] == [("unknown", False)]
 
 
 def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk):
     """They wait for others as long as the policy says, and then end with the decision that stands."""
     desk.decide(desk.add_case("L1"), Verdict.GENUINE)
-    with writing(desk.engine) as connection:
-        receipt = receive(connection, complain("L1", "ann"), policy=POLICY, now=NOON)
+    receipt = act(desk.engine, receive, complain("L1", "ann"), policy=POLICY, now=NOON)
     assert stands(desk.engine, receipt) == (["waiting"], False)
     ticked = run_notice_deadlines(desk.engine, policy=POLICY, now=NOON + LONG + timedelta(minutes=1))
     assert (ticked.passed_over, stands(desk.engine, receipt)) == (1, (["rejected"], True))
@@ -204,14 +198,12 @@ def test_beyond_the_cap_cases_come_back_without_a_deadline(desk: Desk):
 def test_many_fresh_addresses_have_one_cap_together(desk: Desk):
     """Who is known for longer has their own alone; on PostgreSQL those who come at once are counted one by one."""
     few = tiers_with(raised_a_day_by_new=3)
-    with writing(desk.engine) as connection:
-        receive(connection, say("L0", email="old@acme.test"), policy=few, now=desk.now - timedelta(days=90))
+    act(desk.engine, receive, say("L0", email="old@acme.test"), policy=few, now=desk.now - timedelta(days=90))
     numbers = [desk.add_case(f"L{n}", seller_id=f"s{n}") for n in range(8)]
     now = desk.pass_time()
 
     def give(number: int) -> Receipt:
-        with writing(desk.engine) as connection:
-            return receive(connection, say(f"L{number}", email=f"n{number}@acme.test"), policy=few, now=now)
+        return act(desk.engine, receive, say(f"L{number}", email=f"n{number}@acme.test"), policy=few, now=now)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(give, range(7)))

@@ -64,11 +64,8 @@ def test_each_notifier_is_told_once_what_the_rights_holder_is_told(desk: Desk):
     for number, name in enumerate(("brand", "agency"), 1):
         ((kind, body),) = desk.told(subject_of_counter_notice(1, number))
         told = json.loads(body)
-        assert (kind, told.pop("to"), told.pop("notices")) == (
-            "counter_notice",
-            f"{name}@example.com",
-            [references[number - 1]],
-        )
+        expected = ("counter_notice", f"{name}@example.com", [references[number - 1]])
+        assert (kind, told.pop("to"), told.pop("notices")) == expected
         assert told == json.loads(text)
 
 

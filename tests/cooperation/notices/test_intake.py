@@ -247,6 +247,8 @@ def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):
 def test_it_takes_several_consumers_to_bring_a_listing_before_a_person(engine: Engine, give: Give):
     """As many as the policy says, each once; their complaints wait with it."""
     enqueue(engine, [offer("L1")], now=NOON)
+    for number in range(POLICY.notices.complaints_needed):  # about others, which do not count
+        give(complain(f"other {number}", f"o{number}"))
     for number in range(POLICY.notices.complaints_needed):
         with reading(engine) as connection:
             assert get_case(connection, 1).due_at is None

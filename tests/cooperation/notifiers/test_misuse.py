@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, update
 from support.databases import on_both
 from support.notice_desk import NOON, Desk
+from support.transactions import act, ask
 
 from ipml.cooperation.notifiers.misuse import find_misuse, find_suspension, lift, list_steps, propose, suspend, warn
 from ipml.cooperation.policy import load_cooperation_policy
@@ -24,10 +25,7 @@ RULES = load_cooperation_policy().notifiers
 
 
 def settle(desk: Desk, by: str, rejected: int, upheld: int = 0, *, score: float = 0.01, sellers: int = 9) -> list[int]:
-    """Let a notifier have given notice of as many listings, on which people decided; return the numbers of the items.
-
-    Written as rows: a decision with all that follows for each is tested elsewhere.
-    """
+    """Let a notifier have given notice, as rows, of so many listings, which people decided; return the items."""
     first = desk.add_case(f"{by}-{desk.now:%d%H%M}", score)
     received_at = desk.pass_time()
     notice_id = desk.give_notice([first] * (rejected + upheld), by, received_at=received_at)
@@ -58,8 +56,7 @@ def overturn(desk: Desk, items: list[int], notice_id: int) -> None:
 def proposal(desk: Desk, by: str = "brand"):
     """Return what is proposed about a notifier now."""
     number = desk.add_notifier(by)
-    with reading(desk.engine) as connection:
-        return propose(connection, number, RULES, desk.now)
+    return ask(desk.engine, propose, number, RULES, desk.now)
 
 
 @on_both
@@ -67,8 +64,7 @@ def test_many_manifestly_unfounded_notices_are_proposed_for_a_warning(desk: Desk
     """With the number, the share and its interval; others are not."""
     items = settle(desk, "brand", rejected=25, upheld=2)
     settle(desk, "agency", rejected=2, upheld=25)
-    with reading(desk.engine) as connection:
-        (found,) = find_misuse(connection, RULES, desk.now)
+    (found,) = ask(desk.engine, find_misuse, RULES, desk.now)
     assert (found.notifier.address, found.kind) == ("brand@example.com", "warn")
     assert found.assessment.items == tuple(items[:25])
     assert found.sentences[0].startswith("25 listings in 1 notices were manifestly unfounded since")
@@ -105,14 +101,12 @@ def test_who_was_warned_is_judged_by_what_came_after(desk: Desk):
     """Heeding the warning, they are not suspended; going on, it is proposed; suspended, nothing is."""
     number = desk.add_notifier()
     settle(desk, "brand", rejected=25)
-    with writing(desk.engine) as connection:
-        warn(connection, number, "lea", "plainly unfounded", now=desk.pass_time())
+    act(desk.engine, warn, number, "lea", "plainly unfounded", now=desk.pass_time())
     desk.pass_time(days=8)
     assert proposal(desk) is None
     settle(desk, "brand", rejected=25)
     assert proposal(desk).kind == "suspend"
-    with writing(desk.engine) as connection:
-        suspend(connection, number, "lea", "it went on", now=desk.pass_time())
+    act(desk.engine, suspend, number, "lea", "it went on", now=desk.pass_time())
     assert proposal(desk) is None
 
 
@@ -128,16 +122,14 @@ def test_nothing_is_held_against_a_notifier_twice(desk: Desk, steps):
     number, is_new = desk.add_notifier(by), False
     for step in steps:
         desk.pass_time(days=8)
-        with reading(desk.engine) as connection:
-            suspension = find_suspension(connection, number, desk.now)
+        suspension = ask(desk.engine, find_suspension, number, desk.now)
         if step == "send":
             settle(desk, by, rejected=25)
             is_new = is_new or suspension is None
         elif step != "wait":
             take = {"warn": warn, "suspend": partial(suspend, days=20), "lift": lift}[step]
             with suppress(Conflict):
-                with writing(desk.engine) as connection:
-                    take(connection, number, "lea", "why", now=desk.now)
+                act(desk.engine, take, number, "lea", "why", now=desk.now)
                 is_new = False
         desk.pass_time(days=8)
         assert (proposal(desk, by) is not None) == is_new
@@ -152,12 +144,10 @@ def test_a_suspension_that_was_lifted_does_not_make_the_next_longer(desk: Desk):
             step = suspend(connection, number, "lea", "why", now=desk.pass_time(days=8))
         days.append((step.until - step.taken_at).days)
         if is_mistake:
-            with writing(desk.engine) as connection:
-                lift(connection, number, "lea", "why", now=desk.pass_time(days=1))
+            act(desk.engine, lift, number, "lea", "why", now=desk.pass_time(days=1))
         else:
             desk.now = step.until
-            with reading(desk.engine) as connection:
-                assert find_suspension(connection, number, desk.now) is None
+            assert ask(desk.engine, find_suspension, number, desk.now) is None
     assert days == [30, 30, 90, 90, 180, 180]
 
 
@@ -167,8 +157,7 @@ def test_harm_before_the_last_step_does_not_count_again(desk: Desk):
     overturn(desk, settle(desk, "brand", rejected=3), 1)
     settle(desk, "brand", rejected=18)
     assert proposal(desk).kind == "warn"
-    with writing(desk.engine) as connection:
-        warn(connection, number, "lea", "why", now=desk.pass_time())
+    act(desk.engine, warn, number, "lea", "why", now=desk.pass_time())
     desk.pass_time(days=8)
     settle(desk, "brand", rejected=18)
     assert proposal(desk) is None
@@ -189,11 +178,8 @@ def test_steps_are_told_with_reasons_and_noted(desk: Desk):
         rows = audit.list_rows(connection, f"notifier:{number}")
         steps = list_steps(connection, number)
         kept = [row.why for row in connection.execute(notifier_steps.select())]
-    assert [(row.actor, row.action) for row in rows] == [
-        ("lea", "notifier warned"),
-        ("lea", "notifier suspended"),
-        ("max", "notifier lifted"),
-    ]
+    expected = [("lea", "notifier warned"), ("lea", "notifier suspended"), ("max", "notifier lifted")]
+    assert [(row.actor, row.action) for row in rows] == expected
     assert [step.why for step in steps] == [body["why"] for _, body in told]
     assert not any("plainly" in text for text in (*kept, *(str(row.payload) for row in rows)))
 
@@ -203,8 +189,7 @@ def test_nobody_is_suspended_without_a_warning_and_time_to_heed_it(desk: Desk):
     number = desk.add_notifier()
 
     def take(step, whom: int = number, why: str = "why", **span: float) -> None:
-        with writing(desk.engine) as connection:
-            step(connection, whom, "lea", why, now=desk.pass_time(**span))
+        act(desk.engine, step, whom, "lea", why, now=desk.pass_time(**span))
 
     with pytest.raises(Conflict, match="no warning in force"):
         take(suspend)

@@ -11,22 +11,14 @@ from support.databases import on_both
 from support.given_notices import WORDS, say
 from support.notice_desk import NOON, Desk
 from support.planted_seller import find_clear, find_markers
+from support.transactions import act, ask, read_scalars
 
 from ipml.cooperation.consequences import find_sources
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notices.status import find_notices, find_receipt
+from ipml.cooperation.notifiers import notifier
 from ipml.cooperation.notifiers.misuse import lift, list_steps, suspend, warn
-from ipml.cooperation.notifiers.notifier import (
-    appoint,
-    check_document,
-    find_appointment,
-    find_notifier,
-    list_appointments,
-    list_documents,
-    list_notifiers,
-    revoke,
-)
 from ipml.cooperation.notifiers.tiers import erase_notifier, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import count_notices
@@ -46,8 +38,7 @@ YEAR = Period.of_year(2025)
 
 def kind_of(desk: Desk, number: int, at=None) -> str:
     """Return what a notifier is at a moment."""
-    with reading(desk.engine) as connection:
-        return get_notifier(connection, number, at=at or desk.now).kind
+    return ask(desk.engine, get_notifier, number, at=at or desk.now).kind
 
 
 CHANGES = ["trusted flagger", "authority", "consumer", "revoke", "wait"]
@@ -65,14 +56,14 @@ def test_what_somebody_was_at_any_moment_stays_known(desk: Desk, steps):
         with writing(desk.engine) as connection:
             if step == "revoke":
                 if appointed and (appointed[1] is None or appointed[1] > now):
-                    revoke(connection, number, "lea", GROUND, now)
+                    notifier.revoke(connection, number, "lea", GROUND, now)
                     appointed = None
                 else:
                     with pytest.raises(Conflict, match="no appointment"):
-                        revoke(connection, number, "lea", GROUND, now)
+                        notifier.revoke(connection, number, "lea", GROUND, now)
             elif step != "wait":
                 until = None if days is None else now + timedelta(days=days)
-                appoint(connection, number, step, "lea", GROUND, now, until=until)
+                notifier.appoint(connection, number, step, "lea", GROUND, now, until=until)
                 appointed = (step, until)
         is_in_force = appointed is not None and (appointed[1] is None or appointed[1] > now)
         known.append((now, appointed[0] if is_in_force else "rights holder"))
@@ -87,7 +78,7 @@ def test_the_next_notice_comes_in_the_lane_of_the_kind(desk: Desk):
     with writing(desk.engine) as connection:
         before = lane_of(connection, number, POLICY, desk.now)
         now = desk.pass_time()
-        appoint(connection, number, kind, "lea", GROUND, now, until=now + timedelta(days=1))
+        notifier.appoint(connection, number, kind, "lea", GROUND, now, until=now + timedelta(days=1))
         lane = lane_of(connection, number, POLICY, now)
     desk.give_notice([cases[1]])
     desk.pass_time(days=2)
@@ -107,41 +98,33 @@ def test_an_appointment_is_a_row_that_says_by_whom_and_on_what_ground(desk: Desk
     """Appended, never edited; encrypted, and in the trail as a digest."""
     number = desk.add_notifier()
     with writing(desk.engine) as connection:
-        appoint(connection, number, "authority", "lea", GROUND, desk.now)
-        appoint(connection, number, "trusted flagger", "max", GROUND, desk.pass_time())
-        revoke(connection, number, "lea", "A mistake.", desk.pass_time())
+        notifier.appoint(connection, number, "authority", "lea", GROUND, desk.now)
+        notifier.appoint(connection, number, "trusted flagger", "max", GROUND, desk.pass_time())
+        notifier.revoke(connection, number, "lea", "A mistake.", desk.pass_time())
     with reading(desk.engine) as connection:
-        made = list_appointments(connection, number)
+        made = notifier.list_appointments(connection, number)
         stored = connection.scalars(select(notifier_appointments.c.ground)).all()
         rows = audit.list_rows(connection, f"notifier:{number}")
-        assert find_appointment(connection, number, desk.now) is None
+        assert notifier.find_appointment(connection, number, desk.now) is None
         assert audit.verify(connection).is_intact
-    assert [(one.kind, one.made_by, one.ground) for one in made] == [
-        ("authority", "lea", GROUND),
-        ("trusted flagger", "max", GROUND),
-        (None, "lea", "A mistake."),
-    ]
+    expected = [("authority", "lea", GROUND), ("trusted flagger", "max", GROUND), (None, "lea", "A mistake.")]
+    assert [(one.kind, one.made_by, one.ground) for one in made] == expected
     assert not any("Ireland" in text for text in (*stored, *(str(row.payload) for row in rows)))
     erase_notifier(desk.engine, number, "olga", now=desk.pass_time())
-    with reading(desk.engine) as connection:
-        assert [one.ground for one in list_appointments(connection, number)] == [None] * 3
+    assert [one.ground for one in ask(desk.engine, notifier.list_appointments, number)] == [None] * 3
 
 
 def test_an_appointment_that_says_too_little_is_refused(desk: Desk, subtests: pytest.Subtests):
     """It needs a kind that there is, a ground, and an end that is yet to come."""
     number = desk.add_notifier()
-    for kind, ground, days in [
-        ("friend", "x", 1),
-        ("authority", " ", 1),
-        ("authority", "x" * 2_001, 1),
-        ("authority", "x", 0),
-    ]:
+    examples = (("friend", "x", 1), ("authority", " ", 1), ("authority", "x" * 2_001, 1), ("authority", "x", 0))
+    for kind, ground, days in examples:
         with (
             subtests.test(kind=kind, ground=ground[:9]),
             pytest.raises(UnstorableValue),
             writing(desk.engine) as connection,
         ):
-            appoint(connection, number, kind, "lea", ground, desk.now, until=desk.now + timedelta(days=days))
+            notifier.appoint(connection, number, kind, "lea", ground, desk.now, until=desk.now + timedelta(days=days))
 
 
 # Documents of rights, and forgetting a notifier
@@ -159,26 +142,24 @@ def filed(desk: Desk) -> Desk:
 def test_a_person_says_whether_a_document_shows_the_rights(filed: Desk):
     """And the notifier is told; it can be looked at again."""
     for is_accepted, by in ((False, "lea"), (True, "max")):
-        with writing(filed.engine) as connection:
-            checked = check_document(connection, 1, by, is_accepted=is_accepted, now=filed.pass_time())
+        checked = act(filed.engine, notifier.check_document, 1, by, is_accepted=is_accepted, now=filed.pass_time())
         assert (checked.is_accepted, checked.checked_by, checked.reference) == (is_accepted, by, "EUTM 018123456")
     assert [kind for kind, _ in filed.told("notifier:1")] == ["rights_document"] * 2
-    with reading(filed.engine) as connection:
-        assert list_documents(connection, 1) == [checked]
+    assert ask(filed.engine, notifier.list_documents, 1) == [checked]
     with pytest.raises(NotFound, match="No document"), writing(filed.engine) as connection:
-        check_document(connection, 2, "lea", is_accepted=True)
+        notifier.check_document(connection, 2, "lea", is_accepted=True)
 
 
 def test_a_notifier_is_found_by_number_address_and_pseudonym(filed: Desk):
     """In whatever letters the address is written."""
     with reading(filed.engine) as connection:
-        (known,) = list_notifiers(connection)
+        (known,) = notifier.list_notifiers(connection)
         for name in ("1", "BRAND@example.com", known.pseudonym):
-            assert find_notifier(connection, name) == known
+            assert notifier.find_notifier(connection, name) == known
         for name in ("2", "x@example.com", "nobody", "9" * 30):
             with pytest.raises(NotFound, match="No notifier"):
-                find_notifier(connection, name)
-        assert list_notifiers(connection, "consumer") == []
+                notifier.find_notifier(connection, name)
+        assert notifier.list_notifiers(connection, "consumer") == []
 
 
 def test_an_erased_notifier_leaves_nothing_that_can_be_read(filed: Desk):
@@ -186,20 +167,19 @@ def test_an_erased_notifier_leaves_nothing_that_can_be_read(filed: Desk):
     filed.give_notice([filed.add_case("L1")], "brand", encrypted="x")
     filed.decide(1, Verdict.COUNTERFEIT)
     with writing(filed.engine) as connection:
-        check_document(connection, 1, "lea", is_accepted=True, now=filed.pass_time())
+        notifier.check_document(connection, 1, "lea", is_accepted=True, now=filed.pass_time())
         warn(connection, 1, "lea", "plainly unfounded", now=filed.pass_time())
         suspend(connection, 1, "lea", "it went on", now=filed.pass_time(days=8))
     with pytest.raises(Conflict, match="is suspended until"):
         erase_notifier(filed.engine, 1, "lea", now=filed.pass_time())
-    with writing(filed.engine) as connection:
-        lift(connection, 1, "lea", "enough", now=filed.pass_time())
+    act(filed.engine, lift, 1, "lea", "enough", now=filed.pass_time())
     for _ in range(2):  # called again it finishes
         erase_notifier(filed.engine, 1, "lea", now=filed.pass_time())
     with reading(filed.engine) as connection:
-        (known,) = list_notifiers(connection)
+        (known,) = notifier.list_notifiers(connection)
         assert (known.address, known.kind) == (None, "rights holder")
         assert {step.why for step in list_steps(connection, 1)} == {None}
-        assert list_documents(connection, 1)[0].reference is None
+        assert notifier.list_documents(connection, 1)[0].reference is None
         assert verify(connection).is_intact
     assert filed.told("notifier:1") == filed.told("notice:1") == []
     assert filed.states(1) == ["upheld"]
@@ -208,19 +188,12 @@ def test_an_erased_notifier_leaves_nothing_that_can_be_read(filed: Desk):
 def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path: Path):
     """No column and no file holds a word of it, and what was encrypted is gone but for where unknown listings were."""
     case_id = desk.add_case("L1")
-    said = {
-        "explanation": f"{WORDS} Zqmeier says so.",
-        "name": "Zqann",
-        "email": "zqann@acme.test",
-        "rights": "Zqright",
-    }
-    with writing(desk.engine) as connection:
-        receipt = receive(connection, say("L1", "L2", **said), now=desk.pass_time())
+    said = {"explanation": f"{WORDS} Zqmeier says so.", "name": "Zqann", "email": "zqann@acme.test"}
+    said |= {"rights": "Zqright"}
+    receipt = act(desk.engine, receive, say("L1", "L2", **said), now=desk.pass_time())
     desk.decide(case_id, Verdict.COUNTERFEIT)
-    with writing(desk.engine) as connection:
-        warn(connection, 1, "lea", "zqwhy", now=desk.pass_time())
-    with reading(desk.engine) as connection:
-        key = connection.scalars(select(notifiers.c.key)).one()
+    act(desk.engine, warn, 1, "lea", "zqwhy", now=desk.pass_time())
+    (key,) = read_scalars(desk.engine, select(notifiers.c.key))
     erase_notifier(desk.engine, 1, "lea", now=desk.pass_time())
     markers = ("zqmeier", "zqann", "zqright", "zqwhy", key)
     assert list(find_clear(desk.engine, markers)) == []

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.notice_desk import Desk
+from support.transactions import act, ask, execute
 
 from ipml.cooperation.notifiers.record import (
     NotifierCounts,
@@ -35,8 +36,7 @@ RULES = load_cooperation_policy().notifiers
 def counts_of(desk: Desk, by: str = "brand") -> NotifierCounts:
     """Return what counts for a notifier now."""
     number = desk.add_notifier(by)
-    with reading(desk.engine) as connection:
-        return record_of(connection, number, RULES, desk.now).counts
+    return ask(desk.engine, record_of, number, RULES, desk.now).counts
 
 
 def give_and_decide(desk: Desk, listing_id: str, verdict: Verdict, **fields) -> int:
@@ -66,8 +66,7 @@ def test_what_no_person_found_because_of_the_notice_counts_nothing(desk: Desk):
         connection.execute(update(notice_items).values(fields))
     assert counts_of(desk) == NotifierCounts()
     number = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
-    with writing(desk.engine) as connection:
-        connection.execute(update(decisions).where(decisions.c.decision_id == number).values(origin="policy"))
+    execute(desk.engine, update(decisions).where(decisions.c.decision_id == number).values(origin="policy"))
     assert counts_of(desk) == NotifierCounts()
     give_and_decide(desk, "L3", Verdict.COUNTERFEIT, is_suspended=True)
     assert counts_of(desk) == NotifierCounts()
@@ -100,16 +99,14 @@ def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
         decide_appeal(connection, appeal.appeal_id, "eva", *said, now=desk.pass_time(), consequences=COOPERATION)
     assert counts_of(desk) == NotifierCounts(rejected=1, overturned=1)
     slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
-    with writing(desk.engine) as connection:
-        undo(connection, slip, "ana", now=desk.pass_time(), consequences=COOPERATION)
+    act(desk.engine, undo, slip, "ana", now=desk.pass_time(), consequences=COOPERATION)
     desk.decide(2, Verdict.GENUINE)
     assert counts_of(desk) == NotifierCounts(rejected=2, overturned=1)
 
 
 def test_what_is_presumed_is_the_same_all_day(desk: Desk):
     """Others who are settled meanwhile change nobody's tier before the next day."""
-    with reading(desk.engine) as connection:
-        before = find_priors(connection, RULES, desk.now)
+    before = ask(desk.engine, find_priors, RULES, desk.now)
     for at in range(6):
         give_and_decide(desk, f"L{at}", Verdict.GENUINE, by=f"notifier-{at % 3}")
     with reading(desk.engine) as connection:

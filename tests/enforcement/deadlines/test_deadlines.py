@@ -28,13 +28,8 @@ NOON = datetime(2025, 1, 10, 12, tzinfo=UTC)
 CONFIRM = timedelta(minutes=1500)
 CHINA = load_profile("china")
 FAULTS = st.sampled_from([timedelta(), timedelta(), timedelta(hours=-1), timedelta(hours=1), timedelta(days=1)])
-STEPS = {
-    "pause": deadlines.pause,
-    "stop": deadlines.stop,
-    "resume": deadlines.resume,
-    "extend": deadlines.extend,
-    "begin": deadlines.begin,
-}
+STEPS = {"pause": deadlines.pause, "stop": deadlines.stop, "resume": deadlines.resume, "extend": deadlines.extend}
+STEPS |= {"begin": deadlines.begin}
 
 
 def test_the_table_leads_to_ends_and_nowhere_else():

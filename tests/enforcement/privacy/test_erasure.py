@@ -182,10 +182,8 @@ def test_brand_and_category_stay_where_others_have_them(engine):
     queue.enqueue(engine, [bag(1, SELLER, 0.9), bag(2, "other", 0.8), bag(3, SELLER, 0.7, brand="Own")], now=NOON)
     forget(engine)
     found = [ask(engine, queue.get_case, number).scored.listing for number in (1, 3)]
-    assert [(listing.brand, listing.category, listing.price) for listing in found] == [
-        ("Acme", "Bags", 41.0),
-        (None, "Bags", 43.0),
-    ]
+    expected = [("Acme", "Bags", 41.0), (None, "Bags", 43.0)]
+    assert [(listing.brand, listing.category, listing.price) for listing in found] == expected
 
 
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz 0123456789+-@.", min_size=9, max_size=40).map(lambda text: f"zq{text}zq")

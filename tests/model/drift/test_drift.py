@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import sem
 
 from ipml.errors import NotFound, Refused, UnreadableFile
 from ipml.model.drift import DriftReference, DriftReport, measure_drift, path_beside, read_reference, reference_of
 from ipml.model.drift.drift import stability_index, to_html
+from ipml.model.drift.reference import Mean
 
 
 def make_listings(n: int = 3_000, seed: int = 0, per_seller: int = 2, **changes: object) -> pd.DataFrame:
@@ -185,6 +187,15 @@ def test_the_stability_index_is_the_same_both_ways(counts, data):
     n, m = max(1, sum(counts)), max(1, sum(others))
     before, after = np.array(counts) / n, np.array(others) / m
     assert stability_index(before, after, n, m) == pytest.approx(stability_index(after, before, m, n))
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=9), st.integers(1, 3))
+def test_the_error_of_a_mean_counts_sellers(values, times):
+    """It is that of observations, one of each seller; the same again adds nothing, and one seller alone has none."""
+    values, sellers = np.repeat(values, times), np.repeat(np.arange(len(values)), times)
+    mean = Mean.of(values, sellers)
+    assert (mean.value, mean.error) == pytest.approx((values.mean(), sem(values[::times])), abs=1e-9)
+    assert Mean.of(values, sellers * 0).error == pytest.approx(0, abs=1e-9)
 
 
 def test_the_report_holds_every_check_and_refuses_what_cannot_be_compared(reference):

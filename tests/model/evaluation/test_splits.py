@@ -88,8 +88,11 @@ def test_a_random_split_leaks_and_another_moment_may_split():
     split = leaking_random_split(listings)
     assert split.leaks
     assert set(listings["seller_id"].iloc[split.train]) & set(listings["seller_id"].iloc[split.test])
-    with pytest.raises(Refused, match="2 sellers of counterfeit listings; expected at least 5"):
-        list(seller_folds(pd.DataFrame({"seller_id": list("abcdefgh")}), [1, 1, 0, 0, 0, 0, 0, 0]))
+    few = np.array([1, 1, 0, 0, 0, 0, 0, 0])
+    for kind, y in (("counterfeit", few), ("genuine", 1 - few)):
+        assert len(list(seller_folds(pd.DataFrame({"seller_id": list("abcdefgh")}), y, n_folds=2))) == 2
+        with pytest.raises(Refused, match=f"2 sellers of {kind} listings; expected at least 3"):
+            list(seller_folds(pd.DataFrame({"seller_id": list("abcdefgh")}), y, n_folds=3))
     listings = listings.assign(listed_at=listings["observed_at"], observed_at=START, labelled_at=pd.NaT)
     split = later_unseen_sellers(listings, moment="listed_at")
     assert (listings["listed_at"].iloc[split.train] <= split.cut).all()

@@ -16,7 +16,7 @@ from ipml.errors import IpmlError, UnusableSetting
 from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.promotion import load_rules
-from ipml.model.promotion.gate import GateFacts, GateRow, GateRules, judge, make_gate_facts
+from ipml.model.promotion.gate import GateFacts, GateRules, judge, make_gate_facts
 
 RULES = load_rules()
 GOOD = GateFacts(
@@ -195,14 +195,10 @@ def test_rules_have_reasons_and_own_ones_lie_over_them(tmp_path):
 
 NUMBER = st.floats(-10, 1e5)
 ESTIMATE = st.builds(Estimate, NUMBER, NUMBER, NUMBER, st.integers(0, 500))
-STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
-    "Estimate | None": st.none() | ESTIMATE,
-    "Estimate | float | None": st.none() | NUMBER | ESTIMATE,
-    "bool | None": st.none() | st.booleans(),
-    "float | None": st.none() | NUMBER,
-    "str | None": st.none() | st.just("EUR"),
-    "int": st.integers(1, 1_000),
-}
+STRATEGIES: dict[str, st.SearchStrategy[Any]] = {"Estimate | None": st.none() | ESTIMATE}
+STRATEGIES |= {"Estimate | float | None": st.none() | NUMBER | ESTIMATE, "bool | None": st.none() | st.booleans()}
+STRATEGIES |= {"float | None": st.none() | NUMBER, "str | None": st.none() | st.just("EUR")}
+STRATEGIES |= {"int": st.integers(1, 1_000)}
 FACTS = st.builds(GateFacts, **{field.name: STRATEGIES[str(field.type)] for field in fields(GateFacts)})
 
 
@@ -234,9 +230,7 @@ def test_ratios_of_older_runs_are_read_and_other_texts_are_no_facts():
 LIMIT = RULES.false_positive_ratio_small.at_most
 
 
-def judge_ratio(
-    ratio: Estimate | float | None, champion: Estimate | float | None, name: str = RATIOS[0], rules: GateRules = RULES
-) -> GateRow:
+def judge_ratio(ratio, champion, name=RATIOS[0], rules=RULES):
     """Return the row of a ratio of false alarms."""
     report = judge(GateFacts(**{name: ratio}), GateFacts(**{name: champion}), rules)
     (row,) = [row for row in report.rows if row.rule.startswith("false alarms") and name.split("_")[-1] in row.rule]

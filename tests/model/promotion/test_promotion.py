@@ -55,10 +55,7 @@ def name() -> str:
 
 @pytest.fixture
 def record(store: str, name: str, saved: Path, tmp_path: Path) -> Record:
-    """Return a function that records a version with some scores of its test and figures; it gives its URI.
-
-    The first is champion, as if it had been put into use by other means than the gate.
-    """
+    """Return what records a version with some scores and figures, the first as champion; it gives its URI."""
 
     def record(score: np.ndarray | None, figures: GateFacts | None = FACTS, first_listing: int = 0) -> str:
         files = []

@@ -30,10 +30,7 @@ def first(store: str, saved: Path) -> RecordedRun:
 
 @pytest.fixture
 def register(store: str, first: RecordedRun) -> Callable[[int], str]:
-    """Return a function that registers a new model of so many versions, the first of them champion; it gives its name.
-
-    All have the files of one run: these tests are about which version it is.
-    """
+    """Return what registers a new model of some versions, files of one run, the first champion; it gives its name."""
 
     def register(n_versions: int) -> str:
         client = mlflow.MlflowClient(store, store)

@@ -106,9 +106,7 @@ def test_killed_at_any_step_there_is_a_champion_and_a_way_back(register, store, 
 
 @pytest.mark.parametrize("n_writes", range(3))
 def test_of_two_at_once_neither_is_lost(register, store, at_write, n_writes):
-    """Wherever one comes between another's steps, the champion is one of theirs, and whoever was told of success
-    is among those one can go back to, with the one both replaced.
-    """
+    """Wherever one comes between another's steps, one is champion, and one can go back to each that succeeded."""
     name = register(3)
     succeeded = set()
 

@@ -1,5 +1,6 @@
-"""What is recorded of a run is plain; a store is the same from any folder, and given up where it does not answer."""
+"""The store of runs: the same from any folder; one can go back the way one came, and MLflow scores as we do."""
 
+import json
 import os
 import re
 import shutil
@@ -7,18 +8,30 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
+from mlflow.pyfunc.scoring_server import predictions_to_json
 
+from ipml import Scorer
 from ipml.errors import Failed, UnusableSetting
+from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.metrics import Estimate
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS
+from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking import RunFacts, check_store, find_model, read_champions
+from ipml.model.tracking.flavor import LABEL_FIELDS, SERVED_COLUMNS, FlavorModel, make_example, served_fields
+from ipml.model.tracking.registry import Champions, Move, stack_champions
 from ipml.model.tracking.runs import find_commit, make_metrics, make_parameters, make_tags
 from ipml.model.tracking.store import PATIENCE_SECONDS, find_sqlite_file, make_absolute, parse_model_uri
+from ipml.records import Listing
 
 
 @pytest.fixture
@@ -138,3 +151,123 @@ def test_the_commit_is_that_of_the_checkout(tmp_path, monkeypatch):
     commit = make_tags(EMPTY)["mlflow.source.git.commit"]
     assert len(commit) == 40
     assert commit == find_commit()
+
+
+MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class Registry:
+    """A registry in which moves are made, or are cut short after so many steps of three."""
+
+    def __init__(self) -> None:
+        self.current: int = 1
+        self.moves: list[Move] = []
+
+    def move(self, kind: str, version: int, n_steps: int = 3) -> None:
+        """Note, set and confirm; the first so many of these."""
+        if n_steps >= 1:
+            note = (len(self.moves) + 1, kind, version, self.current, MOMENT, "ada", "why")
+            self.moves.append(Move(*note, is_done=n_steps == 3))
+        if n_steps >= 2:
+            self.current = version
+
+    @property
+    def stack(self) -> tuple[int, ...]:
+        """The champions to go back to."""
+        return stack_champions(self.moves, self.current)
+
+
+STEPS = st.lists(st.tuples(st.booleans(), st.integers(1, 5), st.integers(0, 3)), max_size=20)
+
+
+@given(STEPS)
+def test_the_stack_is_what_one_would_keep_by_hand(steps):
+    """After any promotions and rollbacks, each perhaps cut short, the stack is that of the moves that were made."""
+    registry, expected = Registry(), [1]
+    for is_rollback, version, n_steps in steps:
+        if is_rollback and len(expected) > 1:
+            registry.move("rollback", expected[-2], n_steps)
+            if n_steps >= 2:
+                expected.pop()
+        elif version != registry.current:
+            registry.move("promotion", version, n_steps)
+            if n_steps >= 2:
+                expected.append(version)
+    assert registry.stack == tuple(expected)
+
+
+@given(STEPS)
+def test_the_champion_is_on_top(steps):
+    """However the notes look, the version in use is on top, and no version lies on itself."""
+    registry = Registry()
+    for is_rollback, version, n_steps in steps:
+        registry.move("rollback" if is_rollback else "promotion", version, n_steps)
+    assert registry.stack[-1] == registry.current
+    assert all(low != high for low, high in zip(registry.stack, registry.stack[1:], strict=False))
+
+
+def test_versions_are_all_that_were_champion():
+    """One taken back was, one only announced was not; without a promotion no way back; a foreign text is one line."""
+    registry = Registry()
+    registry.move("promotion", 2)
+    registry.move("rollback", 1)
+    registry.move("promotion", 3, n_steps=1)
+    assert Champions(registry.current, tuple(registry.moves)).versions == {1, 2}
+    assert stack_champions([], None) == ()
+    assert stack_champions([], 4) == (4,)
+    for text in ("", "{}", "[]", "{"):
+        with pytest.raises(UnusableSetting, match="expected a move"):
+            Move.from_json(text)
+
+
+@given(st.text(), st.integers(min_value=1), st.none() | st.integers(min_value=1))
+def test_a_move_comes_back_the_same(reason, version, replaced):
+    """What is noted in the registry is what is read."""
+    move = Move(1, "promotion", version, replaced, MOMENT, "ada", reason)
+    assert Move.from_json(move.to_json()) == move
+
+
+FRAME = listings_to_frame(GOLDEN_LISTINGS)
+
+
+@pytest.fixture(scope="module")
+def scorer(classifier: CounterfeitClassifier) -> Scorer:
+    """A scorer of the small marketplace."""
+    return Scorer(classifier, "m/1")
+
+
+@pytest.fixture(scope="module")
+def served(scorer: Scorer) -> FlavorModel:
+    """The same under the method that MLflow calls."""
+    return FlavorModel(scorer.score_frame)
+
+
+def test_listings_are_scored_as_the_scorer_does(scorer, served):
+    """In any order, by the index that was sent; null in JSON where the model abstains; moments may come as text."""
+    expected = scorer.score_frame(FRAME)[list(SERVED_COLUMNS)]
+    found = served.predict(FRAME.iloc[::-1]).loc[FRAME.index]
+    assert expected["abstained"].notna().any()
+    pd.testing.assert_frame_equal(found, expected.astype(object).where(expected.notna(), None))
+    text = StringIO()
+    predictions_to_json(served.predict(FRAME), text)
+    rows = json.loads(text.getvalue(), parse_constant=pytest.fail)["predictions"]
+    assert [row["score"] is None for row in rows] == [row["abstained"] is not None for row in rows]
+    as_text = FRAME.assign(listed_at=[None if pd.isna(at) else at.isoformat() for at in FRAME["listed_at"]])
+    pd.testing.assert_frame_equal(served.predict(as_text), served.predict(FRAME))
+
+
+def test_what_breaks_the_schema_is_refused_by_name(served):
+    """No listing is scored, and the answer names row and field, as the scorer does."""
+    for field, wrong in (("price", -20.0), ("currency", "dollar"), ("listed_at", "yesterday")):
+        broken = FRAME.assign(**{field: FRAME[field].astype(object).where(FRAME.index != FRAME.index[0], wrong)})
+        with pytest.raises(MlflowException, match=f"row 1, {field}: found .*{wrong}") as caught:
+            served.predict(broken)
+        assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_labels_are_not_asked_for():
+    """A caller, and so the example, sends every field of a listing but those that say what it is."""
+    assert served_fields().keys() | LABEL_FIELDS == {field.name for field in fields(Listing)}
+    assert not served_fields().keys() & LABEL_FIELDS
+    assert len(make_example()) == 1
+    assert set(make_example().columns) <= served_fields().keys()

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -17,24 +16,13 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from mlflow.pyfunc import PyFuncModel, scoring_server
-from sklearn.pipeline import Pipeline
 
 from ipml.errors import Failed, NotFound, UntrustedModel, UnusableSetting
 from ipml.listings.schema import listings_to_frame
+from ipml.model import tracking
 from ipml.model.evaluation.metrics import Estimate
-from ipml.model.model_file import ModelCard, load_model, manifest_sha256
+from ipml.model.model_file import load_model, manifest_sha256
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
-from ipml.model.tracking import (
-    RecordedRun,
-    RegisteredModel,
-    RunFacts,
-    fetch_run_artifact,
-    find_model,
-    read_champions,
-    record_run,
-    record_trial,
-    resolve_model,
-)
 from ipml.model.tracking.flavor import MODEL_FOLDER
 from ipml.model.tracking.store import make_active
 from ipml.scoring.scorer import load_model as load_scorer
@@ -58,13 +46,13 @@ def store(home: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def facts(home: Path) -> RunFacts:
+def facts(home: Path) -> tracking.RunFacts:
     """What is recorded."""
     picture = home / "curve.png"
     picture.write_bytes(b"\x89PNG")
     scores = home / "tested.parquet"
     scores.write_bytes(b"PAR1")
-    return RunFacts(
+    return tracking.RunFacts(
         experiment="goods",
         parameters={"text.bits": 8, "note": LONG} | {f"p{number}": number for number in range(150)},
         figures={"average_precision": Estimate(0.7, 0.6, 0.8), "recall_at_precision_0.9": 0.5},
@@ -77,23 +65,23 @@ def facts(home: Path) -> RunFacts:
 
 
 @pytest.fixture(scope="module")
-def first_use(facts: RunFacts, saved: Path, store: str, home: Path) -> tuple[RecordedRun, str]:
+def first_use(facts: tracking.RunFacts, saved: Path, store: str, home: Path) -> tuple[tracking.RecordedRun, str]:
     """The first run of a new store, its model the first version of `ipml`, and what was printed meanwhile."""
     (home / "here").mkdir()
     printed = io.StringIO()
     with redirect_stdout(printed), redirect_stderr(printed), chdir(home / "here"):
-        recorded = record_run(facts, saved, tracking_uri=store)
+        recorded = tracking.record_run(facts, saved, tracking_uri=store)
     return recorded, printed.getvalue()
 
 
 @pytest.fixture(scope="module")
-def recorded(first_use: tuple[RecordedRun, str]) -> RecordedRun:
+def recorded(first_use: tuple[tracking.RecordedRun, str]) -> tracking.RecordedRun:
     """A run in the store."""
     return first_use[0]
 
 
 @pytest.fixture(scope="module")
-def client(store: str, recorded: RecordedRun) -> mlflow.MlflowClient:
+def client(store: str, recorded: tracking.RecordedRun) -> mlflow.MlflowClient:
     """MLflow's own view of the store."""
     return mlflow.MlflowClient(store, store)
 
@@ -119,8 +107,8 @@ def test_a_run_holds_its_facts(client, recorded, facts, saved, store):
     assert logged.source_run_id == registered.run_id == recorded.run_id
     assert recorded.alias == "challenger"
     with pytest.raises(UnusableSetting, match="only the gate makes a champion"):
-        record_run(facts, saved, alias="champion", tracking_uri=store)
-    assert read_champions("ipml", store).current is None
+        tracking.record_run(facts, saved, alias="champion", tracking_uri=store)
+    assert tracking.read_champions("ipml", store).current is None
 
 
 def test_files_lie_beside_the_database(client, recorded, store, home):
@@ -129,13 +117,13 @@ def test_files_lie_beside_the_database(client, recorded, store, home):
     assert place.is_relative_to(home / "mlartifacts" / "ipml")
     files = {"pictures/curve.png", "tested.parquet", "experiment.toml", "evaluation.json"}
     assert {str(path.relative_to(place)) for path in place.rglob("*.*")} == files
-    fetched = fetch_run_artifact(recorded.run_id, "tested.parquet", store)
+    fetched = tracking.fetch_run_artifact(recorded.run_id, "tested.parquet", store)
     assert fetched.read_bytes() == b"PAR1"
     assert not fetched.is_relative_to(home)
-    assert fetch_run_artifact(recorded.model_uri, "experiment.toml", store).read_text() == "seed = 3\n"
+    assert tracking.fetch_run_artifact(recorded.model_uri, "experiment.toml", store).read_text() == "seed = 3\n"
     for name in ("none.json", "../mlflow.db", "pictures/../experiment.toml", ""):
         with pytest.raises(NotFound):
-            fetch_run_artifact(recorded.run_id, name, store)
+            tracking.fetch_run_artifact(recorded.run_id, name, store)
 
 
 def test_a_model_holds_no_files_of_the_folder_it_was_made_in(facts, saved, store, tmp_path, monkeypatch, client):
@@ -143,7 +131,7 @@ def test_a_model_holds_no_files_of_the_folder_it_was_made_in(facts, saved, store
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "private"\nversion = "1"\n')
     (tmp_path / "uv.lock").write_text("version = 1\n")
     monkeypatch.chdir(tmp_path)
-    run = record_run(facts, saved, model_name="elsewhere", tracking_uri=store)
+    run = tracking.record_run(facts, saved, model_name="elsewhere", tracking_uri=store)
     folder = Path(client.get_model_version_download_uri("elsewhere", str(run.model_version)).removeprefix("file://"))
     assert (folder / "MLmodel").is_file()
     assert not (folder / "pyproject.toml").exists()
@@ -153,7 +141,7 @@ def test_a_registered_model_comes_back(recorded, store, saved, home, monkeypatch
     """By alias, by version and from a relative store, the folder is found, copied whole, and loads."""
     monkeypatch.chdir(home)
     for uri, where in (("models:/ipml@challenger", store), ("models:/ipml/1", "sqlite:///mlflow.db")):
-        found = resolve_model(uri, where)
+        found = tracking.resolve_model(uri, where)
         assert manifest_sha256(found) == manifest_sha256(saved)
         assert load_model(found).card == load_model(saved).card
 
@@ -162,7 +150,7 @@ def test_a_registered_model_comes_back(recorded, store, saved, home, monkeypatch
 def opened(facts, save, classifier, store, home) -> PyFuncModel:
     """A whole classifier, recorded and opened with MLflow."""
     save(classifier, home / "whole")
-    run = record_run(facts, home / "whole", model_name="whole", tracking_uri=store)
+    run = tracking.record_run(facts, home / "whole", model_name="whole", tracking_uri=store)
     with make_active(mlflow.MlflowClient(store, store)):
         return mlflow.pyfunc.load_model(run.model_uri)
 
@@ -194,14 +182,14 @@ def test_mlflow_serves_what_the_schema_allows(opened):
 
 def test_a_run_is_named_and_stands_beside_its_variants(client, recorded, facts, store):
     """Runs of a model share an experiment; curves are kept whole; on a server its address, else the command to type."""
-    trial = record_trial(replace(facts, experiment="other", variant="C = 0.1"), "0" * 32, tracking_uri=store)
+    trial = tracking.record_trial(replace(facts, experiment="other", variant="C = 0.1"), "0" * 32, tracking_uri=store)
     runs = [client.get_run(run_id) for run_id in (recorded.run_id, trial)]
     assert {client.get_experiment(run.info.experiment_id).name for run in runs} == {"ipml"}
     assert re.fullmatch(r"goods, 2\d{3}-\d\d-\d\d \d\d:\d\d", runs[0].info.run_name)
     assert runs[1].info.run_name.startswith("other, C = 0.1, 2")
     assert [run.data.tags["ipml.experiment"] for run in runs] == ["goods", "other"]
     points = [(step, step / 2_000) for step in range(1, 1_501)]
-    run_id = record_trial(replace(facts, curves={"curves/recall_by_k": points}), "1" * 32, tracking_uri=store)
+    run_id = tracking.record_trial(replace(facts, curves={"curves/recall_by_k": points}), "1" * 32, tracking_uri=store)
     history = client.get_metric_history(run_id, "curves/recall_by_k")
     assert sorted((point.step, point.value) for point in history) == points
     page = f"#/experiments/{recorded.experiment_id}/runs/{recorded.run_id}"
@@ -215,10 +203,10 @@ def test_a_run_is_named_and_stands_beside_its_variants(client, recorded, facts, 
 
 
 @pytest.fixture
-def registered(facts: RunFacts, save: Callable[..., ModelCard], title_classifier: Pipeline, store: str, tmp_path: Path):
+def registered(facts, save, title_classifier, store, tmp_path):
     """A version of its own, the folder of which nobody else has registered, and that folder."""
     save(title_classifier, tmp_path / "model", data_digest="e" * 16)
-    return record_run(facts, tmp_path / "model", model_name="named", tracking_uri=store), tmp_path / "model"
+    return tracking.record_run(facts, tmp_path / "model", model_name="named", tracking_uri=store), tmp_path / "model"
 
 
 def test_a_model_is_found_by_its_uri_its_run_and_its_folder(
@@ -226,26 +214,26 @@ def test_a_model_is_found_by_its_uri_its_run_and_its_folder(
 ):
     """Alias, version, run and folder lead to the last version of these files; what is unregistered is not found."""
     run, folder = registered
-    expected = RegisteredModel("named", run.model_version, run.run_id)
+    expected = tracking.RegisteredModel("named", run.model_version, run.run_id)
     names = [expected.uri, f"models:/named@{run.alias}", run.run_id, folder, str(folder)]
-    assert [find_model(name, store) for name in names] == [expected] * len(names)
-    again = record_run(facts, folder, model_name="named", tracking_uri=store)
-    assert find_model(folder, store).version == again.model_version
+    assert [tracking.find_model(name, store) for name in names] == [expected] * len(names)
+    again = tracking.record_run(facts, folder, model_name="named", tracking_uri=store)
+    assert tracking.find_model(folder, store).version == again.model_version
     for name in ("f" * 32, "no/such/folder", "models:/named/999"):
         with pytest.raises(NotFound):
-            find_model(name, store)
+            tracking.find_model(name, store)
     save(other_classifier, tmp_path / "model", data_digest="f" * 16)
     with pytest.raises(NotFound, match="registered in this store"):
-        find_model(tmp_path / "model", store)
+        tracking.find_model(tmp_path / "model", store)
 
 
 # What is changed is refused
 
 
 @pytest.fixture
-def registry_copy(facts: RunFacts, saved: Path, store: str, client: mlflow.MlflowClient) -> Path:
+def registry_copy(facts: tracking.RunFacts, saved: Path, store: str, client: mlflow.MlflowClient) -> Path:
     """The files of a version of its own, called `changed`, as they lie in the store."""
-    version = record_run(facts, saved, alias="changed", tracking_uri=store).model_version
+    version = tracking.record_run(facts, saved, alias="changed", tracking_uri=store).model_version
     place = client.get_model_version_download_uri("ipml", str(version)).removeprefix("file://")
     return Path(place) / MODEL_FOLDER
 
@@ -254,7 +242,7 @@ def test_a_resealed_copy_is_refused(save, other_classifier, registry_copy, store
     """Another model with a fitting manifest is not the one whose hash the registry holds."""
     save(other_classifier, registry_copy)
     with pytest.raises(UntrustedModel, match="registered"):
-        resolve_model("models:/ipml@changed", store)
+        tracking.resolve_model("models:/ipml@changed", store)
 
 
 def test_a_flipped_bit_is_refused_by_us_and_by_mlflow(registry_copy, store, client):
@@ -263,7 +251,7 @@ def test_a_flipped_bit_is_refused_by_us_and_by_mlflow(registry_copy, store, clie
     content[len(content) // 2] ^= 1
     (registry_copy / "model.zip").write_bytes(content)
     with pytest.raises(UntrustedModel, match=r"model\.zip"):
-        load_model(resolve_model("models:/ipml@changed", store))
+        load_model(tracking.resolve_model("models:/ipml@changed", store))
     with make_active(client), pytest.raises(UntrustedModel):
         mlflow.pyfunc.load_model("models:/ipml@changed")
 
@@ -274,18 +262,18 @@ def test_a_version_of_another_origin_is_refused(client, store, saved):
     source = client.get_model_version_download_uri("ipml", "1")
     client.create_model_version("stranger", source=source)
     with pytest.raises(UntrustedModel, match="manifest_sha256"):
-        resolve_model("models:/stranger/1", store)
+        tracking.resolve_model("models:/stranger/1", store)
 
 
 def test_a_later_change_of_the_store_does_not_reach_what_was_fetched(registry_copy, store):
     """What was compared with the registry is a copy of our own; a version whose files are gone is not found."""
-    fetched = resolve_model("models:/ipml@changed", store)
+    fetched = tracking.resolve_model("models:/ipml@changed", store)
     shutil.rmtree(registry_copy)
     assert load_model(fetched)
     (private,) = [parent for parent in fetched.parents if parent.name.startswith("ipml-model-")]
     assert private.stat().st_mode & 0o077 == 0
     with pytest.raises(NotFound, match="files"):
-        resolve_model("models:/ipml@changed", store)
+        tracking.resolve_model("models:/ipml@changed", store)
 
 
 # Names and places
@@ -295,32 +283,32 @@ def test_a_name_that_could_be_a_place_is_not_looked_up(recorded, store, facts, s
     """Anything else is one line, before anything is recorded; what the registry does not have is said so."""
     for uri in ("models:/../../etc/1", "models:/ipml@../x", "file:///etc", "runs:/0/model"):
         with pytest.raises(UnusableSetting) as caught:
-            resolve_model(uri, store)
+            tracking.resolve_model(uri, store)
         assert len(str(caught.value).splitlines()) == 1
     for uri in ("models:/ipml/999", "models:/ipml@nobody", "models:/other@champion", "models:/other/1"):
         with pytest.raises(NotFound, match="registered model"):
-            resolve_model(uri, store)
+            tracking.resolve_model(uri, store)
     for changes in ({"model_name": "../x"}, {"model_name": "a/b"}, {"alias": "x@y"}):
         with pytest.raises(UnusableSetting):
-            record_run(facts, saved, tracking_uri=store, **changes)
+            tracking.record_run(facts, saved, tracking_uri=store, **changes)
     changed = shutil.copytree(saved, tmp_path / "model")
     (changed / "card.json").write_text("{}")
     with pytest.raises(UntrustedModel):
-        record_run(facts, changed, tracking_uri=store)
+        tracking.record_run(facts, changed, tracking_uri=store)
 
 
 def test_looking_for_a_model_makes_no_database(tmp_path):
     """No registry is made; a file that is no database is one line; a password in the URI is not repeated."""
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     with pytest.raises(NotFound, match="registry"):
-        resolve_model("models:/ipml@champion", uri)
+        tracking.resolve_model("models:/ipml@champion", uri)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "mlflow.db").write_text("no database" * 100)
     with pytest.raises(Failed, match="database"):
-        resolve_model("models:/ipml@champion", uri)
+        tracking.resolve_model("models:/ipml@champion", uri)
     for secret in ("secret", "se@cret", "secret" * 40):
         with pytest.raises(Failed) as caught:
-            resolve_model("models:/ipml@champion", f"nosuch://user:{secret}@host/db")
+            tracking.resolve_model("models:/ipml@champion", f"nosuch://user:{secret}@host/db")
         assert "cret" not in str(caught.value)
         assert "host/db" in str(caught.value)
 
@@ -340,5 +328,5 @@ def test_the_first_use_is_quiet(first_use, home, recorded, facts, saved, store):
         return mlflow.is_tracking_uri_set(), os.environ.get("MLFLOW_TRACKING_URI"), *loggers
 
     before = in_use()
-    record_run(facts, saved, alias="again", tracking_uri=store)
+    tracking.record_run(facts, saved, alias="again", tracking_uri=store)
     assert in_use() == before

@@ -106,10 +106,8 @@ def test_disputes_are_audits_that_say_the_opposite(queue: Engine):
     """Neither doubt nor agreement is a dispute; what is known for sure comes first."""
     say_again(queue, "ben", {1: FAKE, 3: REAL, 5: UNSURE, 8: FAKE, 2: FAKE}, LATER)
     act(queue, add_control_case, 10, FAKE, "test purchase", "lea", now=NOON)
-    assert [(one.case_id, one.decided, one.said, one.by) for one in ask(queue, assessment.list_disputes)] == [
-        (10, "genuine", "counterfeit", "known"),
-        (2, "genuine", "counterfeit", "ben"),
-    ]
+    expected = [(10, "genuine", "counterfeit", "known"), (2, "genuine", "counterfeit", "ben")]
+    assert [(one.case_id, one.decided, one.said, one.by) for one in ask(queue, assessment.list_disputes)] == expected
 
 
 NAMES = ("ana", "ben", "cleo", "dan", "eve", "fay")

@@ -18,16 +18,7 @@ from ipml.records import Decision, Listing, Verdict
 from ipml.review import claims, decisions, group_decisions
 from ipml.review.claims import show_case
 from ipml.review.exports import export_labels
-from ipml.review.quality.second_person import (
-    add_own_seller,
-    find_awaiting,
-    find_own_verdict,
-    list_own_sellers,
-    list_second_verdicts,
-    needs_second,
-    remove_own_seller,
-    withdraw_second_verdict,
-)
+from ipml.review.quality import second_person
 from ipml.review.queue import enqueue, get_case, history, list_decisions, undo
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail.audit import verify
@@ -80,7 +71,7 @@ def test_two_who_agree_decide(queue: Engine):
     decision = _say(queue, "ben")
     assert ask(queue, list_decisions, 1) == [decision]
     assert ask(queue, get_case, 1).state == "decided"
-    assert [(one.kind, one.reviewer) for one in ask(queue, list_second_verdicts, 1)] == [("first", "ana")]
+    assert [(one.kind, one.reviewer) for one in ask(queue, second_person.list_second_verdicts, 1)] == [("first", "ana")]
     act(queue, undo, decision.decision_id, "ben", now=SOON)
     with pytest.raises(Forbidden, match="needs two persons"):
         act(queue, claim, "ana", 1, now=SOON)
@@ -129,7 +120,7 @@ def test_a_lead_ends_what_another_passed_on(queue: Engine, make_scored: Make):
         assert ask(queue, get_case, number).state == "decided"
         made = [(one.reviewer, one.verdict) for one in ask(queue, list_decisions, number)]
         assert made == [("ben", Verdict.ESCALATE), ("lea", verdict)]
-    assert act(queue, find_awaiting, "cleo", SOON) is None
+    assert act(queue, second_person.find_awaiting, "cleo", SOON) is None
 
 
 def test_a_lead_who_passes_a_case_on_is_not_the_other_person(queue: Engine):
@@ -148,23 +139,23 @@ def test_a_verdict_sent_again_counts_once(queue: Engine):
         taken = act(queue, claim, name, 1, now=SOON)
         for _ in range(2):
             act(queue, decide, taken, verdict, ground=ground, key=name, now=SOON)
-    assert len(ask(queue, list_second_verdicts, 1)) == 2
+    assert len(ask(queue, second_person.list_second_verdicts, 1)) == 2
     assert ask(queue, verify).is_intact
 
 
 def test_a_first_verdict_can_be_taken_back_until_the_second(queue: Engine):
     """Then the case is as if nobody had judged it; neither one never given nor an old one can be taken back."""
     _say(queue, "ana")
-    act(queue, withdraw_second_verdict, "ana", 1, now=SOON)
-    assert ask(queue, find_own_verdict, "ana", 1) is None
+    act(queue, second_person.withdraw_second_verdict, "ana", 1, now=SOON)
+    assert ask(queue, second_person.find_own_verdict, "ana", 1) is None
     _say(queue, "ana")
     with pytest.raises(Refused, match="one of 2024-05-02"):
-        act(queue, withdraw_second_verdict, "ana", 1, now=SOON + timedelta(minutes=11))
+        act(queue, second_person.withdraw_second_verdict, "ana", 1, now=SOON + timedelta(minutes=11))
     with pytest.raises(Refused, match="no second verdict"):
-        act(queue, withdraw_second_verdict, "ben", 1, now=SOON)
+        act(queue, second_person.withdraw_second_verdict, "ben", 1, now=SOON)
     _say(queue, "ben")
     with pytest.raises(Refused, match="second person"):
-        act(queue, withdraw_second_verdict, "ana", 1, now=SOON)
+        act(queue, second_person.withdraw_second_verdict, "ana", 1, now=SOON)
 
 
 def test_many_at_once_are_never_a_second_person(queue: Engine):
@@ -183,14 +174,16 @@ def test_what_is_not_known_counts_as_met(price: float | None, sales: float | Non
     listing = Listing("L", "s", "Bag", price=price, currency=currency, seller_sales=sales)
     is_cheap = price is not None and price < 500 and currency == "EUR"
     is_small = sales is not None and sales < 10
-    assert needs_second(listing, Verdict.COUNTERFEIT, [rule]) == (not is_cheap and not is_small)
+    assert second_person.needs_second(listing, Verdict.COUNTERFEIT, [rule]) == (not is_cheap and not is_small)
 
 
 def test_a_rule_may_name_categories():
     """Only those need a second person, and what has none."""
     rule = SecondPersonRule(categories=("Watches", "Bags"))
     for category, needed in (("Watches", True), (None, True), ("Toys", False)):
-        assert needs_second(Listing("L", "s", "x", category=category), Verdict.COUNTERFEIT, [rule]) == needed
+        assert (
+            second_person.needs_second(Listing("L", "s", "x", category=category), Verdict.COUNTERFEIT, [rule]) == needed
+        )
     for currency in (None, "euro"):  # prices of different currencies are not compared as numbers
         with pytest.raises(ValidationError, match="currency"):
             SecondPersonRule(least_price=500, currency=currency)
@@ -208,7 +201,7 @@ def of_two(engine: Engine, make_scored: Make) -> Engine:
 def test_the_next_case_is_never_ones_own(of_two: Engine):
     """It is passed over, and left to others; nor can it be claimed by number."""
     taken = act(of_two, claim, "ana", 1, now=NOON)
-    act(of_two, add_own_seller, "ana", "s1")
+    act(of_two, second_person.add_own_seller, "ana", "s1")
     with pytest.raises(OwnListing):  # a claim from before decides nothing
         act(of_two, decide, taken, Verdict.GENUINE, now=NOON)
     assert ask(of_two, list_decisions, 1) == []
@@ -221,12 +214,12 @@ def test_the_next_case_is_never_ones_own(of_two: Engine):
 def test_who_no_longer_sells_may_judge(of_two: Engine):
     """Noting and forgetting leave rows in the trail, and the chain whole; mistakes are named."""
     for _ in range(2):
-        act(of_two, add_own_seller, "ana", "s1")
-    assert ask(of_two, list_own_sellers, "ana") == ["s1"]
-    act(of_two, remove_own_seller, "ana", "s1")
+        act(of_two, second_person.add_own_seller, "ana", "s1")
+    assert ask(of_two, second_person.list_own_sellers, "ana") == ["s1"]
+    act(of_two, second_person.remove_own_seller, "ana", "s1")
     assert act(of_two, claim, "ana").case_id == 1
     assert ask(of_two, verify).is_intact
     with pytest.raises(NotFound, match="No user"):
-        act(of_two, add_own_seller, "nobody", "s1")
+        act(of_two, second_person.add_own_seller, "nobody", "s1")
     with pytest.raises(Refused, match="no note of selling"):
-        act(of_two, remove_own_seller, "ana", "s9")
+        act(of_two, second_person.remove_own_seller, "ana", "s9")

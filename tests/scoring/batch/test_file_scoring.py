@@ -1,13 +1,15 @@
-"""A file of listings becomes a file of scores: every row once, in order, whole or not at all."""
+"""A file of listings becomes a file of scores, whole or not at all, every row once, in order; it is read back."""
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -16,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.errors import InvalidListings, UnreadableFile, UnwritableFile
+from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnwritableFile
 from ipml.listings.column_maps import ColumnMap, load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import check_listings, listings_to_frame
@@ -93,10 +95,8 @@ def test_progress_counts_every_row(shop, make_scorer, tmp_path, monkeypatch):
     told: list[tuple[str, int, int | None]] = []
     rejects = tmp_path / "rejects.csv"
     counts = score_file(make_scorer(), shop, tmp_path / "s.csv", rejects=rejects, on_rows=lambda *row: told.append(row))
-    assert told == [
-        *(("scored", done, 23) for done in (0, 10, 20, 23)),
-        *(("written", done, 23) for done in (10, 20, 23)),
-    ]
+    expected = [*(("scored", done, 23) for done in (0, 10, 20, 23)), *(("written", done, 23) for done in (10, 20, 23))]
+    assert told == expected
     assert (counts.scored, counts.rejected, counts.abstained) == (20, 3, 1)
     assert "3,price,much," in rejects.read_text()
 
@@ -331,3 +331,83 @@ def test_a_text_file_is_scored_as_its_map_says(make_scorer, tmp_path, monkeypatc
         assert scored["price"].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
         assert (scored["listed_at"] == pd.Timestamp("2025-12-31T13:30Z")).all()
         assert rejects[["row", "column"]].to_numpy().tolist() == [[6, "price"], [6, "listed_at"]]
+
+
+BAD_CELLS = (
+    *(("score", "high"), ("score", "1.5"), ("score", "nan"), ("score_low", "-0.5"), ("score_high", "inf")),
+    *(("log_odds", "inf"), ("reasons", "[{]"), ("reasons", '["because"]'), ("highlights", '{"start": 1}')),
+    ("reasons", '[{"feature": "f", "sentence": "Price", "weight": "much"}]'),
+    *(("price_range", '{"brand": "Nike"}'), ("model_version", ""), ("title", "")),
+)
+
+
+@pytest.fixture(scope="module")
+def scored(classifier, market, tmp_path_factory) -> Path:
+    """Return a folder with the latest listings, and their scores as a file and as a folder of three shards."""
+    folder = tmp_path_factory.mktemp("scored")
+    write_listings(check_listings(market.listings.tail(20)), folder / "shop.parquet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(file_scoring, "CHUNK_ROWS", 7)
+        for target in ("scored", "scored.parquet", "scored.jsonl"):
+            score_file(Scorer(classifier, "market/1"), folder / "shop.parquet", folder / target, explain_top=5)
+    return folder
+
+
+def test_a_file_that_was_never_scored_is_refused(scored):
+    """The columns that are missing are named."""
+    columns = "score, score_low, score_high, log_odds, abstained, model_version"
+    with pytest.raises(MissingColumns, match=f"no column {columns}"):
+        next(read_scored(scored / "shop.parquet"))
+
+
+def test_a_cell_that_ipml_would_not_write_is_named(tmp_path, subtests):
+    """With its row and column, before any later row is given out."""
+    good = {"listing_id": "1", "seller_id": "s", "title": "Bag", "score": "0.5", "log_odds": "0", "abstained": ""}
+    good |= {"score_low": "0.4", "score_high": "0.6", "model_version": "m/1", "price_range": ""}
+    good |= {"reasons": "[]", "highlights": "[]"}
+    for column, cell in BAD_CELLS:
+        rows = [good, good | {"listing_id": "2", column: cell}]
+        pd.DataFrame(rows).to_csv(tmp_path / "scored.csv", index=False)
+        with subtests.test(f"{column}: {cell}"):
+            with pytest.raises(InvalidListings) as caught:
+                list(read_scored(tmp_path / "scored.csv"))
+            assert [(one.row, one.column) for one in caught.value.problems] == [(2, column)]
+
+
+def test_a_broken_line_of_a_scored_file_is_an_error(scored, tmp_path):
+    """A listing is never lost between scoring and queue without a word."""
+    (tmp_path / "scored.jsonl").write_bytes((scored / "scored.jsonl").read_bytes() + b'{"listing_id": "cut off')
+    with pytest.raises(InvalidListings, match="row 21"):
+        list(read_scored(tmp_path / "scored.jsonl"))
+
+
+def test_a_file_holds_what_the_shards_of_a_folder_do(scored):
+    """The same rows, columns and types in the same order, to any reader."""
+    shards = [pq.read_table(path) for path in sorted((scored / "scored").glob("*.parquet"))]
+    joined = pq.read_table(scored / "scored.parquet")
+    joined.validate(full=True)
+    assert len(shards) == 3
+    assert joined.equals(pa.concat_tables(shards), check_metadata=True)
+    columns = ["listing_id", "title", "score", "reasons"]
+    found = duckdb.sql(f"SELECT {', '.join(columns)} FROM read_parquet('{scored}/scored.parquet')").to_arrow_table()
+    assert found.to_pylist() == joined.select(columns).to_pylist()
+    assert list(read_scored(scored / "scored")) == list(read_scored(scored / "scored.parquet"))
+
+
+def test_a_folder_that_does_not_say_it_is_whole_is_refused(scored, tmp_path):
+    """Files may be missing from it."""
+    shutil.copytree(scored / "scored", tmp_path / "scored")
+    (tmp_path / "scored" / "_SUCCESS").unlink()
+    with pytest.raises(UnreadableFile, match="found no file _SUCCESS; expected a folder that `ipml score` has finish"):
+        next(read_scored(tmp_path / "scored"))
+
+
+def test_a_base_rate_among_the_reasons_of_an_older_file_is_read_as_what_it_is(classifier, scored, tmp_path):
+    """A file of an earlier release has no column for it; it gives the same listings."""
+    frame = pd.read_parquet(scored / "scored.parquet")
+    old = {"feature": "baseline", "sentence": "Where every listing starts", "weight": classifier.intercept}
+    frame["reasons"] = [
+        json.dumps([*json.loads(text), old]) if isinstance(text, str) else None for text in frame["reasons"]
+    ]
+    frame.drop(columns="base_rate").to_parquet(tmp_path / "older.parquet")
+    assert list(read_scored(tmp_path / "older.parquet")) == list(read_scored(scored / "scored.parquet"))

@@ -67,10 +67,7 @@ def names(folder: Path) -> set[str]:
 def test_a_run_killed_at_any_step_ends_as_if_it_had_not_been(
     shop, make_scorer, kill_at, tmp_path, target, has_events, every
 ):
-    """Killed before its first file, its second, … and repeated: the same bytes come out, and nothing else is left.
-
-    With events, which make no step of their own and take three times as long, at every third.
-    """
+    """Killed before its first file, its second, … and repeated: the same bytes come out, and nothing else is left."""
     rejects = tmp_path / "rejects.csv"
     options = {"rejects": rejects, "explain_top": 3, "events": [sell(shop)] if has_events else ()}
     expected = score_file(make_scorer(), shop, tmp_path / target, **options)
