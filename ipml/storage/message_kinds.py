@@ -59,10 +59,12 @@ class MeasureBody(MessageBody):
     change: Literal["imposed", "lifted"] = Field(description="what happened to `measure`")
     measure: str = Field(description="the measure that changed, such as measure:12")
     listing_id: str = Field(description="the listing, as the platform names it")
-    seller_id: str = Field(description="its seller, as the platform names them")
+    seller_id: str = Field(description="its seller when it was decided on, as the platform names them")
     ground: str = Field(description="why the listing was found counterfeit: a ground of a decision")
     at: AwareDatetime = Field(description="when it was decided")
-    in_force: list[MeasureInForce] = Field(description="all that holds on the listing from now on; empty: put it back")
+    in_force: list[MeasureInForce] = Field(
+        description="all that holds on the listing from now on, whoever sells it; empty: put it back"
+    )
 
 
 class HolderMeasureBody(MessageBody):

@@ -19,7 +19,7 @@ from ipml.enforcement.appeal_file import list_desk, read_desk
 from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
-from ipml.enforcement.case_file import foresee, read_followed
+from ipml.enforcement.case_file import foresee, read_followed, read_listing_file
 from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
@@ -27,7 +27,8 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.seller_file import read_seller_file
 from ipml.enforcement.statements.letter import _DECISIONS as IN_PUBLIC
-from ipml.enforcement.takedown.measures import find_measures
+from ipml.enforcement.takedown.changes import find_listing
+from ipml.enforcement.takedown.measures import find_measures, get_measure
 from ipml.errors import Conflict, IpmlError, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
@@ -242,10 +243,10 @@ HASTY = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 class Market:
-    """Two listings of one seller, each observed more than once, and a clock."""
+    """Two listings that two sellers sell in turn, each observed more than once, and a clock."""
 
     def __init__(self, engine):
-        self.engine, self.now, self.seen = engine, START, 0
+        self.engine, self.now, self.seen, self.sellers = engine, START, 0, dict[str, str]()
 
     def numbers(self, column, *conditions):
         """Return the numbers in a column, in order."""
@@ -286,9 +287,10 @@ class Market:
                     act(connection, number, by="lea", policy=POLICY, **last)
 
     def take_down(self, listing):
-        """Observe a listing again, and decide it counterfeit."""
+        """Observe a listing again, of whoever sells it now, and decide it counterfeit."""
         self.seen += 1
-        bag = Listing(f"L{listing}", "s1", f"Bag {listing}, mirror {self.seen}", country="DE", observed_at=self.now)
+        self.sellers[f"L{listing}"] = seller = f"s{self.seen // 2 % 2}"
+        bag = Listing(f"L{listing}", seller, f"Bag {listing}, mirror {self.seen}", country="DE", observed_at=self.now)
         enqueue(self.engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")], now=self.now)
         options = {"now": self.now, "consequences": ENFORCEMENT}
         with writing(self.engine) as connection:
@@ -296,11 +298,13 @@ class Market:
                 decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", **options)
 
     def appeal(self, measure_id, milder):
-        """Have a measure appealed against, and the appeal granted, or in part."""
+        """Have a measure appealed against by who sells the listing now, and the appeal granted, or in part."""
         with writing(self.engine) as connection:
             arrived = outbox.update().where(outbox.c.channel == "seller", outbox.c.state == "waiting")
             connection.execute(arrived.values(state="delivered", settled_at=self.now))
-            appeal = file_appeal(connection, f"measure:{measure_id}", "s1", "See the invoice.", now=self.now)
+            listing, _ = find_listing(connection, get_measure(connection, measure_id))
+            seller = self.sellers[listing.listing_id]
+            appeal = file_appeal(connection, f"measure:{measure_id}", seller, "See the invoice.", now=self.now)
             outcome, options = "partly granted" if milder else "granted", {"now": self.now, "consequences": ENFORCEMENT}
             decide_appeal(connection, appeal.appeal_id, "max", outcome, "We looked.", measure=milder, **options)
 
@@ -312,13 +316,14 @@ def read_told(connection, channel):
 
 
 def told_to_platform(connection):
-    """Return what the platform must think is in force."""
-    in_force = {}
+    """Return what the platform must think is in force, which knows listings by their ids."""
+    in_force, threads = {}, {}
     for message in read_told(connection, "platform"):
         body = json.loads(message.body)
         if message.kind in ("measure", "reinstatement"):
             assert (message.kind == "measure") == bool(body["in_force"])
-            in_force[message.subject] = [one["measure"] for one in body["in_force"]]
+            in_force[body["listing_id"]] = [one["measure"] for one in body["in_force"]]
+            assert threads.setdefault(body["listing_id"], message.subject) == message.subject  # one order
         elif message.kind.startswith("penalty"):
             in_force[message.subject] = [] if "lifted" in message.kind else [message.subject]
     return {subject for subjects in in_force.values() for subject in subjects}
@@ -352,6 +357,8 @@ def check_one_truth(engine):
         held = {f"penalty:{row.penalty_id}": row.kind for row in connection.execute(select(penalties).where(*imposed))}
         in_force = set(standing) | set(held)
         assert told_to_platform(connection) == in_force
+        files = [read_listing_file(connection, f"L{number}") for number in (0, 1)]
+        assert {one.subject for file in files for one in file.measures} == set(standing)
         assert told_to_seller(connection) == in_force
         public = told_to_public(connection)
         ended |= {f"penalty:{number}" for number in connection.scalars(select(penalties.c.penalty_id))} - set(held)

@@ -1,7 +1,7 @@
 """Changes of measures: imposed by the policy or a person, replaced by a milder or harder one, lifted.
 
 A change is the measure's row, the messages, and the note in the trail, in the caller's transaction. Measures on one
-listing are weighed together (`in_force`), whatever decision each is of. Who changes them waits for whoever else does:
+listing are weighed together (`in_force`), whatever decision each is of, and whoever sold it then. Who changes them waits for whoever else does:
 all of them append to the audit trail, so its lock comes first here.
 """
 
@@ -89,14 +89,14 @@ def want_measure(
 
 
 def add_measures(
-    acts: Proceedings, wanted: Sequence[WantedMeasure], before: Mapping[tuple[str, str], Sequence[Measure]]
+    acts: Proceedings, wanted: Sequence[WantedMeasure], before: Mapping[str, Sequence[Measure]]
 ) -> list[Measure]:
     """Impose measures, tell whom they concern, and note them, as if it were done one after the other.
 
     Parameters
     ----------
-    before : mapping of (str, str) to sequence of Measure
-        Every measure there ever was, by listing and pseudonym; nothing where there was none.
+    before : mapping of str to sequence of Measure
+        Every measure there ever was, by listing; nothing where there was none.
     """
     numbers = insert_measures(acts.connection, [(one.measure, one.why) for one in wanted], acts.keys)
     telling = Announcing(acts.connection, acts.policy.measures, acts.keys)
@@ -105,7 +105,7 @@ def add_measures(
     audit_events: list[audit.AuditEvent] = []
     for one, number in zip(wanted, numbers, strict=True):
         new, listing = dataclasses.replace(one.measure, measure_id=number), one.decided.listing
-        there = on_listing.setdefault((listing.listing_id, new.pseudonym), [])
+        there = on_listing.setdefault(listing.listing_id, [])
         ground = one.decided.decision.ground
         change = MeasureChange(new, "imposed", listing, ground, list(there), [*there, new], new.imposed_at)
         audit_events.append(describe_change(change, new.imposed_by, telling.tell(change)))
@@ -134,7 +134,7 @@ def lift_measure(
 ) -> MeasureChange:
     """Lift a measure that stands, tell whom it concerns, and note it; with `corrects` it was a mistake."""
     listing, ground = find_listing(connection, measure)
-    before = find_on_listing(connection, listing.listing_id, measure.pseudonym)
+    before = find_on_listing(connection, listing.listing_id)
     lifted = _mark_lifted(connection, measure, by, why, at)
     after = _put_in_place(lifted, before)
     change = MeasureChange(lifted, "lifted", listing, ground, before, after, at)
@@ -199,11 +199,7 @@ def impose(acts: Proceedings, decided: Sequence[DecidedCase], firsts: Sequence[F
 
     Where a listing is down already by another decision it is not put back until both are lifted.
     """
-    decided_again = [
-        (one.listing.listing_id, one.pseudonym)
-        for one, first in zip(decided, firsts, strict=True)
-        if not first.is_itself
-    ]
+    decided_again = [one.listing.listing_id for one, first in zip(decided, firsts, strict=True) if not first.is_itself]
     wanted = [_choose(one, acts.policy) for one in decided]
     return add_measures(acts, wanted, find_on_listings(acts.connection, decided_again))
 
@@ -248,10 +244,9 @@ def impose_by_hand(
     pseudonym, scored, choice = names[case.seller_id], decode(case.snapshot), ChosenMeasure(kind, why, territories)
     source = find_sources(connection, [row.decision_id]).get(row.decision_id, OWN)
     one = DecidedCase(case, make_decision(row), row.origin, scored, pseudonym, source)
-    place = one.listing.listing_id, pseudonym
     with open_proceedings(connection, policy, keys, at) as acts:
         wanted = want_measure(one, policy, choice, by, at, until=until)
-        return add_measures(acts, [wanted], find_on_listings(connection, [place]))[0]
+        return add_measures(acts, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
 
 
 def replace(
@@ -275,7 +270,7 @@ def replace(
     serialise(connection, Lock.APPEND_TO_AUDIT)
     old = _get_standing(connection, measure_id)
     listing, ground = find_listing(connection, old)
-    before = find_on_listing(connection, listing.listing_id, old.pseudonym)
+    before = find_on_listing(connection, listing.listing_id)
     wanted = dataclasses.replace(
         old,
         kind=kind,

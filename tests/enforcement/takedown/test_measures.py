@@ -349,8 +349,7 @@ def test_who_lifts_and_imposes_at_once_leaves_one_truth(engine, judge, told):
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, range(6)))
     with reading(engine) as connection:
-        (first, *_) = find_measures(connection)
-        standing = in_force(find_on_listing(connection, "L1", first.pseudonym))
+        standing = in_force(find_on_listing(connection, "L1"))
         check_sound(connection)
     said = json.loads([message for message in told() if message.kind != "buyers"][-1].body)["in_force"]
     assert {one["kind"] for one in said} == {measure.kind.value for measure in standing}
