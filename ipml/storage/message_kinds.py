@@ -276,8 +276,8 @@ _SHAPES = (
         "buyers",
         PLATFORM,
         "Tell those who bought a listing what was found, or that the finding was a mistake.",
-        "Some hours after the first measure on a listing that was sold, as the policy says; and when that finding is "
-        "taken back after it may have been sent.",
+        "Some hours after the first measure on a listing that was sold, as the policy says, whatever becomes of the "
+        "measure; and when no finding against the listing is left after it may have been sent.",
         BuyersBody,
     ),
     MessageShape(
@@ -290,8 +290,9 @@ _SHAPES = (
     MessageShape(
         "lifted",
         SELLER,
-        "Tells the seller that a restriction has ended.",
-        "When a measure or penalty that the seller was told of ends.",
+        "Tells the seller that a restriction has ended, or that the decision behind it fell.",
+        "When a measure or penalty that the seller was told of ends, and when the decision on a listing falls whose "
+        "measures have all ended.",
         LetterBody,
     ),
     MessageShape(

@@ -38,7 +38,7 @@ from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import make_messages
-from ipml.storage.tables import decisions, measures, outbox, penalties, statements, user_sellers
+from ipml.storage.tables import cases, decisions, measures, outbox, penalties, reversals, statements, user_sellers
 
 POLICY = load_enforcement_policy()
 ENFORCEMENT = actions.Enforcement(POLICY)
@@ -258,8 +258,9 @@ class Market:
         return found[which % len(found)] if found else next(iter(()))
 
     def take(self, what, which, kind, ends):
-        """Take a step, where it is possible."""
+        """Take a step, where it is possible; senders have had in hand what was due."""
         self.now += timedelta(hours=30)
+        execute(self.engine, outbox.update().where(outbox.c.next_try_at <= self.now).values(attempts=1))
         until = self.now + timedelta(days=3) if ends else None
         order = actions.MeasureOrder(kind, f"step {self.now}", PLACES.get(kind, ()), until)
         stands, last = measures.c.lifted_at.is_(None), {"now": self.now}
@@ -311,7 +312,8 @@ class Market:
 
 def read_told(connection, channel):
     """Return what was put down for somebody, in order."""
-    query = select(outbox).where(outbox.c.channel == channel).order_by(outbox.c.message_id)
+    is_told = outbox.c.channel == channel, outbox.c.dropped_at.is_(None)
+    query = select(outbox).where(*is_told).order_by(outbox.c.message_id)
     return make_messages(connection, connection.execute(query).all())
 
 
@@ -337,6 +339,30 @@ def told_to_seller(connection):
     return stated - lifted
 
 
+def told_to_buyers(connection):
+    """Return what buyers were told last, or will be, of each seller's goods under a listing."""
+    bodies = [json.loads(one.body) for one in read_told(connection, "platform") if one.kind == "buyers"]
+    return {(body["listing_id"], body["seller_id"]): body["finding"] for body in bodies}
+
+
+def check_findings(connection):
+    """Assert that buyers and sellers were told of each finding that fell, and of none that stands."""
+    query = select(decisions, cases.c.seller_id, reversals.c.reversed_at).join(
+        cases, cases.c.case_id == decisions.c.case_id
+    )
+    query = query.outerjoin(reversals).where(decisions.c.verdict == Verdict.COUNTERFEIT)
+    rows = connection.execute(query).all()
+    standing = {(row.listing_id, row.seller_id) for row in rows if row.reversed_at is None}
+    for place, finding in told_to_buyers(connection).items():
+        assert (finding == "counterfeit") == (place in standing)
+    letters = select(outbox.c.subject, outbox.c.put_at).where(outbox.c.kind == "lifted", outbox.c.channel == "seller")
+    told = {tuple(row) for row in connection.execute(letters)}
+    for row in rows:
+        subjects = [one.subject for one in find_measures(connection, decision_id=row.decision_id)]
+        fallen = row.reversed_at is not None
+        assert not fallen or any((subject, row.reversed_at) in told for subject in subjects)
+
+
 def told_to_public(connection):
     """Return what the transparency database was told, by what it is about."""
     subjects = {row.puid: row.subject for row in connection.execute(select(statements))}
@@ -356,6 +382,7 @@ def check_one_truth(engine):
         imposed = penalties.c.imposed_at.is_not(None), penalties.c.ended_at.is_(None)
         held = {f"penalty:{row.penalty_id}": row.kind for row in connection.execute(select(penalties).where(*imposed))}
         in_force = set(standing) | set(held)
+        check_findings(connection)
         assert told_to_platform(connection) == in_force
         files = [read_listing_file(connection, f"L{number}") for number in (0, 1)]
         assert {one.subject for file in files for one in file.measures} == set(standing)

@@ -57,7 +57,7 @@ _CHOICES: dict[str, Iterable[str]] = {
     "detections": ("yes", "no"),
     "automations": ("fully", "partially", "none"),
     "content_days": ("observed", "decided"),
-    "lifted": ("appeal", "review", "counter-notice", "replaced", "ended"),
+    "lifted": ("appeal", "review", "counter-notice", "lifted", "replaced", "ended"),
     "goods": ("brand and category", "brand", "category", "neither"),
     "facts": _SENTENCES,
 }
@@ -268,19 +268,27 @@ def write_letter(statement: Statement, title: str, listing_id: str, rules: State
 
 
 def write_lifted_letter(
-    statement: Statement, title: str, listing_id: str, rules: StatementRules, why: str, at: datetime
+    statement: Statement,
+    title: str,
+    listing_id: str,
+    rules: StatementRules,
+    why: str,
+    at: datetime,
+    ended_at: datetime | None = None,
 ) -> Letter:
     """Write the letter that tells a seller that a restriction has ended.
 
     Parameters
     ----------
     why : str
-        "appeal", "review", "counter-notice", "replaced" or "ended"; anything else counts as "review", as it may be a
-        note that is not for sellers.
+        "appeal", "review", "counter-notice", "lifted", "replaced" or "ended"; anything else counts as "review", as it
+        may be a note that is not for sellers.
+    ended_at : datetime, default=`at`
+        When it ended, where that was before the letter.
     """
     words = load_words(statement.language)
     blanks = _of_both(statement, title, listing_id, rules, words, at) | {
-        "lifted_on": words.write_day(at.astimezone(UTC).date()),
+        "lifted_on": words.write_day((ended_at or at).astimezone(UTC).date()),
         "why": words.lifted.get(why, words.lifted["review"]),
     }
     subject = fill(words.lifted_subject, puid=statement.puid)

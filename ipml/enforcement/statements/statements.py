@@ -467,8 +467,9 @@ def tell_lifted(
     ----------
     why : str
         "appeal" where a complaint was upheld, "review" where the decision was taken back, "counter-notice" where the
-        rights holder did not act in time, "replaced" where another restriction took its place, "ended" where its time
-        was over. Anything else counts as "review": what people note for themselves is not written to sellers.
+        rights holder did not act in time, "lifted" where a person ended it and the decision stands, "replaced" where
+        another restriction took its place, "ended" where its time was over. Anything else counts as "review": what
+        people note for themselves is not written to sellers.
 
     Returns
     -------
@@ -479,11 +480,41 @@ def tell_lifted(
     statement = find_statement(connection, restriction.subject)
     if statement is None or _is_told_of_end(connection, statement):
         return False
+    return _write_to_seller(connection, statement, restriction.listing, why, at, at, policy)
+
+
+def tell_taken_back(
+    connection: Connection,
+    restriction: Restriction,
+    ended_at: datetime,
+    why: str,
+    at: datetime,
+    policy: EnforcementPolicy,
+) -> bool:
+    """Put the letter into the outbox that the decision behind a restriction fell, which had ended before.
+
+    The other parameters are those of `tell_lifted`; a decision is taken back once, so the letter is written once.
+    """
+    statement = find_statement(connection, restriction.subject)
+    return statement is not None and _write_to_seller(
+        connection, statement, restriction.listing, why, ended_at, at, policy
+    )
+
+
+def _write_to_seller(
+    connection: Connection,
+    statement: Statement,
+    listing: Listing,
+    why: str,
+    ended_at: datetime,
+    at: datetime,
+    policy: EnforcementPolicy,
+) -> bool:
     keys = read_keys(connection, [statement.pseudonym])
     if statement.pseudonym not in keys:
         return False
-    listing = restriction.listing
-    letter = write_lifted_letter(statement, listing.title, listing.listing_id, policy.statements, why, at)
+    rules, moments = policy.statements, (at, ended_at)
+    letter = write_lifted_letter(statement, listing.title, listing.listing_id, rules, why, *moments)
     draft = draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), at)
     outbox.put_all(connection, [draft], keys)
     noted: dict[str, audit.Value] = {"statement": statement.statement_id, "letter": digest(letter.text)}

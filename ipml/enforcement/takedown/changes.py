@@ -28,7 +28,7 @@ from ipml.enforcement.takedown.measures import (
     find_sources,
     get_measure,
 )
-from ipml.enforcement.takedown.messages import Announcing, MeasureChange
+from ipml.enforcement.takedown.messages import Announcing, MeasureChange, draft_corrections
 from ipml.errors import Conflict
 from ipml.kit.moments import write_moment
 from ipml.records import Listing, Verdict
@@ -129,16 +129,14 @@ def _columns(measure: Measure, why: str, keys: Keyring) -> dict[str, Any]:
     return fields | {"kind": measure.kind.value, "territories": ",".join(measure.territories), "why": encrypted}
 
 
-def lift_measure(
-    connection: Connection, measure: Measure, by: str, why: str, at: datetime, *, corrects: bool
-) -> MeasureChange:
-    """Lift a measure that stands, tell whom it concerns, and note it; with `corrects` it was a mistake."""
+def lift_measure(connection: Connection, measure: Measure, by: str, why: str, at: datetime) -> MeasureChange:
+    """Lift a measure that stands, tell whom it concerns, and note it."""
     listing, ground = find_listing(connection, measure)
     before = find_on_listing(connection, listing.listing_id)
     lifted = _mark_lifted(connection, measure, by, why, at)
     after = _put_in_place(lifted, before)
     change = MeasureChange(lifted, "lifted", listing, ground, before, after, at)
-    _tell_and_note(connection, change, by, None, corrects=corrects)
+    _tell_and_note(connection, change, by, None)
     return change
 
 
@@ -163,13 +161,12 @@ def _tell_and_note(
     by: str,
     rules: MeasureRules | None,
     *,
-    corrects: bool = False,
     replaces: int | None = None,
 ) -> None:
     """Tell whom a change concerns, and note in the trail under which key the platform was told."""
     keys = read_keys(connection, [change.measure.pseudonym])
     telling = Announcing(connection, rules, keys)
-    key = telling.tell(change, corrects=corrects)
+    key = telling.tell(change)
     telling.store_effects()
     outbox.put_all(connection, telling.drafts, keys)
     audit.append_events(connection, [describe_change(change, by, key, replaces)])
@@ -292,21 +289,40 @@ def replace(
 
 
 def lift(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> list[MeasureChange]:
-    """Lift every measure of a decision that was wrong; those lifted before are not among what is returned."""
+    """Lift every measure of a decision that was taken back, and have buyers told that its finding has fallen.
+
+    Those lifted before are not among what is returned.
+    """
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    standing = find_measures(connection, decision_id=decision_id, standing=True)
-    return [lift_measure(connection, measure, by, why, at, corrects=True) for measure in reversed(standing)]
+    imposed = find_measures(connection, decision_id=decision_id)
+    lifted = [lift_measure(connection, one, by, why, at) for one in reversed(imposed) if one.stands]
+    if imposed:
+        _correct_buyers(connection, imposed[0], at)
+    return lifted
+
+
+def _correct_buyers(connection: Connection, measure: Measure, at: datetime) -> None:
+    """Have buyers told of the mistake, unless another finding against the seller's goods under the listing stands."""
+    keys = read_keys(connection, [measure.pseudonym])
+    if measure.pseudonym not in keys:
+        return  # who was erased sold nothing that anybody could name
+    listing, ground = find_listing(connection, measure)
+    on_listing = find_on_listing(connection, listing.listing_id)
+    of_seller = [one for one in on_listing if one.pseudonym == measure.pseudonym]
+    found = decisions.c.decision_id.in_({one.decision_id for one in of_seller}), stands()
+    if connection.scalar(select(decisions.c.decision_id).where(*found).limit(1)) is None:
+        outbox.put_all(connection, draft_corrections(connection, of_seller, listing, ground, at), keys)
 
 
 def lift_one(connection: Connection, measure_id: int, by: str, why: str, at: datetime) -> MeasureChange:
-    """Lift one measure.
+    """Lift one measure; the decision stands.
 
     Raises
     ------
     NotFound, Conflict
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    return lift_measure(connection, _get_standing(connection, measure_id), by, why, at, corrects=True)
+    return lift_measure(connection, _get_standing(connection, measure_id), by, why, at)
 
 
 def _get_standing(connection: Connection, measure_id: int) -> Measure:
@@ -322,7 +338,7 @@ def end_some_due(connection: Connection, now: datetime) -> list[MeasureChange]:
     """Lift at most a hundred measures whose time is over, in the caller's transaction."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     due = find_measures(connection, measures.c.until <= now, standing=True, at_most=_AT_ONCE)
-    return [lift_measure(connection, one, "ipml", "its time is over", now, corrects=False) for one in due]
+    return [lift_measure(connection, one, "ipml", "its time is over", now) for one in due]
 
 
 def restriction_of(connection: Connection, measure: Measure) -> Restriction:
