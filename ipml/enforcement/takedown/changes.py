@@ -1,8 +1,8 @@
 """Changes of measures: imposed by the policy or a person, replaced by a milder or harder one, lifted.
 
 A change is the measure's row, the messages, and the note in the trail, in the caller's transaction. Measures on one
-listing are weighed together (`in_force`), whatever decision each is of, and whoever sold it then. Who changes them waits for whoever else does:
-all of them append to the audit trail, so its lock comes first here.
+listing are weighed together (`in_force`), whatever decision each is of, and whoever sold it then. Changes wait for each
+other: all of them append to the audit trail, so its lock comes first here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ipml.errors import Conflict
 from ipml.kit.moments import write_moment
 from ipml.records import Listing, Verdict
 from ipml.review.arrivals.snapshot import decode, decode_listing
-from ipml.review.cases import find_case
+from ipml.review.cases import StoredCase, find_case
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import stands
 from ipml.storage import outbox
@@ -228,11 +228,12 @@ def impose_by_hand(
     Conflict
         No decision stands that it is counterfeit.
     Conflict
-        Kind and territories do not fit, or it would have ended already.
+        Kind and territories do not fit, it would have ended already, or the listing was erased.
     """
     _check(kind, territories, until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     case = find_case(connection, case_id)
+    _refuse_erased(case)
     query = select(decisions).where(decisions.c.case_id == case_id, stands()).order_by(decisions.c.decision_id.desc())
     row = connection.execute(query.limit(1)).first()
     if row is None or row.verdict != Verdict.COUNTERFEIT:
@@ -266,6 +267,7 @@ def replace(
     _check(kind, territories, until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     old = _get_standing(connection, measure_id)
+    _refuse_erased(find_case(connection, old.case_id))
     listing, ground = find_listing(connection, old)
     before = find_on_listing(connection, listing.listing_id)
     wanted = dataclasses.replace(
@@ -332,6 +334,13 @@ def _get_standing(connection: Connection, measure_id: int) -> Measure:
             f"measure {measure_id}", f"found it {measure.state}; expected one that stands", "Impose another."
         )
     return measure
+
+
+def _refuse_erased(case: StoredCase) -> None:
+    """Refuse a new measure on a listing that was erased: its reasons cannot be stated."""
+    if case.erased_at is not None:
+        remedy = "A measure that stands can be lifted."
+        raise Conflict(f"case {case.case_id}", "found its listing erased; expected one that can be stated", remedy)
 
 
 def end_some_due(connection: Connection, now: datetime) -> list[MeasureChange]:
