@@ -140,9 +140,9 @@ def test_a_penalty_explains_itself_in_sentences(market):
     """How many strikes, what they weigh, and what made it milder."""
     market.strike(seller_listings=10_000.0)
     explained = ask(market.engine, explain_penalty, 1)
-    weight, share = explained.sentences
+    weight, share = explained.sentences  # no rung is milder than a warning
     assert weight == "1 strike for 1 offence weigh 1.00."
-    assert share == "1 of 10,000 listings was found counterfeit: surely a small share, so a rung milder."
+    assert share == "1 of 10,000 listings was found counterfeit: surely a small share."
     assert explained.why_ended == ""
 
 
