@@ -222,6 +222,20 @@ def test_what_is_over_ends_once_and_is_told(engine):
         assert list(connection.scalars(told)) == ["measure:1", "measure:2", "penalty:1"]
 
 
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_a_penalty_that_is_over_and_then_taken_back_ends_once_for_all(engine, has_ended):
+    """Seller and platform are told of its end once, whether or not the job that ends penalties came between."""
+    take_down(engine)
+    late = {"now": NOON + YEAR}
+    if has_ended:
+        actions.end_due(engine, POLICY, **late)
+    act(engine, undo, 1, "lea", may_undo_others=True, consequences=ENFORCEMENT, **late)
+    actions.end_due(engine, POLICY, **late)
+    about = select(outbox.c.kind).where(outbox.c.subject == "penalty:1").order_by(outbox.c.channel)
+    assert read_scalars(engine, about.where(outbox.c.kind.like("%lifted"))) == ["penalty_lifted", "lifted"]
+    assert is_sound(engine)
+
+
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PLACES = {MeasureKind.REMOVE_IN: ("DE", "FR")}
 REFUSED = (IpmlError, StopIteration)

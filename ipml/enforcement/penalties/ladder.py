@@ -455,7 +455,7 @@ def _end_lapsed(engine: Engine, at: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """The penalties in force that ended with a strike, and those that were imposed in their place."""
+    """The penalties that ended with a strike, of whose end nobody was told, and those imposed in their place."""
 
     ended: tuple[Penalty, ...] = ()
     imposed: tuple[Penalty, ...] = ()
@@ -471,7 +471,7 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
     uncarried = list(find_uncarried(standing, before, rules_of, strike.struck_at))
     lost = [penalty for penalty in uncarried if penalty.is_open or penalty.is_in_force(at)]
     ended = [_end(connection, penalty, TAKEN_BACK, by, why, at) for penalty in uncarried]
-    lifted = tuple(one for one, was in zip(ended, uncarried, strict=True) if was.is_in_force(at))
+    lifted = tuple(one for one, was in zip(ended, uncarried, strict=True) if _is_told(was))
     keys = read_keys(connection, [pseudonym])
     if not lost or pseudonym not in keys:
         return TakenBack(lifted)
@@ -484,9 +484,14 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
         return TakenBack(lifted, tuple(store_steps(acts, steps, at)))
 
 
+def _is_told(penalty: Penalty) -> bool:
+    """Say whether seller and platform know of a penalty, and not of its end, be its time over or not."""
+    return penalty.imposed_at is not None and penalty.ended_at is None
+
+
 def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: str, at: datetime) -> Penalty:
     """End a penalty or proposal; one that ended before only ceases to count as having been told."""
-    was_told = penalty.imposed_at is not None and penalty.ended_at is None
+    was_told = _is_told(penalty)
     first = {} if penalty.ended_at is not None else {"ended_at": at, "ended_by": by}
     ended = change_penalty(connection, penalty, why, ended_as=as_what, **first)
     if was_told:
