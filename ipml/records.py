@@ -53,6 +53,7 @@ class Listing:
     seller_rating: float | None = None
     seller_strikes: float | None = None
     seller_listings: float | None = None
+    seller_language: str | None = None
     picture_counterfeit_matches: float | None = None
     picture_genuine_matches: float | None = None
     image_vector: tuple[float, ...] | None = None

@@ -27,10 +27,10 @@ from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.proceedings import DecidedCase, Proceedings, find_firsts, open_proceedings, read_decided
 from ipml.enforcement.restrictions import MeasureKind, ReportSource
-from ipml.enforcement.statements.statements import Background, issue, issue_all, tell_lifted
+from ipml.enforcement.statements.statements import Background, issue, issue_all, tell_lifted, tell_taken_back
 from ipml.enforcement.takedown import changes
 from ipml.enforcement.takedown.changes import impose
-from ipml.enforcement.takedown.measures import Measure, get_measure, read_whys
+from ipml.enforcement.takedown.measures import Measure, find_measures, get_measure, read_whys
 from ipml.errors import Conflict
 from ipml.records import Reversal, Verdict
 from ipml.review.arrivals.snapshot import check_text, decode_listing
@@ -92,16 +92,26 @@ class Enforcement:
                 _enforce(acts, against)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Put the listing back, take the strike back and what it alone led to, and tell the seller of all of it."""
+        """Put the listing back, take the strike back and what it alone led to, and tell the seller of all of it.
+
+        Where the measures had ended before, the seller is told all the same that the decision fell.
+        """
         taken_back = (reversal.reviewer, reversal.why, reversal.reversed_at)
-        why = why_lifted(reversal.why)
+        why, at = why_lifted(reversal.why), reversal.reversed_at
         ended = [change.restriction for change in changes.lift(connection, reversal.decision_id, *taken_back)]
+        if not ended:
+            self._tell_taken_back(connection, reversal.decision_id, why, at)
         taken = take_back(connection, reversal.decision_id, *taken_back)
         ended += ladder.restrictions_of(connection, taken.ended)
         for restriction in ended:
-            tell_lifted(connection, restriction, why, reversal.reversed_at, self.policy)
+            tell_lifted(connection, restriction, why, at, self.policy)
         for restriction in ladder.restrictions_of(connection, taken.imposed):
             issue(connection, restriction, self.policy)
+
+    def _tell_taken_back(self, connection: Connection, decision_id: int, why: str, at: datetime) -> None:
+        for last in find_measures(connection, decision_id=decision_id, at_most=1):
+            restriction = changes.restriction_of(connection, last)
+            tell_taken_back(connection, restriction, last.lifted_at or at, why, at, self.policy)
 
 
 def _enforce(acts: Proceedings, found: Sequence[DecidedCase]) -> None:
@@ -140,7 +150,7 @@ class MeasureOrder:
     until: datetime | None = None
 
 
-_REVIEW = "review"  # as letters know it
+_LIFTED = "lifted"  # as letters know it
 
 
 def lift_measure(
@@ -152,12 +162,12 @@ def lift_measure(
     *,
     now: datetime | None = None,
 ) -> Measure:
-    """Lift a measure, and tell the seller; the decision stands, and its strike.
+    """Lift a measure, and tell the seller; the decision stands, and its strike, and buyers are told nothing.
 
     Parameters
     ----------
     why : str
-        For the record, at most 2,000 characters; the seller is told that the decision was looked at again.
+        For the record, at most 2,000 characters; the seller is told that it was lifted, and that the finding stands.
 
     Raises
     ------
@@ -172,7 +182,7 @@ def lift_measure(
     if _is_sent_again(connection, measure, by, why) and measure.replaced_by is None:
         return measure
     lifted = changes.lift_one(connection, measure_id, by, why, now)
-    tell_lifted(connection, lifted.restriction, _REVIEW, now, policy)
+    tell_lifted(connection, lifted.restriction, _LIFTED, now, policy)
     return lifted.measure
 
 
@@ -288,7 +298,7 @@ def lift_penalty(
         return penalty
     ended = ladder.lift(connection, penalty_id, by, why, now=at)
     if ended.imposed_at is not None:
-        tell_lifted(connection, ladder.restriction_of(connection, ended), _REVIEW, at, policy)
+        tell_lifted(connection, ladder.restriction_of(connection, ended), _LIFTED, at, policy)
     return ended
 
 

@@ -53,7 +53,6 @@ from ipml.records import Decision, Listing, Verdict
 from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase
 from ipml.review.decisions import GROUNDS
-from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import deadlines, outbox, penalties, strikes
 
 
@@ -337,10 +336,9 @@ class ListingFile:
     messages: tuple[WaitingMessage, ...] = ()
 
 
-def read_listing_file(connection: Connection, listing_id: str, seller_id: str) -> ListingFile:
-    """Return what there is about a seller's listing; nothing where nobody ever did anything about it."""
-    pseudonym = find_pseudonym(connection, seller_id)
-    every = find_on_listing(connection, listing_id, pseudonym) if pseudonym is not None else []
+def read_listing_file(connection: Connection, listing_id: str) -> ListingFile:
+    """Return what there is about a listing, whoever sells it; nothing where nobody ever did anything about it."""
+    every = find_on_listing(connection, listing_id)
     if not every:
         return ListingFile()
     subjects = [measure.subject for measure in every]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from sqlalchemy import Connection, bindparam, insert, select
@@ -64,9 +64,10 @@ class AppealRules(BaseModel):
         """Return a profile by its name; UnusableSetting where there is none."""
         return load_profile(name, self.folder)
 
-    def language_for(self, country: str | None) -> Language:
-        """Return the language in which a seller of a country is written to."""
-        return self.language_by_country.get(country or "", self.language)
+    def language_for(self, country: str | None, spoken: str | None = None) -> Language:
+        """Return the language in which a seller is written to: the one they speak if known, else the country's."""
+        known: dict[str | None, Language] = {language: language for language in get_args(Language)}
+        return known.get(spoken) or self.language_by_country.get(country or "", self.language)
 
 
 _Share = Annotated[float, Field(gt=0, lt=1)]

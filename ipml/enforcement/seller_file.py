@@ -124,7 +124,7 @@ def read_seller_file(
         rung=None if standing.due < 0 else policy.penalties.ladder[standing.due].kind,
         strikes=tuple(strikes[::-1][:MOST]),
         penalties=tuple(
-            FiledPenalty(given, find_obstacle(connection, given.penalty, by))
+            FiledPenalty(given, find_obstacle(connection, given.penalty, by, at))
             for given in read_penalties(connection, penalties[::-1][:MOST])
         ),
         measures=tuple([one for one in measures if one.case_id not in hidden][:MOST]),

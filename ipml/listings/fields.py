@@ -152,6 +152,13 @@ FIELDS: tuple[Field, ...] = (
     _share("seller_rating", "mean rating of the seller; 1 is the best possible"),
     _count("seller_strikes", "strikes the seller received"),
     _count("seller_listings", "listings the seller has put up"),
+    _code(
+        "seller_language",
+        2,
+        "[a-z]{2}",
+        "two small letters such as de",
+        "ISO 639-1 code of the language in which the seller is written to; no feature of the model",
+    ),
     _count("picture_counterfeit_matches", "other listings with one of its pictures that were found counterfeit before"),
     _count("picture_genuine_matches", "other listings with one of its pictures that were found genuine before"),
     Field(

@@ -229,7 +229,7 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
     Examples
     --------
     >>> check_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})).shape
-    (1, 34)
+    (1, 35)
     """
     validation = validate_listings(frame, source)
     if validation.problems:

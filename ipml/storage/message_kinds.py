@@ -59,10 +59,12 @@ class MeasureBody(MessageBody):
     change: Literal["imposed", "lifted"] = Field(description="what happened to `measure`")
     measure: str = Field(description="the measure that changed, such as measure:12")
     listing_id: str = Field(description="the listing, as the platform names it")
-    seller_id: str = Field(description="its seller, as the platform names them")
+    seller_id: str = Field(description="its seller when it was decided on, as the platform names them")
     ground: str = Field(description="why the listing was found counterfeit: a ground of a decision")
     at: AwareDatetime = Field(description="when it was decided")
-    in_force: list[MeasureInForce] = Field(description="all that holds on the listing from now on; empty: put it back")
+    in_force: list[MeasureInForce] = Field(
+        description="all that holds on the listing from now on, whoever sells it; empty: put it back"
+    )
 
 
 class HolderMeasureBody(MessageBody):
@@ -274,8 +276,8 @@ _SHAPES = (
         "buyers",
         PLATFORM,
         "Tell those who bought a listing what was found, or that the finding was a mistake.",
-        "Some hours after the first measure on a listing that was sold, as the policy says; and when that finding is "
-        "taken back after it may have been sent.",
+        "Some hours after the first measure on a listing that was sold, as the policy says, whatever becomes of the "
+        "measure; and when no finding against the listing is left after it may have been sent.",
         BuyersBody,
     ),
     MessageShape(
@@ -288,8 +290,9 @@ _SHAPES = (
     MessageShape(
         "lifted",
         SELLER,
-        "Tells the seller that a restriction has ended.",
-        "When a measure or penalty that the seller was told of ends.",
+        "Tells the seller that a restriction has ended, or that the decision behind it fell.",
+        "When a measure or penalty that the seller was told of ends, and when the decision on a listing falls whose "
+        "measures have all ended.",
         LetterBody,
     ),
     MessageShape(

@@ -275,6 +275,16 @@ def find_keys(connection: Connection, subject: str, *kinds: str) -> list[str]:
     return list(connection.scalars(query.order_by(outbox.c.message_id)))
 
 
+def find_all_keys(connection: Connection, subjects: Collection[str]) -> dict[str, list[str]]:
+    """Return what `find_keys` does, for each of some subjects."""
+    found: dict[str, list[str]] = {subject: [] for subject in subjects}
+    if found:
+        query = select(outbox.c.subject, outbox.c.key).where(outbox.c.subject.in_(found), outbox.c.dropped_at.is_(None))
+        for row in connection.execute(query.order_by(outbox.c.message_id)):
+            found[row.subject].append(row.key)
+    return found
+
+
 def has_subject(connection: Connection, channel: str, subject: str) -> bool:
     """Say whether a channel was ever told anything on a subject."""
     query = select(outbox.c.message_id).where(outbox.c.subject == subject, outbox.c.channel == channel).limit(1)

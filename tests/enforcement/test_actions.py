@@ -19,7 +19,7 @@ from ipml.enforcement.appeal_file import list_desk, read_desk
 from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
-from ipml.enforcement.case_file import foresee, read_followed
+from ipml.enforcement.case_file import foresee, read_followed, read_listing_file
 from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.strikes import list_strikes
@@ -27,7 +27,8 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.seller_file import read_seller_file
 from ipml.enforcement.statements.letter import _DECISIONS as IN_PUBLIC
-from ipml.enforcement.takedown.measures import find_measures
+from ipml.enforcement.takedown.changes import find_listing
+from ipml.enforcement.takedown.measures import find_measures, get_measure
 from ipml.errors import Conflict, IpmlError, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import find_case
@@ -37,7 +38,7 @@ from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import make_messages
-from ipml.storage.tables import decisions, measures, outbox, penalties, statements, user_sellers
+from ipml.storage.tables import cases, decisions, measures, outbox, penalties, reversals, statements, user_sellers
 
 POLICY = load_enforcement_policy()
 ENFORCEMENT = actions.Enforcement(POLICY)
@@ -221,6 +222,20 @@ def test_what_is_over_ends_once_and_is_told(engine):
         assert list(connection.scalars(told)) == ["measure:1", "measure:2", "penalty:1"]
 
 
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_a_penalty_that_is_over_and_then_taken_back_ends_once_for_all(engine, has_ended):
+    """Seller and platform are told of its end once, whether or not the job that ends penalties came between."""
+    take_down(engine)
+    late = {"now": NOON + YEAR}
+    if has_ended:
+        actions.end_due(engine, POLICY, **late)
+    act(engine, undo, 1, "lea", may_undo_others=True, consequences=ENFORCEMENT, **late)
+    actions.end_due(engine, POLICY, **late)
+    about = select(outbox.c.kind).where(outbox.c.subject == "penalty:1").order_by(outbox.c.channel)
+    assert read_scalars(engine, about.where(outbox.c.kind.like("%lifted"))) == ["penalty_lifted", "lifted"]
+    assert is_sound(engine)
+
+
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PLACES = {MeasureKind.REMOVE_IN: ("DE", "FR")}
 REFUSED = (IpmlError, StopIteration)
@@ -242,10 +257,10 @@ HASTY = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 class Market:
-    """Two listings of one seller, each observed more than once, and a clock."""
+    """Two listings that two sellers sell in turn, each observed more than once, and a clock."""
 
     def __init__(self, engine):
-        self.engine, self.now, self.seen = engine, START, 0
+        self.engine, self.now, self.seen, self.sellers = engine, START, 0, dict[str, str]()
 
     def numbers(self, column, *conditions):
         """Return the numbers in a column, in order."""
@@ -257,8 +272,9 @@ class Market:
         return found[which % len(found)] if found else next(iter(()))
 
     def take(self, what, which, kind, ends):
-        """Take a step, where it is possible."""
+        """Take a step, where it is possible; senders have had in hand what was due."""
         self.now += timedelta(hours=30)
+        execute(self.engine, outbox.update().where(outbox.c.next_try_at <= self.now).values(attempts=1))
         until = self.now + timedelta(days=3) if ends else None
         order = actions.MeasureOrder(kind, f"step {self.now}", PLACES.get(kind, ()), until)
         stands, last = measures.c.lifted_at.is_(None), {"now": self.now}
@@ -286,9 +302,10 @@ class Market:
                     act(connection, number, by="lea", policy=POLICY, **last)
 
     def take_down(self, listing):
-        """Observe a listing again, and decide it counterfeit."""
+        """Observe a listing again, of whoever sells it now, and decide it counterfeit."""
         self.seen += 1
-        bag = Listing(f"L{listing}", "s1", f"Bag {listing}, mirror {self.seen}", country="DE", observed_at=self.now)
+        self.sellers[f"L{listing}"] = seller = f"s{self.seen // 2 % 2}"
+        bag = Listing(f"L{listing}", seller, f"Bag {listing}, mirror {self.seen}", country="DE", observed_at=self.now)
         enqueue(self.engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")], now=self.now)
         options = {"now": self.now, "consequences": ENFORCEMENT}
         with writing(self.engine) as connection:
@@ -296,29 +313,33 @@ class Market:
                 decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", **options)
 
     def appeal(self, measure_id, milder):
-        """Have a measure appealed against, and the appeal granted, or in part."""
+        """Have a measure appealed against by who sells the listing now, and the appeal granted, or in part."""
         with writing(self.engine) as connection:
             arrived = outbox.update().where(outbox.c.channel == "seller", outbox.c.state == "waiting")
             connection.execute(arrived.values(state="delivered", settled_at=self.now))
-            appeal = file_appeal(connection, f"measure:{measure_id}", "s1", "See the invoice.", now=self.now)
+            listing, _ = find_listing(connection, get_measure(connection, measure_id))
+            seller = self.sellers[listing.listing_id]
+            appeal = file_appeal(connection, f"measure:{measure_id}", seller, "See the invoice.", now=self.now)
             outcome, options = "partly granted" if milder else "granted", {"now": self.now, "consequences": ENFORCEMENT}
             decide_appeal(connection, appeal.appeal_id, "max", outcome, "We looked.", measure=milder, **options)
 
 
 def read_told(connection, channel):
     """Return what was put down for somebody, in order."""
-    query = select(outbox).where(outbox.c.channel == channel).order_by(outbox.c.message_id)
+    is_told = outbox.c.channel == channel, outbox.c.dropped_at.is_(None)
+    query = select(outbox).where(*is_told).order_by(outbox.c.message_id)
     return make_messages(connection, connection.execute(query).all())
 
 
 def told_to_platform(connection):
-    """Return what the platform must think is in force."""
-    in_force = {}
+    """Return what the platform must think is in force, which knows listings by their ids."""
+    in_force, threads = {}, {}
     for message in read_told(connection, "platform"):
         body = json.loads(message.body)
         if message.kind in ("measure", "reinstatement"):
             assert (message.kind == "measure") == bool(body["in_force"])
-            in_force[message.subject] = [one["measure"] for one in body["in_force"]]
+            in_force[body["listing_id"]] = [one["measure"] for one in body["in_force"]]
+            assert threads.setdefault(body["listing_id"], message.subject) == message.subject  # one order
         elif message.kind.startswith("penalty"):
             in_force[message.subject] = [] if "lifted" in message.kind else [message.subject]
     return {subject for subjects in in_force.values() for subject in subjects}
@@ -330,6 +351,30 @@ def told_to_seller(connection):
     stated, lifted = ({subject for kind, subject in told if kind == word} for word in ("statement", "lifted"))
     assert lifted <= stated
     return stated - lifted
+
+
+def told_to_buyers(connection):
+    """Return what buyers were told last, or will be, of each seller's goods under a listing."""
+    bodies = [json.loads(one.body) for one in read_told(connection, "platform") if one.kind == "buyers"]
+    return {(body["listing_id"], body["seller_id"]): body["finding"] for body in bodies}
+
+
+def check_findings(connection):
+    """Assert that buyers and sellers were told of each finding that fell, and of none that stands."""
+    query = select(decisions, cases.c.seller_id, reversals.c.reversed_at).join(
+        cases, cases.c.case_id == decisions.c.case_id
+    )
+    query = query.outerjoin(reversals).where(decisions.c.verdict == Verdict.COUNTERFEIT)
+    rows = connection.execute(query).all()
+    standing = {(row.listing_id, row.seller_id) for row in rows if row.reversed_at is None}
+    for place, finding in told_to_buyers(connection).items():
+        assert (finding == "counterfeit") == (place in standing)
+    letters = select(outbox.c.subject, outbox.c.put_at).where(outbox.c.kind == "lifted", outbox.c.channel == "seller")
+    told = {tuple(row) for row in connection.execute(letters)}
+    for row in rows:
+        subjects = [one.subject for one in find_measures(connection, decision_id=row.decision_id)]
+        fallen = row.reversed_at is not None
+        assert not fallen or any((subject, row.reversed_at) in told for subject in subjects)
 
 
 def told_to_public(connection):
@@ -351,7 +396,10 @@ def check_one_truth(engine):
         imposed = penalties.c.imposed_at.is_not(None), penalties.c.ended_at.is_(None)
         held = {f"penalty:{row.penalty_id}": row.kind for row in connection.execute(select(penalties).where(*imposed))}
         in_force = set(standing) | set(held)
+        check_findings(connection)
         assert told_to_platform(connection) == in_force
+        files = [read_listing_file(connection, f"L{number}") for number in (0, 1)]
+        assert {one.subject for file in files for one in file.measures} == set(standing)
         assert told_to_seller(connection) == in_force
         public = told_to_public(connection)
         ended |= {f"penalty:{number}" for number in connection.scalars(select(penalties.c.penalty_id))} - set(held)

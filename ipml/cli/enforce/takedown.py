@@ -286,6 +286,8 @@ def run(database: Database = None) -> None:
 def status(database: Database = None) -> None:
     """Show for each brand what was drawn and found, what is promised, and whether it is in force or why not.
 
+    Of a promise that was withdrawn it shows when and why, and which cases were decided under it and stand.
+
     Example: ipml enforce automatic status
     """
     from ipml.enforcement.automation.promises import read_standings
@@ -307,7 +309,11 @@ def status(database: Database = None) -> None:
         against = ", ".join(map(str, one.count.against[-10:]))
         cases = f" Cases that speak against it, for a lead to look at: {against}." if against else ""
         if cases or not one.is_in_force:
-            typer.echo(f"{printable(one.brand)[:40]}: {one.why}{cases}")
+            typer.echo(f"{printable(one.brand)[:40]}: {printable(one.why)}{cases}")
+        if one.acted_on.n:
+            latest = ", ".join(map(str, one.acted_on.latest))
+            of_them = f" (the latest {len(one.acted_on.latest)})" if one.acted_on.n > len(one.acted_on.latest) else ""
+            typer.echo(f"  Decided without review under it, for a second look: {one.acted_on.n:,}{of_them}: {latest}")
 
 
 @automatic_app.command()

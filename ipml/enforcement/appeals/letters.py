@@ -42,7 +42,7 @@ def write_seller(
     seller_id = find_seller(connection, appeal.pseudonym)
     if seller_id is None:
         return False
-    language = rules.language_for(listing.country)
+    language = rules.language_for(listing.country, listing.seller_language)
     subject, text = compose(appeal, what, listing, language, why)
     outbox.put(
         connection,

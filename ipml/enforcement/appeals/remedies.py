@@ -19,7 +19,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.statements import issue, tell_lifted
 from ipml.enforcement.takedown import changes
-from ipml.enforcement.takedown.measures import get_measure
+from ipml.enforcement.takedown.measures import find_measures, get_measure, is_against
 from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import decode_listing
@@ -122,11 +122,10 @@ def parse_subject(subject: str) -> tuple[str, int]:
 
 
 def _find_measure(connection: Connection, number: int, seller_id: str) -> Restricted | None:
-    query = select(measures).where(measures.c.measure_id == number, measures.c.lifted_at.is_(None))
-    row = connection.execute(query).first()
-    if row is None or row.pseudonym != find_pseudonym(connection, seller_id):
-        return None
-    return Restricted(f"measure:{number}", row.case_id, row.decision_id)
+    for measure in find_measures(connection, measures.c.measure_id == number, standing=True):
+        if is_against(connection, measure, seller_id):
+            return Restricted(measure.subject, measure.case_id, measure.decision_id)
+    return None
 
 
 def _find_penalty(connection: Connection, number: int, seller_id: str) -> Restricted | None:

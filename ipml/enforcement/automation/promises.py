@@ -29,8 +29,9 @@ from ipml.enforcement.automation.sample import (
 from ipml.enforcement.policy import AutomaticRules, BrandRules, EnforcementPolicy, store_policy
 from ipml.errors import Conflict, Refused
 from ipml.review.arrivals.snapshot import check_text
+from ipml.review.reversals import stands
 from ipml.storage.audit_trail import audit
-from ipml.storage.tables import automatic_decisions, cases, promises, reversals
+from ipml.storage.tables import automatic_decisions, cases, decisions, promises, reversals
 
 EVERY_BRAND = "*"
 _RESTARTING = ("alarm", "reversals", "person")
@@ -71,12 +72,15 @@ class PromiseRecord:
         A person's word against it that no person has taken back.
     restarted_at : datetime or None
         From when on drawn cases count again.
+    ended : tuple of PromiseEvent
+        The events by which the last promise was given and withdrawn; nothing while one is in force.
     """
 
     brand: str
     last: PromiseEvent | None = None
     given: PromiseEvent | None = None
     restarted_at: datetime | None = None
+    ended: tuple[PromiseEvent, ...] = ()
     bans: dict[str, PromiseEvent] = field(default_factory=dict)
 
     @property
@@ -99,9 +103,10 @@ class PromiseRecord:
         if event.brand != EVERY_BRAND:
             self.last = event
         if event.event == "withdrawn":
+            self.ended = (self.given, event) if self.given else self.ended
             self.given = None
         elif event.event == "given":
-            self.given = event
+            self.given, self.ended = event, ()
         if event.event == "withdrawn" and event.cause in _RESTARTING:
             self.restarted_at = event.at
         if event.cause == "person":
@@ -183,6 +188,17 @@ def _event(row: Row[Any]) -> PromiseEvent:
     return PromiseEvent(**{name: getattr(row, name) for name in PromiseEvent.__slots__})
 
 
+_MOST_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ActedOn:
+    """Cases decided without review whose decisions stand: how many, and the numbers of the latest."""
+
+    n: int = 0
+    latest: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class PromiseStanding:
     """How the promise of a brand stands.
@@ -207,6 +223,8 @@ class PromiseStanding:
         The same as a sentence.
     promise_id : int or None
         The last event on record.
+    acted_on : ActedOn
+        Under the promise that was withdrawn last, for a second look; nothing while one is in force.
     """
 
     brand: str
@@ -222,6 +240,7 @@ class PromiseStanding:
     why: str
     promise_id: int | None = None
     vouched_until: datetime | None = None
+    acted_on: ActedOn = ActedOn()
 
 
 def assess_promises(connection: Connection, rules: AutomaticRules, now: datetime) -> list[PromiseStanding]:
@@ -235,8 +254,25 @@ def assess_promises(connection: Connection, rules: AutomaticRules, now: datetime
         record = records[brand]
         since = find_since(rules, record, now)
         given_back = (0, 0) if record.given is None else _count_given_back(connection, brand, since)
-        standings.append(judge_promise(rules, record, drawn.get(brand, []), version, now, given_back))
+        standing = judge_promise(rules, record, drawn.get(brand, []), version, now, given_back)
+        standings.append(replace(standing, acted_on=_find_acted_on(connection, record)))
     return standings
+
+
+def _find_acted_on(connection: Connection, record: PromiseRecord) -> ActedOn:
+    """Return what was decided without review under the promise of a brand that was withdrawn last."""
+    if not record.ended:
+        return ActedOn()
+    given, withdrawn = record.ended
+    made = automatic_decisions.join(decisions, decisions.c.decision_id == automatic_decisions.c.decision_id)
+    query = (
+        select(decisions.c.case_id, func.count().over().label("n"))
+        .select_from(made)
+        .where(automatic_decisions.c.brand == record.brand, stands())
+        .where(automatic_decisions.c.decided_at.between(given.at, withdrawn.at))
+    )
+    rows = connection.execute(query.order_by(decisions.c.decision_id.desc()).limit(_MOST_SHOWN)).all()
+    return ActedOn(rows[0].n, tuple(row.case_id for row in rows)) if rows else ActedOn()
 
 
 def find_model_version(connection: Connection) -> str:
@@ -291,6 +327,8 @@ def judge_promise(
     is_in_force = holds and cause == "data"
     if not is_in_force and cause == "data" and found.n < promise.least_reviews:
         why = f"{sentence} At least {promise.least_reviews:,} must be reviewed."
+    if not is_in_force and cause == "data" and record.ended:
+        why = f"{_say_withdrawn(record.ended[-1])} Since then: {why}"
     return PromiseStanding(
         record.brand,
         version,
@@ -330,7 +368,7 @@ def _find_objection(
 ) -> tuple[str, str] | None:
     """Return what speaks against acting whatever the bound: a person, the latest drawn cases, what was given back."""
     if record.banned is not None:
-        return "person", f"Withdrawn by {record.banned.actor} on {record.banned.at:%Y-%m-%d %H:%M} UTC."
+        return "person", _say_withdrawn(record.banned)
     if record.given is None:
         return None
     if record.given.model_version != version:
@@ -343,6 +381,13 @@ def _find_objection(
     if undone >= rules.least_reversals and undone > (1 - rules.for_brand(record.brand).promise) * done:
         return "reversals", f"Of {done:,} listings acted on since {since:%Y-%m-%d} {undone:,} were given back."
     return None
+
+
+def _say_withdrawn(event: PromiseEvent) -> str:
+    """Return when a promise was withdrawn, by whom if by a person, and why."""
+    by = f" by {event.actor}" if event.cause == "person" else ""
+    reason = f": {event.why.rstrip('.')}." if event.why else "."
+    return f"Withdrawn{by} on {event.at:%Y-%m-%d %H:%M} UTC{reason}"
 
 
 def _count_given_back(connection: Connection, brand: str, since: datetime) -> tuple[int, int]:

@@ -30,6 +30,7 @@ from ipml.enforcement.penalties.penalties import (
     get_penalty,
     impose,
     is_settled,
+    list_told,
     name_penalty,
     select_penalties,
     store_penalties,
@@ -38,7 +39,7 @@ from ipml.enforcement.penalties.penalties import (
     tell_ended,
 )
 from ipml.enforcement.penalties.rules import PenaltyRules
-from ipml.enforcement.penalties.standing import Strike, bound_weight, find_strikes, select_strikes
+from ipml.enforcement.penalties.standing import Strike, bound_weight, find_standing, find_strikes, select_strikes
 from ipml.enforcement.policy import find_policy
 from ipml.enforcement.proceedings import BY_POLICY, DecidedCase, Proceedings, open_proceedings
 from ipml.enforcement.restrictions import OWN, ReportSource, Restriction
@@ -339,7 +340,7 @@ def confirm(
     why: str = "",
     now: datetime | None = None,
 ) -> Penalty:
-    """Impose a penalty that was proposed to a lead.
+    """Impose a penalty that was proposed to a lead, if the strikes still carry it.
 
     Parameters
     ----------
@@ -356,7 +357,7 @@ def confirm(
     at = now or datetime.now(UTC)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     penalty = get_penalty(connection, penalty_id)
-    if obstacle := find_obstacle(connection, penalty, by):
+    if obstacle := find_obstacle(connection, penalty, by, at):
         raise Conflict(f"penalty {penalty_id}", f"it cannot be confirmed: {obstacle}")
     rules = find_policy(connection, penalty.policy_digest).penalties
     imposed = impose(penalty, by, at, rules)
@@ -369,14 +370,35 @@ def confirm(
     return kept
 
 
-def find_obstacle(connection: Connection, penalty: Penalty, by: str) -> str | None:
-    """Return why somebody cannot confirm a penalty, as a phrase, or None."""
+def find_obstacle(connection: Connection, penalty: Penalty, by: str, at: datetime) -> str | None:
+    """Return why somebody cannot confirm a penalty at a moment, as a phrase, or None."""
     if not penalty.is_open:
         return "it is not proposed any more" if penalty.imposed_at is None else "it was imposed before"
     query = select(decisions.c.reviewer).join(strikes, strikes.c.decision_id == decisions.c.decision_id)
     if connection.scalar(query.where(strikes.c.strike_id == penalty.strike_id)) == by:
         return f"{by} decided the case it follows from; another must confirm it"
+    return find_lapse(connection, penalty, at)
+
+
+def find_lapse(connection: Connection, penalty: Penalty, at: datetime) -> str | None:
+    """Return why nobody can confirm a proposal any more, as a phrase, or None.
+
+    It is weighed anew: strikes expire and are taken back, and what was told is forgotten.
+    """
+    rules = find_policy(connection, penalty.policy_digest).penalties
+    told = list_told(find_penalties(connection, pseudonym=penalty.pseudonym))
+    standing = find_standing(find_strikes(connection, penalty.pseudonym), told, rules, at, penalty.size)
+    if standing.proposed < penalty.rung:
+        return f"its strikes weigh {standing.weight:.2f} now and do not carry it any more"
+    if _is_erased(connection, penalty):
+        return "the listing it follows from was erased, so that its reasons cannot be stated"
     return None
+
+
+def _is_erased(connection: Connection, penalty: Penalty) -> bool:
+    """Say whether the listing of the last strike was erased, without which no statement of reasons can be written."""
+    query = select(cases.c.erased_at).join(strikes, strikes.c.case_id == cases.c.case_id)
+    return connection.scalar(query.where(strikes.c.strike_id == penalty.strike_id)) is not None
 
 
 def lift(connection: Connection, penalty_id: int, by: str, why: str, *, now: datetime | None = None) -> Penalty:
@@ -393,7 +415,7 @@ def lift(connection: Connection, penalty_id: int, by: str, why: str, *, now: dat
 
 
 def end_due(engine: Engine, now: datetime | None = None, *, tell: Tell | None = None) -> int:
-    """End all penalties whose time is over, and return how many there were."""
+    """End all penalties whose time is over and all proposals that have lapsed, and return how many there were."""
     at, ended = now or datetime.now(UTC), 0
     is_due = (penalties.c.ended_at.is_(None), penalties.c.imposed_at.is_not(None), penalties.c.until <= at)
     while True:
@@ -406,12 +428,34 @@ def end_due(engine: Engine, now: datetime | None = None, *, tell: Tell | None = 
                     tell(connection, over)
         ended += len(due)
         if len(due) < _AT_ONCE:
+            return ended + _end_lapsed(engine, at)
+
+
+def _end_lapsed(engine: Engine, at: datetime) -> int:
+    """End the proposals that lapsed; looked at are those whose seller has a strike that expired since."""
+    ended, last = 0, 0
+    has_expired = exists().where(
+        strikes.c.pseudonym == penalties.c.pseudonym,
+        strikes.c.expires_at > penalties.c.proposed_at,
+        strikes.c.expires_at <= at,
+    )
+    is_open = penalties.c.imposed_at.is_(None), penalties.c.ended_at.is_(None), has_expired
+    while True:
+        with writing(engine) as connection:
+            serialise(connection, Lock.APPEND_TO_AUDIT)
+            some = select_penalties(connection, *is_open, penalties.c.penalty_id > last, limit=_AT_ONCE)
+            for penalty in some:
+                if why := find_lapse(connection, penalty, at):
+                    _end(connection, penalty, "over", BY_ITSELF, why, at)
+                    ended += 1
+        if len(some) < _AT_ONCE:
             return ended
+        last = some[-1].penalty_id
 
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """The penalties in force that ended with a strike, and those that were imposed in their place."""
+    """The penalties that ended with a strike, of whose end nobody was told, and those imposed in their place."""
 
     ended: tuple[Penalty, ...] = ()
     imposed: tuple[Penalty, ...] = ()
@@ -427,20 +471,27 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
     uncarried = list(find_uncarried(standing, before, rules_of, strike.struck_at))
     lost = [penalty for penalty in uncarried if penalty.is_open or penalty.is_in_force(at)]
     ended = [_end(connection, penalty, TAKEN_BACK, by, why, at) for penalty in uncarried]
-    lifted = tuple(one for one, was in zip(ended, uncarried, strict=True) if was.is_in_force(at))
+    lifted = tuple(one for one, was in zip(ended, uncarried, strict=True) if _is_told(was))
     keys = read_keys(connection, [pseudonym])
     if not lost or pseudonym not in keys:
         return TakenBack(lifted)
     policy = policies[max(lost, key=lambda one: one.rung).policy_digest]
     now = find_penalties(connection, pseudonym=pseudonym)
     steps = take_over(standing, now, lost, policy.penalties, policy.digest, at)
+    if any(step.what != "over" and _is_erased(connection, step.penalty) for step in steps):
+        return TakenBack(lifted)
     with open_proceedings(connection, policy, keys, at) as acts:
         return TakenBack(lifted, tuple(store_steps(acts, steps, at)))
 
 
+def _is_told(penalty: Penalty) -> bool:
+    """Say whether seller and platform know of a penalty, and not of its end, be its time over or not."""
+    return penalty.imposed_at is not None and penalty.ended_at is None
+
+
 def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: str, at: datetime) -> Penalty:
     """End a penalty or proposal; one that ended before only ceases to count as having been told."""
-    was_told = penalty.imposed_at is not None and penalty.ended_at is None
+    was_told = _is_told(penalty)
     first = {} if penalty.ended_at is not None else {"ended_at": at, "ended_by": by}
     ended = change_penalty(connection, penalty, why, ended_as=as_what, **first)
     if was_told:

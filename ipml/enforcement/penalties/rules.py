@@ -68,7 +68,7 @@ class ProportionRules(_Rules):
     clean_days: Days = 730.0
     reviewer_right: float = Field(default=0.95, gt=0.5, lt=1)
     sure: Share = 0.9
-    person_from: PenaltyKind = PenaltyKind.HOLD_PAYOUT
+    person_from: PenaltyKind = PenaltyKind.LIMIT
     harder_needs_person: bool = True
 
 

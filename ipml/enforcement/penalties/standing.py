@@ -24,7 +24,8 @@ record            first offence of a seller of at least `clean_days`
 Harm is price x units sold until the next review x severity, of all listings struck. The share is that of the seller's
 listings found counterfeit, with Wilson's 95 % interval: of 1 in 1 nothing is sure, so a new seller is not punished for
 being new; 1 in 10,000 is surely small. The fourth question is how likely the strikes are right at all: by Bayes' rule
-from the score and from how often a reviewer is right. It makes nothing harder or milder; too little calls a person.
+from the score and from how often a reviewer is right. It makes nothing harder or milder; where that is too little, a
+person confirms what is at least as hard as the rules say. What the answers led to is said only where they did.
 
 The criteria are those of Article 23(3) of Regulation (EU) 2022/2065 (DSA): absolute numbers, the relative proportion
 of all that was offered, gravity and consequences, intention (which is in the weights of the grounds); and Article
@@ -275,7 +276,7 @@ class Gravity:
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """How a penalty is changed: `step` is -1, 0 or +1; each of `sentences` gives a reason."""
+    """How a penalty is to be changed: `step` is -1, 0 or +1; each of `sentences` gives a reason."""
 
     step: int
     is_doubtful: bool
@@ -329,24 +330,20 @@ def keep_proportion(gravity: Gravity, rules: ProportionRules) -> Proportion:
     >>> keep_proportion(one_of_many, ProportionRules()).step
     -1
     >>> keep_proportion(one_of_many, ProportionRules()).sentences
-    ('1 of 10,000 listings was found counterfeit: surely a small share, so a rung milder.',)
+    ('1 of 10,000 listings was found counterfeit: surely a small share.',)
     """
     answers = (_ask_harm(gravity, rules), _ask_share(gravity, rules), _ask_record(gravity, rules))
     step = max(-1, min(1, sum(points for points, _ in answers)))
-    is_doubtful = gravity.probability < rules.sure
-    sentences = [sentence for _, sentence in answers if sentence]
-    if is_doubtful:
-        sentences.append(f"The decisions are right with {gravity.probability:.0%} only, so a person must look.")
-    return Proportion(step, is_doubtful, tuple(sentences))
+    return Proportion(step, gravity.probability < rules.sure, tuple(words for _, words in answers if words))
 
 
 def _ask_harm(gravity: Gravity, rules: ProportionRules) -> tuple[int, str]:
     if gravity.harm is None:
         return 0, ""
     if gravity.harm >= Money(rules.great_harm, rules.currency):
-        return 1, f"The harm of {gravity.harm} is great, so a rung harder."
+        return 1, f"The harm of {gravity.harm} is great."
     if gravity.is_harm_complete and gravity.harm <= Money(rules.small_harm, rules.currency):
-        return -1, f"The harm of {gravity.harm} is small, so a rung milder."
+        return -1, f"The harm of {gravity.harm} is small."
     return 0, ""
 
 
@@ -359,15 +356,15 @@ def _ask_share(gravity: Gravity, rules: ProportionRules) -> tuple[int, str]:
     verb = "was" if gravity.found == 1 else "were"
     words = f"{gravity.found:,} of {n:,.0f} listings {verb} found counterfeit: surely"
     if rate.low >= rules.large_share:
-        return 1, f"{words} a large share, so a rung harder."
+        return 1, f"{words} a large share."
     if rate.high <= rules.small_share:
-        return -1, f"{words} a small share, so a rung milder."
+        return -1, f"{words} a small share."
     return 0, ""
 
 
 def _ask_record(gravity: Gravity, rules: ProportionRules) -> tuple[int, str]:
     if gravity.is_first and gravity.age_days is not None and gravity.age_days >= rules.clean_days:
-        return -1, f"It is the first offence of a seller of {gravity.age_days:,.0f} days, so a rung milder."
+        return -1, f"It is the first offence of a seller of {gravity.age_days:,.0f} days."
     return 0, ""
 
 
@@ -452,6 +449,19 @@ def find_standing(
     wanted = _bound(by_weight + proportion.step, rules)
     cap = find_cap(max(strike.seen_at for strike in counting), remembered, rules)
     is_flagrant = weight >= rules.flagrant_weight
+
+    def reach(rung: int, is_doubtful: bool) -> tuple[int, int]:
+        by_itself = min(rung, by_weight) if rules.proportion.harder_needs_person else rung
+        if is_doubtful:
+            by_itself = min(by_itself, rules.place_of(rules.proportion.person_from) - 1)
+        due = without_person(min(by_itself, cap), rules)
+        return due, max(due, rung if is_flagrant else min(rung, cap))
+
+    due, proposed = reach(wanted, proportion.is_doubtful)
+    sentences += _say_step((due, proposed), reach(by_weight, proportion.is_doubtful))
+    if proportion.is_doubtful:
+        needs_person = ", so a person must confirm" if reach(wanted, False)[0] > due else ""
+        sentences.append(f"The decisions are right with {gravity.probability:.0%} only{needs_person}.")
     if wanted > cap:
         follows = (
             "as they weigh so much, a lead decides whether to pass over rungs"
@@ -459,12 +469,16 @@ def find_standing(
             else "the next rung at most"
         )
         sentences.append(f"The listings were seen before a milder penalty had been told: {follows}.")
-    by_itself = min(wanted, by_weight) if rules.proportion.harder_needs_person else wanted
-    if proportion.is_doubtful:
-        by_itself = min(by_itself, rules.place_of(rules.proportion.person_from) - 1)
-    due = without_person(min(by_itself, cap), rules)
-    proposed = max(due, wanted if is_flagrant else min(wanted, cap))
     return SellerStanding(weight, due, proposed, size, tuple(sentences))
+
+
+def _say_step(reached: tuple[int, int], by_weight: tuple[int, int]) -> list[str]:
+    """Return what the step changed, as a sentence: rung that is due and rung proposed, with it and by weight alone."""
+    if reached == by_weight:
+        return []
+    if reached < by_weight:
+        return ["So it is a rung milder."]
+    return ["So it is a rung harder." if reached[0] > by_weight[0] else "So a lead is asked about a rung harder."]
 
 
 def _told_at(one: ImposedPenalty, rules: PenaltyRules) -> datetime:

@@ -30,6 +30,16 @@ Basis = Literal["illegal", "terms"]
 Right = Literal["trade mark", "design", "copyright", "patent"]
 RIGHTS: tuple[Right, ...] = get_args(Right)
 """The rights that counterfeit goods infringe, as statements of reasons name them."""
+Law = Literal["eu", "china", "us", "none"]
+LAWS: tuple[Law, ...] = get_args(Law)
+"""Whose law a letter names, and its remedies; none: a neutral letter."""
+# The countries the database knows: the EU and the EEA (app/Services/EuropeanCountriesService.php of its sources).
+COUNTRIES = frozenset(
+    (
+        *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IS", "IT", "LI"),
+        *("LT", "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK"),
+    )
+)
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=300)]  # fits every field
 
 
@@ -53,8 +63,10 @@ class StatementRules(BaseModel):
     >>> rules = StatementRules(brands=("Louis Vuitton",), languages={"AT": "de"})
     >>> rules.known_brand(" louis  VUITTON "), rules.known_brand("call 0171 5550101")
     ('Louis Vuitton', None)
-    >>> rules.language_of("AT"), rules.language_of(None)
-    ('de', 'en')
+    >>> rules.language_of("AT"), rules.language_of(None), rules.language_of("AT", "es"), rules.language_of("AT", "ja")
+    ('de', 'en', 'es', 'de')
+    >>> [rules.law_of(country) for country in ("AT", "CN", "BR", None)]
+    ['eu', 'china', 'none', 'eu']
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -65,6 +77,8 @@ class StatementRules(BaseModel):
     appeal_months: int = Field(6, ge=6)
     language: str = "en"
     languages: dict[str, str] = {}
+    law: Law = "eu"
+    law_by_country: dict[str, Law] = {"CN": "china", "US": "us"}
     basis: Basis = "illegal"
     basis_by_ground: dict[str, Basis] = {}
     right: Right = "trade mark"
@@ -96,9 +110,17 @@ class StatementRules(BaseModel):
         """Say which right a listing infringes that was found counterfeit on a ground."""
         return self.right_by_ground.get(ground, self.right)
 
-    def language_of(self, country: str | None) -> str:
-        """Return the language of letters to a country."""
+    def language_of(self, country: str | None, spoken: str | None = None) -> str:
+        """Return the language of letters: the one that is spoken, if there is one of it, else that of a country."""
+        if spoken is not None and spoken in languages():
+            return spoken
         return self.languages.get(country or "", self.language)
+
+    def law_of(self, country: str | None) -> Law:
+        """Return whose law letters on a listing of a country name."""
+        if country is None:
+            return self.law
+        return self.law_by_country.get(country, "eu" if country in COUNTRIES else "none")
 
     def known_brand(self, written: str | None) -> str | None:
         """Return a brand as this list spells it, never as a seller wrote it; None where it is not on the list."""
@@ -175,6 +197,8 @@ class Statement:
         "own", "notice", "trusted flagger" or "other notification".
     right : str
         The right that is infringed, one of `RIGHTS`.
+    law : str
+        Whose law the letter names, one of `LAWS`.
     automation : str
         Of the decision: "fully" where a policy took it, "partially" where a person decided on a near-duplicate or a
         rule derived a penalty from what people decided, "none" where a person decided on the listing itself.
@@ -207,7 +231,8 @@ class Statement:
     language: str
     appeal_months: int
     issued_at: datetime
-    right: str = "trade mark"
+    right: Right = "trade mark"
+    law: Law = "eu"
 
     @property
     def is_of_account(self) -> bool:
@@ -275,7 +300,8 @@ def state(
         else "other notification",
         is_detected=restriction.is_detected,
         automation=_automation(restriction, origin),
-        language=rules.language_of(listing.country),
+        language=rules.language_of(listing.country, listing.seller_language),
+        law=rules.law_of(listing.country),
         appeal_months=rules.appeal_months,
         issued_at=at,
         right=rules.right_of(restriction.ground),

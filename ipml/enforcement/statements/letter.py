@@ -9,14 +9,16 @@ number are the seller's own words, given back to them in quotation marks: on one
 direction of writing or are not seen, and not longer than a title is. They stand in the text only, never in the
 subject, so they can neither add a line to the letter nor a header to the mail that carries it.
 
-The payload is what Article 24(5) of the Digital Services Act asks for; it shares the sentences of the letter.
+The letter names the law of the listing's country, and what sellers can do under it; of a country whose law is not
+known here it names none. The payload is what Article 24(5) of the Digital Services Act asks for; it shares the
+sentences of the letter.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -27,7 +29,17 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
-from ipml.enforcement.statements.facts import LAST_DAY, RIGHTS, SIGNS, Statement, StatementRules, languages
+from ipml.enforcement.statements.facts import (
+    COUNTRIES,
+    LAST_DAY,
+    LAWS,
+    RIGHTS,
+    SIGNS,
+    Right,
+    Statement,
+    StatementRules,
+    languages,
+)
 from ipml.errors import UnusableSetting
 from ipml.kit.policy_file import parse_policy
 from ipml.review.decisions import GROUNDS
@@ -35,8 +47,7 @@ from ipml.review.decisions import GROUNDS
 LETTER_FIELDS = frozenset(
     {
         *("platform", "puid", "issued", "kind", "title", "listing_id", "content_on", "applied_on"),
-        *("ends_on", "territories", "facts", "source", "detection", "automation", "law", "explanation"),
-        *("complaints_at", "appeal_months", "settlement_at"),
+        *("ends_on", "territories", "facts", "source", "detection", "automation", "law", "explanation", "remedies"),
     }
 )
 LIFTED_FIELDS = frozenset({"platform", "puid", "issued", "kind", "title", "listing_id", "lifted_on", "why"})
@@ -47,6 +58,14 @@ _SENTENCES = {
     "account": set[str](),
     "late_end": {"ends_on"},
 }
+_REMEDIES: dict[str, set[str]] = {
+    "complaint": {"appeal_months", "complaints_at"},
+    "settlement": {"settlement_at"},
+    "court": set(),
+    "china": set(),
+    "us": set(),
+}
+"""What a seller can do, with the blanks; "china" and "us" are the counter-notices of these laws."""
 _CHOICES: dict[str, Iterable[str]] = {
     "kinds": (*MeasureKind, *PenaltyKind),
     "grounds": GROUNDS,
@@ -57,9 +76,12 @@ _CHOICES: dict[str, Iterable[str]] = {
     "detections": ("yes", "no"),
     "automations": ("fully", "partially", "none"),
     "content_days": ("observed", "decided"),
-    "lifted": ("appeal", "review", "counter-notice", "replaced", "ended"),
+    "lifted": ("appeal", "review", "counter-notice", "lifted", "replaced", "ended"),
     "goods": ("brand and category", "brand", "category", "neither"),
     "facts": _SENTENCES,
+    "remedies": _REMEDIES,
+    "other_laws": [law for law in LAWS if law != "eu"],
+    "other_sources": ("notice", "trusted flagger"),
 }
 
 
@@ -83,9 +105,12 @@ class LetterWords(BaseModel):
     kinds: dict[str, str]
     grounds: dict[str, str]
     signs: dict[str, str]
+    remedies: dict[str, str]
     laws: dict[str, str]
+    other_laws: dict[str, dict[Right, str]]
     explanations: dict[str, str]
     sources: dict[str, str]
+    other_sources: dict[str, str]
     detections: dict[str, str]
     automations: dict[str, str]
     content_days: dict[str, str]
@@ -115,8 +140,14 @@ class LetterWords(BaseModel):
             for name, wanted in wanted_fields.items()
             for fault in _wrong_blanks(name, getattr(self, name), wanted)
         ]
-        for name, wanted in _SENTENCES.items():
-            found += _wrong_blanks(f"facts.{name}", self.facts.get(name, ""), wanted)
+        for table, blanks in (("facts", _SENTENCES), ("remedies", _REMEDIES)):
+            for name, wanted in blanks.items():
+                found += _wrong_blanks(f"{table}.{name}", getattr(self, table).get(name, ""), wanted)
+        found += [
+            f"other_laws.{name}: found {', '.join(laws)}; expected {', '.join(RIGHTS)}"
+            for name, laws in self.other_laws.items()
+            if set(laws) != set(RIGHTS)
+        ]
         if found:
             raise ValueError("; ".join(found))
         return self
@@ -210,6 +241,8 @@ def write_facts(statement: Statement, words: LetterWords) -> str:
 
 def write_law(statement: Statement, words: LetterWords) -> str:
     """Return the law, or the rule of the platform, that a restriction rests on."""
+    if statement.basis == "illegal" and statement.law != "eu":
+        return words.other_laws[statement.law][statement.right]
     law = words.laws[statement.right if statement.basis == "illegal" else statement.basis]
     return fill(words.clause, law=law, clause=statement.clause) if statement.clause else law
 
@@ -219,9 +252,30 @@ def write_explanation(statement: Statement, words: LetterWords) -> str:
     return words.explanations[statement.right if statement.basis == "illegal" else statement.basis]
 
 
+def write_remedies(statement: Statement, rules: StatementRules, words: LetterWords) -> str:
+    """Return what the seller can do under the law that the letter names, a numbered line each."""
+    kinds = ["complaint"]
+    if statement.law == "eu":
+        kinds.append("settlement")
+    elif statement.law in _REMEDIES and not statement.is_of_account:
+        kinds.append(statement.law)
+    blanks = {
+        "complaints_at": rules.complaints_at or words.usual_place,
+        "appeal_months": str(statement.appeal_months),
+        "settlement_at": rules.settlement_at or words.any_body,
+    }
+    lines = [fill(words.remedies[kind], blanks) for kind in (*kinds, "court")]
+    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
+
+
 def name_countries(codes: tuple[str, ...], words: LetterWords) -> str:
     """Return the names of countries; the code of one that the language's file does not name."""
     return words.comma.join(words.countries.get(code, code) for code in codes) if codes else words.everywhere
+
+
+def _name_source(statement: Statement, words: LetterWords) -> str:
+    elsewhere = {} if statement.law == "eu" else words.other_sources
+    return elsewhere.get(statement.source) or words.sources[statement.source]
 
 
 def _name_goods(statement: Statement, words: LetterWords) -> str:
@@ -254,33 +308,39 @@ def write_letter(statement: Statement, title: str, listing_id: str, rules: State
         "ends_on": words.no_end if statement.ends_on is None else words.write_day(statement.ends_on),
         "territories": name_countries(statement.territories, words),
         "facts": write_facts(statement, words),
-        "source": words.sources[statement.source],
+        "source": _name_source(statement, words),
         "detection": words.detections["yes" if statement.is_detected else "no"],
         "automation": words.automations[statement.automation],
         "law": write_law(statement, words),
         "explanation": write_explanation(statement, words),
-        "complaints_at": rules.complaints_at or words.usual_place,
-        "appeal_months": str(statement.appeal_months),
-        "settlement_at": rules.settlement_at or words.any_body,
+        "remedies": write_remedies(statement, rules, words),
     }
     subject = fill(words.subject, puid=statement.puid)
     return Letter(statement.language, subject, fill(words.letter, blanks))
 
 
 def write_lifted_letter(
-    statement: Statement, title: str, listing_id: str, rules: StatementRules, why: str, at: datetime
+    statement: Statement,
+    title: str,
+    listing_id: str,
+    rules: StatementRules,
+    why: str,
+    at: datetime,
+    ended_at: datetime | None = None,
 ) -> Letter:
     """Write the letter that tells a seller that a restriction has ended.
 
     Parameters
     ----------
     why : str
-        "appeal", "review", "counter-notice", "replaced" or "ended"; anything else counts as "review", as it may be a
-        note that is not for sellers.
+        "appeal", "review", "counter-notice", "lifted", "replaced" or "ended"; anything else counts as "review", as it
+        may be a note that is not for sellers.
+    ended_at : datetime, default=`at`
+        When it ended, where that was before the letter.
     """
     words = load_words(statement.language)
     blanks = _of_both(statement, title, listing_id, rules, words, at) | {
-        "lifted_on": words.write_day(at.astimezone(UTC).date()),
+        "lifted_on": words.write_day((ended_at or at).astimezone(UTC).date()),
         "why": words.lifted.get(why, words.lifted["review"]),
     }
     subject = fill(words.lifted_subject, puid=statement.puid)
@@ -347,13 +407,6 @@ _AUTOMATIONS = {
     "partially": "AUTOMATED_DECISION_PARTIALLY",
     "none": "AUTOMATED_DECISION_NOT_AUTOMATED",
 }
-# The countries the database knows: the EU and the EEA (app/Services/EuropeanCountriesService.php of its sources).
-COUNTRIES = frozenset(
-    (
-        *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IS", "IT", "LI"),
-        *("LT", "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK"),
-    )
-)
 _EARLIEST_MEASURE = date(2020, 1, 1)
 
 
@@ -395,7 +448,8 @@ def write_payload(statement: Statement) -> dict[str, Any] | None:
     }
     if statement.ends_on is not None and statement.ends_on <= LAST_DAY:
         payload[_ENDS[field]] = statement.ends_on.isoformat()
-    law, explanation = write_law(statement, words), write_explanation(statement, words)
+    # What is public there holds in the EU, whatever law the seller's letter names.
+    law, explanation = write_law(replace(statement, law="eu"), words), write_explanation(statement, words)
     if statement.basis == "illegal":
         return payload | {"illegal_content_legal_ground": law, "illegal_content_explanation": explanation}
     if statement.clause_url:

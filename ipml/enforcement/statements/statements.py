@@ -467,23 +467,48 @@ def tell_lifted(
     ----------
     why : str
         "appeal" where a complaint was upheld, "review" where the decision was taken back, "counter-notice" where the
-        rights holder did not act in time, "replaced" where another restriction took its place, "ended" where its time
-        was over. Anything else counts as "review": what people note for themselves is not written to sellers.
+        rights holder did not act in time, "lifted" where a person ended it and the decision stands, "replaced" where
+        another restriction took its place, "ended" where its time was over. Anything else counts as "review": what
+        people note for themselves is not written to sellers.
 
     Returns
     -------
     bool
         Whether a letter was written; not where the seller was never told of the restriction, was told of its end
-        already, or was erased.
+        already, or was erased, nor where the statement's letter was erased: what it named cannot be named again.
     """
-    statement = find_statement(connection, restriction.subject)
-    if statement is None or _is_told_of_end(connection, statement):
+    row = connection.execute(select(statements).where(statements.c.subject == restriction.subject)).first()
+    if row is None or _is_told_of_end(connection, restriction.subject):
         return False
-    keys = read_keys(connection, [statement.pseudonym])
-    if statement.pseudonym not in keys:
+    return _write_to_seller(connection, row, why, at, at, policy)
+
+
+def tell_taken_back(
+    connection: Connection,
+    restriction: Restriction,
+    ended_at: datetime,
+    why: str,
+    at: datetime,
+    policy: EnforcementPolicy,
+) -> bool:
+    """Put the letter into the outbox that the decision behind a restriction fell, which had ended before.
+
+    The other parameters are those of `tell_lifted`; a decision is taken back once, so the letter is written once.
+    """
+    row = connection.execute(select(statements).where(statements.c.subject == restriction.subject)).first()
+    return row is not None and _write_to_seller(connection, row, why, ended_at, at, policy)
+
+
+def _write_to_seller(
+    connection: Connection, row: Row[Any], why: str, ended_at: datetime, at: datetime, policy: EnforcementPolicy
+) -> bool:
+    """Write of a restriction to its seller, in the words of the listing that its statement used."""
+    statement, keys = decode(row.facts, row.statement_id), read_keys(connection, [row.pseudonym])
+    if not row.letter or row.pseudonym not in keys:
         return False
-    listing = restriction.listing
-    letter = write_lifted_letter(statement, listing.title, listing.listing_id, policy.statements, why, at)
+    stated = json.loads(keys.decrypt(row.pseudonym, row.letter))
+    named = (stated["title"], stated["listing_id"])
+    letter = write_lifted_letter(statement, *named, policy.statements, why, at, ended_at)
     draft = draft_letter(statement, letter, "lifted", keys.find_seller(statement.pseudonym), at)
     outbox.put_all(connection, [draft], keys)
     noted: dict[str, audit.Value] = {"statement": statement.statement_id, "letter": digest(letter.text)}
@@ -563,6 +588,6 @@ def _get_row(connection: Connection, subject: str) -> Row[Any]:
     return row
 
 
-def _is_told_of_end(connection: Connection, statement: Statement) -> bool:
-    told = messages.c.subject == statement.subject, messages.c.channel == "seller", messages.c.kind == "lifted"
+def _is_told_of_end(connection: Connection, subject: str) -> bool:
+    told = messages.c.subject == subject, messages.c.channel == "seller", messages.c.kind == "lifted"
     return connection.scalar(select(messages.c.message_id).where(*told)) is not None

@@ -1,8 +1,8 @@
 """Changes of measures: imposed by the policy or a person, replaced by a milder or harder one, lifted.
 
 A change is the measure's row, the messages, and the note in the trail, in the caller's transaction. Measures on one
-listing are weighed together (`in_force`), whatever decision each is of. Who changes them waits for whoever else does:
-all of them append to the audit trail, so its lock comes first here.
+listing are weighed together (`in_force`), whatever decision each is of, and whoever sold it then. Changes wait for each
+other: all of them append to the audit trail, so its lock comes first here.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from ipml.enforcement.takedown.measures import (
     find_sources,
     get_measure,
 )
-from ipml.enforcement.takedown.messages import Announcing, MeasureChange
+from ipml.enforcement.takedown.messages import Announcing, MeasureChange, draft_corrections
 from ipml.errors import Conflict
 from ipml.kit.moments import write_moment
 from ipml.records import Listing, Verdict
 from ipml.review.arrivals.snapshot import decode, decode_listing
-from ipml.review.cases import find_case
+from ipml.review.cases import StoredCase, find_case
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import stands
 from ipml.storage import outbox
@@ -89,14 +89,14 @@ def want_measure(
 
 
 def add_measures(
-    acts: Proceedings, wanted: Sequence[WantedMeasure], before: Mapping[tuple[str, str], Sequence[Measure]]
+    acts: Proceedings, wanted: Sequence[WantedMeasure], before: Mapping[str, Sequence[Measure]]
 ) -> list[Measure]:
     """Impose measures, tell whom they concern, and note them, as if it were done one after the other.
 
     Parameters
     ----------
-    before : mapping of (str, str) to sequence of Measure
-        Every measure there ever was, by listing and pseudonym; nothing where there was none.
+    before : mapping of str to sequence of Measure
+        Every measure there ever was, by listing; nothing where there was none.
     """
     numbers = insert_measures(acts.connection, [(one.measure, one.why) for one in wanted], acts.keys)
     telling = Announcing(acts.connection, acts.policy.measures, acts.keys)
@@ -105,7 +105,7 @@ def add_measures(
     audit_events: list[audit.AuditEvent] = []
     for one, number in zip(wanted, numbers, strict=True):
         new, listing = dataclasses.replace(one.measure, measure_id=number), one.decided.listing
-        there = on_listing.setdefault((listing.listing_id, new.pseudonym), [])
+        there = on_listing.setdefault(listing.listing_id, [])
         ground = one.decided.decision.ground
         change = MeasureChange(new, "imposed", listing, ground, list(there), [*there, new], new.imposed_at)
         audit_events.append(describe_change(change, new.imposed_by, telling.tell(change)))
@@ -129,16 +129,14 @@ def _columns(measure: Measure, why: str, keys: Keyring) -> dict[str, Any]:
     return fields | {"kind": measure.kind.value, "territories": ",".join(measure.territories), "why": encrypted}
 
 
-def lift_measure(
-    connection: Connection, measure: Measure, by: str, why: str, at: datetime, *, corrects: bool
-) -> MeasureChange:
-    """Lift a measure that stands, tell whom it concerns, and note it; with `corrects` it was a mistake."""
+def lift_measure(connection: Connection, measure: Measure, by: str, why: str, at: datetime) -> MeasureChange:
+    """Lift a measure that stands, tell whom it concerns, and note it."""
     listing, ground = find_listing(connection, measure)
-    before = find_on_listing(connection, listing.listing_id, measure.pseudonym)
+    before = find_on_listing(connection, listing.listing_id)
     lifted = _mark_lifted(connection, measure, by, why, at)
     after = _put_in_place(lifted, before)
     change = MeasureChange(lifted, "lifted", listing, ground, before, after, at)
-    _tell_and_note(connection, change, by, None, corrects=corrects)
+    _tell_and_note(connection, change, by, None)
     return change
 
 
@@ -163,13 +161,12 @@ def _tell_and_note(
     by: str,
     rules: MeasureRules | None,
     *,
-    corrects: bool = False,
     replaces: int | None = None,
 ) -> None:
     """Tell whom a change concerns, and note in the trail under which key the platform was told."""
     keys = read_keys(connection, [change.measure.pseudonym])
     telling = Announcing(connection, rules, keys)
-    key = telling.tell(change, corrects=corrects)
+    key = telling.tell(change)
     telling.store_effects()
     outbox.put_all(connection, telling.drafts, keys)
     audit.append_events(connection, [describe_change(change, by, key, replaces)])
@@ -199,11 +196,7 @@ def impose(acts: Proceedings, decided: Sequence[DecidedCase], firsts: Sequence[F
 
     Where a listing is down already by another decision it is not put back until both are lifted.
     """
-    decided_again = [
-        (one.listing.listing_id, one.pseudonym)
-        for one, first in zip(decided, firsts, strict=True)
-        if not first.is_itself
-    ]
+    decided_again = [one.listing.listing_id for one, first in zip(decided, firsts, strict=True) if not first.is_itself]
     wanted = [_choose(one, acts.policy) for one in decided]
     return add_measures(acts, wanted, find_on_listings(acts.connection, decided_again))
 
@@ -235,11 +228,12 @@ def impose_by_hand(
     Conflict
         No decision stands that it is counterfeit.
     Conflict
-        Kind and territories do not fit, or it would have ended already.
+        Kind and territories do not fit, it would have ended already, or the listing was erased.
     """
     _check(kind, territories, until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     case = find_case(connection, case_id)
+    _refuse_erased(case)
     query = select(decisions).where(decisions.c.case_id == case_id, stands()).order_by(decisions.c.decision_id.desc())
     row = connection.execute(query.limit(1)).first()
     if row is None or row.verdict != Verdict.COUNTERFEIT:
@@ -248,10 +242,9 @@ def impose_by_hand(
     pseudonym, scored, choice = names[case.seller_id], decode(case.snapshot), ChosenMeasure(kind, why, territories)
     source = find_sources(connection, [row.decision_id]).get(row.decision_id, OWN)
     one = DecidedCase(case, make_decision(row), row.origin, scored, pseudonym, source)
-    place = one.listing.listing_id, pseudonym
     with open_proceedings(connection, policy, keys, at) as acts:
         wanted = want_measure(one, policy, choice, by, at, until=until)
-        return add_measures(acts, [wanted], find_on_listings(connection, [place]))[0]
+        return add_measures(acts, [wanted], find_on_listings(connection, [one.listing.listing_id]))[0]
 
 
 def replace(
@@ -274,8 +267,9 @@ def replace(
     _check(kind, territories, until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     old = _get_standing(connection, measure_id)
+    _refuse_erased(find_case(connection, old.case_id))
     listing, ground = find_listing(connection, old)
-    before = find_on_listing(connection, listing.listing_id, old.pseudonym)
+    before = find_on_listing(connection, listing.listing_id)
     wanted = dataclasses.replace(
         old,
         kind=kind,
@@ -297,21 +291,40 @@ def replace(
 
 
 def lift(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> list[MeasureChange]:
-    """Lift every measure of a decision that was wrong; those lifted before are not among what is returned."""
+    """Lift every measure of a decision that was taken back, and have buyers told that its finding has fallen.
+
+    Those lifted before are not among what is returned.
+    """
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    standing = find_measures(connection, decision_id=decision_id, standing=True)
-    return [lift_measure(connection, measure, by, why, at, corrects=True) for measure in reversed(standing)]
+    imposed = find_measures(connection, decision_id=decision_id)
+    lifted = [lift_measure(connection, one, by, why, at) for one in reversed(imposed) if one.stands]
+    if imposed:
+        _correct_buyers(connection, imposed[0], at)
+    return lifted
+
+
+def _correct_buyers(connection: Connection, measure: Measure, at: datetime) -> None:
+    """Have buyers told of the mistake, unless another finding against the seller's goods under the listing stands."""
+    keys = read_keys(connection, [measure.pseudonym])
+    if measure.pseudonym not in keys:
+        return  # who was erased sold nothing that anybody could name
+    listing, ground = find_listing(connection, measure)
+    on_listing = find_on_listing(connection, listing.listing_id)
+    of_seller = [one for one in on_listing if one.pseudonym == measure.pseudonym]
+    found = decisions.c.decision_id.in_({one.decision_id for one in of_seller}), stands()
+    if connection.scalar(select(decisions.c.decision_id).where(*found).limit(1)) is None:
+        outbox.put_all(connection, draft_corrections(connection, of_seller, listing, ground, at), keys)
 
 
 def lift_one(connection: Connection, measure_id: int, by: str, why: str, at: datetime) -> MeasureChange:
-    """Lift one measure.
+    """Lift one measure; the decision stands.
 
     Raises
     ------
     NotFound, Conflict
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    return lift_measure(connection, _get_standing(connection, measure_id), by, why, at, corrects=True)
+    return lift_measure(connection, _get_standing(connection, measure_id), by, why, at)
 
 
 def _get_standing(connection: Connection, measure_id: int) -> Measure:
@@ -323,11 +336,18 @@ def _get_standing(connection: Connection, measure_id: int) -> Measure:
     return measure
 
 
+def _refuse_erased(case: StoredCase) -> None:
+    """Refuse a new measure on a listing that was erased: its reasons cannot be stated."""
+    if case.erased_at is not None:
+        remedy = "A measure that stands can be lifted."
+        raise Conflict(f"case {case.case_id}", "found its listing erased; expected one that can be stated", remedy)
+
+
 def end_some_due(connection: Connection, now: datetime) -> list[MeasureChange]:
     """Lift at most a hundred measures whose time is over, in the caller's transaction."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     due = find_measures(connection, measures.c.until <= now, standing=True, at_most=_AT_ONCE)
-    return [lift_measure(connection, one, "ipml", "its time is over", now, corrects=False) for one in due]
+    return [lift_measure(connection, one, "ipml", "its time is over", now) for one in due]
 
 
 def restriction_of(connection: Connection, measure: Measure) -> Restriction:

@@ -27,8 +27,8 @@ from ipml.records import Listing
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.decisions import GROUNDS
 from ipml.review.ranking.policy import fold_name
-from ipml.storage.pseudonyms import Keyring, read_keys
-from ipml.storage.tables import cases, decisions, measure_messages, measures, outbox
+from ipml.storage.pseudonyms import Keyring, find_pseudonym, read_keys
+from ipml.storage.tables import cases, decisions, listings, measure_messages, measures, outbox
 
 Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
 Number = Annotated[float, Field(ge=0, le=1e9)]
@@ -325,23 +325,35 @@ def find_measures(
     return [make_measure(row) for row in connection.execute(query)]
 
 
-def find_on_listing(connection: Connection, listing_id: str, pseudonym: str) -> list[Measure]:
-    """Return every measure there ever was on a seller's listing, however often it was observed, the oldest first."""
-    return find_on_listings(connection, [(listing_id, pseudonym)])[listing_id, pseudonym]
+def find_on_listing(connection: Connection, listing_id: str) -> list[Measure]:
+    """Return every measure there ever was on a listing, however often it was observed, the oldest first.
+
+    The platform knows a listing by its id: a measure stays on it when another seller takes it over.
+    """
+    return find_on_listings(connection, [listing_id])[listing_id]
 
 
-def find_on_listings(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Measure]]:
-    """Return what `find_on_listing` does, for each listing and pseudonym."""
-    found: dict[tuple[str, str], list[Measure]] = {place: [] for place in wanted}
+def find_on_listings(connection: Connection, listing_ids: Iterable[str]) -> dict[str, list[Measure]]:
+    """Return what `find_on_listing` does, for each listing."""
+    found: dict[str, list[Measure]] = {listing_id: [] for listing_id in listing_ids}
     if not found:
         return found
     query = select(measures, decisions.c.listing_id).join(decisions, measures.c.decision_id == decisions.c.decision_id)
-    # A seller may have thousands of measures, a listing has few: those of other sellers' are passed over here.
-    query = query.where(decisions.c.listing_id.in_({listing_id for listing_id, _ in found}))
+    query = query.where(decisions.c.listing_id.in_(found))
     for row in connection.execute(query.order_by(measures.c.measure_id)):
-        if (place := (row.listing_id, row.pseudonym)) in found:
-            found[place].append(make_measure(row))
+        found[row.listing_id].append(make_measure(row))
     return found
+
+
+def is_against(connection: Connection, measure: Measure, seller_id: str) -> bool:
+    """Say whether a measure restricts a seller: it was imposed on their listing, or on one that they sell now."""
+    if measure.pseudonym == find_pseudonym(connection, seller_id):
+        return True
+    query = select(decisions.c.listing_id).where(decisions.c.decision_id == measure.decision_id)
+    listing_id = connection.scalar(query)
+    submitted = select(listings.c.seller_id).where(listings.c.listing_id == listing_id)
+    observed = select(cases.c.seller_id).where(cases.c.listing_id == listing_id).order_by(cases.c.case_id.desc())
+    return (connection.scalar(submitted) or connection.scalar(observed.limit(1))) == seller_id
 
 
 def find_sources(connection: Connection, decision_ids: Collection[int]) -> dict[int, ReportSource]:

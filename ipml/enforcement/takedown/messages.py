@@ -3,10 +3,14 @@
 The platform's messages on one listing have one subject, so that they arrive in order, and each names all that holds
 from then on, rather than a step from what held before. So a message that never arrived does no harm once a later one
 has, and lifting one measure cannot put back what another keeps down.
+
+Buyers are told what was found, not what was done: once of each seller's goods under a listing, and of the mistake when
+no finding against these is left, whatever became of the measures.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -67,21 +71,13 @@ class Announcing:
         self.drafts: list[outbox.Draft] = []
         self._effects: list[dict[str, Any]] = []
 
-    def tell(self, change: MeasureChange, *, corrects: bool = False) -> str | None:
-        """Tell of one change; return the key of the platform's message, or None where the seller was erased.
-
-        Parameters
-        ----------
-        corrects : bool, default=False
-            Whether the measure was a mistake, so that those who were told of it are told that, too.
-        """
+    def tell(self, change: MeasureChange) -> str | None:
+        """Tell of one change; return the key of the platform's message, or None where the seller was erased."""
         if change.measure.pseudonym not in self._keys:
             return None  # there is nobody's listing left to act on
         key = self._tell_platform(change)
         self._tell_holder(change)
         self._tell_buyers(change)
-        if corrects:
-            self._correct_buyers(change)
         return key
 
     def store_effects(self) -> None:
@@ -129,39 +125,24 @@ class Announcing:
         return outbox.has_subject(self._connection, "holder", change.thread)
 
     def _tell_buyers(self, change: MeasureChange) -> None:
-        """Have those who bought told, later; not where nobody did, nor a second time."""
-        rules = self._rules
-        if rules is None:
+        """Have those who bought told, later; not where nobody did, nor a second time of one seller's goods."""
+        if self._rules is None:
             return
-        rule = rules.find_notification_rule(change.measure.kind)
-        told_before = any(rules.find_notification_rule(one.kind).buyers_days for one in in_force(change.before))
-        if rule.buyers_days is None or told_before or change.measure.sales_before == 0:
+        rule = self._rules.find_notification_rule(change.measure.kind)
+        if rule.buyers_days is None or change.measure.sales_before == 0 or self._are_buyers_told(change):
             return
         since = change.at - timedelta(days=rule.buyers_days)
-        body = _buyers_body(change, "counterfeit") | {"bought_since": write_moment(since)}
-        key = _make_key(change.measure, "buyers")
-        subject = f"buyers:{change.measure.measure_id}"
-        self._put(
-            change,
-            key,
-            "platform",
-            "buyers",
-            subject,
-            body,
-            not_before=change.at + timedelta(hours=rule.buyers_after_hours),
-        )
+        body = _buyers_body(change.listing, "counterfeit", change.ground, change.at)
+        body["bought_since"] = write_moment(since)
+        key, subject = _make_key(change.measure, "buyers"), _buyers_subject(change.measure)
+        not_before = change.at + timedelta(hours=rule.buyers_after_hours)
+        self._put(change, key, "platform", "buyers", subject, body, not_before)
 
-    def _correct_buyers(self, change: MeasureChange) -> None:
-        """Take back what was to be told to buyers; where it may have been told already, have the mistake told."""
-        if in_force(change.after):
-            return  # something else still stands against the listing
-        for measure in change.after:
-            subject = f"buyers:{measure.measure_id}"
-            keys = outbox.find_keys(self._connection, subject)
-            if len(keys) != 1 or outbox.withdraw(self._connection, keys[0], by="ipml", now=change.at):
-                continue
-            body = _buyers_body(change, "not counterfeit")
-            self._put(change, _make_key(measure, "buyers-corrected"), "platform", "buyers", subject, body)
+    def _are_buyers_told(self, change: MeasureChange) -> bool:
+        """Say whether a message for those who bought from this seller is on record that was not corrected."""
+        earlier = [one for one in change.before if one.pseudonym == change.measure.pseudonym]
+        subjects = {_buyers_subject(one) for one in earlier}
+        return any(draft.subject in subjects for draft in self.drafts) or bool(_find_told(self._connection, earlier))
 
     def _put(
         self,
@@ -177,6 +158,34 @@ class Announcing:
         self.drafts.append(outbox.Draft(*named, body, change.measure.pseudonym, change.at, not_before))
 
 
+def draft_corrections(
+    connection: Connection, on_listing: Sequence[Measure], listing: Listing, ground: str, at: datetime
+) -> list[outbox.Draft]:
+    """Withdraw what buyers of a seller's listing were to be told; where they may have been told, have it corrected.
+
+    Parameters
+    ----------
+    on_listing : sequence of Measure
+        Every measure there ever was on the listing while this seller sold it.
+    """
+    body, drafts = _buyers_body(listing, "not counterfeit", ground, at), []
+    for measure, key in _find_told(connection, on_listing):
+        if not outbox.withdraw(connection, key, by="ipml", now=at):
+            named = (_make_key(measure, "buyers-corrected"), "platform", "buyers", _buyers_subject(measure))
+            drafts.append(outbox.Draft(*named, body, measure.pseudonym, at))
+    return drafts
+
+
+def _find_told(connection: Connection, some: Sequence[Measure]) -> list[tuple[Measure, str]]:
+    """Return those of some measures of which buyers are told, each with the key of the message; not those corrected."""
+    keys = outbox.find_all_keys(connection, [_buyers_subject(measure) for measure in some])
+    return [(one, said[0]) for one in some if len(said := keys[_buyers_subject(one)]) == 1]
+
+
+def _buyers_subject(measure: Measure) -> str:
+    return f"buyers:{measure.measure_id}"
+
+
 def _describe(measure: Measure) -> dict[str, Any]:
     until = measure.until and write_moment(measure.until)
     territories = list(measure.territories)
@@ -190,10 +199,9 @@ def _effect_on(measure: Measure) -> str | None:
     return None if measure.undone_at else "lifted"
 
 
-def _buyers_body(change: MeasureChange, finding: str) -> dict[str, Any]:
-    listing = change.listing
+def _buyers_body(listing: Listing, finding: str, ground: str, at: datetime) -> dict[str, Any]:
     body = {"listing_id": listing.listing_id, "seller_id": listing.seller_id, "finding": finding}
-    return body | {"ground": change.ground, "at": write_moment(change.at)}
+    return body | {"ground": ground, "at": write_moment(at)}
 
 
 def _make_key(measure: Measure, what: str) -> str:

@@ -352,7 +352,8 @@ def _assess(
     known: Mapping[int, bool],
 ) -> ReviewerQuality:
     missed, wronged = consensus.missed(name), consensus.wronged(name)
-    on_known = [one for one in said if one.case_id in known and one.kind != "repeat"]
+    # Leads choose cases whose truth came out, often by an ordinary verdict: only a blind look afterwards is a test.
+    on_known = [one for one in said if one.case_id in known and one.kind == "control"]
     is_right = [known[one.case_id] == (one.verdict == Verdict.COUNTERFEIT) and _is_sure(one) for one in on_known]
     again = _repeats(said)
     return ReviewerQuality(

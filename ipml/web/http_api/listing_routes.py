@@ -123,7 +123,7 @@ class ListingIntake:
             known = find_known(connection, [listing_id]).get(listing_id) if is_storable(listing_id) else None
             if known is None:
                 raise NotFound("listing", listing_id[:80], "Submit it with POST /v1/listings.")
-            file = read_listing_file(connection, listing_id, known.scored.listing.seller_id)
+            file = read_listing_file(connection, listing_id)
             shown = find_reasons(connection, known)
         return write_json(_describe(known) | self._explain(known, shown) | _describe_file(file))
 

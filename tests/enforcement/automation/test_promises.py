@@ -105,7 +105,7 @@ def test_a_bound_that_falls_below_the_promise_withdraws_it(make_market):
 
 
 def test_decisions_given_back_withdraw_it(market):
-    """Two of ten decisions taken back are more than one in ten."""
+    """Two of ten decisions taken back are more than one in ten; it says so since, and what stands of the others."""
     market.qualify()
     market.bring(10)
     market.act()
@@ -114,6 +114,11 @@ def test_decisions_given_back_withdraw_it(market):
     market.bring(10)
     assert market.act().decided == 0
     assert events(market)[-1] == ("withdrawn", "reversals")
+    standing, day = market.standing(), f"{market.now:%Y-%m-%d}"  # as it stands since, until it is given again
+    assert standing.why.startswith(f"Withdrawn on {day}")
+    assert "2 were given back." in standing.why
+    left = [one.case_id for one in market.read_decisions()[2:]]
+    assert (standing.acted_on.n, sorted(standing.acted_on.latest)) == (len(left), sorted(left))
 
 
 def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):

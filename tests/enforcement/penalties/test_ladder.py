@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select
 from support.databases import on_both, read_tables
-from support.transactions import act, ask, read_rows
+from support.transactions import act, ask, execute, read_rows
 
-from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, restriction_of
+from ipml.enforcement.penalties.ladder import confirm, end_due, find_obstacle, hardest, lift, restriction_of
 from ipml.enforcement.penalties.links import Link, decide_link, list_linked, read_links, recommend_linked
 from ipml.enforcement.penalties.penalties import explain_penalty
 from ipml.enforcement.restrictions import PenaltyKind
@@ -17,7 +17,7 @@ from ipml.kit.canonical_json import digest
 from ipml.storage.audit_trail.audit import list_rows, verify
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt, find_pseudonym
-from ipml.storage.tables import audit, outbox, penalties, seller_keys
+from ipml.storage.tables import audit, cases, outbox, penalties, seller_keys
 
 from .conftest import START
 
@@ -103,6 +103,24 @@ def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(make_market, poli
     assert len(_messages(market.engine)) == before
 
 
+def test_a_proposal_lapses_once_its_strikes_do_not_carry_it(make_market, policy):
+    """A year later nobody can confirm it, and it ends by itself; nor can anybody where its listing was erased."""
+    market = make_market(_asking_early(policy))
+    for _ in range(2):
+        market.strike()
+    (proposed,) = market.penalties(state="proposed")
+    soon, late = START + timedelta(days=364), START + timedelta(days=365)
+    assert end_due(market.engine, soon) == 0
+    assert ask(market.engine, find_obstacle, proposed, "cleo", soon) is None
+    with pytest.raises(Conflict, match=r"strikes weigh 0\.00 now"), writing(market.engine) as connection:
+        confirm(connection, proposed.penalty_id, "cleo", now=late)
+    execute(market.engine, cases.update().values(erased_at=soon))
+    assert "was erased" in ask(market.engine, find_obstacle, proposed, "cleo", soon)
+    assert end_due(market.engine, late) == 2
+    assert market.penalties(state="proposed", day=365) == []
+    assert "strikes weigh 0.00 now" in ask(market.engine, explain_penalty, proposed.penalty_id).why_ended
+
+
 def test_penalties_end_by_themselves_once(market):
     """The message says what to do until when, encrypted while it waits; a second run has nothing to do."""
     market.strike()
@@ -122,9 +140,9 @@ def test_a_penalty_explains_itself_in_sentences(market):
     """How many strikes, what they weigh, and what made it milder."""
     market.strike(seller_listings=10_000.0)
     explained = ask(market.engine, explain_penalty, 1)
-    weight, share = explained.sentences
+    weight, share = explained.sentences  # no rung is milder than a warning
     assert weight == "1 strike for 1 offence weigh 1.00."
-    assert share == "1 of 10,000 listings was found counterfeit: surely a small share, so a rung milder."
+    assert share == "1 of 10,000 listings was found counterfeit: surely a small share."
     assert explained.why_ended == ""
 
 

@@ -222,6 +222,28 @@ def test_whoever_is_asked_to_pass_over_rungs_is_told_so(strikes, told, flagrant)
         assert "at most" not in says
 
 
+NEUTRAL = {"small_harm": -1.0, "great_harm": 1e12, "small_share": -1.0, "large_share": 2.0, "clean_days": 1e9}
+
+
+@FEW
+@given(strikes=_strikes(), told=TOLD)
+def test_a_sentence_says_what_happens_and_nothing_else(strikes, told):
+    """A rung milder or harder than by weight alone, and a person who must confirm what were due if it was sure."""
+    at = START + timedelta(days=60)
+
+    def stand(**changes):
+        proportion = RULES.proportion.model_copy(update=changes)
+        return find_standing(strikes, told, RULES.model_copy(update={"proportion": proportion}), at)
+
+    standing, by_weight, sure = stand(), stand(**NEUTRAL), stand(sure=0.0)
+    says, change = " ".join(standing.sentences), {"milder": 0, "harder": 0}
+    for one, plain in ((standing.due, by_weight.due), (standing.proposed, by_weight.proposed)):
+        change["milder"] |= one < plain
+        change["harder"] |= one > plain
+    assert {word: f"a rung {word}" in says for word in change} == change
+    assert ("a person must confirm" in says) == (sure.due > standing.due)
+
+
 def test_a_closing_may_be_proposed_before_a_suspension_and_both_wait_for_a_person(policy):
     """In the order in which the weight reached them; each waits, and the milder one is out of date once beside it."""
     flagrant = [_strike(number, 0, 1, "test_purchase", number, 100.0, 1.0) for number in range(1, 13)]

@@ -87,7 +87,7 @@ def read_back(text, template):
     """Return what stands in the blanks of a letter; the letter must be the template to the last letter elsewhere."""
     pieces = re.split(r"\$\{(\w+)\}", template)
     pattern = "".join(f"(?P<{piece}>.*)" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces))
-    found = re.fullmatch(pattern, text)
+    found = re.fullmatch(pattern.replace("<remedies>.", r"<remedies>[\s\S]"), text)  # these are lines
     assert found
     return found.groupdict()
 
@@ -196,14 +196,15 @@ def test_a_language_that_lacks_a_word_or_a_blank_is_refused():
     """The table is named; no seller gets a letter with a gap, nor is one asked for what there is not."""
     text = files("ipml.enforcement.statements").joinpath("languages/de.toml").read_text(encoding="utf-8")
     content = tomllib.loads(text)
-    for table in ("kinds", "grounds", "signs", "laws", "sources", "automations", "facts", "goods", "lifted"):
+    tables = ("kinds", "grounds", "signs", "laws", "sources", "automations", "facts", "goods", "lifted", "remedies")
+    for table in tables:
         first = next(iter(content[table]))
         line = re.search(rf'(?ms)^\[{table}\]$.*?(^"?{re.escape(first)}"? = .*?$)', text)
         with pytest.raises(UnusableSetting, match=table):
             read_words(text.replace(line[1], "", 1), "de.toml")
     text = files("ipml.enforcement.statements").joinpath("languages/en.toml").read_text(encoding="utf-8")
     for blank, other in product(("${puid}", "${kind}", "${facts}", "${appeal_months}"), ("", "${email}", "$ 5")):
-        with pytest.raises(UnusableSetting, match="letter"):
+        with pytest.raises(UnusableSetting, match=r"letter|remedies"):
             read_words(text.replace(blank, other), "en.toml")
 
 
@@ -322,6 +323,25 @@ def test_the_ground_says_which_right_is_infringed(make_restriction):
         assert find_faults(payload) == ()
         assert right.replace(" ", "").upper() in payload["category_specification"][0]
         assert state(make_restriction(ground="test_purchase"), rules, puid="p", at=NOON).right == "trade mark"
+
+
+def test_a_letter_names_the_law_of_the_country_and_speaks_the_sellers_language(make_restriction):
+    """Chinese and American law have a counter-notice, no other law is named there; elsewhere none is named at all."""
+    words, places = load_words("zh"), {"CN": "china", "US": "us", "BR": "none", "DE": "eu", None: "eu"}
+    for (country, law), right, kind in product(places.items(), RIGHTS, (MeasureKind.REMOVE, PenaltyKind.CLOSE)):
+        rules = RULES.model_copy(update={"right": right, "basis_by_kind": {}})
+        restriction = make_restriction(kind, source="notice", country=country, seller_language="zh")
+        stated = state(restriction, rules, puid="p", at=NOON)
+        text, others = write_letter(stated, "Bag", "A7", rules).text, words.other_laws | {"eu": words.laws}
+        assert (stated.language, stated.law) == ("zh", law)
+        assert others.pop(law)[right] in text
+        assert not any(one[right] in text for one in others.values())
+        assert ("欧盟" in text) == ("2022/2065" in text) == (law == "eu")
+        for counter in ("china", "us"):
+            assert (words.remedies[counter] in text) == (law == counter and not stated.is_of_account)
+        assert write_payload(stated)["illegal_content_legal_ground"] == load_words("en").laws[right]  # it is the EU's
+        assert decode(encode(stated), 0) == stated
+    assert state(make_restriction(country="FR", seller_language="ja"), RULES, puid="p", at=NOON).language == "fr"
 
 
 def test_the_kind_goes_before_the_ground():

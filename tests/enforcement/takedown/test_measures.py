@@ -128,16 +128,19 @@ def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(engine, judg
     assert holds(told(kind="reinstatement")[0]) == []
 
 
-def test_a_measure_ends_by_itself_when_its_time_is_over(engine, judge, told):
-    """At its end it is lifted, once; buyers are not told that anything was wrong."""
-    judge("L1")
+def test_a_measure_ends_by_itself_when_its_time_is_over(engine, judge, told, take_back):
+    """At its end it is lifted, once; buyers are told of the mistake when the decision falls, and not before."""
+    decision = judge("L1")
     with writing(engine) as connection:
         replace(connection, 1, MeasureKind.PAUSE, "lea", "for a week", NOON, until=NOON + timedelta(days=7))
         assert end_some_due(connection, NOON + timedelta(days=6)) == []
         (ended,) = end_some_due(connection, NOON + timedelta(days=7))
         assert (ended.measure.lifted_by, ended.measure.state) == ("ipml", "lifted")
         assert end_some_due(connection, NOON + timedelta(days=8)) == []
-    assert len(told(kind="reinstatement")) == 1
+        take(connection, "sender", NOON + timedelta(days=8), timedelta(minutes=5), at_most=10)
+    assert (len(told(kind="reinstatement")), len(told(kind="buyers"))) == (1, 1)
+    take_back(decision, now=NOON + timedelta(days=9), by="lea", may_undo_others=True)
+    assert json.loads(told(kind="buyers")[1].body)["finding"] == "not counterfeit"
 
 
 def test_buyers_are_told_a_day_later_unless_nobody_bought(judge, told):
@@ -349,8 +352,7 @@ def test_who_lifts_and_imposes_at_once_leaves_one_truth(engine, judge, told):
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, range(6)))
     with reading(engine) as connection:
-        (first, *_) = find_measures(connection)
-        standing = in_force(find_on_listing(connection, "L1", first.pseudonym))
+        standing = in_force(find_on_listing(connection, "L1"))
         check_sound(connection)
     said = json.loads([message for message in told() if message.kind != "buyers"][-1].body)["in_force"]
     assert {one["kind"] for one in said} == {measure.kind.value for measure in standing}

@@ -71,14 +71,14 @@ def test_agreement_is_of_the_same_cases_by_others(queue: Engine):
     assert set(_by_name(queue)["ben"].by_brand) == {"Acme"}  # of which ten were looked at
 
 
-def test_a_control_case_counts_for_all_who_judged_it(queue: Engine):
-    """Ana decided both; one of them was right, and "cannot tell" is not right."""
+def test_a_control_case_counts_for_who_met_it_as_one(queue: Engine):
+    """Ana's ordinary verdict, from which the case may have been chosen, is no test; "cannot tell" is not right."""
     for case_id, truth in ((1, FAKE), (4, REAL)):
         act(queue, add_control_case, case_id, truth, "invoice", "lea", now=NOON)
-    say_again(queue, "ben", {1: UNSURE}, LATER, "control")
+    say_again(queue, "ben", {1: UNSURE, 4: REAL}, LATER, "control")
     found = _by_name(queue)
-    assert (found["ana"].control.share, found["ana"].control.n) == (0.5, 2)
-    assert (found["ben"].control.share, found["ben"].control.n) == (0, 1)
+    assert found["ana"].control is None
+    assert (found["ben"].control.share, found["ben"].control.n) == (0.5, 2)
 
 
 def test_who_errs_more_is_seen_to_by_known_items(queue: Engine):
