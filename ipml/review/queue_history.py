@@ -15,11 +15,19 @@ from statistics import mean, stdev
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Connection, case, func, literal, select, type_coerce
 
-from ipml.records import Verdict
 from ipml.review.cases import PENDING
+from ipml.review.quality.precision import (
+    WeighedLooks,
+    is_brought,
+    is_confirmed,
+    is_last_word,
+    shown_with,
+    sum_looks,
+    tells_of_score,
+)
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.queue_metrics import LOWEST_SCORES
-from ipml.review.reversals import by_people, is_last_verdict, stands
+from ipml.review.reversals import is_last_verdict, stands
 from ipml.storage.tables import cases, decisions, second_verdicts
 
 _DAY = 86_400_000_000  # microseconds
@@ -143,30 +151,27 @@ class JudgedDay:
 
     day: date
     band: int
-    judged: int
-    counterfeit: int
+    looks: WeighedLooks
 
 
 def count_judged(connection: Connection, start: datetime, end: datetime) -> list[JudgedDay]:
     """Return how many cases of each score band were judged on each day, and how many of them were counterfeit.
 
-    As in `ipml.review.queue_metrics.measure_hits` cases drawn at random, and what policies decided, do not count.
+    As in `ipml.review.queue_metrics.measure_hits` they were shown for their score or drawn, and are weighed.
     """
     band = case(*((cases.c.score >= low, place) for place, low in enumerate(LOWEST_SCORES))).label("band")
     query = (
-        select(
-            _day_of(decisions.c.decided_at),
-            band,
-            func.count(),
-            func.count().filter(decisions.c.verdict == Verdict.COUNTERFEIT),
-        )
+        select(_day_of(decisions.c.decided_at), band, *sum_looks(is_confirmed(), shown_with()))
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .where(decisions.c.decided_at >= start, decisions.c.decided_at < end, cases.c.score.is_not(None))
-        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked")
-        .where(is_last_verdict(), by_people())
+        .where(is_last_word(), tells_of_score(), ~is_brought())
         .group_by("day", "band")
+        .order_by("day", "band")
     )
-    return [JudgedDay(_EPOCH + timedelta(days=day), *row) for day, *row in connection.execute(query)]
+    return [
+        JudgedDay(_EPOCH + timedelta(days=day), band, WeighedLooks.of_row(row))
+        for day, band, *row in connection.execute(query)
+    ]
 
 
 N_SCORE_BINS = 10
