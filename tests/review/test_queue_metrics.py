@@ -223,9 +223,12 @@ def test_a_shift_of_scores_is_seen() -> None:
 
 
 def test_reviewers_are_compared_on_the_same_cases(filled: Engine) -> None:
-    """Both ways round as one pair; with oneself nobody is compared."""
-    for name, cases in (("ben", (1, 2)), ("ana", (1,))):
-        say_again(filled, name, dict.fromkeys(cases, Verdict.COUNTERFEIT), START)
+    """Both ways round as one pair, whether they agreed or not; not with oneself, or a lead who knew what they said."""
+    for name, numbers in (("ben", (1, 2)), ("ana", (1,))):
+        say_again(filled, name, dict.fromkeys(numbers, Verdict.COUNTERFEIT), START)
+    for name, kind, verdict in (("ben", "first", Verdict.GENUINE), ("ana", "second", Verdict.COUNTERFEIT)):
+        say_again(filled, name, {3: verdict}, START, kind)
+    judge(filled, 3, Verdict.COUNTERFEIT, by="lea", now=START)
     (pair,) = ask(filled, queue_history.compare_reviewers, START, END)
-    assert (pair.one, pair.other, pair.agreed, pair.n) == ("ana", "ben", 1, 2)
+    assert (pair.one, pair.other, pair.agreed, pair.n) == ("ana", "ben", 1, 3)
     assert pair.rate.low < pair.rate.share < pair.rate.high
