@@ -13,10 +13,12 @@ from support.mortal_reviewer import review_until_killed
 from support.notice_desk import NOON, Desk
 from support.transactions import act
 
+from ipml.cooperation.brands.listings import find_listings
 from ipml.cooperation.notices.outcomes import settle_erased
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.referrals.ranking import count_confirmed
 from ipml.cooperation.reports.brand import list_brands
+from ipml.cooperation.reports.figures import count_notices
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.verdicts import count_by, count_decided, count_sellers, measure_precision
 from ipml.enforcement.automation.sample import count, read_drawn
@@ -407,6 +409,26 @@ def test_a_listing_that_notice_brought_back_waits_once_though_it_comes_again(des
     again = desk.make_scored("L1", 0.9, title="Bag no. L1", observed_at=NOON + timedelta(days=1))
     assert enqueue(desk.engine, [again], now=desk.pass_time()) == Enqueued(unchanged=1)
     assert desk.states(notice_id) == ["waiting"]
+
+
+def test_what_comes_of_a_decision_later_makes_it_neither_slower_nor_a_second_listing(desk: Desk):
+    """The time to decision ends with the first; in the portal an edited listing waits once, beside what was found."""
+    given = desk.give_notice([desk.add_case("L1", brand="Acme", observed_at=NOON)])
+    made = desk.decide(1, Verdict.COUNTERFEIT)
+    for day in (1, 2):
+        edited = desk.make_scored("L1", 0.9, title=f"Bag {day}", brand="Acme", observed_at=NOON + timedelta(days=day))
+        enqueue(desk.engine, [edited], now=desk.pass_time(days=1))
+    with reading(desk.engine) as connection:
+        states = [one.state for one in find_listings(connection, ["Acme"])]
+    assert states == ["Waits for a person", "Found counterfeit"]
+    lead = {"may_undo_others": True, "now": desk.pass_time(days=20), "consequences": COOPERATION}
+    act(desk.engine, undo, made.decision_id, "lea", **lead)
+    desk.decide(3, Verdict.GENUINE)
+    assert desk.states(given) == ["rejected"]
+    with reading(desk.engine) as connection:
+        spent = count_notices(ReportScope(connection, YEAR, desk.now)).spans["all"].median
+        assert [one.case_id for one in find_listings(connection, ["Acme"])] == [3]
+    assert spent < timedelta(hours=1)
 
 
 # Killed between any two steps of a decision and of what notifiers are told: all of it is there, or none
