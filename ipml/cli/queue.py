@@ -197,10 +197,15 @@ def simulate_policy(
 @app.command()
 def plan(
     minutes: Annotated[float, typer.Argument(metavar="MINUTES", min=0, help="Minutes that one reviewer has.")] = 60.0,
+    reviewer: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Whose minutes they are; by default nobody's in particular."),
+    ] = "",
     database: Database = None,
 ) -> None:
     """Show which reviews so many minutes of one reviewer are best spent on, deadlines first.
 
+    Left out are cases that they would not be given: assigned to others, held, snoozed, or waiting for a near-duplicate.
     Lists of sellers are left out of it: it is what reviews are worth.
 
     Example: ipml queue plan 60
@@ -209,7 +214,7 @@ def plan(
     from ipml.review.ranking.queue_order import current_ranking
 
     with reading_from(database) as connection:
-        works = plan_shift(connection, minutes, now=datetime.now(UTC))
+        works = plan_shift(connection, minutes, reviewer=reviewer, now=datetime.now(UTC))
         left_out = _say_lists(connection, current_ranking(connection).policy.lists)
     spent, value = sum(work.minutes for work in works), sum(work.value for work in works)
     typer.echo(f"{len(works):,} reviews in {spent:,.0f} minutes, worth {value:,.0f} together.")

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.dialects.postgresql import insert as insert_on_postgres
+from sqlalchemy.dialects.sqlite import insert as insert_on_sqlite
 
 from ipml.enforcement.deadlines.terms import TermsProfile, load_profile
 from ipml.enforcement.penalties.rules import PenaltyRules
@@ -270,10 +272,11 @@ _STORED_POLICY = select(enforcement_policies.c.digest).where(enforcement_policie
 
 
 def store_policy(connection: Connection, policy: EnforcementPolicy, now: datetime) -> str:
-    """Keep the text of a policy that is used, once, and return its digest."""
+    """Keep the text of a policy that is used, once, whoever uses it at the same moment, and return its digest."""
     if connection.scalar(_STORED_POLICY, {"digest": policy.digest}) is None:
         fields = {"digest": policy.digest, "policy": policy.text, "first_used_at": now}
-        connection.execute(insert(enforcement_policies).values(fields))
+        insert = insert_on_postgres if connection.dialect.name == "postgresql" else insert_on_sqlite
+        connection.execute(insert(enforcement_policies).values(fields).on_conflict_do_nothing())
     return policy.digest
 
 

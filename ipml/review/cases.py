@@ -204,8 +204,8 @@ def change_case(connection: Connection, case_id: int, **columns: Any) -> None:
 
 
 def close_cases(connection: Connection, case_ids: Sequence[int], state: str) -> None:
-    """Put cases into another state, in which nobody holds them."""
-    free = {"state": state, "holder": None, "lease_expires_at": None}
+    """Put cases into another state, in which nobody holds them and none is snoozed."""
+    free = {"state": state, "holder": None, "lease_expires_at": None, "snoozed_until": None}
     for start in range(0, len(case_ids), _MOST_NUMBERS):
         connection.execute(_CHANGE_CASES, {"numbers": case_ids[start : start + _MOST_NUMBERS], **free})
 

@@ -11,12 +11,14 @@ decision or the answer to a blind re-review: the reviewer is not to tell the one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, literal, null, or_, select, union_all
+from sqlalchemy.exc import IntegrityError
 
 from ipml.errors import Conflict, KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import digest
@@ -177,16 +179,29 @@ def decide_claimed(
             raise KeyReused(key, f"decision, on case {earlier.case_id}")
         return earlier
     if second_review := find_held_second_review(connection, row, claim):
-        return answer_second_review(connection, row, second_review, decision, key or None)
+        with _one_use_of(key):
+            return answer_second_review(connection, row, second_review, decision, key or None)
     require_holder(row, claim)
     if not is_held(row, decision.decided_at):
         raise Overtaken(
             f"case {claim.case_id}", f"the claim on it ran out at {claim.expires_at:%H:%M} UTC", "Claim it again."
         )
-    (kept,) = record_all(
-        connection, [(row, decision)], key or None, settings, origin, consequences=consequences, spreads=spreads
-    )
+    with _one_use_of(key):
+        (kept,) = record_all(
+            connection, [(row, decision)], key or None, settings, origin, consequences=consequences, spreads=spreads
+        )
     return kept
+
+
+@contextmanager
+def _one_use_of(key: str | None) -> Iterator[None]:
+    """Raise KeyReused where another decision with the same key was stored since it was looked for."""
+    try:
+        yield
+    except IntegrityError as error:
+        if key and any(f"uq_{table.name}_key" in str(error.orig) for table in (decisions, second_verdicts)):
+            raise KeyReused(key, "decision, made at the same moment") from error
+        raise
 
 
 _CONTENT = [name for name in Decision.__slots__ if name != "decision_id"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sqlalchemy import Connection, and_, func, insert, select
+from sqlalchemy import Connection, and_, func, insert, or_, select
 
 from ipml.errors import KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import canonical_json, digest
@@ -25,9 +25,10 @@ from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase, find_case, find_cases, is_held, make_case, read_cases, subject_of
 from ipml.review.decisions import Origin, check_decision, decide_claimed, make_decision, record_all
 from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_cluster, lock_clusters, show_cases
+from ipml.review.quality.precision import is_confirmed, is_last_word
 from ipml.review.quality.rates import count_rate
 from ipml.review.quality.second_person import find_scruples
-from ipml.review.reversals import Consequences, find_decisions, is_last_verdict, stands
+from ipml.review.reversals import Consequences, find_decisions, stands
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases, decisions, reversals, spread_audits
@@ -226,7 +227,7 @@ class SpreadPrecision:
     n_spread : int
         Decisions that came by spread and stand.
     n_drawn, n_reviewed, n_agreeing : int
-        Cases drawn instead; those of them that people found counterfeit or genuine; those as the spread had it.
+        Cases drawn instead; those of them that people judged; those that were found as the spread had it.
     precision, low, high : float or None
         n_agreeing / n_reviewed with its 95 % interval (Wilson 1927); None where nothing was reviewed.
     """
@@ -255,7 +256,7 @@ def is_drawn_for_audit(decision_id: int, case_id: int, share: float) -> bool:
 
 
 def measure_spread(connection: Connection) -> SpreadPrecision:
-    """Return what people found of the cases drawn, as far as both decisions stand.
+    """Return what people found of the cases drawn, as far as the decision that would have spread stands.
 
     Examples
     --------
@@ -268,15 +269,14 @@ def measure_spread(connection: Connection) -> SpreadPrecision:
     """
     spread = select(func.count()).select_from(decisions).where(decisions.c.origin == "spread", stands())
     taken_back = select(reversals.c.reversal_id).where(reversals.c.decision_id == spread_audits.c.decision_id)
-    found = and_(
-        decisions.c.case_id == spread_audits.c.case_id,
-        decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]),
-        is_last_verdict(),
+    found = and_(decisions.c.case_id == spread_audits.c.case_id, is_last_word())
+    is_same = and_(
+        decisions.c.verdict == spread_audits.c.verdict, or_(decisions.c.verdict != Verdict.COUNTERFEIT, is_confirmed())
     )
     query = select(
         func.count(),
         func.count(decisions.c.decision_id),
-        func.count().filter(decisions.c.verdict == spread_audits.c.verdict),
+        func.count().filter(is_same),
     ).select_from(spread_audits.outerjoin(decisions, found))
     n_spread = connection.scalar(spread) or 0
     n_drawn, n_reviewed, n_agreeing = connection.execute(query.where(~taken_back.exists())).one()

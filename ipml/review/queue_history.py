@@ -9,17 +9,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, combinations
 from math import log, sqrt
 from statistics import mean, stdev
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Connection, case, func, literal, select, type_coerce
 
-from ipml.records import Verdict
 from ipml.review.cases import PENDING
+from ipml.review.quality.assessment import group_independent, list_judgements, name_answer
+from ipml.review.quality.precision import (
+    WeighedLooks,
+    is_brought,
+    is_confirmed,
+    is_last_word,
+    shown_with,
+    sum_looks,
+    tells_of_score,
+)
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.queue_metrics import LOWEST_SCORES
-from ipml.review.reversals import by_people, is_last_verdict, stands
+from ipml.review.reversals import is_last_verdict
 from ipml.storage.tables import cases, decisions, second_verdicts
 
 _DAY = 86_400_000_000  # microseconds
@@ -143,30 +152,27 @@ class JudgedDay:
 
     day: date
     band: int
-    judged: int
-    counterfeit: int
+    looks: WeighedLooks
 
 
 def count_judged(connection: Connection, start: datetime, end: datetime) -> list[JudgedDay]:
     """Return how many cases of each score band were judged on each day, and how many of them were counterfeit.
 
-    As in `ipml.review.queue_metrics.measure_hits` cases drawn at random, and what policies decided, do not count.
+    As in `ipml.review.queue_metrics.measure_hits` they were shown for their score or drawn, and are weighed.
     """
     band = case(*((cases.c.score >= low, place) for place, low in enumerate(LOWEST_SCORES))).label("band")
     query = (
-        select(
-            _day_of(decisions.c.decided_at),
-            band,
-            func.count(),
-            func.count().filter(decisions.c.verdict == Verdict.COUNTERFEIT),
-        )
+        select(_day_of(decisions.c.decided_at), band, *sum_looks(is_confirmed(), shown_with()))
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .where(decisions.c.decided_at >= start, decisions.c.decided_at < end, cases.c.score.is_not(None))
-        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked")
-        .where(is_last_verdict(), by_people())
+        .where(is_last_word(), tells_of_score(), ~is_brought())
         .group_by("day", "band")
+        .order_by("day", "band")
     )
-    return [JudgedDay(_EPOCH + timedelta(days=day), *row) for day, *row in connection.execute(query)]
+    return [
+        JudgedDay(_EPOCH + timedelta(days=day), band, WeighedLooks.of_row(row))
+        for day, band, *row in connection.execute(query)
+    ]
 
 
 N_SCORE_BINS = 10
@@ -222,7 +228,9 @@ class ReviewerPair:
 
 
 def compare_reviewers(connection: Connection, start: datetime, end: datetime) -> list[ReviewerPair]:
-    """Return each pair of reviewers of whom one gave a second verdict on cases that the other had decided.
+    """Return each pair of people who judged the same cases, one of them by a second verdict given in that time.
+
+    What somebody said who knew of the other's verdict is left out: what a lead decided where two disagreed, say.
 
     Examples
     --------
@@ -234,18 +242,12 @@ def compare_reviewers(connection: Connection, start: datetime, end: datetime) ->
     ...     compare_reviewers(connection, datetime(2026, 5, 6, tzinfo=UTC), datetime(2026, 5, 7, tzinfo=UTC))
     []
     """
-    is_same = decisions.c.verdict == second_verdicts.c.verdict
-    query = (
-        select(decisions.c.reviewer, second_verdicts.c.reviewer, func.count().filter(is_same), func.count())
-        .join(second_verdicts, second_verdicts.c.case_id == decisions.c.case_id)
-        .where(second_verdicts.c.decided_at >= start, second_verdicts.c.decided_at < end)
-        .where(second_verdicts.c.withdrawn_at.is_(None), second_verdicts.c.reviewer != decisions.c.reviewer)
-        .where(decisions.c.origin.in_(("review", "bulk")), stands())
-        .group_by(decisions.c.reviewer, second_verdicts.c.reviewer)
-    )
+    is_within = second_verdicts.c.decided_at >= start, second_verdicts.c.decided_at < end
+    looked_at = select(second_verdicts.c.case_id).where(*is_within, second_verdicts.c.withdrawn_at.is_(None))
     agreed, judged = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    for decided_by, looked_at_by, n_same, n in connection.execute(query):
-        pair = (min(decided_by, looked_at_by), max(decided_by, looked_at_by))
-        agreed[pair] += n_same
-        judged[pair] += n
+    for said in group_independent(list_judgements(connection, of_cases=looked_at)):
+        for one, other in combinations(sorted(said, key=lambda judgement: judgement.reviewer), 2):
+            if any(each.kind != "decision" and start <= each.decided_at < end for each in (one, other)):
+                agreed[one.reviewer, other.reviewer] += name_answer(one) == name_answer(other)
+                judged[one.reviewer, other.reviewer] += 1
     return [ReviewerPair(*pair, agreed[pair], n) for pair, n in sorted(judged.items())]

@@ -32,8 +32,17 @@ from sqlalchemy import (
 
 from ipml.records import Verdict
 from ipml.review.cases import STATES, is_listed
-from ipml.review.quality.rates import count_rate
-from ipml.review.reversals import by_people, is_last_verdict, stands
+from ipml.review.quality.precision import (
+    WeighedLooks,
+    is_brought,
+    is_confirmed,
+    is_last_word,
+    shown_with,
+    sum_looks,
+    tells_of_score,
+)
+from ipml.review.quality.rates import Rate
+from ipml.review.reversals import stands
 from ipml.storage.tables import audit, cases, decisions
 
 # Until the end of a shift, of a day, of a weekend, of a week: when a person would ask why a case still waits.
@@ -275,6 +284,7 @@ def _percentile(ordered: Sequence[float], share: float) -> float:
 
 
 LOWEST_SCORES = (0.95, 0.9, 0.8, 0.6, 0.4, 0.2, 0.0)
+_NO_SCORE, _BROUGHT = len(LOWEST_SCORES), len(LOWEST_SCORES) + 1
 _MOST_JUDGED = 2_000
 
 
@@ -285,32 +295,42 @@ class Hits:
     Attributes
     ----------
     low, high : float or None
-        The band; None where the model gave no score.
-    judged, counterfeit : int
-        Cases with the verdict counterfeit or genuine, and how many of them were counterfeit.
+        The band; None where the model gave no score, and for what was brought otherwise.
+    looks : WeighedLooks
+        Cases that were judged, weighed by one over the probability with which they were shown.
+    is_brought : bool
+        Whether these were not shown for their score or drawn, but brought by a notice or for their likeness to a
+        removed listing.
     """
 
     low: float | None
     high: float | None
-    judged: int
-    counterfeit: int
+    looks: WeighedLooks
+    is_brought: bool = False
 
     @property
-    def share(self) -> float:
-        """Return the share of counterfeits."""
-        return self.counterfeit / self.judged
+    def judged(self) -> int:
+        """How many cases were judged."""
+        return self.looks.n
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """Return the 95 % interval of the share."""
-        rate = count_rate(self.counterfeit, self.judged)
-        return (rate.low, rate.high) if rate else (0.0, 1.0)
+    def counterfeit(self) -> int:
+        """How many of them are counterfeit."""
+        return self.looks.confirmed
+
+    @property
+    def rate(self) -> Rate:
+        """The share of counterfeits with its interval."""
+        rate = self.looks.rate()
+        assert rate is not None
+        return rate
 
 
 def measure_hits(connection: Connection, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
     """Return the share of counterfeits among the latest cases judged, by score, the highest band first.
 
-    It says how right the queue is on what it shows first: cases drawn at random do not count.
+    It says how right the scores are: by cases that were shown for their score or drawn. What notices brought, or their
+    likeness to a removed listing, stands apart, at the end.
 
     Parameters
     ----------
@@ -328,30 +348,29 @@ def measure_hits(connection: Connection, most: int = _MOST_JUDGED) -> tuple[Hits
     >>> _ = enqueue(engine, [bag])
     >>> with writing(engine) as connection:
     ...     _ = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-    ...     measure_hits(connection)
-    (Hits(low=0.9, high=0.95, judged=1, counterfeit=1),)
+    ...     [(hits.low, hits.judged, hits.counterfeit) for hits in measure_hits(connection)]
+    [(0.9, 1, 1)]
     """
     latest = (
-        select(decisions.c.case_id, decisions.c.verdict)
-        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked")
-        .where(is_last_verdict(), by_people())
+        select(cases.c.score, shown_with().label("probability"))
+        .add_columns(case((is_confirmed(), 1), else_=0).label("confirmed"), is_brought().label("is_brought"))
+        .select_from(decisions.join(cases, cases.c.case_id == decisions.c.case_id))
+        .where(is_last_word(), tells_of_score())
         .order_by(decisions.c.decision_id.desc())
         .limit(most)
         .subquery()
     )
-    bands = [(cases.c.score >= low, number) for number, low in enumerate(LOWEST_SCORES)]
-    band = case(*bands, else_=len(LOWEST_SCORES)).label("band")
-    counterfeit = func.count().filter(latest.c.verdict == Verdict.COUNTERFEIT)
-    query = (
-        select(band, func.count(), counterfeit)
-        .select_from(latest.join(cases, cases.c.case_id == latest.c.case_id))
-        .group_by(band)
-        .order_by(band)
+    bands = [(latest.c.score >= low, number) for number, low in enumerate(LOWEST_SCORES)]
+    band = case((latest.c.is_brought, _BROUGHT), *bands, else_=_NO_SCORE).label("band")
+    sums = sum_looks(latest.c.confirmed == 1, latest.c.probability)
+    query = select(band, *sums).select_from(latest).group_by(band).order_by(band)
+    return tuple(
+        Hits(*_bounds(number), WeighedLooks.of_row(row), number == _BROUGHT)
+        for number, *row in connection.execute(query)
     )
-    return tuple(Hits(*_bounds(number), judged, found) for number, judged, found in connection.execute(query))
 
 
 def _bounds(number: int) -> tuple[float | None, float | None]:
-    if number == len(LOWEST_SCORES):
+    if number in (_NO_SCORE, _BROUGHT):
         return None, None
     return LOWEST_SCORES[number], (1.0, *LOWEST_SCORES)[number]

@@ -204,12 +204,13 @@ def is_last_verdict(by: datetime | None = None) -> ColumnElement[bool]:
     follows = select(_LATER.c.decision_id).where(
         _LATER.c.case_id == decisions.c.case_id,
         _LATER.c.decision_id > decisions.c.decision_id,
-        *_is_verdict(_LATER, by),
+        *is_verdict(_LATER, by),
     )
-    return and_(*_is_verdict(decisions, by), ~follows.exists())
+    return and_(*is_verdict(decisions, by), ~follows.exists())
 
 
-def _is_verdict(rows: FromClause, by: datetime | None) -> tuple[ColumnElement[bool], ...]:
+def is_verdict(rows: FromClause, by: datetime | None) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a row of decisions, or of an alias of theirs, is a verdict that stands."""
     said = (rows.c.verdict != Verdict.ESCALATE, stands(by, of=rows))
     return said if by is None else (*said, rows.c.decided_at <= by)
 

@@ -18,7 +18,8 @@ from support.postgres import LASTING, Server, own_server
 from support.reviewing import NOON, Make, judge
 from support.transactions import act, ask, check_sound
 
-from ipml.errors import IpmlError, Overtaken
+from ipml.enforcement.policy import find_first_use, load_enforcement_policy, store_policy
+from ipml.errors import IpmlError, KeyReused, Overtaken
 from ipml.records import Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
@@ -90,6 +91,18 @@ def test_one_request_sent_eight_times_at_once_decides_once(engine: Engine, make_
     answers = at_once(lambda number: act(engine, decide, second, Verdict.GENUINE, key=f"k{number}"))
     assert Counter(answer is Overtaken for answer in answers) == {True: 7, False: 1}
     assert len(ask(engine, list_decisions, second.case_id)) == 1
+
+
+@on_both
+def test_one_key_or_policy_used_by_eight_at_once_is_stored_once(engine: Engine, make_scored: Make):
+    """On eight cases a key decides one, and the others are told that it is taken; a new policy serves all."""
+    enqueue(engine, [make_scored(f"L{number}", seller_id=f"s{number}", title=f"Hat {number}") for number in range(8)])
+    taken = [act(engine, claim, f"r{number}") for number in range(8)]
+    answers = at_once(lambda number: act(engine, decide, taken[number], Verdict.GENUINE, key="k"))
+    assert Counter(answer is KeyReused for answer in answers) == {True: 7, False: 1}
+    policy = load_enforcement_policy()
+    assert at_once(lambda _: act(engine, store_policy, policy, NOON)) == [policy.digest] * 8
+    assert ask(engine, find_first_use, policy.digest) == NOON
 
 
 def test_a_clock_set_back_gives_no_case_away(engine: Engine, make_scored: Make):

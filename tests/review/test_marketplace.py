@@ -285,11 +285,19 @@ def test_what_a_listing_says_of_its_seller_stays(engine: Engine):
     assert (own.seller_complaints, other.seller_complaints, other.seller_sales) == (0.0, 1.0, 5.0)
 
 
+@on_both
 def test_another_model_scores_all_on_offer_again(engine: Engine):
-    """As do its successors."""
+    """As do its successors; by their ids, wherever the rows lie."""
     submit_all(engine, bag("A"), bag("B"))
-    newer = as_model(lambda some, explain: score_complaints(some, explain, "m2"), "m2")
-    assert [rescore_changed(engine, newer, LATER) for _ in range(2)] == [2, 0]
+    submit_all(engine, bag("A", observed_at=LATER, price=9.0, currency="EUR"))
+    orders: list[list[str]] = []
+
+    def score(some: Sequence[Listing], explain: bool) -> list[ScoredListing]:
+        orders.append([one.listing_id for one in some])
+        return score_complaints(some, explain, "m2")
+
+    assert [rescore_changed(engine, as_model(score, "m2"), LATER) for _ in range(2)] == [2, 0]
+    assert orders[0] == ["A", "B"]
     assert look_up(engine, "A").scored.model_version == "m2"
 
 

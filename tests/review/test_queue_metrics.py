@@ -6,17 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from support.databases import on_both
+from support.given_notices import say
 from support.reviewing import Make, judge, say_again
 from support.transactions import act, ask
 
+from ipml.cooperation.notices.intake import receive
 from ipml.records import Verdict
 from ipml.review import queue_history, queue_metrics
+from ipml.review.quality.precision import WeighedLooks
 from ipml.review.queue import claim, count_cases, decide, enqueue
 from ipml.review.worklists.assignment import snooze
 from ipml.settings import Settings
 from ipml.storage.database import writing
+from ipml.storage.tables import cases, decisions
 
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
@@ -135,10 +139,32 @@ def test_every_judged_case_is_in_one_band(engine: Engine, make_scored: Make):
 def test_the_interval_is_that_of_wilson(found: int, total: int):
     """It is the one of scipy, lies in 0-1 and holds the share."""
     found = min(found, total)
-    low, high = queue_metrics.Hits(0.9, 1.0, total, found).interval
-    expected = binomtest(found, total).proportion_ci(method="wilson")
-    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-6)
-    assert 0 <= low <= found / total <= high <= 1
+    for at_once in (1, 7):
+        rate = WeighedLooks.of_equal(total, found).rate(at_once)
+        expected = binomtest(found, total).proportion_ci(1 - 0.05 / at_once, method="wilson")
+        assert (rate.low, rate.high) == pytest.approx((expected.low, expected.high), abs=1e-6)
+        assert 0 <= rate.low <= found / total <= rate.high <= 1
+
+
+@on_both
+def test_a_band_holds_what_its_score_or_a_draw_brought_up(engine: Engine, make_scored: Make):
+    """A rarer draw counts more; cases that a notice, or their likeness to what was removed, brought stand apart."""
+    enqueue(engine, [make_scored(f"L{n}", 0.91, title=f"Bag {n}", seller_id=f"s{n}") for n in range(6)])
+    for case_id in range(1, 7):
+        if case_id == 5:
+            act(engine, receive, say("L4"), now=NOON)
+        judge(engine, case_id, (Verdict.GENUINE, Verdict.COUNTERFEIT)[case_id > 2], now=NOON)
+    with writing(engine) as connection:
+        receive(connection, say("L2"), now=NOON + timedelta(hours=1))
+        connection.execute(update(cases).where(cases.c.case_id == 6).values(relisting_of=5))
+        for case_id, probability in ((1, 0.02), (2, 1.0), (3, 0.1)):
+            its = update(decisions).where(decisions.c.case_id == case_id)
+            connection.execute(its.values(sampling_probability=probability, lane="explored"))
+    band, brought = ask(engine, queue_metrics.measure_hits)
+    assert (band.judged, band.counterfeit, brought.is_brought, brought.judged) == (4, 2, True, 2)
+    assert band.rate.share == pytest.approx((10 + 1) / (50 + 1 + 10 + 1))
+    (judged,) = ask(engine, queue_history.count_judged, NOON, NOON + timedelta(days=1))
+    assert judged.looks == band.looks
 
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -163,7 +189,7 @@ def test_the_backlog_is_what_came_less_what_was_decided(filled: Engine) -> None:
     days = ask(filled, queue_history.trace_backlog, START, END)
     assert [(one.arrived, one.decided, one.pending) for one in days] == [(1, 0, 2), (1, 1, 2), (1, 1, 2), (0, 0, 2)]
     judged = ask(filled, queue_history.count_judged, START, END)
-    assert {(one.day.day, one.band, one.judged, one.counterfeit) for one in judged} == {(2, 0, 1, 1), (3, 2, 1, 0)}
+    assert {(one.day.day, one.band, one.looks.n, one.looks.confirmed) for one in judged} == {(2, 0, 1, 1), (3, 2, 1, 0)}
     counted = ask(filled, queue_history.count_scores, START, END)
     assert {day.day: dict(bins) for day, bins in counted.items()} == {1: {8: 1}, 2: {3: 1}, 3: {9: 1}}
 
@@ -197,9 +223,12 @@ def test_a_shift_of_scores_is_seen() -> None:
 
 
 def test_reviewers_are_compared_on_the_same_cases(filled: Engine) -> None:
-    """Both ways round as one pair; with oneself nobody is compared."""
-    for name, cases in (("ben", (1, 2)), ("ana", (1,))):
-        say_again(filled, name, dict.fromkeys(cases, Verdict.COUNTERFEIT), START)
+    """Both ways round as one pair, whether they agreed or not; not with oneself, or a lead who knew what they said."""
+    for name, numbers in (("ben", (1, 2)), ("ana", (1,))):
+        say_again(filled, name, dict.fromkeys(numbers, Verdict.COUNTERFEIT), START)
+    for name, kind, verdict in (("ben", "first", Verdict.GENUINE), ("ana", "second", Verdict.COUNTERFEIT)):
+        say_again(filled, name, {3: verdict}, START, kind)
+    judge(filled, 3, Verdict.COUNTERFEIT, by="lea", now=START)
     (pair,) = ask(filled, queue_history.compare_reviewers, START, END)
-    assert (pair.one, pair.other, pair.agreed, pair.n) == ("ana", "ben", 1, 2)
+    assert (pair.one, pair.other, pair.agreed, pair.n) == ("ana", "ben", 1, 3)
     assert pair.rate.low < pair.rate.share < pair.rate.high

@@ -67,8 +67,8 @@ def listed(engine: Engine, wanted: Filter = OPEN, now: datetime = NOON) -> list[
     return [case.case_id for case in ask(engine, browse, wanted, now=now)]
 
 
-def test_an_assigned_case_comes_to_its_person_first_and_to_nobody_else(staffed: Engine):
-    """It is listed as theirs; once it is nobody's it comes in its turn; each change is in the audit trail."""
+def test_an_assigned_case_comes_to_its_person_first_and_to_nobody_else(staffed: Engine, make_scored: Make):
+    """Listed as theirs, though its seller changes it; once it is nobody's it comes in its turn; all is in the trail."""
     for number, name in ((1, "bo"), (4, "ana"), (4, "ana")):  # the last changes nothing
         act(staffed, assign, number, name, by="lea", now=NOON)
     assert (take(staffed, "ana"), take(staffed, "bo")) == (4, 1)
@@ -79,6 +79,10 @@ def test_an_assigned_case_comes_to_its_person_first_and_to_nobody_else(staffed: 
     said = [(row.actor, row.action) for row in ask(staffed, queue.history, 4) if "assigned" in row.action]
     assert said == [("lea", "assigned"), ("ana", "assigned to nobody")]
     assert take(staffed, "ana") == 1
+    act(staffed, assign, 2, "bo", by="lea", now=NOON)
+    queue.enqueue(staffed, [make_scored("L1", 0.8, seller_id="s1", title="Now with box")], now=NOON)
+    assert listed(staffed, Filter(assigned_to="bo")) == [6]
+    assert [row.action for row in ask(staffed, queue.history, 6)] == ["enqueued", "assigned"]
 
 
 def test_what_is_assigned_to_who_cannot_decide_it_is_everybodys(staffed: Engine):
@@ -107,7 +111,7 @@ def test_nobody_is_assigned_what_they_must_not_judge(staffed: Engine):
 
 @on_both
 def test_a_snoozed_case_comes_back_by_itself(staffed: Engine):
-    """Until then it is in no list but that of snoozed cases, and is given to nobody; the claim on it ends."""
+    """Till then, or a verdict, it is in no list but that of snoozed cases and given to nobody; the claim on it ends."""
     later = NOON + timedelta(hours=4)
     act(staffed, queue.claim, "ana", 1, now=NOON)
     act(staffed, snooze, 1, later, by="ana", now=NOON)
@@ -118,6 +122,9 @@ def test_a_snoozed_case_comes_back_by_itself(staffed: Engine):
     assert (take(staffed, "ana"), take(staffed, "ana", later)) == (2, 1)
     assert listed(staffed, now=later) == [1, 2, 3, 4, 5]
     assert listed(staffed, Filter(snoozed=True), later) == []
+    made = judge(staffed, 1, now=NOON)
+    act(staffed, queue.undo, made.decision_id, "lea", may_undo_others=True, now=NOON)
+    assert take(staffed, "ana") == 1
 
 
 def test_a_snoozed_case_can_be_put_back(staffed: Engine):

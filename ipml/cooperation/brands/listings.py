@@ -33,6 +33,7 @@ _FOUND = {
     Verdict.CANNOT_TELL: "Closed without a finding",
 }
 _WAITS = "Waits for a person"
+_REPLACED = "Replaced by a newer version"
 _NO_CASE = "Not looked at by a person"
 _HIDDEN_LINES = 2  # at the end of what a search looks through: the seller's id and the brand
 
@@ -108,7 +109,7 @@ def find_listings(
     before: int = LARGEST_NUMBER,
     limit: int = 50,
 ) -> list[BrandListing]:
-    """Return cases of some brands, the newest first.
+    """Return cases of some brands, the newest first; of a listing that was edited none that another has replaced.
 
     Parameters
     ----------
@@ -132,6 +133,7 @@ def find_listings(
     """
     words = split_words(search)
     query = _select(brands).where(cases.c.case_id < min(before, LARGEST_NUMBER), _is_in(state))
+    query = query.where(cases.c.state != "superseded")
     query = query.where(holds(words)) if words else query
     found: list[Row[Any]] = []
     for row in connection.execute(query.order_by(cases.c.case_id.desc()).execution_options(yield_per=500)):
@@ -195,7 +197,7 @@ def _make(connection: Connection, rows: Sequence[Row[Any]]) -> list[BrandListing
 def _make_one(row: Row[Any], last: Any, done: Sequence[BrandMeasure]) -> BrandListing:
     told = _tell(decode(row.snapshot).listing, row.brand) | {"case_id": row.case_id, "band": name_band(row.score)}
     if row.state != "decided" or last is None:
-        return BrandListing(**told, state=_WAITS)
+        return BrandListing(**told, state=_REPLACED if row.state == "superseded" else _WAITS)
     verdict = Verdict(last.verdict)
     return BrandListing(
         **told,

@@ -23,6 +23,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, func, or_, select, update
 
 from ipml.cooperation.notices.counter_notices import pass_on_counter_notices
+from ipml.cooperation.notices.register import find_offered, read_location
 from ipml.cooperation.notifiers.notifier import tell_notifier
 from ipml.cooperation.policy import CooperationPolicy, NotifierRules, load_cooperation_policy
 from ipml.kit.moments import write_moment
@@ -48,6 +49,7 @@ _WORDS = {
     "unknown": "No such listing is known here yet.",
     "not found": "We could not find it; nothing was done. If it is still on offer, give notice of it again.",
 }
+_TOO_FEW = "Too few buyers complained of it; nothing was done. If it is still on offer, you may complain again."
 _TAKEN_BACK = {
     "appeal": "The seller complained, and it is no longer found to be counterfeit; it was reinstated.",
     "deadline": "The seller sent a counter-notice on which the rights holder did not act; it was reinstated.",
@@ -79,7 +81,7 @@ def _read(connection: Connection, notice_ids: Sequence[int]) -> list[Row[Any]]:
     query = (
         select(notice_items, notices.c.reference, notices.c.settled_at.label("closed_at"), decisions.c.origin)
         .add_columns(decisions.c.ground)
-        .add_columns(notices.c.notifier_id, notices.c.is_suspended)
+        .add_columns(notices.c.notifier_id, notices.c.is_suspended, notices.c.kind)
         .add_columns(is_gone.label("is_gone"))
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
         .outerjoin(decisions, decisions.c.decision_id == notice_items.c.decision_id)
@@ -145,6 +147,8 @@ def list_outcomes(connection: Connection, notice_id: int) -> list[ListingOutcome
 def _describe(item: Row[Any]) -> dict[str, Any]:
     is_taken_back = item.overturned_at is not None and item.state in ("rejected", "undecided")
     words = (is_taken_back and _TAKEN_BACK.get(item.origin)) or _WORDS[item.state]
+    if (item.kind, item.state, item.case_id, item.is_suspended) == ("complaint", "undecided", None, False):
+        words = _TOO_FEW
     how = None if item.origin is None else _AUTOMATED.get(item.origin, _BY_PERSON)
     return {"position": item.position, "outcome": item.state, "words": words, "how": how}
 
@@ -236,7 +240,8 @@ def settle_erased(connection: Connection, at: datetime, rules: NotifierRules) ->
 def end_unknown(connection: Connection, before: datetime, at: datetime, rules: NotifierRules) -> int:
     """Settle some items that nobody knew when notice was given before a moment, nor since; return how many there were.
 
-    They end as not found, so that no notice is open for ever. Notice of such a listing may be given again.
+    They end as not found, so that no notice is open for ever; complaints of a listing that is known here, but of which
+    too few came, end undecided. Notice of such a listing may be given again.
     """
     found = connection.execute(_select_unknown(before).limit(_AT_ONCE)).all()
     if not found:
@@ -245,11 +250,22 @@ def end_unknown(connection: Connection, before: datetime, at: datetime, rules: N
     theirs = select(notifiers.c.notifier_id).where(notifiers.c.notifier_id.in_(whose))
     connection.execute(theirs.order_by(notifiers.c.notifier_id).with_for_update()).all()  # as `matching` does
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    is_one = notice_items.c.item_id.in_([row.item_id for row in found]), notice_items.c.state == "unknown"
-    query = update(notice_items).where(*is_one).values(state=_LOST, settled_at=at)
-    ended = audit.change_rows(connection, query, "ipml", "item settled", at=at)
+    too_few, ended = _find_too_few(connection, found), 0
+    for state, numbers in ((_LOST, {row.item_id for row in found} - too_few), ("undecided", too_few)):
+        is_one = notice_items.c.item_id.in_(numbers), notice_items.c.state == "unknown"
+        query = update(notice_items).where(*is_one).values(state=state, settled_at=at)
+        ended += audit.change_rows(connection, query, "ipml", "item settled", at=at)
     settle_notices(connection, {row.notice_id for row in found}, at, rules)
     return ended
+
+
+def _find_too_few(connection: Connection, found: Sequence[Row[Any]]) -> set[int]:
+    """Return the numbers of those unknown items that are complaints of a listing which the platform submitted."""
+    complaints = [row for row in found if row.kind == "complaint"]
+    noted = {row.item_id: read_location(connection, row.theirs, row.location) for row in complaints}
+    named = {number: one.listing_id for number, one in noted.items() if one is not None and one.listing_id is not None}
+    offered = find_offered(connection, set(named.values()))
+    return {number for number, listing_id in named.items() if listing_id in offered}
 
 
 def end_passed_over(connection: Connection, before: datetime, at: datetime, rules: NotifierRules) -> int:
@@ -274,7 +290,11 @@ def end_passed_over(connection: Connection, before: datetime, at: datetime, rule
 
 def _select_unknown(before: datetime) -> Select[Any]:
     is_old = notice_items.c.state == "unknown", notice_items.c.noted_at < before
-    return select(notice_items.c.item_id, notice_items.c.notice_id).where(*is_old).order_by(notice_items.c.item_id)
+    theirs = func.coalesce(notice_items.c.pseudonym, notifiers.c.pseudonym).label("theirs")
+    query = select(notice_items.c.item_id, notice_items.c.notice_id, notice_items.c.location, notices.c.kind, theirs)
+    query = query.join(notices, notices.c.notice_id == notice_items.c.notice_id)
+    query = query.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
+    return query.where(*is_old).order_by(notice_items.c.item_id)
 
 
 def _select_waiting() -> Select[Any]:
@@ -361,7 +381,7 @@ class AnsweringResult:
     ended : int
         Listings of erased sellers that ended undecided.
     not_found : int
-        Listings that ended because nobody knew them for as long as the policy says.
+        Listings that ended because nobody knew them, or too few complained of them, for as long as the policy says.
     passed_over : int
         Listings of complaints that were too few to have decided anew what was decided: answered by that.
     """

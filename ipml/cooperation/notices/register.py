@@ -11,7 +11,8 @@ What becomes of a listing that a notice names: its case comes forward, comes bac
 - There is no case: one is opened where the platform submitted the listing, or told with the notice what it is like;
   else it waits for the listing.
 
-A consumer's complaint brings about the same, but only together with those of others, as many as the policy says.
+A consumer's complaint brings about the same, but only together with those of others, as many as the policy says; till
+then, and if they never come, its listing is one that is known here, and not one that could not be found.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
 from ipml.cooperation.faults import count_seen
 from ipml.cooperation.notices.notice import NotedListing, Notice
@@ -42,7 +43,7 @@ from ipml.review.reversals import BY_APPEAL, is_last_verdict
 from ipml.storage.database import Lock, in_batches, serialise
 from ipml.storage.pseudonyms import Notifier, encrypt, keyed_digest, pseudonym_of
 from ipml.storage.row_numbers import append_rows
-from ipml.storage.tables import cases, decisions, notice_items, notices, rights_documents
+from ipml.storage.tables import cases, decisions, listings, notice_items, notices, rights_documents
 
 _SYSTEM = "ipml"
 _ORIGIN = "notice"
@@ -189,6 +190,15 @@ def find_latest(connection: Connection, listing_ids: Collection[str]) -> dict[st
     return found
 
 
+def find_offered(connection: Connection, listing_ids: Collection[str]) -> set[str]:
+    """Return those of some listings that the platform submitted."""
+    return {
+        listing_id
+        for some in in_batches(sorted(listing_ids))
+        for listing_id in connection.scalars(select(listings.c.listing_id).where(listings.c.listing_id.in_(some)))
+    }
+
+
 def _find_enough(connection: Connection, coming: Coming, rules: NoticeRules) -> set[str]:
     """Return the digests of those listings for which something is brought about now."""
     digests = {one.digest for one in coming.listings}
@@ -321,6 +331,7 @@ def store_rights(
     if notice.brand is None or notice.kind == "complaint":
         return None
     theirs = select(rights_documents).where(rights_documents.c.notifier_id == notifier.notifier_id)
+    theirs = theirs.order_by(rights_documents.c.document_id)
     brand = notice.brand.casefold()
     filed = [row for row in connection.execute(theirs).all() if row.brand.casefold() == brand]
     if any(row.is_accepted is not False and (row.valid_until is None or row.valid_until > now) for row in filed):
@@ -400,6 +411,7 @@ def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Ma
         .where(notices.c.notifier_id == notifier.notifier_id, notices.c.kind == notice.kind, ~notices.c.is_suspended)
         .where(notice_items.c.listing_digest.in_([one.digest for one in notice.listings]))
         .where(notice_items.c.state.not_in(["repeated", "not found"]))
+        .where(or_(notice_items.c.state != "undecided", notice_items.c.case_id.is_not(None)))  # of too few complaints
         .order_by(notice_items.c.item_id)
     )
     return {

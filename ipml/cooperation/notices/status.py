@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, literal, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, func, literal, select, true
 
 from ipml.cooperation.notices.notice import Notice
-from ipml.cooperation.notices.register import StoredNotice, find_stored, read_location
+from ipml.cooperation.notices.register import StoredNotice, find_offered, find_stored, read_location
 from ipml.cooperation.notifiers.notifier import decrypt_if_kept, tell_notifier
 from ipml.enforcement.penalties.strikes import SellerEvent
 from ipml.errors import NotFound
@@ -36,6 +36,8 @@ OUTCOMES: Mapping[str, str] = {
     "undecided": "closed without a finding",
     "not found": "we could not find it",
 }
+_MORE_NEEDED = "we have it; a person looks when more buyers say the same"
+_TOO_FEW = "too few complaints: nobody looked at it"
 _SUSPENDED = "Your notices are not looked at for now: you were told why. This one is kept, and nothing follows from it."
 _RECEIVED = (
     "We have your notice. A person decides on each listing, and you are told what was decided, and what you can do."
@@ -58,6 +60,8 @@ class ListingStatus:
         Whether the notifier gave notice of it before.
     overturned_at : datetime or None
         When what was decided was taken back.
+    is_short : bool
+        Whether the listing is known here, but fewer complaints have come than it takes for a person to look.
     """
 
     position: int
@@ -66,10 +70,13 @@ class ListingStatus:
     is_repeated: bool
     settled_at: datetime | None
     overturned_at: datetime | None
+    is_short: bool = False
 
     @property
     def outcome(self) -> str:
         """The state in words."""
+        if self.is_short:
+            return _TOO_FEW if self.settled_at else _MORE_NEEDED
         return "decided, and taken back since" if self.overturned_at else OUTCOMES[self.state]
 
 
@@ -124,18 +131,30 @@ def make_receipt(connection: Connection, notice: StoredNotice, *, is_new: bool) 
     said = notice_items.alias()  # the item itself, or the earlier one that it repeats
     query = (
         select(whose, notice_items.c.location, notice_items.c.position, said.c.state, notice_items.c.repeats)
-        .add_columns(said.c.settled_at, said.c.overturned_at)
+        .add_columns(said.c.settled_at, said.c.overturned_at, said.c.case_id, cases.c.state.label("case_state"))
         .join(said, said.c.item_id == func.coalesce(notice_items.c.repeats, notice_items.c.item_id))
         .join(notifiers, notifiers.c.notifier_id == notice.notifier_id)
+        .outerjoin(cases, cases.c.case_id == said.c.case_id)
         .where(notice_items.c.notice_id == notice.notice_id)
         .order_by(notice_items.c.position)
     )
-    listings = []
-    for row in connection.execute(query):
-        noted = read_location(connection, row.whose, row.location)
-        known = None if noted is None else noted.location
-        is_repeated = row.repeats is not None
-        listings.append(ListingStatus(row.position, known, row.state, is_repeated, row.settled_at, row.overturned_at))
+    rows = connection.execute(query).all()
+    noted = [read_location(connection, row.whose, row.location) for row in rows]
+    counts = notice.kind == "complaint" and not notice.is_suspended
+    named = {one.listing_id for one in noted if one is not None and one.listing_id is not None} if counts else set()
+    offered = find_offered(connection, named)
+    listings = [
+        ListingStatus(
+            row.position,
+            None if one is None else one.location,
+            row.state,
+            row.repeats is not None,
+            row.settled_at,
+            row.overturned_at,
+            counts and _is_short(row, one is not None and one.listing_id in offered),
+        )
+        for row, one in zip(rows, noted, strict=True)
+    ]
     return Receipt(
         notice_id=notice.notice_id,
         reference=notice.reference,
@@ -146,6 +165,13 @@ def make_receipt(connection: Connection, notice: StoredNotice, *, is_new: bool) 
         settled_at=notice.settled_at,
         listings=tuple(listings),
     )
+
+
+def _is_short(row: Row[Any], is_offered: bool) -> bool:
+    """Say whether it takes more complaints for a person to look at a listing, or took more until it was closed."""
+    if row.state == "waiting":
+        return bool(row.case_state == "decided")
+    return (row.state == "unknown" and is_offered) or (row.state == "undecided" and row.case_id is None)
 
 
 def send_receipt(connection: Connection, notifier: Notifier, notice: Notice, receipt: Receipt, now: datetime) -> None:

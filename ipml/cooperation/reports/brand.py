@@ -193,11 +193,11 @@ def make_brand_report(figures: BrandFigures, rules: ReportRules) -> ReportDocume
         _write_prices(figures.prices, rules.least_sellers),
         _write_notices(figures),
     )
+    is_empty = not (figures.queued or figures.decided.counts or figures.notices.notices)
     facts = (
         ("Brand", figures.brand),
         ("Marketplace", rules.service or "not named"),
-        ("Period", f"{figures.period.first:%d %B %Y} to {figures.period.last:%d %B %Y}, UTC"),
-        ("As things stood on", f"{figures.as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC"),
+        *chapters.tell_period(figures.period, figures.as_of, is_empty=is_empty),
     )
     title, subtitle = f"Counterfeits of {figures.brand}", "Report to the rights holder"
     return ReportDocument(title, subtitle, facts, _HEADLINE, sections, CLOSING)

@@ -7,7 +7,8 @@ people had to do with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from ipml.cooperation.reports.document import (
     Chart,
@@ -60,6 +61,14 @@ _SUBJECT_NAMES = {
 }
 _STEP_NAMES = {"warn": "warned", "suspend": "suspended", "lift": "lifted again"}
 _SETTLED = ("upheld", "rejected", "undecided", "not found")
+
+
+def tell_period(period: Period, as_of: datetime, *, is_empty: bool) -> Iterator[tuple[str, str]]:
+    """Give the facts on the period of a report, and say where nothing is stored of it: its zeros then mean nothing."""
+    yield "Period", f"{period.first:%d %B %Y} to {period.last:%d %B %Y}, UTC"
+    yield "As things stood on", f"{as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC"
+    if is_empty:
+        yield "Data", "None: nothing that came in, was decided or was reported in this period is stored here."
 
 
 def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section:

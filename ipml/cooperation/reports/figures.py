@@ -141,7 +141,7 @@ class Noticed:
     overturned : int
         Listings upheld at first, of which an appeal or a lead took that back.
     spans : mapping of str to Span
-        From the notice to the end of its last listing, by notifier, and of "all".
+        From the notice to when the last of its listings was decided for the first time, by notifier, and of "all".
     steps : mapping of (notifier, step) to int
         Warnings and suspensions of who gave notice without reason.
     """
@@ -258,12 +258,11 @@ def _is_overturned(became: ColumnElement[str], as_of: datetime) -> ColumnElement
 
 
 def _settled_at(as_of: datetime) -> ColumnElement[Any]:
-    """Return when a notice was settled, as far as it was at a moment; the trail tells of those that were open again."""
+    """Return when a notice was settled for the first time, as far as it was at a moment, whatever came of it since."""
     noted = audit.c.subject == literal("notice:") + cast(notices.c.notice_id, String)
-    told = noted, audit.c.action.in_(("notice settled", "notice open again")), audit.c.at <= as_of
-    last = select(func.max(audit.c.sequence)).where(*told).correlate(notices).scalar_subquery()
-    then = select(audit.c.at).where(audit.c.sequence == last, audit.c.action == "notice settled")
-    return case((notices.c.settled_at <= as_of, notices.c.settled_at), else_=then.correlate(notices).scalar_subquery())
+    told = noted, audit.c.action == "notice settled", audit.c.at <= as_of
+    first = select(func.min(audit.c.at)).where(*told).correlate(notices).scalar_subquery()
+    return func.coalesce(first, case((notices.c.settled_at <= as_of, notices.c.settled_at)))
 
 
 def _count_steps(scope: ReportScope) -> dict[tuple[str, str], int]:

@@ -19,7 +19,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -261,11 +261,11 @@ def make_transparency_report(figures: Figures, rules: ReportRules) -> ReportDocu
         chapters.write_notices(figures.notices),
         chapters.write_machines(figures),
     )
+    is_empty = not (figures.seen or figures.queued or figures.decided.counts or figures.notices.notices)
     facts = (
         ("Service", rules.service or "not named"),
         ("Provider", rules.provider or "not named"),
-        ("Period", f"{figures.period.first:%d %B %Y} to {figures.period.last:%d %B %Y}, UTC"),
-        ("As things stood on", f"{figures.as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC"),
+        *chapters.tell_period(figures.period, figures.as_of, is_empty=is_empty),
     )
     subtitle = f"{rules.service + ', ' if rules.service else ''}{_name(figures.period)}"
     return ReportDocument("Counterfeits: transparency report", subtitle, facts, _HEADLINE, sections, CLOSING)

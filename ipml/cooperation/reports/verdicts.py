@@ -8,8 +8,8 @@ once errs at times, and most errors nobody notices: that a decision was not take
 decisions are drawn, with known probability, and judged blind by another person: of people's decisions the audits, of
 what was spread to near-duplicates the listings left out of it, of what a policy does the cases that it would have acted
 on had they not been drawn for people: those it met while the promise of their brand was in force, from the threshold of
-that time on. Each counts by one over its sampling probability (Hajek 1971); the three are put together by how many
-decisions each stands for. The interval is Wilson's for as many independent looks as these are worth (Kish 1965).
+that time on. What counts as confirmed is one definition for all (`ipml.review.quality.precision`); the three are put
+together by how many decisions each stands for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -26,13 +25,10 @@ from sqlalchemy import (
     Row,
     Select,
     String,
-    and_,
     case,
     cast,
-    false,
     func,
     literal,
-    or_,
     select,
     type_coerce,
 )
@@ -41,6 +37,15 @@ from ipml.cooperation.reports.period import ReportScope, add_up
 from ipml.enforcement.automation.promises import InForce, find_times_in_force
 from ipml.records import Verdict
 from ipml.review.cases import STATES
+from ipml.review.quality.precision import (
+    BY_LOOKING,
+    WeighedLooks,
+    holds_on_audit,
+    is_audit_confirmed,
+    is_confirmed,
+    is_last_word,
+    sum_looks,
+)
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.reversals import is_last_verdict, stands
 from ipml.storage.tables import (
@@ -165,7 +170,7 @@ def count_people(scope: ReportScope) -> ReviewerCounts:
     """Return who reviewed, one by one or in selections, and gave second reviews."""
     said = select(decisions.c.reviewer, decisions.c.decided_at).where(
         scope.holds(decisions.c.decided_at),
-        decisions.c.origin.in_(("review", "bulk")),
+        decisions.c.origin.in_(BY_LOOKING),
         decisions.c.reviewer != "ipml",
     )
     given = select(second_verdicts.c.reviewer, second_verdicts.c.decided_at).where(
@@ -202,9 +207,6 @@ def _count_back(scope: ReportScope) -> int:
     return scope.connection.scalar(query) or 0
 
 
-_JUDGED = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
-
-
 @dataclass(frozen=True, slots=True)
 class Precision:
     """Of one way of deciding, or of all.
@@ -216,7 +218,7 @@ class Precision:
     decided, taken_back : int
         Listings found counterfeit, and those of them of which that does not hold any more.
     drawn, confirmed : int
-        Looked at a second time, and found counterfeit by whoever did.
+        Looked at a second time, and found counterfeit by that look and by all that followed.
     rate : Rate or None
         The precision; None where nobody looked a second time.
     """
@@ -232,23 +234,19 @@ class Precision:
 def measure_precision(scope: ReportScope, decided: PeriodDecisions) -> tuple[Precision, ...]:
     """Return the precision by ways of deciding, and of all together, last."""
     drawn = scope.connection.execute(_drawn(scope).execution_options(yield_per=1000))
+    audited, spread = (scope.connection.execute(query).one() for query in (_audited(scope), _spread(scope)))
     parts = [
-        _make_part("people", decided, scope.connection.execute(_audited(scope)).one()),
-        _make_part("spread", decided, scope.connection.execute(_spread(scope)).one()),
+        _make_part("people", decided, WeighedLooks.of_row(audited)),
+        _make_part("spread", decided, WeighedLooks.of_row(spread)),
         _make_part("policy", decided, _sum_in_force(drawn, find_times_in_force(scope.connection, scope.as_of))),
     ]
     return (*parts, _put_together(parts))
 
 
-def _make_part(way: str, decided: PeriodDecisions, sums: Sequence[Any]) -> Precision:
-    n, confirmed, weight, hits, squares = sums
+def _make_part(way: str, decided: PeriodDecisions, looks: WeighedLooks) -> Precision:
     made = decided.count(way, Verdict.COUNTERFEIT)
     back = decided.count(way, Verdict.COUNTERFEIT, stands=False)
-    rate = None
-    if n:
-        effective = float(weight) ** 2 / float(squares)  # independent looks that these are worth
-        rate = count_rate(float(hits) / float(weight) * effective, effective)
-    return Precision(way, made, back, n, int(confirmed or 0), rate)
+    return Precision(way, made, back, looks.n, looks.confirmed, looks.rate())
 
 
 def _put_together(parts: list[Precision]) -> Precision:
@@ -266,30 +264,20 @@ def _put_together(parts: list[Precision]) -> Precision:
     return Precision("all", decided, taken_back, drawn, confirmed, rate)
 
 
-def _sums(verdict: ColumnElement[Any], sampling_probability: ColumnElement[Any]) -> tuple[Any, ...]:
-    """Return the columns that `_make_part` reads."""
-    hit, weight = case((verdict == Verdict.COUNTERFEIT, 1), else_=0), 1.0 / sampling_probability
-    return func.count(), func.sum(hit), func.sum(weight), func.sum(hit * weight), func.sum(weight * weight)
-
-
 def _audited(scope: ReportScope) -> Select[Any]:
     """Select what others said of people's decisions that were drawn."""
-    is_back = func.coalesce(second_verdicts.c.withdrawn_at <= scope.as_of, false())
-    said = and_(
-        second_verdicts.c.review_id == second_reviews.c.review_id, second_verdicts.c.decided_at <= scope.as_of, ~is_back
-    )
     return (
-        select(*_sums(second_verdicts.c.verdict, second_reviews.c.sampling_probability))
+        select(*sum_looks(is_audit_confirmed(scope.as_of), second_reviews.c.sampling_probability))
         .select_from(second_reviews.join(decisions, decisions.c.decision_id == second_reviews.c.decision_id))
-        .join(second_verdicts, said)
+        .join(second_verdicts, second_verdicts.c.review_id == second_reviews.c.review_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .where(
             second_reviews.c.kind == "audit",
             second_reviews.c.sampling_probability > 0,
-            decisions.c.origin.in_(("review", "bulk")),
+            decisions.c.origin.in_(BY_LOOKING),
         )
         .where(scope.holds(decisions.c.decided_at), decisions.c.verdict == Verdict.COUNTERFEIT)
-        .where(second_verdicts.c.verdict.in_(_JUDGED), scope.is_of_brand())
+        .where(*holds_on_audit(scope.as_of), scope.is_of_brand())
     )
 
 
@@ -297,49 +285,33 @@ def _spread(scope: ReportScope) -> Select[Any]:
     """Select what people found of listings to which a decision would have spread."""
     first = decisions.alias("first")
     return (
-        select(*_sums(decisions.c.verdict, literal(1.0)))
+        select(*sum_looks(is_confirmed(scope.as_of), literal(1.0)))
         .select_from(decisions)
         .join(spread_audits, spread_audits.c.case_id == decisions.c.case_id)
         .join(first, first.c.decision_id == spread_audits.c.decision_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .where(spread_audits.c.verdict == Verdict.COUNTERFEIT, scope.holds(first.c.decided_at))
-        .where(*_by_people(scope.as_of), stands(scope.as_of, of=first), scope.is_of_brand())
+        .where(is_last_word(scope.as_of), stands(scope.as_of, of=first), scope.is_of_brand())
     )
 
 
 def _drawn(scope: ReportScope) -> Select[Any]:
     """Select what people found of the cases drawn from those that a policy acts on, or from which it may learn to."""
     return (
-        select(automatic_draws, decisions.c.verdict)
+        select(automatic_draws, case((is_confirmed(scope.as_of), 1), else_=0).label("confirmed"))
         .select_from(decisions)
         .join(automatic_draws, automatic_draws.c.case_id == decisions.c.case_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(
-            scope.holds(automatic_draws.c.drawn_at),
-            automatic_draws.c.sampling_probability > 0,
-            *_by_people(scope.as_of),
-        )
-        .where(scope.is_of_brand())
+        .where(scope.holds(automatic_draws.c.drawn_at), automatic_draws.c.sampling_probability > 0)
+        .where(is_last_word(scope.as_of), scope.is_of_brand())
     )
 
 
-def _sum_in_force(drawn: Iterable[Row[Any]], times: Mapping[str, Sequence[InForce]]) -> tuple[float, ...]:
-    """Return the sums that `_make_part` reads, over the drawn cases that would have been acted on."""
-    n = confirmed = 0
-    weight = hits = squares = 0.0
+def _sum_in_force(drawn: Iterable[Row[Any]], times: Mapping[str, Sequence[InForce]]) -> WeighedLooks:
+    """Return the sums over the drawn cases that would have been acted on."""
+    sums = WeighedLooks()
     for row in drawn:
         if any(one.covers(row.drawn_at, row.score, row.model_version) for one in times.get(row.brand, ())):
-            is_hit = row.verdict == Verdict.COUNTERFEIT
-            n, confirmed = n + 1, confirmed + is_hit
-            weight, hits, squares = (
-                weight + 1 / row.sampling_probability,
-                hits + is_hit / row.sampling_probability,
-                squares + 1 / row.sampling_probability**2,
-            )
-    return n, confirmed, weight, hits, squares
-
-
-def _by_people(as_of: datetime) -> tuple[ColumnElement[bool], ...]:
-    own = or_(decisions.c.origin == "review", decisions.c.origin == "bulk")
-    said = decisions.c.verdict.in_(_JUDGED)
-    return own, said, is_last_verdict(as_of)
+            weight = 1 / row.sampling_probability
+            sums += WeighedLooks(1, row.confirmed, weight, weight * row.confirmed, weight**2)
+    return sums

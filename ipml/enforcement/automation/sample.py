@@ -28,10 +28,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import log
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, case, func, select
 
-from ipml.records import Verdict
-from ipml.review.reversals import by_people, is_last_verdict
+from ipml.review.quality.precision import BY_LOOKING, find_first_origin, is_confirmed, is_last_word
 from ipml.storage.tables import automatic_draws, decisions
 
 
@@ -73,22 +72,24 @@ class Count:
 def read_drawn(
     connection: Connection, brands: Iterable[str], model_version: str, since: datetime
 ) -> dict[str, list[SampledCase]]:
-    """Return the cases drawn since a moment, by brand, in the order in which they were drawn."""
-    found = and_(
-        decisions.c.case_id == automatic_draws.c.case_id,
-        is_last_verdict(),
-        by_people(),
-    )
+    """Return the cases drawn since a moment, by brand, in the order in which they were drawn.
+
+    Left out are those that no person looked at before something was said of them.
+    """
+    found = and_(decisions.c.case_id == automatic_draws.c.case_id, is_last_word())
+    first = func.coalesce(find_first_origin(automatic_draws.c.case_id), BY_LOOKING[0])
     query = (
-        select(automatic_draws, decisions.c.verdict, decisions.c.decided_at, decisions.c.decision_id)
+        select(automatic_draws, decisions.c.decided_at, decisions.c.decision_id)
+        .add_columns(case((is_confirmed(), 1), else_=0).label("confirmed"))
         .select_from(automatic_draws.outerjoin(decisions, found))
+        .where(first.in_(BY_LOOKING))
         .where(automatic_draws.c.drawn_at >= since, automatic_draws.c.brand.in_(list(brands)))
         .where(automatic_draws.c.model_version == model_version)
         .order_by(automatic_draws.c.drawn_at, automatic_draws.c.case_id)
     )
     drawn: dict[str, list[SampledCase]] = defaultdict(list)
     for row in connection.execute(query):
-        is_right = None if row.verdict is None else row.verdict == Verdict.COUNTERFEIT
+        is_right = None if row.decision_id is None else bool(row.confirmed)
         drawn[row.brand].append(
             SampledCase(row.case_id, row.score, row.drawn_at, is_right, row.decided_at, row.decision_id or 0)
         )

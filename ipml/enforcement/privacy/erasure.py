@@ -330,7 +330,7 @@ def erase(
         refuse(connection, pseudonym, now)
     count = replace_listings(connection, rows, f"erased:{pseudonym}", by, now)
     theirs = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
-    numbers = connection.scalars(theirs).all()
+    numbers = connection.scalars(theirs.order_by(cases.c.case_id)).all()
     empty_notes(connection, numbers, by, now)  # those on listings that had expired before, too
     empty_explanations(connection, numbers, by, now)
     n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(theirs))) or 0

@@ -211,7 +211,7 @@ def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at
     numbers = {digest_listing(row.listing_id): row.case_id for row in rows}
     unjoined = notice_items.c.listing_digest.in_(numbers), notice_items.c.pseudonym.is_(None)
     query = select(notice_items.c.item_id, notice_items.c.listing_digest, notice_items.c.state).where(*unjoined)
-    for item in connection.execute(query).all():
+    for item in connection.execute(query.order_by(notice_items.c.item_id)).all():
         is_unknown = item.state == "unknown"
         state = "waiting" if is_unknown else item.state
         fields = {"case_id": numbers[item.listing_digest], "state": state, "location": "", "listing_digest": ""}

@@ -20,12 +20,27 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, and_, case, delete, func, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from ipml.enforcement.policy import EnforcementPolicy, RetentionRules
 from ipml.enforcement.privacy.legal_holds import Hold, find_holds, is_held, require_known
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds, encrypted_tables, replace_listings
 from ipml.records import Verdict
+from ipml.review.cases import is_free
 from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.audit_trail import audit
@@ -48,6 +63,8 @@ from ipml.storage.tables import (
     outbox,
     portfolio_listings,
     portfolios,
+    reversals,
+    second_reviews,
     seller_events,
     seller_keys,
     seller_list_entries,
@@ -55,6 +72,7 @@ from ipml.storage.tables import (
     statements,
     tries,
 )
+from ipml.storage.tables.enforcement import PENDING_APPEALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +178,13 @@ LISTING_CLASSES = ("undecided_listings", "genuine_listings", "counterfeit_listin
 LastVerdict = tuple[Verdict, datetime]
 
 
-def find_class(state: str, enqueued_at: datetime, last: LastVerdict | None) -> tuple[str, datetime]:
+def find_class(state: str, waits_since: datetime, last: LastVerdict | None) -> tuple[str, datetime]:
     """Return the class of a case and the moment from which its days count.
+
+    Parameters
+    ----------
+    waits_since : datetime
+        When it came into the queue, or last came back to people.
 
     Examples
     --------
@@ -170,7 +193,7 @@ def find_class(state: str, enqueued_at: datetime, last: LastVerdict | None) -> t
     ('undecided_listings', 'counterfeit_listings')
     """
     if state != "decided" or last is None:
-        return "undecided_listings", enqueued_at
+        return "undecided_listings", waits_since
     verdict, at = last
     return ("counterfeit_listings" if verdict is Verdict.COUNTERFEIT else "genuine_listings"), at
 
@@ -183,7 +206,7 @@ def find_due_listings(
     Returns
     -------
     list of (class, case number)
-        Those that are due and under no hold.
+        Those that are due and under no hold, and for which no notice, no appeal and no person waits.
     int or None
         Number of the last that was looked at; None when there are no more.
     """
@@ -193,15 +216,40 @@ def find_due_listings(
         cases.c.erased_at.is_(None),
         cases.c.enqueued_at <= now - timedelta(days=shortest),  # a decision is younger than its case
         ~is_held(cases, now),
+        ~is_waited_for(now),
     )
     rows = connection.execute(query.order_by(cases.c.case_id).limit(at_once)).all()
-    last = find_last_verdicts(connection, [row.case_id for row in rows])
+    numbers = [row.case_id for row in rows]
+    last, back = find_last_verdicts(connection, numbers), find_returns(connection, numbers)
     due = []
     for row in rows:
-        name, since = find_class(row.state, row.enqueued_at, last.get(row.case_id))
+        waits_since = max(row.enqueued_at, back.get(row.case_id, row.enqueued_at))
+        name, since = find_class(row.state, waits_since, last.get(row.case_id))
         if since <= now - timedelta(days=getattr(rules, name)):
             due.append((name, row.case_id))
     return due, rows[-1].case_id if len(rows) == at_once else None
+
+
+def is_waited_for(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a notice, an appeal, or a person who is at it or a second one, waits for a case."""
+    case_id, state = cases.c.case_id, appeals.c.state
+    noticed = select(notice_items.c.item_id).where(notice_items.c.case_id == case_id, notice_items.c.state == "waiting")
+    appealed = select(appeals.c.appeal_id).where(appeals.c.case_id == case_id, state.in_(PENDING_APPEALS))
+    second = select(second_reviews.c.review_id).where(
+        second_reviews.c.case_id == case_id, second_reviews.c.kind == "second", second_reviews.c.ended_at.is_(None)
+    )
+    return or_(noticed.exists(), appealed.exists(), second.exists(), ~is_free(now))
+
+
+def find_returns(connection: Connection, numbers: Sequence[int]) -> Mapping[int, datetime]:
+    """Return when each of some cases last came back to people: escalated, or with its decision taken back."""
+    of_them = decisions.c.case_id.in_(numbers)
+    taken_back = select(decisions.c.case_id, reversals.c.reversed_at.label("at")).join_from(decisions, reversals)
+    passed_on = select(decisions.c.case_id, decisions.c.decided_at).where(
+        of_them, decisions.c.verdict == Verdict.ESCALATE
+    )
+    back = union_all(taken_back.where(of_them), passed_on).subquery()
+    return dict(connection.execute(select(back.c.case_id, func.max(back.c.at)).group_by(back.c.case_id)).all())
 
 
 def find_last_verdicts(connection: Connection, numbers: Sequence[int]) -> Mapping[int, LastVerdict]:
@@ -283,9 +331,11 @@ def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules
     moments: dict[str, list[datetime]] = defaultdict(list)
     for start in range(0, len(rows), _AT_ONCE):
         batch = rows[start : start + _AT_ONCE]
-        last = find_last_verdicts(connection, [row.case_id for row in batch])
+        numbers = [row.case_id for row in batch]
+        last, back = find_last_verdicts(connection, numbers), find_returns(connection, numbers)
         for row in batch:
-            name, since = find_class(row.state, row.enqueued_at, last.get(row.case_id))
+            waits_since = max(row.enqueued_at, back.get(row.case_id, row.enqueued_at))
+            name, since = find_class(row.state, waits_since, last.get(row.case_id))
             moments[name].append(since + timedelta(days=getattr(rules, name)))
     return [StoredClass(name, len(until), max(until)) for name, until in sorted(moments.items())]
 

@@ -452,7 +452,7 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now
     is_it = listings.c.listing_id.in_(listing_ids), _is_on_offer()
     with reading(engine) as connection:
         before = _find_rows(connection, listing_ids)
-        rows = connection.execute(select(listings).where(*is_it)).all()
+        rows = connection.execute(select(listings).where(*is_it).order_by(listings.c.listing_id)).all()
         sent = [remove_history(decode(row.snapshot).listing, row.own_history.split()) for row in rows]
         filled = add_histories(connection, sent, now, is_current=True)
         filled = add_picture_matches(connection, filled, now, is_current=True)

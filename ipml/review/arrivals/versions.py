@@ -19,7 +19,16 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import decode, decode_listing, digest_content
-from ipml.review.cases import PENDING, StoredCase, change_case, close_cases, find_cases, pass_on_notices, subject_of
+from ipml.review.cases import (
+    PENDING,
+    StoredCase,
+    change_case,
+    close_cases,
+    find_cases,
+    note_event,
+    pass_on_notices,
+    subject_of,
+)
 from ipml.review.decisions import make_decision
 from ipml.review.near_duplicates.clusters import hand_over, lock_clusters, show_cases
 from ipml.review.ranking.policy import Policy
@@ -219,8 +228,8 @@ def supersede(connection: Connection, case_ids: Sequence[int]) -> None:
 def pass_on(connection: Connection, successors: Iterable[tuple[StoredCase, int]], now: datetime) -> None:
     """Have what waits for superseded cases wait for those that took their place, and note it in the audit trail.
 
-    What waits are notices, and the samples of which a case is one: the listing is still in them, as it is now. A second
-    person who was to look at what is no longer there is not asked any more.
+    What waits are notices, the person to whom a case is assigned, and the samples of which it is one: the listing is
+    still in them, as it is now. A second person who was to look at what is no longer there is not asked any more.
 
     Parameters
     ----------
@@ -233,6 +242,9 @@ def pass_on(connection: Connection, successors: Iterable[tuple[StoredCase, int]]
         change_case(connection, row.case_id, successor=new)
         if row.drawn_at is not None:
             change_case(connection, new, drawn_at=row.drawn_at)
+        if row.assigned_to is not None and new > row.case_id:
+            change_case(connection, new, assigned_to=row.assigned_to)
+            note_event(connection, _SYSTEM, "assigned", new, now, to=row.assigned_to)
         known = select(sample_cases.c.sample_id).where(sample_cases.c.case_id == new)
         is_in = sample_cases.c.case_id == row.case_id
         connection.execute(delete(sample_cases).where(is_in, sample_cases.c.sample_id.in_(known)))

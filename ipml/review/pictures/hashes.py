@@ -184,7 +184,9 @@ def group_pictures(
                 digests = [
                     digest
                     for table, has_none in _UNGROUPED.items()
-                    for digest in connection.scalars(select(table.c.digest).where(has_none).limit(_AT_ONCE))
+                    for digest in connection.scalars(
+                        select(table.c.digest).where(has_none).order_by(table.c.digest).limit(_AT_ONCE)
+                    )
                 ]
                 index.refresh(connection)
             if not digests:

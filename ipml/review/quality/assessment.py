@@ -51,18 +51,24 @@ class Judgement:
     decided_at: datetime
 
 
-def list_judgements(connection: Connection, *, known_by: datetime | None = None) -> list[Judgement]:
+def list_judgements(
+    connection: Connection, *, known_by: datetime | None = None, of_cases: Select[tuple[int]] | None = None
+) -> list[Judgement]:
     """Return what was said of cases, case by case; not what was taken back, only spread, or decided on appeal.
 
     Parameters
     ----------
     known_by : datetime, optional
         Only what was said by then.
+    of_cases : query of case numbers, optional
+        Only what was said of these.
     """
     said = union_all(_standing_decisions(), _standing_second_verdicts()).subquery()
     query = select(said, cases.c.brand).join(cases, cases.c.case_id == said.c.case_id)
     if known_by is not None:
         query = query.where(said.c.decided_at <= known_by)
+    if of_cases is not None:
+        query = query.where(said.c.case_id.in_(of_cases))
     query = query.order_by(said.c.case_id, said.c.decided_at, said.c.token)
     rows = connection.execute(query.execution_options(yield_per=1000))
     return [
@@ -267,8 +273,8 @@ def assess_reviewers(connection: Connection) -> ReviewQuality:
     judgements = list_judgements(connection)
     known = _find_truths(connection)
     consensus = find_consensus(judgements, known)
-    fair = list(_independent(judgements))
-    units = [[_word(one) for one in said] for said in fair if len(said) > 1]
+    fair = list(group_independent(judgements))
+    units = [[name_answer(one) for one in said] for said in fair if len(said) > 1]
     by_reviewer: dict[str, list[Judgement]] = {}
     for judgement in judgements:
         by_reviewer.setdefault(judgement.reviewer, []).append(judgement)
@@ -376,7 +382,7 @@ def _by_brand(name: str, consensus: Consensus, said: Iterable[Judgement]) -> dic
     return {brand: both for brand, both in rates.items() if both[0].n + both[1].n >= _LEAST_OF_BRAND}
 
 
-def _independent(judgements: Iterable[Judgement]) -> Iterator[list[Judgement]]:
+def group_independent(judgements: Iterable[Judgement]) -> Iterator[list[Judgement]]:
     """Give what different people said of each case, each once, none of them because others had not known or agreed."""
     by_case: dict[int, list[Judgement]] = {}
     for judgement in judgements:
@@ -393,7 +399,9 @@ def _pairs(fair: Iterable[Sequence[Judgement]]) -> dict[str, list[tuple[str, str
     pairs: dict[str, list[tuple[str, str]]] = {}
     for said in fair:
         for one in said:
-            pairs.setdefault(one.reviewer, []).extend((_word(one), _word(other)) for other in said if other is not one)
+            pairs.setdefault(one.reviewer, []).extend(
+                (name_answer(one), name_answer(other)) for other in said if other is not one
+            )
     return pairs
 
 
@@ -402,12 +410,12 @@ def _repeats(said: Iterable[Judgement]) -> list[tuple[str, str]]:
     again = []
     for one in said:
         if one.kind == "repeat" and one.case_id in first:
-            again.append((first[one.case_id], _word(one)))
-        first.setdefault(one.case_id, _word(one))
+            again.append((first[one.case_id], name_answer(one)))
+        first.setdefault(one.case_id, name_answer(one))
     return again
 
 
-def _word(judgement: Judgement) -> str:
+def name_answer(judgement: Judgement) -> str:
     """Return what was said of the truth, where passing a case on says no more than that one cannot tell."""
     return judgement.verdict.value if _is_sure(judgement) else Verdict.CANNOT_TELL.value
 

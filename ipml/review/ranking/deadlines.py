@@ -9,7 +9,8 @@ busy for the longest review, a case that comes k-th by its deadline begins at th
 after now (Graham 1969, for any order of jobs on equal machines; minutes are those of working time). For one reviewer,
 or reviews of equal length, that keeps every deadline that any plan could keep from the moment it is known. Where not
 all can be met, as many as possible are (Moore 1968); what is overdue comes after those that are tight, and before
-everything else.
+everything else. Before it, as long as nothing is tight, comes what a trusted flagger or an authority gave notice of:
+these have priority by law (Digital Services Act, Article 22(1)).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import heapq
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, func, or_, select, type_coerce, update
@@ -28,7 +30,8 @@ from ipml.review.quality.second_person import is_free_for
 from ipml.review.ranking.policy import FARTHEST, Policy, WorkingHours
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.storage.audit_trail import audit
-from ipml.storage.tables import cases
+from ipml.storage.pseudonyms import notifier_kind_at
+from ipml.storage.tables import cases, notice_items, notices, notifier_appointments, notifiers
 
 _BUCKET = timedelta(minutes=15) // timedelta(microseconds=1)
 _MOST_TIGHT = 500  # cases looked at one by one where deadlines are tight
@@ -63,10 +66,30 @@ def find_due(connection: Connection, reviewer: str, now: datetime) -> StoredCase
     policy = current_ranking(connection).policy
     hours = policy.working_hours
     if not are_tight(_sum_up(connection, now, policy), hours.reviewers, policy.longest_minutes):
-        return _lock_first(connection, reviewer, now, cases.c.due_at <= now)
+        first = _lock_first(connection, reviewer, now, has_priority())
+        return first or _lock_first(connection, reviewer, now, cases.c.due_at <= now)
     kept = [due.case_id for due in keep_most(_list_due(connection, now, policy), hours.reviewers)]
     row = _lock_first(connection, reviewer, now, cases.c.case_id.in_(kept)) if kept else None
     return row or _lock_first(connection, reviewer, now, cases.c.due_at <= now + FARTHEST)
+
+
+_WITH_PRIORITY = ("trusted flagger", "authority")
+
+
+@cache
+def has_priority() -> ColumnElement[bool]:
+    """Return the condition that a trusted flagger or an authority waits for what people say of a case."""
+    is_of_kind = notifier_appointments.c.kind.in_(_WITH_PRIORITY)
+    ever = select(notifiers.c.notifier_id).where(notifiers.c.kind.in_(_WITH_PRIORITY))
+    ever_or_appointed = ever.union(select(notifier_appointments.c.notifier_id).where(is_of_kind))
+    waiting = (
+        select(notice_items.c.case_id)
+        .join(notices, notices.c.notice_id == notice_items.c.notice_id)
+        .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
+        .where(notices.c.notifier_id.in_(ever_or_appointed), notices.c.settled_at.is_(None), ~notices.c.is_suspended)
+        .where(notice_items.c.state == "waiting", notifier_kind_at(notices.c.received_at).in_(_WITH_PRIORITY))
+    )
+    return cases.c.case_id.in_(waiting)
 
 
 def are_tight(dues: Iterable[DueWork], reviewers: int = 1, busy_minutes: float = 0.0) -> bool:

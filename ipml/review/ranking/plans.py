@@ -16,11 +16,12 @@ from itertools import islice
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from ipml.review.arrivals.snapshot import decode_listing
-from ipml.review.cases import is_free, subject_of
-from ipml.review.ranking.deadlines import DueWork, keep_most
+from ipml.review.cases import is_listed, subject_of
+from ipml.review.quality.second_person import is_free_for
+from ipml.review.ranking.deadlines import DueWork, has_priority, keep_most
 from ipml.review.ranking.policy import Policy, weigh
 from ipml.review.ranking.queue_order import (
     QueueOrder,
@@ -29,6 +30,7 @@ from ipml.review.ranking.queue_order import (
     make_ranks,
     measure_usual,
 )
+from ipml.review.worklists.assignment import is_for
 from ipml.storage.tables import audit, cases, decisions
 
 _BATCH_SIZE = 500
@@ -206,23 +208,33 @@ def _fill_exactly(works: Sequence[PlannedReview], minutes: float) -> list[Planne
 _MOST = 2_000  # cases of either kind that are looked at: nobody reviews more in a shift
 
 
-def plan_shift(connection: Connection, minutes: float, *, now: datetime) -> list[PlannedReview]:
-    """Return the reviews that one reviewer's minutes are best spent on, deadlines first, of the cases nobody holds.
+def plan_shift(connection: Connection, minutes: float, *, reviewer: str = "", now: datetime) -> list[PlannedReview]:
+    """Return the reviews on which one reviewer's minutes are best spent, deadlines first, of the cases they are shown.
 
-    Values are those of the policy in force when the cases were ranked, whatever order the queue is sorted by.
+    Before all others come those of which a trusted flagger or an authority gave notice. Values are those of the policy
+    in force when the cases were ranked, whatever order the queue is sorted by.
+
+    Parameters
+    ----------
+    reviewer : str, optional
+        Whose minutes they are; cases that are assigned to others are not for them. Without, to anybody.
     """
     policy = current_ranking(connection).policy
-    due = _find(connection, now, cases.c.due_at.is_not(None), cases.c.due_at)
-    best = _find(connection, now, cases.c.value > 0, cases.c.value_rank)
+    is_theirs = and_(is_for(reviewer, now), is_free_for(reviewer, now), cases.c.exemplar.is_(None))
+    due = _find(connection, is_theirs & cases.c.due_at.is_not(None), cases.c.due_at)
+    best = _find(connection, is_theirs & (cases.c.value > 0), cases.c.value_rank)
+    before = _find(connection, is_theirs & has_priority(), cases.c.due_at)
+    first = _fill([_work(row, policy, now) for row in before], minutes)
     found = {row.case_id: _work(row, policy, now) for row in (*due, *best)}
-    return pack(list(found.values()), minutes)
+    rest = [work for number, work in found.items() if number not in {row.case_id for row in before}]
+    return [*first, *pack(rest, minutes - sum(work.minutes for work in first))]
 
 
 def _find(
-    connection: Connection, now: datetime, wanted: ColumnElement[bool], first: ColumnElement[object]
+    connection: Connection, wanted: ColumnElement[bool], first: ColumnElement[object]
 ) -> list[Row[tuple[int, float, float | None, datetime | None]]]:
     columns = (cases.c.case_id, func.coalesce(cases.c.value, 0.0).label("value"), cases.c.minutes, cases.c.due_at)
-    query = select(*columns).where(cases.c.state == "open", wanted, is_free(now)).order_by(first, cases.c.case_id)
+    query = select(*columns).where(cases.c.state == "open", wanted).order_by(first, cases.c.case_id)
     return list(connection.execute(query.limit(_MOST)))
 
 
@@ -316,6 +328,8 @@ def simulate_policy(
 ) -> Preview:
     """Return what an order and a policy would change, and change nothing.
 
+    Looked at are the cases that people are shown: none that wait for a near-duplicate, and none that are snoozed.
+
     Parameters
     ----------
     first : int, default=100
@@ -347,7 +361,7 @@ def simulate_policy(
 
 def _look_at(connection: Connection, current: QueueRanking, new: QueueRanking, now: datetime) -> Iterable[_Candidate]:
     query = select(cases.c.case_id, cases.c.score, cases.c.enqueued_at, cases.c.due_at, cases.c.snapshot)
-    query = query.where(cases.c.state == "open").order_by(cases.c.case_id)
+    query = query.where(cases.c.state == "open", *is_listed(cases, now)).order_by(cases.c.case_id)
     for row in connection.execute(query.execution_options(yield_per=_BATCH_SIZE)):
         listing = decode_listing(row.snapshot)
         expected_value = weigh(listing, row.score, new.policy, new.usual)

@@ -271,6 +271,9 @@ measure_stakes = Table(
 )
 
 
+PENDING_APPEALS = ("open", "with holder", "holder acted")
+"""States of an appeal that somebody has still to decide, or a term to end."""
+
 appeals = Table(
     "appeals",
     metadata,

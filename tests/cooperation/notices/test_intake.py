@@ -14,6 +14,7 @@ from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.reviewing import as_model
 
 from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
+from ipml.cooperation.notices.outcomes import list_outcomes, run_notice_deadlines
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt, list_complaints
 from ipml.errors import InvalidNotice, KeyReused, NotFound
 from ipml.listings.seller_events import history_as_of
@@ -256,6 +257,20 @@ def test_it_takes_several_consumers_to_bring_a_listing_before_a_person(engine: E
         give(complain("L1", f"c{number}", explanation=WORDS + " Really."))
     with reading(engine) as connection:
         assert get_case(connection, 1).due_at is not None
+
+
+def test_too_few_complaints_of_a_listing_that_is_here_never_end_as_not_found(engine: Engine, give: Give):
+    """The receipt says that more are needed, the outcome that they were too few; a new complaint counts anew."""
+    submit(engine, "L1")
+    receipt = give(complain("L1", "ann"))
+    assert "more buyers" in receipt.listings[0].outcome
+    at = NOON + timedelta(days=POLICY.notices.unknown_days, minutes=1)
+    assert run_notice_deadlines(engine, policy=POLICY, now=at).not_found == 1
+    with reading(engine) as connection:
+        (ended,), (told,) = find_receipt(connection, receipt.reference).listings, list_outcomes(connection, 1)
+    assert (ended.state, ended.outcome[:18], told.words[:14]) == ("undecided", "too few complaints", "Too few buyers")
+    again = give(complain("L1", "ann", explanation=WORDS + " Still."), now=at)
+    assert [(one.state, one.is_repeated) for one in again.listings] == [("unknown", False)]
 
 
 def test_a_suspended_notifier_opens_nothing(engine: Engine, give: Give):

@@ -11,26 +11,33 @@ from support.consequences import COOPERATION
 from support.databases import on_both
 from support.mortal_reviewer import review_until_killed
 from support.notice_desk import NOON, Desk
+from support.transactions import act
 
+from ipml.cooperation.brands.listings import find_listings
 from ipml.cooperation.notices.outcomes import settle_erased
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.referrals.ranking import count_confirmed
 from ipml.cooperation.reports.brand import list_brands
+from ipml.cooperation.reports.figures import count_notices
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.verdicts import count_by, count_decided, count_sellers, measure_precision
 from ipml.enforcement.automation.sample import count, read_drawn
 from ipml.enforcement.penalties.ladder import restriction_of as penalty_restriction
 from ipml.enforcement.penalties.penalties import get_penalty
+from ipml.enforcement.policy import load_enforcement_policy, store_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import ReportSource
 from ipml.enforcement.takedown.changes import restriction_of
 from ipml.enforcement.takedown.measures import get_measure
-from ipml.records import Verdict
+from ipml.records import Decision, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.group_decisions import decide_and_spread, decide_bulk, measure_spread, preview_bulk
+from ipml.review.quality.precision import WeighedLooks
 from ipml.review.queue import Enqueued, claim, enqueue, get_case, undo
+from ipml.review.queue_history import count_judged
 from ipml.review.queue_metrics import measure_hits
 from ipml.review.sampling.estimates import read_stretches
+from ipml.storage import tables
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_draws, cases, notice_items, notices, spread_audits
@@ -286,8 +293,8 @@ def verdicts(desk: Desk) -> dict[str, object]:
         }
 
 
-def test_deciding_again_changes_verdicts_and_no_count_of_cases(desk: Desk):
-    """Found genuine, brought back, found counterfeit: every reader counts the case once, and by its last verdict."""
+def draw_all(desk: Desk) -> Decision:
+    """Let a policy draw cases for people, decide the last, and leave all others out of its spread."""
     titles = {"brand": "Acme", "title": "Bag"}
     file = [desk.make_scored(f"L{n}", 0.9, seller_id=f"s{n}", **titles) for n in range(1, N + 1)]
     enqueue_batch(desk.engine, lambda: file, top=N, explore=0, now=desk.pass_time())
@@ -299,6 +306,64 @@ def test_deciding_again_changes_verdicts_and_no_count_of_cases(desk: Desk):
     with writing(desk.engine) as connection:
         left_out = {"decision_id": first.decision_id, "verdict": "counterfeit"}
         connection.execute(insert(spread_audits), [{"case_id": n, **left_out} for n in range(1, N)])
+    return first
+
+
+WRONG = {1: "appeal", 2: "appeal", 3: "deadline", 4: "second review", 5: "second review"}
+
+
+def look_again(desk: Desk, decision: Decision) -> None:
+    """Let another person judge a decision that was drawn, and let it be found wrong in one of the ways."""
+    how, at = WRONG.get(decision.case_id), desk.pass_time()
+    its = {"case_id": decision.case_id, "kind": "audit"}
+    drawn = {"decision_id": decision.decision_id, "wanted_at": at, "sampling_probability": 0.1 if how else 0.01}
+    said = {"case_id": decision.case_id, "listing_id": decision.listing_id, "ground": "", "note": "", "token": 1}
+    said |= {"reviewer": "ben", "decided_at": at}
+    with writing(desk.engine) as connection:
+        wanted = insert(tables.second_reviews).values(its | drawn).returning(tables.second_reviews.c.review_id)
+        number = connection.scalar(wanted)
+        verdict = Verdict.GENUINE if how == "second review" else Verdict.COUNTERFEIT
+        connection.execute(
+            insert(tables.second_verdicts).values(its | said | {"verdict": verdict, "review_id": number})
+        )
+        if how in ("appeal", "deadline"):
+            back = {"decision_id": decision.decision_id, "reviewer": "lea", "reversed_at": at, "why": ""}
+            connection.execute(insert(tables.reversals).values(back))
+            verdict = Verdict.GENUINE if how == "appeal" else Verdict.CANNOT_TELL
+            connection.execute(insert(tables.decisions).values(**said, verdict=verdict, origin=how))
+
+
+def test_what_was_found_wrong_since_is_wrong_for_every_reader(desk: Desk):
+    """On appeal, as a term ran out, or by another person: guarantee, reports and dashboard count it, as not right."""
+    given = {"event": "given", "cause": "data", "actor": "x", "why": "", "at": NOON}
+    with writing(desk.engine) as connection:
+        given["policy_digest"] = store_policy(connection, load_enforcement_policy(), NOON)
+        connection.execute(insert(tables.promises).values(**given, brand="Acme", threshold=0.5, model_version="m1"))
+    first = draw_all(desk)
+    for number in range(1, N):
+        look_again(desk, desk.decide(number, Verdict.COUNTERFEIT))
+    n, right = N - 1, N - 1 - len(WRONG)
+    with reading(desk.engine) as connection:
+        scope = ReportScope(connection, YEAR, desk.now)
+        people, spread, policy, _ = measure_precision(scope, count_decided(scope))
+        found, drawn = measure_spread(connection), read_drawn(connection, ["Acme"], "m1", NOON)["Acme"]
+        judged = [measure_hits(connection), count_judged(connection, NOON, NOON + timedelta(days=1))]
+    assert [(one.drawn, one.confirmed) for one in (people, spread, policy)] == [*[(n, right)] * 2, (N, right + 1)]
+    assert (found.n_reviewed, found.n_agreeing, count(drawn, 0.5, NOON).errors) == (n, right, len(WRONG))
+    sums = [sum((one.looks for one in some), WeighedLooks()) for some in judged]
+    assert [(looks.n, looks.confirmed) for looks in sums] == [(N, right + 1)] * 2
+    weight = 10 * len(WRONG) + 100 * right  # a rarer draw speaks for more
+    assert people.rate.share == pytest.approx(100 * right / weight)
+    assert people.rate.n == pytest.approx(weight**2 / (10**2 * len(WRONG) + 100**2 * right))
+    act(desk.engine, undo, first.decision_id, "lea", may_undo_others=True, now=desk.pass_time())
+    with reading(desk.engine) as connection:
+        scope = ReportScope(connection, YEAR, desk.now)
+        assert measure_spread(connection).n_drawn == measure_precision(scope, count_decided(scope))[1].drawn == 0
+
+
+def test_deciding_again_changes_verdicts_and_no_count_of_cases(desk: Desk):
+    """Found genuine, brought back, found counterfeit: every reader counts the case once, and by its last verdict."""
+    draw_all(desk)
     for number in range(1, N):
         desk.decide(number, Verdict.GENUINE)
     before = counts(desk)
@@ -344,6 +409,26 @@ def test_a_listing_that_notice_brought_back_waits_once_though_it_comes_again(des
     again = desk.make_scored("L1", 0.9, title="Bag no. L1", observed_at=NOON + timedelta(days=1))
     assert enqueue(desk.engine, [again], now=desk.pass_time()) == Enqueued(unchanged=1)
     assert desk.states(notice_id) == ["waiting"]
+
+
+def test_what_comes_of_a_decision_later_makes_it_neither_slower_nor_a_second_listing(desk: Desk):
+    """The time to decision ends with the first; in the portal an edited listing waits once, beside what was found."""
+    given = desk.give_notice([desk.add_case("L1", brand="Acme", observed_at=NOON)])
+    made = desk.decide(1, Verdict.COUNTERFEIT)
+    for day in (1, 2):
+        edited = desk.make_scored("L1", 0.9, title=f"Bag {day}", brand="Acme", observed_at=NOON + timedelta(days=day))
+        enqueue(desk.engine, [edited], now=desk.pass_time(days=1))
+    with reading(desk.engine) as connection:
+        states = [one.state for one in find_listings(connection, ["Acme"])]
+    assert states == ["Waits for a person", "Found counterfeit"]
+    lead = {"may_undo_others": True, "now": desk.pass_time(days=20), "consequences": COOPERATION}
+    act(desk.engine, undo, made.decision_id, "lea", **lead)
+    desk.decide(3, Verdict.GENUINE)
+    assert desk.states(given) == ["rejected"]
+    with reading(desk.engine) as connection:
+        spent = count_notices(ReportScope(connection, YEAR, desk.now)).spans["all"].median
+        assert [one.case_id for one in find_listings(connection, ["Acme"])] == [3]
+    assert spent < timedelta(hours=1)
 
 
 # Killed between any two steps of a decision and of what notifiers are told: all of it is there, or none

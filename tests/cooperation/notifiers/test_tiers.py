@@ -18,6 +18,8 @@ from ipml.cooperation.notifiers.record import NotifierCounts, NotifierRecord, Pr
 from ipml.cooperation.notifiers.tiers import Lane, asks_record, choose_tier, lane_of
 from ipml.cooperation.policy import NotifierRules, load_cooperation_policy
 from ipml.errors import NotFound
+from ipml.review.queue import claim
+from ipml.review.ranking.plans import plan_shift
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notice_items
 
@@ -134,6 +136,20 @@ def test_so_many_cases_a_day_get_a_deadline(desk: Desk):
     assert lane(desk).left_today == 0
     desk.pass_time(days=1)
     assert lane(desk).left_today == 200
+
+
+@on_both
+def test_what_a_trusted_flagger_reports_is_reviewed_first(desk: Desk):
+    """Before all that is worth more, in the queue and in a plan; what a consumer reports is not."""
+    for number, score in enumerate((0.9, 0.9, 0.01, 0.02), start=1):
+        desk.add_case(f"L{number}", score, f"s{number}", price=score * 500, currency="EUR")
+    for number, name, kind in ((3, "buyer", "consumer"), (4, "flagger", "trusted flagger")):
+        desk.add_notifier(name, kind)
+        desk.give_notice([number], name)
+    with writing(desk.engine) as connection:
+        planned = plan_shift(connection, 60, now=desk.now)[0].case_id
+        given = [claim(connection, name, now=desk.now).case_id for name in ("ana", "ben")]
+    assert (planned, given) == (4, [4, 1])
 
 
 def test_whoever_is_suspended_is_so_in_every_lane(desk: Desk):

@@ -31,9 +31,6 @@ from ipml.storage.tables import (
     penalties,
     promises,
     reversals,
-    second_reviews,
-    second_verdicts,
-    spread_audits,
 )
 
 
@@ -132,28 +129,6 @@ def test_what_is_not_known_is_not_zero(empty):
     for year in [1989, 2201, 0]:  # a slip of the keyboard
         with pytest.raises(UnusableSetting, match="year"):
             Period.of_year(year)
-
-
-def test_a_rarer_draw_counts_more(own_year):
-    """A decision drawn with odds of 1 in 100 speaks for a hundred, and one of 1 in 10 for ten."""
-    with writing(own_year) as connection:
-        for table in (second_verdicts, second_reviews):
-            connection.execute(table.delete())
-        query = select(decisions).where(decisions.c.verdict == "counterfeit", decisions.c.origin == "review").limit(2)
-        rows = connection.execute(query).all()
-        for odds, verdict, row in zip((0.01, 0.1), ("counterfeit", "genuine"), rows, strict=True):
-            wanted = {"case_id": row.case_id, "decision_id": row.decision_id, "kind": "audit", "wanted_at": NOW}
-            made = insert(second_reviews).values(**wanted, sampling_probability=odds)
-            number = connection.scalars(made.returning(second_reviews.c.review_id)).one()
-            said = {"review_id": number, "kind": "audit", "ground": "", "note": "", "reviewer": "x", "token": 1}
-            at = {"case_id": row.case_id, "listing_id": row.listing_id, "decided_at": row.decided_at}
-            connection.execute(insert(second_verdicts).values(**said, **at, verdict=verdict))
-    with reading(own_year) as connection:
-        figures = measure_figures(connection, YEAR, as_of=NOW)
-    people = figures.precision[0]
-    assert people.rate is not None
-    assert people.rate.share == pytest.approx(100 / 110)
-    assert people.rate.n == pytest.approx(110**2 / (100**2 + 10**2))
 
 
 def test_precision_of_all_is_between_that_of_its_parts(year, figures):
@@ -259,23 +234,3 @@ def test_an_appeal_against_a_warning_is_none_against_a_removal(own_year):
         subject: sum(subjects[kind] == subject for kind in kinds) for subject in SUBJECTS
     }
     assert found.count("visibility") == 0
-
-
-def test_what_spread_is_judged_by_what_was_left_out(own_year):
-    """Of listings left out of a spread, what people find counterfeit counts, unless the spread was taken back."""
-    with writing(own_year) as connection:
-        counterfeit = select(decisions.c.decision_id, decisions.c.case_id).where(decisions.c.verdict == "counterfeit")
-        genuine = select(decisions.c.case_id).where(decisions.c.verdict == "genuine", decisions.c.origin == "review")
-        standing = decisions.c.decision_id.not_in(select(reversals.c.decision_id))
-        first, other = connection.execute(counterfeit.where(standing, decisions.c.origin == "review").limit(2)).all()
-        left_out = (other.case_id, connection.scalar(genuine.limit(1)))
-        rows = [{"decision_id": first.decision_id, "case_id": case, "verdict": "counterfeit"} for case in left_out]
-        connection.execute(insert(spread_audits), rows)
-    with reading(own_year) as connection:
-        spread = measure_figures(connection, YEAR, as_of=NOW).precision[1]
-    assert (spread.drawn, spread.confirmed) == (2, 1)
-    with writing(own_year) as connection:
-        back = {"decision_id": first.decision_id, "reviewer": "lea", "why": "", "reversed_at": NOW}
-        connection.execute(insert(reversals).values(back))
-    with reading(own_year) as connection:
-        assert measure_figures(connection, YEAR, as_of=NOW).precision[1].drawn == 0

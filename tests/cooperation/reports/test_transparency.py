@@ -213,6 +213,7 @@ def test_an_empty_year_is_a_report_too(own_year, tmp_path):
         (tmp_path / "mine").write_text("mine")
         with pytest.raises(UnwritableFile, match="mine"):
             write_transparency_report(connection, empty, tmp_path / "mine", RULES, now=NOW)
+    assert dict(report.facts)["Data"].startswith("None")
     assert next(one.value for one in report.headline) == 0
     assert (tmp_path / "mine").read_text() == "mine"
 

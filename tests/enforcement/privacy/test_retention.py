@@ -3,19 +3,20 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import Connection, Text, func, insert, select, update
 from support.databases import on_both, read_tables
+from support.given_notices import say
 from support.planted_seller import NOON, SELLER, bag, find_clear, plant
 from support.transactions import act, ask, execute, read_rows
 
+from ipml.cooperation.notices.intake import receive
+from ipml.enforcement.appeals import appeal
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
 from ipml.enforcement.privacy.legal_holds import list_holds, place_hold, release_holds
 from ipml.enforcement.privacy.personal_data import BLANKED, REMOVED, REPLACED, TEXTS, Holds, touched_tables
-from ipml.enforcement.privacy.retention import CLASSES, find_class, find_stored, run_retention
+from ipml.enforcement.privacy.retention import CLASSES, find_stored, run_retention
 from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review import queue
@@ -24,7 +25,8 @@ from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_seller
-from ipml.storage.tables import cases, evidence, metadata, outbox, tries
+from ipml.storage.tables import appeals, cases, evidence, metadata, outbox, second_reviews, tries
+from ipml.storage.tables.enforcement import PENDING_APPEALS
 
 POLICY = load_enforcement_policy()
 RULES = POLICY.retention
@@ -71,8 +73,8 @@ def test_listings_expire_by_their_last_verdict_to_the_microsecond(listed):
     """Nothing goes a moment too early; at the moment itself exactly those that are due do."""
     gone = []
     for days, due in (
-        (RULES.undecided_listings, [5, 6]),
-        (10 + RULES.genuine_listings, [2, 3, 4]),
+        (RULES.undecided_listings, [6]),
+        (10 + RULES.genuine_listings, [2, 3, 4, 5]),
         (10 + RULES.counterfeit_listings, [1]),
     ):
         run(listed, after(days) - MOMENT)
@@ -96,10 +98,19 @@ def test_a_dry_run_and_a_second_run_change_nothing(listed):
     assert ask(listed, check_rows).problems == ()
 
 
-def test_a_decision_that_was_taken_back_does_not_count(listed):
-    """The days of a case that is open again count from when it came in."""
-    act(listed, undo, 1, "ana", may_undo_others=True, now=after(11))
-    run(listed, after(RULES.undecided_listings))
+def test_a_case_is_kept_while_anything_waits_for_it(listed):
+    """Its days count from when it came back to people; a notice, an appeal or a person keeps it whatever they are."""
+    assert appeal.PENDING == PENDING_APPEALS
+    act(listed, undo, 1, "ana", may_undo_others=True, now=after(4900))
+    filed = {"subject": "case:3", "case_id": 3, "decision_id": 3, "pseudonym": "p", "kind": "complaint"}
+    filed |= {"profile": "x", "state": "open", "text": "", "filed_at": after(11)}
+    second = {"case_id": 4, "kind": "second", "wanted_at": after(11)}
+    act(listed, receive, say("seller2-L2"), now=after(11))
+    execute(listed, insert(appeals).values(filed), insert(second_reviews).values(second))
+    act(listed, queue.claim, "ana", case_id=6, now=after(5000))
+    run(listed, after(5000))
+    assert erased(listed) == [5]
+    run(listed, after(4900 + RULES.undecided_listings))
     assert erased(listed) == [1, 5, 6]
 
 
@@ -250,14 +261,6 @@ def test_nothing_an_appeal_needs_may_go_before_six_months():
         with pytest.raises(ValidationError, match=name):
             RetentionRules.model_validate(RULES.model_dump() | {name: 100})
     assert {*retention.LISTING_CLASSES, *(kind.name for kind in CLASSES)} == set(RetentionRules.model_fields)
-
-
-@given(st.sampled_from(["open", "decided", "escalated"]), st.none() | st.sampled_from(list(Verdict)))
-def test_every_case_is_of_one_class(state, verdict):
-    """Whatever became of a case, its days count from some moment that has passed."""
-    name, since = find_class(state, NOON, None if verdict is None else (verdict, after(1)))
-    assert name in retention.LISTING_CLASSES
-    assert since in (NOON, after(1))
 
 
 DECLARED = {(table, name): holds for table, columns in TEXTS.items() for name, holds in columns.items()}

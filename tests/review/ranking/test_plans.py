@@ -29,6 +29,9 @@ from ipml.review.ranking.plans import (
 )
 from ipml.review.ranking.policy import Usual, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, choose_ranking, rerank
+from ipml.review.worklists.assignment import assign, snooze
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
 
 MINUTES = st.integers(1, 8)
 WORKS = st.lists(st.tuples(st.integers(-5, 40), MINUTES, st.none() | st.integers(1, 20)), max_size=6).map(
@@ -178,13 +181,6 @@ def test_a_day_is_as_long_as_the_policy_says(queue: Engine, make_scored: Make):
     assert (groups["Dueco"].cases_now, groups["Dueco"].cases_then) == (1, 1)
 
 
-def test_an_empty_queue_has_nothing_to_change(engine: Engine):
-    """No case enters, and every order catches nothing."""
-    preview = ask(engine, simulate_policy, POLICY, now=NOON)
-    assert (preview.entering, preview.groups) == ((), ())
-    assert {outcome.harm for outcome in preview.outcomes} == {0}
-
-
 MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
 
 
@@ -194,10 +190,30 @@ def test_the_minutes_are_filled_with_what_is_worth_most(engine: Engine, make_sco
     act(engine, choose_ranking, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     watches = [make_scored(f"W{n}", 0.5, category="watches", price=500.0 + n, currency="EUR") for n in range(3)]
     bags = [make_scored(f"B{n}", 0.5, category="bags", price=150.0 + n, currency="EUR") for n in range(3)]
-    enqueue(engine, [*watches, *bags], now=MONDAY)
+    enqueue(engine, [*watches, *bags], joins_alike=False, now=MONDAY)
     enqueue(engine, [make_scored("D", 0.0)], now=MONDAY, due_at=MONDAY + timedelta(hours=1))
     expected = {1: [], 4: [6], 10: [3], 14: [3, 6], 20: [3, 2], 60: [7, 3, 2, 1, 6, 5, 4]}
     plans = {minutes: ask(engine, plan_shift, minutes, now=MONDAY) for minutes in expected}
     assert {minutes: [work.case_id for work in plan] for minutes, plan in plans.items()} == expected
     act(engine, claim, "ana", 3, now=MONDAY)
     assert 3 not in [work.case_id for work in ask(engine, plan_shift, 480, now=MONDAY)]
+
+
+def test_a_plan_holds_what_its_reviewer_is_given(engine: Engine, make_scored: Make):
+    """No near-duplicate that waits for another, no snoozed case, none for somebody else; nor has a simulation."""
+    act(engine, choose_ranking, QueueOrder.VALUE, load_policy(), Usual(), now=MONDAY, actor="ana")
+    assert {one.harm for one in ask(engine, simulate_policy, load_policy(), now=MONDAY).outcomes} == {0}
+    offer = {"title": "Leather wallet, brown, AAA", "price": 500.0, "currency": "EUR", "brand": "Acme"}
+    others = [make_scored(f"W{n}", seller_id=f"w{n}", **offer | {"title": f"Watch {n} {n}"}) for n in range(4)]
+    enqueue(engine, [*(make_scored(f"L{n}", **offer) for n in range(4)), *others], now=MONDAY)
+    for name in ("ana", "ben"):
+        act(engine, add_user, name, "correct horse battery", Role.REVIEWER)
+    for case_id, name in ((6, "ana"), (7, "ben")):
+        act(engine, assign, case_id, name, by="lea", now=MONDAY)
+    act(engine, snooze, 5, MONDAY + timedelta(days=1), by="lea", now=MONDAY)
+    planned = [one.case_id for one in ask(engine, plan_shift, 480, reviewer="ana", now=MONDAY)]
+    assert {one.case_id for one in ask(engine, plan_shift, 480, now=MONDAY)} == {1, 8}
+    preview = ask(engine, simulate_policy, load_policy(), now=MONDAY)
+    assert {outcome.cases for outcome in preview.outcomes} == {4}
+    given = [act(engine, claim, "ana", now=MONDAY).case_id for _ in planned]
+    assert sorted(given) == sorted(planned) == [1, 6, 8]

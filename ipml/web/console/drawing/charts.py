@@ -53,22 +53,24 @@ def make_hit_bars(bands: Sequence[Hits]) -> tuple[ShareBar, ...]:
 
     Examples
     --------
-    >>> (bar,) = make_hit_bars([Hits(0.9, 0.95, judged=10, counterfeit=9)])
+    >>> from ipml.review.quality.precision import WeighedLooks
+    >>> (bar,) = make_hit_bars([Hits(0.9, 0.95, WeighedLooks.of_equal(10, 9))])
     >>> bar.name, bar.share, bar.says, bar.bounds
     ('90 to 95 %', 90.0, '90 %', '59 to 98 %')
     """
     return tuple(
         replace(
-            _make_bar(
-                "no score" if band.low is None or band.high is None else percent_range(band.low, band.high),
-                band.share,
-                *band.interval,
-                band.judged,
-            ),
+            _make_bar(_name_band(band), band.rate.share, band.rate.low, band.rate.high, band.judged),
             expected=None if band.low is None or band.high is None else (100 * band.low, 100 * band.high),
         )
         for band in bands
     )
+
+
+def _name_band(band: Hits) -> str:
+    if band.low is None or band.high is None:
+        return "brought by a notice or by likeness" if band.is_brought else "no score"
+    return percent_range(band.low, band.high)
 
 
 def make_estimate_bars(estimates: Estimates) -> tuple[ShareBar, ...]:

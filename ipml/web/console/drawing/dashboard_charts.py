@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from ipml.enforcement.appeals.appeal import AppealState, count_outcomes
 from ipml.enforcement.ledger import BandErrors, list_error_rates
 from ipml.enforcement.policy import EnforcementPolicy
+from ipml.review.quality.precision import WeighedLooks
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.queue_history import (
     BacklogDay,
@@ -183,20 +184,24 @@ def _bounds_of(band: int) -> tuple[float, float]:
 
 
 def _draw_bands(periods: Periods, judged: Iterable[JudgedDay]) -> tuple[Plot, ...]:
-    """Draw for each band of scores the precision over time, with the scores of the band as what is expected."""
-    counts: dict[int, list[list[int]]] = {}
+    """Draw for each band of scores the precision over time, with the scores of the band as what is expected.
+
+    The intervals of all points hold at once: of many some would be outside of what is expected by chance.
+    """
+    sums: dict[int, list[WeighedLooks]] = {}
     for one in judged:
-        cells = counts.setdefault(one.band, [[0, 0] for _ in periods.each])
-        cell = cells[periods.place_of(one.day)]
-        cell[0], cell[1] = cell[0] + one.judged, cell[1] + one.counterfeit
+        cells = sums.setdefault(one.band, [WeighedLooks() for _ in periods.each])
+        cells[periods.place_of(one.day)] += one.looks
+    n_points = sum(cell.n > 0 for cells in sums.values() for cell in cells)
     plots = []
-    for band, cells in sorted(counts.items()):
+    for band, cells in sorted(sums.items()):
         low, high = _bounds_of(band)
-        rates = [count_rate(found, n) for n, found in cells]
-        n, found = (sum(cell[place] for cell in cells) for place in (0, 1))
+        rates = [cell.rate(n_points) for cell in cells]
+        whole = sum(cells, WeighedLooks())
         name = percent_range(low, high)
         says = (
-            f"Of {count(n, 'case')} with a score of {name}, {100 * found / n:.0f} % were counterfeit; expected {name}."
+            f"Of {count(whole.n, 'case')} with a score of {name}, {100 * whole.hits / whole.weight:.0f} % were "
+            f"counterfeit; expected {name}."
         )
         series = _make_rates("Counterfeit", "points", "precision", rates)
         plots.append(
@@ -231,19 +236,19 @@ def _make_rates(name: str, kind: str, css: str, rates: Sequence[Rate | None]) ->
 
 
 def _find_miscalibrated(judged: Iterable[JudgedDay]) -> Iterable[str]:
-    """Give a sentence for each band whose precision is surely not what its scores say."""
-    n, found = Counter[int](), Counter[int]()
+    """Give a sentence for each band whose precision is surely not what its scores say, of all that are looked at."""
+    sums: dict[int, WeighedLooks] = {}
     for one in judged:
-        n[one.band] += one.judged
-        found[one.band] += one.counterfeit
-    for band in sorted(n):
-        rate, (low, high) = count_rate(found[band], n[band]), _bounds_of(band)
-        if rate is None or rate.n < _LEAST_JUDGED or (rate.low <= high and rate.high >= low):
+        sums[one.band] = sums.get(one.band, WeighedLooks()) + one.looks
+    known = [(band, rate) for band, looks in sorted(sums.items()) if (rate := looks.rate()) and rate.n >= _LEAST_JUDGED]
+    for band, _ in known:
+        rate, (low, high) = sums[band].rate(len(known)), _bounds_of(band)
+        if rate is None or (rate.low <= high and rate.high >= low):
             continue
         side = "below" if rate.high < low else "above"
         yield (
             f"Scores of {percent_range(low, high)}: {100 * rate.share:.0f} % were counterfeit "
-            f"({percent_range(rate.low, rate.high)} of {n[band]:,}), {side} what the scores say."
+            f"({percent_range(rate.low, rate.high)} of {sums[band].n:,}), {side} what the scores say."
         )
 
 

@@ -1,0 +1,163 @@
+"""Precision: how much of what was taken for counterfeit is confirmed by the last word of people on it.
+
+The precision guarantee, the reports, the brand report and the dashboard all count by what is here. A case tells of
+precision where a person looked at it first: what a policy decided, or a spread, would confirm itself. What was found is
+the last verdict that stands, however it came about: an appeal that was granted, a term that ran out, or a second review
+that says otherwise makes the first finding wrong, and never takes the case out of the count.
+
+Cases that were drawn with known probability count by one over it (Hajek 1971). An interval is Wilson's for as many
+independent looks as the weighed ones are worth (Kish 1965).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
+
+from ipml.records import Verdict
+from ipml.review.quality.rates import Rate, count_rate
+from ipml.review.reversals import BY_APPEAL, by_people, is_last_verdict, is_verdict
+from ipml.storage.tables import cases, decisions, notice_items, second_reviews, second_verdicts
+
+_JUDGED = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
+BY_LOOKING = ("review", "bulk")
+"""Origins of decisions for which a person looked at the case."""
+
+_FIRST, _LAST = decisions.alias("first_look"), decisions.alias("last_word")
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedLooks:
+    """Sums over cases that people looked at, each weighed by one over its sampling probability.
+
+    Attributes
+    ----------
+    n, confirmed : int
+        Cases, and how many of them were found counterfeit.
+    weight, hits, squares : float
+        Sums of the weights, of those of the confirmed, and of their squares.
+
+    Examples
+    --------
+    >>> looks = WeighedLooks.of_equal(10, 9)
+    >>> looks.rate().share, (looks + WeighedLooks(1, 0, 90.0, 0.0, 8100.0)).rate().share
+    (0.9, 0.09)
+    """
+
+    n: int = 0
+    confirmed: int = 0
+    weight: float = 0.0
+    hits: float = 0.0
+    squares: float = 0.0
+
+    @classmethod
+    def of_equal(cls, n: int, confirmed: int) -> WeighedLooks:
+        """Return the sums over cases that all had the same chance."""
+        return cls(n, confirmed, float(n), float(confirmed), float(n))
+
+    @classmethod
+    def of_row(cls, sums: Any) -> WeighedLooks:
+        """Return the sums that a query of `sum_looks` gave; a sum over no rows is empty there."""
+        n, confirmed, *weighed = (one or 0 for one in sums)
+        return cls(int(n), int(confirmed), *(float(one) for one in weighed))
+
+    def __add__(self, other: WeighedLooks) -> WeighedLooks:
+        return WeighedLooks(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+
+    def rate(self, at_once: int = 1) -> Rate | None:
+        """Return the precision with its interval; None of nothing. `at_once` is that of `count_rate`."""
+        if not self.n:
+            return None
+        effective = self.weight**2 / self.squares
+        return count_rate(self.hits / self.weight * effective, effective, at_once)
+
+
+def sum_looks(is_hit: ColumnElement[bool], sampling_probability: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns of a query from which `WeighedLooks.of_row` is made."""
+    hit, weight = case((is_hit, 1), else_=0), 1.0 / sampling_probability
+    return func.count(), func.sum(hit), func.sum(weight), func.sum(hit * weight), func.sum(weight * weight)
+
+
+def find_first_origin(case_id: ColumnElement[int]) -> ColumnElement[Any]:
+    """Return how the first verdict on a case came about, be it taken back or not; empty where there is none."""
+    query = select(_FIRST.c.origin).where(_FIRST.c.case_id == case_id, _FIRST.c.verdict != Verdict.ESCALATE)
+    return query.order_by(_FIRST.c.decision_id).limit(1).scalar_subquery()
+
+
+@lru_cache(maxsize=32)
+def is_last_word(by: datetime | None = None) -> ColumnElement[bool]:
+    """Return the condition that a row of decisions is the last word on a case at which a person looked first.
+
+    Parameters
+    ----------
+    by : datetime, optional
+        As things stood then.
+    """
+    return and_(is_last_verdict(by), by_people(), find_first_origin(decisions.c.case_id).in_(BY_LOOKING))
+
+
+@lru_cache(maxsize=32)
+def is_confirmed(by: datetime | None = None) -> ColumnElement[bool]:
+    """Return the condition that a last word says counterfeit, and no second review of it says otherwise.
+
+    What people cannot tell is not confirmed.
+    """
+    audited = second_verdicts.join(second_reviews, second_reviews.c.review_id == second_verdicts.c.review_id)
+    otherwise = (
+        select(second_verdicts.c.verdict_id)
+        .select_from(audited)
+        .where(second_reviews.c.decision_id == decisions.c.decision_id, second_reviews.c.kind == "audit")
+        .where(*holds_on_audit(by), second_verdicts.c.verdict != Verdict.COUNTERFEIT)
+    )
+    return and_(decisions.c.verdict == Verdict.COUNTERFEIT, ~otherwise.exists())
+
+
+def holds_on_audit(by: datetime | None = None) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a second verdict says something of the truth, and was not withdrawn by a moment."""
+    withdrawn_at = second_verdicts.c.withdrawn_at
+    stays = withdrawn_at.is_(None) if by is None else or_(withdrawn_at.is_(None), withdrawn_at > by)
+    is_given = () if by is None else (second_verdicts.c.decided_at <= by,)
+    return second_verdicts.c.verdict.in_(_JUDGED), stays, *is_given
+
+
+def is_audit_confirmed(by: datetime | None = None) -> ColumnElement[bool]:
+    """Return the condition that a second verdict says counterfeit, and the last word on its case does not deny it.
+
+    The rows are of decisions, each with a second verdict on it. A decision that was merely taken back denies nothing.
+    """
+    last = select(_LAST.c.verdict).where(_LAST.c.case_id == decisions.c.case_id, _LAST.c.origin != "policy")
+    last = last.where(*is_verdict(_LAST, by)).order_by(_LAST.c.decision_id.desc()).limit(1)
+    said = func.coalesce(last.scalar_subquery(), Verdict.COUNTERFEIT.value)
+    return and_(second_verdicts.c.verdict == Verdict.COUNTERFEIT, said == Verdict.COUNTERFEIT)
+
+
+def tells_of_score() -> ColumnElement[bool]:
+    """Return the condition that a last word says whether a score was right.
+
+    Who cannot tell says nothing of it; but a listing that was given back was wrongly taken for counterfeit.
+    """
+    return or_(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.origin.in_(BY_APPEAL))
+
+
+def is_brought() -> ColumnElement[bool]:
+    """Return the condition that a case was not shown for its score or drawn, but by a notice or for its likeness.
+
+    The rows are of decisions, with their cases. Such cases are counterfeit more often than others of their score.
+    """
+    judged = select(func.min(_FIRST.c.decided_at)).where(
+        _FIRST.c.case_id == notice_items.c.case_id, _FIRST.c.verdict != Verdict.ESCALATE
+    )
+    noticed = select(notice_items.c.item_id).where(
+        notice_items.c.case_id == cases.c.case_id, notice_items.c.noted_at <= judged.scalar_subquery()
+    )
+    by_likeness = cases.c.relisting_of.is_not(None)
+    return and_(decisions.c.sampling_probability.is_(None), or_(by_likeness, noticed.exists()))
+
+
+def shown_with() -> ColumnElement[Any]:
+    """Return the probability with which a decided case had been shown: 1 where that was for its score."""
+    return func.coalesce(func.nullif(decisions.c.sampling_probability, 0.0), literal(1.0))
