@@ -390,7 +390,7 @@ def correct(
     standing = find_reversible(connection, wanted)  # since they were locked, that is
     if not standing or standing[0].decision_id != decision_id:
         raise Conflict(f"decision {decision_id}", "it cannot be undone: it does not stand any more")
-    reversals = reverse(connection, standing, locked, by, why, at, consequences)
+    reversals = reverse(connection, standing, locked, by, why, at, consequences, decides_anew=True)
     made: list[Decision] = []
     for row in standing:
         case = find_case(connection, row.case_id)
