@@ -57,7 +57,7 @@ _CHOICES: dict[str, Iterable[str]] = {
     "detections": ("yes", "no"),
     "automations": ("fully", "partially", "none"),
     "content_days": ("observed", "decided"),
-    "lifted": ("appeal", "review", "counter-notice", "replaced", "ended"),
+    "lifted": ("appeal", "restriction", "review", "counter-notice", "replaced", "ended"),
     "goods": ("brand and category", "brand", "category", "neither"),
     "facts": _SENTENCES,
 }
@@ -275,8 +275,8 @@ def write_lifted_letter(
     Parameters
     ----------
     why : str
-        "appeal", "review", "counter-notice", "replaced" or "ended"; anything else counts as "review", as it may be a
-        note that is not for sellers.
+        "appeal", "restriction", "review", "counter-notice", "replaced" or "ended"; anything else counts as "review", as
+        it may be a note that is not for sellers.
     """
     words = load_words(statement.language)
     blanks = _of_both(statement, title, listing_id, rules, words, at) | {
