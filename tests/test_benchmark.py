@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT))  # experiments are scripts of the project, not part of the package
+sys.path.append(str(Path(__file__).parents[1]))  # experiments are scripts of the project, not part of the package
 
 from experiments.benchmark import code_digest, inputs, ours, parts, protocols, quality, robustness, speed, timing
 from experiments.benchmark.inputs import add_raw_numbers
@@ -37,6 +36,7 @@ from ipml.model.evaluation.splits import seller_folds
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[1]
 TWO = ("ipml", "TF-IDF, logistic")
 ONE = {"p50": 10e-6, "p99": 20e-6, "p50_explained": 50e-6, "p99_explained": 60e-6}
 

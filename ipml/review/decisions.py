@@ -1,9 +1,6 @@
 """Deciding a case: appended, never changed, each with its row in the audit trail in one transaction.
 
-A counterfeit verdict names its ground, one of `GROUNDS`, which reviewers choose from. A wrong decision is put right
-in one transaction, too: it is taken back, and what is true is decided in its place. Whatever followed from the wrong
-decision is undone with it, and labels export the new one. Near-duplicates to which the same decision was spread are
-the same offer of the same seller, so they are put right with it.
+A counterfeit verdict names its ground, one of `GROUNDS`, which reviewers choose from.
 
 What a reviewer can take back just now is named by its case and by the claim under which it was given, be it a
 decision or the answer to a blind re-review: the reviewer is not to tell the one from the other.
@@ -17,14 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, literal, null, or_, select, union_all
+from sqlalchemy import Connection, Row, Select, bindparam, func, literal, null, select, union_all
 from sqlalchemy.exc import IntegrityError
 
 from ipml.errors import Conflict, KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import digest
 from ipml.records import Claim, Decision, Reversal, Verdict
 from ipml.review.arrivals.snapshot import check_text
-from ipml.review.cases import LARGEST_NUMBER, StoredCase, close_cases, find_case, find_cases, is_held, subject_of
+from ipml.review.cases import LARGEST_NUMBER, StoredCase, close_cases, is_held, subject_of
 from ipml.review.claims import require_holder
 from ipml.review.near_duplicates.clusters import hand_over, lock_cluster
 from ipml.review.near_duplicates.matches import remember_removals
@@ -45,10 +42,6 @@ from ipml.review.reversals import (
     BY_APPEAL,
     Consequences,
     Made,
-    StoredDecision,
-    find_decisions,
-    find_reversible,
-    reverse,
     stands,
     undo,
 )
@@ -363,70 +356,6 @@ def make_decision(row: Row[Any]) -> Decision:
         reviewer=row.reviewer,
         decided_at=row.decided_at,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """What was taken back and what was decided instead: the case in question first, then its near-duplicates."""
-
-    reversals: tuple[Reversal, ...]
-    decisions: tuple[Decision, ...]
-
-
-def correct(
-    connection: Connection,
-    decision_id: int,
-    verdict: Verdict,
-    by: str,
-    why: str,
-    at: datetime,
-    *,
-    origin: str,
-    consequences: Consequences | None,
-) -> Correction:
-    """Take a decision back and decide its case anew; on appeal with the near-duplicates that were decided with it.
-
-    Parameters
-    ----------
-    why : str
-        Goes into the reversal and the note; nothing in it may tell of the seller.
-    origin : str
-        "appeal" where a person decides what holds for the near-duplicates, too; "clock" where a term ran out.
-
-    Raises
-    ------
-    Conflict
-        The decision was taken back before, or its case was decided anew since.
-    Forbidden
-        The case is not for this person.
-    """
-    wanted = find_family(connection, decision_id)[: None if origin == "appeal" else 1]
-    locked = find_cases(connection, [row.case_id for row in wanted], lock=True)
-    standing = find_reversible(connection, wanted)  # since they were locked, that is
-    if not standing or standing[0].decision_id != decision_id:
-        raise Conflict(f"decision {decision_id}", "it cannot be undone: it does not stand any more")
-    reversals = reverse(connection, standing, locked, by, why, at, consequences)
-    made: list[Decision] = []
-    for row in standing:
-        case = find_case(connection, row.case_id)
-        content = (verdict, "", why, by, at)
-        first = made[0].decision_id if made else None
-        decision = Decision(0, row.case_id, row.listing_id, *content)
-        how = Origin(origin, None, first)
-        made += record_all(connection, [(case, decision)], None, None, how, consequences=consequences)
-    return Correction(reversals, tuple(made))
-
-
-def find_family(connection: Connection, decision_id: int) -> list[StoredDecision]:
-    """Return a decision and those on near-duplicates that came about with it, itself first."""
-    found = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
-    if not found:
-        return []
-    (own,) = found
-    root = own.spread_from or own.decision_id
-    is_kin = or_(decisions.c.decision_id == root, decisions.c.spread_from == root)
-    kin = find_decisions(connection, is_kin & (decisions.c.verdict == own.verdict))
-    return [own, *(row for row in kin if row.decision_id != decision_id)]
 
 
 @dataclass(frozen=True, slots=True)

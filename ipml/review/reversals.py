@@ -27,9 +27,9 @@ from ipml.review.cases import (
     PENDING,
     StoredCase,
     change_case,
+    find_case,
     find_cases,
     note_event,
-    pass_on_notices,
 )
 from ipml.review.pictures.stored import fetch_left
 from ipml.review.ranking.queue_order import rank_again
@@ -265,16 +265,26 @@ def reverse(
     why: str,
     now: datetime,
     consequences: Consequences | None,
+    *,
+    decides_anew: bool = False,
 ) -> tuple[Reversal, ...]:
-    """Take decisions back whose cases, by number in `locked`, are kept from other writers."""
+    """Take decisions back whose cases, by number in `locked`, are kept from other writers.
+
+    A case waits again, unless its listing was changed since: then the case of the newest version is in its place,
+    whether that waits or was decided.
+
+    Parameters
+    ----------
+    decides_anew : bool, default=False
+        Whether the caller decides the cases anew at once: then no other takes their place.
+    """
     made = [_append(connection, row, reviewer, why, now) for row in undone]
     successors: dict[int, int] = {}
     for row in undone:
         if locked[row.case_id].erased_at is None:  # what is gone nobody can look at again
             state = _state_after(connection, row.case_id)
-            is_of_it = cases.c.listing_id == locked[row.case_id].listing_id, cases.c.state != "superseded"
-            newest = connection.scalar(select(func.max(cases.c.case_id)).where(*is_of_it))
-            if newest and newest > row.case_id and state in PENDING:  # nor at what was changed since
+            waits = state in PENDING and not decides_anew
+            if waits and (newest := _lock_newer(connection, locked[row.case_id])):  # nor at what was changed since
                 state, successors[row.case_id] = "superseded", newest
             change_case(connection, row.case_id, state=state, successor=successors.get(row.case_id))
             if state in PENDING:
@@ -287,7 +297,6 @@ def reverse(
         if consequences is not None:
             consequences.follow_reversal(connection, reversal)
         if successor := successors.get(row.case_id):
-            pass_on_notices(connection, row.case_id, successor, now)
             note_event(connection, "ipml", "superseded", row.case_id, now, superseded_by=successor)
     return tuple(made)
 
@@ -296,6 +305,16 @@ def _append(connection: Connection, row: StoredDecision, reviewer: str, why: str
     said: dict[str, Any] = {"decision_id": row.decision_id, "reviewer": reviewer, "reversed_at": now, "why": why}
     query = insert(reversals).values(**said).returning(reversals.c.reversal_id)
     return Reversal(connection.scalars(query).one(), case_id=row.case_id, **said)
+
+
+def _lock_newer(connection: Connection, case: StoredCase) -> int | None:
+    """Return the case of the newest version of a listing, if it is another, and keep it from other writers."""
+    is_of_it = cases.c.listing_id == case.listing_id, cases.c.state != "superseded"
+    newest: int | None = connection.scalar(select(func.max(cases.c.case_id)).where(*is_of_it))
+    if newest is None or newest <= case.case_id:
+        return None
+    find_case(connection, newest, lock=True)  # whoever is deciding it does not know yet what comes to wait for it
+    return newest
 
 
 def _state_after(connection: Connection, case_id: int) -> str:

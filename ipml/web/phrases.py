@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
+from typing import Literal
 
 from ipml.enforcement.appeal_file import ShownAppeal
 from ipml.enforcement.deadlines.deadlines import Deadline, DeadlineState
@@ -15,6 +16,7 @@ from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.takedown.measures import Measure
 from ipml.money import Rates
 from ipml.records import Listing
+from ipml.review.corrections import NearDuplicates
 
 
 def percent(share: float) -> str:
@@ -217,6 +219,12 @@ _AFTER = {
     "restore": "after that the listing is reinstated automatically",
     "overdue": "after that it is overdue",
 }
+NEAR_DUPLICATES = {
+    NearDuplicates.QUEUE: "Back to the queue",
+    NearDuplicates.CORRECTED: "Corrected as well",
+    NearDuplicates.STAND: "Stand as decided",
+}
+
 _TOLD = "The seller is notified, with your reasons."
 _REJECTED = "The seller is notified of your reasons, and may still go to a dispute settlement body or a court."
 
@@ -240,11 +248,12 @@ class ToldDeadline:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChoice:
-    """An outcome that an appeal may have: its name on the button, and what it would do."""
+    """An outcome that an appeal may have: its name on the button, what it would do, and what it asks for besides."""
 
     outcome: str
     name: str
     effects: tuple[str, ...]
+    asks: Literal["", "measure", "near_duplicates"] = ""
 
 
 def name_restriction(one: Measure | Penalty | None) -> str:
@@ -289,11 +298,19 @@ def tell_deadline(deadline: Deadline, rules: AppealRules) -> ToldDeadline:
 
 def list_choices(shown: ShownAppeal, rules: AppealRules) -> list[OutcomeChoice]:
     """Tell what each outcome of an appeal would do."""
-    choices = [OutcomeChoice("granted", "Grant it", tuple(_tell_granted(shown)))]
+    if isinstance(shown.restriction, Penalty):
+        choices = [OutcomeChoice("granted", "Grant it: lift the penalty", tuple(_tell_granted(shown)))]
+    else:
+        asks: Literal["", "near_duplicates"] = "near_duplicates" if shown.file.alike else ""
+        choices = [OutcomeChoice("granted", "Grant it: correct the verdict", tuple(_tell_granted(shown)), asks)]
+    if isinstance(shown.restriction, Measure) and shown.restriction.stands:
+        effects = ("This measure ends.", "The verdict stands, with its strike and its other measures.", _TOLD)
+        choices.append(OutcomeChoice("measure lifted", "Grant it: lift this measure only", effects))
     if shown.milder:
         strike = "stays" if rules.strike_in_part == "kept" else "is taken back"
-        effects = ("The measure you choose takes the place of this one.", f"The strike {strike}.", _TOLD)
-        choices.append(OutcomeChoice("partly granted", "Grant it in part", effects))
+        milder = "The measure you choose takes the place of this one, with the same end."
+        effects = (milder, f"The strike {strike}.", _TOLD)
+        choices.append(OutcomeChoice("partly granted", "Grant it in part", effects, "measure"))
     return [*choices, OutcomeChoice("rejected", "Reject it", ("Everything stays as it is.", _REJECTED))]
 
 
@@ -303,11 +320,11 @@ def _tell_granted(shown: ShownAppeal) -> Iterator[str]:
         yield _TOLD
         return
     if shown.restriction is not None and shown.restriction.stands:
-        yield "The measure is lifted, and the platform asked to reinstate the listing."
+        yield "All measures of the decision are lifted, and the platform is asked to reinstate the listing."
     yield "The decision is taken back, and the case decided genuine; models learn from that."
     if shown.file.alike:
         cases = count(len(shown.file.alike), "near-duplicate that was", "near-duplicates that were")
-        yield f"{cases} decided with it likewise."
+        yield f"{cases} decided with it: as you choose; back in the queue, people look at them again."
     if shown.strike is not None:
         yield f"The strike of weight {shown.strike.weight:.2f} is taken back, and penalties that no others carry end."
     yield _TOLD

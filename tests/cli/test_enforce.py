@@ -37,6 +37,7 @@ WRONG_APPEALS = {
     "show 99": "99",
     "decide 99 granted --why x": "99",
     "decide 99 granted --why x --measure burn": "burn",
+    "decide 99 granted --why x --near-duplicates burn": "burn",
     "holder-acted 99": "",
     "holder-acted 99 --reference x": "99",
     "file case:1 --seller s2 --text letter.txt": "",
@@ -67,9 +68,9 @@ def test_an_appeal_is_filed_shown_decided_and_withdrawn(ipml, accepted, decided)
     assert ipml("enforce appeal withdraw 1 --seller s1").out == "Appeal 1 is withdrawn; the seller is told.\n"
     assert "Appeal 2" in ipml(FILE).out
     assert ipml("enforce appeal decide 2 granted --by ana --why 'See the invoice.'").is_refusal()
-    granted = ipml("enforce appeal decide 2 granted --by lea --why 'See the invoice.'")
-    assert granted.out == "Appeal 2 is granted; the seller is told.\n"
-    assert "granted by lea: See the invoice." in ipml("enforce appeal show 2").out
+    granted = ipml("enforce appeal decide 2 'measure lifted' --by lea --why 'See the invoice.'")
+    assert granted.out == "Appeal 2: measure lifted; the seller is told.\n"
+    assert "measure lifted by lea: See the invoice." in ipml("enforce appeal show 2").out
 
 
 def test_a_rights_holder_acts(ipml, decided):

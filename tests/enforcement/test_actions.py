@@ -16,7 +16,7 @@ from support.transactions import act, ask, execute, read_scalars
 
 from ipml.enforcement import actions
 from ipml.enforcement.appeal_file import list_desk, read_desk
-from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
+from ipml.enforcement.appeals.appeal import OUTCOMES, find_deciders, find_deciders_of, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.case_file import foresee, read_followed, read_listing_file
@@ -243,7 +243,7 @@ OPEN = penalties.c.imposed_at.is_(None), penalties.c.ended_at.is_(None)
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ("take down", "impose", "impose", "change", "lift", "wait", "undo", "appeal", "soften", "confirm", "pardon")
+            ("take down", "impose", "impose", "change", "lift", "wait", "undo", *OUTCOMES[:3], "confirm", "pardon")
         ),
         st.integers(0, 5),
         st.sampled_from(MeasureKind),
@@ -283,8 +283,8 @@ class Market:
         elif what == "wait":
             self.now += timedelta(days=10 * which)
             actions.end_due(self.engine, POLICY, now=self.now)
-        elif what in ("appeal", "soften"):
-            self.appeal(self.pick(which, measures.c.measure_id, stands), kind if what == "soften" else None)
+        elif what in OUTCOMES:
+            self.appeal(self.pick(which, measures.c.measure_id, stands), what, kind)
         else:
             column, conditions, act = {
                 "impose": (decisions.c.case_id, (), partial(actions.impose_measure, order=order)),
@@ -312,16 +312,31 @@ class Market:
             while taken := claim(connection, "ana", now=self.now):
                 decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", **options)
 
-    def appeal(self, measure_id, milder):
-        """Have a measure appealed against by who sells the listing now, and the appeal granted, or in part."""
+    def read(self):
+        """Return what stands: measures by number, and how many strikes."""
+        with reading(self.engine) as connection:
+            standing = {one.measure_id: one for one in find_measures(connection, standing=True)}
+            strikes = [strike for seller in ("s0", "s1") for strike in list_strikes(connection, seller)]
+            return standing, sum(strike.taken_back_at is None for strike in strikes)
+
+    def appeal(self, measure_id, outcome, kind):
+        """Have a measure appealed against by who sells the listing now; the outcome changes what was wrong, no more."""
+        before, struck = self.read()
         with writing(self.engine) as connection:
             arrived = outbox.update().where(outbox.c.channel == "seller", outbox.c.state == "waiting")
             connection.execute(arrived.values(state="delivered", settled_at=self.now))
             listing, _ = find_listing(connection, get_measure(connection, measure_id))
             seller = self.sellers[listing.listing_id]
             appeal = file_appeal(connection, f"measure:{measure_id}", seller, "See the invoice.", now=self.now)
-            outcome, options = "partly granted" if milder else "granted", {"now": self.now, "consequences": ENFORCEMENT}
-            decide_appeal(connection, appeal.appeal_id, "max", outcome, "We looked.", measure=milder, **options)
+            options = {"measure": kind if outcome == "partly granted" else None, "now": self.now}
+            said = (appeal.appeal_id, "max", outcome, "We looked.")
+            decide_appeal(connection, *said, **options, consequences=ENFORCEMENT)
+        after, still_struck = self.read()
+        old, new = before[measure_id], [after[number] for number in after.keys() - before.keys()]
+        its = {number for number, one in before.items() if one.decision_id == old.decision_id}
+        assert before.keys() - after.keys() == (its if outcome == "granted" else {measure_id})
+        assert struck - still_struck == (outcome == "granted")
+        assert [one.until for one in new] == ([old.until] if outcome == "partly granted" else [])
 
 
 def read_told(connection, channel):

@@ -138,8 +138,12 @@ def test_the_desk_lists_what_waits(engine: Engine, lead: TestClient, ana: TestCl
     text = plain(lead.get("/appeals/1").text)
     for told in (
         *("I have a licence.", "Counterfeit by ana", "AAA quality", "Human decision due", "counted from"),
-        *("1 Grant it The measure is lifted", "The strike of weight 1.50 is taken back", "2 Grant it in part"),
-        "3 Reject it Everything stays as it is.",
+        *(
+            "1 Grant it: correct the verdict All measures",
+            "The strike of weight 1.50 is taken back",
+            "3 Grant it in part",
+        ),
+        "4 Reject it Everything stays as it is.",
     ):
         assert told in text, told
     act(engine, lift_measure, 1, "bo", "a mistake", load_enforcement_policy())
@@ -147,15 +151,16 @@ def test_the_desk_lists_what_waits(engine: Engine, lead: TestClient, ana: TestCl
     assert ("Grant it The decision is taken back" in text, "measure is lifted" in text) == (True, False)
 
 
-@pytest.mark.parametrize("outcome", ["granted", "partly granted"])
+@pytest.mark.parametrize("outcome", ["granted", "measure lifted", "partly granted"])
 def test_a_lead_decides_an_appeal(engine: Engine, lead: TestClient, outcome: str) -> None:
     """The page says what became of it, the same form again is no mistake, and another outcome is refused."""
     decide(engine, 1)
     number = appeal(engine)
-    form = {"outcome": outcome, "why": "the licence is good", "measure": "label"}
+    form = {"outcome": outcome, "why": "the licence is good", "measure": "label", "near_duplicates": "stand"}
     for _ in range(2):
         assert lead.post(f"/appeals/{number}/decide", data=form).status_code == 303
-    assert kinds_of(engine) == [("remove", False)] if outcome == "granted" else [("label", True), ("remove", False)]
+    assert kinds_of(engine) == [*[("label", True)] * (outcome == "partly granted"), ("remove", False)]
+    assert read_case(engine, 1).state == "decided"
     assert f"{outcome.capitalize()} by lea" in plain(lead.get(f"/appeals/{number}").text)
     assert lead.post(f"/appeals/{number}/decide", data=form | {"outcome": "rejected"}).status_code == 409
 

@@ -115,28 +115,46 @@ def withdraw(
 @app.command()
 def decide(
     appeal: Number,
-    outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="granted, 'partly granted' or rejected.")],
+    outcome: Annotated[
+        str, typer.Argument(metavar="OUTCOME", help="granted, 'measure lifted', 'partly granted' or rejected.")
+    ],
     why: Annotated[str, typer.Option(help="Reasons, for the seller to read.")],
     measure: Annotated[
         str | None, typer.Option(help="The milder measure, if granted in part: label, demote, pause, …")
     ] = None,
+    near_duplicates: Annotated[
+        str,
+        typer.Option(help="If granted, near-duplicates decided with the listing: queue, corrected or stand."),
+    ] = "queue",
     by: By = None,
     database: Database = None,
 ) -> None:
     """Decide an appeal, as a person who has not decided in the matter before.
+
+    "granted" corrects the verdict on the listing, with all that followed; "measure lifted" ends this measure, and the
+    verdict stands; "partly granted" puts a milder measure in its place, with the same end; "rejected" changes nothing.
+    Near-duplicates that were decided with the listing go back to the queue, are corrected as well, or stand.
 
     Example: ipml enforce appeal decide 3 granted --why "The invoice shows an authorised source."
     """
     from ipml.cooperation.consequences import Cooperation
     from ipml.enforcement.appeals.resolution import decide_appeal
     from ipml.enforcement.restrictions import MeasureKind
+    from ipml.review.corrections import NearDuplicates
 
     if measure not in (None, *MeasureKind):
         raise UnusableSetting("measure", repr(measure), f"one of {', '.join(MeasureKind)}")
-    milder = MeasureKind(measure) if measure else None
+    if near_duplicates not in [*NearDuplicates]:
+        raise UnusableSetting("near-duplicates", repr(near_duplicates), f"one of {', '.join(NearDuplicates)}")
+    milder, alike = MeasureKind(measure) if measure else None, NearDuplicates(near_duplicates)
     with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, name):
-        made = decide_appeal(connection, appeal, name, outcome, why, measure=milder, consequences=Cooperation())
-    typer.echo(f"Appeal {appeal} is {made.state}; the seller is told.")
+        made = decide_appeal(
+            *(connection, appeal, name, outcome, why),
+            measure=milder,
+            near_duplicates=alike,
+            consequences=Cooperation(),
+        )
+    typer.echo(f"Appeal {appeal}: {made.state}; the seller is told.")
 
 
 @app.command("holder-acted")
@@ -230,7 +248,7 @@ def _describe(file: AppealFile) -> list[str]:
         f"ground {file.decision.ground or 'none'}",
     ]
     if file.alike:
-        lines.append(f"decided with it, and put right with it: cases {', '.join(map(str, file.alike))}")
+        lines.append(f"near-duplicates decided with it: cases {', '.join(map(str, file.alike))}")
     if file.together:
         lines.append(f"decided by the same act, and left as they are: cases {', '.join(map(str, file.together))}")
     for deadline in (*file.windows, *file.deadlines):

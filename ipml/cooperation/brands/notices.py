@@ -41,6 +41,7 @@ STATES: Mapping[AppealState, str] = {
     AppealState.HOLDER_ACTED: "you have acted: the listing stays down",
     AppealState.RESTORED: "the listing was reinstated",
     AppealState.GRANTED: "granted: the listing was reinstated",
+    AppealState.MEASURE_LIFTED: "granted for one measure: the finding stands",
     AppealState.PARTLY_GRANTED: "granted in part",
     AppealState.REJECTED: "rejected: the listing stays down",
     AppealState.WITHDRAWN: "withdrawn by the seller",

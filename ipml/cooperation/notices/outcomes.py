@@ -2,8 +2,10 @@
 
 An item waits as long as its case does. A decision settles it, whatever way that came about; passing the case on to a
 lead settles nothing. Where the decision is taken back the item waits again with its case, and so does its notice: what
-the notifier was told is corrected. An item that was upheld, and whose decision was then taken back, says since when
-(`overturned_at`) until it is upheld anew. With time, what nobody can decide any more ends.
+the notifier was told is corrected. No item waits where nobody looks: if a verdict stands on the case, or on the newest
+version of a listing that was changed since, that settles it at once. An item that was upheld, and whose decision was
+then taken back, says since when (`overturned_at`) until it is upheld anew. With time, what nobody can decide any more
+ends.
 
 Messages on one notice have one subject, so that they arrive in order. Each says how all its listings stand, so that
 one nobody has tried to deliver yet is dropped in favour of the next: who gave notice gets one answer, and another only
@@ -28,7 +30,7 @@ from ipml.cooperation.notifiers.notifier import tell_notifier
 from ipml.cooperation.policy import CooperationPolicy, NotifierRules, load_cooperation_policy
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
-from ipml.review.cases import StoredCase, find_case, find_cases
+from ipml.review.cases import StoredCase, find_case, find_cases, pass_on_notices
 from ipml.review.decisions import GROUNDS
 from ipml.review.reversals import Made, find_decisions, stands
 from ipml.storage import outbox
@@ -170,18 +172,24 @@ SETTLED = ("upheld", "rejected", "undecided")
 _AT_ONCE = 500  # numbers in one query
 
 
-def settle_decided(connection: Connection, made: Sequence[Made], rules: NotifierRules) -> None:
+def settle_decided(
+    connection: Connection, made: Sequence[Made], rules: NotifierRules, at: datetime | None = None
+) -> None:
     """Settle the items that wait for cases which were just decided, and tell whose notice is settled by that.
 
     All of it is kept with the decisions, or none; each notice whose last item this was gets one message.
+
+    Parameters
+    ----------
+    at : datetime, default=when they were decided
     """
     verdicts = {case.case_id: decision for case, decision in made if decision.verdict in STATE_OF_VERDICT}
     waiting = _find_waiting(connection, verdicts)
     if not waiting:
         return
     serialise(connection, Lock.APPEND_TO_AUDIT)  # of two decisions on one notice the second sees the first
-    _settle(connection, [(item, verdicts[item.case_id]) for item in waiting])
-    at = max(decision.decided_at for decision in verdicts.values())
+    _settle(connection, [(item, verdicts[item.case_id]) for item in waiting], at)
+    at = at or max(decision.decided_at for decision in verdicts.values())
     settle_notices(connection, {item.notice_id for item in waiting}, at, rules)
 
 
@@ -204,14 +212,16 @@ def settle_notices(connection: Connection, notice_ids: Collection[int], at: date
 def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> None:
     """Let the items wait again that a decision had settled which was just taken back; correct what was told of them.
 
-    Where an earlier decision stands then, they are settled by that; where the listing was erased nobody can look at it
-    again, and they end undecided, without a word.
+    Where the listing was changed since, they go on to the case of its newest version. Whatever waits for a case on
+    which a verdict stands is settled by that. Where the listing was erased nobody can look at it again, and they end
+    undecided, without a word.
     """
     of_case = select(notice_items).where(notice_items.c.case_id == reversal.case_id)  # which is how they are indexed
-    is_settled = notice_items.c.decision_id == reversal.decision_id, notice_items.c.state.in_(SETTLED)
-    items = connection.execute(of_case.where(*is_settled).order_by(notice_items.c.item_id)).all()
-    if not items:
+    is_settled = and_(notice_items.c.decision_id == reversal.decision_id, notice_items.c.state.in_(SETTLED))
+    concerned = of_case.where(or_(is_settled, notice_items.c.state == "waiting")).order_by(notice_items.c.item_id)
+    if not (found := connection.execute(concerned).all()):
         return
+    items = [item for item in found if item.state != "waiting"]
     at, case = reversal.reversed_at, find_case(connection, reversal.case_id)
     is_gone = case.erased_at is not None
     for item in items:
@@ -219,8 +229,12 @@ def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> 
         fields |= {"state": "undecided"} if is_gone else {"state": "waiting", "decision_id": None, "settled_at": None}
         connection.execute(update(notice_items).where(notice_items.c.item_id == item.item_id).values(fields))
     _note_items(connection, "item open again", [(item.item_id, at) for item in items])
-    if not is_gone:
-        _wait_again(connection, {item.notice_id for item in items}, case, at, rules)
+    if is_gone:
+        return
+    if case.state == "superseded" and case.successor is not None:
+        pass_on_notices(connection, case.case_id, case.successor, at)
+        case = find_case(connection, case.successor)
+    _wait_again(connection, {item.notice_id for item in items}, case, at, rules)
 
 
 def settle_erased(connection: Connection, at: datetime, rules: NotifierRules) -> int:
@@ -317,9 +331,9 @@ def _wait_again(
     query = update(notices).where(*were_settled).values(settled_at=None)
     again = sorted(connection.scalars(query.returning(notices.c.notice_id)).all())
     audit.append_all(connection, "ipml", "notice open again", [(subject_of(number), {}) for number in again], at=at)
-    if case.state == "decided":  # by an earlier decision, which stands
+    if case.state == "decided":  # by an earlier decision, or as the newest version of the listing
         left = find_decisions(connection, (decisions.c.case_id == case.case_id) & stands())
-        settle_decided(connection, [(case, left[-1])], rules)
+        settle_decided(connection, [(case, left[-1])], rules, at)
     still_open = notices.c.notice_id.in_(again), notices.c.settled_at.is_(None)
     left_open = select(notices.c.notice_id).where(*still_open).order_by(notices.c.notice_id)
     tell_outcomes(connection, connection.scalars(left_open).all(), at, rules)

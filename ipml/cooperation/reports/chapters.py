@@ -38,6 +38,7 @@ from ipml.cooperation.reports.measures import (
 )
 from ipml.cooperation.reports.period import ALL, Period, median_hours, p90_hours
 from ipml.cooperation.reports.verdicts import VERDICTS, WAYS, PeriodDecisions, Precision, Sellers
+from ipml.enforcement.appeals.appeal import FAVOURABLE
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.takedown.measures import Span
 from ipml.records import Verdict
@@ -358,7 +359,7 @@ def write_complaints(complaints: FiledComplaints) -> Section:
     )
     by_outcome = tuple((outcome, complaints.count(outcome=outcome)) for outcome in became)
     outcomes = Table("outcomes", "What became of complaints", count_columns("outcome", "complaints"), by_outcome)
-    favoured = sum(complaints.count(outcome=outcome) for outcome in ("granted", "partly granted", "restored"))
+    favoured = sum(complaints.count(outcome=outcome) for outcome in (*FAVOURABLE, "restored"))
     ended = favoured + complaints.count(outcome="rejected")
     return Section(
         "complaints",

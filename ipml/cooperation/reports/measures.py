@@ -164,7 +164,7 @@ def _first_measures(scope: ReportScope, *columns: Any) -> Select[Any]:
     return query.where(scope.is_of_brand())
 
 
-OUTCOMES = ("granted", "partly granted", "rejected", "restored", "withdrawn")
+OUTCOMES = ("granted", "measure lifted", "partly granted", "rejected", "restored", "withdrawn")
 PENDING = "pending"
 SUBJECTS = ("visibility", "monetary", "service", "account", "warning")
 _OF_MEASURE = {"price-hold": "monetary"}

@@ -200,7 +200,7 @@ def _count_complaints(figures: Figures, subject: str | None) -> dict[str, Value]
         f"{whose} filed": complaints.count(subject),
         f"{whose} rejected": complaints.count(subject, "rejected"),
         f"{whose} partly granted": complaints.count(subject, "partly granted"),
-        f"{whose} reversed": complaints.count(subject, "granted") + complaints.count(subject, "restored"),
+        f"{whose} reversed": sum(complaints.count(subject, one) for one in ("granted", "measure lifted", "restored")),
         f"{whose} omitted": complaints.count(subject, PENDING) + complaints.count(subject, "withdrawn"),
         f"{whose} median time": median_hours(complaints.spans.get(subject or ALL)),
     }

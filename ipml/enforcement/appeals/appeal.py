@@ -23,7 +23,7 @@ from ipml.enforcement.policy import AppealRules
 from ipml.errors import Forbidden, IllegalStep, NotFound, OwnListing, SellerErased
 from ipml.records import Case, Decision
 from ipml.review.cases import LARGEST_NUMBER, find_case, make_case
-from ipml.review.decisions import find_family
+from ipml.review.corrections import find_family
 from ipml.review.quality.second_person import may_judge, refuse_conflict
 from ipml.review.reversals import find_reversible, stands
 from ipml.storage.audit_trail import audit
@@ -49,6 +49,7 @@ class AppealState(StrEnum):
     WITH_HOLDER = "with holder"
     HOLDER_ACTED = "holder acted"
     GRANTED = "granted"
+    MEASURE_LIFTED = "measure lifted"
     PARTLY_GRANTED = "partly granted"
     REJECTED = "rejected"
     RESTORED = "restored"
@@ -64,13 +65,17 @@ class AppealEvent(StrEnum):
     HOLDER_WITHDREW = "holder withdrew"
     HOLDER_SILENT = "holder silent"
     GRANTED = "granted"
+    MEASURE_LIFTED = "measure lifted"
     PARTLY_GRANTED = "partly granted"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
 
 
 PENDING = (AppealState.OPEN, AppealState.WITH_HOLDER, AppealState.HOLDER_ACTED)
-OUTCOMES = (AppealEvent.GRANTED, AppealEvent.PARTLY_GRANTED, AppealEvent.REJECTED)
+OUTCOMES = (AppealEvent.GRANTED, AppealEvent.MEASURE_LIFTED, AppealEvent.PARTLY_GRANTED, AppealEvent.REJECTED)
+"""The verdict was wrong; this measure was, and the verdict right; a milder measure does; nothing was wrong."""
+FAVOURABLE = (AppealState.GRANTED, AppealState.MEASURE_LIFTED, AppealState.PARTLY_GRANTED)
+"""Outcomes by which a person finds the seller right, wholly or in part."""
 
 TRANSITIONS: Mapping[tuple[AppealState | None, AppealEvent], AppealState] = {
     (None, AppealEvent.COMPLAINED): AppealState.OPEN,
@@ -374,7 +379,7 @@ class AppealFile:
     decision : Decision
         Against which it is.
     alike : tuple of int
-        Cases of near-duplicates that would be put right with it.
+        Cases of near-duplicates that were decided with it, as far as these decisions stand.
     together : tuple of int
         Other cases that were decided with it by one act, at most 200: a lead may want to look at them again.
     windows, deadlines : tuple of Deadline

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from sqlalchemy import Connection, exists, func, insert, select
 
 from ipml.enforcement.appeals.appeal import (
+    FAVOURABLE,
     PENDING,
     Appeal,
     AppealEvent,
@@ -69,7 +70,7 @@ def _is_delivered() -> tuple[Any, ...]:
 LONGEST_TEXT = 20_000
 _LONGEST_KEY = 255
 _SELLER = "seller"
-_EXAMINED = (AppealState.GRANTED, AppealState.PARTLY_GRANTED, AppealState.REJECTED)
+_EXAMINED = (*FAVOURABLE, AppealState.REJECTED)
 
 
 def file_appeal(

@@ -35,7 +35,8 @@ def write_seller(
     Parameters
     ----------
     what : str
-        "receipt", "receipt_holder", "granted", "partly_granted", "rejected", "restored" or "withdrawn".
+        "receipt", "receipt_holder", "granted", "measure_lifted", "partly_granted", "rejected", "restored" or
+        "withdrawn".
     why : str
         The reasons of who decided, for the seller to read.
     """

@@ -1,4 +1,4 @@
-"""What an appeal is against, and what it does to that besides what follows from putting its decision right.
+"""What an appeal is against, and what it does to that besides what follows from correcting its decision.
 
 It is against a measure, a penalty, or a decision that led to neither; it may soften or lift these, and take a strike
 back.
@@ -28,7 +28,7 @@ from ipml.review.reversals import stands
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import cases, decisions, measures, strikes
 
-_WHY = "appeal"  # as letters know it
+_WHY, _WHY_ONE = "appeal", "restriction"  # as letters know them: the decision fell, or one restriction alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,20 @@ class Penalised:
 
 
 def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, why: str, at: datetime) -> int:
-    """Put a milder measure in the place of one, tell the seller of both, and return its number."""
+    """Put a milder measure in the place of one, until that would have ended; tell the seller, and return its number."""
     policy, old = load_enforcement_policy(), get_measure(connection, measure_id)
-    milder = changes.replace(connection, measure_id, kind, by, why, at)
+    milder = changes.replace(connection, measure_id, kind, by, why, at, until=old.until)
     tell_lifted(connection, changes.restriction_of(connection, old), "replaced", at, policy)
     case = find_case(connection, milder.case_id)
     store_stakes(connection, [(milder, case, decode_listing(case.snapshot))], policy)
     issue(connection, changes.restriction_of(connection, milder), policy)
     return milder.measure_id
+
+
+def lift_measure(connection: Connection, measure_id: int, by: str, why: str, at: datetime) -> None:
+    """Lift one measure and tell the seller; the decision stands, with its other measures and its strike."""
+    lifted = changes.lift_one(connection, measure_id, by, why, at)
+    tell_lifted(connection, lifted.restriction, _WHY_ONE, at, load_enforcement_policy())
 
 
 def find_penalty(connection: Connection, penalty_id: int) -> Penalised | None:
@@ -68,7 +74,7 @@ def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at:
     if not get_penalty(connection, penalty_id).is_in_force(at):
         return
     lifted = lift(connection, penalty_id, by, why, now=at)
-    tell_lifted(connection, restriction_of(connection, lifted), _WHY, at, load_enforcement_policy())
+    tell_lifted(connection, restriction_of(connection, lifted), _WHY_ONE, at, load_enforcement_policy())
 
 
 def take_strike_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> None:

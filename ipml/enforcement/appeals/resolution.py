@@ -1,7 +1,8 @@
-"""How appeals are resolved: by a person, by the rights holder, or by time; the outcome corrects all that followed.
+"""How appeals are resolved: by a person, by the rights holder, or by time.
 
-A complaint is decided by a person who has not decided in the matter before. A counter-notice is passed on to the rights
-holder, who acts within the term, gives up, or says nothing.
+A complaint is decided by a person who has not decided in the matter before. The outcome names what was wrong, and
+changes that and no more: the verdict on this listing, with all that followed from it; this measure alone; its severity;
+or nothing. A counter-notice is passed on to the rights holder, who acts within the term, gives up, or says nothing.
 
 Terms begin when somebody was told, and run out when nobody acted. Every such step is a transaction of its own, so that
 `run_appeal_deadlines` can be killed anywhere: the next run finishes.
@@ -29,7 +30,14 @@ from ipml.enforcement.appeals.appeal import (
 )
 from ipml.enforcement.appeals.filings import COMPLAINT, COUNTER_NOTICE, find_newly_notified, stop_all
 from ipml.enforcement.appeals.letters import passed_on_subject, write_seller
-from ipml.enforcement.appeals.remedies import find_penalty, lift_penalty, parse_subject, soften, take_strike_back
+from ipml.enforcement.appeals.remedies import (
+    find_penalty,
+    lift_measure,
+    lift_penalty,
+    parse_subject,
+    soften,
+    take_strike_back,
+)
 from ipml.enforcement.deadlines.deadlines import (
     DEADLINES,
     Deadline,
@@ -48,10 +56,10 @@ from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import Conflict, Forbidden, IllegalStep, SellerErased, UnstorableValue, UnusableSetting
 from ipml.kit.canonical_json import digest
-from ipml.records import Decision, Verdict
+from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_case, find_cases
-from ipml.review.decisions import correct
+from ipml.review.corrections import Correction, NearDuplicates, correct
 from ipml.review.reversals import Consequences, find_decisions, stands
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -89,26 +97,31 @@ def decide_appeal(
     why: str,
     *,
     measure: MeasureKind | None = None,
+    near_duplicates: NearDuplicates = NearDuplicates.QUEUE,
     rules: AppealRules | None = None,
     now: datetime | None = None,
     consequences: Consequences | None = None,
 ) -> Appeal:
-    """Decide an appeal, and put right what follows, in one transaction.
+    """Decide an appeal, and put right what was wrong, in one transaction; the seller is told why.
 
-    Granted, the decision is taken back with its measure and strike, and the listing is decided genuine, with the
-    near-duplicates that were decided with it; of a penalty only the penalty is lifted. Granted in part, a milder
-    measure takes the place of the one there is. The seller is told why in each case.
+    - "granted": the verdict was wrong. The decision is taken back with all its measures and its strike, and the listing
+      is decided genuine. Of a penalty, the penalty is lifted, and the strikes stay.
+    - "measure lifted": the verdict was right, this measure was not. It ends; everything else stays.
+    - "partly granted": a milder measure takes its place, until it would have ended.
+    - "rejected": everything stays.
 
     Parameters
     ----------
     by : str
         A person who has decided nothing in the matter before.
     outcome : str
-        "granted", "partly granted" or "rejected".
+        "granted", "measure lifted", "partly granted" or "rejected"; the second and the third of a measure only.
     why : str
         For the seller to read, at most 5,000 characters.
     measure : MeasureKind, optional
         The milder measure, where it is granted in part.
+    near_duplicates : NearDuplicates, default=NearDuplicates.QUEUE
+        Where the verdict was wrong: what becomes of the near-duplicates that were decided with the listing.
     consequences : Consequences, optional
         What undoes what followed from a decision that is taken back, and what follows from the new one.
 
@@ -129,10 +142,9 @@ def decide_appeal(
     _refuse(connection, appeal, by, now)
     listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
     appeal = move(connection, appeal, event)
-    made = _put_right(connection, appeal, event, by, measure, rules, now, consequences)
+    made = _put_right(connection, appeal, event, by, measure, near_duplicates, rules, now, consequences)
     stop_all(connection, running, by, now)
-    corrected = {"corrected": len(made), "new_decision": made[0].decision_id if made else None}
-    store_outcome(connection, appeal, by, why, now, measure, **corrected)
+    store_outcome(connection, appeal, by, why, now, measure, **_describe(made), queued=made.n_queued)
     write_seller(connection, appeal, event.value.replace(" ", "_"), listing, rules, now, why)
     return appeal
 
@@ -164,10 +176,15 @@ def restore(
     """
     appeal = move(connection, appeal, event)
     why = f"{event}, appeal {appeal.appeal_id}"
-    made = _end_restriction(connection, appeal, Verdict.CANNOT_TELL, by, why, at, consequences)
-    corrected = {"corrected": len(made), "new_decision": made[0].decision_id if made else None}
-    store_outcome(connection, appeal, by, event.value, at, None, **corrected)
+    said = (Verdict.CANNOT_TELL, NearDuplicates.STAND, by, why)
+    made = _end_restriction(connection, appeal, *said, at, consequences)
+    store_outcome(connection, appeal, by, event.value, at, None, **_describe(made))
     return appeal
+
+
+def _describe(made: Correction) -> dict[str, int | None]:
+    """Return what the trail says of a correction."""
+    return {"corrected": len(made.decisions), "new_decision": made.decisions[0].decision_id if made.decisions else None}
 
 
 def _refuse(connection: Connection, appeal: Appeal, by: str, now: datetime) -> None:
@@ -192,7 +209,7 @@ def _check_outcome(appeal: Appeal, outcome: str, why: str, measure: MeasureKind 
             f"appeal {number}",
             f"found outcome {outcome!r} with measure {measure}; expected a milder measure if granted in part only",
         )
-    if is_partly and not appeal.subject.startswith("measure:"):
+    if (is_partly or outcome == AppealEvent.MEASURE_LIFTED) and not appeal.subject.startswith("measure:"):
         raise Conflict(
             f"appeal {number}",
             f"found outcome {outcome!r} of {appeal.subject}; expected granted or rejected, as it is no measure",
@@ -207,31 +224,39 @@ def _put_right(
     event: AppealEvent,
     by: str,
     measure: MeasureKind | None,
+    near_duplicates: NearDuplicates,
     rules: AppealRules,
     at: datetime,
     consequences: Consequences | None,
-) -> Sequence[Decision]:
+) -> Correction:
     why = f"appeal {appeal.appeal_id} {event}"
     if event is AppealEvent.GRANTED:
-        return _end_restriction(connection, appeal, Verdict.GENUINE, by, why, at, consequences)
-    if measure is not None:
-        soften(connection, _find_harder(connection, appeal, measure), measure, by, why, at)
+        return _end_restriction(connection, appeal, Verdict.GENUINE, near_duplicates, by, why, at, consequences)
+    if event is AppealEvent.MEASURE_LIFTED:
+        lift_measure(connection, _find_running(connection, appeal, at)[0], by, why, at)
+    elif measure is not None:
+        soften(connection, _find_harder(connection, appeal, measure, at), measure, by, why, at)
         if rules.strike_in_part == "taken back":
             take_strike_back(connection, appeal.decision_id, by, why, at)
-    return ()
+    return Correction()
 
 
-def _find_harder(connection: Connection, appeal: Appeal, milder: MeasureKind) -> int:
-    """Return the number of the measure that an appeal is against, if it stands and is harder than another."""
-    number, kinds = parse_subject(appeal.subject)[1], list(MeasureKind)
-    query = select(measures.c.kind).where(measures.c.measure_id == number, measures.c.lifted_at.is_(None))
-    kind = connection.scalar(query)
-    if kind is None or kinds.index(milder) >= kinds.index(MeasureKind(kind)) or milder is MeasureKind.REMOVE_IN:
-        found = f"{milder!s} in the place of {kind or 'a measure that has ended'}"
-        raise Conflict(
-            f"appeal {appeal.appeal_id}",
-            f"found outcome {found}; expected a milder measure that holds everywhere, or granted or rejected",
-        )
+def _find_running(connection: Connection, appeal: Appeal, at: datetime) -> tuple[int, MeasureKind]:
+    """Return number and kind of the measure that an appeal is against, if it has not ended, nor should have."""
+    number = parse_subject(appeal.subject)[1]
+    runs = measures.c.lifted_at.is_(None), or_(measures.c.until.is_(None), measures.c.until > at)
+    kind = connection.scalar(select(measures.c.kind).where(measures.c.measure_id == number, *runs))
+    if kind is None:
+        raise Conflict(appeal.name, f"found that {appeal.subject} has ended; expected outcome granted or rejected")
+    return number, MeasureKind(kind)
+
+
+def _find_harder(connection: Connection, appeal: Appeal, milder: MeasureKind, at: datetime) -> int:
+    """Return the number of the measure that an appeal is against, if it has not ended and is harder than another."""
+    (number, kind), kinds = _find_running(connection, appeal, at), list(MeasureKind)
+    if kinds.index(milder) >= kinds.index(kind) or milder is MeasureKind.REMOVE_IN:
+        found = f"found outcome {milder!s} in the place of {kind}"
+        raise Conflict(appeal.name, f"{found}; expected a milder measure that holds everywhere, or another outcome")
     return number
 
 
@@ -239,22 +264,28 @@ def _end_restriction(
     connection: Connection,
     appeal: Appeal,
     verdict: Verdict,
+    near_duplicates: NearDuplicates,
     by: str,
     why: str,
     at: datetime,
     consequences: Consequences | None,
-) -> Sequence[Decision]:
-    """Lift what an appeal is against, by putting the decision right where that is what is wrong."""
+) -> Correction:
+    """Lift the penalty that an appeal is against, or correct the decision with all that followed from it."""
     kind, number = parse_subject(appeal.subject)
     if kind == "penalty":
         lift_penalty(connection, number, by, why, at)
-        return ()
+        return Correction()
     decision_id = _find_standing(connection, appeal)
     if decision_id is None:
-        return ()  # others have taken it back meanwhile
-    origin = "appeal" if verdict is Verdict.GENUINE else "deadline"
-    corrected = correct(connection, decision_id, verdict, by, why, at, origin=origin, consequences=consequences)
-    return corrected.decisions
+        return Correction()  # others have taken it back meanwhile
+    return correct(
+        connection,
+        decision_id,
+        *(verdict, by, why, at),
+        origin="appeal" if verdict is Verdict.GENUINE else "deadline",
+        near_duplicates=near_duplicates,
+        consequences=consequences,
+    )
 
 
 def _find_standing(connection: Connection, appeal: Appeal) -> int | None:

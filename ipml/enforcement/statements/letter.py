@@ -76,7 +76,7 @@ _CHOICES: dict[str, Iterable[str]] = {
     "detections": ("yes", "no"),
     "automations": ("fully", "partially", "none"),
     "content_days": ("observed", "decided"),
-    "lifted": ("appeal", "review", "counter-notice", "lifted", "replaced", "ended"),
+    "lifted": ("appeal", "restriction", "review", "counter-notice", "lifted", "replaced", "ended"),
     "goods": ("brand and category", "brand", "category", "neither"),
     "facts": _SENTENCES,
     "remedies": _REMEDIES,
@@ -333,8 +333,8 @@ def write_lifted_letter(
     Parameters
     ----------
     why : str
-        "appeal", "review", "counter-notice", "lifted", "replaced" or "ended"; anything else counts as "review", as it
-        may be a note that is not for sellers.
+        "appeal", "restriction", "review", "counter-notice", "lifted", "replaced" or "ended"; anything else counts as
+        "review", as it may be a note that is not for sellers.
     ended_at : datetime, default=`at`
         When it ended, where that was before the letter.
     """

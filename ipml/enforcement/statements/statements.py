@@ -466,10 +466,10 @@ def tell_lifted(
     Parameters
     ----------
     why : str
-        "appeal" where a complaint was upheld, "review" where the decision was taken back, "counter-notice" where the
-        rights holder did not act in time, "lifted" where a person ended it and the decision stands, "replaced" where
-        another restriction took its place, "ended" where its time was over. Anything else counts as "review": what
-        people note for themselves is not written to sellers.
+        "appeal" where a complaint was upheld, "restriction" where it was and the decision stands, "review" where the
+        decision was taken back, "counter-notice" where the rights holder did not act in time, "lifted" where a person
+        ended it and the decision stands, "replaced" where another restriction took its place, "ended" where its time
+        was over. Anything else counts as "review": notes that people write for themselves are not sent to sellers.
 
     Returns
     -------

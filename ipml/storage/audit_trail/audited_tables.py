@@ -277,7 +277,10 @@ AUDITED: dict[str, Audited] = {
     ),
     "appeal_outcomes": Audited(
         "appeal",
-        ("appeal granted", "appeal partly granted", "appeal rejected", "appeal restored", "appeal withdrawn"),
+        (
+            *("appeal granted", "appeal measure lifted", "appeal partly granted"),
+            *("appeal rejected", "appeal restored", "appeal withdrawn"),
+        ),
         _never("outcome", "decided_by", "decided_at", "why", "measure_kind"),
         _because(_NUMBER, "appeal_id"),
     ),

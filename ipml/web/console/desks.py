@@ -37,6 +37,7 @@ from ipml.enforcement.seller_file import MOST, read_seller_file
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, SellerErased, UnstorableValue
 from ipml.review import queue
 from ipml.review.claims import find_hidden
+from ipml.review.corrections import NearDuplicates
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import NOTIFIER_KINDS
 from ipml.web.accounts.login import authorised, get_consequences, get_cooperation_policy, get_engine, get_policy
@@ -47,7 +48,7 @@ from ipml.web.console.dashboard import DateRange, FirstDay, LastDay
 from ipml.web.console.drawing.charts import read_seller_card
 from ipml.web.console.drawing.tables import PAGE_SIZE, AskedTable, Column, TablePage, check_order, page_rows
 from ipml.web.console.networks_page import find_network
-from ipml.web.phrases import MEASURES, list_choices, tell_deadline
+from ipml.web.phrases import MEASURES, NEAR_DUPLICATES, list_choices, tell_deadline
 from ipml.web.responses import redirect, render
 
 
@@ -149,11 +150,12 @@ def record_appeal_decision(
     outcome: Annotated[str, Form(max_length=40)],
     why: Annotated[str, Form()] = "",
     measure: Annotated[str, Form(pattern=_MEASURE_KIND)] = "",
+    near_duplicates: Annotated[NearDuplicates, Form()] = NearDuplicates.QUEUE,
 ) -> Response:
     """Decide an appeal; `measure` is the milder one, where it is granted in part."""
     kind = MeasureKind(measure) if measure and outcome == AppealState.PARTLY_GRANTED else None
-    given: dict[str, Any] = {"measure": kind, "rules": get_policy(request).appeals}
-    given["consequences"] = get_consequences(request)
+    given: dict[str, Any] = {"measure": kind, "near_duplicates": near_duplicates}
+    given |= {"rules": get_policy(request).appeals, "consequences": get_consequences(request)}
     try:
         with authorised(request, writing) as (connection, user):
             decide_appeal(connection, appeal_id, user.name, outcome, why, **given)
@@ -175,6 +177,7 @@ def _render_appeal(request: Request, appeal_id: int, message: str = "", why: str
         "deadlines": [tell_deadline(deadline, rules) for deadline in (*shown.file.deadlines, *shown.file.windows)],
         "choices": list_choices(shown, rules),
         "kinds": MEASURES,
+        "near_duplicates": NEAR_DUPLICATES,
         "grounds": queue.GROUNDS,
         "longest_why": LONGEST_WHY,
         "message": message,

@@ -24,8 +24,21 @@ from ipml.web.http_api.openapi import describe_body, describe_error, make_json_a
 from ipml.web.http_api.requests import MOST_SMALL_BYTES, parse_body, read_body
 
 _States = Literal[
-    "open", "with holder", "holder acted", "granted", "partly granted", "rejected", "restored", "withdrawn"
+    "open",
+    "with holder",
+    "holder acted",
+    "granted",
+    "measure lifted",
+    "partly granted",
+    "rejected",
+    "restored",
+    "withdrawn",
 ]
+_STATE = (
+    "`granted`: the verdict was wrong, and everything that followed from it for this listing is undone, or the penalty "
+    "is lifted; `measure lifted`: this measure has ended, the verdict stands; `partly granted`: a milder measure is in "
+    "its place; `rejected`: nothing changes; `restored`: the rights holder did not act on a counter-notice"
+)
 
 _SHOWN: dict[str, Any] = {"pattern": "^[1-9][0-9]{0,18}$"}  # not checked: what is no number is not found
 
@@ -58,7 +71,7 @@ class AppealShape(_Shape):
     about: str
     case: int
     kind: Literal["complaint", "counter-notice"]
-    state: _States
+    state: _States = Field(description=_STATE)
     filed_at: AwareDatetime
     due_at: AwareDatetime | None = Field(description="the next of its deadlines")
     decided_at: AwareDatetime | None
@@ -81,6 +94,14 @@ _APPEAL = {
     "due_at": "2026-03-23T23:00:00+00:00",
     "decided_at": None,
     "why": None,
+}
+_DECIDED = {
+    **_APPEAL,
+    "about": "measure:14",
+    "state": "measure lifted",
+    "due_at": None,
+    "decided_at": "2026-03-11T09:30:00+00:00",
+    "why": "The court has lifted the order that the price hold rested on.",
 }
 _BAD = {"row": 1, "field": "text", "found": "nothing", "expected": "text of 1 to 20,000 characters"}
 _CONFLICT = "It is pending already, or its time is over"
@@ -108,7 +129,7 @@ SHOW_APPEAL_DOCUMENT: Mapping[str, Any] = {
 }
 APPEAL_EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("/v1/appeals", "post", _APPEAL),
-    ("/v1/appeals/{appeal}", "get", _APPEAL),
+    ("/v1/appeals/{appeal}", "get", _DECIDED),
 )
 
 

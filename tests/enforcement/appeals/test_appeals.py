@@ -15,18 +15,20 @@ from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.letters import compose
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
 from ipml.enforcement.evidence.package import subjects_of_cases
+from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import Language
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import Conflict, Forbidden, IllegalStep, KeyReused, NotFound, UnstorableValue
 from ipml.records import Listing, Verdict
 from ipml.review.cases import get_case
+from ipml.review.corrections import NearDuplicates
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
 from ipml.review.queue import claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit as audit_table
-from ipml.storage.tables import deadlines, decisions, outbox, seller_keys, user_sellers
+from ipml.storage.tables import cases, deadlines, decisions, outbox, seller_keys, user_sellers
 
 DAY = timedelta(days=1)
 
@@ -86,9 +88,9 @@ def test_the_label_stays_where_an_appeal_is_rejected_or_granted_in_part(market):
     assert market.labels() == [True, True]
 
 
-def test_near_duplicates_are_put_right_with_it_but_not_by_silence(market):
-    """What one decision took down is one offer, yet a term that runs out brings back only what was countered."""
-    titles = [f"Leather bag, brown, no. {number}" for number in range(4)]
+def take_down_alike(market):
+    """Take near-duplicates down by one decision, and return their cases, that which was looked at first."""
+    titles = [f"Leather bag, brown, no. {number}" for number in range(5)]
     bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
     enqueue(market.engine, bags)
     options = {"ground": "declared_replica", "now": market.now, "consequences": ENFORCEMENT}
@@ -96,14 +98,43 @@ def test_near_duplicates_are_put_right_with_it_but_not_by_silence(market):
         taken = claim(connection, "ana", now=market.now)
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
         spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options).decisions
-    file_one(market, about=taken.case_id, kind="counter-notice", profile="us")
+    return [taken.case_id, *(decision.case_id for decision in spread)]
+
+
+def test_a_term_that_runs_out_brings_back_only_what_was_countered(market):
+    """Nobody judged the listing by that, so nothing follows for its near-duplicates."""
+    first, *others = take_down_alike(market)
+    file_one(market, about=first, kind="counter-notice", profile="us")
     market.pass_time(market.now + 30 * DAY)
-    assert [measure.case_id for measure in market.measures() if measure.lifted_at] == [taken.case_id]
-    appeal = file_one(market, about=spread[0].case_id)
-    assert len(market.appeal(2).alike) == len(spread) - 1 > 0
-    decide_one(market, appeal)
-    assert all(measure.lifted_at for measure in market.measures())
-    assert market.labels() == [False] * len(spread)
+    assert [measure.case_id for measure in market.measures() if measure.lifted_at] == [first]
+    assert market.labels() == [True] * len(others)
+
+
+@pytest.mark.parametrize("choice", NearDuplicates)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_correction_is_about_one_listing_and_a_person_says_what_becomes_of_those_alike(market, place, choice):
+    """Measure, strike and label fall of it; those alike wait behind one of them, fall as well or stand."""
+    numbers = take_down_alike(market)
+    about, others = numbers[place], {*numbers} - {numbers[place]}
+    appeal = file_one(market, about=about)
+    assert len(others) > 2
+    assert {*market.appeal().alike} == others
+    decide_one(market, appeal, **({} if choice is NearDuplicates.QUEUE else {"near_duplicates": choice}))
+    fell = {about} if choice is NearDuplicates.STAND else {*numbers}
+    found = {row.case_id: row for row in read_rows(market.engine, select(cases)) if row.case_id in numbers}
+    with reading(market.engine) as connection:
+        strikes = list_strikes(connection, "s1")
+        labels = {label.listing.listing_id: label.is_counterfeit for label in export_labels(connection)}
+        check_sound(connection)
+    assert {measure.case_id for measure in market.measures() if measure.lifted_at} == fell
+    assert {strike.case_id for strike in strikes if strike.taken_back_at} == fell
+    queued = others if choice is NearDuplicates.QUEUE else set()
+    said = {found[number].listing_id: number not in fell for number in numbers if number not in queued}
+    assert labels == said
+    assert {number for number, row in found.items() if row.state == "open"} == queued
+    shown = {found[number].exemplar or number for number in queued}
+    assert len(shown) == bool(queued)
+    assert shown <= queued
 
 
 def test_neither_an_earlier_decider_nor_a_machine_decides(market):
@@ -392,7 +423,8 @@ def test_terms_begin_for_all_who_were_told_however_long_ago(market, monkeypatch)
     assert ask(market.engine, Connection.scalar, select(func.count()).select_from(deadlines)) == 5
 
 
-WHAT = ("receipt", "receipt_holder", "granted", "partly_granted", "rejected", "restored", "withdrawn")
+REASONED = ("granted", "measure_lifted", "partly_granted", "rejected")
+WHAT = ("receipt", "receipt_holder", *REASONED, "restored", "withdrawn")
 APPEAL = Appeal(
     *(31, "measure:12", 7, 5, "0f" * 16, "counter-notice", "china"), AppealState.OPEN, datetime(2025, 3, 3, tzinfo=UTC)
 )
@@ -405,7 +437,7 @@ def test_every_letter_is_there_in_every_language():
         assert "31" in subject, (language, what)
         assert "31" in text, (language, what)
         assert "measure:12 (L77)" in text, (language, what)
-        assert ("Reasons $here." in text) == (what in ("granted", "partly_granted", "rejected")), (language, what)
+        assert ("Reasons $here." in text) == (what in REASONED), (language, what)
         assert "$" not in subject + text.replace("Reasons $here.", ""), (language, what)
     hostile = "L\x1b[2J\r\u202e\u2066$number\x00" + "x" * 500
     text = "".join(compose(APPEAL, "rejected", Listing(hostile, "s1", "Bag"), "en", hostile))

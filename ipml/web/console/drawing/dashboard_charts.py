@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
-from ipml.enforcement.appeals.appeal import AppealState, count_outcomes
+from ipml.enforcement.appeals.appeal import FAVOURABLE, count_outcomes
 from ipml.enforcement.ledger import BandErrors, list_error_rates
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.review.quality.precision import WeighedLooks
@@ -285,7 +285,7 @@ def _draw_appeals(periods: Periods, outcomes: dict[date, Counter[str]]) -> Plot 
     n = sum(one.total() for one in counts)
     if not n:
         return None
-    granted = [one[AppealState.GRANTED] + one[AppealState.PARTLY_GRANTED] for one in counts]
+    granted = [sum(one[state] for state in FAVOURABLE) for one in counts]
     rates = [count_rate(wins, one.total()) for wins, one in zip(granted, counts, strict=True)]
     says = f"Of {count(n, 'appeal')} that were decided, {sum(granted):,} were granted, wholly or in part."
     series = (_make_rates("Granted", "bars", "decided", rates),)
