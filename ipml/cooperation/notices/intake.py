@@ -323,6 +323,7 @@ def _keep_joined(
     for row in connection.execute(query.order_by(notice_items.c.item_id)).all():
         noted = _read_noted(connection, row.pseudonym or theirs, row.location, rules)
         fields: dict[str, Any] = {"pseudonym": at.pseudonym, "case_id": at.case_id}
+        fields |= {"joined_at": now} if row.pseudonym is None else {}
         if noted is not None and noted.listing_id is not None:
             fields |= {"listing_digest": noted.digest, "location": encrypt_location(connection, at.pseudonym, noted)}
         if row.item_id == item_id:

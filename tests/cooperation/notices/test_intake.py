@@ -5,21 +5,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, insert, select, update
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.reviewing import as_model
+from support.transactions import ask, execute
 
 from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
-from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt, list_complaints
+from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
 from ipml.errors import InvalidNotice, KeyReused, NotFound
-from ipml.listings.seller_events import history_as_of
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.queue import claim, decide, enqueue, get_case
+from ipml.review.sellers.seller_record import list_record
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -297,21 +297,11 @@ def test_a_consumer_and_a_listing_give_one_event(engine: Engine, give: Callable)
     give(complain("L1", "ben"))
     give(complain("L9", "cid"))
     give(say("L1"))
-    with reading(engine) as connection:
-        assert [(event.seller_id, event.kind, event.known_at) for event in list_complaints(connection)] == [
-            ("s1", "complained", NOON)
-        ] * 3
-        assert list(list_complaints(connection, known_by=NOON - timedelta(seconds=1))) == []
-    with writing(engine) as connection:
-        connection.execute(update(notices).where(notices.c.notifier_id == 1).values(is_suspended=True))
-    with reading(engine) as connection:
-        events = pd.DataFrame(
-            [(event.seller_id, event.kind, event.occurred_at, event.known_at) for event in list_complaints(connection)],
-            columns=["seller_id", "kind", "occurred_at", "known_at"],
-        )
-    listings = pd.DataFrame({"seller_id": ["s1"] * 2, "observed_at": pd.to_datetime([NOON, NOON - timedelta(days=1)])})
-    history = history_as_of(events, listings)["seller_complaints"]
-    assert (history[0], pd.isna(history[1])) == (1.0, True)
+    told = [(one.seller_id, one.known_at) for one in ask(engine, list_record, "complained", NOON)]
+    assert told == [("s1", NOON)] * 3
+    assert ask(engine, list_record, "complained", NOON - timedelta(seconds=1)) == []
+    execute(engine, update(notices).where(notices.c.notifier_id == 1).values(is_suspended=True))
+    assert len(ask(engine, list_record, "complained", NOON)) == 1
 
 
 # Notices that come at the same moment: none is lost, none is doubled, each has one receipt
