@@ -241,13 +241,14 @@ class _Unknown:
     item_id: int
     notice_id: int
     is_complaint: bool
+    has_seller: bool
     listing_id: str | None
 
 
 def _find_joinable(connection: Connection, items: Sequence[_Unknown]) -> set[int]:
     """Return the notices of which a listing has a case now, or was submitted so that a case can be opened.
 
-    Not for a complaint alone: the case is opened with the last of those that it takes.
+    For a complaint none is opened, but with the last of those that it takes; it is joined to the seller.
     """
     named = {one.listing_id for one in items if one.listing_id is not None}
     with_case = find_latest(connection, named)
@@ -255,7 +256,7 @@ def _find_joinable(connection: Connection, items: Sequence[_Unknown]) -> set[int
     return {
         one.notice_id
         for one in items
-        if one.listing_id in with_case or (one.listing_id in submitted and not one.is_complaint)
+        if one.listing_id in with_case or (one.listing_id in submitted and not (one.is_complaint and one.has_seller))
     }
 
 
@@ -275,7 +276,13 @@ def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[_U
         rows = connection.execute(query).all()
         noted = [_read_noted(connection, row.theirs, row.location, rules) for row in rows]
         return [
-            _Unknown(row.item_id, row.notice_id, row.kind == "complaint", one.listing_id if one else None)
+            _Unknown(
+                row.item_id,
+                row.notice_id,
+                row.kind == "complaint",
+                row.pseudonym is not None,
+                one.listing_id if one else None,
+            )
             for row, one in zip(rows, noted, strict=True)
         ]
 
@@ -295,7 +302,7 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         notifier = get_notifier(connection, notice.notifier_id, lock=True)
         query = select(notice_items).where(notice_items.c.notice_id == notice_id, notice_items.c.state == "unknown")
         pointed = [
-            (row.item_id, noted)
+            (row, noted)
             for row in connection.execute(query.order_by(notice_items.c.position)).all()
             if (noted := _read_noted(connection, row.pseudonym or notifier.pseudonym, row.location, policy.notices))
         ]
@@ -305,13 +312,14 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         coming = Coming(notifier.notifier_id, notice.kind == "complaint", listings, {}, lane)
         joined = join(connection, coming, policy.notices, now)
         serialise(connection, Lock.APPEND_TO_AUDIT)  # before rows that whoever decides changes after it
-        found = [(item_id, at) for (item_id, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
+        results = [(row, at) for (row, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
+        found = [(row.item_id, at) for row, at in results if at.case_id is not None or row.pseudonym is None]
         with audit.together(connection):
             for item_id, at in found:
                 _keep_joined(connection, item_id, at, notifier.pseudonym, policy.notices, now)
         _note_cases(connection, _SYSTEM, notice_id, [at.case_id for _, at in found if at.case_id is not None], now)
         settle_notices(connection, [notice_id], now, policy.notifiers)
-        return len(found)
+        return sum(at.case_id is not None for _, at in found)
 
 
 def _keep_joined(
@@ -327,7 +335,7 @@ def _keep_joined(
         if noted is not None and noted.listing_id is not None:
             fields |= {"listing_digest": noted.digest, "location": encrypt_location(connection, at.pseudonym, noted)}
         if row.item_id == item_id:
-            settled_at = None if at.state == "waiting" else now
+            settled_at = None if at.state in ("unknown", "waiting") else now
             fields |= {"state": at.state, "decision_id": at.decision_id, "settled_at": settled_at}
         change = update(notice_items).where(notice_items.c.item_id == row.item_id).values(fields)
         audit.change_rows(connection, change, _SYSTEM, "item joined", at=now)

@@ -209,7 +209,7 @@ def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at
         As they were before something else stood in for their listings; no more than some hundred.
     """
     numbers = {digest_listing(row.listing_id): row.case_id for row in rows}
-    unjoined = notice_items.c.listing_digest.in_(numbers), notice_items.c.pseudonym.is_(None)
+    unjoined = notice_items.c.listing_digest.in_(numbers), notice_items.c.case_id.is_(None)
     query = select(notice_items.c.item_id, notice_items.c.listing_digest, notice_items.c.state).where(*unjoined)
     for item in connection.execute(query).all():
         is_unknown = item.state == "unknown"
