@@ -32,6 +32,7 @@ from ipml.cooperation.notices.register import (
     store_rights,
 )
 from ipml.cooperation.notices.status import Receipt, make_receipt, send_receipt
+from ipml.cooperation.notifiers.notifier import appoint, find_appointment
 from ipml.cooperation.notifiers.tiers import Lane, lane_of, store_count
 from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_cooperation_policy
 from ipml.errors import InvalidListings, InvalidNotice
@@ -48,6 +49,7 @@ Score = Callable[[Sequence[Listing]], Sequence[ScoredListing]]
 """Scores listings, in their order; InvalidListings where some break the rules."""
 
 _ACTOR = "notifier"
+_NAMED_A_RIGHT = "Was taken for a consumer, and named a right to the brand since."
 _UNSCORED = "not scored: it came with a notice"
 _NO_MODEL = "none"
 
@@ -96,25 +98,35 @@ def receive(
     told = [one.listing for one in notice.listings if one.listing is not None]
     unscored = {one.listing_id: ScoredListing(one, None, None, (), (), None, _NO_MODEL, _UNSCORED) for one in told}
     scored = unscored | dict(scored)
-    guessed = "consumer" if notice.kind == "complaint" or notice.rights is None else "rights holder"
+    guessed = "consumer" if notice.kind == "complaint" else "rights holder"
     notifier = notifier_of(connection, notice.email, guessed, now)
     if earlier := find_earlier(connection, notifier, notice, policy.notices, now):
         return make_receipt(connection, earlier, is_new=False)
     store_count(connection, notifier, policy.notifiers, now)
-    lane = lane_of(connection, notifier.notifier_id, policy, now)
-    require_reasons(notice, lane)
+    is_mistaken = _is_mistaken(connection, notifier, notice, now)
+    lane = lane_of(connection, notifier.notifier_id, policy, now, kind=guessed if is_mistaken else None)
     rights = store_rights(connection, notifier, notice, lane, now)
+    require_reasons(notice, lane)
     kept = store_notice(connection, notifier, notice, lane, now)
     joined = _join_listings(connection, notifier, notice, scored, lane, policy, now)
     items = store_listings(connection, notifier, notice, kept.notice_id, joined, now)
     send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
     note_notifier_added(connection, notifier, _ACTOR, now)
+    if is_mistaken:
+        appoint(connection, notifier.notifier_id, guessed, _SYSTEM, _NAMED_A_RIGHT, now)
     if rights is not None:
         action, number = rights
         audit.append(connection, _ACTOR, action, notifier.subject, {"document": number}, at=now)
     _note(connection, notifier, kept, items, joined, now)
     settle_notices(connection, [kept.notice_id], now, policy.notifiers)
     return make_receipt(connection, get_notice(connection, kept.notice_id), is_new=True)
+
+
+def _is_mistaken(connection: Connection, notifier: Notifier, notice: Notice, now: datetime) -> bool:
+    """Say whether somebody who was taken for a consumer gives notice as a rights holder does, and nobody said else."""
+    if notice.kind == "complaint" or notifier.kind != "consumer":
+        return False
+    return find_appointment(connection, notifier.notifier_id, now) is None
 
 
 def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mapping[str, ScoredListing]:

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.reviewing import as_model
-from support.transactions import ask, execute
+from support.transactions import ask, execute, read_rows
 
 from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
@@ -25,6 +25,7 @@ from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
+from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import (
     cases,
     measures,
@@ -242,6 +243,22 @@ def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):
         assert [row.is_accepted for row in connection.execute(select(rights_documents))] == [None]
     give(say("L3", brand="Éclat"))
     assert give(say("L4", brand="ÉCLAT")).is_new
+
+
+def test_a_right_tells_rights_holders_from_consumers(engine: Engine, give: Give):
+    """A notice on a brand needs one first, also of somebody who complained before, who is no consumer then."""
+    asked = select(notifiers.c.address, notifier_kind_at(LATER)).order_by(notifiers.c.notifier_id)
+    for email in ("ann@mail.test", "bea@mail.test"):
+        if email.startswith("ann"):
+            give(complain("L1", "ann"))
+        with pytest.raises(InvalidNotice, match="rights: found 'nothing'"):
+            give(say("L1", email=email, rights=None))
+    assert read_rows(engine, asked) == [("ann@mail.test", "consumer")]
+    give(say("L1", email="ann@mail.test"), now=LATER)
+    assert give(say("L2", email="ann@mail.test", rights=None), now=LATER).is_new
+    assert read_rows(engine, asked) == [("ann@mail.test", "rights holder")]
+    assert ask(engine, Connection.scalars, select(notices.c.tier)) == ["consumer", "standard", "standard"]
+    assert ask(engine, Connection.scalar, select(notifier_kind_at(NOON)).select_from(notifiers)) == "consumer"
 
 
 def test_it_takes_several_consumers_to_bring_a_listing_before_a_person(engine: Engine, give: Give):
