@@ -37,8 +37,10 @@ from ipml.cooperation.notifiers.tiers import Lane, lane_of, store_count
 from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_cooperation_policy
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.kit.canonical_json import digest
-from ipml.records import Listing, ScoredListing
-from ipml.review.arrivals.marketplace import find_known
+from ipml.records import Listing, Problem, ScoredListing
+from ipml.review.arrivals.marketplace import find_by_address, find_known
+from ipml.review.cases import find_cases
+from ipml.review.ranking.policy import fold_name
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import name_rows
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -108,8 +110,9 @@ def receive(
     rights = store_rights(connection, notifier, notice, lane, now)
     require_reasons(notice, lane)
     kept = store_notice(connection, notifier, notice, lane, now)
-    joined = _join_listings(connection, notifier, notice, scored, lane, policy, now)
-    items = store_listings(connection, notifier, notice, kept.notice_id, joined, now)
+    located = locate(connection, notice)
+    joined = _join_listings(connection, notifier, located, scored, lane, policy, now)
+    items = store_listings(connection, notifier, located, kept.notice_id, joined, now)
     send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
     note_notifier_added(connection, notifier, _ACTOR, now)
     if is_mistaken:
@@ -129,6 +132,34 @@ def _is_mistaken(connection: Connection, notifier: Notifier, notice: Notice, now
     return find_appointment(connection, notifier.notifier_id, now) is None
 
 
+def locate(connection: Connection, notice: Notice) -> Notice:
+    """Return a notice with the ids of those listings that it names by the address with which they were submitted."""
+    urls = {one.url for one in notice.listings if one.url is not None and one.listing_id is None}
+    found = find_by_address(connection, urls) if urls else {}
+    return replace(
+        notice,
+        listings=tuple(
+            replace(one, listing_id=found[one.url]) if one.listing_id is None and one.url in found else one
+            for one in notice.listings
+        ),
+    )
+
+
+def find_contradictions(connection: Connection, notice: Notice) -> list[Problem]:
+    """Return which listings of a notice are offered under another brand than it names, by their places in it."""
+    ids = [one.listing_id or "" for one in locate(connection, notice).listings]
+    known = {key: one.scored.listing.brand for key, one in find_known(connection, ids).items()}
+    rows = find_cases(connection, find_latest(connection, {*ids} - known.keys()).values())
+    known |= {row.listing_id: row.brand for row in rows.values()}
+    brands = [fold_name(known.get(listing_id)) for listing_id in ids]
+    expected = f"{notice.brand}, or that you report it all the same"
+    return [
+        Problem(1, f"listings[{place}].brand", "the listing names another brand", expected)
+        for place, brand in enumerate(brands)
+        if brand not in ("", fold_name(notice.brand))
+    ]
+
+
 def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mapping[str, ScoredListing]:
     """Score those listings of a notice that have no case yet, as far as they are known; return them by their ids.
 
@@ -140,6 +171,7 @@ def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mappi
     InvalidNotice
         What the notice says of a listing cannot be scored.
     """
+    notice = locate(connection, notice)
     told = {one.listing.listing_id: one.listing for one in notice.listings if one.listing is not None}
     named = {one.listing_id for one in notice.listings if one.listing_id is not None}
     without_case = named - find_latest(connection, named).keys()
@@ -300,11 +332,12 @@ def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[_U
 
 
 def _read_noted(connection: Connection, pseudonym: str, location: str, rules: NoticeRules) -> NotedListing | None:
-    """Return what an item points at, with the id that the patterns of today find in its address."""
+    """Return what an item points at, with the id of the listing at its address, as far as it is known today."""
     noted = read_location(connection, pseudonym, location)
     if noted is None or noted.listing_id is not None or noted.url is None:
         return noted
-    return NotedListing(rules.find_listing_id(noted.url), noted.url)
+    listing_id = rules.find_listing_id(noted.url) or find_by_address(connection, [noted.url]).get(noted.url)
+    return NotedListing(listing_id, noted.url)
 
 
 def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now: datetime) -> int:

@@ -93,6 +93,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "linked_accounts": dict.fromkeys(("kind", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": ENCRYPTED, "why": ENCRYPTED},
     "listings": {"model_version": NOTHING, "own_history": NOTHING, "sent": PSEUDONYM, "content": PSEUDONYM}
+    | {"url_digest": PSEUDONYM}
     | dict.fromkeys(("listing_id", "seller_id", "snapshot"), CLEAR),
     "second_reviews": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
     "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by", "source"), NOTHING)

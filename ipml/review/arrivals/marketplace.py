@@ -31,6 +31,7 @@ from ipml.review.sellers.portfolios import find_earlier
 from ipml.review.sellers.seller_history import HISTORY, add_histories, find_last_event, remove_history
 from ipml.review.sellers.seller_record import count_changes, find_record, select_changes
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
+from ipml.storage.pseudonyms import digest_address
 from ipml.storage.tables import cases, listings, seller_events
 
 _MOST_CHANGED = 20_000  # listings that are found at once to be scored again
@@ -292,6 +293,17 @@ def find_known(
     return found
 
 
+def find_by_address(connection: Connection, urls: Collection[str]) -> dict[str, str]:
+    """Return the ids of listings that were submitted with some addresses, by these; of several the one seen last."""
+    digests = {url: digest_address(url) for url in urls}
+    wanted = sorted({one for one in digests.values() if one is not None})
+    found: dict[str, str] = {}
+    for some in in_batches(wanted):
+        query = select(listings.c.url_digest, listings.c.listing_id).where(listings.c.url_digest.in_(some))
+        found |= dict(connection.execute(query.order_by(listings.c.seen_at, listings.c.listing_id)).all())
+    return {url: found[one] for url, one in digests.items() if one in found}
+
+
 def find_reasons(connection: Connection, known: KnownListing) -> ScoredListing | None:
     """Return what people are shown of a listing as it is now, with the reasons; None where it never waited for them."""
     snapshot = connection.scalar(select(cases.c.snapshot).where(cases.c.case_id == known.case_id))
@@ -361,6 +373,7 @@ def _make_row(one: Listing, observed: tuple[datetime, str], now: datetime) -> di
         "seen_at": seen_at,
         "received_at": now,
         "own_history": " ".join(name for name in (*HISTORY, *MATCHES) if getattr(one, name) is not None),
+        "url_digest": digest_address(one.url) if one.url else None,
     }
 
 

@@ -31,6 +31,7 @@ listings = Table(
         server_default="0",
         doc="how often its seller's record of complaints and strikes had changed by the moment of the history",
     ),
+    Column("url_digest", Text, index=True, doc="digest of its address, normalised; empty where it has none"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     sqlite_strict=True,
 )

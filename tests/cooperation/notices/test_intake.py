@@ -245,6 +245,19 @@ def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):
     assert give(say("L4", brand="ÉCLAT")).is_new
 
 
+def test_an_address_finds_the_listing_that_was_submitted_with_it(engine: Engine, give: Give):
+    """However it is written, when the notice comes or later; the same notice is known again by its words."""
+    score = as_model(lambda some, explain: [ScoredListing(one, 0.1, 0.0, (), (), None, "m1") for one in some])
+    shown = {place: Listing(f"L{place}", "s1", "Bag", url=f"https://shop.test/item/{place}") for place in (1, 2)}
+    noted = say(listings=[{"url": f"http://Shop.test:80/x/../item/{place}/#top"} for place in (1, 2)])
+    take_in(engine, [Submission((shown[1],))], score, NOON)
+    assert states(give(noted)) == ["waiting", "unknown"]
+    take_in(engine, [Submission((shown[2],))], score, NOON)
+    assert not give(noted).is_new
+    assert match_notices(engine, now=LATER).found == 1
+    assert states(give(noted)) == ["waiting", "waiting"]
+
+
 def test_a_right_tells_rights_holders_from_consumers(engine: Engine, give: Give):
     """A notice on a brand needs one first, also of somebody who complained before, who is no consumer then."""
     asked = select(notifiers.c.address, notifier_kind_at(LATER)).order_by(notifiers.c.notifier_id)

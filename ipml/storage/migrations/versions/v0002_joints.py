@@ -1,4 +1,4 @@
-"""Columns by which a score knows how much of a seller's record it has counted."""
+"""Columns by which a score knows how much of a seller's record it counts, and a notice finds a listing by address."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,9 +12,11 @@ integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     add_record()
+    add_addresses()
 
 
 def downgrade() -> None:
+    drop_addresses()
     drop_record()
 
 
@@ -26,3 +28,13 @@ def add_record() -> None:
 def drop_record() -> None:
     op.drop_column("notice_items", "joined_at")
     op.drop_column("listings", "record_changes")
+
+
+def add_addresses() -> None:
+    op.add_column("listings", sa.Column("url_digest", sa.Text, nullable=True))
+    op.create_index(op.f("ix_listings_url_digest"), "listings", ["url_digest"], unique=False)
+
+
+def drop_addresses() -> None:
+    op.drop_index(op.f("ix_listings_url_digest"), table_name="listings")
+    op.drop_column("listings", "url_digest")
