@@ -259,6 +259,30 @@ def digest_listing(listing_id: str) -> str:
     return digest(f"listing {listing_id}")
 
 
+def digest_address(url: str) -> str | None:
+    """Return what stands for an address on the web, however it is written; None where it is none.
+
+    Scheme, letter case of the host, default port, dots in the path, a slash at its end and the fragment make no
+    difference.
+
+    Examples
+    --------
+    >>> addresses = "https://shop.test/item/7?a=1", "HTTP://Shop.Test:80/x/../item/7/?a=1#photos", "https://shop.test/item/8"
+    >>> first, again, other = map(digest_address, addresses)
+    >>> first == again, first == other
+    (True, False)
+    """
+    from httpx import URL, InvalidURL
+
+    try:
+        parts = URL(url)
+    except InvalidURL:
+        return None
+    path, _, query = parts.raw_path.decode("ascii").partition("?")
+    port = "" if parts.port is None else f":{parts.port}"
+    return digest(f"address {parts.host.lower()}{port}{path.rstrip('/')}?{query}") if parts.host else None
+
+
 NOTIFIER_KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
 _LARGEST_NUMBER = 2**63 - 1  # that a database counts to
 _MADE, _TOLD = notifier_appointments.alias(), notifier_appointments.alias()

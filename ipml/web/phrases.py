@@ -155,7 +155,7 @@ def seller_history(listing: Listing) -> list[tuple[str, str]]:
         ("Returns", _figure_of_sales(listing.seller_returns, sales)),
         ("Complaints", _figure_of_sales(listing.seller_complaints, sales)),
         ("Rating", None if listing.seller_rating is None else f"{100 * listing.seller_rating:.0f} %"),
-        ("Strikes reported", _figure(listing.seller_strikes)),
+        ("Strikes in all", _figure(listing.seller_strikes)),
     ]
     return [(noun, phrase) for noun, phrase in told if phrase is not None]
 

@@ -162,7 +162,7 @@ def test_links_are_looked_at_and_decided(ipml, database, tmp_path):
 
 
 def test_strikes_and_complaints_are_read_beside_sales(ipml, database, saved_model, tmp_path):
-    """As they are written, one for each offence, by scoring and by training, though nobody has complained yet."""
+    """As they are written, one for each strike, by scoring and by training, though nobody has complained yet."""
     assert ipml("enforce penalty events --out struck.csv").out.startswith("9 events")
     assert (tmp_path / "struck.csv").read_text(encoding="utf-8").splitlines()[0] == EVENTS_HEAD
     now = pd.Timestamp.now("UTC")

@@ -116,7 +116,7 @@ def test_what_is_drawn_ends_as_what_is_written(seen: list[tuple[Listing, Verdict
     written = {row.noun: row for row in card.rows}
     for noun, phrase in seller_history(seen[0][0]):
         assert written[noun].when_listed == phrase
-    for noun, field in (("Sales", "seller_sales"), ("Strikes reported", "seller_strikes"), ("Rating", "seller_rating")):
+    for noun, field in (("Sales", "seller_sales"), ("Strikes in all", "seller_strikes"), ("Rating", "seller_rating")):
         known = [(one.at, value) for one in listings if (value := getattr(one.listing, field)) is not None]
         assert (noun in written) == bool(known)
         if known and (line := written[noun].line):

@@ -118,6 +118,18 @@ def test_listings_are_reported_and_followed(client: TestClient) -> None:
         assert "brand-report/report.html" in archive.namelist()
 
 
+def test_a_line_is_understood_and_fits_the_brand_or_nothing_is_sent(client: TestClient) -> None:
+    """A line that is neither address nor number is named; a listing of another brand waits for a second word."""
+    form, two = {"brand": "Vellmar", "why": WHY, "good_faith": "yes"}, {"listings": "V-0005\nN-0001"}
+    sent = {"listings": "V-0005\n\nthe bag I saw"}, two, two | {"other_brand": "yes"}
+    answers = [client.post("/portal/report", data=form | said) for said in sent]
+    rows = [re.findall(r'class="number">(\d+)</td><td data-label="Field">([^<]*)</td>', one.text) for one in answers]
+    assert [one.status_code for one in answers] == [400, 400, 303]
+    assert rows == [[("3", "listing")], [("2", "brand")], []]
+    assert ['name="other_brand"' in one.text for one in answers] == [False, True, False]
+    assert "Nordhale" not in answers[1].text
+
+
 def test_faults_of_a_file_are_named_by_row(client: TestClient) -> None:
     """Nothing is sent before all is right; what was typed stays; of what is no CSV file that is said."""
     content = b"url,listing_id\nftp://x,\n,V-0005\n,\n,V-0005\n"

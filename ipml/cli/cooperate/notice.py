@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -339,14 +340,14 @@ def complaints(out: OutTable, known_by: KnownBy = None, force: Force = False, da
     """
     import pandas as pd
 
-    from ipml.cooperation.notices.status import list_complaints
     from ipml.listings.writers import write_listings
+    from ipml.review.sellers.seller_record import list_record
 
     check_outputs(out, force=force)
     with reading_from(database) as connection:
-        found = list(list_complaints(connection, known_by=known_by))
-    names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
-    events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names})
+        found = list(list_record(connection, "complained", known_by or datetime.now(UTC)))
+    names = ("seller_id", "kind", "occurred_at", "known_at")
+    events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names}).assign(amount=1.0)
     for name in ("occurred_at", "known_at"):
         events[name] = pd.to_datetime(events[name], utc=True)
     write_listings(events, out)

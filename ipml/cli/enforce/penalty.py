@@ -296,28 +296,25 @@ def events(
         ),
     ],
     known_by: KnownBy = None,
-    policy: EnforcementPolicyFile = None,
     force: Force = False,
     database: Database = None,
 ) -> None:
-    """Write strikes as seller events, as seller history reads them; what was taken back is not among them.
+    """Write each strike as a seller event, as seller history reads it; what was taken back is not among them.
 
     Example: ipml enforce penalty events --out struck.parquet --known-by 2026-05-01
     """
     import pandas as pd
 
-    from ipml.enforcement.penalties.strikes import list_events
-    from ipml.enforcement.policy import load_enforcement_policy
     from ipml.kit.moments import write_moment
     from ipml.listings.writers import write_listings
+    from ipml.review.sellers.seller_record import list_record
     from ipml.spreadsheet import write_csv
 
     check_outputs(out, force=force)
-    rules = load_enforcement_policy(policy).penalties
     with reading_from(database) as connection:
         rows = [
-            (event.seller_id, event.kind, write_moment(event.occurred_at), write_moment(event.known_at), event.amount)
-            for event in list_events(connection, known_by=known_by, rules=rules)
+            (event.seller_id, event.kind, write_moment(event.occurred_at), write_moment(event.known_at), 1.0)
+            for event in list_record(connection, "struck", known_by or datetime.now(UTC))
         ]
     names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
     if out.suffix == ".csv":

@@ -32,12 +32,15 @@ from ipml.cooperation.notices.register import (
     store_rights,
 )
 from ipml.cooperation.notices.status import Receipt, make_receipt, send_receipt
+from ipml.cooperation.notifiers.notifier import appoint, find_appointment
 from ipml.cooperation.notifiers.tiers import Lane, lane_of, store_count
 from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_cooperation_policy
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.kit.canonical_json import digest
-from ipml.records import Listing, ScoredListing
-from ipml.review.arrivals.marketplace import find_known
+from ipml.records import Listing, Problem, ScoredListing
+from ipml.review.arrivals.marketplace import find_by_address, find_known
+from ipml.review.cases import find_cases
+from ipml.review.ranking.policy import fold_name
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import name_rows
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -48,6 +51,7 @@ Score = Callable[[Sequence[Listing]], Sequence[ScoredListing]]
 """Scores listings, in their order; InvalidListings where some break the rules."""
 
 _ACTOR = "notifier"
+_NAMED_A_RIGHT = "Was taken for a consumer, and named a right to the brand since."
 _UNSCORED = "not scored: it came with a notice"
 _NO_MODEL = "none"
 
@@ -96,25 +100,64 @@ def receive(
     told = [one.listing for one in notice.listings if one.listing is not None]
     unscored = {one.listing_id: ScoredListing(one, None, None, (), (), None, _NO_MODEL, _UNSCORED) for one in told}
     scored = unscored | dict(scored)
-    guessed = "consumer" if notice.kind == "complaint" or notice.rights is None else "rights holder"
+    guessed = "consumer" if notice.kind == "complaint" else "rights holder"
     notifier = notifier_of(connection, notice.email, guessed, now)
     if earlier := find_earlier(connection, notifier, notice, policy.notices, now):
         return make_receipt(connection, earlier, is_new=False)
     store_count(connection, notifier, policy.notifiers, now)
-    lane = lane_of(connection, notifier.notifier_id, policy, now)
-    require_reasons(notice, lane)
+    is_mistaken = _is_mistaken(connection, notifier, notice, now)
+    lane = lane_of(connection, notifier.notifier_id, policy, now, kind=guessed if is_mistaken else None)
     rights = store_rights(connection, notifier, notice, lane, now)
+    require_reasons(notice, lane)
     kept = store_notice(connection, notifier, notice, lane, now)
-    joined = _join_listings(connection, notifier, notice, scored, lane, policy, now)
-    items = store_listings(connection, notifier, notice, kept.notice_id, joined, now)
+    located = locate(connection, notice)
+    joined = _join_listings(connection, notifier, located, scored, lane, policy, now)
+    items = store_listings(connection, notifier, located, kept.notice_id, joined, now)
     send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
     note_notifier_added(connection, notifier, _ACTOR, now)
+    if is_mistaken:
+        appoint(connection, notifier.notifier_id, guessed, _SYSTEM, _NAMED_A_RIGHT, now)
     if rights is not None:
         action, number = rights
         audit.append(connection, _ACTOR, action, notifier.subject, {"document": number}, at=now)
     _note(connection, notifier, kept, items, joined, now)
     settle_notices(connection, [kept.notice_id], now, policy.notifiers)
     return make_receipt(connection, get_notice(connection, kept.notice_id), is_new=True)
+
+
+def _is_mistaken(connection: Connection, notifier: Notifier, notice: Notice, now: datetime) -> bool:
+    """Say whether somebody who was taken for a consumer gives notice as a rights holder does, and nobody said else."""
+    if notice.kind == "complaint" or notifier.kind != "consumer":
+        return False
+    return find_appointment(connection, notifier.notifier_id, now) is None
+
+
+def locate(connection: Connection, notice: Notice) -> Notice:
+    """Return a notice with the ids of those listings that it names by the address with which they were submitted."""
+    urls = {one.url for one in notice.listings if one.url is not None and one.listing_id is None}
+    found = find_by_address(connection, urls) if urls else {}
+    return replace(
+        notice,
+        listings=tuple(
+            replace(one, listing_id=found[one.url]) if one.listing_id is None and one.url in found else one
+            for one in notice.listings
+        ),
+    )
+
+
+def find_contradictions(connection: Connection, notice: Notice) -> list[Problem]:
+    """Return which listings of a notice are offered under another brand than it names, by their places in it."""
+    ids = [one.listing_id or "" for one in locate(connection, notice).listings]
+    known = {key: one.scored.listing.brand for key, one in find_known(connection, ids).items()}
+    rows = find_cases(connection, find_latest(connection, {*ids} - known.keys()).values())
+    known |= {row.listing_id: row.brand for row in rows.values()}
+    brands = [fold_name(known.get(listing_id)) for listing_id in ids]
+    expected = f"{notice.brand}, or that you report it all the same"
+    return [
+        Problem(1, f"listings[{place}].brand", "the listing names another brand", expected)
+        for place, brand in enumerate(brands)
+        if brand not in ("", fold_name(notice.brand))
+    ]
 
 
 def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mapping[str, ScoredListing]:
@@ -128,6 +171,7 @@ def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mappi
     InvalidNotice
         What the notice says of a listing cannot be scored.
     """
+    notice = locate(connection, notice)
     told = {one.listing.listing_id: one.listing for one in notice.listings if one.listing is not None}
     named = {one.listing_id for one in notice.listings if one.listing_id is not None}
     without_case = named - find_latest(connection, named).keys()
@@ -241,13 +285,14 @@ class _Unknown:
     item_id: int
     notice_id: int
     is_complaint: bool
+    has_seller: bool
     listing_id: str | None
 
 
 def _find_joinable(connection: Connection, items: Sequence[_Unknown]) -> set[int]:
     """Return the notices of which a listing has a case now, or was submitted so that a case can be opened.
 
-    Not for a complaint alone: the case is opened with the last of those that it takes.
+    For a complaint none is opened, but with the last of those that it takes; it is joined to the seller.
     """
     named = {one.listing_id for one in items if one.listing_id is not None}
     with_case = find_latest(connection, named)
@@ -255,7 +300,7 @@ def _find_joinable(connection: Connection, items: Sequence[_Unknown]) -> set[int
     return {
         one.notice_id
         for one in items
-        if one.listing_id in with_case or (one.listing_id in submitted and not one.is_complaint)
+        if one.listing_id in with_case or (one.listing_id in submitted and not (one.is_complaint and one.has_seller))
     }
 
 
@@ -275,17 +320,24 @@ def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[_U
         rows = connection.execute(query).all()
         noted = [_read_noted(connection, row.theirs, row.location, rules) for row in rows]
         return [
-            _Unknown(row.item_id, row.notice_id, row.kind == "complaint", one.listing_id if one else None)
+            _Unknown(
+                row.item_id,
+                row.notice_id,
+                row.kind == "complaint",
+                row.pseudonym is not None,
+                one.listing_id if one else None,
+            )
             for row, one in zip(rows, noted, strict=True)
         ]
 
 
 def _read_noted(connection: Connection, pseudonym: str, location: str, rules: NoticeRules) -> NotedListing | None:
-    """Return what an item points at, with the id that the patterns of today find in its address."""
+    """Return what an item points at, with the id of the listing at its address, as far as it is known today."""
     noted = read_location(connection, pseudonym, location)
     if noted is None or noted.listing_id is not None or noted.url is None:
         return noted
-    return NotedListing(rules.find_listing_id(noted.url), noted.url)
+    listing_id = rules.find_listing_id(noted.url) or find_by_address(connection, [noted.url]).get(noted.url)
+    return NotedListing(listing_id, noted.url)
 
 
 def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now: datetime) -> int:
@@ -295,7 +347,7 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         notifier = get_notifier(connection, notice.notifier_id, lock=True)
         query = select(notice_items).where(notice_items.c.notice_id == notice_id, notice_items.c.state == "unknown")
         pointed = [
-            (row.item_id, noted)
+            (row, noted)
             for row in connection.execute(query.order_by(notice_items.c.position)).all()
             if (noted := _read_noted(connection, row.pseudonym or notifier.pseudonym, row.location, policy.notices))
         ]
@@ -305,13 +357,14 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         coming = Coming(notifier.notifier_id, notice.kind == "complaint", listings, {}, lane)
         joined = join(connection, coming, policy.notices, now)
         serialise(connection, Lock.APPEND_TO_AUDIT)  # before rows that whoever decides changes after it
-        found = [(item_id, at) for (item_id, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
+        results = [(row, at) for (row, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
+        found = [(row.item_id, at) for row, at in results if at.case_id is not None or row.pseudonym is None]
         with audit.together(connection):
             for item_id, at in found:
                 _keep_joined(connection, item_id, at, notifier.pseudonym, policy.notices, now)
         _note_cases(connection, _SYSTEM, notice_id, [at.case_id for _, at in found if at.case_id is not None], now)
         settle_notices(connection, [notice_id], now, policy.notifiers)
-        return len(found)
+        return sum(at.case_id is not None for _, at in found)
 
 
 def _keep_joined(
@@ -323,10 +376,11 @@ def _keep_joined(
     for row in connection.execute(query.order_by(notice_items.c.item_id)).all():
         noted = _read_noted(connection, row.pseudonym or theirs, row.location, rules)
         fields: dict[str, Any] = {"pseudonym": at.pseudonym, "case_id": at.case_id}
+        fields |= {"joined_at": now} if row.pseudonym is None else {}
         if noted is not None and noted.listing_id is not None:
             fields |= {"listing_digest": noted.digest, "location": encrypt_location(connection, at.pseudonym, noted)}
         if row.item_id == item_id:
-            settled_at = None if at.state == "waiting" else now
+            settled_at = None if at.state in ("unknown", "waiting") else now
             fields |= {"state": at.state, "decision_id": at.decision_id, "settled_at": settled_at}
         change = update(notice_items).where(notice_items.c.item_id == row.item_id).values(fields)
         audit.change_rows(connection, change, _SYSTEM, "item joined", at=now)

@@ -59,7 +59,7 @@ class Joined:
     state : str
         "unknown", "waiting", "upheld", "rejected", "undecided" or "repeated".
     pseudonym : str or None
-        Of the seller; None while nobody knows the listing.
+        Of the seller; None while nobody knows the listing. One that was submitted and has no case yet has a seller.
     decision_id : int or None
         That was made before, and settles it.
     repeats : int or None
@@ -112,7 +112,7 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
         for one in coming.listings
         if one.digest in enough and one.listing_id not in rows and (scored := known.get(one.listing_id or ""))
     ]
-    sellers = {row.seller_id for row in rows.values()} | {scored.listing.seller_id for scored in opened}
+    sellers = {row.seller_id for row in rows.values()} | {scored.listing.seller_id for scored in known.values()}
     pseudonyms = {seller_id: pseudonym_of(connection, seller_id, now=now) for seller_id in sorted(sellers)}
     due_at = coming.lane.due_at(now)
     if opened:
@@ -125,7 +125,8 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
     for one in coming.listings:
         row = rows.get(one.listing_id or "")
         if row is None:
-            joined.append(Joined("unknown"))
+            offered = known.get(one.listing_id or "")
+            joined.append(Joined("unknown", pseudonym=pseudonyms[offered.listing.seller_id] if offered else None))
             continue
         decision = standing.get(row.case_id)
         is_final = decision is not None and (

@@ -4,13 +4,12 @@
   tells of the seller: only where the listing is, as the notifier wrote it.
 - A reviewer reads which notices are behind a case, and what they say, whoever wrote it.
 - Who looks through notices sees which wait, for whom, and by when their cases are due.
-- Complaints of consumers are seller history: what a score at some moment may know of them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,12 +19,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.register import StoredNotice, find_offered, find_stored, read_location
 from ipml.cooperation.notifiers.notifier import decrypt_if_kept, tell_notifier
-from ipml.enforcement.penalties.strikes import SellerEvent
 from ipml.errors import NotFound
 from ipml.kit.moments import write_moment
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage import outbox
-from ipml.storage.pseudonyms import Notifier, find_seller, get_notifier, notifier_kind_at
+from ipml.storage.pseudonyms import Notifier, get_notifier, notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 OUTCOMES: Mapping[str, str] = {
@@ -462,31 +460,3 @@ def count_waiting_by_tier(connection: Connection, *, now: datetime | None = None
         .order_by(notices.c.tier, notices.c.kind)
     )
     return [WaitingTier(*row) for row in connection.execute(query)]
-
-
-def list_complaints(connection: Connection, *, known_by: datetime | None = None) -> Iterator[SellerEvent]:
-    """Give an event "complained" for each consumer and listing, seller by seller, as seller history reads them.
-
-    However often somebody complains of a listing, it counts once, when they first did. Complaints of notifiers who were
-    suspended when they complained do not count, nor do those of listings that nobody knows, or whose seller was erased.
-
-    Parameters
-    ----------
-    known_by : datetime, default=now
-        Only what was known by then, as training for a test at that moment must see it.
-    """
-    query = (
-        select(notice_items.c.pseudonym, func.min(notices.c.received_at))
-        .join(notices, notices.c.notice_id == notice_items.c.notice_id)
-        .where(notices.c.kind == "complaint", ~notices.c.is_suspended, notice_items.c.pseudonym.is_not(None))
-        .where(notices.c.received_at <= (known_by or datetime.now(UTC)))
-        .group_by(notice_items.c.pseudonym, notices.c.notifier_id, notice_items.c.case_id)
-        .order_by(notice_items.c.pseudonym, func.min(notices.c.received_at))
-    )
-    sellers: dict[str, str | None] = {}
-    for pseudonym, moment in connection.execute(query).all():
-        if pseudonym not in sellers:
-            sellers[pseudonym] = find_seller(connection, pseudonym)
-        seller_id = sellers[pseudonym]
-        if seller_id is not None:
-            yield SellerEvent(seller_id, "complained", moment, moment)

@@ -127,7 +127,14 @@ class Lane:
         return received_at + timedelta(hours=self.hours)
 
 
-def lane_of(connection: Connection, notifier_id: int, policy: CooperationPolicy, now: datetime | None = None) -> Lane:
+def lane_of(
+    connection: Connection,
+    notifier_id: int,
+    policy: CooperationPolicy,
+    now: datetime | None = None,
+    *,
+    kind: str | None = None,
+) -> Lane:
     """Return the lane of a notifier.
 
     Whoever then raises cases has kept them from other writers (`notifier_of`), and so has counted all that came before.
@@ -135,6 +142,8 @@ def lane_of(connection: Connection, notifier_id: int, policy: CooperationPolicy,
     Parameters
     ----------
     now : datetime, default=the clock
+    kind : str, default=the notifier's
+        What they are about to become.
 
     Raises
     ------
@@ -143,9 +152,10 @@ def lane_of(connection: Connection, notifier_id: int, policy: CooperationPolicy,
     """
     rules, now = policy.notifiers, now or datetime.now(UTC)
     notifier = get_notifier(connection, notifier_id, at=now)
+    kind = kind or notifier.kind
     # The record is looked up only where it matters.
-    record = record_of(connection, notifier_id, rules, now) if asks_record(notifier.kind, rules) else None
-    tier = choose_tier(notifier.kind, record, rules)
+    record = record_of(connection, notifier_id, rules, now) if asks_record(kind, rules) else None
+    tier = choose_tier(kind, record, rules)
     return Lane(
         tier=tier.name,
         hours=tier.deadline_hours,

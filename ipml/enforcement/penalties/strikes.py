@@ -1,23 +1,18 @@
-"""Strikes: counted, taken back, described, and as seller history: what a score at some moment may know of them."""
+"""Strikes: counted, taken back and described."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert
 
 from ipml.enforcement.penalties.ladder import TakenBack, find_penalties, lift_uncarried
 from ipml.enforcement.penalties.penalties import encrypt_words, list_told
-from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import (
-    Offence,
     SellerStanding,
     Strike,
-    find_offences,
     find_standing,
     find_strikes,
     select_strikes,
@@ -31,7 +26,7 @@ from ipml.review.cases import StoredCase
 from ipml.review.ranking.policy import fold_name, read_expected_value
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.pseudonyms import find_pseudonym, find_seller
+from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import strikes, strikes_taken_back
 
@@ -137,56 +132,3 @@ def _payload(strike: Strike) -> dict[str, audit.Value]:
 
 def _subject(strike: Strike) -> str:
     return f"strike:{strike.strike_id}"
-
-
-_AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class SellerEvent:
-    """A row of the seller event table that scoring reads: kind "struck", known when it was decided."""
-
-    seller_id: str
-    kind: str
-    occurred_at: datetime
-    known_at: datetime
-    amount: float = 1.0
-
-
-def list_events(
-    connection: Connection, *, known_by: datetime | None = None, rules: PenaltyRules | None = None
-) -> Iterator[SellerEvent]:
-    """Give an event "struck" for each offence of every seller, seller by seller.
-
-    Events can only be added, so a strike that was taken back by `known_by` gives none, as if it had never been: export
-    them anew when decisions were overturned. That strikes expire is not told. Sellers who were erased are left out.
-
-    Parameters
-    ----------
-    known_by : datetime, default=now
-        Only what was known by then, as training for a test at that moment must see it.
-    """
-    at, rules = known_by or datetime.now(UTC), rules or PenaltyRules()
-    every = select_strikes(connection, at_once=_AT_ONCE)
-    for pseudonym, of_seller in groupby(every, key=lambda strike: strike.pseudonym):
-        known = [strike for strike in of_seller if _is_known(strike, at)]
-        seller = find_seller(connection, pseudonym)
-        if known and seller is not None:
-            told = _find_told(connection, pseudonym, at, rules)
-            for offence in find_offences(known, told, rules):
-                yield _make_event(seller, offence)
-
-
-def _is_known(strike: Strike, at: datetime) -> bool:
-    return strike.struck_at <= at and (strike.taken_back_at is None or strike.taken_back_at > at)
-
-
-def _find_told(connection: Connection, pseudonym: str, at: datetime, rules: PenaltyRules) -> Sequence[datetime]:
-    told = list_told(find_penalties(connection, pseudonym=pseudonym))
-    return [one.imposed_at + timedelta(days=rules.fair_notice_days) for one in told if one.imposed_at <= at]
-
-
-def _make_event(seller_id: str, offence: Offence) -> SellerEvent:
-    occurred_at = min(strike.seen_at for strike in offence.strikes)
-    known_at = min(strike.struck_at for strike in offence.strikes)
-    return SellerEvent(seller_id, "struck", occurred_at, known_at)

@@ -53,6 +53,7 @@ from ipml.storage.tables import (
     erasures,
     listings,
     metadata,
+    notice_items,
     outbox,
     portfolio_listings,
     seller_events,
@@ -408,6 +409,9 @@ def _blank_encrypted(connection: Connection, pseudonym: str, by: str, now: datet
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
     given_up = update(outbox).where(*waiting).values(state="dead", settled_at=now)
     audit.change_rows(connection, given_up, by, "erased", at=now)
+    lone = notice_items.c.pseudonym == pseudonym, notice_items.c.case_id.is_(None), notice_items.c.listing_digest != ""
+    emptied = update(notice_items).where(*lone).values(location="", listing_digest="")
+    audit.change_rows(connection, emptied, by, "erased", at=now)
     for (name, found_by), columns in BLANKED.items():
         if found_by == "pseudonym":
             table = metadata.tables[name]

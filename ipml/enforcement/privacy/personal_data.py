@@ -93,6 +93,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "linked_accounts": dict.fromkeys(("kind", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": ENCRYPTED, "why": ENCRYPTED},
     "listings": {"model_version": NOTHING, "own_history": NOTHING, "sent": PSEUDONYM, "content": PSEUDONYM}
+    | {"url_digest": PSEUDONYM}
     | dict.fromkeys(("listing_id", "seller_id", "snapshot"), CLEAR),
     "second_reviews": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
     "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by", "source"), NOTHING)
@@ -209,7 +210,7 @@ def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at
         As they were before something else stood in for their listings; no more than some hundred.
     """
     numbers = {digest_listing(row.listing_id): row.case_id for row in rows}
-    unjoined = notice_items.c.listing_digest.in_(numbers), notice_items.c.pseudonym.is_(None)
+    unjoined = notice_items.c.listing_digest.in_(numbers), notice_items.c.case_id.is_(None)
     query = select(notice_items.c.item_id, notice_items.c.listing_digest, notice_items.c.state).where(*unjoined)
     for item in connection.execute(query.order_by(notice_items.c.item_id)).all():
         is_unknown = item.state == "unknown"

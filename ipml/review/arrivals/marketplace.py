@@ -29,7 +29,9 @@ from ipml.review.sampling.exploration import note_places
 from ipml.review.sampling.stream_samples import StreamPlace, count_listings
 from ipml.review.sellers.portfolios import find_earlier
 from ipml.review.sellers.seller_history import HISTORY, add_histories, find_last_event, remove_history
+from ipml.review.sellers.seller_record import count_changes, find_record, select_changes
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
+from ipml.storage.pseudonyms import digest_address
 from ipml.storage.tables import cases, listings, seller_events
 
 _MOST_CHANGED = 20_000  # listings that are found at once to be scored again
@@ -154,14 +156,18 @@ def take_in(
         news = {key: one for key, one in latest.items() if _is_news(observed[key], known.get(key))}
         if not news and not any(some.withdrawals for some in submissions):
             return find_known(connection, named, now)
-        filled = add_picture_matches(connection, add_histories(connection, news.values(), now), now)
+        record = find_record(connection, {one.seller_id for one in news.values()})
+        filled = add_histories(connection, news.values(), now, record=record)
+        filled = add_picture_matches(connection, filled, now)
         earlier = find_earlier(connection, model.version, filled, now)
         last_event = find_last_event(connection)
         rules = StreamRules.read(connection, filled, now)
     rules = rules.seeded(engine, now)
     judged = rules.judge(filled, earlier, model)
     rows = {
-        key: _make_row(one, observed[key], now) | _name_score(judged, key, observed[key][0], last_event)
+        key: _make_row(one, observed[key], now)
+        | _name_score(judged, key, observed[key][0], last_event)
+        | {"record_changes": count_changes(record.get(one.seller_id, ()), observed[key][0])}
         for key, one in news.items()
     }
     with writing(engine) as connection:
@@ -287,6 +293,17 @@ def find_known(
     return found
 
 
+def find_by_address(connection: Connection, urls: Collection[str]) -> dict[str, str]:
+    """Return the ids of listings that were submitted with some addresses, by these; of several the one seen last."""
+    digests = {url: digest_address(url) for url in urls}
+    wanted = sorted({one for one in digests.values() if one is not None})
+    found: dict[str, str] = {}
+    for some in in_batches(wanted):
+        query = select(listings.c.url_digest, listings.c.listing_id).where(listings.c.url_digest.in_(some))
+        found |= dict(connection.execute(query.order_by(listings.c.seen_at, listings.c.listing_id)).all())
+    return {url: found[one] for url, one in digests.items() if one in found}
+
+
 def find_reasons(connection: Connection, known: KnownListing) -> ScoredListing | None:
     """Return what people are shown of a listing as it is now, with the reasons; None where it never waited for them."""
     snapshot = connection.scalar(select(cases.c.snapshot).where(cases.c.case_id == known.case_id))
@@ -356,6 +373,7 @@ def _make_row(one: Listing, observed: tuple[datetime, str], now: datetime) -> di
         "seen_at": seen_at,
         "received_at": now,
         "own_history": " ".join(name for name in (*HISTORY, *MATCHES) if getattr(one, name) is not None),
+        "url_digest": digest_address(one.url) if one.url else None,
     }
 
 
@@ -433,11 +451,17 @@ def _find_changed(connection: Connection, model_version: str, now: datetime, aft
         .group_by(event.seller_id)
         .cte("known")
     )
+    record = select_changes(now)
     is_told_more = and_(
         one.own_history != " ".join(HISTORY),
-        or_(known.c.last_event > one.last_event, known.c.counts_from > one.history_as_of),
+        or_(
+            known.c.last_event > one.last_event,
+            known.c.counts_from > one.history_as_of,
+            record.c.changes > one.record_changes,
+        ),
     )
     query = select(one.listing_id).outerjoin_from(listings, known, known.c.seller_id == one.seller_id)
+    query = query.outerjoin(record, record.c.seller_id == one.seller_id)
     is_outdated = or_(one.model_version != model_version, is_told_more, one.news_at.is_not(None))
     query = query.where(_is_on_offer(), is_outdated, one.listing_id > after)
     return list(connection.scalars(query.order_by(one.listing_id).limit(_MOST_CHANGED)))
@@ -454,7 +478,8 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now
         before = _find_rows(connection, listing_ids)
         rows = connection.execute(select(listings).where(*is_it).order_by(listings.c.listing_id)).all()
         sent = [remove_history(decode(row.snapshot).listing, row.own_history.split()) for row in rows]
-        filled = add_histories(connection, sent, now, is_current=True)
+        record = find_record(connection, {one.seller_id for one in sent})
+        filled = add_histories(connection, sent, now, is_current=True, record=record)
         filled = add_picture_matches(connection, filled, now, is_current=True)
         earlier = find_earlier(connection, model.version, filled, now)
         rules, last_event = StreamRules.read(connection, filled, now), find_last_event(connection)
@@ -468,7 +493,10 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now
         counting = _Counting.start(connection, rules, judged, known, same, now)
         if same:
             values = [
-                _name_score(judged, key, now, last_event) | counting.name_sample(key) | {"key": key, "news_at": None}
+                _name_score(judged, key, now, last_event)
+                | counting.name_sample(key)
+                | {"key": key, "news_at": None}
+                | {"record_changes": count_changes(record.get(judged.scored[key].listing.seller_id, ()), now)}
                 for key in same
             ]
             connection.execute(update(listings).where(listings.c.listing_id == bindparam("key")), values)

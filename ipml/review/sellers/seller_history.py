@@ -1,12 +1,18 @@
-"""What happened to sellers, as the marketplace submitted it, and the history it adds up to, as known at a moment.
+"""Seller history: events that the marketplace submitted and the seller's own record here, as known at a moment.
 
 An event happens at one moment and is known at another, and counts from the later of the two; so a score knows no more
 than was known when its listing was observed. The sums are those of `ipml.listings.seller_events`, by which models are
 trained; a test compares the two.
+
+Complaints and strikes that ipml recorded itself (`ipml.review.sellers.seller_record`) are events like those that were
+submitted. The marketplace may submit the same ones, so none counts twice: submitted complaints that name no listing, or
+a listing on which ipml has a complaint of that seller, may be those on record, and the larger of the two numbers
+counts; those that name another listing count besides. So it is with strikes.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,7 +37,9 @@ from sqlalchemy import (
 from ipml.errors import InvalidListings
 from ipml.records import Listing, Problem
 from ipml.review.pictures.same_picture import MATCHES
+from ipml.review.sellers.seller_record import RECORDED, Record, find_record
 from ipml.storage.database import Lock, in_batches, serialise
+from ipml.storage.pseudonyms import digest_listing
 from ipml.storage.tables import Moment, seller_events
 
 KINDS = ("joined", "listed", "sold", "returned", "complained", "rated", "struck")
@@ -133,16 +141,26 @@ def find_event(connection: Connection, event_id: str) -> SellerEvent | None:
 
 
 def add_histories(
-    connection: Connection, listings: Iterable[Listing], now: datetime, *, is_current: bool = False
+    connection: Connection,
+    listings: Iterable[Listing],
+    now: datetime,
+    *,
+    is_current: bool = False,
+    record: Record | None = None,
 ) -> list[Listing]:
     """Return listings with what is known of their sellers, in the fields that they leave open.
 
     It is what was known when each was observed; now, where that is not said, or where `is_current`.
+
+    Parameters
+    ----------
+    record : Record, optional
+        Of their sellers; read where it is not given.
     """
     some = list(listings)
     open_ones = [place for place, one in enumerate(some) if any(getattr(one, name) is None for name in HISTORY)]
     asked = [(some[place].seller_id, (not is_current and some[place].observed_at) or now) for place in open_ones]
-    found = find_histories(connection, set(asked))
+    found = find_histories(connection, set(asked), record)
     for place, question in zip(open_ones, asked, strict=True):
         history = found.get(question, {})
         missing: dict[str, Any] = {name: history[name] for name in history if getattr(some[place], name) is None}
@@ -164,10 +182,19 @@ def find_last_event(connection: Connection) -> int:
     return connection.scalar(_LAST_EVENT) or 0
 
 
+Question = tuple[str, datetime]
+"""A seller, and the moment as of which their history is asked for."""
+
+
 def find_histories(
-    connection: Connection, asked: Collection[tuple[str, datetime]]
-) -> dict[tuple[str, datetime], Mapping[str, float | None]]:
+    connection: Connection, asked: Collection[Question], record: Record | None = None
+) -> dict[Question, Mapping[str, float | None]]:
     """Return the history of sellers as it was known at moments, by seller and moment; none where nothing was known.
+
+    Parameters
+    ----------
+    record : Record, optional
+        Of these sellers; read where it is not given.
 
     Examples
     --------
@@ -183,8 +210,7 @@ def find_histories(
     >>> [found[place]["seller_returns"] for place in (("ann", noon), ("ann", later))], len(found)
     ([0.0, 1.0], 2)
     """
-    found: dict[tuple[str, datetime], Mapping[str, float | None]] = {}
-    questions = sorted(asked)
+    questions, rows = sorted(asked), dict[Question, Any]()
     for start in range(0, len(questions), _AT_ONCE):
         some = questions[start : start + _AT_ONCE]
         filled: dict[str, Any] = {}
@@ -192,8 +218,43 @@ def find_histories(
         for place in range(n_places):
             filled[f"seller{place}"], filled[f"moment{place}"] = some[place] if place < len(some) else (None, None)
         for row in connection.execute(_ask(n_places), filled):
-            found[some[row.place]] = _add_up(row, some[row.place][1])
-    return found
+            rows[some[row.place]] = row
+    if record is None:
+        record = find_record(connection, {seller_id for seller_id, _ in questions})
+    besides = _count_besides(connection, questions, record) if record else {}
+    known = (question for question in questions if question in rows or question in besides)
+    return {question: _add_up(rows.get(question), besides.get(question, {}), question[1]) for question in known}
+
+
+def _count_besides(
+    connection: Connection, questions: Iterable[Question], record: Record
+) -> dict[Question, dict[str, int]]:
+    """Return by question how many millionths the events on record add to those submitted, by the field of history."""
+    event = seller_events.c
+    submitted = defaultdict[tuple[str, str], list[tuple[datetime, str | None, int]]](list)
+    for some in in_batches(sorted(record)):
+        query = select(event.seller_id, event.kind, event.counts_from, event.listing_id, event.millionths)
+        for row in connection.execute(query.where(event.seller_id.in_(some), event.kind.in_(RECORDED))):
+            listing_digest = None if row.listing_id is None else digest_listing(row.listing_id)
+            submitted[row.seller_id, row.kind].append((row.counts_from, listing_digest, row.millionths))
+    besides: dict[Question, dict[str, int]] = {}
+    for seller_id, moment in questions:
+        if counting := [one for one in record.get(seller_id, ()) if one.counts_at(moment)]:
+            besides[seller_id, moment] = {
+                name: _count_missing(
+                    [one.listing_digest for one in counting if one.kind == kind],
+                    [one[1:] for one in submitted[seller_id, kind] if one[0] <= moment],
+                )
+                for kind, name in RECORDED.items()
+            }
+    return besides
+
+
+def _count_missing(on_record: Sequence[str | None], submitted: Iterable[tuple[str | None, int]]) -> int:
+    """Return the millionths on record, by their listings, that submitted events, which may be the same, do not have."""
+    listings = {*on_record, None}
+    same = sum(millionths for listing, millionths in submitted if listing in listings)
+    return max(0, len(on_record) * _MILLIONTHS - same)
 
 
 @cache
@@ -226,10 +287,15 @@ def _ask(n_places: int) -> Select[Any]:
     )
 
 
-def _add_up(row: Any, moment: datetime) -> Mapping[str, float | None]:
-    age = None if row.joined is None else (moment - row.joined).total_seconds() * 1e6 / _MICROSECONDS_A_DAY
-    rating = int(row.stars) / int(row.ratings) / _MILLIONTHS if row.ratings else None
-    sums = {name: int(getattr(row, name)) / _MILLIONTHS for name in _SUMS}
+def _add_up(row: Any | None, besides: Mapping[str, int], moment: datetime) -> Mapping[str, float | None]:
+    """Return the history of what was submitted, if anything, and of what the record adds to it."""
+    age = rating = None
+    if row is not None and row.joined is not None:
+        age = (moment - row.joined).total_seconds() * 1e6 / _MICROSECONDS_A_DAY
+    if row is not None and row.ratings:
+        rating = int(row.stars) / int(row.ratings) / _MILLIONTHS
+    millionths = {name: (int(getattr(row, name)) if row is not None else 0) + besides.get(name, 0) for name in _SUMS}
+    sums = {name: number / _MILLIONTHS for name, number in millionths.items()}
     return {"seller_age_days": age, "seller_rating": rating, **sums}
 
 

@@ -383,7 +383,7 @@ AUDITED: dict[str, Audited] = {
         | _with((*_ITEM_JOINED, "item passed on"), "case_id")
         | _with((*_ITEM_SETTLED, "erased"), "state")
         | _with(_ITEM_SETTLED, "decision_id", "settled_at", "overturned_at"),
-        _because(_NUMBER, "item_id"),
+        _because(_NUMBER, "item_id") | _because("is the moment of the entry that joined it", "joined_at"),
         salt="location",
         salted=("listing_digest",),
     ),

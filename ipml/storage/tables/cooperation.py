@@ -150,6 +150,7 @@ notice_items = Table(
     Column("decision_id", Identity, ForeignKey("decisions.decision_id"), doc="that settled it"),
     Column("settled_at", Moment),
     Column("overturned_at", Moment, doc="when an appeal or a lead took that decision back"),
+    Column("joined_at", Moment, doc="when its seller became known, where nobody knew the listing when the notice came"),
     UniqueConstraint("notice_id", "position"),
     CheckConstraint(
         "state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'not found', 'repeated')", name="state"

@@ -24,6 +24,14 @@ listings = Table(
     Column("content", Text, nullable=False, doc="digest of what is offered, all but the price"),
     Column("sample_id", Identity, nullable=False, doc="the sample in which it was counted last"),
     Column("news_at", Moment, doc="when something of its pictures became known that its score does not know yet"),
+    Column(
+        "record_changes",
+        Identity,
+        nullable=False,
+        server_default="0",
+        doc="how often its seller's record of complaints and strikes had changed by the moment of the history",
+    ),
+    Column("url_digest", Text, index=True, doc="digest of its address, normalised; empty where it has none"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     sqlite_strict=True,
 )

@@ -43,7 +43,8 @@ class NotedListingShape(_NoticeShape):
     url: str | None = Field(
         None,
         max_length=2048,
-        description="https:// or http://; leads to a listing as `listing_urls` in the cooperation policy says",
+        description="https:// or http://; leads to a listing by the `url` with which it was submitted, or as "
+        "`listing_urls` in the cooperation policy says",
     )
     listing_id: _Text | None = None
     listing: dict[str, Any] | None = Field(

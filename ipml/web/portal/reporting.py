@@ -14,7 +14,8 @@ from typing import Annotated, Any
 from fastapi import File, Form, Query, Request, Response, UploadFile
 from sqlalchemy import Connection
 
-from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.faults import describe_value
+from ipml.cooperation.notices.intake import find_contradictions, receive
 from ipml.cooperation.notices.notice import LONGEST_EXPLANATION, MOST_LISTINGS, check_notice
 from ipml.cooperation.notifiers.registrations import list_registrations
 from ipml.cooperation.notifiers.tiers import lane_of
@@ -28,6 +29,7 @@ from ipml.web.portal.visitor import visiting
 from ipml.web.responses import redirect, render
 
 _COLUMNS = ("url", "listing_id")
+_NUMBER = re.compile(r"[^\s/]+")
 _PLACE = re.compile(r"listings\[(\d+)\]\.?(.*)")
 _AGAIN = re.compile(r"the listing of listings\[(\d{1,3})\] again")
 _LONGEST_SHOWN = 60_000
@@ -36,16 +38,26 @@ Pointed = list[tuple[int, Mapping[str, str]]]
 """Listings with the row in which each stands, from 1."""
 
 
-def read_lines(text: str) -> Pointed:
-    """Return the listings that are named a line each: by address, or else by number.
+def read_lines(text: str) -> tuple[Pointed, list[Problem]]:
+    """Return the listings that are named a line each, by address or by number, and the lines that are neither.
 
     Examples
     --------
     >>> read_lines("https://shop.example/i/7\\n\\nA-12")
-    [(1, {'url': 'https://shop.example/i/7'}), (3, {'listing_id': 'A-12'})]
+    ([(1, {'url': 'https://shop.example/i/7'}), (3, {'listing_id': 'A-12'})], [])
+    >>> print(read_lines("shop.example/i/7")[1][0])
+    row 1, listing: found 'shop.example/i/7', expected an address with https://, or the number of a listing
     """
-    lines = [(row, line.strip()) for row, line in enumerate(text.splitlines(), start=1)]
-    return [(row, {"url" if "://" in line else "listing_id": line}) for row, line in lines if line]
+    found: Pointed = []
+    problems = []
+    for row, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        if "://" in line or _NUMBER.fullmatch(line):
+            found.append((row, {"url" if "://" in line else "listing_id": line}))
+        elif line:
+            problems.append(
+                Problem(row, "listing", describe_value(line), "an address with https://, or the number of a listing")
+            )
+    return found, problems
 
 
 def read_csv(content: bytes) -> tuple[Pointed, list[Problem]]:
@@ -96,13 +108,14 @@ def report(
     why: Annotated[str, Form(max_length=4 * LONGEST_EXPLANATION)] = "",
     listings: Annotated[str, Form(max_length=900_000)] = "",
     good_faith: Annotated[str, Form(max_length=8)] = "",
+    other_brand: Annotated[str, Form(max_length=8)] = "",
     file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
     """Give notice of listings in the name of the notifier for whom the visitor acts; or show all that is wrong."""
-    said = {"brand": brand, "why": why, "listings": listings, "good_faith": good_faith}
-    pointed, problems = read_lines(listings), list[Problem]()
+    said = {"brand": brand, "why": why, "listings": listings, "good_faith": good_faith, "other_brand": other_brand}
+    pointed, problems = read_lines(listings)
     if file is not None and file.filename:
-        if pointed:
+        if listings.strip():
             problems = [Problem(0, "file", "listings and a file", "one of them")]
         else:
             pointed, problems = read_csv(file.file.read())
@@ -135,6 +148,8 @@ def _give(
     }
     rules = policy.notices.model_copy(update={"least_explanation": _find_least(connection, [binding], policy, now)})
     notice = check_notice(content, rules, takes_listings=False, now=now)
+    if said["other_brand"] != "yes" and (problems := find_contradictions(connection, notice)):
+        raise InvalidNotice(problems)
     return receive(connection, notice, policy=policy, now=now).reference
 
 
@@ -178,6 +193,8 @@ def _render(request: Request, said: Mapping[str, str], problems: Sequence[Proble
         "said": {"brand": "", "why": "", "listings": "", "good_faith": ""}
         | {name: text[:_LONGEST_SHOWN] for name, text in said.items()},
         "problems": problems[:100],
+        "names_other_brand": said.get("other_brand") == "yes"
+        or any(one.column == "brand" and one.row for one in problems),
         "more": max(0, len(problems) - 100),
         "lacking": lacking,
         "least": least,

@@ -5,27 +5,28 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-import pandas as pd
 import pytest
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.reviewing import as_model
+from support.transactions import ask, execute, read_rows
 
 from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
 from ipml.cooperation.notices.outcomes import list_outcomes, run_notice_deadlines
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt, list_complaints
 from ipml.errors import InvalidNotice, KeyReused, NotFound
-from ipml.listings.seller_events import history_as_of
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.queue import claim, decide, enqueue, get_case
+from ipml.review.sellers.seller_record import list_record
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
+from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import (
     cases,
     measures,
@@ -245,6 +246,35 @@ def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):
     assert give(say("L4", brand="ÉCLAT")).is_new
 
 
+def test_an_address_finds_the_listing_that_was_submitted_with_it(engine: Engine, give: Give):
+    """However it is written, when the notice comes or later; the same notice is known again by its words."""
+    score = as_model(lambda some, explain: [ScoredListing(one, 0.1, 0.0, (), (), None, "m1") for one in some])
+    shown = {place: Listing(f"L{place}", "s1", "Bag", url=f"https://shop.test/item/{place}") for place in (1, 2)}
+    noted = say(listings=[{"url": f"http://Shop.test:80/x/../item/{place}/#top"} for place in (1, 2)])
+    take_in(engine, [Submission((shown[1],))], score, NOON)
+    assert states(give(noted)) == ["waiting", "unknown"]
+    take_in(engine, [Submission((shown[2],))], score, NOON)
+    assert not give(noted).is_new
+    assert match_notices(engine, now=LATER).found == 1
+    assert states(give(noted)) == ["waiting", "waiting"]
+
+
+def test_a_right_tells_rights_holders_from_consumers(engine: Engine, give: Give):
+    """A notice on a brand needs one first, also of somebody who complained before, who is no consumer then."""
+    asked = select(notifiers.c.address, notifier_kind_at(LATER)).order_by(notifiers.c.notifier_id)
+    for email in ("ann@mail.test", "bea@mail.test"):
+        if email.startswith("ann"):
+            give(complain("L1", "ann"))
+        with pytest.raises(InvalidNotice, match="rights: found 'nothing'"):
+            give(say("L1", email=email, rights=None))
+    assert read_rows(engine, asked) == [("ann@mail.test", "consumer")]
+    give(say("L1", email="ann@mail.test"), now=LATER)
+    assert give(say("L2", email="ann@mail.test", rights=None), now=LATER).is_new
+    assert read_rows(engine, asked) == [("ann@mail.test", "rights holder")]
+    assert ask(engine, Connection.scalars, select(notices.c.tier)) == ["consumer", "standard", "standard"]
+    assert ask(engine, Connection.scalar, select(notifier_kind_at(NOON)).select_from(notifiers)) == "consumer"
+
+
 def test_it_takes_several_consumers_to_bring_a_listing_before_a_person(engine: Engine, give: Give):
     """As many as the policy says, each once; their complaints wait with it."""
     enqueue(engine, [offer("L1")], now=NOON)
@@ -314,21 +344,11 @@ def test_a_consumer_and_a_listing_give_one_event(engine: Engine, give: Callable)
     give(complain("L1", "ben"))
     give(complain("L9", "cid"))
     give(say("L1"))
-    with reading(engine) as connection:
-        assert [(event.seller_id, event.kind, event.known_at) for event in list_complaints(connection)] == [
-            ("s1", "complained", NOON)
-        ] * 3
-        assert list(list_complaints(connection, known_by=NOON - timedelta(seconds=1))) == []
-    with writing(engine) as connection:
-        connection.execute(update(notices).where(notices.c.notifier_id == 1).values(is_suspended=True))
-    with reading(engine) as connection:
-        events = pd.DataFrame(
-            [(event.seller_id, event.kind, event.occurred_at, event.known_at) for event in list_complaints(connection)],
-            columns=["seller_id", "kind", "occurred_at", "known_at"],
-        )
-    listings = pd.DataFrame({"seller_id": ["s1"] * 2, "observed_at": pd.to_datetime([NOON, NOON - timedelta(days=1)])})
-    history = history_as_of(events, listings)["seller_complaints"]
-    assert (history[0], pd.isna(history[1])) == (1.0, True)
+    told = [(one.seller_id, one.known_at) for one in ask(engine, list_record, "complained", NOON)]
+    assert told == [("s1", NOON)] * 3
+    assert ask(engine, list_record, "complained", NOON - timedelta(seconds=1)) == []
+    execute(engine, update(notices).where(notices.c.notifier_id == 1).values(is_suspended=True))
+    assert len(ask(engine, list_record, "complained", NOON)) == 1
 
 
 # Notices that come at the same moment: none is lost, none is doubled, each has one receipt

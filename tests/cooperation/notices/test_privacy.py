@@ -11,13 +11,14 @@ from support.given_notices import NOON, POLICY, WORDS, offer, say
 from support.planted_seller import find_clear, find_markers
 
 from ipml.cooperation.notices.intake import match_notices, receive
-from ipml.cooperation.notices.status import find_notices, find_receipt, list_complaints
+from ipml.cooperation.notices.status import find_notices, find_receipt
 from ipml.cooperation.notifiers.notifier import check_document
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
+from ipml.review.sellers.seller_record import list_record
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading, writing
@@ -103,7 +104,7 @@ def test_notices_expire_by_the_policy(engine: Engine, give: Callable):
     with reading(engine) as connection:
         (one,) = find_receipt(connection, receipt.reference).listings
         assert (one.location, one.state) == (None, "waiting")
-        assert list(list_complaints(connection, known_by=at)) == []
+        assert list(list_record(connection, "complained", at)) == []
 
 
 def test_keys_of_notifiers_open_what_is_theirs_and_nothing_of_sellers(engine: Engine, give: Callable):

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 from operator import attrgetter
 
-import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
@@ -15,11 +14,11 @@ from support.transactions import act, ask
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
 from ipml.enforcement.penalties.simulation import read_history, replay, simulate_penalties
 from ipml.enforcement.penalties.standing import reweigh
-from ipml.enforcement.penalties.strikes import list_events, list_strikes, take_back, weigh
-from ipml.listings.seller_events import history_as_of
+from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
 from ipml.records import Verdict
 from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk, preview_spread
 from ipml.review.queue import claim
+from ipml.review.sellers.seller_record import list_record
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import metadata, penalties, seller_keys, strikes, strikes_taken_back
@@ -148,7 +147,7 @@ def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market):
     with writing(market.engine) as connection:
         pseudonym = find_pseudonym(connection, "ann") or ""
         connection.execute(delete(seller_keys))
-    assert market.strikes() == []
+    assert market.strikes() == [] == ask(market.engine, list_record, "struck", START)
     market.undo(decision, day=1)
     assert ask(market.engine, weigh, pseudonym, START + timedelta(days=1), market.policy).weight == 0
 
@@ -178,31 +177,6 @@ def _weight(market, day=0):
         pseudonym = find_pseudonym(connection, "ann") or ""
         at = START + timedelta(days=day, hours=2)
         return weigh(connection, pseudonym, at, market.policy).weight
-
-
-def test_events_are_history_as_scoring_reads_it(market):
-    """Known from the decision on, copies once, and nothing of what was taken back."""
-    market.strike(listing_id="A")
-    market.strike(listing_id="A", day=1)
-    market.undo(market.strike(day=2), day=3)
-    market.strike(day=30)
-    with reading(market.engine) as connection:
-        events = pd.DataFrame([{name: getattr(one, name) for name in one.__slots__} for one in list_events(connection)])
-    moments = [START + pd.Timedelta(days=day) for day in (-1, 5, 40)]
-    listings = pd.DataFrame({"seller_id": "ann", "observed_at": moments})
-    assert history_as_of(events, listings)["seller_strikes"].fillna(0).tolist() == [0, 1, 2]
-
-
-def test_what_was_not_known_yet_or_is_erased_gives_no_event(market):
-    """As training for a test at that moment must see it; of who was erased nobody could be named."""
-    market.undo(market.strike(), day=3)
-    with reading(market.engine) as connection:
-        counts = [len(list(list_events(connection, known_by=START + pd.Timedelta(days=day)))) for day in (-1, 1, 4)]
-    assert counts == [0, 1, 0]
-    market.strike()
-    with writing(market.engine) as connection:
-        connection.execute(delete(seller_keys))
-        assert list(list_events(connection)) == []
 
 
 def _fill(market):

@@ -186,7 +186,7 @@ _FIGURES = {
     "Returns": "seller_returns",
     "Complaints": "seller_complaints",
     "Rating": "seller_rating",
-    "Strikes reported": "seller_strikes",
+    "Strikes in all": "seller_strikes",
 }
 _KNOWN = (*_FIGURES.values(), "seller_age_days")
 _MOST_POINTS = 200
@@ -277,8 +277,8 @@ def read_seller_card(
 def make_seller_card(case: Case, record: SellerRecord, strikes: Collection[Strike], now: datetime) -> SellerCard:
     """Tell what was known of the seller of a case when its listing was seen, and what is known now.
 
-    "Strikes" are those that count by the database; what the marketplace reported with its listings is a row of its own,
-    for the two are counted by different people.
+    "Strikes" are those in force here; "Strikes in all" are those that the score knew, expired ones and those that the
+    marketplace reported among them.
 
     Parameters
     ----------
