@@ -15,7 +15,7 @@ from support.transactions import ask, execute, read_rows
 
 from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
 from ipml.cooperation.notices.outcomes import list_outcomes, run_notice_deadlines
-from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt, list_complaints
+from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
 from ipml.errors import InvalidNotice, KeyReused, NotFound
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
