@@ -24,7 +24,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, and_, case, delete, func, or_, select, update
 
 from ipml.enforcement.policy import EnforcementPolicy, RetentionRules
-from ipml.enforcement.privacy.legal_holds import Hold, find_holds, is_held, require_known
+from ipml.enforcement.privacy.legal_holds import Hold, can_be_held, find_holds, is_held, require_known
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds, encrypted_tables, replace_listings
 from ipml.records import Verdict
 from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
@@ -67,7 +67,7 @@ class RecordClass:
     name : str
         Field of `RetentionRules`.
     table : Table
-        Of one primary key. Its columns `pseudonym` and `case_id`, where it has them, say which holds it is under.
+        Of one primary key. `ipml.enforcement.privacy.legal_holds` says which holds a row is under.
     since : ColumnElement
         The moment from which the days count; a row without one does not expire.
     blanks : mapping of str to str or None
@@ -81,11 +81,6 @@ class RecordClass:
     since: ColumnElement[Any]
     blanks: Mapping[str, str | None] = field(default_factory=dict)
     condition: ColumnElement[bool] | None = None
-
-    @property
-    def can_be_held(self) -> bool:
-        """Whether a legal hold can be on such rows."""
-        return not {"pseudonym", "seller_id"}.isdisjoint(self.table.c.keys()) and self.table is not legal_holds
 
     @property
     def key(self) -> Column[Any]:
@@ -391,7 +386,7 @@ def run_retention(
 def is_due(kind: RecordClass, days: int, now: datetime) -> ColumnElement[bool]:
     """Return the condition that a row of a class was kept long enough, and is under no hold."""
     condition = kind.is_of_class & (kind.since <= now - timedelta(days=days))
-    return condition & ~is_held(kind.table, now) if kind.can_be_held else condition
+    return condition & ~is_held(kind.table, now) if can_be_held(kind.table) else condition
 
 
 def _count(connection: Connection, kind: RecordClass, days: int, now: datetime) -> int:
