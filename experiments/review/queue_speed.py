@@ -2,27 +2,35 @@
 
     python -m experiments.review.queue_speed --cases 2000               # SQLite
     python -m experiments.review.queue_speed --cases 2000 --postgres    # a PostgreSQL of its own, synced to disk
+    python -m experiments.review.queue_speed --expire 100000            # how long the nightly retention keeps others
 
 Each reviewer is a process of its own, and claims and decides as fast as it can, so that there is always someone in the
-way. Every case must be decided once, and none left; else the command fails.
+way. Every case must be decided once, and none left; else the command fails. With `--expire` as many cases, ten of each
+seller, are put into the queue and expire: others wait as long as the longest transaction takes.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from multiprocessing import get_context
-from time import perf_counter, sleep, time
+from time import perf_counter, process_time, sleep, time
 
 import numpy as np
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 
 from experiments.databases import own_database, url_of
 from experiments.review.filled import make_cases
-from ipml.records import Verdict
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.privacy.erasure import erase_sellers
+from ipml.enforcement.privacy.retention import run_retention
+from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, count_cases, decide, enqueue
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading, writing
@@ -107,15 +115,65 @@ def check(engine: Engine, shifts: Sequence[Shift], n_cases: int) -> None:
         raise RuntimeError(f"doubles {doubles}, {len(times)} of {n_cases} decided, {counts}, chain intact: {is_intact}")
 
 
+@contextmanager
+def timed_transactions(engine: Engine) -> Iterator[list[float]]:
+    """Give a list to which each transaction that may write adds its processor time, in seconds."""
+    began: dict[int, float] = {}
+    taken: list[float] = []
+
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("ipml_writes"):
+            began[id(connection)] = process_time()
+
+    def end(connection: Connection) -> None:
+        if (since := began.pop(id(connection), None)) is not None:
+            taken.append(process_time() - since)
+
+    listened = (("begin", begin), ("commit", end), ("rollback", end))
+    for name, listener in listened:
+        event.listen(engine, name, listener)
+    yield taken
+    for name, listener in listened:
+        event.remove(engine, name, listener)
+
+
+def list_by_seller(n_cases: int) -> Iterator[ScoredListing]:
+    """Give scored listings, ten of each seller."""
+    for number, scored in enumerate(make_cases(n_cases)):
+        yield replace(scored, listing=replace(scored.listing, seller_id=f"s{number // 10}"))
+
+
+def expire(engine: Engine, n_cases: int) -> None:
+    """Erase one of many sellers, let all others expire, and print how long the transactions took."""
+    listings, now = list_by_seller(n_cases), datetime.now(UTC)
+    while some := list(islice(listings, 1_000)):
+        enqueue(engine, some, now=now)
+    later = now + timedelta(days=4_000)
+    for name, do in (
+        ("one seller erased", lambda: erase_sellers(engine, ["s7"], why="request 7", by="lea", now=now)),
+        ("retention", lambda: run_retention(engine, load_enforcement_policy(), now=later)),
+    ):
+        began, began_work = perf_counter(), process_time()
+        with timed_transactions(engine) as taken:
+            do()
+        work, seconds = process_time() - began_work, perf_counter() - began
+        longest = f"{len(taken):,} transactions, the longest {max(taken) * 1e3:,.0f} ms of a processor"
+        print(f"{name}: {longest}; {work:,.1f} s of a processor, {seconds:,.1f} s in all", flush=True)
+
+
 def main() -> None:
-    """Enqueue, have one reviewer work, then eight, and print what was measured."""
+    """Enqueue, have one reviewer work, then eight, or let cases expire, and print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=2_000, help="cases that the eight drain")
     parser.add_argument("--alone", type=int, default=500, help="cases that the one decides before")
     parser.add_argument("--reviewers", type=int, default=8)
     parser.add_argument("--postgres", action="store_true")
+    parser.add_argument("--expire", type=int, metavar="N", help="measure only how N cases expire")
     options = parser.parse_args()
     with own_database(options.postgres, is_lasting=True) as (engine, _):
+        if options.expire:
+            expire(engine, options.expire)
+            return
         listings = list(make_cases(options.cases + options.alone))
         began = perf_counter()
         enqueue(engine, listings)

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from ipml.cooperation.notices.outcomes import reopen, settle_decided
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
+from ipml.cooperation.referrals.reported_findings import note_reversal
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import ReportSource
@@ -83,6 +84,7 @@ class Cooperation:
         settle_decided(connection, made, self.policy.notifiers)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Let enforcement undo, then tell notifiers that what they were told no longer holds."""
+        """Let enforcement undo, tell notifiers that what they were told no longer holds, and note the referrals."""
         self.enforcement.follow_reversal(connection, reversal)
         reopen(connection, reversal, self.policy.notifiers)
+        note_reversal(connection, reversal)

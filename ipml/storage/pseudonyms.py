@@ -184,6 +184,11 @@ def find_pseudonym(connection: Connection, seller_id: str) -> str | None:
     return connection.scalar(query)
 
 
+def find_pseudonyms(connection: Connection, seller_ids: Iterable[str]) -> dict[str, str]:
+    """Return the pseudonyms of those of some sellers who have one, by their ids."""
+    return {name: pseudonym for name, (pseudonym, _) in _find_known(connection, list(seller_ids)).items()}
+
+
 def find_seller(connection: Connection, pseudonym: str) -> str | None:
     """Return the id of the seller behind a pseudonym; None where they were erased."""
     query = select(seller_keys.c.seller_id).where(seller_keys.c.pseudonym == pseudonym)

@@ -30,7 +30,7 @@ ADDRESSES = {"vera": "ann@holder-one.example", "nora": "nils@holder-two.example"
 GOODS = {"Vellmar": "tote bag", "Nordhale": "diver watch"}
 REVIEWERS = ("revina", "levante")
 NOTE = "internal-note"
-PDF = b"%PDF-1.4 certificate of "
+PDF = b"%PDF-1.4 xref trailer<<>> startxref 9 %%EOF certificate of "
 LISTINGS = 6
 """Of each brand; three are found counterfeit, one genuine, two wait."""
 

@@ -31,7 +31,16 @@ from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import sessions, users
 from ipml.web.accounts.oidc import Provider, make_provider
 from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.users import add_user, admit, disable_user, link_user, list_users, parse_group_roles, set_role
+from ipml.web.accounts.users import (
+    add_user,
+    admit,
+    disable_user,
+    link_user,
+    list_users,
+    parse_group_roles,
+    set_password,
+    set_role,
+)
 from ipml.web.app import make_app
 
 pytestmark = pytest.mark.slow
@@ -280,6 +289,9 @@ def test_the_provider_says_the_role_at_each_login(engine, browser, make_browser,
     provider.claims = {"groups": []}
     assert log_in(make_browser()).status_code == 403
     assert other.get("/").status_code == 303
+    with writing(engine) as connection:
+        set_password(connection, "dana", PASSWORD, CHEAP)
+    assert make_browser().post("/login", data={"name": "dana", "password": PASSWORD}).status_code == 401
     assert count(engine, sessions) == 0
     provider.claims = {}
     act(engine, disable_user, "dana")

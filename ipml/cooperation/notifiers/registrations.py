@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -35,8 +36,26 @@ MOST_DOCUMENTS = 100
 """Of a notifier."""
 _LONGEST = {"number": 100, "office": 100, "classes": 200}
 _KINDS = {b"%PDF-": "pdf", b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpg"}
-_ACTIVE = (b"/JavaScript", b"/JS", b"/Launch", b"/EmbeddedFile", b"/RichMedia")
+_END = rb"(?=[\0\t\n\f\r ()<>\[\]{}/%]|$)"  # of a name in a PDF
+
+
+def _any_name(*names: str) -> re.Pattern[bytes]:
+    """Return the expression that finds names of a PDF, each letter of which may be written as its number."""
+    spelt = ("".join(rf"(?:{letter}|#{ord(letter):02x}|#{ord(letter):02X})" for letter in name) for name in names)
+    return re.compile(b"/(?:" + "|".join(spelt).encode() + b")" + _END)
+
+
+# Scripts, programs, attachments, forms that are sent, films and sounds.
+_ACTIVE = _any_name(
+    *("JavaScript", "JS", "Launch", "EmbeddedFile", "EmbeddedFiles", "RichMedia", "SubmitForm", "ImportData", "XFA"),
+    *("GoToR", "GoToE", "Rendition", "Movie", "Sound", "AA"),
+)
+_OPENS = re.compile(_any_name("OpenAction").pattern + rb"(?!\s*\[)")  # what follows is no place in the document
+# Where objects may be packed, so that nobody sees what they do without unpacking them.
+_PACKED = _any_name("ObjStm", "XRef", "XRefStm", "Encrypt")
+_TABLES = re.compile(rb"(?:startxref|/Prev)\s*(\d{1,10})")
 _EXPECTED = "a PDF, PNG or JPEG file"
+_PRINTED = "one without: print it anew as PDF from a browser, or take a picture of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +159,11 @@ def find_kind(file: bytes) -> str:
     Raises
     ------
     Refused
-        It is too large, of another kind, or a PDF that does something when it is opened.
+        It is too large, of another kind, or a PDF that may do something when it is opened.
 
     Examples
     --------
-    >>> find_kind(b"%PDF-1.7 ...")
+    >>> find_kind(b"%PDF-1.4 xref trailer<<>> startxref 9 %%EOF")
     'pdf'
     """
     if len(file) > MOST_BYTES:
@@ -152,9 +171,20 @@ def find_kind(file: bytes) -> str:
     kind = next((kind for begins, kind in _KINDS.items() if file.startswith(begins)), None)
     if kind is None:
         raise Refused("file", "another kind of file", _EXPECTED)
-    if kind == "pdf" and any(mark in file for mark in _ACTIVE):
-        raise Refused("file", "a PDF with scripts or attachments", "one without: print it anew as PDF")
+    if kind == "pdf":
+        _refuse_active(file)
     return kind
+
+
+def _refuse_active(file: bytes) -> None:
+    """Raise Refused unless a PDF shows all its objects, and none of them does anything."""
+    if _ACTIVE.search(file) or _OPENS.search(file):
+        raise Refused("file", "a PDF with scripts, attachments or actions", _PRINTED)
+    places = [int(place) for place in _TABLES.findall(file)]
+    if not places or any(not file[place:].lstrip().startswith(b"xref") for place in places):
+        raise Refused("file", "a PDF without a plain table of its objects", _PRINTED)
+    if _PACKED.search(file):
+        raise Refused("file", "a PDF whose objects are packed or encrypted", _PRINTED)
 
 
 def list_registrations(

@@ -303,7 +303,7 @@ def join_network(
     places = require_members(networks, number)
     roles, holdings = guess_roles(networks, number), networks.holdings
     keys = [str(holdings.seller_ids[place]) for place in places.tolist()]
-    known = _find_sellers(connection, keys)
+    known = find_sellers(connection, keys)
     struck, punished = _read_standing(connection, [pseudonym for _, pseudonym in known.values() if pseudonym])
     members = []
     for place, (key, role) in enumerate(zip(keys, roles.role, strict=True)):
@@ -344,7 +344,7 @@ def find_joined(networks: Networks, places: np.ndarray[Any, np.dtype[np.int64]])
     return len(np.unique(holdings.seller[rows & is_shared[holdings.value]])) / max(len(places), 1)
 
 
-def _find_sellers(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
+def find_sellers(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
     """Return id and pseudonym of each member that the database knows."""
     found: dict[str, tuple[str | None, str | None]] = {}
     for batch in in_batches(keys):

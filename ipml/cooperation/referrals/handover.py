@@ -1,7 +1,9 @@
 """Which referrals were handed over, of whom they told, who signed for them, and what became of them.
 
-While a referral is open, what is kept of the sellers that it found out is held: an erasure must not undo a case. An
-outcome ends the holds, and teaches how likely a referral becomes a case: a logistic model that begins with a judgement.
+While a referral is open, what is kept of the sellers that it found out is held: an erasure must not undo a case. Each
+referral has holds of its own; those placed for another reason end for that. A dropped referral ends its holds, any
+other outcome places them anew. Outcomes teach how likely a referral becomes a case: a logistic model that begins with
+a judgement.
 
 Weights w have a normal prior around those of the policy, m, with standard deviation s each. After n referrals with
 signs x (1 before them, for the intercept) and outcome y (1: a case, 0: dropped), the weights are those that maximise
@@ -20,7 +22,8 @@ import json
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -28,12 +31,13 @@ import numpy.typing as npt
 from sqlalchemy import Connection, insert, select, update
 
 from ipml.cooperation.policy import SIGNS, ReferralRules, SolvabilityRules
-from ipml.enforcement.privacy.legal_holds import find_holds, place_hold, release_within
+from ipml.cooperation.referrals.reported_findings import find_found_out
+from ipml.enforcement.privacy.legal_holds import Hold, find_holds, place_hold, release_within
 from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.money import is_currency, say_amount
 from ipml.review.arrivals.snapshot import check_text
 from ipml.storage.audit_trail import audit
-from ipml.storage.pseudonyms import find_pseudonym
+from ipml.storage.pseudonyms import find_pseudonym, find_seller
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import disclosures, referral_outcomes, referrals
 
@@ -294,12 +298,17 @@ def sign_receipt(
 def hold_for_referral(
     connection: Connection, reference: str, sellers: Sequence[str], *, until: datetime, by: str, now: datetime
 ) -> int:
-    """Hold what is kept of sellers until a day, unless a hold on all of it lasts as long; return how many are held."""
+    """Hold what is kept of sellers for a referral until a day; return how many are held."""
     for seller_id in sellers:
-        holds = find_holds(connection, find_pseudonym(connection, seller_id) or "", now)
-        if not any(hold.case_id is None and hold.until >= until for hold in holds):
+        holds = _find_own_holds(connection, reference, find_pseudonym(connection, seller_id) or "", now)
+        if not any(hold.until >= until for hold in holds):
             place_hold(connection, seller_id, why=_why(reference), until=until, by=by, now=now)
     return len(sellers)
+
+
+def _find_own_holds(connection: Connection, reference: str, pseudonym: str, now: datetime) -> list[Hold]:
+    holds = find_holds(connection, pseudonym, now)
+    return [hold for hold in holds if hold.case_id is None and hold.why == _why(reference)]
 
 
 def _why(reference: str) -> str:
@@ -342,7 +351,8 @@ def note_outcome(
 ) -> ReferralOutcome:
     """Note what became of a referral; there may be several, and the last of them says whether it became a case.
 
-    When it is dropped, the legal holds that were placed for it end.
+    When it is dropped, the legal holds that were placed for it end; with any other outcome those whom it found out are
+    held from now on for as many days as the profile of its recipient says.
 
     Parameters
     ----------
@@ -371,11 +381,16 @@ def note_outcome(
         raise UnusableSetting("currency", repr(currency)[:40], "three capital letters such as EUR")
     made = ReferralOutcome(referral_id, kind, amount, currency if kind == "seized" else None, why, by, now)
     (number,) = append_rows(connection, referral_outcomes, [asdict(made)])
+    named = find_found_out(connection, referral_id)
+    profile = rules.profiles.get(referral.recipient)
     if kind == "dropped":
-        named = sorted(names_in(connection, referral_id))
-        held = [hold for pseudonym in named for hold in find_holds(connection, pseudonym, now)]
-        if ending := [hold for hold in held if hold.why == _why(referral.reference)]:
+        held = (_find_own_holds(connection, referral.reference, pseudonym, now) for pseudonym in named)
+        if ending := list(chain.from_iterable(held)):
             release_within(connection, ending, by=by, now=now)
+    elif profile is not None and profile.hold_days:
+        sellers = [seller for pseudonym in named if (seller := find_seller(connection, pseudonym)) is not None]
+        until = now + timedelta(days=profile.hold_days)
+        hold_for_referral(connection, referral.reference, sellers, until=until, by=by, now=now)
     said: dict[str, audit.Value] = {"outcome": number, "kind": kind, "amount": amount}
     said |= {"currency": made.currency, "why": why}
     audit.append(connection, by, "noted outcome", referral.subject, said, at=now)
@@ -397,16 +412,21 @@ def find_outcomes(connection: Connection, referral_ids: Sequence[int] = ()) -> d
 def read_known(connection: Connection) -> list[Known]:
     """Return the signs of each referral of which it is known what became of it, and whether it became a case.
 
-    Of several referrals on one network to one recipient only the last counts: they are one story.
+    Several referrals on one network to one recipient are one story: its last outcome counts, for the referral on which
+    it was noted.
     """
-    followed = set(connection.scalars(select(referrals.c.follows).where(referrals.c.follows.is_not(None))))
-    outcomes = find_outcomes(connection)
-    rows = connection.execute(select(referrals.c.referral_id, referrals.c.signs).order_by(referrals.c.referral_id))
-    return [
-        Known(json.loads(row.signs), outcomes[row.referral_id][-1].kind in _BECAME_A_CASE)
-        for row in rows
-        if row.referral_id in outcomes and row.referral_id not in followed
-    ]
+    story: dict[int, int] = {}  # by referral, the first of its story
+    signs: dict[int, str] = {}
+    query = select(referrals.c.referral_id, referrals.c.follows, referrals.c.signs)
+    for row in connection.execute(query.order_by(referrals.c.referral_id)):
+        story[row.referral_id] = story.get(row.follows, row.referral_id)
+        signs[row.referral_id] = row.signs
+    outcomes = select(referral_outcomes.c.referral_id, referral_outcomes.c.kind)
+    last = {
+        story[row.referral_id]: Known(json.loads(signs[row.referral_id]), row.kind in _BECAME_A_CASE)
+        for row in connection.execute(outcomes.order_by(referral_outcomes.c.outcome_id))
+    }
+    return [last[number] for number in sorted(last)]
 
 
 def find_open(connection: Connection, pseudonym: str) -> list[Disclosed]:

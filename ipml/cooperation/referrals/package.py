@@ -11,6 +11,7 @@ transaction that notes the package in the audit trail: before the folder is clos
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.sales import Amount, SalesEstimate
 from ipml.cooperation.policy import PackageField, RecipientProfile, ReferralRules
 from ipml.cooperation.referrals.disclosure import DisclosedFacts, Disclosure, Edge, Node, list_unknown, name_members
-from ipml.cooperation.referrals.dossier import Dossier, join_network, keep_brand
+from ipml.cooperation.referrals.dossier import Dossier, Member, find_sellers, join_network, keep_brand
 from ipml.cooperation.referrals.handover import (
     Referral,
     add_referral,
@@ -38,6 +39,7 @@ from ipml.cooperation.referrals.handover import (
     read_known,
 )
 from ipml.cooperation.referrals.ranking import Ranked, judge
+from ipml.cooperation.referrals.reported_findings import find_reversed
 from ipml.cooperation.referrals.summary import (
     Summary,
     draw_network,
@@ -66,7 +68,7 @@ from ipml.review.ranking.queue_order import current_ranking
 from ipml.spreadsheet import write_csv
 from ipml.storage.audit_trail.anchors import SignedAnchor
 from ipml.storage.audit_trail.row_digests import name_rows
-from ipml.storage.database import in_batches, reading, writing
+from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import erasures
 
@@ -227,14 +229,17 @@ def read_contents(
     whole = join_network(connection, networks, request.number, request.sales)
     ranked = judge(whole, learn_solvability(rules.solvability, read_known(connection)), rules, now)
     dossier = whole if request.brand is None else keep_brand(whole, request.brand, rates)
-    _check_size(dossier, profile)
     pseudonym_by_key = {one.key: one.pseudonym for one in dossier.members if one.pseudonym}
     found = find_before(connection, request.recipient, request.brand, pseudonym_by_key.values())
     before, named_before = found or (None, {})
+    taken_back = find_reversed(connection, before.referral_id) if before else []
+    if not taken_back:  # whoever was told of findings is told that they are taken back, however few are left
+        _check_size(dossier, profile)
     kept_names = {key: named_before[name] for key, name in pseudonym_by_key.items() if name in named_before}
     hidden = _find_erased(connection, dossier, erased)
     names = name_members(dossier, profile, hidden, kept_names)
-    news = tuple(_list_news(dossier, names, kept_names, before)) if before else ()
+    gone = Counter(named_before.get(one.pseudonym, "?") for one in taken_back)
+    news = tuple(_list_news(dossier, names, kept_names, before, gone)) if before else ()
     if before and not news and not request.is_again:
         raise Conflict(
             f"network {request.number}",
@@ -280,7 +285,10 @@ def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | 
     return [key for key in unknown if key in gone or (erased is not None and erased.find(key, None) is not None)]
 
 
-def _list_news(dossier: Dossier, names: Mapping[str, str], known: Mapping[str, str], before: Referral) -> Iterator[str]:
+def _list_news(
+    dossier: Dossier, names: Mapping[str, str], known: Mapping[str, str], before: Referral, gone: Counter[str]
+) -> Iterator[str]:
+    """Give what the recipient of the referral before does not know yet; `gone` counts findings taken back by name."""
     since = f"since referral {before.reference} of {before.built_at:%Y-%m-%d}"
     if fresh := sorted(names[key] for key in names.keys() - known.keys()):
         who = ", ".join(fresh[:_MOST_NEWS]) + " …" * (len(fresh) > _MOST_NEWS)
@@ -289,6 +297,10 @@ def _list_news(dossier: Dossier, names: Mapping[str, str], known: Mapping[str, s
     if found:
         of = f"{len(found)} listings of {len({one.member for one in found})} sellers"
         yield f"{of} found counterfeit {since}; decided_at in listings.csv says which."
+    if gone:
+        whose = ", ".join(f"{name}: {count:,}" for name, count in sorted(gone.items())[:_MOST_NEWS])
+        more = " …" * (len(gone) > _MOST_NEWS)
+        yield f"{gone.total():,} listings that it reported are no longer found counterfeit {since} ({whose}{more})."
 
 
 def _read_evidence(connection: Connection, dossier: Dossier, profile: RecipientProfile) -> list[Evidence]:
@@ -427,7 +439,7 @@ def build_referral(
             copy_capture(capture, folder / "data", f"capture-{number}")
         with writing(engine) as connection:
             content = digest_payload(folder)
-            referral, n_held = _note_referral(connection, contents, request, content, by)
+            referral, n_held = note_referral(connection, contents, request, content, by)
             noted = note_package(
                 connection,
                 referral.subject,
@@ -449,17 +461,21 @@ def build_referral(
     )
 
 
-def _note_referral(
+def note_referral(
     connection: Connection, contents: ReferralContents, request: ReferralRequest, content: str, by: str
 ) -> tuple[Referral, int]:
-    """Note the referral and of whom it tells; hold what is kept of those found out, where the profile says so."""
+    """Note the referral and of whom it tells; hold what is kept of those found out, where the profile says so.
+
+    Raises
+    ------
+    SellerErased
+        One of those named was erased since the contents were read.
+    """
     dossier, confirmed = contents.dossier, contents.dossier.confirmed_members
     reference, profile, now = contents.summary.reference, contents.summary.profile, contents.summary.built_at
+    _refuse_erased(connection, [one for one in dossier.members if one.key in contents.names])
     sellers = {one.key: one.seller_id or one.key for one in dossier.members if one.key in contents.names}
     pseudonyms = {key: pseudonym_of(connection, seller, now=now) for key, seller in sellers.items()}
-    for one in dossier.members:
-        if one.pseudonym and pseudonyms.get(one.key, one.pseudonym) != one.pseudonym:
-            raise SellerErased(one.pseudonym)  # meanwhile: what was just written tells of somebody who is forgotten
     sold_value = dossier.sold_value
     least = sold_value.least if sold_value.is_known or sold_value.confirmed_value is not None else None
     fields = {
@@ -491,3 +507,13 @@ def _note_referral(
     held = sorted(sellers[key] for key in confirmed & sellers.keys())
     until = now + timedelta(days=profile.hold_days)
     return referral, hold_for_referral(connection, reference, held, until=until, by=by, now=now)
+
+
+def _refuse_erased(connection: Connection, members: Sequence[Member]) -> None:
+    """Raise SellerErased where a member was erased while the package was written, so that it tells of them."""
+    serialise(connection, Lock.ENQUEUE)  # nobody is erased from now on
+    known = find_sellers(connection, [one.key for one in members])
+    for one in members:
+        seller_id, pseudonym = known.get(one.key, (None, None))
+        if (one.seller_id and seller_id is None) or (one.pseudonym and pseudonym != one.pseudonym):
+            raise SellerErased(one.pseudonym or one.key)

@@ -253,9 +253,11 @@ class _Package:
                 self._find(name, "is not what the audit trail says was kept")
             elif not any(_fits(content, one) for one in decided):
                 self._find(AUDIT, f"no row tells of the decision in {name}")
-        erased = "the text of {} cannot be read any more: its seller was erased; the digest is left"
-        for subject in () if self._is_blamed(AUDIT) else kept:
-            self._note(erased.format(subject))
+        erased = {row["subject"] for row in rows if row["action"] == "erased"}
+        for subject, said in {} if self._is_blamed(AUDIT) else kept.items():
+            is_erased = f"case:{said.get('case')}" in erased
+            why = "cannot be read any more: its seller was erased" if is_erased else "is not in this package"
+            self._note(f"the text of {subject} {why}; the digest is left")
 
     # What it rests on
 

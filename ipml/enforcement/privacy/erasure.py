@@ -329,7 +329,7 @@ def erase(
     pseudonym = _name(connection, seller_id, bool(rows), now)
     if not in_any_case:  # whoever was deciding on a case of theirs has finished by now
         refuse(connection, pseudonym, now)
-    count = replace_listings(connection, rows, f"erased:{pseudonym}", by, now)
+    count = replace_listings(connection, rows, {seller_id: f"erased:{pseudonym}"}, by, now)
     theirs = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
     numbers = connection.scalars(theirs.order_by(cases.c.case_id)).all()
     empty_notes(connection, numbers, by, now)  # those on listings that had expired before, too

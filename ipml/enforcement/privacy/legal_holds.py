@@ -19,7 +19,17 @@ from ipml.review.cases import find_case
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
-from ipml.storage.tables import cases, legal_holds, listings, portfolio_listings, seller_events, seller_keys
+from ipml.storage.tables import (
+    cases,
+    legal_holds,
+    listings,
+    notice_items,
+    notices,
+    notifier_steps,
+    portfolio_listings,
+    seller_events,
+    seller_keys,
+)
 
 _LONGEST_WHY = 500
 
@@ -145,11 +155,24 @@ def is_in_force(now: datetime) -> ColumnElement[bool]:
     return and_(legal_holds.c.released_at.is_(None), legal_holds.c.until > now)
 
 
+def can_be_held(table: FromClause) -> bool:
+    """Say whether a hold can be on rows of a table: they tell of a seller, or a case may rest on them."""
+    is_of_seller = not {"pseudonym", "seller_id"}.isdisjoint(table.c.keys()) and table is not legal_holds
+    return is_of_seller or table is notices or table is notifier_steps
+
+
 def is_held(table: FromClause, now: datetime) -> ColumnElement[bool]:
     """Return the condition that a row of a table is under a hold: its seller is, or its case.
 
-    A row tells its seller by its columns `pseudonym` or `seller_id`, and its case by `case_id`.
+    A row tells its seller by its columns `pseudonym` or `seller_id`, and its case by `case_id`. A notice is held where
+    one of its listings is, and a step against a notifier where one of their notices is: the case rests on these.
     """
+    if table is notices:
+        item = notice_items.c.notice_id == notices.c.notice_id
+        return select(notice_items.c.item_id).where(item, is_held(notice_items, now)).exists()
+    if table is notifier_steps:
+        notice = notices.c.notifier_id == notifier_steps.c.notifier_id
+        return select(notices.c.notice_id).where(notice, is_held(notices, now)).exists()
     hold, held = legal_holds, select(legal_holds.c.hold_id)
     if "pseudonym" in table.c:
         held = held.where(hold.c.pseudonym == table.c.pseudonym)

@@ -11,17 +11,16 @@ name or a telephone number. Notices of listings that are gone say neither whose 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, Text, cast, delete, func, literal, or_, select, update
+from sqlalchemy import Connection, Select, Text, bindparam, cast, delete, literal, or_, select, update
 
 from ipml.kit.canonical_json import canonical_json
 from ipml.records import Listing, ScoredListing
 from ipml.review.arrivals.snapshot import decode, encode
-from ipml.review.cases import StoredCase, note_event, subject_of
+from ipml.review.cases import StoredCase, subject_of
 from ipml.review.ranking.policy import usual_keys
 from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import digest_listing
@@ -197,6 +196,7 @@ def encrypted_tables() -> list[str]:
 
 
 _MOST_NUMBERS = 500  # in one query
+_STATES = ("open", "decided", "escalated", "superseded")
 
 
 def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at: datetime) -> None:
@@ -232,7 +232,9 @@ def empty_explanations(connection: Connection, case_ids: Sequence[int], by: str,
 TITLE = "(erased)"
 
 
-def replace_listings(connection: Connection, rows: Sequence[StoredCase], seller: str, by: str, at: datetime) -> int:
+def replace_listings(
+    connection: Connection, rows: Sequence[StoredCase], sellers: Mapping[str, str], by: str, at: datetime
+) -> int:
     """Put placeholders in the place of the listings of cases, with all that was made of these; return how many.
 
     Cases that were waiting for a decision are closed without one.
@@ -240,20 +242,20 @@ def replace_listings(connection: Connection, rows: Sequence[StoredCase], seller:
     Parameters
     ----------
     rows : sequence of StoredCase
-        All of one seller, locked.
-    seller : str
-        What the seller is called from now on.
+        Locked.
+    sellers : mapping of str to str
+        By seller id: what the seller is called from now on.
     by : str
         Who is noted in the audit trail.
     """
     rows = [row for row in rows if row.erased_at is None]
-    lone = _find_lone_names(connection, rows)
-    for start in range(0, len(rows), _MOST_NUMBERS):
-        _replace(connection, rows[start : start + _MOST_NUMBERS], seller, lone, by, at)
-    _forget_usual(connection, lone)
-    for row in rows:
-        if row.state != "decided":
-            note_event(connection, by, "closed", row.case_id, at, erased=True)
+    with audit.together(connection):
+        lone = _find_lone_names(connection, rows)
+        for start in range(0, len(rows), _MOST_NUMBERS):
+            _replace(connection, rows[start : start + _MOST_NUMBERS], sellers, lone, by, at)
+        _forget_usual(connection, lone)
+        closed = [(subject_of(row.case_id), {"erased": True}) for row in rows if row.state != "decided"]
+        audit.append_all(connection, by, "closed", closed, at=at)
     return len(rows)
 
 
@@ -310,18 +312,20 @@ def make_placeholder_id(case_id: int) -> str:
 def _replace(
     connection: Connection,
     rows: Sequence[StoredCase],
-    seller: str,
+    sellers: Mapping[str, str],
     lone: Collection[tuple[str, str]],
     by: str,
     at: datetime,
 ) -> None:
     numbers = [row.case_id for row in rows]
+    changes = []
     for row in rows:
-        placeholder = make_placeholder(decode(row.snapshot), row.case_id, seller, lone)
+        placeholder = make_placeholder(decode(row.snapshot), row.case_id, sellers[row.seller_id], lone)
         columns = {
+            "numbered": row.case_id,
             "listing_key": placeholder.listing.listing_id,
             "listing_id": placeholder.listing.listing_id,
-            "seller_id": seller,
+            "seller_id": placeholder.listing.seller_id,
             "brand": placeholder.listing.brand,
             "category": placeholder.listing.category,
             "snapshot": encode(placeholder),
@@ -333,7 +337,8 @@ def _replace(
             "exemplar": None,
             "erased_at": at,
         }
-        connection.execute(update(cases).where(cases.c.case_id == row.case_id).values(**columns))
+        changes.append(columns)
+    connection.execute(update(cases).where(cases.c.case_id == bindparam("numbered")), changes)
     for table in (decisions, second_verdicts):
         alias = literal("erased:").concat(cast(table.c.case_id, Text))
         audit.change_rows(
@@ -356,15 +361,15 @@ def _end_second_reviews(connection: Connection, numbers: Sequence[int], by: str,
 
 
 def _find_lone_names(connection: Connection, rows: Sequence[StoredCase]) -> set[tuple[str, str]]:
-    """Return the brands and categories that no other seller has, as (column, text)."""
-    sellers = {row.seller_id for row in rows}
+    """Return the brands and categories of cases that only one seller has, as (column, text)."""
     named = {(name, value) for row in rows for name in ("brand", "category") if (value := getattr(row, name))}
-    return {one for one in named if not connection.scalar(_others_have(*one, sellers))}
+    return {one for one in named if len(connection.scalars(_find_two_sellers(*one)).all()) == 1}
 
 
-def _others_have(name: str, value: str, sellers: Collection[str]) -> Any:
-    others = select(cases.c.case_id).where(cases.c[name] == value, cases.c.seller_id.not_in(sellers))
-    return select(func.count()).select_from(others.limit(1).subquery())
+def _find_two_sellers(name: str, value: str) -> Select[tuple[str]]:
+    # All states are named, as the indexes of brands and categories begin with the state.
+    wanted = cases.c.state.in_(_STATES), cases.c[name] == value
+    return select(cases.c.seller_id).where(*wanted).distinct().limit(2)
 
 
 def _forget_usual(connection: Connection, lone: Collection[tuple[str, str]]) -> None:

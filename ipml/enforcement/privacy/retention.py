@@ -4,9 +4,10 @@ The classes of records that expire say which rows, from which moment on, and wha
 the section `[retention]` of the policy. A new table with something of people in it needs a line here and a number of
 days there. Of a listing whose time is over the case stays, and a stand-in takes the place of what tells of the seller.
 
-A run goes class by class, some hundred rows in each transaction, each noted in the audit trail with its count: killed
-at any moment, the next run goes on; one after another does nothing. The traces that deleted rows leave in the files of
-the database are overwritten on SQLite, and left to the server's own vacuuming on PostgreSQL.
+A run goes class by class. Rows that are due are looked for while nobody waits, and changed in transactions of about a
+tenth of a second each, as others wait for these; each notes in the audit trail how many rows it changed. Killed at any
+moment, the next run goes on; one after another does nothing. The traces that deleted rows leave in the files of the
+database are overwritten on SQLite, and left to the server's own vacuuming on PostgreSQL.
 
 What is kept of a seller, class by class, and until when, is what a seller may ask for (Article 15 of the GDPR).
 """
@@ -14,10 +15,10 @@ What is kept of a seller, class by class, and until when, is what a seller may a
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import (
@@ -37,7 +38,7 @@ from sqlalchemy import (
 )
 
 from ipml.enforcement.policy import EnforcementPolicy, RetentionRules
-from ipml.enforcement.privacy.legal_holds import Hold, find_holds, is_held, require_known
+from ipml.enforcement.privacy.legal_holds import Hold, can_be_held, find_holds, is_held, require_known
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds, encrypted_tables, replace_listings
 from ipml.records import Verdict
 from ipml.review.cases import is_free
@@ -45,7 +46,7 @@ from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, reading, serialise, writing
-from ipml.storage.pseudonyms import find_pseudonym
+from ipml.storage.pseudonyms import find_pseudonym, find_pseudonyms
 from ipml.storage.remains import overwrite_deleted
 from ipml.storage.tables import (
     appeals,
@@ -84,7 +85,7 @@ class RecordClass:
     name : str
         Field of `RetentionRules`.
     table : Table
-        Of one primary key. Its columns `pseudonym` and `case_id`, where it has them, say which holds it is under.
+        Of one primary key. `ipml.enforcement.privacy.legal_holds` says which holds a row is under.
     since : ColumnElement
         The moment from which the days count; a row without one does not expire.
     blanks : mapping of str to str or None
@@ -98,11 +99,6 @@ class RecordClass:
     since: ColumnElement[Any]
     blanks: Mapping[str, str | None] = field(default_factory=dict)
     condition: ColumnElement[bool] | None = None
-
-    @property
-    def can_be_held(self) -> bool:
-        """Whether a legal hold can be on such rows."""
-        return not {"pseudonym", "seller_id"}.isdisjoint(self.table.c.keys()) and self.table is not legal_holds
 
     @property
     def key(self) -> Column[Any]:
@@ -199,9 +195,14 @@ def find_class(state: str, waits_since: datetime, last: LastVerdict | None) -> t
 
 
 def find_due_listings(
-    connection: Connection, rules: RetentionRules, now: datetime, after: int, at_once: int
+    connection: Connection,
+    rules: RetentionRules,
+    now: datetime,
+    after: int,
+    at_once: int,
+    among: Sequence[int] | None = None,
 ) -> tuple[list[tuple[str, int]], int | None]:
-    """Look at the next cases after a number for those whose time is over.
+    """Look at the next cases after a number, or only at some of them, for those whose time is over.
 
     Returns
     -------
@@ -218,6 +219,8 @@ def find_due_listings(
         ~is_held(cases, now),
         ~is_waited_for(now),
     )
+    if among is not None:
+        query = query.where(cases.c.case_id.in_(among))
     rows = connection.execute(query.order_by(cases.c.case_id).limit(at_once)).all()
     numbers = [row.case_id for row in rows]
     last, back = find_last_verdicts(connection, numbers), find_returns(connection, numbers)
@@ -262,19 +265,19 @@ def find_last_verdicts(connection: Connection, numbers: Sequence[int]) -> Mappin
 def expire_listings(connection: Connection, numbers: Sequence[int], by: str, now: datetime) -> int:
     """Put stand-ins in the place of listings; return how many. Those that wait for one of them are shown instead."""
     locked = lock_clusters(connection, numbers)
-    rows = sorted((locked[number] for number in numbers), key=lambda row: (row.seller_id, row.case_id))
-    count = 0
-    for seller_id, theirs in groupby(rows, key=lambda row: row.seller_id):
-        listings = list(theirs)
-        name = find_pseudonym(connection, seller_id) or f"case-{listings[0].case_id}"
-        count += replace_listings(connection, listings, f"erased:{name}", by, now)
+    rows = [locked[number] for number in sorted(numbers)]
+    pseudonyms = find_pseudonyms(connection, {row.seller_id for row in rows})
+    sellers: dict[str, str] = {}
     for row in rows:
-        if row.state != "decided":
-            hand_over(connection, [row.case_id])
+        sellers.setdefault(row.seller_id, f"erased:{pseudonyms.get(row.seller_id, f'case-{row.case_id}')}")
+    count = replace_listings(connection, rows, sellers, by, now)
+    hand_over(connection, [row.case_id for row in rows if row.state != "decided"])
     return count
 
 
-_AT_ONCE = 500
+_AT_ONCE = 500  # looked at in one query
+_AT_A_TIME = 25  # changed between two looks at the clock
+_SECONDS = 0.1  # of one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,8 +423,7 @@ def run_retention(
             with reading(engine) as connection:
                 counts[kind.name] = _count(connection, kind, days, now)
         else:
-            while done := _expire_batch(engine, kind, days, by, now):
-                counts[kind.name] += done
+            counts += _expire_class(engine, kind, policy.retention, by, now)
     names = (*LISTING_CLASSES, *(kind.name for kind in CLASSES))
     expired = Expired({name: counts[name] for name in names})
     if not dry_run:
@@ -434,7 +436,7 @@ def run_retention(
 def is_due(kind: RecordClass, days: int, now: datetime) -> ColumnElement[bool]:
     """Return the condition that a row of a class was kept long enough, and is under no hold."""
     condition = kind.is_of_class & (kind.since <= now - timedelta(days=days))
-    return condition & ~is_held(kind.table, now) if kind.can_be_held else condition
+    return condition & ~is_held(kind.table, now) if can_be_held(kind.table) else condition
 
 
 def _count(connection: Connection, kind: RecordClass, days: int, now: datetime) -> int:
@@ -442,37 +444,64 @@ def _count(connection: Connection, kind: RecordClass, days: int, now: datetime) 
     return connection.scalar(query) or 0
 
 
-def _expire_batch(engine: Engine, kind: RecordClass, days: int, by: str, now: datetime) -> int:
-    """Expire the next rows of a class; return how many."""
-    with writing(engine) as connection:
-        overwrite_deleted(connection)
-        due = select(kind.key).where(is_due(kind, days, now)).order_by(kind.key).limit(_AT_ONCE)
-        keys = connection.scalars(due).all()
-        if not keys:
-            return 0
-        wanted = kind.key.in_(keys)
-        change = update(kind.table).values(**kind.blanks) if kind.blanks else delete(kind.table)
-        audit.change_rows(connection, change.where(wanted), by, "expired", at=now)
-        _note(connection, kind.name, len(keys), days, by, now)
-        return len(keys)
+def _expire_class(engine: Engine, kind: RecordClass, rules: RetentionRules, by: str, now: datetime) -> Counter[str]:
+    is_over = is_due(kind, getattr(rules, kind.name), now)
+    change = update(kind.table).values(**kind.blanks) if kind.blanks else delete(kind.table)
+
+    def expire(connection: Connection, keys: Sequence[Any]) -> Counter[str]:
+        wanted = change.where(kind.key.in_(keys), is_over)
+        return Counter({kind.name: audit.change_rows(connection, wanted, by, "expired", at=now)})
+
+    query, counts = select(kind.key).where(is_over).order_by(kind.key).limit(_AT_ONCE), Counter[str]()
+    due: Sequence[Any] = ()
+    while True:
+        with reading(engine) as connection:
+            due = connection.scalars(query.where(kind.key > due[-1]) if due else query).all()
+        if not due:
+            return counts
+        counts += _change_in_turns(engine, due, expire, rules, by, now)
 
 
 def _expire_due(engine: Engine, policy: EnforcementPolicy, dry_run: bool, by: str, now: datetime) -> Counter[str]:
-    counts: Counter[str] = Counter()
+    rules, counts = policy.retention, Counter[str]()
+
+    def expire(connection: Connection, numbers: Sequence[int]) -> Counter[str]:
+        due, _ = find_due_listings(connection, rules, now, 0, len(numbers), among=numbers)
+        expire_listings(connection, [number for _, number in due], by, now)
+        return Counter(name for name, _ in due)
+
     after: int | None = 0
     while after is not None:
-        with reading(engine) if dry_run else writing(engine) as connection:
-            if not dry_run:
-                overwrite_deleted(connection)
-                serialise(connection, Lock.ENQUEUE)  # what comes in locks many cases, too, and in another order
-            due, after = find_due_listings(connection, policy.retention, now, after, _AT_ONCE)
-            found = Counter(name for name, _ in due)
-            if due and not dry_run:
-                expire_listings(connection, [number for _, number in due], by, now)
-                for name, count in found.items():
-                    _note(connection, name, count, getattr(policy.retention, name), by, now)
-        counts += found
+        with reading(engine) as connection:
+            due, after = find_due_listings(connection, rules, now, after, _AT_ONCE)
+        if dry_run:
+            counts.update(name for name, _ in due)
+        else:
+            counts += _change_in_turns(engine, [number for _, number in due], expire, rules, by, now)
     return counts
+
+
+def _change_in_turns(
+    engine: Engine,
+    keys: Sequence[Any],
+    change: Callable[[Connection, Sequence[Any]], Counter[str]],
+    rules: RetentionRules,
+    by: str,
+    now: datetime,
+) -> Counter[str]:
+    """Change rows, some at a time, in transactions so short that others can wait for them; return how many by class."""
+    total, parts = Counter[str](), [keys[start : start + _AT_A_TIME] for start in range(0, len(keys), _AT_A_TIME)]
+    while parts:
+        with writing(engine) as connection:
+            overwrite_deleted(connection)
+            serialise(connection, Lock.ENQUEUE)  # what comes in locks many cases, too, and in another order
+            end, done = monotonic() + _SECONDS, change(connection, parts.pop(0))
+            while parts and monotonic() < end:
+                done += change(connection, parts.pop(0))
+            for name, count in (+done).items():
+                _note(connection, name, count, getattr(rules, name), by, now)
+        total += done
+    return total
 
 
 def _note(connection: Connection, name: str, count: int, days: int, by: str, now: datetime) -> None:

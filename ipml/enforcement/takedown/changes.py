@@ -346,7 +346,8 @@ def _refuse_erased(case: StoredCase) -> None:
 def end_some_due(connection: Connection, now: datetime) -> list[MeasureChange]:
     """Lift at most a hundred measures whose time is over, in the caller's transaction."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    due = find_measures(connection, measures.c.until <= now, standing=True, at_most=_AT_ONCE)
+    over = measures.c.until.is_not(None), measures.c.until <= now  # both, as the index of those that end says so
+    due = find_measures(connection, *over, standing=True, at_most=_AT_ONCE)
     return [lift_measure(connection, one, "ipml", "its time is over", now) for one in due]
 
 

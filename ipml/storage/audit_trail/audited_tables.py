@@ -154,7 +154,7 @@ AUDITED: dict[str, Audited] = {
         silent=(
             *("claimed", "released", "deadline set", "noticed", "drawn", "control", "control no longer"),
             *("first verdict", "disagreed", "withdrawn", "still offered"),
-            *("assigned", "assigned to nobody", "snoozed", "woken", "commented"),
+            *("assigned", "assigned to nobody", "snoozed", "woken", "commented", "reported finding reversed"),
         ),
     ),
     "decisions": Audited(

@@ -91,7 +91,7 @@ seller_proposals = Table(
     Column("proposal_id", Identity, primary_key=True),
     Column("brand", Text, nullable=False, doc="for whose listings the seller is said to be authorised"),
     Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, index=True),
-    Column("pseudonym", Text, nullable=False, doc="of the seller"),
+    Column("pseudonym", Text, nullable=False, index=True, doc="of the seller"),
     Column("encrypted", Text, nullable=False, doc="the reason as JSON, encrypted with the seller's key"),
     Column("until", Moment, doc="when it is to end by itself"),
     Column("proposed_by", Text, nullable=False),

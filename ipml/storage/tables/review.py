@@ -67,7 +67,7 @@ seller_list_entries = Table(
     metadata,
     Column("entry_id", Identity, primary_key=True),
     Column("kind", Text, nullable=False, doc="the list: 'authorised', 'denied' or 'watched'"),
-    Column("pseudonym", Text, nullable=False, doc="of the seller"),
+    Column("pseudonym", Text, nullable=False, index=True, doc="of the seller"),
     Column("brand", Text, doc="as it was given; empty: listings of any brand"),
     Column("brand_read", Text, doc="the name of the brand that listings are compared with, without case"),
     Column("alias_of", Identity, doc="the entry of which this one holds another name of the brand"),
@@ -296,7 +296,7 @@ bands = Table(
     "bands",
     metadata,
     Column("band", Identity, primary_key=True, autoincrement=False, doc="hash of a part of a signature"),
-    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False, index=True),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

@@ -206,7 +206,8 @@ def log_in(
         message = f"Too many tries. Try again in {minutes} minute{'s' * (minutes > 1)}."
         return _render_login(request, then, HTTPStatus.TOO_MANY_REQUESTS, message, {"Retry-After": str(seconds)})
     with reading(state.engine) as connection:
-        user = check_password(connection, name, password, state.cost)
+        elsewhere = bool(state.provider and state.group_roles)
+        user = check_password(connection, name, password, state.cost, are_roles_elsewhere=elsewhere)
         known = user or find_active_user(connection, name)  # a name that is nobody's may be a password
     if user is None:
         _log.warning("login refused: %s from %s", f"user:{known.user_id}" if known else "unknown name", address)

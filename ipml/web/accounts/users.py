@@ -300,15 +300,29 @@ def change_user(
     audit.append(connection, actor, action, f"user:{user_id}", payload)
 
 
-def check_password(connection: Connection, name: str, password: str, cost: PasswordCost = DEFAULT_COST) -> User | None:
+def check_password(
+    connection: Connection,
+    name: str,
+    password: str,
+    cost: PasswordCost = DEFAULT_COST,
+    *,
+    are_roles_elsewhere: bool = False,
+) -> User | None:
     """Return the active user with this name and password, or None.
 
     An unknown name, and a user without a password, take as long as a wrong password, so that names cannot be found
     out by the clock.
+
+    Parameters
+    ----------
+    are_roles_elsewhere : bool, default=False
+        Whether a provider says who has which role: then no password is right for those whom it knows, as it may have
+        shut them out.
     """
     row = _find_row(connection, name)
     fits = is_right(password, row.password_hash if row else NO_PASSWORD, cost)
-    return as_user(row) if row and row.is_active and fits else None
+    user = as_user(row) if row and row.is_active and fits else None
+    return None if user and are_roles_elsewhere and _has_identity(connection, user.user_id) else user
 
 
 def find_active_user(connection: Connection, name: str) -> User | None:
@@ -356,6 +370,10 @@ def has_password(connection: Connection, user_id: int) -> bool:
     """Tell whether a user can log in by a password."""
     kept = connection.scalar(select(users.c.password_hash).where(users.c.user_id == user_id))
     return kept not in (None, NO_PASSWORD)
+
+
+def _has_identity(connection: Connection, user_id: int) -> bool:
+    return connection.scalar(select(identities.c.user_id).where(identities.c.user_id == user_id).limit(1)) is not None
 
 
 def as_user(row: Row[Any]) -> User:
@@ -446,7 +464,8 @@ def admit(
     ----------
     roles : mapping from str to Role
         Empty where roles are given here: then only linked users come in, and keep theirs. Otherwise the provider's word
-        on the role counts at every login, and who has none left is shut out.
+        on the role counts at every login, and who has none left is shut out; so `check_password` takes no password of
+        those whom the provider knows.
 
     Raises
     ------

@@ -67,9 +67,10 @@ def test_a_receipt_is_signed_once(engine, hand_out):
 
 
 def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: ReferralRules):
-    """Opened and then dropped is no case; a referral that another follows is part of the other's story."""
+    """Opened and then dropped is no case; a referral that another follows is of one story with it, known by either."""
     first, second, third = hand_out("ann"), hand_out("ben"), hand_out("cid")
     fourth = hand_out("cid", "dan", follows=third)
+    hand_out("eve", follows=second)  # of which nothing is known yet
     for referral, kind, said in (
         (first, "opened", {}),
         (first, "dropped", {"why": "too little"}),

@@ -16,19 +16,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select, update
+from support.consequences import COOPERATION
 from support.databases import on_postgres
 
 from experiments.cooperation.referral_market import NOON, decide_all, fill_market
 from ipml.cooperation.policy import ReferralRules
+from ipml.cooperation.referrals import package
 from ipml.cooperation.referrals.handover import find_disclosures, get_referral, note_outcome
 from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import judge_candidates
+from ipml.cooperation.referrals.reported_findings import REPORTED
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.privacy.erasure import erase_sellers, note_erased, read_erased
-from ipml.enforcement.privacy.legal_holds import find_holds, place_hold
-from ipml.errors import Conflict, UnusableSetting
+from ipml.enforcement.privacy.legal_holds import find_holds, list_holds, place_hold, release_holds
+from ipml.errors import Conflict, SellerErased, UnusableSetting
 from ipml.records import Listing, ScoredListing
-from ipml.review.queue import enqueue
+from ipml.review.queue import enqueue, undo
 from ipml.storage import tables
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import reading, writing
@@ -183,6 +186,40 @@ def test_the_same_again_is_refused_and_what_is_new_is_said(build, market):
     assert names[0] <= names[1]
 
 
+def test_a_finding_that_is_taken_back_is_news_and_names_the_referral(build, market):
+    """However few are left; a piece of evidence that is only not in the package is not called that of an erased."""
+    first, later = build(), NOON + timedelta(hours=1)
+    with writing(market.engine) as connection:
+        for number in connection.scalars(select(tables.decisions.c.decision_id)).all():
+            undo(connection, number, "lea", may_undo_others=True, now=later, consequences=COOPERATION)
+        rows = select(tables.audit.c.payload).where(tables.audit.c.action == REPORTED)
+        named = [json.loads(payload)["referral"] for payload in connection.scalars(rows)]
+    reported = first.referral.n_confirmed
+    assert named == [first.referral.referral_id] * reported
+    none_left = build(name="second", now=later)
+    assert any(f"{reported} listings that it reported are no longer found" in line for line in none_left.news)
+    assert none_left.news[-1] in " ".join((none_left.path / "data/summary.txt").read_text().split())
+    decide_all(market.engine, np.random.default_rng(0), genuine=0.0, now=NOON + timedelta(days=21))
+    again = build(name="third", now=NOON + timedelta(days=22))
+    assert not any("no longer" in line for line in again.news)
+    notes = check_package(again.path).notes
+    assert any("is not in this package" in note for note in notes)
+    assert not any("erased" in note for note in notes)
+
+
+def test_a_member_who_is_erased_meanwhile_is_not_handed_out(market, rules):
+    """Whether or not anything was decided on them: what was written tells of somebody who is forgotten."""
+    members = market.networks.holdings.seller_ids[market.networks.members_of(market.numbers[0])]
+    new = str(next(one for one in members if _count_cases(market.engine, str(one)) == 0))
+    enqueue(market.engine, [ScoredListing(Listing("Lnew", new, "Runner"), 0.9, 2.2, (), (), None, "m/1")], now=NOON)
+    request = ReferralRequest(market.numbers[0], "police-criminal")
+    with reading(market.engine) as connection:
+        contents = package.read_contents(connection, market.networks, request, rules, None, NOON)
+    erase_sellers(market.engine, [new], why="request 1", by="lea", now=NOON)
+    with pytest.raises(SellerErased), writing(market.engine) as connection:
+        package.note_referral(connection, contents, request, "digest", "lea")
+
+
 def test_a_network_without_counterfeits_is_nobodys_business(market, rules, tmp_path):
     """Being linked is no offence; and a rights holder without a brand, or police with one, are refused."""
     sizes = [number for number in set(market.networks.numbering.number.tolist()) if number not in (0, *market.numbers)]
@@ -198,17 +235,39 @@ def test_a_network_without_counterfeits_is_nobodys_business(market, rules, tmp_p
 
 
 def test_the_police_referral_holds_what_is_kept(build, market, rules):
-    """Those found out cannot be erased while it is open; dropped, it holds nothing, and nothing of them is read."""
-    built = build()
-    seller = next(seller for seller in market.people if _is_held(market.engine, seller))
-    with pytest.raises(Conflict, match="referral C-"):
-        erase_sellers(market.engine, [seller], why="request 1", by="lea", now=NOON)
-    with writing(market.engine) as connection:
-        place_hold(connection, seller, why="claim 4", until=NOON + timedelta(days=9), by="lea", now=NOON)
-        note_outcome(connection, built.referral.referral_id, "dropped", rules, by="lea", why="too little", now=NOON)
-    assert [one for one in market.people if _is_held(market.engine, one)] == [seller]
+    """While it is open, those found out cannot be erased, whatever becomes of other holds; dropped, it holds nothing.
+
+    Whoever opens it again, or makes arrests, finds them held anew, for as long as the first day.
+    """
     with reading(market.engine) as connection:
-        (told,) = find_disclosures(connection, find_pseudonym(connection, seller))
+        known = [one for one in market.people if find_pseudonym(connection, one)]
+    with writing(market.engine) as connection:
+        for one in known:
+            place_hold(connection, one, why="claim 4", until=NOON + timedelta(days=900), by="lea", now=NOON)
+    first, second = build(), build(name="second", is_again=True)
+    days = rules.profile("police-criminal").hold_days
+    with writing(market.engine) as connection:
+        for one in known:
+            release_holds(connection, one, by="lea", hold_id=known.index(one) + 1, now=NOON)
+        note_outcome(connection, first.referral.referral_id, "dropped", rules, by="lea", why="too little", now=NOON)
+    held = [one for one in market.people if _is_held(market.engine, one)]
+    assert len(held) == second.n_held > 1
+    with pytest.raises(Conflict, match=f"referral {second.referral.reference}"):
+        erase_sellers(market.engine, held[:1], why="request 1", by="lea", now=NOON)
+    later = NOON + timedelta(days=days - 1)
+    with writing(market.engine) as connection:
+        note_outcome(connection, second.referral.referral_id, "dropped", rules, by="lea", why="too little", now=NOON)
+        assert list_holds(connection, now=NOON) == []
+        note_outcome(connection, second.referral.referral_id, "opened", rules, by="lea", now=NOON)
+        note_outcome(connection, second.referral.referral_id, "arrests", rules, by="lea", amount=3, now=later)
+        assert {one.until for one in list_holds(connection, now=NOON + timedelta(days=days))} == {
+            later + timedelta(days=days)
+        }
+        note_outcome(connection, second.referral.referral_id, "dropped", rules, by="lea", why="too little", now=later)
+        assert list_holds(connection, now=later) == []
+    seller = held[0]
+    with reading(market.engine) as connection:
+        told, _ = find_disclosures(connection, find_pseudonym(connection, seller))
         assert (told.recipient, told.tells_sellers) == ("police-criminal", False)
         stored = [
             connection.execute(select(tables.metadata.tables[name])).all() for name in ("referrals", "disclosures")
@@ -219,8 +278,7 @@ def test_the_police_referral_holds_what_is_kept(build, market, rules):
 def test_the_erased_are_named_to_nobody(build, market, tmp_path):
     """The folder of networks may still hold them; the list of the erased tells."""
     gone = next(iter(market.people))
-    with reading(market.engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(tables.cases).where(tables.cases.c.seller_id == gone))
+    assert _count_cases(market.engine, gone)
     with writing(market.engine) as connection:  # delivered, as erasing waits for that
         connection.execute(update(tables.outbox).values(state="delivered", settled_at=NOON))
     erase_sellers(market.engine, [gone], why="request 1", by="lea", listed_in=tmp_path / "erased", now=NOON)
@@ -229,6 +287,11 @@ def test_the_erased_are_named_to_nobody(build, market, tmp_path):
         folder = build(name=f"referral-{number}", erased=listed, is_again=True).path
         assert gone not in {row["seller_id"] for row in rows_of(folder, "members.csv")}
         assert "members who were erased" in (folder / "data/unknown.txt").read_text()
+
+
+def _count_cases(engine, seller):
+    with reading(engine) as connection:
+        return connection.scalar(select(func.count()).where(tables.cases.c.seller_id == seller))
 
 
 def _is_held(engine, seller):

@@ -1,4 +1,4 @@
-"""Columns by which a score knows how much of a seller's record it counts, and a notice finds a listing by address."""
+"""Columns by which scores count a seller's record and notices find a listing by address; indexes for jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,14 +8,18 @@ down_revision = "0001"
 compatible_from = "0001"
 
 integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+# Of rows that go with a case or a seller.
+KEYED = (("bands", "case_id"), ("seller_list_entries", "pseudonym"), ("seller_proposals", "pseudonym"))
 
 
 def upgrade() -> None:
     add_record()
     add_addresses()
+    add_indexes()
 
 
 def downgrade() -> None:
+    drop_indexes()
     drop_addresses()
     drop_record()
 
@@ -38,3 +42,13 @@ def add_addresses() -> None:
 def drop_addresses() -> None:
     op.drop_index(op.f("ix_listings_url_digest"), table_name="listings")
     op.drop_column("listings", "url_digest")
+
+
+def add_indexes() -> None:
+    for table, column in KEYED:
+        op.create_index(op.f(f"ix_{table}_{column}"), table, [column], unique=False)
+
+
+def drop_indexes() -> None:
+    for table, column in KEYED:
+        op.drop_index(op.f(f"ix_{table}_{column}"), table_name=table)

@@ -1,0 +1,88 @@
+"""Reported findings: what a referral said to be counterfeit, and what of it was taken back since.
+
+A recipient acts on what it was told, so a finding that does not hold any more is news for it; and whoever takes one
+back finds with the case which referrals reported it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, or_, select
+
+from ipml.records import Reversal, Verdict
+from ipml.review.cases import subject_of
+from ipml.review.reversals import is_last_verdict
+from ipml.storage.audit_trail import audit
+from ipml.storage.database import in_batches
+from ipml.storage.tables import cases, decisions, disclosures, referrals, seller_keys
+
+REPORTED = "reported finding reversed"
+"""The action of the trail by which a case names a referral that reported a finding which was taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReversedFinding:
+    """A listing that a referral reported as counterfeit, and that is not found so any more."""
+
+    pseudonym: str
+    listing_id: str
+    case_id: int
+
+
+def find_found_out(connection: Connection, referral_id: int) -> list[str]:
+    """Return the pseudonyms of the sellers whom a referral named with a listing found counterfeit."""
+    found_out = disclosures.c.referral_id == referral_id, disclosures.c.is_confirmed
+    return list(connection.scalars(select(disclosures.c.pseudonym).where(*found_out).order_by(disclosures.c.pseudonym)))
+
+
+def find_reversed(connection: Connection, referral_id: int) -> list[ReversedFinding]:
+    """Return what a referral reported as counterfeit and is not found so any more, in the order of cases.
+
+    What was erased since is left out.
+    """
+    terms = select(referrals.c.built_at, referrals.c.brand).where(referrals.c.referral_id == referral_id)
+    built_at, brand = connection.execute(terms).one()
+    reported = (
+        select(seller_keys.c.pseudonym, cases.c.listing_id, cases.c.case_id)
+        .join(cases, cases.c.seller_id == seller_keys.c.seller_id)
+        .join(decisions, decisions.c.case_id == cases.c.case_id)
+        .where(is_last_verdict(built_at), decisions.c.verdict == Verdict.COUNTERFEIT)
+    )
+    if brand is not None:
+        reported = reported.where(func.lower(cases.c.brand) == brand.lower())
+    found: dict[str, ReversedFinding] = {}
+    for some in in_batches(find_found_out(connection, referral_id)):
+        for row in connection.execute(reported.where(seller_keys.c.pseudonym.in_(some))):
+            found[row.listing_id] = ReversedFinding(*row)
+    standing = _find_counterfeit(connection, found)
+    return sorted((one for name, one in found.items() if name not in standing), key=lambda one: one.case_id)
+
+
+def note_reversal(connection: Connection, reversal: Reversal) -> None:
+    """Note with the case which referrals reported a finding that was taken back."""
+    reported = (
+        select(referrals.c.referral_id)
+        .join(disclosures, disclosures.c.referral_id == referrals.c.referral_id)
+        .join(seller_keys, seller_keys.c.pseudonym == disclosures.c.pseudonym)
+        .join(cases, cases.c.seller_id == seller_keys.c.seller_id)
+        .join(decisions, decisions.c.case_id == cases.c.case_id)
+        .where(decisions.c.decision_id == reversal.decision_id, decisions.c.verdict == Verdict.COUNTERFEIT)
+        .where(disclosures.c.is_confirmed, referrals.c.built_at >= decisions.c.decided_at)
+        .where(or_(referrals.c.brand.is_(None), func.lower(referrals.c.brand) == func.lower(cases.c.brand)))
+        .order_by(referrals.c.referral_id)
+    )
+    subject, said = subject_of(reversal.case_id), {"decision": reversal.decision_id}
+    entries = [(subject, said | {"referral": number}) for number in connection.scalars(reported)]
+    audit.append_all(connection, reversal.reviewer, REPORTED, entries, at=reversal.reversed_at)
+
+
+def _find_counterfeit(connection: Connection, listing_ids: Collection[str]) -> set[str]:
+    """Return those of some listings that are found counterfeit now."""
+    standing = select(decisions.c.listing_id).where(is_last_verdict(), decisions.c.verdict == Verdict.COUNTERFEIT)
+    return {
+        listing_id
+        for some in in_batches(sorted(listing_ids))
+        for listing_id in connection.scalars(standing.where(decisions.c.listing_id.in_(some)))
+    }
