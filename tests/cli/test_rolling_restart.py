@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 from support.databases import on_both
-from support.releases import make_newer_release, start_release, this_release
+from support.releases import NEWER, make_newer_release, start_release, this_release
 
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -149,11 +149,11 @@ def test_a_newer_release_takes_over_while_requests_go_on(database_url: str, save
     engine = open_database(database_url)
     with reading(engine) as connection:
         stored = connection.scalars(select(listings.c.listing_id)).all()
-        assert get_revision(connection) == "0002"
+        assert get_revision(connection) == NEWER
         assert verify(connection).is_intact
         assert list(find_disagreements(connection)) == []
     assert sorted(stored) == sorted(platform.answered)
-    assert len(list((tmp_path / "kept").glob("*-before-0002-*.zip"))) == 1
+    assert len(list((tmp_path / "kept").glob(f"*-before-{NEWER}-*.zip"))) == 1
     engine.dispose()
 
 
@@ -162,7 +162,7 @@ def test_a_worker_of_the_older_release_leads_while_no_newer_one_is_there(tmp_pat
     """It gives way first, and takes the lead again after a while: jobs are done meanwhile."""
     new, url = make_newer_release(tmp_path / "newer"), f"sqlite:///{tmp_path}/ipml.db"
     with running(new, "admin", "upgrade", "--database", url) as made:
-        read_until(made, "at revision 0002")
+        read_until(made, f"at revision {NEWER}")
     with running(this_release(), "worker", "--database", url) as worker:
         for words in ("This worker leads", "this worker leaves the lead", "This worker leads"):
             read_until(worker, words)

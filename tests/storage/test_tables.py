@@ -1,5 +1,6 @@
 """The tables, and the migrations that lead to them."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -105,7 +106,10 @@ def _schema(engine):
     query = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"
     with engine.connect() as connection:
         made = connection.execute(text(query)).all()
-    return {name: sorted(line.strip().rstrip(",") for line in sql.splitlines()) for name, sql in made}
+    lines = {
+        name: re.split(r"\n|, (?=\w+ [A-Z])", sql) for name, sql in made
+    }  # a column added later has none of its own
+    return {name: sorted(line.strip().rstrip(",") for line in of_one) for name, of_one in lines.items()}
 
 
 VERSIONS = Path(migrations.__file__).parent / "versions"

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import inspect, text
 from support.databases import empty_postgres, on_both, read_tables
-from support.releases import environment, make_newer_release, run_release, start_release
+from support.releases import NEWER, environment, make_newer_release, run_release, start_release
 from support.transactions import ask, execute
 
 from ipml.errors import Failed, WrongRevision
@@ -86,10 +86,10 @@ def test_a_newer_release_backs_up_and_brings_up_to_date(url, newer, tmp_path):
     """Once; the backup is what this release restores, and nothing of the rows is lost."""
     before = read_tables(open_database(url))
     done = run_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
-    assert done.stdout == "The database is at revision 0002.\n"
-    assert "brought from revision 0001 to 0002; backup in" in done.stderr
+    assert done.stdout == f"The database is at revision {NEWER}.\n"
+    assert f"brought from revision {REVISION} to {NEWER}; backup in" in done.stderr
     assert "The release before may go on with it" in done.stderr
-    assert look(url) == ("0002", True)
+    assert look(url) == (NEWER, True)
     (backup,) = (tmp_path / "kept").iterdir()
     assert backup.stat().st_mode & 0o077 == 0
     restored = open_database("sqlite://")
@@ -99,7 +99,7 @@ def test_a_newer_release_backs_up_and_brings_up_to_date(url, newer, tmp_path):
     assert kept == {name: rows for name, rows in before.items() if name not in left_out}
     assert read_tables(open_database(url)) == before
     again = run_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
-    assert (again.stdout, again.stderr) == ("The database is at revision 0002.\n", "")
+    assert (again.stdout, again.stderr) == (f"The database is at revision {NEWER}.\n", "")
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_the_backup_of_a_file_stays_beside_it(tmp_path, newer):
     migrate(engine)
     assert run_release(newer, "admin", "upgrade", "--database", engine.url).returncode == 0
     (backup,) = tmp_path.glob("*.zip")
-    assert backup.name.startswith("shop-before-0002-20")
+    assert backup.name.startswith(f"shop-before-{NEWER}-20")
     assert upgrade(engine) is None
 
 
@@ -124,10 +124,10 @@ def test_this_release_goes_on_beside_a_newer_one_that_lets_it(url, newer, tmp_pa
     fill(engine, range(3, 5))
     migrate(engine)
     assert upgrade(engine) is None
-    assert try_writing(engine) == "0002"
-    assert look(url) == ("0002", True)
+    assert try_writing(engine) == NEWER
+    assert look(url) == (NEWER, True)
     written = back_up(engine, tmp_path / "mine.zip")
-    assert (written.revision, written.tables["remarks"].rows, written.tables["cases"].rows) == ("0002", 1, 5)
+    assert (written.revision, written.tables["remarks"].rows, written.tables["cases"].rows) == (NEWER, 1, 5)
     with pytest.raises(WrongRevision, match="A newer ipml made it"):
         restore(open_database("sqlite://"), tmp_path / "mine.zip")
     copy = f"sqlite:///{tmp_path}/copy.db"
@@ -149,15 +149,15 @@ def test_what_would_stop_a_process_that_runs_is_refused(url, other, tmp_path):
         (line,) = refused.stderr.splitlines()
         assert "another process uses it, and the release before cannot work with the tables of this one" in line
         assert "End its `ipml serve` and `ipml worker`" in line
-    assert look(url) == ("0001", False)
+    assert look(url) == (REVISION, False)
     assert not (tmp_path / "kept").exists()
     fill(running, range(3, 4))
     forced = run_release(other, "admin", "upgrade", "--database", url, "--while-in-use", backups=tmp_path / "kept")
     assert "end what still runs of it" in forced.stderr
-    assert look(url) == ("0002", True)
+    assert look(url) == (NEWER, True)
 
     running.dispose()
-    sentence = r"found tables of revision 0002; expected tables of revision 0001\. A newer ipml made it: install that"
+    sentence = rf"found tables of revision {NEWER}; expected tables of revision {REVISION}\. A newer ipml made it: "
     for use in (reading, writing):
         with pytest.raises(WrongRevision, match=sentence), use(running):
             pass
@@ -208,9 +208,9 @@ def _kill_and_start(url, beginning, newer, kept):
     command = [sys.executable, "-c", KILLED, url, str(kept), beginning]
     killed = subprocess.run(command, env=environment(newer), cwd=newer, check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert look(url) == ("0001", False)
+    assert look(url) == (REVISION, False)
     assert run_release(newer, "admin", "upgrade", "--database", url, backups=kept).returncode == 0
-    assert look(url) == ("0002", True)
+    assert look(url) == (NEWER, True)
     assert not list(kept.glob("*.partial"))
     engine.dispose()
 
@@ -237,4 +237,4 @@ def test_without_a_place_for_the_backup_nothing_is_changed(tmp_path, newer):
     assert said.returncode == 2
     assert said.stderr.splitlines()[-1].startswith("ipml: cannot write ")
     assert "Name another folder in IPML_BACKUPS; the database is as it was." in said.stderr
-    assert look(str(engine.url)) == ("0001", False)
+    assert look(str(engine.url)) == (REVISION, False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ipml
+from ipml.storage.tables import REVISION
 
 MIGRATION = '''
 """A step that adds a table and a column."""
@@ -15,8 +16,8 @@ MIGRATION = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{newer}"
+down_revision = "{older}"
 {compatible}
 
 
@@ -32,17 +33,20 @@ def downgrade() -> None:
 '''
 
 
-def make_newer_release(folder: Path, compatible_from: str | None = "0001") -> Path:
-    """Make a release in a folder whose tables are of revision 0002, and return the folder."""
+NEWER = f"{int(REVISION) + 1:04}"  # the revision of its tables
+
+
+def make_newer_release(folder: Path, compatible_from: str | None = REVISION) -> Path:
+    """Make a release in a folder whose tables are of the next revision, and return the folder."""
     package = folder / "ipml"
     shutil.copytree(Path(ipml.__file__).parent, package)
     compatible = "" if compatible_from is None else f'compatible_from = "{compatible_from}"'
-    step = package / "storage/migrations/versions/v0002_remarks.py"
-    step.write_text(MIGRATION.format(compatible=compatible), encoding="utf-8")
+    step = package / f"storage/migrations/versions/v{NEWER}_remarks.py"
+    step.write_text(MIGRATION.format(newer=NEWER, older=REVISION, compatible=compatible), encoding="utf-8")
     tables = package / "storage/tables/__init__.py"
     said = tables.read_text(encoding="utf-8")
-    assert said.count('REVISION = "0001"') == 1
-    tables.write_text(said.replace('REVISION = "0001"', 'REVISION = "0002"'), encoding="utf-8")
+    assert said.count(f'REVISION = "{REVISION}"') == 1
+    tables.write_text(said.replace(f'REVISION = "{REVISION}"', f'REVISION = "{NEWER}"'), encoding="utf-8")
     return folder
 
 

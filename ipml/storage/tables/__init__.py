@@ -86,7 +86,7 @@ from ipml.storage.tables.review import (
     users,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 
 __all__ = [
     "REVISION",
