@@ -382,6 +382,8 @@ class Case:
         Until when it is out of the queue; None where it is not.
     held_until : datetime or None
         Until when it is held by `reviewer`, unless they decide it before.
+    match_kind : str or None
+        In which way it matched `relisting_of`; None where they only look alike.
     """
 
     case_id: int
@@ -399,6 +401,7 @@ class Case:
     assigned_to: str | None = None
     snoozed_until: datetime | None = None
     held_until: datetime | None = None
+    match_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

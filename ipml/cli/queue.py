@@ -127,6 +127,8 @@ def put_into_queue(
         f"{counts.added:,} new, {counts.changed:,} changed, {counts.returned:,} returned because their score rose, "
         f"{counts.rescored:,} rescored, {counts.unchanged:,} unchanged.{drawn}"
     )
+    if counts.listed_again:
+        yield f"{counts.listed_again:,} of them are like a confirmed counterfeit: `ipml queue relistings`."
     if counts.still_offered:
         yield f"{counts.still_offered:,} found counterfeit before are still on offer: `ipml enforce measure list`."
     if matched := match_notices(engine, now=now).found:
@@ -251,6 +253,49 @@ def minutes(database: Database = None) -> None:
     show_table(("reviews", "decisions", "median minutes"), rows, title="From claim to decision")
     proposal = propose_minutes(measured)
     typer.echo(f"\nFor the policy file:\n\n{proposal}" if proposal else "Too few decisions yet to propose minutes.")
+
+
+@app.command()
+def relistings(database: Database = None) -> None:
+    """Show how often listings that match a confirmed counterfeit are counterfeit, by what is the same beside the title.
+
+    Of each seller the newest decided match counts, and the figure is drawn towards that of the policy ([relistings]).
+    Below the policy's `min_precision` a kind of match makes no cases any more.
+
+    Example: ipml queue relistings
+    """
+    from ipml.review.near_duplicates.relistings import measure_matches
+    from ipml.review.ranking.policy import MatchKind
+    from ipml.review.ranking.queue_order import current_ranking
+
+    with reading_from(database) as connection:
+        rules = current_ranking(connection).policy.relistings
+        measured = measure_matches(connection, rules)
+    rows = []
+    for kind in MatchKind:
+        (hits, n), precision = measured.by_kind.get(kind, (0, 0)), measured.of_kind(kind)
+        makes_cases = "yes" if precision >= rules.min_precision else "no"
+        rows.append((kind.value, f"{n:,}", f"{hits:,}", f"{100 * precision:.0f} %", makes_cases))
+    show_table(("match by", "decided", "counterfeit", "precision", "makes cases"), rows, title="Listed again")
+
+
+@app.command()
+def remember(by: By = None, database: Database = None) -> None:
+    """Have all confirmed counterfeits recognised when they are listed again, those of an older release, too.
+
+    Newer ones are as they are decided, so that once is enough; doing it again changes nothing.
+
+    Example: ipml queue remember
+    """
+    from ipml.review.near_duplicates.relistings import remember_all
+    from ipml.storage.database import reading
+
+    engine = open_up_to_date(database)
+    with reading(engine) as connection:
+        acting(connection, Action.RANK_QUEUE, by)
+    with _counting("Remembering") as count:
+        remembered = remember_all(engine, count)
+    typer.echo(f"{remembered:,} confirmed counterfeits are recognised when they are listed again.")
 
 
 def _parse_order(name: str) -> QueueOrder:

@@ -18,9 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ipml.engine.library import engine_digest
-from ipml.features import look_alikes, normalisation
+from ipml.features import normalisation
 from ipml.features.compiled import characters, folding, screening, texts
 from ipml.features.compiled.spelling import Words
+from ipml.kit import look_alikes
 
 _FORMAT = 1  # one more whenever the kept file is written otherwise
 _LANGUAGES = ("en", "es")  # others would cost too much memory

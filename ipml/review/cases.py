@@ -84,6 +84,8 @@ class StoredCase:
     script: str | None
     queue_id: int | None
     successor: int | None
+    match_kind: str | None
+    match_precision: float | None
     n_waiting: int = 0
 
 
@@ -273,4 +275,5 @@ def make_case(case: StoredCase, now: datetime) -> Case:
         assigned_to=case.assigned_to,
         snoozed_until=None if case.snoozed_until is None or case.snoozed_until <= now else case.snoozed_until,
         held_until=case.lease_expires_at if is_held(case, now) else None,
+        match_kind=case.match_kind,
     )

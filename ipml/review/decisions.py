@@ -24,7 +24,7 @@ from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import LARGEST_NUMBER, StoredCase, close_cases, is_held, subject_of
 from ipml.review.claims import require_holder
 from ipml.review.near_duplicates.clusters import hand_over, lock_cluster
-from ipml.review.near_duplicates.matches import remember_removals
+from ipml.review.near_duplicates.relistings import remember_confirmed
 from ipml.review.quality.blind_reviews import (
     Feedback,
     answer_second_review,
@@ -267,10 +267,10 @@ def record_all(
         hand_over(connection, [row.case_id for row, _ in closing], passed_on)
     is_own = [decision is final for (_, decision), final in zip(wanted, finals, strict=True)]
     kept = _append(connection, closing, key if is_own[0] else None, origin, consequences)
-    if not is_final:
-        if settings is not None:
-            want_second_reviews(connection, kept, settings)
-        remember_removals(connection, [row for row, made in kept if made.verdict is Verdict.COUNTERFEIT])
+    if not is_final and settings is not None:
+        want_second_reviews(connection, kept, settings)
+    if confirmed := [row for row, made in kept if made.verdict is Verdict.COUNTERFEIT]:
+        remember_confirmed(connection, *(((), confirmed) if origin.spread_from is not None else (confirmed,)))
     numbered = {made.case_id: made for _, made in kept}
     return [
         numbered[decision.case_id] if is_same else decision

@@ -25,9 +25,9 @@ from ipml.features.compiled.folding import MAX_TITLE_LETTERS
 from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS
-from ipml.features.look_alikes import is_look_alike
 from ipml.features.normalisation import fold_text, fold_with_origins
 from ipml.features.text import TextFeatures
+from ipml.kit.look_alikes import is_look_alike
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, EarlierListings, Highlight, Reason
 from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming, widen

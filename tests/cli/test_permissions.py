@@ -38,6 +38,7 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
     "queue pictures remove": (Action.KEEP_PICTURES, ("1",)),
     "queue control remove": (Action.KEEP_CONTROL_CASES, ("1",)),
     "queue rerank": (Action.RANK_QUEUE, ()),
+    "queue remember": (Action.RANK_QUEUE, ()),
     "evidence export": (Action.EXPORT_EVIDENCE, ("1",)),
     "cooperate referral receipt": (Action.HAND_ON_NETWORKS, ("1", "--signed-by", "Weber")),
     "cooperate referral outcome": (Action.HAND_ON_NETWORKS, ("1", "--opened")),

@@ -18,7 +18,7 @@ from ipml.simulation.marketplace import simulate_marketplace
 
 sys.path.append(str(Path(__file__).parents[2]))  # experiments are scripts of the project, not part of the package
 
-from experiments.review import cluster_cut, filled, pages, queue_speed, shift, value_orders
+from experiments.review import cluster_cut, filled, pages, queue_speed, relisting_cost, shift, value_orders
 
 
 @pytest.mark.slow
@@ -27,6 +27,15 @@ def test_the_examples_of_a_module_run():
     for module in (filled, pages, queue_speed, shift):
         found = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
         assert (found.attempted > 0, found.failed) == (True, 0), module
+
+
+@pytest.mark.slow
+def test_arrivals_find_the_confirmed(engine: Engine):
+    """All that are listed again are found among many confirmed counterfeits, and nothing else is."""
+    relisting_cost.fill(engine, 1_000)
+    arrivals = relisting_cost.make_arrivals(500, 1_000)
+    _, copies, others = ask(engine, relisting_cost.measure, arrivals, 500)
+    assert (copies, others) == (5, 0)
 
 
 @pytest.mark.slow

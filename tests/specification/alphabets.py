@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache, partial
 from itertools import pairwise
 
-from ipml.features.look_alikes import (
+from ipml.kit.look_alikes import (
     CYRILLIC,
     GREEK,
     IDEOGRAPHS_AS_LETTERS,

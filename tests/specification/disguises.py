@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from ipml.features.compiled.characters import BETWEEN_WORDS, EAST_ASIAN
 from ipml.features.compiled.folding import MAX_TITLE_LETTERS, UNITS
-from ipml.features.look_alikes import kind_of, read_letter
+from ipml.kit.look_alikes import kind_of, read_letter
 
 _FULL_WIDTH = re.compile(r"[\uff01-\uff5e]")
 _BETWEEN_WORDS = re.compile(

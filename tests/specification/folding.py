@@ -10,7 +10,7 @@ from functools import partial
 from itertools import accumulate, takewhile
 
 from ipml.features.compiled.folding import MAX_TITLE_LETTERS
-from ipml.features.look_alikes import SEPARATOR, SIGN_READINGS, read_letter
+from ipml.kit.look_alikes import SEPARATOR, SIGN_READINGS, read_letter
 from specification.alphabets import read_words
 from specification.rewriting import Origins, Rewritten, look_up, moved, rewrite, unchanged
 

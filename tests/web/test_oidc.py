@@ -27,7 +27,7 @@ from support.visitors import open_browser
 from ipml.errors import Failed, UnusableSetting
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import sessions, users
 from ipml.web.accounts.oidc import Provider, make_provider
 from ipml.web.accounts.permissions import Role

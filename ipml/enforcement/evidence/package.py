@@ -209,12 +209,13 @@ def _describe(evidence: Evidence) -> str:
             f"Evidence {evidence.evidence_id}, kept {moment_text(evidence.stored_at)}\n  {erased} {evidence.digest}\n"
         )
     content = evidence.content
-    decision, score = content["decision"], content["score"]["score"]
+    decision, score, again = content["decision"], content["score"]["score"], content["case"].get("listed_again")
     ground = f" ({decision['ground']})" if decision["ground"] else ""
     lines = [
         f"Evidence {evidence.evidence_id}, kept {moment_text(evidence.stored_at)}",
         f"  decided: {decision['verdict']}{ground}, by {decision['reviewer']} ({decision['origin']})",
         f"  probability of a counterfeit by the model: {'none given' if score is None else f'{score:.4f}'}",
+        *([f"  listed again: like case {again['case']}, by {again['by']}"] if again else []),
         *(f"  {name}: {shown(content['listing'][name])}" for name in _SHOWN if name in content["listing"]),
     ]
     return "\n".join(lines) + "\n"

@@ -26,6 +26,7 @@ from ipml.errors import EvidenceChanged, NotFound, SellerErased
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import ScoredListing
 from ipml.review.arrivals.snapshot import decode
+from ipml.review.cases import StoredCase
 from ipml.review.pictures.stored import StoredPicture, read_pictures
 from ipml.review.worklists.comments import Comment, find_comments
 from ipml.storage.audit_trail import audit
@@ -69,6 +70,7 @@ def write_evidence(
                 "lane": case.lane,
                 "sampling_probability": case.sampling_probability,
                 "snapshot": digest(case.snapshot),
+                **({"listed_again": _describe_match(case)} if case.match_kind else {}),
             },
             "listing": {name: value for name, value in listing.items() if name not in history},
             "seller": {
@@ -93,6 +95,11 @@ def write_evidence(
             **({"pictures": [_describe_picture(picture) for picture in pictures]} if pictures else {}),
         }
     )
+
+
+def _describe_match(case: StoredCase) -> dict[str, Any]:
+    """Return like which counterfeit the listing was when it came in, by what, and how often that is right."""
+    return {"case": case.relisting_of, "by": case.match_kind, "precision": case.match_precision}
 
 
 def _write_comment(comment: Comment, author: str) -> Mapping[str, Any]:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Table
-from ipml.features import look_alikes
-from ipml.features.look_alikes import IDEOGRAPHS_AS_LETTERS, ORNAMENTS, SHAPES, SIGNS_AS_LETTERS
+from ipml.kit import look_alikes
+from ipml.kit.look_alikes import IDEOGRAPHS_AS_LETTERS, ORNAMENTS, SHAPES, SIGNS_AS_LETTERS
 
 Int64s = NDArray[np.int64]
 

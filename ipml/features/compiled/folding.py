@@ -23,7 +23,7 @@ from ipml.engine.library import Texts as TextArrays
 from ipml.features.compiled import screening
 from ipml.features.compiled.characters import ASCII, CODE_BITS, PAGES, Characters
 from ipml.features.compiled.texts import Texts
-from ipml.features.look_alikes import ORNAMENTS, SIGN_READINGS, TURNED_LETTERS, read_letter
+from ipml.kit.look_alikes import ORNAMENTS, SIGN_READINGS, TURNED_LETTERS, read_letter
 from ipml.listings.fields import FIELDS
 
 _LENGTHS = {field.name: field.max_length for field in FIELDS}

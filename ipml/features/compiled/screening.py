@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Table
-from ipml.features.look_alikes import SEPARATOR
+from ipml.kit.look_alikes import SEPARATOR
 
 _HAS_SIGN, _HAS_MARKUP, _HAS_CONTROL = 4, 8, 16
 """Why a text may not be plain, as the engine numbers it: signs for letters, markup, control characters."""

@@ -7,7 +7,7 @@ Of a whole scored file the most suspicious go into the queue, and those drawn at
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -35,8 +35,10 @@ from ipml.review.arrivals.versions import (
 from ipml.review.cases import StoredCase, change_case, find_cases, subject_of
 from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
 from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
+from ipml.review.near_duplicates.relistings import Relisting, find_relistings
 from ipml.review.pictures.stored import add_pictures
 from ipml.review.ranking.list_marks import find_listed
+from ipml.review.ranking.policy import Policy
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking, rank_columns
 from ipml.review.sampling.exploration import (
     SamplePlace,
@@ -81,6 +83,8 @@ class Enqueued:
         looked at the change.
     still_offered : int
         Ones that were found counterfeit, and were seen on offer again since, as they were.
+    listed_again : int
+        Of those that became cases, ones like a listing that was found counterfeit; they are counted above, too.
     """
 
     added: int = 0
@@ -89,6 +93,7 @@ class Enqueued:
     changed: int = 0
     returned: int = 0
     still_offered: int = 0
+    listed_again: int = 0
 
     def __add__(self, other: Enqueued) -> Enqueued:
         names = Enqueued.__slots__
@@ -130,9 +135,12 @@ class _Newcomer:
             else {}
         )
 
-    def ranked(self, ranking: QueueRanking, enqueued_at: datetime, *due: datetime | None) -> _Newcomer:
+    def ranked(
+        self, ranking: QueueRanking, enqueued_at: datetime, *due: datetime | None, match_precision: float | None
+    ) -> _Newcomer:
         """Return the same with the columns that the ranking in force gives it."""
-        columns = rank_columns(ranking, self.scored.listing, self.columns["score"], enqueued_at, *due)
+        listing, score = self.scored.listing, self.columns["score"]
+        columns = rank_columns(ranking, listing, score, enqueued_at, *due, match_precision=match_precision)
         return replace(self, columns=self.columns | columns)
 
 
@@ -312,17 +320,20 @@ class _Intake:
         )
         locked |= find_cases(connection, joining.candidates, lock=True)
         opened = {key: one for key, one in arrived.items() if one.opens}
-        entries = self._add(connection, opened, latest, ranking)
+        again = find_relistings(connection, [latest[key].scored.listing for key in opened], ranking.policy)
+        entries = self._add(connection, opened, latest, ranking, again)
         exemplars = joining.write(
-            locked, {latest[key].columns["listing_key"]: number for key, (number, _) in entries.items()}
+            locked,
+            {latest[key].columns["listing_key"]: number for key, (number, _) in entries.items()},
+            {number: again[key].case_id for key, (number, _) in entries.items() if key in again},
         )
-        again = [
+        seen_again = [
             (one.last, latest[key])
             for key, one in arrived.items()
             if one.fate in (Fate.AGAIN, Fate.BACK) and one.last is not None
         ]
-        changes = self._rescore(connection, again, ranking)
-        offered = self._note_seen(connection, again if self.is_seen else [], verdicts)
+        changes = self._rescore(connection, seen_again, ranking)
+        offered = self._note_seen(connection, seen_again if self.is_seen else [], verdicts)
         cases_of = {key: one.last.case_id for key, one in arrived.items() if one.last is not None}
         cases_of |= {key: number for key, (number, _) in entries.items()}
         if self.sample_id is not None:
@@ -337,7 +348,7 @@ class _Intake:
         fates = Counter(one.fate for one in arrived.values())
         n_opened = (fates[Fate.NEW], fates[Fate.CHANGED], fates[Fate.RETURNED])
         unchanged = len(batch) - sum(n_opened) - len(changes) - offered[0]
-        return Enqueued(n_opened[0], len(changes), unchanged, *n_opened[1:], offered[0])
+        return Enqueued(n_opened[0], len(changes), unchanged, *n_opened[1:], offered[0], len(again))
 
     def make_arrivals(self, connection: Connection, batch: Sequence[_Newcomer]) -> dict[str, IncomingListing]:
         """Return what listings that become cases are compared by; of many, make it before the queue is locked.
@@ -365,19 +376,25 @@ class _Intake:
         opened: Mapping[str, Arrived],
         latest: Mapping[str, _Newcomer],
         ranking: QueueRanking,
+        again: Mapping[str, Relisting],
     ) -> dict[str, tuple[int, _Payload]]:
         """Insert cases; return the number of each and what is noted of it, by the id of the listing."""
         if not opened:
             return {}
         # The deadline of a case that is superseded holds for the one in its place.
         dues = {key: (self.due_at, one.superseded.due_at if one.superseded else None) for key, one in opened.items()}
-        ranked = {key: latest[key].ranked(ranking, self.now, *dues[key]) for key in opened}
+        matched = {key: _describe_match(again.get(key)) for key in opened}
+        ranked = {
+            key: latest[key].ranked(ranking, self.now, *dues[key], match_precision=matched[key]["match_precision"])
+            for key in opened
+        }
         rows = [
             {
                 **one.columns,
                 "listing_key": _make_key(opened[key], one),
                 **_NO_LANE,
                 **self._lane(opened[key], one),
+                **matched[key],
                 "version": opened[key].version,
                 "seen_at": one.scored.listing.observed_at or self.now,
                 "state": "open",
@@ -409,7 +426,13 @@ class _Intake:
     ) -> list[_Entry]:
         """Give open cases their new scores; return what is noted of each that changed."""
         known = [(row, one) for row, one in again if row.state == "open"]
-        ranked = [(row, one.ranked(ranking, row.enqueued_at, row.due_at, self.due_at)) for row, one in known]
+        ranked = [
+            (
+                row,
+                one.ranked(ranking, row.enqueued_at, row.due_at, self.due_at, match_precision=row.match_precision),
+            )
+            for row, one in known
+        ]
         news = [(row, one) for row, one in ranked if _is_news(row, one)]
         changes = [_rescore(connection, row, one, ranking) for row, one in news]
         route_cases(connection, [row.case_id for row, _ in news])
@@ -448,6 +471,13 @@ class _Intake:
             if row.seen_at is None or row.seen_at <= found[row.case_id].decided_at
         ]
         return len(offered), news
+
+
+def _describe_match(match: Relisting | None) -> dict[str, Any]:
+    """Return what a new case keeps of what it is like; all rows of one statement name the same columns."""
+    if match is None:
+        return {"relisting_of": None, "match_kind": None, "match_precision": None}
+    return {"relisting_of": match.case_id, "match_kind": match.kind.value, "match_precision": match.precision}
 
 
 def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:
@@ -549,8 +579,8 @@ def enqueue_batch(
     """Put the most suspicious listings of a file into the queue, and some that are drawn from the others.
 
     Listings that wait for people are looked at too, wherever they stand in the file: one that was changed supersedes
-    what it was. So are listings of sellers on a list that the policy names (`always_enqueued`). Sending the file again
-    changes nothing, and completes what was interrupted.
+    what it was. So are listings of sellers on a list that the policy names (`always_enqueued`), and those that are like
+    one that was found counterfeit. Sending the file again changes nothing, and completes what was interrupted.
 
     Parameters
     ----------
@@ -583,10 +613,30 @@ def enqueue_batch(
         sample_id = note_sample(connection, sample, seed, rule, now=now)
     with reading(engine) as connection:
         waiting = find_pending_listings(connection)
-        kinds = current_ranking(connection).policy.lists.always_enqueued
+        policy = current_ranking(connection).policy
+        kinds = policy.lists.always_enqueued
         listed = find_listed(connection, now, kinds=kinds)
-    shown = choose_shown(read(), sample, waiting, lambda one: listed.has(one, kinds))
+    again = set[str]()
+    is_whole = sample.sure == sample.listings  # whatever they are like, all go into the queue
+    compared = read() if is_whole else _compare_with_confirmed(engine, read(), policy, again)
+    shown = choose_shown(
+        compared, sample, waiting, lambda one: one.listing.listing_id in again or listed.has(one, kinds)
+    )
     enqueued = enqueue_placed(engine, shown, sample_id=sample_id, due_at=due_at, joins_alike=joins_alike, now=now)
     return IntakeResult(
         sample.listings, sum(place.random_order is not None for place in sample.places.values()), enqueued
     )
+
+
+def _compare_with_confirmed(
+    engine: Engine, scored: Iterable[ScoredListing], policy: Policy, again: set[str]
+) -> Iterator[ScoredListing]:
+    """Give listings as they are, having put the ids of those of a batch into `again` that are like a counterfeit."""
+    remaining = iter(scored)
+    while batch := list(islice(remaining, _BATCH_SIZE)):
+        latest = {one.listing.listing_id: one.listing for one in batch}
+        with reading(engine) as connection:
+            found = find_relistings(connection, list(latest.values()), policy)
+        again.clear()
+        again.update(key for key, one in found.items() if one.makes_case)
+        yield from batch

@@ -23,6 +23,7 @@ from ipml.review.arrivals.intake import enqueue_within
 from ipml.review.arrivals.snapshot import decode, encode
 from ipml.review.arrivals.stream_intake import IntakeModel, Judgement, StreamRules
 from ipml.review.arrivals.versions import find_verdicts
+from ipml.review.near_duplicates.relistings import StoredMatch, find_stored_matches
 from ipml.review.pictures.same_picture import MATCHES, add_picture_matches
 from ipml.review.ranking.list_marks import ListMark, find_case_marks
 from ipml.review.sampling.exploration import note_places
@@ -77,6 +78,8 @@ class KnownListing:
         What was found last, as far as that stands.
     lists : tuple of ListMark
         On which lists its seller is, for its brand.
+    match : StoredMatch or None
+        Like which counterfeit its case is, where it was listed again.
     """
 
     scored: ScoredListing
@@ -87,6 +90,7 @@ class KnownListing:
     verdict: Verdict | None = None
     due_at: datetime | None = None
     lists: tuple[ListMark, ...] = ()
+    match: StoredMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +275,8 @@ def find_known(
         for row in connection.execute(_WHOLE_ROWS, {"listing_ids": some})
     ]
     newest = _find_newest_cases(connection, [row.listing_id for row in rows])
-    verdicts = find_verdicts(connection, [one.case_id for one in newest.values()])
+    case_ids = [one.case_id for one in newest.values()]
+    verdicts, matches = find_verdicts(connection, case_ids), find_stored_matches(connection, case_ids)
     said = snapshots or {}
     stored = {place: said.get(row.snapshot) or decode(row.snapshot) for place, row in enumerate(rows)}
     marks = find_case_marks(connection, stored, now or datetime.now(UTC))
@@ -289,6 +294,7 @@ def find_known(
             None if decision is None else decision.verdict,
             case and case.due_at,
             marks[place],
+            matches.get(case.case_id) if case else None,
         )
     return found
 

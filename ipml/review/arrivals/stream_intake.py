@@ -2,8 +2,8 @@
 
 A file of a night is ranked as a whole (`ipml.review.arrivals.intake.enqueue_batch`). A stream has no end, so each
 listing is judged by itself: it waits for people where score and value of a review are what the policy asks for; where
-its seller is on a list that the policy names; where it is drawn from all others, with a probability that its case
-keeps; and where an earlier version of it waits already.
+its seller is on a list that the policy names; where it is like one that was found counterfeit; where it is drawn from
+all others, with a probability that its case keeps; and where an earlier version of it waits already.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, bindparam, select
 from ipml.records import EarlierListings, Listing, ScoredListing
 from ipml.review.arrivals.intake import PreparedListings, prepare
 from ipml.review.cases import PENDING
+from ipml.review.near_duplicates.relistings import find_relistings
 from ipml.review.ranking.list_marks import ListedSellers, find_listed
 from ipml.review.ranking.policy import weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
@@ -90,6 +91,8 @@ class StreamRules:
 
     Attributes
     ----------
+    again : collection of str
+        Ids of the listings that are like one that was found counterfeit.
     seed : str
         What decides the draws of this database; empty where there is none yet (`seeded`).
     """
@@ -97,6 +100,7 @@ class StreamRules:
     ranking: QueueRanking
     listed: ListedSellers
     pending: Collection[str]
+    again: Collection[str]
     seed: str
 
     @classmethod
@@ -104,7 +108,10 @@ class StreamRules:
         """Read what concerns some listings."""
         listed = find_listed(connection, now, sellers={one.seller_id for one in some})
         pending = _find_pending(connection, [one.listing_id for one in some])
-        return cls(current_ranking(connection), listed, pending, connection.scalar(_LAST_SEED) or "")
+        ranking = current_ranking(connection)
+        found = find_relistings(connection, some, ranking.policy)
+        again = {key for key, one in found.items() if one.makes_case}
+        return cls(ranking, listed, pending, again, connection.scalar(_LAST_SEED) or "")
 
     def seeded(self, engine: Engine, now: datetime) -> StreamRules:
         """Return the same with a seed, for which others are kept from writing only where there is none yet."""
@@ -123,14 +130,18 @@ class StreamRules:
         shown = [
             key
             for key, one in scored.items()
-            if places[key].shown is not None or key in self.pending or key in unread or self.listed.has(one, kinds)
+            if places[key].shown is not None
+            or key in self.pending
+            or key in self.again
+            or key in unread
+            or self.listed.has(one, kinds)
         ]
         some = [scored[key].listing for key in shown]
         explained = model.score(some, [known[key] for key in shown], True) if shown else []
         for key, one in zip(shown, explained, strict=True):
             if key in unread:  # the brand that the model has read says on which list the seller is
                 scored[key] = replace(scored[key], price_range=one.price_range)
-        always = frozenset(key for key in shown if self.listed.has(scored[key], kinds))
+        always = frozenset(key for key in shown if key in self.again or self.listed.has(scored[key], kinds))
         return Judgement(scored, places, always, known, prepare(explained, joins_alike=True), model)
 
     def open_sample(self, connection: Connection, model_version: str, now: datetime) -> int:

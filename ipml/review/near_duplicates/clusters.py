@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b, sha1
@@ -90,9 +90,9 @@ def sign_shingles(shingles: frozenset[str]) -> tuple[int, ...]:
         return ()
     import numpy as np
 
-    factors, summands = _draw_permutations()
+    factors, summands = draw_permutations()
     hashes = np.fromiter(map(_hash_shingle, shingles), np.uint32, len(shingles))
-    permuted = _mix(hashes)[:, np.newaxis] * factors + summands
+    permuted = mix_hashes(hashes)[:, np.newaxis] * factors + summands
     signature: list[int] = permuted.min(axis=0).tolist()
     return tuple(signature)
 
@@ -126,7 +126,7 @@ def make_bands(
 
 
 @lru_cache(maxsize=1)
-def _draw_permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+def draw_permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
     """Return odd factors and summands: x becomes factor * x + summand, modulo 2 ** 32, in which no two numbers meet."""
     import numpy as np
 
@@ -135,7 +135,7 @@ def _draw_permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]
     return halves * 2 + 1, random.randint(0, 1 << 32, _N_PERMUTATIONS, dtype=np.uint32)
 
 
-def _mix(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def mix_hashes(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """Return hashes in each bit of which all of theirs count: the end of MurmurHash3, by Austin Appleby."""
     import numpy as np
 
@@ -151,6 +151,11 @@ def _hash_shingle(shingle: str) -> int:
 
 def _encode(*parts: str) -> bytes:
     return "\0".join(parts).encode("utf-8", "surrogatepass")
+
+
+def number_text(*parts: str) -> int:
+    """Return a number of 64 bits for some texts in their order."""
+    return _number(_encode(*parts))
 
 
 def _number(text: bytes) -> int:
@@ -257,7 +262,7 @@ def has_like_price(one: Listing, other: Listing) -> bool:
 BandCases = dict[int, list[int]]
 """Numbers of cases by band."""
 
-_MOST_IN_BAND = 30
+MOST_IN_BAND = 30
 _MOST_COMPARED = 20
 _MOST_NUMBERS = 500  # in one query
 # Made once, as making a query takes longer than asking it.
@@ -280,8 +285,10 @@ def find_in_bands(connection: Connection, wanted: Iterable[int]) -> BandCases:
     return found
 
 
-def choose_candidates(kept: Mapping[int, Sequence[int]], numbers: Iterable[int]) -> list[int]:
-    """Return the cases that share most bands with a listing, at most 20.
+def choose_candidates(
+    kept: Mapping[int, Sequence[int]], numbers: Iterable[int], most: int = _MOST_COMPARED
+) -> list[int]:
+    """Return the cases that share most bands with a listing, at most 20, or so many.
 
     Examples
     --------
@@ -289,18 +296,22 @@ def choose_candidates(kept: Mapping[int, Sequence[int]], numbers: Iterable[int])
     [8, 7]
     """
     counts = Counter(case_id for band in numbers for case_id in kept.get(band, ()))
-    return sorted(counts, key=lambda case_id: (-counts[case_id], case_id))[:_MOST_COMPARED]
+    return sorted(counts, key=lambda case_id: (-counts[case_id], case_id))[:most]
 
 
 def find_room(kept: BandCases, case_id: int, numbers: Iterable[int]) -> list[int]:
     """Put a case under those of its bands that are not full, in `kept` only, and return them."""
-    free = [band for band in numbers if len(kept[band]) < _MOST_IN_BAND and case_id not in kept[band]]
+    free = [band for band in numbers if len(kept[band]) < MOST_IN_BAND and case_id not in kept[band]]
     for band in free:
         kept[band].append(case_id)
     return free
 
 
-def store_where_room(connection: Connection, wanted: Mapping[int, Iterable[int]]) -> None:
+def store_where_room(
+    connection: Connection,
+    wanted: Mapping[int, Iterable[int]],
+    make_room: Callable[[Collection[int]], Iterable[int]] = lambda _: (),
+) -> None:
     """Keep cases under those of their bands that are not full and do not hold them yet.
 
     As `find_in_bands`, `find_room` and `store_in_bands` would, but without reading what is held: the bands of busy
@@ -310,6 +321,8 @@ def store_where_room(connection: Connection, wanted: Mapping[int, Iterable[int]]
     ----------
     wanted : mapping of int to iterable of int
         The bands of cases, by number.
+    make_room : callable, default makes none
+        Takes cases out of bands that are full, and returns each of these as often as it has room now.
     """
     counts: Counter[int] = Counter()
     held: set[tuple[int, int]] = set()
@@ -320,9 +333,11 @@ def store_where_room(connection: Connection, wanted: Mapping[int, Iterable[int]]
         counts.update({band: n_held for band, n_held, _ in found})
         if any(n_theirs for _, _, n_theirs in found):
             held |= {(row.band, row.case_id) for row in connection.execute(_HELD, asked)}
+    if full := {band for band, n_held in counts.items() if n_held >= MOST_IN_BAND}:
+        counts.subtract(make_room(full))
     entries: list[tuple[int, list[int]]] = []
     for case_id, of_case in wanted.items():
-        free = [band for band in of_case if counts[band] < _MOST_IN_BAND and (band, case_id) not in held]
+        free = [band for band in of_case if counts[band] < MOST_IN_BAND and (band, case_id) not in held]
         counts.update(free)
         entries.append((case_id, free))
     store_in_bands(connection, entries)

@@ -8,7 +8,7 @@ like one of them has the number of that case in `relisting_of`; a person decides
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,7 +35,6 @@ from ipml.review.near_duplicates.clusters import (
     seller_bands,
     sign_shingles,
     store_in_bands,
-    store_where_room,
 )
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.tables import cases, decisions
@@ -67,15 +66,6 @@ def removal_bands(appearance: Appearance, signature: tuple[int, ...]) -> tuple[i
     """
     of_brand = make_bands(f"removed {appearance.brand}", signature, appearance.image_hash)
     return (*of_brand, *make_bands("removed", signature, appearance.image_hash, _ROWS_OF_ANY_BRAND))
-
-
-def remember_removals(connection: Connection, rows: Sequence[StoredCase]) -> None:
-    """Keep the listings of cases that were decided counterfeit, so that they are recognised when they come again."""
-    numbers: dict[int, tuple[int, ...]] = {}
-    for row in rows:
-        appearance = make_appearance(decode(row.snapshot))
-        numbers[row.case_id] = removal_bands(appearance, sign_shingles(appearance.shingles))
-    store_where_room(connection, numbers)
 
 
 def find_removed(
@@ -197,6 +187,7 @@ class _Leader:
     listing: Listing
     score: float | None
     appearance: Appearance
+    is_matched: bool
 
 
 class Joining:
@@ -215,7 +206,9 @@ class Joining:
         """Return the numbers of the cases that some arrival may join; lock them."""
         return {number for arrival in self.arrivals for number in choose_candidates(self.kept, arrival.bands)}
 
-    def write(self, locked: Mapping[int, StoredCase], case_ids: Mapping[str, int]) -> dict[int, int]:
+    def write(
+        self, locked: Mapping[int, StoredCase], case_ids: Mapping[str, int], matched: Mapping[int, int]
+    ) -> dict[int, int]:
         """Give the arrivals their exemplars, and return them.
 
         Parameters
@@ -224,17 +217,22 @@ class Joining:
             The candidates, locked.
         case_ids : mapping of str to int
             Numbers of the cases that the arrivals became, by listing key.
+        matched : mapping of int to int
+            Of these, the cases of listings that matched one that was found counterfeit (`.relistings`), and its case;
+            they wait for such as matched, too.
         """
         shown = {case_id: row for case_id, row in locked.items() if row.state in PENDING and row.exemplar is None}
         leaders = {case_id: _lead(row) for case_id, row in shown.items()}
         remove_from_bands(self.connection, self.kept, self.candidates - leaders.keys())
         numbers = [case_ids[arrival.place[1]] for arrival in self.arrivals]
-        exemplars = self._find_exemplars(leaders, numbers)
+        exemplars = self._find_exemplars(leaders, numbers, matched)
         sought = {
             number: (arrival.listing.seller_id, arrival.appearance, arrival.removal_bands)
             for number, arrival in zip(numbers, self.arrivals, strict=True)
         }
-        removed = {number: alike[0].case_id for number, alike in find_removed(self.connection, sought).items() if alike}
+        looked_up = {number: one for number, one in sought.items() if number not in matched}
+        found = find_removed(self.connection, looked_up)
+        removed = {number: alike[0].case_id for number, alike in found.items() if alike} | dict(matched)
         rows = [
             {"joined": number, "new_exemplar": exemplars.get(number), "removed": removed.get(number)}
             for number in numbers
@@ -257,7 +255,9 @@ class Joining:
             rows = [{"exemplar_id": exemplar, "removed": number} for exemplar, number in sorted(removed.items())]
             self.connection.execute(query.values(relisting_of=bindparam("removed")), rows)
 
-    def _find_exemplars(self, leaders: dict[int, _Leader], numbers: Sequence[int]) -> dict[int, int]:
+    def _find_exemplars(
+        self, leaders: dict[int, _Leader], numbers: Sequence[int], matched: Collection[int]
+    ) -> dict[int, int]:
         """Return the exemplars of those who join one, and keep the bands of the others.
 
         Among themselves the n-th arrival goes by -n, so that nothing depends on the numbers the cases were given.
@@ -268,13 +268,15 @@ class Joining:
             alike = {
                 handle: likeness
                 for handle in choose_candidates(self.kept, arrival.bands)
-                if handle in leaders and (likeness := _compare(arrival, leaders[handle])) is not None
+                if handle in leaders
+                and (leaders[handle].is_matched or number not in matched)
+                and (likeness := _compare(arrival, leaders[handle])) is not None
             }
             if alike:
                 best = max(alike, key=lambda handle: (alike[handle], handle > 0, -abs(handle)))
                 joined[number] = best if best > 0 else numbers[-best - 1]
             else:
-                leaders[-place] = _Leader(arrival.listing, arrival.score, arrival.appearance)
+                leaders[-place] = _Leader(arrival.listing, arrival.score, arrival.appearance, number in matched)
                 rooms.append((number, find_room(self.kept, -place, arrival.bands)))
         store_in_bands(self.connection, rooms)
         return joined
@@ -282,7 +284,7 @@ class Joining:
 
 def _lead(row: StoredCase) -> _Leader:
     scored = decode(row.snapshot)
-    return _Leader(scored.listing, row.score, make_appearance(scored))
+    return _Leader(scored.listing, row.score, make_appearance(scored), row.match_kind is not None)
 
 
 def _compare(arrival: IncomingListing, leader: _Leader) -> float | None:

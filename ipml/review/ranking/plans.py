@@ -27,6 +27,7 @@ from ipml.review.ranking.queue_order import (
     QueueOrder,
     QueueRanking,
     current_ranking,
+    expect,
     make_ranks,
     measure_usual,
 )
@@ -360,15 +361,16 @@ def simulate_policy(
 
 
 def _look_at(connection: Connection, current: QueueRanking, new: QueueRanking, now: datetime) -> Iterable[_Candidate]:
-    query = select(cases.c.case_id, cases.c.score, cases.c.enqueued_at, cases.c.due_at, cases.c.snapshot)
-    query = query.where(cases.c.state == "open", *is_listed(cases, now)).order_by(cases.c.case_id)
+    names = ("case_id", "score", "enqueued_at", "due_at", "snapshot", "match_precision")
+    query = select(*(cases.c[name] for name in names)).where(cases.c.state == "open", *is_listed(cases, now))
+    query = query.order_by(cases.c.case_id)
     for row in connection.execute(query.execution_options(yield_per=_BATCH_SIZE)):
-        listing = decode_listing(row.snapshot)
-        expected_value = weigh(listing, row.score, new.policy, new.usual)
-        ranks = make_ranks(expected_value, row.score, row.enqueued_at)
+        listing, score = decode_listing(row.snapshot), expect(row.score, row.match_precision)
+        expected_value = weigh(listing, score, new.policy, new.usual)
+        ranks = make_ranks(expected_value, score, row.enqueued_at)
         in_force = ranks
         if current.order is QueueOrder.VALUE:
-            in_force = make_ranks(weigh(listing, row.score, current.policy, current.usual), row.score, row.enqueued_at)
+            in_force = make_ranks(weigh(listing, score, current.policy, current.usual), score, row.enqueued_at)
         dues = [
             due for due in (row.due_at, new.policy.deadline_of(listing.category, row.enqueued_at)) if due is not None
         ]

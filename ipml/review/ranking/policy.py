@@ -16,6 +16,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -222,6 +223,54 @@ class IntakeRule(BaseModel):
         return self.sampling_probability * (self.even + (1 - self.even) * 2 * spread)
 
 
+class MatchKind(StrEnum):
+    """In which way a listing is like one that was found counterfeit, beside its title; the title alone comes last."""
+
+    SELLER = "seller"
+    PICTURE = "picture"
+    PRICE = "price"
+    TITLE = "title"
+
+
+class RelistingRules(BaseModel):
+    """What counts as listed again, and how far each kind of match is trusted before people have judged any.
+
+    Attributes
+    ----------
+    least_likeness : float
+        Share of the letter runs of two titles that must be common to both.
+    dearer : float
+        By what share of the price of the counterfeit a listing may cost more, and match by its price.
+    min_precision : float
+        Matches of which a smaller share is counterfeit make no cases.
+    prior_matches : float
+        So many decided matches count as much as the figures below.
+    seller, picture, price, title : float
+        Share of the matches of each kind that is taken for counterfeit before any was decided.
+
+    Examples
+    --------
+    >>> RelistingRules().prior_of(MatchKind.SELLER)
+    0.9
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    least_likeness: float = Field(0.7, ge=0.3, le=1)
+    dearer: Share = 0.1
+    min_precision: Share = 0.3
+    prior_matches: float = Field(10, gt=0, le=1e6)
+    seller: Share = 0.9
+    picture: Share = 0.8
+    price: Share = 0.5
+    title: Share = 0.15
+
+    def prior_of(self, kind: MatchKind) -> float:
+        """Return the precision of a kind of match before any was decided."""
+        share: float = getattr(self, kind)
+        return share
+
+
 class Policy(PolicyText):
     """What a review is worth, and by when it must be made; the file says what each weight means.
 
@@ -255,6 +304,7 @@ class Policy(PolicyText):
     working_hours: WorkingHours = WorkingHours()
     lists: ListRules = ListRules()
     intake: IntakeRule = IntakeRule()
+    relistings: RelistingRules = RelistingRules()
 
     def minutes_of(self, category: str | None) -> float:
         """Return how many minutes the review of a listing of a category takes."""

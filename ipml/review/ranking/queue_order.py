@@ -165,7 +165,12 @@ def _read_ranking(row: Row[Any] | None) -> QueueRanking:
 
 
 def rank_columns(
-    ranking: QueueRanking, listing: Listing, score: float | None, enqueued_at: datetime, *dues: datetime | None
+    ranking: QueueRanking,
+    listing: Listing,
+    score: float | None,
+    enqueued_at: datetime,
+    *dues: datetime | None,
+    match_precision: float | None = None,
 ) -> dict[str, Any]:
     """Return the columns of a case that say what it is worth, where it stands, and the first of its deadlines.
 
@@ -173,7 +178,10 @@ def rank_columns(
     ----------
     dues : datetime or None
         Deadlines beside that of the policy for its category.
+    match_precision : float, optional
+        How often a match like its own is right: it is ranked by that where it is more than the score.
     """
+    score = expect(score, match_precision)
     dues = (*dues, ranking.policy.deadline_of(listing.category, enqueued_at))
     expected_value = weigh(listing, score, ranking.policy, ranking.usual)
     ranks = make_ranks(expected_value, score, enqueued_at)
@@ -186,6 +194,17 @@ def rank_columns(
         "value_rank": ranks[QueueOrder.VALUE],
         "rank": ranks[ranking.order],
     }
+
+
+def expect(score: float | None, match_precision: float | None) -> float | None:
+    """Return by which probability a case is ranked: the score, or the precision of its match if that is higher.
+
+    Examples
+    --------
+    >>> expect(0.02, 0.9), expect(0.95, 0.9), expect(0.02, None), expect(None, 0.9)
+    (0.9, 0.95, 0.02, 0.9)
+    """
+    return score if match_precision is None else max(match_precision, -1.0 if score is None else score)
 
 
 def make_ranks(expected_value: ExpectedValue, score: float | None, enqueued_at: datetime) -> dict[QueueOrder, float]:
@@ -273,7 +292,12 @@ def measure_usual(connection: Connection, policy: Policy) -> Usual:
 def rank_again(connection: Connection, row: StoredCase) -> None:
     """Give a case that comes back into the queue its place in the ranking now in force."""
     columns = rank_columns(
-        current_ranking(connection), decode_listing(row.snapshot), row.score, row.enqueued_at, row.due_at
+        current_ranking(connection),
+        decode_listing(row.snapshot),
+        row.score,
+        row.enqueued_at,
+        row.due_at,
+        match_precision=row.match_precision,
     )
     connection.execute(update(cases).where(cases.c.case_id == row.case_id).values(**columns))
     move_forward(connection, {row.case_id: 0})
@@ -281,7 +305,8 @@ def rank_again(connection: Connection, row: StoredCase) -> None:
 
 def _rank_batch(engine: Engine, ranking: QueueRanking, after: int) -> list[int]:
     """Rank the next cases after a number; return their numbers."""
-    query = select(cases.c.case_id, cases.c.snapshot, cases.c.score, cases.c.enqueued_at, cases.c.due_at)
+    names = ("case_id", "snapshot", "score", "enqueued_at", "due_at", "match_precision")
+    query = select(*(cases.c[name] for name in names))
     query = query.where(cases.c.state.in_(PENDING), cases.c.case_id > after).order_by(cases.c.case_id)
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)  # what comes in locks many cases, too, and in another order
@@ -291,7 +316,14 @@ def _rank_batch(engine: Engine, ranking: QueueRanking, after: int) -> list[int]:
             (
                 {
                     "number": row.case_id,
-                    **rank_columns(ranking, decode_listing(row.snapshot), row.score, row.enqueued_at, row.due_at),
+                    **rank_columns(
+                        ranking,
+                        decode_listing(row.snapshot),
+                        row.score,
+                        row.enqueued_at,
+                        row.due_at,
+                        match_precision=row.match_precision,
+                    ),
                 }
                 for row in rows
             ),
@@ -364,6 +396,8 @@ def explain_place(
     state = state or row.state
     stands_alone = state == "open" and row.exemplar is None
     sentences = _say_place(connection, row, ranking, parts, marks) if stands_alone else []
+    if stands_alone and row.match_precision is not None and row.match_precision > (row.score or 0.0):
+        sentences.append(f"as if its score were {100 * row.match_precision:.0f} %: so often is such a match right")
     if stands_alone and row.n_waiting:
         sentences.append(f"earlier for {row.n_waiting} of its near-duplicates that wait for it")
     if row.due_at is not None and state != "decided":

@@ -144,7 +144,7 @@ AUDITED: dict[str, Audited] = {
             _ORDER, "rank", "score_rank", "value_rank", "value", "expected_value", "minutes", "due_at", "exemplar"
         )
         | _because("decisions keep it as it was", "sampling_probability", "lane", "random_order")
-        | _because("a hint for the reviewer", "relisting_of", "seen_at")
+        | _because("a hint for the reviewer", "relisting_of", "match_kind", "match_precision", "seen_at")
         | _because("is that of the draw", "drawn_at")
         | _because("says who is to look, and when; the trail repeats each change", "assigned_to", "snoozed_until")
         | _because("made of others that are compared", "script", "queue_id")

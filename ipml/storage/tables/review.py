@@ -93,6 +93,7 @@ _HELD = text("holder IS NOT NULL")
 _DRAWN = text("drawn_at IS NOT NULL")
 _ASSIGNED = text("assigned_to IS NOT NULL")
 _PENDING = text("state IN ('open', 'escalated')")
+_MATCHED = text("match_kind IS NOT NULL")
 
 cases = Table(
     "cases",
@@ -135,6 +136,8 @@ cases = Table(
     Column("script", Text, doc="in which most of the title is written"),
     Column("queue_id", Identity, doc="the queue whose people decide it; empty: everybody"),
     Column("successor", Identity, doc="of a superseded case: the one in its place; an earlier one if changed back"),
+    Column("match_kind", Text, doc="in which way it matched that removed listing when it came in, beside the title"),
+    Column("match_precision", Real, doc="0-1, share of such matches that people had found counterfeit by then"),
     CheckConstraint("state IN ('open', 'decided', 'escalated', 'superseded')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "seller_id", "rank", "case_id"),
@@ -164,6 +167,10 @@ cases = Table(
     Index(None, "listing_id"),  # by which notices find the case of a listing
     # Few are drawn: whoever takes a case must not look through all for them.
     Index(None, "state", "drawn_at", "case_id", sqlite_where=_DRAWN, postgresql_where=_DRAWN),
+    # By which the precision of matches is measured: the newest of all, those with one listing, and those of a seller.
+    Index("ix_cases_matched", "state", "case_id", sqlite_where=_MATCHED, postgresql_where=_MATCHED),
+    Index("ix_cases_matched_seller", "seller_id", "case_id", sqlite_where=_MATCHED, postgresql_where=_MATCHED),
+    Index("ix_cases_matched_with", "relisting_of", "case_id", sqlite_where=_MATCHED, postgresql_where=_MATCHED),
     # Of one listing one case is for people to decide.
     Index("ix_cases_pending", "listing_id", unique=True, sqlite_where=_PENDING, postgresql_where=_PENDING),
     sqlite_strict=True,

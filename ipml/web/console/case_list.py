@@ -33,6 +33,7 @@ from ipml.review.cases import PENDING, select_counts
 from ipml.review.decisions import find_undoable
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
 from ipml.review.group_decisions import MOST_CASES
+from ipml.review.near_duplicates.relistings import find_stored_matches
 from ipml.review.ranking.list_marks import QueueParts, find_case_marks
 from ipml.review.ranking.queue_order import find_ranking_and_parts
 from ipml.review.worklists.decided_list import browse_decided, read_last_verdicts
@@ -390,13 +391,14 @@ def _name_order(order: str, state: str) -> str:
 
 
 def _tell_pending(connection: Connection, cases: Sequence[Case], parts: QueueParts | None) -> dict[str, Any]:
-    """Tell what was found of listings before, and on which lists their sellers are."""
+    """Tell what was found of listings before, which counterfeits they match, and on which lists their sellers are."""
     pasts = read_pasts(connection, [case.case_id for case in cases])
     scored = {case.case_id: case.scored for case in cases}
     are_marked = parts is None or parts.has_entries
     return {
         "pasts": {number: tell_past(past) for number, past in pasts.items()},
         "marks": find_case_marks(connection, scored, datetime.now(UTC)) if are_marked else {},
+        "matches": find_stored_matches(connection, [case.case_id for case in cases if case.match_kind]),
     }
 
 

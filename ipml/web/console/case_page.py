@@ -38,6 +38,7 @@ from ipml.review.claims import ShownCase, find_hidden
 from ipml.review.decisions import find_undoable, list_reversals, take_back
 from ipml.review.group_decisions import MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.near_duplicates.matches import explain_relisting
+from ipml.review.near_duplicates.relistings import explain_match
 from ipml.review.pictures.same_picture import find_same_pictures
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.ranking.queue_order import (
@@ -268,6 +269,7 @@ def _read_case(
         "listed": get_entries(connection, [mark.entry_id for mark in marks]),
         "may_list": user.role.may(Action.CHANGE_LISTS),
         "relisting": explain_relisting(connection, case_id) if case.relisting_of else None,
+        "match": explain_match(connection, shown.stored, ranking.policy.relistings),
         **_tell_versions(connection, case, standing),
         **tell_listing(case),
         **_tell_translation(connection, request, case),

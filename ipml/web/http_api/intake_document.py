@@ -18,6 +18,16 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+class ListedAgainShape(_Shape):
+    """That the case is like a counterfeit, as long as that verdict stands; it is no part of the score."""
+
+    case: int = Field(description="the case of the counterfeit")
+    by: Literal["seller", "picture", "price", "title"] = Field(
+        description="what is the same beside the title: the seller, the picture, a price that is no higher, or nothing"
+    )
+    precision: float = Field(ge=0, le=1, description="share of such matches that people had found counterfeit by then")
+
+
 class KnownListingShape(_Shape):
     """What is known of a listing, and how it stands; all figures are null where the model abstains."""
 
@@ -45,6 +55,7 @@ class KnownListingShape(_Shape):
     )
     due_at: AwareDatetime | None = Field(description="by when its case must be decided")
     lists: list[ListMarkShape] = Field(description="on which lists its seller is now; they are no part of the score")
+    listed_again: ListedAgainShape | None = Field(description="null where its case is like none, or there is none")
 
 
 class KnownListingsShape(_Shape):
@@ -143,6 +154,7 @@ _KNOWN = {
     "verdict": None,
     "due_at": None,
     "lists": [{"list": "watched", "brand": "Vellmar", "until": None}],
+    "listed_again": {"case": 212, "by": "price", "precision": 0.61},
 }
 _EVENTS = {
     "events": [

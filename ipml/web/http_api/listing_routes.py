@@ -344,6 +344,9 @@ def _describe(known: KnownListing) -> dict[str, Any]:
         "verdict": known.verdict,
         "due_at": _write(known.due_at),
         "lists": list(map(describe_mark, known.lists)),
+        "listed_again": None
+        if (match := known.match) is None
+        else {"case": match.case_id, "by": match.kind.value, "precision": match.precision},
     }
 
 

@@ -14,7 +14,7 @@ from ipml.features.compiled import folding
 from ipml.features.compiled.characters import Pages
 from ipml.features.compiled.folding import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_texts, fold_with_places
 from ipml.features.compiled.texts import Texts
-from ipml.features.look_alikes import IDEOGRAPHS_AS_LETTERS, ONLY_TURNED, ORNAMENTS, SIGNS_AS_LETTERS
+from ipml.kit.look_alikes import IDEOGRAPHS_AS_LETTERS, ONLY_TURNED, ORNAMENTS, SIGNS_AS_LETTERS
 from ipml.model.robustness import FAMILIES, attack_text
 from ipml.model.robustness.robustness import genuine_listings
 

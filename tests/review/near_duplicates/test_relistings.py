@@ -66,15 +66,6 @@ def test_other_goods_are_no_relisting(removed: Engine, make_scored: Make):
     assert _relist(removed, make_scored("X", title="\U0001f45c"), number=number + 1) == [None]
 
 
-def test_the_same_picture_is_a_relisting(engine: Engine, make_scored: Make):
-    """Whatever title and brand say."""
-    enqueue(engine, [make_scored("L1", image_hash="f00d", brand="Acme")])
-    judge(engine, None, Verdict.COUNTERFEIT)
-    shown = {"title": "For gentlemen", "image_hash": "f00d"}
-    again = [make_scored(f"M{n}", brand=brand, **shown) for n, brand in enumerate(("Acme", "Other", None))]
-    assert _relist(engine, *again) == [1, 1, 1]
-
-
 def test_a_disguised_title_is_compared_as_the_model_read_it(removed: Engine, make_scored: Make):
     """Look-alike and spaced letters hide nothing."""
     cyrillic = "L\u0435\u0430th\u0435r w\u0430ll\u0435t, br\u043ewn, \u0410\u0410\u0410"

@@ -1,4 +1,4 @@
-"""Columns by which scores count a seller's record and notices find a listing by address; indexes for jobs."""
+"""Columns for sellers' records, addresses of listings and matches with removed listings; indexes for jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,17 +8,25 @@ down_revision = "0001"
 compatible_from = "0001"
 
 integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+real: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL(), "sqlite")
 # Of rows that go with a case or a seller.
 KEYED = (("bands", "case_id"), ("seller_list_entries", "pseudonym"), ("seller_proposals", "pseudonym"))
+MATCHED = {
+    "ix_cases_matched": ["state", "case_id"],
+    "ix_cases_matched_seller": ["seller_id", "case_id"],
+    "ix_cases_matched_with": ["relisting_of", "case_id"],
+}
 
 
 def upgrade() -> None:
     add_record()
     add_addresses()
     add_indexes()
+    add_matches()
 
 
 def downgrade() -> None:
+    drop_matches()
     drop_indexes()
     drop_addresses()
     drop_record()
@@ -52,3 +60,18 @@ def add_indexes() -> None:
 def drop_indexes() -> None:
     for table, column in KEYED:
         op.drop_index(op.f(f"ix_{table}_{column}"), table_name=table)
+
+
+def add_matches() -> None:
+    op.add_column("cases", sa.Column("match_kind", sa.Text(), nullable=True))
+    op.add_column("cases", sa.Column("match_precision", real, nullable=True))
+    is_matched = sa.text("match_kind IS NOT NULL")
+    for name, columns in MATCHED.items():
+        op.create_index(name, "cases", columns, sqlite_where=is_matched, postgresql_where=is_matched)
+
+
+def drop_matches() -> None:
+    for name in MATCHED:
+        op.drop_index(name, table_name="cases")
+    for name in ("match_precision", "match_kind"):
+        op.drop_column("cases", name)

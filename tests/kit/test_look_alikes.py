@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.look_alikes import (
+from ipml.kit.look_alikes import (
     IDEOGRAPHS_AS_LETTERS,
     ONLY_TURNED,
     ORNAMENTS,

@@ -1,0 +1,370 @@
+"""Listed again: whether an arriving listing is like one that was found counterfeit, and how often that is right.
+
+Every listing that arrives is compared, whatever its score: what the model overlooked, and only a notice brought, comes
+back with the same low score. A match makes a case, and ranks it by the precision of such matches as people measured
+it; the score stays what it is. A verdict that was overturned matches nothing any more.
+
+A title alone proves little, as honest sellers copy it from a catalogue. So the policy (`[relistings]`) names the kinds
+of match: with the seller, with the picture, with a price that is no higher, or with nothing else. It gives each its
+precision before people have looked at any, and the least precision with which a match makes a case.
+
+Signatures are in the table `bands` (`ipml.review.near_duplicates.title_bands`): a batch costs a query for 500 numbers,
+of which a listing has eight, or nine with a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, select
+
+from ipml.records import Listing, Verdict
+from ipml.review.arrivals.snapshot import decode, decode_listing, is_storable
+from ipml.review.cases import StoredCase, find_cases
+from ipml.review.near_duplicates.clusters import (
+    MOST_IN_BAND,
+    choose_candidates,
+    find_in_bands,
+    make_appearance,
+    remove_from_bands,
+    sign_shingles,
+    store_where_room,
+)
+from ipml.review.near_duplicates.matches import removal_bands
+from ipml.review.near_duplicates.title_bands import compare_runs, make_title_bands, number_picture, read_runs
+from ipml.review.ranking.policy import MatchKind, Policy, RelistingRules
+from ipml.review.reversals import by_people, is_last_verdict
+from ipml.storage.database import in_batches, writing
+from ipml.storage.tables import cases, decisions
+
+_MOST_MEASURED = 300  # of the newest decided matches: what counterfeiters did years ago says little
+_AT_ONCE = 500
+_FEWEST_RUNS = 12  # of two sellers' titles; fewer are a word or two, which many goods have
+_Counts = tuple[int, int]  # counterfeit, decided
+
+
+@dataclass(frozen=True, slots=True)
+class Relisting:
+    """That a listing is like one that was found counterfeit.
+
+    Attributes
+    ----------
+    case_id : int
+        Of the listing that was found counterfeit.
+    likeness : float
+        Share of the letter runs of the titles that are common to both, 0-1.
+    precision : float
+        Share of such matches that people found counterfeit (`MatchPrecision`).
+    makes_case : bool
+        Whether that is as much as the policy asks for.
+    """
+
+    case_id: int
+    kind: MatchKind
+    likeness: float
+    precision: float
+    makes_case: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MatchPrecision:
+    """How many of the decided matches were counterfeit: by kind, by the listing that was matched, and by who matched.
+
+    In the first two sellers count once, with their newest: nobody can end a kind of match, or prove one, with many
+    listings.
+    """
+
+    rules: RelistingRules
+    by_kind: Mapping[MatchKind, _Counts]
+    by_precedent: Mapping[tuple[MatchKind, int], _Counts]
+    by_seller: Mapping[tuple[MatchKind, str], _Counts]
+
+    def of_kind(self, kind: MatchKind) -> float:
+        """Return the precision of a kind of match, drawn towards that of the policy."""
+        return self._draw(self.rules.prior_of(kind), self.by_kind.get(kind, (0, 0)))
+
+    def of(self, kind: MatchKind, case_id: int, seller_id: str) -> float:
+        """Return the precision of matches of a seller with one listing, drawn towards that of all, and of their kind.
+
+        A title from a catalogue so loses its power by itself, and does not take that of others with it; and an honest
+        seller of many such goods is not looked at for ever.
+        """
+        of_all = self._draw(self.of_kind(kind), self.by_precedent.get((kind, case_id), (0, 0)))
+        return self._draw(of_all, self.by_seller.get((kind, seller_id), (0, 0)))
+
+    def _draw(self, prior: float, counts: _Counts) -> float:
+        hits, n = counts
+        return (hits + prior * self.rules.prior_matches) / (n + self.rules.prior_matches)
+
+
+def number_listings(listings: Sequence[Listing]) -> list[tuple[int, ...]]:
+    """Return the numbers under which listings are found, and kept once they are found counterfeit."""
+    titles = make_title_bands([one.title for one in listings], [one.seller_id for one in listings])
+    return [
+        numbers if one.image_hash is None else (*numbers, number_picture(one.image_hash))
+        for one, numbers in zip(listings, titles, strict=True)
+    ]
+
+
+def find_relistings(connection: Connection, listings: Sequence[Listing], policy: Policy) -> dict[str, Relisting]:
+    """Return which listings are like one that was found counterfeit, by their ids: of several the most telling.
+
+    Parameters
+    ----------
+    listings : sequence of Listing
+        Of different ids. All entries ask here, before it is known which of them wait for people.
+
+    Examples
+    --------
+    >>> from ipml.records import ScoredListing
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.review.ranking.policy import load_policy
+    >>> from ipml.storage.database import migrate, open_database, reading, writing
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bag = Listing("L1", "s1", "Leather bag, brown, model 7", price=40.0, currency="EUR")
+    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")])
+    >>> with writing(engine) as connection:
+    ...     _ = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    >>> again = Listing("L2", "s2", "BROWN l\u0435ather bag model 7", price=39.0, currency="EUR")
+    >>> with reading(engine) as connection:
+    ...     find_relistings(connection, [again], load_policy())["L2"]
+    Relisting(case_id=1, kind=<MatchKind.PRICE: 'price'>, likeness=1.0, precision=0.5, makes_case=True)
+    """
+    numbers = number_listings(listings)
+    kept = find_in_bands(connection, (number for of_one in numbers for number in of_one))
+    if not kept:
+        return {}
+    candidates = [choose_candidates(kept, of_one, MOST_IN_BAND) for of_one in numbers]
+    confirmed = _read_confirmed(connection, {case_id for some in candidates for case_id in some})
+    matches = [
+        [
+            (kind, case_id, likeness)
+            for case_id in some
+            if case_id in confirmed
+            for kind, likeness in _compare(one, confirmed[case_id], policy)
+        ]
+        for one, some in zip(listings, candidates, strict=True)
+    ]
+    if not any(matches):
+        return {}
+    measured = measure_matches(
+        connection,
+        policy.relistings,
+        {case_id for some in matches for _, case_id, _ in some},
+        {one.seller_id for one, some in zip(listings, matches, strict=True) if some},
+    )
+    return {
+        one.listing_id: max((_weigh(measured, one.seller_id, *match) for match in some), key=_telling)
+        for one, some in zip(listings, matches, strict=True)
+        if some
+    }
+
+
+def _weigh(measured: MatchPrecision, seller_id: str, kind: MatchKind, case_id: int, likeness: float) -> Relisting:
+    precision = measured.of(kind, case_id, seller_id)
+    return Relisting(case_id, kind, likeness, precision, precision >= measured.rules.min_precision)
+
+
+def _telling(match: Relisting) -> tuple[bool, int, float, int]:
+    return match.makes_case, -list(MatchKind).index(match.kind), match.likeness, -match.case_id
+
+
+def _compare(one: Listing, confirmed: Listing, policy: Policy) -> list[tuple[MatchKind, float]]:
+    """Return in which ways a listing is like one that was found counterfeit; the title alone counts where none is."""
+    rules, runs, others = policy.relistings, read_runs(one.title), read_runs(confirmed.title)
+    likeness = compare_runs(runs, others)
+    kinds = list[MatchKind]()
+    if one.image_hash is not None and one.image_hash == confirmed.image_hash:
+        kinds.append(MatchKind.PICTURE)
+    if likeness >= rules.least_likeness and one.seller_id == confirmed.seller_id:
+        kinds.append(MatchKind.SELLER)
+    elif likeness >= rules.least_likeness and min(len(runs), len(others)) >= _FEWEST_RUNS:
+        kinds.append(MatchKind.PRICE if _is_no_dearer(one, confirmed, policy) else MatchKind.TITLE)
+    return [(kind, likeness) for kind in kinds]
+
+
+def _is_no_dearer(one: Listing, confirmed: Listing, policy: Policy) -> bool:
+    """Say whether a price is at most about that of a counterfeit; no where one is not known, or cannot be exchanged."""
+    price, other = one.price, confirmed.price
+    if price is not None and other is not None and one.currency != confirmed.currency:
+        price, other = policy.exchange(price, one.currency), policy.exchange(other, confirmed.currency)
+    return price is not None and other is not None and price <= other * (1 + policy.relistings.dearer)
+
+
+_STANDS = and_(decisions.c.case_id == cases.c.case_id, decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict())
+
+
+def _read_confirmed(connection: Connection, case_ids: Collection[int]) -> dict[int, Listing]:
+    """Return the listings of those of some cases of which the verdict is counterfeit, and stands."""
+    query = select(cases.c.case_id, cases.c.snapshot).join_from(cases, decisions, _STANDS)
+    return {
+        row.case_id: decode_listing(row.snapshot)
+        for some in in_batches(sorted(case_ids))
+        for row in connection.execute(query.where(cases.c.case_id.in_(some), cases.c.erased_at.is_(None)))
+    }
+
+
+def find_standing(connection: Connection, case_ids: Collection[int]) -> set[int]:
+    """Return those of some cases of which the verdict is counterfeit, and stands: the others match nothing any more."""
+    query = select(cases.c.case_id).join_from(cases, decisions, _STANDS)
+    return {
+        case_id
+        for some in in_batches(sorted(case_ids))
+        for case_id in connection.scalars(query.where(cases.c.case_id.in_(some), cases.c.erased_at.is_(None)))
+    }
+
+
+def measure_matches(
+    connection: Connection, rules: RelistingRules, case_ids: Collection[int] = (), sellers: Collection[str] = ()
+) -> MatchPrecision:
+    """Return the precision of matches by the newest that people decided; and of those with some cases, and of sellers.
+
+    Parameters
+    ----------
+    case_ids : collection of int
+        Of listings that were found counterfeit.
+    sellers : collection of str
+        Of listings that match them.
+    """
+    by_people_only = and_(decisions.c.case_id == cases.c.case_id, by_people(), is_last_verdict())
+    query = (
+        select(cases.c.match_kind, cases.c.relisting_of, cases.c.seller_id, decisions.c.verdict)
+        .join_from(cases, decisions, by_people_only)
+        .where(cases.c.match_kind.is_not(None), cases.c.state == "decided")
+        .where(decisions.c.verdict.in_((Verdict.COUNTERFEIT, Verdict.GENUINE)))
+        .order_by(cases.c.case_id.desc())
+        .limit(_MOST_MEASURED)
+    )
+    of_precedents, of_sellers = (
+        [row for some in in_batches(sorted(wanted)) for row in connection.execute(query.where(column.in_(some)))]
+        for column, wanted in ((cases.c.relisting_of, case_ids), (cases.c.seller_id, filter(is_storable, sellers)))
+    )
+    newest = _keep_newest(connection.execute(query), "match_kind", "seller_id")
+    of_precedents = _keep_newest(of_precedents, "match_kind", "relisting_of", "seller_id")
+    return MatchPrecision(
+        rules,
+        _count(newest, attrgetter("match_kind")),
+        _count(of_precedents, attrgetter("match_kind", "relisting_of")),
+        _count(of_sellers, attrgetter("match_kind", "seller_id")),
+    )
+
+
+def _count(rows: Iterable[Any], key_of: Callable[[Any], Any]) -> dict[Any, _Counts]:
+    counted: dict[Any, _Counts] = {}
+    for row in rows:
+        hits, n = counted.get(key_of(row), (0, 0))
+        counted[key_of(row)] = hits + (row.verdict == Verdict.COUNTERFEIT), n + 1
+    return counted
+
+
+def _keep_newest(rows: Iterable[Any], *names: str) -> list[Any]:
+    """Return of the rows that some columns name alike the first, which is the newest."""
+    newest: dict[tuple[Any, ...], Any] = {}
+    for row in rows:
+        newest.setdefault(tuple(getattr(row, name) for name in names), row)
+    return list(newest.values())
+
+
+def remember_confirmed(connection: Connection, rows: Sequence[StoredCase], spread: Sequence[StoredCase] = ()) -> None:
+    """Keep listings that were found counterfeit, so that they are recognised when they come again.
+
+    Parameters
+    ----------
+    rows, spread : sequence of StoredCase
+        Cases whose verdict is counterfeit; and those to which it spread, which are much like them.
+    """
+    scored = {row.case_id: decode(row.snapshot) for row in (*rows, *spread)}
+    numbers = dict(zip(scored, number_listings([one.listing for one in scored.values()]), strict=True))
+    matched_by = {number for of_one in numbers.values() for number in of_one}
+    for row in rows:
+        appearance = make_appearance(scored[row.case_id])
+        numbers[row.case_id] += removal_bands(appearance, sign_shingles(appearance.shingles))
+    store_where_room(connection, numbers, lambda full: _make_room(connection, full & matched_by))
+
+
+def remember_all(engine: Engine, progress: Callable[[int], object] = lambda _: None) -> int:
+    """Keep all listings whose counterfeit verdict stands, as those that were decided before this was done on deciding.
+
+    In transactions of 500; doing it again changes nothing. Return how many they are.
+    """
+    standing = select(cases.c.case_id).join_from(cases, decisions, _STANDS).where(cases.c.erased_at.is_(None))
+    after, count = 0, 0
+    while True:
+        with writing(engine) as connection:
+            query = standing.where(cases.c.case_id > after).order_by(cases.c.case_id).limit(_AT_ONCE)
+            numbers = list(connection.scalars(query))
+            if not numbers:
+                return count
+            remember_confirmed(connection, (), list(find_cases(connection, numbers).values()))
+        after, count = numbers[-1], count + len(numbers)
+        progress(count)
+
+
+def _make_room(connection: Connection, full: Collection[int]) -> list[int]:
+    """Take what was overturned out of bands that are full, and return each band as often as it got room."""
+    kept = find_in_bands(connection, full)
+    held = {case_id for some in kept.values() for case_id in some}
+    overturned = held - find_standing(connection, held)
+    freed = [band for band, some in kept.items() for case_id in some if case_id in overturned]
+    remove_from_bands(connection, kept, overturned)
+    return freed
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMatch:
+    """That a case was listed again when it came in: like that of `case_id`, whose verdict still stands.
+
+    Attributes
+    ----------
+    precision : float
+        Of such matches, as it was measured then.
+    """
+
+    case_id: int
+    kind: MatchKind
+    precision: float
+
+
+def find_stored_matches(connection: Connection, case_ids: Collection[int]) -> dict[int, StoredMatch]:
+    """Return which of some cases were listed again, by number."""
+    query = select(*(cases.c[name] for name in ("case_id", "relisting_of", "match_kind", "match_precision")))
+    rows = [
+        row
+        for some in in_batches(sorted(case_ids))
+        for row in connection.execute(query.where(cases.c.case_id.in_(some), cases.c.match_kind.is_not(None)))
+    ]
+    standing = find_standing(connection, {row.relisting_of for row in rows})
+    return {
+        row.case_id: StoredMatch(row.relisting_of, MatchKind(row.match_kind), row.match_precision)
+        for row in rows
+        if row.relisting_of in standing
+    }
+
+
+def explain_match(connection: Connection, row: StoredCase, rules: RelistingRules) -> str | None:
+    """Return in sentences that a case is like one that was found counterfeit; None where that was overturned.
+
+    How often such matches are right is said as it is now.
+    """
+    if row.match_kind is None or row.relisting_of is None:
+        return None
+    confirmed = _read_confirmed(connection, [row.relisting_of]).get(row.relisting_of)
+    if confirmed is None:
+        return None
+    kind = MatchKind(row.match_kind)
+    hits, n = measure_matches(connection, rules).by_kind.get(kind, (0, 0))
+    likeness = compare_runs(read_runs(decode_listing(row.snapshot).title), read_runs(confirmed.title))
+    measured = f"people found {hits} of {n} counterfeit" if n else "none is decided yet"
+    return f"{_SAID[kind].format(likeness=100 * likeness)}. Of such matches {measured}, each seller counted once."
+
+
+_SAID = {
+    MatchKind.SELLER: "The same seller, and a title that is {likeness:.0f} % the same",
+    MatchKind.PICTURE: "The same picture",
+    MatchKind.PRICE: "Another seller, a title that is {likeness:.0f} % the same, and a price that is no higher",
+    MatchKind.TITLE: "Another seller, and a title that is {likeness:.0f} % the same; the price is higher, or not known",
+}
