@@ -283,7 +283,7 @@ def remember_confirmed(connection: Connection, rows: Sequence[StoredCase], sprea
     for row in rows:
         appearance = make_appearance(scored[row.case_id])
         numbers[row.case_id] += removal_bands(appearance, sign_shingles(appearance.shingles))
-    store_where_room(connection, numbers, lambda full: _make_room(connection, full & matched_by))
+    store_where_room(connection, numbers, lambda full: _make_room(connection, matched_by.intersection(full)))
 
 
 def remember_all(engine: Engine, progress: Callable[[int], object] = lambda _: None) -> int:
