@@ -18,12 +18,12 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Connection, case, func
 from ipml.review.cases import PENDING
 from ipml.review.quality.assessment import group_independent, list_judgements, name_answer
 from ipml.review.quality.precision import (
-    WeighedLooks,
+    WeightedReviews,
     is_brought,
     is_confirmed,
     is_last_word,
     shown_with,
-    sum_looks,
+    sum_reviews,
     tells_of_score,
 )
 from ipml.review.quality.rates import Rate, count_rate
@@ -152,7 +152,7 @@ class JudgedDay:
 
     day: date
     band: int
-    looks: WeighedLooks
+    looks: WeightedReviews
 
 
 def count_judged(connection: Connection, start: datetime, end: datetime) -> list[JudgedDay]:
@@ -162,7 +162,7 @@ def count_judged(connection: Connection, start: datetime, end: datetime) -> list
     """
     band = case(*((cases.c.score >= low, place) for place, low in enumerate(LOWEST_SCORES))).label("band")
     query = (
-        select(_day_of(decisions.c.decided_at), band, *sum_looks(is_confirmed(), shown_with()))
+        select(_day_of(decisions.c.decided_at), band, *sum_reviews(is_confirmed(), shown_with()))
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .where(decisions.c.decided_at >= start, decisions.c.decided_at < end, cases.c.score.is_not(None))
         .where(is_last_word(), tells_of_score(), ~is_brought())
@@ -170,7 +170,7 @@ def count_judged(connection: Connection, start: datetime, end: datetime) -> list
         .order_by("day", "band")
     )
     return [
-        JudgedDay(_EPOCH + timedelta(days=day), band, WeighedLooks.of_row(row))
+        JudgedDay(_EPOCH + timedelta(days=day), band, WeightedReviews.of_row(row))
         for day, band, *row in connection.execute(query)
     ]
 

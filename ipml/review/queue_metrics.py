@@ -33,12 +33,12 @@ from sqlalchemy import (
 from ipml.records import Verdict
 from ipml.review.cases import STATES, is_listed
 from ipml.review.quality.precision import (
-    WeighedLooks,
+    WeightedReviews,
     is_brought,
     is_confirmed,
     is_last_word,
     shown_with,
-    sum_looks,
+    sum_reviews,
     tells_of_score,
 )
 from ipml.review.quality.rates import Rate
@@ -296,7 +296,7 @@ class Hits:
     ----------
     low, high : float or None
         The band; None where the model gave no score, and for what was brought otherwise.
-    looks : WeighedLooks
+    looks : WeightedReviews
         Cases that were judged, weighed by one over the probability with which they were shown.
     is_brought : bool
         Whether these were not shown for their score or drawn, but brought by a notice or for their likeness to a
@@ -305,7 +305,7 @@ class Hits:
 
     low: float | None
     high: float | None
-    looks: WeighedLooks
+    looks: WeightedReviews
     is_brought: bool = False
 
     @property
@@ -362,10 +362,10 @@ def measure_hits(connection: Connection, most: int = _MOST_JUDGED) -> tuple[Hits
     )
     bands = [(latest.c.score >= low, number) for number, low in enumerate(LOWEST_SCORES)]
     band = case((latest.c.is_brought, _BROUGHT), *bands, else_=_NO_SCORE).label("band")
-    sums = sum_looks(latest.c.confirmed == 1, latest.c.probability)
+    sums = sum_reviews(latest.c.confirmed == 1, latest.c.probability)
     query = select(band, *sums).select_from(latest).group_by(band).order_by(band)
     return tuple(
-        Hits(*_bounds(number), WeighedLooks.of_row(row), number == _BROUGHT)
+        Hits(*_bounds(number), WeightedReviews.of_row(row), number == _BROUGHT)
         for number, *row in connection.execute(query)
     )
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, null, or_, select, union_all
@@ -277,15 +278,14 @@ def digest_address(url: str) -> str | None:
     >>> first == again, first == other
     (True, False)
     """
-    from httpx import URL, InvalidURL
-
     try:
-        parts = URL(url)
-    except InvalidURL:
+        parts, port = urlsplit(url), urlsplit(url).port
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+    except ValueError:  # UnicodeError is one
         return None
-    path, _, query = parts.raw_path.decode("ascii").partition("?")
-    port = "" if parts.port is None else f":{parts.port}"
-    return digest(f"address {parts.host.lower()}{port}{path.rstrip('/')}?{query}") if parts.host else None
+    path = urlsplit(urljoin("https://host", quote(parts.path, safe="/%:@!$&'()*+,;=~"))).path.rstrip("/")
+    is_usual = port in (None, {"http": 80, "https": 443}.get(parts.scheme))
+    return digest(f"address {host}{'' if is_usual else f':{port}'}{path}?{parts.query}") if host else None
 
 
 NOTIFIER_KINDS = ("rights holder", "trusted flagger", "consumer", "authority")

@@ -15,7 +15,7 @@ from support.transactions import act, ask
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Verdict
 from ipml.review import queue_history, queue_metrics
-from ipml.review.quality.precision import WeighedLooks
+from ipml.review.quality.precision import WeightedReviews
 from ipml.review.queue import claim, count_cases, decide, enqueue
 from ipml.review.worklists.assignment import snooze
 from ipml.settings import Settings
@@ -140,7 +140,7 @@ def test_the_interval_is_that_of_wilson(found: int, total: int):
     """It is the one of scipy, lies in 0-1 and holds the share."""
     found = min(found, total)
     for at_once in (1, 7):
-        rate = WeighedLooks.of_equal(total, found).rate(at_once)
+        rate = WeightedReviews.of_equal(total, found).rate(at_once)
         expected = binomtest(found, total).proportion_ci(1 - 0.05 / at_once, method="wilson")
         assert (rate.low, rate.high) == pytest.approx((expected.low, expected.high), abs=1e-6)
         assert 0 <= rate.low <= found / total <= rate.high <= 1

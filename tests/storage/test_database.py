@@ -60,7 +60,7 @@ def test_tables_of_another_program_or_a_newer_release_are_refused(engine):
     """Neither use nor migration nor upgrade touches what they made."""
     for revision, words in (("0a8213491aaa", "Another program made it"), ("0003", "A newer ipml made it")):
         with engine.connect().execution_options(ipml_writes=True) as connection:
-            connection.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))
+            connection.execute(text(f"UPDATE alembic_version SET version_num = '{revision}', compatible_from = NULL"))
             connection.commit()
         with pytest.raises(WrongRevision, match=words), reading(engine):
             pass

@@ -323,10 +323,10 @@ def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(engine, ana
     decision, first = judge(engine, 1, Verdict.COUNTERFEIT, "bo"), read_case(engine, 1).scored
     again = replace(first.listing, listing_id="L9999", seller_id="another", observed_at=datetime.now(UTC))
     queue.enqueue(engine, [replace(first, listing=again)])
-    assert "Looks like the listing of case 1, of another seller" in ana.get("/cases/8").text
+    assert 'Listed again, <a href="/cases/1">case 1</a>.' in ana.get("/cases/8").text
     with writing(engine) as connection:
         queue.undo(connection, decision.decision_id, "bo")
-    assert "Looks like the listing" not in ana.get("/cases/8").text
+    assert "Listed again" not in ana.get("/cases/8").text
 
 
 JSON = {"Accept": "application/json"}

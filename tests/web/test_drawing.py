@@ -21,7 +21,7 @@ from ipml.cooperation.notices.intake import receive
 from ipml.enforcement.penalties.standing import Strike
 from ipml.errors import Refused
 from ipml.records import Case, Listing, PriceRange, ScoredListing, Verdict
-from ipml.review.quality.precision import WeighedLooks
+from ipml.review.quality.precision import WeightedReviews
 from ipml.review.queue_metrics import Hits
 from ipml.review.sampling.estimates import EstimatedFigure, Estimates
 from ipml.review.worklists.search import SellerListing, SellerRecord, SellerVerdict
@@ -37,7 +37,7 @@ from ipml.web.phrases import seller_history
 @given(st.integers(0, 50), st.integers(1, 50))
 def test_a_share_lies_within_its_interval(found: int, judged: int) -> None:
     """So it is drawn."""
-    (bar,) = make_hit_bars([Hits(0.9, 0.95, WeighedLooks.of_equal(judged, min(found, judged)))])
+    (bar,) = make_hit_bars([Hits(0.9, 0.95, WeightedReviews.of_equal(judged, min(found, judged)))])
     assert 0 <= bar.low <= bar.share <= bar.high <= 100
 
 
@@ -49,7 +49,7 @@ def test_what_is_not_known_has_no_bar() -> None:
     )
     bars = make_estimate_bars(Estimates(figures, 1, 100, 0, 0, 9, 9))
     assert [(bar.name, bar.says, bar.naive) for bar in bars] == [("Prevalence", "10.0 %", "")]
-    bars = make_hit_bars([Hits(None, None, WeighedLooks.of_equal(1, 1), is_brought) for is_brought in (False, True)])
+    bars = make_hit_bars([Hits(None, None, WeightedReviews.of_equal(1, 1), is_brought) for is_brought in (False, True)])
     assert [bar.name for bar in bars] == ["no score", "brought by a notice or by likeness"]
 
 

@@ -39,12 +39,12 @@ from ipml.records import Verdict
 from ipml.review.cases import STATES
 from ipml.review.quality.precision import (
     BY_LOOKING,
-    WeighedLooks,
+    WeightedReviews,
     holds_on_audit,
     is_audit_confirmed,
     is_confirmed,
     is_last_word,
-    sum_looks,
+    sum_reviews,
 )
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.reversals import is_last_verdict, stands
@@ -236,14 +236,14 @@ def measure_precision(scope: ReportScope, decided: PeriodDecisions) -> tuple[Pre
     drawn = scope.connection.execute(_drawn(scope).execution_options(yield_per=1000))
     audited, spread = (scope.connection.execute(query).one() for query in (_audited(scope), _spread(scope)))
     parts = [
-        _make_part("people", decided, WeighedLooks.of_row(audited)),
-        _make_part("spread", decided, WeighedLooks.of_row(spread)),
+        _make_part("people", decided, WeightedReviews.of_row(audited)),
+        _make_part("spread", decided, WeightedReviews.of_row(spread)),
         _make_part("policy", decided, _sum_in_force(drawn, find_times_in_force(scope.connection, scope.as_of))),
     ]
     return (*parts, _put_together(parts))
 
 
-def _make_part(way: str, decided: PeriodDecisions, looks: WeighedLooks) -> Precision:
+def _make_part(way: str, decided: PeriodDecisions, looks: WeightedReviews) -> Precision:
     made = decided.count(way, Verdict.COUNTERFEIT)
     back = decided.count(way, Verdict.COUNTERFEIT, stands=False)
     return Precision(way, made, back, looks.n, looks.confirmed, looks.rate())
@@ -267,7 +267,7 @@ def _put_together(parts: list[Precision]) -> Precision:
 def _audited(scope: ReportScope) -> Select[Any]:
     """Select what others said of people's decisions that were drawn."""
     return (
-        select(*sum_looks(is_audit_confirmed(scope.as_of), second_reviews.c.sampling_probability))
+        select(*sum_reviews(is_audit_confirmed(scope.as_of), second_reviews.c.sampling_probability))
         .select_from(second_reviews.join(decisions, decisions.c.decision_id == second_reviews.c.decision_id))
         .join(second_verdicts, second_verdicts.c.review_id == second_reviews.c.review_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
@@ -285,7 +285,7 @@ def _spread(scope: ReportScope) -> Select[Any]:
     """Select what people found of listings to which a decision would have spread."""
     first = decisions.alias("first")
     return (
-        select(*sum_looks(is_confirmed(scope.as_of), literal(1.0)))
+        select(*sum_reviews(is_confirmed(scope.as_of), literal(1.0)))
         .select_from(decisions)
         .join(spread_audits, spread_audits.c.case_id == decisions.c.case_id)
         .join(first, first.c.decision_id == spread_audits.c.decision_id)
@@ -307,11 +307,11 @@ def _drawn(scope: ReportScope) -> Select[Any]:
     )
 
 
-def _sum_in_force(drawn: Iterable[Row[Any]], times: Mapping[str, Sequence[InForce]]) -> WeighedLooks:
+def _sum_in_force(drawn: Iterable[Row[Any]], times: Mapping[str, Sequence[InForce]]) -> WeightedReviews:
     """Return the sums over the drawn cases that would have been acted on."""
-    sums = WeighedLooks()
+    sums = WeightedReviews()
     for row in drawn:
         if any(one.covers(row.drawn_at, row.score, row.model_version) for one in times.get(row.brand, ())):
             weight = 1 / row.sampling_probability
-            sums += WeighedLooks(1, row.confirmed, weight, weight * row.confirmed, weight**2)
+            sums += WeightedReviews(1, row.confirmed, weight, weight * row.confirmed, weight**2)
     return sums

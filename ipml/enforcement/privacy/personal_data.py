@@ -65,7 +65,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "case_texts": {"text": CLEAR},
     "translations": {"digest": NOTHING, "text": CLEAR, "language": NOTHING},
     "cases": dict.fromkeys(("model_version", "state", "holder", "expected_value", "lane"), NOTHING)
-    | dict.fromkeys(("assigned_to", "script"), NOTHING)
+    | dict.fromkeys(("assigned_to", "script", "match_kind"), NOTHING)
     | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"), CLEAR)
     | {"content": PSEUDONYM},
     "deadline_events": dict.fromkeys(("kind", "by", "payload"), NOTHING),

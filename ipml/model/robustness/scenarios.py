@@ -23,7 +23,8 @@ N_WASH_SALES = 30
 WASH_DAYS = 60
 LOT = " lot 1/3"
 
-_HISTORY = tuple(field.name for field in FIELDS if field.name.startswith("seller_") and field.name != "seller_id")
+_SAID = ("seller_id", "seller_language")
+_HISTORY = tuple(field.name for field in FIELDS if field.name.startswith("seller_") and field.name not in _SAID)
 _AGED_HISTORY = dict.fromkeys(_HISTORY, 0.0) | {
     "seller_age_days": 1_500.0,
     "seller_sales": 400.0,

@@ -158,7 +158,7 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
         {one.seller_id for one, some in zip(listings, matches, strict=True) if some},
     )
     return {
-        one.listing_id: max((_weigh(measured, one.seller_id, *match) for match in some), key=_telling)
+        one.listing_id: max((_weigh(measured, one.seller_id, *match) for match in some), key=_rank)
         for one, some in zip(listings, matches, strict=True)
         if some
     }
@@ -169,7 +169,7 @@ def _weigh(measured: MatchPrecision, seller_id: str, kind: MatchKind, case_id: i
     return Relisting(case_id, kind, likeness, precision, precision >= measured.rules.min_precision)
 
 
-def _telling(match: Relisting) -> tuple[bool, int, float, int]:
+def _rank(match: Relisting) -> tuple[bool, int, float, int]:
     return match.makes_case, -list(MatchKind).index(match.kind), match.likeness, -match.case_id
 
 

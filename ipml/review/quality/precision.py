@@ -31,7 +31,7 @@ _FIRST, _LAST = decisions.alias("first_look"), decisions.alias("last_word")
 
 
 @dataclass(frozen=True, slots=True)
-class WeighedLooks:
+class WeightedReviews:
     """Sums over cases that people looked at, each weighed by one over its sampling probability.
 
     Attributes
@@ -43,8 +43,8 @@ class WeighedLooks:
 
     Examples
     --------
-    >>> looks = WeighedLooks.of_equal(10, 9)
-    >>> looks.rate().share, (looks + WeighedLooks(1, 0, 90.0, 0.0, 8100.0)).rate().share
+    >>> looks = WeightedReviews.of_equal(10, 9)
+    >>> looks.rate().share, (looks + WeightedReviews(1, 0, 90.0, 0.0, 8100.0)).rate().share
     (0.9, 0.09)
     """
 
@@ -55,18 +55,18 @@ class WeighedLooks:
     squares: float = 0.0
 
     @classmethod
-    def of_equal(cls, n: int, confirmed: int) -> WeighedLooks:
+    def of_equal(cls, n: int, confirmed: int) -> WeightedReviews:
         """Return the sums over cases that all had the same chance."""
         return cls(n, confirmed, float(n), float(confirmed), float(n))
 
     @classmethod
-    def of_row(cls, sums: Any) -> WeighedLooks:
-        """Return the sums that a query of `sum_looks` gave; a sum over no rows is empty there."""
+    def of_row(cls, sums: Any) -> WeightedReviews:
+        """Return the sums that a query of `sum_reviews` gave; a sum over no rows is empty there."""
         n, confirmed, *weighed = (one or 0 for one in sums)
         return cls(int(n), int(confirmed), *(float(one) for one in weighed))
 
-    def __add__(self, other: WeighedLooks) -> WeighedLooks:
-        return WeighedLooks(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+    def __add__(self, other: WeightedReviews) -> WeightedReviews:
+        return WeightedReviews(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
     def rate(self, at_once: int = 1) -> Rate | None:
         """Return the precision with its interval; None of nothing. `at_once` is that of `count_rate`."""
@@ -76,8 +76,10 @@ class WeighedLooks:
         return count_rate(self.hits / self.weight * effective, effective, at_once)
 
 
-def sum_looks(is_hit: ColumnElement[bool], sampling_probability: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
-    """Return the columns of a query from which `WeighedLooks.of_row` is made."""
+def sum_reviews(
+    is_hit: ColumnElement[bool], sampling_probability: ColumnElement[Any]
+) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns of a query from which `WeightedReviews.of_row` is made."""
     hit, weight = case((is_hit, 1), else_=0), 1.0 / sampling_probability
     return func.count(), func.sum(hit), func.sum(weight), func.sum(hit * weight), func.sum(weight * weight)
 

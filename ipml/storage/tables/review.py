@@ -324,7 +324,9 @@ second_reviews = Table(
     Column("review_id", Identity, primary_key=True),
     Column("case_id", Identity, ForeignKey("cases.case_id"), nullable=False, index=True),
     Column("kind", Text, nullable=False),
-    Column("decision_id", Identity, ForeignKey("decisions.decision_id"), doc="the decision it looks at again"),
+    Column(
+        "decision_id", Identity, ForeignKey("decisions.decision_id"), index=True, doc="the decision it looks at again"
+    ),
     Column("wanted_at", Moment, nullable=False, doc="not before this moment"),
     Column("wanted_of", Text, doc="the one who is to look; anybody else but `not_by` where empty"),
     Column("not_by", Text),

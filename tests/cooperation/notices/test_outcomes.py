@@ -37,7 +37,7 @@ from ipml.errors import Conflict, NotFound
 from ipml.records import Decision, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.group_decisions import decide_and_spread, decide_bulk, measure_spread, preview_bulk
-from ipml.review.quality.precision import WeighedLooks
+from ipml.review.quality.precision import WeightedReviews
 from ipml.review.queue import Enqueued, claim, enqueue, get_case, undo
 from ipml.review.queue_history import count_judged
 from ipml.review.queue_metrics import measure_hits
@@ -404,7 +404,7 @@ def test_what_was_found_wrong_since_is_wrong_for_every_reader(desk: Desk):
         judged = [measure_hits(connection), count_judged(connection, NOON, NOON + timedelta(days=1))]
     assert [(one.drawn, one.confirmed) for one in (people, spread, policy)] == [*[(n, right)] * 2, (N, right + 1)]
     assert (found.n_reviewed, found.n_agreeing, count(drawn, 0.5, NOON).errors) == (n, right, len(WRONG))
-    sums = [sum((one.looks for one in some), WeighedLooks()) for some in judged]
+    sums = [sum((one.looks for one in some), WeightedReviews()) for some in judged]
     assert [(looks.n, looks.confirmed) for looks in sums] == [(N, right + 1)] * 2
     weight = 10 * len(WRONG) + 100 * right  # a rarer draw speaks for more
     assert people.rate.share == pytest.approx(100 * right / weight)

@@ -9,8 +9,13 @@ compatible_from = "0001"
 
 integer = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 real: sa.types.TypeEngine[float] = sa.Double().with_variant(sa.REAL(), "sqlite")
-# Of rows that go with a case or a seller.
-KEYED = (("bands", "case_id"), ("seller_list_entries", "pseudonym"), ("seller_proposals", "pseudonym"))
+# Of rows that go with a case, a decision or a seller.
+KEYED = (
+    ("bands", "case_id"),
+    ("second_reviews", "decision_id"),
+    ("seller_list_entries", "pseudonym"),
+    ("seller_proposals", "pseudonym"),
+)
 MATCHED = {
     "ix_cases_matched": ["state", "case_id"],
     "ix_cases_matched_seller": ["seller_id", "case_id"],

@@ -53,8 +53,8 @@ def make_hit_bars(bands: Sequence[Hits]) -> tuple[ShareBar, ...]:
 
     Examples
     --------
-    >>> from ipml.review.quality.precision import WeighedLooks
-    >>> (bar,) = make_hit_bars([Hits(0.9, 0.95, WeighedLooks.of_equal(10, 9))])
+    >>> from ipml.review.quality.precision import WeightedReviews
+    >>> (bar,) = make_hit_bars([Hits(0.9, 0.95, WeightedReviews.of_equal(10, 9))])
     >>> bar.name, bar.share, bar.says, bar.bounds
     ('90 to 95 %', 90.0, '90 %', '59 to 98 %')
     """

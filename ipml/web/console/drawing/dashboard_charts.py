@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from ipml.enforcement.appeals.appeal import FAVOURABLE, count_outcomes
 from ipml.enforcement.ledger import BandErrors, list_error_rates
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.review.quality.precision import WeighedLooks
+from ipml.review.quality.precision import WeightedReviews
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.queue_history import (
     BacklogDay,
@@ -188,16 +188,16 @@ def _draw_bands(periods: Periods, judged: Iterable[JudgedDay]) -> tuple[Plot, ..
 
     The intervals of all points hold at once: of many some would be outside of what is expected by chance.
     """
-    sums: dict[int, list[WeighedLooks]] = {}
+    sums: dict[int, list[WeightedReviews]] = {}
     for one in judged:
-        cells = sums.setdefault(one.band, [WeighedLooks() for _ in periods.each])
+        cells = sums.setdefault(one.band, [WeightedReviews() for _ in periods.each])
         cells[periods.place_of(one.day)] += one.looks
     n_points = sum(cell.n > 0 for cells in sums.values() for cell in cells)
     plots = []
     for band, cells in sorted(sums.items()):
         low, high = _bounds_of(band)
         rates = [cell.rate(n_points) for cell in cells]
-        whole = sum(cells, WeighedLooks())
+        whole = sum(cells, WeightedReviews())
         name = percent_range(low, high)
         says = (
             f"Of {count(whole.n, 'case')} with a score of {name}, {100 * whole.hits / whole.weight:.0f} % were "
@@ -237,9 +237,9 @@ def _make_rates(name: str, kind: str, css: str, rates: Sequence[Rate | None]) ->
 
 def _find_miscalibrated(judged: Iterable[JudgedDay]) -> Iterable[str]:
     """Give a sentence for each band whose precision is surely not what its scores say, of all that are looked at."""
-    sums: dict[int, WeighedLooks] = {}
+    sums: dict[int, WeightedReviews] = {}
     for one in judged:
-        sums[one.band] = sums.get(one.band, WeighedLooks()) + one.looks
+        sums[one.band] = sums.get(one.band, WeightedReviews()) + one.looks
     known = [(band, rate) for band, looks in sorted(sums.items()) if (rate := looks.rate()) and rate.n >= _LEAST_JUDGED]
     for band, _ in known:
         rate, (low, high) = sums[band].rate(len(known)), _bounds_of(band)
