@@ -288,9 +288,12 @@ class SellerPortfolios:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        rows = map(_State._make, state["states"].tolist())
+        keys, states = state["keys"], state["states"]
+        if (keys.dtype, states.dtype, states.shape) != (np.uint64, np.int64, (len(keys), 5)):
+            raise ValueError(f"found keys of {keys.dtype} and states of {states.dtype}, shape {states.shape}")
+        rows = map(_State._make, states.tolist())
         self.__init__()  # type: ignore[misc]
-        self._states = dict(zip(state["keys"].tolist(), rows, strict=True))
+        self._states = dict(zip(keys.tolist(), rows, strict=True))
 
 
 def shares_of_others(sellers: Iterable[str], probabilities: Floats) -> Floats:

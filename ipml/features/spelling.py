@@ -26,7 +26,7 @@ from ipml.features.normalisation import fold_text, fold_with_origins
 MOST_TARGETS = 20_000  # the most frequent known words, which others may stand for
 _LEAST_TEXTS = 2
 _WORD = re.compile(r"(?<![^\W_])(?<![*#])[a-z]+(?:[*#][a-z]+)*(?![*#])(?![^\W_])")
-_IN_WORDS = b"abcdefghijklmnopqrstuvwxyz*# "  # words are stored with spaces between them
+_STORED = re.compile(r"(?:[a-z]+(?:[*#][a-z]+)*(?: (?! |$)|$))*+")  # such words, with spaces between them
 
 
 class Spelling:
@@ -105,9 +105,9 @@ class Spelling:
         Raises
         ------
         ValueError
-            They hold other letters than words have that texts teach.
+            They are no words that texts teach, or their numbers are not whole.
         """
-        if state["words"].encode("utf-8", "surrogatepass").translate(None, _IN_WORDS):
+        if not _STORED.fullmatch(state["words"]) or state["counts"].dtype != np.int64:
             raise ValueError("found words of other letters than a to z, * and #; expected words as texts have them")
         self.__dict__.clear()
         self.words = dict(zip(state["words"].split(), state["counts"].tolist(), strict=True))

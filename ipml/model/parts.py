@@ -118,7 +118,7 @@ class NumberPart:
 
 Part: TypeAlias = TextPart | NumberPart
 
-_KINDS: dict[str, type[Extractor]] = {
+KINDS: dict[str, type[Extractor]] = {
     "title": TextFeatures,
     "description": TextFeatures,
     "category": TextFeatures,
@@ -151,12 +151,12 @@ def complete(parts: Mapping[str, Part]) -> dict[str, Part]:
     assert isinstance(brand, NumberPart)
     table: BrandTable = brand.extractor.table_
     known = {name: part for name, part in parts.items() if _is_known(name, part.extractor, table)}
-    return {name: known.get(name) or _make_idle(name, kind, table) for name, kind in _KINDS.items()}
+    return {name: known.get(name) or _make_idle(name, kind, table) for name, kind in KINDS.items()}
 
 
 def _is_known(name: str, extractor: Any, table: BrandTable) -> bool:
     """Say whether an extractor is as the engine knows the one of its name."""
-    if type(extractor) is not _KINDS.get(name):
+    if type(extractor) is not KINDS.get(name):
         return False
     if isinstance(extractor, TextFeatures):
         return extractor.column == name

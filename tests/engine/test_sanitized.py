@@ -1,4 +1,4 @@
-"""The engine reads and writes nothing outside its arrays, whatever sellers write."""
+"""The engine reads and writes nothing outside its arrays, whatever sellers write or a model file holds."""
 
 import os
 import shutil
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
-HOSTILE = """
+FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1", "-UNDEBUG", "-Werror")
+HOSTILE_TEXTS = """
 import random
 import sys
 
@@ -52,20 +52,53 @@ scores = scorer.score_frame(listings)
 print(len(scorer.explain_frame(listings[:200])), scores["score"].notna().sum() > 1000)
 """
 
+HOSTILE_MODELS = """
+import random
 
-@pytest.mark.slow
-def test_hostile_texts_are_read_within_bounds(tmp_path):
-    """Under the address and undefined behaviour sanitizers, training, scoring and reasons end without a finding."""
-    shutil.copytree(ROOT / "ipml", tmp_path / "ipml", ignore=shutil.ignore_patterns("engine.so"))
-    environment = os.environ | {"CC": "gcc", "PYTHONPATH": str(tmp_path)}
-    build = [sys.executable, str(tmp_path / "ipml" / "engine" / "build.py"), *FLAGS]
+from support.model_changes import is_refused
+
+from ipml.listings.schema import check_listings
+from ipml.model.model_file.state import pack
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.simulation.marketplace import simulate_marketplace
+
+market = check_listings(simulate_marketplace(n_listings=600, seed=0).listings)
+few = {f"features__{text}__bits": 8 for text in ("title", "description", "category")}
+labelled = market[market["is_counterfeit"].notna()].assign(picture_genuine_matches=1.0)
+labelled["image_vector"] = [[0.5, number % 3] for number in range(len(labelled))]
+classifier = CounterfeitClassifier(n_folds=2).set_params(**few).fit(labelled, labelled["is_counterfeit"].astype(int))
+packed, draw = pack(classifier), random.Random(1)
+print(100 < sum(is_refused(packed, draw) for _ in range(300)) < 300)
+"""
+
+
+@pytest.fixture(scope="module")
+def run_sanitized(tmp_path_factory):
+    """Return a function that runs a script with sanitizers, the contracts of the engine asserted."""
+    folder = tmp_path_factory.mktemp("sanitized")
+    shutil.copytree(ROOT / "ipml", folder / "ipml", ignore=shutil.ignore_patterns("engine.so"))
+    environment = os.environ | {"CC": "gcc", "PYTHONPATH": f"{folder}{os.pathsep}{ROOT / 'tests'}"}
+    build = [sys.executable, str(folder / "ipml" / "engine" / "build.py"), *FLAGS]
     subprocess.run(build, env=environment, check=True, capture_output=True)
     runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
-    run = subprocess.run(
-        [sys.executable, "-c", HOSTILE],
-        env=environment | {"LD_PRELOAD": runtime.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert (run.returncode, run.stdout.strip()) == (0, "200 True"), run.stderr[-3000:]
+    environment |= {"LD_PRELOAD": runtime.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"}
+
+    def run(script):
+        command = [sys.executable, "-c", script]
+        found = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+        assert found.returncode == 0, found.stderr[-3000:]
+        return found.stdout.strip()
+
+    return run
+
+
+@pytest.mark.slow
+def test_hostile_texts_are_read_within_bounds(run_sanitized):
+    """Under the address and undefined behaviour sanitizers, training, scoring and reasons end without a finding."""
+    assert run_sanitized(HOSTILE_TEXTS) == "200 True"
+
+
+@pytest.mark.slow
+def test_hostile_models_are_refused_or_score_within_bounds(run_sanitized):
+    """A model of which any number, list or array was changed is refused as untrusted, or scores without a finding."""
+    assert run_sanitized(HOSTILE_MODELS) == "True"

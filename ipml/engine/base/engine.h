@@ -5,6 +5,7 @@
 #ifndef IPML_ENGINE_H
 #define IPML_ENGINE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,10 @@ ARRAYS(int32_t, int32s)
 ARRAYS(int64_t, int64s)
 ARRAYS(float, floats)
 ARRAYS(double, doubles)
+
+/* An element of an array. Whoever hands the array and the number over sees to it that there is one, for what comes from
+   a model `ipml.model.model_file.tables`; the sanitizer build, without NDEBUG, asserts it. */
+#define AT(array, i) (*(assert((i) >= 0 && (i) < (array).n), (array).at + (i)))
 
 /* Some texts: text i is the UTF-8 from data.at[offsets.at[i]] up to data.at[offsets.at[i + 1]]. Halves of surrogate
    pairs stand in three bytes like other letters. */

@@ -40,7 +40,7 @@ void list_brands(places named, int64s phrase_brands, int64s_out starts, int64s_o
         for (int64_t i = first; i < last; i++) brands.at[i] = i;
         order_places(named, brands.at + first, last - first);
         for (int64_t i = first; i < last; i++) {
-            int64_t brand = phrase_brands.at[named.number.at[brands.at[i]]];
+            int64_t brand = AT(phrase_brands, AT(named.number, brands.at[i]));
             if (!holds_number(brands.at + starts.at[row], n - starts.at[row], brand)) brands.at[n++] = brand;
         }
         starts.at[row + 1] = n;
@@ -89,8 +89,8 @@ static bool may_be_folded(const uint8_t *text, int64_t size) {
 
 static bool is_one_spelt(texts titles, int64_t row, number_lists brands, const brand_spellings *plain) {
     for (int64_t i = brands.starts.at[row]; i < brands.starts.at[row + 1]; i++) {
-        const int64_t *first = plain->starts.at + brands.number.at[i];
-        if (holds_spelling(titles, row, plain->spelt, first[0], first[1])) return true;
+        int64_t brand = brands.number.at[i], first = AT(plain->starts, brand), last = AT(plain->starts, brand + 1);
+        if (holds_spelling(titles, row, plain->spelt, first, last)) return true;
     }
     return false;
 }
@@ -118,8 +118,8 @@ static bool are_letters_of(const int64_t *letters, int64_t n, const uint8_t *spe
 static bool is_one_written(const int64_t *letters, int64_t n, number_lists brands, int64_t row,
                            const brand_spellings *plain) {
     for (int64_t i = brands.starts.at[row]; i < brands.starts.at[row + 1]; i++) {
-        const int64_t *of_brand = plain->starts.at + brands.number.at[i];
-        for (int64_t one = of_brand[0]; one < of_brand[1]; one++) {
+        int64_t brand = brands.number.at[i], last_of_brand = AT(plain->starts, brand + 1);
+        for (int64_t one = AT(plain->starts, brand); one < last_of_brand; one++) {
             int64_t first = plain->spelt.offsets.at[one], size = plain->spelt.offsets.at[one + 1] - first;
             for (int64_t at = 0; at < n; at++) {
                 if (are_letters_of(letters + at, n - at, plain->spelt.data.at + first, size)) return true;
@@ -169,10 +169,10 @@ static int64_t mark_kinds(places named, int64_t row, const goods_table *goods, d
     int64_t n_named = 0;
     *most_often = 0.0;
     for (int64_t i = named.starts.at[row]; i < named.starts.at[row + 1]; i++) {
-        int64_t kind = goods->phrase_kinds.at[named.number.at[i]];
+        int64_t kind = AT(goods->phrase_kinds, named.number.at[i]);
+        double often = AT(goods->often_copied, kind);
         if (values[kind] != 0.0) continue;
         values[kind] = 1.0;
-        double often = goods->often_copied.at[kind];
         if (n_named == 0 || often > *most_often) *most_often = often;
         n_named++;
     }
@@ -181,13 +181,14 @@ static int64_t mark_kinds(places named, int64_t row, const goods_table *goods, d
 
 static bool is_of_brands(number_lists brands, int64_t row, const goods_table *goods, int64_t kind) {
     for (int64_t i = brands.starts.at[row]; i < brands.starts.at[row + 1]; i++) {
-        if (goods->of_brand.at[brands.number.at[i] * goods->often_copied.n + kind]) return true;
+        if (AT(goods->of_brand, brands.number.at[i] * goods->often_copied.n + kind)) return true;
     }
     return false;
 }
 
 void describe_goods(places named, number_lists brands, const goods_table *goods, doubles_out values) {
     int64_t n_kinds = goods->often_copied.n;
+    assert(values.n == (named.starts.n - 1) * (n_kinds + N_SUMMARY));
     for (int64_t row = 0; row < named.starts.n - 1; row++) {
         double *value = values.at + row * (n_kinds + N_SUMMARY);
         double *summary = value + n_kinds;

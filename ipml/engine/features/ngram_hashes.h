@@ -23,6 +23,12 @@ static inline uint64_t column_of(uint64_t value, uint64_t mask) {
     return value & mask;
 }
 
+/* The mask of columns of n-grams whose weights are these, with one more after them. */
+static inline uint64_t mask_of(doubles marked) {
+    assert(marked.n > 1 && ((marked.n - 1) & (marked.n - 2)) == 0);
+    return (uint64_t)(marked.n - 2);
+}
+
 /* A byte of a letter or digit; after folding, everything beyond ASCII is one. */
 static inline bool is_word_byte(uint8_t byte) {
     return byte >= 0x80 || (uint8_t)(byte - 'a') < 26 || (uint8_t)(byte - '0') < 10;

@@ -288,7 +288,7 @@ static void end_scale(scale *with) {
 
 int64_t sum_chunks(texts of, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words, doubles_out sums,
                    int64s_out n_all, int64s_out n_known) {
-    scale with = {.data = of.data, .marked = marked.at, .mask = (uint64_t)(marked.n - 2)};
+    scale with = {.data = of.data, .marked = marked.at, .mask = mask_of(marked)};
     with.letters_min = letters_min;
     with.letters_max = letters_max;
     with.words = words;

@@ -280,7 +280,7 @@ EXPORT void mark_known(doubles weights, uint8s known, doubles_out marked) {
 EXPORT int64_t sum_ngrams(texts of, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words,
                           doubles_out sums, int64s_out n_all, int64s_out n_known) {
     if (words <= 1) return sum_chunks(of, marked, letters_min, letters_max, words, sums, n_all, n_known);
-    ngrams found = ngrams_of((uint64_t)(marked.n - 2), letters_min, letters_max, words);
+    ngrams found = ngrams_of(mask_of(marked), letters_min, letters_max, words);
     bool is_done = start_ngrams(&found, longest_text(of), false);
     for (int64_t row = 0; is_done && row + 1 < of.offsets.n; row++) {
         hash_text(&found, of, row);
@@ -295,7 +295,7 @@ EXPORT int64_t sum_ngrams(texts of, doubles marked, int64_t letters_min, int64_t
 
 EXPORT int64_t spread(uint8s data, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words,
                       doubles_out carried) {
-    ngrams found = ngrams_of((uint64_t)(marked.n - 2), letters_min, letters_max, words);
+    ngrams found = ngrams_of(mask_of(marked), letters_min, letters_max, words);
     if (!start_ngrams(&found, data.n, true)) {
         end_ngrams(&found);
         return -1;

@@ -308,7 +308,7 @@ typedef struct {
 void set_groups(places phrases, int64s columns, int64_t n_columns, doubles_out values) {
     for (int64_t row = 0; row < phrases.starts.n - 1; row++) {
         for (int64_t i = phrases.starts.at[row]; i < phrases.starts.at[row + 1]; i++) {
-            int64_t column = columns.at[phrases.number.at[i]];
+            int64_t column = AT(columns, phrases.number.at[i]);
             if (column >= 0 && column < n_columns) values.at[row * n_columns + column] = 1.0;
         }
     }

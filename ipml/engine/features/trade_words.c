@@ -35,7 +35,7 @@ typedef struct {
     int64_t n_spans, n_negations;
 } reading;
 
-static int64_t kind_of(const reading *of, int64_t place) { return of->table->kinds.at[of->found->number.at[place]]; }
+static int64_t kind_of(const reading *of, int64_t place) { return AT(of->table->kinds, of->found->number.at[place]); }
 
 static bool is_ideograph(int64_t letter) { return FIRST_IDEOGRAPH <= letter && letter <= LAST_IDEOGRAPH; }
 
@@ -123,11 +123,11 @@ static bool is_near(reading *of, int64_t place, int64_t kind) {
 
 /* Whether a place stands near what gives it another meaning. */
 static bool is_out_of_place(reading *of, int64_t place, bool *is_grouped) {
-    int64_t phrase = of->found->number.at[place], last = of->table->context_starts.at[phrase + 1];
-    for (int64_t at = of->table->context_starts.at[phrase]; at < last; at++) {
+    int64_t phrase = of->found->number.at[place], last = AT(of->table->context_starts, phrase + 1);
+    for (int64_t at = AT(of->table->context_starts, phrase); at < last; at++) {
         if (!*is_grouped) group_places(of);
         *is_grouped = true;
-        if (is_near(of, place, of->table->contexts.at[at])) return true;
+        if (is_near(of, place, AT(of->table->contexts, at))) return true;
     }
     return false;
 }
@@ -140,7 +140,7 @@ static void find_counting(reading *of) {
         int64_t kind = kind_of(of, i);
         if (kind >= of->table->n_counted || is_out_of_place(of, i, &is_grouped)) continue;
         int64_t start = of->found->start.at[i], end = of->found->end.at[i];
-        of->spans[of->n_spans++] = (span){start, end, of->table->ranks.at[kind], kind};
+        of->spans[of->n_spans++] = (span){start, end, AT(of->table->ranks, kind), kind};
     }
 }
 
@@ -204,7 +204,7 @@ static void choose_in_text(reading *of) {
     find_negations(of);
     for (int64_t i = 0; i < of->n_spans; i++) {
         span *chosen = &of->spans[i];
-        if (of->table->deniable.at[chosen->kind] && is_denied(of, chosen->start)) chosen->kind = of->table->negated;
+        if (AT(of->table->deniable, chosen->kind) && is_denied(of, chosen->start)) chosen->kind = of->table->negated;
     }
 }
 
@@ -259,7 +259,7 @@ int64_t count_trade_words(texts folded, places found, const trade_table *table, 
         read_text(&of, folded, row);
         for (int64_t i = 0; i < of.n_spans; i++) {
             int64_t kind = of.spans[i].kind;
-            of_text[kind] = (double)min_of((int64_t)of_text[kind] + 1, table->most.at[kind]);
+            of_text[kind] = (double)min_of((int64_t)of_text[kind] + 1, AT(table->most, kind));
         }
     }
     free(of.spans);

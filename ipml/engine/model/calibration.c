@@ -10,10 +10,10 @@ static double expit(double value) { return 1.0 / (1.0 + exp(-value)); }
 /* The variance of the log-odds of a listing with category c and brand b. */
 static double variance_of(const calibration_table *table, double z, int64_t c, int64_t b) {
     const double *line = table->of_line.at;
-    const double *category = table->with_categories.at + 2 * c, *brand = table->with_brands.at + 2 * b;
-    double shared = line[1] * z + table->of_pairs.at[b * table->category_effects.n + c];
+    const double *category = &AT(table->with_categories, 2 * c), *brand = &AT(table->with_brands, 2 * b);
+    double shared = line[1] * z + AT(table->of_pairs, b * table->category_effects.n + c);
     shared += (category[0] + brand[0]) * z + (category[1] + brand[1]);
-    double own = line[0] * z * z + line[3] + table->category_variances.at[c] + table->brand_variances.at[b];
+    double own = line[0] * z * z + line[3] + AT(table->category_variances, c) + AT(table->brand_variances, b);
     double variance = own + 2.0 * shared;
     return variance < LEAST_VARIANCE ? LEAST_VARIANCE : variance;
 }
@@ -24,7 +24,7 @@ void judge_rows(doubles log_odds, int64s category, int64s brand, const calibrati
     for (int64_t row = 0; row < n; row++) {
         int64_t c = category.at[row], b = brand.at[row];
         double line = table->slope * log_odds.at[row] + table->intercept;
-        double centre = line + (table->category_effects.at[c] + table->brand_effects.at[b]);
+        double centre = line + (AT(table->category_effects, c) + AT(table->brand_effects, b));
         double margin = table->quantile * sqrt(variance_of(table, table->slope > 0.0 ? log_odds.at[row] : 0.0, c, b));
         score[row] = expit(centre);
         low[row] = expit(centre - margin);

@@ -114,7 +114,7 @@ static void claim_brands(reading *of, number_lists named, const listings *all) {
 
 /* 1 where the brand authorised the seller, -1 where it authorised others, 0 where nothing is known. */
 static int8_t find_standing(int64_t claimed, int64_t listing, const listings *all, uint8s has_authorised) {
-    if (claimed < 0 || !has_authorised.at[claimed]) return 0;
+    if (claimed < 0 || !AT(has_authorised, claimed)) return 0;
     for (int64_t i = all->authorised.starts.at[listing]; i < all->authorised.starts.at[listing + 1]; i++)
         if (all->authorised.number.at[i] == claimed) return 1;
     return -1;
@@ -142,15 +142,15 @@ static void read_claims(reading *of, texts raw, number_lists named, const listin
 
 /* What goods of a brand usually cost in the category of a listing, in the unit of its price; NaN where unknown. */
 static double find_usual(int64_t brand, const int64_t *codes, const usual_prices *usual, int64_t n_brands) {
-    int64_t low = usual->starts.at[codes[CATEGORY_AND_UNIT]], end = usual->starts.at[codes[CATEGORY_AND_UNIT] + 1];
+    int64_t low = AT(usual->starts, codes[CATEGORY_AND_UNIT]), end = AT(usual->starts, codes[CATEGORY_AND_UNIT] + 1);
     int64_t high = end;
     while (low < high) {
         int64_t middle = (low + high) / 2;
-        if (usual->brands.at[middle] < brand) low = middle + 1;
+        if (AT(usual->brands, middle) < brand) low = middle + 1;
         else high = middle;
     }
-    if (low < end && usual->brands.at[low] == brand) return usual->prices.at[low];
-    return usual->of_units.at[codes[UNIT] * n_brands + brand];
+    if (low < end && AT(usual->brands, low) == brand) return AT(usual->prices, low);
+    return AT(usual->of_units, codes[UNIT] * n_brands + brand);
 }
 
 /* Read what prices say beside the usual ones of the brand that each title names, and of the category. */

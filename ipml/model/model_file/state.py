@@ -3,7 +3,7 @@
 The file is a zip. `state.json` holds texts, numbers and lists as JSON has them; whatever else is an object of one key,
 which says what it is: `{"dict": …}`, `{"tuple": […]}`, `{"array": 3}` for the array in `3.npy`, and `{"Spelling": …}`
 for the state of an estimator. Arrays are numpy's, without Python objects. Everything is checked from the outside in
-before anything is constructed.
+before anything is constructed, and `tables` looks at every number before anything is scored.
 
 **Trust.** Which estimators there are is the constant `ESTIMATORS` and never taken from a file. A class belongs there
 only if neither its `__setstate__` nor scoring, with any state whatsoever, can run what an attacker wrote.
@@ -37,6 +37,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.familiarity import Familiarity
+from ipml.model.model_file.tables import UnsoundTable, check_tables
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, SecondStage
@@ -132,16 +133,23 @@ def unpack(packed: bytes, folder: Path) -> Any:
     Raises
     ------
     UntrustedModel
-        The file is no zip of a state and arrays within the limits, or names an estimator that is none of ours.
+        The file is no zip of a state and arrays within the limits, names an estimator that is none of ours, or holds
+        tables that the engine cannot read safely.
     """
     entries = _unzip(packed, folder)
     arrays = {name: read_array(content, folder) for name, content in entries.items() if name != STATE}
     try:
-        return _construct(json.loads(entries[STATE]), arrays, folder)
+        classifier = _construct(json.loads(entries[STATE]), arrays, folder)
+        check_tables(classifier)
     except UntrustedModel:
         raise
+    except UnsoundTable as error:
+        raise UntrustedModel(
+            folder, f"{error} in {MODEL}", "tables that fit together, as training writes them"
+        ) from None
     except Exception as error:  # a crafted state can make any `__setstate__` raise anything
         raise UntrustedModel(folder, f"{MODEL} that cannot be read ({first_line(error)})") from error
+    return classifier
 
 
 def _construct(value: Any, arrays: dict[str, NDArray[Any]], folder: Path) -> Any:

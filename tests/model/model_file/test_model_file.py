@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import zipfile
 from collections.abc import Callable
 from copy import deepcopy
@@ -12,14 +13,22 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.model_changes import is_refused
 
 from ipml.errors import UntrustedModel, UnusableSetting
+from ipml.features.goods import BrandFeatures, GoodsFeatures, brand_table
+from ipml.features.offers import OfferFeatures
+from ipml.features.text import TextFeatures
 from ipml.listings.schema import check_listings, listings_to_frame
+from ipml.model.calibration import HierarchicalCalibration
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import ModelCard, load_model, manifest_sha256, read_card
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS, check_golden
-from ipml.model.model_file.state import ESTIMATORS, pack
+from ipml.model.model_file.state import ESTIMATORS, pack, unpack
+from ipml.model.model_file.tables import UnsoundTable, check_tables
 from ipml.model.pipeline import CounterfeitClassifier
 
 Save = Callable[..., ModelCard]
@@ -73,18 +82,46 @@ def real_folder(save: Save, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_real_classifier_comes_back_of_all_estimators(real_folder):
-    """With the log-odds in its card; with a coefficient too few it does not score: the engine would read past it."""
+    """With the log-odds in its card, and probabilities."""
     with zipfile.ZipFile(real_folder / "model.zip") as archive:
         written = archive.read("state.json").decode()
     assert {name for name in ESTIMATORS if f'"{name}":' in written} == ESTIMATORS.keys()
     loaded = load_model(real_folder)
     assert loaded.classifier.decision_function(FRAME).tolist() == list(loaded.card.golden_log_odds)
     assert ((loaded.classifier.predict_proba(FRAME) >= 0) & (loaded.classifier.predict_proba(FRAME) <= 1)).all()
-    classifier = load_model(real_folder).classifier
-    classifier.learner_.coef_ = classifier.learner_.coef_[:, :-1]
-    classifier.__dict__.pop("_first_stage", None)
-    with pytest.raises(ValueError, match="coefficients of shape"):
-        classifier.decision_function(FRAME)
+
+
+UNSOUND = {
+    GoodsFeatures: [
+        ("phrase_kinds_", [27]),
+        ("phrase_kinds_", [-1]),
+        ("often_copied_", [0.5]),
+        ("brand_kinds_", [[0]]),
+    ],
+    BrandFeatures: [("table_", brand_table() | {"phrase_brands": [-72] * len(brand_table()["phrases"])})],
+    OfferFeatures: [("groups_", ["messenger"] * 105), ("_prepared", ((), np.zeros(1, dtype=np.int64)))],
+    TextFeatures: [("idf_", np.ones(3)), ("letters", (1, 10**9)), ("bits", 60)],
+    HierarchicalCalibration: [("slope_", np.nan)],
+}
+
+
+def test_tables_that_the_engine_would_misread_are_refused(real_folder, subtests):
+    """Of other lengths, out of range, or prepared by somebody else: before anything is scored."""
+    packed = (real_folder / "model.zip").read_bytes()
+    for kind, changes in UNSOUND.items():
+        for attribute, value in changes:
+            classifier = unpack(packed, real_folder)
+            parts = dict(classifier.features_.transformer_list).values()
+            part = next((one for one in parts if type(one) is kind), classifier.calibration_)
+            setattr(part, attribute, value)
+            with subtests.test(f"{attribute} of {kind.__name__}"), pytest.raises(UnsoundTable, match=attribute):
+                check_tables(classifier)
+
+
+@given(st.integers(0, 10_000))
+def test_a_changed_model_is_refused_or_scores(real_folder, seed):
+    """Whatever number, list, text or array of it was changed: no score fails, and the process goes on."""
+    is_refused((real_folder / "model.zip").read_bytes(), random.Random(seed))
 
 
 def test_a_card_says_what_a_card_says(save, title_classifier, tmp_path, folder, reseal, subtests):
