@@ -171,7 +171,10 @@ def test_a_stale_claim_is_told(engine: Engine, ana: TestClient) -> None:
 
 
 def test_a_decided_case_is_only_shown(engine: Engine, ana: TestClient) -> None:
-    """With verdict, person, moment, ground, note, measures; it takes no other, and what is undone is struck out."""
+    """Verdict, by whom, when, on what ground, note and measures, not how long it waits; and it takes no further one.
+
+    What was taken back stays, struck through, with who took it back.
+    """
     fields = hidden_fields(ana.get("/cases/1").text)
     ana.post("/cases/1/decide", data={**fields, "choice": f"counterfeit/{GROUND}", "note": "clear"})
     text = ana.get("/cases/1").text
@@ -319,14 +322,15 @@ def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable, ana: T
 
 
 def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(engine, ana, scored):
-    """The page names the case and the seller; once its verdict is taken back, nothing is said any more."""
+    """The page and the list name the case; once its verdict is taken back, nothing is said any more."""
     decision, first = judge(engine, 1, Verdict.COUNTERFEIT, "bo"), read_case(engine, 1).scored
     again = replace(first.listing, listing_id="L9999", seller_id="another", observed_at=datetime.now(UTC))
     queue.enqueue(engine, [replace(first, listing=again)])
-    assert 'Listed again, <a href="/cases/1">case 1</a>.' in ana.get("/cases/8").text
+    assert 'Listed again, <a href="/cases/1">case 1</a>. Another seller' in ana.get("/cases/8").text
+    assert "listed again, case 1" in ana.get("/").text
     with writing(engine) as connection:
         queue.undo(connection, decision.decision_id, "bo")
-    assert "Listed again" not in ana.get("/cases/8").text
+    assert "isted again" not in ana.get("/cases/8").text + ana.get("/").text
 
 
 JSON = {"Accept": "application/json"}
@@ -338,8 +342,11 @@ def test_nothing_is_offered_where_it_is_off(ana: TestClient) -> None:
     page = ana.get("/cases/1").text
     assert "data-translate" not in page
     assert "case.js" not in page
-    expected = {"text": "", "language": None, "message": ""}
-    assert ana.post("/cases/1/translation", data=FORM, headers=JSON).json() == expected
+    assert ana.post("/cases/1/translation", data=FORM, headers=JSON).json() == {
+        "text": "",
+        "language": None,
+        "message": "",
+    }
 
 
 def test_the_connections_to_the_service_end_with_the_server(engine: Engine) -> None:

@@ -285,10 +285,8 @@ def find_in_bands(connection: Connection, wanted: Iterable[int]) -> BandCases:
     return found
 
 
-def choose_candidates(
-    kept: Mapping[int, Sequence[int]], numbers: Iterable[int], most: int = _MOST_COMPARED
-) -> list[int]:
-    """Return the cases that share most bands with a listing, at most 20, or so many.
+def choose_candidates(kept: Mapping[int, Sequence[int]], numbers: Iterable[int]) -> list[int]:
+    """Return the cases that share most bands with a listing, at most 20.
 
     Examples
     --------
@@ -296,7 +294,7 @@ def choose_candidates(
     [8, 7]
     """
     counts = Counter(case_id for band in numbers for case_id in kept.get(band, ()))
-    return sorted(counts, key=lambda case_id: (-counts[case_id], case_id))[:most]
+    return sorted(counts, key=lambda case_id: (-counts[case_id], case_id))[:_MOST_COMPARED]
 
 
 def find_room(kept: BandCases, case_id: int, numbers: Iterable[int]) -> list[int]:

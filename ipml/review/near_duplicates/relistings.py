@@ -14,6 +14,7 @@ of which a listing has eight, or nine with a picture.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -26,7 +27,7 @@ from ipml.review.arrivals.snapshot import decode, decode_listing, is_storable
 from ipml.review.cases import StoredCase, find_cases
 from ipml.review.near_duplicates.clusters import (
     MOST_IN_BAND,
-    choose_candidates,
+    BandCases,
     find_in_bands,
     make_appearance,
     remove_from_bands,
@@ -34,7 +35,13 @@ from ipml.review.near_duplicates.clusters import (
     store_where_room,
 )
 from ipml.review.near_duplicates.matches import removal_bands
-from ipml.review.near_duplicates.title_bands import compare_runs, make_title_bands, number_picture, read_runs
+from ipml.review.near_duplicates.title_bands import (
+    N_BANDS,
+    compare_runs,
+    make_title_bands,
+    number_picture,
+    read_runs,
+)
 from ipml.review.ranking.policy import MatchKind, Policy, RelistingRules
 from ipml.review.reversals import by_people, is_last_verdict
 from ipml.storage.database import in_batches, writing
@@ -42,6 +49,7 @@ from ipml.storage.tables import cases, decisions
 
 _MOST_MEASURED = 300  # of the newest decided matches: what counterfeiters did years ago says little
 _AT_ONCE = 500
+_FEWEST_SHARED = 2
 _FEWEST_RUNS = 12  # of two sellers' titles; fewer are a word or two, which many goods have
 _Counts = tuple[int, int]  # counterfeit, decided
 
@@ -138,7 +146,7 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
     kept = find_in_bands(connection, (number for of_one in numbers for number in of_one))
     if not kept:
         return {}
-    candidates = [choose_candidates(kept, of_one, MOST_IN_BAND) for of_one in numbers]
+    candidates = [_choose(kept, of_one) for of_one in numbers]
     confirmed = _read_confirmed(connection, {case_id for some in candidates for case_id in some})
     matches = [
         [
@@ -158,10 +166,21 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
         {one.seller_id for one, some in zip(listings, matches, strict=True) if some},
     )
     return {
-        one.listing_id: max((_weigh(measured, one.seller_id, *match) for match in some), key=_rank)
+        one.listing_id: max((_weigh(measured, one.seller_id, *match) for match in some), key=_order_match)
         for one, some in zip(listings, matches, strict=True)
         if some
     }
+
+
+def _choose(kept: BandCases, numbers: Sequence[int]) -> list[int]:
+    """Return the cases that share two bands with a listing, or all its words, or the picture; the most alike first.
+
+    Titles that have little in common seldom share a band, and hardly ever two: they need not be read.
+    """
+    sure = numbers[N_BANDS:] if len(numbers) > N_BANDS else numbers
+    counts = Counter(case_id for number in (*numbers, *sure) if number in kept for case_id in kept[number])
+    shared = [case_id for case_id, n in counts.items() if n >= _FEWEST_SHARED]
+    return sorted(shared, key=lambda case_id: (-counts[case_id], case_id))[:MOST_IN_BAND]
 
 
 def _weigh(measured: MatchPrecision, seller_id: str, kind: MatchKind, case_id: int, likeness: float) -> Relisting:
@@ -169,7 +188,7 @@ def _weigh(measured: MatchPrecision, seller_id: str, kind: MatchKind, case_id: i
     return Relisting(case_id, kind, likeness, precision, precision >= measured.rules.min_precision)
 
 
-def _rank(match: Relisting) -> tuple[bool, int, float, int]:
+def _order_match(match: Relisting) -> tuple[bool, int, float, int]:
     return match.makes_case, -list(MatchKind).index(match.kind), match.likeness, -match.case_id
 
 
