@@ -25,7 +25,7 @@ SUBJECTS = ("ipml", "numpy", "sqlite", "disk", "engine", "database", "tables", "
 BROKEN = {
     "UPDATE audit SET actor = 'bo' WHERE sequence = 2": "problem  audit: row 2: was changed",
     "DELETE FROM audit WHERE sequence = 2": "problem  audit: row 2: found row 3 in its place",
-    "UPDATE alembic_version SET version_num = '9999'": "problem  tables: ",
+    "UPDATE alembic_version SET version_num = '9999', compatible_from = NULL": "problem  tables: ",
     "DROP TABLE alembic_version": "found no tables",
     "INSERT INTO sessions VALUES ('t', 7, 0, 0, 0)": "problem  database: sessions: a row refers to none",
     "UPDATE audit SET action = 'decided' WHERE sequence = 2": "rows: audit row 2: does not say which decision",

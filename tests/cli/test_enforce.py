@@ -68,9 +68,10 @@ def test_an_appeal_is_filed_shown_decided_and_withdrawn(ipml, accepted, decided)
     assert ipml("enforce appeal withdraw 1 --seller s1").out == "Appeal 1 is withdrawn; the seller is told.\n"
     assert "Appeal 2" in ipml(FILE).out
     assert ipml("enforce appeal decide 2 granted --by ana --why 'See the invoice.'").is_refusal()
-    granted = ipml("enforce appeal decide 2 'measure lifted' --by lea --why 'See the invoice.'")
-    assert granted.out == "Appeal 2: measure lifted; the seller is told.\n"
-    assert "measure lifted by lea: See the invoice." in ipml("enforce appeal show 2").out
+    assert ipml("enforce appeal decide 2 'measure lifted' --by lea --why 'See the invoice.'").is_refusal()
+    granted = ipml("enforce appeal decide 2 granted --by lea --why 'See the invoice.'")
+    assert granted.out.startswith("Appeal 2: granted; the seller is told.")
+    assert "granted by lea: See the invoice." in ipml("enforce appeal show 2").out
 
 
 def test_a_rights_holder_acts(ipml, decided):
