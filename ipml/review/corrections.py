@@ -22,7 +22,7 @@ from ipml.storage.tables import decisions
 
 
 class NearDuplicates(StrEnum):
-    """What becomes of the near-duplicates that were decided with a listing whose verdict is corrected."""
+    """Choices for near-duplicates that were decided with a listing whose verdict is corrected."""
 
     QUEUE = "queue"
     """Back to the queue: the decisions on them are taken back, and people look at them again."""
@@ -34,7 +34,7 @@ class NearDuplicates(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What was taken back and what was decided instead: the case in question first, then its near-duplicates."""
+    """Reversals and the decisions in their place: the case in question first, then its near-duplicates."""
 
     reversals: tuple[Reversal, ...] = ()
     decisions: tuple[Decision, ...] = ()

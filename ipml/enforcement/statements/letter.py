@@ -448,7 +448,7 @@ def write_payload(statement: Statement) -> dict[str, Any] | None:
     }
     if statement.ends_on is not None and statement.ends_on <= LAST_DAY:
         payload[_ENDS[field]] = statement.ends_on.isoformat()
-    # What is public there holds in the EU, whatever law the seller's letter names.
+    # The public statement names EU law, whatever law the seller's letter names.
     law, explanation = write_law(replace(statement, law="eu"), words), write_explanation(statement, words)
     if statement.basis == "illegal":
         return payload | {"illegal_content_legal_ground": law, "illegal_content_explanation": explanation}

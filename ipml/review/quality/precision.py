@@ -106,7 +106,7 @@ def is_last_word(by: datetime | None = None) -> ColumnElement[bool]:
 def is_confirmed(by: datetime | None = None) -> ColumnElement[bool]:
     """Return the condition that a last word says counterfeit, and no second review of it says otherwise.
 
-    What people cannot tell is not confirmed.
+    A verdict of "cannot tell" confirms nothing.
     """
     audited = second_verdicts.join(second_reviews, second_reviews.c.review_id == second_verdicts.c.review_id)
     otherwise = (
@@ -140,7 +140,7 @@ def is_audit_confirmed(by: datetime | None = None) -> ColumnElement[bool]:
 def tells_of_score() -> ColumnElement[bool]:
     """Return the condition that a last word says whether a score was right.
 
-    Who cannot tell says nothing of it; but a listing that was given back was wrongly taken for counterfeit.
+    A verdict of "cannot tell" says nothing about the score; a listing given back was wrongly found counterfeit.
     """
     return or_(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.origin.in_(BY_APPEAL))
 

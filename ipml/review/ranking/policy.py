@@ -233,7 +233,7 @@ class MatchKind(StrEnum):
 
 
 class RelistingRules(BaseModel):
-    """What counts as listed again, and how far each kind of match is trusted before people have judged any.
+    """Rules for listings that come again, and the precision of each kind of match before people have judged any.
 
     Attributes
     ----------
