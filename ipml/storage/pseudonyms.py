@@ -175,8 +175,13 @@ def _make_key(seller_id: str, now: datetime) -> dict[str, Any]:
 
 def make_pseudonym(name: str) -> tuple[str, str]:
     """Return a new pseudonym for a name, and the key it was made with, in hexadecimal."""
-    key = secrets.token_bytes(_KEY_BYTES)
-    return hmac.digest(key, name.encode(), "sha256").hex()[:_PSEUDONYM_LETTERS], key.hex()
+    key = secrets.token_bytes(_KEY_BYTES).hex()
+    return derive_pseudonym(name, key), key
+
+
+def derive_pseudonym(name: str, key: str) -> str:
+    """Return the pseudonym that a key, in hexadecimal, makes of a name: another key makes another."""
+    return hmac.digest(bytes.fromhex(key), name.encode(), "sha256").hex()[:_PSEUDONYM_LETTERS]
 
 
 def find_pseudonym(connection: Connection, seller_id: str) -> str | None:
