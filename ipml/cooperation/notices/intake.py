@@ -145,18 +145,31 @@ def locate(connection: Connection, notice: Notice) -> Notice:
     )
 
 
-def find_contradictions(connection: Connection, notice: Notice) -> list[Problem]:
-    """Return which listings of a notice are offered under another brand than it names, by their places in it."""
+@dataclass(frozen=True, slots=True)
+class PreviewedListing:
+    """A listing of a notice as it would be received: whether it is known, and offered under another brand."""
+
+    is_known: bool
+    has_other_brand: bool
+
+
+def preview(connection: Connection, notice: Notice) -> list[PreviewedListing]:
+    """Return for each listing of a notice, in its order, what would be found; nothing is stored."""
     ids = [one.listing_id or "" for one in locate(connection, notice).listings]
     known = {key: one.scored.listing.brand for key, one in find_known(connection, ids).items()}
     rows = find_cases(connection, find_latest(connection, {*ids} - known.keys()).values())
     known |= {row.listing_id: row.brand for row in rows.values()}
-    brands = [fold_name(known.get(listing_id)) for listing_id in ids]
+    consistent = {""} | {fold_name(one) for one in (known.values() if notice.brand is None else [notice.brand])}
+    return [PreviewedListing(key in known, fold_name(known.get(key)) not in consistent) for key in ids]
+
+
+def find_contradictions(connection: Connection, notice: Notice) -> list[Problem]:
+    """Return which listings of a notice are offered under another brand than it names, by their places in it."""
     expected = f"{notice.brand}, or that you report it all the same"
     return [
         Problem(1, f"listings[{place}].brand", "the listing names another brand", expected)
-        for place, brand in enumerate(brands)
-        if brand not in ("", fold_name(notice.brand))
+        for place, one in enumerate(preview(connection, notice))
+        if one.has_other_brand
     ]
 
 
