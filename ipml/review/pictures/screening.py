@@ -23,7 +23,7 @@ from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_in_turns, note_file, note_refusal
 from ipml.review.pictures.copies import PictureRefused
 from ipml.review.pictures.fetching import FetchCost, FetchedPicture, FetchLimits, Resolve, resolve_host
-from ipml.review.pictures.hashes import Hash, HashIndex, hash_picture, write_hash
+from ipml.review.pictures.hashes import HashIndex, find_group, hash_picture
 from ipml.review.pictures.same_picture import measure_group
 from ipml.review.pictures.screened import day_of, is_known_counterfeit
 from ipml.review.pictures.stored import NO_GROUP, PictureCopies, store_files
@@ -34,7 +34,6 @@ from ipml.storage.tables import (
     cases,
     decisions,
     listings,
-    picture_groups,
     pictures,
     reference_pictures,
     screened_pictures,
@@ -115,9 +114,13 @@ class _ScreeningRun:
     def store(self, row: Any, picture: FetchedPicture, copies: PictureCopies, cost: FetchCost) -> None:
         with Image.open(io.BytesIO(copies.thumbnail), formats=["WEBP"]) as image:
             found = hash_picture(image)
+
+        def choose_group(connection: Connection, now: datetime) -> int:
+            return NO_GROUP if found is None else find_group(connection, self.index, found, now)
+
         with self.index.lock:
             try:
-                is_match = self._store(row, picture, copies, cost, found)
+                is_match = self._store(row, picture, copies, cost, choose_group)
             except Exception:
                 self.index.clear()  # the numbers of groups that are not stored after all may be given again
                 raise
@@ -125,7 +128,12 @@ class _ScreeningRun:
         self.tally.matched += is_match
 
     def _store(
-        self, row: Any, picture: FetchedPicture, copies: PictureCopies, cost: FetchCost, found: Hash | None
+        self,
+        row: Any,
+        picture: FetchedPicture,
+        copies: PictureCopies,
+        cost: FetchCost,
+        choose_group: Callable[[Connection, datetime], int],
     ) -> bool:
         """Note a picture with its group; store its file, and have its listing scored again, where it matches."""
         now = self.clock()
@@ -135,7 +143,7 @@ class _ScreeningRun:
             if not connection.scalar(select(exists().where(*_is_waiting(row)))):  # erased, or shown no more
                 self._give_back(connection, row, cost)
                 return False
-            group_id = NO_GROUP if found is None else _find_group(connection, self.index, found, now)
+            group_id = choose_group(connection, now)
             values = {"state": "hashed", "group_id": group_id} | note_file(picture, copies, now)
             is_match = group_id != NO_GROUP and is_known_counterfeit(
                 measure_group(connection, group_id, row.listing_id, row.seller_id)
@@ -282,16 +290,3 @@ def _match_again(engine: Engine, since: datetime | None, now: datetime) -> int:
 
 def _have_scored_again(connection: Connection, listing_ids: Sequence[str], now: datetime) -> None:
     connection.execute(update(listings).where(listings.c.listing_id.in_(listing_ids)).values(news_at=now))
-
-
-def _find_group(connection: Connection, index: HashIndex, found: Hash, now: datetime) -> int:
-    """Return the group of a hash: the nearest one, unless it was removed meanwhile, or a new one."""
-    index.refresh(connection)
-    while nearest := index.find_nearest(found):
-        if connection.scalar(select(picture_groups.c.group_id).where(picture_groups.c.group_id == nearest[0])):
-            return nearest[0]
-        index.remove(nearest[0])
-    values = {"hash": write_hash(found), "made_at": now}
-    query = insert(picture_groups).values(values).returning(picture_groups.c.group_id)
-    group_id: int = connection.execute(query).scalar_one()
-    return group_id
