@@ -102,6 +102,25 @@ def fetch_pictures(run: JobRun) -> str:
     return f"Pictures: {said}." if said else ""
 
 
+_LOOKED_BACK = timedelta(hours=1)  # beyond the last screening: pictures of a case may be grouped after its decision
+
+
+def screen_pictures(run: JobRun) -> str:
+    """Screen the pictures that are due, and score listings with a match again, so that they become cases."""
+    from ipml.review.pictures.addresses import PictureSources
+    from ipml.review.pictures.screening import screen_due
+    from ipml.storage.database import reading
+    from ipml.storage.jobs import read_states
+
+    assert run.settings.pictures is not None  # else the job is off
+    with reading(run.engine) as connection:
+        state = read_states(connection).get("screening")
+    since = state.done_at - _LOOKED_BACK if state and state.done_at else None
+    sources, index = PictureSources.read(run.settings), get_hash_index(run.engine)
+    tally = screen_due(run.engine, run.settings.pictures, sources, index, since=since, is_stopped=run.is_stopped)
+    return " ".join(filter(None, (tally.words, rescore(run) if tally.matched else "")))
+
+
 def act_without_review(run: JobRun) -> str:
     """Act on what the policy allows, where it is on."""
     from ipml.cooperation.consequences import Cooperation
@@ -236,6 +255,7 @@ TASKS: Mapping[str, Task] = {
     "score": take_in,
     "rescore": rescore,
     "pictures": fetch_pictures,
+    "screening": screen_pictures,
     "automatic": act_without_review,
     "statements": send_statements,
     "anchor": anchor,

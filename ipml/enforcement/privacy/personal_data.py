@@ -125,6 +125,10 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "reference_pictures": dict.fromkeys(("digest", "kind", "brand", "source", "added_by", "removed_by"), NOTHING),
     "review_queues": dict.fromkeys(("name", "rule", "changed_by"), NOTHING),
     "reversals": {"reviewer": NOTHING, "why": CLEAR},
+    "screened_pictures": dict.fromkeys(("state", "kind"), NOTHING)
+    | {"digest": PSEUDONYM}
+    | dict.fromkeys(("listing_id", "seller_id", "address", "found_at", "why"), CLEAR),
+    "screening_days": {"day": NOTHING},
     "seeds": {"seed": NOTHING},
     "seller_events": {"kind": NOTHING} | dict.fromkeys(("event_id", "seller_id", "listing_id"), CLEAR),
     "seller_keys": {"seller_id": CLEAR, "pseudonym": PSEUDONYM, "key": CLEAR},
@@ -168,6 +172,7 @@ REMOVED: dict[str, str] = {
     "bands": "case_id",
     "pictures": "case_id",
     "listings": "seller_id",
+    "screened_pictures": "seller_id",
     "seller_events": "seller_id",
     "portfolio_listings": "seller_id",
     "portfolios": "seller_id",

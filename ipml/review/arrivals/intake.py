@@ -36,6 +36,7 @@ from ipml.review.cases import StoredCase, change_case, find_cases, subject_of
 from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
 from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
 from ipml.review.near_duplicates.relistings import Relisting, find_relistings
+from ipml.review.pictures.screened import PictureMatch, find_matches
 from ipml.review.pictures.stored import add_pictures
 from ipml.review.ranking.list_marks import find_listed
 from ipml.review.ranking.policy import Policy
@@ -320,12 +321,16 @@ class _Intake:
         )
         locked |= find_cases(connection, joining.candidates, lock=True)
         opened = {key: one for key, one in arrived.items() if one.opens}
-        again = find_relistings(connection, [latest[key].scored.listing for key in opened], ranking.policy)
+        again = find_matches(connection, [latest[key].scored.listing for key in opened], ranking.policy)
         entries = self._add(connection, opened, latest, ranking, again)
         exemplars = joining.write(
             locked,
             {latest[key].columns["listing_key"]: number for key, (number, _) in entries.items()},
-            {number: again[key].case_id for key, (number, _) in entries.items() if key in again},
+            {
+                number: case_id
+                for key, (number, _) in entries.items()
+                if key in again and (case_id := again[key].case_id)
+            },
         )
         seen_again = [
             (one.last, latest[key])
@@ -376,7 +381,7 @@ class _Intake:
         opened: Mapping[str, Arrived],
         latest: Mapping[str, _Newcomer],
         ranking: QueueRanking,
-        again: Mapping[str, Relisting],
+        again: Mapping[str, Relisting | PictureMatch],
     ) -> dict[str, tuple[int, _Payload]]:
         """Insert cases; return the number of each and what is noted of it, by the id of the listing."""
         if not opened:
@@ -473,11 +478,11 @@ class _Intake:
         return len(offered), news
 
 
-def _describe_match(match: Relisting | None) -> dict[str, Any]:
+def _describe_match(match: Relisting | PictureMatch | None) -> dict[str, Any]:
     """Return what a new case keeps of what it is like; all rows of one statement name the same columns."""
     if match is None:
         return {"relisting_of": None, "match_kind": None, "match_precision": None}
-    return {"relisting_of": match.case_id, "match_kind": match.kind.value, "match_precision": match.precision}
+    return {"relisting_of": match.case_id, "match_kind": match.kind, "match_precision": match.precision}
 
 
 def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:

@@ -25,6 +25,7 @@ from ipml.review.arrivals.stream_intake import IntakeModel, Judgement, StreamRul
 from ipml.review.arrivals.versions import find_verdicts
 from ipml.review.near_duplicates.relistings import StoredMatch, find_stored_matches
 from ipml.review.pictures.same_picture import MATCHES, add_picture_matches
+from ipml.review.pictures.screened import note_arrivals
 from ipml.review.ranking.list_marks import ListMark, find_case_marks
 from ipml.review.sampling.exploration import note_places
 from ipml.review.sampling.stream_samples import StreamPlace, count_listings
@@ -186,7 +187,11 @@ def take_in(
         if (entering := judged.choose(connection, fresh, counting.counted)).newcomers:
             enqueue_within(connection, entering, now=now)
         counting.note(connection)
-        return find_known(connection, named, now, {rows[key]["snapshot"]: judged.scored[key] for key in fresh})
+        found = find_known(connection, named, now, {rows[key]["snapshot"]: judged.scored[key] for key in fresh})
+        arrivals = ((judged.scored[key], judged.earlier[key]) for key in fresh)
+        has_case = {key for key, one in found.items() if one.case_id is not None}
+        note_arrivals(connection, arrivals, has_case, rules.ranking, now)
+        return found
 
 
 def rescore_changed(

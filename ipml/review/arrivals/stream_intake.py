@@ -2,7 +2,8 @@
 
 A file of a night is ranked as a whole (`ipml.review.arrivals.intake.enqueue_batch`). A stream has no end, so each
 listing is judged by itself: it waits for people where score and value of a review are what the policy asks for; where
-its seller is on a list that the policy names; where it is like one that was found counterfeit; where it is drawn from
+its seller is on a list that the policy names; where it, or a picture that was screened, is like one that was found
+counterfeit; where it is drawn from
 all others, with a probability that its case keeps; and where an earlier version of it waits already.
 """
 
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Engine, bindparam, select
 from ipml.records import EarlierListings, Listing, ScoredListing
 from ipml.review.arrivals.intake import PreparedListings, prepare
 from ipml.review.cases import PENDING
-from ipml.review.near_duplicates.relistings import find_relistings
+from ipml.review.pictures.screened import find_matches
 from ipml.review.ranking.list_marks import ListedSellers, find_listed
 from ipml.review.ranking.policy import weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
@@ -109,7 +110,7 @@ class StreamRules:
         listed = find_listed(connection, now, sellers={one.seller_id for one in some})
         pending = _find_pending(connection, [one.listing_id for one in some])
         ranking = current_ranking(connection)
-        found = find_relistings(connection, some, ranking.policy)
+        found = find_matches(connection, some, ranking.policy)
         again = {key for key, one in found.items() if one.makes_case}
         return cls(ranking, listed, pending, again, connection.scalar(_LAST_SEED) or "")
 

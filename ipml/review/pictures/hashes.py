@@ -216,10 +216,9 @@ def _hash_file(folder: Path, digest: str) -> Hash | None:
 
 def _store_groups(connection: Connection, index: HashIndex, hashes: dict[str, Hash | None], now: datetime) -> list[int]:
     """Give the pictures of some files their groups, and return the cases that show them."""
-    index.refresh(connection)
     case_ids: list[int] = []
     for digest, found in hashes.items():
-        group_id = NO_GROUP if found is None else _find_group(connection, index, found, now)
+        group_id = NO_GROUP if found is None else find_group(connection, index, found, now)
         of_cases, of_goods = (
             update(table).where(table.c.digest == digest, has_none).values(group_id=group_id)
             for table, has_none in _UNGROUPED.items()
@@ -229,8 +228,9 @@ def _store_groups(connection: Connection, index: HashIndex, hashes: dict[str, Ha
     return case_ids
 
 
-def _find_group(connection: Connection, index: HashIndex, found: Hash, now: datetime) -> int:
-    """Return the group of a hash: the nearest one, unless it was removed meanwhile, or a new one."""
+def find_group(connection: Connection, index: HashIndex, found: Hash, now: datetime) -> int:
+    """Return the group of a picture: the nearest one, or a new one. To be called under `Lock.STORE_PICTURES`."""
+    index.refresh(connection)
     while nearest := index.find_nearest(found):
         if connection.scalar(select(picture_groups.c.group_id).where(picture_groups.c.group_id == nearest[0])):
             return nearest[0]

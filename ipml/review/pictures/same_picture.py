@@ -237,3 +237,8 @@ def measure_reference(connection: Connection, reference: ReferencePicture) -> Sa
     if not reference.group_id:
         return None
     return _describe(reference.group_id, (), _read_others(connection, reference.group_id, "", None), (reference,))
+
+
+def measure_group(connection: Connection, group_id: int, listing_id: str, seller_id: str) -> SamePicture:
+    """Return what is known of a group of pictures, but for what a listing of a seller tells itself."""
+    return _find_groups(connection, {group_id: ()}, listing_id, seller_id)[0]

@@ -113,6 +113,8 @@ EXEMPT: dict[str, str] = {
     "portfolios": _DERIVED,
     "rankings": "the trail repeats each of them",
     "seller_events": "what the marketplace says; the history that a case was scored by is in it, which is compared",
+    "screened_pictures": "say what was fetched; what became a case has its pictures, and its evidence, as any",
+    "screening_days": "what a day of the worker cost",
     "seeds": "the trail holds a digest of each",
     "seller_keys": "each is compared with the pseudonym that was made with it",
     "sessions": "the trail holds a digest of each, and is compared with it",
