@@ -20,6 +20,7 @@ from ipml.review.pictures.addresses import PictureSources, parse_picture_network
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.fetching import FetchLimits
 from ipml.review.pictures.hashes import HashIndex, group_pictures
+from ipml.review.pictures.reference_intake import KnownGoods, add_references
 from ipml.review.pictures.screened import read_screening
 from ipml.review.pictures.screening import ScreeningTally, screen_due
 from ipml.review.pictures.stored import path_of, read_pictures, sweep_files
@@ -146,7 +147,7 @@ def test_no_day_costs_more_than_its_budget_and_each_picture_is_hashed_once(seed,
 
 @on_both
 def test_a_match_makes_a_case_at_any_score_with_the_file_that_was_fetched(engine: Engine, host, tmp_path: Path):
-    """Also where it was hashed before the counterfeit was known; of others no file stays."""
+    """Also where it was hashed before the counterfeit, or known goods, came; of others no file stays."""
     put_in_force(engine, share=1.0)
     assert submit(engine, host.address("/0.jpg"), "early") is None
     assert screen(engine, tmp_path).hashed == 1
@@ -163,6 +164,12 @@ def test_a_match_makes_a_case_at_any_score_with_the_file_that_was_fetched(engine
     assert (late.state, path_of(tmp_path, late.digest or "").exists()) == ("stored", True)
     assert host.hits == {"/0.jpg": 2, "/0-small.jpg": 1, "/1.jpg": 1}
     assert sweep_files(engine, tmp_path) == 0
+    (tmp_path / "fake.jpg").write_bytes(host.files["/1.jpg"])
+    fakes = KnownGoods(Verdict.COUNTERFEIT, "Acme", "a raid")
+    add_references(engine, tmp_path, [tmp_path / "fake.jpg"], fakes, "lea", now=NOON + timedelta(hours=1))
+    group_pictures(engine, tmp_path, HashIndex())
+    assert screen(engine, tmp_path, 1, since=NOON) == ScreeningTally(matched=1)
+    assert read_rows(engine, select(*MATCH).where(cases.c.listing_id == "other")) == [(0.02, None, None, 0.8)]
     # A picture that is on a genuine listing, too, is that of a catalogue.
     decide(engine, tmp_path, found["early"][0], Verdict.GENUINE, 2)
     submit(engine, host.address("/0.jpg"), "last", 2)
