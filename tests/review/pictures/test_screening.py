@@ -24,6 +24,7 @@ from ipml.review.pictures.reference_intake import KnownGoods, add_references
 from ipml.review.pictures.screened import read_screening
 from ipml.review.pictures.screening import ScreeningTally, screen_due
 from ipml.review.pictures.stored import path_of, read_pictures, sweep_files
+from ipml.review.queue import get_case
 from ipml.review.ranking.policy import Policy, ScreeningRules, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, rerank
 from ipml.storage.tables import cases, picture_groups, screened_pictures
@@ -162,6 +163,7 @@ def test_a_match_makes_a_case_at_any_score_with_the_file_that_was_fetched(engine
     assert found["early"][1:] == found["late"][1:] == (0.02, first, "picture", 0.8)
     ((late,),) = ask(engine, read_pictures, [found["late"][0]]).values()
     assert (late.state, path_of(tmp_path, late.digest or "").exists()) == ("stored", True)
+    assert ask(engine, get_case, found["late"][0]).scored.listing.picture_counterfeit_matches == 1.0
     assert host.hits == {"/0.jpg": 2, "/0-small.jpg": 1, "/1.jpg": 1}
     assert sweep_files(engine, tmp_path) == 0
     (tmp_path / "fake.jpg").write_bytes(host.files["/1.jpg"])
