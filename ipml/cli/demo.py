@@ -112,7 +112,7 @@ def describe_year(account: Account) -> str:
 
 NEWEST = 10_000
 QUEUED = 500
-PICTURED = 200
+PICTURED = 150
 SHOWN = 10
 KNOWN = 20
 USER = "demo"

@@ -116,7 +116,7 @@ def test_everything_lies_in_one_folder(home, first):
     engine.dispose()
     assert sorted(kept, reverse=True) == scores[:500]
     assert sum(1 + case.n_alike for case in shown) == 500
-    assert len(drawn) == 200
+    assert len(drawn) == 150
     assert all(path_of(out / "pictures", digest).exists() for digest in drawn)
     assert min(kinds.values()) > 0
     assert all(case.scored.reasons for case in shown)

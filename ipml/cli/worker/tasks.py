@@ -79,8 +79,8 @@ def rescore(run: JobRun) -> str:
 
 
 @cache
-def get_hash_index(_: Engine) -> HashIndex:
-    """Return the hashes of the pictures of a database, as the runs of a job pass them on."""
+def get_hash_index(_: Engine, job: str) -> HashIndex:  # noqa: ARG001
+    """Return the hashes of the pictures of a database, as the runs of a job pass them on: jobs wait for no other's."""
     from ipml.review.pictures.hashes import HashIndex
 
     return HashIndex()
@@ -95,7 +95,7 @@ def fetch_pictures(run: JobRun) -> str:
     assert run.settings.pictures is not None  # else the job is off
     sources = PictureSources.read(run.settings)
     tally = fetch_due(run.engine, run.settings.pictures, sources, is_stopped=run.is_stopped)
-    index, joins_alike = get_hash_index(run.engine), run.settings.near_duplicates
+    index, joins_alike = get_hash_index(run.engine, "pictures"), run.settings.near_duplicates
     group_pictures(run.engine, run.settings.pictures, index, joins_alike=joins_alike, is_stopped=run.is_stopped)
     counts = ((tally.stored, "stored"), (tally.failed, "could not be had"), (tally.later, "to be tried again"))
     said = ", ".join(f"{count:,} {words}" for count, words in counts if count)
@@ -116,7 +116,7 @@ def screen_pictures(run: JobRun) -> str:
     with reading(run.engine) as connection:
         state = read_states(connection).get("screening")
     since = state.done_at - _LOOKED_BACK if state and state.done_at else None
-    sources, index = PictureSources.read(run.settings), get_hash_index(run.engine)
+    sources, index = PictureSources.read(run.settings), get_hash_index(run.engine, "screening")
     tally = screen_due(run.engine, run.settings.pictures, sources, index, since=since, is_stopped=run.is_stopped)
     return " ".join(filter(None, (tally.words, rescore(run) if tally.matched else "")))
 

@@ -25,7 +25,7 @@ from ipml.review.arrivals.stream_intake import IntakeModel, Judgement, StreamRul
 from ipml.review.arrivals.versions import find_verdicts
 from ipml.review.near_duplicates.relistings import StoredMatch, find_stored_matches
 from ipml.review.pictures.same_picture import MATCHES, add_picture_matches
-from ipml.review.pictures.screened import note_arrivals
+from ipml.review.pictures.screened import add_screened_matches, note_arrivals
 from ipml.review.ranking.list_marks import ListMark, find_case_marks
 from ipml.review.sampling.exploration import note_places
 from ipml.review.sampling.stream_samples import StreamPlace, count_listings
@@ -163,7 +163,7 @@ def take_in(
             return find_known(connection, named, now)
         record = find_record(connection, {one.seller_id for one in news.values()})
         filled = add_histories(connection, news.values(), now, record=record)
-        filled = add_picture_matches(connection, filled, now)
+        filled = add_screened_matches(connection, add_picture_matches(connection, filled, now), now)
         earlier = find_earlier(connection, model.version, filled, now)
         last_event = find_last_event(connection)
         rules = StreamRules.read(connection, filled, now)
@@ -492,6 +492,7 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now
         record = find_record(connection, {one.seller_id for one in sent})
         filled = add_histories(connection, sent, now, is_current=True, record=record)
         filled = add_picture_matches(connection, filled, now, is_current=True)
+        filled = add_screened_matches(connection, filled, now, is_current=True)
         earlier = find_earlier(connection, model.version, filled, now)
         rules, last_event = StreamRules.read(connection, filled, now), find_last_event(connection)
     rules = rules.seeded(engine, now)

@@ -151,13 +151,13 @@ def add_picture_matches(
         one = asked[listing_id]
         moment = (not is_current and one.observed_at) or now
         found = _find_groups(connection, of_listing, listing_id, one.seller_id, known_by=moment)
-        counts = _count_matches(found, moment)
+        counts = count_matches(found, moment)
         missing: dict[str, Any] = {name: counts[name] for name in MATCHES if getattr(one, name) is None}
         filled[listing_id] = replace(one, **missing)
     return [filled.get(one.listing_id, one) for one in some]
 
 
-def _count_matches(found: Iterable[SamePicture], moment: datetime) -> dict[str, float]:
+def count_matches(found: Iterable[SamePicture], moment: datetime) -> dict[str, float]:
     """Return the numbers of other listings, each once, and of pictures of known goods."""
     telling = [one for one in found if not one.is_common]
     decided = {listing.case_id: listing.is_counterfeit for one in telling for listing in one.decided}
@@ -239,6 +239,8 @@ def measure_reference(connection: Connection, reference: ReferencePicture) -> Sa
     return _describe(reference.group_id, (), _read_others(connection, reference.group_id, "", None), (reference,))
 
 
-def measure_group(connection: Connection, group_id: int, listing_id: str, seller_id: str) -> SamePicture:
+def measure_group(
+    connection: Connection, group_id: int, listing_id: str, seller_id: str, known_by: datetime | None = None
+) -> SamePicture:
     """Return what is known of a group of pictures, but for what a listing of a seller tells itself."""
-    return _find_groups(connection, {group_id: ()}, listing_id, seller_id)[0]
+    return _find_groups(connection, {group_id: ()}, listing_id, seller_id, known_by=known_by)[0]

@@ -10,7 +10,7 @@ found on genuine listings as often, or that a rights holder handed in as genuine
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,8 +19,8 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from ipml.records import EarlierListings, Listing, ScoredListing, Verdict
 from ipml.review.near_duplicates.clusters import read_brand
 from ipml.review.near_duplicates.relistings import Relisting, find_relistings, measure_matches
-from ipml.review.pictures.same_picture import SamePicture, measure_group
-from ipml.review.pictures.stored import split_addresses
+from ipml.review.pictures.same_picture import MATCHES, SamePicture, count_matches, measure_group
+from ipml.review.pictures.stored import NO_GROUP, split_addresses
 from ipml.review.ranking.policy import MatchKind, Policy, price_of, weigh
 from ipml.review.ranking.queue_order import QueueRanking
 from ipml.storage.database import in_batches
@@ -29,8 +29,9 @@ from ipml.storage.tables import screened_pictures, screening_days
 _OF_LISTINGS = screened_pictures.c.listing_id.in_(bindparam("listing_ids", expanding=True))
 _KNOWN = select(screened_pictures.c.picture_id, screened_pictures.c.listing_id, screened_pictures.c.address)
 _KNOWN = _KNOWN.where(_OF_LISTINGS)
-_MATCHED = select(screened_pictures.c.listing_id, screened_pictures.c.address, screened_pictures.c.group_id)
-_MATCHED = _MATCHED.where(_OF_LISTINGS, screened_pictures.c.matched_at.is_not(None))
+_HASHED = select(screened_pictures.c.listing_id, screened_pictures.c.address, screened_pictures.c.group_id)
+_HASHED = _HASHED.where(_OF_LISTINGS, screened_pictures.c.group_id > NO_GROUP)
+_MATCHED = _HASHED.where(screened_pictures.c.matched_at.is_not(None))
 
 
 def is_screened(scored: ScoredListing, earlier: EarlierListings, policy: Policy) -> bool:
@@ -178,6 +179,30 @@ def _find_picture_matches(
         precision = measured.of(kind, case_id, by_id[key].seller_id) if case_id else measured.of_kind(kind)
         found[key] = PictureMatch(case_id, precision, precision >= policy.relistings.min_precision)
     return found
+
+
+def add_screened_matches(
+    connection: Connection, listings: Sequence[Listing], now: datetime, *, is_current: bool = False
+) -> list[Listing]:
+    """Return listings with what is known of their screened pictures, in the fields left open.
+
+    As `ipml.review.pictures.same_picture.add_picture_matches` does for pictures of cases, which goes before.
+    """
+    asked = {one.listing_id: one for one in listings if one.image_urls and getattr(one, MATCHES[0]) is None}
+    seen: dict[str, dict[int, SamePicture]] = {}
+    for some in in_batches(list(asked)):
+        for row in connection.execute(_HASHED, {"listing_ids": some}):
+            one = asked[row.listing_id]
+            if row.address in split_addresses(one):
+                known_by = (not is_current and one.observed_at) or now
+                same = measure_group(connection, row.group_id, one.listing_id, one.seller_id, known_by)
+                seen.setdefault(row.listing_id, {})[row.group_id] = same
+    filled = {}
+    for key, groups in seen.items():
+        counts = count_matches(groups.values(), (not is_current and asked[key].observed_at) or now)
+        missing: dict[str, Any] = {name: counts[name] for name in MATCHES if getattr(asked[key], name) is None}
+        filled[key] = replace(asked[key], **missing)
+    return [filled.get(one.listing_id, one) for one in listings]
 
 
 @dataclass(frozen=True, slots=True)

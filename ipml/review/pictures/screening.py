@@ -41,7 +41,7 @@ from ipml.storage.tables import (
 )
 
 _MOST_DUE, _MOST_LEFT_OUT, _AT_ONCE = 200, 2_000, 500
-_LEFT_OUT = "the budget of the policy was used up"
+_LEFT_OUT = "waited longer than the policy says"
 _one = screened_pictures.c
 
 
