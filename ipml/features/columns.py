@@ -8,7 +8,7 @@ the few that people read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -212,6 +212,25 @@ class ListingColumns:
         cut = ListingColumns({name: [of[row] for row in places] for name, of in cells.items()}, self._reading)
         cut._length = len(rows)
         return cut
+
+    def without(self, names: Collection[str]) -> ListingColumns:
+        """Return listings by themselves, such as `cut` gives, as if they lacked some columns.
+
+        Examples
+        --------
+        >>> listings = ListingColumns({"title": ["Watch"], "brand": ["Rolex"]})
+        >>> listings.without(["brand"]).texts("brand")
+        ['']
+        """
+        columns, dropped = self._columns, [name for name in self._columns if str(name) in names]
+        kept = {name: cells for name, cells in columns.items() if name not in dropped}
+        left = ListingColumns(
+            columns.drop(columns=dropped) if isinstance(columns, pd.DataFrame) else cast(Any, kept), self._reading
+        )
+        read = {key: texts for key, texts in self._known.items() if isinstance(texts, Texts)}
+        left._known |= {key: texts for key, texts in read.items() if key[-1] not in names}  # type: ignore[index]
+        left._length = self._length
+        return left
 
     def _list_names(self) -> list[str]:
         """Return the names of all columns, those of the listings that these were taken from included."""

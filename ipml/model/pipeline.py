@@ -23,6 +23,7 @@ from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
+from ipml.model.absence import AskedAgain, weigh_absence
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.compiled_stage import PASSAGE_WORDS
@@ -278,7 +279,8 @@ class CounterfeitClassifier(Estimator):
             asked, chosen = self._fit_first_stage(learnt, donor)
             if unlabelled is not None:
                 learnt, chosen = self._weigh_unlabelled(learnt, prevalence_bound, asked, chosen)
-        del asked
+            del asked
+            chosen = self._weigh_absence(learnt, chosen)
         self.familiarity_ = self._learn_usual(learnt, self._fit_later_stages(learnt, chosen))
         self._prepare()
         return self
@@ -552,6 +554,15 @@ class CounterfeitClassifier(Estimator):
         effect = UnlabelledEffect(len(learnt.y) - learnt.n_labelled, weight, means[0.0], after, bound)
         self.unlabelled_ = asdict(effect)
         return learnt, chosen
+
+    def _weigh_absence(self, learnt: TrainingSet, chosen: Chosen) -> Chosen:
+        """Let listings that lack what hardly any does be judged by all else; see `ipml.model.absence`."""
+        rows = np.flatnonzero(~np.isnan(chosen.unseen) & (learnt.counted > 0))
+        asked = AskedAgain(learnt.listings.cut(rows), chosen.unseen[rows], learnt.y[rows], learnt.counted[rows])
+        unseen = chosen.unseen.copy()
+        unseen[rows] += weigh_absence(self.features_, self.learner_, asked, self.seed)
+        self.__dict__.pop("_first_stage", None)
+        return replace(chosen, unseen=unseen)
 
     def _mean_left_out(self, learnt: TrainingSet, chosen: Chosen) -> float:
         """Return the mean probability of unlabelled listings left out of training, as of a brand that nobody knows."""
