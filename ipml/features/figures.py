@@ -164,6 +164,10 @@ class PriceFeatures(Extractor):
         """Return the unit of prices times the rate: the base currency, or their own where the rate is unknown."""
         return str(self.table_["base_currency"]) if currency in self.table_["rates"] else currency
 
+    def knows_currency(self, currency: str) -> bool:
+        """Say whether prices in a currency can be compared: it has a rate, or prices in it were learnt."""
+        return currency in self.table_["rates"] or any(key.endswith(f":{currency}") for key in self.usual_)
+
     def reference_of(self, goods: str, unit: str) -> float | None:
         """Return what goods cost, a brand and a category on a line each, in a unit; None where it is unknown."""
         brand, _, category = goods.partition("\n")

@@ -7,7 +7,7 @@ promises.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -143,6 +143,7 @@ class Scorer:
         self.most_width = most_width
         self.digest = digest
         self._explainer = Explainer(classifier)
+        self._currencies = {"", None}
 
     def __reduce__(self) -> tuple[type[Scorer], tuple[CounterfeitClassifier, str, float | None, str | None]]:
         """Go to another process as what it was made of; what was worked out from that is worked out there again."""
@@ -175,6 +176,7 @@ class Scorer:
             The mapping breaks the rules of the schema; every field at fault is named.
         """
         record = listing if isinstance(listing, Listing) else validate_record(listing)
+        self._report_currencies((record.currency,))
         known = self.classifier.portfolios_ if portfolios is None else portfolios
         before = known.known(record.seller_id, listing_moment(record))
         earlier = EarlierListings(before.n + others.n, before.suspicion + others.suspicion)
@@ -320,6 +322,17 @@ class Scorer:
             return None
         return judged
 
+    def _report_currencies(self, currencies: Iterable[str | None]) -> None:
+        """Log each currency once in which no price can be compared; such a price counts as none."""
+        for currency in currencies:
+            if currency in self._currencies:
+                continue
+            self._currencies.add(currency)
+            price = self._explainer.extractors.get("price")
+            if currency and price is not None and not price.knows_currency(currency):
+                told = "prices in %s count as none: found no rate and no price learnt; expected a rate in the brands"
+                _log.warning(told, currency)
+
     def _judge(
         self,
         columns: ListingColumns,
@@ -332,6 +345,7 @@ class Scorer:
         portfolios = classifier.portfolios_ if portfolios is None else portfolios
         known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
         known = known if others is None else known.with_others(others)
+        self._report_currencies(columns.names("currency").names)
         stage = classifier.first_stage
         weighed = stage.explain(columns)[0] if explain else stage.weigh(columns)
         tell_brands(columns, classifier.brand_table, weighed.brands)

@@ -204,8 +204,16 @@ def test_a_lower_price_makes_a_listing_more_suspicious(scorer):
 def test_a_bad_listing_is_refused_with_every_field_at_fault(scorer):
     """A mapping that breaks the schema is never scored."""
     with pytest.raises(InvalidListings) as caught:
-        scorer.score({"listing_id": "1", "seller_id": "s", "title": "Bag", "price": float("nan"), "gtin": 3})
+        scorer.score({"listing_id": "1", "seller_id": "s", "title": "Bag", "price": -1.0, "gtin": 3})
     assert {problem.column for problem in caught.value.problems} >= {"price"}
+
+
+def test_a_currency_without_a_rate_is_reported_once(scorer, caplog):
+    """Its prices count as none, alone and in a frame; one with a rate is not named."""
+    listings = [Listing("1", "s", "Nike shoes", price=9.0, currency=currency) for currency in ("XXX", "EUR", "XXX")]
+    scores = [scorer.score(listing).score for listing in listings]
+    assert scores[0] == scorer.score_frame(listings_to_frame(listings))["score"][2] < scores[1]
+    assert [record.getMessage()[:13] for record in caplog.records] == ["prices in XXX"]
 
 
 SILENT = {

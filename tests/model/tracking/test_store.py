@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -62,6 +63,14 @@ def test_a_server_that_is_not_there_is_said_at_once(closed_port):
         assert "secret" not in str(caught.value)
         assert len(str(caught.value)) < 200
     assert dict(os.environ) == before
+
+
+@pytest.mark.slow
+def test_first_trainings_at_once_find_one_new_store(tmp_path):
+    """Of several processes one makes the tables, and the others wait for it."""
+    code = f"from ipml.model.tracking import check_store; check_store('sqlite:///{tmp_path}/mlflow.db')"
+    runs = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [run.wait() for run in runs] == [0, 0, 0]
 
 
 def test_a_host_that_is_not_known_and_a_port_that_is_closed_are_said_so(closed_port):
