@@ -8,7 +8,7 @@ the few that people read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -213,23 +213,26 @@ class ListingColumns:
         cut._length = len(rows)
         return cut
 
-    def without(self, names: Collection[str]) -> ListingColumns:
-        """Return listings by themselves, such as `cut` gives, as if they lacked some columns.
+    def without(self, missing: Mapping[str, NDArray[np.bool_]]) -> ListingColumns:
+        """Return listings by themselves, each as if it lacked some columns.
+
+        Parameters
+        ----------
+        missing : mapping of str to array of bool, shape (n_listings,)
+            By column, which listings are to lack it.
 
         Examples
         --------
-        >>> listings = ListingColumns({"title": ["Watch"], "brand": ["Rolex"]})
-        >>> listings.without(["brand"]).texts("brand")
-        ['']
+        >>> listings = ListingColumns({"title": ["Watch", "Hat"], "brand": ["Rolex", "Nike"]})
+        >>> listings.without({"brand": np.array([True, False])}).texts("brand")
+        ['', 'Nike']
         """
-        columns, dropped = self._columns, [name for name in self._columns if str(name) in names]
-        kept = {name: cells for name, cells in columns.items() if name not in dropped}
-        left = ListingColumns(
-            columns.drop(columns=dropped) if isinstance(columns, pd.DataFrame) else cast(Any, kept), self._reading
-        )
-        read = {key: texts for key, texts in self._known.items() if isinstance(texts, Texts)}
-        left._known |= {key: texts for key, texts in read.items() if key[-1] not in names}  # type: ignore[index]
-        left._length = self._length
+        cells = {name: list(self.cells(name)) for name in self._list_names()}
+        for name in cells.keys() & missing.keys():
+            for row in np.flatnonzero(missing[name]).tolist():
+                cells[name][row] = None
+        left = ListingColumns(cells, self._reading)
+        left._length = len(self)
         return left
 
     def _list_names(self) -> list[str]:

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ipml.features.columns import SPELT, ListingColumns, Reading
-from ipml.features.figures import PICTURE_MATCHES, ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
+from ipml.features.figures import (
+    PICTURE_MATCHES,
+    ListingFeatures,
+    MissingFields,
+    PictureFeatures,
+    PriceFeatures,
+    SellerFeatures,
+)
 from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listing_brands
 from ipml.features.images import ImageVectors, has_vectors
 from ipml.features.lexicon import TradeWords
@@ -23,7 +30,7 @@ from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
-from ipml.model.absence import AskedAgain, weigh_absence
+from ipml.model.absence import LeftOut, learn_absence
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.compiled_stage import PASSAGE_WORDS
@@ -44,6 +51,7 @@ from ipml.model.labels import (
     read_weight,
 )
 from ipml.model.learner import FOLDS_OF_MANY, Chosen, Floats, choose_members, draw_sellers, fit_all
+from ipml.model.parts import ABSENCE
 from ipml.model.regression import Design
 from ipml.model.stages import (
     Features,
@@ -67,7 +75,8 @@ def make_features(brands: BrandTable | None = None) -> Features:
     """Return all extractors side by side; the names of their features begin with the extractor's.
 
     A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` where that has
-    vectors; one that starts from a donor has those that the donor has.
+    vectors; one that starts from a donor has those that the donor has. Last comes `MissingFields`, once all else is
+    learnt.
     """
     return Features(
         [
@@ -97,7 +106,8 @@ def _add_pictures(features: Features, listings: ListingColumns, donor: Counterfe
         features.transformer_list.append((_PICTURE, PictureFeatures()))
     if has_images and IMAGE not in dict(features.transformer_list):
         features.transformer_list.append((IMAGE, ImageVectors()))
-    return Features(features.transformer_list, features.transformer_weights)
+    own = [pair for pair in features.transformer_list if not isinstance(pair[1], MissingFields)]
+    return Features(own, features.transformer_weights)
 
 
 class CounterfeitClassifier(Estimator):
@@ -280,7 +290,7 @@ class CounterfeitClassifier(Estimator):
             if unlabelled is not None:
                 learnt, chosen = self._weigh_unlabelled(learnt, prevalence_bound, asked, chosen)
             del asked
-            chosen = self._weigh_absence(learnt, chosen)
+            chosen = self._learn_absence(learnt, chosen)
         self.familiarity_ = self._learn_usual(learnt, self._fit_later_stages(learnt, chosen))
         self._prepare()
         return self
@@ -555,14 +565,18 @@ class CounterfeitClassifier(Estimator):
         self.unlabelled_ = asdict(effect)
         return learnt, chosen
 
-    def _weigh_absence(self, learnt: TrainingSet, chosen: Chosen) -> Chosen:
-        """Let listings that lack what hardly any does be judged by all else; see `ipml.model.absence`."""
+    def _learn_absence(self, learnt: TrainingSet, chosen: Chosen) -> Chosen:
+        """Correct the log-odds of listings without fields that hardly any lacks; see `ipml.model.absence`."""
         rows = np.flatnonzero(~np.isnan(chosen.unseen) & (learnt.counted > 0))
-        asked = AskedAgain(learnt.listings.cut(rows), chosen.unseen[rows], learnt.y[rows], learnt.counted[rows])
-        unseen = chosen.unseen.copy()
-        unseen[rows] += weigh_absence(self.features_, self.learner_, asked, self.seed)
+        left_out = LeftOut(learnt.listings.cut(rows), chosen.unseen[rows], learnt.y[rows], learnt.counted[rows])
+        missing = learn_absence(self.first_stage, left_out, self.seed)
+        if missing is None:
+            return chosen
+        self.features_.transformer_list.append((ABSENCE, missing))
+        self.learner_.coef_ = np.append(self.learner_.coef_, [[1.0]], axis=1)
         self.__dict__.pop("_first_stage", None)
-        return replace(chosen, unseen=unseen)
+        added = missing.values(learnt.listings)[:, 0]
+        return replace(chosen, unseen=chosen.unseen + added, by_few=chosen.by_few + added)
 
     def _mean_left_out(self, learnt: TrainingSet, chosen: Chosen) -> float:
         """Return the mean probability of unlabelled listings left out of training, as of a brand that nobody knows."""

@@ -99,9 +99,9 @@ def say_everything(explainer: Explainer, listing: Listing) -> list[str]:
 
 
 def weigh_again(explainer: Explainer, listing: Listing) -> float:
-    """Return the log-odds of a listing of whose seller nothing is known."""
-    columns = ListingColumns.of_one(listing, explainer.classifier.reading)
-    return float(explainer.classifier.decision_function(columns, np.array([0.0]))[0])
+    """Return the log-odds of a listing without what is added for missing fields; nothing is known of its seller."""
+    weighed = explainer.classifier.first_stage.weigh(ListingColumns.of_one(listing, explainer.classifier.reading))
+    return float(explainer.classifier.second_stage_.log_odds(weighed.by_engine, 0.0)[0])
 
 
 def quoted_in(sentence: str) -> list[str]:
@@ -401,7 +401,7 @@ def test_words_are_named_at_once_as_step_by_step(explainer, listings):
     """Whether the engine weighs what it asks for, or is told."""
     classifier = explainer.classifier
     columns = ListingColumns.of_records(listings, classifier.reading)
-    log_odds = classifier.first_stage.log_odds(columns)
+    log_odds = classifier.first_stage.weigh(columns).by_engine
     slope, stage = classifier.second_stage_.slope_, classifier.first_stage.compiled(classifier.reading)
 
     def weigh(changes: TextChanges) -> np.ndarray:
