@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 NAMES: tuple[str, ...] = tuple(categories_data["iso_15924_aliases"])
 """The scripts by number; the first is of what all scripts use, such as digits and signs."""
-LATIN, GREEK, CYRILLIC = (NAMES.index(name) for name in ("LATIN", "GREEK", "CYRILLIC"))
+LATIN, GREEK, CYRILLIC, HAN = (NAMES.index(name) for name in ("LATIN", "GREEK", "CYRILLIC", "HAN"))
+KANA = [NAMES.index("HIRAGANA"), NAMES.index("KATAKANA")]
 N_CODES = 0x110000
 _OF_ALL, _INHERITED = 0, NAMES.index("INHERITED")
 _CALLED = {

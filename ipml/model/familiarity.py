@@ -30,7 +30,7 @@ from ipml.features.compiled.ngrams import mark_known
 from ipml.features.compiled.texts import Texts, hash_texts
 from ipml.features.names import Names
 from ipml.features.text import count_ngrams, sum_ngrams
-from ipml.kit.scripts import CYRILLIC, GREEK, LATIN, NAMES, script_numbers
+from ipml.kit.scripts import CYRILLIC, GREEK, HAN, KANA, LATIN, NAMES, script_numbers
 from ipml.model.calibration.calibration import MOST_LISTINGS
 from ipml.model.calibration.seller_weights import limit_sellers
 from ipml.records import Unlike
@@ -197,6 +197,13 @@ class Familiarity:
         is_by_sound = (main == GREEK) | (main == CYRILLIC)
         is_left = _have_others(listings.folded("title").take(rows[places])) | is_by_sound
         return dict(zip(rows[places[is_left]].tolist(), (NAMES[script] for script in main[is_left]), strict=True))
+
+    def name_scripts(self, titles: Texts) -> list[str]:
+        """Return the script in which each title is mainly written; Latin where it has no letters."""
+        counts = _count_letters(titles)
+        counts[:, LATIN] += ~counts.any(axis=1)
+        counts[counts[:, KANA].any(axis=1), HAN] = 0  # of both Japanese is written
+        return [NAMES[script] for script in counts.argmax(axis=1)]
 
     def is_unread(self, title: str) -> bool:
         """Say whether a title may be one that `find_unread` finds; at once of a single one."""

@@ -94,6 +94,8 @@ def _read_by_sound(word: str, is_latin: bool) -> str:
     return fold_text(word)
 
 
+TITLE = "title"
+"""The group of the n-grams of titles."""
 _LONGEST_READING = 500
 _LONG_WORD = 100  # letters
 _MOST_REMEMBERED = 4_096  # categories, of which there are few
@@ -211,7 +213,13 @@ class Explainer:
         self.base_rate: float = classifier.intercept
         self._carried_by_category = lru_cache(_MOST_REMEMBERED)(self._weigh_category)
 
-    def explain(self, listings: ListingColumns, earlier: Sequence[EarlierListings]) -> list[Explanation]:
+    def features_of(self, group: str) -> NDArray[np.intp]:
+        """Return which features a group has, the n-grams of a text as one; none where the group is not there."""
+        return np.flatnonzero(self._group_of_each == (self.groups.index(group) if group in self.groups else -1))
+
+    def explain(
+        self, listings: ListingColumns, earlier: Sequence[EarlierListings], unread: Sequence[int] = ()
+    ) -> list[Explanation]:
         """Return why each listing scores as it does.
 
         Parameters
@@ -220,10 +228,15 @@ class Explainer:
             As the classifier reads them.
         earlier : sequence of EarlierListings
             What is known of the earlier listings of each one's seller.
+        unread : sequence of int
+            The rows whose titles say nothing but for the brands and goods they name.
         """
         weights = self._weigh_groups(listings, [of_seller.share for of_seller in earlier])
         named = self.name_words(listings)
         titles = self._read_texts(listings, "title")
+        for row in unread:
+            weights[row][self._number(TITLE)] = 0.0
+            named[row] = self._word_naming.leave_out(named[row], TITLE, titles[row].written)
         explanations = []
         for row, (of_seller, of_row, title) in enumerate(zip(earlier, named, titles, strict=True)):
             reasons = self._reasons_of_one(Facts(listings, row, of_seller, self.extractors), weights[row], of_row)
