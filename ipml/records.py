@@ -253,7 +253,7 @@ class ScoredListing:
     description_highlights : tuple of Highlight
         As `highlights`, which are those of the title.
     read_as : str or None
-        The title as the model read it, where that is not what a reader sees: the disguise undone.
+        The title with its disguises undone, where letters in it were replaced, hidden or parted; None elsewhere.
     model_digest : str or None
         SHA-256 of the model file, in hexadecimal: the version is a part of it, this names the very file.
     earlier_listings, earlier_suspicion : float or None

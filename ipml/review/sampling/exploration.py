@@ -3,9 +3,9 @@
 Looking only where the model looks, nobody learns what it overlooks. So each of the other listings is drawn
 independently of all others. Its probability is higher where a review tells more: where it is uncertain what the
 listings are (Neyman 1934), and never so low that a kind of listing is not seen at all. Listings with titles that could
-not be read, whose scores carry a warning, have a stratum and a share of the draws of their own. It is the same within a stratum
-of neighbouring scores, and the same listing under the same model is always drawn alike: who does not know the seed
-cannot tell which, and sending a file again draws nobody else.
+not be read, whose scores carry a warning, have a stratum and a share of the draws of their own. It is the same within a
+stratum of neighbouring scores, and the same listing under the same model is always drawn alike: who does not know the
+seed cannot tell which, and sending a file again draws nobody else.
 
 A scored file is read twice. The first time only a number and a score of each listing are kept (16 bytes, so that a
 file of ten million listings needs 160 MB), the second time the listings that become cases.

@@ -1,9 +1,9 @@
 """What comes by in a stream, counted: of how many listings those are a sample that were drawn from it.
 
 A listing of a stream is judged by itself, and is drawn with a probability that is the same for all in its stratum, a
-band of scores, or all that carry a warning. The listings that one model judged on one day (UTC), by one rule, are a sample, as those of a file are
-(`ipml.review.sampling.exploration`): what was drawn on a day is reviewed in random order, so that at any time the
-reviewed are a fair part of it.
+band of scores, or all that carry a warning. The listings that one model judged on one day (UTC), by one rule, are a
+sample, as those of a file are (`ipml.review.sampling.exploration`): what was drawn on a day is reviewed in random
+order, so that at any time the reviewed are a fair part of it.
 
 Each listing counts when a model judges it for the first time, as it is offered then, and is drawn then or never. Seen
 again, or scored again since more is known of its seller, it counts no more: what was found of one that was drawn may be
