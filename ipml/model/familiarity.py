@@ -165,7 +165,7 @@ class Familiarity:
         weight : array of shape (n_listings,)
             How many listings that come by each stands for.
         """
-        counts = sum(_count_letters(listings.raw(name)) for name in ("title", "description"))
+        counts = _count_letters(listings.raw("title")) + _count_letters(listings.raw("description"))
         numbers, of_each = np.unique(counts.argmax(axis=1)[counts.any(axis=1)], return_counts=True)
         self.scripts_ = {NAMES[number]: int(n) for number, n in zip(numbers.tolist(), of_each, strict=True)}
         order = np.argsort(added)

@@ -26,7 +26,7 @@ from ipml.features.compiled.folding import MAX_TITLE_LETTERS
 from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS
-from ipml.features.normalisation import count_disguises, fold_with_origins
+from ipml.features.normalisation import count_disguises, fold_text, fold_with_origins
 from ipml.features.text import TextFeatures
 from ipml.kit.look_alikes import CYRILLIC, GREEK, LIVING_SCRIPTS, SIGN_READINGS
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
@@ -91,8 +91,8 @@ def _is_disguised(written: str, read: str, is_latin: bool) -> bool:
     if count_disguises(written):
         return True
     letters = [letter for letter in unicodedata.normalize("NFKC", written) if letter.isalpha()]
-    if len(seen) > 1 or not letters:
-        return bool(letters)
+    if len(seen) > 1 or not letters:  # two words that make a third together are a slip
+        return bool(letters) and len(_words(fold_text(written))) == 1
     foreign = [letter for letter in letters if not unicodedata.name(letter, "").startswith("LATIN")]
     if not foreign:
         n_digits, n_read = (sum(map(str.isdecimal, text)) for text in (written, read))

@@ -382,10 +382,11 @@ def test_disguises_are_undone_and_ordinary_writing_stays():
 
 @given(st.lists(PLAIN_LETTERS, max_size=4).map(" ".join))
 def test_a_slip_is_no_disguise(title):
-    """Whatever else a model reads in a word of plain letters."""
+    """Whatever else a model reads in a word of plain letters, or in two together."""
     folded, origins = fold_with_origins(title)
     for read in (folded, folded.translate(str.maketrans("aeg", "eab"))):
         assert undo_disguises(title, read, origins) is None
+    assert undo_disguises("taille S", "tailles", [*range(6), 7]) is None
 
 
 SOME_WORDS = st.sampled_from(
