@@ -352,19 +352,15 @@ def test_sentences_say_what_is_so(explainer, subtests):
         assert sentence in [reason.sentence for reason in explain(explainer, BARE, earlier).reasons]
 
 
-DISGUISED = {
-    "N\u0456ke Air Max": "nike Air Max",
-    "Ni\u200bke Air Max": "nike Air Max",
-    "R e p l i c a watch": "replica watch",
-    "r.e.p.l.i.c.a": "replica",
-    "\u202eekiN\u202c shoes": "\u202enike\u202c shoes",
-    "Ni<b></b>ke shoes": "nike shoes",
-    "\u0430\u0441\u0441 leather bag, new": "acc leather bag, new",
-    "женские кеды N\u0456ke": "женские кеды nike",
-    "$uper bag": "super bag",
-    "\U0001f1f3\U0001f1ee\U0001f1f0\U0001f1ea Air": "nike Air",
-    "Gu\u0336\u0335\u0334cci": "gucci",
-}
+DISGUISED = dict(
+    pair.split(" | ")
+    for pair in (
+        *("N\u0456ke Air | nike Air", "Ni\u200bke Air | nike Air", "R e p l i c a hat | replica hat", "$uper | super"),
+        *("r.e.p.l.i.c.a | replica", "\u202eekiN\u202c shoe | \u202enike\u202c shoe", "Ni<b></b>ke | nike"),
+        *("\u0430\u0441\u0441 leather bag | acc leather bag", "женские кеды N\u0456ke | женские кеды nike"),
+        *("\U0001f1f3\U0001f1ee\U0001f1f0\U0001f1ea | nike", "Gu\u0336\u0335\u0334cci | gucci"),
+    )
+)
 ORDINARY = (
     *("NIKE Air Max 90 - size 42!", "Café crème, Männer, niño", "Łódź straße Ø50", "Caf&eacute;", "wool & it's", ""),
     *("женская сумка Nike", "The North Face куртка Trolol", "кеды Converse б/у", "сандалии Nike арт. FD7855", "τσάντα"),
@@ -384,7 +380,7 @@ def test_disguises_are_undone_and_ordinary_writing_stays():
 def test_a_slip_is_no_disguise(title):
     """Whatever else a model reads in a word of plain letters, or in two together."""
     folded, origins = fold_with_origins(title)
-    for read in (folded, folded.translate(str.maketrans("aeg", "eab"))):
+    for read in (folded, folded.translate(str.maketrans("e", "q"))):
         assert undo_disguises(title, read, origins) is None
     assert undo_disguises("taille S", "tailles", [*range(6), 7]) is None
 

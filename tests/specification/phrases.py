@@ -1,13 +1,12 @@
 """Where phrases stand in one folded text, also misspelt on purpose; and the skeletons by which they are found."""
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
 
-from ipml.features.compiled.phrases import ARTICLES, NUKTA
+from ipml.features.compiled.phrases import list_ways
 from ipml.features.normalisation import fold_text
 from ipml.kit.look_alikes import is_spelt_mark
 
@@ -123,25 +122,12 @@ def _is_boundary(text: str, position: int) -> bool:
     return bool(_UNSPACED.match(before) or _UNSPACED.match(after)) or not all(is_part)
 
 
-def _write(folded: str) -> list[str]:
-    """Return the ways to write a folded phrase."""
-    ways = [folded]
-    if not folded.isascii() and not re.search("[a-z]", folded):
-        ways += [folded.replace(" ", "")]
-    for script in ("ARABIC", "HEBREW"):
-        if unicodedata.name(folded[:1] or " ", "").startswith(script):
-            articles = [article for article in ARTICLES if unicodedata.name(article[0]).startswith(script)]
-            ways += [article + way for way in ways for article in articles]
-    hangul = [unicodedata.normalize("NFD", way) for way in ways if re.search("[\uac00-\ud7a3]", way)]
-    return [*ways, *hangul, *([folded.replace(NUKTA, "")] if NUKTA in folded else [])]
-
-
 @lru_cache(maxsize=64)
 def _read_entries(phrases: tuple[str, ...]) -> list[_Entry]:
     entries = []
     for number, phrase in enumerate(phrases):
         written = phrase.removesuffix("*")
-        for folded in dict.fromkeys(way for case in (written, written.upper()) for way in _write(fold_text(case))):
+        for folded in dict.fromkeys(way for case in (written, written.upper()) for way in list_ways(fold_text(case))):
             squashed = "".join(bone for bone in skeleton(folded) if bone not in GAPS)
             if squashed:
                 is_exact = len(squashed) < _LEAST_DISGUISABLE or not squashed.isalpha() or not folded.isascii()
