@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ipml.features.columns import SPELT, ListingColumns, Reading
+from ipml.features.compiled.texts import Texts
 from ipml.features.figures import (
     PICTURE_MATCHES,
     ListingFeatures,
@@ -68,6 +69,7 @@ PORTFOLIO = "portfolio__share"
 _PICTURE, IMAGE = "picture", "image"
 _PREPARED = ("_reading", "_first_stage")
 _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
+_MOST_TITLES = 20_000  # training listings of which it is looked at what their titles add
 _READ_AT_ONCE = 20_000  # listings with their passages
 
 
@@ -487,7 +489,19 @@ class CounterfeitClassifier(Estimator):
         """Learn what listings, and their probabilities by models that did not know the seller, usually look like."""
         brands, categories = self._groups(learnt.listings)
         probability = self.calibration_.probability(log_odds, brands, categories)
-        return Familiarity().fit(learnt.listings, brands, probability, learnt.weigh_as_they_come())
+        weight = learnt.weigh_as_they_come()
+        rows = np.arange(len(weight))
+        if len(rows) > _MOST_TITLES:
+            rows = np.sort(np.random.default_rng(self.seed).choice(rows, _MOST_TITLES, replace=False))
+        some = learnt.listings.cut(rows)
+        familiarity = Familiarity().fit(learnt.listings, brands, probability, weight)
+        return familiarity.fit_titles(some, self._weigh_titles(some), weight[rows])
+
+    def _weigh_titles(self, listings: ListingColumns) -> Floats:
+        """Return the log-odds of listings, less those without their titles."""
+        untitled = listings.take(np.arange(len(listings)), {"title": Texts.of_none(len(listings))})
+        weighed = [self.first_stage.log_odds(read) for read in (listings, untitled)]
+        return self.second_stage_.slope_ * (weighed[0] - weighed[1])
 
     def _fit_first_stage(self, learnt: TrainingSet, donor: CounterfeitClassifier | None) -> tuple[Asked, Chosen]:
         """Fit the first stage, and return what it was fitted on and its log-odds of sellers left out.

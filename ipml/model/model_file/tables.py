@@ -283,7 +283,12 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         **dict.fromkeys(("category_variance_", "brand_variance_"), _array(None)),
         "pair_covariance_": _array(None, None),
     },
-    Familiarity: {"known_": _is_known, "usual_": _by_name(_array(5))},
+    Familiarity: {
+        "known_": _is_known,
+        "usual_": _by_name(_array(5)),
+        "scripts_": _by_name(_COUNT),
+        "title_bounds_": _array(2),
+    },
     Spelling: {"words": _by_name(_COUNT), "trade": lambda words: isinstance(words, frozenset)},
     SellerPortfolios: dict.fromkeys(("_states", "_n_added", "_sorted"), lambda _: True),
 }
