@@ -33,6 +33,7 @@ from ipml.features.compiled.prices import PriceList, UsualPrices
 from ipml.features.compiled.spelling import SpellingTables, make_tables
 from ipml.features.compiled.texts import Texts
 from ipml.features.dictionary import ordinary_words
+from ipml.features.figures import MissingFields
 from ipml.features.goods import BrandFinder, tell_brands
 from ipml.features.lexicon import TradeTable
 from ipml.features.names import Names, find_pairs, pair_up
@@ -185,6 +186,7 @@ class CompiledStage:
         known = complete(parts)
         of: dict[str, Any] = {name: part.extractor for name, part in known.items()}
         self._others = {name: part for name, part in parts.items() if known.get(name) is not part}
+        self._correction = _find_correction(list(self._others.values()))
         self._places = _place_features(parts, [*known.values(), *self._others.values()])
         self._reading = reading
         self._number = next(_NUMBERS)
@@ -261,7 +263,9 @@ class CompiledStage:
         while not self._call(_weigh_listings, room.told, *room.results):
             pass
         log_odds = room.log_odds.value
-        if self._others:
+        if self._correction is not None:
+            log_odds += self._correction.value_of(listing)
+        elif self._others:
             log_odds = self._add_others(ListingColumns.of_one(listing, self._reading), np.array([log_odds])).item()
         return log_odds, room.brand.value, room.found.value
 
@@ -436,6 +440,12 @@ class _RoomOfThread(threading.local):
 
 
 _ROOM = _RoomOfThread()
+
+
+def _find_correction(others: Sequence[Part]) -> NumberPart | None:
+    """Return the part that corrects listings without some fields; None where there are other parts than that."""
+    alone = others[0] if len(others) == 1 else None
+    return alone if isinstance(alone, NumberPart) and isinstance(alone.extractor, MissingFields) else None
 
 
 def _place_features(parts: Mapping[str, Part], written: Sequence[Part]) -> NDArray[np.intp] | None:

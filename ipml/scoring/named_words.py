@@ -137,6 +137,14 @@ class WordNaming:
             n_groups=len(self.groups),
         )
 
+    def leave_out(self, named: Named, group: str, title: str) -> Named:
+        """Return what is named without a group, and without the marks in a title that no other group names."""
+        lost = [0.0 if of == group else weight for of, weight in zip(self.groups, named.lost, strict=True)]
+        words = {of: said for of, said in named.words.items() if of != group}
+        said = " ".join(word for of_group in words.values() for word in of_group)
+        marks = tuple(mark for mark in named.highlights[0] if title[mark.start : mark.end] in said)
+        return Named(lost, words, (marks, named.highlights[1]))
+
     def name(
         self,
         texts: Sequence[str],

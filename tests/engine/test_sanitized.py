@@ -27,7 +27,9 @@ PIECES = ["Nike", "N\\u0456ke", "r3plica", "r.e.p.l.i.c.a", "repl ica", "@did@s"
           "\\\\u0041", "\\u200b", "\\u202e",
           "\\ufdfa", "\\ud83d\\udc5f", "\\ud800", "\\u0301" * 9, "\\uff21\\uff22", "\\u97c4", "k\\u0435\\u0434\\u044b",
           "\\u03c1", "rr" * 40, "wwww.", "s-xl", "\\u0663", "\\U0001f1e9\\U0001f1ea", "\\u24b6", "\\u0250", "$", "!!!",
-          "a@\\u212ab.com", "@ab\\u0130", "not a"]
+          "a@\\u212ab.com", "@ab\\u0130", "not a", "\\uff8e\\uff9e", "\\uff9f", "\\u30cf\\u309a", "\\u0640",
+          "\\u5c0f\\u5c0f\\u7c73", "\\u0e44\\u0e19\\u0e01\\u0e35\\u0e49", "\\ub808\\uace0",
+          "\\u0627\\u0644\\u0631\\u0648\\u0644\\u0643\\u0633", "\\u0930\\u094b"]
 
 
 def make_text():

@@ -306,6 +306,7 @@ def make_placeholder(
         abstained=scored.abstained,
         score_low=scored.score_low,
         score_high=scored.score_high,
+        warning=scored.warning,
     )
 
 

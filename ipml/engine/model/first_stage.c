@@ -129,7 +129,7 @@ static void read_claims(reading *of, texts raw, number_lists named, const listin
     int8_t *standing = ROOM(within, int8_t, n);
     if (within->failed) return;
     claim_brands(of, named, all);
-    if (find_disguised(raw, named, &tables->spellings, known, (uint8s_out){is_disguised, n}) < 0 ||
+    if (find_disguised(raw, of->folded, named, &tables->spellings, known, (uint8s_out){is_disguised, n}) < 0 ||
         count_disguised(raw, tables->title.most_letters, known, tables->folding.units, (int64s_out){n_disguised, n}) < 0)
         within->failed = true;
     for (int64_t row = 0; row < n; row++) {

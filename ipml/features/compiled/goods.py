@@ -28,7 +28,7 @@ class SpellingTable(Table):
 
 _list_brands = bind("list_brands", PlaceArrays, "int64s", "int64s_out", "int64s_out")
 _find_disguised = bind(
-    "find_disguised", "texts", NumberArrays, SpellingTable, Characters, "uint8s_out", returns="int64_t"
+    "find_disguised", "texts", "texts", NumberArrays, SpellingTable, Characters, "uint8s_out", returns="int64_t"
 )
 _describe_claims = bind("describe_claims", NumberArrays, "uint8s", "int64s", "uint8s", "int64s", "int8s", "doubles_out")
 
@@ -76,22 +76,23 @@ class Spellings:
         self.table = SpellingTable.of(starts=starts, spelt=spelt)
 
 
-def find_disguised(titles: Texts, brands: Numbers, spellings: Spellings) -> NDArray[np.bool_]:
+def find_disguised(titles: Texts, folded: Texts, brands: Numbers, spellings: Spellings) -> NDArray[np.bool_]:
     """Say whether brands that titles name can be read only after folding, shape (n_titles,).
 
-    So they can where a title is not plain ASCII without markup, and no spelling stands in it, whatever the case.
+    So they can where a title is not plain ASCII without markup, and no spelling stands in it, whatever the case; nor
+    after folding one in another script, which folding does not replace.
 
     Examples
     --------
     >>> brands, spellings = Numbers(np.array([0, 1, 2, 3]), np.array([0, 0, 0])), Spellings([["air max"]])
     >>> titles = Texts.of(["\u00e9 AIR  Max", "A\u0456r Max", "\u0130 Air Max"])
-    >>> find_disguised(titles, brands, spellings).tolist()
+    >>> find_disguised(titles, Texts.of(["e air max", "air max", "i air max"]), brands, spellings).tolist()
     [False, True, False]
     """
     found = np.empty(len(titles), dtype=np.uint8)
     while True:
         known = PAGES.characters
-        if _find_disguised(titles, brands, spellings.table, known, found) < 0:
+        if _find_disguised(titles, folded, brands, spellings.table, known, found) < 0:
             raise MemoryError("not enough memory to read these titles")
         if not PAGES.fill(known):
             return found.view(np.bool_)

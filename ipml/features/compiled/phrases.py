@@ -15,6 +15,8 @@ text. `phrases.c`, `tries.c` and `skeletons.c` of the engine do so.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
@@ -29,8 +31,17 @@ from ipml.features.compiled.folding import fold_texts
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts, letter_kinds
 
+ARTICLES = (  # Arabic and Hebrew write these before a word, and no space
+    *("ال", "و", "ب", "ل", "ك", "ف", "لل", "وال", "بال", "كال", "فال", "ولل", "وب", "ول"),
+    *("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה"),
+)
+"""The article, prepositions and conjunctions that stand in one word with the name after them."""
 GAPS = " -_'"
 """What may stand within a word that is written apart."""
+NUKTA = "\u093c"
+"""The dot under letters of Hindi for sounds of other languages, which many leave out."""
+_PLAIN = re.compile("[a-z]")
+_HANGUL = re.compile("[\uac00-\ud7a3]")
 _CLASSES = ("il1j", "o0", "e3", "a4", "s5", "t7", "b8", "g69", "z2")
 """Letters that are one in a skeleton: the first of them."""
 _AGAIN, _AFTER_APART, _APART, _BEYOND = (1 << bit for bit in (9, 10, 11, 12))
@@ -214,8 +225,9 @@ class PhraseFinder:
         """Return where the phrases of each set stand, counted in bytes.
 
         A phrase counts where it stands as whole words; one that ends in a star counts with any ending, and in scripts
-        without spaces between words, or inside a word of fourteen letters and more, every occurrence counts.
-        Overlapping phrases are all found.
+        without spaces between words, or inside a word of fourteen letters and more, every occurrence counts; of one or
+        two letters of katakana or Hangul only at the beginning of a word. In Arabic and Hebrew, articles may stand
+        before a phrase. Overlapping phrases are all found.
 
         Parameters
         ----------
@@ -270,7 +282,33 @@ def _read_entries(sets: tuple[tuple[str, ...], ...]) -> Iterator[_Entry]:
 
 
 def _fold_phrases(phrases: list[str]) -> list[tuple[str, ...]]:
-    """Return how each phrase folds, and how in capitals: сумка is read by its sound, СУМКА looks like CYMKA."""
+    """Return the ways to write each phrase, folded; in capitals, too: сумка is read by its sound, СУМКА like CYMKA."""
     large = [phrase if phrase.isascii() else phrase.upper() for phrase in phrases]
     folded = fold_texts(Texts.of([*phrases, *large])).strings()
-    return [tuple(dict.fromkeys(ways)) for ways in zip(folded[: len(phrases)], folded[len(phrases) :], strict=True)]
+    ways = zip(folded[: len(phrases)], folded[len(phrases) :], strict=True)
+    return [tuple(dict.fromkeys(way for small_or_large in of for way in list_ways(small_or_large))) for of in ways]
+
+
+def list_ways(folded: str) -> Iterator[str]:
+    """Yield the ways to write a folded phrase: as it is, and in other scripts also joined, and as its script has it.
+
+    Examples
+    --------
+    >>> len(list(list_ways("air max"))), list(list_ways("나이키 맥스"))[:2]
+    (1, ['나이키 맥스', '나이키맥스'])
+    """
+    if folded.isascii():
+        yield folded
+        return
+    joined = [folded] if _PLAIN.search(folded) else [folded, folded.replace(" ", "")]
+    yield from joined
+    yield from (article + word for word in joined for article in ARTICLES if _is_written_after(article, word))
+    yield from (
+        folded.replace(NUKTA, ""),
+        *(unicodedata.normalize("NFD", word) for word in joined if _HANGUL.search(word)),
+    )
+
+
+def _is_written_after(article: str, word: str) -> bool:
+    """Say whether an article is of the script in which a word begins."""
+    return unicodedata.name(article[0]).split(" ")[0] == unicodedata.name(word[:1] or " ").split(" ")[0]

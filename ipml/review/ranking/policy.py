@@ -202,6 +202,9 @@ class IntakeRule(BaseModel):
         less than `even` of it.
     even : float
         Share of that probability which every listing has, whatever its score: it holds even where scores are wrong.
+    warned_probability : float
+        With which a listing is drawn whose score carries a warning, as its title could not be read; never with less
+        than `sampling_probability`.
 
     Examples
     --------
@@ -216,6 +219,7 @@ class IntakeRule(BaseModel):
     min_value: float | None = Field(None, ge=-1e9, le=1e9)
     sampling_probability: Share = 0.002
     even: Share = 0.3
+    warned_probability: Share = 0.01
 
     def probability_of(self, score: float | None) -> float:
         """Return with what probability a listing that is not worth it by itself is drawn."""
