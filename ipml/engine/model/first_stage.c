@@ -268,7 +268,7 @@ static double sum(const pair *of, const stage_tables *tables) {
     total = add(total, titles->claims + i * N_CLAIMS, weigh->brand.at, N_CLAIMS);
     total = add(total, titles->goods + i * weigh->goods.n, weigh->goods.at, weigh->goods.n);
     total = add_both(total, titles->offers + i * n_offers, n_offers, descriptions->offers + j * n_other_offers,
-                     n_other_offers, weigh->offers.at);
+                     n_other_offers, weigh->offer.at);
     total = add(total, titles->prices + i * weigh->price.n, weigh->price.at, weigh->price.n);
     total = add(total, descriptions->listing + j * weigh->listing.n, weigh->listing.at, weigh->listing.n);
     return add(total, of->seller, weigh->seller.at, N_OF_SELLER);
@@ -293,8 +293,8 @@ static void write_parts(const pair *of, const stage_tables *tables, double *into
     into = write_each(into, descriptions->counts + j * n_words, weigh->words.at + n_words, n_words);
     into = write_each(into, titles->claims + i * N_CLAIMS, weigh->brand.at, N_CLAIMS);
     into = write_each(into, titles->goods + i * weigh->goods.n, weigh->goods.at, weigh->goods.n);
-    into = write_each(into, titles->offers + i * n_offers, weigh->offers.at, n_offers);
-    into = write_each(into, descriptions->offers + j * n_other_offers, weigh->offers.at + n_offers, n_other_offers);
+    into = write_each(into, titles->offers + i * n_offers, weigh->offer.at, n_offers);
+    into = write_each(into, descriptions->offers + j * n_other_offers, weigh->offer.at + n_offers, n_other_offers);
     into = write_each(into, titles->prices + i * weigh->price.n, weigh->price.at, weigh->price.n);
     into = write_each(into, descriptions->listing + j * weigh->listing.n, weigh->listing.at, weigh->listing.n);
     write_each(into, of->seller, weigh->seller.at, N_OF_SELLER);
@@ -302,7 +302,7 @@ static void write_parts(const pair *of, const stage_tables *tables, double *into
 
 static int64_t count_parts(const stage_tables *tables) {
     const feature_weights *weigh = &tables->weights;
-    return 3 + weigh->words.n + weigh->brand.n + weigh->goods.n + weigh->offers.n + weigh->price.n + weigh->listing.n +
+    return 3 + weigh->words.n + weigh->brand.n + weigh->goods.n + weigh->offer.n + weigh->price.n + weigh->listing.n +
            weigh->seller.n;
 }
 

@@ -70,7 +70,7 @@ typedef struct {
 
 /* How much the features of each extractor weigh; those of texts first for the title, then for the description. */
 typedef struct {
-    doubles words, brand, goods, offers, price, listing, seller;
+    doubles words, brand, goods, offer, price, listing, seller;
     double intercept;
 } feature_weights;
 

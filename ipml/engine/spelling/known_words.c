@@ -173,13 +173,13 @@ static inline uint64_t with_less(uint64_t number, uint64_t place) {
 
 /* The key of a word with the letter at a place and the one before swapped. */
 static inline uint64_t with_swapped(uint64_t number, uint64_t place) {
-    uint64_t both = (number >> place ^ number >> place >> CODE_BITS) & CODE;
+    uint64_t both = (number >> place ^ number >> place >> CODE_BITS) & CODE_OF_LETTER;
     return number ^ (both << place | both << place << CODE_BITS);
 }
 
 /* The key of a word with the letter at a place hidden. */
 static inline uint64_t with_hidden(uint64_t number, uint64_t place) {
-    return (number & ~((uint64_t)CODE << place)) | (uint64_t)CODE_OF_STAR << place | KEY_OF_PATTERN;
+    return (number & ~((uint64_t)CODE_OF_LETTER << place)) | (uint64_t)CODE_OF_STAR << place | KEY_OF_PATTERN;
 }
 
 /* Whether a short word may be one slip away from a known one; most that are not are known to be none. Every key is

@@ -17,16 +17,13 @@ from ipml.features.compiled.texts import Texts
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_SHAPE = "int64_t", "int64_t", "int64_t"
-_count = bind("count_ngrams", "texts", "int64_t", *_SHAPE, "int64s_out", "buffer", "buffer", returns="int64_t")
-_count_texts = bind("count_texts", "texts", "int64_t", *_SHAPE, "int64s_out", returns="int64_t")
-_encode = bind(
-    *("encode_ngrams", "texts", "uint32s", "int64_t", *_SHAPE, "buffer", "int64s_out", "int64s_out"), returns="int64_t"
-)
-_mark_known = bind("mark_known", "doubles", "uint8s", "doubles_out")
-_sum = bind("sum_ngrams", "texts", "doubles", *_SHAPE, "doubles_out", "int64s_out", "int64s_out", returns="int64_t")
-_spread = bind("spread", "uint8s", "doubles", *_SHAPE, "doubles_out", returns="int64_t")
-_find_distinct = bind("find_distinct", "texts", "int64s_out", "int64s_out", returns="int64_t")
+_count = bind("count_ngrams")
+_count_texts = bind("count_texts")
+_encode = bind("encode_ngrams")
+_mark_known = bind("mark_known")
+_sum = bind("sum_ngrams")
+_spread = bind("spread")
+_find_distinct = bind("find_distinct")
 
 
 class CountedNgrams(NamedTuple):
