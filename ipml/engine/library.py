@@ -140,10 +140,11 @@ class Buffers(Struct):
 KINDS: dict[str, Any] = {
     "buffer": Buffer,
     **{name: getattr(ctypes, f"c_{name.removesuffix('_t')}") for name in ("int64_t", "uint64_t", "double", "bool")},
-    **{"void": None, "void*": ctypes.c_void_p, "char*": ctypes.c_char_p},
+    **{"outcome": ctypes.c_int64, "void": None, "void*": ctypes.c_void_p, "char*": ctypes.c_char_p},
 }
 """The types that the engine takes, by their names in C: besides numbers arrays, and structs of its own."""
 _FUNCTIONS: dict[str, tuple[str, list[str]]] = {}
+_OUT_OF_MEMORY = -1  # of an outcome, as engine.h has it
 
 
 def make_struct(struct: str, **values: Any) -> Struct:
@@ -166,12 +167,23 @@ def make_struct(struct: str, **values: Any) -> Struct:
 
 
 def bind(name: str) -> Callable[..., Any]:
-    """Return a function of the engine, which takes and returns what it is declared with in C."""
+    """Return a function of the engine, which takes and returns what it is declared with in C.
+
+    Where there is not enough memory for what it works out or writes into buffers, it raises MemoryError.
+    """
     function = getattr(_library, name)
     returned, kinds = _FUNCTIONS[name]
     function.restype = _kind(returned)
     function.argtypes = [_kind(kind) for kind in kinds]
+    if returned == "outcome" or "buffer*" in kinds:
+        function.errcheck = _check_memory
     return function  # type: ignore[no-any-return]
+
+
+def _check_memory(returned: Any, function: Any, given: tuple[Any, ...]) -> Any:
+    if returned == _OUT_OF_MEMORY or any(each.failed for each in given if type(each) is Buffer):
+        raise MemoryError(f"not enough memory for {function.__name__}")
+    return returned
 
 
 def _kind(declared: str) -> Any:

@@ -166,7 +166,7 @@ class TradeWords(Extractor):
         counts = np.zeros((len(listings), len(KINDS)))
         if name in listings:
             phrases, table = self.prepared
-            _must(_count_trade_words(listings.folded(name), listings.places(name, phrases), table, counts))
+            _count_trade_words(listings.folded(name), listings.places(name, phrases), table, counts)
         return counts
 
     def find(self, listings: ListingColumns, name: str) -> Places:
@@ -176,7 +176,7 @@ class TradeWords(Extractor):
         if not len(places.number):
             return places
         starts, found = np.empty(len(folded) + 1, dtype=np.int64), np.empty((3, len(places.number)), dtype=np.int32)
-        n = _must(_choose_trade_words(folded, places, table, starts, *found))
+        n = _choose_trade_words(folded, places, table, starts, *found)
         return Places(starts, *found[:, :n])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -207,9 +207,3 @@ def _make_table(kinds: Sequence[str], not_near: Sequence[Sequence[str]]) -> Stru
 
 _count_trade_words = bind("count_trade_words")
 _choose_trade_words = bind("choose_trade_words")
-
-
-def _must(returned: int) -> int:
-    if returned < 0:
-        raise MemoryError("not enough memory to read the words of the trade")
-    return returned

@@ -176,8 +176,8 @@ def describe_offers(
     n_columns = len(_CONTACTS) + len(_LOTS) * has_lots
     values = np.zeros((len(folded), n_columns))
     _set_groups(places, columns, n_columns, values)
-    if _read_folded(folded, offer_table(), n_columns, values) or _read_raw(raw, max_letters, n_columns, values):
-        raise MemoryError("not enough memory to read offers")
+    _read_folded(folded, offer_table(), n_columns, values)
+    _read_raw(raw, max_letters, n_columns, values)
     return values
 
 

@@ -212,8 +212,7 @@ class CompiledStage:
 
     def _call(self, function: Callable[..., int], told: Struct, *arrays: Any) -> bool:
         known = PAGES.characters
-        if function(told, known, self._tables, *arrays) < 0:
-            raise MemoryError("not enough memory to read these listings")
+        function(told, known, self._tables, *arrays)
         return not PAGES.fill(known)
 
     def _tell(self, listings: ListingColumns) -> Struct:

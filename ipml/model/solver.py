@@ -67,14 +67,14 @@ _as_engine_takes = KINDS["stored_rows"].from_param
 def multiply(stored: StoredRows, rows: NDArray[np.int64], coefficients: Floats) -> Floats:
     """Return the product of each row with the coefficients."""
     products = np.empty(rows.size)
-    _check(_multiply(_as_engine_takes(stored), rows, np.ascontiguousarray(coefficients, np.float64), products))
+    _multiply(_as_engine_takes(stored), rows, np.ascontiguousarray(coefficients, np.float64), products)
     return products
 
 
 def measure(stored: StoredRows, rows: NDArray[np.int64], parts: Floats, n_columns: int) -> tuple[Floats, Floats]:
     """Return the square of each row's length, and the sum of the rows, each times its part."""
     squares, sums = np.empty(rows.size), np.empty(n_columns)
-    _check(_measure(_as_engine_takes(stored), rows, np.ascontiguousarray(parts, np.float64), squares, sums))
+    _measure(_as_engine_takes(stored), rows, np.ascontiguousarray(parts, np.float64), squares, sums)
     return squares, sums
 
 
@@ -114,10 +114,4 @@ def ascend(
     reached, gap = np.array([float(intercept)]), np.empty(1)
     told = _as_engine_takes(stored), fitted, shares, sums, float(tolerance), most_passes, seed, reached, gap
     n_passes = _ascend(*told)
-    _check(n_passes)
     return float(reached[0]), float(gap[0]), n_passes
-
-
-def _check(status: int) -> None:
-    if status < 0:
-        raise MemoryError("not enough memory for the rows of the learner")

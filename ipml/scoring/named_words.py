@@ -138,8 +138,8 @@ class WordNaming:
     def _ask(self, found: Struct, weigh_letters: Callable[[Sequence[int]], Sequence[Floats]]) -> Struct:
         """Return the words of the texts, asked for."""
         words: Struct = KINDS["named_words"]()
-        if _must(_cut_words(self._rules, found, words)):
-            _must(_ask_words(self._rules, found, np.concatenate(weigh_letters(_find_long(words))), words))
+        if _cut_words(self._rules, found, words):
+            _ask_words(self._rules, found, np.concatenate(weigh_letters(_find_long(words))), words)
         return words
 
     def _find(self, texts: Sequence[str], phrases: Sequence[Mapping[str, Sequence[str]]]) -> tuple[Struct, list[str]]:
@@ -189,12 +189,6 @@ class WordNaming:
                         named[groups[group]] = [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
             said.append(named)
         return said
-
-
-def _must(returned: int) -> int:
-    if returned < 0:
-        raise MemoryError("not enough memory for the words of these listings")
-    return returned
 
 
 def _find_long(words: Struct) -> list[int]:

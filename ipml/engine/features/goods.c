@@ -139,7 +139,7 @@ int64_t find_disguised(texts titles, number_lists brands, const brand_spellings 
         if (!names_any || !may_be_folded(titles.data.at + start, end - start)) continue;
         if (is_one_spelt(titles, row, brands, plain)) continue;
         if (letters == NULL) letters = malloc((size_t)longest_text(titles) * sizeof *letters);
-        if (letters == NULL) return -1;
+        if (letters == NULL) return OUT_OF_MEMORY;
         int64_t n = write_lower(titles, row, known, letters);
         found.at[row] = !is_one_written(letters, n, brands, row, plain);
     }

@@ -413,11 +413,11 @@ int64_t room_for_sounds(const word_set *known, int64_t longest) {
     return 2 * min_of(longest, 4 * of_known) + 2 * of_known + 2;
 }
 
-EXPORT int64_t find_known(const word_set *known, const word_letters *letters, uint8s word) {
-    if (word.n == 0 || memchr(word.at, END_OF_WORD, (size_t)word.n) != NULL) return -1;
+EXPORT outcome find_known(const word_set *known, const word_letters *letters, uint8s word) {
+    if (word.n == 0 || memchr(word.at, END_OF_WORD, (size_t)word.n) != NULL) return 0;
     uint8_t *scratch = malloc((size_t)room_for_sounds(known, word.n));
-    if (scratch == NULL) return -2;
-    int64_t found = find_nearest(known, letters, word.at, word.n, scratch);
+    if (scratch == NULL) return OUT_OF_MEMORY;
+    int64_t found = 1 + find_nearest(known, letters, word.at, word.n, scratch);
     free(scratch);
     return found;
 }

@@ -111,8 +111,7 @@ def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
     counts = np.empty(len(texts), dtype=np.int64)
     while True:
         known = PAGES.characters
-        if _count_disguised(texts, MAX_TITLE_LETTERS, known, TABLES.units, counts) < 0:
-            raise MemoryError("not enough memory to read these texts")
+        _count_disguised(texts, MAX_TITLE_LETTERS, known, TABLES.units, counts)
         if not PAGES.fill(known):
             return counts
 

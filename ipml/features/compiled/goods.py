@@ -80,8 +80,7 @@ def find_disguised(titles: Texts, brands: Numbers, spellings: Spellings) -> NDAr
     found = np.empty(len(titles), dtype=np.uint8)
     while True:
         known = PAGES.characters
-        if _find_disguised(titles, brands, spellings.table, known, found) < 0:
-            raise MemoryError("not enough memory to read these titles")
+        _find_disguised(titles, brands, spellings.table, known, found)
         if not PAGES.fill(known):
             return found.view(np.bool_)
 

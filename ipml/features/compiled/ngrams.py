@@ -45,14 +45,14 @@ class CountedNgrams(NamedTuple):
 def count(texts: Texts, bits: int, letters_min: int, letters_max: int, words: int) -> CountedNgrams:
     """Count the n-grams of each text; there are 2^bits columns."""
     pointers, columns, counts = np.empty(len(texts) + 1, dtype=np.int64), Buffer(), Buffer()
-    _check(_count(texts, bits, letters_min, letters_max, words, pointers, columns, counts))
+    _count(texts, bits, letters_min, letters_max, words, pointers, columns, counts)
     return CountedNgrams(pointers, columns.take(np.int32), counts.take(np.float64))
 
 
 def count_texts(texts: Texts, bits: int, letters_min: int, letters_max: int, words: int) -> Integers:
     """Return in how many of the texts each n-gram occurs, shape (2^bits,)."""
     n_texts = np.empty(1 << bits, dtype=np.int64)
-    _check(_count_texts(texts, bits, letters_min, letters_max, words, n_texts))
+    _count_texts(texts, bits, letters_min, letters_max, words, n_texts)
     return n_texts
 
 
@@ -98,7 +98,7 @@ def encode(texts: Texts, known: Integers, bits: int, letters_min: int, letters_m
     numbers = np.full(1 << bits, _UNKNOWN)
     numbers[known] = np.arange(known.size)
     codes, starts, n_known = Buffer(), np.empty(len(texts) + 1, dtype=np.int64), np.empty(len(texts), dtype=np.int64)
-    _check(_encode(texts, numbers, bits, letters_min, letters_max, words, codes, starts, n_known))
+    _encode(texts, numbers, bits, letters_min, letters_max, words, codes, starts, n_known)
     return EncodedNgrams(codes.take(np.uint16), starts, n_known)
 
 
@@ -123,14 +123,14 @@ def sum_rows(
     """Return for each text the sum of the weights of its n-grams, how many it has, and how many of them are known."""
     n = len(texts)
     sums, n_all, n_known = np.empty(n), np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    _check(_sum(texts, marked, letters_min, letters_max, words, sums, n_all, n_known))
+    _sum(texts, marked, letters_min, letters_max, words, sums, n_all, n_known)
     return sums, n_all, n_known
 
 
 def spread(data: NDArray[np.uint8], marked: Floats, letters_min: int, letters_max: int, words: int) -> Floats:
     """Return the weight that each byte of one text carries; an n-gram shares its weight among its bytes."""
     carried = np.empty(data.size)
-    _check(_spread(data, marked, letters_min, letters_max, words, carried))
+    _spread(data, marked, letters_min, letters_max, words, carried)
     return carried
 
 
@@ -146,10 +146,4 @@ def find_distinct(texts: Texts) -> tuple[Integers, Integers]:
     """
     numbers, rows = np.empty(len(texts), dtype=np.int64), np.empty(len(texts), dtype=np.int64)
     n_found = _find_distinct(texts, numbers, rows)
-    _check(n_found)
     return numbers, rows[:n_found]
-
-
-def _check(status: int) -> None:
-    if status < 0:
-        raise MemoryError("not enough memory for the n-grams of these texts")

@@ -159,9 +159,7 @@ class KnownWords:
     def nearest(self, word: str) -> str | None:
         """Return the known word that an unknown one most likely stands for; None if there is none."""
         found = _find_known(self.words.prepared, word_letters(), _read_letters(word))
-        if found < -1:
-            raise MemoryError("not enough memory for the sound of a word")
-        return self.words.lines[found:].tobytes().split(b"\n", 1)[0].decode() if found >= 0 else None
+        return self.words.lines[found - 1 :].tobytes().split(b"\n", 1)[0].decode() if found else None
 
 
 @cache
@@ -232,7 +230,7 @@ def read_texts(folded: Texts, known: Words, ordinary: Words) -> Texts:
     """
     rows, ends, written = Buffer(), Buffer(), Buffer()
     _read_texts(folded, make_tables(known, ordinary), rows, ends, written)
-    if not (rows.n or rows.failed):
+    if not rows.n:
         return folded
     return folded.put(rows.take(np.int64), ends.take(np.int64), written.take(np.uint8))
 
@@ -245,7 +243,7 @@ def read_with_origins(folded: Texts, known: Words, ordinary: Words) -> tuple[str
     """
     rows, ends, written, origins = Buffer(), Buffer(), Buffer(), Buffer()
     _read_with_origins(folded, make_tables(known, ordinary), rows, ends, written, origins)
-    if not (rows.n or rows.failed):
+    if not rows.n:
         return None
     data, places = written.take(np.uint8), origins.take(np.int64)
     letters = np.cumsum(_begins_letter(folded.data)) - 1
