@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import make_struct
+from ipml.engine.library import Struct, make_struct
 from ipml.features.names import Names, find_pairs
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,7 @@ class PriceList:
         self._rows = {pair: row for row, pair in enumerate(own)}
         self._unit_rows = {unit: row for row, unit in enumerate(of_units)}
         priced = [one for prices in own.values() for one in sorted(prices.items())]
-        self.table = make_struct(
+        self.table: Struct = make_struct(
             "usual_prices",
             starts=np.cumsum([0, *map(len, own.values()), 0]),
             brands=np.array([brand for brand, _ in priced], dtype=np.int64),
