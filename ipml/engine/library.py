@@ -175,15 +175,22 @@ def bind(name: str) -> Callable[..., Any]:
     returned, kinds = _FUNCTIONS[name]
     function.restype = _kind(returned)
     function.argtypes = [_kind(kind) for kind in kinds]
-    if returned == "outcome" or "buffer*" in kinds:
+    if "buffer*" in kinds:
+        function.errcheck = _check_buffers
+    elif returned == "outcome":
         function.errcheck = _check_memory
     return function  # type: ignore[no-any-return]
 
 
-def _check_memory(returned: Any, function: Any, given: tuple[Any, ...]) -> Any:
-    if returned == _OUT_OF_MEMORY or any(each.failed for each in given if type(each) is Buffer):
+def _check_memory(returned: Any, function: Any, given: tuple[Any, ...]) -> Any:  # noqa: ARG001 - of ctypes
+    if returned == _OUT_OF_MEMORY:
         raise MemoryError(f"not enough memory for {function.__name__}")
     return returned
+
+
+def _check_buffers(returned: Any, function: Any, given: tuple[Any, ...]) -> Any:
+    has_failed = any(each.failed for each in given if type(each) is Buffer)
+    return _check_memory(_OUT_OF_MEMORY if has_failed else returned, function, given)
 
 
 def _kind(declared: str) -> Any:
