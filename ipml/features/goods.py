@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ipml.engine.library import Struct
 from ipml.errors import UnusableSetting
 from ipml.features.columns import Extractor, ListingColumns, PhraseSet
 from ipml.features.compiled.folding import count_disguised_words
 from ipml.features.compiled.goods import (
-    GoodsTable,
     Spellings,
     describe_claims,
     describe_goods,
@@ -372,7 +372,7 @@ class GoodsFeatures(Extractor):
             for category in _brand_categories(self.table_)
         ]
 
-    def prepare(self) -> tuple[PhraseSet, GoodsTable]:
+    def prepare(self) -> tuple[PhraseSet, Struct]:
         """Return the phrases as columns look for them, and what is known of the kinds."""
         table = make_goods_table(self.phrase_kinds_, self.often_copied_, self.brand_kinds_)
         return PhraseSet(self.phrases_), table

@@ -15,29 +15,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, count
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Buffer, Table, bind
-from ipml.engine.library import Texts as EngineTexts
+from ipml.engine.library import KINDS, Buffer, Struct, bind, make_struct
 from ipml.features.columns import MAX_LETTERS, ListingColumns, PhraseSet, Reading, days_from
-from ipml.features.compiled.characters import PAGES, Characters
+from ipml.features.compiled.characters import PAGES
 from ipml.features.compiled.folding import TABLES as FOLDING
-from ipml.features.compiled.folding import FoldingTables
-from ipml.features.compiled.goods import GoodsTable, SpellingTable
-from ipml.features.compiled.phrases import PhraseTables, SkeletonTables, skeleton_tables
-from ipml.features.compiled.places import NumberArrays, Numbers, Places
-from ipml.features.compiled.prices import PriceList, UsualPrices
-from ipml.features.compiled.spelling import SpellingTables, make_tables
+from ipml.features.compiled.phrases import skeleton_tables
+from ipml.features.compiled.places import Numbers, Places
+from ipml.features.compiled.prices import PriceList
+from ipml.features.compiled.spelling import make_tables
 from ipml.features.compiled.texts import Texts
 from ipml.features.dictionary import ordinary_words
 from ipml.features.figures import MissingFields
 from ipml.features.goods import BrandFinder, tell_brands
-from ipml.features.lexicon import TradeTable
 from ipml.features.names import Names, find_pairs, pair_up
-from ipml.features.offers import OfferFeatures, OfferTable, offer_table
+from ipml.features.offers import OfferFeatures, offer_table
 from ipml.model.parts import NumberPart, Part, complete
 from ipml.records import Listing
 
@@ -79,66 +75,8 @@ _NAN = float("nan")
 _COUNTS_OF = attrgetter(*_COUNTS)
 
 
-class _Column(Table):
-    _fields_: ClassVar = [
-        *((name, KINDS["int64_t"]) for name in ("most_letters", "longest_whole", "passage_words", "passage_step")),
-        ("marked", KINDS["doubles"]),
-        *((name, KINDS["int64_t"]) for name in ("letters_min", "letters_max", "words", "n_offers")),
-    ]
-
-
-class _Weights(Table):
-    _fields_: ClassVar = [
-        *((name, KINDS["doubles"]) for name in ("words", "brand", "goods", "offer", "price", "listing", "seller")),
-        ("intercept", KINDS["double"]),
-    ]
-
-
-class _Stage(Table):
-    _fields_: ClassVar = [
-        ("title", _Column),
-        ("description", _Column),
-        ("folding", FoldingTables),
-        ("spelling", SpellingTables),
-        ("skeletons", SkeletonTables),
-        ("phrases", PhraseTables),
-        ("trade", TradeTable),
-        ("offers", OfferTable),
-        ("offer_columns", KINDS["int64s"]),
-        ("phrase_brands", KINDS["int64s"]),
-        ("spellings", SpellingTable),
-        ("has_authorised", KINDS["uint8s"]),
-        ("goods", GoodsTable),
-        ("usual", UsualPrices),
-        ("price_steps", KINDS["doubles"]),
-        ("least_of_category", KINDS["double"]),
-        ("most_of_price", KINDS["double"]),
-        ("age_steps", KINDS["doubles"]),
-        ("prior_listing_sales", KINDS["double"]),
-        ("usual_of_sellers", KINDS["doubles"]),
-        ("prior_seller_sales", KINDS["double"]),
-        ("most_strikes", KINDS["double"]),
-        ("weights", _Weights),
-        ("used", KINDS["double"]),
-    ]
-
-
-class _Listings(Table):
-    _fields_: ClassVar = [
-        ("titles", EngineTexts),
-        ("descriptions", EngineTexts),
-        ("facts", KINDS["doubles"]),
-        ("codes", KINDS["int64s"]),
-        ("authorised", NumberArrays),
-    ]
-
-
-TOLD_AND_KNOWN = _Listings, Characters, _Stage
-"""The first parameters of functions of the engine that weigh listings."""
-_RESULTS = "doubles_out", "int64s_out", "uint8s_out"
-_READ = "buffer", "buffer", "buffer"
-_weigh_listings = bind("weigh_listings", *TOLD_AND_KNOWN, *_RESULTS, returns="int64_t")
-_explain_listings = bind("explain_listings", *TOLD_AND_KNOWN, *_RESULTS, "doubles_out", *_READ, returns="int64_t")
+_weigh_listings = bind("weigh_listings")
+_explain_listings = bind("explain_listings")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,7 +132,7 @@ class CompiledStage:
         self._category_part = known["category"]
         self._finder = BrandFinder.of(of["brand"].table_)
         self._authorisations = _list_authorisations(self._finder)
-        self._of_seller = {seller: NumberArrays.from_param(numbers) for seller, numbers in self._authorisations.items()}
+        self._of_seller = {seller: _LISTS.from_param(numbers) for seller, numbers in self._authorisations.items()}
         self._prices = PriceList(self._price.list_usual(), self._finder.names)
         used = of["title"].prepared if known["title"] is parts.get("title") else _NAN  # then no title is unfamiliar
         self._tables = _make_stage(known, intercept, reading.spelling, self._finder, self._prices, used)
@@ -276,19 +214,19 @@ class CompiledStage:
         """
         return self._call(function, self._tell(listings), *arguments)
 
-    def _call(self, function: Callable[..., int], told: _Listings, *arrays: Any) -> bool:
+    def _call(self, function: Callable[..., int], told: Struct, *arrays: Any) -> bool:
         known = PAGES.characters
-        if function(told, known, self._tables, *arrays) < 0:
-            raise MemoryError("not enough memory to read these listings")
+        function(told, known, self._tables, *arrays)
         return not PAGES.fill(known)
 
-    def _tell(self, listings: ListingColumns) -> _Listings:
+    def _tell(self, listings: ListingColumns) -> Struct:
         """Return listings as the engine takes them."""
         if listings.record is not None:
             return self._put_one(listings.record).told
 
-        def tell() -> _Listings:
-            return _Listings.of(
+        def tell() -> Struct:
+            return make_struct(
+                "listings",
                 titles=listings.raw("title"),
                 descriptions=listings.raw("description"),
                 facts=listings.once_a_row(("facts", self), _TOLD, self._list_facts),
@@ -397,13 +335,14 @@ class _BrandField(NamedTuple):
 
 
 _NONE = Numbers(np.zeros(2, dtype=np.int64), np.zeros(0, dtype=np.int64))
-_NONE_AUTHORISED = NumberArrays.from_param(_NONE)
+_LISTS = KINDS["number_lists"]
+_NONE_AUTHORISED = _LISTS.from_param(_NONE)
 
 
 class _OneText:
     """A text where the engine looks for it, which is told once."""
 
-    def __init__(self, told: EngineTexts) -> None:
+    def __init__(self, told: Struct) -> None:
         self._ends = (ctypes.c_int64 * 2)()
         told.offsets = KINDS["int64s"].around(self._ends)
         self._data = told.data
@@ -420,7 +359,7 @@ class _Room:
     def __init__(self) -> None:
         self.listing: Listing | None = None
         self.stage = -1
-        self.told = _Listings()
+        self.told: Struct = KINDS["listings"]()
         self.title, self.description = _OneText(self.told.titles), _OneText(self.told.descriptions)
         self.facts, self.codes = (ctypes.c_double * _N_FACTS)(), (ctypes.c_int64 * _N_CODES)()
         self.told.facts, self.told.codes = KINDS["doubles"].around(self.facts), KINDS["int64s"].around(self.codes)
@@ -458,13 +397,14 @@ def _place_features(parts: Mapping[str, Part], written: Sequence[Part]) -> NDArr
 
 def _make_stage(
     parts: Mapping[str, Any], intercept: float, spelling: Any, finder: BrandFinder, prices: PriceList, used: float
-) -> _Stage:
+) -> Struct:
     of = {name: part.extractor for name, part in parts.items()}
     price_steps, least_of_category, most_of_price = of["price"].bounds
     age_steps, prior_listing_sales = of["listing"].bounds
     usual_of_sellers, prior_seller_sales, most_strikes = of["seller"].bounds
     weights = {name: part.weights for name, part in parts.items() if isinstance(part, NumberPart)}
-    return _Stage.of(
+    return make_struct(
+        "stage_tables",
         title=_make_column(parts["title"], of["offer"], "title"),
         description=_make_column(parts["description"], of["offer"], "description"),
         folding=FOLDING,
@@ -487,15 +427,16 @@ def _make_stage(
         usual_of_sellers=usual_of_sellers,
         prior_seller_sales=prior_seller_sales,
         most_strikes=most_strikes,
-        weights=_Weights.of(**weights, intercept=intercept),
+        weights=make_struct("feature_weights", **weights, intercept=intercept),
         used=used,
     )
 
 
-def _make_column(part: Any, offer: OfferFeatures, name: str) -> _Column:
+def _make_column(part: Any, offer: OfferFeatures, name: str) -> Struct:
     longest_whole, passage_words, passage_step = PASSAGE_WORDS[name]
     letters_min, letters_max = part.extractor.letters
-    return _Column.of(
+    return make_struct(
+        "text_column",
         most_letters=MAX_LETTERS[name],
         longest_whole=longest_whole,
         passage_words=passage_words,

@@ -138,7 +138,7 @@ static bool is_one_written(const int64_t *letters, int64_t n, number_lists brand
     return false;
 }
 
-int64_t find_disguised(texts titles, texts folded, number_lists brands, const brand_spellings *plain,
+outcome find_disguised(texts titles, texts folded, number_lists brands, const brand_spellings *plain,
                        const characters *known, uint8s_out found) {
     assert(folded.offsets.n == titles.offsets.n && brands.starts.n == titles.offsets.n);
     int64_t *letters = NULL;
@@ -149,7 +149,7 @@ int64_t find_disguised(texts titles, texts folded, number_lists brands, const br
         if (!names_any || !may_be_folded(titles.data.at + start, end - start)) continue;
         if (is_one_spelt(titles, row, brands, plain, false) || is_one_spelt(folded, row, brands, plain, true)) continue;
         if (letters == NULL) letters = malloc((size_t)longest_text(titles) * sizeof *letters);
-        if (letters == NULL) return -1;
+        if (letters == NULL) return OUT_OF_MEMORY;
         int64_t n = write_lower(titles, row, known, letters);
         found.at[row] = !is_one_written(letters, n, brands, row, plain);
     }

@@ -20,13 +20,12 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Buffer, Table, bind
-from ipml.engine.library import Texts as TextArrays
+from ipml.engine.library import Buffer, Struct, bind, make_struct
 from ipml.features.compiled.folding import fold_texts
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts, letter_kinds
@@ -49,16 +48,8 @@ _AGAIN, _AFTER_APART, _APART, _BEYOND = (1 << bit for bit in (9, 10, 11, 12))
 _TO_STARTS, _TO_WRITTEN = 14, 15
 """By how many bits to shift to what says of a pair whether a walk starts there, and whether its byte is written."""
 
-
-class SkeletonTables(Table):
-    """What the engine looks up of the letters of skeletons: what each is there, after each other one, and its kind."""
-
-    _fields_: ClassVar[Any] = [("bones", KINDS["uint8s"]), ("pairs", KINDS["uint16s"]), ("kinds", KINDS["uint8s"])]
-
-
-_SKELETONS = "texts", SkeletonTables, "int64s_out", "uint8s_out"
-_reduce_texts = bind("reduce_texts", *_SKELETONS)
-_reduce_with_origins = bind("reduce_with_origins", *_SKELETONS, "int64s_out")
+_reduce_texts = bind("reduce_texts")
+_reduce_with_origins = bind("reduce_with_origins")
 
 
 def skeleton_texts(folded: Texts) -> Texts:
@@ -95,9 +86,9 @@ def trace_skeletons(folded: Texts) -> tuple[Texts, NDArray[np.int64]]:
 
 
 @lru_cache(maxsize=1)
-def skeleton_tables() -> SkeletonTables:
+def skeleton_tables() -> Struct:
     """Return what the engine looks up of the letters of skeletons."""
-    return SkeletonTables.of(bones=_letter_bones(), pairs=_letter_pairs(), kinds=letter_kinds())
+    return make_struct("skeleton_tables", bones=_letter_bones(), pairs=_letter_pairs(), kinds=letter_kinds())
 
 
 @lru_cache(maxsize=1)
@@ -124,7 +115,7 @@ def _letter_pairs() -> NDArray[np.uint16]:
     return np.asarray(pairs.ravel(), dtype=np.uint16)
 
 
-_build_trie = bind("build_trie", "texts", "buffer", "buffer", returns="int64_t")
+_build_trie = bind("build_trie")
 
 
 def _make_trie(words: list[str]) -> dict[str, Any]:
@@ -153,29 +144,7 @@ _STEM, _EXACT = 1, 2
 _LETTER, _NO_GAP = 1, 2
 """What a letter of ASCII is: a letter or digit, and no gap."""
 
-
-class PhraseTables(Table):
-    """What `find_places` looks up: `phrase_tables` of `phrases.h`."""
-
-    _fields_: ClassVar = [
-        ("kinds", KINDS["uint8s"]),
-        ("bones", KINDS["uint8s"]),
-        ("classes", KINDS["uint8s"]),
-        ("pairs", KINDS["uint16s"]),
-        ("cells", KINDS["int64s"]),
-        ("words", KINDS["int32s"]),
-        ("beginnings", KINDS["uint8s"]),
-        ("most_passed", KINDS["int64_t"]),
-        ("entry_starts", KINDS["int64s"]),
-        ("entry_sets", KINDS["int32s"]),
-        ("entry_numbers", KINDS["int32s"]),
-        ("entry_flags", KINDS["int32s"]),
-        ("folded", TextArrays),
-        ("n_sets", KINDS["int64_t"]),
-    ]
-
-
-_find_places = bind("find_places", "texts", PhraseTables, "buffer", "buffer", "buffer", "buffer", "buffer")
+_find_places = bind("find_places")
 
 
 class PhraseFinder:
@@ -188,7 +157,7 @@ class PhraseFinder:
 
     Attributes
     ----------
-    tables : PhraseTables
+    tables : Struct
         The phrases as the engine looks them up.
 
     Examples
@@ -207,7 +176,8 @@ class PhraseFinder:
         np.cumsum(np.bincount([number_of[entry.squashed] for entry in entries], minlength=len(words)), out=starts[1:])
         of_set, numbers, flags = (np.array([entry[at] for entry in entries], dtype=np.int32) for at in (1, 2, 3))
         classes = _letter_classes()
-        self.tables = PhraseTables.of(
+        self.tables = make_struct(
+            "phrase_tables",
             kinds=letter_kinds(),
             bones=_letter_bones(),
             classes=classes,

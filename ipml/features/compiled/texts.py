@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from ipml.engine.library import Buffer, bind
 from ipml.kit.look_alikes import is_spelt_mark
 
-_count_letters = bind("count_letters", "texts", "int64s_out")
-_place_rows = bind("place_rows", "int64s", "int64s", "int64s_out", returns="bool")
-_take_rows = bind("take_rows", "texts", "int64s", "uint8s_out")
-_count_bytes_with_rows = bind("count_bytes_with_rows", "int64s", "int64s", "int64s", returns="int64_t")
-_hash_texts = bind("hash_texts", "texts", "uint64s_out")
-_cut_passages = bind("cut_passages", "texts", "int64_t", "int64_t", "int64_t", "buffer", "buffer", "buffer")
-_put_rows = bind("put_rows", "texts", "int64s", "int64s", "uint8s", "int64s_out", "uint8s_out")
+_count_letters = bind("count_letters")
+_place_rows = bind("place_rows")
+_take_rows = bind("take_rows")
+_count_bytes_with_rows = bind("count_bytes_with_rows")
+_hash_texts = bind("hash_texts")
+_cut_passages = bind("cut_passages")
+_put_rows = bind("put_rows")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
