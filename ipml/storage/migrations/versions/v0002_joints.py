@@ -28,9 +28,11 @@ def upgrade() -> None:
     add_addresses()
     add_indexes()
     add_matches()
+    add_picture_colours()
 
 
 def downgrade() -> None:
+    drop_picture_colours()
     drop_matches()
     drop_indexes()
     drop_addresses()
@@ -80,3 +82,15 @@ def drop_matches() -> None:
         op.drop_index(name, table_name="cases")
     for name in ("match_precision", "match_kind"):
         op.drop_column("cases", name)
+
+
+def add_picture_colours() -> None:
+    op.add_column("picture_groups", sa.Column("colours", sa.Text(), nullable=True))
+    outdated = sa.text("colours IS NULL")
+    index = "ix_picture_groups_outdated", "picture_groups", ["group_id"]
+    op.create_index(*index, sqlite_where=outdated, postgresql_where=outdated)
+
+
+def drop_picture_colours() -> None:
+    op.drop_index("ix_picture_groups_outdated", table_name="picture_groups")
+    op.drop_column("picture_groups", "colours")
