@@ -39,6 +39,7 @@ from ipml.storage.database import reading, serialise, writing
 from ipml.storage.tables import picture_groups, pictures, reference_pictures
 
 _AT_ONCE = 50
+_MOST_RENEWED = 2_000  # groups of earlier releases in one call: half a minute
 _FIRST_ROOM = 1_024
 _MOST_YOUNG = 4_096  # groups that are sorted apart, so that adding one is cheap
 _MOST_IN_BAND = 2_000  # groups that are compared for one band of one place
@@ -191,20 +192,20 @@ def group_pictures(
 ) -> int:
     """Give the pictures that have none a group, those of cases and of known goods; return of how many files.
 
-    Groups of earlier releases are hashed anew before. In transactions of 50 pictures: whoever is interrupted goes on
-    where they were.
+    Groups of earlier releases are hashed anew after that, 2,000 a call. In transactions of 50 pictures: whoever is
+    interrupted goes on where they were.
 
     Parameters
     ----------
     joins_alike : bool, default=True
         Whether a case that is the same offer as one of its seller's waits for that one.
     """
-    count = 0
+    count, n_renewed = 0, 0
     with index.lock:
         while not is_stopped():
             with reading(engine) as connection:
-                outdated = _find_outdated(connection)
-                digests = [] if outdated else _find_ungrouped(connection)
+                digests = _find_ungrouped(connection)
+                outdated = _find_outdated(connection) if not digests and n_renewed < _MOST_RENEWED else {}
                 index.refresh(connection)
             if not outdated and not digests:
                 break
@@ -216,7 +217,7 @@ def group_pictures(
                     now = clock()
                     case_ids = _renew_groups(connection, index, renewed)
                     case_ids += _store_groups(connection, index, hashes, now)
-                    count += len(hashes)
+                    count, n_renewed = count + len(hashes), n_renewed + len(renewed)
                     mark_same_pictures(connection, set(case_ids), now, joins_alike=joins_alike)
             except Exception:
                 index.clear()  # the numbers of groups that are not stored after all may be given again
@@ -270,7 +271,7 @@ def _store_groups(
 
 
 def _renew_groups(connection: Connection, index: HashIndex, hashes: Mapping[int, HashedPicture | None]) -> list[int]:
-    """Hash groups of earlier releases anew, and join those to an older group that show the same; return their cases.
+    """Hash groups of earlier releases anew, and join those that show the same; return the cases that joined another.
 
     A group whose pictures are gone keeps its hash, and an empty text for the colours.
     """
@@ -282,18 +283,24 @@ def _renew_groups(connection: Connection, index: HashIndex, hashes: Mapping[int,
         if found is None:
             connection.execute(update(picture_groups).where(is_it).values(colours=""))
             continue
-        older = _find_stored(connection, index, found)
-        if older is not None and older < group_id:
-            moved, of_goods = (
-                update(table).where(table.c.group_id == group_id).values(group_id=older) for table in _UNGROUPED
-            )
-            case_ids += connection.scalars(moved.returning(pictures.c.case_id))
-            connection.execute(of_goods)
-            connection.execute(delete(picture_groups).where(is_it))
-        else:
+        same = _find_stored(connection, index, found)
+        if same is None or same > group_id:
             connection.execute(update(picture_groups).where(is_it).values(describe(found.own)))
             index.add(group_id, found.own)
+        if same is not None:
+            case_ids += _join_groups(connection, index, min(same, group_id), max(same, group_id))
     return case_ids
+
+
+def _join_groups(connection: Connection, index: HashIndex, group_id: int, newer: int) -> list[int]:
+    """Give the pictures of a newer group to an older one, and return the cases that show them."""
+    index.remove(newer)
+    of_cases, of_goods = (
+        update(table).where(table.c.group_id == newer).values(group_id=group_id) for table in _UNGROUPED
+    )
+    connection.execute(of_goods)
+    connection.execute(delete(picture_groups).where(picture_groups.c.group_id == newer))
+    return list(connection.scalars(of_cases.returning(pictures.c.case_id)))
 
 
 def find_group(connection: Connection, index: HashIndex, found: HashedPicture, now: datetime) -> int:
