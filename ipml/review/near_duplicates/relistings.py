@@ -10,7 +10,7 @@ precision before people have looked at any, and the least precision with which a
 
 Signatures are in the table `bands` (`ipml.review.near_duplicates.title_bands`): a batch costs a query for 500 numbers,
 of which a listing has eight, and one for each way in which its first picture is named: by its hash and by its address.
-An address counts only if that picture was looked at and tells something (`ipml.review.pictures.same_picture`).
+An address counts if that picture was looked at, and is neither flat nor common (`ipml.review.pictures.same_picture`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from ipml.review.near_duplicates.title_bands import (
     number_picture,
     read_runs,
 )
-from ipml.review.pictures.same_picture import find_telling
+from ipml.review.pictures.same_picture import find_informative
 from ipml.review.pictures.stored import split_addresses
 from ipml.review.ranking.policy import MatchKind, Policy, RelistingRules
 from ipml.review.reversals import by_people, is_last_verdict
@@ -156,7 +156,7 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
     candidates = [_choose(kept, of_one) for of_one in numbers]
     confirmed = _read_confirmed(connection, {case_id for some in candidates for case_id in some})
     addressed = {address for one in listings if (address := _first_address(one))}
-    shown = find_telling(connection, [key for key, one in confirmed.items() if _first_address(one) in addressed])
+    shown = find_informative(connection, [key for key, one in confirmed.items() if _first_address(one) in addressed])
     matches = [
         [
             (kind, case_id, likeness)

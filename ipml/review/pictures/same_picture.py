@@ -125,8 +125,8 @@ def find_same_pictures(
     return [one for one in found if one.n_listings or one.references]
 
 
-def find_telling(connection: Connection, case_ids: Collection[int]) -> set[int]:
-    """Return those of some cases whose first picture was looked at and tells something: it is not flat or common."""
+def find_informative(connection: Connection, case_ids: Collection[int]) -> set[int]:
+    """Return those of some cases whose first picture was looked at and says something: it is not flat or common."""
     query = select(pictures.c.case_id, pictures.c.group_id).where(
         pictures.c.position == 0, pictures.c.group_id > NO_GROUP, pictures.c.state == "stored"
     )

@@ -1,7 +1,7 @@
 """Pictures of cases are fetched and kept, and go with the listing; those that look the same are recognised."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from sqlalchemy import Connection, Engine, insert, select, update
 from support.picture_host import PictureHost, draw_goods, make_picture, serve_pictures, write_picture
 from support.reviewing import Make, judge
-from support.transactions import act, ask
+from support.transactions import act, ask, execute
 
 from experiments.review.drawn_goods import CHANGES
 from ipml.enforcement.privacy.erasure import erase_sellers
@@ -27,7 +27,6 @@ from ipml.review.pictures.picture_hash import (
     find_distance,
     hash_picture,
     read_hash,
-    write_hash,
 )
 from ipml.review.pictures.stored import NO_GROUP, StoredPicture, has_picture, path_of, read_pictures, sweep_files
 from ipml.review.queue import enqueue, undo
@@ -35,6 +34,10 @@ from ipml.storage.tables import picture_groups, pictures
 
 HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"))
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+EARLIER = (  # hashes of some goods and their mirror image, as an earlier release stored them
+    "ed38349692c6cd69cde19367f0dcf098272c69a338161e8f1e430e4bcf83b4b6",
+    "b86d61c3c793983c98b4c632a589a5cd727938f46d434bda4b165b1e9296e1e3",
+)
 
 
 def hash_of(image: Image.Image) -> HashedPicture:
@@ -50,13 +53,10 @@ def reopen(image: Image.Image, kind: str, **said: object) -> Image.Image:
     return Image.open(BytesIO(write_picture(image, kind, **said))).convert("RGB")
 
 
-SENT: tuple[Callable[[Image.Image], Image.Image], ...] = (
-    lambda image: reopen(image, "WEBP", quality=40),
-    lambda image: image.resize((200, 300)),
-    lambda image: ImageEnhance.Contrast(image).enhance(0.8),
-    lambda image: ImageEnhance.Brightness(image).enhance(1.1),
-    lambda image: image.convert("L").convert("RGB"),
-)
+def send(image: Image.Image, is_grey: bool) -> Image.Image:
+    """Return a picture as it is sent again: compressed much, or stretched, grey and paler."""
+    stretched = ImageEnhance.Contrast(image.resize((200, 300)).convert("L").convert("RGB"))
+    return stretched.enhance(0.8) if is_grey else reopen(image, "WEBP", quality=40)
 
 
 def test_a_copy_is_found_whatever_was_done_to_it():
@@ -64,25 +64,19 @@ def test_a_copy_is_found_whatever_was_done_to_it():
     rng, index = np.random.default_rng(1), HashIndex()
     seen = [hash_of(draw_goods(seed)) for seed in range(9)]
     index.add_all(range(1, 10), [one.own for one in seen])
-    for number, (name, change) in enumerate(3 * [*CHANGES.items()]):
+    for number, change in enumerate(2 * [*CHANGES.values()]):
         place, only = number % 9, HashIndex()
-        copy = hash_of(SENT[number % 5](change(draw_goods(place), rng)))
-        found = index.find_nearest(copy)
-        assert found is not None, name
-        assert found[0] == place + 1, name
+        copy = hash_of(send(change(draw_goods(place), rng), number >= len(CHANGES)))
+        assert (index.find_nearest(copy) or [0])[0] == place + 1, number
         only.add(7, copy.own)
-        assert [only.find_nearest(one) is not None for one in seen] == [other == place for other in range(9)], name
-        assert np.array_equal(read_hash(write_hash(copy.own.hash)), copy.own.hash)
+        assert [only.find_nearest(one) is not None for one in seen] == [other == place for other in range(9)], number
 
 
 def test_goods_of_one_form_in_other_colours_are_no_copies():
     """They have the same hash."""
-    red, blue = (
-        Image.merge("RGB", [draw_goods(1).split()[part] for part in order]) for order in ((0, 1, 2), (2, 1, 0))
-    )
-    of_red, of_blue = hash_of(red), hash_of(blue)
-    assert find_distance(of_red, PictureHash(of_blue.own.hash)) <= MOST_DISTANCE
-    assert find_distance(of_red, of_blue.own) is None
+    of_red, blue = hash_of(draw_goods(1)), hash_of(Image.merge("RGB", draw_goods(1).split()[::-1])).own
+    assert find_distance(of_red, PictureHash(blue.hash)) <= MOST_DISTANCE
+    assert find_distance(of_red, blue) is None
 
 
 def test_what_is_flat_has_no_hash():
@@ -109,8 +103,6 @@ def test_the_index_names_what_is_in_it_and_near():
     for gone in (9_003, 9_004, 9_002):
         index.remove(gone)
     assert (index.find_nearest(wanted), len(index)) == ((9_001, 30), 9_001)
-    index.clear()
-    assert index.find_nearest(wanted) is None
 
 
 @pytest.fixture(scope="module")
@@ -188,15 +180,12 @@ def test_groups_of_earlier_releases_are_hashed_anew(engine: Engine, put, tmp_pat
     """Till then their pictures are found by the hash of the whole; then a mirror image joins its original."""
     for number, path in enumerate(("/bag.jpg", "/mirrored.jpg", "/shoe.jpg"), start=1):
         put(f"L{number}", path, seller_id=f"s{number}")
-    earlier = ("ed38349692c6cd69cde19367f0dcf098272c69a338161e8f1e430e4bcf83b4b6", "b86d61c3c793983c98b4c632a589a5cd")
-    for group_id, whole in enumerate((earlier[0], earlier[1] + "727938f46d434bda4b165b1e9296e1e3"), start=1):
-        index, known = HashIndex(), PictureHash(read_hash(whole))
-        index.add(group_id, known)
+    for group_id, whole in enumerate(EARLIER, start=1):
+        index = HashIndex()
+        index.add(group_id, PictureHash(read_hash(whole)))
         assert index.find_nearest(hash_of(draw_goods(1))) is not None
-        row = {"group_id": group_id, "hash": whole, "made_at": NOON}
-        act(engine, Connection.execute, insert(picture_groups).values(row))
-        query = update(pictures).where(pictures.c.case_id == group_id).values(group_id=group_id)
-        act(engine, Connection.execute, query)
+        group = insert(picture_groups).values(group_id=group_id, hash=whole, made_at=NOON)
+        execute(engine, group, update(pictures).where(pictures.c.case_id == group_id).values(group_id=group_id))
     assert group_pictures(engine, tmp_path, HashIndex()) == 1
     assert read_groups(engine) == [1, 1, 3]
 
