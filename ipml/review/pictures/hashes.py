@@ -60,7 +60,7 @@ _Numbers = npt.NDArray[np.int64]
 
 
 class HashIndex:
-    """The hashes of the first pictures of all groups, in memory: some 175 bytes each; one is looked up in 8 ms.
+    """The hashes of the first pictures of all groups, in memory: some 175 bytes each; one is looked up in 12 ms.
 
     Each hash has four bands of 24 of its bits. A picture is compared with the groups that share a band with the hash of
     one of its places: not with all, and a copy shares one in 999 of 1,000 cases. It is read once, and then what is new.
