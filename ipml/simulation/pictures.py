@@ -1,10 +1,10 @@
 """Pictures of the simulated goods: which offers show the same, altered by counterfeiters, and what was known of each.
 
 Which offers show the same picture is decided with the offers (`ipml.simulation.offers`): the maker's, the seller's own
-of a model, or one of a kind. Counterfeiters mirror some of those that they take, or lay a banner over them. A banner
-changes nothing; a mirrored picture counts as another one, so that some alterations pay. How many other listings with a
-picture had been found counterfeit, or genuine, counts what reviewers had decided by the moment at which a listing was
-observed, and nothing of what many sellers show, as the bank of pictures does (`ipml.review.pictures.same_picture`).
+of a model, or one of a kind. Counterfeiters mirror some of those that they take, or lay a banner over them. The bank of
+pictures recognises both (`ipml.review.pictures.picture_hash`), so that they count as the same picture. How many other
+listings with a picture had been found counterfeit, or genuine, counts what reviewers had decided by the moment at which a
+listing was observed, and nothing of what many sellers show, as the bank does (`ipml.review.pictures.same_picture`).
 
 A picture follows from its address alone, so that only those that are looked at need to be drawn.
 """
@@ -52,7 +52,7 @@ def show_pictures(offers: pd.DataFrame, decisions: pd.DataFrame, rng: np.random.
             offers["image"].tolist(), offers["goods"].tolist(), alterations.tolist(), strict=True
         )
     ]
-    groups, _ = pd.factorize(offers["image"].to_numpy() ^ (alterations == MIRRORED).astype(np.uint64))
+    groups, _ = pd.factorize(offers["image"])
     matches = count_matches(groups, offers["observed_day"].to_numpy(), decisions)
     urls = pd.Series(pd.array(names, dtype="str"), index=offers.index, name="image_urls")
     return pd.concat([urls, matches.set_index(offers.index)], axis=1)

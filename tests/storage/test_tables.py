@@ -118,7 +118,9 @@ def _schema(engine):
     lines = {
         name: re.split(r"\n|, (?=\w+ [A-Z])", sql) for name, sql in made
     }  # a column added later has none of its own
-    return {name: sorted(line.strip().rstrip(",") for line in of_one) for name, of_one in lines.items()}
+    return {
+        name: sorted(filter(None, (line.strip().rstrip(",)") for line in of_one))) for name, of_one in lines.items()
+    }
 
 
 VERSIONS = Path(migrations.__file__).parent / "versions"

@@ -113,7 +113,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"pseudonym": PSEUDONYM, "body": ENCRYPTED, "last_error": ENCRYPTED, "why_dropped": ENCRYPTED},
     "penalties": dict.fromkeys(("kind", "policy_digest", "imposed_by", "ended_as", "ended_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "why": ENCRYPTED, "why_ended": ENCRYPTED, "why_confirmed": ENCRYPTED},
-    "picture_groups": {"hash": PSEUDONYM},
+    "picture_groups": dict.fromkeys(("hash", "colours"), PSEUDONYM),
     "pictures": dict.fromkeys(("state", "kind"), NOTHING)
     | {"digest": PSEUDONYM}
     | dict.fromkeys(("address", "found_at", "why"), CLEAR),

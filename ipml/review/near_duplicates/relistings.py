@@ -9,7 +9,8 @@ of match: with the seller, with the picture, with a price that is no higher, or 
 precision before people have looked at any, and the least precision with which a match makes a case.
 
 Signatures are in the table `bands` (`ipml.review.near_duplicates.title_bands`): a batch costs a query for 500 numbers,
-of which a listing has eight, or nine with a picture.
+of which a listing has eight, and one for each way in which its first picture is named: by its hash and by its address.
+An address counts if that picture was looked at, and is neither flat nor common (`ipml.review.pictures.same_picture`).
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ from ipml.review.near_duplicates.title_bands import (
     number_picture,
     read_runs,
 )
+from ipml.review.pictures.same_picture import find_informative
+from ipml.review.pictures.stored import split_addresses
 from ipml.review.ranking.policy import MatchKind, Policy, RelistingRules
 from ipml.review.reversals import by_people, is_last_verdict
 from ipml.storage.database import in_batches, writing
@@ -112,9 +115,13 @@ def number_listings(listings: Sequence[Listing]) -> list[tuple[int, ...]]:
     """Return the numbers under which listings are found, and kept once they are found counterfeit."""
     titles = make_title_bands([one.title for one in listings], [one.seller_id for one in listings])
     return [
-        numbers if one.image_hash is None else (*numbers, number_picture(one.image_hash))
+        (*numbers, *(number_picture(name) for name in (one.image_hash, _first_address(one)) if name))
         for one, numbers in zip(listings, titles, strict=True)
     ]
+
+
+def _first_address(listing: Listing) -> str | None:
+    return next(iter(split_addresses(listing)), None)
 
 
 def find_relistings(connection: Connection, listings: Sequence[Listing], policy: Policy) -> dict[str, Relisting]:
@@ -148,12 +155,14 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
         return {}
     candidates = [_choose(kept, of_one) for of_one in numbers]
     confirmed = _read_confirmed(connection, {case_id for some in candidates for case_id in some})
+    addressed = {address for one in listings if (address := _first_address(one))}
+    shown = find_informative(connection, [key for key, one in confirmed.items() if _first_address(one) in addressed])
     matches = [
         [
             (kind, case_id, likeness)
             for case_id in some
             if case_id in confirmed
-            for kind, likeness in _compare(one, confirmed[case_id], policy)
+            for kind, likeness in _compare(one, confirmed[case_id], policy, shows_it=case_id in shown)
         ]
         for one, some in zip(listings, candidates, strict=True)
     ]
@@ -192,12 +201,13 @@ def _order_match(match: Relisting) -> tuple[bool, int, float, int]:
     return match.makes_case, -list(MatchKind).index(match.kind), match.likeness, -match.case_id
 
 
-def _compare(one: Listing, confirmed: Listing, policy: Policy) -> list[tuple[MatchKind, float]]:
+def _compare(one: Listing, confirmed: Listing, policy: Policy, *, shows_it: bool) -> list[tuple[MatchKind, float]]:
     """Return in which ways a listing is like one that was found counterfeit; the title alone counts where none is."""
     rules, runs, others = policy.relistings, read_runs(one.title), read_runs(confirmed.title)
     likeness = compare_runs(runs, others)
     kinds = list[MatchKind]()
-    if one.image_hash is not None and one.image_hash == confirmed.image_hash:
+    has_same_address = shows_it and _first_address(one) == _first_address(confirmed)
+    if has_same_address or (one.image_hash is not None and one.image_hash == confirmed.image_hash):
         kinds.append(MatchKind.PICTURE)
     if likeness >= rules.least_likeness and one.seller_id == confirmed.seller_id:
         kinds.append(MatchKind.SELLER)

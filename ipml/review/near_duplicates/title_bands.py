@@ -142,9 +142,9 @@ def make_title_bands(titles: Sequence[str], sellers: Sequence[str]) -> list[tupl
     return [next(made) if n else () for n in lengths.tolist()]
 
 
-def number_picture(image_hash: str) -> int:
-    """Return the number under which listings with a picture are found."""
-    return number_text("confirmed picture", image_hash)
+def number_picture(name: str) -> int:
+    """Return the number under which listings with a picture are found, by its hash or its address."""
+    return number_text("confirmed picture", name)
 
 
 def _mix(numbers: _Numbers) -> _Numbers:

@@ -125,6 +125,21 @@ def find_same_pictures(
     return [one for one in found if one.n_listings or one.references]
 
 
+def find_informative(connection: Connection, case_ids: Collection[int]) -> set[int]:
+    """Return those of some cases whose first picture was looked at and says something: it is not flat or common."""
+    query = select(pictures.c.case_id, pictures.c.group_id).where(
+        pictures.c.position == 0, pictures.c.group_id > NO_GROUP, pictures.c.state == "stored"
+    )
+    groups = {
+        case_id: group_id
+        for some in in_batches(sorted(case_ids))
+        for case_id, group_id in connection.execute(query.where(pictures.c.case_id.in_(some)))
+    }
+    described = (_describe(one, (), _read_others(connection, one, "", None), ()) for one in {*groups.values()})
+    common = {one.group_id for one in described if one.is_common}
+    return {case_id for case_id, group_id in groups.items() if group_id not in common}
+
+
 def add_picture_matches(
     connection: Connection, listings: Iterable[Listing], now: datetime, *, is_current: bool = False
 ) -> list[Listing]:

@@ -23,7 +23,8 @@ from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_in_turns, note_file, note_refusal
 from ipml.review.pictures.copies import PictureRefused
 from ipml.review.pictures.fetching import FetchCost, FetchedPicture, FetchLimits, Resolve, resolve_host
-from ipml.review.pictures.hashes import HashIndex, find_group, hash_picture
+from ipml.review.pictures.hashes import HashIndex, find_group
+from ipml.review.pictures.picture_hash import hash_picture
 from ipml.review.pictures.same_picture import measure_group
 from ipml.review.pictures.screened import day_of, is_known_counterfeit
 from ipml.review.pictures.stored import NO_GROUP, PictureCopies, store_files

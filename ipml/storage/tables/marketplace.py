@@ -64,12 +64,16 @@ pictures = Table(
     sqlite_with_rowid=False,
 )
 
+_OUTDATED = text("colours IS NULL")
+
 picture_groups = Table(
     "picture_groups",
     metadata,
     Column("group_id", Identity, primary_key=True),
-    Column("hash", Text, nullable=False, doc="perceptual hash of its first picture, 256 bits in hexadecimal"),
+    Column("hash", Text, nullable=False, doc="perceptual hash of the middle of its first picture, in hexadecimal"),
     Column("made_at", Moment, nullable=False),
+    Column("colours", Text, doc="of that middle; none: the hash is of the whole picture, of an earlier release"),
+    Index("ix_picture_groups_outdated", "group_id", sqlite_where=_OUTDATED, postgresql_where=_OUTDATED),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

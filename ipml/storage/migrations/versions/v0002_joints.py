@@ -29,9 +29,11 @@ def upgrade() -> None:
     add_indexes()
     add_matches()
     add_screening()
+    add_picture_colours()
 
 
 def downgrade() -> None:
+    drop_picture_colours()
     drop_screening()
     drop_matches()
     drop_indexes()
@@ -118,3 +120,15 @@ def add_screening() -> None:
 def drop_screening() -> None:
     op.drop_table("screening_days")
     op.drop_table("screened_pictures")
+
+
+def add_picture_colours() -> None:
+    op.add_column("picture_groups", sa.Column("colours", sa.Text(), nullable=True))
+    outdated = sa.text("colours IS NULL")
+    index = "ix_picture_groups_outdated", "picture_groups", ["group_id"]
+    op.create_index(*index, sqlite_where=outdated, postgresql_where=outdated)
+
+
+def drop_picture_colours() -> None:
+    op.drop_index("ix_picture_groups_outdated", table_name="picture_groups")
+    op.drop_column("picture_groups", "colours")
