@@ -19,7 +19,7 @@ _Thing = TypeVar("_Thing")
 _Done = TypeVar("_Done")
 
 _SECONDS = 0.1  # of one transaction
-_FIRST, _MOST = 10, 500  # things in one: as many as one query asks for
+_FIRST, _LEAST, _MOST = 10, 5, 500  # things in one; at most as many as one query asks for
 
 
 def change_in_turns(
@@ -60,5 +60,5 @@ def change_in_turns(
             began = monotonic()
             done = change(connection, some)
         seconds = max(monotonic() - began, 1e-6)
-        start, size = start + len(some), max(1, min(2 * size, int(size * _SECONDS / seconds), _MOST))
+        start, size = start + len(some), max(_LEAST, min(2 * size, int(size * _SECONDS / seconds), _MOST))
         yield done

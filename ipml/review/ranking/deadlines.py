@@ -74,8 +74,8 @@ def find_due(connection: Connection, reviewer: str, now: datetime) -> StoredCase
 
 
 _WITH_PRIORITY = ("trusted flagger", "authority")
-# That a case is open, in words that no index knows: else SQLite looks through all open cases for those of some numbers.
-_BY_NUMBER = func.coalesce(cases.c.state, "") == "open"
+# The state is no column by itself here, or SQLite looks through all open cases for those of some numbers.
+_BY_NUMBER = cases.c.state.concat("") == "open"
 
 
 @cache
