@@ -218,11 +218,7 @@ def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[Due
 
 def _lock_first(connection: Connection, reviewer: str, now: datetime, wanted: ColumnElement[bool]) -> StoredCase | None:
     """Return the first to come due of the wanted cases that nobody holds, kept from other writers."""
-    query = (
-        select(cases)
-        .where(wanted, is_free_for(reviewer, now))
-        .order_by(cases.c.due_at, cases.c.case_id)
-    )
+    query = select(cases).where(wanted, is_free_for(reviewer, now)).order_by(cases.c.due_at, cases.c.case_id)
     return lock_first(connection, select_first(query))
 
 
