@@ -3,8 +3,8 @@
 Which offers show the same picture is decided with the offers (`ipml.simulation.offers`): the maker's, the seller's own
 of a model, or one of a kind. Counterfeiters mirror some of those that they take, or lay a banner over them. The bank of
 pictures recognises both (`ipml.review.pictures.picture_hash`), so that they count as the same picture. How many other
-listings with a picture had been found counterfeit, or genuine, counts what reviewers had decided by the moment at which a
-listing was observed, and nothing of what many sellers show, as the bank does (`ipml.review.pictures.same_picture`).
+listings with a picture had been found counterfeit, or genuine, counts what reviewers had decided when a listing was
+observed, and nothing of what many sellers show, as the bank does (`ipml.review.pictures.same_picture`).
 
 A picture follows from its address alone, so that only those that are looked at need to be drawn.
 """

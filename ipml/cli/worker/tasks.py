@@ -50,7 +50,8 @@ def end_measures(run: JobRun) -> str:
     from ipml.enforcement.actions import end_due
     from ipml.enforcement.policy import load_enforcement_policy
 
-    ended = end_due(run.engine, load_enforcement_policy(run.settings.policy_enforcement))
+    policy = load_enforcement_policy(run.settings.policy_enforcement)
+    ended = end_due(run.engine, policy, is_stopped=run.is_stopped)
     is_any = ended.measures or ended.penalties
     return f"{ended.measures:,} measures and {ended.penalties:,} penalties ended." if is_any else ""
 
@@ -181,8 +182,9 @@ def expire(run: JobRun) -> str:
     from ipml.enforcement.privacy.retention import run_retention
     from ipml.review.pictures.stored import sweep_files
 
-    expired = run_retention(run.engine, load_enforcement_policy(run.settings.policy_enforcement))
-    sweep_files(run.engine, run.settings.pictures)
+    policy = load_enforcement_policy(run.settings.policy_enforcement)
+    expired = run_retention(run.engine, policy, is_stopped=run.is_stopped)
+    sweep_files(run.engine, run.settings.pictures, is_stopped=run.is_stopped)
     n_files = remove_old(run.settings)
     counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in expired.counts.items() if count]
     return ", ".join([*counts, *[f"{n_files:,} files of listings"] * bool(n_files)])

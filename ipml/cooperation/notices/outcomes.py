@@ -35,8 +35,9 @@ from ipml.review.decisions import GROUNDS
 from ipml.review.reversals import Made, find_decisions, stands
 from ipml.storage import outbox
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import Lock, in_batches, reading, serialise, writing
+from ipml.storage.database import Lock, in_batches, reading, serialise
 from ipml.storage.pseudonyms import get_notifier
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import cases, decisions, notice_items, notices, notifiers, seller_keys
 from ipml.storage.tables.cooperation import STATE_OF_VERDICT
 
@@ -169,7 +170,6 @@ def subject_of(notice_id: int) -> str:
 _LOST = "not found"
 OPEN = ("unknown", "waiting")
 SETTLED = ("upheld", "rejected", "undecided")
-_AT_ONCE = 500  # numbers in one query
 
 
 def settle_decided(
@@ -237,12 +237,12 @@ def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> 
     _wait_again(connection, {item.notice_id for item in items}, case, at, rules)
 
 
-def settle_erased(connection: Connection, at: datetime, rules: NotifierRules) -> int:
-    """Settle the items that wait for cases whose listing was erased meanwhile, and return how many there were.
+def settle_erased(connection: Connection, item_ids: Sequence[int], at: datetime, rules: NotifierRules) -> int:
+    """Settle those of some items that wait for cases whose listing was erased meanwhile; return how many there were.
 
     Nobody will decide on those. They end undecided, and the notifier is told of the other listings only.
     """
-    waiting = connection.execute(_select_erased()).all()
+    waiting = connection.execute(_select_erased().where(notice_items.c.item_id.in_(item_ids))).all()
     if waiting:
         serialise(connection, Lock.APPEND_TO_AUDIT)
         ended = [{"number": item.item_id, "state": "undecided", "settled_at": at} for item in waiting]
@@ -251,13 +251,15 @@ def settle_erased(connection: Connection, at: datetime, rules: NotifierRules) ->
     return len(waiting)
 
 
-def end_unknown(connection: Connection, before: datetime, at: datetime, rules: NotifierRules) -> int:
-    """Settle some items that nobody knew when notice was given before a moment, nor since; return how many there were.
+def end_unknown(
+    connection: Connection, item_ids: Sequence[int], before: datetime, at: datetime, rules: NotifierRules
+) -> int:
+    """Settle those of some items that nobody knew when notice was given before a moment, nor since; return how many.
 
     They end as not found, so that no notice is open for ever; complaints of a listing that is known here, but of which
     too few came, end undecided. Notice of such a listing may be given again.
     """
-    found = connection.execute(_select_unknown(before).limit(_AT_ONCE)).all()
+    found = connection.execute(_select_unknown(before).where(notice_items.c.item_id.in_(item_ids))).all()
     if not found:
         return 0
     whose = select(notices.c.notifier_id).where(notices.c.notice_id.in_({row.notice_id for row in found}))
@@ -282,12 +284,14 @@ def _find_too_few(connection: Connection, found: Sequence[Row[Any]]) -> set[int]
     return {number for number, listing_id in named.items() if listing_id in offered}
 
 
-def end_passed_over(connection: Connection, before: datetime, at: datetime, rules: NotifierRules) -> int:
-    """Settle old items whose case was decided before them and did not come back to a person, by that decision.
+def end_passed_over(
+    connection: Connection, item_ids: Sequence[int], before: datetime, at: datetime, rules: NotifierRules
+) -> int:
+    """Settle those of some old items whose case was decided before them, by that decision.
 
-    Such are complaints of which there were too few.
+    Such are complaints of which there were too few for the case to come back to a person.
     """
-    old = _select_passed_over(before).limit(_AT_ONCE)
+    old = _select_passed_over(before).where(notice_items.c.item_id.in_(item_ids))
     if not (numbers := {item.case_id for item in connection.execute(old)}):
         return 0
     kept = find_cases(connection, numbers, lock=True)
@@ -431,21 +435,14 @@ def run_notice_deadlines(
     rules, before = policy.notifiers, now - timedelta(days=policy.notices.unknown_days)
     return AnsweringResult(
         pass_on_counter_notices(engine, now=now),
-        _repeat(engine, _select_erased(), partial(settle_erased, at=now, rules=rules)),
-        _repeat(engine, _select_unknown(before), partial(end_unknown, before=before, at=now, rules=rules)),
-        _repeat(engine, _select_passed_over(before), partial(end_passed_over, before=before, at=now, rules=rules)),
+        _end_all(engine, _select_erased(), partial(settle_erased, at=now, rules=rules)),
+        _end_all(engine, _select_unknown(before), partial(end_unknown, before=before, at=now, rules=rules)),
+        _end_all(engine, _select_passed_over(before), partial(end_passed_over, before=before, at=now, rules=rules)),
     )
 
 
-def _repeat(engine: Engine, due: Select[Any], end: Callable[[Connection], int]) -> int:
-    """End what is due, some at a time, so that others can write in between; return how many there were."""
+def _end_all(engine: Engine, due: Select[Any], end: Callable[[Connection, Sequence[int]], int]) -> int:
+    """End the items that are due, some at a time; return how many there were."""
     with reading(engine) as connection:
-        if connection.execute(due.limit(1)).first() is None:
-            return 0
-    ended = 0
-    while True:
-        with writing(engine) as connection:
-            number = end(connection)
-        if not number:
-            return ended
-        ended += number
+        item_ids = connection.scalars(due.with_only_columns(notice_items.c.item_id, maintain_column_froms=True)).all()
+    return sum(change_in_turns(engine, item_ids, end))

@@ -6,6 +6,7 @@ The letter with the statement of a restriction has the restriction's subject in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
@@ -49,8 +50,12 @@ COMPLAINT, COUNTER_NOTICE = "complaint window", "counter-notice window"
 _SLACK = timedelta(days=3)  # for deadlines that were wrong when messages were delivered
 
 
-def find_newly_notified(connection: Connection, now: datetime, at_most: int) -> list[tuple[str, datetime]]:
+def find_newly_notified(
+    connection: Connection, now: datetime, at_most: int, among: Sequence[str] | None = None
+) -> list[tuple[str, datetime]]:
     """Return subject and moment of restrictions the seller was told of, whose deadlines do not run yet, in that order.
+
+    Of some restrictions only, where they are named.
 
     Deadlines are started in the order of these moments, so what lies well before the latest of them is done.
     """
@@ -59,6 +64,8 @@ def find_newly_notified(connection: Connection, now: datetime, at_most: int) -> 
     query = select(outbox.c.subject, outbox.c.settled_at).where(*_is_delivered(), ~has_deadline)
     if latest is not None:
         query = query.where(outbox.c.settled_at >= min(latest, now) - _SLACK)
+    if among is not None:
+        query = query.where(outbox.c.subject.in_(among))
     rows = connection.execute(query.order_by(outbox.c.settled_at, outbox.c.message_id).limit(at_most))
     return [(row.subject, row.settled_at) for row in rows]
 

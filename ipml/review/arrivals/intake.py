@@ -61,7 +61,7 @@ _Payload = dict[str, audit.Value]
 _Entry = tuple[str, _Payload]  # a subject and a payload
 
 _SYSTEM = "ipml"  # the actor of what no person did
-_BATCH_SIZE = 500
+_BATCH_SIZE = 50  # of one transaction, for which reviewers wait
 _LONGEST_NAME = 200  # characters, as of a listing's fields; PostgreSQL's indices hold no text of thousands
 
 
@@ -167,7 +167,7 @@ def enqueue(
     Parameters
     ----------
     scored : iterable of ScoredListing
-        Read 500 at a time; each such batch is one transaction.
+        Read 50 at a time; each such batch is one transaction.
     due_at : datetime, optional
         By when they must be decided; the policy may set an earlier deadline for their category. A deadline that an
         open case has is only ever brought forward, which counts as rescored.

@@ -34,6 +34,7 @@ from ipml.review.sellers.seller_history import HISTORY, add_histories, find_last
 from ipml.review.sellers.seller_record import count_changes, find_record, select_changes
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.pseudonyms import digest_address
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import cases, listings, seller_events
 
 _MOST_CHANGED = 20_000  # listings that are found at once to be scored again
@@ -205,7 +206,7 @@ def rescore_changed(
 
     Each is scored with its seller's history as it is known now, and by the listings that its seller had before it,
     stored, and put into the queue where the policy says so, as when it is submitted. Listings that are gone stay as
-    they are. What is done is done in transactions of 500: whoever is interrupted goes on where they were, and once all
+    they are. What is done is done in short transactions: whoever is interrupted goes on where they were, and once all
     are scored nothing is done any more.
 
     Parameters
@@ -248,7 +249,7 @@ def rescore_changed(
         for some in in_batches(changed):
             if is_stopped():
                 return count
-            count += _rescore(engine, some, model, now)
+            count += _rescore(engine, some, model, now, is_stopped)
         if len(changed) < _MOST_CHANGED:
             return count
         after = changed[-1]
@@ -482,7 +483,9 @@ def _is_on_offer() -> ColumnElement[bool]:
     return or_(listings.c.withdrawn_at.is_(None), listings.c.withdrawn_at < listings.c.seen_at)
 
 
-def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now: datetime) -> int:
+def _rescore(
+    engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now: datetime, is_stopped: Callable[[], bool]
+) -> int:
     """Score some listings again, store them and put them into the queue; return how many that were."""
     is_it = listings.c.listing_id.in_(listing_ids), _is_on_offer()
     with reading(engine) as connection:
@@ -497,11 +500,11 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now
         rules, last_event = StreamRules.read(connection, filled, now), find_last_event(connection)
     rules = rules.seeded(engine, now)
     judged = rules.judge(filled, earlier, model)
-    with writing(engine) as connection:
-        serialise(connection, Lock.ENQUEUE)
+
+    def store(connection: Connection, some: Sequence[str]) -> int:
         # Meanwhile it may have been submitted as it is now, or scored again by another worker.
-        known = _find_rows(connection, listing_ids)
-        same = [key for key in judged.scored if known.get(key) == before[key]]
+        known = _find_rows(connection, some)
+        same = [key for key in some if known.get(key) == before[key]]
         counting = _Counting.start(connection, rules, judged, known, same, now)
         if same:
             values = [
@@ -516,7 +519,9 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now
         if (entering := judged.choose(connection, same, counting.counted)).newcomers:
             enqueue_within(connection, entering, is_seen=False, now=now)
         counting.note(connection)
-    return len(same)
+        return len(same)
+
+    return sum(change_in_turns(engine, list(judged.scored), store, lock=Lock.ENQUEUE, is_stopped=is_stopped))
 
 
 def _withdraw(connection: Connection, submissions: Sequence[Submission]) -> None:

@@ -42,8 +42,9 @@ class IntakeModel:
 
 # Made once, as making a query takes longer than asking it.
 _LAST_SEED = select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1)
+# The state is no column by itself here, or SQLite looks through all pending cases for those of some listings.
 _PENDING = select(cases.c.listing_id).where(
-    cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)), cases.c.state.in_(PENDING)
+    cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)), cases.c.state.concat("").in_(PENDING)
 )
 
 

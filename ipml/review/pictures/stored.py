@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, delete, exists, insert, select, update
 
 from ipml.records import Listing
 from ipml.storage.backup import whole_or_not_at_all
-from ipml.storage.database import Lock, in_batches, reading, serialise, writing
+from ipml.storage.database import Lock, in_batches, reading
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import picture_groups, pictures, reference_pictures, screened_pictures
 
 Size = Literal["original", "view", "thumbnail"]
@@ -203,7 +204,7 @@ def store_files(folder: Path, content: bytes, copies: PictureCopies) -> str:
     return digest
 
 
-def sweep_files(engine: Engine, folder: Path | None) -> int:
+def sweep_files(engine: Engine, folder: Path | None, *, is_stopped: Callable[[], bool] = lambda: False) -> int:
     """Delete the files that no picture of a case names any more, and their groups; return of how many pictures.
 
     Examples
@@ -225,19 +226,24 @@ def sweep_files(engine: Engine, folder: Path | None) -> int:
     for path in folder.glob("[0-9a-f][0-9a-f]/*"):
         if found := _FILE.match(path.name):  # what a kill left half written is called by it, too
             paths.setdefault(found[1], []).append(path)
-    with writing(engine) as connection:
-        serialise(connection, Lock.STORE_PICTURES)
-        _remove_unused_groups(connection)
     with reading(engine) as connection:
+        unused = connection.scalars(_select_unused()).all()
         unnamed = paths.keys() - _find_named(connection, paths)
-    if not unnamed:
-        return 0
-    with writing(engine) as connection:
-        serialise(connection, Lock.STORE_PICTURES)
-        unnamed -= _find_named(connection, unnamed)
-        for path in (path for digest in unnamed for path in paths[digest]):
+
+    def remove_groups(connection: Connection, some: Sequence[int]) -> None:
+        left = connection.scalars(_select_unused().where(picture_groups.c.group_id.in_(some))).all()
+        connection.execute(delete(picture_groups).where(picture_groups.c.group_id.in_(left)))
+
+    def remove_files(connection: Connection, some: Sequence[str]) -> int:
+        gone = {*some} - _find_named(connection, some)
+        for path in (path for digest in gone for path in paths[digest]):
             path.unlink(missing_ok=True)
-    return len(unnamed)
+        return len(gone)
+
+    for _ in change_in_turns(engine, unused, remove_groups, lock=Lock.STORE_PICTURES, is_stopped=is_stopped):
+        pass
+    removed = change_in_turns(engine, sorted(unnamed), remove_files, lock=Lock.STORE_PICTURES, is_stopped=is_stopped)
+    return sum(removed)
 
 
 def _find_named(connection: Connection, digests: Collection[str]) -> set[str]:
@@ -252,11 +258,9 @@ def _find_named(connection: Connection, digests: Collection[str]) -> set[str]:
     return named
 
 
-def _remove_unused_groups(connection: Connection) -> None:
-    """Remove the groups of pictures that look the same, and that no picture is of any more."""
+def _select_unused() -> Select[Any]:
+    """Return a query for the groups of pictures that look the same, and that no picture is of any more."""
     is_of_goods = reference_pictures.c.group_id == picture_groups.c.group_id, reference_pictures.c.removed_at.is_(None)
     is_used = exists().where(pictures.c.group_id == picture_groups.c.group_id) | exists().where(*is_of_goods)
     is_used |= exists().where(screened_pictures.c.group_id == picture_groups.c.group_id)
-    unused = connection.scalars(select(picture_groups.c.group_id).where(~is_used)).all()
-    for some in in_batches(unused):
-        connection.execute(delete(picture_groups).where(picture_groups.c.group_id.in_(some)))
+    return select(picture_groups.c.group_id).where(~is_used)

@@ -225,7 +225,7 @@ def test_a_notice_of_an_erased_seller_ends_without_a_word_of_them(desk: Desk):
     both, alone = desk.give_notice([theirs, other]), desk.give_notice([theirs], "agency")
     erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.pass_time())
     with writing(desk.engine) as connection:
-        assert settle_erased(connection, desk.pass_time(), RULES) == 2
+        assert settle_erased(connection, range(1, 10), desk.pass_time(), RULES) == 2
     desk.decide(other, Verdict.GENUINE)
     assert desk.states(both) == ["undecided", "rejected"]
     ((_, text),) = desk.told(f"notice:{both}")

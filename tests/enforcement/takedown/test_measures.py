@@ -16,7 +16,7 @@ from support.transactions import act, ask, check_sound, execute
 from experiments.enforcement import delivery_kills
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.changes import end_some_due, impose_by_hand, lift, lift_one, replace, restriction_of
+from ipml.enforcement.takedown.changes import end_due, find_due, impose_by_hand, lift, lift_one, replace, restriction_of
 from ipml.enforcement.takedown.delivery import note_answer
 from ipml.enforcement.takedown.measures import (
     MeasureRules,
@@ -133,10 +133,10 @@ def test_a_measure_ends_by_itself_when_its_time_is_over(engine, judge, told, tak
     decision = judge("L1")
     with writing(engine) as connection:
         replace(connection, 1, MeasureKind.PAUSE, "lea", "for a week", NOON, until=NOON + timedelta(days=7))
-        assert end_some_due(connection, NOON + timedelta(days=6)) == []
-        (ended,) = end_some_due(connection, NOON + timedelta(days=7))
+        assert find_due(connection, NOON + timedelta(days=6)) == []
+        (ended,) = end_due(connection, find_due(connection, NOON + timedelta(days=7)), NOON + timedelta(days=7))
         assert (ended.measure.lifted_by, ended.measure.state) == ("ipml", "lifted")
-        assert end_some_due(connection, NOON + timedelta(days=8)) == []
+        assert find_due(connection, NOON + timedelta(days=8)) == []
         take(connection, "sender", NOON + timedelta(days=8), timedelta(minutes=5), at_most=10)
     assert (len(told(kind="reinstatement")), len(told(kind="buyers"))) == (1, 1)
     take_back(decision, now=NOON + timedelta(days=9), by="lea", may_undo_others=True)

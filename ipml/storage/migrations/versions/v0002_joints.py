@@ -16,6 +16,13 @@ KEYED = (
     ("seller_list_entries", "pseudonym"),
     ("seller_proposals", "pseudonym"),
 )
+# By which jobs join rows while others wait; of two columns most rows have none.
+JOINED = (
+    ("spread_audits", "case_id", None),
+    ("notifiers", "created_at", None),
+    ("decisions", "spread_from", "spread_from IS NOT NULL"),
+    ("notice_items", "repeats", "repeats IS NOT NULL"),
+)
 MATCHED = {
     "ix_cases_matched": ["state", "case_id"],
     "ix_cases_matched_seller": ["seller_id", "case_id"],
@@ -30,9 +37,11 @@ def upgrade() -> None:
     add_matches()
     add_screening()
     add_picture_colours()
+    add_job_indexes()
 
 
 def downgrade() -> None:
+    drop_job_indexes()
     drop_picture_colours()
     drop_screening()
     drop_matches()
@@ -132,3 +141,15 @@ def add_picture_colours() -> None:
 def drop_picture_colours() -> None:
     op.drop_index("ix_picture_groups_outdated", table_name="picture_groups")
     op.drop_column("picture_groups", "colours")
+
+
+def add_job_indexes() -> None:
+    for table, column, condition in JOINED:
+        where = None if condition is None else sa.text(condition)
+        name = op.f(f"ix_{table}_{column}")
+        op.create_index(name, table, [column], sqlite_where=where, postgresql_where=where)
+
+
+def drop_job_indexes() -> None:
+    for table, column, _ in JOINED:
+        op.drop_index(op.f(f"ix_{table}_{column}"), table_name=table)
