@@ -261,8 +261,8 @@ def withdraw(connection: Connection, keys: Collection[str], *, by: str, now: dat
     is_untouched = outbox.c.state == "waiting", outbox.c.attempts == 0, outbox.c.last_error.is_(None)
     fields = {"state": "dead", "settled_at": now, "dropped_by": by, "dropped_at": now}
     change = update(outbox).where(outbox.c.key.in_(keys), *is_untouched).values(fields)
-    dropped = dict(connection.execute(change.returning(outbox.c.message_id, outbox.c.key)).all())
-    entries = [(subject_of(number), {}) for number in sorted(dropped)]
+    dropped: dict[int, str] = dict(connection.execute(change.returning(outbox.c.message_id, outbox.c.key)).all())
+    entries: list[tuple[str, dict[str, audit.Value]]] = [(subject_of(number), {}) for number in sorted(dropped)]
     audit.append_all(connection, by, "withdrawn", entries, at=now)
     return set(keys) - set(dropped.values())
 
