@@ -15,7 +15,7 @@ from ipml.storage.tables import appeals, cases, decisions, measures, penalties
 
 VERDICTS = [("counterfeit", "declared_replica"), ("counterfeit", "wrong_features"), ("genuine", ""), ("escalate", "")]
 OUTCOMES = [("granted", None), ("measure lifted", None), ("partly granted", "label"), ("rejected", None)]
-STANDS = measures.c.lifted_at.is_(None)
+STANDS, WHO, DAY = measures.c.lifted_at.is_(None), ["ann", "ben"], timedelta(days=1)
 
 
 def live(url, seed, n_steps):
@@ -27,7 +27,7 @@ def live(url, seed, n_steps):
 
     def offer():
         number = draw.randint(1, 9)
-        seller = "ann" if number % 3 else draw.choice(["ann", "ben"])
+        seller = "ann" if number % 3 else draw.choice(WHO)
         return Offer(f"L{number}", seller, *draw.choice(desk.GOODS[:2]), None, f"text {draw.randint(1, 3)}")
 
     def look(change, *more):
@@ -44,17 +44,13 @@ def live(url, seed, n_steps):
         "decide": lambda: look(desk.decide, draw.choice([None, f"k{draw.randint(1, 20)}"])),
         "spread": lambda: look(desk.spread),
         "undo": lambda: desk.take_back(engine, now, pick(decisions.c.decision_id)),
-        "appeal": lambda: desk.appeal(
-            engine, now, f"measure:{pick(measures.c.measure_id, STANDS)}", draw.choice(["ann", "ben"])
-        ),
+        "appeal": lambda: desk.appeal(engine, now, f"measure:{pick(measures.c.measure_id, STANDS)}", draw.choice(WHO)),
         "answer": lambda: desk.answer(
             *(engine, now, pick(appeals.c.appeal_id, appeals.c.state == "open"), f"max of {me} at {now}"),
             *(*draw.choice(OUTCOMES), draw.choice(alike)),
         ),
         "notice": lambda: desk.give_notice(engine, now, me, "Acme", {f"L{draw.randint(1, 12)}" for _ in range(2)}),
-        "impose": lambda: desk.order(
-            engine, now, "impose", pick(decisions.c.case_id), "demote", now + timedelta(days=3)
-        ),
+        "impose": lambda: desk.order(engine, now, "impose", pick(decisions.c.case_id), "demote", now + 3 * DAY),
         "lift": lambda: desk.order(engine, now, "lift", pick(measures.c.measure_id), "demote", None),
         "penalise": lambda: desk.penalise(engine, now, draw.choice(["confirm", "lift"]), pick(penalties.c.penalty_id)),
         "work": work,

@@ -141,17 +141,14 @@ def appeal(engine, now, about, seller, kind="complaint"):
     return act(engine, filings.file_appeal, *said, kind=kind, rules=POLICY.appeals, now=now).state.value
 
 
-def speak_as_holder(engine, now, how, number):
-    """Sue, or give up."""
-    if how == "acts":
+def speak(engine, now, who, number):
+    """Sue or give up as the rights holder who "acts" or "gives up"; else give an appeal up as the seller."""
+    said = {"rules": POLICY.appeals, "now": now}
+    if who == "acts":
         return act(engine, resolution.holder_acted, number, "docket", "lea", now=now)
-    said = {"rules": POLICY.appeals, "now": now, "consequences": FOLLOW}
-    return act(engine, resolution.holder_withdrew, number, "lea", **said)
-
-
-def withdraw(engine, now, number, seller):
-    """Give an appeal up."""
-    act(engine, filings.withdraw_appeal, number, seller, rules=POLICY.appeals, now=now)
+    if who == "gives up":
+        return act(engine, resolution.holder_withdrew, number, "lea", consequences=FOLLOW, **said)
+    return act(engine, filings.withdraw_appeal, number, who, **said)
 
 
 def answer(engine, now, number, by, outcome, kind, alike):

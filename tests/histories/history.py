@@ -63,11 +63,6 @@ class History:
         """Count a statement; that a database is of this release is asked of every transaction."""
         self.n_statements += "alembic_version" not in statement
 
-    @property
-    def now(self):
-        """The moment of the history."""
-        return self.world.now
-
     def run(self, n_steps):
         """Take steps, and compare after each."""
         while len(self.taken) < n_steps:
@@ -78,10 +73,10 @@ class History:
 
     def take(self, what, foresee, change, *arguments):
         """Take a step: ipml refuses what the law refuses, and nothing else."""
-        self.taken.append(f"{self.now:%Y-%m-%d %H:%M} {what}")
+        self.taken.append(f"{self.world.now:%Y-%m-%d %H:%M} {what}")
         refused = seen = unforeseen = None
         try:
-            seen = change(self.engine, self.now, *arguments)
+            seen = change(self.engine, self.world.now, *arguments)
         except IpmlError as error:
             refused = error
         self.learn()
@@ -110,7 +105,6 @@ class History:
             if not self.has_forgotten:
                 check_one_truth(self.engine)
 
-    # -- steps
     def submit(self):
         """A listing comes in: new, edited, changed back, as it was, or of another seller."""
         world, draw = self.world, self.draw
@@ -172,7 +166,12 @@ class History:
         some = self.draw.sample(cheap := [one for one in free if one.offer.price < 500], min(len(cheap), 3))
         _, *said = self.look(some)
         numbers = {self.numbers[case.name]: case for case in some}
-        foresee = lambda _: self.world.decide_together([numbers[one] for one in sorted(numbers)], "bo", *said)  # noqa: E731
+
+        def foresee(_):
+            for number in sorted(numbers):
+                numbers[number].touched = True
+                self.world.record(numbers[number], "bo", *said, "bulk", group=f"bulk at {self.world.now}")
+
         self.take(f"bulk: {[one.name for one in some]} {said}", foresee, desk.decide_together, [*numbers], "bo", *said)
 
     def undo(self):
@@ -190,7 +189,7 @@ class History:
             self.draw.choice(["impose", "change", "lift"]),
             self.draw.choice(["label", "demote", "pause", "remove"]),
         )
-        until = self.now + timedelta(days=20) if self.draw.random() < 0.4 else None
+        until = self.world.now + timedelta(days=20) if self.draw.random() < 0.4 else None
         decided = [case for case in self.world.all_cases() if case.decisions]
         one = self.pick(decided if how == "impose" else self.world.all_measures())
         foresee = lambda _: self.world.order(how, one, kind, until)  # noqa: E731
@@ -203,14 +202,14 @@ class History:
             self.pick(read_scalars(self.engine, select(penalties.c.penalty_id))),
         )
         with suppress(IpmlError):
-            desk.penalise(self.engine, self.now, how, number)
+            desk.penalise(self.engine, self.world.now, how, number)
 
     def appeal(self):
         """A seller appeals, withdraws an appeal, or is answered."""
         pending = [one for one in self.world.appeals if one.state in APPEALED]
         if pending and self.draw.random() < 0.7:
             return self.answer(self.pick(pending))
-        young = [one for one in self.world.all_measures() if one.at > self.now - timedelta(days=150)]
+        young = [one for one in self.world.all_measures() if one.at > self.world.now - timedelta(days=150)]
         one = self.pick([*young, *(measure.decision.case for measure in young)])
         seller = self.draw.choice(["ann", self.world.sells_now(one.offer.listing), one.offer.seller])
         about = f"{'case' if isinstance(one, Case) else 'measure'}:{self.numbers[one.name]}"
@@ -227,10 +226,10 @@ class History:
             foresee = lambda _: (  # noqa: E731
                 self.world.act_as_holder(appeal) if how == "acts" else self.world.restore(appeal, "lea")
             )
-            return self.take(f"holder {how}: {appeal.name}", foresee, desk.speak_as_holder, how, number)
+            return self.take(f"holder {how}: {appeal.name}", foresee, desk.speak, how, number)
         if self.draw.random() < 0.1:
             foresee = lambda _: self.world.close(appeal, "withdrawn")  # noqa: E731
-            return self.take(f"withdraw {appeal.name}", foresee, desk.withdraw, number, appeal.seller)
+            return self.take(f"withdraw {appeal.name}", foresee, desk.speak, appeal.seller, number)
         outcome = self.draw.choice(["granted", "granted", "measure lifted", "partly granted", "rejected"])
         kind = self.draw.choice(["label", "pause"]) if outcome == "partly granted" else None
         said = (by, outcome, kind, self.draw.choice(["queue", "corrected", "stand"]))
@@ -293,7 +292,6 @@ class History:
         forget = lambda engine, now: erase_sellers(engine, [seller], why="request", by="lea", now=now)  # noqa: E731
         self.take(f"erase {seller}", lambda _: self.world.erase(seller), forget)
 
-    # -- what ipml shows
     def learn(self):
         """Name what is new, in its order: rows are named by what they belong to, so numbers do not matter."""
         with reading(self.engine) as connection:
@@ -351,32 +349,30 @@ class History:
                 select(decisions, reversals.c.reversal_id).outerjoin(reversals).where(decisions.c.case_id.in_(numbers))
             )
             held = read("measure", select(measures).where(measures.c.case_id.in_(numbers)))
+            items = connection.execute(select(notice_items))
             settled = read("notice", select(notices.c.notice_id, notices.c.settled_at))
             sellers = {case.offer.seller for of_one in self.world.cases.values() for case in of_one} - self.world.gone
-            struck = {name: sum(one.counts_at(self.now) for one in list_strikes(connection, name)) for name in sellers}
+            struck = {
+                name: sum(one.counts_at(self.world.now) for one in list_strikes(connection, name)) for name in sellers
+            }
             in_force = {key: read_listing_file(connection, key).measures for key in self.world.cases}
             return found | {
                 "cases": {name: row.state for name, row in alive.items()},
                 "decisions": {
-                    name: f"{row.verdict} by {row.reviewer}, {row.origin}, {row.reversal_id is not None}"
-                    for name, row in read("decision", made).items()
+                    key: f"{one.verdict} by {one.reviewer}, {one.origin}, {one.reversal_id is not None}"
+                    for key, one in read("decision", made).items()
                 },
-                "measures": {
-                    name: f"{row.kind} until {row.until}, {row.lifted_at is not None}" for name, row in held.items()
-                },
+                "measures": {key: f"{one.kind} until {one.until}, {bool(one.lifted_at)}" for key, one in held.items()},
                 "in force": {
                     key: tuple(self.names["measure", one.measure_id] for one in some)
                     for key, some in in_force.items()
                     if some
                 },
                 "strikes": {name: count for name, count in struck.items() if count},
-                "items": {
-                    f"{self.names['notice', row.notice_id]}.{row.position}": row.state
-                    for row in connection.execute(select(notice_items))
-                },
+                "items": {f"{self.names['notice', one.notice_id]}.{one.position}": one.state for one in items},
                 "notices": {
-                    name: f"{row.settled_at is not None} {' '.join(found['notices'].get(name, []))}"
-                    for name, row in settled.items()
+                    key: f"{bool(one.settled_at)} {' '.join(found['notices'].get(key, []))}"
+                    for key, one in settled.items()
                 },
                 "appeals": {name: row.state for name, row in read("appeal", select(appeals)).items()},
             }

@@ -1,8 +1,7 @@
 """An independent model of the desk: what the documented law makes of a history of steps.
 
-It knows nothing of ipml, speaks in strings, and has no database. Cases are named "L3.2" (the second of listing L3),
-decisions "L3.2/1", measures "L3.2/1/1", listings in notices "N4.1", appeals "A5". `World` foresees, step by step, what
-is in force, and who was told what; `Refusal` says that the law refuses a step.
+It knows nothing of ipml. Cases are named "L3.2" (the second of listing L3), decisions "L3.2/1", measures "L3.2/1/1",
+listings in notices "N4.1", appeals "A5".
 """
 
 from collections import defaultdict
@@ -15,9 +14,8 @@ BY_APPEAL = ("appeal", "deadline")
 OUTCOME_OF = {"counterfeit": "upheld", "genuine": "rejected", "cannot tell": "undecided"}
 TOLD_BUYERS, TOLD_HOLDER = {"remove"}, {"remove", "pause"}
 KINDS = ["label", "demote", "price-hold", "pause", "remove-in", "remove"]  # the milder first
-DEAR, STRIKE_DAYS, UNKNOWN_DAYS, OFFERED_DAYS = 500, 365, 30, 365
+DEAR, STRIKE_DAYS, UNKNOWN_DAYS, OFFERED_DAYS, PAUSE_GROUND, PAUSE_DAYS = 500, 365, 30, 365, "wrong_features", 14
 KEPT_DAYS = {"counterfeit": 600, "genuine": 365, "cannot tell": 365, "undecided": 365}
-PAUSE_GROUND, PAUSE_DAYS = "wrong_features", 14
 
 
 class Refusal(Exception):
@@ -126,14 +124,10 @@ class Item:
         return self.case is not None and self.case.erased
 
 
-class Notice(SimpleNamespace):
-    """A notice: what its notifier was told is a list of kinds, each with whether it may have arrived."""
+class Record(SimpleNamespace):
+    """A notice, with kinds of messages told, and whether each may have arrived; or an appeal."""
 
     __eq__, __hash__ = object.__eq__, object.__hash__
-
-
-class Appeal(Notice):
-    """An appeal: its name, the measure or case it is about, the decision, the seller, and how it stands."""
 
 
 class World:
@@ -145,11 +139,9 @@ class World:
         self.notices, self.appeals, self.listed, self.gone, self.keys = [], [], set(), set(), {}
         self.platform, self.holder, self.letters = defaultdict(list), defaultdict(list), defaultdict(list)
 
-    # -- what is there
     def all_cases(self, listing=None):
         """Return the cases that were not erased, all or those of a listing."""
-        of = self.cases if listing is None else (listing,)
-        return [case for key in of for case in self.cases[key] if not case.erased]
+        return [one for key in ([listing] if listing else self.cases) for one in self.cases[key] if not one.erased]
 
     def all_decisions(self):
         """Return all decisions there ever were."""
@@ -157,8 +149,7 @@ class World:
 
     def all_measures(self, listing=None):
         """Return every measure there ever was on all listings or one, the oldest first, but for erased versions."""
-        alive = self.all_cases(listing)
-        found = [one for case in alive for made in case.decisions for one in made.measures]
+        found = [one for case in self.all_cases(listing) for made in case.decisions for one in made.measures]
         return sorted(found, key=lambda one: one.at)
 
     def in_force(self, listing):
@@ -179,12 +170,9 @@ class World:
 
     def sells_now(self, listing):
         """Return who sells a listing now."""
-        if listing in self.offers:
-            return self.offers[listing][0].seller
-        alive = self.all_cases(listing)
-        return alive[-1].offer.seller if alive else None
+        offers = [case.offer for case in self.all_cases(listing)] + [*self.offers.get(listing, ())][:1]
+        return offers[-1].seller if offers else None
 
-    # -- listings come in
     def submit(self, offer, score, is_new_case):
         """Take in a listing; `is_new_case` says whether ipml made a case of it, where the law leaves that open."""
         newest = self.find_newest(offer.listing)
@@ -218,7 +206,6 @@ class World:
         self.cases[offer.listing] += [] if is_back else [case]
         return not is_back
 
-    # -- decisions
     def decide(self, case, by, verdict, ground, key=None):
         """Give a verdict on a case; return the decision, None where it takes a second person still."""
         require(case.state in PENDING, "it waits for nobody")
@@ -261,15 +248,8 @@ class World:
     def spread(self, root, reached, ground):
         """Let a decision reach near-duplicates: open, of the same seller, alike."""
         for case in reached:
-            assert case.state == "open"
-            assert case.offer.content[:2] == root.case.offer.content[:2]
+            assert (case.state, *case.offer.content[:2]) == ("open", *root.case.offer.content[:2])
             self.record(case, root.by, root.verdict, ground, "spread", root)
-
-    def decide_together(self, some, by, verdict, ground):
-        """Decide cases in bulk, each by itself."""
-        for case in some:
-            case.touched = True
-            self.record(case, by, verdict, ground, "bulk", group=f"bulk at {self.now}")
 
     def undo(self, decision, *, with_group):
         """Take a decision back as a lead does, with those spread from it; or those of its group that can be."""
@@ -303,7 +283,6 @@ class World:
                 self._write(measure, "lifted")
             self._reopen(one, successors.get(one.case.name))
 
-    # -- measures and who is told of them
     def _impose(self, decision, kind, until, instead=None):
         measure = Measure(f"{decision.name}/{len(decision.measures) + 1}", decision, kind, until, self.now)
         before = self.all_measures(measure.offer.listing)
@@ -359,7 +338,6 @@ class World:
             self._end(one)
         return self._write(one, "lifted")
 
-    # -- appeals
     def file(self, subject, seller, state="open"):
         """Let a seller appeal against a measure, or a case whose newest measure it then is."""
         if isinstance(subject, Case):
@@ -377,7 +355,7 @@ class World:
         same = [one for one in self.appeals if (one.subject, one.decision, one.seller) == (subject, decision, seller)]
         require(all(one.state == "withdrawn" for one in same), "it is pending, or was examined")
         said = {"subject": subject, "decision": decision, "seller": seller, "state": state}
-        self.appeals.append(Appeal(name=f"A{len(self.appeals) + 1}", **said))
+        self.appeals.append(Record(name=f"A{len(self.appeals) + 1}", **said))
         self.letters[seller, self.appeals[-1].name].append("appeal")
 
     def answer(self, appeal, by, outcome, kind, alike):
@@ -430,11 +408,10 @@ class World:
         for one in corrected:
             self.record(one.case, by, verdict, "", origin)
 
-    # -- notices
     def receive(self, notifier, places):
         """Take in a notice of listings, by their ids or addresses."""
         told, fresh = [["notice_receipt", True]], []
-        notice = Notice(name=f"N{len(self.notices) + 1}", notifier=notifier, items=[], settled=False, told=told)
+        notice = Record(name=f"N{len(self.notices) + 1}", notifier=notifier, items=[], settled=False, told=told)
         theirs = [item for item in self.items() if item.notice.notifier == notifier and not item.is_gone]
         noted = {item.place: item for item in theirs if item.state not in ("repeated", "not found")}
         for position, place in enumerate(places, 1):
@@ -535,7 +512,6 @@ class World:
             if not notice.settled:
                 self._tell_notifier(notice)
 
-    # -- time
     def deliver(self):
         """Let every message arrive that may be sent by now: to buyers a day after the measure."""
         for notice in self.notices:
@@ -594,7 +570,6 @@ class World:
             if item.case is None and item.place == case.offer.listing:
                 item.case, item.state = case, "waiting" if item.state == "unknown" else item.state
 
-    # -- what can be looked at
     def view(self):
         """Return all that must be found, in strings."""
         ever, made = self.all_decisions(), [one for case in self.all_cases() for one in case.decisions]

@@ -13,14 +13,13 @@ from support.transactions import read_rows
 
 from histories.crowd import live
 from histories.history import History
-from histories.laws import check_one_truth, check_queue, check_strikes
+from histories.laws import check_one_truth, check_queue, check_trail
 from ipml.storage.tables import decisions
 
 pytestmark = pytest.mark.slow
 
 SEEDS = [int(seed) for seed in os.environ.get("HISTORY_SEEDS", "1,2,3,4,5,6,7,8,9,10").split(",")]
 STEPS = int(os.environ.get("HISTORY_STEPS", "80"))
-MOST_STATEMENTS = 45
 
 
 def tell(engine, seed):
@@ -28,8 +27,8 @@ def tell(engine, seed):
     history = History(engine, seed)
     history.run(STEPS)
     check_queue(engine)
-    check_strikes(engine)
-    assert history.most_statements <= MOST_STATEMENTS
+    check_trail(engine)
+    assert history.most_statements <= 45
     found = history.view()
     engine.dispose()
     return found
@@ -56,5 +55,5 @@ def test_laws_hold_whoever_works_at_the_same_time(engine, database_url):
             one.result()
     check_queue(engine)
     check_one_truth(engine)
-    check_strikes(engine)
+    check_trail(engine)
     assert len(read_rows(engine, decisions.select())) > STEPS / 4

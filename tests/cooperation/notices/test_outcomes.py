@@ -31,9 +31,9 @@ from ipml.enforcement.takedown.changes import restriction_of
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Decision, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
-from ipml.review.group_decisions import decide_and_spread, decide_bulk, measure_spread, preview_bulk
+from ipml.review.group_decisions import decide_bulk, measure_spread, preview_bulk
 from ipml.review.quality.precision import WeightedReviews
-from ipml.review.queue import Enqueued, claim, enqueue, get_case, undo
+from ipml.review.queue import Enqueued, enqueue, get_case, undo
 from ipml.review.queue_history import count_judged
 from ipml.review.queue_metrics import measure_hits
 from ipml.review.sampling.estimates import read_stretches
@@ -110,22 +110,6 @@ def test_decisions_made_together_settle_their_notices_together(desk: Desk):
     for notice_id in given:
         assert set(desk.states(notice_id)) == {"upheld"}
         assert len(desk.told(f"notice:{notice_id}")) == 1
-
-
-def test_a_decision_that_spreads_settles_the_notice_of_the_near_duplicate(desk: Desk):
-    """With one message for each notice; where chance leaves the copy out for a check, the decision on it does."""
-    first, copy = (desk.add_case(name, seller_id="ann", title="Bag, as new") for name in ("L1", "L2"))
-    given = [desk.give_notice([number], by) for number, by in ((first, "brand"), (copy, "agency"))]
-    with writing(desk.engine) as connection:
-        taken = claim(connection, "ana", first, now=desk.pass_time())
-    with writing(desk.engine) as connection:
-        said = {"ground": "declared_replica", "now": desk.now, "consequences": COOPERATION}
-        decide_and_spread(connection, taken, Verdict.COUNTERFEIT, [copy], **said)
-        is_left_out = get_case(connection, copy).state == "open"
-    if is_left_out:
-        desk.decide(copy, Verdict.COUNTERFEIT)
-    assert [desk.states(number) for number in given] == [["upheld"], ["upheld"]]
-    assert [[kind for kind, _ in desk.told(f"notice:{number}")] for number in given] == [["notice_outcome"]] * 2
 
 
 def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
@@ -381,21 +365,6 @@ def test_deciding_again_changes_verdicts_and_no_count_of_cases(desk: Desk):
     with reading(desk.engine) as connection:
         early = count_decided(ReportScope(connection, YEAR, desk.now - timedelta(days=300)))
     assert early.count() == 0
-
-
-def test_a_notice_waits_for_what_the_listing_was_changed_to(desk: Desk):
-    """Editing a listing that notice was given of neither answers the notice nor loses it; the deadline stays."""
-    case_id = desk.add_case("L1", observed_at=NOON)
-    notice_id = desk.give_notice([case_id])
-    with reading(desk.engine) as connection:
-        due_at = get_case(connection, case_id).due_at
-    edited = desk.make_scored("L1", 0.2, title="Bag, no brand", observed_at=NOON + timedelta(days=1))
-    assert enqueue(desk.engine, [edited], now=desk.pass_time()) == Enqueued(changed=1)
-    (item,) = desk.items(notice_id)
-    with reading(desk.engine) as connection:
-        assert (item.state, item.case_id, get_case(connection, item.case_id).due_at) == ("waiting", case_id + 1, due_at)
-    desk.decide(case_id + 1, Verdict.COUNTERFEIT)
-    assert desk.states(notice_id) == ["upheld"]
 
 
 def test_a_listing_that_notice_brought_back_waits_once_though_it_comes_again(desk: Desk):
