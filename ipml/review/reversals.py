@@ -328,14 +328,13 @@ def _state_after(connection: Connection, case_id: int) -> str:
 
 
 def _show_those_without_exemplar(connection: Connection, case_ids: Sequence[int]) -> None:
-    """Show one of the cases that are open again where the case they waited for stays decided; others wait for it."""
+    """Show one of the cases that are open again where the case they waited for is closed; others wait for it."""
     if not case_ids:
         return
     exemplars = cases.alias()
     query = select(exemplars.c.case_id).join(cases, cases.c.exemplar == exemplars.c.case_id).distinct()
-    for exemplar in connection.scalars(
-        query.where(cases.c.case_id.in_(case_ids), exemplars.c.state == "decided")
-    ).all():
+    is_closed = cases.c.case_id.in_(case_ids), exemplars.c.state.not_in(PENDING)
+    for exemplar in connection.scalars(query.where(*is_closed)).all():
         is_waiting = cases.c.case_id.in_(case_ids), cases.c.exemplar == exemplar, cases.c.state != "open"
         connection.execute(update(cases).where(*is_waiting).values(exemplar=None))
         hand_over(connection, [exemplar])
