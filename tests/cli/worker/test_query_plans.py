@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -10,6 +11,7 @@ from sqlalchemy import event, insert, update
 from support import brand_world
 from support.acting_market import Market, make_policy
 from support.given_notices import say
+from support.picture_host import draw_goods, serve_pictures, write_picture
 from support.shown_goods import show_goods
 from support.transactions import act as change
 from support.transactions import ask, execute
@@ -37,6 +39,9 @@ from ipml.records import Listing, ScoredListing
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
+from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
+from ipml.review.pictures.hashes import HashIndex
+from ipml.review.pictures.screening import screen_due
 from ipml.review.pictures.stored import sweep_files
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios, rebuild_portfolios
 from ipml.settings import get_settings
@@ -129,6 +134,16 @@ def expire(engine, folder):
     return run_retention(engine, POLICY, now=LATER).total and sweep_files(engine, folder)
 
 
+def screen(engine, folder):
+    """Screen the picture of a listing that waits for nobody."""
+    dull = IntakeModel("m1", lambda some, earlier, explain: [replace(one, score=0.01) for one in score("m1", some)])
+    with serve_pictures() as host:
+        host.files["/1.jpg"] = write_picture(draw_goods(1))
+        take_in(engine, [Submission((Listing("S1", "sue", "Cup", image_urls=host.address("/1.jpg")),))], dull, NOON)
+        sources = PictureSources(networks=parse_picture_networks("127.0.0.1"))
+        return screen_due(engine, folder, sources, HashIndex(), clock=lambda: NOON).hashed
+
+
 def enqueue_file(engine):
     """Enqueue what came in a file, and add it to the portfolios."""
     some = score("m1", [Listing(f"F{number}", "fay", f"Bag {number}") for number in range(3)])
@@ -140,6 +155,7 @@ JOBS = {
     "notices": lambda engine, _: match_notices(engine, policy=COOPERATING, now=NOON).found,
     "score": lambda engine, _: enqueue_file(engine),
     "pictures": lambda engine, folder: show_goods(engine, folder, *score("m1", [Listing("P1", "pam", "Watch")]), 1),
+    "screening": screen,
     "automatic": lambda engine, _: act_without_review(engine),
     "deliver": lambda engine, folder: sum(deliver_due(engine, FileSink(folder / "messages")), Tally()).total,
     "statements": lambda engine, _: send_waiting(engine, lambda _: DatabaseAnswer(201), now=LATER).delivered,
