@@ -287,7 +287,7 @@ def remember(by: By = None, database: Database = None) -> None:
 
     Example: ipml queue remember
     """
-    from ipml.review.near_duplicates.relistings import remember_all
+    from ipml.review.near_duplicates.confirmed import remember_all
     from ipml.storage.database import reading
 
     engine = open_up_to_date(database)

@@ -24,7 +24,7 @@ from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import LARGEST_NUMBER, StoredCase, close_cases, is_held, subject_of
 from ipml.review.claims import require_holder
 from ipml.review.near_duplicates.clusters import hand_over, lock_cluster
-from ipml.review.near_duplicates.relistings import remember_confirmed
+from ipml.review.near_duplicates.confirmed import remember_confirmed
 from ipml.review.quality.blind_reviews import (
     Feedback,
     answer_second_review,

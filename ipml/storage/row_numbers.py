@@ -10,18 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, CursorResult, Dialect, Table, exc, text
+from sqlalchemy import Column, Connection, CursorResult, Dialect, Table, text
 
+from ipml.storage.driver import translate_error
 from ipml.storage.tables import metadata
 
 _MANY = 8  # rows from which on PostgreSQL and its driver take a stream of them with less work than row by row
-# Of the driver and of SQLAlchemy (PEP 249).
-_KINDS_OF_ERRORS = frozenset(
-    (
-        *("DataError", "OperationalError", "IntegrityError", "InternalError", "ProgrammingError"),
-        *("NotSupportedError", "InterfaceError", "DatabaseError"),
-    )
-)
 
 
 def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -87,20 +81,14 @@ class _PreparedInsert:
         return connection.exec_driver_sql(self.statement, list(self._write(rows)))
 
     def copy(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        driver, dialect = connection.connection.driver_connection, connection.dialect
+        driver = connection.connection.driver_connection
         assert driver is not None
-        assert dialect.dbapi is not None
         try:
             with driver.cursor() as cursor, cursor.copy(self.copying) as stream:
                 for row in self._write(rows):
                     stream.write_row(row)
-        except dialect.dbapi.Error as error:  # as SQLAlchemy would raise what it runs itself
-            is_lost = dialect.is_disconnect(error, driver, None)
-            if is_lost:
-                connection.invalidate(error)
-            names = (kind.__name__ for kind in type(error).__mro__)
-            kind = next(getattr(exc, name) for name in names if name in _KINDS_OF_ERRORS)
-            raise kind(self.copying, None, error, connection_invalidated=is_lost) from error
+        except Exception as error:
+            raise translate_error(connection, self.copying, error) from error
 
     def _write(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
         columns = [

@@ -28,6 +28,7 @@ from ipml.errors import NotFound
 from ipml.records import Listing, ScoredListing
 from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import LARGEST_NUMBER, StoredCase, find_cases, read_cases
+from ipml.storage.driver import fetch_rows
 from ipml.storage.row_numbers import insert_rows
 from ipml.storage.tables import bands, cases
 
@@ -90,9 +91,9 @@ def sign_shingles(shingles: frozenset[str]) -> tuple[int, ...]:
         return ()
     import numpy as np
 
-    factors, summands = draw_permutations()
+    factors, summands = _draw_permutations()
     hashes = np.fromiter(map(_hash_shingle, shingles), np.uint32, len(shingles))
-    permuted = mix_hashes(hashes)[:, np.newaxis] * factors + summands
+    permuted = _mix_hashes(hashes)[:, np.newaxis] * factors + summands
     signature: list[int] = permuted.min(axis=0).tolist()
     return tuple(signature)
 
@@ -126,7 +127,7 @@ def make_bands(
 
 
 @lru_cache(maxsize=1)
-def draw_permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+def _draw_permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
     """Return odd factors and summands: x becomes factor * x + summand, modulo 2 ** 32, in which no two numbers meet."""
     import numpy as np
 
@@ -135,7 +136,7 @@ def draw_permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]
     return halves * 2 + 1, random.randint(0, 1 << 32, _N_PERMUTATIONS, dtype=np.uint32)
 
 
-def mix_hashes(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def _mix_hashes(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """Return hashes in each bit of which all of theirs count: the end of MurmurHash3, by Austin Appleby."""
     import numpy as np
 
@@ -267,7 +268,6 @@ _MOST_COMPARED = 20
 _MOST_NUMBERS = 500  # in one query
 # Made once, as making a query takes longer than asking it.
 _IS_BAND = bands.c.band.in_(bindparam("bands", expanding=True))
-_IN_BANDS = select(bands.c.band, bands.c.case_id).where(_IS_BAND).order_by(bands.c.band, bands.c.case_id)
 _IS_THEIRS = bands.c.case_id.in_(bindparam("case_ids", expanding=True))
 _COUNTS = select(bands.c.band, func.count(), func.count().filter(_IS_THEIRS)).where(_IS_BAND).group_by(bands.c.band)
 _HELD = select(bands.c.band, bands.c.case_id).where(_IS_BAND, _IS_THEIRS)
@@ -279,10 +279,16 @@ def find_in_bands(connection: Connection, wanted: Iterable[int]) -> BandCases:
     numbers = sorted(set(wanted))
     for start in range(0, len(numbers), _MOST_NUMBERS):
         some = numbers[start : start + _MOST_NUMBERS]
-        # All at once: bands of a busy brand are full, and to fetch so many rows one by one takes twice as long.
-        for band, case_id in connection.execute(_IN_BANDS, {"bands": some}).all():
+        for band, case_id in fetch_rows(connection, *_ask_for_bands(connection.dialect.name, some)):
             found[band].append(case_id)
     return found
+
+
+def _ask_for_bands(dialect: str, numbers: Sequence[int]) -> tuple[str, Sequence[object]]:
+    if dialect == "postgresql":
+        return "SELECT band, case_id FROM bands WHERE band = ANY(%s::bigint[]) ORDER BY band, case_id", [numbers]
+    places = ",".join("?" * len(numbers))
+    return f"SELECT band, case_id FROM bands WHERE band IN ({places}) ORDER BY band, case_id", numbers  # noqa: S608
 
 
 def choose_candidates(kept: Mapping[int, Sequence[int]], numbers: Iterable[int]) -> list[int]:

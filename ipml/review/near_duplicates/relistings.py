@@ -8,51 +8,31 @@ A title alone proves little, as honest sellers copy it from a catalogue. So the 
 of match: with the seller, with the picture, with a price that is no higher, or with nothing else. It gives each its
 precision before people have looked at any, and the least precision with which a match makes a case.
 
-Signatures are in the table `bands` (`ipml.review.near_duplicates.title_bands`): a batch costs a query for 500 numbers,
-of which a listing has eight, and one for each way in which its first picture is named: by its hash and by its address.
-An address counts if that picture was looked at, and is neither flat nor common (`ipml.review.pictures.same_picture`).
+Those to compare it with are found by an index (`ipml.review.near_duplicates.confirmed`). The address of a first picture
+counts if that picture was looked at, and is neither flat nor common (`ipml.review.pictures.same_picture`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, select
 
 from ipml.records import Listing, Verdict
-from ipml.review.arrivals.snapshot import decode, decode_listing, is_storable
-from ipml.review.cases import StoredCase, find_cases
-from ipml.review.near_duplicates.clusters import (
-    MOST_IN_BAND,
-    BandCases,
-    find_in_bands,
-    make_appearance,
-    remove_from_bands,
-    sign_shingles,
-    store_where_room,
-)
-from ipml.review.near_duplicates.matches import removal_bands
-from ipml.review.near_duplicates.title_bands import (
-    N_BANDS,
-    compare_runs,
-    make_title_bands,
-    number_picture,
-    read_runs,
-)
+from ipml.review.arrivals.snapshot import decode_listing, is_storable
+from ipml.review.cases import StoredCase
+from ipml.review.near_duplicates.confirmed import find_like_confirmed, find_standing, first_address, read_confirmed
+from ipml.review.near_duplicates.title_bands import compare_runs, read_runs
 from ipml.review.pictures.same_picture import find_informative
-from ipml.review.pictures.stored import split_addresses
 from ipml.review.ranking.policy import MatchKind, Policy, RelistingRules
 from ipml.review.reversals import by_people, is_last_verdict
-from ipml.storage.database import in_batches, writing
+from ipml.storage.database import in_batches
 from ipml.storage.tables import cases, decisions
 
 _MOST_MEASURED = 300  # of the newest decided matches: what counterfeiters did years ago says little
-_AT_ONCE = 500
-_FEWEST_SHARED = 2
 _FEWEST_RUNS = 12  # of two sellers' titles; fewer are a word or two, which many goods have
 _Counts = tuple[int, int]  # counterfeit, decided
 
@@ -111,19 +91,6 @@ class MatchPrecision:
         return (hits + prior * self.rules.prior_matches) / (n + self.rules.prior_matches)
 
 
-def number_listings(listings: Sequence[Listing]) -> list[tuple[int, ...]]:
-    """Return the numbers under which listings are found, and kept once they are found counterfeit."""
-    titles = make_title_bands([one.title for one in listings], [one.seller_id for one in listings])
-    return [
-        (*numbers, *(number_picture(name) for name in (one.image_hash, _first_address(one)) if name))
-        for one, numbers in zip(listings, titles, strict=True)
-    ]
-
-
-def _first_address(listing: Listing) -> str | None:
-    return next(iter(split_addresses(listing)), None)
-
-
 def find_relistings(connection: Connection, listings: Sequence[Listing], policy: Policy) -> dict[str, Relisting]:
     """Return which listings are like one that was found counterfeit, by their ids: of several the most telling.
 
@@ -149,14 +116,12 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
     ...     find_relistings(connection, [again], load_policy())["L2"]
     Relisting(case_id=1, kind=<MatchKind.PRICE: 'price'>, likeness=1.0, precision=0.5, makes_case=True)
     """
-    numbers = number_listings(listings)
-    kept = find_in_bands(connection, (number for of_one in numbers for number in of_one))
-    if not kept:
+    candidates = find_like_confirmed(connection, listings)
+    if not any(candidates):
         return {}
-    candidates = [_choose(kept, of_one) for of_one in numbers]
-    confirmed = _read_confirmed(connection, {case_id for some in candidates for case_id in some})
-    addressed = {address for one in listings if (address := _first_address(one))}
-    shown = find_informative(connection, [key for key, one in confirmed.items() if _first_address(one) in addressed])
+    confirmed = read_confirmed(connection, {case_id for some in candidates for case_id in some})
+    addressed = {address for one in listings if (address := first_address(one))}
+    shown = find_informative(connection, [key for key, one in confirmed.items() if first_address(one) in addressed])
     matches = [
         [
             (kind, case_id, likeness)
@@ -181,17 +146,6 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
     }
 
 
-def _choose(kept: BandCases, numbers: Sequence[int]) -> list[int]:
-    """Return the cases that share two bands with a listing, or all its words, or the picture; the most alike first.
-
-    Titles that have little in common seldom share a band, and hardly ever two: they need not be read.
-    """
-    sure = numbers[N_BANDS:] if len(numbers) > N_BANDS else numbers
-    counts = Counter(case_id for number in (*numbers, *sure) if number in kept for case_id in kept[number])
-    shared = [case_id for case_id, n in counts.items() if n >= _FEWEST_SHARED]
-    return sorted(shared, key=lambda case_id: (-counts[case_id], case_id))[:MOST_IN_BAND]
-
-
 def _weigh(measured: MatchPrecision, seller_id: str, kind: MatchKind, case_id: int, likeness: float) -> Relisting:
     precision = measured.of(kind, case_id, seller_id)
     return Relisting(case_id, kind, likeness, precision, precision >= measured.rules.min_precision)
@@ -206,7 +160,7 @@ def _compare(one: Listing, confirmed: Listing, policy: Policy, *, shows_it: bool
     rules, runs, others = policy.relistings, read_runs(one.title), read_runs(confirmed.title)
     likeness = compare_runs(runs, others)
     kinds = list[MatchKind]()
-    has_same_address = shows_it and _first_address(one) == _first_address(confirmed)
+    has_same_address = shows_it and first_address(one) == first_address(confirmed)
     if has_same_address or (one.image_hash is not None and one.image_hash == confirmed.image_hash):
         kinds.append(MatchKind.PICTURE)
     if likeness >= rules.least_likeness and one.seller_id == confirmed.seller_id:
@@ -224,27 +178,19 @@ def _is_no_dearer(one: Listing, confirmed: Listing, policy: Policy) -> bool:
     return price is not None and other is not None and price <= other * (1 + policy.relistings.dearer)
 
 
-_STANDS = and_(decisions.c.case_id == cases.c.case_id, decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict())
-
-
-def _read_confirmed(connection: Connection, case_ids: Collection[int]) -> dict[int, Listing]:
-    """Return the listings of those of some cases of which the verdict is counterfeit, and stands."""
-    query = select(cases.c.case_id, cases.c.snapshot).join_from(cases, decisions, _STANDS)
-    return {
-        row.case_id: decode_listing(row.snapshot)
-        for some in in_batches(sorted(case_ids))
-        for row in connection.execute(query.where(cases.c.case_id.in_(some), cases.c.erased_at.is_(None)))
-    }
-
-
-def find_standing(connection: Connection, case_ids: Collection[int]) -> set[int]:
-    """Return those of some cases of which the verdict is counterfeit, and stands: the others match nothing any more."""
-    query = select(cases.c.case_id).join_from(cases, decisions, _STANDS)
-    return {
-        case_id
-        for some in in_batches(sorted(case_ids))
-        for case_id in connection.scalars(query.where(cases.c.case_id.in_(some), cases.c.erased_at.is_(None)))
-    }
+# Made once, as making a query takes longer than asking it.
+_DECIDED = (
+    select(cases.c.match_kind, cases.c.relisting_of, cases.c.seller_id, decisions.c.verdict)
+    .join_from(cases, decisions, and_(decisions.c.case_id == cases.c.case_id, by_people(), is_last_verdict()))
+    .where(cases.c.match_kind.is_not(None), cases.c.state == "decided")
+    .where(decisions.c.verdict.in_((Verdict.COUNTERFEIT, Verdict.GENUINE)))
+    .order_by(cases.c.case_id.desc())
+    .limit(_MOST_MEASURED)
+)
+_WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)
+_DECIDED_OF_CASES, _DECIDED_OF_SELLERS = (
+    _DECIDED.where(column.in_(_WANTED)) for column in (cases.c.relisting_of, cases.c.seller_id)
+)
 
 
 def measure_matches(
@@ -259,20 +205,9 @@ def measure_matches(
     sellers : collection of str
         Of listings that match them.
     """
-    by_people_only = and_(decisions.c.case_id == cases.c.case_id, by_people(), is_last_verdict())
-    query = (
-        select(cases.c.match_kind, cases.c.relisting_of, cases.c.seller_id, decisions.c.verdict)
-        .join_from(cases, decisions, by_people_only)
-        .where(cases.c.match_kind.is_not(None), cases.c.state == "decided")
-        .where(decisions.c.verdict.in_((Verdict.COUNTERFEIT, Verdict.GENUINE)))
-        .order_by(cases.c.case_id.desc())
-        .limit(_MOST_MEASURED)
-    )
-    of_precedents, of_sellers = (
-        [row for some in in_batches(sorted(wanted)) for row in connection.execute(query.where(column.in_(some)))]
-        for column, wanted in ((cases.c.relisting_of, case_ids), (cases.c.seller_id, filter(is_storable, sellers)))
-    )
-    newest = _keep_newest(connection.execute(query), "match_kind", "seller_id")
+    of_precedents = _read_decided(connection, _DECIDED_OF_CASES, case_ids)
+    of_sellers = _read_decided(connection, _DECIDED_OF_SELLERS, filter(is_storable, sellers))
+    newest = _keep_newest(connection.execute(_DECIDED), "match_kind", "seller_id")
     of_precedents = _keep_newest(of_precedents, "match_kind", "relisting_of", "seller_id")
     return MatchPrecision(
         rules,
@@ -280,6 +215,10 @@ def measure_matches(
         _count(of_precedents, attrgetter("match_kind", "relisting_of")),
         _count(of_sellers, attrgetter("match_kind", "seller_id")),
     )
+
+
+def _read_decided(connection: Connection, query: Select[Any], wanted: Iterable[Any]) -> list[Any]:
+    return [row for some in in_batches(sorted(wanted)) for row in connection.execute(query, {"wanted": some})]
 
 
 def _count(rows: Iterable[Any], key_of: Callable[[Any], Any]) -> dict[Any, _Counts]:
@@ -296,51 +235,6 @@ def _keep_newest(rows: Iterable[Any], *names: str) -> list[Any]:
     for row in rows:
         newest.setdefault(tuple(getattr(row, name) for name in names), row)
     return list(newest.values())
-
-
-def remember_confirmed(connection: Connection, rows: Sequence[StoredCase], spread: Sequence[StoredCase] = ()) -> None:
-    """Keep listings that were found counterfeit, so that they are recognised when they come again.
-
-    Parameters
-    ----------
-    rows, spread : sequence of StoredCase
-        Cases whose verdict is counterfeit; and those to which it spread, which are much like them.
-    """
-    scored = {row.case_id: decode(row.snapshot) for row in (*rows, *spread)}
-    numbers = dict(zip(scored, number_listings([one.listing for one in scored.values()]), strict=True))
-    matched_by = {number for of_one in numbers.values() for number in of_one}
-    for row in rows:
-        appearance = make_appearance(scored[row.case_id])
-        numbers[row.case_id] += removal_bands(appearance, sign_shingles(appearance.shingles))
-    store_where_room(connection, numbers, lambda full: _make_room(connection, matched_by.intersection(full)))
-
-
-def remember_all(engine: Engine, progress: Callable[[int], object] = lambda _: None) -> int:
-    """Keep all listings whose counterfeit verdict stands, as those that were decided before this was done on deciding.
-
-    In transactions of 500; doing it again changes nothing. Return how many they are.
-    """
-    standing = select(cases.c.case_id).join_from(cases, decisions, _STANDS).where(cases.c.erased_at.is_(None))
-    after, count = 0, 0
-    while True:
-        with writing(engine) as connection:
-            query = standing.where(cases.c.case_id > after).order_by(cases.c.case_id).limit(_AT_ONCE)
-            numbers = list(connection.scalars(query))
-            if not numbers:
-                return count
-            remember_confirmed(connection, (), list(find_cases(connection, numbers).values()))
-        after, count = numbers[-1], count + len(numbers)
-        progress(count)
-
-
-def _make_room(connection: Connection, full: Collection[int]) -> list[int]:
-    """Take what was overturned out of bands that are full, and return each band as often as it got room."""
-    kept = find_in_bands(connection, full)
-    held = {case_id for some in kept.values() for case_id in some}
-    overturned = held - find_standing(connection, held)
-    freed = [band for band, some in kept.items() for case_id in some if case_id in overturned]
-    remove_from_bands(connection, kept, overturned)
-    return freed
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +275,7 @@ def explain_match(connection: Connection, row: StoredCase, rules: RelistingRules
     """
     if row.match_kind is None or row.relisting_of is None:
         return None
-    confirmed = _read_confirmed(connection, [row.relisting_of]).get(row.relisting_of)
+    confirmed = read_confirmed(connection, [row.relisting_of]).get(row.relisting_of)
     if confirmed is None:
         return None
     kind = MatchKind(row.match_kind)

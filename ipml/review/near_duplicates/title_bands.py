@@ -1,10 +1,15 @@
-"""Titles as sets of words, whatever their order and disguise, the bands of many of them, and how alike two are.
+"""Titles as words, whatever their order and disguise: the numbers under which they are found, and how alike two are.
 
-All that arrives is compared with what was found counterfeit, so a title must cost microseconds: it is found by its
-words, of which unlike titles share few, and the signatures of a batch are made in one pass over an array. Those that
-are found are compared by the letter runs of their words, for which a letter more or less counts little. Look-alike and
-styled letters, accents, invisible letters, figures and signs that stand for letters, markup, and letters set apart are
-read as what they stand for; what nobody tells apart (1, l, i, j) is one letter.
+All that arrives is compared with what was found counterfeit, so a title must cost microseconds. It is found by four of
+its words in any order, or by five that follow each other: goods of a kind share three words, hardly ever four or five.
+A hash chooses the words, the same ones in all titles that have them: a title is kept under any four of its first six,
+and sought under any four of its first five. Where words were added or left out, those chosen differ, but five words in
+a row are left. A title is read where it lies in the index, which costs more than to compare it: numbers of the same two
+first words lie beside each other.
+
+Those that are found are compared by the letter runs of their words, for which a letter more or less counts little.
+Look-alike and styled letters, accents, invisible letters, figures and signs that stand for letters, markup, and letters
+set apart are read as what they stand for; what nobody tells apart (1, l, i, j) is one letter.
 
 Bands are kept in the database, so what makes them must not change: a test holds one of them.
 """
@@ -12,19 +17,13 @@ Bands are kept in the database, so what makes them must not change: a test holds
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from html import unescape
-from typing import TYPE_CHECKING
+from itertools import combinations
 
-from ipml.review.near_duplicates.clusters import draw_permutations, mix_hashes, number_text
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    _Numbers = npt.NDArray[np.uint64]
+from ipml.review.near_duplicates.clusters import number_text
 
 _LONGEST = 400  # letters of a title that are read
 _RUN = 3
@@ -34,9 +33,9 @@ _STROKE = re.compile(r"(?<=\w)[!|](?=\w)")
 _WORD = re.compile(r"[^\W_]+")
 _FEWEST_SPACED = 4  # single letters in a row are a word with its letters set apart; fewer are sizes
 
-N_BANDS, _ROWS = 6, 4  # with 8 of 9 words in common 97 in 100 titles share two bands, with 7 of 9 74, with 3 of 10 0.1
-N_NUMBERS = N_BANDS + 2
-"""Numbers of a title: its bands, the set of its words, and this set with the seller."""
+_KEPT, _SOUGHT, _TOGETHER = 6, 5, 4  # words: of nine with eight in common all titles are found, with seven 72 in 100
+_IN_A_ROW, _ROWS_KEPT, _ROWS_SOUGHT = 5, 6, 3
+_HASH = 0xFFFFFFFF
 
 
 def read_words(title: str) -> list[str]:
@@ -101,45 +100,35 @@ def compare_runs(one: frozenset[str], other: frozenset[str]) -> float:
     return common / max(len(one) + len(other) - common, 1)
 
 
-def make_title_bands(titles: Sequence[str], sellers: Sequence[str]) -> list[tuple[int, ...]]:
-    """Return the numbers, of 64 bits, under which titles are found by those that are alike; none of one without words.
+def make_title_bands(title: str, seller_id: str, *, is_kept: bool) -> tuple[int, ...]:
+    """Return the numbers, of 63 bits, under which titles like it, longer or shorter are found; none without words.
+
+    One is of all its words with its seller: it is found however many others have such a title.
 
     Parameters
     ----------
-    titles : sequence of str
-    sellers : sequence of str
-        Whose they are: the same title of the same seller has a number of its own, however many others have it.
+    is_kept : bool
+        Whether the title is to be kept under them; those under which others are sought are fewer.
 
     Examples
     --------
-    >>> titles = ("Leather bag, brown", "Brown leather BAG", "Woollen cap")
-    >>> one, other, third = make_title_bands(titles, ["s1", "s2", "s1"])
-    >>> len(one), len(set(one) & set(other)), len(set(one) & set(third))
-    (8, 7, 0)
+    >>> wallet = make_title_bands("Leather wallet, brown, with coin pocket", "s1", is_kept=True)
+    >>> others = ("Pocket with coin, brown wallet: LEATHER", "New leather wallet brown with coin pocket, boxed", "Cap")
+    >>> [bool({*wallet}.intersection(make_title_bands(title, "s2", is_kept=False))) for title in others]
+    [True, True, False]
     """
-    import numpy as np
-
-    words = [{zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in read_words(title)} for title in titles]
-    lengths = np.fromiter(map(len, words), np.int64, len(titles))
-    ends = np.cumsum(lengths)
-    if not len(ends) or not ends[-1]:
-        return [()] * len(titles)
-    hashes = mix_hashes(np.fromiter((number for some in words for number in some), np.uint32, int(ends[-1])))
-    starts = (ends - lengths)[lengths > 0]
-    factors, summands = (part[: N_BANDS * _ROWS, np.newaxis] for part in draw_permutations())
-    signatures = np.minimum.reduceat(hashes * factors + summands, starts, axis=1)
-    bands = np.arange(1, N_BANDS + 1, dtype=np.uint64)[:, np.newaxis] * np.uint64(0x9E3779B97F4A7C15)
-    for row in range(_ROWS):
-        bands = _mix(bands ^ signatures[row::_ROWS])
-    sets = _mix(np.add.reduceat(_mix(hashes.astype(np.uint64)), starts))
-    owners = np.fromiter(
-        (number_text("confirmed seller", seller) for seller, n in zip(sellers, lengths, strict=True) if n),
-        np.int64,
-        len(starts),
-    )
-    numbers = np.vstack([bands, sets, _mix(sets ^ owners.view(np.uint64))]).view(np.int64)
-    made = iter(map(tuple, numbers.T.tolist()))
-    return [next(made) if n else () for n in lengths.tolist()]
+    words = [_hash_word(word) for word in read_words(title)]
+    if not words:
+        return ()
+    chosen = sorted(set(words))
+    place, whole = sum(chosen[:2]), sum(chosen)
+    own = _number(place, whole + (number_text("confirmed seller", seller_id) & _HASH))
+    if len(chosen) < _TOGETHER:
+        return own, _number(place, whole)
+    n_words, n_rows = (_KEPT, _ROWS_KEPT) if is_kept else (_SOUGHT, _ROWS_SOUGHT)
+    sets = [_number(a + b, a + b + c + d) for a, b, c, d in combinations(chosen[:n_words], _TOGETHER)]
+    rows = [_number(row, row) for row in map(sum, zip(*(words[at:] for at in range(_IN_A_ROW)), strict=False))]
+    return tuple({own, *sets, *sorted(rows)[:n_rows]})
 
 
 def number_picture(name: str) -> int:
@@ -147,10 +136,11 @@ def number_picture(name: str) -> int:
     return number_text("confirmed picture", name)
 
 
-def _mix(numbers: _Numbers) -> _Numbers:
-    """Return numbers in each bit of which all of theirs count: the end of SplitMix64, by Sebastiano Vigna."""
-    import numpy as np
+@lru_cache(maxsize=1 << 14)
+def _hash_word(word: str) -> int:
+    return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big")
 
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
+
+def _number(place: int, rest: int) -> int:
+    """Return a number whose upper half says where it lies."""
+    return (place * 0x9E3779B1 & _HASH) << 31 | rest * 0x85EBCA6B & _HASH >> 1

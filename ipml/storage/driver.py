@@ -1,0 +1,49 @@
+"""Statements that the driver of a database runs itself: SQLAlchemy takes longer over them than SQLite does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, exc
+
+# Of the driver and of SQLAlchemy (PEP 249).
+_KINDS_OF_ERRORS = frozenset(
+    (
+        *("DataError", "OperationalError", "IntegrityError", "InternalError", "ProgrammingError"),
+        *("NotSupportedError", "InterfaceError", "DatabaseError"),
+    )
+)
+
+
+def fetch_rows(connection: Connection, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    """Return the rows that a statement in the words of the database finds, in the caller's transaction.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import open_database, reading
+    >>> with reading(open_database("sqlite://"), of_any_release=True) as connection:
+    ...     fetch_rows(connection, "SELECT ? + 1", [1])
+    [(2,)]
+    """
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    try:
+        rows: list[tuple[Any, ...]] = driver.execute(statement, parameters).fetchall()
+    except Exception as error:
+        raise translate_error(connection, statement, error) from error
+    return rows
+
+
+def translate_error(connection: Connection, statement: str, error: Exception) -> Exception:
+    """Return an error of the driver as SQLAlchemy would raise it, and any other as it is."""
+    driver, dialect = connection.connection.driver_connection, connection.dialect
+    if dialect.dbapi is None or not isinstance(error, dialect.dbapi.Error):
+        return error
+    is_lost = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+    if is_lost:
+        connection.invalidate(error)
+    names = (kind.__name__ for kind in type(error).__mro__)
+    kind = next(getattr(exc, name) for name in names if name in _KINDS_OF_ERRORS)
+    translated: Exception = kind(statement, None, error, connection_invalidated=is_lost)
+    return translated
