@@ -40,7 +40,7 @@ def translate_error(connection: Connection, statement: str, error: Exception) ->
     driver, dialect = connection.connection.driver_connection, connection.dialect
     if dialect.dbapi is None or not isinstance(error, dialect.dbapi.Error):
         return error
-    is_lost = dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+    is_lost = dialect.is_disconnect(error, driver, None)
     if is_lost:
         connection.invalidate(error)
     names = (kind.__name__ for kind in type(error).__mro__)
