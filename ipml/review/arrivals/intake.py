@@ -35,7 +35,7 @@ from ipml.review.arrivals.versions import (
 from ipml.review.cases import StoredCase, change_case, find_cases, subject_of
 from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
 from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
-from ipml.review.near_duplicates.relistings import Relisting, find_relistings
+from ipml.review.near_duplicates.relistings import Relisting, describe_match, find_relistings
 from ipml.review.pictures.stored import add_pictures
 from ipml.review.ranking.list_marks import find_listed
 from ipml.review.ranking.policy import Policy
@@ -383,7 +383,7 @@ class _Intake:
             return {}
         # The deadline of a case that is superseded holds for the one in its place.
         dues = {key: (self.due_at, one.superseded.due_at if one.superseded else None) for key, one in opened.items()}
-        matched = {key: _describe_match(again.get(key)) for key in opened}
+        matched = {key: describe_match(again.get(key)) for key in opened}
         ranked = {
             key: latest[key].ranked(ranking, self.now, *dues[key], match_precision=matched[key]["match_precision"])
             for key in opened
@@ -471,13 +471,6 @@ class _Intake:
             if row.seen_at is None or row.seen_at <= found[row.case_id].decided_at
         ]
         return len(offered), news
-
-
-def _describe_match(match: Relisting | None) -> dict[str, Any]:
-    """Return what a new case keeps of what it is like; all rows of one statement name the same columns."""
-    if match is None:
-        return {"relisting_of": None, "match_kind": None, "match_precision": None}
-    return {"relisting_of": match.case_id, "match_kind": match.kind.value, "match_precision": match.precision}
 
 
 def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:

@@ -23,7 +23,7 @@ from ipml.review.claims import claim
 from ipml.review.decisions import decide
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk, preview_spread
-from ipml.review.reversals import undo, undo_group
+from ipml.review.undo import undo, undo_group
 from ipml.review.worklists.search import list_cases
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
