@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from ipml.engine.library import bind
 
-_find_longest = bind("find_longest", "uint8s", "int64_t", returns="int64_t")
+_find_longest = bind("find_longest")
 
 
 def find_longest(data: npt.NDArray[np.uint8], n_texts: int) -> int:

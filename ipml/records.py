@@ -253,7 +253,7 @@ class ScoredListing:
     description_highlights : tuple of Highlight
         As `highlights`, which are those of the title.
     read_as : str or None
-        The title as the model read it, where that is not what a reader sees: the disguise undone.
+        The title with its disguises undone, where letters in it were replaced, hidden or parted; None elsewhere.
     model_digest : str or None
         SHA-256 of the model file, in hexadecimal: the version is a part of it, this names the very file.
     earlier_listings, earlier_suspicion : float or None
@@ -261,6 +261,9 @@ class ScoredListing:
         With these and the listing the model gives the same score again.
     base_rate : float or None
         Log-odds at which every listing of this model starts; None where no reasons are given.
+    warning : str or None
+        What the score cannot rest on, as a sentence: the title, where it is in a script that the model was not trained
+        on. None where there is no such thing.
     suspicion : float or None
         How suspicious the listing looks by itself, from 0, silent, to 1, in thousandths: what it counts for in the
         portfolio of its seller. None where it does not count: that is unknown, or it came no later than what the model
@@ -284,6 +287,7 @@ class ScoredListing:
     earlier_suspicion: float | None = None
     base_rate: float | None = None
     suspicion: float | None = None
+    warning: str | None = None
 
     @property
     def brand_read(self) -> str | None:

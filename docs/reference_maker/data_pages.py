@@ -259,6 +259,8 @@ PURPOSES: Mapping[str, str] = {
     "rankings": "Every ranking policy that was put in force, and by whom.",
     "review_queues": "Queues by brand, category and script, with the people who work them.",
     "reversals": "Decisions that were taken back, by whom and why.",
+    "screened_pictures": "Pictures of listings that wait for nobody, screened as the policy says, and what matched.",
+    "screening_days": "What fetching these cost on each day, and how many were left out.",
     "reference_pictures": "Pictures of goods that are known to be genuine or counterfeit, as they were handed in.",
     "rights_documents": "Documents of rights to a brand, and whether they were accepted.",
     "rights_files": "Files of those documents, encrypted.",

@@ -45,7 +45,6 @@ MISSING = {
             "cryptography",
             "fastapi",
             "httpx",
-            "imagehash",
             "networkx",
             "PIL",
             "standardwebhooks",

@@ -9,6 +9,7 @@ import secrets
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -111,7 +112,9 @@ def describe_year(account: Account) -> str:
 
 NEWEST = 10_000
 QUEUED = 500
+PICTURED = 150
 SHOWN = 10
+KNOWN = 20
 USER = "demo"
 
 Say = Callable[[str], None]
@@ -159,13 +162,16 @@ def demo(
         scored = _score_newest(out, market, trained)
         say("filling the queue")
         password = _fill_queue(out, scored)
+        say("drawing pictures")
+        _draw_pictures(out)
     typer.echo("\nTested on later listings of sellers the model had not seen:\n")
     typer.echo(trained.evaluation.table())
     typer.echo(f"\nThe {SHOWN} most suspicious of the {min(NEWEST, listings):,} newest listings:\n")
     for rank, one in enumerate(scored[:SHOWN], start=1):
         typer.echo(_describe(rank, one))
     login = f", and log in as {USER} with the password {password or 'that the first demonstration here printed'}"
-    typer.echo(f"Open the reviewer's page{login}:\n\n    {_type('ipml')} serve --database {_database(out)}\n")
+    serve = f"{_type('ipml')} serve --database {_database(out)} --pictures {_pictures(out)}"
+    typer.echo(f"Open the reviewer's page{login}:\n\n    {serve}\n")
     where = trained.run.say_where(_tracking(out), _type("mlflow"))
     typer.echo(f"Look at the run and the model:\n\n    {where}\n")
 
@@ -181,6 +187,10 @@ def _database(out: Path) -> str:
     return f"sqlite:///{out / 'ipml.db'}"
 
 
+def _pictures(out: Path) -> Path:
+    return out / "pictures"
+
+
 def _tracking(out: Path) -> str:
     return f"sqlite:///{out / 'mlflow.db'}"
 
@@ -188,7 +198,7 @@ def _tracking(out: Path) -> str:
 def _simulate(out: Path, listings: int, seed: int, difficulty: float) -> Marketplace:
     from ipml.simulation.marketplace import simulate_marketplace
 
-    market = simulate_marketplace(listings, seed, difficulty)
+    market = simulate_marketplace(listings, seed, difficulty, has_pictures=True)
     market.write(out / "market")
     return market
 
@@ -227,7 +237,8 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
     from ipml.web.accounts.users import add_user, list_users
 
     engine = open_up_to_date(_database(out))
-    enqueue(engine, islice(scored, QUEUED), joins_alike=get_settings().near_duplicates)
+    shown = (_take_picture(one) if rank >= PICTURED else one for rank, one in enumerate(islice(scored, QUEUED)))
+    enqueue(engine, shown, joins_alike=get_settings().near_duplicates)
     with reading(engine) as connection:
         if any(user.name == USER for user in list_users(connection)):
             return ""
@@ -235,6 +246,23 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
     with writing(engine) as connection:
         add_user(connection, USER, password, Role.LEAD)
     return password
+
+
+def _take_picture(scored: ScoredListing) -> ScoredListing:
+    """Return a listing without a picture, as drawing all of the queue would take seconds."""
+    return replace(scored, listing=replace(scored.listing, image_urls=None))
+
+
+def _draw_pictures(out: Path) -> None:
+    """Draw the pictures of the queue as if they had been fetched, and add some to the bank of known goods."""
+    from ipml.review.pictures.hashes import HashIndex, group_pictures
+    from ipml.settings import get_settings
+    from ipml.simulation.drawings import add_known_goods, store_pictures
+
+    engine, folder, now = open_up_to_date(_database(out)), _pictures(out), datetime.now(UTC)
+    store_pictures(engine, folder, now)
+    add_known_goods(engine, KNOWN, USER, now)
+    group_pictures(engine, folder, HashIndex(), joins_alike=get_settings().near_duplicates)
 
 
 def _describe(rank: int, scored: ScoredListing) -> str:

@@ -53,6 +53,7 @@ def doctor(database: Database = None, model: Model = None, anchor: TrailAnchor =
         lambda: check_database(database, kept),
         lambda: check_lists(database),
         lambda: check_fairness(database),
+        lambda: check_screening(database),
         lambda: check_model(model),
         check_access,
         check_erased,
@@ -334,6 +335,21 @@ def check_fairness(url: str | None) -> Iterator[Check]:
             for found in find_alarms(connection, load_enforcement_policy()):
                 yield Check("fairness", "problem" if found.state == "alarm" else "ok", found.words)
         engine.dispose()
+
+
+def check_screening(url: str | None) -> Iterator[Check]:
+    """Look whether the budget leaves pictures out that the policy has screened."""
+    from ipml.review.pictures.screened import read_screening
+    from ipml.settings import get_settings
+    from ipml.storage.database import reading
+
+    if get_settings().pictures is None:
+        return
+    with suppress(IpmlError):  # of the database, which has a line of its own
+        with reading(open_for_command(url)) as connection:
+            found = read_screening(connection, datetime.now(UTC))
+        words = found.words + (": see `[pictures]` of the review policy" if found.left_out else "")
+        yield Check("screened pictures", "warning" if found.left_out else "ok", words)
 
 
 def check_model(source: str | None) -> Iterator[Check]:

@@ -77,7 +77,8 @@ def score(
     """Score every listing of a file: the probability that it is counterfeit, and why for the most suspicious.
 
     Beside `score` stand the bounds of its 90 % interval, `score_low` and `score_high`. Where the interval is wider
-    than IPML_MOST_WIDTH there is no score, and `abstained` says why.
+    than IPML_MOST_WIDTH there is no score, and `abstained` says why. Where the title is in a script that the model was
+    not trained on, the score rests on all else that is known, its interval is wide, and `warning` says so.
 
     A run that was stopped, by whatever, goes on where it was when the same command is given again. It keeps what it
     has finished in a hidden folder beside the result. However many processes there are, the result is the same. A

@@ -49,6 +49,9 @@ def serve(
     with_worker: Annotated[
         bool, typer.Option("--with-worker", help="Do all timed jobs as well, in a process beside; see `ipml worker`.")
     ] = False,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures that pages show; IPML_PICTURES by default.")
+    ] = None,
     portfolios: Annotated[
         Path | None,
         typer.Option(
@@ -83,6 +86,7 @@ def serve(
     if with_worker and api_only:
         raise UnusableSetting("--with-worker", "--api-only, which has no database", "one of them")
     settings = get_settings()
+    settings = settings.model_copy(update={"pictures": pictures or settings.pictures})
     _check_configuration(settings, api_only=api_only, has_api=api_only or model is not None, with_worker=with_worker)
     host = host or settings.host
     access = _make_access(settings, host, open_api) if api_only or model is not None else None

@@ -37,7 +37,8 @@ from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_case
 from ipml.review.quality.second_person import refuse_own
 from ipml.review.reversals import Made
-from ipml.storage.database import writing
+from ipml.storage.database import reading
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import strikes
 
 Sources = Callable[[Connection, Sequence[int]], Mapping[int, ReportSource]]
@@ -338,8 +339,14 @@ class Ended:
     penalties: int
 
 
-def end_due(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> Ended:
-    """End whatever is over by a moment, in portions that are each kept as a whole.
+def end_due(
+    engine: Engine,
+    policy: EnforcementPolicy,
+    *,
+    now: datetime | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Ended:
+    """End whatever is over by a moment, in short transactions.
 
     Examples
     --------
@@ -355,16 +362,17 @@ def end_due(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None =
     def tell(connection: Connection, penalty: Penalty) -> object:
         return tell_lifted(connection, ladder.restriction_of(connection, penalty), _ENDED, at, policy)
 
-    return Ended(_end_measures(engine, policy, at), ladder.end_due(engine, at, tell=tell))
+    measures = _end_measures(engine, policy, at, is_stopped)
+    return Ended(measures, ladder.end_due(engine, at, tell=tell, is_stopped=is_stopped))
 
 
-def _end_measures(engine: Engine, policy: EnforcementPolicy, at: datetime) -> int:
-    ended = 0
-    while True:
-        with writing(engine) as connection:
-            due = changes.end_some_due(connection, at)
-            for change in due:
-                tell_lifted(connection, change.restriction, _ENDED, at, policy)
-        if not due:
-            return ended
-        ended += len(due)
+def _end_measures(engine: Engine, policy: EnforcementPolicy, at: datetime, is_stopped: Callable[[], bool]) -> int:
+    def end_some(connection: Connection, numbers: Sequence[int]) -> int:
+        ended = changes.end_due(connection, numbers, at)
+        for change in ended:
+            tell_lifted(connection, change.restriction, _ENDED, at, policy)
+        return len(ended)
+
+    with reading(engine) as connection:
+        due = changes.find_due(connection, at)
+    return sum(change_in_turns(engine, due, end_some, is_stopped=is_stopped))

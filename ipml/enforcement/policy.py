@@ -7,7 +7,7 @@ stand in their packages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.facts import StatementRules
 from ipml.enforcement.takedown.measures import MeasureRules
+from ipml.errors import UnusableSetting
 from ipml.kit.policy_file import PolicyText, read_policy
 from ipml.review.decisions import GROUNDS
 from ipml.settings import get_settings
@@ -191,11 +192,26 @@ class RetentionRules(BaseModel):
     ended_list_entries: int = Field(gt=0)
     idle_sellers: int = Field(ge=_APPEALS_DAYS)
     marketplace_listings: int = Field(gt=0)
+    screened_pictures: int = Field(gt=0)
     seller_events: int = Field(gt=0)
     portfolios: int = Field(gt=0)
     portfolio_listings: int = Field(gt=0)
     sessions: int = Field(gt=0)
     tries: int = Field(gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_screened_pictures(cls, days: object) -> object:
+        """Let what earlier releases had no word for go with its listing."""
+        if not isinstance(days, dict) or "marketplace_listings" not in days:
+            return days
+        return {"screened_pictures": days["marketplace_listings"]} | days
+
+    @model_validator(mode="after")
+    def _check_screened_pictures(self) -> RetentionRules:
+        if self.screened_pictures > self.marketplace_listings:
+            raise ValueError("screened_pictures: expected no more days than marketplace_listings, of which they are")
+        return self
 
 
 UNKNOWN = "not known"
@@ -235,6 +251,8 @@ class Bands:
 
 
 BUNDLED = Path(__file__).with_name("policy.toml")
+_LAWS = ("eu", "china", "us")  # that profiles of terms are named after, too
+_OFFER_COUNTER_NOTICE = ("china", "us")
 
 
 class EnforcementPolicy(PolicyText):
@@ -261,11 +279,30 @@ def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
     Raises
     ------
     UnusableSetting
-        There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
+        There is no such file, it is not TOML, or it says something ipml cannot follow, or contradicts itself: all
+        faults in one line.
     """
-    return read_policy(
-        EnforcementPolicy, path or get_settings().policy_enforcement or BUNDLED, "ipml/enforcement/policy.toml"
-    )
+    path = path or get_settings().policy_enforcement or BUNDLED
+    policy = read_policy(EnforcementPolicy, path, "ipml/enforcement/policy.toml")
+    if found := list(_find_contradictions(policy)):
+        expected = "one law: `law_by_country` of [statements] and `profile_by_country` of [appeals] must agree"
+        raise UnusableSetting(f"policy {path}", "; ".join(found), expected)
+    return policy
+
+
+def _find_contradictions(policy: EnforcementPolicy) -> Iterator[str]:
+    """Give the countries whose letters name one law while appeals run by the terms of another.
+
+    A profile of a platform's own, or "platform", is of no law; but where letters offer a counter-notice it needs a
+    term for the rights holder.
+    """
+    laws, profiles = policy.statements.law_by_country, policy.appeals.profile_by_country
+    for country in (None, *sorted({*laws, *profiles})):
+        law, profile = policy.statements.law_of(country), policy.appeals.profile_for(country)
+        is_of_another = profile.name in _LAWS and law not in ("none", profile.name)
+        offers_in_vain = law in _OFFER_COUNTER_NOTICE and profile.holder is None
+        if is_of_another or offers_in_vain:
+            yield f"law {law!r} and terms {profile.name!r} for {country or 'listings of no known country'}"
 
 
 _STORED_POLICY = select(enforcement_policies.c.digest).where(enforcement_policies.c.digest == bindparam("digest"))

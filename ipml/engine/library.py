@@ -1,10 +1,13 @@
-"""Calls into the engine: arrays are looked at before they are handed over, and no other thread waits meanwhile."""
+"""Calls into the engine: arrays are looked at before they are handed over, and no other thread waits meanwhile.
+
+The engine says itself which structs and functions it has, as its sources declare them: `ipml.engine.build`.
+"""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,40 +52,33 @@ _byte_at: Callable[[Any], ctypes.c_char] = ctypes.c_char.from_buffer  # quicker 
 _place = ctypes.addressof
 
 
-def _make_kind(name: str, dtype: Any, is_written: bool) -> type[Array]:
-    return type(name, (Array,), {"dtype": np.dtype(dtype), "is_written": is_written})
+class Struct(ctypes.Structure):
+    """A struct of C, made of arrays, numbers and other structs by name; it holds its arrays as long as it lives."""
 
+    __hash__ = object.__hash__  # one struct is like no other
 
-_DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
-KINDS: dict[str, Any] = {
-    **{f"{dtype}s": _make_kind(f"{dtype}s", dtype, False) for dtype in _DTYPES},
-    **{f"{dtype}s_out": _make_kind(f"{dtype}s_out", dtype, True) for dtype in _DTYPES},
-    "floats": _make_kind("floats", np.float32, False),
-    "floats_out": _make_kind("floats_out", np.float32, True),
-    "doubles": _make_kind("doubles", np.float64, False),
-    "doubles_out": _make_kind("doubles_out", np.float64, True),
-    "int64_t": ctypes.c_int64,
-    "uint64_t": ctypes.c_uint64,
-    "double": ctypes.c_double,
-    "bool": ctypes.c_bool,
-    "void": None,
-}
-"""The types that the engine takes, by their names in C."""
+    if TYPE_CHECKING:
 
-
-class Record(ctypes.Structure):
-    """What a Python object holds in arrays, by the names of its attributes: a struct of C, taken by value."""
+        def __getattr__(self, name: str) -> Any: ...
 
     @classmethod
     def from_param(cls, held: Any) -> Self:
-        """Return an object as the engine takes it."""
+        """Return an object as the engine takes it by value."""
+        if isinstance(held, cls):
+            return held
         return cls(*(kind.from_param(getattr(held, name)) for name, kind in cls._fields_))  # type: ignore[misc]
 
 
-class Texts(Record):
-    """Some texts, as offsets and bytes."""
+class _Pointer:
+    """The type of a parameter that is a struct by its place."""
 
-    _fields_: ClassVar = [("offsets", KINDS["int64s"]), ("data", KINDS["uint8s"])]
+    def __init__(self, kind: type[ctypes.Structure]) -> None:
+        self._kind = kind
+
+    def from_param(self, struct: Any) -> Any:
+        if type(struct) is not self._kind:
+            raise TypeError(f"found {type(struct).__name__}; expected {self._kind.__name__}")
+        return ctypes.byref(struct)
 
 
 class Buffer(ctypes.Structure):
@@ -94,16 +90,11 @@ class Buffer(ctypes.Structure):
     []
     """
 
-    _fields_: ClassVar = [(name, ctypes.c_int64) for name in ("at", "n", "room", "failed")]
-    at: int
+    _fields_: ClassVar = [("at", ctypes.c_void_p), *((name, ctypes.c_int64) for name in ("n", "room", "failed"))]
+    at: Any
     n: int
     room: int
     failed: int
-
-    @classmethod
-    def from_param(cls, buffer: Self) -> Any:
-        """Return a buffer as the engine takes it."""
-        return ctypes.byref(buffer)
 
     def read(self, dtype: Any) -> NDArray[Any]:
         """Return a copy of what was written.
@@ -139,71 +130,74 @@ class Buffer(ctypes.Structure):
             self.close()
 
 
-class Buffers(ctypes.Structure):
-    """What the engine writes in one call and reads in the next: a struct of C, made of buffers.
-
-    A subclass lists its `_fields_` in the order of C.
-    """
-
-    @classmethod
-    def from_param(cls, buffers: Self) -> Any:
-        """Return buffers as the engine takes them."""
-        return ctypes.byref(buffers)
+class Buffers(Struct):
+    """What the engine writes in one call and reads in the next: a struct of C, made of buffers."""
 
     def __del__(self) -> None:
         _free_buffers(ctypes.byref(self), len(self._fields_))
 
 
-class Table(ctypes.Structure):
-    """What the engine looks up: a struct of C, made of arrays and numbers by name.
+KINDS: dict[str, Any] = {
+    "buffer": Buffer,
+    **{name: getattr(ctypes, f"c_{name.removesuffix('_t')}") for name in ("int64_t", "uint64_t", "double", "bool")},
+    **{"outcome": ctypes.c_int64, "void": None, "void*": ctypes.c_void_p, "char*": ctypes.c_char_p},
+}
+"""The types that the engine takes, by their names in C: besides numbers arrays, and structs of its own."""
+_FUNCTIONS: dict[str, tuple[str, list[str]]] = {}
+_OUT_OF_MEMORY = -1  # of an outcome, as engine.h has it
 
-    A subclass lists its `_fields_` in the order of C. A table holds its arrays as long as it lives.
+
+def make_struct(struct: str, **values: Any) -> Struct:
+    """Return a struct by its name in C, of these values; for one within it any object with its attributes does.
+
+    Examples
+    --------
+    >>> make_struct("number_lists", starts=np.array([0, 2]), number=np.array([7, 8])).number.n
+    2
     """
-
-    __hash__ = object.__hash__  # one table is like no other
-
-    @classmethod
-    def of(cls, **values: Any) -> Self:
-        """Return a table of these values."""
-        if values.keys() != (names := {name for name, _ in cls._fields_}):  # type: ignore[misc]
-            raise TypeError(f"found {', '.join(values)} for {cls.__name__}; expected {', '.join(sorted(names))}")
-        table = cls()
-        table._held = values
-        for name, kind in cls._fields_:  # type: ignore[misc]
-            value = values[name]
-            setattr(table, name, kind.from_param(value) if issubclass(kind, (Array, Record)) else value)
-        return table
-
-    @classmethod
-    def from_param(cls, table: Self) -> Any:
-        """Return a table as the engine takes it, which is by its place."""
-        if type(table) is not cls:
-            raise TypeError(f"found {type(table).__name__}; expected {cls.__name__}")
-        return ctypes.byref(table)
+    kind: type[Struct] = KINDS[struct]
+    fields: dict[str, Any] = dict(kind._fields_)  # type: ignore[arg-type]
+    if values.keys() != fields.keys():
+        raise TypeError(f"found {', '.join(values)} for {struct}; expected {', '.join(sorted(fields))}")
+    made = kind()
+    made._held = values
+    for name, of in fields.items():
+        setattr(made, name, of.from_param(values[name]) if issubclass(of, (Array, Struct)) else values[name])
+    return made
 
 
-def bind(name: str, *kinds: Any, returns: Any = "void") -> Callable[..., Any]:
-    """Return a function of the engine.
+def bind(name: str) -> Callable[..., Any]:
+    """Return a function of the engine, which takes and returns what it is declared with in C.
 
-    Parameters
-    ----------
-    name : str
-        Its name in C.
-    *kinds : str or type
-        The types of its parameters: by their names in C, "texts", "buffer", or a subclass of `Table`, for a pointer.
-    returns : str, default="void"
-        What it returns, by the name in C.
+    Where there is not enough memory for what it works out or writes into buffers, it raises MemoryError.
     """
     function = getattr(_library, name)
+    returned, kinds = _FUNCTIONS[name]
+    function.restype = _kind(returned)
     function.argtypes = [_kind(kind) for kind in kinds]
-    function.restype = _kind(returns)
+    if "buffer*" in kinds:
+        function.errcheck = _check_buffers
+    elif returned == "outcome":
+        function.errcheck = _check_memory
     return function  # type: ignore[no-any-return]
 
 
-def _kind(kind: Any) -> Any:
-    if not isinstance(kind, str):
-        return kind
-    return {"texts": Texts, "buffer": Buffer}.get(kind) or KINDS[kind]
+def _check_memory(returned: Any, function: Any, given: tuple[Any, ...]) -> Any:  # noqa: ARG001 - of ctypes
+    if returned == _OUT_OF_MEMORY:
+        raise MemoryError(f"not enough memory for {function.__name__}")
+    return returned
+
+
+def _check_buffers(returned: Any, function: Any, given: tuple[Any, ...]) -> Any:
+    has_failed = any(each.failed for each in given if type(each) is Buffer)
+    return _check_memory(_OUT_OF_MEMORY if has_failed else returned, function, given)
+
+
+def _kind(declared: str) -> Any:
+    name = declared.removeprefix("const ")
+    if name not in KINDS and name.endswith("*"):
+        KINDS[name] = _Pointer(KINDS[name.removesuffix("*")])
+    return KINDS[name]
 
 
 def _load() -> ctypes.CDLL:
@@ -228,6 +222,38 @@ def _load() -> ctypes.CDLL:
     return library
 
 
+def _declare(library: ctypes.CDLL) -> None:
+    """Learn the types and functions of the engine.
+
+    Raises
+    ------
+    ImportError
+        A struct is laid out otherwise than the compiler did it.
+    """
+    declarations = ctypes.c_char.in_dll(library, "engine_declarations")
+    layout: list[int] = []
+    for line in ctypes.string_at(ctypes.addressof(declarations)).decode().splitlines():
+        head, _, rest = line.partition(": ")
+        declared = [tuple(each.rsplit(" ", 1)) for each in rest.split(", ") if each]
+        kind, name = head.rsplit(" ", 1)
+        if kind != "struct":
+            _FUNCTIONS[name] = kind, [of for of, _ in declared]
+            continue
+        struct = KINDS[name] = KINDS.get(name) or _make_struct(name, declared)
+        layout += [ctypes.sizeof(struct), *(getattr(struct, field).offset for _, field in declared)]
+    if layout != [*(ctypes.c_int64 * len(layout)).in_dll(library, "engine_layout")]:
+        raise ImportError(f"the structs of {FOLDER / NAME} are laid out otherwise than ctypes lays them out")
+
+
+def _make_struct(name: str, declared: list[Any]) -> type[ctypes.Structure]:
+    if [field for _, field in declared] == ["at", "n"]:
+        element = declared[0][0].removeprefix("const ").removesuffix("*").removesuffix("_t")
+        dtype, is_written = np.dtype(getattr(ctypes, f"c_{element}")), not declared[0][0].startswith("const ")
+        return type(name, (Array,), {"dtype": dtype, "is_written": is_written})
+    fields = [(field, KINDS[kind]) for kind, field in declared]
+    return type(name, (Buffers if all(kind is Buffer for _, kind in fields) else Struct,), {"_fields_": fields})
+
+
 def engine_digest() -> str:
     """Return a digest of the sources that the engine was built of.
 
@@ -236,11 +262,9 @@ def engine_digest() -> str:
     >>> len(engine_digest())
     16
     """
-    return str(_library.engine_sources().decode())
+    return str(bind("engine_sources")().decode())
 
 
 _library = _load()
-_free = _library.engine_free
-_free.argtypes, _free.restype = [ctypes.c_void_p], None
-_free_buffers = _library.engine_free_buffers
-_free_buffers.argtypes, _free_buffers.restype = [ctypes.c_void_p, ctypes.c_int64], None
+_declare(_library)
+_free, _free_buffers = bind("engine_free"), bind("engine_free_buffers")

@@ -213,6 +213,28 @@ class ListingColumns:
         cut._length = len(rows)
         return cut
 
+    def without(self, missing: Mapping[str, NDArray[np.bool_]]) -> ListingColumns:
+        """Return listings by themselves, each as if it lacked some columns.
+
+        Parameters
+        ----------
+        missing : mapping of str to array of bool, shape (n_listings,)
+            By column, which listings are to lack it.
+
+        Examples
+        --------
+        >>> listings = ListingColumns({"title": ["Watch", "Hat"], "brand": ["Rolex", "Nike"]})
+        >>> listings.without({"brand": np.array([True, False])}).texts("brand")
+        ['', 'Nike']
+        """
+        cells = {name: list(self.cells(name)) for name in self._list_names()}
+        for name in cells.keys() & missing.keys():
+            for row in np.flatnonzero(missing[name]).tolist():
+                cells[name][row] = None
+        left = ListingColumns(cells, self._reading)
+        left._length = len(self)
+        return left
+
     def _list_names(self) -> list[str]:
         """Return the names of all columns, those of the listings that these were taken from included."""
         own = list(map(str, self._columns))

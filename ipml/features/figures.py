@@ -6,7 +6,9 @@ the listing was observed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Self
 
 import numpy as np
@@ -14,10 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.features.columns import Extractor, ListingColumns, fold_name
-from ipml.features.compiled.numbers import describe_listings, describe_prices, describe_sellers, natural_log
+from ipml.features.compiled.numbers import NEVER, describe_listings, describe_prices, describe_sellers, natural_log
 from ipml.features.goods import BrandTable, brand_table, listing_brands
 from ipml.features.names import Names, find_pairs, pair_up
-from ipml.records import PriceRange
+from ipml.records import Listing, PriceRange
 
 _STEP_NAMES = ("10_percent", "20_percent", "35_percent", "half")
 _LEAST_OF_CATEGORY = 0.2
@@ -26,6 +28,7 @@ _QUANTILES = (0.05, 0.5, 0.95)
 _PRICE_STEPS = np.array((0.1, 0.2, 0.35, 0.5))
 BRAND_AND_CATEGORY, BRAND_FILE, BRAND = "brand and category", "brand file", "brand"
 """What a reference price rests on, the best first."""
+_MOST_REMEMBERED = 4_096
 _USUAL_FACTOR = 2.0  # of the brand file only one price is known: from half of it to twice as much counts as usual
 
 
@@ -163,6 +166,10 @@ class PriceFeatures(Extractor):
     def unit_of(self, currency: str) -> str:
         """Return the unit of prices times the rate: the base currency, or their own where the rate is unknown."""
         return str(self.table_["base_currency"]) if currency in self.table_["rates"] else currency
+
+    def knows_currency(self, currency: str) -> bool:
+        """Say whether prices in a currency can be compared: it has a rate, or prices in it were learnt."""
+        return currency in self.table_["rates"] or any(key.endswith(f":{currency}") for key in self.usual_)
 
     def reference_of(self, goods: str, unit: str) -> float | None:
         """Return what goods cost, a brand and a category on a line each, in a unit; None where it is unknown."""
@@ -423,3 +430,93 @@ def _usual_rate(events: NDArray[np.float64], sales: NDArray[np.float64]) -> floa
     known = ~np.isnan(events) & ~np.isnan(sales)
     total = float(sales[known].sum())
     return float(events[known].sum()) / total if total > 0 else 0.0
+
+
+FIELD_GROUPS: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in ("description", "category", "brand", "gtin")},
+    "price": ("price", "currency"),
+    "age": ("listed_at", "observed_at"),
+    **{name: (name,) for name in ("seller_age_days", *ListingFeatures.reads[5:], *SellerFeatures.reads)},
+}
+"""The optional columns that the extractors of every model read; of those of one name each is needed."""
+
+
+class MissingFields(Extractor):
+    """Correct the log-odds of listings without fields that nearly all training listings have.
+
+    Nothing is added to listings that have these fields. `ipml.model.absence` learns what is added to others, once all
+    else is learnt; a classifier has this extractor where there are such fields.
+
+    Attributes
+    ----------
+    names_ : list of str
+        Keys of `FIELD_GROUPS`: the fields that some training listings have.
+    offsets_ : array of shape (n_names, n_names)
+        Added where a field is missing, on the diagonal, and where two are, above it; 0 where the learner knows.
+
+    Examples
+    --------
+    >>> missing = MissingFields().fit({"title": []})
+    >>> missing.names_, missing.offsets_ = ["description", "price"], np.array([[0.5, -0.25], [0.0, 1.0]])
+    >>> columns = {"title": ["Hat"] * 3, "price": [1.0, 1.0, None], "currency": ["EUR"] * 3}
+    >>> missing.transform({**columns, "description": ["Wool", None, None]})[:, 0]
+    array([0.  , 0.5 , 1.25])
+    """
+
+    reads = tuple(name for names in FIELD_GROUPS.values() for name in names)
+
+    def learn(self, listings: ListingColumns) -> None:
+        """Add nothing yet."""
+        self.names_: list[str] = []
+        self.offsets_ = np.zeros((0, 0))
+
+    def prepare(self) -> tuple[Callable[[int], float], list[int], Callable[[Listing], tuple[Any, ...]]]:
+        """Return what is added for fields as bits, the bit of each column, and what takes the columns of a record."""
+        columns = [(column, 1 << place) for place, name in enumerate(self.names_) for column in FIELD_GROUPS[name]]
+        take = attrgetter(*(column for column, _ in columns), "listing_id")
+        return lru_cache(_MOST_REMEMBERED)(self._add_up), [bit for _, bit in columns], take
+
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
+        """Return what is added, shape (n_listings, 1)."""
+        add_up = self.prepared[0]
+        bits = find_missing(listings, self.names_) @ (1 << np.arange(len(self.names_)))
+        patterns, which = np.unique(bits, return_inverse=True)
+        return np.array([add_up(pattern) for pattern in patterns.tolist()])[which][:, np.newaxis]
+
+    def value_of(self, listing: Listing) -> float:
+        """Return what is added to a single listing, as `values` does."""
+        (add_up, bits_of, take), bits = self.prepared, 0
+        for cell, bit in zip(take(listing), bits_of, strict=False):
+            if cell is None or cell == "" or cell != cell:
+                bits |= bit
+        return float(add_up(bits))
+
+    def list_missing(self, listings: ListingColumns, row: int) -> list[str]:
+        """Return the columns that a listing lacks and nearly all training listings have."""
+        names = [name for name, offset in zip(self.names_, self.offsets_.diagonal(), strict=True) if offset]
+        return [column for name in names for column in FIELD_GROUPS[name] if _is_missing(listings, column)[row]]
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the name of the one feature."""
+        return np.array(["offset"], dtype=object)
+
+    def _add_up(self, bits: int) -> float:
+        rows = [place for place in range(len(self.names_)) if bits >> place & 1]
+        return float(self.offsets_[np.ix_(rows, rows)].sum())
+
+
+def find_missing(listings: ListingColumns, names: Sequence[str]) -> NDArray[np.bool_]:
+    """Say which fields, keys of `FIELD_GROUPS`, each listing lacks, shape (n_listings, n_names)."""
+    missing = np.zeros((len(listings), len(names)), dtype=np.bool_)
+    for place, name in enumerate(names):
+        for column in FIELD_GROUPS[name]:
+            missing[:, place] |= _is_missing(listings, column)
+    return missing
+
+
+def _is_missing(listings: ListingColumns, column: str) -> NDArray[np.bool_]:
+    if column in ("listed_at", "observed_at"):
+        return np.asarray(listings.moments(column) == NEVER)
+    if column in ("description", "category", "brand", "gtin", "currency"):
+        return ~listings.is_given(column)
+    return np.isnan(listings.numbers(column))

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ipml.engine.library import Struct
 from ipml.errors import UnusableSetting
 from ipml.features.columns import Extractor, ListingColumns, PhraseSet
 from ipml.features.compiled.folding import count_disguised_words
 from ipml.features.compiled.goods import (
-    GoodsTable,
     Spellings,
     describe_claims,
     describe_goods,
@@ -29,6 +29,7 @@ from ipml.features.compiled.goods import (
     list_brands,
     make_goods_table,
 )
+from ipml.features.compiled.phrases import list_ways
 from ipml.features.compiled.places import Numbers
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
@@ -109,7 +110,8 @@ class BrandFinder:
         """Return how a brand reads where it is not disguised; folded when a title first asks."""
         if number not in self._plain:
             aliases = [phrase.lower() for phrase in self._aliases[number]]
-            self._plain[number] = tuple(dict.fromkeys([*aliases, *map(fold_text, aliases)]))
+            ways = [way for alias in aliases for way in list_ways(fold_text(alias))]
+            self._plain[number] = tuple(dict.fromkeys([*aliases, *ways]))
         return self._plain[number]
 
     @cached_property
@@ -235,7 +237,7 @@ class BrandFeatures(Extractor):
         claimed = claimed_brands(listings, self.table_)
         return describe_claims(
             brands,
-            find_disguised(titles, brands, finder.spellings),
+            find_disguised(titles, listings.folded("title"), brands, finder.spellings),
             count_disguised_words(titles),
             listings.is_given("brand"),
             claimed,
@@ -370,7 +372,7 @@ class GoodsFeatures(Extractor):
             for category in _brand_categories(self.table_)
         ]
 
-    def prepare(self) -> tuple[PhraseSet, GoodsTable]:
+    def prepare(self) -> tuple[PhraseSet, Struct]:
         """Return the phrases as columns look for them, and what is known of the kinds."""
         table = make_goods_table(self.phrase_kinds_, self.often_copied_, self.brand_kinds_)
         return PhraseSet(self.phrases_), table

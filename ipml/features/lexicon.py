@@ -17,16 +17,15 @@ from functools import lru_cache, partial
 from importlib.resources import files
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS as ARRAYS
-from ipml.engine.library import Table, bind
+from ipml.engine.library import Struct, bind, make_struct
 from ipml.errors import UnusableSetting
 from ipml.features.columns import Extractor, ListingColumns, PhraseSet
-from ipml.features.compiled.places import PlaceArrays, Places
+from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import letter_kinds
 
 _NEGATED = "negated"
@@ -149,7 +148,7 @@ class TradeWords(Extractor):
         self.kinds_ = [entry.kind for entry in entries]
         self.not_near_ = [list(entry.not_near) for entry in entries]
 
-    def prepare(self) -> tuple[PhraseSet, TradeTable]:
+    def prepare(self) -> tuple[PhraseSet, Struct]:
         """Return the phrases as columns look for them, and what is known of each."""
         return PhraseSet(self.phrases_), _make_table(self.kinds_, self.not_near_)
 
@@ -167,7 +166,7 @@ class TradeWords(Extractor):
         counts = np.zeros((len(listings), len(KINDS)))
         if name in listings:
             phrases, table = self.prepared
-            _must(_count_trade_words(listings.folded(name), listings.places(name, phrases), table, counts))
+            _count_trade_words(listings.folded(name), listings.places(name, phrases), table, counts)
         return counts
 
     def find(self, listings: ListingColumns, name: str) -> Places:
@@ -177,7 +176,7 @@ class TradeWords(Extractor):
         if not len(places.number):
             return places
         starts, found = np.empty(len(folded) + 1, dtype=np.int64), np.empty((3, len(places.number)), dtype=np.int32)
-        n = _must(_choose_trade_words(folded, places, table, starts, *found))
+        n = _choose_trade_words(folded, places, table, starts, *found)
         return Places(starts, *found[:, :n])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -185,24 +184,14 @@ class TradeWords(Extractor):
         return np.array([f"{kind}_in_{column}" for column in _COLUMNS for kind in KINDS], dtype=object)
 
 
-class TradeTable(Table):
-    """What is known of the phrases of a lexicon; kinds are numbered, those that are counted first."""
-
-    _fields_: ClassVar = [
-        ("letter_kinds", ARRAYS["uint8s"]),
-        *((name, ARRAYS["int64s"]) for name in ("kinds", "context_starts", "contexts", "ranks")),
-        *(("deniable", ARRAYS["uint8s"]), ("most", ARRAYS["int64s"])),
-        *((name, ARRAYS["int64_t"]) for name in ("n_counted", "negation", "negated")),
-    ]
-
-
-def _make_table(kinds: Sequence[str], not_near: Sequence[Sequence[str]]) -> TradeTable:
+def _make_table(kinds: Sequence[str], not_near: Sequence[Sequence[str]]) -> Struct:
     names = [*KINDS, NEGATION, *sorted({*kinds} - {*KINDS, NEGATION})]
     number_of = {name: number for number, name in enumerate(names)}
     contexts = [[number_of[name] for name in near if name in number_of and name not in KINDS] for near in not_near]
     ranks = np.zeros(len(names), dtype=np.int64)
     ranks[[number_of[name] for name in sorted(names)]] = np.arange(len(names))
-    return TradeTable.of(
+    return make_struct(
+        "trade_table",
         letter_kinds=letter_kinds(),
         kinds=np.array([number_of[kind] for kind in kinds], dtype=np.int64),
         context_starts=np.array([0, *accumulate(map(len, contexts))], dtype=np.int64),
@@ -216,13 +205,5 @@ def _make_table(kinds: Sequence[str], not_near: Sequence[Sequence[str]]) -> Trad
     )
 
 
-_TEXTS = "texts", PlaceArrays, TradeTable
-_CHOSEN = "int64s_out", "int32s_out", "int32s_out", "int32s_out"
-_count_trade_words = bind("count_trade_words", *_TEXTS, "doubles_out", returns="int64_t")
-_choose_trade_words = bind("choose_trade_words", *_TEXTS, *_CHOSEN, returns="int64_t")
-
-
-def _must(returned: int) -> int:
-    if returned < 0:
-        raise MemoryError("not enough memory to read the words of the trade")
-    return returned
+_count_trade_words = bind("count_trade_words")
+_choose_trade_words = bind("choose_trade_words")

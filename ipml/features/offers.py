@@ -14,15 +14,14 @@ import tomllib
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from importlib.resources import files
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Table, bind
-from ipml.engine.library import Texts as EngineTexts
+from ipml.engine.library import Struct, bind, make_struct
 from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet
-from ipml.features.compiled.places import PlaceArrays, Places
+from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts, letter_kinds
 
 _COLUMNS = ("title", "description")
@@ -133,23 +132,9 @@ class OfferFeatures(Extractor):
         return tuple(f"{part}_in_{column}" for column in _COLUMNS for part in _CONTACTS)
 
 
-class OfferTable(Table):
-    """What is looked up when offers are read: kinds of letters, pairs of bytes, and words."""
-
-    _fields_: ClassVar = [
-        ("kinds", KINDS["uint8s"]),
-        ("pairs", KINDS["uint16s"]),
-        ("is_unit", KINDS["uint8s"]),
-        ("link_ends", EngineTexts),
-        ("units", EngineTexts),
-        ("ideographs", EngineTexts),
-        ("measures", EngineTexts),
-    ]
-
-
-_set_groups = bind("set_groups", PlaceArrays, "int64s", "int64_t", "doubles_out")
-_read_folded = bind("read_folded", "texts", OfferTable, "int64_t", "doubles_out", returns="int64_t")
-_read_raw = bind("read_raw", "texts", "int64_t", "int64_t", "doubles_out", returns="int64_t")
+_set_groups = bind("set_groups")
+_read_folded = bind("read_folded")
+_read_raw = bind("read_raw")
 
 
 def group_columns(groups: Sequence[str]) -> NDArray[np.int64]:
@@ -191,15 +176,16 @@ def describe_offers(
     n_columns = len(_CONTACTS) + len(_LOTS) * has_lots
     values = np.zeros((len(folded), n_columns))
     _set_groups(places, columns, n_columns, values)
-    if _read_folded(folded, offer_table(), n_columns, values) or _read_raw(raw, max_letters, n_columns, values):
-        raise MemoryError("not enough memory to read offers")
+    _read_folded(folded, offer_table(), n_columns, values)
+    _read_raw(raw, max_letters, n_columns, values)
     return values
 
 
 @lru_cache(maxsize=1)
-def offer_table() -> OfferTable:
+def offer_table() -> Struct:
     """Return what is looked up, as the engine takes it."""
-    return OfferTable.of(
+    return make_struct(
+        "offer_table",
         kinds=letter_kinds(),
         pairs=_describe_pairs(),
         is_unit=_list_beginnings(),

@@ -17,6 +17,9 @@ from confusable_homoglyphs import confusables
 SEPARATOR = "\x1f"  # stands for a sign between words until words are known: not a space, though it ends as one
 SIGN_READINGS = {"@": "a", "$": "s", "!": "i", "|": "l", "+": "t", "(": "c"}  # in or at a word
 FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by category, but without a shape
+TATWEEL = "\u0640"  # stretches an Arabic word, a letter by category
+ARABIC_FORMS = dict(zip("آأإٱىئیکؤ", "اااايييكو", strict=True))
+"""Forms of Arabic letters that writers and keyboards use for each other."""
 SIGNS_AS_LETTERS = dict(zip("₳฿₵¢€₣₲₭£₥₦₱₽₹₴₮₩¥₿∂∑∆√øØ†ﬂ", "abccefgklmnpprstwybdeaoootf", strict=True))
 IDEOGRAPHS_AS_LETTERS = dict(
     zip("卂乃匚ᗪ乇千Ꮆ卄丨ﾌҜㄥ爪几ㄖ口卩Ɋ尺丂ㄒ丅ㄩ凵ᐯ山乂ㄚ丫乙", "abcdefghijklmnoopqrsttuuvwxyyz", strict=True)
@@ -140,7 +143,7 @@ def _without_brackets(text: str) -> str:
 def _keep(letter: str) -> str:
     if letter.isascii():
         return " " if letter.isspace() else letter
-    if letter in FILLERS:
+    if letter in FILLERS or letter == TATWEEL:
         return ""
     category = unicodedata.category(letter)
     if category == "Mn" and _IS_SPELT.match(letter):
@@ -164,6 +167,8 @@ def _read_symbol(letter: str) -> str:
 
 def _read_strange_letter(letter: str) -> str:
     """Read a letter that neither Unicode's look-alikes nor its compatibility forms explain."""
+    if letter in ARABIC_FORMS:
+        return ARABIC_FORMS[letter]
     if plain := _SYLLABLES_AS_LETTERS.get(letter) or _FAUX_CYRILLIC.get(letter):
         return plain
     name = unicodedata.name(letter, "")
@@ -213,6 +218,11 @@ LISTED = frozenset(_ALL_LOOK_ALIKES)
 GREEK, CYRILLIC = r"\u0370-\u03ff\u1f00-\u1fff", r"\u0400-\u052f"
 """The alphabets that are read by sound."""
 _ON_KEYBOARDS = "\u00aa\u00b5\u00ba\u03bc"  # the ordinals and the micro sign, and the Greek letter that it becomes
+
+
+def is_spelt_mark(letter: str) -> bool:
+    """Say whether a character is a mark with which a script is spelt, such as a vowel of Hindi or Thai."""
+    return bool(_IS_SPELT.match(letter)) and unicodedata.category(letter) in {"Mn", "Mc"}
 
 
 def is_invisible(letter: str) -> bool:

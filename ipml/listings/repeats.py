@@ -25,7 +25,7 @@ from ipml.records import Problem
 
 Hashes = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
-_hash_keys = bind("hash_keys", "texts", "int64s", "uint64s", "uint64s_out")
+_hash_keys = bind("hash_keys")
 
 
 class _Ids(NamedTuple):
@@ -83,8 +83,8 @@ def sort_hashes(hashes: Hashes) -> npt.NDArray[np.intp]:
     return order[np.argsort(hashes[order], kind="stable")]
 
 
-_find = bind("find_keys", "uint64s", "int64s", "int64_t", "uint64s", "int64s_out")
-_remember = bind("remember_keys", "uint64s_out", "int64s_out", "int64_t", "uint64s", "int64s", returns="int64_t")
+_find = bind("find_keys")
+_remember = bind("remember_keys")
 _FIRST_BITS = 16
 _FULLEST = 0.7
 """Of the places; beyond, other hashes are in the way too often."""

@@ -62,7 +62,7 @@ def read_plain_record(record: Mapping[str, object]) -> Listing | None:
         cells = {name: _READ[name](value) for name, value in record.items() if value is not None}
         is_priced = cells.get("price") is None or "currency" in cells
         return Listing(**cells) if is_priced and cells.keys() >= _REQUIRED else None  # type: ignore[arg-type]
-    except (KeyError, ValueError):  # a field that there is not, or a value that is not plain
+    except (KeyError, ValueError, AttributeError):  # a field that there is not, no plain value, no record at all
         return None
 
 
@@ -126,6 +126,7 @@ _BY_NAME: dict[str, Field] = {field.name: field for field in FIELDS}
 _ORDER = {name: at for at, name in enumerate(["", *COLUMNS])}
 _NO_CURRENCY = "a currency beside the price"
 _NO_FIELD = "one of the fields of a listing"
+_A_RECORD = "the fields of a listing by name"
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
 
 
 def validate_record(record: Mapping[str, object]) -> Listing:
-    """Check one listing, such as a JSON object, and return it as a record.
+    """Check one listing, such as a JSON object, and return it as a record; NaN, as pandas has it, is missing.
 
     Raises
     ------
@@ -257,6 +258,9 @@ def check_record(record: Mapping[str, object]) -> Listing:
     """Do as `validate_record`, with a close look at every field."""
     from pydantic import ValidationError
 
+    if not isinstance(record, Mapping):
+        raise InvalidListings([Problem(1, "", type(record).__name__, _A_RECORD)])
+    record = {name: value for name, value in record.items() if not is_missing(value)}
     problems: dict[str, Problem] = {}
     if not is_missing(record.get("price")) and is_missing(record.get("currency")):
         problems["currency"] = Problem(1, "currency", "", _NO_CURRENCY)

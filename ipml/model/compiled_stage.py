@@ -15,28 +15,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, count
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Buffer, Table, bind
-from ipml.engine.library import Texts as EngineTexts
+from ipml.engine.library import KINDS, Buffer, Struct, bind, make_struct
 from ipml.features.columns import MAX_LETTERS, ListingColumns, PhraseSet, Reading, days_from
-from ipml.features.compiled.characters import PAGES, Characters
+from ipml.features.compiled.characters import PAGES
 from ipml.features.compiled.folding import TABLES as FOLDING
-from ipml.features.compiled.folding import FoldingTables
-from ipml.features.compiled.goods import GoodsTable, SpellingTable
-from ipml.features.compiled.phrases import PhraseTables, SkeletonTables, skeleton_tables
-from ipml.features.compiled.places import NumberArrays, Numbers, Places
-from ipml.features.compiled.prices import PriceList, UsualPrices
-from ipml.features.compiled.spelling import SpellingTables, make_tables
+from ipml.features.compiled.phrases import skeleton_tables
+from ipml.features.compiled.places import Numbers, Places
+from ipml.features.compiled.prices import PriceList
+from ipml.features.compiled.spelling import make_tables
 from ipml.features.compiled.texts import Texts
 from ipml.features.dictionary import ordinary_words
+from ipml.features.figures import MissingFields
 from ipml.features.goods import BrandFinder, tell_brands
-from ipml.features.lexicon import TradeTable
 from ipml.features.names import Names, find_pairs, pair_up
-from ipml.features.offers import OfferFeatures, OfferTable, offer_table
+from ipml.features.offers import OfferFeatures, offer_table
 from ipml.model.parts import NumberPart, Part, complete
 from ipml.records import Listing
 
@@ -78,66 +75,8 @@ _NAN = float("nan")
 _COUNTS_OF = attrgetter(*_COUNTS)
 
 
-class _Column(Table):
-    _fields_: ClassVar = [
-        *((name, KINDS["int64_t"]) for name in ("most_letters", "longest_whole", "passage_words", "passage_step")),
-        ("marked", KINDS["doubles"]),
-        *((name, KINDS["int64_t"]) for name in ("letters_min", "letters_max", "words", "n_offers")),
-    ]
-
-
-class _Weights(Table):
-    _fields_: ClassVar = [
-        *((name, KINDS["doubles"]) for name in ("words", "brand", "goods", "offer", "price", "listing", "seller")),
-        ("intercept", KINDS["double"]),
-    ]
-
-
-class _Stage(Table):
-    _fields_: ClassVar = [
-        ("title", _Column),
-        ("description", _Column),
-        ("folding", FoldingTables),
-        ("spelling", SpellingTables),
-        ("skeletons", SkeletonTables),
-        ("phrases", PhraseTables),
-        ("trade", TradeTable),
-        ("offers", OfferTable),
-        ("offer_columns", KINDS["int64s"]),
-        ("phrase_brands", KINDS["int64s"]),
-        ("spellings", SpellingTable),
-        ("has_authorised", KINDS["uint8s"]),
-        ("goods", GoodsTable),
-        ("usual", UsualPrices),
-        ("price_steps", KINDS["doubles"]),
-        ("least_of_category", KINDS["double"]),
-        ("most_of_price", KINDS["double"]),
-        ("age_steps", KINDS["doubles"]),
-        ("prior_listing_sales", KINDS["double"]),
-        ("usual_of_sellers", KINDS["doubles"]),
-        ("prior_seller_sales", KINDS["double"]),
-        ("most_strikes", KINDS["double"]),
-        ("weights", _Weights),
-        ("used", KINDS["double"]),
-    ]
-
-
-class _Listings(Table):
-    _fields_: ClassVar = [
-        ("titles", EngineTexts),
-        ("descriptions", EngineTexts),
-        ("facts", KINDS["doubles"]),
-        ("codes", KINDS["int64s"]),
-        ("authorised", NumberArrays),
-    ]
-
-
-TOLD_AND_KNOWN = _Listings, Characters, _Stage
-"""The first parameters of functions of the engine that weigh listings."""
-_RESULTS = "doubles_out", "int64s_out", "uint8s_out"
-_READ = "buffer", "buffer", "buffer"
-_weigh_listings = bind("weigh_listings", *TOLD_AND_KNOWN, *_RESULTS, returns="int64_t")
-_explain_listings = bind("explain_listings", *TOLD_AND_KNOWN, *_RESULTS, "doubles_out", *_READ, returns="int64_t")
+_weigh_listings = bind("weigh_listings")
+_explain_listings = bind("explain_listings")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,6 +124,7 @@ class CompiledStage:
         known = complete(parts)
         of: dict[str, Any] = {name: part.extractor for name, part in known.items()}
         self._others = {name: part for name, part in parts.items() if known.get(name) is not part}
+        self._correction = _find_correction(list(self._others.values()))
         self._places = _place_features(parts, [*known.values(), *self._others.values()])
         self._reading = reading
         self._number = next(_NUMBERS)
@@ -192,7 +132,7 @@ class CompiledStage:
         self._category_part = known["category"]
         self._finder = BrandFinder.of(of["brand"].table_)
         self._authorisations = _list_authorisations(self._finder)
-        self._of_seller = {seller: NumberArrays.from_param(numbers) for seller, numbers in self._authorisations.items()}
+        self._of_seller = {seller: _LISTS.from_param(numbers) for seller, numbers in self._authorisations.items()}
         self._prices = PriceList(self._price.list_usual(), self._finder.names)
         used = of["title"].prepared if known["title"] is parts.get("title") else _NAN  # then no title is unfamiliar
         self._tables = _make_stage(known, intercept, reading.spelling, self._finder, self._prices, used)
@@ -261,7 +201,9 @@ class CompiledStage:
         while not self._call(_weigh_listings, room.told, *room.results):
             pass
         log_odds = room.log_odds.value
-        if self._others:
+        if self._correction is not None:
+            log_odds += self._correction.value_of(listing)
+        elif self._others:
             log_odds = self._add_others(ListingColumns.of_one(listing, self._reading), np.array([log_odds])).item()
         return log_odds, room.brand.value, room.found.value
 
@@ -272,19 +214,19 @@ class CompiledStage:
         """
         return self._call(function, self._tell(listings), *arguments)
 
-    def _call(self, function: Callable[..., int], told: _Listings, *arrays: Any) -> bool:
+    def _call(self, function: Callable[..., int], told: Struct, *arrays: Any) -> bool:
         known = PAGES.characters
-        if function(told, known, self._tables, *arrays) < 0:
-            raise MemoryError("not enough memory to read these listings")
+        function(told, known, self._tables, *arrays)
         return not PAGES.fill(known)
 
-    def _tell(self, listings: ListingColumns) -> _Listings:
+    def _tell(self, listings: ListingColumns) -> Struct:
         """Return listings as the engine takes them."""
         if listings.record is not None:
             return self._put_one(listings.record).told
 
-        def tell() -> _Listings:
-            return _Listings.of(
+        def tell() -> Struct:
+            return make_struct(
+                "listings",
                 titles=listings.raw("title"),
                 descriptions=listings.raw("description"),
                 facts=listings.once_a_row(("facts", self), _TOLD, self._list_facts),
@@ -393,13 +335,14 @@ class _BrandField(NamedTuple):
 
 
 _NONE = Numbers(np.zeros(2, dtype=np.int64), np.zeros(0, dtype=np.int64))
-_NONE_AUTHORISED = NumberArrays.from_param(_NONE)
+_LISTS = KINDS["number_lists"]
+_NONE_AUTHORISED = _LISTS.from_param(_NONE)
 
 
 class _OneText:
     """A text where the engine looks for it, which is told once."""
 
-    def __init__(self, told: EngineTexts) -> None:
+    def __init__(self, told: Struct) -> None:
         self._ends = (ctypes.c_int64 * 2)()
         told.offsets = KINDS["int64s"].around(self._ends)
         self._data = told.data
@@ -416,7 +359,7 @@ class _Room:
     def __init__(self) -> None:
         self.listing: Listing | None = None
         self.stage = -1
-        self.told = _Listings()
+        self.told: Struct = KINDS["listings"]()
         self.title, self.description = _OneText(self.told.titles), _OneText(self.told.descriptions)
         self.facts, self.codes = (ctypes.c_double * _N_FACTS)(), (ctypes.c_int64 * _N_CODES)()
         self.told.facts, self.told.codes = KINDS["doubles"].around(self.facts), KINDS["int64s"].around(self.codes)
@@ -438,6 +381,12 @@ class _RoomOfThread(threading.local):
 _ROOM = _RoomOfThread()
 
 
+def _find_correction(others: Sequence[Part]) -> NumberPart | None:
+    """Return the part that corrects listings without some fields; None where there are other parts than that."""
+    alone = others[0] if len(others) == 1 else None
+    return alone if isinstance(alone, NumberPart) and isinstance(alone.extractor, MissingFields) else None
+
+
 def _place_features(parts: Mapping[str, Part], written: Sequence[Part]) -> NDArray[np.intp] | None:
     """Return where the features of each part stand in what is written part by part; None where it is the same."""
     starts = dict(zip(map(id, written), accumulate((part.width for part in written), initial=0), strict=False))
@@ -448,13 +397,14 @@ def _place_features(parts: Mapping[str, Part], written: Sequence[Part]) -> NDArr
 
 def _make_stage(
     parts: Mapping[str, Any], intercept: float, spelling: Any, finder: BrandFinder, prices: PriceList, used: float
-) -> _Stage:
+) -> Struct:
     of = {name: part.extractor for name, part in parts.items()}
     price_steps, least_of_category, most_of_price = of["price"].bounds
     age_steps, prior_listing_sales = of["listing"].bounds
     usual_of_sellers, prior_seller_sales, most_strikes = of["seller"].bounds
     weights = {name: part.weights for name, part in parts.items() if isinstance(part, NumberPart)}
-    return _Stage.of(
+    return make_struct(
+        "stage_tables",
         title=_make_column(parts["title"], of["offer"], "title"),
         description=_make_column(parts["description"], of["offer"], "description"),
         folding=FOLDING,
@@ -477,15 +427,16 @@ def _make_stage(
         usual_of_sellers=usual_of_sellers,
         prior_seller_sales=prior_seller_sales,
         most_strikes=most_strikes,
-        weights=_Weights.of(**weights, intercept=intercept),
+        weights=make_struct("feature_weights", **weights, intercept=intercept),
         used=used,
     )
 
 
-def _make_column(part: Any, offer: OfferFeatures, name: str) -> _Column:
+def _make_column(part: Any, offer: OfferFeatures, name: str) -> Struct:
     longest_whole, passage_words, passage_step = PASSAGE_WORDS[name]
     letters_min, letters_max = part.extractor.letters
-    return _Column.of(
+    return make_struct(
+        "text_column",
         most_letters=MAX_LETTERS[name],
         longest_whole=longest_whole,
         passage_words=passage_words,

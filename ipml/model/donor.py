@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.figures import PictureFeatures
+from ipml.features.figures import MissingFields, PictureFeatures
 from ipml.features.images import ImageVectors
 from ipml.features.text import TextFeatures
 from ipml.model.learner import Floats, Labels
@@ -80,8 +80,8 @@ def ask_donor(design: Design, coefficients: Floats | None) -> Asked:
 def take_over(features: Features, of_donor: Features, coefficients: Floats) -> Floats:
     """Let fitted extractors know what the donor's know besides; return what the donor weighs each feature by.
 
-    What an extractor learnt itself stays. An n-gram that is rarer here than there has larger values, and so a smaller
-    coefficient: an occurrence weighs what it does for the donor.
+    What an extractor learnt itself stays, and what is added for missing fields is learnt anew. An n-gram that is rarer
+    here than there has larger values, and so a smaller coefficient: an occurrence weighs what it does for the donor.
 
     Parameters
     ----------
@@ -97,7 +97,8 @@ def take_over(features: Features, of_donor: Features, coefficients: Floats) -> F
     """
     check_kind(features, of_donor)
     coefficients, start = coefficients.copy(), 0
-    for (_, own), (_, other) in zip(features.transformer_list, of_donor.transformer_list, strict=True):
+    of_both = [extractor for _, extractor in of_donor.transformer_list if not isinstance(extractor, MissingFields)]
+    for (_, own), other in zip(features.transformer_list, of_both, strict=True):
         own.extend(other)
         width = count_features(own)
         if width != count_features(other):
@@ -106,7 +107,7 @@ def take_over(features: Features, of_donor: Features, coefficients: Floats) -> F
             rarity = np.divide(other.idf_, own.idf_, out=np.zeros(width), where=own.idf_ > 0)
             coefficients[start : start + width] *= rarity
         start += width
-    return coefficients
+    return coefficients[:start]
 
 
 def count_sellers(y: Labels, weight: Floats, sellers: NDArray[Any]) -> int:
@@ -139,8 +140,8 @@ def _describe(features: Features) -> dict[str, Any]:
     """Return what decides on the meaning of the columns."""
     described: dict[str, Any] = {"transformer_weights": features.transformer_weights}
     for name, extractor in features.transformer_list:
-        if isinstance(extractor, PictureFeatures | ImageVectors):
-            continue  # a classifier has it if its donor has it
+        if isinstance(extractor, PictureFeatures | ImageVectors | MissingFields):
+            continue  # a classifier has it if its donor has it, or learns it last
         described[name] = type(extractor).__name__
         described |= {f"{name}__{of}": value for of, value in extractor.get_params().items() if of != "brands"}
     return described

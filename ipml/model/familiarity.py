@@ -9,6 +9,9 @@ A batch is unlike where its own mean lies outside of what so many listings of so
 more than half a standard deviation of sellers beyond that: a medium effect by the convention of Cohen (Statistical
 Power Analysis, 1988). Times change a market a little, and with many listings every difference is beyond chance.
 
+A title in a script that hardly any listing of training was written in cannot be read, and says nothing: what titles add
+to log-odds in training says between what bounds the score of such a listing may lie.
+
 Batches may have millions of listings. Looked at are those that what stands in them picks, `MOST` at most: in whatever
 chunks and in whatever order they come, these are the same.
 """
@@ -27,6 +30,7 @@ from ipml.features.compiled.ngrams import mark_known
 from ipml.features.compiled.texts import Texts, hash_texts
 from ipml.features.names import Names
 from ipml.features.text import count_ngrams, sum_ngrams
+from ipml.kit.scripts import CYRILLIC, GREEK, HAN, KANA, LATIN, NAMES, script_numbers
 from ipml.model.calibration.calibration import MOST_LISTINGS
 from ipml.model.calibration.seller_weights import limit_sellers
 from ipml.records import Unlike
@@ -37,11 +41,18 @@ FEW = 30
 """Fewer listings are too few to tell: their mean is not near enough to normal."""
 CHANCE = 0.05  # that a batch like the training is called unlike, were every difference beyond chance to count
 TOLERANCE = 0.5  # in standard deviations of sellers
+MOST_LISTINGS_OF_A_SCRIPT = 30
+LEAST_SHARE_OF_A_SCRIPT = 0.01
+"""A script is known that is that of so many training listings, or of such a share of them where that is fewer."""
+UNREAD_SHARE = 0.5  # of the letters of a title, beyond which it is unread
+BOUNDS_OF_TITLES = (0.05, 0.95)  # between which lies what nine in ten titles add, as a score does in nine cases of ten
 _BITS = 18
 _SHARES = ("words", "brand", "category")
 _SCORE = "score"
 _ROW = np.dtype([("key", "u8"), ("seller", "u8"), *((name, "f8") for name in (*_SHARES, _SCORE))])
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
+
+_IS_LETTER, _IS_UNREAD = 1, 2
 
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
@@ -88,6 +99,10 @@ class Familiarity:
     usual_ : dict of str to array of shape (5,)
         Of each of words, brand, category and score: mean, variance between sellers and within, sum of squares of the
         sellers' shares in the listings, number of listings. Absent where training says nothing.
+    scripts_ : dict of str to int
+        How many listings were written mainly in each script. Absent from models of older releases.
+    title_bounds_ : array of shape (2,)
+        Between what bounds lies what titles add to the log-odds. Absent where `scripts_` is.
 
     Examples
     --------
@@ -138,6 +153,82 @@ class Familiarity:
             name: usual for name, of in values.items() if (usual := _describe(of, sellers, weight)) is not None
         }
         return self
+
+    def fit_titles(self, listings: ListingColumns, added: Floats, weight: Floats) -> Self:
+        """Learn in which scripts the training listings are written, and what their titles add to the log-odds.
+
+        Parameters
+        ----------
+        listings : ListingColumns
+        added : array of shape (n_listings,)
+            The log-odds of each listing, less those without its title.
+        weight : array of shape (n_listings,)
+            How many listings that come by each stands for.
+        """
+        counts = _count_letters(listings.raw("title")) + _count_letters(listings.raw("description"))
+        numbers, of_each = np.unique(counts.argmax(axis=1)[counts.any(axis=1)], return_counts=True)
+        self.scripts_ = {NAMES[number]: int(n) for number, n in zip(numbers.tolist(), of_each, strict=True)}
+        order = np.argsort(added)
+        shares = np.cumsum(weight[order]) / weight.sum()
+        self.title_bounds_ = added[order[np.searchsorted(shares, BOUNDS_OF_TITLES).clip(max=len(order) - 1)]]
+        return self
+
+    @property
+    def knows_scripts(self) -> bool:
+        """Whether it is known in which scripts the training listings were written."""
+        return hasattr(self, "scripts_")
+
+    def find_unread(self, listings: ListingColumns) -> dict[int, str]:
+        """Return the listings with a title that cannot be read, by row, with the script that it is written in.
+
+        More than half of its letters are of scripts that training hardly met. Letters of other scripts that are read by
+        their shape are read.
+        """
+        titles = listings.raw("title")
+        rows = np.flatnonzero(_have_others(titles)) if self.knows_scripts else np.zeros(0, dtype=np.intp)
+        if not len(rows):
+            return {}
+        titles = titles.take(rows)
+        kinds, of = self._letter_kinds[_read_codes(titles)], np.repeat(np.arange(len(rows)), titles.lengths())
+        n_letters, n_unread = (np.bincount(of, kinds & kind, len(rows)) / kind for kind in (_IS_LETTER, _IS_UNREAD))
+        places = np.flatnonzero(n_unread > UNREAD_SHARE * n_letters)
+        counts = _count_letters(titles.take(places))
+        main = np.where(self._unread_scripts, counts, 0).argmax(axis=1)
+        is_by_sound = (main == GREEK) | (main == CYRILLIC)
+        is_left = _have_others(listings.folded("title").take(rows[places])) | is_by_sound
+        return dict(zip(rows[places[is_left]].tolist(), (NAMES[script] for script in main[is_left]), strict=True))
+
+    def name_scripts(self, titles: Texts) -> list[str]:
+        """Return the script in which each title is mainly written; Latin where it has no letters."""
+        counts = _count_letters(titles)
+        counts[:, LATIN] += ~counts.any(axis=1)
+        counts[counts[:, KANA].any(axis=1), HAN] = 0  # of both Japanese is written
+        return [NAMES[script] for script in counts.argmax(axis=1)]
+
+    def is_unread(self, title: str) -> bool:
+        """Say whether a title may be one that `find_unread` finds; at once of a single one."""
+        if title.isascii() or not self.knows_scripts:
+            return False
+        kinds = bytes(map(self._kinds_in_bytes.__getitem__, map(ord, title)))
+        return kinds.count(_IS_LETTER | _IS_UNREAD) > UNREAD_SHARE * (len(title) - kinds.count(0))
+
+    @cached_property
+    def _unread_scripts(self) -> NDArray[np.bool_]:
+        """Which scripts training hardly met."""
+        least = min(MOST_LISTINGS_OF_A_SCRIPT, LEAST_SHARE_OF_A_SCRIPT * sum(self.scripts_.values()))
+        is_unread = np.array([self.scripts_.get(name, 0) < max(least, 1) for name in NAMES])
+        is_unread[[0, LATIN]] = False  # the trade and brands are known by Latin words
+        return is_unread
+
+    @cached_property
+    def _letter_kinds(self) -> NDArray[np.uint8]:
+        """For each code point whether it is a letter, and whether one of a script that training hardly met."""
+        numbers = script_numbers()
+        return (numbers > 0) * np.uint8(_IS_LETTER) | self._unread_scripts[numbers] * np.uint8(_IS_UNREAD)
+
+    @cached_property
+    def _kinds_in_bytes(self) -> bytes:
+        return self._letter_kinds.tobytes()
 
     def add_to_sample(self, listings: ListingColumns, brands: Names, score: Floats, sample: ListingSample) -> None:
         """Take listings into a sample.
@@ -194,7 +285,32 @@ class Familiarity:
         return mark_known(np.zeros(len(known)), known)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"known_": self.known_, "usual_": self.usual_}
+        return {name: value for name, value in vars(self).items() if name.endswith("_")}
+
+
+def _have_others(texts: Texts) -> NDArray[np.bool_]:
+    """Say which texts have letters beyond ASCII."""
+    others = np.concatenate([[0], np.cumsum(texts.data >= 0x80)])
+    return np.asarray(np.diff(others[texts.offsets]) > 0)
+
+
+def _read_codes(texts: Texts) -> NDArray[np.uint32]:
+    """Return the code points of all letters, one text after another."""
+    letters = texts.data.tobytes().decode("utf-8", "surrogatepass")
+    return np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def _count_letters(texts: Texts) -> NDArray[np.int64]:
+    """Return how many letters of each script each text has, shape (n_texts, n_scripts)."""
+    scripts = script_numbers()[_read_codes(texts)]
+    rows = np.repeat(np.arange(len(texts)), texts.lengths())
+    met, numbers = np.unique(scripts, return_inverse=True)
+    counts = np.zeros((len(texts), len(NAMES)), dtype=np.int64)
+    counts[:, met] = np.bincount(rows * len(met) + numbers, minlength=len(texts) * len(met)).reshape(
+        counts[:, met].shape
+    )
+    counts[:, 0] = 0
+    return counts
 
 
 def _describe(values: Floats, sellers: NDArray[np.int64], weight: Floats) -> Floats | None:

@@ -17,6 +17,7 @@ from ipml.features.lexicon import TradeWords
 from ipml.features.names import Names
 from ipml.features.offers import OfferFeatures
 from ipml.features.text import NgramSums, TextFeatures
+from ipml.records import Listing
 
 Floats = NDArray[np.float64]
 _MOST_REMEMBERED = 4_096
@@ -99,6 +100,10 @@ class NumberPart:
         else:
             total += values @ self.weights
 
+    def value_of(self, listing: Listing) -> float:
+        """Return what it adds to a single listing, of an extractor of one feature that reads records."""
+        return float(self.weights[0] * self.extractor.value_of(listing))
+
     def contributions(self, listings: ListingColumns) -> Floats:
         """Return what each feature of each listing adds, shape (n_listings, n_features)."""
         values = self._values(listings)
@@ -116,6 +121,8 @@ class NumberPart:
         )
 
 
+ABSENCE = "absence"
+"""The name of the extractor that corrects listings without some fields."""
 Part: TypeAlias = TextPart | NumberPart
 
 KINDS: dict[str, type[Extractor]] = {

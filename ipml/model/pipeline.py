@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ipml.features.columns import SPELT, ListingColumns, Reading
-from ipml.features.figures import PICTURE_MATCHES, ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
+from ipml.features.compiled.texts import Texts
+from ipml.features.figures import (
+    PICTURE_MATCHES,
+    ListingFeatures,
+    MissingFields,
+    PictureFeatures,
+    PriceFeatures,
+    SellerFeatures,
+)
 from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listing_brands
 from ipml.features.images import ImageVectors, has_vectors
 from ipml.features.lexicon import TradeWords
@@ -23,6 +31,7 @@ from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
+from ipml.model.absence import LeftOut, learn_absence
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.compiled_stage import PASSAGE_WORDS
@@ -43,6 +52,7 @@ from ipml.model.labels import (
     read_weight,
 )
 from ipml.model.learner import FOLDS_OF_MANY, Chosen, Floats, choose_members, draw_sellers, fit_all
+from ipml.model.parts import ABSENCE
 from ipml.model.regression import Design
 from ipml.model.stages import (
     Features,
@@ -59,6 +69,7 @@ PORTFOLIO = "portfolio__share"
 _PICTURE, IMAGE = "picture", "image"
 _PREPARED = ("_reading", "_first_stage")
 _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
+_MOST_TITLES = 20_000  # training listings of which it is looked at what their titles add
 _READ_AT_ONCE = 20_000  # listings with their passages
 
 
@@ -66,7 +77,8 @@ def make_features(brands: BrandTable | None = None) -> Features:
     """Return all extractors side by side; the names of their features begin with the extractor's.
 
     A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` where that has
-    vectors; one that starts from a donor has those that the donor has.
+    vectors; one that starts from a donor has those that the donor has. Last comes `MissingFields`, once all else is
+    learnt.
     """
     return Features(
         [
@@ -96,7 +108,8 @@ def _add_pictures(features: Features, listings: ListingColumns, donor: Counterfe
         features.transformer_list.append((_PICTURE, PictureFeatures()))
     if has_images and IMAGE not in dict(features.transformer_list):
         features.transformer_list.append((IMAGE, ImageVectors()))
-    return Features(features.transformer_list, features.transformer_weights)
+    own = [pair for pair in features.transformer_list if not isinstance(pair[1], MissingFields)]
+    return Features(own, features.transformer_weights)
 
 
 class CounterfeitClassifier(Estimator):
@@ -278,7 +291,8 @@ class CounterfeitClassifier(Estimator):
             asked, chosen = self._fit_first_stage(learnt, donor)
             if unlabelled is not None:
                 learnt, chosen = self._weigh_unlabelled(learnt, prevalence_bound, asked, chosen)
-        del asked
+            del asked
+            chosen = self._learn_absence(learnt, chosen)
         self.familiarity_ = self._learn_usual(learnt, self._fit_later_stages(learnt, chosen))
         self._prepare()
         return self
@@ -475,7 +489,19 @@ class CounterfeitClassifier(Estimator):
         """Learn what listings, and their probabilities by models that did not know the seller, usually look like."""
         brands, categories = self._groups(learnt.listings)
         probability = self.calibration_.probability(log_odds, brands, categories)
-        return Familiarity().fit(learnt.listings, brands, probability, learnt.weigh_as_they_come())
+        weight = learnt.weigh_as_they_come()
+        rows = np.arange(len(weight))
+        if len(rows) > _MOST_TITLES:
+            rows = np.sort(np.random.default_rng(self.seed).choice(rows, _MOST_TITLES, replace=False))
+        some = learnt.listings.cut(rows)
+        familiarity = Familiarity().fit(learnt.listings, brands, probability, weight)
+        return familiarity.fit_titles(some, self._weigh_titles(some), weight[rows])
+
+    def _weigh_titles(self, listings: ListingColumns) -> Floats:
+        """Return the log-odds of listings, less those without their titles."""
+        untitled = listings.take(np.arange(len(listings)), {"title": Texts.of_none(len(listings))})
+        weighed = [self.first_stage.log_odds(read) for read in (listings, untitled)]
+        return self.second_stage_.slope_ * (weighed[0] - weighed[1])
 
     def _fit_first_stage(self, learnt: TrainingSet, donor: CounterfeitClassifier | None) -> tuple[Asked, Chosen]:
         """Fit the first stage, and return what it was fitted on and its log-odds of sellers left out.
@@ -552,6 +578,19 @@ class CounterfeitClassifier(Estimator):
         effect = UnlabelledEffect(len(learnt.y) - learnt.n_labelled, weight, means[0.0], after, bound)
         self.unlabelled_ = asdict(effect)
         return learnt, chosen
+
+    def _learn_absence(self, learnt: TrainingSet, chosen: Chosen) -> Chosen:
+        """Correct the log-odds of listings without fields that hardly any lacks; see `ipml.model.absence`."""
+        rows = np.flatnonzero(~np.isnan(chosen.unseen) & (learnt.counted > 0))
+        left_out = LeftOut(learnt.listings.cut(rows), chosen.unseen[rows], learnt.y[rows], learnt.counted[rows])
+        missing = learn_absence(self.first_stage, left_out, self.seed)
+        if missing is None:
+            return chosen
+        self.features_.transformer_list.append((ABSENCE, missing))
+        self.learner_.coef_ = np.append(self.learner_.coef_, [[1.0]], axis=1)
+        self.__dict__.pop("_first_stage", None)
+        added = missing.values(learnt.listings)[:, 0]
+        return replace(chosen, unseen=chosen.unseen + added, by_few=chosen.by_few + added)
 
     def _mean_left_out(self, learnt: TrainingSet, chosen: Chosen) -> float:
         """Return the mean probability of unlabelled listings left out of training, as of a brand that nobody knows."""

@@ -14,12 +14,12 @@ The intercept is the multiplier of the dual's one constraint, that the signed co
 moves with that sum as if all rows had a column of ones; the next pass starts from where it stands (Rockafellar 1976).
 """
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Table, bind
+from ipml.engine.library import KINDS, bind, make_struct
 
 Floats = NDArray[np.float64]
 
@@ -58,51 +58,23 @@ class StoredRows(NamedTuple):
     rarity: Floats
 
 
-class _Stored(Table):
-    """`StoredRows` as the engine reads them."""
-
-    _fields_: ClassVar = [
-        ("pointers", KINDS["int64s"]),
-        ("indices", KINDS["int32s"]),
-        ("values", KINDS["doubles"]),
-        ("codes", KINDS["uint16s"]),
-        ("starts", KINDS["int64s"]),
-        ("lengths", KINDS["int32s"]),
-        ("firsts", KINDS["int64s"]),
-        ("scales", KINDS["doubles"]),
-        ("rarity", KINDS["doubles"]),
-    ]
-
-
-class _Fitted(Table):
-    """What is known of each row beside its values, and the least value of each coefficient."""
-
-    _fields_: ClassVar = [
-        ("rows", KINDS["int64s"]),
-        *((name, KINDS["doubles"]) for name in ("sign", "cost", "least", "squares")),
-    ]
-
-
-_multiply = bind("multiply_rows", _Stored, "int64s", "doubles", "doubles_out", returns="int64_t")
-_measure = bind("measure_rows", _Stored, "int64s", "doubles", "doubles_out", "doubles_out", returns="int64_t")
-_ascend = bind(
-    *("ascend", _Stored, _Fitted, "doubles_out", "doubles_out", "double", "int64_t", "uint64_t"),
-    *("doubles_out", "doubles_out"),
-    returns="int64_t",
-)
+_multiply = bind("multiply_rows")
+_measure = bind("measure_rows")
+_ascend = bind("ascend")
+_as_engine_takes = KINDS["stored_rows"].from_param
 
 
 def multiply(stored: StoredRows, rows: NDArray[np.int64], coefficients: Floats) -> Floats:
     """Return the product of each row with the coefficients."""
     products = np.empty(rows.size)
-    _check(_multiply(_Stored.of(**stored._asdict()), rows, np.ascontiguousarray(coefficients, np.float64), products))
+    _multiply(_as_engine_takes(stored), rows, np.ascontiguousarray(coefficients, np.float64), products)
     return products
 
 
 def measure(stored: StoredRows, rows: NDArray[np.int64], parts: Floats, n_columns: int) -> tuple[Floats, Floats]:
     """Return the square of each row's length, and the sum of the rows, each times its part."""
     squares, sums = np.empty(rows.size), np.empty(n_columns)
-    _check(_measure(_Stored.of(**stored._asdict()), rows, np.ascontiguousarray(parts, np.float64), squares, sums))
+    _measure(_as_engine_takes(stored), rows, np.ascontiguousarray(parts, np.float64), squares, sums)
     return squares, sums
 
 
@@ -138,15 +110,8 @@ def ascend(
     -------
     intercept, gap, n_passes
     """
-    fitted = _Fitted.of(rows=rows, sign=sign, cost=cost, least=least, squares=squares)
+    fitted = make_struct("fitted_rows", rows=rows, sign=sign, cost=cost, least=least, squares=squares)
     reached, gap = np.array([float(intercept)]), np.empty(1)
-    n_passes = _ascend(
-        *(_Stored.of(**stored._asdict()), fitted, shares, sums, float(tolerance), most_passes, seed, reached, gap)
-    )
-    _check(n_passes)
+    told = _as_engine_takes(stored), fitted, shares, sums, float(tolerance), most_passes, seed, reached, gap
+    n_passes = _ascend(*told)
     return float(reached[0]), float(gap[0]), n_passes
-
-
-def _check(status: int) -> None:
-    if status < 0:
-        raise MemoryError("not enough memory for the rows of the learner")

@@ -84,7 +84,6 @@ def correct(
     n_corrected = 1 if near_duplicates is NearDuplicates.QUEUE else len(standing)
     corrected, queued = standing[:n_corrected], standing[n_corrected:]
     taken_back = reverse(connection, corrected, locked, by, why, at, consequences, decides_anew=True)
-    # Before the case is decided: those that wait for it then have one of them become the exemplar of the others.
     taken_back += reverse(connection, queued, locked, by, f"{why} for a near-duplicate", at, consequences)
     made: list[Decision] = []
     for row in corrected:

@@ -12,6 +12,7 @@ from ipml.errors import Conflict
 from ipml.records import Reversal, Verdict
 from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import PENDING, StoredCase, change_case, find_case, find_cases, note_event
+from ipml.review.near_duplicates.clusters import hand_over
 from ipml.review.near_duplicates.relistings import match_again
 from ipml.review.pictures.stored import fetch_left
 from ipml.review.ranking.queue_order import rank_again
@@ -155,15 +156,15 @@ def reverse(
     Parameters
     ----------
     decides_anew : bool, default=False
-        Whether the caller decides the cases anew at once: then no other takes their place.
+        Whether the caller decides the cases anew at once: then they stay decided, and no other takes their place.
     """
     made = [_append(connection, row, reviewer, why, now) for row in undone]
     successors: dict[int, int] = {}
     for row in undone:
-        if locked[row.case_id].erased_at is None:  # what is gone nobody can look at again
+        # What is gone nobody can look at again, and what is decided anew at once need not wait meanwhile.
+        if locked[row.case_id].erased_at is None and not decides_anew:
             state = _state_after(connection, row.case_id)
-            waits = state in PENDING and not decides_anew
-            if waits and (newest := _lock_newer(connection, locked[row.case_id])):  # nor at what was changed since
+            if state in PENDING and (newest := _lock_newer(connection, locked[row.case_id])):  # it was changed since
                 state, successors[row.case_id] = "superseded", newest
             change_case(connection, row.case_id, state=state, successor=successors.get(row.case_id))
             if state in PENDING:
@@ -208,10 +209,13 @@ def _state_after(connection: Connection, case_id: int) -> str:
 
 
 def _show_those_without_exemplar(connection: Connection, case_ids: Sequence[int]) -> None:
-    """Let cases that are open again stand for themselves where the case they waited for stays decided."""
+    """Show one of the cases that are open again where the case they waited for is closed; others wait for it."""
     if not case_ids:
         return
     exemplars = cases.alias()
-    decided = select(exemplars.c.case_id).where(exemplars.c.state == "decided", exemplars.c.case_id == cases.c.exemplar)
-    query = update(cases).where(cases.c.case_id.in_(case_ids), decided.exists())
-    connection.execute(query.values(exemplar=None))
+    query = select(exemplars.c.case_id).join(cases, cases.c.exemplar == exemplars.c.case_id).distinct()
+    is_closed = cases.c.case_id.in_(case_ids), exemplars.c.state.not_in(PENDING)
+    for exemplar in connection.scalars(query.where(*is_closed)).all():
+        is_waiting = cases.c.case_id.in_(case_ids), cases.c.exemplar == exemplar, cases.c.state != "open"
+        connection.execute(update(cases).where(*is_waiting).values(exemplar=None))
+        hand_over(connection, [exemplar])

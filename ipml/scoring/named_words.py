@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Buffer, Buffers, Table, bind
+from ipml.engine.library import KINDS, Struct, bind, make_struct
 from ipml.features.columns import SPELT
 from ipml.features.compiled.texts import letter_kinds
-from ipml.model.compiled_stage import TOLD_AND_KNOWN
 from ipml.records import Highlight
 
 Floats = NDArray[np.float64]
@@ -49,42 +48,9 @@ _MOST_ASKED = {"title": 20, "description": 12}  # words; each is taken away once
 _LEAST_MARKED = {"title": 0.0, "description": 0.1}  # of the log-odds, where many words change no mind
 
 
-class _Naming(Table):
-    _fields_: ClassVar = [
-        ("kinds", KINDS["uint8s"]),
-        ("most", KINDS["int64s"]),
-        *(("least", KINDS["doubles"]), ("smallest_share", KINDS["double"]), ("least_named", KINDS["double"])),
-        *((name, KINDS["int64_t"]) for name in ("most_marks", "first_whole", "n_groups")),
-    ]
-
-
-class _FoundWords(Table):
-    _fields_: ClassVar = [
-        *(("starts", KINDS["int64s"]), ("letters", KINDS["uint32s"]), ("key_starts", KINDS["int64s"])),
-        *((name, KINDS["int64s"]) for name in ("rows", "groups", "phrase_starts")),
-        ("phrase_letters", KINDS["uint32s"]),
-    ]
-
-
-class ChosenWords(Buffers):
-    """Words of listings, what is taken away from them, and what of it is named and marked: `model/named_words.h`."""
-
-    _fields_: ClassVar = [
-        (name, Buffer)
-        for name in (
-            *("phrase_starts", "places", "part_starts", "parts", "word_starts", "words"),
-            *("change_starts", "rows", "starts", "pieces"),
-            *("named_starts", "named", "joined", "said", "mark_starts", "marks", "weights"),
-        )
-    ]
-
-
-STEP = _Naming, _FoundWords
-"""The first parameters of functions of the engine that choose words."""
-_cut_words = bind("cut_words", *STEP, ChosenWords, returns="int64_t")
-_ask_words = bind("ask_words", *STEP, "doubles", ChosenWords, returns="int64_t")
-_TO_CHOOSE = *TOLD_AND_KNOWN, "double", "doubles", *STEP, ChosenWords, "doubles_out", "int64s_out"
-NAME_WORDS = bind("name_words", *_TO_CHOOSE, returns="int64_t")
+_cut_words = bind("cut_words")
+_ask_words = bind("ask_words")
+NAME_WORDS = bind("name_words")
 
 Marks = tuple[Highlight, ...]
 
@@ -126,7 +92,8 @@ class WordNaming:
         self.groups = (*some, *whole, *SPELT)
         self._whole = frozenset(whole)
         self._numbers = {group: number for number, group in enumerate(self.groups)}
-        self._rules = _Naming.of(
+        self._rules = make_struct(
+            "naming",
             kinds=letter_kinds(),
             most=np.array(list(_MOST_ASKED.values()), dtype=np.int64),
             least=np.array(list(_LEAST_MARKED.values())),
@@ -136,6 +103,14 @@ class WordNaming:
             first_whole=len(some),
             n_groups=len(self.groups),
         )
+
+    def leave_out(self, named: Named, group: str, title: str) -> Named:
+        """Return what is named without a group, and without the marks in a title that no other group names."""
+        lost = [0.0 if of == group else weight for of, weight in zip(self.groups, named.lost, strict=True)]
+        words = {of: said for of, said in named.words.items() if of != group}
+        said = " ".join(word for of_group in words.values() for word in of_group)
+        marks = tuple(mark for mark in named.highlights[0] if title[mark.start : mark.end] in said)
+        return Named(lost, words, (marks, named.highlights[1]))
 
     def name(
         self,
@@ -168,16 +143,14 @@ class WordNaming:
         said, marks = self._say(words, results[1].tolist(), texts, spoken), _list_marks(words)
         return list(map(Named, results[0].tolist(), said, zip(marks[::2], marks[1::2], strict=True)))
 
-    def _ask(self, found: _FoundWords, weigh_letters: Callable[[Sequence[int]], Sequence[Floats]]) -> ChosenWords:
+    def _ask(self, found: Struct, weigh_letters: Callable[[Sequence[int]], Sequence[Floats]]) -> Struct:
         """Return the words of the texts, asked for."""
-        words = ChosenWords()
-        if _must(_cut_words(self._rules, found, words)):
-            _must(_ask_words(self._rules, found, np.concatenate(weigh_letters(_find_long(words))), words))
+        words: Struct = KINDS["named_words"]()
+        if _cut_words(self._rules, found, words):
+            _ask_words(self._rules, found, np.concatenate(weigh_letters(_find_long(words))), words)
         return words
 
-    def _find(
-        self, texts: Sequence[str], phrases: Sequence[Mapping[str, Sequence[str]]]
-    ) -> tuple[_FoundWords, list[str]]:
+    def _find(self, texts: Sequence[str], phrases: Sequence[Mapping[str, Sequence[str]]]) -> tuple[Struct, list[str]]:
         """Return texts and phrases as the engine takes them, and the phrases of all listings."""
         rows = [0]
         groups: list[int] = []
@@ -192,17 +165,21 @@ class WordNaming:
                     sought.append(_as_sought(phrase, texts[2 * row]))
                     sought.append("" if is_whole else _as_sought(phrase, texts[2 * row + 1]))
             rows.append(len(spoken))
-        told = _FoundWords.of(
-            **_spell(texts),
-            rows=np.array(rows, dtype=np.int64),
-            groups=np.array(groups, dtype=np.int64),
-            phrase_starts=np.array([0, *accumulate(map(len, sought))], dtype=np.int64),
-            phrase_letters=_letters("".join(sought)),
+        told = make_struct(
+            "found_words",
+            texts=make_struct("lettered", **_spell(texts)),
+            phrases=make_struct(
+                "found_phrases",
+                rows=np.array(rows, dtype=np.int64),
+                groups=np.array(groups, dtype=np.int64),
+                starts=np.array([0, *accumulate(map(len, sought))], dtype=np.int64),
+                letters=_letters("".join(sought)),
+            ),
         )
         return told, spoken
 
     def _say(
-        self, words: ChosenWords, n_named: list[list[int]], texts: Sequence[str], spoken: Sequence[str]
+        self, words: Struct, n_named: list[list[int]], texts: Sequence[str], spoken: Sequence[str]
     ) -> list[dict[str, list[str]]]:
         """Return by group the words that each listing names, as written."""
         starts, places = words.named_starts.read(np.int64).tolist(), words.said.read(np.int64).tolist()
@@ -222,19 +199,13 @@ class WordNaming:
         return said
 
 
-def _must(returned: int) -> int:
-    if returned < 0:
-        raise MemoryError("not enough memory for the words of these listings")
-    return returned
-
-
-def _find_long(words: ChosenWords) -> list[int]:
+def _find_long(words: Struct) -> list[int]:
     """Return the numbers of the texts that have more different words than are asked for."""
     n_words = np.diff(words.word_starts.read(np.int64)).reshape(-1, len(SPELT))
     return [int(number) for number in np.flatnonzero(n_words > list(_MOST_ASKED.values()))]
 
 
-def _list_marks(words: ChosenWords) -> list[Marks]:
+def _list_marks(words: Struct) -> list[Marks]:
     """Return the places to mark in each text."""
     starts, weights = words.mark_starts.read(np.int64).tolist(), words.weights.read(np.float64).tolist()
     places = words.marks.read(np.int64).tolist()

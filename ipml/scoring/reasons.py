@@ -5,12 +5,13 @@ features add to the log-odds. A group that names words of title or description w
 them, which anybody can try. Words depend on each other, so that what they lose does not add up: what is left over is
 a reason of its own, and with it all weights and the base rate sum to the log-odds.
 
-Where the model read other words in a title than a person sees at a glance, the page shows both. Capitals, accents,
-punctuation and words of another alphabet, read by their sound, are no disguise.
+Where letters of a title were replaced, hidden or parted within words, the page shows what the model read there.
+Capitals, accents, punctuation, slips, and words of another alphabet, read by their sound, are no disguise.
 """
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -25,9 +26,9 @@ from ipml.features.compiled.folding import MAX_TITLE_LETTERS
 from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS
-from ipml.features.normalisation import fold_text, fold_with_origins
+from ipml.features.normalisation import count_disguises, fold_text, fold_with_origins
 from ipml.features.text import TextFeatures
-from ipml.kit.look_alikes import is_look_alike
+from ipml.kit.look_alikes import CYRILLIC, GREEK, LIVING_SCRIPTS, SIGN_READINGS
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, EarlierListings, Highlight, Reason
 from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming, widen
@@ -36,11 +37,18 @@ from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Fa
 Floats = NDArray[np.float64]
 
 _WORD = re.compile(r"[^\W_]+")
-_LATIN = re.compile("[a-z]")
+_PILED_MARKS = re.compile("[\u0300-\u036f]{3}")
+_IS_ALPHABET = re.compile(f"[{GREEK}{CYRILLIC}{LIVING_SCRIPTS}]")
+"""Letters of these are written by people who mean them, if a word has no others."""
+_HOMOGLYPHS = frozenset("аеорсухіјѕԁԛԝһ")
+"""Cyrillic letters that nobody tells from Latin ones: a word of no others is a disguise in a Latin title."""
 
 
-def reads_otherwise(title: str, folded: str) -> bool:
-    """Tell whether the folded view of a title says other words than are seen in it.
+def undo_disguises(title: str, folded: str, origins: Sequence[int]) -> str | None:
+    """Return a title with its disguised words as the model read them; None where no word is disguised.
+
+    Disguised are words in which letters were replaced, hidden or parted. A word of another alphabet that is read by its
+    sound is none, nor one that is misspelt.
 
     Parameters
     ----------
@@ -48,17 +56,49 @@ def reads_otherwise(title: str, folded: str) -> bool:
         As the seller wrote it.
     folded : str
         As the model read it.
+    origins : sequence of int
+        For each letter of `folded`, the position in the title that it comes from.
 
     Examples
     --------
-    >>> [reads_otherwise(title, fold_text(title)) for title in ("N\\u0456ke AIR", "R e p l i c a", "Ni\\u200bke")]
-    [True, True, True]
-    >>> [reads_otherwise(title, fold_text(title)) for title in ("Caf\\u00e9, NIKE!", "\\u0447\\u0430\\u0441\\u044b")]
-    [False, False]
+    >>> titles = ("N\\u0456ke Air, \\u043a\\u0435\\u0434\\u044b", "Hat: R e p l i c a", "Ni\\u200bke", "r@lex")
+    >>> [undo_disguises(title, *fold_with_origins(title)) for title in titles]
+    ['nike Air, кеды', 'Hat: replica', 'nike', 'ralex']
+    >>> titles = ("Caf\\u00e9, NIKE!", "\\u0447\\u0430\\u0441\\u044b", "\\U0001f1ee\\U0001f1f9 Dior")
+    >>> [undo_disguises(title, *fold_with_origins(title)) for title in titles]
+    [None, None, None]
     """
     if title.isascii() and title.lower() == folded:
+        return None
+    pieces, end = [], 0
+    is_latin = sum(letter.isascii() for letter in title if letter.isalpha()) * 2 > sum(map(str.isalpha, title))
+    for match in sorted(_WORD.finditer(folded), key=lambda match: min(origins[match.start() : match.end()])):
+        places = origins[match.start() : match.end()]
+        first, last = min(places), max(places) + 1
+        if first >= end and _is_disguised(title[first:last], match.group(), is_latin):
+            pieces += [title[end:first], match.group()]
+            end = last
+    return "".join([*pieces, title[end:]]) if pieces else None
+
+
+def _is_disguised(written: str, read: str, is_latin: bool) -> bool:
+    """Say whether letters of a piece of a title were replaced, hidden or parted, so that the model reads this word."""
+    if _PILED_MARKS.search(unicodedata.normalize("NFD", written)):
+        return True
+    seen = _words(html.unescape(written))
+    if seen == _words(read):
         return False
-    return _seen_words(title) != _words(folded)
+    if count_disguises(written):
+        return True
+    letters = [letter for letter in unicodedata.normalize("NFKC", written) if letter.isalpha()]
+    if len(seen) > 1 or not letters:  # two words that make a third together are a slip
+        return bool(letters) and len(_words(fold_text(written))) == 1
+    foreign = [letter for letter in letters if not unicodedata.name(letter, "").startswith("LATIN")]
+    if not foreign:
+        n_digits, n_read = (sum(map(str.isdecimal, text)) for text in (written, read))
+        return n_digits > n_read or any(sign in SIGN_READINGS for sign in written) or _words(read) == [seen[0][::-1]]
+    looks_latin = is_latin and len(letters) > 1 and set(letters) <= _HOMOGLYPHS
+    return looks_latin or not all(map(_IS_ALPHABET.match, foreign))
 
 
 def _words(text: str) -> list[str]:
@@ -68,32 +108,8 @@ def _words(text: str) -> list[str]:
     return _WORD.findall("".join(letters).casefold())
 
 
-def _seen_words(title: str) -> list[str]:
-    if title.isascii():
-        return _words(title)
-    words = _WORD.findall("".join(map(_without_accent, unicodedata.normalize("NFC", title))).casefold())
-    is_latin = sum(map(len, map(_LATIN.findall, words))) * 2 > sum(map(len, words))
-    return [
-        said for word in words for said in (_words(_read_by_sound(word, is_latin)) if not word.isascii() else [word])
-    ]
-
-
-@lru_cache(maxsize=4_096)
-def _without_accent(letter: str) -> str:
-    """Return the Latin letter under an accent; a letter of another alphabet keeps its own, and is read with it."""
-    if unicodedata.category(letter) == "Mn":
-        return ""
-    base = unicodedata.normalize("NFD", letter)[0]
-    return base if base.isascii() else letter
-
-
-def _read_by_sound(word: str, is_latin: bool) -> str:
-    """Return a word of another alphabet as its sound; one of look-alikes within a Latin title is none."""
-    if _LATIN.search(word) or (is_latin and all(map(is_look_alike, word))):
-        return word
-    return fold_text(word)
-
-
+TITLE = "title"
+"""The group of the n-grams of titles."""
 _LONGEST_READING = 500
 _LONG_WORD = 100  # letters
 _MOST_REMEMBERED = 4_096  # categories, of which there are few
@@ -131,6 +147,7 @@ GROUPS = {
     },
     "picture": {"counterfeit": r"log_counterfeit", "genuine": r"log_genuine"},
     "image": {"likeness": r"component_\d+"},
+    "absence": {"fields": r"offset"},
 }
 """The features of each group, as patterns of their names, by extractor; each text column is a group of its own."""
 
@@ -145,7 +162,7 @@ class Explanation(NamedTuple):
     highlights, description_highlights : tuple of Highlight
         The marks in its title and in its description.
     read_as : str or None
-        Its title as the model read it, where a reader would not; None where both read the same words.
+        Its title with its disguises undone, as the model read it; None where no word is disguised.
     """
 
     reasons: tuple[Reason, ...]
@@ -211,7 +228,13 @@ class Explainer:
         self.base_rate: float = classifier.intercept
         self._carried_by_category = lru_cache(_MOST_REMEMBERED)(self._weigh_category)
 
-    def explain(self, listings: ListingColumns, earlier: Sequence[EarlierListings]) -> list[Explanation]:
+    def features_of(self, group: str) -> NDArray[np.intp]:
+        """Return which features a group has, the n-grams of a text as one; none where the group is not there."""
+        return np.flatnonzero(self._group_of_each == (self.groups.index(group) if group in self.groups else -1))
+
+    def explain(
+        self, listings: ListingColumns, earlier: Sequence[EarlierListings], unread: Sequence[int] = ()
+    ) -> list[Explanation]:
         """Return why each listing scores as it does.
 
         Parameters
@@ -220,15 +243,20 @@ class Explainer:
             As the classifier reads them.
         earlier : sequence of EarlierListings
             What is known of the earlier listings of each one's seller.
+        unread : sequence of int
+            The rows whose titles say nothing but for the brands and goods they name.
         """
         weights = self._weigh_groups(listings, [of_seller.share for of_seller in earlier])
         named = self.name_words(listings)
         titles = self._read_texts(listings, "title")
+        for row in unread:
+            weights[row][self._number(TITLE)] = 0.0
+            named[row] = self._word_naming.leave_out(named[row], TITLE, titles[row].written)
         explanations = []
         for row, (of_seller, of_row, title) in enumerate(zip(earlier, named, titles, strict=True)):
             reasons = self._reasons_of_one(Facts(listings, row, of_seller, self.extractors), weights[row], of_row)
-            is_hidden = reads_otherwise(title.written, title.folded)
-            read_as = title.folded[:_LONGEST_READING] if is_hidden else None
+            read_as = undo_disguises(title.written, title.folded, title.origins)
+            read_as = read_as and read_as[:_LONGEST_READING]
             explanations.append(Explanation(reasons, *of_row.highlights, read_as))
         return explanations
 

@@ -7,7 +7,7 @@ promises.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import brand_table, listing_brands, tell_brands
 from ipml.features.portfolio import EarlierOfEach, SellerPortfolios, listing_moment, listing_moments
+from ipml.kit.scripts import name_script
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import frame_to_listings, validate_record
 from ipml.model.calibration import is_too_wide
@@ -39,19 +40,40 @@ from ipml.records import (
     ScoredListing,
     Unlike,
 )
-from ipml.scoring.reasons import Explainer
+from ipml.scoring.reasons import TITLE, Explainer
 from ipml.settings import get_settings
 
 NO_LETTERS = "the title has no letters"
 UNKNOWN_WORDS = "the title is in words the model does not know"
 TOO_UNCERTAIN = "too few sellers like this one have been judged"
 CAUSES = (None, NO_LETTERS, UNKNOWN_WORDS, TOO_UNCERTAIN)
-SCORE_COLUMNS = ("score", "score_low", "score_high", "log_odds", "abstained", "model_version")
+UNREAD = "The title is in {} script, which this model was not trained on: the score rests on all else that is known"
+UNMET = "The title is in {} script, in words this model was not trained on: the score rests on all else that is known"
+HARDLY_READ = "Most of the title is in {} script, which this model was not trained on: the score rests on the rest"
+SCORE_COLUMNS = ("score", "score_low", "score_high", "log_odds", "abstained", "warning", "model_version")
 ORIGIN_COLUMNS = ("model_digest", "earlier_listings", "earlier_suspicion")
 """What else a score depends on besides the listing: which model file, and what was known of the seller."""
 
 Floats = NDArray[np.float64]
 _log = logging.getLogger(__name__)
+
+
+class _Unread(NamedTuple):
+    """The listings whose titles are mostly in scripts that training hardly met, or all in words of another script than
+    Latin that it never met, by row.
+
+    Attributes
+    ----------
+    warnings : dict of int to str
+    says_nothing : list of int
+        Those whose titles have no word that is known: what is left of their titles are the brands and goods they name.
+    """
+
+    warnings: Mapping[int, str]
+    says_nothing: Sequence[int]
+
+
+_NONE_UNREAD = _Unread({}, ())
 
 
 @dataclass(frozen=True)
@@ -66,6 +88,15 @@ class _Judged:
     high: Floats
     alone: Floats
     causes: NDArray[np.int8]
+    unread: _Unread
+
+    def warned(self) -> pd.api.extensions.ExtensionArray:
+        """Return what the score of each listing cannot rest on, missing where there is no such thing."""
+        texts: list[str | None] = [None, *dict.fromkeys(self.unread.warnings.values())]
+        codes = np.zeros(len(self.columns), dtype=np.intp)
+        for row, text in self.unread.warnings.items():
+            codes[row] = texts.index(text)
+        return pd.array(texts, dtype="str").take(codes)
 
     def abstained(self) -> pd.api.extensions.ExtensionArray:
         """Return why the model abstains from each listing, missing where it does not."""
@@ -143,6 +174,7 @@ class Scorer:
         self.most_width = most_width
         self.digest = digest
         self._explainer = Explainer(classifier)
+        self._currencies = {"", None}
 
     def __reduce__(self) -> tuple[type[Scorer], tuple[CounterfeitClassifier, str, float | None, str | None]]:
         """Go to another process as what it was made of; what was worked out from that is worked out there again."""
@@ -175,6 +207,7 @@ class Scorer:
             The mapping breaks the rules of the schema; every field at fault is named.
         """
         record = listing if isinstance(listing, Listing) else validate_record(listing)
+        self._report_currencies((record.currency,))
         known = self.classifier.portfolios_ if portfolios is None else portfolios
         before = known.known(record.seller_id, listing_moment(record))
         earlier = EarlierListings(before.n + others.n, before.suspicion + others.suspicion)
@@ -235,6 +268,7 @@ class Scorer:
                 "score_high": judged.high,
                 "log_odds": judged.log_odds,
                 "abstained": judged.abstained(),
+                "warning": judged.warned(),
                 "model_version": pd.Series(self.version, index=listings.index, dtype="str"),
                 "model_digest": pd.Series(self.digest, index=listings.index, dtype="str"),
                 "earlier_listings": judged.known.n,
@@ -315,10 +349,23 @@ class Scorer:
 
     def _judge_one(self, listing: Listing, earlier: EarlierListings, weighed: Weighed | None = None) -> Judged | None:
         """Return what the model says of one listing; None where `_judge` has to, as for those it abstains from."""
+        if self.familiarity is not None and self.familiarity.is_unread(listing.title):
+            return None
         judged = self._online.judge(listing, earlier.share, weighed)
         if judged and self.most_width is not None and judged.high - judged.low > self.most_width:
             return None
         return judged
+
+    def _report_currencies(self, currencies: Iterable[str | None]) -> None:
+        """Log each currency once in which no price can be compared; such a price counts as none."""
+        for currency in currencies:
+            if currency in self._currencies:
+                continue
+            self._currencies.add(currency)
+            price = self._explainer.extractors.get("price")
+            if currency and price is not None and not price.knows_currency(currency):
+                told = "prices in %s count as none: found no rate and no price learnt; expected a rate in the brands"
+                _log.warning(told, currency)
 
     def _judge(
         self,
@@ -332,31 +379,78 @@ class Scorer:
         portfolios = classifier.portfolios_ if portfolios is None else portfolios
         known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
         known = known if others is None else known.with_others(others)
+        self._report_currencies(columns.names("currency").names)
         stage = classifier.first_stage
         weighed = stage.explain(columns)[0] if explain else stage.weigh(columns)
         tell_brands(columns, classifier.brand_table, weighed.brands)
+        unread = self._find_unread(columns, weighed)
         log_odds = classifier.second_stage_.log_odds(weighed.log_odds, known.shares)
+        self._leave_out_titles(columns, unread, log_odds)
         score, low, high = classifier.judge(columns, log_odds)
-        causes = self._abstain(columns, weighed, low, high)
+        self._widen(columns, unread, log_odds, low, high)
+        causes = self._abstain(columns, weighed, low, high, unread)
         for judged in (log_odds, score, low, high):
             judged[causes > 0] = np.nan
         if sample is not None and self.familiarity is not None:
             self.familiarity.add_to_sample(columns, listing_brands(columns, classifier.brand_table), score, sample)
         alone = classifier.alone_.probability(weighed.log_odds)
-        return _Judged(columns, known, log_odds, score, low, high, alone, causes)
+        return _Judged(columns, known, log_odds, score, low, high, alone, causes, unread)
 
-    def _abstain(self, columns: ListingColumns, weighed: Weighed, low: Floats, high: Floats) -> NDArray[np.int8]:
+    def _find_unread(self, columns: ListingColumns, weighed: Weighed) -> _Unread:
+        """Return the listings with titles that cannot be read."""
+        if self.familiarity is None or not self.familiarity.knows_scripts:
+            return _NONE_UNREAD
+        scripts = self.familiarity.find_unread(columns)
+        says, says_nothing = self._part_by_words(columns, np.array(list(scripts), dtype=np.intp))
+        warnings = {row: HARDLY_READ.format(name_script(scripts[row])) for row in says}
+        warnings |= {row: UNREAD.format(name_script(scripts[row])) for row in says_nothing}
+        strange = np.flatnonzero(weighed.found & IS_UNFAMILIAR)
+        _, unmet = self._part_by_words(columns, strange[~np.isin(strange, list(scripts))])
+        names = self.familiarity.name_scripts(columns.raw("title").take(np.array(unmet, dtype=np.intp)))
+        named = zip(unmet, map(name_script, names), strict=True)
+        others = {row: UNMET.format(name) for row, name in named if name != "Latin"}
+        return _Unread(warnings | others, [*says_nothing, *others])
+
+    def _part_by_words(self, columns: ListingColumns, rows: NDArray[np.intp]) -> tuple[list[int], list[int]]:
+        """Return the rows of which the title has a word that is known, and those of which it has none."""
+        if not len(rows):
+            return [], []
+        knows_a_word = self.classifier.spelling_.know_a_word(columns.cut(rows).folded("title"))
+        return rows[knows_a_word].tolist(), rows[~knows_a_word].tolist()
+
+    def _leave_out_titles(self, columns: ListingColumns, unread: _Unread, log_odds: Floats) -> None:
+        """Take out of log-odds what n-grams add of which none is known: some seem so by chance, as they are hashed."""
+        if not unread.says_nothing:
+            return
+        rows = np.array(unread.says_nothing, dtype=np.intp)
+        _, parts = self.classifier.first_stage.explain(columns.cut(rows))
+        of_titles = parts[:, self._explainer.features_of(TITLE)].sum(axis=1)
+        log_odds[rows] -= self.classifier.second_stage_.slope_ * of_titles
+
+    def _widen(self, columns: ListingColumns, unread: _Unread, log_odds: Floats, low: Floats, high: Floats) -> None:
+        """Move the bounds of listings with unread titles as far as titles moved them in training."""
+        if not unread.warnings or self.familiarity is None:
+            return
+        rows = np.array(list(unread.warnings), dtype=np.intp)
+        cut = columns.cut(rows)
+        for bound in self.familiarity.title_bounds_.tolist():
+            _, moved_low, moved_high = self.classifier.judge(cut, log_odds[rows] + bound)
+            low[rows], high[rows] = np.minimum(low[rows], moved_low), np.maximum(high[rows], moved_high)
+
+    def _abstain(
+        self, columns: ListingColumns, weighed: Weighed, low: Floats, high: Floats, unread: _Unread
+    ) -> NDArray[np.int8]:
         """Return the number in `CAUSES` of why each listing cannot be judged; 0 where it can.
 
-        One known word is enough: a title must not fall silent by strange words that are added.
+        One known word is enough: a title must not fall silent by strange words that are added. A title in a script
+        that was not learnt is no cause: all else that is known is judged, with wide bounds.
         """
         causes = np.zeros(len(columns), dtype=np.int8)
         if self.most_width is not None:
             causes[is_too_wide(low, high, self.most_width)] = CAUSES.index(TOO_UNCERTAIN)
         strange = np.flatnonzero(weighed.found & IS_UNFAMILIAR)
-        if len(strange):
-            knows_a_word = self.classifier.spelling_.know_a_word(columns.cut(strange).folded("title"))
-            causes[strange[~knows_a_word]] = CAUSES.index(UNKNOWN_WORDS)
+        _, silent = self._part_by_words(columns, strange[~np.isin(strange, list(unread.warnings))])
+        causes[silent] = CAUSES.index(UNKNOWN_WORDS)
         bare = np.flatnonzero(weighed.found & HAS_NO_PLAIN_LETTERS)
         titles = columns.cut(bare).folded("title").strings() if len(bare) else []
         for row, title in zip(bare.tolist(), titles, strict=True):
@@ -364,8 +458,10 @@ class Scorer:
                 causes[row] = CAUSES.index(NO_LETTERS)
         return causes
 
-    def _explain(self, columns: ListingColumns, earlier: list[EarlierListings]) -> list[_Explained]:
-        base_rate, explained = self._explainer.base_rate, self._explainer.explain(columns, earlier)
+    def _explain(
+        self, columns: ListingColumns, earlier: list[EarlierListings], unread: _Unread = _NONE_UNREAD
+    ) -> list[_Explained]:
+        base_rate, explained = self._explainer.base_rate, self._explainer.explain(columns, earlier, unread.says_nothing)
         ranges = self._explainer.extractors["price"].price_ranges(columns)
         return [
             _Explained(said.reasons, said.highlights, prices, said.description_highlights, said.read_as, base_rate)
@@ -375,7 +471,7 @@ class Scorer:
     def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
         explained, earlier = [_UNEXPLAINED] * len(listings), judged.earlier()
         if explain and listings:
-            explained = self._explain(judged.columns, earlier)
+            explained = self._explain(judged.columns, earlier, judged.unread)
         numbers = zip(
             *(column.tolist() for column in (judged.log_odds, judged.score, judged.low, judged.high, judged.alone)),
             strict=True,
@@ -383,12 +479,15 @@ class Scorer:
         causes = [CAUSES[cause] for cause in judged.causes.tolist()]
         weights = self._weigh(judged.columns, judged.alone)
         rows = zip(listings, numbers, explained, earlier, causes, weights, strict=True)
-        return [
+        assembled = [
             self._assemble_one(listing, Judged(*of_listing), said, known, suspicion)
             if cause is None
             else self._assemble_silent(listing, cause, said, known, suspicion)
             for listing, of_listing, said, known, cause, suspicion in rows
         ]
+        for row, warning in judged.unread.warnings.items():
+            assembled[row] = replace(assembled[row], warning=warning)
+        return assembled
 
     def _assemble_silent(
         self,

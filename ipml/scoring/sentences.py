@@ -248,6 +248,11 @@ def _say_likeness(_: Facts, weight: float, *_words: Any) -> str:
     return f"Picture resembles pictures of {'counterfeits' if weight > 0 else 'genuine goods'}"
 
 
+def _say_missing(facts: Facts, *_: Any) -> str:
+    columns = facts.extractors["absence"].list_missing(facts.listings, facts.row)
+    return f"Fields that nearly all listings have are missing: {', '.join(columns)}"
+
+
 def _constant(sentence: str) -> Sentence:
     return lambda *_: sentence
 
@@ -289,6 +294,7 @@ SENTENCES: dict[str, Sentence] = {
         "Where its pictures were before is unknown",
     ),
     "image.likeness": _say_likeness,
+    "absence.fields": _say_missing,
     PORTFOLIO: _say_portfolio,
     REST: _constant("Everything else in the texts, and what several of these reasons share"),
 }

@@ -25,8 +25,8 @@ def blend(easy: float, hard: float, difficulty: float) -> float:
 
     Examples
     --------
-    >>> blend(0.2, 0.8, difficulty=0.5)
-    0.5
+    >>> [blend(0.25, 0.75, difficulty) for difficulty in (0.0, 0.5, 1.0)]
+    [0.25, 0.5, 0.75]
     """
     return easy + (hard - easy) * difficulty
 

@@ -5,11 +5,13 @@ Titles and descriptions are written by templates from the vocabulary of each lan
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ ALIASED = 0.03
 # Lawful sellers of parts and look-alikes use some of the counterfeiters' words, this often.
 LAWFUL_PHRASES = ("OEM quality", "top grade", "1:1 fit", "AAA grade", "no replica")
 LAWFULLY_WORDED = 0.10
+_WRITTEN = re.compile("[\x00-\u052f\u3040-\u30ff\u4e00-\u9fff]*")  # Latin, Cyrillic, kana and ideographs
 ORNAMENTS = ("", "", "", "★ ", "🔥 ", "[HOT] ", "!! ", "✅ ", "◆ ")
 
 Array = npt.NDArray[np.float64]
@@ -115,7 +118,10 @@ def _choose_phrases(offers: pd.DataFrame, craft: Craft, rng: np.random.Generator
 
 
 def _choose_names(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator) -> list[str]:
-    """Call brands by their names, some by an alias, and those of disguised offers so that a word list misses them."""
+    """Call brands by their names, some by an alias, and those of disguised offers so that a word list misses them.
+
+    Aliases count up to the first in a script that the simulated markets do not write.
+    """
     is_aliased = rng.random(len(offers)) < ALIASED
     ways = rng.random(len(offers))
     names = []
@@ -123,10 +129,11 @@ def _choose_names(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator
         offers["brand"].to_list(), offers["is_disguised"].to_list(), is_aliased, ways.tolist(), strict=True
     ):
         brand = brands.brands[position]
+        aliases = tuple(takewhile(_WRITTEN.fullmatch, brand.aliases))
         if disguised:
-            names.append(disguise_name(brand.name, way, brand.aliases))
+            names.append(disguise_name(brand.name, way, aliases))
         else:
-            names.append(_pick(brand.aliases, way) if aliased and brand.aliases else brand.name)
+            names.append(_pick(aliases, way) if aliased and aliases else brand.name)
     return names
 
 

@@ -15,10 +15,12 @@ import pandas as pd
 
 from ipml.errors import UnusableSetting
 from ipml.listings.brands import Brands, load_brands, write_brands
+from ipml.listings.fields import COLUMNS
 from ipml.listings.seller_events import history_as_of
 from ipml.simulation.attackers import check_difficulty, craft_of
 from ipml.simulation.listings import number_listings, take_words, to_moments, write_listings
 from ipml.simulation.offers import VOICE_CODES, make_offers
+from ipml.simulation.pictures import show_pictures
 from ipml.simulation.sellers import KIND_CODES, count_known, make_events, recruit_sellers, strike_sellers
 
 # Part of all listings that is looked at; some decisions fall after the end of the year and are not yet known.
@@ -124,7 +126,12 @@ class Marketplace:
 
 
 def simulate_marketplace(
-    n_listings: int = 50_000, seed: int = 0, difficulty: float = 0.5, say: Callable[[str], object] = lambda _: None
+    n_listings: int = 50_000,
+    seed: int = 0,
+    difficulty: float = 0.5,
+    say: Callable[[str], object] = lambda _: None,
+    *,
+    has_pictures: bool = False,
 ) -> Marketplace:
     """Simulate a year of a marketplace, up to 2026-06-30, in which 7 % of the listings are counterfeit.
 
@@ -146,6 +153,9 @@ def simulate_marketplace(
         In 0-1: how well counterfeiters imitate, and how suspicious honest sellers look.
     say : callable, default says nothing
         Called with the name of each step as it begins.
+    has_pictures : bool, default=False
+        Whether listings have addresses of pictures, and numbers of other listings with the same picture that were
+        decided before they were observed (`ipml.simulation.pictures`). All else is the same either way.
 
     Raises
     ------
@@ -163,7 +173,7 @@ def simulate_marketplace(
         found = f"{n_listings} listings and seed {seed}"
         raise UnusableSetting("simulation", found, f"at least {MIN_LISTINGS} listings and a seed of at least 0")
     # A stream of chance for each station, so that a change in one leaves the others as they were.
-    chances = [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(6)]
+    chances = [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(7)]
     craft = craft_of(difficulty)
     bundled = load_brands()
     say("recruiting sellers")
@@ -177,6 +187,9 @@ def simulate_marketplace(
     listings = write_listings(offers, sellers["seller_id"], bundled, craft, chances[5])
     say("looking up the history of sellers")
     listings = pd.concat([listings, history_as_of(events, listings), _publish_labels(decisions, len(offers))], axis=1)
+    if has_pictures:
+        shown = show_pictures(offers, decisions, chances[6])
+        listings = pd.concat([listings, shown], axis=1)[[name for name in COLUMNS if name in {*listings, *shown}]]
     return Marketplace(listings, events, _authorise(bundled, sellers), _tell_truth(offers))
 
 

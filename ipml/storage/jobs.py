@@ -83,6 +83,13 @@ JOBS = (
         "15s",
         ("pictures",),
     ),
+    Job(
+        "screening",
+        "Fetch and hash pictures of listings below the threshold, as the policy says, and compare them.",
+        "ipml worker --start screening",
+        "1m",
+        ("pictures",),
+    ),
     Job("automatic", "Act without review on what the policy allows.", "ipml enforce automatic run", "1h"),
     Job(
         "statements",

@@ -254,11 +254,17 @@ def hurry(connection: Connection, now: datetime) -> int:
     return connection.execute(update(outbox).where(*late).values(next_try_at=now)).rowcount
 
 
-def withdraw(connection: Connection, key: str, *, by: str, now: datetime) -> bool:
-    """Drop a message that nobody has tried to deliver yet; False where it may have arrived."""
-    untouched = outbox.c.key == key, outbox.c.state == "waiting", outbox.c.attempts == 0, outbox.c.last_error.is_(None)
+def withdraw(connection: Connection, keys: Collection[str], *, by: str, now: datetime) -> set[str]:
+    """Drop those of some messages that nobody has tried to deliver yet; return the keys of the others."""
+    if not keys:
+        return set()
+    is_untouched = outbox.c.state == "waiting", outbox.c.attempts == 0, outbox.c.last_error.is_(None)
     fields = {"state": "dead", "settled_at": now, "dropped_by": by, "dropped_at": now}
-    return audit.change_rows(connection, update(outbox).where(*untouched).values(fields), by, "withdrawn", at=now) == 1
+    change = update(outbox).where(outbox.c.key.in_(keys), *is_untouched).values(fields)
+    dropped: dict[int, str] = dict(connection.execute(change.returning(outbox.c.message_id, outbox.c.key)).all())
+    entries: list[tuple[str, dict[str, audit.Value]]] = [(subject_of(number), {}) for number in sorted(dropped)]
+    audit.append_all(connection, by, "withdrawn", entries, at=now)
+    return set(keys) - set(dropped.values())
 
 
 def find_message(connection: Connection, key: str) -> Message | None:
@@ -269,17 +275,16 @@ def find_message(connection: Connection, key: str) -> Message | None:
 
 def find_keys(connection: Connection, subject: str, *kinds: str) -> list[str]:
     """Return the keys of the messages on a subject, in order, of some kinds or all, without those dropped."""
-    query = select(outbox.c.key).where(outbox.c.subject == subject, outbox.c.dropped_at.is_(None))
-    if kinds:
-        query = query.where(outbox.c.kind.in_(kinds))
-    return list(connection.scalars(query.order_by(outbox.c.message_id)))
+    return find_all_keys(connection, [subject], *kinds)[subject]
 
 
-def find_all_keys(connection: Connection, subjects: Collection[str]) -> dict[str, list[str]]:
+def find_all_keys(connection: Connection, subjects: Collection[str], *kinds: str) -> dict[str, list[str]]:
     """Return what `find_keys` does, for each of some subjects."""
     found: dict[str, list[str]] = {subject: [] for subject in subjects}
     if found:
         query = select(outbox.c.subject, outbox.c.key).where(outbox.c.subject.in_(found), outbox.c.dropped_at.is_(None))
+        if kinds:
+            query = query.where(outbox.c.kind.in_(kinds))
         for row in connection.execute(query.order_by(outbox.c.message_id)):
             found[row.subject].append(row.key)
     return found

@@ -12,13 +12,14 @@ Whoever keeps a notifier from other writers does so before cases: in that order 
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, null, or_, select, union_all
@@ -32,6 +33,7 @@ from ipml.storage.tables import notifier_appointments, notifiers, seller_keys
 _NONCE_BYTES = 12
 _PSEUDONYMISE_LETTERS = 16
 _MOST_NAMES = 500  # in one query
+_TRACKING = re.compile(r"(utm_\w+|gclid|dclid|fbclid|msclkid|yclid)$", re.IGNORECASE)  # parameters of advertising
 
 
 class Keyring:
@@ -175,8 +177,13 @@ def _make_key(seller_id: str, now: datetime) -> dict[str, Any]:
 
 def make_pseudonym(name: str) -> tuple[str, str]:
     """Return a new pseudonym for a name, and the key it was made with, in hexadecimal."""
-    key = secrets.token_bytes(_KEY_BYTES)
-    return hmac.digest(key, name.encode(), "sha256").hex()[:_PSEUDONYM_LETTERS], key.hex()
+    key = secrets.token_bytes(_KEY_BYTES).hex()
+    return derive_pseudonym(name, key), key
+
+
+def derive_pseudonym(name: str, key: str) -> str:
+    """Return the pseudonym that a key, in hexadecimal, makes of a name: another key makes another."""
+    return hmac.digest(bytes.fromhex(key), name.encode(), "sha256").hex()[:_PSEUDONYM_LETTERS]
 
 
 def find_pseudonym(connection: Connection, seller_id: str) -> str | None:
@@ -266,26 +273,32 @@ def digest_listing(listing_id: str) -> str:
 
 
 def digest_address(url: str) -> str | None:
-    """Return what stands for an address on the web, however it is written; None where it is none.
+    """Return the digest of a page's address, however it is written; None where it is no address.
 
-    Scheme, letter case of the host, default port, dots in the path, a slash at its end and the fragment make no
-    difference.
+    Scheme, "www.", letter case of the host, default port, dots in the path, a slash at its end, the fragment, the order
+    of parameters and the parameters of advertising (utm_source, gclid) make no difference.
 
     Examples
     --------
-    >>> addresses = "https://shop.test/item/7?a=1", "HTTP://Shop.Test:80/x/../item/7/?a=1#photos", "https://shop.test/item/8"
+    >>> addresses = (
+    ...     "https://shop.test/item/7?a=1&b=2",
+    ...     "HTTP://www.Shop.Test:80/x/../item/7/?b=2&utm_source=mail&a=1#photos",
+    ...     "https://shop.test/item/8?a=1&b=2",
+    ... )
     >>> first, again, other = map(digest_address, addresses)
     >>> first == again, first == other
     (True, False)
     """
     try:
         parts, port = urlsplit(url), urlsplit(url).port
-        host = (parts.hostname or "").encode("idna").decode("ascii")
+        host = (parts.hostname or "").encode("idna").decode("ascii").removeprefix("www.")
+        parameters = parse_qsl(parts.query, keep_blank_values=True)
     except ValueError:  # UnicodeError is one
         return None
     path = urlsplit(urljoin("https://host", quote(parts.path, safe="/%:@!$&'()*+,;=~"))).path.rstrip("/")
     is_usual = port in (None, {"http": 80, "https": 443}.get(parts.scheme))
-    return digest(f"address {host}{'' if is_usual else f':{port}'}{path}?{parts.query}") if host else None
+    query = urlencode(sorted(pair for pair in parameters if not _TRACKING.match(pair[0])))
+    return digest(f"address {host}{'' if is_usual else f':{port}'}{path}?{query}") if host else None
 
 
 NOTIFIER_KINDS = ("rights holder", "trusted flagger", "consumer", "authority")

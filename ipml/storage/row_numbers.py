@@ -139,7 +139,10 @@ def last_number(connection: Connection, table: Table) -> int:
     ...     last_number(connection, cases)
     41
     """
-    return max(_largest(connection, table), _counted(connection, table))
+    if connection.dialect.name == "postgresql" or not table.dialect_options["sqlite"]["autoincrement"]:
+        return max(_largest(connection, table), _counted(connection, table))
+    query = f"SELECT coalesce(max(n), 0) FROM ({_LARGEST.format(**_names(table))} UNION ALL {_GIVEN})"  # noqa: S608
+    return int(connection.exec_driver_sql(query, (table.name,)).scalar_one())
 
 
 def go_on_after(connection: Connection, table: Table, number: int) -> None:
@@ -165,6 +168,8 @@ def find_lagging(connection: Connection) -> list[str]:
     return [table.name for table in numbered_tables() if _counted(connection, table) < _largest(connection, table)]
 
 
+_LARGEST = 'SELECT max("{column}") AS n FROM "{table}"'
+_GIVEN = "SELECT seq AS n FROM sqlite_sequence WHERE name = ?"
 _SERIAL = "pg_get_serial_sequence(:table, :column)"
 _NEXT_NUMBERS = text(f"SELECT nextval({_SERIAL}) FROM generate_series(1, :n)")  # noqa: S608 - nothing from outside
 
@@ -176,8 +181,7 @@ def _names(table: Table) -> dict[str, str]:
 
 
 def _largest(connection: Connection, table: Table) -> int:
-    query = f'SELECT max("{_names(table)["column"]}") FROM "{table.name}"'  # noqa: S608 - nothing from outside
-    return connection.exec_driver_sql(query).scalar_one() or 0
+    return connection.exec_driver_sql(_LARGEST.format(**_names(table))).scalar_one() or 0
 
 
 def _counted(connection: Connection, table: Table) -> int:
@@ -187,4 +191,4 @@ def _counted(connection: Connection, table: Table) -> int:
         return connection.scalar(query, _names(table)) or 0
     if not table.dialect_options["sqlite"]["autoincrement"]:
         return 0
-    return connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).scalar() or 0
+    return connection.exec_driver_sql(_GIVEN, (table.name,)).scalar() or 0

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ipml import errors
 from ipml.kit.hostile_text import make_templates
 from ipml.money import say_amount
-from ipml.web.console.listing_text import cut_pieces, cut_quotes, tell_disguises
+from ipml.web.console.listing_text import cut_pieces, cut_quotes, find_read_words, tell_disguises
 from ipml.web.navigation import make_bar
 from ipml.web.phrases import (
     MEASURES,
@@ -76,6 +76,7 @@ _templates.globals |= {
     "percent_range": percent_range,
     "say_amount": say_amount,
     "static": address_of_file,
+    "find_read_words": find_read_words,
     "tell_disguises": tell_disguises,
     "tell_platform": tell_platform,
 }

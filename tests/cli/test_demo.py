@@ -4,13 +4,17 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from sqlalchemy import select
 
 from ipml.cli.demo import USER, _describe, describe_year
 from ipml.records import Listing, Reason, ScoredListing
+from ipml.review.pictures.reference import list_references
+from ipml.review.pictures.stored import path_of
 from ipml.review.queue import count_cases, list_cases
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model
@@ -19,6 +23,7 @@ from ipml.simulation.year.programme import Lived, TrainedModel
 from ipml.simulation.year.run import Account, YearFigure
 from ipml.simulation.year.weekly_scores import Stations
 from ipml.storage.database import open_database, reading
+from ipml.storage.tables import pictures
 from ipml.web.accounts.users import list_users
 
 
@@ -95,7 +100,7 @@ def test_figures_and_the_most_suspicious_are_shown_and_nothing_strange(first):
 
 @pytest.mark.slow
 def test_everything_lies_in_one_folder(home, first):
-    """A model that loads, a marketplace, scores, and a queue that holds the most suspicious, or what waits for them."""
+    """A model that loads, a marketplace, scores, pictures, and a queue that holds the most suspicious."""
     out = home / "ipml-demo"
     assert {path.name for path in home.iterdir()} == {"ipml-demo"}
     assert load_model(out / "models" / "demo").version in first.stderr
@@ -106,9 +111,14 @@ def test_everything_lies_in_one_folder(home, first):
         assert count_cases(connection)["open"] == 500
         kept = [case.scored.score for case in list_cases(connection, state=None, limit=600)]
         shown = list_cases(connection, limit=500)
+        drawn = connection.scalars(select(pictures.c.digest).where(pictures.c.state == "stored")).all()
+        kinds = Counter(one.kind for one in list_references(connection))
     engine.dispose()
     assert sorted(kept, reverse=True) == scores[:500]
     assert sum(1 + case.n_alike for case in shown) == 500
+    assert len(drawn) == 150
+    assert all(path_of(out / "pictures", digest).exists() for digest in drawn)
+    assert min(kinds.values()) > 0
     assert all(case.scored.reasons for case in shown)
     assert all(case.scored.score_low <= case.scored.score <= case.scored.score_high for case in shown)
     assert "Reasons: what speaks for a counterfeit" in (out / "models" / "demo.report.html").read_text("utf-8")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipml.engine.library import KINDS, Buffer, Table, bind
+from ipml.engine.library import KINDS, Buffer, bind, make_struct
 
 ROOT = Path(__file__).parents[2]
-find_longest = bind("find_longest", "uint8s", "int64_t", returns="int64_t")
+find_longest = bind("find_longest")
 
 
 def test_an_array_that_the_engine_would_misread_is_refused():
@@ -32,12 +32,8 @@ def test_an_array_that_may_not_be_written_is_refused():
 def test_a_table_wants_all_its_fields():
     """One that is missing would be a pointer to nothing."""
 
-    class Pair(Table):
-        _fields_ = (("first", KINDS["int64s"]), ("second", KINDS["double"]))
-
-    assert Pair.of(first=np.arange(3), second=2.0).first.n == 3
-    with pytest.raises(TypeError, match="found first for Pair; expected first, second"):
-        Pair.of(first=np.arange(3))
+    with pytest.raises(TypeError, match="found lines for word_set; expected lines, table"):
+        make_struct("word_set", lines=np.zeros(2, np.uint8))
 
 
 def test_memory_that_ran_out_is_told():
@@ -49,11 +45,21 @@ def test_memory_that_ran_out_is_told():
 
 
 @pytest.mark.slow
-def test_an_engine_of_other_sources_is_refused(tmp_path):
-    """After a change in C, and before it is compiled, one clear line says what to do."""
+def test_structs_follow_their_headers(tmp_path):
+    """Fields that change places need a new build, and no line of Python; places not the compiler's are refused."""
     shutil.copytree(ROOT / "ipml", tmp_path / "ipml")
-    source = tmp_path / "ipml" / "engine" / "base" / "engine.c"
-    source.write_text(source.read_text() + "\n/* changed */\n")
-    code = "import ipml.engine.library"
-    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert "are other than those it was built of: build it anew with" in run.stderr.splitlines()[-1]
+    header, elsewhere = tmp_path / "ipml" / "engine" / "spelling" / "spelling.h", tmp_path / "elsewhere.h"
+    before = header.read_text()
+    header.write_text(before.replace("    uint64s table;\n    uint8s lines;", "    uint8s lines;\n    uint64s table;"))
+    elsewhere.write_text("#include <stddef.h>\n#undef offsetof\n#define offsetof(kind, field) (sizeof(kind))\n")
+
+    def run(*command):
+        return subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True)
+
+    find = "from ipml.features.compiled.spelling import Words; print(Words.of(b'hat\\nbelt').find('belt'))"
+    assert "are other than those it was built of: build it anew with" in run("-c", find).stderr.splitlines()[-1]
+    assert run("ipml/engine/build.py").returncode == 0
+    assert header.read_text() != before
+    assert run("-c", find).stdout == "4\n"
+    assert run("ipml/engine/build.py", "-include", str(elsewhere)).returncode == 0
+    assert "are laid out otherwise than ctypes lays them out" in run("-c", find).stderr.splitlines()[-1]

@@ -1,6 +1,7 @@
 """Which kinds of goods and brands a title names, and what follows from them, of many at once as of one."""
 
 import re
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -15,7 +16,7 @@ from ipml.features.columns import ListingColumns
 from ipml.features.compiled.goods import describe_goods, list_brands, make_goods_table
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
-from ipml.features.goods import GoodsFeatures, brand_table, load_goods
+from ipml.features.goods import BrandFeatures, GoodsFeatures, brand_table, brands_in_titles, load_goods
 from ipml.features.normalisation import fold_text
 from ipml.listings.brands import Brand, Brands, load_brands
 
@@ -87,6 +88,44 @@ def test_a_title_names_no_fewer_kinds_with_more_words(title, word):
     for name, value in before.items():
         assert 0 <= value <= (3 if name == "several_kinds" else 1), name
     assert before["no_kind"] == (not any(before[kind.name.replace(" ", "_")] for kind in load_goods()))
+
+
+SCRIPTS = {
+    **{"HIRAGANA|KATAKANA|CJK": ("ナイカ腕時計の新", "の中古品腕ヶス"), "HANGUL": ("가방명품 ", "의은가방을 ")},
+    **{"ARABIC": (("ال", "و", "بال", "لل", "ك", " "), " ،!"), "HEBREW": (("ה", "ו", "ב", " "), " !")},
+    **{"THAI": ("กขนาแท", "กแมไรน"), "DEVANAGARI": (" -", " -।")},
+}
+"""For scripts, as names of their letters begin: what may stand before a brand and after it."""
+MADE_UP = ("ルゾ モラ", "루조 모라", "ลูโซ่", "لوزو مورا", "לוזו", "लूज़ो मोरा", "鲁佐")
+TABLE = brand_table(Brands((*load_brands(), Brand("Luzo Mora", "clothing", 90.0, "USD", MADE_UP))))
+ALIASES = [
+    (alias, number, affixes)
+    for alias, number in zip(TABLE["phrases"], TABLE["phrase_brands"], strict=True)
+    for script, affixes in SCRIPTS.items()
+    if re.match(script, unicodedata.name(alias[0]))
+]
+
+
+@given(st.data())
+def test_a_brand_in_its_own_script_is_found_whatever_stands_beside_it(data):
+    """As scripts write it: joined or apart, with articles and particles; and it is no disguise."""
+    alias, number, (before, after) = data.draw(st.sampled_from(ALIASES))
+    is_short = len(alias) <= 2 and re.match("HANGUL|KATAKANA", unicodedata.name(alias[0]))
+    before = " " if is_short else data.draw(st.sampled_from(before) if isinstance(before, tuple) else st.text(before))
+    form = data.draw(st.sampled_from(["NFC", "NFD"]))
+    joined = data.draw(st.booleans()) and not alias[-1].isascii()
+    written = unicodedata.normalize(form, alias.replace(" ", "") if joined else alias)
+    title = f"{before}{written}{data.draw(st.text(after, max_size=3))} 42"
+    assert number in brands_in_titles(ListingColumns({"title": [title]}), TABLE).of_text(0), title
+    named, _, disguised, disguised_words, *_ = BrandFeatures(TABLE).fit({"title": []}).transform({"title": [title]})[0]
+    assert (named, disguised, disguised_words) == (1, 0, 0), title
+
+
+def test_a_short_brand_is_not_found_within_a_longer_word():
+    """Two letters of katakana or Hangul within a word, and letters of which a mark makes others, name no brand."""
+    titles = ["グレゴリー リュック", "그레고리 배낭", "कोलेगोवा", "नाइक", "มไน", "سرولكس"]
+    assert [title for title in titles if brands_in_titles(ListingColumns({"title": [title]}), TABLE).of_text(0)] == []
+    assert all(brands_in_titles(ListingColumns({"title": ["レゴ 레고 लेगो เลโก้"]}), TABLE).of_text(0))
 
 
 BRANDS = ("nike", "air", "nike air", "jordan", "air jordan", "boss", "hugo", "hugo boss", "高")

@@ -123,9 +123,12 @@ def test_a_skeleton_is_its_own_and_keeps_words_and_origins(text):
 
 
 LETTERS = "aabbilo01s5 -_'.,+\n"
-OTHERS = "жéß\u0301件高\u2e7f\u2e80٣\ud800\U0001f600𝟘"
+OTHERS = "жéß\u0301件高\u2e7f\u2e80٣\ud800\U0001f600𝟘ไน\u0e49न\u0940\u093cナ나레نوהק"
 PIECES = st.sampled_from(
-    ["abcde", "replica", "rolex", "gucci", "aaa", "1:1", "件件", "高仿", "рол", "hh", "aab", "__", "a"]
+    [
+        *("abcde", "replica", "rolex", "gucci", "aaa", "1:1", "件件", "高仿", "рол", "hh", "aab", "__", "a"),
+        *("ไนน\u0e49", "नन\u0940", "ナナ", "나레", "نو", "קה", "나 나", "न\u093cन"),
+    ]
 )
 ODD_TEXTS = st.text(LETTERS + OTHERS, max_size=30) | st.lists(
     PIECES | st.text(LETTERS, max_size=3) | st.text(OTHERS, max_size=2), max_size=8

@@ -113,17 +113,6 @@ def test_the_key_sent_again_gives_the_same_answer(queue: Engine):
     assert ask(queue, Connection.scalar, select(func.count()).select_from(decisions)) == 3
 
 
-def test_what_was_undone_and_decided_anew_stays_so(queue: Engine):
-    """The rest of the group is undone without it."""
-    made = _decide_all(queue)
-    with writing(queue) as connection:
-        undo(connection, made.decisions[0].decision_id, "ana", now=NOON)
-        assert count_cases(connection) == {"open": 1, "decided": 2, "escalated": 0, "superseded": 0}
-        decide(connection, claim(connection, "ben", 1, now=NOON), Verdict.GENUINE, now=NOON)
-        assert [reversal.case_id for reversal in undo_group(connection, made.group_key, "ana", now=NOON)] == [2, 3]
-        assert get_case(connection, 1).state == "decided"
-
-
 def test_others_and_latecomers_undo_no_part_of_a_group(queue: Engine):
     """A lead may."""
     made = _decide_all(queue)

@@ -37,18 +37,18 @@ def test_a_scored_listing_comes_out_as_it_went_in(engine: Engine, make_scored: M
 @on_both
 def test_replaying_a_file_changes_nothing(engine: Engine, make_scored: Make):
     """In another order, too; a file is read batch by batch, of which each is stored before the next is read."""
-    scored = [make_scored(f"L{number}", score=number / 502) for number in range(502)]
+    scored = [make_scored(f"L{number}", score=number / 202) for number in range(202)]
 
     def source() -> Iterator[ScoredListing]:
         for number, one in enumerate(scored):
-            if number in (499, 500):
-                assert ask(engine, count_cases)["open"] == (0 if number == 499 else 500)
+            if number in (49, 50):
+                assert ask(engine, count_cases)["open"] == (0 if number == 49 else 50)
             yield one
 
-    assert enqueue(engine, source()) == Enqueued(added=502)
+    assert enqueue(engine, source()) == Enqueued(added=202)
     before = ask(engine, verify)
-    assert enqueue(engine, reversed(scored)) == Enqueued(unchanged=502)
-    assert ask(engine, count_cases) == {"open": 502, "decided": 0, "escalated": 0, "superseded": 0}
+    assert enqueue(engine, reversed(scored)) == Enqueued(unchanged=202)
+    assert ask(engine, count_cases) == {"open": 202, "decided": 0, "escalated": 0, "superseded": 0}
     assert before.is_intact
     assert ask(engine, verify).anchor == before.anchor
 

@@ -6,7 +6,6 @@ from sklearn.metrics import average_precision_score
 
 from ipml.features.goods import brand_table
 from ipml.model.pipeline import CounterfeitClassifier, make_features
-from ipml.simulation.attackers import blend
 from ipml.simulation.marketplace import simulate_marketplace
 
 REPLICA_WORDS = r"aaa|grade|replica|1:1|mirror|copy|fake|oem quality|inspired"
@@ -31,12 +30,6 @@ def measure_average_precisions(difficulty: float) -> dict[str, float]:
     }
     truth = marketplace.truth["is_counterfeit"][test]
     return {name: average_precision_score(truth, score) for name, score in scores.items()}
-
-
-def test_blend_keeps_both_ends():
-    """At 0 the easy value holds, at 1 the hard one."""
-    assert blend(0.3, 0.9, 0.0) == 0.3
-    assert blend(0.3, 0.9, 1.0) == pytest.approx(0.9)
 
 
 @pytest.mark.slow

@@ -12,6 +12,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+from support.reviewing import NOON, Make
+from support.transactions import read_scalars
 
 from ipml.errors import UnusableSetting
 from ipml.features.normalisation import fold_text
@@ -19,12 +22,17 @@ from ipml.listings.brands import load_brands
 from ipml.listings.fields import COLUMNS
 from ipml.listings.schema import validate_listings
 from ipml.listings.seller_events import history_as_of, validate_events
+from ipml.review.pictures.hashes import HashIndex, group_pictures
+from ipml.review.queue import enqueue
 from ipml.simulation.attackers import choose_replica_phrases, craft_of, disguise_name, price_fakes
+from ipml.simulation.drawings import draw_address, store_pictures
 from ipml.simulation.listings import END_OF_YEAR, load_vocabulary
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
 from ipml.simulation.networks import simulate_networks
 from ipml.simulation.offers import GOODS, VOICES, VOICES_OF_KIND, goods_of, models_of
+from ipml.simulation.pictures import BANNERED, PLAIN, count_matches
 from ipml.simulation.sellers import KIND_CODES, MARKETS, recruit_sellers
+from ipml.storage.tables import pictures
 
 WRITE = """
 import hashlib, sys
@@ -194,7 +202,8 @@ SLOTS = {"brand", "model", "goods", "colour", "size", "code"}
 
 
 def test_vocabularies_are_whole(subtests: pytest.Subtests):
-    """No key that a voice or the goods use is missing; templates have no other slots, and titles name the brand."""
+    """No key of a voice or the goods is missing, titles name the brand; and each kind of seller always has a voice."""
+    assert all(sum(parts) == pytest.approx(1.0) and len(parts) == len(VOICES) for parts in VOICES_OF_KIND.values())
     for language in sorted({market.language for market in MARKETS}):
         with subtests.test(language):
             vocabulary = load_vocabulary(language)
@@ -207,11 +216,6 @@ def test_vocabularies_are_whole(subtests: pytest.Subtests):
                 for template in pool:
                     assert {slot for _, slot, _, _ in Formatter().parse(template) if slot} <= SLOTS
             assert all("{brand}" in template for pool in vocabulary.titles.values() for template in pool)
-
-
-def test_the_parts_of_a_kinds_voices_sum_to_one():
-    """Every kind of seller speaks in some voice, always."""
-    assert all(sum(parts) == pytest.approx(1.0) and len(parts) == len(VOICES) for parts in VOICES_OF_KIND.values())
 
 
 def test_texts_have_no_empty_slots_and_no_double_spaces(marketplace: Marketplace):
@@ -252,15 +256,10 @@ def test_everyone_joins_before_he_sells_and_sells_before_he_leaves():
     assert (sellers["left_day"] <= 0).all()
 
 
-def test_every_category_of_the_brand_file_has_goods_of_its_own():
-    """No brand falls back on the general goods."""
-    assert {GOODS[goods_of(brand.category)].name for brand in load_brands()} == {
-        brand.category for brand in load_brands()
-    }
-
-
 def test_article_numbers_are_valid_and_name_no_real_article():
-    """Each GTIN has its check digit and lies in the range 200-299, for use inside companies, and is of one brand."""
+    """Each has its check digit and lies in 200-299, for use inside companies; every category has goods of its own."""
+    categories = {brand.category for brand in load_brands()}
+    assert {GOODS[goods_of(category)].name for category in categories} == categories
     gtins = [model.gtin for brand in load_brands() for model in models_of(brand.name)]
     assert len(set(gtins)) == len(gtins)
     for gtin in gtins:
@@ -318,15 +317,11 @@ def networked():
     return simulate_networks(4, n_sellers=3_000, n_networks=5)
 
 
-def test_the_same_seed_gives_the_same_sellers(networked):
-    """Attributes, truth and listings, to the cell."""
+def test_each_network_has_one_source_and_a_distributor(networked):
+    """Roles are told of members only; the same seed gives the same sellers, to the cell."""
     again = simulate_networks(4, n_sellers=3_000, n_networks=5)
     for name in ("attributes", "truth", "listings"):
         pd.testing.assert_frame_equal(getattr(networked, name), getattr(again, name))
-
-
-def test_each_network_has_one_source_and_a_distributor(networked):
-    """Roles are told of members only."""
     roles = networked.truth.groupby("network")["role"].value_counts().unstack(fill_value=0)
     assert (roles.loc[1:, "source"] == 1).all()
     assert (roles.loc[1:, "distributor"] >= 1).all()
@@ -349,3 +344,45 @@ def test_the_more_is_missing_the_less_is_seen_of_networks():
     ]
     planted = [int((frame["network"] > 0).sum()) for frame in payouts]
     assert planted[1] < 0.7 * planted[0]
+
+
+MATCHES = ["picture_counterfeit_matches", "picture_genuine_matches"]
+
+
+def test_matches_count_what_was_decided_before_and_of_few_sellers():
+    """As counting one by one does: no later decision, none of a picture that many sellers show, counts."""
+    rng = np.random.default_rng(1)
+    groups, days = rng.integers(0, 12, 900), rng.uniform(-300, 0, 900)
+    decisions = pd.DataFrame({"seller": rng.integers(0, 60, 900), "is_counterfeit": rng.random(900) < 0.4})
+    decisions["decided_day"] = days + rng.exponential(9, 900)
+    decisions = decisions[rng.random(900) < 0.5]
+    found = count_matches(groups, days, decisions).to_numpy().tolist()
+    for group, day, counted in zip(groups, days, found, strict=True):
+        known = decisions[(groups[decisions.index] == group) & (decisions["decided_day"] <= day)]
+        n_fakes = int(known["is_counterfeit"].sum())
+        tells = known["seller"].nunique() < 20 or 2 * n_fakes > len(known)
+        assert counted == ([n_fakes, len(known) - n_fakes] if tells else [0, 0])
+
+
+def test_pictures_change_nothing_else_and_tell_something_but_not_all(marketplace: Marketplace):
+    """All other columns are the same to the bit; a match is more often on a fake, and most fakes have none."""
+    pictured = simulate_marketplace(20_000, seed=0, has_pictures=True)
+    assert not {*MATCHES, "image_urls"} & {*marketplace.listings}
+    pd.testing.assert_frame_equal(pictured.listings[list(marketplace.listings)], marketplace.listings)
+    is_fake, has_match = pictured.truth["is_counterfeit"], pictured.listings[MATCHES[0]] > 0
+    assert 1.5 * has_match[~is_fake].mean() < has_match[is_fake].mean() < 0.4
+
+
+def test_drawings_are_told_apart_and_known_again_under_a_banner(engine: Engine, make_scored: Make, tmp_path: Path):
+    """Each number gives its own picture, the same each time; it is stored as if it had been fetched, once."""
+    names = [
+        f"https://pictures.example/{n:016x}-{n % len(GOODS)}-{way}.jpg" for way in (PLAIN, BANNERED) for n in range(14)
+    ]
+    assert [draw_address(name) for name in names] == [draw_address(name) for name in names]
+    said = [make_scored(f"L{n}", seller_id=f"s{n}", image_urls=name) for n, name in enumerate(names)]
+    enqueue(engine, [*said, make_scored("other", image_urls="https://a.example/1.jpg")], joins_alike=False, now=NOON)
+    assert [store_pictures(engine, tmp_path, NOON) for _ in range(2)] == [28, 0]
+    group_pictures(engine, tmp_path, HashIndex())
+    groups = read_scalars(engine, select(pictures.c.group_id).order_by(pictures.c.case_id))
+    assert groups == [*groups[:14], *groups[:14], None]
+    assert len(set(groups)) == 15

@@ -6,6 +6,7 @@ writes listings in serve as ornaments, and are read by their shape in any case.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from itertools import pairwise
@@ -40,6 +41,7 @@ _ALPHABETS = tuple(
 _BY_SOUND = re.compile(f"[{GREEK}{CYRILLIC}]")
 _ORNAMENTS = tuple((re.compile(f"[{script}]"), letters) for script, letters in ORNAMENTS)
 _FEWEST_ORNAMENTS = 4  # letters; a genuine text of so many has others too
+_VOICED = re.compile("[ｦ-ﾝうか-ほウカ-ホ][\u3099\u309aﾞﾟ]")
 _IS_SPELT = re.compile(f"[{SPELT_MARKS}]")
 _ONLY_TURNED = re.compile(f"[{ONLY_TURNED}]")
 _SIGNS = "".join(SIGNS_AS_LETTERS)
@@ -58,6 +60,7 @@ def read_words(text: str, origins: Origins) -> tuple[str, Origins]:
     >>> [read_words(text, None)[0] for text in ("реплика", "bαg νεω", "ɯɐʇɔɥ", "ꋪꏂꉣ꒒")]
     ['replika', 'bαg νεw', 'match', 'repl']
     """
+    text, origins = rewrite(_VOICED, _join_voice_mark, text, origins)
     strange = {letter for letter in set(text) if not letter.isascii()}  # a look at each is quicker than at the text
     if invisible := set(filter(is_invisible, strange)):
         text, origins = _drop_invisible(text, origins, invisible)
@@ -70,6 +73,13 @@ def read_words(text: str, origins: Origins) -> tuple[str, Origins]:
     if strange.isdisjoint(IDEOGRAPHS_AS_LETTERS):
         return text, origins
     return rewrite(_WORD_OF_IDEOGRAPHS, partial(look_up, letters=IDEOGRAPHS_AS_LETTERS), text, origins)
+
+
+def _join_voice_mark(match: re.Match[str]) -> Rewritten:
+    """Join a kana with the voice mark after it where they make one letter."""
+    kana, mark = unicodedata.normalize("NFKC", match.group()[0]), "\u309a" if match.group()[1] in "\u309aﾟ" else "\u3099"
+    joined = unicodedata.normalize("NFC", kana + mark)
+    return (joined, [0]) if len(joined) == 1 else unchanged(match)
 
 
 def _drop_invisible(text: str, origins: Origins, invisible: Iterable[str]) -> tuple[str, Origins]:

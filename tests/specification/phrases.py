@@ -3,9 +3,12 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import takewhile
 from typing import NamedTuple
 
+from ipml.features.compiled.phrases import list_ways
 from ipml.features.normalisation import fold_text
+from ipml.kit.look_alikes import is_spelt_mark
 
 Place = tuple[int, int, int]
 """Number of a phrase, and its start and end in a text."""
@@ -13,7 +16,9 @@ GAPS = " -_'"
 _CLASSES = ("il1j", "o0", "e3", "a4", "s5", "t7", "b8", "g69", "z2")
 _SAME = str.maketrans({other: letters[0] for letters in _CLASSES for other in letters[1:]})
 _REPEATED = re.compile(r"(\w)\1+")
-_FIRST_CJK = "\u2e80"  # from here on, scripts write words without spaces between them
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\U0010ffff]")
+"""Letters of scripts that write words without spaces between them."""
+_RUNS = re.compile("[\u30a1-\u30fe]{2}|[\uac00-\ud7a3]{2}")
 _LEAST_DISGUISABLE = 5  # letters; shorter phrases must stand exactly as they are
 _LEAST_JOINED = 14  # letters; a longer word is several, written without spaces
 
@@ -82,11 +87,18 @@ def _place(text: str, origins: list[int], entry: _Entry, first: int) -> tuple[in
         return start, start + len(entry.folded)
     while end < origins[last + 1] and text[end].isalnum():
         end += 1
+    if entry.is_exact:
+        repeats = takewhile(lambda at: text[at] == text[start], range(start, origins[first + 1]))
+        exact = next((at for at in repeats if text.startswith(entry.folded, at)), None)
+        if exact is not None and exact + len(entry.folded) <= end:
+            return exact, exact + len(entry.folded)
     return start, end
 
 
 def _stands(text: str, start: int, end: int, entry: _Entry) -> bool:
     if entry.is_exact and text[start:end] != entry.folded:
+        return False
+    if entry.is_exact and len(entry.folded) <= 2 and _RUNS.match(text[max(start - 1, 0) : start + 1]):
         return False
     begins, ends = _is_boundary(text, start), entry.is_stem or _is_boundary(text, end)
     return (begins and ends) or (not entry.is_exact and _is_inside_joined(text, start, end))
@@ -104,7 +116,10 @@ def _is_boundary(text: str, position: int) -> bool:
     if position in (0, len(text)):
         return True
     before, after = text[position - 1], text[position]
-    return max(before, after) >= _FIRST_CJK or not (before.isalnum() and after.isalnum())
+    if is_spelt_mark(after):
+        return False
+    is_part = [letter.isalnum() or is_spelt_mark(letter) for letter in (before, after)]
+    return bool(_UNSPACED.match(before) or _UNSPACED.match(after)) or not all(is_part)
 
 
 @lru_cache(maxsize=64)
@@ -112,7 +127,7 @@ def _read_entries(phrases: tuple[str, ...]) -> list[_Entry]:
     entries = []
     for number, phrase in enumerate(phrases):
         written = phrase.removesuffix("*")
-        for folded in dict.fromkeys((fold_text(written), fold_text(written.upper()))):
+        for folded in dict.fromkeys(way for case in (written, written.upper()) for way in list_ways(fold_text(case))):
             squashed = "".join(bone for bone in skeleton(folded) if bone not in GAPS)
             if squashed:
                 is_exact = len(squashed) < _LEAST_DISGUISABLE or not squashed.isalpha() or not folded.isascii()

@@ -1,6 +1,7 @@
 """The tables, and the migrations that lead to them."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, delete, insert, inspect, select, text
+from sqlalchemy import create_engine, delete, insert, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
 from support.databases import copy_memory, copy_postgres, on_both, on_postgres
@@ -21,25 +22,33 @@ import ipml.storage.migrations
 from ipml.kit.moments import to_microseconds
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
+from ipml.review.worklists.assignment import assign, snooze
 from ipml.storage import migrations
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements, find_risky_settings, server_version
 from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.row_numbers import append_rows, find_lagging, go_on_after, insert_rows, last_number
 from ipml.storage.tables import (
     REVISION,
     cases,
     decisions,
+    identities,
     metadata,
     rankings,
+    seller_keys,
     seller_list_entries,
     sessions,
     tries,
     users,
 )
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.sessions import open_session
+from ipml.web.accounts.users import insert_user, link_user
 
 MOMENT = datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
 ANA = {"name": "ana", "password_hash": "x", "role": "lead", "is_active": True, "created_at": MOMENT}
+DAY = timedelta(days=1)
 
 
 def test_the_revision_is_the_newest_migration():
@@ -109,7 +118,9 @@ def _schema(engine):
     lines = {
         name: re.split(r"\n|, (?=\w+ [A-Z])", sql) for name, sql in made
     }  # a column added later has none of its own
-    return {name: sorted(line.strip().rstrip(",") for line in of_one) for name, of_one in lines.items()}
+    return {
+        name: sorted(filter(None, (line.strip().rstrip(",)") for line in of_one))) for name, of_one in lines.items()
+    }
 
 
 VERSIONS = Path(migrations.__file__).parent / "versions"
@@ -205,6 +216,38 @@ def test_decisions_and_trail_must_tell_of_the_same(decided):
         "decision 2: is gone, though the audit trail tells of it",
         "decision 4: the audit trail tells nothing of it",
     ]
+
+
+@on_both
+def test_logins_assignments_places_and_keys_are_compared_with_the_trail(engine):
+    """A session, a link to a provider, an assignment, a snooze, a place and a key that ipml did not give are named."""
+    bag = ScoredListing(Listing("A7", "ann", "Bag"), 0.9, 2.2, (), (), None, "m")
+    enqueue(engine, [bag, replace(bag, listing=Listing("A8", "ben", "Watch"))], now=NOON)
+    with writing(engine) as connection:
+        ana = insert_user(connection, "ana", "", Role.ADMIN, "test", NOON)
+        open_session(connection, ana, 12.0, NOON)
+        link_user(connection, "ana", "https://id.example", "7", NOON)
+        assign(connection, 1, "ana", by="ana", now=NOON)
+        snooze(connection, 2, NOON + 2 * DAY, by="ana", now=NOON)
+        for name in ("ann", "ben"):
+            pseudonym_of(connection, name, now=NOON)
+    assert found(engine) == []
+    session = {"user_id": 1, "created_at": NOON, "expires_at": NOON + timedelta(hours=1), "seen_at": NOON}
+    person = {"issuer": "https://id.example", "subject": "8", "user_id": 1, "created_at": NOON}
+    key = select(seller_keys.c.key).where(seller_keys.c.seller_id == "ann").scalar_subquery()
+    for edit, named in (
+        (insert(sessions).values(session | {"token_hash": "f00d"}), "sessions: ana"),
+        (insert(identities).values(person), "identities: user 1"),
+        (update(cases).where(cases.c.case_id == 2).values(assigned_to="ana"), "case 2: is assigned to ana"),
+        (update(cases).where(cases.c.case_id == 2).values(snoozed_until=NOON + 99 * DAY), "case 2: is snoozed"),
+        (update(cases).where(cases.c.case_id == 1).values(rank=1.0), "case 1: its place"),
+        (update(seller_keys).where(seller_keys.c.seller_id == "ben").values(key=key), "seller_keys: the key"),
+    ):
+        with engine.connect() as connection:
+            connection.execute(edit)
+            (line,) = find_disagreements(connection)
+            assert line.startswith(named)
+            connection.rollback()
 
 
 @on_both

@@ -12,8 +12,8 @@ from ipml.cooperation.notices.intake import receive
 from ipml.records import Decision, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import decrypt, pseudonym_of
-from ipml.storage.tables import cases, notice_items, notices, notifiers
+from ipml.storage.pseudonyms import decrypt, notifier_of, pseudonym_of
+from ipml.storage.tables import cases, notice_items, notices
 from ipml.storage.tables import outbox as messages
 from support.consequences import COOPERATION
 from support.given_notices import say
@@ -45,11 +45,9 @@ class Desk:
     def add_notifier(self, name: str = "brand", kind: str = "rights holder") -> int:
         """Return the number of a notifier, who is new the first time."""
         if name not in self._known:
-            fields = {"address": f"{name}@example.com", "pseudonym": secrets.token_hex(16), "kind": kind}
-            fields |= {"key": secrets.token_hex(32), "created_at": self.now}
             with writing(self.engine) as connection:
-                query = insert(notifiers).values(fields).returning(notifiers.c.notifier_id)
-                self._known[name] = connection.scalars(query).one()
+                notifier = notifier_of(connection, f"{name}@example.com", kind, self.now)
+            self._known[name] = notifier.notifier_id
         return self._known[name]
 
     def give_notice(self, case_ids, by="brand", *, state="waiting", **fields):

@@ -141,6 +141,9 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
         picture = {"case_id": case_id, "position": 0, "state": "failed", "tries": 1, "due_at": NOON}
         picture |= {"address": f"https://a.example/{SELLER}", "found_at": f"https://b.example/{SELLER}", "why": NAME}
         connection.execute(insert(tables.pictures).values(picture))
+        screened = {"listing_id": SELLER, "seller_id": SELLER, "received_at": NOON, "noted_at": NOON, "harm": 1.0}
+        screened |= {name: value for name, value in picture.items() if name not in ("case_id", "position")}
+        connection.execute(insert(tables.screened_pictures).values(screened))
         translation = {"case_id": case_id, "digest": "0" * 64, "text": f"Call {NAME}", "made_at": NOON}
         connection.execute(insert(tables.translations).values(translation))
         _plant_notice(connection, case_id, pseudonym, said)

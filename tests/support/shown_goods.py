@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, delete, func, insert, select
 
 from ipml.records import ScoredListing
 from ipml.review.pictures.copies import make_copies
@@ -23,6 +23,7 @@ def show_goods(engine: Engine, folder: Path, scored: ScoredListing, *seeds: int,
     with writing(engine) as connection:
         case_id: int = connection.scalar(select(func.max(cases.c.case_id))) or 0
         for position, seed in enumerate(seeds):
+            connection.execute(delete(pictures).where(pictures.c.case_id == case_id, pictures.c.position == position))
             content = write_picture(draw_goods(seed))
             digest = store_files(folder, content, make_copies(content))
             row = {"case_id": case_id, "position": position, "address": "https://a.example", "state": "stored"}

@@ -11,7 +11,7 @@ import pytest
 SLICES = {
     "browser": ["@browser"],
     "packages": ["@install", "@spark"],
-    "story": ["tests/story/*"],
+    "story": ["tests/story/*", "tests/histories/*"],
     "kills": ["*killed*", "*together*", "*full_disk*", "*restart*", "*at_once*"],
     "hostile": ["*fuzz*", "*attacks*", "*hostile*", "*bad_input*", "*sanitized*", "*reordering*"],
     "commands": ["tests/cli/*"],

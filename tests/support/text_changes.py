@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Record, bind
+from ipml.engine.library import Struct, bind
 from ipml.features.columns import ListingColumns
-from ipml.model.compiled_stage import TOLD_AND_KNOWN, CompiledStage
-from ipml.scoring.named_words import STEP, ChosenWords
+from ipml.model.compiled_stage import CompiledStage
 
 Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -29,7 +28,7 @@ class TextChanges:
     pieces: Numbers  # where each begins and ends
 
     @classmethod
-    def asked(cls, words: ChosenWords, first: int = 0) -> TextChanges:
+    def asked(cls, words: Struct, first: int = 0) -> TextChanges:
         """Return what was asked for, from a change on."""
         rows, starts, pieces = (of.read(np.int64) for of in (words.rows, words.starts, words.pieces))
         return cls(rows[first:], starts[2 * first :], pieces)
@@ -38,15 +37,9 @@ class TextChanges:
         return len(self.rows)
 
 
-class ChangeArrays(Record):
-    """`TextChanges` as the engine takes them."""
-
-    _fields_: ClassVar[Any] = [(name, KINDS["int64s"]) for name in ("rows", "starts", "pieces")]
-
-
-_weigh_changes = bind("weigh_changes", *TOLD_AND_KNOWN, ChangeArrays, "doubles_out", "uint8s_out", returns="int64_t")
-_choose_words = bind("choose_words", *STEP, "doubles", ChosenWords, returns="int64_t")
-_mark_words = bind("mark_words", *STEP, "doubles", ChosenWords, "doubles_out", "int64s_out", returns="int64_t")
+_weigh_changes = bind("weigh_changes")
+_choose_words = bind("choose_words")
+_mark_words = bind("mark_words")
 
 
 def weigh_changes(stage: CompiledStage, listings: ListingColumns, changes: TextChanges) -> Floats:
@@ -60,7 +53,7 @@ def weigh_changes(stage: CompiledStage, listings: ListingColumns, changes: TextC
 def choose_by(weigh: Callable[[TextChanges], Floats]) -> Callable[..., bool]:
     """Return what chooses words step by step, by what `weigh` says that listings lose."""
 
-    def choose(rules: Any, found: Any, words: ChosenWords, of_groups: Floats, n_named: Numbers) -> bool:
+    def choose(rules: Any, found: Any, words: Struct, of_groups: Floats, n_named: Numbers) -> bool:
         lost = weigh(TextChanges.asked(words))
         assert _choose_words(rules, found, lost, words) == 0
         if len(joined := TextChanges.asked(words, len(lost))):

@@ -27,7 +27,7 @@ from ipml.storage.tables import appeals, cases, measure_messages, notices, notif
 from ipml.web.http_api import list_routes
 from ipml.web.http_api.appeal_routes import AppealShape
 from ipml.web.http_api.list_routes import AddedEntryShape, ListEntriesShape
-from ipml.web.http_api.notice_routes import ReceiptShape
+from ipml.web.http_api.notice_routes import PreviewShape, ReceiptShape
 from ipml.web.http_api.openapi import ListMarkShape
 from ipml.web.http_api.requests import Access, make_access
 
@@ -276,6 +276,19 @@ def test_the_same_request_again_is_answered_alike(stored_api: httpx.Client, engi
     assert stored_api.post(PATH, json=GIVEN | {"name": "Bo"}, headers=headers).status_code == 422
     assert stored_api.post(PATH, json=GIVEN | {"key": "k-2"}, headers=headers).json()["problems"][0]["field"] == "key"
     assert count(engine, notices) == 1
+
+
+def test_a_preview_finds_what_the_notice_finds_and_stores_nothing(stored_api: httpx.Client, engine: Engine):
+    """It names the listing of another brand and the unknown one, and refuses what the notice refuses."""
+    for name, brand in (("B0", GIVEN["brand"]), ("B1", "Kvaerna")):
+        stored_api.post("/v1/listings", json=BAG | {"listing_id": name, "brand": brand})
+    listings = [{"listing_id": name} for name in ("B0", "B1", "L9999")]
+    before = read_tables(engine)
+    answer = stored_api.post(f"{PATH}/preview", json=GIVEN | {"listings": listings})
+    found = PreviewShape.model_validate(answer.json()).listings
+    assert [(one.is_known, one.has_other_brand) for one in found] == [(True, False), (True, True), (False, False)]
+    assert stored_api.post(f"{PATH}/preview", json=GIVEN | {"email": "x"}).status_code == 422
+    assert read_tables(engine) == before
 
 
 def test_every_fault_is_named_by_its_field(stored_api: httpx.Client, engine: Engine):

@@ -190,6 +190,7 @@ def market(judges: Any, engine: Engine, tmp_path: Path, open_door: Callable) -> 
         **{"reference": made["/v1/notices"]["reference"], "entry_id": made["/v1/lists"]["entry_id"]},
     }
     sent[f"/v1/lists/{numbers['entry_id']}/removal"] = {"why": "a mistake"}
+    sent["/v1/notices/preview"] = NOTICE
     asked = {}
     for method, shape, *_ in API_ROUTES:
         address = shape.format(**numbers)

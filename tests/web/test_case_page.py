@@ -67,8 +67,10 @@ def test_a_case_shows_what_its_listing_is_like(engine: Engine, scored: Callable,
         described: [
             '<mark class="counterfeit s3">Best batch</mark>.\nNo <span class="invisible">U+200B</span>box &lt;b'
         ],
-        replace(scored(9), score=0.77, score_low=None, score_high=None): ["77 %"],
-        replace(scored(10), read_as="vellmar <b>"): ['<span class="quiet">Read as</span> <bdi>vellmar &lt;b&gt;</bdi>'],
+        replace(scored(9), score=0.77, score_low=None, score_high=None, warning="not read"): ["77 %", ">not read.</p>"],
+        replace(scored(10, title="V\u0435llmar <b> b a g"), read_as="vellmar <b> bag"): [
+            '<span class="quiet">Read as</span> <bdi>vellmar, bag</bdi>'
+        ],
         scored(11, price=400.0, currency="CNY"): ['400.00 CNY <span class="quiet">≈ 51.60 EUR</span>'],
         scored(14, brand=None): ['<bdi>Vellmar</bdi><span class="hidden">, read in the title</span>'],
         scored(15, title="Vellmar bag " * 75): ['<h1 class="long">', "Show the whole title (900 letters)"],

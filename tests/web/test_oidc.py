@@ -252,7 +252,7 @@ def test_a_new_person_comes_in_with_the_role_of_their_group(engine: Engine, brow
         assert connection.scalar(select(users.c.password_hash).where(users.c.name == "dana")) == ""
         audit_events = [row.action for row in audit.list_rows(connection, f"user:{dana.user_id}")]
         assert audit.verify(connection).is_intact
-    assert audit_events == ["user added", "user linked"]
+    assert audit_events == ["user added", "user linked", "logged in"]
 
 
 def test_the_same_subject_is_the_same_user(engine: Engine, browser: TestClient, provider: SmallProvider) -> None:

@@ -184,7 +184,8 @@ def test_what_changes_a_person_ends_their_sessions(engine: Engine, visitor: Call
     assert other.get("/").status_code == 200
     with reading(engine) as connection:
         ana = list_users(connection)[0]
-        assert len(audit.list_rows(connection, f"user:{ana.user_id}")) == 2
+        actions = [row.action for row in audit.list_rows(connection, f"user:{ana.user_id}")]
+        assert len([action for action in actions if action != "logged in"]) == 2
 
 
 def test_a_new_role_counts_from_the_next_login(engine: Engine, visitor: Callable) -> None:

@@ -356,7 +356,7 @@ def rank(
 ) -> None:
     """Rank networks by value x solvability / effort: which to hand over first. Networks without a counterfeit are out.
 
-    Values are in the currency of the ranking policy in force, at its rates; what has no rate is not counted, and said.
+    Values are in the currency of the ranking policy in force, at its rates. A value that nobody knows is "not known".
 
     Example: ipml cooperate referral rank --sales sales.parquet
     """
@@ -383,8 +383,9 @@ def rank(
         one, (low, high) = candidate.ranked, candidate.likely
         signs = " ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in one.signs.items())
         likely = f"{one.solvability:.0%} ({low:.0%} to {high:.0%})"
-        counts = (one.number, one.n_members, one.n_confirmed, one.value)
-        rows.append((*counts, likely, f"{one.effort:.0f}", one.expected_value, signs))
+        value, an_hour = ("not known" if amount is None else amount for amount in (one.value, one.expected_value))
+        counts = (one.number, one.n_members, one.n_confirmed, value)
+        rows.append((*counts, likely, f"{one.effort:.0f}", an_hour, signs))
     show_table(head, rows)
     typer.echo(f"Solvability was learnt from {n_outcomes} outcomes, beside the policy's judgement.")
 

@@ -45,7 +45,8 @@ def _in_words(reason: Reason) -> str:
 def train(
     experiment: ExperimentFile,
     donor: Annotated[
-        str | None, typer.Option("--from", help="Model of another market to start from: models:/NAME@ALIAS.")
+        str | None,
+        typer.Option("--from", help="Model of another market to start from: models:/NAME@ALIAS, or a folder."),
     ] = None,
     out: OutModels = Path("models"),
     rules: Annotated[

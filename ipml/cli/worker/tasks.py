@@ -50,7 +50,8 @@ def end_measures(run: JobRun) -> str:
     from ipml.enforcement.actions import end_due
     from ipml.enforcement.policy import load_enforcement_policy
 
-    ended = end_due(run.engine, load_enforcement_policy(run.settings.policy_enforcement))
+    policy = load_enforcement_policy(run.settings.policy_enforcement)
+    ended = end_due(run.engine, policy, is_stopped=run.is_stopped)
     is_any = ended.measures or ended.penalties
     return f"{ended.measures:,} measures and {ended.penalties:,} penalties ended." if is_any else ""
 
@@ -79,8 +80,8 @@ def rescore(run: JobRun) -> str:
 
 
 @cache
-def get_hash_index(_: Engine) -> HashIndex:
-    """Return the hashes of the pictures of a database, as the runs of a job pass them on."""
+def get_hash_index(_: Engine, job: str) -> HashIndex:  # noqa: ARG001
+    """Return the hashes of the pictures of a database, as the runs of a job pass them on: jobs wait for no other's."""
     from ipml.review.pictures.hashes import HashIndex
 
     return HashIndex()
@@ -95,11 +96,30 @@ def fetch_pictures(run: JobRun) -> str:
     assert run.settings.pictures is not None  # else the job is off
     sources = PictureSources.read(run.settings)
     tally = fetch_due(run.engine, run.settings.pictures, sources, is_stopped=run.is_stopped)
-    index, joins_alike = get_hash_index(run.engine), run.settings.near_duplicates
+    index, joins_alike = get_hash_index(run.engine, "pictures"), run.settings.near_duplicates
     group_pictures(run.engine, run.settings.pictures, index, joins_alike=joins_alike, is_stopped=run.is_stopped)
     counts = ((tally.stored, "stored"), (tally.failed, "could not be had"), (tally.later, "to be tried again"))
     said = ", ".join(f"{count:,} {words}" for count, words in counts if count)
     return f"Pictures: {said}." if said else ""
+
+
+_LOOKED_BACK = timedelta(hours=1)  # beyond the last screening: pictures of a case may be grouped after its decision
+
+
+def screen_pictures(run: JobRun) -> str:
+    """Screen the pictures that are due, and score listings with a match again, so that they become cases."""
+    from ipml.review.pictures.addresses import PictureSources
+    from ipml.review.pictures.screening import screen_due
+    from ipml.storage.database import reading
+    from ipml.storage.jobs import read_states
+
+    assert run.settings.pictures is not None  # else the job is off
+    with reading(run.engine) as connection:
+        state = read_states(connection).get("screening")
+    since = state.done_at - _LOOKED_BACK if state and state.done_at else None
+    sources, index = PictureSources.read(run.settings), get_hash_index(run.engine, "screening")
+    tally = screen_due(run.engine, run.settings.pictures, sources, index, since=since, is_stopped=run.is_stopped)
+    return " ".join(filter(None, (tally.words, rescore(run) if tally.matched else "")))
 
 
 def act_without_review(run: JobRun) -> str:
@@ -162,8 +182,9 @@ def expire(run: JobRun) -> str:
     from ipml.enforcement.privacy.retention import run_retention
     from ipml.review.pictures.stored import sweep_files
 
-    expired = run_retention(run.engine, load_enforcement_policy(run.settings.policy_enforcement))
-    sweep_files(run.engine, run.settings.pictures)
+    policy = load_enforcement_policy(run.settings.policy_enforcement)
+    expired = run_retention(run.engine, policy, is_stopped=run.is_stopped)
+    sweep_files(run.engine, run.settings.pictures, is_stopped=run.is_stopped)
     n_files = remove_old(run.settings)
     counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in expired.counts.items() if count]
     return ", ".join([*counts, *[f"{n_files:,} files of listings"] * bool(n_files)])
@@ -236,6 +257,7 @@ TASKS: Mapping[str, Task] = {
     "score": take_in,
     "rescore": rescore,
     "pictures": fetch_pictures,
+    "screening": screen_pictures,
     "automatic": act_without_review,
     "statements": send_statements,
     "anchor": anchor,

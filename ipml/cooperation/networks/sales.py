@@ -177,10 +177,9 @@ class SoldValue:
         return self.n_listings > 0 and self.value.is_bounded
 
     @property
-    def least(self) -> Money:
-        """What was surely sold: the lower bound, or what is known of the listings found counterfeit; else nothing."""
-        nothing = self.value.total * 0.0
-        return self.value.low if self.is_known else self.confirmed_value or nothing
+    def least(self) -> Money | None:
+        """The lower bound, or the known value of the listings found counterfeit; None where neither is known."""
+        return self.value.low if self.is_known else self.confirmed_value
 
 
 def read_sales(path: Path) -> pd.DataFrame:

@@ -8,6 +8,7 @@ under let pass; and the term that begins when it was passed on begins when it ha
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,8 +22,9 @@ from ipml.errors import Conflict, UnusableSetting
 from ipml.review.reversals import Consequences
 from ipml.storage import outbox
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.database import Lock, reading
 from ipml.storage.pseudonyms import get_notifier
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import appeals, notice_items, notices
 
 KIND, MESSAGE = "counter-notice", "counter_notice"
@@ -42,15 +44,14 @@ def pass_on_counter_notices(engine: Engine, *, now: datetime | None = None) -> i
     0
     """
     now = now or datetime.now(UTC)
+
+    def tell_some(connection: Connection, some: Sequence[tuple[int, int]]) -> int:
+        untold = _find_untold(connection, {appeal_id for appeal_id, _ in some})
+        return sum(_tell_of_counter_notice(connection, *pair, now) for pair in untold)
+
     with reading(engine) as connection:
-        if not _find_untold(connection):
-            return 0
-    with writing(engine) as connection:
-        serialise(connection, Lock.APPEND_TO_AUDIT)
-        return sum(
-            _tell_of_counter_notice(connection, appeal_id, notifier_id, now)
-            for appeal_id, notifier_id in _find_untold(connection)
-        )
+        waiting = _find_untold(connection)
+    return sum(change_in_turns(engine, waiting, tell_some, lock=Lock.APPEND_TO_AUDIT))
 
 
 def answer_counter_notice(
@@ -106,10 +107,13 @@ def subject_of_counter_notice(appeal_id: int, notifier_id: int) -> str:
     return f"{passed_on_subject(appeal_id)}:notifier:{notifier_id}"
 
 
-def _find_untold(connection: Connection) -> list[tuple[int, int]]:
+def _find_untold(connection: Connection, among: Collection[int] | None = None) -> list[tuple[int, int]]:
     """Return appeal and notifier where a counter-notice waits for a rights holder and the notifier does not know."""
     query = select_behind(appeals.c.appeal_id, notices.c.notifier_id)
-    waiting = connection.execute(query.where(appeals.c.state == AppealState.WITH_HOLDER).distinct())
+    query = query.where(appeals.c.state == AppealState.WITH_HOLDER)
+    if among is not None:
+        query = query.where(appeals.c.appeal_id.in_(among))
+    waiting = connection.execute(query.distinct())
     pairs = sorted((row.appeal_id, row.notifier_id) for row in waiting)
     return [pair for pair in pairs if not outbox.has_subject(connection, "holder", subject_of_counter_notice(*pair))]
 

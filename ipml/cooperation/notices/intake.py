@@ -20,6 +20,7 @@ from ipml.cooperation.notices.register import (
     Joined,
     StoredNotice,
     encrypt_location,
+    find_changed,
     find_earlier,
     find_latest,
     find_noted,
@@ -39,12 +40,19 @@ from ipml.errors import InvalidListings, InvalidNotice
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Problem, ScoredListing
 from ipml.review.arrivals.marketplace import find_by_address, find_known
-from ipml.review.cases import find_cases
+from ipml.review.cases import StoredCase, find_cases
 from ipml.review.ranking.policy import fold_name
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import name_rows
 from ipml.storage.database import Lock, reading, serialise, writing
-from ipml.storage.pseudonyms import Notifier, get_notifier, note_notifier_added, notifier_of
+from ipml.storage.pseudonyms import (
+    Notifier,
+    find_seller,
+    get_notifier,
+    note_notifier_added,
+    notifier_of,
+    pseudonym_of,
+)
 from ipml.storage.tables import notice_items, notices, notifiers
 
 Score = Callable[[Sequence[Listing]], Sequence[ScoredListing]]
@@ -145,18 +153,31 @@ def locate(connection: Connection, notice: Notice) -> Notice:
     )
 
 
-def find_contradictions(connection: Connection, notice: Notice) -> list[Problem]:
-    """Return which listings of a notice are offered under another brand than it names, by their places in it."""
+@dataclass(frozen=True, slots=True)
+class PreviewedListing:
+    """A listing of a notice as it would be received: whether it is known, and offered under another brand."""
+
+    is_known: bool
+    has_other_brand: bool
+
+
+def preview(connection: Connection, notice: Notice) -> list[PreviewedListing]:
+    """Return for each listing of a notice, in its order, what would be found; nothing is stored."""
     ids = [one.listing_id or "" for one in locate(connection, notice).listings]
     known = {key: one.scored.listing.brand for key, one in find_known(connection, ids).items()}
     rows = find_cases(connection, find_latest(connection, {*ids} - known.keys()).values())
     known |= {row.listing_id: row.brand for row in rows.values()}
-    brands = [fold_name(known.get(listing_id)) for listing_id in ids]
+    consistent = {""} | {fold_name(one) for one in (known.values() if notice.brand is None else [notice.brand])}
+    return [PreviewedListing(key in known, fold_name(known.get(key)) not in consistent) for key in ids]
+
+
+def find_contradictions(connection: Connection, notice: Notice) -> list[Problem]:
+    """Return which listings of a notice are offered under another brand than it names, by their places in it."""
     expected = f"{notice.brand}, or that you report it all the same"
     return [
         Problem(1, f"listings[{place}].brand", "the listing names another brand", expected)
-        for place, brand in enumerate(brands)
-        if brand not in ("", fold_name(notice.brand))
+        for place, one in enumerate(preview(connection, notice))
+        if one.has_other_brand
     ]
 
 
@@ -202,17 +223,29 @@ def _join_listings(
         return [Joined("undecided")] * len(notice.listings)
     noted = find_noted(connection, notifier, notice)
     latest = find_latest(connection, [one.listing_id for one in notice.listings if one.listing_id]) if noted else {}
+    rows = {row.listing_id: row for row in find_cases(connection, latest.values()).values()}
+    changed = find_changed(connection, rows.values())
     repeated: dict[str, Joined] = {}
     for one in notice.listings:
         earlier, case = noted.get(one.digest), latest.get(one.listing_id or "")
-        # Of a listing that was offered anew since, which is another case, the notifier may say so again.
+        # Of a listing that was changed since, which is another case, the notifier may say so again.
+        if one.listing_id in changed:
+            continue
         if earlier is not None and (earlier.case_id is None or case is None or earlier.case_id == case):
-            repeated[one.digest] = earlier if case is not None else replace(earlier, case_id=None)
+            repeated[one.digest] = _repeat(connection, earlier, rows.get(one.listing_id or ""), now)
     fresh = [one for one in notice.listings if one.digest not in repeated]
     again = [one.listing_id for one in notice.listings if one.digest in repeated and one.listing_id]
     coming = Coming(notifier.notifier_id, notice.kind == "complaint", fresh, scored, lane, again)
     results = iter(join(connection, coming, policy.notices, now))
     return [repeated.get(one.digest) or next(results) for one in notice.listings]
+
+
+def _repeat(connection: Connection, earlier: Joined, row: StoredCase | None, now: datetime) -> Joined:
+    """Return what a listing repeats: who sells it now may be another, and who sold it then may have been erased."""
+    if row is not None:
+        return replace(earlier, pseudonym=pseudonym_of(connection, row.seller_id, now=now))
+    is_known = earlier.pseudonym is not None and find_seller(connection, earlier.pseudonym) is not None
+    return replace(earlier, case_id=None, pseudonym=earlier.pseudonym if is_known else None)
 
 
 def _note(

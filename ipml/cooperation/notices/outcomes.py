@@ -15,6 +15,7 @@ no other way: it is encrypted with the notifier's key, which does not go when th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, func, o
 
 from ipml.cooperation.notices.counter_notices import pass_on_counter_notices
 from ipml.cooperation.notices.register import find_offered, read_location
-from ipml.cooperation.notifiers.notifier import tell_notifier
+from ipml.cooperation.notifiers.notifier import CHANNEL
 from ipml.cooperation.policy import CooperationPolicy, NotifierRules, load_cooperation_policy
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
@@ -35,8 +36,8 @@ from ipml.review.decisions import GROUNDS
 from ipml.review.reversals import Made, find_decisions, stands
 from ipml.storage import outbox
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import Lock, in_batches, reading, serialise, writing
-from ipml.storage.pseudonyms import get_notifier
+from ipml.storage.database import Lock, in_batches, reading, serialise
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import cases, decisions, notice_items, notices, notifiers, seller_keys
 from ipml.storage.tables.cooperation import STATE_OF_VERDICT
 
@@ -70,22 +71,32 @@ def tell_outcomes(connection: Connection, notice_ids: Sequence[int], at: datetim
     A notice that is open again is told of only where an answer may have arrived. One that came while its notifier was
     suspended was not looked at: its receipt said so, and no outcome follows.
     """
-    if not notice_ids:
-        return
-    for notice_id, items in groupby(_read(connection, notice_ids), key=lambda row: row.notice_id):
-        _tell_outcome(connection, notice_id, list(items), at, rules)
+    for some in in_batches(sorted(notice_ids)):
+        _tell(connection, _read(connection, some), at, rules)
+
+
+def _tell(connection: Connection, found: Sequence[Row[Any]], at: datetime, rules: NotifierRules) -> None:
+    """Tell of notices, by all their items in order; what nobody tried to deliver yet gives way to what is true now."""
+    by_notice = {number: list(items) for number, items in groupby(found, key=lambda row: row.notice_id)}
+    keys = outbox.find_all_keys(connection, [subject_of(number) for number in by_notice], OUTCOME, CORRECTION)
+    sent = [key for of_one in keys.values() for key in of_one]
+    may_have_arrived = outbox.withdraw(connection, sent, by="ipml", now=at)
+    answered = {subject for subject, of_one in keys.items() if not may_have_arrived.isdisjoint(of_one)}
+    drafts = [_draft_outcome(items, subject_of(number) in answered, at, rules) for number, items in by_notice.items()]
+    outbox.put_all(connection, [draft for draft in drafts if draft is not None])
 
 
 def _read(connection: Connection, notice_ids: Sequence[int]) -> list[Row[Any]]:
-    is_gone = or_(
-        cases.c.erased_at.is_not(None), and_(notice_items.c.pseudonym.is_not(None), seller_keys.c.pseudonym.is_(None))
-    )
+    # Of a case its own seller counts: the listing may have been another's when notice was given.
+    is_lone = notice_items.c.case_id.is_(None), notice_items.c.pseudonym.is_not(None)
+    is_gone = or_(cases.c.erased_at.is_not(None), and_(*is_lone, seller_keys.c.pseudonym.is_(None)))
     query = (
         select(notice_items, notices.c.reference, notices.c.settled_at.label("closed_at"), decisions.c.origin)
         .add_columns(decisions.c.ground)
         .add_columns(notices.c.notifier_id, notices.c.is_suspended, notices.c.kind)
-        .add_columns(is_gone.label("is_gone"))
+        .add_columns(is_gone.label("is_gone"), notifiers.c.address, notifiers.c.pseudonym.label("theirs"))
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
+        .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
         .outerjoin(decisions, decisions.c.decision_id == notice_items.c.decision_id)
         .outerjoin(cases, cases.c.case_id == notice_items.c.case_id)
         .outerjoin(seller_keys, seller_keys.c.pseudonym == notice_items.c.pseudonym)
@@ -95,27 +106,26 @@ def _read(connection: Connection, notice_ids: Sequence[int]) -> list[Row[Any]]:
     return list(connection.execute(query))
 
 
-def _tell_outcome(
-    connection: Connection, notice_id: int, items: Sequence[Row[Any]], at: datetime, rules: NotifierRules
-) -> None:
-    first, subject = items[0], subject_of(notice_id)
-    keys = outbox.find_keys(connection, subject, OUTCOME, CORRECTION)
-    may_have_arrived = [key for key in keys if not outbox.withdraw(connection, key, by="ipml", now=at)]
+def _draft_outcome(
+    items: Sequence[Row[Any]], is_answered: bool, at: datetime, rules: NotifierRules
+) -> outbox.Draft | None:
+    """Return the message on a notice, to which an answer may have arrived; None where nobody is to be told."""
+    first, is_settled = items[0], items[0].closed_at is not None
     told = [] if first.is_suspended else [item for item in items if not item.is_gone]
-    if not told or (first.closed_at is None and not may_have_arrived):
-        return
-    kind = CORRECTION if may_have_arrived else OUTCOME
+    if not told or first.address is None or not (is_settled or is_answered):
+        return None
+    kind = CORRECTION if is_answered else OUTCOME
     body = {
+        "to": first.address,
         "reference": first.reference,
         "at": write_moment(at),
-        "is_settled": first.closed_at is not None,
+        "is_settled": is_settled,
         "listings": [_describe(item) for item in told],
         "processing": _PROCESSING,
         "redress": rules.redress,
     }
-    key = outbox.make_key(f"notice-{notice_id}-{kind.removeprefix('notice_')}")
-    notifier = get_notifier(connection, first.notifier_id)
-    tell_notifier(connection, notifier, key=key, kind=kind, subject=subject, body=body, at=at)
+    key = outbox.make_key(f"notice-{first.notice_id}-{kind.removeprefix('notice_')}")
+    return outbox.Draft(key, CHANNEL, kind, subject_of(first.notice_id), body, first.theirs, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +179,6 @@ def subject_of(notice_id: int) -> str:
 _LOST = "not found"
 OPEN = ("unknown", "waiting")
 SETTLED = ("upheld", "rejected", "undecided")
-_AT_ONCE = 500  # numbers in one query
 
 
 def settle_decided(
@@ -205,8 +214,9 @@ def settle_notices(connection: Connection, notice_ids: Collection[int], at: date
         query = update(notices).where(is_one, notices.c.settled_at.is_(None), ~is_open.exists())
         settled = connection.scalars(query.values(settled_at=at).returning(notices.c.notice_id)).all()
         if settled:
-            _note_settled(connection, sorted(settled), at)
-            tell_outcomes(connection, sorted(settled), at, rules)
+            found = _read(connection, settled)
+            _note_settled(connection, found, at)
+            _tell(connection, found, at, rules)
 
 
 def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> None:
@@ -237,12 +247,12 @@ def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> 
     _wait_again(connection, {item.notice_id for item in items}, case, at, rules)
 
 
-def settle_erased(connection: Connection, at: datetime, rules: NotifierRules) -> int:
-    """Settle the items that wait for cases whose listing was erased meanwhile, and return how many there were.
+def settle_erased(connection: Connection, item_ids: Sequence[int], at: datetime, rules: NotifierRules) -> int:
+    """Settle those of some items that wait for cases whose listing was erased meanwhile; return how many there were.
 
     Nobody will decide on those. They end undecided, and the notifier is told of the other listings only.
     """
-    waiting = connection.execute(_select_erased()).all()
+    waiting = connection.execute(_select_erased().where(notice_items.c.item_id.in_(item_ids))).all()
     if waiting:
         serialise(connection, Lock.APPEND_TO_AUDIT)
         ended = [{"number": item.item_id, "state": "undecided", "settled_at": at} for item in waiting]
@@ -251,13 +261,15 @@ def settle_erased(connection: Connection, at: datetime, rules: NotifierRules) ->
     return len(waiting)
 
 
-def end_unknown(connection: Connection, before: datetime, at: datetime, rules: NotifierRules) -> int:
-    """Settle some items that nobody knew when notice was given before a moment, nor since; return how many there were.
+def end_unknown(
+    connection: Connection, item_ids: Sequence[int], before: datetime, at: datetime, rules: NotifierRules
+) -> int:
+    """Settle those of some items that nobody knew when notice was given before a moment, nor since; return how many.
 
     They end as not found, so that no notice is open for ever; complaints of a listing that is known here, but of which
     too few came, end undecided. Notice of such a listing may be given again.
     """
-    found = connection.execute(_select_unknown(before).limit(_AT_ONCE)).all()
+    found = connection.execute(_select_unknown(before).where(notice_items.c.item_id.in_(item_ids))).all()
     if not found:
         return 0
     whose = select(notices.c.notifier_id).where(notices.c.notice_id.in_({row.notice_id for row in found}))
@@ -282,12 +294,14 @@ def _find_too_few(connection: Connection, found: Sequence[Row[Any]]) -> set[int]
     return {number for number, listing_id in named.items() if listing_id in offered}
 
 
-def end_passed_over(connection: Connection, before: datetime, at: datetime, rules: NotifierRules) -> int:
-    """Settle old items whose case was decided before them and did not come back to a person, by that decision.
+def end_passed_over(
+    connection: Connection, item_ids: Sequence[int], before: datetime, at: datetime, rules: NotifierRules
+) -> int:
+    """Settle those of some old items whose case was decided before them, by that decision.
 
-    Such are complaints of which there were too few.
+    Such are complaints of which there were too few for the case to come back to a person.
     """
-    old = _select_passed_over(before).limit(_AT_ONCE)
+    old = _select_passed_over(before).where(notice_items.c.item_id.in_(item_ids))
     if not (numbers := {item.case_id for item in connection.execute(old)}):
         return 0
     kept = find_cases(connection, numbers, lock=True)
@@ -331,9 +345,9 @@ def _wait_again(
     query = update(notices).where(*were_settled).values(settled_at=None)
     again = sorted(connection.scalars(query.returning(notices.c.notice_id)).all())
     audit.append_all(connection, "ipml", "notice open again", [(subject_of(number), {}) for number in again], at=at)
-    if case.state == "decided":  # by an earlier decision, or as the newest version of the listing
+    if case.state == "decided":  # by an earlier decision, or as the newest version; or it is about to be decided anew
         left = find_decisions(connection, (decisions.c.case_id == case.case_id) & stands())
-        settle_decided(connection, [(case, left[-1])], rules, at)
+        settle_decided(connection, [(case, decision) for decision in left[-1:]], rules, at)
     still_open = notices.c.notice_id.in_(again), notices.c.settled_at.is_(None)
     left_open = select(notices.c.notice_id).where(*still_open).order_by(notices.c.notice_id)
     tell_outcomes(connection, connection.scalars(left_open).all(), at, rules)
@@ -374,13 +388,10 @@ def _note_items(connection: Connection, action: str, items: Iterable[tuple[int, 
     audit.append_events(connection, audit_events)
 
 
-def _note_settled(connection: Connection, notice_ids: Sequence[int], at: datetime) -> None:
-    counted = select(notice_items.c.notice_id, notice_items.c.state, func.count().label("n"))
-    counted = counted.where(notice_items.c.notice_id.in_(notice_ids)).group_by(*counted.selected_columns[:2])
-    payloads: dict[int, dict[str, audit.Value]] = {number: {} for number in notice_ids}
-    for row in connection.execute(counted):
-        payloads[row.notice_id][row.state] = row.n
-    entries = [(subject_of(number), payload) for number, payload in payloads.items()]
+def _note_settled(connection: Connection, found: Sequence[Row[Any]], at: datetime) -> None:
+    entries: list[tuple[str, dict[str, audit.Value]]] = []
+    for number, items in groupby(found, key=lambda row: row.notice_id):
+        entries.append((subject_of(number), {**Counter(item.state for item in items)}))
     audit.append_all(connection, "ipml", "notice settled", entries, at=at)
 
 
@@ -431,21 +442,14 @@ def run_notice_deadlines(
     rules, before = policy.notifiers, now - timedelta(days=policy.notices.unknown_days)
     return AnsweringResult(
         pass_on_counter_notices(engine, now=now),
-        _repeat(engine, _select_erased(), partial(settle_erased, at=now, rules=rules)),
-        _repeat(engine, _select_unknown(before), partial(end_unknown, before=before, at=now, rules=rules)),
-        _repeat(engine, _select_passed_over(before), partial(end_passed_over, before=before, at=now, rules=rules)),
+        _end_all(engine, _select_erased(), partial(settle_erased, at=now, rules=rules)),
+        _end_all(engine, _select_unknown(before), partial(end_unknown, before=before, at=now, rules=rules)),
+        _end_all(engine, _select_passed_over(before), partial(end_passed_over, before=before, at=now, rules=rules)),
     )
 
 
-def _repeat(engine: Engine, due: Select[Any], end: Callable[[Connection], int]) -> int:
-    """End what is due, some at a time, so that others can write in between; return how many there were."""
+def _end_all(engine: Engine, due: Select[Any], end: Callable[[Connection, Sequence[int]], int]) -> int:
+    """End the items that are due, some at a time; return how many there were."""
     with reading(engine) as connection:
-        if connection.execute(due.limit(1)).first() is None:
-            return 0
-    ended = 0
-    while True:
-        with writing(engine) as connection:
-            number = end(connection)
-        if not number:
-            return ended
-        ended += number
+        item_ids = connection.scalars(due.with_only_columns(notice_items.c.item_id, maintain_column_froms=True)).all()
+    return sum(change_in_turns(engine, item_ids, end))

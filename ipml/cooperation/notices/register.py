@@ -8,8 +8,8 @@ What becomes of a listing that a notice names: its case comes forward, comes bac
 - People did not find it counterfeit: it comes back as an escalated case, to be decided with what the notice says before
   one's eyes. The earlier verdict is not taken back for that. That happens as often as the policy says, and never
   where a person decided on an appeal: from then on what was decided is the answer.
-- There is no case: one is opened where the platform submitted the listing, or told with the notice what it is like;
-  else it waits for the listing.
+- There is no case, or the listing was changed since it was decided: one is opened where the platform submitted the
+  listing, or told with the notice what it is like; else it waits for the listing.
 
 A consumer's complaint brings about the same, but only together with those of others, as many as the policy says; till
 then, and if they never come, its listing is one that is known here, and not one that could not be found.
@@ -36,6 +36,7 @@ from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, Problem, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_within, prepare
 from ipml.review.arrivals.marketplace import find_known
+from ipml.review.arrivals.snapshot import decode_listing, digest_content
 from ipml.review.cases import StoredCase, find_cases
 from ipml.review.decisions import Origin, record_all
 from ipml.review.ranking.deadlines import bring_forward
@@ -106,17 +107,19 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
         serialise(connection, Lock.ENQUEUE)
     rows = lock_latest(connection, [*named, *coming.besides])
     known = _find_scored(connection, coming, [listing_id for listing_id in named if listing_id not in rows])
+    changed = find_changed(connection, [row for row in rows.values() if row.listing_id in named])
     enough = _find_enough(connection, coming, rules)
+    waits_for_case = {key: one for key, one in known.items() if key not in rows} | changed
     opened = [
         scored
         for one in coming.listings
-        if one.digest in enough and one.listing_id not in rows and (scored := known.get(one.listing_id or ""))
+        if one.digest in enough and (scored := waits_for_case.get(one.listing_id or ""))
     ]
     sellers = {row.seller_id for row in rows.values()} | {scored.listing.seller_id for scored in known.values()}
     pseudonyms = {seller_id: pseudonym_of(connection, seller_id, now=now) for seller_id in sorted(sellers)}
     due_at = coming.lane.due_at(now)
     if opened:
-        enqueue_within(connection, prepare(opened), now=now)
+        enqueue_within(connection, prepare(opened), is_seen=False, now=now)
         rows |= lock_latest(connection, [scored.listing.listing_id for scored in opened])
     standing = _find_standing(connection, [row.case_id for row in rows.values() if row.state == "decided"])
     reopened = _count_reopened(connection, list(standing))
@@ -147,6 +150,21 @@ def _find_scored(connection: Connection, coming: Coming, listing_ids: Collection
     submitted = {key: one.scored for key, one in find_known(connection, listing_ids).items()}
     told = {key: one for key, one in coming.scored.items() if one.score is not None or key not in submitted}
     return submitted | told
+
+
+def find_changed(connection: Connection, rows: Collection[StoredCase]) -> dict[str, ScoredListing]:
+    """Return the listings whose case was decided and that were changed since, by their ids, as they are offered now.
+
+    What was decided says nothing of them, and no case of theirs waits, as the model saw nothing in the change.
+    """
+    decided = {row.listing_id: row for row in rows if row.state == "decided"}
+    submitted = {key: one.scored for key, one in find_known(connection, decided).items()} if decided else {}
+    return {
+        key: scored
+        for key, scored in submitted.items()
+        if digest_content(scored.listing) != decided[key].content
+        or scored.listing.price != decode_listing(decided[key].snapshot).price
+    }
 
 
 def choose_state(verdict: Verdict | None, *, is_final: bool) -> str:

@@ -477,7 +477,7 @@ def note_referral(
     sellers = {one.key: one.seller_id or one.key for one in dossier.members if one.key in contents.names}
     pseudonyms = {key: pseudonym_of(connection, seller, now=now) for key, seller in sellers.items()}
     sold_value = dossier.sold_value
-    least = sold_value.least if sold_value.is_known or sold_value.confirmed_value is not None else None
+    least = sold_value.least
     fields = {
         "reference": reference,
         "network": dossier.number,

@@ -1,9 +1,9 @@
 """Which networks to hand over first: those of the most value, likeliest to become a case, for the least work.
 
 expected value = lower bound of the value x solvability / effort. The lower bound, so that nobody's guess puts a network
-ahead of what is known of another; of networks of which no sales are known, what is known of the listings found
-counterfeit. All values are in the currency of the ranking policy in force, at its rates. What speaks for a network
-becoming a case, and what work it would be, are numbers that anybody can work out again.
+ahead of what is known of another; where no interval is known, the known value of the listings found counterfeit.
+Networks of unknown value follow the others. All values are in the currency of the ranking policy, at its rates.
+Solvability and effort are numbers that anybody can work out again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 import pandas as pd
 from sqlalchemy import Connection, func, select
@@ -72,8 +73,8 @@ class Ranked:
 
     Attributes
     ----------
-    value : Money
-        What was surely sold, in the currency of the ranking policy; nothing where nothing is known.
+    value : Money or None
+        The lower bound of the value sold, in the currency of the ranking policy; None where it is not known.
     solvability : float
         Probability that it becomes a case.
     effort : float
@@ -85,15 +86,15 @@ class Ranked:
     number: int
     n_members: int
     n_confirmed: int
-    value: Money
+    value: Money | None
     solvability: float
     effort: float
     signs: dict[str, float]
 
     @property
-    def expected_value(self) -> Money:
-        """Value that an hour of an investigator is expected to bring to light."""
-        return self.value * self.solvability / self.effort
+    def expected_value(self) -> Money | None:
+        """Value that an hour of an investigator is expected to bring to light; None where it is not known."""
+        return None if self.value is None else self.value * self.solvability / self.effort
 
 
 def judge(dossier: Dossier, model: Solvability, rules: ReferralRules, now: datetime) -> Ranked:
@@ -111,14 +112,17 @@ def judge(dossier: Dossier, model: Solvability, rules: ReferralRules, now: datet
 
 
 def sort_by_expected_value(ranked: Iterable[Ranked]) -> list[Ranked]:
-    """Return networks by expected value; of equals, the likelier and then the earlier number first.
+    """Return networks by expected value, those of unknown value last; the likelier and the earlier number first.
 
     Raises
     ------
     Refused
         Their values are not all in one currency.
     """
-    return sorted(ranked, key=lambda one: (one.expected_value, one.solvability, -one.number), reverse=True)
+    by_likelihood = sorted(ranked, key=lambda one: (-one.solvability, one.number))
+    valued = [(value, one) for one in by_likelihood if (value := one.expected_value) is not None]
+    unknown = [one for one in by_likelihood if one.value is None]
+    return [one for _, one in sorted(valued, key=itemgetter(0), reverse=True)] + unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ The letter with the statement of a restriction has the restriction's subject in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
@@ -49,8 +50,12 @@ COMPLAINT, COUNTER_NOTICE = "complaint window", "counter-notice window"
 _SLACK = timedelta(days=3)  # for deadlines that were wrong when messages were delivered
 
 
-def find_newly_notified(connection: Connection, now: datetime, at_most: int) -> list[tuple[str, datetime]]:
+def find_newly_notified(
+    connection: Connection, now: datetime, at_most: int, among: Sequence[str] | None = None
+) -> list[tuple[str, datetime]]:
     """Return subject and moment of restrictions the seller was told of, whose deadlines do not run yet, in that order.
+
+    Of some restrictions only, where they are named.
 
     Deadlines are started in the order of these moments, so what lies well before the latest of them is done.
     """
@@ -59,6 +64,8 @@ def find_newly_notified(connection: Connection, now: datetime, at_most: int) -> 
     query = select(outbox.c.subject, outbox.c.settled_at).where(*_is_delivered(), ~has_deadline)
     if latest is not None:
         query = query.where(outbox.c.settled_at >= min(latest, now) - _SLACK)
+    if among is not None:
+        query = query.where(outbox.c.subject.in_(among))
     rows = connection.execute(query.order_by(outbox.c.settled_at, outbox.c.message_id).limit(at_most))
     return [(row.subject, row.settled_at) for row in rows]
 
@@ -123,11 +130,12 @@ def file_appeal(
     listing = decode_listing(find_case(connection, found.case_id, lock=True).snapshot)
     if earlier := _find_sent(connection, about, seller_id, text, kind, key):
         return earlier  # it was sent twice at once
-    _refuse_second(connection, found)
+    pseudonym = pseudonym_of(connection, seller_id, now=now)
+    _refuse_second(connection, found, pseudonym)
     _refuse_late(found.subject, kind, windows)
     window = _find_window(windows, kind)
     chosen = rules.load_profile(profile or (window.profile if window else rules.profile_for(listing.country).name))
-    appeal = _keep(connection, found, pseudonym_of(connection, seller_id, now=now), text, kind, chosen, key, by, now)
+    appeal = _keep(connection, found, pseudonym, text, kind, chosen, key, by, now)
     goes_to_holder = appeal.state is AppealState.WITH_HOLDER
     _start(connection, appeal, chosen, now)
     write_seller(connection, appeal, "receipt_holder" if goes_to_holder else "receipt", listing, rules, now)
@@ -201,18 +209,16 @@ def _find_sent(
     return make_appeal(row)
 
 
-def _refuse_second(connection: Connection, found: Restricted) -> None:
-    """Refuse a second appeal against the same while one is pending, or after a person has decided one."""
-    is_penalty = found.subject.startswith("penalty:")
-    same = appeals.c.subject == found.subject
-    if not is_penalty:
-        same = (appeals.c.decision_id == found.decision_id) & appeals.c.subject.not_like("penalty:%")
-    query = select(appeals).where(same, appeals.c.state.in_([*PENDING, *_EXAMINED]))
+def _refuse_second(connection: Connection, found: Restricted, pseudonym: str) -> None:
+    """Refuse a second appeal of a seller against the same while one is pending, or after a person has decided one.
+
+    Each measure is a restriction of its own. After a hand-over one measure restricts two sellers, and each may appeal.
+    """
+    same = appeals.c.subject == found.subject, appeals.c.decision_id == found.decision_id
+    query = select(appeals).where(*same, appeals.c.pseudonym == pseudonym, appeals.c.state.in_([*PENDING, *_EXAMINED]))
     for row in connection.execute(query.order_by(appeals.c.appeal_id)):
-        # What was granted in part is a new measure, against which nobody has appealed yet.
-        if row.subject == found.subject or row.state in (*PENDING, AppealState.REJECTED):
-            remedy = "Wait for its outcome." if row.state in PENDING else "A court is open to you."
-            raise Conflict(found.subject, f"appeal {row.appeal_id} against it is {row.state}", remedy)
+        remedy = "Wait for its outcome." if row.state in PENDING else "A court is open to you."
+        raise Conflict(found.subject, f"appeal {row.appeal_id} against it is {row.state}", remedy)
 
 
 def _refuse_late(subject: str, kind: str, windows: dict[str, Deadline]) -> None:

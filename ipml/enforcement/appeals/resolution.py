@@ -62,8 +62,9 @@ from ipml.review.cases import find_case, find_cases
 from ipml.review.corrections import Correction, NearDuplicates, correct
 from ipml.review.reversals import Consequences, find_decisions, stands
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.database import Lock, reading, writing
 from ipml.storage.pseudonyms import encrypt
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import deadlines, decisions, measures, outbox
 
 LONGEST_WHY = 5_000
@@ -390,7 +391,7 @@ def change_term(
     return change(connection, found[0], rules.load_profile(appeal.profile), by, now)
 
 
-_AT_ONCE = 200
+_AT_ONCE = 200  # looked for in one query
 
 
 def run_appeal_deadlines(
@@ -416,8 +417,7 @@ def run_appeal_deadlines(
     0
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    while _open_windows(engine, rules, now) == _AT_ONCE:
-        pass
+    _open_windows(engine, rules, now)
     _begin_passed_on(engine, rules, now)
     return run_deadlines(
         engine,
@@ -428,24 +428,35 @@ def run_appeal_deadlines(
     )
 
 
-def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> int:
-    """Start the time for complaints and counter-notices of sellers who were told; return how many there were."""
-    with reading(engine) as connection:
-        if not find_newly_notified(connection, now, 1):
-            return 0
-    with writing(engine) as connection:
-        serialise(connection, Lock.OPEN_WINDOWS)
-        told = find_newly_notified(connection, now, _AT_ONCE)
-        country_of = _find_countries(connection, [subject for subject, _ in told])
-        profile_of = {country: rules.profile_for(country) for country in set(country_of.values())}
-        starts: list[DeadlineStart] = []
-        for subject, at in told:
-            profile = profile_of[country_of[subject]]
-            starts.append(DeadlineStart(subject, COMPLAINT, profile, at))
-            if profile.windows.counter_notice != profile.windows.complaint:
-                starts.append(DeadlineStart(subject, COUNTER_NOTICE, profile, at))
-        start_deadlines(connection, starts, DEADLINES, now)
-        return len(told)
+def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> None:
+    """Start the time for complaints and counter-notices of sellers who were told."""
+
+    def open_some(connection: Connection, subjects: Sequence[str]) -> None:
+        told = find_newly_notified(connection, now, len(subjects), among=subjects)
+        start_deadlines(connection, _name_windows(connection, told, rules), DEADLINES, now)
+
+    while True:
+        with reading(engine) as connection:
+            subjects = [subject for subject, _ in find_newly_notified(connection, now, _AT_ONCE)]
+        if not subjects:
+            return
+        for _ in change_in_turns(engine, subjects, open_some, lock=Lock.OPEN_WINDOWS):
+            pass
+
+
+def _name_windows(
+    connection: Connection, told: Sequence[tuple[str, datetime]], rules: AppealRules
+) -> list[DeadlineStart]:
+    """Return the terms that begin for sellers who were told of restrictions."""
+    country_of = _find_countries(connection, [subject for subject, _ in told])
+    profile_of = {country: rules.profile_for(country) for country in set(country_of.values())}
+    starts: list[DeadlineStart] = []
+    for subject, at in told:
+        profile = profile_of[country_of[subject]]
+        starts.append(DeadlineStart(subject, COMPLAINT, profile, at))
+        if profile.windows.counter_notice != profile.windows.complaint:
+            starts.append(DeadlineStart(subject, COUNTER_NOTICE, profile, at))
+    return starts
 
 
 def _find_countries(connection: Connection, subjects: Sequence[str]) -> dict[str, str | None]:

@@ -32,6 +32,7 @@ from ipml.review.sellers.seller_lists import ListKind
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import automatic_decisions, automatic_draws, cases, decisions, seller_keys, spread_audits
 
 
@@ -147,7 +148,7 @@ def _find_acquitted(connection: Connection, listing_ids: Collection[str]) -> set
     return set(connection.scalars(query))
 
 
-_BATCH_SIZE = 500
+_BATCH_SIZE = 500  # looked at in one query
 _BY_POLICY = Origin("policy")
 
 
@@ -176,7 +177,6 @@ def act(
     settings: Settings,
     now: datetime | None = None,
     *,
-    at_once: int = 100,
     progress: Callable[[int], None] | None = None,
     consequences: Consequences | None = None,
 ) -> Acted:
@@ -189,8 +189,6 @@ def act(
     settings : Settings
         Which verdicts need a second person: the policy gives none of them.
     now : datetime, default=the clock
-    at_once : int, default=100
-        Decisions in a transaction: all of them are kept, or none.
     progress : callable, optional
         Told how many cases were looked at so far.
     consequences : Consequences, optional
@@ -213,7 +211,7 @@ def act(
     with writing(engine) as connection:
         seed = get_seed(connection, now=now)
     actor = f"policy:{policy.digest[:8]}"
-    run = _Run(engine, policy, rules, settings.second_person, actor, seed, now, at_once, consequences)
+    run = _Run(engine, policy, rules, settings.second_person, actor, seed, now, consequences)
     last = seen = 0
     while True:
         with writing(engine) as connection:
@@ -239,7 +237,6 @@ class _Run:
     actor: str
     seed: str
     now: datetime
-    at_once: int
     consequences: Consequences | None
     decided: int = 0
     drawn: int = 0
@@ -261,7 +258,7 @@ class _Run:
         with reading(self.engine) as connection:
             chosen = self._find_free(connection, [row for row in eligible if row.case_id in drawn])
         self._draw(chosen, standings)
-        due: list[tuple[int, PromiseStanding]] = []
+        due: dict[int, PromiseStanding] = {}
         for row in eligible:
             standing = standings[row.brand or ""]
             if row.case_id in drawn or not standing.is_in_force or (row.score or 0) < standing.threshold:
@@ -269,9 +266,10 @@ class _Run:
             if row.enqueued_at > (standing.vouched_until or datetime.min.replace(tzinfo=UTC)):
                 self.left["drawn cases of its time are to be looked at first"] += 1
             else:
-                due.append((row.case_id, standing))
-        for start in range(0, len(due), self.at_once):
-            self._decide(dict(due[start : start + self.at_once]))
+                due[row.case_id] = standing
+
+        for made in change_in_turns(self.engine, list(due.items()), self._decide):
+            self.decided += made
 
     def _span(self) -> tuple[datetime, datetime]:
         """Return between which moments those came in that may be drawn or acted on."""
@@ -315,28 +313,28 @@ class _Run:
                 audit.append(connection, self.actor, "drew", "automatic draws", span, at=self.now)
         self.drawn += len(values)
 
-    def _decide(self, due: Mapping[int, PromiseStanding]) -> None:
-        """Decide cases in the policy's name, as far as all is still as it was."""
-        with writing(self.engine) as connection:
-            locked = lock_clusters(connection, due)
-            rows = [locked[case_id] for case_id in due]
-            obstacles = self._find_obstacles(connection, rows, due)
-            self.left.update(why for why in obstacles.values() if why)
-            free = [row for row in rows if not obstacles[row.case_id]]
-            wanted = [(row, self._make_decision(row, due[row.case_id])) for row in free]
-            made = record_all(connection, wanted, None, None, _BY_POLICY, consequences=self.consequences)
-            basis = [
-                {
-                    "decision_id": decision.decision_id,
-                    "promise_id": due[decision.case_id].promise_id,
-                    "brand": due[decision.case_id].brand,
-                    "decided_at": self.now,
-                }
-                for decision in made
-            ]
-            if basis:
-                connection.execute(insert(automatic_decisions), basis)
-        self.decided += len(made)
+    def _decide(self, connection: Connection, some: Sequence[tuple[int, PromiseStanding]]) -> int:
+        """Decide cases in the policy's name, as far as all is still as it was; return how many."""
+        due = dict(some)
+        locked = lock_clusters(connection, due)
+        rows = [locked[case_id] for case_id in due]
+        obstacles = self._find_obstacles(connection, rows, due)
+        self.left.update(why for why in obstacles.values() if why)
+        free = [row for row in rows if not obstacles[row.case_id]]
+        wanted = [(row, self._make_decision(row, due[row.case_id])) for row in free]
+        made = record_all(connection, wanted, None, None, _BY_POLICY, consequences=self.consequences)
+        basis = [
+            {
+                "decision_id": decision.decision_id,
+                "promise_id": due[decision.case_id].promise_id,
+                "brand": due[decision.case_id].brand,
+                "decided_at": self.now,
+            }
+            for decision in made
+        ]
+        if basis:
+            connection.execute(insert(automatic_decisions), basis)
+        return len(made)
 
     def _make_decision(self, row: StoredCase, standing: PromiseStanding) -> Decision:
         ground = choose_ground(decode(row.snapshot), self.rules)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Engine, Row, and_, bindparam, or_, select, update
@@ -30,6 +31,7 @@ from ipml.kit.moments import write_moment
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.row_numbers import append_rows
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import deadline_events, deadlines
 
 
@@ -404,7 +406,7 @@ def _fields_of(deadline: Deadline) -> dict[str, Any]:
 DEADLINES = "ipml deadlines"
 """Who lets terms run out. It judges nothing: it records that nobody acted, and what the rules say follows."""
 
-_AT_ONCE = 500
+_AT_ONCE = 500  # looked for in one query
 _log = logging.getLogger(__name__)
 
 Follow = Callable[[Connection, Deadline, datetime], None]
@@ -448,8 +450,10 @@ def run_deadlines(
     """
     done, after = DeadlineResult(), 0
     while numbers := _find_due(engine, now, after):
-        together, handled = _run_together(engine, numbers, now, confirm, is_followed)
-        done += together
+        together = partial(_run_together, now=now, confirm=confirm, is_followed=is_followed)
+        handled = set[int]()
+        for some, ids in change_in_turns(engine, numbers, together):
+            done, handled = done + some, handled | ids
         for number in numbers:
             if number not in handled:
                 done += _run_one(engine, number, now, confirm, follow)
@@ -466,17 +470,20 @@ def _find_due(engine: Engine, now: datetime, after: int) -> list[int]:
 
 
 def _run_together(
-    engine: Engine, numbers: Sequence[int], now: datetime, confirm: timedelta, is_followed: IsFollowed
+    connection: Connection,
+    numbers: Sequence[int],
+    now: datetime,
+    confirm: timedelta,
+    is_followed: IsFollowed,
 ) -> tuple[DeadlineResult, set[int]]:
     """Take the steps from which nothing follows, and return what was done and with which deadlines."""
     query = select(deadlines).where(deadlines.c.deadline_id.in_(numbers)).order_by(deadlines.c.deadline_id)
-    with writing(engine) as connection:
-        found = [make_deadline(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
-        over = [deadline for deadline in found if deadline.due_at is not None and deadline.due_at <= now]
-        marked = [deadline for deadline in over if deadline.state is DeadlineState.RUNNING]
-        expired = [deadline for deadline in over if _is_confirmed(deadline, now, confirm) and not is_followed(deadline)]
-        mark(connection, marked, DEADLINES, now)
-        expire(connection, expired, DEADLINES, now)
+    found = [make_deadline(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
+    over = [deadline for deadline in found if deadline.due_at is not None and deadline.due_at <= now]
+    marked = [deadline for deadline in over if deadline.state is DeadlineState.RUNNING]
+    expired = [deadline for deadline in over if _is_confirmed(deadline, now, confirm) and not is_followed(deadline)]
+    mark(connection, marked, DEADLINES, now)
+    expire(connection, expired, DEADLINES, now)
     return DeadlineResult(marked=len(marked), expired=len(expired)), {
         deadline.deadline_id for deadline in (*marked, *expired)
     }

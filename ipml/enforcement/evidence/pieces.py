@@ -39,7 +39,7 @@ SCHEMA = 1
 _SALT_BYTES = 16
 _OF_SCORE = (
     *("score", "score_low", "score_high", "log_odds", "abstained", "read_as", "base_rate", "reasons"),
-    *("highlights", "description_highlights", "price_range"),
+    *("highlights", "description_highlights", "price_range", "warning"),
 )
 _HISTORY = "seller_"
 _NOT_HISTORY = "seller_id"

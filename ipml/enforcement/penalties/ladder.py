@@ -50,8 +50,9 @@ from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.decisions import make_decision
 from ipml.storage import outbox
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import Lock, serialise, writing
+from ipml.storage.database import Lock, reading, serialise
 from ipml.storage.pseudonyms import read_keys
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import cases, decisions, penalties, strikes, strikes_taken_back
 
 
@@ -234,7 +235,6 @@ Tell = Callable[[Connection, Penalty], object]
 """What else is done with a penalty in the same transaction, such as writing to the seller."""
 
 _LONGEST_WHY = 2000
-_AT_ONCE = 100
 
 
 def find_penalties(
@@ -414,43 +414,58 @@ def lift(connection: Connection, penalty_id: int, by: str, why: str, *, now: dat
     return _end(connection, penalty, "dismissed" if penalty.is_open else "lifted", by, why, at)
 
 
-def end_due(engine: Engine, now: datetime | None = None, *, tell: Tell | None = None) -> int:
+def end_due(
+    engine: Engine,
+    now: datetime | None = None,
+    *,
+    tell: Tell | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> int:
     """End all penalties whose time is over and all proposals that have lapsed, and return how many there were."""
-    at, ended = now or datetime.now(UTC), 0
-    is_due = (penalties.c.ended_at.is_(None), penalties.c.imposed_at.is_not(None), penalties.c.until <= at)
-    while True:
-        with writing(engine) as connection:
-            serialise(connection, Lock.APPEND_TO_AUDIT)
-            due = select_penalties(connection, *is_due, limit=_AT_ONCE)
-            for penalty in due:
-                over = _end(connection, penalty, "over", BY_ITSELF, "", at)
-                if tell is not None:
-                    tell(connection, over)
-        ended += len(due)
-        if len(due) < _AT_ONCE:
-            return ended + _end_lapsed(engine, at)
+    at = now or datetime.now(UTC)
+
+    def end_over(connection: Connection, penalty: Penalty) -> bool:
+        over = _end(connection, penalty, "over", BY_ITSELF, "", at)
+        if tell is not None:
+            tell(connection, over)
+        return True
+
+    def end_lapsed(connection: Connection, penalty: Penalty) -> bool:
+        if why := find_lapse(connection, penalty, at):
+            _end(connection, penalty, "over", BY_ITSELF, why, at)
+        return bool(why)
+
+    over = penalties.c.ended_at.is_(None), penalties.c.imposed_at.is_not(None), penalties.c.until <= at
+    ended = _end_some(engine, over, end_over, is_stopped)
+    return ended + _end_some(engine, _may_have_lapsed(at), end_lapsed, is_stopped)
 
 
-def _end_lapsed(engine: Engine, at: datetime) -> int:
-    """End the proposals that lapsed; looked at are those whose seller has a strike that expired since."""
-    ended, last = 0, 0
+def _may_have_lapsed(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of a proposal whose seller has a strike that expired since."""
     has_expired = exists().where(
         strikes.c.pseudonym == penalties.c.pseudonym,
         strikes.c.expires_at > penalties.c.proposed_at,
         strikes.c.expires_at <= at,
     )
-    is_open = penalties.c.imposed_at.is_(None), penalties.c.ended_at.is_(None), has_expired
-    while True:
-        with writing(engine) as connection:
-            serialise(connection, Lock.APPEND_TO_AUDIT)
-            some = select_penalties(connection, *is_open, penalties.c.penalty_id > last, limit=_AT_ONCE)
-            for penalty in some:
-                if why := find_lapse(connection, penalty, at):
-                    _end(connection, penalty, "over", BY_ITSELF, why, at)
-                    ended += 1
-        if len(some) < _AT_ONCE:
-            return ended
-        last = some[-1].penalty_id
+    return penalties.c.imposed_at.is_(None), penalties.c.ended_at.is_(None), has_expired
+
+
+def _end_some(
+    engine: Engine,
+    conditions: Sequence[ColumnElement[bool]],
+    end: Callable[[Connection, Penalty], bool],
+    is_stopped: Callable[[], bool],
+) -> int:
+    """End the penalties that meet conditions, in short transactions; return how many there were."""
+
+    def end_these(connection: Connection, numbers: Sequence[int]) -> int:
+        found = select_penalties(connection, penalties.c.penalty_id.in_(numbers), *conditions)
+        return sum(end(connection, penalty) for penalty in found)
+
+    with reading(engine) as connection:
+        query = select(penalties.c.penalty_id).where(*conditions).order_by(penalties.c.penalty_id)
+        due = connection.scalars(query).all()
+    return sum(change_in_turns(engine, due, end_these, lock=Lock.APPEND_TO_AUDIT, is_stopped=is_stopped))
 
 
 @dataclass(frozen=True, slots=True)

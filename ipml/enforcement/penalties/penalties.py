@@ -100,11 +100,9 @@ class Penalty:
         return "in force" if self.is_in_force(at) else self.ended_as or "over"
 
 
-def select_penalties(
-    connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None
-) -> list[Penalty]:
+def select_penalties(connection: Connection, *conditions: ColumnElement[bool]) -> list[Penalty]:
     """Return the penalties that meet all conditions, in order."""
-    query = select(penalties).where(*conditions).order_by(penalties.c.penalty_id).limit(limit)
+    query = select(penalties).where(*conditions).order_by(penalties.c.penalty_id)
     return [_make_penalty(row) for row in connection.execute(query)]
 
 

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, union, update
+from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select, union, update
 
 from ipml.enforcement.privacy.legal_holds import find_holds
 from ipml.enforcement.privacy.personal_data import (
@@ -44,7 +44,7 @@ from ipml.review.cases import read_cases
 from ipml.storage.audit_trail import audit
 from ipml.storage.backup import whole_or_not_at_all
 from ipml.storage.database import Lock, reading, serialise, turn, writing
-from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of
+from ipml.storage.pseudonyms import find_pseudonym, find_seller, pseudonym_of
 from ipml.storage.remains import overwrite_deleted, sweep
 from ipml.storage.tables import (
     appeals,
@@ -294,7 +294,10 @@ def refuse(connection: Connection, pseudonym: str, now: datetime) -> None:
     if holds := find_holds(connection, pseudonym, now):
         said = "; ".join(f"hold {hold.hold_id} until {hold.last_day} ({hold.why})" for hold in holds)
         raise Conflict(subject, f"found {said}; nothing was erased", "`ipml seller release` ends a hold.")
-    pending = appeals.c.pseudonym == pseudonym, appeals.c.state.in_(_PENDING)
+    # One who took a listing over may have appealed, too: what is appealed against is not erased.
+    theirs = select(cases.c.case_id).where(cases.c.seller_id == find_seller(connection, pseudonym))
+    concerns = or_(appeals.c.pseudonym == pseudonym, appeals.c.case_id.in_(theirs))
+    pending = concerns, appeals.c.state.in_(_PENDING)
     if (appeal_id := connection.scalar(select(func.min(appeals.c.appeal_id)).where(*pending))) is not None:
         remedy = "Decide it with `ipml enforce appeal decide`, and try again."
         raise Conflict(subject, f"found appeal {appeal_id} undecided; nothing was erased", remedy)

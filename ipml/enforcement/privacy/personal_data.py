@@ -114,7 +114,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"pseudonym": PSEUDONYM, "body": ENCRYPTED, "last_error": ENCRYPTED, "why_dropped": ENCRYPTED},
     "penalties": dict.fromkeys(("kind", "policy_digest", "imposed_by", "ended_as", "ended_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "why": ENCRYPTED, "why_ended": ENCRYPTED, "why_confirmed": ENCRYPTED},
-    "picture_groups": {"hash": PSEUDONYM},
+    "picture_groups": dict.fromkeys(("hash", "colours"), PSEUDONYM),
     "pictures": dict.fromkeys(("state", "kind"), NOTHING)
     | {"digest": PSEUDONYM}
     | dict.fromkeys(("address", "found_at", "why"), CLEAR),
@@ -126,6 +126,10 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "reference_pictures": dict.fromkeys(("digest", "kind", "brand", "source", "added_by", "removed_by"), NOTHING),
     "review_queues": dict.fromkeys(("name", "rule", "changed_by"), NOTHING),
     "reversals": {"reviewer": NOTHING, "why": CLEAR},
+    "screened_pictures": dict.fromkeys(("state", "kind"), NOTHING)
+    | {"digest": PSEUDONYM}
+    | dict.fromkeys(("listing_id", "seller_id", "address", "found_at", "why"), CLEAR),
+    "screening_days": {"day": NOTHING},
     "seeds": {"seed": NOTHING},
     "seller_events": {"kind": NOTHING} | dict.fromkeys(("event_id", "seller_id", "listing_id"), CLEAR),
     "seller_keys": {"seller_id": CLEAR, "pseudonym": PSEUDONYM, "key": CLEAR},
@@ -169,6 +173,7 @@ REMOVED: dict[str, str] = {
     "bands": "case_id",
     "pictures": "case_id",
     "listings": "seller_id",
+    "screened_pictures": "seller_id",
     "seller_events": "seller_id",
     "portfolio_listings": "seller_id",
     "portfolios": "seller_id",
@@ -211,9 +216,10 @@ def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at
         As they were before something else stood in for their listings; no more than some hundred.
     """
     numbers = {digest_listing(row.listing_id): row.case_id for row in rows}
-    unjoined = notice_items.c.listing_digest.in_(numbers), notice_items.c.case_id.is_(None)
-    query = select(notice_items.c.item_id, notice_items.c.listing_digest, notice_items.c.state).where(*unjoined)
-    for item in connection.execute(query.order_by(notice_items.c.item_id)).all():
+    columns = (notice_items.c[name] for name in ("item_id", "listing_digest", "state", "case_id"))
+    query = select(*columns).where(notice_items.c.listing_digest.in_(numbers)).order_by(notice_items.c.item_id)
+    # Asked for those without a case, SQLite would look through all there are of these.
+    for item in [one for one in connection.execute(query) if one.case_id is None]:
         is_unknown = item.state == "unknown"
         state = "waiting" if is_unknown else item.state
         fields = {"case_id": numbers[item.listing_digest], "state": state, "location": "", "listing_digest": ""}
@@ -302,6 +308,7 @@ def make_placeholder(
         abstained=scored.abstained,
         score_low=scored.score_low,
         score_high=scored.score_high,
+        warning=scored.warning,
     )
 
 
@@ -356,8 +363,12 @@ def _replace(
 
 def _end_second_reviews(connection: Connection, numbers: Sequence[int], by: str, at: datetime) -> None:
     """Nobody is asked to look at a placeholder."""
-    pending = second_reviews.c.case_id.in_(numbers), second_reviews.c.ended_at.is_(None)
-    connection.execute(update(second_reviews).where(*pending).values(ended_at=at))
+    query = select(second_reviews.c.review_id, second_reviews.c.ended_at)
+    # Asked for those that are pending, SQLite would look through all there are of these.
+    found = connection.execute(query.where(second_reviews.c.case_id.in_(numbers)))
+    if pending := [one.review_id for one in found if one.ended_at is None]:
+        ended = update(second_reviews).where(second_reviews.c.review_id.in_(pending))
+        connection.execute(ended.values(ended_at=at))
     listed = control_cases.c.case_id.in_(numbers), control_cases.c.removed_at.is_(None)
     audit.change_rows(connection, update(control_cases).where(*listed).values(removed_at=at), by, "erased", at=at)
 

@@ -4,9 +4,8 @@ The classes of records that expire say which rows, from which moment on, and wha
 the section `[retention]` of the policy. A new table with something of people in it needs a line here and a number of
 days there. Of a listing whose time is over the case stays, and a stand-in takes the place of what tells of the seller.
 
-A run goes class by class. Rows that are due are looked for while nobody waits, and changed in transactions of about a
-tenth of a second each, as others wait for these; each notes in the audit trail how many rows it changed. Killed at any
-moment, the next run goes on; one after another does nothing. The traces that deleted rows leave in the files of the
+A run goes class by class, in short transactions (`ipml.storage.short_transactions`); each notes in the audit trail how
+many rows it changed. One run after another does nothing. The traces that deleted rows leave in the files of the
 database are overwritten on SQLite, and left to the server's own vacuuming on PostgreSQL.
 
 What is kept of a seller, class by class, and until when, is what a seller may ask for (Article 15 of the GDPR).
@@ -18,7 +17,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 from typing import Any
 
 from sqlalchemy import (
@@ -45,9 +43,10 @@ from ipml.review.cases import is_free
 from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.database import Lock, reading, writing
 from ipml.storage.pseudonyms import find_pseudonym, find_pseudonyms
 from ipml.storage.remains import overwrite_deleted
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import (
     appeals,
     cases,
@@ -65,6 +64,7 @@ from ipml.storage.tables import (
     portfolio_listings,
     portfolios,
     reversals,
+    screened_pictures,
     second_reviews,
     seller_events,
     seller_keys,
@@ -160,6 +160,7 @@ CLASSES = (
     RecordClass("ended_list_entries", seller_list_entries, _UNLISTED),
     RecordClass("idle_sellers", seller_keys, seller_keys.c.created_at, condition=_opens_nothing()),
     RecordClass("marketplace_listings", listings, listings.c.received_at),
+    RecordClass("screened_pictures", screened_pictures, screened_pictures.c.received_at),
     RecordClass("seller_events", seller_events, seller_events.c.received_at),
     RecordClass("portfolios", portfolios, portfolios.c.changed_at),
     RecordClass("portfolio_listings", portfolio_listings, portfolio_listings.c.received_at),
@@ -276,8 +277,7 @@ def expire_listings(connection: Connection, numbers: Sequence[int], by: str, now
 
 
 _AT_ONCE = 500  # looked at in one query
-_AT_A_TIME = 25  # changed between two looks at the clock
-_SECONDS = 0.1  # of one transaction
+_Change = Callable[[Connection, Sequence[Any]], Counter[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +388,13 @@ class Expired:
 
 
 def run_retention(
-    engine: Engine, policy: EnforcementPolicy, *, dry_run: bool = False, by: str = _ACTOR, now: datetime | None = None
+    engine: Engine,
+    policy: EnforcementPolicy,
+    *,
+    dry_run: bool = False,
+    by: str = _ACTOR,
+    now: datetime | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Expired:
     """Delete, or empty of what tells of people, every record that was kept as long as it may be.
 
@@ -398,6 +404,8 @@ def run_retention(
         Whether only to count what is due.
     by : str, default="ipml"
         Who is noted in the audit trail.
+    is_stopped : callable, optional
+        Asked before each transaction; the next run does what is left.
 
     Examples
     --------
@@ -415,15 +423,16 @@ def run_retention(
     0
     """
     now = now or datetime.now(UTC)
+    run = _RetentionRun(engine, policy.retention, by, now, is_stopped)
     counts: Counter[str] = Counter(dict.fromkeys((*LISTING_CLASSES, *(kind.name for kind in CLASSES)), 0))
-    counts += _expire_due(engine, policy, dry_run, by, now)
+    counts += run.expire_due(dry_run)
     for kind in CLASSES:
         days = getattr(policy.retention, kind.name)
         if dry_run:
             with reading(engine) as connection:
                 counts[kind.name] = _count(connection, kind, days, now)
         else:
-            counts += _expire_class(engine, kind, policy.retention, by, now)
+            counts += run.expire_class(kind)
     names = (*LISTING_CLASSES, *(kind.name for kind in CLASSES))
     expired = Expired({name: counts[name] for name in names})
     if not dry_run:
@@ -444,64 +453,67 @@ def _count(connection: Connection, kind: RecordClass, days: int, now: datetime) 
     return connection.scalar(query) or 0
 
 
-def _expire_class(engine: Engine, kind: RecordClass, rules: RetentionRules, by: str, now: datetime) -> Counter[str]:
-    is_over = is_due(kind, getattr(rules, kind.name), now)
-    change = update(kind.table).values(**kind.blanks) if kind.blanks else delete(kind.table)
+@dataclass(frozen=True, slots=True)
+class _RetentionRun:
+    """A run: in whose name, at which moment, and whether it is to stop."""
 
-    def expire(connection: Connection, keys: Sequence[Any]) -> Counter[str]:
-        wanted = change.where(kind.key.in_(keys), is_over)
-        return Counter({kind.name: audit.change_rows(connection, wanted, by, "expired", at=now)})
+    engine: Engine
+    rules: RetentionRules
+    by: str
+    now: datetime
+    is_stopped: Callable[[], bool]
 
-    query, counts = select(kind.key).where(is_over).order_by(kind.key).limit(_AT_ONCE), Counter[str]()
-    due: Sequence[Any] = ()
-    while True:
-        with reading(engine) as connection:
-            due = connection.scalars(query.where(kind.key > due[-1]) if due else query).all()
-        if not due:
-            return counts
-        counts += _change_in_turns(engine, due, expire, rules, by, now)
+    def expire_class(self, kind: RecordClass) -> Counter[str]:
+        """Let the records of a class expire; return how many did."""
+        is_over = is_due(kind, getattr(self.rules, kind.name), self.now)
+        change = update(kind.table).values(**kind.blanks) if kind.blanks else delete(kind.table)
 
+        def expire(connection: Connection, keys: Sequence[Any]) -> Counter[str]:
+            wanted = change.where(kind.key.in_(keys), is_over)
+            return Counter({kind.name: audit.change_rows(connection, wanted, self.by, "expired", at=self.now)})
 
-def _expire_due(engine: Engine, policy: EnforcementPolicy, dry_run: bool, by: str, now: datetime) -> Counter[str]:
-    rules, counts = policy.retention, Counter[str]()
+        query, counts = select(kind.key).where(is_over).order_by(kind.key).limit(_AT_ONCE), Counter[str]()
+        due: Sequence[Any] = ()
+        while not self.is_stopped():
+            with reading(self.engine) as connection:
+                due = connection.scalars(query.where(kind.key > due[-1]) if due else query).all()
+            if not due:
+                break
+            counts += self._change(due, expire)
+        return counts
 
-    def expire(connection: Connection, numbers: Sequence[int]) -> Counter[str]:
-        due, _ = find_due_listings(connection, rules, now, 0, len(numbers), among=numbers)
-        expire_listings(connection, [number for _, number in due], by, now)
-        return Counter(name for name, _ in due)
+    def expire_due(self, dry_run: bool) -> Counter[str]:
+        """Let listings expire, or only count them; return how many by class."""
+        counts = Counter[str]()
 
-    after: int | None = 0
-    while after is not None:
-        with reading(engine) as connection:
-            due, after = find_due_listings(connection, rules, now, after, _AT_ONCE)
-        if dry_run:
-            counts.update(name for name, _ in due)
-        else:
-            counts += _change_in_turns(engine, [number for _, number in due], expire, rules, by, now)
-    return counts
+        def expire(connection: Connection, numbers: Sequence[int]) -> Counter[str]:
+            due, _ = find_due_listings(connection, self.rules, self.now, 0, len(numbers), among=numbers)
+            expire_listings(connection, [number for _, number in due], self.by, self.now)
+            return Counter(name for name, _ in due)
 
+        after: int | None = 0
+        while after is not None and not self.is_stopped():
+            with reading(self.engine) as connection:
+                due, after = find_due_listings(connection, self.rules, self.now, after, _AT_ONCE)
+            if dry_run:
+                counts.update(name for name, _ in due)
+            else:
+                counts += self._change([number for _, number in due], expire)
+        return counts
 
-def _change_in_turns(
-    engine: Engine,
-    keys: Sequence[Any],
-    change: Callable[[Connection, Sequence[Any]], Counter[str]],
-    rules: RetentionRules,
-    by: str,
-    now: datetime,
-) -> Counter[str]:
-    """Change rows, some at a time, in transactions so short that others can wait for them; return how many by class."""
-    total, parts = Counter[str](), [keys[start : start + _AT_A_TIME] for start in range(0, len(keys), _AT_A_TIME)]
-    while parts:
-        with writing(engine) as connection:
+    def _change(self, keys: Sequence[Any], change: _Change) -> Counter[str]:
+        """Change rows, and note it; return how many by class."""
+
+        def change_some(connection: Connection, some: Sequence[Any]) -> Counter[str]:
             overwrite_deleted(connection)
-            serialise(connection, Lock.ENQUEUE)  # what comes in locks many cases, too, and in another order
-            end, done = monotonic() + _SECONDS, change(connection, parts.pop(0))
-            while parts and monotonic() < end:
-                done += change(connection, parts.pop(0))
-            for name, count in (+done).items():
-                _note(connection, name, count, getattr(rules, name), by, now)
-        total += done
-    return total
+            done = +change(connection, some)
+            for name, count in done.items():
+                _note(connection, name, count, getattr(self.rules, name), self.by, self.now)
+            return done
+
+        # What comes in locks many cases, too, and in another order.
+        turns = change_in_turns(self.engine, keys, change_some, lock=Lock.ENQUEUE, is_stopped=self.is_stopped)
+        return sum(turns, Counter[str]())
 
 
 def _note(connection: Connection, name: str, count: int, days: int, by: str, now: datetime) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from ipml.enforcement.policy import EnforcementPolicy, find_policy
 from ipml.enforcement.proceedings import BY_POLICY, DecidedCase, FirstDecision, Proceedings, open_proceedings
@@ -43,8 +43,6 @@ from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import Keyring, read_keys, read_sellers
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, measures
-
-_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,12 +341,22 @@ def _refuse_erased(case: StoredCase) -> None:
         raise Conflict(f"case {case.case_id}", "found its listing erased; expected one that can be stated", remedy)
 
 
-def end_some_due(connection: Connection, now: datetime) -> list[MeasureChange]:
-    """Lift at most a hundred measures whose time is over, in the caller's transaction."""
+def find_due(connection: Connection, now: datetime) -> Sequence[int]:
+    """Return the numbers of the measures whose time is over, the first that ended first."""
+    due = select(measures.c.measure_id).where(*_is_over(now)).order_by(measures.c.until, measures.c.measure_id)
+    return connection.scalars(due).all()
+
+
+def end_due(connection: Connection, numbers: Sequence[int], now: datetime) -> list[MeasureChange]:
+    """Lift those of some measures whose time is over, in the caller's transaction."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    over = measures.c.until.is_not(None), measures.c.until <= now  # both, as the index of those that end says so
-    due = find_measures(connection, *over, standing=True, at_most=_AT_ONCE)
+    due = find_measures(connection, measures.c.measure_id.in_(numbers), *_is_over(now))
     return [lift_measure(connection, one, "ipml", "its time is over", now) for one in due]
+
+
+def _is_over(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    # All three, as the index of measures that end says so.
+    return measures.c.until.is_not(None), measures.c.until <= now, measures.c.lifted_at.is_(None)
 
 
 def restriction_of(connection: Connection, measure: Measure) -> Restriction:

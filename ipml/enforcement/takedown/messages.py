@@ -10,12 +10,13 @@ no finding against these is left, whatever became of the measures.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select, union
 
 from ipml.enforcement.restrictions import Restriction
 from ipml.enforcement.takedown.measures import Measure, MeasureRules, in_force
@@ -25,6 +26,9 @@ from ipml.storage import outbox
 from ipml.storage.pseudonyms import Keyring
 from ipml.storage.row_numbers import insert_rows
 from ipml.storage.tables import measure_messages
+from ipml.storage.tables import outbox as outbox_table
+
+_BUYERS = "buyers:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,6 @@ class MeasureChange:
     def restriction(self) -> Restriction:
         """The measure with what a statement of reasons must tell of it."""
         return self.measure.restrict(self.listing, self.ground)
-
-    @property
-    def thread(self) -> str:
-        """The subject of all that is told of the listing: its first measure."""
-        return self.after[0].subject
 
 
 class Announcing:
@@ -70,6 +69,7 @@ class Announcing:
         self._connection, self._rules, self._keys = connection, rules, keys
         self.drafts: list[outbox.Draft] = []
         self._effects: list[dict[str, Any]] = []
+        self._pasts: dict[str, tuple[str | None, Counter[str]]] = {}
 
     def tell(self, change: MeasureChange) -> str | None:
         """Tell of one change; return the key of the platform's message, or None where the seller was erased."""
@@ -84,6 +84,16 @@ class Announcing:
         """Keep what the platform's messages will have done; before them, as the trail speaks of it with them."""
         insert_rows(self._connection, measure_messages, self._effects)
 
+    def _find_past(self, change: MeasureChange) -> tuple[str | None, Counter[str]]:
+        listing_id = change.listing.listing_id
+        if listing_id not in self._pasts:
+            self._pasts[listing_id] = _read_past(self._connection, change.before)
+        return self._pasts[listing_id]
+
+    def _find_thread(self, change: MeasureChange) -> str:
+        """Return the subject of all that is told of a listing: its first measure, though that version was erased."""
+        return self._find_past(change)[0] or change.after[0].subject
+
     def _tell_platform(self, change: MeasureChange) -> str:
         holding = in_force(change.after)
         key = _make_key(change.measure, change.verb)
@@ -96,7 +106,7 @@ class Announcing:
             "at": write_moment(change.at),
             "in_force": [_describe(measure) for measure in holding],
         }
-        self._put(change, key, "platform", "measure" if holding else "reinstatement", change.thread, body)
+        self._put(change, key, "platform", "measure" if holding else "reinstatement", self._find_thread(change), body)
         effects = [(measure.measure_id, effect) for measure in change.after if (effect := _effect_on(measure))]
         self._effects += [{"key": key, "measure_id": number, "effect": effect} for number, effect in effects]
         return key
@@ -115,14 +125,14 @@ class Announcing:
             "in_force": [_describe(measure) for measure in holding],
         }
         key = _make_key(change.measure, f"holder-{change.verb}")
-        self._put(change, key, "holder", "measure" if holding else "reinstatement", change.thread, body)
+        self._put(change, key, "holder", "measure" if holding else "reinstatement", self._find_thread(change), body)
 
     def _is_known_to_holder(self, change: MeasureChange) -> bool:
         if len(change.after) == 1 and not change.before:
             return False  # its thread begins with it
-        if any(draft.channel == "holder" and draft.subject == change.thread for draft in self.drafts):
+        if any(draft.channel == "holder" and draft.subject == self._find_thread(change) for draft in self.drafts):
             return True
-        return outbox.has_subject(self._connection, "holder", change.thread)
+        return outbox.has_subject(self._connection, "holder", self._find_thread(change))
 
     def _tell_buyers(self, change: MeasureChange) -> None:
         """Have those who bought told, later; not where nobody did, nor a second time of one seller's goods."""
@@ -142,7 +152,8 @@ class Announcing:
         """Say whether a message for those who bought from this seller is on record that was not corrected."""
         earlier = [one for one in change.before if one.pseudonym == change.measure.pseudonym]
         subjects = {_buyers_subject(one) for one in earlier}
-        return any(draft.subject in subjects for draft in self.drafts) or bool(_find_told(self._connection, earlier))
+        n_sent = self._find_past(change)[1]
+        return any(draft.subject in subjects for draft in self.drafts) or any(n_sent[name] == 1 for name in subjects)
 
     def _put(
         self,
@@ -168,12 +179,30 @@ def draft_corrections(
     on_listing : sequence of Measure
         Every measure there ever was on the listing while this seller sold it.
     """
-    body, drafts = _buyers_body(listing, "not counterfeit", ground, at), []
-    for measure, key in _find_told(connection, on_listing):
-        if not outbox.withdraw(connection, key, by="ipml", now=at):
-            named = (_make_key(measure, "buyers-corrected"), "platform", "buyers", _buyers_subject(measure))
-            drafts.append(outbox.Draft(*named, body, measure.pseudonym, at))
-    return drafts
+    body, told = _buyers_body(listing, "not counterfeit", ground, at), _find_told(connection, on_listing)
+    may_have_arrived = outbox.withdraw(connection, [key for _, key in told], by="ipml", now=at)
+    return [
+        outbox.Draft(
+            *(_make_key(measure, "buyers-corrected"), "platform", "buyers", _buyers_subject(measure)),
+            *(body, measure.pseudonym, at),
+        )
+        for measure, key in told
+        if key in may_have_arrived
+    ]
+
+
+def _read_past(connection: Connection, before: Sequence[Measure]) -> tuple[str | None, Counter[str]]:
+    """Return the subject under which the platform was told of measures on a listing, and what buyers were told."""
+    if not before:
+        return None, Counter()
+    told = select(outbox_table.c.message_id, outbox_table.c.subject)
+    of_measure = measure_messages.c.measure_id.in_([measure.measure_id for measure in before])
+    to_platform = told.join(measure_messages, measure_messages.c.key == outbox_table.c.key).where(of_measure)
+    named = outbox_table.c.subject.in_([_buyers_subject(measure) for measure in before])
+    both = union(to_platform, told.where(named, outbox_table.c.dropped_at.is_(None)))
+    subjects = [row.subject for row in connection.execute(both.order_by("message_id"))]
+    threads = [subject for subject in subjects if not subject.startswith(_BUYERS)]
+    return (threads[-1] if threads else None), Counter(subjects)
 
 
 def _find_told(connection: Connection, some: Sequence[Measure]) -> list[tuple[Measure, str]]:
@@ -183,7 +212,7 @@ def _find_told(connection: Connection, some: Sequence[Measure]) -> list[tuple[Me
 
 
 def _buyers_subject(measure: Measure) -> str:
-    return f"buyers:{measure.measure_id}"
+    return f"{_BUYERS}{measure.measure_id}"
 
 
 def _describe(measure: Measure) -> dict[str, Any]:

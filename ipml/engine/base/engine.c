@@ -5,6 +5,7 @@ EXPORT const char *engine_sources(void) { return SOURCES_DIGEST; }
 
 EXPORT void engine_free(void *at) { free(at); }
 
-EXPORT void engine_free_buffers(const buffer *of, int64_t n) {
+EXPORT void engine_free_buffers(void *buffers, int64_t n) {
+    const buffer *of = buffers;
     for (int64_t i = 0; i < n; i++) free(of[i].at);
 }

@@ -51,6 +51,11 @@ typedef struct {
     uint8s data;
 } texts;
 
+/* What a function returns that needs memory: OUT_OF_MEMORY where there is not enough, for which Python raises an error,
+   else no negative number, and 0 where nothing else is said. */
+typedef int64_t outcome;
+enum { OUT_OF_MEMORY = -1 };
+
 /* Bytes that grow. After memory ran out `failed` is set, and nothing more is written. */
 typedef struct {
     uint8_t *at;

@@ -54,17 +54,18 @@ EXPORT void hash_keys(texts ids, int64s moments, uint64s secret, uint64s_out has
     }
 }
 
-/* Where a hash stands, or the free place where it would. */
-static int64_t find_place(const uint64_t *known, const int64_t *known_rows, int64_t n_bits, uint64_t hash) {
+/* Where a hash stands, or the free place where it would; both arrays have 1 << n_bits places, not all of them taken. */
+static int64_t find_place(uint64s known, int64s known_rows, int64_t n_bits, uint64_t hash) {
+    assert(n_bits > 0 && n_bits < 63 && known.n == INT64_C(1) << n_bits && known_rows.n == known.n);
     int64_t place = (int64_t)(hash >> (64 - n_bits));
-    while (known_rows[place] && known[place] != hash) place = (place + 1) & ((INT64_C(1) << n_bits) - 1);
+    while (AT(known_rows, place) && AT(known, place) != hash) place = (place + 1) & (known.n - 1);
     return place;
 }
 
 /* Write the row of each hash, or 0 where it did not come before. */
 EXPORT void find_keys(uint64s known, int64s known_rows, int64_t n_bits, uint64s hashes, int64s_out found) {
     for (int64_t i = 0; i < hashes.n; i++)
-        found.at[i] = known_rows.at[find_place(known.at, known_rows.at, n_bits, hashes.at[i])];
+        found.at[i] = known_rows.at[find_place(known, known_rows, n_bits, hashes.at[i])];
 }
 
 /* Add those hashes that have a row and are not there; return how many these were. */
@@ -72,7 +73,8 @@ EXPORT int64_t remember_keys(uint64s_out known, int64s_out known_rows, int64_t n
     int64_t n_new = 0;
     for (int64_t i = 0; i < hashes.n; i++) {
         if (rows.at[i] == 0) continue;
-        int64_t place = find_place(known.at, known_rows.at, n_bits, hashes.at[i]);
+        int64_t place = find_place((uint64s){known.at, known.n}, (int64s){known_rows.at, known_rows.n}, n_bits,
+                                   hashes.at[i]);
         if (known_rows.at[place]) continue;
         known.at[place] = hashes.at[i];
         known_rows.at[place] = rows.at[i];

@@ -5,7 +5,7 @@
 
 #include "base/engine.h"
 
-enum { ALNUM = 1, DECIMAL_DIGIT = 2, SPACE = 4 };
+enum { ALNUM = 1, DECIMAL_DIGIT = 2, SPACE = 4, SPELT_MARK = 8 };
 enum { BREAK = 10 }; /* stands before and after every text: it is neither a letter nor a digit */
 
 static inline int64_t size_of_letter(uint8_t byte) { return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4; }

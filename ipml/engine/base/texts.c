@@ -44,15 +44,16 @@ static int64_t write_bytes(uint8_t *into, int64_t at, const uint8_t *from, int64
 EXPORT void take_rows(texts of, int64s rows, uint8s_out taken) {
     int64_t n = 0;
     for (int64_t i = 0; i < rows.n; i++) {
-        const int64_t *bounds = of.offsets.at + rows.at[i];
-        n = write_bytes(taken.at, n, of.data.at, bounds[0], bounds[1]);
+        const int64_t *bounds = &AT(of.offsets, rows.at[i]);
+        n = write_bytes(taken.at, n, of.data.at, bounds[0], AT(of.offsets, rows.at[i] + 1));
+        assert(n <= taken.n);
     }
 }
 
 EXPORT int64_t count_bytes_with_rows(int64s offsets, int64s rows, int64s ends) {
     int64_t n = offsets.at[offsets.n - 1] - offsets.at[0];
-    for (int64_t i = 0; i < rows.n; i++) n -= offsets.at[rows.at[i] + 1] - offsets.at[rows.at[i]];
-    return rows.n > 0 ? n + ends.at[rows.n - 1] : n;
+    for (int64_t i = 0; i < rows.n; i++) n -= AT(offsets, rows.at[i] + 1) - AT(offsets, rows.at[i]);
+    return rows.n > 0 ? n + AT(ends, rows.n - 1) : n;
 }
 
 EXPORT void put_rows(texts of, int64s rows, int64s ends, uint8s written, int64s_out offsets, uint8s_out data) {
@@ -61,10 +62,13 @@ EXPORT void put_rows(texts of, int64s rows, int64s ends, uint8s written, int64s_
     for (int64_t i = 0; i <= rows.n; i++) {
         int64_t until = i < rows.n ? rows.at[i] : of.offsets.n - 1, shift = n - before[row];
         for (int64_t kept = row; kept < until; kept++) offsets.at[kept] = before[kept] + shift;
+        assert(row <= until && until < of.offsets.n); /* rows in their order */
         n = write_bytes(data.at, n, of.data.at, before[row], before[until]);
-        offsets.at[until] = n;
+        AT(offsets, until) = n;
         if (i == rows.n) break;
+        assert(place <= AT(ends, i) && ends.at[i] <= written.n);
         n = write_bytes(data.at, n, written.at, place, ends.at[i]);
+        assert(n <= data.n);
         place = ends.at[i];
         row = until + 1;
     }

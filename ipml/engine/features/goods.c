@@ -68,11 +68,19 @@ static bool stands_at(const uint8_t *data, int64_t at, int64_t end, const uint8_
     return true;
 }
 
-static bool holds_spelling(texts titles, int64_t row, texts spelt, int64_t first, int64_t last) {
+static bool is_ascii(const uint8_t *text, int64_t size) {
+    uint8_t every = 0;
+    for (int64_t at = 0; at < size; at++) every |= text[at];
+    return every < 0x80;
+}
+
+/* Whether some spelling stands in a text; of a folded one, only those that folding leaves in their script. */
+static bool holds_spelling(texts titles, int64_t row, texts spelt, int64_t first, int64_t last, bool is_folded) {
     int64_t end = titles.offsets.at[row + 1];
     for (int64_t one = first; one < last; one++) {
         const uint8_t *spelling = spelt.data.at + spelt.offsets.at[one];
         int64_t size = spelt.offsets.at[one + 1] - spelt.offsets.at[one];
+        if (is_folded && is_ascii(spelling, size)) continue;
         for (int64_t at = titles.offsets.at[row]; at < end; at++) {
             if (stands_at(titles.data.at, at, end, spelling, size)) return true;
         }
@@ -87,10 +95,11 @@ static bool may_be_folded(const uint8_t *text, int64_t size) {
     return may_be != 0;
 }
 
-static bool is_one_spelt(texts titles, int64_t row, number_lists brands, const brand_spellings *plain) {
+static bool is_one_spelt(texts titles, int64_t row, number_lists brands, const brand_spellings *plain,
+                         bool is_folded) {
     for (int64_t i = brands.starts.at[row]; i < brands.starts.at[row + 1]; i++) {
         int64_t brand = brands.number.at[i], first = AT(plain->starts, brand), last = AT(plain->starts, brand + 1);
-        if (holds_spelling(titles, row, plain->spelt, first, last)) return true;
+        if (holds_spelling(titles, row, plain->spelt, first, last, is_folded)) return true;
     }
     return false;
 }
@@ -129,17 +138,18 @@ static bool is_one_written(const int64_t *letters, int64_t n, number_lists brand
     return false;
 }
 
-int64_t find_disguised(texts titles, number_lists brands, const brand_spellings *plain, const characters *known,
-                       uint8s_out found) {
+outcome find_disguised(texts titles, texts folded, number_lists brands, const brand_spellings *plain,
+                       const characters *known, uint8s_out found) {
+    assert(folded.offsets.n == titles.offsets.n && brands.starts.n == titles.offsets.n);
     int64_t *letters = NULL;
     for (int64_t row = 0; row < titles.offsets.n - 1; row++) {
         int64_t start = titles.offsets.at[row], end = titles.offsets.at[row + 1];
         bool names_any = brands.starts.at[row + 1] > brands.starts.at[row];
         found.at[row] = false;
         if (!names_any || !may_be_folded(titles.data.at + start, end - start)) continue;
-        if (is_one_spelt(titles, row, brands, plain)) continue;
+        if (is_one_spelt(titles, row, brands, plain, false) || is_one_spelt(folded, row, brands, plain, true)) continue;
         if (letters == NULL) letters = malloc((size_t)longest_text(titles) * sizeof *letters);
-        if (letters == NULL) return -1;
+        if (letters == NULL) return OUT_OF_MEMORY;
         int64_t n = write_lower(titles, row, known, letters);
         found.at[row] = !is_one_written(letters, n, brands, row, plain);
     }

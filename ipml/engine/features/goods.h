@@ -17,9 +17,9 @@ typedef struct {
 EXPORT void list_brands(places named, int64s phrase_brands, int64s_out starts, int64s_out brands);
 
 /* Say whether brands that titles name can be read only after folding: they name some, hold what folding would undo, and
-   spell none as it is, whatever the case and the white space. Return 0, or -1 where memory runs out. */
-EXPORT int64_t find_disguised(texts titles, number_lists brands, const brand_spellings *plain, const characters *known,
-                              uint8s_out found);
+   spell none as it is, whatever the case and the white space, nor in a script that folding leaves as it is. */
+EXPORT outcome find_disguised(texts titles, texts folded, number_lists brands, const brand_spellings *plain,
+                              const characters *known, uint8s_out found);
 
 /* Write what listings claim of brands, shape (n_listings, 8). */
 EXPORT void describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguised_words, uint8s has_field,

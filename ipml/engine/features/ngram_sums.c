@@ -286,7 +286,7 @@ static void end_scale(scale *with) {
     free(with->columns);
 }
 
-int64_t sum_chunks(texts of, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words, doubles_out sums,
+outcome sum_chunks(texts of, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words, doubles_out sums,
                    int64s_out n_all, int64s_out n_known) {
     scale with = {.data = of.data, .marked = marked.at, .mask = mask_of(marked)};
     with.letters_min = letters_min;
@@ -300,7 +300,7 @@ int64_t sum_chunks(texts of, doubles marked, int64_t letters_min, int64_t letter
         n_known.at[row] = total.n_known;
     }
     end_scale(&with);
-    return is_done ? 0 : -1;
+    return is_done ? 0 : OUT_OF_MEMORY;
 }
 
 /* Different texts. A table knows the latest text of each hash. One that another has pushed out is new when it comes
@@ -319,11 +319,11 @@ static bool is_kept_text(const kept_text *kept, texts of, int64s_out rows, int64
     return size <= 8 || memcmp(of.data.at + start + 8, of.data.at + other + 8, (size_t)(size - 8)) == 0;
 }
 
-EXPORT int64_t find_distinct(texts of, int64s_out numbers, int64s_out rows) {
+EXPORT outcome find_distinct(texts of, int64s_out numbers, int64s_out rows) {
     int64_t n_found = 0, of_empty = -1;
     int64_t bits = bits_of_places(of.data.n, MOST_BITS_OF_TEXTS);
     kept_text *table = calloc((size_t)1 << bits, sizeof *table);
-    if (table == NULL) return -1;
+    if (table == NULL) return OUT_OF_MEMORY;
     for (int64_t row = 0; row + 1 < of.offsets.n; row++) {
         int64_t start = of.offsets.at[row], size = of.offsets.at[row + 1] - start;
         int64_t number = of_empty < 0 ? n_found : of_empty;

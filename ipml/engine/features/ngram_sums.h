@@ -36,7 +36,7 @@ static inline weighed weigh_columns(const double *marked, const uint32_t *column
 }
 
 /* Do as sum_ngrams, of no more than single words: text by text, chunk by chunk. */
-int64_t sum_chunks(texts of, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words, doubles_out sums,
+outcome sum_chunks(texts of, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words, doubles_out sums,
                    int64s_out n_all, int64s_out n_known);
 
 #endif

@@ -173,7 +173,7 @@ static int64_t write_counts(const ngrams *found, int32_t *columns, double *count
     return used;
 }
 
-EXPORT int64_t count_ngrams(texts of, int64_t bits, int64_t letters_min, int64_t letters_max, int64_t words,
+EXPORT outcome count_ngrams(texts of, int64_t bits, int64_t letters_min, int64_t letters_max, int64_t words,
                             int64s_out pointers, buffer *columns, buffer *counts) {
     ngrams found = ngrams_of(((uint64_t)1 << bits) - 1, letters_min, letters_max, words);
     bool is_done = start_ngrams(&found, longest_text(of), false);
@@ -193,10 +193,10 @@ EXPORT int64_t count_ngrams(texts of, int64_t bits, int64_t letters_min, int64_t
         pointers.at[row + 1] = used;
     }
     end_ngrams(&found);
-    return is_done ? 0 : -1;
+    return is_done ? 0 : OUT_OF_MEMORY;
 }
 
-EXPORT int64_t count_texts(texts of, int64_t bits, int64_t letters_min, int64_t letters_max, int64_t words,
+EXPORT outcome count_texts(texts of, int64_t bits, int64_t letters_min, int64_t letters_max, int64_t words,
                            int64s_out n_texts) {
     ngrams found = ngrams_of(((uint64_t)1 << bits) - 1, letters_min, letters_max, words);
     int64_t *latest = malloc(((size_t)1 << bits) * sizeof *latest);
@@ -215,7 +215,7 @@ EXPORT int64_t count_texts(texts of, int64_t bits, int64_t letters_min, int64_t 
     }
     end_ngrams(&found);
     free(latest);
-    return is_done ? 0 : -1;
+    return is_done ? 0 : OUT_OF_MEMORY;
 }
 
 static const uint32_t UNKNOWN = UINT32_MAX;
@@ -245,7 +245,7 @@ static int64_t write_codes(const ngrams *found, uint16_t *codes) {
     return used;
 }
 
-EXPORT int64_t encode_ngrams(texts of, uint32s numbers, int64_t bits, int64_t letters_min, int64_t letters_max,
+EXPORT outcome encode_ngrams(texts of, uint32s numbers, int64_t bits, int64_t letters_min, int64_t letters_max,
                              int64_t words, buffer *codes, int64s_out starts, int64s_out n_known) {
     ngrams found = ngrams_of(((uint64_t)1 << bits) - 1, letters_min, letters_max, words);
     bool is_done = start_ngrams(&found, longest_text(of), false);
@@ -264,7 +264,7 @@ EXPORT int64_t encode_ngrams(texts of, uint32s numbers, int64_t bits, int64_t le
         n_known.at[row] = found.n;
     }
     end_ngrams(&found);
-    return is_done ? 0 : -1;
+    return is_done ? 0 : OUT_OF_MEMORY;
 }
 
 EXPORT void mark_known(doubles weights, uint8s known, doubles_out marked) {
@@ -277,7 +277,7 @@ EXPORT void mark_known(doubles weights, uint8s known, doubles_out marked) {
     marked.at[weights.n] = 0.0;
 }
 
-EXPORT int64_t sum_ngrams(texts of, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words,
+EXPORT outcome sum_ngrams(texts of, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words,
                           doubles_out sums, int64s_out n_all, int64s_out n_known) {
     if (words <= 1) return sum_chunks(of, marked, letters_min, letters_max, words, sums, n_all, n_known);
     ngrams found = ngrams_of(mask_of(marked), letters_min, letters_max, words);
@@ -290,15 +290,15 @@ EXPORT int64_t sum_ngrams(texts of, doubles marked, int64_t letters_min, int64_t
         n_known.at[row] = total.n_known;
     }
     end_ngrams(&found);
-    return is_done ? 0 : -1;
+    return is_done ? 0 : OUT_OF_MEMORY;
 }
 
-EXPORT int64_t spread(uint8s data, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words,
+EXPORT outcome spread(uint8s data, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words,
                       doubles_out carried) {
     ngrams found = ngrams_of(mask_of(marked), letters_min, letters_max, words);
     if (!start_ngrams(&found, data.n, true)) {
         end_ngrams(&found);
-        return -1;
+        return OUT_OF_MEMORY;
     }
     hash_all(&found, data.at, 0, data.n, true);
     int64_t n_known = 0;

@@ -404,7 +404,7 @@ static void write_values(const offer *of, int64_t n_columns, double *values) {
 
 int64_t read_folded(texts folded, const offer_table *table, int64_t n_columns, doubles_out values) {
     int64_t *beginnings = malloc((size_t)(longest_text(folded) + 1) * sizeof *beginnings);
-    if (beginnings == NULL) return -1;
+    if (beginnings == NULL) return OUT_OF_MEMORY;
     uint32_t wanted = n_columns > N_CONTACTS ? OF_CONTACTS | OF_LOTS : OF_CONTACTS;
     for (int64_t row = 0; row < folded.offsets.n - 1; row++) {
         int64_t start = folded.offsets.at[row], end = folded.offsets.at[row + 1];
@@ -455,7 +455,7 @@ int64_t read_raw(texts raw, int64_t max_letters, int64_t n_columns, doubles_out 
         int64_t start = raw.offsets.at[row], end = raw.offsets.at[row + 1];
         if (end == start || memchr(data + start, '@', (size_t)(end - start)) == NULL) continue;
         if (small == NULL) small = malloc((size_t)(2 * longest_text(raw)));
-        if (small == NULL) return -1;
+        if (small == NULL) return OUT_OF_MEMORY;
         end = end_of_letters(data, start, end, max_letters);
         read_small(small, write_small(data, start, end, small), values.at + row * n_columns);
     }

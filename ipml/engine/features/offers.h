@@ -25,11 +25,10 @@ typedef struct {
 EXPORT void set_groups(places phrases, int64s columns, int64_t n_columns, doubles_out values);
 
 /* Look for contacts, and lots where there are columns for them, in folded texts, in which no digits are left but those
-   of ASCII; values of texts in which something may begin are set. Return 0, or -1 where memory runs out. */
-EXPORT int64_t read_folded(texts folded, const offer_table *table, int64_t n_columns, doubles_out values);
+   of ASCII; values of texts in which something may begin are set. */
+EXPORT outcome read_folded(texts folded, const offer_table *table, int64_t n_columns, doubles_out values);
 
-/* Look for addresses and handles in the first letters of texts as written, of which folding may read an @ as a letter.
-   Return 0, or -1 where memory runs out. */
-EXPORT int64_t read_raw(texts raw, int64_t max_letters, int64_t n_columns, doubles_out values);
+/* Look for addresses and handles in the first letters of texts as written, of which folding may read an @ as a letter. */
+EXPORT outcome read_raw(texts raw, int64_t max_letters, int64_t n_columns, doubles_out values);
 
 #endif

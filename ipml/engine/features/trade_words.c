@@ -253,7 +253,7 @@ static void read_text(reading *of, texts folded, int64_t row) {
 int64_t count_trade_words(texts folded, places found, const trade_table *table, doubles_out counts) {
     reading of = {.table = table, .found = &found};
     if (found.number.n == 0) return 0;
-    if (!begin_reading(&of, folded)) return -1;
+    if (!begin_reading(&of, folded)) return OUT_OF_MEMORY;
     for (int64_t row = 0; row < found.starts.n - 1; row++) {
         double *of_text = counts.at + row * table->n_counted;
         read_text(&of, folded, row);
@@ -269,7 +269,7 @@ int64_t count_trade_words(texts folded, places found, const trade_table *table, 
 int64_t choose_trade_words(texts folded, places found, const trade_table *table, int64s_out starts, int32s_out kinds,
                            int32s_out begins, int32s_out ends) {
     reading of = {.table = table, .found = &found};
-    if (!begin_reading(&of, folded)) return -1;
+    if (!begin_reading(&of, folded)) return OUT_OF_MEMORY;
     int64_t n = starts.at[0] = 0;
     for (int64_t row = 0; row < found.starts.n - 1; row++) {
         read_text(&of, folded, row);

@@ -173,7 +173,7 @@ static int list_kinds(const uint8_t *data, int64_t start, int64_t end, const cha
     return kinds;
 }
 
-EXPORT int64_t count_disguised(texts raw, int64_t most, const characters *known, texts units, int64s_out counts) {
+EXPORT outcome count_disguised(texts raw, int64_t most, const characters *known, texts units, int64s_out counts) {
     const int hiding = 1 << IS_INVISIBLE | 1 << IS_STYLED | 1 << IS_LOOK_ALIKE;
     const int64_t *offsets = raw.offsets.at;
     int32_t *text = NULL;
@@ -182,7 +182,7 @@ EXPORT int64_t count_disguised(texts raw, int64_t most, const characters *known,
         counts.at[row] = 0;
         if (!(list_kinds(raw.data.at, start, end, known) & hiding)) continue;
         if (text == NULL) text = malloc((size_t)longest_text(raw) * sizeof *text);
-        if (text == NULL) return -1;
+        if (text == NULL) return OUT_OF_MEMORY;
         counts.at[row] = count_in(raw.data.at, start, end, known, units, text);
     }
     free(text);

@@ -4,8 +4,7 @@
 
 #include "folding/characters.h"
 
-/* Count them in the first letters of each text; return -1 if memory ran out. The units are of sizes, in lower case; the
-   last one may go on. */
-EXPORT int64_t count_disguised(texts raw, int64_t most, const characters *known, texts units, int64s_out counts);
+/* Count them in the first letters of each text. The units are of sizes, in lower case; the last one may go on. */
+EXPORT outcome count_disguised(texts raw, int64_t most, const characters *known, texts units, int64s_out counts);
 
 #endif

@@ -73,6 +73,7 @@ static state fold_plain(const folding *with, passage text, uint8_t *folded, int6
 static int64_t read_in_company(const folding *with, int64_t seen, int64_t n, int64_t **letters, int64_t **others) {
     const characters *known = with->known;
     if (seen & REVERSING) n = turn_round(*letters, n);
+    if (seen & ORNAMENT) n = join_voice_marks(*letters, n, known);
     if (seen & INVISIBLE) n = drop_invisible(*letters, n);
     if (seen & ORNAMENT) read_ornaments(*letters, n, &with->tables->scripts);
     if (seen & TURNED) turn_back(*letters, n, &with->tables->scripts);

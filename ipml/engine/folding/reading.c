@@ -4,6 +4,7 @@
 #include "base/letters.h"
 
 enum { END_OF_REVERSED = 0x202C };
+enum { LAST_HIRAGANA = 0x309F, FIRST_HALF_WIDTH = 0xFF66, LAST_HALF_WIDTH = 0xFF9D }; /* kana */
 
 /* Whether a character reads as others do beside it, or says how they are read. */
 static inline bool needs_company(int64_t flags) {
@@ -98,6 +99,34 @@ int64_t turn_round(int64_t *text, int64_t n) {
         at = end + (end < n && (text[end] & CODE) == END_OF_REVERSED);
     }
     return to;
+}
+
+/* The kana that another and a voice mark after it make; 0 if they make none. Katakana stand 0x60 after hiragana. */
+static int64_t join_kana(int64_t kana, bool is_half_voiced) {
+    bool is_katakana = kana > LAST_HIRAGANA;
+    int64_t base = is_katakana ? kana - 0x60 : kana;
+    bool is_of_h = base >= 0x306F && base <= 0x307B && base % 3 == 0;
+    bool is_of_k_to_ch = base >= 0x304B && base <= 0x3061 && base % 2 == 1;
+    bool is_voiced = is_of_k_to_ch || (base >= 0x3064 && base <= 0x3068 && base % 2 == 0);
+    if (is_half_voiced) return is_of_h ? kana + 2 : 0;
+    if (base == 0x3046) return is_katakana ? 0x30F4 : 0x3094;
+    return is_of_h || is_voiced ? kana + 1 : 0;
+}
+
+/* Join kana with the voice marks that stand after them, as those of half width always do; return the length. */
+int64_t join_voice_marks(int64_t *text, int64_t n, const characters *known) {
+    int64_t kept = 0;
+    for (int64_t at = 0; at < n; at++) {
+        int64_t mark = text[at] & CODE, before = kept > 0 ? text[kept - 1] & CODE : 0;
+        bool is_mark = mark == 0x3099 || mark == 0x309A || mark == 0xFF9E || mark == 0xFF9F;
+        if (is_mark && FIRST_HALF_WIDTH <= before && before <= LAST_HALF_WIDTH) {
+            before = known->letters.at[describe(before, READING, known) >> 8] & CODE;
+        }
+        int64_t joined = is_mark ? join_kana(before, mark == 0x309A || mark == 0xFF9F) : 0;
+        if (joined) text[kept - 1] = in_place_of(text[kept - 1], look_up(joined, ITSELF, known));
+        else text[kept++] = text[at];
+    }
+    return kept;
 }
 
 /* Drop letters without a width of their own but where they are spelt with the letter before; return the length. */

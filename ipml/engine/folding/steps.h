@@ -22,6 +22,7 @@ int64_t read_alone(const uint8_t *data, int64_t start, int64_t end, int64_t most
 int64_t decode(const uint8_t *data, int64_t start, int64_t end, const characters *known, const ascii_characters *ascii,
                const int32_t *places, int64_t *text, int64_t *seen);
 int64_t turn_round(int64_t *text, int64_t n);
+int64_t join_voice_marks(int64_t *text, int64_t n, const characters *known);
 int64_t drop_invisible(int64_t *text, int64_t n);
 int64_t read_letters(const int64_t *text, int64_t n, int64_t most, const characters *known,
                      const ascii_characters *ascii, int64_t *read, bool *is_ascii);

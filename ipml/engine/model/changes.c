@@ -48,12 +48,12 @@ static void change_text(column *of, int64_t row, int64_t change, text_changes al
 static texts texts_of(const column *of) { return (texts){{of->offsets, of->n + 1}, {of->data.at, of->data.n}}; }
 
 /* Weigh what some changes leave of their listings. */
-static int64_t weigh_some(const listings *of, text_changes changes, int64_t first, int64_t last,
+static outcome weigh_some(const listings *of, text_changes changes, int64_t first, int64_t last,
                           const characters *known, const stage_tables *tables, stage_results into) {
     int64_t first_row = changes.rows.at[first], n = last - first, n_own = changes.rows.at[last - 1] - first_row + 1;
     int64_t size = 2 * n_own + 3 * n + 1;
     int64_t *room = malloc((size_t)(2 * size + 2 * (n_own + 1)) * sizeof *room);
-    if (room == NULL) return -1;
+    if (room == NULL) return OUT_OF_MEMORY;
     listings some = cut_listings(of, first_row, n_own, room + 2 * size);
     column titles = begin_column(some.titles, n, room), descriptions = begin_column(some.descriptions, n, room + size);
     for (int64_t i = 0; i < n; i++) {
@@ -67,7 +67,7 @@ static int64_t weigh_some(const listings *of, text_changes changes, int64_t firs
         n, titles.chosen, descriptions.chosen,
     };
     bool has_failed = titles.data.failed || descriptions.data.failed;
-    int64_t code = has_failed ? -1 : weigh_texts(&some, &written, known, tables, into);
+    outcome code = has_failed ? OUT_OF_MEMORY : weigh_texts(&some, &written, known, tables, into);
     free(titles.data.at), free(descriptions.data.at), free(room);
     return code;
 }
@@ -86,12 +86,12 @@ static int64_t end_of_block(const listings *of, text_changes changes, int64_t fi
     return last;
 }
 
-EXPORT int64_t weigh_changes(const listings *of, const characters *known, const stage_tables *tables,
+EXPORT outcome weigh_changes(const listings *of, const characters *known, const stage_tables *tables,
                              text_changes changes, doubles_out log_odds, uint8s_out found) {
     for (int64_t first = 0, last = 0; first < changes.rows.n; first = last) {
         last = end_of_block(of, changes, first);
         stage_results into = {.log_odds = log_odds.at + first, .found = found.at + first};
-        if (weigh_some(of, changes, first, last, known, tables, into) < 0) return -1;
+        if (weigh_some(of, changes, first, last, known, tables, into) < 0) return OUT_OF_MEMORY;
     }
     return 0;
 }

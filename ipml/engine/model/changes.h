@@ -13,8 +13,8 @@ typedef struct {
 } text_changes;
 
 /* Write the log-odds of the listing of each change as it is then, and what else is found of it, as `weigh_listings`
-   does. Texts that do not change are read once. Returns what `weigh_texts` does. */
-EXPORT int64_t weigh_changes(const listings *of, const characters *known, const stage_tables *tables,
+   does. Texts that do not change are read once. */
+EXPORT outcome weigh_changes(const listings *of, const characters *known, const stage_tables *tables,
                              text_changes changes, doubles_out log_odds, uint8s_out found);
 
 #endif

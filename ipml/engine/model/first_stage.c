@@ -129,7 +129,7 @@ static void read_claims(reading *of, texts raw, number_lists named, const listin
     int8_t *standing = ROOM(within, int8_t, n);
     if (within->failed) return;
     claim_brands(of, named, all);
-    if (find_disguised(raw, named, &tables->spellings, known, (uint8s_out){is_disguised, n}) < 0 ||
+    if (find_disguised(raw, of->folded, named, &tables->spellings, known, (uint8s_out){is_disguised, n}) < 0 ||
         count_disguised(raw, tables->title.most_letters, known, tables->folding.units, (int64s_out){n_disguised, n}) < 0)
         within->failed = true;
     for (int64_t row = 0; row < n; row++) {
@@ -268,7 +268,7 @@ static double sum(const pair *of, const stage_tables *tables) {
     total = add(total, titles->claims + i * N_CLAIMS, weigh->brand.at, N_CLAIMS);
     total = add(total, titles->goods + i * weigh->goods.n, weigh->goods.at, weigh->goods.n);
     total = add_both(total, titles->offers + i * n_offers, n_offers, descriptions->offers + j * n_other_offers,
-                     n_other_offers, weigh->offers.at);
+                     n_other_offers, weigh->offer.at);
     total = add(total, titles->prices + i * weigh->price.n, weigh->price.at, weigh->price.n);
     total = add(total, descriptions->listing + j * weigh->listing.n, weigh->listing.at, weigh->listing.n);
     return add(total, of->seller, weigh->seller.at, N_OF_SELLER);
@@ -293,8 +293,8 @@ static void write_parts(const pair *of, const stage_tables *tables, double *into
     into = write_each(into, descriptions->counts + j * n_words, weigh->words.at + n_words, n_words);
     into = write_each(into, titles->claims + i * N_CLAIMS, weigh->brand.at, N_CLAIMS);
     into = write_each(into, titles->goods + i * weigh->goods.n, weigh->goods.at, weigh->goods.n);
-    into = write_each(into, titles->offers + i * n_offers, weigh->offers.at, n_offers);
-    into = write_each(into, descriptions->offers + j * n_other_offers, weigh->offers.at + n_offers, n_other_offers);
+    into = write_each(into, titles->offers + i * n_offers, weigh->offer.at, n_offers);
+    into = write_each(into, descriptions->offers + j * n_other_offers, weigh->offer.at + n_offers, n_other_offers);
     into = write_each(into, titles->prices + i * weigh->price.n, weigh->price.at, weigh->price.n);
     into = write_each(into, descriptions->listing + j * weigh->listing.n, weigh->listing.at, weigh->listing.n);
     write_each(into, of->seller, weigh->seller.at, N_OF_SELLER);
@@ -302,7 +302,7 @@ static void write_parts(const pair *of, const stage_tables *tables, double *into
 
 static int64_t count_parts(const stage_tables *tables) {
     const feature_weights *weigh = &tables->weights;
-    return 3 + weigh->words.n + weigh->brand.n + weigh->goods.n + weigh->offers.n + weigh->price.n + weigh->listing.n +
+    return 3 + weigh->words.n + weigh->brand.n + weigh->goods.n + weigh->offer.n + weigh->price.n + weigh->listing.n +
            weigh->seller.n;
 }
 
@@ -434,12 +434,13 @@ static void weigh_within(const listings *of, const listing_texts *written, const
     }
 }
 
-int64_t weigh_texts(const listings *of, const listing_texts *written, const characters *known,
+outcome weigh_texts(const listings *of, const listing_texts *written, const characters *known,
                     const stage_tables *tables, stage_results into) {
     space within = {.n_blocks = 0};
     weigh_within(of, written, known, tables, into, &within);
+    bool is_done = !has_failed(&within);
     give_back(&within);
-    return within.failed ? -1 : 0;
+    return is_done ? 0 : OUT_OF_MEMORY;
 }
 
 /* Where a block of listings ends: there are not many in it, so that what is read of them stays in the cache. */
@@ -470,23 +471,23 @@ listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *off
 }
 
 /* Weigh listings, each by its own texts. */
-static int64_t weigh_own(const listings *of, const characters *known, const stage_tables *tables,
+static outcome weigh_own(const listings *of, const characters *known, const stage_tables *tables,
                          stage_results into) {
     int64_t n = n_texts(of->titles);
     int64_t *rows = malloc((size_t)(n + 1) * sizeof *rows);
-    if (rows == NULL) return -1;
+    if (rows == NULL) return OUT_OF_MEMORY;
     for (int64_t i = 0; i < n; i++) rows[i] = i;
     listing_texts written = {of->titles, of->descriptions, rows, rows, n, rows, rows};
-    int64_t code = weigh_texts(of, &written, known, tables, into);
+    outcome code = weigh_texts(of, &written, known, tables, into);
     free(rows);
     return code;
 }
 
-EXPORT int64_t weigh_listings(const listings *of, const characters *known, const stage_tables *tables,
+EXPORT outcome weigh_listings(const listings *of, const characters *known, const stage_tables *tables,
                               doubles_out log_odds, int64s_out brands, uint8s_out found) {
     int64_t n = n_texts(of->titles), n_most = min_of(n, MOST_LISTINGS_AT_ONCE);
     int64_t *offsets = malloc((size_t)(2 * n_most + 2) * sizeof *offsets);
-    int64_t code = offsets == NULL ? -1 : 0;
+    outcome code = offsets == NULL ? OUT_OF_MEMORY : 0;
     bool is_of_use = !ask_pages(of->titles, known) && !ask_pages(of->descriptions, known);
     for (int64_t first = 0, last = 0; is_of_use && first < n && code == 0; first = last) {
         last = end_of_block(of, first);
@@ -498,7 +499,7 @@ EXPORT int64_t weigh_listings(const listings *of, const characters *known, const
     return code;
 }
 
-EXPORT int64_t explain_listings(const listings *of, const characters *known, const stage_tables *tables,
+EXPORT outcome explain_listings(const listings *of, const characters *known, const stage_tables *tables,
                                 doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts,
                                 buffer *data, buffer *numbers, buffer *places) {
     stage_results into = {log_odds.at, brands.at, found.at, parts.at, {data, numbers, places}};

@@ -70,7 +70,7 @@ typedef struct {
 
 /* How much the features of each extractor weigh; those of texts first for the title, then for the description. */
 typedef struct {
-    doubles words, brand, goods, offers, price, listing, seller;
+    doubles words, brand, goods, offer, price, listing, seller;
     double intercept;
 } feature_weights;
 
@@ -129,23 +129,23 @@ typedef struct {
     text_readings read;
 } stage_results;
 
-/* Weigh texts of some listings, which may be others than their own; return 0, or -1 if there is not enough memory. Where
-   pages of characters are missing, nothing of use is written, here and below. */
-int64_t weigh_texts(const listings *of, const listing_texts *written, const characters *known,
+/* Weigh texts of some listings, which may be others than their own. Where pages of characters are missing, nothing of
+   use is written, here and below. */
+outcome weigh_texts(const listings *of, const listing_texts *written, const characters *known,
                     const stage_tables *tables, stage_results into);
 
 /* Some of many listings by themselves; the offsets of their texts need room for 2 * (n + 1) numbers. */
 listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *offsets);
 
 /* Write the log-odds of each listing by itself, of long texts those with the worst passage; which brand it is of, -1
-   for none that is known; and what else is found. Returns what `weigh_texts` does. */
-EXPORT int64_t weigh_listings(const listings *of, const characters *known, const stage_tables *tables,
+   for none that is known; and what else is found. */
+EXPORT outcome weigh_listings(const listings *of, const characters *known, const stage_tables *tables,
                               doubles_out log_odds, int64s_out brands, uint8s_out found);
 
 /* Write also what each feature adds to the log-odds, a row for each listing: the n-grams of title and description, the
    category, and the features of each other extractor; and what is read in titles and then in descriptions, as
    `text_readings` has it. */
-EXPORT int64_t explain_listings(const listings *of, const characters *known, const stage_tables *tables,
+EXPORT outcome explain_listings(const listings *of, const characters *known, const stage_tables *tables,
                                 doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts,
                                 buffer *data, buffer *numbers, buffer *places);
 

@@ -132,13 +132,13 @@ static void number_words(text of, part *parts, int64_t n, int64_t *table, uint64
     }
 }
 
-/* Number the words of all texts; return how many texts have more than are asked for, -1 where memory ran out. */
-static int64_t number_all(lettered of, int64s most, named_words *into) {
+/* Number the words of all texts; return how many texts have more than are asked for. */
+static outcome number_all(lettered of, int64s most, named_words *into) {
     const int64_t *starts = int64s_of(&into->part_starts);
     int64_t n_long = 0, n_most = 0;
     for (int64_t i = 0; i < n_texts(of); i++) n_most = max_of(n_most, starts[i + 1] - starts[i]);
     int64_t *table = malloc((size_t)(4 * n_most + 2) * sizeof *table);
-    if (table == NULL) return -1;
+    if (table == NULL) return OUT_OF_MEMORY;
     for (int64_t i = 0; i < n_texts(of); i++) {
         int64_t before = into->words.n / (int64_t)sizeof(word), n = starts[i + 1] - starts[i];
         uint64_t mask = 1;
@@ -149,7 +149,7 @@ static int64_t number_all(lettered of, int64s most, named_words *into) {
     }
     buffer_write_int64(&into->word_starts, into->words.n / (int64_t)sizeof(word));
     free(table);
-    return into->words.failed || into->word_starts.failed ? -1 : n_long;
+    return into->words.failed || into->word_starts.failed ? OUT_OF_MEMORY : n_long;
 }
 
 /* Ask for a word of a text. */
@@ -198,7 +198,7 @@ static void ask_phrase(int64_t row, int64_t phrase, named_words *into) {
     }
 }
 
-EXPORT int64_t ask_words(const naming *rules, const found_words *found, doubles weights, named_words *into) {
+EXPORT outcome ask_words(const naming *rules, const found_words *found, doubles weights, named_words *into) {
     lettered of = found->texts;
     found_phrases phrases = found->phrases;
     int64_t longest = longest_of(of), *borders = malloc((size_t)(longest + 1) * sizeof *borders);
@@ -213,7 +213,7 @@ EXPORT int64_t ask_words(const naming *rules, const found_words *found, doubles 
     }
     bool is_done = borders != NULL && order != NULL && !has_failed(into);
     free(borders), free(order);
-    return is_done ? 0 : -1;
+    return is_done ? 0 : OUT_OF_MEMORY;
 }
 
 /* Cut all texts into words. */
@@ -235,14 +235,14 @@ static void cut_all(const naming *rules, const found_words *found, named_words *
     free(whole.at);
 }
 
-EXPORT int64_t cut_words(const naming *rules, const found_words *found, named_words *into) {
+EXPORT outcome cut_words(const naming *rules, const found_words *found, named_words *into) {
     int64_t *borders = malloc((size_t)(longest_of(found->texts) + 1) * sizeof *borders);
-    if (borders == NULL) return -1;
+    if (borders == NULL) return OUT_OF_MEMORY;
     find_phrases(rules, found, borders, into);
     free(borders);
-    if (into->phrase_starts.failed || into->places.failed) return -1;
+    if (into->phrase_starts.failed || into->places.failed) return OUT_OF_MEMORY;
     cut_all(rules, found, into);
-    if (into->part_starts.failed || into->parts.failed) return -1;
-    int64_t n_long = number_all(found->texts, rules->most, into);
+    if (into->part_starts.failed || into->parts.failed) return OUT_OF_MEMORY;
+    outcome n_long = number_all(found->texts, rules->most, into);
     return n_long == 0 ? ask_words(rules, found, (doubles){NULL, 0}, into) : n_long;
 }

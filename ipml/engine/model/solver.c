@@ -71,7 +71,7 @@ static double *times_rarity(const stored_rows *stored, doubles of_column) {
     return worth;
 }
 
-EXPORT int64_t multiply_rows(const stored_rows *stored, int64s rows, doubles coefficients, doubles_out products) {
+EXPORT outcome multiply_rows(const stored_rows *stored, int64s rows, doubles coefficients, doubles_out products) {
     row_ngrams of;
     double *worth = times_rarity(stored, coefficients);
     bool is_done = start_rows(stored, rows, &of) && worth != NULL;
@@ -88,7 +88,7 @@ EXPORT int64_t multiply_rows(const stored_rows *stored, int64s rows, doubles coe
     }
     end_rows(&of);
     free(worth);
-    return is_done ? 0 : -1;
+    return is_done ? 0 : OUT_OF_MEMORY;
 }
 
 /* Add the values of n-grams, which stand in order, each times a number, to those of their columns; return the sum of
@@ -105,7 +105,7 @@ static double measure_ngrams(const row_ngrams *row, const double *rarity, double
     return square;
 }
 
-EXPORT int64_t measure_rows(const stored_rows *stored, int64s rows, doubles parts, doubles_out squares,
+EXPORT outcome measure_rows(const stored_rows *stored, int64s rows, doubles parts, doubles_out squares,
                             doubles_out sums) {
     row_ngrams of;
     bool is_done = start_rows(stored, rows, &of);
@@ -124,7 +124,7 @@ EXPORT int64_t measure_rows(const stored_rows *stored, int64s rows, doubles part
         squares.at[i] = square;
     }
     end_rows(&of);
-    return is_done ? 0 : -1;
+    return is_done ? 0 : OUT_OF_MEMORY;
 }
 
 /* Put numbers in another order, drawn by SplitMix64; return the state to go on from. */
@@ -348,7 +348,7 @@ static void write_back(const ascent *of, doubles_out shares, doubles_out sums) {
         sums.at[column] = of->columns[column].sum / sqrt(of->columns[column].square);
 }
 
-EXPORT int64_t ascend(const stored_rows *stored, const fitted_rows *fitted, doubles_out shares, doubles_out sums,
+EXPORT outcome ascend(const stored_rows *stored, const fitted_rows *fitted, doubles_out shares, doubles_out sums,
                       double tolerance, int64_t most_passes, uint64_t seed, doubles_out intercept, doubles_out gap) {
     int64_t n = fitted->rows.n, n_passes = 0;
     ascent of = {.intercept = intercept.at[0]};
@@ -367,5 +367,5 @@ EXPORT int64_t ascend(const stored_rows *stored, const fitted_rows *fitted, doub
     if (is_started) write_back(&of, shares, sums);
     intercept.at[0] = of.intercept;
     end_ascent(&of);
-    return is_started ? n_passes : -1;
+    return is_started ? n_passes : OUT_OF_MEMORY;
 }

@@ -124,7 +124,7 @@ static void name_of_text(int64_t number, const double *losses, marks all, int64_
     name_heaviest(free_ones, n, losses, into);
 }
 
-EXPORT int64_t choose_words(const naming *rules, const found_words *found, doubles losses, named_words *into) {
+EXPORT outcome choose_words(const naming *rules, const found_words *found, doubles losses, named_words *into) {
     lettered of = found->texts;
     int64_t n_groups = rules->n_groups;
     int64_t longest = longest_of(of), n_changes = losses.n;
@@ -143,7 +143,7 @@ EXPORT int64_t choose_words(const naming *rules, const found_words *found, doubl
     buffer_write_int64(&into->named_starts, into->named.n / (int64_t)sizeof(int64_t));
     bool is_done = room != NULL && free_ones != NULL && !has_failed(into);
     free(room), free(free_ones);
-    return is_done ? 0 : -1;
+    return is_done ? 0 : OUT_OF_MEMORY;
 }
 
 /* Write of each group what is lost without what it names, and how many stay named: where the heaviest speaks for the
@@ -253,7 +253,7 @@ static void say_named(found_phrases phrases, int64_t row, int64_t n_groups, cons
     }
 }
 
-EXPORT int64_t mark_words(const naming *rules, const found_words *found, doubles losses, named_words *into,
+EXPORT outcome mark_words(const naming *rules, const found_words *found, doubles losses, named_words *into,
                           doubles_out lost, int64s_out n_named) {
     lettered of = found->texts;
     int64_t longest = longest_of(of), n_groups = rules->n_groups;
@@ -276,18 +276,18 @@ EXPORT int64_t mark_words(const naming *rules, const found_words *found, doubles
     free(room), free(list.at);
     return is_done && !into->said.failed && !into->mark_starts.failed && !into->marks.failed && !into->weights.failed
                ? 0
-               : -1;
+               : OUT_OF_MEMORY;
 }
 
 /* Work out what listings lose without what was asked for since the last time. */
-static int64_t weigh_more(const listings *of, const characters *known, const stage_tables *tables, double slope,
+static outcome weigh_more(const listings *of, const characters *known, const stage_tables *tables, double slope,
                           doubles log_odds, const named_words *words, buffer *losses) {
     int64_t first = losses->n / (int64_t)sizeof(double), n = words->rows.n / (int64_t)sizeof(int64_t) - first;
     const int64_t *rows = int64s_of(&words->rows) + first;
     text_changes changes = {{rows, n}, {int64s_of(&words->starts) + N_TEXTS * first, N_TEXTS * n + 1},
                             {int64s_of(&words->pieces), words->pieces.n / (int64_t)sizeof(int64_t)}};
     uint8_t *found = malloc((size_t)n + 1);
-    int64_t code = -1;
+    outcome code = OUT_OF_MEMORY;
     if (found != NULL && buffer_reserve(losses, n * (int64_t)sizeof(double))) {
         double *lost = (double *)(void *)losses->at + first;
         code = weigh_changes(of, known, tables, changes, (doubles_out){lost, n}, (uint8s_out){found, n});
@@ -302,11 +302,11 @@ static doubles doubles_of(const buffer *of) {
     return (doubles){(const double *)(const void *)of->at, of->n / (int64_t)sizeof(double)};
 }
 
-EXPORT int64_t name_words(const listings *of, const characters *known, const stage_tables *tables, double slope,
+EXPORT outcome name_words(const listings *of, const characters *known, const stage_tables *tables, double slope,
                           doubles log_odds, const naming *rules, const found_words *found, named_words *into,
                           doubles_out lost, int64s_out n_named) {
     buffer losses = {.n = 0};
-    int64_t code = weigh_more(of, known, tables, slope, log_odds, into, &losses);
+    outcome code = weigh_more(of, known, tables, slope, log_odds, into, &losses);
     if (code == 0 && !lacks_pages(known)) code = choose_words(rules, found, doubles_of(&losses), into);
     if (code == 0 && !lacks_pages(known)) code = weigh_more(of, known, tables, slope, log_odds, into, &losses);
     if (code == 0 && !lacks_pages(known)) code = mark_words(rules, found, doubles_of(&losses), into, lost, n_named);

@@ -12,7 +12,8 @@
 
 enum { GAP = 0x20 };
 enum { LEAST_JOINED = 14 };  /* letters; a longer word is several, written without spaces */
-enum { FIRST_CJK = 0x2E80 }; /* from here on, scripts write words without spaces between them */
+enum { FIRST_CJK = 0x2E80 };
+enum { SHORT_LETTERS = 2 };  /* a word of no more of katakana or Hangul is not found after others */
 enum { NO_GAP = 2, TO_STARTS = 14 };
 enum { STEM = 1, EXACT = 2 }; /* an entry counts with any ending; it must stand exactly as it is */
 enum { BYTES_AT_ONCE = 1 << 15 };
@@ -46,14 +47,35 @@ static inline bool is_between(uint8_t byte) { return byte == GAP || byte == BREA
 
 static inline bool begins_letter(uint8_t byte) { return (byte & 0xC0) != 0x80; }
 
-/* Whether a word may begin or end beside a letter, whatever stands there. */
-static bool is_apart(uint8s kinds, int64_t letter) {
-    return letter >= FIRST_CJK || !is_kind(kinds, letter, ALNUM);
+/* Whether words begin and end beside a letter of a script without spaces between them: from CJK on, Hangul by parts,
+   and Thai, Lao, Burmese and Khmer. */
+static inline bool is_unspaced(int64_t letter) {
+    return letter >= FIRST_CJK || (0x0E00 <= letter && letter < 0x0F00) || (0x1000 <= letter && letter < 0x10A0)
+           || (0x1100 <= letter && letter < 0x1200) || (0x1780 <= letter && letter < 0x1800);
 }
 
-/* Whether a word may begin or end before a byte of a text. */
+/* Whether a word may begin or end beside a letter, whatever stands there. */
+static bool is_apart(uint8s kinds, int64_t letter) {
+    return is_unspaced(letter) || !is_kind(kinds, letter, ALNUM | SPELT_MARK);
+}
+
+/* Whether a word may begin or end before a byte of a text: never between a letter and a mark that it is spelt with. */
 static bool is_boundary(const uint8_t *data, uint8s kinds, int64_t start, int64_t at, int64_t end) {
-    return is_apart(kinds, letter_before(data, at, start)) || is_apart(kinds, letter_after(data, at, end));
+    int64_t after = letter_after(data, at, end);
+    if (is_kind(kinds, after, SPELT_MARK)) return false;
+    return is_apart(kinds, letter_before(data, at, start)) || is_apart(kinds, after);
+}
+
+/* Of letters that are written together, katakana and Hangul make words; other scripts are 0. */
+static int script_of_word(int64_t letter) {
+    if (0x30A1 <= letter && letter <= 0x30FE) return 1;
+    return 0xAC00 <= letter && letter <= 0xD7A3 ? 2 : 0;
+}
+
+/* Whether the letters at a byte and before it are of one word of katakana or Hangul. */
+static bool is_within_run(const uint8_t *data, int64_t start, int64_t at, int64_t end) {
+    int script = script_of_word(letter_after(data, at, end));
+    return script > 0 && script_of_word(letter_before(data, at, start)) == script;
 }
 
 /* Walks */
@@ -112,7 +134,7 @@ static int64_t squash_other(const uint8_t *text, int64_t size, const phrase_tabl
         bool apart = is_apart(tables->kinds, bone);
         bool is_bone = byte >= 0x80 || (tables->classes.at[byte] & NO_GAP);
         to->walks[m] = n << 1 | 1;
-        m += is_bone && (apart || was_apart);
+        m += is_bone && (apart || was_apart) && !is_kind(tables->kinds, bone, SPELT_MARK);
         for (int64_t after = at + size_of_letter(byte); at < after; at++) {
             to->squashed[n] = byte < 0x80 ? (uint8_t)bone : text[at];
             to->origins[n] = (int32_t)at;
@@ -261,12 +283,47 @@ static void order_places(place *found, int64_t n) {
     }
 }
 
+/* Whether some letters stand at a byte of a text. */
+static bool stand_at(const uint8_t *data, int64_t at, int64_t end, const uint8_t *letters, int64_t size) {
+    return at + size <= end && memcmp(data + at, letters, (size_t)size) == 0;
+}
+
+/* Where a phrase stands exactly, from a byte on or from a repeat of the letter there, which skeletons drop; -1 if it
+   does not. The letter after the repeats stands at `following`. */
+static int64_t find_exact(const uint8_t *data, int64_t begin, int64_t following, int64_t end, const uint8_t *phrase,
+                          int64_t size) {
+    int64_t of_letter = size_of_letter(data[begin]);
+    for (int64_t at = begin; at < following; at += of_letter) {
+        if (!stand_at(data, at, end, data + begin, of_letter)) return -1;
+        if (stand_at(data, at, end, phrase, size)) return at;
+    }
+    return -1;
+}
+
 /* Whether a word may end where a meeting does; `stop` is the end of the letters it is made of. */
 static bool may_end(const uint8_t *data, uint8s kinds, int64_t begin, int64_t stop, int64_t end) {
     if (stop < end && data[stop - 1] < 0x80 && data[stop] < 0x80) { /* as mostly */
         return !(kinds.at[data[stop - 1]] & kinds.at[data[stop]] & ALNUM);
     }
     return is_boundary(data, kinds, begin, stop, end);
+}
+
+/* Find where a phrase that must stand exactly as it is does so for a meeting at a place, and keep that; return whether
+   it does as whole words. One of few letters of katakana or Hangul does not within a longer word. */
+static bool stands_exactly(const uint8_t *data, int64_t start, int64_t end, const phrase_tables *tables,
+                           const chunk *some, const meeting *met, int64_t entry, place *at) {
+    int64_t letters = tables->folded.offsets.at[entry], size = tables->folded.offsets.at[entry + 1] - letters;
+    const uint8_t *phrase = tables->folded.data.at + letters;
+    bool is_stem = tables->entry_flags.at[entry] & STEM;
+    int64_t first = met->walk >> 1, begin = start + at->start, stop = start + at->end;
+    int64_t following = start + some->origins[first + size_of_letter(data[begin])];
+    int64_t from = find_exact(data, begin, following, end, phrase, size);
+    if (from < 0 || !(is_stem || from + size <= stop)) return false;
+    at->start = (int32_t)(from - start);
+    at->end = (int32_t)(from + size - start);
+    bool begins = from == begin ? met->walk & 1 : is_boundary(data, tables->kinds, start, from, end);
+    if (count_letters_between(phrase, 0, size) <= SHORT_LETTERS && is_within_run(data, start, from, end)) return false;
+    return begins && (is_stem || may_end(data, tables->kinds, from, from + size, end));
 }
 
 /* Write the places of the phrases that are read as a word that was met, in the text from `start` to `end`. */
@@ -280,18 +337,18 @@ static void compare(texts folded, int64_t start, int64_t end, const phrase_table
     int64_t last = tables->entry_starts.at[met->word + 1];
     for (int64_t entry = tables->entry_starts.at[met->word]; entry < last; entry++) {
         bool is_stem = tables->entry_flags.at[entry] & STEM, is_exact = tables->entry_flags.at[entry] & EXACT;
-        int64_t entry_stop = stop;
-        if (is_stem || is_exact) {
-            int64_t at = tables->folded.offsets.at[entry], size = tables->folded.offsets.at[entry + 1] - at;
-            bool is_same = begin + size <= end && memcmp(data + begin, tables->folded.data.at + at, (size_t)size) == 0;
-            if (is_exact && !(is_same && (is_stem || begin + size == stop))) continue;
-            if (is_stem && is_same) entry_stop = begin + size;
-        }
-        bool stands = (met->walk & 1) && (is_stem || ends);
-        if (!stands && !is_exact) stands = is_within_joined(data, start, end, begin, entry_stop);
-        if (!stands) continue;
         place one = {tables->entry_sets.at[entry], tables->entry_numbers.at[entry], (int32_t)(begin - start),
-                     (int32_t)(entry_stop - start)};
+                     (int32_t)(stop - start)};
+        if (is_exact) {
+            if (!stands_exactly(data, start, end, tables, some, met, entry, &one)) continue;
+        } else {
+            int64_t at = tables->folded.offsets.at[entry], size = tables->folded.offsets.at[entry + 1] - at;
+            bool is_same = is_stem && stand_at(data, begin, end, tables->folded.data.at + at, size);
+            int64_t entry_stop = is_same ? begin + size : stop;
+            bool stands = (met->walk & 1) && (is_stem || ends);
+            if (!stands && !is_within_joined(data, start, end, begin, entry_stop)) continue;
+            one.end = (int32_t)(entry_stop - start);
+        }
         buffer_write(found, &one, sizeof one);
     }
 }

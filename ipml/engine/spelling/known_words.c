@@ -173,13 +173,13 @@ static inline uint64_t with_less(uint64_t number, uint64_t place) {
 
 /* The key of a word with the letter at a place and the one before swapped. */
 static inline uint64_t with_swapped(uint64_t number, uint64_t place) {
-    uint64_t both = (number >> place ^ number >> place >> CODE_BITS) & CODE;
+    uint64_t both = (number >> place ^ number >> place >> CODE_BITS) & CODE_OF_LETTER;
     return number ^ (both << place | both << place << CODE_BITS);
 }
 
 /* The key of a word with the letter at a place hidden. */
 static inline uint64_t with_hidden(uint64_t number, uint64_t place) {
-    return (number & ~((uint64_t)CODE << place)) | (uint64_t)CODE_OF_STAR << place | KEY_OF_PATTERN;
+    return (number & ~((uint64_t)CODE_OF_LETTER << place)) | (uint64_t)CODE_OF_STAR << place | KEY_OF_PATTERN;
 }
 
 /* Whether a short word may be one slip away from a known one; most that are not are known to be none. Every key is
@@ -413,11 +413,11 @@ int64_t room_for_sounds(const word_set *known, int64_t longest) {
     return 2 * min_of(longest, 4 * of_known) + 2 * of_known + 2;
 }
 
-EXPORT int64_t find_known(const word_set *known, const word_letters *letters, uint8s word) {
-    if (word.n == 0 || memchr(word.at, END_OF_WORD, (size_t)word.n) != NULL) return -1;
+EXPORT outcome find_known(const word_set *known, const word_letters *letters, uint8s word) {
+    if (word.n == 0 || memchr(word.at, END_OF_WORD, (size_t)word.n) != NULL) return 0;
     uint8_t *scratch = malloc((size_t)room_for_sounds(known, word.n));
-    if (scratch == NULL) return -2;
-    int64_t found = find_nearest(known, letters, word.at, word.n, scratch);
+    if (scratch == NULL) return OUT_OF_MEMORY;
+    int64_t found = 1 + find_nearest(known, letters, word.at, word.n, scratch);
     free(scratch);
     return found;
 }

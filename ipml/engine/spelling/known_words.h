@@ -15,8 +15,8 @@ enum { LEAST_LETTERS = 5 }; /* as in `ipml.features.compiled.spelling` */
 EXPORT void index_known(uint8s lines, int64_t first_target, uint8s is_of_trade, const word_letters *letters,
                         buffer *table);
 
-/* Return the known word that another most likely stands for; -1 if there is none, -2 if there is not enough memory. */
-EXPORT int64_t find_known(const word_set *known, const word_letters *letters, uint8s word);
+/* Return one more than the known word that another most likely stands for, 0 if there is none. */
+EXPORT outcome find_known(const word_set *known, const word_letters *letters, uint8s word);
 
 /* The same of one that is not empty and has no line break. There is room for its sound and, behind that, for the sound
    of a known one: `room_for_sounds`. */

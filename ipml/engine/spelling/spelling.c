@@ -133,7 +133,7 @@ static void find_words(texts folded, const uint8_t *classes, int64_t first, int6
         int64_t end = folded.offsets.at[row + 1];
         uint64_t number = 0, was_in = 0, seen = 0;
         for (int64_t at = folded.offsets.at[row]; at < end; at++) {
-            uint64_t class = classes[data[at]], code = class & CODE, is_in = code != 0;
+            uint64_t class = classes[data[at]], code = class & CODE_OF_LETTER, is_in = code != 0;
             places[n] = (uint64_t)at;
             numbers[n] = number;
             n += (int64_t)(is_in ^ was_in);
@@ -145,7 +145,7 @@ static void find_words(texts folded, const uint8_t *classes, int64_t first, int6
         numbers[n] = number;
         n += (int64_t)was_in;
         into->ends[row - first] = n;
-        has_sign[row] = seen > CODE;
+        has_sign[row] = seen > CODE_OF_LETTER;
     }
 }
 
@@ -293,7 +293,7 @@ static inline uint8_t take_run(const uint8_t *codes, const stretch *text, int64_
     uint8_t seen = 0;
     while (at < text->end && codes[text->data[at]] != 0) {
         uint8_t code = codes[text->data[at]];
-        key = key << CODE_BITS | (code & CODE);
+        key = key << CODE_BITS | (code & CODE_OF_LETTER);
         seen |= code;
         at++;
     }

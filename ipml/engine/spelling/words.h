@@ -19,7 +19,7 @@ EXPORT void make_words(uint8s lines, uint8s codes, buffer *table);
 EXPORT int64_t look_up_word(const word_set *words, uint8s codes, uint8s word);
 
 enum { SHORT_WORD = 12 }; /* longer words are compared letter by letter */
-enum { CODE_BITS = 5, CODE = 31, CODE_OF_SIGN = 32, CODE_OF_STAR = 27, END_OF_WORD = '\n' };
+enum { CODE_BITS = 5, CODE_OF_LETTER = 31, CODE_OF_SIGN = 32, CODE_OF_STAR = 27, END_OF_WORD = '\n' };
 
 /* The places of a table that say where each part of it begins; next to them is the number of its slots or bits less
    one. The powers are of the base of shorter words, then of longer ones. */
@@ -121,7 +121,7 @@ static inline uint64_t key_of(uint64_t number, int64_t n) {
 }
 
 /* A letter as a digit. */
-static inline uint64_t digit_of(const uint8_t *codes, uint8_t letter) { return codes[letter] & CODE; }
+static inline uint64_t digit_of(const uint8_t *codes, uint8_t letter) { return codes[letter] & CODE_OF_LETTER; }
 
 /* The number of a word that goes on with these letters. */
 static inline uint64_t add_letters(uint64_t number, const uint8_t *codes, const uint8_t *word, int64_t n,

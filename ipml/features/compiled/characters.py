@@ -10,12 +10,12 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Table
+from ipml.engine.library import Struct, make_struct
 from ipml.kit import look_alikes
 from ipml.kit.look_alikes import IDEOGRAPHS_AS_LETTERS, ORNAMENTS, SHAPES, SIGNS_AS_LETTERS
 
@@ -71,28 +71,6 @@ _READ_AS_LETTERS = {**IDEOGRAPHS_AS_LETTERS, **SIGNS_AS_LETTERS}
 _WITHOUT_CONTENT = frozenset(("Cn", "Co", "Cs"))  # what is unassigned, in private use, or half a pair
 
 
-class Characters(Table):
-    """Tables of characters; what concerns one stands at 256 times the number of its page plus its place there.
-
-    Attributes
-    ----------
-    pages : array of int32
-        The number of each page, 0 for those not met yet.
-    entries : array of int64, shape (256 pages, 6)
-        Those of the first page are all `MISSING`.
-    letters : array of int64
-        Those of readings and sounds, and some more, so that the longest sound can be read anywhere.
-    asked : array of uint8
-        The engine sets 1 for each page that it needs and that is missing, and for any in the last place.
-    """
-
-    _fields_: ClassVar = [
-        *((name, KINDS[kind]) for name, kind in (("pages", "int32s"), ("entries", "int64s"), ("letters", "int64s"))),
-        ("asked", KINDS["uint8s_out"]),
-    ]
-    pages_asked: NDArray[np.uint8]
-
-
 class Pages:
     """The tables of the pages met so far.
 
@@ -100,7 +78,7 @@ class Pages:
 
     Attributes
     ----------
-    characters : Characters
+    characters : Struct
     """
 
     def __init__(self) -> None:
@@ -111,7 +89,7 @@ class Pages:
         self._letters, self._n_letters = _PADDING, 0
         self._add([0])
 
-    def fill(self, characters: Characters) -> bool:
+    def fill(self, characters: Struct) -> bool:
         """Work out the pages that were asked for; say whether any were: then what was read is of no use.
 
         Whoever calls the engine calls again until no more pages are missing.
@@ -134,7 +112,7 @@ class Pages:
             numbers[page] = self._n_pages
             self._n_pages, self._n_letters = self._n_pages + 1, self._n_letters + len(letters)
         self._numbers, asked = numbers, np.zeros(N_PAGES + 1, dtype=np.uint8)
-        known = Characters.of(pages=numbers, entries=self._entries, letters=self._letters, asked=asked)
+        known = make_struct("characters", pages=numbers, entries=self._entries, letters=self._letters, asked=asked)
         known.pages_asked = asked
         self.characters = known
 

@@ -13,15 +13,13 @@ from __future__ import annotations
 import html
 import html.entities
 from collections.abc import Iterable
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Buffer, Table, bind
-from ipml.engine.library import Texts as TextArrays
+from ipml.engine.library import Buffer, Struct, bind, make_struct
 from ipml.features.compiled import screening
-from ipml.features.compiled.characters import ASCII, CODE_BITS, PAGES, Characters
+from ipml.features.compiled.characters import ASCII, CODE_BITS, PAGES
 from ipml.features.compiled.texts import Texts
 from ipml.kit.look_alikes import ORNAMENTS, SIGN_READINGS, TURNED_LETTERS, read_letter
 from ipml.listings.fields import FIELDS
@@ -44,62 +42,9 @@ _SIGN, _STANDS_ALONE, _AT_OR_DOLLAR, _BEGINS, _LETTER, _DIGIT = (1 << bit for bi
 _GAPS = " \x1f._,;'*~+|/\\-"
 
 
-class _AsciiTables(Table):
-    """The ASCII characters with their flags, and as what each reads in lower case."""
-
-    _fields_: ClassVar = [("itself", KINDS["int64s"]), ("readings", KINDS["int64s"])]
-
-
-class _ScriptTables(Table):
-    """What letters stand for in far scripts and upside down, by script and code, in order."""
-
-    _fields_: ClassVar = [("keys", KINDS["int64s"]), ("letters", KINDS["int64s"])]
-
-
-class _MarkupTables(Table):
-    """Names of tags and entities as numbers, and the characters that entities stand for."""
-
-    _fields_: ClassVar = [
-        ("breaking", KINDS["uint64s"]),
-        ("hiding", KINDS["uint64s"]),
-        ("names", TextArrays),
-        ("codes", KINDS["int64s"]),
-        ("open_names", KINDS["uint64s"]),
-        ("open_codes", KINDS["int64s"]),
-        ("numbers", KINDS["int64s"]),
-    ]
-
-
-class _SignsTables(Table):
-    """Of what kinds each byte is, and the character, with its flags, as which each ASCII sign is read."""
-
-    _fields_: ClassVar = [("kinds", KINDS["uint8s"]), ("letters_read", KINDS["int64s"])]
-
-
-class _SpacingTables(Table):
-    """1 for each ASCII character that may stand between letters written apart."""
-
-    _fields_: ClassVar = [("gaps", KINDS["uint8s"])]
-
-
-class FoldingTables(Table):
-    """What the engine looks up to fold texts, but for what it knows of characters."""
-
-    _fields_: ClassVar = [
-        ("ascii", _AsciiTables),
-        ("scripts", _ScriptTables),
-        ("markup", _MarkupTables),
-        ("screening", screening.ScreeningTables),
-        ("signs", _SignsTables),
-        ("spacing", _SpacingTables),
-        ("units", TextArrays),
-    ]
-
-
-_FOLD = "texts", "int64_t", Characters, FoldingTables, "int64s_out", "buffer"
-_fold_texts = bind("fold_texts", *_FOLD)
-_fold_with_places = bind("fold_with_places", *_FOLD, "buffer")
-_count_disguised = bind("count_disguised", "texts", "int64_t", Characters, "texts", "int64s_out", returns="int64_t")
+_fold_texts = bind("fold_texts")
+_fold_with_places = bind("fold_with_places")
+_count_disguised = bind("count_disguised")
 
 
 def fold_texts(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> Texts:
@@ -166,8 +111,7 @@ def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
     counts = np.empty(len(texts), dtype=np.int64)
     while True:
         known = PAGES.characters
-        if _count_disguised(texts, MAX_TITLE_LETTERS, known, TABLES.units, counts) < 0:
-            raise MemoryError("not enough memory to read these texts")
+        _count_disguised(texts, MAX_TITLE_LETTERS, known, TABLES.units, counts)
         if not PAGES.fill(known):
             return counts
 
@@ -178,7 +122,7 @@ def _read_ascii() -> NDArray[np.int64]:
     return np.array([ASCII[ord(reading)] if reading else _NOTHING for reading in readings], dtype=np.int64)
 
 
-def _list_scripts() -> _ScriptTables:
+def _list_scripts() -> Struct:
     scripts = (TURNED_LETTERS, *(letters for _, letters in ORNAMENTS))
     readings = {
         number << CODE_BITS | ord(letter): ASCII[ord(reading)]
@@ -186,7 +130,9 @@ def _list_scripts() -> _ScriptTables:
         for letter, reading in letters.items()
     }
     keys = np.array(sorted(readings), dtype=np.int64)
-    return _ScriptTables.of(keys=keys, letters=np.array([readings[key] for key in keys.tolist()], dtype=np.int64))
+    return make_struct(
+        "script_readings", keys=keys, letters=np.array([readings[key] for key in keys.tolist()], dtype=np.int64)
+    )
 
 
 def _pack(names: Iterable[str]) -> NDArray[np.uint64]:
@@ -208,10 +154,11 @@ def _read_numbers(count: int) -> NDArray[np.int64]:
     return np.array(codes, dtype=np.int64)
 
 
-def _make_markup_tables() -> _MarkupTables:
+def _make_markup_tables() -> Struct:
     readings = [[*map(ord, html.entities.html5[f"{name};"]), _NOTHING][:2] for name in _WITH_SEMICOLON]
     open_names, open_codes = _sort_entities(_WITHOUT_SEMICOLON)
-    return _MarkupTables.of(
+    return make_struct(
+        "markup_tables",
         breaking=_pack(_BREAKING),
         hiding=_pack(_MAY_HIDE),
         names=Texts.of(_WITH_SEMICOLON),
@@ -222,7 +169,7 @@ def _make_markup_tables() -> _MarkupTables:
     )
 
 
-def _make_signs_tables() -> _SignsTables:
+def _make_signs_tables() -> Struct:
     kinds, letters = np.zeros(256, dtype=np.uint8), np.zeros(128, dtype=np.int64)
     for sign, letter in SIGN_READINGS.items():
         kinds[ord(sign)] = (
@@ -230,15 +177,16 @@ def _make_signs_tables() -> _SignsTables:
         )
         letters[ord(sign)] = ASCII[ord(letter)]
     kinds[ord("a") : ord("z") + 1], kinds[ord("0") : ord("9") + 1] = _LETTER, _DIGIT
-    return _SignsTables.of(kinds=kinds, letters_read=letters)
+    return make_struct("signs_tables", kinds=kinds, letters_read=letters)
 
 
-TABLES = FoldingTables.of(
-    ascii=_AsciiTables.of(itself=ASCII, readings=_read_ascii()),
+TABLES = make_struct(
+    "folding_tables",
+    ascii=make_struct("ascii_characters", itself=ASCII, readings=_read_ascii()),
     scripts=_list_scripts(),
     markup=_make_markup_tables(),
     screening=screening.TABLES,
     signs=_make_signs_tables(),
-    spacing=_SpacingTables.of(gaps=np.array([chr(code) in _GAPS for code in range(128)], dtype=np.uint8)),
+    spacing=make_struct("spacing_tables", gaps=np.array([chr(code) in _GAPS for code in range(128)], dtype=np.uint8)),
     units=Texts.of(UNITS),
 )

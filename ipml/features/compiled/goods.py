@@ -6,31 +6,20 @@ What follows is said in `ipml.features.goods.BrandFeatures` and `GoodsFeatures`;
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Table, bind
-from ipml.engine.library import Texts as TextArrays
-from ipml.features.compiled.characters import PAGES, Characters, fold_sigma
-from ipml.features.compiled.places import NumberArrays, Numbers, PlaceArrays, Places
+from ipml.engine.library import Struct, bind, make_struct
+from ipml.features.compiled.characters import PAGES, fold_sigma
+from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.texts import Texts
 
 _N_CLAIMS, _N_SUMMARY = 8, 6
 
-
-class SpellingTable(Table):
-    """What `find_disguised` looks up: `brand_spellings` of `goods.h`."""
-
-    _fields_: ClassVar = [("starts", KINDS["int64s"]), ("spelt", TextArrays)]
-
-
-_list_brands = bind("list_brands", PlaceArrays, "int64s", "int64s_out", "int64s_out")
-_find_disguised = bind(
-    "find_disguised", "texts", NumberArrays, SpellingTable, Characters, "uint8s_out", returns="int64_t"
-)
-_describe_claims = bind("describe_claims", NumberArrays, "uint8s", "int64s", "uint8s", "int64s", "int8s", "doubles_out")
+_list_brands = bind("list_brands")
+_find_disguised = bind("find_disguised")
+_describe_claims = bind("describe_claims")
 
 
 def list_brands(places: Places, phrase_brands: NDArray[np.int64]) -> Numbers:
@@ -66,33 +55,33 @@ class Spellings:
 
     Attributes
     ----------
-    table : SpellingTable
+    table : Struct
         The spellings as the engine looks them up.
     """
 
     def __init__(self, of_brand: Sequence[Sequence[str]]) -> None:
         starts = np.cumsum([0, *map(len, of_brand)], dtype=np.int64)
         spelt = Texts.of([fold_sigma(spelling) for spellings in of_brand for spelling in spellings])
-        self.table = SpellingTable.of(starts=starts, spelt=spelt)
+        self.table = make_struct("brand_spellings", starts=starts, spelt=spelt)
 
 
-def find_disguised(titles: Texts, brands: Numbers, spellings: Spellings) -> NDArray[np.bool_]:
+def find_disguised(titles: Texts, folded: Texts, brands: Numbers, spellings: Spellings) -> NDArray[np.bool_]:
     """Say whether brands that titles name can be read only after folding, shape (n_titles,).
 
-    So they can where a title is not plain ASCII without markup, and no spelling stands in it, whatever the case.
+    So they can where a title is not plain ASCII without markup, and no spelling stands in it, whatever the case; nor
+    after folding one in another script, which folding does not replace.
 
     Examples
     --------
     >>> brands, spellings = Numbers(np.array([0, 1, 2, 3]), np.array([0, 0, 0])), Spellings([["air max"]])
     >>> titles = Texts.of(["\u00e9 AIR  Max", "A\u0456r Max", "\u0130 Air Max"])
-    >>> find_disguised(titles, brands, spellings).tolist()
+    >>> find_disguised(titles, Texts.of(["e air max", "air max", "i air max"]), brands, spellings).tolist()
     [False, True, False]
     """
     found = np.empty(len(titles), dtype=np.uint8)
     while True:
         known = PAGES.characters
-        if _find_disguised(titles, brands, spellings.table, known, found) < 0:
-            raise MemoryError("not enough memory to read these titles")
+        _find_disguised(titles, folded, brands, spellings.table, known, found)
         if not PAGES.fill(known):
             return found.view(np.bool_)
 
@@ -127,22 +116,12 @@ def describe_claims(
     return values
 
 
-class GoodsTable(Table):
-    """What is known of kinds of goods: `goods_table` of `goods.h`."""
-
-    _fields_: ClassVar = [
-        ("phrase_kinds", KINDS["int64s"]),
-        ("often_copied", KINDS["doubles"]),
-        ("of_brand", KINDS["uint8s"]),
-    ]
-
-
-_describe_goods = bind("describe_goods", PlaceArrays, NumberArrays, GoodsTable, "doubles_out")
+_describe_goods = bind("describe_goods")
 
 
 def make_goods_table(
     phrase_kinds: Sequence[int], often_copied: Sequence[float], brand_kinds: Sequence[Sequence[int]]
-) -> GoodsTable:
+) -> Struct:
     """Return the table of what `GoodsFeatures` keeps as lists.
 
     Parameters
@@ -157,14 +136,15 @@ def make_goods_table(
     of_brand = np.zeros((len(brand_kinds), len(often_copied)), dtype=np.uint8)
     for brand, kinds in enumerate(brand_kinds):
         of_brand[brand, list(kinds)] = True
-    return GoodsTable.of(
+    return make_struct(
+        "goods_table",
         phrase_kinds=np.array(phrase_kinds, dtype=np.int64),
         often_copied=np.array(often_copied, dtype=np.float64),
         of_brand=of_brand,
     )
 
 
-def describe_goods(places: Places, brands: Numbers, goods: GoodsTable) -> NDArray[np.float64]:
+def describe_goods(places: Places, brands: Numbers, goods: Struct) -> NDArray[np.float64]:
     """Return 1 for each kind a title names, and what follows from them, shape (n_titles, n_kinds + 6).
 
     Parameters
@@ -173,7 +153,7 @@ def describe_goods(places: Places, brands: Numbers, goods: GoodsTable) -> NDArra
         Where names of goods stand in the titles.
     brands : Numbers
         The brands the titles name.
-    goods : GoodsTable
+    goods : Struct
 
     Examples
     --------

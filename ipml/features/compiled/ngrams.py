@@ -17,16 +17,13 @@ from ipml.features.compiled.texts import Texts
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_SHAPE = "int64_t", "int64_t", "int64_t"
-_count = bind("count_ngrams", "texts", "int64_t", *_SHAPE, "int64s_out", "buffer", "buffer", returns="int64_t")
-_count_texts = bind("count_texts", "texts", "int64_t", *_SHAPE, "int64s_out", returns="int64_t")
-_encode = bind(
-    *("encode_ngrams", "texts", "uint32s", "int64_t", *_SHAPE, "buffer", "int64s_out", "int64s_out"), returns="int64_t"
-)
-_mark_known = bind("mark_known", "doubles", "uint8s", "doubles_out")
-_sum = bind("sum_ngrams", "texts", "doubles", *_SHAPE, "doubles_out", "int64s_out", "int64s_out", returns="int64_t")
-_spread = bind("spread", "uint8s", "doubles", *_SHAPE, "doubles_out", returns="int64_t")
-_find_distinct = bind("find_distinct", "texts", "int64s_out", "int64s_out", returns="int64_t")
+_count = bind("count_ngrams")
+_count_texts = bind("count_texts")
+_encode = bind("encode_ngrams")
+_mark_known = bind("mark_known")
+_sum = bind("sum_ngrams")
+_spread = bind("spread")
+_find_distinct = bind("find_distinct")
 
 
 class CountedNgrams(NamedTuple):
@@ -48,14 +45,14 @@ class CountedNgrams(NamedTuple):
 def count(texts: Texts, bits: int, letters_min: int, letters_max: int, words: int) -> CountedNgrams:
     """Count the n-grams of each text; there are 2^bits columns."""
     pointers, columns, counts = np.empty(len(texts) + 1, dtype=np.int64), Buffer(), Buffer()
-    _check(_count(texts, bits, letters_min, letters_max, words, pointers, columns, counts))
+    _count(texts, bits, letters_min, letters_max, words, pointers, columns, counts)
     return CountedNgrams(pointers, columns.take(np.int32), counts.take(np.float64))
 
 
 def count_texts(texts: Texts, bits: int, letters_min: int, letters_max: int, words: int) -> Integers:
     """Return in how many of the texts each n-gram occurs, shape (2^bits,)."""
     n_texts = np.empty(1 << bits, dtype=np.int64)
-    _check(_count_texts(texts, bits, letters_min, letters_max, words, n_texts))
+    _count_texts(texts, bits, letters_min, letters_max, words, n_texts)
     return n_texts
 
 
@@ -101,7 +98,7 @@ def encode(texts: Texts, known: Integers, bits: int, letters_min: int, letters_m
     numbers = np.full(1 << bits, _UNKNOWN)
     numbers[known] = np.arange(known.size)
     codes, starts, n_known = Buffer(), np.empty(len(texts) + 1, dtype=np.int64), np.empty(len(texts), dtype=np.int64)
-    _check(_encode(texts, numbers, bits, letters_min, letters_max, words, codes, starts, n_known))
+    _encode(texts, numbers, bits, letters_min, letters_max, words, codes, starts, n_known)
     return EncodedNgrams(codes.take(np.uint16), starts, n_known)
 
 
@@ -126,14 +123,14 @@ def sum_rows(
     """Return for each text the sum of the weights of its n-grams, how many it has, and how many of them are known."""
     n = len(texts)
     sums, n_all, n_known = np.empty(n), np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    _check(_sum(texts, marked, letters_min, letters_max, words, sums, n_all, n_known))
+    _sum(texts, marked, letters_min, letters_max, words, sums, n_all, n_known)
     return sums, n_all, n_known
 
 
 def spread(data: NDArray[np.uint8], marked: Floats, letters_min: int, letters_max: int, words: int) -> Floats:
     """Return the weight that each byte of one text carries; an n-gram shares its weight among its bytes."""
     carried = np.empty(data.size)
-    _check(_spread(data, marked, letters_min, letters_max, words, carried))
+    _spread(data, marked, letters_min, letters_max, words, carried)
     return carried
 
 
@@ -149,10 +146,4 @@ def find_distinct(texts: Texts) -> tuple[Integers, Integers]:
     """
     numbers, rows = np.empty(len(texts), dtype=np.int64), np.empty(len(texts), dtype=np.int64)
     n_found = _find_distinct(texts, numbers, rows)
-    _check(n_found)
     return numbers, rows[:n_found]
-
-
-def _check(status: int) -> None:
-    if status < 0:
-        raise MemoryError("not enough memory for the n-grams of these texts")

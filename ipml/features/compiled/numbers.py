@@ -6,12 +6,12 @@ so that a listing scores the same alone and in any batch. What is unknown, NaN, 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Table, bind
+from ipml.engine.library import bind, make_struct
 
 NEVER = np.iinfo(np.int64).min
 """A moment that is unknown."""
@@ -20,22 +20,6 @@ MICROSECONDS_A_DAY = 86_400_000_000
 _N_OF_LISTING, _N_OF_SELLER, _N_OF_PRICE = 9, 4, 3  # values, and one a step
 
 Floats = NDArray[np.float64]
-
-
-class ListingFigures(Table):
-    """Numbers of some listings, by column."""
-
-    _fields_: ClassVar = [
-        *((name, KINDS["doubles"]) for name in ("age_days", "sales", "returns", "rating", "reviews")),
-        ("letters", KINDS["int64s"]),
-        ("has_code", KINDS["uint8s"]),
-    ]
-
-
-class SellerFigures(Table):
-    """Numbers of the sellers of some listings, by column."""
-
-    _fields_: ClassVar = [(name, KINDS["doubles"]) for name in ("sales", "returns", "complaints", "rating", "strikes")]
 
 
 def natural_log(values: Floats) -> Floats:
@@ -100,7 +84,8 @@ def describe_listings(
     """Return the values of `ListingFeatures`, shape (n_listings, 9 + number of steps)."""
     columns = age_days, sales, returns, rating, reviews, letters, has_code
     _check(len({column.shape for column in columns}) == 1, *columns)
-    figures = ListingFigures.of(
+    figures = make_struct(
+        "listing_figures",
         age_days=_floats(age_days),
         sales=_floats(sales),
         returns=_floats(returns),
@@ -130,7 +115,8 @@ def describe_sellers(
     """
     columns = sales, returns, complaints, rating, strikes
     _check(len({column.shape for column in columns}) == 1 and usual.shape == (3,), *columns, usual)
-    figures = SellerFigures.of(
+    figures = make_struct(
+        "seller_figures",
         sales=_floats(sales),
         returns=_floats(returns),
         complaints=_floats(complaints),
@@ -166,11 +152,11 @@ def _check(is_right: bool, *arrays: NDArray[Any]) -> None:
         raise ValueError(f"found arrays of shapes {', '.join(str(array.shape) for array in arrays)}")
 
 
-_natural_log = bind("natural_log", "doubles", "doubles_out")
-_add_rows = bind("add_rows", "doubles", "doubles", "doubles_out")
-_project_vectors = bind("project_vectors", "floats", "doubles", "doubles", "doubles_out")
-_count_days = bind("count_days", "int64s", "int64s", "doubles_out")
-_choose_moments = bind("choose_moments", "int64s", "int64s", "int64s_out")
-_describe_listings = bind("describe_listings", ListingFigures, "doubles", "double", "doubles_out")
-_describe_sellers = bind("describe_sellers", SellerFigures, "doubles", "double", "double", "doubles_out")
-_describe_prices = bind("describe_prices", "doubles", "doubles", "doubles", "double", "double", "doubles_out")
+_natural_log = bind("natural_log")
+_add_rows = bind("add_rows")
+_project_vectors = bind("project_vectors")
+_count_days = bind("count_days")
+_choose_moments = bind("choose_moments")
+_describe_listings = bind("describe_listings")
+_describe_sellers = bind("describe_sellers")
+_describe_prices = bind("describe_prices")

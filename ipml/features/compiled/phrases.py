@@ -15,22 +15,32 @@ text. `phrases.c`, `tries.c` and `skeletons.c` of the engine do so.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Buffer, Table, bind
-from ipml.engine.library import Texts as TextArrays
+from ipml.engine.library import Buffer, Struct, bind, make_struct
 from ipml.features.compiled.folding import fold_texts
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts, letter_kinds
 
+ARTICLES = (  # Arabic and Hebrew write these before a word, and no space
+    *("ال", "و", "ب", "ل", "ك", "ف", "لل", "وال", "بال", "كال", "فال", "ولل", "وب", "ول"),
+    *("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה"),
+)
+"""The article, prepositions and conjunctions that stand in one word with the name after them."""
 GAPS = " -_'"
 """What may stand within a word that is written apart."""
+NUKTA = "\u093c"
+"""The dot under letters of Hindi for sounds of other languages, which many leave out."""
+_PLAIN = re.compile("[a-z]")
+_HANGUL = re.compile("[\uac00-\ud7a3]")
 _CLASSES = ("il1j", "o0", "e3", "a4", "s5", "t7", "b8", "g69", "z2")
 """Letters that are one in a skeleton: the first of them."""
 _AGAIN, _AFTER_APART, _APART, _BEYOND = (1 << bit for bit in (9, 10, 11, 12))
@@ -38,16 +48,8 @@ _AGAIN, _AFTER_APART, _APART, _BEYOND = (1 << bit for bit in (9, 10, 11, 12))
 _TO_STARTS, _TO_WRITTEN = 14, 15
 """By how many bits to shift to what says of a pair whether a walk starts there, and whether its byte is written."""
 
-
-class SkeletonTables(Table):
-    """What the engine looks up of the letters of skeletons: what each is there, after each other one, and its kind."""
-
-    _fields_: ClassVar[Any] = [("bones", KINDS["uint8s"]), ("pairs", KINDS["uint16s"]), ("kinds", KINDS["uint8s"])]
-
-
-_SKELETONS = "texts", SkeletonTables, "int64s_out", "uint8s_out"
-_reduce_texts = bind("reduce_texts", *_SKELETONS)
-_reduce_with_origins = bind("reduce_with_origins", *_SKELETONS, "int64s_out")
+_reduce_texts = bind("reduce_texts")
+_reduce_with_origins = bind("reduce_with_origins")
 
 
 def skeleton_texts(folded: Texts) -> Texts:
@@ -84,9 +86,9 @@ def trace_skeletons(folded: Texts) -> tuple[Texts, NDArray[np.int64]]:
 
 
 @lru_cache(maxsize=1)
-def skeleton_tables() -> SkeletonTables:
+def skeleton_tables() -> Struct:
     """Return what the engine looks up of the letters of skeletons."""
-    return SkeletonTables.of(bones=_letter_bones(), pairs=_letter_pairs(), kinds=letter_kinds())
+    return make_struct("skeleton_tables", bones=_letter_bones(), pairs=_letter_pairs(), kinds=letter_kinds())
 
 
 @lru_cache(maxsize=1)
@@ -113,7 +115,7 @@ def _letter_pairs() -> NDArray[np.uint16]:
     return np.asarray(pairs.ravel(), dtype=np.uint16)
 
 
-_build_trie = bind("build_trie", "texts", "buffer", "buffer", returns="int64_t")
+_build_trie = bind("build_trie")
 
 
 def _make_trie(words: list[str]) -> dict[str, Any]:
@@ -142,29 +144,7 @@ _STEM, _EXACT = 1, 2
 _LETTER, _NO_GAP = 1, 2
 """What a letter of ASCII is: a letter or digit, and no gap."""
 
-
-class PhraseTables(Table):
-    """What `find_places` looks up: `phrase_tables` of `phrases.h`."""
-
-    _fields_: ClassVar = [
-        ("kinds", KINDS["uint8s"]),
-        ("bones", KINDS["uint8s"]),
-        ("classes", KINDS["uint8s"]),
-        ("pairs", KINDS["uint16s"]),
-        ("cells", KINDS["int64s"]),
-        ("words", KINDS["int32s"]),
-        ("beginnings", KINDS["uint8s"]),
-        ("most_passed", KINDS["int64_t"]),
-        ("entry_starts", KINDS["int64s"]),
-        ("entry_sets", KINDS["int32s"]),
-        ("entry_numbers", KINDS["int32s"]),
-        ("entry_flags", KINDS["int32s"]),
-        ("folded", TextArrays),
-        ("n_sets", KINDS["int64_t"]),
-    ]
-
-
-_find_places = bind("find_places", "texts", PhraseTables, "buffer", "buffer", "buffer", "buffer", "buffer")
+_find_places = bind("find_places")
 
 
 class PhraseFinder:
@@ -177,7 +157,7 @@ class PhraseFinder:
 
     Attributes
     ----------
-    tables : PhraseTables
+    tables : Struct
         The phrases as the engine looks them up.
 
     Examples
@@ -196,7 +176,8 @@ class PhraseFinder:
         np.cumsum(np.bincount([number_of[entry.squashed] for entry in entries], minlength=len(words)), out=starts[1:])
         of_set, numbers, flags = (np.array([entry[at] for entry in entries], dtype=np.int32) for at in (1, 2, 3))
         classes = _letter_classes()
-        self.tables = PhraseTables.of(
+        self.tables = make_struct(
+            "phrase_tables",
             kinds=letter_kinds(),
             bones=_letter_bones(),
             classes=classes,
@@ -214,8 +195,9 @@ class PhraseFinder:
         """Return where the phrases of each set stand, counted in bytes.
 
         A phrase counts where it stands as whole words; one that ends in a star counts with any ending, and in scripts
-        without spaces between words, or inside a word of fourteen letters and more, every occurrence counts.
-        Overlapping phrases are all found.
+        without spaces between words, or inside a word of fourteen letters and more, every occurrence counts; of one or
+        two letters of katakana or Hangul only at the beginning of a word. In Arabic and Hebrew, articles may stand
+        before a phrase. Overlapping phrases are all found.
 
         Parameters
         ----------
@@ -270,7 +252,33 @@ def _read_entries(sets: tuple[tuple[str, ...], ...]) -> Iterator[_Entry]:
 
 
 def _fold_phrases(phrases: list[str]) -> list[tuple[str, ...]]:
-    """Return how each phrase folds, and how in capitals: сумка is read by its sound, СУМКА looks like CYMKA."""
+    """Return the ways to write each phrase, folded; in capitals, too: сумка is read by its sound, СУМКА like CYMKA."""
     large = [phrase if phrase.isascii() else phrase.upper() for phrase in phrases]
     folded = fold_texts(Texts.of([*phrases, *large])).strings()
-    return [tuple(dict.fromkeys(ways)) for ways in zip(folded[: len(phrases)], folded[len(phrases) :], strict=True)]
+    ways = zip(folded[: len(phrases)], folded[len(phrases) :], strict=True)
+    return [tuple(dict.fromkeys(way for small_or_large in of for way in list_ways(small_or_large))) for of in ways]
+
+
+def list_ways(folded: str) -> Iterator[str]:
+    """Yield the ways to write a folded phrase: as it is, and in other scripts also joined, and as its script has it.
+
+    Examples
+    --------
+    >>> len(list(list_ways("air max"))), list(list_ways("나이키 맥스"))[:2]
+    (1, ['나이키 맥스', '나이키맥스'])
+    """
+    if folded.isascii():
+        yield folded
+        return
+    joined = [folded] if _PLAIN.search(folded) else [folded, folded.replace(" ", "")]
+    yield from joined
+    yield from (article + word for word in joined for article in ARTICLES if _is_written_after(article, word))
+    yield from (
+        folded.replace(NUKTA, ""),
+        *(unicodedata.normalize("NFD", word) for word in joined if _HANGUL.search(word)),
+    )
+
+
+def _is_written_after(article: str, word: str) -> bool:
+    """Say whether an article is of the script in which a word begins."""
+    return unicodedata.name(article[0]).split(" ")[0] == unicodedata.name(word[:1] or " ").split(" ")[0]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ipml.engine.library import KINDS, Record
 
 Place = tuple[int, int, int]
 """Number of a phrase, and its start and end in a text."""
@@ -118,18 +116,3 @@ def take_lists(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
     begins, lengths = starts[rows], starts[rows + 1] - starts[rows]
     taken = np.concatenate([[0], np.cumsum(lengths)])
     return taken, np.repeat(begins - taken[:-1], lengths) + np.arange(taken[-1])
-
-
-class PlaceArrays(Record):
-    """`Places` as the engine takes them."""
-
-    _fields_: ClassVar = [
-        ("starts", KINDS["int64s"]),
-        *((name, KINDS["int32s"]) for name in ("number", "start", "end")),
-    ]
-
-
-class NumberArrays(Record):
-    """`Numbers` as the engine takes them."""
-
-    _fields_: ClassVar = [("starts", KINDS["int64s"]), ("number", KINDS["int64s"])]

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Table
+from ipml.engine.library import Struct, make_struct
 from ipml.features.names import Names, find_pairs
 
 Floats = NDArray[np.float64]
-
-
-class UsualPrices(Table):
-    """What goods of brands usually cost: `usual_prices` of `first_stage.h`."""
-
-    _fields_: ClassVar = [
-        ("starts", KINDS["int64s"]),
-        ("brands", KINDS["int64s"]),
-        ("prices", KINDS["doubles"]),
-        ("of_units", KINDS["doubles"]),
-    ]
 
 
 class PriceList:
@@ -37,7 +25,7 @@ class PriceList:
 
     Attributes
     ----------
-    table : UsualPrices
+    table : Struct
         The prices as the engine looks them up: those of each category and unit, by brand.
 
     Examples
@@ -59,7 +47,8 @@ class PriceList:
         self._rows = {pair: row for row, pair in enumerate(own)}
         self._unit_rows = {unit: row for row, unit in enumerate(of_units)}
         priced = [one for prices in own.values() for one in sorted(prices.items())]
-        self.table = UsualPrices.of(
+        self.table: Struct = make_struct(
+            "usual_prices",
             starts=np.cumsum([0, *map(len, own.values()), 0]),
             brands=np.array([brand for brand, _ in priced], dtype=np.int64),
             prices=np.array([price for _, price in priced], dtype=np.float64),

@@ -6,12 +6,12 @@ misses what folding closes up; what it finds may turn out to be no disguise.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Table
+from ipml.engine.library import make_struct
 from ipml.kit.look_alikes import SEPARATOR
 
 _HAS_SIGN, _HAS_MARKUP, _HAS_CONTROL = 4, 8, 16
@@ -116,21 +116,4 @@ _IS_HELD, _IS_ALONE = _AGAIN << 1, _BEGINS << 1
 _TO_REASONS, _TO_WRITTEN = 6, 15
 _BLANK = 0x20
 
-
-class ScreeningTables(Table):
-    """What the engine looks up of ASCII texts.
-
-    Attributes
-    ----------
-    next : array of uint16
-        The place of the next state of the automaton, for each state and kind.
-    kinds : array of uint8, shape (256,)
-        The kind of each byte.
-    pairs : array of uint16, shape (65536,)
-        What each byte is after each other one.
-    """
-
-    _fields_: ClassVar[Any] = [("next", KINDS["uint16s"]), ("kinds", KINDS["uint8s"]), ("pairs", KINDS["uint16s"])]
-
-
-TABLES = ScreeningTables.of(next=_make_automaton(), kinds=_KINDS, pairs=_describe_pairs())
+TABLES = make_struct("screening_tables", next=_make_automaton(), kinds=_KINDS, pairs=_describe_pairs())

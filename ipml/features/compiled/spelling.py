@@ -12,12 +12,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Buffer, Table, bind
+from ipml.engine.library import Buffer, Struct, bind, make_struct
 from ipml.features.compiled.texts import Texts, letter_kinds
 
 LEAST_LETTERS = 5
@@ -48,15 +47,8 @@ def _number_letters() -> NDArray[np.uint8]:
 _CODES = _number_letters()
 """The code of each byte that may be in a word, with `_SIGN` where it is one; 0 of others."""
 
-
-class WordSet(Table):
-    """Words as the engine takes them."""
-
-    _fields_: ClassVar = [("table", KINDS["uint64s"]), ("lines", KINDS["uint8s"])]
-
-
-_make_words = bind("make_words", "uint8s", "uint8s", "buffer")
-_find_word = bind("look_up_word", WordSet, "uint8s", "uint8s", returns="int64_t")
+_make_words = bind("make_words")
+_find_word = bind("look_up_word")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +63,7 @@ class Words:
         First, where its parts begin: slots of two numbers, a key and the word that has it; filters; other numbers.
     lines : array of bytes
         The words, one a line.
-    prepared : WordSet
+    prepared : Struct
         Both as the engine takes them.
 
     Examples
@@ -83,10 +75,10 @@ class Words:
 
     table: NDArray[np.uint64]
     lines: NDArray[np.uint8]
-    prepared: WordSet = field(init=False, repr=False)
+    prepared: Struct = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "prepared", WordSet.of(table=self.table, lines=self.lines))
+        object.__setattr__(self, "prepared", make_struct("word_set", table=self.table, lines=self.lines))
 
     @classmethod
     def of(cls, lines: bytes) -> Words:
@@ -111,17 +103,8 @@ def _read_letters(word: str) -> NDArray[np.uint8]:
     return letters if _CODES[letters].all() else letters[:0]
 
 
-class WordLetters(Table):
-    """What is known of bytes in words, and of letters beside them."""
-
-    _fields_: ClassVar = [
-        *((name, KINDS["uint8s"]) for name in ("codes", "sounds", "may_double", "beside", "is_gap", "is_sign")),
-        *((name, KINDS["uint8s"]) for name in ("classes", "letters_of_signs", "kinds")),
-    ]
-
-
-_index_known = bind("index_known", "uint8s", "int64_t", "uint8s", WordLetters, "buffer")
-_find_known = bind("find_known", WordSet, WordLetters, "uint8s", returns="int64_t")
+_index_known = bind("index_known")
+_find_known = bind("find_known")
 
 
 class KnownWords:
@@ -176,16 +159,15 @@ class KnownWords:
     def nearest(self, word: str) -> str | None:
         """Return the known word that an unknown one most likely stands for; None if there is none."""
         found = _find_known(self.words.prepared, word_letters(), _read_letters(word))
-        if found < -1:
-            raise MemoryError("not enough memory for the sound of a word")
-        return self.words.lines[found:].tobytes().split(b"\n", 1)[0].decode() if found >= 0 else None
+        return self.words.lines[found - 1 :].tobytes().split(b"\n", 1)[0].decode() if found else None
 
 
 @cache
-def word_letters() -> WordLetters:
+def word_letters() -> Struct:
     """Return what is known of bytes in words, and of letters beside them."""
     is_sign = _list_which(_SIGNS)
-    return WordLetters.of(
+    return make_struct(
+        "word_letters",
         codes=_CODES,
         sounds=_list_sounds(),
         may_double=1 - _list_which(_SAME_SOUND),
@@ -229,16 +211,9 @@ def _list_letters_of_signs() -> NDArray[np.uint8]:
     return letters
 
 
-class SpellingTables(Table):
-    """Words, and what is known of letters and bytes, as the engine takes them."""
-
-    _fields_: ClassVar = [("known", WordSet), ("ordinary", WordSet), ("letters", WordLetters)]
-
-
-_READ = "texts", SpellingTables, "buffer", "buffer", "buffer"
-_read_texts = bind("read_texts", *_READ)
-_read_with_origins = bind("read_with_origins", *_READ, "buffer")
-_know_a_word = bind("know_a_word", "texts", SpellingTables, "uint8s_out")
+_read_texts = bind("read_texts")
+_read_with_origins = bind("read_with_origins")
+_know_a_word = bind("know_a_word")
 
 
 def read_texts(folded: Texts, known: Words, ordinary: Words) -> Texts:
@@ -255,7 +230,7 @@ def read_texts(folded: Texts, known: Words, ordinary: Words) -> Texts:
     """
     rows, ends, written = Buffer(), Buffer(), Buffer()
     _read_texts(folded, make_tables(known, ordinary), rows, ends, written)
-    if not (rows.n or rows.failed):
+    if not rows.n:
         return folded
     return folded.put(rows.take(np.int64), ends.take(np.int64), written.take(np.uint8))
 
@@ -268,7 +243,7 @@ def read_with_origins(folded: Texts, known: Words, ordinary: Words) -> tuple[str
     """
     rows, ends, written, origins = Buffer(), Buffer(), Buffer(), Buffer()
     _read_with_origins(folded, make_tables(known, ordinary), rows, ends, written, origins)
-    if not (rows.n or rows.failed):
+    if not rows.n:
         return None
     data, places = written.take(np.uint8), origins.take(np.int64)
     letters = np.cumsum(_begins_letter(folded.data)) - 1
@@ -287,6 +262,6 @@ def know_a_word(read: Texts, known: Words) -> NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=4)
-def make_tables(known: Words, ordinary: Words) -> SpellingTables:
+def make_tables(known: Words, ordinary: Words) -> Struct:
     """Return what texts are read with: known words, and ordinary ones."""
-    return SpellingTables.of(known=known.prepared, ordinary=ordinary.prepared, letters=word_letters())
+    return make_struct("spelling_tables", known=known.prepared, ordinary=ordinary.prepared, letters=word_letters())

@@ -14,14 +14,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.engine.library import Buffer, bind
+from ipml.kit.look_alikes import is_spelt_mark
 
-_count_letters = bind("count_letters", "texts", "int64s_out")
-_place_rows = bind("place_rows", "int64s", "int64s", "int64s_out", returns="bool")
-_take_rows = bind("take_rows", "texts", "int64s", "uint8s_out")
-_count_bytes_with_rows = bind("count_bytes_with_rows", "int64s", "int64s", "int64s", returns="int64_t")
-_hash_texts = bind("hash_texts", "texts", "uint64s_out")
-_cut_passages = bind("cut_passages", "texts", "int64_t", "int64_t", "int64_t", "buffer", "buffer", "buffer")
-_put_rows = bind("put_rows", "texts", "int64s", "int64s", "uint8s", "int64s_out", "uint8s_out")
+_count_letters = bind("count_letters")
+_place_rows = bind("place_rows")
+_take_rows = bind("take_rows")
+_count_bytes_with_rows = bind("count_bytes_with_rows")
+_hash_texts = bind("hash_texts")
+_cut_passages = bind("cut_passages")
+_put_rows = bind("put_rows")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,19 +211,23 @@ def cut_passages(texts: Texts, longest_whole: int, n_words: int, step: int) -> t
     return Texts(offsets.take(np.int64), data.take(np.uint8)), owners.take(np.int64)
 
 
-ALNUM, DECIMAL, SPACE = 1, 2, 4
+ALNUM, DECIMAL, SPACE, MARK = 1, 2, 4, 8
 _LAST = 0x40000  # code points from here on are of no kind
+_LAST_SPELT = 0x1800  # from here on, no script is spelt with marks
 
 
 @lru_cache(maxsize=1)
 def letter_kinds() -> NDArray[np.uint8]:
     r"""Return of what kinds each code point is: the sum of `ALNUM`, `DECIMAL` and `SPACE`, as `str.isalnum` has them.
 
+    A mark with which a script is spelt, such as a vowel of Hindi or Thai, is a `MARK`.
+
     Examples
     --------
-    >>> letter_kinds()[[ord(letter) for letter in "aж٣ -"]].tolist()
-    [1, 1, 3, 4, 0]
+    >>> letter_kinds()[[ord(letter) for letter in "aж٣ -\u0e35"]].tolist()
+    [1, 1, 3, 4, 0, 8]
     """
     letters: Any = np.arange(_LAST, dtype=np.uint32).view("<U1")
     kinds = np.char.isalnum(letters) * ALNUM + np.char.isdecimal(letters) * DECIMAL + np.char.isspace(letters) * SPACE
+    kinds[[ord(letter) for letter in letters[:_LAST_SPELT].tolist() if is_spelt_mark(letter)]] = MARK
     return np.asarray(kinds, dtype=np.uint8)

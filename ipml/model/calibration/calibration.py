@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.engine.library import KINDS, Table, bind
+from ipml.engine.library import Struct, bind, make_struct
 from ipml.features import names as features
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.group_effects import Fit, GroupedListings, LineResponse, fit_effects
@@ -260,7 +260,7 @@ class HierarchicalCalibration(Estimator):
         )
         return score, low, high
 
-    def table(self) -> CalibrationTable:
+    def table(self) -> Struct:
         """Return what `judge_rows` takes after the log-odds and the numbers of category and brand.
 
         Raises
@@ -269,7 +269,8 @@ class HierarchicalCalibration(Estimator):
             The attributes are not of one calibration.
         """
         n_categories, n_brands = len(self.categories_) + 1, len(self.brands_) + 1
-        return CalibrationTable.of(
+        return make_struct(
+            "calibration_table",
             slope=self.slope_,
             intercept=self.intercept_,
             quantile=self.quantile_ if self.n_sellers_ > 1 else np.inf,
@@ -435,25 +436,14 @@ def _check_shape(array: Floats, *shape: int) -> Floats:
     return np.ascontiguousarray(array, np.float64)
 
 
-class CalibrationTable(Table):
-    """Line, effects and their covariances, as the engine takes them; the last category and brand is the unknown one."""
-
-    _fields_: ClassVar = [
-        *((name, KINDS["double"]) for name in ("slope", "intercept", "quantile")),
-        *((name, KINDS["doubles"]) for name in ("category_effects", "brand_effects", "of_line")),
-        *((name, KINDS["doubles"]) for name in ("with_categories", "with_brands")),
-        *((name, KINDS["doubles"]) for name in ("category_variances", "brand_variances", "of_pairs")),
-    ]
-
-
-def judge_rows(log_odds: Floats, category: Codes, brand: Codes, table: CalibrationTable) -> Floats:
+def judge_rows(log_odds: Floats, category: Codes, brand: Codes, table: Struct) -> Floats:
     """Return the probability of each listing and the bounds of its interval, shape (3, n_listings).
 
     Parameters
     ----------
     log_odds : array of shape (n_listings,)
     category, brand : array of int, shape (n_listings,)
-    table : CalibrationTable
+    table : Struct
         As `HierarchicalCalibration.table` returns it.
     """
     judged = np.empty((3, log_odds.size))
@@ -467,5 +457,5 @@ def judge_rows(log_odds: Floats, category: Codes, brand: Codes, table: Calibrati
     return judged
 
 
-_judge_by_line = bind("judge_by_line", "doubles", "double", "double", "doubles_out")
-_judge_rows = bind("judge_rows", "doubles", "int64s", "int64s", CalibrationTable, "doubles_out")
+_judge_by_line = bind("judge_by_line")
+_judge_rows = bind("judge_rows")

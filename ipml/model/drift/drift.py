@@ -61,7 +61,7 @@ class DriftCheck:
     Attributes
     ----------
     subject : str
-        A column, "mean score", "label rate", "calibration", "separation" or "price level".
+        A column, "mean score", "label rate", "calibration", "separation", "price level" or "price level in" a currency.
     measure : str
         What `effect` is: "PSI", "ratio" or "new share".
     effect : float
@@ -149,7 +149,11 @@ def measure_drift(
         *_compare_columns(reference, columns, counted.n_effective),
         *_find_new_words(reference, columns),
     ]
-    of_scores = [*_compare_scores(reference, counted), *_compare_price_level(reference, counted)]
+    of_scores = [
+        *_compare_scores(reference, counted),
+        *_compare_price_level(reference, counted),
+        *_compare_currencies(reference, counted),
+    ]
     checks = [_judge(measured, CHANCE / 2 / len(group)) for group in (of_columns, of_scores) for measured in group]
     checks.sort(key=lambda check: (-ALARMS.index(check.alarm), check.p_value))
     return DriftReport(len(listings), counted.n_effective, tuple(checks), tuple(_warn(reference, counted)))
@@ -297,6 +301,22 @@ def _compare_price_level(reference: DriftReference, counted: CountedListings) ->
         words = f"prices went from {np.exp(before.value):.2f} to {np.exp(after.value):.2f} times the reference price"
         sentence = f"{words} of brand and category, in the geometric mean"
         yield _Measured("price level", "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
+
+
+def _compare_currencies(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
+    """Compare prices in each of several currencies, beside what the goods usually cost where that is known.
+
+    A rate or a decimal point that went wrong in one feed moves the mean over all of them only a little.
+    """
+    levels, prices = counted.price_levels(), counted.mean_prices()
+    for currency in sorted(reference.prices.keys() & prices.keys() if len(reference.prices) > 1 else ()):
+        before, after, unit = reference.price_levels.get(currency), levels.get(currency), "times the reference price"
+        if before is None or after is None:
+            before, after, unit = reference.prices[currency], prices[currency], currency
+        then, now, ratio = np.exp(before.value), np.exp(after.value), float(np.exp(after.value - before.value))
+        sentence = f"prices in {currency} went from {then:,.2f} to {now:,.2f} {unit}, in the geometric mean"
+        subject = f"price level in {currency}"
+        yield _Measured(subject, "ratio", ratio, _fold(ratio), RATIO_LIMITS, _test_means(before, after), sentence)
 
 
 def _compare_calibration(before: LabelReference, after: LabelReference) -> _Measured:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -74,6 +74,8 @@ def _share_below(ordered: Floats, values: Floats) -> Floats:
 QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SCORE_QUANTILES = (*QUANTILES, 0.95, 0.98)  # the top is what reviewers read
 MOST_WORDS = 200  # of brands or categories; the others are one bin together
+FEWEST_SELLERS = 30
+"""Prices in a currency are compared where so many sellers ask some: the mean of fewer is not near enough to normal."""
 PRICE_RATIO = "price_to_reference"
 WORD_COLUMNS = ("brand", "category", "currency", "condition", "country", "title_script")
 NUMBER_COLUMNS = tuple(
@@ -236,6 +238,8 @@ class DriftReference:
     labelled_share : float
     price_level : Mean or None
         Of the logarithm of price over reference price; None where no model gave any.
+    price_levels, prices : dict of str to Mean
+        By currency, of the same logarithm and of that of the price; of currencies in which enough sellers have one.
     """
 
     n_listings: int
@@ -246,6 +250,8 @@ class DriftReference:
     labels: LabelReference | None
     labelled_share: FiniteFloat
     price_level: Mean | None = None
+    price_levels: dict[str, Mean] = field(default_factory=dict)
+    prices: dict[str, Mean] = field(default_factory=dict)
     format: Literal[1] = FORMAT
 
     def to_json(self) -> str:
@@ -347,16 +353,20 @@ def reference_of(
         labels=counted.labels(),
         labelled_share=counted.labelled_share,
         price_level=counted.price_level(),
+        price_levels=counted.price_levels(),
+        prices=counted.mean_prices(),
     )
 
 
 @dataclass(frozen=True, config=ConfigDict(arbitrary_types_allowed=True))
 class CountedListings:
-    """Scores, labels and price ratios as arrays of floats, NaN where there is none; sellers as numbers from 0."""
+    """Scores, labels, prices and price ratios as floats, NaN where there is none; sellers as numbers from 0."""
 
     score: Floats | None
     y: Floats
+    price: Floats
     price_ratio: Floats | None
+    currency: NDArray[Any]
     sellers: NDArray[np.intp]
 
     @classmethod
@@ -387,12 +397,14 @@ class CountedListings:
                 raise Refused(
                     "Cannot compare", f"{name}s from {np.nanmin(values):g} to {np.nanmax(values):g}", f"{name}s in 0-1"
                 )
-        if ratios is not None:  # a price of nothing has no logarithm: it counts as none
-            ratios = np.where((ratios > 0) & np.isfinite(ratios), ratios, np.nan)
+        nothing = pd.Series(None, index=listings.index, dtype=object)
+        currency = listings.get("currency", nothing).fillna("").to_numpy(dtype=object)
+        prices = _drop_worthless(_as_floats(listings.get("price", nothing)))
+        ratios = None if ratios is None else _drop_worthless(ratios)
         sellers = np.arange(n, dtype=np.intp)
         if "seller_id" in listings:
             sellers = pd.factorize(listings["seller_id"])[0].astype(np.intp) + 1
-        return cls(scores, numbers, ratios, sellers)
+        return cls(scores, numbers, prices, ratios, currency, sellers)
 
     @property
     def n_effective(self) -> float:
@@ -413,6 +425,22 @@ class CountedListings:
         """Return the mean logarithm of the price ratio over the listings that have one."""
         return self._mean_of(None if self.price_ratio is None else np.log(self.price_ratio))
 
+    def price_levels(self) -> dict[str, Mean]:
+        """Return by currency what `price_level` does of all."""
+        return {} if self.price_ratio is None else self._mean_by_currency(np.log(self.price_ratio))
+
+    def mean_prices(self) -> dict[str, Mean]:
+        """Return by currency the mean logarithm of the price."""
+        return self._mean_by_currency(np.log(self.price))
+
+    def _mean_by_currency(self, values: Floats) -> dict[str, Mean]:
+        means = {}
+        for currency in sorted(set(self.currency[~np.isnan(values)]) - {""}):
+            rows = np.flatnonzero((self.currency == currency) & ~np.isnan(values))
+            if len(np.unique(self.sellers[rows])) >= FEWEST_SELLERS:
+                means[str(currency)] = Mean.of(values[rows], self.sellers[rows])
+        return means
+
     def labels(self) -> LabelReference | None:
         """Sum up the listings that have both a label and a score."""
         if self.score is None:
@@ -427,6 +455,11 @@ class CountedListings:
             return None
         is_known = ~np.isnan(values)
         return Mean.of(values[is_known], self.sellers[is_known])
+
+
+def _drop_worthless(prices: Floats) -> Floats:
+    """Return prices without those of nothing, which have no logarithm, and infinite ones."""
+    return np.where((prices > 0) & np.isfinite(prices), prices, np.nan)
 
 
 def _as_floats(values: ArrayLike) -> Floats:

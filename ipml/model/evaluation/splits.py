@@ -20,6 +20,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 from ipml.errors import Refused
 
 Positions = NDArray[np.intp]
+NEVER = pd.Timestamp("2262-01-01", tz="UTC")
+"""When a label becomes known that is there for the test alone."""
+_BEFORE_NEVER = NEVER - pd.Timedelta(days=1)
+_BY_SELLER = 'split.kind = "seller folds"'
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # arrays have no single truth to compare by
@@ -96,14 +100,17 @@ def later_unseen_sellers(
     """Learn from what was known at a cut; test on later listings of sellers that training has not seen.
 
     The cut is the moment after which the last `test_share` of all listings lie. Training holds listings up to
-    the cut whose label was known by then. Held back from it are a `seller_share` of the sellers; they, and
-    sellers who appear only later, are tested on their labelled listings after the cut.
+    the cut whose label was known by then; where none was, as all labels are of one later campaign, it holds all that
+    are labelled at some time, and only sellers and the moments of listings part the sides. Held back from it are a
+    `seller_share` of the sellers; they, and sellers who appear only later, are tested on their labelled listings after
+    the cut.
 
     Parameters
     ----------
     listings : DataFrame
         With the columns `seller_id`, `is_counterfeit` (missing where unlabelled) and that of the moment; also
-        `labelled_at`, where known. A label without a moment counts as known when its listing was observed.
+        `labelled_at`, where known. A label without a moment counts as known when its listing was observed, one of the
+        moment `NEVER` is not learnt from.
     test_share : float, default=0.25
         Share of all listings that lie after the cut, in 0-1; fewer where many share one moment.
     seller_share : float, default=0.3
@@ -133,11 +140,14 @@ def later_unseen_sellers(
     n_earlier = len(listings) - round(len(listings) * test_share)
     cut = moments.sort_values().iloc[max(n_earlier, 1) - 1]
     is_labelled = listings["is_counterfeit"].notna().to_numpy()
+    is_later, is_known = (moments > cut).to_numpy(), is_labelled & ~_is_later(listings, "labelled_at", _BEFORE_NEVER)
     is_known_by_cut = is_labelled & ~_is_later(listings, "labelled_at", cut)
-    is_later = (moments > cut).to_numpy()
+    if not (is_known_by_cut & ~is_later).any():
+        is_known_by_cut = is_known
     train = ~is_later & is_known_by_cut & (_draw(sellers, seed) >= seller_share)
     test = is_later & is_labelled & ~pd.Series(sellers).isin(sellers[train]).to_numpy()
-    return _checked(listings, Split(np.flatnonzero(train), np.flatnonzero(test), cut.to_pydatetime(warn=False)))
+    split = Split(np.flatnonzero(train), np.flatnonzero(test), cut.to_pydatetime(warn=False))
+    return _checked(listings, split, int(np.sum(is_known & ~is_known_by_cut & ~is_later)))
 
 
 def leaking_random_split(listings: pd.DataFrame, test_share: float = 0.25, seed: int = 0) -> Split:
@@ -158,8 +168,13 @@ def leaking_random_split(listings: pd.DataFrame, test_share: float = 0.25, seed:
     return _checked(listings, Split(train, test, leaks=True))
 
 
-def _checked(listings: pd.DataFrame, split: Split) -> Split:
-    """Return the split if both sides hold counterfeit and genuine listings."""
+def _checked(listings: pd.DataFrame, split: Split, n_late: int = 0) -> Split:
+    """Return the split if both sides hold counterfeit and genuine listings; `n_late` labels came after the cut."""
+    late = (
+        f" Labels of {n_late:,} earlier listings are not learnt from: their labelled_at is after the cut."
+        if n_late
+        else ""
+    )
     for side, positions in (("training", split.train), ("test", split.test)):
         truth = listings["is_counterfeit"].iloc[positions].astype(bool)
         if truth.nunique() < 2:
@@ -167,7 +182,7 @@ def _checked(listings: pd.DataFrame, split: Split) -> Split:
                 "Cannot split",
                 f"{int(truth.sum())} counterfeit and {int((~truth).sum())} genuine listings for {side}",
                 "some of both",
-                "Take more listings, or other shares for the test.",
+                f"Take more listings, other shares for the test, or split by seller alone: {_BY_SELLER}.{late}",
             )
     return split
 

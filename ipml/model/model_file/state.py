@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.errors import UntrustedModel, first_line
-from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
+from ipml.features.figures import ListingFeatures, MissingFields, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures
 from ipml.features.images import ImageVectors
 from ipml.features.lexicon import TradeWords
@@ -49,7 +49,7 @@ ESTIMATORS = {
         *(CounterfeitClassifier, Features, LinearLearner, SecondStage, Spelling, SellerPortfolios, Familiarity),
         *(HierarchicalCalibration, SigmoidCalibration),
         *(TextFeatures, TradeWords, BrandFeatures, GoodsFeatures, OfferFeatures),
-        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors),
+        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, MissingFields),
     )
 }
 

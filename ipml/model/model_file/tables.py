@@ -15,7 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
+from ipml.features.figures import (
+    FIELD_GROUPS,
+    ListingFeatures,
+    MissingFields,
+    PictureFeatures,
+    PriceFeatures,
+    SellerFeatures,
+)
 from ipml.features.goods import BrandFeatures, GoodsFeatures
 from ipml.features.images import ImageVectors
 from ipml.features.lexicon import TradeWords
@@ -25,7 +32,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.familiarity import Familiarity
-from ipml.model.parts import KINDS
+from ipml.model.parts import ABSENCE, KINDS
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, SecondStage
@@ -37,7 +44,7 @@ _LARGEST = 1e100  # of any number: products of a few of them are finite
 _MOST_WHOLE = 1 << 62
 _MOST_BITS = 26  # of columns of n-grams: a model of more does not unpack
 _LONGEST_NGRAM = 64  # letters or words; the engine's memory for a text grows with it
-_EXTRACTORS = {**KINDS, "picture": PictureFeatures, "image": ImageVectors}
+_EXTRACTORS = {**KINDS, "picture": PictureFeatures, "image": ImageVectors, ABSENCE: MissingFields}
 
 
 class UnsoundTable(ValueError):
@@ -257,6 +264,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
     },
     PictureFeatures: {"is_fitted_": _flag},
     ImageVectors: {"n_components": _whole(1), "mean_": _array(None), "components_": _array(None, None)},
+    MissingFields: {"names_": _list(lambda name: name in FIELD_GROUPS), "offsets_": _array(None, None)},
     LinearLearner: {"coef_": _array(1, None), "intercept_": _array(1), "n_iter_": _COUNT},
     SecondStage: {"slope_": _RATE, "portfolio_weight_": _RATE, "intercept_": _REAL},
     SigmoidCalibration: {"slope_": _RATE, "intercept_": _REAL},
@@ -275,7 +283,12 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         **dict.fromkeys(("category_variance_", "brand_variance_"), _array(None)),
         "pair_covariance_": _array(None, None),
     },
-    Familiarity: {"known_": _is_known, "usual_": _by_name(_array(5))},
+    Familiarity: {
+        "known_": _is_known,
+        "usual_": _by_name(_array(5)),
+        "scripts_": _by_name(_COUNT),
+        "title_bounds_": _array(2),
+    },
     Spelling: {"words": _by_name(_COUNT), "trade": lambda words: isinstance(words, frozenset)},
     SellerPortfolios: dict.fromkeys(("_states", "_n_added", "_sorted"), lambda _: True),
 }
@@ -338,6 +351,9 @@ _TOGETHER: Mapping[type, Mapping[str, Callable[[Any], bool]]] = {
     OfferFeatures: {"groups_": _has_equal_lengths("phrases_", "groups_")},
     ImageVectors: {
         "components_": lambda of: not hasattr(of, "mean_") or of.components_.shape[1] == of.mean_.size,
+    },
+    MissingFields: {
+        "offsets_": lambda of: not hasattr(of, "names_") or of.offsets_.shape == (len(set(of.names_)),) * 2,
     },
     Features: {"table_": _knows_one_table, "transformer_list": _has_own_extractors},
     SellerPortfolios: {"states": _counts_sellers},

@@ -29,7 +29,7 @@ from ipml.records import Listing
 
 SERVED_COLUMNS = {
     **dict.fromkeys(("score", "score_low", "score_high"), DataType.double),
-    **dict.fromkeys(("abstained", "model_version"), DataType.string),
+    **dict.fromkeys(("abstained", "warning", "model_version"), DataType.string),
 }
 """What is said of each listing, and the kinds of it."""
 LABEL_FIELDS = {"is_counterfeit", "labelled_at", "label_weight", "label_probability"}

@@ -13,10 +13,11 @@ import os
 import re
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -185,12 +186,32 @@ def make_active(client: mlflow.MlflowClient) -> Iterator[None]:
 def _connect(uri: str) -> mlflow.MlflowClient:
     try:
         _check_database_answers(uri)
-        with _ASKING, _environment(_ASK_ONCE):
+        with _ASKING, _environment(_ASK_ONCE), _one_at_a_time(find_sqlite_file(uri)):
             client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
             client.search_experiments(max_results=1)
     except Exception as error:  # the database's and the network's errors come as they are
         raise _unavailable(uri, _describe(error)) from error
     return client
+
+
+@contextmanager
+def _one_at_a_time(database: Path | None) -> Iterator[None]:
+    """Let no other process make the tables of an SQLite store meanwhile; both would add the same columns.
+
+    The folder is locked, so that no file is left beside the store; the lock ends with the process.
+    """
+    if database is None or sys.platform == "win32" or not database.parent.is_dir():
+        yield
+        return
+    import fcntl
+
+    folder = os.open(database.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without such locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _unavailable(uri: str, found: str) -> Failed:

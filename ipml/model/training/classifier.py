@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.errors import UnusableSetting, enumerate_names, first_line
+from ipml.errors import NotFound, UnusableSetting, enumerate_names, first_line
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import BrandTable, listing_brands
 from ipml.listings.schema import listings_to_frame
-from ipml.model.donor import check_kind
+from ipml.model.donor import check_kind, count_sellers
 from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested, evaluate_repeats
 from ipml.model.evaluation.label_weights import Maturity, find_label_probability
 from ipml.model.evaluation.metrics import add_values
-from ipml.model.evaluation.splits import Positions, later_unseen_sellers, leaking_random_split, seller_folds
+from ipml.model.evaluation.splits import NEVER, Positions, later_unseen_sellers, leaking_random_split, seller_folds
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.robustness import Attack, score_attacks
-from ipml.model.training.experiment import Experiment, read_truth, read_unlabelled
+from ipml.model.training.experiment import Experiment, labelled_of, read_truth, read_unlabelled
 from ipml.settings import get_settings
 
 _LATEST = np.iinfo(np.int64).max  # after whatever the donor knows
@@ -85,10 +86,8 @@ def fetch_donor(
     """
     if experiment.data.donor is None:
         return experiment, None
-    from ipml.model.tracking import find_model, resolve_model  # MLflow is loaded only for its registry
-
-    uri, pinned = find_model(experiment.data.donor, tracking_uri).uri, experiment.data.donor_digest
-    donor = load_model(resolve_model(uri, tracking_uri), key_file=get_settings().model_key)
+    uri, folder = _find_donor(experiment.data.donor, tracking_uri)
+    donor, pinned = load_model(folder, key_file=get_settings().model_key), experiment.data.donor_digest
     if pinned not in (None, donor.digest):
         raise UnusableSetting(f"donor {uri}", f"a model file with the digest {donor.digest}", f"that with {pinned}")
     try:
@@ -98,6 +97,19 @@ def fetch_donor(
         raise UnusableSetting(f"donor {uri}", first_line(error), "a model with the same extractors") from error
     data = experiment.data.model_copy(update={"donor": uri, "donor_digest": donor.digest})
     return experiment.model_copy(update={"data": data}), donor.classifier
+
+
+def _find_donor(donor: str, tracking_uri: str | None) -> tuple[str, Path]:
+    """Return where a donor is found again, and its folder: a model of the registry, or else the folder named."""
+    from ipml.model.tracking import find_model, resolve_model  # MLflow is loaded only for its registry
+
+    try:
+        uri = find_model(donor, tracking_uri).uri
+    except NotFound:
+        if not Path(donor).is_dir():
+            raise
+        return str(Path(donor).absolute()), Path(donor)
+    return uri, resolve_model(uri, tracking_uri)
 
 
 def fit_classifier(
@@ -170,7 +182,6 @@ def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
 Floats = NDArray[np.float64]
 Side = tuple[Positions, Positions]
 _Part = Literal["clean", "attacked"]
-_NEVER = pd.Timestamp("2262-01-01", tz="UTC")
 
 
 def score_unseen(
@@ -203,7 +214,7 @@ def score_unseen(
     """
     truth, unlabelled = read_truth(experiment, listings), read_unlabelled(experiment, listings)
     is_labelled = listings["is_counterfeit"].notna().to_numpy()
-    repeats = _plan(experiment, listings, truth)
+    repeats = _plan(experiment, listings, truth, donor)
     tested = np.sort(np.concatenate([test for _, test in repeats[0]]))
     known = truth.iloc[tested].to_numpy(dtype=bool)
     scores: dict[str, list[Floats]] = {}
@@ -257,12 +268,18 @@ def measure(experiment: Experiment, tested: Tested) -> Evaluation:
     )
 
 
-def _plan(experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool]) -> list[list[Side]]:
+def _plan(
+    experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool], donor: CounterfeitClassifier | None
+) -> list[list[Side]]:
     """Return, for each repeat, the training and test positions of each of its folds.
 
-    All listings whose truth is known can be tested. Which of them are is drawn without a look at the truth.
+    All listings whose truth is known can be tested. Which of them are is drawn without a look at the truth. A donor
+    that is taken as it is learns from no label, so that all are there to test it.
     """
     split = experiment.split
+    if donor is not None and _is_taken_as_it_is(experiment, listings):
+        tested = np.flatnonzero(truth.notna())
+        return [[(tested, tested)]]
     if split.kind == "seller folds":
         known = np.flatnonzero(truth.notna())
         rows = listings.iloc[known]
@@ -278,12 +295,20 @@ def _plan(experiment: Experiment, listings: pd.DataFrame, truth: pd.Series[bool]
     return [[(parted.train, parted.test)]]
 
 
+def _is_taken_as_it_is(experiment: Experiment, listings: pd.DataFrame) -> bool:
+    """Say whether too few sellers are labelled to choose anything beside a donor; see `CounterfeitClassifier.fit`."""
+    labelled = labelled_of(listings)
+    weight, sellers = np.ones(len(labelled)), labelled["seller_id"].to_numpy(dtype=str)
+    n_folds: int = experiment.model.get("n_folds", CounterfeitClassifier().n_folds)
+    return count_sellers(labels_of(labelled), weight, sellers) < n_folds
+
+
 def _label_all(listings: pd.DataFrame, truth: pd.Series[bool]) -> pd.DataFrame:
     """Return the listings with the truth as the label of those without one; it never becomes known."""
     is_unlabelled = listings["is_counterfeit"].isna()
     return listings.assign(
         is_counterfeit=listings["is_counterfeit"].where(~is_unlabelled, truth),
-        labelled_at=listings["labelled_at"].mask(is_unlabelled, _NEVER),
+        labelled_at=listings["labelled_at"].mask(is_unlabelled, NEVER),
     )
 
 

@@ -35,7 +35,8 @@ from ipml.review.arrivals.versions import (
 from ipml.review.cases import StoredCase, change_case, find_cases, subject_of
 from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
 from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
-from ipml.review.near_duplicates.relistings import Relisting, describe_match, find_relistings
+from ipml.review.near_duplicates.relistings import Relisting, find_relistings
+from ipml.review.pictures.screened import PictureMatch, find_matches
 from ipml.review.pictures.stored import add_pictures
 from ipml.review.ranking.list_marks import find_listed
 from ipml.review.ranking.policy import Policy
@@ -60,7 +61,7 @@ _Payload = dict[str, audit.Value]
 _Entry = tuple[str, _Payload]  # a subject and a payload
 
 _SYSTEM = "ipml"  # the actor of what no person did
-_BATCH_SIZE = 500
+_BATCH_SIZE = 50  # of one transaction, for which reviewers wait
 _LONGEST_NAME = 200  # characters, as of a listing's fields; PostgreSQL's indices hold no text of thousands
 
 
@@ -166,7 +167,7 @@ def enqueue(
     Parameters
     ----------
     scored : iterable of ScoredListing
-        Read 500 at a time; each such batch is one transaction.
+        Read 50 at a time; each such batch is one transaction.
     due_at : datetime, optional
         By when they must be decided; the policy may set an earlier deadline for their category. A deadline that an
         open case has is only ever brought forward, which counts as rescored.
@@ -320,12 +321,16 @@ class _Intake:
         )
         locked |= find_cases(connection, joining.candidates, lock=True)
         opened = {key: one for key, one in arrived.items() if one.opens}
-        again = find_relistings(connection, [latest[key].scored.listing for key in opened], ranking.policy)
+        again = find_matches(connection, [latest[key].scored.listing for key in opened], ranking.policy)
         entries = self._add(connection, opened, latest, ranking, again)
         exemplars = joining.write(
             locked,
             {latest[key].columns["listing_key"]: number for key, (number, _) in entries.items()},
-            {number: again[key].case_id for key, (number, _) in entries.items() if key in again},
+            {
+                number: case_id
+                for key, (number, _) in entries.items()
+                if key in again and (case_id := again[key].case_id)
+            },
         )
         seen_again = [
             (one.last, latest[key])
@@ -376,14 +381,14 @@ class _Intake:
         opened: Mapping[str, Arrived],
         latest: Mapping[str, _Newcomer],
         ranking: QueueRanking,
-        again: Mapping[str, Relisting],
+        again: Mapping[str, Relisting | PictureMatch],
     ) -> dict[str, tuple[int, _Payload]]:
         """Insert cases; return the number of each and what is noted of it, by the id of the listing."""
         if not opened:
             return {}
         # The deadline of a case that is superseded holds for the one in its place.
         dues = {key: (self.due_at, one.superseded.due_at if one.superseded else None) for key, one in opened.items()}
-        matched = {key: describe_match(again.get(key)) for key in opened}
+        matched = {key: _describe_match(again.get(key)) for key in opened}
         ranked = {
             key: latest[key].ranked(ranking, self.now, *dues[key], match_precision=matched[key]["match_precision"])
             for key in opened
@@ -471,6 +476,13 @@ class _Intake:
             if row.seen_at is None or row.seen_at <= found[row.case_id].decided_at
         ]
         return len(offered), news
+
+
+def _describe_match(match: Relisting | PictureMatch | None) -> dict[str, Any]:
+    """Return what a new case keeps of what it is like; all rows of one statement name the same columns."""
+    if match is None:
+        return {"relisting_of": None, "match_kind": None, "match_precision": None}
+    return {"relisting_of": match.case_id, "match_kind": match.kind, "match_precision": match.precision}
 
 
 def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:

@@ -25,6 +25,7 @@ from ipml.review.arrivals.stream_intake import IntakeModel, Judgement, StreamRul
 from ipml.review.arrivals.versions import find_verdicts
 from ipml.review.near_duplicates.relistings import StoredMatch, find_stored_matches
 from ipml.review.pictures.same_picture import MATCHES, add_picture_matches
+from ipml.review.pictures.screened import add_screened_matches, note_arrivals
 from ipml.review.ranking.list_marks import ListMark, find_case_marks
 from ipml.review.sampling.exploration import note_places
 from ipml.review.sampling.stream_samples import StreamPlace, count_listings
@@ -33,6 +34,7 @@ from ipml.review.sellers.seller_history import HISTORY, add_histories, find_last
 from ipml.review.sellers.seller_record import count_changes, find_record, select_changes
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.pseudonyms import digest_address
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import cases, listings, seller_events
 
 _MOST_CHANGED = 20_000  # listings that are found at once to be scored again
@@ -162,7 +164,7 @@ def take_in(
             return find_known(connection, named, now)
         record = find_record(connection, {one.seller_id for one in news.values()})
         filled = add_histories(connection, news.values(), now, record=record)
-        filled = add_picture_matches(connection, filled, now)
+        filled = add_screened_matches(connection, add_picture_matches(connection, filled, now), now)
         earlier = find_earlier(connection, model.version, filled, now)
         last_event = find_last_event(connection)
         rules = StreamRules.read(connection, filled, now)
@@ -186,7 +188,11 @@ def take_in(
         if (entering := judged.choose(connection, fresh, counting.counted)).newcomers:
             enqueue_within(connection, entering, now=now)
         counting.note(connection)
-        return find_known(connection, named, now, {rows[key]["snapshot"]: judged.scored[key] for key in fresh})
+        found = find_known(connection, named, now, {rows[key]["snapshot"]: judged.scored[key] for key in fresh})
+        arrivals = ((judged.scored[key], judged.earlier[key]) for key in fresh)
+        has_case = {key for key, one in found.items() if one.case_id is not None}
+        note_arrivals(connection, arrivals, has_case, rules.ranking, now)
+        return found
 
 
 def rescore_changed(
@@ -200,7 +206,7 @@ def rescore_changed(
 
     Each is scored with its seller's history as it is known now, and by the listings that its seller had before it,
     stored, and put into the queue where the policy says so, as when it is submitted. Listings that are gone stay as
-    they are. What is done is done in transactions of 500: whoever is interrupted goes on where they were, and once all
+    they are. What is done is done in short transactions: whoever is interrupted goes on where they were, and once all
     are scored nothing is done any more.
 
     Parameters
@@ -243,7 +249,7 @@ def rescore_changed(
         for some in in_batches(changed):
             if is_stopped():
                 return count
-            count += _rescore(engine, some, model, now)
+            count += _rescore(engine, some, model, now, is_stopped)
         if len(changed) < _MOST_CHANGED:
             return count
         after = changed[-1]
@@ -477,7 +483,9 @@ def _is_on_offer() -> ColumnElement[bool]:
     return or_(listings.c.withdrawn_at.is_(None), listings.c.withdrawn_at < listings.c.seen_at)
 
 
-def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now: datetime) -> int:
+def _rescore(
+    engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now: datetime, is_stopped: Callable[[], bool]
+) -> int:
     """Score some listings again, store them and put them into the queue; return how many that were."""
     is_it = listings.c.listing_id.in_(listing_ids), _is_on_offer()
     with reading(engine) as connection:
@@ -487,15 +495,16 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now
         record = find_record(connection, {one.seller_id for one in sent})
         filled = add_histories(connection, sent, now, is_current=True, record=record)
         filled = add_picture_matches(connection, filled, now, is_current=True)
+        filled = add_screened_matches(connection, filled, now, is_current=True)
         earlier = find_earlier(connection, model.version, filled, now)
         rules, last_event = StreamRules.read(connection, filled, now), find_last_event(connection)
     rules = rules.seeded(engine, now)
     judged = rules.judge(filled, earlier, model)
-    with writing(engine) as connection:
-        serialise(connection, Lock.ENQUEUE)
+
+    def store(connection: Connection, some: Sequence[str]) -> int:
         # Meanwhile it may have been submitted as it is now, or scored again by another worker.
-        known = _find_rows(connection, listing_ids)
-        same = [key for key in judged.scored if known.get(key) == before[key]]
+        known = _find_rows(connection, some)
+        same = [key for key in some if known.get(key) == before[key]]
         counting = _Counting.start(connection, rules, judged, known, same, now)
         if same:
             values = [
@@ -510,7 +519,9 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now
         if (entering := judged.choose(connection, same, counting.counted)).newcomers:
             enqueue_within(connection, entering, is_seen=False, now=now)
         counting.note(connection)
-    return len(same)
+        return len(same)
+
+    return sum(change_in_turns(engine, list(judged.scored), store, lock=Lock.ENQUEUE, is_stopped=is_stopped))
 
 
 def _withdraw(connection: Connection, submissions: Sequence[Submission]) -> None:

@@ -45,7 +45,7 @@ def check_text(field: str, text: str, longest: int) -> None:
 _MOMENTS = ("listed_at", "observed_at", "labelled_at")
 _OPTIONAL = (
     *("score_low", "score_high", "read_as", "model_digest", "earlier_listings", "earlier_suspicion"),
-    *("base_rate", "suspicion"),
+    *("base_rate", "suspicion", "warning"),
 )
 _EDITABLE = (
     "title",

@@ -2,7 +2,8 @@
 
 A file of a night is ranked as a whole (`ipml.review.arrivals.intake.enqueue_batch`). A stream has no end, so each
 listing is judged by itself: it waits for people where score and value of a review are what the policy asks for; where
-its seller is on a list that the policy names; where it is like one that was found counterfeit; where it is drawn from
+its seller is on a list that the policy names; where it, or a picture that was screened, is like one that was found
+counterfeit; where it is drawn from
 all others, with a probability that its case keeps; and where an earlier version of it waits already.
 """
 
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Engine, bindparam, select
 from ipml.records import EarlierListings, Listing, ScoredListing
 from ipml.review.arrivals.intake import PreparedListings, prepare
 from ipml.review.cases import PENDING
-from ipml.review.near_duplicates.relistings import find_relistings
+from ipml.review.pictures.screened import find_matches
 from ipml.review.ranking.list_marks import ListedSellers, find_listed
 from ipml.review.ranking.policy import weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
@@ -41,8 +42,9 @@ class IntakeModel:
 
 # Made once, as making a query takes longer than asking it.
 _LAST_SEED = select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1)
+# The state is no column by itself here, or SQLite looks through all pending cases for those of some listings.
 _PENDING = select(cases.c.listing_id).where(
-    cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)), cases.c.state.in_(PENDING)
+    cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)), cases.c.state.concat("").in_(PENDING)
 )
 
 
@@ -109,7 +111,7 @@ class StreamRules:
         listed = find_listed(connection, now, sellers={one.seller_id for one in some})
         pending = _find_pending(connection, [one.listing_id for one in some])
         ranking = current_ranking(connection)
-        found = find_relistings(connection, some, ranking.policy)
+        found = find_matches(connection, some, ranking.policy)
         again = {key for key, one in found.items() if one.makes_case}
         return cls(ranking, listed, pending, again, connection.scalar(_LAST_SEED) or "")
 

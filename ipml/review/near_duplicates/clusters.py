@@ -22,7 +22,7 @@ from functools import lru_cache
 from hashlib import blake2b, sha1
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, case, delete, func, or_, select, update
 
 from ipml.errors import NotFound
 from ipml.records import Listing, ScoredListing
@@ -411,9 +411,15 @@ def move_forward(connection: Connection, counted: Mapping[int, int]) -> None:
         By case how many of those that wait are in its rank already: none where it was just ranked.
     """
     waiting = count_waiting(connection, counted)
+    _move_by(connection, {case_id: (counted[case_id], n_waiting) for case_id, n_waiting in waiting.items()})
+
+
+def _move_by(connection: Connection, counts: Mapping[int, tuple[int, int]]) -> None:
+    """Move cases forward whose rank counts so many of those that wait for them: given as many as there are now."""
     rows = [
-        {"moved": case_id, "factor": min(1 + n_waiting, _MOST_COUNTED) / min(1 + counted[case_id], _MOST_COUNTED)}
-        for case_id, n_waiting in waiting.items()
+        {"moved": case_id, "factor": min(1 + n_waiting, _MOST_COUNTED) / min(1 + n_counted, _MOST_COUNTED)}
+        for case_id, (n_counted, n_waiting) in counts.items()
+        if n_waiting != n_counted
     ]
     if rows:
         query = update(cases).where(cases.c.case_id == bindparam("moved"), cases.c.rank < 0)
@@ -453,7 +459,9 @@ def hand_over(connection: Connection, case_ids: Sequence[int], passed_on: Collec
     passed_on : collection of int
         Those of them that go to a lead, for which the others go on waiting.
     """
-    exemplars = set(connection.scalars(_EXEMPLARS, {"numbers": list(case_ids)}))
+    exemplars = set(case_ids)
+    if len(case_ids) > 1:  # most are no exemplars
+        exemplars = set(connection.scalars(_EXEMPLARS, {"numbers": list(case_ids)}))
     gone: list[int] = []
     for case_id in case_ids:
         gone.append(case_id)
@@ -464,20 +472,19 @@ def hand_over(connection: Connection, case_ids: Sequence[int], passed_on: Collec
 
 def _hand_over(connection: Connection, case_id: int, gone: Collection[int]) -> int | None:
     is_waiting = (cases.c.exemplar == case_id, cases.c.state == "open", cases.c.case_id.not_in(gone))
-    query = select(cases).where(*is_waiting).order_by(cases.c.rank, cases.c.case_id)
-    heir = connection.execute(query.limit(1)).first()
+    query = select(cases.c.case_id, cases.c.snapshot, func.count().over().label("n_waiting")).where(*is_waiting)
+    heir = connection.execute(query.order_by(cases.c.rank, cases.c.case_id).limit(1)).first()
     if heir is None:
         return None
-    connection.execute(update(cases).where(*is_waiting).values(exemplar=heir.case_id))
-    show_cases(connection, [heir.case_id])
+    exemplar = case((cases.c.case_id == heir.case_id, None), else_=heir.case_id)
+    connection.execute(update(cases).where(*is_waiting).values(exemplar=exemplar))
     scored = decode(heir.snapshot)
     appearance = make_appearance(scored)
     numbers = seller_bands(scored.listing, appearance, sign_shingles(appearance.shingles))
     kept = find_in_bands(connection, numbers)
     store_in_bands(connection, [(heir.case_id, find_room(kept, heir.case_id, numbers))])
-    move_forward(connection, {heir.case_id: 0})
-    number: int = heir.case_id
-    return number
+    _move_by(connection, {heir.case_id: (0, heir.n_waiting - 1)})
+    return int(heir.case_id)
 
 
 def show_cases(connection: Connection, case_ids: Collection[int]) -> None:

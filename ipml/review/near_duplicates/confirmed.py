@@ -25,6 +25,7 @@ from ipml.review.near_duplicates.clusters import (
 )
 from ipml.review.near_duplicates.matches import removal_bands
 from ipml.review.near_duplicates.title_bands import make_title_bands, number_picture
+from ipml.review.pictures.stored import split_addresses
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.database import in_batches, writing
 from ipml.storage.tables import cases, decisions
@@ -42,7 +43,12 @@ def find_like_confirmed(connection: Connection, listings: Sequence[Listing]) -> 
 def number_listing(listing: Listing, *, is_kept: bool) -> tuple[int, ...]:
     """Return the numbers under which a listing finds others, or is kept for them."""
     numbers = make_title_bands(listing.title, listing.seller_id, is_kept=is_kept)
-    return numbers if listing.image_hash is None else (*numbers, number_picture(listing.image_hash))
+    return (*numbers, *(number_picture(name) for name in (listing.image_hash, first_address(listing)) if name))
+
+
+def first_address(listing: Listing) -> str | None:
+    """Return the address of the first picture of a listing; None where it has none."""
+    return next(iter(split_addresses(listing)), None)
 
 
 def _choose(kept: BandCases, numbers: Sequence[int]) -> list[int]:

@@ -8,7 +8,8 @@ A title alone proves little, as honest sellers copy it from a catalogue. So the 
 of match: with the seller, with the picture, with a price that is no higher, or with nothing else. It gives each its
 precision before people have looked at any, and the least precision with which a match makes a case.
 
-Those to compare it with are found by an index (`ipml.review.near_duplicates.confirmed`).
+Those to compare it with are found by an index (`ipml.review.near_duplicates.confirmed`). The address of a first picture
+counts if that picture was looked at, and is neither flat nor common (`ipml.review.pictures.same_picture`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, or_, 
 from ipml.records import Listing, Verdict
 from ipml.review.arrivals.snapshot import decode_listing, is_storable
 from ipml.review.cases import PENDING, StoredCase, change_case, read_cases
-from ipml.review.near_duplicates.confirmed import find_like_confirmed, find_standing, read_confirmed
+from ipml.review.near_duplicates.confirmed import find_like_confirmed, find_standing, first_address, read_confirmed
 from ipml.review.near_duplicates.title_bands import compare_runs, find_part, read_runs
+from ipml.review.pictures.same_picture import find_informative
 from ipml.review.ranking.policy import MatchKind, Policy, RelistingRules
 from ipml.review.ranking.queue_order import current_ranking, rank_again
 from ipml.review.reversals import by_people, is_last_verdict
@@ -120,12 +122,14 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
     if not any(candidates):
         return {}
     confirmed = read_confirmed(connection, {case_id for some in candidates for case_id in some})
+    addressed = {address for one in listings if (address := first_address(one))}
+    shown = find_informative(connection, [key for key, one in confirmed.items() if first_address(one) in addressed])
     matches = [
         [
             (case_id, *match)
             for case_id in some
             if case_id in confirmed
-            for match in _compare(one, confirmed[case_id], policy)
+            for match in _compare(one, confirmed[case_id], policy, shows_it=case_id in shown)
         ]
         for one, some in zip(listings, candidates, strict=True)
     ]
@@ -153,13 +157,14 @@ def _order_match(match: Relisting) -> tuple[bool, int, float, int]:
     return match.makes_case, -list(MatchKind).index(match.kind), match.likeness, -match.case_id
 
 
-def _compare(one: Listing, confirmed: Listing, policy: Policy) -> list[tuple[MatchKind, float]]:
+def _compare(one: Listing, confirmed: Listing, policy: Policy, *, shows_it: bool) -> list[tuple[MatchKind, float]]:
     """Return in which ways a listing is like one that was found counterfeit; the title alone counts where none is."""
     rules, runs, others = policy.relistings, read_runs(one.title), read_runs(confirmed.title)
     likeness, part, n_runs = compare_runs(runs, others), find_part(runs, others), min(len(runs), len(others))
     is_alike, holds = likeness >= rules.least_likeness, part >= rules.least_part
     kinds = list[tuple[MatchKind, float]]()
-    if one.image_hash is not None and one.image_hash == confirmed.image_hash:
+    has_same_address = shows_it and first_address(one) == first_address(confirmed)
+    if has_same_address or (one.image_hash is not None and one.image_hash == confirmed.image_hash):
         kinds.append((MatchKind.PICTURE, likeness))
     if one.seller_id == confirmed.seller_id:
         if is_alike or (holds and n_runs >= _FEWEST_RUNS):
@@ -240,6 +245,7 @@ def _keep_newest(rows: Iterable[Any], *names: str) -> list[Any]:
 
 _MATCHED_WITH = select(cases).where(
     or_(cases.c.relisting_of.in_(_WANTED), cases.c.case_id.in_(_WANTED)),
+    cases.c.relisting_of.is_not(None),
     cases.c.match_kind.is_not(None),
     cases.c.state.in_(PENDING),
 )
@@ -248,33 +254,33 @@ _MATCHED_WITH = select(cases).where(
 def match_again(connection: Connection, case_ids: Collection[int]) -> None:
     """Match waiting cases anew that are like some listings, after verdicts on these were given or taken back.
 
-    A match that does not hold any more is replaced by another, or loses its precision: the case waits on, ranked by its
-    score, and its match comes back with the verdict.
+    A match whose verdict does not stand any more is replaced by another, or loses its precision: the case waits on,
+    ranked by its score, and its match comes back with the verdict.
     """
     rows = [
         row
         for some in in_batches(sorted(case_ids))
         for row in read_cases(connection, _MATCHED_WITH.with_for_update(), {"wanted": some})
     ]
-    if not rows:
+    sources = {row.case_id: row.relisting_of for row in rows if row.relisting_of is not None}
+    standing = find_standing(connection, set(sources.values()))
+    changed = [row for row in rows if (sources[row.case_id] in standing) != (row.match_precision is not None)]
+    if not changed:
         return
-    listings = {row.case_id: decode_listing(row.snapshot) for row in rows}
-    found = find_relistings(connection, list(listings.values()), current_ranking(connection).policy)
-    for row in rows:
-        match = found.get(row.listing_id)
-        changed: dict[str, Any] = {"match_precision": None}
-        if match is not None and match.case_id != row.case_id:
-            changed = describe_match(match)
-        if any(getattr(row, name) != value for name, value in changed.items()):
-            change_case(connection, row.case_id, **changed)
-            rank_again(connection, replace(row, **changed))
-
-
-def describe_match(match: Relisting | None) -> dict[str, Any]:
-    """Return what a case keeps of what it is like; always the same columns."""
-    if match is None:
-        return {"relisting_of": None, "match_kind": None, "match_precision": None}
-    return {"relisting_of": match.case_id, "match_kind": match.kind.value, "match_precision": match.precision}
+    policy = current_ranking(connection).policy
+    fallen = [decode_listing(row.snapshot) for row in changed if sources[row.case_id] not in standing]
+    found = find_relistings(connection, fallen, policy)
+    measured = measure_matches(connection, policy.relistings, standing, {row.seller_id for row in changed})
+    for row in changed:
+        source, match = sources[row.case_id], found.get(row.listing_id)
+        columns: dict[str, Any] = {"match_precision": None}
+        if source in standing:
+            columns["match_precision"] = measured.of(MatchKind(row.match_kind or ""), source, row.seller_id)
+        elif match is not None and match.case_id != row.case_id:
+            columns["match_precision"] = match.precision
+            columns |= {"relisting_of": match.case_id, "match_kind": match.kind.value}
+        change_case(connection, row.case_id, **columns)
+        rank_again(connection, replace(row, **columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +301,11 @@ class StoredMatch:
 def find_stored_matches(connection: Connection, case_ids: Collection[int]) -> dict[int, StoredMatch]:
     """Return which of some cases were listed again, by number."""
     query = select(*(cases.c[name] for name in ("case_id", "relisting_of", "match_kind", "match_precision")))
+    query = query.where(cases.c.match_precision.is_not(None), cases.c.relisting_of.is_not(None))
     rows = [
         row
         for some in in_batches(sorted(case_ids))
-        for row in connection.execute(query.where(cases.c.case_id.in_(some), cases.c.match_precision.is_not(None)))
+        for row in connection.execute(query.where(cases.c.case_id.in_(some)))
     ]
     standing = find_standing(connection, {row.relisting_of for row in rows})
     return {

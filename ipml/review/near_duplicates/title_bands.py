@@ -142,9 +142,9 @@ def make_title_bands(title: str, seller_id: str, *, is_kept: bool) -> tuple[int,
     return tuple({own, *sets, *sorted(rows)[:n_rows]})
 
 
-def number_picture(image_hash: str) -> int:
-    """Return the number under which listings with a picture are found."""
-    return number_text("confirmed picture", image_hash)
+def number_picture(name: str) -> int:
+    """Return the number under which listings with a picture are found, by its hash or its address."""
+    return number_text("confirmed picture", name)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -7,14 +7,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, exists, select, update
 
 from ipml.review.cases import PENDING
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.copies import PictureRefused, make_copies
-from ipml.review.pictures.fetching import FetchLimits, Resolve, fetch_picture, make_client, resolve_host
+from ipml.review.pictures.fetching import (
+    FetchCost,
+    FetchedPicture,
+    FetchLimits,
+    Resolve,
+    fetch_picture,
+    make_client,
+    resolve_host,
+)
 from ipml.review.pictures.stored import PictureCopies, path_of, store_files
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import cases, pictures
@@ -33,55 +41,92 @@ class PictureTally:
     later: int = 0
 
 
+class PictureRun(Protocol):
+    """What is done about pictures that are fetched in turns; called by one thread."""
+
+    def begin(self, row: Any) -> FetchCost | None:
+        """Return what the fetching of a picture is to be added to; None where it is not fetched now."""
+
+    def store(self, row: Any, picture: FetchedPicture, copies: PictureCopies, cost: FetchCost) -> None:
+        """Take in a picture that was fetched and read."""
+
+    def refuse(self, row: Any, error: PictureRefused, cost: FetchCost) -> None:
+        """Note that a picture cannot be had."""
+
+
+def fetch_in_turns(
+    run: PictureRun, rows: Sequence[Any], sources: PictureSources, limits: FetchLimits, resolve: Resolve
+) -> None:
+    """Fetch some pictures: eight at once, three of one host, each decoded alone; nothing is begun after a minute."""
+    if not rows:
+        return
+    try:
+        asyncio.run(_fetch_all(run, rows, sources, limits, resolve))
+    except ExceptionGroup as group:  # the disk is full, or the database is away: each says the same
+        raise group.exceptions[0] from None
+
+
+async def _fetch_all(
+    run: PictureRun, rows: Sequence[Any], sources: PictureSources, limits: FetchLimits, resolve: Resolve
+) -> None:
+    loop = asyncio.get_running_loop()
+    until, hosts = loop.time() + _LAST_START_SECONDS, dict[str, asyncio.Semaphore]()
+    slots, decoder = asyncio.Semaphore(_MOST_AT_ONCE), asyncio.Lock()  # each that is decoded may take 200 MB
+    async with make_client(sources, resolve) as client:
+
+        async def fetch_one(row: Any) -> None:
+            host = hosts.setdefault(row.address.split("/")[2], asyncio.Semaphore(_MOST_PER_HOST))
+            async with host, slots:
+                if loop.time() > until or (cost := run.begin(row)) is None:
+                    return
+                try:
+                    found = await fetch_picture(client, row.address, sources, limits, cost)
+                    async with decoder:
+                        copies = await asyncio.to_thread(make_copies, found.content)
+                except PictureRefused as error:
+                    run.refuse(row, error, cost)
+                else:
+                    run.store(row, found, copies, cost)
+
+        async with asyncio.TaskGroup() as group:
+            for row in rows:
+                group.create_task(fetch_one(row))
+
+
+def note_refusal(row: Any, error: PictureRefused, now: datetime) -> dict[str, Any]:
+    """Return the columns of a picture that could not be had: it is tried again after 1, 10 and 60 minutes."""
+    is_over = not error.may_retry or row.tries >= len(_WAITS)
+    values = {"tries": row.tries + 1, "why": error.why, "state": "failed" if is_over else "waiting"}
+    return values if is_over else values | {"due_at": now + _WAITS[row.tries]}
+
+
+def note_file(picture: FetchedPicture, copies: PictureCopies, now: datetime) -> dict[str, Any]:
+    """Return the columns of a file that was fetched."""
+    return {
+        "found_at": picture.address,
+        "kind": copies.kind,
+        "width": copies.width,
+        "height": copies.height,
+        "n_bytes": len(picture.content),
+        "fetched_at": now,
+        "why": None,
+    }
+
+
 @dataclass(slots=True)
-class _PictureRun:
+class _CaseRun:
     engine: Engine
     folder: Path
-    sources: PictureSources
-    limits: FetchLimits
     is_stopped: Callable[[], bool]
     clock: Callable[[], datetime]
     tally: PictureTally = field(default_factory=PictureTally)
-    hosts: dict[str, asyncio.Semaphore] = field(default_factory=dict)
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_AT_ONCE))
-    decoder: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: each may take 200 MB
 
-    async def fetch_all(self, rows: Sequence[Any], resolve: Resolve) -> None:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + _LAST_START_SECONDS
-        async with make_client(self.sources, resolve) as client:
+    def begin(self, row: Any) -> FetchCost | None:  # noqa: ARG002
+        return None if self.is_stopped() else FetchCost()
 
-            async def fetch_one(row: Any) -> None:
-                host = self.hosts.setdefault(row.address.split("/")[2], asyncio.Semaphore(_MOST_PER_HOST))
-                async with host, self.slots:
-                    if self.is_stopped() or loop.time() > until:
-                        return
-                    try:
-                        found = await fetch_picture(client, row.address, self.sources, self.limits)
-                        async with self.decoder:
-                            copies = await asyncio.to_thread(make_copies, found.content)
-                    except PictureRefused as error:
-                        self._note_failure(row, error)
-                    else:
-                        self._store(row, found.content, found.address, copies)
-
-            async with asyncio.TaskGroup() as group:
-                for row in rows:
-                    group.create_task(fetch_one(row))
-
-    def _store(self, row: Any, content: bytes, address: str, copies: PictureCopies) -> None:
-        digest = store_files(self.folder, content, copies)
-        values = {
-            "state": "stored",
-            "digest": digest,
-            "found_at": address,
-            "kind": copies.kind,
-            "width": copies.width,
-            "height": copies.height,
-            "n_bytes": len(content),
-            "fetched_at": self.clock(),
-            "why": None,
-        }
+    def store(self, row: Any, picture: FetchedPicture, copies: PictureCopies, cost: FetchCost) -> None:  # noqa: ARG002
+        digest = store_files(self.folder, picture.content, copies)
+        values = {"state": "stored", "digest": digest} | note_file(picture, copies, self.clock())
         with writing(self.engine) as connection:
             serialise(connection, Lock.STORE_PICTURES)
             if not path_of(self.folder, digest).exists():
@@ -89,14 +134,11 @@ class _PictureRun:
             connection.execute(_change(row).values(values))
         self.tally.stored += 1
 
-    def _note_failure(self, row: Any, error: PictureRefused) -> None:
-        is_over = not error.may_retry or row.tries >= len(_WAITS)
-        values: dict[str, Any] = {"tries": row.tries + 1, "why": error.why, "state": "failed" if is_over else "waiting"}
-        if not is_over:
-            values["due_at"] = self.clock() + _WAITS[row.tries]
+    def refuse(self, row: Any, error: PictureRefused, cost: FetchCost) -> None:  # noqa: ARG002
+        values = note_refusal(row, error, self.clock())
         with writing(self.engine) as connection:
             connection.execute(_change(row).values(values))
-        if is_over:
+        if values["state"] == "failed":
             self.tally.failed += 1
         else:
             self.tally.later += 1
@@ -132,12 +174,8 @@ def fetch_due(
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     rows = _find_due(engine, clock())
-    run = _PictureRun(engine, folder, sources, limits or FetchLimits(), is_stopped, clock)
-    if rows:
-        try:
-            asyncio.run(run.fetch_all(rows, resolve))
-        except ExceptionGroup as group:  # the disk is full, or the database is away: each says the same
-            raise group.exceptions[0] from None
+    run = _CaseRun(engine, folder, is_stopped, clock)
+    fetch_in_turns(run, rows, sources, limits or FetchLimits(), resolve)
     return run.tally
 
 

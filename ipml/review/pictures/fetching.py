@@ -21,6 +21,7 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Returns the addresses of a host."""
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = (301, 302, 303, 307, 308)
+_PART = 65_536  # bytes that are read at once
 _HEADERS = {"User-Agent": "ipml-pictures", "Accept": "image/*", "Accept-Encoding": "identity"}
 
 
@@ -40,6 +41,16 @@ class FetchLimits:
     seconds: float = 20.0
     redirects: int = 3
 
+    @property
+    def most_requests(self) -> int:
+        """How many requests one file takes at most."""
+        return 1 + self.redirects
+
+    @property
+    def most_received(self) -> int:
+        """How many bytes are received for one file at most, until it is known to be too large."""
+        return self.most_bytes + _PART
+
 
 @dataclass(frozen=True, slots=True)
 class FetchedPicture:
@@ -47,6 +58,14 @@ class FetchedPicture:
 
     content: bytes
     address: str
+
+
+@dataclass(slots=True)
+class FetchCost:
+    """What fetching a file has cost so far, whether it could be had or not: requests, and bytes that were received."""
+
+    requests: int = 0
+    n_bytes: int = 0
 
 
 async def resolve_host(host: str, port: int) -> list[str]:
@@ -98,9 +117,18 @@ def make_client(sources: PictureSources, resolve: Resolve = resolve_host) -> htt
 
 
 async def fetch_picture(
-    client: httpx.AsyncClient, address: str, sources: PictureSources, limits: FetchLimits
+    client: httpx.AsyncClient,
+    address: str,
+    sources: PictureSources,
+    limits: FetchLimits,
+    cost: FetchCost | None = None,
 ) -> FetchedPicture:
     """Fetch one file.
+
+    Parameters
+    ----------
+    cost : FetchCost, optional
+        What it costs is added to it, however it ends: at most `limits.most_requests` and `limits.most_received`.
 
     Raises
     ------
@@ -109,8 +137,8 @@ async def fetch_picture(
     """
     try:
         async with asyncio.timeout(limits.seconds):
-            for _ in range(1 + limits.redirects):
-                found = await _ask(client, address, sources, limits)
+            for _ in range(limits.most_requests):
+                found = await _ask(client, address, sources, limits, cost or FetchCost())
                 if isinstance(found, bytes):
                     return FetchedPicture(found, address)
                 address = found
@@ -123,18 +151,22 @@ async def fetch_picture(
     raise PictureRefused(f"is redirected more than {limits.redirects} times")
 
 
-async def _ask(client: httpx.AsyncClient, address: str, sources: PictureSources, limits: FetchLimits) -> bytes | str:
+async def _ask(
+    client: httpx.AsyncClient, address: str, sources: PictureSources, limits: FetchLimits, cost: FetchCost
+) -> bytes | str:
     """Return the file at an address, or the address to which it is redirected."""
     if why := sources.refuse(address):
         raise PictureRefused(why)
     client.cookies.clear()
+    cost.requests += 1
     async with client.stream("GET", address) as response:
         if response.status_code in _REDIRECTS and "location" in response.headers:
             return str(response.url.join(response.headers["location"]))
         _check_head(response, limits)
         content = bytearray()
-        async for part in response.aiter_raw(65_536):
+        async for part in response.aiter_raw(_PART):
             content += part
+            cost.n_bytes += len(part)
             if len(content) > limits.most_bytes:
                 raise PictureRefused(_describe_size(limits))
         return bytes(content)

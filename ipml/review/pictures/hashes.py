@@ -1,162 +1,184 @@
-"""Which pictures show the same: each file has a perceptual hash, and files whose hashes are near belong to a group.
-
-The hash is the pHash of the library ImageHash, of 256 bits: whether each of the 16 x 16 lowest frequencies of the
-picture in grey is above their median. It hardly changes when a picture is sent smaller, brighter or compressed anew.
-With 64 bits two goods in front of white are alike too often: experiments/README.md has the figures.
+"""Which pictures show the same: pictures whose hashes are near belong to a group (`ipml.review.pictures.picture_hash`).
 
 A group is named by the number of its first picture, and a picture joins the group whose first one is nearest. So there
 are no chains in which the ends have nothing in common, and a picture that a hundred thousand listings show is one row.
+
+Groups of earlier releases hold the hash of their first picture as a whole. Such a picture is found again as it is and
+mirrored, until the job that groups pictures has hashed it anew, and joined it to an older group that shows the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
-import imagehash
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy.fft import dctn
-from sqlalchemy import ColumnElement, Connection, Engine, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, func, insert, select, update
 
 from ipml.review.near_duplicates.same_pictures import mark_same_pictures
+from ipml.review.pictures.picture_hash import (
+    COLOUR_BYTES,
+    EDGE,
+    MOST_DISTANCE,
+    HashedPicture,
+    Hashes,
+    PictureHash,
+    hash_picture,
+    read_hash,
+    write_hash,
+)
 from ipml.review.pictures.stored import NO_GROUP, path_of
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage import database
 from ipml.storage.database import reading, serialise, writing
-from ipml.storage.tables import picture_groups, pictures, reference_pictures
+from ipml.storage.tables import picture_groups, pictures, reference_pictures, screened_pictures
 
-EDGE = 16
-"""A hash has so many bits squared."""
-MOST_DISTANCE = 40
-"""Bits in which two hashes of the same picture differ at most. experiments/README.md has the figures."""
-
-_LEAST_FREQUENCIES = 64  # of the 256; a gradient has 9, the emptiest of 600 crops of photographs 39, most more than 240
-_LEAST_GREY = 2.0  # steps of grey from the median, of 255: less is what compression makes of nothing
-_WORDS = EDGE * EDGE // 64
 _AT_ONCE = 50
-_BLOCK = 65_536  # hashes, so that what is added up stays in the cache of the processor
+_MOST_RENEWED = 2_000  # groups of earlier releases in one call: half a minute
 _FIRST_ROOM = 1_024
+_MOST_YOUNG = 4_096  # groups that are sorted apart, so that adding one is cheap
+_MOST_IN_BAND = 500  # groups that are compared for one band of one place
+_MOST_APART = 80  # bits: of those that share a band by chance nearly all differ in more
+_MOST_COMPARED = 200
 
 _UNGROUPED: Mapping[Table, ColumnElement[bool]] = {
     pictures: (pictures.c.state == "stored") & pictures.c.group_id.is_(None),
     reference_pictures: reference_pictures.c.removed_at.is_(None) & reference_pictures.c.group_id.is_(None),
 }
 
-Hash = npt.NDArray[np.uint64]
-"""A perceptual hash: four whole numbers of 64 bits."""
-
-
-def hash_picture(image: Image.Image) -> Hash | None:
-    """Return the perceptual hash of a picture; None where it says too little to be recognised.
-
-    Examples
-    --------
-    >>> hash_picture(Image.new("RGB", (90, 90), "white")) is None
-    True
-    >>> stairs = Image.linear_gradient("L").quantize(5).convert("L").rotate(30)
-    >>> smaller = stairs.resize((100, 100))
-    >>> measure_distance(hash_picture(stairs), hash_picture(smaller)) <= MOST_DISTANCE
-    True
-    """
-    if image.has_transparency_data:  # what shines through is white in every copy that a shop makes
-        background = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(background, image.convert("RGBA"))
-    grey = image.convert("L").resize((4 * EDGE, 4 * EDGE), Image.Resampling.LANCZOS)
-    frequencies = dctn(np.asarray(grey, dtype=np.float64), norm="ortho")[:EDGE, :EDGE]
-    if (np.abs(frequencies - np.median(frequencies)) > _LEAST_GREY).sum() < _LEAST_FREQUENCIES:
-        return None
-    return np.packbits(imagehash.phash(grey, hash_size=EDGE).hash.ravel()).view(">u8").astype(np.uint64)
-
-
-def measure_distance(one: Hash, other: Hash) -> int:
-    """Return in how many bits two hashes differ.
-
-    Examples
-    --------
-    >>> measure_distance(read_hash("0" * 64), read_hash("f" + "0" * 62 + "1"))
-    5
-    """
-    return int(np.bitwise_count(one ^ other).sum(dtype=np.int64))
-
-
-def write_hash(found: Hash) -> str:
-    """Write a hash as it is stored, in hexadecimal."""
-    return found.astype(">u8").tobytes().hex()
-
-
-def read_hash(text: str) -> Hash:
-    """Read a hash as it is stored."""
-    return np.frombuffer(bytes.fromhex(text), ">u8").astype(np.uint64)
+_N_BANDS, _BAND_BITS = 4, 24
+_WAVES = np.add.outer(np.arange(EDGE), np.arange(EDGE)).ravel()
+# Of the lower frequencies, whose bits change least, drawn once and for all; they are not stored.
+_LOWER = np.flatnonzero((_WAVES > 0) & (_WAVES < EDGE - 1))
+_BITS = np.random.default_rng(1).permutation(_LOWER)[: _N_BANDS * _BAND_BITS]
+_Numbers = npt.NDArray[np.int64]
 
 
 class HashIndex:
-    """The hashes of the first pictures of all groups, in memory: 40 bytes each, a million searched in some 5 ms.
+    """The hashes of the first pictures of all groups, in memory: some 175 bytes each; one is looked up in 12 ms.
 
-    It is read once, and then what is new. Use it from one thread at a time.
+    Each hash has four bands of 24 of its bits. A picture is compared with the groups that share a band with the hash of
+    one of its places: not with all, and a copy shares one in 999 of 1,000 cases. It is read once, and then what is new.
+    Use it from one thread at a time.
 
     Examples
     --------
     >>> index = HashIndex()
-    >>> index.add(7, read_hash("0" * 64))
-    >>> index.find_nearest(read_hash("0" * 60 + "00ff")), index.find_nearest(read_hash("f" * 64))
-    ((7, 8), None)
+    >>> stairs = Image.linear_gradient("L").quantize(5).convert("L").rotate(30)
+    >>> index.add(7, hash_picture(stairs).own)
+    >>> index.find_nearest(hash_picture(stairs)), index.find_nearest(hash_picture(stairs.rotate(20)))
+    ((7, 0), None)
     """
 
     def __init__(self) -> None:
-        self._hashes = np.zeros((_WORDS, _FIRST_ROOM), np.uint64)  # a row for each word: read from end to end
-        self._groups = np.zeros(_FIRST_ROOM, np.int64)
-        self._count = 0
-        self._last = 0
         self.lock = Lock()
+        self.clear()
 
     def __len__(self) -> int:
-        return self._count
+        return self._count - self._gone
+
+    @property
+    def n_bytes(self) -> int:
+        """How much memory it takes."""
+        return sum(one.nbytes for one in (self._hashes, self._colours, self._groups, self._sorted, self._young))
 
     def clear(self) -> None:
         """Forget all of them; they are read again."""
-        self._count = self._last = 0
+        self._hashes = np.zeros((_FIRST_ROOM, 4), np.uint64)
+        self._colours = np.zeros((_FIRST_ROOM, COLOUR_BYTES), np.uint8)  # all 0: not known
+        self._groups = np.zeros(_FIRST_ROOM, np.int64)
+        self._sorted, self._young = np.zeros(0, np.uint64), np.zeros(0, np.uint64)
+        self._count = self._gone = self._last = 0
 
     def refresh(self, connection: Connection) -> None:
         """Read the groups that are new."""
-        columns = picture_groups.c.group_id, picture_groups.c.hash
+        columns = picture_groups.c.group_id, picture_groups.c.hash, picture_groups.c.colours
         query = select(*columns).where(picture_groups.c.group_id > self._last).order_by(picture_groups.c.group_id)
         for rows in connection.execute(query).partitions(10_000):
-            for group_id, text in rows:
-                self.add(group_id, read_hash(text))
-                self._last = group_id
+            self.add_all([row.group_id for row in rows], [read_stored(row) for row in rows])
+            self._last = rows[-1].group_id
 
-    def add(self, group_id: int, found: Hash) -> None:
+    def add(self, group_id: int, first: PictureHash) -> None:
         """Add a group."""
-        if self._count == self._groups.size:
-            self._hashes = np.hstack([self._hashes, np.zeros_like(self._hashes)])
-            self._groups = np.hstack([self._groups, np.zeros_like(self._groups)])
-        self._hashes[:, self._count], self._groups[self._count] = found, group_id
-        self._count += 1
+        self.add_all([group_id], [first])
+
+    def add_all(self, group_ids: Sequence[int], firsts: Sequence[PictureHash]) -> None:
+        """Add some groups, each by its first picture."""
+        start, self._count = self._count, self._count + len(firsts)
+        if self._count > self._groups.size:
+            room = max(self._count, 2 * self._groups.size) - self._groups.size
+            self._hashes = np.concatenate([self._hashes, np.zeros((room, 4), np.uint64)])
+            self._colours = np.concatenate([self._colours, np.zeros((room, COLOUR_BYTES), np.uint8)])
+            self._groups = np.concatenate([self._groups, np.zeros(room, np.int64)])
+        hashes = np.array([first.hash for first in firsts], np.uint64)
+        self._hashes[start : self._count] = hashes
+        colours = b"".join(first.colours or bytes(COLOUR_BYTES) for first in firsts)
+        self._colours[start : self._count] = np.frombuffer(colours, np.uint8).reshape(-1, COLOUR_BYTES)
+        self._groups[start : self._count] = group_ids
+        entries = (_make_bands(hashes) << np.uint64(32)) | np.arange(start, self._count, dtype=np.uint64)[:, np.newaxis]
+        self._young = np.sort(np.concatenate([self._young, entries.ravel()]))
+        if self._young.size > _N_BANDS * _MOST_YOUNG:
+            self._sorted = np.sort(np.concatenate([self._sorted, self._young]), kind="stable")
+            self._young = np.zeros(0, np.uint64)
 
     def remove(self, group_id: int) -> None:
-        """Remove a group; the last one takes its place."""
-        last = self._count - 1
-        for place in np.flatnonzero(self._groups[: self._count] == group_id):
-            self._hashes[:, place], self._groups[place] = self._hashes[:, last], self._groups[last]
-            self._count = last
+        """Remove a group: it is found no more."""
+        places = np.flatnonzero(self._groups[: self._count] == group_id)
+        self._groups[places] = NO_GROUP
+        self._gone += places.size
 
-    def find_nearest(self, wanted: Hash, most_distance: int = MOST_DISTANCE) -> tuple[int, int] | None:
+    def find_nearest(self, picture: HashedPicture) -> tuple[int, int] | None:
         """Return the group that is nearest, the older of two, and its distance in bits; None where none is near."""
-        found: list[tuple[int, int]] = []
-        first = wanted[: _WORDS // 2, np.newaxis]
-        for start in range(0, self._count, _BLOCK):
-            end = min(start + _BLOCK, self._count)
-            # Whoever differs too much in the first half alone need not be looked at: nearly all of them.
-            halves = np.bitwise_count(self._hashes[: _WORDS // 2, start:end] ^ first)
-            places = start + np.flatnonzero(halves[0] + halves[1] <= most_distance)
-            whole = np.bitwise_count(self._hashes[:, places] ^ wanted[:, np.newaxis]).sum(axis=0, dtype=np.int64)
-            is_near = whole <= most_distance
-            found += zip(whole[is_near].tolist(), self._groups[places[is_near]].tolist(), strict=True)
-        return min(found)[::-1] if found else None
+        near = []
+        for place in self._find_candidates(picture.hashes).tolist():
+            distances = np.bitwise_count(picture.hashes ^ self._hashes[place]).sum(axis=1, dtype=np.int64)
+            nearest = int(distances.argmin())
+            if self._groups[place] != NO_GROUP and distances[nearest] <= MOST_DISTANCE:
+                colours = self._colours[place].tobytes() if self._colours[place].any() else b""
+                near.append((int(distances[nearest]), int(self._groups[place]), nearest, colours))
+        return next((one[1::-1] for one in sorted(near) if picture.has_colours(*one[2:])), None)
+
+    def _find_candidates(self, hashes: Hashes) -> _Numbers:
+        """Return the places of those that share a band with one of some hashes, the likeliest first."""
+        bands, first = np.unique(_make_bands(hashes), return_index=True)
+        places, numbers = [], []
+        for entries in (self._sorted, self._young):
+            starts = np.searchsorted(entries, bands << np.uint64(32))
+            counts = np.searchsorted(entries, (bands + np.uint64(1)) << np.uint64(32)) - starts
+            counts = counts.clip(0, _MOST_IN_BAND)
+            shared = np.repeat(starts - counts.cumsum() + counts, counts) + np.arange(counts.sum())
+            places.append((entries[shared] & np.uint64(2**32 - 1)).astype(np.int64))
+            numbers.append(np.repeat(first // _N_BANDS, counts))
+        candidates, of_hash = np.concatenate(places), np.concatenate(numbers)
+        distances = np.bitwise_count(self._hashes[candidates] ^ hashes[of_hash]).sum(axis=1, dtype=np.int64)
+        order = np.argsort(distances, kind="stable")
+        likely = candidates[order[: np.searchsorted(distances[order], _MOST_APART, side="right")]]
+        return likely[np.sort(np.unique(likely, return_index=True)[1])][:_MOST_COMPARED]
+
+
+def _make_bands(hashes: Hashes) -> Hashes:
+    """Return the bands of some hashes, a row for each: which one it is, and its 24 bits."""
+    bits = np.unpackbits(hashes.astype(">u8").view(np.uint8), axis=1)[:, _BITS].reshape(-1, _N_BANDS, _BAND_BITS)
+    pieces = np.packbits(bits, axis=2).astype(np.uint64)
+    bands = np.arange(_N_BANDS, dtype=np.uint64) << np.uint64(_BAND_BITS)
+    weights = np.array([2**16, 2**8, 1], np.uint64)
+    named: Hashes = bands | (pieces * weights).sum(axis=2, dtype=np.uint64)
+    return named
+
+
+def read_stored(row: Any) -> PictureHash:
+    """Return what is stored of a group; colours are empty where it is of an earlier release."""
+    return PictureHash(read_hash(row.hash), bytes.fromhex(row.colours or ""))
+
+
+def describe(first: PictureHash) -> dict[str, str]:
+    """Return the columns of a group."""
+    return {"hash": write_hash(first.hash), "colours": first.colours.hex()}
 
 
 def group_pictures(
@@ -170,34 +192,32 @@ def group_pictures(
 ) -> int:
     """Give the pictures that have none a group, those of cases and of known goods; return of how many files.
 
-    In transactions of 50 pictures: whoever is interrupted goes on where they were.
+    Groups of earlier releases are hashed anew after that, 2,000 a call. In transactions of 50 pictures: whoever is
+    interrupted goes on where they were.
 
     Parameters
     ----------
     joins_alike : bool, default=True
         Whether a case that is the same offer as one of its seller's waits for that one.
     """
-    count = 0
+    count, n_renewed = 0, 0
     with index.lock:
         while not is_stopped():
             with reading(engine) as connection:
-                digests = [
-                    digest
-                    for table, has_none in _UNGROUPED.items()
-                    for digest in connection.scalars(
-                        select(table.c.digest).where(has_none).order_by(table.c.digest).limit(_AT_ONCE)
-                    )
-                ]
+                digests = _find_ungrouped(connection)
+                outdated = _find_outdated(connection) if not digests and n_renewed < _MOST_RENEWED else {}
                 index.refresh(connection)
-            if not digests:
+            if not outdated and not digests:
                 break
-            hashes = {digest: _hash_file(folder, digest) for digest in dict.fromkeys(digests)}
+            renewed = {group_id: _hash_file(folder, digest) for group_id, digest in outdated.items()}
+            hashes = {digest: _hash_file(folder, digest) for digest in digests}
             try:
                 with writing(engine) as connection:
                     serialise(connection, database.Lock.STORE_PICTURES)
                     now = clock()
-                    case_ids = _store_groups(connection, index, hashes, now)
-                    count += len(hashes)
+                    case_ids = _renew_groups(connection, index, renewed)
+                    case_ids += _store_groups(connection, index, hashes, now)
+                    count, n_renewed = count + len(hashes), n_renewed + len(renewed)
                     mark_same_pictures(connection, set(case_ids), now, joins_alike=joins_alike)
             except Exception:
                 index.clear()  # the numbers of groups that are not stored after all may be given again
@@ -205,21 +225,42 @@ def group_pictures(
     return count
 
 
-def _hash_file(folder: Path, digest: str) -> Hash | None:
-    """Return the hash of the small copy, which this program wrote itself; None where it is gone."""
+def _find_ungrouped(connection: Connection) -> list[str]:
+    """Return the digests of files that are to be looked at."""
+    queries = (
+        select(table.c.digest).where(has_none).order_by(table.c.digest).limit(_AT_ONCE)
+        for table, has_none in _UNGROUPED.items()
+    )
+    return list(dict.fromkeys(digest for query in queries for digest in connection.scalars(query)))
+
+
+def _find_outdated(connection: Connection) -> dict[int, str | None]:
+    """Return groups of earlier releases, the oldest first, and of each the digest of a picture, if there is one."""
+    of_files = [
+        select(table.c.digest).where(table.c.group_id == picture_groups.c.group_id).order_by(number).limit(1)
+        for table, number in ((pictures, pictures.c.case_id), (reference_pictures, reference_pictures.c.reference_id))
+    ]
+    digest = func.coalesce(*(query.scalar_subquery() for query in of_files))
+    query = select(picture_groups.c.group_id, digest).where(picture_groups.c.colours.is_(None))
+    return {row[0]: row[1] for row in connection.execute(query.order_by(picture_groups.c.group_id).limit(_AT_ONCE))}
+
+
+def _hash_file(folder: Path, digest: str | None) -> HashedPicture | None:
+    """Return the hashes of the small copy, which this program wrote itself; None where it is gone."""
     try:
-        with Image.open(path_of(folder, digest, "thumbnail"), formats=["WEBP"]) as image:
+        with Image.open(path_of(folder, digest or "", "thumbnail"), formats=["WEBP"]) as image:
             return hash_picture(image)
     except FileNotFoundError:
         return None
 
 
-def _store_groups(connection: Connection, index: HashIndex, hashes: dict[str, Hash | None], now: datetime) -> list[int]:
+def _store_groups(
+    connection: Connection, index: HashIndex, hashes: Mapping[str, HashedPicture | None], now: datetime
+) -> list[int]:
     """Give the pictures of some files their groups, and return the cases that show them."""
-    index.refresh(connection)
     case_ids: list[int] = []
     for digest, found in hashes.items():
-        group_id = NO_GROUP if found is None else _find_group(connection, index, found, now)
+        group_id = NO_GROUP if found is None else find_group(connection, index, found, now)
         of_cases, of_goods = (
             update(table).where(table.c.digest == digest, has_none).values(group_id=group_id)
             for table, has_none in _UNGROUPED.items()
@@ -229,15 +270,58 @@ def _store_groups(connection: Connection, index: HashIndex, hashes: dict[str, Ha
     return case_ids
 
 
-def _find_group(connection: Connection, index: HashIndex, found: Hash, now: datetime) -> int:
-    """Return the group of a hash: the nearest one, unless it was removed meanwhile, or a new one."""
+def _renew_groups(connection: Connection, index: HashIndex, hashes: Mapping[int, HashedPicture | None]) -> list[int]:
+    """Hash groups of earlier releases anew, and join those that show the same; return the cases that joined another.
+
+    A group whose pictures are gone keeps its hash, and an empty text for the colours.
+    """
+    index.refresh(connection)
+    case_ids: list[int] = []
+    for group_id, found in hashes.items():
+        is_it = picture_groups.c.group_id == group_id
+        index.remove(group_id)
+        if found is None:
+            connection.execute(update(picture_groups).where(is_it).values(colours=""))
+            continue
+        same = _find_stored(connection, index, found)
+        if same is None or same > group_id:
+            connection.execute(update(picture_groups).where(is_it).values(describe(found.own)))
+            index.add(group_id, found.own)
+        if same is not None:
+            case_ids += _join_groups(connection, index, min(same, group_id), max(same, group_id))
+    return case_ids
+
+
+def _join_groups(connection: Connection, index: HashIndex, group_id: int, newer: int) -> list[int]:
+    """Give the pictures of a newer group to an older one, and return the cases that show them."""
+    index.remove(newer)
+    of_cases, of_goods = (
+        update(table).where(table.c.group_id == newer).values(group_id=group_id) for table in _UNGROUPED
+    )
+    connection.execute(of_goods)
+    screened = update(screened_pictures).where(screened_pictures.c.group_id == newer)
+    connection.execute(screened.values(group_id=group_id))
+    connection.execute(delete(picture_groups).where(picture_groups.c.group_id == newer))
+    return list(connection.scalars(of_cases.returning(pictures.c.case_id)))
+
+
+def find_group(connection: Connection, index: HashIndex, found: HashedPicture, now: datetime) -> int:
+    """Return the group of a picture: the nearest one, or a new one. To be called under `Lock.STORE_PICTURES`."""
+    index.refresh(connection)
+    if group_id := _find_stored(connection, index, found):
+        return group_id
+    values = describe(found.own) | {"made_at": now}
+    made: int = connection.execute(
+        insert(picture_groups).values(values).returning(picture_groups.c.group_id)
+    ).scalar_one()
+    index.refresh(connection)
+    return made
+
+
+def _find_stored(connection: Connection, index: HashIndex, found: HashedPicture) -> int | None:
+    """Return the nearest group, unless it was removed meanwhile: then the index forgets it."""
     while nearest := index.find_nearest(found):
         if connection.scalar(select(picture_groups.c.group_id).where(picture_groups.c.group_id == nearest[0])):
             return nearest[0]
         index.remove(nearest[0])
-    values = {"hash": write_hash(found), "made_at": now}
-    group_id: int = connection.execute(
-        insert(picture_groups).values(values).returning(picture_groups.c.group_id)
-    ).scalar_one()
-    index.refresh(connection)
-    return group_id
+    return None

@@ -114,7 +114,7 @@ def add_references(
         with writing(engine) as connection:
             serialise(connection, Lock.STORE_PICTURES)  # so that no file is swept before a row names it
             digest = store_files(folder, content, copies)
-            if _append(connection, digest, goods, added_by, now or datetime.now(UTC)):
+            if append_reference(connection, digest, goods, added_by, now or datetime.now(UTC)):
                 tally.added += 1
             else:
                 tally.known += 1
@@ -127,7 +127,8 @@ def _read(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _append(connection: Connection, digest: str, goods: KnownGoods, added_by: str, now: datetime) -> bool:
+def append_reference(connection: Connection, digest: str, goods: KnownGoods, added_by: str, now: datetime) -> bool:
+    """Note that a file of the folder shows goods that are known; False where that was noted before."""
     table = reference_pictures.c
     is_known = table.digest == digest, table.kind == goods.kind, table.brand == goods.brand, table.removed_at.is_(None)
     if connection.scalar(select(table.reference_id).where(*is_known)) is not None:

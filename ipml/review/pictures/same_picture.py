@@ -125,6 +125,21 @@ def find_same_pictures(
     return [one for one in found if one.n_listings or one.references]
 
 
+def find_informative(connection: Connection, case_ids: Collection[int]) -> set[int]:
+    """Return those of some cases whose first picture was looked at and says something: it is not flat or common."""
+    query = select(pictures.c.case_id, pictures.c.group_id).where(
+        pictures.c.position == 0, pictures.c.group_id > NO_GROUP, pictures.c.state == "stored"
+    )
+    groups = {
+        case_id: group_id
+        for some in in_batches(sorted(case_ids))
+        for case_id, group_id in connection.execute(query.where(pictures.c.case_id.in_(some)))
+    }
+    described = (_describe(one, (), _read_others(connection, one, "", None), ()) for one in {*groups.values()})
+    common = {one.group_id for one in described if one.is_common}
+    return {case_id for case_id, group_id in groups.items() if group_id not in common}
+
+
 def add_picture_matches(
     connection: Connection, listings: Iterable[Listing], now: datetime, *, is_current: bool = False
 ) -> list[Listing]:
@@ -151,13 +166,13 @@ def add_picture_matches(
         one = asked[listing_id]
         moment = (not is_current and one.observed_at) or now
         found = _find_groups(connection, of_listing, listing_id, one.seller_id, known_by=moment)
-        counts = _count_matches(found, moment)
+        counts = count_matches(found, moment)
         missing: dict[str, Any] = {name: counts[name] for name in MATCHES if getattr(one, name) is None}
         filled[listing_id] = replace(one, **missing)
     return [filled.get(one.listing_id, one) for one in some]
 
 
-def _count_matches(found: Iterable[SamePicture], moment: datetime) -> dict[str, float]:
+def count_matches(found: Iterable[SamePicture], moment: datetime) -> dict[str, float]:
     """Return the numbers of other listings, each once, and of pictures of known goods."""
     telling = [one for one in found if not one.is_common]
     decided = {listing.case_id: listing.is_counterfeit for one in telling for listing in one.decided}
@@ -237,3 +252,10 @@ def measure_reference(connection: Connection, reference: ReferencePicture) -> Sa
     if not reference.group_id:
         return None
     return _describe(reference.group_id, (), _read_others(connection, reference.group_id, "", None), (reference,))
+
+
+def measure_group(
+    connection: Connection, group_id: int, listing_id: str, seller_id: str, known_by: datetime | None = None
+) -> SamePicture:
+    """Return what is known of a group of pictures, but for what a listing of a seller tells itself."""
+    return _find_groups(connection, {group_id: ()}, listing_id, seller_id, known_by=known_by)[0]

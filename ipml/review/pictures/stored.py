@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, delete, exists, insert, select, update
 
 from ipml.records import Listing
 from ipml.storage.backup import whole_or_not_at_all
-from ipml.storage.database import Lock, in_batches, reading, serialise, writing
-from ipml.storage.tables import picture_groups, pictures, reference_pictures
+from ipml.storage.database import Lock, in_batches, reading
+from ipml.storage.short_transactions import change_in_turns
+from ipml.storage.tables import picture_groups, pictures, reference_pictures, screened_pictures
 
 Size = Literal["original", "view", "thumbnail"]
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "AVIF": "avif"}
@@ -114,21 +115,39 @@ def split_addresses(listing: Listing) -> list[str]:
 
 
 def add_pictures(connection: Connection, listings: Mapping[int, Listing], now: datetime) -> None:
-    """Note the pictures of new cases, to be fetched.
+    """Note the pictures of new cases, to be fetched; those that were screened before and stored are taken over.
 
     Parameters
     ----------
     listings : mapping of int to Listing
         By the number of the case.
     """
+    shown = {case_id: listing for case_id, listing in listings.items() if listing.image_urls}
+    screened = _take_over(connection, [listing.listing_id for listing in shown.values()])
     rows = [
-        {"case_id": case_id, "position": position, "address": address, "state": "waiting", "tries": 0, "due_at": now}
-        for case_id, listing in listings.items()
-        if listing.image_urls
+        {"case_id": case_id, "position": position, "address": address, "tries": 0, "due_at": now}
+        | screened.get((listing.listing_id, address), _WAITING)
+        for case_id, listing in shown.items()
         for position, address in enumerate(split_addresses(listing))
     ]
     if rows:
         connection.execute(insert(pictures), rows)
+
+
+_OF_FILE = ("digest", "found_at", "kind", "width", "height", "n_bytes", "fetched_at")
+_WAITING: dict[str, Any] = {"state": "waiting", **dict.fromkeys(_OF_FILE)}
+
+
+def _take_over(connection: Connection, listing_ids: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what is stored of screened pictures, by listing and address; what still waits is now the case's."""
+    table, found = screened_pictures.c, dict[tuple[str, str], dict[str, Any]]()
+    for some in in_batches(listing_ids):
+        is_theirs = table.listing_id.in_(some)
+        connection.execute(update(screened_pictures).where(is_theirs, table.state == "waiting").values(state="left"))
+        query = select(table.listing_id, table.address, *(table[name] for name in _OF_FILE))
+        for row in connection.execute(query.where(is_theirs, table.digest.is_not(None))):
+            found[row.listing_id, row.address] = {"state": "stored"} | {name: getattr(row, name) for name in _OF_FILE}
+    return found
 
 
 def fetch_left(connection: Connection, case_id: int, now: datetime) -> None:
@@ -185,7 +204,7 @@ def store_files(folder: Path, content: bytes, copies: PictureCopies) -> str:
     return digest
 
 
-def sweep_files(engine: Engine, folder: Path | None) -> int:
+def sweep_files(engine: Engine, folder: Path | None, *, is_stopped: Callable[[], bool] = lambda: False) -> int:
     """Delete the files that no picture of a case names any more, and their groups; return of how many pictures.
 
     Examples
@@ -207,19 +226,24 @@ def sweep_files(engine: Engine, folder: Path | None) -> int:
     for path in folder.glob("[0-9a-f][0-9a-f]/*"):
         if found := _FILE.match(path.name):  # what a kill left half written is called by it, too
             paths.setdefault(found[1], []).append(path)
-    with writing(engine) as connection:
-        serialise(connection, Lock.STORE_PICTURES)
-        _remove_unused_groups(connection)
     with reading(engine) as connection:
+        unused = connection.scalars(_select_unused()).all()
         unnamed = paths.keys() - _find_named(connection, paths)
-    if not unnamed:
-        return 0
-    with writing(engine) as connection:
-        serialise(connection, Lock.STORE_PICTURES)
-        unnamed -= _find_named(connection, unnamed)
-        for path in (path for digest in unnamed for path in paths[digest]):
+
+    def remove_groups(connection: Connection, some: Sequence[int]) -> None:
+        left = connection.scalars(_select_unused().where(picture_groups.c.group_id.in_(some))).all()
+        connection.execute(delete(picture_groups).where(picture_groups.c.group_id.in_(left)))
+
+    def remove_files(connection: Connection, some: Sequence[str]) -> int:
+        gone = {*some} - _find_named(connection, some)
+        for path in (path for digest in gone for path in paths[digest]):
             path.unlink(missing_ok=True)
-    return len(unnamed)
+        return len(gone)
+
+    for _ in change_in_turns(engine, unused, remove_groups, lock=Lock.STORE_PICTURES, is_stopped=is_stopped):
+        pass
+    removed = change_in_turns(engine, sorted(unnamed), remove_files, lock=Lock.STORE_PICTURES, is_stopped=is_stopped)
+    return sum(removed)
 
 
 def _find_named(connection: Connection, digests: Collection[str]) -> set[str]:
@@ -229,13 +253,14 @@ def _find_named(connection: Connection, digests: Collection[str]) -> set[str]:
         named.update(filter(None, connection.scalars(select(pictures.c.digest).where(pictures.c.digest.in_(part)))))
         is_kept = reference_pictures.c.digest.in_(part), reference_pictures.c.removed_at.is_(None)
         named.update(connection.scalars(select(reference_pictures.c.digest).where(*is_kept)))
+        is_screened = screened_pictures.c.digest.in_(part)
+        named.update(filter(None, connection.scalars(select(screened_pictures.c.digest).where(is_screened))))
     return named
 
 
-def _remove_unused_groups(connection: Connection) -> None:
-    """Remove the groups of pictures that look the same, and that no picture is of any more."""
+def _select_unused() -> Select[Any]:
+    """Return a query for the groups of pictures that look the same, and that no picture is of any more."""
     is_of_goods = reference_pictures.c.group_id == picture_groups.c.group_id, reference_pictures.c.removed_at.is_(None)
     is_used = exists().where(pictures.c.group_id == picture_groups.c.group_id) | exists().where(*is_of_goods)
-    unused = connection.scalars(select(picture_groups.c.group_id).where(~is_used)).all()
-    for some in in_batches(unused):
-        connection.execute(delete(picture_groups).where(picture_groups.c.group_id.in_(some)))
+    is_used |= exists().where(screened_pictures.c.group_id == picture_groups.c.group_id)
+    return select(picture_groups.c.group_id).where(~is_used)

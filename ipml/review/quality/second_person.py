@@ -403,7 +403,7 @@ def judge_with_two(
             return decision
         _keep_first(connection, row, decision, key)
         return None
-    second_review = connection.execute(_pending(row.case_id)).first()
+    second_review = connection.execute(_pending(row.case_id)).first() if halves else None
     if len(halves) > 1 or decision.verdict is Verdict.ESCALATE:
         return decision
     if second_review is not None:

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, func, or_, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, func, or_, select, type_coerce, update
 
 from ipml.kit.moments import write_moment
 from ipml.review.cases import PENDING, StoredCase, is_free, lock_first, select_first, subject_of
@@ -66,14 +66,16 @@ def find_due(connection: Connection, reviewer: str, now: datetime) -> StoredCase
     policy = current_ranking(connection).policy
     hours = policy.working_hours
     if not are_tight(_sum_up(connection, now, policy), hours.reviewers, policy.longest_minutes):
-        first = _lock_first(connection, reviewer, now, has_priority())
-        return first or _lock_first(connection, reviewer, now, cases.c.due_at <= now)
+        first = _lock_first(connection, reviewer, now, has_priority() & _BY_NUMBER)
+        return first or _lock_first(connection, reviewer, now, and_(*_due_by(now)))
     kept = [due.case_id for due in keep_most(_list_due(connection, now, policy), hours.reviewers)]
-    row = _lock_first(connection, reviewer, now, cases.c.case_id.in_(kept)) if kept else None
-    return row or _lock_first(connection, reviewer, now, cases.c.due_at <= now + FARTHEST)
+    row = _lock_first(connection, reviewer, now, cases.c.case_id.in_(kept) & _BY_NUMBER) if kept else None
+    return row or _lock_first(connection, reviewer, now, and_(*_due_by(now + FARTHEST)))
 
 
 _WITH_PRIORITY = ("trusted flagger", "authority")
+# The state is no column by itself here, or SQLite looks through all open cases for those of some numbers.
+_BY_NUMBER = cases.c.state.concat("") == "open"
 
 
 @cache
@@ -216,11 +218,7 @@ def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[Due
 
 def _lock_first(connection: Connection, reviewer: str, now: datetime, wanted: ColumnElement[bool]) -> StoredCase | None:
     """Return the first to come due of the wanted cases that nobody holds, kept from other writers."""
-    query = (
-        select(cases)
-        .where(cases.c.state == "open", wanted, is_free_for(reviewer, now))
-        .order_by(cases.c.due_at, cases.c.case_id)
-    )
+    query = select(cases).where(wanted, is_free_for(reviewer, now)).order_by(cases.c.due_at, cases.c.case_id)
     return lock_first(connection, select_first(query))
 
 

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from ipml.kit.canonical_json import canonical_json
+from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.policy_file import PolicyText, read_policy
 from ipml.money import Rates
 from ipml.records import Listing
@@ -202,6 +202,9 @@ class IntakeRule(BaseModel):
         less than `even` of it.
     even : float
         Share of that probability which every listing has, whatever its score: it holds even where scores are wrong.
+    warned_probability : float
+        With which a listing is drawn whose score carries a warning, as its title could not be read; never with less
+        than `sampling_probability`.
 
     Examples
     --------
@@ -216,6 +219,7 @@ class IntakeRule(BaseModel):
     min_value: float | None = Field(None, ge=-1e9, le=1e9)
     sampling_probability: Share = 0.002
     even: Share = 0.3
+    warned_probability: Share = 0.01
 
     def probability_of(self, score: float | None) -> float:
         """Return with what probability a listing that is not worth it by itself is drawn."""
@@ -279,6 +283,67 @@ class RelistingRules(BaseModel):
         return share
 
 
+class ScreeningRules(BaseModel):
+    """Which listings that do not wait for people have their pictures screened, and at what cost; see the policy file.
+
+    Without any rule none are: a policy file of an earlier release screens nothing.
+
+    Attributes
+    ----------
+    share : float
+        Of all listings, drawn by their ids.
+    above_price, below_price : float or None
+        In the currency of the policy.
+    brands : tuple of str
+    new_seller_days : float
+        Sellers with younger accounts are new; 0: nobody is.
+    pictures_per_listing : int
+        The first of each.
+    requests_a_day, megabytes_a_day : int, float
+        Bounds for one UTC day.
+    order : str
+        "value" or "oldest": which are fetched first.
+    wait_days : float
+        What has waited for so long is left out.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: Share = 0.0
+    above_price: Amount | None = None
+    below_price: Amount | None = None
+    brands: tuple[str, ...] = ()
+    new_seller_days: float = Field(0, ge=0, le=3660)
+    pictures_per_listing: int = Field(1, ge=1, le=20)
+    requests_a_day: int = Field(20_000, ge=0, le=10**8)
+    megabytes_a_day: float = Field(4_000, ge=0, le=1e8)
+    order: Literal["value", "oldest"] = "value"
+    wait_days: float = Field(3, gt=0, le=60)
+
+    def name_price(self, price: float | None) -> bool:
+        """Say whether a listing is screened for its price, in the currency of the policy."""
+        if price is None:
+            return False
+        is_dear = self.above_price is not None and price > self.above_price
+        return is_dear or (self.below_price is not None and price < self.below_price)
+
+    def name_brand(self, brand: str | None) -> bool:
+        """Say whether a listing is screened for its brand.
+
+        Examples
+        --------
+        >>> ScreeningRules(brands=("Acme",)).name_brand("ACME ")
+        True
+        """
+        return fold_name(brand) in {fold_name(one) for one in self.brands}
+
+    def name_seller(self, age_days: float | None, n_earlier: int) -> bool:
+        """Say whether a listing is screened as its seller is new: by the account's age, else by earlier listings."""
+        if self.new_seller_days == 0:
+            return False
+        return n_earlier == 0 if age_days is None else age_days < self.new_seller_days
+
+
 class Policy(PolicyText):
     """What a review is worth, and by when it must be made; the file says what each weight means.
 
@@ -313,6 +378,7 @@ class Policy(PolicyText):
     lists: ListRules = ListRules()
     intake: IntakeRule = IntakeRule()
     relistings: RelistingRules = RelistingRules()
+    pictures: ScreeningRules = ScreeningRules()
 
     def minutes_of(self, category: str | None) -> float:
         """Return how many minutes the review of a listing of a category takes."""
@@ -340,6 +406,17 @@ class Policy(PolicyText):
         """Return by when a listing of a category must be decided; None where nothing is said."""
         hours = self.deadline_hours.get(fold_name(category))
         return None if hours is None else enqueued_at + timedelta(hours=hours)
+
+    def draw_screened(self, listing_id: str) -> bool:
+        """Say whether a listing is drawn to have its pictures screened: the same for each id as long as this policy is.
+
+        Examples
+        --------
+        >>> policy = load_policy().model_copy(update={"pictures": ScreeningRules(share=0.25)})
+        >>> 900 < sum(policy.draw_screened(f"listing {number}") for number in range(4_000)) < 1_100
+        True
+        """
+        return int(digest(f"{self.digest} {listing_id}")[:16], 16) < self.pictures.share * 16**16
 
     @property
     def longest_minutes(self) -> float:

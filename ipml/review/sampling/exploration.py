@@ -2,9 +2,10 @@
 
 Looking only where the model looks, nobody learns what it overlooks. So each of the other listings is drawn
 independently of all others. Its probability is higher where a review tells more: where it is uncertain what the
-listings are (Neyman 1934), and never so low that a kind of listing is not seen at all. It is the same within a stratum
-of neighbouring scores, and the same listing under the same model is always drawn alike: who does not know the seed
-cannot tell which, and sending a file again draws nobody else.
+listings are (Neyman 1934), and never so low that a kind of listing is not seen at all. Listings with titles that could
+not be read, whose scores carry a warning, have a stratum and a share of the draws of their own. It is the same within a
+stratum of neighbouring scores, and the same listing under the same model is always drawn alike: who does not know the
+seed cannot tell which, and sending a file again draws nobody else.
 
 A scored file is read twice. The first time only a number and a score of each listing are kept (16 bytes, so that a
 file of ten million listings needs 160 MB), the second time the listings that become cases.
@@ -59,6 +60,8 @@ class SamplingRule:
         So many draws are expected in each stratum, where they suffice for one.
     most_strata : int
         More are not made.
+    warned : float
+        Share of the draws that goes to listings whose scores carry a warning, at least, where there are any.
 
     Examples
     --------
@@ -70,6 +73,7 @@ class SamplingRule:
     even: float = 0.3
     draws_per_stratum: int = 25
     most_strata: int = 8
+    warned: float = 0.1
 
     def __post_init__(self) -> None:
         if not 0 <= self.share < 1:
@@ -79,14 +83,16 @@ class SamplingRule:
         """Return how many draws have this share of the time beside so many sure cases."""
         return self.share / (1 - self.share) * sure
 
-    def to_record(self) -> dict[str, float]:
-        """Return the rule as plain numbers."""
-        return asdict(self)
+    def to_record(self, has_warned: bool = True) -> dict[str, float]:
+        """Return the rule as plain numbers, without the share of listings with a warning where there are none."""
+        return {name: value for name, value in asdict(self).items() if has_warned or name != "warned"}
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
     """Neighbours in the order of suspicion: places `first` to `last` of a file, counted from 1, both included.
+
+    Listings with a warning that are not shown for their score come after all that have none.
 
     Attributes
     ----------
@@ -134,16 +140,19 @@ def make_sampling_hash(seed: str) -> Callable[[str, str], int]:
     return draw
 
 
-def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule) -> list[Stratum]:
+def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule, n_warned: int = 0) -> list[Stratum]:
     """Return the strata of a file, and with what probability the listings of each are shown.
 
     Parameters
     ----------
     scores : array of shape (n_listings,)
-        The highest first; NaN, where the model abstained, at the end.
+        The highest first; NaN, where the model abstained, at the end, and before these those with a warning that are
+        not shown in any case, the highest first.
     sure : int
         How many of the first are shown in any case.
     rule : SamplingRule
+    n_warned : int, default=0
+        How many have a warning and are not shown in any case.
 
     Examples
     --------
@@ -163,13 +172,18 @@ def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule) -> list
     is_judged = ~np.isnan(scores)
     expected = np.where(is_judged, scores, scores[is_judged].mean() if is_judged.any() else 0.5)
     spread = np.sqrt(expected * (1 - expected))[sure:]
-    weight = _mix(spread, rule.even)
+    n_judged = int(is_judged.sum())
+    warned = slice(n_judged - n_warned - sure, n_judged - sure)
+    weight = _give(_mix(spread, rule.even), warned, rule.warned) if n_warned else _mix(spread, rule.even)
     draws = rule.expected_draws(sure)
-    ends = {depth for depth in (*DEPTHS, sure, int(is_judged.sum())) if 0 < depth < len(scores)} | {len(scores)}
+    depths = [depth for depth in DEPTHS if depth < n_judged - n_warned or not n_warned]
+    fixed = (*depths, sure, n_judged - n_warned, n_judged)
+    ends = {depth for depth in fixed if 0 < depth < len(scores)} | {len(scores)}
     count = int(min(max(1, draws // rule.draws_per_stratum), rule.most_strata))
     if len(weight):
         shares = np.cumsum(weight) / weight.sum()
         ends |= {sure + int(np.searchsorted(shares, part / count)) for part in range(1, count)} - {0}
+    ends = {end for end in ends if not n_judged - n_warned < end < n_judged}
     strata, first = [], 0
     for last in sorted(ends) if len(scores) else ():
         chosen = slice(first, last)
@@ -218,6 +232,19 @@ def _mix(spread: NDArray[np.float64], even: float) -> NDArray[np.float64]:
     total = spread.sum()
     by_spread = spread / total if total > 0 else np.full(len(spread), 1 / len(spread))
     return even / len(spread) + (1 - even) * by_spread
+
+
+def _give(weight: NDArray[np.float64], chosen: slice, share: float) -> NDArray[np.float64]:
+    """Return how the draws are spread, sum 1, where some listings have this share of them at least, evenly."""
+    import numpy as np
+
+    given = weight.copy()
+    own = max(float(weight[chosen].sum()), share if chosen.stop - chosen.start < len(weight) else 1.0)
+    others = np.ones(len(weight), dtype=bool)
+    others[chosen] = False
+    given[others] *= (1 - own) / max(float(weight[others].sum()), 1e-300)
+    given[chosen] = own / (chosen.stop - chosen.start)
+    return given
 
 
 def _stratum(
@@ -308,8 +335,10 @@ def draw_sample(
     >>> sorted(row for row, place in sample.places.items() if place.lane == "ranked")
     [45, 46, 47, 48, 49]
     """
-    hashes, scores, model_version = _read(scored, seed)
-    return draw_sample_from_arrays(hashes, scores, rule, top=top, min_score=min_score, model_version=model_version)
+    hashes, scores, is_warned, version = _read(scored, seed)
+    return draw_sample_from_arrays(
+        hashes, scores, rule, top=top, min_score=min_score, model_version=version, is_warned=is_warned
+    )
 
 
 def draw_sample_from_arrays(
@@ -320,17 +349,20 @@ def draw_sample_from_arrays(
     top: int | None = None,
     min_score: float | None = None,
     model_version: str = "",
+    is_warned: NDArray[np.bool_] | None = None,
 ) -> Sample:
-    """Say which listings are shown, given the hash and the score (or NaN) of each; otherwise like `draw_sample`."""
+    """Say which listings are shown, given the hash and the score (or NaN) of each, and whether that carries a warning;
+    otherwise like `draw_sample`."""
     import numpy as np
 
     # Among equal scores the lower half of the hash decides: the upper half is left to decide the draw.
     order = np.lexsort((hashes << np.uint64(32) | hashes >> np.uint64(32), -scores))
     order = order[np.sort(np.unique(hashes[order], return_index=True)[1])]  # of each listing its highest score
-    hashes, scores = hashes[order], scores[order]
-    sure = len(order) if min_score is None else int((scores >= min_score).sum())
+    sure = len(order) if min_score is None else int((scores[order] >= min_score).sum())
     sure = sure if top is None else min(sure, top)
-    strata = stratify(scores, sure, rule)
+    order, n_warned = _put_warned_last(order, scores, sure, is_warned)
+    hashes, scores = hashes[order], scores[order]
+    strata = stratify(scores, sure, rule, n_warned)
     number = np.repeat(np.arange(len(strata)), [stratum.listings for stratum in strata])
     sampling_probability = np.array([stratum.sampling_probability for stratum in strata])
     at = np.flatnonzero(is_drawn(hashes, sampling_probability[number]) if strata else [])
@@ -345,23 +377,42 @@ def draw_sample_from_arrays(
     }
     shown = np.bincount(number[at], minlength=len(strata))
     file_digest = _digest(hashes, scores)
-    drawn_by = digest(f"{file_digest} {sorted(rule.to_record().items())} {sure}")
+    drawn_by = digest(f"{file_digest} {sorted(rule.to_record(n_warned > 0).items())} {sure}")
     counts = tuple(int(count) for count in shown)
     return Sample(file_digest, drawn_by, model_version, len(order), sure, tuple(strata), counts, places)
 
 
-def _read(scored: Iterable[ScoredListing], seed: str) -> tuple[NDArray[np.uint64], NDArray[np.float64], str]:
+def _put_warned_last(
+    order: NDArray[np.intp], scores: NDArray[np.float64], sure: int, is_warned: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.intp], int]:
+    """Return the order with listings that carry a warning after all others that were judged, and how many there are;
+    those that are shown for their scores stay where they are."""
+    import numpy as np
+
+    if is_warned is None:
+        return order, 0
+    rest = order[sure:]
+    is_last = is_warned[rest] & ~np.isnan(scores[rest])
+    kinds = np.where(np.isnan(scores[rest]), 2, is_last)
+    return np.concatenate([order[:sure], rest[np.argsort(kinds, kind="stable")]]), int(is_last.sum())
+
+
+def _read(
+    scored: Iterable[ScoredListing], seed: str
+) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.bool_], str]:
     import numpy as np
 
     draw, hashes, scores, model_version = make_sampling_hash(seed), array("Q"), array("d"), ""
+    is_warned = bytearray()
     for item in scored:
         model_version = model_version or item.model_version
         hashes.append(draw(item.model_version, make_key(item.listing)))
         scores.append(float("nan") if item.score is None else item.score)
+        is_warned.append(item.warning is not None)
     values = np.frombuffer(scores, dtype=np.float64)
     if (wrong := values[(values < 0) | (values > 1)]).size:
         raise UnstorableValue("score", str(wrong[0]), "a probability in 0-1 or none")
-    return np.frombuffer(hashes, dtype=np.uint64), values, model_version
+    return np.frombuffer(hashes, dtype=np.uint64), values, np.frombuffer(is_warned, dtype=np.bool_), model_version
 
 
 def choose_shown(

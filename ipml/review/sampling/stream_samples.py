@@ -1,9 +1,9 @@
 """What comes by in a stream, counted: of how many listings those are a sample that were drawn from it.
 
 A listing of a stream is judged by itself, and is drawn with a probability that is the same for all in its stratum, a
-band of scores. The listings that one model judged on one day (UTC), by one rule, are a sample, as those of a file are
-(`ipml.review.sampling.exploration`): what was drawn on a day is reviewed in random order, so that at any time the
-reviewed are a fair part of it.
+band of scores, or all that carry a warning. The listings that one model judged on one day (UTC), by one rule, are a
+sample, as those of a file are (`ipml.review.sampling.exploration`): what was drawn on a day is reviewed in random
+order, so that at any time the reviewed are a fair part of it.
 
 Each listing counts when a model judges it for the first time, as it is offered then, and is drawn then or never. Seen
 again, or scored again since more is known of its seller, it counts no more: what was found of one that was drawn may be
@@ -97,6 +97,8 @@ def place_in_stream(
         return StreamPlace(content, 2 * band + 1, 1.0, expected, None)
     middle = None if scored.score is None else (_BANDS[band] + _BANDS[band + 1]) / 2
     probability = rule.probability_of(middle)
+    if scored.warning is not None:
+        band, probability = len(_BANDS) + 1, max(rule.warned_probability, rule.sampling_probability)
     hashed = make_sampling_hash(seed)(scored.model_version, f"{content} {scored.listing.listing_id}")
     (uniform,) = to_uniform([hashed])
     order = float(uniform) / probability if uniform < probability else None

@@ -36,7 +36,8 @@ from sqlalchemy import (
 
 from ipml.records import NONE_EARLIER, SUSPICION_STEPS, EarlierListings, Listing, ScoredListing, StoredPortfolio
 from ipml.review.arrivals.snapshot import decode_listing
-from ipml.storage.database import Lock, in_batches, reading, serialise, writing
+from ipml.storage.database import Lock, in_batches, reading, serialise
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import Moment, listings, portfolio_listings, portfolios
 
 _AT_ONCE = 256  # listings of two parameters each; a power of two
@@ -199,7 +200,7 @@ def rebuild_portfolios(
 ) -> int:
     """Add the listings that are kept, and that a version of a model has not weighed yet, to its portfolios.
 
-    Those that the marketplace submitted are kept, on offer or gone. Each 500 are one transaction; whoever is
+    Those that the marketplace submitted are kept, on offer or gone. They are added in short transactions; whoever is
     interrupted goes on where they were, and in the end nothing is left to do.
 
     Returns
@@ -208,6 +209,12 @@ def rebuild_portfolios(
         How many were added.
     """
     after, count = "", 0
+
+    def add(connection: Connection, some: Sequence[WeighedListing]) -> int:
+        is_one = listings.c.listing_id.in_([one.listing_id for one in some])
+        kept = set(connection.scalars(select(listings.c.listing_id).where(is_one)))
+        return add_to_portfolios(connection, model_version, [one for one in some if one.listing_id in kept], now)
+
     while not is_stopped():
         with reading(engine) as connection:
             rows = connection.execute(_UNWEIGHED, {"version": model_version, "after": after}).all()
@@ -217,12 +224,7 @@ def rebuild_portfolios(
         came = {row.listing_id: row.received_at for row in rows}
         scored = weigh([decode_listing(row.snapshot) for row in rows])
         weighed = [WeighedListing.of(one.listing, one.suspicion, came[one.listing.listing_id]) for one in scored]
-        with writing(engine) as connection:
-            serialise(connection, Lock.ENQUEUE)
-            kept = set(connection.scalars(select(listings.c.listing_id).where(listings.c.listing_id.in_(came))))
-            count += add_to_portfolios(
-                connection, model_version, [one for one in weighed if one.listing_id in kept], now
-            )
+        count += sum(change_in_turns(engine, weighed, add, lock=Lock.ENQUEUE, is_stopped=is_stopped))
     return count
 
 

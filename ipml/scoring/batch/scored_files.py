@@ -37,7 +37,7 @@ EXPLANATION_COLUMNS = ("reasons", "highlights", "price_range", "description_high
 # Columns in which the same texts come again and again; to look for such texts in the others takes time for nothing.
 _REPETITIVE = [
     *("seller_id", "brand", "category", "currency", "condition", "country"),
-    *("abstained", "model_version", "model_digest"),
+    *("abstained", "warning", "model_version", "model_digest"),
     *EXPLANATION_COLUMNS,
 ]
 SUCCESS = "_SUCCESS"
@@ -62,6 +62,7 @@ _CELLS: dict[str, tuple[TypeAdapter[Any], str]] = {
     "base_rate": (TypeAdapter(FiniteFloat | None), "null"),
     "model_version": (TypeAdapter(str), ""),
     "abstained": (TypeAdapter(str | None), ""),
+    "warning": (TypeAdapter(str | None), ""),
     "model_digest": (TypeAdapter(str | None), ""),
     "earlier_listings": (TypeAdapter(_Sum | None), ""),
     "earlier_suspicion": (TypeAdapter(_Sum | None), ""),
@@ -115,8 +116,8 @@ def explanation_columns(scored: ScoredListing) -> dict[str, str]:
 def _check_scored(table: RawTable, source: str) -> None:
     if table.problems:
         raise InvalidListings(table.problems, source)
-    # JSON lines have no key for what no listing has, such as the cause of abstaining.
-    needed = ["model_version"] if table.is_sparse else SCORE_COLUMNS
+    # JSON lines have no key for what no listing has, such as the cause of abstaining; older releases warned of nothing.
+    needed = ["model_version"] if table.is_sparse else [name for name in SCORE_COLUMNS if name != "warning"]
     missing = [name for name in needed if name not in table.frame]
     if missing and not (table.is_sparse and table.frame.empty):
         remedy = "Score it first: ipml score FILE --out SCORED."

@@ -56,7 +56,7 @@ _FAULTS_DDL = "problems array<struct<column:string,value:string,expected:string>
 _FAULT = pa.struct([("column", pa.string()), ("value", pa.string()), ("expected", pa.string())])
 _FAULTS = {"problems": pa.list_(_FAULT), "raw": pa.string()}
 _TYPES = {field.name: _DDL.get(field.kind, "double") for field in FIELDS} | {
-    name: "string" if name in ("abstained", "model_digest") else "double" for name in JUDGED_COLUMNS
+    name: "string" if name in ("abstained", "warning", "model_digest") else "double" for name in JUDGED_COLUMNS
 }
 
 

@@ -17,14 +17,16 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, distinct, func, select
 
 from ipml.cooperation.networks.detection import Networks, find_networks
-from ipml.cooperation.networks.sales import estimate_sales, read_sales
+from ipml.cooperation.networks.sales import read_sales
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.policy import CooperationPolicy
+from ipml.cooperation.referrals.dossier import join_network
 from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.transparency import write_transparency_report
 from ipml.errors import Conflict
-from ipml.money import Money, Rates
+from ipml.money import Money
+from ipml.review.ranking.queue_order import current_ranking
 from ipml.simulation.year.population import Plan
 from ipml.storage.tables import cases, measures
 
@@ -43,10 +45,10 @@ class Gangs:
         Of pairs of sellers in one network.
     members : int
         Sellers in those found.
-    value : Money
-        Estimated sales of those found.
-    value_low, value_high : Money
-        Sums of the bounds of the estimates.
+    value, value_low, value_high : Money
+        Sums of the estimates, and of their bounds, of those of known value.
+    n_valued : int
+        Those of known value.
     numbers : tuple of int
         Of those found, the most valuable first.
     """
@@ -59,6 +61,7 @@ class Gangs:
     value: Money
     value_low: Money
     value_high: Money
+    n_valued: int
     numbers: tuple[int, ...]
 
     @property
@@ -68,17 +71,17 @@ class Gangs:
         return 2 * self.precision * self.recall / total if total else 0.0
 
 
-def find_gangs(folder: Path, struck: Mapping[str, int], rates: Rates) -> tuple[Networks, Gangs]:
+def find_gangs(connection: Connection, folder: Path, struck: Mapping[str, int]) -> tuple[Networks, Gangs]:
     """Find networks in what sellers share, and keep those with counterfeiters among them.
+
+    The value of each is that of its referral.
 
     Parameters
     ----------
     folder : Path
         Where `ipml.simulation.year.weekly_scores` wrote what sellers share and sold, and the truth.
     struck : mapping of str to int
-        How many takedowns of each seller stand.
-    rates : Rates
-        In whose currency their sales are added up.
+        Takedowns that stand, by seller.
     """
     networks = find_networks(folder / "attributes.parquet")
     number = networks.numbering.number
@@ -91,19 +94,22 @@ def find_gangs(folder: Path, struck: Mapping[str, int], rates: Rates) -> tuple[N
     planted = told.reindex(ids).fillna(-1).to_numpy(dtype=np.int64)
     precision, recall = _judge_pairs(np.where(np.isin(number, gangs), number, 0), planted)
     sales = read_sales(folder / "sales.parquet")
-    estimates = {int(one): estimate_sales(networks, int(one), sales, rates).value for one in gangs}
-    by_value = sorted(estimates, key=lambda one: estimates[one].total, reverse=True)
-    bounded, nothing = [one for one in estimates.values() if one.is_bounded], Money(0.0, rates.currency)
+    dossiers = [join_network(connection, networks, int(one), sales, with_ties=False) for one in gangs]
+    values = {one.number: one.sold_value for one in dossiers}
+    valued = [one.value for one in values.values() if one.is_known]
+    nothing = Money(0.0, current_ranking(connection).policy.exchange_rates.currency)
+    least = {number: one.least or nothing for number, one in values.items()}
     return networks, Gangs(
         planted=int(told[told >= 0].nunique()),
         found=len(gangs),
         precision=precision,
         recall=recall,
         members=int(np.isin(number, gangs).sum()),
-        value=sum((one.total for one in bounded), nothing),
-        value_low=sum((one.low for one in bounded), nothing),
-        value_high=sum((one.high for one in bounded), nothing),
-        numbers=tuple(by_value),
+        value=sum((one.total for one in valued), nothing),
+        value_low=sum((one.low for one in valued), nothing),
+        value_high=sum((one.high for one in valued), nothing),
+        n_valued=len(valued),
+        numbers=tuple(sorted(least, key=lambda number: least[number], reverse=True)),
     )
 
 

@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.errors import UnwritableFile
-from ipml.review.ranking.queue_order import current_ranking
 from ipml.simulation.year.account import (
     NoticeCounts,
     TakedownCounts,
@@ -136,8 +135,9 @@ def _list_referred(gangs: Gangs, n_referrals: int, n_brands: int) -> Iterator[Ye
     scaled = f"{HISTORY['suspects'] * gangs.planted // HISTORY['gangs']}"
     who = "accounts in these networks; how many people is not known"
     yield YearFigure("suspects", f"{gangs.members:,}", who, suspects, scaled)
-    value = f"90 % of each between bounds that sum to {gangs.value_low} and {gangs.value_high}"
-    yield YearFigure("value of what they sold", str(gangs.value), value, f"{HISTORY['value']:,} yuan")
+    bounds = f"of {gangs.n_valued} gangs; the 90 % bounds of each sum to {gangs.value_low} and {gangs.value_high}"
+    value = str(gangs.value) if gangs.n_valued else "not known"
+    yield YearFigure("value of what they sold", value, bounds, f"{HISTORY['value']:,} yuan")
 
 
 def _scale(name: str, plan: Plan) -> tuple[str, str]:
@@ -215,9 +215,7 @@ def close_year(
     now = plan.closed_at
     say("finding networks")
     with lived.stations.at("networks"), reading(engine) as connection:
-        networks, gangs = find_gangs(
-            folder, list_struck_sellers(connection), current_ranking(connection).policy.exchange_rates
-        )
+        networks, gangs = find_gangs(connection, folder, list_struck_sellers(connection))
     say("building referrals")
     with lived.stations.at("referrals"):
         n_referrals = hand_over(engine, folder, networks, gangs, policy, STAFF.lead, now)

@@ -58,7 +58,7 @@ class Audited:
 _ERASED = ("erased",)
 _EXPIRED = ("expired", "erased")
 _LISTING = ("rescored", "erased")
-_ORDER = "orders the queue, and decides nothing"
+_ORDER = "orders the queue, and decides nothing; the rank is compared with score, match, value or arrival"
 _LEASE = "who has opened it for some minutes"
 _NUMBER = "names the row"
 _OF_CASE = "is that of the case, with which it is compared"
@@ -103,7 +103,7 @@ EXEMPT: dict[str, str] = {
     "enforcement_policies": "are named by their digest",
     "erasures": "the trail repeats each of them",
     "jobs": "when they ran last and run next; what they do to other tables is compared there",
-    "identities": "the trail holds a digest of each",
+    "identities": "the trail holds a digest of each, and is compared with it",
     "listings": "what the marketplace says, and may change; what is decided on is a case, which is compared",
     "second_reviews": "says who is to look again, and when; what they find is a second verdict, which is compared",
     "picture_groups": "are made of files, and say nothing but what looks the same",
@@ -113,9 +113,11 @@ EXEMPT: dict[str, str] = {
     "portfolios": _DERIVED,
     "rankings": "the trail repeats each of them",
     "seller_events": "what the marketplace says; the history that a case was scored by is in it, which is compared",
+    "screened_pictures": "say what was fetched; what became a case has its pictures, and its evidence, as any",
+    "screening_days": "what a day of the worker cost",
     "seeds": "the trail holds a digest of each",
-    "seller_keys": "what another key opens is not what was encrypted, which is compared",
-    "sessions": "who is logged in, for some hours",
+    "seller_keys": "each is compared with the pseudonym that was made with it",
+    "sessions": "the trail holds a digest of each, and is compared with it",
     "sample_cases": _SAMPLE,
     "rights_files": "the details of their document, which are audited, have the SHA-256 of each",
     "saved_views": "names for filters of the list; nothing is decided by them",
@@ -146,7 +148,7 @@ AUDITED: dict[str, Audited] = {
         | _because("decisions keep it as it was", "sampling_probability", "lane", "random_order")
         | _because("a hint for the reviewer", "relisting_of", "match_kind", "match_precision", "seen_at")
         | _because("is that of the draw", "drawn_at")
-        | _because("says who is to look, and when; the trail repeats each change", "assigned_to", "snoozed_until")
+        | _because("the trail repeats each change, and is compared with it", "assigned_to", "snoozed_until")
         | _because("made of others that are compared", "script", "queue_id")
         | _because("the trail repeats it", "successor"),
         salt="snapshot",
@@ -292,7 +294,7 @@ AUDITED: dict[str, Audited] = {
         | _with(("user disabled", "user enabled"), "is_active")
         | _with(("password changed",), "password_hash"),
         _because(_NUMBER, "user_id"),
-        silent=("seller noted", "seller forgotten", "sessions ended", "user linked"),
+        silent=("seller noted", "seller forgotten", "sessions ended", "user linked", "logged in"),
     ),
     "promises": Audited(
         "promise",

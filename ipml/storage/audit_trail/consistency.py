@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, or_, select, text, type_coerce
 
+from ipml.kit.moments import write_moment
+from ipml.storage.pseudonyms import derive_pseudonym
 from ipml.storage.row_numbers import find_lagging
-from ipml.storage.tables import audit, cases, decisions, evidence, measures, metadata, reversals, second_verdicts
+from ipml.storage.tables import (
+    audit,
+    cases,
+    decisions,
+    evidence,
+    identities,
+    measures,
+    metadata,
+    notifiers,
+    reversals,
+    second_verdicts,
+    seller_keys,
+    sessions,
+    users,
+)
 
 _AT_ONCE = 1000
+_PENDING = ("open", "escalated")
+_LONGEST_SESSION = timedelta(days=30)
+_NEARLY, _MOST_FORWARD = 1e-9, 20
 _OLDEST_SERVER = 14
 
 
@@ -32,6 +55,10 @@ def find_disagreements(connection: Connection) -> Iterator[str]:
     yield from _evidence_without_record(connection)
     yield from _rows_that_refer_to_none(connection)
     yield from _listings_of_another_case(connection)
+    yield from _logins_without_record(connection)
+    yield from _keys_of_others(connection)
+    yield from _cases_put_aside(connection)
+    yield from _cases_out_of_order(connection)
     for table in find_lagging(connection):
         yield f"{table}: its counter is behind its rows, so that new rows are refused; restore a backup, or use setval"
 
@@ -129,6 +156,96 @@ def _listings_of_another_case(connection: Connection) -> Iterator[str]:
         query = select(key).join(cases, cases.c.case_id == table.c.case_id)
         for number in connection.scalars(query.where(table.c.listing_id != cases.c.listing_id).order_by(key)):
             yield f"{table.name} {number}: listing_id is not that of its case"
+
+
+def digest_session(token_hash: str) -> str:
+    """Return the digest of a session in the trail; the token cannot be found from it."""
+    return hashlib.sha256(f"session {token_hash}".encode()).hexdigest()
+
+
+def digest_identity(issuer: str, subject: str) -> str:
+    """Return the digest of a person of an identity provider in the trail."""
+    return hashlib.sha256(f"{issuer}\0{subject}".encode("utf-8", "replace")).hexdigest()
+
+
+def _logins_without_record(connection: Connection) -> Iterator[str]:
+    """Compare sessions and identities with the logins and links in the trail."""
+    told = select(audit.c.at, audit.c.action, audit.c.subject, audit.c.payload).order_by(audit.c.sequence)
+    told = told.where(audit.c.action.in_(("logged in", "user linked")))
+    first_login = datetime.max.replace(tzinfo=UTC) - _LONGEST_SESSION
+    noted: set[tuple[str, str | None]] = set()
+    for at, action, subject, payload in connection.execute(told.execution_options(yield_per=_AT_ONCE)):
+        details = json.loads(payload)
+        noted.add((subject, details.get("session") or details.get("identity")))
+        first_login = min(first_login, at) if action == "logged in" else first_login
+    open_ones = select(sessions, users.c.name).join(users).order_by(sessions.c.created_at)
+    for row in connection.execute(open_ones):
+        is_older = (
+            row.created_at < first_login and row.expires_at < first_login + _LONGEST_SESSION
+        )  # of an older release
+        if not is_older and (f"user:{row.user_id}", digest_session(row.token_hash)) not in noted:
+            remedy = f"`ipml admin user sessions {row.name} --end`"
+            yield f"sessions: {row.name} has one without a login in the audit trail; {remedy}"
+    for row in connection.execute(select(identities).order_by(identities.c.user_id, identities.c.subject)):
+        if (f"user:{row.user_id}", digest_identity(row.issuer, row.subject)) not in noted:
+            yield f"identities: user {row.user_id} is linked to a person whom the audit trail does not name"
+
+
+def _keys_of_others(connection: Connection) -> Iterator[str]:
+    """Look for keys with which the pseudonym of their seller or notifier was not made."""
+    for table, name in ((seller_keys, seller_keys.c.seller_id), (notifiers, notifiers.c.address)):
+        query = select(name, table.c.pseudonym, table.c.key).where(table.c.key.is_not(None), name.is_not(None))
+        for whose, pseudonym, key in connection.execute(query.execution_options(yield_per=_AT_ONCE)):
+            if not hmac.compare_digest(derive_pseudonym(whose, key), pseudonym):
+                yield f"{table.name}: the key of {pseudonym} did not make that pseudonym; restore a backup"
+
+
+def _cases_put_aside(connection: Connection) -> Iterator[str]:
+    """Compare the assignment and the snooze of each waiting case with the last one in the trail."""
+    aside = (cases.c.assigned_to.is_not(None)) | (cases.c.snoozed_until.is_not(None))
+    query = select(cases.c.case_id, cases.c.assigned_to, cases.c.snoozed_until)
+    rows = connection.execute(query.where(aside, cases.c.state.in_(_PENDING)).order_by(cases.c.case_id)).all()
+    noted: dict[tuple[str, bool], str] = {}
+    told = select(audit.c.subject, audit.c.action, audit.c.payload).where(audit.c.action.in_(("assigned", "snoozed")))
+    for subject, action, payload in connection.execute(told.order_by(audit.c.sequence)) if rows else ():
+        said = json.loads(payload)
+        noted[subject, action == "snoozed"] = str(said.get("until") if action == "snoozed" else said.get("to"))
+    for row in rows:
+        subject = f"case:{row.case_id}"
+        if row.assigned_to is not None and noted.get((subject, False)) != row.assigned_to:
+            yield f"case {row.case_id}: is assigned to {row.assigned_to}, which the audit trail does not say"
+        until = row.snoozed_until
+        if until is not None and noted.get((subject, True)) != write_moment(until):
+            yield f"case {row.case_id}: is snoozed until {write_moment(until)}, which the audit trail does not say"
+
+
+def _cases_out_of_order(connection: Connection) -> Iterator[str]:
+    """Look for waiting cases whose place in the queue is not that of their score, match, value or arrival.
+
+    Only the value of a case itself is believed. Others that wait for a case move it forward, at most twentyfold.
+    """
+    told = select(audit.c.action, audit.c.payload).where(audit.c.action.in_(("ranking chosen", "reranked")))
+    last = connection.execute(told.order_by(audit.c.sequence.desc()).limit(2)).all()
+    if last and last[0].action == "ranking chosen":
+        return  # the queue is being ranked anew
+    order = json.loads(last[-1].payload).get("order", "score") if last else "score"
+    is_by_match = cases.c.match_precision > func.coalesce(cases.c.score, -1.0)
+    expected = case((is_by_match, cases.c.match_precision), else_=cases.c.score)
+    score = func.coalesce(-expected, 1.0)
+    value = -cases.c.value / cases.c.minutes
+    arrival = type_coerce(cases.c.enqueued_at, BigInteger) * 1.0
+    places: dict[str, ColumnElement[Any]] = {"score": score, "value": value, "fifo": arrival}
+    place = places[order]
+    is_out = or_(
+        func.abs(cases.c.score_rank - score) > _NEARLY,
+        func.abs(cases.c.value_rank - value) > _NEARLY * func.abs(value),
+        cases.c.rank > place + _NEARLY * func.abs(place),
+        cases.c.rank < case((place < 0, place * (_MOST_FORWARD + _NEARLY)), else_=place - _NEARLY * place),
+    )
+    query = select(cases.c.case_id).where(cases.c.state.in_(_PENDING), is_out).order_by(cases.c.case_id)
+    for number in connection.scalars(query):
+        found = "its place in the queue is not that of its score, match, value or arrival"
+        yield f"case {number}: {found}; `ipml queue rerank` sets all places"
 
 
 def _rows_that_refer_to_none(connection: Connection) -> Iterator[str]:

@@ -53,6 +53,8 @@ from ipml.storage.tables.marketplace import (
     portfolio_listings,
     portfolios,
     reference_pictures,
+    screened_pictures,
+    screening_days,
     seller_events,
 )
 from ipml.storage.tables.review import (
@@ -145,6 +147,8 @@ __all__ = [
     "sample_strata",
     "samples",
     "saved_views",
+    "screened_pictures",
+    "screening_days",
     "second_reviews",
     "second_verdicts",
     "seeds",

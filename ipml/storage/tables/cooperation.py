@@ -13,6 +13,7 @@ from ipml.records import Verdict
 from ipml.storage.tables.columns import Flag, Identity, Moment, Real, metadata
 
 _WAITS = text("settled_at IS NULL")
+_REPEATS = text("repeats IS NOT NULL")
 
 notifiers = Table(
     "notifiers",
@@ -22,7 +23,7 @@ notifiers = Table(
     Column("pseudonym", Text, nullable=False, unique=True, doc="what everything else calls them"),
     Column("key", Text, doc="hexadecimal, as of a seller; empty once erased"),
     Column("kind", Text, nullable=False, doc="what they were taken for at first; appointments come before it"),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False, index=True),
     CheckConstraint("kind IN ('rights holder', 'trusted flagger', 'consumer', 'authority')", name="kind"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
@@ -156,6 +157,7 @@ notice_items = Table(
         "state IN ('unknown', 'waiting', 'upheld', 'rejected', 'undecided', 'not found', 'repeated')", name="state"
     ),
     Index(None, "state", "item_id"),
+    Index(None, "repeats", sqlite_where=_REPEATS, postgresql_where=_REPEATS),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

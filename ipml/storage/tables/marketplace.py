@@ -64,14 +64,57 @@ pictures = Table(
     sqlite_with_rowid=False,
 )
 
+_OUTDATED = text("colours IS NULL")
+
 picture_groups = Table(
     "picture_groups",
     metadata,
     Column("group_id", Identity, primary_key=True),
-    Column("hash", Text, nullable=False, doc="perceptual hash of its first picture, 256 bits in hexadecimal"),
+    Column("hash", Text, nullable=False, doc="perceptual hash of the middle of its first picture, in hexadecimal"),
     Column("made_at", Moment, nullable=False),
+    Column("colours", Text, doc="of that middle; none: the hash is of the whole picture, of an earlier release"),
+    Index("ix_picture_groups_outdated", "group_id", sqlite_where=_OUTDATED, postgresql_where=_OUTDATED),
     sqlite_strict=True,
     sqlite_autoincrement=True,
+)
+
+screened_pictures = Table(
+    "screened_pictures",
+    metadata,
+    Column("picture_id", Identity, primary_key=True),
+    Column("listing_id", Text, nullable=False, index=True),
+    Column("seller_id", Text, nullable=False, index=True),
+    Column("address", Text, nullable=False, doc="where the listing says that it is"),
+    Column("received_at", Moment, nullable=False, index=True, doc="when its listing was submitted last"),
+    Column("noted_at", Moment, nullable=False, doc="since when it is to be fetched"),
+    Column("harm", Real, nullable=False, doc="harm by the policy of a counterfeit with it, in the policy's currency"),
+    Column("state", Text, nullable=False),
+    Column("tries", Identity, nullable=False),
+    Column("due_at", Moment, nullable=False, doc="when it is fetched, or fetched again"),
+    Column("group_id", Identity, index=True, doc="of pictures that look the same; 0: it says too little"),
+    Column("matched_at", Moment, doc="when it was found to look like a known counterfeit"),
+    Column("digest", Text, index=True, doc="SHA-256 of the file, which is stored where it matched"),
+    Column("found_at", Text, doc="the address that sent it, after redirects"),
+    Column("kind", Text, doc="format of the file"),
+    Column("width", Identity, doc="pixels"),
+    Column("height", Identity, doc="pixels"),
+    Column("n_bytes", Identity),
+    Column("fetched_at", Moment),
+    Column("why", Text, doc="why it could not be had, or has not been so far"),
+    CheckConstraint("state IN ('waiting', 'hashed', 'failed', 'left')", name="state"),
+    Index(None, "state", "harm"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+screening_days = Table(
+    "screening_days",
+    metadata,
+    Column("day", Text, primary_key=True, doc="in UTC: 2026-05-01"),
+    Column("requests", Identity, nullable=False, doc="made or begun, redirects included"),
+    Column("n_bytes", Identity, nullable=False, doc="received, or set aside for a request that was begun"),
+    Column("left_out", Identity, nullable=False, doc="pictures given up that day as the budget had left them waiting"),
+    sqlite_strict=True,
 )
 
 _KEPT_UNGROUPED = text("removed_at IS NULL AND group_id IS NULL")

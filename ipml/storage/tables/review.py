@@ -177,6 +177,8 @@ cases = Table(
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
 )
 
+_IS_SPREAD = text("spread_from IS NOT NULL")
+
 decisions = Table(
     "decisions",
     metadata,
@@ -197,6 +199,7 @@ decisions = Table(
     Column("spread_from", Identity, doc="the decision on the exemplar that it repeats"),
     CheckConstraint("verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name="verdict"),
     Index(None, "group_key"),
+    Index(None, "spread_from", sqlite_where=_IS_SPREAD, postgresql_where=_IS_SPREAD),
     Index(None, "reviewer", "decision_id"),
     Index(None, "reviewer", "decided_at"),
     Index(None, "decided_at", "reviewer"),
@@ -312,7 +315,7 @@ spread_audits = Table(
     "spread_audits",
     metadata,
     Column("decision_id", Identity, ForeignKey("decisions.decision_id"), primary_key=True, autoincrement=False),
-    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False, index=True),
     Column("verdict", Text, nullable=False, doc="what the spread would have said; the case stays open for a person"),
     sqlite_strict=True,
 )

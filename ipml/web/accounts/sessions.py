@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
+from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from ipml.errors import IpmlError
 from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.consistency import digest_session
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import sessions, tries, users
 from ipml.web.accounts.users import User, as_user, find_user_id
@@ -128,13 +130,13 @@ class Session:
 
 
 def open_session(connection: Connection, user: User, hours: float, now: datetime | None = None) -> str:
-    """Log a user in and return the new session's token, which nobody chose.
+    """Log a user in and return the new session's token, which nobody chose; the audit trail holds a digest of it.
 
     Sessions that have ended are swept out on the way.
     """
     now = now or datetime.now(UTC)
     token = secrets.token_urlsafe(32)
-    row = {
+    row: dict[str, Any] = {
         "token_hash": _hash(token),
         "user_id": user.user_id,
         "created_at": now,
@@ -143,6 +145,8 @@ def open_session(connection: Connection, user: User, hours: float, now: datetime
     }
     connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
     connection.execute(insert(sessions).values(row))
+    payload: dict[str, audit.Value] = {"session": digest_session(row["token_hash"])}
+    audit.append(connection, user.name, "logged in", f"user:{user.user_id}", payload, at=now)
     return token
 
 

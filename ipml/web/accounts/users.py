@@ -6,7 +6,6 @@ person of a provider is found by issuer and subject, never by a name or an addre
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ipml.errors import Conflict, Forbidden, NotFound, Refused, UnusableSetting
 from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.consistency import digest_identity
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import identities, sessions, users
 from ipml.web.accounts.permissions import LEAST_ROLES, Action, Role, parse_role
@@ -525,7 +525,7 @@ def _insert(
 ) -> None:
     row = {"issuer": issuer, "subject": subject, "user_id": user_id, "created_at": now}
     connection.execute(insert(identities).values(row))
-    known_as = {"identity": _digest(issuer, subject)}
+    known_as = {"identity": digest_identity(issuer, subject)}
     audit.append(connection, actor, "user linked", f"user:{user_id}", known_as, at=now)
 
 
@@ -533,8 +533,4 @@ def _choose_name(connection: Connection, wished: object, issuer: str, subject: s
     """Return the name that the provider gives, or one made of it where it could be mistaken for somebody's here."""
     usable = wished[:_LONGEST_BASE] if isinstance(wished, str) and is_user_name(wished[:_LONGEST_BASE]) else "user"
     taken = connection.scalar(select(users.c.user_id).where(func.lower(users.c.name) == usable.lower()))
-    return usable if usable == wished and taken is None else f"{usable}-{_digest(issuer, subject)[:8]}"
-
-
-def _digest(issuer: str, subject: str) -> str:
-    return hashlib.sha256(f"{issuer}\0{subject}".encode("utf-8", "replace")).hexdigest()
+    return usable if usable == wished and taken is None else f"{usable}-{digest_identity(issuer, subject)[:8]}"

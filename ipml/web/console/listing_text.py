@@ -255,6 +255,19 @@ def tell_disguises(
     return list(dict.fromkeys(told))
 
 
+def find_read_words(title: str, read_as: str | None) -> list[str]:
+    """Return the words that a model read in a title, each once, that do not stand in it.
+
+    Examples
+    --------
+    >>> find_read_words("N\u0456ke bag: R e p l i c a", "nike bag: replica")
+    ['nike', 'replica']
+    """
+    seen = set(map(_without_marks, title.split()))
+    words = [word.strip(_AROUND_WORDS) for word in (read_as or "").split() if _without_marks(word) not in seen]
+    return list(dict.fromkeys(filter(None, words)))
+
+
 def cut_quotes(text: str) -> list[tuple[str, bool]]:
     """Cut a letter into pieces, and say of each whether it is a seller's own words, which stand isolated in it.
 

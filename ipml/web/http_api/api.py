@@ -78,7 +78,15 @@ from ipml.web.http_api.list_routes import (
 )
 from ipml.web.http_api.listing_routes import ListingIntake, show_event, show_listing, submit_events, submit_listings
 from ipml.web.http_api.monitoring import CONTENT_TYPE, CurrentModel, Metrics, ScoringModel, show_health, show_ready
-from ipml.web.http_api.notice_routes import GIVE_DOCUMENT, STATUS_DOCUMENT, describe_shapes, give_notice, show_notice
+from ipml.web.http_api.notice_routes import (
+    GIVE_DOCUMENT,
+    PREVIEW_DOCUMENT,
+    STATUS_DOCUMENT,
+    describe_shapes,
+    give_notice,
+    preview_notice,
+    show_notice,
+)
 from ipml.web.http_api.openapi import (
     ANSWER_DOCUMENT,
     HEALTH_DOCUMENT,
@@ -335,6 +343,7 @@ API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str
     ("GET", "/v1/appeals/{appeal}", Action.FILE_APPEALS, show_appeal, SHOW_APPEAL_DOCUMENT),
     ("POST", "/v1/measures/{key}/answer", Action.SETTLE_MESSAGES, answer_message, ANSWER_DOCUMENT),
     ("POST", "/v1/notices", Action.GIVE_NOTICE, give_notice, GIVE_DOCUMENT),
+    ("POST", "/v1/notices/preview", Action.GIVE_NOTICE, preview_notice, PREVIEW_DOCUMENT),
     ("GET", "/v1/notices/{reference}", Action.GIVE_NOTICE, show_notice, STATUS_DOCUMENT),
     ("GET", "/v1/lists", Action.CHANGE_LISTS, show_lists, SHOW_LISTS_DOCUMENT),
     ("POST", "/v1/lists", Action.CHANGE_LISTS, add_to_list, ADD_DOCUMENT),

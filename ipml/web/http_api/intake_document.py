@@ -44,6 +44,7 @@ class KnownListingShape(_Shape):
     score_high: float | None = Field(ge=0, le=1, description="upper bound of its 90 % interval")
     log_odds: float | None
     abstained: str | None = Field(description="why the listing cannot be judged, or null")
+    warning: str | None = Field(description="what the score cannot rest on, such as an unread title, or null")
     model_version: str
     case: int | None = Field(
         description="number of its newest case that was not superseded; null where it never waited for people"
@@ -149,6 +150,7 @@ _KNOWN = {
     "score_high": 0.98,
     "log_odds": 2.71,
     "abstained": None,
+    "warning": None,
     "model_version": "ipml/3f2a90c1b2d4",
     "case": 381,
     "state": "open",

@@ -331,7 +331,7 @@ def _answer_submission(submission: Submission, known: Mapping[str, KnownListing]
 def _describe(known: KnownListing) -> dict[str, Any]:
     """Return the plain values of `KnownListingShape`."""
     scored = known.scored
-    figures = ("score", "score_low", "score_high", "log_odds", "abstained", "model_version")
+    figures = ("score", "score_low", "score_high", "log_odds", "abstained", "warning", "model_version")
     return {
         "listing_id": scored.listing.listing_id,
         "seller_id": scored.listing.seller_id,

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ipml.enforcement.takedown.measures import count_overdue
 from ipml.errors import IpmlError, WrongRevision
 from ipml.records import EarlierListings, Listing, ScoredListing, Unlike
+from ipml.review.pictures.screened import ScreeningState, read_screening
 from ipml.settings import Settings
 from ipml.storage.database import reading, try_writing
 from ipml.storage.jobs import ListedJob, has_leader, list_jobs
@@ -305,7 +306,7 @@ class OutboxFacts(DatabaseFacts):
 
 
 class JobFacts(DatabaseFacts):
-    """Figures of the jobs of `ipml worker` that are on, and whether a worker leads.
+    """Figures of the jobs of `ipml worker` that are on, of what screening pictures costs, and whether a worker leads.
 
     Parameters
     ----------
@@ -315,9 +316,11 @@ class JobFacts(DatabaseFacts):
     """
 
     def __init__(self, engine: Engine, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        def look_up(connection: Connection, now: datetime) -> Iterator[Metric]:  # noqa: ARG001
+        def look_up(connection: Connection, now: datetime) -> Iterator[Metric]:
             yield GaugeMetricFamily("ipml_worker_leads", "1 while a worker leads.", int(has_leader(engine)))
             yield from _describe_jobs(list_jobs(connection, settings))
+            if settings.pictures is not None:
+                yield from _describe_screening(read_screening(connection, now))
 
         super().__init__(engine, look_up, clock)
 
@@ -342,6 +345,16 @@ def _describe_jobs(listed: Sequence[ListedJob]) -> Iterator[Metric]:
         if one.state.done_at is not None:
             done_at.add_metric(label, one.state.done_at.timestamp())
     yield from (runs, failures, in_a_row, seconds, done_at, due_at)
+
+
+def _describe_screening(found: ScreeningState) -> Iterator[Metric]:
+    for name, about, value in (
+        ("waiting", "Screened pictures that are to be fetched.", found.waiting),
+        ("requests_today", "Requests for screened pictures in this UTC day.", found.requests),
+        ("bytes_today", "Bytes received for screened pictures in this UTC day.", found.n_bytes),
+        ("left_out_today", "Screened pictures given up in this UTC day, as the budget was used up.", found.left_out),
+    ):
+        yield GaugeMetricFamily(f"ipml_screening_{name}", about, value)
 
 
 def _describe(now: datetime, backlogs: list[ChannelBacklog], overdue: int) -> Iterator[Metric]:

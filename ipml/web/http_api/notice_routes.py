@@ -16,8 +16,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
-from ipml.cooperation.notices.intake import receive, score_unknown
-from ipml.cooperation.notices.notice import check_notice
+from ipml.cooperation.notices.intake import PreviewedListing, preview, receive, score_unknown
+from ipml.cooperation.notices.notice import Notice, check_notice
 from ipml.cooperation.notices.status import Receipt, describe_receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import Forbidden, InvalidNotice, NotFound
@@ -109,6 +109,20 @@ class ReceiptShape(_NoticeShape):
     listings: list[ListingStatusShape]
 
 
+class PreviewedListingShape(_NoticeShape):
+    """What would be found of one listing of a notice."""
+
+    position: int = Field(ge=1, description="in the notice, from 1")
+    is_known: bool = Field(description="false: the notice would wait for the listing to be submitted")
+    has_other_brand: bool = Field(description="the listing is offered under another brand than the notice names")
+
+
+class PreviewShape(_NoticeShape):
+    """What would be found of a notice that was not given."""
+
+    listings: list[PreviewedListingShape]
+
+
 _NOTICE = {
     "explanation": "We sell no bags in this colour, and the logo is printed backwards.",
     "listings": [{"listing_id": "1204"}, {"listing_id": "1377"}],
@@ -148,6 +162,16 @@ GIVE_DOCUMENT: Mapping[str, Any] = {
     },
     "openapi_extra": describe_body({"$ref": "#/components/schemas/NoticeShape"}, notice=_NOTICE, complaint=_COMPLAINT),
 }
+PREVIEW_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "notice_preview",
+    "summary": "Check a notice without giving it",
+    "responses": {
+        200: {"model": PreviewShape},
+        404: GIVE_DOCUMENT["responses"][404],
+        **{status: GIVE_DOCUMENT["responses"][status] for status in _ERRORS},
+    },
+    "openapi_extra": GIVE_DOCUMENT["openapi_extra"],
+}
 STATUS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "notice_status",
     "summary": "How does a notice stand?",
@@ -181,18 +205,13 @@ async def give_notice(
     same key or with the same content, it is the same notice. A key that is a notifier's own gives notice as nobody
     else; `email` may be left out then.
     """
-    state, whose = request.app.state, request.state.grant.notifier
+    state = request.app.state
     with state.crowd.join():
         body = await read_body(request)
         engine, policy = _require_database(request)
 
         def take_in() -> Receipt:
-            content = _add_notifier(_add_key(parse_body(body), idempotency_key), whose)
-            # Only the marketplace's own form says what a listing is like.
-            is_own = whose is None and not state.access.is_open
-            notice = check_notice(content, policy.notices, takes_listings=is_own)
-            if whose is not None and notice.email != whose:
-                raise Forbidden("notice", "it names another notifier", "Send those of the notifier whose key this is.")
+            notice = _check(request, _add_key(parse_body(body), idempotency_key), policy)
             scored: Mapping[str, ScoredListing] = {}
             if model := state.models.current():
                 with reading(engine) as connection:
@@ -202,6 +221,26 @@ async def give_notice(
 
         receipt = await to_thread.run_sync(take_in, limiter=state.writers)
     return _answer(receipt, HTTPStatus.CREATED if receipt.is_new else HTTPStatus.OK)
+
+
+async def preview_notice(request: Request) -> Response:
+    """Say which listings of a notice are known, and which are offered under another brand than it names.
+
+    The body is that of the notice, and is checked as it; nothing is stored, and nobody is told.
+    """
+    state = request.app.state
+    with state.crowd.join():
+        body = await read_body(request)
+        engine, policy = _require_database(request)
+
+        def find() -> list[PreviewedListing]:
+            notice = _check(request, parse_body(body), policy)
+            with reading(engine) as connection:
+                return preview(connection, notice)
+
+        found = await to_thread.run_sync(find, limiter=state.writers)
+    listings = [{"position": place, **asdict(one)} for place, one in enumerate(found, 1)]
+    return make_json_answer(write_json({"listings": listings}))
 
 
 async def show_notice(
@@ -228,6 +267,17 @@ def _require_database(request: Request) -> tuple[Engine, CooperationPolicy]:
     if state.engine is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return state.engine, state.cooperation
+
+
+def _check(request: Request, content: Any, policy: CooperationPolicy) -> Notice:
+    """Return the notice of a body; Forbidden where it is not that of the notifier whose key was shown."""
+    whose = request.state.grant.notifier
+    # Only the marketplace's own form says what a listing is like.
+    is_own = whose is None and not request.app.state.access.is_open
+    notice = check_notice(_add_notifier(content, whose), policy.notices, takes_listings=is_own)
+    if whose is not None and notice.email != whose:
+        raise Forbidden("notice", "it names another notifier", "Send those of the notifier whose key this is.")
+    return notice
 
 
 def _add_key(content: Any, key: str | None) -> Any:

@@ -73,6 +73,7 @@ class ScoreShape(_Shape):
     score_high: float | None = Field(ge=0, le=1, description="upper bound of its 90 % interval")
     log_odds: float | None = Field(description="sum of base_rate and the weights of all reasons, before calibration")
     abstained: str | None = Field(description="why the listing cannot be judged, or null")
+    warning: str | None = Field(description="what the score cannot rest on, such as an unread title, or null")
     reasons: list[ReasonShape] | None = Field(None, description="only with explain=true; heaviest first")
     base_rate: float | None = Field(
         None, description="only with explain=true; log-odds at which every listing of this model starts"
@@ -167,7 +168,7 @@ def describe_scores(
 
 
 def _describe_score(scored: ScoredListing, explain: bool) -> dict[str, Any]:
-    listing, figures = scored.listing, ("score", "score_low", "score_high", "log_odds", "abstained")
+    listing, figures = scored.listing, ("score", "score_low", "score_high", "log_odds", "abstained", "warning")
     observed_at = listing.observed_at and write_moment(listing.observed_at)
     said = {
         "listing_id": listing.listing_id,
@@ -228,6 +229,7 @@ _SCORE = {
     "score_high": 0.98,
     "log_odds": 2.71,
     "abstained": None,
+    "warning": None,
 }
 _EXPLAINED = {
     **_SCORE,

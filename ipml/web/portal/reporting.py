@@ -160,11 +160,10 @@ def _find_least(connection: Connection, bindings: Sequence[Binding], policy: Coo
 
 
 def _find_right(connection: Connection, binding: Binding, now: datetime) -> str | None:
-    """Return the number of a right on file that holds and was not rejected, accepted ones first."""
+    """Return the number of the first right on file that holds and was not rejected."""
     filed = list_registrations(connection, binding.notifier_id, [binding.brand])
-    good = [one for one in filed if one.is_accepted is not False and not one.has_ended(now) and one.number]
-    good.sort(key=lambda one: one.is_accepted is not True)
-    return good[0].number if good else None
+    good = (one.number for one in filed if one.is_accepted is not False and not one.has_ended(now))
+    return next(filter(None, good), None)
 
 
 def _place(problems: Sequence[Problem], pointed: Pointed) -> list[Problem]:

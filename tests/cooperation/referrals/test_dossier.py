@@ -226,7 +226,8 @@ def test_a_part_is_never_above_its_whole(found, sales):
     """What is known of the listings found counterfeit, of any currency, from listings or from a table."""
     sold_value = estimate_sold_value(NETWORKS, 1, found, sales, RATES)
     assert sold_value.value.low <= sold_value.value.total <= sold_value.value.high
-    assert {sold_value.value.total.currency, sold_value.value.low.currency, sold_value.least.currency} == {"EUR"}
+    assert {sold_value.value.total.currency, sold_value.value.low.currency} == {"EUR"}
+    assert (sold_value.least is None) == (not sold_value.is_known and sold_value.confirmed_value is None)
     if sold_value.confirmed_value is not None:
         assert sold_value.confirmed_value <= sold_value.value.low
         assert sold_value.confirmed_value <= sold_value.least
@@ -272,11 +273,14 @@ prices = st.lists(st.floats(1, 1e6), min_size=2, max_size=8)
 
 @given(prices, st.data())
 def test_the_order_of_networks_does_not_depend_on_currencies(values, data):
-    """Each network's value may be known in another currency; at the rates the order is that of one currency."""
+    """Values in several currencies sort as in one, and networks of unknown value come last, never as 0."""
     codes = [data.draw(st.sampled_from(CODES)) for _ in values]
     amounts = [Money(value / RATES.rate_of(code), code) for value, code in zip(values, codes, strict=True)]
     ranked = [Ranked(number, 3, 3, RATES.exchange(amount), 0.5, 10.0, {}) for number, amount in enumerate(amounts, 1)]
-    order = [values[one.number - 1] for one in sort_by_expected_value(ranked)]
+    unknown = replace(ranked[0], number=0, value=None)
+    *known, last = sort_by_expected_value([unknown, *ranked])
+    assert (last, last.expected_value) == (unknown, None)
+    order = [values[one.number - 1] for one in known]
     assert all(one >= other * (1 - 1e-12) for one, other in pairwise(order))
 
 

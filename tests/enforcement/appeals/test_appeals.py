@@ -16,8 +16,9 @@ from ipml.enforcement.appeals.letters import compose
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
 from ipml.enforcement.evidence.package import subjects_of_cases
 from ipml.enforcement.penalties.strikes import list_strikes
-from ipml.enforcement.policy import Language
+from ipml.enforcement.policy import Language, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import impose_by_hand
 from ipml.errors import Conflict, Forbidden, IllegalStep, KeyReused, NotFound, UnstorableValue
 from ipml.records import Listing, Verdict
 from ipml.review.cases import get_case
@@ -219,6 +220,18 @@ def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
     decide_one(market, second, outcome="rejected")
     with pytest.raises(Conflict, match="court"):
         file_one(market)
+
+
+def test_neither_another_measure_nor_another_seller_is_barred(market):
+    """Of one decision, by an appeal that was rejected or is pending: each is about what binds that seller."""
+    market.take_down()
+    enqueue(market.engine, [market.make_scored("L1", seller_id="s2")])
+    policy = load_enforcement_policy()
+    act(market.engine, impose_by_hand, 1, MeasureKind.LABEL, "lea", "warn", market.now, policy)
+    decide_one(market, file_one(market), outcome="rejected")
+    for about, seller in ((1, "s2"), (2, "s1"), (2, "s2")):
+        said = (f"measure:{about}", seller, "It is genuine.")
+        assert act(market.engine, file_appeal, *said, rules=market.rules, now=market.now).state == "open"
 
 
 def test_only_what_restricts_this_seller_can_be_appealed(market):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import beta
 from sqlalchemy import select
+from support.acting_market import START
 from support.databases import on_both
 from support.transactions import act, ask, read_scalars
 
@@ -21,8 +22,6 @@ from ipml.records import Verdict
 from ipml.review.queue import undo
 from ipml.storage.database import reading
 from ipml.storage.tables import audit, automatic_draws
-
-from .conftest import START
 
 
 def events(market):

@@ -182,7 +182,8 @@ def test_records_of_each_class_go_when_they_are_due(engine):
         insert(tries).values(address="10.0.0.2", name_hash="x", at=after(1)),
     )
     assert run(engine, after(RULES.tries)) == {"tries": 1}
-    assert run(engine, after(RULES.delivered_messages)) == {"tries": 1, "delivered_messages": 1}
+    gone = {"tries": 1, "delivered_messages": 1, "screened_pictures": 1}
+    assert run(engine, after(RULES.delivered_messages)) == gone
     assert read_rows(engine, select(outbox.c.key, outbox.c.body)) == [("measure-1-imposed", "")]
     act(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
     kept = run(engine, after(8999)).keys() & {"evidence", "notices", "noted_listings", "notifier_steps"}
@@ -250,6 +251,7 @@ def test_what_is_kept_of_a_seller_is_told_with_its_end(engine):
     assert kept.pseudonym == pseudonym
     once = ("counterfeit_listings", "genuine_listings", "evidence", "delivered_messages", "noted_listings", "notes")
     once += ("ended_holds", "marketplace_listings", "seller_events", "portfolios", "portfolio_listings")
+    once += ("screened_pictures",)
     assert {kind.name: kind.records for kind in kept.classes} == {"undecided_listings": 3} | dict.fromkeys(once, 1)
     until = {kind.name: kind.until for kind in kept.classes}
     assert until["counterfeit_listings"] == after(RULES.counterfeit_listings)
@@ -257,10 +259,10 @@ def test_what_is_kept_of_a_seller_is_told_with_its_end(engine):
 
 
 def test_nothing_an_appeal_needs_may_go_before_six_months():
-    """A policy that says so is refused; so is a class without a rule, or a rule without a class."""
-    for name in ("counterfeit_listings", "evidence"):
+    """A policy that says so is refused; so is one of pictures beyond their listing, and a class without a rule."""
+    for name, days in (("counterfeit_listings", 100), ("evidence", 100), ("screened_pictures", 366)):
         with pytest.raises(ValidationError, match=name):
-            RetentionRules.model_validate(RULES.model_dump() | {name: 100})
+            RetentionRules.model_validate(RULES.model_dump() | {name: days})
     assert {*retention.LISTING_CLASSES, *(kind.name for kind in CLASSES)} == set(RetentionRules.model_fields)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.policy import BUNDLED, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
 from ipml.enforcement.statements.facts import RIGHTS, StatementRules, decode, encode, languages, state
 from ipml.enforcement.statements.letter import (
@@ -342,6 +342,19 @@ def test_a_letter_names_the_law_of_the_country_and_speaks_the_sellers_language(m
         assert write_payload(stated)["illegal_content_legal_ground"] == load_words("en").laws[right]  # it is the EU's
         assert decode(encode(stated), 0) == stated
     assert state(make_restriction(country="FR", seller_language="ja"), RULES, puid="p", at=NOON).language == "fr"
+
+
+@pytest.mark.parametrize("law", ["eu", "china", "us", "none"])
+@pytest.mark.parametrize("terms", ["eu", "china", "us", "platform"])
+def test_a_policy_names_one_law_for_a_country_or_is_refused(law, terms, tmp_path):
+    """In letters and in terms of appeals; the terms of a platform are of no law."""
+    path, text = tmp_path / "policy.toml", BUNDLED.read_text()
+    path.write_text(text.replace('CN = "china"\nUS', f'BR = "{terms}"\nUS', 1).replace('CN = "china"', f'BR = "{law}"'))
+    if law == "none" or terms in (law, "platform"):
+        assert load_enforcement_policy(path).statements.law_of("BR") == law
+    else:
+        with pytest.raises(UnusableSetting, match=f"found law '{law}' and terms '{terms}' for BR; expected one law"):
+            load_enforcement_policy(path)
 
 
 def test_the_kind_goes_before_the_ground():

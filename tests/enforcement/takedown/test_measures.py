@@ -16,7 +16,7 @@ from support.transactions import act, ask, check_sound, execute
 from experiments.enforcement import delivery_kills
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.changes import end_some_due, impose_by_hand, lift, lift_one, replace, restriction_of
+from ipml.enforcement.takedown.changes import end_due, find_due, impose_by_hand, lift, lift_one, replace, restriction_of
 from ipml.enforcement.takedown.delivery import note_answer
 from ipml.enforcement.takedown.measures import (
     MeasureRules,
@@ -81,18 +81,6 @@ def test_a_decision_taken_back_puts_the_listing_back(engine, judge, told, take_b
     assert [row.action for row in ask(engine, history, 1)] == ["enqueued", "claimed", "decided", "reversed"]
 
 
-def test_a_listing_that_is_decided_again_gets_a_second_measure(engine, judge, told):
-    """A listing that was changed and decided anew gets a second measure, and the platform is told of both."""
-    judge("L1")
-    judge("L2", verdict=Verdict.GENUINE)  # which has no consequences
-    judge("L1", title="Leather purse")
-    assert len(ask(engine, find_measures, standing=True)) == 2
-    assert [holds(message) for message in told(kind="measure")] == [[("remove", [])], [("remove", [])] * 2]
-    judge("L3")
-    assert holds(told(kind="measure")[-1]) == [("remove", [])]
-    assert len({message.subject for message in told(kind="measure")}) == 2
-
-
 def test_lifting_one_does_not_put_back_what_another_keeps_down(judge, told, take_back):
     """Only when the last of two decisions falls is the listing put back."""
     first, second = judge("L1"), judge("L1", title="Leather purse")
@@ -117,26 +105,15 @@ def test_a_milder_measure_takes_the_place_of_a_harder_one_in_one_message(engine,
     assert len(told(kind="reinstatement")) == 1
 
 
-def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(engine, judge, told, take_back):
-    """A label that stood beside a removal holds alone once that is lifted, and the platform is told so."""
-    decision = judge("L1")
-    act(engine, impose_by_hand, 1, MeasureKind.LABEL, "lea", "warn", NOON, load_enforcement_policy())
-    assert holds(told(kind="measure")[-1]) == [("remove", []), ("label", [])]
-    act(engine, lift_one, 1, "lea", "too hard", NOON)
-    assert holds(told(kind="measure")[-1]) == [("label", [])]
-    take_back(decision)
-    assert holds(told(kind="reinstatement")[0]) == []
-
-
 def test_a_measure_ends_by_itself_when_its_time_is_over(engine, judge, told, take_back):
     """At its end it is lifted, once; buyers are told of the mistake when the decision falls, and not before."""
     decision = judge("L1")
     with writing(engine) as connection:
         replace(connection, 1, MeasureKind.PAUSE, "lea", "for a week", NOON, until=NOON + timedelta(days=7))
-        assert end_some_due(connection, NOON + timedelta(days=6)) == []
-        (ended,) = end_some_due(connection, NOON + timedelta(days=7))
+        assert find_due(connection, NOON + timedelta(days=6)) == []
+        (ended,) = end_due(connection, find_due(connection, NOON + timedelta(days=7)), NOON + timedelta(days=7))
         assert (ended.measure.lifted_by, ended.measure.state) == ("ipml", "lifted")
-        assert end_some_due(connection, NOON + timedelta(days=8)) == []
+        assert find_due(connection, NOON + timedelta(days=8)) == []
         take(connection, "sender", NOON + timedelta(days=8), timedelta(minutes=5), at_most=10)
     assert (len(told(kind="reinstatement")), len(told(kind="buyers"))) == (1, 1)
     take_back(decision, now=NOON + timedelta(days=9), by="lea", may_undo_others=True)

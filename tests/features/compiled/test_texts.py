@@ -15,6 +15,7 @@ from ipml.features.compiled.phrases import skeleton_texts, trace_skeletons
 from ipml.features.compiled.texts import (
     ALNUM,
     DECIMAL,
+    MARK,
     SPACE,
     Texts,
     concat,
@@ -24,6 +25,7 @@ from ipml.features.compiled.texts import (
     letter_kinds,
 )
 from ipml.features.normalisation import fold_text
+from ipml.kit.look_alikes import is_spelt_mark
 
 STRINGS = st.lists(st.text(max_size=12), max_size=6)
 
@@ -93,11 +95,12 @@ def test_skeletons_are_those_of_each_text(texts):
 
 
 def test_letters_are_of_the_kinds_python_says():
-    """Each code point is a letter or digit, a decimal digit, or a space exactly where a str says so."""
+    """Each code point is a letter or digit, a decimal digit, a space or a spelt mark exactly where Python says so."""
     kinds = letter_kinds().tolist()
     for code in range(sys.maxunicode + 1):
         letter, kind = chr(code), kinds[code] if code < len(kinds) else 0
         said = ALNUM * letter.isalnum() + DECIMAL * letter.isdecimal() + SPACE * letter.isspace()
+        said += MARK * is_spelt_mark(letter)
         assert kind == said, hex(code)
 
 

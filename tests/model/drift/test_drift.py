@@ -124,6 +124,18 @@ def test_other_prices_for_the_same_goods_alarm(factor, spread, seed):
     assert alarms(measure_drift(then, listings, None, None, after / factor)).get("price level") is None
 
 
+@pytest.mark.parametrize("has_reference", [True, False])
+def test_a_fall_of_prices_in_one_currency_alarms(has_reference):
+    """The others do not; without references prices count, though the mean over all currencies moves too little."""
+    currency = np.where(np.arange(3_000) // 2 % 8 == 0, "RUB", np.where(np.arange(3_000) // 2 % 8 == 1, "CNY", "EUR"))
+    fall = np.where(currency == "EUR", 1.0, 0.3)
+    then, now = make_listings(currency=currency), make_listings(seed=1, currency=currency)
+    ratios = (make_ratios(), make_ratios(seed=1) * fall) if has_reference else (None, None)
+    reference = DriftReference.from_json(reference_of(then, None, None, ratios[0]).to_json())
+    found = alarms(measure_drift(reference, now.assign(price=now["price"] * fall), None, None, ratios[1]))
+    assert {name for name, alarm in found.items() if alarm == "alarm"} == {"price level in RUB", "price level in CNY"}
+
+
 def test_scores_and_labels_that_moved_alarm(reference):
     """Twice as many fakes, scores that promise half, the same dealt anew, and abstaining; better ones do not."""
     listings, (y, score) = make_listings(seed=1), make_scores(seed=1)

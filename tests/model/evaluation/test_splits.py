@@ -7,9 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ipml.errors import Refused
-from ipml.model.evaluation.splits import Split, later_unseen_sellers, leaking_random_split, seller_folds
+from ipml.model.evaluation.splits import NEVER, Split, later_unseen_sellers, leaking_random_split, seller_folds
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
+AFTERWARDS = START + pd.Timedelta(days=1_000)
 
 
 def make_listings(n_listings: int = 400, n_sellers: int = 60, seed: int = 0) -> pd.DataFrame:
@@ -120,6 +121,16 @@ def test_folds_test_every_listing_once_and_no_seller_twice():
     assert folds == again
 
 
+def test_labels_of_one_campaign_are_split_by_sellers_and_moments_of_listings():
+    """Labels given after all listings are learnt from as if known when observed, but not those for the test alone."""
+    listings = make_listings().assign(labelled_at=AFTERWARDS)
+    listings.loc[::7, "labelled_at"] = NEVER
+    split = later_unseen_sellers(listings)
+    alone = later_unseen_sellers(listings.assign(labelled_at=pd.NaT, is_counterfeit=listings["is_counterfeit"]))
+    assert set(split.train) == {row for row in alone.train if row % 7}
+    assert set(alone.test) <= set(split.test)
+
+
 def test_what_cannot_be_split_is_said(subtests):
     """Each impossible frame raises one line that says what is missing and what to do."""
     for change, complaint in [
@@ -127,7 +138,10 @@ def test_what_cannot_be_split_is_said(subtests):
         ({"observed_at": START}, "0 counterfeit and 0 genuine listings for test"),
         ({"is_counterfeit": False}, "found 0 counterfeit and .* for training"),
         ({"seller_id": "the only one"}, "1 sellers"),
-        ({"labelled_at": START + pd.Timedelta(days=1000)}, "0 counterfeit and 0 genuine listings for training"),
+        (
+            {"labelled_at": lambda of: of["observed_at"].mask(of["is_counterfeit"].eq(True).fillna(False), AFTERWARDS)},
+            r'0 counterfeit and \d+ genuine listings for training; .*split\.kind = "seller folds"\. .*labelled_at',
+        ),
     ]:
         with subtests.test(change=change, complaint=complaint), pytest.raises(Refused, match=complaint):
             later_unseen_sellers(make_listings().assign(**change))

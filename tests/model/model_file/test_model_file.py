@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from support.model_changes import is_refused
 
 from ipml.errors import UntrustedModel, UnusableSetting
+from ipml.features.figures import MissingFields
 from ipml.features.goods import BrandFeatures, GoodsFeatures, brand_table
 from ipml.features.offers import OfferFeatures
 from ipml.features.text import TextFeatures
@@ -71,6 +72,7 @@ def real_folder(save: Save, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the classifier that ipml trains, saved."""
     listings = FRAME.assign(
         seller_id=[str(number) for number in range(len(FRAME))],
+        category="Bags",
         picture_counterfeit_matches=0.0,
         picture_genuine_matches=0.0,
         image_vector=[[0.5, 1.0]] * len(FRAME),
@@ -102,6 +104,7 @@ UNSOUND = {
     OfferFeatures: [("groups_", ["messenger"] * 105), ("_prepared", ((), np.zeros(1, dtype=np.int64)))],
     TextFeatures: [("idf_", np.ones(3)), ("letters", (1, 10**9)), ("bits", 60)],
     HierarchicalCalibration: [("slope_", np.nan)],
+    MissingFields: [("names_", ["colour"]), ("offsets_", np.zeros((3, 3)))],
 }
 
 

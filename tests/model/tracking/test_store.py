@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -62,6 +63,14 @@ def test_a_server_that_is_not_there_is_said_at_once(closed_port):
         assert "secret" not in str(caught.value)
         assert len(str(caught.value)) < 200
     assert dict(os.environ) == before
+
+
+@pytest.mark.slow
+def test_first_trainings_at_once_find_one_new_store(tmp_path):
+    """Of several processes one makes the tables, and the others wait for it."""
+    code = f"from ipml.model.tracking import check_store; check_store('sqlite:///{tmp_path}/mlflow.db')"
+    runs = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [run.wait() for run in runs] == [0, 0, 0]
 
 
 def test_a_host_that_is_not_known_and_a_port_that_is_closed_are_said_so(closed_port):
@@ -227,7 +236,7 @@ def test_a_move_comes_back_the_same(reason, version, replaced):
     assert Move.from_json(move.to_json()) == move
 
 
-FRAME = listings_to_frame(GOLDEN_LISTINGS)
+FRAME = listings_to_frame((*GOLDEN_LISTINGS, replace(GOLDEN_LISTINGS[0], listing_id="no letters", title="★")))
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +255,7 @@ def test_listings_are_scored_as_the_scorer_does(scorer, served):
     """In any order, by the index that was sent; null in JSON where the model abstains; moments may come as text."""
     expected = scorer.score_frame(FRAME)[list(SERVED_COLUMNS)]
     found = served.predict(FRAME.iloc[::-1]).loc[FRAME.index]
-    assert expected["abstained"].notna().any()
+    assert expected[["abstained", "warning"]].notna().any().all()
     pd.testing.assert_frame_equal(found, expected.astype(object).where(expected.notna(), None))
     text = StringIO()
     predictions_to_json(served.predict(FRAME), text)

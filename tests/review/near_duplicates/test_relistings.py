@@ -13,11 +13,13 @@ from support.shown_goods import NOON as SHOWN
 from support.shown_goods import show_goods
 from support.transactions import act, ask
 
-from ipml.records import PriceRange, ScoredListing, Verdict
+from ipml.records import Listing, PriceRange, ScoredListing, Verdict
 from ipml.review.cases import StoredCase, find_case
 from ipml.review.near_duplicates.matches import explain_relisting
+from ipml.review.near_duplicates.relistings import find_relistings
 from ipml.review.near_duplicates.same_pictures import mark_same_pictures
 from ipml.review.queue import claim, decide, enqueue, get_case, undo
+from ipml.review.ranking.policy import MatchKind, load_policy
 from ipml.storage.database import writing
 from ipml.storage.tables import cases
 
@@ -179,3 +181,13 @@ def test_a_removed_picture_that_comes_again_is_marked(engine: Engine, show):
     assert read(engine, again).relisting_of == first
     assert read(engine, before).relisting_of is None
     assert read(engine, show("L4", 2, 1, seller_id="dan", now=LATER)).relisting_of is None
+
+
+def test_the_address_of_a_confirmed_picture_is_known_on_arrival(engine: Engine, show):
+    """Whatever title and seller, if it is the first and was looked at: a case at any score."""
+    for number, seeds in ((1, (1,)), (2, ())):
+        judge(engine, show(f"L{number}", *seeds, image_urls=f"https://a.example/{number}"), Verdict.COUNTERFEIT)
+    addresses = (f"https://a.example/{number} https://a.example/1" for number in (1, 2, 3))
+    some = [Listing(str(number), "ben", f"Other {number}", image_urls=said) for number, said in enumerate(addresses)]
+    (found,) = ask(engine, find_relistings, some, load_policy()).items()
+    assert (found[0], found[1].case_id, found[1].kind, found[1].makes_case) == ("0", 1, MatchKind.PICTURE, True)

@@ -150,6 +150,22 @@ def test_the_order_of_the_file_does_not_matter(scores: list[float | None], seed:
     assert shown[0] == shown[1]
 
 
+@given(FILE, st.sets(st.integers(0, 39)), st.integers(0, 30))
+def test_listings_with_a_warning_have_a_stratum_and_a_share_of_the_draws_of_their_own(scores, warned, top):
+    """But for those shown for their score, which are the same; and no more are drawn in all."""
+    rule, file = SamplingRule(0.3, warned=0.4), make_file(scores)
+    said = [replace(one, warning="unread" if row in warned else None) for row, one in enumerate(file)]
+    sample = draw_sample(said, "07", rule, top=top)
+    assert sure_rows(sample) == sure_rows(draw_sample(file, "07", rule, top=top))
+    rest, draws = [stratum for stratum in sample.strata if not stratum.is_sure], rule.expected_draws(sample.sure)
+    assert sum(stratum.sampling_probability * stratum.listings for stratum in rest) <= draws * (1 + 1e-9)
+    n_warned = sum(score is not None for row, score in enumerate(scores) if row in warned - {*sure_rows(sample)})
+    n_judged = sum(score is not None for score in scores)
+    for own in [stratum for stratum in rest if stratum.last == n_judged and n_warned]:
+        assert (own.listings, own.first) == (n_warned, n_judged - n_warned + 1)
+        assert own.sampling_probability * n_warned >= min(n_warned, rule.warned * draws) * (1 - 1e-9)
+
+
 def test_counts_are_those_of_what_is_shown():
     """Each stratum says how many of it became cases, and at any time those taken in order of lots are a fair sample."""
     sample = draw_sample(make_file([number / 6_000 for number in range(6_000)]), "07", SamplingRule(0.5), top=1_000)
@@ -213,8 +229,10 @@ def estimate_stream(stream: Sequence[ScoredListing], seed: str) -> float:
 
 
 def test_the_estimate_is_right_on_average():
-    """Over many seeds its mean is the truth."""
-    stream = score(make_stream(300), False)
+    """Over many seeds its mean is the truth, with listings of which the titles could not be read as without."""
+    stream = [
+        replace(one, warning="unread" if row % 3 else None) for row, one in enumerate(score(make_stream(300), False))
+    ]
     truth = sum(is_counterfeit(one.listing) for one in stream) / len(stream)
     values = np.array([estimate_stream(stream, f"{seed:064x}") for seed in range(60)])
     error = values.std(ddof=1) / len(values) ** 0.5

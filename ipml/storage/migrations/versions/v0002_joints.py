@@ -16,6 +16,13 @@ KEYED = (
     ("seller_list_entries", "pseudonym"),
     ("seller_proposals", "pseudonym"),
 )
+# By which jobs join rows while others wait; of two columns most rows have none.
+JOINED = (
+    ("spread_audits", "case_id", None),
+    ("notifiers", "created_at", None),
+    ("decisions", "spread_from", "spread_from IS NOT NULL"),
+    ("notice_items", "repeats", "repeats IS NOT NULL"),
+)
 MATCHED = {
     "ix_cases_matched": ["state", "case_id"],
     "ix_cases_matched_seller": ["seller_id", "case_id"],
@@ -28,9 +35,15 @@ def upgrade() -> None:
     add_addresses()
     add_indexes()
     add_matches()
+    add_screening()
+    add_picture_colours()
+    add_job_indexes()
 
 
 def downgrade() -> None:
+    drop_job_indexes()
+    drop_picture_colours()
+    drop_screening()
     drop_matches()
     drop_indexes()
     drop_addresses()
@@ -80,3 +93,63 @@ def drop_matches() -> None:
         op.drop_index(name, table_name="cases")
     for name in ("match_precision", "match_kind"):
         op.drop_column("cases", name)
+
+
+# The columns of screened pictures that have an index of their own.
+SCREENED_BY = ("digest", "group_id", "listing_id", "received_at", "seller_id")
+
+
+def add_screening() -> None:
+    texts, numbers = ("digest", "found_at", "kind", "why"), ("group_id", "matched_at", "width", "height", "n_bytes")
+    op.create_table(
+        "screened_pictures",
+        sa.Column("picture_id", integer, nullable=False),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("listing_id", "seller_id", "address", "state")),
+        *(sa.Column(name, integer, nullable=False) for name in ("received_at", "noted_at", "tries", "due_at")),
+        sa.Column("harm", real, nullable=False),
+        *(sa.Column(name, integer) for name in (*numbers, "fetched_at")),
+        *(sa.Column(name, sa.Text()) for name in texts),
+        sa.CheckConstraint("state IN ('waiting', 'hashed', 'failed', 'left')", name=op.f("ck_screened_pictures_state")),
+        sa.PrimaryKeyConstraint("picture_id", name=op.f("pk_screened_pictures")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    for name in SCREENED_BY:
+        op.create_index(op.f(f"ix_screened_pictures_{name}"), "screened_pictures", [name], unique=False)
+    op.create_index(op.f("ix_screened_pictures_state_harm"), "screened_pictures", ["state", "harm"], unique=False)
+    op.create_table(
+        "screening_days",
+        sa.Column("day", sa.Text(), nullable=False),
+        *(sa.Column(name, integer, nullable=False) for name in ("requests", "n_bytes", "left_out")),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_screening_days")),
+        sqlite_strict=True,
+    )
+
+
+def drop_screening() -> None:
+    op.drop_table("screening_days")
+    op.drop_table("screened_pictures")
+
+
+def add_picture_colours() -> None:
+    op.add_column("picture_groups", sa.Column("colours", sa.Text(), nullable=True))
+    outdated = sa.text("colours IS NULL")
+    index = "ix_picture_groups_outdated", "picture_groups", ["group_id"]
+    op.create_index(*index, sqlite_where=outdated, postgresql_where=outdated)
+
+
+def drop_picture_colours() -> None:
+    op.drop_index("ix_picture_groups_outdated", table_name="picture_groups")
+    op.drop_column("picture_groups", "colours")
+
+
+def add_job_indexes() -> None:
+    for table, column, condition in JOINED:
+        where = None if condition is None else sa.text(condition)
+        name = op.f(f"ix_{table}_{column}")
+        op.create_index(name, table, [column], sqlite_where=where, postgresql_where=where)
+
+
+def drop_job_indexes() -> None:
+    for table, column, _ in JOINED:
+        op.drop_index(op.f(f"ix_{table}_{column}"), table_name=table)

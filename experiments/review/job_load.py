@@ -1,0 +1,272 @@
+"""How long the jobs of the worker take at a million cases, and how long reviewers wait meanwhile.
+
+    python -m experiments.review.job_load sqlite:///million.db --fill
+    python -m experiments.review.job_load sqlite:///million.db ends rescore retention
+
+Filled is a SQLite file of 1.1 million cases, half of them decided, with measures, statements, strikes and notices
+(`experiments.review.copies`): some 19 GB. Of each job is printed: time and processor's time,
+the peak of its memory, how many transactions could write, and the longest of them by the processor and by the clock.
+Two reviewers list, claim and decide in processes of their own, and how long they wait is printed beside it. A job that
+has too much to do is stopped after `--seconds`, as a worker is.
+
+Each job changes the database: the second time it has less to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter, process_time, sleep
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, func, select, update
+
+from experiments.benchmark.timing.processes import peak_memory
+from experiments.review import copies
+from experiments.review.filled import make_cases, make_names
+from experiments.review.queue_speed import timed_transactions
+from ipml.cli.model.labels import write_labels
+from ipml.cooperation.consequences import Cooperation
+from ipml.cooperation.notices.intake import match_notices
+from ipml.cooperation.notices.outcomes import run_notice_deadlines
+from ipml.cooperation.notifiers.misuse import find_misuse
+from ipml.cooperation.policy import load_cooperation_policy
+from ipml.cooperation.reports.figures import measure_figures
+from ipml.cooperation.reports.period import Period
+from ipml.enforcement.actions import end_due
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
+from ipml.enforcement.automation.automatic_decisions import act
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.privacy.erasure import erase
+from ipml.enforcement.privacy.retention import run_retention
+from ipml.enforcement.takedown.delivery import deliver_due
+from ipml.enforcement.takedown.sinks import FileSink
+from ipml.errors import Conflict
+from ipml.records import ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.marketplace import rescore_changed
+from ipml.review.queue import claim, decide, list_cases
+from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios, rebuild_portfolios
+from ipml.settings import get_settings
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.row_digests import check_rows
+from ipml.storage.backup import back_up
+from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.short_transactions import change_in_turns
+from ipml.storage.tables import cases, measures
+
+N_SMALL, N_COPIES, N_DOUBLED = 4_000, 45, 3
+POLICY, NOTICES = load_enforcement_policy(), load_cooperation_policy()
+YEAR, CONTEXT = Period.of_year(2026), get_context("spawn")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a job is given: the database, a folder, the moment, and whether it is to stop."""
+
+    engine: Engine
+    folder: Path
+    now: datetime
+    is_stopped: Callable[[], bool]
+
+
+def rest(run: Run) -> str:
+    """Do nothing: how long reviewers wait by themselves."""
+    while not run.is_stopped():
+        sleep(0.1)
+    return ""
+
+
+def end_measures(run: Run) -> str:
+    """End a thousand measures."""
+    with writing(run.engine) as connection:
+        some = select(measures.c.measure_id).where(measures.c.lifted_at.is_(None)).order_by(measures.c.measure_id)
+        ending = measures.c.measure_id.in_(connection.scalars(some.limit(1_000)).all())
+        connection.execute(update(measures).where(ending).values(until=run.now))
+    ended = end_due(run.engine, POLICY, now=run.now, is_stopped=run.is_stopped)
+    return f"{ended.measures:,} measures, {ended.penalties:,} penalties"
+
+
+def rebuild(run: Run) -> str:
+    """Add listings to the portfolios of another model."""
+    score = copies.Simulated("m2", N_SMALL).score
+    weigh = lambda some: score(some, (), False)  # noqa: E731
+    return f"{rebuild_portfolios(run.engine, 'm2', weigh, run.now, is_stopped=run.is_stopped):,} listings"
+
+
+def rescore(run: Run) -> str:
+    """Score listings again with another model."""
+    model = copies.Simulated("m2", N_SMALL).as_model()
+    return f"{rescore_changed(run.engine, model, run.now, is_stopped=run.is_stopped):,} listings"
+
+
+def expire(run: Run) -> str:
+    """Delete what was kept as long as it may be, half a year on."""
+    later = run.now + timedelta(days=200)
+    return f"{run_retention(run.engine, POLICY, now=later, is_stopped=run.is_stopped).total:,} records"
+
+
+def erase_largest(run: Run) -> str:
+    """Erase the seller with the most cases that can be erased; the file is not written anew."""
+    query = select(cases.c.seller_id).where(cases.c.seller_id.not_like("erased:%")).group_by(cases.c.seller_id)
+    with reading(run.engine) as connection:
+        largest = connection.scalars(query.order_by(func.count().desc()).limit(200)).all()
+    for seller in largest:
+        with suppress(Conflict), writing(run.engine) as connection:
+            return f"a seller of {erase(connection, seller, why='request 7', by='lea', now=run.now).cases:,} cases"
+    return "none can be erased"
+
+
+def run_deadlines(run: Run) -> str:
+    """Let terms begin and run out."""
+    answered = run_notice_deadlines(run.engine, policy=NOTICES, now=run.now)
+    done = run_appeal_deadlines(run.engine, now=run.now, consequences=Cooperation())
+    return f"{answered.not_found:,} listings not found, {done.marked:,} terms over"
+
+
+def deliver(run: Run) -> str:
+    """Deliver messages to a file."""
+    sink = FileSink(run.folder / "messages.jsonl")
+    return f"{sum(one.total for one in deliver_due(run.engine, sink, is_stopped=run.is_stopped)):,} messages"
+
+
+def enqueue_file(run: Run) -> str:
+    """Put 3,000 listings into the queue, as of a file that came in, and add them to the portfolios."""
+    listings = (one.listing for one in make_cases(3_000))
+    fresh = (replace(one, listing_id=f"F{run.now:%H%M%S}{one.listing_id}") for one in listings)
+    some = [ScoredListing(one, 0.5, 0.0, (), (), None, "m1") for one in fresh]
+    added = enqueue_batch(run.engine, lambda: some, now=run.now).enqueued.added
+    weighed = [WeighedListing.of(one.listing, 0.5, run.now) for one in some]
+    store = change_in_turns(
+        run.engine, weighed, lambda connection, part: add_to_portfolios(connection, "m1", part, run.now)
+    )
+    return f"{added:,} cases, {sum(store):,} in portfolios"
+
+
+def act_automatically(run: Run) -> str:
+    """Act without review on one brand: first everything is drawn."""
+    rules = {"is_on": True, "brands": [make_names().brands[0]], "promise": 0.8, "thresholds": [0.9]}
+    policy = EnforcementPolicy.model_validate({**POLICY.model_dump(), "automatic": rules})
+    acted = act(run.engine, policy, get_settings(), run.now, consequences=Cooperation())
+    return f"{acted.decided:,} decided, {acted.drawn:,} drawn"
+
+
+def _read(do: Callable[..., object], run: Run) -> str:
+    with reading(run.engine) as connection:
+        do(connection)
+    return ""
+
+
+JOBS: dict[str, Callable[[Run], str]] = {
+    "rest": rest,
+    "ends": end_measures,
+    "portfolios": rebuild,
+    "rescore": rescore,
+    "retention": expire,
+    "erasure": erase_largest,
+    "deadlines": run_deadlines,
+    "score": enqueue_file,
+    "automatic": act_automatically,
+    "notices": lambda run: f"{match_notices(run.engine, policy=NOTICES, now=run.now).unknown:,} unknown",
+    "deliver": deliver,
+    "notifiers": lambda run: _read(lambda connection: find_misuse(connection, NOTICES.notifiers, run.now), run),
+    "report": lambda run: _read(lambda connection: measure_figures(connection, YEAR, as_of=run.now), run),
+    "labels": lambda run: _read(lambda connection: write_labels(connection, run.folder / "labels.parquet"), run),
+    "trail": lambda run: _read(verify, run),
+    "rows": lambda run: _read(check_rows, run),
+    "backup": lambda run: f"{back_up(run.engine, run.folder / 'backup.zip').rows:,} rows",
+}
+
+
+def measure(name: str, url: str, seconds: float, said: Any) -> None:
+    """Do a job in this process, which is there for nothing else, and say what it took."""
+    engine = open_database(url)
+    end, before = perf_counter() + seconds, peak_memory() / 1e6
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(engine, Path(folder), datetime.now(UTC), lambda: perf_counter() > end)
+        began, began_work = perf_counter(), process_time()
+        with timed_transactions(engine) as taken:
+            words = JOBS[name](run)
+        work, wall = process_time() - began_work, perf_counter() - began
+    longest, by_clock = (1e3 * max(times, default=0.0) for times in zip(*taken, strict=True)) if taken else (0.0, 0.0)
+    memory = f"{peak_memory() / 1e6:,.0f} MB ({before:,.0f} before)"
+    said.put(
+        f"{name}: {words or 'done'}; {wall:,.1f} s, {work:,.1f} of a processor, {memory}; {len(taken):,} transactions, "
+        f"the longest {longest:,.0f} ms of a processor, {by_clock:,.0f} by the clock"
+    )
+
+
+def review(url: str, name: str, stop: Any, said: Any) -> None:
+    """List, claim and decide until told to stop; say how long each took."""
+    engine, consequences, waits = open_database(url), Cooperation(), dict[str, list[float]]()
+
+    @contextmanager
+    def timed(what: str) -> Iterator[None]:
+        began = perf_counter()
+        yield
+        waits.setdefault(what, []).append(perf_counter() - began)
+
+    while not stop.is_set():
+        with timed("list"), reading(engine) as connection:
+            list_cases(connection, limit=50)
+        with timed("claim"), writing(engine) as connection:
+            taken = claim(connection, name)
+        with timed("decide"), writing(engine) as connection:
+            if taken is not None:
+                said_so = {"ground": "declared_replica", "consequences": consequences}
+                decide(connection, taken, Verdict.COUNTERFEIT, **said_so)
+        sleep(0.2)  # somebody looks at it
+    said.put(waits)
+
+
+def describe(shifts: Sequence[dict[str, list[float]]]) -> str:
+    """Return how long reviewers waited, in a line."""
+    words = []
+    for what in shifts[0]:
+        waits = [1e3 * one for shift in shifts for one in shift.get(what, ())]
+        p50, p95, worst = np.percentile(waits, [50, 95, 100])
+        words.append(f"{what} p50 {p50:,.0f}, p95 {p95:,.0f}, worst {worst:,.0f} ms")
+    return "  reviewers: " + "; ".join(words)
+
+
+def run_beside_reviewers(name: str, url: str, seconds: float) -> None:
+    """Do a job while two work."""
+    stop, said, waits = CONTEXT.Event(), CONTEXT.SimpleQueue(), CONTEXT.SimpleQueue()
+    people = [CONTEXT.Process(target=review, args=(url, reviewer, stop, waits)) for reviewer in ("ana", "ben")]
+    job = CONTEXT.Process(target=measure, args=(name, url, seconds, said))
+    for one in people:
+        one.start()
+    sleep(5)
+    job.start()
+    job.join()
+    stop.set()
+    print(said.get() if job.exitcode == 0 else f"{name}: failed", flush=True)
+    print(describe([waits.get() for _ in people]), flush=True)
+
+
+def main() -> None:
+    """Fill a database, or measure jobs in it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("url")
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all of them where none is named")
+    parser.add_argument("--fill", action="store_true", help="fill an empty database first")
+    parser.add_argument("--seconds", type=float, default=60.0, help="after which a job is told to stop")
+    options = parser.parse_args()
+    if options.fill:
+        engine = open_database(options.url, survives_power_cut=False)
+        migrate(engine)
+        copies.fill(engine, N_SMALL, N_COPIES, N_DOUBLED)
+        engine.dispose()
+    for name in options.jobs or JOBS:
+        run_beside_reviewers(name, options.url, options.seconds)
+
+
+if __name__ == "__main__":
+    main()
