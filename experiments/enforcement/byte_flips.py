@@ -28,7 +28,7 @@ from ipml.enforcement.evidence.package import Stamper, export_package
 from ipml.enforcement.evidence.verify import STAMP, check_package
 from ipml.records import Listing, Reason, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import writing
 

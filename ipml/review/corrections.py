@@ -17,7 +17,8 @@ from ipml.errors import Conflict
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.cases import find_case, find_cases
 from ipml.review.decisions import Origin, record_all
-from ipml.review.reversals import Consequences, StoredDecision, find_decisions, find_reversible, reverse
+from ipml.review.reversals import Consequences, StoredDecision, find_decisions, find_reversible
+from ipml.review.undo import reverse
 from ipml.storage.tables import decisions
 
 

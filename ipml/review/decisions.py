@@ -25,6 +25,7 @@ from ipml.review.cases import LARGEST_NUMBER, StoredCase, close_cases, is_held, 
 from ipml.review.claims import require_holder
 from ipml.review.near_duplicates.clusters import hand_over, lock_cluster
 from ipml.review.near_duplicates.confirmed import remember_confirmed
+from ipml.review.near_duplicates.relistings import match_again
 from ipml.review.quality.blind_reviews import (
     Feedback,
     answer_second_review,
@@ -38,13 +39,8 @@ from ipml.review.quality.second_person import (
     refuse_conflicts,
     withdraw_second_verdict,
 )
-from ipml.review.reversals import (
-    BY_APPEAL,
-    Consequences,
-    Made,
-    stands,
-    undo,
-)
+from ipml.review.reversals import BY_APPEAL, Consequences, Made, stands
+from ipml.review.undo import undo
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.row_numbers import append_rows
@@ -271,6 +267,7 @@ def record_all(
         want_second_reviews(connection, kept, settings)
     if confirmed := [row for row, made in kept if made.verdict is Verdict.COUNTERFEIT]:
         remember_confirmed(connection, *(((), confirmed) if origin.spread_from is not None else (confirmed,)))
+    match_again(connection, [row.case_id for row, _ in kept])
     numbered = {made.case_id: made for _, made in kept}
     return [
         numbered[decision.case_id] if is_same else decision

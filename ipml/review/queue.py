@@ -23,7 +23,7 @@ from ipml.review.group_decisions import (
     preview_spread,
 )
 from ipml.review.quality.second_person import find_own_verdict
-from ipml.review.reversals import undo, undo_group
+from ipml.review.undo import undo, undo_group
 from ipml.review.worklists.search import list_cases, seller_cases
 
 __all__ = [

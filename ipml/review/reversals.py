@@ -1,4 +1,4 @@
-"""What follows from a decision, and how it is taken back: a row is appended that says so, and the case is open again.
+"""Reversals: say which decisions stand, and what follows when decisions are made or taken back (`ipml.review.undo`).
 
 Decisions stay where they are, for whoever asks what happened; `stands` is the condition that leaves out those that
 were taken back. Several may stand on one case, which a notice brought back, say: whoever takes verdicts for the
@@ -13,29 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, select
 
-from ipml.errors import Conflict
 from ipml.records import Decision, Reversal, Verdict
-from ipml.review.arrivals.snapshot import check_text
-from ipml.review.cases import (
-    LARGEST_NUMBER,
-    PENDING,
-    StoredCase,
-    change_case,
-    find_case,
-    find_cases,
-    note_event,
-)
-from ipml.review.near_duplicates.clusters import hand_over
-from ipml.review.pictures.stored import fetch_left
-from ipml.review.ranking.queue_order import rank_again
-from ipml.settings import DEFAULT_SETTINGS
-from ipml.storage.tables import cases, decisions, reversals
+from ipml.review.cases import LARGEST_NUMBER, StoredCase
+from ipml.storage.tables import decisions, reversals
 
 Made = tuple[StoredCase, Decision]
 """A decision with its case, as that was before."""
@@ -77,109 +63,11 @@ class Consequences(Protocol):
         """Undo what followed from a decision that was just taken back."""
 
 
-_LONGEST_WHY = 2000
 _GONE, _LATER = reversals.alias(), decisions.alias()
 _DECISIONS = select(*(decisions.c[field.name] for field in fields(StoredDecision))).order_by(decisions.c.decision_id)
 
 BY_APPEAL = ("appeal", "deadline")
 """Origins of decisions that a person made on appeal, or that follow from a term that ran out."""
-
-
-def undo(
-    connection: Connection,
-    decision_id: int,
-    reviewer: str,
-    *,
-    may_undo_others: bool = False,
-    why: str = "",
-    now: datetime | None = None,
-    undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
-    consequences: Consequences | None = None,
-) -> Reversal:
-    """Take a decision back; what was spread from it to near-duplicates is taken back with it.
-
-    Parameters
-    ----------
-    reviewer : str
-        Who asks: within `undo_minutes` whoever made the decision.
-    may_undo_others : bool, default=False
-        Whether this person may take back anybody's, at any time, as a lead does.
-    why : str, default=""
-        At most 2,000 characters.
-    now : datetime, default=the clock
-    undo_minutes : float, default=10
-        How long reviewers can take back their own decision.
-    consequences : Consequences, optional
-        What undoes what followed from the decision, in the same transaction.
-
-    Raises
-    ------
-    Conflict
-        There is no such decision, it was taken back before, it is another's or too old, or the case was
-        decided anew.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import claim, decide, enqueue, get_case
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with writing(engine) as connection:
-    ...     decision = decide(connection, claim(connection, "ana"), Verdict.GENUINE)
-    ...     undo(connection, decision.decision_id, "ana").case_id, get_case(connection, 1).state
-    (1, 'open')
-    """
-    check_text("why", why, _LONGEST_WHY)
-    now = now or datetime.now(UTC)
-    wanted = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
-    if not wanted:
-        raise Conflict(f"decision {decision_id}", "it cannot be undone: there is none of that number")
-    (first,) = wanted
-    spread = find_decisions(connection, decisions.c.spread_from == decision_id)
-    locked = find_cases(connection, [row.case_id for row in (first, *spread)], lock=True)
-    reversible = find_reversible(connection, [first, *spread])
-    if first not in reversible:
-        is_standing = find_decisions(connection, (decisions.c.decision_id == decision_id) & stands())
-        anew = f"case {first.case_id} was decided anew since" if is_standing else "it has been undone already"
-        raise Conflict(f"decision {decision_id}", f"it cannot be undone: {anew}")
-    _refuse_others(first, reviewer, may_undo_others, now, undo_minutes)
-    return reverse(connection, reversible, locked, reviewer, why, now, consequences)[0]
-
-
-def undo_group(
-    connection: Connection,
-    group_key: str,
-    reviewer: str,
-    *,
-    may_undo_others: bool = False,
-    why: str = "",
-    now: datetime | None = None,
-    undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
-    consequences: Consequences | None = None,
-) -> tuple[Reversal, ...]:
-    """Take back all decisions that were made as one, in one transaction; otherwise like `undo`.
-
-    Those that were taken back one by one before, or whose case was decided anew since, are left as they are.
-
-    Raises
-    ------
-    Conflict
-        There is no such group, none of it can be taken back any more, or it is another's or too old.
-    """
-    check_text("why", why, _LONGEST_WHY)
-    now = now or datetime.now(UTC)
-    group = find_decisions(connection, decisions.c.group_key == group_key)
-    locked = find_cases(connection, [row.case_id for row in group], lock=True)
-    remaining = find_reversible(connection, group)
-    if not remaining:
-        raise Conflict(
-            f"decision group {group_key[:80]!r}", "it cannot be undone: there is no decision of it that stands"
-        )
-    for row in remaining:
-        _refuse_others(row, reviewer, may_undo_others, now, undo_minutes)
-    return reverse(connection, remaining, locked, reviewer, why, now, consequences)
 
 
 @lru_cache(maxsize=32)  # as making a condition takes longer than asking it
@@ -239,102 +127,3 @@ def find_reversible(connection: Connection, some: Sequence[StoredDecision]) -> l
     query = select(func.max(decisions.c.decision_id)).where(decisions.c.case_id.in_({row.case_id for row in some}))
     last = set(connection.scalars(query.where(stands()).group_by(decisions.c.case_id)))
     return [row for row in some if row.decision_id in last]
-
-
-def _refuse_others(
-    row: StoredDecision, reviewer: str, may_undo_others: bool, now: datetime, undo_minutes: float
-) -> None:
-    """Raise Conflict where this person may not take a decision back now."""
-    if row.origin in BY_APPEAL:
-        obstacle = "it follows from an appeal of the seller"
-    elif may_undo_others:
-        return
-    elif row.reviewer != reviewer:
-        obstacle = f"{row.reviewer} made it; ask a lead"
-    elif now - row.decided_at > timedelta(minutes=undo_minutes):
-        obstacle = f"the {undo_minutes:g} minutes for it are over; ask a lead"
-    else:
-        return
-    raise Conflict(f"decision {row.decision_id}", f"it cannot be undone: {obstacle}")
-
-
-def reverse(
-    connection: Connection,
-    undone: Sequence[StoredDecision],
-    locked: dict[int, StoredCase],
-    reviewer: str,
-    why: str,
-    now: datetime,
-    consequences: Consequences | None,
-    *,
-    decides_anew: bool = False,
-) -> tuple[Reversal, ...]:
-    """Take decisions back whose cases, by number in `locked`, are kept from other writers.
-
-    A case waits again, unless its listing was changed since: then the case of the newest version is in its place,
-    whether that waits or was decided.
-
-    Parameters
-    ----------
-    decides_anew : bool, default=False
-        Whether the caller decides the cases anew at once: then they stay decided, and no other takes their place.
-    """
-    made = [_append(connection, row, reviewer, why, now) for row in undone]
-    successors: dict[int, int] = {}
-    for row in undone:
-        # What is gone nobody can look at again, and what is decided anew at once need not wait meanwhile.
-        if locked[row.case_id].erased_at is None and not decides_anew:
-            state = _state_after(connection, row.case_id)
-            if state in PENDING and (newest := _lock_newer(connection, locked[row.case_id])):  # it was changed since
-                state, successors[row.case_id] = "superseded", newest
-            change_case(connection, row.case_id, state=state, successor=successors.get(row.case_id))
-            if state in PENDING:
-                fetch_left(connection, row.case_id, now)
-            rank_again(connection, locked[row.case_id])  # the order may have changed since
-    _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
-    for row, reversal in zip(undone, made, strict=True):
-        payload = {"decision": row.decision_id, "verdict": row.verdict.value, "reversal": reversal.reversal_id}
-        note_event(connection, reviewer, "reversed", row.case_id, now, **payload)
-        if consequences is not None:
-            consequences.follow_reversal(connection, reversal)
-        if successor := successors.get(row.case_id):
-            note_event(connection, "ipml", "superseded", row.case_id, now, superseded_by=successor)
-    return tuple(made)
-
-
-def _append(connection: Connection, row: StoredDecision, reviewer: str, why: str, now: datetime) -> Reversal:
-    said: dict[str, Any] = {"decision_id": row.decision_id, "reviewer": reviewer, "reversed_at": now, "why": why}
-    query = insert(reversals).values(**said).returning(reversals.c.reversal_id)
-    return Reversal(connection.scalars(query).one(), case_id=row.case_id, **said)
-
-
-def _lock_newer(connection: Connection, case: StoredCase) -> int | None:
-    """Return the case of the newest version of a listing, if it is another, and keep it from other writers."""
-    is_of_it = cases.c.listing_id == case.listing_id, cases.c.state != "superseded"
-    newest: int | None = connection.scalar(select(func.max(cases.c.case_id)).where(*is_of_it))
-    if newest is None or newest <= case.case_id:
-        return None
-    find_case(connection, newest, lock=True)  # whoever is deciding it does not know yet what comes to wait for it
-    return newest
-
-
-def _state_after(connection: Connection, case_id: int) -> str:
-    """Return the state that the decisions still standing give a case."""
-    query = select(decisions.c.verdict).where(decisions.c.case_id == case_id, stands())
-    verdict = connection.scalar(query.order_by(decisions.c.decision_id.desc()).limit(1))
-    if verdict is None:
-        return "open"
-    return "escalated" if verdict == Verdict.ESCALATE else "decided"
-
-
-def _show_those_without_exemplar(connection: Connection, case_ids: Sequence[int]) -> None:
-    """Show one of the cases that are open again where the case they waited for is closed; others wait for it."""
-    if not case_ids:
-        return
-    exemplars = cases.alias()
-    query = select(exemplars.c.case_id).join(cases, cases.c.exemplar == exemplars.c.case_id).distinct()
-    is_closed = cases.c.case_id.in_(case_ids), exemplars.c.state.not_in(PENDING)
-    for exemplar in connection.scalars(query.where(*is_closed)).all():
-        is_waiting = cases.c.case_id.in_(case_ids), cases.c.exemplar == exemplar, cases.c.state != "open"
-        connection.execute(update(cases).where(*is_waiting).values(exemplar=None))
-        hand_over(connection, [exemplar])

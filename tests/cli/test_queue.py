@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.picture_host import draw_goods, write_picture
-from support.reviewing import tell_place
+from support.reviewing import judge, tell_place
 from support.transactions import ask
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.quality.second_person import list_own_sellers
 from ipml.review.queue import claim, decide, enqueue, list_cases
+from ipml.review.ranking.policy import MatchKind
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.storage.database import open_database, writing
 
@@ -50,6 +51,18 @@ def test_a_scored_file_becomes_the_queue(run):
     """All of it, best first; a second time nothing is new."""
     assert run() == (f"4 new, {NONE} 0 unchanged.\n", [0.9, 0.5, 0.1, None])
     assert run(is_new=False) == (f"0 new, {NONE} 4 unchanged.\n", [0.9, 0.5, 0.1, None])
+
+
+def test_how_far_matches_are_right_and_what_is_remembered(ipml, engine):
+    """Each kind of match with what people found, and how many counterfeits are recognised from now on."""
+    for number in (3, 4):
+        bag = Listing(f"bag{number}", "ann", "Leather wallet, brown")
+        enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")])
+        judge(engine, number, Verdict.COUNTERFEIT)
+    assert ipml("queue remember").out.startswith("2 confirmed counterfeits are recognised")
+    rows = [line.replace("│", "").split() for line in ipml("queue relistings").out.splitlines()]
+    assert ["seller", "1", "1", "91", "%", "yes"] in rows
+    assert [row[0] for row in rows if row[-1:] in (["yes"], ["no"])] == list(MatchKind)
 
 
 def test_options_keep_what_is_worth_a_persons_time(run):

@@ -26,7 +26,7 @@ from ipml.review.group_decisions import (
     preview_bulk,
     preview_spread,
 )
-from ipml.review.reversals import undo, undo_group
+from ipml.review.undo import undo, undo_group
 from ipml.review.worklists.search import list_cases
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify

@@ -19,7 +19,7 @@ from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim, find_out_of_reach, release, resume
 from ipml.review.decisions import GROUNDS, decide, list_decisions
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.review.worklists.search import list_cases, seller_cases
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import verify

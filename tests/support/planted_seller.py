@@ -14,9 +14,9 @@ from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import add_own_seller
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
-from ipml.review.reversals import undo
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
 from ipml.review.sellers.seller_history import SellerEvent, store_events
+from ipml.review.undo import undo
 from ipml.review.worklists.saved_views import save_view
 from ipml.storage import tables
 from ipml.storage.audit_trail import audit

@@ -28,7 +28,7 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.arrivals.intake import enqueue_batch
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, decisions, outbox
 from ipml.web.cache import CachedAnswer

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ipml.features.portfolio import SellerPortfolios
+    from ipml.records import Listing
     from ipml.scoring.online_scoring import ServedModel
     from ipml.scoring.scorer import Scorer
 
@@ -101,6 +102,31 @@ def _freeze_portfolios(run: JobRun, scorer: Scorer, file: Path, path: Path) -> S
     return store.portfolios
 
 
+def _freeze_known(run: JobRun, file: Path, path: Path) -> Path:
+    """Keep what is known of the listings of a file and of their sellers; return where, the same until it is scored.
+
+    Complaints and strikes that ipml recorded count, and events and pictures that were submitted, as over HTTP.
+    """
+    from ipml.listings.readers import read_listings
+    from ipml.listings.schema import frame_to_listings, listings_to_frame
+    from ipml.review.pictures.same_picture import MATCHES, add_picture_matches
+    from ipml.review.sellers.seller_history import HISTORY, add_histories
+
+    if path.exists():
+        return path
+    known: list[Listing] = []
+    now = datetime.now(UTC)
+    for read in read_listings(file, chunk_rows=_CHUNK_ROWS):
+        for some in in_batches(list(frame_to_listings(read.listings))):
+            with reading(run.engine) as connection:
+                filled = add_picture_matches(connection, add_histories(connection, some, now), now)
+            known += [one for one, before in zip(filled, some, strict=True) if one != before]
+    frame = listings_to_frame(known)[["listing_id", "observed_at", *HISTORY, *MATCHES]]
+    frame.to_parquet(unfinished := path.with_name(f"{path.name}.part"))
+    unfinished.rename(path)
+    return path
+
+
 def find_recent(settings: Settings) -> list[Path]:
     """Return the files that were enqueued in the last days, as many days as drift is measured of."""
     since = time.time() - settings.drift_days * _DAY_SECONDS
@@ -162,16 +188,19 @@ def _take_in_file(run: JobRun, scorer: Scorer, file: Path) -> Iterator[str]:
 
     assert run.settings.incoming is not None
     scored = run.settings.incoming / _SCORED / f"{_stamped(file)}.parquet"
+    known = scored.with_name(f"{scored.name}.known")
     if not scored.exists():
         scored.parent.mkdir(exist_ok=True)
         frozen = scored.with_name(f"{scored.name}.portfolios.npz")
         try:
             sellers = _freeze_portfolios(run, scorer, file, frozen)
-            yield _score(scorer, file, scored, sellers, run.settings.incoming_top)
+            _freeze_known(run, file, known)
+            yield _score(scorer, file, scored, sellers, known, run.settings.incoming_top)
         except (UnusableSetting, UnwritableFile):
             raise
         except (Refused, MissingColumns, InvalidListings) as error:
             frozen.unlink(missing_ok=True)
+            known.unlink(missing_ok=True)
             raise _BadFile(str(error)) from error
         frozen.unlink()
     yield from put_into_queue(
@@ -181,18 +210,22 @@ def _take_in_file(run: JobRun, scorer: Scorer, file: Path) -> Iterator[str]:
         top=run.settings.incoming_top,
         min_score=run.settings.incoming_min_score,
     )
-    yield f"{_add_to_portfolios(run.engine, scorer, file):,} added to portfolios."
+    _freeze_known(run, file, known)  # where it was interrupted right at the end, it is gone
+    yield f"{_add_to_portfolios(run.engine, scorer, file, known):,} added to portfolios."
+    known.unlink()
 
 
-def _add_to_portfolios(engine: Engine, scorer: Scorer, file: Path) -> int:
+def _add_to_portfolios(engine: Engine, scorer: Scorer, file: Path, known: Path) -> int:
     """Have the listings of a file count for those that their sellers offer after them; return how many are new."""
     from ipml.listings.readers import read_listings
     from ipml.listings.schema import frame_to_listings
     from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
+    from ipml.scoring.batch.chunks import fill_known
 
     count, now = 0, datetime.now(UTC)
     for read in read_listings(file, chunk_rows=_CHUNK_ROWS):
-        pairs = zip(frame_to_listings(read.listings), scorer.weigh(read.listings), strict=True)
+        listings = fill_known(read.listings, known)
+        pairs = zip(frame_to_listings(listings), scorer.weigh(listings), strict=True)
         weighed = [WeighedListing.of(one, suspicion, now) for one, suspicion in pairs]
         for some in in_batches(weighed):
             with writing(engine) as connection:
@@ -200,13 +233,16 @@ def _add_to_portfolios(engine: Engine, scorer: Scorer, file: Path) -> int:
     return count
 
 
-def _score(scorer: Scorer, file: Path, scored: Path, sellers: SellerPortfolios, explain_top: int | None) -> str:
+def _score(
+    scorer: Scorer, file: Path, scored: Path, sellers: SellerPortfolios, known: Path, explain_top: int | None
+) -> str:
     from ipml.scoring.batch.file_scoring import score_file
 
     score = partial(
         score_file,
         *(scorer, file, scored),
         portfolios=sellers,
+        known=known,
         rejects=_rejects_of(scored),
         explain_top=explain_top or 100,
     )

@@ -70,7 +70,7 @@ def write_evidence(
                 "lane": case.lane,
                 "sampling_probability": case.sampling_probability,
                 "snapshot": digest(case.snapshot),
-                **({"listed_again": _describe_match(case)} if case.match_kind else {}),
+                **({"listed_again": _describe_match(case)} if case.match_precision is not None else {}),
             },
             "listing": {name: value for name, value in listing.items() if name not in history},
             "seller": {

@@ -15,25 +15,27 @@ counts if that picture was looked at, and is neither flat nor common (`ipml.revi
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, select
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, or_, select
 
 from ipml.records import Listing, Verdict
 from ipml.review.arrivals.snapshot import decode_listing, is_storable
-from ipml.review.cases import StoredCase
+from ipml.review.cases import PENDING, StoredCase, change_case, read_cases
 from ipml.review.near_duplicates.confirmed import find_like_confirmed, find_standing, first_address, read_confirmed
-from ipml.review.near_duplicates.title_bands import compare_runs, read_runs
+from ipml.review.near_duplicates.title_bands import compare_runs, find_part, read_runs
 from ipml.review.pictures.same_picture import find_informative
 from ipml.review.ranking.policy import MatchKind, Policy, RelistingRules
+from ipml.review.ranking.queue_order import current_ranking, rank_again
 from ipml.review.reversals import by_people, is_last_verdict
 from ipml.storage.database import in_batches
 from ipml.storage.tables import cases, decisions
 
 _MOST_MEASURED = 300  # of the newest decided matches: what counterfeiters did years ago says little
 _FEWEST_RUNS = 12  # of two sellers' titles; fewer are a word or two, which many goods have
+_FEWEST_OF_PART = 16  # of the shorter title where the other holds it
 _Counts = tuple[int, int]  # counterfeit, decided
 
 
@@ -46,7 +48,7 @@ class Relisting:
     case_id : int
         Of the listing that was found counterfeit.
     likeness : float
-        Share of the letter runs of the titles that are common to both, 0-1.
+        Share of the letter runs of the titles that are common to both, 0-1; of those of the shorter one by part.
     precision : float
         Share of such matches that people found counterfeit (`MatchPrecision`).
     makes_case : bool
@@ -124,10 +126,10 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
     shown = find_informative(connection, [key for key, one in confirmed.items() if first_address(one) in addressed])
     matches = [
         [
-            (kind, case_id, likeness)
+            (case_id, *match)
             for case_id in some
             if case_id in confirmed
-            for kind, likeness in _compare(one, confirmed[case_id], policy, shows_it=case_id in shown)
+            for match in _compare(one, confirmed[case_id], policy, shows_it=case_id in shown)
         ]
         for one, some in zip(listings, candidates, strict=True)
     ]
@@ -136,7 +138,7 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
     measured = measure_matches(
         connection,
         policy.relistings,
-        {case_id for some in matches for _, case_id, _ in some},
+        {case_id for some in matches for case_id, *_ in some},
         {one.seller_id for one, some in zip(listings, matches, strict=True) if some},
     )
     return {
@@ -146,7 +148,7 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
     }
 
 
-def _weigh(measured: MatchPrecision, seller_id: str, kind: MatchKind, case_id: int, likeness: float) -> Relisting:
+def _weigh(measured: MatchPrecision, seller_id: str, case_id: int, kind: MatchKind, likeness: float) -> Relisting:
     precision = measured.of(kind, case_id, seller_id)
     return Relisting(case_id, kind, likeness, precision, precision >= measured.rules.min_precision)
 
@@ -158,16 +160,20 @@ def _order_match(match: Relisting) -> tuple[bool, int, float, int]:
 def _compare(one: Listing, confirmed: Listing, policy: Policy, *, shows_it: bool) -> list[tuple[MatchKind, float]]:
     """Return in which ways a listing is like one that was found counterfeit; the title alone counts where none is."""
     rules, runs, others = policy.relistings, read_runs(one.title), read_runs(confirmed.title)
-    likeness = compare_runs(runs, others)
-    kinds = list[MatchKind]()
+    likeness, part, n_runs = compare_runs(runs, others), find_part(runs, others), min(len(runs), len(others))
+    is_alike, holds = likeness >= rules.least_likeness, part >= rules.least_part
+    kinds = list[tuple[MatchKind, float]]()
     has_same_address = shows_it and first_address(one) == first_address(confirmed)
     if has_same_address or (one.image_hash is not None and one.image_hash == confirmed.image_hash):
-        kinds.append(MatchKind.PICTURE)
-    if likeness >= rules.least_likeness and one.seller_id == confirmed.seller_id:
-        kinds.append(MatchKind.SELLER)
-    elif likeness >= rules.least_likeness and min(len(runs), len(others)) >= _FEWEST_RUNS:
-        kinds.append(MatchKind.PRICE if _is_no_dearer(one, confirmed, policy) else MatchKind.TITLE)
-    return [(kind, likeness) for kind in kinds]
+        kinds.append((MatchKind.PICTURE, likeness))
+    if one.seller_id == confirmed.seller_id:
+        if is_alike or (holds and n_runs >= _FEWEST_RUNS):
+            kinds.append((MatchKind.SELLER, likeness))
+    elif is_alike and n_runs >= _FEWEST_RUNS:
+        kinds.append((MatchKind.PRICE if _is_no_dearer(one, confirmed, policy) else MatchKind.TITLE, likeness))
+    elif holds and n_runs >= _FEWEST_OF_PART and _is_no_dearer(one, confirmed, policy):
+        kinds.append((MatchKind.PART, part))
+    return kinds
 
 
 def _is_no_dearer(one: Listing, confirmed: Listing, policy: Policy) -> bool:
@@ -182,7 +188,7 @@ def _is_no_dearer(one: Listing, confirmed: Listing, policy: Policy) -> bool:
 _DECIDED = (
     select(cases.c.match_kind, cases.c.relisting_of, cases.c.seller_id, decisions.c.verdict)
     .join_from(cases, decisions, and_(decisions.c.case_id == cases.c.case_id, by_people(), is_last_verdict()))
-    .where(cases.c.match_kind.is_not(None), cases.c.state == "decided")
+    .where(cases.c.match_kind.is_not(None), cases.c.match_precision.is_not(None), cases.c.state == "decided")
     .where(decisions.c.verdict.in_((Verdict.COUNTERFEIT, Verdict.GENUINE)))
     .order_by(cases.c.case_id.desc())
     .limit(_MOST_MEASURED)
@@ -237,6 +243,46 @@ def _keep_newest(rows: Iterable[Any], *names: str) -> list[Any]:
     return list(newest.values())
 
 
+_MATCHED_WITH = select(cases).where(
+    or_(cases.c.relisting_of.in_(_WANTED), cases.c.case_id.in_(_WANTED)),
+    cases.c.relisting_of.is_not(None),
+    cases.c.match_kind.is_not(None),
+    cases.c.state.in_(PENDING),
+)
+
+
+def match_again(connection: Connection, case_ids: Collection[int]) -> None:
+    """Match waiting cases anew that are like some listings, after verdicts on these were given or taken back.
+
+    A match whose verdict does not stand any more is replaced by another, or loses its precision: the case waits on,
+    ranked by its score, and its match comes back with the verdict.
+    """
+    rows = [
+        row
+        for some in in_batches(sorted(case_ids))
+        for row in read_cases(connection, _MATCHED_WITH.with_for_update(), {"wanted": some})
+    ]
+    sources = {row.case_id: row.relisting_of for row in rows if row.relisting_of is not None}
+    standing = find_standing(connection, set(sources.values()))
+    changed = [row for row in rows if (sources[row.case_id] in standing) != (row.match_precision is not None)]
+    if not changed:
+        return
+    policy = current_ranking(connection).policy
+    fallen = [decode_listing(row.snapshot) for row in changed if sources[row.case_id] not in standing]
+    found = find_relistings(connection, fallen, policy)
+    measured = measure_matches(connection, policy.relistings, standing, {row.seller_id for row in changed})
+    for row in changed:
+        source, match = sources[row.case_id], found.get(row.listing_id)
+        columns: dict[str, Any] = {"match_precision": None}
+        if source in standing:
+            columns["match_precision"] = measured.of(MatchKind(row.match_kind or ""), source, row.seller_id)
+        elif match is not None and match.case_id != row.case_id:
+            columns["match_precision"] = match.precision
+            columns |= {"relisting_of": match.case_id, "match_kind": match.kind.value}
+        change_case(connection, row.case_id, **columns)
+        rank_again(connection, replace(row, **columns))
+
+
 @dataclass(frozen=True, slots=True)
 class StoredMatch:
     """That a case was listed again when it came in: like that of `case_id`, whose verdict still stands.
@@ -255,10 +301,11 @@ class StoredMatch:
 def find_stored_matches(connection: Connection, case_ids: Collection[int]) -> dict[int, StoredMatch]:
     """Return which of some cases were listed again, by number."""
     query = select(*(cases.c[name] for name in ("case_id", "relisting_of", "match_kind", "match_precision")))
+    query = query.where(cases.c.match_precision.is_not(None), cases.c.relisting_of.is_not(None))
     rows = [
         row
         for some in in_batches(sorted(case_ids))
-        for row in connection.execute(query.where(cases.c.case_id.in_(some), cases.c.match_kind.is_not(None)))
+        for row in connection.execute(query.where(cases.c.case_id.in_(some)))
     ]
     standing = find_standing(connection, {row.relisting_of for row in rows})
     return {
@@ -273,14 +320,15 @@ def explain_match(connection: Connection, row: StoredCase, rules: RelistingRules
 
     How often such matches are right is said as it is now.
     """
-    if row.match_kind is None or row.relisting_of is None:
+    if row.match_kind is None or row.match_precision is None or row.relisting_of is None:
         return None
     confirmed = read_confirmed(connection, [row.relisting_of]).get(row.relisting_of)
     if confirmed is None:
         return None
     kind = MatchKind(row.match_kind)
     hits, n = measure_matches(connection, rules).by_kind.get(kind, (0, 0))
-    likeness = compare_runs(read_runs(decode_listing(row.snapshot).title), read_runs(confirmed.title))
+    titles = read_runs(decode_listing(row.snapshot).title), read_runs(confirmed.title)
+    likeness = find_part(*titles) if kind is MatchKind.PART else compare_runs(*titles)
     measured = f"people found {hits} of {n} counterfeit" if n else "none is decided yet"
     return f"{_SAID[kind].format(likeness=100 * likeness)}. Of such matches {measured}, each seller counted once."
 
@@ -289,5 +337,6 @@ _SAID = {
     MatchKind.SELLER: "The same seller, and a title that is {likeness:.0f} % the same",
     MatchKind.PICTURE: "The same picture",
     MatchKind.PRICE: "Another seller, a title that is {likeness:.0f} % the same, and a price that is no higher",
+    MatchKind.PART: "Another seller, {likeness:.0f} % of the shorter title in the other, and a price that is no higher",
     MatchKind.TITLE: "Another seller, and a title that is {likeness:.0f} % the same; the price is higher, or not known",
 }

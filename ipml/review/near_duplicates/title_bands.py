@@ -100,6 +100,17 @@ def compare_runs(one: frozenset[str], other: frozenset[str]) -> float:
     return common / max(len(one) + len(other) - common, 1)
 
 
+def find_part(one: frozenset[str], other: frozenset[str]) -> float:
+    """Return the share of the letter runs of the shorter of two titles that the longer has, 0-1.
+
+    Examples
+    --------
+    >>> find_part(read_runs("Leather wallet"), read_runs("New brown leather wallet, boxed"))
+    1.0
+    """
+    return len(one & other) / max(min(len(one), len(other)), 1)
+
+
 def make_title_bands(title: str, seller_id: str, *, is_kept: bool) -> tuple[int, ...]:
     """Return the numbers, of 63 bits, under which titles like it, longer or shorter are found; none without words.
 

@@ -228,11 +228,15 @@ class IntakeRule(BaseModel):
 
 
 class MatchKind(StrEnum):
-    """In which way a listing is like one that was found counterfeit, beside its title; the title alone comes last."""
+    """In which way a listing is like one that was found counterfeit, beside its title; the title alone comes last.
+
+    By PART one title holds the other, as words were added or left out, and the price is no higher.
+    """
 
     SELLER = "seller"
     PICTURE = "picture"
     PRICE = "price"
+    PART = "part"
     TITLE = "title"
 
 
@@ -243,13 +247,15 @@ class RelistingRules(BaseModel):
     ----------
     least_likeness : float
         Share of the letter runs of two titles that must be common to both.
+    least_part : float
+        Share of the letter runs of the shorter of two titles that the longer must have.
     dearer : float
         By what share of the price of the counterfeit a listing may cost more, and match by its price.
     min_precision : float
         Matches of which a smaller share is counterfeit make no cases.
     prior_matches : float
         So many decided matches count as much as the figures below.
-    seller, picture, price, title : float
+    seller, picture, price, part, title : float
         Share of the matches of each kind that is taken for counterfeit before any was decided.
 
     Examples
@@ -261,12 +267,14 @@ class RelistingRules(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     least_likeness: float = Field(0.7, ge=0.3, le=1)
+    least_part: float = Field(0.85, ge=0.5, le=1)
     dearer: Share = 0.1
     min_precision: Share = 0.3
     prior_matches: float = Field(10, gt=0, le=1e6)
     seller: Share = 0.9
     picture: Share = 0.8
     price: Share = 0.5
+    part: Share = 0.4
     title: Share = 0.15
 
     def prior_of(self, kind: MatchKind) -> float:

@@ -210,6 +210,8 @@ class BatchJob:
     events : Path or None
         Seller events, as `write_events` writes them; with them the history of each listing is what was known when it
         was observed.
+    known : Path or None
+        What is known of listings besides, as for `fill_known`.
     """
 
     scorer: Scorer
@@ -222,6 +224,7 @@ class BatchJob:
     explain_top: int
     chunk_rows: int
     events: Path | None = None
+    known: Path | None = None
 
 
 def score_chunk(job: BatchJob, chunk: Chunk) -> Record:
@@ -262,11 +265,29 @@ def score_chunk(job: BatchJob, chunk: Chunk) -> Record:
 def _score(job: BatchJob, listings: pd.DataFrame, sample: ListingSample) -> pd.DataFrame:
     if job.events is not None:
         listings = listings.assign(**history_as_of(job.events, listings, threads=1))  # a process has one core
+    if job.known is not None:
+        listings = fill_known(listings, job.known)
     starts = range(0, max(len(listings), 1), _SCORED_AT_ONCE)
     slices = [listings.iloc[start : start + _SCORED_AT_ONCE] for start in starts]
     scores = pd.concat([job.scorer.score_frame(rows, job.portfolios, sample) for rows in slices])
     unexplained = pd.DataFrame(None, index=listings.index, columns=list(EXPLANATION_COLUMNS), dtype="str")
     return pd.concat([listings, scores, unexplained], axis=1)
+
+
+def fill_known(listings: pd.DataFrame, known: Path) -> pd.DataFrame:
+    """Return listings with what is known of them, in the fields that they leave open.
+
+    Parameters
+    ----------
+    listings : DataFrame of shape (n_listings, ...)
+    known : Path
+        Parquet, with `listing_id`, `observed_at` and the columns to fill, in canonical form; a row for each listing of
+        which something is known.
+    """
+    key = ["listing_id", "observed_at"]
+    theirs = pd.read_parquet(known, filters=[("listing_id", "in", listings["listing_id"].tolist())])
+    found = listings[key].merge(theirs.drop_duplicates(key), how="left", on=key).set_axis(listings.index)
+    return listings.assign(**{name: listings[name].fillna(found[name]) for name in found.columns.difference(key)})
 
 
 def check_chunk(job: BatchJob, chunk: Chunk) -> tuple[Validation, Mapping[int, int], Hashes]:

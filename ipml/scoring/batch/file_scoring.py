@@ -153,6 +153,7 @@ def score_file(
     columns: ColumnMap | None = None,
     portfolios: SellerPortfolios | None = None,
     events: Sequence[Path] = (),
+    known: Path | None = None,
     explain_top: int = 100,
     rejects: Path | None = None,
     jobs: int | WorkerPool = 1,
@@ -180,6 +181,8 @@ def score_file(
     events : sequence of Path, default=()
         Files of seller events, as for `ipml.listings.seller_events.read_events`. With them a listing's history
         is what was known of its seller when it was observed, whatever the listing says itself.
+    known : Path, optional
+        What is known of listings besides, as for `ipml.scoring.batch.chunks.fill_known`; it must not change meanwhile.
     explain_top : int, default=100
         How many listings, the highest scores, get reasons.
     rejects : Path, optional
@@ -223,7 +226,7 @@ def score_file(
         *(scorer, source, kind),
         columns=columns,
         portfolios=portfolios,
-        events=events,
+        events=events if known is None else (*events, known),
         explain_top=explain_top,
         chunk_rows=chunk_rows,
     )
@@ -238,6 +241,7 @@ def score_file(
             explain_top=explain_top,
             chunk_rows=chunk_rows,
             events=_keep_events(folder, events, facts) if events else None,
+            known=known,
         )
         with closing(jobs if isinstance(jobs, WorkerPool) else WorkerPool(count_workers(job, jobs))) as workers:
             workers.take(job)

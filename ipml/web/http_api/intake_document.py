@@ -22,8 +22,9 @@ class ListedAgainShape(_Shape):
     """That the case is like a counterfeit, as long as that verdict stands; it is no part of the score."""
 
     case: int = Field(description="the case of the counterfeit")
-    by: Literal["seller", "picture", "price", "title"] = Field(
-        description="what is the same beside the title: the seller, the picture, a price that is no higher, or nothing"
+    by: Literal["seller", "picture", "price", "part", "title"] = Field(
+        description="what is the same beside the title: the seller, the picture, a price that is no higher (by part one"
+        " title holds the other), or nothing"
     )
     precision: float = Field(ge=0, le=1, description="share of such matches that people had found counterfeit by then")
 

@@ -10,22 +10,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Engine
-from support.transactions import count
+from sqlalchemy import Engine, select
+from support.reviewing import judge
+from support.transactions import act, ask, count
 
 from ipml.cli.worker.incoming import find_recent, remove_old
 from ipml.cli.worker.loop import JobRun
 from ipml.cli.worker.tasks import TASKS
 from ipml.errors import Failed
-from ipml.listings.schema import check_listings, frame_to_listings
+from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame
+from ipml.records import ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.arrivals.marketplace import Submission, find_known, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.sellers.seller_history import SellerEvent, remove_history, store_events
+from ipml.review.sellers.seller_record import RECORDED
 from ipml.scoring.online_scoring import ServedModel
 from ipml.scoring.portfolio_store import start_store
 from ipml.scoring.scorer import load_model
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import cases
 
 
@@ -33,6 +37,12 @@ def take_in_files(engine: Engine, folder: Path, model: Path, **settings: Any) ->
     """Do the job once."""
     given = Settings(incoming=folder, incoming_top=20, model=str(model), explore=0, **settings)
     return TASKS["score"](JobRun(engine, given, lambda: False))
+
+
+def make_intake_model(saved_model: Path) -> IntakeModel:
+    """Return the model as the API scores with it."""
+    model = ServedModel(str(saved_model)).take()
+    return IntakeModel(model.version, lambda some, earlier, explain: model.score_records(some, explain, earlier)[0])
 
 
 @pytest.fixture
@@ -125,6 +135,35 @@ def test_what_a_file_holds_counts_for_the_next(engine: Engine, folder: Path, sav
     np.testing.assert_allclose(found["score"].astype(float), expected["score"], rtol=0, atol=1e-9)
 
 
+def test_a_file_is_judged_as_if_it_were_submitted(engine: Engine, folder: Path, saved_model: Path, market) -> None:
+    """By what is known of its sellers, and by what was found counterfeit: the same scores, the same matches."""
+    earlier, twin = datetime.now(UTC) - timedelta(days=1), open_database("sqlite://")
+    migrate(twin)
+    given = frame_to_listings(check_listings(market.listings[:40].drop(columns="image_urls", errors="ignore")))
+    listings = [replace(remove_history(one, ()), observed_at=earlier) for one in given]
+    sellers = {one.seller_id for one in listings[::2]}
+    events = [SellerEvent(f"{kind} {one}", one, kind, earlier, earlier, 9.0) for one in sellers for kind in RECORDED]
+    bad = ScoredListing(replace(listings[0], listing_id="bad", seller_id="bad"), 0.9, None, (), (), None, "m")
+    for one in (engine, twin):
+        act(one, store_events, events, earlier)
+        enqueue(one, [bad], now=earlier)
+        judge(one, None, Verdict.COUNTERFEIT, now=earlier)
+    take_in(twin, [Submission(tuple(listings))], make_intake_model(saved_model), earlier)
+    listings_to_frame(listings).to_parquet(folder / "night.parquet")
+    take_in_files(engine, folder, saved_model)
+    (path,) = (folder / "scored").glob("*.parquet")
+    known, found = ask(twin, find_known, [one.listing_id for one in listings]), pd.read_parquet(path)
+    for row in found.itertuples():
+        scored = known[row.listing_id].scored
+        assert row.score == pytest.approx(scored.score, abs=1e-9)
+        assert row.seller_strikes == scored.listing.seller_strikes or row.seller_id not in sellers
+    query = select(cases.c.match_kind, cases.c.match_precision, cases.c.relisting_of).order_by(cases.c.listing_id)
+    matches = [
+        ask(one, lambda c: c.execute(query.where(cases.c.match_kind.is_not(None))).all()) for one in (engine, twin)
+    ]
+    assert matches[0] == matches[1] != []
+
+
 # Listings that came over HTTP are scored again by the worker, with the model that the API scores with
 def test_more_is_known_of_a_seller(engine: Engine, saved_model: Path, market) -> None:
     """Their listings are scored with it, as they would be if they were submitted now; then nothing is left to do."""
@@ -133,9 +172,7 @@ def test_more_is_known_of_a_seller(engine: Engine, saved_model: Path, market) ->
     earlier = datetime.now(UTC) - timedelta(days=1)
     given = frame_to_listings(check_listings(market.listings[:20]))
     listings = [replace(remove_history(one, ()), observed_at=earlier) for one in given]
-    model = ServedModel(str(saved_model)).take()
-    asked = IntakeModel(model.version, lambda some, earlier, explain: model.score_records(some, explain, earlier)[0])
-    take_in(engine, [Submission(tuple(listings))], asked, earlier)
+    take_in(engine, [Submission(tuple(listings))], make_intake_model(saved_model), earlier)
     assert TASKS["rescore"](run) == ""
     seller = listings[0].seller_id
     with writing(engine) as connection:
@@ -147,4 +184,4 @@ def test_more_is_known_of_a_seller(engine: Engine, saved_model: Path, market) ->
     with reading(engine) as connection:
         scored = find_known(connection, [listings[0].listing_id])[listings[0].listing_id].scored
     assert scored.listing.seller_complaints == 30
-    assert scored.score == pytest.approx(model.explain_again(scored).score, abs=1e-9)
+    assert scored.score == pytest.approx(ServedModel(str(saved_model)).take().explain_again(scored).score, abs=1e-9)

@@ -21,7 +21,7 @@ from ipml.errors import NotFound
 from ipml.kit.moments import from_microseconds
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import queue
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 

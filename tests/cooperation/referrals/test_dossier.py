@@ -35,7 +35,7 @@ from ipml.errors import NotFound
 from ipml.money import Money, Rates
 from ipml.records import Verdict
 from ipml.review.ranking.policy import load_policy
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import cases, decisions, notice_items

@@ -16,7 +16,7 @@ from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.storage.audit_trail.audit import change_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt

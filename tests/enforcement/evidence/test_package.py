@@ -38,7 +38,7 @@ from ipml.review.pictures.addresses import PictureSources, parse_picture_network
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.stored import path_of
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
@@ -106,6 +106,13 @@ def test_pictures_go_along_as_they_were_sent(engine, decide_on, make_scored, tmp
     assert [path.name for path in (again.path / "data").glob("picture-*")] == [moved["file"]]
     assert check_package(again.path).findings == []
     assert "data/picture-" in (again.path / "README.txt").read_text()
+
+
+def test_evidence_says_like_what_a_listing_was(decide_on, make_scored, engine, tmp_path):
+    """In the package and in its text, as the case said it when it was decided."""
+    again = [decide_on(make_scored(name, title="Leather wallet, brown")) for name in ("L1", "L2")][1]
+    exported = export_package(engine, again.case_id, tmp_path / "package", by="lea")
+    assert "listed again: like case 1, by seller" in (exported.path / "README.txt").read_text()
 
 
 def test_the_trail_says_who_exported_what(engine, decide_on, make_scored, tmp_path):

@@ -27,7 +27,7 @@ from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package, is_s
 from ipml.errors import Refused, UnreadableFile
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import open_database, writing
 

@@ -37,8 +37,8 @@ from ipml.review import queue
 from ipml.review.exports import ExportFilter, export_cases, export_decisions, export_labels
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.quality.assessment import assess_reviewers
-from ipml.review.reversals import undo
 from ipml.review.sampling.estimates import estimate
+from ipml.review.undo import undo
 from ipml.review.worklists.search import Filter, browse, find_precedents, read_seller_record
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements

@@ -20,7 +20,7 @@ from ipml.enforcement.privacy.retention import CLASSES, find_stored, run_retenti
 from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review import queue
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing

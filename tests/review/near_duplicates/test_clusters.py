@@ -18,7 +18,7 @@ from ipml.review.claims import claim
 from ipml.review.group_decisions import decide_bulk, preview_bulk, preview_spread
 from ipml.review.near_duplicates.clusters import fold_title, has_like_price, make_bands, make_shingles, sign_shingles
 from ipml.review.near_duplicates.clusters import is_same_offer as is_same_scored
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.review.worklists.search import list_cases, seller_cases
 from ipml.storage.tables import bands
 

@@ -16,7 +16,7 @@ from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import count_cases
 from ipml.review.claims import claim
 from ipml.review.group_decisions import decide_and_spread, preview_spread
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, reversals

@@ -24,7 +24,7 @@ from ipml.review.pictures.reference_intake import AddedPictures, KnownGoods, add
 from ipml.review.pictures.same_picture import SamePicture, add_picture_matches, find_same_pictures, measure_reference
 from ipml.review.pictures.stored import path_of, store_files, sweep_files
 from ipml.review.queue import claim, decide, get_case
-from ipml.review.reversals import undo
+from ipml.review.undo import undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import pictures
 
