@@ -439,6 +439,9 @@ FIELD_GROUPS: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in ("seller_age_days", *ListingFeatures.reads[5:], *SellerFeatures.reads)},
 }
 """The optional columns that the extractors of every model read; of those of one name each is needed."""
+COUNTED = ("seller_sales", "seller_returns", "seller_complaints", "seller_strikes")
+"""Counts that a first complaint or strike starts at 0. They have no offset of their own: it would end with the first
+complaint, and could outweigh it."""
 
 
 class MissingFields(Extractor):

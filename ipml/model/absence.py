@@ -16,7 +16,7 @@ import numpy as np
 import scipy
 
 from ipml.features.columns import ListingColumns
-from ipml.features.figures import FIELD_GROUPS, MissingFields, find_missing
+from ipml.features.figures import COUNTED, FIELD_GROUPS, MissingFields, find_missing
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.learner import Floats, Labels
 from ipml.model.stages import FirstStage
@@ -73,7 +73,8 @@ def learn_absence(stage: FirstStage, left_out: LeftOut, seed: int) -> MissingFie
         {column: dropped[:, place] for place, name in enumerate(names) for column in FIELD_GROUPS[name]}
     )
     line = SigmoidCalibration().fit(left_out.unseen, left_out.y, left_out.weight)
-    terms = np.argwhere(np.triu(is_rare[:, np.newaxis] | is_rare))
+    has_offset = np.array([name not in COUNTED for name in names])
+    terms = np.argwhere(np.triu((is_rare[:, np.newaxis] | is_rare) & has_offset & has_offset[:, np.newaxis]))
     offsets = _fit_offsets(
         stage.log_odds(without),
         line.probability(stage.log_odds(copies)),

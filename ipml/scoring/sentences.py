@@ -250,7 +250,7 @@ def _say_likeness(_: Facts, weight: float, *_words: Any) -> str:
 
 def _say_missing(facts: Facts, *_: Any) -> str:
     columns = facts.extractors["absence"].list_missing(facts.listings, facts.row)
-    return f"Fields that nearly all listings have are missing: {', '.join(columns)}"
+    return f"Fields that nearly all listings have are missing: {', '.join(columns) or 'none'}"
 
 
 def _constant(sentence: str) -> Sentence:

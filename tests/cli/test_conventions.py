@@ -22,7 +22,7 @@ OTHER_OUTPUTS = {"--rejects", "--high-volume"}
 """Options that name what is written beside the result."""
 INPUTS = {
     *("--events", "--labelled", "--portfolios", "--rates", "--sales", "--networks", "--folder", "--text"),
-    *("--policy", "--rules", "--key", "--timestamp-roots", "--response", "--warc"),
+    *("--policy", "--rules", "--key", "--timestamp-roots", "--response", "--warc", "--pictures"),
 }
 """Options that name what is read besides the arguments."""
 GROWS = re.compile(r"added to|appended|never written over|in place of an earlier one")

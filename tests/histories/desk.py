@@ -17,7 +17,7 @@ from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import IpmlError
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review import group_decisions, queue, reversals
+from ipml.review import group_decisions, queue, undo
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.corrections import NearDuplicates
@@ -109,10 +109,10 @@ def take_back(engine, now, number, with_group=False):
     """Take a decision back as a lead, or all that were made with it."""
     said = {"may_undo_others": True, "why": "wrong", "now": now, "consequences": FOLLOW}
     if not with_group:
-        return act(engine, reversals.undo, number, "lea", **said)
+        return act(engine, undo.undo, number, "lea", **said)
     with reading(engine) as connection:
         group = connection.scalar(select(decisions.c.group_key).where(decisions.c.decision_id == number))
-    return act(engine, reversals.undo_group, group, "lea", **said)
+    return act(engine, undo.undo_group, group, "lea", **said)
 
 
 def order(engine, now, how, number, kind, until):

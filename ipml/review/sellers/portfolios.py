@@ -114,7 +114,7 @@ def find_earlier(
     Examples
     --------
     >>> from datetime import UTC, timedelta
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, writing
     >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
     >>> migrate(engine)
     >>> first, second = (
@@ -154,7 +154,7 @@ def add_to_portfolios(
     Examples
     --------
     >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, writing
     >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
     >>> migrate(engine)
     >>> bag = WeighedListing("A7", "ann", noon, 0.75)
