@@ -28,34 +28,11 @@ from ipml.storage.database import in_batches, migrate, open_database, reading, w
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 MOST_AGAIN = 400
-PADDING = [
-    "new",
-    "gift",
-    "for",
-    "men",
-    "women",
-    "original",
-    "quality",
-    "best",
-    "fast",
-    "shipping",
-    "free",
-    "delivery",
-    "2024",
-    "style",
-    "fashion",
-    "luxury",
-    "premium",
-    "box",
-    "bag",
-    "sale",
-    "hot",
-    "unisex",
-    "classic",
-    "limited",
-    "edition",
-    "vintage",
-]
+PADDING = (
+    *("new", "gift", "for", "men", "women", "original", "quality", "best", "fast"),
+    *("shipping", "free", "delivery", "2024", "style", "fashion", "luxury", "premium", "box"),
+    *("bag", "sale", "hot", "unisex", "classic", "limited", "edition", "vintage"),
+)
 CYRILLIC = str.maketrans("aeopc", "\u0430\u0435\u043e\u0440\u0441")
 Words = list[str]
 
