@@ -46,7 +46,7 @@ class Relisting:
     Attributes
     ----------
     case_id : int
-        Of the listing that was found counterfeit.
+        The case of the counterfeit.
     likeness : float
         Share of the letter runs of the titles that are common to both, 0-1; of those of the shorter one by part.
     precision : float
@@ -99,7 +99,7 @@ def find_relistings(connection: Connection, listings: Sequence[Listing], policy:
     Parameters
     ----------
     listings : sequence of Listing
-        Of different ids. All entries ask here, before it is known which of them wait for people.
+        Listings of different ids. All entries ask here, before it is known which of them wait for people.
 
     Examples
     --------
@@ -207,9 +207,9 @@ def measure_matches(
     Parameters
     ----------
     case_ids : collection of int
-        Of listings that were found counterfeit.
+        Cases of counterfeits.
     sellers : collection of str
-        Of listings that match them.
+        Sellers of listings that match them.
     """
     of_precedents = _read_decided(connection, _DECIDED_OF_CASES, case_ids)
     of_sellers = _read_decided(connection, _DECIDED_OF_SELLERS, filter(is_storable, sellers))
@@ -290,7 +290,7 @@ class StoredMatch:
     Attributes
     ----------
     precision : float
-        Of such matches, as it was measured then.
+        Share of such matches that were counterfeit, as it was measured then.
     """
 
     case_id: int
