@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, insert, select
 from support.casework import judge
 from support.databases import on_both
-from support.transactions import count
+from support.transactions import count, execute
 
 from ipml.enforcement.actions import Enforcement
 from ipml.errors import InvalidListings
@@ -20,7 +20,7 @@ from ipml.model.model_file import save_model
 from ipml.records import Verdict
 from ipml.scoring.online_scoring import ServedModel
 from ipml.storage.database import reading
-from ipml.storage.tables import cases, listings, portfolio_listings, portfolios, seller_events
+from ipml.storage.tables import cases, listings, portfolio_listings, portfolios, seeds, seller_events
 from ipml.web.http_api.api import make_api
 from ipml.web.http_api.intake_document import EventShape, KnownListingsShape, ListingFileShape, StoredEventsShape
 from ipml.web.http_api.listing_routes import read_submission
@@ -105,8 +105,9 @@ def test_what_was_changed_back_to_what_was_decided_stands_as_decided(door: httpx
         assert list(states) == ["decided", "superseded", "superseded"]
 
 
-def test_a_listing_that_nobody_suspects_waits_for_nobody(door: httpx.Client, judges: Any):
+def test_a_listing_that_nobody_suspects_waits_for_nobody(door: httpx.Client, judges: Any, engine: Engine):
     """It is scored and stored; its reasons are worked out when asked for."""
+    execute(engine, insert(seeds).values(seed="07" * 32, drawn_at=NOON))  # by which it is not drawn for people
     judges.judge = type(judges.judge)(score=0.01)
     (said,) = door.post(PATH, json=BAG).json()["listings"]
     assert (said["state"], said["case"]) == ("scored", None)
