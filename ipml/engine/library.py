@@ -131,7 +131,7 @@ class Buffer(ctypes.Structure):
 
 
 class Buffers(Struct):
-    """What the engine writes in one call and reads in the next: a struct of C, made of buffers."""
+    """A struct of C, made of buffers, that the engine writes in one call and reads in the next."""
 
     def __del__(self) -> None:
         _free_buffers(ctypes.byref(self), len(self._fields_))

@@ -228,7 +228,7 @@ def _join_listings(
     repeated: dict[str, Joined] = {}
     for one in notice.listings:
         earlier, case = noted.get(one.digest), latest.get(one.listing_id or "")
-        # Of a listing that was changed since, which is another case, the notifier may say so again.
+        # A notifier may report a listing again that was changed since: it is another case.
         if one.listing_id in changed:
             continue
         if earlier is not None and (earlier.case_id is None or case is None or earlier.case_id == case):

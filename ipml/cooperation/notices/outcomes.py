@@ -87,7 +87,7 @@ def _tell(connection: Connection, found: Sequence[Row[Any]], at: datetime, rules
 
 
 def _read(connection: Connection, notice_ids: Sequence[int]) -> list[Row[Any]]:
-    # Of a case its own seller counts: the listing may have been another's when notice was given.
+    # A case has its own seller: the listing may have been another's when notice was given.
     is_lone = notice_items.c.case_id.is_(None), notice_items.c.pseudonym.is_not(None)
     is_gone = or_(cases.c.erased_at.is_not(None), and_(*is_lone, seller_keys.c.pseudonym.is_(None)))
     query = (

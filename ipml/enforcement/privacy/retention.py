@@ -511,7 +511,7 @@ class _RetentionRun:
                 _note(connection, name, count, getattr(self.rules, name), self.by, self.now)
             return done
 
-        # What comes in locks many cases, too, and in another order.
+        # Intake locks many cases, too, and in another order.
         turns = change_in_turns(self.engine, keys, change_some, lock=Lock.ENQUEUE, is_stopped=self.is_stopped)
         return sum(turns, Counter[str]())
 

@@ -42,7 +42,7 @@ class PictureTally:
 
 
 class PictureRun(Protocol):
-    """What is done about pictures that are fetched in turns; called by one thread."""
+    """The steps for pictures that are fetched in turns; one thread calls them."""
 
     def begin(self, row: Any) -> FetchCost | None:
         """Return what the fetching of a picture is to be added to; None where it is not fetched now."""

@@ -62,7 +62,7 @@ class FetchedPicture:
 
 @dataclass(slots=True)
 class FetchCost:
-    """What fetching a file has cost so far, whether it could be had or not: requests, and bytes that were received."""
+    """The cost of fetching a file so far, whether it could be had or not: requests, and bytes that were received."""
 
     requests: int = 0
     n_bytes: int = 0

@@ -59,7 +59,7 @@ _WHOLE: _Span = (0.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class PictureHash:
-    """What is stored of a picture: the hash of its middle, or of the whole where the middle says too little.
+    """The stored hash of a picture: of its middle, or of the whole where the middle says too little.
 
     Attributes
     ----------

@@ -48,7 +48,7 @@ _one = screened_pictures.c
 
 @dataclass(slots=True)
 class ScreeningTally:
-    """What became of pictures: hashed, of these matched, not to be had, tried again later, left out by the budget."""
+    """Counts of pictures: hashed, of these matched, not to be had, tried again later, left out by the budget."""
 
     hashed: int = 0
     matched: int = 0
