@@ -184,7 +184,7 @@ def test_groups_of_earlier_releases_are_hashed_anew(engine: Engine, put, tmp_pat
         index = HashIndex()
         index.add(group_id, PictureHash(read_hash(whole)))
         assert index.find_nearest(hash_of(draw_goods(1))) is not None
-        group = insert(picture_groups).values(group_id=group_id, hash=whole, made_at=NOON)
+        group = insert(picture_groups).values(hash=whole, made_at=NOON)
         execute(engine, group, update(pictures).where(pictures.c.case_id == group_id).values(group_id=group_id))
     assert group_pictures(engine, tmp_path, HashIndex()) == 1
     assert read_groups(engine) == [1, 1, 3]
