@@ -33,7 +33,7 @@ class Array(ctypes.Structure):
 
         Raises
         ------
-        TypeError
+        ValueError
             It is of another type, has gaps, or may not be written.
         """
         if isinstance(array, cls):
@@ -42,9 +42,9 @@ class Array(ctypes.Structure):
         if flags.carray and array.dtype == cls.dtype and array.size:  # to write and without gaps, as most
             return cls(_place(_byte_at(array)), array.size)
         if array.dtype != cls.dtype or not flags.c_contiguous or not flags.aligned:
-            raise TypeError(f"found an array of {array.dtype}, {flags}; expected {cls.__name__}")
+            raise ValueError(f"found an array of {array.dtype}, {flags}; expected {cls.__name__}")
         if cls.is_written and not flags.writeable:
-            raise TypeError(f"found an array of {array.dtype}, {flags}; expected {cls.__name__}")
+            raise ValueError(f"found an array of {array.dtype}, {flags}; expected {cls.__name__}")
         return cls(array.__array_interface__["data"][0], array.size)
 
 
@@ -144,7 +144,7 @@ KINDS: dict[str, Any] = {
 }
 """The types that the engine takes, by their names in C: besides numbers arrays, and structs of its own."""
 _FUNCTIONS: dict[str, tuple[str, list[str]]] = {}
-_OUT_OF_MEMORY = -1  # of an outcome, as engine.h has it
+_OUT_OF_MEMORY = -1  # of an outcome, as engine.h has it; a lower one says that lengths do not fit
 
 
 def make_struct(struct: str, **values: Any) -> Struct:
@@ -169,28 +169,41 @@ def make_struct(struct: str, **values: Any) -> Struct:
 def bind(name: str) -> Callable[..., Any]:
     """Return a function of the engine, which takes and returns what it is declared with in C.
 
-    Where there is not enough memory for what it works out or writes into buffers, it raises MemoryError.
+    Raises
+    ------
+    MemoryError
+        Of the function: there is not enough for what it works out or writes into buffers.
+    ValueError
+        Of the function: an array is of another type, has gaps, or is not as long as it reads or writes it.
     """
     function = getattr(_library, name)
     returned, kinds = _FUNCTIONS[name]
     function.restype = _kind(returned)
     function.argtypes = [_kind(kind) for kind in kinds]
-    if "buffer*" in kinds:
-        function.errcheck = _check_buffers
-    elif returned == "outcome":
-        function.errcheck = _check_memory
-    return function  # type: ignore[no-any-return]
+    if returned == "outcome":
+        function.errcheck = _check_buffers if "buffer*" in kinds else _check_outcome
+
+    def call(*given: Any) -> Any:
+        try:
+            return function(*given)
+        except ctypes.ArgumentError as error:  # ctypes has no other for what cannot be handed over
+            raise ValueError(f"{name}: {error}") from error
+
+    return call
 
 
-def _check_memory(returned: Any, function: Any, given: tuple[Any, ...]) -> Any:  # noqa: ARG001 - of ctypes
+def _check_outcome(returned: int, function: Any, given: tuple[Any, ...]) -> int:
+    if returned >= 0:
+        return returned
     if returned == _OUT_OF_MEMORY:
         raise MemoryError(f"not enough memory for {function.__name__}")
-    return returned
+    shapes = ", ".join(str(each.shape) for each in given if isinstance(each, np.ndarray)) or "tables"
+    raise ValueError(f"found {shapes} among the arguments of {function.__name__}; expected lengths that fit together")
 
 
-def _check_buffers(returned: Any, function: Any, given: tuple[Any, ...]) -> Any:
+def _check_buffers(returned: int, function: Any, given: tuple[Any, ...]) -> int:
     has_failed = any(each.failed for each in given if type(each) is Buffer)
-    return _check_memory(_OUT_OF_MEMORY if has_failed else returned, function, given)
+    return _check_outcome(_OUT_OF_MEMORY if has_failed and returned >= 0 else returned, function, given)
 
 
 def _kind(declared: str) -> Any:

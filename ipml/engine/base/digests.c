@@ -60,7 +60,9 @@ static uint64_t hash_bytes(const uint8_t *at, int64_t n) {
 }
 
 /* Write the hash of each text. */
-EXPORT void hash_texts(texts of, uint64s_out hashes) {
+EXPORT outcome hash_texts(texts of, uint64s_out hashes) {
+    REQUIRE(are_texts(of) && hashes.n == n_rows(of));
     for (int64_t i = 0; i < hashes.n; i++)
         hashes.at[i] = hash_bytes(of.data.at + of.offsets.at[i], of.offsets.at[i + 1] - of.offsets.at[i]);
+    return 0;
 }

@@ -51,10 +51,44 @@ typedef struct {
     uint8s data;
 } texts;
 
-/* What a function returns that needs memory: OUT_OF_MEMORY where there is not enough, for which Python raises an error,
-   else no negative number, and 0 where nothing else is said. */
+/* What a function returns that Python calls: OUT_OF_MEMORY where there is not enough, BAD_LENGTHS where its arrays are
+   not as long as it reads or writes them, for which Python raises errors; else no negative number, and 0 where nothing
+   else is said. */
 typedef int64_t outcome;
-enum { OUT_OF_MEMORY = -1 };
+enum { OUT_OF_MEMORY = -1, BAD_LENGTHS = -2 };
+
+/* What must hold of the lengths of arrays before a function that Python calls looks at them. */
+#define REQUIRE(holds)                                                                                                 \
+    do {                                                                                                               \
+        if (!(holds)) return BAD_LENGTHS;                                                                              \
+    } while (0)
+
+/* How many texts there are. */
+static inline int64_t n_rows(texts of) { return of.offsets.n - 1; }
+
+/* Whether lists start one after another, and all end within so many elements. */
+static inline bool are_lists(int64s starts, int64_t n) {
+    if (starts.n < 1 || starts.at[0] < 0 || starts.at[starts.n - 1] > n) return false;
+    bool is_rising = true;
+    for (int64_t i = 1; i < starts.n; i++) is_rising &= starts.at[i - 1] <= starts.at[i];
+    return is_rising;
+}
+
+/* Whether the last of the lists of a table ends with its elements. */
+static inline bool ends_at(int64s starts, int64_t n) { return starts.n > 0 && starts.at[starts.n - 1] == n; }
+
+/* Whether all numbers are those of one of so many. */
+static inline bool are_below(int64s numbers, int64_t n) {
+    bool is_below = true;
+    for (int64_t i = 0; i < numbers.n; i++) is_below &= (uint64_t)numbers.at[i] < (uint64_t)n;
+    return is_below;
+}
+
+/* Whether texts are within their bytes, one after another. */
+static inline bool are_texts(texts of) { return are_lists(of.offsets, of.data.n); }
+
+/* Whether the last text of a table ends with its bytes. */
+static inline bool are_table_texts(texts of) { return ends_at(of.offsets, of.data.n); }
 
 /* Bytes that grow. After memory ran out `failed` is set, and nothing more is written. */
 typedef struct {

@@ -47,29 +47,37 @@ static uint64_t hash_key(uint64_t first, uint64_t second, int64_t moment, const 
 }
 
 /* Write the hash of each id with its moment, under a secret of two words. */
-EXPORT void hash_keys(texts ids, int64s moments, uint64s secret, uint64s_out hashes) {
+EXPORT outcome hash_keys(texts ids, int64s moments, uint64s secret, uint64s_out hashes) {
+    REQUIRE(are_texts(ids) && moments.n == n_rows(ids) && secret.n == 2 && hashes.n == n_rows(ids));
     for (int64_t i = 0; i < hashes.n; i++) {
         int64_t start = ids.offsets.at[i], n = ids.offsets.at[i + 1] - start;
         hashes.at[i] = hash_key(secret.at[0], secret.at[1], moments.at[i], ids.data.at + start, n);
     }
+    return 0;
+}
+
+static bool is_key_table(int64_t n, int64_t n_of_rows, int64_t n_bits) {
+    return n_bits > 0 && n_bits < 63 && n == INT64_C(1) << n_bits && n_of_rows == n;
 }
 
 /* Where a hash stands, or the free place where it would; both arrays have 1 << n_bits places, not all of them taken. */
 static int64_t find_place(uint64s known, int64s known_rows, int64_t n_bits, uint64_t hash) {
-    assert(n_bits > 0 && n_bits < 63 && known.n == INT64_C(1) << n_bits && known_rows.n == known.n);
     int64_t place = (int64_t)(hash >> (64 - n_bits));
     while (AT(known_rows, place) && AT(known, place) != hash) place = (place + 1) & (known.n - 1);
     return place;
 }
 
 /* Write the row of each hash, or 0 where it did not come before. */
-EXPORT void find_keys(uint64s known, int64s known_rows, int64_t n_bits, uint64s hashes, int64s_out found) {
+EXPORT outcome find_keys(uint64s known, int64s known_rows, int64_t n_bits, uint64s hashes, int64s_out found) {
+    REQUIRE(is_key_table(known.n, known_rows.n, n_bits) && found.n == hashes.n);
     for (int64_t i = 0; i < hashes.n; i++)
         found.at[i] = known_rows.at[find_place(known, known_rows, n_bits, hashes.at[i])];
+    return 0;
 }
 
 /* Add those hashes that have a row and are not there; return how many these were. */
-EXPORT int64_t remember_keys(uint64s_out known, int64s_out known_rows, int64_t n_bits, uint64s hashes, int64s rows) {
+EXPORT outcome remember_keys(uint64s_out known, int64s_out known_rows, int64_t n_bits, uint64s hashes, int64s rows) {
+    REQUIRE(is_key_table(known.n, known_rows.n, n_bits) && rows.n == hashes.n);
     int64_t n_new = 0;
     for (int64_t i = 0; i < hashes.n; i++) {
         if (rows.at[i] == 0) continue;

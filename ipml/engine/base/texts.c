@@ -3,10 +3,12 @@
 
 #include "base/letters.h"
 
-EXPORT void count_letters(texts of, int64s_out counts) {
+EXPORT outcome count_letters(texts of, int64s_out counts) {
+    REQUIRE(are_texts(of) && counts.n == n_rows(of));
     const int64_t *offsets = of.offsets.at;
     for (int64_t row = 0; row + 1 < of.offsets.n; row++)
         counts.at[row] = count_letters_between(of.data.at, offsets[row], offsets[row + 1]);
+    return 0;
 }
 
 static bool has_plain_letter(const uint8_t *data, int64_t start, int64_t end) {
@@ -24,15 +26,16 @@ void have_plain_letters(texts of, uint8s_out found) {
     }
 }
 
-EXPORT bool place_rows(int64s offsets, int64s rows, int64s_out places) {
+EXPORT outcome place_rows(int64s offsets, int64s rows, int64s_out places) {
+    REQUIRE(offsets.n > 0 && places.n == rows.n + 1);
     int64_t n = places.at[0] = 0;
     for (int64_t i = 0; i < rows.n; i++) {
         int64_t row = rows.at[i];
-        if (row < 0 || row >= offsets.n - 1) return false;
+        if (row < 0 || row >= offsets.n - 1) return 0;
         n += offsets.at[row + 1] - offsets.at[row];
         places.at[i + 1] = n;
     }
-    return true;
+    return 1;
 }
 
 /* Write some bytes of a text from a place on; return where they end. */
@@ -41,40 +44,45 @@ static int64_t write_bytes(uint8_t *into, int64_t at, const uint8_t *from, int64
     return at + end - start;
 }
 
-EXPORT void take_rows(texts of, int64s rows, uint8s_out taken) {
+EXPORT outcome take_rows(texts of, int64s rows, uint8s_out taken) {
+    REQUIRE(are_texts(of) && are_below(rows, n_rows(of)));
     int64_t n = 0;
     for (int64_t i = 0; i < rows.n; i++) {
-        const int64_t *bounds = &AT(of.offsets, rows.at[i]);
-        n = write_bytes(taken.at, n, of.data.at, bounds[0], AT(of.offsets, rows.at[i] + 1));
-        assert(n <= taken.n);
+        const int64_t *bounds = of.offsets.at + rows.at[i];
+        REQUIRE(n + bounds[1] - bounds[0] <= taken.n);
+        n = write_bytes(taken.at, n, of.data.at, bounds[0], bounds[1]);
     }
+    return 0;
 }
 
-EXPORT int64_t count_bytes_with_rows(int64s offsets, int64s rows, int64s ends) {
+EXPORT outcome count_bytes_with_rows(int64s offsets, int64s rows, int64s ends) {
+    REQUIRE(offsets.n > 0 && ends.n == rows.n && are_below(rows, offsets.n - 1));
     int64_t n = offsets.at[offsets.n - 1] - offsets.at[0];
-    for (int64_t i = 0; i < rows.n; i++) n -= AT(offsets, rows.at[i] + 1) - AT(offsets, rows.at[i]);
-    return rows.n > 0 ? n + AT(ends, rows.n - 1) : n;
+    for (int64_t i = 0; i < rows.n; i++) n -= offsets.at[rows.at[i] + 1] - offsets.at[rows.at[i]];
+    return rows.n > 0 ? n + ends.at[rows.n - 1] : n;
 }
 
-EXPORT void put_rows(texts of, int64s rows, int64s ends, uint8s written, int64s_out offsets, uint8s_out data) {
+EXPORT outcome put_rows(texts of, int64s rows, int64s ends, uint8s written, int64s_out offsets, uint8s_out data) {
+    REQUIRE(are_texts(of) && ends.n == rows.n && offsets.n == of.offsets.n);
+    REQUIRE(count_bytes_with_rows(of.offsets, rows, ends) == data.n);
     const int64_t *before = of.offsets.at;
     int64_t n = 0, place = 0, row = 0;
     for (int64_t i = 0; i <= rows.n; i++) {
-        int64_t until = i < rows.n ? rows.at[i] : of.offsets.n - 1, shift = n - before[row];
+        int64_t until = i < rows.n ? rows.at[i] : n_rows(of), shift = n - before[row];
+        REQUIRE(row <= until); /* rows in their order */
         for (int64_t kept = row; kept < until; kept++) offsets.at[kept] = before[kept] + shift;
-        assert(row <= until && until < of.offsets.n); /* rows in their order */
         n = write_bytes(data.at, n, of.data.at, before[row], before[until]);
-        AT(offsets, until) = n;
+        offsets.at[until] = n;
         if (i == rows.n) break;
-        assert(place <= AT(ends, i) && ends.at[i] <= written.n);
+        REQUIRE(place <= ends.at[i] && ends.at[i] <= written.n);
         n = write_bytes(data.at, n, written.at, place, ends.at[i]);
-        assert(n <= data.n);
         place = ends.at[i];
         row = until + 1;
     }
+    return 0;
 }
 
-EXPORT int64_t find_longest(uint8s data, int64_t n_texts) {
+EXPORT outcome find_longest(uint8s data, int64_t n_texts) {
     int64_t longest = 0, at = 0;
     for (int64_t i = 0; i < n_texts && at + 4 <= data.n; i++) {
         const uint8_t *size = data.at + at;
@@ -102,8 +110,9 @@ static bool find_words(const uint8_t *data, int64_t start, int64_t end, buffer *
     return !begins->failed;
 }
 
-EXPORT void cut_passages(texts of, int64_t longest_whole, int64_t n_words, int64_t step, buffer *offsets, buffer *data,
-                         buffer *rows) {
+EXPORT outcome cut_passages(texts of, int64_t longest_whole, int64_t n_words, int64_t step, buffer *offsets,
+                            buffer *data, buffer *rows) {
+    REQUIRE(are_texts(of) && n_words > 0 && step > 0);
     buffer begins = {0};
     int64_t n_before = data->n;
     buffer_write_int64(offsets, 0);
@@ -122,4 +131,5 @@ EXPORT void cut_passages(texts of, int64_t longest_whole, int64_t n_words, int64
     }
     rows->failed |= begins.failed;
     free(begins.at);
+    return 0;
 }

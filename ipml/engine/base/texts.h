@@ -5,22 +5,22 @@
 #include "base/engine.h"
 
 /* Count the letters (code points) of each text. */
-EXPORT void count_letters(texts of, int64s_out counts);
+EXPORT outcome count_letters(texts of, int64s_out counts);
 
 /* Say which texts have a letter from a to z or a digit. */
 void have_plain_letters(texts of, uint8s_out found);
 
-/* Write the offsets of some of the texts, one after another; return false if there is no such row. */
-EXPORT bool place_rows(int64s offsets, int64s rows, int64s_out places);
+/* Write the offsets of some of the texts, one after another; return 1, or 0 if there is no such row. */
+EXPORT outcome place_rows(int64s offsets, int64s rows, int64s_out places);
 
 /* Write the bytes of some of the texts, which have room after `place_rows`. */
-EXPORT void take_rows(texts of, int64s rows, uint8s_out taken);
+EXPORT outcome take_rows(texts of, int64s rows, uint8s_out taken);
 
 /* Return how many bytes texts have after `put_rows`. */
-EXPORT int64_t count_bytes_with_rows(int64s offsets, int64s rows, int64s ends);
+EXPORT outcome count_bytes_with_rows(int64s offsets, int64s rows, int64s ends);
 
 /* Write texts of which some rows, in their order, are replaced: each by the bytes written up to its end. */
-EXPORT void put_rows(texts of, int64s rows, int64s ends, uint8s written, int64s_out offsets, uint8s_out data);
+EXPORT outcome put_rows(texts of, int64s rows, int64s ends, uint8s written, int64s_out offsets, uint8s_out data);
 
 /* How many bytes the longest text has. */
 static inline int64_t longest_text(texts of) {
@@ -32,12 +32,12 @@ static inline int64_t longest_text(texts of) {
 
 /* Return how many bytes the longest of some texts has, in which each stands behind its length in four bytes; where the
    bytes end before, of so many as there are. */
-EXPORT int64_t find_longest(uint8s data, int64_t n_texts);
+EXPORT outcome find_longest(uint8s data, int64_t n_texts);
 
 /* Write the passages of all texts of more than `longest_whole` words, and which text each is from. A passage has
    `n_words` words, and begins `step` words after the one before; the last one ends where its text does. Words are what
    stands between single spaces. The offsets and rows are int64_t. */
-EXPORT void cut_passages(texts of, int64_t longest_whole, int64_t n_words, int64_t step, buffer *offsets, buffer *data,
-                         buffer *rows);
+EXPORT outcome cut_passages(texts of, int64_t longest_whole, int64_t n_words, int64_t step, buffer *offsets,
+                            buffer *data, buffer *rows);
 
 #endif

@@ -5,7 +5,7 @@
 #include "base/letters.h"
 #include "base/texts.h"
 
-enum { N_CLAIMS = 8, N_SUMMARY = 6, MOST_COUNTED = 3 };
+enum { MOST_COUNTED = 3 };
 enum { DOTTED_CAPITAL_I = 0x130, DOT_ABOVE = 0x307 }; /* the only letter of which the small one is two, and its second */
 
 /* Whether a place comes before another: by start, of those from one place the longest first. */
@@ -33,7 +33,9 @@ static bool holds_number(const int64_t *numbers, int64_t n, int64_t number) {
 }
 
 /* A brand is written where its place stood: no list is longer than there are places before and in it. */
-void list_brands(places named, int64s phrase_brands, int64s_out starts, int64s_out brands) {
+outcome list_brands(places named, int64s phrase_brands, int64s_out starts, int64s_out brands) {
+    REQUIRE(are_places(named) && are_numbered(named, phrase_brands.n));
+    REQUIRE(starts.n == named.starts.n && brands.n >= named.number.n);
     int64_t n = starts.at[0] = 0;
     for (int64_t row = 0; row < named.starts.n - 1; row++) {
         int64_t first = named.starts.at[row], last = named.starts.at[row + 1];
@@ -45,6 +47,7 @@ void list_brands(places named, int64s phrase_brands, int64s_out starts, int64s_o
         }
         starts.at[row + 1] = n;
     }
+    return 0;
 }
 
 static uint8_t lower(uint8_t byte) { return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte; }
@@ -140,7 +143,9 @@ static bool is_one_written(const int64_t *letters, int64_t n, number_lists brand
 
 outcome find_disguised(texts titles, texts folded, number_lists brands, const brand_spellings *plain,
                        const characters *known, uint8s_out found) {
-    assert(folded.offsets.n == titles.offsets.n && brands.starts.n == titles.offsets.n);
+    REQUIRE(are_texts(titles) && are_texts(folded) && folded.offsets.n == titles.offsets.n);
+    REQUIRE(are_lists(brands.starts, brands.number.n) && brands.starts.n == titles.offsets.n);
+    REQUIRE(found.n == n_rows(titles) && are_spellings(plain) && are_characters(known));
     int64_t *letters = NULL;
     for (int64_t row = 0; row < titles.offsets.n - 1; row++) {
         int64_t start = titles.offsets.at[row], end = titles.offsets.at[row + 1];
@@ -157,8 +162,11 @@ outcome find_disguised(texts titles, texts folded, number_lists brands, const br
     return 0;
 }
 
-void describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguised_words, uint8s has_field,
-                     int64s claimed, int8s standing, doubles_out values) {
+outcome describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguised_words, uint8s has_field,
+                        int64s claimed, int8s standing, doubles_out values) {
+    REQUIRE(are_lists(brands.starts, brands.number.n) && brands.starts.n == has_field.n + 1);
+    REQUIRE(is_disguised.n == has_field.n && n_disguised_words.n == has_field.n && claimed.n == has_field.n);
+    REQUIRE(standing.n == has_field.n && values.n == has_field.n * N_CLAIMS);
     for (int64_t row = 0; row < has_field.n; row++) {
         int64_t first = brands.starts.at[row], n_named = brands.starts.at[row + 1] - first;
         bool is_named = holds_number(brands.number.at + first, n_named, claimed.at[row]);
@@ -172,6 +180,7 @@ void describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguise
         value[6] = standing.at[row] > 0;
         value[7] = standing.at[row] < 0;
     }
+    return 0;
 }
 
 /* Write 1 for each kind a title names; return their number, and how often the most copied of them is copied. */
@@ -196,9 +205,17 @@ static bool is_of_brands(number_lists brands, int64_t row, const goods_table *go
     return false;
 }
 
-void describe_goods(places named, number_lists brands, const goods_table *goods, doubles_out values) {
+/* Whether it is known of each brand whether it makes each kind. */
+static bool is_of_all(const goods_table *goods, number_lists brands) {
     int64_t n_kinds = goods->often_copied.n;
-    assert(values.n == (named.starts.n - 1) * (n_kinds + N_SUMMARY));
+    return n_kinds == 0 || (goods->of_brand.n % n_kinds == 0 && are_below(brands.number, goods->of_brand.n / n_kinds));
+}
+
+outcome describe_goods(places named, number_lists brands, const goods_table *goods, doubles_out values) {
+    REQUIRE(are_places(named) && are_lists(brands.starts, brands.number.n) && brands.starts.n == named.starts.n);
+    REQUIRE(are_numbered(named, goods->phrase_kinds.n) && is_of_all(goods, brands));
+    REQUIRE(values.n == (named.starts.n - 1) * (goods->often_copied.n + N_SUMMARY));
+    int64_t n_kinds = goods->often_copied.n;
     for (int64_t row = 0; row < named.starts.n - 1; row++) {
         double *value = values.at + row * (n_kinds + N_SUMMARY);
         double *summary = value + n_kinds;
@@ -216,4 +233,5 @@ void describe_goods(places named, number_lists brands, const goods_table *goods,
         summary[4] = n_named > 0 && n_of_brands > 0 && n_both == 0;
         summary[5] = has_brands && n_named == 0;
     }
+    return 0;
 }

@@ -6,15 +6,21 @@
 #include "folding/characters.h"
 #include "phrases/phrases.h"
 
+enum { N_CLAIMS = 8, N_SUMMARY = 6 }; /* values of a listing, and of a title beside its kinds of goods */
+
 /* The ways each brand is spelt plainly, in lower case: those of brand i are starts.at[i] to starts.at[i + 1]. */
 typedef struct {
     int64s starts;
     texts spelt;
 } brand_spellings;
 
+static inline bool are_spellings(const brand_spellings *of) {
+    return ends_at(of->starts, n_rows(of->spelt)) && are_table_texts(of->spelt);
+}
+
 /* Write the brands each text names, in the order they are named, each once: where they start by text, shape
    (n_texts + 1,), and their numbers, of which there is room for as many as there are places. */
-EXPORT void list_brands(places named, int64s phrase_brands, int64s_out starts, int64s_out brands);
+EXPORT outcome list_brands(places named, int64s phrase_brands, int64s_out starts, int64s_out brands);
 
 /* Say whether brands that titles name can be read only after folding: they name some, hold what folding would undo, and
    spell none as it is, whatever the case and the white space, nor in a script that folding leaves as it is. */
@@ -22,8 +28,8 @@ EXPORT outcome find_disguised(texts titles, texts folded, number_lists brands, c
                               const characters *known, uint8s_out found);
 
 /* Write what listings claim of brands, shape (n_listings, 8). */
-EXPORT void describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguised_words, uint8s has_field,
-                            int64s claimed, int8s standing, doubles_out values);
+EXPORT outcome describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguised_words, uint8s has_field,
+                               int64s claimed, int8s standing, doubles_out values);
 
 typedef struct {
     int64s phrase_kinds;  /* the number of each phrase's kind */
@@ -32,6 +38,6 @@ typedef struct {
 } goods_table;
 
 /* Write 1 for each kind a title names, and what follows from them, shape (n_titles, n_kinds + 6); all is 0 before. */
-EXPORT void describe_goods(places named, number_lists brands, const goods_table *goods, doubles_out values);
+EXPORT outcome describe_goods(places named, number_lists brands, const goods_table *goods, doubles_out values);
 
 #endif

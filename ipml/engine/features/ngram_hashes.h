@@ -23,9 +23,12 @@ static inline uint64_t column_of(uint64_t value, uint64_t mask) {
     return value & mask;
 }
 
-/* The mask of columns of n-grams whose weights are these, with one more after them. */
+/* Whether there are as many weights as columns of n-grams, which are a power of two, and one more after them. */
+static inline bool are_marked(doubles marked) { return marked.n > 1 && ((marked.n - 1) & (marked.n - 2)) == 0; }
+
+/* The mask of columns of n-grams whose weights are these. */
 static inline uint64_t mask_of(doubles marked) {
-    assert(marked.n > 1 && ((marked.n - 1) & (marked.n - 2)) == 0);
+    assert(are_marked(marked));
     return (uint64_t)(marked.n - 2);
 }
 

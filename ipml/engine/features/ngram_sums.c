@@ -320,6 +320,7 @@ static bool is_kept_text(const kept_text *kept, texts of, int64s_out rows, int64
 }
 
 EXPORT outcome find_distinct(texts of, int64s_out numbers, int64s_out rows) {
+    REQUIRE(are_texts(of) && numbers.n == n_rows(of) && rows.n == n_rows(of));
     int64_t n_found = 0, of_empty = -1;
     int64_t bits = bits_of_places(of.data.n, MOST_BITS_OF_TEXTS);
     kept_text *table = calloc((size_t)1 << bits, sizeof *table);

@@ -175,6 +175,7 @@ static int64_t write_counts(const ngrams *found, int32_t *columns, double *count
 
 EXPORT outcome count_ngrams(texts of, int64_t bits, int64_t letters_min, int64_t letters_max, int64_t words,
                             int64s_out pointers, buffer *columns, buffer *counts) {
+    REQUIRE(are_texts(of) && pointers.n == of.offsets.n && bits > 0 && bits < 32);
     ngrams found = ngrams_of(((uint64_t)1 << bits) - 1, letters_min, letters_max, words);
     bool is_done = start_ngrams(&found, longest_text(of), false);
     int64_t used = 0;
@@ -198,6 +199,7 @@ EXPORT outcome count_ngrams(texts of, int64_t bits, int64_t letters_min, int64_t
 
 EXPORT outcome count_texts(texts of, int64_t bits, int64_t letters_min, int64_t letters_max, int64_t words,
                            int64s_out n_texts) {
+    REQUIRE(are_texts(of) && bits > 0 && bits < 32 && n_texts.n == INT64_C(1) << bits);
     ngrams found = ngrams_of(((uint64_t)1 << bits) - 1, letters_min, letters_max, words);
     int64_t *latest = malloc(((size_t)1 << bits) * sizeof *latest);
     bool is_done = start_ngrams(&found, longest_text(of), false) && latest != NULL;
@@ -247,6 +249,8 @@ static int64_t write_codes(const ngrams *found, uint16_t *codes) {
 
 EXPORT outcome encode_ngrams(texts of, uint32s numbers, int64_t bits, int64_t letters_min, int64_t letters_max,
                              int64_t words, buffer *codes, int64s_out starts, int64s_out n_known) {
+    REQUIRE(are_texts(of) && bits > 0 && bits < 32 && numbers.n == INT64_C(1) << bits);
+    REQUIRE(starts.n == of.offsets.n && n_known.n == n_rows(of));
     ngrams found = ngrams_of(((uint64_t)1 << bits) - 1, letters_min, letters_max, words);
     bool is_done = start_ngrams(&found, longest_text(of), false);
     int64_t n_numbers = 0, most_escapes = numbers.n / ESCAPE;
@@ -267,7 +271,8 @@ EXPORT outcome encode_ngrams(texts of, uint32s numbers, int64_t bits, int64_t le
     return is_done ? 0 : OUT_OF_MEMORY;
 }
 
-EXPORT void mark_known(doubles weights, uint8s known, doubles_out marked) {
+EXPORT outcome mark_known(doubles weights, uint8s known, doubles_out marked) {
+    REQUIRE(known.n == weights.n && marked.n == weights.n + 1);
     for (int64_t column = 0; column < weights.n; column++) {
         uint64_t bits;
         memcpy(&bits, weights.at + column, sizeof bits);
@@ -275,10 +280,12 @@ EXPORT void mark_known(doubles weights, uint8s known, doubles_out marked) {
         memcpy(marked.at + column, &bits, sizeof bits);
     }
     marked.at[weights.n] = 0.0;
+    return 0;
 }
 
 EXPORT outcome sum_ngrams(texts of, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words,
                           doubles_out sums, int64s_out n_all, int64s_out n_known) {
+    REQUIRE(are_texts(of) && are_marked(marked) && sums.n == n_rows(of) && n_all.n == sums.n && n_known.n == sums.n);
     if (words <= 1) return sum_chunks(of, marked, letters_min, letters_max, words, sums, n_all, n_known);
     ngrams found = ngrams_of(mask_of(marked), letters_min, letters_max, words);
     bool is_done = start_ngrams(&found, longest_text(of), false);
@@ -295,6 +302,7 @@ EXPORT outcome sum_ngrams(texts of, doubles marked, int64_t letters_min, int64_t
 
 EXPORT outcome spread(uint8s data, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words,
                       doubles_out carried) {
+    REQUIRE(are_marked(marked) && carried.n == data.n);
     ngrams found = ngrams_of(mask_of(marked), letters_min, letters_max, words);
     if (!start_ngrams(&found, data.n, true)) {
         end_ngrams(&found);

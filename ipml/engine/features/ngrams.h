@@ -23,7 +23,7 @@ EXPORT outcome encode_ngrams(texts of, uint32s numbers, int64_t bits, int64_t le
                              int64_t words, buffer *codes, int64s_out starts, int64s_out n_known);
 
 /* Write the weights and a 0 after them; the last bit of each says whether its n-gram is known. */
-EXPORT void mark_known(doubles weights, uint8s known, doubles_out marked);
+EXPORT outcome mark_known(doubles weights, uint8s known, doubles_out marked);
 
 /* Write for each text the sum of the weights of its n-grams, how many it has, and how many of them are known.
    There are 2^bits + 1 marked weights, as mark_known writes them. */

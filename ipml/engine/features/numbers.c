@@ -8,20 +8,23 @@
 
 static const int64_t NEVER = INT64_MIN; /* a moment that is unknown */
 static const double MICROSECONDS_A_DAY = 86400000000.0;
-enum { N_OF_SELLER = 4 };                            /* values */
 enum { NUMBERS_AT_ONCE = 64, COLUMNS_AT_ONCE = 16 }; /* of vectors, and of directions */
 
-void natural_log(doubles values, doubles_out logs) {
+outcome natural_log(doubles values, doubles_out logs) {
+    REQUIRE(logs.n == values.n);
     for (int64_t i = 0; i < values.n; i++) logs.at[i] = log(values.at[i]);
+    return 0;
 }
 
-void add_rows(doubles values, doubles weights, doubles_out total) {
+outcome add_rows(doubles values, doubles weights, doubles_out total) {
+    REQUIRE(values.n == total.n * weights.n);
     const double *value = values.at;
     for (int64_t row = 0; row < total.n; row++) {
         double added = 0.0;
         for (int64_t column = 0; column < weights.n; column++) added += *value++ * weights.at[column];
         total.at[row] += added;
     }
+    return 0;
 }
 
 static double size_of_vector(const float *vector, int64_t n) {
@@ -61,30 +64,36 @@ static void add_directions(const float *vector, double size, doubles mean, const
     }
 }
 
-void project_vectors(floats vectors, doubles mean, doubles directions, doubles_out values) {
+outcome project_vectors(floats vectors, doubles mean, doubles directions, doubles_out values) {
+    REQUIRE(mean.n > 0 && vectors.n % mean.n == 0 && directions.n % mean.n == 0);
+    REQUIRE(values.n == vectors.n / mean.n * (directions.n / mean.n));
     for (int64_t i = 0; i < values.n; i++) values.at[i] = 0.0;
-    if (mean.n == 0) return;
     int64_t n = directions.n / mean.n;
     for (int64_t row = 0; row < vectors.n / mean.n; row++) {
         const float *vector = vectors.at + row * mean.n;
         double size = size_of_vector(vector, mean.n);
         if (size != 0.0) add_directions(vector, size, mean, directions.at, n, values.at + row * n);
     }
+    return 0;
 }
 
-void count_days(int64s begins, int64s ends, doubles_out days) {
+outcome count_days(int64s begins, int64s ends, doubles_out days) {
+    REQUIRE(ends.n == begins.n && days.n == begins.n);
     for (int64_t row = 0; row < begins.n; row++) {
         bool is_known = begins.at[row] != NEVER && ends.at[row] != NEVER;
         int64_t between = (int64_t)((uint64_t)ends.at[row] - (uint64_t)begins.at[row]);
         days.at[row] = is_known ? (double)between / MICROSECONDS_A_DAY : NAN;
     }
+    return 0;
 }
 
-void choose_moments(int64s wanted, int64s others, int64s_out moments) {
+outcome choose_moments(int64s wanted, int64s others, int64s_out moments) {
+    REQUIRE(others.n == wanted.n && moments.n == wanted.n);
     for (int64_t row = 0; row < wanted.n; row++) {
         int64_t moment = wanted.at[row] == NEVER ? others.at[row] : wanted.at[row];
         moments.at[row] = moment == NEVER ? NEVER + 1 : (int64_t)(1000 * (uint64_t)moment);
     }
+    return 0;
 }
 
 void are_unfamiliar(int64s n_all, int64s n_known, double used, uint8s_out unfamiliar) {
@@ -103,7 +112,10 @@ static double within(double value, double least, double most) {
     return lowered < least ? least : lowered;
 }
 
-void describe_listings(const listing_figures *of, doubles age_steps_days, double prior_sales, doubles_out values) {
+outcome describe_listings(const listing_figures *of, doubles age_steps_days, double prior_sales, doubles_out values) {
+    REQUIRE(of->sales.n == of->age_days.n && of->returns.n == of->age_days.n && of->rating.n == of->age_days.n);
+    REQUIRE(of->reviews.n == of->age_days.n && of->letters.n == of->age_days.n && of->has_code.n == of->age_days.n);
+    REQUIRE(values.n == of->age_days.n * (N_OF_LISTING + age_steps_days.n));
     double log_of_year = log(366.0), log_of_many = log(1001.0);
     double *value = values.at;
     for (int64_t row = 0; row < of->age_days.n; row++) {
@@ -119,6 +131,7 @@ void describe_listings(const listing_figures *of, doubles age_steps_days, double
         *value++ = log(1.0 + (double)of->letters.at[row]) / log_of_many;
         *value++ = of->has_code.at[row];
     }
+    return 0;
 }
 
 /* By how much a rate is above the usual one, on a log scale; NaN where it is unknown. */
@@ -127,7 +140,9 @@ static double log_rate(double events, double sales, double usual, double prior_s
     return within(log((events + prior_sales * usual) / (sales + prior_sales) / usual), -most, most);
 }
 
-void describe_sellers(const seller_figures *of, doubles usual, double prior_sales, double most, doubles_out values) {
+outcome describe_sellers(const seller_figures *of, doubles usual, double prior_sales, double most, doubles_out values) {
+    REQUIRE(of->returns.n == of->sales.n && of->complaints.n == of->sales.n && of->rating.n == of->sales.n);
+    REQUIRE(of->strikes.n == of->sales.n && usual.n == 3 && values.n == of->sales.n * N_OF_SELLER);
     for (int64_t row = 0; row < of->sales.n; row++) {
         double *value = values.at + row * N_OF_SELLER;
         double sales = of->sales.at[row], rating = of->rating.at[row];
@@ -136,6 +151,7 @@ void describe_sellers(const seller_figures *of, doubles usual, double prior_sale
         value[2] = usual.at[2] > rating ? 10.0 * (usual.at[2] - rating) : 0.0;
         value[3] = or_zero(log(1.0 + of->strikes.at[row]));
     }
+    return 0;
 }
 
 /* By how much a price is too low, on a log scale, given the logarithm of its ratio; 0 where it is not, or where it is
@@ -145,8 +161,9 @@ static double shortfall(double ratio, double log_ratio, double most) {
     return ratio > 0.0 ? within(-log_ratio, 0.0, most) : most;
 }
 
-void describe_prices(doubles to_reference, doubles to_category, doubles steps, double least_of_category, double most,
-                     doubles_out values) {
+outcome describe_prices(doubles to_reference, doubles to_category, doubles steps, double least_of_category, double most,
+                        doubles_out values) {
+    REQUIRE(to_category.n == to_reference.n && values.n == to_reference.n * (N_OF_PRICE + steps.n));
     double log_of_least = log(least_of_category);
     double *value = values.at;
     for (int64_t row = 0; row < to_reference.n; row++) {
@@ -156,4 +173,5 @@ void describe_prices(doubles to_reference, doubles to_category, doubles steps, d
         *value++ = shortfall(category, log_category, most);
         *value++ = log_category < log_of_least;
     }
+    return 0;
 }

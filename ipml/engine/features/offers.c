@@ -305,13 +305,15 @@ typedef struct {
     bool has_link, has_phone, has_range;
 } offer;
 
-void set_groups(places phrases, int64s columns, int64_t n_columns, doubles_out values) {
+outcome set_groups(places phrases, int64s columns, int64_t n_columns, doubles_out values) {
+    REQUIRE(are_places(phrases) && are_numbered(phrases, columns.n) && values.n == (phrases.starts.n - 1) * n_columns);
     for (int64_t row = 0; row < phrases.starts.n - 1; row++) {
         for (int64_t i = phrases.starts.at[row]; i < phrases.starts.at[row + 1]; i++) {
             int64_t column = AT(columns, phrases.number.at[i]);
             if (column >= 0 && column < n_columns) values.at[row * n_columns + column] = 1.0;
         }
     }
+    return 0;
 }
 
 /* Write where a contact or a lot may begin; return how many there are. A letter is judged by those on either side of
@@ -402,7 +404,9 @@ static void write_values(const offer *of, int64_t n_columns, double *values) {
     values[PIECES] = of->pieces > 1 ? log10((double)of->pieces) : 0.0;
 }
 
-int64_t read_folded(texts folded, const offer_table *table, int64_t n_columns, doubles_out values) {
+outcome read_folded(texts folded, const offer_table *table, int64_t n_columns, doubles_out values) {
+    REQUIRE(are_texts(folded) && values.n == n_rows(folded) * n_columns && n_columns >= N_CONTACTS);
+    REQUIRE(is_offer_table(table));
     int64_t *beginnings = malloc((size_t)(longest_text(folded) + 1) * sizeof *beginnings);
     if (beginnings == NULL) return OUT_OF_MEMORY;
     uint32_t wanted = n_columns > N_CONTACTS ? OF_CONTACTS | OF_LOTS : OF_CONTACTS;
@@ -448,7 +452,8 @@ static void read_small(const uint8_t *small, int64_t n, double *values) {
     }
 }
 
-int64_t read_raw(texts raw, int64_t max_letters, int64_t n_columns, doubles_out values) {
+outcome read_raw(texts raw, int64_t max_letters, int64_t n_columns, doubles_out values) {
+    REQUIRE(are_texts(raw) && values.n == n_rows(raw) * n_columns && n_columns >= N_CONTACTS);
     const uint8_t *data = raw.data.at;
     uint8_t *small = NULL;
     for (int64_t row = 0; row < raw.offsets.n - 1; row++) {

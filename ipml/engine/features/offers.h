@@ -20,9 +20,14 @@ typedef struct {
     texts measures;   /* of what is no number of pieces */
 } offer_table;
 
+static inline bool is_offer_table(const offer_table *of) {
+    return of->pairs.n == 1 << 16 && of->is_unit.n == 1 << 16 && are_table_texts(of->link_ends) &&
+           are_table_texts(of->units) && are_table_texts(of->ideographs) && are_table_texts(of->measures);
+}
+
 /* Set the columns of the phrases that stand in each text; `columns` has -1 for phrases that set none. `values` has
    `n_columns` a text, N_CONTACTS or N_CONTACTS_AND_LOTS. */
-EXPORT void set_groups(places phrases, int64s columns, int64_t n_columns, doubles_out values);
+EXPORT outcome set_groups(places phrases, int64s columns, int64_t n_columns, doubles_out values);
 
 /* Look for contacts, and lots where there are columns for them, in folded texts, in which no digits are left but those
    of ASCII; values of texts in which something may begin are set. */

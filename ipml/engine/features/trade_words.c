@@ -250,7 +250,10 @@ static void read_text(reading *of, texts folded, int64_t row) {
     if (holds_counted(of)) choose_in_text(of);
 }
 
-int64_t count_trade_words(texts folded, places found, const trade_table *table, doubles_out counts) {
+outcome count_trade_words(texts folded, places found, const trade_table *table, doubles_out counts) {
+    REQUIRE(are_texts(folded) && are_places(found) && found.starts.n == folded.offsets.n);
+    REQUIRE(is_trade_table(table) && are_numbered(found, table->kinds.n));
+    REQUIRE(counts.n == n_rows(folded) * table->n_counted);
     reading of = {.table = table, .found = &found};
     if (found.number.n == 0) return 0;
     if (!begin_reading(&of, folded)) return OUT_OF_MEMORY;
@@ -266,8 +269,12 @@ int64_t count_trade_words(texts folded, places found, const trade_table *table, 
     return 0;
 }
 
-int64_t choose_trade_words(texts folded, places found, const trade_table *table, int64s_out starts, int32s_out kinds,
+outcome choose_trade_words(texts folded, places found, const trade_table *table, int64s_out starts, int32s_out kinds,
                            int32s_out begins, int32s_out ends) {
+    REQUIRE(are_texts(folded) && are_places(found) && found.starts.n == folded.offsets.n);
+    REQUIRE(is_trade_table(table) && are_numbered(found, table->kinds.n));
+    REQUIRE(starts.n == folded.offsets.n && kinds.n >= found.number.n);
+    REQUIRE(begins.n >= found.number.n && ends.n >= found.number.n);
     reading of = {.table = table, .found = &found};
     if (!begin_reading(&of, folded)) return OUT_OF_MEMORY;
     int64_t n = starts.at[0] = 0;

@@ -17,6 +17,12 @@ typedef struct {
     int64_t negation, negated;       /* what negations are, and what is counted if a phrase is denied */
 } trade_table;
 
+static inline bool is_trade_table(const trade_table *of) {
+    return of->context_starts.n == of->kinds.n + 1 && ends_at(of->context_starts, of->contexts.n) &&
+           of->deniable.n == of->ranks.n && of->most.n == of->ranks.n && of->n_counted <= of->ranks.n &&
+           of->negated < of->ranks.n;
+}
+
 /* Write how often each kind counts in each text, shape (n_texts, n_counted); all is 0 before. */
 EXPORT outcome count_trade_words(texts folded, places found, const trade_table *table, doubles_out counts);
 

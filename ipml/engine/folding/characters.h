@@ -49,6 +49,10 @@ typedef struct {
     uint8s_out asked; /* 1 for each page that is asked for; the last one for any */
 } characters;
 
+static inline bool are_characters(const characters *of) {
+    return of->pages.n == (CODE + 1) / 256 && of->asked.n == of->pages.n + 1 && of->entries.n % (256 * N_ASPECTS) == 0;
+}
+
 /* What is known of a character of a page that has been met. */
 static inline int64_t describe(int64_t letter, int aspect, const characters *known) {
     uint64_t code = (uint64_t)(letter & CODE);

@@ -174,6 +174,7 @@ static int list_kinds(const uint8_t *data, int64_t start, int64_t end, const cha
 }
 
 EXPORT outcome count_disguised(texts raw, int64_t most, const characters *known, texts units, int64s_out counts) {
+    REQUIRE(are_texts(raw) && counts.n == n_rows(raw) && are_characters(known) && are_table_texts(units));
     const int hiding = 1 << IS_INVISIBLE | 1 << IS_STYLED | 1 << IS_LOOK_ALIKE;
     const int64_t *offsets = raw.offsets.at;
     int32_t *text = NULL;

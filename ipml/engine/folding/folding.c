@@ -202,14 +202,18 @@ static void fold_all(texts raw, folding with, int64s_out ends, buffer *folded, b
     free(with.room.block);
 }
 
-EXPORT void fold_texts(texts raw, int64_t most, const characters *known, const folding_tables *tables, int64s_out ends,
-                       buffer *folded) {
+EXPORT outcome fold_texts(texts raw, int64_t most, const characters *known, const folding_tables *tables,
+                          int64s_out ends, buffer *folded) {
+    REQUIRE(are_texts(raw) && ends.n == raw.offsets.n && are_characters(known) && are_folding_tables(tables));
     folding with = {.most = max_of(most, 0), .known = known, .tables = tables};
     fold_all(raw, with, ends, folded, NULL);
+    return 0;
 }
 
-EXPORT void fold_with_places(texts raw, int64_t most, const characters *known, const folding_tables *tables,
-                             int64s_out ends, buffer *folded, buffer *places) {
+EXPORT outcome fold_with_places(texts raw, int64_t most, const characters *known, const folding_tables *tables,
+                                int64s_out ends, buffer *folded, buffer *places) {
+    REQUIRE(are_texts(raw) && ends.n == raw.offsets.n && are_characters(known) && are_folding_tables(tables));
     folding with = {.most = max_of(most, 0), .known = known, .tables = tables};
     fold_all(raw, with, ends, folded, places);
+    return 0;
 }

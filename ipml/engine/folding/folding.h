@@ -14,13 +14,22 @@ typedef struct {
     texts units; /* of sizes, in lower case; the last one may go on */
 } folding_tables;
 
+static inline bool are_folding_tables(const folding_tables *of) {
+    const markup_tables *markup = &of->markup;
+    return of->ascii.itself.n == 128 && of->ascii.readings.n == 128 && of->scripts.letters.n == of->scripts.keys.n &&
+           are_table_texts(markup->names) && markup->codes.n == 2 * n_rows(markup->names) &&
+           markup->open_codes.n == markup->open_names.n && of->screening.next.n % 4 == 0 &&
+           of->screening.kinds.n == 256 && of->screening.pairs.n == 1 << 16 && of->signs.kinds.n == 256 &&
+           of->signs.letters_read.n == 128 && of->spacing.gaps.n == 128 && are_table_texts(of->units);
+}
+
 /* Fold the first letters of each text. The folded texts are put behind what the buffer holds; in it they end at the
    places `ends`, of which the first is where the first one begins. They are of no use where pages are missing. */
-EXPORT void fold_texts(texts raw, int64_t most, const characters *known, const folding_tables *tables, int64s_out ends,
-                       buffer *folded);
+EXPORT outcome fold_texts(texts raw, int64_t most, const characters *known, const folding_tables *tables,
+                          int64s_out ends, buffer *folded);
 
 /* Write also for each folded letter the number of the letter of its text that it comes from (int64_t). */
-EXPORT void fold_with_places(texts raw, int64_t most, const characters *known, const folding_tables *tables,
-                             int64s_out ends, buffer *folded, buffer *places);
+EXPORT outcome fold_with_places(texts raw, int64_t most, const characters *known, const folding_tables *tables,
+                                int64s_out ends, buffer *folded, buffer *places);
 
 #endif

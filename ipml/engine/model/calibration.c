@@ -7,6 +7,13 @@ static const double LEAST_VARIANCE = 1e-12; /* rounding could make a tiny one ne
 
 static double expit(double value) { return 1.0 / (1.0 + exp(-value)); }
 
+static bool is_calibration_table(const calibration_table *of) {
+    int64_t n_categories = of->category_effects.n, n_brands = of->brand_effects.n;
+    return of->of_line.n == 4 && of->with_categories.n == 2 * n_categories && of->with_brands.n == 2 * n_brands &&
+           of->category_variances.n == n_categories && of->brand_variances.n == n_brands &&
+           of->of_pairs.n == n_categories * n_brands;
+}
+
 /* The variance of the log-odds of a listing with category c and brand b. */
 static double variance_of(const calibration_table *table, double z, int64_t c, int64_t b) {
     const double *line = table->of_line.at;
@@ -18,7 +25,11 @@ static double variance_of(const calibration_table *table, double z, int64_t c, i
     return variance < LEAST_VARIANCE ? LEAST_VARIANCE : variance;
 }
 
-void judge_rows(doubles log_odds, int64s category, int64s brand, const calibration_table *table, doubles_out judged) {
+outcome judge_rows(doubles log_odds, int64s category, int64s brand, const calibration_table *table,
+                   doubles_out judged) {
+    REQUIRE(category.n == log_odds.n && brand.n == log_odds.n && judged.n == 3 * log_odds.n);
+    REQUIRE(is_calibration_table(table));
+    REQUIRE(are_below(category, table->category_effects.n) && are_below(brand, table->brand_effects.n));
     int64_t n = log_odds.n;
     double *score = judged.at, *low = score + n, *high = low + n;
     for (int64_t row = 0; row < n; row++) {
@@ -30,8 +41,11 @@ void judge_rows(doubles log_odds, int64s category, int64s brand, const calibrati
         low[row] = expit(centre - margin);
         high[row] = expit(centre + margin);
     }
+    return 0;
 }
 
-void judge_by_line(doubles log_odds, double slope, double intercept, doubles_out probability) {
+outcome judge_by_line(doubles log_odds, double slope, double intercept, doubles_out probability) {
+    REQUIRE(probability.n == log_odds.n);
     for (int64_t row = 0; row < log_odds.n; row++) probability.at[row] = expit(slope * log_odds.at[row] + intercept);
+    return 0;
 }

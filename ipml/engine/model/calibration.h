@@ -15,10 +15,10 @@ typedef struct {
 } calibration_table;
 
 /* Write the probability of each listing, then the lower bound of each, then the upper bound of each. */
-EXPORT void judge_rows(doubles log_odds, int64s category, int64s brand, const calibration_table *table,
-                       doubles_out judged);
+EXPORT outcome judge_rows(doubles log_odds, int64s category, int64s brand, const calibration_table *table,
+                          doubles_out judged);
 
 /* Write the probability of each listing, which follows from its log-odds by a line. */
-EXPORT void judge_by_line(doubles log_odds, double slope, double intercept, doubles_out probability);
+EXPORT outcome judge_by_line(doubles log_odds, double slope, double intercept, doubles_out probability);
 
 #endif

@@ -88,6 +88,9 @@ static int64_t end_of_block(const listings *of, text_changes changes, int64_t fi
 
 EXPORT outcome weigh_changes(const listings *of, const characters *known, const stage_tables *tables,
                              text_changes changes, doubles_out log_odds, uint8s_out found) {
+    REQUIRE(are_stage_tables(tables) && are_listings(of, tables) && are_characters(known));
+    REQUIRE(log_odds.n == changes.rows.n && found.n == changes.rows.n && are_below(changes.rows, n_rows(of->titles)));
+    REQUIRE(changes.starts.n == 2 * changes.rows.n + 1 && are_lists(changes.starts, changes.pieces.n / 2));
     for (int64_t first = 0, last = 0; first < changes.rows.n; first = last) {
         last = end_of_block(of, changes, first);
         stage_results into = {.log_odds = log_odds.at + first, .found = found.at + first};

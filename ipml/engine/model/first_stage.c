@@ -6,14 +6,61 @@
 
 #include "base/space.h"
 #include "base/texts.h"
+#include "features/ngram_hashes.h"
 #include "features/ngrams.h"
 #include "features/numbers.h"
+#include "spelling/words.h"
 
-enum { OF_WORDS, OF_BRANDS, OF_GOODS, OF_OFFERS }; /* sets of phrases */
-enum { N_CLAIMS = 8, N_OF_SELLER = 4 };
+enum { OF_WORDS, OF_BRANDS, OF_GOODS, OF_OFFERS, N_SETS }; /* sets of phrases */
 enum { MOST_LISTINGS_AT_ONCE = 8192, MOST_BYTES_AT_ONCE = 1 << 20 };
 
 static int64_t n_texts(texts of) { return of.offsets.n - 1; }
+
+/* Whether the usual prices of each listing are among those known, and the brand of its field. */
+static bool are_codes(int64s codes, int64_t n_brands, const usual_prices *usual) {
+    bool is_known = true;
+    int64_t n_units = n_brands > 0 ? usual->of_units.n / n_brands : INT64_MAX;
+    for (int64_t i = 0; i < codes.n; i += N_CODES) {
+        const int64_t *of = codes.at + i;
+        is_known &= of[BRAND_OF_FIELD] < n_brands && of[UNIT] >= 0 && of[UNIT] < n_units;
+        is_known &= of[CATEGORY_AND_UNIT] >= 0 && of[CATEGORY_AND_UNIT] < usual->starts.n - 1;
+    }
+    return is_known;
+}
+
+bool are_listings(const listings *of, const stage_tables *tables) {
+    int64_t n = n_rows(of->titles);
+    return are_texts(of->titles) && are_texts(of->descriptions) && n_rows(of->descriptions) == n &&
+           of->facts.n == n * N_FACTS && of->codes.n == n * N_CODES && of->authorised.starts.n == n + 1 &&
+           are_lists(of->authorised.starts, of->authorised.number.n) &&
+           are_codes(of->codes, tables->has_authorised.n, &tables->usual);
+}
+
+/* Whether what is known of brands, kinds of goods and ways of offers is known of each, and of each of their phrases. */
+static bool are_named_tables(const stage_tables *of) {
+    int64s n_phrases = of->phrases.n_phrases;
+    const usual_prices *usual = &of->usual;
+    int64_t n_brands = of->has_authorised.n;
+    return n_phrases.n == N_SETS && of->trade.kinds.n == n_phrases.at[OF_WORDS] &&
+           of->phrase_brands.n == n_phrases.at[OF_BRANDS] && of->goods.phrase_kinds.n == n_phrases.at[OF_GOODS] &&
+           of->offer_columns.n == n_phrases.at[OF_OFFERS] && is_trade_table(&of->trade) &&
+           is_offer_table(&of->offers) && are_spellings(&of->spellings) &&
+           of->spellings.starts.n == n_brands + 1 &&
+           of->goods.of_brand.n == n_brands * of->goods.often_copied.n && usual->prices.n == usual->brands.n &&
+           ends_at(usual->starts, usual->brands.n) && (n_brands == 0 || usual->of_units.n % n_brands == 0);
+}
+
+bool are_stage_tables(const stage_tables *of) {
+    const feature_weights *weigh = &of->weights;
+    return are_named_tables(of) && are_folding_tables(&of->folding) && are_marked(of->title.marked) &&
+           are_marked(of->description.marked) &&
+           weigh->words.n == 2 * of->trade.n_counted && weigh->brand.n == N_CLAIMS &&
+           weigh->goods.n == of->goods.often_copied.n + N_SUMMARY && weigh->seller.n == N_OF_SELLER &&
+           weigh->offer.n == of->title.n_offers + of->description.n_offers &&
+           weigh->price.n == N_OF_PRICE + of->price_steps.n && weigh->listing.n == N_OF_LISTING + of->age_steps.n &&
+           of->usual_of_sellers.n == 3 && are_skeleton_tables(&of->skeletons) && are_phrase_tables(&of->phrases) &&
+           are_spelling_tables(&of->spelling);
+}
 
 /* What is read in some texts of a column: those of listings, or their passages. */
 typedef struct {
@@ -485,6 +532,8 @@ static outcome weigh_own(const listings *of, const characters *known, const stag
 
 EXPORT outcome weigh_listings(const listings *of, const characters *known, const stage_tables *tables,
                               doubles_out log_odds, int64s_out brands, uint8s_out found) {
+    REQUIRE(are_stage_tables(tables) && are_listings(of, tables) && are_characters(known));
+    REQUIRE(log_odds.n == n_rows(of->titles) && brands.n == log_odds.n && found.n == log_odds.n);
     int64_t n = n_texts(of->titles), n_most = min_of(n, MOST_LISTINGS_AT_ONCE);
     int64_t *offsets = malloc((size_t)(2 * n_most + 2) * sizeof *offsets);
     outcome code = offsets == NULL ? OUT_OF_MEMORY : 0;
@@ -502,6 +551,9 @@ EXPORT outcome weigh_listings(const listings *of, const characters *known, const
 EXPORT outcome explain_listings(const listings *of, const characters *known, const stage_tables *tables,
                                 doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts,
                                 buffer *data, buffer *numbers, buffer *places) {
+    REQUIRE(are_stage_tables(tables) && are_listings(of, tables) && are_characters(known));
+    REQUIRE(log_odds.n == n_rows(of->titles) && brands.n == log_odds.n && found.n == log_odds.n);
+    REQUIRE(parts.n == log_odds.n * count_parts(tables));
     stage_results into = {log_odds.at, brands.at, found.at, parts.at, {data, numbers, places}};
     return weigh_own(of, known, tables, into);
 }

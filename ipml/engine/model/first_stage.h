@@ -98,6 +98,10 @@ typedef struct {
     double used; /* the share of n-grams of titles in use */
 } stage_tables;
 
+/* Whether all that is known of listings is known of each, and whether a model weighs as many features as there are. */
+bool are_listings(const listings *of, const stage_tables *tables);
+bool are_stage_tables(const stage_tables *of);
+
 /* What else is found of a listing: the model knows none of the n-grams of its title; its title has no letter from a to z
    and no digit. */
 enum { IS_UNFAMILIAR = 1, HAS_NO_PLAIN_LETTERS = 2 };

@@ -198,7 +198,17 @@ static void ask_phrase(int64_t row, int64_t phrase, named_words *into) {
     }
 }
 
+/* How many letters the texts have that have too many words. */
+static int64_t count_weights(const naming *rules, lettered of, const named_words *into) {
+    const int64_t *starts = int64s_of(&into->word_starts);
+    int64_t n = 0;
+    for (int64_t i = 0; i < n_texts(of); i++)
+        if (starts[i + 1] - starts[i] > rules->most.at[i % N_TEXTS]) n += text_of(of, i).n;
+    return n;
+}
+
 EXPORT outcome ask_words(const naming *rules, const found_words *found, doubles weights, named_words *into) {
+    REQUIRE(is_naming(rules) && are_found_words(found) && weights.n == count_weights(rules, found->texts, into));
     lettered of = found->texts;
     found_phrases phrases = found->phrases;
     int64_t longest = longest_of(of), *borders = malloc((size_t)(longest + 1) * sizeof *borders);
@@ -236,6 +246,7 @@ static void cut_all(const naming *rules, const found_words *found, named_words *
 }
 
 EXPORT outcome cut_words(const naming *rules, const found_words *found, named_words *into) {
+    REQUIRE(is_naming(rules) && are_found_words(found));
     int64_t *borders = malloc((size_t)(longest_of(found->texts) + 1) * sizeof *borders);
     if (borders == NULL) return OUT_OF_MEMORY;
     find_phrases(rules, found, borders, into);

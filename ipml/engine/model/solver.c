@@ -39,6 +39,12 @@ static inline void read_block(const stored_rows *stored, int64_t block, int64_t 
     to->scale = stored->scales.at[place];
 }
 
+static bool are_stored_rows(const stored_rows *of) {
+    int64_t n_places = (of->pointers.n - 1) * of->firsts.n;
+    return are_lists(of->pointers, of->indices.n) && of->values.n == of->indices.n && of->starts.n == n_places &&
+           of->lengths.n == n_places && of->scales.n == n_places;
+}
+
 /* Make room for the n-grams of any block of some rows. */
 static bool start_rows(const stored_rows *stored, int64s rows, row_ngrams *room) {
     int64_t longest = 0;
@@ -72,6 +78,7 @@ static double *times_rarity(const stored_rows *stored, doubles of_column) {
 }
 
 EXPORT outcome multiply_rows(const stored_rows *stored, int64s rows, doubles coefficients, doubles_out products) {
+    REQUIRE(are_stored_rows(stored) && products.n == rows.n && coefficients.n >= stored->rarity.n);
     row_ngrams of;
     double *worth = times_rarity(stored, coefficients);
     bool is_done = start_rows(stored, rows, &of) && worth != NULL;
@@ -107,6 +114,7 @@ static double measure_ngrams(const row_ngrams *row, const double *rarity, double
 
 EXPORT outcome measure_rows(const stored_rows *stored, int64s rows, doubles parts, doubles_out squares,
                             doubles_out sums) {
+    REQUIRE(are_stored_rows(stored) && parts.n == rows.n && squares.n == rows.n && sums.n >= stored->rarity.n);
     row_ngrams of;
     bool is_done = start_rows(stored, rows, &of);
     memset(sums.at, 0, (size_t)sums.n * sizeof *sums.at);
@@ -350,6 +358,9 @@ static void write_back(const ascent *of, doubles_out shares, doubles_out sums) {
 
 EXPORT outcome ascend(const stored_rows *stored, const fitted_rows *fitted, doubles_out shares, doubles_out sums,
                       double tolerance, int64_t most_passes, uint64_t seed, doubles_out intercept, doubles_out gap) {
+    REQUIRE(are_stored_rows(stored) && shares.n == fitted->rows.n && sums.n >= stored->rarity.n);
+    REQUIRE(fitted->sign.n == shares.n && fitted->cost.n == shares.n && fitted->squares.n == shares.n);
+    REQUIRE(fitted->least.n == sums.n && intercept.n == 1 && gap.n == 1);
     int64_t n = fitted->rows.n, n_passes = 0;
     ascent of = {.intercept = intercept.at[0]};
     uint64_t state = seed;

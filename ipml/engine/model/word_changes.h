@@ -28,6 +28,20 @@ typedef struct {
 
 static inline int64_t n_texts(lettered of) { return of.starts.n - 1; }
 
+static inline bool is_naming(const naming *of) { return of->most.n == N_TEXTS && of->least.n == N_TEXTS; }
+
+static inline bool are_found_words(const found_words *of) {
+    int64s starts = of->texts.starts, rows = of->phrases.rows, keys = of->texts.key_starts;
+    int64_t n_letters = starts.n > 0 ? starts.at[starts.n - 1] : 0;
+    return are_lists(starts, n_letters) && starts.n % N_TEXTS == 1 && keys.n == n_letters + 1 &&
+           are_lists(keys, of->texts.letters.n - 2 * n_letters) && rows.n == starts.n / N_TEXTS + 1 &&
+           are_lists(rows, of->phrases.groups.n) && of->phrases.starts.n == N_TEXTS * of->phrases.groups.n + 1 &&
+           are_lists(of->phrases.starts, of->phrases.letters.n);
+}
+
+/* How many changes are asked for. */
+static inline int64_t count_changes(const named_words *of) { return of->rows.n / (int64_t)sizeof(int64_t); }
+
 static inline text text_of(lettered of, int64_t number) {
     int64_t start = of.starts.at[number], n_letters = of.starts.at[of.starts.n - 1];
     const uint32_t *written = of.letters.at;

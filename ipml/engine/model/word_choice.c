@@ -125,6 +125,7 @@ static void name_of_text(int64_t number, const double *losses, marks all, int64_
 }
 
 EXPORT outcome choose_words(const naming *rules, const found_words *found, doubles losses, named_words *into) {
+    REQUIRE(is_naming(rules) && are_found_words(found) && losses.n == count_changes(into));
     lettered of = found->texts;
     int64_t n_groups = rules->n_groups;
     int64_t longest = longest_of(of), n_changes = losses.n;
@@ -255,6 +256,8 @@ static void say_named(found_phrases phrases, int64_t row, int64_t n_groups, cons
 
 EXPORT outcome mark_words(const naming *rules, const found_words *found, doubles losses, named_words *into,
                           doubles_out lost, int64s_out n_named) {
+    REQUIRE(is_naming(rules) && are_found_words(found) && losses.n == count_changes(into));
+    REQUIRE(lost.n == n_texts(found->texts) / N_TEXTS * rules->n_groups && n_named.n == lost.n);
     lettered of = found->texts;
     int64_t longest = longest_of(of), n_groups = rules->n_groups;
     uint8_t *room = malloc((size_t)(2 * longest + 1));
@@ -305,6 +308,10 @@ static doubles doubles_of(const buffer *of) {
 EXPORT outcome name_words(const listings *of, const characters *known, const stage_tables *tables, double slope,
                           doubles log_odds, const naming *rules, const found_words *found, named_words *into,
                           doubles_out lost, int64s_out n_named) {
+    REQUIRE(are_stage_tables(tables) && are_listings(of, tables) && are_characters(known));
+    REQUIRE(log_odds.n == n_rows(of->titles));
+    REQUIRE(is_naming(rules) && are_found_words(found) && n_texts(found->texts) == N_TEXTS * log_odds.n);
+    REQUIRE(lost.n == log_odds.n * rules->n_groups && n_named.n == lost.n);
     buffer losses = {.n = 0};
     outcome code = weigh_more(of, known, tables, slope, log_odds, into, &losses);
     if (code == 0 && !lacks_pages(known)) code = choose_words(rules, found, doubles_of(&losses), into);

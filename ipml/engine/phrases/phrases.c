@@ -449,8 +449,9 @@ static void compare_all(texts folded, const phrase_tables *tables, chunk *some, 
     }
 }
 
-void find_places(texts folded, const phrase_tables *tables, buffer *starts, buffer *firsts, buffer *numbers,
-                 buffer *begins, buffer *ends) {
+outcome find_places(texts folded, const phrase_tables *tables, buffer *starts, buffer *firsts, buffer *numbers,
+                    buffer *begins, buffer *ends) {
+    REQUIRE(are_texts(folded) && are_phrase_tables(tables));
     int64_t n_texts = folded.offsets.n - 1;
     int64_t most = min_of(folded.data.n + n_texts, BYTES_AT_ONCE + longest_text(folded)) + 1;
     chunk some;
@@ -460,11 +461,12 @@ void find_places(texts folded, const phrase_tables *tables, buffer *starts, buff
     if (!found.failed) compare_all(folded, tables, &some, &found, n_found);
     if (!found.failed) {
         const place *all = (const place *)(const void *)found.at;
-        int64_t *by_set = part_texts(all, n_found, n_texts, tables->n_sets, starts, firsts);
-        if (by_set != NULL) part_places(all, n_found[n_texts], by_set, tables->n_sets, numbers, begins, ends);
+        int64_t *by_set = part_texts(all, n_found, n_texts, tables->n_phrases.n, starts, firsts);
+        if (by_set != NULL) part_places(all, n_found[n_texts], by_set, tables->n_phrases.n, numbers, begins, ends);
     }
     if (found.failed) starts->failed = 1;
     close_chunk(&some);
     free(n_found);
     free(found.at);
+    return 0;
 }

@@ -34,13 +34,31 @@ typedef struct {
     int32s entry_numbers; /* the number of its phrase */
     int32s entry_flags;   /* the sum of 1 for any ending, and 2 if it must stand exactly as it is */
     texts folded;         /* its phrase, folded */
-    int64_t n_sets;
+    int64s n_phrases;     /* of each set */
 } phrase_tables;
+
+static inline bool are_places(places of) {
+    return of.start.n == of.number.n && of.end.n == of.number.n && are_lists(of.starts, of.number.n);
+}
+
+/* Whether the phrases that stand there are among so many. */
+static inline bool are_numbered(places of, int64_t n) {
+    bool is_below = true;
+    for (int64_t i = 0; i < of.number.n; i++) is_below &= (uint64_t)of.number.at[i] < (uint64_t)n;
+    return is_below;
+}
+
+static inline bool are_phrase_tables(const phrase_tables *of) {
+    int64_t n = of->entry_sets.n;
+    return of->bones.n == 128 && of->classes.n == 128 && of->pairs.n == 1 << 16 && of->beginnings.n == 1 << 17 &&
+           of->cells.n == of->words.n && of->entry_numbers.n == n && of->entry_flags.n == n &&
+           n_rows(of->folded) == n && are_table_texts(of->folded) && ends_at(of->entry_starts, n);
+}
 
 /* Find all phrases in all texts, set by set: where places start by text, int64 of shape (n_sets, n_texts + 1); where
    the places of each set start, int64 of shape (n_sets + 1,); and of each place the number of its phrase, and the
    bytes between which it stands, int32. */
-EXPORT void find_places(texts folded, const phrase_tables *tables, buffer *starts, buffer *firsts, buffer *numbers,
-                        buffer *begins, buffer *ends);
+EXPORT outcome find_places(texts folded, const phrase_tables *tables, buffer *starts, buffer *firsts, buffer *numbers,
+                           buffer *begins, buffer *ends);
 
 #endif

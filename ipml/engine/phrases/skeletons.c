@@ -54,7 +54,9 @@ static int64_t reduce_plain(const uint16_t *pairs, const uint8_t *data, int64_t 
     return (is_left | is_open) & (AGAIN | BEYOND) ? -1 : to - reduced;
 }
 
-EXPORT void reduce_texts(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced) {
+EXPORT outcome reduce_texts(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced) {
+    REQUIRE(are_texts(folded) && are_skeleton_tables(tables));
+    REQUIRE(offsets.n == folded.offsets.n && reduced.n >= folded.data.n);
     const int64_t *starts = folded.offsets.at;
     int64_t n = offsets.at[0] = 0;
     for (int64_t row = 0; row + 1 < folded.offsets.n; row++) {
@@ -63,14 +65,18 @@ EXPORT void reduce_texts(texts folded, const skeleton_tables *tables, int64s_out
         n = after >= 0 ? after : reduce(tables, folded.data.at, start, end, reduced.at, NULL, n);
         offsets.at[row + 1] = n;
     }
+    return 0;
 }
 
-EXPORT void reduce_with_origins(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced,
-                                int64s_out origins) {
+EXPORT outcome reduce_with_origins(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced,
+                                   int64s_out origins) {
+    REQUIRE(are_texts(folded) && are_skeleton_tables(tables));
+    REQUIRE(offsets.n == folded.offsets.n && reduced.n >= folded.data.n && origins.n >= folded.data.n);
     const int64_t *starts = folded.offsets.at;
     offsets.at[0] = 0;
     for (int64_t row = 0; row + 1 < folded.offsets.n; row++) {
         offsets.at[row + 1] = reduce(tables, folded.data.at, starts[row], starts[row + 1], reduced.at, origins.at,
                                      offsets.at[row]);
     }
+    return 0;
 }

@@ -17,6 +17,10 @@ typedef struct {
     uint8s kinds;  /* of each code point, as in letters.h */
 } skeleton_tables;
 
+static inline bool are_skeleton_tables(const skeleton_tables *of) {
+    return of->bones.n == 128 && of->pairs.n == 1 << 16;
+}
+
 /* What the letter at a byte is in a skeleton. */
 static inline int64_t bone_at(const uint8_t *data, int64_t at, uint8s bones) {
     return data[at] < 0x80 ? bones.at[data[at]] : letter_at(data, at);
@@ -28,10 +32,10 @@ static inline bool are_dropped(const uint8_t *data, int64_t after, int64_t end, 
 }
 
 /* Write the skeletons of folded texts, which are never longer than the texts, and the offsets of all. */
-EXPORT void reduce_texts(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced);
+EXPORT outcome reduce_texts(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced);
 
 /* Write the same, and of each byte which one of the texts it comes from. */
-EXPORT void reduce_with_origins(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced,
-                                int64s_out origins);
+EXPORT outcome reduce_with_origins(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced,
+                                   int64s_out origins);
 
 #endif

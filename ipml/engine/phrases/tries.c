@@ -106,7 +106,8 @@ static int64_t add_nodes(builder *trie, texts words) {
     return most_passed;
 }
 
-int64_t build_trie(texts words, buffer *cells, buffer *numbers) {
+outcome build_trie(texts words, buffer *cells, buffer *numbers) {
+    REQUIRE(are_texts(words));
     int64_t most = words.data.n + 1; /* nodes */
     builder trie = {.queue = malloc((size_t)most * sizeof(node))};
     bool has_room = trie.queue != NULL && lengthen(&trie, 2 * most + 2 * N_BYTES);

@@ -120,8 +120,9 @@ static uint64_t *make_known_table(const int64_t *starts, int64_t n, int64_t firs
     return table;
 }
 
-EXPORT void index_known(uint8s lines, int64_t first_target, uint8s is_of_trade, const word_letters *letters,
-                        buffer *into) {
+EXPORT outcome index_known(uint8s lines, int64_t first_target, uint8s is_of_trade, const word_letters *letters,
+                           buffer *into) {
+    REQUIRE(are_word_letters(letters) && first_target >= 0 && are_lines(lines));
     int64_t n = 0;
     int64_t *starts = list_words(lines, letters->codes, &n);
     uint64_t *table = starts == NULL ? NULL : make_known_table(starts, n, first_target, lines.n, into);
@@ -129,9 +130,13 @@ EXPORT void index_known(uint8s lines, int64_t first_target, uint8s is_of_trade, 
     if (scratch == NULL) {
         into->failed = 1;
         free(starts);
-        return;
+        return 0;
     }
     const int64_t *ends = starts + n;
+    if (is_of_trade.n != n) {
+        free(starts), free(scratch);
+        return BAD_LENGTHS;
+    }
     put_words(table, lines, letters->codes.at, starts, ends, n);
     for (int64_t i = n - 1; i >= first_target; i--) {
         int64_t least = is_of_trade.at[i] ? LEAST_CONSONANTS_OF_TRADE : LEAST_CONSONANTS;
@@ -139,6 +144,7 @@ EXPORT void index_known(uint8s lines, int64_t first_target, uint8s is_of_trade, 
     }
     free(scratch);
     free(starts);
+    return 0;
 }
 
 /* Which word another stands for */
@@ -414,6 +420,7 @@ int64_t room_for_sounds(const word_set *known, int64_t longest) {
 }
 
 EXPORT outcome find_known(const word_set *known, const word_letters *letters, uint8s word) {
+    REQUIRE(are_word_letters(letters) && is_word_set(known));
     if (word.n == 0 || memchr(word.at, END_OF_WORD, (size_t)word.n) != NULL) return 0;
     uint8_t *scratch = malloc((size_t)room_for_sounds(known, word.n));
     if (scratch == NULL) return OUT_OF_MEMORY;

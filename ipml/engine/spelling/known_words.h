@@ -12,8 +12,8 @@
 enum { LEAST_LETTERS = 5 }; /* as in `ipml.features.compiled.spelling` */
 
 /* Write the table of known words; others may stand for those from the number of the first target on. */
-EXPORT void index_known(uint8s lines, int64_t first_target, uint8s is_of_trade, const word_letters *letters,
-                        buffer *table);
+EXPORT outcome index_known(uint8s lines, int64_t first_target, uint8s is_of_trade, const word_letters *letters,
+                           buffer *table);
 
 /* Return one more than the known word that another most likely stands for, 0 if there is none. */
 EXPORT outcome find_known(const word_set *known, const word_letters *letters, uint8s word);

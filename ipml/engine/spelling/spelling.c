@@ -452,17 +452,18 @@ static void read_some(text_reader *reader, texts folded, const uint8_t *may_chan
     }
 }
 
-EXPORT void read_with_origins(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends, buffer *written,
-                              buffer *origins) {
+EXPORT outcome read_with_origins(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends,
+                                 buffer *written, buffer *origins) {
+    REQUIRE(are_texts(folded) && are_spelling_tables(tables));
     int64_t n_rows = folded.offsets.n - 1, longest = longest_text(folded), n_words = longest / 2 + 1;
-    if (longest == 0) return;
+    if (longest == 0) return 0;
     int64_t n_recent = count_recent(folded.offsets.at[n_rows] - folded.offsets.at[0]);
     int64_t n_scratch = room_for_sounds(&tables->known, longest);
     int64_t n_numbers = n_recent + 3 * n_words + 2 * longest, n_bytes = 2 * n_rows + n_scratch + 2 * longest;
     uint64_t *room = malloc(sizeof(uint64_t) * (size_t)n_numbers + (size_t)n_bytes);
     if (room == NULL) {
         rows->failed = 1;
-        return;
+        return 0;
     }
     uint8_t *may_change = (uint8_t *)(room + n_numbers), *has_sign = may_change + n_rows;
     memset(room, 0, sizeof(uint64_t) * (size_t)n_recent);
@@ -482,10 +483,11 @@ EXPORT void read_with_origins(texts folded, const spelling_tables *tables, buffe
         rows->failed = 1;
     }
     free(room);
+    return 0;
 }
 
-EXPORT void read_texts(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends, buffer *written) {
-    read_with_origins(folded, tables, rows, ends, written, NULL);
+EXPORT outcome read_texts(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends, buffer *written) {
+    return read_with_origins(folded, tables, rows, ends, written, NULL);
 }
 
 /* Whether a word of a text is known that is not short. */
@@ -499,9 +501,11 @@ static bool knows_a_word(const spelling_tables *tables, const stretch *text) {
     return false;
 }
 
-EXPORT void know_a_word(texts read, const spelling_tables *tables, uint8s_out knows) {
+EXPORT outcome know_a_word(texts read, const spelling_tables *tables, uint8s_out knows) {
+    REQUIRE(are_texts(read) && are_spelling_tables(tables) && knows.n == n_rows(read));
     for (int64_t row = 0; row < min_of(knows.n, read.offsets.n - 1); row++) {
         const stretch text = {read.data.at, read.offsets.at[row], read.offsets.at[row + 1]};
         knows.at[row] = knows_a_word(tables, &text);
     }
+    return 0;
 }

@@ -13,10 +13,10 @@
 #include "spelling/spelling.h"
 
 /* Write a table of the words of a text, one a line. Lines that are empty or hold anything else are left out. */
-EXPORT void make_words(uint8s lines, uint8s codes, buffer *table);
+EXPORT outcome make_words(uint8s lines, uint8s codes, buffer *table);
 
-/* Return a word, which is not empty; -1 if it is not there. */
-EXPORT int64_t look_up_word(const word_set *words, uint8s codes, uint8s word);
+/* Return one more than a word, which is not empty; 0 if it is not there. */
+EXPORT outcome look_up_word(const word_set *words, uint8s codes, uint8s word);
 
 enum { SHORT_WORD = 12 }; /* longer words are compared letter by letter */
 enum { CODE_BITS = 5, CODE_OF_LETTER = 31, CODE_OF_SIGN = 32, CODE_OF_STAR = 27, END_OF_WORD = '\n' };
@@ -40,6 +40,25 @@ int64_t *list_words(uint8s lines, uint8s codes, int64_t *n);
 /* Put words into a table that has room for them. */
 void put_words(uint64_t *table, uint8s lines, const uint8_t *codes, const int64_t *starts, const int64_t *ends,
                int64_t n);
+
+/* Whether all lines have an end. */
+static inline bool are_lines(uint8s lines) { return lines.n == 0 || lines.at[lines.n - 1] == END_OF_WORD; }
+
+/* The powers, which end a table, have two numbers each. */
+static inline bool is_word_set(const word_set *of) {
+    const uint64_t *table = of->table.at;
+    return of->table.n >= SIZE_OF_HEADER && (uint64_t)of->table.n == 2 * table[POWERS + 1] - table[POWERS] &&
+           are_lines(of->lines);
+}
+
+static inline bool are_word_letters(const word_letters *of) {
+    return of->codes.n == 256 && of->sounds.n == 512 && of->may_double.n == 256 && of->beside.n == 512 &&
+           of->is_gap.n == 256 && of->is_sign.n == 256 && of->classes.n == 256 && of->letters_of_signs.n == 128;
+}
+
+static inline bool are_spelling_tables(const spelling_tables *of) {
+    return is_word_set(&of->known) && is_word_set(&of->ordinary) && are_word_letters(&of->letters);
+}
 
 /* Return the word that two pieces are together, however long; -1 if it is not there. */
 int64_t find_pair(const word_set *words, const uint8_t *codes, const uint8_t *piece, int64_t n, const uint8_t *other,

@@ -188,7 +188,7 @@ class PhraseFinder:
             entry_numbers=numbers,
             entry_flags=flags,
             folded=Texts.of([entry.folded for entry in entries]),
-            n_sets=len(sets),
+            n_phrases=np.array(list(map(len, sets)), dtype=np.int64),
         )
 
     def find(self, folded: Texts) -> tuple[Places, ...]:
@@ -280,5 +280,5 @@ def list_ways(folded: str) -> Iterator[str]:
 
 
 def _is_written_after(article: str, word: str) -> bool:
-    """Say whether an article is of the script in which a word begins."""
-    return unicodedata.name(article[0]).split(" ")[0] == unicodedata.name(word[:1] or " ").split(" ")[0]
+    """Say whether an article is of the script in which a word begins; a letter without a name is of none."""
+    return unicodedata.name(article[0]).split(" ")[0] == unicodedata.name(word[:1] or " ", "").split(" ")[0]

@@ -94,7 +94,7 @@ class Words:
     def find(self, word: str) -> int:
         """Return a word of this set, by its place in `lines`; -1 for others."""
         letters = _read_letters(word)
-        return int(_find_word(self.prepared, _CODES, letters)) if letters.size else -1
+        return int(_find_word(self.prepared, _CODES, letters)) - 1 if letters.size else -1
 
 
 def _read_letters(word: str) -> NDArray[np.uint8]:

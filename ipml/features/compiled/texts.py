@@ -56,6 +56,11 @@ class Texts:
         Parameters
         ----------
         texts : sequence of str or None, or pandas Series
+
+        Raises
+        ------
+        ValueError
+            Texts of Arrow are no UTF-8, or lie outside their buffer.
         """
         if isinstance(texts, pd.Series):
             if isinstance(texts.dtype, pd.StringDtype) and texts.dtype.storage == "pyarrow":
@@ -98,6 +103,7 @@ class Texts:
         array = array.cast("large_string")
         if array.null_count:
             array = array.fill_null("")
+        array.validate(full=True)  # the engine reads a letter's bytes on from its first, wherever a text ends
         if len(array) == 0:
             return cls(np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8))
         _, offset_buffer, data_buffer = array.buffers()

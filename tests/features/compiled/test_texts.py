@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -141,3 +142,10 @@ def test_passages_are_windows_of_words_in_their_order(texts, n_words, step, more
             expected += [(row, " ".join(words[start : start + n_words])) for start in starts]
     passages, owners = cut_passages(Texts.of(texts), longest, n_words, step)
     assert list(zip(owners.tolist(), passages.strings(), strict=True)) == expected
+
+
+def test_texts_of_arrow_that_end_within_a_letter_are_refused():
+    """The engine would read on behind them."""
+    broken = pa.Array.from_buffers(pa.large_string(), 1, [None, pa.array([0, 2]).buffers()[1], pa.py_buffer(b"a\xf0")])
+    with pytest.raises(ValueError, match="UTF8"):
+        Texts.of(pd.Series(pd.arrays.ArrowStringArray(broken)))
