@@ -1,17 +1,12 @@
 """A model of which something was changed by one who can write its file: any number, list, text, array or name in it."""
 
 import random
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.listings.schema import listings_to_frame
-from ipml.model.model_file.model_file import GOLDEN_LISTINGS, golden_log_odds
-from ipml.model.model_file.state import ESTIMATORS, unpack
-from ipml.model.model_file.tables import check_tables
-from ipml.scoring.scorer import Scorer
+from ipml.model.model_file.state import ESTIMATORS
 
 NAN, INF = float("nan"), float("inf")
 VALUES = [-1, 0, 1, 27, 5_000, 1 << 31, -(10**9), 1 << 63, 10**30, 0.5, 1e308, NAN, -INF, True, None, "x", "", []]
@@ -47,19 +42,3 @@ def _change_array(array: NDArray[Any], draw: random.Random) -> NDArray[Any]:
     for value in [NAN, INF, -1.0, 1e308] if array.dtype.kind == "f" else [127, 0]:
         ways += [np.where(np.arange(array.size).reshape(array.shape) % 7, array, value).astype(array.dtype)]
     return draw.choice(ways)
-
-
-def is_refused(packed: bytes, draw: random.Random) -> bool:
-    """Say whether a model file is refused once it is changed; score by the model in every way if it is not."""
-    model = unpack(packed, Path("model"))
-    try:
-        changed = change(model, draw)
-        check_tables(changed)
-        golden_log_odds(changed)
-    except Exception:  # all of these refuse a file
-        return True
-    scorer, listings = Scorer(changed, "changed/1"), listings_to_frame(GOLDEN_LISTINGS)
-    scorer.score_frame(listings)
-    scorer.explain_frame(listings)
-    scorer.score(GOLDEN_LISTINGS[1])
-    return False
