@@ -92,13 +92,13 @@ def unsafe_loads(source: str) -> list[str]:
 
 
 def test_no_pickle_is_loaded_anywhere() -> None:
-    """No file of the package loads pickles, or loads a model in another way than through the checks."""
+    """No file loads pickles or goes round the checks, but for the one that asks what the loader trusts."""
     package, found = Path(ipml.__file__).parent, {}
     for path in package.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         if any(word in source for word in WORDS) and (calls := unsafe_loads(source)):
             found[str(path.relative_to(package))] = calls
-    assert found == {}
+    assert found.keys() == {"model/external/source.py"}  # see `IPML_TRUSTED_MODELS`
 
 
 EXAMPLES = (

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ipml.model.report import Explain
-    from ipml.model.training import Experiment
+    from ipml.model.training import Experiment, Trained
     from ipml.records import Reason
     from ipml.scoring.scorer import Scorer
 
@@ -92,6 +92,11 @@ def train(
         )
     with show_steps("Starting") as say:
         trained = run(plan, models=out, tracking_uri=tracking, explain=explain_by_folder, rules=limits, say=say)
+    _show_trained(trained, tracking)
+
+
+def _show_trained(trained: Trained, tracking: str | None) -> None:
+    """Show the figures of a model, and where it is."""
     typer.echo(trained.evaluation.table())
     if trained.gate:
         typer.echo(f"\nNo model is in use, so the gate has judged this one:\n\n{trained.gate.table()}")
@@ -102,6 +107,48 @@ def train(
     typer.echo(f"Run: {trained.run.say_where(tracking)}")
     typer.echo(f"Model {trained.card.full_version} saved in {trained.folder}")
     typer.echo(trained.standing(tracking))
+
+
+def register_external(
+    experiment: ExperimentFile,
+    estimator: Annotated[
+        str | None, typer.Option(help="File of the estimator, or the address of an endpoint; that of the experiment.")
+    ] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Fit it anew on the listings of the experiment.")] = False,
+    own_probability: Annotated[
+        bool, typer.Option("--own-probability", help="Take its probabilities as they are, without an interval.")
+    ] = False,
+    out: OutModels = Path("models"),
+    rules: Annotated[
+        Path | None, typer.Option(help="What a first model must show, where not the bundled rules.")
+    ] = None,
+    tracking: Tracking = None,
+) -> None:
+    """Make a model that ipml did not train ready for use: calibrate, measure, record and register it.
+
+    The model is a file: an estimator of scikit-learn (`.skops`, or `.pkl` and `.joblib`), of LightGBM (`.txt`) or of
+    CatBoost (`.cbm`); or it is the address of an endpoint that answers as MLflow's model servers do. It is shown
+    canonical listing columns, without labels, and gives a probability for each listing.
+
+    Its probabilities are calibrated on sellers left out, and measured there. A model that is not fitted anew must not
+    have learnt from the sellers of the experiment, or the figures are too good. All that follows is as for ipml's own
+    models: report, gate, `ipml model compare` and `promote`, `ipml score`, `serve`, and the queue.
+
+    Whatever loads the model needs `IPML_TRUSTED_MODELS`, unless skops trusts all its types: `pickle` (to load one runs
+    the code that its maker put in), `lightgbm`, `catboost`, names of types, or the beginning of an address.
+
+    Example: ipml model register-external experiments/shoes.toml --estimator shoes.skops
+    """
+    from ipml.model.promotion import load_rules
+    from ipml.model.training import load_experiment
+    from ipml.model.training import train as run
+    from ipml.model.training.experiment import name_external
+
+    plan = name_external(load_experiment(experiment), estimator, refit=refit, calibrate=not own_probability)
+    with show_steps("Starting") as say:
+        limits = load_rules(rules)
+        trained = run(plan, models=out, tracking_uri=tracking, explain=explain_by_folder, rules=limits, say=say)
+    _show_trained(trained, tracking)
 
 
 def sweep(

@@ -28,9 +28,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from ipml.errors import UntrustedModel, UnusableSetting, first_line
+from ipml.errors import Failed, UntrustedModel, UnusableSetting, first_line
 from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.metrics import Estimate
+from ipml.model.external import ExternalClassifier
 from ipml.model.model_file.folder import (
     CARD,
     MANIFEST,
@@ -253,6 +254,8 @@ def check_golden(classifier: SavableClassifier, expected: Sequence[float], folde
     """
     try:
         log_odds = golden_log_odds(classifier)
+    except Failed:  # an endpoint does not answer, which says nothing of the model
+        raise
     except Exception as error:  # a crafted or broken state can fail anywhere in scoring
         raise _golden_mismatch(folder, f"an error ({first_line(error)})") from error
     if not len(log_odds) == len(expected) == len(GOLDEN_LISTINGS):
@@ -374,6 +377,7 @@ def save_model(
     experiment: Mapping[str, Any],
     figures: Mapping[str, Estimate],
     key_file: Path | None = None,
+    trusted: str = "",
 ) -> ModelCard:
     """Save a fitted classifier as a model folder, whole or not at all.
 
@@ -393,6 +397,8 @@ def save_model(
         Facts for the card; see `ModelCard`.
     key_file : Path, optional
         File with a secret of at least 32 bytes, with which the manifest is signed.
+    trusted : str, default=""
+        As for `load_model`.
 
     Returns
     -------
@@ -433,15 +439,15 @@ def save_model(
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as workplace:
         sealed = Path(workplace, "model")
         write_folder(sealed, contents)
-        saved = load_model(sealed, key_file=key_file)
+        saved = load_model(sealed, key_file=key_file, trusted=trusted)
         put_in_place(sealed, folder)
     return saved.card
 
 
 def load_model(
-    folder: Path | str, *, key_file: Path | None = None, allow_version_mismatch: bool = False
+    folder: Path | str, *, key_file: Path | None = None, allow_version_mismatch: bool = False, trusted: str = ""
 ) -> LoadedModel:
-    """Load a model folder, or refuse it and say why; nothing in the folder is ever run.
+    """Load a model folder, or refuse it and say why; nothing in the folder is run unless it is trusted by name.
 
     Parameters
     ----------
@@ -452,6 +458,8 @@ def load_model(
     allow_version_mismatch : bool, default=False
         Load a model made with other versions of Python or numpy, and log that.
         The golden listings must still score as they did.
+    trusted : str, default=""
+        What an estimator that ipml did not train may need (`ipml.model.external.source`), between commas.
 
     Raises
     ------
@@ -477,6 +485,9 @@ def load_model(
     # Before anything is constructed: under other versions that fails in ways that explain nothing.
     check_versions(card.versions, folder, allow_mismatch=allow_version_mismatch)
     classifier = unpack(contents[MODEL], folder)
+    if isinstance(classifier, ExternalClassifier):
+        classifier.trusted = trusted
+        classifier.opened  # noqa: B018 - refuses what is not trusted
     check_golden(classifier, card.golden_log_odds, folder)
     return LoadedModel(classifier, card, hashlib.sha256(contents[MODEL]).hexdigest())
 

@@ -6,7 +6,8 @@ for the state of an estimator. Arrays are numpy's, without Python objects. Every
 before anything is constructed, and `tables` looks at every number before anything is scored.
 
 **Trust.** Which estimators there are is the constant `ESTIMATORS` and never taken from a file. A class belongs there
-only if neither its `__setstate__` nor scoring, with any state whatsoever, can run what an attacker wrote.
+only if neither its `__setstate__` nor scoring, with any state whatsoever, can run what an attacker wrote. An external
+estimator lies in the file as bytes; it is opened only with what the loader trusts (`ipml.model.external.source`).
 
 **One spelling.** The same classifier gives the same bytes, in any process with the same libraries: its version is a
 hash of them.
@@ -36,6 +37,7 @@ from ipml.features.portfolio import SellerPortfolios
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
+from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
 from ipml.model.model_file.tables import UnsoundTable, check_tables
 from ipml.model.pipeline import CounterfeitClassifier
@@ -48,6 +50,7 @@ ESTIMATORS = {
     for kind in (
         *(CounterfeitClassifier, Features, LinearLearner, SecondStage, Spelling, SellerPortfolios, Familiarity),
         *(HierarchicalCalibration, SigmoidCalibration),
+        *(ExternalClassifier, EstimatorSource),
         *(TextFeatures, TradeWords, BrandFeatures, GoodsFeatures, OfferFeatures),
         *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, MissingFields),
     )

@@ -31,6 +31,7 @@ from ipml.features.portfolio import SellerPortfolios
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
+from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
 from ipml.model.parts import ABSENCE, KINDS
 from ipml.model.pipeline import CounterfeitClassifier
@@ -224,6 +225,27 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "alone_": _of(SigmoidCalibration),
         "calibration_": _of(HierarchicalCalibration),
         "familiarity_": _of(Familiarity),
+    },
+    ExternalClassifier: {
+        "source": _of(EstimatorSource),
+        "brands": _or_none(_is_brand_table),
+        "is_calibrated": _flag,
+        "refit": _flag,
+        "positive": lambda value: value in (-1, 0, 1),
+        "trusted": lambda value: value == "",  # it comes from whoever loads the model
+        "n_folds": _COUNT,
+        "seed": _COUNT,
+        "classes_": lambda classes: isinstance(classes, np.ndarray) and classes.shape == (2,),
+        "prices_": _of(PriceFeatures),
+        "portfolios_": _of(SellerPortfolios),
+        "base_rate_": _REAL,
+        "calibration_": _of(HierarchicalCalibration),
+        "familiarity_": _of(Familiarity),
+    },
+    EstimatorSource: {
+        "kind": _text,
+        "content": _or_none(_array(None, dtype=np.uint8)),
+        "address": _text,
     },
     Features: {
         "transformer_list": _list(lambda pair: len(pair) == 2 and _text(pair[0]) and type(pair[1]) in _RULES),

@@ -126,7 +126,8 @@ def fetch_folder(model: str, tracking_uri: str | None = None) -> Path:
 
 
 def _score(folder: Path, listings: pd.DataFrame) -> Floats:
-    classifier = load_model(folder, key_file=get_settings().model_key).classifier
+    settings = get_settings()
+    classifier = load_model(folder, key_file=settings.model_key, trusted=settings.trusted_models).classifier
     return np.asarray(classifier.predict_proba(listings)[:, 1], dtype=np.float64)
 
 
@@ -299,7 +300,8 @@ def _choose(name: str, champions: Champions, to: int | None) -> int:
 
 def _check_usable(uri: str, tracking_uri: str | None) -> None:
     """Load a model once, since all who score would fail with one that cannot be loaded."""
-    load_model(resolve_model(uri, tracking_uri), key_file=get_settings().model_key)
+    settings = get_settings()
+    load_model(resolve_model(uri, tracking_uri), key_file=settings.model_key, trusted=settings.trusted_models)
 
 
 def _check_reason(reason: str) -> str:

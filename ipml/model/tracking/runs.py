@@ -39,6 +39,7 @@ from ipml.model.tracking.store import (
     open_store,
     parse_model_uri,
 )
+from ipml.settings import get_settings
 
 MAX_VALUE_LETTERS = 500
 
@@ -231,7 +232,7 @@ def record_run(
     """
     chosen = check_alias(alias)
     parse_model_uri(f"models:/{model_name}@{chosen}")  # else it could never be resolved
-    load_model(model_folder)
+    load_model(model_folder, trusted=get_settings().trusted_models)
     with open_store(find_store(tracking_uri)) as client, make_active(client):
         with start_run(client, facts, model_name) as run:
             logged = Model.log(

@@ -21,6 +21,7 @@ from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested, evaluate
 from ipml.model.evaluation.label_weights import Maturity, find_label_probability
 from ipml.model.evaluation.metrics import add_values
 from ipml.model.evaluation.splits import NEVER, Positions, later_unseen_sellers, leaking_random_split, seller_folds
+from ipml.model.external import ExternalClassifier, read_source
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier, make_features
@@ -58,7 +59,7 @@ def rehearse(experiment: Experiment, brands: BrandTable, donor: CounterfeitClass
     UnusableSetting
         A parameter has a value that the classifier cannot use.
     """
-    if not experiment.model:
+    if not experiment.model or experiment.external:
         return
     classifier = make_classifier(experiment, brands)
     labels = np.arange(len(GOLDEN_LISTINGS)) % 2
@@ -90,6 +91,8 @@ def fetch_donor(
     donor, pinned = load_model(folder, key_file=get_settings().model_key), experiment.data.donor_digest
     if pinned not in (None, donor.digest):
         raise UnusableSetting(f"donor {uri}", f"a model file with the digest {donor.digest}", f"that with {pinned}")
+    if isinstance(donor.classifier, ExternalClassifier):
+        raise UnusableSetting(f"donor {uri}", "a model that ipml did not train", "one to start learning from")
     try:
         own = make_classifier(experiment, donor.classifier.brand_table)
         check_kind(own.features or make_features(), donor.classifier.features_)
@@ -119,7 +122,7 @@ def fit_classifier(
     *,
     unlabelled: pd.DataFrame | None = None,
     donor: CounterfeitClassifier | None = None,
-) -> CounterfeitClassifier:
+) -> CounterfeitClassifier | ExternalClassifier:
     """Fit the experiment's classifier on labelled listings, on unlabelled ones of the market, and from a donor on.
 
     A label that says nothing of its weight counts in full, but only as far as labels of its age are final (`Maturity`):
@@ -132,28 +135,55 @@ def fit_classifier(
         weight = weight * maturity.weight
     elif maturity:
         arrived = maturity.weight
-    classifier = make_classifier(experiment, brands)
-    return classifier.fit(
+    counts = weight, find_label_probability(labelled), arrived
+    if experiment.external:
+        return make_external(experiment, brands).fit(labelled, labels_of(labelled), *counts)
+    return make_classifier(experiment, brands).fit(
         labelled,
         labels_of(labelled),
-        weight,
-        find_label_probability(labelled),
-        arrived,
+        *counts,
         unlabelled=unlabelled,
         prevalence_bound=experiment.data.prevalence_bound,
         donor=donor,
     )
 
 
+def make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassifier:
+    """Return the experiment's classifier around an estimator that ipml did not train, not yet fitted.
+
+    Raises
+    ------
+    UnusableSetting, UnreadableFile, UntrustedModel
+        It is not there, is not the one that was recorded, or needs what `IPML_TRUSTED_MODELS` does not allow.
+    """
+    external = experiment.external
+    assert external is not None
+    source = read_source(external.estimator, experiment.find)
+    if external.digest not in (None, source.digest):
+        raise UnusableSetting(external.estimator, f"SHA-256 {source.digest}", f"that recorded, {external.digest}")
+    return ExternalClassifier(
+        source,
+        brands,
+        is_calibrated=external.calibrate,
+        refit=external.refit,
+        positive=0 if external.positive == "first" else -1,
+        seed=experiment.seed,
+        trusted=get_settings().trusted_models,
+    )
+
+
 def say_what_donor_counts(
-    experiment: Experiment, donor: CounterfeitClassifier | None, classifier: CounterfeitClassifier, tested: pd.DataFrame
+    experiment: Experiment,
+    donor: CounterfeitClassifier | None,
+    classifier: CounterfeitClassifier | ExternalClassifier,
+    tested: pd.DataFrame,
 ) -> str:
     """Say in a line from which model learning started, and what that model counts for; "" where there was none.
 
     Figures of a test are too kind where the donor has learnt from the sellers tested on, so the line says that, too.
     """
     uri, digest = experiment.data.donor, experiment.data.donor_digest
-    if donor is None or digest is None:
+    if donor is None or digest is None or isinstance(classifier, ExternalClassifier):
         return ""
     said = f"Started from {uri} ({digest[:12]}): its log-odds count {classifier.donor_weight_:.2f} times"
     if classifier.learner_ is donor.learner_:

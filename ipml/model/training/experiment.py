@@ -30,6 +30,10 @@ features__title__bits = 18          # any parameter of the classifier, as scikit
 [sweep]                             # for `ipml model sweep` alone: parameters of [model], each with the values to try
 C = [0.1, 1.0, 10.0]
 
+[external]                          # for `ipml model register-external` alone: an estimator that ipml did not train
+estimator = "shoes.skops"           # its file, or the address of an endpoint
+refit = false                       # fit it anew on these listings
+
 [record]
 model = "ipml-shoes"                # name in the registry
 """
@@ -54,6 +58,7 @@ from ipml.listings.kinds import is_missing
 from ipml.listings.readers import read_listings
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.tables import read_table
+from ipml.model.external.source import read_source
 from ipml.model.labels import PREVALENCE_BOUND, draw_unlabelled
 from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.records import Problem
@@ -116,6 +121,16 @@ class EvaluationPart(_Part):
     attacks: Literal["some", "all", "none"] | tuple[str, ...] = "some"
 
 
+class ExternalPart(_Part):
+    """An estimator that ipml did not train."""
+
+    estimator: str = Field(min_length=1, description="its file, or the address of an endpoint")
+    digest: str | None = Field(None, description="SHA-256 of the file, as a run records it")
+    refit: bool = Field(False, description="whether it is fitted anew on the listings of the experiment")
+    calibrate: bool = Field(True, description="whether its probabilities are calibrated on sellers left out")
+    positive: Literal["first", "last"] = Field("last", description="which of its two probabilities is of counterfeits")
+
+
 class RecordPart(_Part):
     """Under which name the model is registered."""
 
@@ -139,6 +154,7 @@ class Experiment(_Part):
     evaluation: EvaluationPart = EvaluationPart()
     model: dict[str, Any] = Field(default_factory=dict)
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    external: ExternalPart | None = None
     record: RecordPart = RecordPart()
     folder: Path = Field(Path(), exclude=True, description="where the file lies; names of files start here")
     text: str = Field("", exclude=True, description="the file as written, recorded with the run")
@@ -181,6 +197,38 @@ def start_from(experiment: Experiment, donor: str | None) -> Experiment:
         return experiment
     data = experiment.data.model_copy(update={"donor": donor, "donor_digest": None})
     return experiment.model_copy(update={"data": data})
+
+
+def name_external(
+    experiment: Experiment, estimator: str | None, *, refit: bool = False, calibrate: bool = True
+) -> Experiment:
+    """Return an experiment with an estimator that ipml did not train, pinned by its digest.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    estimator : str or None
+        Its file or address; that of the experiment where none is given.
+    refit, calibrate : bool
+        As `ExternalPart` has them; what the experiment says counts as well.
+
+    Raises
+    ------
+    UnusableSetting, UnreadableFile
+        None is named, or it cannot be read.
+    """
+    part = experiment.external
+    name = str(Path(estimator).absolute()) if estimator and Path(estimator).exists() else estimator
+    name = name or (part.estimator if part else None)
+    if name is None:
+        raise UnusableSetting(experiment.name, "no estimator", "`estimator` under [external], or --estimator FILE")
+    part = (part or ExternalPart(estimator=name)).model_copy(update={"estimator": name})
+    changes = {
+        "digest": read_source(name, experiment.find).digest,
+        "refit": refit or part.refit,
+        "calibrate": calibrate and part.calibrate,
+    }
+    return experiment.model_copy(update={"external": part.model_copy(update=changes)})
 
 
 def read_recorded(text: str, folder: Path, source: str) -> Experiment:

@@ -22,6 +22,7 @@ from ipml.model.drift import DriftReference, reference_of
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested
 from ipml.model.evaluation.label_weights import Maturity
 from ipml.model.evaluation.slices import SliceCounts, count_listings
+from ipml.model.external import ExternalClassifier
 from ipml.model.labels import UnlabelledEffect
 from ipml.model.learner import Labels
 from ipml.model.model_file import ModelCard, save_model
@@ -150,7 +151,7 @@ class TrainingResult:
 
     Attributes
     ----------
-    classifier : CounterfeitClassifier
+    classifier : CounterfeitClassifier or ExternalClassifier
         Fitted on all labelled listings.
     counts : SliceCounts
         How many these are.
@@ -164,7 +165,7 @@ class TrainingResult:
         What the tested listings and their scores looked like, as they came in.
     """
 
-    classifier: CounterfeitClassifier
+    classifier: CounterfeitClassifier | ExternalClassifier
     counts: SliceCounts
     data_digest: str
     tested: Tested
@@ -225,7 +226,7 @@ def learn(
     evaluation = replace(
         measure(experiment, named),
         maturity=_say_how_final(experiment, labelled),
-        unlabelled="" if unlabelled is None else str(UnlabelledEffect(**classifier.unlabelled_)),
+        unlabelled=str(UnlabelledEffect(**effect)) if (effect := getattr(classifier, "unlabelled_", None)) else "",
     )
     unseen = tested.listings
     reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
@@ -269,6 +270,7 @@ def save_learnt(experiment: Experiment, learnt: TrainingResult, folder: Path) ->
         experiment=experiment.model_dump(mode="json"),
         figures=learnt.evaluation.figures[MODEL],
         key_file=get_settings().model_key,
+        trusted=get_settings().trusted_models,
     )
 
 

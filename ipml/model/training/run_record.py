@@ -17,6 +17,7 @@ import numpy as np
 from ipml.features.goods import brand_table
 from ipml.model.evaluation.evaluation import MODEL, TESTED_FILE, write_tested
 from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability
+from ipml.model.external import ExternalClassifier
 from ipml.model.model_file import ModelCard, manifest_sha256, read_card
 from ipml.model.model_file.folder import check_replaceable
 from ipml.model.model_file.model_file import running_versions
@@ -114,15 +115,30 @@ def parameters_of(experiment: Experiment) -> dict[str, object]:
     >>> parameters["n_folds"], parameters["C"], parameters["features__title__letters"]
     (3, 'chosen', (2, 5))
     """
+    if experiment.external:
+        return split_of(experiment) | {
+            f"external.{name}": value for name, value in experiment.external.model_dump().items()
+        }
     of_classifier = settable_parameters(CounterfeitClassifier(seed=experiment.seed)) | experiment.model
-    split = {f"split.{name}": value for name, value in experiment.split.model_dump().items()}
-    return {**split, **of_classifier, "C": of_classifier["C"] or "chosen"}
+    return {**split_of(experiment), **of_classifier, "C": of_classifier["C"] or "chosen"}
+
+
+def split_of(experiment: Experiment) -> dict[str, object]:
+    """Return how listings were parted, by name."""
+    return {f"split.{name}": value for name, value in experiment.split.model_dump().items()}
 
 
 def chosen_of(learnt: TrainingResult) -> dict[str, object]:
     """Return what was not set but chosen or found: penalty and share of each strength of text, and sizes."""
     classifier, tested = learnt.classifier, learnt.evaluation.counts
-    chosen = {
+    sizes = {
+        f"{part}.{name}": value
+        for part, counts in (("learnt", learnt.counts), ("tested", tested))
+        for name, value in asdict(counts).items()
+    }
+    if isinstance(classifier, ExternalClassifier):
+        return sizes
+    chosen: dict[str, object] = {
         f"chosen.{what}_at_text_{text:g}{'_with_donor' if donor else ''}": value
         for text, C, share, donor in classifier.strengths_.tolist()
         for what, value in (("C", C), ("share", share))
@@ -132,11 +148,6 @@ def chosen_of(learnt: TrainingResult) -> dict[str, object]:
     for name, extractor in classifier.features_.transformer_list:
         if not np.isnan(getattr(extractor, "usual_seller_age_", np.nan)):
             chosen[f"chosen.{name}.usual_seller_age_days"] = extractor.usual_seller_age_
-    sizes = {
-        f"{part}.{name}": value
-        for part, counts in (("learnt", learnt.counts), ("tested", tested))
-        for name, value in asdict(counts).items()
-    }
     unlabelled = {f"unlabelled.{name}": value for name, value in getattr(classifier, "unlabelled_", {}).items()}
     return {**chosen, **sizes, **unlabelled, "features": int(np.count_nonzero(classifier.coefficients))}
 

@@ -19,7 +19,8 @@ from ipml.model.model_file import load_model as load_artifact
 from ipml.model.model_file import manifest_sha256
 from ipml.model.model_file.folder import MANIFEST, find_folder, read_folder
 from ipml.scoring.portfolio_store import read_store
-from ipml.scoring.scorer import Scorer, load_model
+from ipml.scoring.scorer import Scorer, load_model, make_scorer
+from ipml.settings import get_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -43,6 +44,8 @@ class ShippedModel:
         The widest interval with which a score is given; the driver's setting, not that of the worker's machine.
     allow_version_mismatch : bool
         Whether the workers may run other versions of the libraries than those that made the model.
+    trusted : str
+        What a model that ipml did not train may need; the driver's setting.
     store, store_sha256 : str or None
         Name of the file of sellers' portfolios on each machine, and its SHA-256.
     """
@@ -52,6 +55,7 @@ class ShippedModel:
     version: str
     most_width: float | None
     allow_version_mismatch: bool = False
+    trusted: str = ""
     store: str | None = None
     store_sha256: str | None = None
 
@@ -91,6 +95,7 @@ def ship_model(
         version=scorer.version,
         most_width=scorer.most_width,
         allow_version_mismatch=allow_version_mismatch,
+        trusted=get_settings().trusted_models,
         store=store,
         store_sha256=store_sha256,
     )
@@ -111,16 +116,14 @@ def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
     folder = Path(SparkFiles.get(model.archive))
     if manifest_sha256(folder) != model.manifest:
         raise UntrustedModel(folder, f"a {MANIFEST} that has changed", _SENT)
-    loaded = load_artifact(folder, allow_version_mismatch=model.allow_version_mismatch)
+    loaded = load_artifact(folder, allow_version_mismatch=model.allow_version_mismatch, trusted=model.trusted)
     if loaded.card.full_version != model.version:
         raise UntrustedModel(folder, f"a {MANIFEST} that has changed", _SENT)
-    scorer = Scorer(loaded.classifier, model.version, model.most_width, loaded.digest)
+    scorer = make_scorer(loaded.classifier, model.version, model.most_width, loaded.digest)
     return scorer, None if model.store is None else _load_store(Path(SparkFiles.get(model.store)), model)
 
 
 def _find_model(source: str | Path | None) -> Path:
-    from ipml.settings import get_settings
-
     source = str(source or get_settings().model)
     if source.startswith("models:"):
         from ipml.model.tracking import resolve_model  # MLflow is loaded only for its registry
