@@ -32,7 +32,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.familiarity import Familiarity
-from ipml.model.parts import ABSENCE, KINDS
+from ipml.model.parts import ABSENCE, IMAGE, KINDS, PICTURE
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, SecondStage
@@ -44,7 +44,7 @@ _LARGEST = 1e100  # of any number: products of a few of them are finite
 _MOST_WHOLE = 1 << 62
 _MOST_BITS = 26  # of columns of n-grams: a model of more does not unpack
 _LONGEST_NGRAM = 64  # letters or words; the engine's memory for a text grows with it
-_EXTRACTORS = {**KINDS, "picture": PictureFeatures, "image": ImageVectors, ABSENCE: MissingFields}
+_EXTRACTORS = {**KINDS, PICTURE: PictureFeatures, IMAGE: ImageVectors, ABSENCE: MissingFields}
 
 
 class UnsoundTable(ValueError):
