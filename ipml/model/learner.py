@@ -77,6 +77,7 @@ class Problem:
     Attributes
     ----------
     design : Design of shape (n_listings, n_features)
+        A csr_matrix for a learner of scikit-learn.
     y, weight : array of shape (n_listings,)
     groups : array of shape (n_listings,)
         Which listings are left out together: those of a seller.
@@ -88,7 +89,7 @@ class Problem:
         Whether the last feature is the log-odds of a donor.
     """
 
-    design: Design
+    design: Any
     y: Labels
     weight: Floats
     groups: NDArray[Any]

@@ -32,6 +32,7 @@ from ipml.model.labels import (
     read_labels,
     read_weight,
 )
+from ipml.model.other_learner import OtherLearner, check_learner, make_stage
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, FeatureValues, FirstStage, SecondStage, read_values
 
@@ -90,6 +91,10 @@ class CounterfeitClassifier(Estimator):
         How many times as often as those of others genuine listings of new sellers may be flagged. Where it is clearly
         more among sellers left out, as the gate has it (the lower end of the interval), the age of a listing counts
         beside that of its seller. None: it always counts as it is, which finds more.
+    learner : classifier of scikit-learn or None, default=None
+        What takes the place of our linear learner in the first stage, on the same matrix and the same folds: any
+        probabilistic classifier. Portfolio, calibration and reasons are made as ever; `ipml.model.other_learner` says
+        what differs. `C` is not used then.
 
     Attributes
     ----------
@@ -98,8 +103,9 @@ class CounterfeitClassifier(Estimator):
         The words that the training listings use, and how misspelt ones are read.
     strengths_ : array of shape (n_learners, 4)
         Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, the inverse
-        strength of the penalty, its share in the mean, and what the log-odds of a donor are multiplied by.
-    learner_ : ipml.model.regression.LinearLearner
+        strength of the penalty, its share in the mean, and what the log-odds of a donor are multiplied by. Absent where
+        `learner` is given.
+    learner_ : ipml.model.regression.LinearLearner or ipml.model.other_learner.OtherLearner
         The listing by itself.
     donor_weight_ : float
         What the log-odds of the donor count for; only after a fit that started from one.
@@ -125,11 +131,12 @@ class CounterfeitClassifier(Estimator):
     array([0.1, 0.9])
     """
 
+    learner = None  # of models of older releases
     _columns: list[str]
     classes_: NDArray[Any]
     features_: Features
     spelling_: Spelling
-    learner_: LinearLearner
+    learner_: LinearLearner | OtherLearner
     strengths_: Floats
     donor_weight_: float
     unlabelled_: dict[str, Any]
@@ -146,12 +153,14 @@ class CounterfeitClassifier(Estimator):
         n_folds: int = 5,
         seed: int = 0,
         new_seller_limit: float | None = 2.0,
+        learner: Any = None,
     ) -> None:
         self.features = features
         self.C = C
         self.n_folds = n_folds
         self.seed = seed
         self.new_seller_limit = new_seller_limit
+        self.learner = learner
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; those of the extractors too, where none are given."""
@@ -224,7 +233,8 @@ class CounterfeitClassifier(Estimator):
             `X` has no named columns.
         ValueError
             It has no column `seller_id`, or the labels are not of two classes, one for each listing; `unlabelled` has
-            no such column or no listing, or the bound is none; the donor has other extractors.
+            no such column or no listing, or the bound is none; the donor has other extractors, or one of the two has
+            another learner; that learner cannot be fitted.
         """
         from ipml.model.trainer import Trainer  # scoring does without what only learns
 
@@ -234,6 +244,7 @@ class CounterfeitClassifier(Estimator):
         self.classes_, y = read_labels(y, weight)
         counted = weight if label_probability is None else weight * count_by_probability(label_probability)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
+        check_learner(self.learner, donor)
         n_labelled = len(y)
         if unlabelled is not None:
             check_unlabelled(unlabelled, prevalence_bound)
@@ -241,12 +252,13 @@ class CounterfeitClassifier(Estimator):
             listings, none = ListingColumns.of(X), np.zeros(len(X) - n_labelled)
             y, weight, counted = np.append(y, none.astype(np.int8)), np.append(weight, none), np.append(counted, none)
         learnt = TrainingSet(listings, y, weight, counted, np.asarray(X["seller_id"]).astype(str), n_labelled)
-        for name in (*_PREPARED, "unlabelled_", "donor_weight_"):
+        for name in (*_PREPARED, "unlabelled_", "donor_weight_", "strengths_"):
             self.__dict__.pop(name, None)
         if donor is not None and count_sellers(y, weight, learnt.sellers) < self.n_folds:
             self._take_as_it_is(donor, learnt)
         else:
-            trainer = Trainer(self._copy_features(), self.C, self.n_folds, self.seed, self.new_seller_limit, donor)
+            chosen = self.C, self.n_folds, self.seed, self.new_seller_limit, self.learner
+            trainer = Trainer(self._copy_features(), *chosen, donor)
             vars(self).update(trainer.fit(learnt, prevalence_bound).learnt())
         self._prepare()
         return self
@@ -291,8 +303,7 @@ class CounterfeitClassifier(Estimator):
         stage = self.__dict__.get("_first_stage")
         if stage is None:
             check_fitted(self, "learner_")
-            learner = self.learner_
-            stage = self._first_stage = FirstStage(self.features_, learner.coef_[0], float(learner.intercept_[0]))
+            stage = self._first_stage = make_stage(self.features_, self.learner_)
         return stage
 
     def _prepare(self) -> tuple[Reading, FirstStage]:
@@ -375,7 +386,7 @@ class CounterfeitClassifier(Estimator):
 
     @property
     def coefficients(self) -> Floats:
-        """What each feature weighs in the log-odds, shape (n_features,)."""
+        """What each feature weighs in the log-odds, shape (n_features,); only where the learner is linear."""
         stage = self.second_stage_
         return np.append(stage.slope_ * self.learner_.coef_[0], stage.portfolio_weight_)
 

@@ -23,7 +23,7 @@ from ipml.features.goods import BrandTable
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.seller_weights import limit_sellers
-from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, Weighed
+from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, Weighed, WeighOne
 from ipml.model.parts import NumberPart, TextPart
 from ipml.model.regression import Design, Ngrams
 
@@ -136,6 +136,9 @@ class FirstStage:
         There is not one coefficient for each feature; compiled code would read past their end.
     """
 
+    is_additive = True
+    """Whether what the features add, with the intercept, is all of the log-odds."""
+
     def __init__(self, features: Features, coefficients: Floats, intercept: float) -> None:
         self.intercept = intercept
         self.parts: dict[str, TextPart | NumberPart] = {}
@@ -170,6 +173,10 @@ class FirstStage:
         The n-grams of a text are one feature. Of a listing with long texts both are those of its worst passage.
         """
         return listings.once(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
+
+    def weigh_one(self, reading: Reading) -> WeighOne:
+        """Return the function that weighs a single listing, read in this way, as `weigh` does one of many."""
+        return self.compiled(reading).weigh_one
 
     def compiled(self, reading: Reading) -> CompiledStage:
         """Return the stage as the engine takes it, for listings read in this way."""
@@ -286,10 +293,11 @@ def read_values(
     """
     for first in range(0, max(len(listings), 1), _READ_AT_ONCE):
         part = listings.cut(np.arange(first, min(first + _READ_AT_ONCE, len(listings))))
-        yield FeatureValues.of(features, part) if stage is None else _take_worst(features, part, stage)
+        yield FeatureValues.of(features, part) if stage is None else take_worst(features, part, stage)
 
 
-def _take_worst(features: Features, listings: ListingColumns, stage: FirstStage) -> FeatureValues:
+def take_worst(features: Features, listings: ListingColumns, stage: FirstStage) -> FeatureValues:
+    """Return the values of each listing, or those of its passage with the highest log-odds above it."""
     values = FeatureValues.of(features, listings)
     split = [found for column in PASSAGE_WORDS if (found := split_long_texts(listings, column))]
     if not split:

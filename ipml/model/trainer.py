@@ -28,9 +28,10 @@ from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.slices import break_even
 from ipml.model.familiarity import Familiarity
 from ipml.model.labels import TrainingSet, UnlabelledEffect, find_weight
-from ipml.model.learner import FOLDS_OF_MANY, Chosen, Floats, Problem, choose_members, draw_sellers, fit_all
+from ipml.model.learner import FOLDS_OF_MANY, Chosen, Fits, Floats, Problem, choose_members, draw_sellers, fit_all
+from ipml.model.other_learner import fit_learner, join_matrices, make_stage, score_left_out
 from ipml.model.parts import ABSENCE, IMAGE, PICTURE
-from ipml.model.regression import Design
+from ipml.model.regression import Design, LinearLearner
 from ipml.model.stages import (
     Features,
     FirstStage,
@@ -72,7 +73,7 @@ class Trainer:
     ----------
     features_ : Features
         The extractors, not fitted.
-    C, n_folds, seed, new_seller_limit
+    C, n_folds, seed, new_seller_limit, learner
         As of `CounterfeitClassifier`.
     donor : CounterfeitClassifier or None
         Where to start from.
@@ -83,6 +84,7 @@ class Trainer:
     n_folds: int
     seed: int
     new_seller_limit: float | None
+    learner: Any = None
     donor: CounterfeitClassifier | None = None
 
     def fit(self, learnt: TrainingSet, prevalence_bound: float) -> Self:
@@ -137,10 +139,13 @@ class Trainer:
         Where texts are long, listings are fitted twice: whole, which is a draft, and then as the passage that looked
         worst. Of many listings those that the penalties are chosen on do for the draft.
         """
-        drawn = draw_sellers(learnt.y, learnt.weight, self._groups_of(learnt), self.seed)
+        drawn, n_folds = draw_sellers(learnt.y, learnt.weight, self._groups_of(learnt), self.seed), self.n_folds
+        if len(drawn) < len(learnt.y):
+            n_folds = min(n_folds, FOLDS_OF_MANY)
+        if self.learner is not None:
+            drawn = np.arange(len(learnt.y))
         are_all, is_draft = len(drawn) == len(learnt.y), has_long_texts(learnt.listings)
         first, rows = (learnt.cut(drawn), None) if is_draft and not are_all else (learnt, drawn)
-        n_folds = self.n_folds if are_all else min(self.n_folds, FOLDS_OF_MANY)
         problem = self._pose(first)
         chosen = self._learn(problem, drawn=rows, n_folds=n_folds, is_draft=is_draft)
         if self._suspects_new_sellers(first, chosen.unseen):
@@ -157,8 +162,11 @@ class Trainer:
 
     def _pose(self, learnt: TrainingSet, draft: FirstStage | None = None) -> Problem:
         """Return what is to be learnt: long texts whole, or as the passage that looks worst to a draft."""
-        design = Design.join(part.design() for part in read_values(self.features_, learnt.listings, draft))
         is_text, only_raises = mark_ngrams(self.features_), mark_only_raising(self.features_)
+        if self.learner is not None:
+            values = join_matrices(self.features_, learnt.listings, draft)
+            return Problem(values, learnt.y, learnt.weight, self._groups_of(learnt), is_text, only_raises)
+        design = Design.join(part.design() for part in read_values(self.features_, learnt.listings, draft))
         self._column = None if self._from_donor is None else DonorColumn.of(self._from_donor, design)
         if self._column is not None:
             design = design.append(self._column.values)
@@ -176,8 +184,10 @@ class Trainer:
         is_draft: bool = False,
     ) -> Chosen:
         """Choose the penalties, unless that was done before, and fit the first stage under them."""
-        n_folds = n_folds or self.n_folds
-        chosen = choose_members(problem, C=self.C, n_folds=n_folds, seed=self.seed, drawn=drawn, before=before)
+        chosen = self._choose(problem, before, drawn, n_folds)
+        if self.learner is not None:
+            self.learner_ = fit_learner(self.learner, problem, self.seed)
+            return chosen
         self.learner_, chosen = fit_all(chosen, problem, is_draft=is_draft)
         if self._column is not None:
             self.donor_weight_ = self._column.spell_out(self.learner_)
@@ -189,9 +199,23 @@ class Trainer:
         )
         return chosen
 
+    def _choose(
+        self,
+        problem: Problem,
+        before: Chosen | None,
+        drawn: NDArray[np.intp] | None = None,
+        n_folds: int | None = None,
+    ) -> Chosen:
+        """Score sellers left out; under the penalties that serve them best, if there are any to be chosen."""
+        n_folds = n_folds or self.n_folds
+        if self.learner is None:
+            return choose_members(problem, C=self.C, n_folds=n_folds, seed=self.seed, drawn=drawn, before=before)
+        unseen = score_left_out(self.learner, problem, n_folds, self.seed)
+        return Chosen([], np.empty(0), unseen, np.full(len(unseen), np.nan), Fits(np.arange(len(unseen)), []))
+
     def _make_stage(self) -> FirstStage:
         """Return the listing by itself, as it was fitted last."""
-        return FirstStage(self.features_, self.learner_.coef_[0], float(self.learner_.intercept_[0]))
+        return make_stage(self.features_, self.learner_)
 
     def _suspects_new_sellers(self, learnt: TrainingSet, log_odds: Floats) -> bool:
         """Say whether honest new sellers left out are flagged too often while the age of listings counts as it is."""
@@ -218,8 +242,7 @@ class Trainer:
             nonlocal chosen
             if weight not in means:
                 weighed = learnt.weigh_unlabelled(weight)
-                weighed_problem = replace(problem, weight=weighed.weight)
-                chosen = choose_members(weighed_problem, C=self.C, n_folds=self.n_folds, seed=self.seed, before=chosen)
+                chosen = self._choose(replace(problem, weight=weighed.weight), chosen)
                 means[weight] = self._mean_left_out(weighed, chosen)
             return means[weight]
 
@@ -248,7 +271,8 @@ class Trainer:
         if missing is None:
             return chosen
         self.features_.transformer_list.append((ABSENCE, missing))
-        self.learner_.coef_ = np.append(self.learner_.coef_, [[1.0]], axis=1)
+        if isinstance(self.learner_, LinearLearner):
+            self.learner_.coef_ = np.append(self.learner_.coef_, [[1.0]], axis=1)
         added = missing.values(learnt.listings)[:, 0]
         return replace(chosen, unseen=chosen.unseen + added, by_few=chosen.by_few + added)
 

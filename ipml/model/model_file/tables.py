@@ -32,6 +32,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.familiarity import Familiarity
+from ipml.model.other_learner import OtherLearner
 from ipml.model.parts import ABSENCE, IMAGE, KINDS, PICTURE
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
@@ -211,12 +212,13 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "n_folds": _COUNT,
         "seed": _or_none(_COUNT),
         "new_seller_limit": _or_none(_REAL),
+        "learner": _or_none(_text),
         "_columns": _TEXTS,
         "classes_": lambda classes: isinstance(classes, np.ndarray) and classes.shape == (2,),
         "features_": _of(Features),
         "spelling_": _of(Spelling),
         "strengths_": _array(None, 4),
-        "learner_": _of(LinearLearner),
+        "learner_": _of(LinearLearner, OtherLearner),
         "donor_weight_": _REAL,
         "unlabelled_": _by_name(_REAL),
         "second_stage_": _of(SecondStage),
@@ -265,6 +267,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
     PictureFeatures: {"is_fitted_": _flag},
     ImageVectors: {"n_components": _whole(1), "mean_": _array(None), "components_": _array(None, None)},
     MissingFields: {"names_": _list(lambda name: name in FIELD_GROUPS), "offsets_": _array(None, None)},
+    OtherLearner: {"estimator": lambda _: True, "columns": _array(None, dtype=np.int64, least=0)},
     LinearLearner: {"coef_": _array(1, None), "intercept_": _array(1), "n_iter_": _COUNT},
     SecondStage: {"slope_": _RATE, "portfolio_weight_": _RATE, "intercept_": _REAL},
     SigmoidCalibration: {"slope_": _RATE, "intercept_": _REAL},
