@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, count
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,10 @@ class Weighed:
     brands: Codes
     found: Bytes
     by_engine: Floats
+
+
+WeighOne: TypeAlias = Callable[[Listing], tuple[float, int, int]]
+"""From a single listing to its log-odds, its brand and what else is found of it, as in `Weighed`."""
 
 
 def _make_results(n: int) -> tuple[Floats, Codes, Bytes]:

@@ -11,7 +11,7 @@ a plain linear model remains.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,25 +56,6 @@ class DonorColumn:
         learner.coef_ = (own + weight * self.coefficients)[np.newaxis]
         learner.intercept_ = learner.intercept_ - weight * self.mean
         return weight
-
-
-class Asked(NamedTuple):
-    """Features of the listings learnt from, the donor's log-odds as the last of them where there is a donor."""
-
-    design: Design
-    column: DonorColumn | None
-
-    def mark(self, flags: NDArray[np.bool_], *, donor: bool) -> NDArray[np.bool_]:
-        """Return a flag for each feature: those given, and that of the donor's log-odds."""
-        return flags if self.column is None else np.append(flags, donor)
-
-
-def ask_donor(design: Design, coefficients: Floats | None) -> Asked:
-    """Add what the donor says of each listing to its features; nothing where there are no coefficients of a donor."""
-    if coefficients is None:
-        return Asked(design, None)
-    column = DonorColumn.of(coefficients, design)
-    return Asked(design.append(column.values), column)
 
 
 def take_over(features: Features, of_donor: Features, coefficients: Floats) -> Floats:

@@ -121,8 +121,8 @@ class NumberPart:
         )
 
 
-ABSENCE = "absence"
-"""The name of the extractor that corrects listings without some fields."""
+PICTURE, IMAGE, ABSENCE = "picture", "image", "absence"
+"""The names of extractors that a model has where it can learn them, the last of which corrects missing fields."""
 Part: TypeAlias = TextPart | NumberPart
 
 KINDS: dict[str, type[Extractor]] = {

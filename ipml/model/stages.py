@@ -9,7 +9,7 @@ Long texts are read passage by passage, so that harmless words around the tellin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -19,10 +19,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
 from ipml.features.compiled.texts import Texts, concat, cut_passages
+from ipml.features.goods import BrandTable
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.seller_weights import limit_sellers
-from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, Weighed
+from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, Weighed, WeighOne
 from ipml.model.parts import NumberPart, TextPart
 from ipml.model.regression import Design, Ngrams
 
@@ -59,6 +60,7 @@ def has_long_texts(listings: ListingColumns) -> bool:
 
 
 Floats = NDArray[np.float64]
+_READ_AT_ONCE = 20_000  # listings with their passages
 
 
 class Features(Estimator):
@@ -87,6 +89,12 @@ class Features(Estimator):
     def parts(self) -> dict[str, Any]:
         """Return the extractors by name."""
         return dict(self.transformer_list)
+
+    @property
+    def brand_table(self) -> BrandTable:
+        """The brands, as `ipml.features.goods.brand_table` gives them; once fitted."""
+        table: BrandTable = self.parts()["brand"].table_
+        return table
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of extractors, as `title__letters`, or put another extractor in the place of one."""
@@ -128,6 +136,9 @@ class FirstStage:
         There is not one coefficient for each feature; compiled code would read past their end.
     """
 
+    is_additive = True
+    """Whether what the features add, with the intercept, is all of the log-odds."""
+
     def __init__(self, features: Features, coefficients: Floats, intercept: float) -> None:
         self.intercept = intercept
         self.parts: dict[str, TextPart | NumberPart] = {}
@@ -162,6 +173,10 @@ class FirstStage:
         The n-grams of a text are one feature. Of a listing with long texts both are those of its worst passage.
         """
         return listings.once(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
+
+    def weigh_one(self, reading: Reading) -> WeighOne:
+        """Return the function that weighs a single listing, read in this way, as `weigh` does one of many."""
+        return self.compiled(reading).weigh_one
 
     def compiled(self, reading: Reading) -> CompiledStage:
         """Return the stage as the engine takes it, for listings read in this way."""
@@ -267,6 +282,31 @@ class FeatureValues:
             for name, extractor in self.features.transformer_list
         ]
         return scipy.sparse.csr_matrix(self.numbers + scipy.sparse.csr_matrix(scipy.sparse.hstack(ngrams)))
+
+
+def read_values(
+    features: Features, listings: ListingColumns, stage: FirstStage | None = None
+) -> Iterator[FeatureValues]:
+    """Yield the values of listings, some at a time: they take several times as much memory as their listings.
+
+    Where a first stage is given, they are those of the listing, or of its passage with the highest log-odds above it.
+    """
+    for first in range(0, max(len(listings), 1), _READ_AT_ONCE):
+        part = listings.cut(np.arange(first, min(first + _READ_AT_ONCE, len(listings))))
+        yield FeatureValues.of(features, part) if stage is None else take_worst(features, part, stage)
+
+
+def take_worst(features: Features, listings: ListingColumns, stage: FirstStage) -> FeatureValues:
+    """Return the values of each listing, or those of its passage with the highest log-odds above it."""
+    values = FeatureValues.of(features, listings)
+    split = [found for column in PASSAGE_WORDS if (found := split_long_texts(listings, column))]
+    if not split:
+        return values
+    rows = np.concatenate([np.arange(len(listings)), *(owners for _, owners in split)])
+    log_odds = np.concatenate([stage.sum(listings), *(stage.sum(texts) for texts, _ in split)])
+    worst = np.lexsort((-log_odds, rows))  # by listing, the highest first
+    passages = [FeatureValues.of(features, texts) for texts, _ in split]
+    return FeatureValues.join([values, *passages]).take(worst[np.unique(rows[worst], return_index=True)[1]])
 
 
 def _weight(features: Features, name: str) -> float:

@@ -32,7 +32,7 @@ from ipml.kit.look_alikes import CYRILLIC, GREEK, LIVING_SCRIPTS, SIGN_READINGS
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, EarlierListings, Highlight, Reason
 from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming, widen
-from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
+from ipml.scoring.sentences import CONTACTS, LOTS, OCCLUDED, SENTENCES, WORD_SENTENCES, Facts
 
 Floats = NDArray[np.float64]
 
@@ -224,7 +224,9 @@ class Explainer:
         self._group_of_each = np.concatenate(groups_of)
         self._portfolio, self._rest = self._number(PORTFOLIO), self._number(REST)
         self._word_naming = WordNaming(_PHRASES, [name for name, _ in _NAMES_ALL])
-        self._naming = [(self._number(name), self._word_naming.groups.index(name)) for name in _NAMING]
+        is_additive = classifier.first_stage.is_additive  # else every reason is by occlusion
+        naming, self._sentences = (_NAMING, SENTENCES) if is_additive else ((), SENTENCES | {REST: OCCLUDED})
+        self._naming = [(self._number(name), self._word_naming.groups.index(name)) for name in naming]
         self.base_rate: float = classifier.intercept
         self._carried_by_category = lru_cache(_MOST_REMEMBERED)(self._weigh_category)
 
@@ -263,10 +265,13 @@ class Explainer:
     def _weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> list[list[float]]:
         """Return what the features of each group add to the log-odds of each listing."""
         second, n_groups = self.classifier.second_stage_, len(self.groups)
-        _, parts = self.classifier.first_stage.explain(listings)
+        weighed, parts = self.classifier.first_stage.explain(listings)
         places = np.arange(len(listings))[:, np.newaxis] * n_groups + self._group_of_each
         added = np.bincount(places.ravel(), parts.ravel(), len(listings) * n_groups).reshape(-1, n_groups)
         weights = added * second.slope_
+        if not self.classifier.first_stage.is_additive:
+            rest = weighed.log_odds - self.classifier.learner_.intercept_ - parts.sum(axis=1)
+            weights[:, self._rest] = second.slope_ * rest
         weights[:, self._portfolio] = second.portfolio_weight_ * np.asarray(shares)
         return weights.tolist()  # type: ignore[no-any-return]
 
@@ -294,7 +299,7 @@ class Explainer:
                 words = named.get(name, ())
                 if name == "category":
                     words = self._words_of_category(facts.text("category"), weight)
-                reasons.append(Reason(name, SENTENCES[name](facts, weight, words), weight))
+                reasons.append(Reason(name, self._sentences[name](facts, weight, words), weight))
         reasons.sort(key=lambda reason: (-abs(reason.weight), reason.feature))
         return tuple(reasons)
 
@@ -317,6 +322,9 @@ class Explainer:
             of_groups = self._find_phrases(of_row, [of_column[row] for of_column in phrases])
             whole = {name: _read_names(of_row[0], places[row]) for name, places in names.items() if places[row]}
             found.append(of_groups | whole)
+        if not stage.is_additive:  # nothing is known of single words
+            nothing = [0.0] * len(self._word_naming.groups)
+            return [Named(nothing, of_groups, ((), ())) for of_groups in found]
         all_texts = [text for of_row in zip(*texts, strict=True) for text in of_row]
         return self._word_naming.name(
             [text.written for text in all_texts],

@@ -28,7 +28,8 @@ from ipml.model.compiled_stage import HAS_NO_PLAIN_LETTERS, IS_UNFAMILIAR, Weigh
 from ipml.model.familiarity import Familiarity, ListingSample
 from ipml.model.model_file import load_model as load_artifact
 from ipml.model.online import Judged, OnlineClassifier
-from ipml.model.pipeline import IMAGE, CounterfeitClassifier
+from ipml.model.parts import IMAGE
+from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import (
     NONE_EARLIER,
     EarlierListings,

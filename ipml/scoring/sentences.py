@@ -298,3 +298,5 @@ SENTENCES: dict[str, Sentence] = {
     PORTFOLIO: _say_portfolio,
     REST: _constant("Everything else in the texts, and what several of these reasons share"),
 }
+OCCLUDED = _constant("Everything else: each other reason is what the score loses without it (occlusion)")
+"""The sentence of `REST` where a learner is not linear."""

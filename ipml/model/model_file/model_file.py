@@ -396,7 +396,8 @@ def save_model(
     name, data_digest, experiment, figures
         Facts for the card; see `ModelCard`.
     key_file : Path, optional
-        File with a secret of at least 32 bytes, with which the manifest is signed.
+        File with a secret of at least 32 bytes, with which the manifest is signed. A classifier with a learner of
+        scikit-learn that is not linear can be neither saved nor loaded without one.
     trusted : str, default=""
         As for `load_model`.
 
@@ -484,7 +485,7 @@ def load_model(
     card = parse_card(contents, folder)
     # Before anything is constructed: under other versions that fails in ways that explain nothing.
     check_versions(card.versions, folder, allow_mismatch=allow_version_mismatch)
-    classifier = unpack(contents[MODEL], folder)
+    classifier = unpack(contents[MODEL], folder, is_signed=key_file is not None)
     if isinstance(classifier, ExternalClassifier):
         classifier.trusted = trusted
         classifier.opened  # noqa: B018 - refuses what is not trusted

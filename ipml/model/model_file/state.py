@@ -11,6 +11,10 @@ estimator lies in the file as bytes; it is opened only with what the loader trus
 
 **One spelling.** The same classifier gives the same bytes, in any process with the same libraries: its version is a
 hash of them.
+
+**Learners of scikit-learn.** One that is not linear is in the file as skops writes it, `{"skops": …}`: no bytes that
+are the same each time. It is loaded only where the manifest was signed with the key given, since the compiled code of
+other libraries believes what a file says, and only if all of it is of types that skops trusts or that are named below.
 """
 
 from __future__ import annotations
@@ -40,6 +44,7 @@ from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
 from ipml.model.model_file.tables import UnsoundTable, check_tables
+from ipml.model.other_learner import OtherLearner
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, SecondStage
@@ -68,6 +73,13 @@ _ENTRY_NAME = re.compile(r"state\.json|[0-9]{1,20}\.npy")
 _CENTRAL_HEADER = b"PK\x01\x02"  # every entry that zipfile lists begins with it (APPNOTE.TXT 4.3.12)
 _FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: when a model was written says nothing of it
 _UNIX = 3
+_TRUSTED = [  # besides what skops trusts: the parts of trees, calibrated classifiers and neural networks
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+]
 
 
 def pack(classifier: object) -> bytes:
@@ -108,9 +120,43 @@ def _describe(value: Any, arrays: list[bytes]) -> Any:
         np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
         arrays.append(file.getvalue())
         return {"array": len(arrays) - 1}
+    if kind is OtherLearner:
+        packed = np.frombuffer(_dump_learner(value.estimator), np.uint8)
+        return {"skops": {"estimator": _describe(packed, arrays), "columns": _describe(value.columns, arrays)}}
     if ESTIMATORS.get(kind.__name__) is kind:
-        return {kind.__name__: {name: _describe(item, arrays) for name, item in value.__getstate__().items()}}
+        state = dict(value.__getstate__())
+        if kind is CounterfeitClassifier and (learner := state.pop("learner", None)) is not None:
+            state["learner"] = " ".join(repr(learner).split())  # scoring needs no more of it than what it has learnt
+        return {kind.__name__: {name: _describe(item, arrays) for name, item in state.items()}}
     raise TypeError(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def _dump_learner(estimator: Any) -> bytes:
+    """Return a fitted learner of scikit-learn as skops writes it."""
+    name = f"a {type(estimator).__name__} that is not linear"
+    try:
+        from skops.io import dumps, loads
+    except ImportError:
+        raise TypeError(f"{name}, without skops to save it (pip install 'ipml[train]'),") from None
+    try:
+        packed: bytes = dumps(estimator)
+        loads(packed, trusted=_TRUSTED)
+    except Exception as error:  # of a library that skops does not know, anything
+        raise TypeError(f"{name}, which skops cannot save ({first_line(error)}),") from error
+    return packed
+
+
+def _load_learner(content: Any, arrays: dict[str, NDArray[Any]], folder: Path, is_signed: bool) -> OtherLearner:
+    if not is_signed:
+        found, expected = (
+            "a learner of scikit-learn that is not linear",
+            "a manifest signed with a key (IPML_MODEL_KEY)",
+        )
+        raise UntrustedModel(folder, found, expected, "Save and load it with a key.")
+    from skops.io import loads
+
+    packed, columns = (_construct(content[name], arrays, folder) for name in ("estimator", "columns"))
+    return OtherLearner(loads(packed.tobytes(), trusted=_TRUSTED), columns)
 
 
 def _zip(entries: dict[str, bytes], compression: int) -> bytes:
@@ -123,7 +169,7 @@ def _zip(entries: dict[str, bytes], compression: int) -> bytes:
     return packed.getvalue()
 
 
-def unpack(packed: bytes, folder: Path) -> Any:
+def unpack(packed: bytes, folder: Path, *, is_signed: bool = False) -> Any:
     """Return the classifier in a model file, or refuse the file.
 
     Parameters
@@ -132,6 +178,8 @@ def unpack(packed: bytes, folder: Path) -> Any:
         The file as somebody wrote it.
     folder : Path
         Where it lies, for the message.
+    is_signed : bool, default=False
+        Whether its manifest was signed with the key given: only then it may hold a learner of scikit-learn.
 
     Raises
     ------
@@ -142,7 +190,7 @@ def unpack(packed: bytes, folder: Path) -> Any:
     entries = _unzip(packed, folder)
     arrays = {name: read_array(content, folder) for name, content in entries.items() if name != STATE}
     try:
-        classifier = _construct(json.loads(entries[STATE]), arrays, folder)
+        classifier = _construct(json.loads(entries[STATE]), arrays, folder, is_signed)
         check_tables(classifier)
     except UntrustedModel:
         raise
@@ -155,18 +203,20 @@ def unpack(packed: bytes, folder: Path) -> Any:
     return classifier
 
 
-def _construct(value: Any, arrays: dict[str, NDArray[Any]], folder: Path) -> Any:
+def _construct(value: Any, arrays: dict[str, NDArray[Any]], folder: Path, is_signed: bool = False) -> Any:
     if type(value) in _PLAIN:
         return value
     if type(value) is list:
-        return [_construct(item, arrays, folder) for item in value]
+        return [_construct(item, arrays, folder, is_signed) for item in value]
     ((kind, content),) = value.items()
+    if kind == "skops":
+        return _load_learner(content, arrays, folder, is_signed)
     if kind == "tuple":
-        return tuple(_construct(item, arrays, folder) for item in content)
+        return tuple(_construct(item, arrays, folder, is_signed) for item in content)
     if kind == "array":
         array = arrays[f"{content:d}.npy"]
         return array if array.ndim else array[()]
-    items = {name: _construct(item, arrays, folder) for name, item in content.items()}
+    items = {name: _construct(item, arrays, folder, is_signed) for name, item in content.items()}
     if kind == "dict":
         return items
     if kind not in ESTIMATORS:

@@ -33,7 +33,8 @@ from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
-from ipml.model.parts import ABSENCE, KINDS
+from ipml.model.other_learner import OtherLearner
+from ipml.model.parts import ABSENCE, IMAGE, KINDS, PICTURE
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, SecondStage
@@ -45,7 +46,7 @@ _LARGEST = 1e100  # of any number: products of a few of them are finite
 _MOST_WHOLE = 1 << 62
 _MOST_BITS = 26  # of columns of n-grams: a model of more does not unpack
 _LONGEST_NGRAM = 64  # letters or words; the engine's memory for a text grows with it
-_EXTRACTORS = {**KINDS, "picture": PictureFeatures, "image": ImageVectors, ABSENCE: MissingFields}
+_EXTRACTORS = {**KINDS, PICTURE: PictureFeatures, IMAGE: ImageVectors, ABSENCE: MissingFields}
 
 
 class UnsoundTable(ValueError):
@@ -212,12 +213,13 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "n_folds": _COUNT,
         "seed": _or_none(_COUNT),
         "new_seller_limit": _or_none(_REAL),
+        "learner": _or_none(_text),
         "_columns": _TEXTS,
         "classes_": lambda classes: isinstance(classes, np.ndarray) and classes.shape == (2,),
         "features_": _of(Features),
         "spelling_": _of(Spelling),
         "strengths_": _array(None, 4),
-        "learner_": _of(LinearLearner),
+        "learner_": _of(LinearLearner, OtherLearner),
         "donor_weight_": _REAL,
         "unlabelled_": _by_name(_REAL),
         "second_stage_": _of(SecondStage),
@@ -287,6 +289,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
     PictureFeatures: {"is_fitted_": _flag},
     ImageVectors: {"n_components": _whole(1), "mean_": _array(None), "components_": _array(None, None)},
     MissingFields: {"names_": _list(lambda name: name in FIELD_GROUPS), "offsets_": _array(None, None)},
+    OtherLearner: {"estimator": lambda _: True, "columns": _array(None, dtype=np.int64, least=0)},
     LinearLearner: {"coef_": _array(1, None), "intercept_": _array(1), "n_iter_": _COUNT},
     SecondStage: {"slope_": _RATE, "portfolio_weight_": _RATE, "intercept_": _REAL},
     SigmoidCalibration: {"slope_": _RATE, "intercept_": _REAL},

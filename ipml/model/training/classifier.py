@@ -205,7 +205,7 @@ def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
     return {
         name: value
         for name, value in classifier.get_params().items()
-        if not (hasattr(value, "get_params") or isinstance(value, list)) and not name.endswith("brands")
+        if not (hasattr(value, "get_params") or isinstance(value, list)) and not name.endswith(("brands", "learner"))
     }
 
 

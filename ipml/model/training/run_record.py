@@ -140,7 +140,7 @@ def chosen_of(learnt: TrainingResult) -> dict[str, object]:
         return sizes
     chosen: dict[str, object] = {
         f"chosen.{what}_at_text_{text:g}{'_with_donor' if donor else ''}": value
-        for text, C, share, donor in classifier.strengths_.tolist()
+        for text, C, share, donor in getattr(classifier, "strengths_", np.zeros((0, 4))).tolist()
         for what, value in (("C", C), ("share", share))
     }
     if hasattr(classifier, "donor_weight_"):
@@ -149,7 +149,8 @@ def chosen_of(learnt: TrainingResult) -> dict[str, object]:
         if not np.isnan(getattr(extractor, "usual_seller_age_", np.nan)):
             chosen[f"chosen.{name}.usual_seller_age_days"] = extractor.usual_seller_age_
     unlabelled = {f"unlabelled.{name}": value for name, value in getattr(classifier, "unlabelled_", {}).items()}
-    return {**chosen, **sizes, **unlabelled, "features": int(np.count_nonzero(classifier.coefficients))}
+    n_features = np.count_nonzero(getattr(classifier, "coefficients", ()))  # of a learner without any: 0
+    return {**chosen, **sizes, **unlabelled, "features": int(n_features)}
 
 
 def _donor_of(experiment: Experiment) -> dict[str, object]:
