@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ from ipml.features.images import ImageVectors, has_vectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.names import Names
 from ipml.features.offers import OfferFeatures
+from ipml.features.own import adopt_all
 from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
@@ -52,7 +53,7 @@ from ipml.model.labels import (
     read_weight,
 )
 from ipml.model.learner import FOLDS_OF_MANY, Chosen, Floats, choose_members, draw_sellers, fit_all
-from ipml.model.parts import ABSENCE
+from ipml.model.parts import ABSENCE, find_brand_table
 from ipml.model.regression import Design
 from ipml.model.stages import (
     Features,
@@ -73,8 +74,10 @@ _MOST_TITLES = 20_000  # training listings of which it is looked at what their t
 _READ_AT_ONCE = 20_000  # listings with their passages
 
 
-def make_features(brands: BrandTable | None = None) -> Features:
+def make_features(brands: BrandTable | None = None, own: Mapping[str, Any] | None = None) -> Features:
     """Return all extractors side by side; the names of their features begin with the extractor's.
+
+    Transformers of one's own come after them, by name, as `OwnFeatures` or as they are.
 
     A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` where that has
     vectors; one that starts from a donor has those that the donor has. Last comes `MissingFields`, once all else is
@@ -92,6 +95,7 @@ def make_features(brands: BrandTable | None = None) -> Features:
             ("price", PriceFeatures(brands)),
             ("listing", ListingFeatures()),
             ("seller", SellerFeatures()),
+            *adopt_all(own),
         ]
     )
 
@@ -452,14 +456,14 @@ class CounterfeitClassifier(Estimator):
 
     def price_ratios(self, X: Any) -> Floats:
         """Return each price over the reference price of its brand and category, NaN where unknown."""
-        ratios: Floats = self._extractors["price"].ratios(self.columns(X))
+        price: Any = self.first_stage.complete["price"].extractor
+        ratios: Floats = price.ratios(self.columns(X))
         return ratios
 
     @property
     def brand_table(self) -> BrandTable:
         """The brands it was trained with, as `ipml.features.goods.brand_table` gives them."""
-        table: BrandTable = self._extractors["brand"].table_
-        return table
+        return find_brand_table(self._extractors.values())
 
     @property
     def _extractors(self) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """What a classifier has learnt, as a file of plain values and arrays, and back: nothing in it names code.
 
 The file is a zip. `state.json` holds texts, numbers and lists as JSON has them; whatever else is an object of one key,
-which says what it is: `{"dict": …}`, `{"tuple": […]}`, `{"array": 3}` for the array in `3.npy`, and `{"Spelling": …}`
-for the state of an estimator. Arrays are numpy's, without Python objects. Everything is checked from the outside in
-before anything is constructed, and `tables` looks at every number before anything is scored.
+which says what it is: `{"dict": …}`, `{"tuple": […]}`, `{"array": 3}` for the array in `3.npy`, `{"Spelling": …}` for
+the state of an estimator, and `{"own": …}` for a transformer of one's own, as `own_state` writes it. Arrays are
+numpy's, without Python objects. Everything is checked from the outside in before anything is constructed, and `tables`
+looks at every number before anything is scored.
 
-**Trust.** Which estimators there are is the constant `ESTIMATORS` and never taken from a file. A class belongs there
+**Trust.** Which estimators there are is the constant `ESTIMATORS`, and classes that whoever loads has registered; it is
+never taken from a file. A class belongs there
 only if neither its `__setstate__` nor scoring, with any state whatsoever, can run what an attacker wrote.
 
 **One spelling.** The same classifier gives the same bytes, in any process with the same libraries: its version is a
@@ -32,11 +34,13 @@ from ipml.features.goods import BrandFeatures, GoodsFeatures
 from ipml.features.images import ImageVectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.offers import OfferFeatures
+from ipml.features.own import OwnFeatures
 from ipml.features.portfolio import SellerPortfolios
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.familiarity import Familiarity
+from ipml.model.model_file.own_state import OwnStateReader, OwnStateWriter
 from ipml.model.model_file.tables import UnsoundTable, check_tables
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
@@ -49,7 +53,7 @@ ESTIMATORS = {
         *(CounterfeitClassifier, Features, LinearLearner, SecondStage, Spelling, SellerPortfolios, Familiarity),
         *(HierarchicalCalibration, SigmoidCalibration),
         *(TextFeatures, TradeWords, BrandFeatures, GoodsFeatures, OfferFeatures),
-        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, MissingFields),
+        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, MissingFields, OwnFeatures),
     )
 }
 
@@ -60,6 +64,7 @@ MAX_UNPACKED_BYTES = 512 << 20
 MAX_RATIO = 200  # of unpacked to packed bytes
 MAX_STATE_BYTES = 32 << 20  # JSON grows some twentyfold when it becomes objects
 
+_FOREIGN = ("transformer", "transformer_")  # what `OwnFeatures` holds of classes that are not ipml's
 _PLAIN = (type(None), bool, int, float, str)
 _ENTRY_NAME = re.compile(r"state\.json|[0-9]{1,20}\.npy")
 _CENTRAL_HEADER = b"PK\x01\x02"  # every entry that zipfile lists begins with it (APPNOTE.TXT 4.3.12)
@@ -106,8 +111,29 @@ def _describe(value: Any, arrays: list[bytes]) -> Any:
         arrays.append(file.getvalue())
         return {"array": len(arrays) - 1}
     if ESTIMATORS.get(kind.__name__) is kind:
-        return {kind.__name__: {name: _describe(item, arrays) for name, item in value.__getstate__().items()}}
+        foreign = _FOREIGN if kind is OwnFeatures else ()
+        return {
+            kind.__name__: {
+                name: {"own": OwnStateWriter(arrays).write(item)} if name in foreign else _describe(item, arrays)
+                for name, item in value.__getstate__().items()
+            }
+        }
     raise TypeError(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def list_extractors(classifier: Any) -> dict[str, str]:
+    """Return the registered classes that a classifier holds, each with the version of its state.
+
+    Raises
+    ------
+    TypeError
+        It holds something that a model file does not.
+    """
+    writer = OwnStateWriter([])
+    for _, extractor in getattr(getattr(classifier, "features_", None), "transformer_list", ()):
+        if isinstance(extractor, OwnFeatures):
+            writer.write([getattr(extractor, name, None) for name in _FOREIGN])
+    return dict(sorted(writer.registered.items()))
 
 
 def _zip(entries: dict[str, bytes], compression: int) -> bytes:
@@ -163,6 +189,8 @@ def _construct(value: Any, arrays: dict[str, NDArray[Any]], folder: Path) -> Any
     if kind == "array":
         array = arrays[f"{content:d}.npy"]
         return array if array.ndim else array[()]
+    if kind == "own":
+        return OwnStateReader(arrays, folder).read(content)
     items = {name: _construct(item, arrays, folder) for name, item in content.items()}
     if kind == "dict":
         return items
