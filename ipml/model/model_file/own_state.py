@@ -58,8 +58,8 @@ class OwnStateWriter:
             return ["dict", *([self.write(key), self.write(item)] for key, item in value.items())]
         if kind is slice:
             return ["slice", *map(self.write, (value.start, value.stop, value.step))]
-        if isinstance(value, type) and _TYPES.get(value.__name__) is value:
-            return ["type", value.__name__]
+        if named := [name for name, known in _TYPES.items() if known is value]:
+            return ["type", named[0]]
         if isinstance(value, np.dtype) and not value.hasobject:
             return ["dtype", value.str]
         return self._write_array(value) or self._write_object(value)

@@ -116,7 +116,8 @@ def parameters_of(experiment: Experiment) -> dict[str, object]:
     """
     of_classifier = settable_parameters(CounterfeitClassifier(seed=experiment.seed)) | experiment.model
     split = {f"split.{name}": value for name, value in experiment.split.model_dump().items()}
-    return {**split, **of_classifier, "C": of_classifier["C"] or "chosen"}
+    own = {f"features.{name}.{key}": of for name, table in experiment.features.items() for key, of in table.items()}
+    return {**split, **own, **of_classifier, "C": of_classifier["C"] or "chosen"}
 
 
 def chosen_of(learnt: TrainingResult) -> dict[str, object]:
