@@ -123,6 +123,11 @@ class Settings(BaseSettings):
     brands: Path | None = Field(
         None, description="brand file for training, which a model then keeps; the bundled one where none is given"
     )
+    extractors: str = Field(
+        "",
+        description="extractors that models and experiments may hold besides those of ipml, with commas between: "
+        '"mypackage.features:Mine", or "scikit-learn" for transformers of that library',
+    )
     translate_url: str | None = Field(
         None,
         description="service with LibreTranslate's API that translates titles of cases; without it none are sent",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ipml.features.figures import MissingFields, PictureFeatures
 from ipml.features.images import ImageVectors
+from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
 from ipml.model.learner import Floats, Labels
 from ipml.model.regression import Design, LinearLearner
@@ -77,18 +78,21 @@ def take_over(features: Features, of_donor: Features, coefficients: Floats) -> F
         They are not of the same kind.
     """
     check_kind(features, of_donor)
-    coefficients, start = coefficients.copy(), 0
-    of_both = [extractor for _, extractor in of_donor.transformer_list if not isinstance(extractor, MissingFields)]
-    for (_, own), other in zip(features.transformer_list, of_both, strict=True):
+    bounds = np.cumsum([0, *(count_features(extractor) for _, extractor in of_donor.transformer_list)])
+    known = dict(of_donor.transformer_list)
+    starts = dict(zip(known, bounds.tolist(), strict=False))
+    taken = []
+    for name, own in features.transformer_list:
+        other = known[name]
         own.extend(other)
         width = count_features(own)
         if width != count_features(other):
             raise ValueError(f"Found {count_features(other)} features in the donor where there are {width} here.")
+        weights = coefficients[starts[name] : starts[name] + width]
         if isinstance(own, TextFeatures):
-            rarity = np.divide(other.idf_, own.idf_, out=np.zeros(width), where=own.idf_ > 0)
-            coefficients[start : start + width] *= rarity
-        start += width
-    return coefficients[:start]
+            weights = weights * np.divide(other.idf_, own.idf_, out=np.zeros(width), where=own.idf_ > 0)
+        taken.append(weights)
+    return np.concatenate(taken)
 
 
 def count_sellers(y: Labels, weight: Floats, sellers: NDArray[Any]) -> int:
@@ -123,6 +127,9 @@ def _describe(features: Features) -> dict[str, Any]:
     for name, extractor in features.transformer_list:
         if isinstance(extractor, PictureFeatures | ImageVectors | MissingFields):
             continue  # a classifier has it if its donor has it, or learns it last
+        if isinstance(extractor, OwnFeatures):
+            described[name] = repr(extractor.get_params(deep=False))
+            continue
         described[name] = type(extractor).__name__
         described |= {f"{name}__{of}": value for of, value in extractor.get_params().items() if of != "brands"}
     return described

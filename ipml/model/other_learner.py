@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns, Reading
 from ipml.features.figures import MissingFields
+from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
 from ipml.model.compiled_stage import Weighed, WeighOne
 from ipml.model.learner import Floats, Problem, fold_sellers
@@ -155,7 +156,10 @@ class OtherStage(FirstStage):
         super().__init__(features, np.repeat(np.array(is_missing, dtype=np.float64), widths), 0.0)
         own = [pair for pair, is_last in zip(parts, is_missing, strict=True) if not is_last]
         self._features, self._learner = Features(own, features.transformer_weights), learner
-        together = [1 if isinstance(extractor, TextFeatures) else count_features(extractor) for _, extractor in own]
+        together = [
+            1 if isinstance(extractor, TextFeatures | OwnFeatures) else count_features(extractor)
+            for _, extractor in own
+        ]
         starts = np.cumsum([0, *together])
         units = zip(starts[:-1].tolist(), together, widths, strict=False)
         self._unit_of = np.concatenate([first + np.minimum(np.arange(width), n - 1) for first, n, width in units])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listin
 from ipml.features.lexicon import TradeWords
 from ipml.features.names import Names
 from ipml.features.offers import OfferFeatures
+from ipml.features.own import adopt_all
 from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
@@ -41,8 +43,10 @@ PORTFOLIO = "portfolio__share"
 _PREPARED = ("_reading", "_first_stage")
 
 
-def make_features(brands: BrandTable | None = None) -> Features:
+def make_features(brands: BrandTable | None = None, own: Mapping[str, Any] | None = None) -> Features:
     """Return all extractors side by side; the names of their features begin with the extractor's.
+
+    Transformers of one's own come after them, by name, as `OwnFeatures` or as they are.
 
     A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` where that has
     vectors; one that starts from a donor has those that the donor has. Last comes `MissingFields`, once all else is
@@ -60,6 +64,7 @@ def make_features(brands: BrandTable | None = None) -> Features:
             ("price", PriceFeatures(brands)),
             ("listing", ListingFeatures()),
             ("seller", SellerFeatures()),
+            *adopt_all(own),
         ]
     )
 
@@ -409,7 +414,8 @@ class CounterfeitClassifier(Estimator):
 
     def price_ratios(self, X: Any) -> Floats:
         """Return each price over the reference price of its brand and category, NaN where unknown."""
-        ratios: Floats = self.features_.parts()["price"].ratios(self.columns(X))
+        price: Any = self.first_stage.complete["price"].extractor
+        ratios: Floats = price.ratios(self.columns(X))
         return ratios
 
     @property

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -20,11 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
 from ipml.features.compiled.texts import Texts, concat, cut_passages
 from ipml.features.goods import BrandTable
+from ipml.features.own import adopt
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.seller_weights import limit_sellers
 from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, Weighed, WeighOne
-from ipml.model.parts import NumberPart, TextPart
+from ipml.model.parts import Part, TextPart, complete, find_brand_table, make_part
 from ipml.model.regression import Design, Ngrams
 
 
@@ -93,8 +95,11 @@ class Features(Estimator):
     @property
     def brand_table(self) -> BrandTable:
         """The brands, as `ipml.features.goods.brand_table` gives them; once fitted."""
-        table: BrandTable = self.parts()["brand"].table_
-        return table
+        return find_brand_table(self.parts().values())
+
+    def __getstate__(self) -> dict[str, Any]:
+        named = [(name, adopt(name, extractor)) for name, extractor in self.transformer_list]
+        return vars(self) | {"transformer_list": named}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of extractors, as `title__letters`, or put another extractor in the place of one."""
@@ -103,7 +108,8 @@ class Features(Estimator):
         return super().set_params(**params)
 
     def fit(self, listings: ListingColumns, y: Any = None) -> Self:
-        """Let each extractor learn."""
+        """Let each extractor learn; transformers of one's own become extractors."""
+        self.transformer_list = [(name, adopt(name, extractor)) for name, extractor in self.transformer_list]
         for _, extractor in self.transformer_list:
             extractor.fit(listings, y)
         return self
@@ -126,7 +132,7 @@ class FirstStage:
 
     Attributes
     ----------
-    parts : dict of str to TextPart or NumberPart
+    parts : dict of str to Part
         What the features of each extractor weigh.
     intercept : float
 
@@ -141,15 +147,14 @@ class FirstStage:
 
     def __init__(self, features: Features, coefficients: Floats, intercept: float) -> None:
         self.intercept = intercept
-        self.parts: dict[str, TextPart | NumberPart] = {}
+        self.parts: dict[str, Part] = {}
         self._compiled: tuple[Reading, CompiledStage] | None = None
         start = 0
         for name, extractor in features.transformer_list:
             width = count_features(extractor)
             weights = coefficients[start : start + width] * (features.transformer_weights or {}).get(name, 1.0)
             start += width
-            part = TextPart if isinstance(extractor, TextFeatures) else NumberPart
-            self.parts[name] = part(extractor, weights)
+            self.parts[name] = make_part(extractor, weights)
         if np.shape(coefficients) != (start,):
             raise ValueError(f"found coefficients of shape {np.shape(coefficients)} for {start:,} features")
 
@@ -184,6 +189,11 @@ class FirstStage:
             self._compiled = reading, CompiledStage(self.parts, self.intercept, reading)
         return self._compiled[1]
 
+    @cached_property
+    def complete(self) -> dict[str, Part]:
+        """What the features of the extractors weigh that the engine knows; those that the model lacks weigh nothing."""
+        return complete(self.parts)
+
     def sum(self, listings: ListingColumns) -> Floats:
         """Return the log-odds of each listing read whole, shape (n_listings,)."""
         total = np.full(len(listings), self.intercept)
@@ -192,8 +202,8 @@ class FirstStage:
         return total
 
     def text_part(self, name: str) -> TextPart:
-        """Return the part of an extractor of n-grams."""
-        part = self.parts[name]
+        """Return the part of an extractor of n-grams that the engine knows."""
+        part = self.complete[name]
         assert isinstance(part, TextPart)
         return part
 

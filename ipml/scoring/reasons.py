@@ -27,8 +27,10 @@ from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS
 from ipml.features.normalisation import count_disguises, fold_text, fold_with_origins
+from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
 from ipml.kit.look_alikes import CYRILLIC, GREEK, LIVING_SCRIPTS, SIGN_READINGS
+from ipml.model.parts import OwnPart
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, EarlierListings, Highlight, Reason
 from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming, widen
@@ -218,10 +220,13 @@ class Explainer:
 
     def __init__(self, classifier: CounterfeitClassifier) -> None:
         self.classifier = classifier
-        self.extractors = dict(classifier.features_.transformer_list)
+        features = dict(classifier.features_.transformer_list)
         self.groups: list[str] = []
-        groups_of = [self._group(name, extractor) for name, extractor in self.extractors.items()]
+        self._own: dict[str, list[str]] = {}
+        groups_of = [self._group(name, extractor) for name, extractor in features.items()]
         self._group_of_each = np.concatenate(groups_of)
+        complete = classifier.first_stage.complete
+        self.extractors: dict[str, Any] = {name: part.extractor for name, part in complete.items()} | features
         self._portfolio, self._rest = self._number(PORTFOLIO), self._number(REST)
         self._word_naming = WordNaming(_PHRASES, [name for name, _ in _NAMES_ALL])
         is_additive = classifier.first_stage.is_additive  # else every reason is by occlusion
@@ -299,9 +304,18 @@ class Explainer:
                 words = named.get(name, ())
                 if name == "category":
                     words = self._words_of_category(facts.text("category"), weight)
-                reasons.append(Reason(name, self._sentences[name](facts, weight, words), weight))
+                reasons.append(Reason(name, self._say(name, facts, weight, words), weight))
         reasons.sort(key=lambda reason: (-abs(reason.weight), reason.feature))
         return tuple(reasons)
+
+    def _say(self, group: str, facts: Facts, weight: float, words: Sequence[str]) -> str:
+        """Return the sentence of a group; of one of extractors of one's own, what each of these says."""
+        if group in self._sentences:
+            return self._sentences[group](facts, weight, words)
+        if group not in self._own:
+            return f"{group.capitalize()} {'raises' if weight > 0 else 'lowers'} the score"
+        parts = [self.classifier.first_stage.parts[name] for name in self._own[group]]
+        return "; ".join(part.say(facts.listings, facts.row, weight) for part in parts if isinstance(part, OwnPart))
 
     def name_words(self, listings: ListingColumns, choose: Callable[..., bool] | None = None) -> list[Named]:
         """Return the words of title and description that the reasons of each listing name, and those that are marked.
@@ -397,6 +411,9 @@ class Explainer:
         """Return the number of the group of each feature; the n-grams of a text are one."""
         if isinstance(extractor, TextFeatures):
             return np.array([self._number(name)])
+        if isinstance(extractor, OwnFeatures):
+            self._own.setdefault(extractor.group or name, []).append(name)
+            return np.array([self._number(extractor.group or name)])
         return np.array([self._number(_group_name(name, feature)) for feature in extractor.get_feature_names_out()])
 
     def _number(self, group: str) -> int:
@@ -425,7 +442,9 @@ def _most_letters(column: str) -> int:
 
 
 def _group_name(extractor: str, feature: str) -> str:
-    """Return the one group to which a feature belongs."""
+    """Return the one group to which a feature belongs; of an extractor that is not ipml's all belong to one."""
+    if extractor not in GROUPS:
+        return extractor
     named = [name for name, pattern in GROUPS[extractor].items() if re.fullmatch(pattern, feature)]
     if len(named) != 1:
         raise KeyError(f"{'several reasons cover' if named else 'no reason covers'} the feature {extractor}__{feature}")

@@ -17,7 +17,7 @@ import logging
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from ipml.errors import Failed, UntrustedModel, UnusableSetting, first_line
+from ipml.features.registration import find_registered
 from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.external import ExternalClassifier
@@ -46,7 +47,8 @@ from ipml.model.model_file.folder import (
     sign,
     write_folder,
 )
-from ipml.model.model_file.state import MODEL, pack, unpack
+from ipml.model.model_file.own_state import make_refusal
+from ipml.model.model_file.state import MODEL, list_extractors, pack, unpack
 from ipml.records import Listing
 
 RECORDED = ("ipml", "scikit-learn", "numpy", "scipy", "pandas")
@@ -101,6 +103,20 @@ def check_versions(saved: Mapping[str, str], folder: Path, *, allow_mismatch: bo
     logger.warning("version mismatch allowed: %s", mismatch)
 
 
+def check_extractors(saved: Mapping[str, str], folder: Path) -> None:
+    """Refuse a model with an extractor of a class that is not registered here, or in another version.
+
+    Raises
+    ------
+    UntrustedModel
+        Names the class, its version, and how to register it.
+    """
+    for name, state_version in saved.items():
+        registered = find_registered(name)
+        if registered is None or registered.version != state_version:
+            raise make_refusal(folder, name, state_version)
+
+
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 
 
@@ -126,6 +142,9 @@ class ModelCard:
         Measures of quality with their intervals.
     golden_log_odds : tuple of float
         Log-odds of the golden listings, in their order.
+    extractors : mapping of str to str
+        The classes of extractors that are not ipml's, such as "mypackage.features:Mine", with the versions of their
+        state: whoever loads the model registers them.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -138,6 +157,7 @@ class ModelCard:
     experiment: Mapping[str, Any]
     figures: Mapping[str, Estimate]
     golden_log_odds: tuple[float, ...]
+    extractors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def full_version(self) -> str:
@@ -169,6 +189,8 @@ def write_card(card: ModelCard) -> bytes:
     """
     try:
         facts = _CARDS.dump_python(card, mode="json")
+        if not card.extractors:
+            del facts["extractors"]
         content = (json.dumps(facts, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
         _CARDS.validate_json(content)
     except ValueError as error:  # pydantic's errors are ValueErrors, too
@@ -418,9 +440,11 @@ def save_model(
     folder = Path(folder).absolute()
     check_replaceable(folder)
     try:
-        packed = pack(classifier)
+        packed, extractors = pack(classifier), list_extractors(classifier)
     except TypeError as error:
-        raise UntrustedModel(folder, f"{error} in the classifier", "estimators that ipml knows") from None
+        expected = "estimators of ipml, and extractors of classes that are registered"
+        remedy = "Register a class of your own with ipml.register_extractor; functions cannot be saved."
+        raise UntrustedModel(folder, f"{error} in the classifier", expected, remedy) from None
     card = ModelCard(
         name=name,
         version=content_version(packed),
@@ -430,6 +454,7 @@ def save_model(
         experiment=experiment,
         figures=figures,
         golden_log_odds=golden_log_odds(classifier),
+        extractors=extractors,
     )
     contents = {MODEL: packed, CARD: write_card(card)}
     contents[MANIFEST] = make_manifest(contents)
@@ -485,6 +510,7 @@ def load_model(
     card = parse_card(contents, folder)
     # Before anything is constructed: under other versions that fails in ways that explain nothing.
     check_versions(card.versions, folder, allow_mismatch=allow_version_mismatch)
+    check_extractors(card.extractors, folder)
     classifier = unpack(contents[MODEL], folder, is_signed=key_file is not None)
     if isinstance(classifier, ExternalClassifier):
         classifier.trusted = trusted

@@ -1,13 +1,15 @@
 """What a classifier has learnt, as a file of plain values and arrays, and back: nothing in it names code.
 
 The file is a zip. `state.json` holds texts, numbers and lists as JSON has them; whatever else is an object of one key,
-which says what it is: `{"dict": …}`, `{"tuple": […]}`, `{"array": 3}` for the array in `3.npy`, and `{"Spelling": …}`
-for the state of an estimator. Arrays are numpy's, without Python objects. Everything is checked from the outside in
-before anything is constructed, and `tables` looks at every number before anything is scored.
+which says what it is: `{"dict": …}`, `{"tuple": […]}`, `{"array": 3}` for the array in `3.npy`, `{"Spelling": …}` for
+the state of an estimator, and `{"own": …}` for a transformer of one's own, as `own_state` writes it. Arrays are
+numpy's, without Python objects. Everything is checked from the outside in before anything is constructed, and `tables`
+looks at every number before anything is scored.
 
-**Trust.** Which estimators there are is the constant `ESTIMATORS` and never taken from a file. A class belongs there
-only if neither its `__setstate__` nor scoring, with any state whatsoever, can run what an attacker wrote. An external
-estimator lies in the file as bytes; it is opened only with what the loader trusts (`ipml.model.external.source`).
+**Trust.** Which estimators there are is the constant `ESTIMATORS`, and classes that whoever loads has registered; it is
+never taken from a file. A class belongs there only if neither its `__setstate__` nor scoring, with any state
+whatsoever, can run what an attacker wrote. An external estimator lies in the file as bytes; it is opened only with what
+the loader trusts (`ipml.model.external.source`).
 
 **One spelling.** The same classifier gives the same bytes, in any process with the same libraries: its version is a
 hash of them.
@@ -37,12 +39,14 @@ from ipml.features.goods import BrandFeatures, GoodsFeatures
 from ipml.features.images import ImageVectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.offers import OfferFeatures
+from ipml.features.own import OwnFeatures
 from ipml.features.portfolio import SellerPortfolios
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
+from ipml.model.model_file.own_state import OwnStateReader, OwnStateWriter
 from ipml.model.model_file.tables import UnsoundTable, check_tables
 from ipml.model.other_learner import OtherLearner
 from ipml.model.pipeline import CounterfeitClassifier
@@ -57,7 +61,7 @@ ESTIMATORS = {
         *(HierarchicalCalibration, SigmoidCalibration),
         *(ExternalClassifier, EstimatorSource),
         *(TextFeatures, TradeWords, BrandFeatures, GoodsFeatures, OfferFeatures),
-        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, MissingFields),
+        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, MissingFields, OwnFeatures),
     )
 }
 
@@ -68,6 +72,7 @@ MAX_UNPACKED_BYTES = 512 << 20
 MAX_RATIO = 200  # of unpacked to packed bytes
 MAX_STATE_BYTES = 32 << 20  # JSON grows some twentyfold when it becomes objects
 
+_FOREIGN = ("transformer", "transformer_")  # what `OwnFeatures` holds of classes that are not ipml's
 _PLAIN = (type(None), bool, int, float, str)
 _ENTRY_NAME = re.compile(r"state\.json|[0-9]{1,20}\.npy")
 _CENTRAL_HEADER = b"PK\x01\x02"  # every entry that zipfile lists begins with it (APPNOTE.TXT 4.3.12)
@@ -124,11 +129,31 @@ def _describe(value: Any, arrays: list[bytes]) -> Any:
         packed = np.frombuffer(_dump_learner(value.estimator), np.uint8)
         return {"skops": {"estimator": _describe(packed, arrays), "columns": _describe(value.columns, arrays)}}
     if ESTIMATORS.get(kind.__name__) is kind:
-        state = dict(value.__getstate__())
+        state, foreign = dict(value.__getstate__()), _FOREIGN if kind is OwnFeatures else ()
         if kind is CounterfeitClassifier and (learner := state.pop("learner", None)) is not None:
             state["learner"] = " ".join(repr(learner).split())  # scoring needs no more of it than what it has learnt
-        return {kind.__name__: {name: _describe(item, arrays) for name, item in state.items()}}
+        return {
+            kind.__name__: {
+                name: {"own": OwnStateWriter(arrays).write(item)} if name in foreign else _describe(item, arrays)
+                for name, item in state.items()
+            }
+        }
     raise TypeError(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def list_extractors(classifier: Any) -> dict[str, str]:
+    """Return the registered classes that a classifier holds, each with the version of its state.
+
+    Raises
+    ------
+    TypeError
+        It holds something that a model file does not.
+    """
+    writer = OwnStateWriter([])
+    for _, extractor in getattr(getattr(classifier, "features_", None), "transformer_list", ()):
+        if isinstance(extractor, OwnFeatures):
+            writer.write([getattr(extractor, name, None) for name in _FOREIGN])
+    return dict(sorted(writer.registered.items()))
 
 
 def _dump_learner(estimator: Any) -> bytes:
@@ -216,6 +241,8 @@ def _construct(value: Any, arrays: dict[str, NDArray[Any]], folder: Path, is_sig
     if kind == "array":
         array = arrays[f"{content:d}.npy"]
         return array if array.ndim else array[()]
+    if kind == "own":
+        return OwnStateReader(arrays, folder).read(content)
     items = {name: _construct(item, arrays, folder, is_signed) for name, item in content.items()}
     if kind == "dict":
         return items

@@ -27,6 +27,7 @@ from ipml.features.goods import BrandFeatures, GoodsFeatures
 from ipml.features.images import ImageVectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.offers import OfferFeatures
+from ipml.features.own import RESERVED, OwnFeatures, is_name, is_sentence
 from ipml.features.portfolio import SellerPortfolios
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
@@ -290,6 +291,18 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
     ImageVectors: {"n_components": _whole(1), "mean_": _array(None), "components_": _array(None, None)},
     MissingFields: {"names_": _list(lambda name: name in FIELD_GROUPS), "offsets_": _array(None, None)},
     OtherLearner: {"estimator": lambda _: True, "columns": _array(None, dtype=np.int64, least=0)},
+    OwnFeatures: {
+        "transformer": lambda _: True,  # registered by whoever loads, and trusted
+        "transformer_": lambda _: True,
+        "columns": _or_none(lambda columns: _text(columns) or _TEXTS(columns)),
+        "group": _or_none(is_name),
+        "sentence": _or_none(is_sentence),
+        "name_": is_name,
+        "names_": _TEXTS,
+        "mean_": _array(None),
+        "factor_": _array(None),
+        "is_sparse_": _flag,
+    },
     LinearLearner: {"coef_": _array(1, None), "intercept_": _array(1), "n_iter_": _COUNT},
     SecondStage: {"slope_": _RATE, "portfolio_weight_": _RATE, "intercept_": _REAL},
     SigmoidCalibration: {"slope_": _RATE, "intercept_": _REAL},
@@ -346,8 +359,16 @@ def _knows_one_table(features: Features) -> bool:
 
 def _has_own_extractors(features: Features) -> bool:
     names = [name for name, _ in features.transformer_list]
-    are_own = all(_EXTRACTORS.get(name) is type(part) for name, part in features.transformer_list)
-    return are_own and len(set(names)) == len(names)
+    return (
+        len(set(names)) == len(names)
+        and all(
+            type(part) in (*KINDS.values(), OwnFeatures) and is_name(name)
+            if name not in _EXTRACTORS
+            else _EXTRACTORS[name] is type(part)
+            for name, part in features.transformer_list
+        )
+        and not RESERVED & set(names) - _EXTRACTORS.keys()
+    )
 
 
 def _counts_sellers(portfolios: SellerPortfolios) -> bool:
@@ -374,6 +395,7 @@ _TOGETHER: Mapping[type, Mapping[str, Callable[[Any], bool]]] = {
         "brand_kinds_": _numbers_kinds,
     },
     OfferFeatures: {"groups_": _has_equal_lengths("phrases_", "groups_")},
+    OwnFeatures: {"names_": _has_equal_lengths("names_", "mean_", "factor_")},
     ImageVectors: {
         "components_": lambda of: not hasattr(of, "mean_") or of.components_.shape[1] == of.mean_.size,
     },

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.errors import NotFound, UnusableSetting, enumerate_names, first_line
+from ipml.errors import NotFound, Refused, UnusableSetting, enumerate_names, first_line
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import BrandTable, listing_brands
 from ipml.listings.schema import listings_to_frame
@@ -27,8 +27,10 @@ from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.robustness import Attack, score_attacks
 from ipml.model.training.experiment import Experiment, labelled_of, read_truth, read_unlabelled
+from ipml.model.training.own_features import check_savable, make_own_features
 from ipml.settings import get_settings
 
+_COPIES = 50  # of the golden listings, so that words are frequent enough for extractors that leave out rare ones
 _LATEST = np.iinfo(np.int64).max  # after whatever the donor knows
 
 
@@ -40,7 +42,8 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
     UnusableSetting
         The experiment names a parameter the classifier does not have.
     """
-    classifier = CounterfeitClassifier(make_features(brands), seed=experiment.seed)
+    features = make_features(brands, make_own_features(experiment))
+    classifier = CounterfeitClassifier(features, seed=experiment.seed)
     known = list(settable_parameters(classifier))
     if unknown := [name for name in experiment.model if name not in known]:
         own, nested = (sorted(filter(lambda name: ("__" in name) == is_nested, known)) for is_nested in (False, True))
@@ -52,23 +55,26 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
 
 
 def rehearse(experiment: Experiment, brands: BrandTable, donor: CounterfeitClassifier | None = None) -> None:
-    """Fit on a few listings of our own, if parameters are set; what fails there can only be due to them.
+    """Fit on a few listings of our own, if anything is set; what fails there can only be due to that.
 
     Raises
     ------
     UnusableSetting
-        A parameter has a value that the classifier cannot use.
+        A parameter has a value that the classifier cannot use; an extractor of one's own fails, or cannot be saved.
     """
-    if not experiment.model or experiment.external:
+    if experiment.external or not (experiment.model or experiment.features):
         return
     classifier = make_classifier(experiment, brands)
-    labels = np.arange(len(GOLDEN_LISTINGS)) % 2
+    listings = listings_to_frame(GOLDEN_LISTINGS * (_COPIES if experiment.features else 1))
     try:
-        classifier.fit(listings_to_frame(GOLDEN_LISTINGS), labels, donor=donor)
+        classifier.fit(listings, np.arange(len(listings)) % 2, donor=donor)
     except Exception as error:  # each part of the classifier refuses in its own way
+        if experiment.features and isinstance(error, Refused):  # which names the extractor
+            raise UnusableSetting(f"[features] of {experiment.name}", str(error), "extractors that work") from error
         found = ", ".join(f"{name} = {value!r}" for name, value in experiment.model.items())
         expected = f"values the classifier can use ({first_line(error)})"
         raise UnusableSetting(f"[model] of {experiment.name}", found, expected) from error
+    check_savable(experiment, classifier.features_.parts())
 
 
 def fetch_donor(

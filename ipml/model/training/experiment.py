@@ -27,6 +27,11 @@ attacks = "some"                    # disguises tried on the test: "some", "all"
 C = 1.0
 features__title__bits = 18          # any parameter of the classifier, as scikit-learn names them
 
+[features.loudness]                 # an extractor of your own: a class that IPML_EXTRACTORS names
+class = "mypackage.features:Loudness"
+columns = ["title", "brand"]        # all but ids where left out; a single name gives the column itself
+sign = "!"                          # any other key is a parameter of the class
+
 [sweep]                             # for `ipml model sweep` alone: parameters of [model], each with the values to try
 C = [0.1, 1.0, 10.0]
 
@@ -47,7 +52,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting, describe_faults
 from ipml.kit.canonical_json import digest
@@ -121,6 +126,17 @@ class EvaluationPart(_Part):
     attacks: Literal["some", "all", "none"] | tuple[str, ...] = "some"
 
 
+def _check_feature(table: dict[str, Any]) -> dict[str, Any]:
+    has_class = isinstance(table.get("class"), str)
+    if not has_class:
+        raise ValueError('a table of an extractor has a class, such as class = "mypackage.features:Mine"')
+    return table
+
+
+FeaturePart = Annotated[dict[str, Any], AfterValidator(_check_feature)]
+"""The class of an extractor of one's own, what `OwnFeatures` takes beside it, and the parameters of the class."""
+
+
 class ExternalPart(_Part):
     """An estimator that ipml did not train."""
 
@@ -153,6 +169,7 @@ class Experiment(_Part):
     split: SplitPart = SplitPart()
     evaluation: EvaluationPart = EvaluationPart()
     model: dict[str, Any] = Field(default_factory=dict)
+    features: dict[str, FeaturePart] = Field(default_factory=dict)
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     external: ExternalPart | None = None
     record: RecordPart = RecordPart()

@@ -120,7 +120,8 @@ def parameters_of(experiment: Experiment) -> dict[str, object]:
             f"external.{name}": value for name, value in experiment.external.model_dump().items()
         }
     of_classifier = settable_parameters(CounterfeitClassifier(seed=experiment.seed)) | experiment.model
-    return {**split_of(experiment), **of_classifier, "C": of_classifier["C"] or "chosen"}
+    own = {f"features.{name}.{key}": of for name, table in experiment.features.items() for key, of in table.items()}
+    return {**split_of(experiment), **own, **of_classifier, "C": of_classifier["C"] or "chosen"}
 
 
 def split_of(experiment: Experiment) -> dict[str, object]:

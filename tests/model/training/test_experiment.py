@@ -13,9 +13,12 @@ import pytest
 
 from ipml.cli.model.experiments import train
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting
+from ipml.features import registration
+from ipml.features.goods import brand_table
+from ipml.features.registration import SCIKIT_LEARN, register_extractor
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.kinds import Kind
-from ipml.listings.schema import listings_to_frame
+from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.seller_events import HISTORY_COLUMNS
 from ipml.listings.writers import write_listings
 from ipml.model.evaluation import evaluation as kept
@@ -23,10 +26,12 @@ from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.robustness.robustness import ATTACKS, AttackableClassifier
 from ipml.model.training import Experiment, load_experiment
+from ipml.model.training.classifier import fit_classifier, rehearse
 from ipml.model.training.experiment import (
     digest_listings,
     digest_training,
     labelled_of,
+    read_recorded,
     read_training_listings,
     read_truth,
     read_unlabelled,
@@ -383,3 +388,39 @@ def test_unlabelled_listings_are_those_of_which_nobody_knows(tmp_path):
     assert "\n" not in str(refused.value)
     with pytest.raises(UnreadableFile, match=r"m\.csv"):
         Experiment(name="e", data={"listings": "l.csv", "unlabelled": "m.csv"}, folder=tmp_path).find("m.csv")
+
+
+OWN = "\n".join(
+    (
+        '[features.counts]\nclass = "sklearn.feature_extraction.text:CountVectorizer"\ncolumns = "title"\nmin_df = 3',
+        "[model]\nC = 0.1\nn_folds = 2\nfeatures__counts__transformer__max_df = 0.9",
+    )
+)
+
+
+@pytest.mark.slow
+def test_extractors_of_ones_own_are_those_that_are_registered(write, market, monkeypatch):
+    """They are rehearsed, and their parameters set as others; a line says what is wrong before anything is read."""
+    monkeypatch.setattr(registration, "_REGISTERED", {})
+    experiment, brands = load_experiment(write(LEAST + OWN)), brand_table()
+    with pytest.raises(UnusableSetting, match=r"^\[features.counts\] of \S+ found [^\n]+IPML_EXTRACTORS[^\n]+$"):
+        rehearse(experiment, brands)
+    register_extractor(SCIKIT_LEARN)
+    rehearse(experiment, brands)
+    assert read_recorded(experiment.model_dump_json(), Path(), "a run").features == experiment.features
+    labelled = market.listings[market.listings["is_counterfeit"].notna()].tail(300)
+    fitted = fit_classifier(experiment, check_listings(labelled), brands)
+    own = fitted.features_.parts()["counts"]
+    assert (own.transformer.min_df, own.transformer.max_df, own.columns) == (3, 0.9, "title")
+    for changed, said in [
+        ("[features.counts]\nmin_df = 3", "a table of an extractor has a class"),
+        (OWN.replace("min_df = 3", "mindf = 3"), "unexpected keyword argument 'mindf'"),
+        (OWN.replace('columns = "title"', 'columns = ["title"]'), "rows for|extractor counts"),
+        (
+            OWN.replace("features.counts", "features.price").replace("features__counts", "features__price"),
+            "cannot have",
+        ),
+        (OWN.replace("CountVectorizer", "Counter"), "which is not registered"),
+    ]:
+        with pytest.raises(UnusableSetting, match=rf"^[^\n]*({said})[^\n]*$"):
+            rehearse(load_experiment(write(LEAST + changed)), brands)
