@@ -58,6 +58,7 @@ class Listing:
     picture_counterfeit_matches: float | None = None
     picture_genuine_matches: float | None = None
     image_vector: tuple[float, ...] | None = None
+    text_vector: tuple[float, ...] | None = None
     extra: str | None = None
     is_counterfeit: bool | None = None
     labelled_at: datetime | None = None

@@ -24,18 +24,18 @@ from numpy.typing import NDArray
 from ipml.errors import IpmlError, Refused, enumerate_names, first_line
 from ipml.features.columns import Extractor, ListingColumns
 from ipml.listings.extra import EXTRA
-from ipml.listings.fields import COLUMNS, FIELDS, VECTOR
+from ipml.listings.fields import COLUMNS, FIELDS, VECTORS
 from ipml.listings.kinds import Kind
 from ipml.records import Listing
 
 LABELS = ("is_counterfeit", "labelled_at", "label_weight", "label_probability")
-_NAMELESS = ("listing_id", "seller_id", "image_hash", "url", "image_urls", VECTOR, EXTRA, *LABELS)
+_NAMELESS = ("listing_id", "seller_id", "image_hash", "url", "image_urls", *VECTORS, EXTRA, *LABELS)
 USUAL_COLUMNS = tuple(name for name in COLUMNS if name not in _NAMELESS)
 """The columns of an extractor that names none: all but ids, addresses, vectors and labels."""
 RESERVED = frozenset(
     (
         *("title", "description", "category", "words", "brand", "goods", "offer", "price", "listing", "seller"),
-        *("picture", "image", "absence", "portfolio", "rest"),
+        *("picture", "image", "text_vector", "absence", "portfolio", "rest"),
     )
 )
 """Names that extractors of ipml and their reasons have."""

@@ -89,8 +89,8 @@ def _code(name: str, max_length: int, pattern: str, shape: str, meaning: str) ->
 
 _LONGEST_ADDRESS = 2_000
 MOST_PICTURES = 20
-VECTOR = "image_vector"
-"""The one column of lists of numbers."""
+VECTOR, TEXT_VECTOR = VECTORS = ("image_vector", "text_vector")
+"""The columns of lists of numbers."""
 # No name and password before the host, and nothing that a header, an attribute or a log would read as its end.
 _ADDRESS = r'https?://[^\x00-\x20\x7f/?#@\\"<>]+(?:[/?#][^\x00-\x20\x7f\\"<>]*)?'
 
@@ -168,6 +168,11 @@ FIELDS: tuple[Field, ...] = (
         VECTOR,
         Kind.VECTOR,
         "its main picture as your encoder sees it, the same one throughout; not in CSV, and not in `POST /v1/listings`",
+    ),
+    Field(
+        TEXT_VECTOR,
+        Kind.VECTOR,
+        "its text as your encoder reads it, the same one throughout; not in CSV, and not in `POST /v1/listings`",
     ),
     Field(EXTRA, Kind.EXTRA, "columns of your own by name, for models that are trained with them"),
     Field("is_counterfeit", Kind.FLAG, "the label: whether the goods are counterfeit"),

@@ -233,7 +233,7 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
     Examples
     --------
     >>> check_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})).shape
-    (1, 36)
+    (1, 37)
     """
     validation = validate_listings(frame, source)
     if validation.problems:

@@ -23,7 +23,7 @@ from ipml.features.figures import (
     SellerFeatures,
 )
 from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listing_brands
-from ipml.features.images import ImageVectors, has_vectors
+from ipml.features.images import VECTOR_EXTRACTORS, has_vectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.names import Names
 from ipml.features.offers import OfferFeatures
@@ -67,7 +67,7 @@ from ipml.model.stages import (
 )
 
 PORTFOLIO = "portfolio__share"
-_PICTURE, IMAGE = "picture", "image"
+_PICTURE = "picture"
 _PREPARED = ("_reading", "_first_stage")
 _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
 _MOST_TITLES = 20_000  # training listings of which it is looked at what their titles add
@@ -79,9 +79,9 @@ def make_features(brands: BrandTable | None = None, own: Mapping[str, Any] | Non
 
     Transformers of one's own come after them, by name, as `OwnFeatures` or as they are.
 
-    A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` where that has
-    vectors; one that starts from a donor has those that the donor has. Last comes `MissingFields`, once all else is
-    learnt.
+    A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` or `TextVectors`
+    where that has such vectors; one that starts from a donor has those that the donor has. Last comes `MissingFields`,
+    once all else is learnt.
     """
     return Features(
         [
@@ -104,14 +104,15 @@ def _add_pictures(features: Features, listings: ListingColumns, donor: Counterfe
     """Return the extractors, and those of pictures if anything is known of any; other models stay as they were."""
     if donor is not None:
         known = dict(donor.features_.transformer_list)
-        has_numbers, has_images = _PICTURE in known, IMAGE in known
+        has_numbers, vectors = _PICTURE in known, [name for name in VECTOR_EXTRACTORS if name in known]
     else:
         has_numbers = any(not np.isnan(listings.numbers(name)).all() for name in PICTURE_MATCHES)
-        has_images = has_vectors(listings)
+        vectors = [name for name, kind in VECTOR_EXTRACTORS.items() if has_vectors(listings, kind.column)]
     if has_numbers and _PICTURE not in dict(features.transformer_list):
         features.transformer_list.append((_PICTURE, PictureFeatures()))
-    if has_images and IMAGE not in dict(features.transformer_list):
-        features.transformer_list.append((IMAGE, ImageVectors()))
+    for name in vectors:
+        if name not in dict(features.transformer_list):
+            features.transformer_list.append((name, VECTOR_EXTRACTORS[name]()))
     own = [pair for pair in features.transformer_list if not isinstance(pair[1], MissingFields)]
     return Features(own, features.transformer_weights)
 

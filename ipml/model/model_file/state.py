@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from ipml.errors import UntrustedModel, first_line
 from ipml.features.figures import ListingFeatures, MissingFields, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures
-from ipml.features.images import ImageVectors
+from ipml.features.images import ImageVectors, TextVectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.offers import OfferFeatures
 from ipml.features.own import OwnFeatures
@@ -53,7 +53,8 @@ ESTIMATORS = {
         *(CounterfeitClassifier, Features, LinearLearner, SecondStage, Spelling, SellerPortfolios, Familiarity),
         *(HierarchicalCalibration, SigmoidCalibration),
         *(TextFeatures, TradeWords, BrandFeatures, GoodsFeatures, OfferFeatures),
-        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, MissingFields, OwnFeatures),
+        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, TextVectors),
+        *(MissingFields, OwnFeatures),
     )
 }
 

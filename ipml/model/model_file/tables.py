@@ -24,7 +24,7 @@ from ipml.features.figures import (
     SellerFeatures,
 )
 from ipml.features.goods import BrandFeatures, GoodsFeatures
-from ipml.features.images import ImageVectors
+from ipml.features.images import VECTOR_EXTRACTORS, ImageVectors, TextVectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.offers import OfferFeatures
 from ipml.features.own import RESERVED, OwnFeatures, is_name, is_sentence
@@ -45,7 +45,7 @@ _LARGEST = 1e100  # of any number: products of a few of them are finite
 _MOST_WHOLE = 1 << 62
 _MOST_BITS = 26  # of columns of n-grams: a model of more does not unpack
 _LONGEST_NGRAM = 64  # letters or words; the engine's memory for a text grows with it
-_EXTRACTORS = {**KINDS, "picture": PictureFeatures, "image": ImageVectors, ABSENCE: MissingFields}
+_EXTRACTORS = {**KINDS, "picture": PictureFeatures, **VECTOR_EXTRACTORS, ABSENCE: MissingFields}
 
 
 class UnsoundTable(ValueError):
@@ -191,6 +191,7 @@ def _is_brand_table(table: Any) -> bool:
     )
 
 
+_OF_VECTORS = {"n_components": _whole(1), "mean_": _array(None), "components_": _array(None, None)}
 _BRANDS = {"brands": _or_none(_is_brand_table), "table_": _is_brand_table}
 
 
@@ -264,7 +265,8 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "usual_rating_": _REAL,
     },
     PictureFeatures: {"is_fitted_": _flag},
-    ImageVectors: {"n_components": _whole(1), "mean_": _array(None), "components_": _array(None, None)},
+    ImageVectors: _OF_VECTORS,
+    TextVectors: _OF_VECTORS,
     MissingFields: {"names_": _list(lambda name: name in FIELD_GROUPS), "offsets_": _array(None, None)},
     OwnFeatures: {
         "transformer": lambda _: True,  # registered by whoever loads, and trusted
@@ -310,6 +312,10 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
 
 def _knows_own_ngrams(text: TextFeatures) -> bool:
     return not hasattr(text, "idf_") or text.idf_.size == 1 << text.bits
+
+
+def _has_one_space(vectors: ImageVectors) -> bool:
+    return not hasattr(vectors, "mean_") or vectors.components_.shape[1] == vectors.mean_.size
 
 
 def _has_equal_lengths(*names: str) -> Callable[[Any], bool]:
@@ -371,9 +377,8 @@ _TOGETHER: Mapping[type, Mapping[str, Callable[[Any], bool]]] = {
     },
     OfferFeatures: {"groups_": _has_equal_lengths("phrases_", "groups_")},
     OwnFeatures: {"names_": _has_equal_lengths("names_", "mean_", "factor_")},
-    ImageVectors: {
-        "components_": lambda of: not hasattr(of, "mean_") or of.components_.shape[1] == of.mean_.size,
-    },
+    ImageVectors: {"components_": _has_one_space},
+    TextVectors: {"components_": _has_one_space},
     MissingFields: {
         "offsets_": lambda of: not hasattr(of, "names_") or of.offsets_.shape == (len(set(of.names_)),) * 2,
     },
