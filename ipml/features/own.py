@@ -23,18 +23,19 @@ from numpy.typing import NDArray
 
 from ipml.errors import IpmlError, Refused, enumerate_names, first_line
 from ipml.features.columns import Extractor, ListingColumns
-from ipml.listings.fields import COLUMNS, FIELDS, VECTOR
+from ipml.listings.extra import EXTRA
+from ipml.listings.fields import COLUMNS, FIELDS, VECTORS
 from ipml.listings.kinds import Kind
 from ipml.records import Listing
 
 LABELS = ("is_counterfeit", "labelled_at", "label_weight", "label_probability")
-_NAMELESS = ("listing_id", "seller_id", "image_hash", "url", "image_urls", VECTOR, *LABELS)
+_NAMELESS = ("listing_id", "seller_id", "image_hash", "url", "image_urls", *VECTORS, EXTRA, *LABELS)
 USUAL_COLUMNS = tuple(name for name in COLUMNS if name not in _NAMELESS)
 """The columns of an extractor that names none: all but ids, addresses, vectors and labels."""
 RESERVED = frozenset(
     (
         *("title", "description", "category", "words", "brand", "goods", "offer", "price", "listing", "seller"),
-        *("picture", "image", "absence", "portfolio", "rest"),
+        *("picture", "image", "text_vector", "absence", "portfolio", "rest"),
     )
 )
 """Names that extractors of ipml and their reasons have."""
@@ -355,6 +356,7 @@ def _read_moment(listings: ListingColumns, name: str) -> pd.DatetimeIndex:
 
 _READERS: dict[Kind, Callable[[ListingColumns, str], Any]] = {
     Kind.TEXT: _read_text,
+    Kind.EXTRA: _read_text,
     Kind.MOMENT: _read_moment,
     Kind.VECTOR: lambda listings, name: pd.Series(list(listings.cells(name)), dtype=object),
     **{kind: (lambda listings, name: listings.numbers(name).copy()) for kind in (Kind.NUMBER, Kind.COUNT, Kind.SHARE)},

@@ -31,6 +31,9 @@ _OF_SCIKIT_LEARN = {
 }
 
 
+_OF_IPML = ("ipml.features.extra:ExtraNumber", "ipml.features.extra:ExtraCategory")
+
+
 class Registered(NamedTuple):
     """A class that a model file may hold, and the version of its state."""
 
@@ -96,6 +99,8 @@ def find_registered(name: str) -> Registered | None:
         for part in filter(None, map(str.strip, get_settings().extractors.split(","))):
             if part not in _REGISTERED:
                 register_extractor(part)
+        if name in _OF_IPML:
+            register_extractor(name)
     return _REGISTERED.get(name)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from ipml.errors import InvalidListings
+from ipml.listings.extra import read_extra
 from ipml.listings.fields import COLUMNS, FIELDS, Field
 from ipml.listings.frames import (
     ROW,
@@ -73,6 +74,8 @@ def _make_reader(field: Field) -> Read:
         return read_moment
     if field.kind is Kind.VECTOR:
         return _read_plain_vector
+    if field.kind is Kind.EXTRA:
+        return read_extra
     return _read_flag if field.kind is Kind.FLAG else _make_number_reader(field)
 
 
@@ -230,7 +233,7 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
     Examples
     --------
     >>> check_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})).shape
-    (1, 35)
+    (1, 37)
     """
     validation = validate_listings(frame, source)
     if validation.problems:
@@ -337,6 +340,7 @@ def _make_record_model() -> type[BaseModel]:
     import pydantic
 
     types: dict[Kind, Any] = {Kind.TEXT: str, Kind.MOMENT: datetime, Kind.FLAG: bool, Kind.VECTOR: tuple[float, ...]}
+    types[Kind.EXTRA] = str
     readers = READERS | {Kind.VECTOR: _read_plain_vector}
 
     def make_annotation(field: Field) -> Any:
@@ -428,6 +432,9 @@ def _find_impossible(listing: Mapping[str, Any]) -> Iterator[tuple[str, Problem]
             yield name, Problem(1, show(name), found, "one of the fields of a listing")
         elif is_nested and _BY_NAME[name].kind is Kind.VECTOR:
             if isinstance(value, dict) or any(isinstance(one, list | dict) for one in value):
+                yield name, Problem(1, name, found, _BY_NAME[name].expected)
+        elif is_nested and _BY_NAME[name].kind is Kind.EXTRA:
+            if isinstance(value, list) or any(isinstance(one, list | dict) for one in value.values()):
                 yield name, Problem(1, name, found, _BY_NAME[name].expected)
         elif is_nested and not (_BY_NAME[name].is_list and isinstance(join_texts(value), str | None)):
             yield name, Problem(1, name, found, _PLAIN)

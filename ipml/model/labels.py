@@ -18,6 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
+from ipml.listings.extra import EXTRA
+from ipml.listings.fields import TEXT_VECTOR
+from ipml.listings.kinds import has_cells
 from ipml.model.learner import Floats, Labels
 
 
@@ -73,7 +76,7 @@ def list_columns(X: Any) -> list[str]:
     if "seller_id" not in names:
         found = ", ".join(names[:5]) or "none"
         raise ValueError(f"X has no column seller_id, which makes the folds; found {found}. Rename your own to it.")
-    return names
+    return [name for name in names if name not in (TEXT_VECTOR, EXTRA) or has_cells(X[name])]
 
 
 def read_weight(sample_weight: Any, n_listings: int) -> Floats:

@@ -138,7 +138,7 @@ class OwnPart(NumberPart):
         return str(self.extractor.say(listings, row, self.weights, weight))
 
 
-PICTURE, IMAGE, ABSENCE = "picture", "image", "absence"
+PICTURE, ABSENCE = "picture", "absence"
 """The names of extractors that a model has where it can learn them, the last of which corrects missing fields."""
 Part: TypeAlias = TextPart | NumberPart
 

@@ -48,9 +48,9 @@ def make_features(brands: BrandTable | None = None, own: Mapping[str, Any] | Non
 
     Transformers of one's own come after them, by name, as `OwnFeatures` or as they are.
 
-    A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` where that has
-    vectors; one that starts from a donor has those that the donor has. Last comes `MissingFields`, once all else is
-    learnt.
+    A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` or `TextVectors`
+    where that has such vectors; one that starts from a donor has those that the donor has. Last comes `MissingFields`,
+    once all else is learnt.
     """
     return Features(
         [

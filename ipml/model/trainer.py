@@ -14,7 +14,7 @@ from ipml.features.columns import SPELT, ListingColumns, Reading
 from ipml.features.compiled.texts import Texts
 from ipml.features.figures import PICTURE_MATCHES, ListingFeatures, MissingFields, PictureFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures, listing_brands
-from ipml.features.images import ImageVectors, has_vectors
+from ipml.features.images import VECTOR_EXTRACTORS, has_vectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.names import Names
 from ipml.features.portfolio import SellerPortfolios, listing_moments
@@ -30,7 +30,7 @@ from ipml.model.familiarity import Familiarity
 from ipml.model.labels import TrainingSet, UnlabelledEffect, find_weight
 from ipml.model.learner import FOLDS_OF_MANY, Chosen, Fits, Floats, Problem, choose_members, draw_sellers, fit_all
 from ipml.model.other_learner import fit_learner, join_matrices, make_stage, score_left_out
-from ipml.model.parts import ABSENCE, IMAGE, PICTURE
+from ipml.model.parts import ABSENCE, PICTURE
 from ipml.model.regression import Design, LinearLearner
 from ipml.model.stages import (
     Features,
@@ -49,19 +49,18 @@ _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
 _MOST_TITLES = 20_000  # training listings of which it is looked at what their titles add
 
 
-def _add_pictures(features: Features, listings: ListingColumns, donor: CounterfeitClassifier | None) -> Features:
-    """Return the extractors, and those of pictures if anything is known of any; other models stay as they were."""
+def _add_pictures_and_vectors(features: Features, listings: ListingColumns, donor: CounterfeitClassifier | None) -> Features:
+    """Return the extractors, and those of pictures and vectors of which any listing has one."""
     if donor is not None:
         known = donor.features_.parts()
-        has_numbers, has_images = PICTURE in known, IMAGE in known
+        has_numbers, vectors = PICTURE in known, [name for name in VECTOR_EXTRACTORS if name in known]
     else:
         has_numbers = any(not np.isnan(listings.numbers(name)).all() for name in PICTURE_MATCHES)
-        has_images = has_vectors(listings)
+        vectors = [name for name, kind in VECTOR_EXTRACTORS.items() if has_vectors(listings, kind.column)]
     own = [pair for pair in features.transformer_list if not isinstance(pair[1], MissingFields)]
     if has_numbers and PICTURE not in dict(own):
         own.append((PICTURE, PictureFeatures()))
-    if has_images and IMAGE not in dict(own):
-        own.append((IMAGE, ImageVectors()))
+    own += [(name, VECTOR_EXTRACTORS[name]()) for name in vectors if name not in dict(own)]
     return Features(own, features.transformer_weights)
 
 
@@ -97,7 +96,7 @@ class Trainer:
         prevalence_bound : float
             The largest share of unlabelled ones that can be counterfeit.
         """
-        self.features_ = _add_pictures(self.features_, learnt.listings, self.donor)
+        self.features_ = _add_pictures_and_vectors(self.features_, learnt.listings, self.donor)
         learnt = replace(learnt, listings=self._learn_spelling(learnt.listings))
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
             self._fit_features(learnt)

@@ -149,6 +149,7 @@ GROUPS = {
     },
     "picture": {"counterfeit": r"log_counterfeit", "genuine": r"log_genuine"},
     "image": {"likeness": r"component_\d+"},
+    "text_vector": {"likeness": r"component_\d+"},
     "absence": {"fields": r"offset"},
 }
 """The features of each group, as patterns of their names, by extractor; each text column is a group of its own."""

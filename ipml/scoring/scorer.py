@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import brand_table, listing_brands, tell_brands
+from ipml.features.images import ImageVectors
 from ipml.features.portfolio import EarlierOfEach, SellerPortfolios, listing_moment, listing_moments
 from ipml.kit.scripts import name_script
 from ipml.listings.brands import load_brands
@@ -28,7 +29,6 @@ from ipml.model.compiled_stage import HAS_NO_PLAIN_LETTERS, IS_UNFAMILIAR, Weigh
 from ipml.model.familiarity import Familiarity, ListingSample
 from ipml.model.model_file import load_model as load_artifact
 from ipml.model.online import Judged, OnlineClassifier
-from ipml.model.parts import IMAGE
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import (
     NONE_EARLIER,
@@ -298,8 +298,12 @@ class Scorer:
 
     @property
     def reads_vectors(self) -> bool:
-        """Whether the model was trained with vectors of pictures."""
-        return IMAGE in self._explainer.extractors
+        """Whether the model was trained with vectors of pictures or texts."""
+        return bool(self._vectors)
+
+    @property
+    def _vectors(self) -> list[ImageVectors]:
+        return [of for of in self._explainer.extractors.values() if isinstance(of, ImageVectors)]
 
     def find_problems(self, listings: pd.DataFrame | Sequence[Listing]) -> list[Problem]:
         """Return a problem for each checked listing that this model cannot read: a vector of another length.
@@ -312,8 +316,7 @@ class Scorer:
             columns = ListingColumns(listings)
         else:
             columns = ListingColumns.of_records(listings)
-        problems: list[Problem] = self._explainer.extractors[IMAGE].find_problems(columns)
-        return problems
+        return [problem for vectors in self._vectors for problem in vectors.find_problems(columns)]
 
     @property
     def familiarity(self) -> Familiarity | None:
@@ -684,6 +687,6 @@ def _find_problem(scorer: Scorer, archived: ScoredListing, again: ScoredListing,
     if difference > TOLERANCE:
         unknown = " (what was known of its seller then was not kept)" if archived.earlier_listings is None else ""
         if scorer.reads_vectors and archived.listing.image_vector is None:
-            unknown += " (the vector of its picture, if it had one, was not kept)"
+            unknown += " (the vectors of its picture or text, if it had any, were not kept)"
         return f"the score differs by {difference:g}{unknown}{scorer.caveat}"
     return ""

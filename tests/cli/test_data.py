@@ -87,7 +87,7 @@ def test_vectors_that_csv_cannot_hold_are_counted(ipml, tmp_path):
     vector = '{"listing_id": "1", "seller_id": "s", "title": "Bag", "image_vector": [0.5]}\n'
     (tmp_path / "shop.jsonl").write_text(vector)
     said = {suffix: ipml(f"data validate shop.jsonl --out good.{suffix}").out for suffix in ("csv", "parquet")}
-    assert "is without the image_vector that 1 rows had" in said["csv"]
+    assert "is without the vectors that 1 rows had" in said["csv"]
     assert "image_vector" not in said["parquet"]
 
 

@@ -39,6 +39,7 @@ from ipml.model.drift.reference import (
     Floats,
     LabelReference,
     Mean,
+    align_extra,
     watched_columns,
 )
 
@@ -144,7 +145,8 @@ def measure_drift(
     'none'
     """
     counted = CountedListings.of(listings, score, labels, price_ratio)
-    columns = watched_columns(listings, reference.price_currency, counted.score, counted.price_ratio)
+    watched = watched_columns(listings, reference.price_currency, counted.score, counted.price_ratio)
+    columns = align_extra(watched, reference, listings.index)
     of_columns = [
         *_compare_columns(reference, columns, counted.n_effective),
         *_find_new_words(reference, columns),

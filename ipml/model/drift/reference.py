@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ipml.errors import NotFound, Refused, UnreadableFile, describe_faults
+from ipml.listings.extra import EXTRA, PREFIX, parse_extra
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind
 
@@ -160,10 +162,55 @@ def watched_columns(
     columns["price"] = listings["price"].where(is_priced.fillna(False)) if "price" in listings else nothing
     columns["title_letters"] = titles.map(len, na_action="ignore")
     columns["title_script"] = titles.map(script_of, na_action="ignore")
+    columns |= split_extra(listings[EXTRA]) if EXTRA in listings else {}
     for name, values in (("score", score), (PRICE_RATIO, price_ratio)):
         if values is not None:
             columns[name] = pd.Series(values, index=listings.index)
     return columns
+
+
+def split_extra(extra: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
+    """Return columns of a marketplace's own, each named as in column maps; nothing where no listing has any.
+
+    Examples
+    --------
+    >>> {name: cells.tolist() for name, cells in split_extra(pd.Series(['{"tier":"gold"}', None])).items()}
+    {'extra.tier': ['gold', None]}
+    """
+    cells = [parse_extra(text) if isinstance(text, str) else {} for text in extra]
+    names = sorted({name for one in cells for name in one})
+    split = {}
+    for name in names:
+        column = [one.get(name) for one in cells]
+        is_word = any(isinstance(cell, str) for cell in column)
+        split[f"{PREFIX}{name}"] = pd.Series(list(map(_write_word, column)) if is_word else column, index=extra.index)
+    return split
+
+
+def align_extra(
+    columns: Mapping[str, pd.Series[Any]], reference: DriftReference, index: pd.Index[Any]
+) -> dict[str, pd.Series[Any]]:
+    """Return watched columns with those of one's own as a reference has them: numbers, words, or nothing."""
+    aligned = dict(columns)
+    for name, column in reference.columns.items():
+        if not name.startswith(PREFIX):
+            continue
+        values = aligned.get(name, pd.Series(None, index=index, dtype=object))
+        if column.kind == "number":
+            numbers = [cell if isinstance(cell, float) else np.nan for cell in values]
+            aligned[name] = pd.Series(numbers, index=index, dtype="float64")
+        else:
+            aligned[name] = values.map(_write_word, na_action="ignore")
+    return aligned
+
+
+def _write_word(cell: Any) -> str | None:
+    return f"{cell:g}" if isinstance(cell, float) else cell
+
+
+def is_of_words(name: str, values: pd.Series[Any]) -> bool:
+    """Say whether a column is compared by its frequent words: of one's own, where some cell is a text."""
+    return name in WORD_COLUMNS or (name.startswith(PREFIX) and any(isinstance(cell, str) for cell in values))
 
 
 def script_of(text: str) -> str:
@@ -341,7 +388,7 @@ def reference_of(
     if "currency" in listings and listings["currency"].notna().any():
         currency = str(listings["currency"].mode().iloc[0])
     columns = {
-        name: spread_of(values, "word" if name in WORD_COLUMNS else "number", name == "score")
+        name: spread_of(values, "word" if is_of_words(name, values) else "number", name == "score")
         for name, values in watched_columns(listings, currency, counted.score, counted.price_ratio).items()
     }
     return DriftReference(

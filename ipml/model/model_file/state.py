@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from ipml.errors import UntrustedModel, first_line
 from ipml.features.figures import ListingFeatures, MissingFields, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures
-from ipml.features.images import ImageVectors
+from ipml.features.images import ImageVectors, TextVectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.offers import OfferFeatures
 from ipml.features.own import OwnFeatures
@@ -61,7 +61,8 @@ ESTIMATORS = {
         *(HierarchicalCalibration, SigmoidCalibration),
         *(ExternalClassifier, EstimatorSource),
         *(TextFeatures, TradeWords, BrandFeatures, GoodsFeatures, OfferFeatures),
-        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, MissingFields, OwnFeatures),
+        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, TextVectors),
+        *(MissingFields, OwnFeatures),
     )
 }
 

@@ -24,7 +24,7 @@ from ipml.features.figures import (
     SellerFeatures,
 )
 from ipml.features.goods import BrandFeatures, GoodsFeatures
-from ipml.features.images import ImageVectors
+from ipml.features.images import VECTOR_EXTRACTORS, ImageVectors, TextVectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.offers import OfferFeatures
 from ipml.features.own import RESERVED, OwnFeatures, is_name, is_sentence
@@ -35,7 +35,7 @@ from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
 from ipml.model.other_learner import OtherLearner
-from ipml.model.parts import ABSENCE, IMAGE, KINDS, PICTURE
+from ipml.model.parts import ABSENCE, KINDS, PICTURE
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, SecondStage
@@ -47,7 +47,7 @@ _LARGEST = 1e100  # of any number: products of a few of them are finite
 _MOST_WHOLE = 1 << 62
 _MOST_BITS = 26  # of columns of n-grams: a model of more does not unpack
 _LONGEST_NGRAM = 64  # letters or words; the engine's memory for a text grows with it
-_EXTRACTORS = {**KINDS, PICTURE: PictureFeatures, IMAGE: ImageVectors, ABSENCE: MissingFields}
+_EXTRACTORS = {**KINDS, PICTURE: PictureFeatures, **VECTOR_EXTRACTORS, ABSENCE: MissingFields}
 
 
 class UnsoundTable(ValueError):
@@ -193,6 +193,7 @@ def _is_brand_table(table: Any) -> bool:
     )
 
 
+_OF_VECTORS = {"n_components": _whole(1), "mean_": _array(None), "components_": _array(None, None)}
 _BRANDS = {"brands": _or_none(_is_brand_table), "table_": _is_brand_table}
 
 
@@ -288,7 +289,8 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "usual_rating_": _REAL,
     },
     PictureFeatures: {"is_fitted_": _flag},
-    ImageVectors: {"n_components": _whole(1), "mean_": _array(None), "components_": _array(None, None)},
+    ImageVectors: _OF_VECTORS,
+    TextVectors: _OF_VECTORS,
     MissingFields: {"names_": _list(lambda name: name in FIELD_GROUPS), "offsets_": _array(None, None)},
     OtherLearner: {"estimator": lambda _: True, "columns": _array(None, dtype=np.int64, least=0)},
     OwnFeatures: {
@@ -335,6 +337,10 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
 
 def _knows_own_ngrams(text: TextFeatures) -> bool:
     return not hasattr(text, "idf_") or text.idf_.size == 1 << text.bits
+
+
+def _has_one_space(vectors: ImageVectors) -> bool:
+    return not hasattr(vectors, "mean_") or vectors.components_.shape[1] == vectors.mean_.size
 
 
 def _has_equal_lengths(*names: str) -> Callable[[Any], bool]:
@@ -396,9 +402,8 @@ _TOGETHER: Mapping[type, Mapping[str, Callable[[Any], bool]]] = {
     },
     OfferFeatures: {"groups_": _has_equal_lengths("phrases_", "groups_")},
     OwnFeatures: {"names_": _has_equal_lengths("names_", "mean_", "factor_")},
-    ImageVectors: {
-        "components_": lambda of: not hasattr(of, "mean_") or of.components_.shape[1] == of.mean_.size,
-    },
+    ImageVectors: {"components_": _has_one_space},
+    TextVectors: {"components_": _has_one_space},
     MissingFields: {
         "offsets_": lambda of: not hasattr(of, "names_") or of.offsets_.shape == (len(set(of.names_)),) * 2,
     },

@@ -13,6 +13,8 @@ unlabelled_columns = "own.toml"     # their column map, where it is not that of 
 prevalence_bound = 0.08             # at most this share of them can be counterfeit
 brands = "brands.toml"              # where left out, those of the setting IPML_BRANDS, else the bundled ones
 truth = "truth.parquet"             # simulation only: the truth of every listing, for the test alone
+extra_numbers = ["returns_30d"]     # columns of your own, or a table of names with their labels in reasons
+extra_categories = ["tier"]
 donor = "models:/bags@champion"     # a model of another market to start from, where few labels are known
 
 [split]
@@ -55,9 +57,11 @@ import pandas as pd
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting, describe_faults
+from ipml.features.extra import check_extra
 from ipml.kit.canonical_json import digest
 from ipml.listings.column_maps import ColumnMap, load_columns
-from ipml.listings.fields import COLUMNS, FIELDS, VECTOR
+from ipml.listings.extra import EXTRA
+from ipml.listings.fields import COLUMNS, FIELDS, VECTORS
 from ipml.listings.frames import check_cells, list_problems, number_rows
 from ipml.listings.kinds import is_missing
 from ipml.listings.readers import read_listings
@@ -96,6 +100,8 @@ class DataPart(_Part):
     prevalence_bound: float = Field(PREVALENCE_BOUND, gt=0, lt=1)
     brands: str | None = None
     truth: str | None = None
+    extra_numbers: tuple[str, ...] | dict[str, str] = ()
+    extra_categories: tuple[str, ...] | dict[str, str] = ()
     donor: str | None = None
     donor_digest: str | None = Field(None, description="SHA-256 of its model file, as a run records it")
 
@@ -321,6 +327,7 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     )
     labels = [_read_good(experiment.find(name), None) for name in experiment.data.labels]
     everything = _lend_vectors(pd.concat([listings, *labels], ignore_index=True))
+    check_extra(everything[EXTRA], experiment.data.extra_numbers, experiment.data.extra_categories)
     if experiment.data.events:
         events = read_events([experiment.find(name) for name in experiment.data.events])
         everything[list(HISTORY_COLUMNS)] = history_as_of(events, everything)
@@ -336,11 +343,12 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
 def _lend_vectors(listings: pd.DataFrame) -> pd.DataFrame:
     """Give rows without a vector that of another row of the same listing and moment."""
     keys = list(zip(listings["listing_id"], listings["observed_at"], strict=True))
-    known = {key: vector for key, vector in zip(keys, listings[VECTOR], strict=True) if not is_missing(vector)}
-    if not known or listings[VECTOR].notna().all():
-        return listings
-    lent = [known.get(key) if is_missing(own) else own for key, own in zip(keys, listings[VECTOR], strict=True)]
-    return listings.assign(**{VECTOR: pd.Series(lent, index=listings.index, dtype=object)})
+    for name in VECTORS:
+        known = {key: vector for key, vector in zip(keys, listings[name], strict=True) if not is_missing(vector)}
+        if known and not listings[name].notna().all():
+            lent = [known.get(key) if is_missing(own) else own for key, own in zip(keys, listings[name], strict=True)]
+            listings = listings.assign(**{name: pd.Series(lent, index=listings.index, dtype=object)})
+    return listings
 
 
 def read_unlabelled(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame | None:
@@ -401,16 +409,17 @@ def read_truth(experiment: Experiment, listings: pd.DataFrame) -> pd.Series[bool
     return truth.loc[listings["listing_id"]].set_axis(listings.index)
 
 
-_SELDOM = ("label_probability", VECTOR)  # columns that leave the digest of older data what it was
+_SELDOM = ("label_probability", *VECTORS, EXTRA)  # columns that leave the digest of older data what it was
 
 
 def digest_listings(listings: pd.DataFrame) -> str:
     """Return 16 hexadecimal digits that change when any cell that training reads, or the order of listings, changes."""
     read = [name for name in COLUMNS if name not in _SELDOM or listings[name].notna().any()]
     cells = listings[read]
-    if VECTOR in read:
-        bits = [None if is_missing(vector) else vector.tobytes() for vector in cells[VECTOR]]
-        cells = cells.assign(**{VECTOR: pd.Series(bits, index=cells.index, dtype=object)})
+    for name in VECTORS:
+        if name in read:
+            bits = [None if is_missing(vector) else vector.tobytes() for vector in cells[name]]
+            cells = cells.assign(**{name: pd.Series(bits, index=cells.index, dtype=object)})
     hashes = pd.util.hash_pandas_object(cells, index=False).to_numpy()
     return digest(hashes.tobytes())[:16]
 

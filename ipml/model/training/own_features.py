@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ipml.errors import Refused, UnusableSetting, first_line
+from ipml.features.extra import make_extra_features
 from ipml.features.own import OwnFeatures, adopt
 from ipml.features.registration import find_registered
 from ipml.model.model_file.state import pack
@@ -32,7 +33,8 @@ def make_own_features(experiment: Experiment) -> dict[str, OwnFeatures]:
     >>> make_own_features(experiment)["counts"].transformer
     CountVectorizer(min_df=5)
     """
-    return {name: _make(experiment, name, table) for name, table in experiment.features.items()}
+    extra = make_extra_features(experiment.data.extra_numbers, experiment.data.extra_categories)
+    return extra | {name: _make(experiment, name, table) for name, table in experiment.features.items()}
 
 
 def check_savable(experiment: Experiment, features: Mapping[str, Any]) -> None:

@@ -76,6 +76,7 @@ def real_folder(save: Save, tmp_path_factory: pytest.TempPathFactory) -> Path:
         picture_counterfeit_matches=0.0,
         picture_genuine_matches=0.0,
         image_vector=[[0.5, 1.0]] * len(FRAME),
+        text_vector=[[0.5, 1.0, 0.0]] * len(FRAME),
     )
     classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * (len(FRAME) // 2))
     folder = tmp_path_factory.mktemp("real") / "model"
