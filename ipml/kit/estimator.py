@@ -80,15 +80,13 @@ class Estimator:
         told = [f"{name}={value!r}" for name, value in given.items() if repr(value) != repr(usual[name])]
         return f"{type(self).__name__}({', '.join(told)})"
 
-    def _repr_html_(self) -> str:
-        """Return the page that a notebook shows, as for estimators of scikit-learn."""
-        from sklearn.utils import estimator_html_repr
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        """Return what a notebook shows, as for estimators of scikit-learn."""
+        bundle: dict[str, str] = _as_base_estimator(self)._repr_mimebundle_(**options)
+        return bundle
 
-        page: str = estimator_html_repr(_as_base_estimator(self))
-        return page
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+    def _repr_html_(self) -> str | None:
+        return self._repr_mimebundle_().get("text/html")
 
     def get_metadata_routing(self) -> Any:
         """Return what is to be passed on to which method, as scikit-learn has it."""
