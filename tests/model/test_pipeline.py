@@ -203,25 +203,17 @@ def test_columns_are_remembered_and_may_come_in_any_order(fitted, few, small, y,
         assert isinstance(PriceFeatures().fit(few).transform(few), np.ndarray)
 
 
-class OnlyArrow:
-    """A frame of another library: no more than the Arrow PyCapsule interface, as polars has it."""
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self._table = pyarrow.Table.from_pandas(frame)
-
-    def __arrow_c_stream__(self, schema: object = None) -> object:
-        return self._table.__arrow_c_stream__(schema)
-
-
 def test_frames_of_other_libraries_are_read_as_those_of_pandas(small, fitted, few, y):
     """In `fit`, unlabelled listings too, and to the bit in probabilities."""
     others = few.tail(40)
-    learnt = clone(small).fit(OnlyArrow(few), y, unlabelled=OnlyArrow(others))
+    learnt = clone(small).fit(pyarrow.Table.from_pandas(few), y, unlabelled=pyarrow.Table.from_pandas(others))
     same = clone(small).fit(few, y, unlabelled=others)
-    np.testing.assert_array_equal(learnt.predict_proba(OnlyArrow(few)), same.predict_proba(few))
+    np.testing.assert_array_equal(learnt.predict_proba(pyarrow.Table.from_pandas(few)), same.predict_proba(few))
     assert learnt.feature_names_in_.tolist() == list(few)
     whole = few.assign(listing_id=[str(row) for row in range(len(few))]).drop(columns="is_counterfeit")
-    pd.testing.assert_frame_equal(check_listings(OnlyArrow(whole)), check_listings(whole), check_index_type=False)
+    pd.testing.assert_frame_equal(
+        check_listings(pyarrow.Table.from_pandas(whole)), check_listings(whole), check_index_type=False
+    )
 
 
 def test_a_frame_that_was_asked_for_has_the_features_in_use(fitted, few):
@@ -241,20 +233,14 @@ def test_a_frame_that_was_asked_for_has_the_features_in_use(fitted, few):
 
 def test_metadata_are_passed_on_as_asked_and_folds_that_split_sellers_warn(small, few, y):
     """Weights reach `fit`; sellers in both sides of a fold, as a plain KFold has them, flatter a score."""
-    learner = clone(small).set_fit_request(sample_weight=True, label_probability=True).set_score_request()
+    learner = clone(small).set_fit_request(sample_weight=True, label_probability=True)
     with pytest.raises(TypeError, match=r"Found weight; expected parameters of fit: donor, label_probability"):
         learner.set_fit_request(weight=True)
     given = {"sample_weight": np.where(np.arange(len(y)) % 4, 1.0, 0.0), "label_probability": np.full(len(y), 0.5)}
+    learner.set_score_request(sample_weight=False)
+    wanted = {"cv": GroupKFold(2), "return_estimator": True, "return_indices": True}
     with config_context(enable_metadata_routing=True):
-        fitted = cross_validate(
-            clone(learner).set_score_request(sample_weight=False),
-            few,
-            y,
-            params=given | {"groups": few["seller_id"]},
-            cv=GroupKFold(2),
-            return_estimator=True,
-            return_indices=True,
-        )
+        fitted = cross_validate(learner, few, y, params=given | {"groups": few["seller_id"]}, **wanted)
     rows = fitted["indices"]["train"][0]
     alone = clone(small).fit(few.iloc[rows], y[rows], **{name: of[rows] for name, of in given.items()})
     np.testing.assert_array_equal(fitted["estimator"][0].coefficients, alone.coefficients)
