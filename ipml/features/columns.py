@@ -28,7 +28,7 @@ from ipml.features.names import Names
 from ipml.features.spelling import Spelling
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.kit.moments import to_microseconds
-from ipml.listings.frames import number_rows
+from ipml.listings.frames import as_frame, number_rows
 from ipml.listings.kinds import has_cells
 from ipml.records import Listing
 
@@ -118,7 +118,7 @@ class ListingColumns:
 
     @classmethod
     def of(cls, listings: Any) -> ListingColumns:
-        """Return the columns of a frame, of a mapping, or of a `ListingColumns`, which is returned as it is.
+        """Return the columns of a frame, as `as_frame` reads it, of a mapping, or of a `ListingColumns`.
 
         Raises
         ------
@@ -127,6 +127,7 @@ class ListingColumns:
         """
         if isinstance(listings, ListingColumns):
             return listings
+        listings = as_frame(listings)
         if not isinstance(listings, pd.DataFrame | Mapping):
             raise TypeError(_say_how_to_name(listings))
         return cls(listings)

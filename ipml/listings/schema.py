@@ -26,6 +26,7 @@ from ipml.listings.extra import read_extra
 from ipml.listings.fields import COLUMNS, FIELDS, Field
 from ipml.listings.frames import (
     ROW,
+    as_frame,
     check_cells,
     check_columns,
     list_problems,
@@ -226,7 +227,7 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
     Parameters
     ----------
     frame : DataFrame
-        As for `validate_listings`.
+        As for `validate_listings`; one of polars or pyarrow, too.
     source : str, default="listings"
         What the message calls the rows, such as the name of their file.
 
@@ -235,7 +236,7 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
     >>> check_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})).shape
     (1, 37)
     """
-    validation = validate_listings(frame, source)
+    validation = validate_listings(as_frame(frame), source)
     if validation.problems:
         raise InvalidListings(validation.problems, source)
     return validation.listings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
+from ipml.listings.frames import as_frame
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
 from ipml.model.donor import count_sellers
 from ipml.model.evaluation.label_weights import count_by_probability
@@ -36,11 +38,12 @@ from ipml.model.labels import (
 )
 from ipml.model.other_learner import OtherLearner, check_learner, make_stage
 from ipml.model.regression import LinearLearner
-from ipml.model.stages import Features, FeatureValues, FirstStage, SecondStage, read_values
+from ipml.model.stages import Features, FeatureValues, FirstStage, SecondStage, mark_used, read_values
 
 Floats = NDArray[np.float64]
 PORTFOLIO = "portfolio__share"
 _PREPARED = ("_reading", "_first_stage")
+_EVER = np.iinfo(np.int64).max  # after whatever is known of a seller
 
 
 def make_features(brands: BrandTable | None = None, own: Mapping[str, Any] | None = None) -> Features:
@@ -243,6 +246,7 @@ class CounterfeitClassifier(Estimator):
         """
         from ipml.model.trainer import Trainer  # scoring does without what only learns
 
+        X, unlabelled = as_frame(X), as_frame(unlabelled)
         listings = ListingColumns.of(X)
         self._columns = list_columns(X)
         weight = read_weight(sample_weight, len(listings))
@@ -340,7 +344,17 @@ class CounterfeitClassifier(Estimator):
         return self.calibration_.judge(log_odds, *self._groups(self.columns(X)))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of labels that `predict` gives, too: what scikit-learn asks of a classifier."""
+        """Return the share of labels that `predict` gives, too: what scikit-learn asks of a classifier.
+
+        A warning says where other listings of some of the sellers were trained on: folds that split sellers flatter a
+        model. Splitters of scikit-learn keep them together by `groups=X["seller_id"]`.
+        """
+        sellers, n_listings = np.unique(self.columns(X).names("seller_id").strings(), return_counts=True)
+        n_trained = np.array([self.portfolios_.known(seller, _EVER).n for seller in sellers.tolist()])
+        if n_split := int(np.sum((n_trained > 0) & (n_trained != n_listings))):
+            found = f"{n_split:,} of {len(sellers):,} sellers scored were trained on with other listings"
+            remedy = 'Keep sellers together: GroupKFold with groups=X["seller_id"].'
+            warnings.warn(f"{found}; the score flatters. {remedy}", UserWarning, stacklevel=2)
         return float(np.average(self.predict(X) == np.asarray(y), weights=sample_weight))
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -357,11 +371,12 @@ class CounterfeitClassifier(Estimator):
             shares = self._shares_in_time(listings, alone, self.portfolios_)
         return self.second_stage_.log_odds(alone, shares)
 
-    def transform(self, X: Any, shares: Floats | None = None) -> scipy.sparse.csr_matrix:
+    def transform(self, X: Any, shares: Floats | None = None) -> Any:
         """Return the features, the last of them the portfolio's, shape (n_listings, n_features).
 
         The matrix is sparse, whatever scikit-learn's `set_config` asks for: as a frame, its hundreds of thousands of
-        columns would take minutes. Pick those of interest by `get_feature_names_out`.
+        columns would take minutes. Pick those of interest by `get_feature_names_out`; or ask by `set_output` for a
+        frame of the features in use, n-grams that training never met left out.
 
         Parameters
         ----------
@@ -370,6 +385,15 @@ class CounterfeitClassifier(Estimator):
             What is known of each listing's seller, as `SellerPortfolios.shares` gives it. Where it is not given, it
             follows from the sellers known from training and from earlier listings among `X`.
         """
+        matrix = self._read(X, shares)
+        if getattr(self, "_sklearn_output_config", {}).get("transform", "default") == "default":
+            return matrix
+        used = np.append(mark_used(self.features_), True)
+        make_frame: Any = pd.DataFrame.sparse
+        frame = make_frame.from_spmatrix(matrix[:, used], columns=self.get_feature_names_out()[used])
+        return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
+
+    def _read(self, X: Any, shares: Floats | None) -> scipy.sparse.csr_matrix:
         check_fitted(self, "second_stage_")
         listings = self.columns(X)
         values = FeatureValues.join(list(read_values(self.features_, listings, self.first_stage))).matrix()
@@ -377,7 +401,21 @@ class CounterfeitClassifier(Estimator):
             shares = self._shares_in_time(listings, self.first_stage.log_odds(listings), self.portfolios_)
         return scipy.sparse.csr_matrix(scipy.sparse.hstack([values, scipy.sparse.csr_matrix(shares[:, None])]))
 
-    def fit_transform(self, X: Any, y: Any, **known: Any) -> scipy.sparse.csr_matrix:
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose what `transform` returns, as scikit-learn has it.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas"} or None
+            A sparse matrix, or a frame of sparse columns; None changes nothing.
+        """
+        if transform not in (None, "default", "pandas"):
+            raise ValueError(f"transform is {transform!r}; expected 'default' or 'pandas'.")
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def fit_transform(self, X: Any, y: Any, **known: Any) -> Any:
         """Return what `transform` does, after `fit`."""
         return self.fit(X, y, **known).transform(X)
 
@@ -387,7 +425,7 @@ class CounterfeitClassifier(Estimator):
 
     def contributions(self, X: Any, shares: Floats | None = None) -> scipy.sparse.csr_matrix:
         """Return each feature's part of the log-odds; with the intercept they sum to `decision_function`."""
-        return scipy.sparse.csr_matrix(self.transform(X, shares).multiply(self.coefficients))
+        return scipy.sparse.csr_matrix(self._read(X, shares).multiply(self.coefficients))
 
     @property
     def coefficients(self) -> Floats:

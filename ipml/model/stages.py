@@ -220,6 +220,16 @@ def mark_ngrams(features: Features) -> NDArray[np.bool_]:
     )
 
 
+def mark_used(features: Features) -> NDArray[np.bool_]:
+    """Say of each feature whether some listing of training may have it: n-grams that none had are left out."""
+    return np.concatenate(
+        [
+            extractor.idf_ > 0 if isinstance(extractor, TextFeatures) else np.ones(count_features(extractor), np.bool_)
+            for _, extractor in features.transformer_list
+        ]
+    )
+
+
 def mark_only_raising(features: Features) -> NDArray[np.bool_]:
     """Say of each feature whether it may only raise a score; extractors that know name theirs."""
     flags = []

@@ -49,7 +49,9 @@ _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
 _MOST_TITLES = 20_000  # training listings of which it is looked at what their titles add
 
 
-def _add_pictures_and_vectors(features: Features, listings: ListingColumns, donor: CounterfeitClassifier | None) -> Features:
+def _add_pictures_and_vectors(
+    features: Features, listings: ListingColumns, donor: CounterfeitClassifier | None
+) -> Features:
     """Return the extractors, and those of pictures and vectors of which any listing has one."""
     if donor is not None:
         known = donor.features_.parts()

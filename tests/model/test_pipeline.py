@@ -2,12 +2,14 @@
 
 import pickle
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import replace
 from itertools import accumulate, chain, product
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.metrics import average_precision_score
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import check_estimator
@@ -33,6 +35,7 @@ from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.slices import break_even
 from ipml.model.labels import read_labels
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
+from ipml.model.model_file.state import pack
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.stages import Features
 from ipml.records import Listing
@@ -198,6 +201,52 @@ def test_columns_are_remembered_and_may_come_in_any_order(fitted, few, small, y,
         assert issparse(fitted.transform(few))
         assert Scorer(classifier, "m/1").explain_frame(checked) == before
         assert isinstance(PriceFeatures().fit(few).transform(few), np.ndarray)
+
+
+def test_frames_of_other_libraries_are_read_as_those_of_pandas(small, fitted, few, y):
+    """In `fit`, unlabelled listings too, and to the bit in probabilities."""
+    others = few.tail(40)
+    learnt = clone(small).fit(pyarrow.Table.from_pandas(few), y, unlabelled=pyarrow.Table.from_pandas(others))
+    same = clone(small).fit(few, y, unlabelled=others)
+    np.testing.assert_array_equal(learnt.predict_proba(pyarrow.Table.from_pandas(few)), same.predict_proba(few))
+    assert learnt.feature_names_in_.tolist() == list(few)
+    whole = few.assign(listing_id=[str(row) for row in range(len(few))]).drop(columns="is_counterfeit")
+    pd.testing.assert_frame_equal(
+        check_listings(pyarrow.Table.from_pandas(whole)), check_listings(whole), check_index_type=False
+    )
+
+
+def test_a_frame_that_was_asked_for_has_the_features_in_use(fitted, few):
+    """With their values and the index of the listings; a clone asks for it, too, and a notebook shows a page."""
+    asked = deepcopy(fitted).set_output(transform="pandas")
+    frame, matrix = asked.transform(few[::-1]), fitted.transform(few[::-1]).toarray()
+    names = fitted.get_feature_names_out().tolist()
+    left_out = np.delete(matrix, [names.index(name) for name in frame], axis=1)
+    np.testing.assert_array_equal(frame.to_numpy(), matrix[:, [names.index(name) for name in frame]])
+    assert left_out.shape[1] > 0
+    assert not left_out.any()
+    assert frame.index.equals(few[::-1].index)
+    assert clone(asked)._sklearn_output_config == {"transform": "pandas"}
+    assert pack(asked.set_params(features=None)) == pack(deepcopy(fitted).set_params(features=None))
+    assert "CounterfeitClassifier" in fitted._repr_mimebundle_()["text/html"]
+
+
+def test_metadata_are_passed_on_as_asked_and_folds_that_split_sellers_warn(small, few, y):
+    """Weights reach `fit`; sellers in both sides of a fold, as a plain KFold has them, flatter a score."""
+    learner = clone(small).set_fit_request(sample_weight=True, label_probability=True)
+    with pytest.raises(TypeError, match=r"Found weight; expected parameters of fit: donor, label_probability"):
+        learner.set_fit_request(weight=True)
+    given = {"sample_weight": np.where(np.arange(len(y)) % 4, 1.0, 0.0), "label_probability": np.full(len(y), 0.5)}
+    learner.set_score_request(sample_weight=False)
+    wanted = {"cv": GroupKFold(2), "return_estimator": True, "return_indices": True}
+    with config_context(enable_metadata_routing=True):
+        fitted = cross_validate(learner, few, y, params=given | {"groups": few["seller_id"]}, **wanted)
+    rows = fitted["indices"]["train"][0]
+    alone = clone(small).fit(few.iloc[rows], y[rows], **{name: of[rows] for name, of in given.items()})
+    np.testing.assert_array_equal(fitted["estimator"][0].coefficients, alone.coefficients)
+    assert alone.score(few.iloc[rows], y[rows]) > 0.5
+    with pytest.warns(UserWarning, match=r"sellers scored were trained on with other listings; .* groups=X"):
+        cross_validate(small, few, y, cv=KFold(2, shuffle=True, random_state=0))
 
 
 def test_the_age_of_listings_does_not_make_suspects_of_new_sellers():

@@ -65,6 +65,8 @@ ESTIMATORS = {
         *(MissingFields, OwnFeatures),
     )
 }
+SKOPS_TYPES = [f"{kind.__module__}.{kind.__qualname__}" for kind in ESTIMATORS.values()]
+"""Their full names: what skops has to trust where somebody else saves a classifier by it, as MLflow does."""
 
 # Without these limits a file of 0.5 MB can ask for more than a gigabyte.
 MAX_BYTES = 512 << 20
@@ -79,6 +81,7 @@ _ENTRY_NAME = re.compile(r"state\.json|[0-9]{1,20}\.npy")
 _CENTRAL_HEADER = b"PK\x01\x02"  # every entry that zipfile lists begins with it (APPNOTE.TXT 4.3.12)
 _FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: when a model was written says nothing of it
 _UNIX = 3
+_OF_SCIKIT_LEARN = ("_metadata_request", "_sklearn_output_config")  # which no score depends on
 _TRUSTED = [  # besides what skops trusts: the parts of trees, calibrated classifiers and neural networks
     "sklearn.tree._tree.Tree",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -130,7 +133,8 @@ def _describe(value: Any, arrays: list[bytes]) -> Any:
         packed = np.frombuffer(_dump_learner(value.estimator), np.uint8)
         return {"skops": {"estimator": _describe(packed, arrays), "columns": _describe(value.columns, arrays)}}
     if ESTIMATORS.get(kind.__name__) is kind:
-        state, foreign = dict(value.__getstate__()), _FOREIGN if kind is OwnFeatures else ()
+        state = {name: item for name, item in value.__getstate__().items() if name not in _OF_SCIKIT_LEARN}
+        foreign = _FOREIGN if kind is OwnFeatures else ()
         if kind is CounterfeitClassifier and (learner := state.pop("learner", None)) is not None:
             state["learner"] = " ".join(repr(learner).split())  # scoring needs no more of it than what it has learnt
         return {
