@@ -204,6 +204,11 @@ def _is_known(known: Any) -> bool:
     )
 
 
+def _label(label: Any) -> bool:
+    """Say whether a value can be a label."""
+    return label is None or type(label) in (str, int, float, bool)
+
+
 _RULES: Mapping[type, Mapping[str, Rule]] = {
     CounterfeitClassifier: {
         "features": _or_none(_of(Features)),
@@ -211,6 +216,8 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "n_folds": _COUNT,
         "seed": _or_none(_COUNT),
         "new_seller_limit": _or_none(_REAL),
+        "pos_label": _label,
+        "pos_label_": _label,
         "_columns": _TEXTS,
         "classes_": lambda classes: isinstance(classes, np.ndarray) and classes.shape == (2,),
         "features_": _of(Features),

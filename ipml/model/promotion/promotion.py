@@ -18,6 +18,7 @@ from ipml.listings.brands import load_brands
 from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, Tested, read_tested
 from ipml.model.evaluation.metrics import Estimate, add_values
 from ipml.model.evaluation.ranking import Floats
+from ipml.model.labels import find_counterfeit_column
 from ipml.model.model_file import load_model
 from ipml.model.promotion.comparison import K, ModelComparison, compare_scores, compare_tests
 from ipml.model.promotion.gate import GATE_FILE, GateFacts, GateReport, GateRow, GateRules, judge
@@ -127,7 +128,7 @@ def fetch_folder(model: str, tracking_uri: str | None = None) -> Path:
 
 def _score(folder: Path, listings: pd.DataFrame) -> Floats:
     classifier = load_model(folder, key_file=get_settings().model_key).classifier
-    return np.asarray(classifier.predict_proba(listings)[:, 1], dtype=np.float64)
+    return np.asarray(classifier.predict_proba(listings)[:, find_counterfeit_column(classifier)], dtype=np.float64)
 
 
 def fetch_champion_scores(tested: Tested, model_name: str, tracking_uri: str | None = None) -> list[Floats] | None:

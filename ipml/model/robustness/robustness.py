@@ -28,6 +28,7 @@ from ipml.errors import UnmeasurableScores, UnusableSetting
 from ipml.model.evaluation.evaluation import align
 from ipml.model.evaluation.metrics import Estimate, estimate_of
 from ipml.model.evaluation.ranking import Floats, check_scores, measure_named, rank_once, resample_rankings
+from ipml.model.labels import find_counterfeit_column
 from ipml.model.robustness.attacks import FAMILIES, Family, Targets, attack_listings
 from ipml.model.robustness.scenarios import SCENARIOS, Scenario, game_listings
 
@@ -145,7 +146,7 @@ def score_by_seller(classifier: AttackableClassifier, listings: pd.DataFrame) ->
     scores = np.empty(len(listings))
     for part in np.unique(parts):
         rows = np.flatnonzero(parts == part)
-        scores[rows] = classifier.predict_proba(listings.iloc[rows])[:, 1]
+        scores[rows] = classifier.predict_proba(listings.iloc[rows])[:, find_counterfeit_column(classifier)]
     return scores
 
 
@@ -435,7 +436,7 @@ def false_alarms_by_script(classifier: AttackableClassifier, threshold: float) -
     [('English', 0.0, 0.0), ('Greek', 1.0, 1.0)]
     """
     shares = {
-        name: float((classifier.predict_proba(listings)[:, 1] >= threshold).mean())
+        name: float((classifier.predict_proba(listings)[:, find_counterfeit_column(classifier)] >= threshold).mean())
         for name, listings in genuine_listings().items()
     }
     return tuple(

@@ -171,11 +171,15 @@ def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:
 
 
 def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
-    """Return the parameters that an experiment may set: numbers and texts, but neither extractors nor brands."""
+    """Return the parameters that an experiment may set: numbers and texts, but neither extractors nor brands.
+
+    Nor the label of counterfeits: labels of experiments are flags, which column maps read.
+    """
+    own = ("brands", "pos_label")
     return {
         name: value
         for name, value in classifier.get_params().items()
-        if not (hasattr(value, "get_params") or isinstance(value, list)) and not name.endswith("brands")
+        if not (hasattr(value, "get_params") or isinstance(value, list) or name.endswith(own))
     }
 
 
