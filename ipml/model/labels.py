@@ -45,7 +45,7 @@ def find_counterfeit_label(classes: NDArray[Any], pos_label: Any = None) -> int:
     >>> find_counterfeit_label(np.array(["no", "yes"]), "yes")
     1
     """
-    labels = classes.tolist()
+    labels: list[Any] = classes.tolist()
     if pos_label is not None:
         if pos_label not in labels:
             raise ValueError(f"pos_label is {pos_label!r}; expected one of the labels, {labels[0]!r} or {labels[1]!r}.")

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ipml.errors import Conflict, NotFound, Refused, UnmeasurableScores, UnusableSetting
 from ipml.listings.brands import load_brands
+from ipml.model.evaluation.differences import SellerCount
 from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, Tested, read_tested
 from ipml.model.evaluation.metrics import Estimate, add_values
 from ipml.model.evaluation.ranking import Floats
@@ -210,22 +211,42 @@ def examine(
     return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)))
 
 
-def promote(candidacy: Candidacy, *, override: str | None = None, tracking_uri: str | None = None) -> Move | None:
+def promote(
+    candidacy: Candidacy,
+    *,
+    override: str | None = None,
+    confirmed_by: str | None = None,
+    tracking_uri: str | None = None,
+) -> Move | None:
     """Make a candidate the champion if it has passed the gate, or all the same for a reason that is stored.
+
+    Parameters
+    ----------
+    candidacy : Candidacy
+    override : str, optional
+        Why it is promoted although the gate refuses it.
+    confirmed_by : str, optional
+        Name of the person who confirms the rules that could not be judged; stored with their names.
+    tracking_uri : str, optional
+        MLflow's tracking and registry URI; that of the settings where none is given.
 
     Returns
     -------
     Move or None
-        What was noted in the registry; None where the candidate was refused.
+        What was noted in the registry; None where the candidate was refused, or waits for a person to confirm.
 
     Raises
     ------
     Conflict
         Somebody else has promoted another model meanwhile.
     """
-    if not candidacy.report.passed and override is None:
-        return None
-    reason = "passed the gate" if candidacy.report.passed else f"override of the gate: {_check_reason(override or '')}"
+    report, reason = candidacy.report, "passed the gate"
+    if not report.passed or (report.open and confirmed_by is None):
+        if override is None:
+            return None
+        reason = f"override of the gate: {_check_reason(override)}"
+    elif report.open:
+        reason = f"passed the gate; {_check_reason(confirmed_by or '')} confirmed {', '.join(report.open)}"
     model = candidacy.model
     return move_champion(
         model.name,
@@ -275,14 +296,18 @@ def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tr
 
 def _compare(
     champion: str, candidate: str, k: int, listings: pd.DataFrame | None, tracking_uri: str | None
-) -> tuple[Estimate | None, Estimate | None]:
-    """Return by how much average precision and value at k are higher for the candidate; None where nobody can tell."""
+) -> tuple[Estimate | SellerCount | None, Estimate | SellerCount | None]:
+    """Return by how much average precision and value at k are higher for the candidate, or of how few sellers they are.
+
+    None where the two cannot be compared at all.
+    """
     try:
         compared = compare_models(champion, candidate, listings=listings, k=k, tracking_uri=tracking_uri)
     except (Conflict, NotFound):
         return None, None
-    value = next((row.difference for row in compared.measures if row.measure.startswith("value_")), None)
-    return compared["average_precision"].difference, value
+    leading = compared["average_precision"]
+    value = next((row.too_few or row.difference for row in compared.measures if row.measure.startswith("value_")), None)
+    return leading.too_few or leading.difference, value
 
 
 def _choose(name: str, champions: Champions, to: int | None) -> int:

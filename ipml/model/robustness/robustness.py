@@ -170,6 +170,8 @@ class AttackCost:
         By how much that is below the share of the untouched; negative where the attack gives itself away.
     average_precision_kept : Estimate
         Average precision with all counterfeits attacked, divided by that without.
+    recall_kept : Estimate
+        Share of the recall that is left, at most 1: an attack that gives itself away makes up for no other.
     """
 
     name: str
@@ -178,6 +180,7 @@ class AttackCost:
     recall: Estimate
     recall_lost: Estimate
     average_precision_kept: Estimate
+    recall_kept: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,8 @@ class Robustness:
         Of the untouched listings.
     costs : tuple of AttackCost
         In the order in which the attacks were given.
+    recall_kept : Estimate
+        The mean of what all attacks leave of the recall; None of a part of them.
     """
 
     threshold: float
@@ -201,6 +206,7 @@ class Robustness:
     recall: Estimate
     average_precision: Estimate
     costs: tuple[AttackCost, ...]
+    recall_kept: Estimate | None = None
 
     @property
     def worst(self) -> AttackCost:
@@ -344,9 +350,11 @@ def robustness_of(
         return recall, average_precision
 
     recall, average_precision = draw(clean)
-    costs = []
+    costs, kept = [], []
+    found = np.where(recall > 0, recall, np.nan)
     for name, score in attacked.items():
         recall_after, average_precision_after = draw(score)
+        kept.append(np.minimum(recall_after / found, 1.0))
         costs.append(
             AttackCost(
                 name=name,
@@ -355,9 +363,11 @@ def robustness_of(
                 recall=estimate_of(recall_after),
                 recall_lost=estimate_of(recall - recall_after),
                 average_precision_kept=estimate_of(average_precision_after / average_precision),
+                recall_kept=estimate_of(kept[-1]),
             )
         )
-    return Robustness(threshold, precision, estimate_of(recall), estimate_of(average_precision), tuple(costs))
+    of_untouched = estimate_of(recall), estimate_of(average_precision)
+    return Robustness(threshold, precision, *of_untouched, tuple(costs), estimate_of(np.mean(kept, axis=0)))
 
 
 def threshold_at_precision(

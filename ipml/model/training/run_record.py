@@ -41,7 +41,7 @@ from ipml.model.training.experiment import (
     read_training_listings,
     read_unlabelled,
 )
-from ipml.model.training.result import TrainingResult, learn, prepare, recall_kept, save_learnt
+from ipml.model.training.result import TrainingResult, count_found, learn, prepare, save_learnt
 
 EXPERIMENT_FILE = "experiment.json"
 EVALUATION_FILE = "evaluation.json"
@@ -165,12 +165,16 @@ def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
 
 def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_second: float) -> GateFacts:
     """Return what the gate asks for."""
-    kept = recall_kept(report.robustness)
+    attacked, tested = report.robustness, learnt.tested
+    worst = min((cost.recall_kept for cost in attacked.costs), key=lambda kept: kept.value) if attacked else None
     return make_gate_facts(
         learnt.evaluation,
         is_leaking=report.head.is_leaking,
-        recall_kept_mean=kept.mean if kept else None,
-        recall_kept_worst=kept.worst if kept else None,
+        counterfeits=int(tested.y.sum()),
+        counterfeit_sellers=int(tested.listings["seller_id"][tested.y].nunique()),
+        found_before_attacks=count_found(tested, attacked),
+        recall_kept_mean=attacked.recall_kept if attacked else None,
+        recall_kept_worst=worst,
         false_positive_ratio_small=report.fairness.false_positive_ratio_small,
         false_positive_ratio_new=report.fairness.false_positive_ratio_new,
         listings_per_second=listings_per_second,

@@ -64,11 +64,14 @@ class Trained:
     donor: str = ""
 
     def standing(self, tracking_uri: str | None = None) -> str:
-        """Say as what the model is registered and, where the gate has refused it, how it is promoted all the same."""
+        """Say as what the model is registered, and how it is promoted where the gate has not put it into use."""
         registered = f"Registered as {self.run.model_uri}, alias {self.run.alias}"
-        if self.gate is None or self.gate.passed:
-            return registered
         store = f" --tracking {tracking_uri}" if tracking_uri else ""
+        if self.gate is None or (self.gate.passed and not self.gate.open):
+            return registered
+        if self.gate.passed:
+            confirm = f'ipml model promote {self.run.model_uri}{store} --confirmed-by "NAME"'
+            return f"{registered}: passed, but a person has to confirm {', '.join(self.gate.open)}. Then: {confirm}"
         overruled = f'ipml model promote {self.run.model_uri}{store} --override "REASON"'
         why = "; ".join(row.reason or row.rule for row in self.gate.rows if row.is_refused)
         return f"{registered}: refused by the gate ({why}). To use it all the same: {overruled}"
