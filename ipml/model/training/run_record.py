@@ -25,13 +25,12 @@ from ipml.model.promotion.gate import GATE_FILE, GateFacts, make_gate_facts
 from ipml.model.report import ReportFacts
 from ipml.model.report.plots import plot_curves
 from ipml.model.tracking import (
-    RecordedRun,
     RegisteredModel,
     RunFacts,
     fetch_run_tags,
     find_model,
-    record_run,
     resolve_model,
+    store_run,
 )
 from ipml.model.training.classifier import fetch_donor, settable_parameters
 from ipml.model.training.experiment import (
@@ -56,16 +55,15 @@ _GATE_FIGURES = (
 )
 
 
-def record_training(
+def store_training(
     experiment: Experiment,
     learnt: TrainingResult,
     report: ReportFacts,
     listings_per_second: float,
     folder: Path,
     page: Path,
-    tracking_uri: str | None = None,
-) -> RecordedRun:
-    """Record a training run with its model, its test, its report and its figures.
+) -> None:
+    """Write down a training run beside its model, with its test, its report and its figures, to be recorded.
 
     Parameters
     ----------
@@ -77,8 +75,6 @@ def record_training(
         Scored on one core.
     folder, page : Path
         The model, and the report on it.
-    tracking_uri : str, optional
-        MLflow's store; that of the settings where none is given.
     """
     gate = _gate_facts_of(learnt, report, listings_per_second)
     measured = {name: value for name in _GATE_FIGURES if (value := getattr(gate, name)) is not None}
@@ -102,7 +98,7 @@ def record_training(
             curves=curves_of(report),
         )
         record = experiment.record
-        return record_run(facts, folder, model_name=record.model, alias=record.alias, tracking_uri=tracking_uri)
+        store_run(facts, folder, model_name=record.model, alias=record.alias)
 
 
 def parameters_of(experiment: Experiment) -> dict[str, object]:
