@@ -19,7 +19,7 @@ from ipml.cli.demo import demo, simulate
 from ipml.cli.doctor import doctor
 from ipml.cli.enforce import appeal, penalty, takedown
 from ipml.cli.listing_files import guess, validate
-from ipml.cli.model.experiments import label_errors, register_external, report, reproduce, sweep, train
+from ipml.cli.model.experiments import label_errors, record, register_external, report, reproduce, sweep, train
 from ipml.cli.model.labels import labels, leakage_audit, select
 from ipml.cli.model.models import compare, drift, promote, robustness, rollback, shadow
 from ipml.cli.options import make_group
@@ -102,9 +102,8 @@ _data.command("guess-columns")(guess)
 _add_commands(_data, validate, labels, portfolios, simulate)
 
 _model = _add_group("model", _MODELS, "Train, judge, compare and promote models.", "train experiments/shoes.toml")
-_add_commands(
-    _model, train, register_external, sweep, report, reproduce, compare, promote, rollback, shadow, drift, robustness
-)
+_add_commands(_model, train, register_external, record, sweep, report, reproduce)
+_add_commands(_model, compare, promote, rollback, shadow, drift, robustness)
 _add_commands(_model, label_errors, leakage_audit, select)
 
 app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)

@@ -103,6 +103,8 @@ class CounterfeitClassifier(Estimator):
         What takes the place of our linear learner in the first stage, on the same matrix and the same folds: any
         probabilistic classifier. Portfolio, calibration and reasons are made as ever; `ipml.model.other_learner` says
         what differs. `C` is not used then.
+    pos_label : object, default=None
+        The label of counterfeits; needed where the labels do not say it, as 1 and 0 or "fake" and "real" do.
 
     Attributes
     ----------
@@ -127,7 +129,9 @@ class CounterfeitClassifier(Estimator):
     familiarity_ : Familiarity
         What listings and scores of sellers left out look like; absent from models of older releases.
     classes_ : array of shape (2,)
-        The labels, sorted; the second is that of counterfeits.
+        The labels, sorted, as scikit-learn orders the columns of `predict_proba`.
+    pos_label_ : object
+        The label of counterfeits, one of these; absent from models of older releases.
     feature_names_in_ : array of str, shape (n_features_in_,)
         The columns of the training listings.
 
@@ -153,6 +157,7 @@ class CounterfeitClassifier(Estimator):
     alone_: SigmoidCalibration
     calibration_: HierarchicalCalibration
     familiarity_: Familiarity
+    pos_label: Any = None  # of models of older releases
 
     def __init__(
         self,
@@ -162,6 +167,7 @@ class CounterfeitClassifier(Estimator):
         seed: int = 0,
         new_seller_limit: float | None = 2.0,
         learner: Any = None,
+        pos_label: Any = None,
     ) -> None:
         self.features = features
         self.C = C
@@ -169,6 +175,7 @@ class CounterfeitClassifier(Estimator):
         self.seed = seed
         self.new_seller_limit = new_seller_limit
         self.learner = learner
+        self.pos_label = pos_label
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; those of the extractors too, where none are given."""
@@ -212,8 +219,7 @@ class CounterfeitClassifier(Estimator):
         X : DataFrame of shape (n_listings, …)
             Canonical listing columns; `seller_id` makes the folds, `listed_at` says which listings came before.
         y : array of shape (n_listings,)
-            1 for counterfeit, 0 for genuine. Of any other two labels the second, when they are sorted, is that of
-            counterfeits, as scikit-learn has it; a warning says which.
+            1 for counterfeit, 0 for genuine; or any other two labels, of which `pos_label` is that of counterfeits.
         sample_weight : array of shape (n_listings,), optional
             How far each label is trusted.
         label_probability : array of shape (n_listings,), optional
@@ -240,9 +246,9 @@ class CounterfeitClassifier(Estimator):
         TypeError
             `X` has no named columns.
         ValueError
-            It has no column `seller_id`, or the labels are not of two classes, one for each listing; `unlabelled` has
-            no such column or no listing, or the bound is none; the donor has other extractors, or one of the two has
-            another learner; that learner cannot be fitted.
+            It has no column `seller_id`, or the labels are not of two classes, one for each listing, or do not say
+            which is that of counterfeits; `unlabelled` has no such column or no listing, or the bound is none; the
+            donor has other extractors, or one of the two has another learner; that learner cannot be fitted.
         """
         from ipml.model.trainer import Trainer  # scoring does without what only learns
 
@@ -250,7 +256,7 @@ class CounterfeitClassifier(Estimator):
         listings = ListingColumns.of(X)
         self._columns = list_columns(X)
         weight = read_weight(sample_weight, len(listings))
-        self.classes_, y = read_labels(y, weight)
+        self.classes_, y, self.pos_label_ = read_labels(y, weight, self.pos_label)
         counted = weight if label_probability is None else weight * count_by_probability(label_probability)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
         check_learner(self.learner, donor)
@@ -323,13 +329,13 @@ class CounterfeitClassifier(Estimator):
         return {name: value for name, value in vars(self).items() if name not in _PREPARED}
 
     def predict_proba(self, X: Any) -> Floats:
-        """Return the probabilities of genuine and counterfeit, shape (n_listings, 2).
+        """Return the probabilities of genuine and counterfeit, in the order of `classes_`, shape (n_listings, 2).
 
         Listings count for later ones of their seller in `X`; `Scorer.score_frame` goes by what was known before alone.
         """
         listings = self.columns(X)
-        probability = self.calibrate(listings, self.decision_function(listings))
-        return np.column_stack([1.0 - probability, probability])
+        probability = self.calibrate(listings, self.log_odds(listings))
+        return np.column_stack([1.0 - probability, probability][:: self._direction])
 
     def calibrate(self, X: Any, log_odds: Floats) -> Floats:
         """Return the probability that each listing is counterfeit, given its log-odds, shape (n_listings,)."""
@@ -359,12 +365,22 @@ class CounterfeitClassifier(Estimator):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the likelier label; what to act on is the operator's threshold, not this."""
-        is_counterfeit = self.predict_proba(X)[:, 1] >= 0.5
-        labels: NDArray[Any] = self.classes_[is_counterfeit.astype(np.intp)]
+        is_second = self.predict_proba(X)[:, 1] >= 0.5
+        labels: NDArray[Any] = self.classes_[is_second.astype(np.intp)]
         return labels
 
     def decision_function(self, X: Any, shares: Floats | None = None) -> Floats:
-        """Return the log-odds before calibration, shape (n_listings,); `shares` as for `transform`."""
+        """Return `log_odds`; where the second of `classes_` is that of genuine listings, the log-odds of these."""
+        log_odds = self.log_odds(X, shares)
+        return self._direction * log_odds
+
+    @property
+    def _direction(self) -> int:
+        """1 where the second of `classes_` is that of counterfeits, -1 where the first is."""
+        return 1 if getattr(self, "pos_label_", self.classes_[1]) == self.classes_[1] else -1
+
+    def log_odds(self, X: Any, shares: Floats | None = None) -> Floats:
+        """Return the log-odds of counterfeit before calibration, shape (n_listings,); `shares` as for `transform`."""
         listings = self.columns(X)
         alone = self.first_stage.log_odds(listings)
         if shares is None:
@@ -424,7 +440,7 @@ class CounterfeitClassifier(Estimator):
         return self.alone_.probability(self.first_stage.log_odds(self.columns(X)))
 
     def contributions(self, X: Any, shares: Floats | None = None) -> scipy.sparse.csr_matrix:
-        """Return each feature's part of the log-odds; with the intercept they sum to `decision_function`."""
+        """Return each feature's part of the log-odds; with the intercept they sum to `log_odds`."""
         return scipy.sparse.csr_matrix(self._read(X, shares).multiply(self.coefficients))
 
     @property
@@ -464,5 +480,6 @@ class CounterfeitClassifier(Estimator):
     def _take_as_it_is(self, donor: CounterfeitClassifier, learnt: TrainingSet) -> None:
         """Know what the donor knows, but of one's own sellers."""
         known = {name: value for name, value in vars(donor).items() if name.endswith("_")}
-        self.__dict__ |= known | {"classes_": self.classes_, "donor_weight_": 1.0, "portfolios_": SellerPortfolios()}
+        own = {"classes_": self.classes_, "pos_label_": self.pos_label_, "portfolios_": SellerPortfolios()}
+        self.__dict__ |= known | own | {"donor_weight_": 1.0}
         self.portfolios_.add(learnt.sellers.tolist(), self.suspicion(learnt.listings), listing_moments(learnt.listings))

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ipml.errors import UntrustedModel, first_line
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import brand_table, listing_brands, tell_brands
 from ipml.features.images import ImageVectors
@@ -27,6 +28,7 @@ from ipml.listings.schema import frame_to_listings, validate_record
 from ipml.model.calibration import is_too_wide
 from ipml.model.compiled_stage import HAS_NO_PLAIN_LETTERS, IS_UNFAMILIAR, Weighed
 from ipml.model.familiarity import Familiarity, ListingSample
+from ipml.model.labels import find_counterfeit_column
 from ipml.model.model_file import load_model as load_artifact
 from ipml.model.online import Judged, OnlineClassifier
 from ipml.model.pipeline import CounterfeitClassifier
@@ -141,6 +143,11 @@ class Scorer:
     digest : str or None, default=None
         SHA-256 of the model file, which every score carries, too.
 
+    Raises
+    ------
+    UntrustedModel
+        Nothing says which of its labels is that of counterfeits, so that a high score may mean a genuine listing.
+
     Examples
     --------
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
@@ -170,6 +177,11 @@ class Scorer:
         most_width: float | None = None,
         digest: str | None = None,
     ) -> None:
+        try:
+            find_counterfeit_column(classifier)
+        except ValueError as error:
+            known = "a model that knows which of its labels is that of counterfeits"
+            raise UntrustedModel(version, first_line(error), known, "Fit it again, with pos_label.") from error
         self.classifier = classifier
         self.version = version
         self.most_width = most_width

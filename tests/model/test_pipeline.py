@@ -1,10 +1,10 @@
 """The classifier: a linear score whose parts add up, its stages, true probabilities, and scikit-learn's checks."""
 
 import pickle
-from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from itertools import accumulate, chain, product
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ from specification import first_stage as specification
 from support.text_changes import TextChanges, weigh_changes, without
 
 from ipml import Scorer
+from ipml.errors import UntrustedModel
 from ipml.features.columns import SPELT, Extractor, ListingColumns
 from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures
@@ -35,7 +36,7 @@ from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.slices import break_even
 from ipml.model.labels import read_labels
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
-from ipml.model.model_file.state import pack
+from ipml.model.model_file.state import pack, unpack
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.stages import Features
 from ipml.records import Listing
@@ -50,7 +51,7 @@ def newest(market) -> pd.DataFrame:
 def test_contributions_and_intercept_sum_to_the_log_odds(classifier, newest):
     """Nothing about a score is left unexplained, and each part says which extractor it is from."""
     parts = np.asarray(classifier.contributions(newest).sum(axis=1)).ravel()
-    np.testing.assert_allclose(parts + classifier.intercept, classifier.decision_function(newest), atol=1e-9)
+    np.testing.assert_allclose(parts + classifier.intercept, classifier.log_odds(newest), atol=1e-9)
     names = classifier.get_feature_names_out()
     assert len(names) == classifier.coefficients.size == len(set(names))
     assert all("__" in name for name in names[-100:])
@@ -126,13 +127,39 @@ def test_fitting_again_gives_the_same_model(small, few, y):
     np.testing.assert_allclose(one.learner_.coef_, other.learner_.coef_, atol=1e-3)
 
 
-@pytest.mark.filterwarnings("ignore:.*is taken for counterfeit:UserWarning")
-def test_predictions_are_in_the_labels_that_were_given(small, fitted, few, y):
-    """The likelier label is predicted, as it was given; probabilities are those of any other labels, to the bit."""
-    named = clone(small).fit(few, np.where(y, "replica", "genuine"))
-    np.testing.assert_array_equal(named.predict_proba(few), fitted.predict_proba(few))
-    np.testing.assert_array_equal(named.predict(few), np.where(fitted.predict(few), "replica", "genuine"))
-    assert fitted.predict(few).tolist() == (fitted.predict_proba(few)[:, 1] >= 0.5).astype(int).tolist()
+@pytest.mark.parametrize(
+    ("genuine", "counterfeit", "pos_label"),
+    [("genuine", "counterfeit", None), ("real", "fake", None), ("0", "1", None), ("nein", "ja", "ja"), (2, 1, 1)],
+)
+def test_labels_cannot_be_inverted(small, fitted, few, y, genuine, counterfeit, pos_label):
+    """Whatever labels are called and how they sort, a score is that of counterfeit; columns are as scikit-learn's."""
+    given = np.where(y, counterfeit, genuine)
+    own = CounterfeitClassifier(Features(small.features.transformer_list), C=0.1, n_folds=2, pos_label=pos_label)
+    named = unpack(pack(own.fit(few, given)), Path())
+    assert named.classes_.tolist() == sorted([genuine, counterfeit])
+    column = named.classes_.tolist().index(counterfeit)
+    probability = fitted.predict_proba(few)[:, 1]
+    np.testing.assert_array_equal(named.predict_proba(few)[:, column], probability)
+    np.testing.assert_array_equal(named.predict(few), np.where(probability >= 0.5, counterfeit, genuine))
+    np.testing.assert_array_equal(named.decision_function(few) > 0, named.log_odds(few) * (2 * column - 1) > 0)
+    frames = [Scorer(model, "m/1").score_frame(few.assign(listing_id="1"))["score"] for model in (named, fitted)]
+    np.testing.assert_array_equal(*frames)
+
+
+def test_a_model_whose_labels_nobody_knows_does_not_score(fitted):
+    """Of those that earlier releases saved: they took the second for that of counterfeits, and did not store that."""
+    old = clone(fitted)
+    vars(old).update({name: value for name, value in vars(fitted).items() if not name.startswith("pos_label")})
+    vars(old).pop("pos_label")
+    assert clone(old).pos_label is None
+    assert Scorer(old, "m/1").classifier is old
+    for labels in (["counterfeit", "genuine"], ["ja", "nein"], [1, 2]):
+        old.classes_ = np.array(labels)
+        with pytest.raises(
+            UntrustedModel, match=f"Found the labels {labels[0]!r} and {labels[1]!r}.*pos_label"
+        ) as caught:
+            Scorer(old, "m/1")
+        assert "\n" not in str(caught.value)
 
 
 def test_labels_that_teach_nothing_are_refused_in_one_line(subtests, small, few):
@@ -276,16 +303,20 @@ def test_the_age_of_listings_does_not_make_suspects_of_new_sellers():
     assert np.isnan(learn(2.0, listings.drop(columns="seller_age_days"))[0])
 
 
-def test_any_two_labels_teach_the_same():
-    """The second, when sorted, is that of counterfeits, which is said unless it is 1; both are kept as given."""
+def test_labels_teach_the_same_by_any_name_that_says_what_it_is():
+    """Both are kept as given; of two that could be either, or of a name that is neither, one line says what to give."""
     y = np.array([0, 1, 1, 0, 0])
-    pairs = [(False, True), (-1, 1), (0.0, 1.0), (1, 2), ("genuine", "replica")]
+    pairs = [(False, True), (-1, 1), (0.0, 1.0), ("Genuine", "FAKE "), ("original", "counterfeit"), ("false", "true")]
     for (genuine, counterfeit), make in product(pairs, (list, np.array, pd.Series)):
-        said = f"{counterfeit!r}, the second of the labels, is taken for counterfeit"
-        with nullcontext() if counterfeit == 1 else pytest.warns(UserWarning, match=said):
-            classes, codes = read_labels(make([counterfeit if label else genuine for label in y]), np.ones(5))
+        classes, codes, label = read_labels(make([counterfeit if of else genuine for of in y]), np.ones(5))
         np.testing.assert_array_equal(codes, y)
-        assert classes.tolist() == [genuine, counterfeit]
+        assert (classes.tolist(), label) == (sorted([genuine, counterfeit]), counterfeit)
+    for pair in [(1, 2), (0, 2), ("no", "yes"), ("fake", "true"), ("a", "b"), ("counterfeit", "fake")]:
+        with pytest.raises(ValueError, match=f"pos_label={pair[0]!r} or pos_label={pair[1]!r}"):
+            read_labels(np.array(pair)[y], np.ones(5))
+        assert read_labels(np.array(pair)[y], np.ones(5), pair[0])[1].tolist() == (1 - y).tolist()
+    with pytest.raises(ValueError, match=r"pos_label is 'replica'; expected one of the labels, 0 or 1"):
+        read_labels(y, np.ones(5), "replica")
 
 
 NAMES = [f"number_{place}" for place in range(20)]  # no check has more
@@ -316,8 +347,13 @@ class OfArrays(CounterfeitClassifier):
     """The classifier, on arrays: it names their columns, which without names are known by their number alone."""
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn from an array."""
-        return super().fit(name_columns(X), y, sample_weight)
+        """Learn from an array; of labels that scikit-learn makes up, the second is that of counterfeits."""
+        given, labels = self.pos_label, () if y is None else np.unique(np.asarray(y))
+        self.pos_label = labels[1] if len(labels) == 2 else given
+        try:
+            return super().fit(name_columns(X), y, sample_weight)
+        finally:
+            self.pos_label = given
 
     def columns(self, X: Any) -> ListingColumns:
         """Return an array as listings; it has to be as wide as that learnt from."""
@@ -348,7 +384,6 @@ def name_columns(X: Any) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*is taken for counterfeit:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*does not inherit from `sklearn.base.BaseEstimator`:UserWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.EstimatorCheckFailedWarning")

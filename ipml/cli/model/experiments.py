@@ -1,4 +1,4 @@
-"""Commands on one experiment: `ipml model train`, `sweep`, `report`, `reproduce` and `label-errors`.
+"""Commands on one experiment: `ipml model train`, `record`, `sweep`, `report`, `reproduce` and `label-errors`.
 
 The model half writes pages without knowing how listings are explained; the sentences are handed to it here.
 """
@@ -149,6 +149,32 @@ def register_external(
         limits = load_rules(rules)
         trained = run(plan, models=out, tracking_uri=tracking, explain=explain_by_folder, rules=limits, say=say)
     _show_trained(trained, tracking)
+
+
+def record(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of the model that was trained.")],
+    rules: Annotated[
+        Path | None, typer.Option(help="What a first model must show, where not the bundled rules.")
+    ] = None,
+    tracking: Tracking = None,
+) -> None:
+    """Register a trained model whose run could not be recorded, as MLflow did not answer when the training had ended.
+
+    What the run holds was written beside the model, in MODEL.run, and is deleted once it is recorded. Nothing is
+    trained or measured again. A first model goes through the gate, as after `ipml model train`.
+
+    Example: ipml model record models/shoes
+    """
+    from ipml.model.promotion import load_rules
+    from ipml.model.training import record_trained, say_standing
+
+    limits = load_rules(rules)
+    with show_steps("Starting") as say:
+        run, gate = record_trained(model, rules=limits, tracking_uri=tracking, say=say)
+    if gate:
+        typer.echo(f"No model is in use, so the gate has judged this one:\n\n{gate.table()}\n")
+    typer.echo(f"Run: {run.say_where(tracking)}")
+    typer.echo(say_standing(run, gate, tracking))
 
 
 def sweep(

@@ -22,7 +22,7 @@ from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.evaluation.label_weights import count_by_probability
 from ipml.model.external.source import EstimatorSource, OpenedEstimator, open_fitted
 from ipml.model.familiarity import Familiarity
-from ipml.model.labels import read_labels, read_weight
+from ipml.model.labels import find_counterfeit_label, read_labels, read_weight
 
 Floats = NDArray[np.float64]
 LABEL_FIELDS = frozenset({"is_counterfeit", "labelled_at", "label_weight", "label_probability"})
@@ -65,8 +65,9 @@ class ExternalClassifier(Estimator):
         Whether probabilities are calibrated; as the estimator gives them else, without an interval.
     refit : bool, default=False
         Whether the estimator is fitted anew on the listings given; it is taken as it is else.
-    positive : int, default=-1
-        Which of the estimator's probabilities is that of counterfeits; the last unless said otherwise.
+    pos_label : str, int, bool or None, default=None
+        The estimator's label of counterfeits, needed where its classes do not say it. An estimator without classes
+        gives its probability of counterfeits, alone or last.
     n_folds : int, default=5
         Folds over sellers on which an estimator that is fitted anew is calibrated.
     seed : int, default=0
@@ -93,7 +94,7 @@ class ExternalClassifier(Estimator):
         brands: BrandTable | None = None,
         is_calibrated: bool = True,
         refit: bool = False,
-        positive: int = -1,
+        pos_label: str | int | bool | None = None,
         n_folds: int = 5,
         seed: int = 0,
         trusted: str = "",
@@ -102,7 +103,7 @@ class ExternalClassifier(Estimator):
         self.brands = brands
         self.is_calibrated = is_calibrated
         self.refit = refit
-        self.positive = positive
+        self.pos_label = pos_label
         self.n_folds = n_folds
         self.seed = seed
         self.trusted = trusted
@@ -143,7 +144,8 @@ class ExternalClassifier(Estimator):
             The estimator cannot be asked: the line names it and what it gave.
         """
         weight = read_weight(sample_weight, len(X))
-        self.classes_, y = read_labels(y, weight)
+        _, y, _ = read_labels(y, weight)
+        self.classes_ = np.array([0, 1])
         weight = weight if label_probability is None else weight * count_by_probability(label_probability)
         weight = weight if maturity is None else weight * np.asarray(maturity, dtype=np.float64)
         listings, sellers = ListingColumns.of(X), np.asarray(X["seller_id"]).astype(str)
@@ -217,7 +219,7 @@ class ExternalClassifier(Estimator):
             raise
         except Exception as error:
             raise self._refuse(f"an error ({first_line(error)})", "probabilities of listings") from error
-        probability = given[:, self.positive] if given.ndim == 2 else given
+        probability = given[:, self._find_column(opened)] if given.ndim == 2 else given
         if probability.shape != (len(frame),):
             raise self._refuse(f"an answer of shape {given.shape}", f"a probability for each of {len(frame)} listings")
         if not np.all((probability >= 0) & (probability <= 1)):
@@ -225,6 +227,19 @@ class ExternalClassifier(Estimator):
             raise self._refuse(f"the value {wrong:g}", "probabilities from 0 to 1")
         probability = np.clip(probability, _MOST_SURE, 1 - _MOST_SURE)
         return np.asarray(np.log(probability) - np.log1p(-probability))
+
+    def _find_column(self, opened: OpenedEstimator) -> int:
+        """Return which of the estimator's probabilities is that of counterfeits; one fitted here learnt 0 and 1."""
+        if opened.classes is None or self.refit:
+            return -1
+        try:
+            if len(opened.classes) != 2:
+                raise ValueError(f"Found {len(opened.classes)} classes; expected two.")
+            return find_counterfeit_label(np.array(opened.classes), self.pos_label)
+        except ValueError as error:
+            raise self._refuse(
+                f"an estimator of unclear classes ({first_line(error)})", "its label of counterfeits in pos_label"
+            ) from error
 
     def _choose(self, opened: OpenedEstimator, frame: pd.DataFrame) -> pd.DataFrame:
         if opened.columns is None:
@@ -244,6 +259,8 @@ class ExternalClassifier(Estimator):
         if self.opened.explain is None:
             return None
         added, base = self.opened.explain(self._choose(self.opened, frame_of(X)))
+        if self._find_column(self.opened) == 0:  # its features are weighed for the second class
+            added, base = -added, -base
         return added, self.base_rate_ if np.isnan(base) else base
 
     def predict_proba(self, X: Any) -> Floats:

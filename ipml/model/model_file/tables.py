@@ -208,6 +208,11 @@ def _is_known(known: Any) -> bool:
     )
 
 
+def _label(label: Any) -> bool:
+    """Say whether a value can be a label."""
+    return label is None or type(label) in (str, int, float, bool)
+
+
 _RULES: Mapping[type, Mapping[str, Rule]] = {
     CounterfeitClassifier: {
         "features": _or_none(_of(Features)),
@@ -216,6 +221,8 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "seed": _or_none(_COUNT),
         "new_seller_limit": _or_none(_REAL),
         "learner": _or_none(_text),
+        "pos_label": _label,
+        "pos_label_": _label,
         "_columns": _TEXTS,
         "classes_": lambda classes: isinstance(classes, np.ndarray) and classes.shape == (2,),
         "features_": _of(Features),
@@ -235,7 +242,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "brands": _or_none(_is_brand_table),
         "is_calibrated": _flag,
         "refit": _flag,
-        "positive": lambda value: value in (-1, 0, 1),
+        "pos_label": _label,
         "trusted": lambda value: value == "",  # it comes from whoever loads the model
         "n_folds": _COUNT,
         "seed": _COUNT,

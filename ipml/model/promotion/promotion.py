@@ -15,9 +15,11 @@ import pandas as pd
 
 from ipml.errors import Conflict, NotFound, Refused, UnmeasurableScores, UnusableSetting
 from ipml.listings.brands import load_brands
+from ipml.model.evaluation.differences import SellerCount
 from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, Tested, read_tested
 from ipml.model.evaluation.metrics import Estimate, add_values
 from ipml.model.evaluation.ranking import Floats
+from ipml.model.labels import find_counterfeit_column
 from ipml.model.model_file import load_model
 from ipml.model.promotion.comparison import K, ModelComparison, compare_scores, compare_tests
 from ipml.model.promotion.gate import GATE_FILE, GateFacts, GateReport, GateRow, GateRules, judge
@@ -128,7 +130,7 @@ def fetch_folder(model: str, tracking_uri: str | None = None) -> Path:
 def _score(folder: Path, listings: pd.DataFrame) -> Floats:
     settings = get_settings()
     classifier = load_model(folder, key_file=settings.model_key, trusted=settings.trusted_models).classifier
-    return np.asarray(classifier.predict_proba(listings)[:, 1], dtype=np.float64)
+    return np.asarray(classifier.predict_proba(listings)[:, find_counterfeit_column(classifier)], dtype=np.float64)
 
 
 def fetch_champion_scores(tested: Tested, model_name: str, tracking_uri: str | None = None) -> list[Floats] | None:
@@ -210,22 +212,42 @@ def examine(
     return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)))
 
 
-def promote(candidacy: Candidacy, *, override: str | None = None, tracking_uri: str | None = None) -> Move | None:
+def promote(
+    candidacy: Candidacy,
+    *,
+    override: str | None = None,
+    confirmed_by: str | None = None,
+    tracking_uri: str | None = None,
+) -> Move | None:
     """Make a candidate the champion if it has passed the gate, or all the same for a reason that is stored.
+
+    Parameters
+    ----------
+    candidacy : Candidacy
+    override : str, optional
+        Why it is promoted although the gate refuses it.
+    confirmed_by : str, optional
+        Name of the person who confirms the rules that could not be judged; stored with their names.
+    tracking_uri : str, optional
+        MLflow's tracking and registry URI; that of the settings where none is given.
 
     Returns
     -------
     Move or None
-        What was noted in the registry; None where the candidate was refused.
+        What was noted in the registry; None where the candidate was refused, or waits for a person to confirm.
 
     Raises
     ------
     Conflict
         Somebody else has promoted another model meanwhile.
     """
-    if not candidacy.report.passed and override is None:
-        return None
-    reason = "passed the gate" if candidacy.report.passed else f"override of the gate: {_check_reason(override or '')}"
+    report, reason = candidacy.report, "passed the gate"
+    if not report.passed or (report.open and confirmed_by is None):
+        if override is None:
+            return None
+        reason = f"override of the gate: {_check_reason(override)}"
+    elif report.open:
+        reason = f"passed the gate; {_check_reason(confirmed_by or '')} confirmed {', '.join(report.open)}"
     model = candidacy.model
     return move_champion(
         model.name,
@@ -275,14 +297,18 @@ def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tr
 
 def _compare(
     champion: str, candidate: str, k: int, listings: pd.DataFrame | None, tracking_uri: str | None
-) -> tuple[Estimate | None, Estimate | None]:
-    """Return by how much average precision and value at k are higher for the candidate; None where nobody can tell."""
+) -> tuple[Estimate | SellerCount | None, Estimate | SellerCount | None]:
+    """Return by how much average precision and value at k are higher for the candidate, or of how few sellers they are.
+
+    None where the two cannot be compared at all.
+    """
     try:
         compared = compare_models(champion, candidate, listings=listings, k=k, tracking_uri=tracking_uri)
     except (Conflict, NotFound):
         return None, None
-    value = next((row.difference for row in compared.measures if row.measure.startswith("value_")), None)
-    return compared["average_precision"].difference, value
+    leading = compared["average_precision"]
+    value = next((row.too_few or row.difference for row in compared.measures if row.measure.startswith("value_")), None)
+    return leading.too_few or leading.difference, value
 
 
 def _choose(name: str, champions: Champions, to: int | None) -> int:

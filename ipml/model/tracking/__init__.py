@@ -37,6 +37,7 @@ from ipml.model.tracking.runs import (
     record_trial,
 )
 from ipml.model.tracking.store import check_store
+from ipml.model.tracking.unrecorded import find_unrecorded, record_stored, store_run
 
 __all__ = [
     "CHALLENGER",
@@ -50,9 +51,12 @@ __all__ = [
     "fetch_run_tags",
     "fetch_trial_file",
     "find_model",
+    "find_unrecorded",
     "move_champion",
     "read_champions",
     "record_run",
+    "record_stored",
     "record_trial",
     "resolve_model",
+    "store_run",
 ]

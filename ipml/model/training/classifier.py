@@ -172,7 +172,7 @@ def make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassif
         brands,
         is_calibrated=external.calibrate,
         refit=external.refit,
-        positive=0 if external.positive == "first" else -1,
+        pos_label=external.pos_label,
         seed=experiment.seed,
         trusted=get_settings().trusted_models,
     )
@@ -207,11 +207,15 @@ def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:
 
 
 def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
-    """Return the parameters that an experiment may set: numbers and texts, but neither extractors nor brands."""
+    """Return the parameters that an experiment may set: numbers and texts, but neither extractors nor brands.
+
+    Nor the label of counterfeits: labels of experiments are flags, which column maps read.
+    """
+    own = ("brands", "learner", "pos_label")
     return {
         name: value
         for name, value in classifier.get_params().items()
-        if not (hasattr(value, "get_params") or isinstance(value, list)) and not name.endswith(("brands", "learner"))
+        if not (hasattr(value, "get_params") or isinstance(value, list) or name.endswith(own))
     }
 
 

@@ -150,7 +150,9 @@ class ExternalPart(_Part):
     digest: str | None = Field(None, description="SHA-256 of the file, as a run records it")
     refit: bool = Field(False, description="whether it is fitted anew on the listings of the experiment")
     calibrate: bool = Field(True, description="whether its probabilities are calibrated on sellers left out")
-    positive: Literal["first", "last"] = Field("last", description="which of its two probabilities is of counterfeits")
+    pos_label: str | int | bool | None = Field(
+        None, description="its label of counterfeits, where 1 or the name is not"
+    )
 
 
 class RecordPart(_Part):

@@ -49,17 +49,6 @@ SOME = (
 """One attack of each kind and two ways of gaming: enough to see a model that disguise fools, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRecall:
-    """Share of the recall that is left under attack, in 0-1.
-
-    An attack that gives itself away counts as 1: that more is found under it makes up for no other.
-    """
-
-    mean: float
-    worst: float
-
-
 def choose_attacks(experiment: Experiment) -> tuple[Attack, ...]:
     """Return the attacks that an experiment asks for.
 
@@ -103,20 +92,11 @@ def measure_attacks(experiment: Experiment, tested: Tested) -> Robustness | None
         return None
 
 
-def recall_kept(robustness: Robustness | None) -> KeptRecall | None:
-    """Return how much of the recall the attacks leave on average, and how much the worst does.
-
-    Examples
-    --------
-    >>> y, clean = [1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2]
-    >>> attacked = {"leet digits": [0.9, 0.1, 0.3, 0.2], "spaced out": [0.9, 0.1, 0.8, 0.2]}
-    >>> recall_kept(robustness_of(y, clean, attacked, sellers=list("abcd")))
-    KeptRecall(mean=0.75, worst=0.5)
-    """
-    if robustness is None:
+def count_found(tested: Tested, robustness: Robustness | None) -> int | None:
+    """Return how many counterfeits attacks had to hide: 0 where no score is precise enough, None without attacks."""
+    if not tested.attacked:
         return None
-    kept = [min(cost.recall.value / robustness.recall.value, 1.0) for cost in robustness.costs]
-    return KeptRecall(mean=sum(kept) / len(kept), worst=min(kept))
+    return int(np.sum(tested.y & (tested.scores[MODEL][0] >= robustness.threshold))) if robustness else 0
 
 
 _SPLITS = {

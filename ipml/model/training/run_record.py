@@ -26,13 +26,12 @@ from ipml.model.promotion.gate import GATE_FILE, GateFacts, make_gate_facts
 from ipml.model.report import ReportFacts
 from ipml.model.report.plots import plot_curves
 from ipml.model.tracking import (
-    RecordedRun,
     RegisteredModel,
     RunFacts,
     fetch_run_tags,
     find_model,
-    record_run,
     resolve_model,
+    store_run,
 )
 from ipml.model.training.classifier import fetch_donor, settable_parameters
 from ipml.model.training.experiment import (
@@ -42,7 +41,7 @@ from ipml.model.training.experiment import (
     read_training_listings,
     read_unlabelled,
 )
-from ipml.model.training.result import TrainingResult, learn, prepare, recall_kept, save_learnt
+from ipml.model.training.result import TrainingResult, count_found, learn, prepare, save_learnt
 
 EXPERIMENT_FILE = "experiment.json"
 EVALUATION_FILE = "evaluation.json"
@@ -57,16 +56,15 @@ _GATE_FIGURES = (
 )
 
 
-def record_training(
+def store_training(
     experiment: Experiment,
     learnt: TrainingResult,
     report: ReportFacts,
     listings_per_second: float,
     folder: Path,
     page: Path,
-    tracking_uri: str | None = None,
-) -> RecordedRun:
-    """Record a training run with its model, its test, its report and its figures.
+) -> None:
+    """Write down a training run beside its model, with its test, its report and its figures, to be recorded.
 
     Parameters
     ----------
@@ -78,8 +76,6 @@ def record_training(
         Scored on one core.
     folder, page : Path
         The model, and the report on it.
-    tracking_uri : str, optional
-        MLflow's store; that of the settings where none is given.
     """
     gate = _gate_facts_of(learnt, report, listings_per_second)
     measured = {name: value for name in _GATE_FIGURES if (value := getattr(gate, name)) is not None}
@@ -103,7 +99,7 @@ def record_training(
             curves=curves_of(report),
         )
         record = experiment.record
-        return record_run(facts, folder, model_name=record.model, alias=record.alias, tracking_uri=tracking_uri)
+        store_run(facts, folder, model_name=record.model, alias=record.alias)
 
 
 def parameters_of(experiment: Experiment) -> dict[str, object]:
@@ -178,12 +174,16 @@ def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
 
 def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_second: float) -> GateFacts:
     """Return what the gate asks for."""
-    kept = recall_kept(report.robustness)
+    attacked, tested = report.robustness, learnt.tested
+    worst = min((cost.recall_kept for cost in attacked.costs), key=lambda kept: kept.value) if attacked else None
     return make_gate_facts(
         learnt.evaluation,
         is_leaking=report.head.is_leaking,
-        recall_kept_mean=kept.mean if kept else None,
-        recall_kept_worst=kept.worst if kept else None,
+        counterfeits=int(tested.y.sum()),
+        counterfeit_sellers=int(tested.listings["seller_id"][tested.y].nunique()),
+        found_before_attacks=count_found(tested, attacked),
+        recall_kept_mean=attacked.recall_kept if attacked else None,
+        recall_kept_worst=worst,
         false_positive_ratio_small=report.fairness.false_positive_ratio_small,
         false_positive_ratio_new=report.fairness.false_positive_ratio_new,
         listings_per_second=listings_per_second,

@@ -36,7 +36,7 @@ from ipml.model.training.experiment import (
     read_truth,
     read_unlabelled,
 )
-from ipml.model.training.result import SOME, choose_attacks, listings_per_second, measure_attacks, recall_kept
+from ipml.model.training.result import SOME, choose_attacks, count_found, listings_per_second, measure_attacks
 from ipml.records import Listing
 from ipml.settings import get_settings
 
@@ -177,16 +177,20 @@ def test_the_speed_is_that_of_all_listings_in_the_time_they_took():
 
 
 def test_recall_kept_is_that_of_the_attacks_tried():
-    """The worst and the mean are told apart; more finds than before make up for no other; no attack has no figure."""
+    """Each and the mean, with intervals; more finds than before make up for no other; no attack has no figure."""
     half = np.where(np.arange(len(Y)) < 10, Y * 0.9, 0.0)
-    kept = recall_kept(measure_attacks(plan("some"), make_tested(Y * 0.9, half=half, nothing=Y * 0.9)))
-    assert (kept.worst, kept.mean) == pytest.approx((0.5, 0.75))
+    robustness = measure_attacks(plan("some"), make_tested(Y * 0.9, half=half, nothing=Y * 0.9))
+    assert [cost.recall_kept.value for cost in robustness.costs] == pytest.approx([0.5, 1.0])
+    assert robustness.recall_kept.value == pytest.approx(0.75)
+    assert robustness.recall_kept.low < 0.75 < robustness.recall_kept.high
     few = np.where(np.arange(len(Y)) < 10, Y * 0.9, 0.0)
-    kept = recall_kept(measure_attacks(plan("some"), make_tested(few, blank=few * 0, all=Y * 0.9)))
-    assert (kept.worst, kept.mean) == (0.0, 0.5)
-    assert measure_attacks(plan("none"), make_tested(Y * 0.9)) is None
+    tested = make_tested(few, blank=few * 0, all=Y * 0.9)
+    robustness = measure_attacks(plan("some"), tested)
+    assert robustness.recall_kept.value == 0.5
+    assert count_found(tested, robustness) == (few > 0).sum()
+    assert measure_attacks(plan("none"), make_tested(Y * 0.9)) is count_found(make_tested(Y * 0.9), None) is None
     assert measure_attacks(plan("some"), make_tested(~Y * 0.9, blank=~Y * 0.9)) is None
-    assert recall_kept(None) is None
+    assert count_found(make_tested(~Y * 0.9, blank=~Y * 0.9), None) == 0
 
 
 MONDAY, TUESDAY, FRIDAY = pd.to_datetime(["2026-03-02", "2026-03-03", "2026-03-06"], utc=True)

@@ -2,8 +2,14 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import mlflow
@@ -12,7 +18,7 @@ import pandas as pd
 import pytest
 
 from ipml import load_model
-from ipml.errors import Failed, Refused, UnusableSetting, UnwritableFile
+from ipml.errors import Failed, NotFound, Refused, UnusableSetting, UnwritableFile
 from ipml.features.goods import brand_table
 from ipml.features.portfolio import listing_moments
 from ipml.listings.schema import check_listings
@@ -22,8 +28,8 @@ from ipml.model.promotion import fetch_tested
 from ipml.model.promotion.gate import GateRules
 from ipml.model.promotion.promotion import fetch_gate_facts
 from ipml.model.report.facts import choose_k
-from ipml.model.tracking import read_champions
-from ipml.model.training import Experiment, Trained, train
+from ipml.model.tracking import check_store, read_champions
+from ipml.model.training import Experiment, Trained, record_trained, train
 from ipml.model.training.classifier import fit_classifier, make_classifier, rehearse
 from ipml.model.training.experiment import digest_listings, read_recorded, read_training_listings
 from ipml.model.training.result import learn, prepare, save_learnt
@@ -113,6 +119,49 @@ def test_what_could_not_be_kept_is_not_learnt(home, trained, subtests):
             assert "\n" not in str(caught.value)
 
 
+@pytest.fixture
+def server(home, trained) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """MLflow's own server on the store of these tests, and its process."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = str(listener.getsockname()[1])
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", port]
+    process = subprocess.Popen([*command, "--backend-store-uri", store(home)], cwd=home, start_new_session=True)
+    uri = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        with suppress(Failed):
+            check_store(uri)
+            break
+        time.sleep(0.5)
+    yield uri, process
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_model_whose_server_is_killed_after_training_is_recorded_later(home, server):
+    """Model and report are there, one line names the command, and that records the run once, as it would have been."""
+    uri, process = server
+
+    def kill(step: str) -> None:
+        if step == "writing the report":
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    folder = home / "lost" / "market"
+    with pytest.raises(Failed, match=f"saved, but not registered .*ipml model record {folder} --tracking") as caught:
+        train(plan(home), models=home / "lost", tracking_uri=uri, rules=UNLIMITED, say=kill)
+    assert "\n" not in str(caught.value)
+    assert folder.with_name("market.report.html").exists()
+    run, gate = record_trained(folder, tracking_uri=store(home))
+    assert (run.model_version > 1, run.alias, gate) == (True, "challenger", None)
+    kept, before = (fetch_gate_facts(uri, store(home)) for uri in (run.model_uri, "models:/ipml/1"))
+    assert replace(kept, listings_per_second=None) == replace(before, listings_per_second=None)
+    assert fetch_tested(run.model_uri, store(home)).y.sum() == kept.counterfeits
+    with pytest.raises(NotFound, match="recorded already"):
+        record_trained(folder, tracking_uri=store(home))
+
+
 # The same again
 
 
@@ -188,8 +237,10 @@ def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, train
     assert (len(tested.y), tested.y.sum()) == (counts.listings, counts.counterfeits)
     facts = fetch_gate_facts(run.info.run_id, store(home))
     assert facts.average_precision == trained.evaluation.figures[MODEL]["average_precision"]
-    for name in ("recall_kept_mean", "recall_kept_worst", "listings_per_second"):
-        assert getattr(facts, name) == pytest.approx(run.data.metrics[name])
+    shares = {"recall_kept_mean": facts.recall_kept_mean.value, "recall_kept_worst": facts.recall_kept_worst.value}
+    for name, value in (shares | {"listings_per_second": facts.listings_per_second}).items():
+        assert value == pytest.approx(run.data.metrics[name])
+    assert (facts.counterfeits, facts.found_before_attacks > 0) == (counts.counterfeits, True)
     ratio = facts.false_positive_ratio_small
     ends = [run.data.metrics[f"false_positive_ratio_small{end}"] for end in ("", "_low", "_high")]
     assert ends == pytest.approx([ratio.value, ratio.low, ratio.high])
