@@ -232,9 +232,9 @@ class ExternalClassifier(Estimator):
         """Return which of the estimator's probabilities is that of counterfeits; one fitted here learnt 0 and 1."""
         if opened.classes is None or self.refit:
             return -1
+        if len(opened.classes) != 2:
+            raise self._refuse(f"an estimator of {len(opened.classes)} classes", "one of two")
         try:
-            if len(opened.classes) != 2:
-                raise ValueError(f"Found {len(opened.classes)} classes; expected two.")
             return find_counterfeit_label(np.array(opened.classes), self.pos_label)
         except ValueError as error:
             raise self._refuse(
