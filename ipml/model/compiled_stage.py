@@ -29,7 +29,6 @@ from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.prices import PriceList
 from ipml.features.compiled.spelling import make_tables
 from ipml.features.compiled.texts import Texts
-from ipml.features.dictionary import ordinary_words
 from ipml.features.figures import MissingFields
 from ipml.features.goods import BrandFinder, tell_brands
 from ipml.features.names import Names, find_pairs, pair_up
@@ -408,7 +407,7 @@ def _make_stage(
         title=_make_column(parts["title"], of["offer"], "title"),
         description=_make_column(parts["description"], of["offer"], "description"),
         folding=FOLDING,
-        spelling=make_tables(spelling.known.words, ordinary_words()),
+        spelling=make_tables(spelling.known.words, spelling.ordinary),
         skeletons=skeleton_tables(),
         phrases=Reading(sets=tuple(of[name].phrase_set for name in _SETS)).finder.tables,
         trade=of["words"].prepared[1],
