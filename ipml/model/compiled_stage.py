@@ -244,7 +244,7 @@ class CompiledStage:
         currency = listing.currency or ""
         category = self._category(listing.category, currency)
         brand = self._brand_field(listing.brand, category.name, category.unit)
-        price = _NAN if listing.price is None else listing.price * self._price.rate_of(currency)
+        price = listing.price * self._price.rate_of(currency) if listing.price else _NAN
         seller_age = _NAN if listing.seller_age_days is None else listing.seller_age_days
         age = self._listing.count_age(days_from(listing.listed_at, listing.observed_at), seller_age)
         counts = [_NAN if count is None else count for count in _COUNTS_OF(listing)]
