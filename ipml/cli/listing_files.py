@@ -148,7 +148,7 @@ class _Tally:
     """What has been seen so far."""
 
     def __init__(self) -> None:
-        self.good = self.bad = self.problems = self.vectors = 0
+        self.good = self.bad = self.problems = self.vectors = self.free = 0
         self.first: list[Problem] = []
 
     def count(
@@ -160,6 +160,7 @@ class _Tally:
             self.bad += len(validation.bad_rows)
             self.problems += len(validation.problems)
             self.vectors += int(validation.listings[list(VECTORS)].notna().any(axis=1).sum())
+            self.free += int((validation.listings["price"] == 0).sum())
             self.first += validation.problems[: SHOWN - len(self.first)]
             if kept_apart:
                 kept_apart.write(validation)
@@ -169,6 +170,8 @@ class _Tally:
     def show(self) -> None:
         """Print the counts, and the first problems as a table."""
         typer.echo(f"{self.good:,} good rows, {self.bad:,} bad rows with {self.problems:,} problems.")
+        if self.free:
+            typer.echo(f"A price of 0 in {self.free:,} rows is read as an unknown price.")
         if not self.first:
             return
         more = self.problems - len(self.first)

@@ -308,7 +308,10 @@ class ListingColumns:
         return self.once_a_row(("folded names", name), [name], lambda listings: listings._fold_names(name))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a number column, shape (n_listings,); missing numbers are NaN."""
+        """Return a number column, shape (n_listings,); missing numbers are NaN, and so is a price of 0.
+
+        Exports write 0 for a price on request, an auction, or one that is not known.
+        """
         return self.once_a_row(("number", name), [name], lambda listings: listings._read_numbers(name))
 
     def number(self, name: str, row: int) -> float:
@@ -324,7 +327,7 @@ class ListingColumns:
         if name not in self._columns and self._whole is not None:
             return self._whole.number(name, int(self._rows[row]))
         cell = self.cells(name)[row]
-        return float("nan") if cell is None or cell is pd.NA else float(cell)
+        return float("nan") if cell is None or cell is pd.NA or (name == "price" and cell == 0) else float(cell)
 
     def moments(self, name: str) -> NDArray[np.int64]:
         """Return a column of moments in microseconds UTC, shape (n_listings,); the least number where missing."""
@@ -468,6 +471,10 @@ class ListingColumns:
     def _read_numbers(self, name: str) -> NDArray[np.float64]:
         if name not in self._columns or name not in self:
             return self.once("no numbers", lambda: np.full(len(self), np.nan))
+        numbers = self._read_cells(name)
+        return np.where(numbers == 0, np.nan, numbers) if name == "price" else numbers
+
+    def _read_cells(self, name: str) -> NDArray[np.float64]:
         column = self._column(name)
         if isinstance(column, pd.Series):
             if column.dtype == np.float64:

@@ -114,7 +114,7 @@ FIELDS: tuple[Field, ...] = (
     _text("description", 100_000, "the description as the seller wrote it"),
     _text("brand", 200, "the brand the listing claims"),
     _text("category", 500, "the marketplace's category"),
-    Field("price", Kind.NUMBER, "the asking price, in `currency`", least=0, most=MOST),
+    Field("price", Kind.NUMBER, "the asking price, in `currency`; 0 is read as unknown", least=0, most=MOST),
     _code("currency", 3, "[A-Z]{3}", "three capital letters such as EUR", "ISO 4217 code of the price"),
     _moment("listed_at", "when the listing appeared"),
     _moment("observed_at", "when the listing was as given here"),

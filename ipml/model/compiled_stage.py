@@ -29,7 +29,6 @@ from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.prices import PriceList
 from ipml.features.compiled.spelling import make_tables
 from ipml.features.compiled.texts import Texts
-from ipml.features.dictionary import ordinary_words
 from ipml.features.figures import MissingFields
 from ipml.features.goods import BrandFinder, tell_brands
 from ipml.features.names import Names, find_pairs, pair_up
@@ -249,7 +248,7 @@ class CompiledStage:
         currency = listing.currency or ""
         category = self._category(listing.category, currency)
         brand = self._brand_field(listing.brand, category.name, category.unit)
-        price = _NAN if listing.price is None else listing.price * self._price.rate_of(currency)
+        price = listing.price * self._price.rate_of(currency) if listing.price else _NAN
         seller_age = _NAN if listing.seller_age_days is None else listing.seller_age_days
         age = self._listing.count_age(days_from(listing.listed_at, listing.observed_at), seller_age)
         counts = [_NAN if count is None else count for count in _COUNTS_OF(listing)]
@@ -412,7 +411,7 @@ def _make_stage(
         title=_make_column(parts["title"], of["offer"], "title"),
         description=_make_column(parts["description"], of["offer"], "description"),
         folding=FOLDING,
-        spelling=make_tables(spelling.known.words, ordinary_words()),
+        spelling=make_tables(spelling.known.words, spelling.ordinary),
         skeletons=skeleton_tables(),
         phrases=Reading(sets=tuple(of[name].phrase_set for name in _SETS)).finder.tables,
         trade=of["words"].prepared[1],

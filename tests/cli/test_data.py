@@ -69,17 +69,18 @@ HEADER = "listing_id,seller_id,title,price,currency\n"
 
 
 def test_good_and_bad_rows_are_counted_shown_and_kept_apart(ipml, tmp_path):
-    """With exit code 1; --out takes the good rows, and no cell commands the terminal."""
+    """With exit code 1; --out takes the good rows, no cell commands the terminal, and prices of 0 are named once."""
     bad = ["9;5", "\x1b[2J", "[red]x", "[/nothing]", "=A1"]
     rows = [f"{number},s,Belt,{cell},EUR\n" for number, cell in enumerate(bad, 2)]
-    (tmp_path / "shop.csv").write_text(HEADER + "1,s,Bag,9.5,EUR\n" + "".join(rows), encoding="utf-8")
+    (tmp_path / "shop.csv").write_text(HEADER + "0,s,Hat,0,EUR\n1,s,Bag,9.5,EUR\n" + "".join(rows), encoding="utf-8")
     answer = ipml("data validate shop.csv --out good.parquet --rejects rejects.csv")
     assert answer.exit_code == 1
-    assert "1 good rows, 5 bad rows with 5 problems" in answer.out
+    assert "2 good rows, 5 bad rows with 5 problems" in answer.out
+    assert "A price of 0 in 1 rows is read as an unknown price." in answer.out
     assert all(repr(cell) in answer.out for cell in bad)
     assert "\x1b" not in answer.out
     (validation,) = read_listings(tmp_path / "good.parquet")
-    assert validation.listings["listing_id"].tolist() == ["1"]
+    assert validation.listings["listing_id"].tolist() == ["0", "1"]
 
 
 def test_vectors_that_csv_cannot_hold_are_counted(ipml, tmp_path):

@@ -12,11 +12,11 @@
 
 #include "spelling/spelling.h"
 
-/* Write a table of the words of a text, one a line. Lines that are empty or hold anything else are left out. */
-EXPORT void make_words(uint8s lines, uint8s codes, buffer *table);
+/* Write the hash (uint64) of each word of a text, one a line. Lines that are empty or hold anything else are left out. */
+EXPORT void hash_words(uint8s lines, uint8s codes, buffer *hashes);
 
-/* Return a word, which is not empty; -1 if it is not there. */
-EXPORT int64_t look_up_word(const word_set *words, uint8s codes, uint8s word);
+/* Return NOT_ORDINARY, ORDINARY or EVERYDAY for a word, which is not empty. */
+EXPORT int64_t look_up_ordinary(const ordinary_words *words, uint8s codes, uint8s word);
 
 enum { SHORT_WORD = 12 }; /* longer words are compared letter by letter */
 enum { CODE_BITS = 5, CODE_OF_LETTER = 31, CODE_OF_SIGN = 32, CODE_OF_STAR = 27, END_OF_WORD = '\n' };
@@ -161,6 +161,22 @@ static inline int64_t find_word(const word_set *words, const uint8_t *codes, uin
     const uint64_t *table = words->table.at;
     int64_t slot = find_slot(table, WORDS, first_slot(table, WORDS, key), key);
     return slot >= 0 ? word_in(table, WORDS, slot) : -1;
+}
+
+/* Ordinary words are kept as the first BITS_OF_HASH bits of their hashes, without their letters: of 2^BITS_OF_HASH words
+   that are none, as many as there are ordinary ones pass for one. The first BITS_OF_BUCKET bits say in which bucket a
+   word is; the others, and whether it is an everyday word, are its mark. */
+enum { BITS_OF_HASH = 39, BITS_OF_BUCKET = 16, BITS_OF_MARK = BITS_OF_HASH - BITS_OF_BUCKET };
+enum { NOT_ORDINARY = -1, ORDINARY = 0, EVERYDAY = 1 };
+
+/* Say what the word with a key is. */
+static inline int64_t find_ordinary(const ordinary_words *words, uint64_t key) {
+    uint64_t hash = spread_key(key) >> (64 - BITS_OF_HASH);
+    uint64_t bucket = hash >> BITS_OF_MARK, rest = hash & (((uint64_t)1 << BITS_OF_MARK) - 1);
+    for (uint32_t at = words->starts.at[bucket]; at < words->starts.at[bucket + 1]; at++) {
+        if (words->marks.at[at] >> 1 == rest) return words->marks.at[at] & 1;
+    }
+    return NOT_ORDINARY;
 }
 
 #endif

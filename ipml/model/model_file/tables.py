@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ipml.features.compiled.spelling import OrdinaryWords
 from ipml.features.figures import (
     FIELD_GROUPS,
     ListingFeatures,
@@ -336,7 +337,11 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "scripts_": _by_name(_COUNT),
         "title_bounds_": _array(2),
     },
-    Spelling: {"words": _by_name(_COUNT), "trade": lambda words: isinstance(words, frozenset)},
+    Spelling: {
+        "words": _by_name(_COUNT),
+        "trade": lambda words: isinstance(words, frozenset),
+        "ordinary": lambda words: isinstance(words, OrdinaryWords),  # which looks at its arrays itself
+    },
     SellerPortfolios: dict.fromkeys(("_states", "_n_added", "_sorted"), lambda _: True),
 }
 """What each attribute of an estimator may be."""
