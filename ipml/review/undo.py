@@ -160,6 +160,7 @@ def reverse(
     """
     made = [_append(connection, row, reviewer, why, now) for row in undone]
     successors: dict[int, int] = {}
+    returned: list[StoredCase] = []
     for row in undone:
         # What is gone nobody can look at again, and what is decided anew at once need not wait meanwhile.
         if locked[row.case_id].erased_at is None and not decides_anew:
@@ -169,7 +170,8 @@ def reverse(
             change_case(connection, row.case_id, state=state, successor=successors.get(row.case_id))
             if state in PENDING:
                 fetch_left(connection, row.case_id, now)
-            rank_again(connection, locked[row.case_id])  # the order may have changed since
+            returned.append(locked[row.case_id])
+    rank_again(connection, returned)  # the order may have changed since
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     if not decides_anew:
         match_again(connection, [row.case_id for row in undone])

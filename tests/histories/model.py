@@ -249,6 +249,7 @@ class World:
         """Let a decision reach near-duplicates: open, of the same seller, alike."""
         for case in reached:
             assert (case.state, *case.offer.content[:2]) == ("open", *root.case.offer.content[:2])
+            assert root.by not in [name for name, _ in case.halves]
             self.record(case, root.by, root.verdict, ground, "spread", root)
 
     def undo(self, decision, *, with_group):

@@ -21,9 +21,10 @@ from ipml.errors import Conflict, Overtaken
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.versions import has_same_price, read_pasts
-from ipml.review.cases import note_event
+from ipml.review.cases import find_case, note_event
 from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, release, undo
+from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
@@ -219,6 +220,20 @@ def test_near_duplicates_of_a_changed_listing_wait_for_another(engine: Engine, m
     assert enqueue(engine, [shoe]) == Enqueued(changed=1)
     stands = [(case.state, case.exemplar) for case in (ask(engine, get_case, n) for n in (1, 2, 3, 4))]
     assert stands == [("superseded", None), ("open", None), ("open", 2), ("open", None)]
+
+
+def test_the_deadline_of_a_near_duplicate_is_nothing_that_was_done_about_a_change(engine: Engine, make_scored: Make):
+    """A change for which a copy with a deadline waits can be changed back; the copy goes on by itself, as soon."""
+    offer = {"price": 50.0, "currency": "EUR"}
+    enqueue(engine, [make_scored("L1", **offer)])
+    judge(engine, 1, Verdict.GENUINE)
+    changed = {"title": "Wallet AAA, dark brown", **offer}
+    enqueue(engine, [make_scored("L1", 0.9, observed_at=MAY + DAY, **changed), make_scored("L2", 0.8, **changed)])
+    copy = ask(engine, find_case, 3)
+    assert (copy.exemplar, act(engine, bring_forward, [copy], NOON, actor="ipml", now=MAY)) == (2, [2, 3])
+    assert enqueue(engine, [make_scored("L1", observed_at=MAY + 2 * DAY, **offer)]) == Enqueued(unchanged=1)
+    copy = ask(engine, find_case, 3)
+    assert (ask(engine, get_case, 2).state, copy.exemplar, copy.due_at) == ("superseded", None, NOON)
 
 
 def test_a_deadline_goes_on_with_the_changed_listing(engine: Engine, make_scored: Make):

@@ -303,6 +303,17 @@ def test_where_the_rights_holder_does_not_act_the_listing_comes_back(market):
     assert market.letter("appeal-1-restored")
 
 
+def test_who_judged_a_listing_may_note_that_the_rights_holder_gives_up(market):
+    """Nobody judges the listing by that, so it needs no other person."""
+    two = Settings(second_person=(SecondPersonRule(),), audit_share=0, repeat_share=0, control_share=0)
+    enqueue(market.engine, [market.make_scored("L1", country="CN")])
+    for reviewer in ("lea", "ana"):
+        market.find_counterfeit(reviewer, settings=two)
+    said = {"rules": market.rules, "now": market.now, "consequences": ENFORCEMENT}
+    act(market.engine, holder_withdrew, file_one(market, kind="counter-notice").appeal_id, "lea", **said)
+    assert (market.measures()[0].lifted_by, read_decisions(market)[-1][:2]) == ("lea", ("cannot tell", "deadline"))
+
+
 def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
     """The term stops; later a person decides by what came of the suit, or the holder gives up."""
     market.take_down(country="US")
