@@ -138,7 +138,7 @@ def file_appeal(
     appeal = _keep(connection, found, pseudonym, text, kind, chosen, key, by, now)
     goes_to_holder = appeal.state is AppealState.WITH_HOLDER
     _start(connection, appeal, chosen, now)
-    write_seller(connection, appeal, "receipt_holder" if goes_to_holder else "receipt", listing, rules, now)
+    write_seller(connection, appeal, "receipt_holder" if goes_to_holder else "receipt", rules, now)
     if goes_to_holder:
         pass_on(connection, appeal, text, listing, chosen, now)
     return appeal
@@ -169,8 +169,7 @@ def withdraw_appeal(
     appeal = move(connection, appeal, AppealEvent.WITHDRAWN)
     stop_all(connection, running, _SELLER, now)
     store_outcome(connection, appeal, _SELLER, "", now)
-    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
-    write_seller(connection, appeal, "withdrawn", listing, rules, now)
+    write_seller(connection, appeal, "withdrawn", rules, now)
     return appeal
 
 

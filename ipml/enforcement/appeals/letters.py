@@ -19,8 +19,10 @@ from ipml.enforcement.appeals.appeal import Appeal
 from ipml.enforcement.deadlines.terms import TermsProfile
 from ipml.enforcement.policy import AppealRules
 from ipml.records import Listing
+from ipml.review.arrivals.snapshot import decode_listing
+from ipml.review.cases import find_case
 from ipml.storage import outbox
-from ipml.storage.pseudonyms import find_seller
+from ipml.storage.pseudonyms import read_keys
 
 _LANGUAGES = Path(__file__).with_name("languages")
 _LONGEST_WORD, _LONGEST_TEXT = 200, 20_000
@@ -28,7 +30,7 @@ _UNREADABLE = "\ufffd"
 
 
 def write_seller(
-    connection: Connection, appeal: Appeal, what: str, listing: Listing, rules: AppealRules, at: datetime, why: str = ""
+    connection: Connection, appeal: Appeal, what: str, rules: AppealRules, at: datetime, why: str = ""
 ) -> bool:
     """Put a letter to the seller into the outbox, and say whether there is one: nobody writes to who was erased.
 
@@ -40,10 +42,12 @@ def write_seller(
     why : str
         The reasons of who decided, for the seller to read.
     """
-    seller_id = find_seller(connection, appeal.pseudonym)
+    keys = read_keys(connection, [appeal.pseudonym])
+    seller_id = keys.find_seller(appeal.pseudonym)
     if seller_id is None:
         return False
-    language = rules.language_for(listing.country, listing.seller_language)
+    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+    language = rules.language_for(listing.country, keys.find_language(appeal.pseudonym) or listing.seller_language)
     subject, text = compose(appeal, what, listing, language, why)
     outbox.put(
         connection,

@@ -58,7 +58,7 @@ from ipml.errors import Conflict, Forbidden, IllegalStep, SellerErased, Unstorab
 from ipml.kit.canonical_json import digest
 from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import check_text, decode_listing
-from ipml.review.cases import find_case, find_cases
+from ipml.review.cases import find_cases
 from ipml.review.corrections import Correction, NearDuplicates, correct
 from ipml.review.reversals import Consequences, find_decisions, stands
 from ipml.storage.audit_trail import audit
@@ -141,12 +141,11 @@ def decide_appeal(
     appeal = find_appeal(connection, appeal_id, lock=True)
     event = _check_outcome(appeal, outcome, why, measure)
     _refuse(connection, appeal, by, now)
-    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
     appeal = move(connection, appeal, event)
     made = _put_right(connection, appeal, event, by, measure, near_duplicates, rules, now, consequences)
     stop_all(connection, running, by, now)
     store_outcome(connection, appeal, by, why, now, measure, **_describe(made), queued=made.n_queued)
-    write_seller(connection, appeal, event.value.replace(" ", "_"), listing, rules, now, why)
+    write_seller(connection, appeal, event.value.replace(" ", "_"), rules, now, why)
     return appeal
 
 
@@ -352,8 +351,7 @@ def holder_withdrew(
     appeal = find_appeal(connection, appeal_id, lock=True)
     appeal = restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, now, consequences)
     stop_all(connection, running, by, now)
-    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
-    write_seller(connection, appeal, "restored", listing, rules, now)
+    write_seller(connection, appeal, "restored", rules, now)
     return appeal
 
 
@@ -517,5 +515,4 @@ def _follow(
         return
     appeal = find_appeal(connection, parse_subject(deadline.subject)[1], lock=True)
     appeal = restore(connection, appeal, AppealEvent.HOLDER_SILENT, DEADLINES, now, consequences)
-    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
-    write_seller(connection, appeal, "restored", listing, rules, now)
+    write_seller(connection, appeal, "restored", rules, now)

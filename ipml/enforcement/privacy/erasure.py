@@ -58,6 +58,7 @@ from ipml.storage.tables import (
     portfolio_listings,
     seller_events,
     seller_keys,
+    seller_languages,
     seller_list_entries,
     user_sellers,
 )
@@ -400,7 +401,7 @@ def _name(connection: Connection, seller_id: str, has_cases: bool, now: datetime
     """Return the pseudonym of a seller, be it made for this alone; NotFound where nothing is kept of them."""
     if known := find_pseudonym(connection, seller_id):
         return known
-    tables = (listings, seller_events, portfolio_listings, user_sellers)
+    tables = (listings, seller_events, seller_languages, portfolio_listings, user_sellers)
     is_known = any(connection.scalar(select(exists().where(table.c.seller_id == seller_id))) for table in tables)
     if not has_cases and not is_known:
         raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")

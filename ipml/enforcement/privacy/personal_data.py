@@ -137,6 +137,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "rights_files": {"content": NOTHING},
     "seller_list_entries": dict.fromkeys(("kind", "brand", "brand_read", "origin", "added_by", "removed_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "why_removed": ENCRYPTED},
+    "seller_languages": {"seller_id": CLEAR, "language": CLEAR},
     "seller_proposals": dict.fromkeys(("brand", "proposed_by", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED},
     "sessions": {"token_hash": NOTHING},
@@ -175,6 +176,7 @@ REMOVED: dict[str, str] = {
     "listings": "seller_id",
     "screened_pictures": "seller_id",
     "seller_events": "seller_id",
+    "seller_languages": "seller_id",
     "portfolio_listings": "seller_id",
     "portfolios": "seller_id",
     "user_sellers": "seller_id",

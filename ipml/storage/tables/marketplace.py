@@ -160,6 +160,16 @@ seller_events = Table(
     sqlite_strict=True,
 )
 
+seller_languages = Table(
+    "seller_languages",
+    metadata,
+    Column("seller_id", Text, primary_key=True),
+    Column("language", Text, nullable=False, doc="in which they are written to, as a listing of theirs said last: de"),
+    Column("known_at", Moment, nullable=False, index=True, doc="when that listing was observed"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 portfolio_listings = Table(
     "portfolio_listings",
     metadata,

@@ -1,5 +1,6 @@
 """What sellers can do against restrictions, who decides it, and what becomes of decision, measure and label."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import get_args
@@ -20,7 +21,9 @@ from ipml.enforcement.policy import Language, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import impose_by_hand
 from ipml.errors import Conflict, Forbidden, IllegalStep, KeyReused, NotFound, UnstorableValue
-from ipml.records import Listing, Verdict
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.marketplace import Submission, take_in
+from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.cases import get_case
 from ipml.review.corrections import NearDuplicates
 from ipml.review.exports import export_labels
@@ -28,10 +31,11 @@ from ipml.review.group_decisions import decide_and_spread, preview_spread
 from ipml.review.queue import claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import cases, deadlines, decisions, outbox, seller_keys, user_sellers
 
-DAY = timedelta(days=1)
+DAY, NOON = timedelta(days=1), datetime(2025, 3, 3, 12, tzinfo=UTC)
 
 
 def file_one(market, about="measure:1", text="It is genuine, see the invoice.", **options):
@@ -281,6 +285,21 @@ def test_a_rights_holder_learns_no_more_than_the_rules_say(market):
     assert "Leather bag" in told
     assert "My words." not in told
     assert '"s1"' not in told
+
+
+@on_both
+def test_a_seller_is_written_to_in_the_language_that_a_listing_of_theirs_named_last(market):
+    """All letters on a listing that names none are in it, be they of measures, penalties or appeals."""
+    for at, language in ((NOON, "fr"), (NOON - DAY, "es"), (NOON + DAY, None)):
+        listing = Listing(f"in {language}", "s1", "Shoe", seller_language=language, observed_at=at)
+        scored = ScoredListing(listing, 0.01, 0.0, (), (), None, "m1")
+        take_in(market.engine, [Submission((listing,))], IntakeModel("m1", lambda *_, one=scored: [one]), NOON + DAY)
+    market.take_down("L1", country="DE")
+    decide_one(market, file_one(market, "penalty:1"), outcome="rejected")
+    with reading(market.engine) as connection:
+        rows = connection.execute(select(outbox).where(outbox.c.channel == "seller")).all()
+        languages = {row.subject: json.loads(decrypt(connection, row.pseudonym, row.body))["language"] for row in rows}
+    assert languages == dict.fromkeys(("measure:1", "penalty:1", "appeal:1"), "fr")
 
 
 @on_both
