@@ -19,8 +19,6 @@ from ipml.enforcement.appeals.appeal import Appeal
 from ipml.enforcement.deadlines.terms import TermsProfile
 from ipml.enforcement.policy import AppealRules
 from ipml.records import Listing
-from ipml.review.arrivals.snapshot import decode_listing
-from ipml.review.cases import find_case
 from ipml.storage import outbox
 from ipml.storage.pseudonyms import read_keys
 
@@ -30,7 +28,7 @@ _UNREADABLE = "\ufffd"
 
 
 def write_seller(
-    connection: Connection, appeal: Appeal, what: str, rules: AppealRules, at: datetime, why: str = ""
+    connection: Connection, appeal: Appeal, what: str, listing: Listing, rules: AppealRules, at: datetime, why: str = ""
 ) -> bool:
     """Put a letter to the seller into the outbox, and say whether there is one: nobody writes to who was erased.
 
@@ -39,6 +37,8 @@ def write_seller(
     what : str
         "receipt", "receipt_holder", "granted", "measure_lifted", "partly_granted", "rejected", "restored" or
         "withdrawn".
+    listing : Listing
+        Of the restriction, as `ipml.enforcement.takedown.handed_over.read_listing` gave it before anything was lifted.
     why : str
         The reasons of who decided, for the seller to read.
     """
@@ -46,7 +46,6 @@ def write_seller(
     seller_id = keys.find_seller(appeal.pseudonym)
     if seller_id is None:
         return False
-    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
     language = rules.language_for(listing.country, keys.find_language(appeal.pseudonym) or listing.seller_language)
     subject, text = compose(appeal, what, listing, language, why)
     outbox.put(

@@ -11,13 +11,16 @@ from support.consequences import ENFORCEMENT
 from support.databases import on_both
 from support.transactions import act, ask, check_sound, execute, read_rows
 
+from ipml.enforcement.actions import MeasureOrder, change_measure, end_due
 from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.letters import compose
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
+from ipml.enforcement.case_file import read_listing_file
 from ipml.enforcement.evidence.package import subjects_of_cases
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import Language, load_enforcement_policy
+from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import impose_by_hand
 from ipml.errors import Conflict, Forbidden, IllegalStep, KeyReused, NotFound, UnstorableValue
@@ -285,6 +288,38 @@ def test_a_rights_holder_learns_no_more_than_the_rules_say(market):
     assert "Leather bag" in told
     assert "My words." not in told
     assert '"s1"' not in told
+
+
+@on_both
+@pytest.mark.parametrize("how", ["appeal", "time", "erasure of the other"])
+def test_a_measure_outlives_the_erasure_of_who_sold_the_listing_before(market, how):
+    """Whoever sells it now can appeal, and the platform is told of the end; the id goes with it."""
+    market.take_down("L1")
+    now, later = market.now + DAY, market.now + 30 * DAY
+    said = {"by": "lea", "policy": load_enforcement_policy(), "now": now}
+    act(market.engine, change_measure, 1, MeasureOrder(MeasureKind.PAUSE, "shorter", until=later), **said)
+    enqueue(market.engine, [market.make_scored("L1", seller_id="s2", title="Shoe", observed_at=now)])
+    erased = {"why": "request", "by": "lea", "now": later}
+    market.deliver("seller", "platform", "holder")
+    erase_sellers(market.engine, ["s1"], **erased)
+    assert [one.kind for one in ask(market.engine, read_listing_file, "L1").measures] == [MeasureKind.PAUSE]
+    if how == "appeal":
+        appeal = act(market.engine, file_appeal, "measure:2", "s2", "Mine.", rules=market.rules, now=now)
+        assert "(L1)" in json.loads(market.letter("appeal-1-receipt"))["text"]
+        decide_one(market, appeal, outcome="granted")
+    elif how == "time":
+        end_due(market.engine, load_enforcement_policy(), now=later)
+    else:
+        erase_sellers(market.engine, ["s2"], **erased)
+    assert not ask(market.engine, read_listing_file, "L1").measures
+    with reading(market.engine) as connection:
+        of_listing = outbox.c.kind == "reinstatement", outbox.c.channel == "platform", outbox.c.state == "waiting"
+        waiting = connection.execute(select(outbox).where(*of_listing))
+        told = [json.loads(decrypt(connection, row.pseudonym, row.body)) for row in waiting]
+        assert len(told) == (how != "erasure of the other")
+        assert all((one["listing_id"], one["seller_id"], one["in_force"]) == ("L1", "s2", []) for one in told)
+        check_sound(connection)
+    assert read_rows(market.engine, select(decisions.c.listing_id).distinct()) == [("erased:1",)]
 
 
 @on_both
