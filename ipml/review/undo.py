@@ -76,8 +76,7 @@ def undo(
         raise Conflict(f"decision {decision_id}", "it cannot be undone: there is none of that number")
     (first,) = wanted
     spread = find_decisions(connection, decisions.c.spread_from == decision_id)
-    locked = find_cases(connection, [row.case_id for row in (first, *spread)], lock=True)
-    reversible = find_reversible(connection, [first, *spread])
+    locked, reversible = _lock_reversible(connection, [first, *spread])
     if first not in reversible:
         is_standing = find_decisions(connection, (decisions.c.decision_id == decision_id) & stands())
         anew = f"case {first.case_id} was decided anew since" if is_standing else "it has been undone already"
@@ -109,8 +108,7 @@ def undo_group(
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     group = find_decisions(connection, decisions.c.group_key == group_key)
-    locked = find_cases(connection, [row.case_id for row in group], lock=True)
-    remaining = find_reversible(connection, group)
+    locked, remaining = _lock_reversible(connection, group)
     if not remaining:
         raise Conflict(
             f"decision group {group_key[:80]!r}", "it cannot be undone: there is no decision of it that stands"
@@ -118,6 +116,14 @@ def undo_group(
     for row in remaining:
         _refuse_others(row, reviewer, may_undo_others, now, undo_minutes)
     return reverse(connection, remaining, locked, reviewer, why, now, consequences)
+
+
+def _lock_reversible(
+    connection: Connection, some: Sequence[StoredDecision]
+) -> tuple[dict[int, StoredCase], list[StoredDecision]]:
+    """Keep the cases of some decisions from other writers; return them, and the decisions that can be taken back."""
+    locked = find_cases(connection, [row.case_id for row in some], lock=True)
+    return locked, find_reversible(connection, some)
 
 
 def _refuse_others(
