@@ -12,7 +12,7 @@ from ipml.errors import Conflict
 from ipml.records import Reversal, Verdict
 from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import PENDING, StoredCase, change_case, find_case, find_cases, note_event
-from ipml.review.near_duplicates.clusters import hand_over
+from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
 from ipml.review.near_duplicates.relistings import match_again
 from ipml.review.pictures.stored import fetch_left
 from ipml.review.ranking.queue_order import rank_again
@@ -167,6 +167,7 @@ def reverse(
     made = [_append(connection, row, reviewer, why, now) for row in undone]
     successors: dict[int, int] = {}
     returned: list[StoredCase] = []
+    closed: list[int] = []
     for row in undone:
         # What is gone nobody can look at again, and what is decided anew at once need not wait meanwhile.
         if locked[row.case_id].erased_at is None and not decides_anew:
@@ -176,8 +177,13 @@ def reverse(
             change_case(connection, row.case_id, state=state, successor=successors.get(row.case_id))
             if state in PENDING:
                 fetch_left(connection, row.case_id, now)
+            else:
+                closed.append(row.case_id)
             returned.append(locked[row.case_id])
     rank_again(connection, returned)  # the order may have changed since
+    if closed:  # near-duplicates may have waited for what was escalated
+        lock_clusters(connection, closed)
+        hand_over(connection, closed)
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     if not decides_anew:
         match_again(connection, [row.case_id for row in undone])

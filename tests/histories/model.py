@@ -374,6 +374,7 @@ class World:
                 self._end(subject)
             else:
                 require(KINDS.index(kind) < KINDS.index(subject.kind), "it is no milder")
+                require(not subject.decision.case.erased, "its reasons cannot be stated")
                 self._impose(subject.decision, kind, subject.until, subject)
             self._write(subject, "lifted")
         elif outcome == "granted":

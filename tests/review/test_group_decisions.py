@@ -222,17 +222,6 @@ def test_what_changed_or_is_held_is_left_out_and_shown(copies: Engine, make_scor
     assert {case.case_id for case in ask(copies, list_cases)} == {2, 3, 4}
 
 
-def test_undoing_the_decision_takes_the_spread_back(copies: Engine):
-    """All are open again, and wait as before; what was undone before stays as it is."""
-    spread = _spread(copies)
-    act(copies, undo, spread.decisions[0].decision_id, "ana", now=NOON)
-    assert [case.case_id for case in ask(copies, list_cases)] == [2]
-    act(copies, undo, spread.decision.decision_id, "ana", now=NOON)
-    assert ask(copies, count_cases)["open"] == 4
-    assert [case.case_id for case in ask(copies, preview_spread, 1, now=NOON).cases] == [3, 4]
-    assert ask(copies, export_labels) == []
-
-
 def test_a_spread_is_undone_as_a_group_too(copies: Engine):
     """Its key is that of the decision on the exemplar and of all others."""
     spread = _spread(copies)

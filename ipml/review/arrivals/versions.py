@@ -30,7 +30,7 @@ from ipml.review.cases import (
     subject_of,
 )
 from ipml.review.decisions import make_decision
-from ipml.review.near_duplicates.clusters import hand_over, lock_clusters, show_cases
+from ipml.review.near_duplicates.clusters import count_leaving, hand_over, lock_clusters, move_back, show_cases
 from ipml.review.ranking.policy import Policy
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.audit_trail import audit
@@ -221,8 +221,10 @@ def supersede(connection: Connection, case_ids: Sequence[int]) -> None:
         return
     lock_clusters(connection, case_ids)
     hand_over(connection, case_ids)
+    left = count_leaving(connection, case_ids)
     close_cases(connection, case_ids, "superseded")
     show_cases(connection, case_ids)
+    move_back(connection, left)
 
 
 def pass_on(connection: Connection, successors: Iterable[tuple[StoredCase, int]], now: datetime) -> None:

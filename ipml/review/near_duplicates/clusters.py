@@ -416,6 +416,21 @@ def move_forward(connection: Connection, counted: Mapping[int, int]) -> None:
     _move_by(connection, {case_id: (counted[case_id], n_waiting) for case_id, n_waiting in waiting.items()})
 
 
+def count_leaving(connection: Connection, case_ids: Sequence[int]) -> dict[int, int]:
+    """Return how many of some open cases wait for each of their exemplars, before they are closed; see `move_back`."""
+    query = select(cases.c.exemplar, func.count()).where(cases.c.case_id.in_(case_ids), cases.c.state == "open")
+    return dict(connection.execute(query.where(cases.c.exemplar.is_not(None)).group_by(cases.c.exemplar)).all())
+
+
+def move_back(connection: Connection, left: Mapping[int, int]) -> None:
+    """Move cases back by the number of those that waited for them and do not any more.
+
+    Else a seller who edits a near-duplicate again and again would move its exemplar ahead of everybody.
+    """
+    waiting = count_waiting(connection, left)
+    _move_by(connection, {number: (waiting.get(number, 0) + n, waiting.get(number, 0)) for number, n in left.items()})
+
+
 def count_in(rank: float, n_waiting: int) -> float:
     """Return the rank of a case moved forward by so many that wait for it, as `move_forward` does."""
     return rank * min(1 + n_waiting, _MOST_COUNTED) if rank < 0 else rank
