@@ -22,12 +22,10 @@ from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import Language, load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.changes import impose_by_hand
 from ipml.errors import Conflict, Forbidden, IllegalStep, KeyReused, NotFound, UnstorableValue
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
-from ipml.review.cases import get_case
 from ipml.review.corrections import NearDuplicates
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
@@ -107,15 +105,6 @@ def take_down_alike(market):
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
         spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options).decisions
     return [taken.case_id, *(decision.case_id for decision in spread)]
-
-
-def test_a_term_that_runs_out_brings_back_only_what_was_countered(market):
-    """Nobody judged the listing by that, so nothing follows for its near-duplicates."""
-    first, *others = take_down_alike(market)
-    file_one(market, about=first, kind="counter-notice", profile="us")
-    market.pass_time(market.now + 30 * DAY)
-    assert [measure.case_id for measure in market.measures() if measure.lifted_at] == [first]
-    assert market.labels() == [True] * len(others)
 
 
 @pytest.mark.parametrize("choice", NearDuplicates)
@@ -198,18 +187,6 @@ def test_after_its_expiry_was_recorded_a_complaint_is_refused(market):
         file_one(market, "measure:2")
 
 
-def test_a_listing_decided_anew_meanwhile_comes_back_as_well(market):
-    """Taken back and decided counterfeit again while the appeal waits: granted, it is the new decision that falls."""
-    market.take_down()
-    appeal = file_one(market)
-    market.undo(1)
-    market.find_counterfeit("bea")
-    with pytest.raises(Forbidden, match="to decide"):
-        decide_one(market, appeal, by="bea")
-    decide_one(market, appeal)
-    assert all(measure.lifted_at for measure in market.measures())
-
-
 @on_both
 def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
     """A key files once; pending or rejected, the same is not examined twice; withdrawn, it may come again."""
@@ -229,18 +206,6 @@ def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
         file_one(market)
 
 
-def test_neither_another_measure_nor_another_seller_is_barred(market):
-    """Of one decision, by an appeal that was rejected or is pending: each is about what binds that seller."""
-    market.take_down()
-    enqueue(market.engine, [market.make_scored("L1", seller_id="s2")])
-    policy = load_enforcement_policy()
-    act(market.engine, impose_by_hand, 1, MeasureKind.LABEL, "lea", "warn", market.now, policy)
-    decide_one(market, file_one(market), outcome="rejected")
-    for about, seller in ((1, "s2"), (2, "s1"), (2, "s2")):
-        said = (f"measure:{about}", seller, "It is genuine.")
-        assert act(market.engine, file_appeal, *said, rules=market.rules, now=market.now).state == "open"
-
-
 def test_only_what_restricts_this_seller_can_be_appealed(market):
     """Another's measure looks like one that is not there, and so does another's appeal to withdraw."""
     market.take_down()
@@ -254,15 +219,6 @@ def test_only_what_restricts_this_seller_can_be_appealed(market):
             market.appeal(number)
     with pytest.raises(NotFound, match="No appeal"):
         act(market.engine, withdraw_appeal, appeal.appeal_id, "s2", now=market.now)
-
-
-def test_a_decision_taken_back_meanwhile_is_not_taken_back_again(market):
-    """Where a lead has undone the decision, granting the appeal only answers the seller."""
-    market.take_down()
-    appeal = file_one(market)
-    market.undo(1)
-    assert decide_one(market, appeal).state == "granted"
-    assert ask(market.engine, get_case, 1).state == "open"
 
 
 def test_texts_that_cannot_be_kept_are_refused_and_hostile_ones_passed_on_inert(market):

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import delete
-from support.consequences import MEASURES
 from support.databases import invented_messages, on_both
 from support.transactions import act, ask, check_sound, execute
 
@@ -32,12 +31,10 @@ from ipml.enforcement.takedown.measures import (
 from ipml.errors import Conflict, DatabaseBusy, NotFound
 from ipml.records import Listing, Verdict
 from ipml.review.cases import history
-from ipml.review.queue import undo
 from ipml.storage import outbox
 from ipml.storage.audit_trail.audit import list_rows
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import take
 from ipml.storage.tables import audit, measures
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -86,18 +83,6 @@ def test_buyers_are_told_a_day_later_unless_nobody_bought(judge, told):
     for sales, expected in ((0.0, 0), (2.0, 1), (None, 2)):
         judge(f"L{sales}", listing_sales=sales)
         assert [message.next_try_at for message in told(kind="buyers")] == [NOON + timedelta(hours=24)] * expected
-
-
-def test_buyers_who_may_have_been_told_are_told_of_the_mistake(engine, judge, told):
-    """A message that a sender has had in hand is not withdrawn but corrected."""
-    decision = judge("L1")
-    later = NOON + timedelta(days=2)
-    with writing(engine) as connection:
-        take(connection, "sender", later, timedelta(minutes=5), at_most=10)
-        undo(connection, decision.decision_id, "lea", may_undo_others=True, now=later, consequences=MEASURES)
-    first, corrected = told(kind="buyers")
-    assert json.loads(corrected.body)["finding"] == "not counterfeit"
-    assert first.subject == corrected.subject
 
 
 def test_the_rights_holder_learns_start_and_end_and_nothing_of_the_seller(engine, judge, told, take_back):
