@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -146,14 +147,15 @@ def test_a_listing_that_comes_along_becomes_a_case(engine: Engine, give: Give):
     assert first.due_at == second.due_at is not None
 
 
-def submit(engine: Engine, listing_id: str) -> None:
+def submit(engine: Engine, listing_id: str, **changes: object) -> None:
     """Submit a listing that the policy of the queue has wait for nobody."""
 
     def score(listings: Sequence[Listing], explain: bool) -> list[ScoredListing]:
         return [ScoredListing(one, 0.01, -4.6, (), (), None, "m1") for one in listings]
 
-    known = take_in(engine, [Submission((offer(listing_id).listing,))], as_model(score), NOON)[listing_id]
-    assert known.case_id is None
+    listing = replace(offer(listing_id).listing, **changes)
+    known = take_in(engine, [Submission((listing,))], as_model(score), listing.observed_at or NOON)[listing_id]
+    assert changes or known.case_id is None
 
 
 def test_a_submitted_listing_becomes_a_case_by_the_notice(engine: Engine, give: Give):
@@ -170,6 +172,11 @@ def test_a_submitted_listing_becomes_a_case_by_the_notice(engine: Engine, give: 
     assert first.due_at is not None
     assert states(give(say("L1", email="bo@acme.test"))) == ["waiting"]
     assert count(engine, cases) == 2
+    # Found genuine and taken over since by somebody who is new, it is another case.
+    judge(engine, 1, Verdict.GENUINE)
+    submit(engine, "L1", seller_id="s9", observed_at=NOON + timedelta(days=1))
+    assert states(give(say("L1", email="cy@acme.test"))) == ["waiting"]
+    assert ask(engine, get_case, 3).scored.listing.seller_id == "s9"
 
 
 def test_a_listing_that_is_submitted_after_the_notice_becomes_a_case(engine: Engine, give: Give):
