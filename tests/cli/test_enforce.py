@@ -33,14 +33,9 @@ from ipml.storage.tables import seller_keys
 HOSTILE = "Genuine.\x1b[2J\n[red]=HYPERLINK(1)[/red]\n\u202ereversed\n"
 FILE = "enforce appeal file case:1 --seller s1 --text letter.txt"
 WRONG_APPEALS = {
-    "list --state lost": "lost",
-    "show 99": "99",
-    "decide 99 granted --why x": "99",
-    "decide 99 granted --why x --measure burn": "burn",
-    "decide 99 granted --why x --near-duplicates burn": "burn",
-    "holder-acted 99": "",
-    "holder-acted 99 --reference x": "99",
-    "file case:1 --seller s2 --text letter.txt": "",
+    **{"list --state lost": "lost", "show 99": "99", "decide 99 granted --why x": "99"},
+    **{"decide 99 granted --why x --measure burn": "burn", "decide 99 granted --why x --near-duplicates burn": "burn"},
+    **{"holder-acted 99": "", "holder-acted 99 --reference x": "99", "file case:1 --seller s2 --text letter.txt": ""},
     "file case:1 --seller s1 --text letter.txt --kind prayer": "prayer",
     "file case:1 --seller s1 --text letter.txt --profile atlantis": "atlantis",
     "file case:1 --seller s1 --text ipml.db": "ipml.db",

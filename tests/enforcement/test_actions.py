@@ -57,26 +57,6 @@ def is_sound(engine):
         return verify(connection).is_intact and not found
 
 
-def test_a_measure_comes_and_goes_by_hand(engine):
-    """Each change is told to the seller once, noted, and leaves nothing that disagrees."""
-    case_id = take_down(engine)
-    number = ask(engine, read_followed, case_id).measures[0].measure.measure_id
-    for _ in range(2):
-        pause = actions.MeasureOrder(MeasureKind.PAUSE, "wait for papers")
-        new = act(engine, actions.change_measure, number, pause, "lea", POLICY, now=NOON)
-    for _ in range(2):
-        act(engine, actions.lift_measure, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
-    with pytest.raises(Conflict, match="expected one that stands"), writing(engine) as connection:
-        actions.lift_measure(connection, new.measure_id, "max", "me too", POLICY, now=NOON)
-    found = ask(engine, read_followed, case_id)
-    assert [(one.measure.kind.value, one.measure.state, one.why_lifted) for one in found.measures] == [
-        ("pause", "lifted", "papers are good"),
-        ("remove", "replaced", "wait for papers"),
-    ]
-    assert letters(engine) == ["statement", "statement", "statement", "lifted", "lifted"]
-    assert is_sound(engine)
-
-
 def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(engine):
     """Nor a measure replaced by the same."""
     case_id = take_down(engine)

@@ -21,9 +21,10 @@ from ipml.errors import Conflict, Overtaken
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.versions import has_same_price, read_pasts
-from ipml.review.cases import note_event
+from ipml.review.cases import find_case, note_event
 from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, release, undo
+from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
@@ -178,24 +179,6 @@ def test_a_change_that_somebody_looked_at_does_not_go_away(engine: Engine, make_
     assert [(label.listing.title, label.is_counterfeit) for label in labels] == [("Leather wallet", True)]
 
 
-def test_a_decision_undone_after_the_listing_was_changed_back_waits_again(engine: Engine, make_scored: Make):
-    """The change is no more, so that it is the listing as it was decided that somebody has to look at."""
-    enqueue(engine, [make_scored()])
-    number = judge(engine, 1, Verdict.GENUINE)
-    for night, title in enumerate(("Wallet AAA", "Leather wallet"), start=1):
-        enqueue(engine, [make_scored(title=title, observed_at=MAY + night * DAY)])
-    act(engine, undo, number, "ana", now=NOON)
-    assert (act(engine, get_case, 1).state, act(engine, get_case, 2).state) == ("open", "superseded")
-    enqueue(engine, [make_scored(title="Wallet AAA", observed_at=MAY + 3 * DAY)])
-    assert [ask(engine, get_case, number).state for number in (1, 2, 3)] == ["superseded", "superseded", "open"]
-    # Undone on what was changed, the older version is superseded.
-    enqueue(engine, [make_scored("L2")])
-    number = judge(engine, 4, Verdict.GENUINE)
-    enqueue(engine, [make_scored("L2", title="Wallet AAA", observed_at=NOON)])
-    act(engine, undo, number, "ana", now=NOON)
-    assert [ask(engine, get_case, n).state for n in (4, 5)] == ["superseded", "open"]
-
-
 @pytest.mark.parametrize("other_score", [0.5, 0.6])  # files with the same scores are one sample
 @pytest.mark.parametrize("is_decided", [True, False])
 def test_a_listing_stays_in_its_samples(engine: Engine, make_scored: Make, is_decided: bool, other_score: float):
@@ -210,15 +193,18 @@ def test_a_listing_stays_in_its_samples(engine: Engine, make_scored: Make, is_de
     assert sorted(found) == [(number, 1 if is_decided else 3) for number in ((1,) if other_score == 0.5 else (1, 2))]
 
 
-def test_near_duplicates_of_a_changed_listing_wait_for_another(engine: Engine, make_scored: Make):
-    """Those that waited for it go on with one of them; the changed one stands where it belongs by what it is now."""
-    bags = [make_scored(f"L{n}", title=f"Leather bag, brown, no. {n}", price=50.0, currency="EUR") for n in range(3)]
-    enqueue(engine, bags)
-    assert [ask(engine, get_case, n).exemplar for n in (1, 2, 3)] == [None, 1, 1]
-    shoe = make_scored("L0", title="Running shoe", price=90.0, currency="EUR", observed_at=NOON)
-    assert enqueue(engine, [shoe]) == Enqueued(changed=1)
-    stands = [(case.state, case.exemplar) for case in (ask(engine, get_case, n) for n in (1, 2, 3, 4))]
-    assert stands == [("superseded", None), ("open", None), ("open", 2), ("open", None)]
+def test_the_deadline_of_a_near_duplicate_is_nothing_that_was_done_about_a_change(engine: Engine, make_scored: Make):
+    """A change for which a copy with a deadline waits can be changed back; the copy goes on by itself, as soon."""
+    offer = {"price": 50.0, "currency": "EUR"}
+    enqueue(engine, [make_scored("L1", **offer)])
+    judge(engine, 1, Verdict.GENUINE)
+    changed = {"title": "Wallet AAA, dark brown", **offer}
+    enqueue(engine, [make_scored("L1", 0.9, observed_at=MAY + DAY, **changed), make_scored("L2", 0.8, **changed)])
+    copy = ask(engine, find_case, 3)
+    assert (copy.exemplar, act(engine, bring_forward, [copy], NOON, actor="ipml", now=MAY)) == (2, [2, 3])
+    assert enqueue(engine, [make_scored("L1", observed_at=MAY + 2 * DAY, **offer)]) == Enqueued(unchanged=1)
+    copy = ask(engine, find_case, 3)
+    assert (ask(engine, get_case, 2).state, copy.exemplar, copy.due_at) == ("superseded", None, NOON)
 
 
 def test_a_deadline_goes_on_with_the_changed_listing(engine: Engine, make_scored: Make):

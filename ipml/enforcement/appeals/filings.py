@@ -36,9 +36,10 @@ from ipml.enforcement.deadlines.deadlines import (
 )
 from ipml.enforcement.deadlines.terms import Kind, TermsProfile
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
+from ipml.enforcement.takedown.handed_over import read_listing
 from ipml.errors import Conflict, KeyReused, NotFound, UnstorableValue
 from ipml.kit.canonical_json import digest
-from ipml.review.arrivals.snapshot import check_text, decode_listing
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import find_case
 from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
@@ -127,7 +128,8 @@ def file_appeal(
         return earlier
     found = find_restricted(connection, about, seller_id)
     windows = find_deadlines(connection, found.subject, lock=True)
-    listing = decode_listing(find_case(connection, found.case_id, lock=True).snapshot)
+    find_case(connection, found.case_id, lock=True)
+    listing = read_listing(connection, found.case_id, found.decision_id)
     if earlier := _find_sent(connection, about, seller_id, text, kind, key):
         return earlier  # it was sent twice at once
     pseudonym = pseudonym_of(connection, seller_id, now=now)
@@ -169,7 +171,7 @@ def withdraw_appeal(
     appeal = move(connection, appeal, AppealEvent.WITHDRAWN)
     stop_all(connection, running, _SELLER, now)
     store_outcome(connection, appeal, _SELLER, "", now)
-    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+    listing = read_listing(connection, appeal.case_id, appeal.decision_id)
     write_seller(connection, appeal, "withdrawn", listing, rules, now)
     return appeal
 

@@ -36,6 +36,7 @@ from ipml.enforcement.privacy.personal_data import (
     replace_listings,
     touched_tables,
 )
+from ipml.enforcement.takedown.handed_over import find_held_for, release
 from ipml.errors import Conflict, NotFound, UnreadableFile, UnusableSetting
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.moments import write_moment
@@ -58,6 +59,7 @@ from ipml.storage.tables import (
     portfolio_listings,
     seller_events,
     seller_keys,
+    seller_languages,
     seller_list_entries,
     user_sellers,
 )
@@ -329,10 +331,11 @@ def erase(
     overwrite_deleted(connection)
     serialise(connection, Lock.ENQUEUE)  # so that no listing of theirs comes in meanwhile, and no hold
     rows = read_cases(connection, _cases_of(seller_id).with_for_update())
+    sold_on = find_held_for(connection, seller_id)
     pseudonym = _name(connection, seller_id, bool(rows), now)
     if not in_any_case:  # whoever was deciding on a case of theirs has finished by now
         refuse(connection, pseudonym, now)
-    count = replace_listings(connection, rows, {seller_id: f"erased:{pseudonym}"}, by, now)
+    count = replace_listings(connection, rows, {seller_id: f"erased:{pseudonym}"}, by, now, gone=seller_id)
     theirs = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
     numbers = connection.scalars(theirs.order_by(cases.c.case_id)).all()
     empty_notes(connection, numbers, by, now)  # those on listings that had expired before, too
@@ -345,6 +348,7 @@ def erase(
     for name, found_by in REMOVED.items():
         if found_by == "seller_id":
             connection.execute(delete(metadata.tables[name]).where(metadata.tables[name].c.seller_id == seller_id))
+    release(connection, sold_on, by, now)
     fields = {"pseudonym": pseudonym, "erased_by": by, "erased_at": now, "why": why, "cases": count}
     connection.execute(insert(erasures).values(fields))
     payload: dict[str, audit.Value] = {"cases": count, "decisions": n_decisions}
@@ -400,7 +404,7 @@ def _name(connection: Connection, seller_id: str, has_cases: bool, now: datetime
     """Return the pseudonym of a seller, be it made for this alone; NotFound where nothing is kept of them."""
     if known := find_pseudonym(connection, seller_id):
         return known
-    tables = (listings, seller_events, portfolio_listings, user_sellers)
+    tables = (listings, seller_events, seller_languages, portfolio_listings, user_sellers)
     is_known = any(connection.scalar(select(exists().where(table.c.seller_id == seller_id))) for table in tables)
     if not has_cases and not is_known:
         raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")

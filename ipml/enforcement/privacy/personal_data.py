@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Select, Text, bindparam, cast, delete, literal, or_, select, update
 
+from ipml.enforcement.takedown.handed_over import find_held, make_placeholder_id
 from ipml.kit.canonical_json import canonical_json
 from ipml.records import Listing, ScoredListing
 from ipml.review.arrivals.snapshot import decode, encode
@@ -137,6 +138,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "rights_files": {"content": NOTHING},
     "seller_list_entries": dict.fromkeys(("kind", "brand", "brand_read", "origin", "added_by", "removed_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "why_removed": ENCRYPTED},
+    "seller_languages": {"seller_id": CLEAR, "language": CLEAR},
     "seller_proposals": dict.fromkeys(("brand", "proposed_by", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED},
     "sessions": {"token_hash": NOTHING},
@@ -175,6 +177,7 @@ REMOVED: dict[str, str] = {
     "listings": "seller_id",
     "screened_pictures": "seller_id",
     "seller_events": "seller_id",
+    "seller_languages": "seller_id",
     "portfolio_listings": "seller_id",
     "portfolios": "seller_id",
     "user_sellers": "seller_id",
@@ -240,11 +243,18 @@ TITLE = "(erased)"
 
 
 def replace_listings(
-    connection: Connection, rows: Sequence[StoredCase], sellers: Mapping[str, str], by: str, at: datetime
+    connection: Connection,
+    rows: Sequence[StoredCase],
+    sellers: Mapping[str, str],
+    by: str,
+    at: datetime,
+    *,
+    gone: str | None = None,
 ) -> int:
     """Put placeholders in the place of the listings of cases, with all that was made of these; return how many.
 
-    Cases that were waiting for a decision are closed without one.
+    Cases that were waiting for a decision are closed without one. Decisions keep the id of a listing on which a
+    measure of theirs is in force while somebody else sells it (`ipml.enforcement.takedown.handed_over`).
 
     Parameters
     ----------
@@ -254,12 +264,15 @@ def replace_listings(
         By seller id: what the seller is called from now on.
     by : str
         Who is noted in the audit trail.
+    gone : str, optional
+        The seller who is being erased.
     """
     rows = [row for row in rows if row.erased_at is None]
+    held = find_held(connection, rows, gone)
     with audit.together(connection):
         lone = _find_lone_names(connection, rows)
         for start in range(0, len(rows), _MOST_NUMBERS):
-            _replace(connection, rows[start : start + _MOST_NUMBERS], sellers, lone, by, at)
+            _replace(connection, rows[start : start + _MOST_NUMBERS], sellers, lone, held, by, at)
         _forget_usual(connection, lone)
         closed = [(subject_of(row.case_id), {"erased": True}) for row in rows if row.state != "decided"]
         audit.append_all(connection, by, "closed", closed, at=at)
@@ -312,16 +325,12 @@ def make_placeholder(
     )
 
 
-def make_placeholder_id(case_id: int) -> str:
-    """Return what an erased listing is called."""
-    return f"erased:{case_id}"
-
-
 def _replace(
     connection: Connection,
     rows: Sequence[StoredCase],
     sellers: Mapping[str, str],
     lone: Collection[tuple[str, str]],
+    held: Collection[int],
     by: str,
     at: datetime,
 ) -> None:
@@ -349,9 +358,9 @@ def _replace(
     connection.execute(update(cases).where(cases.c.case_id == bindparam("numbered")), changes)
     for table in (decisions, second_verdicts):
         alias = literal("erased:").concat(cast(table.c.case_id, Text))
-        audit.change_rows(
-            connection, update(table).where(table.c.case_id.in_(numbers)).values(listing_id=alias), by, "erased", at=at
-        )
+        renamed = [number for number in numbers if table is not decisions or number not in held]
+        change = update(table).where(table.c.case_id.in_(renamed)).values(listing_id=alias)
+        audit.change_rows(connection, change, by, "erased", at=at)
     for table in (case_texts, bands, translations, pictures):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
     match_again(connection, numbers)

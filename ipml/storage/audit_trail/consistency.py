@@ -150,10 +150,16 @@ def _evidence_without_record(connection: Connection) -> Iterator[str]:
 
 
 def _listings_of_another_case(connection: Connection) -> Iterator[str]:
-    """Look for verdicts that name another listing than their case, which the audit trail vouches for."""
+    """Look for verdicts that name another listing than their case, which the audit trail vouches for.
+
+    Decisions on what was erased keep the id while a measure of theirs is in force on what another sells now.
+    """
+    in_force = select(measures.c.case_id).where(measures.c.lifted_at.is_(None))
+    is_kept = cases.c.erased_at.is_not(None) & cases.c.case_id.in_(in_force)
     for table in (decisions, second_verdicts):
         (key,) = table.primary_key
         query = select(key).join(cases, cases.c.case_id == table.c.case_id)
+        query = query.where(~is_kept) if table is decisions else query
         for number in connection.scalars(query.where(table.c.listing_id != cases.c.listing_id).order_by(key)):
             yield f"{table.name} {number}: listing_id is not that of its case"
 

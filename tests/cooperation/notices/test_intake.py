@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -117,29 +118,6 @@ def test_the_same_again_is_the_same_notice(engine: Engine, give: Give):
     assert count(engine, notices) == 2
 
 
-def test_a_listing_noted_before_is_repeated_and_told_as_it_stands(engine: Engine, give: Give):
-    """It counts once; of another notifier it is a notice of its own about the same case."""
-    enqueue(engine, [offer("L1")], now=NOON)
-    give(say("L1"))
-    again = give(say("L1", "L2", explanation=WORDS + " Again."))
-    assert [(one.state, one.is_repeated) for one in again.listings] == [("waiting", True), ("unknown", False)]
-    give(say("L1", email="bo@acme.test"))
-    with reading(engine) as connection:
-        assert len({one.notifier for one in find_notices(connection, 1)}) == len(find_notices(connection, 1)) == 2
-
-
-def test_what_was_found_counterfeit_answers_at_once(engine: Engine, give: Give):
-    """By the decision that stands; what the listing is changed to afterwards is another case, to be noted again."""
-    enqueue(engine, [offer("L1")], now=NOON)
-    judge(engine, 1, Verdict.COUNTERFEIT)
-    receipt = give(say())
-    assert (states(receipt), receipt.settled_at) == (["upheld"], NOON)
-    anew = ScoredListing(Listing("L1", "s1", "Other bag", observed_at=LATER), 0.5, 0.0, (), (), None, "m1")
-    enqueue(engine, [anew], joins_alike=False, now=LATER)
-    again = give(say(explanation=WORDS + " Still."), now=LATER)
-    assert [(one.state, one.is_repeated) for one in again.listings] == [("waiting", False)]
-
-
 def test_what_was_found_genuine_comes_back_to_a_person_as_often_as_the_policy_says(engine: Engine, give: Give):
     """Nothing is taken back; after that the notice is answered by what was decided."""
     enqueue(engine, [offer("L1")], now=NOON)
@@ -169,29 +147,15 @@ def test_a_listing_that_comes_along_becomes_a_case(engine: Engine, give: Give):
     assert first.due_at == second.due_at is not None
 
 
-def test_an_unknown_listing_is_joined_once_it_arrives(engine: Engine, give: Give):
-    """Its term begins then; looking again changes nothing."""
-    receipt = give(say("L1", "L2"))
-    assert (match_notices(engine, now=NOON).found, states(receipt)) == (0, ["unknown"] * 2)
-    enqueue(engine, [offer("L2")], now=LATER)
-    matched = match_notices(engine, now=LATER)
-    assert (matched.found, matched.unknown) == (1, 1)
-    assert match_notices(engine, now=LATER).found == 0
-    with reading(engine) as connection:
-        found = find_receipt(connection, receipt.reference)
-        assert [(one.state, one.location) for one in found.listings] == [("unknown", "L1"), ("waiting", "L2")]
-        assert len(find_notices(connection, 1)) == 1
-        assert get_case(connection, 1).due_at > LATER + timedelta(hours=1)
-
-
-def submit(engine: Engine, listing_id: str) -> None:
+def submit(engine: Engine, listing_id: str, **changes: object) -> None:
     """Submit a listing that the policy of the queue has wait for nobody."""
 
     def score(listings: Sequence[Listing], explain: bool) -> list[ScoredListing]:
         return [ScoredListing(one, 0.01, -4.6, (), (), None, "m1") for one in listings]
 
-    known = take_in(engine, [Submission((offer(listing_id).listing,))], as_model(score), NOON)[listing_id]
-    assert known.case_id is None
+    listing = replace(offer(listing_id).listing, **changes)
+    known = take_in(engine, [Submission((listing,))], as_model(score), listing.observed_at or NOON)[listing_id]
+    assert changes or known.case_id is None
 
 
 def test_a_submitted_listing_becomes_a_case_by_the_notice(engine: Engine, give: Give):
@@ -208,6 +172,11 @@ def test_a_submitted_listing_becomes_a_case_by_the_notice(engine: Engine, give: 
     assert first.due_at is not None
     assert states(give(say("L1", email="bo@acme.test"))) == ["waiting"]
     assert count(engine, cases) == 2
+    # Found genuine and taken over since by somebody who is new, it is another case.
+    judge(engine, 1, Verdict.GENUINE)
+    submit(engine, "L1", seller_id="s9", observed_at=NOON + timedelta(days=1))
+    assert states(give(say("L1", email="cy@acme.test"))) == ["waiting"]
+    assert ask(engine, get_case, 3).scored.listing.seller_id == "s9"
 
 
 def test_a_listing_that_is_submitted_after_the_notice_becomes_a_case(engine: Engine, give: Give):

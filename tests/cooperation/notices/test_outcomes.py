@@ -31,9 +31,9 @@ from ipml.enforcement.takedown.changes import restriction_of
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Decision, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
-from ipml.review.group_decisions import decide_bulk, measure_spread, preview_bulk
+from ipml.review.group_decisions import measure_spread
 from ipml.review.quality.precision import WeightedReviews
-from ipml.review.queue import Enqueued, enqueue, get_case, undo
+from ipml.review.queue import enqueue, undo
 from ipml.review.queue_history import count_judged
 from ipml.review.queue_metrics import measure_hits
 from ipml.review.sampling.estimates import read_stretches
@@ -50,20 +50,6 @@ def deliver(desk: Desk) -> None:
     """Let all messages arrive."""
     arrived = update(messages).where(messages.c.state == "waiting").values(state="delivered", settled_at=desk.now)
     act(desk.engine, change_rows, arrived, "ipml", "delivered", at=desk.now)
-
-
-def test_a_decision_settles_what_waits_for_its_case(desk: Desk):
-    """With the decision that settled it, and when; whoever gave notice of the same is answered as well."""
-    states = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
-    for verdict, state in states.items():
-        case_id = desk.add_case(state)
-        given = [desk.give_notice([case_id], by) for by in ("brand", "agency")]
-        made = desk.decide(case_id, verdict)
-        for notice_id in given:
-            (item,) = desk.items(notice_id)
-            assert (item.state, item.decision_id, item.settled_at) == (state, made.decision_id, made.decided_at)
-            ((kind, body),) = desk.told(f"notice:{notice_id}")
-            assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", state)
 
 
 @on_both
@@ -89,29 +75,6 @@ def test_there_is_one_message_when_the_last_listing_is_settled(desk: Desk):
         assert verify(connection).is_intact
 
 
-def test_a_notice_stays_open_while_anything_is_undecided(desk: Desk):
-    """A listing that nobody knows yet, of which the notifier is to be answered, or one passed on to a lead."""
-    notice_id = desk.give_notice([desk.add_case("L1"), None])
-    desk.decide(1, Verdict.ESCALATE)
-    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["waiting", "unknown"], [])
-    desk.decide(1, Verdict.GENUINE, "lea")
-    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["rejected", "unknown"], [])
-
-
-def test_decisions_made_together_settle_their_notices_together(desk: Desk):
-    """Also where they are made in bulk: one message for each notice."""
-    numbers = [desk.add_case(f"L{n}") for n in range(6)]
-    given = [desk.give_notice(numbers[:3]), desk.give_notice(numbers[2:], "agency")]
-    how, now = (numbers, "ana", Verdict.COUNTERFEIT), desk.pass_time()
-    with writing(desk.engine) as connection:
-        token = preview_bulk(connection, *how, now=now).digest
-        said = {"ground": "declared_replica", "token": token, "consequences": COOPERATION}
-        decide_bulk(connection, *how, now=now, **said)
-    for notice_id in given:
-        assert set(desk.states(notice_id)) == {"upheld"}
-        assert len(desk.told(f"notice:{notice_id}")) == 1
-
-
 def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
     """The notifier hears that it is open again, and then how it ended; the item says since when it was overturned."""
     notice_id = desk.give_notice([desk.add_case("L1")])
@@ -132,22 +95,6 @@ def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
     ]
 
 
-def test_what_nobody_tried_to_deliver_yet_is_dropped_in_favour_of_the_next(desk: Desk):
-    """A slip taken back at once confuses nobody: the notifier gets one answer, the last; upheld anew, it stands."""
-    for number, last in enumerate((Verdict.GENUINE, Verdict.COUNTERFEIT), 1):
-        notice_id = desk.give_notice([desk.add_case(f"L{number}")])
-        decision = desk.decide(number, Verdict.COUNTERFEIT)
-        with writing(desk.engine) as connection:
-            undo(connection, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
-        assert desk.told(f"notice:{notice_id}") == []
-        desk.decide(number, last)
-        ((kind, body),) = desk.told(f"notice:{notice_id}")
-        state = "rejected" if last is Verdict.GENUINE else "upheld"
-        assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", state)
-        (item,) = desk.items(notice_id)
-        assert (item.state, item.overturned_at is None) == (state, last is Verdict.COUNTERFEIT)
-
-
 def test_a_notice_of_an_erased_seller_ends_without_a_word_of_them(desk: Desk):
     """Of the other listings its notifier is told; where there is none, nothing."""
     theirs, other = desk.add_case("L1", seller_id="ann"), desk.add_case("L2", seller_id="ben")
@@ -160,20 +107,6 @@ def test_a_notice_of_an_erased_seller_ends_without_a_word_of_them(desk: Desk):
     ((_, text),) = desk.told(f"notice:{both}")
     assert [one["position"] for one in json.loads(text)["listings"]] == [2]
     assert (desk.states(alone), desk.told(f"notice:{alone}")) == (["undecided"], [])
-
-
-@pytest.mark.slow
-def test_taken_back_after_the_seller_was_erased_it_ends_undecided(desk: Desk):
-    """Nobody can look at the listing again."""
-    notice_id = desk.give_notice([desk.add_case("L1", seller_id="ann")])
-    decision = desk.decide(1, Verdict.GENUINE)
-    deliver(desk)
-    erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.pass_time())
-    said = {"may_undo_others": True, "now": desk.pass_time(days=1), "consequences": COOPERATION}
-    with writing(desk.engine) as connection:
-        undo(connection, decision.decision_id, "lea", **said)
-    assert desk.states(notice_id) == ["undecided"]
-    assert len(desk.told(f"notice:{notice_id}")) == 1
 
 
 # Who pointed to a listing, as the statement of reasons says
@@ -365,18 +298,6 @@ def test_deciding_again_changes_verdicts_and_no_count_of_cases(desk: Desk):
     with reading(desk.engine) as connection:
         early = count_decided(ReportScope(connection, YEAR, desk.now - timedelta(days=300)))
     assert early.count() == 0
-
-
-def test_a_listing_that_notice_brought_back_waits_once_though_it_comes_again(desk: Desk):
-    """Found genuine, newly noticed, and seen again as it was: the one case that came back."""
-    case_id = desk.add_case("L1", observed_at=NOON)
-    desk.decide(case_id, Verdict.GENUINE)
-    notice_id = desk.give_notice([case_id])
-    with reading(desk.engine) as connection:
-        assert get_case(connection, case_id).state == "escalated"
-    again = desk.make_scored("L1", 0.9, title="Bag no. L1", observed_at=NOON + timedelta(days=1))
-    assert enqueue(desk.engine, [again], now=desk.pass_time()) == Enqueued(unchanged=1)
-    assert desk.states(notice_id) == ["waiting"]
 
 
 def test_what_comes_of_a_decision_later_makes_it_neither_slower_nor_a_second_listing(desk: Desk):

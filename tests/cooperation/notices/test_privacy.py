@@ -151,10 +151,6 @@ def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give
             connection.execute(edit)
         said = [line.partition(" is not")[0] for line in check_rows(connection).problems]
     assert said == [
-        "measure_messages 6: effect",
-        "measure_stakes 1: harm",
-        "notifiers 1: kind",
-        "notices 1: tier",
-        "notice_items 1: state",
-        "rights_documents 2: is_accepted",
+        *("measure_messages 6: effect", "measure_stakes 1: harm", "notifiers 1: kind", "notices 1: tier"),
+        *("notice_items 1: state", "rights_documents 2: is_accepted"),
     ]

@@ -72,11 +72,8 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: Refer
     fourth = hand_out("cid", "dan", follows=third)
     hand_out("eve", follows=second)  # of which nothing is known yet
     for referral, kind, said in (
-        (first, "opened", {}),
-        (first, "dropped", {"why": "too little"}),
-        (second, "arrests", {"amount": 3}),
-        (third, "opened", {}),
-        (fourth, "seized", {"amount": 1_000.0, "currency": "USD"}),
+        *((first, "opened", {}), (first, "dropped", {"why": "too little"}), (second, "arrests", {"amount": 3})),
+        *((third, "opened", {}), (fourth, "seized", {"amount": 1_000.0, "currency": "USD"})),
     ):
         with writing(engine) as connection:
             note_outcome(connection, referral, kind, rules, by="lea", now=NOON, **said)
@@ -89,10 +86,7 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: Refer
 
 
 OUTCOMES = [
-    ("dropped", {"why": "Ann moved"}),
-    ("arrests", {}),
-    ("seized", {"amount": -1}),
-    ("seized", {"amount": 9.0}),
+    *(("dropped", {"why": "Ann moved"}), ("arrests", {}), ("seized", {"amount": -1}), ("seized", {"amount": 9.0})),
     ("seized", {"amount": 9.0, "currency": "gold"}),
 ]
 

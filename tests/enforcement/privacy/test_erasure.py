@@ -119,6 +119,7 @@ def test_trail_and_counts_hold_and_the_others_are_as_they_were(engine):
     after = read_tables(engine)
     gone = {"case_texts": 5, "pictures": 1, "user_sellers": 1, "seller_keys": 1, "listings": 1, "seller_events": 1}
     gone |= {"saved_views": 1, "screened_pictures": 1, "translations": 1, "portfolios": 1, "portfolio_listings": 1}
+    gone |= {"seller_languages": 1}
     for name in before.keys() - {"bands", "audit", "erasures"}:
         assert len(after[name]) == len(before[name]) - gone.get(name, 0), name
     with reading(engine) as connection:
