@@ -44,7 +44,7 @@ from ipml.enforcement.actions import end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
-from ipml.enforcement.privacy.erasure import erase
+from ipml.enforcement.privacy.erasure import erase_in_turns
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
@@ -119,8 +119,9 @@ def erase_largest(run: Run) -> str:
     with reading(run.engine) as connection:
         largest = connection.scalars(query.order_by(func.count().desc()).limit(200)).all()
     for seller in largest:
-        with suppress(Conflict), writing(run.engine) as connection:
-            return f"a seller of {erase(connection, seller, why='request 7', by='lea', now=run.now).cases:,} cases"
+        with suppress(Conflict):
+            erased = erase_in_turns(run.engine, seller, why="request 7", by="lea", now=run.now)
+            return f"a seller of {erased.cases:,} cases"
     return "none can be erased"
 
 
