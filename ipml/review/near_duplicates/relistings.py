@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, func, select, union_all
 
 from ipml.records import Listing, Verdict
 from ipml.review.arrivals.snapshot import decode_listing, is_storable
@@ -243,11 +243,16 @@ def _keep_newest(rows: Iterable[Any], *names: str) -> list[Any]:
     return list(newest.values())
 
 
+_IS_MATCHED = cases.c.match_kind.is_not(None)
+# Asked for both in one condition, or for the state as such, SQLite would look through all pending cases.
 _MATCHED_WITH = select(cases).where(
-    or_(cases.c.relisting_of.in_(_WANTED), cases.c.case_id.in_(_WANTED)),
-    cases.c.relisting_of.is_not(None),
-    cases.c.match_kind.is_not(None),
-    cases.c.state.in_(PENDING),
+    cases.c.case_id.in_(
+        union_all(
+            select(cases.c.case_id).where(cases.c.relisting_of.in_(_WANTED), _IS_MATCHED),
+            select(cases.c.case_id).where(cases.c.case_id.in_(_WANTED), cases.c.relisting_of.is_not(None), _IS_MATCHED),
+        )
+    ),
+    func.coalesce(cases.c.state, "").in_(PENDING),
 )
 
 

@@ -38,9 +38,11 @@ def upgrade() -> None:
     add_screening()
     add_picture_colours()
     add_job_indexes()
+    add_waiting_index()
 
 
 def downgrade() -> None:
+    drop_waiting_index()
     drop_job_indexes()
     drop_picture_colours()
     drop_screening()
@@ -153,3 +155,13 @@ def add_job_indexes() -> None:
 def drop_job_indexes() -> None:
     for table, column, _ in JOINED:
         op.drop_index(op.f(f"ix_{table}_{column}"), table_name=table)
+
+
+def add_waiting_index() -> None:
+    waits = sa.text("settled_at IS NULL")
+    name = "ix_notices_waiting_notifier"
+    op.create_index(name, "notices", ["notifier_id"], sqlite_where=waits, postgresql_where=waits)
+
+
+def drop_waiting_index() -> None:
+    op.drop_index("ix_notices_waiting_notifier", table_name="notices")
