@@ -389,16 +389,16 @@ def _end_second_reviews(connection: Connection, numbers: Sequence[int], by: str,
 def find_names(connection: Connection, rows: Iterable[StoredCase | Row[Any, Any]], known: Names) -> Names:
     """Return the brands and categories of cases, and whether only one seller has them."""
     named = {(name, value) for row in rows for name in ("brand", "category") if (value := getattr(row, name))}
-    return {
-        one: known[one] if one in known else len(connection.scalars(_find_two_sellers(*one)).all()) == 1
-        for one in named
-    }
+    return {one: known[one] if one in known else not connection.scalar(_find_another(*one)) for one in named}
 
 
-def _find_two_sellers(name: str, value: str) -> Select[tuple[str]]:
-    # All states are named, as the indexes of brands and categories begin with the state.
+def _find_another(name: str, value: str) -> Select[tuple[bool]]:
+    """Return the query whether a second seller has a name that some case has."""
+    # All states are named, as the indexes of brands and categories begin with the state. Asked for different sellers,
+    # PostgreSQL would read all cases of the name.
     wanted = cases.c.state.in_(_STATES), cases.c[name] == value
-    return select(cases.c.seller_id).where(*wanted).distinct().limit(2)
+    one = select(cases.c.seller_id).where(*wanted).limit(1).scalar_subquery()
+    return select(select(cases.c.case_id).where(*wanted, cases.c.seller_id != one).exists())
 
 
 def _forget_usual(connection: Connection, lone: Collection[tuple[str, str]]) -> None:
