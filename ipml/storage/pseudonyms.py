@@ -22,13 +22,26 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, null, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    exists,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
-from ipml.errors import NotFound, SellerErased
+from ipml.errors import Conflict, NotFound, SellerErased
 from ipml.kit.canonical_json import digest
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.tables import notifier_appointments, notifiers, seller_keys, seller_languages
+from ipml.storage.tables import erasures, notifier_appointments, notifiers, seller_keys, seller_languages
 
 _NONCE_BYTES = 12
 _PSEUDONYMISE_LETTERS = 16
@@ -216,6 +229,12 @@ def find_seller(connection: Connection, pseudonym: str) -> str | None:
     """Return the id of the seller behind a pseudonym; None where they were erased."""
     query = select(seller_keys.c.seller_id).where(seller_keys.c.pseudonym == pseudonym)
     return connection.scalar(query)
+
+
+def refuse_while_erased(connection: Connection, pseudonym: str) -> None:
+    """Raise Conflict where the erasure of a seller has begun: their key is there until it ends."""
+    if connection.scalar(select(exists().where(erasures.c.pseudonym == pseudonym))):
+        raise Conflict(f"seller {pseudonym}", "found an erasure that has begun", "`ipml seller sweep` finishes it.")
 
 
 def encrypt(connection: Connection, pseudonym: str, content: str) -> str:

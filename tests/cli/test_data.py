@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from support.databases import copy_sqlite
 
+from ipml.cli.model import labels
 from ipml.cli.options import count_jobs
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import check_listings, frame_to_listings
@@ -96,8 +97,10 @@ def test_vectors_that_csv_cannot_hold_are_counted(ipml, tmp_path):
 MONDAY, TUESDAY = datetime(2024, 5, 6, tzinfo=UTC), datetime(2024, 5, 7, 12, tzinfo=UTC)
 
 
-def test_labels_are_listings_that_training_reads(ipml, tmp_path):
-    """Read back without a problem, with their truth; a date is its first moment in UTC, and a zone is honoured."""
+@pytest.mark.parametrize("at_once", [1, 2, 10_000])
+def test_labels_are_listings_that_training_reads(ipml, tmp_path, monkeypatch, at_once):
+    """Read back without a problem, with their truth, however many are in memory; a date is its first moment in UTC."""
+    monkeypatch.setattr(labels, "_LABELS_AT_ONCE", at_once)
     engine = open_database(copy_sqlite(tmp_path))
     for listing_id, verdict, now in (("L1", Verdict.COUNTERFEIT, MONDAY), ("L2", Verdict.GENUINE, TUESDAY)):
         listing = Listing(listing_id, "s1", "NA", price=12.5, currency="EUR", observed_at=MONDAY)

@@ -42,7 +42,7 @@ from ipml.kit.canonical_json import digest
 from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import find_case
 from ipml.storage.audit_trail import audit
-from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
+from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of, refuse_while_erased
 from ipml.storage.tables import appeals, deadlines, outbox
 
 COMPLAINT, COUNTER_NOTICE = "complaint window", "counter-notice window"
@@ -119,6 +119,8 @@ def file_appeal(
         The term is over, and that was recorded.
     Conflict
         The seller's appeal against the same is pending, or was decided by a person.
+    Conflict
+        The erasure of the seller has begun.
     UnstorableValue, KeyReused
         Text or key cannot be accepted.
     """
@@ -133,6 +135,7 @@ def file_appeal(
     if earlier := _find_sent(connection, about, seller_id, text, kind, key):
         return earlier  # it was sent twice at once
     pseudonym = pseudonym_of(connection, seller_id, now=now)
+    refuse_while_erased(connection, pseudonym)
     _refuse_second(connection, found, pseudonym)
     _refuse_late(found.subject, kind, windows)
     window = _find_window(windows, kind)

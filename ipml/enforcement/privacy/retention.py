@@ -52,6 +52,7 @@ from ipml.storage.tables import (
     cases,
     decisions,
     disclosures,
+    erasures,
     evidence,
     legal_holds,
     listings,
@@ -126,7 +127,7 @@ _DELIVERED = outbox.c.state == "delivered"
 
 
 def _opens_nothing() -> ColumnElement[bool]:
-    """Return the condition that with the key of a seller nothing can be read any more, and no listing is left."""
+    """Return the condition that a key opens nothing any more, no listing is left, and no erasure needs it to go on."""
     encrypted = [
         select(1).where(table.c.pseudonym == seller_keys.c.pseudonym, table.c[column] != "").exists()
         for table, column in (
@@ -137,7 +138,8 @@ def _opens_nothing() -> ColumnElement[bool]:
         )
     ]
     listing = select(cases.c.case_id).where(cases.c.seller_id == seller_keys.c.seller_id, cases.c.erased_at.is_(None))
-    return ~or_(*encrypted, listing.exists())
+    begun = select(erasures.c.erasure_id).where(erasures.c.pseudonym == seller_keys.c.pseudonym)
+    return ~or_(*encrypted, listing.exists(), begun.exists())
 
 
 CLASSES = (

@@ -20,7 +20,17 @@ from itertools import zip_longest
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, exists, func, literal_column, or_, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 
 from ipml.records import Listing, Verdict
 from ipml.review.arrivals.snapshot import decode_listing, is_storable
@@ -260,11 +270,16 @@ _HOLDS = (
 )
 _waiting = cases.alias("waiting")
 _N_WAITING = select(func.count()).where(_waiting.c.exemplar == cases.c.case_id, _waiting.c.state == "open")
+_IS_MATCHED = cases.c.match_kind.is_not(None)
+# Asked for both in one condition, or for the state as such, SQLite would look through all pending cases.
 _MATCHED_WITH = select(cases, _HOLDS, _N_WAITING.scalar_subquery()).where(
-    or_(cases.c.relisting_of.in_(_WANTED), cases.c.case_id.in_(_WANTED)),
-    cases.c.relisting_of.is_not(None),
-    cases.c.match_kind.is_not(None),
-    cases.c.state.in_(PENDING),
+    cases.c.case_id.in_(
+        union_all(
+            select(cases.c.case_id).where(cases.c.relisting_of.in_(_WANTED), _IS_MATCHED),
+            select(cases.c.case_id).where(cases.c.case_id.in_(_WANTED), cases.c.relisting_of.is_not(None), _IS_MATCHED),
+        )
+    ),
+    func.coalesce(cases.c.state, "").in_(PENDING),
 )
 
 

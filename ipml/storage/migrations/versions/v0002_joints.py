@@ -39,9 +39,11 @@ def upgrade() -> None:
     add_picture_colours()
     add_job_indexes()
     add_seller_languages()
+    add_waiting_index()
 
 
 def downgrade() -> None:
+    drop_waiting_index()
     drop_seller_languages()
     drop_job_indexes()
     drop_picture_colours()
@@ -172,3 +174,13 @@ def add_seller_languages() -> None:
 def drop_seller_languages() -> None:
     op.drop_index(op.f("ix_seller_languages_known_at"), table_name="seller_languages")
     op.drop_table("seller_languages")
+
+
+def add_waiting_index() -> None:
+    waits = sa.text("settled_at IS NULL")
+    name = "ix_notices_waiting_notifier"
+    op.create_index(name, "notices", ["notifier_id"], sqlite_where=waits, postgresql_where=waits)
+
+
+def drop_waiting_index() -> None:
+    op.drop_index("ix_notices_waiting_notifier", table_name="notices")
