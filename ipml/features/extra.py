@@ -48,7 +48,7 @@ class ExtraNumber(Estimator):
     >>> frame = pd.DataFrame({"extra": ['{"returns":0.25}', '{"returns":0.5}', ""]})
     >>> number = ExtraNumber("returns", "Returns in 30 days").fit(frame)
     >>> number.transform(frame).tolist(), number.say_reason({"value": 0.3, "is_unknown": 0.0}, 1.0)
-    ([[0.25, 0.0], [0.5, 0.0], [0.375, 1.0]], 'Returns in 30 days: 30 %, usually 38 %')
+    ([[0.25125, 0.0], [0.49875, 0.0], [0.375, 1.0]], 'Returns in 30 days: 30 %, usually 38 %')
     """
 
     def __init__(self, name: str, label: str) -> None:

@@ -102,7 +102,7 @@ class OwnFeatures(Extractor):
     >>> from sklearn.feature_extraction.text import CountVectorizer
     >>> own = OwnFeatures(CountVectorizer(), columns="title")
     >>> own.fit_transform({"title": ["red bag", "red red hat"]}).toarray().tolist(), own.names_
-    ([[1.0, 0.0, 0.5], [0.0, 1.0, 1.0]], ['bag', 'hat', 'red'])
+    ([[1.0, 0.0, 2.0], [0.0, 1.0, 4.0]], ['bag', 'hat', 'red'])
     """
 
     def __init__(

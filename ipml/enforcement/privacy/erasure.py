@@ -176,7 +176,7 @@ class BegunErasure:
     is_sure: bool
 
     @property
-    def stand_in(self) -> str:
+    def placeholder(self) -> str:
         """What the seller is called from now on."""
         return f"erased:{self.pseudonym}"
 
@@ -190,7 +190,7 @@ class BegunErasure:
         yield find_held_for(connection, self.seller_id), self._release  # as long as it is known what they sell
         named = select(cases.c.brand, cases.c.category).where(self._is_theirs).distinct()
         names = find_names(connection, connection.execute(named).all(), {})  # those of many, once for all turns
-        of_seller = cases.c.seller_id.in_([self.seller_id, self.stand_in])
+        of_seller = cases.c.seller_id.in_([self.seller_id, self.placeholder])
         waiting_first = case((cases.c.state == "decided", 1), else_=0)  # before somebody else decides them
         numbers = select(cases.c.case_id).where(of_seller).order_by(waiting_first, cases.c.case_id)
         yield connection.scalars(numbers).all(), lambda writer, some: self._replace(writer, some, names)
@@ -219,9 +219,9 @@ class BegunErasure:
 
     def _replace(self, connection: Connection, numbers: Sequence[int], names: Names) -> None:
         overwrite_deleted(connection)
-        theirs = cases.c.case_id.in_(numbers), cases.c.seller_id.in_([self.seller_id, self.stand_in])
+        theirs = cases.c.case_id.in_(numbers), cases.c.seller_id.in_([self.seller_id, self.placeholder])
         rows = read_cases(connection, select(cases).where(*theirs).order_by(cases.c.case_id).with_for_update())
-        seller = {self.seller_id: self.stand_in}
+        seller = {self.seller_id: self.placeholder}
         replace_listings(connection, rows, seller, self.by, self.at, gone=self.seller_id, names=names)
         expired = [row.case_id for row in rows if row.erased_at is not None]
         empty_notes(connection, expired, self.by, self.at)  # those that came later
@@ -238,7 +238,7 @@ class BegunErasure:
 
     def count(self, connection: Connection) -> Erasure:
         """Count the cases of which it replaced the listing, and the decisions on all that were the seller's."""
-        theirs = select(cases.c.case_id).where(cases.c.seller_id == self.stand_in)
+        theirs = select(cases.c.case_id).where(cases.c.seller_id == self.placeholder)
         n_cases = connection.scalar(
             select(func.count()).select_from(theirs.where(cases.c.erased_at == self.at).subquery())
         )

@@ -174,8 +174,8 @@ def split_extra(extra: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
 
     Examples
     --------
-    >>> {name: cells.tolist() for name, cells in split_extra(pd.Series(['{"tier":"gold"}', None])).items()}
-    {'extra.tier': ['gold', None]}
+    >>> {name: cells.tolist() for name, cells in split_extra(pd.Series(['{"tier":"gold"}'])).items()}
+    {'extra.tier': ['gold']}
     """
     cells = [parse_extra(text) if isinstance(text, str) else {} for text in extra]
     names = sorted({name for one in cells for name in one})

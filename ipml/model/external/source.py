@@ -159,7 +159,7 @@ def read_source(name: str, find: Callable[[str], Path] = Path) -> EstimatorSourc
     >>> read_source("model.onnx")
     Traceback (most recent call last):
     ipml.errors.UnusableSetting: estimator: found model.onnx; expected an address or a file that ends in \
-.skops, .pkl, .pickle, .joblib, .txt, .cbm
+.skops, .pkl, .pickle, .joblib, .txt, .cbm.
     """
     if name.startswith(("http://", "https://")):
         return EstimatorSource("endpoint", address=name)
