@@ -306,14 +306,15 @@ def listings_to_frame(listings: Iterable[Listing]) -> pd.DataFrame:
 
 
 def frame_to_listings(frame: pd.DataFrame) -> Iterator[Listing]:
-    """Yield the rows of a canonical frame as records; what is missing becomes None.
+    """Yield the rows of a canonical frame as records; what is missing, be it a whole column, becomes None.
 
     Examples
     --------
     >>> [listing.brand for listing in frame_to_listings(listings_to_frame([Listing("1", "s", "Bag")]))]
     [None]
     """
-    columns = [_list_cells(frame[field.name], field.kind) for field in FIELDS]
+    absent = [None] * len(frame)
+    columns = [_list_cells(frame[field.name], field.kind) if field.name in frame else absent for field in FIELDS]
     for cells in zip(*columns, strict=True):
         yield Listing(*cells)
 
