@@ -11,7 +11,7 @@ import ipml
 
 ROOT = Path(__file__).parents[1]
 TOP_LEVEL = {
-    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "uv.lock", ".ci", "ipml", "notebooks"),
+    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "uv.lock", ".ci", ".github", "ipml", "notebooks"),
     *("docs", "mkdocs.yml", "experiments", "data", "models", "tests", ".gitignore", ".pre-commit-config.yaml"),
 }
 
