@@ -33,6 +33,7 @@ from ipml.model.tracking.runs import (
     fetch_run_artifact,
     fetch_run_tags,
     fetch_trial_file,
+    note_run,
     record_run,
     record_trial,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "find_model",
     "find_unrecorded",
     "move_champion",
+    "note_run",
     "read_champions",
     "record_run",
     "record_stored",

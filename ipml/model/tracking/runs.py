@@ -23,8 +23,9 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 from mlflow.models import Model
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from ipml.errors import NotFound, UnusableSetting, hide_password
+from ipml.errors import Failed, NotFound, UnusableSetting, hide_password
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import NAME_PATTERN
@@ -70,6 +71,10 @@ class RunFacts:
         Values at steps, drawn by MLflow as lines, several runs in one picture.
     variant : str, default=""
         What sets the run apart from others of its experiment; stands in its name.
+    description : str, default=""
+        Sentences shown above the run, as Markdown.
+    inputs : sequence of (str, str, str)
+        Files that were read: the use of each, its name and its digest.
     """
 
     experiment: str
@@ -83,6 +88,8 @@ class RunFacts:
     tags: Mapping[str, str] = field(default_factory=dict)
     curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
     variant: str = ""
+    description: str = ""
+    inputs: Sequence[tuple[str, str, str]] = ()
 
 
 def name_run(facts: RunFacts, begun_at: datetime) -> str:
@@ -140,6 +147,7 @@ def make_tags(facts: RunFacts) -> dict[str, str]:
         "ipml.version": version("ipml"),
         "ipml.data_digest": facts.data_digest,
         **({"mlflow.source.git.commit": commit} if commit else {}),
+        **({MLFLOW_RUN_NOTE: facts.description} if facts.description else {}),
         **facts.tags,
     }
 
@@ -290,6 +298,19 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
         return download(client, f"runs:/{model.run_id}/{name}")
 
 
+def note_run(run_id: str, tags: Mapping[str, str], texts: Mapping[str, str], tracking_uri: str | None = None) -> bool:
+    """Add tags and text files to a run that has ended; say whether the run is there to take them."""
+    try:
+        with open_store(find_store(tracking_uri)) as client:
+            for name, value in tags.items():
+                client.set_tag(run_id, name, value)
+            for name, text in texts.items():
+                client.log_text(run_id, text, name)
+    except Failed:  # a run that somebody deleted
+        return False
+    return True
+
+
 def fetch_run_tags(model: RegisteredModel, tracking_uri: str | None = None) -> dict[str, str]:
     """Return the tags of the run that a registered model came of; none of a model without a run."""
     with open_store(find_store_of(model.uri, tracking_uri)) as client:
@@ -311,10 +332,12 @@ def _log_facts(facts: RunFacts) -> None:
     parameters = list(make_parameters(facts).items())
     for start in range(0, len(parameters), PARAMETERS_AT_A_TIME):
         mlflow.log_params(dict(parameters[start : start + PARAMETERS_AT_A_TIME]))
-    source = CodeDatasetSource(tags={"name": facts.data_name})
-    digest = facts.data_digest[:36]  # MLflow keeps no more
-    dataset = MetaDataset(source, name=facts.data_name, digest=digest)  # type: ignore[abstract]
-    mlflow.log_input(dataset, context="training")
+    inputs = [("training", facts.data_name, facts.data_digest), *facts.inputs]
+    mlflow.log_inputs(
+        [_make_dataset(name, digest) for _, name, digest in inputs],
+        [role for role, _, _ in inputs],
+        [None] * len(inputs),
+    )
     mlflow.log_metrics(make_metrics(facts))
     mlflow.set_tags(make_tags(facts))
     for picture in facts.pictures:
@@ -323,6 +346,11 @@ def _log_facts(facts: RunFacts) -> None:
         mlflow.log_artifact(str(file))
     for name, text in facts.texts.items():
         mlflow.log_text(text, name)
+
+
+def _make_dataset(name: str, digest: str) -> MetaDataset:
+    source = CodeDatasetSource(tags={"name": name})
+    return MetaDataset(source, name=name[:MAX_VALUE_LETTERS], digest=digest[:36])  # type: ignore[abstract] # MLflow keeps no more
 
 
 def _log_curves(client: mlflow.MlflowClient, run_id: str, curves: Mapping[str, Sequence[tuple[int, float]]]) -> None:

@@ -24,6 +24,7 @@ kind = "later unseen sellers"       # or "seller folds", or "leaking random"
 k = [100]                           # how many listings reviewers read
 n_resamples = 500                   # of the sellers, for the intervals
 attacks = "some"                    # disguises tried on the test: "some", "all", "none", or names in brackets
+learning_curve = [0.25, 0.5]        # shares of the training sellers, each learnt from once more; [] draws none
 
 [model]
 C = 1.0
@@ -47,6 +48,7 @@ model = "ipml-shoes"                # name in the registry
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -130,6 +132,7 @@ class EvaluationPart(_Part):
     n_resamples: int = Field(500, ge=10, le=10_000)
     k: tuple[int, ...] = (100,)
     attacks: Literal["some", "all", "none"] | tuple[str, ...] = "some"
+    learning_curve: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.25, 0.5)
 
 
 def _check_feature(table: dict[str, Any]) -> dict[str, Any]:
@@ -186,13 +189,33 @@ class Experiment(_Part):
 
     def find_all(self) -> list[Path]:
         """Return the paths of all files the experiment names, so that one that is missing is known at once."""
+        return [self.find(name) for _, name in self.list_files()]
+
+    def list_files(self) -> list[tuple[str, str]]:
+        """Return what each file is for and its name, as the table [data] has them.
+
+        Examples
+        --------
+        >>> Experiment(name="shoes", data={"listings": "a.csv", "labels": "b.csv"}).list_files()
+        [('listings', 'a.csv'), ('labels', 'b.csv')]
+        """
         data = self.data
-        column_maps = [name for name in (data.columns, data.unlabelled_columns) if name and name.endswith(".toml")]
-        others = [name for name in (data.brands, data.truth) if name]
-        return [
-            self.find(name)
-            for name in (*data.listings, *data.labels, *data.unlabelled, *data.events, *column_maps, *others)
-        ]
+        maps = {"columns": data.columns, "unlabelled_columns": data.unlabelled_columns}
+        single = {name: file for name, file in maps.items() if file and file.endswith(".toml")}
+        single |= {name: file for name, file in (("brands", data.brands), ("truth", data.truth)) if file}
+        several = {name: getattr(data, name) for name in ("listings", "labels", "unlabelled", "events")}
+        return [(name, file) for name, files in several.items() for file in files] + list(single.items())
+
+    def digest_files(self) -> list[tuple[str, str, str]]:
+        """Return what each file is for, its name and the SHA-256 of its bytes; brands of the settings are one, too."""
+        found = [(role, name, self.find(name)) for role, name in self.list_files()]
+        if not self.data.brands and (brands := get_settings().brands):
+            found.append(("brands", brands.name, brands))
+        digests = []
+        for role, name, path in found:
+            with path.open("rb") as file:
+                digests.append((role, name, hashlib.file_digest(file, "sha256").hexdigest()))
+        return digests
 
     def find(self, name: str) -> Path:
         """Return the path of a file the experiment names: beside the experiment, or in the data folder.
