@@ -1,7 +1,6 @@
 """Training runs: what was tried and how good it was, recorded with its model, and its files fetched again.
 
-MLflow keeps plain values of what is recorded. A trial of a sweep is a run without a model, found again by what was
-tried.
+MLflow keeps plain values of what is recorded.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -318,11 +317,13 @@ def fetch_run_tags(model: RegisteredModel, tracking_uri: str | None = None) -> d
 
 
 @contextmanager
-def start_run(client: mlflow.MlflowClient, facts: RunFacts, model_name: str) -> Iterator[mlflow.ActiveRun]:
-    """Begin a run among those of a model, with everything but the model itself in it."""
+def start_run(
+    client: mlflow.MlflowClient, facts: RunFacts, model_name: str, *, parent: str | None = None
+) -> Iterator[mlflow.ActiveRun]:
+    """Begin a run among those of a model, under a parent if any, with everything but the model itself in it."""
     experiment_id = _find_or_create_experiment(client, model_name)
     name = name_run(facts, datetime.now(UTC))
-    with mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=True) as run:
+    with mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=True, parent_run_id=parent) as run:
         _log_facts(facts)
         _log_curves(client, run.info.run_id, facts.curves)
         yield run
@@ -370,59 +371,3 @@ def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
     database = find_sqlite_file(client.tracking_uri)
     location = None if database is None else (database.parent / "mlartifacts" / name).as_uri()
     return str(client.create_experiment(name, artifact_location=location))
-
-
-TRIAL_TAG = "ipml.trial"
-
-
-def record_trial(facts: RunFacts, key: str, model_name: str = "ipml", tracking_uri: str | None = None) -> str:
-    """Record a run without a model beside those with one, and return its id.
-
-    Parameters
-    ----------
-    facts : RunFacts
-        What was tried, on what, and how good it was.
-    key : str
-        Hexadecimal digits that stand for all that the outcome depends on.
-    model_name : str, default="ipml"
-        The model that it is a variant of.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
-    """
-    tagged = replace(facts, tags={**facts.tags, TRIAL_TAG: key})
-    with (
-        open_store(find_store(tracking_uri)) as client,
-        make_active(client),
-        start_run(client, tagged, model_name) as run,
-    ):
-        return str(run.info.run_id)
-
-
-def fetch_trial_file(model_name: str, key: str, name: str, tracking_uri: str | None = None) -> Path | None:
-    """Fetch a file of the trial that was finished last under this key; None where there is none.
-
-    Parameters
-    ----------
-    model_name, key : str
-        As for `record_trial`.
-    name : str
-        Name of the file.
-
-    Returns
-    -------
-    Path or None
-        A copy of our own, deleted when the process ends.
-    """
-    with open_store(find_store(tracking_uri)) as client:
-        recorded = client.get_experiment_by_name(model_name)
-        if recorded is None:
-            return None
-        runs = client.search_runs(
-            [recorded.experiment_id],
-            f"tags.`{TRIAL_TAG}` = '{key}' and attributes.status = 'FINISHED'",
-            order_by=["attributes.start_time DESC"],
-            max_results=1,
-        )
-        if not runs or name not in {file.path for file in client.list_artifacts(runs[0].info.run_id)}:
-            return None
-        return download(client, f"runs:/{runs[0].info.run_id}/{name}")

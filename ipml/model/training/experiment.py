@@ -36,7 +36,9 @@ columns = ["title", "brand"]        # all but ids where left out; a single name 
 sign = "!"                          # any other key is a parameter of the class
 
 [sweep]                             # for `ipml model sweep` alone: parameters of [model], each with the values to try
-C = [0.1, 1.0, 10.0]
+C = [0.1, 1.0, 10.0]                # lists alone: every combination; with ranges, `trials` says how many are tried
+# trials = 30
+# C = { low = 0.01, high = 10.0, log = true }
 
 [external]                          # for `ipml model register-external` alone: an estimator that ipml did not train
 estimator = "shoes.skops"           # its file, or the address of an endpoint
@@ -158,6 +160,46 @@ class ExternalPart(_Part):
     )
 
 
+class SweepRange(_Part):
+    """Numbers to try, whole ones where both ends are; `step` parts them, `log` takes small ones as often as large."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _check_range(self) -> SweepRange:
+        if not self.low < self.high:
+            raise ValueError("low is below high")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("with log = true, low is above 0 and there is no step")
+        return self
+
+
+SweepValues = Annotated[list[Any], Field(min_length=1)] | SweepRange
+
+
+class SweepPart(BaseModel):
+    """What `ipml model sweep` tries: parameters of the classifier, each with a list of values or a range.
+
+    Examples
+    --------
+    >>> SweepPart(trials=20, C={"low": 0.01, "high": 10.0, "log": True}).space["C"].high
+    10.0
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, SweepValues]
+
+    trials: int | None = Field(None, ge=1, le=10_000)
+
+    @property
+    def space(self) -> dict[str, list[Any] | SweepRange]:
+        """What is tried, by the name of the parameter."""
+        return dict(self.__pydantic_extra__)
+
+
 class RecordPart(_Part):
     """Under which name the model is registered."""
 
@@ -181,7 +223,7 @@ class Experiment(_Part):
     evaluation: EvaluationPart = EvaluationPart()
     model: dict[str, Any] = Field(default_factory=dict)
     features: dict[str, FeaturePart] = Field(default_factory=dict)
-    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    sweep: SweepPart = SweepPart()
     external: ExternalPart | None = None
     record: RecordPart = RecordPart()
     folder: Path = Field(Path(), exclude=True, description="where the file lies; names of files start here")
