@@ -56,6 +56,7 @@ MISSING = {
         "console",
     ),
     **dict.fromkeys(("rfc3161_client", "warcio"), "evidence"),
+    "optuna": "sweep",
     **{"authlib": "oidc", "joserfc": "oidc", "psycopg": "postgres", "pyspark": "spark"},
 }
 """The extra that brings each module which a scoring service does without."""

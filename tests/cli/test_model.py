@@ -323,7 +323,7 @@ def test_figures_and_places_are_printed_and_the_same_bytes_are_trained_again(ipm
 
 def test_a_sweep_prints_one_table_and_makes_no_model(ipml, experiment, tmp_path):
     """The best comes first; a sweep is not trained by mistake."""
-    experiment.write_text(TEXT.replace("model.C = 0.1\n", "") + "[sweep]\nC = [1e-5, 0.1]\n")
+    experiment.write_text(TEXT.replace("model.C = 0.1\n", "") + "split.n_folds = 2\n[sweep]\nC = [1e-5, 0.1]\n")
     answer = ipml("model sweep shoes.toml --jobs 1")
     assert (answer.exit_code, answer.err.strip()) == (0, "")
     _, _, header, best, worse, *_ = answer.out.splitlines()
@@ -332,7 +332,8 @@ def test_a_sweep_prints_one_table_and_makes_no_model(ipml, experiment, tmp_path)
     assert best.endswith("the best")
     assert worse.split()[0] == "1e-05"
     assert "flatter" in answer.out
-    assert not (tmp_path / "models").exists()
+    assert "[model]\nC = 0.1\n" in answer.out
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"shoes.sweep.db", "shoes.sweep.png"}
     assert ipml("model train shoes.toml").is_refusal("`ipml model sweep`")
 
 

@@ -86,7 +86,7 @@ def train(
     from ipml.model.training import train as run
 
     plan, limits = start_from(load_experiment(experiment), donor), load_rules(rules)
-    if plan.sweep:
+    if plan.sweep.space:
         raise UnusableSetting(
             str(experiment), "a table [sweep]", "one model to train; try them all with `ipml model sweep`"
         )
@@ -181,22 +181,27 @@ def sweep(
     experiment: ExperimentFile,
     jobs: Jobs = "all",
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, with what was tried before as well.")] = False,
+    out: Annotated[
+        Path, out_option("Folder of models; the study and the picture of the search lie in it.", "FOLDER")
+    ] = Path("models"),
     tracking: Tracking = None,
 ) -> None:
-    """Try every combination of some values, on sellers the models have not seen, and show all in one table.
+    """Search for the best values of some parameters, on sellers left out of training, and show all in one table.
 
     The table [sweep] of the experiment names parameters, each with the values to try. Each process takes the memory of
-    a training.
+    a training. Lists alone are tried in every combination; with `trials`, Optuna proposes so many, also from ranges.
 
     ```toml
     [sweep]
-    C = [0.1, 1.0, 10.0]
+    trials = 30
+    C = { low = 0.01, high = 10.0, log = true }
     features__title__bits = [16, 18]
     ```
 
-    Each combination is recorded in MLflow without a model. A sweep that was stopped goes on where it was: what was
-    tried on the same data with the same versions is not tried again. To have the best as a model, write its values
-    under [model], delete [sweep], and use `ipml model train`.
+    The test listings of the experiment are not looked at: trials are compared by folds over the sellers of the training
+    side. Each is recorded in MLflow without a model, under a run of the sweep with a picture of the search. A sweep
+    that was stopped goes on where it was: what was tried on the same data with the same versions is not tried again.
+    To have the best as a model, write its values under [model], delete [sweep], and use `ipml model train`.
 
     Example: ipml model sweep experiments/shoes.toml --jobs 2
     """
@@ -205,8 +210,10 @@ def sweep(
 
     plan = load_experiment(experiment)
     with show_steps("Starting") as say:
-        swept = try_all(plan, jobs=count_jobs(jobs), again=restart, tracking_uri=tracking, say=say)
+        swept = try_all(plan, models=out, jobs=count_jobs(jobs), again=restart, tracking_uri=tracking, say=say)
     typer.echo(swept.table())
+    typer.echo(f"\nBest values, for the experiment:\n\n{swept.best_toml()}")
+    typer.echo(f"Picture of the search written to {swept.picture}")
 
 
 def report(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ipml.errors import Conflict, NotFound, Refused, UnmeasurableScores, UnusableSetting
+from ipml.kit.canonical_json import digest
 from ipml.listings.brands import load_brands
 from ipml.model.evaluation.differences import SellerCount
 from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, Tested, read_tested
@@ -28,6 +29,7 @@ from ipml.model.tracking import (
     fetch_run_artifact,
     find_model,
     move_champion,
+    note_run,
     read_champions,
     resolve_model,
 )
@@ -151,16 +153,19 @@ def fetch_champion_scores(tested: Tested, model_name: str, tracking_uri: str | N
 
 
 MAX_REASON_LETTERS = 1_000
+VERDICT_TAG, RULES_TAG = "ipml.gate", "ipml.gate_rules_digest"
+VERDICT_FILE, RULES_FILE = "gate.txt", "gate_rules.json"
 _USABLE = GateRow("golden listings scored as when it was saved", "yes", "", "yes", True, False, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidacy:
-    """A model that may become champion, what the gate says of it, and whom it would replace."""
+    """A model that may become champion, what the gate says of it by which rules, and whom it would replace."""
 
     model: RegisteredModel
     replacing: int | None
     report: GateReport
+    rules: GateRules
 
 
 def examine(
@@ -209,7 +214,7 @@ def examine(
         say("comparing it with the champion")
         differences = _compare(champion, candidate.uri, facts.k, listings, tracking_uri)
         report = judge(facts, fetch_gate_facts(champion, tracking_uri), rules, *differences)
-    return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)))
+    return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)), rules)
 
 
 def promote(
@@ -220,6 +225,8 @@ def promote(
     tracking_uri: str | None = None,
 ) -> Move | None:
     """Make a candidate the champion if it has passed the gate, or all the same for a reason that is stored.
+
+    The run of the candidate keeps the verdict: the table and the rules as files, both also in its tags.
 
     Parameters
     ----------
@@ -242,6 +249,7 @@ def promote(
         Somebody else has promoted another model meanwhile.
     """
     report, reason = candidacy.report, "passed the gate"
+    _note_verdict(candidacy, tracking_uri)
     if not report.passed or (report.open and confirmed_by is None):
         if override is None:
             return None
@@ -257,6 +265,16 @@ def promote(
         reason=reason,
         tracking_uri=tracking_uri,
     )
+
+
+def _note_verdict(candidacy: Candidacy, tracking_uri: str | None) -> None:
+    """Note on the run of a candidate what the gate found; a model without a run is promoted all the same."""
+    report, rules = candidacy.report, candidacy.rules.model_dump_json(indent=2)
+    verdict = "refused" if not report.passed else "to confirm" if report.open else "passed"
+    if candidacy.model.run_id:
+        tags = {VERDICT_TAG: verdict, RULES_TAG: digest(rules.encode())}
+        texts = {VERDICT_FILE: f"{report.table()}\n", RULES_FILE: rules}
+        note_run(candidacy.model.run_id, tags, texts, tracking_uri)
 
 
 def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tracking_uri: str | None = None) -> Move:

@@ -6,15 +6,17 @@ Figures are made directly, without pyplot, which keeps a global list of them. Wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
+from ipml.model.evaluation.metrics import Estimate
 from ipml.model.report.curves import (
     PrecisionRecall,
     Reliability,
@@ -80,6 +82,96 @@ def plot_curves(
         paths.append(folder / f"{name}.png")
         figure.savefig(paths[-1], dpi=130)
     return paths
+
+
+def plot_learning_curve(n_listings: Sequence[int], figures: Sequence[Estimate], folder: Path) -> Path:
+    """Draw average precision on unseen sellers by how many labelled listings were learnt from; return the PNG's path.
+
+    Parameters
+    ----------
+    n_listings : sequence of int
+        Numbers of listings, in rising order.
+    figures : sequence of Estimate
+        The average precision with each of them.
+    folder : Path
+    """
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    low, high = [part.low for part in figures], [part.high for part in figures]
+    axes.fill_between(n_listings, low, high, color=_MODEL_COLOUR, alpha=0.18, linewidth=0)
+    label = "model, with 95 % interval over sellers"
+    axes.plot(n_listings, [part.value for part in figures], "o-", color=_MODEL_COLOUR, linewidth=2, label=label)
+    axes.set(title="Would more labels help?", xlim=(0, None), ylim=(0, 1.02))
+    axes.set_xlabel("labelled listings learnt from")
+    axes.set_ylabel("average precision on the same unseen sellers")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
+    _finish(axes)
+    axes.legend(frameon=False, loc="lower right")
+    path = folder / "learning_curve.png"
+    figure.savefig(path, dpi=130)
+    return path
+
+
+MOST_PANELS = 8
+"""Parameters that a picture of a search shows; the first of the sweep."""
+FEW_VALUES = 8
+"""Up to so many numbers are each named on the axis."""
+
+
+def plot_search(
+    values: Sequence[Mapping[str, Any]], scores: Sequence[float], path: Path, *, logarithmic: Collection[str] = ()
+) -> Path:
+    """Draw the trials of a search into a PNG: one after the other, and by the value of each parameter; return its path.
+
+    Parameters
+    ----------
+    values : sequence of mapping of str to object
+        What was tried, in that order, by the name of the parameter.
+    scores : sequence of float
+        The average precision of each on sellers left out.
+    path : Path
+    logarithmic : collection of str, optional
+        Parameters whose axis is logarithmic.
+    """
+    names = list(values[0])[:MOST_PANELS]
+    n_rows = (len(names) + 2) // 2
+    figure = Figure(figsize=(10, 3.2 * n_rows), layout="constrained")
+    history, *panels = figure.subplots(n_rows, 2, sharey=True, squeeze=False).ravel()
+    best = int(np.argmax(scores))
+    numbers = np.arange(1, len(scores) + 1)
+    history.plot(
+        numbers, np.maximum.accumulate(scores), color=_MODEL_COLOUR, drawstyle="steps-post", label="best so far"
+    )
+    history.xaxis.set_major_locator(MaxNLocator(integer=True))
+    history.set(title="Trials", xlabel="trial")
+    _mark_trials(history, numbers, scores, best)
+    history.legend(frameon=False, loc="lower right")
+    for axes, name in zip(panels, names, strict=False):
+        column = [trial[name] for trial in values]
+        if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in column):
+            texts = list(dict.fromkeys(map(str, column)))
+            axes.set_xticks(range(len(texts)), [text[:20] for text in texts])
+            column = [texts.index(str(value)) for value in column]
+        elif name in logarithmic:
+            axes.set_xscale("log")
+        elif len(set(column)) <= FEW_VALUES:
+            axes.set_xticks(sorted(set(column)))
+        axes.set(title=name)
+        _mark_trials(axes, column, scores, best)
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
+    figure.savefig(path, dpi=130)
+    return path
+
+
+def _mark_trials(axes: Axes, places: ArrayLike, scores: Sequence[float], best: int) -> None:
+    """Draw a point for each trial, the best in a colour of its own."""
+    axes.plot(places, scores, "o", color=_GREY, alpha=0.6)
+    axes.plot(np.asarray(places)[best], scores[best], "o", color=_COUNTERFEIT_COLOUR, markersize=9, label="best")
+    axes.set_ylabel("average precision")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
 
 
 def _draw_precision_recall(curve: PrecisionRecall) -> Figure:

@@ -279,6 +279,25 @@ def score_unseen(
     return Tested(kept, known, scores, attacked)
 
 
+def find_first_side(
+    experiment: Experiment, listings: pd.DataFrame, donor: CounterfeitClassifier | None = None
+) -> tuple[Positions, Positions, Positions] | None:
+    """Return the first split of `score_unseen`; None where a donor is taken as it is, so that nothing is learnt.
+
+    Returns
+    -------
+    tuple of three arrays or None
+        Positions of the labelled listings learnt from, of those tested, and of the latter among all that are tested.
+    """
+    if donor is not None and _is_taken_as_it_is(experiment, listings):
+        return None
+    folds = _plan(experiment, listings, read_truth(experiment, listings), donor)[0]
+    train_rows, test_rows = folds[0]
+    tested = np.sort(np.concatenate([test for _, test in folds]))
+    is_labelled = listings["is_counterfeit"].notna().to_numpy()
+    return train_rows[is_labelled[train_rows]], test_rows, np.searchsorted(tested, test_rows)
+
+
 def name_brands(tested: Tested, brands: BrandTable) -> Tested:
     """Return a test in which listings without a brand have the first one that their title names, if any.
 

@@ -24,6 +24,7 @@ kind = "later unseen sellers"       # or "seller folds", or "leaking random"
 k = [100]                           # how many listings reviewers read
 n_resamples = 500                   # of the sellers, for the intervals
 attacks = "some"                    # disguises tried on the test: "some", "all", "none", or names in brackets
+learning_curve = [0.25, 0.5]        # shares of the training sellers, each learnt from once more; [] draws none
 
 [model]
 C = 1.0
@@ -35,7 +36,9 @@ columns = ["title", "brand"]        # all but ids where left out; a single name 
 sign = "!"                          # any other key is a parameter of the class
 
 [sweep]                             # for `ipml model sweep` alone: parameters of [model], each with the values to try
-C = [0.1, 1.0, 10.0]
+C = [0.1, 1.0, 10.0]                # lists alone: every combination; with ranges, `trials` says how many are tried
+# trials = 30
+# C = { low = 0.01, high = 10.0, log = true }
 
 [external]                          # for `ipml model register-external` alone: an estimator that ipml did not train
 estimator = "shoes.skops"           # its file, or the address of an endpoint
@@ -47,6 +50,7 @@ model = "ipml-shoes"                # name in the registry
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -130,6 +134,7 @@ class EvaluationPart(_Part):
     n_resamples: int = Field(500, ge=10, le=10_000)
     k: tuple[int, ...] = (100,)
     attacks: Literal["some", "all", "none"] | tuple[str, ...] = "some"
+    learning_curve: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.25, 0.5)
 
 
 def _check_feature(table: dict[str, Any]) -> dict[str, Any]:
@@ -155,6 +160,46 @@ class ExternalPart(_Part):
     )
 
 
+class SweepRange(_Part):
+    """Numbers to try, whole ones where both ends are; `step` parts them, `log` takes small ones as often as large."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _check_range(self) -> SweepRange:
+        if not self.low < self.high:
+            raise ValueError("low is below high")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("with log = true, low is above 0 and there is no step")
+        return self
+
+
+SweepValues = Annotated[list[Any], Field(min_length=1)] | SweepRange
+
+
+class SweepPart(BaseModel):
+    """What `ipml model sweep` tries: parameters of the classifier, each with a list of values or a range.
+
+    Examples
+    --------
+    >>> SweepPart(trials=20, C={"low": 0.01, "high": 10.0, "log": True}).space["C"].high
+    10.0
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, SweepValues]
+
+    trials: int | None = Field(None, ge=1, le=10_000)
+
+    @property
+    def space(self) -> dict[str, list[Any] | SweepRange]:
+        """What is tried, by the name of the parameter."""
+        return dict(self.__pydantic_extra__)
+
+
 class RecordPart(_Part):
     """Under which name the model is registered."""
 
@@ -178,7 +223,7 @@ class Experiment(_Part):
     evaluation: EvaluationPart = EvaluationPart()
     model: dict[str, Any] = Field(default_factory=dict)
     features: dict[str, FeaturePart] = Field(default_factory=dict)
-    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    sweep: SweepPart = SweepPart()
     external: ExternalPart | None = None
     record: RecordPart = RecordPart()
     folder: Path = Field(Path(), exclude=True, description="where the file lies; names of files start here")
@@ -186,13 +231,33 @@ class Experiment(_Part):
 
     def find_all(self) -> list[Path]:
         """Return the paths of all files the experiment names, so that one that is missing is known at once."""
+        return [self.find(name) for _, name in self.list_files()]
+
+    def list_files(self) -> list[tuple[str, str]]:
+        """Return what each file is for and its name, as the table [data] has them.
+
+        Examples
+        --------
+        >>> Experiment(name="shoes", data={"listings": "a.csv", "labels": "b.csv"}).list_files()
+        [('listings', 'a.csv'), ('labels', 'b.csv')]
+        """
         data = self.data
-        column_maps = [name for name in (data.columns, data.unlabelled_columns) if name and name.endswith(".toml")]
-        others = [name for name in (data.brands, data.truth) if name]
-        return [
-            self.find(name)
-            for name in (*data.listings, *data.labels, *data.unlabelled, *data.events, *column_maps, *others)
-        ]
+        maps = {"columns": data.columns, "unlabelled_columns": data.unlabelled_columns}
+        single = {name: file for name, file in maps.items() if file and file.endswith(".toml")}
+        single |= {name: file for name, file in (("brands", data.brands), ("truth", data.truth)) if file}
+        several = {name: getattr(data, name) for name in ("listings", "labels", "unlabelled", "events")}
+        return [(name, file) for name, files in several.items() for file in files] + list(single.items())
+
+    def digest_files(self) -> list[tuple[str, str, str]]:
+        """Return what each file is for, its name and the SHA-256 of its bytes; brands of the settings are one, too."""
+        found = [(role, name, self.find(name)) for role, name in self.list_files()]
+        if not self.data.brands and (brands := get_settings().brands):
+            found.append(("brands", brands.name, brands))
+        digests = []
+        for role, name, path in found:
+            with path.open("rb") as file:
+                digests.append((role, name, hashlib.file_digest(file, "sha256").hexdigest()))
+        return digests
 
     def find(self, name: str) -> Path:
         """Return the path of a file the experiment names: beside the experiment, or in the data folder.

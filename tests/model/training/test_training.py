@@ -1,5 +1,6 @@
 """Training: its parameters, the same each time, failing early if it must; it leaves a run and a model behind."""
 
+import hashlib
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ from ipml import load_model
 from ipml.errors import Failed, NotFound, Refused, UnusableSetting, UnwritableFile
 from ipml.features.goods import brand_table
 from ipml.features.portfolio import listing_moments
+from ipml.kit.canonical_json import digest
 from ipml.listings.schema import check_listings
 from ipml.model.drift import path_beside
 from ipml.model.evaluation.evaluation import MODEL
@@ -28,7 +30,7 @@ from ipml.model.promotion import fetch_tested
 from ipml.model.promotion.gate import GateRules
 from ipml.model.promotion.promotion import fetch_gate_facts
 from ipml.model.report.facts import choose_k
-from ipml.model.tracking import check_store, read_champions
+from ipml.model.tracking import check_store, fetch_run_artifact, read_champions
 from ipml.model.training import Experiment, Trained, record_trained, train
 from ipml.model.training.classifier import fit_classifier, make_classifier, rehearse
 from ipml.model.training.experiment import digest_listings, read_recorded, read_training_listings
@@ -203,7 +205,7 @@ def test_the_first_model_goes_through_the_gate_and_the_next_is_its_challenger(ho
     assert [move.reason for move in champions.moves] == ["passed the gate"]
 
 
-def test_the_run_holds_what_the_figures_depend_on(run, trained):
+def test_the_run_holds_what_the_figures_depend_on(home, run, trained):
     """Parameters of split and model, the data, what was chosen, how much was learnt from and tested, and figures."""
     parameters = run.data.params
     expected = {"seed": "0", "split.kind": "later unseen sellers", "split.n_folds": "5", "C": "0.1", "n_folds": "2"}
@@ -217,11 +219,29 @@ def test_the_run_holds_what_the_figures_depend_on(run, trained):
     assert sum(shares.values()) == pytest.approx(1.0)
     assert int(parameters["learnt.listings"]) > int(parameters["tested.listings"])
     assert int(parameters["tested.listings"]) == trained.evaluation.counts.listings
-    (used,) = run.inputs.dataset_inputs
-    assert (used.dataset.name, used.dataset.digest) == ("listings.parquet", trained.card.data_digest)
+    used = {(part.tags[0].value, part.dataset.name): part.dataset.digest for part in run.inputs.dataset_inputs}
+    assert used.pop(("training", "listings.parquet")) == trained.card.data_digest
+    files = {("listings", "listings.parquet"), ("brands", "brands.toml")}
+    assert used == {key: hashlib.sha256((home / key[1]).read_bytes()).hexdigest()[:36] for key in files}
     for name, estimate in trained.evaluation.figures[MODEL].items():
         metrics = [run.data.metrics[f"{name}{end}"] for end in ("", "_low", "_high")]
         assert metrics == [estimate.value, estimate.low, estimate.high]
+    average = trained.evaluation.figures[MODEL]["average_precision"]
+    summary = run.data.tags["mlflow.note.content"].partition("\n\n")[0]
+    assert summary == f"**AP {average.value:.2f} ({average.low:.2f} to {average.high:.2f})**"
+
+
+def test_the_run_says_what_the_gate_found_and_whether_more_labels_would_help(client, home, run, trained):
+    """Verdict, table and rules stay with the run; the curve ends at the figure of the test, learnt from all sellers."""
+    assert run.data.tags["ipml.gate"] == "passed"
+    assert run.data.tags["ipml.gate_rules_digest"] == digest(UNLIMITED.model_dump_json(indent=2))
+    verdict = fetch_run_artifact(run.info.run_id, "gate.txt", store(home))
+    assert verdict.read_text() == f"{trained.gate.table()}\n"
+    points = client.get_metric_history(run.info.run_id, "curves/average_precision_by_training_listings")
+    points.sort(key=lambda point: point.step)
+    assert len(points) == 3
+    assert points[-1].value == trained.evaluation.figures[MODEL]["average_precision"].value
+    assert points[0].step < 0.4 * points[-1].step
 
 
 def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, trained):
