@@ -233,8 +233,7 @@ def test_filters_keep_what_matches(full: Engine):
         assert list_cases(connection, brand="' OR 1=1 --") == []
     best = judge(full).case_id
     found = ask(full, seller_cases, ask(full, get_case, best).scored.listing.seller_id)
-    assert len(found) == 10
-    assert {case.case_id for case in found if case.state == "decided"} == {best}
+    assert (len(found), {case.case_id for case in found if case.state == "decided"}) == (10, {best})
     judge(full, None, Verdict.ESCALATE)
     assert ask(full, count_cases) == {"open": 18, "decided": 1, "escalated": 1, "superseded": 0}
 

@@ -114,8 +114,7 @@ def test_sqlite_is_set_up_to_last(tmp_path):
         engine = open_database(f"sqlite:///{tmp_path}/{lasts}.db", survives_power_cut=lasts)
         with engine.connect() as connection:
             found[lasts] = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
-    assert found[True] == ["wal", 2, 1, 0]
-    assert found[False][:3] == ["memory", 0, 1]
+    assert (found[True], found[False][:3]) == (["wal", 2, 1, 0], ["memory", 0, 1])
 
 
 def test_a_database_that_stays_locked_is_busy(tmp_path, monkeypatch):
@@ -349,8 +348,7 @@ def test_all_who_wait_are_done_together():
     """One transaction for all, no more than so many, and small ones do not wait for several large ones."""
     for most, turns in ((100, [[0], [1, 2, 3]]), (2, [[0], [1, 2], [3]])):
         work = Work(most)
-        assert work.do_at_once((1, 1), (2, 1), (3, 1)) == [2, 4, 6]
-        assert work.turns == turns
+        assert (work.do_at_once((1, 1), (2, 1), (3, 1)), work.turns) == ([2, 4, 6], turns)
     work = Work(100)
     assert work.do_at_once((60, 60), (70, 70), (1, 1), (2, 1)) == [120, 140, 2, 4]
     assert work.turns == [[0], [60], [1, 2], [70]]

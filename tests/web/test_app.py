@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 from support.casework import count_cases, read_case
+from support.transactions import act, execute
 
 import ipml
 import ipml.web
@@ -94,8 +95,7 @@ def test_health(visitor: Callable, engine: Engine, ana: TestClient) -> None:
     assert browser.get("/health").status_code == 503
     assert browser.get("/health").json()["status"] == "failing"
     assert browser.get("/login").status_code == 200
-    with writing(engine) as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999', compatible_from = NULL"))
+    execute(engine, text("UPDATE alembic_version SET version_num = '9999', compatible_from = NULL"))
     answer = ana.get("/")
     assert answer.status_code == 503
     assert "alembic" not in answer.text
@@ -313,8 +313,7 @@ def test_no_address_of_a_listing_is_asked(engine: Engine, lead: TestClient, scor
         queue.enqueue(engine, [replace(item, listing=listing, highlights=())])
         for path in ("/", "/cases/8", "/export.csv?what=cases"):
             assert lead.get(path).status_code == 200
-        with writing(engine) as connection:
-            token = queue.claim(connection, "lea", 8).token
+        token = act(engine, queue.claim, "lea", 8).token
         form = {"choice": "escalate", "token": token, "key": "k" * 16, "until": "2030-01-01T00:00:00Z"}
         assert lead.post("/cases/8/decide", data=form | {"note": text[:1900]}).status_code == 303
         assert lead.get("/export.csv").status_code == 200

@@ -339,10 +339,8 @@ def take(browser: TestClient, **wanted: str) -> list[dict[str, str]]:
 
 def record_verdict(engine, case_id, note="", reviewer="ana", now=None):
     """Decide a case."""
-    with writing(engine) as connection:
-        claim = queue.claim(connection, reviewer, case_id, now=now)
-    with writing(engine) as connection:
-        queue.decide(connection, claim, Verdict.GENUINE, note=note, now=now)
+    claim = act(engine, queue.claim, reviewer, case_id, now=now)
+    act(engine, queue.decide, claim, Verdict.GENUINE, note=note, now=now)
 
 
 def test_fourteen_kinds_of_formula(engine: Engine, visitor: Callable, scored: Callable) -> None:

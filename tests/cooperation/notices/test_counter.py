@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 from support.consequences import COOPERATION
 from support.notice_desk import Desk
+from support.transactions import act, ask
 
 from ipml.cooperation.notices.counter_notices import (
     answer_counter_notice,
@@ -41,8 +42,7 @@ def counter(desk: Desk, *by: str, profile: str = "china") -> list[str]:
     given = [desk.give_notice([case_id], name) for name in by]
     desk.decide(case_id, Verdict.COUNTERFEIT)
     text = "I bought it from the brand."
-    with writing(desk.engine) as connection:
-        file_appeal(connection, "case:1", "ann", text, kind="counter-notice", profile=profile, now=desk.pass_time())
+    act(desk.engine, file_appeal, "case:1", "ann", text, kind="counter-notice", profile=profile, now=desk.pass_time())
     with reading(desk.engine) as connection:
         query = select(notices.c.reference).where(notices.c.notice_id.in_(given)).order_by(notices.c.notice_id)
         return list(connection.scalars(query))
@@ -76,8 +76,7 @@ def test_the_term_begins_when_all_were_reached(desk: Desk):
 
     def begun() -> datetime | None:
         run_appeal_deadlines(desk.engine, now=desk.pass_time(), consequences=COOPERATION)
-        with reading(desk.engine) as connection:
-            return find_deadlines(connection, "appeal:1")["holder"].since
+        return ask(desk.engine, find_deadlines, "appeal:1")["holder"].since
 
     first = deliver(desk, "counter-notice:1")
     assert begun() is None

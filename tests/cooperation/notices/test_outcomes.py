@@ -11,7 +11,7 @@ from support.consequences import COOPERATION
 from support.databases import on_both
 from support.mortal_reviewer import review_until_killed
 from support.notice_desk import NOON, Desk
-from support.transactions import act
+from support.transactions import act, ask
 
 from ipml.cooperation.brands.listings import find_listings
 from ipml.cooperation.notices.outcomes import settle_erased
@@ -71,8 +71,7 @@ def test_there_is_one_message_when_the_last_listing_is_settled(desk: Desk):
     assert [(one["position"], one["outcome"]) for one in body["listings"]] == [(1, "upheld"), (2, "rejected")]
     assert {one["how"] for one in body["listings"]} == {"decided by a person"}
     assert "complain" in body["redress"]
-    with reading(desk.engine) as connection:
-        assert verify(connection).is_intact
+    assert ask(desk.engine, verify).is_intact
 
 
 def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
@@ -80,8 +79,7 @@ def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
     notice_id = desk.give_notice([desk.add_case("L1")])
     decision = desk.decide(1, Verdict.COUNTERFEIT)
     deliver(desk)
-    with writing(desk.engine) as connection:
-        undone = undo(connection, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
+    undone = act(desk.engine, undo, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
     (item,) = desk.items(notice_id)
     assert (item.state, item.decision_id, item.overturned_at) == ("waiting", None, undone.reversed_at)
     deliver(desk)
@@ -100,8 +98,7 @@ def test_a_notice_of_an_erased_seller_ends_without_a_word_of_them(desk: Desk):
     theirs, other = desk.add_case("L1", seller_id="ann"), desk.add_case("L2", seller_id="ben")
     both, alone = desk.give_notice([theirs, other]), desk.give_notice([theirs], "agency")
     erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.pass_time())
-    with writing(desk.engine) as connection:
-        assert settle_erased(connection, range(1, 10), desk.pass_time(), RULES) == 2
+    assert act(desk.engine, settle_erased, range(1, 10), desk.pass_time(), RULES) == 2
     desk.decide(other, Verdict.GENUINE)
     assert desk.states(both) == ["undecided", "rejected"]
     ((_, text),) = desk.told(f"notice:{both}")
@@ -307,8 +304,7 @@ def test_what_comes_of_a_decision_later_makes_it_neither_slower_nor_a_second_lis
     for day in (1, 2):
         edited = desk.make_scored("L1", 0.9, title=f"Bag {day}", brand="Acme", observed_at=NOON + timedelta(days=day))
         enqueue(desk.engine, [edited], now=desk.pass_time(days=1))
-    with reading(desk.engine) as connection:
-        states = [one.state for one in find_listings(connection, ["Acme"])]
+    states = [one.state for one in ask(desk.engine, find_listings, ["Acme"])]
     assert states == ["Waits for a person", "Found counterfeit"]
     lead = {"may_undo_others": True, "now": desk.pass_time(days=20), "consequences": COOPERATION}
     act(desk.engine, undo, made.decision_id, "lea", **lead)

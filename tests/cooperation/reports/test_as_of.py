@@ -10,6 +10,7 @@ from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import say
 from support.notice_desk import NOON, Desk
+from support.transactions import act, ask, read_scalars
 
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notifiers.misuse import lift, suspend, warn
@@ -65,16 +66,14 @@ class Life:
     def decide(self) -> None:
         """Somebody decides a case, or passes it on; a lead decides what was passed on."""
         number = self.draw.randint(1, self.n_cases)
-        with reading(self.desk.engine) as connection:
-            state = get_case(connection, number).state
+        state = ask(self.desk.engine, get_case, number).state
         if state != "decided":
             verdicts = [Verdict.COUNTERFEIT] * 3 + [Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.ESCALATE]
             self.desk.decide(number, self.draw.choice(verdicts), "lea" if state == "escalated" else "ana")
 
     def undo(self) -> None:
         """A lead takes a decision back."""
-        with reading(self.desk.engine) as connection:
-            numbers = connection.scalars(select(decisions.c.decision_id)).all()
+        numbers = read_scalars(self.desk.engine, select(decisions.c.decision_id))
         if numbers:
             with writing(self.desk.engine) as connection:
                 said = {"may_undo_others": True, "now": self.desk.now, "consequences": COOPERATION}
@@ -88,13 +87,11 @@ class Life:
     def appeal(self) -> None:
         """A seller complains of a case."""
         number = self.draw.randint(1, self.n_cases)
-        with writing(self.desk.engine) as connection:
-            file_appeal(connection, f"case:{number}", f"s{number % 3}", "It is genuine.", now=self.desk.now)
+        act(self.desk.engine, file_appeal, f"case:{number}", f"s{number % 3}", "It is genuine.", now=self.desk.now)
 
     def answer_appeal(self) -> None:
         """Another person decides on a complaint."""
-        with reading(self.desk.engine) as connection:
-            numbers = connection.scalars(select(appeals.c.appeal_id)).all()
+        numbers = read_scalars(self.desk.engine, select(appeals.c.appeal_id))
         outcome = self.draw.choice(["granted", "rejected"])
         if numbers:
             with writing(self.desk.engine) as connection:

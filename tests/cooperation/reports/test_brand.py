@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 from sqlalchemy import func, select, update
+from support.transactions import ask, execute
 
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.networks.detection import find_networks
@@ -39,8 +40,7 @@ def test_few_sellers_are_not_counted_out(own_year, tmp_path):
     with writing(own_year) as connection:
         two = select(cases.c.seller_id).group_by(cases.c.seller_id).order_by(func.count().desc()).limit(2)
         connection.execute(update(cases).where(cases.c.seller_id.in_(two)).values(brand="Rare"))
-    with reading(own_year) as connection:
-        report = write_brand_report(connection, "Rare", YEAR, tmp_path / "rare", RULES, now=NOW)
+    report = ask(own_year, write_brand_report, "Rare", YEAR, tmp_path / "rare", RULES, now=NOW)
     assert quantities(report)["sellers"].value == "fewer than 5"
     assert next(table for table in report.tables() if table.key == "prices").rows == ()
 
@@ -51,8 +51,7 @@ def test_networks_are_told_by_their_size(year, tmp_path):
     rows = [(f"s{n}", "payout", "big" if n < 24 else f"small {n // 2}", moment) for n in range(40)]
     events = pd.DataFrame(rows, columns=["seller_id", "kind", "value", "seen_at"])
     store_networks(find_networks(events), tmp_path / "networks")
-    with reading(year) as connection:
-        found = measure_brand(connection, "Brand A", YEAR, RULES, as_of=NOW, networks=tmp_path / "networks")
+    found = ask(year, measure_brand, "Brand A", YEAR, RULES, as_of=NOW, networks=tmp_path / "networks")
     report = make_brand_report(found, RULES)
     rows = next(table for table in report.tables() if table.key == "networks").rows
     assert (rows[0][0], rows[-1][0][:7], rows[-1][1]) == ("network 1", "smaller", None)
@@ -62,8 +61,7 @@ def test_networks_are_told_by_their_size(year, tmp_path):
 
 def test_nobody_can_be_known_from_it(own_year, tmp_path):
     """Neither ids nor pseudonyms nor listings nor staff stand in any file; of an unknown brand nothing is written."""
-    with writing(own_year) as connection:
-        connection.execute(update(cases).values(seller_id="thrumbold-" + cases.c.seller_id, listing_id="thrumbold-1"))
+    execute(own_year, update(cases).values(seller_id="thrumbold-" + cases.c.seller_id, listing_id="thrumbold-1"))
     with reading(own_year) as connection:
         write_brand_report(connection, "Brand A", YEAR, tmp_path / "a", RULES, now=NOW)
         with pytest.raises(NotFound, match="Brand A"):  # brands that begin alike are named

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, literal, select, union_all
+from support.transactions import ask
 
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.policy import ReportRules
@@ -60,8 +61,7 @@ def test_counts_are_those_of_the_rows(year, figures):
 
 def test_times_are_those_of_the_page(year, figures):
     """Spans sorted by the database are those that `ipml enforce measure times` works out in memory."""
-    with reading(year) as connection:
-        (times,) = measure_times(connection, since=YEAR.start, until=YEAR.end)
+    (times,) = ask(year, measure_times, since=YEAR.start, until=YEAR.end)
     for stage, span in times.spans.items():
         assert figures.takedowns.spans[stage] == span
     assert (figures.takedowns.n, figures.takedowns.sales_known) == (times.measures, times.sales_known)
@@ -72,8 +72,7 @@ def test_times_are_those_of_the_page(year, figures):
 def test_spans_are_those_worked_out_in_memory(empty, rows):
     """Median and 90th percentile of each group are those of `Span.of`."""
     query = union_all(*(select(literal(name).label("group"), literal(span).label("span")) for name, span in rows))
-    with reading(empty) as connection:
-        found = measure_spans(connection, select(query.subquery()))
+    found = ask(empty, measure_spans, select(query.subquery()))
     for name in {name for name, _ in rows}:
         expected = Span.of([timedelta(microseconds=span) for group, span in rows if group == name])
         assert (found[name].known, found[name].p90) == (expected.known, expected.p90)
@@ -109,21 +108,18 @@ def test_halves_add_up_to_the_year(year, figures):
 def test_what_happens_later_changes_nothing(own_year):
     """A report as things stood is the same when more has happened since."""
     as_of = datetime(2026, 9, 1, tzinfo=UTC)
-    with reading(own_year) as connection:
-        before = measure_figures(connection, YEAR.halves()[0], as_of=as_of)
+    before = ask(own_year, measure_figures, YEAR.halves()[0], as_of=as_of)
     with writing(own_year) as connection:
         gone = select(reversals.c.decision_id)
         first = connection.scalar(select(decisions.c.decision_id).where(decisions.c.decision_id.not_in(gone)).limit(1))
         later = {"reviewer": "lea", "why": "", "reversed_at": as_of + timedelta(days=1)}
         connection.execute(insert(reversals).values(decision_id=first, **later))
-    with reading(own_year) as connection:
-        assert measure_figures(connection, YEAR.halves()[0], as_of=as_of) == before
+    assert ask(own_year, measure_figures, YEAR.halves()[0], as_of=as_of) == before
 
 
 def test_what_is_not_known_is_not_zero(empty):
     """Of an empty database no share, no time and no number of scored listings is told; nor of a year far off."""
-    with reading(empty) as connection:
-        figures = measure_figures(connection, YEAR, as_of=NOW)
+    figures = ask(empty, measure_figures, YEAR, as_of=NOW)
     assert (figures.seen, figures.networks, figures.takedowns.spans) == (None, None, {})
     assert [part.rate for part in figures.precision] == [None] * 4
     for year in [1989, 2201, 0]:  # a slip of the keyboard
@@ -189,8 +185,7 @@ def test_a_policy_is_judged_by_what_it_would_have_acted_on(own_year, events, dra
             now = [in_force for since, in_force in history if since <= at][-1][row.brand]
             if now is not None and score >= now[0] and now[1] == "m1":
                 expected.append((1 / sampling_probability, row.verdict == "counterfeit"))
-    with reading(own_year) as connection:
-        policy = measure_figures(connection, YEAR, as_of=NOW).precision[2]
+    policy = ask(own_year, measure_figures, YEAR, as_of=NOW).precision[2]
     assert (policy.drawn, policy.confirmed) == (len(expected), sum(is_right for _, is_right in expected))
     if expected:
         right = sum(weight for weight, is_right in expected if is_right)
@@ -226,8 +221,7 @@ def test_an_appeal_against_a_warning_is_none_against_a_removal(own_year):
         filed = {"decision_id": decision_id, "case_id": case_id, "pseudonym": "p1", "kind": "complaint", "text": ""}
         filed |= {"filed_at": YEAR.start + timedelta(days=9), "state": "open", "profile": "eu"}
         connection.execute(insert(appeals), [{"subject": f"penalty:{number}", **filed} for number in kinds.values()])
-    with reading(own_year) as connection:
-        found = measure_figures(connection, YEAR, as_of=NOW).complaints
+    found = ask(own_year, measure_figures, YEAR, as_of=NOW).complaints
     subjects = {"warn": "warning", "limit": "service", "hold payout": "monetary"}
     subjects |= dict.fromkeys(("suspend", "close"), "account")
     assert {subject: found.count(subject) for subject in SUBJECTS} == {

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 from support.browser import OVERHANGING, start_browser
 from support.databases import copy_postgres
+from support.transactions import ask, execute
 
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.policy import ReportRules
@@ -34,8 +35,7 @@ IP = "STATEMENT_CATEGORY_INTELLECTUAL_PROPERTY_INFRINGEMENTS"
 def folder(year, tmp_path_factory) -> Path:
     """Return the folder of the report of that year."""
     folder = tmp_path_factory.mktemp("report") / "2026"
-    with reading(year) as connection:
-        write_transparency_report(connection, YEAR, folder, RULES, now=NOW)
+    ask(year, write_transparency_report, YEAR, folder, RULES, now=NOW)
     return folder
 
 
@@ -162,8 +162,7 @@ def read_all(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_database_gives_the_same_bytes(year, folder, tmp_path):
     """Written again, every file is the same."""
-    with reading(year) as connection:
-        write_transparency_report(connection, YEAR, tmp_path / "again", RULES, now=NOW)
+    ask(year, write_transparency_report, YEAR, tmp_path / "again", RULES, now=NOW)
     assert read_all(tmp_path / "again") == read_all(folder)
 
 
@@ -172,8 +171,7 @@ def test_postgresql_gives_the_bytes_of_sqlite(postgres, folder, tmp_path):
     """The report does not tell which database the same year is kept in."""
     with copy_postgres(postgres) as url:
         engine = fill(url)
-        with reading(engine) as connection:
-            write_transparency_report(connection, YEAR, tmp_path / "other", RULES, now=NOW)
+        ask(engine, write_transparency_report, YEAR, tmp_path / "other", RULES, now=NOW)
         engine.dispose()
     assert read_all(tmp_path / "other") == read_all(folder)
 
@@ -186,17 +184,14 @@ def test_nobody_is_in_it(own_year, tmp_path):
         connection.execute(update(decisions).values(reviewer="thrumbold-" + decisions.c.reviewer))
         connection.execute(update(measures).values(pseudonym="thrumbold-pseudonym", imposed_by="thrumbold-lead"))
         connection.execute(update(notifiers).values(address=notifiers.c.pseudonym + "@thrumbold.test"))
-    with reading(own_year) as connection:
-        write_transparency_report(connection, YEAR, tmp_path / "report", RULES, now=NOW)
+    ask(own_year, write_transparency_report, YEAR, tmp_path / "report", RULES, now=NOW)
     assert [name for name, content in read_all(tmp_path / "report").items() if b"thrumbold" in content.lower()] == []
 
 
 def test_a_brand_cannot_command_the_page_or_a_spreadsheet(own_year, tmp_path):
     """Markup in a brand is shown as it is, letters nobody sees by their number, and no cell begins a formula."""
-    with writing(own_year) as connection:
-        connection.execute(update(cases).values(brand="=<img src=x onerror=alert(1)>\u202e"))
-    with reading(own_year) as connection:
-        write_transparency_report(connection, YEAR, tmp_path / "report", RULES, now=NOW)
+    execute(own_year, update(cases).values(brand="=<img src=x onerror=alert(1)>\u202e"))
+    ask(own_year, write_transparency_report, YEAR, tmp_path / "report", RULES, now=NOW)
     html = (tmp_path / "report/report.html").read_text("utf-8")
     assert "<img" not in html
     assert "&lt;img src=x" in html

@@ -276,15 +276,13 @@ def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(engine, jud
     decision = judge("L1")
     judge("L2")
     take_back(decision)
-    with reading(engine) as connection:
-        check_sound(connection)
+    ask(engine, check_sound)
     execute(
         engine,
         measures.update().where(measures.c.measure_id == 1).values(lifted_at=None),
         delete(audit).where(audit.c.action == "imposed", audit.c.subject == "measure:2"),
     )
-    with reading(engine) as connection:
-        found = list(find_disagreements(connection))
+    found = list(ask(engine, find_disagreements))
     assert found == [
         "measure:2: the audit trail lacks it",
         "measure 1: stands, though its decision was taken back; lift it with `ipml enforce measure lift`",

@@ -69,8 +69,7 @@ def test_two_who_agree_decide(queue: Engine):
     """The decision is the second person's; the first one's verdict stays beside it, taken back the decision waits."""
     _say(queue, "ana")
     decision = _say(queue, "ben")
-    assert ask(queue, list_decisions, 1) == [decision]
-    assert ask(queue, get_case, 1).state == "decided"
+    assert (ask(queue, list_decisions, 1), ask(queue, get_case, 1).state) == ([decision], "decided")
     assert [(one.kind, one.reviewer) for one in ask(queue, second_person.list_second_verdicts, 1)] == [("first", "ana")]
     act(queue, undo, decision.decision_id, "ben", now=SOON)
     with pytest.raises(Forbidden, match="needs two persons"):
