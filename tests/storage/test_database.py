@@ -148,18 +148,6 @@ def test_a_database_in_memory_is_one_for_all_threads():
         assert pool.submit(_count, copy_memory()).result() == 0
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing_half_done(tmp_path):
-    """When the disk is full the transaction is gone as a whole, and the database is sound."""
-    engine = _migrated(tmp_path)
-    event.listen(engine, "checkout", lambda connection, *_: connection.execute("PRAGMA max_page_count = 40"))
-    engine.dispose()
-    with pytest.raises(UnusableDatabase, match="disk is full"):
-        _append_in_tens(engine, 1000)
-    with closing(sqlite3.connect(tmp_path / "ipml.db")) as connection:
-        assert connection.execute("SELECT count(*) % 10, count(*) > 0 FROM audit").fetchone() == (0, 1)
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
 def _write(engine, *statements):
     with writing(engine) as connection:
         for statement in statements:
@@ -168,11 +156,6 @@ def _write(engine, *statements):
 
 def _count(engine):
     return ask(engine, Connection.scalar, select(func.count()).select_from(audit_table))
-
-
-def _append_in_tens(engine, count):
-    for number in range(0, count, 10):
-        act(engine, audit.append_all, "a" * 200, "claimed", ((f"case:{number}", {}) for _ in range(10)))
 
 
 def _migrated(folder):

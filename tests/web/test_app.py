@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
-from support.casework import count_cases, read_case
+from support.casework import count_cases
 from support.transactions import act, execute
 
 import ipml
@@ -159,16 +159,6 @@ def test_browsers_without_sec_fetch_site(ana: TestClient) -> None:
         headers = {} if origin is None else {"Origin": origin}
         assert ana.post("/next", headers=headers).status_code == (303 if is_allowed else 403), origin
     assert ana.post("/nowhere", headers={"Origin": "null"}).status_code == 403
-
-
-def test_a_link_of_another_site_claims_nothing(engine: Engine, ana: TestClient) -> None:
-    """A case opened from another site is shown, but taken only by a click on this one."""
-    page = ana.get("/cases/1", headers={"Sec-Fetch-Site": "cross-site"})
-    assert page.status_code == 200
-    assert "Take this case" in page.text
-    assert read_case(engine, 1).reviewer is None
-    ana.get("/cases/1")
-    assert read_case(engine, 1).reviewer == "ana"
 
 
 def test_what_is_too_long_or_no_form_is_refused(ana: TestClient) -> None:

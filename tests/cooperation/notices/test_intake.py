@@ -1,5 +1,6 @@
-"""Notices come in: kept once, joined to the cases of their listings, and confirmed at once."""
+"""Notices come in: kept once, joined to the cases of their listings, confirmed at once, and answered in the end."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +12,14 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
+from support.notice_desk import Desk
 from support.reviewing import as_model
 from support.transactions import act, ask, check_sound, execute, read_rows
 
 from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
 from ipml.cooperation.notices.outcomes import list_outcomes, run_notice_deadlines
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
+from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import InvalidNotice, KeyReused, NotFound
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
@@ -24,7 +27,7 @@ from ipml.review.queue import claim, decide, enqueue, get_case
 from ipml.review.sellers.seller_record import list_record
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
-from ipml.storage.pseudonyms import notifier_kind_at
+from ipml.storage.pseudonyms import decrypt, notifier_kind_at
 from ipml.storage.tables import (
     cases,
     measures,
@@ -36,6 +39,7 @@ from ipml.storage.tables import (
     rights_documents,
     strikes,
 )
+from ipml.storage.tables import outbox as messages
 
 Give = Callable[..., Receipt]
 GROUNDS = {Verdict.COUNTERFEIT: "declared_replica"}
@@ -108,20 +112,6 @@ def test_the_same_again_is_the_same_notice(engine: Engine, give: Give):
         give(say("L9", key="k1"))
     assert give(say(), now=NOON + timedelta(days=POLICY.notices.repeat_days + 1)).is_new
     assert count(engine, notices) == 2
-
-
-def test_what_was_found_genuine_comes_back_to_a_person_as_often_as_the_policy_says(engine: Engine, give: Give):
-    """Nothing is taken back; after that the notice is answered by what was decided."""
-    enqueue(engine, [offer("L1")], now=NOON)
-    judge(engine, 1, Verdict.GENUINE)
-    assert states(give(say())) == ["waiting"]
-    case = ask(engine, get_case, 1)
-    assert (case.state, case.due_at is not None) == ("escalated", True)
-    judge(engine, 1, Verdict.GENUINE)
-    assert states(give(say(email="bo@acme.test"))) == ["rejected"]
-    with reading(engine) as connection:
-        assert get_case(connection, 1).state == "decided"
-        check_sound(connection)
 
 
 def test_a_listing_that_comes_along_becomes_a_case(engine: Engine, give: Give):
@@ -338,3 +328,77 @@ def test_notices_at_once_are_each_kept_once(engine: Engine):
         fresh = select(notice_items.c.listing_digest, func.count()).where(notice_items.c.state != "repeated")
         assert {count for _, count in connection.execute(fresh.group_by(notice_items.c.listing_digest))} == {NOTIFIERS}
         check_sound(connection)
+
+
+LONG = timedelta(days=POLICY.notices.unknown_days)
+
+
+def tiers_with(**limits: int) -> CooperationPolicy:
+    """Return the policy with other limits for those of whom little is known."""
+    *others, usual = POLICY.notifiers.tiers
+    notifiers = POLICY.notifiers.model_copy(update={"tiers": (*others, usual.model_copy(update=limits))})
+    return POLICY.model_copy(update={"notifiers": notifiers})
+
+
+def stands(engine: Engine, receipt: Receipt) -> tuple[list[str], bool]:
+    """Return how the listings of a notice stand, and whether it is settled."""
+    found = ask(engine, find_receipt, receipt.reference)
+    return [one.state for one in found.listings], found.settled_at is not None
+
+
+def told(engine: Engine, receipt: Receipt) -> list[tuple[str, list[str]]]:
+    """Return the messages on a notice, in order: of which kind, and how its listings stand in each."""
+    query = select(messages).where(messages.c.subject == f"notice:{receipt.notice_id}").order_by(messages.c.message_id)
+    with reading(engine) as connection:
+        rows = connection.execute(query).all()
+        bodies = [json.loads(decrypt(connection, row.pseudonym, row.body)) for row in rows]
+    return [
+        (row.kind, [one.get("outcome") for one in body["listings"]]) for row, body in zip(rows, bodies, strict=True)
+    ]
+
+
+def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk):
+    """They wait for others as long as the policy says, and then end with the decision that stands."""
+    desk.decide(desk.add_case("L1"), Verdict.GENUINE)
+    receipt = act(desk.engine, receive, complain("L1", "ann"), policy=POLICY, now=NOON)
+    assert stands(desk.engine, receipt) == (["waiting"], False)
+    ticked = run_notice_deadlines(desk.engine, policy=POLICY, now=NOON + LONG + timedelta(minutes=1))
+    assert (ticked.passed_over, stands(desk.engine, receipt)) == (1, (["rejected"], True))
+    assert [kind for kind, _ in told(desk.engine, receipt)] == ["notice_receipt", "notice_outcome"]
+
+
+def test_beyond_the_cap_cases_come_back_without_a_deadline(desk: Desk):
+    """A person looks at each, whoever asked; only the first get the deadline, those that came along among them."""
+    for number in range(2):
+        desk.decide(desk.add_case(f"D{number}", seller_id=f"d{number}"), Verdict.GENUINE)
+    named = [{"listing_id": f"D{n}"} for n in range(2)]
+    named += [{"listing_id": f"N{n}", "listing": {"seller_id": f"n{n}", "title": f"Bag {n}"}} for n in range(2)]
+    with writing(desk.engine) as connection:
+        few = tiers_with(raised_a_day=2)
+        receipt = receive(connection, say(listings=named), policy=few, now=desk.pass_time())
+    assert stands(desk.engine, receipt)[0] == ["waiting"] * 4
+    with reading(desk.engine) as connection:
+        found = [get_case(connection, number) for number in range(1, 5)]
+    assert [case.state for case in found] == ["escalated", "escalated", "open", "open"]
+    assert [case.due_at is not None for case in found] == [True, True, False, False]
+
+
+@on_both
+def test_many_fresh_addresses_have_one_cap_together(desk: Desk):
+    """Who is known for longer has their own alone; on PostgreSQL those who come at once are counted one by one."""
+    few = tiers_with(raised_a_day_by_new=3)
+    act(desk.engine, receive, say("L0", email="old@acme.test"), policy=few, now=desk.now - timedelta(days=90))
+    numbers = [desk.add_case(f"L{n}", seller_id=f"s{n}") for n in range(8)]
+    now = desk.pass_time()
+
+    def give(number: int) -> Receipt:
+        return act(desk.engine, receive, say(f"L{number}", email=f"n{number}@acme.test"), policy=few, now=now)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(give, range(7)))
+    with reading(desk.engine) as connection:
+        due = [get_case(connection, number).due_at is not None for number in numbers]
+    assert sum(due) == 3
+    with writing(desk.engine) as connection:
+        receive(connection, say("L7", email="old@acme.test"), policy=few, now=now)
+        assert get_case(connection, numbers[7]).due_at is not None
