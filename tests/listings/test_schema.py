@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,6 @@ from ipml.listings.kinds import DTYPES, Kind
 from ipml.records import Listing
 
 GOOD: dict[str, object] = {"listing_id": "1", "seller_id": "s", "title": "Leather bag"}
-NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 numbers = st.one_of(
     st.floats(),

@@ -16,9 +16,8 @@ from ipml.records import Decision, Label, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record_all
 from ipml.review.exports import export_labels, label_listing
-from ipml.review.queue import claim, decide, enqueue, get_case, history, undo
+from ipml.review.queue import claim, decide, enqueue, get_case, undo
 from ipml.review.reversals import is_last_verdict
-from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, reversals
 
@@ -44,20 +43,6 @@ def test_the_earlier_verdict_of_a_listing_counts_again(engine: Engine, make_scor
     enqueue(engine, [make_scored(score=0.9, observed_at=SOON)])
     act(engine, undo, judge(engine, 2, Verdict.COUNTERFEIT).decision_id, "ana")
     assert [label.is_counterfeit for label in ask(engine, export_labels)] == [False]
-
-
-def test_who_undid_what_is_in_the_trail_and_the_trail_is_whole(queue: Engine):
-    """One row of the audit for each reversal, by whoever asked; nothing is undone twice, not even by a lead."""
-    number = _decide(queue).decision_id
-    lead = {"may_undo_others": True, "why": "a slip", "now": LATE}
-    reversal = act(queue, undo, number, "cleo", **lead)
-    row = ask(queue, history, 1)[-1]
-    assert (row.actor, row.action, row.at) == ("cleo", "reversed", LATE)
-    assert row.said == {"decision": 1, "verdict": "genuine", "reversal": reversal.reversal_id}
-    assert ask(queue, verify).is_intact
-    with pytest.raises(Conflict, match="undone already"):
-        act(queue, undo, number, "cleo", **lead)
-    assert _count_reversals(queue) == 1
 
 
 def test_reviewers_undo_their_own_decisions_for_some_minutes(queue: Engine):

@@ -1,34 +1,30 @@
 """Versions of a listing: one case waits, nothing unchanged returns, everything changed returns once."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from support import reviewing
-from support.databases import empty_tables
 from support.reviewing import NOON, Make
 from support.transactions import act, ask
 
-from ipml.errors import Conflict, Overtaken
-from ipml.records import Listing, ScoredListing, Verdict
+from ipml.errors import Overtaken
+from ipml.records import Listing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.versions import has_same_price, read_pasts
 from ipml.review.cases import find_case, note_event
 from ipml.review.exports import export_labels
-from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, release, undo
+from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, release
 from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import cases, decisions, sample_cases, second_reviews
+from ipml.storage.tables import cases, sample_cases, second_reviews
 
 DAY = timedelta(days=1)
 MAY = datetime(2024, 5, 1, tzinfo=UTC)
@@ -233,92 +229,3 @@ def test_prices_within_the_share_are_the_same_whichever_came_first():
     assert has_same_price(one, other, 0.05)
     assert has_same_price(other, one, 0.05)
     assert not has_same_price(one, replace(one, currency="USD"), 0.05)
-
-
-@dataclass
-class Known:
-    """What the seller offers, its score, and what was said of it at what score."""
-
-    content: tuple[int, float]
-    score: float
-    open_since: int | None = None
-    judged: tuple[Verdict, float] | None = None
-
-
-SCORES = st.sampled_from([0.0, 0.1, 0.3, 0.31, 0.9])
-NIGHTS = st.lists(
-    st.tuples(
-        st.sampled_from(["A", "B"]),
-        st.sampled_from(["same", "edit", "reprice", "score"]),
-        SCORES,
-        st.sampled_from(["", "", Verdict.GENUINE, Verdict.COUNTERFEIT, Verdict.CANNOT_TELL, Verdict.ESCALATE, "undo"]),
-    ),
-    max_size=12,
-)
-
-
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(nights=NIGHTS)
-def test_whatever_happens_one_case_of_a_listing_waits(engine: Engine, nights: list[Any]):
-    """Nothing unchanged returns, everything changed returns once, and what waited is decided or superseded."""
-    empty_tables(engine)
-    known: dict[str, Known] = {}
-    for night, (name, event, score, verdict) in enumerate(nights, start=1):
-        now = MAY + night * DAY
-        one = known.get(name)
-        is_new = one is None
-        one = known.setdefault(name, Known((0, 100.0), score))
-        number, price = one.content
-        before = one.content
-        one.content = {"edit": (number + 1, price), "reprice": (number, price * 1.2)}.get(event, one.content)
-        one.score = score
-        came = enqueue(engine, [_scored(name, one, now)], joins_alike=False, now=now)
-        is_changed = one.content != before and not is_new
-        is_risen = one.judged is not None and one.judged[0] in (Verdict.GENUINE, Verdict.CANNOT_TELL)
-        is_risen = is_risen and not is_changed and score > one.judged[1] + 0.2  # type: ignore[index]
-        assert (came.added, came.changed, came.returned) == (int(is_new), int(is_changed), int(is_risen))
-        again = enqueue(engine, [_scored(name, one, now)], joins_alike=False, now=now)
-        assert again == Enqueued(unchanged=1)
-        if is_new or is_changed or is_risen:
-            one.judged = None
-        _do(engine, name, one, verdict, now)
-        _check(engine, known)
-
-
-def _scored(name: str, one: Known, now: datetime) -> ScoredListing:
-    number, price = one.content
-    listing = Listing(name, "s1", f"Bag {number}", price=price, currency="EUR", observed_at=now)
-    return ScoredListing(listing, one.score, None, (), (), None, "m1")
-
-
-def _do(engine: Engine, name: str, one: Known, verdict: Any, now: datetime) -> None:
-    """Decide the case of a listing that waits, or take back what was decided on one of its cases."""
-    with reading(engine) as connection:
-        of_it = select(cases.c.case_id, cases.c.state, cases.c.score).where(cases.c.listing_id == name)
-        last = connection.execute(of_it.order_by(cases.c.case_id.desc())).first()
-        made = connection.execute(
-            select(decisions.c.decision_id, decisions.c.case_id)
-            .where(decisions.c.listing_id == name)
-            .order_by(decisions.c.decision_id)
-        ).first()
-    assert last is not None
-    if verdict == "undo":
-        if made is not None:
-            with suppress(Conflict):  # it was taken back before, or the case decided anew
-                act(engine, undo, made.decision_id, "ana", may_undo_others=True, now=now)
-                one.judged = None if made.case_id == last.case_id else one.judged
-    elif verdict and last.state in ("open", "escalated"):
-        judge(engine, last.case_id, verdict, now=now)
-        one.judged = (verdict, last.score) if verdict is not Verdict.ESCALATE else None
-
-
-def _check(engine: Engine, known: dict[str, Known]) -> None:
-    with reading(engine) as connection:
-        waiting = select(cases.c.listing_id, func.count()).where(cases.c.state.in_(["open", "escalated"]))
-        assert all(count == 1 for _, count in connection.execute(waiting.group_by(cases.c.listing_id)))
-        for name, one in known.items():
-            query = select(cases.c.state, cases.c.snapshot).where(cases.c.listing_id == name).order_by(cases.c.case_id)
-            states = [row.state for row in connection.execute(query)]
-            assert all(state in ("decided", "superseded") for state in states[:-1])
-            assert states[-1] == ("decided" if one.judged else states[-1])
-            assert states[-1] != "superseded"

@@ -1,6 +1,5 @@
 """Submitted listings and events: stored once, whatever the order and however often, and answered as they stand."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import Engine, insert
-from support.databases import on_both
 from support.transactions import count, execute
 
 from ipml.errors import InvalidListings
@@ -129,24 +127,6 @@ def test_events_count_once_and_do_not_change(door: httpx.Client, engine: Engine)
     assert count(engine, seller_events) == 2
 
 
-@on_both
-def test_many_tell_at_once(door: httpx.Client, engine: Engine):
-    """Each is answered for its own listing, and nothing is lost or doubled."""
-    before = count(engine, listings)
-
-    def submit(number: int) -> dict[str, Any]:
-        (said,) = door.post(PATH, json=BAG | {"listing_id": f"T{number % 20}", "title": f"Bag {number % 20}"}).json()[
-            "listings"
-        ]
-        return said
-
-    with ThreadPoolExecutor(8) as pool:
-        said = list(pool.map(submit, range(60)))
-    assert [one["listing_id"] for one in said] == [f"T{number % 20}" for number in range(60)]
-    assert len({one["case"] for one in said}) == 20
-    assert count(engine, listings) == before + 20
-
-
 def test_without_a_model_nothing_is_taken_in(door: httpx.Client, judges: Any, engine: Engine):
     """The caller is told to come again, and events, which need none, are stored."""
     judges.judge = None
@@ -163,9 +143,3 @@ def model(classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "market"
     save_model(classifier, folder, name="market", data_digest="0", experiment={}, figures={})
     return folder
-
-
-def submit(api: httpx.Client, listing: dict[str, Any]) -> float:
-    """Submit a listing, and return its score."""
-    (known,) = api.post("/v1/listings", json=listing).raise_for_status().json()["listings"]
-    return float(known["score"])

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, func, select
 from support.databases import on_both
-from support.transactions import check_sound
+from support.transactions import check_sound, read_scalars
 from web.intake_server import start
 
 from ipml.storage.database import open_database, reading
@@ -20,8 +20,7 @@ CLIENTS, ENOUGH = 4, 60
 
 def count(engine: Engine, first: int) -> int:
     """Count the listings that were submitted since some number."""
-    with reading(engine) as connection:
-        found = connection.scalars(select(listings.c.listing_id)).all()
+    found = read_scalars(engine, select(listings.c.listing_id))
     return sum(int(listing_id[1:]) >= first for listing_id in found)
 
 
