@@ -182,7 +182,7 @@ def sweep(
     jobs: Jobs = "all",
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, with what was tried before as well.")] = False,
     out: Annotated[
-        Path, out_option("Folder of models; the study and the picture of the search lie in it.", "FOLDER")
+        Path, out_option("Folder of models; study and picture of the search are added to it.", "FOLDER")
     ] = Path("models"),
     tracking: Tracking = None,
 ) -> None:

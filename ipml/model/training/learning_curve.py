@@ -75,8 +75,15 @@ def measure_learning_curve(
 
     def measure(part: pd.DataFrame, scores: ArrayLike) -> CurvePoint:
         weight = None if tested.weight is None else np.asarray(tested.weight)[places]
-        drawn = {"weight": weight, "n_resamples": experiment.evaluation.n_resamples, "seed": experiment.seed}
-        draws = draw_repeats(tested.y[places], [scores], unseen["seller_id"], (_MEASURE,), **drawn)
+        draws = draw_repeats(
+            tested.y[places],
+            [scores],
+            unseen["seller_id"],
+            (_MEASURE,),
+            weight=weight,
+            n_resamples=experiment.evaluation.n_resamples,
+            seed=experiment.seed,
+        )
         return CurvePoint(len(part), part["seller_id"].nunique(), estimate_of(draws[_MEASURE]))
 
     points = []
