@@ -485,7 +485,8 @@ def fold_sellers(n_folds: int, problem: Problem, seed: int) -> list[Fold]:
 
     y, weight, sellers = problem.y, problem.weight, problem.groups
     counts = np.flatnonzero(weight > 0)
-    n_folds = _usable_folds(n_folds, y[counts], sellers[counts])
+    n_sellers = (len(np.unique(sellers[counts][y[counts] == label])) for label in (0, 1))
+    n_folds = max(2, min(n_folds, *n_sellers))
     _, seller_of = np.unique(sellers, return_inverse=True)
     fold_of = np.random.default_rng(seed).permutation(seller_of.max() + 1) % n_folds
     splits = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(counts, y[counts], sellers[counts])
@@ -499,10 +500,3 @@ def fold_sellers(n_folds: int, problem: Problem, seed: int) -> list[Fold]:
 def _tolerance(n_listings: int, coarser: float = 1.0) -> float:
     """Return how far a fit may be from the best, in parts of the loss of a learner without features."""
     return min(coarser * max(_TOLERANCE_PER_LISTING * n_listings, _FINEST), _COARSEST)
-
-
-def _usable_folds(n_folds: int, y: Labels, sellers: NDArray[Any]) -> int:
-    """Return as many folds as asked for, or as there are sellers with and without counterfeits."""
-    with_positives = len(np.unique(sellers[y == 1]))
-    with_negatives = len(np.unique(sellers[y == 0]))
-    return max(2, min(n_folds, with_positives, with_negatives))

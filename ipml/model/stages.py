@@ -152,7 +152,7 @@ class FirstStage:
         start = 0
         for name, extractor in features.transformer_list:
             width = count_features(extractor)
-            weights = coefficients[start : start + width] * (features.transformer_weights or {}).get(name, 1.0)
+            weights = coefficients[start : start + width] * _weight(features, name)
             start += width
             self.parts[name] = make_part(extractor, weights)
         if np.shape(coefficients) != (start,):

@@ -259,7 +259,7 @@ def find_best(values: csr_matrix, y: np.ndarray, weight: np.ndarray, only_raises
 
 def climb(values, y, weight, only_raises, C, tolerance=1e-11) -> Ascent:
     """Return an ascent that has reached the top."""
-    ascent = Ascent(Design.of(values), y, weight, only_raises, C)
+    ascent = Ascent(values if isinstance(values, Design) else Design.of(values), y, weight, only_raises, C)
     ascent.climb(tolerance)
     return ascent
 
