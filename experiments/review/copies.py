@@ -182,7 +182,7 @@ class Copies:
     def append(self, connection: Connection, copy: int, older_by: timedelta, *, is_slim: bool) -> None:
         """Append a copy; a slim one without delivered messages and letters, as the retention leaves it."""
         made = {name: make_pseudonym(f"{row['seller_id']} {copy}") for name, row in self.keys.items()}
-        ring = Keyring({name: (None, bytes.fromhex(key)) for name, key in made.values()})
+        ring = Keyring({name: (None, bytes.fromhex(key)) for name, key in made.values()}, {})
         for table in self.tables:
             if not self.rows[table]:
                 continue

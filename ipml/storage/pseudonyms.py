@@ -62,7 +62,7 @@ class Keyring:
     ----------
     keys : mapping of str to (str or None, bytes)
         By pseudonym the seller's id, None of a notifier, and the key.
-    languages : mapping of str to str, optional
+    languages : mapping of str to str or None
         By pseudonym the language in which a seller is written to, where it is known.
     """
 
