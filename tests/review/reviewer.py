@@ -2,21 +2,21 @@
 
 import sys
 
-from support.transactions import act
-
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 
 
 def drain(url: str, name: str) -> None:
     """Decide until no case is left."""
     engine = open_database(url)
     while True:
-        taken = act(engine, claim, name)
+        with writing(engine) as connection:
+            taken = claim(connection, name)
         if taken is None:
             return
-        decision = act(engine, decide, taken, Verdict.GENUINE)
+        with writing(engine) as connection:
+            decision = decide(connection, taken, Verdict.GENUINE)
         if decision.decision_id:  # a second review decides no case
             print(decision.case_id, flush=True)
 

@@ -7,7 +7,7 @@ from itertools import count
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, delete, select, update
 from support.databases import copy_memory, on_both
 from support.reviewing import Score, as_model, judge
 from support.transactions import act, ask
@@ -20,7 +20,7 @@ from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.search import Filter, browse
 from ipml.storage.database import reading
-from ipml.storage.tables import cases
+from ipml.storage.tables import cases, listings
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GOODS = ("Bag, mirror quality", "Belt, mirror quality", "Cup", "Wool hat")
@@ -126,6 +126,17 @@ def test_a_listing_that_another_server_was_submitted_of_meanwhile_is_not_overwri
     some = (make(2, 3, "Cup"), make(2, 1, GOODS[0]), make(3, 1, GOODS[0]))
     known = take_in(engine, [Submission((one,)) for one in some], as_model(score), NOON)
     assert [known[key].scored.listing.title for key in ("L2", "L3")] == ["Cup", GOODS[0]]
+
+
+def test_a_listing_that_was_forgotten_comes_as_new(engine: Engine):
+    """Nothing else speaks of it; a case that was closed does not hold the listing for ever."""
+    send(engine, make(1, 1, "Cup"))
+    act(engine, Connection.execute, delete(listings))
+    assert send(engine, make(1, 1, "Cup"))["L1"].case_id is None
+    assert send(engine, make(1, 2, GOODS[0]))["L1"].case_id == 1
+    act(engine, Connection.execute, update(cases).values(state="decided"))
+    known = send(engine, make(1, 3, GOODS[1]))["L1"]
+    assert (known.case_id, known.state) == (2, "open")
 
 
 def score_copies(submitted: Sequence[Listing], explain: bool) -> list[ScoredListing]:

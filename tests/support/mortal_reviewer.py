@@ -10,8 +10,10 @@ from sqlalchemy import Engine, event
 from ipml.cooperation.consequences import Cooperation
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, undo
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading, writing
-from support.transactions import act, check_sound
 
 
 def review_until_killed(engine: Engine, steps: int) -> None:
@@ -20,7 +22,9 @@ def review_until_killed(engine: Engine, steps: int) -> None:
     command = [sys.executable, __file__, url, str(steps)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     with reading(engine) as connection:
-        check_sound(connection)
+        assert verify(connection).is_intact
+        assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
 
 
 def main(url: str, steps: int) -> None:
@@ -35,14 +39,16 @@ def main(url: str, steps: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     while True:
-        taken = act(engine, claim, "ana")
+        with writing(engine) as connection:
+            taken = claim(connection, "ana")
         if taken is None:
             return
         with writing(engine) as connection:
             said = {"ground": "declared_replica", "consequences": cooperation}
             decision = decide(connection, taken, Verdict.COUNTERFEIT, **said)
         if taken.case_id % 2:
-            act(engine, undo, decision.decision_id, "ana", why="slip", consequences=cooperation)
+            with writing(engine) as connection:
+                undo(connection, decision.decision_id, "ana", why="slip", consequences=cooperation)
             with writing(engine) as connection:
                 again = claim(connection, "ana", taken.case_id)
                 decide(connection, again, Verdict.GENUINE, consequences=cooperation)

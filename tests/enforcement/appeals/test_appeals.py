@@ -11,24 +11,30 @@ from support.consequences import ENFORCEMENT
 from support.databases import on_both
 from support.transactions import act, ask, check_sound, execute, read_rows
 
+from ipml.enforcement.actions import MeasureOrder, change_measure, end_due
 from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.letters import compose
-from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted
+from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
+from ipml.enforcement.case_file import read_listing_file
 from ipml.enforcement.evidence.package import subjects_of_cases
-from ipml.enforcement.policy import Language
+from ipml.enforcement.penalties.strikes import list_strikes
+from ipml.enforcement.policy import Language, load_enforcement_policy
+from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, UnstorableValue
-from ipml.records import Listing, ScoredListing
+from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.arrivals.stream_intake import IntakeModel
+from ipml.review.corrections import NearDuplicates
 from ipml.review.exports import export_labels
-from ipml.review.queue import enqueue
+from ipml.review.group_decisions import decide_and_spread, preview_spread
+from ipml.review.queue import claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import audit as audit_table
-from ipml.storage.tables import deadlines, decisions, outbox, seller_keys, user_sellers
+from ipml.storage.tables import cases, deadlines, decisions, outbox, seller_keys, user_sellers
 
 DAY, NOON = timedelta(days=1), datetime(2025, 3, 3, 12, tzinfo=UTC)
 
@@ -86,6 +92,46 @@ def test_the_label_stays_where_an_appeal_is_rejected_or_granted_in_part(market):
     assert old.lifted_at is not None
     assert (new.kind, new.lifted_at) == ("label", None)
     assert market.labels() == [True, True]
+
+
+def take_down_alike(market):
+    """Take near-duplicates down by one decision, and return their cases, that which was looked at first."""
+    titles = [f"Leather bag, brown, no. {number}" for number in range(5)]
+    bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
+    enqueue(market.engine, bags)
+    options = {"ground": "declared_replica", "now": market.now, "consequences": ENFORCEMENT}
+    with writing(market.engine) as connection:
+        taken = claim(connection, "ana", now=market.now)
+        alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
+        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options).decisions
+    return [taken.case_id, *(decision.case_id for decision in spread)]
+
+
+@pytest.mark.parametrize("choice", NearDuplicates)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_correction_is_about_one_listing_and_a_person_says_what_becomes_of_those_alike(market, place, choice):
+    """Measure, strike and label fall of it; those alike wait behind one of them, fall as well or stand."""
+    numbers = take_down_alike(market)
+    about, others = numbers[place], {*numbers} - {numbers[place]}
+    appeal = file_one(market, about=about)
+    assert len(others) > 2
+    assert {*market.appeal().alike} == others
+    decide_one(market, appeal, **({} if choice is NearDuplicates.QUEUE else {"near_duplicates": choice}))
+    fell = {about} if choice is NearDuplicates.STAND else {*numbers}
+    found = {row.case_id: row for row in read_rows(market.engine, select(cases)) if row.case_id in numbers}
+    with reading(market.engine) as connection:
+        strikes = list_strikes(connection, "s1")
+        labels = {label.listing.listing_id: label.is_counterfeit for label in export_labels(connection)}
+        check_sound(connection)
+    assert {measure.case_id for measure in market.measures() if measure.lifted_at} == fell
+    assert {strike.case_id for strike in strikes if strike.taken_back_at} == fell
+    queued = others if choice is NearDuplicates.QUEUE else set()
+    said = {found[number].listing_id: number not in fell for number in numbers if number not in queued}
+    assert labels == said
+    assert {number for number, row in found.items() if row.state == "open"} == queued
+    shown = {found[number].exemplar or number for number in queued}
+    assert len(shown) == bool(queued)
+    assert shown <= queued
 
 
 def test_neither_an_earlier_decider_nor_a_machine_decides(market):
@@ -182,6 +228,38 @@ def test_a_rights_holder_learns_no_more_than_the_rules_say(market):
 
 
 @on_both
+@pytest.mark.parametrize("how", ["appeal", "time", "erasure of the other"])
+def test_a_measure_outlives_the_erasure_of_who_sold_the_listing_before(market, how):
+    """Whoever sells it now can appeal, and the platform is told of the end; the id goes with it."""
+    market.take_down("L1")
+    now, later = market.now + DAY, market.now + 30 * DAY
+    said = {"by": "lea", "policy": load_enforcement_policy(), "now": now}
+    act(market.engine, change_measure, 1, MeasureOrder(MeasureKind.PAUSE, "shorter", until=later), **said)
+    enqueue(market.engine, [market.make_scored("L1", seller_id="s2", title="Shoe", observed_at=now)])
+    erased = {"why": "request", "by": "lea", "now": later}
+    market.deliver("seller", "platform", "holder")
+    erase_sellers(market.engine, ["s1"], **erased)
+    assert [one.kind for one in ask(market.engine, read_listing_file, "L1").measures] == [MeasureKind.PAUSE]
+    if how == "appeal":
+        appeal = act(market.engine, file_appeal, "measure:2", "s2", "Mine.", rules=market.rules, now=now)
+        assert "(L1)" in json.loads(market.letter("appeal-1-receipt"))["text"]
+        decide_one(market, appeal, outcome="granted")
+    elif how == "time":
+        end_due(market.engine, load_enforcement_policy(), now=later)
+    else:
+        erase_sellers(market.engine, ["s2"], **erased)
+    assert not ask(market.engine, read_listing_file, "L1").measures
+    with reading(market.engine) as connection:
+        of_listing = outbox.c.kind == "reinstatement", outbox.c.channel == "platform", outbox.c.state == "waiting"
+        waiting = connection.execute(select(outbox).where(*of_listing))
+        told = [json.loads(decrypt(connection, row.pseudonym, row.body)) for row in waiting]
+        assert len(told) == (how != "erasure of the other")
+        assert all((one["listing_id"], one["seller_id"], one["in_force"]) == ("L1", "s2", []) for one in told)
+        check_sound(connection)
+    assert read_rows(market.engine, select(decisions.c.listing_id).distinct()) == [("erased:1",)]
+
+
+@on_both
 def test_a_seller_is_written_to_in_the_language_that_a_listing_of_theirs_named_last(market):
     """All letters on a listing that names none are in it, be they of measures, penalties or appeals."""
     for at, language in ((NOON, "fr"), (NOON - DAY, "es"), (NOON + DAY, None)):
@@ -214,6 +292,19 @@ def test_where_the_rights_holder_does_not_act_the_listing_comes_back(market):
     assert read_decisions(market)[-1] == ("cannot tell", "deadline", "ipml deadlines")
     assert market.labels() == []
     assert market.letter("appeal-1-restored")
+
+
+def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
+    """The term stops; later a person decides by what came of the suit, or the holder gives up."""
+    market.take_down(country="US")
+    appeal = file_one(market, kind="counter-notice")
+    act(market.engine, holder_acted, appeal.appeal_id, "SDNY 25-cv-1", "lea", now=market.now)
+    market.pass_time(market.now + 60 * DAY)
+    assert market.appeal().reference == "SDNY 25-cv-1"
+    assert market.measures()[0].lifted_at is None
+    withdrawn = act(market.engine, holder_withdrew, 1, "lea", now=market.now, consequences=ENFORCEMENT)
+    assert withdrawn.state == "restored"
+    assert market.measures()[0].lifted_at is not None
 
 
 def test_a_rights_holder_who_acts_too_late_must_give_notice_anew(market):

@@ -92,6 +92,17 @@ def test_lifting_needs_a_reason_and_is_told(market):
             confirm(connection, number, "cleo")
 
 
+def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(make_market, policy):
+    """A lead says no."""
+    market = make_market(_asking_early(policy))
+    for _ in range(2):
+        market.strike()
+    (proposed,) = market.penalties(state="proposed")
+    before = len(_messages(market.engine))
+    assert act(market.engine, lift, proposed.penalty_id, "cleo", "too much").ended_as == "dismissed"
+    assert len(_messages(market.engine)) == before
+
+
 def test_a_proposal_lapses_once_its_strikes_do_not_carry_it(make_market, policy):
     """A year later nobody can confirm it, and it ends by itself; nor can anybody where its listing was erased."""
     market = make_market(_asking_early(policy))

@@ -6,9 +6,12 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import Connection, Text, func, insert, select, update
 from support.databases import on_both, read_tables
+from support.given_notices import say
 from support.planted_seller import NOON, SELLER, bag, find_clear, plant
 from support.transactions import act, ask, execute, read_rows
 
+from ipml.cooperation.notices.intake import receive
+from ipml.enforcement.appeals import appeal
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
 from ipml.enforcement.privacy.legal_holds import list_holds, place_hold, release_holds
@@ -17,11 +20,13 @@ from ipml.enforcement.privacy.retention import CLASSES, find_stored, run_retenti
 from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review import queue
+from ipml.review.undo import undo
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_seller
-from ipml.storage.tables import cases, evidence, metadata, outbox, tries
+from ipml.storage.tables import appeals, cases, evidence, metadata, outbox, second_reviews, tries
+from ipml.storage.tables.enforcement import PENDING_APPEALS
 
 POLICY = load_enforcement_policy()
 RULES = POLICY.retention
@@ -93,6 +98,22 @@ def test_a_dry_run_and_a_second_run_change_nothing(listed):
     assert ask(listed, check_rows).problems == ()
 
 
+def test_a_case_is_kept_while_anything_waits_for_it(listed):
+    """Its days count from when it came back to people; a notice, an appeal or a person keeps it whatever they are."""
+    assert appeal.PENDING == PENDING_APPEALS
+    act(listed, undo, 1, "ana", may_undo_others=True, now=after(4900))
+    filed = {"subject": "case:3", "case_id": 3, "decision_id": 3, "pseudonym": "p", "kind": "complaint"}
+    filed |= {"profile": "x", "state": "open", "text": "", "filed_at": after(11)}
+    second = {"case_id": 4, "kind": "second", "wanted_at": after(11)}
+    act(listed, receive, say("seller2-L2"), now=after(11))
+    execute(listed, insert(appeals).values(filed), insert(second_reviews).values(second))
+    act(listed, queue.claim, "ana", case_id=6, now=after(5000))
+    run(listed, after(5000))
+    assert erased(listed) == [5]
+    run(listed, after(4900 + RULES.undecided_listings))
+    assert erased(listed) == [1, 5, 6]
+
+
 @on_both
 def test_a_hold_goes_before_and_its_end_lets_go(listed):
     """Of a seller, or of one case: what is held stays as it is, everything else goes."""
@@ -139,6 +160,16 @@ def test_each_run_is_noted_with_its_counts(listed):
     ]
     assert (rows[-1].action, rows[-1].payload["policy"]) == ("ran", POLICY.digest)
     assert (rows[-1].payload["genuine_listings"], rows[-1].payload["tries"]) == (3, 0)
+
+
+def test_whoever_waits_for_an_expired_case_is_shown(engine):
+    """A near-duplicate that came later does not wait for ever."""
+    queue.enqueue(engine, [bag(1, SELLER, 0.9, title="Leather bag, brown, large")], now=NOON)
+    later = [bag(n, SELLER, 0.9, title="Leather bag, brown, large", price=41.0) for n in (2, 3)]
+    queue.enqueue(engine, later, now=after(100))
+    assert len(ask(engine, queue.preview_spread, 1).cases) == 2
+    run(engine, after(RULES.undecided_listings))
+    assert [ask(engine, queue.get_case, number).exemplar for number in (2, 3)] == [None, 2]
 
 
 def test_records_of_each_class_go_when_they_are_due(engine):

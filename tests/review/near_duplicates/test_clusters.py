@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import pytest
@@ -12,13 +12,14 @@ from sqlalchemy import Connection, Engine, func, select
 from support.reviewing import NOON, Make, judge
 from support.transactions import act, ask
 
-from ipml.records import Listing, ScoredListing
+from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
 from ipml.review.cases import find_case, get_case, history
 from ipml.review.claims import claim
-from ipml.review.group_decisions import preview_spread
+from ipml.review.group_decisions import decide_bulk, preview_bulk, preview_spread
 from ipml.review.near_duplicates.clusters import fold_title, has_like_price, make_bands, make_shingles, sign_shingles
 from ipml.review.near_duplicates.clusters import is_same_offer as is_same_scored
+from ipml.review.undo import undo
 from ipml.review.worklists.search import list_cases, seller_cases
 from ipml.storage.tables import bands
 
@@ -95,6 +96,36 @@ def test_clusters_do_not_depend_on_the_order_of_a_file(engine: Engine, make_copy
         assert exemplars == {"a": None, "b": "a", "c": "a", "d": None}, order
 
 
+def test_those_who_wait_for_a_decided_case_wait_for_one_of_them(engine: Engine, make_copy: Make):
+    """A decision that does not spread leaves the most suspicious of the rest to be reviewed; newcomers join that."""
+    for place, (verdict, at_once) in enumerate(product((Verdict.GENUINE, Verdict.CANNOT_TELL), (False, True))):
+        seller, first = {"seller_id": f"s{place}"}, 5 * place + 1
+        enqueue(engine, [make_copy(f"L{place}{number}", 0.9 - number / 100, **seller) for number in range(4)])
+        if at_once:
+            preview = ask(engine, preview_bulk, [first], "ana", verdict)
+            act(engine, decide_bulk, [first], "ana", verdict, token=preview.digest)
+        else:
+            judge(engine, first, verdict)
+        enqueue(engine, [make_copy(f"L{place}4", 0.8, **seller)])
+        exemplars = [ask(engine, get_case, first + number).exemplar for number in range(5)]
+        assert exemplars == [None, None, *[first + 1] * 3], (verdict, at_once)
+
+
+def test_those_who_wait_for_an_escalated_case_wait_on(engine: Engine, make_copy: Make):
+    """A lead decides for all; a copy that comes meanwhile waits, too, and one that comes after is reviewed again."""
+    enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8)])
+    judge(engine, None, Verdict.ESCALATE)
+    enqueue(engine, [make_copy("L3", 0.7)])
+    assert _exemplars(engine) == {"L1": None, "L2": "L1", "L3": "L1"}
+    assert act(engine, claim, "ana") is None
+    judge(engine, 1, by="cleo")
+    assert _exemplars(engine) == {"L1": None, "L2": None, "L3": "L2"}
+    for number in (2, 3):
+        judge(engine, number)
+    enqueue(engine, [make_copy("L4"), make_copy("L5", 0.8)])
+    assert _exemplars(engine) == dict.fromkeys(("L1", "L2", "L3", "L4")) | {"L5": "L4"}
+
+
 def test_editing_a_copy_moves_the_case_it_waits_for_no_further(engine: Engine, make_copy: Make):
     """It counts once, however often it comes anew."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8)])
@@ -116,6 +147,18 @@ def test_a_waiting_case_that_overtakes_its_exemplar_is_shown(engine: Engine, mak
     assert _exemplars(engine)[waiting[0]] is None
     enqueue(engine, [make_copy(name, 0.1) for name in {"L1", "L2", "L3"} - set(waiting)])
     assert set(_exemplars(engine).values()) == {None}
+
+
+def test_a_case_that_waits_can_be_taken_by_number_and_its_decision_undone(engine: Engine, make_copy: Make):
+    """Undone, it waits again; once its exemplar is decided it is shown instead."""
+    enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8)])
+    act(engine, undo, judge(engine, 2).decision_id, "ana")
+    assert _exemplars(engine) == {"L1": None, "L2": "L1"}
+    own = judge(engine, 2)
+    judge(engine, 1, by="ben")
+    act(engine, undo, own.decision_id, "ana")
+    assert _exemplars(engine) == {"L1": None, "L2": None}
+    assert ask(engine, get_case, 2).state == "open"
 
 
 def test_a_flood_of_half_alike_listings_fills_no_band(engine: Engine, make_copy: Make):
