@@ -181,9 +181,9 @@ def sweep(
     experiment: ExperimentFile,
     jobs: Jobs = "all",
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, with what was tried before as well.")] = False,
-    out: Annotated[
-        Path, out_option("Folder of models; study and picture of the search are added to it.", "FOLDER")
-    ] = Path("models"),
+    out: Annotated[Path, out_option("Folder of models: trials are added to the study in it.", "FOLDER")] = Path(
+        "models"
+    ),
     tracking: Tracking = None,
 ) -> None:
     """Search for the best values of some parameters, on sellers left out of training, and show all in one table.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,15 +76,12 @@ def measure_learning_curve(
 
     def measure(part: pd.DataFrame, scores: ArrayLike) -> CurvePoint:
         weight = None if tested.weight is None else np.asarray(tested.weight)[places]
-        draws = draw_repeats(
-            tested.y[places],
-            [scores],
-            unseen["seller_id"],
-            (_MEASURE,),
-            weight=weight,
-            n_resamples=experiment.evaluation.n_resamples,
-            seed=experiment.seed,
-        )
+        drawn: dict[str, Any] = {
+            "weight": weight,
+            "n_resamples": experiment.evaluation.n_resamples,
+            "seed": experiment.seed,
+        }
+        draws = draw_repeats(tested.y[places], [scores], unseen["seller_id"], (_MEASURE,), **drawn)
         return CurvePoint(len(part), part["seller_id"].nunique(), estimate_of(draws[_MEASURE]))
 
     points = []
