@@ -335,7 +335,10 @@ def _read_values(found: Any, is_sparse: bool) -> Values | str:
             return "columns that are no numbers"
         found = found.to_numpy(dtype=np.float64, na_value=np.nan)
     if not scipy.sparse.issparse(found):
-        found = np.asarray(found)
+        try:
+            found = np.asarray(found)
+        except ValueError:
+            return "rows of different lengths"
         found = found[:, np.newaxis] if found.ndim == 1 else found
     if found.ndim != 2:
         return f"an array of {found.ndim} dimensions"
