@@ -12,7 +12,7 @@ make every later figure too good.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from ipml.errors import IpmlError, Refused, enumerate_names, first_line
 from ipml.features.columns import Extractor, ListingColumns
+from ipml.features.frame import KINDS, make_frame
 from ipml.listings.extra import EXTRA
-from ipml.listings.fields import COLUMNS, FIELDS, VECTORS
-from ipml.listings.kinds import Kind
+from ipml.listings.fields import COLUMNS, VECTORS
 from ipml.records import Listing
 
 LABELS = ("is_counterfeit", "labelled_at", "label_weight", "label_probability")
@@ -46,7 +46,6 @@ _LONGEST_SENTENCE = 300
 _MOST_NAMED = 3
 _TRIED = 16  # training listings that are tried in another order
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-9  # how close values of a listing alone and among others are
-_KINDS = {field.name: field.kind for field in FIELDS}
 _BARE = Listing(listing_id="bare", seller_id="bare", title="x")
 
 Floats = NDArray[np.float64]
@@ -218,7 +217,7 @@ class OwnFeatures(Extractor):
         columns = [self.columns] if isinstance(self.columns, str) else self.columns or ()
         if labels := [name for name in columns if name in LABELS]:
             raise Refused(subject, f"the label {labels[0]!r} among its columns", "columns known before the verdict")
-        if unknown := [name for name in columns if name not in _KINDS]:
+        if unknown := [name for name in columns if name not in KINDS]:
             raise Refused(subject, f"unknown {enumerate_names(unknown, COLUMNS)}", "canonical columns")
         if self.sentence is not None and not is_sentence(self.sentence):
             expected = "a text with features in braces, such as {letters:,.0f} or {share:.1%}"
@@ -329,40 +328,6 @@ def adopt_all(own: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
     return [(name, adopt(name, extractor)) for name, extractor in (own or {}).items()]
 
 
-def make_frame(listings: ListingColumns, columns: Sequence[str]) -> pd.DataFrame:
-    """Return canonical columns of listings, of the same types however many are missing.
-
-    Examples
-    --------
-    >>> frame = make_frame(ListingColumns({"title": ["Bag", None]}), ["title", "price", "listed_at"])
-    >>> frame["title"].tolist(), frame["price"].tolist(), str(frame["listed_at"].dtype)
-    (['Bag', ''], [nan, nan], 'datetime64[us, UTC]')
-    """
-    read = {name: _READERS[_KINDS[name]](listings, name) for name in columns}
-    return pd.DataFrame(read, index=pd.RangeIndex(len(listings)), copy=False)
-
-
-def _read_text(listings: ListingColumns, name: str) -> pd.api.extensions.ExtensionArray:
-    texts = listings.texts(name)
-    try:
-        return pd.array(texts, dtype="str")
-    except UnicodeEncodeError:  # broken letters, which Arrow does not hold
-        return pd.array([text.encode("utf-8", "replace").decode() for text in texts], dtype="str")
-
-
-def _read_moment(listings: ListingColumns, name: str) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(listings.moments(name).view("datetime64[us]")).tz_localize("UTC")
-
-
-_READERS: dict[Kind, Callable[[ListingColumns, str], Any]] = {
-    Kind.TEXT: _read_text,
-    Kind.EXTRA: _read_text,
-    Kind.MOMENT: _read_moment,
-    Kind.VECTOR: lambda listings, name: pd.Series(list(listings.cells(name)), dtype=object),
-    **{kind: (lambda listings, name: listings.numbers(name).copy()) for kind in (Kind.NUMBER, Kind.COUNT, Kind.SHARE)},
-}
-
-
 def _read_values(found: Any, is_sparse: bool) -> Values | str:
     """Return what a transformer returned as floats, or say what it is instead."""
     if isinstance(found, pd.DataFrame):
@@ -370,7 +335,10 @@ def _read_values(found: Any, is_sparse: bool) -> Values | str:
             return "columns that are no numbers"
         found = found.to_numpy(dtype=np.float64, na_value=np.nan)
     if not scipy.sparse.issparse(found):
-        found = np.asarray(found)
+        try:
+            found = np.asarray(found)
+        except ValueError:
+            return "rows of different lengths"
         found = found[:, np.newaxis] if found.ndim == 1 else found
     if found.ndim != 2:
         return f"an array of {found.ndim} dimensions"

@@ -15,6 +15,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from ipml.errors import first_line
 from ipml.features.columns import ListingColumns, Reading
 from ipml.features.figures import MissingFields
 from ipml.features.own import OwnFeatures
@@ -52,9 +53,14 @@ class OtherLearner:
         """Return the log-odds of a matrix of features, shape (n_listings,)."""
         estimator, values = self.estimator, _readable(self.estimator, values[:, self.columns])
         if hasattr(estimator, "decision_function"):
-            return np.asarray(estimator.decision_function(values), dtype=np.float64)
-        probability = np.asarray(estimator.predict_proba(values), dtype=np.float64)[:, 1]
-        return np.asarray(scipy.special.logit(np.clip(probability, _SUREST, 1.0 - _SUREST)))
+            log_odds = np.asarray(estimator.decision_function(values), dtype=np.float64)
+        else:
+            probability = np.asarray(estimator.predict_proba(values), dtype=np.float64)[:, 1]
+            log_odds = np.asarray(scipy.special.logit(np.clip(probability, _SUREST, 1.0 - _SUREST)))
+        if log_odds.shape != values.shape[:1] or not np.isfinite(log_odds).all():
+            found = "NaN or infinity" if log_odds.shape == values.shape[:1] else f"an answer of shape {log_odds.shape}"
+            raise ValueError(f"learner {type(estimator).__name__}: found {found}; expected a number for each listing.")
+        return log_odds
 
     @cached_property
     def intercept_(self) -> Floats:
@@ -84,7 +90,7 @@ def fit_learner(learner: Any, problem: Problem, seed: int) -> LinearLearner | Ot
     Raises
     ------
     ValueError
-        It takes no weights and these differ, or it reads no sparse matrix and this one is too wide.
+        It fails, takes no weights and these differ, or it reads no sparse matrix and this one is too wide.
     """
     from sklearn.base import clone  # scoring does without scikit-learn
 
@@ -93,7 +99,12 @@ def fit_learner(learner: Any, problem: Problem, seed: int) -> LinearLearner | Ot
     fitted.set_params(**{name: seed for name in seeds if fitted.get_params()[name] is None})
     known = problem.take(np.flatnonzero(problem.weight > 0))
     columns = np.unique(known.design.indices).astype(np.int64)
-    fitted.fit(_readable(fitted, known.design[:, columns]), known.y, **_weights(fitted, known.weight))
+    readable, weights = _readable(fitted, known.design[:, columns]), _weights(fitted, known.weight)
+    try:
+        fitted.fit(readable, known.y, **weights)
+    except Exception as error:  # other people's learners fail in their own ways
+        found = f"{type(error).__name__} in fit ({first_line(error)})"
+        raise ValueError(f"learner {type(learner).__name__}: found {found}; expected one that learns.") from error
     coefficients, intercept = (np.asarray(getattr(fitted, name, ())) for name in ("coef_", "intercept_"))
     if np.shape(coefficients) != (1, len(columns)) or intercept.size != 1:
         return OtherLearner(fitted, columns)

@@ -56,6 +56,8 @@ _GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "its pictures",
         ("image_hash", "image_vector", "picture_counterfeit_matches", "picture_genuine_matches"),
     ),
+    "text_vector": ("the vector of its text", ("text_vector",)),
+    "extra": ("the columns of your own", ("extra",)),
 }
 """The fields that are left out together, by the reason that states it, and how a sentence calls them."""
 OCCLUSION = "Without {} the score would be {:.0%}"

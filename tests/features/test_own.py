@@ -8,7 +8,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from ipml.errors import Refused
 from ipml.features.columns import ListingColumns
-from ipml.features.own import USUAL_COLUMNS, OwnFeatures, adopt, make_frame
+from ipml.features.frame import make_frame
+from ipml.features.own import USUAL_COLUMNS, OwnFeatures, adopt
 from ipml.listings.schema import listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 
@@ -73,6 +74,7 @@ FAULTS = [
     (lambda X: X[["price"]], "numbers that are missing or infinite"),
     (lambda X: np.full(len(X), 1e200), "numbers beyond 1e100"),
     (lambda X: np.zeros((len(X), 2, 2)), "an array of 3 dimensions"),
+    (lambda X: [[1.0]] * (len(X) - 1) + [[1.0, 2.0]], "rows of different lengths"),
     (lambda X: np.zeros((len(X), len(X))), "1 features where there were 8 at fit|8 features where there were"),
     (lambda X: np.arange(len(X)), "other values for a listing alone or in another order"),
     (lambda X: np.full(len(X), 1 / X["price"].notna().sum()), "other values|float division|missing or infinite"),

@@ -73,10 +73,29 @@ def test_a_learner_is_asked_of_sellers_it_has_not_seen():
     np.testing.assert_array_equal(seen.decision_function(design) > 0, y == 1)
 
 
+class Odd(LogisticRegression):
+    """A learner that fails, or answers in a shape of its own."""
+
+    coef_ = None
+
+    def fit(self, X, y, sample_weight=None):
+        """Fail where C is 2."""
+        if self.C == 2:
+            raise RuntimeError("no memory\nat all")
+        return self
+
+    def decision_function(self, X):
+        """Answer NaN, or twice for each listing where C is 3."""
+        return np.full((X.shape[0], 2) if self.C == 3 else X.shape[0], np.nan)
+
+
 def test_what_cannot_be_a_learner_is_refused_in_one_sentence(few, classifier, monkeypatch):
     """No classifier, one beside a donor, one that wants n-grams dense, and one without weights where these differ."""
     monkeypatch.setattr("ipml.model.other_learner.MOST_DENSE", 100)
     for learner, known, said in (
+        (Odd(C=2), {}, "learner Odd: found RuntimeError in fit (no memory"),
+        (Odd(C=3), {}, "learner Odd: found an answer of shape"),
+        (Odd(C=4), {}, "learner Odd: found NaN or infinity"),
         (OneHotEncoder(), {}, "expected None or a probabilistic classifier of scikit-learn"),
         (LogisticRegression(), {"donor": classifier}, "need the learner of ipml"),
         (HistGradientBoostingClassifier(), {}, "Put a TruncatedSVD before it in a Pipeline, or give features without"),

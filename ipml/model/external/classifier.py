@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from ipml.errors import Failed, UnusableSetting, first_line
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import PriceFeatures
+from ipml.features.frame import find_own_texts, is_own_column, make_frame, read_own_column
 from ipml.features.goods import BrandTable, listing_brands
 from ipml.features.names import Names
 from ipml.features.portfolio import SellerPortfolios
 from ipml.kit.estimator import Estimator, check_fitted
+from ipml.listings.extra import EXTRA
 from ipml.listings.fields import FIELDS
-from ipml.listings.frames import read_cells
 from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.evaluation.label_weights import count_by_probability
 from ipml.model.external.source import EstimatorSource, OpenedEstimator, open_fitted
@@ -40,13 +41,7 @@ def frame_of(listings: Any) -> pd.DataFrame:
     ----------
     listings : DataFrame, mapping of columns or ListingColumns
     """
-    if isinstance(listings, ListingColumns):
-        cells = {name: list(listings.cells(name)) for name in _NAMES if name in listings}
-        listings = pd.DataFrame(cells, index=pd.RangeIndex(len(listings)), dtype=object)
-    elif not isinstance(listings, pd.DataFrame):
-        listings = pd.DataFrame(listings)
-    given = [name for name in _NAMES if name in listings]
-    return read_cells(listings[given], READ)[0][list(_NAMES)]
+    return make_frame(ListingColumns.of(listings), _NAMES, fills_texts=False)
 
 
 class ExternalClassifier(Estimator):
@@ -83,6 +78,8 @@ class ExternalClassifier(Estimator):
     familiarity_ : Familiarity
     portfolios_ : SellerPortfolios
         Empty: an external estimator knows of earlier listings what the columns say.
+    own_texts_ : list of str
+        Columns of a marketplace's own, such as "extra.tier", that are texts; others are numbers.
     base_rate_ : float
         Mean log-odds of the listings it was made with.
     classes_ : array of shape (2,)
@@ -146,6 +143,7 @@ class ExternalClassifier(Estimator):
         weight = read_weight(sample_weight, len(X))
         _, y, _ = read_labels(y, weight)
         self.classes_ = np.array([0, 1])
+        self.own_texts_ = find_own_texts(ListingColumns.of(X).texts(EXTRA))
         weight = weight if label_probability is None else weight * count_by_probability(label_probability)
         weight = weight if maturity is None else weight * np.asarray(maturity, dtype=np.float64)
         listings, sellers = ListingColumns.of(X), np.asarray(X["seller_id"]).astype(str)
@@ -244,9 +242,14 @@ class ExternalClassifier(Estimator):
     def _choose(self, opened: OpenedEstimator, frame: pd.DataFrame) -> pd.DataFrame:
         if opened.columns is None:
             return frame
-        if unknown := [name for name in opened.columns if name not in frame]:
+        if unknown := [name for name in opened.columns if not (name in frame or is_own_column(name))]:
             raise self._refuse(f"an estimator that reads {', '.join(unknown[:5])}", "canonical listing columns")
-        return frame[list(opened.columns)]
+        own = {
+            name: read_own_column(frame[EXTRA], name, name in self.own_texts_)
+            for name in opened.columns
+            if name not in frame
+        }
+        return frame.assign(**own)[list(opened.columns)]
 
     def _refuse(self, found: str, expected: str) -> UnusableSetting:
         return UnusableSetting(self.name, found, expected)

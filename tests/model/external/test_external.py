@@ -19,6 +19,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from ipml.errors import Failed, UntrustedModel, UnusableSetting
@@ -166,6 +167,28 @@ def test_an_endpoint_that_is_gone_is_no_untrusted_model(tmp_path):
     source = read_source("http://127.0.0.1:9/invocations")
     with pytest.raises(Failed, match=r"127\.0\.0\.1:9/invocations"):
         ExternalClassifier(source, trusted="http://127.0.0.1:9").fit(*make_listings(40))
+
+
+def test_columns_of_a_marketplaces_own_are_read_by_name_and_classes_by_label(tmp_path):
+    """A text and a number reach an estimator whose first class is "counterfeit", also where a listing has neither."""
+    listings, y = make_listings(60, seed=4)
+    own = pd.DataFrame({"extra.tier": np.where(y, "new", "gold"), "extra.returns": 0.5 * y})
+    columns = [
+        ("tier", OneHotEncoder(handle_unknown="ignore"), ["extra.tier"]),
+        ("n", SimpleImputer(), own.columns[1:]),
+    ]
+    estimator = make_pipeline(ColumnTransformer(columns), LogisticRegression())
+    estimator.fit(own, np.where(y, "counterfeit", "genuine"))
+    extra = [dict(zip(("tier", "returns"), row, strict=True)) for row in own.itertuples(index=False)]
+    known = check_listings(listings.assign(extra=[*extra[:-1], None]))
+    source = read_source(write(estimator, tmp_path / "own.pkl"))
+    scorer = make_scorer(ExternalClassifier(source, is_calibrated=False, trusted="pickle").fit(known, y), "x/1")
+    score, records = scorer.score_frame(known)["score"], list(frame_to_listings(known))
+    assert score[:-1][y[:-1] == 1].min() > 0.5 > score[:-1][y[:-1] == 0].max()
+    assert [scorer.score(record).score for record in records[-3:]] == pytest.approx(score.tolist()[-3:])
+    (first, *_) = scorer.score(records[int(np.argmax(y))]).reasons
+    assert "extra.tier new" in first.sentence
+    assert first.weight > 0
 
 
 def test_labels_are_never_shown():
