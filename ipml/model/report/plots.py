@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike
 
+from ipml.model.questions.plots import COUNTERFEIT_COLOUR, GREY, MODEL_COLOUR, finish_axes
 from ipml.model.report.curves import (
     PrecisionRecall,
     Reliability,
@@ -24,9 +23,6 @@ from ipml.model.report.curves import (
     score_histogram,
 )
 
-_MODEL_COLOUR = "#1f5fa8"
-_COUNTERFEIT_COLOUR = "#c2452d"
-_GREY = "#6b6b6b"
 _DASHES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
 
 
@@ -87,15 +83,15 @@ def _draw_precision_recall(curve: PrecisionRecall) -> Figure:
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     label = "model, with 95 % interval over sellers"
-    axes.fill_between(curve.recall, curve.low, curve.high, color=_MODEL_COLOUR, alpha=0.18, linewidth=0)
-    axes.plot(curve.recall, curve.precision, color=_MODEL_COLOUR, linewidth=2, label=label)
+    axes.fill_between(curve.recall, curve.low, curve.high, color=MODEL_COLOUR, alpha=0.18, linewidth=0)
+    axes.plot(curve.recall, curve.precision, color=MODEL_COLOUR, linewidth=2, label=label)
     for number, (name, precision) in enumerate(curve.baselines.items()):
         dashes = _DASHES[number % len(_DASHES)]
-        axes.plot(curve.recall, precision, color=_GREY, linestyle=dashes, label=name.replace("_", " "))
+        axes.plot(curve.recall, precision, color=GREY, linestyle=dashes, label=name.replace("_", " "))
     axes.set(title="Precision against recall", xlim=(0, 1), ylim=(0, 1.02))
     axes.set_xlabel("recall: share of the counterfeits that is flagged")
     axes.set_ylabel("precision: share of the flagged that is counterfeit")
-    _finish(axes)
+    finish_axes(axes)
     axes.legend(frameon=False)
     return figure
 
@@ -104,19 +100,19 @@ def _draw_reliability(bins: Reliability) -> Figure:
     """Draw observed shares against the predicted, with bars for their intervals; how many score what."""
     figure = Figure(figsize=(7, 6), layout="constrained")
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
-    axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", label="as predicted")
-    axes.vlines(bins.predicted, bins.low, bins.high, color=_MODEL_COLOUR, alpha=0.45, linewidth=3)
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="as predicted")
+    axes.vlines(bins.predicted, bins.low, bins.high, color=MODEL_COLOUR, alpha=0.45, linewidth=3)
     label = "observed, with 95 % interval over sellers"
-    axes.plot(bins.predicted, bins.observed, "o", color=_MODEL_COLOUR, label=label)
+    axes.plot(bins.predicted, bins.observed, "o", color=MODEL_COLOUR, label=label)
     axes.set(title="Do probabilities mean what they say?", xlim=(0, 1), ylim=(0, 1.02))
     axes.set_ylabel("share that is counterfeit")
     axes.legend(frameon=False, loc="upper left")
-    counts.bar(bins.start, bins.listings, width=0.092, align="edge", color=_GREY)
+    counts.bar(bins.start, bins.listings, width=0.092, align="edge", color=GREY)
     counts.set(yscale="log", ylim=(0.7, None))
     counts.set_ylabel("listings (logarithmic)")
     counts.set_xlabel("predicted probability of counterfeit, by tenths")
     for part in (axes, counts):
-        _finish(part)
+        finish_axes(part)
     return figure
 
 
@@ -124,8 +120,8 @@ def _draw_scores(histogram: ScoreHistogram) -> Figure:
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for name, counts, colour in (
-        ("genuine", histogram.genuine, _GREY),
-        ("counterfeit", histogram.counterfeit, _COUNTERFEIT_COLOUR),
+        ("genuine", histogram.genuine, GREY),
+        ("counterfeit", histogram.counterfeit, COUNTERFEIT_COLOUR),
     ):
         label = f"{name}: {counts.sum():,.0f} listings"
         axes.stairs(counts, histogram.edges, fill=True, color=colour, alpha=0.35)
@@ -133,15 +129,6 @@ def _draw_scores(histogram: ScoreHistogram) -> Figure:
     axes.set(title="Scores of genuine and counterfeit listings", xlim=(0, 1), yscale="log", ylim=(0.7, None))
     axes.set_xlabel("score: predicted probability of counterfeit")
     axes.set_ylabel("listings (logarithmic)")
-    _finish(axes)
+    finish_axes(axes)
     axes.legend(frameon=False)
     return figure
-
-
-def _finish(axes: Axes) -> None:
-    """Give an axis a quiet frame, a grid, and plain numbers."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#e4e4e4", linewidth=0.7)
-    axes.set_axisbelow(True)
-    if axes.get_yscale() == "log":
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
