@@ -59,9 +59,8 @@ class LearningCurve:
     forecast : dict of float to Estimate
         By multiple of the present number of labels: 1.0 for all of them.
     gain : dict of float to Estimate
-        By multiple: how much is gained over the present number.
-
-    The gain compares fitted lines, so which sellers are labelled next is left out of its interval.
+        By multiple: how much is gained over the present number; compares fitted lines, so that which sellers are
+        labelled next is left out of its interval.
     """
 
     labels: Floats
