@@ -186,7 +186,7 @@ def describe_listings(listings: pd.DataFrame) -> pd.DataFrame:
                 columns[name].mask(missing, "missing") if name in columns else missing.map({True: "missing"})
             )
     if "title" in listings:
-        columns["title length"] = _cut(listings["title"].fillna("").str.len(), _LENGTHS)
+        columns["title length"] = _cut(listings["title"].fillna("").str.len().astype("float64"), _LENGTHS)
     if "age_days" in listings:
         columns["age"] = _cut(listings["age_days"], _AGES)
     if VALUE in listings and listings[VALUE].nunique() >= len(_PRICES):  # one currency
@@ -235,7 +235,9 @@ def _search(
         return []
     surplus = weight * (wrong - np.average(wrong, weights=weight))
     numbers = pd.factorize(sellers)[0]
-    single = {(literal,): _match(columns, (literal,)) for literal in _list_conditions(columns)}
+    single: dict[tuple[Condition, ...], NDArray[np.bool_]] = {
+        (literal,): _match(columns, (literal,)) for literal in _list_conditions(columns)
+    }
     first = _best(single, surplus, numbers)[:BEAM]
     pairs = {
         tuple(sorted((*conditions, *other))): single[conditions] & single[other]

@@ -92,8 +92,8 @@ def measure_seller_influence(
     whole = estimate_of(measured["average_precision"])
     ranking = rank_once(truth, scores, weight)
     at = len(ranking.scores) - 1 - np.searchsorted(ranking.scores[::-1], scores)
-    share = np.bincount(numbers, weight * truth * ranking.precision[0, at])
-    share /= share.sum()
+    carried = np.bincount(numbers, weight * truth * ranking.precision[0, at])
+    share: Floats = np.asarray(carried / carried.sum(), dtype=np.float64)
     change = _leave_out(ranking.listings[0], ranking.positives[0], at, numbers, truth, weight) - whole.value
     by_change = np.lexsort((np.arange(len(share)), -np.nan_to_num(np.abs(change), nan=np.inf).round(12)))
     ids = np.unique(listings["seller_id"].to_numpy(dtype=str))
