@@ -167,13 +167,14 @@ def measure_costs(
     saving = weight * np.where(truth == 1, missed - costs.of_review, -costs.of_flagged_genuine)
     sellers = number_sellers(listings["seller_id"], len(truth))
     by_seller = _sum_by_seller(sellers, place, saving, len(limits))
-    of_missed, counted = np.bincount(sellers, weight * truth * missed), np.bincount(sellers, weight)
+    of_missed: Floats = np.bincount(sellers, weight * truth * missed).astype(np.float64)
+    counted: Floats = np.bincount(sellers, weight).astype(np.float64)
     drawn = np.vstack([each for _, each in resampled_weights(np.arange(len(counted)), n_resamples, seed)])
     sums, none, totals = drawn @ by_seller, drawn @ of_missed, drawn @ counted
     saved = np.cumsum(sums, axis=1)
     cost = PER_LISTINGS * (none[:, np.newaxis] - saved) / totals[:, np.newaxis]
     low, high = np.percentile(cost[1:], INTERVAL_PERCENTILES, axis=0)
-    flagged = np.cumsum(np.bincount(place, weight, len(limits) + 1))[:-1]
+    flagged: Floats = np.cumsum(np.bincount(place, weight, len(limits) + 1).astype(np.float64))[:-1]
     best = estimate_of(limits[np.argmin(cost, axis=1)])
     costed, won = _cross_fit(by_seller, of_missed, counted, n_resamples, seed)
     return CostCurve(
@@ -221,7 +222,9 @@ def _choose_thresholds(scores: Floats, weight: Floats, k: Sequence[int]) -> Floa
 def _sum_by_seller(sellers: NDArray[np.intp], place: NDArray[np.intp], amounts: Floats, n_limits: int) -> Floats:
     """Add up amounts by seller and first threshold; what no threshold flags is left out."""
     n_sellers = int(sellers.max()) + 1
-    cells = np.bincount(sellers * (n_limits + 1) + place, amounts, n_sellers * (n_limits + 1))
+    cells: Floats = np.bincount(sellers * (n_limits + 1) + place, amounts, n_sellers * (n_limits + 1)).astype(
+        np.float64
+    )
     return cells.reshape(n_sellers, n_limits + 1)[:, :-1]
 
 
