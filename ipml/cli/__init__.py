@@ -22,6 +22,7 @@ from ipml.cli.listing_files import guess, validate
 from ipml.cli.model.experiments import label_errors, record, register_external, report, reproduce, sweep, train
 from ipml.cli.model.labels import labels, leakage_audit, select
 from ipml.cli.model.models import compare, drift, promote, robustness, rollback, shadow
+from ipml.cli.model.questions import app as analyse_app
 from ipml.cli.options import make_group
 from ipml.cli.score import portfolios, score
 from ipml.cli.serve import serve
@@ -106,6 +107,7 @@ _model = _add_group("model", _MODELS, "Train, judge, compare and promote models.
 _add_commands(_model, train, register_external, record, sweep, report, reproduce)
 _add_commands(_model, compare, promote, rollback, shadow, drift, robustness)
 _add_commands(_model, label_errors, leakage_audit, select)
+_model.add_typer(analyse_app, name="analyse")
 
 app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)
 _add_commands(queue.app, reviews.estimate, reviews.reviewers)

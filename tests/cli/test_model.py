@@ -201,6 +201,21 @@ def test_labels_that_were_flipped_are_at_the_top(ipml, flipped, tmp_path):
     assert "labels shown; 50 into doubtful.csv." in answer.out
 
 
+def test_daily_questions_are_answered_with_a_picture(ipml, flipped, saved_model, subtests):
+    """Each command prints figures and draws; the same model twice moves nothing."""
+    lines = {
+        "errors market.toml": "missed",
+        "threshold market.toml --missed 50 --wrongful 20": "Best threshold",
+        "sellers market.toml": "The top 5 make up",
+        f"moved listings.parquet --earlier {saved_model} --model {saved_model}": "moved by more than 0.1: 0.000",
+    }
+    for line, words in lines.items():
+        with subtests.test(line=line):
+            answer = ipml(f"model analyse {line} --out picture.png --force")
+            assert (answer.exit_code, words in answer.out) == (0, True)
+            assert "Picture written to picture.png" in answer.out
+
+
 # `ipml model leakage-audit` looks for what gives the label away
 MAP = 'name = "shop"\n[columns]\nlisting_id = "id"\nseller_id = "shop"\ntitle = "name"\nis_counterfeit = "is_fake"\n'
 

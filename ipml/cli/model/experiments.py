@@ -323,7 +323,7 @@ def label_errors(
         check_writable(out)
     plan = load_experiment(experiment)
     with show_steps("Scoring listings of unseen sellers …"):
-        listings, y, score = _score_all(plan)
+        listings, y, score = score_all(plan)
     ranked = rank_label_errors(listings, y, score, listings["seller_id"]).head(top)
     listed = ranked.join(listings[["seller_id", "title"]])
     if out:
@@ -335,7 +335,7 @@ def label_errors(
     typer.echo(f"{min(SHOWN_LABELS, len(listed))} of {len(listings):,} labels shown{beyond}.")
 
 
-def _score_all(plan: Experiment) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArray[np.float64]]:
+def score_all(plan: Experiment) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArray[np.float64]]:
     """Return the labelled listings, their labels, and the mean of their scores over the experiment's seeds."""
     import numpy as np
 

@@ -82,20 +82,20 @@ def estimate_differences(draws: Mapping[str, Floats], n_sellers: float) -> dict[
     n_sellers : float
         Of how many sellers, effectively, the rarer kind of listings is.
     """
-    leading = _stretch(estimate_of(draws[LEADING]), n_sellers, CHANCE_LEADING)
+    leading = stretch_interval(estimate_of(draws[LEADING]), n_sellers, CHANCE_LEADING)
     is_decided = not leading.low <= 0 <= leading.high
     others = [measure for measure in draws if measure != LEADING]
     chance = (CHANCE if is_decided else CHANCE - CHANCE_LEADING) / max(len(others), 1)
-    stretched = {measure: _stretch(estimate_of(draws[measure]), n_sellers, chance) for measure in others}
+    stretched = {measure: stretch_interval(estimate_of(draws[measure]), n_sellers, chance) for measure in others}
     return {LEADING: leading, **stretched}
 
 
-def _stretch(estimate: Estimate, n_sellers: float, chance: float) -> Estimate:
+def stretch_interval(estimate: Estimate, n_sellers: float, chance: float) -> Estimate:
     """Stretch a 95 % interval of resamples to that of Student's t for so many sellers, left out by this chance.
 
     Examples
     --------
-    >>> print(_stretch(Estimate(0.1, 0.0, 0.3), n_sellers=8, chance=0.05))
+    >>> print(stretch_interval(Estimate(0.1, 0.0, 0.3), n_sellers=8, chance=0.05))
     0.100 (-0.029 to 0.358)
     """
     n = max(n_sellers, 2.0)
