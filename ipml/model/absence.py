@@ -6,10 +6,6 @@ their order is right. So training listings are copied, each copy without fields 
 regression finds the offset of each missing field, and of each two, under which the copies without them are counterfeit
 as often as the whole listings. Where more listings lack a field, the learner has seen what that means, and an offset is
 only added beside a field that hardly any lacks.
-
-Copies of which a field was taken away and listings that never had it look alike, yet the latter may be counterfeit more
-often. The log loss holds the mean of both together, and either is wrong. So beside the log loss counts how far the mean
-of each group of copies, those of which the same one or two fields were taken away, is from that of its listings.
 """
 
 from __future__ import annotations
@@ -18,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import COUNTED, FIELD_GROUPS, MissingFields, find_missing
@@ -32,9 +27,6 @@ MOST_COPIES = 30_000
 """Some thousands of them lack each two fields: their mean probability is then known within a tenth of it."""
 _COPIES_OF_EACH = 10
 _RIDGE = 0.5  # of a logistic regression with C = 1
-_LEAST = 1e-9  # of what is divided by
-_OF_MEANS = 30.0
-"""Where the means of all groups are wrong by a tenth, they count as a log loss of 0.3 for each copy."""
 
 
 class LeftOut(NamedTuple):
@@ -53,23 +45,6 @@ class LeftOut(NamedTuple):
     unseen: Floats
     y: Labels
     weight: Floats
-
-
-class Copies(NamedTuple):
-    """Copies of listings, without some of their fields.
-
-    Attributes
-    ----------
-    log_odds, target, weight : array of shape (n_copies,)
-        What the first stage says of them, and how probable each should be.
-    terms : array of shape (n_copies, n_terms)
-        1 where a term holds, else 0.
-    """
-
-    log_odds: Floats
-    target: Floats
-    weight: Floats
-    terms: Floats
 
 
 def learn_absence(stage: FirstStage, left_out: LeftOut, seed: int) -> MissingFields | None:
@@ -99,12 +74,13 @@ def learn_absence(stage: FirstStage, left_out: LeftOut, seed: int) -> MissingFie
     )
     line = SigmoidCalibration().fit(left_out.unseen, left_out.y, left_out.weight)
     has_offset = np.array([name not in COUNTED for name in names])
-    pairs = np.argwhere(np.triu(is_rare[:, np.newaxis] | is_rare))
-    terms = pairs[has_offset[pairs].all(axis=1)]
-    target, weight = line.probability(stage.log_odds(copies)), left_out.weight[rows] / left_out.weight[rows].mean()
-    groups = _hold(dropped, np.argwhere(np.triu(np.ones((len(names), len(names))))))
+    terms = np.argwhere(np.triu((is_rare[:, np.newaxis] | is_rare) & has_offset & has_offset[:, np.newaxis]))
     offsets = _fit_offsets(
-        Copies(stage.log_odds(without), target, weight, _hold(dropped | missing[rows], terms)), groups, line
+        stage.log_odds(without),
+        line.probability(stage.log_odds(copies)),
+        left_out.weight[rows] / left_out.weight[rows].mean(),
+        (dropped | missing[rows])[:, terms].all(axis=2).astype(np.float64),
+        line,
     )
     found = MissingFields().fit({})
     found.names_, found.offsets_ = names, np.zeros((len(names), len(names)))
@@ -112,33 +88,24 @@ def learn_absence(stage: FirstStage, left_out: LeftOut, seed: int) -> MissingFie
     return found
 
 
-def _hold(lacks: NDArray[np.bool_], terms: NDArray[np.intp]) -> Floats:
-    """Return 1 where a copy lacks both fields of a term, else 0, shape (n_copies, n_terms)."""
-    return lacks[:, terms].all(axis=2).astype(np.float64)
-
-
-def _fit_offsets(copies: Copies, groups: Floats, line: SigmoidCalibration) -> Floats:
-    """Return the offset of each term under which copies are as probable as they should be, shape (n_terms,).
+def _fit_offsets(log_odds: Floats, target: Floats, weight: Floats, terms: Floats, line: SigmoidCalibration) -> Floats:
+    """Return the offset of each term under which listings are as probable as they should be, shape (n_terms,).
 
     Parameters
     ----------
-    copies : Copies
-    groups : array of shape (n_copies, n_groups)
-        1 where a copy belongs to a group whose mean should be right.
+    log_odds, target, weight : array of shape (n_listings,)
+        Of listings that lack fields, and how probable each should be.
+    terms : array of shape (n_listings, n_terms)
+        1 where a term holds, else 0.
     line : SigmoidCalibration
         Makes log-odds probabilities.
     """
-    log_odds, target, weight, terms = copies
-    shares = groups * weight[:, np.newaxis] / np.maximum(weight * target @ groups, _LEAST)
-    of_means = _OF_MEANS * len(target) / groups.shape[1]
 
     def loss(offsets: Floats) -> tuple[float, Floats]:
         z = line.slope_ * (log_odds + terms @ offsets) + line.intercept_
-        probability = scipy.special.expit(z)
-        wrong = (probability - target) @ shares
-        value = weight @ (np.logaddexp(0.0, z) - target * z) + of_means * wrong @ wrong + _RIDGE * offsets @ offsets
-        slope = weight * (probability - target) + 2 * of_means * probability * (1 - probability) * (shares @ wrong)
-        return float(value), line.slope_ * slope @ terms + 2 * _RIDGE * offsets
+        value = weight @ (np.logaddexp(0.0, z) - target * z) + _RIDGE * offsets @ offsets
+        error = line.slope_ * weight * (scipy.special.expit(z) - target)
+        return float(value), error @ terms + 2 * _RIDGE * offsets
 
     offsets: Floats = scipy.optimize.minimize(loss, np.zeros(terms.shape[1]), jac=True, method="L-BFGS-B").x
     return offsets
