@@ -50,6 +50,7 @@ from ipml.model.labels import (
     list_columns,
     read_labels,
     read_weight,
+    warn_of_contradictions,
 )
 from ipml.model.learner import FOLDS_OF_MANY, Chosen, Floats, choose_members, draw_sellers, fit_all
 from ipml.model.parts import ABSENCE
@@ -265,6 +266,7 @@ class CounterfeitClassifier(Estimator):
         self._columns = list_columns(X)
         weight = read_weight(sample_weight, len(listings))
         self.classes_, y = read_labels(y, weight)
+        warn_of_contradictions(X, y)
         counted = weight if label_probability is None else weight * count_by_probability(label_probability)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
         n_labelled = len(y)
