@@ -245,7 +245,7 @@ def test_rows_of_one_listing_with_opposite_labels_are_warned_of(market):
     y = listings["is_counterfeit"].astype(int)
     twice = pd.concat([listings, listings.iloc[[4, 7, 9]]], ignore_index=True)
     labels = np.append(y, [1 - y.iloc[4], y.iloc[7], 1 - y.iloc[9]])
-    with pytest.raises(UserWarning, match="4 rows have the opposite label .* first rows 5, 10, 401"):
+    with pytest.raises(UserWarning, match=r"4 rows have the opposite label .* first rows 5, 10, 401"):
         CounterfeitClassifier().fit(twice, labels)
 
 

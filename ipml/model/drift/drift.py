@@ -8,11 +8,15 @@ Every check asks two questions, and alarms only when both say yes:
   Naranjo, Journal of Risk Model Validation 14(4), 2020). That index hardly moves when fakes double from 5 % to 10 % of
   all listings, so mean score, label rate and the like are compared as ratios: a quarter more or fewer is worth
   watching, half as many again an alarm, because the work of reviewers grows by as much.
-* *Is it beyond chance?* With few listings large moves mean nothing. The test is Kolmogorov and Smirnov's on the bins of
-  numbers (which errs on the safe side), chi-squared on words, and a normal one on means. Listings of one seller stand
-  and fall together, so n is the effective number of listings, and errors are over sellers. The chance that a report
-  without any change alarms is held to 5 %, so that twelve monthly ones give less than one: half of it is shared
-  by the checks of scores, labels and the price level, which are few and matter most, half by the columns (Bonferroni).
+* *Is it beyond chance?* With few listings large moves mean nothing. Listings of one seller stand and fall together, so
+  shares are compared by chi-squared with a design effect (Rao and Scott, Annals of Statistics 12, 1984) and means by
+  the t law. Both take the error that there would be without a change: how much values differ, and how alike those of a
+  seller are, comes from both files together, that is from the reference, and how many a seller has from the later one.
+  The later file's own error counts only where it is larger: it is next to nothing where the file holds no counterfeit
+  by chance. The degrees of freedom are effective sellers less one; with fewer than five of these nothing is compared.
+  The chance that a report without any change alarms is held to 5 %, so that twelve monthly ones give less than one:
+  half of it is shared by the checks of scores, labels and the price level, which are few and matter most, half by the
+  columns (Bonferroni).
 
 A report is also written as a page of its own, without script or anything fetched: for a mail or a wiki.
 """
@@ -39,6 +43,7 @@ from ipml.model.drift.reference import (
     Floats,
     LabelReference,
     Mean,
+    find_alike,
     watched_columns,
 )
 
@@ -50,6 +55,9 @@ PSI_LIMITS = (0.1, 0.25)
 RATIO_LIMITS = (1.25, 1.5)
 NEW_WORD_LIMITS = (0.01, 0.05)  # share of listings
 RARE = 0.01  # words in a smaller share of listings are compared together
+FEWEST_EXPECTED = 5.0  # independent listings in a bin, or it is joined with others
+FEWEST_EFFECTIVE = 5.0  # sellers of like size; with fewer nothing can be told from chance
+FEWEST_OF_KIND = 10.0  # of these in a currency, or with counterfeits and with genuine listings to compare their order
 SELECTIVE_RATIO = 1.5
 FEW_LISTINGS = 100
 
@@ -144,10 +152,12 @@ def measure_drift(
     'none'
     """
     counted = CountedListings.of(listings, score, labels, price_ratio)
+    if min(reference.n_effective, counted.n_effective) < FEWEST_EFFECTIVE:
+        return DriftReport(len(listings), counted.n_effective, (), tuple(_warn(reference, counted)))
     columns = watched_columns(listings, reference.price_currency, counted.score, counted.price_ratio)
     of_columns = [
-        *_compare_columns(reference, columns, counted.n_effective),
-        *_find_new_words(reference, columns),
+        *_compare_columns(reference, columns, counted),
+        *_find_new_words(reference, columns, counted),
     ]
     of_scores = [
         *_compare_scores(reference, counted),
@@ -198,8 +208,77 @@ def stability_index(before: Floats, after: Floats, n_before: float, n_after: flo
     return float(((q - p) * np.log(q / p)).sum() - (n_bins - 1) * (1 / n_before + 1 / n_after))
 
 
+@dataclass(frozen=True, slots=True)
+class _Bins:
+    """Shares of the bins of a column, then and now, and of how many independent listings each is known."""
+
+    before: Floats
+    after: Floats
+    n_before: Floats
+    n_after: Floats
+
+    @classmethod
+    def of(cls, reference: DriftReference, column: ColumnReference, values: Any, counted: CountedListings) -> _Bins:
+        n, m, places = reference.n_listings, len(counted.sellers), column.places_of(values)
+        n_bins = len(column.shares)
+        then = np.array(column.alike) if column.alike else np.ones(n_bins)
+        now = np.maximum(then, find_alike(places, counted.sellers, n_bins))
+        return cls(
+            np.array(column.shares),
+            np.bincount(places, minlength=n_bins) / m,
+            n / (1 + then * (n / reference.n_effective - 1)),
+            m / (1 + now * (m / counted.n_effective - 1)),
+        )
+
+    @property
+    def together(self) -> Floats:
+        """The shares over both."""
+        shares = self.n_before * self.before + self.n_after * self.after
+        return np.asarray(shares / (self.n_before + self.n_after))
+
+    def join(self, is_number: bool) -> _Bins:
+        """Join bins that too few independent listings can be expected in: numbers to the next, words to one."""
+        together = self.together
+        expected = np.minimum(self.n_before, self.n_after) * together
+        if is_number:
+            groups, seen = np.zeros(len(together), dtype=np.intp), 0.0
+            for place in range(1, len(together)):
+                seen += expected[place - 1]
+                is_full = seen >= FEWEST_EXPECTED and expected[place:].sum() >= FEWEST_EXPECTED
+                groups[place] = groups[place - 1] + is_full
+                seen = 0.0 if is_full else seen
+        else:
+            is_rare = (together < RARE) | (expected < FEWEST_EXPECTED)
+            groups = np.where(is_rare, 0, np.cumsum(~is_rare))
+        _, groups = np.unique(groups, return_inverse=True)
+        weight = np.maximum(together, 1e-12)
+        sizes = (np.bincount(groups, weight / n) for n in (self.n_before, self.n_after))
+        before, after, total = (np.bincount(groups, values) for values in (self.before, self.after, weight))
+        is_used = before + after > 0
+        n_before, n_after = (total[is_used] / size[is_used] for size in sizes)
+        return _Bins(before[is_used], after[is_used], n_before, n_after)
+
+    @property
+    def n_pooled(self) -> tuple[float, float]:
+        """Of how many independent listings all of the shares together are known, then and now."""
+        weight = self.together * (1 - self.together)
+        if not weight.any():
+            return float(self.n_before.min()), float(self.n_after.min())
+        before, after = (float(weight.sum() / (weight / n).sum()) for n in (self.n_before, self.n_after))
+        return before, after
+
+    def test(self, freedom: float) -> float:
+        """Return the chance of shares so different, if all listings were drawn from the same ones."""
+        together, n_bins = self.together, len(self.before)
+        if n_bins < 2:
+            return 1.0
+        errors = together * (1 / self.n_before + 1 / self.n_after)
+        statistic = ((self.before - self.after) ** 2 / errors).sum() / (n_bins - 1)
+        return float(stats.f.sf(statistic, n_bins - 1, freedom))
+
+
 def _compare_columns(
-    reference: DriftReference, columns: dict[str, pd.Series[Any]], n_after: float
+    reference: DriftReference, columns: dict[str, pd.Series[Any]], counted: CountedListings
 ) -> Iterator[_Measured]:
     for name in reference.columns.keys() & columns.keys():
         column = reference.columns[name]
@@ -208,32 +287,10 @@ def _compare_columns(
             continue
         title = f"price in {reference.price_currency}" if name == "price" else name
         sentence = f"{title} has moved: {_largest_move(column, before, after)}"
-        if column.kind == "word":
-            before, after = _lump_rare(before, after)
-        size = stability_index(before, after, reference.n_effective, n_after)
-        p_value = (_ks_test if column.kind == "number" else _chi2_test)(before, after, reference.n_effective, n_after)
+        bins = _Bins.of(reference, column, columns[name], counted).join(column.kind == "number")
+        size = stability_index(bins.before, bins.after, *bins.n_pooled)
+        p_value = bins.test(_freedom(*((n, n) for n in (reference.n_effective, counted.n_effective))))
         yield _Measured(title, "PSI", size, size, PSI_LIMITS, p_value, sentence)
-
-
-def _lump_rare(before: Floats, after: Floats) -> tuple[Floats, Floats]:
-    """Count rare words with the others, for single ones come and go with single sellers; the last bin is missing."""
-    is_rare = (before < RARE) & (np.arange(len(before)) < len(before) - 1)
-    lumped_before, lumped_after = (np.append(shares[~is_rare], shares[is_rare].sum()) for shares in (before, after))
-    return lumped_before, lumped_after
-
-
-def _ks_test(before: Floats, after: Floats, n: float, m: float) -> float:
-    """Return the chance of so large a gap between two cumulated shares; missing values come after all numbers."""
-    gap = np.abs(np.cumsum(before) - np.cumsum(after)).max()
-    return float(stats.kstwobign.sf(gap * np.sqrt(n * m / (n + m))))
-
-
-def _chi2_test(before: Floats, after: Floats, n: float, m: float) -> float:
-    """Return the chance of shares so different, if all listings were drawn from the same ones."""
-    together = (n * before + m * after) / (n + m)
-    used = together > 0
-    statistic = ((before - after)[used] ** 2 / together[used]).sum() * n * m / (n + m)
-    return float(stats.chi2.sf(statistic, max(1, int(used.sum()) - 1)))
 
 
 def _largest_move(column: ColumnReference, before: Floats, after: Floats) -> str:
@@ -254,21 +311,31 @@ def _name_bin(column: ColumnReference, place: int) -> str:
     return f"above {bins[-1]:.3g}" if place == len(bins) else f"{bins[place - 1]:.3g} to {bins[place]:.3g}"
 
 
-def _find_new_words(reference: DriftReference, columns: dict[str, pd.Series[Any]]) -> Iterator[_Measured]:
+def _find_new_words(
+    reference: DriftReference, columns: dict[str, pd.Series[Any]], counted: CountedListings
+) -> Iterator[_Measured]:
     """Look for brands, categories, … that were not among the frequent ones, in 1 % of the listings and more."""
     for name in reference.columns.keys() & set(WORD_COLUMNS):
         column = reference.columns[name]
         least = min(column.shares[: len(column.bins)], default=0.0) if column.shares[-2] > 0 else 0.0
-        now = columns[name].value_counts() / len(columns[name])
-        now = now[~now.index.isin(column.bins) & (now >= max(NEW_WORD_LIMITS[0], 2 * least))]
-        if now.empty:
+        counts = columns[name].value_counts()
+        counts = counts[~counts.index.isin(column.bins)]
+        now = counts / len(columns[name])
+        shown_words = now[now >= max(NEW_WORD_LIMITS[0], 2 * least)]
+        if shown_words.empty:
             continue
-        share = float(now.sum())
-        # The chance that the commonest was not seen then though it was as common, times the words that could be new.
-        p_value = min(1.0, float((1 - now.iloc[0] + least) ** reference.n_effective) * columns[name].nunique())
-        shown = ", ".join(map(str, now.index[:3])) + (", …" if len(now) > 3 else "")
+        share = float(shown_words.sum())
+        n_sellers = len(np.unique(counted.sellers[(columns[name] == now.index[0]).fillna(False).to_numpy(dtype=bool)]))
+        p_value = min(1.0, len(now) * _test_new(n_sellers, least, reference.n_effective, counted.n_effective))
+        shown = ", ".join(map(str, shown_words.index[:3])) + (", …" if len(shown_words) > 3 else "")
         sentence = f"{name} has new values: {shown}, together {show_share(share, 1)} of listings"
         yield _Measured(f"new {name}", "new share", share, share, NEW_WORD_LIMITS, p_value, sentence)
+
+
+def _test_new(n_sellers: int, least: float, n_before: float, n_after: float) -> float:
+    """Return the chance that so many sellers have a word now that none had then, or a share `least` of them."""
+    none_then = (n_after / (n_before + n_after)) ** n_sellers
+    return max(none_then, float(stats.binom.sf(n_sellers - 1, max(round(n_after), n_sellers), least)))
 
 
 # Scores and labels
@@ -276,16 +343,22 @@ def _find_new_words(reference: DriftReference, columns: dict[str, pd.Series[Any]
 
 def _compare_scores(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
     mean_score = counted.mean_score()
-    if reference.mean_score is not None and mean_score is not None:
+    if reference.mean_score is not None and mean_score is not None and _is_enough(reference.mean_score, mean_score):
         words = "the expected share of counterfeits went"
         yield _compare_means("mean score", words, reference.mean_score, mean_score)
     labels = counted.labels()
-    if reference.labels is not None and labels is not None:
+    if reference.labels is not None and labels is not None and _is_enough(reference.labels.rate, labels.rate):
         words = "of the listings with a label, the share of counterfeits went"
         yield _compare_means("label rate", words, reference.labels.rate, labels.rate)
         yield _compare_calibration(reference.labels, labels)
-        if reference.labels.separation is not None and labels.separation is not None:
-            yield _compare_separation(reference.labels.separation, labels.separation)
+        before, after = reference.labels.separation, labels.separation
+        if before is not None and after is not None and after.n_effective >= FEWEST_OF_KIND:
+            yield _compare_separation(before, after)
+
+
+def _is_enough(*means: Mean | None) -> bool:
+    """Say whether means are there, each of enough sellers."""
+    return all(mean is not None and (not mean.n or mean.n_effective >= FEWEST_EFFECTIVE) for mean in means)
 
 
 def _compare_means(subject: str, words: str, before: Mean, after: Mean) -> _Measured:
@@ -296,7 +369,7 @@ def _compare_means(subject: str, words: str, before: Mean, after: Mean) -> _Meas
 
 def _compare_price_level(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
     before, after = reference.price_level, counted.price_level()
-    if before is not None and after is not None:
+    if before is not None and after is not None and _is_enough(before, after):
         ratio = float(np.exp(after.value - before.value))
         words = f"prices went from {np.exp(before.value):.2f} to {np.exp(after.value):.2f} times the reference price"
         sentence = f"{words} of brand and category, in the geometric mean"
@@ -309,10 +382,15 @@ def _compare_currencies(reference: DriftReference, counted: CountedListings) -> 
     A rate or a decimal point that went wrong in one feed moves the mean over all of them only a little.
     """
     levels, prices = counted.price_levels(), counted.mean_prices()
-    for currency in sorted(reference.prices.keys() & prices.keys() if len(reference.prices) > 1 else ()):
+    is_level_known = reference.price_level is not None and counted.price_level() is not None
+    if len(reference.prices) < 2 and is_level_known:
+        return
+    for currency in sorted(reference.prices.keys() & prices.keys()):
         before, after, unit = reference.price_levels.get(currency), levels.get(currency), "times the reference price"
         if before is None or after is None:
             before, after, unit = reference.prices[currency], prices[currency], currency
+        if 0 < after.n_effective < FEWEST_OF_KIND:
+            continue
         then, now, ratio = np.exp(before.value), np.exp(after.value), float(np.exp(after.value - before.value))
         sentence = f"prices in {currency} went from {then:,.2f} to {now:,.2f} {unit}, in the geometric mean"
         subject = f"price level in {currency}"
@@ -354,11 +432,34 @@ def show_share(share: float, digits: int = 0) -> str:
 
 
 def _test_means(before: Mean, after: Mean) -> float:
-    error = np.hypot(before.error, after.error)
-    difference = abs(after.value - before.value)
+    """Return the chance of means so different, if values were spread, and alike within sellers, as in both together."""
+    errors = [before.error, after.error]
+    if before.n and after.n:
+        weights = np.array([before.n_effective, after.n_effective])
+        share = weights / weights.sum()
+        middle = share @ [before.value, after.value]
+        spread = np.sqrt(share @ [mean.spread**2 + (mean.value - middle) ** 2 for mean in (before, after)])
+        alike = share @ [before.alike, after.alike]
+        errors = [spread * np.sqrt((1 + alike * (mean.n / mean.n_effective - 1)) / mean.n) for mean in (before, after)]
+    error, difference = np.hypot(*errors), abs(after.value - before.value)
     if error == 0:
         return 1.0 if difference == 0 else 0.0
-    return float(2 * stats.norm.sf(difference / error))
+    known = [mean.n_effective for mean in (before, after)]
+    freedom = _freedom(*((1 / e**2 if e > 0 else np.inf, n or np.inf) for e, n in zip(errors, known, strict=True)))
+    return float(2 * stats.t.sf(difference / error, freedom))
+
+
+def _freedom(*parts: tuple[float, float]) -> float:
+    """Return the degrees of freedom of an error of parts with so much information, of so many sellers (Satterthwaite).
+
+    Examples
+    --------
+    >>> _freedom((1.0, 11.0), (1.0, 11.0))
+    20.0
+    """
+    variances = [1 / information for information, _ in parts]
+    known = [v**2 / max(n - 1, 1) for v, (_, n) in zip(variances, parts, strict=True)]
+    return float(sum(variances) ** 2 / sum(known)) if sum(known) > 0 else np.inf
 
 
 def _ratio(value: float, by: float) -> float:
@@ -371,7 +472,13 @@ def _fold(ratio: float) -> float:
 
 
 def _warn(reference: DriftReference, counted: CountedListings) -> Iterator[str]:
-    if counted.n_effective < FEW_LISTINGS:
+    if min(reference.n_effective, counted.n_effective) < FEWEST_EFFECTIVE:
+        yield (
+            f"Too few sellers to tell: these listings tell as much as {counted.n_effective:,.0f} independent ones, "
+            f"those of the reference as {reference.n_effective:,.0f}; nothing is compared below "
+            f"{FEWEST_EFFECTIVE:.0f}."
+        )
+    elif counted.n_effective < FEW_LISTINGS:
         yield (
             f"Few sellers: these listings tell as much as {counted.n_effective:,.0f} independent ones, so that only "
             "large moves can be told from chance."
