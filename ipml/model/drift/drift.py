@@ -10,13 +10,13 @@ Every check asks two questions, and alarms only when both say yes:
   watching, half as many again an alarm, because the work of reviewers grows by as much.
 * *Is it beyond chance?* With few listings large moves mean nothing. Listings of one seller stand and fall together, so
   shares are compared by chi-squared with a design effect (Rao and Scott, Annals of Statistics 12, 1984) and means by
-  the t law. Both take the error that there would be without a change: how much values differ, and how alike those of a
-  seller are, comes from both files together, that is from the reference, and how many a seller has from the later one.
-  The later file's own error counts only where it is larger: it is next to nothing where the file holds no counterfeit
-  by chance. The degrees of freedom are effective sellers less one; with fewer than five of these nothing is compared.
-  The chance that a report without any change alarms is held to 5 %, so that twelve monthly ones give less than one:
-  half of it is shared by the checks of scores, labels and the price level, which are few and matter most, half by the
-  columns (Bonferroni).
+  the t law. The share of missing values is also compared on its own, because among many bins it is lost. All take the
+  error that there would be without a change: how much values differ, and how alike those of a seller are, comes from
+  both files together, that is from the reference, and how many a seller has from the later one. The later file's own
+  error counts only where it is larger: it is next to nothing where the file holds no counterfeit by chance. The degrees
+  of freedom are effective sellers less one; with fewer than five of these nothing is compared. The chance that a report
+  without any change alarms is held to 5 %, so that twelve monthly ones give less than one: half of it is shared by the
+  checks of scores, labels and the price level, which are few and matter most, half by the columns (Bonferroni).
 
 A report is also written as a page of its own, without script or anything fetched: for a mail or a wiki.
 """
@@ -30,7 +30,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ipml.kit.hostile_text import escape
@@ -56,8 +56,10 @@ RATIO_LIMITS = (1.25, 1.5)
 NEW_WORD_LIMITS = (0.01, 0.05)  # share of listings
 RARE = 0.01  # words in a smaller share of listings are compared together
 FEWEST_EXPECTED = 5.0  # independent listings in a bin, or it is joined with others
+FEWEST_EXPECTED_PARTED = 2.5  # where values are only parted into missing and known
 FEWEST_EFFECTIVE = 5.0  # sellers of like size; with fewer nothing can be told from chance
-FEWEST_OF_KIND = 10.0  # of these in a currency, or with counterfeits and with genuine listings to compare their order
+FEWEST_OF_KIND = 10.0  # of these with counterfeits, and with genuine listings, to compare their order
+FEWEST_OF_CURRENCY = 15.0  # of these with prices in it, which are spread widely
 SELECTIVE_RATIO = 1.5
 FEW_LISTINGS = 100
 
@@ -104,6 +106,11 @@ class DriftReport:
         """The worst of all checks."""
         return ALARMS[max((ALARMS.index(check.alarm) for check in self.checks), default=0)]
 
+    @property
+    def verdict(self) -> str:
+        """The alarm in words, or that nothing could be told."""
+        return self.alarm if self.checks else "too few sellers to tell"
+
     def to_json(self) -> str:
         """Return the report as JSON; a ratio to nothing is null."""
         report = {"alarm": self.alarm, **asdict(self)}
@@ -147,7 +154,7 @@ def measure_drift(
     >>> then = pd.DataFrame({"seller_id": sellers, "brand": ["Acme", "Nike"] * 250})
     >>> now = then.assign(brand=["Acme"] * 400 + ["Nike"] * 100)
     >>> measure_drift(reference_of(then, None), now).checks[0].sentence
-    'brand has moved: Acme went from 50 % to 80 % of listings'
+    'brand: Acme went from 50 % to 80 % of listings'
     >>> measure_drift(reference_of(then, None), then).alarm
     'none'
     """
@@ -222,7 +229,8 @@ class _Bins:
         n, m, places = reference.n_listings, len(counted.sellers), column.places_of(values)
         n_bins = len(column.shares)
         then = np.array(column.alike) if column.alike else np.ones(n_bins)
-        now = np.maximum(then, find_alike(places, counted.sellers, n_bins))
+        # Listings in one bin only, such as none with a brand, show nothing of how alike those of a seller are.
+        now = then if places.min() == places.max() else np.maximum(then, find_alike(places, counted.sellers, n_bins))
         return cls(
             np.array(column.shares),
             np.bincount(places, minlength=n_bins) / m,
@@ -250,8 +258,18 @@ class _Bins:
         else:
             is_rare = (together < RARE) | (expected < FEWEST_EXPECTED)
             groups = np.where(is_rare, 0, np.cumsum(~is_rare))
-        _, groups = np.unique(groups, return_inverse=True)
-        weight = np.maximum(together, 1e-12)
+        return self._group(np.unique(groups, return_inverse=True)[1])
+
+    def part_missing(self) -> _Bins:
+        """Return two bins, of values and of missing ones; one bin where either is rare."""
+        groups = np.zeros(len(self.before), dtype=np.intp)
+        groups[-1] = 1
+        parted = self._group(groups)
+        expected = np.minimum(parted.n_before, parted.n_after) * parted.together
+        return parted if expected.min() >= FEWEST_EXPECTED_PARTED else self._group(0 * groups)
+
+    def _group(self, groups: NDArray[np.intp]) -> _Bins:
+        weight = np.maximum(self.together, 1e-12)
         sizes = (np.bincount(groups, weight / n) for n in (self.n_before, self.n_after))
         before, after, total = (np.bincount(groups, values) for values in (self.before, self.after, weight))
         is_used = before + after > 0
@@ -270,8 +288,6 @@ class _Bins:
     def test(self, freedom: float) -> float:
         """Return the chance of shares so different, if all listings were drawn from the same ones."""
         together, n_bins = self.together, len(self.before)
-        if n_bins < 2:
-            return 1.0
         errors = together * (1 / self.n_before + 1 / self.n_after)
         statistic = ((self.before - self.after) ** 2 / errors).sum() / (n_bins - 1)
         return float(stats.f.sf(statistic, n_bins - 1, freedom))
@@ -286,15 +302,30 @@ def _compare_columns(
         if before[-1] == after[-1] == 1:  # missing everywhere, then as now
             continue
         title = f"price in {reference.price_currency}" if name == "price" else name
-        sentence = f"{title} has moved: {_largest_move(column, before, after)}"
-        bins = _Bins.of(reference, column, columns[name], counted).join(column.kind == "number")
-        size = stability_index(bins.before, bins.after, *bins.n_pooled)
-        p_value = bins.test(_freedom(*((n, n) for n in (reference.n_effective, counted.n_effective))))
+        sentence = f"{title}: {_largest_move(column, before, after)}"
+        every = _Bins.of(reference, column, columns[name], counted)
+        partings = every.join(column.kind == "number"), every.part_missing()
+        tried = [pair for bins in partings if (pair := _test_bins(bins, reference, counted)) is not None]
+        if not tried:
+            continue
+        sizes, chances = zip(*tried, strict=True)
+        size, p_value = max(sizes), min(1.0, len(tried) * min(chances))
         yield _Measured(title, "PSI", size, size, PSI_LIMITS, p_value, sentence)
 
 
+def _test_bins(bins: _Bins, reference: DriftReference, counted: CountedListings) -> tuple[float, float] | None:
+    """Return the stability index and the chance of it; None where there is one bin, or too few sellers."""
+    pooled = bins.n_pooled
+    known = [min(pair) for pair in zip(pooled, (reference.n_effective, counted.n_effective), strict=True)]
+    if len(bins.before) < 2 or min(known) < FEWEST_EFFECTIVE:
+        return None
+    p_value = bins.test(_freedom(*zip(pooled, known, strict=True)))
+    return stability_index(bins.before, bins.after, *pooled), p_value
+
+
 def _largest_move(column: ColumnReference, before: Floats, after: Floats) -> str:
-    place = int(np.argmax(np.abs(after - before)))
+    moves = np.abs(after - before)
+    place = len(moves) - 1 if moves[-1] == moves.max() else int(np.argmax(moves))
     return f"{_name_bin(column, place)} went from {show_share(before[place])} to {show_share(after[place])} of listings"
 
 
@@ -389,7 +420,7 @@ def _compare_currencies(reference: DriftReference, counted: CountedListings) -> 
         before, after, unit = reference.price_levels.get(currency), levels.get(currency), "times the reference price"
         if before is None or after is None:
             before, after, unit = reference.prices[currency], prices[currency], currency
-        if 0 < after.n_effective < FEWEST_OF_KIND:
+        if 0 < min(before.n_effective, after.n_effective) < FEWEST_OF_CURRENCY:
             continue
         then, now, ratio = np.exp(before.value), np.exp(after.value), float(np.exp(after.value - before.value))
         sentence = f"prices in {currency} went from {then:,.2f} to {now:,.2f} {unit}, in the geometric mean"
@@ -440,7 +471,10 @@ def _test_means(before: Mean, after: Mean) -> float:
         middle = share @ [before.value, after.value]
         spread = np.sqrt(share @ [mean.spread**2 + (mean.value - middle) ** 2 for mean in (before, after)])
         alike = share @ [before.alike, after.alike]
-        errors = [spread * np.sqrt((1 + alike * (mean.n / mean.n_effective - 1)) / mean.n) for mean in (before, after)]
+        expected = [
+            spread * np.sqrt((1 + alike * (mean.n / mean.n_effective - 1)) / mean.n) for mean in (before, after)
+        ]
+        errors = [max(pair) for pair in zip(errors, expected, strict=True)]
     error, difference = np.hypot(*errors), abs(after.value - before.value)
     if error == 0:
         return 1.0 if difference == 0 else 0.0
@@ -474,14 +508,14 @@ def _fold(ratio: float) -> float:
 def _warn(reference: DriftReference, counted: CountedListings) -> Iterator[str]:
     if min(reference.n_effective, counted.n_effective) < FEWEST_EFFECTIVE:
         yield (
-            f"Too few sellers to tell: these listings tell as much as {counted.n_effective:,.0f} independent ones, "
-            f"those of the reference as {reference.n_effective:,.0f}; nothing is compared below "
-            f"{FEWEST_EFFECTIVE:.0f}."
+            f"These listings are as good as those of {counted.n_effective:,.1f} equally large sellers, the reference "
+            f"as those of {reference.n_effective:,.1f}; nothing is compared below {FEWEST_EFFECTIVE:.0f}."
         )
-    elif counted.n_effective < FEW_LISTINGS:
+        return
+    if counted.n_effective < FEW_LISTINGS:
         yield (
-            f"Few sellers: these listings tell as much as {counted.n_effective:,.0f} independent ones, so that only "
-            "large moves can be told from chance."
+            f"Few sellers: these listings are as good as those of {counted.n_effective:,.0f} equally large ones, so "
+            "that only large moves can be told from chance."
         )
     if reference.labelled_share == 1 and counted.labelled_share < 1:
         yield (
@@ -516,6 +550,14 @@ tr.watch td:first-child { background: #f4c430; color: #000; }
 """
 
 
+_TABLE = """<div class="scroll"><table>
+<thead><tr><th>alarm<th>subject<th>largest move<th class="number">effect<th class="number">by chance</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table></div>"""
+
+
 def to_html(report: DriftReport, title: str = "Drift") -> str:
     """Return the report as an HTML page; names of brands and the like are shown as text, never as markup.
 
@@ -528,17 +570,13 @@ def to_html(report: DriftReport, title: str = "Drift") -> str:
     """
     rows = "\n".join(map(_row, report.checks))
     notes = "".join(f"<li>{escape(warning)}</li>" for warning in report.warnings)
-    heading = f"{title}: {report.alarm}"
+    heading = f"{title}: {report.verdict}"
+    table = _TABLE.format(rows=rows) if report.checks else ""
     body = f"""<main>
 <h1>{escape(heading)}</h1>
-<p>{report.n_listings:,} listings, which tell as much as {report.n_effective:,.0f} independent ones.</p>
+<p>{report.n_listings:,} listings, as good as those of {report.n_effective:,.0f} equally large sellers, or better.</p>
 <ul>{notes}</ul>
-<div class="scroll"><table>
-<thead><tr><th>alarm<th>subject<th>what moved<th class="number">effect<th class="number">by chance</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table></div>
+{table}
 </main>"""
     return write_report_page(heading, _STYLE, body)
 

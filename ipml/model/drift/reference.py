@@ -113,7 +113,7 @@ def _share_below(ordered: Floats, values: Floats) -> Floats:
 
 QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SCORE_QUANTILES = (*QUANTILES, 0.95, 0.98)  # the top is what reviewers read
-MOST_ALIKE = 5.0
+MOST_ALIKE = 20.0
 SEEN_SELLERS = 10.0  # of a bin; with fewer, how alike their listings are is rather that of the whole column
 MOST_WORDS = 200  # of brands or categories; the others are one bin together
 FEWEST_SELLERS = 30
