@@ -5,7 +5,7 @@
 
 Each file is a simulated market of another seed, size, difficulty and share of counterfeits; leaks of ten kinds take
 turns. Files without a leak have columns beside the market's own: noise, honest signs, and values that whole sellers
-share. Remarks on the split ("split", "copies") are true of a market and count apart.
+share. Remarks on the split ("split", "copies", "sellers") are true of a market and count apart.
 The limits were chosen on seeds below 1,000; the default seeds were not looked at before.
 """
 
@@ -26,7 +26,7 @@ from ipml.simulation.marketplace import simulate_marketplace
 SIZES = (1_500, 3_000, 6_000, 12_000)
 DIFFICULTIES = (0.25, 0.5, 0.75)
 SHARES = (0.04, 0.11, 0.3)
-SPLIT_REMARKS = ("split", "copies")
+SPLIT_REMARKS = ("split", "copies", "sellers")
 
 Table = pd.DataFrame
 Random = np.random.Generator

@@ -153,7 +153,7 @@ def test_listings_and_history_of_after_the_label_are_found(labelled, market):
     assert "more than the events known by observed_at" in found["seller_sales"]
     observed = labelled["observed_at"]
     later = labelled.assign(checked_at=(observed + pd.Timedelta("1h")).astype(str), ends_at=observed)
-    later["valid_until"] = observed + pd.Timedelta("30D")
+    later["valid_until"] = later["auction_ends_on"] = observed + pd.Timedelta("30D")
     assert find_moments(later) == {
         "checked_at": "checked_at: 500 of 500 moments are after observed_at, when nobody could know them "
         "(rows 1, 2, 3, …)"

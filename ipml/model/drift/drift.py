@@ -271,7 +271,9 @@ class _Bins:
     def _group(self, groups: NDArray[np.intp]) -> _Bins:
         weight = np.maximum(self.together, 1e-12)
         sizes = (np.bincount(groups, weight / n) for n in (self.n_before, self.n_after))
-        before, after, total = (np.bincount(groups, values) for values in (self.before, self.after, weight))
+        before, after, total = (
+            np.asarray(np.bincount(groups, values), dtype=np.float64) for values in (self.before, self.after, weight)
+        )
         is_used = before + after > 0
         n_before, n_after = (total[is_used] / size[is_used] for size in sizes)
         return _Bins(before[is_used], after[is_used], n_before, n_after)
@@ -475,7 +477,7 @@ def _test_means(before: Mean, after: Mean) -> float:
             spread * np.sqrt((1 + alike * (mean.n / mean.n_effective - 1)) / mean.n) for mean in (before, after)
         ]
         errors = [max(pair) for pair in zip(errors, expected, strict=True)]
-    error, difference = np.hypot(*errors), abs(after.value - before.value)
+    error, difference = float(np.hypot(errors[0], errors[1])), abs(after.value - before.value)
     if error == 0:
         return 1.0 if difference == 0 else 0.0
     known = [mean.n_effective for mean in (before, after)]
@@ -546,6 +548,7 @@ main { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 td:nth-child(-n+2) { white-space: nowrap; }
 th, td { padding-left: .5rem; }
 tr.alarm td:first-child { background: #b3261e; color: #fff; }
+td:nth-child(3) { min-width: 16rem; }
 tr.watch td:first-child { background: #f4c430; color: #000; }
 """
 
@@ -574,7 +577,7 @@ def to_html(report: DriftReport, title: str = "Drift") -> str:
     table = _TABLE.format(rows=rows) if report.checks else ""
     body = f"""<main>
 <h1>{escape(heading)}</h1>
-<p>{report.n_listings:,} listings, as good as those of {report.n_effective:,.0f} equally large sellers, or better.</p>
+<p>{report.n_listings:,} listings, as good as those of {report.n_effective:,.1f} equally large sellers, or better.</p>
 <ul>{notes}</ul>
 {table}
 </main>"""

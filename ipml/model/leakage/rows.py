@@ -32,7 +32,9 @@ _IMPOSSIBLE = (
     ("listing_sales", "seller_sales", "sold more than its seller"),
     ("listing_returns", "seller_returns", "came back more often than all goods of its seller"),
 )
-_PLANNED = re.compile(r"expir|until|due|valid|planned|scheduled|estimated|expected|renew", re.IGNORECASE)
+_PLANNED = re.compile(
+    r"expir|until|due|deadline|valid|planned|scheduled|estimated|expected|renew|(?:^|_)ends?(?:_|$)", re.IGNORECASE
+)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 
 
