@@ -127,6 +127,45 @@ def read_labels(y: Any, weight: Floats, pos_label: Any = None) -> tuple[NDArray[
     return classes, np.asarray(y == column, dtype=np.int8), classes.tolist()[column]
 
 
+_SAME_LISTING = ("seller_id", "title", "description", "price")
+"""What two rows have in common that are of one listing, whatever its ids."""
+
+
+def find_contradictions(listings: pd.DataFrame, y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rows have the opposite label of another row of the same listing, shape (n_listings,).
+
+    Rows are of the same listing if they have the same seller and `listing_id`, or title, description and price.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"listing_id": ["a", "a", "b"], "seller_id": "s", "title": ["Bag", "Bag", "Cap"]})
+    >>> find_contradictions(listings, np.array([1, 0, 1])).tolist()
+    [True, True, False]
+    """
+    is_wrong = np.zeros(len(listings), dtype=bool)
+    contents = [name for name in _SAME_LISTING if name in listings]
+    ids = [name for name in ("listing_id", "seller_id") if name in listings]
+    for names in (ids if "listing_id" in ids else [], contents if {"seller_id", "title"} <= {*contents} else []):
+        if not names:
+            continue
+        keys = pd.util.hash_pandas_object(listings[names], index=False).to_numpy()
+        codes, counts = pd.factorize(keys)[0], np.asarray(y, dtype=float)
+        shares = np.bincount(codes, counts) / np.bincount(codes)
+        is_wrong |= ((shares > 0) & (shares < 1))[codes] & listings[names].notna().any(axis=1).to_numpy()
+    return is_wrong
+
+
+def warn_of_contradictions(listings: pd.DataFrame, y: Labels) -> None:
+    """Warn of rows of one listing that have opposite labels: a model learns nothing good of them."""
+    is_wrong = find_contradictions(listings, y)
+    if is_wrong.any():
+        first = ", ".join(map(str, np.flatnonzero(is_wrong)[:3] + 1))
+        found = (
+            f"{is_wrong.sum():,} rows have the opposite label of another row of the same listing, first rows {first}"
+        )
+        warnings.warn(f"{found}; keep the label that holds.", UserWarning, stacklevel=3)
+
+
 def list_columns(X: Any) -> list[str]:
     """Return the names of the columns of training listings, among which those that make folds must be."""
     names = list(map(str, X))

@@ -35,6 +35,7 @@ from ipml.model.labels import (
     list_columns,
     read_labels,
     read_weight,
+    warn_of_contradictions,
 )
 from ipml.model.other_learner import OtherLearner, check_learner, make_stage
 from ipml.model.regression import LinearLearner
@@ -257,6 +258,7 @@ class CounterfeitClassifier(Estimator):
         self._columns = list_columns(X)
         weight = read_weight(sample_weight, len(listings))
         self.classes_, y, self.pos_label_ = read_labels(y, weight, self.pos_label)
+        warn_of_contradictions(X, y)
         counted = weight if label_probability is None else weight * count_by_probability(label_probability)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
         check_learner(self.learner, donor)

@@ -91,7 +91,7 @@ def test_the_same_listings_have_not_moved(ipml, accepted, remembered, tmp_path):
     assert answer.exit_code == 0
     assert answer.out.startswith("1,000 listings, ")
     assert "checks: none" in answer.out
-    assert "has moved" not in answer.out
+    assert "largest move" not in answer.out
     moved = shutil.move(tmp_path / "market.drift.json", tmp_path / "alone.json")
     assert "expected share" not in ipml("model drift alone.json june.parquet --all").out
     assert "expected share" in ipml("model drift", moved, "june.parquet", "--model", remembered, "--all").out

@@ -319,6 +319,16 @@ def test_labels_teach_the_same_by_any_name_that_says_what_it_is():
         read_labels(y, np.ones(5), "replica")
 
 
+def test_rows_of_one_listing_with_opposite_labels_are_warned_of(market):
+    """Fitting warns before it learns, and the same row twice with one label is no reason."""
+    listings = market.listings.dropna(subset=["is_counterfeit"]).head(400)
+    y = listings["is_counterfeit"].astype(int)
+    twice = pd.concat([listings, listings.iloc[[4, 7, 9]]], ignore_index=True)
+    labels = np.append(y, [1 - y.iloc[4], y.iloc[7], 1 - y.iloc[9]])
+    with pytest.raises(UserWarning, match=r"4 rows have the opposite label .* first rows 5, 10, 401"):
+        CounterfeitClassifier().fit(twice, labels)
+
+
 NAMES = [f"number_{place}" for place in range(20)]  # no check has more
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (

@@ -346,10 +346,10 @@ def _show_drift(report: DriftReport, show_all: bool) -> None:
     from ipml.model.drift.drift import show_effect
 
     shown = [check for check in report.checks if show_all or check.alarm != "none"]
-    typer.echo(f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.alarm}")
+    typer.echo(f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.verdict}")
     if shown:
         rows = [(one.alarm, one.sentence, show_effect(one), f"{one.p_value:.1g}") for one in shown]
-        show_table(("alarm", "what moved", "effect", "by chance"), rows)
+        show_table(("alarm", "largest move", "effect", "by chance"), rows)
     for warning in report.warnings:
         typer.echo(warning)
 

@@ -191,7 +191,9 @@ def describe_listings(listings: pd.DataFrame) -> pd.DataFrame:
         columns["age"] = _cut(listings["age_days"], _AGES)
     if VALUE in listings and listings[VALUE].nunique() >= len(_PRICES):  # one currency
         ranks = listings[VALUE].rank(pct=True, method="average")
-        columns["price"] = _cut(np.ceil(4 * ranks) - 1, dict(enumerate(_PRICES, start=-1)), columns.get("price"))
+        columns["price"] = _cut(
+            (4 * ranks).apply(np.ceil) - 1, dict(enumerate(_PRICES, start=-1)), columns.get("price")
+        )
     return columns
 
 
@@ -303,7 +305,7 @@ def _measure(
         np.column_stack([here * is_wrong, here, ~here * is_wrong, ~here]) * weighed[:, np.newaxis], owners, **drawn
     )
     inside, outside = _shares(sums[:, :2]), _shares(sums[:, 2:])
-    totals = pd.Series(weighed[here]).groupby(owners[here].to_numpy()).sum().to_numpy(dtype=float)
+    totals = pd.Series(weighed[here]).groupby(owners[here].to_numpy()).sum().to_numpy(np.float64)
     excess = stretch_interval(estimate_of(inside - outside), effective_number(totals), CHANCE / (2 * max(n_slices, 1)))
     excess = replace(excess, low=max(excess.low, -1.0), high=min(excess.high, 1.0))
     return ErrorSlice(

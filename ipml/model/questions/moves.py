@@ -181,13 +181,15 @@ def _show(
     return tuple(
         Move(
             int(row),
-            *written,
+            listing_id,
+            seller_id,
+            title,
             float(scores[0][row]),
             float(scores[1][row]),
             None if np.isnan(y[row]) else bool(y[row]),
             subtract_reasons(a, b)[:MOST_REASONS],
         )
-        for row, *written, a, b in zip(rows, *texts, first, second, strict=True)
+        for row, listing_id, seller_id, title, a, b in zip(rows, *texts, first, second, strict=True)
     )
 
 

@@ -103,7 +103,7 @@ def plot_learning_curve(n_listings: Sequence[int], figures: Sequence[Estimate], 
     axes.set_xlabel("labelled listings learnt from")
     axes.set_ylabel("average precision on the same unseen sellers")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
-    _finish(axes)
+    finish_axes(axes)
     axes.legend(frameon=False, loc="lower right")
     path = folder / "learning_curve.png"
     figure.savefig(path, dpi=130)

@@ -123,6 +123,8 @@ def head_of(experiment: Experiment, model: str) -> ReportHead:
 
 Say = Callable[[str], None]
 TIMED_LISTINGS = 5_000
+MOST_REFERRED = 50_000
+"""Listings in a drift reference; more would take long to score and move its figures by less than chance."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class TrainingResult:
     evaluation : Evaluation
         The figures of that test.
     reference : DriftReference
-        What the tested listings and their scores looked like, as they came in.
+        What all listings since the test began and their scores looked like, as they came in.
     """
 
     classifier: CounterfeitClassifier | ExternalClassifier
@@ -208,10 +210,32 @@ def learn(
         maturity=_say_how_final(experiment, labelled),
         unlabelled=str(UnlabelledEffect(**effect)) if (effect := getattr(classifier, "unlabelled_", None)) else "",
     )
-    unseen = tested.listings
-    reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
+    reference = _refer(classifier, listings, tested, experiment.seed)
     counts = count_listings(labels_of(labelled).astype(float), labelled["seller_id"])
     return TrainingResult(classifier, counts, digest_training(listings, unlabelled), named, evaluation, reference)
+
+
+def _refer(classifier: CounterfeitClassifier, listings: pd.DataFrame, tested: Tested, seed: int) -> DriftReference:
+    """Sum up all listings since the test began, whether people looked at them or not, as later files hold both.
+
+    Labels are those of the test alone, with its scores, as the model has learnt from the others.
+    """
+    since = tested.listings["observed_at"].min()
+    period = listings[~(listings["observed_at"] < since)]
+    if len(period) > MOST_REFERRED:  # sellers drawn at random, with all that they offer
+        sellers = pd.factorize(period["seller_id"])[0]
+        turn = np.random.default_rng(seed).permutation(sellers.max() + 1)[sellers]
+        period = period.iloc[np.sort(np.argsort(turn, kind="stable")[:MOST_REFERRED])]
+    period = period.reset_index(drop=True)
+    score = classifier.predict_proba(period)[:, 1]
+    y = np.full(len(period), np.nan)
+    keys = ["listing_id", "observed_at"]
+    places = pd.MultiIndex.from_frame(tested.listings[keys]).get_indexer(pd.MultiIndex.from_frame(period[keys]))
+    is_tested = places >= 0
+    score[is_tested] = tested.scores[MODEL][0][places[is_tested]]
+    labels = tested.listings["is_counterfeit"].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    y[is_tested] = labels[places[is_tested]]
+    return reference_of(period, score, y, classifier.price_ratios(period))
 
 
 def _expect_both(experiment: Experiment, y: Labels) -> None:

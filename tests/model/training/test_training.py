@@ -24,7 +24,7 @@ from ipml.features.goods import brand_table
 from ipml.features.portfolio import listing_moments
 from ipml.kit.canonical_json import digest
 from ipml.listings.schema import check_listings
-from ipml.model.drift import path_beside
+from ipml.model.drift import measure_drift, path_beside, read_reference
 from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.promotion import fetch_tested
 from ipml.model.promotion.gate import GateRules
@@ -266,13 +266,19 @@ def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, train
     assert ends == pytest.approx([ratio.value, ratio.low, ratio.high])
 
 
-def test_the_report_and_the_drift_reference_lie_beside_the_model(trained, again):
-    """The page names the model and the attacks tried; that of a challenger has the champion's figures, too."""
+def test_the_report_and_the_drift_reference_lie_beside_the_model(trained, again, home, market):
+    """The page names the attacks tried, and the champion's figures; the file of the training itself is no drift."""
     assert trained.report == trained.folder.with_name("market.report.html")
     page, second = (one.report.read_text(encoding="utf-8") for one in (trained, again))
     assert trained.card.full_version in page
     assert all(attack in page for attack in TRIED)
-    assert path_beside(trained.folder).is_file()
+    reference = read_reference(path_beside(trained.folder))
+    tested = fetch_tested(trained.run.run_id, store(home))
+    assert reference.labels.n_labels == len(tested.listings) < reference.n_listings / 2
+    classifier = load_model(str(trained.folder)).classifier
+    score, y = classifier.predict_proba(market.listings)[:, 1], market.listings["is_counterfeit"]
+    ratios = classifier.price_ratios(market.listings)
+    assert measure_drift(reference, market.listings, score, y, ratios).alarm != "alarm"
     assert "Against the champion" not in page
     assert "Against the champion" in second
 
