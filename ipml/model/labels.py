@@ -8,6 +8,7 @@ the least weight under which no more of those left out are taken for counterfeit
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any

@@ -306,7 +306,9 @@ def _measure(
     )
     inside, outside = _shares(sums[:, :2]), _shares(sums[:, 2:])
     totals = pd.Series(weighed[here]).groupby(owners[here].to_numpy()).sum().to_numpy(np.float64)
-    excess = stretch_interval(estimate_of(inside - outside), effective_number(totals), CHANCE / (2 * max(n_slices, 1)))
+    excess = stretch_interval(
+        estimate_of(inside - outside), effective_number(np.asarray(totals, np.float64)), CHANCE / (2 * max(n_slices, 1))
+    )
     excess = replace(excess, low=max(excess.low, -1.0), high=min(excess.high, 1.0))
     return ErrorSlice(
         kind,

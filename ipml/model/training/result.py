@@ -215,7 +215,9 @@ def learn(
     return TrainingResult(classifier, counts, digest_training(listings, unlabelled), named, evaluation, reference)
 
 
-def _refer(classifier: CounterfeitClassifier, listings: pd.DataFrame, tested: Tested, seed: int) -> DriftReference:
+def _refer(
+    classifier: CounterfeitClassifier | ExternalClassifier, listings: pd.DataFrame, tested: Tested, seed: int
+) -> DriftReference:
     """Sum up all listings since the test began, whether people looked at them or not, as later files hold both.
 
     Labels are those of the test alone, with its scores, as the model has learnt from the others.
