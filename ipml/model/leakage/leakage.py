@@ -35,7 +35,7 @@ from ipml.model.leakage.rows import (
     find_later_moments,
     find_wrong_moments,
 )
-from ipml.model.leakage.texts import find_copies, find_damage, find_telling_words
+from ipml.model.leakage.texts import find_copies, find_damage, find_revealing_words
 
 MOST_LISTINGS = 20_000  # from which the checks learn that fit models; more would tell the same, later
 MOST_OF_SELLER = 2_000  # of these, while others have any: one seller alone says nothing of the others
@@ -146,7 +146,7 @@ def _learn(columns: pd.DataFrame, y: Flags, sellers: Any, known: list[Leak], see
     """Look for what only predictions bring to light, column by column and then together."""
     folds = Folds.of(y, sellers, seed=seed)
     codes: Places = np.arange(len(y)) if sellers is None else pd.factorize(sellers)[0] + 1
-    good = [*find_too_good(columns, y, codes, folds), *find_telling_words(columns, y, codes, folds)]
+    good = [*find_too_good(columns, y, codes, folds), *find_revealing_words(columns, y, codes, folds)]
     others = _without(columns, [*known, *good])
     good += find_one_sided(others, y, codes)
     innocent = _without(others, good)

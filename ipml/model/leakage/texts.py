@@ -61,7 +61,7 @@ def holds_sentences(column: pd.Series[Any]) -> bool:
     return bool(column.dropna().astype("str").str.contains(" ", regex=False).mean() > 0.5)
 
 
-def find_telling_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds) -> Iterator[Leak]:
+def find_revealing_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds) -> Iterator[Leak]:
     """Find texts whose words predict the label of unseen sellers too well, or one of which is in one class only.
 
     A word of the trade, such as "replica", or of a brand is no leak however many counterfeits have it.

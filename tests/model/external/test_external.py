@@ -114,8 +114,8 @@ def test_a_saved_model_scores_alone_as_together_and_its_reasons_sum_to_the_log_o
         loaded = load_model(tmp_path / f"m{number}", trusted=trusted)
         scorer = pickle.loads(pickle.dumps(make_scorer(loaded.classifier, "x/1", digest=loaded.digest)))
         frame, records = scorer.score_frame(listings), list(frame_to_listings(listings))
-        assert [scorer.score(record).score for record in records[:9]] == pytest.approx(frame["score"].tolist()[:9])
-        for scored in scorer.explain_frame(listings.iloc[:9]):
+        assert [scorer.score(record).score for record in records[:3]] == pytest.approx(frame["score"].tolist()[:3])
+        for scored in scorer.explain_frame(listings.iloc[:3]):
             total = scored.base_rate + sum(reason.weight for reason in scored.reasons)
             assert total == pytest.approx(scored.log_odds)
             assert rescore(scorer, scored).is_same
