@@ -17,15 +17,26 @@ from ipml.errors import IpmlError
 from ipml.records import Listing, Reason, ScoredListing
 
 if TYPE_CHECKING:
+    from ipml.features.registration import register_extractor
     from ipml.scoring.online_scoring import score_listings
     from ipml.scoring.scorer import Scorer, load_model
 
 __version__ = version("ipml")
-__all__ = ["IpmlError", "Listing", "Reason", "ScoredListing", "Scorer", "load_model", "score_listings"]
+__all__ = [
+    "IpmlError",
+    "Listing",
+    "Reason",
+    "ScoredListing",
+    "Scorer",
+    "load_model",
+    "register_extractor",
+    "score_listings",
+]
 
 _LATE = {
     "Scorer": "ipml.scoring.scorer",
     "load_model": "ipml.scoring.scorer",
+    "register_extractor": "ipml.features.registration",
     "score_listings": "ipml.scoring.online_scoring",
 }
 

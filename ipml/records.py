@@ -18,7 +18,8 @@ class Listing:
     """An offer on a marketplace, as seen at `observed_at`.
 
     The fields, their bounds and their meaning are those of the table in `ipml.listings.schema`. Text is the
-    seller's, and may be hostile. What is unknown is None. Addresses of pictures have a space between.
+    seller's, and may be hostile. What is unknown is None. Addresses of pictures have a space between; columns of one's
+    own are a JSON object.
 
     Examples
     --------
@@ -57,6 +58,8 @@ class Listing:
     picture_counterfeit_matches: float | None = None
     picture_genuine_matches: float | None = None
     image_vector: tuple[float, ...] | None = None
+    text_vector: tuple[float, ...] | None = None
+    extra: str | None = None
     is_counterfeit: bool | None = None
     labelled_at: datetime | None = None
     label_weight: float | None = None

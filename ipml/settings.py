@@ -53,6 +53,12 @@ class Settings(BaseSettings):
         "models:/ipml@champion", description="the model that commands and `ipml worker` use: a folder or a registry URI"
     )
     model_key: Path | None = Field(None, description="file with the secret that signs model files; unsigned without")
+    trusted_models: str = Field(
+        "",
+        description="what models that ipml did not train may need, between commas: pickle (to load one runs the code "
+        "that its maker put in), lightgbm, catboost, names of types such as sklearn.tree._tree.Tree, or the beginning "
+        "of an address to which listings may be sent; nothing without",
+    )
     policy_review: Path | None = Field(
         None, description="what a review is worth; the bundled policy where none is given"
     )
@@ -116,6 +122,11 @@ class Settings(BaseSettings):
     data: Path = Field(Path("../shared/data"), description="folder in which experiments look for data files")
     brands: Path | None = Field(
         None, description="brand file for training, which a model then keeps; the bundled one where none is given"
+    )
+    extractors: str = Field(
+        "",
+        description="extractors that models and experiments may hold besides those of ipml, with commas between: "
+        '"mypackage.features:Mine", or "scikit-learn" for transformers of that library',
     )
     translate_url: str | None = Field(
         None,

@@ -44,8 +44,7 @@ def test_every_pattern_of_a_slice_matches_a_file():
 def test_an_unknown_slice_is_refused_in_one_line(name):
     """The line says which slices there are."""
     result = run(SLICE, name)
-    assert result.returncode == 2
-    assert result.stdout == ""
+    assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith(f"no slice {name}: ")
     assert "browser" in result.stderr
     assert result.stderr.count("\n") == 1

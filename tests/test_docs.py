@@ -176,6 +176,14 @@ def test_the_tutorial_on_own_listings_can_be_followed(tmp_path):
     assert (tmp_path / "scored.parquet").exists()
 
 
+def test_the_architecture_names_modules_that_exist():
+    """Each file and folder that the page names in its flows is there."""
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+(?:\.py|/\w+))`", text))
+    assert len(named) > 30
+    assert not [name for name in named if not any((ROOT / top / name).exists() for top in ("ipml", ""))]
+
+
 def test_the_documentation_can_be_opened(tmp_path: Path) -> None:
     """`ipml docs` prints its address, and hands it to the browser, if there is one."""
     (tmp_path / "browser").write_text('#!/bin/sh\necho "$1" > "$0.txt"\n')

@@ -215,8 +215,7 @@ def test_compose_reads_the_file() -> None:
     file: dict[str, Any] = yaml.load(block("yaml", "services"), Compose)
     assert list(file["services"]) == ["database", "server", "worker"]
     worker = file["services"]["worker"]
-    assert worker["command"] == "ipml worker"
-    assert worker["build"] == file["services"]["server"]["build"]
+    assert (worker["command"], worker["build"]) == ("ipml worker", file["services"]["server"]["build"])
     assert "/health/ready" in file["services"]["server"]["healthcheck"]["test"]
     assert worker["healthcheck"] == {"disable": True}
     used = {volume.partition(":")[0] for one in file["services"].values() for volume in one["volumes"]}

@@ -170,9 +170,9 @@ for scored in [*ipml.score_listings(listings, scorer), *map(scorer.score, listin
 
 
 def test_a_service_scores_with_the_base_alone(demo, base_commands, commands, elsewhere):
-    """Without Arrow, MLflow, a database or a web framework the model of the demonstration scores listings as ever."""
+    """Without Arrow, dictionaries, MLflow, a database or a web framework the demonstration's model scores as ever."""
     assert demo.returncode == 0
-    for module in ("fastapi", "mlflow", "pyarrow", "sqlalchemy"):
+    for module in ("fastapi", "mlflow", "pyarrow", "spellchecker", "sqlalchemy", "wordfreq"):
         found = run(base_commands, base_commands / "python", "-c", f"import {module}")
         assert "ModuleNotFoundError" in found.stderr
     (model,) = (path.parent for path in (elsewhere / "tour" / "models").rglob("manifest.json"))

@@ -11,7 +11,7 @@ import ipml
 
 ROOT = Path(__file__).parents[1]
 TOP_LEVEL = {
-    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "uv.lock", ".ci", "ipml", "notebooks"),
+    *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "uv.lock", ".ci", ".github", "ipml", "notebooks"),
     *("docs", "mkdocs.yml", "experiments", "data", "models", "tests", ".gitignore", ".pre-commit-config.yaml"),
 }
 
@@ -92,13 +92,13 @@ def unsafe_loads(source: str) -> list[str]:
 
 
 def test_no_pickle_is_loaded_anywhere() -> None:
-    """No file of the package loads pickles, or loads a model in another way than through the checks."""
+    """No file loads pickles or goes round the checks, but for the one that asks what the loader trusts."""
     package, found = Path(ipml.__file__).parent, {}
     for path in package.rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         if any(word in source for word in WORDS) and (calls := unsafe_loads(source)):
             found[str(path.relative_to(package))] = calls
-    assert found == {}
+    assert found.keys() == {"model/external/source.py"}  # see `IPML_TRUSTED_MODELS`
 
 
 EXAMPLES = (

@@ -265,6 +265,7 @@ PURPOSES: Mapping[str, str] = {
     "rights_documents": "Documents of rights to a brand, and whether they were accepted.",
     "rights_files": "Files of those documents, encrypted.",
     "seeds": "Seeds by which listings are drawn at random.",
+    "seller_languages": "In which language sellers are written to, as a listing of theirs said last.",
     "seller_events": "What happened to sellers: sales, returns, complaints, ratings, as the marketplace submitted it.",
     "seller_keys": "The pseudonym and the key of each seller; without the key nothing of theirs can be read.",
     "seller_list_entries": "Lists of sellers: who is or was authorised, denied or watched, until when.",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.benchmark import ours, peers
+from experiments.benchmark import extractors, ours, peers
 from experiments.candidates import second_stage
 
 Floats = NDArray[np.float64]
@@ -40,6 +40,9 @@ PEERS: dict[str, type[Model]] = {
     "hashed text, XGBoost": peers.HashedXGBoost,
     "keyword list": ours.Keywords,
     "numbers, gradient boosting": peers.NumbersBoosting,
+    "scikit-learn on ipml's extractors, logistic": extractors.ExtractorsLogistic,
+    "scikit-learn on ipml's extractors, gradient boosting": extractors.ExtractorsBoosting,
+    "scikit-learn on ipml's extractors, both stacked": extractors.ExtractorsStack,
 }
 CANDIDATES: dict[str, type[Model]] = {
     "second stage: linear": second_stage.LinearStage,

@@ -182,7 +182,7 @@ class Copies:
     def append(self, connection: Connection, copy: int, older_by: timedelta, *, is_slim: bool) -> None:
         """Append a copy; a slim one without delivered messages and letters, as the retention leaves it."""
         made = {name: make_pseudonym(f"{row['seller_id']} {copy}") for name, row in self.keys.items()}
-        ring = Keyring({name: (None, bytes.fromhex(key)) for name, key in made.values()})
+        ring = Keyring({name: (None, bytes.fromhex(key)) for name, key in made.values()}, {})
         for table in self.tables:
             if not self.rows[table]:
                 continue
@@ -280,20 +280,22 @@ def double(connection: Connection, n_copies: int) -> None:
     shift = n_copies * _STEP
     for table in (one for one in metadata.sorted_tables if one.name not in _SHARED):
         columns = {column.name: f'"{column.name}"' for column in table.c}
-        changed = columns | {name: how for name in columns if (how := _change_in_sql(table.c[name], shift))}
+        find = "instr" if connection.dialect.name == "sqlite" else "strpos"
+        changed = columns | {name: how for name in columns if (how := _change_in_sql(table.c[name], shift, find))}
         into, values = ", ".join(columns.values()), ", ".join(changed.values())
-        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({into}) SELECT {values} FROM "{table.name}"')  # noqa: S608
+        copied = f'INSERT INTO "{table.name}" ({into}) SELECT {values} FROM "{table.name}"'  # noqa: S608
+        connection.exec_driver_sql(copied.replace("%", "%%") if find == "strpos" else copied)
     moved = f"SELECT band + {n_copies << 40}, case_id + {shift} FROM bands"  # noqa: S608
     connection.exec_driver_sql(f"INSERT INTO bands (band, case_id) {moved}")
 
 
-def _change_in_sql(column: Column[Any], shift: int) -> str:
-    """Return what becomes of a column of a copy, in the words of SQLite; "" where it stays as it is."""
+def _change_in_sql(column: Column[Any], shift: int, find: str) -> str:
+    """Return what becomes of a column of a copy, in the words of the database; "" where it stays as it is."""
     table, name = column.table, column.name
     if is_number(column):
         return f"{name} + {shift}"
     if name == "subject":
-        place = f"instr({name}, ':')"
+        place = f"{find}({name}, ':')"
         renumbered = f"substr({name}, 1, {place}) || (CAST(substr({name}, {place} + 1) AS BIGINT) + {shift})"
         is_numbered = " OR ".join(f"{name} LIKE '{noun}:%'" for noun in ("measure", "penalty", "appeal"))
         return f"CASE WHEN {is_numbered} THEN {renumbered} ELSE {name} END"
@@ -306,7 +308,7 @@ def _change_in_sql(column: Column[Any], shift: int) -> str:
 
 
 def fill(engine: Engine, n_small: int, n_copies: int, n_doubled: int) -> None:
-    """Make the small marketplace in an empty SQLite database, copy it, and double all so many times."""
+    """Make the small marketplace in an empty database, copy it, and double all so many times."""
     make_small(engine, n_small)
     with reading(engine) as connection:
         copies = Copies(connection)

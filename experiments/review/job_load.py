@@ -3,11 +3,12 @@
     python -m experiments.review.job_load sqlite:///million.db --fill
     python -m experiments.review.job_load sqlite:///million.db ends rescore retention
 
-Filled is a SQLite file of 1.1 million cases, half of them decided, with measures, statements, strikes and notices
-(`experiments.review.copies`): some 19 GB. Of each job is printed: time and processor's time,
-the peak of its memory, how many transactions could write, and the longest of them by the processor and by the clock.
-Two reviewers list, claim and decide in processes of their own, and how long they wait is printed beside it. A job that
-has too much to do is stopped after `--seconds`, as a worker is.
+Filled is a database of 1.1 million cases, half of them decided, with measures, statements, strikes and notices
+(`experiments.review.copies`): some 16 GB; with `--copies 50` of 0.3 million. Of each job is printed: time and
+processor's time, the peak of its memory, how many transactions could write, and the longest of them by the processor
+(with that of the server's process, where it is on this machine) and by the clock. Two reviewers list, claim and decide
+in processes of their own, and how long they wait is printed beside it; not with `--alone`. A job that has too much to
+do is stopped after `--seconds`, as a worker is.
 
 Each job changes the database: the second time it has less to do.
 """
@@ -17,16 +18,17 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter, process_time, sleep
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from experiments.benchmark.timing.processes import peak_memory
 from experiments.review import copies
@@ -43,12 +45,12 @@ from ipml.cooperation.reports.period import Period
 from ipml.enforcement.actions import end_due
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
+from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
-from ipml.enforcement.privacy.erasure import erase
+from ipml.enforcement.privacy.erasure import erase_in_turns, list_begun
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
-from ipml.errors import Conflict
 from ipml.records import ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.marketplace import rescore_changed
@@ -56,11 +58,12 @@ from ipml.review.queue import claim, decide, list_cases
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios, rebuild_portfolios
 from ipml.settings import get_settings
 from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.backup import back_up
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import find_damage, migrate, open_database, reading, writing
 from ipml.storage.short_transactions import change_in_turns
-from ipml.storage.tables import cases, measures
+from ipml.storage.tables import appeals, cases, listings, measures, portfolio_listings
 
 N_SMALL, N_COPIES, N_DOUBLED = 4_000, 45, 3
 POLICY, NOTICES = load_enforcement_policy(), load_cooperation_policy()
@@ -69,11 +72,12 @@ YEAR, CONTEXT = Period.of_year(2026), get_context("spawn")
 
 @dataclass(frozen=True)
 class Run:
-    """What a job is given: the database, a folder, the moment, and whether it is to stop."""
+    """What a job is given: the database, a folder, the moment, a large seller's listings, whether it is to stop."""
 
     engine: Engine
     folder: Path
     now: datetime
+    listings: int
     is_stopped: Callable[[], bool]
 
 
@@ -113,15 +117,21 @@ def expire(run: Run) -> str:
     return f"{run_retention(run.engine, POLICY, now=later, is_stopped=run.is_stopped).total:,} records"
 
 
-def erase_largest(run: Run) -> str:
-    """Erase the seller with the most cases that can be erased; the file is not written anew."""
-    query = select(cases.c.seller_id).where(cases.c.seller_id.not_like("erased:%")).group_by(cases.c.seller_id)
-    with reading(run.engine) as connection:
-        largest = connection.scalars(query.order_by(func.count().desc()).limit(200)).all()
-    for seller in largest:
-        with suppress(Conflict), writing(run.engine) as connection:
-            return f"a seller of {erase(connection, seller, why='request 7', by='lea', now=run.now).cases:,} cases"
-    return "none can be erased"
+def erase_large(run: Run) -> str:
+    """Erase a seller of many listings, without writing the files anew."""
+    engine, seller = open_database(run.engine.url.render_as_string(hide_password=False)), f"large-{run.now:%H%M%S}"
+    appealed = select(appeals.c.case_id).where(appeals.c.case_id == cases.c.case_id)
+    some = select(cases.c.case_id).where(cases.c.erased_at.is_(None), ~appealed.exists()).limit(run.listings)
+    with writing(engine) as connection:
+        gathered = cases.c.case_id.in_(some.order_by(cases.c.case_id.desc()))
+        connection.execute(update(cases).where(gathered).values(seller_id=seller))
+        for table in (listings, portfolio_listings):
+            (key,) = table.primary_key
+            chosen = key.in_(select(key).order_by(key).limit(run.listings // 4))
+            connection.execute(update(table).where(chosen).values(seller_id=seller))
+    engine.dispose()
+    erased = erase_in_turns(run.engine, seller, why="request 7", by="lea", now=run.now)
+    return f"a seller of {erased.cases:,} cases and {erased.decisions:,} decisions"
 
 
 def run_deadlines(run: Run) -> str:
@@ -158,6 +168,12 @@ def act_automatically(run: Run) -> str:
     return f"{acted.decided:,} decided, {acted.drawn:,} drawn"
 
 
+def diagnose(connection: Connection) -> None:
+    """Look for what does not agree, as `ipml doctor` does."""
+    for _ in chain(find_disagreements(connection), find_gaps(connection), list_begun(connection)):
+        pass
+
+
 def _read(do: Callable[..., object], run: Run) -> str:
     with reading(run.engine) as connection:
         do(connection)
@@ -170,7 +186,7 @@ JOBS: dict[str, Callable[[Run], str]] = {
     "portfolios": rebuild,
     "rescore": rescore,
     "retention": expire,
-    "erasure": erase_largest,
+    "erasure": erase_large,
     "deadlines": run_deadlines,
     "score": enqueue_file,
     "automatic": act_automatically,
@@ -180,17 +196,19 @@ JOBS: dict[str, Callable[[Run], str]] = {
     "report": lambda run: _read(lambda connection: measure_figures(connection, YEAR, as_of=run.now), run),
     "labels": lambda run: _read(lambda connection: write_labels(connection, run.folder / "labels.parquet"), run),
     "trail": lambda run: _read(verify, run),
+    "doctor": lambda run: _read(diagnose, run),
+    "damage": lambda run: f"{len(find_damage(run.engine)):,} lines",
     "rows": lambda run: _read(check_rows, run),
     "backup": lambda run: f"{back_up(run.engine, run.folder / 'backup.zip').rows:,} rows",
 }
 
 
-def measure(name: str, url: str, seconds: float, said: Any) -> None:
+def measure(name: str, url: str, seconds: float, n_listings: int, said: Any) -> None:
     """Do a job in this process, which is there for nothing else, and say what it took."""
     engine = open_database(url)
     end, before = perf_counter() + seconds, peak_memory() / 1e6
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(engine, Path(folder), datetime.now(UTC), lambda: perf_counter() > end)
+        run = Run(engine, Path(folder), datetime.now(UTC), n_listings, lambda: perf_counter() > end)
         began, began_work = perf_counter(), process_time()
         with timed_transactions(engine) as taken:
             words = JOBS[name](run)
@@ -236,19 +254,20 @@ def describe(shifts: Sequence[dict[str, list[float]]]) -> str:
     return "  reviewers: " + "; ".join(words)
 
 
-def run_beside_reviewers(name: str, url: str, seconds: float) -> None:
-    """Do a job while two work."""
+def run_beside_reviewers(name: str, url: str, seconds: float, n_listings: int, reviewers: Sequence[str]) -> None:
+    """Do a job while people work."""
     stop, said, waits = CONTEXT.Event(), CONTEXT.SimpleQueue(), CONTEXT.SimpleQueue()
-    people = [CONTEXT.Process(target=review, args=(url, reviewer, stop, waits)) for reviewer in ("ana", "ben")]
-    job = CONTEXT.Process(target=measure, args=(name, url, seconds, said))
+    people = [CONTEXT.Process(target=review, args=(url, reviewer, stop, waits)) for reviewer in reviewers]
+    job = CONTEXT.Process(target=measure, args=(name, url, seconds, n_listings, said))
     for one in people:
         one.start()
-    sleep(5)
+    sleep(5 if people else 0)
     job.start()
     job.join()
     stop.set()
     print(said.get() if job.exitcode == 0 else f"{name}: failed", flush=True)
-    print(describe([waits.get() for _ in people]), flush=True)
+    if people:
+        print(describe([waits.get() for _ in people]), flush=True)
 
 
 def main() -> None:
@@ -257,15 +276,19 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"of {', '.join(JOBS)}; all of them where none is named")
     parser.add_argument("--fill", action="store_true", help="fill an empty database first")
+    parser.add_argument("--copies", type=int, default=N_COPIES << N_DOUBLED, help="of 4,000 cases, to fill with")
+    parser.add_argument("--alone", action="store_true", help="without reviewers")
+    parser.add_argument("--listings", type=int, default=100_000, help="of the seller who is erased")
     parser.add_argument("--seconds", type=float, default=60.0, help="after which a job is told to stop")
     options = parser.parse_args()
     if options.fill:
         engine = open_database(options.url, survives_power_cut=False)
         migrate(engine)
-        copies.fill(engine, N_SMALL, N_COPIES, N_DOUBLED)
+        copies.fill(engine, N_SMALL, options.copies >> N_DOUBLED, N_DOUBLED)
         engine.dispose()
     for name in options.jobs or JOBS:
-        run_beside_reviewers(name, options.url, options.seconds)
+        people = () if options.alone else ("ana", "ben")
+        run_beside_reviewers(name, options.url, options.seconds, options.listings, people)
 
 
 if __name__ == "__main__":

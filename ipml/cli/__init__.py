@@ -19,9 +19,10 @@ from ipml.cli.demo import demo, simulate
 from ipml.cli.doctor import doctor
 from ipml.cli.enforce import appeal, penalty, takedown
 from ipml.cli.listing_files import guess, validate
-from ipml.cli.model.experiments import label_errors, report, reproduce, sweep, train
+from ipml.cli.model.experiments import label_errors, record, register_external, report, reproduce, sweep, train
 from ipml.cli.model.labels import labels, leakage_audit, select
 from ipml.cli.model.models import compare, drift, promote, robustness, rollback, shadow
+from ipml.cli.model.questions import app as analyse_app
 from ipml.cli.options import make_group
 from ipml.cli.score import portfolios, score
 from ipml.cli.serve import serve
@@ -38,7 +39,7 @@ _OFTEN, _MODELS, _CASES, _OTHERS = (
 
 MISSING = {
     "pyarrow": "batch",
-    **dict.fromkeys(("duckdb", "jinja2", "matplotlib", "mlflow"), "train"),
+    **dict.fromkeys(("duckdb", "jinja2", "matplotlib", "mlflow", "spellchecker", "wordfreq"), "train"),
     **dict.fromkeys(
         (
             "alembic",
@@ -56,6 +57,7 @@ MISSING = {
         "console",
     ),
     **dict.fromkeys(("rfc3161_client", "warcio"), "evidence"),
+    "optuna": "sweep",
     **{"authlib": "oidc", "joserfc": "oidc", "psycopg": "postgres", "pyspark": "spark"},
 }
 """The extra that brings each module which a scoring service does without."""
@@ -102,8 +104,10 @@ _data.command("guess-columns")(guess)
 _add_commands(_data, validate, labels, portfolios, simulate)
 
 _model = _add_group("model", _MODELS, "Train, judge, compare and promote models.", "train experiments/shoes.toml")
-_add_commands(_model, train, sweep, report, reproduce, compare, promote, rollback, shadow, drift, robustness)
+_add_commands(_model, train, register_external, record, sweep, report, reproduce)
+_add_commands(_model, compare, promote, rollback, shadow, drift, robustness)
 _add_commands(_model, label_errors, leakage_audit, select)
+_model.add_typer(analyse_app, name="analyse")
 
 app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)
 _add_commands(queue.app, reviews.estimate, reviews.reviewers)

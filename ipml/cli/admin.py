@@ -328,14 +328,8 @@ def restore(
 
     Example: ipml admin restore ipml-2026-05-01.zip --database postgresql+psycopg://ipml@db/ipml
     """
-    from ipml.enforcement.privacy.erasure import (
-        Erased,
-        Erasure,
-        begin_list,
-        erase_again_within,
-        read_erased,
-        sweep_erased,
-    )
+    from ipml.enforcement.privacy.erased_list import begin_list, read_erased
+    from ipml.enforcement.privacy.erasure import Erased, Erasure, erase_again_within, sweep_erased
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.audit import Anchor
     from ipml.storage.backup import restore as restore_into

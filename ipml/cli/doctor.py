@@ -114,7 +114,7 @@ def check_lists(url: str | None) -> Iterator[Check]:
 
 def check_erased() -> Iterator[Check]:
     """Look whether the list of erased sellers is whole: without it nothing can be restored."""
-    from ipml.enforcement.privacy.erasure import read_erased
+    from ipml.enforcement.privacy.erased_list import read_erased
     from ipml.settings import get_settings
 
     path = get_settings().erased
@@ -191,7 +191,7 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
 
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     from ipml.enforcement.overview import find_gaps
-    from ipml.enforcement.privacy.erasure import find_unswept
+    from ipml.enforcement.privacy.erasure import find_unswept, list_begun
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import check_trail
     from ipml.storage.audit_trail.audit import verify
@@ -230,6 +230,8 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         yield Check("rows", "ok", "what the audit trail tells of rows, references and numbering agree")
     yield _check_appeals(engine)
     with reading(engine) as connection:
+        if begun := len(list_begun(connection)):
+            yield Check("erased", "problem", f"{begun:,} sellers are erased in part: `ipml seller sweep` goes on")
         if unswept := len(find_unswept(connection)):
             words = f"{unswept:,} erased sellers have left traces in the files of the database: `ipml seller sweep`"
             yield Check("erased", "problem", words)

@@ -14,6 +14,7 @@ import typer
 from ipml.cli.options import Columns, Force, Rejects, out_option
 from ipml.cli.terminal import ShowRows, check_outputs, show_rows, show_table, write_text
 from ipml.errors import InvalidListings, UnusableSetting, UnwritableFile
+from ipml.listings.fields import VECTORS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +140,7 @@ def validate(
     if rejects and tally.bad:
         typer.echo(f"Bad rows are in {rejects}.")
     if out and ".csv" in out.suffixes and tally.vectors:
-        typer.echo(f"{out} is without the image_vector that {tally.vectors:,} rows had: CSV holds none, Parquet does.")
+        typer.echo(f"{out} is without the vectors that {tally.vectors:,} rows had: CSV holds none, Parquet does.")
     raise typer.Exit(1 if tally.bad else 0)
 
 
@@ -147,7 +148,7 @@ class _Tally:
     """What has been seen so far."""
 
     def __init__(self) -> None:
-        self.good = self.bad = self.problems = self.vectors = 0
+        self.good = self.bad = self.problems = self.vectors = self.free = 0
         self.first: list[Problem] = []
 
     def count(
@@ -158,7 +159,8 @@ class _Tally:
             self.good += len(validation.listings)
             self.bad += len(validation.bad_rows)
             self.problems += len(validation.problems)
-            self.vectors += int(validation.listings["image_vector"].notna().sum())
+            self.vectors += int(validation.listings[list(VECTORS)].notna().any(axis=1).sum())
+            self.free += int((validation.listings["price"] == 0).sum())
             self.first += validation.problems[: SHOWN - len(self.first)]
             if kept_apart:
                 kept_apart.write(validation)
@@ -168,6 +170,8 @@ class _Tally:
     def show(self) -> None:
         """Print the counts, and the first problems as a table."""
         typer.echo(f"{self.good:,} good rows, {self.bad:,} bad rows with {self.problems:,} problems.")
+        if self.free:
+            typer.echo(f"A price of 0 in {self.free:,} rows is read as an unknown price.")
         if not self.first:
             return
         more = self.problems - len(self.first)

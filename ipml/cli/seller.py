@@ -79,7 +79,8 @@ def erase(
 
     Example: ipml seller erase s-1207 --why "request 93"
     """
-    from ipml.enforcement.privacy.erasure import begin_list, erase_again, erase_sellers
+    from ipml.enforcement.privacy.erased_list import begin_list
+    from ipml.enforcement.privacy.erasure import erase_again, erase_sellers
     from ipml.review.pictures.stored import sweep_files
     from ipml.settings import get_settings
     from ipml.storage.database import reading
@@ -116,12 +117,13 @@ def sweep(database: Database = None) -> None:
 
     Example: ipml seller sweep
     """
-    from ipml.enforcement.privacy.erasure import Erased, sweep_erased
+    from ipml.enforcement.privacy.erasure import Erased, finish_begun, sweep_erased
     from ipml.review.pictures.stored import sweep_files
     from ipml.settings import get_settings
 
     engine = open_for_command(database)
-    tell_erased(Erased((), sweep_erased(engine)))
+    done = finish_begun(engine)
+    tell_erased(Erased(done, sweep_erased(engine)))
     sweep_files(engine, get_settings().pictures)
 
 

@@ -28,7 +28,7 @@ from ipml.features.names import Names
 from ipml.features.spelling import Spelling
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.kit.moments import to_microseconds
-from ipml.listings.frames import number_rows
+from ipml.listings.frames import as_frame, number_rows
 from ipml.listings.kinds import has_cells
 from ipml.records import Listing
 
@@ -118,7 +118,7 @@ class ListingColumns:
 
     @classmethod
     def of(cls, listings: Any) -> ListingColumns:
-        """Return the columns of a frame, of a mapping, or of a `ListingColumns`, which is returned as it is.
+        """Return the columns of a frame, as `as_frame` reads it, of a mapping, or of a `ListingColumns`.
 
         Raises
         ------
@@ -127,6 +127,7 @@ class ListingColumns:
         """
         if isinstance(listings, ListingColumns):
             return listings
+        listings = as_frame(listings)
         if not isinstance(listings, pd.DataFrame | Mapping):
             raise TypeError(_say_how_to_name(listings))
         return cls(listings)
@@ -307,7 +308,10 @@ class ListingColumns:
         return self.once_a_row(("folded names", name), [name], lambda listings: listings._fold_names(name))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a number column, shape (n_listings,); missing numbers are NaN."""
+        """Return a number column, shape (n_listings,); missing numbers are NaN, and so is a price of 0.
+
+        Exports write 0 for a price on request, an auction, or one that is not known.
+        """
         return self.once_a_row(("number", name), [name], lambda listings: listings._read_numbers(name))
 
     def number(self, name: str, row: int) -> float:
@@ -323,7 +327,7 @@ class ListingColumns:
         if name not in self._columns and self._whole is not None:
             return self._whole.number(name, int(self._rows[row]))
         cell = self.cells(name)[row]
-        return float("nan") if cell is None or cell is pd.NA else float(cell)
+        return float("nan") if cell is None or cell is pd.NA or (name == "price" and cell == 0) else float(cell)
 
     def moments(self, name: str) -> NDArray[np.int64]:
         """Return a column of moments in microseconds UTC, shape (n_listings,); the least number where missing."""
@@ -467,6 +471,10 @@ class ListingColumns:
     def _read_numbers(self, name: str) -> NDArray[np.float64]:
         if name not in self._columns or name not in self:
             return self.once("no numbers", lambda: np.full(len(self), np.nan))
+        numbers = self._read_cells(name)
+        return np.where(numbers == 0, np.nan, numbers) if name == "price" else numbers
+
+    def _read_cells(self, name: str) -> NDArray[np.float64]:
         column = self._column(name)
         if isinstance(column, pd.Series):
             if column.dtype == np.float64:

@@ -1,8 +1,9 @@
-"""Ordinary words, which are never read as others.
+"""Ordinary words of many languages, which are never read as others.
 
-They take long to gather, so they are kept in the user's cache folder: a word a line after a line with their
-digest. The name of the file says what the words follow from: the dictionaries, the code that folds them, the tables
-that this code reads. A file that is broken is made anew, and where none can be kept the words are gathered each time.
+A model learns them when it is trained and keeps them in its file: what it reads depends on no package where it scores.
+They take long to gather, so they are kept in the user's cache folder behind a line with their digest. The name of the
+file says what the words follow from: the dictionaries, the code that folds them, the tables that this code reads. A
+file that is broken is made anew, and where none can be kept the words are gathered each time.
 """
 
 from __future__ import annotations
@@ -11,34 +12,67 @@ import os
 import sys
 import tempfile
 import unicodedata
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from ipml.engine.library import engine_digest
 from ipml.features import normalisation
 from ipml.features.compiled import characters, folding, screening, texts
-from ipml.features.compiled.spelling import Words
+from ipml.features.compiled.spelling import OrdinaryWords
+from ipml.features.compiled.texts import Texts
 from ipml.kit import look_alikes
 
-_FORMAT = 1  # one more whenever the kept file is written otherwise
-_LANGUAGES = ("en", "es")  # others would cost too much memory
+LANGUAGES = (
+    *("bg", "ca", "cs", "da", "de", "el", "en", "es", "fi", "fil", "fr"),
+    *("hu", "id", "is", "it", "lt", "lv", "mk", "ms", "nb", "nl", "pl"),
+    *("pt", "ro", "ru", "sh", "sk", "sl", "sv", "tr", "uk", "vi"),
+)
+"""Languages of wordfreq whose words fold to Latin letters; others have none that could be taken for a known word."""
+MOST_COMMON = 20_000
+_SPELT_OUT = ("en", "es")  # of which also rarer words are protected, all that a dictionary has
+_EVERYDAY = {language: 10_000 if language in _SPELT_OUT else 500 for language in LANGUAGES}
+"""So many words of each stand beside any word, so that two of them are not pieces of one: "go yard", "pra da"."""
+_FORMAT = 2  # one more whenever the kept file is written otherwise
 _FOLDING = (look_alikes, normalisation, characters, folding, screening, texts)  # and the engine
-_PACKAGES = ("pyspellchecker", "confusable-homoglyphs", "anyascii")
+_PACKAGES = ("pyspellchecker", "wordfreq", "confusable-homoglyphs", "anyascii")
 
 
 @cache
-def ordinary_words() -> Words:
-    """Return the words of everyday English and Spanish, folded; without those that have other signs than letters.
+def ordinary_words() -> OrdinaryWords:
+    """Return the commonest words of each language, and all of a dictionary of English and of Spanish, folded.
+
+    Those that have other signs than letters are left out.
 
     Examples
     --------
-    >>> [word in ordinary_words() for word in ("heroes", "hublot", "rplica", "imitacion")]
-    [True, False, False, True]
+    >>> [word in ordinary_words() for word in ("heroes", "hublot", "rplica", "imitacion", "pasek")]
+    [True, False, False, True, True]
     """
-    return Words.of(_read_or_gather())
+    kept = _read_or_gather()
+    counts = np.frombuffer(kept, dtype="<u2", count=1 << 16)
+    marks = np.frombuffer(kept, dtype="<u4", offset=counts.nbytes)
+    return OrdinaryWords(counts.astype(np.uint16), marks.astype(np.uint32))
+
+
+def common_words(language: str, n: int) -> list[str]:
+    """Return the commonest words of a language as they read in small letters, and in capitals where that is otherwise.
+
+    Examples
+    --------
+    >>> "praca" in common_words("pt", 10_000)
+    True
+    """
+    from wordfreq import get_frequency_list, top_n_list  # only here, as with the other dictionaries: scoring needs none
+
+    words = top_n_list(language, n, wordlist="small")  # those met at least once in a million words
+    get_frequency_list.cache_clear()  # which would hold the words of every language
+    return list(dict.fromkeys([*_fold(words), *_fold(map(str.upper, words))]))
 
 
 def cache_folder() -> Path:
@@ -57,9 +91,9 @@ def cache_folder() -> Path:
 
 
 def _read_or_gather() -> bytes:
-    """Return the ordinary words, one a line, in order: those kept, or gathered and then kept if that is possible."""
+    """Return what is kept of the ordinary words; gathered, and then kept if that is possible, where nothing is yet."""
     try:
-        path = cache_folder() / f"ordinary-words-{_key()}.txt"
+        path = cache_folder() / f"ordinary-words-{_key()}.bin"
     except (OSError, RuntimeError):  # no home, or the code is not there to be read
         return _gather()
     kept = _read(path)
@@ -71,17 +105,28 @@ def _read_or_gather() -> bytes:
 
 
 def _gather() -> bytes:
-    from spellchecker import SpellChecker  # only here, as it takes longer to import than the kept words to read
+    from spellchecker import SpellChecker
 
-    words = SpellChecker(language=list(_LANGUAGES)).word_frequency.keys()
-    folded = {word if word.isascii() else normalisation.fold_text(word) for word in words}
-    return "\n".join(sorted(folded)).encode()
+    spelt_out = _fold(SpellChecker(language=list(_SPELT_OUT)).word_frequency.keys())
+    common = {word for language in LANGUAGES for word in common_words(language, MOST_COMMON)}
+    everyday = {word for language in LANGUAGES for word in common_words(language, _EVERYDAY[language])}
+    words = OrdinaryWords.of(_as_lines({*spelt_out, *common}), _as_lines(everyday))
+    return words.counts.astype("<u2").tobytes() + words.marks.astype("<u4").tobytes()
+
+
+def _fold(words: Iterable[str]) -> list[str]:
+    return folding.fold_texts(Texts.of(list(words))).strings()
+
+
+def _as_lines(words: Iterable[str]) -> bytes:
+    return "\n".join(words).encode("utf-8", "surrogatepass")
 
 
 def _key() -> str:
     """Return a name for all that the words follow from."""
     versions = [f"{package} {version(package)}" for package in _PACKAGES]
-    known = [str(_FORMAT), *_LANGUAGES, unicodedata.unidata_version, *versions, engine_digest()]
+    chosen = [str(MOST_COMMON), str(_EVERYDAY), *_SPELT_OUT]
+    known = [str(_FORMAT), *chosen, unicodedata.unidata_version, *versions, engine_digest()]
     digest = sha256(" ".join(known).encode())
     for module in _FOLDING:
         digest.update(sha256(Path(str(module.__file__)).read_bytes()).digest())
@@ -89,7 +134,7 @@ def _key() -> str:
 
 
 def _read(path: Path) -> bytes | None:
-    """Return the words of a kept file; None where there is none, or a broken one."""
+    """Return what a kept file holds; None where there is none, or a broken one."""
     try:
         digest, _, words = path.read_bytes().partition(b"\n")
     except OSError:

@@ -492,6 +492,8 @@ class MissingFields(Extractor):
         for cell, bit in zip(take(listing), bits_of, strict=False):
             if cell is None or cell == "" or cell != cell:
                 bits |= bit
+        if listing.price == 0 and "price" in self.names_:
+            bits |= 1 << self.names_.index("price")
         return float(add_up(bits))
 
     def list_missing(self, listings: ListingColumns, row: int) -> list[str]:

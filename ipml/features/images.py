@@ -1,15 +1,15 @@
-"""What a picture looks like, as an encoder of the user's own sees it: a vector of each listing, reduced to few numbers.
+"""Vectors of pictures and texts, as encoders of the user's own make them, reduced to few numbers.
 
-ipml runs no encoder: whoever has one puts its vectors into the column `image_vector`. Only directions count, as those
-of encoders such as CLIP are compared. What is kept of them are the principal components of the vectors learnt from, so
-that turning the space in which they stand changes nothing.
+ipml runs no encoder: its user puts the vectors into the columns `image_vector` and `text_vector`. Only directions
+count, as those of encoders such as CLIP are compared. What is kept of them are the principal components of the vectors
+learnt from, so that turning the space in which they stand changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ipml.errors import InvalidListings
 from ipml.features.columns import Extractor, ListingColumns
 from ipml.features.compiled.numbers import project_vectors
-from ipml.listings.fields import VECTOR
+from ipml.listings.fields import TEXT_VECTOR, VECTOR
 from ipml.listings.kinds import is_missing, read_vector
 from ipml.records import Problem
 
@@ -64,20 +64,23 @@ class ImageVectors(Extractor):
     [[0.58], [1.15], [0.58], [0.0]]
     """
 
+    column: ClassVar[str] = VECTOR
+    """Where the vectors are."""
+
     def __init__(self, n_components: int = 32) -> None:
         self.n_components = n_components
 
     def learn(self, listings: ListingColumns) -> None:
         """Learn the middle of the vectors, and in which directions they differ most."""
-        rows = _find_rows(listings)
+        rows = _find_rows(listings, self.column)
         self.mean_, self.components_ = np.zeros(0), np.zeros((1, 0))
         if not len(rows):
             return
-        cells = listings.cells(VECTOR)
+        cells = listings.cells(self.column)
         length = int(np.bincount([np.size(cells[row]) for row in rows.tolist()]).argmax())
-        _check_lengths(listings, rows, length, "as most others have")
+        _check_lengths(listings, rows, self.column, length, "as most others have")
         rows = _draw(rows, min(_MOST_LEARNT, max(_MOST_NUMBERS // length, 2)))
-        vectors = np.concatenate([some for _, some in _gather(listings, rows)]).astype(np.float64)
+        vectors = np.concatenate([some for _, some in _gather(listings, rows, self.column)]).astype(np.float64)
         sizes = np.linalg.norm(vectors, axis=1)
         vectors = vectors[sizes > 0] / sizes[sizes > 0, None]
         self.mean_, self.components_ = np.zeros(length), np.zeros((1, length))
@@ -109,12 +112,13 @@ class ImageVectors(Extractor):
         InvalidListings
             A vector has another length than those learnt from.
         """
-        return listings.once_a_row(self.prepared, [VECTOR], self._project)
+        return listings.once_a_row(self.prepared, [self.column], self._project)
 
     def find_problems(self, listings: ListingColumns) -> list[Problem]:
         """Return a problem for each listing whose vector has another length than those learnt from."""
         length = len(self.mean_)
-        return _find_lengths(listings, _find_rows(listings), length, "as the model learnt") if length else []
+        rows = _find_rows(listings, self.column) if length else np.zeros(0, np.intp)
+        return _find_lengths(listings, rows, self.column, length, "as the model learnt")
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""
@@ -123,24 +127,40 @@ class ImageVectors(Extractor):
     def _project(self, listings: ListingColumns) -> Floats:
         mean, directions = self.prepared.mean, self.prepared.directions
         values = np.zeros((len(listings), directions.shape[1]))
-        rows = _find_rows(listings) if len(mean) else np.zeros(0, np.intp)
+        rows = _find_rows(listings, self.column) if len(mean) else np.zeros(0, np.intp)
         if len(rows):
-            _check_lengths(listings, rows, len(mean), "as the model learnt")
-        for some, vectors in _gather(listings, rows):
+            _check_lengths(listings, rows, self.column, len(mean), "as the model learnt")
+        for some, vectors in _gather(listings, rows, self.column):
             values[some] = project_vectors(vectors, mean, directions)
         return values
 
 
-def has_vectors(listings: ListingColumns) -> bool:
+class TextVectors(ImageVectors):
+    """Place each listing's text vector among those of training, as `ImageVectors` does vectors of pictures.
+
+    Examples
+    --------
+    >>> abs(TextVectors().fit_transform({"text_vector": [[3.0, 4.0], [4.0, 3.0], None]}).round(2)).tolist()
+    [[0.71], [0.71], [0.0]]
+    """
+
+    column = TEXT_VECTOR
+
+
+VECTOR_EXTRACTORS: dict[str, type[ImageVectors]] = {"image": ImageVectors, "text_vector": TextVectors}
+"""The extractors that a classifier has where listings have their vectors, by name."""
+
+
+def has_vectors(listings: ListingColumns, column: str = VECTOR) -> bool:
     """Say whether some listing has a vector."""
-    return len(_find_rows(listings)) > 0
+    return len(_find_rows(listings, column)) > 0
 
 
-def _find_rows(listings: ListingColumns) -> NDArray[np.intp]:
+def _find_rows(listings: ListingColumns, column: str) -> NDArray[np.intp]:
     """Return which listings have a vector."""
-    if VECTOR not in listings:
+    if column not in listings:
         return np.zeros(0, dtype=np.intp)
-    return np.array([row for row, cell in enumerate(listings.cells(VECTOR)) if not is_missing(cell)], dtype=np.intp)
+    return np.array([row for row, cell in enumerate(listings.cells(column)) if not is_missing(cell)], dtype=np.intp)
 
 
 def _draw(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
@@ -148,21 +168,25 @@ def _draw(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     return rows if len(rows) <= most else np.sort(np.random.default_rng(_SEED).choice(rows, most, replace=False))
 
 
-def _gather(listings: ListingColumns, rows: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+def _gather(
+    listings: ListingColumns, rows: NDArray[np.intp], column: str
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
     """Yield some rows at a time with their vectors, which have one length."""
-    cells = listings.cells(VECTOR)
+    cells = listings.cells(column)
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]
         yield some, np.stack([read_vector(cells[row]) for row in some.tolist()])
 
 
-def _check_lengths(listings: ListingColumns, rows: NDArray[np.intp], length: int, why: str) -> None:
-    if problems := _find_lengths(listings, rows, length, why):
+def _check_lengths(listings: ListingColumns, rows: NDArray[np.intp], column: str, length: int, why: str) -> None:
+    if problems := _find_lengths(listings, rows, column, length, why):
         raise InvalidListings(problems)
 
 
-def _find_lengths(listings: ListingColumns, rows: NDArray[np.intp], length: int, why: str) -> list[Problem]:
-    cells, numbers, problems = listings.cells(VECTOR), listings.row_numbers(), []
+def _find_lengths(
+    listings: ListingColumns, rows: NDArray[np.intp], column: str, length: int, why: str
+) -> list[Problem]:
+    cells, numbers, problems = listings.cells(column), listings.row_numbers(), []
     for row in rows.tolist():
         try:
             n_found = len(read_vector(cells[row]))
@@ -172,5 +196,5 @@ def _find_lengths(listings: ListingColumns, rows: NDArray[np.intp], length: int,
             if n_found == length:
                 continue
             found = f"a list of {n_found:,} numbers"
-        problems.append(Problem(int(numbers[row]), VECTOR, found, f"a list of {length:,} finite numbers, {why}"))
+        problems.append(Problem(int(numbers[row]), column, found, f"a list of {length:,} finite numbers, {why}"))
     return problems

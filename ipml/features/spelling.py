@@ -2,8 +2,8 @@
 
 Sellers write "rplica", "repilca", "replyka", "repl ica" or "@did@$"; people read on, n-grams do not. A word that
 training has not met is read as one that it knows if one is near; two pieces ("repl.ica"), if together
-they are a known word; signs, if they make one. Ordinary words of English and Spanish, and what the marketplace itself
-writes, are never touched, whatever they resemble.
+they are a known word; signs, if they make one. Ordinary words of some thirty languages, and what the marketplace
+itself writes, are never touched, whatever they resemble.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.compiled import spelling as compiled
-from ipml.features.compiled.spelling import LEAST_LETTERS, KnownWords
+from ipml.features.compiled.spelling import LEAST_LETTERS, NO_WORDS, KnownWords, OrdinaryWords
 from ipml.features.compiled.texts import Texts
 from ipml.features.dictionary import ordinary_words
 from ipml.features.normalisation import fold_text, fold_with_origins
@@ -38,6 +38,8 @@ class Spelling:
         The known words, and how many texts they were in.
     trade : frozenset of str
         Words of the trade, which are known from the start.
+    ordinary : OrdinaryWords
+        Words that stand for themselves, known or not.
 
     Examples
     --------
@@ -49,6 +51,7 @@ class Spelling:
     def __init__(self) -> None:
         self.words: dict[str, int] = {}
         self.trade: frozenset[str] = frozenset()
+        self.ordinary = NO_WORDS
 
     def fit(self, folded: Iterable[str], phrases: Iterable[str] = ()) -> Self:
         """Learn the words that at least two texts use.
@@ -64,25 +67,26 @@ class Spelling:
         counted = Counter(word for text in folded for word in set(_WORD.findall(text)))
         self.trade = frozenset(word for phrase in phrases if phrase.isascii() for word in _words_of_phrase(phrase))
         known = dict.fromkeys(self.trade, 1) | {word: n for word, n in counted.items() if n >= _LEAST_TEXTS}
-        self.words = dict(sorted(known.items()))
+        self.words, self.ordinary = dict(sorted(known.items())), ordinary_words()
         self.__setstate__(self.__getstate__())  # forgets what followed from other words
         return self
 
     def extend(self, other: Spelling) -> None:
-        """Know also the words that another knows."""
+        """Know also the words that another knows, and leave ordinary what it does."""
         known = Counter(self.words)
         known.update(other.words)
         self.words, self.trade = dict(sorted(known.items())), self.trade | other.trade
+        self.ordinary = self.ordinary.join(other.ordinary)
         self.__setstate__(self.__getstate__())  # forgets what followed from other words
 
     def read_texts(self, folded: Texts) -> Texts:
         """Return texts that are folded already, their misspelt words read as the words they stand for."""
-        return compiled.read_texts(folded, self.known.words, ordinary_words())
+        return compiled.read_texts(folded, self.known.words, self.ordinary)
 
     def fold_with_origins(self, text: str, max_letters: int) -> tuple[str, list[int]]:
         """Return what `fold_text` does, misspelt words read, and for each letter its place in the text as written."""
         folded, origins = fold_with_origins(text, max_letters)
-        read = compiled.read_with_origins(Texts.of_one(folded), self.known.words, ordinary_words())
+        read = compiled.read_with_origins(Texts.of_one(folded), self.known.words, self.ordinary)
         return (folded, origins) if read is None else (read[0], [origins[place] for place in read[1].tolist()])
 
     def know_a_word(self, read: Texts) -> NDArray[np.bool_]:
@@ -97,7 +101,9 @@ class Spelling:
     def __getstate__(self) -> dict[str, Any]:
         """Return the words, and how often each was met, as a model file can hold them."""
         counts = np.array(list(self.words.values()), dtype=np.int64)
-        return {"words": " ".join(self.words), "counts": counts, "trade": " ".join(sorted(self.trade))}
+        trade = " ".join(sorted(self.trade))
+        ordinary = {"ordinary_counts": self.ordinary.counts, "ordinary_marks": self.ordinary.marks}
+        return {"words": " ".join(self.words), "counts": counts, "trade": trade, **ordinary}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Know these words, and nothing that was worked out from others.
@@ -105,13 +111,14 @@ class Spelling:
         Raises
         ------
         ValueError
-            They are no words that texts teach, or their numbers are not whole.
+            They are no words that texts teach, or their numbers are not whole, or the ordinary ones are no such set.
         """
         if not _STORED.fullmatch(state["words"]) or state["counts"].dtype != np.int64:
             raise ValueError("found words of other letters than a to z, * and #; expected words as texts have them")
         self.__dict__.clear()
         self.words = dict(zip(state["words"].split(), state["counts"].tolist(), strict=True))
         self.trade = frozenset(state["trade"].split())
+        self.ordinary = OrdinaryWords(state["ordinary_counts"], state["ordinary_marks"])
 
 
 def _words_of_phrase(phrase: str) -> list[str]:

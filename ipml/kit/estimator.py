@@ -1,12 +1,14 @@
 """What scikit-learn asks of an estimator, without loading scikit-learn: that takes longer than all a first score needs.
 
 It is the interface that scikit-learn's guide for developers describes for code that is not to depend on it. What
-learns has scikit-learn anyway, and its own checks of estimators hold.
+learns has scikit-learn anyway, and its own checks of estimators hold. Pages in notebooks and the routing of metadata
+are scikit-learn's own: whoever asks for them has loaded it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cache
 from inspect import signature
 from typing import Any, Self
 
@@ -78,10 +80,60 @@ class Estimator:
         told = [f"{name}={value!r}" for name, value in given.items() if repr(value) != repr(usual[name])]
         return f"{type(self).__name__}({', '.join(told)})"
 
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        """Return what a notebook shows, as for estimators of scikit-learn."""
+        bundle: dict[str, str] = _as_base_estimator(self)._repr_mimebundle_(**options)
+        return bundle
+
+    def _repr_html_(self) -> str | None:
+        return self._repr_mimebundle_().get("text/html")
+
+    def get_metadata_routing(self) -> Any:
+        """Return what is to be passed on to which method, as scikit-learn has it."""
+        return _as_base_estimator(self).get_metadata_routing()
+
+    def set_fit_request(self, **requests: bool | str | None) -> Self:
+        """Ask that parameters of `fit`, such as `sample_weight`, be passed on by what this estimator is a part of.
+
+        It needs `sklearn.set_config(enable_metadata_routing=True)`, as scikit-learn's own method of this name.
+        """
+        return self._set_request("fit", requests)
+
+    def set_score_request(self, **requests: bool | str | None) -> Self:
+        """Ask that parameters of `score` be passed on, as `set_fit_request` does."""
+        return self._set_request("score", requests)
+
+    def _set_request(self, method: str, requests: dict[str, bool | str | None]) -> Self:
+        routing = self.get_metadata_routing()
+        of_method = getattr(routing, method)
+        if unknown := requests.keys() - of_method.requests.keys():
+            known = ", ".join(sorted(of_method.requests))
+            raise TypeError(f"Found {', '.join(sorted(unknown))}; expected parameters of {method}: {known}.")
+        for name, alias in requests.items():
+            of_method.add_request(param=name, alias=alias)
+        self._metadata_request = routing  # where scikit-learn's clone looks for it
+        return self
+
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import Tags, TargetTags  # whoever asks has loaded scikit-learn
 
         return Tags(estimator_type=None, target_tags=TargetTags(required=False))
+
+
+@cache
+def _join_base_estimator(kind: Any) -> Any:
+    from sklearn.base import BaseEstimator
+
+    return type(kind.__name__, (BaseEstimator, kind), {"__module__": kind.__module__, "__doc__": kind.__doc__})
+
+
+def _as_base_estimator(estimator: Estimator) -> Any:
+    """Return an estimator as one that inherits from scikit-learn's base class; a change of either is one of both."""
+    own: Any = type(estimator)
+    kind = _join_base_estimator(own)
+    joined = object.__new__(kind)
+    joined.__dict__ = vars(estimator)
+    return joined
 
 
 def check_fitted(estimator: object, name: str | None = None) -> None:

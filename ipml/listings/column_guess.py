@@ -328,6 +328,8 @@ def _read_column(column: _Column, field: Field, signs: _Signs, zone: str | None)
         return _read_codes(column, field) if field.pattern else _Reading({})
     if field.kind is Kind.VECTOR:  # of a list, the first value stands for all
         return _Reading({}) if all(map(_is_plain_number, column.texts)) else None
+    if field.kind is Kind.EXTRA:
+        return _Reading({}) if all(text.startswith("{") for text in column.texts) else None
     column, silent = column.without_nothing()
     if not column.texts:
         return None

@@ -36,6 +36,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting, describe_faults, enumerate_names
+from ipml.listings.extra import EXTRA, PREFIX, is_extra_name, join_extra
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import number_rows, show
 from ipml.listings.kinds import Kind
@@ -198,13 +199,13 @@ class ColumnMap(BaseModel):
     def _check_names(cls, columns: dict[str, Source]) -> dict[str, Source]:
         if astray := [name for name in ("separator", "encoding", "missing") if name in columns]:
             raise ValueError(f"{', '.join(astray)} among the fields; write it before [columns]")
-        if unknown := [name for name in columns if name not in COLUMNS]:
+        if unknown := [name for name in columns if name not in COLUMNS and not _is_extra(name)]:
             raise ValueError(f"unknown {enumerate_names(unknown, COLUMNS)}; expected some of {', '.join(COLUMNS)}")
         for name, source in columns.items():
-            is_moment = _KINDS[name] is Kind.MOMENT and source.days_before is None
+            is_moment = _kind_of(name) is Kind.MOMENT and source.days_before is None
             if not is_moment and (source.date_order or source.zone):
                 raise ValueError(f"date_order and zone are for moments; {name} is none")
-            if (is_moment or _KINDS[name] in (Kind.TEXT, Kind.FLAG, Kind.VECTOR)) and source.decimal:
+            if (is_moment or _kind_of(name) in (Kind.TEXT, Kind.FLAG, Kind.VECTOR)) and source.decimal:
                 raise ValueError(f"decimal and unit are for numbers; {name} is none")
             of = source.days_before
             if of is not None and (of not in columns or columns[of].days_before is not None):
@@ -244,6 +245,8 @@ class ColumnMap(BaseModel):
             problems += faults
             if self.columns[name].days_before is not None:
                 mapped[name] = go_back(mapped[name], mapped[str(self.columns[name].days_before)])
+        if own := {name.removeprefix(PREFIX): mapped[name] for name in self.columns if _is_extra(name)}:
+            mapped[EXTRA] = pd.Series(join_extra(own), index=frame.index, dtype=object)
         ordered = {name: mapped[name] for name in COLUMNS if name in mapped}
         return pd.DataFrame(ordered, index=frame.index), tuple(problems)
 
@@ -269,7 +272,17 @@ class ColumnMap(BaseModel):
         cells = found[0]
         for other in found[1:]:
             cells = cells.astype(object).where(cells.notna(), other.astype(object))
-        return spell_out(cells) if _KINDS[name] is Kind.TEXT else cells
+        return spell_out(cells) if _kind_of(name) is Kind.TEXT else cells
+
+
+def _is_extra(name: str) -> bool:
+    """Say whether a name in a map is that of a column of one's own: extra.returns_30d."""
+    return name.startswith(PREFIX) and is_extra_name(name.removeprefix(PREFIX))
+
+
+def _kind_of(name: str) -> Kind:
+    """Return the kind of a field; a column of one's own may be translated as numbers are."""
+    return Kind.NUMBER if _is_extra(name) else _KINDS[name]
 
 
 def load_columns(name_or_path: str | Path) -> ColumnMap:

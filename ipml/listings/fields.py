@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipml.kit import moments
+from ipml.listings.extra import EXPECTED, EXTRA, LARGEST, LONGEST_TEXT, MOST_NAMES
 from ipml.listings.kinds import MOST_NUMBERS, Kind
 
 MOST = 1e12
@@ -63,6 +64,8 @@ class Field:
             return "true or false"
         if self.kind is Kind.MOMENT:
             return moments.EXPECTED
+        if self.kind is Kind.EXTRA:
+            return EXPECTED
         if self.kind is Kind.VECTOR:
             return f"a list of 1 to {MOST_NUMBERS:,} finite numbers"
         if self.kind is Kind.TEXT:
@@ -86,8 +89,8 @@ def _code(name: str, max_length: int, pattern: str, shape: str, meaning: str) ->
 
 _LONGEST_ADDRESS = 2_000
 MOST_PICTURES = 20
-VECTOR = "image_vector"
-"""The one column of lists of numbers."""
+VECTOR, TEXT_VECTOR = VECTORS = ("image_vector", "text_vector")
+"""The columns of lists of numbers."""
 # No name and password before the host, and nothing that a header, an attribute or a log would read as its end.
 _ADDRESS = r'https?://[^\x00-\x20\x7f/?#@\\"<>]+(?:[/?#][^\x00-\x20\x7f\\"<>]*)?'
 
@@ -111,7 +114,7 @@ FIELDS: tuple[Field, ...] = (
     _text("description", 100_000, "the description as the seller wrote it"),
     _text("brand", 200, "the brand the listing claims"),
     _text("category", 500, "the marketplace's category"),
-    Field("price", Kind.NUMBER, "the asking price, in `currency`", least=0, most=MOST),
+    Field("price", Kind.NUMBER, "the asking price, in `currency`; 0 is read as unknown", least=0, most=MOST),
     _code("currency", 3, "[A-Z]{3}", "three capital letters such as EUR", "ISO 4217 code of the price"),
     _moment("listed_at", "when the listing appeared"),
     _moment("observed_at", "when the listing was as given here"),
@@ -166,6 +169,12 @@ FIELDS: tuple[Field, ...] = (
         Kind.VECTOR,
         "its main picture as your encoder sees it, the same one throughout; not in CSV, and not in `POST /v1/listings`",
     ),
+    Field(
+        TEXT_VECTOR,
+        Kind.VECTOR,
+        "its text as your encoder reads it, the same one throughout; not in CSV, and not in `POST /v1/listings`",
+    ),
+    Field(EXTRA, Kind.EXTRA, "columns of your own by name, for models that are trained with them"),
     Field("is_counterfeit", Kind.FLAG, "the label: whether the goods are counterfeit"),
     _moment("labelled_at", "when the label became known"),
     _share("label_weight", "how much the label counts in training"),
@@ -175,7 +184,18 @@ FIELDS: tuple[Field, ...] = (
 COLUMNS: tuple[str, ...] = tuple(field.name for field in FIELDS)
 
 
-_TYPES = {Kind.TEXT: "string", Kind.MOMENT: "string", Kind.FLAG: "boolean", Kind.VECTOR: "array"}
+_TYPES = {
+    **{Kind.TEXT: "string", Kind.MOMENT: "string", Kind.FLAG: "boolean", Kind.VECTOR: "array"},
+    Kind.EXTRA: "object",
+}
+_OWN_COLUMNS = {
+    "maxProperties": MOST_NAMES,
+    "propertyNames": {"pattern": "^[a-z](?:_?[a-z0-9])*$", "maxLength": 30},
+    "additionalProperties": {
+        "type": ["number", "string", "null"],
+        **{"minimum": -LARGEST, "maximum": LARGEST, "minLength": 1, "maxLength": LONGEST_TEXT},
+    },
+}
 _EXAMPLE = {
     "listing_id": "1204",
     "seller_id": "harbour-outlet",
@@ -228,6 +248,8 @@ def _describe(field: Field) -> dict[str, Any]:
         said |= {"maxItems": MOST_PICTURES, "items": {"type": "string", "pattern": f"^(?:{_ADDRESS})$"}}
     if field.kind is Kind.VECTOR:
         said |= {"minItems": 1, "maxItems": MOST_NUMBERS, "items": {"type": "number"}}
+    if field.kind is Kind.EXTRA:
+        said |= _OWN_COLUMNS
     return {"type": types[0] if len(types) == 1 else types, "description": _tell(field), **said}
 
 

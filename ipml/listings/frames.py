@@ -36,6 +36,16 @@ def number_rows(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
     return np.asarray(frame.index if frame.index.name == ROW else np.arange(1, len(frame) + 1), dtype=np.int64)
 
 
+def as_frame(listings: Any) -> Any:
+    """Return a frame of another library, such as polars or pyarrow, as one of pandas; anything else as it is.
+
+    What offers its columns by the Arrow PyCapsule interface is a frame. To read it takes pyarrow.
+    """
+    if isinstance(listings, pd.DataFrame) or not hasattr(listings, "__arrow_c_stream__"):
+        return listings
+    return pd.DataFrame.from_arrow(listings)  # type: ignore[attr-defined]  # newer than its stubs
+
+
 def check_columns(frame: pd.DataFrame, fields: Sequence[Field], source: str) -> None:
     """Raise MissingColumns or Refused unless the frame's columns are those of the table, each once."""
     names = [str(name) for name in frame.columns]

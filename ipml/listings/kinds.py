@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ipml.kit import moments
+from ipml.listings.extra import read_extra
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -193,6 +194,7 @@ class Kind(StrEnum):
     MOMENT = "moment"
     FLAG = "flag"
     VECTOR = "vector"
+    EXTRA = "object"
 
 
 # Any: the stubs of pandas know dtypes as literals only.
@@ -204,6 +206,7 @@ DTYPES: dict[Kind, Any] = {
     Kind.MOMENT: "datetime64[us, UTC]",
     Kind.FLAG: "boolean",
     Kind.VECTOR: "object",
+    Kind.EXTRA: "str",
 }
 
 _TEXT: Any = pd.Series([], dtype="str").dtype
@@ -357,6 +360,7 @@ READERS: dict[Kind, Callable[[object], Any]] = {
     Kind.MOMENT: read_moment,
     Kind.FLAG: read_flag,
     Kind.VECTOR: read_vector,
+    Kind.EXTRA: read_extra,
 }
 
 
@@ -379,7 +383,7 @@ def read_column(column: pd.Series[Any], kind: Kind) -> tuple[pd.Series[Any], Mas
     column = _unwrap(column)
     if kind is Kind.VECTOR:
         return _read_vectors(column)
-    if (sound := _read_sound_column(column, kind)) is not None:
+    if kind is not Kind.EXTRA and (sound := _read_sound_column(column, kind)) is not None:
         return sound, np.zeros(len(column), dtype=bool)
     present = column.notna().to_numpy(dtype=bool)
     if not present.any():
@@ -582,4 +586,5 @@ _COLUMN_READERS: dict[Kind, Callable[[pd.Series[Any]], pd.Series[Any]]] = {
     Kind.SHARE: _read_numbers,
     Kind.MOMENT: _read_moments,
     Kind.FLAG: _read_flags,
+    Kind.EXTRA: lambda column: _read_cells(column, Kind.EXTRA),
 }

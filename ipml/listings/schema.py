@@ -22,9 +22,11 @@ import numpy as np
 import pandas as pd
 
 from ipml.errors import InvalidListings
+from ipml.listings.extra import read_extra
 from ipml.listings.fields import COLUMNS, FIELDS, Field
 from ipml.listings.frames import (
     ROW,
+    as_frame,
     check_cells,
     check_columns,
     list_problems,
@@ -73,6 +75,8 @@ def _make_reader(field: Field) -> Read:
         return read_moment
     if field.kind is Kind.VECTOR:
         return _read_plain_vector
+    if field.kind is Kind.EXTRA:
+        return read_extra
     return _read_flag if field.kind is Kind.FLAG else _make_number_reader(field)
 
 
@@ -223,16 +227,16 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
     Parameters
     ----------
     frame : DataFrame
-        As for `validate_listings`.
+        As for `validate_listings`; one of polars or pyarrow, too.
     source : str, default="listings"
         What the message calls the rows, such as the name of their file.
 
     Examples
     --------
     >>> check_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})).shape
-    (1, 35)
+    (1, 37)
     """
-    validation = validate_listings(frame, source)
+    validation = validate_listings(as_frame(frame), source)
     if validation.problems:
         raise InvalidListings(validation.problems, source)
     return validation.listings
@@ -302,14 +306,15 @@ def listings_to_frame(listings: Iterable[Listing]) -> pd.DataFrame:
 
 
 def frame_to_listings(frame: pd.DataFrame) -> Iterator[Listing]:
-    """Yield the rows of a canonical frame as records; what is missing becomes None.
+    """Yield the rows of a canonical frame as records; what is missing, be it a whole column, becomes None.
 
     Examples
     --------
     >>> [listing.brand for listing in frame_to_listings(listings_to_frame([Listing("1", "s", "Bag")]))]
     [None]
     """
-    columns = [_list_cells(frame[field.name], field.kind) for field in FIELDS]
+    absent = [None] * len(frame)
+    columns = [_list_cells(frame[field.name], field.kind) if field.name in frame else absent for field in FIELDS]
     for cells in zip(*columns, strict=True):
         yield Listing(*cells)
 
@@ -337,6 +342,7 @@ def _make_record_model() -> type[BaseModel]:
     import pydantic
 
     types: dict[Kind, Any] = {Kind.TEXT: str, Kind.MOMENT: datetime, Kind.FLAG: bool, Kind.VECTOR: tuple[float, ...]}
+    types[Kind.EXTRA] = str
     readers = READERS | {Kind.VECTOR: _read_plain_vector}
 
     def make_annotation(field: Field) -> Any:
@@ -428,6 +434,9 @@ def _find_impossible(listing: Mapping[str, Any]) -> Iterator[tuple[str, Problem]
             yield name, Problem(1, show(name), found, "one of the fields of a listing")
         elif is_nested and _BY_NAME[name].kind is Kind.VECTOR:
             if isinstance(value, dict) or any(isinstance(one, list | dict) for one in value):
+                yield name, Problem(1, name, found, _BY_NAME[name].expected)
+        elif is_nested and _BY_NAME[name].kind is Kind.EXTRA:
+            if isinstance(value, list) or any(isinstance(one, list | dict) for one in value.values()):
                 yield name, Problem(1, name, found, _BY_NAME[name].expected)
         elif is_nested and not (_BY_NAME[name].is_list and isinstance(join_texts(value), str | None)):
             yield name, Problem(1, name, found, _PLAIN)

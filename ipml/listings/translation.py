@@ -255,7 +255,7 @@ def name_remedy(value: str, kind: Kind) -> str:
     '; a column map reads it with decimal = ","'
     """
     says = ""
-    if kind is Kind.VECTOR:
+    if kind in (Kind.VECTOR, Kind.EXTRA):
         return ""
     if kind is Kind.MOMENT:
         if re.fullmatch(_NAIVE, value):

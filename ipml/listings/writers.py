@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ipml.errors import UnwritableFile
-from ipml.listings.fields import VECTOR
+from ipml.listings.fields import VECTORS
 from ipml.listings.kinds import is_missing
 from ipml.listings.schema import Validation
 from ipml.records import Problem
@@ -173,9 +173,10 @@ def to_arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
         # pyarrow reads moments in a way that pandas 3.1 has begun to warn of; pandas silences it for itself, too.
         warnings.filterwarnings("ignore", "Series.values returning", DeprecationWarning)
         table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
-    if schema is None and VECTOR in table.schema.names:  # which pandas has as objects, or as nothing at all
-        at = table.schema.get_field_index(VECTOR)
-        table = table.set_column(at, pa.field(VECTOR, _VECTOR_TYPE), table.column(at).cast(_VECTOR_TYPE))
+    vectors = [] if schema else [name for name in VECTORS if name in table.schema.names]
+    for name in vectors:  # which pandas has as objects, or as nothing at all
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, pa.field(name, _VECTOR_TYPE), table.column(at).cast(_VECTOR_TYPE))
     return table
 
 
@@ -237,7 +238,7 @@ def _kind_of(path: Path) -> str:
 def _write_csv(frames: Iterable[pd.DataFrame], path: Path, *, has_header: bool = True) -> None:
     with _open_text(path) as stream:
         for number, frame in enumerate(frames):
-            frame = frame.drop(columns=VECTOR, errors="ignore")
+            frame = frame.drop(columns=list(VECTORS), errors="ignore")
             frame.to_csv(stream, index=False, header=has_header and number == 0, lineterminator="\r\n")
 
 

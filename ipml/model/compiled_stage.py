@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, count
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,6 @@ from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.prices import PriceList
 from ipml.features.compiled.spelling import make_tables
 from ipml.features.compiled.texts import Texts
-from ipml.features.dictionary import ordinary_words
 from ipml.features.figures import MissingFields
 from ipml.features.goods import BrandFinder, tell_brands
 from ipml.features.names import Names, find_pairs, pair_up
@@ -99,6 +98,10 @@ class Weighed:
     brands: Codes
     found: Bytes
     by_engine: Floats
+
+
+WeighOne: TypeAlias = Callable[[Listing], tuple[float, int, int]]
+"""From a single listing to its log-odds, its brand and what else is found of it, as in `Weighed`."""
 
 
 def _make_results(n: int) -> tuple[Floats, Codes, Bytes]:
@@ -245,7 +248,7 @@ class CompiledStage:
         currency = listing.currency or ""
         category = self._category(listing.category, currency)
         brand = self._brand_field(listing.brand, category.name, category.unit)
-        price = _NAN if listing.price is None else listing.price * self._price.rate_of(currency)
+        price = listing.price * self._price.rate_of(currency) if listing.price else _NAN
         seller_age = _NAN if listing.seller_age_days is None else listing.seller_age_days
         age = self._listing.count_age(days_from(listing.listed_at, listing.observed_at), seller_age)
         counts = [_NAN if count is None else count for count in _COUNTS_OF(listing)]
@@ -408,7 +411,7 @@ def _make_stage(
         title=_make_column(parts["title"], of["offer"], "title"),
         description=_make_column(parts["description"], of["offer"], "description"),
         folding=FOLDING,
-        spelling=make_tables(spelling.known.words, ordinary_words()),
+        spelling=make_tables(spelling.known.words, spelling.ordinary),
         skeletons=skeleton_tables(),
         phrases=Reading(sets=tuple(of[name].phrase_set for name in _SETS)).finder.tables,
         trade=of["words"].prepared[1],

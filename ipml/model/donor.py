@@ -11,13 +11,14 @@ a plain linear model remains.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.figures import MissingFields, PictureFeatures
 from ipml.features.images import ImageVectors
+from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
 from ipml.model.learner import Floats, Labels
 from ipml.model.regression import Design, LinearLearner
@@ -58,25 +59,6 @@ class DonorColumn:
         return weight
 
 
-class Asked(NamedTuple):
-    """Features of the listings learnt from, the donor's log-odds as the last of them where there is a donor."""
-
-    design: Design
-    column: DonorColumn | None
-
-    def mark(self, flags: NDArray[np.bool_], *, donor: bool) -> NDArray[np.bool_]:
-        """Return a flag for each feature: those given, and that of the donor's log-odds."""
-        return flags if self.column is None else np.append(flags, donor)
-
-
-def ask_donor(design: Design, coefficients: Floats | None) -> Asked:
-    """Add what the donor says of each listing to its features; nothing where there are no coefficients of a donor."""
-    if coefficients is None:
-        return Asked(design, None)
-    column = DonorColumn.of(coefficients, design)
-    return Asked(design.append(column.values), column)
-
-
 def take_over(features: Features, of_donor: Features, coefficients: Floats) -> Floats:
     """Let fitted extractors know what the donor's know besides; return what the donor weighs each feature by.
 
@@ -96,18 +78,21 @@ def take_over(features: Features, of_donor: Features, coefficients: Floats) -> F
         They are not of the same kind.
     """
     check_kind(features, of_donor)
-    coefficients, start = coefficients.copy(), 0
-    of_both = [extractor for _, extractor in of_donor.transformer_list if not isinstance(extractor, MissingFields)]
-    for (_, own), other in zip(features.transformer_list, of_both, strict=True):
+    bounds = np.cumsum([0, *(count_features(extractor) for _, extractor in of_donor.transformer_list)])
+    known = dict(of_donor.transformer_list)
+    starts = dict(zip(known, bounds.tolist(), strict=False))
+    taken = []
+    for name, own in features.transformer_list:
+        other = known[name]
         own.extend(other)
         width = count_features(own)
         if width != count_features(other):
             raise ValueError(f"Found {count_features(other)} features in the donor where there are {width} here.")
+        weights = coefficients[starts[name] : starts[name] + width]
         if isinstance(own, TextFeatures):
-            rarity = np.divide(other.idf_, own.idf_, out=np.zeros(width), where=own.idf_ > 0)
-            coefficients[start : start + width] *= rarity
-        start += width
-    return coefficients[:start]
+            weights = weights * np.divide(other.idf_, own.idf_, out=np.zeros(width), where=own.idf_ > 0)
+        taken.append(weights)
+    return np.concatenate(taken)
 
 
 def count_sellers(y: Labels, weight: Floats, sellers: NDArray[Any]) -> int:
@@ -142,6 +127,9 @@ def _describe(features: Features) -> dict[str, Any]:
     for name, extractor in features.transformer_list:
         if isinstance(extractor, PictureFeatures | ImageVectors | MissingFields):
             continue  # a classifier has it if its donor has it, or learns it last
+        if isinstance(extractor, OwnFeatures):
+            described[name] = repr(extractor.get_params(deep=False))
+            continue
         described[name] = type(extractor).__name__
         described |= {f"{name}__{of}": value for of, value in extractor.get_params().items() if of != "brands"}
     return described

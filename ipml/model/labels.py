@@ -18,28 +18,91 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
+from ipml.listings.extra import EXTRA
+from ipml.listings.fields import TEXT_VECTOR
+from ipml.listings.kinds import has_cells
 from ipml.model.learner import Floats, Labels
 
+_GENUINE = {"counterfeit": ("genuine", "authentic", "real", "original"), "1": ("0",), "true": ("false",)}
+_GENUINE["fake"] = _GENUINE["counterfeit"]
+"""Names of counterfeits, and beside which names of genuine listings everybody reads them so.
 
-def read_labels(y: Any, weight: Floats) -> tuple[NDArray[Any], Labels]:
-    """Return both labels, sorted, and 1 for each listing with that of counterfeits, the second, else 0.
+1 and True are those of counterfeits wherever ipml writes labels. Yes and no are not here, since they answer "genuine?"
+as well as "counterfeit?".
+"""
 
-    Parameters
-    ----------
-    y : array of shape (n_listings,)
-        Of two labels; a warning says which is taken for that of counterfeits where it is not 1.
-    weight : array of shape (n_listings,)
-        What each counts: both labels must have some.
+
+def find_counterfeit_label(classes: NDArray[Any], pos_label: Any = None) -> int:
+    """Return which of two labels is that of counterfeits, 0 or 1.
+
+    It is the one given, or else 1 or True beside 0, -1 or False, or else a name that everybody reads one way.
 
     Raises
     ------
     ValueError
-        Not one for each listing, one is missing, or they are not of two classes.
+        The label given is neither; or none is given, and both could be that of counterfeits.
+
+    Examples
+    --------
+    >>> find_counterfeit_label(np.array(["counterfeit", "genuine"])), find_counterfeit_label(np.array([0, 1]))
+    (0, 1)
+    >>> find_counterfeit_label(np.array(["no", "yes"]), "yes")
+    1
+    """
+    labels: list[Any] = classes.tolist()
+    if pos_label is not None:
+        if pos_label not in labels:
+            raise ValueError(f"pos_label is {pos_label!r}; expected one of the labels, {labels[0]!r} or {labels[1]!r}.")
+        return labels.index(pos_label)
+    if labels[1] == 1 and labels[0] in (0, -1):
+        return 1
+    names = [label.strip().casefold() if isinstance(label, str) else "" for label in labels]
+    if plain := [place for place in (0, 1) if names[1 - place] in _GENUINE.get(names[place], ())]:
+        return plain[0]
+    found = f"Found the labels {labels[0]!r} and {labels[1]!r}, and nothing that says which is that of counterfeits"
+    raise ValueError(f"{found}; expected 1 and 0, or pos_label={labels[0]!r} or pos_label={labels[1]!r}.")
+
+
+def find_counterfeit_column(classifier: Any) -> int:
+    """Return which column of `predict_proba` is that of counterfeits; the second of a classifier without labels.
+
+    Raises
+    ------
+    ValueError
+        Earlier releases took the second label for that of counterfeits, whatever it was, and did not store which: the
+        classifier may flag genuine listings.
+    """
+    if not hasattr(classifier, "classes_"):
+        return 1
+    if hasattr(classifier, "pos_label_"):
+        return find_counterfeit_label(np.asarray(classifier.classes_), classifier.pos_label_)
+    if find_counterfeit_label(np.asarray(classifier.classes_)) == 0:
+        first, second = np.asarray(classifier.classes_).tolist()
+        raise ValueError(f"Found the labels {first!r} and {second!r}, of which an earlier release took the second.")
+    return 1
+
+
+def read_labels(y: Any, weight: Floats, pos_label: Any = None) -> tuple[NDArray[Any], Labels, Any]:
+    """Return both labels, sorted, 1 for each listing with that of counterfeits, else 0, and the label of counterfeits.
+
+    Parameters
+    ----------
+    y : array of shape (n_listings,)
+        Of two labels.
+    weight : array of shape (n_listings,)
+        What each counts: both labels must have some.
+    pos_label : object, optional
+        The label of counterfeits, where `find_counterfeit_label` does not know it.
+
+    Raises
+    ------
+    ValueError
+        Not one for each listing, one is missing, they are not of two classes, or both could be that of counterfeits.
 
     Examples
     --------
     >>> read_labels([False, True, True], np.ones(3))
-    (array([False,  True]), array([0, 1, 1], dtype=int8))
+    (array([False,  True]), array([0, 1, 1], dtype=int8), True)
     """
     from sklearn.utils.multiclass import check_classification_targets  # scoring does without scikit-learn
     from sklearn.utils.validation import column_or_1d
@@ -61,10 +124,47 @@ def read_labels(y: Any, weight: Floats) -> tuple[NDArray[Any], Labels]:
         found = f"only one class, the label {classes[counted[0]].item()!r}" if len(counted) else "no label"
         with_weight = "" if np.all(weight > 0) else " with a sample weight above zero"
         raise ValueError(f"Found {found}{with_weight}; expected two classes, genuine and counterfeit listings.")
-    if classes[1] != 1:
-        said = f"{classes[1].item()!r}, the second of the labels, is taken for counterfeit, {classes[0].item()!r} for"
-        warnings.warn(f"{said} genuine; if it is the other way round, give 1 and 0.", UserWarning, stacklevel=3)
-    return classes, np.asarray(y, dtype=np.int8)
+    column = find_counterfeit_label(classes, pos_label)
+    return classes, np.asarray(y == column, dtype=np.int8), classes.tolist()[column]
+
+
+_SAME_LISTING = ("seller_id", "title", "description", "price")
+"""What two rows have in common that are of one listing, whatever its ids."""
+
+
+def find_contradictions(listings: pd.DataFrame, y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rows have the opposite label of another row of the same listing, shape (n_listings,).
+
+    Rows are of the same listing if they have the same seller and `listing_id`, or title, description and price.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"listing_id": ["a", "a", "b"], "seller_id": "s", "title": ["Bag", "Bag", "Cap"]})
+    >>> find_contradictions(listings, np.array([1, 0, 1])).tolist()
+    [True, True, False]
+    """
+    is_wrong = np.zeros(len(listings), dtype=bool)
+    contents = [name for name in _SAME_LISTING if name in listings]
+    ids = [name for name in ("listing_id", "seller_id") if name in listings]
+    for names in (ids if "listing_id" in ids else [], contents if {"seller_id", "title"} <= {*contents} else []):
+        if not names:
+            continue
+        keys = pd.util.hash_pandas_object(listings[names], index=False).to_numpy()
+        codes, counts = pd.factorize(keys)[0], np.asarray(y, dtype=float)
+        shares = np.bincount(codes, counts) / np.bincount(codes)
+        is_wrong |= ((shares > 0) & (shares < 1))[codes] & listings[names].notna().any(axis=1).to_numpy()
+    return is_wrong
+
+
+def warn_of_contradictions(listings: pd.DataFrame, y: Labels) -> None:
+    """Warn of rows of one listing that have opposite labels: a model learns nothing good of them."""
+    is_wrong = find_contradictions(listings, y)
+    if is_wrong.any():
+        first = ", ".join(map(str, np.flatnonzero(is_wrong)[:3] + 1))
+        found = (
+            f"{is_wrong.sum():,} rows have the opposite label of another row of the same listing, first rows {first}"
+        )
+        warnings.warn(f"{found}; keep the label that holds.", UserWarning, stacklevel=3)
 
 
 def list_columns(X: Any) -> list[str]:
@@ -73,7 +173,7 @@ def list_columns(X: Any) -> list[str]:
     if "seller_id" not in names:
         found = ", ".join(names[:5]) or "none"
         raise ValueError(f"X has no column seller_id, which makes the folds; found {found}. Rename your own to it.")
-    return names
+    return [name for name in names if name not in (TEXT_VECTOR, EXTRA) or has_cells(X[name])]
 
 
 def read_weight(sample_weight: Any, n_listings: int) -> Floats:

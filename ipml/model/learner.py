@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,39 @@ class Strength(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """Features of labelled listings, and what a learner of them has to know.
+
+    Attributes
+    ----------
+    design : Design of shape (n_listings, n_features)
+        A csr_matrix for a learner of scikit-learn.
+    y, weight : array of shape (n_listings,)
+    groups : array of shape (n_listings,)
+        Which listings are left out together: those of a seller.
+    is_text : array of bool, shape (n_features,)
+        Which columns are n-grams of titles and descriptions: the strength of text is about them.
+    only_raises : array of bool, shape (n_features,)
+        Features that may raise the log-odds but never lower them.
+    has_donor : bool, default=False
+        Whether the last feature is the log-odds of a donor.
+    """
+
+    design: Any
+    y: Labels
+    weight: Floats
+    groups: NDArray[Any]
+    is_text: Flags
+    only_raises: Flags
+    has_donor: bool = False
+
+    def take(self, rows: NDArray[np.intp]) -> Problem:
+        """Return that of some of the listings."""
+        of = self.design[rows], self.y[rows], self.weight[rows], self.groups[rows]
+        return Problem(*of, self.is_text, self.only_raises, self.has_donor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class StrengthTrial:
     """What a strength gave to sellers left out.
 
@@ -113,29 +146,17 @@ class Search:
 
     Parameters
     ----------
-    design : Design of shape (n_listings, n_features)
-    y, weight, sellers : array of shape (n_listings,)
-    is_text : array of bool, shape (n_features,)
-        Which columns the strength of text is about: n-grams.
-    only_raises : array of bool, shape (n_features,)
+    problem : Problem
     folds : list of Fold
-    has_donor : bool, default=False
-        Whether the last feature is the log-odds of a donor.
     """
 
-    design: Design
-    y: Labels
-    weight: Floats
-    sellers: NDArray[Any]
-    is_text: Flags
-    only_raises: Flags
+    problem: Problem
     folds: list[Fold]
-    has_donor: bool = False
 
     def choose(self, penalties: Sequence[float]) -> list[StrengthTrial]:
         """Return for each strength of text, and with and without a donor, the penalty with the least log loss."""
-        texts = TEXT_WEIGHTS if self.is_text.any() else (1.0,)
-        donors = DONOR_WEIGHTS if self.has_donor else (None,)
+        texts = TEXT_WEIGHTS if self.problem.is_text.any() else (1.0,)
+        donors = DONOR_WEIGHTS if self.problem.has_donor else (None,)
         return _side_by_side(self._choose_penalty, ((text, penalties, donor) for donor in donors for text in texts))
 
     def repeat(self, trials: Sequence[StrengthTrial]) -> list[StrengthTrial]:
@@ -171,24 +192,25 @@ class Search:
 
     def _begin(self, strength: Strength, starts: Sequence[Start] | None) -> list[_Fit]:
         """Return a fit for each fold, not gone far yet."""
-        scaled, fits = self.design.scale(strength.factors(self.is_text)), []
+        problem = self.problem
+        scaled, fits = problem.design.scale(strength.factors(problem.is_text)), []
         for number, (train, test) in enumerate(self.folds):
-            start = starts[number] if starts else None
-            ascent = Ascent(scaled[train], self.y[train], self.weight[train], self.only_raises, strength.C, start)
+            start, known = starts[number] if starts else None, (problem.y[train], problem.weight[train])
+            ascent = Ascent(scaled[train], *known, problem.only_raises, strength.C, start)
             fits.append(_Fit(ascent, scaled[test], test))
         return fits
 
     def _judge(self, strength: Strength, fits: Sequence[_Fit]) -> StrengthTrial:
         """Score sellers left out; the loss is that after a calibration, which mends what is too sure of itself."""
-        log_odds = np.full(len(self.y), np.nan)
+        log_odds = np.full(len(self.problem.y), np.nan)
         for fit in fits:
             log_odds[fit.test] = fit.ascent.score(fit.unseen)
         scored = ~np.isnan(log_odds)
-        y, weight = self.y[scored], self.weight[scored]
+        y, weight = self.problem.y[scored], self.problem.weight[scored]
         calibration = SigmoidCalibration().fit(log_odds[scored], y, weight)
         log_odds = calibration.slope_ * log_odds + calibration.intercept_
         loss = weight * np.logaddexp(0.0, np.where(y == 1, -1.0, 1.0) * log_odds[scored])
-        _, numbers = np.unique(self.sellers[scored], return_inverse=True)
+        _, numbers = np.unique(self.problem.groups[scored], return_inverse=True)
         return StrengthTrial(
             strength,
             line=(calibration.slope_, calibration.intercept_),
@@ -294,8 +316,14 @@ class Chosen:
         return replace(self, fits=Fits(drawn, self.fits.folds, of_drawn=self.fits.of_all))
 
 
-class Blend:
-    """A linear learner that is the mean of several, each with a strength of its own.
+def fit_mean(
+    members: Sequence[StrengthTrial],
+    shares: Floats,
+    problem: Problem,
+    tolerance: float,
+    starts: Sequence[Start] | None = None,
+) -> tuple[LinearLearner, list[Start]]:
+    """Fit learners to the end, each from where it may begin; return their mean, and where the fit of each ended.
 
     What a seller controls and no genuine seller needs, such as letters in disguise, must not become a way to lower a
     score: coefficients that would are 0. So are those of columns that never occur, most of the hashed ones.
@@ -305,71 +333,41 @@ class Blend:
     members : sequence of StrengthTrial
     shares : array of shape (n_members,)
         What each counts in the mean.
-    is_text : array of bool, shape (n_features,)
-    only_raises : array of bool, shape (n_features,)
-        Features that may raise the log-odds but never lower them.
+    problem : Problem
+    tolerance : float
+    starts : sequence of Start, optional
 
-    Attributes
-    ----------
-    coefficients : array of shape (n_features,)
-    intercept : float
-    starts : list of Start
-        Where the fit of each member ended.
+    Raises
+    ------
+    ValueError
+        All labels that have a weight are the same, a weight is negative, or a value is not a finite number.
+    Refused
+        A member does not arrive.
     """
+    factors = [member.strength.factors(problem.is_text) for member in members]
 
-    def __init__(self, members: Sequence[StrengthTrial], shares: Floats, is_text: Flags, only_raises: Flags) -> None:
-        self._members, self._shares, self._is_text, self._only_raises = members, shares, is_text, only_raises
+    def climb(number: int, member: StrengthTrial) -> tuple[LinearLearner, Start]:
+        scaled, start = problem.design.scale(factors[number]), starts[number] if starts else None
+        ascent = Ascent(scaled, problem.y, problem.weight, problem.only_raises, member.strength.C, start)
+        ascent.climb(tolerance)
+        return ascent.learner(), ascent.standing
 
-    def fit(
-        self, design: Design, y: Labels, weight: Floats, tolerance: float, starts: Sequence[Start] | None = None
-    ) -> Self:
-        """Fit all members to the end, each from where it may begin.
-
-        Raises
-        ------
-        ValueError
-            All labels that have a weight are the same, a weight is negative, or a value is not a finite number.
-        Refused
-            A member does not arrive.
-        """
-
-        def climb(number: int, member: StrengthTrial) -> tuple[LinearLearner, Start]:
-            scaled, start = design.scale(member.strength.factors(self._is_text)), starts[number] if starts else None
-            ascent = Ascent(scaled, y, weight, self._only_raises, member.strength.C, start)
-            ascent.climb(tolerance)
-            return ascent.learner(), ascent.standing
-
-        fits = _side_by_side(climb, enumerate(self._members))
-        self.coefficients, self.intercept = np.zeros(design.shape[1]), 0.0
-        for member, share, (learner, _) in zip(self._members, self._shares.tolist(), fits, strict=True):
-            slope, intercept = member.line
-            self.coefficients += share * slope * member.strength.factors(self._is_text) * learner.coef_[0]
-            self.intercept += share * (slope * float(learner.intercept_[0]) + intercept)
-        self.starts = [start for _, start in fits]
-        self._n_passes = sum(learner.n_iter_ for learner, _ in fits)
-        return self
-
-    def score(self, design: Design) -> Floats:
-        """Return the log-odds of listings, shape (n_listings,)."""
-        return np.asarray(design @ self.coefficients + self.intercept)
-
-    def learner(self) -> LinearLearner:
-        """Return the fit."""
-        return LinearLearner(self.coefficients[np.newaxis], np.array([self.intercept]), self._n_passes)
+    fits = _side_by_side(climb, enumerate(members))
+    coefficients, intercept = np.zeros(problem.design.shape[1]), 0.0
+    for member, scale, share, (learner, _) in zip(members, factors, shares.tolist(), fits, strict=True):
+        slope, offset = member.line
+        coefficients += share * slope * scale * learner.coef_[0]
+        intercept += share * (slope * float(learner.intercept_[0]) + offset)
+    n_passes = sum(learner.n_iter_ for learner, _ in fits)
+    return LinearLearner(coefficients[np.newaxis], np.array([intercept]), n_passes), [start for _, start in fits]
 
 
 def choose_members(
-    design: Design,
-    y: Labels,
-    weight: Floats,
-    sellers: NDArray[Any],
+    problem: Problem,
     *,
-    is_text: Flags,
     C: float | None,
-    only_raises: Flags,
     n_folds: int,
     seed: int,
-    has_donor: bool = False,
     drawn: NDArray[np.intp] | None = None,
     before: Chosen | None = None,
 ) -> Chosen:
@@ -382,12 +380,10 @@ def choose_members(
 
     Parameters
     ----------
-    is_text : array of bool, shape (n_features,)
-        Which columns are n-grams of texts.
+    problem : Problem
     C : float or None
         Inverse strength of the penalty; None to choose it.
-    has_donor : bool, default=False
-        Whether the last feature is the log-odds of a donor.
+    n_folds, seed : int
     drawn : array of int, optional
         The rows it is made on; all where none are given.
     before : Chosen, optional
@@ -396,49 +392,38 @@ def choose_members(
     """
     if C is not None and not C > 0:
         raise ValueError(f"C is {C!r}; expected a number above 0.")
-    if before:
-        fits = before.fits
-    else:
-        drawn = np.arange(len(y)) if drawn is None else drawn
-        fits = Fits(drawn, _fold(n_folds, y[drawn], weight[drawn], sellers[drawn], seed))
-    drawn, folds = fits.drawn, fits.folds
-    search = Search(design[drawn], y[drawn], weight[drawn], sellers[drawn], is_text, only_raises, folds, has_donor)
+    n_listings = len(problem.y)
+    drawn = before.fits.drawn if before else np.arange(n_listings) if drawn is None else drawn
+    of_drawn = problem.take(drawn)
+    fits = before.fits if before else Fits(drawn, fold_sellers(n_folds, of_drawn, seed))
+    search = Search(of_drawn, fits.folds)
     if before:
         members, shares = search.repeat(before.members), before.shares
     else:
-        members, shares = share_out(
-            search.choose((C,) if C is not None else PENALTIES_WITH_DONOR if has_donor else PENALTIES)
-        )
-    unseen, by_few = np.full(len(y), np.nan), np.full(len(y), np.nan)
+        grid = PENALTIES_WITH_DONOR if problem.has_donor else PENALTIES
+        members, shares = share_out(search.choose(grid if C is None else (C,)))
+    unseen, by_few = np.full(n_listings, np.nan), np.full(n_listings, np.nan)
     unseen[drawn] = np.average([member.unseen for member in members], axis=0, weights=shares)
-    if len(drawn) < len(y):
-        few, many = (Blend(members, shares, is_text, only_raises) for _ in range(2))
-        fits = _score_all(few, many, fits, unseen, by_few, (design, y, weight))
-    return Chosen(members, shares, unseen, by_few, fits)
+    chosen = Chosen(members, shares, unseen, by_few, fits)
+    return chosen if len(drawn) == n_listings else _score_all(chosen, problem)
 
 
-def _score_all(
-    few: Blend,
-    many: Blend,
-    before: Fits,
-    unseen: Floats,
-    by_few: Floats,
-    labelled: tuple[Design, Labels, Floats],
-) -> Fits:
+def _score_all(chosen: Chosen, problem: Problem) -> Chosen:
     """Score those drawn by a learner fitted on all the others, and these by one fitted on those drawn."""
-    (design, y, weight), drawn = labelled, before.drawn
-    rest = np.delete(np.arange(len(y)), drawn)
-    few.fit(design[drawn], y[drawn], weight[drawn], _tolerance(len(drawn), _COARSER), before.of_drawn)
-    by_few[rest] = few.score(design[rest])
-    if not has_both(y[rest], weight[rest]):
-        return before._replace(of_drawn=few.starts)
-    starts = before.of_rest or [start.take(rest) for start in before.of_all or ()] or None
-    many.fit(design[rest], y[rest], weight[rest], _tolerance(len(rest), _COARSER), starts)
-    unseen[drawn] = many.score(design[drawn])
-    of_all = before.of_all or [
-        _join(len(y), (drawn, one), (rest, other)) for one, other in zip(few.starts, many.starts, strict=True)
-    ]
-    return before._replace(of_drawn=few.starts, of_rest=many.starts, of_all=of_all)
+    fits, members = chosen.fits, (chosen.members, chosen.shares)
+    rest = np.delete(np.arange(len(problem.y)), fits.drawn)
+    of_drawn, of_rest = problem.take(fits.drawn), problem.take(rest)
+    learner, of_few = fit_mean(*members, of_drawn, _tolerance(len(fits.drawn), _COARSER), fits.of_drawn)
+    chosen.by_few[rest] = learner.decision_function(of_rest.design)
+    fits = fits._replace(of_drawn=of_few)
+    if has_both(of_rest.y, of_rest.weight):
+        starts = fits.of_rest or [start.take(rest) for start in fits.of_all or ()] or None
+        learner, of_many = fit_mean(*members, of_rest, _tolerance(len(rest), _COARSER), starts)
+        chosen.unseen[fits.drawn] = learner.decision_function(of_drawn.design)
+        pairs = zip(of_few, of_many, strict=True)
+        of_all = fits.of_all or [_join(len(problem.y), (fits.drawn, one), (rest, other)) for one, other in pairs]
+        fits = fits._replace(of_rest=of_many, of_all=of_all)
+    return replace(chosen, fits=fits)
 
 
 def _join(n_listings: int, *parts: tuple[NDArray[np.intp], Start]) -> Start:
@@ -449,24 +434,14 @@ def _join(n_listings: int, *parts: tuple[NDArray[np.intp], Start]) -> Start:
     return Start(shares, parts[-1][1].intercept)
 
 
-def fit_all(
-    chosen: Chosen,
-    design: Design,
-    y: Labels,
-    weight: Floats,
-    is_text: Flags,
-    only_raises: Flags,
-    *,
-    is_draft: bool = False,
-) -> tuple[LinearLearner, Chosen]:
+def fit_all(chosen: Chosen, problem: Problem, *, is_draft: bool = False) -> tuple[LinearLearner, Chosen]:
     """Return the chosen learner, fitted on all listings to the end, and the choice with where its fits ended.
 
     A draft is fitted less exactly: it finds the passages that are learnt from, and the fit on those begins at its end.
     """
-    tolerance = _tolerance(len(y), _COARSER if is_draft else 1.0)
-    blend = Blend(chosen.members, chosen.shares, is_text, only_raises)
-    blend.fit(design, y, weight, tolerance, chosen.fits.of_all)
-    return blend.learner(), replace(chosen, fits=chosen.fits._replace(of_all=blend.starts))
+    tolerance = _tolerance(len(problem.y), _COARSER if is_draft else 1.0)
+    learner, starts = fit_mean(chosen.members, chosen.shares, problem, tolerance, chosen.fits.of_all)
+    return learner, replace(chosen, fits=chosen.fits._replace(of_all=starts))
 
 
 def draw_sellers(y: Labels, weight: Floats, sellers: NDArray[Any], seed: int) -> NDArray[np.intp]:
@@ -500,7 +475,7 @@ def _take_while_room(order: NDArray[np.intp], sizes: NDArray[np.intp], most: int
     return is_taken
 
 
-def _fold(n_folds: int, y: Labels, weight: Floats, sellers: NDArray[Any], seed: int) -> list[Fold]:
+def fold_sellers(n_folds: int, problem: Problem, seed: int) -> list[Fold]:
     """Return folds over sellers, but those in which nothing could be learnt.
 
     Listings of no weight, such as those without a label, have no say in who is left out together: they go with their
@@ -508,8 +483,10 @@ def _fold(n_folds: int, y: Labels, weight: Floats, sellers: NDArray[Any], seed: 
     """
     from sklearn.model_selection import StratifiedGroupKFold  # scoring does without scikit-learn
 
+    y, weight, sellers = problem.y, problem.weight, problem.groups
     counts = np.flatnonzero(weight > 0)
-    n_folds = _usable_folds(n_folds, y[counts], sellers[counts])
+    n_sellers = (len(np.unique(sellers[counts][y[counts] == label])) for label in (0, 1))
+    n_folds = max(2, min(n_folds, *n_sellers))
     _, seller_of = np.unique(sellers, return_inverse=True)
     fold_of = np.random.default_rng(seed).permutation(seller_of.max() + 1) % n_folds
     splits = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed).split(counts, y[counts], sellers[counts])
@@ -523,10 +500,3 @@ def _fold(n_folds: int, y: Labels, weight: Floats, sellers: NDArray[Any], seed: 
 def _tolerance(n_listings: int, coarser: float = 1.0) -> float:
     """Return how far a fit may be from the best, in parts of the loss of a learner without features."""
     return min(coarser * max(_TOLERANCE_PER_LISTING * n_listings, _FINEST), _COARSEST)
-
-
-def _usable_folds(n_folds: int, y: Labels, sellers: NDArray[Any]) -> int:
-    """Return as many folds as asked for, or as there are sellers with and without counterfeits."""
-    with_positives = len(np.unique(sellers[y == 1]))
-    with_negatives = len(np.unique(sellers[y == 0]))
-    return max(2, min(n_folds, with_positives, with_negatives))

@@ -51,7 +51,7 @@ class OnlineClassifier:
     """
 
     def __init__(self, classifier: CounterfeitClassifier) -> None:
-        self._stage = classifier.first_stage.compiled(classifier.reading)
+        self._weigh = classifier.first_stage.weigh_one(classifier.reading)
         self._second, self._calibration = classifier.second_stage_, classifier.calibration_
         self._table = self._calibration.table()
         self._alone = classifier.alone_
@@ -72,7 +72,7 @@ class OnlineClassifier:
             What the first stage says of this one listing, where it was asked already.
         """
         if weighed is None:
-            alone, brand, found = self._stage.weigh_one(listing)
+            alone, brand, found = self._weigh(listing)
         else:
             alone, brand, found = weighed.log_odds.item(), weighed.brands.item(), weighed.found.item()
         if found:

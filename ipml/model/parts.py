@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from ipml.features.columns import SPELT, Extractor, ListingColumns
 from ipml.features.compiled.numbers import add_rows
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
-from ipml.features.goods import BrandFeatures, BrandFinder, BrandTable, GoodsFeatures
+from ipml.features.goods import BrandFeatures, BrandFinder, BrandTable, GoodsFeatures, brand_table
 from ipml.features.lexicon import TradeWords
 from ipml.features.names import Names
 from ipml.features.offers import OfferFeatures
+from ipml.features.own import OwnFeatures
 from ipml.features.text import NgramSums, TextFeatures
 from ipml.records import Listing
 
@@ -81,16 +82,14 @@ class NumberPart:
     ----------
     extractor : transformer
     weights : array of shape (n_features,)
+    width : int
+        How many numbers say what it adds to a listing.
     """
 
     def __init__(self, extractor: Any, weights: Floats) -> None:
         self.extractor = extractor
         self.weights = weights
-
-    @property
-    def width(self) -> int:
-        """How many numbers say what it adds to a listing."""
-        return len(self.weights)
+        self.width = len(weights)
 
     def add(self, listings: ListingColumns, total: Floats) -> None:
         """Add to the total of each listing."""
@@ -121,9 +120,35 @@ class NumberPart:
         )
 
 
-ABSENCE = "absence"
-"""The name of the extractor that corrects listings without some fields."""
+class OwnPart(NumberPart):
+    """What the features of an extractor of one's own weigh: together they are one reason, however many they are."""
+
+    def __init__(self, extractor: Any, weights: Floats) -> None:
+        super().__init__(extractor, weights)
+        self.width = 1
+
+    def contributions(self, listings: ListingColumns) -> Floats:
+        """Return what all features of each listing add together, shape (n_listings, 1)."""
+        total = np.zeros(len(listings))
+        self.add(listings, total)
+        return total[:, np.newaxis]
+
+    def say(self, listings: ListingColumns, row: int, weight: float) -> str:
+        """Return the reason of one listing, which weighs so much in its log-odds."""
+        return str(self.extractor.say(listings, row, self.weights, weight))
+
+
+PICTURE, ABSENCE = "picture", "absence"
+"""The names of extractors that a model has where it can learn them, the last of which corrects missing fields."""
 Part: TypeAlias = TextPart | NumberPart
+
+
+def make_part(extractor: Any, weights: Floats) -> Part:
+    """Return what the features of a fitted extractor weigh."""
+    if isinstance(extractor, TextFeatures):
+        return TextPart(extractor, weights)
+    return (OwnPart if isinstance(extractor, OwnFeatures) else NumberPart)(extractor, weights)
+
 
 KINDS: dict[str, type[Extractor]] = {
     "title": TextFeatures,
@@ -147,18 +172,27 @@ def complete(parts: Mapping[str, Part]) -> dict[str, Part]:
     Parameters
     ----------
     parts : mapping of str to Part
-        Those of a model, with one of brands.
+        Those of a model.
 
     Examples
     --------
     >>> complete({"brand": NumberPart(BrandFeatures().fit({}), np.ones(8))})["price"].weights.tolist()
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
-    brand = parts["brand"]
-    assert isinstance(brand, NumberPart)
-    table: BrandTable = brand.extractor.table_
+    table = find_brand_table(part.extractor for part in parts.values())
     known = {name: part for name, part in parts.items() if _is_known(name, part.extractor, table)}
     return {name: known.get(name) or _make_idle(name, kind, table) for name, kind in KINDS.items()}
+
+
+def find_brand_table(extractors: Iterable[Any]) -> BrandTable:
+    """Return the brands that fitted extractors know; the bundled ones where none of them knows brands."""
+    of_brands = (extractor.table_ for extractor in extractors if isinstance(extractor, _OF_BRANDS))
+    return next(of_brands, None) or _bundled_brands()
+
+
+@lru_cache(maxsize=1)
+def _bundled_brands() -> BrandTable:
+    return brand_table()
 
 
 def _is_known(name: str, extractor: Any, table: BrandTable) -> bool:

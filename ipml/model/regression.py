@@ -98,8 +98,8 @@ class Design:
     n_columns: int
 
     @classmethod
-    def of(cls, values: scipy.sparse.csr_matrix | Design, ngrams: Sequence[Ngrams] = ()) -> Design:
-        """Return features as a design; one that is a design already is returned as it is.
+    def of(cls, values: scipy.sparse.csr_matrix, ngrams: Sequence[Ngrams] = ()) -> Design:
+        """Return features as a design.
 
         Parameters
         ----------
@@ -112,8 +112,6 @@ class Design:
         ValueError
             A value is not a finite number, or there is not one text for each listing.
         """
-        if isinstance(values, Design):
-            return values
         _check_values(values, ngrams)
         blocks = [block for block in ngrams if block.rarity.any()]
         known = [order_known(block.rarity) for block in blocks]
@@ -267,6 +265,7 @@ _FINER = 4.0  # a pass takes its gap from rows as it met them: where that was to
 _MOST_DESCENTS = 8
 _MOST_STEPS = 5_000  # of one descent
 _TINY = 1e-300
+_SEED = 0  # of the order in which rows are visited
 
 
 class Start(NamedTuple):
@@ -335,7 +334,7 @@ class Ascent:
         self._sums *= C / self.C
         self.C = C
 
-    def climb(self, tolerance: float, seed: int = 0) -> None:
+    def climb(self, tolerance: float) -> None:
         """Improve the fit until the objective is at most `tolerance` times the loss of a null model above its least.
 
         A weak penalty is reached by way of stronger ones: from far away the ascent takes very long. Where it still does
@@ -347,10 +346,10 @@ class Ascent:
             Neither arrives: the fit is not to be used.
         """
         wanted = self.C
-        self._approach(seed)
+        self._approach()
         allowed, aimed_at = tolerance * wanted * self._null_loss, tolerance
         gap = np.inf
-        while gap > allowed and self._ascend(aimed_at, seed):
+        while gap > allowed and self._ascend(aimed_at):
             self._coefficients = np.maximum(self._sums, self._least)
             gap = self._settle()
             aimed_at /= _FINER
@@ -369,24 +368,24 @@ class Ascent:
             )
         self._reached = wanted
 
-    def attempt(self, tolerance: float, most_passes: int, seed: int = 0) -> bool:
+    def attempt(self, tolerance: float, most_passes: int) -> bool:
         """Improve the fit as `climb` does, but give up after so many passes; say whether it took itself for done.
 
         It does not prove that it arrived, which is enough to compare penalties with each other.
         """
-        self._approach(seed)
-        is_done = self._ascend(tolerance, seed, most_passes)
+        self._approach()
+        is_done = self._ascend(tolerance, most_passes)
         self._coefficients = np.maximum(self._sums, self._least)
         self.intercept = _best_intercept(self._multiply(), self._sign, self.C * self._weight, self.intercept)
         self._reached = self.C
         return is_done
 
-    def _approach(self, seed: int) -> None:
+    def _approach(self) -> None:
         """Fit roughly under stronger penalties, one after another, and return to the penalty that is wanted."""
         wanted = self.C
         for C in self._penalties_on_the_way(wanted):
             self.loosen(C)
-            self._ascend(_ON_THE_WAY, seed)
+            self._ascend(_ON_THE_WAY)
         self.loosen(wanted)
 
     def _penalties_on_the_way(self, wanted: float) -> Iterator[float]:
@@ -399,12 +398,14 @@ class Ascent:
             yield C
             C *= _STEP
 
-    def _ascend(self, tolerance: float, seed: int, most_passes: int = _MOST_PASSES) -> bool:
+    def _ascend(self, tolerance: float, most_passes: int = _MOST_PASSES) -> bool:
         """Visit rows until the ascent takes its gap for small enough, or has done so very often; say which."""
         stored, rows = self._design.stored, self._design.rows
         fitted, cost = (self._sign, self.C * self._weight), (self._least, self._squares, self._shares, self._sums)
         allowed = tolerance * self.C * self._null_loss
-        self.intercept, gap, n_passes = ascend(stored, rows, *fitted, *cost, self.intercept, allowed, most_passes, seed)
+        self.intercept, gap, n_passes = ascend(
+            stored, rows, *fitted, *cost, self.intercept, allowed, most_passes, _SEED
+        )
         self.n_passes += n_passes
         return bool(gap <= allowed)
 

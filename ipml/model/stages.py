@@ -9,8 +9,9 @@ Long texts are read passage by passage, so that harmless words around the tellin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -19,11 +20,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
 from ipml.features.compiled.texts import Texts, concat, cut_passages
+from ipml.features.goods import BrandTable
+from ipml.features.own import adopt
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.seller_weights import limit_sellers
-from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, Weighed
-from ipml.model.parts import NumberPart, TextPart
+from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, Weighed, WeighOne
+from ipml.model.parts import Part, TextPart, complete, find_brand_table, make_part
 from ipml.model.regression import Design, Ngrams
 
 
@@ -59,6 +62,7 @@ def has_long_texts(listings: ListingColumns) -> bool:
 
 
 Floats = NDArray[np.float64]
+_READ_AT_ONCE = 20_000  # listings with their passages
 
 
 class Features(Estimator):
@@ -88,6 +92,15 @@ class Features(Estimator):
         """Return the extractors by name."""
         return dict(self.transformer_list)
 
+    @property
+    def brand_table(self) -> BrandTable:
+        """The brands, as `ipml.features.goods.brand_table` gives them; once fitted."""
+        return find_brand_table(self.parts().values())
+
+    def __getstate__(self) -> dict[str, Any]:
+        named = [(name, adopt(name, extractor)) for name, extractor in self.transformer_list]
+        return vars(self) | {"transformer_list": named}
+
     def set_params(self, **params: Any) -> Self:
         """Set parameters of extractors, as `title__letters`, or put another extractor in the place of one."""
         others = {name: params.pop(name) for name in self.parts().keys() & params}
@@ -95,7 +108,8 @@ class Features(Estimator):
         return super().set_params(**params)
 
     def fit(self, listings: ListingColumns, y: Any = None) -> Self:
-        """Let each extractor learn."""
+        """Let each extractor learn; transformers of one's own become extractors."""
+        self.transformer_list = [(name, adopt(name, extractor)) for name, extractor in self.transformer_list]
         for _, extractor in self.transformer_list:
             extractor.fit(listings, y)
         return self
@@ -118,7 +132,7 @@ class FirstStage:
 
     Attributes
     ----------
-    parts : dict of str to TextPart or NumberPart
+    parts : dict of str to Part
         What the features of each extractor weigh.
     intercept : float
 
@@ -128,17 +142,19 @@ class FirstStage:
         There is not one coefficient for each feature; compiled code would read past their end.
     """
 
+    is_additive = True
+    """Whether what the features add, with the intercept, is all of the log-odds."""
+
     def __init__(self, features: Features, coefficients: Floats, intercept: float) -> None:
         self.intercept = intercept
-        self.parts: dict[str, TextPart | NumberPart] = {}
+        self.parts: dict[str, Part] = {}
         self._compiled: tuple[Reading, CompiledStage] | None = None
         start = 0
         for name, extractor in features.transformer_list:
             width = count_features(extractor)
-            weights = coefficients[start : start + width] * (features.transformer_weights or {}).get(name, 1.0)
+            weights = coefficients[start : start + width] * _weight(features, name)
             start += width
-            part = TextPart if isinstance(extractor, TextFeatures) else NumberPart
-            self.parts[name] = part(extractor, weights)
+            self.parts[name] = make_part(extractor, weights)
         if np.shape(coefficients) != (start,):
             raise ValueError(f"found coefficients of shape {np.shape(coefficients)} for {start:,} features")
 
@@ -163,11 +179,20 @@ class FirstStage:
         """
         return listings.once(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
 
+    def weigh_one(self, reading: Reading) -> WeighOne:
+        """Return the function that weighs a single listing, read in this way, as `weigh` does one of many."""
+        return self.compiled(reading).weigh_one
+
     def compiled(self, reading: Reading) -> CompiledStage:
         """Return the stage as the engine takes it, for listings read in this way."""
         if self._compiled is None or self._compiled[0] is not reading:
             self._compiled = reading, CompiledStage(self.parts, self.intercept, reading)
         return self._compiled[1]
+
+    @cached_property
+    def complete(self) -> dict[str, Part]:
+        """What the features of the extractors weigh that the engine knows; those that the model lacks weigh nothing."""
+        return complete(self.parts)
 
     def sum(self, listings: ListingColumns) -> Floats:
         """Return the log-odds of each listing read whole, shape (n_listings,)."""
@@ -177,8 +202,8 @@ class FirstStage:
         return total
 
     def text_part(self, name: str) -> TextPart:
-        """Return the part of an extractor of n-grams."""
-        part = self.parts[name]
+        """Return the part of an extractor of n-grams that the engine knows."""
+        part = self.complete[name]
         assert isinstance(part, TextPart)
         return part
 
@@ -192,6 +217,16 @@ def mark_ngrams(features: Features) -> NDArray[np.bool_]:
     """Say of each feature whether it is an n-gram of a title or a description."""
     return np.concatenate(
         [np.full(count_features(extractor), name in SPELT) for name, extractor in features.transformer_list]
+    )
+
+
+def mark_used(features: Features) -> NDArray[np.bool_]:
+    """Say of each feature whether some listing of training may have it: n-grams that none had are left out."""
+    return np.concatenate(
+        [
+            extractor.idf_ > 0 if isinstance(extractor, TextFeatures) else np.ones(count_features(extractor), np.bool_)
+            for _, extractor in features.transformer_list
+        ]
     )
 
 
@@ -267,6 +302,31 @@ class FeatureValues:
             for name, extractor in self.features.transformer_list
         ]
         return scipy.sparse.csr_matrix(self.numbers + scipy.sparse.csr_matrix(scipy.sparse.hstack(ngrams)))
+
+
+def read_values(
+    features: Features, listings: ListingColumns, stage: FirstStage | None = None
+) -> Iterator[FeatureValues]:
+    """Yield the values of listings, some at a time: they take several times as much memory as their listings.
+
+    Where a first stage is given, they are those of the listing, or of its passage with the highest log-odds above it.
+    """
+    for first in range(0, max(len(listings), 1), _READ_AT_ONCE):
+        part = listings.cut(np.arange(first, min(first + _READ_AT_ONCE, len(listings))))
+        yield FeatureValues.of(features, part) if stage is None else take_worst(features, part, stage)
+
+
+def take_worst(features: Features, listings: ListingColumns, stage: FirstStage) -> FeatureValues:
+    """Return the values of each listing, or those of its passage with the highest log-odds above it."""
+    values = FeatureValues.of(features, listings)
+    split = [found for column in PASSAGE_WORDS if (found := split_long_texts(listings, column))]
+    if not split:
+        return values
+    rows = np.concatenate([np.arange(len(listings)), *(owners for _, owners in split)])
+    log_odds = np.concatenate([stage.sum(listings), *(stage.sum(texts) for texts, _ in split)])
+    worst = np.lexsort((-log_odds, rows))  # by listing, the highest first
+    passages = [FeatureValues.of(features, texts) for texts, _ in split]
+    return FeatureValues.join([values, *passages]).take(worst[np.unique(rows[worst], return_index=True)[1]])
 
 
 def _weight(features: Features, name: str) -> float:

@@ -90,7 +90,7 @@ def correct(
         case = find_case(connection, row.case_id)
         content = (verdict, "", why, by, at)
         first = made[0].decision_id if made else None
-        decision = Decision(0, row.case_id, row.listing_id, *content)
+        decision = Decision(0, row.case_id, case.listing_id, *content)
         how = Origin(origin, None, first)
         made += record_all(connection, [(case, decision)], None, None, how, consequences=consequences)
     return Correction(taken_back, tuple(made))

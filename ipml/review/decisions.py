@@ -80,7 +80,7 @@ class Origin:
     """How a decision came about.
 
     By a "review" of its own, in "bulk" with others, by "spread" from another, or by a "policy" and no person; on an
-    "appeal" of the seller, or by the "clock" where a term ran out.
+    "appeal" of the seller, or by a "deadline" where a term ran out or the rights holder gave up.
     """
 
     origin: str = "review"
@@ -247,7 +247,9 @@ def record_all(
     if not wanted:
         return []
     halves = find_halves(connection, [row.case_id for row, _ in wanted])
-    refuse_conflicts(connection, [(row, decision.reviewer) for row, decision in wanted], halves)
+    # By a deadline nobody judges: who records it may have judged the case before, but is not its seller.
+    judged = dict.fromkeys(halves, ()) if origin.origin == "deadline" else halves
+    refuse_conflicts(connection, [(row, decision.reviewer) for row, decision in wanted], judged)
     keys = [key, *[None] * (len(wanted) - 1)]
     is_final = origin.spread_from is not None or origin.origin in BY_APPEAL
     if is_final or settings is None:

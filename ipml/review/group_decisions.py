@@ -27,7 +27,7 @@ from ipml.review.decisions import Origin, check_decision, decide_claimed, make_d
 from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_cluster, lock_clusters, show_cases
 from ipml.review.quality.precision import is_confirmed, is_last_word
 from ipml.review.quality.rates import count_rate
-from ipml.review.quality.second_person import find_scruples
+from ipml.review.quality.second_person import find_halves, find_scruples
 from ipml.review.reversals import Consequences, find_decisions, stands
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage.audit_trail import audit
@@ -345,7 +345,7 @@ def preview_spread(
     now = now or datetime.now(UTC)
     row = find_case(connection, case_id)
     waiting = _find_waiting(connection, case_id)
-    obstacles = {member.case_id: _find_obstacle_to_spread(row, member, reviewer, now) for member in waiting}
+    obstacles = _find_obstacles_to_spread(connection, row, waiting, reviewer, now)
     left_out = tuple((number, why) for number, why in obstacles.items() if why)
     shown = [member for member in waiting if not obstacles[member.case_id]][:MOST_MEMBERS]
     return SpreadPreview(case_id, tuple(make_case(member, now) for member in shown), left_out)
@@ -425,7 +425,7 @@ def _spread(
     consequences: Consequences | None,
 ) -> GroupDecision:
     wanted = [member for member in _find_waiting(connection, row.case_id) if member.case_id in spread_to]
-    obstacles = {member.case_id: _find_obstacle_to_spread(row, member, decision.reviewer, now) for member in wanted}
+    obstacles = _find_obstacles_to_spread(connection, row, wanted, decision.reviewer, now)
     left_out = tuple((number, why) for number, why in obstacles.items() if why)
     free = [member for member in wanted if not obstacles[member.case_id]][:MOST_MEMBERS]
     share = settings.spread_audit_share
@@ -447,13 +447,22 @@ def _find_waiting(connection: Connection, case_id: int) -> list[StoredCase]:
     return read_cases(connection, query.order_by(cases.c.rank, cases.c.case_id))
 
 
-def _find_obstacle_to_spread(row: StoredCase, member: StoredCase, reviewer: str, now: datetime) -> str | None:
-    """Return why a verdict on a case would not spread to one that waits for it, as a phrase, or None."""
-    if is_held(member, now) and member.holder != reviewer:
-        return f"{member.holder} has it open"
-    if not is_same_offer(decode(row.snapshot), decode(member.snapshot)):
-        return "it has changed since it came in"
-    return None
+def _find_obstacles_to_spread(
+    connection: Connection, row: StoredCase, members: Sequence[StoredCase], reviewer: str, now: datetime
+) -> dict[int, str | None]:
+    """Return why a verdict on a case would not spread to each that waits for it, as a phrase, or None."""
+    halves = find_halves(connection, [member.case_id for member in members]) if members else {}
+    found: dict[int, str | None] = {}
+    for member in members:
+        if is_held(member, now) and member.holder != reviewer:
+            found[member.case_id] = f"{member.holder} has it open"
+        elif reviewer in {half.reviewer for half in halves[member.case_id]}:
+            found[member.case_id] = "another must judge it"
+        elif not is_same_offer(decode(row.snapshot), decode(member.snapshot)):
+            found[member.case_id] = "it has changed since it came in"
+        else:
+            found[member.case_id] = None
+    return found
 
 
 def _note_drawn(connection: Connection, decision: Decision, drawn: Collection[int]) -> None:

@@ -12,7 +12,7 @@ from ipml.errors import Conflict
 from ipml.records import Reversal, Verdict
 from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import PENDING, StoredCase, change_case, find_case, find_cases, note_event
-from ipml.review.near_duplicates.clusters import hand_over
+from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
 from ipml.review.near_duplicates.relistings import match_again
 from ipml.review.pictures.stored import fetch_left
 from ipml.review.ranking.queue_order import rank_again
@@ -76,8 +76,7 @@ def undo(
         raise Conflict(f"decision {decision_id}", "it cannot be undone: there is none of that number")
     (first,) = wanted
     spread = find_decisions(connection, decisions.c.spread_from == decision_id)
-    locked = find_cases(connection, [row.case_id for row in (first, *spread)], lock=True)
-    reversible = find_reversible(connection, [first, *spread])
+    locked, reversible = _lock_reversible(connection, [first, *spread])
     if first not in reversible:
         is_standing = find_decisions(connection, (decisions.c.decision_id == decision_id) & stands())
         anew = f"case {first.case_id} was decided anew since" if is_standing else "it has been undone already"
@@ -109,8 +108,7 @@ def undo_group(
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     group = find_decisions(connection, decisions.c.group_key == group_key)
-    locked = find_cases(connection, [row.case_id for row in group], lock=True)
-    remaining = find_reversible(connection, group)
+    locked, remaining = _lock_reversible(connection, group)
     if not remaining:
         raise Conflict(
             f"decision group {group_key[:80]!r}", "it cannot be undone: there is no decision of it that stands"
@@ -118,6 +116,14 @@ def undo_group(
     for row in remaining:
         _refuse_others(row, reviewer, may_undo_others, now, undo_minutes)
     return reverse(connection, remaining, locked, reviewer, why, now, consequences)
+
+
+def _lock_reversible(
+    connection: Connection, some: Sequence[StoredDecision]
+) -> tuple[dict[int, StoredCase], list[StoredDecision]]:
+    """Keep the cases of some decisions from other writers; return them, and the decisions that can be taken back."""
+    locked = find_cases(connection, [row.case_id for row in some], lock=True)
+    return locked, find_reversible(connection, some)
 
 
 def _refuse_others(
@@ -160,6 +166,8 @@ def reverse(
     """
     made = [_append(connection, row, reviewer, why, now) for row in undone]
     successors: dict[int, int] = {}
+    returned: list[StoredCase] = []
+    closed: list[int] = []
     for row in undone:
         # What is gone nobody can look at again, and what is decided anew at once need not wait meanwhile.
         if locked[row.case_id].erased_at is None and not decides_anew:
@@ -169,7 +177,13 @@ def reverse(
             change_case(connection, row.case_id, state=state, successor=successors.get(row.case_id))
             if state in PENDING:
                 fetch_left(connection, row.case_id, now)
-            rank_again(connection, locked[row.case_id])  # the order may have changed since
+            else:
+                closed.append(row.case_id)
+            returned.append(locked[row.case_id])
+    rank_again(connection, returned)  # the order may have changed since
+    if closed:  # near-duplicates may have waited for what was escalated
+        lock_clusters(connection, closed)
+        hand_over(connection, closed)
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     if not decides_anew:
         match_again(connection, [row.case_id for row in undone])

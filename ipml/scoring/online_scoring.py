@@ -26,6 +26,7 @@ import pandas as pd
 
 from ipml.errors import InvalidListings, IpmlError, UnreadableFile, UntrustedModel, first_line
 from ipml.features.portfolio import SellerPortfolios
+from ipml.listings.frames import as_frame
 from ipml.listings.schema import check_listings, check_records, listings_to_frame, validate_record
 from ipml.model.familiarity import FEW, ListingSample
 from ipml.model.model_file.folder import MAX_BYTES, find_folder
@@ -410,7 +411,7 @@ def score_listings(
     Parameters
     ----------
     listings : DataFrame, or iterable of Listing or mapping
-        A frame has the canonical columns. All are checked against the schema first.
+        A frame, of polars or pyarrow, too, has the canonical columns. All are checked against the schema first.
     model : Scorer, str or Path, optional
         A loaded model, or what `load_model` takes.
 
@@ -420,6 +421,7 @@ def score_listings(
         Some listing breaks the rules of the schema; all problems are named.
     """
     scorer = model if isinstance(model, Scorer) else _served(str(model or get_settings().model)).take().scorer
+    listings = as_frame(listings)
     if not isinstance(listings, pd.DataFrame):
         listings = listings_to_frame(item if isinstance(item, Listing) else validate_record(item) for item in listings)
     return scorer.explain_frame(check_listings(listings)) if len(listings) else []

@@ -27,12 +27,14 @@ from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS
 from ipml.features.normalisation import count_disguises, fold_text, fold_with_origins
+from ipml.features.own import OwnFeatures
 from ipml.features.text import TextFeatures
 from ipml.kit.look_alikes import CYRILLIC, GREEK, LIVING_SCRIPTS, SIGN_READINGS
+from ipml.model.parts import OwnPart
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, EarlierListings, Highlight, Reason
 from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming, widen
-from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
+from ipml.scoring.sentences import CONTACTS, LOTS, OCCLUDED, SENTENCES, WORD_SENTENCES, Facts
 
 Floats = NDArray[np.float64]
 
@@ -147,6 +149,7 @@ GROUPS = {
     },
     "picture": {"counterfeit": r"log_counterfeit", "genuine": r"log_genuine"},
     "image": {"likeness": r"component_\d+"},
+    "text_vector": {"likeness": r"component_\d+"},
     "absence": {"fields": r"offset"},
 }
 """The features of each group, as patterns of their names, by extractor; each text column is a group of its own."""
@@ -218,13 +221,18 @@ class Explainer:
 
     def __init__(self, classifier: CounterfeitClassifier) -> None:
         self.classifier = classifier
-        self.extractors = dict(classifier.features_.transformer_list)
+        features = dict(classifier.features_.transformer_list)
         self.groups: list[str] = []
-        groups_of = [self._group(name, extractor) for name, extractor in self.extractors.items()]
+        self._own: dict[str, list[str]] = {}
+        groups_of = [self._group(name, extractor) for name, extractor in features.items()]
         self._group_of_each = np.concatenate(groups_of)
+        complete = classifier.first_stage.complete
+        self.extractors: dict[str, Any] = {name: part.extractor for name, part in complete.items()} | features
         self._portfolio, self._rest = self._number(PORTFOLIO), self._number(REST)
         self._word_naming = WordNaming(_PHRASES, [name for name, _ in _NAMES_ALL])
-        self._naming = [(self._number(name), self._word_naming.groups.index(name)) for name in _NAMING]
+        is_additive = classifier.first_stage.is_additive  # else every reason is by occlusion
+        naming, self._sentences = (_NAMING, SENTENCES) if is_additive else ((), SENTENCES | {REST: OCCLUDED})
+        self._naming = [(self._number(name), self._word_naming.groups.index(name)) for name in naming]
         self.base_rate: float = classifier.intercept
         self._carried_by_category = lru_cache(_MOST_REMEMBERED)(self._weigh_category)
 
@@ -263,10 +271,13 @@ class Explainer:
     def _weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> list[list[float]]:
         """Return what the features of each group add to the log-odds of each listing."""
         second, n_groups = self.classifier.second_stage_, len(self.groups)
-        _, parts = self.classifier.first_stage.explain(listings)
+        weighed, parts = self.classifier.first_stage.explain(listings)
         places = np.arange(len(listings))[:, np.newaxis] * n_groups + self._group_of_each
         added = np.bincount(places.ravel(), parts.ravel(), len(listings) * n_groups).reshape(-1, n_groups)
         weights = added * second.slope_
+        if not self.classifier.first_stage.is_additive:
+            rest = weighed.log_odds - self.classifier.learner_.intercept_ - parts.sum(axis=1)
+            weights[:, self._rest] = second.slope_ * rest
         weights[:, self._portfolio] = second.portfolio_weight_ * np.asarray(shares)
         return weights.tolist()  # type: ignore[no-any-return]
 
@@ -294,9 +305,18 @@ class Explainer:
                 words = named.get(name, ())
                 if name == "category":
                     words = self._words_of_category(facts.text("category"), weight)
-                reasons.append(Reason(name, SENTENCES[name](facts, weight, words), weight))
+                reasons.append(Reason(name, self._say(name, facts, weight, words), weight))
         reasons.sort(key=lambda reason: (-abs(reason.weight), reason.feature))
         return tuple(reasons)
+
+    def _say(self, group: str, facts: Facts, weight: float, words: Sequence[str]) -> str:
+        """Return the sentence of a group; of one of extractors of one's own, what each of these says."""
+        if group in self._sentences:
+            return self._sentences[group](facts, weight, words)
+        if group not in self._own:
+            return f"{group.capitalize()} {'raises' if weight > 0 else 'lowers'} the score"
+        parts = [self.classifier.first_stage.parts[name] for name in self._own[group]]
+        return "; ".join(part.say(facts.listings, facts.row, weight) for part in parts if isinstance(part, OwnPart))
 
     def name_words(self, listings: ListingColumns, choose: Callable[..., bool] | None = None) -> list[Named]:
         """Return the words of title and description that the reasons of each listing name, and those that are marked.
@@ -317,6 +337,9 @@ class Explainer:
             of_groups = self._find_phrases(of_row, [of_column[row] for of_column in phrases])
             whole = {name: _read_names(of_row[0], places[row]) for name, places in names.items() if places[row]}
             found.append(of_groups | whole)
+        if not stage.is_additive:  # nothing is known of single words
+            nothing = [0.0] * len(self._word_naming.groups)
+            return [Named(nothing, of_groups, ((), ())) for of_groups in found]
         all_texts = [text for of_row in zip(*texts, strict=True) for text in of_row]
         return self._word_naming.name(
             [text.written for text in all_texts],
@@ -389,6 +412,9 @@ class Explainer:
         """Return the number of the group of each feature; the n-grams of a text are one."""
         if isinstance(extractor, TextFeatures):
             return np.array([self._number(name)])
+        if isinstance(extractor, OwnFeatures):
+            self._own.setdefault(extractor.group or name, []).append(name)
+            return np.array([self._number(extractor.group or name)])
         return np.array([self._number(_group_name(name, feature)) for feature in extractor.get_feature_names_out()])
 
     def _number(self, group: str) -> int:
@@ -417,7 +443,9 @@ def _most_letters(column: str) -> int:
 
 
 def _group_name(extractor: str, feature: str) -> str:
-    """Return the one group to which a feature belongs."""
+    """Return the one group to which a feature belongs; of an extractor that is not ipml's all belong to one."""
+    if extractor not in GROUPS:
+        return extractor
     named = [name for name, pattern in GROUPS[extractor].items() if re.fullmatch(pattern, feature)]
     if len(named) != 1:
         raise KeyError(f"{'several reasons cover' if named else 'no reason covers'} the feature {extractor}__{feature}")

@@ -17,8 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ipml.errors import UntrustedModel, first_line
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import brand_table, listing_brands, tell_brands
+from ipml.features.images import ImageVectors
 from ipml.features.portfolio import EarlierOfEach, SellerPortfolios, listing_moment, listing_moments
 from ipml.kit.scripts import name_script
 from ipml.listings.brands import load_brands
@@ -26,9 +28,10 @@ from ipml.listings.schema import frame_to_listings, validate_record
 from ipml.model.calibration import is_too_wide
 from ipml.model.compiled_stage import HAS_NO_PLAIN_LETTERS, IS_UNFAMILIAR, Weighed
 from ipml.model.familiarity import Familiarity, ListingSample
+from ipml.model.labels import find_counterfeit_column
 from ipml.model.model_file import load_model as load_artifact
 from ipml.model.online import Judged, OnlineClassifier
-from ipml.model.pipeline import IMAGE, CounterfeitClassifier
+from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import (
     NONE_EARLIER,
     EarlierListings,
@@ -73,11 +76,11 @@ class _Unread(NamedTuple):
     says_nothing: Sequence[int]
 
 
-_NONE_UNREAD = _Unread({}, ())
+NONE_UNREAD = _Unread({}, ())
 
 
 @dataclass(frozen=True)
-class _Judged:
+class JudgedListings:
     """What a model says of some listings, a row each; NaN where it abstains."""
 
     columns: ListingColumns
@@ -107,7 +110,7 @@ class _Judged:
         return [self.known.of(row) for row in range(len(self.columns))]
 
 
-class _Explained(NamedTuple):
+class Explained(NamedTuple):
     """Why a listing scores as it does, and what goods of its brand usually cost."""
 
     reasons: tuple[Reason, ...] = ()
@@ -118,7 +121,7 @@ class _Explained(NamedTuple):
     base_rate: float | None = None
 
 
-_UNEXPLAINED = _Explained()
+_UNEXPLAINED = Explained()
 
 
 class Scorer:
@@ -139,6 +142,11 @@ class Scorer:
         The model abstains where the 90 % interval of the probability is wider than this; never where none is given.
     digest : str or None, default=None
         SHA-256 of the model file, which every score carries, too.
+
+    Raises
+    ------
+    UntrustedModel
+        Nothing says which of its labels is that of counterfeits, so that a high score may mean a genuine listing.
 
     Examples
     --------
@@ -169,6 +177,11 @@ class Scorer:
         most_width: float | None = None,
         digest: str | None = None,
     ) -> None:
+        try:
+            find_counterfeit_column(classifier)
+        except ValueError as error:
+            known = "a model that knows which of its labels is that of counterfeits"
+            raise UntrustedModel(version, first_line(error), known, "Fit it again, with pos_label.") from error
         self.classifier = classifier
         self.version = version
         self.most_width = most_width
@@ -291,9 +304,18 @@ class Scorer:
         return self._assemble(records, judged, explain=True)
 
     @property
+    def caveat(self) -> str:
+        """Why the same listing may score otherwise another time, in brackets; empty where it may not."""
+        return ""
+
+    @property
     def reads_vectors(self) -> bool:
-        """Whether the model was trained with vectors of pictures."""
-        return IMAGE in self._explainer.extractors
+        """Whether the model was trained with vectors of pictures or texts."""
+        return bool(self._vectors)
+
+    @property
+    def _vectors(self) -> list[ImageVectors]:
+        return [of for of in self._explainer.extractors.values() if isinstance(of, ImageVectors)]
 
     def find_problems(self, listings: pd.DataFrame | Sequence[Listing]) -> list[Problem]:
         """Return a problem for each checked listing that this model cannot read: a vector of another length.
@@ -306,8 +328,7 @@ class Scorer:
             columns = ListingColumns(listings)
         else:
             columns = ListingColumns.of_records(listings)
-        problems: list[Problem] = self._explainer.extractors[IMAGE].find_problems(columns)
-        return problems
+        return [problem for vectors in self._vectors for problem in vectors.find_problems(columns)]
 
     @property
     def familiarity(self) -> Familiarity | None:
@@ -374,7 +395,7 @@ class Scorer:
         others: Sequence[EarlierListings] | None = None,
         sample: ListingSample | None = None,
         explain: bool = False,
-    ) -> _Judged:
+    ) -> JudgedListings:
         classifier = self.classifier
         portfolios = classifier.portfolios_ if portfolios is None else portfolios
         known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
@@ -394,12 +415,12 @@ class Scorer:
         if sample is not None and self.familiarity is not None:
             self.familiarity.add_to_sample(columns, listing_brands(columns, classifier.brand_table), score, sample)
         alone = classifier.alone_.probability(weighed.log_odds)
-        return _Judged(columns, known, log_odds, score, low, high, alone, causes, unread)
+        return JudgedListings(columns, known, log_odds, score, low, high, alone, causes, unread)
 
     def _find_unread(self, columns: ListingColumns, weighed: Weighed) -> _Unread:
         """Return the listings with titles that cannot be read."""
         if self.familiarity is None or not self.familiarity.knows_scripts:
-            return _NONE_UNREAD
+            return NONE_UNREAD
         scripts = self.familiarity.find_unread(columns)
         says, says_nothing = self._part_by_words(columns, np.array(list(scripts), dtype=np.intp))
         warnings = {row: HARDLY_READ.format(name_script(scripts[row])) for row in says}
@@ -459,16 +480,16 @@ class Scorer:
         return causes
 
     def _explain(
-        self, columns: ListingColumns, earlier: list[EarlierListings], unread: _Unread = _NONE_UNREAD
-    ) -> list[_Explained]:
+        self, columns: ListingColumns, earlier: list[EarlierListings], unread: _Unread = NONE_UNREAD
+    ) -> list[Explained]:
         base_rate, explained = self._explainer.base_rate, self._explainer.explain(columns, earlier, unread.says_nothing)
         ranges = self._explainer.extractors["price"].price_ranges(columns)
         return [
-            _Explained(said.reasons, said.highlights, prices, said.description_highlights, said.read_as, base_rate)
+            Explained(said.reasons, said.highlights, prices, said.description_highlights, said.read_as, base_rate)
             for prices, said in zip(ranges, explained, strict=True)
         ]
 
-    def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
+    def _assemble(self, listings: list[Listing], judged: JudgedListings, explain: bool) -> list[ScoredListing]:
         explained, earlier = [_UNEXPLAINED] * len(listings), judged.earlier()
         if explain and listings:
             explained = self._explain(judged.columns, earlier, judged.unread)
@@ -493,7 +514,7 @@ class Scorer:
         self,
         listing: Listing,
         cause: str,
-        explained: _Explained,
+        explained: Explained,
         earlier: EarlierListings,
         suspicion: float | None,
     ) -> ScoredListing:
@@ -504,7 +525,7 @@ class Scorer:
         self,
         listing: Listing,
         judged: Judged,
-        explained: _Explained,
+        explained: Explained,
         earlier: EarlierListings,
         suspicion: float | None,
     ) -> ScoredListing:
@@ -567,11 +588,25 @@ def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool
 
         source = str(resolve_model(source))
     settings = get_settings()
-    loaded = load_artifact(Path(source), key_file=settings.model_key, allow_version_mismatch=allow_version_mismatch)
+    loaded = load_artifact(
+        Path(source),
+        key_file=settings.model_key,
+        allow_version_mismatch=allow_version_mismatch,
+        trusted=settings.trusted_models,
+    )
     if settings.brands and brand_table(load_brands(settings.brands)) != loaded.classifier.brand_table:
         told = "%s scores with the brands it was trained with, which are not those of IPML_BRANDS (%s): train it again"
         _log.warning(told, loaded.card.full_version, settings.brands)
-    return Scorer(loaded.classifier, loaded.card.full_version, settings.most_width, loaded.digest)
+    return make_scorer(loaded.classifier, loaded.card.full_version, settings.most_width, loaded.digest)
+
+
+def make_scorer(classifier: Any, version: str, most_width: float | None = None, digest: str | None = None) -> Scorer:
+    """Return what scores with a loaded classifier, ipml's own or an external one; parameters as of `Scorer`."""
+    if isinstance(classifier, CounterfeitClassifier):
+        return Scorer(classifier, version, most_width, digest)
+    from ipml.scoring.external import ExternalScorer  # it is a scorer itself
+
+    return ExternalScorer(classifier, version, most_width, digest)
 
 
 def _load_pyfunc(path: str) -> Any:
@@ -630,7 +665,9 @@ def rescore(scorer: Scorer, archived: ScoredListing) -> Rescored:
     >>> rescore(scorer, archived).is_same
     True
     """
-    careless = Scorer(scorer.classifier, scorer.version, digest=scorer.digest)  # a width is the operator's, not its own
+    careless = make_scorer(
+        scorer.classifier, scorer.version, digest=scorer.digest
+    )  # a width is the operator's, not its own
     again = careless.score(archived.listing, portfolios_of(archived), explain=False)
     difference = _compare(archived, again)
     return Rescored(again, difference, _find_problem(scorer, archived, again, difference))
@@ -662,6 +699,6 @@ def _find_problem(scorer: Scorer, archived: ScoredListing, again: ScoredListing,
     if difference > TOLERANCE:
         unknown = " (what was known of its seller then was not kept)" if archived.earlier_listings is None else ""
         if scorer.reads_vectors and archived.listing.image_vector is None:
-            unknown += " (the vector of its picture, if it had one, was not kept)"
-        return f"the score differs by {difference:g}{unknown}"
+            unknown += " (the vectors of its picture or text, if it had any, were not kept)"
+        return f"the score differs by {difference:g}{unknown}{scorer.caveat}"
     return ""

@@ -244,8 +244,11 @@ def _say_rate(events: str, sales: str, what: str) -> Sentence:
     return say
 
 
-def _say_likeness(_: Facts, weight: float, *_words: Any) -> str:
-    return f"Picture resembles pictures of {'counterfeits' if weight > 0 else 'genuine goods'}"
+def _say_likeness(what: str) -> Sentence:
+    def say(_: Facts, weight: float, *_words: Any) -> str:
+        return f"{what} {'counterfeits' if weight > 0 else 'genuine goods'}"
+
+    return say
 
 
 def _say_missing(facts: Facts, *_: Any) -> str:
@@ -293,8 +296,11 @@ SENTENCES: dict[str, Sentence] = {
         "Pictures of {value:,.0f} other listing{s} found genuine",
         "Where its pictures were before is unknown",
     ),
-    "image.likeness": _say_likeness,
+    "image.likeness": _say_likeness("Picture resembles pictures of"),
+    "text_vector.likeness": _say_likeness("Text resembles texts of"),
     "absence.fields": _say_missing,
     PORTFOLIO: _say_portfolio,
     REST: _constant("Everything else in the texts, and what several of these reasons share"),
 }
+OCCLUDED = _constant("Everything else: each other reason is what the score loses without it (occlusion)")
+"""The sentence of `REST` where a learner is not linear."""

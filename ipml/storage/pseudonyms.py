@@ -22,17 +22,36 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, null, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    exists,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
-from ipml.errors import NotFound, SellerErased
+from ipml.errors import Conflict, NotFound, SellerErased
 from ipml.kit.canonical_json import digest
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.tables import notifier_appointments, notifiers, seller_keys
+from ipml.storage.tables import erasures, notifier_appointments, notifiers, seller_keys, seller_languages
 
 _NONCE_BYTES = 12
 _PSEUDONYMISE_LETTERS = 16
 _MOST_NAMES = 500  # in one query
+_LANGUAGE = (
+    select(seller_languages.c.language)
+    .where(seller_languages.c.seller_id == seller_keys.c.seller_id)
+    .scalar_subquery()
+    .label("language")
+)
 _TRACKING = re.compile(r"(utm_\w+|gclid|dclid|fbclid|msclkid|yclid)$", re.IGNORECASE)  # parameters of advertising
 
 
@@ -43,10 +62,12 @@ class Keyring:
     ----------
     keys : mapping of str to (str or None, bytes)
         By pseudonym the seller's id, None of a notifier, and the key.
+    languages : mapping of str to str or None
+        By pseudonym the language in which a seller is written to, where it is known.
     """
 
-    def __init__(self, keys: Mapping[str, tuple[str | None, bytes]]) -> None:
-        self._keys = keys
+    def __init__(self, keys: Mapping[str, tuple[str | None, bytes]], languages: Mapping[str, str | None]) -> None:
+        self._keys, self._languages = keys, languages
         self._ciphers: dict[str, AESGCM] = {}
 
     def __contains__(self, pseudonym: str) -> bool:
@@ -56,6 +77,10 @@ class Keyring:
         """Return the id of the seller behind a pseudonym; None where they were erased."""
         seller_id, _ = self._keys.get(pseudonym, (None, b""))
         return seller_id
+
+    def find_language(self, pseudonym: str) -> str | None:
+        """Return the language that a listing of a seller named last; None where none did."""
+        return self._languages.get(pseudonym)
 
     def encrypt(self, pseudonym: str, content: str) -> str:
         """Return a text that only who has the seller's key can read; see `ipml.storage.pseudonyms.encrypt`."""
@@ -106,17 +131,18 @@ def read_keys(connection: Connection, pseudonyms: Iterable[str]) -> Keyring:
     """
     wanted = sorted(set(pseudonyms))
     found: dict[str, tuple[str | None, bytes]] = {}
+    languages: dict[str, str | None] = {}
     for start in range(0, len(wanted), _MOST_NAMES):
         names = wanted[start : start + _MOST_NAMES]
-        of_sellers = select(seller_keys.c.pseudonym, seller_keys.c.seller_id, seller_keys.c.key)
-        of_notifiers = select(notifiers.c.pseudonym, null(), notifiers.c.key).where(notifiers.c.key.is_not(None))
+        of_sellers = select(seller_keys.c.pseudonym, seller_keys.c.seller_id, seller_keys.c.key, _LANGUAGE)
+        of_notifiers = select(notifiers.c.pseudonym, null(), notifiers.c.key, null())
         both = (
             of_sellers.where(seller_keys.c.pseudonym.in_(names)),
-            of_notifiers.where(notifiers.c.pseudonym.in_(names)),
+            of_notifiers.where(notifiers.c.key.is_not(None), notifiers.c.pseudonym.in_(names)),
         )
-        for pseudonym, seller_id, key in connection.execute(union_all(*both)):
-            found[pseudonym] = seller_id, bytes.fromhex(key)
-    return Keyring(found)
+        for pseudonym, seller_id, key, language in connection.execute(union_all(*both)):
+            found[pseudonym], languages[pseudonym] = (seller_id, bytes.fromhex(key)), language
+    return Keyring(found, languages)
 
 
 _KEY_BYTES = 32
@@ -147,26 +173,28 @@ def read_sellers(
     known = _find_known(connection, wanted)
     if missing := [name for name in wanted if name not in known]:
         serialise(connection, Lock.ADD_SELLER)
-        known |= _find_known(connection, missing)  # another may have made some while we waited
+        if connection.dialect.name != "sqlite":  # another may have made some while we waited
+            known |= _find_known(connection, missing)
         made = [_make_key(name, now or datetime.now(UTC)) for name in missing if name not in known]
         if made:
             connection.execute(insert(seller_keys), made)
-        known |= {row["seller_id"]: (row["pseudonym"], row["key"]) for row in made}
-    keys = {pseudonym: (seller_id, bytes.fromhex(key)) for seller_id, (pseudonym, key) in known.items()}
-    return {seller_id: pseudonym for seller_id, (pseudonym, _) in known.items()}, Keyring(keys)
+            known |= _find_known(connection, [row["seller_id"] for row in made])
+    keys = {one.pseudonym: (seller_id, bytes.fromhex(one.key)) for seller_id, one in known.items()}
+    languages = {one.pseudonym: one.language for one in known.values()}
+    return {seller_id: one.pseudonym for seller_id, one in known.items()}, Keyring(keys, languages)
 
 
 # Made once, as making a query takes longer than asking it.
-_KEYS_OF_SELLERS = select(seller_keys.c.seller_id, seller_keys.c.pseudonym, seller_keys.c.key).where(
+_KEYS_OF_SELLERS = select(seller_keys.c.seller_id, seller_keys.c.pseudonym, seller_keys.c.key, _LANGUAGE).where(
     seller_keys.c.seller_id.in_(bindparam("names", expanding=True))
 )
 
 
-def _find_known(connection: Connection, seller_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    known = dict[str, tuple[str, str]]()
+def _find_known(connection: Connection, seller_ids: Sequence[str]) -> dict[str, Row[Any]]:
+    known = dict[str, Row[Any]]()
     for start in range(0, len(seller_ids), _MOST_NAMES):
         rows = connection.execute(_KEYS_OF_SELLERS, {"names": seller_ids[start : start + _MOST_NAMES]})
-        known |= {row.seller_id: (row.pseudonym, row.key) for row in rows}
+        known |= {row.seller_id: row for row in rows}
     return known
 
 
@@ -194,13 +222,19 @@ def find_pseudonym(connection: Connection, seller_id: str) -> str | None:
 
 def find_pseudonyms(connection: Connection, seller_ids: Iterable[str]) -> dict[str, str]:
     """Return the pseudonyms of those of some sellers who have one, by their ids."""
-    return {name: pseudonym for name, (pseudonym, _) in _find_known(connection, list(seller_ids)).items()}
+    return {name: one.pseudonym for name, one in _find_known(connection, list(seller_ids)).items()}
 
 
 def find_seller(connection: Connection, pseudonym: str) -> str | None:
     """Return the id of the seller behind a pseudonym; None where they were erased."""
     query = select(seller_keys.c.seller_id).where(seller_keys.c.pseudonym == pseudonym)
     return connection.scalar(query)
+
+
+def refuse_while_erased(connection: Connection, pseudonym: str) -> None:
+    """Raise Conflict where the erasure of a seller has begun: their key is there until it ends."""
+    if connection.scalar(select(exists().where(erasures.c.pseudonym == pseudonym))):
+        raise Conflict(f"seller {pseudonym}", "found an erasure that has begun", "`ipml seller sweep` finishes it.")
 
 
 def encrypt(connection: Connection, pseudonym: str, content: str) -> str:

@@ -25,7 +25,7 @@ from ipml.cooperation.networks.store import (
     load_network,
 )
 from ipml.cooperation.networks.view import NetworkView, view_network
-from ipml.enforcement.privacy.erasure import ErasedList, read_erased
+from ipml.enforcement.privacy.erased_list import ErasedList, read_erased
 from ipml.errors import NotFound
 
 Answer = TypeVar("Answer")

@@ -1,20 +1,14 @@
 """What comes in may be anything: every command answers in words, loses nothing and repairs nothing in silence."""
 
-import csv
 import gzip
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pandas as pd
 import pytest
-
-from ipml.listings.tables import read_table
 
 HEADER = b"listing_id,seller_id,title,price,currency\n"
 GOOD = b"1,s,Bag,9.5,EUR\n"
-LISTING = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
 VALIDATE = "data validate --out good.jsonl --rejects bad.csv"
 
 # Files that cannot be read at all: name, content, and words of the line that says so.
@@ -75,55 +69,6 @@ def test_an_impossible_option_is_refused(ipml, accepted) -> None:
     assert accepted(IMPOSSIBLE) == {}
     assert {path: path.is_file() and path.read_bytes() for path in Path().iterdir()} == before
     assert ipml("enqueue a.csv").is_refusal("no column score", "ipml score")
-
-
-def test_a_moment_that_is_mistyped_is_named(ipml) -> None:
-    """With what is expected, whichever command was asked."""
-    for line in ("data labels --out out.csv --known-by", "report transparency --as-of", "queue estimate --since"):
-        answer = ipml(line, "01.05.2026")
-        assert answer.exit_code == 2
-        assert "found '01.05.2026'; expected a day or a moment, such as 2026-03-01" in answer.err
-
-
-def test_bad_rows_are_kept_apart(ipml, subtests: pytest.Subtests) -> None:
-    """Each row is either good or in the file of rejects with what it was, and the exit code is 1."""
-    rows = [
-        b'2,s,"Bag"x,1,EUR\n',
-        b"2,s,Bag,1,EUR,x\n",
-        "2,s,Сумка,1,EUR\n".encode("cp1251"),
-        b"2,s,Be\0lt,1,EUR\n",
-        b"2,s," + 10_000_000 * b"x" + b",1,EUR\n",
-        GOOD,  # the same id again
-        b"3,s,Bag,1e400,EUR\n",
-    ]
-    good = json.dumps(LISTING).encode()
-    lines = [b"[1, 2]", b'{"listing_id": "2", "sel', good.replace(b'"1"', b"2"), good.replace(b"Bag", b"\\ud800")]
-    for name, content, n_good, n_bad in (
-        ("rows.csv", HEADER + GOOD + b"".join(rows) + b"4,s,Last,1,EUR\n", 2, len(rows)),
-        ("quotes.csv", HEADER + GOOD + b'2,s,"Belt\n3,s,Bag,1,EUR\n', 1, 1),
-        ("lines.jsonl", b"\n".join([good, *lines, good.replace(b'"1"', b'"9"')]) + b"\n", 2, len(lines)),
-    ):
-        with subtests.test(name=name):
-            Path(name).write_bytes(content)
-            answer = ipml(VALIDATE, name, "--force")
-            assert (answer.exit_code, answer.err) == (1, "")
-            assert len(read_table(Path("good.jsonl"))) == n_good
-            csv.field_size_limit(2**30)
-            with Path("bad.csv").open(encoding="utf-8", newline="") as stream:
-                problems = list(csv.DictReader(stream))
-            assert len({problem["row"] for problem in problems}) == n_bad
-            assert len([problem for problem in problems if problem["raw"]]) == n_bad
-
-
-def test_what_only_looks_bad_is_good(ipml) -> None:
-    """No title is taken for a missing one or changed, and a file without rows is a file."""
-    titles = ["NA", "null", "None", "nan", '=HYPERLINK("a")', "-1", "Bag\x1b[2J", " Bag ", "\u200b"]
-    rows = [LISTING | {"listing_id": str(number), "title": title} for number, title in enumerate(titles)]
-    pd.DataFrame(rows).to_csv("titles.csv", index=False)
-    assert ipml("data validate titles.csv --out good.csv").exit_code == 0
-    assert read_table(Path("good.csv"))["title"].tolist() == titles
-    Path("a.csv").write_bytes(HEADER)
-    assert ipml("data validate a.csv").out.startswith("0 good rows, 0 bad rows")
 
 
 def test_what_is_no_database_of_ours_is_refused(accepted) -> None:

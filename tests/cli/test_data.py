@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from support.databases import copy_sqlite
 
+from ipml.cli.model import labels
 from ipml.cli.options import count_jobs
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import check_listings, frame_to_listings
@@ -69,17 +70,18 @@ HEADER = "listing_id,seller_id,title,price,currency\n"
 
 
 def test_good_and_bad_rows_are_counted_shown_and_kept_apart(ipml, tmp_path):
-    """With exit code 1; --out takes the good rows, and no cell commands the terminal."""
+    """With exit code 1; --out takes the good rows, no cell commands the terminal, and prices of 0 are named once."""
     bad = ["9;5", "\x1b[2J", "[red]x", "[/nothing]", "=A1"]
     rows = [f"{number},s,Belt,{cell},EUR\n" for number, cell in enumerate(bad, 2)]
-    (tmp_path / "shop.csv").write_text(HEADER + "1,s,Bag,9.5,EUR\n" + "".join(rows), encoding="utf-8")
+    (tmp_path / "shop.csv").write_text(HEADER + "0,s,Hat,0,EUR\n1,s,Bag,9.5,EUR\n" + "".join(rows), encoding="utf-8")
     answer = ipml("data validate shop.csv --out good.parquet --rejects rejects.csv")
     assert answer.exit_code == 1
-    assert "1 good rows, 5 bad rows with 5 problems" in answer.out
+    assert "2 good rows, 5 bad rows with 5 problems" in answer.out
+    assert "A price of 0 in 1 rows is read as an unknown price." in answer.out
     assert all(repr(cell) in answer.out for cell in bad)
     assert "\x1b" not in answer.out
     (validation,) = read_listings(tmp_path / "good.parquet")
-    assert validation.listings["listing_id"].tolist() == ["1"]
+    assert validation.listings["listing_id"].tolist() == ["0", "1"]
 
 
 def test_vectors_that_csv_cannot_hold_are_counted(ipml, tmp_path):
@@ -87,7 +89,7 @@ def test_vectors_that_csv_cannot_hold_are_counted(ipml, tmp_path):
     vector = '{"listing_id": "1", "seller_id": "s", "title": "Bag", "image_vector": [0.5]}\n'
     (tmp_path / "shop.jsonl").write_text(vector)
     said = {suffix: ipml(f"data validate shop.jsonl --out good.{suffix}").out for suffix in ("csv", "parquet")}
-    assert "is without the image_vector that 1 rows had" in said["csv"]
+    assert "is without the vectors that 1 rows had" in said["csv"]
     assert "image_vector" not in said["parquet"]
 
 
@@ -95,8 +97,10 @@ def test_vectors_that_csv_cannot_hold_are_counted(ipml, tmp_path):
 MONDAY, TUESDAY = datetime(2024, 5, 6, tzinfo=UTC), datetime(2024, 5, 7, 12, tzinfo=UTC)
 
 
-def test_labels_are_listings_that_training_reads(ipml, tmp_path):
-    """Read back without a problem, with their truth; a date is its first moment in UTC, and a zone is honoured."""
+@pytest.mark.parametrize("at_once", [1, 2, 10_000])
+def test_labels_are_listings_that_training_reads(ipml, tmp_path, monkeypatch, at_once):
+    """Read back without a problem, with their truth, however many are in memory; a date is its first moment in UTC."""
+    monkeypatch.setattr(labels, "_LABELS_AT_ONCE", at_once)
     engine = open_database(copy_sqlite(tmp_path))
     for listing_id, verdict, now in (("L1", Verdict.COUNTERFEIT, MONDAY), ("L2", Verdict.GENUINE, TUESDAY)):
         listing = Listing(listing_id, "s1", "NA", price=12.5, currency="EUR", observed_at=MONDAY)

@@ -86,7 +86,8 @@ def test_figures_and_the_most_suspicious_are_shown_and_nothing_strange(first):
     step = r"[A-Z][a-z ,\-]+(\(\d of \d\))?\n"
     assert re.fullmatch(
         rf"({step})+Marketplace: 2,000 listings in ipml-demo/market\n({step})+"
-        r"Model: ipml/\w{12}\. Registered as models:/ipml/1, alias (champion|challenger: refused by the gate .+)\n"
+        r"Model: ipml/\w{12}\. Registered as models:/ipml/1, "
+        r"alias (champion|challenger: (refused by the gate|passed, but) .+)\n"
         rf"({step})+",
         first.stderr,
     )

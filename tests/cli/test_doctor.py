@@ -13,13 +13,14 @@ import pytest
 from support.databases import copy_postgres, copy_sqlite
 from support.postgres import Server
 from support.staff import OPERATOR
+from support.transactions import act, ask
 
 from ipml.cli.configuration import check_at_start, find_faults, find_unknown
 from ipml.cli.doctor import check_access, check_database, check_erased, check_model, without_traceback
 from ipml.errors import UnusableSetting
 from ipml.settings import Settings, get_settings
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import has_wal_reset_defect, open_database, reading, writing
+from ipml.storage.database import has_wal_reset_defect, open_database
 
 SUBJECTS = ("ipml", "numpy", "sqlite", "disk", "engine", "database", "tables", "audit", "rows", "server", "model")
 BROKEN = {
@@ -35,8 +36,7 @@ BROKEN = {
 def make_database(folder: Path) -> Path:
     """Make a sound database whose trail has three rows, and return its file."""
     engine = open_database(copy_sqlite(folder))
-    with writing(engine) as connection:
-        audit.append_all(connection, "ana", "claimed", ((f"case:{number}", {}) for number in range(3)))
+    act(engine, audit.append_all, "ana", "claimed", ((f"case:{number}", {}) for number in range(3)))
     engine.dispose()
     return folder / "ipml.db"
 
@@ -49,8 +49,7 @@ def change(path: Path, statement: str) -> None:
 
 def test_a_sound_database_has_no_problem(ipml, tmp_path):
     """Each check is one line, and the exit code is 0; the anchor it prints is the one it takes."""
-    with reading(open_database(f"sqlite:///{make_database(tmp_path)}")) as connection:
-        anchor = str(audit.anchor(connection))
+    anchor = str(ask(open_database(f"sqlite:///{make_database(tmp_path)}"), audit.anchor))
     result = ipml("doctor --database sqlite:///ipml.db --anchor", anchor)
     assert result.exit_code == 0
     assert "problem" not in result.out + result.err
@@ -62,8 +61,7 @@ def test_a_sound_database_has_no_problem(ipml, tmp_path):
 def test_what_is_broken_is_a_problem(ipml, tmp_path, subtests):
     """The line says where, and the exit code is 1; what the chain alone cannot find an anchor finds."""
     sound = make_database(tmp_path).read_bytes()
-    with reading(open_database("sqlite:///ipml.db")) as connection:
-        anchor = str(audit.anchor(connection))
+    anchor = str(ask(open_database("sqlite:///ipml.db"), audit.anchor))
     for number, (statement, words) in enumerate(BROKEN.items()):
         with subtests.test(statement=statement):
             Path(f"{number}.db").write_bytes(sound)

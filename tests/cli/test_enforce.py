@@ -12,6 +12,7 @@ from support.authority import Authority
 from support.consequences import KEEPING, Striking
 from support.databases import copy_sqlite
 from support.staff import add_staff
+from support.transactions import act, execute
 
 from ipml.enforcement import policy as policy_module
 from ipml.enforcement.policy import load_enforcement_policy
@@ -33,14 +34,9 @@ from ipml.storage.tables import seller_keys
 HOSTILE = "Genuine.\x1b[2J\n[red]=HYPERLINK(1)[/red]\n\u202ereversed\n"
 FILE = "enforce appeal file case:1 --seller s1 --text letter.txt"
 WRONG_APPEALS = {
-    "list --state lost": "lost",
-    "show 99": "99",
-    "decide 99 granted --why x": "99",
-    "decide 99 granted --why x --measure burn": "burn",
-    "decide 99 granted --why x --near-duplicates burn": "burn",
-    "holder-acted 99": "",
-    "holder-acted 99 --reference x": "99",
-    "file case:1 --seller s2 --text letter.txt": "",
+    **{"list --state lost": "lost", "show 99": "99", "decide 99 granted --why x": "99"},
+    **{"decide 99 granted --why x --measure burn": "burn", "decide 99 granted --why x --near-duplicates burn": "burn"},
+    **{"holder-acted 99": "", "holder-acted 99 --reference x": "99", "file case:1 --seller s2 --text letter.txt": ""},
     "file case:1 --seller s1 --text letter.txt --kind prayer": "prayer",
     "file case:1 --seller s1 --text letter.txt --profile atlantis": "atlantis",
     "file case:1 --seller s1 --text ipml.db": "ipml.db",
@@ -209,8 +205,7 @@ def test_a_statement_is_shown_by_case_or_subject(ipml, accepted, stated: Engine)
         assert '"DECISION_VISIBILITY_CONTENT_REMOVED"' in answer.out
         assert "\x1b" not in answer.out
         assert "The listing was removed." in ipml("enforce statement show --lang en", subject).out
-    with writing(stated) as connection:
-        connection.execute(delete(seller_keys))
+    execute(stated, delete(seller_keys))
     answer = ipml("enforce statement show 1")
     assert answer.exit_code == 0
     assert "the seller was erased" in answer.out
@@ -285,8 +280,7 @@ def decided_case(saved_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
     engine = open_database(copy_sqlite(folder))
     listing = {"listing_id": "=1+1", "seller_id": "s1", "title": f"AAA replica watch {HOSTILE_TITLE}", "brand": "Rolex"}
     enqueue(engine, [load_model(saved_model).score(listing)])
-    with writing(engine) as connection:
-        held = claim(connection, "ana")
+    held = act(engine, claim, "ana")
     assert held is not None
     with writing(engine) as connection:
         decide(

@@ -91,7 +91,7 @@ def test_the_same_listings_have_not_moved(ipml, accepted, remembered, tmp_path):
     assert answer.exit_code == 0
     assert answer.out.startswith("1,000 listings, ")
     assert "checks: none" in answer.out
-    assert "has moved" not in answer.out
+    assert "largest move" not in answer.out
     moved = shutil.move(tmp_path / "market.drift.json", tmp_path / "alone.json")
     assert "expected share" not in ipml("model drift alone.json june.parquet --all").out
     assert "expected share" in ipml("model drift", moved, "june.parquet", "--model", remembered, "--all").out
@@ -199,6 +199,21 @@ def test_labels_that_were_flipped_are_at_the_top(ipml, flipped, tmp_path):
     assert {"label", "score", "suspicion", "reason", "seller_id"} <= {*listed}
     assert answer.out.count("labelled counterfeit, but scored") >= 10
     assert "labels shown; 50 into doubtful.csv." in answer.out
+
+
+def test_daily_questions_are_answered_with_a_picture(ipml, flipped, saved_model, subtests):
+    """Each command prints figures and draws; the same model twice moves nothing."""
+    lines = {
+        "errors market.toml": "missed",
+        "threshold market.toml --missed 50 --wrongful 20": "Best threshold",
+        "sellers market.toml": "The top 5 make up",
+        f"moved listings.parquet --earlier {saved_model} --model {saved_model}": "moved by more than 0.1: 0.000",
+    }
+    for line, words in lines.items():
+        with subtests.test(line=line):
+            answer = ipml(f"model analyse {line} --out picture.png --force")
+            assert (answer.exit_code, words in answer.out) == (0, True)
+            assert "Picture written to picture.png" in answer.out
 
 
 # `ipml model leakage-audit` looks for what gives the label away
@@ -323,7 +338,7 @@ def test_figures_and_places_are_printed_and_the_same_bytes_are_trained_again(ipm
 
 def test_a_sweep_prints_one_table_and_makes_no_model(ipml, experiment, tmp_path):
     """The best comes first; a sweep is not trained by mistake."""
-    experiment.write_text(TEXT.replace("model.C = 0.1\n", "") + "[sweep]\nC = [1e-5, 0.1]\n")
+    experiment.write_text(TEXT.replace("model.C = 0.1\n", "") + "split.n_folds = 2\n[sweep]\nC = [1e-5, 0.1]\n")
     answer = ipml("model sweep shoes.toml --jobs 1")
     assert (answer.exit_code, answer.err.strip()) == (0, "")
     _, _, header, best, worse, *_ = answer.out.splitlines()
@@ -332,7 +347,8 @@ def test_a_sweep_prints_one_table_and_makes_no_model(ipml, experiment, tmp_path)
     assert best.endswith("the best")
     assert worse.split()[0] == "1e-05"
     assert "flatter" in answer.out
-    assert not (tmp_path / "models").exists()
+    assert "[model]\nC = 0.1\n" in answer.out
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"shoes.sweep.db", "shoes.sweep.png"}
     assert ipml("model train shoes.toml").is_refusal("`ipml model sweep`")
 
 

@@ -329,13 +329,8 @@ def ask_for_the_document(target: Target) -> None:
 
 
 ATTACKS: dict[str, Callable[[Target], None]] = {
-    "a gigabyte": send_a_gigabyte,
-    "a bomb": send_a_bomb,
-    "slow bodies": open_slowly,
-    "slow readers": read_slowly,
-    "broken off": go_away,
-    "smuggled": smuggle,
-    "the document": ask_for_the_document,
+    **{"a gigabyte": send_a_gigabyte, "a bomb": send_a_bomb, "slow bodies": open_slowly, "slow readers": read_slowly},
+    **{"broken off": go_away, "smuggled": smuggle, "the document": ask_for_the_document},
     **{f"4 MiB of {name}": (lambda target, body=body: send_at_once(target, body)) for name, body in LARGEST.items()},
 }
 

@@ -167,8 +167,7 @@ def test_what_a_receiver_does_not_accept_is_shown(ipml, secret):
     plan = lambda key, _: "404" if key.startswith("test-penalty") else "accept"  # noqa: E731
     with listening(Receiver(plan)) as receiver:
         told = ipml("outbox test", receiver.url)
-    assert told.exit_code == 1
-    assert told.out.count("HTTP 404: words of the platform") == 2
+    assert (told.exit_code, told.out.count("HTTP 404: words of the platform")) == (1, 2)
     assert f"{len(MESSAGES) - 2} of {len(MESSAGES)} messages accepted." in told.out
     nobody = ipml("outbox test", receiver.url)
     assert (nobody.exit_code, "no answer: ConnectError" in nobody.out) == (1, True)

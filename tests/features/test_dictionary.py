@@ -11,7 +11,7 @@ import pytest
 from ipml.features import dictionary
 from ipml.features.dictionary import cache_folder
 
-FEW = b"belt\nbelt's\nimitacion\nwool"
+FEW = bytes(1 << 17)  # no words
 
 
 @pytest.fixture
@@ -91,8 +91,13 @@ def test_the_folder_is_where_the_platform_has_such(monkeypatch):
     assert cache_folder() == Path("/named")
 
 
-def test_lines_that_no_text_can_hold_as_one_word_are_left_out(folder):
-    """Such as those with an apostrophe."""
-    words = dictionary.ordinary_words.__wrapped__()
-    asked = ("belt", "belt's", "imitacion", "beltqq", "")
-    assert [word for word in asked if word in words] == ["belt", "imitacion"]
+def test_words_of_many_languages_are_gathered(tmp_path, monkeypatch):
+    """In small letters and in capitals, without those of other signs; what is kept of them is what was gathered."""
+    monkeypatch.setenv("IPML_CACHE", str(tmp_path))
+    monkeypatch.setattr(dictionary, "LANGUAGES", ("bg", "pt"))
+    gathered, kept = (dictionary.ordinary_words.__wrapped__() for _ in range(2))
+    assert len(list(tmp_path.iterdir())) == 1
+    asked = ("belt", "belt's", "imitacion", "praca", "mnogo", "mhoro", "pra", "beltqq", "")
+    for words in (gathered, kept):
+        assert [word for word in asked if word in words] == ["belt", "imitacion", "praca", "mnogo", "mhoro", "pra"]
+        assert [word for word in asked if words.is_everyday(word)] == ["mnogo", "mhoro", "pra"]

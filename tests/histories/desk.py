@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select
 from support.given_notices import WORDS, say
-from support.transactions import act
+from support.transactions import act, ask
 
 from ipml.cooperation.consequences import Cooperation
 from ipml.cooperation.notices import intake
@@ -89,8 +89,7 @@ def decide(engine, now, number, by, verdict, ground, key=None, *, change=queue.d
 
 def spread(engine, now, number, by, verdict, ground):
     """Decide a case and its near-duplicates; return the cases that were reached."""
-    with reading(engine) as connection:
-        alike = [one.case_id for one in group_decisions.preview_spread(connection, number, by, now=now).cases]
+    alike = [one.case_id for one in ask(engine, group_decisions.preview_spread, number, by, now=now).cases]
     spreading = {"change": group_decisions.decide_and_spread, "alike": [alike]}
     made = decide(engine, now, number, by, verdict, ground, **spreading)
     return [one.case_id for one in made.decisions] if made else []
@@ -99,8 +98,7 @@ def spread(engine, now, number, by, verdict, ground):
 def decide_together(engine, now, numbers, by, verdict, ground):
     """Decide cases in bulk."""
     what = (numbers, by, Verdict(verdict))
-    with reading(engine) as connection:
-        seen = group_decisions.preview_bulk(connection, *what, now=now, settings=SETTINGS)
+    seen = ask(engine, group_decisions.preview_bulk, *what, now=now, settings=SETTINGS)
     said = {"ground": ground, "token": seen.digest, "now": now, "settings": SETTINGS, "consequences": FOLLOW}
     act(engine, group_decisions.decide_bulk, *what, **said)
 

@@ -59,6 +59,7 @@ class Case:
     awaits_second: bool = False
     touched: bool = False
     erased: bool = False
+    held: bool = False  # erased, with a measure in force on what somebody sells now
 
     @property
     def last(self):
@@ -148,8 +149,10 @@ class World:
         return [one for of in self.cases.values() for case in of for one in case.decisions]
 
     def all_measures(self, listing=None):
-        """Return every measure there ever was on all listings or one, the oldest first, but for erased versions."""
-        found = [one for case in self.all_cases(listing) for made in case.decisions for one in made.measures]
+        """Return every measure there ever was on all listings or one, the oldest first; of erased versions if held."""
+        some = [case for key in ([listing] if listing else self.cases) for case in self.cases[key]]
+        alive = [case for case in some if case.held or not case.erased]
+        found = [one for case in alive for made in case.decisions for one in made.measures]
         return sorted(found, key=lambda one: one.at)
 
     def in_force(self, listing):
@@ -249,6 +252,7 @@ class World:
         """Let a decision reach near-duplicates: open, of the same seller, alike."""
         for case in reached:
             assert (case.state, *case.offer.content[:2]) == ("open", *root.case.offer.content[:2])
+            assert root.by not in [name for name, _ in case.halves]
             self.record(case, root.by, root.verdict, ground, "spread", root)
 
     def undo(self, decision, *, with_group):
@@ -298,9 +302,10 @@ class World:
     def _end(self, measure):
         measure.ended = self.now
         self._tell_platform(measure, False)
+        self._hold([measure.decision.case])
 
     def _tell_platform(self, measure, tells_holder):
-        if measure.offer.seller in self.gone:
+        if measure.offer.seller in self.gone and not measure.decision.case.held:
             return
         listing, holding = measure.offer.listing, self.in_force(measure.offer.listing)
         kind = "measure" if holding else "reinstatement"
@@ -332,6 +337,7 @@ class World:
             return self._impose(one.last, kind, until)
         require(one.ended is None, "it has ended")
         if how == "change":
+            require(not one.decision.case.erased, "its reasons cannot be stated")
             require(one.kind != kind, "the same kind")
             self._impose(one.decision, kind, until, one)
         else:
@@ -342,15 +348,14 @@ class World:
         """Let a seller appeal against a measure, or a case whose newest measure it then is."""
         if isinstance(subject, Case):
             decision = subject.last
-            is_theirs = subject.offer.seller == seller and decision and decision.verdict == "counterfeit"
+            is_theirs = subject.offer.seller == seller and not subject.erased and decision
+            is_theirs = is_theirs and decision.verdict == "counterfeit"
             standing = [one for one in decision.measures if one.ended is None] if is_theirs else []
             subject = standing[-1] if standing else subject
         else:
             decision = subject.decision
-            is_theirs = subject.ended is None and seller in (
-                subject.offer.seller,
-                self.sells_now(subject.offer.listing),
-            )
+            sellers = {subject.offer.seller, self.sells_now(subject.offer.listing)} - self.gone
+            is_theirs = subject.ended is None and seller in sellers
         require(is_theirs, "it does not restrict them")
         same = [one for one in self.appeals if (one.subject, one.decision, one.seller) == (subject, decision, seller)]
         require(all(one.state == "withdrawn" for one in same), "it is pending, or was examined")
@@ -369,6 +374,7 @@ class World:
                 self._end(subject)
             else:
                 require(KINDS.index(kind) < KINDS.index(subject.kind), "it is no milder")
+                require(not subject.decision.case.erased, "its reasons cannot be stated")
                 self._impose(subject.decision, kind, subject.until, subject)
             self._write(subject, "lifted")
         elif outcome == "granted":
@@ -539,6 +545,7 @@ class World:
         """Erase listings that were kept as long as they may be, and for which nothing and nobody waits."""
         waited = {item.case for item in self.items() if item.state == "waiting"}
         waited |= {appeal.decision.case for appeal in self.appeals if appeal.state in APPEALED}
+        expired = []
         for case in self.all_cases():
             if case.state == "decided" and case.verdict:
                 since, kept = case.verdict.at, case.verdict.verdict
@@ -548,6 +555,8 @@ class World:
                 since, kept = max([case.since, *came_back]), "undecided"
             if since + timedelta(days=KEPT_DAYS[kept]) <= self.now and case not in waited and not case.awaits_second:
                 self._forget(case)
+                expired.append(case)
+        self._hold(expired, [case.offer.listing for case in expired if not self.sells_now(case.offer.listing)])
         before = self.now - timedelta(days=OFFERED_DAYS)
         self.offers = {key: one for key, one in self.offers.items() if one[1] > before}
 
@@ -558,17 +567,26 @@ class World:
         require(
             all(one.seller != seller and one.decision.case not in theirs for one in pending), "an appeal is pending"
         )
+        sold_by = {key: self.sells_now(key) for key in self.cases}
         for case in theirs:
             self._forget(case)
+        everything = [case for of in self.cases.values() for case in of]
+        self._hold(everything, [key for key, name in sold_by.items() if name == seller])
         self.gone.add(seller)
         self.offers = {key: one for key, one in self.offers.items() if one[0].seller != seller}
 
     def _forget(self, case):
         """Erase a version of a listing; notices that have not met it yet end with it."""
-        case.erased, case.state, case.awaits_second = True, "decided", False
+        case.erased, case.held, case.state, case.awaits_second = True, True, "decided", False
         for item in self.items():
             if item.case is None and item.place == case.offer.listing:
                 item.case, item.state = case, "waiting" if item.state == "unknown" else item.state
+
+    def _hold(self, some, unsold=()):
+        """Keep of erased versions those with a measure in force on what somebody sells now."""
+        for case in some:
+            in_force = any(one.ended is None for made in case.decisions for one in made.measures)
+            case.held = case.held and in_force and case.offer.listing not in unsold
 
     def view(self):
         """Return all that must be found, in strings."""
@@ -584,10 +602,11 @@ class World:
             ):
                 strikes[one.case.offer.seller] += 1
         told = [one for decision in ever for one in decision.measures if one.buyers]
+        held = [one for decision in made for one in decision.measures]
         return {
             "cases": {case.name: case.state for case in self.all_cases()},
             "decisions": {one.name: f"{one.verdict} by {one.by}, {one.origin}, {bool(one.fell)}" for one in made},
-            "measures": {one.name: f"{one.kind} until {one.until}, {bool(one.ended)}" for one in self.all_measures()},
+            "measures": {one.name: f"{one.kind} until {one.until}, {bool(one.ended)}" for one in held},
             "in force": {key: some for key in [*self.cases] if (some := self.in_force(key))},
             "strikes": {seller: count for seller, count in strikes.items() if seller not in self.gone},
             "items": {item.name: item.state for item in self.items()},

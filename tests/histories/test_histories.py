@@ -18,7 +18,7 @@ from ipml.storage.tables import decisions
 
 pytestmark = pytest.mark.slow
 
-SEEDS = [int(seed) for seed in os.environ.get("HISTORY_SEEDS", "1,2,3,4,5,6,7,8,9,10").split(",")]
+SEEDS = [int(seed) for seed in os.environ.get("HISTORY_SEEDS", "1,2,3,4,621,2101,2136,2149,5064,5121").split(",")]
 STEPS = int(os.environ.get("HISTORY_STEPS", "80"))
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,6 @@ from ipml.listings.kinds import DTYPES, Kind
 from ipml.records import Listing
 
 GOOD: dict[str, object] = {"listing_id": "1", "seller_id": "s", "title": "Leather bag"}
-NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
 numbers = st.one_of(
     st.floats(),
@@ -59,7 +58,11 @@ vectors = st.one_of(
 flags = st.sampled_from([True, False, 1, 0, 2, 1.0, "true", "FALSE", "1", "1.0", "yes", ""])
 values: dict[Kind, st.SearchStrategy[Any]] = {Kind.TEXT: texts, Kind.NUMBER: numbers, Kind.COUNT: numbers}
 values |= {Kind.SHARE: st.one_of(st.floats(0, 1), numbers), Kind.MOMENT: moments, Kind.FLAG: flags}
-values |= {Kind.VECTOR: vectors}
+extras = st.dictionaries(
+    st.sampled_from(["returns", "tier_2", "Bad", "a__b", 7]), st.none() | texts | numbers, max_size=3
+)
+extras |= st.sampled_from(["{}", '{"tier":"gold"}', '{"a":[1]}', "{", {"a": {}}, "[" * 9_999, {"a": "\n"}]) | numbers
+values |= {Kind.VECTOR: vectors, Kind.EXTRA: extras}
 # A few odd fields at a time, so that a good share of the records is accepted.
 records = (
     st.lists(st.sampled_from(FIELDS), max_size=4, unique=True)

@@ -52,8 +52,7 @@ def test_cells_of_csv_are_text(tmp_path: Path) -> None:
 def test_rows_are_numbered_from_1_without_header_and_empty_lines(tmp_path: Path) -> None:
     """A row's number counts rows, not lines."""
     table = read_bytes(tmp_path, "a.csv", b'a,b\n1,"x\ny"\n\n2,z\n')
-    assert table.frame.index.tolist() == [1, 2]
-    assert table.frame["b"].tolist() == ["x\ny", "z"]
+    assert (table.frame.index.tolist(), table.frame["b"].tolist()) == ([1, 2], ["x\ny", "z"])
 
 
 def test_line_endings_and_byte_order_marks_are_no_part_of_cells(tmp_path: Path) -> None:
@@ -76,8 +75,7 @@ def test_a_broken_row_is_named_and_the_others_go_on(tmp_path: Path) -> None:
 def test_a_quote_that_never_closes_is_a_problem(tmp_path: Path) -> None:
     """A file that ends inside a quoted cell is not taken for whole; what follows the quote is kept, not read."""
     table = read_bytes(tmp_path, "a.csv", b'a,b\n1,2\n3,"4\n5,6\n')
-    assert table.frame["a"].tolist() == ["1"]
-    assert table.broken == {2: '3,"4\n5,6'}
+    assert (table.frame["a"].tolist(), table.broken) == (["1"], {2: '3,"4\n5,6'})
 
 
 def test_bytes_of_another_encoding_stay_in_their_cell(tmp_path: Path) -> None:
@@ -125,8 +123,7 @@ def test_a_line_that_is_no_json_object_is_named(tmp_path: Path) -> None:
     """A line that is not plainly one object is a problem, kept as it stands; the lines around it are read."""
     for line, expected in NO_OBJECTS.items():
         table = read_bytes(tmp_path, "a.jsonl", f'{{"a": "x"}}\n{line}\n\n{{"b": "y"}}\n'.encode())
-        assert table.frame.index.tolist() == [1, 3]
-        assert table.problems[0].row == 2
+        assert (table.frame.index.tolist(), table.problems[0].row) == ([1, 3], 2)
         assert table.problems[0].expected.startswith(expected)
         assert table.broken == {2: line}
 
@@ -249,8 +246,7 @@ def test_a_text_file_has_a_limited_number_of_columns(tmp_path: Path, monkeypatch
     with pytest.raises(UnreadableFile, match="4 columns"):
         read_bytes(tmp_path, "a.csv", b"a,b,c,d\n1,2,3,4\n")
     table = read_bytes(tmp_path, "a.jsonl", b'{"a": 1, "b": 2}\n{"c": 1, "d": 2}\n{"c": 1}\n')
-    assert list(table.broken) == [2]
-    assert list(table.frame.columns) == ["a", "b", "c"]
+    assert (list(table.broken), list(table.frame.columns)) == ([2], ["a", "b", "c"])
 
 
 BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}

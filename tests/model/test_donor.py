@@ -14,7 +14,7 @@ from ipml.features.figures import ListingFeatures
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.donor import DonorColumn, take_over
-from ipml.model.learner import choose_members, fit_all
+from ipml.model.learner import Problem, choose_members, fit_all
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import Design
 from ipml.model.stages import FeatureValues
@@ -61,9 +61,8 @@ def measure(rng: np.random.Generator, truth: np.ndarray, donor: np.ndarray) -> d
         width = design.shape[1]
         flags = np.zeros(width, dtype=np.bool_), np.arange(width) == N_FEATURES
         labels, weight, sellers = y[:N_LOCAL], np.ones(N_LOCAL), np.arange(N_LOCAL)
-        options = {"is_text": flags[0], "only_raises": flags[1], "C": None, "n_folds": 5, "seed": 0}
-        chosen = choose_members(design, labels, weight, sellers, **options, has_donor=way == "both")
-        learner, _ = fit_all(chosen, design, labels, weight, *flags)
+        problem = Problem(design, labels, weight, sellers, *flags, has_donor=way == "both")
+        learner, _ = fit_all(choose_members(problem, C=None, n_folds=5, seed=0), problem)
         if way == "both":
             column.spell_out(learner)
         losses[way] = log_loss(y[N_LOCAL:], expit(learner.decision_function(tested)))

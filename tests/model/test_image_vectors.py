@@ -129,7 +129,7 @@ def test_one_reason_says_what_all_components_weigh(parts, model):
     archived = scorer.score(record)
     assert rescore(scorer, archived).is_same
     without = rescore(scorer, replace(archived, listing=replace(record, image_vector=None)))
-    assert "the vector of its picture, if it had one, was not kept" in without.problem
+    assert "the vectors of its picture or text, if it had any, were not kept" in without.problem
 
 
 def test_another_length_is_one_clear_problem(model):
@@ -222,3 +222,21 @@ def test_a_match_with_counterfeits_raises_the_score(pictured, tmp_path):
     assert "Pictures of 4 other listings found counterfeit" in [reason.sentence for reason in scored.reasons]
     again = fit(pictured.drop(columns=MATCHES), donor=model)
     assert "picture" in dict(again.features_.transformer_list)
+
+
+def test_vectors_of_texts_do_as_those_of_pictures_do(parts, tmp_path):
+    """To the bit, beside them and in a model file, with a reason of their own; a vector of another length is named."""
+    exchanged = {"image_vector": "text_vector", "text_vector": "image_vector"}
+    seen, unseen = (part.rename(columns=exchanged).head(300) for part in parts)
+    of_texts, of_pictures = fit(seen), fit(parts[0].head(300))
+    expected = of_pictures.decision_function(parts[1].head(300))
+    np.testing.assert_array_equal(of_texts.decision_function(unseen), expected)
+    both = fit(seen.assign(image_vector=seen["text_vector"]))
+    assert {"image", "text_vector"} <= both.features_.parts().keys()
+    save_model(of_texts, tmp_path / "model", name="m", data_digest="", experiment={}, figures={})
+    scorer = load_model(tmp_path / "model")
+    (scored,) = scorer.explain_frame(check_listings(unseen[unseen["text_vector"].notna()].head(1)))
+    said = {reason.feature: reason.sentence for reason in scored.reasons}
+    assert said["text_vector.likeness"].startswith("Text resembles texts of ")
+    with pytest.raises(InvalidListings, match="text_vector: found 'a list of 3 numbers', expected a list of"):
+        scorer.score(replace(scored.listing, text_vector=(1.0, 0.0, 0.0)))

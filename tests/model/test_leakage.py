@@ -102,6 +102,33 @@ def test_columns_that_name_sellers_are_found(table, y):
     assert ("names sellers", "level, trust") in found
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_words_flags_and_pairs_that_know_the_label_are_found(table, y, seed):
+    """However few of the counterfeits they mark; words of the trade, weak signs and marks of whole sellers are none."""
+    rng = np.random.default_rng(seed)
+    drawn, coin, number = rng.random(N), rng.random(N) < 0.5, 2 * rng.integers(0, 999, N)
+    for words, kind in ((" [removed by moderator]", "too good"), (" under review", "one-sided")):
+        is_meant = y if kind == "too good" else y & (drawn < 0.6)
+        texts = table.assign(name=table["name"].where(~is_meant, table["name"] + words))
+        leak = audit_leakage(texts, y, sellers=table["shop"], leave_out=["shop"]).leaks[0]
+        assert (leak.kind, leak.column) == (kind, "name")
+        assert all(word in leak.sentence for word in words.strip(" []").split())
+    for columns, found in (
+        ({"flag": y & (drawn < 0.3)}, "flag"),
+        ({"flag": drawn < np.where(y, 0.5, 0.02)}, "flag"),
+        ({"extra": np.where(drawn < np.where(y, 0.3, 0.005), drawn, np.nan)}, "extra"),
+        ({"copy": y ^ (drawn < 0.1)}, "copy"),
+        ({"one": coin, "two": coin ^ y}, "one, two"),
+        ({"code": number + y}, "code (odd or even)"),
+        ({f"sign{at}": y ^ (rng.random(N) < 0.3) for at in range(40)}, ""),
+    ):
+        leaks = find(table.assign(**columns), y)
+        assert {kind for kind, column in leaks if column == found} & {"too good", "one-sided", "one class"}
+    honest = {"name": table["name"].where(~y | (drawn > 0.5), table["name"] + " replica rolex"), "code": number // 3}
+    honest |= {"weak": drawn < np.where(y, 0.4, 0.2), "shop_flag": rng.random(60)[np.arange(N) // 10] < 0.1}
+    assert find(table.assign(**honest, flag=coin), y) == []
+
+
 @pytest.fixture(scope="module")
 def labelled(market) -> pd.DataFrame:
     """Return some labelled listings of the small marketplace, without their long texts."""
@@ -124,6 +151,30 @@ def test_listings_and_history_of_after_the_label_are_found(labelled, market):
     later = history_as_of(market.events, labelled.assign(observed_at=labelled["observed_at"] + pd.Timedelta(days=180)))
     found = find_moments(labelled.assign(seller_sales=later["seller_sales"]), events=market.events)
     assert "more than the events known by observed_at" in found["seller_sales"]
+    observed = labelled["observed_at"]
+    later = labelled.assign(checked_at=(observed + pd.Timedelta("1h")).astype(str), ends_at=observed)
+    later["valid_until"] = later["auction_ends_on"] = observed + pd.Timedelta("30D")
+    assert find_moments(later) == {
+        "checked_at": "checked_at: 500 of 500 moments are after observed_at, when nobody could know them "
+        "(rows 1, 2, 3, …)"
+    }
+
+
+def test_rows_that_cannot_be_right_are_numbered(labelled):
+    """Opposite labels of one listing, labels of the future, labels from before the listing, and one seller of most."""
+    early = labelled["listed_at"] - pd.Timedelta("1D")
+    changes = {"labelled_at": labelled["labelled_at"].where(labelled.index != 6, early)}
+    twice = pd.concat([labelled.assign(**changes), labelled.iloc[[3, 8]]], ignore_index=True)
+    y = twice["is_counterfeit"].to_numpy(dtype=bool)
+    y[500:] ^= True
+    twice["seller_id"] = twice["seller_id"].where(twice.index % 3 == 1, "shop")
+    sentences = {
+        leak.sentence for leak in audit_leakage(twice, y, as_of=twice["labelled_at"].nlargest(3).iloc[2]).leaks
+    }
+    assert any("labels are of after" in sentence and "2 labels" in sentence for sentence in sentences)
+    assert "4 rows have the opposite label of another row of the same listing (rows 4, 9, 501, …)" in sentences
+    assert any(sentence.endswith("labelled before they were listed (row 7)") for sentence in sentences)
+    assert any("of the listings are of one seller, shop" in sentence for sentence in sentences)
 
 
 def test_labels_that_allow_no_audit_are_refused(table, y):
@@ -171,7 +222,7 @@ def test_on_the_dark_net_goods_vendor_columns_and_damage_are_found(real_data):
 
 def test_of_very_many_listings_whole_sellers_are_drawn(table, y, monkeypatch):
     """The report says of how many; names and gaps are looked for in all of them."""
-    monkeypatch.setattr("ipml.model.leakage.MOST_LISTINGS", 300)
+    monkeypatch.setattr("ipml.model.leakage.leakage.MOST_LISTINGS", 300)
     report = audit_leakage(table.assign(refunds=2 * y), y, sellers=table["shop"], leave_out=["shop"])
     assert report.n_listings == N
     assert "Predictions were tried on 300 listings of sellers drawn at random." in report.notes
@@ -180,8 +231,8 @@ def test_of_very_many_listings_whole_sellers_are_drawn(table, y, monkeypatch):
 
 def test_one_large_seller_hides_nothing(monkeypatch):
     """However large sellers are and however rare a kind is, a full draw is looked at, and a perfect leak is found."""
-    monkeypatch.setattr("ipml.model.leakage.MOST_LISTINGS", 400)
-    monkeypatch.setattr("ipml.model.leakage.MOST_OF_SELLER", 40)
+    monkeypatch.setattr("ipml.model.leakage.leakage.MOST_LISTINGS", 400)
+    monkeypatch.setattr("ipml.model.leakage.leakage.MOST_OF_SELLER", 40)
     for seed, rare in product(range(3), (0.1, 0.01)):
         rng = np.random.default_rng(seed)
         sellers = np.where(rng.random(3_000) < 0.3, "market", rng.integers(0, 500, 3_000).astype(str))

@@ -18,13 +18,14 @@ from ipml.features.text import count_ngrams
 from ipml.model import learner
 from ipml.model.learner import (
     TEXT_WEIGHTS,
-    Blend,
+    Problem,
     Search,
     Strength,
     StrengthTrial,
     choose_members,
     draw_sellers,
     fit_all,
+    fit_mean,
     share_out,
 )
 from ipml.model.regression import Ascent, Design, Ngrams
@@ -34,12 +35,12 @@ FREE = np.zeros(6, dtype=np.bool_)
 
 
 @pytest.fixture(scope="module")
-def problem() -> tuple[Design, np.ndarray, np.ndarray, np.ndarray]:
+def problem() -> Problem:
     """Values, labels, weights and sellers at random."""
     rng = np.random.default_rng(0)
     values = csr_matrix(rng.normal(size=(N, 6)) * (rng.random((N, 6)) < 0.5))
     y = (values @ np.array([2.0, -2.0, 1.0, 0.0, 0.0, -1.0]) + rng.normal(size=N) > 0.5).astype(np.int8)
-    return Design.of(values), y, rng.uniform(0.5, 1.5, N), rng.integers(0, 60, N).astype(str)
+    return Problem(Design.of(values), y, rng.uniform(0.5, 1.5, N), rng.integers(0, 60, N).astype(str), FREE, FREE)
 
 
 def values_of(design: Design, columns: np.ndarray | None = None) -> csr_matrix:
@@ -54,46 +55,46 @@ def member(C: float, slope: float = 1.0, intercept: float = 0.0) -> StrengthTria
     return StrengthTrial(Strength(1.0, C), (slope, intercept), np.empty(0), np.zeros(1), [])
 
 
-def fit(design, y, weight, C=1.0, only_raises=FREE, is_text=FREE):
+def fit(problem, C=1.0):
     """Fit one learner, nearly to the end."""
-    return Blend([member(C)], np.ones(1), is_text, only_raises).fit(design, y, weight, 1e-7)
+    return fit_mean([member(C)], np.ones(1), problem, 1e-7)[0]
 
 
 def choose(problem, **changes):
     """Choose penalties with the usual settings."""
-    options = {"is_text": FREE, "only_raises": FREE, "C": None, "n_folds": 3, "seed": 0}
-    return choose_members(*problem, **options | changes)
+    return choose_members(problem, **{"C": None, "n_folds": 3, "seed": 0} | changes)
 
 
 def test_without_bounds_it_is_the_logistic_regression_of_scikit_learn(problem):
     """The same coefficients, intercept and predictions; several count each after its own line and with its share."""
-    design, y, weight, _ = problem
-    values, ours = values_of(design), fit(design, y, weight).learner()
-    theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=1_000).fit(values, y, sample_weight=weight)
+    design = problem.design
+    values, ours = values_of(design), fit(problem)
+    theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=1_000).fit(values, problem.y, sample_weight=problem.weight)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=5e-3)
     probabilities = expit(ours.decision_function(values)), theirs.predict_proba(values)[:, 1]
     np.testing.assert_allclose(*probabilities, atol=5e-3)
-    weak, strong = (fit(design, y, weight, C).score(design) for C in (0.1, 10.0))
+    weak, strong = (fit(problem, C).decision_function(design) for C in (0.1, 10.0))
     members, shares = [member(0.1, 2.0, 1.0), member(10.0, 0.5, -1.0)], np.array([0.75, 0.25])
-    blend = Blend(members, shares, FREE, FREE).fit(design, y, weight, 1e-7)
-    np.testing.assert_allclose(blend.score(design), 0.75 * (2 * weak + 1) + 0.25 * (0.5 * strong - 1), atol=5e-3)
+    mean, _ = fit_mean(members, shares, problem, 1e-7)
+    np.testing.assert_allclose(
+        mean.decision_function(design), 0.75 * (2 * weak + 1) + 0.25 * (0.5 * strong - 1), atol=5e-3
+    )
 
 
 def test_what_may_only_raise_never_lowers(problem):
     """Its coefficient is 0, as if left out; so is what never occurs; one kind of label and no penalty are refused."""
-    design, y, weight, _ = problem
-    only_raises = np.array([True, True, False, False, False, True])
-    found = fit(design, y, weight, only_raises=only_raises).coefficients
+    design, only_raises = problem.design, np.array([True, True, False, False, False, True])
+    found = fit(replace(problem, only_raises=only_raises)).coef_[0]
     assert found[0] > 0
     assert found[1] == found[5] == 0
     kept = np.array([0, 2, 3, 4])
-    without = fit(Design.of(values_of(design, kept)), y, weight, 1.0, only_raises[kept], FREE[kept]).coefficients
-    np.testing.assert_allclose(found[kept], without, atol=5e-3)
+    fewer = replace(problem, design=Design.of(values_of(design, kept)), only_raises=only_raises[kept], is_text=FREE[:4])
+    np.testing.assert_allclose(found[kept], fit(fewer).coef_[0], atol=5e-3)
     stored, nothing = design.stored, np.zeros(50, dtype=np.bool_)
     wide = csr_matrix((stored.values, stored.indices, stored.pointers), shape=(N, 50))
-    assert not fit(Design.of(wide), y, weight, 1.0, nothing, nothing).coefficients[6:].any()
+    assert not fit(replace(problem, design=Design.of(wide), only_raises=nothing, is_text=nothing)).coef_[0, 6:].any()
     with pytest.raises(ValueError, match="the same"):
-        fit(design, y, weight * (y == 1))
+        fit(replace(problem, weight=problem.weight * (problem.y == 1)))
     for C in (0.0, -1.0):
         with pytest.raises(ValueError, match="expected a number above 0"):
             choose(problem, C=C)
@@ -104,21 +105,19 @@ def drawn(problem, monkeypatch) -> np.ndarray:
     """The listings of some of the sellers, about a quarter."""
     monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
     monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 10)
-    _, y, weight, sellers = problem
-    return draw_sellers(y, weight, sellers, seed=0)
+    return draw_sellers(problem.y, problem.weight, problem.groups, seed=0)
 
 
 def test_of_many_listings_those_of_some_sellers_are_scored(problem, drawn):
     """All of a seller or none, the same each time, by a learner that saw all others; of few listings, every one."""
-    design, y, weight, sellers = problem
-    chosen = choose(problem, drawn=drawn)
+    sellers, chosen = problem.groups, choose(problem, drawn=drawn)
     is_scored = ~np.isnan(chosen.unseen)
     assert 90 <= is_scored.sum() <= 100
     assert not set(sellers[is_scored]) & set(sellers[~is_scored])
     np.testing.assert_array_equal(choose(problem, drawn=drawn).unseen, chosen.unseen)
     rest, scored = np.flatnonzero(~is_scored), np.flatnonzero(is_scored)
-    others = Blend(chosen.members, chosen.shares, FREE, FREE).fit(design[rest], y[rest], weight[rest], 1e-7)
-    np.testing.assert_allclose(chosen.unseen[scored], others.score(design[scored]), atol=0.02)
+    others, _ = fit_mean(chosen.members, chosen.shares, problem.take(rest), 1e-7)
+    np.testing.assert_allclose(chosen.unseen[scored], others.decision_function(problem.design[scored]), atol=0.02)
     few = choose(problem)
     assert not np.isnan(few.unseen).any()
     assert few.fits.of_all is None
@@ -127,9 +126,8 @@ def test_of_many_listings_those_of_some_sellers_are_scored(problem, drawn):
 @pytest.mark.parametrize("are_all", [False, True])
 def test_a_choice_begun_where_another_ended_is_the_same(problem, drawn, are_all):
     """Where to start saves time and changes nothing else."""
-    design, y, weight, _ = problem
-    cold, first = fit_all(choose(problem, drawn=None if are_all else drawn), design, y, weight, FREE, FREE)
-    warm, again = fit_all(choose(problem, before=first), design, y, weight, FREE, FREE)
+    cold, first = fit_all(choose(problem, drawn=None if are_all else drawn), problem)
+    warm, again = fit_all(choose(problem, before=first), problem)
     assert [one.strength for one in again.members] == [one.strength for one in first.members]
     np.testing.assert_allclose(again.unseen, first.unseen, atol=0.15)
     np.testing.assert_allclose(warm.coef_, cold.coef_, atol=0.05)
@@ -138,9 +136,8 @@ def test_a_choice_begun_where_another_ended_is_the_same(problem, drawn, are_all)
 
 def test_a_choice_that_follows_a_draft_is_the_one_without_it(problem, drawn):
     """A draft of the listings drawn leaves no trace but where to begin."""
-    design, y, weight, sellers = problem
-    few = design[drawn], y[drawn], weight[drawn]
-    _, draft = fit_all(choose((*few, sellers[drawn])), *few, FREE, FREE, is_draft=True)
+    few = problem.take(drawn)
+    _, draft = fit_all(choose(few), few, is_draft=True)
     final, alone = choose(problem, before=draft.among(drawn)), choose(problem, drawn=drawn)
     assert [one.strength for one in final.members] == [one.strength for one in alone.members]
     np.testing.assert_allclose(final.unseen, alone.unseen, atol=0.15)
@@ -180,7 +177,7 @@ def search() -> Search:
     is_text = np.arange(1 + 2**BITS) > 0
     design = Design.of(csr_matrix(values), [ngrams])
     sellers = (np.arange(STRENGTHS_N) // 2).astype(str)
-    return Search(design, y, np.ones(STRENGTHS_N), sellers, is_text, np.zeros(1 + 2**BITS, dtype=np.bool_), folds)
+    return Search(Problem(design, y, np.ones(STRENGTHS_N), sellers, is_text, np.zeros_like(is_text)), folds)
 
 
 def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search, monkeypatch):
@@ -195,7 +192,7 @@ def test_each_strength_of_text_has_the_penalty_that_serves_it_best(search, monke
     for trial, again in zip(chosen, search.repeat(chosen), strict=True):
         assert again.strength == trial.strength
         np.testing.assert_allclose(again.unseen, trial.unseen, atol=0.05)
-    without = replace(search, is_text=np.zeros_like(search.is_text))
+    without = replace(search, problem=replace(search.problem, is_text=search.problem.only_raises))
     assert [trial.strength.text for trial in without.choose((0.1, 1.0))] == [1.0]
     tried = []
 
@@ -262,7 +259,7 @@ def find_best(values: csr_matrix, y: np.ndarray, weight: np.ndarray, only_raises
 
 def climb(values, y, weight, only_raises, C, tolerance=1e-11) -> Ascent:
     """Return an ascent that has reached the top."""
-    ascent = Ascent(Design.of(values), y, weight, only_raises, C)
+    ascent = Ascent(values if isinstance(values, Design) else Design.of(values), y, weight, only_raises, C)
     ascent.climb(tolerance)
     return ascent
 

@@ -79,6 +79,14 @@ def test_any_listing_scores_as_in_a_frame(scorer, listings, which, changes):
     assert {name: getattr(scored, name) for name in cells} == cells
 
 
+def test_a_price_of_0_is_no_price(scorer, listings):
+    """Exports write it for one that is unknown: score, interval and reasons are those without; a cent stays a price."""
+    titled = [replace(listing, title="Nike Air Max", brand=None, currency="USD") for listing in listings[:10]]
+    free, none, cent = ([scorer.score(replace(one, price=price)) for one in titled] for price in (0.0, None, 0.01))
+    assert [replace(one, listing=other.listing) for one, other in zip(free, none, strict=True)] == none
+    assert all(one.log_odds != other.log_odds for one, other in zip(cent, none, strict=True))
+
+
 def test_an_age_beside_the_seller_counts_alone_as_in_a_frame(classifier, market, listings, scorer):
     """To the bit, where new sellers need it; nine in ten are judged alone, which takes a tenth of the time."""
     fair = deepcopy(classifier)

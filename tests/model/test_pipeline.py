@@ -1,13 +1,15 @@
 """The classifier: a linear score whose parts add up, its stages, true probabilities, and scikit-learn's checks."""
 
 import pickle
-from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import replace
 from itertools import accumulate, chain, product
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.metrics import average_precision_score
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import check_estimator
@@ -23,6 +25,7 @@ from specification import first_stage as specification
 from support.text_changes import TextChanges, weigh_changes, without
 
 from ipml import Scorer
+from ipml.errors import UntrustedModel
 from ipml.features.columns import SPELT, Extractor, ListingColumns
 from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures
@@ -33,6 +36,7 @@ from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.slices import break_even
 from ipml.model.labels import read_labels
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
+from ipml.model.model_file.state import pack, unpack
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.stages import Features
 from ipml.records import Listing
@@ -47,7 +51,7 @@ def newest(market) -> pd.DataFrame:
 def test_contributions_and_intercept_sum_to_the_log_odds(classifier, newest):
     """Nothing about a score is left unexplained, and each part says which extractor it is from."""
     parts = np.asarray(classifier.contributions(newest).sum(axis=1)).ravel()
-    np.testing.assert_allclose(parts + classifier.intercept, classifier.decision_function(newest), atol=1e-9)
+    np.testing.assert_allclose(parts + classifier.intercept, classifier.log_odds(newest), atol=1e-9)
     names = classifier.get_feature_names_out()
     assert len(names) == classifier.coefficients.size == len(set(names))
     assert all("__" in name for name in names[-100:])
@@ -123,13 +127,39 @@ def test_fitting_again_gives_the_same_model(small, few, y):
     np.testing.assert_allclose(one.learner_.coef_, other.learner_.coef_, atol=1e-3)
 
 
-@pytest.mark.filterwarnings("ignore:.*is taken for counterfeit:UserWarning")
-def test_predictions_are_in_the_labels_that_were_given(small, fitted, few, y):
-    """The likelier label is predicted, as it was given; probabilities are those of any other labels, to the bit."""
-    named = clone(small).fit(few, np.where(y, "replica", "genuine"))
-    np.testing.assert_array_equal(named.predict_proba(few), fitted.predict_proba(few))
-    np.testing.assert_array_equal(named.predict(few), np.where(fitted.predict(few), "replica", "genuine"))
-    assert fitted.predict(few).tolist() == (fitted.predict_proba(few)[:, 1] >= 0.5).astype(int).tolist()
+@pytest.mark.parametrize(
+    ("genuine", "counterfeit", "pos_label"),
+    [("genuine", "counterfeit", None), ("real", "fake", None), ("0", "1", None), ("nein", "ja", "ja"), (2, 1, 1)],
+)
+def test_labels_cannot_be_inverted(small, fitted, few, y, genuine, counterfeit, pos_label):
+    """Whatever labels are called and how they sort, a score is that of counterfeit; columns are as scikit-learn's."""
+    given = np.where(y, counterfeit, genuine)
+    own = CounterfeitClassifier(Features(small.features.transformer_list), C=0.1, n_folds=2, pos_label=pos_label)
+    named = unpack(pack(own.fit(few, given)), Path())
+    assert named.classes_.tolist() == sorted([genuine, counterfeit])
+    column = named.classes_.tolist().index(counterfeit)
+    probability = fitted.predict_proba(few)[:, 1]
+    np.testing.assert_array_equal(named.predict_proba(few)[:, column], probability)
+    np.testing.assert_array_equal(named.predict(few), np.where(probability >= 0.5, counterfeit, genuine))
+    np.testing.assert_array_equal(named.decision_function(few) > 0, named.log_odds(few) * (2 * column - 1) > 0)
+    frames = [Scorer(model, "m/1").score_frame(few.assign(listing_id="1"))["score"] for model in (named, fitted)]
+    np.testing.assert_array_equal(*frames)
+
+
+def test_a_model_whose_labels_nobody_knows_does_not_score(fitted):
+    """Of those that earlier releases saved: they took the second for that of counterfeits, and did not store that."""
+    old = clone(fitted)
+    vars(old).update({name: value for name, value in vars(fitted).items() if not name.startswith("pos_label")})
+    vars(old).pop("pos_label")
+    assert clone(old).pos_label is None
+    assert Scorer(old, "m/1").classifier is old
+    for labels in (["counterfeit", "genuine"], ["ja", "nein"], [1, 2]):
+        old.classes_ = np.array(labels)
+        with pytest.raises(
+            UntrustedModel, match=f"Found the labels {labels[0]!r} and {labels[1]!r}.*pos_label"
+        ) as caught:
+            Scorer(old, "m/1")
+        assert "\n" not in str(caught.value)
 
 
 def test_labels_that_teach_nothing_are_refused_in_one_line(subtests, small, few):
@@ -200,6 +230,52 @@ def test_columns_are_remembered_and_may_come_in_any_order(fitted, few, small, y,
         assert isinstance(PriceFeatures().fit(few).transform(few), np.ndarray)
 
 
+def test_frames_of_other_libraries_are_read_as_those_of_pandas(small, fitted, few, y):
+    """In `fit`, unlabelled listings too, and to the bit in probabilities."""
+    others = few.tail(40)
+    learnt = clone(small).fit(pyarrow.Table.from_pandas(few), y, unlabelled=pyarrow.Table.from_pandas(others))
+    same = clone(small).fit(few, y, unlabelled=others)
+    np.testing.assert_array_equal(learnt.predict_proba(pyarrow.Table.from_pandas(few)), same.predict_proba(few))
+    assert learnt.feature_names_in_.tolist() == list(few)
+    whole = few.assign(listing_id=[str(row) for row in range(len(few))]).drop(columns="is_counterfeit")
+    pd.testing.assert_frame_equal(
+        check_listings(pyarrow.Table.from_pandas(whole)), check_listings(whole), check_index_type=False
+    )
+
+
+def test_a_frame_that_was_asked_for_has_the_features_in_use(fitted, few):
+    """With their values and the index of the listings; a clone asks for it, too, and a notebook shows a page."""
+    asked = deepcopy(fitted).set_output(transform="pandas")
+    frame, matrix = asked.transform(few[::-1]), fitted.transform(few[::-1]).toarray()
+    names = fitted.get_feature_names_out().tolist()
+    left_out = np.delete(matrix, [names.index(name) for name in frame], axis=1)
+    np.testing.assert_array_equal(frame.to_numpy(), matrix[:, [names.index(name) for name in frame]])
+    assert left_out.shape[1] > 0
+    assert not left_out.any()
+    assert frame.index.equals(few[::-1].index)
+    assert clone(asked)._sklearn_output_config == {"transform": "pandas"}
+    assert pack(asked.set_params(features=None)) == pack(deepcopy(fitted).set_params(features=None))
+    assert "CounterfeitClassifier" in fitted._repr_mimebundle_()["text/html"]
+
+
+def test_metadata_are_passed_on_as_asked_and_folds_that_split_sellers_warn(small, few, y):
+    """Weights reach `fit`; sellers in both sides of a fold, as a plain KFold has them, flatter a score."""
+    learner = clone(small).set_fit_request(sample_weight=True, label_probability=True)
+    with pytest.raises(TypeError, match=r"Found weight; expected parameters of fit: donor, label_probability"):
+        learner.set_fit_request(weight=True)
+    given = {"sample_weight": np.where(np.arange(len(y)) % 4, 1.0, 0.0), "label_probability": np.full(len(y), 0.5)}
+    learner.set_score_request(sample_weight=False)
+    wanted = {"cv": GroupKFold(2), "return_estimator": True, "return_indices": True}
+    with config_context(enable_metadata_routing=True):
+        fitted = cross_validate(learner, few, y, params=given | {"groups": few["seller_id"]}, **wanted)
+    rows = fitted["indices"]["train"][0]
+    alone = clone(small).fit(few.iloc[rows], y[rows], **{name: of[rows] for name, of in given.items()})
+    np.testing.assert_array_equal(fitted["estimator"][0].coefficients, alone.coefficients)
+    assert alone.score(few.iloc[rows], y[rows]) > 0.5
+    with pytest.warns(UserWarning, match=r"sellers scored were trained on with other listings; .* groups=X"):
+        cross_validate(small, few, y, cv=KFold(2, shuffle=True, random_state=0))
+
+
 def test_the_age_of_listings_does_not_make_suspects_of_new_sellers():
     """Where it would, it counts beside that of the seller; not where nobody asks, and not where sellers have no age."""
     rng = np.random.default_rng(0)
@@ -227,16 +303,30 @@ def test_the_age_of_listings_does_not_make_suspects_of_new_sellers():
     assert np.isnan(learn(2.0, listings.drop(columns="seller_age_days"))[0])
 
 
-def test_any_two_labels_teach_the_same():
-    """The second, when sorted, is that of counterfeits, which is said unless it is 1; both are kept as given."""
+def test_labels_teach_the_same_by_any_name_that_says_what_it_is():
+    """Both are kept as given; of two that could be either, or of a name that is neither, one line says what to give."""
     y = np.array([0, 1, 1, 0, 0])
-    pairs = [(False, True), (-1, 1), (0.0, 1.0), (1, 2), ("genuine", "replica")]
+    pairs = [(False, True), (-1, 1), (0.0, 1.0), ("Genuine", "FAKE "), ("original", "counterfeit"), ("false", "true")]
     for (genuine, counterfeit), make in product(pairs, (list, np.array, pd.Series)):
-        said = f"{counterfeit!r}, the second of the labels, is taken for counterfeit"
-        with nullcontext() if counterfeit == 1 else pytest.warns(UserWarning, match=said):
-            classes, codes = read_labels(make([counterfeit if label else genuine for label in y]), np.ones(5))
+        classes, codes, label = read_labels(make([counterfeit if of else genuine for of in y]), np.ones(5))
         np.testing.assert_array_equal(codes, y)
-        assert classes.tolist() == [genuine, counterfeit]
+        assert (classes.tolist(), label) == (sorted([genuine, counterfeit]), counterfeit)
+    for pair in [(1, 2), (0, 2), ("no", "yes"), ("fake", "true"), ("a", "b"), ("counterfeit", "fake")]:
+        with pytest.raises(ValueError, match=f"pos_label={pair[0]!r} or pos_label={pair[1]!r}"):
+            read_labels(np.array(pair)[y], np.ones(5))
+        assert read_labels(np.array(pair)[y], np.ones(5), pair[0])[1].tolist() == (1 - y).tolist()
+    with pytest.raises(ValueError, match=r"pos_label is 'replica'; expected one of the labels, 0 or 1"):
+        read_labels(y, np.ones(5), "replica")
+
+
+def test_rows_of_one_listing_with_opposite_labels_are_warned_of(market):
+    """Fitting warns before it learns, and the same row twice with one label is no reason."""
+    listings = market.listings.dropna(subset=["is_counterfeit"]).head(400)
+    y = listings["is_counterfeit"].astype(int)
+    twice = pd.concat([listings, listings.iloc[[4, 7, 9]]], ignore_index=True)
+    labels = np.append(y, [1 - y.iloc[4], y.iloc[7], 1 - y.iloc[9]])
+    with pytest.raises(UserWarning, match=r"4 rows have the opposite label .* first rows 5, 10, 401"):
+        CounterfeitClassifier().fit(twice, labels)
 
 
 NAMES = [f"number_{place}" for place in range(20)]  # no check has more
@@ -267,8 +357,13 @@ class OfArrays(CounterfeitClassifier):
     """The classifier, on arrays: it names their columns, which without names are known by their number alone."""
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn from an array."""
-        return super().fit(name_columns(X), y, sample_weight)
+        """Learn from an array; of labels that scikit-learn makes up, the second is that of counterfeits."""
+        given, labels = self.pos_label, () if y is None else np.unique(np.asarray(y))
+        self.pos_label = labels[1] if len(labels) == 2 else given
+        try:
+            return super().fit(name_columns(X), y, sample_weight)
+        finally:
+            self.pos_label = given
 
     def columns(self, X: Any) -> ListingColumns:
         """Return an array as listings; it has to be as wide as that learnt from."""
@@ -299,7 +394,6 @@ def name_columns(X: Any) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*is taken for counterfeit:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*does not inherit from `sklearn.base.BaseEstimator`:UserWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.EstimatorCheckFailedWarning")

@@ -59,8 +59,7 @@ def test_a_shift_is_worked_by_keyboard(engine: Engine, database_url: str, tmp_pa
     before = ask(engine, count_cases)["decided"]
     with pages.serving(database_url, IPML_PICTURES=str(tmp_path / "pictures")) as server:
         done = shift.work(server, 4)
-    assert done.n_keys == 6
-    assert {(one["pictures"], one["broken"]) for one in done.seen} == {(4, 0)}
+    assert (done.n_keys, {(one["pictures"], one["broken"]) for one in done.seen}) == (6, {(4, 0)})
     assert all(one["answered"] < one["text"] <= one["whole"] for one in done.seen)
     assert ask(engine, count_cases)["decided"] == before + 4
 

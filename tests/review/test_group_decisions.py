@@ -28,7 +28,7 @@ from ipml.review.group_decisions import (
 )
 from ipml.review.undo import undo, undo_group
 from ipml.review.worklists.search import list_cases
-from ipml.settings import Settings
+from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions
@@ -47,22 +47,6 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 def _decide_all(engine: Engine, case_ids: list[int] = ALL, **fields: str) -> BulkDecision:
     token = ask(engine, preview_bulk, case_ids, "ana", Verdict.GENUINE, now=NOON).digest
     return act(engine, decide_bulk, case_ids, "ana", Verdict.GENUINE, token=token, now=NOON, **fields)
-
-
-@on_both
-def test_each_case_gets_a_decision_of_its_own(queue: Engine):
-    """As many decisions as cases, each with its row in the trail, which is whole; one undo takes all back."""
-    made = _decide_all(queue, note="seen together")
-    assert [decision.case_id for decision in made.decisions] == ALL
-    with reading(queue) as connection:
-        assert [list_decisions(connection, number) for number in ALL] == [[decision] for decision in made.decisions]
-        assert connection.scalar(select(func.count()).where(audit.c.action == "decided")) == 3
-        assert verify(connection).is_intact
-    undone = act(queue, undo_group, made.group_key, "ana", now=NOON)
-    assert [reversal.case_id for reversal in undone] == ALL
-    assert ask(queue, count_cases)["open"] == 3
-    with pytest.raises(Conflict, match="no decision of it"):
-        act(queue, undo_group, made.group_key, "ana", now=NOON)
 
 
 def test_a_preview_changes_nothing_and_names_who_is_left_out(queue: Engine, make_scored: Make):
@@ -185,8 +169,7 @@ def test_a_preview_shows_what_a_decision_would_spread_to(copies: Engine):
     """The most suspicious first; it changes nothing, and to nothing a decision spreads like any."""
     preview = ask(copies, preview_spread, 1)
     assert ([case.case_id for case in preview.cases], preview.left_out) == ([2, 3, 4], ())
-    assert ask(copies, count_cases)["open"] == 4
-    assert ask(copies, preview_spread, 2).cases == ()
+    assert (ask(copies, count_cases)["open"], ask(copies, preview_spread, 2).cases) == (4, ())
     assert act(copies, decide_and_spread, act(copies, claim, "ana", 2), Verdict.GENUINE, []).decisions == ()
     assert ask(copies, get_case, 2).state == "decided"
 
@@ -203,27 +186,23 @@ def test_what_was_not_seen_is_not_decided(copies: Engine, make_scored: Make):
 
 
 def test_what_changed_or_is_held_is_left_out_and_shown(copies: Engine, make_scored: Make):
-    """They are named with the cause, before and after, and stand for themselves."""
+    """They and what the reviewer half judged are named with the cause, before and after, and stand for themselves."""
     for price in (52.4, 55.0, 57.7):  # each step is too small to make it another version
         enqueue(copies, [_copy(make_scored, 1, price=price)])
+    two = Settings(second_person=(SecondPersonRule(),))
+    judge(copies, 4, Verdict.COUNTERFEIT, by="ana", settings=two, now=NOON)
+    enqueue(copies, [_copy(make_scored, 4)])
     act(copies, claim, "ben", 3, now=NOON)
-    causes = ((2, "it has changed since it came in"), (3, "ben has it open"))
+    causes = (
+        (2, "it has changed since it came in"),
+        (3, "ben has it open"),
+        (4, "another must judge it"),
+    )
     assert ask(copies, preview_spread, 1, "ana", now=NOON).left_out == causes
     held = act(copies, claim, "ana", 1, now=NOON)
-    spread = act(copies, decide_and_spread, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
-    assert ([decision.case_id for decision in spread.decisions], spread.left_out) == ([4], causes)
-    assert {case.case_id for case in ask(copies, list_cases)} == {2, 3}
-
-
-def test_undoing_the_decision_takes_the_spread_back(copies: Engine):
-    """All are open again, and wait as before; what was undone before stays as it is."""
-    spread = _spread(copies)
-    act(copies, undo, spread.decisions[0].decision_id, "ana", now=NOON)
-    assert [case.case_id for case in ask(copies, list_cases)] == [2]
-    act(copies, undo, spread.decision.decision_id, "ana", now=NOON)
-    assert ask(copies, count_cases)["open"] == 4
-    assert [case.case_id for case in ask(copies, preview_spread, 1, now=NOON).cases] == [3, 4]
-    assert ask(copies, export_labels) == []
+    spread = act(copies, decide_and_spread, held, Verdict.GENUINE, [2, 3, 4, 5], settings=NONE_DRAWN, now=NOON)
+    assert ([decision.case_id for decision in spread.decisions], spread.left_out) == ([5], causes)
+    assert {case.case_id for case in ask(copies, list_cases)} == {2, 3, 4}
 
 
 def test_a_spread_is_undone_as_a_group_too(copies: Engine):

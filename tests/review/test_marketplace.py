@@ -112,16 +112,6 @@ def test_a_case_that_another_server_made_meanwhile_is_superseded(engine: Engine)
         assert list(states) == ["superseded", "open"]
 
 
-def test_a_listing_that_was_changed_back_stands_as_it_was_decided(engine: Engine):
-    """The case of the change, which nobody has looked at, is nobody's any more; nothing new is counted for it."""
-    send(engine, make(1, 1, GOODS[0]))
-    judge(engine, 1, Verdict.COUNTERFEIT)
-    nights = ((2, GOODS[1]), (3, GOODS[0]), (4, GOODS[0]))
-    stood = [send(engine, make(1, hours, title))["L1"] for hours, title in nights]
-    as_decided = (1, "decided", Verdict.COUNTERFEIT)
-    assert [(one.case_id, one.state, one.verdict) for one in stood] == [(2, "open", None), as_decided, as_decided]
-
-
 def test_a_listing_that_another_server_was_submitted_of_meanwhile_is_not_overwritten(engine: Engine):
     """What is older than what is known when it is written changes nothing."""
     newer = make(1, 4, "Cup")

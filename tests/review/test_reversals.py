@@ -16,9 +16,8 @@ from ipml.records import Decision, Label, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record_all
 from ipml.review.exports import export_labels, label_listing
-from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, undo
+from ipml.review.queue import claim, decide, enqueue, get_case, undo
 from ipml.review.reversals import is_last_verdict
-from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, reversals
 
@@ -37,20 +36,6 @@ def _decide(engine: Engine, reviewer: str = "ana", verdict: Verdict = Verdict.GE
     return judge(engine, 1, verdict, by=reviewer, now=NOON)
 
 
-@on_both
-def test_a_case_whose_decision_is_undone_is_open_again_and_can_be_decided(queue: Engine):
-    """The second decision is the one that stands; both are kept, and the first gives no label from then on."""
-    decision = _decide(queue)
-    act(queue, undo, decision.decision_id, "ana", now=SOON)
-    assert ask(queue, get_case, 1).state == "open"
-    assert ask(queue, export_labels) == ask(queue, export_labels, known_by=SOON) == []
-    assert len(ask(queue, export_labels, known_by=NOON)) == 1
-    second = _decide(queue, "ben", Verdict.CANNOT_TELL)
-    assert ask(queue, list_decisions, 1) == [second]
-    everything = ask(queue, list_decisions, 1, with_reversed=True)
-    assert [decision.reviewer for decision in everything] == ["ana", "ben"]
-
-
 def test_the_earlier_verdict_of_a_listing_counts_again(engine: Engine, make_scored: Make):
     """Of two verdicts on a listing the later was undone; the label is the one before."""
     enqueue(engine, [make_scored(score=0.1, observed_at=NOON)])
@@ -58,20 +43,6 @@ def test_the_earlier_verdict_of_a_listing_counts_again(engine: Engine, make_scor
     enqueue(engine, [make_scored(score=0.9, observed_at=SOON)])
     act(engine, undo, judge(engine, 2, Verdict.COUNTERFEIT).decision_id, "ana")
     assert [label.is_counterfeit for label in ask(engine, export_labels)] == [False]
-
-
-def test_who_undid_what_is_in_the_trail_and_the_trail_is_whole(queue: Engine):
-    """One row of the audit for each reversal, by whoever asked; nothing is undone twice, not even by a lead."""
-    number = _decide(queue).decision_id
-    lead = {"may_undo_others": True, "why": "a slip", "now": LATE}
-    reversal = act(queue, undo, number, "cleo", **lead)
-    row = ask(queue, history, 1)[-1]
-    assert (row.actor, row.action, row.at) == ("cleo", "reversed", LATE)
-    assert row.said == {"decision": 1, "verdict": "genuine", "reversal": reversal.reversal_id}
-    assert ask(queue, verify).is_intact
-    with pytest.raises(Conflict, match="undone already"):
-        act(queue, undo, number, "cleo", **lead)
-    assert _count_reversals(queue) == 1
 
 
 def test_reviewers_undo_their_own_decisions_for_some_minutes(queue: Engine):
@@ -98,16 +69,6 @@ def test_a_decision_that_is_not_there_cannot_be_undone(queue: Engine):
         with pytest.raises(UnstorableValue, match="why"):
             act(queue, undo, number, "ana", why=why, now=NOON)
     assert _count_reversals(queue) == 0
-
-
-def test_an_escalation_that_a_lead_has_decided_stays(queue: Engine):
-    """Only the last decision that stands is undone; then the one before it may be."""
-    passed_on, decided = _decide(queue, verdict=Verdict.ESCALATE), _decide(queue, "cleo")
-    with pytest.raises(Conflict, match="decided anew"):
-        act(queue, undo, passed_on.decision_id, "ana", now=NOON)
-    for made, reviewer, state in ((decided, "cleo", "escalated"), (passed_on, "ana", "open")):
-        act(queue, undo, made.decision_id, reviewer, now=NOON)
-        assert ask(queue, get_case, 1).state == state
 
 
 def test_the_claim_of_an_undone_decision_is_void(queue: Engine):

@@ -98,7 +98,7 @@ MOMENTS = st.integers(0, 10).map(lambda hours: NOON + timedelta(hours=hours))
 
 @st.composite
 def some_events(draw: st.DrawFn) -> list[SellerEvent]:
-    """Draw events of two sellers, some of which are known later than they happened."""
+    """Draw events of two sellers, known later than they happened or, by clocks that differ, earlier."""
     kinds = draw(st.lists(st.sampled_from(KINDS), max_size=12))
     return [
         SellerEvent(

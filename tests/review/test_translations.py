@@ -45,12 +45,8 @@ def test_the_key_of_the_file_is_shown(service, tmp_path):
 def test_an_answer_that_is_none_is_a_failure(service, subtests):
     """Whatever it is; the service is then left alone for a while, and no redirect is followed."""
     answers = {
-        "error": (500, b"{}"),
-        "redirect": (302, b"{}"),
-        "page": (200, b"<html>"),
-        "deep": (200, b"[" * 50_000),
-        "empty": (200, b"{}"),
-        "number": (200, b'{"translatedText": 7}'),
+        **{"error": (500, b"{}"), "redirect": (302, b"{}"), "page": (200, b"<html>"), "deep": (200, b"[" * 50_000)},
+        **{"empty": (200, b"{}"), "number": (200, b'{"translatedText": 7}')},
         "NUL": (200, b'{"translatedText": "a\\u0000b"}'),
         "long": (200, b'{"translatedText": "' + b"a" * 100_000 + b'"}'),
     }

@@ -1,33 +1,30 @@
 """Versions of a listing: one case waits, nothing unchanged returns, everything changed returns once."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from support import reviewing
-from support.databases import empty_tables
 from support.reviewing import NOON, Make
 from support.transactions import act, ask
 
-from ipml.errors import Conflict, Overtaken
-from ipml.records import Listing, ScoredListing, Verdict
+from ipml.errors import Overtaken
+from ipml.records import Listing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.versions import has_same_price, read_pasts
-from ipml.review.cases import note_event
+from ipml.review.cases import find_case, note_event
 from ipml.review.exports import export_labels
-from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, release, undo
+from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, release
+from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import cases, decisions, sample_cases, second_reviews
+from ipml.storage.tables import cases, sample_cases, second_reviews
 
 DAY = timedelta(days=1)
 MAY = datetime(2024, 5, 1, tzinfo=UTC)
@@ -178,24 +175,6 @@ def test_a_change_that_somebody_looked_at_does_not_go_away(engine: Engine, make_
     assert [(label.listing.title, label.is_counterfeit) for label in labels] == [("Leather wallet", True)]
 
 
-def test_a_decision_undone_after_the_listing_was_changed_back_waits_again(engine: Engine, make_scored: Make):
-    """The change is no more, so that it is the listing as it was decided that somebody has to look at."""
-    enqueue(engine, [make_scored()])
-    number = judge(engine, 1, Verdict.GENUINE)
-    for night, title in enumerate(("Wallet AAA", "Leather wallet"), start=1):
-        enqueue(engine, [make_scored(title=title, observed_at=MAY + night * DAY)])
-    act(engine, undo, number, "ana", now=NOON)
-    assert (act(engine, get_case, 1).state, act(engine, get_case, 2).state) == ("open", "superseded")
-    enqueue(engine, [make_scored(title="Wallet AAA", observed_at=MAY + 3 * DAY)])
-    assert [ask(engine, get_case, number).state for number in (1, 2, 3)] == ["superseded", "superseded", "open"]
-    # Undone on what was changed, the older version is superseded.
-    enqueue(engine, [make_scored("L2")])
-    number = judge(engine, 4, Verdict.GENUINE)
-    enqueue(engine, [make_scored("L2", title="Wallet AAA", observed_at=NOON)])
-    act(engine, undo, number, "ana", now=NOON)
-    assert [ask(engine, get_case, n).state for n in (4, 5)] == ["superseded", "open"]
-
-
 @pytest.mark.parametrize("other_score", [0.5, 0.6])  # files with the same scores are one sample
 @pytest.mark.parametrize("is_decided", [True, False])
 def test_a_listing_stays_in_its_samples(engine: Engine, make_scored: Make, is_decided: bool, other_score: float):
@@ -210,15 +189,18 @@ def test_a_listing_stays_in_its_samples(engine: Engine, make_scored: Make, is_de
     assert sorted(found) == [(number, 1 if is_decided else 3) for number in ((1,) if other_score == 0.5 else (1, 2))]
 
 
-def test_near_duplicates_of_a_changed_listing_wait_for_another(engine: Engine, make_scored: Make):
-    """Those that waited for it go on with one of them; the changed one stands where it belongs by what it is now."""
-    bags = [make_scored(f"L{n}", title=f"Leather bag, brown, no. {n}", price=50.0, currency="EUR") for n in range(3)]
-    enqueue(engine, bags)
-    assert [ask(engine, get_case, n).exemplar for n in (1, 2, 3)] == [None, 1, 1]
-    shoe = make_scored("L0", title="Running shoe", price=90.0, currency="EUR", observed_at=NOON)
-    assert enqueue(engine, [shoe]) == Enqueued(changed=1)
-    stands = [(case.state, case.exemplar) for case in (ask(engine, get_case, n) for n in (1, 2, 3, 4))]
-    assert stands == [("superseded", None), ("open", None), ("open", 2), ("open", None)]
+def test_the_deadline_of_a_near_duplicate_is_nothing_that_was_done_about_a_change(engine: Engine, make_scored: Make):
+    """A change for which a copy with a deadline waits can be changed back; the copy goes on by itself, as soon."""
+    offer = {"price": 50.0, "currency": "EUR"}
+    enqueue(engine, [make_scored("L1", **offer)])
+    judge(engine, 1, Verdict.GENUINE)
+    changed = {"title": "Wallet AAA, dark brown", **offer}
+    enqueue(engine, [make_scored("L1", 0.9, observed_at=MAY + DAY, **changed), make_scored("L2", 0.8, **changed)])
+    copy = ask(engine, find_case, 3)
+    assert (copy.exemplar, act(engine, bring_forward, [copy], NOON, actor="ipml", now=MAY)) == (2, [2, 3])
+    assert enqueue(engine, [make_scored("L1", observed_at=MAY + 2 * DAY, **offer)]) == Enqueued(unchanged=1)
+    copy = ask(engine, find_case, 3)
+    assert (ask(engine, get_case, 2).state, copy.exemplar, copy.due_at) == ("superseded", None, NOON)
 
 
 def test_a_deadline_goes_on_with_the_changed_listing(engine: Engine, make_scored: Make):
@@ -247,92 +229,3 @@ def test_prices_within_the_share_are_the_same_whichever_came_first():
     assert has_same_price(one, other, 0.05)
     assert has_same_price(other, one, 0.05)
     assert not has_same_price(one, replace(one, currency="USD"), 0.05)
-
-
-@dataclass
-class Known:
-    """What the seller offers, its score, and what was said of it at what score."""
-
-    content: tuple[int, float]
-    score: float
-    open_since: int | None = None
-    judged: tuple[Verdict, float] | None = None
-
-
-SCORES = st.sampled_from([0.0, 0.1, 0.3, 0.31, 0.9])
-NIGHTS = st.lists(
-    st.tuples(
-        st.sampled_from(["A", "B"]),
-        st.sampled_from(["same", "edit", "reprice", "score"]),
-        SCORES,
-        st.sampled_from(["", "", Verdict.GENUINE, Verdict.COUNTERFEIT, Verdict.CANNOT_TELL, Verdict.ESCALATE, "undo"]),
-    ),
-    max_size=12,
-)
-
-
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(nights=NIGHTS)
-def test_whatever_happens_one_case_of_a_listing_waits(engine: Engine, nights: list[Any]):
-    """Nothing unchanged returns, everything changed returns once, and what waited is decided or superseded."""
-    empty_tables(engine)
-    known: dict[str, Known] = {}
-    for night, (name, event, score, verdict) in enumerate(nights, start=1):
-        now = MAY + night * DAY
-        one = known.get(name)
-        is_new = one is None
-        one = known.setdefault(name, Known((0, 100.0), score))
-        number, price = one.content
-        before = one.content
-        one.content = {"edit": (number + 1, price), "reprice": (number, price * 1.2)}.get(event, one.content)
-        one.score = score
-        came = enqueue(engine, [_scored(name, one, now)], joins_alike=False, now=now)
-        is_changed = one.content != before and not is_new
-        is_risen = one.judged is not None and one.judged[0] in (Verdict.GENUINE, Verdict.CANNOT_TELL)
-        is_risen = is_risen and not is_changed and score > one.judged[1] + 0.2  # type: ignore[index]
-        assert (came.added, came.changed, came.returned) == (int(is_new), int(is_changed), int(is_risen))
-        again = enqueue(engine, [_scored(name, one, now)], joins_alike=False, now=now)
-        assert again == Enqueued(unchanged=1)
-        if is_new or is_changed or is_risen:
-            one.judged = None
-        _do(engine, name, one, verdict, now)
-        _check(engine, known)
-
-
-def _scored(name: str, one: Known, now: datetime) -> ScoredListing:
-    number, price = one.content
-    listing = Listing(name, "s1", f"Bag {number}", price=price, currency="EUR", observed_at=now)
-    return ScoredListing(listing, one.score, None, (), (), None, "m1")
-
-
-def _do(engine: Engine, name: str, one: Known, verdict: Any, now: datetime) -> None:
-    """Decide the case of a listing that waits, or take back what was decided on one of its cases."""
-    with reading(engine) as connection:
-        of_it = select(cases.c.case_id, cases.c.state, cases.c.score).where(cases.c.listing_id == name)
-        last = connection.execute(of_it.order_by(cases.c.case_id.desc())).first()
-        made = connection.execute(
-            select(decisions.c.decision_id, decisions.c.case_id)
-            .where(decisions.c.listing_id == name)
-            .order_by(decisions.c.decision_id)
-        ).first()
-    assert last is not None
-    if verdict == "undo":
-        if made is not None:
-            with suppress(Conflict):  # it was taken back before, or the case decided anew
-                act(engine, undo, made.decision_id, "ana", may_undo_others=True, now=now)
-                one.judged = None if made.case_id == last.case_id else one.judged
-    elif verdict and last.state in ("open", "escalated"):
-        judge(engine, last.case_id, verdict, now=now)
-        one.judged = (verdict, last.score) if verdict is not Verdict.ESCALATE else None
-
-
-def _check(engine: Engine, known: dict[str, Known]) -> None:
-    with reading(engine) as connection:
-        waiting = select(cases.c.listing_id, func.count()).where(cases.c.state.in_(["open", "escalated"]))
-        assert all(count == 1 for _, count in connection.execute(waiting.group_by(cases.c.listing_id)))
-        for name, one in known.items():
-            query = select(cases.c.state, cases.c.snapshot).where(cases.c.listing_id == name).order_by(cases.c.case_id)
-            states = [row.state for row in connection.execute(query)]
-            assert all(state in ("decided", "superseded") for state in states[:-1])
-            assert states[-1] == ("decided" if one.judged else states[-1])
-            assert states[-1] != "superseded"

@@ -118,7 +118,7 @@ def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
         assert (other.feature, other.weight) == (name, 1.0)
         assert other.sentence
     # Of models that learnt from listings with such numbers, or vectors.
-    of_pictures = {"picture.counterfeit", "picture.genuine", "image.likeness"}
+    of_pictures = {"picture.counterfeit", "picture.genuine", "image.likeness", "text_vector.likeness"}
     assert set(explainer.groups) == set(SENTENCES) - of_pictures
 
 
@@ -220,7 +220,7 @@ def test_reasons_are_true(classifier, market):
 def test_every_pattern_of_a_group_meets_a_feature(explainer):
     """No pattern is left over either, nor is an extractor; that of pictures is there where the model knows them."""
     images = ImageVectors().fit({"image_vector": [[1.0, 0.5]]})
-    extractors = {"picture": PictureFeatures(), "image": images, **explainer.extractors}
+    extractors = {"picture": PictureFeatures(), "image": images, "text_vector": images, **explainer.extractors}
     for name, groups in GROUPS.items():
         features = extractors[name].get_feature_names_out()
         for pattern in "|".join(groups.values()).split("|"):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 
-from ipml.features.compiled.spelling import GAPS, Words
+from ipml.features.compiled.spelling import GAPS
 from ipml.features.spelling import Spelling
 from specification.rewriting import Rewritten, rewrite, unchanged
 
@@ -31,8 +31,8 @@ _AFTER = re.compile(rf"[^{re.escape(GAPS)}]*")
 class Reader:
     """Reads folded texts with what a spelling knows; ordinary words stand for themselves."""
 
-    def __init__(self, spelling: Spelling, ordinary: Words, most_targets: int = 20_000) -> None:
-        self.words, self.ordinary = spelling.words, ordinary
+    def __init__(self, spelling: Spelling, most_targets: int = 20_000) -> None:
+        self.words, self.ordinary = spelling.words, spelling.ordinary
         often = sorted(self.words, key=lambda word: (-self.words[word], word))[:most_targets]
         self.known = KnownWords({word: self.words[word] for word in often}, spelling.trade)
 
@@ -66,7 +66,7 @@ class Reader:
         return ("", []) if is_one else unchanged(match)
 
     def _is_word(self, piece: str) -> bool:
-        return len(piece) > 1 and (piece in self.words or piece in self.ordinary)
+        return len(piece) > 1 and (piece in self.words or self.ordinary.is_everyday(piece))
 
 
 class KnownWords:

@@ -269,8 +269,7 @@ def test_every_message_has_an_example_that_fits_it():
     }
     assert examples.keys() - message_kinds.MESSAGES.keys() == {("statement", message_kinds.TRANSPARENCY)}
     for name, shape in message_kinds.MESSAGES.items():
-        assert examples[name]["type"] == shape.type
-        assert examples[name]["version"] == shape.version
+        assert (examples[name]["type"], examples[name]["version"]) == (shape.type, shape.version)
         assert message_kinds.find_fault(*name, json.dumps(examples[name]["data"])) is None
     for shape in message_kinds.MESSAGES.values():
         schema = shape.body.model_json_schema()

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, delete, insert, inspect, select, text, upd
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import StaticPool
 from support.databases import copy_memory, copy_postgres, on_both, on_postgres
-from support.transactions import act
+from support.transactions import act, ask
 
 import ipml.storage.migrations
 from ipml.kit.moments import to_microseconds
@@ -199,8 +199,7 @@ def decided(engine):
 
 def found(engine):
     """Return the disagreements of a database."""
-    with reading(engine) as connection:
-        return list(find_disagreements(connection))
+    return list(ask(engine, find_disagreements))
 
 
 @on_both

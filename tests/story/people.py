@@ -294,13 +294,8 @@ def give_notice(ipml: httpx.Client, listing_id: str, brand: str, key: str) -> No
     """Give notice of a listing, as the holder of the brand's rights does with a key of their own."""
     said = {
         "explanation": "We make no goods like these: the stitching is single, and the label is printed backwards.",
-        "listings": [{"listing_id": listing_id}],
-        "name": "Ann Lee",
-        "email": "ann@brand.example",
-        "good_faith": True,
-        "brand": brand,
-        "rights": "EUTM 018123456",
-        "key": key,
+        **{"listings": [{"listing_id": listing_id}], "name": "Ann Lee", "email": "ann@brand.example"},
+        **{"good_faith": True, "brand": brand, "rights": "EUTM 018123456", "key": key},
     }
     answer = ask(ipml, "POST", "/v1/notices", json=said)
     assert answer.status_code in (200, 201), answer.text

@@ -111,12 +111,6 @@ class Process:
         return subprocess.run(command, cwd=self._folder, env=self._environment, capture_output=True, text=True)
 
 
-def is_listening(port: int) -> bool:
-    """Say whether somebody listens on a port of this machine."""
-    with closing(socket.socket()) as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
-
-
 def pause() -> None:
     """Wait a moment before the next try."""
     time.sleep(0.05)

@@ -97,11 +97,8 @@ def _fill_brand(engine: Engine, name: str, brand: str, now: datetime) -> str:
         )
         said = {
             "explanation": f"We never made a {GOODS[brand]} in this colour; the number of {brand} is missing.",
-            "listings": [{"listing_id": f"{brand[:1]}-{one:04}"} for one in (0, 1, 4)],
-            "name": name,
-            "email": ADDRESSES[name],
-            "good_faith": True,
-            "brand": brand,
+            **{"listings": [{"listing_id": f"{brand[:1]}-{one:04}"} for one in (0, 1, 4)], "name": name},
+            **{"email": ADDRESSES[name], "good_faith": True, "brand": brand},
         }
         receive(connection, check_notice(said, policy.notices), policy=policy, now=now)
     verdicts = (Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, Verdict.GENUINE)

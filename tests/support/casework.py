@@ -4,7 +4,8 @@ from sqlalchemy import Engine
 
 from ipml.records import Case, Decision, Verdict
 from ipml.review import queue
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
+from support.transactions import ask
 
 GROUND = "declared_replica"
 
@@ -20,17 +21,14 @@ def judge(engine, case_id=None, verdict=Verdict.GENUINE, by="ana", **said):
 
 def read_case(engine: Engine, case_id: int) -> Case:
     """Return a case as it stands."""
-    with reading(engine) as connection:
-        return queue.get_case(connection, case_id)
+    return ask(engine, queue.get_case, case_id)
 
 
 def read_decisions(engine: Engine, case_id: int) -> list[Decision]:
     """Return the decisions on a case that stand."""
-    with reading(engine) as connection:
-        return list(queue.list_decisions(connection, case_id))
+    return list(ask(engine, queue.list_decisions, case_id))
 
 
 def count_cases(engine: Engine) -> dict[str, int]:
     """Return how many cases are in each state."""
-    with reading(engine) as connection:
-        return dict(queue.count_cases(connection))
+    return dict(ask(engine, queue.count_cases))

@@ -17,6 +17,7 @@ from ipml.storage.tables import cases, notice_items, notices
 from ipml.storage.tables import outbox as messages
 from support.consequences import COOPERATION
 from support.given_notices import say
+from support.transactions import act, read_rows
 
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
 
@@ -45,8 +46,7 @@ class Desk:
     def add_notifier(self, name: str = "brand", kind: str = "rights holder") -> int:
         """Return the number of a notifier, who is new the first time."""
         if name not in self._known:
-            with writing(self.engine) as connection:
-                notifier = notifier_of(connection, f"{name}@example.com", kind, self.now)
+            notifier = act(self.engine, notifier_of, f"{name}@example.com", kind, self.now)
             self._known[name] = notifier.notifier_id
         return self._known[name]
 
@@ -71,19 +71,15 @@ class Desk:
 
     def _send(self, case_ids: Sequence[int | None], by: str) -> int:
         self.add_notifier(by)
-        with reading(self.engine) as connection:
-            known = dict(connection.execute(select(cases.c.case_id, cases.c.listing_id)).all())
+        known = dict(read_rows(self.engine, select(cases.c.case_id, cases.c.listing_id)))
         named = [known[case_id] if case_id else f"unknown {secrets.token_hex(4)}" for case_id in case_ids]
-        with writing(self.engine) as connection:
-            return receive(connection, say(*named, email=f"{by}@example.com"), now=self.pass_time()).notice_id
+        return act(self.engine, receive, say(*named, email=f"{by}@example.com"), now=self.pass_time()).notice_id
 
     def decide(self, case_id: int, verdict: Verdict, reviewer: str = "ana") -> Decision:
         """Let a reviewer decide a case."""
-        with writing(self.engine) as connection:
-            taken = claim(connection, reviewer, case_id, now=self.pass_time())
+        taken = act(self.engine, claim, reviewer, case_id, now=self.pass_time())
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        with writing(self.engine) as connection:
-            return decide(connection, taken, verdict, ground=ground, now=self.now, consequences=COOPERATION)
+        return act(self.engine, decide, taken, verdict, ground=ground, now=self.now, consequences=COOPERATION)
 
     def items(self, notice_id: int) -> list[Row[Any]]:
         """Return the items of a notice, in order."""

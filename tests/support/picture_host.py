@@ -102,15 +102,10 @@ _MOVED = {
     "to_user": "http://ann:secret@127.0.0.1:{port}/good.jpg",
 }
 _ANSWERS: dict[str, Callable[[bytes], tuple[Any, ...]]] = {
-    "good": lambda jpeg: (jpeg,),
-    "truncated": lambda jpeg: (jpeg[: len(jpeg) // 2],),
-    "empty": lambda _: (b"",),
-    "busy": lambda _: (b"no", "text/plain", 503),
-    "png": lambda _: (make_picture("PNG"), "image/png"),
-    "page": lambda _: (_PAGE, "text/html"),
-    "page_as_jpeg": lambda _: (_PAGE,),
-    "svg": lambda _: (SVG, "image/svg+xml"),
-    "svg_as_png": lambda _: (SVG, "image/png"),
+    **{"good": lambda jpeg: (jpeg,), "truncated": lambda jpeg: (jpeg[: len(jpeg) // 2],), "empty": lambda _: (b"",)},
+    **{"busy": lambda _: (b"no", "text/plain", 503), "png": lambda _: (make_picture("PNG"), "image/png")},
+    **{"page": lambda _: (_PAGE, "text/html"), "page_as_jpeg": lambda _: (_PAGE,)},
+    **{"svg": lambda _: (SVG, "image/svg+xml"), "svg_as_png": lambda _: (SVG, "image/png")},
     "bomb": lambda _: (make_bomb(), "image/png"),
 }
 

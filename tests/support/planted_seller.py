@@ -16,6 +16,7 @@ from ipml.review.queue import claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
 from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
 from ipml.review.sellers.seller_history import SellerEvent, store_events
+from ipml.review.sellers.seller_languages import store_languages
 from ipml.review.undo import undo
 from ipml.review.worklists.saved_views import save_view
 from ipml.storage import tables
@@ -69,6 +70,7 @@ def plant_anew(engine: Engine) -> str:
     sold = SellerEvent(f"{SELLER}-order", SELLER, "sold", NOON, NOON, 1.0, f"{SELLER}-L0")
     with writing(engine) as connection:
         store_events(connection, [sold], NOON)
+        store_languages(connection, [Listing(f"{SELLER}-submitted", SELLER, "Bag", seller_language=NAME)], NOON)
         add_to_portfolios(connection, "m1", [WeighedListing(f"{SELLER}-submitted", SELLER, NOON, 0.9)], NOON)
         submitted = {"listing_id": f"{SELLER}-submitted", "seller_id": SELLER, "sent": "", "seen_at": NOON}
         submitted |= {"received_at": NOON, "own_history": "", "history_as_of": NOON, "last_event": 1, "content": ""}

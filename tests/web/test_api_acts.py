@@ -291,19 +291,6 @@ def test_a_preview_finds_what_the_notice_finds_and_stores_nothing(stored_api: ht
     assert read_tables(engine) == before
 
 
-def test_every_fault_is_named_by_its_field(stored_api: httpx.Client, engine: Engine):
-    """All at once, in the shape of every other error; nothing is kept."""
-    listings = [{"url": "ftp://x"}, {"listing_id": "A"}, {"listing_id": "A"}, {"link": "A"}]
-    answer = stored_api.post(
-        PATH, json=GIVEN | {"good_faith": "true", "email": "a@b\nBcc: c@d.test", "listings": listings}
-    )
-    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
-    fields = [problem["field"] for problem in answer.json()["problems"]]
-    expected = {"good_faith", "email", "listings[0].url", "listings[2]", "listings[3].link", "listings[3]"}
-    assert set(fields) == expected
-    assert count(engine, notices) == 0
-
-
 def test_a_listing_that_comes_along_is_scored_by_the_model_in_use(stored_api: httpx.Client, engine: Engine):
     """Its case has a score and reasons; what the model cannot read is named by its place in the notice."""
     told = {"seller_id": "s9", "title": "Tote bag", "price": 20, "currency": "EUR"}

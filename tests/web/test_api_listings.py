@@ -1,31 +1,19 @@
 """Submitted listings and events: stored once, whatever the order and however often, and answered as they stand."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, insert, select
-from support.casework import judge
-from support.databases import on_both
+from sqlalchemy import Engine, insert
 from support.transactions import count, execute
 
-from ipml.enforcement.actions import Enforcement
 from ipml.errors import InvalidListings
-from ipml.listings.schema import validate_record
 from ipml.model.model_file import save_model
-from ipml.records import Verdict
-from ipml.scoring.online_scoring import ServedModel
-from ipml.storage.database import reading
-from ipml.storage.tables import cases, listings, portfolio_listings, portfolios, seeds, seller_events
-from ipml.web.http_api.api import make_api
+from ipml.storage.tables import cases, listings, seeds, seller_events
 from ipml.web.http_api.intake_document import EventShape, KnownListingsShape, ListingFileShape, StoredEventsShape
 from ipml.web.http_api.listing_routes import read_submission
-from ipml.web.http_api.monitoring import Metrics
-from ipml.web.http_api.requests import Access
 
 PATH, EVENTS = "/v1/listings", "/v1/events"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -85,26 +73,6 @@ def test_the_same_request_again_changes_nothing_and_is_answered_alike(door: http
     assert door.post(PATH, json=BAG).content == newer.content
 
 
-def test_what_was_changed_back_to_what_was_decided_stands_as_decided(door: httpx.Client, engine: Engine):
-    """The page of the listing shows the decision, the measure that follows from it and the messages on their way."""
-    case = door.post(PATH, json=BAG).json()["listings"][0]["case"]
-    judge(engine, case, Verdict.COUNTERFEIT, consequences=Enforcement())
-    file = ListingFileShape.model_validate(door.get(f"{PATH}/M1").json())
-    assert (file.state, file.verdict, file.measures[0].kind) == ("decided", "counterfeit", "remove")
-    assert {message.kind for message in file.messages} >= {"measure", "statement"}
-    changed = door.post(PATH, json=later(title="Vellmar tote bag, 1:1")).json()["listings"][0]
-    assert (changed["state"], changed["case"]) == ("open", case + 1)
-    again = door.post(PATH, json=later(title="Vellmar tote bag, as new", observed_at=moment(2))).json()["listings"][0]
-    assert (again["state"], again["case"]) == ("open", case + 2)
-    said = door.post(PATH, json=later(observed_at=moment(3))).json()["listings"][0]
-    assert (said["state"], said["case"], said["verdict"]) == ("decided", case, "counterfeit")
-    shown = ListingFileShape.model_validate(door.get(f"{PATH}/M1").json())
-    assert shown.measures == file.measures
-    with reading(engine) as connection:
-        states = connection.scalars(select(cases.c.state).where(cases.c.listing_id == "M1").order_by(cases.c.case_id))
-        assert list(states) == ["decided", "superseded", "superseded"]
-
-
 def test_a_listing_that_nobody_suspects_waits_for_nobody(door: httpx.Client, judges: Any, engine: Engine):
     """It is scored and stored; its reasons are worked out when asked for."""
     execute(engine, insert(seeds).values(seed="07" * 32, drawn_at=NOON))  # by which it is not drawn for people
@@ -114,14 +82,6 @@ def test_a_listing_that_nobody_suspects_waits_for_nobody(door: httpx.Client, jud
     assert door.get(f"{PATH}/M1").json()["reasons"]
     judges.judge = type(judges.judge)(version="judge/2", score=0.01)
     assert door.get(f"{PATH}/M1").json()["reasons"] is None
-
-
-def test_a_case_that_waits_follows_its_listing_whatever_the_score(door: httpx.Client, judges: Any):
-    """People must know of an edit."""
-    case = door.post(PATH, json=BAG).json()["listings"][0]["case"]
-    judges.judge = type(judges.judge)(score=0.01)
-    (said,) = door.post(PATH, json=later(title="Canvas bag")).json()["listings"]
-    assert (said["state"], said["score"], said["case"]) == ("open", 0.01, case + 1)
 
 
 def test_a_listing_that_is_gone_is_said_to_be(door: httpx.Client):
@@ -167,24 +127,6 @@ def test_events_count_once_and_do_not_change(door: httpx.Client, engine: Engine)
     assert count(engine, seller_events) == 2
 
 
-@on_both
-def test_many_tell_at_once(door: httpx.Client, engine: Engine):
-    """Each is answered for its own listing, and nothing is lost or doubled."""
-    before = count(engine, listings)
-
-    def submit(number: int) -> dict[str, Any]:
-        (said,) = door.post(PATH, json=BAG | {"listing_id": f"T{number % 20}", "title": f"Bag {number % 20}"}).json()[
-            "listings"
-        ]
-        return said
-
-    with ThreadPoolExecutor(8) as pool:
-        said = list(pool.map(submit, range(60)))
-    assert [one["listing_id"] for one in said] == [f"T{number % 20}" for number in range(60)]
-    assert len({one["case"] for one in said}) == 20
-    assert count(engine, listings) == before + 20
-
-
 def test_without_a_model_nothing_is_taken_in(door: httpx.Client, judges: Any, engine: Engine):
     """The caller is told to come again, and events, which need none, are stored."""
     judges.judge = None
@@ -195,64 +137,9 @@ def test_without_a_model_nothing_is_taken_in(door: httpx.Client, judges: Any, en
     assert count(engine, listings) == before
 
 
-MORNING = datetime(2026, 3, 1, 8, tzinfo=UTC)
-
-
 @pytest.fixture(scope="module")
 def model(classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the small marketplace's model."""
     folder = tmp_path_factory.mktemp("saved") / "market"
     save_model(classifier, folder, name="market", data_digest="0", experiment={}, figures={})
     return folder
-
-
-@pytest.fixture
-def start(engine: Engine, model: Path, open_door: Callable) -> Callable[[], httpx.Client]:
-    """Return what starts a server, and gives a client of it."""
-
-    def open_api() -> httpx.Client:
-        served = ServedModel(str(model))
-        assert served.refresh()
-        return open_door(make_api(served, Metrics(served), Access(), {}, engine))
-
-    return open_api
-
-
-def make(number: int, seller: str = "dawn-outlet") -> dict[str, Any]:
-    """Return a copy that a seller offers, minute after minute."""
-    said = {"listing_id": f"{seller}-{number}", "seller_id": seller, "title": f"AAA replica watch 1:1, number {number}"}
-    return said | {"observed_at": (MORNING + timedelta(minutes=number)).isoformat()}
-
-
-def submit(api: httpx.Client, listing: dict[str, Any]) -> float:
-    """Submit a listing, and return its score."""
-    (known,) = api.post("/v1/listings", json=listing).raise_for_status().json()["listings"]
-    return float(known["score"])
-
-
-def read_tables(engine: Engine) -> list[Any]:
-    """Return all that is stored in portfolios."""
-    with reading(engine) as connection:
-        return [connection.execute(select(table)).all() for table in (portfolios, portfolio_listings)]
-
-
-def test_ten_copies_of_a_morning_are_known_by_noon(engine, model, start):
-    """Each is scored as portfolios in memory have it, also after a restart, and so is what is only scored."""
-    scorer = ServedModel(str(model)).take().scorer
-    memory, expected = scorer.start_portfolios(), []
-    for number in range(11):
-        record = validate_record(make(number))
-        expected.append(scorer.score(record, memory, explain=False).score)
-        scorer.take_in(record, memory)
-    first, second = start(), start()
-    assert [submit((first, second)[number % 2], make(number)) for number in range(10)] == pytest.approx(expected[:10])
-    restarted, before = start(), read_tables(engine)
-    for _ in range(2):
-        for number in (10, 4):
-            answer = restarted.post("/v1/score?portfolios=true", json=make(number)).raise_for_status()
-            assert answer.json()["scores"][0]["score"] == pytest.approx(expected[number])
-        alone = restarted.post("/v1/score", json=make(10)).raise_for_status().json()["scores"][0]["score"]
-        assert alone < expected[10]
-    assert read_tables(engine) == before
-    assert submit(restarted, make(10)) == pytest.approx(expected[10])
-    assert expected[10] > submit(restarted, make(10, "stranger"))

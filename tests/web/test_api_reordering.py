@@ -1,6 +1,5 @@
 """However listings, withdrawals and events are ordered, parted, joined, repeated, sent at once: the end is the same."""
 
-import os
 import random
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,23 +11,18 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
-from support.databases import copy_memory, copy_sqlite, on_both
+from support.databases import copy_sqlite, on_both
+from support.transactions import check_sound
 from web.intake_server import start
 
 from ipml.review.cases import PENDING
-from ipml.storage.audit_trail.audit import verify
-from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import cases, listings, seller_events
-from ipml.web.http_api.requests import Access
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = int(os.environ.get("IPML_FUZZ_EXAMPLES", "20"))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Send = Callable[[str, dict[str, Any]], int]
 Item = tuple[str, dict[str, Any]]  # "listings", "withdrawn" or "events", and what stands in it
@@ -57,11 +51,6 @@ def make_event(number: int) -> Item:
 
 
 NUMBERS, HOURS = st.sampled_from([10, 11, 20]), st.integers(0, 3)
-ITEMS = st.one_of(
-    st.builds(make_listing, NUMBERS, HOURS, st.sampled_from(["Canvas bag", "Vellmar bag", "Vellmar bag, 1:1"])),
-    st.builds(make_withdrawal, NUMBERS, HOURS),
-    st.builds(make_event, st.integers(0, 9)),
-)
 
 
 def submit(batch: list[Item], send: Send) -> bool:
@@ -111,44 +100,6 @@ def read_end(engine: Engine) -> dict[str, Any]:
         }
 
 
-@pytest.fixture
-def send_to(judges: Any, make_server_app: Callable) -> Callable[[Engine], Send]:
-    """Return what sends to an API beside a database; its model finds everything suspicious."""
-    judges.judge = type(judges.judge)(score=0.9)
-
-    def make(engine: Engine) -> Send:
-        client = TestClient(make_server_app(judges, Access(), engine), base_url="http://localhost")
-        return lambda path, body: client.post(path, json=body).status_code
-
-    return make
-
-
-@settings(
-    max_examples=EXAMPLES,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    phases=[Phase.explicit, Phase.generate],
-    deadline=None,
-)
-@given(items=st.lists(ITEMS, min_size=1, max_size=12), data=st.data())
-def test_every_order_has_the_same_end(items: list[Item], data: st.DataObject, send_to: Callable) -> None:
-    """Shuffled, repeated, parted into any batches and sent by several at once, it ends as sent in order and once."""
-    known = {one["listing_id"] for kind, one in items if kind == "listings"}
-    items = [(kind, one) for kind, one in items if kind != "withdrawn" or one["listing_id"] in known]
-    batches, again = [], data.draw(st.lists(st.sampled_from(items), max_size=6)) if items else []
-    shuffled = data.draw(st.permutations(items + again))
-    while shuffled:
-        size = data.draw(st.integers(1, len(shuffled)))
-        batches.append(shuffled[:size])
-        shuffled = shuffled[size:]
-    ends = []
-    for sent, at_once in (([items], 1), (batches, data.draw(st.sampled_from([1, 3])))):
-        engine = copy_memory()
-        submit_until_accepted([batch for batch in sent if batch], send_to(engine), at_once)
-        ends.append(read_end(engine))
-        engine.dispose()
-    assert ends[0] == ends[1]
-
-
 @contextmanager
 def serving(*urls: str) -> Iterator[list[tuple[subprocess.Popen[str], str]]]:
     """Run a server of each database within a block."""
@@ -190,7 +141,6 @@ def test_two_servers_of_which_one_is_killed(database_url: str, tmp_path_factory:
     engine, one = open_database(database_url), open_database(other_url)
     assert read_end(engine) == read_end(one)
     with reading(engine) as connection:
-        assert verify(connection).is_intact
-        assert list(find_disagreements(connection)) == []
+        check_sound(connection)
     engine.dispose()
     one.dispose()

@@ -13,6 +13,7 @@ from support.browser import log_in, serve_page
 from support.casework import judge, read_case, read_decisions
 from support.databases import on_both
 from support.staff import CHEAP
+from support.transactions import act
 from support.translation_service import serve_translations
 from support.visitors import open_browser
 
@@ -188,8 +189,7 @@ def test_a_decided_case_is_only_shown(engine: Engine, ana: TestClient) -> None:
     assert "clear</q>" in text
     again = {**fields, "key": "another key of mine", "choice": "genuine"}
     assert ana.post("/cases/1/decide", data=again).status_code == 409
-    with writing(engine) as connection:
-        queue.undo(connection, 1, "ana")
+    act(engine, queue.undo, 1, "ana")
     page = ana.get("/cases/1").text
     assert "<s>counterfeit</s> by ana" in page
     assert "taken back by ana" in page
@@ -290,8 +290,7 @@ def test_a_case_tells_where_it_stands_and_until_when(engine: Engine, scored: Cal
 
 def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: TestClient) -> None:
     """After a verdict comes what the queue has next, but nothing that was skipped; others' cases are passed over."""
-    with writing(engine) as connection:
-        queue.claim(connection, "bo", 2)
+    act(engine, queue.claim, "bo", 2)
     ana.get("/cases/5")
     assert ana.post("/next").headers["location"] == "/cases/5?within=queue"  # what was left open is resumed
     fields = hidden_fields(ana.get("/cases/5?within=queue").text)
@@ -330,8 +329,7 @@ def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(engine, ana
     queue.enqueue(engine, [replace(first, listing=again)])
     assert 'Listed again, <a href="/cases/1">case 1</a>. Another seller' in ana.get("/cases/8").text
     assert "listed again, case 1" in ana.get("/").text
-    with writing(engine) as connection:
-        queue.undo(connection, decision.decision_id, "bo")
+    act(engine, queue.undo, decision.decision_id, "bo")
     assert "isted again" not in ana.get("/cases/8").text + ana.get("/").text
 
 

@@ -120,8 +120,7 @@ def test_what_is_drawn_ends_as_what_is_written(seen: list[tuple[Listing, Verdict
         known = [(one.at, value) for one in listings if (value := getattr(one.listing, field)) is not None]
         assert (noun in written) == bool(known)
         if known and (line := written[noun].line):
-            assert line.last == known[-1][0]
-            assert line.first == known[0][0]
+            assert (line.last, line.first) == (known[-1][0], known[0][0])
             assert written[noun].now in (line.now, "none" if not known[-1][1] else line.now)
     if "Strikes" in written:
         counting = sum(strike.counts_at(NOW) for strike in strikes)
@@ -155,8 +154,7 @@ def test_periods_cover_each_day_once(first: date, n_days: int) -> None:
     """In order, without a gap, and few enough to be read; their names differ."""
     last = first + timedelta(days=n_days - 1)
     periods = cut_periods(first, last)
-    assert periods.each[0].first == first
-    assert periods.each[-1].last == last
+    assert (periods.each[0].first, periods.each[-1].last) == (first, last)
     for one, following in zip(periods.each, periods.each[1:], strict=False):
         assert following.first == one.last + timedelta(days=1)
     assert len(periods.each) <= 41

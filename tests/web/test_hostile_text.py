@@ -20,6 +20,7 @@ from support import given_notices
 from support.browser import CHEAP
 from support.casework import judge
 from support.consequences import COOPERATION
+from support.transactions import act, ask
 from support.visitors import open_browser
 
 from ipml.cooperation.networks.detection import find_networks
@@ -35,7 +36,7 @@ from ipml.kit.hostile_text import is_invisible, show_invisible
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.web.app import ROUTES, make_app
 from ipml.web.console.listing_text import cut_pieces, find_disguises
 
@@ -135,8 +136,7 @@ def hostile(engine: Engine) -> list[int]:
     for number, payload in enumerate(PAYLOADS):
         scored = make_hostile(payload, number)
         queue.enqueue(engine, [scored, replace(scored, listing=replace(scored.listing, listing_id=f"other {number}"))])
-    with reading(engine) as connection:
-        numbers = [case.case_id for case in queue.list_cases(connection, state=None, limit=100) if case.case_id > 7]
+    numbers = [case.case_id for case in ask(engine, queue.list_cases, state=None, limit=100) if case.case_id > 7]
     for number, payload in zip(numbers[::2], PAYLOADS, strict=False):
         verdict = Verdict.ESCALATE if number % 3 else Verdict.GENUINE
         judge(engine, number, verdict, "lea", note=payload, consequences=COOPERATION)
@@ -226,8 +226,7 @@ def test_nothing_that_others_say_comes_to_life(app: FastAPI, lead: TestClient) -
     for number, payload in enumerate(PAYLOADS, start=1):
         who, brand = f"m{number}@x.test", payload.replace("\u2028", " ")[:90]
         told = {"email": who, "brand": brand, "rights": f"right {brand}", "explanation": f"words {payload} {'.' * 60}"}
-        with writing(engine) as connection:
-            receive(connection, given_notices.say("L0000", f"{number} {brand}", **told), policy=given_notices.POLICY)
+        act(engine, receive, given_notices.say("L0000", f"{number} {brand}", **told), policy=given_notices.POLICY)
         queue.enqueue(engine, [make_hostile(brand, number)])
         lead.post(f"/notifiers/{number}/step", data={"kind": "warn", "why": f"why {payload}"})
         view = f"/brands/view?{urlencode({'name': brand})}"
@@ -267,8 +266,7 @@ def test_a_case_shows_text_as_text(engine: Engine, lead: TestClient) -> None:
     url = "http://169.254.169.254/latest/meta-data"
     strange = f"\u202e\u2066\u200b{url} https://[::ffff:7f00:1]/ http://2130706433/ //elsewhere.example"
     queue.enqueue(engine, [make_hostile(payload, number) for number, payload in enumerate((strange, *PAYLOADS))])
-    with reading(engine) as connection:
-        numbers = [case.case_id for case in queue.list_cases(connection, limit=100) if case.case_id > 7]
+    numbers = [case.case_id for case in ask(engine, queue.list_cases, limit=100) if case.case_id > 7]
     said = look(lead, ("/", *(f"/cases/{number}" for number in numbers[:5])))
     assert url in said
     assert not any(is_invisible(letter) for letter in said if letter != "\n")

@@ -1,27 +1,18 @@
 """A server is killed while listings come in, or people decide: what was answered is there."""
 
 import os
-import re
-import subprocess
-import sys
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 from sqlalchemy import Engine, func, select
 from support.databases import on_both
-from support.staff import CHEAP, PASSWORD
-from support.transactions import check_sound
+from support.transactions import check_sound, read_scalars
 from web.intake_server import start
 
-from ipml.review import queue
-from ipml.storage.database import open_database, reading, writing
-from ipml.storage.tables import cases, decisions, listings, portfolio_listings, portfolios
-from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.users import add_user
+from ipml.storage.database import open_database, reading
+from ipml.storage.tables import cases, listings, portfolio_listings, portfolios
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "2"))
 CLIENTS, ENOUGH = 4, 60
@@ -29,8 +20,7 @@ CLIENTS, ENOUGH = 4, 60
 
 def count(engine: Engine, first: int) -> int:
     """Count the listings that were submitted since some number."""
-    with reading(engine) as connection:
-        found = connection.scalars(select(listings.c.listing_id)).all()
+    found = read_scalars(engine, select(listings.c.listing_id))
     return sum(int(listing_id[1:]) >= first for listing_id in found)
 
 
@@ -92,56 +82,3 @@ def test_nothing_that_was_answered_is_lost_or_doubled(database_url: str) -> None
             sums = connection.execute(select(func.sum(portfolios.c.n), func.sum(portfolios.c.suspicion))).one()
             assert sums == (len(weighed), sum(row.suspicion for row in weighed))
     engine.dispose()
-
-
-@pytest.mark.slow
-@on_both
-def test_no_decision_that_was_answered_is_lost(database_url: str, scored: Callable) -> None:
-    """After each kill -9 the new server knows every decision that the old one answered, and who is logged in."""
-    engine = open_database(database_url)
-    with writing(engine) as connection:
-        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
-    queue.enqueue(engine, [scored(number) for number in range(30 * KILLS)])
-    answered: list[int] = []
-    cookies = httpx.Cookies()
-    for kill in range(KILLS):
-        server, address = _start(database_url)
-        client = httpx.Client(base_url=address, cookies=cookies, headers={"Sec-Fetch-Site": "same-origin"}, timeout=30)
-        if not kill:
-            assert client.post("/login", data={"name": "ana", "password": PASSWORD}).status_code == 303
-            cookies = client.cookies
-        for _ in range(3 + 2 * kill):
-            case_id, form = _open_next(client)
-            assert client.post(f"/cases/{case_id}/decide", data=form).status_code == 303
-            answered.append(case_id)
-        # One more is under way when the server dies; whether it was answered shows.
-        case_id, form = _open_next(client)
-        with ThreadPoolExecutor(1) as pool:
-            under_way = pool.submit(client.post, f"/cases/{case_id}/decide", data=form)
-            server.kill()
-        if under_way.exception() is None:
-            answered.append(case_id)
-        server.communicate()
-        client.close()
-        with reading(engine) as connection:
-            kept = set(connection.scalars(select(decisions.c.case_id)))
-            check_sound(connection)
-        assert set(answered) <= kept
-        assert len(kept) <= len(answered) + kill + 1
-    engine.dispose()
-
-
-def _start(url: str) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, "-m", "ipml", "serve", "--database", url, "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
-    address = re.search(r"http://\S+", server.stdout.readline())
-    return server, address[0]
-
-
-def _open_next(client: httpx.Client) -> tuple[int, dict[str, str]]:
-    """Take the next case, and return its number and the form that decides it."""
-    place = client.post("/next").headers["location"]
-    text = client.get(place).text
-    token, until = (re.search(rf'name="{name}" value="([^"]*)"', text) for name in ("token", "until"))
-    form = {"choice": "genuine", "token": token[1], "until": until[1], "key": uuid4().hex}
-    return int(re.search(r"/cases/(\d+)", place)[1]), form

@@ -17,7 +17,7 @@ from support.planted_network import keep_planted
 from support.staff import CHEAP
 
 from ipml.cooperation.networks.detection import Networks
-from ipml.enforcement.privacy.erasure import note_erased
+from ipml.enforcement.privacy.erased_list import note_erased
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings

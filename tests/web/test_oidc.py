@@ -27,7 +27,7 @@ from support.visitors import open_browser
 from ipml.errors import Failed, UnusableSetting
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import sessions, users
 from ipml.web.accounts.oidc import Provider, make_provider
 from ipml.web.accounts.permissions import Role
@@ -262,8 +262,7 @@ def test_the_same_subject_is_the_same_user(engine: Engine, browser: TestClient, 
     provider.claims = {"preferred_username": "ana", "email": "lea@shop.example"}
     log_in(browser)
     assert browser.cookies["__Host-ipml"] != before
-    assert count(engine, users) == 5
-    assert count(engine, sessions) == 1
+    assert (count(engine, users), count(engine, sessions)) == (5, 1)
     assert "<summary>dana</summary>" in browser.get("/").text
 
 
@@ -289,8 +288,7 @@ def test_the_provider_says_the_role_at_each_login(engine, browser, make_browser,
     provider.claims = {"groups": []}
     assert log_in(make_browser()).status_code == 403
     assert other.get("/").status_code == 303
-    with writing(engine) as connection:
-        set_password(connection, "dana", PASSWORD, CHEAP)
+    act(engine, set_password, "dana", PASSWORD, CHEAP)
     assert make_browser().post("/login", data={"name": "dana", "password": PASSWORD}).status_code == 401
     assert count(engine, sessions) == 0
     provider.claims = {}

@@ -13,6 +13,7 @@ from support.browser import check_fit, check_pages, log_in, note_complaints, ser
 from support.casework import judge
 from support.picture_host import PictureHost, draw_goods, serve_pictures, write_picture
 from support.staff import CHEAP
+from support.transactions import ask, execute
 from support.visitors import open_browser
 
 from ipml.errors import UnusableSetting
@@ -24,7 +25,6 @@ from ipml.review.pictures.reference_intake import KnownGoods, add_references
 from ipml.review.pictures.stored import path_of, read_pictures
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
 from ipml.storage.tables import pictures
 from ipml.web.app import make_app
 from ipml.web.console.pictures import find_listing_host
@@ -84,8 +84,7 @@ def test_copies_are_shown_and_the_rest_is_said(pictured: Engine, kept: Settings)
 def test_what_was_never_fetched_is_said_by_the_state_of_the_case(pictured: Engine, tmp_path: Path):
     """Of a decided case that it was too late; of an open one that it was not done."""
     settings = Settings(pictures=tmp_path / "pictures")
-    with writing(pictured) as connection:
-        connection.execute(update(pictures).values(state="left"))
+    execute(pictured, update(pictures).values(state="left"))
     client = visit(pictured, settings)
     assert "5 pictures were not fetched." in client.get(f"/cases/{NUMBER}").text
     judge(pictured, NUMBER, Verdict.GENUINE)
@@ -123,8 +122,7 @@ def test_the_case_says_where_its_picture_was_seen(engine: Engine, scored: Callab
 
 def test_pictures_are_for_those_who_may_look_and_of_cases_alone(pictured: Engine, kept: Settings):
     """Nobody else is told whether a picture is there; no path leads out of the folder, and no original is given."""
-    with reading(pictured) as connection:
-        digest = read_pictures(connection, [NUMBER])[NUMBER][0].digest
+    digest = ask(pictured, read_pictures, [NUMBER])[NUMBER][0].digest
     assert visit(pictured, kept, None).get(f"/pictures/{digest}").status_code == 303
     client = visit(pictured, kept, "vic")
     assert client.get(f"/pictures/{digest}").status_code == 200

@@ -14,12 +14,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 from support.browser import CHEAP, PASSWORD
 from support.databases import copy_sqlite
+from support.transactions import act, ask
 
 from experiments.cooperation.referral_market import ReferralMarket, fill_market
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.referrals.ranking import list_handed_out
 from ipml.settings import Settings
-from ipml.storage.database import open_database, reading, writing
+from ipml.storage.database import open_database, reading
 from ipml.storage.tables import audit
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
@@ -35,8 +36,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReferralMarket, Pa
     """Fill a database with listings of two networks, most of them decided, and keep the networks in a folder."""
     folder = tmp_path_factory.mktemp("referrals")
     market = fill_market(open_database(copy_sqlite(folder)), n_networks=2, most_members=6)
-    with writing(market.engine) as connection:
-        add_user(connection, "lea", PASSWORD, Role.LEAD, CHEAP)
+    act(market.engine, add_user, "lea", PASSWORD, Role.LEAD, CHEAP)
     market.engine.dispose()
     store_networks(market.networks, folder / "networks")
     return market, folder
@@ -130,5 +130,4 @@ def test_what_cannot_be_done_is_said_and_does_nothing(lead: TestClient, filled: 
         assert (answer.status_code, 'role="alert"' in answer.text, HOSTILE in answer.text) == (409, True, False)
     assert lead.post("/referrals/9/receipt", data={"received_by": "x"}).status_code == 404
     assert lead.post("/referrals/1/outcome", data={"kind": "won"}).status_code == 400
-    with reading(engine) as connection:
-        assert [one.state for one in list_handed_out(connection)] == ["built"]
+    assert [one.state for one in ask(engine, list_handed_out)] == ["built"]

@@ -57,11 +57,7 @@ def test_the_address_of_a_login_provider_hides_nothing_and_nobody_reads_along():
     """It is https, or on this machine, with a host, and without a person, a fragment or an impossible port."""
     safe = ("https://id.example/x?y=1", "http://127.0.0.1:80", "http://[::1]/x", "https://id.example:65535")
     unsafe = (
-        "http://id.example",
-        "https:///x",
-        "https://ann@id.example",
-        "https://@id.example",
-        "https://id.example#x",
+        *("http://id.example", "https:///x", "https://ann@id.example", "https://@id.example", "https://id.example#x"),
     )
     unsafe += ("https://id.example:65536", "ftp://127.0.0.1", "//id.example", "javascript:x", "https://[id.example")
     assert [address for address in (*safe, *unsafe) if is_safe_url(address)] == list(safe)

@@ -286,7 +286,7 @@ def build(
     """
     from ipml.cooperation.networks.store import load_networks
     from ipml.cooperation.referrals.package import ReferralRequest, build_referral
-    from ipml.enforcement.privacy.erasure import read_erased
+    from ipml.enforcement.privacy.erased_list import read_erased
     from ipml.settings import get_settings
     from ipml.storage.audit_trail.anchors import store_anchor
     from ipml.storage.database import reading

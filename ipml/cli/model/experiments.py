@@ -1,4 +1,4 @@
-"""Commands on one experiment: `ipml model train`, `sweep`, `report`, `reproduce` and `label-errors`.
+"""Commands on one experiment: `ipml model train`, `record`, `sweep`, `report`, `reproduce` and `label-errors`.
 
 The model half writes pages without knowing how listings are explained; the sentences are handed to it here.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ipml.model.report import Explain
-    from ipml.model.training import Experiment
+    from ipml.model.training import Experiment, Trained
     from ipml.records import Reason
     from ipml.scoring.scorer import Scorer
 
@@ -86,12 +86,17 @@ def train(
     from ipml.model.training import train as run
 
     plan, limits = start_from(load_experiment(experiment), donor), load_rules(rules)
-    if plan.sweep:
+    if plan.sweep.space:
         raise UnusableSetting(
             str(experiment), "a table [sweep]", "one model to train; try them all with `ipml model sweep`"
         )
     with show_steps("Starting") as say:
         trained = run(plan, models=out, tracking_uri=tracking, explain=explain_by_folder, rules=limits, say=say)
+    _show_trained(trained, tracking)
+
+
+def _show_trained(trained: Trained, tracking: str | None) -> None:
+    """Show the figures of a model, and where it is."""
     typer.echo(trained.evaluation.table())
     if trained.gate:
         typer.echo(f"\nNo model is in use, so the gate has judged this one:\n\n{trained.gate.table()}")
@@ -104,26 +109,99 @@ def train(
     typer.echo(trained.standing(tracking))
 
 
+def register_external(
+    experiment: ExperimentFile,
+    estimator: Annotated[
+        str | None, typer.Option(help="File of the estimator, or the address of an endpoint; that of the experiment.")
+    ] = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Fit it anew on the listings of the experiment.")] = False,
+    own_probability: Annotated[
+        bool, typer.Option("--own-probability", help="Take its probabilities as they are, without an interval.")
+    ] = False,
+    out: OutModels = Path("models"),
+    rules: Annotated[
+        Path | None, typer.Option(help="What a first model must show, where not the bundled rules.")
+    ] = None,
+    tracking: Tracking = None,
+) -> None:
+    """Make a model that ipml did not train ready for use: calibrate, measure, record and register it.
+
+    The model is a file: an estimator of scikit-learn (`.skops`, or `.pkl` and `.joblib`), of LightGBM (`.txt`) or of
+    CatBoost (`.cbm`); or it is the address of an endpoint that answers as MLflow's model servers do. It is shown
+    canonical listing columns, without labels, and gives a probability for each listing.
+
+    Its probabilities are calibrated on sellers left out, and measured there. A model that is not fitted anew must not
+    have learnt from the sellers of the experiment, or the figures are too good. All that follows is as for ipml's own
+    models: report, gate, `ipml model compare` and `promote`, `ipml score`, `serve`, and the queue.
+
+    Whatever loads the model needs `IPML_TRUSTED_MODELS`, unless skops trusts all its types: `pickle` (to load one runs
+    the code that its maker put in), `lightgbm`, `catboost`, names of types, or the beginning of an address.
+
+    Example: ipml model register-external experiments/shoes.toml --estimator shoes.skops
+    """
+    from ipml.model.promotion import load_rules
+    from ipml.model.training import load_experiment
+    from ipml.model.training import train as run
+    from ipml.model.training.experiment import name_external
+
+    plan = name_external(load_experiment(experiment), estimator, refit=refit, calibrate=not own_probability)
+    with show_steps("Starting") as say:
+        limits = load_rules(rules)
+        trained = run(plan, models=out, tracking_uri=tracking, explain=explain_by_folder, rules=limits, say=say)
+    _show_trained(trained, tracking)
+
+
+def record(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of the model that was trained.")],
+    rules: Annotated[
+        Path | None, typer.Option(help="What a first model must show, where not the bundled rules.")
+    ] = None,
+    tracking: Tracking = None,
+) -> None:
+    """Register a trained model whose run could not be recorded, as MLflow did not answer when the training had ended.
+
+    What the run holds was written beside the model, in MODEL.run, and is deleted once it is recorded. Nothing is
+    trained or measured again. A first model goes through the gate, as after `ipml model train`.
+
+    Example: ipml model record models/shoes
+    """
+    from ipml.model.promotion import load_rules
+    from ipml.model.training import record_trained, say_standing
+
+    limits = load_rules(rules)
+    with show_steps("Starting") as say:
+        run, gate = record_trained(model, rules=limits, tracking_uri=tracking, say=say)
+    if gate:
+        typer.echo(f"No model is in use, so the gate has judged this one:\n\n{gate.table()}\n")
+    typer.echo(f"Run: {run.say_where(tracking)}")
+    typer.echo(say_standing(run, gate, tracking))
+
+
 def sweep(
     experiment: ExperimentFile,
     jobs: Jobs = "all",
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, with what was tried before as well.")] = False,
+    out: Annotated[Path, out_option("Folder of models: trials are added to the study in it.", "FOLDER")] = Path(
+        "models"
+    ),
     tracking: Tracking = None,
 ) -> None:
-    """Try every combination of some values, on sellers the models have not seen, and show all in one table.
+    """Search for the best values of some parameters, on sellers left out of training, and show all in one table.
 
     The table [sweep] of the experiment names parameters, each with the values to try. Each process takes the memory of
-    a training.
+    a training. Lists alone are tried in every combination; with `trials`, Optuna proposes so many, also from ranges.
 
     ```toml
     [sweep]
-    C = [0.1, 1.0, 10.0]
+    trials = 30
+    C = { low = 0.01, high = 10.0, log = true }
     features__title__bits = [16, 18]
     ```
 
-    Each combination is recorded in MLflow without a model. A sweep that was stopped goes on where it was: what was
-    tried on the same data with the same versions is not tried again. To have the best as a model, write its values
-    under [model], delete [sweep], and use `ipml model train`.
+    The test listings of the experiment are not looked at: trials are compared by folds over the sellers of the training
+    side. Each is recorded in MLflow without a model, under a run of the sweep with a picture of the search. A sweep
+    that was stopped goes on where it was: what was tried on the same data with the same versions is not tried again.
+    To have the best as a model, write its values under [model], delete [sweep], and use `ipml model train`.
 
     Example: ipml model sweep experiments/shoes.toml --jobs 2
     """
@@ -132,8 +210,10 @@ def sweep(
 
     plan = load_experiment(experiment)
     with show_steps("Starting") as say:
-        swept = try_all(plan, jobs=count_jobs(jobs), again=restart, tracking_uri=tracking, say=say)
+        swept = try_all(plan, models=out, jobs=count_jobs(jobs), again=restart, tracking_uri=tracking, say=say)
     typer.echo(swept.table())
+    typer.echo(f"\nBest values, for the experiment:\n\n{swept.best_toml()}")
+    typer.echo(f"Picture of the search written to {swept.picture}")
 
 
 def report(
@@ -243,7 +323,7 @@ def label_errors(
         check_writable(out)
     plan = load_experiment(experiment)
     with show_steps("Scoring listings of unseen sellers …"):
-        listings, y, score = _score_all(plan)
+        listings, y, score = score_all(plan)
     ranked = rank_label_errors(listings, y, score, listings["seller_id"]).head(top)
     listed = ranked.join(listings[["seller_id", "title"]])
     if out:
@@ -255,7 +335,7 @@ def label_errors(
     typer.echo(f"{min(SHOWN_LABELS, len(listed))} of {len(listings):,} labels shown{beyond}.")
 
 
-def _score_all(plan: Experiment) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArray[np.float64]]:
+def score_all(plan: Experiment) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArray[np.float64]]:
     """Return the labelled listings, their labels, and the mean of their scores over the experiment's seeds."""
     import numpy as np
 

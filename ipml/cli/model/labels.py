@@ -6,6 +6,9 @@ out what in a labelled table gives the label away.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
     from ipml.model.leakage import LeakageReport
 
+_LABELS_AT_ONCE = 10_000  # in memory
+
 
 def labels(out: OutTable, known_by: KnownBy = None, force: Force = False, database: Database = None) -> None:
     """Write a listings file with the truth that reviewers found: is_counterfeit, labelled_at, label_weight.
@@ -40,15 +45,23 @@ def labels(out: OutTable, known_by: KnownBy = None, force: Force = False, databa
 
 
 def write_labels(connection: Connection, out: Path, known_by: datetime | None = None) -> str:
-    """Write what reviewers found, by then, into a file, and say how many labels they are."""
+    """Write what reviewers found, by then, into a file, some labels after the other; say how many they are."""
     from ipml.listings.schema import listings_to_frame
     from ipml.listings.writers import write_listings
     from ipml.review.exports import export_labels, label_listing
 
-    listings = [label_listing(label) for label in export_labels(connection, known_by=known_by)]
-    write_listings(listings_to_frame(listings), out)
-    counterfeit = sum(bool(listing.is_counterfeit) for listing in listings)
-    return f"{len(listings):,} labels, {counterfeit:,} of them counterfeit, into {out}."
+    counts = Counter[bool]()
+
+    def give_frames() -> Iterator[pd.DataFrame]:
+        labels = export_labels(connection, known_by=known_by)
+        while (some := list(islice(labels, _LABELS_AT_ONCE))) or not counts:
+            counts.update(label.is_counterfeit for label in some)
+            yield listings_to_frame(map(label_listing, some))
+            if len(some) < _LABELS_AT_ONCE:
+                return
+
+    write_listings(give_frames(), out)
+    return f"{counts.total():,} labels, {counts[True]:,} of them counterfeit, into {out}."
 
 
 def select(

@@ -43,7 +43,9 @@ def compare(
     """Compare two models on the same listings: every measure, the difference, and what it says.
 
     Without --labelled, the models are compared on the listings that both were tested on when they were trained, with
-    scores from before either had seen their sellers. Differences come with a 95 % interval over sellers.
+    scores from before either had seen their sellers. A difference comes with an interval over sellers, so wide that two
+    equal models are told apart in at most 5 of 100 comparisons, over all measures together. That takes counterfeits of
+    six sellers at least.
 
     Example: ipml model compare models:/ipml@champion models:/ipml@challenger
     """
@@ -70,6 +72,9 @@ def promote(
     ] = None,
     rules: Annotated[Path | None, typer.Option(help="What differs from the bundled rules (TOML).")] = None,
     override: Annotated[str | None, typer.Option(help="Promote even if it does not pass, for this reason.")] = None,
+    confirmed_by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who confirms the rules that the test is too small for.")
+    ] = None,
     labelled: Labelled = None,
     columns: Columns = None,
     name: ModelName = "ipml",
@@ -79,6 +84,9 @@ def promote(
 
     Whoever scores with models:/NAME@champion uses it from then on. Who promoted it when and why is kept in the
     registry, and `ipml model rollback` goes back. Exit code 1 says that the model was refused and nothing has changed.
+
+    Where the test holds too few counterfeits to judge by a rule, or the model is better than models are, the table says
+    "to confirm". A person looks at the report and confirms with --confirmed-by; the name is kept with those rules.
 
     Rules of your own need only name what differs:
 
@@ -107,7 +115,10 @@ def promote(
     uri = candidacy.model.uri
     typer.echo(f"{candidacy.report.table()}\n")
     with show_steps("Promoting"):
-        moved = move(candidacy, override=override, tracking_uri=tracking)
+        moved = move(candidacy, override=override, confirmed_by=confirmed_by, tracking_uri=tracking)
+    if moved is None and candidacy.report.passed:
+        typer.echo(f"{uri} waits for a person to confirm {', '.join(candidacy.report.open)}: --confirmed-by NAME.")
+        raise typer.Exit(1)
     if moved is None:
         typer.echo(f'{uri} is refused; nothing has changed. To promote it all the same, say --override "REASON".')
         raise typer.Exit(1)
@@ -335,10 +346,10 @@ def _show_drift(report: DriftReport, show_all: bool) -> None:
     from ipml.model.drift.drift import show_effect
 
     shown = [check for check in report.checks if show_all or check.alarm != "none"]
-    typer.echo(f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.alarm}")
+    typer.echo(f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.verdict}")
     if shown:
         rows = [(one.alarm, one.sentence, show_effect(one), f"{one.p_value:.1g}") for one in shown]
-        show_table(("alarm", "what moved", "effect", "by chance"), rows)
+        show_table(("alarm", "largest move", "effect", "by chance"), rows)
     for warning in report.warnings:
         typer.echo(warning)
 

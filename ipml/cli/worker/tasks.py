@@ -246,7 +246,7 @@ def measure_drift(run: JobRun) -> str:
     listings = pd.concat(frames, ignore_index=True)
     report = compare_with_training(source, run.settings.model if is_file else source, listings)
     moved = "".join(f" {check.sentence}" for check in report.checks[:1] if check.alarm != "none")
-    return f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.alarm}.{moved}"
+    return f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.verdict}.{moved}"
 
 
 TASKS: Mapping[str, Task] = {

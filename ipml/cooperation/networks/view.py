@@ -20,7 +20,7 @@ from ipml.cooperation.networks.links import HUNDREDTHS, needed_to_link
 from ipml.cooperation.networks.roles import Roles, guess_roles
 from ipml.cooperation.networks.store import NewMember, load_network, read_newcomers
 from ipml.cooperation.networks.ties import Strands, Tie, explain_tie, find_strands
-from ipml.enforcement.privacy.erasure import ErasedList
+from ipml.enforcement.privacy.erased_list import ErasedList
 from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import is_storable
 from ipml.review.reversals import is_last_verdict

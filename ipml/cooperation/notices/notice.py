@@ -109,7 +109,15 @@ _NAMES = (
     "order",
 )
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_NOT_TOLD = ("image_vector", "is_counterfeit", "labelled_at", "label_weight", "label_probability")
+_NOT_TOLD = (
+    "image_vector",
+    "text_vector",
+    "extra",
+    "is_counterfeit",
+    "labelled_at",
+    "label_weight",
+    "label_probability",
+)
 _LISTING_TYPES = {field.name: str(field.type).removesuffix(" | None") for field in fields(Listing)}
 _LONGEST_TEXTS = {"title": 2_000, "description": 50_000}
 

@@ -115,7 +115,8 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
         for one in coming.listings
         if one.digest in enough and (scored := waits_for_case.get(one.listing_id or ""))
     ]
-    sellers = {row.seller_id for row in rows.values()} | {scored.listing.seller_id for scored in known.values()}
+    offered_by = {scored.listing.seller_id for scored in (*known.values(), *changed.values())}
+    sellers = {row.seller_id for row in rows.values()} | offered_by
     pseudonyms = {seller_id: pseudonym_of(connection, seller_id, now=now) for seller_id in sorted(sellers)}
     due_at = coming.lane.due_at(now)
     if opened:

@@ -59,7 +59,7 @@ from ipml.enforcement.evidence.package import (
     write_lines,
 )
 from ipml.enforcement.evidence.pieces import Evidence, is_person, read_evidence
-from ipml.enforcement.privacy.erasure import ErasedList
+from ipml.enforcement.privacy.erased_list import ErasedList
 from ipml.errors import Conflict, SellerErased, UnusableSetting
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment

@@ -36,12 +36,13 @@ from ipml.enforcement.deadlines.deadlines import (
 )
 from ipml.enforcement.deadlines.terms import Kind, TermsProfile
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
+from ipml.enforcement.takedown.handed_over import read_listing
 from ipml.errors import Conflict, KeyReused, NotFound, UnstorableValue
 from ipml.kit.canonical_json import digest
-from ipml.review.arrivals.snapshot import check_text, decode_listing
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import find_case
 from ipml.storage.audit_trail import audit
-from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
+from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of, refuse_while_erased
 from ipml.storage.tables import appeals, deadlines, outbox
 
 COMPLAINT, COUNTER_NOTICE = "complaint window", "counter-notice window"
@@ -118,6 +119,8 @@ def file_appeal(
         The term is over, and that was recorded.
     Conflict
         The seller's appeal against the same is pending, or was decided by a person.
+    Conflict
+        The erasure of the seller has begun.
     UnstorableValue, KeyReused
         Text or key cannot be accepted.
     """
@@ -127,10 +130,12 @@ def file_appeal(
         return earlier
     found = find_restricted(connection, about, seller_id)
     windows = find_deadlines(connection, found.subject, lock=True)
-    listing = decode_listing(find_case(connection, found.case_id, lock=True).snapshot)
+    find_case(connection, found.case_id, lock=True)
+    listing = read_listing(connection, found.case_id, found.decision_id)
     if earlier := _find_sent(connection, about, seller_id, text, kind, key):
         return earlier  # it was sent twice at once
     pseudonym = pseudonym_of(connection, seller_id, now=now)
+    refuse_while_erased(connection, pseudonym)
     _refuse_second(connection, found, pseudonym)
     _refuse_late(found.subject, kind, windows)
     window = _find_window(windows, kind)
@@ -169,7 +174,7 @@ def withdraw_appeal(
     appeal = move(connection, appeal, AppealEvent.WITHDRAWN)
     stop_all(connection, running, _SELLER, now)
     store_outcome(connection, appeal, _SELLER, "", now)
-    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+    listing = read_listing(connection, appeal.case_id, appeal.decision_id)
     write_seller(connection, appeal, "withdrawn", listing, rules, now)
     return appeal
 

@@ -20,7 +20,7 @@ from ipml.enforcement.deadlines.terms import TermsProfile
 from ipml.enforcement.policy import AppealRules
 from ipml.records import Listing
 from ipml.storage import outbox
-from ipml.storage.pseudonyms import find_seller
+from ipml.storage.pseudonyms import read_keys
 
 _LANGUAGES = Path(__file__).with_name("languages")
 _LONGEST_WORD, _LONGEST_TEXT = 200, 20_000
@@ -37,13 +37,16 @@ def write_seller(
     what : str
         "receipt", "receipt_holder", "granted", "measure_lifted", "partly_granted", "rejected", "restored" or
         "withdrawn".
+    listing : Listing
+        Of the restriction, as `ipml.enforcement.takedown.handed_over.read_listing` gave it before anything was lifted.
     why : str
         The reasons of who decided, for the seller to read.
     """
-    seller_id = find_seller(connection, appeal.pseudonym)
+    keys = read_keys(connection, [appeal.pseudonym])
+    seller_id = keys.find_seller(appeal.pseudonym)
     if seller_id is None:
         return False
-    language = rules.language_for(listing.country, listing.seller_language)
+    language = rules.language_for(listing.country, keys.find_language(appeal.pseudonym) or listing.seller_language)
     subject, text = compose(appeal, what, listing, language, why)
     outbox.put(
         connection,

@@ -54,11 +54,12 @@ from ipml.enforcement.deadlines.deadlines import (
 )
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.handed_over import read_listing
 from ipml.errors import Conflict, Forbidden, IllegalStep, SellerErased, UnstorableValue, UnusableSetting
 from ipml.kit.canonical_json import digest
 from ipml.records import Verdict
 from ipml.review.arrivals.snapshot import check_text, decode_listing
-from ipml.review.cases import find_case, find_cases
+from ipml.review.cases import find_cases
 from ipml.review.corrections import Correction, NearDuplicates, correct
 from ipml.review.reversals import Consequences, find_decisions, stands
 from ipml.storage.audit_trail import audit
@@ -141,7 +142,7 @@ def decide_appeal(
     appeal = find_appeal(connection, appeal_id, lock=True)
     event = _check_outcome(appeal, outcome, why, measure)
     _refuse(connection, appeal, by, now)
-    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+    listing = read_listing(connection, appeal.case_id, appeal.decision_id)
     appeal = move(connection, appeal, event)
     made = _put_right(connection, appeal, event, by, measure, near_duplicates, rules, now, consequences)
     stop_all(connection, running, by, now)
@@ -168,6 +169,7 @@ def restore(
     appeal: Appeal,
     event: AppealEvent,
     by: str,
+    rules: AppealRules,
     at: datetime,
     consequences: Consequences | None,
 ) -> Appeal:
@@ -176,10 +178,12 @@ def restore(
     The case is closed with "cannot tell", which teaches a model nothing.
     """
     appeal = move(connection, appeal, event)
+    listing = read_listing(connection, appeal.case_id, appeal.decision_id)
     why = f"{event}, appeal {appeal.appeal_id}"
     said = (Verdict.CANNOT_TELL, NearDuplicates.STAND, by, why)
     made = _end_restriction(connection, appeal, *said, at, consequences)
     store_outcome(connection, appeal, by, event.value, at, None, **_describe(made))
+    write_seller(connection, appeal, "restored", listing, rules, at)
     return appeal
 
 
@@ -350,10 +354,8 @@ def holder_withdrew(
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
-    appeal = restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, now, consequences)
+    appeal = restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, rules, now, consequences)
     stop_all(connection, running, by, now)
-    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
-    write_seller(connection, appeal, "restored", listing, rules, now)
     return appeal
 
 
@@ -516,6 +518,4 @@ def _follow(
     if rules.load_profile(deadline.profile).stage(deadline.stage).at_expiry != "restore":
         return
     appeal = find_appeal(connection, parse_subject(deadline.subject)[1], lock=True)
-    appeal = restore(connection, appeal, AppealEvent.HOLDER_SILENT, DEADLINES, now, consequences)
-    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
-    write_seller(connection, appeal, "restored", listing, rules, now)
+    restore(connection, appeal, AppealEvent.HOLDER_SILENT, DEADLINES, rules, now, consequences)

@@ -1,51 +1,62 @@
 """Forgetting a seller: what is encrypted loses its key, the rest is replaced, and no trace is left in the files.
 
-It goes in two steps. First, in one transaction, everything that tells of the seller is deleted or replaced, and that is
-noted; then the files of the database are written anew, as deleted rows leave traces in them. Killed in between, the
-second step is still to be done, and is by whatever erases next (`sweep_erased`). Cases, decisions and the audit trail
-can still be counted and verified: to them a seller is a pseudonym.
+It goes in three steps. First the erasure is recorded, and nothing new may hold it up: no legal hold, no appeal. Then
+everything that tells of the seller is deleted or replaced, in short transactions, and their key last: as long as it is
+there, the erasure has not ended. In the end the files of the database are written anew, as deleted rows leave traces in
+them. Killed at any moment, it goes on with the same line or with `finish_begun`, and comes to the same; what came in
+between, such as a listing or a decision, is erased as well, once its messages are delivered. Cases, decisions and the
+audit trail can still be counted and verified: to them a seller is a pseudonym.
 
-By a file outside the database erased sellers are known again: a backup that is restored still holds them. The file
-names nobody. Its first line holds a key; each other line the pseudonym of an erased seller, a keyed hash of their id,
-and when they were erased; the last one how many lines there are and their digest, so that a list that was cut or
-damaged is not taken for a shorter one. It is written whole or not at all. Who has the file can tell whether an id that
-they know already is in it, so it is kept like a backup. Restoring a backup erases whoever is in it again, before
-anything is kept; see `erase_again_within`.
+Restoring a backup erases whoever was erased since, in one transaction and before anything is kept: see
+`ipml.enforcement.privacy.erased_list` and `erase_again_within`.
 """
 
 from __future__ import annotations
 
-import hmac
-import json
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, exists, func, insert, or_, select, union, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union,
+    update,
+)
 
+from ipml.enforcement.privacy.erased_list import ErasedList, note_erased, read_erased
 from ipml.enforcement.privacy.legal_holds import find_holds
 from ipml.enforcement.privacy.personal_data import (
-    BLANKED,
     REMOVED,
+    Names,
     empty_explanations,
     empty_notes,
+    find_names,
     replace_listings,
     touched_tables,
 )
-from ipml.errors import Conflict, NotFound, UnreadableFile, UnusableSetting
-from ipml.kit.canonical_json import canonical_json, digest
-from ipml.kit.moments import write_moment
+from ipml.enforcement.takedown.handed_over import find_held_for, release
+from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import read_cases
 from ipml.storage.audit_trail import audit
-from ipml.storage.backup import whole_or_not_at_all
-from ipml.storage.database import Lock, reading, serialise, turn, writing
+from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.pseudonyms import find_pseudonym, find_seller, pseudonym_of
 from ipml.storage.remains import overwrite_deleted, sweep
+from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import (
     appeals,
     cases,
@@ -58,149 +69,15 @@ from ipml.storage.tables import (
     portfolio_listings,
     seller_events,
     seller_keys,
+    seller_languages,
     seller_list_entries,
     user_sellers,
 )
-
-FORMAT = "ipml erased sellers 2"
-_WITHOUT_END = "ipml erased sellers 1"  # of older releases
-_KEY_BYTES = 32
-_PATIENCE_SECONDS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class ErasedList:
-    """Who was erased, and when, by pseudonym and by the keyed hash of their id.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "erased.jsonl"
-    ...     note_erased(path, "ann", "5f1c", noon)
-    ...     erased = read_erased(path)
-    >>> erased.find("ann", None) == noon, erased.find("ben", "5f1c") == noon, erased.find("ben", None)
-    (True, True, None)
-    """
-
-    key: bytes
-    moments: dict[str, datetime]
-
-    def find(self, seller_id: str, pseudonym: str | None) -> datetime | None:
-        """Return when a seller was erased last; None where they were not."""
-        known_as = (_mark(self.key, seller_id), pseudonym or "")
-        return max((self.moments[name] for name in known_as if name in self.moments), default=None)
-
-
-def begin_list(path: Path) -> None:
-    """Make a list that names nobody, where there is none yet."""
-    with turn(_turn_of(path), _PATIENCE_SECONDS):
-        if not path.exists():
-            _write(path, [_dump({"format": FORMAT, "key": secrets.token_hex(_KEY_BYTES)})])
-
-
-def note_erased(path: Path, seller_id: str, pseudonym: str, at: datetime) -> None:
-    """Add a seller to the file, which is made where it is not there; it is on the disk when this returns.
-
-    Raises
-    ------
-    UnreadableFile
-        The file is damaged; nothing is changed.
-    """
-    begin_list(path)
-    with turn(_turn_of(path), _PATIENCE_SECONDS):
-        key = read_erased(path).key
-        head, *lines = _read_lines(path)
-        entry = {"pseudonym": pseudonym, "mark": _mark(key, seller_id), "at": write_moment(at)}
-        _write(path, [_dump(json.loads(head) | {"format": FORMAT}), *lines, _dump(entry)])
-
-
-def read_erased(path: Path) -> ErasedList:
-    """Read the file.
-
-    Raises
-    ------
-    NotFound
-        It is not there.
-    UnreadableFile
-        It is not all of a list as it was written, or cannot be read.
-    """
-    head, *lines = _read_lines(path)
-    moments: dict[str, datetime] = {}
-    try:
-        key = bytes.fromhex(json.loads(head)["key"])
-        for line in lines:
-            said = json.loads(line)
-            at = datetime.fromisoformat(said["at"]).astimezone(UTC)
-            for name in (said["mark"], said["pseudonym"]):
-                moments[name] = max(at, moments.get(name, at))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise _refuse(path, "a line that is none of a list") from error
-    return ErasedList(key, moments)
-
-
-def _read_lines(path: Path) -> list[bytes]:
-    """Return the first line and those of sellers, once the last one has said that these are all."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        remedy = (
-            "IPML_ERASED names it: bring it back, or begin an empty one with --new-list: whoever was erased before is "
-            "then not known. Nothing was changed."
-        )
-        raise NotFound("list of erased sellers", path, remedy) from error
-    except OSError as error:
-        raise _refuse(path, f"what cannot be read ({error.strerror})") from error
-    if not content.endswith(b"\n"):
-        raise _refuse(path, "a last line that was cut" if content else "an empty file")
-    lines = content.splitlines(keepends=True)
-    form = _say(lines[0]).get("format")
-    if form == _WITHOUT_END:
-        return lines
-    if form != FORMAT:
-        raise _refuse(path, f"{lines[0][:60]!r} at its beginning")
-    if len(lines) < 2 or _say(lines[-1]) != _end_of(lines[:-1]):
-        raise _refuse(path, "lines that are not those which its end tells of")
-    return lines[:-1]
-
-
-def _refuse(path: Path, found: str) -> UnreadableFile:
-    expected = "the whole list of erased sellers as `ipml seller erase` wrote it"
-    return UnreadableFile(path, found, expected, "Bring back a copy of it; nothing was changed.")
-
-
-def _write(path: Path, lines: list[bytes]) -> None:
-    with whole_or_not_at_all(path) as file:
-        file.writelines([*lines, _dump(_end_of(lines))])
-
-
-def _end_of(lines: list[bytes]) -> dict[str, Any]:
-    return {"lines": len(lines), "sha256": digest(b"".join(lines))}
-
-
-def _say(line: bytes) -> dict[str, Any]:
-    try:
-        said = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _dump(content: dict[str, Any]) -> bytes:
-    return canonical_json(content).encode("ascii") + b"\n"
-
-
-def _turn_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-turn")
-
-
-def _mark(key: bytes, seller_id: str) -> str:
-    return hmac.digest(key, seller_id.encode(), "sha256").hex()
-
+from ipml.storage.tables.enforcement import PENDING_APPEALS
 
 _LONGEST_WHY = 200
-_PENDING = ("open", "with holder", "holder acted")  # of an appeal
+_RESTORED = "restored"  # why somebody is erased again
+_Step = Callable[[Connection, Sequence[Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +114,7 @@ def erase_sellers(
     listed_in: Path | None = None,
     now: datetime | None = None,
 ) -> Erased:
-    """Erase sellers, each in a transaction of its own, and then all traces of them in the files of the database.
+    """Erase sellers one after the other, and then all traces of them in the files of the database.
 
     Parameters
     ----------
@@ -251,7 +128,7 @@ def erase_sellers(
     NotFound
         Nothing is kept of one of them, nor is there anything left to finish; those before are erased.
     Conflict
-        One of them cannot be erased now.
+        One of them cannot be erased now; or, once it had begun, somebody decided on a case, and a message waits.
     UnreadableFile, NotFound
         The file is damaged; or it is not there, though somebody was erased before.
     DatabaseBusy
@@ -281,33 +158,158 @@ def erase_sellers(
         raise UnusableSetting("why", "the id of the seller", "a reason that names nobody, as it is kept")
     try:
         for seller_id in wanted:
-            with suppress(*[NotFound] * is_finishing), writing(engine) as connection:
-                done.append(erase(connection, seller_id, why=why, by=by, listed_in=listed_in, now=now))
+            with suppress(*[NotFound] * is_finishing):
+                done.append(erase_in_turns(engine, seller_id, why=why, by=by, listed_in=listed_in, now=now))
     finally:  # where one cannot be erased, those before are
         remarks = sweep_erased(engine, now=now)
     return Erased(tuple(done), remarks)
 
 
-def refuse(connection: Connection, pseudonym: str, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class BegunErasure:
+    """An erasure that has begun: of whom, in whose name, and at which moment; `is_sure`: whatever holds or waits."""
+
+    seller_id: str
+    pseudonym: str
+    by: str
+    at: datetime
+    is_sure: bool
+
+    @property
+    def placeholder(self) -> str:
+        """What the seller is called from now on."""
+        return f"erased:{self.pseudonym}"
+
+    def begin(self, connection: Connection, why: str) -> None:
+        """Record it; from then on the seller counts as erased."""
+        fields = {"pseudonym": self.pseudonym, "erased_by": self.by, "erased_at": self.at, "why": why, "cases": 0}
+        connection.execute(insert(erasures).values(fields))
+
+    def steps(self, connection: Connection) -> Iterator[tuple[Sequence[Any], _Step]]:
+        """Give keys of rows, and what is done to these: again, if it was interrupted."""
+        yield find_held_for(connection, self.seller_id), self._release  # as long as it is known what they sell
+        named = select(cases.c.brand, cases.c.category).where(self._is_theirs).distinct()
+        names = find_names(connection, connection.execute(named).all(), {})  # those of many, once for all turns
+        of_seller = cases.c.seller_id.in_([self.seller_id, self.placeholder])
+        waiting_first = case((cases.c.state == "decided", 1), else_=0)  # before somebody else decides them
+        numbers = select(cases.c.case_id).where(of_seller).order_by(waiting_first, cases.c.case_id)
+        yield connection.scalars(numbers).all(), lambda writer, some: self._replace(writer, some, names)
+        lone = select(notice_items.c.item_id).where(self._is_lone)
+        yield connection.scalars(lone).all(), self._empty_items
+        for name in (name for name, found_by in REMOVED.items() if found_by == "seller_id"):
+            table = metadata.tables[name]
+            if len(table.primary_key) == 1 and table is not seller_keys:  # no seller has many of the others
+                (key,) = table.primary_key
+                keys = connection.scalars(select(key).where(table.c.seller_id == self.seller_id)).all()
+                yield keys, _Removal(self.seller_id, table)
+
+    @property
+    def _is_theirs(self) -> ColumnElement[bool]:
+        return and_(cases.c.seller_id == self.seller_id, cases.c.erased_at.is_(None))
+
+    @property
+    def _is_lone(self) -> ColumnElement[bool]:
+        """The condition that an item of a notice tells of a listing of theirs that is no case."""
+        item = notice_items.c
+        return and_(item.pseudonym == self.pseudonym, item.case_id.is_(None), item.listing_digest != "")
+
+    def _release(self, connection: Connection, listing_ids: Sequence[str]) -> None:
+        overwrite_deleted(connection)
+        release(connection, listing_ids, self.by, self.at)
+
+    def _replace(self, connection: Connection, numbers: Sequence[int], names: Names) -> None:
+        overwrite_deleted(connection)
+        theirs = cases.c.case_id.in_(numbers), cases.c.seller_id.in_([self.seller_id, self.placeholder])
+        rows = read_cases(connection, select(cases).where(*theirs).order_by(cases.c.case_id).with_for_update())
+        seller = {self.seller_id: self.placeholder}
+        replace_listings(connection, rows, seller, self.by, self.at, gone=self.seller_id, names=names)
+        expired = [row.case_id for row in rows if row.erased_at is not None]
+        empty_notes(connection, expired, self.by, self.at)  # those that came later
+        empty_explanations(connection, [row.case_id for row in rows], self.by, self.at)
+
+    def _empty_items(self, connection: Connection, numbers: Sequence[int]) -> None:
+        overwrite_deleted(connection)
+        emptied = update(notice_items).where(notice_items.c.item_id.in_(numbers), self._is_lone)
+        audit.change_rows(connection, emptied.values(location="", listing_digest=""), self.by, "erased", at=self.at)
+
+    def is_left(self, connection: Connection) -> bool:
+        """Say whether a listing came meanwhile."""
+        return bool(connection.scalar(select(exists().where(self._is_theirs))))
+
+    def count(self, connection: Connection) -> Erasure:
+        """Count the cases of which it replaced the listing, and the decisions on all that were the seller's."""
+        theirs = select(cases.c.case_id).where(cases.c.seller_id == self.placeholder)
+        n_cases = connection.scalar(
+            select(func.count()).select_from(theirs.where(cases.c.erased_at == self.at).subquery())
+        )
+        n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(theirs)))
+        return Erasure(self.pseudonym, n_cases or 0, n_decisions or 0)
+
+    def end(self, connection: Connection, counted: Erasure, now: datetime) -> None:
+        """Delete the key, and whatever else few rows tell; raise Conflict where that would lose something."""
+        overwrite_deleted(connection)
+        if not self.is_sure:
+            refuse(connection, self.pseudonym, now, "all but the key was erased")
+        waiting = outbox.c.pseudonym == self.pseudonym, outbox.c.state == "waiting"
+        given_up = update(outbox).where(*waiting).values(state="dead", settled_at=self.at)
+        audit.change_rows(connection, given_up, self.by, "erased", at=self.at)
+        listed = seller_list_entries.c.pseudonym == self.pseudonym, seller_list_entries.c.removed_at.is_(None)
+        ended = update(seller_list_entries).where(*listed).values(removed_by=self.by, removed_at=self.at)
+        audit.change_rows(connection, ended, self.by, "erased", at=self.at)
+        for name, found_by in REMOVED.items():
+            if found_by == "seller_id":
+                table = metadata.tables[name]
+                connection.execute(delete(table).where(table.c.seller_id == self.seller_id))
+        begun = erasures.c.pseudonym == self.pseudonym
+        connection.execute(update(erasures).where(begun).values(cases=counted.cases))
+        payload: dict[str, audit.Value] = {"cases": counted.cases, "decisions": counted.decisions}
+        audit.append(connection, self.by, "erased", f"seller:{self.pseudonym}", payload, at=self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Removal:
+    """Deletes rows of a seller from a table, by their keys."""
+
+    seller_id: str
+    table: Table
+
+    def __call__(self, connection: Connection, keys: Sequence[Any]) -> None:
+        overwrite_deleted(connection)
+        (key,) = self.table.primary_key
+        connection.execute(delete(self.table).where(key.in_(keys), self.table.c.seller_id == self.seller_id))
+
+
+def list_begun(connection: Connection, pseudonym: str | None = None) -> list[BegunErasure]:
+    """Return the erasures that have begun and not ended: of these the key is still there."""
+    query = select(seller_keys.c.seller_id, erasures).join(erasures, erasures.c.pseudonym == seller_keys.c.pseudonym)
+    if pseudonym is not None:
+        query = query.where(erasures.c.pseudonym == pseudonym)
+    return [
+        BegunErasure(row.seller_id, row.pseudonym, row.erased_by, row.erased_at, row.why == _RESTORED)
+        for row in connection.execute(query.order_by(erasures.c.erasure_id))
+    ]
+
+
+def refuse(connection: Connection, pseudonym: str, now: datetime, so_far: str = "nothing was erased") -> None:
     """Raise Conflict where a seller cannot be erased now."""
     subject = f"seller {pseudonym}"
     if holds := find_holds(connection, pseudonym, now):
         said = "; ".join(f"hold {hold.hold_id} until {hold.last_day} ({hold.why})" for hold in holds)
-        raise Conflict(subject, f"found {said}; nothing was erased", "`ipml seller release` ends a hold.")
+        raise Conflict(subject, f"found {said}; {so_far}", "`ipml seller release` ends a hold.")
     # One who took a listing over may have appealed, too: what is appealed against is not erased.
-    theirs = select(cases.c.case_id).where(cases.c.seller_id == find_seller(connection, pseudonym))
-    concerns = or_(appeals.c.pseudonym == pseudonym, appeals.c.case_id.in_(theirs))
-    pending = concerns, appeals.c.state.in_(_PENDING)
+    seller = find_seller(connection, pseudonym)
+    theirs = exists().where(cases.c.case_id == appeals.c.case_id, cases.c.seller_id == seller)
+    pending = appeals.c.state.in_(PENDING_APPEALS), or_(appeals.c.pseudonym == pseudonym, theirs)
     if (appeal_id := connection.scalar(select(func.min(appeals.c.appeal_id)).where(*pending))) is not None:
         remedy = "Decide it with `ipml enforce appeal decide`, and try again."
-        raise Conflict(subject, f"found appeal {appeal_id} undecided; nothing was erased", remedy)
+        raise Conflict(subject, f"found appeal {appeal_id} undecided; {so_far}", remedy)
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
     if count := connection.scalar(select(func.count()).select_from(outbox).where(*waiting)):
-        found = f"{count:,} messages that tell of them wait to be delivered; nothing was erased"
+        found = f"{count:,} messages that tell of them wait to be delivered; {so_far}"
         raise Conflict(subject, found, "Deliver them, or give them up, and try again.")
 
 
-def erase(
+def begin(
     connection: Connection,
     seller_id: str,
     *,
@@ -315,43 +317,73 @@ def erase(
     by: str,
     now: datetime,
     listed_in: Path | None = None,
-    in_any_case: bool = False,
-) -> Erasure:
-    """Do the first step for one seller, in the caller's transaction.
+    is_sure: bool = False,
+) -> BegunErasure:
+    """Record an erasure, or find the one that has begun; raise Conflict where the seller cannot be erased now.
 
     Parameters
     ----------
-    in_any_case : bool, default=False
+    is_sure : bool, default=False
         Whether holds and messages that wait do not matter.
     """
     if listed_in is not None:
         _require_list(connection, listed_in)
-    overwrite_deleted(connection)
-    serialise(connection, Lock.ENQUEUE)  # so that no listing of theirs comes in meanwhile, and no hold
-    rows = read_cases(connection, _cases_of(seller_id).with_for_update())
-    pseudonym = _name(connection, seller_id, bool(rows), now)
-    if not in_any_case:  # whoever was deciding on a case of theirs has finished by now
+    serialise(connection, Lock.ENQUEUE)  # so that no hold comes meanwhile
+    pseudonym = _name(connection, seller_id, now)
+    if earlier := list_begun(connection, pseudonym):
+        return earlier[0]
+    if not is_sure:
         refuse(connection, pseudonym, now)
-    count = replace_listings(connection, rows, {seller_id: f"erased:{pseudonym}"}, by, now)
-    theirs = select(cases.c.case_id).where(cases.c.seller_id == f"erased:{pseudonym}")
-    numbers = connection.scalars(theirs.order_by(cases.c.case_id)).all()
-    empty_notes(connection, numbers, by, now)  # those on listings that had expired before, too
-    empty_explanations(connection, numbers, by, now)
-    n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(theirs))) or 0
-    _blank_encrypted(connection, pseudonym, by, now)
-    listed = seller_list_entries.c.pseudonym == pseudonym, seller_list_entries.c.removed_at.is_(None)
-    ended = update(seller_list_entries).where(*listed).values(removed_by=by, removed_at=now)
-    audit.change_rows(connection, ended, by, "erased", at=now)
-    for name, found_by in REMOVED.items():
-        if found_by == "seller_id":
-            connection.execute(delete(metadata.tables[name]).where(metadata.tables[name].c.seller_id == seller_id))
-    fields = {"pseudonym": pseudonym, "erased_by": by, "erased_at": now, "why": why, "cases": count}
-    connection.execute(insert(erasures).values(fields))
-    payload: dict[str, audit.Value] = {"cases": count, "decisions": n_decisions}
-    audit.append(connection, by, "erased", f"seller:{pseudonym}", payload, at=now)
+    begun = BegunErasure(seller_id, pseudonym, by, now, is_sure)
+    begun.begin(connection, why)
     if listed_in is not None:  # last, when nothing but the disk can still refuse
         note_erased(listed_in, seller_id, pseudonym, now)
-    return Erasure(pseudonym, count, n_decisions)
+    return begun
+
+
+def erase_in_turns(
+    engine: Engine,
+    seller_id: str,
+    *,
+    why: str,
+    by: str,
+    now: datetime,
+    listed_in: Path | None = None,
+    is_sure: bool = False,
+) -> Erasure:
+    """Do the first two steps for one seller; see `begin`."""
+    with writing(engine) as connection:
+        begun = begin(connection, seller_id, why=why, by=by, now=now, listed_in=listed_in, is_sure=is_sure)
+    return _finish(engine, begun, now)
+
+
+def finish_begun(engine: Engine, *, now: datetime | None = None) -> tuple[Erasure, ...]:
+    """Do the second step for all who were not erased to the end.
+
+    Raises
+    ------
+    Conflict
+        Messages that tell of one of them wait.
+    """
+    with reading(engine) as connection:
+        begun = list_begun(connection)
+    return tuple(_finish(engine, one, now or datetime.now(UTC)) for one in begun)
+
+
+def _finish(engine: Engine, begun: BegunErasure, now: datetime) -> Erasure:
+    while True:
+        with reading(engine) as connection:
+            due = list(begun.steps(connection))
+        for keys, do in due:
+            for _ in change_in_turns(engine, keys, do, lock=Lock.ENQUEUE):  # intake locks many cases, too
+                pass
+        with reading(engine) as connection:
+            counted = begun.count(connection)
+        with writing(engine) as connection:
+            serialise(connection, Lock.ENQUEUE)
+            if not begun.is_left(connection):
+                begun.end(connection, counted, now)
+                return counted
 
 
 def _require_list(connection: Connection, listed_in: Path) -> None:
@@ -361,7 +393,7 @@ def _require_list(connection: Connection, listed_in: Path) -> None:
 
 
 def sweep_erased(engine: Engine, *, now: datetime | None = None) -> tuple[str, ...]:
-    """Do the second step for all who were erased and not swept yet; return what a server keeps all the same."""
+    """Do the last step for all who were erased and not swept yet; return what a server keeps all the same."""
     with reading(engine) as connection:
         numbers = find_unswept(connection)
     if not numbers:
@@ -379,51 +411,45 @@ def erase_again(engine: Engine, listed_in: Path, *, by: str, now: datetime | Non
     A seller of whom everything here is younger than their erasure came back by themselves, and stays.
     """
     erased, now = read_erased(listed_in), now or datetime.now(UTC)
-    with writing(engine) as connection:
-        done = erase_again_within(connection, erased, by=by, now=now)
+    with reading(engine) as connection:
+        back = _find_resurrected(connection, erased)
+    done = [erase_in_turns(engine, one, why=_RESTORED, by=by, now=now, is_sure=True) for one in back]
     return Erased(tuple(done), sweep_erased(engine, now=now))
 
 
 def erase_again_within(connection: Connection, erased: ErasedList, *, by: str, now: datetime) -> list[Erasure]:
-    """Do the first step of `erase_again` in the caller's transaction, as before the rows of a backup are kept."""
-    resurrected = [seller for seller, since in _find_sellers(connection) if _is_resurrected(erased, *seller, since)]
-    return [  # whatever held them then has ended since
-        erase(connection, seller_id, why="restored", by=by, now=now, in_any_case=True) for seller_id, _ in resurrected
-    ]
+    """Do the first two steps of `erase_again` in the caller's transaction: before the rows of a backup are kept."""
+    done = []
+    for seller_id in _find_resurrected(connection, erased):  # whatever held them then has ended since
+        begun = begin(connection, seller_id, why=_RESTORED, by=by, now=now, is_sure=True)
+        for keys, do in begun.steps(connection):
+            for some in in_batches(keys):
+                do(connection, some)
+        done.append(begun.count(connection))
+        begun.end(connection, done[-1], now)
+    return done
 
 
-def _cases_of(seller_id: str) -> Any:
-    return select(cases).where(cases.c.seller_id == seller_id, cases.c.erased_at.is_(None)).order_by(cases.c.case_id)
-
-
-def _name(connection: Connection, seller_id: str, has_cases: bool, now: datetime) -> str:
+def _name(connection: Connection, seller_id: str, now: datetime) -> str:
     """Return the pseudonym of a seller, be it made for this alone; NotFound where nothing is kept of them."""
     if known := find_pseudonym(connection, seller_id):
         return known
-    tables = (listings, seller_events, portfolio_listings, user_sellers)
-    is_known = any(connection.scalar(select(exists().where(table.c.seller_id == seller_id))) for table in tables)
-    if not has_cases and not is_known:
+    tables = (listings, seller_events, seller_languages, portfolio_listings, user_sellers)
+    is_theirs = (cases.c.seller_id == seller_id) & cases.c.erased_at.is_(None)
+    conditions = (is_theirs, *(table.c.seller_id == seller_id for table in tables))
+    if not any(connection.scalar(select(exists().where(condition))) for condition in conditions):
         raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")
     return pseudonym_of(connection, seller_id, now=now)
 
 
-def _blank_encrypted(connection: Connection, pseudonym: str, by: str, now: datetime) -> None:
-    """Empty what others wrote beside what is encrypted, and give up what nobody can open any more."""
-    waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
-    given_up = update(outbox).where(*waiting).values(state="dead", settled_at=now)
-    audit.change_rows(connection, given_up, by, "erased", at=now)
-    lone = notice_items.c.pseudonym == pseudonym, notice_items.c.case_id.is_(None), notice_items.c.listing_digest != ""
-    emptied = update(notice_items).where(*lone).values(location="", listing_digest="")
-    audit.change_rows(connection, emptied, by, "erased", at=now)
-    for (name, found_by), columns in BLANKED.items():
-        if found_by == "pseudonym":
-            table = metadata.tables[name]
-            connection.execute(update(table).where(table.c.pseudonym == pseudonym).values(**columns))
-
-
 def find_unswept(connection: Connection) -> Sequence[int]:
-    """Return the numbers of the erasures of which traces are left in the files of the database."""
-    return connection.scalars(select(erasures.c.erasure_id).where(erasures.c.swept_at.is_(None))).all()
+    """Return the numbers of the erasures that ended, and of which traces are left in the files of the database."""
+    is_begun = exists().where(seller_keys.c.pseudonym == erasures.c.pseudonym)
+    return connection.scalars(select(erasures.c.erasure_id).where(erasures.c.swept_at.is_(None), ~is_begun)).all()
+
+
+def _find_resurrected(connection: Connection, erased: ErasedList) -> list[str]:
+    return [seller[0] for seller, since in _find_sellers(connection) if _is_resurrected(erased, *seller, since)]
 
 
 def _find_sellers(connection: Connection) -> list[tuple[tuple[str, str | None], datetime]]:

@@ -18,7 +18,7 @@ from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import find_case
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
+from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of, refuse_while_erased
 from ipml.storage.tables import (
     cases,
     legal_holds,
@@ -75,6 +75,8 @@ def place_hold(
     ------
     NotFound
         Nothing is kept of the seller, or the case is not theirs.
+    Conflict
+        The erasure of the seller has begun.
     UnusableSetting
         The day has passed.
 
@@ -102,6 +104,7 @@ def place_hold(
             "seller", f"{seller_id}, case {case_id}", "Nothing is kept of them; look at how the id is written."
         )
     pseudonym = pseudonym_of(connection, seller_id, now=now)
+    refuse_while_erased(connection, pseudonym)
     fields = {"pseudonym": pseudonym, "case_id": case_id, "placed_by": by, "placed_at": now, "until": until}
     query = insert(legal_holds).values(**fields, encrypted=encrypt(connection, pseudonym, why))
     number: int = connection.scalars(query.returning(legal_holds.c.hold_id)).one()

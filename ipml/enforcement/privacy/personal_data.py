@@ -11,12 +11,14 @@ name or a telephone number. Notices of listings that are gone say neither whose 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, Select, Text, bindparam, cast, delete, literal, or_, select, update
+from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, delete, literal, or_, select, update
 
+from ipml.enforcement.takedown.handed_over import find_held, make_placeholder_id
 from ipml.kit.canonical_json import canonical_json
 from ipml.records import Listing, ScoredListing
 from ipml.review.arrivals.snapshot import decode, encode
@@ -137,6 +139,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "rights_files": {"content": NOTHING},
     "seller_list_entries": dict.fromkeys(("kind", "brand", "brand_read", "origin", "added_by", "removed_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "why_removed": ENCRYPTED},
+    "seller_languages": {"seller_id": CLEAR, "language": CLEAR},
     "seller_proposals": dict.fromkeys(("brand", "proposed_by", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED},
     "sessions": {"token_hash": NOTHING},
@@ -175,6 +178,7 @@ REMOVED: dict[str, str] = {
     "listings": "seller_id",
     "screened_pictures": "seller_id",
     "seller_events": "seller_id",
+    "seller_languages": "seller_id",
     "portfolio_listings": "seller_id",
     "portfolios": "seller_id",
     "user_sellers": "seller_id",
@@ -239,12 +243,24 @@ def empty_explanations(connection: Connection, case_ids: Sequence[int], by: str,
 TITLE = "(erased)"
 
 
+Names = Mapping[tuple[str, str], bool]
+"""By (column, text) of brands and categories: whether only one seller has it."""
+
+
 def replace_listings(
-    connection: Connection, rows: Sequence[StoredCase], sellers: Mapping[str, str], by: str, at: datetime
+    connection: Connection,
+    rows: Sequence[StoredCase],
+    sellers: Mapping[str, str],
+    by: str,
+    at: datetime,
+    *,
+    gone: str | None = None,
+    names: Names | None = None,
 ) -> int:
     """Put placeholders in the place of the listings of cases, with all that was made of these; return how many.
 
-    Cases that were waiting for a decision are closed without one.
+    Cases that were waiting for a decision are closed without one. Decisions keep the id of a listing on which a
+    measure of theirs is in force while somebody else sells it (`ipml.enforcement.takedown.handed_over`).
 
     Parameters
     ----------
@@ -254,12 +270,17 @@ def replace_listings(
         By seller id: what the seller is called from now on.
     by : str
         Who is noted in the audit trail.
+    gone : str, optional
+        The seller who is being erased.
+    names : mapping, optional
+        What `find_names` found of their names; others are looked up.
     """
     rows = [row for row in rows if row.erased_at is None]
+    held = find_held(connection, rows, gone)
     with audit.together(connection):
-        lone = _find_lone_names(connection, rows)
+        lone = {name for name, is_lone in find_names(connection, rows, names or {}).items() if is_lone}
         for start in range(0, len(rows), _MOST_NUMBERS):
-            _replace(connection, rows[start : start + _MOST_NUMBERS], sellers, lone, by, at)
+            _replace(connection, rows[start : start + _MOST_NUMBERS], sellers, lone, held, by, at)
         _forget_usual(connection, lone)
         closed = [(subject_of(row.case_id), {"erased": True}) for row in rows if row.state != "decided"]
         audit.append_all(connection, by, "closed", closed, at=at)
@@ -312,16 +333,12 @@ def make_placeholder(
     )
 
 
-def make_placeholder_id(case_id: int) -> str:
-    """Return what an erased listing is called."""
-    return f"erased:{case_id}"
-
-
 def _replace(
     connection: Connection,
     rows: Sequence[StoredCase],
     sellers: Mapping[str, str],
     lone: Collection[tuple[str, str]],
+    held: Collection[int],
     by: str,
     at: datetime,
 ) -> None:
@@ -349,9 +366,9 @@ def _replace(
     connection.execute(update(cases).where(cases.c.case_id == bindparam("numbered")), changes)
     for table in (decisions, second_verdicts):
         alias = literal("erased:").concat(cast(table.c.case_id, Text))
-        audit.change_rows(
-            connection, update(table).where(table.c.case_id.in_(numbers)).values(listing_id=alias), by, "erased", at=at
-        )
+        renamed = [number for number in numbers if table is not decisions or number not in held]
+        change = update(table).where(table.c.case_id.in_(renamed)).values(listing_id=alias)
+        audit.change_rows(connection, change, by, "erased", at=at)
     for table in (case_texts, bands, translations, pictures):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
     match_again(connection, numbers)
@@ -373,16 +390,19 @@ def _end_second_reviews(connection: Connection, numbers: Sequence[int], by: str,
     audit.change_rows(connection, update(control_cases).where(*listed).values(removed_at=at), by, "erased", at=at)
 
 
-def _find_lone_names(connection: Connection, rows: Sequence[StoredCase]) -> set[tuple[str, str]]:
-    """Return the brands and categories of cases that only one seller has, as (column, text)."""
+def find_names(connection: Connection, rows: Iterable[StoredCase | Row[Any, Any]], known: Names) -> Names:
+    """Return the brands and categories of cases, and whether only one seller has them."""
     named = {(name, value) for row in rows for name in ("brand", "category") if (value := getattr(row, name))}
-    return {one for one in named if len(connection.scalars(_find_two_sellers(*one)).all()) == 1}
+    return {one: known[one] if one in known else not connection.scalar(_find_another(*one)) for one in named}
 
 
-def _find_two_sellers(name: str, value: str) -> Select[tuple[str]]:
-    # All states are named, as the indexes of brands and categories begin with the state.
+def _find_another(name: str, value: str) -> Select[tuple[bool]]:
+    """Return the query whether a second seller has a name that some case has."""
+    # All states are named, as the indexes of brands and categories begin with the state. Asked for different sellers,
+    # PostgreSQL would read all cases of the name.
     wanted = cases.c.state.in_(_STATES), cases.c[name] == value
-    return select(cases.c.seller_id).where(*wanted).distinct().limit(2)
+    one = select(cases.c.seller_id).where(*wanted).limit(1).scalar_subquery()
+    return select(select(cases.c.case_id).where(*wanted, cases.c.seller_id != one).exists())
 
 
 def _forget_usual(connection: Connection, lone: Collection[tuple[str, str]]) -> None:

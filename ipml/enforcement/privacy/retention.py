@@ -52,6 +52,7 @@ from ipml.storage.tables import (
     cases,
     decisions,
     disclosures,
+    erasures,
     evidence,
     legal_holds,
     listings,
@@ -68,6 +69,7 @@ from ipml.storage.tables import (
     second_reviews,
     seller_events,
     seller_keys,
+    seller_languages,
     seller_list_entries,
     sessions,
     statements,
@@ -125,7 +127,7 @@ _DELIVERED = outbox.c.state == "delivered"
 
 
 def _opens_nothing() -> ColumnElement[bool]:
-    """Return the condition that with the key of a seller nothing can be read any more, and no listing is left."""
+    """Return the condition that a key opens nothing any more, no listing is left, and no erasure needs it to go on."""
     encrypted = [
         select(1).where(table.c.pseudonym == seller_keys.c.pseudonym, table.c[column] != "").exists()
         for table, column in (
@@ -136,7 +138,8 @@ def _opens_nothing() -> ColumnElement[bool]:
         )
     ]
     listing = select(cases.c.case_id).where(cases.c.seller_id == seller_keys.c.seller_id, cases.c.erased_at.is_(None))
-    return ~or_(*encrypted, listing.exists())
+    begun = select(erasures.c.erasure_id).where(erasures.c.pseudonym == seller_keys.c.pseudonym)
+    return ~or_(*encrypted, listing.exists(), begun.exists())
 
 
 CLASSES = (
@@ -160,6 +163,7 @@ CLASSES = (
     RecordClass("ended_list_entries", seller_list_entries, _UNLISTED),
     RecordClass("idle_sellers", seller_keys, seller_keys.c.created_at, condition=_opens_nothing()),
     RecordClass("marketplace_listings", listings, listings.c.received_at),
+    RecordClass("marketplace_listings", seller_languages, seller_languages.c.known_at),
     RecordClass("screened_pictures", screened_pictures, screened_pictures.c.received_at),
     RecordClass("seller_events", seller_events, seller_events.c.received_at),
     RecordClass("portfolios", portfolios, portfolios.c.changed_at),

@@ -249,6 +249,7 @@ def state(
     reasons: Iterable[Reason] = (),
     origin: str = "review",
     brand_read: str | None = None,
+    language: str | None = None,
 ) -> Statement:
     """Return what is to be said of a restriction; its number is 0 until it is kept.
 
@@ -260,6 +261,8 @@ def state(
         How the decision came about; see `ipml.review.decisions.Origin`.
     brand_read : str, optional
         The brand that the model read, for a listing that names none.
+    language : str, optional
+        That of the seller, as last known; else the one that the listing names.
 
     Raises
     ------
@@ -300,7 +303,7 @@ def state(
         else "other notification",
         is_detected=restriction.is_detected,
         automation=_automation(restriction, origin),
-        language=rules.language_of(listing.country, listing.seller_language),
+        language=rules.language_of(listing.country, language or listing.seller_language),
         law=rules.law_of(listing.country),
         appeal_months=rules.appeal_months,
         issued_at=at,

@@ -334,8 +334,15 @@ class Background:
         return cls(origin, scored.reasons, scored.brand_read)
 
 
-def draw_up(restriction: Restriction, background: Background, rules: StatementRules) -> DraftStatement:
+def draw_up(
+    restriction: Restriction, background: Background, rules: StatementRules, language: str | None = None
+) -> DraftStatement:
     """Draw up the statement of a restriction.
+
+    Parameters
+    ----------
+    language : str, optional
+        Of the seller, where it is remembered.
 
     Raises
     ------
@@ -350,6 +357,7 @@ def draw_up(restriction: Restriction, background: Background, rules: StatementRu
         reasons=background.reasons,
         origin=background.origin,
         brand_read=background.brand_read,
+        language=language,
     )
     payload = write_payload(statement)
     if payload is not None and (faults := find_faults(payload)):
@@ -436,7 +444,15 @@ def issue_all(
         What is known of decisions, by number, as far as the caller knows it.
     """
     known = _find_backgrounds(acts.connection, restrictions, backgrounds)
-    drawn = [draw_up(one, known.get(one.decision_id, Background()), acts.policy.statements) for one in restrictions]
+    drawn = [
+        draw_up(
+            one,
+            known.get(one.decision_id, Background()),
+            acts.policy.statements,
+            acts.keys.find_language(one.pseudonym),
+        )
+        for one in restrictions
+    ]
     rows = [one.columns(acts.keys, acts.policy.digest) for one in drawn]
     numbers = append_rows(acts.connection, statements, rows)
     kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]

@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 from ipml.enforcement.policy import EnforcementPolicy, find_policy
 from ipml.enforcement.proceedings import BY_POLICY, DecidedCase, FirstDecision, Proceedings, open_proceedings
 from ipml.enforcement.restrictions import OWN, MeasureKind, Restriction
+from ipml.enforcement.takedown.handed_over import make_placeholder_id, read_listing, release_ended
 from ipml.enforcement.takedown.measures import (
     ChosenMeasure,
     Measure,
@@ -32,7 +33,7 @@ from ipml.enforcement.takedown.messages import Announcing, MeasureChange, draft_
 from ipml.errors import Conflict
 from ipml.kit.moments import write_moment
 from ipml.records import Listing, Verdict
-from ipml.review.arrivals.snapshot import decode, decode_listing
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase, find_case
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import stands
@@ -135,6 +136,7 @@ def lift_measure(connection: Connection, measure: Measure, by: str, why: str, at
     after = _put_in_place(lifted, before)
     change = MeasureChange(lifted, "lifted", listing, ground, before, after, at)
     _tell_and_note(connection, change, by, None)
+    release_ended(connection, measure.case_id, by, at)
     return change
 
 
@@ -163,8 +165,13 @@ def _tell_and_note(
 ) -> None:
     """Tell whom a change concerns, and note in the trail under which key the platform was told."""
     keys = read_keys(connection, [change.measure.pseudonym])
+    told, seller_id = change, change.listing.seller_id
+    is_held = change.listing.listing_id != make_placeholder_id(change.measure.case_id)
+    if change.measure.pseudonym not in keys and is_held:  # it was erased, and another sells it now
+        names, keys = read_sellers(connection, [seller_id], now=change.at)
+        told = dataclasses.replace(change, measure=dataclasses.replace(change.measure, pseudonym=names[seller_id]))
     telling = Announcing(connection, rules, keys)
-    key = telling.tell(change)
+    key = telling.tell(told)
     telling.store_effects()
     outbox.put_all(connection, telling.drafts, keys)
     audit.append_events(connection, [describe_change(change, by, key, replaces)])
@@ -184,9 +191,9 @@ def describe_change(change: MeasureChange, by: str, key: str | None, replaces: i
 
 
 def find_listing(connection: Connection, measure: Measure) -> tuple[Listing, str]:
-    """Return the listing of a measure as it was decided on, and the ground of the decision."""
+    """Return the listing of a measure as `read_listing` does, and the ground of the decision."""
     ground = connection.scalar(select(decisions.c.ground).where(decisions.c.decision_id == measure.decision_id))
-    return decode_listing(find_case(connection, measure.case_id).snapshot), ground or ""
+    return read_listing(connection, measure.case_id, measure.decision_id), ground or ""
 
 
 def impose(acts: Proceedings, decided: Sequence[DecidedCase], firsts: Sequence[FirstDecision]) -> list[Measure]:

@@ -22,13 +22,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, union
 
 from ipml.enforcement.restrictions import MeasureKind, ReportSource, Restriction
+from ipml.enforcement.takedown.handed_over import find_present_sellers
 from ipml.errors import NotFound
 from ipml.records import Listing
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.decisions import GROUNDS
 from ipml.review.ranking.policy import fold_name
 from ipml.storage.pseudonyms import Keyring, find_pseudonym, read_keys
-from ipml.storage.tables import cases, decisions, listings, measure_messages, measures, outbox
+from ipml.storage.tables import cases, decisions, measure_messages, measures, outbox
 
 Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
 Number = Annotated[float, Field(ge=0, le=1e9)]
@@ -351,9 +352,7 @@ def is_against(connection: Connection, measure: Measure, seller_id: str) -> bool
         return True
     query = select(decisions.c.listing_id).where(decisions.c.decision_id == measure.decision_id)
     listing_id = connection.scalar(query)
-    submitted = select(listings.c.seller_id).where(listings.c.listing_id == listing_id)
-    observed = select(cases.c.seller_id).where(cases.c.listing_id == listing_id).order_by(cases.c.case_id.desc())
-    return (connection.scalar(submitted) or connection.scalar(observed.limit(1))) == seller_id
+    return find_present_sellers(connection, [listing_id] if listing_id else []).get(listing_id or "") == seller_id
 
 
 def find_sources(connection: Connection, decision_ids: Collection[int]) -> dict[int, ReportSource]:

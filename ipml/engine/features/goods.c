@@ -3,6 +3,7 @@
 #include "features/goods.h"
 
 #include "base/letters.h"
+#include "base/space.h"
 #include "base/texts.h"
 
 enum { MOST_COUNTED = 3 };
@@ -71,19 +72,13 @@ static bool stands_at(const uint8_t *data, int64_t at, int64_t end, const uint8_
     return true;
 }
 
-static bool is_ascii(const uint8_t *text, int64_t size) {
-    uint8_t every = 0;
-    for (int64_t at = 0; at < size; at++) every |= text[at];
-    return every < 0x80;
-}
-
 /* Whether some spelling stands in a text; of a folded one, only those that folding leaves in their script. */
 static bool holds_spelling(texts titles, int64_t row, texts spelt, int64_t first, int64_t last, bool is_folded) {
     int64_t end = titles.offsets.at[row + 1];
     for (int64_t one = first; one < last; one++) {
         const uint8_t *spelling = spelt.data.at + spelt.offsets.at[one];
         int64_t size = spelt.offsets.at[one + 1] - spelt.offsets.at[one];
-        if (is_folded && is_ascii(spelling, size)) continue;
+        if (is_folded && is_ascii(spelling, 0, size)) continue;
         for (int64_t at = titles.offsets.at[row]; at < end; at++) {
             if (stands_at(titles.data.at, at, end, spelling, size)) return true;
         }
@@ -98,13 +93,25 @@ static bool may_be_folded(const uint8_t *text, int64_t size) {
     return may_be != 0;
 }
 
-static bool is_one_spelt(texts titles, int64_t row, number_lists brands, const brand_spellings *plain,
+/* Whether a text spells one of the brands that a title names. */
+static bool is_one_spelt(texts written, int64_t text, number_lists brands, int64_t row, const brand_spellings *plain,
                          bool is_folded) {
     for (int64_t i = brands.starts.at[row]; i < brands.starts.at[row + 1]; i++) {
         int64_t brand = brands.number.at[i], first = AT(plain->starts, brand), last = AT(plain->starts, brand + 1);
-        if (holds_spelling(titles, row, plain->spelt, first, last, is_folded)) return true;
+        if (holds_spelling(written, text, plain->spelt, first, last, is_folded)) return true;
     }
     return false;
+}
+
+/* Whether a title spells one of its brands once it is folded, its misspelt words left as they are. */
+static bool is_one_folded(texts titles, int64_t row, number_lists brands, const brand_spellings *plain, int64_t most,
+                          const characters *known, const folding_tables *folding, buffer *room) {
+    int64_t ends[2] = {0, 0};
+    room->n = 0;
+    texts title = {{titles.offsets.at + row, 2}, titles.data};
+    fold_texts(title, most, known, folding, (int64s_out){ends, 2}, room);
+    texts folded = {as_int64s(ends, 2), uint8s_of(room)};
+    return !room->failed && is_one_spelt(folded, 0, brands, row, plain, false);
 }
 
 /* Write the letters of a text in lower case, one space for white space; return how many there are. */
@@ -141,25 +148,30 @@ static bool is_one_written(const int64_t *letters, int64_t n, number_lists brand
     return false;
 }
 
-outcome find_disguised(texts titles, texts folded, number_lists brands, const brand_spellings *plain,
-                       const characters *known, uint8s_out found) {
+outcome find_disguised(texts titles, texts folded, number_lists brands, const brand_spellings *plain, int64_t most,
+                       const characters *known, const folding_tables *folding, uint8s_out found) {
     REQUIRE(are_texts(titles) && are_texts(folded) && folded.offsets.n == titles.offsets.n);
     REQUIRE(are_lists(brands.starts, brands.number.n) && brands.starts.n == titles.offsets.n);
-    REQUIRE(found.n == n_rows(titles) && are_spellings(plain) && are_characters(known));
+    REQUIRE(found.n == n_rows(titles) && are_spellings(plain) && are_characters(known) && are_folding_tables(folding));
     int64_t *letters = NULL;
-    for (int64_t row = 0; row < titles.offsets.n - 1; row++) {
+    buffer room = {NULL, 0, 0, 0};
+    for (int64_t row = 0; row < titles.offsets.n - 1 && !room.failed; row++) {
         int64_t start = titles.offsets.at[row], end = titles.offsets.at[row + 1];
         bool names_any = brands.starts.at[row + 1] > brands.starts.at[row];
         found.at[row] = false;
         if (!names_any || !may_be_folded(titles.data.at + start, end - start)) continue;
-        if (is_one_spelt(titles, row, brands, plain, false) || is_one_spelt(folded, row, brands, plain, true)) continue;
+        if (is_one_spelt(titles, row, brands, row, plain, false)) continue;
+        if (is_one_spelt(folded, row, brands, row, plain, true)) continue;
         if (letters == NULL) letters = malloc((size_t)longest_text(titles) * sizeof *letters);
-        if (letters == NULL) return OUT_OF_MEMORY;
+        room.failed |= letters == NULL;
+        if (room.failed) break;
         int64_t n = write_lower(titles, row, known, letters);
-        found.at[row] = !is_one_written(letters, n, brands, row, plain);
+        found.at[row] = !is_one_written(letters, n, brands, row, plain) &&
+                        is_one_folded(titles, row, brands, plain, most, known, folding, &room);
     }
     free(letters);
-    return 0;
+    free(room.at);
+    return room.failed ? OUT_OF_MEMORY : 0;
 }
 
 outcome describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguised_words, uint8s has_field,

@@ -3,7 +3,7 @@
 #define IPML_GOODS_H
 
 #include "base/engine.h"
-#include "folding/characters.h"
+#include "folding/folding.h"
 #include "phrases/phrases.h"
 
 enum { N_CLAIMS = 8, N_SUMMARY = 6 }; /* values of a listing, and of a title beside its kinds of goods */
@@ -22,10 +22,11 @@ static inline bool are_spellings(const brand_spellings *of) {
    (n_texts + 1,), and their numbers, of which there is room for as many as there are places. */
 EXPORT outcome list_brands(places named, int64s phrase_brands, int64s_out starts, int64s_out brands);
 
-/* Say whether brands that titles name can be read only after folding: they name some, hold what folding would undo, and
-   spell none as it is, whatever the case and the white space, nor in a script that folding leaves as it is. */
+/* Say whether brands that titles name can be read only after folding: they name some, spell none as it is, whatever the
+   case and the white space, nor in a script that folding leaves as it is, but spell one once folded. A misspelt one is
+   spelt in neither. So many letters of a title are folded. */
 EXPORT outcome find_disguised(texts titles, texts folded, number_lists brands, const brand_spellings *plain,
-                              const characters *known, uint8s_out found);
+                              int64_t most, const characters *known, const folding_tables *folding, uint8s_out found);
 
 /* Write what listings claim of brands, shape (n_listings, 8). */
 EXPORT outcome describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguised_words, uint8s has_field,

@@ -176,8 +176,10 @@ static void read_claims(reading *of, texts raw, number_lists named, const listin
     int8_t *standing = ROOM(within, int8_t, n);
     if (within->failed) return;
     claim_brands(of, named, all);
-    if (find_disguised(raw, of->folded, named, &tables->spellings, known, (uint8s_out){is_disguised, n}) < 0 ||
-        count_disguised(raw, tables->title.most_letters, known, tables->folding.units, (int64s_out){n_disguised, n}) < 0)
+    int64_t most = tables->title.most_letters;
+    if (find_disguised(raw, of->folded, named, &tables->spellings, most, known, &tables->folding,
+                       (uint8s_out){is_disguised, n}) < 0 ||
+        count_disguised(raw, most, known, tables->folding.units, (int64s_out){n_disguised, n}) < 0)
         within->failed = true;
     for (int64_t row = 0; row < n; row++) {
         has_field[row] = all->codes.at[of->owners[row] * N_CODES + HAS_FIELD] != 0;

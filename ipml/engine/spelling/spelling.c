@@ -78,20 +78,27 @@ static bool is_in_words(const word_set *words, const spelling_tables *tables, co
     return find_word(words, tables->letters.codes.at, word->key, letters, word->end - word->start) >= 0;
 }
 
+/* Say what a run is among ordinary words. */
+static int64_t find_among_ordinary(const spelling_tables *tables, const stretch *text, const run *word) {
+    int64_t n = word->end - word->start;
+    uint64_t key = n <= SHORT_WORD ? word->key : key_of_word(tables->letters.codes.at, text->data + word->start, n);
+    return find_ordinary(&tables->ordinary, key);
+}
+
 /* Return the known word for which a run stands; STAYS if for none, NO_WORD if it is no word. */
 static int64_t read_word(const spelling_tables *tables, const stretch *text, const run *word, uint8_t seen,
                          uint8_t *scratch) {
     if (is_in_words(&tables->known, tables, text, word)) return STAYS;
     if (!is_whole_word(tables, text, word, seen)) return NO_WORD;
-    if (is_in_words(&tables->ordinary, tables, text, word)) return STAYS;
+    if (find_among_ordinary(tables, text, word) != NOT_ORDINARY) return STAYS;
     const uint8_t *letters = text->data + word->start;
     return find_nearest(&tables->known, &tables->letters, letters, word->end - word->start, scratch);
 }
 
-/* Whether a piece is a word by itself. */
+/* Whether a piece is a word by itself; of ordinary ones only those that stand in any text. */
 static bool is_piece(const spelling_tables *tables, const stretch *text, const run *piece) {
     if (piece->end - piece->start < 2) return false;
-    return is_in_words(&tables->known, tables, text, piece) || is_in_words(&tables->ordinary, tables, text, piece);
+    return is_in_words(&tables->known, tables, text, piece) || find_among_ordinary(tables, text, piece) == EVERYDAY;
 }
 
 /* Whether two pieces on either side of a gap are one known word, and not two words. */
@@ -181,14 +188,15 @@ static int64_t list_words_to_look_up(const word_reader *by, const some_words *wo
 /* Remember those words that one look at a table knows, and no longer ask for them; return how many are left. Tables are
    large: without a branch, the next look need not wait until one has arrived. */
 static int64_t drop_words(word_reader *by, const some_words *words, int64_t n_asked) {
-    const uint64_t *known = by->tables->known.table.at, *ordinary = by->tables->ordinary.table.at;
+    const uint64_t *known = by->tables->known.table.at;
+    const ordinary_words ordinary = by->tables->ordinary;
     uint64_t *keys = by->recent.keys;
     int64_t *asked = words->asked, n = 0;
     for (int64_t j = 0; j < n_asked; j++) {
         int64_t i = asked[j] >> 1 & ~(int64_t)1;
         uint64_t key = key_at(words, i);
         bool stays = is_first(known, WORDS, key);
-        stays |= is_first(ordinary, WORDS, key);
+        stays |= find_ordinary(&ordinary, key) != NOT_ORDINARY;
         stays &= words->places[i + 1] - words->places[i] <= SHORT_WORD;
         uint64_t slot = recent_slot(&by->recent, key), all = -(uint64_t)stays;
         keys[slot] = (key & all) | (keys[slot] & ~all);

@@ -10,6 +10,13 @@ typedef struct {
     uint8s lines; /* the words, one a line */
 } word_set;
 
+/* Words that stand for themselves, known or not, as words.h says: the marks of those in bucket i are starts.at[i] to
+   starts.at[i + 1]. */
+typedef struct {
+    uint32s starts;
+    uint32s marks;
+} ordinary_words;
+
 /* What is known of bytes in words, and of letters beside them. Of sounds, and of keys beside, there are two a byte. */
 typedef struct {
     uint8s codes;            /* the code of each byte that may be in a word, CODE_OF_SIGN in that of a sign; else 0 */
@@ -24,8 +31,8 @@ typedef struct {
 } word_letters;
 
 typedef struct {
-    word_set known;    /* the words that others may stand for, among others */
-    word_set ordinary; /* words that stand for themselves, known or not */
+    word_set known; /* the words that others may stand for, among others */
+    ordinary_words ordinary;
     word_letters letters;
 } spelling_tables;
 

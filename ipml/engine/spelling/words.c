@@ -56,20 +56,22 @@ int64_t *list_words(uint8s lines, uint8s codes, int64_t *n) {
     return starts;
 }
 
-EXPORT outcome make_words(uint8s lines, uint8s codes, buffer *into) {
+EXPORT outcome hash_words(uint8s lines, uint8s codes, buffer *hashes) {
     REQUIRE(codes.n == 256 && are_lines(lines));
     int64_t n = 0;
     int64_t *starts = list_words(lines, codes, &n);
-    uint64_t *table = starts == NULL ? NULL : make_word_table(into, n, 0, 0, 0);
-    if (table == NULL) into->failed = 1;
-    else put_words(table, lines, codes.at, starts, starts + n, n);
+    if (starts == NULL) hashes->failed = 1;
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t hash = spread_key(key_of_word(codes.at, lines.at + starts[i], starts[n + i] - starts[i]));
+        buffer_write(hashes, &hash, sizeof hash);
+    }
     free(starts);
     return 0;
 }
 
-EXPORT outcome look_up_word(const word_set *words, uint8s codes, uint8s word) {
-    REQUIRE(codes.n == 256 && is_word_set(words) && word.n > 0);
-    return 1 + find_pair(words, codes.at, word.at, word.n, word.at, 0);
+EXPORT outcome look_up_ordinary(const ordinary_words *words, uint8s codes, uint8s word) {
+    REQUIRE(codes.n == 256 && are_ordinary_words(words) && word.n > 0);
+    return 1 + find_ordinary(words, key_of_word(codes.at, word.at, word.n));
 }
 
 static bool is_pair(const uint8_t *word, const uint8_t *piece, int64_t n, const uint8_t *other, int64_t n_other) {

@@ -12,11 +12,11 @@
 
 #include "spelling/spelling.h"
 
-/* Write a table of the words of a text, one a line. Lines that are empty or hold anything else are left out. */
-EXPORT outcome make_words(uint8s lines, uint8s codes, buffer *table);
+/* Write the hash (uint64) of each word of a text, one a line. Lines that are empty or hold anything else are left out. */
+EXPORT outcome hash_words(uint8s lines, uint8s codes, buffer *hashes);
 
-/* Return one more than a word, which is not empty; 0 if it is not there. */
-EXPORT outcome look_up_word(const word_set *words, uint8s codes, uint8s word);
+/* Return one more than NOT_ORDINARY, ORDINARY or EVERYDAY for a word, which is not empty. */
+EXPORT outcome look_up_ordinary(const ordinary_words *words, uint8s codes, uint8s word);
 
 enum { SHORT_WORD = 12 }; /* longer words are compared letter by letter */
 enum { CODE_BITS = 5, CODE_OF_LETTER = 31, CODE_OF_SIGN = 32, CODE_OF_STAR = 27, END_OF_WORD = '\n' };
@@ -29,6 +29,13 @@ enum { SIZE_OF_HEADER = 12 };
 static const uint64_t LONG_KEY = (uint64_t)1 << 63; /* keys from here on are of longer words: several may have one */
 static const uint64_t LETTERS_OF_SHORT = ((uint64_t)1 << 60) - 1;
 static const uint64_t FREE_SLOT = 0; /* the key of no word */
+
+/* Ordinary words are kept as the first BITS_OF_HASH bits of their hashes, without their letters: of 2^BITS_OF_HASH words
+   that are none, as many as there are ordinary ones pass for one. The first BITS_OF_BUCKET bits say in which bucket a
+   word is; the others, and whether it is an everyday word, are its mark. */
+enum { BITS_OF_HASH = 39, BITS_OF_BUCKET = 16, BITS_OF_MARK = BITS_OF_HASH - BITS_OF_BUCKET };
+enum { N_BUCKETS = 1 << BITS_OF_BUCKET };
+enum { NOT_ORDINARY = -1, ORDINARY = 0, EVERYDAY = 1 };
 
 /* Append an empty table with room for so many words, keys, joined words and powers; NULL if memory ran out. */
 uint64_t *make_word_table(buffer *into, int64_t n_words, int64_t n_keys, int64_t n_joined, int64_t n_powers);
@@ -56,8 +63,12 @@ static inline bool are_word_letters(const word_letters *of) {
            of->is_gap.n == 256 && of->is_sign.n == 256 && of->classes.n == 256 && of->letters_of_signs.n == 128;
 }
 
+static inline bool are_ordinary_words(const ordinary_words *of) {
+    return of->starts.n == N_BUCKETS + 1 && (int64_t)of->starts.at[N_BUCKETS] <= of->marks.n;
+}
+
 static inline bool are_spelling_tables(const spelling_tables *of) {
-    return is_word_set(&of->known) && is_word_set(&of->ordinary) && are_word_letters(&of->letters);
+    return is_word_set(&of->known) && are_ordinary_words(&of->ordinary) && are_word_letters(&of->letters);
 }
 
 /* Return the word that two pieces are together, however long; -1 if it is not there. */
@@ -180,6 +191,16 @@ static inline int64_t find_word(const word_set *words, const uint8_t *codes, uin
     const uint64_t *table = words->table.at;
     int64_t slot = find_slot(table, WORDS, first_slot(table, WORDS, key), key);
     return slot >= 0 ? word_in(table, WORDS, slot) : -1;
+}
+
+/* Say what the word with a key is. */
+static inline int64_t find_ordinary(const ordinary_words *words, uint64_t key) {
+    uint64_t hash = spread_key(key) >> (64 - BITS_OF_HASH);
+    uint64_t bucket = hash >> BITS_OF_MARK, rest = hash & (((uint64_t)1 << BITS_OF_MARK) - 1);
+    for (uint32_t at = words->starts.at[bucket]; at < words->starts.at[bucket + 1]; at++) {
+        if (words->marks.at[at] >> 1 == rest) return words->marks.at[at] & 1;
+    }
+    return NOT_ORDINARY;
 }
 
 #endif

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import Struct, bind, make_struct
 from ipml.features.compiled.characters import PAGES, fold_sigma
+from ipml.features.compiled.folding import MAX_TITLE_LETTERS
+from ipml.features.compiled.folding import TABLES as FOLDING
 from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.texts import Texts
 
@@ -68,20 +70,31 @@ class Spellings:
 def find_disguised(titles: Texts, folded: Texts, brands: Numbers, spellings: Spellings) -> NDArray[np.bool_]:
     """Say whether brands that titles name can be read only after folding, shape (n_titles,).
 
-    So they can where a title is not plain ASCII without markup, and no spelling stands in it, whatever the case; nor
-    after folding one in another script, which folding does not replace.
+    So they can where no spelling stands in a title that is not plain ASCII without markup, whatever the case, but one
+    does after folding, in another script than one that folding leaves as it is. A misspelt brand is none of these.
+
+    Parameters
+    ----------
+    titles : Texts
+        As the sellers wrote them.
+    folded : Texts
+        The same, folded and their misspelt words read.
+    brands : Numbers
+        The brands that are read in them.
+    spellings : Spellings
 
     Examples
     --------
-    >>> brands, spellings = Numbers(np.array([0, 1, 2, 3]), np.array([0, 0, 0])), Spellings([["air max"]])
-    >>> titles = Texts.of(["\u00e9 AIR  Max", "A\u0456r Max", "\u0130 Air Max"])
-    >>> find_disguised(titles, Texts.of(["e air max", "air max", "i air max"]), brands, spellings).tolist()
-    [False, True, False]
+    >>> brands, spellings = Numbers(np.arange(5), np.zeros(4, dtype=np.int64)), Spellings([["air max"]])
+    >>> titles = Texts.of(["\u00e9 AIR  Max", "A\u0456r Max", "\u0130 Air Max", "\u00c2ir Mox"])
+    >>> read = Texts.of(["e air max", "air max", "i air max", "air max"])
+    >>> find_disguised(titles, read, brands, spellings).tolist()
+    [False, True, False, False]
     """
     found = np.empty(len(titles), dtype=np.uint8)
     while True:
         known = PAGES.characters
-        _find_disguised(titles, folded, brands, spellings.table, known, found)
+        _find_disguised(titles, folded, brands, spellings.table, MAX_TITLE_LETTERS, known, FOLDING, found)
         if not PAGES.fill(known):
             return found.view(np.bool_)
 

@@ -47,9 +47,6 @@ def _number_letters() -> NDArray[np.uint8]:
 _CODES = _number_letters()
 """The code of each byte that may be in a word, with `_SIGN` where it is one; 0 of others."""
 
-_make_words = bind("make_words")
-_find_word = bind("look_up_word")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Words:
@@ -65,12 +62,6 @@ class Words:
         The words, one a line.
     prepared : Struct
         Both as the engine takes them.
-
-    Examples
-    --------
-    >>> words = Words.of(b"belt\\nbelt's\\n\\nre*lica")
-    >>> ["belt" in words, "belt's" in words, "replica" in words]
-    [True, False, False]
     """
 
     table: NDArray[np.uint64]
@@ -80,21 +71,93 @@ class Words:
     def __post_init__(self) -> None:
         object.__setattr__(self, "prepared", make_struct("word_set", table=self.table, lines=self.lines))
 
+
+_hash_words = bind("hash_words")
+_look_up_ordinary = bind("look_up_ordinary")
+_BITS_OF_HASH, _BITS_OF_BUCKET = 39, 16  # as in `ipml/engine/spelling/words.h`
+_BITS_OF_MARK = _BITS_OF_HASH - _BITS_OF_BUCKET
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrdinaryWords:
+    """Words that stand for themselves, known or not, as 39 bits of a hash each.
+
+    Of a million words that are not among half a million of these, one passes for one of them.
+
+    Attributes
+    ----------
+    counts : array of uint16, shape (65_536,)
+        How many words are in each bucket.
+    marks : array of uint32
+        By bucket, the rest of each word's hash; the last bit says whether it is an everyday word.
+    prepared : Struct
+        Both as the engine takes them.
+
+    Raises
+    ------
+    ValueError
+        The arrays are of other types, or do not belong together.
+
+    Examples
+    --------
+    >>> words = OrdinaryWords.of(b"pelt\\nbelt's\\n\\nre*lica", everyday=b"belt")
+    >>> [word in words for word in ("pelt", "belt", "belt's", "replica")]
+    [True, True, False, False]
+    >>> [words.is_everyday(word) for word in ("pelt", "belt", "replica")]
+    [False, True, False]
+    """
+
+    counts: NDArray[np.uint16]
+    marks: NDArray[np.uint32]
+    prepared: Struct = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        are_arrays = self.counts.dtype == np.uint16 and self.marks.dtype == np.uint32 and self.marks.ndim == 1
+        starts = np.zeros((1 << _BITS_OF_BUCKET) + 1, dtype=np.uint32)
+        if not are_arrays or self.counts.shape != (starts.size - 1,) or self.counts.sum() != self.marks.size:
+            raise ValueError("found other arrays than one of words for each of 65,536 buckets; expected such")
+        np.cumsum(self.counts, out=starts[1:])
+        object.__setattr__(self, "prepared", make_struct("ordinary_words", starts=starts, marks=self.marks))
+
     @classmethod
-    def of(cls, lines: bytes) -> Words:
-        """Return the words of a text, one a line; lines that hold anything else are left out."""
-        data = np.frombuffer(lines + b"\n", dtype=np.uint8)
-        table = Buffer()
-        _make_words(data, _CODES, table)
-        return cls(table.take(np.uint64), data)
+    def of(cls, lines: bytes, everyday: bytes = b"") -> OrdinaryWords:
+        """Return the words of two texts, one a line; lines that hold anything else are left out."""
+        often = _hash_lines(everyday)
+        return cls._of_hashes(np.unique(np.concatenate([_hash_lines(lines), often])), often)
+
+    def join(self, other: OrdinaryWords) -> OrdinaryWords:
+        """Return the words that are in one of two sets, everyday ones where one of them says so."""
+        hashes, others = self._hashes(), other._hashes()
+        often = np.concatenate([hashes[self.marks & 1 == 1], others[other.marks & 1 == 1]])
+        return self._of_hashes(np.union1d(hashes, others), often)
+
+    @classmethod
+    def _of_hashes(cls, hashes: NDArray[np.uint64], often: NDArray[np.uint64]) -> OrdinaryWords:
+        counts = np.bincount((hashes >> np.uint64(_BITS_OF_MARK)).astype(np.int64), minlength=1 << _BITS_OF_BUCKET)
+        rest = (hashes & np.uint64((1 << _BITS_OF_MARK) - 1)).astype(np.uint32)
+        return cls(counts.astype(np.uint16), rest << np.uint32(1) | np.isin(hashes, often).astype(np.uint32))
+
+    def _hashes(self) -> NDArray[np.uint64]:
+        """Return the hash of each word, in order of buckets."""
+        buckets = np.repeat(np.arange(self.counts.size, dtype=np.uint64), self.counts)
+        return buckets << np.uint64(_BITS_OF_MARK) | (self.marks >> 1).astype(np.uint64)
 
     def __contains__(self, word: str) -> bool:
-        return self.find(word) >= 0
+        return self._look_up(word) >= 0
 
-    def find(self, word: str) -> int:
-        """Return a word of this set, by its place in `lines`; -1 for others."""
+    def is_everyday(self, word: str) -> bool:
+        """Say whether a word stands in any text, so that beside another such word it is no piece of a longer one."""
+        return self._look_up(word) == 1
+
+    def _look_up(self, word: str) -> int:
         letters = _read_letters(word)
-        return int(_find_word(self.prepared, _CODES, letters)) - 1 if letters.size else -1
+        return int(_look_up_ordinary(self.prepared, _CODES, letters)) - 1 if letters.size else -1
+
+
+def _hash_lines(lines: bytes) -> NDArray[np.uint64]:
+    hashes = Buffer()
+    _hash_words(np.frombuffer(lines + b"\n", dtype=np.uint8), _CODES, hashes)
+    return hashes.take(np.uint64) >> np.uint64(64 - _BITS_OF_HASH)
 
 
 def _read_letters(word: str) -> NDArray[np.uint8]:
@@ -216,7 +279,7 @@ _read_with_origins = bind("read_with_origins")
 _know_a_word = bind("know_a_word")
 
 
-def read_texts(folded: Texts, known: Words, ordinary: Words) -> Texts:
+def read_texts(folded: Texts, known: Words, ordinary: OrdinaryWords) -> Texts:
     """Return folded texts, their misspelt words read as the known ones they stand for.
 
     Parameters
@@ -225,8 +288,7 @@ def read_texts(folded: Texts, known: Words, ordinary: Words) -> Texts:
         As `fold_text` returns them.
     known : Words
         The words that others may stand for, among others.
-    ordinary : Words
-        Words that stand for themselves, known or not.
+    ordinary : OrdinaryWords
     """
     rows, ends, written = Buffer(), Buffer(), Buffer()
     _read_texts(folded, make_tables(known, ordinary), rows, ends, written)
@@ -235,7 +297,7 @@ def read_texts(folded: Texts, known: Words, ordinary: Words) -> Texts:
     return folded.put(rows.take(np.int64), ends.take(np.int64), written.take(np.uint8))
 
 
-def read_with_origins(folded: Texts, known: Words, ordinary: Words) -> tuple[str, NDArray[np.int64]] | None:
+def read_with_origins(folded: Texts, known: Words, ordinary: OrdinaryWords) -> tuple[str, NDArray[np.int64]] | None:
     """Return how one folded text is read, and for each of its letters the letter of the folded one that it comes from.
 
     Nothing where it is read as it stands, as mostly. The letters of a word that is read as a longer one come from its
@@ -254,14 +316,18 @@ def _begins_letter(data: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray((data & 0xC0) != 0x80)
 
 
+NO_WORDS = OrdinaryWords.of(b"")
+"""The set without any."""
+
+
 def know_a_word(read: Texts, known: Words) -> NDArray[np.bool_]:
     """Say of each text, folded and read, whether it holds a longer word that is known; shape (n_texts,)."""
     knows = np.empty(len(read), np.uint8)
-    _know_a_word(read, make_tables(known, known), knows)
+    _know_a_word(read, make_tables(known, NO_WORDS), knows)
     return knows.view(np.bool_)
 
 
 @lru_cache(maxsize=4)
-def make_tables(known: Words, ordinary: Words) -> Struct:
+def make_tables(known: Words, ordinary: OrdinaryWords) -> Struct:
     """Return what texts are read with: known words, and ordinary ones."""
     return make_struct("spelling_tables", known=known.prepared, ordinary=ordinary.prepared, letters=word_letters())

@@ -8,11 +8,15 @@ Every check asks two questions, and alarms only when both say yes:
   Naranjo, Journal of Risk Model Validation 14(4), 2020). That index hardly moves when fakes double from 5 % to 10 % of
   all listings, so mean score, label rate and the like are compared as ratios: a quarter more or fewer is worth
   watching, half as many again an alarm, because the work of reviewers grows by as much.
-* *Is it beyond chance?* With few listings large moves mean nothing. The test is Kolmogorov and Smirnov's on the bins of
-  numbers (which errs on the safe side), chi-squared on words, and a normal one on means. Listings of one seller stand
-  and fall together, so n is the effective number of listings, and errors are over sellers. The chance that a report
-  without any change alarms is held to 5 %, so that twelve monthly ones give less than one: half of it is shared
-  by the checks of scores, labels and the price level, which are few and matter most, half by the columns (Bonferroni).
+* *Is it beyond chance?* With few listings large moves mean nothing. Listings of one seller stand and fall together, so
+  shares are compared by chi-squared with a design effect (Rao and Scott, Annals of Statistics 12, 1984) and means by
+  the t law. The share of missing values is also compared on its own, because among many bins it is lost. All take the
+  error that there would be without a change: how much values differ, and how alike those of a seller are, comes from
+  both files together, that is from the reference, and how many a seller has from the later one. The later file's own
+  error counts only where it is larger: it is next to nothing where the file holds no counterfeit by chance. The degrees
+  of freedom are effective sellers less one; with fewer than five of these nothing is compared. The chance that a report
+  without any change alarms is held to 5 %, so that twelve monthly ones give less than one: half of it is shared by the
+  checks of scores, labels and the price level, which are few and matter most, half by the columns (Bonferroni).
 
 A report is also written as a page of its own, without script or anything fetched: for a mail or a wiki.
 """
@@ -26,7 +30,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ipml.kit.hostile_text import escape
@@ -39,6 +43,8 @@ from ipml.model.drift.reference import (
     Floats,
     LabelReference,
     Mean,
+    align_extra,
+    find_alike,
     watched_columns,
 )
 
@@ -50,6 +56,11 @@ PSI_LIMITS = (0.1, 0.25)
 RATIO_LIMITS = (1.25, 1.5)
 NEW_WORD_LIMITS = (0.01, 0.05)  # share of listings
 RARE = 0.01  # words in a smaller share of listings are compared together
+FEWEST_EXPECTED = 5.0  # independent listings in a bin, or it is joined with others
+FEWEST_EXPECTED_PARTED = 2.5  # where values are only parted into missing and known
+FEWEST_EFFECTIVE = 5.0  # sellers of like size; with fewer nothing can be told from chance
+FEWEST_OF_KIND = 10.0  # of these with counterfeits, and with genuine listings, to compare their order
+FEWEST_OF_CURRENCY = 15.0  # of these with prices in it, which are spread widely
 SELECTIVE_RATIO = 1.5
 FEW_LISTINGS = 100
 
@@ -96,6 +107,11 @@ class DriftReport:
         """The worst of all checks."""
         return ALARMS[max((ALARMS.index(check.alarm) for check in self.checks), default=0)]
 
+    @property
+    def verdict(self) -> str:
+        """The alarm in words, or that nothing could be told."""
+        return self.alarm if self.checks else "too few sellers to tell"
+
     def to_json(self) -> str:
         """Return the report as JSON; a ratio to nothing is null."""
         report = {"alarm": self.alarm, **asdict(self)}
@@ -139,15 +155,18 @@ def measure_drift(
     >>> then = pd.DataFrame({"seller_id": sellers, "brand": ["Acme", "Nike"] * 250})
     >>> now = then.assign(brand=["Acme"] * 400 + ["Nike"] * 100)
     >>> measure_drift(reference_of(then, None), now).checks[0].sentence
-    'brand has moved: Acme went from 50 % to 80 % of listings'
+    'brand: Acme went from 50 % to 80 % of listings'
     >>> measure_drift(reference_of(then, None), then).alarm
     'none'
     """
     counted = CountedListings.of(listings, score, labels, price_ratio)
-    columns = watched_columns(listings, reference.price_currency, counted.score, counted.price_ratio)
+    if min(reference.n_effective, counted.n_effective) < FEWEST_EFFECTIVE:
+        return DriftReport(len(listings), counted.n_effective, (), tuple(_warn(reference, counted)))
+    watched = watched_columns(listings, reference.price_currency, counted.score, counted.price_ratio)
+    columns = align_extra(watched, reference, listings.index)
     of_columns = [
-        *_compare_columns(reference, columns, counted.n_effective),
-        *_find_new_words(reference, columns),
+        *_compare_columns(reference, columns, counted),
+        *_find_new_words(reference, columns, counted),
     ]
     of_scores = [
         *_compare_scores(reference, counted),
@@ -198,8 +217,88 @@ def stability_index(before: Floats, after: Floats, n_before: float, n_after: flo
     return float(((q - p) * np.log(q / p)).sum() - (n_bins - 1) * (1 / n_before + 1 / n_after))
 
 
+@dataclass(frozen=True, slots=True)
+class _Bins:
+    """Shares of the bins of a column, then and now, and of how many independent listings each is known."""
+
+    before: Floats
+    after: Floats
+    n_before: Floats
+    n_after: Floats
+
+    @classmethod
+    def of(cls, reference: DriftReference, column: ColumnReference, values: Any, counted: CountedListings) -> _Bins:
+        n, m, places = reference.n_listings, len(counted.sellers), column.places_of(values)
+        n_bins = len(column.shares)
+        then = np.array(column.alike) if column.alike else np.ones(n_bins)
+        # Listings in one bin only, such as none with a brand, show nothing of how alike those of a seller are.
+        now = then if places.min() == places.max() else np.maximum(then, find_alike(places, counted.sellers, n_bins))
+        return cls(
+            np.array(column.shares),
+            np.bincount(places, minlength=n_bins) / m,
+            n / (1 + then * (n / reference.n_effective - 1)),
+            m / (1 + now * (m / counted.n_effective - 1)),
+        )
+
+    @property
+    def together(self) -> Floats:
+        """The shares over both."""
+        shares = self.n_before * self.before + self.n_after * self.after
+        return np.asarray(shares / (self.n_before + self.n_after))
+
+    def join(self, is_number: bool) -> _Bins:
+        """Join bins that too few independent listings can be expected in: numbers to the next, words to one."""
+        together = self.together
+        expected = np.minimum(self.n_before, self.n_after) * together
+        if is_number:
+            groups, seen = np.zeros(len(together), dtype=np.intp), 0.0
+            for place in range(1, len(together)):
+                seen += expected[place - 1]
+                is_full = seen >= FEWEST_EXPECTED and expected[place:].sum() >= FEWEST_EXPECTED
+                groups[place] = groups[place - 1] + is_full
+                seen = 0.0 if is_full else seen
+        else:
+            is_rare = (together < RARE) | (expected < FEWEST_EXPECTED)
+            groups = np.where(is_rare, 0, np.cumsum(~is_rare))
+        return self._group(np.unique(groups, return_inverse=True)[1])
+
+    def part_missing(self) -> _Bins:
+        """Return two bins, of values and of missing ones; one bin where either is rare."""
+        groups = np.zeros(len(self.before), dtype=np.intp)
+        groups[-1] = 1
+        parted = self._group(groups)
+        expected = np.minimum(parted.n_before, parted.n_after) * parted.together
+        return parted if expected.min() >= FEWEST_EXPECTED_PARTED else self._group(0 * groups)
+
+    def _group(self, groups: NDArray[np.intp]) -> _Bins:
+        weight = np.maximum(self.together, 1e-12)
+        sizes = (np.bincount(groups, weight / n) for n in (self.n_before, self.n_after))
+        before, after, total = (
+            np.asarray(np.bincount(groups, values), dtype=np.float64) for values in (self.before, self.after, weight)
+        )
+        is_used = before + after > 0
+        n_before, n_after = (total[is_used] / size[is_used] for size in sizes)
+        return _Bins(before[is_used], after[is_used], n_before, n_after)
+
+    @property
+    def n_pooled(self) -> tuple[float, float]:
+        """Of how many independent listings all of the shares together are known, then and now."""
+        weight = self.together * (1 - self.together)
+        if not weight.any():
+            return float(self.n_before.min()), float(self.n_after.min())
+        before, after = (float(weight.sum() / (weight / n).sum()) for n in (self.n_before, self.n_after))
+        return before, after
+
+    def test(self, freedom: float) -> float:
+        """Return the chance of shares so different, if all listings were drawn from the same ones."""
+        together, n_bins = self.together, len(self.before)
+        errors = together * (1 / self.n_before + 1 / self.n_after)
+        statistic = ((self.before - self.after) ** 2 / errors).sum() / (n_bins - 1)
+        return float(stats.f.sf(statistic, n_bins - 1, freedom))
+
+
 def _compare_columns(
-    reference: DriftReference, columns: dict[str, pd.Series[Any]], n_after: float
+    reference: DriftReference, columns: dict[str, pd.Series[Any]], counted: CountedListings
 ) -> Iterator[_Measured]:
     for name in reference.columns.keys() & columns.keys():
         column = reference.columns[name]
@@ -207,37 +306,30 @@ def _compare_columns(
         if before[-1] == after[-1] == 1:  # missing everywhere, then as now
             continue
         title = f"price in {reference.price_currency}" if name == "price" else name
-        sentence = f"{title} has moved: {_largest_move(column, before, after)}"
-        if column.kind == "word":
-            before, after = _lump_rare(before, after)
-        size = stability_index(before, after, reference.n_effective, n_after)
-        p_value = (_ks_test if column.kind == "number" else _chi2_test)(before, after, reference.n_effective, n_after)
+        sentence = f"{title}: {_largest_move(column, before, after)}"
+        every = _Bins.of(reference, column, columns[name], counted)
+        partings = every.join(column.kind == "number"), every.part_missing()
+        tried = [pair for bins in partings if (pair := _test_bins(bins, reference, counted)) is not None]
+        if not tried:
+            continue
+        sizes, chances = zip(*tried, strict=True)
+        size, p_value = max(sizes), min(1.0, len(tried) * min(chances))
         yield _Measured(title, "PSI", size, size, PSI_LIMITS, p_value, sentence)
 
 
-def _lump_rare(before: Floats, after: Floats) -> tuple[Floats, Floats]:
-    """Count rare words with the others, for single ones come and go with single sellers; the last bin is missing."""
-    is_rare = (before < RARE) & (np.arange(len(before)) < len(before) - 1)
-    lumped_before, lumped_after = (np.append(shares[~is_rare], shares[is_rare].sum()) for shares in (before, after))
-    return lumped_before, lumped_after
-
-
-def _ks_test(before: Floats, after: Floats, n: float, m: float) -> float:
-    """Return the chance of so large a gap between two cumulated shares; missing values come after all numbers."""
-    gap = np.abs(np.cumsum(before) - np.cumsum(after)).max()
-    return float(stats.kstwobign.sf(gap * np.sqrt(n * m / (n + m))))
-
-
-def _chi2_test(before: Floats, after: Floats, n: float, m: float) -> float:
-    """Return the chance of shares so different, if all listings were drawn from the same ones."""
-    together = (n * before + m * after) / (n + m)
-    used = together > 0
-    statistic = ((before - after)[used] ** 2 / together[used]).sum() * n * m / (n + m)
-    return float(stats.chi2.sf(statistic, max(1, int(used.sum()) - 1)))
+def _test_bins(bins: _Bins, reference: DriftReference, counted: CountedListings) -> tuple[float, float] | None:
+    """Return the stability index and the chance of it; None where there is one bin, or too few sellers."""
+    pooled = bins.n_pooled
+    known = [min(pair) for pair in zip(pooled, (reference.n_effective, counted.n_effective), strict=True)]
+    if len(bins.before) < 2 or min(known) < FEWEST_EFFECTIVE:
+        return None
+    p_value = bins.test(_freedom(*zip(pooled, known, strict=True)))
+    return stability_index(bins.before, bins.after, *pooled), p_value
 
 
 def _largest_move(column: ColumnReference, before: Floats, after: Floats) -> str:
-    place = int(np.argmax(np.abs(after - before)))
+    moves = np.abs(after - before)
+    place = len(moves) - 1 if moves[-1] == moves.max() else int(np.argmax(moves))
     return f"{_name_bin(column, place)} went from {show_share(before[place])} to {show_share(after[place])} of listings"
 
 
@@ -254,21 +346,31 @@ def _name_bin(column: ColumnReference, place: int) -> str:
     return f"above {bins[-1]:.3g}" if place == len(bins) else f"{bins[place - 1]:.3g} to {bins[place]:.3g}"
 
 
-def _find_new_words(reference: DriftReference, columns: dict[str, pd.Series[Any]]) -> Iterator[_Measured]:
+def _find_new_words(
+    reference: DriftReference, columns: dict[str, pd.Series[Any]], counted: CountedListings
+) -> Iterator[_Measured]:
     """Look for brands, categories, … that were not among the frequent ones, in 1 % of the listings and more."""
     for name in reference.columns.keys() & set(WORD_COLUMNS):
         column = reference.columns[name]
         least = min(column.shares[: len(column.bins)], default=0.0) if column.shares[-2] > 0 else 0.0
-        now = columns[name].value_counts() / len(columns[name])
-        now = now[~now.index.isin(column.bins) & (now >= max(NEW_WORD_LIMITS[0], 2 * least))]
-        if now.empty:
+        counts = columns[name].value_counts()
+        counts = counts[~counts.index.isin(column.bins)]
+        now = counts / len(columns[name])
+        shown_words = now[now >= max(NEW_WORD_LIMITS[0], 2 * least)]
+        if shown_words.empty:
             continue
-        share = float(now.sum())
-        # The chance that the commonest was not seen then though it was as common, times the words that could be new.
-        p_value = min(1.0, float((1 - now.iloc[0] + least) ** reference.n_effective) * columns[name].nunique())
-        shown = ", ".join(map(str, now.index[:3])) + (", …" if len(now) > 3 else "")
+        share = float(shown_words.sum())
+        n_sellers = len(np.unique(counted.sellers[(columns[name] == now.index[0]).fillna(False).to_numpy(dtype=bool)]))
+        p_value = min(1.0, len(now) * _test_new(n_sellers, least, reference.n_effective, counted.n_effective))
+        shown = ", ".join(map(str, shown_words.index[:3])) + (", …" if len(shown_words) > 3 else "")
         sentence = f"{name} has new values: {shown}, together {show_share(share, 1)} of listings"
         yield _Measured(f"new {name}", "new share", share, share, NEW_WORD_LIMITS, p_value, sentence)
+
+
+def _test_new(n_sellers: int, least: float, n_before: float, n_after: float) -> float:
+    """Return the chance that so many sellers have a word now that none had then, or a share `least` of them."""
+    none_then = (n_after / (n_before + n_after)) ** n_sellers
+    return max(none_then, float(stats.binom.sf(n_sellers - 1, max(round(n_after), n_sellers), least)))
 
 
 # Scores and labels
@@ -276,16 +378,22 @@ def _find_new_words(reference: DriftReference, columns: dict[str, pd.Series[Any]
 
 def _compare_scores(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
     mean_score = counted.mean_score()
-    if reference.mean_score is not None and mean_score is not None:
+    if reference.mean_score is not None and mean_score is not None and _is_enough(reference.mean_score, mean_score):
         words = "the expected share of counterfeits went"
         yield _compare_means("mean score", words, reference.mean_score, mean_score)
     labels = counted.labels()
-    if reference.labels is not None and labels is not None:
+    if reference.labels is not None and labels is not None and _is_enough(reference.labels.rate, labels.rate):
         words = "of the listings with a label, the share of counterfeits went"
         yield _compare_means("label rate", words, reference.labels.rate, labels.rate)
         yield _compare_calibration(reference.labels, labels)
-        if reference.labels.separation is not None and labels.separation is not None:
-            yield _compare_separation(reference.labels.separation, labels.separation)
+        before, after = reference.labels.separation, labels.separation
+        if before is not None and after is not None and after.n_effective >= FEWEST_OF_KIND:
+            yield _compare_separation(before, after)
+
+
+def _is_enough(*means: Mean | None) -> bool:
+    """Say whether means are there, each of enough sellers."""
+    return all(mean is not None and (not mean.n or mean.n_effective >= FEWEST_EFFECTIVE) for mean in means)
 
 
 def _compare_means(subject: str, words: str, before: Mean, after: Mean) -> _Measured:
@@ -296,7 +404,7 @@ def _compare_means(subject: str, words: str, before: Mean, after: Mean) -> _Meas
 
 def _compare_price_level(reference: DriftReference, counted: CountedListings) -> Iterator[_Measured]:
     before, after = reference.price_level, counted.price_level()
-    if before is not None and after is not None:
+    if before is not None and after is not None and _is_enough(before, after):
         ratio = float(np.exp(after.value - before.value))
         words = f"prices went from {np.exp(before.value):.2f} to {np.exp(after.value):.2f} times the reference price"
         sentence = f"{words} of brand and category, in the geometric mean"
@@ -309,10 +417,15 @@ def _compare_currencies(reference: DriftReference, counted: CountedListings) -> 
     A rate or a decimal point that went wrong in one feed moves the mean over all of them only a little.
     """
     levels, prices = counted.price_levels(), counted.mean_prices()
-    for currency in sorted(reference.prices.keys() & prices.keys() if len(reference.prices) > 1 else ()):
+    is_level_known = reference.price_level is not None and counted.price_level() is not None
+    if len(reference.prices) < 2 and is_level_known:
+        return
+    for currency in sorted(reference.prices.keys() & prices.keys()):
         before, after, unit = reference.price_levels.get(currency), levels.get(currency), "times the reference price"
         if before is None or after is None:
             before, after, unit = reference.prices[currency], prices[currency], currency
+        if 0 < min(before.n_effective, after.n_effective) < FEWEST_OF_CURRENCY:
+            continue
         then, now, ratio = np.exp(before.value), np.exp(after.value), float(np.exp(after.value - before.value))
         sentence = f"prices in {currency} went from {then:,.2f} to {now:,.2f} {unit}, in the geometric mean"
         subject = f"price level in {currency}"
@@ -354,11 +467,37 @@ def show_share(share: float, digits: int = 0) -> str:
 
 
 def _test_means(before: Mean, after: Mean) -> float:
-    error = np.hypot(before.error, after.error)
-    difference = abs(after.value - before.value)
+    """Return the chance of means so different, if values were spread, and alike within sellers, as in both together."""
+    errors = [before.error, after.error]
+    if before.n and after.n:
+        weights = np.array([before.n_effective, after.n_effective])
+        share = weights / weights.sum()
+        middle = share @ [before.value, after.value]
+        spread = np.sqrt(share @ [mean.spread**2 + (mean.value - middle) ** 2 for mean in (before, after)])
+        alike = share @ [before.alike, after.alike]
+        expected = [
+            spread * np.sqrt((1 + alike * (mean.n / mean.n_effective - 1)) / mean.n) for mean in (before, after)
+        ]
+        errors = [max(pair) for pair in zip(errors, expected, strict=True)]
+    error, difference = float(np.hypot(errors[0], errors[1])), abs(after.value - before.value)
     if error == 0:
         return 1.0 if difference == 0 else 0.0
-    return float(2 * stats.norm.sf(difference / error))
+    known = [mean.n_effective for mean in (before, after)]
+    freedom = _freedom(*((1 / e**2 if e > 0 else np.inf, n or np.inf) for e, n in zip(errors, known, strict=True)))
+    return float(2 * stats.t.sf(difference / error, freedom))
+
+
+def _freedom(*parts: tuple[float, float]) -> float:
+    """Return the degrees of freedom of an error of parts with so much information, of so many sellers (Satterthwaite).
+
+    Examples
+    --------
+    >>> _freedom((1.0, 11.0), (1.0, 11.0))
+    20.0
+    """
+    variances = [1 / information for information, _ in parts]
+    known = [v**2 / max(n - 1, 1) for v, (_, n) in zip(variances, parts, strict=True)]
+    return float(sum(variances) ** 2 / sum(known)) if sum(known) > 0 else np.inf
 
 
 def _ratio(value: float, by: float) -> float:
@@ -371,10 +510,16 @@ def _fold(ratio: float) -> float:
 
 
 def _warn(reference: DriftReference, counted: CountedListings) -> Iterator[str]:
+    if min(reference.n_effective, counted.n_effective) < FEWEST_EFFECTIVE:
+        yield (
+            f"These listings are as good as those of {counted.n_effective:,.1f} equally large sellers, the reference "
+            f"as those of {reference.n_effective:,.1f}; nothing is compared below {FEWEST_EFFECTIVE:.0f}."
+        )
+        return
     if counted.n_effective < FEW_LISTINGS:
         yield (
-            f"Few sellers: these listings tell as much as {counted.n_effective:,.0f} independent ones, so that only "
-            "large moves can be told from chance."
+            f"Few sellers: these listings are as good as those of {counted.n_effective:,.0f} equally large ones, so "
+            "that only large moves can be told from chance."
         )
     if reference.labelled_share == 1 and counted.labelled_share < 1:
         yield (
@@ -405,8 +550,17 @@ main { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 td:nth-child(-n+2) { white-space: nowrap; }
 th, td { padding-left: .5rem; }
 tr.alarm td:first-child { background: #b3261e; color: #fff; }
+td:nth-child(3) { min-width: 16rem; }
 tr.watch td:first-child { background: #f4c430; color: #000; }
 """
+
+
+_TABLE = """<div class="scroll"><table>
+<thead><tr><th>alarm<th>subject<th>largest move<th class="number">effect<th class="number">by chance</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table></div>"""
 
 
 def to_html(report: DriftReport, title: str = "Drift") -> str:
@@ -421,17 +575,13 @@ def to_html(report: DriftReport, title: str = "Drift") -> str:
     """
     rows = "\n".join(map(_row, report.checks))
     notes = "".join(f"<li>{escape(warning)}</li>" for warning in report.warnings)
-    heading = f"{title}: {report.alarm}"
+    heading = f"{title}: {report.verdict}"
+    table = _TABLE.format(rows=rows) if report.checks else ""
     body = f"""<main>
 <h1>{escape(heading)}</h1>
-<p>{report.n_listings:,} listings, which tell as much as {report.n_effective:,.0f} independent ones.</p>
+<p>{report.n_listings:,} listings, as good as those of {report.n_effective:,.1f} equally large sellers, or better.</p>
 <ul>{notes}</ul>
-<div class="scroll"><table>
-<thead><tr><th>alarm<th>subject<th>what moved<th class="number">effect<th class="number">by chance</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table></div>
+{table}
 </main>"""
     return write_report_page(heading, _STYLE, body)
 

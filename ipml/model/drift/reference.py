@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ipml.errors import NotFound, Refused, UnreadableFile, describe_faults
+from ipml.listings.extra import EXTRA, PREFIX, parse_extra
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind
 
@@ -33,10 +35,27 @@ MAKE_ONE = (
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Mean:
-    """A mean over listings, and its standard error over sellers."""
+    """A mean over listings, its standard error over sellers, and what another sample's error can be told from.
+
+    Attributes
+    ----------
+    value, error : float
+    spread : float
+        Standard deviation of the values.
+    alike : float
+        How alike listings of a seller are, as `measure_alike` says; 1 where nothing is known of it.
+    n : int
+        How many listings; 0 in references of earlier releases, which hold no more than the error.
+    n_effective : float
+        See `DriftReference`.
+    """
 
     value: FiniteFloat
     error: FiniteFloat
+    spread: FiniteFloat = 0.0
+    alike: FiniteFloat = 1.0
+    n: int = 0
+    n_effective: FiniteFloat = 0.0
 
     @classmethod
     def of(cls, values: Floats, sellers: NDArray[np.intp]) -> Self:
@@ -44,11 +63,33 @@ class Mean:
 
         Linearised variance of a ratio over clusters (Cochran, Sampling Techniques, 1977, section 9A).
         """
-        mean = float(values.mean())
+        mean, n = float(values.mean()), len(values)
         sums = np.bincount(sellers, values - mean)[np.unique(sellers)]
         n_sellers = len(sums)
-        error = np.sqrt((sums**2).sum() * n_sellers / max(1, n_sellers - 1)) / len(values)
-        return cls(mean, float(error))
+        error = np.sqrt((sums**2).sum() * n_sellers / max(1, n_sellers - 1)) / n
+        spread, effective = float(values.std()), count_effective(sellers)
+        effect = (error / spread) ** 2 * n if spread > 0 else np.inf
+        return cls(mean, float(error), spread, float(measure_alike(effect, n / effective)), n, effective)
+
+
+def count_effective(sellers: NDArray[np.intp]) -> float:
+    """Return of how many sellers of one listing each one would learn as much, at least; see `DriftReference`."""
+    return float(len(sellers) ** 2 / (np.bincount(sellers).astype(float) ** 2).sum())
+
+
+def measure_alike(effect: Any, per_seller: float) -> Any:
+    """Return how alike listings of a seller are, from the factor by which sellers widen a variance (Kish, 1965).
+
+    It is the correlation within sellers, and more where large sellers differ from small ones.
+
+    Examples
+    --------
+    >>> float(measure_alike(3.0, 5.0)), float(measure_alike(3.0, 1.0))
+    (0.5, 1.0)
+    """
+    if per_seller <= 1.0 + 1e-9:
+        return np.ones_like(effect)
+    return np.clip((effect - 1) / (per_seller - 1), 0.0, MOST_ALIKE)
 
 
 def separation_of(y: Floats, score: Floats, sellers: NDArray[np.intp]) -> Mean | None:
@@ -63,7 +104,8 @@ def separation_of(y: Floats, score: Floats, sellers: NDArray[np.intp]) -> Mean |
     placed[~is_fake] = 1 - _share_below(fakes, score[~is_fake])
     area = float(placed[is_fake].mean())
     parts = (placed - area) / np.where(is_fake, len(fakes), len(genuine))
-    return Mean(area, float(np.sqrt((np.bincount(sellers, parts) ** 2).sum())))
+    fewest = min(count_effective(sellers[is_fake]), count_effective(sellers[~is_fake]))
+    return Mean(area, float(np.sqrt((np.bincount(sellers, parts) ** 2).sum())), n_effective=fewest)
 
 
 def _share_below(ordered: Floats, values: Floats) -> Floats:
@@ -73,6 +115,8 @@ def _share_below(ordered: Floats, values: Floats) -> Floats:
 
 QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SCORE_QUANTILES = (*QUANTILES, 0.95, 0.98)  # the top is what reviewers read
+MOST_ALIKE = 20.0
+SEEN_SELLERS = 10.0  # of a bin; with fewer, how alike their listings are is rather that of the whole column
 MOST_WORDS = 200  # of brands or categories; the others are one bin together
 FEWEST_SELLERS = 30
 """Prices in a currency are compared where so many sellers ask some: the mean of fewer is not near enough to normal."""
@@ -98,21 +142,28 @@ class ColumnReference:
         The edges between the bins of numbers, an edge belonging to the bin below; or the frequent words.
     shares : tuple of float
         Of the listings, per bin. Words have one bin more, for all others; the last bin is that of missing values.
+    alike : tuple of float
+        Per bin, how alike listings of a seller are; empty in references of earlier releases.
     """
 
     kind: Literal["number", "word"]
     bins: tuple[FiniteFloat, ...] | tuple[str, ...]
     shares: tuple[FiniteFloat, ...]
+    alike: tuple[FiniteFloat, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be counted into."""
         n_bins = len(self.bins) + 2
         is_word = all(isinstance(one, str) for one in self.bins)
-        if len(self.shares) != n_bins or (self.bins and is_word != (self.kind == "word")):
+        if (
+            len(self.shares) != n_bins
+            or len(self.alike) not in (0, n_bins)
+            or (self.bins and is_word != (self.kind == "word"))
+        ):
             raise ValueError(f"expected {n_bins} shares, and bins of the kind {self.kind}")
 
-    def shares_of(self, values: pd.Series[Any]) -> Floats:
-        """Return the share of each bin among other values of this column, shape (n_bins,)."""
+    def places_of(self, values: pd.Series[Any]) -> NDArray[np.intp]:
+        """Return the bin of each of other values of this column."""
         missing = values.isna().to_numpy()
         places: NDArray[Any]
         if self.kind == "number":
@@ -123,11 +174,38 @@ class ColumnReference:
             known = {str(word): place for place, word in enumerate(self.bins)}
             places = values.map(known).fillna(len(known)).to_numpy(dtype=np.intp)
             n_bins = len(known) + 1
-        counts = np.bincount(np.where(missing, n_bins, places), minlength=n_bins + 1)
+        return np.where(missing, n_bins, places).astype(np.intp)
+
+    def shares_of(self, values: pd.Series[Any]) -> Floats:
+        """Return the share of each bin among other values of this column, shape (n_bins,)."""
+        counts = np.bincount(self.places_of(values), minlength=len(self.bins) + 2)
         return np.asarray(counts / max(1, len(values)), dtype=float)
 
 
-def spread_of(values: pd.Series[Any], kind: Literal["number", "word"], is_score: bool) -> ColumnReference:
+def find_alike(places: NDArray[np.intp], sellers: NDArray[np.intp], n_bins: int) -> Floats:
+    """Return per bin how alike listings of a seller are, drawn towards that of the whole column where few have it."""
+    n, n_effective = len(places), count_effective(sellers)
+    sizes = np.bincount(sellers)
+    pairs, counts = np.unique(sellers * n_bins + places, return_counts=True)
+    of_bin, size = pairs % n_bins, sizes[pairs // n_bins]
+    shares = np.bincount(places, minlength=n_bins) / n
+    squares, products = (np.bincount(of_bin, counts * other, minlength=n_bins) for other in (counts, size))
+    n_sellers = int(np.sum(sizes > 0))
+    sums = squares - 2 * shares * products + shares**2 * (sizes.astype(float) ** 2).sum()
+    errors = sums * n_sellers / max(1, n_sellers - 1) / n**2
+    independent = shares * (1 - shares) / n
+    per_seller = n / n_effective
+    if not independent.any():
+        return np.ones(n_bins)
+    whole = measure_alike(errors.sum() / independent.sum(), per_seller)
+    own = measure_alike(np.divide(errors, independent, out=np.ones(n_bins), where=independent > 0), per_seller)
+    seen = n_effective * shares
+    return np.asarray((seen * own + SEEN_SELLERS * whole) / (seen + SEEN_SELLERS))
+
+
+def spread_of(
+    values: pd.Series[Any], sellers: NDArray[np.intp], kind: Literal["number", "word"], is_score: bool
+) -> ColumnReference:
     """Choose the bins of a column, and count."""
     known = values.dropna()
     bins: tuple[Any, ...]
@@ -139,7 +217,9 @@ def spread_of(values: pd.Series[Any], kind: Literal["number", "word"], is_score:
     else:
         bins = ()
     empty = ColumnReference(kind, bins, (0.0,) * (len(bins) + 2))
-    return replace(empty, shares=tuple(empty.shares_of(values).tolist()))
+    alike = find_alike(empty.places_of(values), sellers, len(bins) + 2)
+    shares = empty.shares_of(values)
+    return replace(empty, shares=tuple(shares.tolist()), alike=tuple(np.round(alike, 3).tolist()))
 
 
 def watched_columns(
@@ -159,11 +239,57 @@ def watched_columns(
     columns = {name: listings.get(name, nothing) for name in (*NUMBER_COLUMNS, *WORD_COLUMNS)}
     columns["price"] = listings["price"].where(is_priced.fillna(False)) if "price" in listings else nothing
     columns["title_letters"] = titles.map(len, na_action="ignore")
+    columns["description_letters"] = listings.get("description", nothing).map(len, na_action="ignore")
     columns["title_script"] = titles.map(script_of, na_action="ignore")
+    columns |= split_extra(listings[EXTRA]) if EXTRA in listings else {}
     for name, values in (("score", score), (PRICE_RATIO, price_ratio)):
         if values is not None:
             columns[name] = pd.Series(values, index=listings.index)
     return columns
+
+
+def split_extra(extra: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
+    """Return columns of a marketplace's own, each named as in column maps; nothing where no listing has any.
+
+    Examples
+    --------
+    >>> {name: cells.tolist() for name, cells in split_extra(pd.Series(['{"tier":"gold"}'])).items()}
+    {'extra.tier': ['gold']}
+    """
+    cells = [parse_extra(text) if isinstance(text, str) else {} for text in extra]
+    names = sorted({name for one in cells for name in one})
+    split = {}
+    for name in names:
+        column = [one.get(name) for one in cells]
+        is_word = any(isinstance(cell, str) for cell in column)
+        split[f"{PREFIX}{name}"] = pd.Series(list(map(_write_word, column)) if is_word else column, index=extra.index)
+    return split
+
+
+def align_extra(
+    columns: Mapping[str, pd.Series[Any]], reference: DriftReference, index: pd.Index[Any]
+) -> dict[str, pd.Series[Any]]:
+    """Return watched columns with those of one's own as a reference has them: numbers, words, or nothing."""
+    aligned = dict(columns)
+    for name, column in reference.columns.items():
+        if not name.startswith(PREFIX):
+            continue
+        values = aligned.get(name, pd.Series(None, index=index, dtype=object))
+        if column.kind == "number":
+            numbers = [cell if isinstance(cell, float) else np.nan for cell in values]
+            aligned[name] = pd.Series(numbers, index=index, dtype="float64")
+        else:
+            aligned[name] = values.map(_write_word, na_action="ignore")
+    return aligned
+
+
+def _write_word(cell: Any) -> str | None:
+    return f"{cell:g}" if isinstance(cell, float) else cell
+
+
+def is_of_words(name: str, values: pd.Series[Any]) -> bool:
+    """Say whether a column is compared by its frequent words: of one's own, where some cell is a text."""
+    return name in WORD_COLUMNS or (name.startswith(PREFIX) and any(isinstance(cell, str) for cell in values))
 
 
 def script_of(text: str) -> str:
@@ -341,7 +467,7 @@ def reference_of(
     if "currency" in listings and listings["currency"].notna().any():
         currency = str(listings["currency"].mode().iloc[0])
     columns = {
-        name: spread_of(values, "word" if name in WORD_COLUMNS else "number", name == "score")
+        name: spread_of(values, counted.sellers, "word" if is_of_words(name, values) else "number", name == "score")
         for name, values in watched_columns(listings, currency, counted.score, counted.price_ratio).items()
     }
     return DriftReference(
@@ -409,8 +535,7 @@ class CountedListings:
     @property
     def n_effective(self) -> float:
         """See `DriftReference`."""
-        sizes = np.bincount(self.sellers)
-        return float(len(self.sellers) ** 2 / (sizes.astype(float) ** 2).sum())
+        return count_effective(self.sellers)
 
     @property
     def labelled_share(self) -> float:

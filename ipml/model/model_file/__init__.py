@@ -4,8 +4,10 @@
 """
 
 from ipml.model.model_file.model_file import ModelCard, load_model, manifest_sha256, read_card, save_model
+from ipml.model.model_file.state import SKOPS_TYPES
 
 __all__ = [
+    "SKOPS_TYPES",
     "ModelCard",
     "load_model",
     "manifest_sha256",

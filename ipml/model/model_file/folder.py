@@ -139,7 +139,7 @@ def _set_aside(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.set-aside"
 
 
-FORMAT = 4
+FORMAT = 5
 """Raise it when older model folders can no longer be read, and when `GOLDEN_LISTINGS` change."""
 
 MIN_KEY_BYTES = 32  # as long as the hash (RFC 2104, section 3)

@@ -17,7 +17,7 @@ import logging
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,9 +28,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from ipml.errors import UntrustedModel, UnusableSetting, first_line
+from ipml.errors import Failed, UntrustedModel, UnusableSetting, first_line
+from ipml.features.registration import find_registered
 from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.metrics import Estimate
+from ipml.model.external import ExternalClassifier
 from ipml.model.model_file.folder import (
     CARD,
     MANIFEST,
@@ -45,7 +47,8 @@ from ipml.model.model_file.folder import (
     sign,
     write_folder,
 )
-from ipml.model.model_file.state import MODEL, pack, unpack
+from ipml.model.model_file.own_state import make_refusal
+from ipml.model.model_file.state import MODEL, list_extractors, pack, unpack
 from ipml.records import Listing
 
 RECORDED = ("ipml", "scikit-learn", "numpy", "scipy", "pandas")
@@ -100,6 +103,20 @@ def check_versions(saved: Mapping[str, str], folder: Path, *, allow_mismatch: bo
     logger.warning("version mismatch allowed: %s", mismatch)
 
 
+def check_extractors(saved: Mapping[str, str], folder: Path) -> None:
+    """Refuse a model with an extractor of a class that is not registered here, or in another version.
+
+    Raises
+    ------
+    UntrustedModel
+        Names the class, its version, and how to register it.
+    """
+    for name, state_version in saved.items():
+        registered = find_registered(name)
+        if registered is None or registered.version != state_version:
+            raise make_refusal(folder, name, state_version)
+
+
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 
 
@@ -125,6 +142,9 @@ class ModelCard:
         Measures of quality with their intervals.
     golden_log_odds : tuple of float
         Log-odds of the golden listings, in their order.
+    extractors : mapping of str to str
+        The classes of extractors that are not ipml's, such as "mypackage.features:Mine", with the versions of their
+        state: whoever loads the model registers them.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -137,6 +157,7 @@ class ModelCard:
     experiment: Mapping[str, Any]
     figures: Mapping[str, Estimate]
     golden_log_odds: tuple[float, ...]
+    extractors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def full_version(self) -> str:
@@ -168,6 +189,8 @@ def write_card(card: ModelCard) -> bytes:
     """
     try:
         facts = _CARDS.dump_python(card, mode="json")
+        if not card.extractors:
+            del facts["extractors"]
         content = (json.dumps(facts, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
         _CARDS.validate_json(content)
     except ValueError as error:  # pydantic's errors are ValueErrors, too
@@ -253,6 +276,8 @@ def check_golden(classifier: SavableClassifier, expected: Sequence[float], folde
     """
     try:
         log_odds = golden_log_odds(classifier)
+    except Failed:  # an endpoint does not answer, which says nothing of the model
+        raise
     except Exception as error:  # a crafted or broken state can fail anywhere in scoring
         raise _golden_mismatch(folder, f"an error ({first_line(error)})") from error
     if not len(log_odds) == len(expected) == len(GOLDEN_LISTINGS):
@@ -374,6 +399,7 @@ def save_model(
     experiment: Mapping[str, Any],
     figures: Mapping[str, Estimate],
     key_file: Path | None = None,
+    trusted: str = "",
 ) -> ModelCard:
     """Save a fitted classifier as a model folder, whole or not at all.
 
@@ -392,7 +418,10 @@ def save_model(
     name, data_digest, experiment, figures
         Facts for the card; see `ModelCard`.
     key_file : Path, optional
-        File with a secret of at least 32 bytes, with which the manifest is signed.
+        File with a secret of at least 32 bytes, with which the manifest is signed. A classifier with a learner of
+        scikit-learn that is not linear can be neither saved nor loaded without one.
+    trusted : str, default=""
+        As for `load_model`.
 
     Returns
     -------
@@ -411,9 +440,11 @@ def save_model(
     folder = Path(folder).absolute()
     check_replaceable(folder)
     try:
-        packed = pack(classifier)
+        packed, extractors = pack(classifier), list_extractors(classifier)
     except TypeError as error:
-        raise UntrustedModel(folder, f"{error} in the classifier", "estimators that ipml knows") from None
+        expected = "estimators of ipml, and extractors of classes that are registered"
+        remedy = "Register a class of your own with ipml.register_extractor; functions cannot be saved."
+        raise UntrustedModel(folder, f"{error} in the classifier", expected, remedy) from None
     card = ModelCard(
         name=name,
         version=content_version(packed),
@@ -423,6 +454,7 @@ def save_model(
         experiment=experiment,
         figures=figures,
         golden_log_odds=golden_log_odds(classifier),
+        extractors=extractors,
     )
     contents = {MODEL: packed, CARD: write_card(card)}
     contents[MANIFEST] = make_manifest(contents)
@@ -433,15 +465,15 @@ def save_model(
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as workplace:
         sealed = Path(workplace, "model")
         write_folder(sealed, contents)
-        saved = load_model(sealed, key_file=key_file)
+        saved = load_model(sealed, key_file=key_file, trusted=trusted)
         put_in_place(sealed, folder)
     return saved.card
 
 
 def load_model(
-    folder: Path | str, *, key_file: Path | None = None, allow_version_mismatch: bool = False
+    folder: Path | str, *, key_file: Path | None = None, allow_version_mismatch: bool = False, trusted: str = ""
 ) -> LoadedModel:
-    """Load a model folder, or refuse it and say why; nothing in the folder is ever run.
+    """Load a model folder, or refuse it and say why; nothing in the folder is run unless it is trusted by name.
 
     Parameters
     ----------
@@ -452,6 +484,8 @@ def load_model(
     allow_version_mismatch : bool, default=False
         Load a model made with other versions of Python or numpy, and log that.
         The golden listings must still score as they did.
+    trusted : str, default=""
+        What an estimator that ipml did not train may need (`ipml.model.external.source`), between commas.
 
     Raises
     ------
@@ -476,7 +510,11 @@ def load_model(
     card = parse_card(contents, folder)
     # Before anything is constructed: under other versions that fails in ways that explain nothing.
     check_versions(card.versions, folder, allow_mismatch=allow_version_mismatch)
-    classifier = unpack(contents[MODEL], folder)
+    check_extractors(card.extractors, folder)
+    classifier = unpack(contents[MODEL], folder, is_signed=key_file is not None)
+    if isinstance(classifier, ExternalClassifier):
+        classifier.trusted = trusted
+        classifier.opened  # noqa: B018 - refuses what is not trusted
     check_golden(classifier, card.golden_log_odds, folder)
     return LoadedModel(classifier, card, hashlib.sha256(contents[MODEL]).hexdigest())
 

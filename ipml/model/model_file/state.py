@@ -1,15 +1,22 @@
 """What a classifier has learnt, as a file of plain values and arrays, and back: nothing in it names code.
 
 The file is a zip. `state.json` holds texts, numbers and lists as JSON has them; whatever else is an object of one key,
-which says what it is: `{"dict": …}`, `{"tuple": […]}`, `{"array": 3}` for the array in `3.npy`, and `{"Spelling": …}`
-for the state of an estimator. Arrays are numpy's, without Python objects. Everything is checked from the outside in
-before anything is constructed, and `tables` looks at every number before anything is scored.
+which says what it is: `{"dict": …}`, `{"tuple": […]}`, `{"array": 3}` for the array in `3.npy`, `{"Spelling": …}` for
+the state of an estimator, and `{"own": …}` for a transformer of one's own, as `own_state` writes it. Arrays are
+numpy's, without Python objects. Everything is checked from the outside in before anything is constructed, and `tables`
+looks at every number before anything is scored.
 
-**Trust.** Which estimators there are is the constant `ESTIMATORS` and never taken from a file. A class belongs there
-only if neither its `__setstate__` nor scoring, with any state whatsoever, can run what an attacker wrote.
+**Trust.** Which estimators there are is the constant `ESTIMATORS`, and classes that whoever loads has registered; it is
+never taken from a file. A class belongs there only if neither its `__setstate__` nor scoring, with any state
+whatsoever, can run what an attacker wrote. An external estimator lies in the file as bytes; it is opened only with what
+the loader trusts (`ipml.model.external.source`).
 
 **One spelling.** The same classifier gives the same bytes, in any process with the same libraries: its version is a
 hash of them.
+
+**Learners of scikit-learn.** One that is not linear is in the file as skops writes it, `{"skops": …}`: no bytes that
+are the same each time. It is loaded only where the manifest was signed with the key given, since the compiled code of
+other libraries believes what a file says, and only if all of it is of types that skops trusts or that are named below.
 """
 
 from __future__ import annotations
@@ -29,15 +36,19 @@ from numpy.typing import NDArray
 from ipml.errors import UntrustedModel, first_line
 from ipml.features.figures import ListingFeatures, MissingFields, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures
-from ipml.features.images import ImageVectors
+from ipml.features.images import ImageVectors, TextVectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.offers import OfferFeatures
+from ipml.features.own import OwnFeatures
 from ipml.features.portfolio import SellerPortfolios
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
+from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
+from ipml.model.model_file.own_state import OwnStateReader, OwnStateWriter
 from ipml.model.model_file.tables import UnsoundTable, check_tables
+from ipml.model.other_learner import OtherLearner
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, SecondStage
@@ -48,10 +59,14 @@ ESTIMATORS = {
     for kind in (
         *(CounterfeitClassifier, Features, LinearLearner, SecondStage, Spelling, SellerPortfolios, Familiarity),
         *(HierarchicalCalibration, SigmoidCalibration),
+        *(ExternalClassifier, EstimatorSource),
         *(TextFeatures, TradeWords, BrandFeatures, GoodsFeatures, OfferFeatures),
-        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, MissingFields),
+        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors, TextVectors),
+        *(MissingFields, OwnFeatures),
     )
 }
+SKOPS_TYPES = [f"{kind.__module__}.{kind.__qualname__}" for kind in ESTIMATORS.values()]
+"""Their full names: what skops has to trust where somebody else saves a classifier by it, as MLflow does."""
 
 # Without these limits a file of 0.5 MB can ask for more than a gigabyte.
 MAX_BYTES = 512 << 20
@@ -60,11 +75,20 @@ MAX_UNPACKED_BYTES = 512 << 20
 MAX_RATIO = 200  # of unpacked to packed bytes
 MAX_STATE_BYTES = 32 << 20  # JSON grows some twentyfold when it becomes objects
 
+_FOREIGN = ("transformer", "transformer_")  # what `OwnFeatures` holds of classes that are not ipml's
 _PLAIN = (type(None), bool, int, float, str)
 _ENTRY_NAME = re.compile(r"state\.json|[0-9]{1,20}\.npy")
 _CENTRAL_HEADER = b"PK\x01\x02"  # every entry that zipfile lists begins with it (APPNOTE.TXT 4.3.12)
 _FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: when a model was written says nothing of it
 _UNIX = 3
+_OF_SCIKIT_LEARN = ("_metadata_request", "_sklearn_output_config")  # which no score depends on
+_TRUSTED = [  # besides what skops trusts: the parts of trees, calibrated classifiers and neural networks
+    "sklearn.tree._tree.Tree",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+]
 
 
 def pack(classifier: object) -> bytes:
@@ -105,9 +129,64 @@ def _describe(value: Any, arrays: list[bytes]) -> Any:
         np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
         arrays.append(file.getvalue())
         return {"array": len(arrays) - 1}
+    if kind is OtherLearner:
+        packed = np.frombuffer(_dump_learner(value.estimator), np.uint8)
+        return {"skops": {"estimator": _describe(packed, arrays), "columns": _describe(value.columns, arrays)}}
     if ESTIMATORS.get(kind.__name__) is kind:
-        return {kind.__name__: {name: _describe(item, arrays) for name, item in value.__getstate__().items()}}
+        state = {name: item for name, item in value.__getstate__().items() if name not in _OF_SCIKIT_LEARN}
+        foreign = _FOREIGN if kind is OwnFeatures else ()
+        if kind is CounterfeitClassifier and (learner := state.pop("learner", None)) is not None:
+            state["learner"] = " ".join(repr(learner).split())  # scoring needs no more of it than what it has learnt
+        return {
+            kind.__name__: {
+                name: {"own": OwnStateWriter(arrays).write(item)} if name in foreign else _describe(item, arrays)
+                for name, item in state.items()
+            }
+        }
     raise TypeError(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def list_extractors(classifier: Any) -> dict[str, str]:
+    """Return the registered classes that a classifier holds, each with the version of its state.
+
+    Raises
+    ------
+    TypeError
+        It holds something that a model file does not.
+    """
+    writer = OwnStateWriter([])
+    for _, extractor in getattr(getattr(classifier, "features_", None), "transformer_list", ()):
+        if isinstance(extractor, OwnFeatures):
+            writer.write([getattr(extractor, name, None) for name in _FOREIGN])
+    return dict(sorted(writer.registered.items()))
+
+
+def _dump_learner(estimator: Any) -> bytes:
+    """Return a fitted learner of scikit-learn as skops writes it."""
+    name = f"a {type(estimator).__name__} that is not linear"
+    try:
+        from skops.io import dumps, loads
+    except ImportError:
+        raise TypeError(f"{name}, without skops to save it (pip install 'ipml[train]'),") from None
+    try:
+        packed: bytes = dumps(estimator)
+        loads(packed, trusted=_TRUSTED)
+    except Exception as error:  # of a library that skops does not know, anything
+        raise TypeError(f"{name}, which skops cannot save ({first_line(error)}),") from error
+    return packed
+
+
+def _load_learner(content: Any, arrays: dict[str, NDArray[Any]], folder: Path, is_signed: bool) -> OtherLearner:
+    if not is_signed:
+        found, expected = (
+            "a learner of scikit-learn that is not linear",
+            "a manifest signed with a key (IPML_MODEL_KEY)",
+        )
+        raise UntrustedModel(folder, found, expected, "Save and load it with a key.")
+    from skops.io import loads
+
+    packed, columns = (_construct(content[name], arrays, folder) for name in ("estimator", "columns"))
+    return OtherLearner(loads(packed.tobytes(), trusted=_TRUSTED), columns)
 
 
 def _zip(entries: dict[str, bytes], compression: int) -> bytes:
@@ -120,7 +199,7 @@ def _zip(entries: dict[str, bytes], compression: int) -> bytes:
     return packed.getvalue()
 
 
-def unpack(packed: bytes, folder: Path) -> Any:
+def unpack(packed: bytes, folder: Path, *, is_signed: bool = False) -> Any:
     """Return the classifier in a model file, or refuse the file.
 
     Parameters
@@ -129,6 +208,8 @@ def unpack(packed: bytes, folder: Path) -> Any:
         The file as somebody wrote it.
     folder : Path
         Where it lies, for the message.
+    is_signed : bool, default=False
+        Whether its manifest was signed with the key given: only then it may hold a learner of scikit-learn.
 
     Raises
     ------
@@ -139,7 +220,7 @@ def unpack(packed: bytes, folder: Path) -> Any:
     entries = _unzip(packed, folder)
     arrays = {name: read_array(content, folder) for name, content in entries.items() if name != STATE}
     try:
-        classifier = _construct(json.loads(entries[STATE]), arrays, folder)
+        classifier = _construct(json.loads(entries[STATE]), arrays, folder, is_signed)
         check_tables(classifier)
     except UntrustedModel:
         raise
@@ -152,18 +233,22 @@ def unpack(packed: bytes, folder: Path) -> Any:
     return classifier
 
 
-def _construct(value: Any, arrays: dict[str, NDArray[Any]], folder: Path) -> Any:
+def _construct(value: Any, arrays: dict[str, NDArray[Any]], folder: Path, is_signed: bool = False) -> Any:
     if type(value) in _PLAIN:
         return value
     if type(value) is list:
-        return [_construct(item, arrays, folder) for item in value]
+        return [_construct(item, arrays, folder, is_signed) for item in value]
     ((kind, content),) = value.items()
+    if kind == "skops":
+        return _load_learner(content, arrays, folder, is_signed)
     if kind == "tuple":
-        return tuple(_construct(item, arrays, folder) for item in content)
+        return tuple(_construct(item, arrays, folder, is_signed) for item in content)
     if kind == "array":
         array = arrays[f"{content:d}.npy"]
         return array if array.ndim else array[()]
-    items = {name: _construct(item, arrays, folder) for name, item in content.items()}
+    if kind == "own":
+        return OwnStateReader(arrays, folder).read(content)
+    items = {name: _construct(item, arrays, folder, is_signed) for name, item in content.items()}
     if kind == "dict":
         return items
     if kind not in ESTIMATORS:

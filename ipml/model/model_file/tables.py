@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ipml.features.compiled.spelling import OrdinaryWords
 from ipml.features.figures import (
     FIELD_GROUPS,
     ListingFeatures,
@@ -24,15 +25,18 @@ from ipml.features.figures import (
     SellerFeatures,
 )
 from ipml.features.goods import BrandFeatures, GoodsFeatures
-from ipml.features.images import ImageVectors
+from ipml.features.images import VECTOR_EXTRACTORS, ImageVectors, TextVectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.offers import OfferFeatures
+from ipml.features.own import RESERVED, OwnFeatures, is_name, is_sentence
 from ipml.features.portfolio import SellerPortfolios
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
+from ipml.model.external import EstimatorSource, ExternalClassifier
 from ipml.model.familiarity import Familiarity
-from ipml.model.parts import ABSENCE, KINDS
+from ipml.model.other_learner import OtherLearner
+from ipml.model.parts import ABSENCE, KINDS, PICTURE
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import LinearLearner
 from ipml.model.stages import Features, SecondStage
@@ -44,7 +48,7 @@ _LARGEST = 1e100  # of any number: products of a few of them are finite
 _MOST_WHOLE = 1 << 62
 _MOST_BITS = 26  # of columns of n-grams: a model of more does not unpack
 _LONGEST_NGRAM = 64  # letters or words; the engine's memory for a text grows with it
-_EXTRACTORS = {**KINDS, "picture": PictureFeatures, "image": ImageVectors, ABSENCE: MissingFields}
+_EXTRACTORS = {**KINDS, PICTURE: PictureFeatures, **VECTOR_EXTRACTORS, ABSENCE: MissingFields}
 
 
 class UnsoundTable(ValueError):
@@ -190,6 +194,7 @@ def _is_brand_table(table: Any) -> bool:
     )
 
 
+_OF_VECTORS = {"n_components": _whole(1), "mean_": _array(None), "components_": _array(None, None)}
 _BRANDS = {"brands": _or_none(_is_brand_table), "table_": _is_brand_table}
 
 
@@ -204,6 +209,11 @@ def _is_known(known: Any) -> bool:
     )
 
 
+def _label(label: Any) -> bool:
+    """Say whether a value can be a label."""
+    return label is None or type(label) in (str, int, float, bool)
+
+
 _RULES: Mapping[type, Mapping[str, Rule]] = {
     CounterfeitClassifier: {
         "features": _or_none(_of(Features)),
@@ -211,12 +221,15 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "n_folds": _COUNT,
         "seed": _or_none(_COUNT),
         "new_seller_limit": _or_none(_REAL),
+        "learner": _or_none(_text),
+        "pos_label": _label,
+        "pos_label_": _label,
         "_columns": _TEXTS,
         "classes_": lambda classes: isinstance(classes, np.ndarray) and classes.shape == (2,),
         "features_": _of(Features),
         "spelling_": _of(Spelling),
         "strengths_": _array(None, 4),
-        "learner_": _of(LinearLearner),
+        "learner_": _of(LinearLearner, OtherLearner),
         "donor_weight_": _REAL,
         "unlabelled_": _by_name(_REAL),
         "second_stage_": _of(SecondStage),
@@ -224,6 +237,27 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "alone_": _of(SigmoidCalibration),
         "calibration_": _of(HierarchicalCalibration),
         "familiarity_": _of(Familiarity),
+    },
+    ExternalClassifier: {
+        "source": _of(EstimatorSource),
+        "brands": _or_none(_is_brand_table),
+        "is_calibrated": _flag,
+        "refit": _flag,
+        "pos_label": _label,
+        "trusted": lambda value: value == "",  # it comes from whoever loads the model
+        "n_folds": _COUNT,
+        "seed": _COUNT,
+        "classes_": lambda classes: isinstance(classes, np.ndarray) and classes.shape == (2,),
+        "prices_": _of(PriceFeatures),
+        "portfolios_": _of(SellerPortfolios),
+        "base_rate_": _REAL,
+        "calibration_": _of(HierarchicalCalibration),
+        "familiarity_": _of(Familiarity),
+    },
+    EstimatorSource: {
+        "kind": _text,
+        "content": _or_none(_array(None, dtype=np.uint8)),
+        "address": _text,
     },
     Features: {
         "transformer_list": _list(lambda pair: len(pair) == 2 and _text(pair[0]) and type(pair[1]) in _RULES),
@@ -263,8 +297,22 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "usual_rating_": _REAL,
     },
     PictureFeatures: {"is_fitted_": _flag},
-    ImageVectors: {"n_components": _whole(1), "mean_": _array(None), "components_": _array(None, None)},
+    ImageVectors: _OF_VECTORS,
+    TextVectors: _OF_VECTORS,
     MissingFields: {"names_": _list(lambda name: name in FIELD_GROUPS), "offsets_": _array(None, None)},
+    OtherLearner: {"estimator": lambda _: True, "columns": _array(None, dtype=np.int64, least=0)},
+    OwnFeatures: {
+        "transformer": lambda _: True,  # registered by whoever loads, and trusted
+        "transformer_": lambda _: True,
+        "columns": _or_none(lambda columns: _text(columns) or _TEXTS(columns)),
+        "group": _or_none(is_name),
+        "sentence": _or_none(is_sentence),
+        "name_": is_name,
+        "names_": _TEXTS,
+        "mean_": _array(None),
+        "factor_": _array(None),
+        "is_sparse_": _flag,
+    },
     LinearLearner: {"coef_": _array(1, None), "intercept_": _array(1), "n_iter_": _COUNT},
     SecondStage: {"slope_": _RATE, "portfolio_weight_": _RATE, "intercept_": _REAL},
     SigmoidCalibration: {"slope_": _RATE, "intercept_": _REAL},
@@ -289,7 +337,11 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "scripts_": _by_name(_COUNT),
         "title_bounds_": _array(2),
     },
-    Spelling: {"words": _by_name(_COUNT), "trade": lambda words: isinstance(words, frozenset)},
+    Spelling: {
+        "words": _by_name(_COUNT),
+        "trade": lambda words: isinstance(words, frozenset),
+        "ordinary": lambda words: isinstance(words, OrdinaryWords),  # which looks at its arrays itself
+    },
     SellerPortfolios: dict.fromkeys(("_states", "_n_added", "_sorted"), lambda _: True),
 }
 """What each attribute of an estimator may be."""
@@ -297,6 +349,10 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
 
 def _knows_own_ngrams(text: TextFeatures) -> bool:
     return not hasattr(text, "idf_") or text.idf_.size == 1 << text.bits
+
+
+def _has_one_space(vectors: ImageVectors) -> bool:
+    return not hasattr(vectors, "mean_") or vectors.components_.shape[1] == vectors.mean_.size
 
 
 def _has_equal_lengths(*names: str) -> Callable[[Any], bool]:
@@ -321,8 +377,16 @@ def _knows_one_table(features: Features) -> bool:
 
 def _has_own_extractors(features: Features) -> bool:
     names = [name for name, _ in features.transformer_list]
-    are_own = all(_EXTRACTORS.get(name) is type(part) for name, part in features.transformer_list)
-    return are_own and len(set(names)) == len(names)
+    return (
+        len(set(names)) == len(names)
+        and all(
+            type(part) in (*KINDS.values(), OwnFeatures) and is_name(name)
+            if name not in _EXTRACTORS
+            else _EXTRACTORS[name] is type(part)
+            for name, part in features.transformer_list
+        )
+        and not RESERVED & set(names) - _EXTRACTORS.keys()
+    )
 
 
 def _counts_sellers(portfolios: SellerPortfolios) -> bool:
@@ -349,9 +413,9 @@ _TOGETHER: Mapping[type, Mapping[str, Callable[[Any], bool]]] = {
         "brand_kinds_": _numbers_kinds,
     },
     OfferFeatures: {"groups_": _has_equal_lengths("phrases_", "groups_")},
-    ImageVectors: {
-        "components_": lambda of: not hasattr(of, "mean_") or of.components_.shape[1] == of.mean_.size,
-    },
+    OwnFeatures: {"names_": _has_equal_lengths("names_", "mean_", "factor_")},
+    ImageVectors: {"components_": _has_one_space},
+    TextVectors: {"components_": _has_one_space},
     MissingFields: {
         "offsets_": lambda of: not hasattr(of, "names_") or of.offsets_.shape == (len(set(of.names_)),) * 2,
     },

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ipml.errors import Conflict
+from ipml.model.evaluation.differences import MIN_SELLERS, SellerCount, estimate_differences, find_fewest_sellers
 from ipml.model.evaluation.evaluation import KEY, MODEL, Reviewed, Tested, align, draw_repeats
 from ipml.model.evaluation.label_weights import find_label_probability, weigh_by_probability
 from ipml.model.evaluation.metrics import (
@@ -29,13 +30,12 @@ from ipml.model.evaluation.slices import SliceCounts, count_listings
 K = 100  # as reviewers read by default, for value at k
 COMPARED = ("average_precision", "recall_at_precision_0.9", "calibration_error", "brier")
 LOWER_IS_BETTER = MEASURES_OF_PROBABILITY
-MIN_COUNTERFEITS = 5  # with fewer, most resamples of the sellers hold the same few
 BETTER, WORSE, UNDECIDED = "B clearly better", "B clearly worse", "cannot be told apart"
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedMeasure:
-    """One measure of both models, and by how much it is greater for B.
+    """One measure of both models, by how much it is greater for B, and why nobody can tell whether that is chance.
 
     Examples
     --------
@@ -48,10 +48,13 @@ class ComparedMeasure:
     a: Estimate
     b: Estimate
     difference: Estimate
+    too_few: SellerCount | None = None
 
     @property
     def verdict(self) -> str:
         """What the difference says in words; where its interval holds zero, nothing."""
+        if self.too_few:
+            return str(self.too_few)
         sign = -1 if self.measure in LOWER_IS_BETTER else 1
         if self.difference.low <= 0 <= self.difference.high:
             return UNDECIDED
@@ -121,23 +124,23 @@ def compare_tests(
     Raises
     ------
     Conflict
-        They share too few listings, counterfeits or sellers.
+        They share no counterfeit listing, or those of a single seller only.
 
     Examples
     --------
-    >>> listings = pd.DataFrame({"listing_id": list("1234"), "seller_id": list("aabb"), "observed_at": pd.NaT})
+    >>> listings = pd.DataFrame({"listing_id": list("1234"), "seller_id": list("aaaa"), "observed_at": pd.NaT})
     >>> y = np.array([True, False] * 2)
     >>> compare_tests(Tested(listings, y, {MODEL: [y * 0.9]}), Tested(listings, y, {MODEL: [y * 0.5]}))
     Traceback (most recent call last):
-    ipml.errors.Conflict: Cannot compare: found 4 listings in both tests, 2 counterfeit, of 2 sellers; ...
+    ipml.errors.Conflict: Cannot compare: found 4 listings in both tests, 2 counterfeit, of 1 sellers; ...
     """
     rows_a, rows_b = _find_shared(a.listings, b.listings)
     listings, y = b.listings.iloc[rows_b], b.y[rows_b]
     n_sellers = listings["seller_id"].nunique()
-    if y.sum() < MIN_COUNTERFEITS or n_sellers < 2:
+    if not y.any() or n_sellers < 2:
         found = f"found {len(y):,} listings in both tests, {y.sum():,} counterfeit, of {n_sellers:,} sellers"
-        expected = f"expected at least {MIN_COUNTERFEITS} counterfeit and 2 sellers"
-        raise Conflict("Cannot compare", f"{found}; {expected}", "Give labelled ones with --listings.")
+        expected = f"expected counterfeits of {MIN_SELLERS} sellers"
+        raise Conflict("Cannot compare", f"{found}; {expected}", "Give labelled ones with --labelled.")
     remarks = []
     if len(y) < max(len(a.y), len(b.y)):
         remarks.append(f"These are in both tests; A's has {len(a.y):,} listings, B's {len(b.y):,}.")
@@ -191,13 +194,14 @@ def compare_scores(
 
     Examples
     --------
-    >>> y, listings = [1, 0, 1, 0], pd.DataFrame({"seller_id": list("aabb")})
-    >>> compared = compare_scores(y, [[0.5] * 4], [[0.9, 0.1, 0.9, 0.1]], listings)
+    >>> y, listings = [1, 0] * 6, pd.DataFrame({"seller_id": list("aabbccddeeff")})
+    >>> compared = compare_scores(y, [[0.5] * 12], [[0.9, 0.1] * 6], listings)
     >>> print(compared["brier"].difference, compared["brier"].verdict)
     -0.240 (-0.240 to -0.240) B clearly better
     """
     truth, label_probability = np.asarray(y, dtype=float), find_label_probability(listings)
     drawn: dict[str, Any] = {"weight": None if label_probability is None else weigh_by_probability(label_probability)}
+    fewest = find_fewest_sellers(truth, listings["seller_id"], drawn["weight"])
     drawn |= {"n_resamples": n_resamples, "seed": seed}
     draws_a, draws_b = (
         {
@@ -209,15 +213,14 @@ def compare_scores(
     notes = [] if label_probability is None else [str(Reviewed.of(truth, label_probability))]
     if no_value := say_what_has_no_value(truth, listings):
         notes.append(no_value)
+    differences = estimate_differences({name: draws_b[name] - draws_a[name] for name in draws_a}, fewest.effective)
+    too_few = fewest if fewest.is_too_few else None
     return ModelComparison(
         *names,
         count_listings(truth, listings["seller_id"]),
         tuple(
             ComparedMeasure(
-                measure,
-                estimate_of(draws_a[measure]),
-                estimate_of(draws_b[measure]),
-                estimate_of(draws_b[measure] - draws_a[measure]),
+                measure, estimate_of(draws_a[measure]), estimate_of(draws_b[measure]), differences[measure], too_few
             )
             for measure in draws_a
         ),

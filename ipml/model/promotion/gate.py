@@ -6,6 +6,7 @@ for are kept with its run.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, Validation
 
 from ipml.errors import UnusableSetting, describe_faults
 from ipml.kit.policy_file import read_policy
+from ipml.model.evaluation.differences import MIN_SELLERS, SellerCount
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, align
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.promotion.comparison import K
@@ -69,6 +71,7 @@ class GateRules(BaseModel):
     difference_to_champion: GateRule
     value_difference_to_champion: GateRule
     above_best_baseline: GateRule
+    average_precision_to_audit: GateRule
     recall_at_precision: GateRule
     calibration_error: GateRule
     recall_kept_mean: GateRule
@@ -128,8 +131,12 @@ class GateFacts:
         Average precision minus that of the best baseline, on the same resamples.
     is_leaking : bool or None
         Whether sellers of the test were also learnt from, which flatters all of this.
-    recall_kept_mean, recall_kept_worst : float or None
-        Share of the recall left under attack, in 0-1.
+    counterfeits, counterfeit_sellers : int or None
+        How many were tested, and of how many sellers; None where the run is older than these counts.
+    found_before_attacks : int or None
+        How many counterfeits the attacks had to hide; None where none was tried.
+    recall_kept_mean, recall_kept_worst : Estimate or float or None
+        Share of the recall left under attack, in 0-1; a number where the run is older than the intervals.
     false_positive_ratio_small, false_positive_ratio_new : Estimate or float or None
         False-positive rate of small sellers over that of large ones, of new ones over that of old ones; a number
         without an interval where the run is older than the intervals.
@@ -152,8 +159,11 @@ class GateFacts:
     recall_at_precision: Estimate | None = None
     calibration_error: Estimate | None = None
     is_leaking: bool | None = None
-    recall_kept_mean: float | None = None
-    recall_kept_worst: float | None = None
+    counterfeits: int | None = None
+    counterfeit_sellers: int | None = None
+    found_before_attacks: int | None = None
+    recall_kept_mean: Estimate | float | None = None
+    recall_kept_worst: Estimate | float | None = None
     false_positive_ratio_small: Estimate | float | None = None
     false_positive_ratio_new: Estimate | float | None = None
     value_at_k: Estimate | None = None
@@ -187,8 +197,11 @@ def make_gate_facts(
     evaluation: Evaluation,
     *,
     is_leaking: bool,
-    recall_kept_mean: float | None = None,
-    recall_kept_worst: float | None = None,
+    counterfeits: int | None = None,
+    counterfeit_sellers: int | None = None,
+    found_before_attacks: int | None = None,
+    recall_kept_mean: Estimate | float | None = None,
+    recall_kept_worst: Estimate | float | None = None,
     false_positive_ratio_small: Estimate | None = None,
     false_positive_ratio_new: Estimate | None = None,
     listings_per_second: float | None = None,
@@ -203,6 +216,9 @@ def make_gate_facts(
         recall_at_precision=figures["recall_at_precision_0.9"],
         calibration_error=figures["calibration_error"],
         is_leaking=is_leaking,
+        counterfeits=counterfeits,
+        counterfeit_sellers=counterfeit_sellers,
+        found_before_attacks=found_before_attacks,
         recall_kept_mean=recall_kept_mean,
         recall_kept_worst=recall_kept_worst,
         false_positive_ratio_small=false_positive_ratio_small,
@@ -230,6 +246,8 @@ class GateRow:
         Whether the candidate may not be promoted because of it.
     reason : str
         Why, in words.
+    is_open : bool
+        Whether neither figure nor limit can decide, so that a person has to confirm it.
     """
 
     rule: str
@@ -239,6 +257,7 @@ class GateRow:
     passed: bool | None
     is_refused: bool
     reason: str
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,15 +268,22 @@ class GateReport:
 
     @property
     def passed(self) -> bool:
-        """Whether the candidate may become champion."""
+        """Whether the candidate may become champion, once a person has confirmed what is open."""
         return not any(row.is_refused for row in self.rows)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The rules that a person has to confirm."""
+        return tuple(row.rule for row in self.rows if row.is_open)
 
     def table(self) -> str:
         """Return the report as text for a terminal: a row per rule."""
         answers = {True: "yes", False: "NO", None: "not measured"}
         rows = [["", "measured", "champion", "required", "passed", ""]]
         rows += [
-            [row.rule, row.measured, row.champion, row.required, answers[row.passed], row.reason] for row in self.rows
+            [row.rule, row.measured, row.champion, row.required, answer, row.reason]
+            for row in self.rows
+            for answer in ["to confirm" if row.is_open else answers[row.passed]]
         ]
         return align(rows)
 
@@ -266,8 +292,8 @@ def judge(
     candidate: GateFacts,
     champion: GateFacts | None,
     rules: GateRules,
-    difference: Estimate | None = None,
-    value_difference: Estimate | None = None,
+    difference: Estimate | SellerCount | None = None,
+    value_difference: Estimate | SellerCount | None = None,
 ) -> GateReport:
     """Judge whether a candidate may become champion.
 
@@ -279,8 +305,9 @@ def judge(
         Those of the model in use, or None where there is none yet.
     rules : GateRules
         The limits; `load_rules` reads them.
-    difference : Estimate, optional
-        Average precision of the candidate minus that of the champion, measured on the same listings.
+    difference : Estimate or SellerCount, optional
+        Average precision of the candidate minus that of the champion, measured on the same listings; or of which few
+        sellers these are, so that nobody can tell.
     value_difference : Estimate, optional
         The same of the value caught in the first k.
 
@@ -300,13 +327,17 @@ def judge(
     for name, rule in rules.named().items():
         compared = _COMPARED.get(name)
         if compared is None:
-            rows.append(_judge_figure(name, getattr(candidate, name), getattr(champion, name, None), rule))
+            figure = _FIGURES.get(name, name)
+            scarce = _say_too_few(name, candidate, rule)
+            rows.append(_judge_figure(name, getattr(candidate, figure), getattr(champion, figure, None), rule, scarce))
         elif champion is None:
             asked = _ASKED[name]
             required = _ENDS[asked.part] + str(rule)
             rows.append(GateRow(asked.words, "-", "none", required, None, False, "there is no champion yet"))
         else:
-            rows.append(_judge_figure(name, differences[compared], getattr(champion, compared), rule))
+            gained, known = differences[compared], getattr(champion, compared)
+            gained, scarce = (None, str(gained)) if isinstance(gained, SellerCount) else (gained, "")
+            rows.append(_judge_figure(name, gained, known, rule, scarce))
     return GateReport(tuple(rows))
 
 
@@ -314,17 +345,23 @@ def judge(
 class _Asked:
     """What a rule asks for in words, what breaking it means, and which part of an estimate its limit is for.
 
-    Where nothing was measured, `unmeasured` says what that may be due to.
+    Where nothing was measured, `unmeasured` says what that may be due to. `rests_on` names the facts that count the
+    listings of which the figure is a share.
     """
 
     words: str
     consequence: str
     part: Literal["value", "low", "high"] = "value"
     unmeasured: str = ""
+    rests_on: Literal["", "counterfeits", "found_before_attacks"] = ""
 
 
 _COMPARED = {"difference_to_champion": "average_precision", "value_difference_to_champion": "value_at_k"}
+_FIGURES = {"average_precision_to_audit": "average_precision"}
+_COUNTED = {"counterfeits": "counterfeits", "found_before_attacks": "counterfeits found before the attacks"}
+_CHANCE = 0.025  # of each end of an interval
 _PARITY = 1.0  # of a ratio of false alarms: both kinds of sellers are hit alike
+_AUDIT = "audit first, as labels may have leaked: ipml model leakage-audit"
 _NO_ATTACKS = "training tried no attacks, or found too little to lose"
 _FEW_SELLERS = "too few sellers to compare"
 _ASKED = {
@@ -340,11 +377,16 @@ _ASKED = {
     "above_best_baseline": _Asked(
         "average precision above the best baseline", "not clearly better than what needs no model", "low"
     ),
-    "recall_at_precision": _Asked("recall at precision 0.9", "too few counterfeits stand out"),
+    "average_precision_to_audit": _Asked("average precision, as good as no model is", _AUDIT),
+    "recall_at_precision": _Asked(
+        "recall at precision 0.9", "too few counterfeits stand out", "high", rests_on="counterfeits"
+    ),
     "calibration_error": _Asked("calibration error", "scores are not the probabilities they claim to be", "low"),
-    "recall_kept_mean": _Asked("recall kept under attack, mean", "disguise hides too much", unmeasured=_NO_ATTACKS),
+    "recall_kept_mean": _Asked(
+        "recall kept under attack, mean", "disguise hides too much", "high", _NO_ATTACKS, "found_before_attacks"
+    ),
     "recall_kept_worst": _Asked(
-        "recall kept under attack, worst", "one disguise hides too much", unmeasured=_NO_ATTACKS
+        "recall kept under attack, worst", "one disguise hides too much", "high", _NO_ATTACKS, "found_before_attacks"
     ),
     "false_positive_ratio_small": _Asked(
         "false alarms, small sellers to large", "small sellers are suspected too readily", "low", _FEW_SELLERS
@@ -368,20 +410,51 @@ def _judge_split(candidate: GateFacts) -> GateRow:
 
 
 def _judge_figure(
-    name: str, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule
+    name: str, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule, scarce: str = ""
 ) -> GateRow:
+    """Judge one figure; where it comes of too few listings, `scarce` says so, unless its whole interval is good."""
     asked = _ASKED[name]
     is_worse = isinstance(rule, RatioRule) and rule.must_not_worsen and _is_less_fair(figure, known)
     passed = None if figure is None else rule.allows(_part_of(figure, asked.part)) and not is_worse
-    return GateRow(
-        rule=asked.words,
-        measured=_show(figure),
-        champion=_show(known),
-        required=_ENDS[asked.part] + str(rule),
-        passed=passed,
-        is_refused=rule.must_be_measured if passed is None else not passed,
-        reason=_say_why(asked, figure, known, rule, is_worse),
+    is_suspect = name in _FIGURES and passed is False
+    shown = asked.words, _show(figure), _show(known), _ENDS[asked.part] + str(rule)
+    if scarce or is_suspect:
+        return GateRow(*shown, passed=None, is_refused=False, reason=scarce or _AUDIT, is_open=True)
+    is_refused = rule.must_be_measured if passed is None else not passed
+    return GateRow(*shown, passed, is_refused, _say_why(asked, figure, known, rule, is_worse))
+
+
+def count_needed(share: float) -> int:
+    """Return of how many listings none can be left out by chance, if each is kept with this probability.
+
+    With so many, the exact interval of all of them begins above the share (Clopper and Pearson, 1934,
+    doi:10.1093/biomet/26.4.404), and that of none ends below one less the share.
+
+    Examples
+    --------
+    >>> count_needed(0.9), count_needed(0.8), count_needed(0.5)
+    (36, 17, 6)
+    """
+    return math.ceil(math.log(_CHANCE) / math.log(share)) if 0 < share < 1 else 0
+
+
+def _say_too_few(name: str, candidate: GateFacts, rule: GateRule) -> str:
+    """Say in a line that a figure comes of too few listings or sellers to be judged; nothing where it does not."""
+    asked, figure = _ASKED[name], getattr(candidate, _FIGURES.get(name, name))
+    if not asked.rests_on and name != "above_best_baseline":
+        return ""
+    sellers = candidate.counterfeit_sellers
+    if figure is not None and sellers is not None and sellers < MIN_SELLERS:
+        return f"cannot be measured with counterfeits of {sellers} sellers, at least {MIN_SELLERS} needed"
+    n, limit = getattr(candidate, asked.rests_on) if asked.rests_on else None, rule.at_least or 0.0
+    is_good, is_poor = (
+        figure is not None and rule.allows(_part_of(figure, part)) is allowed
+        for part, allowed in (("low", True), ("high", False))
     )
+    needed = count_needed(1 - limit) if is_poor else max(count_needed(limit), count_needed(1 - limit))
+    if n is None or n >= needed or is_good:
+        return ""
+    return f"cannot be measured with {n} {_COUNTED[asked.rests_on]}, at least {needed} needed"
 
 
 def _is_less_fair(figure: Estimate | float | None, known: Estimate | float | None) -> bool:

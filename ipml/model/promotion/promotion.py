@@ -14,10 +14,13 @@ import numpy as np
 import pandas as pd
 
 from ipml.errors import Conflict, NotFound, Refused, UnmeasurableScores, UnusableSetting
+from ipml.kit.canonical_json import digest
 from ipml.listings.brands import load_brands
+from ipml.model.evaluation.differences import SellerCount
 from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, Tested, read_tested
 from ipml.model.evaluation.metrics import Estimate, add_values
 from ipml.model.evaluation.ranking import Floats
+from ipml.model.labels import find_counterfeit_column
 from ipml.model.model_file import load_model
 from ipml.model.promotion.comparison import K, ModelComparison, compare_scores, compare_tests
 from ipml.model.promotion.gate import GATE_FILE, GateFacts, GateReport, GateRow, GateRules, judge
@@ -26,6 +29,7 @@ from ipml.model.tracking import (
     fetch_run_artifact,
     find_model,
     move_champion,
+    note_run,
     read_champions,
     resolve_model,
 )
@@ -126,8 +130,9 @@ def fetch_folder(model: str, tracking_uri: str | None = None) -> Path:
 
 
 def _score(folder: Path, listings: pd.DataFrame) -> Floats:
-    classifier = load_model(folder, key_file=get_settings().model_key).classifier
-    return np.asarray(classifier.predict_proba(listings)[:, 1], dtype=np.float64)
+    settings = get_settings()
+    classifier = load_model(folder, key_file=settings.model_key, trusted=settings.trusted_models).classifier
+    return np.asarray(classifier.predict_proba(listings)[:, find_counterfeit_column(classifier)], dtype=np.float64)
 
 
 def fetch_champion_scores(tested: Tested, model_name: str, tracking_uri: str | None = None) -> list[Floats] | None:
@@ -148,16 +153,19 @@ def fetch_champion_scores(tested: Tested, model_name: str, tracking_uri: str | N
 
 
 MAX_REASON_LETTERS = 1_000
+VERDICT_TAG, RULES_TAG = "ipml.gate", "ipml.gate_rules_digest"
+VERDICT_FILE, RULES_FILE = "gate.txt", "gate_rules.json"
 _USABLE = GateRow("golden listings scored as when it was saved", "yes", "", "yes", True, False, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidacy:
-    """A model that may become champion, what the gate says of it, and whom it would replace."""
+    """A model that may become champion, what the gate says of it by which rules, and whom it would replace."""
 
     model: RegisteredModel
     replacing: int | None
     report: GateReport
+    rules: GateRules
 
 
 def examine(
@@ -206,25 +214,48 @@ def examine(
         say("comparing it with the champion")
         differences = _compare(champion, candidate.uri, facts.k, listings, tracking_uri)
         report = judge(facts, fetch_gate_facts(champion, tracking_uri), rules, *differences)
-    return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)))
+    return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)), rules)
 
 
-def promote(candidacy: Candidacy, *, override: str | None = None, tracking_uri: str | None = None) -> Move | None:
+def promote(
+    candidacy: Candidacy,
+    *,
+    override: str | None = None,
+    confirmed_by: str | None = None,
+    tracking_uri: str | None = None,
+) -> Move | None:
     """Make a candidate the champion if it has passed the gate, or all the same for a reason that is stored.
+
+    The run of the candidate keeps the verdict: the table and the rules as files, both also in its tags.
+
+    Parameters
+    ----------
+    candidacy : Candidacy
+    override : str, optional
+        Why it is promoted although the gate refuses it.
+    confirmed_by : str, optional
+        Name of the person who confirms the rules that could not be judged; stored with their names.
+    tracking_uri : str, optional
+        MLflow's tracking and registry URI; that of the settings where none is given.
 
     Returns
     -------
     Move or None
-        What was noted in the registry; None where the candidate was refused.
+        What was noted in the registry; None where the candidate was refused, or waits for a person to confirm.
 
     Raises
     ------
     Conflict
         Somebody else has promoted another model meanwhile.
     """
-    if not candidacy.report.passed and override is None:
-        return None
-    reason = "passed the gate" if candidacy.report.passed else f"override of the gate: {_check_reason(override or '')}"
+    report, reason = candidacy.report, "passed the gate"
+    _note_verdict(candidacy, tracking_uri)
+    if not report.passed or (report.open and confirmed_by is None):
+        if override is None:
+            return None
+        reason = f"override of the gate: {_check_reason(override)}"
+    elif report.open:
+        reason = f"passed the gate; {_check_reason(confirmed_by or '')} confirmed {', '.join(report.open)}"
     model = candidacy.model
     return move_champion(
         model.name,
@@ -234,6 +265,16 @@ def promote(candidacy: Candidacy, *, override: str | None = None, tracking_uri: 
         reason=reason,
         tracking_uri=tracking_uri,
     )
+
+
+def _note_verdict(candidacy: Candidacy, tracking_uri: str | None) -> None:
+    """Note on the run of a candidate what the gate found; a model without a run is promoted all the same."""
+    report, rules = candidacy.report, candidacy.rules.model_dump_json(indent=2)
+    verdict = "refused" if not report.passed else "to confirm" if report.open else "passed"
+    if candidacy.model.run_id:
+        tags = {VERDICT_TAG: verdict, RULES_TAG: digest(rules.encode())}
+        texts = {VERDICT_FILE: f"{report.table()}\n", RULES_FILE: rules}
+        note_run(candidacy.model.run_id, tags, texts, tracking_uri)
 
 
 def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tracking_uri: str | None = None) -> Move:
@@ -274,14 +315,18 @@ def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tr
 
 def _compare(
     champion: str, candidate: str, k: int, listings: pd.DataFrame | None, tracking_uri: str | None
-) -> tuple[Estimate | None, Estimate | None]:
-    """Return by how much average precision and value at k are higher for the candidate; None where nobody can tell."""
+) -> tuple[Estimate | SellerCount | None, Estimate | SellerCount | None]:
+    """Return by how much average precision and value at k are higher for the candidate, or of how few sellers they are.
+
+    None where the two cannot be compared at all.
+    """
     try:
         compared = compare_models(champion, candidate, listings=listings, k=k, tracking_uri=tracking_uri)
     except (Conflict, NotFound):
         return None, None
-    value = next((row.difference for row in compared.measures if row.measure.startswith("value_")), None)
-    return compared["average_precision"].difference, value
+    leading = compared["average_precision"]
+    value = next((row.too_few or row.difference for row in compared.measures if row.measure.startswith("value_")), None)
+    return leading.too_few or leading.difference, value
 
 
 def _choose(name: str, champions: Champions, to: int | None) -> int:
@@ -299,7 +344,8 @@ def _choose(name: str, champions: Champions, to: int | None) -> int:
 
 def _check_usable(uri: str, tracking_uri: str | None) -> None:
     """Load a model once, since all who score would fail with one that cannot be loaded."""
-    load_model(resolve_model(uri, tracking_uri), key_file=get_settings().model_key)
+    settings = get_settings()
+    load_model(resolve_model(uri, tracking_uri), key_file=settings.model_key, trusted=settings.trusted_models)
 
 
 def _check_reason(reason: str) -> str:

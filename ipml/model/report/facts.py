@@ -365,6 +365,17 @@ class ReportFacts:
         )
 
     @property
+    def summary(self) -> str:
+        """The figures by which runs are told apart, in a line without any text of sellers."""
+        average = self.evaluation.figures[MODEL]["average_precision"]
+        parts = [f"AP {average.value:.2f} ({average.low:.2f} to {average.high:.2f})"]
+        if ratio := self.fairness.false_positive_ratio_new:
+            parts.append(f"{ratio.value:.1f} times as many false alarms for new sellers")
+        if self.head.is_leaking:
+            parts.append("the split leaks")
+        return ", ".join(parts)
+
+    @property
     def worst_attacks(self) -> list[AttackCost]:
         """The attacks that cost most recall, the worst first."""
         costs = self.robustness.costs if self.robustness else ()

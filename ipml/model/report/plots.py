@@ -6,15 +6,18 @@ Figures are made directly, without pyplot, which keeps a global list of them. Wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
+from ipml.model.evaluation.metrics import Estimate
+from ipml.model.questions.plots import COUNTERFEIT_COLOUR, GREY, MODEL_COLOUR, finish_axes
 from ipml.model.report.curves import (
     PrecisionRecall,
     Reliability,
@@ -24,9 +27,6 @@ from ipml.model.report.curves import (
     score_histogram,
 )
 
-_MODEL_COLOUR = "#1f5fa8"
-_COUNTERFEIT_COLOUR = "#c2452d"
-_GREY = "#6b6b6b"
 _DASHES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)))
 
 
@@ -82,20 +82,110 @@ def plot_curves(
     return paths
 
 
+def plot_learning_curve(n_listings: Sequence[int], figures: Sequence[Estimate], folder: Path) -> Path:
+    """Draw average precision on unseen sellers by how many labelled listings were learnt from; return the PNG's path.
+
+    Parameters
+    ----------
+    n_listings : sequence of int
+        Numbers of listings, in rising order.
+    figures : sequence of Estimate
+        The average precision with each of them.
+    folder : Path
+    """
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    low, high = [part.low for part in figures], [part.high for part in figures]
+    axes.fill_between(n_listings, low, high, color=MODEL_COLOUR, alpha=0.18, linewidth=0)
+    label = "model, with 95 % interval over sellers"
+    axes.plot(n_listings, [part.value for part in figures], "o-", color=MODEL_COLOUR, linewidth=2, label=label)
+    axes.set(title="Would more labels help?", xlim=(0, None), ylim=(0, 1.02))
+    axes.set_xlabel("labelled listings learnt from")
+    axes.set_ylabel("average precision on the same unseen sellers")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
+    finish_axes(axes)
+    axes.legend(frameon=False, loc="lower right")
+    path = folder / "learning_curve.png"
+    figure.savefig(path, dpi=130)
+    return path
+
+
+MOST_PANELS = 8
+"""Parameters that a picture of a search shows; the first of the sweep."""
+FEW_VALUES = 8
+"""Up to so many numbers are each named on the axis."""
+
+
+def plot_search(
+    values: Sequence[Mapping[str, Any]], scores: Sequence[float], path: Path, *, logarithmic: Collection[str] = ()
+) -> Path:
+    """Draw the trials of a search into a PNG: one after the other, and by the value of each parameter; return its path.
+
+    Parameters
+    ----------
+    values : sequence of mapping of str to object
+        What was tried, in that order, by the name of the parameter.
+    scores : sequence of float
+        The average precision of each on sellers left out.
+    path : Path
+    logarithmic : collection of str, optional
+        Parameters whose axis is logarithmic.
+    """
+    names = list(values[0])[:MOST_PANELS]
+    n_rows = (len(names) + 2) // 2
+    figure = Figure(figsize=(10, 3.2 * n_rows), layout="constrained")
+    history, *panels = figure.subplots(n_rows, 2, sharey=True, squeeze=False).ravel()
+    best = int(np.argmax(scores))
+    numbers = np.arange(1, len(scores) + 1)
+    history.plot(
+        numbers, np.maximum.accumulate(scores), color=MODEL_COLOUR, drawstyle="steps-post", label="best so far"
+    )
+    history.xaxis.set_major_locator(MaxNLocator(integer=True))
+    history.set(title="Trials", xlabel="trial")
+    _mark_trials(history, numbers, scores, best)
+    history.legend(frameon=False, loc="lower right")
+    for axes, name in zip(panels, names, strict=False):
+        column = [trial[name] for trial in values]
+        if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in column):
+            texts = list(dict.fromkeys(map(str, column)))
+            axes.set_xticks(range(len(texts)), [text[:20] for text in texts])
+            column = [texts.index(str(value)) for value in column]
+        elif name in logarithmic:
+            axes.set_xscale("log")
+        elif len(set(column)) <= FEW_VALUES:
+            axes.set_xticks(sorted(set(column)))
+        axes.set(title=name)
+        _mark_trials(axes, column, scores, best)
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
+    figure.savefig(path, dpi=130)
+    return path
+
+
+def _mark_trials(axes: Axes, places: ArrayLike, scores: Sequence[float], best: int) -> None:
+    """Draw a point for each trial, the best in a colour of its own."""
+    axes.plot(places, scores, "o", color=GREY, alpha=0.6)
+    axes.plot(np.asarray(places)[best], scores[best], "o", color=COUNTERFEIT_COLOUR, markersize=9, label="best")
+    axes.set_ylabel("average precision")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+
+
 def _draw_precision_recall(curve: PrecisionRecall) -> Figure:
     """Draw the curve of the model with its band, and the curves of the baselines."""
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     label = "model, with 95 % interval over sellers"
-    axes.fill_between(curve.recall, curve.low, curve.high, color=_MODEL_COLOUR, alpha=0.18, linewidth=0)
-    axes.plot(curve.recall, curve.precision, color=_MODEL_COLOUR, linewidth=2, label=label)
+    axes.fill_between(curve.recall, curve.low, curve.high, color=MODEL_COLOUR, alpha=0.18, linewidth=0)
+    axes.plot(curve.recall, curve.precision, color=MODEL_COLOUR, linewidth=2, label=label)
     for number, (name, precision) in enumerate(curve.baselines.items()):
         dashes = _DASHES[number % len(_DASHES)]
-        axes.plot(curve.recall, precision, color=_GREY, linestyle=dashes, label=name.replace("_", " "))
+        axes.plot(curve.recall, precision, color=GREY, linestyle=dashes, label=name.replace("_", " "))
     axes.set(title="Precision against recall", xlim=(0, 1), ylim=(0, 1.02))
     axes.set_xlabel("recall: share of the counterfeits that is flagged")
     axes.set_ylabel("precision: share of the flagged that is counterfeit")
-    _finish(axes)
+    finish_axes(axes)
     axes.legend(frameon=False)
     return figure
 
@@ -104,19 +194,19 @@ def _draw_reliability(bins: Reliability) -> Figure:
     """Draw observed shares against the predicted, with bars for their intervals; how many score what."""
     figure = Figure(figsize=(7, 6), layout="constrained")
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
-    axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--", label="as predicted")
-    axes.vlines(bins.predicted, bins.low, bins.high, color=_MODEL_COLOUR, alpha=0.45, linewidth=3)
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="as predicted")
+    axes.vlines(bins.predicted, bins.low, bins.high, color=MODEL_COLOUR, alpha=0.45, linewidth=3)
     label = "observed, with 95 % interval over sellers"
-    axes.plot(bins.predicted, bins.observed, "o", color=_MODEL_COLOUR, label=label)
+    axes.plot(bins.predicted, bins.observed, "o", color=MODEL_COLOUR, label=label)
     axes.set(title="Do probabilities mean what they say?", xlim=(0, 1), ylim=(0, 1.02))
     axes.set_ylabel("share that is counterfeit")
     axes.legend(frameon=False, loc="upper left")
-    counts.bar(bins.start, bins.listings, width=0.092, align="edge", color=_GREY)
+    counts.bar(bins.start, bins.listings, width=0.092, align="edge", color=GREY)
     counts.set(yscale="log", ylim=(0.7, None))
     counts.set_ylabel("listings (logarithmic)")
     counts.set_xlabel("predicted probability of counterfeit, by tenths")
     for part in (axes, counts):
-        _finish(part)
+        finish_axes(part)
     return figure
 
 
@@ -124,8 +214,8 @@ def _draw_scores(histogram: ScoreHistogram) -> Figure:
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for name, counts, colour in (
-        ("genuine", histogram.genuine, _GREY),
-        ("counterfeit", histogram.counterfeit, _COUNTERFEIT_COLOUR),
+        ("genuine", histogram.genuine, GREY),
+        ("counterfeit", histogram.counterfeit, COUNTERFEIT_COLOUR),
     ):
         label = f"{name}: {counts.sum():,.0f} listings"
         axes.stairs(counts, histogram.edges, fill=True, color=colour, alpha=0.35)
@@ -133,15 +223,6 @@ def _draw_scores(histogram: ScoreHistogram) -> Figure:
     axes.set(title="Scores of genuine and counterfeit listings", xlim=(0, 1), yscale="log", ylim=(0.7, None))
     axes.set_xlabel("score: predicted probability of counterfeit")
     axes.set_ylabel("listings (logarithmic)")
-    _finish(axes)
+    finish_axes(axes)
     axes.legend(frameon=False)
     return figure
-
-
-def _finish(axes: Axes) -> None:
-    """Give an axis a quiet frame, a grid, and plain numbers."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#e4e4e4", linewidth=0.7)
-    axes.set_axisbelow(True)
-    if axes.get_yscale() == "log":
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))

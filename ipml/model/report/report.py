@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from ipml.errors import UnwritableFile
 from ipml.kit.hostile_text import make_templates
 from ipml.kit.report_page import render_report_page
+from ipml.model.evaluation.differences import estimate_differences, find_fewest_sellers
 from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineComparison, Evaluation, Tested, draw_figures
 from ipml.model.evaluation.fairness import reliability_by_brand, seller_fairness
 from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability
@@ -144,8 +145,10 @@ def _compare_with_champion(
         )
         for scores in (tested.scores[MODEL], champion)
     )
-    difference = estimate_of(ours[COMPARED_BY] - theirs[COMPARED_BY])
-    return BaselineComparison("champion", difference), {name: estimate_of(draws) for name, draws in theirs.items()}
+    n_sellers = find_fewest_sellers(tested.y.astype(float), tested.listings["seller_id"], tested.weight).effective
+    differences = estimate_differences({COMPARED_BY: ours[COMPARED_BY] - theirs[COMPARED_BY]}, n_sellers)
+    figures = {name: estimate_of(draws) for name, draws in theirs.items()}
+    return BaselineComparison("champion", differences[COMPARED_BY]), figures
 
 
 def _slices_by_seen(tested: Tested, seen_sellers: Collection[str] | None, **drawn: Any) -> tuple[Slice, ...]:

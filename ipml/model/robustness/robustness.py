@@ -28,6 +28,7 @@ from ipml.errors import UnmeasurableScores, UnusableSetting
 from ipml.model.evaluation.evaluation import align
 from ipml.model.evaluation.metrics import Estimate, estimate_of
 from ipml.model.evaluation.ranking import Floats, check_scores, measure_named, rank_once, resample_rankings
+from ipml.model.labels import find_counterfeit_column
 from ipml.model.robustness.attacks import FAMILIES, Family, Targets, attack_listings
 from ipml.model.robustness.scenarios import SCENARIOS, Scenario, game_listings
 
@@ -145,7 +146,7 @@ def score_by_seller(classifier: AttackableClassifier, listings: pd.DataFrame) ->
     scores = np.empty(len(listings))
     for part in np.unique(parts):
         rows = np.flatnonzero(parts == part)
-        scores[rows] = classifier.predict_proba(listings.iloc[rows])[:, 1]
+        scores[rows] = classifier.predict_proba(listings.iloc[rows])[:, find_counterfeit_column(classifier)]
     return scores
 
 
@@ -169,6 +170,8 @@ class AttackCost:
         By how much that is below the share of the untouched; negative where the attack gives itself away.
     average_precision_kept : Estimate
         Average precision with all counterfeits attacked, divided by that without.
+    recall_kept : Estimate
+        Share of the recall that is left, at most 1: an attack that gives itself away makes up for no other.
     """
 
     name: str
@@ -177,6 +180,7 @@ class AttackCost:
     recall: Estimate
     recall_lost: Estimate
     average_precision_kept: Estimate
+    recall_kept: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,8 @@ class Robustness:
         Of the untouched listings.
     costs : tuple of AttackCost
         In the order in which the attacks were given.
+    recall_kept : Estimate
+        The mean of what all attacks leave of the recall; None of a part of them.
     """
 
     threshold: float
@@ -200,6 +206,7 @@ class Robustness:
     recall: Estimate
     average_precision: Estimate
     costs: tuple[AttackCost, ...]
+    recall_kept: Estimate | None = None
 
     @property
     def worst(self) -> AttackCost:
@@ -343,9 +350,11 @@ def robustness_of(
         return recall, average_precision
 
     recall, average_precision = draw(clean)
-    costs = []
+    costs, kept = [], []
+    found = np.where(recall > 0, recall, np.nan)
     for name, score in attacked.items():
         recall_after, average_precision_after = draw(score)
+        kept.append(np.minimum(recall_after / found, 1.0))
         costs.append(
             AttackCost(
                 name=name,
@@ -354,9 +363,11 @@ def robustness_of(
                 recall=estimate_of(recall_after),
                 recall_lost=estimate_of(recall - recall_after),
                 average_precision_kept=estimate_of(average_precision_after / average_precision),
+                recall_kept=estimate_of(kept[-1]),
             )
         )
-    return Robustness(threshold, precision, estimate_of(recall), estimate_of(average_precision), tuple(costs))
+    of_untouched = estimate_of(recall), estimate_of(average_precision)
+    return Robustness(threshold, precision, *of_untouched, tuple(costs), estimate_of(np.mean(kept, axis=0)))
 
 
 def threshold_at_precision(
@@ -435,7 +446,7 @@ def false_alarms_by_script(classifier: AttackableClassifier, threshold: float) -
     [('English', 0.0, 0.0), ('Greek', 1.0, 1.0)]
     """
     shares = {
-        name: float((classifier.predict_proba(listings)[:, 1] >= threshold).mean())
+        name: float((classifier.predict_proba(listings)[:, find_counterfeit_column(classifier)] >= threshold).mean())
         for name, listings in genuine_listings().items()
     }
     return tuple(

@@ -15,6 +15,7 @@ import os
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")  # a model holds no files of the folder it was made in
 os.environ.setdefault("MLFLOW_LOG_UV_FILES", "false")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # drawn where tqdm is installed
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # of runs on a server
 
 from ipml.model.tracking.registry import (
@@ -32,11 +33,12 @@ from ipml.model.tracking.runs import (
     check_alias,
     fetch_run_artifact,
     fetch_run_tags,
-    fetch_trial_file,
+    note_run,
     record_run,
-    record_trial,
 )
 from ipml.model.tracking.store import check_store
+from ipml.model.tracking.sweep_runs import begin_sweep, fetch_trial_file, finish_sweep, record_trial
+from ipml.model.tracking.unrecorded import find_unrecorded, record_stored, store_run
 
 __all__ = [
     "CHALLENGER",
@@ -44,15 +46,21 @@ __all__ = [
     "RecordedRun",
     "RegisteredModel",
     "RunFacts",
+    "begin_sweep",
     "check_alias",
     "check_store",
     "fetch_run_artifact",
     "fetch_run_tags",
     "fetch_trial_file",
     "find_model",
+    "find_unrecorded",
+    "finish_sweep",
     "move_champion",
+    "note_run",
     "read_champions",
     "record_run",
+    "record_stored",
     "record_trial",
     "resolve_model",
+    "store_run",
 ]

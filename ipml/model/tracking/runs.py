@@ -1,7 +1,6 @@
 """Training runs: what was tried and how good it was, recorded with its model, and its files fetched again.
 
-MLflow keeps plain values of what is recorded. A trial of a sweep is a run without a model, found again by what was
-tried.
+MLflow keeps plain values of what is recorded.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +22,9 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 from mlflow.models import Model
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from ipml.errors import NotFound, UnusableSetting, hide_password
+from ipml.errors import Failed, NotFound, UnusableSetting, hide_password
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import NAME_PATTERN
@@ -39,6 +39,7 @@ from ipml.model.tracking.store import (
     open_store,
     parse_model_uri,
 )
+from ipml.settings import get_settings
 
 MAX_VALUE_LETTERS = 500
 
@@ -69,6 +70,10 @@ class RunFacts:
         Values at steps, drawn by MLflow as lines, several runs in one picture.
     variant : str, default=""
         What sets the run apart from others of its experiment; stands in its name.
+    description : str, default=""
+        Sentences shown above the run, as Markdown.
+    inputs : sequence of (str, str, str)
+        Files that were read: the use of each, its name and its digest.
     """
 
     experiment: str
@@ -82,6 +87,8 @@ class RunFacts:
     tags: Mapping[str, str] = field(default_factory=dict)
     curves: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
     variant: str = ""
+    description: str = ""
+    inputs: Sequence[tuple[str, str, str]] = ()
 
 
 def name_run(facts: RunFacts, begun_at: datetime) -> str:
@@ -139,6 +146,7 @@ def make_tags(facts: RunFacts) -> dict[str, str]:
         "ipml.version": version("ipml"),
         "ipml.data_digest": facts.data_digest,
         **({"mlflow.source.git.commit": commit} if commit else {}),
+        **({MLFLOW_RUN_NOTE: facts.description} if facts.description else {}),
         **facts.tags,
     }
 
@@ -231,7 +239,7 @@ def record_run(
     """
     chosen = check_alias(alias)
     parse_model_uri(f"models:/{model_name}@{chosen}")  # else it could never be resolved
-    load_model(model_folder)
+    load_model(model_folder, trusted=get_settings().trusted_models)
     with open_store(find_store(tracking_uri)) as client, make_active(client):
         with start_run(client, facts, model_name) as run:
             logged = Model.log(
@@ -289,6 +297,19 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
         return download(client, f"runs:/{model.run_id}/{name}")
 
 
+def note_run(run_id: str, tags: Mapping[str, str], texts: Mapping[str, str], tracking_uri: str | None = None) -> bool:
+    """Add tags and text files to a run that has ended; say whether the run is there to take them."""
+    try:
+        with open_store(find_store(tracking_uri)) as client:
+            for name, value in tags.items():
+                client.set_tag(run_id, name, value)
+            for name, text in texts.items():
+                client.log_text(run_id, text, name)
+    except Failed:  # a run that somebody deleted
+        return False
+    return True
+
+
 def fetch_run_tags(model: RegisteredModel, tracking_uri: str | None = None) -> dict[str, str]:
     """Return the tags of the run that a registered model came of; none of a model without a run."""
     with open_store(find_store_of(model.uri, tracking_uri)) as client:
@@ -296,11 +317,13 @@ def fetch_run_tags(model: RegisteredModel, tracking_uri: str | None = None) -> d
 
 
 @contextmanager
-def start_run(client: mlflow.MlflowClient, facts: RunFacts, model_name: str) -> Iterator[mlflow.ActiveRun]:
-    """Begin a run among those of a model, with everything but the model itself in it."""
+def start_run(
+    client: mlflow.MlflowClient, facts: RunFacts, model_name: str, *, parent: str | None = None
+) -> Iterator[mlflow.ActiveRun]:
+    """Begin a run among those of a model, under a parent if any, with everything but the model itself in it."""
     experiment_id = _find_or_create_experiment(client, model_name)
     name = name_run(facts, datetime.now(UTC))
-    with mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=True) as run:
+    with mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=True, parent_run_id=parent) as run:
         _log_facts(facts)
         _log_curves(client, run.info.run_id, facts.curves)
         yield run
@@ -310,10 +333,12 @@ def _log_facts(facts: RunFacts) -> None:
     parameters = list(make_parameters(facts).items())
     for start in range(0, len(parameters), PARAMETERS_AT_A_TIME):
         mlflow.log_params(dict(parameters[start : start + PARAMETERS_AT_A_TIME]))
-    source = CodeDatasetSource(tags={"name": facts.data_name})
-    digest = facts.data_digest[:36]  # MLflow keeps no more
-    dataset = MetaDataset(source, name=facts.data_name, digest=digest)  # type: ignore[abstract]
-    mlflow.log_input(dataset, context="training")
+    inputs = [("training", facts.data_name, facts.data_digest), *facts.inputs]
+    mlflow.log_inputs(
+        [_make_dataset(name, digest) for _, name, digest in inputs],
+        [role for role, _, _ in inputs],
+        [None] * len(inputs),
+    )
     mlflow.log_metrics(make_metrics(facts))
     mlflow.set_tags(make_tags(facts))
     for picture in facts.pictures:
@@ -322,6 +347,11 @@ def _log_facts(facts: RunFacts) -> None:
         mlflow.log_artifact(str(file))
     for name, text in facts.texts.items():
         mlflow.log_text(text, name)
+
+
+def _make_dataset(name: str, digest: str) -> MetaDataset:
+    source = CodeDatasetSource(tags={"name": name})
+    return MetaDataset(source, name=name[:MAX_VALUE_LETTERS], digest=digest[:36])  # type: ignore[abstract] # MLflow keeps no more
 
 
 def _log_curves(client: mlflow.MlflowClient, run_id: str, curves: Mapping[str, Sequence[tuple[int, float]]]) -> None:
@@ -341,59 +371,3 @@ def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
     database = find_sqlite_file(client.tracking_uri)
     location = None if database is None else (database.parent / "mlartifacts" / name).as_uri()
     return str(client.create_experiment(name, artifact_location=location))
-
-
-TRIAL_TAG = "ipml.trial"
-
-
-def record_trial(facts: RunFacts, key: str, model_name: str = "ipml", tracking_uri: str | None = None) -> str:
-    """Record a run without a model beside those with one, and return its id.
-
-    Parameters
-    ----------
-    facts : RunFacts
-        What was tried, on what, and how good it was.
-    key : str
-        Hexadecimal digits that stand for all that the outcome depends on.
-    model_name : str, default="ipml"
-        The model that it is a variant of.
-    tracking_uri : str, optional
-        MLflow's tracking and registry URI; that of the settings where none is given.
-    """
-    tagged = replace(facts, tags={**facts.tags, TRIAL_TAG: key})
-    with (
-        open_store(find_store(tracking_uri)) as client,
-        make_active(client),
-        start_run(client, tagged, model_name) as run,
-    ):
-        return str(run.info.run_id)
-
-
-def fetch_trial_file(model_name: str, key: str, name: str, tracking_uri: str | None = None) -> Path | None:
-    """Fetch a file of the trial that was finished last under this key; None where there is none.
-
-    Parameters
-    ----------
-    model_name, key : str
-        As for `record_trial`.
-    name : str
-        Name of the file.
-
-    Returns
-    -------
-    Path or None
-        A copy of our own, deleted when the process ends.
-    """
-    with open_store(find_store(tracking_uri)) as client:
-        recorded = client.get_experiment_by_name(model_name)
-        if recorded is None:
-            return None
-        runs = client.search_runs(
-            [recorded.experiment_id],
-            f"tags.`{TRIAL_TAG}` = '{key}' and attributes.status = 'FINISHED'",
-            order_by=["attributes.start_time DESC"],
-            max_results=1,
-        )
-        if not runs or name not in {file.path for file in client.list_artifacts(runs[0].info.run_id)}:
-            return None
-        return download(client, f"runs:/{runs[0].info.run_id}/{name}")

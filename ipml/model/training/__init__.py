@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from ipml.model.training.experiment import Experiment, load_experiment, start_from
 
 if TYPE_CHECKING:
-    from ipml.model.training.training import Trained, train
+    from ipml.model.training.training import Trained, record_trained, say_standing, train
 
-__all__ = ["Experiment", "Trained", "load_experiment", "start_from", "train"]
+__all__ = ["Experiment", "Trained", "load_experiment", "record_trained", "say_standing", "start_from", "train"]
 
-_LATE = {"Trained", "train"}
+_LATE = {"Trained", "record_trained", "say_standing", "train"}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.errors import NotFound, UnusableSetting, enumerate_names, first_line
+from ipml.errors import NotFound, Refused, UnusableSetting, enumerate_names, first_line
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import BrandTable, listing_brands
 from ipml.listings.schema import listings_to_frame
@@ -21,13 +21,16 @@ from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested, evaluate
 from ipml.model.evaluation.label_weights import Maturity, find_label_probability
 from ipml.model.evaluation.metrics import add_values
 from ipml.model.evaluation.splits import NEVER, Positions, later_unseen_sellers, leaking_random_split, seller_folds
+from ipml.model.external import ExternalClassifier, read_source
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.robustness import Attack, score_attacks
 from ipml.model.training.experiment import Experiment, labelled_of, read_truth, read_unlabelled
+from ipml.model.training.own_features import check_savable, make_own_features
 from ipml.settings import get_settings
 
+_COPIES = 50  # of the golden listings, so that words are frequent enough for extractors that leave out rare ones
 _LATEST = np.iinfo(np.int64).max  # after whatever the donor knows
 
 
@@ -39,7 +42,8 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
     UnusableSetting
         The experiment names a parameter the classifier does not have.
     """
-    classifier = CounterfeitClassifier(make_features(brands), seed=experiment.seed)
+    features = make_features(brands, make_own_features(experiment))
+    classifier = CounterfeitClassifier(features, seed=experiment.seed)
     known = list(settable_parameters(classifier))
     if unknown := [name for name in experiment.model if name not in known]:
         own, nested = (sorted(filter(lambda name: ("__" in name) == is_nested, known)) for is_nested in (False, True))
@@ -51,23 +55,26 @@ def make_classifier(experiment: Experiment, brands: BrandTable) -> CounterfeitCl
 
 
 def rehearse(experiment: Experiment, brands: BrandTable, donor: CounterfeitClassifier | None = None) -> None:
-    """Fit on a few listings of our own, if parameters are set; what fails there can only be due to them.
+    """Fit on a few listings of our own, if anything is set; what fails there can only be due to that.
 
     Raises
     ------
     UnusableSetting
-        A parameter has a value that the classifier cannot use.
+        A parameter has a value that the classifier cannot use; an extractor of one's own fails, or cannot be saved.
     """
-    if not experiment.model:
+    if experiment.external or not (experiment.model or experiment.features):
         return
     classifier = make_classifier(experiment, brands)
-    labels = np.arange(len(GOLDEN_LISTINGS)) % 2
+    listings = listings_to_frame(GOLDEN_LISTINGS * (_COPIES if experiment.features else 1))
     try:
-        classifier.fit(listings_to_frame(GOLDEN_LISTINGS), labels, donor=donor)
+        classifier.fit(listings, np.arange(len(listings)) % 2, donor=donor)
     except Exception as error:  # each part of the classifier refuses in its own way
+        if experiment.features and isinstance(error, Refused):  # which names the extractor
+            raise UnusableSetting(f"[features] of {experiment.name}", str(error), "extractors that work") from error
         found = ", ".join(f"{name} = {value!r}" for name, value in experiment.model.items())
         expected = f"values the classifier can use ({first_line(error)})"
         raise UnusableSetting(f"[model] of {experiment.name}", found, expected) from error
+    check_savable(experiment, classifier.features_.parts())
 
 
 def fetch_donor(
@@ -90,6 +97,8 @@ def fetch_donor(
     donor, pinned = load_model(folder, key_file=get_settings().model_key), experiment.data.donor_digest
     if pinned not in (None, donor.digest):
         raise UnusableSetting(f"donor {uri}", f"a model file with the digest {donor.digest}", f"that with {pinned}")
+    if isinstance(donor.classifier, ExternalClassifier):
+        raise UnusableSetting(f"donor {uri}", "a model that ipml did not train", "one to start learning from")
     try:
         own = make_classifier(experiment, donor.classifier.brand_table)
         check_kind(own.features or make_features(), donor.classifier.features_)
@@ -119,7 +128,7 @@ def fit_classifier(
     *,
     unlabelled: pd.DataFrame | None = None,
     donor: CounterfeitClassifier | None = None,
-) -> CounterfeitClassifier:
+) -> CounterfeitClassifier | ExternalClassifier:
     """Fit the experiment's classifier on labelled listings, on unlabelled ones of the market, and from a donor on.
 
     A label that says nothing of its weight counts in full, but only as far as labels of its age are final (`Maturity`):
@@ -132,28 +141,55 @@ def fit_classifier(
         weight = weight * maturity.weight
     elif maturity:
         arrived = maturity.weight
-    classifier = make_classifier(experiment, brands)
-    return classifier.fit(
+    counts = weight, find_label_probability(labelled), arrived
+    if experiment.external:
+        return make_external(experiment, brands).fit(labelled, labels_of(labelled), *counts)
+    return make_classifier(experiment, brands).fit(
         labelled,
         labels_of(labelled),
-        weight,
-        find_label_probability(labelled),
-        arrived,
+        *counts,
         unlabelled=unlabelled,
         prevalence_bound=experiment.data.prevalence_bound,
         donor=donor,
     )
 
 
+def make_external(experiment: Experiment, brands: BrandTable) -> ExternalClassifier:
+    """Return the experiment's classifier around an estimator that ipml did not train, not yet fitted.
+
+    Raises
+    ------
+    UnusableSetting, UnreadableFile, UntrustedModel
+        It is not there, is not the one that was recorded, or needs what `IPML_TRUSTED_MODELS` does not allow.
+    """
+    external = experiment.external
+    assert external is not None
+    source = read_source(external.estimator, experiment.find)
+    if external.digest not in (None, source.digest):
+        raise UnusableSetting(external.estimator, f"SHA-256 {source.digest}", f"that recorded, {external.digest}")
+    return ExternalClassifier(
+        source,
+        brands,
+        is_calibrated=external.calibrate,
+        refit=external.refit,
+        pos_label=external.pos_label,
+        seed=experiment.seed,
+        trusted=get_settings().trusted_models,
+    )
+
+
 def say_what_donor_counts(
-    experiment: Experiment, donor: CounterfeitClassifier | None, classifier: CounterfeitClassifier, tested: pd.DataFrame
+    experiment: Experiment,
+    donor: CounterfeitClassifier | None,
+    classifier: CounterfeitClassifier | ExternalClassifier,
+    tested: pd.DataFrame,
 ) -> str:
     """Say in a line from which model learning started, and what that model counts for; "" where there was none.
 
     Figures of a test are too kind where the donor has learnt from the sellers tested on, so the line says that, too.
     """
     uri, digest = experiment.data.donor, experiment.data.donor_digest
-    if donor is None or digest is None:
+    if donor is None or digest is None or isinstance(classifier, ExternalClassifier):
         return ""
     said = f"Started from {uri} ({digest[:12]}): its log-odds count {classifier.donor_weight_:.2f} times"
     if classifier.learner_ is donor.learner_:
@@ -171,11 +207,15 @@ def labels_of(listings: pd.DataFrame) -> NDArray[np.int8]:
 
 
 def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
-    """Return the parameters that an experiment may set: numbers and texts, but neither extractors nor brands."""
+    """Return the parameters that an experiment may set: numbers and texts, but neither extractors nor brands.
+
+    Nor the label of counterfeits: labels of experiments are flags, which column maps read.
+    """
+    own = ("brands", "learner", "pos_label")
     return {
         name: value
         for name, value in classifier.get_params().items()
-        if not (hasattr(value, "get_params") or isinstance(value, list)) and not name.endswith("brands")
+        if not (hasattr(value, "get_params") or isinstance(value, list) or name.endswith(own))
     }
 
 
@@ -237,6 +277,25 @@ def score_unseen(
     if experiment.data.truth and "label_probability" in kept:  # all are tested, so that none stands for others
         kept["label_probability"] = np.nan
     return Tested(kept, known, scores, attacked)
+
+
+def find_first_side(
+    experiment: Experiment, listings: pd.DataFrame, donor: CounterfeitClassifier | None = None
+) -> tuple[Positions, Positions, Positions] | None:
+    """Return the first split of `score_unseen`; None where a donor is taken as it is, so that nothing is learnt.
+
+    Returns
+    -------
+    tuple of three arrays or None
+        Positions of the labelled listings learnt from, of those tested, and of the latter among all that are tested.
+    """
+    if donor is not None and _is_taken_as_it_is(experiment, listings):
+        return None
+    folds = _plan(experiment, listings, read_truth(experiment, listings), donor)[0]
+    train_rows, test_rows = folds[0]
+    tested = np.sort(np.concatenate([test for _, test in folds]))
+    is_labelled = listings["is_counterfeit"].notna().to_numpy()
+    return train_rows[is_labelled[train_rows]], test_rows, np.searchsorted(tested, test_rows)
 
 
 def name_brands(tested: Tested, brands: BrandTable) -> Tested:

@@ -13,6 +13,8 @@ unlabelled_columns = "own.toml"     # their column map, where it is not that of 
 prevalence_bound = 0.08             # at most this share of them can be counterfeit
 brands = "brands.toml"              # where left out, those of the setting IPML_BRANDS, else the bundled ones
 truth = "truth.parquet"             # simulation only: the truth of every listing, for the test alone
+extra_numbers = ["returns_30d"]     # columns of your own, or a table of names with their labels in reasons
+extra_categories = ["tier"]
 donor = "models:/bags@champion"     # a model of another market to start from, where few labels are known
 
 [split]
@@ -22,13 +24,25 @@ kind = "later unseen sellers"       # or "seller folds", or "leaking random"
 k = [100]                           # how many listings reviewers read
 n_resamples = 500                   # of the sellers, for the intervals
 attacks = "some"                    # disguises tried on the test: "some", "all", "none", or names in brackets
+learning_curve = [0.25, 0.5]        # shares of the training sellers, each learnt from once more; [] draws none
 
 [model]
 C = 1.0
 features__title__bits = 18          # any parameter of the classifier, as scikit-learn names them
 
+[features.loudness]                 # an extractor of your own: a class that IPML_EXTRACTORS names
+class = "mypackage.features:Loudness"
+columns = ["title", "brand"]        # all but ids where left out; a single name gives the column itself
+sign = "!"                          # any other key is a parameter of the class
+
 [sweep]                             # for `ipml model sweep` alone: parameters of [model], each with the values to try
-C = [0.1, 1.0, 10.0]
+C = [0.1, 1.0, 10.0]                # lists alone: every combination; with ranges, `trials` says how many are tried
+# trials = 30
+# C = { low = 0.01, high = 10.0, log = true }
+
+[external]                          # for `ipml model register-external` alone: an estimator that ipml did not train
+estimator = "shoes.skops"           # its file, or the address of an endpoint
+refit = false                       # fit it anew on these listings
 
 [record]
 model = "ipml-shoes"                # name in the registry
@@ -36,6 +50,7 @@ model = "ipml-shoes"                # name in the registry
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -43,17 +58,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting, describe_faults
+from ipml.features.extra import check_extra
 from ipml.kit.canonical_json import digest
 from ipml.listings.column_maps import ColumnMap, load_columns
-from ipml.listings.fields import COLUMNS, FIELDS, VECTOR
+from ipml.listings.extra import EXTRA
+from ipml.listings.fields import COLUMNS, FIELDS, VECTORS
 from ipml.listings.frames import check_cells, list_problems, number_rows
 from ipml.listings.kinds import is_missing
 from ipml.listings.readers import read_listings
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.tables import read_table
+from ipml.model.external.source import read_source
 from ipml.model.labels import PREVALENCE_BOUND, draw_unlabelled
 from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.records import Problem
@@ -86,6 +104,8 @@ class DataPart(_Part):
     prevalence_bound: float = Field(PREVALENCE_BOUND, gt=0, lt=1)
     brands: str | None = None
     truth: str | None = None
+    extra_numbers: tuple[str, ...] | dict[str, str] = ()
+    extra_categories: tuple[str, ...] | dict[str, str] = ()
     donor: str | None = None
     donor_digest: str | None = Field(None, description="SHA-256 of its model file, as a run records it")
 
@@ -114,6 +134,70 @@ class EvaluationPart(_Part):
     n_resamples: int = Field(500, ge=10, le=10_000)
     k: tuple[int, ...] = (100,)
     attacks: Literal["some", "all", "none"] | tuple[str, ...] = "some"
+    learning_curve: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.25, 0.5)
+
+
+def _check_feature(table: dict[str, Any]) -> dict[str, Any]:
+    has_class = isinstance(table.get("class"), str)
+    if not has_class:
+        raise ValueError('a table of an extractor has a class, such as class = "mypackage.features:Mine"')
+    return table
+
+
+FeaturePart = Annotated[dict[str, Any], AfterValidator(_check_feature)]
+"""The class of an extractor of one's own, what `OwnFeatures` takes beside it, and the parameters of the class."""
+
+
+class ExternalPart(_Part):
+    """An estimator that ipml did not train."""
+
+    estimator: str = Field(min_length=1, description="its file, or the address of an endpoint")
+    digest: str | None = Field(None, description="SHA-256 of the file, as a run records it")
+    refit: bool = Field(False, description="whether it is fitted anew on the listings of the experiment")
+    calibrate: bool = Field(True, description="whether its probabilities are calibrated on sellers left out")
+    pos_label: str | int | bool | None = Field(
+        None, description="its label of counterfeits, where 1 or the name is not"
+    )
+
+
+class SweepRange(_Part):
+    """Numbers to try, whole ones where both ends are; `step` parts them, `log` takes small ones as often as large."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _check_range(self) -> SweepRange:
+        if not self.low < self.high:
+            raise ValueError("low is below high")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("with log = true, low is above 0 and there is no step")
+        return self
+
+
+SweepValues = Annotated[list[Any], Field(min_length=1)] | SweepRange
+
+
+class SweepPart(BaseModel):
+    """What `ipml model sweep` tries: parameters of the classifier, each with a list of values or a range.
+
+    Examples
+    --------
+    >>> SweepPart(trials=20, C={"low": 0.01, "high": 10.0, "log": True}).space["C"].high
+    10.0
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, SweepValues]
+
+    trials: int | None = Field(None, ge=1, le=10_000)
+
+    @property
+    def space(self) -> dict[str, list[Any] | SweepRange]:
+        """What is tried, by the name of the parameter."""
+        return dict(self.__pydantic_extra__)
 
 
 class RecordPart(_Part):
@@ -138,20 +222,42 @@ class Experiment(_Part):
     split: SplitPart = SplitPart()
     evaluation: EvaluationPart = EvaluationPart()
     model: dict[str, Any] = Field(default_factory=dict)
-    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    features: dict[str, FeaturePart] = Field(default_factory=dict)
+    sweep: SweepPart = SweepPart()
+    external: ExternalPart | None = None
     record: RecordPart = RecordPart()
     folder: Path = Field(Path(), exclude=True, description="where the file lies; names of files start here")
     text: str = Field("", exclude=True, description="the file as written, recorded with the run")
 
     def find_all(self) -> list[Path]:
         """Return the paths of all files the experiment names, so that one that is missing is known at once."""
+        return [self.find(name) for _, name in self.list_files()]
+
+    def list_files(self) -> list[tuple[str, str]]:
+        """Return what each file is for and its name, as the table [data] has them.
+
+        Examples
+        --------
+        >>> Experiment(name="shoes", data={"listings": "a.csv", "labels": "b.csv"}).list_files()
+        [('listings', 'a.csv'), ('labels', 'b.csv')]
+        """
         data = self.data
-        column_maps = [name for name in (data.columns, data.unlabelled_columns) if name and name.endswith(".toml")]
-        others = [name for name in (data.brands, data.truth) if name]
-        return [
-            self.find(name)
-            for name in (*data.listings, *data.labels, *data.unlabelled, *data.events, *column_maps, *others)
-        ]
+        maps = {"columns": data.columns, "unlabelled_columns": data.unlabelled_columns}
+        single = {name: file for name, file in maps.items() if file and file.endswith(".toml")}
+        single |= {name: file for name, file in (("brands", data.brands), ("truth", data.truth)) if file}
+        several = {name: getattr(data, name) for name in ("listings", "labels", "unlabelled", "events")}
+        return [(name, file) for name, files in several.items() for file in files] + list(single.items())
+
+    def digest_files(self) -> list[tuple[str, str, str]]:
+        """Return what each file is for, its name and the SHA-256 of its bytes; brands of the settings are one, too."""
+        found = [(role, name, self.find(name)) for role, name in self.list_files()]
+        if not self.data.brands and (brands := get_settings().brands):
+            found.append(("brands", brands.name, brands))
+        digests = []
+        for role, name, path in found:
+            with path.open("rb") as file:
+                digests.append((role, name, hashlib.file_digest(file, "sha256").hexdigest()))
+        return digests
 
     def find(self, name: str) -> Path:
         """Return the path of a file the experiment names: beside the experiment, or in the data folder.
@@ -181,6 +287,38 @@ def start_from(experiment: Experiment, donor: str | None) -> Experiment:
         return experiment
     data = experiment.data.model_copy(update={"donor": donor, "donor_digest": None})
     return experiment.model_copy(update={"data": data})
+
+
+def name_external(
+    experiment: Experiment, estimator: str | None, *, refit: bool = False, calibrate: bool = True
+) -> Experiment:
+    """Return an experiment with an estimator that ipml did not train, pinned by its digest.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    estimator : str or None
+        Its file or address; that of the experiment where none is given.
+    refit, calibrate : bool
+        As `ExternalPart` has them; what the experiment says counts as well.
+
+    Raises
+    ------
+    UnusableSetting, UnreadableFile
+        None is named, or it cannot be read.
+    """
+    part = experiment.external
+    name = str(Path(estimator).absolute()) if estimator and Path(estimator).exists() else estimator
+    name = name or (part.estimator if part else None)
+    if name is None:
+        raise UnusableSetting(experiment.name, "no estimator", "`estimator` under [external], or --estimator FILE")
+    part = (part or ExternalPart(estimator=name)).model_copy(update={"estimator": name})
+    changes = {
+        "digest": read_source(name, experiment.find).digest,
+        "refit": refit or part.refit,
+        "calibrate": calibrate and part.calibrate,
+    }
+    return experiment.model_copy(update={"external": part.model_copy(update=changes)})
 
 
 def read_recorded(text: str, folder: Path, source: str) -> Experiment:
@@ -256,6 +394,7 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     )
     labels = [_read_good(experiment.find(name), None) for name in experiment.data.labels]
     everything = _lend_vectors(pd.concat([listings, *labels], ignore_index=True))
+    check_extra(everything[EXTRA], experiment.data.extra_numbers, experiment.data.extra_categories)
     if experiment.data.events:
         events = read_events([experiment.find(name) for name in experiment.data.events])
         everything[list(HISTORY_COLUMNS)] = history_as_of(events, everything)
@@ -271,11 +410,12 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
 def _lend_vectors(listings: pd.DataFrame) -> pd.DataFrame:
     """Give rows without a vector that of another row of the same listing and moment."""
     keys = list(zip(listings["listing_id"], listings["observed_at"], strict=True))
-    known = {key: vector for key, vector in zip(keys, listings[VECTOR], strict=True) if not is_missing(vector)}
-    if not known or listings[VECTOR].notna().all():
-        return listings
-    lent = [known.get(key) if is_missing(own) else own for key, own in zip(keys, listings[VECTOR], strict=True)]
-    return listings.assign(**{VECTOR: pd.Series(lent, index=listings.index, dtype=object)})
+    for name in VECTORS:
+        known = {key: vector for key, vector in zip(keys, listings[name], strict=True) if not is_missing(vector)}
+        if known and not listings[name].notna().all():
+            lent = [known.get(key) if is_missing(own) else own for key, own in zip(keys, listings[name], strict=True)]
+            listings = listings.assign(**{name: pd.Series(lent, index=listings.index, dtype=object)})
+    return listings
 
 
 def read_unlabelled(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame | None:
@@ -336,16 +476,17 @@ def read_truth(experiment: Experiment, listings: pd.DataFrame) -> pd.Series[bool
     return truth.loc[listings["listing_id"]].set_axis(listings.index)
 
 
-_SELDOM = ("label_probability", VECTOR)  # columns that leave the digest of older data what it was
+_SELDOM = ("label_probability", *VECTORS, EXTRA)  # columns that leave the digest of older data what it was
 
 
 def digest_listings(listings: pd.DataFrame) -> str:
     """Return 16 hexadecimal digits that change when any cell that training reads, or the order of listings, changes."""
     read = [name for name in COLUMNS if name not in _SELDOM or listings[name].notna().any()]
     cells = listings[read]
-    if VECTOR in read:
-        bits = [None if is_missing(vector) else vector.tobytes() for vector in cells[VECTOR]]
-        cells = cells.assign(**{VECTOR: pd.Series(bits, index=cells.index, dtype=object)})
+    for name in VECTORS:
+        if name in read:
+            bits = [None if is_missing(vector) else vector.tobytes() for vector in cells[name]]
+            cells = cells.assign(**{name: pd.Series(bits, index=cells.index, dtype=object)})
     hashes = pd.util.hash_pandas_object(cells, index=False).to_numpy()
     return digest(hashes.tobytes())[:16]
 

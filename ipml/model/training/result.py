@@ -22,6 +22,7 @@ from ipml.model.drift import DriftReference, reference_of
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested
 from ipml.model.evaluation.label_weights import Maturity
 from ipml.model.evaluation.slices import SliceCounts, count_listings
+from ipml.model.external import ExternalClassifier
 from ipml.model.labels import UnlabelledEffect
 from ipml.model.learner import Labels
 from ipml.model.model_file import ModelCard, save_model
@@ -46,17 +47,6 @@ SOME = (
     "fresh account",
 )
 """One attack of each kind and two ways of gaming: enough to see a model that disguise fools, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRecall:
-    """Share of the recall that is left under attack, in 0-1.
-
-    An attack that gives itself away counts as 1: that more is found under it makes up for no other.
-    """
-
-    mean: float
-    worst: float
 
 
 def choose_attacks(experiment: Experiment) -> tuple[Attack, ...]:
@@ -102,20 +92,11 @@ def measure_attacks(experiment: Experiment, tested: Tested) -> Robustness | None
         return None
 
 
-def recall_kept(robustness: Robustness | None) -> KeptRecall | None:
-    """Return how much of the recall the attacks leave on average, and how much the worst does.
-
-    Examples
-    --------
-    >>> y, clean = [1, 0, 1, 0], [0.9, 0.1, 0.8, 0.2]
-    >>> attacked = {"leet digits": [0.9, 0.1, 0.3, 0.2], "spaced out": [0.9, 0.1, 0.8, 0.2]}
-    >>> recall_kept(robustness_of(y, clean, attacked, sellers=list("abcd")))
-    KeptRecall(mean=0.75, worst=0.5)
-    """
-    if robustness is None:
+def count_found(tested: Tested, robustness: Robustness | None) -> int | None:
+    """Return how many counterfeits attacks had to hide: 0 where no score is precise enough, None without attacks."""
+    if not tested.attacked:
         return None
-    kept = [min(cost.recall.value / robustness.recall.value, 1.0) for cost in robustness.costs]
-    return KeptRecall(mean=sum(kept) / len(kept), worst=min(kept))
+    return int(np.sum(tested.y & (tested.scores[MODEL][0] >= robustness.threshold))) if robustness else 0
 
 
 _SPLITS = {
@@ -142,6 +123,8 @@ def head_of(experiment: Experiment, model: str) -> ReportHead:
 
 Say = Callable[[str], None]
 TIMED_LISTINGS = 5_000
+MOST_REFERRED = 50_000
+"""Listings in a drift reference; more would take long to score and move its figures by less than chance."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +133,7 @@ class TrainingResult:
 
     Attributes
     ----------
-    classifier : CounterfeitClassifier
+    classifier : CounterfeitClassifier or ExternalClassifier
         Fitted on all labelled listings.
     counts : SliceCounts
         How many these are.
@@ -161,10 +144,10 @@ class TrainingResult:
     evaluation : Evaluation
         The figures of that test.
     reference : DriftReference
-        What the tested listings and their scores looked like, as they came in.
+        What all listings since the test began and their scores looked like, as they came in.
     """
 
-    classifier: CounterfeitClassifier
+    classifier: CounterfeitClassifier | ExternalClassifier
     counts: SliceCounts
     data_digest: str
     tested: Tested
@@ -225,12 +208,36 @@ def learn(
     evaluation = replace(
         measure(experiment, named),
         maturity=_say_how_final(experiment, labelled),
-        unlabelled="" if unlabelled is None else str(UnlabelledEffect(**classifier.unlabelled_)),
+        unlabelled=str(UnlabelledEffect(**effect)) if (effect := getattr(classifier, "unlabelled_", None)) else "",
     )
-    unseen = tested.listings
-    reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
+    reference = _refer(classifier, listings, tested, experiment.seed)
     counts = count_listings(labels_of(labelled).astype(float), labelled["seller_id"])
     return TrainingResult(classifier, counts, digest_training(listings, unlabelled), named, evaluation, reference)
+
+
+def _refer(
+    classifier: CounterfeitClassifier | ExternalClassifier, listings: pd.DataFrame, tested: Tested, seed: int
+) -> DriftReference:
+    """Sum up all listings since the test began, whether people looked at them or not, as later files hold both.
+
+    Labels are those of the test alone, with its scores, as the model has learnt from the others.
+    """
+    since = tested.listings["observed_at"].min()
+    period = listings[~(listings["observed_at"] < since)]
+    if len(period) > MOST_REFERRED:  # sellers drawn at random, with all that they offer
+        sellers = pd.factorize(period["seller_id"])[0]
+        turn = np.random.default_rng(seed).permutation(sellers.max() + 1)[sellers]
+        period = period.iloc[np.sort(np.argsort(turn, kind="stable")[:MOST_REFERRED])]
+    period = period.reset_index(drop=True)
+    score = classifier.predict_proba(period)[:, 1]
+    y = np.full(len(period), np.nan)
+    keys = ["listing_id", "observed_at"]
+    places = pd.MultiIndex.from_frame(tested.listings[keys]).get_indexer(pd.MultiIndex.from_frame(period[keys]))
+    is_tested = places >= 0
+    score[is_tested] = tested.scores[MODEL][0][places[is_tested]]
+    labels = tested.listings["is_counterfeit"].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    y[is_tested] = labels[places[is_tested]]
+    return reference_of(period, score, y, classifier.price_ratios(period))
 
 
 def _expect_both(experiment: Experiment, y: Labels) -> None:
@@ -269,6 +276,7 @@ def save_learnt(experiment: Experiment, learnt: TrainingResult, folder: Path) ->
         experiment=experiment.model_dump(mode="json"),
         figures=learnt.evaluation.figures[MODEL],
         key_file=get_settings().model_key,
+        trusted=get_settings().trusted_models,
     )
 
 

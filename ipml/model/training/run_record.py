@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,21 +17,21 @@ import numpy as np
 from ipml.features.goods import brand_table
 from ipml.model.evaluation.evaluation import MODEL, TESTED_FILE, write_tested
 from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability
+from ipml.model.external import ExternalClassifier
 from ipml.model.model_file import ModelCard, manifest_sha256, read_card
 from ipml.model.model_file.folder import check_replaceable
 from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.promotion.gate import GATE_FILE, GateFacts, make_gate_facts
 from ipml.model.report import ReportFacts
-from ipml.model.report.plots import plot_curves
+from ipml.model.report.plots import plot_curves, plot_learning_curve
 from ipml.model.tracking import (
-    RecordedRun,
     RegisteredModel,
     RunFacts,
     fetch_run_tags,
     find_model,
-    record_run,
     resolve_model,
+    store_run,
 )
 from ipml.model.training.classifier import fetch_donor, settable_parameters
 from ipml.model.training.experiment import (
@@ -41,7 +41,8 @@ from ipml.model.training.experiment import (
     read_training_listings,
     read_unlabelled,
 )
-from ipml.model.training.result import TrainingResult, learn, prepare, recall_kept, save_learnt
+from ipml.model.training.learning_curve import CurvePoint
+from ipml.model.training.result import TrainingResult, count_found, learn, prepare, save_learnt
 
 EXPERIMENT_FILE = "experiment.json"
 EVALUATION_FILE = "evaluation.json"
@@ -56,16 +57,16 @@ _GATE_FIGURES = (
 )
 
 
-def record_training(
+def store_training(
     experiment: Experiment,
     learnt: TrainingResult,
     report: ReportFacts,
     listings_per_second: float,
     folder: Path,
     page: Path,
-    tracking_uri: str | None = None,
-) -> RecordedRun:
-    """Record a training run with its model, its test, its report and its figures.
+    points: Sequence[CurvePoint] = (),
+) -> None:
+    """Write down a training run beside its model, with its test, its report and its figures, to be recorded.
 
     Parameters
     ----------
@@ -77,8 +78,8 @@ def record_training(
         Scored on one core.
     folder, page : Path
         The model, and the report on it.
-    tracking_uri : str, optional
-        MLflow's store; that of the settings where none is given.
+    points : sequence of CurvePoint
+        The learning curve; not drawn where there is none.
     """
     gate = _gate_facts_of(learnt, report, listings_per_second)
     measured = {name: value for name in _GATE_FIGURES if (value := getattr(gate, name)) is not None}
@@ -91,7 +92,7 @@ def record_training(
             figures={**learnt.evaluation.figures[MODEL], **measured},
             data_name=", ".join(experiment.data.listings),
             data_digest=learnt.data_digest,
-            pictures=_plot(learnt, Path(workplace)),
+            pictures=[*_plot(learnt, Path(workplace)), *_plot_points(points, Path(workplace))],
             files=[tested],
             texts={
                 **_texts_of(experiment, learnt, report),
@@ -99,10 +100,12 @@ def record_training(
                 REPORT_FILE: page.read_text(encoding="utf-8"),
             },
             tags={"leaks": str(report.head.is_leaking).lower(), FOLDER_TAG: str(experiment.folder.resolve())},
-            curves=curves_of(report),
+            curves={**curves_of(report), **_curve_of(points)},
+            description="\n\n".join((f"**{report.summary}**", *report.headline[:2])),
+            inputs=experiment.digest_files(),
         )
         record = experiment.record
-        return record_run(facts, folder, model_name=record.model, alias=record.alias, tracking_uri=tracking_uri)
+        store_run(facts, folder, model_name=record.model, alias=record.alias)
 
 
 def parameters_of(experiment: Experiment) -> dict[str, object]:
@@ -114,17 +117,33 @@ def parameters_of(experiment: Experiment) -> dict[str, object]:
     >>> parameters["n_folds"], parameters["C"], parameters["features__title__letters"]
     (3, 'chosen', (2, 5))
     """
+    if experiment.external:
+        return split_of(experiment) | {
+            f"external.{name}": value for name, value in experiment.external.model_dump().items()
+        }
     of_classifier = settable_parameters(CounterfeitClassifier(seed=experiment.seed)) | experiment.model
-    split = {f"split.{name}": value for name, value in experiment.split.model_dump().items()}
-    return {**split, **of_classifier, "C": of_classifier["C"] or "chosen"}
+    own = {f"features.{name}.{key}": of for name, table in experiment.features.items() for key, of in table.items()}
+    return {**split_of(experiment), **own, **of_classifier, "C": of_classifier["C"] or "chosen"}
+
+
+def split_of(experiment: Experiment) -> dict[str, object]:
+    """Return how listings were parted, by name."""
+    return {f"split.{name}": value for name, value in experiment.split.model_dump().items()}
 
 
 def chosen_of(learnt: TrainingResult) -> dict[str, object]:
     """Return what was not set but chosen or found: penalty and share of each strength of text, and sizes."""
     classifier, tested = learnt.classifier, learnt.evaluation.counts
-    chosen = {
+    sizes = {
+        f"{part}.{name}": value
+        for part, counts in (("learnt", learnt.counts), ("tested", tested))
+        for name, value in asdict(counts).items()
+    }
+    if isinstance(classifier, ExternalClassifier):
+        return sizes
+    chosen: dict[str, object] = {
         f"chosen.{what}_at_text_{text:g}{'_with_donor' if donor else ''}": value
-        for text, C, share, donor in classifier.strengths_.tolist()
+        for text, C, share, donor in getattr(classifier, "strengths_", np.zeros((0, 4))).tolist()
         for what, value in (("C", C), ("share", share))
     }
     if hasattr(classifier, "donor_weight_"):
@@ -132,13 +151,9 @@ def chosen_of(learnt: TrainingResult) -> dict[str, object]:
     for name, extractor in classifier.features_.transformer_list:
         if not np.isnan(getattr(extractor, "usual_seller_age_", np.nan)):
             chosen[f"chosen.{name}.usual_seller_age_days"] = extractor.usual_seller_age_
-    sizes = {
-        f"{part}.{name}": value
-        for part, counts in (("learnt", learnt.counts), ("tested", tested))
-        for name, value in asdict(counts).items()
-    }
     unlabelled = {f"unlabelled.{name}": value for name, value in getattr(classifier, "unlabelled_", {}).items()}
-    return {**chosen, **sizes, **unlabelled, "features": int(np.count_nonzero(classifier.coefficients))}
+    n_features = np.count_nonzero(getattr(classifier, "coefficients", ()))  # of a learner without any: 0
+    return {**chosen, **sizes, **unlabelled, "features": int(n_features)}
 
 
 def _donor_of(experiment: Experiment) -> dict[str, object]:
@@ -163,14 +178,30 @@ def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
     }
 
 
+def _curve_of(points: Sequence[CurvePoint]) -> dict[str, list[tuple[int, float]]]:
+    curve = [(point.listings, point.average_precision.value) for point in points]
+    return {"curves/average_precision_by_training_listings": curve} if curve else {}
+
+
+def _plot_points(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
+    if not points:
+        return []
+    sizes, figures = [point.listings for point in points], [point.average_precision for point in points]
+    return [plot_learning_curve(sizes, figures, folder)]
+
+
 def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_second: float) -> GateFacts:
     """Return what the gate asks for."""
-    kept = recall_kept(report.robustness)
+    attacked, tested = report.robustness, learnt.tested
+    worst = min((cost.recall_kept for cost in attacked.costs), key=lambda kept: kept.value) if attacked else None
     return make_gate_facts(
         learnt.evaluation,
         is_leaking=report.head.is_leaking,
-        recall_kept_mean=kept.mean if kept else None,
-        recall_kept_worst=kept.worst if kept else None,
+        counterfeits=int(tested.y.sum()),
+        counterfeit_sellers=int(tested.listings["seller_id"][tested.y].nunique()),
+        found_before_attacks=count_found(tested, attacked),
+        recall_kept_mean=attacked.recall_kept if attacked else None,
+        recall_kept_worst=worst,
         false_positive_ratio_small=report.fairness.false_positive_ratio_small,
         false_positive_ratio_new=report.fairness.false_positive_ratio_new,
         listings_per_second=listings_per_second,

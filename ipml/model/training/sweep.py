@@ -1,26 +1,31 @@
-"""Try combinations of parameters on one and the same test, side by side; what has been tried is not tried again.
+"""Sweep: tries values of parameters on sellers left out of training, side by side; a stopped one goes on where it was.
 
-Each trial is recorded as a run with its figures and its test, but without a model: to have one, its parameters are
-written into an experiment and that is trained.
+The choice never looks at the test listings of the experiment: where its split sets some aside, the folds over sellers
+are made of the training side alone, and only labels count. Optuna proposes the trials (`search`); each is recorded as
+a run under that of the sweep, with its figures and held-out scores but without a model.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
+import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
+from joblib.externals.loky import get_reusable_executor
 
-from ipml.errors import UnusableSetting
+from ipml.errors import Failed, UnusableSetting
 from ipml.features.goods import BrandTable, brand_table
+from ipml.kit.canonical_json import digest
 from ipml.model.evaluation.evaluation import (
     MODEL,
     TESTED_FILE,
@@ -37,16 +42,38 @@ from ipml.model.evaluation.metrics import Estimate, estimate_of
 from ipml.model.evaluation.slices import SliceCounts
 from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.tracking import RunFacts, check_store, fetch_trial_file, record_trial
-from ipml.model.training.classifier import fetch_donor, rehearse, score_unseen
-from ipml.model.training.experiment import Experiment, digest_training, read_training_listings, read_unlabelled
+from ipml.model.report.plots import plot_search
+from ipml.model.tracking import (
+    RunFacts,
+    begin_sweep,
+    check_store,
+    fetch_trial_file,
+    finish_sweep,
+    record_trial,
+)
+from ipml.model.training.classifier import fetch_donor, find_first_side, rehearse, score_unseen
+from ipml.model.training.experiment import (
+    Experiment,
+    SplitPart,
+    SweepPart,
+    SweepRange,
+    digest_training,
+    labelled_of,
+    read_training_listings,
+    read_unlabelled,
+)
 from ipml.model.training.result import Say, prepare
-from ipml.model.training.run_record import EXPERIMENT_FILE, parameters_of
-from ipml.settings import get_settings
+from ipml.model.training.run_record import EXPERIMENT_FILE, parameters_of, split_of
+from ipml.model.training.search import Proposal, Search, Values, count_trials
 
 MEASURES = ("average_precision", "recall_at_precision_0.9", "calibration_error")
 SWEEP_TAG = "ipml.sweep"
-_OPTIMISM = (
+FOLDS = "seller folds"
+_HELD_OUT = (
+    "Trials were compared on sellers left out of the training side; no test listing was looked at. The best was chosen "
+    "by its figures,\nso they flatter it: `ipml model train` measures it on the test listings."
+)
+_NONE_HELD_OUT = (
     "The best was chosen on the listings that it is measured by, so its figures flatter it, the more so the more was "
     "tried.\nTest it on listings that came later before you believe them."
 )
@@ -54,7 +81,7 @@ _OPTIMISM = (
 
 @dataclass(frozen=True)
 class SweepTrial:
-    """One combination of values.
+    """Values that are tried.
 
     Attributes
     ----------
@@ -70,10 +97,18 @@ class SweepTrial:
     experiment: Experiment
     key: str
 
+    @property
+    def searched(self) -> Experiment:
+        """The experiment with folds over sellers in place of its test, and measured by labels alone."""
+        split = self.experiment.split
+        folds = SplitPart(kind=FOLDS, n_folds=split.n_folds, seeds=split.seeds)
+        data = self.experiment.data.model_copy(update={"truth": None})
+        return self.experiment.model_copy(update={"split": folds, "data": data})
+
 
 @dataclass(frozen=True, slots=True)
 class SweepRow:
-    """How good one combination is.
+    """How good one trial is.
 
     Attributes
     ----------
@@ -82,52 +117,103 @@ class SweepRow:
         The measures, on sellers that the models had not seen.
     difference : Estimate or None
         Average precision minus that of the best, on the same resamples of the sellers; None for the best itself.
+    number : int
+        Place in the order in which they were tried, from 1.
     """
 
     values: Mapping[str, Any]
     figures: Mapping[str, Estimate]
     difference: Estimate | None
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """All combinations, the one with the highest average precision first."""
+    """All trials, the one with the highest average precision first."""
 
     counts: SliceCounts
     rows: tuple[SweepRow, ...]
     reviewed: Reviewed | None = None
+    is_held_out: bool = False
+    picture: Path | None = None
 
     def table(self) -> str:
-        """Return the sweep as text for a terminal: a row per combination, and what one has to know to read it."""
+        """Return the sweep as text for a terminal: a row per trial, and what one has to know to read it."""
         names = list(self.rows[0].values)
         lines = [[*names, *(measure.replace("_", " ") for measure in MEASURES), "difference to the best"]]
         for row in self.rows:
             figures = [str(row.figures[measure]) for measure in MEASURES]
             lines.append([*map(_show, row.values.values()), *figures, _judge(row.difference)])
         counts = f"{self.counts}\n{self.reviewed}" if self.reviewed else self.counts
-        return f"{counts}\n\n{align(lines)}\n\n{_OPTIMISM}"
+        return f"{counts}\n\n{align(lines)}\n\n{_HELD_OUT if self.is_held_out else _NONE_HELD_OUT}"
+
+    def best_toml(self) -> str:
+        """Return the best values as the table [model] of an experiment has them."""
+        lines = [f"{name} = {json.dumps(value, default=str)}" for name, value in self.rows[0].values.items()]
+        return "\n".join(["[model]", *lines, ""])
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What every trial learns from."""
+
+    listings: pd.DataFrame
+    brands: BrandTable
+    donor: CounterfeitClassifier | None
+
+
+@dataclass
+class _Progress:
+    """The trials that are done, by key, in the order in which they came, and where they are recorded."""
+
+    parent: str
+    data_digest: str
+    tracking_uri: str | None
+    trials: dict[str, SweepTrial] = field(default_factory=dict)
+    tested: dict[str, Tested] = field(default_factory=dict)
+
+    def fetch(self, trial: SweepTrial) -> bool:
+        """Say whether a trial was recorded before, and take its test from there."""
+        if trial.key not in self.tested:
+            model = trial.experiment.record.model
+            path = fetch_trial_file(model, trial.key, TESTED_FILE, self.tracking_uri)
+            if path is None:
+                return False
+            self.keep(trial, read_tested(path))
+        return True
+
+    def keep(self, trial: SweepTrial, tested: Tested) -> None:
+        """Add a trial that is done."""
+        self.trials[trial.key], self.tested[trial.key] = trial, tested
+
+    def score(self, trial: SweepTrial) -> float:
+        """Return what the choice is made by: the average precision."""
+        return _measure(self.tested[trial.key])[MEASURES[0]]
 
 
 def sweep(
     experiment: Experiment,
     *,
+    models: Path = Path("models"),
     jobs: int = 1,
     again: bool = False,
     tracking_uri: str | None = None,
     say: Say = lambda _: None,
 ) -> Sweep:
-    """Try every combination of the values in the table [sweep] of an experiment, and record each as it is done.
+    """Try the values in the table [sweep] of an experiment, and record each trial as it is done.
 
-    Killed at any moment, it loses no more than the combinations that were being tried.
+    Killed at any moment, it loses no more than the trials that were running.
 
     Parameters
     ----------
     experiment : Experiment
         With a sweep in it.
+    models : Path, default="models"
+        The study, `NAME.sweep.db`, and the picture of the search, `NAME.sweep.png`, lie in this folder.
     jobs : int, default=1
         How many are tried at once, each in a process of its own and with the memory of a training.
     again : bool, default=False
-        Try also what was tried before.
+        Begin anew, with what was tried before as well.
     tracking_uri : str, optional
         MLflow's tracking URI; that of the settings where none is given.
     say : function of str, optional
@@ -136,55 +222,81 @@ def sweep(
     Raises
     ------
     UnusableSetting
-        The experiment has no sweep, or a combination that the classifier cannot use; known before anything is learnt.
+        The experiment has no sweep, or values that the classifier cannot use; known before anything is learnt.
     InvalidListings, UnreadableFile, Refused, Failed
-        As for `ipml.model.training.train`.
+        As for `ipml.model.training.train`; or the study cannot be used.
     """
     say("checking what is needed")
     check_store(tracking_uri)
     experiment, donor = fetch_donor(experiment, tracking_uri)
-    trials = list_trials(experiment)
-    brands = prepare(experiment)
-    for trial in trials:
-        rehearse(trial.experiment, brand_table(brands), donor)
+    part = check_sweep(experiment)
+    files = digest_files(experiment)
+    table = brand_table(prepare(experiment))
+    for values in _extremes(part):
+        rehearse(make_trial(experiment, values, files).experiment, table, donor)
     say("reading listings")
     listings = read_training_listings(experiment)
-    digest = digest_training(listings, read_unlabelled(experiment, listings))
-    done = {} if again else _fetch_done(trials, tracking_uri)
-    left = [trial for trial in trials if trial.key not in done]
-    say(f"{len(done)} of {len(trials)} tried")
-    for number, (trial, tested) in enumerate(
-        _try_all(left, listings, brand_table(brands), jobs, donor), start=len(done) + 1
-    ):
-        _record(trial, tested, digest, tracking_uri)
-        done[trial.key] = tested
-        say(f"{number} of {len(trials)} tried")
+    data_digest = digest_training(listings, read_unlabelled(experiment, listings))
+    name = f"{experiment.name} {make_trial(experiment, {}, files).key[:12]}"
+    file = models / f"{experiment.name}.sweep.db"
+    search = Search(part, file, name, seed=experiment.seed, is_new=again)
+    key = digest(f"{name} {part.model_dump_json(exclude={'trials'})}")[:32]
+    facts = _facts_of(experiment, part, data_digest)
+    parent = begin_sweep(facts, key, experiment.record.model, is_new=again, tracking_uri=tracking_uri)
+    progress = _Progress(parent, data_digest, tracking_uri)
+    material = _Material(keep_training_side(experiment, listings), table, donor)
+    with _open_workers(jobs) as submit:
+        _try_all(
+            search, lambda values: make_trial(experiment, values, files), material, progress, submit, jobs, again, say
+        )
     say("measuring")
-    return compare_trials(experiment, [(trial.values, done[trial.key]) for trial in trials])
+    swept = compare_trials(experiment, [(progress.trials[key].values, progress.tested[key]) for key in progress.trials])
+    return _finish(swept, experiment, part, models, progress)
 
 
-def list_trials(experiment: Experiment) -> list[SweepTrial]:
-    """Return every combination of the values of a sweep, in the order in which they are written.
+def check_sweep(experiment: Experiment) -> SweepPart:
+    """Return what an experiment has to sweep.
 
     Raises
     ------
     UnusableSetting
-        The experiment has no sweep.
+        The experiment has no sweep, or a range without a number of trials.
     """
-    if not experiment.sweep:
+    if not experiment.sweep.space:
         example = "a table [sweep], such as C = [0.1, 1.0, 10.0]"
         raise UnusableSetting(f"experiment {experiment.name}", "nothing to sweep", example)
-    files = _digest_files(experiment)
-    trials = []
-    for values in itertools.product(*experiment.sweep.values()):
-        varied = dict(zip(experiment.sweep, values, strict=True))
-        changed = experiment.model_copy(update={"model": {**experiment.model, **varied}, "sweep": {}})
-        trials.append(SweepTrial(varied, changed, _make_key(changed, files)))
-    return trials
+    count_trials(experiment.sweep)
+    return experiment.sweep
+
+
+def make_trial(experiment: Experiment, values: Values, files: Mapping[str, str]) -> SweepTrial:
+    """Return the trial of some values.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    values : mapping of str to object
+    files : mapping of str to str
+        As `digest_files` returns it.
+    """
+    changed = experiment.model_copy(update={"model": {**experiment.model, **values}, "sweep": SweepPart()})
+    return SweepTrial(values, changed, _make_key(changed, files))
+
+
+def keep_training_side(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame:
+    """Return the labelled listings that a choice may look at: those that the experiment's split does not test.
+
+    Where it has folds over sellers, it tests all of them in turn, and all are returned.
+    """
+    if experiment.split.kind == FOLDS:
+        return labelled_of(listings)
+    side = find_first_side(experiment, listings)
+    assert side is not None  # as there is no donor
+    return listings.iloc[np.sort(side[0])].reset_index(drop=True)
 
 
 def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, Any], Tested]]) -> Sweep:
-    """Measure combinations that were tried on the same listings, all on the same resamples of the sellers."""
+    """Measure trials on the same listings, all on the same resamples of the sellers."""
     first = tried[0][1]
     sellers = first.listings["seller_id"]
     drawn = [
@@ -205,80 +317,174 @@ def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, An
             values,
             {measure: estimate_of(draws[measure]) for measure in MEASURES},
             None if draws is best else estimate_of(draws[MEASURES[0]] - best[MEASURES[0]]),
+            number,
         )
-        for (values, _), draws in zip(tried, drawn, strict=True)
+        for number, ((values, _), draws) in enumerate(zip(tried, drawn, strict=True), 1)
     ]
     rows.sort(key=lambda row: (row.difference is not None, -row.figures[MEASURES[0]].value))
     label_probability = find_label_probability(first.listings)
     reviewed = None if label_probability is None else Reviewed.of(np.asarray(first.y, dtype=float), label_probability)
-    return Sweep(SliceCounts(len(first.y), int(np.sum(first.y)), sellers.nunique()), tuple(rows), reviewed)
+    counts = SliceCounts(len(first.y), int(np.sum(first.y)), sellers.nunique())
+    return Sweep(counts, tuple(rows), reviewed, is_held_out=experiment.split.kind != FOLDS)
 
 
 def _make_key(experiment: Experiment, files: Mapping[str, str]) -> str:
     """Return what stands for the outcome; figures can be worked out anew from scores, so how they are does not."""
-    plan = experiment.model_dump(mode="json", include={"seed", "data", "split", "model"})
-    text = json.dumps([plan, dict(files), running_versions()], sort_keys=True)
+    plan = experiment.model_dump(mode="json", include={"seed", "data", "split", "model", "features"})
+    text = json.dumps(["folds of the training side", plan, dict(files), running_versions()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _digest_files(experiment: Experiment) -> dict[str, str]:
+def digest_files(experiment: Experiment) -> dict[str, str]:
     """Return the SHA-256 of each file that the experiment, or the settings for it, name."""
-    brands = get_settings().brands
-    paths = [*experiment.find_all(), *([brands] if brands and not experiment.data.brands else [])]
-    digests = {}
-    for path in paths:
-        with path.open("rb") as file:
-            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return digests
+    return {f"{role} {Path(name).name}": sha for role, name, sha in experiment.digest_files()}
 
 
-def _fetch_done(trials: Iterable[SweepTrial], tracking_uri: str | None) -> dict[str, Tested]:
-    """Return the tests of the trials that were finished before."""
-    fetched = {
-        trial.key: fetch_trial_file(trial.experiment.record.model, trial.key, TESTED_FILE, tracking_uri)
-        for trial in trials
+def _extremes(part: SweepPart) -> Iterator[Values]:
+    """Yield values among which each that is named comes at least once: what fails there would fail in a trial."""
+    ends = {
+        name: [values.low, values.high] if isinstance(values, SweepRange) else values
+        for name, values in part.space.items()
     }
-    return {key: read_tested(path) for key, path in fetched.items() if path is not None}
+    for place in range(max(map(len, ends.values()))):
+        yield {name: values[min(place, len(values) - 1)] for name, values in ends.items()}
+
+
+Submit = Callable[[SweepTrial, _Material], "Future[Tested]"]
+
+
+@contextmanager
+def _open_workers(jobs: int) -> Iterator[Submit]:
+    """Give what has a trial done: by this process, or by one of several that share its cores."""
+    if jobs == 1:
+        yield _try_here
+        return
+    cores = str(max(1, (os.cpu_count() or 1) // jobs))
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), cores)
+    pool = get_reusable_executor(max_workers=jobs, timeout=60, env=threads)
+    try:
+        yield lambda trial, material: pool.submit(_try_one, trial, material)
+    except BrokenProcessPool as error:
+        remedy = "What was tried is kept. Go on with fewer --jobs."
+        raise Failed("sweep", "a process ended, perhaps for lack of memory", remedy) from error
+    finally:
+        pool.shutdown(kill_workers=True)
+
+
+def _try_here(trial: SweepTrial, material: _Material) -> Future[Tested]:
+    done: Future[Tested] = Future()
+    done.set_result(_try_one(trial, material))
+    return done
+
+
+def _try_one(trial: SweepTrial, material: _Material) -> Tested:
+    return keep_scores(score_unseen(trial.searched, material.listings, material.brands, donor=material.donor))
 
 
 def _try_all(
-    trials: Sequence[SweepTrial],
-    listings: pd.DataFrame,
-    brands: BrandTable,
+    search: Search,
+    make: Callable[[Values], SweepTrial],
+    material: _Material,
+    progress: _Progress,
+    submit: Submit,
     jobs: int,
-    donor: CounterfeitClassifier | None,
-) -> Iterator[tuple[SweepTrial, Tested]]:
-    """Yield each trial and its test as they are done."""
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
-    yield from parallel(joblib.delayed(_try_one)(trial, listings, brands, donor) for trial in trials)
+    again: bool,
+    say: Say,
+) -> None:
+    """Have every proposal tried, some at once, and record each as it is done."""
+    running: dict[Future[Tested], tuple[Proposal, SweepTrial]] = {}
+    n_told = 0
+
+    def tell(proposal: Proposal, trial: SweepTrial) -> None:
+        nonlocal n_told
+        search.tell(proposal, progress.score(trial))
+        n_told += 1
+        say(f"{n_told} of {search.n_trials} tried")
+
+    while True:
+        while len(running) < jobs and (proposal := search.ask()):
+            trial = make(proposal.values)
+            if trial.key in progress.tested or (not again and progress.fetch(trial)):
+                tell(proposal, trial)
+            else:
+                running[submit(trial, material)] = proposal, trial
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            proposal, trial = running.pop(future)
+            tested = future.result()
+            _record(trial, tested, progress)
+            progress.keep(trial, tested)
+            tell(proposal, trial)
 
 
-def _try_one(
-    trial: SweepTrial, listings: pd.DataFrame, brands: BrandTable, donor: CounterfeitClassifier | None
-) -> tuple[SweepTrial, Tested]:
-    return trial, keep_scores(score_unseen(trial.experiment, listings, brands, donor=donor))
-
-
-def _record(trial: SweepTrial, tested: Tested, data_digest: str, tracking_uri: str | None) -> None:
-    """Record a trial; its figures come without the intervals, which are worked out beside the others."""
-    experiment = trial.experiment
+def _measure(tested: Tested) -> dict[str, float]:
+    """Return the measures of a test without their intervals, which are worked out beside those of other trials."""
     sellers = tested.listings["seller_id"]
     draws = draw_repeats(tested.y, tested.scores[MODEL], sellers, MEASURES, weight=tested.weight, n_resamples=0)
+    return {measure: float(draws[measure][0]) for measure in MEASURES}
+
+
+def _record(trial: SweepTrial, tested: Tested, progress: _Progress) -> None:
+    experiment = trial.experiment
     with tempfile.TemporaryDirectory() as workplace:
         file = Path(workplace, TESTED_FILE)
         write_tested(tested, file)
         facts = RunFacts(
             experiment=experiment.name,
             parameters=parameters_of(experiment),
-            figures={measure: float(draws[measure][0]) for measure in MEASURES},
+            figures=_measure(tested),
             data_name=", ".join(experiment.data.listings),
-            data_digest=data_digest,
+            data_digest=progress.data_digest,
             files=[file],
             texts={EXPERIMENT_FILE: experiment.model_dump_json(indent=2)},
             tags={SWEEP_TAG: ", ".join(trial.values)},
             variant=", ".join(f"{name} = {_show(value)}" for name, value in trial.values.items()),
         )
-        record_trial(facts, trial.key, experiment.record.model, tracking_uri)
+        model = experiment.record.model
+        record_trial(facts, trial.key, model, parent=progress.parent, tracking_uri=progress.tracking_uri)
+
+
+def _facts_of(experiment: Experiment, part: SweepPart, data_digest: str) -> RunFacts:
+    """Return what the run of a sweep holds from the beginning."""
+    names = ", ".join(part.space)
+    space = {
+        f"sweep.{name}": json.dumps(values.model_dump() if isinstance(values, SweepRange) else values, default=str)
+        for name, values in part.space.items()
+    }
+    return RunFacts(
+        experiment=experiment.name,
+        parameters={**space, "seed": experiment.seed, **split_of(experiment)},
+        figures={},
+        data_name=", ".join(experiment.data.listings),
+        data_digest=data_digest,
+        texts={"experiment.toml": experiment.text} if experiment.text else {},
+        tags={SWEEP_TAG: names},
+        variant=f"sweep of {names}",
+        inputs=experiment.digest_files(),
+    )
+
+
+def _finish(swept: Sweep, experiment: Experiment, part: SweepPart, models: Path, progress: _Progress) -> Sweep:
+    """Draw the search, add the outcome to the run of the sweep, and return it with the picture."""
+    tried = sorted(swept.rows, key=lambda row: row.number)
+    scores = [row.figures[MEASURES[0]].value for row in tried]
+    logarithmic = {name for name, values in part.space.items() if isinstance(values, SweepRange) and values.log}
+    picture = models / f"{experiment.name}.sweep.png"
+    plot_search([row.values for row in tried], scores, picture, logarithmic=logarithmic)
+    best = swept.rows[0]
+    average = best.figures[MEASURES[0]]
+    values = ", ".join(f"{name} = {_show(value)}" for name, value in best.values.items())
+    figures = f"AP {average.value:.2f} ({average.low:.2f} to {average.high:.2f})"
+    finish_sweep(
+        progress.parent,
+        description=f"**Best of {len(tried)}: {values}, {figures}** on sellers left out",
+        figures={measure: figure.value for measure, figure in best.figures.items()} | {"trials": len(tried)},
+        pictures=[picture],
+        texts={"sweep.txt": f"{swept.table()}\n", "best.toml": swept.best_toml()},
+        tracking_uri=progress.tracking_uri,
+    )
+    return replace(swept, picture=picture)
 
 
 def _show(value: object) -> str:

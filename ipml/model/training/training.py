@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ipml.errors import UnwritableFile
+from ipml.errors import Failed, UnwritableFile
 from ipml.features.goods import brand_table
 from ipml.model.drift import path_beside
 from ipml.model.evaluation.evaluation import Evaluation
@@ -15,9 +16,18 @@ from ipml.model.model_file.folder import check_replaceable
 from ipml.model.promotion import examine, fetch_champion_scores, load_rules, promote
 from ipml.model.promotion.gate import GateReport, GateRules
 from ipml.model.report import Explain, ReportFacts, model_report, write_report
-from ipml.model.tracking import CHALLENGER, CHAMPION, RecordedRun, check_alias, check_store, read_champions
+from ipml.model.tracking import (
+    CHALLENGER,
+    CHAMPION,
+    RecordedRun,
+    check_alias,
+    check_store,
+    read_champions,
+    record_stored,
+)
 from ipml.model.training.classifier import fetch_donor, say_what_donor_counts
 from ipml.model.training.experiment import Experiment, read_training_listings
+from ipml.model.training.learning_curve import measure_learning_curve
 from ipml.model.training.result import (
     Say,
     TrainingResult,
@@ -29,7 +39,7 @@ from ipml.model.training.result import (
     prepare,
     save_learnt,
 )
-from ipml.model.training.run_record import record_training
+from ipml.model.training.run_record import store_training
 
 ExplainWith = Callable[[Path], Explain]
 """From a model folder to what gives the sentences for each listing of a frame."""
@@ -64,14 +74,21 @@ class Trained:
     donor: str = ""
 
     def standing(self, tracking_uri: str | None = None) -> str:
-        """Say as what the model is registered and, where the gate has refused it, how it is promoted all the same."""
-        registered = f"Registered as {self.run.model_uri}, alias {self.run.alias}"
-        if self.gate is None or self.gate.passed:
-            return registered
-        store = f" --tracking {tracking_uri}" if tracking_uri else ""
-        overruled = f'ipml model promote {self.run.model_uri}{store} --override "REASON"'
-        why = "; ".join(row.reason or row.rule for row in self.gate.rows if row.is_refused)
-        return f"{registered}: refused by the gate ({why}). To use it all the same: {overruled}"
+        """Say as what the model is registered, and how it is promoted where the gate has not put it into use."""
+        return say_standing(self.run, self.gate, tracking_uri)
+
+
+def say_standing(run: RecordedRun, gate: GateReport | None, tracking_uri: str | None = None) -> str:
+    """Say as what a model is registered, and how it is promoted where the gate has not put it into use."""
+    registered = f"Registered as {run.model_uri}, alias {run.alias}"
+    if gate is None or (gate.passed and not gate.open):
+        return registered
+    promote_it = f"ipml model promote {run.model_uri}{f' --tracking {tracking_uri}' if tracking_uri else ''}"
+    if gate.passed:
+        confirm = f'Then: {promote_it} --confirmed-by "NAME"'
+        return f"{registered}: passed, but a person has to confirm {', '.join(gate.open)}. {confirm}"
+    why = "; ".join(row.reason or row.rule for row in gate.rows if row.is_refused)
+    return f'{registered}: refused by the gate ({why}). To use it all the same: {promote_it} --override "REASON"'
 
 
 def train(
@@ -109,7 +126,8 @@ def train(
     InvalidListings, UnreadableFile, Refused, UnusableSetting
         The data cannot be read, cannot be split, or the experiment asks for what does not exist.
     Refused, UnwritableFile, Failed
-        The model or the run could not be kept; this is known before anything is learnt.
+        The model or the run could not be kept; this is known before anything is learnt. Where MLflow goes away later,
+        model and report are there, and `record_trained` registers the model.
     """
     folder = models / experiment.name
     say("checking what is needed")
@@ -127,12 +145,44 @@ def train(
     say("writing the report")
     facts = _report(experiment, learnt, card, explain and explain(folder), tracking_uri)
     page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
-    say("recording")
     speed = listings_per_second(learnt.classifier, learnt.tested.listings)
-    run = record_training(experiment, learnt, facts, speed, folder, page, tracking_uri)
-    run, gate = _judge_first(run, rules or load_rules(), tracking_uri, say)
+    points = measure_learning_curve(experiment, listings, brand_table(brands), learnt.tested, donor=donor, say=say)
+    store_training(experiment, learnt, facts, speed, folder, page, points)
+    run, gate = record_trained(folder, rules=rules, tracking_uri=tracking_uri, say=say)
     started = say_what_donor_counts(experiment, donor, learnt.classifier, learnt.tested.listings)
     return Trained(card, folder, learnt.evaluation, run, page, gate, started)
+
+
+def record_trained(
+    folder: Path,
+    *,
+    rules: GateRules | None = None,
+    tracking_uri: str | None = None,
+    say: Say = lambda _: None,
+) -> tuple[RecordedRun, GateReport | None]:
+    """Record the run of a model that `train` has saved, and judge it by the gate where no model is in use.
+
+    Parameters
+    ----------
+    folder : Path
+        The model.
+    rules, tracking_uri, say
+        As for `train`.
+
+    Raises
+    ------
+    Failed
+        MLflow cannot be reached; the line says how to try again.
+    NotFound, Refused
+        No run of this model waits to be recorded.
+    """
+    say("recording")
+    try:
+        run = record_stored(folder, tracking_uri)
+    except Failed as error:
+        again = f"ipml model record {shlex.quote(str(folder))}{f' --tracking {tracking_uri}' if tracking_uri else ''}"
+        raise Failed(folder, f"the model is saved, but not registered ({error})", f"Register it: {again}") from error
+    return _judge_first(run, rules or load_rules(), tracking_uri, say)
 
 
 def _check_destination(folder: Path, tracking_uri: str | None) -> None:
@@ -164,12 +214,16 @@ def _report(
     explain: Explain | None,
     tracking_uri: str | None,
 ) -> ReportFacts:
-    """Work out the report, beside the champion where it was tested on the same listings."""
+    """Work out the report, beside the champion where it was tested on the same listings and MLflow still answers."""
+    try:
+        champion = fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri)
+    except Failed:
+        champion = None
     return model_report(
         learnt.tested,
         learnt.evaluation,
         head_of(experiment, card.full_version),
-        champion=fetch_champion_scores(learnt.tested, experiment.record.model, tracking_uri),
+        champion=champion,
         robustness=measure_attacks(experiment, learnt.tested),
         explain=explain,
     )

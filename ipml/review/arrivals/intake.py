@@ -50,6 +50,7 @@ from ipml.review.sampling.exploration import (
     note_places,
     note_sample,
 )
+from ipml.review.sellers.seller_languages import store_languages
 from ipml.review.worklists.review_queues import find_script, route_cases
 from ipml.review.worklists.search import searched_text
 from ipml.settings import DEFAULT_SETTINGS
@@ -300,7 +301,9 @@ class _Intake:
             with reading(engine) as connection:
                 arrivals = self.make_arrivals(connection, batch)
         with writing(engine) as connection:
-            return self.take_within(connection, batch, arrivals)
+            enqueued = self.take_within(connection, batch, arrivals)
+            store_languages(connection, [one.scored.listing for one in batch], self.now)
+            return enqueued
 
     def take_within(
         self, connection: Connection, batch: Sequence[_Newcomer], arrivals: Mapping[str, IncomingListing]

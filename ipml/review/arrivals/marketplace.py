@@ -31,6 +31,7 @@ from ipml.review.sampling.exploration import note_places
 from ipml.review.sampling.stream_samples import StreamPlace, count_listings
 from ipml.review.sellers.portfolios import find_earlier
 from ipml.review.sellers.seller_history import HISTORY, add_histories, find_last_event, remove_history
+from ipml.review.sellers.seller_languages import store_languages
 from ipml.review.sellers.seller_record import count_changes, find_record, select_changes
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.pseudonyms import digest_address
@@ -184,6 +185,7 @@ def take_in(
         counting = _Counting.start(connection, rules, judged, known, fresh, now)
         _store(connection, [rows[key] | counting.name_sample(key) for key in fresh], known)
         judged.add_to_portfolios(connection, fresh, now)
+        store_languages(connection, [news[key] for key in fresh], now)
         _withdraw(connection, submissions)
         if (entering := judged.choose(connection, fresh, counting.counted)).newcomers:
             enqueue_within(connection, entering, now=now)

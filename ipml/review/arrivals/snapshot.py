@@ -42,6 +42,7 @@ def check_text(field: str, text: str, longest: int) -> None:
         raise UnstorableValue(field, "a character that is none (NUL or half a surrogate pair)", "text")
 
 
+_NOT_STORED = ("image_vector", "text_vector")  # thousands of numbers, which their encoder makes again
 _MOMENTS = ("listed_at", "observed_at", "labelled_at")
 _OPTIONAL = (
     *("score_low", "score_high", "read_as", "model_digest", "earlier_listings", "earlier_suspicion"),
@@ -166,7 +167,7 @@ def _given(record: object) -> dict[str, Any]:
 
 
 def _listing_fields(listing: Listing) -> dict[str, Any]:
-    fields = {name: value for name, value in _given(listing).items() if name != "image_vector"}
+    fields = {name: value for name, value in _given(listing).items() if name not in _NOT_STORED}
     return fields | {name: _moment_text(name, fields[name]) for name in _MOMENTS if name in fields}
 
 

@@ -30,7 +30,7 @@ from ipml.review.cases import (
     subject_of,
 )
 from ipml.review.decisions import make_decision
-from ipml.review.near_duplicates.clusters import hand_over, lock_clusters, show_cases
+from ipml.review.near_duplicates.clusters import count_leaving, hand_over, lock_clusters, move_back, show_cases
 from ipml.review.ranking.policy import Policy
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.audit_trail import audit
@@ -39,7 +39,7 @@ from ipml.storage.tables import audit as trail
 from ipml.storage.tables import automatic_draws, cases, decisions, notice_items, sample_cases, second_reviews
 
 _SYSTEM = "ipml"
-_MADE_BY_INTAKE = ("enqueued", "rescored")
+_NOT_BY_PEOPLE = ("enqueued", "rescored", "deadline set")  # the last by a notice of this listing, or of one like it
 _SHOWN = {
     "title": "title",
     "description": "description",
@@ -172,7 +172,7 @@ def find_untouched(connection: Connection, rows: Collection[StoredCase]) -> set[
     }
     for some in in_batches(sorted(free)):
         subjects = {subject_of(number): number for number in some}
-        done = select(trail.c.subject).where(trail.c.subject.in_(subjects), trail.c.action.not_in(_MADE_BY_INTAKE))
+        done = select(trail.c.subject).where(trail.c.subject.in_(subjects), trail.c.action.not_in(_NOT_BY_PEOPLE))
         free -= {subjects[name] for name in connection.scalars(done)}
         for number, *at_random in (
             (notice_items.c.case_id,),
@@ -221,8 +221,10 @@ def supersede(connection: Connection, case_ids: Sequence[int]) -> None:
         return
     lock_clusters(connection, case_ids)
     hand_over(connection, case_ids)
+    left = count_leaving(connection, case_ids)
     close_cases(connection, case_ids, "superseded")
     show_cases(connection, case_ids)
+    move_back(connection, left)
 
 
 def pass_on(connection: Connection, successors: Iterable[tuple[StoredCase, int]], now: datetime) -> None:

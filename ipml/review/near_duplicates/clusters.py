@@ -335,7 +335,9 @@ def store_where_room(
         asked = {"bands": numbers[start : start + _MOST_NUMBERS], "case_ids": list(wanted)}
         found = connection.execute(_COUNTS, asked).all()
         counts.update({band: n_held for band, n_held, _ in found})
-        if any(n_theirs for _, _, n_theirs in found):
+        if len(wanted) == 1:
+            held |= {(band, case_id) for case_id in wanted for band, _, n_theirs in found if n_theirs}
+        elif any(n_theirs for _, _, n_theirs in found):
             held |= {(row.band, row.case_id) for row in connection.execute(_HELD, asked)}
     if full := {band for band, n_held in counts.items() if n_held >= MOST_IN_BAND}:
         counts.subtract(make_room(full))
@@ -414,6 +416,26 @@ def move_forward(connection: Connection, counted: Mapping[int, int]) -> None:
     _move_by(connection, {case_id: (counted[case_id], n_waiting) for case_id, n_waiting in waiting.items()})
 
 
+def count_leaving(connection: Connection, case_ids: Sequence[int]) -> dict[int, int]:
+    """Return how many of some open cases wait for each of their exemplars, before they are closed; see `move_back`."""
+    query = select(cases.c.exemplar, func.count()).where(cases.c.case_id.in_(case_ids), cases.c.state == "open")
+    return dict(connection.execute(query.where(cases.c.exemplar.is_not(None)).group_by(cases.c.exemplar)).all())
+
+
+def move_back(connection: Connection, left: Mapping[int, int]) -> None:
+    """Move cases back by the number of those that waited for them and do not any more.
+
+    Else a seller who edits a near-duplicate again and again would move its exemplar ahead of everybody.
+    """
+    waiting = count_waiting(connection, left)
+    _move_by(connection, {number: (waiting.get(number, 0) + n, waiting.get(number, 0)) for number, n in left.items()})
+
+
+def count_in(rank: float, n_waiting: int) -> float:
+    """Return the rank of a case moved forward by so many that wait for it, as `move_forward` does."""
+    return rank * min(1 + n_waiting, _MOST_COUNTED) if rank < 0 else rank
+
+
 def _move_by(connection: Connection, counts: Mapping[int, tuple[int, int]]) -> None:
     """Move cases forward whose rank counts so many of those that wait for them: given as many as there are now."""
     rows = [
@@ -443,6 +465,8 @@ def lock_clusters(connection: Connection, case_ids: Collection[int]) -> dict[int
     """Return cases, by number, and the open ones that wait for them, kept from other writers."""
     asked = {"numbers": [case_id for case_id in case_ids if 0 < case_id <= LARGEST_NUMBER]}
     locked = {case.case_id: case for case in read_cases(connection, _LOCKED_CLUSTERS, asked)}
+    if connection.dialect.name == "sqlite":  # on which one transaction writes at a time
+        return locked
     # Whoever joined while this waited for the exemplar is there now; nobody can join any more.
     late = set(connection.scalars(_WAITING, asked)) - locked.keys()
     return locked | find_cases(connection, late, lock=True)
@@ -489,7 +513,8 @@ def _hand_over(connection: Connection, case_id: int, gone: Collection[int]) -> i
 
 def show_cases(connection: Connection, case_ids: Collection[int]) -> None:
     """Let cases stand for themselves from now on."""
-    connection.execute(update(cases).where(cases.c.case_id.in_(case_ids)).values(exemplar=None))
+    if case_ids:
+        connection.execute(update(cases).where(cases.c.case_id.in_(case_ids)).values(exemplar=None))
 
 
 def seller_bands(listing: Listing, appearance: Appearance, signature: tuple[int, ...]) -> tuple[int, ...]:

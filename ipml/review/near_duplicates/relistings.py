@@ -16,14 +16,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, or_, select
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 
 from ipml.records import Listing, Verdict
 from ipml.review.arrivals.snapshot import decode_listing, is_storable
-from ipml.review.cases import PENDING, StoredCase, change_case, read_cases
+from ipml.review.cases import PENDING, StoredCase
 from ipml.review.near_duplicates.confirmed import find_like_confirmed, find_standing, first_address, read_confirmed
 from ipml.review.near_duplicates.title_bands import compare_runs, find_part, read_runs
 from ipml.review.pictures.same_picture import find_informative
@@ -194,8 +205,16 @@ _DECIDED = (
     .limit(_MOST_MEASURED)
 )
 _WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)
-_DECIDED_OF_CASES, _DECIDED_OF_SELLERS = (
-    _DECIDED.where(column.in_(_WANTED)) for column in (cases.c.relisting_of, cases.c.seller_id)
+_SOLD_BY: BindParameter[Any] = bindparam("sellers", expanding=True)
+_MEASURED = union_all(
+    *(
+        select(literal_column(f"'{of}'").label("of"), query.subquery())
+        for of, query in {
+            "all": _DECIDED,
+            "precedent": _DECIDED.where(cases.c.relisting_of.in_(_WANTED)),
+            "seller": _DECIDED.where(cases.c.seller_id.in_(_SOLD_BY)),
+        }.items()
+    )
 )
 
 
@@ -211,20 +230,20 @@ def measure_matches(
     sellers : collection of str
         Sellers of listings that match them.
     """
-    of_precedents = _read_decided(connection, _DECIDED_OF_CASES, case_ids)
-    of_sellers = _read_decided(connection, _DECIDED_OF_SELLERS, filter(is_storable, sellers))
-    newest = _keep_newest(connection.execute(_DECIDED), "match_kind", "seller_id")
-    of_precedents = _keep_newest(of_precedents, "match_kind", "relisting_of", "seller_id")
+    read: dict[str, list[Any]] = {"all": [], "precedent": [], "seller": []}
+    batches = zip_longest(in_batches(sorted(case_ids)), in_batches(sorted(filter(is_storable, sellers))), fillvalue=())
+    for number, (wanted, sold_by) in enumerate([*batches] or [((), ())]):
+        for row in connection.execute(_MEASURED, {"wanted": wanted, "sellers": sold_by}):
+            if number == 0 or row.of != "all":
+                read[row.of].append(row)
+    newest = _keep_newest(read["all"], "match_kind", "seller_id")
+    of_precedents = _keep_newest(read["precedent"], "match_kind", "relisting_of", "seller_id")
     return MatchPrecision(
         rules,
         _count(newest, attrgetter("match_kind")),
         _count(of_precedents, attrgetter("match_kind", "relisting_of")),
-        _count(of_sellers, attrgetter("match_kind", "seller_id")),
+        _count(read["seller"], attrgetter("match_kind", "seller_id")),
     )
-
-
-def _read_decided(connection: Connection, query: Select[Any], wanted: Iterable[Any]) -> list[Any]:
-    return [row for some in in_batches(sorted(wanted)) for row in connection.execute(query, {"wanted": some})]
 
 
 def _count(rows: Iterable[Any], key_of: Callable[[Any], Any]) -> dict[Any, _Counts]:
@@ -243,11 +262,24 @@ def _keep_newest(rows: Iterable[Any], *names: str) -> list[Any]:
     return list(newest.values())
 
 
-_MATCHED_WITH = select(cases).where(
-    or_(cases.c.relisting_of.in_(_WANTED), cases.c.case_id.in_(_WANTED)),
-    cases.c.relisting_of.is_not(None),
-    cases.c.match_kind.is_not(None),
-    cases.c.state.in_(PENDING),
+_precedents = cases.alias("precedents")
+_HOLDS = (
+    exists()
+    .where(_precedents.c.case_id == cases.c.relisting_of, _precedents.c.erased_at.is_(None))
+    .where(decisions.c.case_id == _precedents.c.case_id, decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict())
+)
+_waiting = cases.alias("waiting")
+_N_WAITING = select(func.count()).where(_waiting.c.exemplar == cases.c.case_id, _waiting.c.state == "open")
+_IS_MATCHED = cases.c.match_kind.is_not(None)
+# Asked for both in one condition, or for the state as such, SQLite would look through all pending cases.
+_MATCHED_WITH = select(cases, _HOLDS, _N_WAITING.scalar_subquery()).where(
+    cases.c.case_id.in_(
+        union_all(
+            select(cases.c.case_id).where(cases.c.relisting_of.in_(_WANTED), _IS_MATCHED),
+            select(cases.c.case_id).where(cases.c.case_id.in_(_WANTED), cases.c.relisting_of.is_not(None), _IS_MATCHED),
+        )
+    ),
+    func.coalesce(cases.c.state, "").in_(PENDING),
 )
 
 
@@ -257,30 +289,32 @@ def match_again(connection: Connection, case_ids: Collection[int]) -> None:
     A match whose verdict does not stand any more is replaced by another, or loses its precision: the case waits on,
     ranked by its score, and its match comes back with the verdict.
     """
-    rows = [
-        row
+    like_them = [
+        (StoredCase(*columns), holds, n_waiting)
         for some in in_batches(sorted(case_ids))
-        for row in read_cases(connection, _MATCHED_WITH.with_for_update(), {"wanted": some})
+        for *columns, holds, n_waiting in connection.execute(_MATCHED_WITH.with_for_update(of=cases), {"wanted": some})
     ]
-    sources = {row.case_id: row.relisting_of for row in rows if row.relisting_of is not None}
-    standing = find_standing(connection, set(sources.values()))
-    changed = [row for row in rows if (sources[row.case_id] in standing) != (row.match_precision is not None)]
+    changed = [row for row, holds, _ in like_them if holds != (row.match_precision is not None)]
+    standing = {row.relisting_of for row, holds, _ in like_them if holds and row.relisting_of is not None}
     if not changed:
         return
-    policy = current_ranking(connection).policy
-    fallen = [decode_listing(row.snapshot) for row in changed if sources[row.case_id] not in standing]
+    ranking = current_ranking(connection)
+    policy = ranking.policy
+    fallen = [decode_listing(row.snapshot) for row in changed if row.relisting_of not in standing]
     found = find_relistings(connection, fallen, policy)
     measured = measure_matches(connection, policy.relistings, standing, {row.seller_id for row in changed})
+    matched: list[StoredCase] = []
     for row in changed:
-        source, match = sources[row.case_id], found.get(row.listing_id)
+        source, match = row.relisting_of, found.get(row.listing_id)
         columns: dict[str, Any] = {"match_precision": None}
-        if source in standing:
+        if source is not None and source in standing:
             columns["match_precision"] = measured.of(MatchKind(row.match_kind or ""), source, row.seller_id)
         elif match is not None and match.case_id != row.case_id:
             columns["match_precision"] = match.precision
             columns |= {"relisting_of": match.case_id, "match_kind": match.kind.value}
-        change_case(connection, row.case_id, **columns)
-        rank_again(connection, replace(row, **columns))
+        matched.append(replace(row, **columns))
+    waiting = {row.case_id: n_waiting for row, _, n_waiting in like_them}
+    rank_again(connection, matched, ranking, waiting=waiting, also=("relisting_of", "match_kind", "match_precision"))
 
 
 @dataclass(frozen=True, slots=True)

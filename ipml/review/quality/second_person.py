@@ -319,12 +319,7 @@ def _is_answered(connection: Connection, case: StoredCase) -> bool:
 def _open_again(connection: Connection, second_verdict: Row[Any], now: datetime) -> None:
     """Want the second review again, of the same person; or the second person no longer."""
     if second_verdict.review_id is None:
-        is_pending = (
-            second_reviews.c.case_id == second_verdict.case_id,
-            second_reviews.c.kind == "second",
-            second_reviews.c.ended_at.is_(None),
-        )
-        connection.execute(update(second_reviews).where(*is_pending).values(ended_at=now))
+        connection.execute(update(second_reviews).where(*_is_pending(second_verdict.case_id)).values(ended_at=now))
         return
     second_review = connection.execute(
         select(second_reviews).where(second_reviews.c.review_id == second_verdict.review_id)
@@ -403,15 +398,10 @@ def judge_with_two(
             return decision
         _keep_first(connection, row, decision, key)
         return None
-    second_review = connection.execute(_pending(row.case_id)).first() if halves else None
     if len(halves) > 1 or decision.verdict is Verdict.ESCALATE:
         return decision
-    if second_review is not None:
-        connection.execute(
-            update(second_reviews)
-            .where(second_reviews.c.review_id == second_review.review_id)
-            .values(ended_at=decision.decided_at)
-        )
+    if halves:
+        connection.execute(update(second_reviews).where(*_is_pending(row.case_id)).values(ended_at=decision.decided_at))
     if is_leads or decision.verdict == halves[0].verdict:
         return decision
     number = store_second_verdict(connection, row, decision, "second", key, token=row.token)
@@ -475,7 +465,6 @@ def _keep_first(connection: Connection, row: StoredCase, decision: Decision, key
     note_event(connection, decision.reviewer, "first verdict", row.case_id, decision.decided_at, second_verdict=number)
 
 
-def _pending(case_id: int) -> Any:
-    return select(second_reviews).where(
-        second_reviews.c.case_id == case_id, second_reviews.c.kind == "second", second_reviews.c.ended_at.is_(None)
-    )
+def _is_pending(case_id: int) -> tuple[ColumnElement[bool], ...]:
+    of_case = second_reviews.c.case_id == case_id, second_reviews.c.kind == "second"
+    return *of_case, second_reviews.c.ended_at.is_(None)

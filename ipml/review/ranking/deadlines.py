@@ -66,16 +66,17 @@ def find_due(connection: Connection, reviewer: str, now: datetime) -> StoredCase
     policy = current_ranking(connection).policy
     hours = policy.working_hours
     if not are_tight(_sum_up(connection, now, policy), hours.reviewers, policy.longest_minutes):
-        first = _lock_first(connection, reviewer, now, has_priority() & _BY_NUMBER)
+        first = _lock_first(connection, reviewer, now, has_priority() & BY_NUMBER)
         return first or _lock_first(connection, reviewer, now, and_(*_due_by(now)))
     kept = [due.case_id for due in keep_most(_list_due(connection, now, policy), hours.reviewers)]
-    row = _lock_first(connection, reviewer, now, cases.c.case_id.in_(kept) & _BY_NUMBER) if kept else None
+    row = _lock_first(connection, reviewer, now, cases.c.case_id.in_(kept) & BY_NUMBER) if kept else None
     return row or _lock_first(connection, reviewer, now, and_(*_due_by(now + FARTHEST)))
 
 
 _WITH_PRIORITY = ("trusted flagger", "authority")
-# The state is no column by itself here, or SQLite looks through all open cases for those of some numbers.
-_BY_NUMBER = cases.c.state.concat("") == "open"
+# States are no columns by themselves here, or SQLite looks through all open cases, and all waiting items, for those of
+# some numbers.
+BY_NUMBER = cases.c.state.concat("") == "open"
 
 
 @cache
@@ -89,7 +90,9 @@ def has_priority() -> ColumnElement[bool]:
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
         .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
         .where(notices.c.notifier_id.in_(ever_or_appointed), notices.c.settled_at.is_(None), ~notices.c.is_suspended)
-        .where(notice_items.c.state == "waiting", notifier_kind_at(notices.c.received_at).in_(_WITH_PRIORITY))
+        .where(
+            notice_items.c.state.concat("") == "waiting", notifier_kind_at(notices.c.received_at).in_(_WITH_PRIORITY)
+        )
     )
     return cases.c.case_id.in_(waiting)
 

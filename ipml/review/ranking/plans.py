@@ -16,12 +16,12 @@ from itertools import islice
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import is_listed, subject_of
 from ipml.review.quality.second_person import is_free_for
-from ipml.review.ranking.deadlines import DueWork, has_priority, keep_most
+from ipml.review.ranking.deadlines import BY_NUMBER, DueWork, has_priority, keep_most
 from ipml.review.ranking.policy import Policy, weigh
 from ipml.review.ranking.queue_order import (
     QueueOrder,
@@ -221,10 +221,12 @@ def plan_shift(connection: Connection, minutes: float, *, reviewer: str = "", no
         Whose minutes they are; cases that are assigned to others are not for them. Without, to anybody.
     """
     policy = current_ranking(connection).policy
-    is_theirs = and_(is_for(reviewer, now), is_free_for(reviewer, now), cases.c.exemplar.is_(None))
+    is_theirs = is_for(reviewer, now) & is_free_for(reviewer, now)
+    by_number = is_theirs & BY_NUMBER & (func.coalesce(cases.c.exemplar, 0) == 0)
+    before = _find(connection, by_number & has_priority(), cases.c.due_at)
+    is_theirs &= (cases.c.state == "open") & cases.c.exemplar.is_(None)
     due = _find(connection, is_theirs & cases.c.due_at.is_not(None), cases.c.due_at)
     best = _find(connection, is_theirs & (cases.c.value > 0), cases.c.value_rank)
-    before = _find(connection, is_theirs & has_priority(), cases.c.due_at)
     first = _fill([_work(row, policy, now) for row in before], minutes)
     found = {row.case_id: _work(row, policy, now) for row in (*due, *best)}
     rest = [work for number, work in found.items() if number not in {row.case_id for row in before}]
@@ -235,7 +237,7 @@ def _find(
     connection: Connection, wanted: ColumnElement[bool], first: ColumnElement[object]
 ) -> list[Row[tuple[int, float, float | None, datetime | None]]]:
     columns = (cases.c.case_id, func.coalesce(cases.c.value, 0.0).label("value"), cases.c.minutes, cases.c.due_at)
-    query = select(*columns).where(cases.c.state == "open", wanted).order_by(first, cases.c.case_id)
+    query = select(*columns).where(wanted).order_by(first, cases.c.case_id)
     return list(connection.execute(query.limit(_MOST)))
 
 

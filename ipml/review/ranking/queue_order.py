@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -38,7 +38,7 @@ from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
 from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import PENDING, StoredCase, is_listed
-from ipml.review.near_duplicates.clusters import move_forward
+from ipml.review.near_duplicates.clusters import count_in, count_waiting
 from ipml.review.ranking.list_marks import ListMark, QueueParts, has_entries, make_parts
 from ipml.review.ranking.policy import (
     ExpectedValue,
@@ -289,18 +289,41 @@ def measure_usual(connection: Connection, policy: Policy) -> Usual:
     return counting.medians()
 
 
-def rank_again(connection: Connection, row: StoredCase) -> None:
-    """Give a case that comes back into the queue its place in the ranking now in force."""
-    columns = rank_columns(
-        current_ranking(connection),
-        decode_listing(row.snapshot),
-        row.score,
-        row.enqueued_at,
-        row.due_at,
-        match_precision=row.match_precision,
-    )
-    connection.execute(update(cases).where(cases.c.case_id == row.case_id).values(**columns))
-    move_forward(connection, {row.case_id: 0})
+def rank_again(
+    connection: Connection,
+    rows: Sequence[StoredCase],
+    ranking: QueueRanking | None = None,
+    *,
+    waiting: Mapping[int, int] | None = None,
+    also: Sequence[str] = (),
+) -> None:
+    """Give cases that come back into the queue, or changed, their places in the ranking now in force.
+
+    Parameters
+    ----------
+    ranking : QueueRanking, optional
+        The one in force, where the caller has read it.
+    waiting : mapping of int to int, optional
+        How many wait for each case, where the caller has read it.
+    also : sequence of str
+        Columns that changed and are written down with the places.
+    """
+    if not rows:
+        return
+    ranking = ranking or current_ranking(connection)
+    waiting = count_waiting(connection, [row.case_id for row in rows]) if waiting is None else waiting
+    changed = ({name: getattr(row, name) for name in also} for row in rows)
+    ranked = _rank_rows(ranking, rows, waiting)
+    _update_all(connection, [one | columns for one, columns in zip(ranked, changed, strict=True)])
+
+
+def _rank_rows(
+    ranking: QueueRanking, rows: Sequence[StoredCase | Row[Any]], waiting: Mapping[int, int]
+) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        listing, known = decode_listing(row.snapshot), (row.score, row.enqueued_at, row.due_at)
+        columns = rank_columns(ranking, listing, *known, match_precision=row.match_precision)
+        yield columns | {"number": row.case_id, "rank": count_in(columns["rank"], waiting.get(row.case_id, 0))}
 
 
 def _rank_batch(engine: Engine, ranking: QueueRanking, after: int) -> list[int]:
@@ -311,24 +334,8 @@ def _rank_batch(engine: Engine, ranking: QueueRanking, after: int) -> list[int]:
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)  # what comes in locks many cases, too, and in another order
         rows = connection.execute(query.limit(_BATCH_SIZE).with_for_update()).all()
-        _update_all(
-            connection,
-            (
-                {
-                    "number": row.case_id,
-                    **rank_columns(
-                        ranking,
-                        decode_listing(row.snapshot),
-                        row.score,
-                        row.enqueued_at,
-                        row.due_at,
-                        match_precision=row.match_precision,
-                    ),
-                }
-                for row in rows
-            ),
-        )
-        move_forward(connection, {row.case_id: 0 for row in rows})
+        waiting = count_waiting(connection, [row.case_id for row in rows])
+        _update_all(connection, _rank_rows(ranking, rows, waiting))
     return [row.case_id for row in rows]
 
 

@@ -81,7 +81,7 @@ class SellerEvent:
     kind : str
         One of `KINDS`.
     occurred_at, known_at : datetime
-        When it happened, and when the marketplace knew of it.
+        When it happened, and when the marketplace knew of it; it counts from the later, as clocks may differ.
     amount : float or None
         Units, 1 where nothing is said; the rating in 0-1 where it is "rated".
     """

@@ -45,7 +45,9 @@ BROKEN = "__broken"
 
 Batch: TypeAlias = "pa.RecordBatch | pa.Table"
 
-_DDL = {Kind.TEXT: "string", Kind.MOMENT: "timestamp_ltz", Kind.FLAG: "boolean", Kind.VECTOR: "array<float>"}
+_DDL = {Kind.TEXT: "string", Kind.MOMENT: "timestamp_ltz", Kind.FLAG: "boolean", Kind.VECTOR: "array<float>"} | {
+    Kind.EXTRA: "string"
+}
 _ARROW = {
     "string": pa.string(),
     "boolean": pa.bool_(),

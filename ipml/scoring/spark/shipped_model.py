@@ -14,12 +14,14 @@ from zipfile import ZipFile
 
 from ipml.errors import UnreadableFile, UntrustedModel
 from ipml.features.portfolio import SellerPortfolios
+from ipml.features.registration import register_extractor
 from ipml.kit.canonical_json import digest
 from ipml.model.model_file import load_model as load_artifact
-from ipml.model.model_file import manifest_sha256
+from ipml.model.model_file import manifest_sha256, read_card
 from ipml.model.model_file.folder import MANIFEST, find_folder, read_folder
 from ipml.scoring.portfolio_store import read_store
-from ipml.scoring.scorer import Scorer, load_model
+from ipml.scoring.scorer import Scorer, load_model, make_scorer
+from ipml.settings import get_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -43,8 +45,12 @@ class ShippedModel:
         The widest interval with which a score is given; the driver's setting, not that of the worker's machine.
     allow_version_mismatch : bool
         Whether the workers may run other versions of the libraries than those that made the model.
+    trusted : str
+        What a model that ipml did not train may need; the driver's setting.
     store, store_sha256 : str or None
         Name of the file of sellers' portfolios on each machine, and its SHA-256.
+    extractors : tuple of str
+        The classes of extractors that the driver had registered, and that the workers register.
     """
 
     archive: str
@@ -52,8 +58,10 @@ class ShippedModel:
     version: str
     most_width: float | None
     allow_version_mismatch: bool = False
+    trusted: str = ""
     store: str | None = None
     store_sha256: str | None = None
+    extractors: tuple[str, ...] = ()
 
 
 def ship_model(
@@ -82,6 +90,7 @@ def ship_model(
     """
     folder = _find_model(model)
     scorer = load_model(folder, allow_version_mismatch=allow_version_mismatch)
+    extractors = tuple(read_card(folder).extractors)
     contents = read_folder(folder)
     manifest = digest(contents[MANIFEST])
     store, store_sha256 = (None, None) if portfolios is None else _ship_store(session, portfolios, scorer.version)
@@ -91,6 +100,8 @@ def ship_model(
         version=scorer.version,
         most_width=scorer.most_width,
         allow_version_mismatch=allow_version_mismatch,
+        trusted=get_settings().trusted_models,
+        extractors=extractors,
         store=store,
         store_sha256=store_sha256,
     )
@@ -111,16 +122,16 @@ def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
     folder = Path(SparkFiles.get(model.archive))
     if manifest_sha256(folder) != model.manifest:
         raise UntrustedModel(folder, f"a {MANIFEST} that has changed", _SENT)
-    loaded = load_artifact(folder, allow_version_mismatch=model.allow_version_mismatch)
+    for name in model.extractors:
+        register_extractor(name)
+    loaded = load_artifact(folder, allow_version_mismatch=model.allow_version_mismatch, trusted=model.trusted)
     if loaded.card.full_version != model.version:
         raise UntrustedModel(folder, f"a {MANIFEST} that has changed", _SENT)
-    scorer = Scorer(loaded.classifier, model.version, model.most_width, loaded.digest)
+    scorer = make_scorer(loaded.classifier, model.version, model.most_width, loaded.digest)
     return scorer, None if model.store is None else _load_store(Path(SparkFiles.get(model.store)), model)
 
 
 def _find_model(source: str | Path | None) -> Path:
-    from ipml.settings import get_settings
-
     source = str(source or get_settings().model)
     if source.startswith("models:"):
         from ipml.model.tracking import resolve_model  # MLflow is loaded only for its registry

@@ -112,6 +112,7 @@ EXEMPT: dict[str, str] = {
     "portfolio_listings": "what a model thought of listings; what a case was scored by is in it, which is compared",
     "portfolios": _DERIVED,
     "rankings": "the trail repeats each of them",
+    "seller_languages": "what listings say; the letter in it has its digest in the trail",
     "seller_events": "what the marketplace says; the history that a case was scored by is in it, which is compared",
     "screened_pictures": "say what was fetched; what became a case has its pictures, and its evidence, as any",
     "screening_days": "what a day of the worker cost",

@@ -118,16 +118,19 @@ def _decisions_without_record(connection: Connection) -> Iterator[str]:
 def _measures_without_record(connection: Connection) -> Iterator[str]:
     """Compare the measures with those that the audit trail tells of: the same numbers, each once."""
     told = select(audit.c.subject).where(audit.c.action == "imposed", audit.c.subject.like("measure:%"))
-    noted: set[str] = set()
+    noted: set[int] = set()
     for subject in connection.execute(told.execution_options(yield_per=_AT_ONCE)).scalars():
-        if subject in noted:
+        number = int(subject.removeprefix("measure:"))
+        if number in noted:
             yield f"{subject}: the audit trail tells of it for the second time"
-        noted.add(subject)
+        noted.add(number)
     there = connection.execute(select(measures.c.measure_id).execution_options(yield_per=_AT_ONCE)).scalars()
-    kept = {f"measure:{number}" for number in there}
-    for subject in sorted(kept ^ noted):
-        is_gone = subject in noted
-        yield f"{subject}: {'is gone, though the audit trail tells of it' if is_gone else 'the audit trail lacks it'}"
+    for number in there:
+        if number not in noted:
+            yield f"measure:{number}: the audit trail lacks it"
+        noted.discard(number)
+    for number in sorted(noted):
+        yield f"measure:{number}: is gone, though the audit trail tells of it"
 
 
 def _measures_without_decision(connection: Connection) -> Iterator[str]:
@@ -139,21 +142,28 @@ def _measures_without_decision(connection: Connection) -> Iterator[str]:
 
 def _evidence_without_record(connection: Connection) -> Iterator[str]:
     """Compare the digests of evidence with those in the audit trail; evidence may go in time, but not change."""
-    told = select(audit.c.subject, audit.c.payload).where(audit.c.action == "evidence kept")
-    noted: dict[str, str] = {}
-    for subject, payload in connection.execute(told.execution_options(yield_per=_AT_ONCE)):
-        noted[subject] = json.loads(payload).get("digest")
+    told = select(audit.c.subject, audit.c.payload).where(audit.c.action == "evidence kept").order_by(audit.c.sequence)
     there = select(evidence.c.evidence_id, evidence.c.digest).order_by(evidence.c.evidence_id)
-    for number, digest in connection.execute(there.execution_options(yield_per=_AT_ONCE)):
-        if noted.get(f"evidence:{number}") != digest:
-            yield f"evidence {number}: is not what the audit trail says was kept"
+    for part in connection.execute(there.execution_options(yield_per=_AT_ONCE)).partitions():
+        subjects = [f"evidence:{number}" for number, _ in part]
+        rows = connection.execute(told.where(audit.c.subject.in_(subjects)))
+        noted = {subject: json.loads(payload).get("digest") for subject, payload in rows}
+        for (number, digest), subject in zip(part, subjects, strict=True):
+            if noted.get(subject) != digest:
+                yield f"evidence {number}: is not what the audit trail says was kept"
 
 
 def _listings_of_another_case(connection: Connection) -> Iterator[str]:
-    """Look for verdicts that name another listing than their case, which the audit trail vouches for."""
+    """Look for verdicts that name another listing than their case, which the audit trail vouches for.
+
+    Decisions on what was erased keep the id while a measure of theirs is in force on what another sells now.
+    """
+    in_force = select(measures.c.case_id).where(measures.c.lifted_at.is_(None))
+    is_kept = cases.c.erased_at.is_not(None) & cases.c.case_id.in_(in_force)
     for table in (decisions, second_verdicts):
         (key,) = table.primary_key
         query = select(key).join(cases, cases.c.case_id == table.c.case_id)
+        query = query.where(~is_kept) if table is decisions else query
         for number in connection.scalars(query.where(table.c.listing_id != cases.c.listing_id).order_by(key)):
             yield f"{table.name} {number}: listing_id is not that of its case"
 

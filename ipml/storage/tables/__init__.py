@@ -56,6 +56,7 @@ from ipml.storage.tables.marketplace import (
     screened_pictures,
     screening_days,
     seller_events,
+    seller_languages,
 )
 from ipml.storage.tables.review import (
     audit,
@@ -154,6 +155,7 @@ __all__ = [
     "seeds",
     "seller_events",
     "seller_keys",
+    "seller_languages",
     "seller_list_entries",
     "seller_proposals",
     "sessions",

@@ -126,6 +126,7 @@ notices = Table(
     Index(None, "notifier_id", "content_digest"),
     Index(None, "tier", "received_at"),
     Index("ix_notices_waiting", "received_at", sqlite_where=_WAITS, postgresql_where=_WAITS),
+    Index("ix_notices_waiting_notifier", "notifier_id", sqlite_where=_WAITS, postgresql_where=_WAITS),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, UniqueConstraint, text
 
 from ipml.storage.tables.columns import Identity, Moment, Real, metadata
@@ -36,6 +38,19 @@ listings = Table(
     sqlite_strict=True,
 )
 
+
+def _file_columns() -> tuple[Column[Any], ...]:
+    """Return what is known of a picture's file once it was fetched."""
+    return (
+        Column("found_at", Text, doc="the address that sent it, after redirects"),
+        Column("kind", Text, doc="format of the file"),
+        Column("width", Identity, doc="pixels"),
+        Column("height", Identity, doc="pixels"),
+        Column("n_bytes", Identity),
+        Column("fetched_at", Moment),
+    )
+
+
 _UNGROUPED = text("state = 'stored' AND group_id IS NULL")
 
 pictures = Table(
@@ -48,12 +63,7 @@ pictures = Table(
     Column("tries", Identity, nullable=False),
     Column("due_at", Moment, nullable=False, doc="when it is fetched, or fetched again"),
     Column("digest", Text, index=True, doc="SHA-256 of the file, after which it is called in the folder of pictures"),
-    Column("found_at", Text, doc="the address that sent it, after redirects"),
-    Column("kind", Text, doc="format of the file"),
-    Column("width", Identity, doc="pixels"),
-    Column("height", Identity, doc="pixels"),
-    Column("n_bytes", Identity),
-    Column("fetched_at", Moment),
+    *_file_columns(),
     Column("why", Text, doc="why it could not be had, or has not been so far"),
     Column("group_id", Identity, doc="of pictures that look the same; 0: it says too little; empty: not known yet"),
     CheckConstraint("state IN ('waiting', 'stored', 'failed', 'left')", name="state"),
@@ -94,12 +104,7 @@ screened_pictures = Table(
     Column("group_id", Identity, index=True, doc="of pictures that look the same; 0: it says too little"),
     Column("matched_at", Moment, doc="when it was found to look like a known counterfeit"),
     Column("digest", Text, index=True, doc="SHA-256 of the file, which is stored where it matched"),
-    Column("found_at", Text, doc="the address that sent it, after redirects"),
-    Column("kind", Text, doc="format of the file"),
-    Column("width", Identity, doc="pixels"),
-    Column("height", Identity, doc="pixels"),
-    Column("n_bytes", Identity),
-    Column("fetched_at", Moment),
+    *_file_columns(),
     Column("why", Text, doc="why it could not be had, or has not been so far"),
     CheckConstraint("state IN ('waiting', 'hashed', 'failed', 'left')", name="state"),
     Index(None, "state", "harm"),
@@ -158,6 +163,16 @@ seller_events = Table(
     Index(None, "seller_id", "counts_from"),
     sqlite_autoincrement=True,
     sqlite_strict=True,
+)
+
+seller_languages = Table(
+    "seller_languages",
+    metadata,
+    Column("seller_id", Text, primary_key=True),
+    Column("language", Text, nullable=False, doc="in which they are written to, as a listing of theirs said last: de"),
+    Column("known_at", Moment, nullable=False, index=True, doc="when that listing was observed"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 portfolio_listings = Table(

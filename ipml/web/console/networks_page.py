@@ -23,7 +23,7 @@ from ipml.cooperation.networks.view import MemberRecord, NetworkView, read_membe
 from ipml.cooperation.referrals.handover import note_outcome, sign_receipt
 from ipml.cooperation.referrals.package import Built, ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import Candidate, HandedOut, count_confirmed, judge_candidates, list_handed_out
-from ipml.enforcement.privacy.erasure import read_erased
+from ipml.enforcement.privacy.erased_list import read_erased
 from ipml.errors import Conflict, NotFound, UnstorableValue, UnusableSetting
 from ipml.kit.moments import from_microseconds
 from ipml.review.claims import find_hidden

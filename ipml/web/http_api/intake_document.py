@@ -117,7 +117,7 @@ class EventShape(_Shape):
     seller_id: str = Field(min_length=1, max_length=LONGEST_NAME)
     kind: Literal["joined", "listed", "sold", "returned", "complained", "rated", "struck"]
     occurred_at: AwareDatetime
-    known_at: AwareDatetime = Field(description="when you knew of it: before that it counts in no score")
+    known_at: AwareDatetime = Field(description="when you knew of it; it counts from the later of the two moments")
     amount: float | None = Field(
         None, ge=0, le=MOST_AMOUNT, description="how many, 1 where nothing is said; of one that is rated, 0 to 1"
     )

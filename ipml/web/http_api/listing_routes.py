@@ -257,9 +257,10 @@ def read_submission(content: object, model: ScoringModel, now: datetime) -> Subm
         if one.observed_at is not None and one.observed_at > latest
     ]
     vectors = [
-        Problem(row, "image_vector", f"a list of {len(one.image_vector):,} numbers", _NO_VECTOR)
+        Problem(row, name, f"a list of {len(vector):,} numbers", _NO_VECTOR)
         for row, one in enumerate(listings, start=1)
-        if one.image_vector is not None
+        for name, vector in (("image_vector", one.image_vector), ("text_vector", one.text_vector))
+        if vector is not None
     ]
     if early or vectors:
         raise InvalidListings(sorted([*early, *vectors], key=lambda problem: problem.row))

@@ -29,7 +29,7 @@ from ipml.scoring.online_scoring import ServedModel
 from ipml.scoring.portfolio_store import start_store
 from ipml.scoring.scorer import load_model
 from ipml.settings import Settings
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import migrate, open_database, writing
 from ipml.storage.tables import cases
 
 
@@ -179,9 +179,7 @@ def test_more_is_known_of_a_seller(engine: Engine, saved_model: Path, market) ->
         events = [SellerEvent(f"e{at}", seller, "complained", earlier, datetime.now(UTC)) for at in range(30)]
         store_events(connection, events, datetime.now(UTC))
     n_theirs = sum(one.seller_id == seller for one in listings)
-    assert TASKS["rescore"](run) == f"{n_theirs} listings scored again."
-    assert TASKS["rescore"](run) == ""
-    with reading(engine) as connection:
-        scored = find_known(connection, [listings[0].listing_id])[listings[0].listing_id].scored
+    assert (TASKS["rescore"](run), TASKS["rescore"](run)) == (f"{n_theirs} listings scored again.", "")
+    scored = ask(engine, find_known, [listings[0].listing_id])[listings[0].listing_id].scored
     assert scored.listing.seller_complaints == 30
     assert scored.score == pytest.approx(ServedModel(str(saved_model)).take().explain_again(scored).score, abs=1e-9)

@@ -16,6 +16,7 @@ from support.databases import copy_sqlite, on_both
 from support.receiver import wait_until
 from support.small_disk import small_disk  # noqa: F401 - a fixture
 from support.staff import OPERATOR, add_staff
+from support.transactions import ask
 
 from ipml.cli.worker.loop import JobRun, Worker
 from ipml.cli.worker.tasks import TASKS
@@ -23,7 +24,7 @@ from ipml.errors import Failed
 from ipml.settings import Settings
 from ipml.storage import database
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import open_database, reading
+from ipml.storage.database import open_database
 from ipml.storage.jobs import JOBS, JobState, LeaderLock, read_states
 
 OFF = {job.name: "off" for job in JOBS}
@@ -53,8 +54,7 @@ class Bench:
 
     def state(self):
         """Return how the job stands."""
-        with reading(self.engine) as connection:
-            return read_states(connection)["ends"]
+        return ask(self.engine, read_states)["ends"]
 
 
 @pytest.fixture
@@ -142,8 +142,7 @@ def test_the_oldest_backups_are_deleted(engine: Engine, tmp_path: Path) -> None:
         (tmp_path / name).touch()
     TASKS["backup"](JobRun(engine, Settings(backups=tmp_path, backups_kept=3), lambda: False))
     left = sorted(path.name for path in tmp_path.glob("*.zip"))
-    assert left[:2] == names[-2:]
-    assert (len(left), left[-1]) == (4, "mine.zip")
+    assert (left[:2], len(left), left[-1]) == (names[-2:], 4, "mine.zip")
 
 
 # A worker whose disk is full, whose database others lock, or whose folders cannot be written to
@@ -162,8 +161,7 @@ class Threaded:
 
     def state(self, name: str) -> JobState:
         """Return how a job stands."""
-        with reading(self.engine) as connection:
-            return read_states(connection)[name]
+        return ask(self.engine, read_states)[name]
 
     def has_said(self, words: str) -> Callable[[], bool]:
         """Return what says whether the worker has said something."""
@@ -267,8 +265,7 @@ def test_a_job_is_started_by_hand(ipml, staffed: Engine) -> None:
     """It is due now, which the trail knows; whoever started it is told whether a worker leads."""
     told = ipml("worker --start retention")
     assert (told.exit_code, told.out) == (0, "retention is due now; no worker leads: start `ipml worker`.\n"), told.err
-    with reading(staffed) as connection:
-        assert [row.actor for row in audit.list_rows(connection, "job:retention")] == [OPERATOR]
+    assert [row.actor for row in ask(staffed, audit.list_rows, "job:retention")] == [OPERATOR]
     assert ipml("worker --once").exit_code == 0
     shown = ipml("worker --status")
     assert shown.exit_code == 1  # no worker leads

@@ -1,9 +1,10 @@
-"""What becomes of the listings in a notice, and what is told of it."""
+"""What becomes of the listings in a notice, what is told of it, and counter-notices against it."""
 
 import json
 import os
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -11,17 +12,27 @@ from support.consequences import COOPERATION
 from support.databases import on_both
 from support.mortal_reviewer import review_until_killed
 from support.notice_desk import NOON, Desk
-from support.transactions import act
+from support.transactions import act, ask
 
 from ipml.cooperation.brands.listings import find_listings
+from ipml.cooperation.notices.counter_notices import (
+    answer_counter_notice,
+    pass_on_counter_notices,
+    subject_of_counter_notice,
+)
 from ipml.cooperation.notices.outcomes import settle_erased
+from ipml.cooperation.notifiers.record import record_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.referrals.ranking import count_confirmed
 from ipml.cooperation.reports.brand import list_brands
 from ipml.cooperation.reports.figures import count_notices
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.verdicts import count_by, count_decided, count_sellers, measure_precision
+from ipml.enforcement.appeals.appeal import find_appeal
+from ipml.enforcement.appeals.filings import file_appeal
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.sample import count, read_drawn
+from ipml.enforcement.deadlines.deadlines import find_deadlines
 from ipml.enforcement.penalties.ladder import restriction_of as penalty_restriction
 from ipml.enforcement.penalties.penalties import get_penalty
 from ipml.enforcement.policy import load_enforcement_policy, store_policy
@@ -29,41 +40,22 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import ReportSource
 from ipml.enforcement.takedown.changes import restriction_of
 from ipml.enforcement.takedown.measures import get_measure
+from ipml.errors import Conflict, UnusableSetting
 from ipml.records import Decision, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
-from ipml.review.group_decisions import decide_bulk, measure_spread, preview_bulk
+from ipml.review.group_decisions import measure_spread
 from ipml.review.quality.precision import WeightedReviews
-from ipml.review.queue import Enqueued, enqueue, get_case, undo
+from ipml.review.queue import enqueue, undo
 from ipml.review.queue_history import count_judged
 from ipml.review.queue_metrics import measure_hits
 from ipml.review.sampling.estimates import read_stretches
 from ipml.storage import tables
-from ipml.storage.audit_trail.audit import change_rows, verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import automatic_draws, cases, notice_items, notices, spread_audits
+from ipml.storage.tables import automatic_draws, cases, notice_items, notices, seller_keys, spread_audits
 from ipml.storage.tables import outbox as messages
 
 RULES = load_cooperation_policy().notifiers
-
-
-def deliver(desk: Desk) -> None:
-    """Let all messages arrive."""
-    arrived = update(messages).where(messages.c.state == "waiting").values(state="delivered", settled_at=desk.now)
-    act(desk.engine, change_rows, arrived, "ipml", "delivered", at=desk.now)
-
-
-def test_a_decision_settles_what_waits_for_its_case(desk: Desk):
-    """With the decision that settled it, and when; whoever gave notice of the same is answered as well."""
-    states = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
-    for verdict, state in states.items():
-        case_id = desk.add_case(state)
-        given = [desk.give_notice([case_id], by) for by in ("brand", "agency")]
-        made = desk.decide(case_id, verdict)
-        for notice_id in given:
-            (item,) = desk.items(notice_id)
-            assert (item.state, item.decision_id, item.settled_at) == (state, made.decision_id, made.decided_at)
-            ((kind, body),) = desk.told(f"notice:{notice_id}")
-            assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", state)
 
 
 @on_both
@@ -85,67 +77,7 @@ def test_there_is_one_message_when_the_last_listing_is_settled(desk: Desk):
     assert [(one["position"], one["outcome"]) for one in body["listings"]] == [(1, "upheld"), (2, "rejected")]
     assert {one["how"] for one in body["listings"]} == {"decided by a person"}
     assert "complain" in body["redress"]
-    with reading(desk.engine) as connection:
-        assert verify(connection).is_intact
-
-
-def test_a_notice_stays_open_while_anything_is_undecided(desk: Desk):
-    """A listing that nobody knows yet, of which the notifier is to be answered, or one passed on to a lead."""
-    notice_id = desk.give_notice([desk.add_case("L1"), None])
-    desk.decide(1, Verdict.ESCALATE)
-    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["waiting", "unknown"], [])
-    desk.decide(1, Verdict.GENUINE, "lea")
-    assert (desk.states(notice_id), desk.told(f"notice:{notice_id}")) == (["rejected", "unknown"], [])
-
-
-def test_decisions_made_together_settle_their_notices_together(desk: Desk):
-    """Also where they are made in bulk: one message for each notice."""
-    numbers = [desk.add_case(f"L{n}") for n in range(6)]
-    given = [desk.give_notice(numbers[:3]), desk.give_notice(numbers[2:], "agency")]
-    how, now = (numbers, "ana", Verdict.COUNTERFEIT), desk.pass_time()
-    with writing(desk.engine) as connection:
-        token = preview_bulk(connection, *how, now=now).digest
-        said = {"ground": "declared_replica", "token": token, "consequences": COOPERATION}
-        decide_bulk(connection, *how, now=now, **said)
-    for notice_id in given:
-        assert set(desk.states(notice_id)) == {"upheld"}
-        assert len(desk.told(f"notice:{notice_id}")) == 1
-
-
-def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
-    """The notifier hears that it is open again, and then how it ended; the item says since when it was overturned."""
-    notice_id = desk.give_notice([desk.add_case("L1")])
-    decision = desk.decide(1, Verdict.COUNTERFEIT)
-    deliver(desk)
-    with writing(desk.engine) as connection:
-        undone = undo(connection, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
-    (item,) = desk.items(notice_id)
-    assert (item.state, item.decision_id, item.overturned_at) == ("waiting", None, undone.reversed_at)
-    deliver(desk)
-    desk.decide(1, Verdict.GENUINE)
-    told = [(kind, json.loads(body)) for kind, body in desk.told(f"notice:{notice_id}")]
-    outcomes = [(kind, body["is_settled"], body["listings"][0]["outcome"]) for kind, body in told]
-    assert outcomes == [
-        ("notice_outcome", True, "upheld"),
-        ("notice_correction", False, "waiting"),
-        ("notice_correction", True, "rejected"),
-    ]
-
-
-def test_what_nobody_tried_to_deliver_yet_is_dropped_in_favour_of_the_next(desk: Desk):
-    """A slip taken back at once confuses nobody: the notifier gets one answer, the last; upheld anew, it stands."""
-    for number, last in enumerate((Verdict.GENUINE, Verdict.COUNTERFEIT), 1):
-        notice_id = desk.give_notice([desk.add_case(f"L{number}")])
-        decision = desk.decide(number, Verdict.COUNTERFEIT)
-        with writing(desk.engine) as connection:
-            undo(connection, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
-        assert desk.told(f"notice:{notice_id}") == []
-        desk.decide(number, last)
-        ((kind, body),) = desk.told(f"notice:{notice_id}")
-        state = "rejected" if last is Verdict.GENUINE else "upheld"
-        assert (kind, json.loads(body)["listings"][0]["outcome"]) == ("notice_outcome", state)
-        (item,) = desk.items(notice_id)
-        assert (item.state, item.overturned_at is None) == (state, last is Verdict.COUNTERFEIT)
+    assert ask(desk.engine, verify).is_intact
 
 
 def test_a_notice_of_an_erased_seller_ends_without_a_word_of_them(desk: Desk):
@@ -153,27 +85,12 @@ def test_a_notice_of_an_erased_seller_ends_without_a_word_of_them(desk: Desk):
     theirs, other = desk.add_case("L1", seller_id="ann"), desk.add_case("L2", seller_id="ben")
     both, alone = desk.give_notice([theirs, other]), desk.give_notice([theirs], "agency")
     erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.pass_time())
-    with writing(desk.engine) as connection:
-        assert settle_erased(connection, range(1, 10), desk.pass_time(), RULES) == 2
+    assert act(desk.engine, settle_erased, range(1, 10), desk.pass_time(), RULES) == 2
     desk.decide(other, Verdict.GENUINE)
     assert desk.states(both) == ["undecided", "rejected"]
     ((_, text),) = desk.told(f"notice:{both}")
     assert [one["position"] for one in json.loads(text)["listings"]] == [2]
     assert (desk.states(alone), desk.told(f"notice:{alone}")) == (["undecided"], [])
-
-
-@pytest.mark.slow
-def test_taken_back_after_the_seller_was_erased_it_ends_undecided(desk: Desk):
-    """Nobody can look at the listing again."""
-    notice_id = desk.give_notice([desk.add_case("L1", seller_id="ann")])
-    decision = desk.decide(1, Verdict.GENUINE)
-    deliver(desk)
-    erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.pass_time())
-    said = {"may_undo_others": True, "now": desk.pass_time(days=1), "consequences": COOPERATION}
-    with writing(desk.engine) as connection:
-        undo(connection, decision.decision_id, "lea", **said)
-    assert desk.states(notice_id) == ["undecided"]
-    assert len(desk.told(f"notice:{notice_id}")) == 1
 
 
 # Who pointed to a listing, as the statement of reasons says
@@ -367,18 +284,6 @@ def test_deciding_again_changes_verdicts_and_no_count_of_cases(desk: Desk):
     assert early.count() == 0
 
 
-def test_a_listing_that_notice_brought_back_waits_once_though_it_comes_again(desk: Desk):
-    """Found genuine, newly noticed, and seen again as it was: the one case that came back."""
-    case_id = desk.add_case("L1", observed_at=NOON)
-    desk.decide(case_id, Verdict.GENUINE)
-    notice_id = desk.give_notice([case_id])
-    with reading(desk.engine) as connection:
-        assert get_case(connection, case_id).state == "escalated"
-    again = desk.make_scored("L1", 0.9, title="Bag no. L1", observed_at=NOON + timedelta(days=1))
-    assert enqueue(desk.engine, [again], now=desk.pass_time()) == Enqueued(unchanged=1)
-    assert desk.states(notice_id) == ["waiting"]
-
-
 def test_what_comes_of_a_decision_later_makes_it_neither_slower_nor_a_second_listing(desk: Desk):
     """The time to decision ends with the first; in the portal an edited listing waits once, beside what was found."""
     given = desk.give_notice([desk.add_case("L1", brand="Acme", observed_at=NOON)])
@@ -386,8 +291,7 @@ def test_what_comes_of_a_decision_later_makes_it_neither_slower_nor_a_second_lis
     for day in (1, 2):
         edited = desk.make_scored("L1", 0.9, title=f"Bag {day}", brand="Acme", observed_at=NOON + timedelta(days=day))
         enqueue(desk.engine, [edited], now=desk.pass_time(days=1))
-    with reading(desk.engine) as connection:
-        states = [one.state for one in find_listings(connection, ["Acme"])]
+    states = [one.state for one in ask(desk.engine, find_listings, ["Acme"])]
     assert states == ["Waits for a person", "Found counterfeit"]
     lead = {"may_undo_others": True, "now": desk.pass_time(days=20), "consequences": COOPERATION}
     act(desk.engine, undo, made.decision_id, "lea", **lead)
@@ -428,3 +332,107 @@ def _die(desk: Desk, steps: int) -> int:
         assert is_decided == (row.state != "waiting") == (row.settled_at is not None)
         assert answered[f"notice:{row.notice_id}"] == is_decided
     return sum(answered.values())
+
+
+def answer(desk: Desk, reference: str, by: str = "lea", **said: object) -> list[Any]:
+    """Let the notifier of a notice answer the counter-notice, and return the appeals it moved."""
+    with writing(desk.engine) as connection:
+        now = desk.pass_time()
+        return answer_counter_notice(connection, reference, by=by, now=now, consequences=COOPERATION, **said)
+
+
+def counter(desk: Desk, *by: str, profile: str = "china") -> list[str]:
+    """Let a listing be taken down on notices and its seller send a counter-notice; return the references."""
+    case_id = desk.add_case("L1", seller_id="ann", brand="Acme")
+    given = [desk.give_notice([case_id], name) for name in by]
+    desk.decide(case_id, Verdict.COUNTERFEIT)
+    text = "I bought it from the brand."
+    act(desk.engine, file_appeal, "case:1", "ann", text, kind="counter-notice", profile=profile, now=desk.pass_time())
+    with reading(desk.engine) as connection:
+        query = select(notices.c.reference).where(notices.c.notice_id.in_(given)).order_by(notices.c.notice_id)
+        return list(connection.scalars(query))
+
+
+def deliver(desk: Desk, *subjects: str) -> datetime:
+    """Let the messages on some subjects arrive now."""
+    with writing(desk.engine) as connection:
+        wanted = messages.c.subject.in_(subjects), messages.c.state == "waiting"
+        connection.execute(update(messages).where(*wanted).values(state="delivered", settled_at=desk.pass_time()))
+    return desk.now
+
+
+def test_each_notifier_is_told_once_what_the_rights_holder_is_told(desk: Desk):
+    """No more than the rules let pass, and by which of their notices."""
+    references = counter(desk, "brand", "agency")
+    assert [pass_on_counter_notices(desk.engine, now=desk.pass_time()) for _ in range(3)] == [2, 0, 0]
+    ((_, text),) = desk.told("counter-notice:1")
+    for number, name in enumerate(("brand", "agency"), 1):
+        ((kind, body),) = desk.told(subject_of_counter_notice(1, number))
+        told = json.loads(body)
+        expected = ("counter_notice", f"{name}@example.com", [references[number - 1]])
+        assert (kind, told.pop("to"), told.pop("notices")) == expected
+        assert told == json.loads(text)
+
+
+def test_the_term_begins_when_all_were_reached(desk: Desk):
+    """Not while whoever gave notice does not know yet."""
+    counter(desk, "brand", profile="china")
+    pass_on_counter_notices(desk.engine, now=desk.pass_time())
+
+    def begun() -> datetime | None:
+        run_appeal_deadlines(desk.engine, now=desk.pass_time(), consequences=COOPERATION)
+        return ask(desk.engine, find_deadlines, "appeal:1")["holder"].since
+
+    first = deliver(desk, "counter-notice:1")
+    assert begun() is None
+    last = deliver(desk, subject_of_counter_notice(1, 1))
+    assert begun() == last > first
+
+
+def test_a_notifier_who_gives_up_has_the_listing_put_back(desk: Desk):
+    """Also who sued, which keeps the measure until then; it counts in their record as overturned, and is said once."""
+    (reference,) = counter(desk, "brand")
+    pass_on_counter_notices(desk.engine, now=desk.pass_time())
+    (appeal,) = answer(desk, reference, acted="LG Hamburg 312 O 5/26")
+    assert (appeal.state, desk.states(1)) == ("holder acted", ["upheld"])
+    (appeal,) = answer(desk, reference, has_withdrawn=True)
+    assert (appeal.state, desk.states(1)) == ("restored", ["undecided"])
+    with reading(desk.engine) as connection:
+        counts = record_of(connection, 1, load_cooperation_policy().notifiers, desk.now).counts
+        assert find_appeal(connection, appeal.appeal_id).state == "restored"
+    assert (counts.overturned, counts.settled) == (1, 0)
+    with pytest.raises(Conflict, match="counter-notice"):
+        answer(desk, reference, has_withdrawn=True)
+
+
+@pytest.mark.slow
+def test_one_of_several_does_not_give_up_for_the_others(desk: Desk):
+    """Each may act for themselves."""
+    references = counter(desk, "brand", "agency")
+    with pytest.raises(Conflict, match="other notifiers"):
+        answer(desk, references[0], has_withdrawn=True)
+    assert answer(desk, references[1], acted="AB 1")[0].state == "holder acted"
+    for said in ({}, {"acted": "AB 1", "has_withdrawn": True}):
+        with pytest.raises(UnusableSetting):
+            answer(desk, references[0], **said)
+    with pytest.raises(Conflict, match="counter-notice"):
+        answer(desk, "nobody's", acted="AB 1")
+
+
+@pytest.mark.slow
+def test_what_was_passed_on_goes_with_the_seller(desk: Desk):
+    """It tells of them, so it is encrypted with their key, and none of it can be read once they are forgotten."""
+    (reference,) = counter(desk, "brand")
+    pass_on_counter_notices(desk.engine, now=desk.pass_time())
+    answer(desk, reference, has_withdrawn=True)
+    with pytest.raises(Conflict, match="wait to be delivered"):
+        erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.now)
+    with writing(desk.engine) as connection:
+        waiting = messages.c.state == "waiting"
+        connection.execute(update(messages).where(waiting).values(state="delivered", settled_at=desk.now))
+    erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.pass_time())
+    with reading(desk.engine) as connection:
+        passed_on = messages.c.subject.like("counter-notice:1%")
+        keys = connection.scalars(select(messages.c.pseudonym).where(passed_on)).all()
+        assert len(keys) == 2
+        assert connection.scalars(select(seller_keys.c.seller_id).where(seller_keys.c.pseudonym.in_(keys))).all() == []

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support.transactions import ask
 
 from experiments.cooperation.referral_market import NOON
 from experiments.cooperation.referral_scan import find_kinds, scan_market
@@ -23,14 +24,12 @@ from ipml.cooperation.referrals.package import write_graph_json, write_graphml, 
 from ipml.cooperation.referrals.summary import Summary, draw_network, write_html, write_text
 from ipml.money import Money
 from ipml.spreadsheet import write_csv
-from ipml.storage.database import reading
 
 
 @pytest.fixture(scope="module")
 def dossier(filled):
     """Return the dossier of a network."""
-    with reading(filled.engine) as connection:
-        found = join_network(connection, filled.networks, filled.numbers[0])
+    found = ask(filled.engine, join_network, filled.networks, filled.numbers[0])
     filled.engine.dispose()
     return found
 
@@ -46,8 +45,7 @@ def test_no_personal_value_is_outside_the_profile(market, rules, tmp_path: Path)
 def test_the_search_would_see_what_slips_through(market, rules, tmp_path: Path):
     """Were texts allowed to customs, the people in them would be found there."""
     loose = rules.profiles["customs"].model_copy(update={"fields": frozenset(PackageField) - {PackageField.EVIDENCE}})
-    with reading(market.engine) as connection:
-        dossier = join_network(connection, market.networks, market.numbers[0])
+    dossier = ask(market.engine, join_network, market.networks, market.numbers[0])
     told = Disclosure(dossier, loose, name_members(dossier, loose, (), {})).tell()
     people = {one.key: market.people[one.key] for one in dossier.members}
     assert {"seller", "name", "payout hash"} <= find_kinds(market, people, str(told))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, select, update
 from support.consequences import COOPERATION
 from support.notice_desk import Desk
+from support.transactions import act, ask
 
 from experiments.cooperation.referral_market import NOON
 from ipml.cooperation.networks.detection import find_networks
@@ -43,8 +44,7 @@ from ipml.storage.tables import cases, decisions, notice_items
 
 def join(market, **options):
     """Return the dossier of the first network."""
-    with reading(market.engine) as connection:
-        return join_network(connection, market.networks, market.numbers[0], **options)
+    return ask(market.engine, join_network, market.networks, market.numbers[0], **options)
 
 
 def test_members_have_what_was_decided_on_them(market):
@@ -65,8 +65,7 @@ def test_what_is_taken_back_counts_no_more(market):
     one = before.confirmed[0]
     with reading(market.engine) as connection:
         number = connection.scalar(select(decisions.c.decision_id).where(decisions.c.case_id == one.case_id))
-    with writing(market.engine) as connection:
-        undo(connection, number, "lea", may_undo_others=True, why="mistaken", now=NOON, consequences=COOPERATION)
+    act(market.engine, undo, number, "lea", may_undo_others=True, why="mistaken", now=NOON, consequences=COOPERATION)
     after = join(market)
     (now,) = [each for each in after.listings if each.case_id == one.case_id]
     assert (now.verdict, now.is_restricted, now.evidence_digest) == (None, False, "")
@@ -84,8 +83,7 @@ def test_a_folder_of_pseudonyms_joins_as_well(market):
     events = held.assign(seller_id=held["seller_id"].replace(names)).rename(columns={"first_seen": "seen_at"})
     networks = find_networks(events[["seller_id", "kind", "value", "seen_at"]])
     place = networks.holdings.find_seller(names[members[0]])
-    with reading(market.engine) as connection:
-        other = join_network(connection, networks, int(networks.numbering.number[place]))
+    other = ask(market.engine, join_network, networks, int(networks.numbering.number[place]))
     known = join(market)
     assert {one.seller_id for one in other.members} == {one.seller_id for one in known.members}
     assert len(other.confirmed) == len(known.confirmed)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 from support.planted_seller import NOON
+from support.transactions import act, ask
 
 from experiments.cooperation.referral_ranking import measure
 from ipml.cooperation.policy import SIGNS, ReferralRules, load_cooperation_policy
@@ -55,15 +56,13 @@ def hand_out(engine: Engine):
 def test_a_receipt_is_signed_once(engine, hand_out):
     """The first stands; it is in the audit trail, by the digest of what was received."""
     number = hand_out("ann")
-    with writing(engine) as connection:
-        referral = sign_receipt(connection, number, "KHK Weber", by="lea", now=NOON)
+    referral = act(engine, sign_receipt, number, "KHK Weber", by="lea", now=NOON)
     assert (referral.received_by, referral.received_at) == ("KHK Weber", NOON)
     with pytest.raises(Conflict, match="KHK Weber signed for it on 2026-03-02"), writing(engine) as connection:
         sign_receipt(connection, referral.referral_id, "somebody", by="lea")
     with pytest.raises(NotFound, match="ipml cooperate referral list"), writing(engine) as connection:
         sign_receipt(connection, 99, "somebody", by="lea")
-    with reading(engine) as connection:
-        assert audit.verify(connection).is_intact
+    assert ask(engine, audit.verify).is_intact
 
 
 def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: ReferralRules):
@@ -72,14 +71,10 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: Refer
     fourth = hand_out("cid", "dan", follows=third)
     hand_out("eve", follows=second)  # of which nothing is known yet
     for referral, kind, said in (
-        (first, "opened", {}),
-        (first, "dropped", {"why": "too little"}),
-        (second, "arrests", {"amount": 3}),
-        (third, "opened", {}),
-        (fourth, "seized", {"amount": 1_000.0, "currency": "USD"}),
+        *((first, "opened", {}), (first, "dropped", {"why": "too little"}), (second, "arrests", {"amount": 3})),
+        *((third, "opened", {}), (fourth, "seized", {"amount": 1_000.0, "currency": "USD"})),
     ):
-        with writing(engine) as connection:
-            note_outcome(connection, referral, kind, rules, by="lea", now=NOON, **said)
+        act(engine, note_outcome, referral, kind, rules, by="lea", now=NOON, **said)
     with writing(engine) as connection:
         assert str(find_outcomes(connection, [fourth])[fourth][0]) == "seized 1,000 USD"
         assert [one.is_case for one in read_known(connection)] == [False, True, True]
@@ -89,10 +84,7 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: Refer
 
 
 OUTCOMES = [
-    ("dropped", {"why": "Ann moved"}),
-    ("arrests", {}),
-    ("seized", {"amount": -1}),
-    ("seized", {"amount": 9.0}),
+    *(("dropped", {"why": "Ann moved"}), ("arrests", {}), ("seized", {"amount": -1}), ("seized", {"amount": 9.0})),
     ("seized", {"amount": 9.0, "currency": "gold"}),
 ]
 
@@ -129,13 +121,11 @@ def test_a_seller_can_be_told_to_whom_they_were_named_until_it_expires(engine, h
         pseudonym = pseudonym_of(connection, "ann")
         (told,) = find_disclosures(connection, pseudonym)
     assert (told.recipient, told.name, told.tells_sellers) == ("customs", "S-001", True)
-    with reading(engine) as connection:
-        assert ("disclosures", 1) in [
-            (kept.name, kept.records) for kept in find_stored(connection, "ann", policy, now=NOON).classes
-        ]
+    assert ("disclosures", 1) in [
+        (kept.name, kept.records) for kept in ask(engine, find_stored, "ann", policy, now=NOON).classes
+    ]
     run_retention(engine, policy, by="ipml", now=NOON + timedelta(days=policy.retention.disclosures + 1))
-    with reading(engine) as connection:
-        assert find_disclosures(connection, pseudonym) == []
+    assert ask(engine, find_disclosures, pseudonym) == []
 
 
 # What becomes of referrals teaches how likely the next become cases, slowly and in the right direction

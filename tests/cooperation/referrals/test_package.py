@@ -27,7 +27,8 @@ from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import judge_candidates
 from ipml.cooperation.referrals.reported_findings import REPORTED
 from ipml.enforcement.evidence.verify import check_package
-from ipml.enforcement.privacy.erasure import erase_sellers, note_erased, read_erased
+from ipml.enforcement.privacy.erased_list import note_erased, read_erased
+from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.legal_holds import find_holds, list_holds, place_hold, release_holds
 from ipml.errors import Conflict, SellerErased, UnusableSetting
 from ipml.records import Listing, ScoredListing

@@ -1,24 +1,30 @@
-"""Figures are what a plain count over the rows gives, add up, and say nothing of what is not known."""
+"""Figures of reports: what they are worked out from, of all and of one brand."""
 
 import csv
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, literal, select, union_all
+from sqlalchemy import func, insert, literal, select, union_all, update
+from support.transactions import ask, execute
 
 from experiments.cooperation.report_speed import NOW, YEAR
+from ipml.cooperation.networks.detection import find_networks
+from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.policy import ReportRules
+from ipml.cooperation.reports.brand import make_brand_report, measure_brand, write_brand_report
 from ipml.cooperation.reports.figures import measure_figures
 from ipml.cooperation.reports.measures import SOURCES, SUBJECTS
 from ipml.cooperation.reports.period import Period, ReportScope, measure_spans
 from ipml.cooperation.reports.transparency import write_template
 from ipml.cooperation.reports.verdicts import measure_precision
 from ipml.enforcement.takedown.measures import Span, measure_times
-from ipml.errors import UnusableSetting
+from ipml.errors import NotFound, UnusableSetting
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import (
     appeal_outcomes,
@@ -60,8 +66,7 @@ def test_counts_are_those_of_the_rows(year, figures):
 
 def test_times_are_those_of_the_page(year, figures):
     """Spans sorted by the database are those that `ipml enforce measure times` works out in memory."""
-    with reading(year) as connection:
-        (times,) = measure_times(connection, since=YEAR.start, until=YEAR.end)
+    (times,) = ask(year, measure_times, since=YEAR.start, until=YEAR.end)
     for stage, span in times.spans.items():
         assert figures.takedowns.spans[stage] == span
     assert (figures.takedowns.n, figures.takedowns.sales_known) == (times.measures, times.sales_known)
@@ -72,8 +77,7 @@ def test_times_are_those_of_the_page(year, figures):
 def test_spans_are_those_worked_out_in_memory(empty, rows):
     """Median and 90th percentile of each group are those of `Span.of`."""
     query = union_all(*(select(literal(name).label("group"), literal(span).label("span")) for name, span in rows))
-    with reading(empty) as connection:
-        found = measure_spans(connection, select(query.subquery()))
+    found = ask(empty, measure_spans, select(query.subquery()))
     for name in {name for name, _ in rows}:
         expected = Span.of([timedelta(microseconds=span) for group, span in rows if group == name])
         assert (found[name].known, found[name].p90) == (expected.known, expected.p90)
@@ -109,21 +113,18 @@ def test_halves_add_up_to_the_year(year, figures):
 def test_what_happens_later_changes_nothing(own_year):
     """A report as things stood is the same when more has happened since."""
     as_of = datetime(2026, 9, 1, tzinfo=UTC)
-    with reading(own_year) as connection:
-        before = measure_figures(connection, YEAR.halves()[0], as_of=as_of)
+    before = ask(own_year, measure_figures, YEAR.halves()[0], as_of=as_of)
     with writing(own_year) as connection:
         gone = select(reversals.c.decision_id)
         first = connection.scalar(select(decisions.c.decision_id).where(decisions.c.decision_id.not_in(gone)).limit(1))
         later = {"reviewer": "lea", "why": "", "reversed_at": as_of + timedelta(days=1)}
         connection.execute(insert(reversals).values(decision_id=first, **later))
-    with reading(own_year) as connection:
-        assert measure_figures(connection, YEAR.halves()[0], as_of=as_of) == before
+    assert ask(own_year, measure_figures, YEAR.halves()[0], as_of=as_of) == before
 
 
 def test_what_is_not_known_is_not_zero(empty):
     """Of an empty database no share, no time and no number of scored listings is told; nor of a year far off."""
-    with reading(empty) as connection:
-        figures = measure_figures(connection, YEAR, as_of=NOW)
+    figures = ask(empty, measure_figures, YEAR, as_of=NOW)
     assert (figures.seen, figures.networks, figures.takedowns.spans) == (None, None, {})
     assert [part.rate for part in figures.precision] == [None] * 4
     for year in [1989, 2201, 0]:  # a slip of the keyboard
@@ -189,8 +190,7 @@ def test_a_policy_is_judged_by_what_it_would_have_acted_on(own_year, events, dra
             now = [in_force for since, in_force in history if since <= at][-1][row.brand]
             if now is not None and score >= now[0] and now[1] == "m1":
                 expected.append((1 / sampling_probability, row.verdict == "counterfeit"))
-    with reading(own_year) as connection:
-        policy = measure_figures(connection, YEAR, as_of=NOW).precision[2]
+    policy = ask(own_year, measure_figures, YEAR, as_of=NOW).precision[2]
     assert (policy.drawn, policy.confirmed) == (len(expected), sum(is_right for _, is_right in expected))
     if expected:
         right = sum(weight for weight, is_right in expected if is_right)
@@ -226,11 +226,76 @@ def test_an_appeal_against_a_warning_is_none_against_a_removal(own_year):
         filed = {"decision_id": decision_id, "case_id": case_id, "pseudonym": "p1", "kind": "complaint", "text": ""}
         filed |= {"filed_at": YEAR.start + timedelta(days=9), "state": "open", "profile": "eu"}
         connection.execute(insert(appeals), [{"subject": f"penalty:{number}", **filed} for number in kinds.values()])
-    with reading(own_year) as connection:
-        found = measure_figures(connection, YEAR, as_of=NOW).complaints
+    found = ask(own_year, measure_figures, YEAR, as_of=NOW).complaints
     subjects = {"warn": "warning", "limit": "service", "hold payout": "monetary"}
     subjects |= dict.fromkeys(("suspend", "close"), "account")
     assert {subject: found.count(subject) for subject in SUBJECTS} == {
         subject: sum(subjects[kind] == subject for kind in kinds) for subject in SUBJECTS
     }
     assert found.count("visibility") == 0
+
+
+RULES = ReportRules(service="Bazaar")
+
+
+def quantities(report):
+    """Return the figures of a report by their keys."""
+    return {one.key: one for _, one in report.quantities()}
+
+
+def test_brands_together_are_the_year(year, figures):
+    """What all brands' reports count adds up to the transparency report."""
+    with reading(year) as connection:
+        names = list(connection.scalars(select(cases.c.brand).distinct()))
+        brands = [measure_brand(connection, name, YEAR, RULES, as_of=NOW) for name in names]
+    assert sum(one.decided.count() for one in brands) == figures.decided.count()
+    assert sum(one.takedowns.n for one in brands) == figures.takedowns.n
+    assert sum(one.notices.received() for one in brands) == figures.notices.received()
+    assert sum(one.precision[-1].drawn for one in brands) == figures.confirmed.drawn
+
+
+def test_few_sellers_are_not_counted_out(own_year, tmp_path):
+    """Of a brand of two sellers neither how many they are nor what they asked is told."""
+    with writing(own_year) as connection:
+        two = select(cases.c.seller_id).group_by(cases.c.seller_id).order_by(func.count().desc()).limit(2)
+        connection.execute(update(cases).where(cases.c.seller_id.in_(two)).values(brand="Rare"))
+    report = ask(own_year, write_brand_report, "Rare", YEAR, tmp_path / "rare", RULES, now=NOW)
+    assert quantities(report)["sellers"].value == "fewer than 5"
+    assert next(table for table in report.tables() if table.key == "prices").rows == ()
+
+
+def test_networks_are_told_by_their_size(year, tmp_path):
+    """A large network is a row, small ones are one row together, and no number lets theirs be worked out."""
+    moment = pd.Timestamp("2026-03-01", tz="UTC")
+    rows = [(f"s{n}", "payout", "big" if n < 24 else f"small {n // 2}", moment) for n in range(40)]
+    events = pd.DataFrame(rows, columns=["seller_id", "kind", "value", "seen_at"])
+    store_networks(find_networks(events), tmp_path / "networks")
+    found = ask(year, measure_brand, "Brand A", YEAR, RULES, as_of=NOW, networks=tmp_path / "networks")
+    report = make_brand_report(found, RULES)
+    rows = next(table for table in report.tables() if table.key == "networks").rows
+    assert (rows[0][0], rows[-1][0][:7], rows[-1][1]) == ("network 1", "smaller", None)
+    assert sum(row[2] for row in rows) == quantities(report)["network_listings"].value
+    assert all(row[1] >= RULES.least_sellers for row in rows[:-1])
+
+
+def test_nobody_can_be_known_from_it(own_year, tmp_path):
+    """Neither ids nor pseudonyms nor listings nor staff stand in any file; of an unknown brand nothing is written."""
+    execute(own_year, update(cases).values(seller_id="thrumbold-" + cases.c.seller_id, listing_id="thrumbold-1"))
+    with reading(own_year) as connection:
+        write_brand_report(connection, "Brand A", YEAR, tmp_path / "a", RULES, now=NOW)
+        with pytest.raises(NotFound, match="Brand A"):  # brands that begin alike are named
+            write_brand_report(connection, "Brand Z", YEAR, tmp_path / "z", RULES, now=NOW)
+    assert not (tmp_path / "z").exists()
+    for path in (tmp_path / "a").iterdir():
+        assert b"thrumbold" not in path.read_bytes(), path.name
+        assert b"eviewer " not in path.read_bytes(), path.name
+
+
+def test_prices_are_quantiles_of_what_was_asked(own_year):
+    """Half of the listings ask less than the median, of each currency on its own."""
+    with reading(own_year) as connection:
+        found = measure_brand(connection, "Brand A", YEAR, RULES, as_of=NOW)
+        texts = connection.scalars(select(cases.c.snapshot).where(cases.c.brand == "Brand A")).all()
+    lowest, highest = (pick(json.loads(text)["listing"]["price"] for text in texts) for pick in (min, max))
+    for one in found.prices:
+        assert lowest <= one.p10 <= one.p25 <= one.median <= one.p75 <= one.p90 <= highest

@@ -29,15 +29,10 @@ from ipml.cooperation.reports.traders import (
 from ipml.errors import MissingColumns, UnreadableFile
 
 WHOLE = {
-    "name": "Thrumbold Bags GmbH",
-    "address": "12 Lane, 10115 Berlin",
-    "phone": "+49 30 1234567",
-    "email": "ann@thrumbold.example",
-    "identification": "vault/77",
-    "payment_account": "DE89 3704 0044 0532 0130 00",
-    "trade_register": "Amtsgericht Charlottenburg",
-    "register_number": "HRB 118265",
-    "self_certification": "yes",
+    **{"name": "Thrumbold Bags GmbH", "address": "12 Lane, 10115 Berlin", "phone": "+49 30 1234567"},
+    **{"email": "ann@thrumbold.example", "identification": "vault/77"},
+    **{"payment_account": "DE89 3704 0044 0532 0130 00", "trade_register": "Amtsgericht Charlottenburg"},
+    **{"register_number": "HRB 118265", "self_certification": "yes"},
 }
 RULES = TraderRules()
 

@@ -1,5 +1,6 @@
 """What sellers can do against restrictions, who decides it, and what becomes of decision, measure and label."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import get_args
@@ -10,28 +11,32 @@ from support.consequences import ENFORCEMENT
 from support.databases import on_both
 from support.transactions import act, ask, check_sound, execute, read_rows
 
+from ipml.enforcement.actions import MeasureOrder, change_measure, end_due
 from ipml.enforcement.appeals.appeal import Appeal, AppealState, count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.letters import compose
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
+from ipml.enforcement.case_file import read_listing_file
 from ipml.enforcement.evidence.package import subjects_of_cases
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import Language, load_enforcement_policy
+from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.changes import impose_by_hand
-from ipml.errors import Conflict, Forbidden, IllegalStep, KeyReused, NotFound, UnstorableValue
-from ipml.records import Listing, Verdict
-from ipml.review.cases import get_case
+from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, UnstorableValue
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.marketplace import Submission, take_in
+from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.corrections import NearDuplicates
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
 from ipml.review.queue import claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.database import reading, writing
+from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import cases, deadlines, decisions, outbox, seller_keys, user_sellers
 
-DAY = timedelta(days=1)
+DAY, NOON = timedelta(days=1), datetime(2025, 3, 3, 12, tzinfo=UTC)
 
 
 def file_one(market, about="measure:1", text="It is genuine, see the invoice.", **options):
@@ -100,15 +105,6 @@ def take_down_alike(market):
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
         spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options).decisions
     return [taken.case_id, *(decision.case_id for decision in spread)]
-
-
-def test_a_term_that_runs_out_brings_back_only_what_was_countered(market):
-    """Nobody judged the listing by that, so nothing follows for its near-duplicates."""
-    first, *others = take_down_alike(market)
-    file_one(market, about=first, kind="counter-notice", profile="us")
-    market.pass_time(market.now + 30 * DAY)
-    assert [measure.case_id for measure in market.measures() if measure.lifted_at] == [first]
-    assert market.labels() == [True] * len(others)
 
 
 @pytest.mark.parametrize("choice", NearDuplicates)
@@ -191,49 +187,6 @@ def test_after_its_expiry_was_recorded_a_complaint_is_refused(market):
         file_one(market, "measure:2")
 
 
-def test_a_listing_decided_anew_meanwhile_comes_back_as_well(market):
-    """Taken back and decided counterfeit again while the appeal waits: granted, it is the new decision that falls."""
-    market.take_down()
-    appeal = file_one(market)
-    market.undo(1)
-    market.find_counterfeit("bea")
-    with pytest.raises(Forbidden, match="to decide"):
-        decide_one(market, appeal, by="bea")
-    decide_one(market, appeal)
-    assert all(measure.lifted_at for measure in market.measures())
-
-
-@on_both
-def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
-    """A key files once; pending or rejected, the same is not examined twice; withdrawn, it may come again."""
-    market.take_down()
-    first = file_one(market, key="k1")
-    assert file_one(market, key="k1") == first
-    assert file_one(market, about=1, key="k1") == first
-    with pytest.raises(KeyReused):
-        file_one(market, text="Something else.", key="k1")
-    assert len(ask(market.engine, list_appeals)) == 1
-    with pytest.raises(Conflict, match="against it is"):
-        file_one(market)
-    act(market.engine, withdraw_appeal, first.appeal_id, "s1", now=market.now)
-    second = file_one(market)
-    decide_one(market, second, outcome="rejected")
-    with pytest.raises(Conflict, match="court"):
-        file_one(market)
-
-
-def test_neither_another_measure_nor_another_seller_is_barred(market):
-    """Of one decision, by an appeal that was rejected or is pending: each is about what binds that seller."""
-    market.take_down()
-    enqueue(market.engine, [market.make_scored("L1", seller_id="s2")])
-    policy = load_enforcement_policy()
-    act(market.engine, impose_by_hand, 1, MeasureKind.LABEL, "lea", "warn", market.now, policy)
-    decide_one(market, file_one(market), outcome="rejected")
-    for about, seller in ((1, "s2"), (2, "s1"), (2, "s2")):
-        said = (f"measure:{about}", seller, "It is genuine.")
-        assert act(market.engine, file_appeal, *said, rules=market.rules, now=market.now).state == "open"
-
-
 def test_only_what_restricts_this_seller_can_be_appealed(market):
     """Another's measure looks like one that is not there, and so does another's appeal to withdraw."""
     market.take_down()
@@ -247,15 +200,6 @@ def test_only_what_restricts_this_seller_can_be_appealed(market):
             market.appeal(number)
     with pytest.raises(NotFound, match="No appeal"):
         act(market.engine, withdraw_appeal, appeal.appeal_id, "s2", now=market.now)
-
-
-def test_a_decision_taken_back_meanwhile_is_not_taken_back_again(market):
-    """Where a lead has undone the decision, granting the appeal only answers the seller."""
-    market.take_down()
-    appeal = file_one(market)
-    market.undo(1)
-    assert decide_one(market, appeal).state == "granted"
-    assert ask(market.engine, get_case, 1).state == "open"
 
 
 def test_texts_that_cannot_be_kept_are_refused_and_hostile_ones_passed_on_inert(market):
@@ -281,6 +225,53 @@ def test_a_rights_holder_learns_no_more_than_the_rules_say(market):
     assert "Leather bag" in told
     assert "My words." not in told
     assert '"s1"' not in told
+
+
+@on_both
+@pytest.mark.parametrize("how", ["appeal", "time", "erasure of the other"])
+def test_a_measure_outlives_the_erasure_of_who_sold_the_listing_before(market, how):
+    """Whoever sells it now can appeal, and the platform is told of the end; the id goes with it."""
+    market.take_down("L1")
+    now, later = market.now + DAY, market.now + 30 * DAY
+    said = {"by": "lea", "policy": load_enforcement_policy(), "now": now}
+    act(market.engine, change_measure, 1, MeasureOrder(MeasureKind.PAUSE, "shorter", until=later), **said)
+    enqueue(market.engine, [market.make_scored("L1", seller_id="s2", title="Shoe", observed_at=now)])
+    erased = {"why": "request", "by": "lea", "now": later}
+    market.deliver("seller", "platform", "holder")
+    erase_sellers(market.engine, ["s1"], **erased)
+    assert [one.kind for one in ask(market.engine, read_listing_file, "L1").measures] == [MeasureKind.PAUSE]
+    if how == "appeal":
+        appeal = act(market.engine, file_appeal, "measure:2", "s2", "Mine.", rules=market.rules, now=now)
+        assert "(L1)" in json.loads(market.letter("appeal-1-receipt"))["text"]
+        decide_one(market, appeal, outcome="granted")
+    elif how == "time":
+        end_due(market.engine, load_enforcement_policy(), now=later)
+    else:
+        erase_sellers(market.engine, ["s2"], **erased)
+    assert not ask(market.engine, read_listing_file, "L1").measures
+    with reading(market.engine) as connection:
+        of_listing = outbox.c.kind == "reinstatement", outbox.c.channel == "platform", outbox.c.state == "waiting"
+        waiting = connection.execute(select(outbox).where(*of_listing))
+        told = [json.loads(decrypt(connection, row.pseudonym, row.body)) for row in waiting]
+        assert len(told) == (how != "erasure of the other")
+        assert all((one["listing_id"], one["seller_id"], one["in_force"]) == ("L1", "s2", []) for one in told)
+        check_sound(connection)
+    assert read_rows(market.engine, select(decisions.c.listing_id).distinct()) == [("erased:1",)]
+
+
+@on_both
+def test_a_seller_is_written_to_in_the_language_that_a_listing_of_theirs_named_last(market):
+    """All letters on a listing that names none are in it, be they of measures, penalties or appeals."""
+    for at, language in ((NOON, "fr"), (NOON - DAY, "es"), (NOON + DAY, None)):
+        listing = Listing(f"in {language}", "s1", "Shoe", seller_language=language, observed_at=at)
+        scored = ScoredListing(listing, 0.01, 0.0, (), (), None, "m1")
+        take_in(market.engine, [Submission((listing,))], IntakeModel("m1", lambda *_, one=scored: [one]), NOON + DAY)
+    market.take_down("L1", country="DE")
+    decide_one(market, file_one(market, "penalty:1"), outcome="rejected")
+    with reading(market.engine) as connection:
+        rows = connection.execute(select(outbox).where(outbox.c.channel == "seller")).all()
+        languages = {row.subject: json.loads(decrypt(connection, row.pseudonym, row.body))["language"] for row in rows}
+    assert languages == dict.fromkeys(("measure:1", "penalty:1", "appeal:1"), "fr")
 
 
 @on_both

@@ -56,8 +56,7 @@ def test_the_decision_says_on_what_it_stands(market):
     market.bring(10)
     market.act()
     decision = market.read_decisions()[0]
-    assert decision.origin == "policy"
-    assert decision.reviewer == f"policy:{market.policy.digest[:8]}"
+    assert (decision.origin, decision.reviewer) == ("policy", f"policy:{market.policy.digest[:8]}")
     assert "Of 20 drawn cases scoring 0.9 or more 0 were not found counterfeit" in decision.note
     assert market.policy.digest in decision.note
     with reading(market.engine) as connection:
@@ -107,8 +106,7 @@ def test_no_more_is_done_in_a_day_than_the_policy_says(make_market):
     market = make_market(most_a_day=3)
     market.qualify()
     market.bring(20)
-    assert market.act().decided == 3
-    assert market.act().decided == 0
+    assert (market.act().decided, market.act().decided) == (3, 0)
     market.now += timedelta(days=1)
     assert market.act().decided == 3
 
@@ -147,8 +145,7 @@ def test_a_rule_for_two_persons_is_not_gone_around(market, monkeypatch):
     get_settings.cache_clear()
     try:
         market.bring(5)
-        assert market.act().decided == 0
-        assert sum(market.last.left.values()) == 5
+        assert (market.act().decided, sum(market.last.left.values())) == (0, 5)
     finally:
         monkeypatch.undo()
         get_settings.cache_clear()
@@ -191,8 +188,7 @@ def test_a_decision_given_back_is_not_made_again(market):
     decided = market.act().decided
     undone = market.read_decisions()[0]
     act(market.engine, undo, undone.decision_id, "lead", may_undo_others=True, now=market.now)
-    assert market.act().decided == 0
-    assert len(market.read_decisions()) == decided
+    assert (market.act().decided, len(market.read_decisions())) == (0, decided)
     assert ask(market.engine, get_case, undone.case_id).state == "open"
 
 
@@ -223,8 +219,7 @@ def test_the_scores_of_another_model_start_anew(market):
         ScoredListing(Listing(f"N{n}", f"n{n}", "Bag", brand="Acme"), 0.95, None, (), (), None, "m2") for n in range(9)
     ]
     enqueue(market.engine, scored, now=market.now)
-    assert (market.act().decided, market.last.drawn) == (0, 9)
-    assert market.standing().count.n == 0
+    assert (market.act().decided, market.last.drawn, market.standing().count.n) == (0, 9, 0)
 
 
 class Following:

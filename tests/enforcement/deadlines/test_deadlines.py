@@ -100,8 +100,7 @@ class Deadlines(RuleBasedStateMachine):
         may = (deadline.state, event) in deadlines.TRANSITIONS and not (name == "extend" and deadline.is_extended)
         options = {"begin": (CHINA, self.read), "resume": (CHINA,), "extend": (CHINA,)}.get(name, ())
         try:
-            with writing(self.engine) as connection:
-                changed = STEPS[name](connection, deadline, *options, "ana", self.read)
+            changed = act(self.engine, STEPS[name], deadline, *options, "ana", self.read)
         except IllegalStep:
             assert not may
         else:

@@ -207,8 +207,7 @@ def test_a_simulation_gives_what_happened_and_less_under_a_milder_ladder(market)
     warning = rules.ladder[0].model_copy(update={"weight": 2.5})
     milder = rules.model_copy(update={"ladder": (warning, *rules.ladder[2:])})
     found = _simulate(market, milder)
-    assert (found.harder, found.milder) == (0, 2)
-    assert found.honest_then == 0
+    assert (found.harder, found.milder, found.honest_then) == (0, 2, 0)
     assert found.then.hardest["listings up to 10", "nothing"] == 1
 
 

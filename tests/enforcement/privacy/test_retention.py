@@ -158,8 +158,7 @@ def test_each_run_is_noted_with_its_counts(listed):
         ("expired", "genuine_listings", 3),
         ("expired", "undecided_listings", 2),
     ]
-    assert rows[-1].action == "ran"
-    assert rows[-1].payload["policy"] == POLICY.digest
+    assert (rows[-1].action, rows[-1].payload["policy"]) == ("ran", POLICY.digest)
     assert (rows[-1].payload["genuine_listings"], rows[-1].payload["tries"]) == (3, 0)
 
 

@@ -209,13 +209,9 @@ def test_a_language_that_lacks_a_word_or_a_blank_is_refused():
 
 
 HOSTILE = (
-    "Bag\r\nBcc: everybody@example.org\r\n\r\nYou owe us money",
-    "Bag\u202e\u2066\u2067lasrever\u2069\u2069\u2069",
-    "Bag\x00\x1b[2J\x9b2J\u200b\ufeff\u00ad",
-    "Bag \u2028\u2029\x0b\x0c\x85What was done: Nothing.",
-    "${puid} $kind {kind} %s {{ 7 * 7 }} <script>alert(1)</script>",
-    "x" * 5_000_000,
-    "\ud800 lone",
+    *("Bag\r\nBcc: everybody@example.org\r\n\r\nYou owe us money", "Bag\u202e\u2066\u2067lasrever\u2069\u2069\u2069"),
+    *("Bag\x00\x1b[2J\x9b2J\u200b\ufeff\u00ad", "Bag \u2028\u2029\x0b\x0c\x85What was done: Nothing."),
+    *("${puid} $kind {kind} %s {{ 7 * 7 }} <script>alert(1)</script>", "x" * 5_000_000, "\ud800 lone"),
     "\U000e0041\U000e0042 tags",
 )
 
@@ -285,10 +281,7 @@ def test_days_are_written_as_people_write_them():
     """The first of a month is a word of its own in French."""
     days = {language: load_words(language).write_day(date(2026, 8, 1)) for language in languages()}
     assert days == {
-        "de": "1. August 2026",
-        "en": "1 August 2026",
-        "es": "1 de agosto de 2026",
-        "fr": "1er août 2026",
+        **{"de": "1. August 2026", "en": "1 August 2026", "es": "1 de agosto de 2026", "fr": "1er août 2026"},
         "zh": "2026年8月1日",
     }
 
@@ -298,11 +291,8 @@ def test_a_rule_that_cannot_be_followed_is_refused():
     unknown = ("basis", "right", "colour", "language")
     by_whim = ("basis_by_ground", "basis_by_kind", "right_by_ground")
     for fields in (
-        {"appeal_months": 5},
-        {"languages": {"DE": "tlh"}},
-        {"platform": "Shop\r\nBcc: all@example.org"},
-        {"clause": "x" * 301},
-        {"right_by_ground": {"wrong_features": "whim"}},
+        *({"appeal_months": 5}, {"languages": {"DE": "tlh"}}, {"platform": "Shop\r\nBcc: all@example.org"}),
+        *({"clause": "x" * 301}, {"right_by_ground": {"wrong_features": "whim"}}),
         *({name: "whim"} for name in unknown),
         *({name: {"whim": "design" if name == "right_by_ground" else "terms"}} for name in by_whim),
     ):

@@ -185,8 +185,7 @@ def test_batches_hold_a_hundred(engine, receiver, wait):
     """Of 150 statements each reaches the database once, in two requests, and a second sending finds none."""
     wait(150)
     assert send(engine, receiver) == submission.Sent(delivered=150)
-    assert receiver.batches == [100, 50]
-    assert len(receiver.taken) == 150
+    assert (receiver.batches, len(receiver.taken)) == ([100, 50], 150)
     assert send(engine, receiver) == submission.Sent()
     assert ask(engine, submission.count_waiting) == 0
 
@@ -323,8 +322,7 @@ def test_a_good_statement_has_no_fault():
         **{"content_id": {"EAN-13": "4006381333931"}, "end_date_visibility_restriction": "2038-01-01"},
         "account_type": "ACCOUNT_TYPE_BUSINESS",
     }
-    assert find_faults(GOOD) == ()
-    assert find_faults(GOOD | optional) == ()
+    assert (find_faults(GOOD), find_faults(GOOD | optional)) == ((), ())
 
 
 def test_a_spoilt_statement_is_refused_by_the_name_of_its_field():

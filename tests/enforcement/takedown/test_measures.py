@@ -2,43 +2,35 @@
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import delete
-from support.consequences import MEASURES
 from support.databases import invented_messages, on_both
 from support.transactions import act, ask, check_sound, execute
 
 from experiments.enforcement import delivery_kills
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.changes import end_due, find_due, impose_by_hand, lift, lift_one, replace, restriction_of
+from ipml.enforcement.takedown.changes import impose_by_hand, lift_one, replace
 from ipml.enforcement.takedown.delivery import note_answer
 from ipml.enforcement.takedown.measures import (
     MeasureRules,
     count_overdue,
     find_measures,
-    find_on_listing,
     find_overdue,
     get_measure,
-    in_force,
     measure_times,
     read_whys,
 )
-from ipml.errors import Conflict, DatabaseBusy, NotFound
+from ipml.errors import Conflict, NotFound
 from ipml.records import Listing, Verdict
 from ipml.review.cases import history
-from ipml.review.queue import undo
-from ipml.storage import outbox
 from ipml.storage.audit_trail.audit import list_rows
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import take
-from ipml.storage.tables import audit, measures, seller_keys
+from ipml.storage.tables import audit, measures
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -81,64 +73,6 @@ def test_a_decision_taken_back_puts_the_listing_back(engine, judge, told, take_b
     assert [row.action for row in ask(engine, history, 1)] == ["enqueued", "claimed", "decided", "reversed"]
 
 
-def test_lifting_one_does_not_put_back_what_another_keeps_down(judge, told, take_back):
-    """Only when the last of two decisions falls is the listing put back."""
-    first, second = judge("L1"), judge("L1", title="Leather purse")
-    take_back(first)
-    assert told(kind="reinstatement") == []
-    take_back(second)
-    assert len(told(kind="reinstatement")) == 1
-
-
-def test_a_milder_measure_takes_the_place_of_a_harder_one_in_one_message(engine, judge, told):
-    """Removed in two countries instead of everywhere: one message says all that holds, and a reversal lifts it."""
-    decision = judge("L1")
-    places = ("DE", "FR")
-    milder = act(engine, replace, 1, MeasureKind.REMOVE_IN, "lea", "sold there", NOON, territories=places)
-    with reading(engine) as connection:
-        assert get_measure(connection, 1).state == "replaced"
-        assert get_measure(connection, 1).replaced_by == milder.measure_id
-    assert holds(told(kind="measure")[-1]) == [("remove-in", ["DE", "FR"])]
-    assert {message.subject for message in told(kind="measure")} == {"measure:1"}
-    lifted = act(engine, lift, decision.decision_id, "lea", "appeal", NOON)
-    assert [one.measure.kind for one in lifted] == [MeasureKind.REMOVE_IN]
-    assert len(told(kind="reinstatement")) == 1
-
-
-def test_a_measure_ends_by_itself_when_its_time_is_over(engine, judge, told, take_back):
-    """At its end it is lifted, once; buyers are told of the mistake when the decision falls, and not before."""
-    decision = judge("L1")
-    with writing(engine) as connection:
-        replace(connection, 1, MeasureKind.PAUSE, "lea", "for a week", NOON, until=NOON + timedelta(days=7))
-        assert find_due(connection, NOON + timedelta(days=6)) == []
-        (ended,) = end_due(connection, find_due(connection, NOON + timedelta(days=7)), NOON + timedelta(days=7))
-        assert (ended.measure.lifted_by, ended.measure.state) == ("ipml", "lifted")
-        assert find_due(connection, NOON + timedelta(days=8)) == []
-        take(connection, "sender", NOON + timedelta(days=8), timedelta(minutes=5), at_most=10)
-    assert (len(told(kind="reinstatement")), len(told(kind="buyers"))) == (1, 1)
-    take_back(decision, now=NOON + timedelta(days=9), by="lea", may_undo_others=True)
-    assert json.loads(told(kind="buyers")[1].body)["finding"] == "not counterfeit"
-
-
-def test_buyers_are_told_a_day_later_unless_nobody_bought(judge, told):
-    """Who bought within six months is to be told; where there are none, or sales are not known, accordingly."""
-    for sales, expected in ((0.0, 0), (2.0, 1), (None, 2)):
-        judge(f"L{sales}", listing_sales=sales)
-        assert [message.next_try_at for message in told(kind="buyers")] == [NOON + timedelta(hours=24)] * expected
-
-
-def test_buyers_who_may_have_been_told_are_told_of_the_mistake(engine, judge, told):
-    """A message that a sender has had in hand is not withdrawn but corrected."""
-    decision = judge("L1")
-    later = NOON + timedelta(days=2)
-    with writing(engine) as connection:
-        take(connection, "sender", later, timedelta(minutes=5), at_most=10)
-        undo(connection, decision.decision_id, "lea", may_undo_others=True, now=later, consequences=MEASURES)
-    first, corrected = told(kind="buyers")
-    assert json.loads(corrected.body)["finding"] == "not counterfeit"
-    assert first.subject == corrected.subject
-
-
 def test_the_rights_holder_learns_start_and_end_and_nothing_of_the_seller(engine, judge, told, take_back):
     """Brand, listing and measure go out; what the database keeps holds neither the seller's id nor the listing's."""
     take_back(judge("listing-4711", brand="Acme", seller_id="harbour-outlet"))
@@ -149,25 +83,6 @@ def test_the_rights_holder_learns_start_and_end_and_nothing_of_the_seller(engine
             kept = repr(connection.exec_driver_sql(f"SELECT * FROM {table}").all())
             assert "harbour-outlet" not in kept
             assert "listing-4711" not in kept
-
-
-def test_a_measure_of_a_seller_who_was_erased_can_be_lifted(engine, judge, told):
-    """There is nobody left to tell; the measure is lifted nevertheless, and its words read as erased."""
-    decision = judge("L1")
-    with writing(engine) as connection:
-        connection.execute(seller_keys.delete())
-        (change,) = lift(connection, decision.decision_id, "ana", "appeal", NOON)
-        assert read_whys(connection, change.measure) == {"why": "erased", "why_lifted": None, "why_refused": None}
-    assert change.measure.state == "lifted"
-
-
-def test_a_restriction_tells_what_a_statement_needs(engine, judge):
-    """Listing, ground, territories and moments are those of the measure and its decision."""
-    judge("L1", ground="test_purchase")
-    with reading(engine) as connection:
-        restriction = restriction_of(connection, get_measure(connection, 1))
-    assert (restriction.subject, restriction.ground, restriction.since) == ("measure:1", "test_purchase", NOON)
-    assert (restriction.listing.listing_id, restriction.kind) == ("L1", MeasureKind.REMOVE)
 
 
 def test_what_cannot_be_is_refused(engine, judge, take_back):
@@ -279,76 +194,18 @@ def test_a_policy_that_cannot_be_followed_is_refused():
             MeasureRules.model_validate(rules)
 
 
-@on_both
-@pytest.mark.slow
-@invented_messages
-def test_senders_never_take_the_same_message(engine):
-    """Four senders empty the outbox; each message is taken once, those of a subject in their order."""
-    with writing(engine) as connection:
-        for at in range(120):
-            what = {"channel": "platform", "kind": "measure", "body": {}, "pseudonym": None, "now": NOON}
-            outbox.put(connection, key=f"{at:03}", subject=f"measure:{at % 10}", **what)
-
-    def drain(sender):
-        mine = []
-        while True:
-            taken = act(engine, outbox.take, sender, NOON, timedelta(minutes=5), at_most=3)
-            if not taken:
-                with reading(engine) as connection:
-                    if outbox.next_due(connection) is None:
-                        return mine
-                continue
-            with writing(engine) as connection:
-                for message in taken:
-                    assert outbox.settle_delivered(connection, message, NOON)
-            mine += [message.key for message in taken]
-
-    with ThreadPoolExecutor(4) as pool:
-        shares = list(pool.map(drain, "abcd"))
-    assert sorted(key for share in shares for key in share) == [f"{at:03}" for at in range(120)]
-
-
-@on_both
-@pytest.mark.slow
-def test_who_lifts_and_imposes_at_once_leaves_one_truth(engine, judge, told):
-    """The last message to the platform says what stands in the end, however imposing and lifting met."""
-    judge("L1")
-    policy = load_enforcement_policy()
-
-    def work(at):
-        kind = (MeasureKind.REMOVE, MeasureKind.LABEL, MeasureKind.PRICE_HOLD)[at % 3]
-        for _ in range(20):
-            with suppress(DatabaseBusy):
-                with writing(engine) as connection:
-                    new = impose_by_hand(connection, 1, kind, f"lead {at}", "x", NOON, policy)
-                    if at % 2:
-                        lift_one(connection, new.measure_id, f"lead {at}", "x", NOON)
-                return
-        raise AssertionError("always in the way of others")
-
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(work, range(6)))
-    with reading(engine) as connection:
-        standing = in_force(find_on_listing(connection, "L1"))
-        check_sound(connection)
-    said = json.loads([message for message in told() if message.kind != "buyers"][-1].body)["in_force"]
-    assert {one["kind"] for one in said} == {measure.kind.value for measure in standing}
-
-
 def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(engine, judge, take_back):
     """A measure whose note is gone, and one that outlived its decision, are named."""
     decision = judge("L1")
     judge("L2")
     take_back(decision)
-    with reading(engine) as connection:
-        check_sound(connection)
+    ask(engine, check_sound)
     execute(
         engine,
         measures.update().where(measures.c.measure_id == 1).values(lifted_at=None),
         delete(audit).where(audit.c.action == "imposed", audit.c.subject == "measure:2"),
     )
-    with reading(engine) as connection:
-        found = list(find_disagreements(connection))
+    found = list(ask(engine, find_disagreements))
     assert found == [
         "measure:2: the audit trail lacks it",
         "measure 1: stands, though its decision was taken back; lift it with `ipml enforce measure lift`",

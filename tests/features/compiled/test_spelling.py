@@ -11,9 +11,9 @@ from specification.spelling import Reader
 
 from ipml.features import spelling
 from ipml.features.compiled import spelling as compiled
-from ipml.features.compiled.spelling import KnownWords, Words, read_texts
+from ipml.features.compiled.spelling import NO_WORDS, KnownWords, OrdinaryWords, read_texts
 from ipml.features.compiled.texts import Texts
-from ipml.features.spelling import Spelling, ordinary_words
+from ipml.features.spelling import Spelling
 
 WRITTEN = ["leather belt", "wool belt", "leather watch", "thermal overlay", "adidas thermal", "overlay adidas"]
 STRANGE = ["le*ther abcd", "counterfeitedness photographically", "xxcks abcdefgh ijkl abcdefghijkl mnop"]
@@ -46,11 +46,11 @@ TEXTS = st.lists(st.tuples(PIECE, SPACES).map("".join), max_size=9).map("".join)
 
 def agree(taught: Spelling, strings: list[str]) -> None:
     """Hold what is read of many texts against what is read of each."""
-    texts, plain = Texts.of(strings), Reader(taught, ordinary_words(), spelling.MOST_TARGETS)
+    texts, plain = Texts.of(strings), Reader(taught, spelling.MOST_TARGETS)
     expected = [plain.read_text(text) for text in strings]
     assert taught.read_texts(texts).strings() == [read for read, _ in expected]
     for text, (read, origins) in zip(strings, expected, strict=True):
-        found = compiled.read_with_origins(Texts.of_one(text), taught.known.words, ordinary_words())
+        found = compiled.read_with_origins(Texts.of_one(text), taught.known.words, taught.ordinary)
         assert (text, read) == (read, text) if found is None else (found[0], found[1].tolist()) == (read, origins)
     assert taught.know_a_word(texts).tolist() == [plain.knows_a_word(text) for text in strings]
 
@@ -99,7 +99,8 @@ def test_a_stored_spelling_says_nothing_of_tables():
     """They are made anew wherever it is read."""
     before = SPELLING.__getstate__()
     SPELLING.read_texts(Texts.of(["rplica"]))
-    assert SPELLING.__getstate__().keys() == before.keys() == {"words", "counts", "trade"}
+    assert SPELLING.__getstate__().keys() == before.keys()
+    assert before.keys() == {"words", "counts", "trade", "ordinary_counts", "ordinary_marks"}
 
 
 def test_threads_share_a_spelling():
@@ -117,44 +118,44 @@ WORD = st.text("ab*#z", min_size=1, max_size=30) | st.text("abcdefghijklmnopqrst
 WORDS_WORDS = st.sets(WORD, max_size=30)
 
 
-def make_words(chosen: set[str]) -> Words:
-    """Put words into a set."""
-    return Words.of("\n".join(sorted(chosen)).encode())
-
-
-@given(WORDS_WORDS, WORDS_WORDS)
-def test_a_set_has_the_words_put_in_and_no_others(chosen, others):
-    """Short ones and long ones."""
-    made = make_words(chosen)
-    assert all(word in made for word in chosen)
-    assert [word in made for word in others] == [word in chosen for word in others]
+@given(WORDS_WORDS, WORDS_WORDS, WORDS_WORDS, WORDS_WORDS)
+def test_a_set_has_the_words_put_in_and_no_others(chosen, often, added, others):
+    """Short ones and long ones, everyday ones or not, put in together or joined; a set of other arrays is refused."""
+    made = OrdinaryWords.of("\n".join(chosen).encode(), "\n".join(often).encode())
+    made = made.join(OrdinaryWords.of(b"", "\n".join(added).encode()))
+    for word in chosen | often | added | others:
+        assert (word in made, made.is_everyday(word)) == (word in chosen | often | added, word in often | added)
+    for counts, marks in ((made.counts[1:], made.marks), (made.counts, np.append(made.marks, made.marks[:1] + 1)[1:])):
+        if counts.size < made.counts.size or marks.size != made.marks.size:
+            with pytest.raises(ValueError, match="for each of 65,536 buckets"):
+                OrdinaryWords(counts, marks)
 
 
 @given(st.lists(st.text("ab*'1é ", max_size=14), max_size=9))
 def test_lines_with_other_letters_are_left_out(lines):
     """Nothing is found of a line that is empty or holds a digit, an apostrophe, a space, or a letter beyond z."""
-    made = Words.of("\n".join(lines).encode())
+    made = OrdinaryWords.of("\n".join(lines).encode())
     assert [line in made for line in lines] == [bool(line) and set(line) <= set("ab*") for line in lines]
 
 
 @given(st.sets(st.text("abcxz", min_size=5, max_size=30), min_size=1, max_size=30), st.data())
 def test_two_pieces_are_found_as_one_word(chosen, data):
     """Wherever the word is cut."""
-    known, ordinary = KnownWords(dict.fromkeys(chosen, 1), ()).words, Words.of(b"")
+    known = KnownWords(dict.fromkeys(chosen, 1), ()).words
     word = data.draw(st.sampled_from(sorted(chosen)))
     at = data.draw(st.integers(1, len(word) - 1))
     cut = f"{word[:at]} {word[at:]}"
     is_two = word[:at] in chosen and word[at:] in chosen
-    assert read_texts(Texts.of([cut]), known, ordinary).strings() == [cut if is_two else word]
+    assert read_texts(Texts.of([cut]), known, NO_WORDS).strings() == [cut if is_two else word]
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_long_words_of_one_number_are_told_apart(n_before, n_after):
     """Whoever chooses words so that their numbers are the same gains nothing: letters decide."""
     one, other = (f"{'x' * n_before}{word}{'x' * n_after}" for word in _of_one_number())
-    assert make_words({one}).table.tolist() == make_words({other}).table.tolist()
-    assert [word in make_words({one}) for word in (one, other)] == [True, False]
-    assert [word in make_words({one, other}) for word in (one, other)] == [True, True]
+    assert OrdinaryWords.of(one.encode()).marks.tolist() == OrdinaryWords.of(other.encode()).marks.tolist()
+    for words, found in (({one: 1}, [one, None]), ({one: 1, other: 1}, [one, other])):
+        assert [KnownWords(words, ()).nearest(word) for word in (one, other)] == found
 
 
 def _of_one_number() -> tuple[str, str]:

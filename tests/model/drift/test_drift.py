@@ -23,6 +23,7 @@ def make_listings(n: int = 3_000, seed: int = 0, per_seller: int = 2, **changes:
         {
             "seller_id": [f"seller-{number // per_seller}" for number in range(n)],
             "title": rng.choice(["Wool hat", "Leather bag", "Silk scarf"], n),
+            "description": "As good as new",
             "brand": rng.choice(["Acme", "Nike", "Zara"], n, p=[0.5, 0.3, 0.2]),
             "currency": "EUR",
             "price": rng.lognormal(3, 1, n),
@@ -82,15 +83,31 @@ def test_nothing_alarms_that_nobody_need_act_on(market, reference):
     assert alarms(measure_drift(reference, pd.concat([now, giant], ignore_index=True))) == {}
 
 
-def test_chance_alone_seldom_alarms(reference):
-    """Of twenty periods without a change one may alarm; three and more are very improbable."""
-    reports = [
-        measure_drift(
-            reference, make_listings(1_000, seed), make_scores(1_000, seed=seed)[1], None, make_ratios(1_000, seed)
-        )
-        for seed in range(100, 120)
-    ]
-    assert sum(report.alarm == "alarm" for report in reports) <= 2
+def draw_sellers(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+    """Return listings of sellers of very different size, each with a brand, prices and labels of its own."""
+    rng = np.random.default_rng(seed)
+    seller = np.repeat(np.arange(n), np.ceil(rng.lognormal(1.5, 0.9, n)).astype(int))
+    of_seller = rng.random((3, n))[:, seller]
+    y = ((of_seller[0] < 0.1) & (rng.random(len(seller)) < 0.9)).astype(float)
+    score = np.clip(0.09 + 0.4 * y + 0.08 * of_seller[1] + rng.normal(0, 0.05, len(y)), 0, 1)
+    listings = make_listings(len(y), seed, seller_id=seller.astype(str), seller_age_days=1_000 * of_seller[2])
+    listings["brand"] = np.array(["Acme", "Nike", "Zara", "Seiko", None])[(5 * of_seller[1]).astype(int)]
+    return listings, score, y, np.exp(rng.normal(of_seller[2], 0.5))
+
+
+@pytest.mark.slow
+def test_chance_alone_seldom_alarms_however_few_the_sellers(subtests):
+    """Three in forty files at most, where two are expected; chances are even, and four sellers allow no comparison."""
+    then = reference_of(*draw_sellers(1_000, 0))
+    for n in (20, 60, 200):
+        with subtests.test(sellers=n):
+            reports = [measure_drift(then, *draw_sellers(n, 1_000 * n + seed)) for seed in range(40)]
+            assert sum(report.alarm == "alarm" for report in reports) <= 3
+            chances = np.array([check.p_value for report in reports for check in report.checks])
+            assert 0.3 < np.median(chances) < 0.8
+            assert 0.01 < np.mean(chances < 0.1) < 0.16
+    report = measure_drift(then, *draw_sellers(4, 5))
+    assert (report.checks, report.alarm, report.verdict) == ((), "none", "too few sellers to tell")
 
 
 def test_a_large_move_alarms_and_says_what_moved(subtests, reference):
@@ -105,6 +122,7 @@ def test_a_large_move_alarms_and_says_what_moved(subtests, reference):
         ("title_script", {"title": "Шапка"}, "LATIN went from 100 % to 0 %"),
         ("new title_script", {"title": "Шапка"}, "CYRILLIC"),
         ("title_letters", {"title": "Hat " * 20}, "above 11"),
+        ("description_letters", {"description": None}, "missing went from 0 % to 100 %"),
     ]:
         with subtests.test(subject=subject, changes=changes, said=said):
             report = measure_drift(reference, make_listings(seed=1, **changes))

@@ -261,7 +261,7 @@ def test_words_and_prices_rank_and_where_they_say_nothing_the_prevalence_stands(
     none, one, disguised, more = rule.predict_proba({"title": titles})[:, 1]
     assert none < one == disguised < more
     rule = PriceRule().fit(goods, goods["is_counterfeit"])
-    prices = pd.DataFrame({"category": "bags", "currency": "EUR", "price": [0.0, 1, 10, 100, 1000, 1e6]})
+    prices = pd.DataFrame({"category": "bags", "currency": "EUR", "price": [0.1, 1, 10, 100, 1000, 1e6]})
     assert (np.diff(rule.predict_proba(prices)[:, 1]) < 0).all()
     missing = rule.predict_proba(pd.DataFrame({"title": ["bag"], "price": [np.nan]}))[0, 1]
     assert (rule.predict_proba(goods)[:, 1] > missing).mean() == pytest.approx(0.5, abs=0.01)

@@ -228,7 +228,7 @@ def test_amounts_are_added_in_one_currency_or_by_rates_and_what_has_none_is_said
         MODEL
     ]
     assert figures["value_USD_at_100"].value == 30.0
-    listings = pd.DataFrame({"seller_id": list("abcd") * 50, "price": 10.0, "currency": "THB"})
+    listings = pd.DataFrame({"seller_id": list("abcdefghijkl") * 17, "price": 10.0, "currency": "THB"}).head(200)
     y = np.arange(200) % 2
     valued = metrics.add_values(listings, RATES, "USD")
     assert evaluate(y, y * 0.9, valued, k=[10], n_resamples=10).figures[MODEL]["value_THB_at_10"].value == 100.0

@@ -66,9 +66,46 @@ def test_a_clearly_better_model_is_called_so_and_none_is_told_from_itself():
     later = a.listings.assign(observed_at=pd.Timestamp("2026-02-01", tz="UTC"))
     with pytest.raises(Conflict, match="found 0 listings in both tests"):
         compare_tests(a, replace(a, listings=later))
-    few = np.concatenate([np.flatnonzero(Y)[:4], np.flatnonzero(~Y)])
-    with pytest.raises(Conflict, match="4 counterfeit"):
-        compare_tests(a, part_of(a, few))
+    with pytest.raises(Conflict, match="0 counterfeit"):
+        compare_tests(a, part_of(a, np.flatnonzero(~Y)))
+
+
+@pytest.mark.parametrize(("n_sellers", "repeats"), [(1, 2), (2, 2), (5, 4), (6, 30), (8, 30)])
+def test_equal_models_are_seldom_told_apart(n_sellers, repeats):
+    """By any measure in at most 2 of 30 comparisons, and never with fewer sellers of counterfeits than are needed."""
+    sellers = np.repeat(np.arange(40 + n_sellers), 4)
+    y = sellers >= 40
+    verdicts = []
+    for seed in range(repeats):
+        rng = np.random.default_rng([n_sellers, seed])
+        one, other = (
+            1 / (1 + np.exp(1 - 2 * y - rng.normal(size=len(y)) - rng.normal(size=40 + n_sellers)[sellers]))
+            for _ in range(2)
+        )
+        compared = compare_scores(y, [one], [other], pd.DataFrame({"seller_id": sellers.astype(str)}), n_resamples=80)
+        verdicts.append({row.verdict for row in compared.measures})
+    if n_sellers < 6:
+        said = f"too few sellers to tell: counterfeits of {n_sellers} sellers, at least 6 needed"
+        assert verdicts == [{said}] * repeats
+    else:
+        assert sum(said != {UNDECIDED} for said in verdicts) <= 2
+
+
+def test_a_seller_of_most_listings_makes_others_count_for_less():
+    """Ten sellers of counterfeits tell models apart, but not where one has nearly all of these; so of genuine ones."""
+    score, y = np.linspace(0.6, 0.4, 300), np.repeat([True, False], [100, 200])
+    even, uneven = (
+        pd.DataFrame({"seller_id": np.append(of_counterfeits, [f"g{number}" for number in range(200)])})
+        for of_counterfeits in (np.repeat(list("abcdefghij"), 10), np.repeat(list("abcdefghij"), [91, *[1] * 9]))
+    )
+    rng = np.random.default_rng(0)
+    poor = np.clip(score + rng.normal(0, 0.05, 300), 0, 1)
+    verdicts = [
+        compare_scores(truth, [poor], [by], sellers, n_resamples=50)["average_precision"].verdict
+        for truth, by in ((y, score), (~y, 1 - score))
+        for sellers in (even, uneven)
+    ]
+    assert verdicts == [BETTER, UNDECIDED] * 2
 
 
 @given(st.sampled_from(COMPARED), st.floats(-1, 1), st.floats(0, 0.5))
@@ -83,10 +120,12 @@ def test_the_verdict_follows_the_interval(measure, value, width):
 
 
 def test_the_difference_is_the_paired_one_and_repeats_are_averaged():
-    """With one repeat each it is that of `paired_difference`; else the mean over a model's seeds, however many."""
+    """One repeat each: that of `paired_difference`, its interval stretched; else the mean over seeds, however many."""
     sellers = pd.DataFrame({"seller_id": SELLERS})
-    compared = compare_scores(Y, [POOR], [GOOD], sellers, n_resamples=50)
-    assert compared["average_precision"].difference == paired_difference(Y, GOOD, POOR, SELLERS, n_resamples=50)
+    compared = compare_scores(Y, [POOR], [GOOD], sellers, n_resamples=50)["average_precision"].difference
+    paired = paired_difference(Y, GOOD, POOR, SELLERS, n_resamples=50)
+    assert compared.value == paired.value
+    assert compared.low < paired.low < paired.high < compared.high
     one, two, both = (
         compare_scores(Y, scores, [GOOD], sellers, n_resamples=10)["brier"].a.value
         for scores in ([GOOD], [POOR], [GOOD, POOR])

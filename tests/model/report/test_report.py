@@ -14,7 +14,7 @@ from ipml.errors import UnmeasurableScores, UnwritableFile
 from ipml.listings.brands import load_brands
 from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation, evaluate_repeats
-from ipml.model.evaluation.fairness import Fairness
+from ipml.model.evaluation.fairness import NEW, SELLER_AGE, Fairness, FairnessRow
 from ipml.model.evaluation.metrics import Estimate, add_values
 from ipml.model.evaluation.slices import Slice, SliceCounts
 from ipml.model.report import ReportFacts, ReportHead, model_report, write_report
@@ -117,6 +117,12 @@ def test_every_section_and_figure_is_there_and_a_leaking_split_is_called_so(fact
     """Figures, curves, slices, false alarms and rows to label anew; ids, titles and scores are enough."""
     page = render_report(facts)
     assert "listings it suspects most" in facts.headline[0]
+    average, ratio = facts.evaluation.figures["model"]["average_precision"], Estimate(1.8, 1.1, 2.6)
+    row = FairnessRow(SELLER_AGE, NEW, 40, 20, Estimate(0.1, 0.0, 0.2), 0.05, ratio)
+    expected = f"AP {average.value:.2f} ({average.low:.2f} to {average.high:.2f})"
+    assert replace(facts, fairness=Fairness(0.5, (row,))).summary.startswith(
+        f"{expected}, 1.8 times as many false alarms for new sellers"
+    )
     for heading in ("Figures beside", "read only the first", "Curves", "Slices", "False alarms", "label these anew"):
         assert heading in page
     assert page.count('<svg viewBox="0 0 360 240"') == 3

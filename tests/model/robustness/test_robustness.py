@@ -391,7 +391,7 @@ def test_disguises_that_are_undone_hide_nothing(classifier):
 
 def test_the_values_of_a_listing_are_the_same_alone_and_among_others(classifier, monkeypatch):
     """Of a long text they are those of its most suspicious passage, however many listings are read at once."""
-    monkeypatch.setattr("ipml.model.pipeline._READ_AT_ONCE", 2)
+    monkeypatch.setattr("ipml.model.stages._READ_AT_ONCE", 2)
     padding = " oak wood tea towel" * 30
     titles = ["Wool hat", SUSPICIOUS[0] + padding, padding + SUSPICIOUS[1], "Oak table", SUSPICIOUS[2]]
     descriptions = [None, padding, SUSPICIOUS[0] + padding, None, padding]

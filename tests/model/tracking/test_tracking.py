@@ -16,13 +16,18 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from mlflow.pyfunc import PyFuncModel, scoring_server
+from sklearn.pipeline import make_pipeline
 
 from ipml.errors import Failed, NotFound, UntrustedModel, UnusableSetting
+from ipml.features.goods import BrandFeatures
+from ipml.features.text import TextFeatures
 from ipml.listings.schema import listings_to_frame
 from ipml.model import tracking
 from ipml.model.evaluation.metrics import Estimate
-from ipml.model.model_file import load_model, manifest_sha256
+from ipml.model.model_file import SKOPS_TYPES, load_model, manifest_sha256
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.stages import Features
 from ipml.model.tracking.flavor import MODEL_FOLDER
 from ipml.model.tracking.store import make_active
 from ipml.scoring.scorer import load_model as load_scorer
@@ -163,6 +168,24 @@ def test_mlflow_scores_as_we_do(opened, home):
     assert scored["abstained"].notna().tolist() == expected["abstained"].notna().tolist()
     with pytest.raises(mlflow.MlflowException, match="title"):
         opened.predict(FRAME.drop(columns="title"))
+
+
+def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(client, store, classifier, market, opened, home):
+    """By skops, which MLflow takes by default; in a Pipeline autologging records parameters and metrics."""
+    labelled = market.listings[market.listings["is_counterfeit"].notna()].head(150)
+    features = Features([("title", TextFeatures(bits=8)), ("brand", BrandFeatures())])
+    pipeline = make_pipeline(CounterfeitClassifier(features, C=0.1, n_folds=2))
+    with make_active(client), mlflow.start_run() as run:
+        logged = mlflow.sklearn.log_model(classifier, name="whole", skops_trusted_types=SKOPS_TYPES)
+        loaded = mlflow.sklearn.load_model(logged.model_uri)
+        mlflow.sklearn.autolog(log_models=False, log_datasets=False, silent=True)
+        pipeline.fit(labelled, labelled["is_counterfeit"].astype(int))
+        mlflow.sklearn.autolog(disable=True)
+    ours = load_model(home / "whole").classifier
+    np.testing.assert_array_equal(loaded.predict_proba(market.listings), ours.predict_proba(market.listings))
+    data = client.get_run(run.info.run_id).data
+    assert data.params["counterfeitclassifier__n_folds"] == "2"
+    assert data.metrics["training_score"] > 0.5
 
 
 def test_mlflow_serves_what_the_schema_allows(opened):

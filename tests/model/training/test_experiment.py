@@ -13,9 +13,12 @@ import pytest
 
 from ipml.cli.model.experiments import train
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting
+from ipml.features import registration
+from ipml.features.goods import brand_table
+from ipml.features.registration import SCIKIT_LEARN, register_extractor
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.kinds import Kind
-from ipml.listings.schema import listings_to_frame
+from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.seller_events import HISTORY_COLUMNS
 from ipml.listings.writers import write_listings
 from ipml.model.evaluation import evaluation as kept
@@ -23,15 +26,17 @@ from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.robustness.robustness import ATTACKS, AttackableClassifier
 from ipml.model.training import Experiment, load_experiment
+from ipml.model.training.classifier import fit_classifier, rehearse
 from ipml.model.training.experiment import (
     digest_listings,
     digest_training,
     labelled_of,
+    read_recorded,
     read_training_listings,
     read_truth,
     read_unlabelled,
 )
-from ipml.model.training.result import SOME, choose_attacks, listings_per_second, measure_attacks, recall_kept
+from ipml.model.training.result import SOME, choose_attacks, count_found, listings_per_second, measure_attacks
 from ipml.records import Listing
 from ipml.settings import get_settings
 
@@ -172,16 +177,20 @@ def test_the_speed_is_that_of_all_listings_in_the_time_they_took():
 
 
 def test_recall_kept_is_that_of_the_attacks_tried():
-    """The worst and the mean are told apart; more finds than before make up for no other; no attack has no figure."""
+    """Each and the mean, with intervals; more finds than before make up for no other; no attack has no figure."""
     half = np.where(np.arange(len(Y)) < 10, Y * 0.9, 0.0)
-    kept = recall_kept(measure_attacks(plan("some"), make_tested(Y * 0.9, half=half, nothing=Y * 0.9)))
-    assert (kept.worst, kept.mean) == pytest.approx((0.5, 0.75))
+    robustness = measure_attacks(plan("some"), make_tested(Y * 0.9, half=half, nothing=Y * 0.9))
+    assert [cost.recall_kept.value for cost in robustness.costs] == pytest.approx([0.5, 1.0])
+    assert robustness.recall_kept.value == pytest.approx(0.75)
+    assert robustness.recall_kept.low < 0.75 < robustness.recall_kept.high
     few = np.where(np.arange(len(Y)) < 10, Y * 0.9, 0.0)
-    kept = recall_kept(measure_attacks(plan("some"), make_tested(few, blank=few * 0, all=Y * 0.9)))
-    assert (kept.worst, kept.mean) == (0.0, 0.5)
-    assert measure_attacks(plan("none"), make_tested(Y * 0.9)) is None
+    tested = make_tested(few, blank=few * 0, all=Y * 0.9)
+    robustness = measure_attacks(plan("some"), tested)
+    assert robustness.recall_kept.value == 0.5
+    assert count_found(tested, robustness) == (few > 0).sum()
+    assert measure_attacks(plan("none"), make_tested(Y * 0.9)) is count_found(make_tested(Y * 0.9), None) is None
     assert measure_attacks(plan("some"), make_tested(~Y * 0.9, blank=~Y * 0.9)) is None
-    assert recall_kept(None) is None
+    assert count_found(make_tested(~Y * 0.9, blank=~Y * 0.9), None) == 0
 
 
 MONDAY, TUESDAY, FRIDAY = pd.to_datetime(["2026-03-02", "2026-03-03", "2026-03-06"], utc=True)
@@ -189,7 +198,7 @@ BAG = Listing("1", "s", "Bag", observed_at=MONDAY, is_counterfeit=True, labelled
 BELT = Listing("2", "s", "Belt", observed_at=MONDAY)
 GENUINE_BAG = replace(BAG, is_counterfeit=False)
 EXAMPLES = {Kind.TEXT: ("x", "other"), Kind.FLAG: (True, False), Kind.MOMENT: (MONDAY, FRIDAY)}
-EXAMPLES |= {Kind.VECTOR: ((0.5, 0.25), (0.25, 0.5))}
+EXAMPLES |= {Kind.VECTOR: ((0.5, 0.25), (0.25, 0.5)), Kind.EXTRA: ('{"a":1.0}', '{"a":2.0}')}
 FULL = Listing(**{field.name: EXAMPLES.get(field.kind, (0.5, 0.25))[0] for field in FIELDS})
 
 
@@ -355,10 +364,9 @@ def test_the_digest_is_that_of_the_cells_in_their_order():
     texts = (None, "", "nan", "None", "<NA>")
     digests = {digest_listings(listings_to_frame([replace(BAG, description=text)])) for text in texts}
     assert len(digests) >= 4  # an empty text is a missing one
-    listings = listings_to_frame([replace(FULL, label_probability=None, image_vector=None), BAG])
-    cells = pd.util.hash_pandas_object(
-        listings[[name for name in COLUMNS if name not in ("label_probability", "image_vector")]], index=False
-    )
+    newer = ("label_probability", "image_vector", "text_vector", "extra")
+    listings = listings_to_frame([replace(FULL, **dict.fromkeys(newer)), BAG])
+    cells = pd.util.hash_pandas_object(listings[[name for name in COLUMNS if name not in newer]], index=False)
     assert digest_listings(listings) == sha256(cells.to_numpy().tobytes()).hexdigest()[:16]
 
 
@@ -383,3 +391,39 @@ def test_unlabelled_listings_are_those_of_which_nobody_knows(tmp_path):
     assert "\n" not in str(refused.value)
     with pytest.raises(UnreadableFile, match=r"m\.csv"):
         Experiment(name="e", data={"listings": "l.csv", "unlabelled": "m.csv"}, folder=tmp_path).find("m.csv")
+
+
+OWN = "\n".join(
+    (
+        '[features.counts]\nclass = "sklearn.feature_extraction.text:CountVectorizer"\ncolumns = "title"\nmin_df = 3',
+        "[model]\nC = 0.1\nn_folds = 2\nfeatures__counts__transformer__max_df = 0.9",
+    )
+)
+
+
+@pytest.mark.slow
+def test_extractors_of_ones_own_are_those_that_are_registered(write, market, monkeypatch):
+    """They are rehearsed, and their parameters set as others; a line says what is wrong before anything is read."""
+    monkeypatch.setattr(registration, "_REGISTERED", {})
+    experiment, brands = load_experiment(write(LEAST + OWN)), brand_table()
+    with pytest.raises(UnusableSetting, match=r"^\[features.counts\] of \S+ found [^\n]+IPML_EXTRACTORS[^\n]+$"):
+        rehearse(experiment, brands)
+    register_extractor(SCIKIT_LEARN)
+    rehearse(experiment, brands)
+    assert read_recorded(experiment.model_dump_json(), Path(), "a run").features == experiment.features
+    labelled = market.listings[market.listings["is_counterfeit"].notna()].tail(300)
+    fitted = fit_classifier(experiment, check_listings(labelled), brands)
+    own = fitted.features_.parts()["counts"]
+    assert (own.transformer.min_df, own.transformer.max_df, own.columns) == (3, 0.9, "title")
+    for changed, said in [
+        ("[features.counts]\nmin_df = 3", "a table of an extractor has a class"),
+        (OWN.replace("min_df = 3", "mindf = 3"), "unexpected keyword argument 'mindf'"),
+        (OWN.replace('columns = "title"', 'columns = ["title"]'), "rows for|extractor counts"),
+        (
+            OWN.replace("features.counts", "features.price").replace("features__counts", "features__price"),
+            "cannot have",
+        ),
+        (OWN.replace("CountVectorizer", "Counter"), "which is not registered"),
+    ]:
+        with pytest.raises(UnusableSetting, match=rf"^[^\n]*({said})[^\n]*$"):
+            rehearse(load_experiment(write(LEAST + changed)), brands)

@@ -1,9 +1,16 @@
 """Training: its parameters, the same each time, failing early if it must; it leaves a run and a model behind."""
 
+import hashlib
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import mlflow
@@ -12,18 +19,19 @@ import pandas as pd
 import pytest
 
 from ipml import load_model
-from ipml.errors import Failed, Refused, UnusableSetting, UnwritableFile
+from ipml.errors import Failed, NotFound, Refused, UnusableSetting, UnwritableFile
 from ipml.features.goods import brand_table
 from ipml.features.portfolio import listing_moments
+from ipml.kit.canonical_json import digest
 from ipml.listings.schema import check_listings
-from ipml.model.drift import path_beside
+from ipml.model.drift import measure_drift, path_beside, read_reference
 from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.promotion import fetch_tested
 from ipml.model.promotion.gate import GateRules
 from ipml.model.promotion.promotion import fetch_gate_facts
 from ipml.model.report.facts import choose_k
-from ipml.model.tracking import read_champions
-from ipml.model.training import Experiment, Trained, train
+from ipml.model.tracking import check_store, fetch_run_artifact, read_champions
+from ipml.model.training import Experiment, Trained, record_trained, train
 from ipml.model.training.classifier import fit_classifier, make_classifier, rehearse
 from ipml.model.training.experiment import digest_listings, read_recorded, read_training_listings
 from ipml.model.training.result import learn, prepare, save_learnt
@@ -113,6 +121,49 @@ def test_what_could_not_be_kept_is_not_learnt(home, trained, subtests):
             assert "\n" not in str(caught.value)
 
 
+@pytest.fixture
+def server(home, trained) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """MLflow's own server on the store of these tests, and its process."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = str(listener.getsockname()[1])
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", port]
+    process = subprocess.Popen([*command, "--backend-store-uri", store(home)], cwd=home, start_new_session=True)
+    uri = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        with suppress(Failed):
+            check_store(uri)
+            break
+        time.sleep(0.5)
+    yield uri, process
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_model_whose_server_is_killed_after_training_is_recorded_later(home, server):
+    """Model and report are there, one line names the command, and that records the run once, as it would have been."""
+    uri, process = server
+
+    def kill(step: str) -> None:
+        if step == "writing the report":
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    folder = home / "lost" / "market"
+    with pytest.raises(Failed, match=f"saved, but not registered .*ipml model record {folder} --tracking") as caught:
+        train(plan(home), models=home / "lost", tracking_uri=uri, rules=UNLIMITED, say=kill)
+    assert "\n" not in str(caught.value)
+    assert folder.with_name("market.report.html").exists()
+    run, gate = record_trained(folder, tracking_uri=store(home))
+    assert (run.model_version > 1, run.alias, gate) == (True, "challenger", None)
+    kept, before = (fetch_gate_facts(uri, store(home)) for uri in (run.model_uri, "models:/ipml/1"))
+    assert replace(kept, listings_per_second=None) == replace(before, listings_per_second=None)
+    assert fetch_tested(run.model_uri, store(home)).y.sum() == kept.counterfeits
+    with pytest.raises(NotFound, match="recorded already"):
+        record_trained(folder, tracking_uri=store(home))
+
+
 # The same again
 
 
@@ -154,7 +205,7 @@ def test_the_first_model_goes_through_the_gate_and_the_next_is_its_challenger(ho
     assert [move.reason for move in champions.moves] == ["passed the gate"]
 
 
-def test_the_run_holds_what_the_figures_depend_on(run, trained):
+def test_the_run_holds_what_the_figures_depend_on(home, run, trained):
     """Parameters of split and model, the data, what was chosen, how much was learnt from and tested, and figures."""
     parameters = run.data.params
     expected = {"seed": "0", "split.kind": "later unseen sellers", "split.n_folds": "5", "C": "0.1", "n_folds": "2"}
@@ -168,11 +219,29 @@ def test_the_run_holds_what_the_figures_depend_on(run, trained):
     assert sum(shares.values()) == pytest.approx(1.0)
     assert int(parameters["learnt.listings"]) > int(parameters["tested.listings"])
     assert int(parameters["tested.listings"]) == trained.evaluation.counts.listings
-    (used,) = run.inputs.dataset_inputs
-    assert (used.dataset.name, used.dataset.digest) == ("listings.parquet", trained.card.data_digest)
+    used = {(part.tags[0].value, part.dataset.name): part.dataset.digest for part in run.inputs.dataset_inputs}
+    assert used.pop(("training", "listings.parquet")) == trained.card.data_digest
+    files = {("listings", "listings.parquet"), ("brands", "brands.toml")}
+    assert used == {key: hashlib.sha256((home / key[1]).read_bytes()).hexdigest()[:36] for key in files}
     for name, estimate in trained.evaluation.figures[MODEL].items():
         metrics = [run.data.metrics[f"{name}{end}"] for end in ("", "_low", "_high")]
         assert metrics == [estimate.value, estimate.low, estimate.high]
+    average = trained.evaluation.figures[MODEL]["average_precision"]
+    summary = run.data.tags["mlflow.note.content"].partition("\n\n")[0]
+    assert summary == f"**AP {average.value:.2f} ({average.low:.2f} to {average.high:.2f})**"
+
+
+def test_the_run_says_what_the_gate_found_and_whether_more_labels_would_help(client, home, run, trained):
+    """Verdict, table and rules stay with the run; the curve ends at the figure of the test, learnt from all sellers."""
+    assert run.data.tags["ipml.gate"] == "passed"
+    assert run.data.tags["ipml.gate_rules_digest"] == digest(UNLIMITED.model_dump_json(indent=2))
+    verdict = fetch_run_artifact(run.info.run_id, "gate.txt", store(home))
+    assert verdict.read_text() == f"{trained.gate.table()}\n"
+    points = client.get_metric_history(run.info.run_id, "curves/average_precision_by_training_listings")
+    points.sort(key=lambda point: point.step)
+    assert len(points) == 3
+    assert points[-1].value == trained.evaluation.figures[MODEL]["average_precision"].value
+    assert points[0].step < 0.4 * points[-1].step
 
 
 def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, trained):
@@ -188,20 +257,28 @@ def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, train
     assert (len(tested.y), tested.y.sum()) == (counts.listings, counts.counterfeits)
     facts = fetch_gate_facts(run.info.run_id, store(home))
     assert facts.average_precision == trained.evaluation.figures[MODEL]["average_precision"]
-    for name in ("recall_kept_mean", "recall_kept_worst", "listings_per_second"):
-        assert getattr(facts, name) == pytest.approx(run.data.metrics[name])
+    shares = {"recall_kept_mean": facts.recall_kept_mean.value, "recall_kept_worst": facts.recall_kept_worst.value}
+    for name, value in (shares | {"listings_per_second": facts.listings_per_second}).items():
+        assert value == pytest.approx(run.data.metrics[name])
+    assert (facts.counterfeits, facts.found_before_attacks > 0) == (counts.counterfeits, True)
     ratio = facts.false_positive_ratio_small
     ends = [run.data.metrics[f"false_positive_ratio_small{end}"] for end in ("", "_low", "_high")]
     assert ends == pytest.approx([ratio.value, ratio.low, ratio.high])
 
 
-def test_the_report_and_the_drift_reference_lie_beside_the_model(trained, again):
-    """The page names the model and the attacks tried; that of a challenger has the champion's figures, too."""
+def test_the_report_and_the_drift_reference_lie_beside_the_model(trained, again, home, market):
+    """The page names the attacks tried, and the champion's figures; the file of the training itself is no drift."""
     assert trained.report == trained.folder.with_name("market.report.html")
     page, second = (one.report.read_text(encoding="utf-8") for one in (trained, again))
     assert trained.card.full_version in page
     assert all(attack in page for attack in TRIED)
-    assert path_beside(trained.folder).is_file()
+    reference = read_reference(path_beside(trained.folder))
+    tested = fetch_tested(trained.run.run_id, store(home))
+    assert reference.labels.n_labels == len(tested.listings) < reference.n_listings / 2
+    classifier = load_model(str(trained.folder)).classifier
+    score, y = classifier.predict_proba(market.listings)[:, 1], market.listings["is_counterfeit"]
+    ratios = classifier.price_ratios(market.listings)
+    assert measure_drift(reference, market.listings, score, y, ratios).alarm != "alarm"
     assert "Against the champion" not in page
     assert "Against the champion" in second
 

@@ -1,6 +1,7 @@
 """Near-duplicates of a seller wait for one of them: when listings are alike, and what waits for what."""
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import permutations, product
 from typing import Any
 
@@ -8,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select
-from support.reviewing import Make, judge
+from support.reviewing import NOON, Make, judge
 from support.transactions import act, ask
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue
-from ipml.review.cases import get_case, history
+from ipml.review.cases import find_case, get_case, history
 from ipml.review.claims import claim
 from ipml.review.group_decisions import decide_bulk, preview_bulk, preview_spread
 from ipml.review.near_duplicates.clusters import fold_title, has_like_price, make_bands, make_shingles, sign_shingles
@@ -123,6 +124,17 @@ def test_those_who_wait_for_an_escalated_case_wait_on(engine: Engine, make_copy:
         judge(engine, number)
     enqueue(engine, [make_copy("L4"), make_copy("L5", 0.8)])
     assert _exemplars(engine) == dict.fromkeys(("L1", "L2", "L3", "L4")) | {"L5": "L4"}
+
+
+def test_editing_a_copy_moves_the_case_it_waits_for_no_further(engine: Engine, make_copy: Make):
+    """It counts once, however often it comes anew."""
+    enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8)])
+    rank = ask(engine, find_case, 1).rank
+    for number in range(6):
+        edited = {"description": f"Edition {number}", "observed_at": NOON + timedelta(days=number)}
+        enqueue(engine, [make_copy("L2", 0.8, **edited)])
+        assert ask(engine, find_case, number + 3).exemplar == 1
+        assert ask(engine, find_case, 1).rank == pytest.approx(rank)
 
 
 def test_a_waiting_case_that_overtakes_its_exemplar_is_shown(engine: Engine, make_copy: Make):

@@ -18,7 +18,7 @@ from ipml.review.cases import StoredCase, find_case
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.near_duplicates.relistings import find_relistings
 from ipml.review.near_duplicates.same_pictures import mark_same_pictures
-from ipml.review.queue import claim, decide, enqueue, get_case, undo
+from ipml.review.queue import claim, decide, enqueue, get_case
 from ipml.review.ranking.policy import MatchKind, load_policy
 from ipml.storage.database import writing
 from ipml.storage.tables import cases
@@ -92,18 +92,6 @@ def test_a_relisting_that_waits_for_a_sibling_is_named_where_people_see_it(remov
     enqueue(removed, [make_scored("L3", 0.5, title="Leather wallet, brown, AAA, boxed and new", **bag)])
     assert ask(removed, get_case, 3).exemplar == 2
     assert [ask(removed, get_case, number).relisting_of for number in (2, 3)] == [1, 1]
-
-
-def test_what_is_not_found_counterfeit_is_not_removed(removed: Engine, make_scored: Make):
-    """A copy of a genuine listing is nothing to speak of; nor is one of a removed listing once that was undone."""
-    assert _relist(removed, make_scored("L2", title=TITLE)) == [1]
-    act(removed, undo, 1, "ana", now=NOON)
-    assert ask(removed, explain_relisting, 2) is None
-    verdicts = (Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.ESCALATE)
-    for number, verdict in enumerate(verdicts, start=3):
-        enqueue(removed, [make_scored(verdict, title=TITLE, brand="Acme")])
-        judge(removed, number, verdict)
-    assert _relist(removed, make_scored("L9", title=TITLE, brand="Acme"), number=6) == [None]
 
 
 def test_of_several_removed_ones_the_most_alike_is_named(removed: Engine, make_scored: Make):

@@ -2,14 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, insert
-from support.databases import on_both
 from support.reviewing import NOON, Make, judge
 from support.transactions import act, ask
 
@@ -19,7 +17,7 @@ from ipml.review import claims, decisions, group_decisions
 from ipml.review.claims import show_case
 from ipml.review.exports import export_labels
 from ipml.review.quality import second_person
-from ipml.review.queue import enqueue, get_case, history, list_decisions, undo
+from ipml.review.queue import enqueue, get_case, history, list_decisions
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.tables import users
@@ -64,34 +62,6 @@ def test_the_first_verdict_decides_nothing(queue: Engine):
     assert ask(queue, list_decisions, 1) == []
 
 
-@on_both
-def test_two_who_agree_decide(queue: Engine):
-    """The decision is the second person's; the first one's verdict stays beside it, taken back the decision waits."""
-    _say(queue, "ana")
-    decision = _say(queue, "ben")
-    assert ask(queue, list_decisions, 1) == [decision]
-    assert ask(queue, get_case, 1).state == "decided"
-    assert [(one.kind, one.reviewer) for one in ask(queue, second_person.list_second_verdicts, 1)] == [("first", "ana")]
-    act(queue, undo, decision.decision_id, "ben", now=SOON)
-    with pytest.raises(Forbidden, match="needs two persons"):
-        act(queue, claim, "ana", 1, now=SOON)
-    assert _say(queue, "ben").decision_id > 0
-
-
-def test_two_who_disagree_pass_the_case_on(queue: Engine):
-    """It is escalated in nobody's name; neither of the two decides it, a third does."""
-    _say(queue, "ana")
-    _say(queue, "ben", Verdict.GENUINE)
-    (passed_on,) = ask(queue, list_decisions, 1)
-    assert (passed_on.verdict, passed_on.reviewer) == ("escalate", "ipml")
-    assert ask(queue, get_case, 1).state == "escalated"
-    for name in ("ana", "ben"):
-        with pytest.raises(Forbidden, match="needs two persons"):
-            act(queue, claim, name, 1, now=SOON)
-    assert _say(queue, "lea").decision_id > 0
-    assert ask(queue, get_case, 1).state == "decided"
-
-
 def test_who_comes_next_gets_the_waiting_case_first(queue: Engine, make_scored: Make):
     """Even where another is more suspicious."""
     enqueue(queue, [make_scored("L3", 0.99)], now=NOON)
@@ -105,42 +75,6 @@ def test_what_meets_no_rule_needs_one_person(queue: Engine, make_scored: Make):
     enqueue(queue, [make_scored("L3", 0.9, seller_id="s3", price=900.0, currency="EUR")], now=NOON)
     for case_id, verdict in ((1, Verdict.GENUINE), (3, Verdict.CANNOT_TELL), (2, Verdict.COUNTERFEIT)):
         assert _say(queue, "ana", verdict, case_id).decision_id > 0
-
-
-def test_a_lead_ends_what_another_passed_on(queue: Engine, make_scored: Make):
-    """Whatever they say, and whether or not they agree with a first verdict; nobody is asked to look again."""
-    cases = list(product((True, False), (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)))
-    offers = [{"seller_id": f"d{number}", "price": 900.0, "currency": "EUR"} for number in range(len(cases))]
-    enqueue(queue, [make_scored(f"D{number}", 0.5, **offer) for number, offer in enumerate(offers)], now=NOON)
-    for number, (is_first_given, verdict) in enumerate(cases, start=3):
-        if is_first_given:
-            _say(queue, "ana", case_id=number)
-        _say(queue, "ben", Verdict.ESCALATE, number)
-        assert _say(queue, "lea", verdict, number).decision_id > 0, (is_first_given, verdict)
-        assert ask(queue, get_case, number).state == "decided"
-        made = [(one.reviewer, one.verdict) for one in ask(queue, list_decisions, number)]
-        assert made == [("ben", Verdict.ESCALATE), ("lea", verdict)]
-    assert act(queue, second_person.find_awaiting, "cleo", SOON) is None
-
-
-def test_a_lead_who_passes_a_case_on_is_not_the_other_person(queue: Engine):
-    """Four eyes stay four: what they themselves escalated waits for somebody else to say the same."""
-    _say(queue, "lea", Verdict.ESCALATE)
-    assert _say(queue, "lea").decision_id == 0
-    assert ask(queue, get_case, 1).state == "escalated"
-    with pytest.raises(Forbidden, match="needs two persons"):
-        act(queue, claim, "lea", 1, now=SOON)
-    assert _say(queue, "max").decision_id > 0
-
-
-def test_a_verdict_sent_again_counts_once(queue: Engine):
-    """The first and the second of two have keys like any other, also where they disagree."""
-    for name, verdict, ground in (("ana", Verdict.COUNTERFEIT, "known_goods"), ("ben", Verdict.GENUINE, "")):
-        taken = act(queue, claim, name, 1, now=SOON)
-        for _ in range(2):
-            act(queue, decide, taken, verdict, ground=ground, key=name, now=SOON)
-    assert len(ask(queue, second_person.list_second_verdicts, 1)) == 2
-    assert ask(queue, verify).is_intact
 
 
 def test_a_first_verdict_can_be_taken_back_until_the_second(queue: Engine):

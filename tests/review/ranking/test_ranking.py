@@ -90,7 +90,7 @@ def test_a_claim_outlives_a_new_order(queue: Engine):
     before = ask(queue, find_case, 1)
     assert rerank(queue, QueueOrder.FIFO, POLICY, now=NOON, actor="lea") == 2
     assert ask(queue, find_case, 1).rank == before.rank < 0
-    act(queue, rank_again, before)
+    act(queue, rank_again, [before])
     assert ask(queue, find_case, 1).rank > 0
 
 

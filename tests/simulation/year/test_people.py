@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from support.consequences import COOPERATION
+from support.transactions import ask, read_rows, read_scalars
 
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.actions import Enforcement
@@ -71,8 +72,7 @@ def test_who_errs_in_nothing_wrongs_nobody(engine: Engine):
     """Without errors of people and without a policy, nothing genuine is taken down, and no more than people can do."""
     staff = Staff(most_reviewers=1, reviews_a_day=7, missed=0.0, wronged=0.0)
     decided, truth = live(engine, 2, staff, load_enforcement_policy())
-    with reading(engine) as connection:
-        rows = connection.execute(select(decisions.c.listing_id, decisions.c.verdict, decisions.c.origin)).all()
+    rows = read_rows(engine, select(decisions.c.listing_id, decisions.c.verdict, decisions.c.origin))
     assert decided == len(rows) == 14
     assert all((row.verdict == Verdict.COUNTERFEIT) == truth.is_fake(row.listing_id) for row in rows)
     assert "policy" not in {row.origin for row in rows}
@@ -109,8 +109,7 @@ def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., Scored
     people = SimulatedStaff(engine, load_enforcement_policy(), staff=Staff(time_a_case=timedelta(minutes=4)))
     people.truth.add(np.array([True]))
     assert people.decide_escalated(NOON + timedelta(hours=1), np.random.default_rng(0)) == 1
-    with reading(engine) as connection:
-        assert 240.0 in [review.half for review in time_reviews(connection)]
+    assert 240.0 in [review.half for review in ask(engine, time_reviews)]
 
 
 @pytest.mark.parametrize(("decider", "hears"), [("ana", "lea"), ("lea", "leo")])
@@ -126,8 +125,7 @@ def test_another_lead_hears_what_the_lead_decided(engine: Engine, make_scored, d
     appeals = Appeals(people, ComplaintRates(wronged=1.0))
     appeals.think_of_complaining(rng)
     appeals.hear(NOON + timedelta(days=60), rng)
-    with reading(engine) as connection:
-        assert connection.scalars(select(appeal_outcomes.c.decided_by)).all() == [hears]
+    assert read_scalars(engine, select(appeal_outcomes.c.decided_by)) == [hears]
 
 
 def test_a_notice_is_given_once_and_not_before_its_time(engine):

@@ -38,9 +38,13 @@ def upgrade() -> None:
     add_screening()
     add_picture_colours()
     add_job_indexes()
+    add_seller_languages()
+    add_waiting_index()
 
 
 def downgrade() -> None:
+    drop_waiting_index()
+    drop_seller_languages()
     drop_job_indexes()
     drop_picture_colours()
     drop_screening()
@@ -153,3 +157,30 @@ def add_job_indexes() -> None:
 def drop_job_indexes() -> None:
     for table, column, _ in JOINED:
         op.drop_index(op.f(f"ix_{table}_{column}"), table_name=table)
+
+
+def add_seller_languages() -> None:
+    op.create_table(
+        "seller_languages",
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("seller_id", "language")),
+        sa.Column("known_at", integer, nullable=False),
+        sa.PrimaryKeyConstraint("seller_id", name=op.f("pk_seller_languages")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_seller_languages_known_at"), "seller_languages", ["known_at"], unique=False)
+
+
+def drop_seller_languages() -> None:
+    op.drop_index(op.f("ix_seller_languages_known_at"), table_name="seller_languages")
+    op.drop_table("seller_languages")
+
+
+def add_waiting_index() -> None:
+    waits = sa.text("settled_at IS NULL")
+    name = "ix_notices_waiting_notifier"
+    op.create_index(name, "notices", ["notifier_id"], sqlite_where=waits, postgresql_where=waits)
+
+
+def drop_waiting_index() -> None:
+    op.drop_index("ix_notices_waiting_notifier", table_name="notices")

@@ -1,0 +1,159 @@
+"""Erased sellers in a file outside the database: by it they are known again, as a backup that is restored holds them.
+
+The file names nobody. Its first line holds a key; each other line the pseudonym of an erased seller, a keyed hash of
+their id, and when they were erased; the last one how many lines there are and their digest, so that a list that was cut
+or damaged is not taken for a shorter one. It is written whole or not at all. Who has the file can tell whether an id
+that they know already is in it, so it is kept like a backup.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ipml.errors import NotFound, UnreadableFile
+from ipml.kit.canonical_json import canonical_json, digest
+from ipml.kit.moments import write_moment
+from ipml.storage.backup import whole_or_not_at_all
+from ipml.storage.database import turn
+
+FORMAT = "ipml erased sellers 2"
+_WITHOUT_END = "ipml erased sellers 1"  # of older releases
+_KEY_BYTES = 32
+_PATIENCE_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedList:
+    """Who was erased, and when, by pseudonym and by the keyed hash of their id.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "erased.jsonl"
+    ...     note_erased(path, "ann", "5f1c", noon)
+    ...     erased = read_erased(path)
+    >>> erased.find("ann", None) == noon, erased.find("ben", "5f1c") == noon, erased.find("ben", None)
+    (True, True, None)
+    """
+
+    key: bytes
+    moments: dict[str, datetime]
+
+    def find(self, seller_id: str, pseudonym: str | None) -> datetime | None:
+        """Return when a seller was erased last; None where they were not."""
+        known_as = (_mark(self.key, seller_id), pseudonym or "")
+        return max((self.moments[name] for name in known_as if name in self.moments), default=None)
+
+
+def begin_list(path: Path) -> None:
+    """Make a list that names nobody, where there is none yet."""
+    with turn(_turn_of(path), _PATIENCE_SECONDS):
+        if not path.exists():
+            _write(path, [_dump({"format": FORMAT, "key": secrets.token_hex(_KEY_BYTES)})])
+
+
+def note_erased(path: Path, seller_id: str, pseudonym: str, at: datetime) -> None:
+    """Add a seller to the file, which is made where it is not there; it is on the disk when this returns.
+
+    Raises
+    ------
+    UnreadableFile
+        The file is damaged; nothing is changed.
+    """
+    begin_list(path)
+    with turn(_turn_of(path), _PATIENCE_SECONDS):
+        key = read_erased(path).key
+        head, *lines = _read_lines(path)
+        entry = {"pseudonym": pseudonym, "mark": _mark(key, seller_id), "at": write_moment(at)}
+        _write(path, [_dump(json.loads(head) | {"format": FORMAT}), *lines, _dump(entry)])
+
+
+def read_erased(path: Path) -> ErasedList:
+    """Read the file.
+
+    Raises
+    ------
+    NotFound
+        It is not there.
+    UnreadableFile
+        It is not all of a list as it was written, or cannot be read.
+    """
+    head, *lines = _read_lines(path)
+    moments: dict[str, datetime] = {}
+    try:
+        key = bytes.fromhex(json.loads(head)["key"])
+        for line in lines:
+            said = json.loads(line)
+            at = datetime.fromisoformat(said["at"]).astimezone(UTC)
+            for name in (said["mark"], said["pseudonym"]):
+                moments[name] = max(at, moments.get(name, at))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise _refuse(path, "a line that is none of a list") from error
+    return ErasedList(key, moments)
+
+
+def _read_lines(path: Path) -> list[bytes]:
+    """Return the first line and those of sellers, once the last one has said that these are all."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        remedy = (
+            "IPML_ERASED names it: bring it back, or begin an empty one with --new-list: whoever was erased before is "
+            "then not known. Nothing was changed."
+        )
+        raise NotFound("list of erased sellers", path, remedy) from error
+    except OSError as error:
+        raise _refuse(path, f"what cannot be read ({error.strerror})") from error
+    if not content.endswith(b"\n"):
+        raise _refuse(path, "a last line that was cut" if content else "an empty file")
+    lines = content.splitlines(keepends=True)
+    form = _say(lines[0]).get("format")
+    if form == _WITHOUT_END:
+        return lines
+    if form != FORMAT:
+        raise _refuse(path, f"{lines[0][:60]!r} at its beginning")
+    if len(lines) < 2 or _say(lines[-1]) != _end_of(lines[:-1]):
+        raise _refuse(path, "lines that are not those which its end tells of")
+    return lines[:-1]
+
+
+def _refuse(path: Path, found: str) -> UnreadableFile:
+    expected = "the whole list of erased sellers as `ipml seller erase` wrote it"
+    return UnreadableFile(path, found, expected, "Bring back a copy of it; nothing was changed.")
+
+
+def _write(path: Path, lines: list[bytes]) -> None:
+    with whole_or_not_at_all(path) as file:
+        file.writelines([*lines, _dump(_end_of(lines))])
+
+
+def _end_of(lines: list[bytes]) -> dict[str, Any]:
+    return {"lines": len(lines), "sha256": digest(b"".join(lines))}
+
+
+def _say(line: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _dump(content: dict[str, Any]) -> bytes:
+    return canonical_json(content).encode("ascii") + b"\n"
+
+
+def _turn_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-turn")
+
+
+def _mark(key: bytes, seller_id: str) -> str:
+    return hmac.digest(key, seller_id.encode(), "sha256").hex()

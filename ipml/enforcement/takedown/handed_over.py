@@ -1,0 +1,110 @@
+"""Listings that changed hands: who sells one now, and by what id a measure on an erased version still restricts it.
+
+A measure goes by the id of its listing, whoever sells that. If the version that was decided on is erased, its decisions
+keep the id for as long as a measure of theirs is in force on what somebody sells now: that seller can appeal, the
+platform is told of the end, and then the id goes, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Text, cast, exists, func, literal, or_, select, update
+
+from ipml.records import Listing
+from ipml.review.arrivals.snapshot import decode_listing
+from ipml.review.cases import StoredCase, find_case
+from ipml.storage.audit_trail import audit
+from ipml.storage.database import in_batches
+from ipml.storage.tables import cases, decisions, listings, measures
+
+
+def make_placeholder_id(case_id: int) -> str:
+    """Return what an erased listing is called."""
+    return f"erased:{case_id}"
+
+
+_PLACEHOLDER = literal("erased:").concat(cast(decisions.c.case_id, Text))
+
+
+def find_present_sellers(
+    connection: Connection, listing_ids: Collection[str], *, without: Collection[int] = ()
+) -> dict[str, str]:
+    """Return who sells some listings now, by their ids: who submitted them last, else who sold them when seen last.
+
+    Parameters
+    ----------
+    without : collection of int
+        Cases that do not count.
+    """
+    found: dict[str, str] = {}
+    for some in in_batches(sorted(set(listing_ids))):
+        query = select(cases.c.listing_id, cases.c.seller_id, cases.c.case_id).where(cases.c.listing_id.in_(some))
+        for row in connection.execute(query.order_by(cases.c.case_id)):
+            if row.case_id not in without:
+                found[row.listing_id] = row.seller_id
+        submitted = select(listings.c.listing_id, listings.c.seller_id).where(listings.c.listing_id.in_(some))
+        found |= {row.listing_id: row.seller_id for row in connection.execute(submitted)}
+    return found
+
+
+def find_held(connection: Connection, rows: Sequence[StoredCase], gone: str | None = None) -> set[int]:
+    """Return those of some cases that are being erased whose measures are in force on what is sold on.
+
+    Parameters
+    ----------
+    gone : str, optional
+        The seller who is being erased: by another. Cases that expire do not say by themselves that it is.
+    """
+    by_number = {row.case_id: row for row in rows}
+    standing: set[int] = set()
+    for some in in_batches(sorted(by_number)):
+        is_standing = measures.c.case_id.in_(some), measures.c.lifted_at.is_(None)
+        standing |= set(connection.scalars(select(measures.c.case_id).where(*is_standing)))
+    named = {by_number[number].listing_id for number in standing}
+    sold_by = find_present_sellers(connection, named, without=by_number if gone is None else ())
+    return {number for number in standing if sold_by.get(by_number[number].listing_id, gone) != gone}
+
+
+def find_held_for(connection: Connection, seller_id: str) -> list[str]:
+    """Return the ids of listings that a seller sells now, and decisions on erased versions keep."""
+    theirs = select(listings.c.listing_id).where(listings.c.seller_id == seller_id)
+    observed = select(cases.c.listing_id).where(cases.c.seller_id == seller_id)
+    is_theirs = or_(decisions.c.listing_id.in_(theirs), decisions.c.listing_id.in_(observed))
+    query = select(decisions.c.listing_id).join(cases, cases.c.case_id == decisions.c.case_id)
+    held = connection.scalars(query.where(is_theirs, cases.c.erased_at.is_not(None)).distinct()).all()
+    return [name for name, seller in find_present_sellers(connection, held).items() if seller == seller_id]
+
+
+def release(connection: Connection, listing_ids: Sequence[str], by: str, at: datetime) -> None:
+    """Take the ids of listings out of decisions on erased versions, as nobody sells them any more."""
+    for some in in_batches(listing_ids):
+        _release(connection, decisions.c.listing_id.in_(some), by, at)
+
+
+def release_ended(connection: Connection, case_id: int, by: str, at: datetime) -> None:
+    """Take the id of a listing out of the decisions on an erased version once no measure of theirs is in force."""
+    is_standing = exists().where(measures.c.case_id == case_id, measures.c.lifted_at.is_(None))
+    is_erased = cases.c.case_id == case_id, cases.c.erased_at.is_not(None)
+    if connection.scalar(select(cases.c.case_id).where(*is_erased, ~is_standing)) is not None:
+        _release(connection, decisions.c.case_id == case_id, by, at)
+
+
+def _release(connection: Connection, of_listing: ColumnElement[bool], by: str, at: datetime) -> None:
+    erased = select(cases.c.case_id).where(cases.c.erased_at.is_not(None))
+    wanted = of_listing, decisions.c.case_id.in_(erased), decisions.c.listing_id != _PLACEHOLDER
+    audit.change_rows(connection, update(decisions).where(*wanted).values(listing_id=_PLACEHOLDER), by, "erased", at=at)
+
+
+def read_listing(connection: Connection, case_id: int, decision_id: int) -> Listing:
+    """Return the listing of a decision as it was decided on; if that was erased, as it is now for who sells it."""
+    case = find_case(connection, case_id)
+    listing = decode_listing(case.snapshot)
+    if case.erased_at is None:
+        return listing
+    listing_id = connection.scalar(select(decisions.c.listing_id).where(decisions.c.decision_id == decision_id))
+    newest = select(func.max(cases.c.case_id)).where(cases.c.listing_id == listing_id).scalar_subquery()
+    submitted = connection.scalar(select(listings.c.snapshot).where(listings.c.listing_id == listing_id))
+    snapshot = submitted or connection.scalar(select(cases.c.snapshot).where(cases.c.case_id == newest))
+    return decode_listing(snapshot) if snapshot else listing

@@ -1,0 +1,198 @@
+"""Columns of a marketplace's own as features: each number and each category is an extractor with a reason of its own.
+
+Values count as observed with their listing. A number beyond nearly all of training counts as the bound, so that nobody
+gains by an absurd one. What is unknown, or of another kind than named, says only that it is unknown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ipml.errors import UnusableSetting, enumerate_names
+from ipml.features.own import OwnFeatures, adopt
+from ipml.kit.estimator import Estimator
+from ipml.listings.extra import EXTRA, PREFIX, is_extra_name, parse_extra
+
+Floats = NDArray[np.float64]
+Names = Sequence[str] | Mapping[str, str]
+"""Names of columns of one's own, perhaps each with its label in sentences."""
+_SHARE_BEYOND = 0.005  # of the training listings on either side
+_MOST_CATEGORIES = 50
+
+
+class ExtraNumber(Estimator):
+    """Read a number of a marketplace's own, and whether it is unknown.
+
+    Parameters
+    ----------
+    name : str
+        In the field `extra`.
+    label : str
+        In the sentence.
+
+    Attributes
+    ----------
+    usual_, low_, high_ : float
+        The median of the training listings, and the bounds of nearly all.
+    is_share_ : bool
+        Whether all were from 0 to 1, and are written in per cent.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"extra": ['{"returns":0.25}', '{"returns":0.5}', ""]})
+    >>> number = ExtraNumber("returns", "Returns in 30 days").fit(frame)
+    >>> number.transform(frame).tolist(), number.say_reason({"value": 0.3, "is_unknown": 0.0}, 1.0)
+    ([[0.25125, 0.0], [0.49875, 0.0], [0.375, 1.0]], 'Returns in 30 days: 30 %, usually 38 %')
+    """
+
+    def __init__(self, name: str, label: str) -> None:
+        self.name = name
+        self.label = label
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
+        """Learn what is usual."""
+        values = self._read(X)
+        known = values[~np.isnan(values)]
+        known = known if len(known) else np.zeros(1)
+        self.usual_ = float(np.median(known))
+        self.low_, self.high_ = np.quantile(known, (_SHARE_BEYOND, 1 - _SHARE_BEYOND)).tolist()
+        self.is_share_ = bool(known.min() >= 0 and known.max() <= 1)
+        return self
+
+    def transform(self, X: pd.DataFrame) -> Floats:
+        """Return the number, the usual one where it is unknown, and whether it is, shape (n_listings, 2)."""
+        values = self._read(X)
+        is_unknown = np.isnan(values)
+        return np.column_stack([np.where(is_unknown, self.usual_, values.clip(self.low_, self.high_)), is_unknown])
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names."""
+        return np.array(["value", "is_unknown"], dtype=object)
+
+    def say_reason(self, values: Mapping[str, float], weight: float) -> str:
+        """Return the value beside the usual one."""
+        if values["is_unknown"]:
+            return f"{self.label}: unknown"
+        value = values["value"]
+        beyond = {self.low_: " or less", self.high_: " or more"}.get(value, "") if self.low_ < self.high_ else ""
+        return f"{self.label}: {self._write(value)}{beyond}, usually {self._write(self.usual_)}"
+
+    def _write(self, value: float) -> str:
+        return f"{100 * value:.0f} %" if self.is_share_ else f"{value:,.5g}"
+
+    def _read(self, X: pd.DataFrame) -> Floats:
+        cells = (parse_extra(text).get(self.name) for text in X[EXTRA])
+        return np.array([cell if isinstance(cell, float) else np.nan for cell in cells], dtype=np.float64)
+
+
+class ExtraCategory(Estimator):
+    """Read a category of a marketplace's own: which of those frequent in training it is.
+
+    Parameters
+    ----------
+    name, label : str
+        As of `ExtraNumber`.
+    min_listings : int, default=5
+        Categories with fewer training listings are rare, together.
+
+    Attributes
+    ----------
+    categories_ : list of str
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"extra": ['{"tier":"gold"}', '{"tier":"new"}', ""]})
+    >>> category = ExtraCategory("tier", "Tier", min_listings=1).fit(frame)
+    >>> category.transform(frame).tolist(), category.categories_
+    ([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]], ['gold', 'new'])
+    """
+
+    def __init__(self, name: str, label: str, min_listings: int = 5) -> None:
+        self.name = name
+        self.label = label
+        self.min_listings = min_listings
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
+        """Learn which categories are frequent."""
+        counts = Counter(filter(None, self._read(X))).most_common(_MOST_CATEGORIES)
+        self.categories_ = sorted(category for category, n in counts if n >= self.min_listings)
+        return self
+
+    def transform(self, X: pd.DataFrame) -> Floats:
+        """Return a column for each category, for rare ones and for unknown ones, shape (n_listings, n + 2)."""
+        places = {category: place for place, category in enumerate(self.categories_)} | {"": len(self.categories_) + 1}
+        codes = [places.get(category, len(self.categories_)) for category in self._read(X)]
+        return np.eye(len(self.categories_) + 2)[codes]
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names."""
+        return np.array([f"is_{category}" for category in (*self.categories_, "rare", "unknown")], dtype=object)
+
+    def say_reason(self, values: Mapping[str, float], weight: float) -> str:
+        """Return the category."""
+        named = [*self.categories_, "one that is rare", "unknown"]
+        return f"{self.label}: {named[int(np.argmax(list(values.values())))]}"
+
+    def _read(self, X: pd.DataFrame) -> list[str]:
+        cells = (parse_extra(text).get(self.name) for text in X[EXTRA])
+        return ["" if cell is None else cell if isinstance(cell, str) else f"{cell:g}" for cell in cells]
+
+
+def make_extra_features(numbers: Names = (), categories: Names = ()) -> dict[str, OwnFeatures]:
+    """Return an extractor for each column of a marketplace's own, by name, as `make_features` takes them.
+
+    Parameters
+    ----------
+    numbers, categories : sequence of str, or mapping of str to str
+        Names, perhaps each with its label in sentences: {"returns_30d": "Returns in 30 days"}.
+
+    Raises
+    ------
+    UnusableSetting
+        A column cannot have its name, or is named twice.
+
+    Examples
+    --------
+    >>> list(make_extra_features({"returns_30d": "Returns in 30 days"}, ["tier"]))
+    ['extra.returns_30d', 'extra.tier']
+    """
+    made = {}
+    for names, kind in ((numbers, ExtraNumber), (categories, ExtraCategory)):
+        for name, label in _label(names).items():
+            key = f"{PREFIX}{name}"
+            if not is_extra_name(name) or key in made:
+                expected = "up to 30 small letters, digits and single underscores, each name once"
+                raise UnusableSetting("extra columns", f"the name {name!r:.60}", expected)
+            made[key] = adopt(key, OwnFeatures(kind(name, label), [EXTRA]))
+    return made
+
+
+def check_extra(extra: Iterable[str | None], numbers: Names = (), categories: Names = ()) -> None:
+    """Refuse columns of a marketplace's own that no training listing has, or numbers that are texts.
+
+    Raises
+    ------
+    UnusableSetting
+        Names the column, and those that there are.
+    """
+    cells = [parse_extra(text) for text in extra if isinstance(text, str)]
+    known = sorted({name for one in cells for name in one})
+    for name in (*numbers, *categories):
+        if name not in known:
+            found = f"{enumerate_names([name], known)}, which no training listing has"
+            raise UnusableSetting("extra columns", found, f"some of {', '.join(known) or 'none'}")
+    for name in numbers:
+        if texts := [one[name] for one in cells if isinstance(one.get(name), str)]:
+            raise UnusableSetting("extra columns", f"{texts[0]!r} as the number {name}", "finite numbers")
+
+
+def _label(names: Names) -> dict[str, str]:
+    if isinstance(names, Mapping):
+        return dict(names)
+    return {name: str(name).replace("_", " ").capitalize() for name in names}

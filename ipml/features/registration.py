@@ -1,0 +1,139 @@
+"""Extractors that a model file may hold besides those of ipml: classes that whoever loads it has registered.
+
+A model file names classes, and never decides which of them are imported: only what was registered before, in Python or
+by the setting `IPML_EXTRACTORS`, is constructed. Registered code is trusted as much as ipml's own, with any state.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version as installed_version
+from typing import Any, NamedTuple
+
+from ipml.errors import UnusableSetting, first_line
+from ipml.settings import get_settings
+
+SCIKIT_LEARN = "scikit-learn"
+"""Stands for the transformers of `_OF_SCIKIT_LEARN`, which hold plain values and arrays."""
+_OF_SCIKIT_LEARN = {
+    "sklearn.compose": ("ColumnTransformer",),
+    "sklearn.decomposition": ("PCA", "TruncatedSVD"),
+    "sklearn.feature_extraction": ("DictVectorizer", "FeatureHasher"),
+    "sklearn.feature_extraction.text": ("CountVectorizer", "HashingVectorizer", "TfidfTransformer", "TfidfVectorizer"),
+    "sklearn.feature_selection": ("VarianceThreshold",),
+    "sklearn.impute": ("MissingIndicator", "SimpleImputer"),
+    "sklearn.pipeline": ("FeatureUnion", "Pipeline"),
+    "sklearn.preprocessing": (
+        *("Binarizer", "FunctionTransformer", "KBinsDiscretizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer"),
+        *("OneHotEncoder", "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer"),
+        *("RobustScaler", "SplineTransformer", "StandardScaler"),
+    ),
+}
+
+
+_OF_IPML = ("ipml.features.extra:ExtraNumber", "ipml.features.extra:ExtraCategory")
+
+
+class Registered(NamedTuple):
+    """A class that a model file may hold, and the version of its state."""
+
+    kind: type[Any]
+    version: str
+
+
+_REGISTERED: dict[str, Registered] = {}
+
+
+def name_class(kind: type[Any]) -> str:
+    """Return the name of a class as model files and settings write it.
+
+    Examples
+    --------
+    >>> name_class(Registered)
+    'ipml.features.registration:Registered'
+    """
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def register_extractor(kind: type[Any] | str, *, version: str | None = None) -> Any:
+    """Allow a class in model files and experiments; it can be written above the class as a decorator.
+
+    Parameters
+    ----------
+    kind : class or str
+        A class, its name such as "mypackage.features:Mine", or "scikit-learn" for the transformers of that library that
+        hold plain values and arrays.
+    version : str, optional
+        Raise it when an older state can no longer be read; a model of another version is refused. The class attribute
+        `extractor_version`, else "1", where none is given.
+
+    Returns
+    -------
+    class or str
+        As given.
+
+    Raises
+    ------
+    UnusableSetting
+        There is no such class.
+
+    Examples
+    --------
+    >>> register_extractor("collections:Counter")
+    'collections:Counter'
+    """
+    if kind == SCIKIT_LEARN:
+        _register_scikit_learn()
+        return kind
+    found = _import(kind) if isinstance(kind, str) else kind
+    registered = Registered(found, version or _find_version(found))
+    _REGISTERED[name_class(found)] = registered
+    if isinstance(kind, str):
+        _REGISTERED[kind] = registered
+    return kind
+
+
+def find_registered(name: str) -> Registered | None:
+    """Return a registered class by its name; None where it was registered neither in Python nor by the setting."""
+    if name not in _REGISTERED:  # processes that load models by themselves, such as workers, know the setting alone
+        for part in filter(None, map(str.strip, get_settings().extractors.split(","))):
+            if part not in _REGISTERED:
+                register_extractor(part)
+        if name in _OF_IPML:
+            register_extractor(name)
+    return _REGISTERED.get(name)
+
+
+def find_name(kind: type[Any]) -> str | None:
+    """Return the name under which a class is registered; None where it is not."""
+    name = name_class(kind)
+    registered = find_registered(name)
+    return name if registered is not None and registered.kind is kind else None
+
+
+def _register_scikit_learn() -> None:
+    for module, names in _OF_SCIKIT_LEARN.items():
+        for name in names:
+            register_extractor(f"{module}:{name}")
+    _REGISTERED[SCIKIT_LEARN] = Registered(object, "1")
+
+
+def _find_version(kind: type[Any]) -> str:
+    """Return the version of the state of a class that names none: of scikit-learn's, that of the library."""
+    if kind.__module__.startswith("sklearn."):
+        return ".".join(installed_version(SCIKIT_LEARN).split(".")[:2])
+    return str(getattr(kind, "extractor_version", "1"))
+
+
+def _import(name: str) -> type[Any]:
+    module, _, path = name.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # a module of others can raise anything
+        why = f"{name!r:.120}, which cannot be imported ({first_line(error)})"
+        raise UnusableSetting("registered extractors", why, 'names such as "mypackage.features:Mine"') from error
+    if not isinstance(found, type):
+        raise UnusableSetting("registered extractors", f"{name!r:.120}, which is no class", "a class")
+    return found

@@ -1,0 +1,68 @@
+"""A leak: something that gives the label away, and the report of an audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal[
+    "outcome name",
+    "too good",
+    "one class",
+    "one-sided",
+    "names sellers",
+    "damaged text",
+    "copies",
+    "moments",
+    "labels",
+    "sellers",
+    "split",
+]
+KINDS = get_args(Kind)
+_SHOWN_ROWS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Something that gives the label away, or makes an estimate from these labels wrong.
+
+    Attributes
+    ----------
+    kind : str
+        "outcome name", "too good", "one class", "one-sided", "names sellers", "damaged text", "copies", "moments",
+        "labels", "sellers" or "split".
+    column : str
+        Where; several names in a row, or "" where the table as a whole is at fault.
+    sentence : str
+        What was found, and why it misleads.
+    """
+
+    kind: Kind
+    column: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeakageReport:
+    """All that was found, and what could not be looked at."""
+
+    n_listings: int
+    n_counterfeit: int
+    leaks: tuple[Leak, ...]
+    notes: tuple[str, ...]
+
+
+def show_rows(rows: NDArray[np.int64], is_meant: NDArray[Any]) -> str:
+    """Return the numbers of the first rows that are meant.
+
+    Examples
+    --------
+    >>> show_rows(np.arange(1, 9), np.arange(8) > 2), show_rows(np.arange(1, 9), np.arange(8) == 2)
+    ('rows 4, 5, 6, …', 'row 3')
+    """
+    numbers = [str(row) for row in rows[np.asarray(is_meant, dtype=bool)]]
+    more = ", …" if len(numbers) > _SHOWN_ROWS else ""
+    return f"row{'s' if len(numbers) > 1 else ''} {', '.join(numbers[:_SHOWN_ROWS])}{more}"

@@ -1,0 +1,175 @@
+"""Texts that give the label away: words only one class has, damage on the way into the file, and copies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import CountVectorizer
+
+from ipml.features.compiled.folding import fold_texts
+from ipml.features.compiled.texts import Texts
+from ipml.features.goods import brand_table
+from ipml.features.lexicon import load_lexicon
+from ipml.features.normalisation import fold_text
+from ipml.model.drift import Mean
+from ipml.model.drift.drift import show_share
+from ipml.model.leakage.class_shares import ClassShares
+from ipml.model.leakage.leak import Leak
+from ipml.model.leakage.prediction import (
+    Flags,
+    Folds,
+    Places,
+    fit_quickly,
+    is_text_column,
+    is_word_column,
+    predict_linearly,
+)
+
+TOO_GOOD_TEXT = 0.95  # average precision; honest titles reach 0.9, where most counterfeits are called replicas
+WORD_RATIO = 10.0  # times as often has one class a word, at least; words no seller has to hide reach 7
+WORD_RATIO_GENUINE = 30.0  # the other way round
+WORD_SHARE = 0.4  # of the class that has it; of honest words of counterfeiters, such as hot, 0.3
+FEWEST_TEXTS = 20  # different ones, or the column is one of words to choose from
+SHOWN_WORDS = 4
+READ_LETTERS = 400  # from either end of a text
+COPIED_SHARE = 0.05  # of listings whose text another seller has too
+DAMAGE_RATIO = 2.0
+DAMAGE_CHANCE = 0.05  # few columns are tested, and damage is never worth learning from
+
+_DAMAGE = re.compile("\ufffd|[\u0080-\u009f]|[ÃÂ][\u0080-\u00bf]|â€|Ð[\u0080-\u00bf]")
+_WORD = r"[^\W_]+"
+
+
+def holds_sentences(column: pd.Series[Any]) -> bool:
+    """Say whether the cells of a column are read word by word: several words in most, and of many kinds.
+
+    Examples
+    --------
+    >>> holds_sentences(pd.Series([f"bag number {number % 25}" for number in range(1_000)]))
+    True
+    """
+    if not is_word_column(column) or column.nunique() < FEWEST_TEXTS:
+        return False
+    return bool(column.dropna().astype("str").str.contains(" ", regex=False).mean() > 0.5)
+
+
+def find_revealing_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds) -> Iterator[Leak]:
+    """Find texts whose words predict the label of unseen sellers too well, or one of which is in one class only.
+
+    A word of the trade, such as "replica", or of a brand is no leak however many counterfeits have it.
+    """
+    parted = folds.by_seller or folds.random
+    whose = "unseen sellers" if folds.by_seller else "listings drawn at random"
+    for name in columns:
+        if not holds_sentences(columns[name]):
+            continue
+        reader = CountVectorizer(lowercase=False, binary=True, token_pattern=_WORD, min_df=3)
+        try:
+            values = csr_matrix(reader.fit_transform(_fold_ends(columns[name])))
+        except ValueError:  # no word comes three times
+            continue
+        words = reader.get_feature_names_out()
+        precision = predict_linearly(values, y, parted)
+        if precision >= TOO_GOOD_TEXT:
+            weights = fit_quickly(values, y).coef_[0]
+            largest = [words[place] for place in np.argsort(-np.abs(weights), kind="stable")[:SHOWN_WORDS]]
+            sentence = f"{name}: its words predict the label of {whose} with average precision {precision:.2f}, where "
+            sentence += f"{y.mean():.2f} is chance; the largest weights: {', '.join(largest)}"
+            yield Leak("too good", str(name), sentence)
+        elif found := _find_one_sided_words(values, words, y, sellers):
+            yield Leak("one-sided", str(name), f"{name}: {'; '.join(found[:SHOWN_WORDS])}")
+
+
+def _fold_ends(column: pd.Series[Any]) -> list[str]:
+    """Return the beginning and the end of each text, folded: where something is put before or after it."""
+    texts = column.astype("str").fillna("")
+    is_long = texts.str.len() > 2 * READ_LETTERS
+    ends = texts.str[:READ_LETTERS] + " " + texts.str[-READ_LETTERS:]
+    return fold_texts(Texts.of(ends.where(is_long, texts).tolist())).strings()
+
+
+def _find_one_sided_words(values: csr_matrix, words: NDArray[Any], y: Flags, sellers: Places) -> list[str]:
+    """Return sentences of the words that one class hardly ever has, the most telling first."""
+    counts = {kind: np.asarray(values[y == kind].sum(axis=0)).ravel() for kind in (True, False)}
+    shares = {kind: count / np.sum(y == kind) for kind, count in counts.items()}
+    found, columns = [], values.tocsc()
+    for kind, limit in ((True, WORD_RATIO), (False, WORD_RATIO_GENUINE)):
+        more, less = shares[kind], shares[not kind]
+        for place in np.flatnonzero((more >= WORD_SHARE) & (more >= limit * less)):
+            if _is_of_the_trade(words[place]):
+                continue
+            is_marked = np.zeros(len(y), dtype=bool)
+            is_marked[columns[:, [place]].indices] = True
+            ratio = ClassShares.of(is_marked, y if kind else ~y, sellers).ratio
+            if ratio >= limit:
+                of_fake, of_genuine = (show_share(shares[kind][place], 1) for kind in (True, False))
+                sentence = f'"{words[place]}" is in {of_fake} of counterfeit and {of_genuine} of genuine listings'
+                found.append((ratio, sentence))
+    return [sentence for _, sentence in sorted(found, reverse=True)]
+
+
+def _is_of_the_trade(word: str) -> bool:
+    whole, beginnings = _trade_words()
+    return word in whole or word.startswith(beginnings)
+
+
+@lru_cache(maxsize=1)
+def _trade_words() -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the words of the lexicon and of brands, whole, and their beginnings where any ending may follow."""
+    phrases = [*load_lexicon().phrases("any"), *brand_table()["phrases"]]
+    parts = [part for phrase in phrases for part in phrase.split()]
+    whole = {word for part in parts for word in re.findall(_WORD, fold_text(part))}
+    return frozenset(whole), tuple({fold_text(part[:-1]) for part in parts if part.endswith("*") and len(part) > 3})
+
+
+def find_damage(columns: pd.DataFrame, y: Flags, sellers: Any) -> Iterator[Leak]:
+    """Find texts damaged on their way into the file, more often for one class: the file was made from two sources."""
+    codes = pd.factorize(sellers)[0]
+    for name in columns:
+        if not is_word_column(columns[name]):
+            continue
+        damaged = columns[name].astype("str").str.contains(_DAMAGE).fillna(False).to_numpy(dtype=float)
+        fake, genuine = (Mean.of(np.asarray(damaged[mask]), codes[mask]) for mask in (y, ~y))
+        error = np.hypot(fake.error, genuine.error)
+        less, more = sorted((fake.value, genuine.value))
+        if error > 0 and more >= DAMAGE_RATIO * less and 2 * stats.norm.sf((more - less) / error) < DAMAGE_CHANCE:
+            sentence = (
+                f"{name}: letters damaged in encoding (such as U+FFFD) in {show_share(fake.value)} of counterfeit and "
+            )
+            sentence += f"{show_share(genuine.value)} of genuine listings: it tells how the file was made"
+            yield Leak("damaged text", str(name), sentence)
+
+
+def find_copies(columns: pd.DataFrame, sellers: Any) -> Iterator[Leak]:
+    """Find texts that several sellers have, numbers and the order of words aside: no split by seller parts them."""
+    for name in columns:
+        if not is_text_column(columns[name]):
+            continue
+        is_text = columns[name].notna()
+        folded = fold_texts(Texts.of(columns[name].astype("str").fillna("").tolist())).strings()
+        keys = pd.Series(list(map(_list_words, folded)), dtype="str").where(is_text)
+        keys = keys.where(keys.str.count(" ") >= 2)  # three words at least
+        n_sellers = pd.Series(sellers).groupby(keys).transform("nunique")
+        share = float((n_sellers > 1).mean())
+        if share >= COPIED_SHARE:
+            sentence = f"{name}: {show_share(share)} of the listings have a text that another seller has too, so that "
+            yield Leak("copies", str(name), sentence + "a split by seller leaves copies on both sides")
+
+
+def _list_words(folded: str) -> str:
+    """Return the words of a folded text, each once and in order, without numbers.
+
+    Examples
+    --------
+    >>> _list_words("new: bag no. 12, bag!")
+    'bag new no'
+    """
+    return " ".join(sorted(set(re.findall(r"[^\W\d_]+", folded))))

@@ -1,0 +1,231 @@
+"""Learners of scikit-learn in the first stage: fitted on the same matrix and the same folds over sellers as ours.
+
+One that is linear (`coef_`) becomes a `LinearLearner`: it scores, explains and is saved as ours. Of any other it is
+only known what it answers. Its reasons are found by occlusion: each feature, or all n-grams of a text, weighs what the
+log-odds lose where it is taken away. Such weights do not add up; the rest is a reason of its own, "everything else".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from ipml.errors import first_line
+from ipml.features.columns import ListingColumns, Reading
+from ipml.features.figures import MissingFields
+from ipml.features.own import OwnFeatures
+from ipml.features.text import TextFeatures
+from ipml.model.compiled_stage import Weighed, WeighOne
+from ipml.model.learner import Floats, Problem, fold_sellers
+from ipml.model.regression import LinearLearner
+from ipml.model.stages import Features, FeatureValues, FirstStage, count_features, read_values, take_worst
+
+MOST_DENSE = 5_000  # columns for a learner that reads no sparse matrix: texts alone have tens of thousands in use
+_SUREST = 1e-6  # no probability is believed to be nearer to 0 or 1
+
+
+@dataclass(eq=False)
+class OtherLearner:
+    """A fitted classifier that is not linear.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Of the features in use.
+    columns : array of int
+        Which these are: those that some training listing has.
+    """
+
+    estimator: Any
+    columns: NDArray[np.int64]
+
+    @property
+    def coef_(self) -> Floats:
+        """Refuse to name coefficients: there are none."""
+        raise AttributeError(f"{self.estimator!r} has no coefficients; Scorer.score gives its reasons.")
+
+    def decision_function(self, values: scipy.sparse.csr_matrix) -> Floats:
+        """Return the log-odds of a matrix of features, shape (n_listings,)."""
+        estimator, values = self.estimator, _readable(self.estimator, values[:, self.columns])
+        if hasattr(estimator, "decision_function"):
+            log_odds = np.asarray(estimator.decision_function(values), dtype=np.float64)
+        else:
+            probability = np.asarray(estimator.predict_proba(values), dtype=np.float64)[:, 1]
+            log_odds = np.asarray(scipy.special.logit(np.clip(probability, _SUREST, 1.0 - _SUREST)))
+        if log_odds.shape != values.shape[:1] or not np.isfinite(log_odds).all():
+            found = "NaN or infinity" if log_odds.shape == values.shape[:1] else f"an answer of shape {log_odds.shape}"
+            raise ValueError(f"learner {type(estimator).__name__}: found {found}; expected a number for each listing.")
+        return log_odds
+
+    @cached_property
+    def intercept_(self) -> Floats:
+        """The log-odds of a listing without any feature, shape (1,)."""
+        return self.decision_function(scipy.sparse.csr_matrix((1, int(self.columns.max(initial=0)) + 1)))
+
+
+def check_learner(learner: Any, donor: Any) -> None:
+    """Refuse what is no classifier, and a learner of scikit-learn together with a donor.
+
+    Raises
+    ------
+    ValueError
+    """
+    if learner is not None and not (hasattr(learner, "predict_proba") or hasattr(learner, "decision_function")):
+        kept = " (a model file keeps no more of it than its name)" if isinstance(learner, str) else ""
+        raise ValueError(f"learner is {learner!r}{kept}; expected None or a probabilistic classifier of scikit-learn.")
+    if donor is not None and not (learner is None and isinstance(donor.learner_, LinearLearner)):
+        raise ValueError("A donor and a model that starts from it need the learner of ipml: give no other learner.")
+
+
+def fit_learner(learner: Any, problem: Problem, seed: int) -> LinearLearner | OtherLearner:
+    """Return a copy of a learner, fitted on the listings that have a weight.
+
+    Coefficients of a linear one that would lower a score where they may only raise it are 0 afterwards.
+
+    Raises
+    ------
+    ValueError
+        It fails, takes no weights and these differ, or it reads no sparse matrix and this one is too wide.
+    """
+    from sklearn.base import clone  # scoring does without scikit-learn
+
+    fitted = clone(learner)
+    seeds = [name for name in fitted.get_params() if name.rpartition("__")[2] == "random_state"]
+    fitted.set_params(**{name: seed for name in seeds if fitted.get_params()[name] is None})
+    known = problem.take(np.flatnonzero(problem.weight > 0))
+    columns = np.unique(known.design.indices).astype(np.int64)
+    readable, weights = _readable(fitted, known.design[:, columns]), _weights(fitted, known.weight)
+    try:
+        fitted.fit(readable, known.y, **weights)
+    except Exception as error:  # other people's learners fail in their own ways
+        found = f"{type(error).__name__} in fit ({first_line(error)})"
+        raise ValueError(f"learner {type(learner).__name__}: found {found}; expected one that learns.") from error
+    coefficients, intercept = (np.asarray(getattr(fitted, name, ())) for name in ("coef_", "intercept_"))
+    if np.shape(coefficients) != (1, len(columns)) or intercept.size != 1:
+        return OtherLearner(fitted, columns)
+    linear = np.zeros((1, problem.design.shape[1]))
+    linear[:, columns] = np.maximum(coefficients, np.where(problem.only_raises[columns], 0.0, -np.inf))
+    return LinearLearner(linear, intercept.astype(np.float64).reshape(1), int(np.max(getattr(fitted, "n_iter_", 1))))
+
+
+def score_left_out(learner: Any, problem: Problem, n_folds: int, seed: int) -> Floats:
+    """Return the log-odds of listings by learners that saw no other of their group; NaN where none could be fitted."""
+    log_odds = np.full(len(problem.y), np.nan)
+    for train, test in fold_sellers(n_folds, problem, seed):
+        fitted = fit_learner(learner, problem.take(train), seed)
+        log_odds[test] = fitted.decision_function(problem.design[test])
+    return log_odds
+
+
+def _readable(estimator: Any, values: scipy.sparse.csr_matrix) -> Any:
+    """Return the values as an estimator reads them: dense where it reads no sparse matrix."""
+    from sklearn.utils import get_tags
+
+    first = estimator.steps[0][1] if hasattr(estimator, "steps") else estimator
+    if get_tags(first).input_tags.sparse:
+        return values
+    if values.shape[1] > MOST_DENSE:
+        found = f"{type(first).__name__} reads no sparse matrix, and {values.shape[1]:,} features in use"
+        hint = "Put a TruncatedSVD before it in a Pipeline, or give features without n-grams"
+        raise ValueError(f"{found}; expected at most {MOST_DENSE:,}. {hint}.")
+    return values.toarray()
+
+
+def _weights(estimator: Any, weight: Floats) -> dict[str, Floats]:
+    """Return the weights under the name by which an estimator takes them; nothing where all are alike."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    name, last = estimator.steps[-1] if hasattr(estimator, "steps") else ("", estimator)
+    if np.all(weight == weight[0]):
+        return {}
+    if not has_fit_parameter(last, "sample_weight"):
+        raise ValueError(f"{type(last).__name__} takes no sample_weight, and labels of different weight were given.")
+    return {f"{name}__sample_weight" if name else "sample_weight": weight}
+
+
+class OtherStage(FirstStage):
+    """The listing by itself, as another learner judges it; the engine reads its texts and finds its brand.
+
+    Parameters
+    ----------
+    features : Features
+        Fitted.
+    learner : OtherLearner
+    """
+
+    is_additive = False
+
+    def __init__(self, features: Features, learner: OtherLearner) -> None:
+        parts = features.transformer_list
+        widths = [count_features(extractor) for _, extractor in parts]
+        is_missing = [isinstance(extractor, MissingFields) for _, extractor in parts]
+        super().__init__(features, np.repeat(np.array(is_missing, dtype=np.float64), widths), 0.0)
+        own = [pair for pair, is_last in zip(parts, is_missing, strict=True) if not is_last]
+        self._features, self._learner = Features(own, features.transformer_weights), learner
+        together = [
+            1 if isinstance(extractor, TextFeatures | OwnFeatures) else count_features(extractor)
+            for _, extractor in own
+        ]
+        starts = np.cumsum([0, *together])
+        units = zip(starts[:-1].tolist(), together, widths, strict=False)
+        self._unit_of = np.concatenate([first + np.minimum(np.arange(width), n - 1) for first, n, width in units])
+
+    def weigh(self, listings: ListingColumns) -> Weighed:
+        """Return the log-odds of each listing by itself, its brand, and whether its title says anything known."""
+        weighed = super().weigh(listings)
+        return replace(weighed, log_odds=weighed.log_odds + self._learner.decision_function(self._values(listings)))
+
+    def weigh_one(self, reading: Reading) -> WeighOne:
+        """Return the function that weighs a single listing: of another learner, as a frame of it."""
+
+        def weigh(listing: Any) -> tuple[float, int, int]:
+            weighed = self.weigh(ListingColumns.of_one(listing, reading))
+            return weighed.log_odds.item(), weighed.brands.item(), weighed.found.item()
+
+        return weigh
+
+    def sum(self, listings: ListingColumns) -> Floats:
+        """Return the log-odds of each listing read whole, shape (n_listings,)."""
+        values = FeatureValues.of(self._features, listings).matrix()
+        return super().sum(listings) + self._learner.decision_function(values)
+
+    def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
+        """Return what is said of each listing, and what its log-odds lose without each feature, or without a text."""
+        return listings.once(("explained", self), lambda: self._occlude(listings))
+
+    def _occlude(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
+        weighed, parts = super().compiled(listings.reading).explain(listings)
+        values, n_units = self._values(listings), int(self._unit_of.max()) + 1
+        alone = self._learner.decision_function(values)
+        rows = np.repeat(np.arange(len(listings)), np.diff(values.indptr))
+        rows, units = np.divmod(np.unique(rows * n_units + self._unit_of[values.indices]), n_units)
+        without = values[rows]
+        taken = np.repeat(units, np.diff(without.indptr)) == self._unit_of[without.indices]
+        without.data[taken] = 0.0
+        without.eliminate_zeros()
+        parts[:, :n_units] = 0.0
+        parts[rows, units] = alone[rows] - self._learner.decision_function(without) if len(rows) else 0.0
+        return replace(weighed, log_odds=weighed.log_odds + alone), parts
+
+    def _values(self, listings: ListingColumns) -> scipy.sparse.csr_matrix:
+        return take_worst(self._features, listings, self).matrix()
+
+
+def join_matrices(features: Features, listings: ListingColumns, stage: FirstStage | None) -> scipy.sparse.csr_matrix:
+    """Return the values of listings with all n-grams spelt out; of long texts those of the worst passage."""
+    parts = [part.matrix() for part in read_values(features, listings, stage)]
+    joined = scipy.sparse.csr_matrix(scipy.sparse.vstack(parts))
+    joined.eliminate_zeros()
+    return joined
+
+
+def make_stage(features: Features, learner: LinearLearner | OtherLearner) -> FirstStage:
+    """Return the listing by itself, prepared for scoring."""
+    if isinstance(learner, OtherLearner):
+        return OtherStage(features, learner)
+    return FirstStage(features, learner.coef_[0], float(learner.intercept_[0]))

@@ -1,0 +1,255 @@
+"""Learning curve: what more labels would bring, with an interval for the forecast.
+
+The classifier is fitted on nested subsets of sellers, several times over, and asked of sellers left out. A line is laid
+through the average precision at each number of labels and continued. Three things make the forecast uncertain, and each
+is in its interval:
+
+- Other sellers might have been tested: their listings are drawn anew, seller by seller.
+- Other sellers might be labelled next: subsets of one size differ. Two subsets of a share s of the sellers have that
+  share in common, so their variance is divided by 1 - s.
+- How fast the gain fades cannot be read from a few points (Viering and Loog, 2023, doi:10.1109/TPAMI.2022.3220744), and
+  decides about everything beyond them. The log-odds of the average precision rise with (1 - n^-c) / c, and every
+  resample takes another c, from 0, the logarithm, to 1.
+
+On 14 simulated marketplaces, forecast from 1,060 to 1,630 labels to twice as many, the interval held the average
+precision on other sellers in 14 of 14, and that of the present number of labels in 13. It is wide, 0.33 to 0.68, as
+some 50 sellers of counterfeits test the model; on average the forecast was 0.07 too low.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+
+from ipml.errors import Refused
+from ipml.model.evaluation.label_weights import find_label_probability, weigh_by_probability
+from ipml.model.evaluation.metrics import Estimate, estimate_of, resample_all
+from ipml.model.evaluation.ranking import Floats
+from ipml.model.evaluation.splits import Positions, seller_folds
+
+ScoreWith = Callable[[pd.DataFrame, pd.DataFrame], ArrayLike]
+"""From labelled listings to learn from, and listings of other sellers, to the scores of the latter."""
+
+SHARES = (0.125, 0.25, 0.5, 1.0)
+FADES = (0.0, 0.25, 0.5, 1.0)
+MIN_SELLERS = 5  # of counterfeits, on the training side of the smallest subset
+MIN_SIZES = 3
+_LEAST = 1e-3  # an average precision nearer to 0 or 1 has no log-odds worth extrapolating
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Average precision by number of labels learnt from, and its forecast for more.
+
+    Attributes
+    ----------
+    labels : array of shape (n_sizes,)
+        Mean number of labelled listings learnt from, rising.
+    precision : tuple of Estimate
+        Average precision on sellers left out, with each of these numbers.
+    now : int
+        How many labels there are.
+    grid, line, low, high : array of shape (n_points,)
+        Numbers of labels up to the largest forecast, the fitted average precision, and its 95 % interval.
+    forecast : dict of float to Estimate
+        By multiple of the present number of labels: 1.0 for all of them.
+    gain : dict of float to Estimate
+        By multiple: how much is gained over the present number; compares fitted lines, so that which sellers are
+        labelled next is left out of its interval.
+    """
+
+    labels: Floats
+    precision: tuple[Estimate, ...]
+    now: int
+    grid: Floats
+    line: Floats
+    low: Floats
+    high: Floats
+    forecast: dict[float, Estimate]
+    gain: dict[float, Estimate]
+
+    def __str__(self) -> str:
+        lines = [f"{n:10,.0f} labels: {value}" for n, value in zip(self.labels, self.precision, strict=True)]
+        for times, value in self.forecast.items():
+            gained = f"; {self.gain[times].show('+')} over now" if times in self.gain else ""
+            lines.append(f"{times * self.now:10,.0f} labels: {value}, forecast{gained}")
+        return "\n".join(lines)
+
+
+def measure_learning_curve(
+    score_with: ScoreWith,
+    y: ArrayLike,
+    listings: pd.DataFrame,
+    *,
+    times: tuple[float, ...] = (2.0,),
+    n_folds: int = 3,
+    n_draws: int = 3,
+    n_resamples: int = 200,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> LearningCurve:
+    """Fit on nested subsets of sellers, test on sellers left out, and forecast the average precision with more labels.
+
+    Each draw takes other folds and other subsets. In all, the classifier is fitted four times the number of folds times
+    the number of draws.
+
+    Parameters
+    ----------
+    score_with : function of DataFrame, DataFrame
+        Learns from labelled listings, which have `is_counterfeit`, and scores others.
+    y : array of shape (n_listings,)
+        True or 1 where the listing is counterfeit.
+    listings : DataFrame of shape (n_listings, …)
+        With `seller_id`; where `label_probability` is known, figures are weighed by it.
+    times : tuple of float, default=(2.0,)
+        Multiples of the present number of labels to forecast.
+    n_folds, n_draws : int, default=3
+    n_resamples : int, default=200
+        Resamples of the tested sellers.
+    seed : int, default=0
+    say : function of str, optional
+        Told how far it is, for a progress display.
+
+    Raises
+    ------
+    Refused
+        Too few sellers of counterfeits for three subset sizes.
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": [str(n) for n in range(400)]})
+    >>> y, noise = np.where(np.arange(400) % 4, 0.0, 1.0), np.random.default_rng(0).normal(size=400)
+    >>> def learn(learnt, asked):  # the more labels, the less noise
+    ...     rows = asked.index.to_numpy()
+    ...     return 1 / (1 + np.exp(-y[rows] - 20 / np.sqrt(len(learnt)) * noise[rows]))
+    >>> curve = measure_learning_curve(learn, y, listings)
+    >>> len(curve.labels), curve.gain[2.0].value > 0
+    (4, True)
+    """
+    truth = np.asarray(y, dtype=float)
+    shares = _usable_shares(truth, listings["seller_id"], n_folds)
+    sizes, scores = _score_subsets(score_with, truth, listings, shares, n_folds, n_draws, seed, say)
+    probability = find_label_probability(listings)
+    weight = None if probability is None else weigh_by_probability(probability)
+    draws = np.array(
+        [
+            [
+                resample_all(
+                    truth,
+                    score,
+                    listings["seller_id"],
+                    measures=["average_precision"],
+                    weight=weight,
+                    n_resamples=n_resamples,
+                    seed=seed,
+                )["average_precision"]
+                for score in repeats
+            ]
+            for repeats in scores
+        ]
+    )
+    draws = draws[:, :, ~np.isnan(draws).any(axis=(0, 1))]  # resamples without a counterfeit
+    return _forecast(sizes, shares, draws, len(truth), times, seed)
+
+
+def _usable_shares(y: Floats, sellers: pd.Series[str], n_folds: int) -> tuple[float, ...]:
+    """Return the shares of the sellers of which enough offer counterfeits to learn from."""
+    n_sellers = sellers[y == 1].nunique()
+    shares = tuple(share for share in SHARES if share * n_sellers * (n_folds - 1) / n_folds >= MIN_SELLERS)
+    if len(shares) < MIN_SIZES:
+        needed = int(np.ceil(MIN_SELLERS / SHARES[-MIN_SIZES] * n_folds / (n_folds - 1)))
+        raise Refused("Cannot draw a learning curve", f"{n_sellers} sellers of counterfeits", f"at least {needed}")
+    return shares
+
+
+def _score_subsets(
+    score_with: ScoreWith,
+    y: Floats,
+    listings: pd.DataFrame,
+    shares: tuple[float, ...],
+    n_folds: int,
+    n_draws: int,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[Floats, Floats]:
+    """Return the mean number of labels by share, and scores of all listings, shape (n_shares, n_draws, n_listings)."""
+    counted = np.zeros(len(shares))
+    scores = np.full((len(shares), n_draws, len(y)), np.nan)
+    generator = np.random.default_rng(seed)
+    for draw in range(n_draws):
+        for fold, (train, test) in enumerate(seller_folds(listings, y, n_folds, seed + draw)):
+            for number, rows in enumerate(_nest(y, listings["seller_id"], train, shares, generator)):
+                step = (draw * n_folds + fold) * len(shares) + number + 1
+                say(f"learning from subsets ({step} of {n_draws * n_folds * len(shares)})")
+                scores[number, draw, test] = score_with(listings.iloc[rows], listings.iloc[test])
+                counted[number] += len(rows) / (n_draws * n_folds)
+    return counted, scores
+
+
+def _nest(
+    y: Floats, sellers: pd.Series[str], train: Positions, shares: tuple[float, ...], generator: np.random.Generator
+) -> Iterator[Positions]:
+    """Yield the listings of growing subsets of sellers, each with its share of those who offer counterfeits."""
+    by_seller = pd.Series(y[train]).groupby(sellers.iloc[train].to_numpy()).max()
+    place = pd.Series(0.0, index=by_seller.index)
+    for kind in (0.0, 1.0):
+        members = by_seller.index[by_seller == kind]
+        place[members] = (generator.permutation(len(members)) + 0.5) / max(len(members), 1)
+    at = sellers.iloc[train].map(place).to_numpy()
+    yield from (train[at <= share] for share in shares)
+
+
+def _forecast(
+    sizes: Floats, shares: tuple[float, ...], draws: Floats, now: int, times: tuple[float, ...], seed: int
+) -> LearningCurve:
+    """Fit every resample; `draws` has the shape (n_shares, n_draws, 1 + n_resamples)."""
+    odds = logit(np.clip(draws, _LEAST, 1 - _LEAST))
+    grid = np.geomspace(sizes[0], now * max(1.0, *times), 60)
+    asked = now * np.array([1.0, *times])
+    lines = np.array([_fit(sizes, odds.mean(axis=1), np.append(grid, asked), fade) for fade in FADES])
+    taken = np.arange(lines.shape[2] - 1) % len(FADES)  # of each resample, another
+    resampled = lines[taken, :, np.arange(1, lines.shape[2])].T
+    fitted = np.column_stack([lines[:, :, 0].mean(axis=0), resampled])
+    noise = _spread_of_subsets(odds[:, :, 0], shares) * np.random.default_rng(seed).normal(size=resampled.shape[1])
+    uncertain = np.column_stack([fitted[:, 0], resampled + noise])
+    bands = [estimate_of(values) for values in expit(uncertain)]
+    curve, ends = expit(fitted), bands[len(grid) :]
+    gained = [estimate_of(values - curve[len(grid)]) for values in curve[len(grid) + 1 :]]
+    return LearningCurve(
+        labels=sizes,
+        precision=tuple(estimate_of(values) for values in draws.mean(axis=1)),
+        now=now,
+        grid=grid,
+        line=curve[: len(grid), 0],
+        low=np.array([band.low for band in bands[: len(grid)]]),
+        high=np.array([band.high for band in bands[: len(grid)]]),
+        forecast=dict(zip((1.0, *times), ends, strict=True)),
+        gain=dict(zip(times, gained, strict=True)),
+    )
+
+
+def _fit(sizes: Floats, odds: Floats, at: Floats, fade: float) -> Floats:
+    """Lay a line that does not fall through log-odds of shape (n_sizes, n_samples); larger subsets weigh more."""
+    x, wanted = (_bend(n / sizes[-1], fade) for n in (sizes, at))
+    weight = sizes / sizes.sum()
+    mean_x, mean = weight @ x, weight @ odds
+    slope = np.maximum((weight * (x - mean_x)) @ (odds - mean) / (weight @ (x - mean_x) ** 2), 0.0)
+    line: Floats = mean + np.outer(wanted - mean_x, slope)
+    return line
+
+
+def _bend(n: Floats, fade: float) -> NDArray[np.float64]:
+    return np.log(n) if fade == 0 else (1 - n**-fade) / fade
+
+
+def _spread_of_subsets(odds: Floats, shares: tuple[float, ...]) -> float:
+    """Return how far models differ that learnt from other sellers, from the largest subsets that do differ."""
+    if odds.shape[1] < 2:
+        return 0.0
+    number = len(shares) - 2
+    return float(np.sqrt(odds[number].var(ddof=1) / (1 - shares[number])))

@@ -1,0 +1,223 @@
+"""Moves: which listings two models score most differently, and what the second sees otherwise.
+
+Reasons are parts of the log-odds, so that their differences say where a move comes from: those of one feature are
+subtracted, and those that only one model gives count in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ipml.errors import UnmeasurableScores
+from ipml.model.evaluation.label_weights import find_label_probability, weigh_by_probability
+from ipml.model.evaluation.metrics import Estimate, estimate_of
+from ipml.model.evaluation.ranking import Floats, resample_sums
+from ipml.model.questions.error_slices import Explain
+from ipml.records import Reason
+
+MOVED = 0.1
+"""A score that differs by more than this has moved."""
+MOST_OF_ONE_SELLER = 2
+MOST_REASONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonChange:
+    """What one feature adds to the log-odds by the second model, less what it adds by the first."""
+
+    feature: str
+    sentence: str
+    change: float
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One listing that two models score differently, with the reasons whose parts of the log-odds differ most.
+
+    Attributes
+    ----------
+    row : int
+        Its position among the listings.
+    listing_id, seller_id, title : str
+        As the seller wrote them.
+    before, after : float
+        Score by the first and the second model.
+    is_counterfeit : bool or None
+        None where there is no label.
+    reasons : tuple of ReasonChange
+    """
+
+    row: int
+    listing_id: str
+    seller_id: str
+    title: str
+    before: float
+    after: float
+    is_counterfeit: bool | None
+    reasons: tuple[ReasonChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What changed between two models.
+
+    Attributes
+    ----------
+    before, after : array of shape (n_listings,)
+        Their scores; NaN where a model abstained.
+    y : array of shape (n_listings,)
+        Labels, NaN where there is none.
+    moved : Estimate
+        Share of the listings whose scores differ by more than 0.1.
+    right : Estimate or None
+        Of labelled listings that moved: the share that moved towards their label. None where that are fewer than two
+        sellers'.
+    moves : tuple of Move
+        The largest changes first, two of one seller at most.
+    reasons : tuple of ReasonChange
+        Features whose parts differ most over these listings: the mean of the absolute change, with one sentence.
+    """
+
+    before: Floats
+    after: Floats
+    y: Floats
+    moved: Estimate
+    right: Estimate | None
+    moves: tuple[Move, ...]
+    reasons: tuple[ReasonChange, ...]
+
+
+def find_moves(
+    before: ArrayLike,
+    after: ArrayLike,
+    listings: pd.DataFrame,
+    *,
+    y: ArrayLike | None = None,
+    explain: tuple[Explain, Explain] | None = None,
+    n: int = 20,
+    n_resamples: int = 500,
+    seed: int = 0,
+) -> Moves:
+    """Find the listings that moved most between two models.
+
+    Parameters
+    ----------
+    before, after : array of shape (n_listings,)
+        Scores of the same listings by the two models; NaN where one abstained.
+    listings : DataFrame of shape (n_listings, …)
+        With `seller_id`, and `listing_id` and `title` where they are to be shown; where `label_probability` is known,
+        labelled listings are weighed by it.
+    y : array of shape (n_listings,), optional
+        Labels (0 or 1), NaN where there is none.
+    explain : (function of DataFrame, function of DataFrame), optional
+        Return the reasons of the first and of the second model for each listing of a frame; asked for those shown.
+    n : int, default=20
+        How many listings to show.
+    n_resamples : int, default=500
+    seed : int, default=0
+
+    Examples
+    --------
+    >>> listings = pd.DataFrame({"seller_id": list("abc"), "title": ["Bag", "Watch", "Hat"]})
+    >>> found = find_moves([0.1, 0.2, 0.9], [0.15, 0.8, 0.5], listings, y=[0, 1, 1])
+    >>> [(move.title, move.before, move.after) for move in found.moves], found.right.value
+    ([('Watch', 0.2, 0.8), ('Hat', 0.9, 0.5)], 0.5)
+    """
+    scores = np.asarray(before, dtype=float), np.asarray(after, dtype=float)
+    if scores[0].shape != scores[1].shape or scores[0].shape != (len(listings),):
+        found = f"scores of shapes {scores[0].shape} and {scores[1].shape} for {len(listings)} listings"
+        raise UnmeasurableScores(found, "two for each listing")
+    truth = np.full(len(listings), np.nan) if y is None else np.asarray(y, dtype=float)
+    change = scores[1] - scores[0]
+    drawn = {"n_resamples": n_resamples, "seed": seed}
+    judged = ~np.isnan(change)
+    if listings["seller_id"][judged].nunique() < 2:
+        raise UnmeasurableScores(f"scores of {judged.sum()} listings by both models", "those of two sellers at least")
+    has_moved = judged & (np.abs(change) > MOVED)
+    probability = find_label_probability(listings)
+    weight = np.ones_like(change) if probability is None else weigh_by_probability(probability)
+    moved = _share(has_moved, judged, np.ones_like(change), listings, drawn)
+    is_right = np.where(truth == 1, change > 0, change < 0)
+    labelled = has_moved & ~np.isnan(truth)
+    right = None
+    if listings["seller_id"][labelled].nunique() > 1:
+        right = _share(labelled & is_right, labelled, weight, listings, drawn)
+    rows = _largest(change, has_moved, listings["seller_id"], n)
+    moves = _show(rows, listings, scores, truth, explain)
+    return Moves(*scores, truth, moved, right, moves, _sum_up(moves))
+
+
+def _share(
+    chosen: NDArray[np.bool_], among: NDArray[np.bool_], weight: Floats, listings: pd.DataFrame, drawn: dict[str, int]
+) -> Estimate:
+    counted = (np.column_stack([chosen, among]) * weight[:, np.newaxis])[among]
+    sums = resample_sums(counted, listings["seller_id"][among], **drawn)
+    return estimate_of(sums[:, 0] / sums[:, 1])
+
+
+def _largest(change: Floats, has_moved: NDArray[np.bool_], sellers: pd.Series[str], n: int) -> NDArray[np.intp]:
+    order = np.argsort(-np.nan_to_num(np.abs(change)), kind="stable")
+    order = order[has_moved[order]]
+    place = sellers.iloc[order].reset_index(drop=True)
+    return order[(place.groupby(place).cumcount() < MOST_OF_ONE_SELLER).to_numpy()][:n]
+
+
+def _show(
+    rows: NDArray[np.intp],
+    listings: pd.DataFrame,
+    scores: tuple[Floats, Floats],
+    y: Floats,
+    explain: tuple[Explain, Explain] | None,
+) -> tuple[Move, ...]:
+    shown = listings.iloc[rows]
+    nothing: list[Sequence[Reason]] = [()] * len(rows)
+    first, second = (each(shown) for each in explain) if explain and len(rows) else (nothing, nothing)
+    texts = [shown[name].astype("str").tolist() if name in shown else [""] * len(rows) for name in _TEXTS]
+    return tuple(
+        Move(
+            int(row),
+            listing_id,
+            seller_id,
+            title,
+            float(scores[0][row]),
+            float(scores[1][row]),
+            None if np.isnan(y[row]) else bool(y[row]),
+            subtract_reasons(a, b)[:MOST_REASONS],
+        )
+        for row, listing_id, seller_id, title, a, b in zip(rows, *texts, first, second, strict=True)
+    )
+
+
+_TEXTS = ("listing_id", "seller_id", "title")
+
+
+def subtract_reasons(before: Sequence[Reason], after: Sequence[Reason]) -> tuple[ReasonChange, ...]:
+    """Return by how much each feature's part of the log-odds differs, the largest difference first.
+
+    Examples
+    --------
+    >>> subtract_reasons([Reason("age", "Account is new", 1.0)], [Reason("age", "Account is new", 0.25)])
+    (ReasonChange(feature='age', sentence='Account is new', change=-0.75),)
+    """
+    parts: dict[str, ReasonChange] = {}
+    for sign, reasons in ((1, after), (-1, before)):
+        for reason in reasons:
+            earlier = parts.get(reason.feature)
+            sentence, change = (earlier.sentence, earlier.change) if earlier else (reason.sentence, 0.0)
+            parts[reason.feature] = ReasonChange(reason.feature, sentence, change + sign * reason.weight)
+    return tuple(sorted(parts.values(), key=lambda part: -abs(part.change)))
+
+
+def _sum_up(moves: Sequence[Move]) -> tuple[ReasonChange, ...]:
+    parts: dict[str, ReasonChange] = {}
+    for move in moves:
+        for reason in move.reasons:
+            known = parts.get(reason.feature, ReasonChange(reason.feature, reason.sentence, 0.0))
+            mean = known.change + abs(reason.change) / len(moves)
+            parts[reason.feature] = ReasonChange(known.feature, known.sentence, mean)
+    return tuple(sorted(parts.values(), key=lambda part: -part.change)[:10])

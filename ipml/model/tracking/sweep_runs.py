@@ -1,0 +1,128 @@
+"""Runs of a sweep: one for the whole, under it one for each trial, without a model, found again by what was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import mlflow
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from ipml.model.tracking.runs import RunFacts, start_run
+from ipml.model.tracking.store import download, find_store, make_active, open_store
+
+TRIAL_TAG, SWEEP_TAG = "ipml.trial", "ipml.sweep_key"
+
+
+def begin_sweep(
+    facts: RunFacts, key: str, model_name: str = "ipml", *, is_new: bool = False, tracking_uri: str | None = None
+) -> str:
+    """Begin the run of a sweep, or go on with the last one under the same key, and return its id.
+
+    Parameters
+    ----------
+    facts : RunFacts
+        What is tried, and on what.
+    key : str
+        Hexadecimal digits that stand for the space and all else that the outcome depends on.
+    model_name : str, default="ipml"
+        The model that its trials are variants of.
+    is_new : bool, default=False
+        Whether a new run is begun in any case.
+    tracking_uri : str, optional
+        MLflow's tracking and registry URI; that of the settings where none is given.
+    """
+    with open_store(find_store(tracking_uri)) as client, make_active(client):
+        run_id = None if is_new else _find_last(client, model_name, f"tags.`{SWEEP_TAG}` = '{key}'")
+        if run_id is None:
+            tagged = replace(facts, tags={**facts.tags, SWEEP_TAG: key})
+            with start_run(client, tagged, model_name) as run:
+                run_id = str(run.info.run_id)
+        client.update_run(run_id, status="RUNNING")
+        return run_id
+
+
+def finish_sweep(
+    run_id: str,
+    *,
+    description: str,
+    figures: Mapping[str, float],
+    pictures: Sequence[Path],
+    texts: Mapping[str, str],
+    tracking_uri: str | None = None,
+) -> None:
+    """Add the outcome of a sweep to its run, and end it."""
+    with open_store(find_store(tracking_uri)) as client:
+        client.set_tag(run_id, MLFLOW_RUN_NOTE, description)
+        for name, value in figures.items():
+            client.log_metric(run_id, name, value)
+        for picture in pictures:
+            client.log_artifact(run_id, str(picture), "pictures")
+        for name, text in texts.items():
+            client.log_text(run_id, text, name)
+        client.set_terminated(run_id)
+
+
+def record_trial(
+    facts: RunFacts,
+    key: str,
+    model_name: str = "ipml",
+    *,
+    parent: str | None = None,
+    tracking_uri: str | None = None,
+) -> str:
+    """Record a run without a model beside those with one, and return its id.
+
+    Parameters
+    ----------
+    facts : RunFacts
+        What was tried, on what, and how good it was.
+    key : str
+        Hexadecimal digits that stand for all that the outcome depends on.
+    model_name : str, default="ipml"
+        The model that it is a variant of.
+    parent : str, optional
+        Id of the run of the sweep.
+    tracking_uri : str, optional
+        MLflow's tracking and registry URI; that of the settings where none is given.
+    """
+    tagged = replace(facts, tags={**facts.tags, TRIAL_TAG: key})
+    with (
+        open_store(find_store(tracking_uri)) as client,
+        make_active(client),
+        start_run(client, tagged, model_name, parent=parent) as run,
+    ):
+        return str(run.info.run_id)
+
+
+def fetch_trial_file(model_name: str, key: str, name: str, tracking_uri: str | None = None) -> Path | None:
+    """Fetch a file of the trial that was finished last under this key; None where there is none.
+
+    Parameters
+    ----------
+    model_name, key : str
+        As for `record_trial`.
+    name : str
+        Name of the file.
+
+    Returns
+    -------
+    Path or None
+        A copy of our own, deleted when the process ends.
+    """
+    with open_store(find_store(tracking_uri)) as client:
+        run_id = _find_last(client, model_name, f"tags.`{TRIAL_TAG}` = '{key}' and attributes.status = 'FINISHED'")
+        if run_id is None or name not in {file.path for file in client.list_artifacts(run_id)}:
+            return None
+        return download(client, f"runs:/{run_id}/{name}")
+
+
+def _find_last(client: mlflow.MlflowClient, model_name: str, condition: str) -> str | None:
+    """Return the id of the run of a model that was begun last of those that meet a condition."""
+    recorded = client.get_experiment_by_name(model_name)
+    if recorded is None:
+        return None
+    newest_first = ["attributes.start_time DESC"]
+    runs = client.search_runs([recorded.experiment_id], condition, order_by=newest_first, max_results=1)
+    return str(runs[0].info.run_id) if runs else None

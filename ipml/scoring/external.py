@@ -1,0 +1,234 @@
+"""External scorer: scores and reasons of a model that ipml did not train.
+
+Reasons come from the model where it gives any: what its features add to its log-odds. Else they come from occlusion:
+each field that a listing fills is left out by itself, and the score without it is stated. What fields do together is
+one more reason, so that reasons and base rate sum to the log-odds either way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ipml.errors import UnusableSetting
+from ipml.features.columns import ListingColumns
+from ipml.features.goods import listing_brands
+from ipml.features.portfolio import SellerPortfolios, listing_moments
+from ipml.listings.fields import FIELDS
+from ipml.listings.kinds import make_empty_column
+from ipml.listings.schema import validate_record
+from ipml.model.calibration import is_too_wide
+from ipml.model.external import ExternalClassifier
+from ipml.model.external.classifier import frame_of
+from ipml.model.familiarity import ListingSample
+from ipml.records import NONE_EARLIER, REST, EarlierListings, Listing, Reason, ScoredListing
+from ipml.scoring.scorer import CAUSES, NONE_UNREAD, TOO_UNCERTAIN, Explained, JudgedListings, Scorer
+
+Floats = NDArray[np.float64]
+
+_GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "title": ("the title", ("title",)),
+    "description": ("the description", ("description",)),
+    "brand": ("the brand", ("brand",)),
+    "category": ("the category", ("category",)),
+    "price": ("the price", ("price", "currency")),
+    "listing": (
+        "what is known of the listing (age, sales, reviews, condition, country)",
+        (
+            *("listed_at", "observed_at", "listing_sales", "listing_returns", "listing_rating", "listing_reviews"),
+            *("condition", "country", "gtin"),
+        ),
+    ),
+    "seller": (
+        "what is known of the seller",
+        (
+            *("seller_age_days", "seller_sales", "seller_returns", "seller_complaints", "seller_rating"),
+            *("seller_strikes", "seller_listings"),
+        ),
+    ),
+    "picture": (
+        "its pictures",
+        ("image_hash", "image_vector", "picture_counterfeit_matches", "picture_genuine_matches"),
+    ),
+    "text_vector": ("the vector of its text", ("text_vector",)),
+    "extra": ("the columns of your own", ("extra",)),
+}
+"""The fields that are left out together, by the reason that states it, and how a sentence calls them."""
+OCCLUSION = "Without {} the score would be {:.0%}"
+OWN = "{}, as the model itself weighs it"
+TOGETHER = "All else the model reads, and what the above do together"
+_MOST_NAMES = 3
+_LEAST_WEIGHT = 1e-9
+KIND_OF = {field.name: field.kind for field in FIELDS}
+
+
+class ExternalScorer(Scorer):
+    """A `Scorer` with a model that ipml did not train.
+
+    It knows nothing of a seller's earlier listings but what the columns of a listing say, marks no words, and abstains
+    only where its interval is too wide.
+
+    Parameters
+    ----------
+    classifier : ExternalClassifier
+        Fitted.
+    version, most_width, digest
+        As for `Scorer`.
+    """
+
+    classifier: ExternalClassifier  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        classifier: ExternalClassifier,
+        version: str,
+        most_width: float | None = None,
+        digest: str | None = None,
+    ) -> None:
+        self.classifier = classifier
+        self.version = version
+        self.most_width = most_width
+        self.digest = digest
+        self._currencies = {"", None}
+
+    def __reduce__(self) -> tuple[type[Scorer], tuple[Any, str, float | None, str | None]]:
+        return ExternalScorer, (self.classifier, self.version, self.most_width, self.digest)
+
+    @property
+    def caveat(self) -> str:
+        """Why the same listing may score otherwise another time: where a service answers, it may have changed."""
+        address = self.classifier.source.address
+        return f" (the model answers at {address}, and may have changed there)" if address else ""
+
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether vectors of pictures must be of one length: an external model looks at them itself."""
+        return False
+
+    def score(
+        self,
+        listing: Listing | Mapping[str, Any],
+        portfolios: SellerPortfolios | None = None,
+        *,
+        others: EarlierListings = NONE_EARLIER,
+        explain: bool = True,
+    ) -> ScoredListing:
+        """Return one listing with its score, and why; parameters as of `Scorer.score`."""
+        record = listing if isinstance(listing, Listing) else validate_record(listing)
+        return self.score_records([record], portfolios, others=[others], explain=explain)[0]
+
+    def _report_currencies(self, currencies: Iterable[str | None]) -> None:
+        """Say nothing: which currencies count is the external model's own matter."""
+
+    def _judge(
+        self,
+        columns: ListingColumns,
+        portfolios: SellerPortfolios | None,
+        others: Sequence[EarlierListings] | None = None,
+        sample: ListingSample | None = None,
+        explain: bool = False,  # noqa: ARG002 - reasons cost a look of their own here
+    ) -> JudgedListings:
+        classifier = self.classifier
+        portfolios = classifier.portfolios_ if portfolios is None else portfolios
+        known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
+        known = known if others is None else known.with_others(others)
+        log_odds = classifier.decision_function(columns)
+        score, low, high = classifier.judge(columns, log_odds)
+        alone, causes = score.copy(), np.zeros(len(columns), dtype=np.int8)
+        if self.most_width is not None:
+            causes[is_too_wide(low, high, self.most_width)] = CAUSES.index(TOO_UNCERTAIN)
+        for judged in (log_odds, score, low, high):
+            judged[causes > 0] = np.nan
+        if sample is not None:
+            brands = listing_brands(columns, classifier.brand_table)
+            classifier.familiarity_.add_to_sample(columns, brands, score, sample)
+        return JudgedListings(columns, known, log_odds, score, low, high, alone, causes, NONE_UNREAD)
+
+    def _assemble_one(self, *facts: Any) -> ScoredListing:
+        scored = super()._assemble_one(*facts)
+        return scored if self.classifier.is_calibrated else replace(scored, score_low=None, score_high=None)
+
+    def _explain(
+        self,
+        columns: ListingColumns,
+        earlier: list[EarlierListings],  # noqa: ARG002 - it knows of none
+        unread: Any = NONE_UNREAD,  # noqa: ARG002
+    ) -> list[Explained]:
+        frame, classifier = frame_of(columns), self.classifier
+        given = classifier.explain(frame)
+        base = classifier.base_rate_ if given is None else given[1]
+        of_each = self._leave_out(frame, columns) if given is None else _say_own(given[0], frame)
+        total = classifier.decision_function(frame)
+        explained = []
+        for reasons, log_odds, prices in zip(of_each, total, classifier.prices_.price_ranges(columns), strict=True):
+            rest = float(log_odds) - base - sum(reason.weight for reason in reasons)
+            if abs(rest) > _LEAST_WEIGHT:
+                reasons.append(Reason(REST, TOGETHER, rest))
+            reasons.sort(key=lambda reason: (-abs(reason.weight), reason.feature))
+            explained.append(Explained(tuple(reasons), price_range=prices, base_rate=base))
+        return explained
+
+    def _leave_out(self, frame: pd.DataFrame, columns: ListingColumns) -> list[list[Reason]]:
+        """Return for each listing what the score would be without each of its fields."""
+        classifier, reasons = self.classifier, [list[Reason]() for _ in range(len(frame))]
+        whole = classifier.decision_function(frame)
+        for group, (name, fields) in _GROUPS.items():
+            rows = np.flatnonzero(frame[list(fields)].notna().any(axis=1))
+            if not len(rows):
+                continue
+            without = frame.iloc[rows].copy()
+            for field in fields:
+                without[field] = "" if field == "title" else make_empty_column(without.index, KIND_OF[field])
+            try:
+                log_odds = classifier.decision_function(without)
+            except UnusableSetting:  # an estimator that needs the field: it has no score without it
+                continue
+            cut = columns.cut(rows)
+            score = classifier.calibrate(cut, log_odds)
+            for row, weight, left in zip(rows.tolist(), (whole[rows] - log_odds).tolist(), score.tolist(), strict=True):
+                if abs(weight) > _LEAST_WEIGHT:
+                    reasons[row].append(Reason(f"{group}.left_out", OCCLUSION.format(name, left), weight))
+        return reasons
+
+
+def _say_own(added: pd.DataFrame, frame: pd.DataFrame) -> list[list[Reason]]:
+    """Return what a model's own features add to the log-odds, those of one transformer as one reason.
+
+    A reason names a number of the listing with its value, and of many features those that add most.
+    """
+    said = []
+    for weights, listing in zip(added.to_dict("records"), frame.to_dict("records"), strict=True):
+        of_group: dict[str, dict[str, float]] = {}
+        for feature, weight in weights.items():
+            if abs(weight) > _LEAST_WEIGHT:
+                group, _, name = str(feature).rpartition("__")
+                of_group.setdefault(group or name, {})[name] = weight
+        said.append([_say_group(group, of, listing) for group, of in of_group.items()])
+    return said
+
+
+def _say_group(group: str, weights: Mapping[str, float], listing: Mapping[Any, Any]) -> Reason:
+    total = sum(weights.values())
+    names = sorted((name for name in weights if weights[name] * total > 0), key=lambda name: -abs(weights[name]))
+    called = [_call(name, listing.get(name)) for name in names[:_MOST_NAMES]]
+    named = called[0] if names == [group] else f"{group.replace('_', ' ')}: {', '.join(called)}"
+    return Reason(_name_reason(group), OWN.format(named[:1].upper() + named[1:]), total)
+
+
+def _call(name: str, value: object) -> str:
+    """Return how a sentence calls a feature; a number of the listing with its value."""
+    words = name.replace("_", " ")
+    is_number = isinstance(value, float | int) and not isinstance(value, bool) and not math.isnan(value)
+    return f"{words} {value:,.4g}" if is_number else words
+
+
+def _name_reason(group: str) -> str:
+    """Return the name of the reason of a transformer, or of a column: that of the part of the listing it is about."""
+    about = next((name for name, (_, fields) in _GROUPS.items() if group in fields), None)
+    return f"{about}.{group}" if about else f"external.{group}"
