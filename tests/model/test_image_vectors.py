@@ -173,7 +173,7 @@ def test_a_successor_sees_with_the_eyes_of_its_donor(parts, model, plain):
     seen, _ = parts
     again = fit(seen.head(400).drop(columns="image_vector"), donor=model)
     assert "image" in dict(again.features_.transformer_list)
-    np.testing.assert_array_equal(again._extractors["image"].components_, model._extractors["image"].components_)
+    np.testing.assert_array_equal(*(each.features_.parts()["image"].components_ for each in (again, model)))
     assert "image" not in dict(fit(seen.head(400), donor=plain).features_.transformer_list)
 
 

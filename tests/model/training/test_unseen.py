@@ -122,6 +122,7 @@ def test_unlabelled_listings_are_tested_where_the_truth_is_known(home, later, li
     assert not later.listings["is_counterfeit"].isna().any()
 
 
+@pytest.mark.filterwarnings("ignore:.* opposite label:UserWarning")  # of goods that were seized and sold on
 def test_the_darknet_experiment_beats_what_was_measured(real_data):
     """Across vendors the average precision is 0.75 at least, and well above that of a list of words."""
     figures = measure_shortened("darknet_goods")
