@@ -17,7 +17,7 @@ ROUNDS, SEED = (int(os.environ.get(f"ENGINE_FUZZ_{name}", default)) for name, de
 OF_ANY_LENGTH = """
 build_trie:0.offsets count_texts:0.offsets cut_passages:0.offsets find_places:0.offsets read_texts:0.offsets
 read_with_origins:0.offsets take_rows:0.offsets count_bytes_with_rows:0 place_rows:0 take_rows:1 find_known:2
-look_up_word:2 find_longest:0 list_brands:1 set_groups:1 goods_table.phrase_kinds usual_prices.starts
+look_up_ordinary:2 find_longest:0 list_brands:1 set_groups:1 goods_table.phrase_kinds usual_prices.starts
 phrase_tables.n_phrases markup_tables.breaking markup_tables.hiding markup_tables.numbers characters.letters
 naming.kinds offer_table.kinds phrase_tables.kinds skeleton_tables.kinds trade_table.letter_kinds word_letters.kinds
 """
