@@ -170,7 +170,7 @@ def test_mlflow_scores_as_we_do(opened, home):
         opened.predict(FRAME.drop(columns="title"))
 
 
-def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(client, recorded, classifier, market, home):
+def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(client, recorded, classifier, market, opened, home):
     """By skops, which MLflow takes by default; in a Pipeline autologging records parameters and metrics."""
     labelled = market.listings[market.listings["is_counterfeit"].notna()].head(150)
     features = Features([("title", TextFeatures(bits=8)), ("brand", BrandFeatures())])
