@@ -170,12 +170,12 @@ def test_mlflow_scores_as_we_do(opened, home):
         opened.predict(FRAME.drop(columns="title"))
 
 
-def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(client, store, classifier, market, opened, home):
+def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(client, recorded, classifier, market, opened, home):
     """By skops, which MLflow takes by default; in a Pipeline autologging records parameters and metrics."""
     labelled = market.listings[market.listings["is_counterfeit"].notna()].head(150)
     features = Features([("title", TextFeatures(bits=8)), ("brand", BrandFeatures())])
     pipeline = make_pipeline(CounterfeitClassifier(features, C=0.1, n_folds=2))
-    with make_active(client), mlflow.start_run() as run:
+    with make_active(client), mlflow.start_run(experiment_id=recorded.experiment_id) as run:
         logged = mlflow.sklearn.log_model(classifier, name="whole", skops_trusted_types=SKOPS_TYPES)
         loaded = mlflow.sklearn.load_model(logged.model_uri)
         mlflow.sklearn.autolog(log_models=False, log_datasets=False, silent=True)
