@@ -174,7 +174,9 @@ def bind(name: str) -> Callable[..., Any]:
     MemoryError
         Of the function: there is not enough for what it works out or writes into buffers.
     ValueError
-        Of the function: an array is of another type, has gaps, or is not as long as it reads or writes it.
+        Of the function: arrays are not as long as it reads or writes them.
+    ctypes.ArgumentError
+        Of the function: an array is of another type, has gaps or may not be written.
     """
     function = getattr(_library, name)
     returned, kinds = _FUNCTIONS[name]
@@ -182,14 +184,7 @@ def bind(name: str) -> Callable[..., Any]:
     function.argtypes = [_kind(kind) for kind in kinds]
     if returned == "outcome":
         function.errcheck = _check_buffers if "buffer*" in kinds else _check_outcome
-
-    def call(*given: Any) -> Any:
-        try:
-            return function(*given)
-        except ctypes.ArgumentError as error:  # ctypes has no other for what cannot be handed over
-            raise ValueError(f"{name}: {error}") from error
-
-    return call
+    return function  # type: ignore[no-any-return]
 
 
 def _check_outcome(returned: int, function: Any, given: tuple[Any, ...]) -> int:

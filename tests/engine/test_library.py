@@ -1,5 +1,6 @@
 """What is handed to the engine is looked at before, and an engine of other sources is refused."""
 
+import ctypes
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ find_longest = bind("find_longest")
 def test_an_array_that_the_engine_would_misread_is_refused():
     """One of another type, or with gaps: it would read other bytes than those meant."""
     for array in (np.zeros(4), np.zeros(8, np.uint8)[::2]):
-        with pytest.raises(ValueError, match="expected uint8s"):
+        with pytest.raises(ctypes.ArgumentError, match="expected uint8s"):
             find_longest(array, 1)
 
 
