@@ -404,7 +404,13 @@ def _is_of_one_calibration(calibration: HierarchicalCalibration) -> bool:
     return True
 
 
+def _knows_counterfeits(classifier: CounterfeitClassifier) -> bool:
+    """Say whether one of its labels is that of counterfeits; a model of an older release does not say which."""
+    return not hasattr(classifier, "pos_label_") or bool(np.isin(classifier.pos_label_, classifier.classes_))
+
+
 _TOGETHER: Mapping[type, Mapping[str, Callable[[Any], bool]]] = {
+    CounterfeitClassifier: {"pos_label_": _knows_counterfeits},
     TextFeatures: {"idf_": _knows_own_ngrams},
     TradeWords: {"kinds_": _has_equal_lengths("phrases_", "kinds_", "not_near_")},
     GoodsFeatures: {
