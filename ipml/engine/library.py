@@ -174,9 +174,8 @@ def bind(name: str) -> Callable[..., Any]:
     MemoryError
         Of the function: there is not enough for what it works out or writes into buffers.
     ValueError
-        Of the function: arrays are not as long as it reads or writes them.
-    ctypes.ArgumentError
-        Of the function: an array is of another type, has gaps or may not be written.
+        Of the function: arrays are not as long as it reads or writes them. Of an array of another type, with gaps, or
+        that may not be written, ctypes makes an error of its own.
     """
     function = getattr(_library, name)
     returned, kinds = _FUNCTIONS[name]
