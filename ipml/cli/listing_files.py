@@ -14,7 +14,6 @@ import typer
 from ipml.cli.options import Columns, Force, Rejects, out_option
 from ipml.cli.terminal import ShowRows, check_outputs, show_rows, show_table, write_text
 from ipml.errors import InvalidListings, UnusableSetting, UnwritableFile
-from ipml.listings.fields import VECTORS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,6 +154,8 @@ class _Tally:
         self, validations: Iterable[Validation], kept_apart: RejectsFile | None, show: ShowRows
     ) -> Iterator[pd.DataFrame]:
         """Count each chunk, write its bad rows, and pass its good ones on."""
+        from ipml.listings.fields import VECTORS
+
         for validation in validations:
             self.good += len(validation.listings)
             self.bad += len(validation.bad_rows)
