@@ -11,11 +11,11 @@ import ipml.errors
 from ipml.cooperation.networks.links import load_network_rules
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.errors import IpmlError, UnreadableFile
+from ipml.kit.toml import parse_toml
 from ipml.listings.brands import load_brands
 from ipml.listings.column_maps import load_columns
 from ipml.model.promotion.gate import load_rules
 from ipml.model.training import load_experiment
-from ipml.toml import parse_toml
 
 
 def test_every_exception_has_the_one_base():

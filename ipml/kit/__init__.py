@@ -1,1 +1,1 @@
-"""What several layers need and no library gives; each module is one noun, and knows nothing of listings or cases."""
+"""Kit: small parts that several layers need and no library gives; each module is one noun and knows no listing or case."""

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ipml.errors import UnusableSetting, describe_faults
 from ipml.kit.canonical_json import canonical_json, digest
-from ipml.toml import parse_toml
+from ipml.kit.toml import parse_toml
 
 Rules = TypeVar("Rules", bound=BaseModel)
 Complete = Callable[[dict[str, Any]], dict[str, Any]]

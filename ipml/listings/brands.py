@@ -24,7 +24,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
-from ipml.toml import parse_toml
+from ipml.kit.toml import parse_toml
 
 FORMAT = 1
 _LONGEST_VERSION = 200

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from ipml.errors import MissingColumns
+from ipml.kit.toml import quote
 from ipml.listings.column_maps import list_bundled, load_columns
 from ipml.listings.dialects import HEAD_ROWS, guess_text_format
 from ipml.listings.fields import FIELDS, Field
 from ipml.listings.kinds import Kind, is_missing, read_flag, read_moment, read_number
 from ipml.listings.tables import RawTable, read_tables
 from ipml.listings.translation import DateOrder, follow_path, read_date_text, read_number_text
-from ipml.toml import quote
 
 _FEWEST_SOUND = 0.9
 """Share of cells that can be read in a way, from which on it is believed."""

@@ -36,6 +36,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting, describe_faults, enumerate_names
+from ipml.kit.toml import parse_toml
 from ipml.listings.extra import EXTRA, PREFIX, is_extra_name, join_extra
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import number_rows, show
@@ -57,7 +58,6 @@ from ipml.listings.translation import (
     spell_out,
 )
 from ipml.records import Problem
-from ipml.toml import parse_toml
 
 _LISTS = frozenset(field.name for field in FIELDS if field.is_list or field.kind is Kind.VECTOR)
 _KINDS = {field.name: field.kind for field in FIELDS}

@@ -14,8 +14,8 @@ from contextlib import suppress
 from itertools import islice, pairwise
 from pathlib import Path
 
+from ipml.kit.toml import quote
 from ipml.listings.tables import SEPARATORS, TextFormat
-from ipml.toml import quote
 
 HEAD_BYTES, HEAD_ROWS = 1 << 18, 1_000
 """What is read of a file, however large it is."""

@@ -24,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ipml.errors import InvalidListings, UnreadableFile, UnusableSetting
+from ipml.kit.parquet.bounded_file import MAX_COLUMNS, SMALL_ROWS, look_into
 from ipml.listings.frames import ROW, show
 from ipml.listings.kinds import (
     Kind,
@@ -34,7 +35,6 @@ from ipml.listings.kinds import (
     make_text_column,
     read_text,
 )
-from ipml.parquet import MAX_COLUMNS, SMALL_ROWS, look_into
 from ipml.records import Problem
 
 CHUNK_ROWS = 50_000

@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ipml.errors import UnwritableFile
+from ipml.kit.spreadsheet import defuse
 from ipml.listings.fields import VECTORS
 from ipml.listings.kinds import is_missing
 from ipml.listings.schema import Validation
 from ipml.records import Problem
-from ipml.spreadsheet import defuse
 
 _VECTOR_TYPE = pa.list_(pa.float32())
 REJECT_COLUMNS = ("row", "column", "value", "expected", "raw")

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ipml.kit.parquet.thrift import BINARY, DOUBLE, FALSE, LIST, SET, STRUCT, TRUE, WHOLE, Struct, ThriftReader
 from ipml.listings.fields import COLUMNS
-from ipml.thrift import BINARY, DOUBLE, FALSE, LIST, SET, STRUCT, TRUE, WHOLE, Struct, ThriftReader
 
 _MB = 1 << 20
 
@@ -98,7 +98,7 @@ def _rewrite_footer(path: Path, change: Callable[[Any], None]) -> None:
 
 
 class _ThriftWriter:
-    """Writes structs as `ipml.thrift.ThriftReader` reads them."""
+    """Writes structs as `ipml.kit.parquet.thrift.ThriftReader` reads them."""
 
     def __init__(self) -> None:
         self.done = bytearray()

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import UnreadableFile
+from ipml.kit.parquet.bounded_file import look_into
 from ipml.listings.tables import read_tables
 from ipml.model.model_file import save_model
-from ipml.parquet import look_into
 from tests.listings.hostile_files import HOSTILE
 
 MAX_BYTES = 1 << 20  # of a file

@@ -41,6 +41,7 @@ from ipml.features.lexicon import load_lexicon
 from ipml.features.normalisation import fold_with_origins
 from ipml.features.offers import load_offer_words
 from ipml.kit import look_alikes
+from ipml.kit.parquet.bounded_file import find_longest
 from ipml.listings.repeats import KeyTable, hash_keys
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS, golden_log_odds
@@ -48,7 +49,6 @@ from ipml.model.model_file.state import pack, unpack
 from ipml.model.model_file.tables import check_tables
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.model.robustness.attacks import FAMILIES, attack_text
-from ipml.plain_texts import find_longest
 from ipml.records import Listing
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import simulate_marketplace

@@ -306,9 +306,9 @@ def events(
     import pandas as pd
 
     from ipml.kit.moments import write_moment
+    from ipml.kit.spreadsheet import write_csv
     from ipml.listings.writers import write_listings
     from ipml.review.sellers.seller_record import list_record
-    from ipml.spreadsheet import write_csv
 
     check_outputs(out, force=force)
     with reading_from(database) as connection:

@@ -389,7 +389,7 @@ def _write_ledger(lines: list[LedgerEntry], target: Path) -> None:
     import csv
 
     from ipml.enforcement.ledger import LedgerEntry, ledger_rows
-    from ipml.spreadsheet import defuse_within
+    from ipml.kit.spreadsheet import defuse_within
 
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, LedgerEntry.__slots__)

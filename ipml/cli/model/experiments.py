@@ -360,7 +360,7 @@ def score_all(plan: Experiment) -> tuple[pd.DataFrame, NDArray[np.bool_], NDArra
 
 def _defuse_texts(listed: pd.DataFrame) -> pd.DataFrame:
     """Return the list with texts that no spreadsheet takes for formulae: people will open it with one."""
-    from ipml.spreadsheet import defuse
+    from ipml.kit.spreadsheet import defuse
 
     names = ["listing_id", "seller_id", "title"]
     return listed.assign(**{name: listed[name].map(defuse, na_action="ignore") for name in names})

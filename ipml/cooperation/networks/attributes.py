@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, func, select
 
 from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting
-from ipml.parquet import check_cells, look_into
+from ipml.kit.parquet.bounded_file import check_cells, look_into
 from ipml.review.pictures.stored import NO_GROUP
 from ipml.storage.tables import cases, pictures
 

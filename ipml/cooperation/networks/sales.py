@@ -24,8 +24,8 @@ import pandas as pd
 
 from ipml.cooperation.networks.detection import Networks
 from ipml.errors import MissingColumns, UnreadableFile
+from ipml.kit.parquet.bounded_file import read_whole
 from ipml.money import Money, Rates, is_currency
-from ipml.parquet import read_whole
 
 Array = npt.NDArray[np.float64]
 Amount = TypeVar("Amount", float, Money)

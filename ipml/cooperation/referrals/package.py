@@ -63,9 +63,9 @@ from ipml.enforcement.privacy.erased_list import ErasedList
 from ipml.errors import Conflict, SellerErased, UnusableSetting
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
+from ipml.kit.spreadsheet import write_csv
 from ipml.money import Money
 from ipml.review.ranking.queue_order import current_ranking
-from ipml.spreadsheet import write_csv
 from ipml.storage.audit_trail.anchors import SignedAnchor
 from ipml.storage.audit_trail.row_digests import name_rows
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing

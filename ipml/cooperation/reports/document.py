@@ -20,9 +20,9 @@ from typing import Any, Literal
 from ipml.errors import UnwritableFile
 from ipml.kit.hostile_text import make_templates
 from ipml.kit.report_page import render_report_page
+from ipml.kit.spreadsheet import write_csv
 from ipml.kit.svg import Scale, draw_axis, round_up, write_element, write_label, write_svg, write_title
 from ipml.review.quality.rates import Rate
-from ipml.spreadsheet import write_csv
 
 Value = str | int | float | None
 Unit = Literal["", "text", "count", "share", "hours", "money"]

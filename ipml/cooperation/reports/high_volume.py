@@ -32,7 +32,7 @@ import numpy.typing as npt
 
 from ipml.cooperation.policy import InformRules
 from ipml.errors import MissingColumns, UnreadableFile
-from ipml.parquet import MAX_COLUMNS, check_cells
+from ipml.kit.parquet.bounded_file import MAX_COLUMNS, check_cells
 
 Ints = npt.NDArray[np.int64]
 MICROS = 1_000_000  # of a dollar: sums are of whole numbers, so that exactly 5,000.00 is enough

@@ -30,7 +30,7 @@ from stdnum.eu import vat
 from ipml.cooperation.policy import TraderRules
 from ipml.cooperation.reports.high_volume import HighVolume, open_table
 from ipml.errors import UnreadableFile
-from ipml.spreadsheet import defuse_within
+from ipml.kit.spreadsheet import defuse_within
 
 _EMAIL = re.compile(r"[^@\s<>(),;:\"\[\]\\]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,63}")
 _EUID = re.compile(r"[A-Z]{2}[A-Z0-9]{1,12}\.[A-Z0-9./_-]{1,40}")

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter
 
 from ipml.errors import UnreadableFile
+from ipml.kit.parquet.bounded_file import read_whole
 from ipml.model.evaluation.label_weights import effective_number, find_label_probability, weigh_by_probability
 from ipml.model.evaluation.metrics import (
     VALUE,
@@ -38,7 +39,6 @@ from ipml.model.evaluation.slices import (
     group_columns,
     measure_slices,
 )
-from ipml.parquet import read_whole
 
 
 def align(rows: Sequence[Sequence[str]]) -> str:

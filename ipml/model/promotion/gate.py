@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, Validation
 
 from ipml.errors import UnusableSetting, describe_faults
 from ipml.kit.policy_file import read_policy
+from ipml.kit.toml import parse_toml
 from ipml.model.evaluation.differences import MIN_SELLERS, SellerCount
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, align
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.promotion.comparison import K
-from ipml.toml import parse_toml
 
 _BUNDLED = Path(__file__).with_name("gate.toml")
 

@@ -63,6 +63,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting, describe_faults
 from ipml.features.extra import check_extra
 from ipml.kit.canonical_json import digest
+from ipml.kit.toml import parse_toml
 from ipml.listings.column_maps import ColumnMap, load_columns
 from ipml.listings.extra import EXTRA
 from ipml.listings.fields import COLUMNS, FIELDS, VECTORS
@@ -76,7 +77,6 @@ from ipml.model.labels import PREVALENCE_BOUND, draw_unlabelled
 from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.records import Problem
 from ipml.settings import get_settings
-from ipml.toml import parse_toml
 
 
 def _list_files(value: Any) -> Any:

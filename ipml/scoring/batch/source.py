@@ -21,8 +21,8 @@ from typing import Any
 import pyarrow as pa
 
 from ipml.errors import UnreadableFile
+from ipml.kit.parquet.bounded_file import BATCH_BYTES, BoundedFile, look_into
 from ipml.listings.tables import RawTable, TextFormat, number_batches, read_tables
-from ipml.parquet import BATCH_BYTES, BoundedFile, look_into
 
 _HEAD = 1 << 20
 _PLAIN = TextFormat()

@@ -26,6 +26,7 @@ from ipml.enforcement.appeals.appeal import select_pending
 from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.errors import Forbidden, Overtaken
 from ipml.kit.moments import read_typed_moment, write_moment
+from ipml.kit.spreadsheet import defuse_within
 from ipml.records import Case, Claim, Decision
 from ipml.review import queue
 from ipml.review.arrivals.versions import read_pasts, tell_past
@@ -42,7 +43,6 @@ from ipml.review.worklists.saved_views import LONGEST_VIEW_NAME, find_start, lis
 from ipml.review.worklists.search import ORDERS, Filter, browse
 from ipml.review.worklists.suggestions import suggest, suggest_reviewers
 from ipml.settings import Settings
-from ipml.spreadsheet import defuse_within
 from ipml.storage.database import read_numbers, writing
 from ipml.storage.tables import measures
 from ipml.web.accounts.login import authorised, get_engine, settings_of

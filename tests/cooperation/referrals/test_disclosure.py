@@ -22,8 +22,8 @@ from ipml.cooperation.referrals.disclosure import HASHES, Disclosure, Node, is_c
 from ipml.cooperation.referrals.dossier import join_network
 from ipml.cooperation.referrals.package import write_graph_json, write_graphml, write_value
 from ipml.cooperation.referrals.summary import Summary, draw_network, write_html, write_text
+from ipml.kit.spreadsheet import write_csv
 from ipml.money import Money
-from ipml.spreadsheet import write_csv
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ipml.parquet import BATCH_BYTES, look_into
+from ipml.kit.parquet.bounded_file import BATCH_BYTES, look_into
 
 ROWS = 60_000
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ipml.engine.library import bind
 from ipml.errors import UnreadableFile
-from ipml.plain_texts import find_longest
-from ipml.thrift import STRUCT, Struct, ThriftReader
+from ipml.kit.parquet.thrift import STRUCT, Struct, ThriftReader
 
 MAX_COLUMNS = 1_000
 """Most columns; marketplaces have dozens."""
@@ -51,6 +52,8 @@ _REFERRING, _SHARING = (2, 8), 7  # encodings: places in the dictionary; each te
 _LEAST_CELL = 16  # bytes, as an object or a place in a text
 _LEAST_NESTED = 256
 _HEAD_BYTES = (1 << 12, 1 << 24)
+
+_find_longest_text = bind("find_longest")
 
 
 @dataclass
@@ -399,6 +402,18 @@ def _find_longest(stream: IO[bytes], chunk: _Chunk) -> int:
     texts, codec = stream.read(chunk.dictionary_packed), _CODECS[chunk.codec]
     data = np.frombuffer(pa.decompress(texts, chunk.dictionary, codec) if codec else texts, dtype=np.uint8)
     return find_longest(data, chunk.entries)
+
+
+def find_longest(data: npt.NDArray[np.uint8], n_texts: int) -> int:
+    """Return the bytes of the longest of `n_texts` texts, each behind its length of four bytes, as dictionaries are.
+
+    Examples
+    --------
+    >>> data = np.frombuffer(b"\\3\\0\\0\\0bag\\4\\0\\0\\0belt", dtype=np.uint8)
+    >>> find_longest(data, 2), find_longest(data, 1)
+    (4, 3)
+    """
+    return int(_find_longest_text(data, min(n_texts, len(data))))
 
 
 def _check_pages(path: Path, chunks: Sequence[_Chunk]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.spreadsheet import defuse, defuse_within
+from ipml.kit.spreadsheet import defuse, defuse_within
 
 SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫−"
 FORMULAE = (
@@ -62,9 +62,9 @@ def test_any_text(text: str) -> None:
     assert defuse(defuse(text)) == defuse(text)
 
 
-DEFUSED = {f"ipml/{name}.py" for name in ("spreadsheet", "web/console/case_list", "cooperation/reports/traders")}
+DEFUSED = {f"ipml/{name}.py" for name in ("kit/spreadsheet", "web/console/case_list", "cooperation/reports/traders")}
 DEFUSED |= {"ipml/cli/enforce/takedown.py", "ipml/listings/writers.py"}
-"""Modules that write CSV for people by themselves; others go through `ipml.spreadsheet.write_csv`."""
+"""Modules that write CSV for people by themselves; others go through `ipml.kit.spreadsheet.write_csv`."""
 HEADER_ALONE = {"ipml/scoring/batch/scored_files.py"}
 FOR_PROGRAMS = {
     f"ipml/cli/{name}.py" for name in ("model/labels", "cooperate/notice", "listing_files", "model/models", "score")
@@ -72,7 +72,7 @@ FOR_PROGRAMS = {
 """Commands whose CSV goes back into programs as it is; their help says so."""
 OTHERWISE = {"ipml/cli/model/experiments.py", "ipml/cli/enforce/penalty.py", "ipml/cli/demo.py"}
 """Commands that write listings defused, as CSV for people beside files for programs, or as Parquet alone."""
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def find_callers(*names: str) -> set[str]:
