@@ -81,7 +81,7 @@ class MatchPrecision:
         return self._draw(self.rules.prior_of(kind), self.by_kind.get(kind, (0, 0)))
 
     def of(self, kind: MatchKind, case_id: int, seller_id: str) -> float:
-        """Return the precision of a seller's matches with one listing, shrunk to that of all sellers, then to the kind's.
+        """Return the precision of a seller's matches with a listing, shrunk to all sellers', then to the kind's.
 
         A catalogue title thus loses its weight without affecting other titles, and an honest seller of many such goods
         is not reviewed for ever.

@@ -171,7 +171,7 @@ def _make_waves(span: _Span) -> npt.NDArray[np.float32]:
 
 
 def _within(start: float, end: float) -> _Span:
-    """Return the place of the other picture's middle if this one shows the other from start to end, as shares of this one."""
+    """Return the place of the other picture's middle if this picture shows the other from start to end."""
     return start + MIDDLE[0] * (end - start), start + MIDDLE[1] * (end - start)
 
 

@@ -52,7 +52,7 @@ def note_arrivals(
     ranking: QueueRanking,
     now: datetime,
 ) -> None:
-    """Record the pictures of arriving listings for screening, each URL once, in the transaction that stores the listings.
+    """Record the pictures of arriving listings, each URL once, in the transaction that stores the listings.
 
     Pictures that a listing no longer shows are dropped; others stay as long as it is submitted. `arrivals` pairs each
     listing with its seller's earlier ones. `has_case` holds listings whose pictures are fetched anyway.

@@ -285,7 +285,7 @@ def _chance_right(dispute: Dispute) -> float:
 
 
 def find_label_chances(connection: Connection, *, known_by: datetime | None = None) -> Mapping[int, float]:
-    """Return the probability of counterfeit of each judged case; empty if no case had a second verdict by `known_by`."""
+    """Return the probability of counterfeit of each judged case; empty without second verdicts by `known_by`."""
     twice = select(func.count()).select_from(second_verdicts)
     twice = twice if known_by is None else twice.where(second_verdicts.c.decided_at <= known_by)
     if not connection.scalar(twice):
