@@ -33,7 +33,7 @@ from ipml.errors import IpmlError
 _OFTEN, _MODELS, _CASES, _OTHERS = (
     "Every day",
     "Listings and models",
-    "Cases and what follows",
+    "Cases and actions",
     "Others, and running ipml",
 )
 

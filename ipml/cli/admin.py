@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 user_app = make_group(
-    "Say who may log in to the reviewer's page and decide by commands, and as what.\n\n"
-    "An admin does; as long as there is none, whoever has this command line.",
+    "Manage the users of the reviewer's page and of commands, and their roles.\n\n"
+    "This takes an admin; as long as there is none, anybody with this command line can do it.",
     "admin user list",
 )
 
@@ -173,7 +173,7 @@ def link(
     name: UserName,
     subject: Annotated[
         str,
-        typer.Argument(metavar="SUBJECT", help="What the provider calls them: the claim `sub`, no address of mail."),
+        typer.Argument(metavar="SUBJECT", help="Provider's id of the user: the claim `sub`, not an e-mail address."),
     ],
     issuer: Annotated[str | None, typer.Option(help="The provider; by default IPML_OIDC_ISSUER.")] = None,
     by: By = None,
@@ -311,7 +311,7 @@ def upgrade(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="What `ipml admin backup` wrote.", exists=True)],
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="Output of `ipml admin backup`.", exists=True)],
     database: Database = None,
     anchor: TrailAnchor = None,
     new_list: NewList = False,

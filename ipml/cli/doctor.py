@@ -109,7 +109,7 @@ def check_lists(url: str | None) -> Iterator[Check]:
             words = f"{missing:,} of IPML_BRANDS are not on them, {gone:,} of them no longer in it"
             yield Check("lists", "warning", f"{words}: `ipml seller lists load` brings them in line")
         else:
-            yield Check("lists", "ok", "they say what IPML_BRANDS says")
+            yield Check("lists", "ok", "they match IPML_BRANDS")
 
 
 def check_erased() -> Iterator[Check]:
@@ -227,7 +227,7 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         words = f"{count:,} of {table} are not checkable: written before the audit trail held digests of them"
         yield Check("rows", "warning", words)
     if not disagreements:
-        yield Check("rows", "ok", "what the audit trail tells of rows, references and numbering agree")
+        yield Check("rows", "ok", "rows, references and numbering agree with the audit trail")
     yield _check_appeals(engine)
     with reading(engine) as connection:
         if begun := len(list_begun(connection)):

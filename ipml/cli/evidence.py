@@ -122,7 +122,7 @@ def export(
 def stamp(
     package: Annotated[Path, typer.Argument(metavar="FOLDER", help="A package.", exists=True, file_okay=False)],
     url: StampUrl = None,
-    response: Annotated[Path | None, typer.Option(help="What an authority answered.", exists=True)] = None,
+    response: Annotated[Path | None, typer.Option(help="Answer of an authority.", exists=True)] = None,
     out: Annotated[Path | None, out_option("The request for an authority; no more is done.")] = None,
     timestamp_roots: Roots = None,
     force: Force = False,
@@ -357,7 +357,7 @@ def key(out: Annotated[Path, out_option("A new file. It is never written over.")
 
 @audit_app.command("show")
 def show_trail(
-    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="What was acted on, such as case:12.")],
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Subject of the events, such as case:12.")],
     database: Database = None,
 ) -> None:
     """List the audit events of a case, a measure, an appeal, …

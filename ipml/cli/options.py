@@ -86,7 +86,7 @@ TrailAnchor = Annotated[
     typer.Option(
         "--anchor",
         metavar="COUNT:HASH",
-        help="What was once printed of the audit trail; shows whether it was cut off or rewritten.",
+        help="Earlier printed anchor of the audit trail; reveals truncation and rewriting.",
     ),
 ]
 

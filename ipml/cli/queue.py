@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def enqueue(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `ipml score` wrote.", exists=True)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Output of `ipml score`.", exists=True)],
     top: Annotated[
         int | None,
         typer.Option(
@@ -161,7 +161,9 @@ def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None,
 def simulate_policy(
     policy: PolicyFile = None,
     order: OrderName = "value",
-    top: Annotated[int, typer.Option(min=1, help="Say what enters and leaves the first N.", metavar="N")] = 100,
+    top: Annotated[
+        int, typer.Option(min=1, help="Show the cases that enter and leave the first N.", metavar="N")
+    ] = 100,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Minutes of review; by default a working day of the policy.")
     ] = None,
@@ -192,7 +194,7 @@ def plan(
     minutes: Annotated[float, typer.Argument(metavar="MINUTES", min=0, help="Minutes that one reviewer has.")] = 60.0,
     reviewer: Annotated[
         str,
-        typer.Option(metavar="NAME", help="Whose minutes they are; by default nobody's in particular."),
+        typer.Option(metavar="NAME", help="Reviewer of these minutes; by default anybody."),
     ] = "",
     database: Database = None,
 ) -> None:
@@ -322,4 +324,4 @@ def _show(preview: Preview, order: QueueOrder, first: int) -> None:
         for one in preview.groups
     ]
     head = ("brand or category", "cases now", f"by {order}", f"{harm}, now", f"by {order}")
-    show_table(head, groups, title="What changes most")
+    show_table(head, groups, title="Largest changes")

@@ -118,7 +118,7 @@ def _write(
 
 def report_traders(
     traders: Annotated[
-        Path, typer.Argument(metavar="TRADERS", help="CSV or Parquet: seller_id and what each trader told.")
+        Path, typer.Argument(metavar="TRADERS", help="CSV or Parquet: seller_id and the details given by each trader.")
     ],
     sales: Annotated[
         Path | None, typer.Option(help="CSV or Parquet: seller_id, sold_at, value, currency of each sale.")
@@ -147,7 +147,7 @@ def report_traders(
     rules, day = load_cooperation_policy().traders, (as_of or datetime.now(UTC)).date()
     findings = check_traders(read_traders(traders, rules), rules, day)
     _show_lacking(*count_states(write_findings(findings, rules, out)), rules)
-    typer.echo(f"What each trader lacks: {out}")
+    typer.echo(f"Details that each trader lacks: {out}")
     if sales:
         _find_high_volume(sales, rates, rules, day, high_volume)
 
@@ -170,7 +170,7 @@ def _show_lacking(states: Counter[tuple[str, State]], steps: Counter[TraderStep]
 _STEPS = {
     "ask": "to be asked for what is missing",
     "wait": "asked, or given time by law, and not due yet",
-    "suspend until given": "due: their suspension until they have told it is proposed (Article 30(2) and (3))",
+    "suspend until given": "due: suspension until they have given it is proposed (Article 30(2) and (3))",
 }
 
 

@@ -238,9 +238,9 @@ picture_app = make_group("Keep pictures of known goods; cases say where they are
 @picture_app.command("add")
 def add_pictures(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of pictures, or one of them.")],
-    kind: Annotated[str, typer.Option(help="What the goods are known to be: counterfeit or genuine.")],
+    kind: Annotated[str, typer.Option(help="Known kind of the goods: counterfeit or genuine.")],
     brand: Annotated[str, typer.Option(help="Brand of the goods.")],
-    source: Annotated[str, typer.Option(help="From whom the pictures are.")],
+    source: Annotated[str, typer.Option(help="Supplier of the pictures.")],
     by: By = None,
     database: Database = None,
 ) -> None:

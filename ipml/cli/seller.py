@@ -202,7 +202,7 @@ def tell_erased(erased: Erased) -> None:
     if not erased.sellers:
         typer.echo("Nobody was left to erase; whatever traces an interrupted run had left are gone.")
     for words in erased.remarks:
-        typer.echo(f"What remains: {words}.")
+        typer.echo(f"Remaining: {words}.")
 
 
 def _describe(hold: Hold) -> str:

@@ -44,7 +44,7 @@ def serve(
         bool, typer.Option("--api-only", help="Serve the API alone, by default with IPML_MODEL; needs no database.")
     ] = False,
     open_api: Annotated[
-        bool, typer.Option("--open-api", help="Let the API answer whoever can reach it, without a key.")
+        bool, typer.Option("--open-api", help="Let the API answer anybody who can reach it, without a key.")
     ] = False,
     with_worker: Annotated[
         bool, typer.Option("--with-worker", help="Do all timed jobs as well, in a process beside; see `ipml worker`.")
@@ -125,7 +125,7 @@ def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
 
     access = make_access(settings.api_key, host, is_open=open_api or settings.api_open)
     if access.is_open:
-        typer.echo("The API answers whoever can reach it, without a key.", err=True)
+        typer.echo("The API answers anybody who can reach it, without a key.", err=True)
     return access
 
 

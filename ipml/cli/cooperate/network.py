@@ -201,7 +201,7 @@ ReferralNumber = Annotated[int, typer.Argument(metavar="REFERRAL", help="Number 
 
 def receipt(
     referral: ReferralNumber,
-    signed_by: Annotated[str, typer.Option(help="Who of the recipient signed for it.")],
+    signed_by: Annotated[str, typer.Option(help="Person at the recipient who signed for it.")],
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -222,7 +222,7 @@ def outcome(
     arrests: Annotated[int | None, typer.Option(min=1, help="How many were arrested.")] = None,
     seized: Annotated[float | None, typer.Option(help="Value of what was seized, in --currency.")] = None,
     currency: Annotated[
-        str | None, typer.Option(help="Of what was seized, such as USD; else that of the referral.")
+        str | None, typer.Option(help="Currency of that value, such as USD; by default that of the referral.")
     ] = None,
     dropped: Annotated[
         str | None, typer.Option(metavar="WHY", help="It was dropped: a word of the policy's list.")
@@ -257,7 +257,7 @@ referral_app.command()(outcome)
 @referral_app.command()
 def build(
     network: Annotated[int, typer.Argument(metavar="NETWORK", help="Number of a network.")],
-    recipient: Annotated[str, typer.Option(help="Who gets it: a profile of the policy.")] = "police-criminal",
+    recipient: Annotated[str, typer.Option(help="Recipient: a profile of the policy.")] = "police-criminal",
     brand: Annotated[str | None, typer.Option(help="Only listings of this brand, for rights holders.")] = None,
     out: Annotated[
         Path | None,
@@ -312,7 +312,7 @@ def build(
     for line in built.news:
         typer.echo(printable(line))
     if built.n_held:
-        typer.echo(f"What is kept of {built.n_held} sellers is held for it; `ipml seller release` ends that.")
+        typer.echo(f"Records of {built.n_held} sellers are on hold for it; `ipml seller release` ends that.")
     if settings.anchors:
         store_anchor(settings.anchors, built.anchor)
     typer.echo(f"Anchor   {built.anchor.count}:{built.anchor.head}")
@@ -394,7 +394,7 @@ def profiles() -> None:
     """
     for name, profile in _load_rules().profiles.items():
         typer.echo(f"{name}: {profile.title}\n  {profile.purpose}\n  {profile.legal_basis}")
-        typer.echo(f"  told: {', '.join(sorted(profile.fields))}")
+        typer.echo(f"  receives: {', '.join(sorted(profile.fields))}")
         who = "all members" if profile.names_unconfirmed else "members with a listing found counterfeit"
         of = "of one brand" if profile.needs_brand else "of all brands"
         typer.echo(

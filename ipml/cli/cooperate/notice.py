@@ -325,7 +325,7 @@ def _describe(file: NoticeFile) -> list[str]:
         again = ", noted before" if one.is_repeated else ""
         case = f", case {case_id}" if case_id else ""
         lines.append(f"{one.position}. {where[:200]}: {one.outcome}{again}{case}")
-    lines += ["", "The notifier says:" if file.explanation is not None else "What the notifier said was erased."]
+    lines += ["", "The notifier says:" if file.explanation is not None else "The notifier's explanation was erased."]
     return lines + [f"  {printable(line)}" for line in (file.explanation or "").splitlines()]
 
 

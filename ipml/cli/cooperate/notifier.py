@@ -59,7 +59,7 @@ app = make_group("Look after those who give notice: their record, their tier, an
 app.add_typer(document_app, name="document")
 
 Name = Annotated[str, typer.Argument(metavar="NOTIFIER", help="Number, e-mail address or pseudonym.")]
-Ground = Annotated[str, typer.Option(help="Who gave or took the status, and where that is written.")]
+Ground = Annotated[str, typer.Option(help="Body that gave or withdrew the status, with the reference.")]
 Why = Annotated[str, typer.Option(help="Reasons, for the notifier to read.")]
 _KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
 

@@ -67,7 +67,7 @@ def show(appeal: Number, database: Database = None) -> None:
 def file_(
     about: Annotated[str, typer.Argument(metavar="AGAINST", help="measure:12, penalty:3 or case:7.")],
     seller: Annotated[str, typer.Option(help="Id of the seller.")],
-    text: Annotated[Path, typer.Option(help="File with what the seller says, UTF-8.")],
+    text: Annotated[Path, typer.Option(help="File with the seller's words, UTF-8.")],
     kind: Annotated[str, typer.Option(help="complaint or counter-notice.")] = "complaint",
     profile: Annotated[
         str | None,
@@ -109,7 +109,7 @@ def withdraw(
     from ipml.enforcement.appeals.filings import withdraw_appeal
 
     with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, _):
-        typer.echo(f"Appeal {appeal} is {withdraw_appeal(connection, appeal, seller).state}; the seller is told.")
+        typer.echo(f"Appeal {appeal} is {withdraw_appeal(connection, appeal, seller).state}; the seller is notified.")
 
 
 @app.command()
@@ -155,7 +155,7 @@ def decide(
             near_duplicates=alike,
             consequences=Cooperation(),
         )
-    typer.echo(f"Appeal {appeal}: {made.state}; the seller is told.")
+    typer.echo(f"Appeal {appeal}: {made.state}; the seller is notified.")
 
 
 @app.command("holder-acted")
@@ -262,7 +262,7 @@ def _describe(file: AppealFile) -> list[str]:
         lines.append(f"the rights holder filed: {printable(file.reference)}")
     lines += [
         "",
-        "The seller says:" if file.text is not None else "The seller was erased, and what they said with them.",
+        "The seller says:" if file.text is not None else "The seller was erased, with their words.",
     ]
     lines += [f"  {printable(line)}" for line in (file.text or "").splitlines()]
     if file.outcome:

@@ -93,7 +93,7 @@ def show(measure: Number, database: Database = None) -> None:
     for message, answers in told:
         typer.echo(f"message {printable(message.key)}, put down {show_minute(message.put_at)}: {message.state}")
         for answer in answers:
-            typer.echo(printable(f"  {answer.status} {show_minute(answer.said_at)}, told by {answer.told_by}"))
+            typer.echo(printable(f"  {answer.status} {show_minute(answer.said_at)}, reported by {answer.told_by}"))
     if whys["why_refused"]:
         typer.echo(printable(f"refused: {whys['why_refused']}"))
 

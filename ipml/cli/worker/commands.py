@@ -41,7 +41,7 @@ _PAUSE_SECONDS = 5.0
 
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
-    status: Annotated[bool, typer.Option("--status", help="Do nothing, but show each job and how it stands.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Do nothing, but show each job and its state.")] = False,
     start: Annotated[
         str | None, typer.Option(metavar="JOB", help="Have a job done now, by the worker that leads, and end.")
     ] = None,
