@@ -73,12 +73,7 @@ class Fault:
 
 
 def check_at_start(settings: Settings, processes: Iterable[Process], environment: Mapping[str, str]) -> None:
-    """Log faulty settings, and refuse those that these processes cannot run with.
-
-    Raises
-    ------
-    UnusableSetting
-    """
+    """Log faulty settings, and refuse those that these processes cannot run with. Raises UnusableSetting."""
     faults = list(find_faults(settings, environment))
     stopping = [fault for fault in faults if fault.stops & {*processes}]
     for fault in faults:

@@ -142,13 +142,7 @@ DecidedCase = Annotated[int, typer.Argument(metavar="CASE", help="Number of a de
 
 
 def count_jobs(jobs: str) -> int:
-    """Return the number of processes for `--jobs`.
-
-    Raises
-    ------
-    UnusableSetting
-        It is neither a number nor "all".
-    """
+    """Return the number of processes for `--jobs`. Raises UnusableSetting if it is neither a number nor "all"."""
     if jobs in ("0", "all"):
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not (jobs.isascii() and jobs.isdecimal() and int(jobs) <= 1_000):

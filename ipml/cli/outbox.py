@@ -331,10 +331,7 @@ def send(
 def send_statements(engine: Engine, settings: Settings, url: str | None = None) -> Sent:
     """Send pending statements to an address, by default that of the settings.
 
-    Raises
-    ------
-    UnusableSetting
-        There is no address.
+    Raises UnusableSetting if there is no address.
     """
     from ipml.enforcement.statements.submission import open_client, post_to, read_token, send_waiting
 

@@ -242,10 +242,7 @@ def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network], shut
 def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket without delay of small packets.
 
-    Raises
-    ------
-    Failed
-        The port is taken, or the address does not belong to this machine.
+    Raises Failed if the port is taken, or the address does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -33,10 +33,7 @@ def open_for_command(url: str | None = None, *, create: bool = False) -> Engine:
 
     `url` defaults to the setting `database`.
 
-    Raises
-    ------
-    UnusableDatabase
-        The URL names nothing that can be opened as a database.
+    Raises UnusableDatabase if the URL names nothing that can be opened as a database.
     """
     from ipml.storage.database import open_database
 
@@ -70,10 +67,8 @@ def _say_aside(words: str) -> None:
 def open_patiently(url: str | None, stop: Event) -> Engine | None:
     """Open the review database as `open_up_to_date` does, as soon as it answers; None if stopped before.
 
-    Raises
-    ------
-    UnusableDatabase
-        Waiting cannot help: for example an invalid URL, a wrong password, or tables of another release.
+    Raises UnusableDatabase if waiting cannot help: for example an invalid URL, a wrong password, or tables of another
+    release.
     """
     from ipml.errors import DatabaseBusy, UnreachableDatabase
 
@@ -127,10 +122,8 @@ def acting_in(database: str | None, action: Action, by: str | None) -> Iterator[
 def acting(connection: Connection, action: Action, by: str | None) -> str:
     """Return the name of the acting user: the given one, else the login name on this machine.
 
-    Raises
-    ------
-    Forbidden
-        No active user of the database has that name, or their role is too low (`ipml.web.accounts.permissions`).
+    Raises Forbidden if no active user of the database has that name, or their role is too low
+    (`ipml.web.accounts.permissions`).
     """
     from ipml.web.accounts.users import find_permitted
 
@@ -172,10 +165,7 @@ def check_outputs(*files: Path | None, read: Sequence[Path | None] = (), force: 
 def write_text(parts: Iterable[str], out: Path | None) -> int:
     """Write a text into a file, or to standard output without one; return the number of its parts.
 
-    Raises
-    ------
-    UnwritableFile
-        The file cannot be created.
+    Raises UnwritableFile if the file cannot be created.
     """
     n_parts = 0
     try:

@@ -401,10 +401,7 @@ def take_back(
 ) -> None:
     """Undo the verdict that a reviewer gave on a case under a claim.
 
-    Raises
-    ------
-    Conflict, Refused
-        The verdict was undone before, is too old, or the case has moved on.
+    Raises Conflict or Refused if the verdict was undone before, is too old, or the case has moved on.
     """
     mine = (decisions.c.case_id == case_id, decisions.c.token == token, decisions.c.reviewer == reviewer, stands())
     said = (

@@ -66,9 +66,7 @@ def preview_bulk(
 ) -> BulkPreview:
     """Return what deciding at most 200 cases together would do; nothing changes. Cases held by others are refused.
 
-    Raises
-    ------
-    Refused
+    Raises Refused.
     """
     wanted = _distinct(case_ids)
     now = now or datetime.now(UTC)
@@ -277,9 +275,7 @@ def preview_spread(
 ) -> SpreadPreview:
     """Return to which cases a decision on a case would spread; nothing changes. Cases held by others are left out.
 
-    Raises
-    ------
-    NotFound
+    Raises NotFound.
     """
     now = now or datetime.now(UTC)
     row = find_case(connection, case_id)

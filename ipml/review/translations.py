@@ -50,10 +50,7 @@ class Translator:
     `url` may end in "/translate"; it must be https or local. `target` is the code of the reviewers' language. A body
     may take at most `most_seconds`, however slowly it arrives.
 
-    Raises
-    ------
-    UnusableSetting
-        The address is neither https nor of this machine, so others could read the titles.
+    Raises UnusableSetting if the address is neither https nor of this machine, so others could read the titles.
     """
 
     def __init__(self, url: str, key: str | None, target: str, most_seconds: float = 8.0) -> None:
@@ -65,10 +62,8 @@ class Translator:
     def translate(self, title: str) -> Translation:
         """Return the translation of a title.
 
-        Raises
-        ------
-        Failed
-            The service does not answer, refuses, gives an unreadable answer, or is resting after a failure.
+        Raises Failed if the service does not answer, refuses, gives an unreadable answer, or is resting after a
+        failure.
         """
         if time.monotonic() < self._rests_until or not self._free.acquire(blocking=False):
             raise Failed("translation", "a service that does not answer, or is busy", "Try again in a minute.")
@@ -109,10 +104,7 @@ class Translator:
 def make_translator(settings: Settings) -> Translator | None:
     """Return the translator that the settings name; None if they name none.
 
-    Raises
-    ------
-    UnusableSetting
-        The address or the key file cannot be used.
+    Raises UnusableSetting if the address or the key file cannot be used.
     """
     if settings.translate_url is None:
         return None

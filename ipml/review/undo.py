@@ -39,10 +39,8 @@ def undo(
     Reviewers can take back their own decision for `undo_minutes`; with `may_undo_others`, as for leads, any decision at
     any time. `why` has at most 2,000 characters. `consequences` undo the actions in the same transaction.
 
-    Raises
-    ------
-    Conflict
-        There is no such decision, it was taken back before, it is another's or too old, or the case was decided anew.
+    Raises Conflict if there is no such decision, it was taken back before, it is another's or too old, or the case was
+    decided anew.
     """
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
@@ -75,10 +73,7 @@ def undo_group(
 
     Decisions that were taken back before, or whose case was decided anew since, are left as they are.
 
-    Raises
-    ------
-    Conflict
-        There is no such group, none of it can be taken back any more, or it is another's or too old.
+    Raises Conflict if there is no such group, none of it can be taken back any more, or it is another's or too old.
     """
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)

@@ -81,10 +81,7 @@ def find(
 def add_to_networks(attributes: Path, out: Path, rules: Path | None = None) -> tuple[FoundNetworks, Sequence[Newcomer]]:
     """Find networks, or add to those in a folder; return them with the sellers who joined known networks.
 
-    Raises
-    ------
-    UnusableSetting
-        The folder's networks were found by other rules.
+    Raises UnusableSetting if the folder's networks were found by other rules.
     """
     from ipml.cooperation.networks.detection import add_events, find_networks
     from ipml.cooperation.networks.links import load_network_rules

@@ -61,10 +61,7 @@ class NoticeEntry:
 def read_entries(path: Path) -> Iterator[NoticeEntry]:
     """Yield the notices of a file: .jsonl with one per line, or .csv with one row per listing.
 
-    Raises
-    ------
-    UnreadableFile
-        It is neither, not UTF-8, or has other columns than `COLUMNS`.
+    Raises UnreadableFile if it is neither, not UTF-8, or has other columns than `COLUMNS`.
     """
     if path.suffix not in (".jsonl", ".csv"):
         raise UnreadableFile(path, f"the suffix {path.suffix!r}", "a file .jsonl or .csv")

@@ -140,10 +140,7 @@ def worker_beside(url: str, model: str | None = None) -> Iterator[None]:
 
     `model` defaults to the setting `model`.
 
-    Raises
-    ------
-    UnusableSetting
-        A schedule cannot be read.
+    Raises UnusableSetting if a schedule cannot be read.
     """
     from ipml.settings import get_settings
     from ipml.storage.jobs import plan_jobs

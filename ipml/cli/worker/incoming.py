@@ -47,10 +47,7 @@ _CHUNK_ROWS = 10_000  # rows of a file scored together
 def take_in(run: JobRun) -> str:
     """Score and enqueue the new files, and return a summary.
 
-    Raises
-    ------
-    Failed
-        Some cannot be read; all others were enqueued.
+    Raises Failed if some cannot be read; all others were enqueued.
     """
     folder = run.settings.incoming
     assert folder is not None  # else the job is off

@@ -61,10 +61,7 @@ class Worker:
     Setting `stop` starts nothing new; `run` returns when all running jobs have finished their step. `say` gets lines
     for people.
 
-    Raises
-    ------
-    UnusableSetting
-        A schedule cannot be read.
+    Raises UnusableSetting if a schedule cannot be read.
     """
 
     def __init__(
@@ -101,12 +98,7 @@ class Worker:
             self._end()
 
     def run_once(self) -> bool:
-        """Do due jobs once; return False if another worker leads.
-
-        Raises
-        ------
-        UnusableDatabase, DatabaseBusy
-        """
+        """Do due jobs once; return False if another worker leads. Raises UnusableDatabase or DatabaseBusy."""
         try:
             if not self._lock.take():
                 return False

@@ -167,11 +167,8 @@ def enqueue(
     forward, which counts as rescored. With `joins_alike`, a listing that repeats a waiting offer of its seller waits
     for that one.
 
-    Raises
-    ------
-    UnstorableValue
-        A score or bound is outside 0-1, a number is not finite, a moment has no time zone, or an id, brand or model
-        version is no text of at most 200 characters.
+    Raises UnstorableValue if a score or bound is outside 0-1, a number is not finite, a moment has no time zone, or an
+    id, brand or model version is no text of at most 200 characters.
 
     Examples
     --------

@@ -118,10 +118,7 @@ def take_in(
 
     Submissions of several callers are processed as one; their listings do not count as earlier listings of each other.
 
-    Raises
-    ------
-    InvalidListings
-        A withdrawn listing was never submitted; nothing is stored.
+    Raises InvalidListings if a withdrawn listing was never submitted; nothing is stored.
     """
     latest = _find_latest((one for some in submissions for one in some.listings), now)
     named = {listing_id for some in submissions for listing_id in some.listing_ids}

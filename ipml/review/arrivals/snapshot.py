@@ -63,10 +63,7 @@ _CONTENT = ("seller_id", *(name for name in _EDITABLE if name != "price"))
 def encode(scored: ScoredListing) -> str:
     """Return a scored listing as JSON; equal records give equal texts.
 
-    Raises
-    ------
-    UnstorableValue
-        A number is not finite, or a moment has no time zone.
+    Raises UnstorableValue if a number is not finite, or a moment has no time zone.
 
     Examples
     --------

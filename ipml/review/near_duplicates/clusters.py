@@ -407,12 +407,7 @@ def _move_by(connection: Connection, counts: Mapping[int, tuple[int, int]]) -> N
 
 
 def lock_cluster(connection: Connection, case_id: int) -> StoredCase:
-    """Lock a case and the open cases that wait for it; return the case.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Lock a case and the open cases that wait for it; return the case. Raises NotFound."""
     case = lock_clusters(connection, [case_id]).get(case_id)
     if case is None:
         raise NotFound("case", case_id, "The list of cases shows those there are.")

@@ -67,9 +67,7 @@ class PictureHost:
 def parse_hosts(text: str) -> tuple[PictureHost, ...]:
     """Return the hosts of a comma-separated list.
 
-    Raises
-    ------
-    UnusableSetting
+    Raises UnusableSetting.
 
     Examples
     --------
@@ -88,12 +86,7 @@ def parse_hosts(text: str) -> tuple[PictureHost, ...]:
 
 
 def parse_picture_networks(text: str) -> tuple[Network, ...]:
-    """Return the networks of a comma-separated list; a single address is a network of one.
-
-    Raises
-    ------
-    UnusableSetting
-    """
+    """Return the networks of a comma-separated list; a single address is a network of one. Raises UnusableSetting."""
     try:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
@@ -114,12 +107,7 @@ class PictureSources:
 
     @classmethod
     def read(cls, settings: Settings) -> PictureSources:
-        """Return the sources of the settings.
-
-        Raises
-        ------
-        UnusableSetting
-        """
+        """Return the sources of the settings. Raises UnusableSetting."""
         return cls(parse_hosts(settings.picture_hosts), parse_picture_networks(settings.picture_networks))
 
     def refuse(self, address: str) -> str:

@@ -33,10 +33,8 @@ class PictureRefused(IpmlError):
 def make_copies(content: bytes, most_pixels: int = MOST_PIXELS) -> PictureCopies:
     """Decode a picture and write its copies; of an animation, the first frame.
 
-    Raises
-    ------
-    PictureRefused
-        The format is unknown, the file damaged or cut short, or it has over 40 million pixels; these are not unpacked.
+    Raises PictureRefused if the format is unknown, the file damaged or cut short, or it has over 40 million pixels;
+    these are not unpacked.
 
     Examples
     --------

@@ -117,10 +117,7 @@ async def fetch_picture(
 ) -> FetchedPicture:
     """Fetch one file; its cost is added to `cost` however it ends, within the limits.
 
-    Raises
-    ------
-    PictureRefused
-        It is unavailable, not allowed, or no picture.
+    Raises PictureRefused if it is unavailable, not allowed, or no picture.
     """
     try:
         async with asyncio.timeout(limits.seconds):

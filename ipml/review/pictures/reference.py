@@ -38,12 +38,7 @@ class ReferencePicture:
 def remove_reference(
     connection: Connection, reference_id: int, removed_by: str, *, now: datetime | None = None
 ) -> None:
-    """Remove a picture; the next sweep deletes its file unless a case shows it.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Remove a picture; the next sweep deletes its file unless a case shows it. Raises NotFound."""
     now = now or datetime.now(UTC)
     is_it = reference_pictures.c.reference_id == reference_id, reference_pictures.c.removed_at.is_(None)
     query = update(reference_pictures).where(*is_it).values(removed_by=removed_by, removed_at=now)

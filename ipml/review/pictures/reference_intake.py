@@ -33,12 +33,7 @@ class KnownGoods:
     source: str
 
     def check(self) -> None:
-        """Raise UnstorableValue unless all of it can be stored.
-
-        Raises
-        ------
-        UnstorableValue
-        """
+        """Raise UnstorableValue unless all of it can be stored. Raises UnstorableValue."""
         if self.kind not in KINDS:
             raise UnstorableValue("kind", repr(self.kind.value), "counterfeit or genuine")
         for name, text in (("brand", self.brand), ("source", self.source)):
@@ -58,10 +53,7 @@ class AddedPictures:
 def find_files(folder: Path) -> list[Path]:
     """Return the pictures in a folder and its subfolders, by ending, or the one file named.
 
-    Raises
-    ------
-    NotFound, Refused
-        There is no such folder, or no picture in it.
+    Raises NotFound or Refused if there is no such folder, or no picture in it.
     """
     if not folder.exists():
         raise NotFound("folder of pictures", folder)
@@ -86,10 +78,7 @@ def add_references(
     `folder` is that of case pictures (`IPML_PICTURES`). Each file may have 10 MB, in the formats and sizes of listing
     pictures.
 
-    Raises
-    ------
-    UnstorableValue
-        Kind, brand or source cannot be stored.
+    Raises UnstorableValue if kind, brand or source cannot be stored.
     """
     goods.check()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -180,9 +180,7 @@ def add_control_case(
     `source` says how it is known, in up to 200 characters; reviewers read it after their verdict. `added_by` never gets
     the case for review.
 
-    Raises
-    ------
-    NotFound, Conflict, UnstorableValue
+    Raises NotFound, Conflict or UnstorableValue.
     """
     if truth not in _TRUTHS:
         raise UnstorableValue("truth", repr(truth.value), "counterfeit or genuine")
@@ -201,12 +199,7 @@ def add_control_case(
 
 
 def remove_control_case(connection: Connection, case_id: int, removed_by: str, *, now: datetime | None = None) -> None:
-    """Remove a control case, for example after doubts about its truth; verdicts on it stay.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Remove a control case, for example after doubts about its truth; verdicts on it stay. Raises NotFound."""
     now = now or datetime.now(UTC)
     find_case(connection, case_id, lock=True)
     found = _find_control_case(connection, case_id)

@@ -104,10 +104,7 @@ def add_own_seller(
 ) -> None:
     """Record that a user sells as a seller, whose listings they then never judge; repeating it changes nothing.
 
-    Raises
-    ------
-    NotFound
-        There is no such user.
+    Raises NotFound if there is no such user.
     """
     now = now or datetime.now(UTC)
     user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name).with_for_update())

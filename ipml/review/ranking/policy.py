@@ -388,10 +388,7 @@ class Policy(PolicyText):
 def load_policy(path: Path | None = None) -> Policy:
     """Read a policy file; by default the setting `policy_review`, else the bundled file.
 
-    Raises
-    ------
-    UnusableSetting
-        The file is missing, not TOML, or invalid: all faults in one line.
+    Raises UnusableSetting if the file is missing, not TOML, or invalid: all faults in one line.
     """
     return read_policy(Policy, path or get_settings().policy_review or BUNDLED, "ipml/review/ranking/policy.toml")
 

@@ -93,10 +93,7 @@ class SellerEvent:
 def store_events(connection: Connection, events: Sequence[SellerEvent], now: datetime) -> int:
     """Store events not known yet; return how many.
 
-    Raises
-    ------
-    InvalidListings
-        Another event has the id of one of them; nothing is stored. Rows count from 1.
+    Raises InvalidListings if another event has the id of one of them; nothing is stored. Rows count from 1.
     """
     serialise(connection, Lock.ENQUEUE)  # their numbers are in the order of becoming known
     known = {row["event_id"]: row for row in _find_rows(connection, {event.event_id for event in events})}

@@ -21,10 +21,7 @@ _LONGEST_QUERY = 2_000
 
 @dataclass(frozen=True, slots=True)
 class SavedView:
-    """A view as one user sees it.
-
-    `query` is the URL's part after "/?". `is_own` and `is_start` refer to that user.
-    """
+    """A view as one user sees it. `query` is the URL's part after "/?". `is_own` and `is_start` refer to that user."""
 
     view_id: int
     name: str

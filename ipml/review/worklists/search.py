@@ -338,10 +338,7 @@ def list_cases(
 
     `state` None means any. `after` is the last case of the previous page; `now` decides which claims are live.
 
-    Raises
-    ------
-    NotFound
-        There is no case `after`.
+    Raises NotFound if there is no case `after`.
     """
     wanted = Filter(state=state, brand=brand, seller_id=seller_id)
     return browse(connection, wanted, limit=limit, after=after, now=now)
