@@ -181,7 +181,6 @@ _BY_KEY = union_all(
 
 
 def _find_by_key(connection: Connection, key: str) -> Decision | None:
-    """Return the decision or second verdict that came with a key."""
     row = connection.execute(_BY_KEY, {"key": key}).first()
     return None if row is None else make_decision(row)
 
@@ -276,7 +275,6 @@ def _state_after(decision: Decision) -> str:
 
 
 def _make_audit_event(row: StoredCase, decision: Decision, origin: Origin) -> audit.AuditEvent:
-    """Return the audit event of a decision."""
     payload: dict[str, audit.Value] = {
         "token": row.token,
         "decision": decision.decision_id,

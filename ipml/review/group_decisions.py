@@ -179,7 +179,6 @@ def find_obstacle(row: StoredCase | None, reviewer: str, now: datetime) -> str |
 
 
 def _repeat_bulk(connection: Connection, group_key: str, wanted: Sequence[int]) -> BulkDecision:
-    """Return the decisions of the first request with this key."""
     query = select(decisions).where(decisions.c.group_key == group_key).order_by(decisions.c.decision_id)
     made = tuple(make_decision(row) for row in connection.execute(query))
     decided = {decision.case_id for decision in made}

@@ -99,7 +99,6 @@ def _lock_reversible(
 def _refuse_others(
     row: StoredDecision, reviewer: str, may_undo_others: bool, now: datetime, undo_minutes: float
 ) -> None:
-    """Raise Conflict if this person may not take a decision back now."""
     if row.origin in BY_APPEAL:
         obstacle = "it follows from an appeal of the seller"
     elif may_undo_others:
@@ -180,7 +179,6 @@ def _lock_newer(connection: Connection, case: StoredCase) -> int | None:
 
 
 def _state_after(connection: Connection, case_id: int) -> str:
-    """Return the state that the remaining decisions give a case."""
     query = select(decisions.c.verdict).where(decisions.c.case_id == case_id, stands())
     verdict = connection.scalar(query.order_by(decisions.c.decision_id.desc()).limit(1))
     if verdict is None:

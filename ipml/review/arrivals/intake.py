@@ -243,7 +243,6 @@ def enqueue_within(
 
 
 def _columns(scored: ScoredListing) -> dict[str, Any]:
-    """Return the columns of a case that come from its scored listing."""
     listing, score = scored.listing, scored.score
     for share in (score, scored.score_low, scored.score_high):
         if share is not None and not 0 <= share <= 1:
@@ -468,7 +467,6 @@ def _describe_match(match: Relisting | PictureMatch | None) -> dict[str, Any]:
 
 
 def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:
-    """Return the latest observation of each listing in a batch."""
     latest: dict[str, _Newcomer] = {}
     for one in batch:
         known = latest.get(one.key)
@@ -571,16 +569,6 @@ def enqueue_batch(
 
     `read` yields the file's listings in the same order each time; it is called twice. `top` and `min_score` limit the
     listings that enter for their score, neither means all. `explore` is the share of review time for drawn listings.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [ScoredListing(Listing(f"A{n}", "s1", f"Bag {n}"), n / 50, None, (), (), None, "m1") for n in range(50)]
-    >>> enqueue_batch(engine, lambda: bags, top=5, explore=0)
-    IntakeResult(listings=50, drawn=0, enqueued=Enqueued(added=5, ...))
     """
     now = now or datetime.now(UTC)
     rule = SamplingRule(explore)

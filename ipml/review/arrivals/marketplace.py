@@ -84,8 +84,6 @@ class KnownListing:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of `listings`, without the snapshot."""
-
     sent: str
     seen_at: datetime
     withdrawn_at: datetime | None
@@ -379,7 +377,6 @@ class _Counting:
 
 
 def _find_changed(connection: Connection, model_version: str, now: datetime, after: str) -> list[str]:
-    """Return the ids of listings to score again, in order, after the given id."""
     event, one = seller_events.c, listings.c
     known = (
         select(
@@ -414,7 +411,6 @@ def _is_on_offer() -> ColumnElement[bool]:
 def _rescore(
     engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now: datetime, is_stopped: Callable[[], bool]
 ) -> int:
-    """Score some listings again, store and enqueue them; return how many."""
     is_it = listings.c.listing_id.in_(listing_ids), _is_on_offer()
     with reading(engine) as connection:
         before = _find_rows(connection, listing_ids)

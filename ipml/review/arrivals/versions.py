@@ -379,14 +379,7 @@ def _percent(score: float | None) -> str:
 
 
 def find_changes(before: ScoredListing, after: ScoredListing) -> tuple[VersionChange, ...]:
-    """Return the changed fields in the order of the page.
-
-    Examples
-    --------
-    >>> bag, hat = (ScoredListing(Listing("A7", "s", one), 0.1, None, (), (), None, "m") for one in ("Bag", "Hat"))
-    >>> find_changes(bag, hat)
-    (VersionChange(field='title', before='Bag', after='Hat'),)
-    """
+    """Return the changed fields in the order of the page."""
     said = [(_SHOWN[name], _say(before.listing, name), _say(after.listing, name)) for name in _SHOWN]
     return tuple(VersionChange(*one) for one in said if one[1] != one[2])
 

@@ -260,13 +260,7 @@ def _ask_for_bands(dialect: str, numbers: Sequence[int]) -> tuple[str, Sequence[
 
 
 def choose_candidates(kept: Mapping[int, Sequence[int]], numbers: Iterable[int]) -> list[int]:
-    """Return the cases that share most bands with a listing, at most 20.
-
-    Examples
-    --------
-    >>> choose_candidates({1: [7, 8], 2: [8]}, [1, 2, 3])
-    [8, 7]
-    """
+    """Return the cases that share most bands with a listing, at most 20."""
     counts = Counter(case_id for band in numbers for case_id in kept.get(band, ()))
     return sorted(counts, key=lambda case_id: (-counts[case_id], case_id))[:_MOST_COMPARED]
 
@@ -395,7 +389,6 @@ def count_in(rank: float, n_waiting: int) -> float:
 
 
 def _move_by(connection: Connection, counts: Mapping[int, tuple[int, int]]) -> None:
-    """Change ranks from one number of waiting cases to another."""
     rows = [
         {"moved": case_id, "factor": min(1 + n_waiting, _MOST_COUNTED) / min(1 + n_counted, _MOST_COUNTED)}
         for case_id, (n_counted, n_waiting) in counts.items()

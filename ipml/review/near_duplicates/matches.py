@@ -95,7 +95,6 @@ def find_removed(
 
 
 def _find_removals(connection: Connection, case_ids: set[int]) -> dict[int, datetime]:
-    """Return when cases were decided counterfeit, for verdicts in force."""
     query = select(decisions.c.case_id, decisions.c.decided_at).where(
         decisions.c.case_id.in_(case_ids), decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict()
     )
@@ -148,8 +147,6 @@ def make_arrival(scored: ScoredListing, listing_key: str) -> IncomingListing:
 
 @dataclass(frozen=True, slots=True)
 class _Leader:
-    """An exemplar with the features compared with arrivals."""
-
     listing: Listing
     score: float | None
     appearance: Appearance

@@ -87,7 +87,6 @@ def _may_wait(row: StoredCase, now: datetime) -> bool:
 
 
 def _with_first_picture(connection: Connection, case_ids: Collection[int], group_id: int) -> list[int]:
-    """Return the cases whose first picture belongs to a group, in order."""
     query = select(pictures.c.case_id).where(
         pictures.c.case_id.in_(case_ids), pictures.c.position == 0, pictures.c.group_id == group_id
     )

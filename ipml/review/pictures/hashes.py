@@ -218,7 +218,6 @@ def group_pictures(
 
 
 def _find_ungrouped(connection: Connection) -> list[str]:
-    """Return the digests of files without a group."""
     queries = (
         select(table.c.digest).where(has_none).order_by(table.c.digest).limit(_AT_ONCE)
         for table, has_none in _UNGROUPED.items()
@@ -249,7 +248,6 @@ def _hash_file(folder: Path, digest: str | None) -> HashedPicture | None:
 def _store_groups(
     connection: Connection, index: HashIndex, hashes: Mapping[str, HashedPicture | None], now: datetime
 ) -> list[int]:
-    """Assign groups to the pictures of some files; return the cases that show them."""
     case_ids: list[int] = []
     for digest, found in hashes.items():
         group_id = NO_GROUP if found is None else find_group(connection, index, found, now)

@@ -116,14 +116,7 @@ def find_distance(picture: HashedPicture, other: PictureHash) -> int | None:
 
 
 def compare_colours(one: bytes, other: bytes) -> float:
-    """Return the cosine between the colours of two pictures, independent of brightness and contrast.
-
-    Examples
-    --------
-    >>> red, blue = (bytes([90, 100, blue, 160]) * 12 for blue in (120, 200))
-    >>> compare_colours(red, red) > 0.999, compare_colours(red, blue) < LEAST_COLOUR_LIKENESS
-    (True, True)
-    """
+    """Return the cosine between the colours of two pictures, independent of brightness and contrast."""
     pair = [np.frombuffer(colours, np.uint8).reshape(-1, 3).astype(np.float64) - 128 for colours in (one, other)]
     if any(np.abs(colours[:, 1:]).max() < _LEAST_CHROMA for colours in pair):
         pair = [colours[:, :1] for colours in pair]
@@ -210,7 +203,6 @@ def _stack_waves(spans: tuple[_Span, ...]) -> npt.NDArray[np.float32]:
 
 
 def _transform(grey: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.floating[Any]]]:
-    """Yield the frequencies of all places in order."""
     for rows, columns in _list_grids():
         found = _stack_waves(rows) @ grey @ _stack_waves(columns).T
         yield found.reshape(len(rows), EDGE, len(columns), EDGE).transpose(0, 2, 1, 3).reshape(-1, EDGE, EDGE)

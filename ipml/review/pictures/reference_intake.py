@@ -33,7 +33,7 @@ class KnownGoods:
     source: str
 
     def check(self) -> None:
-        """Raise UnstorableValue unless all of it can be stored. Raises UnstorableValue."""
+        """Raise UnstorableValue unless all of it can be stored."""
         if self.kind not in KINDS:
             raise UnstorableValue("kind", repr(self.kind.value), "counterfeit or genuine")
         for name, text in (("brand", self.brand), ("source", self.source)):

@@ -156,13 +156,7 @@ def has_picture(connection: Connection, digest: str) -> bool:
 
 
 def path_of(folder: Path, digest: str, size: Size = "original") -> Path:
-    """Return the path of a file.
-
-    Examples
-    --------
-    >>> path_of(Path("pictures"), "ab" * 32, "view").parts[:2]
-    ('pictures', 'ab')
-    """
+    """Return the path of a file."""
     return folder / digest[:2] / f"{digest}{_ENDINGS[size]}"
 
 
@@ -221,7 +215,6 @@ def _find_named(connection: Connection, digests: Collection[str]) -> set[str]:
 
 
 def _select_unused() -> Select[Any]:
-    """Return a query for picture groups without pictures."""
     is_of_goods = reference_pictures.c.group_id == picture_groups.c.group_id, reference_pictures.c.removed_at.is_(None)
     is_used = exists().where(pictures.c.group_id == picture_groups.c.group_id) | exists().where(*is_of_goods)
     is_used |= exists().where(screened_pictures.c.group_id == picture_groups.c.group_id)

@@ -71,14 +71,7 @@ def draw_uniform(*facts: object) -> float:
 
 
 def find_second_review_shares(settings: Settings) -> dict[str, float]:
-    """Return, for each kind, the number of second reviews per ordinary case.
-
-    Examples
-    --------
-    >>> shares = find_second_review_shares(Settings(control_share=0, repeat_share=0, audit_share=0.2))
-    >>> shares["control"], round(shares["audit"], 2)
-    (0.0, 0.25)
-    """
+    """Return, for each kind, the number of second reviews per ordinary case."""
     shares = {"control": settings.control_share, "repeat": settings.repeat_share, "audit": settings.audit_share}
     ordinary = 1.0 - sum(shares.values())
     return {kind: share / ordinary for kind, share in shares.items()}
@@ -452,7 +445,6 @@ def _is_free(now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 def _has_judged(reviewer: str | ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return the condition that a reviewer has judged a case in any way."""
     decided = exists().where(decisions.c.case_id == cases.c.case_id, decisions.c.reviewer == reviewer)
     said = exists().where(
         and_(

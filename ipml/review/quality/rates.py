@@ -171,6 +171,5 @@ def _count_words(counted: Mapping[_Unit, int]) -> Counter[str]:
 
 
 def _agreeing_pairs(unit: _Unit) -> float:
-    """Return the share of agreeing pairs of judgements of one case."""
     same = sum(times * (times - 1) for times in Counter(unit).values())
     return same / (len(unit) * (len(unit) - 1))

@@ -421,7 +421,6 @@ def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> Store
 
 
 def _was_seen_by_another(connection: Connection, row: StoredCase, reviewer: str) -> bool:
-    """Return whether another person decided or escalated a case before."""
     others = decisions.c.case_id == row.case_id, decisions.c.reviewer.not_in((reviewer, "ipml"))
     query = select(decisions.c.decision_id).where(*others, decisions.c.origin != "policy", stands()).limit(1)
     return connection.scalar(query) is not None

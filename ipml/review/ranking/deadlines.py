@@ -177,7 +177,6 @@ def _sum_up(connection: Connection, now: datetime, policy: Policy) -> Iterable[D
 
 
 def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[DueWork]:
-    """Return the next unheld cases by deadline."""
     query = (
         select(cases.c.case_id, cases.c.due_at, func.coalesce(cases.c.minutes, policy.usual_minutes).label("minutes"))
         .where(*_due_by(now + FARTHEST), cases.c.due_at > now, is_free(now))
@@ -192,7 +191,6 @@ def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[Due
 
 
 def _lock_first(connection: Connection, reviewer: str, now: datetime, wanted: ColumnElement[bool]) -> StoredCase | None:
-    """Return the first unheld case by deadline that meets a condition, locked."""
     query = select(cases).where(wanted, is_free_for(reviewer, now)).order_by(cases.c.due_at, cases.c.case_id)
     return lock_first(connection, select_first(query))
 

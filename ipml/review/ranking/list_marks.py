@@ -228,7 +228,6 @@ def _in_parts(sellers: Collection[str]) -> list[dict[str, Any]]:
 
 
 def _select_any(kind: ListKind, now: datetime | BindParameter[datetime]) -> Select[Any]:
-    """Return the query for one entry in force of a list."""
     return select(seller_list_entries.c.entry_id).where(seller_list_entries.c.kind == kind, is_in_force(now)).limit(1)
 
 

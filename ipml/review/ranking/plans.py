@@ -169,7 +169,6 @@ def _others(works: Iterable[PlannedReview], pressing: Iterable[PlannedReview]) -
 
 
 def _fill(works: Iterable[PlannedReview], minutes: float) -> list[PlannedReview]:
-    """Return, in order, the reviews that still fit."""
     taken = []
     for work in works:
         if work.minutes <= minutes:
@@ -273,8 +272,6 @@ class Preview:
 
 @dataclass(slots=True)
 class _Candidate:
-    """An open case with its present and its new rank."""
-
     case_id: int
     listing_id: str
     groups: tuple[str, ...]
@@ -350,7 +347,6 @@ def _look_at(connection: Connection, current: QueueRanking, new: QueueRanking, n
 
 
 def _minutes_left(policy: Policy, now: datetime, due_at: datetime | None) -> float | None:
-    """Return the working minutes of all reviewers until a deadline."""
     hours = policy.working_hours
     return None if due_at is None else hours.reviewers * hours.minutes_between(now, due_at)
 
@@ -360,7 +356,6 @@ def _sort(candidates: Iterable[_Candidate], order: str) -> list[_Candidate]:
 
 
 def _review(candidates: Sequence[_Candidate], order: str, minutes: float) -> list[_Candidate]:
-    """Return the cases reviewed in the minutes, deadlines first."""
     by_number = {one.case_id: one for one in candidates}
     return [by_number[work.case_id] for work in pack_in_order([one.work for one in _sort(candidates, order)], minutes)]
 

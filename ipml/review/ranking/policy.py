@@ -38,15 +38,7 @@ Shifts = tuple[Shift, ...]
 
 
 class WorkingHours(BaseModel):
-    """Shifts of each weekday in a time zone, holidays, and number of reviewers at a time.
-
-    Examples
-    --------
-    >>> office = WorkingHours(zone="Europe/Berlin", monday=("09:00-12:00", "13:00-17:00"))
-    >>> friday, tuesday = datetime(2024, 5, 10, 16, tzinfo=UTC), datetime(2024, 5, 14, 6, tzinfo=UTC)
-    >>> office.minutes_between(friday, tuesday)
-    420.0
-    """
+    """Shifts of each weekday in a time zone, holidays, and number of reviewers at a time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -313,14 +305,7 @@ class ScreeningRules(BaseModel):
 
 
 class Policy(PolicyText):
-    """Weights of a review's expected value, and deadlines; the policy file explains each weight.
-
-    Examples
-    --------
-    >>> policy = load_policy()
-    >>> policy.minutes_of("Watches"), policy.severity_of("Toys"), policy.exchange(100.0, "EUR")
-    (2.0, 3.0, 100.0)
-    """
+    """Weights of a review's expected value, and deadlines; the policy file explains each weight."""
 
     currency: str = Field(pattern="^[A-Z]{3}$")
     days_until_next_review: float = Field(gt=0, le=3660)
@@ -523,12 +508,6 @@ def sales_a_day(listing: Listing, policy: Policy) -> float | None:
     """Return the units a listing sells per day, shrunk towards the usual number when little is known.
 
     They come from the listing's own sales, else an equal share of its seller's; None if neither is known.
-
-    Examples
-    --------
-    >>> from ipml.review.ranking.policy import load_policy
-    >>> sales_a_day(Listing("A7", "s1", "Bag", seller_sales=60, seller_age_days=270, seller_listings=2), load_policy())
-    0.105
     """
     usual, days = policy.usual_sales_a_day, policy.usual_days
     known = _find_sales(listing)

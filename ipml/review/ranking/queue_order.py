@@ -287,7 +287,6 @@ def _rank_rows(
 
 
 def _rank_batch(engine: Engine, ranking: QueueRanking, after: int) -> list[int]:
-    """Rank the next cases after a number; return their numbers."""
     names = ("case_id", "snapshot", "score", "enqueued_at", "due_at", "match_precision")
     query = select(*(cases.c[name] for name in names))
     query = query.where(cases.c.state.in_(PENDING), cases.c.case_id > after).order_by(cases.c.case_id)

@@ -320,7 +320,6 @@ def _waits(as_of: datetime | None) -> ColumnElement[bool]:
 
 
 def _is_passed_on(as_of: datetime | None) -> ColumnElement[bool]:
-    """Return the condition that a case was escalated."""
     own = decisions.c.case_id == cases.c.case_id, decisions.c.verdict == Verdict.ESCALATE.value, stands(as_of)
     known = () if as_of is None else (decisions.c.decided_at <= as_of,)
     return select(decisions.c.decision_id).where(*own, *known).correlate(cases).exists()
@@ -453,7 +452,6 @@ def _share(
 
 
 def _recall(chosen: Sequence[Stretch], reviewed: Sequence[Stretch]) -> EstimatedFigure:
-    """Return the share of all counterfeits that was shown for its score."""
     name = "recall of the queue"
     seen, found = sum(stretch.seen for stretch in reviewed), sum(stretch.counterfeit for stretch in reviewed)
     naive = _found(reviewed, lambda stretch: stretch.is_sure) / found if found else None

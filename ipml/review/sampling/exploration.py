@@ -162,14 +162,7 @@ def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule, n_warne
 def is_drawn(
     hashes: Sequence[int] | NDArray[np.uint64], sampling_probability: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Return for each listing, by hash and sampling probability, whether it is shown.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> is_drawn([0, 2**63, 2**64 - 1], np.array([0.001, 0.4, 1.0]))
-    array([ True, False,  True])
-    """
+    """Return for each listing, by hash and sampling probability, whether it is shown."""
     return to_uniform(hashes) < sampling_probability
 
 

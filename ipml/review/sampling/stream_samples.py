@@ -70,16 +70,7 @@ class StreamPlace:
 def place_in_stream(
     scored: ScoredListing, expected: float, rule: IntakeRule, seed: str, *, is_sure: bool
 ) -> StreamPlace:
-    """Return a listing's place in the sample of its day, drawn or not.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing
-    >>> bag = ScoredListing(Listing("A7", "ann", "Bag"), 0.02, None, (), (), None, "m1")
-    >>> place = place_in_stream(bag, 0.02, IntakeRule(sampling_probability=0.1), "00" * 32, is_sure=False)
-    >>> place.stratum, round(place.sampling_probability, 3), place.shown
-    (4, 0.05, None)
-    """
+    """Return a listing's place in the sample of its day, drawn or not."""
     content = digest_content(scored.listing)
     band = len(_BANDS) if scored.score is None else min(bisect_right(_BANDS, scored.score), len(_BANDS) - 1) - 1
     if is_sure:

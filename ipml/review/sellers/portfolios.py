@@ -108,20 +108,6 @@ def find_earlier(
     """Return the stored data on each seller's listings before each listing.
 
     A known listing keeps the place of its first arrival.
-
-    Examples
-    --------
-    >>> from datetime import UTC, timedelta
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> first, second = (
-    ...     Listing(name, "ann", "Bag", observed_at=noon + timedelta(hours=hours)) for hours, name in enumerate("AB")
-    ... )
-    >>> with writing(engine) as connection:
-    ...     _ = add_to_portfolios(connection, "m1", [WeighedListing.of(first, 0.75, noon)], noon)
-    ...     find_earlier(connection, "m1", [first, second], noon)
-    [EarlierListings(n=0, suspicion=0.0), EarlierListings(n=1, suspicion=0.75)]
     """
     first, stored = dict[str, datetime](), dict[str, StoredPortfolio]()
     for start in range(0, len(some), _AT_ONCE):

@@ -166,24 +166,7 @@ Question = tuple[str, datetime]
 def find_histories(
     connection: Connection, asked: Collection[Question], record: Record | None = None
 ) -> dict[Question, Mapping[str, float | None]]:
-    """Return sellers' histories as known at moments; missing if nothing was known.
-
-    `record` may be passed if already read.
-
-    Examples
-    --------
-    >>> from datetime import UTC, timedelta
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> later = noon + timedelta(days=9)
-    >>> events = SellerEvent("e1", "ann", "sold", noon, noon, 2.0), SellerEvent("e2", "ann", "returned", noon, later)
-    >>> with writing(engine) as connection:
-    ...     _ = store_events(connection, events, noon)
-    ...     found = find_histories(connection, [("ann", noon), ("ann", later), ("ben", noon)])
-    >>> [found[place]["seller_returns"] for place in (("ann", noon), ("ann", later))], len(found)
-    ([0.0, 1.0], 2)
-    """
+    """Return sellers' histories as known at moments; missing if nothing was known. `record` is read unless given."""
     questions, rows = sorted(asked), dict[Question, Any]()
     for start in range(0, len(questions), _AT_ONCE):
         some = questions[start : start + _AT_ONCE]

@@ -330,7 +330,6 @@ def _normalise(listed: ListedSeller) -> ListedSeller:
 
 
 def _says(row: Row[Any], aliases: tuple[str, ...], keys: Keyring) -> ListedSeller:
-    """Return the content of an entry as it would be added."""
     entry = _make_entry(row, keys)
     said = (entry.kind, entry.seller_id or "", entry.why, entry.source, entry.brand, aliases, entry.until)
     return ListedSeller(*said)

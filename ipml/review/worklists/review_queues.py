@@ -197,7 +197,6 @@ def _route_pending(connection: Connection) -> None:
 
 
 def _choose(queues: Sequence[ReviewQueue]) -> ColumnElement[Any]:
-    """Return the number of the first queue that fits a case."""
     fitting = [(_fits(one.rule), one.queue_id) for one in queues]
     return case(*fitting, else_=null()) if fitting else null()
 

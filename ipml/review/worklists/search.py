@@ -75,14 +75,7 @@ def fold(text: str) -> str:
 
 
 def searched_text(scored: ScoredListing) -> str:
-    """Return the text that searches look through.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing
-    >>> searched_text(ScoredListing(Listing("A7", "s1", "Leather BAG"), 0.9, None, (), (), None, "m1"))
-    'leather bag\\na7\\ns1\\n'
-    """
+    """Return the text that searches look through."""
     listing = scored.listing
     title = [listing.title[:_LONGEST_TITLE], *filter(None, [scored.read_as])]
     said = [*title, listing.listing_id, listing.seller_id, listing.brand or ""]

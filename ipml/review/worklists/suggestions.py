@@ -15,23 +15,7 @@ SuggestedField = Literal["brand", "seller_id"]
 
 
 def suggest(connection: Connection, field: SuggestedField, beginning: str, *, state: str = "open") -> list[str]:
-    """Return at most ten names of cases in a state that start with the typed text, in any case.
-
-    Empty text gives no suggestions.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [Listing(name, "s1", f"Bag {name}", brand=name) for name in ("Nike", "NIKE ", "Nordhale", "Acme")]
-    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
-    >>> with reading(engine) as connection:
-    ...     suggest(connection, "brand", "ni")
-    ['Nike', 'NIKE ']
-    """
+    """Return at most ten names of cases in a state that start with the typed text, in any case; none for ""."""
     beginning = beginning.lstrip()
     if not beginning or not is_storable(beginning):
         return []
