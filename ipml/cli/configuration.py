@@ -22,7 +22,7 @@ Process = Literal["page", "API", "worker"]
 """Process that uses a setting; `ipml serve` is the page, the API, or both."""
 
 _log = logging.getLogger(__name__)
-_OTHERS = frozenset({"IPML_CACHE"})  # read from the environment, and no settings
+_OTHERS = frozenset({"IPML_CACHE"})  # read from the environment, but not settings
 
 # Settings without effect unless one of some others is set.
 _NEEDS: Mapping[str, tuple[str, ...]] = {

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "mlflow", "sqlalchemy", "fastapi")
 _LITTLE_DISK_GB = 1.0
-_MOST_LINES = 20  # about the rows of one database
+_MOST_LINES = 20  # on the rows of one database
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +331,7 @@ def check_fairness(url: str | None) -> Iterator[Check]:
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import reading
 
-    with suppress(IpmlError):  # of the database, which has a line of its own
+    with suppress(IpmlError):  # the database has its own check
         engine = open_for_command(url)
         with reading(engine) as connection:
             for found in find_alarms(connection, load_enforcement_policy()):
@@ -347,7 +347,7 @@ def check_screening(url: str | None) -> Iterator[Check]:
 
     if get_settings().pictures is None:
         return
-    with suppress(IpmlError):  # of the database, which has a line of its own
+    with suppress(IpmlError):  # the database has its own check
         with reading(open_for_command(url)) as connection:
             found = read_screening(connection, datetime.now(UTC))
         words = found.words + (": see `[pictures]` of the review policy" if found.left_out else "")

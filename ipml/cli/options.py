@@ -44,7 +44,7 @@ DAY = ["%Y-%m-%d"]
 _SUFFIXES = "CSV, JSON lines or Parquet, by suffix."
 _FOR_PROGRAMS = "CSV holds texts as they are: it is for programs."
 
-# What is read
+# Inputs
 
 Listings = Annotated[Path, typer.Argument(metavar="LISTINGS", help=_SUFFIXES)]
 Columns = Annotated[
@@ -90,7 +90,7 @@ TrailAnchor = Annotated[
     ),
 ]
 
-# What is written
+# Outputs
 
 OutTable = Annotated[Path, out_option(f"{_SUFFIXES} {_FOR_PROGRAMS}")]
 Force = Annotated[bool, typer.Option("--force", help="Write over what is there.")]

@@ -146,7 +146,7 @@ def reverse(
                 closed.append(row.case_id)
             returned.append(locked[row.case_id])
     rank_again(connection, returned)  # the order may have changed since
-    if closed:  # near-duplicates may have waited for what was escalated
+    if closed:  # near-duplicates may have waited for an escalated case
         lock_clusters(connection, closed)
         hand_over(connection, closed)
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ipml.cooperation.notices.status import NoticeFile
 
 
-_MOST_BYTES = 4 << 20  # of a line, as of a request
+_MOST_BYTES = 4 << 20  # per line, as per request
 _OF_LISTING = ("url", "listing_id")
 _OF_ORDER = ("order_id", "bought_at")
 COLUMNS = (

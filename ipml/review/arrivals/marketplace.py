@@ -36,7 +36,7 @@ from ipml.storage.pseudonyms import digest_address
 from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import cases, listings, seller_events
 
-_MOST_CHANGED = 20_000  # listings that are found at once to be scored again
+_MOST_CHANGED = 20_000  # listings found per query to score again
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class Judgement:
             if shown.get(key) is not None or key in self.always or key in pending
         }
         ready = {one.key for one in self.prepared.newcomers}
-        late = [self.scored[key].listing for key in entering if key not in ready]  # of which a case came meanwhile
+        late = [self.scored[key].listing for key in entering if key not in ready]  # a case of these was made meanwhile
         earlier = [self.earlier[one.listing_id] for one in late]
         explained = self.model.score(late, earlier, True) if late else []
         return (self.prepared + prepare(explained, joins_alike=True)).placed(entering)

@@ -123,7 +123,7 @@ def _mix_hashes(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     return hashes ^ (hashes >> np.uint32(16))
 
 
-@lru_cache(maxsize=1 << 14)  # titles are made of the same few thousand runs of letters
+@lru_cache(maxsize=1 << 14)  # titles share a few thousand letter runs
 def _hash_shingle(shingle: str) -> int:
     return int.from_bytes(sha1(shingle.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()[:4], "little")
 
@@ -425,7 +425,7 @@ def hand_over(connection: Connection, case_ids: Sequence[int], passed_on: Collec
     turn becomes no exemplar. Waiting cases go on waiting for those in `passed_on`, which go to a lead.
     """
     exemplars = set(case_ids)
-    if len(case_ids) > 1:  # most are no exemplars
+    if len(case_ids) > 1:  # most are not exemplars
         exemplars = set(connection.scalars(_EXEMPLARS, {"numbers": list(case_ids)}))
     gone: list[int] = []
     for case_id in case_ids:

@@ -71,7 +71,7 @@ async def _fetch_all(
 ) -> None:
     loop = asyncio.get_running_loop()
     until, hosts = loop.time() + _LAST_START_SECONDS, dict[str, asyncio.Semaphore]()
-    slots, decoder = asyncio.Semaphore(_MOST_AT_ONCE), asyncio.Lock()  # each that is decoded may take 200 MB
+    slots, decoder = asyncio.Semaphore(_MOST_AT_ONCE), asyncio.Lock()  # a decoded picture may take 200 MB
     async with make_client(sources, resolve) as client:
 
         async def fetch_one(row: Any) -> None:

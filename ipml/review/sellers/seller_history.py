@@ -171,7 +171,7 @@ def find_histories(
     for start in range(0, len(questions), _AT_ONCE):
         some = questions[start : start + _AT_ONCE]
         filled: dict[str, Any] = {}
-        n_places = 1 << (len(some) - 1).bit_length()  # few different queries, each of which is put into words once
+        n_places = 1 << (len(some) - 1).bit_length()  # few distinct queries, each compiled once
         for place in range(n_places):
             filled[f"seller{place}"], filled[f"moment{place}"] = some[place] if place < len(some) else (None, None)
         for row in connection.execute(_ask(n_places), filled):
