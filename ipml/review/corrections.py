@@ -76,7 +76,7 @@ def correct(
     locked = find_cases(connection, [row.case_id for row in wanted], lock=True)
     standing = find_reversible(connection, wanted)  # as of the locks
     if not standing or standing[0].decision_id != decision_id:
-        raise Conflict(f"decision {decision_id}", "it cannot be undone: it does not stand any more")
+        raise Conflict(f"decision {decision_id}", "it cannot be undone: it is no longer in force")
     n_corrected = 1 if near_duplicates is NearDuplicates.QUEUE else len(standing)
     corrected, queued = standing[:n_corrected], standing[n_corrected:]
     taken_back = reverse(connection, corrected, locked, by, why, at, consequences, decides_anew=True)

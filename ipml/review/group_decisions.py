@@ -172,7 +172,7 @@ def find_obstacle(row: StoredCase | None, reviewer: str, now: datetime) -> str |
     if row.state == "superseded":
         return "its listing was changed since"
     if row.state == "escalated":
-        return "it was passed on to a lead, who looks at it by itself"
+        return "it was escalated to a lead, who reviews it alone"
     if is_held(row, now) and row.holder != reviewer:
         return f"{row.holder} has it open"
     return None

@@ -46,7 +46,7 @@ def undo(
     now = now or datetime.now(UTC)
     wanted = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
     if not wanted:
-        raise Conflict(f"decision {decision_id}", "it cannot be undone: there is none of that number")
+        raise Conflict(f"decision {decision_id}", "it cannot be undone: there is no decision of that number")
     (first,) = wanted
     spread = find_decisions(connection, decisions.c.spread_from == decision_id)
     locked, reversible = _lock_reversible(connection, [first, *spread])
@@ -80,9 +80,7 @@ def undo_group(
     group = find_decisions(connection, decisions.c.group_key == group_key)
     locked, remaining = _lock_reversible(connection, group)
     if not remaining:
-        raise Conflict(
-            f"decision group {group_key[:80]!r}", "it cannot be undone: there is no decision of it that stands"
-        )
+        raise Conflict(f"decision group {group_key[:80]!r}", "it cannot be undone: no decision of it is in force")
     for row in remaining:
         _refuse_others(row, reviewer, may_undo_others, now, undo_minutes)
     return reverse(connection, remaining, locked, reviewer, why, now, consequences)

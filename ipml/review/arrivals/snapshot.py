@@ -37,7 +37,7 @@ def check_text(field: str, text: str, longest: int) -> None:
     if len(text) > longest:
         raise UnstorableValue(field, f"{len(text)} characters", f"at most {longest}")
     if not is_storable(text):
-        raise UnstorableValue(field, "a character that is none (NUL or half a surrogate pair)", "text")
+        raise UnstorableValue(field, "an invalid character (NUL or half a surrogate pair)", "text")
 
 
 _NOT_STORED = ("image_vector", "text_vector")  # thousands of numbers, which their encoder can compute again

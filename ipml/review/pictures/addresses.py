@@ -125,7 +125,7 @@ class PictureSources:
         if len(address) > _LONGEST:
             return f"its address is longer than {_LONGEST:,} characters"
         if parts.scheme not in _PORTS or not parts.hostname:
-            return "its address is none of the web"
+            return "its address is not a web address"
         if "@" in parts.netloc:
             return "its address names a user"
         if self.hosts and not any(host.has(address) for host in self.hosts):

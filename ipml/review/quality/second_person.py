@@ -400,7 +400,7 @@ def find_scruples(
         if conflict is not None:
             found[row.case_id] = "another must judge it"
         elif halves[row.case_id] or _meets_rule(row, verdict, rules):
-            found[row.case_id] = "it needs two persons, who look at it by itself"
+            found[row.case_id] = "it needs two persons, who review it alone"
         else:
             found[row.case_id] = None
     return found

@@ -312,9 +312,9 @@ _ORDERS = {QueueOrder.SCORE: "score", QueueOrder.VALUE: "value per minute", Queu
 _LAST_PLACE, _MOST_COUNTED = 2_000, 10_000  # later places are not counted
 _SURE = 0.999  # a score below 1 is never shown as 100 %
 _ASSUMED = {
-    "probability": "the model could not judge it: the usual share of counterfeits stands in",
-    "price": "its price is not known: the usual one stands in",
-    "sales": "its sales are not known: the usual ones stand in",
+    "probability": "the model could not judge it: the usual share of counterfeits is used",
+    "price": "its price is not known: the usual one is used",
+    "sales": "its sales are not known: the usual ones are used",
 }
 
 
