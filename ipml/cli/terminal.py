@@ -145,12 +145,7 @@ def choose_networks(folder: Path | None) -> Path:
 def check_outputs(*files: Path | None, read: Sequence[Path | None] = (), force: bool) -> None:
     """Refuse to overwrite an input, another output or, unless `force`, an existing file; None means not requested.
 
-    Raises
-    ------
-    UnusableSetting
-        Two of the files are the same.
-    UnwritableFile
-        A file of that name exists.
+    Raises UnusableSetting if two of the files are the same; UnwritableFile if a file of that name exists.
     """
     given: list[Path] = []
     for file in filter(None, (*read, *files)):

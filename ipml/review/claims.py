@@ -72,7 +72,7 @@ def find_explored(connection: Connection, reviewer: str, now: datetime, share: f
 
 
 def find_left_to_people(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the case left to people by a policy's random check that has waited longest, if it has waited for a day.
+    """Return the longest waiting case that an automation policy drew for people, once it has waited for a day.
 
     Most come up in their own turn. This keeps the others from waiting for ever, in whatever order cases are ranked.
     """
@@ -129,12 +129,7 @@ def claim(
     Without `case_id` it takes the reviewer's next case, now and then a decided one for a second review. That review is
     blind; it can be claimed again by case number. Claiming one's own case again prolongs the claim.
 
-    Raises
-    ------
-    NotFound, Overtaken
-        Nobody can claim the case.
-    Forbidden
-        The case is not for this reviewer.
+    Raises NotFound or Overtaken if nobody can claim the case; Forbidden if the case is not for this reviewer.
     """
     now = now or datetime.now(UTC)
     if case_id is None:

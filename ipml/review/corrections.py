@@ -63,12 +63,8 @@ def correct(
     `why` goes into the reversal and the note, so it must not identify the seller. `origin` is "appeal" if a person
     decides, "deadline" if a deadline passed.
 
-    Raises
-    ------
-    Conflict
-        The decision was taken back before, or its case was decided anew since.
-    Forbidden
-        The case is not for this person.
+    Raises Conflict if the decision was taken back before, or its case was decided anew since; Forbidden if the case is
+    not for this person.
     """
     wanted = find_family(connection, decision_id)
     if near_duplicates is NearDuplicates.STAND:

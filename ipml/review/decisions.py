@@ -102,16 +102,9 @@ def decide(
     second review. `consequences` act in the same transaction; without it there are no actions. The number of the
     decision is 0 if it closes no case: in a second review, or as the first of two verdicts.
 
-    Raises
-    ------
-    Overtaken, NotFound
-        The claim does not hold the case, or no longer.
-    Forbidden
-        The case is not for this reviewer.
-    Refused, UnstorableValue
-        Ground, note or key is not acceptable.
-    KeyReused
-        The key came before with different content.
+    Raises Overtaken or NotFound if the claim does not hold the case, or no longer; Forbidden if the case is not for
+    this reviewer; Refused or UnstorableValue if ground, note or key is not acceptable; KeyReused if the key came before
+    with different content.
     """
     check_decision(verdict, ground, note, key)
     now = now or datetime.now(UTC)

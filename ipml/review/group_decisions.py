@@ -94,28 +94,7 @@ def decide_bulk(
     `ground`, `note`, `key`, `settings` and `consequences` are as for `decide` and equal for all; a repeated key returns
     the same result and decides nothing. `token` is the `digest` of the preview.
 
-    Raises
-    ------
-    Overtaken
-        One of the cases is no longer as previewed.
-    Refused, UnstorableValue, KeyReused
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [ScoredListing(Listing(f"A{i}", "s1", f"Bag {i}"), 0.9, 2.2, (), (), None, "2024-05") for i in range(3)]
-    >>> _ = enqueue(engine, bags)
-    >>> with reading(engine) as connection:
-    ...     preview = preview_bulk(connection, [1, 2, 9], "ana", Verdict.GENUINE)
-    >>> [case.case_id for case in preview.cases], preview.refused
-    ([1, 2], ((9, 'there is no such case'),))
-    >>> with writing(engine) as connection:
-    ...     len(decide_bulk(connection, [1, 2, 9], "ana", Verdict.GENUINE, token=preview.digest).decisions)
-    2
+    Raises Overtaken if one of the cases is no longer as previewed; Refused, UnstorableValue or KeyReused as `decide`.
     """
     check_decision(verdict, ground, note, key)
     wanted = _distinct(case_ids)
@@ -303,12 +282,7 @@ def decide_and_spread(
     `spread_to` names cases of the preview; others that wait for the case then wait for one of them. `ground`, `note`,
     `key`, `now`, `settings` and `consequences` are as for `decide`; near-duplicates get the same ground and note.
 
-    Raises
-    ------
-    Refused
-        The verdict is neither counterfeit nor genuine.
-    Overtaken, NotFound, Refused, UnstorableValue, KeyReused
-        As `decide`.
+    Raises Refused if the verdict is neither counterfeit nor genuine; otherwise as `decide`.
 
     Examples
     --------

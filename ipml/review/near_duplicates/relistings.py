@@ -95,25 +95,7 @@ class MatchPrecision:
 
 
 def find_relistings(connection: Connection, listings: Sequence[Listing], policy: Policy) -> dict[str, Relisting]:
-    """Return, by listing id, the strongest resemblance to a confirmed counterfeit. All entry points call it.
-
-    Examples
-    --------
-    >>> from ipml.records import ScoredListing
-    >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.review.ranking.policy import load_policy
-    >>> from ipml.storage.database import migrate, open_database, reading, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bag = Listing("L1", "s1", "Leather bag, brown, model 7", price=40.0, currency="EUR")
-    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")])
-    >>> with writing(engine) as connection:
-    ...     _ = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-    >>> again = Listing("L2", "s2", "BROWN l\u0435ather bag model 7", price=39.0, currency="EUR")
-    >>> with reading(engine) as connection:
-    ...     find_relistings(connection, [again], load_policy())["L2"]
-    Relisting(case_id=1, kind=<MatchKind.PRICE: 'price'>, likeness=1.0, precision=0.5, makes_case=True)
-    """
+    """Return, by listing id, the strongest resemblance to a confirmed counterfeit. All entry points call it."""
     candidates = find_like_confirmed(connection, listings)
     if not any(candidates):
         return {}

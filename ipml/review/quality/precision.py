@@ -3,7 +3,7 @@
 A case counts if a person looked at it first; decisions by policy or spread would confirm themselves. The outcome is the
 last verdict in force, whatever its origin: a granted appeal, a passed deadline or a contradicting second review makes
 the first finding wrong and never removes the case. Sampled cases are weighted by one over their probability (Hajek
-1971). Intervals are Wilson's at the effective number of looks (Kish 1965).
+1971). Intervals are Wilson's at the effective number of reviews (Kish 1965).
 """
 
 from __future__ import annotations

@@ -242,11 +242,7 @@ def withdraw_second_verdict(
 ) -> None:
     """Take back one's own latest second verdict on a case; the request for it is open again.
 
-    Raises
-    ------
-    Refused
-        There is none, it is too old, or the second person has answered it.
-    NotFound
+    Raises NotFound for an unknown case; Refused if there is none, it is too old, or the second person has answered it.
     """
     now = now or datetime.now(UTC)
     query = (

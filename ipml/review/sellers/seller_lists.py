@@ -109,12 +109,8 @@ def add_entry(
     It replaces an entry in force of the same list, seller and brand; an equal entry changes nothing. Entries of the
     brand file neither replace others nor are replaced by them.
 
-    Raises
-    ------
-    UnstorableValue
-        Seller, reason or source is missing, a text is too long, or the expiry is past.
-    Forbidden
-        The author sells as this seller.
+    Raises UnstorableValue if seller, reason or source is missing, a text is too long, or the expiry is past; Forbidden
+    if the author sells as this seller.
 
     Examples
     --------
@@ -142,16 +138,8 @@ def remove_entry(connection: Connection, entry_id: int, *, why: str, by: str, no
 
     `why` has at most 500 characters and is encrypted with the seller's key.
 
-    Raises
-    ------
-    UnstorableValue
-        The reason is missing or too long.
-    NotFound
-        There is no such entry.
-    Conflict
-        It comes from the brand file, which would restore it.
-    Forbidden
-        The user sells as this seller.
+    Raises UnstorableValue if the reason is missing or too long; NotFound if there is no such entry; Conflict if it
+    comes from the brand file, which would restore it; Forbidden if the user sells as this seller.
     """
     _check_given("reason", why, LONGEST_WHY)
     serialise(connection, Lock.ENQUEUE)

@@ -43,14 +43,8 @@ def list_assignees(connection: Connection) -> list[str]:
 def assign(connection: Connection, case_id: int, to: str | None, *, by: str, now: datetime | None = None) -> None:
     """Assign a case to a user, or with None to nobody; repeating it changes nothing.
 
-    Raises
-    ------
-    NotFound
-        There is no such case, or no such user who decides cases.
-    Conflict
-        The case is not pending.
-    Forbidden
-        The user must not judge it.
+    Raises NotFound if there is no such case, or no such user who decides cases; Conflict if the case is not pending;
+    Forbidden if the user must not judge it.
     """
     now = now or datetime.now(UTC)
     row = _find_pending(connection, case_id)
@@ -72,14 +66,8 @@ def snooze(
 ) -> None:
     """Snooze a case until a moment, or with None wake it; a claim on it ends.
 
-    Raises
-    ------
-    NotFound
-        There is no such case.
-    Conflict
-        The case is not pending, or the moment is past, over 30 days away or after its deadline.
-    Overtaken
-        Somebody else holds it.
+    Raises NotFound if there is no such case; Conflict if the case is not pending, or the moment is past, over 30 days
+    away or after its deadline; Overtaken if somebody else holds it.
     """
     now = now or datetime.now(UTC)
     row = _find_pending(connection, case_id)

@@ -36,13 +36,7 @@ class Comment:
 def add_comment(connection: Connection, case_id: int, text: str, *, by: str, now: datetime | None = None) -> Comment:
     """Append a comment of 1 to 2,000 characters to a case in any state.
 
-    Raises
-    ------
-    NotFound
-        There is no such case.
-    Conflict
-        Its listing was erased.
-    UnstorableValue
+    Raises NotFound if there is no such case; Conflict if its listing was erased; UnstorableValue for an invalid text.
     """
     now, text = now or datetime.now(UTC), text.strip()
     check_text("comment", text, LONGEST_COMMENT)

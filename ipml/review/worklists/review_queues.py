@@ -110,14 +110,9 @@ def define_queue(
 ) -> int:
     """Define or redefine a queue, route all pending cases, and return the queue's number.
 
-    Raises
-    ------
-    UnstorableValue
-        Its name is missing or too long, it has no rule, or names an unknown script or somebody who decides no cases.
-    NotFound
-        There is no such queue.
-    Conflict
-        Another has that name, or there are 50 already.
+    Raises UnstorableValue if its name is missing or too long, it has no rule, or names an unknown script or somebody
+    who decides no cases; NotFound if there is no such queue; Conflict if another has that name, or there are 50
+    already.
     """
     now = now or datetime.now(UTC)
     _check(connection, rule)

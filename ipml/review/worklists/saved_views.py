@@ -63,11 +63,7 @@ def save_view(
     `name` has 1 to 40 characters. `query` is the URL's part after "/?". `names` is the seller that the query names, or
     words of it that may name one: the view is erased with that seller.
 
-    Raises
-    ------
-    UnstorableValue
-    Conflict
-        The user has 50 already.
+    Raises UnstorableValue; Conflict if the user has 50 already.
     """
     name = _check(name)
     if not query or len(query) > _LONGEST_QUERY:
@@ -88,11 +84,7 @@ def save_view(
 def change_view(connection: Connection, user_id: int, view_id: int, name: str, *, is_shared: bool) -> None:
     """Rename, share or unshare a view that a user sees.
 
-    Raises
-    ------
-    NotFound, UnstorableValue
-    Conflict
-        Its owner has another of that name.
+    Raises NotFound or UnstorableValue; Conflict if its owner has another of that name.
     """
     name = _check(name)
     serialise(connection, Lock.SAVE_VIEWS)

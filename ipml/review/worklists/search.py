@@ -168,12 +168,7 @@ def browse(
 
     `order` is a key of `ORDERS`. `after` is the last case of the previous page. `parts` may be passed if already read.
 
-    Raises
-    ------
-    Refused
-        There is no such order.
-    NotFound
-        There is no case `after`.
+    Raises Refused if there is no such order; NotFound if there is no case `after`.
     """
     if order not in ORDERS:
         raise Refused("order of the list", repr(order), f"one of {', '.join(ORDERS)}")
