@@ -364,8 +364,8 @@ def select_hidden(user_name: str) -> Select[tuple[int]]:
 def shown_history(connection: Connection, user_name: str, shown: ShownCase) -> list[audit.AuditRow]:
     """Return the audit events of a case that a user may see.
 
-    In a blind review these are events of the system and the user's own, as for a new case. Of consecutive claims by one
-    user only the last is shown; their number would reveal a blind re-review.
+    In a blind review these are events of the system and the user's own, as for a new case. Only the last of consecutive
+    claims by one user is shown; their number would reveal a blind re-review.
     """
     audit_events = audit.list_rows(connection, subject_of(shown.case.case_id))
     if shown.review_id is not None:

@@ -69,7 +69,7 @@ _LONGEST_NOTE, _LONGEST_KEY = 2000, 255
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How a decision was made.
+    """Origin of a decision.
 
     `origin` is "review", "bulk" (with others), "spread" (from a near-duplicate), "policy" (no person), "appeal" (of the
     seller) or "deadline" (a deadline passed, or the rights holder withdrew).
@@ -196,7 +196,7 @@ def record_all(
     """Close or escalate cases, all as if decided one after another; those that need a second person stay open.
 
     It raises if any case is not for its reviewer. The cases and those that wait for them must be locked
-    (`lock_clusters`). Of the cases waiting for a decided one, one becomes their exemplar, unless the decision
+    (`lock_clusters`). One of the cases waiting for a decided case becomes their exemplar, unless the decision
     `spreads`; then the caller does that. `wanted` holds different cases. The first decision stores `key`. `settings` of
     None means no reviewer gave the verdicts: no second person, no second reviews. The decisions come back in order;
     number 0 means no case was closed.

@@ -167,7 +167,7 @@ def _repeat_bulk(connection: Connection, group_key: str, wanted: Sequence[int]) 
 
 @dataclass(frozen=True, slots=True)
 class SpreadPrecision:
-    """How often reviewers of randomly drawn cases confirm the verdict that would have been spread.
+    """Rate at which reviewers of randomly drawn cases confirm the verdict that would have been spread.
 
     `n_spread` counts spread decisions in force; `n_drawn` the cases drawn instead, `n_reviewed` those judged,
     `n_agreeing` those judged alike. `precision` is n_agreeing / n_reviewed with its 95 % interval (Wilson 1927); None

@@ -50,7 +50,7 @@ def worker(
 ) -> None:
     """Do all timed jobs, each when it is due, until Ctrl-C or SIGTERM.
 
-    Of several workers on a database, one leads and does the jobs; the others wait to replace it. A worker can be killed
+    One of several workers on a database leads and does the jobs; the others wait to replace it. A worker can be killed
     at any moment: unfinished work is repeated. A database that does not answer is waited for, except with --once.
     IPML_JOBS changes the schedules. Running jobs are finished before the worker ends; a second Ctrl-C ends it at once.
 

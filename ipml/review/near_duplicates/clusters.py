@@ -1,4 +1,4 @@
-"""Clusters: near-duplicates of one seller, of which the exemplar is reviewed while the others wait.
+"""Clusters: near-duplicates of one seller; the exemplar is reviewed while the others wait.
 
 An incoming case that repeats a waiting offer of its seller with small edits joins that exemplar (see
 `ipml.review.near_duplicates.matches`). An open case with an `exemplar` is not listed. When the exemplar is decided, its

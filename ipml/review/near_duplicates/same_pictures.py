@@ -33,8 +33,8 @@ def mark_same_pictures(
 
     A case joins an open case of its seller with the same first picture and brand and about the same price, unless it
     scores higher, somebody holds it, or others wait for it. A case with the first picture of an earlier confirmed
-    counterfeit is marked as a relisting, whoever sells it. A listing that came over HTTP is scored again if its
-    pictures bring news.
+    counterfeit is marked as a relisting of any seller. A listing that came over HTTP is scored again if its pictures
+    bring news.
     """
     joined: dict[int, int] = {}
     for case_id in sorted(case_ids):

@@ -170,8 +170,8 @@ def add_control_case(
 ) -> ControlCase:
     """Record the known truth of a decided case: counterfeit or genuine.
 
-    `source` says how it is known, in up to 200 characters; reviewers read it after their verdict. `added_by` never gets
-    the case for review.
+    `source` says how it is known, in up to 200 characters; reviewers read it after their verdict. The user `added_by`
+    never gets the case for review.
 
     Raises NotFound, Conflict or UnstorableValue.
     """

@@ -1,7 +1,7 @@
 """Estimates: prevalence, recall of the queue and precision of its order, for all listings that came by.
 
 The reviewed listings alone show only the share among the model's suspects; this naive figure is reported besides each
-estimate. Strata shown for their score count as they are. Each reviewed draw of the rest stands for 1 / sampling
+estimate. Strata shown for their score count as they are. Each reviewed draw of the rest represents 1 / sampling
 probability listings (Horvitz and Thompson 1952; weights scaled to the known number of listings as in Hájek 1971).
 Intervals are Wilson's with the effective number of reviews (compared with others by Franco et al. 2019, "Comparative
 study of confidence intervals for proportions in complex sample surveys"). A group without counterfeits would get zero
@@ -40,7 +40,7 @@ class Cell:
     """Review results of one stratum of one file.
 
     `mean_score` is the model's expectation. `reviewed` counts counterfeit and genuine verdicts. `waiting` counts cases
-    still to be reviewed: in a sure stratum all others, else draws that wait for a lead. A reviewed draw stands for
+    still to be reviewed: in a sure stratum all others, else draws that wait for a lead. A reviewed draw represents
     `weight` listings; None if the stratum is shown in full.
     """
 

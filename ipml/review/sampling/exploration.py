@@ -43,7 +43,7 @@ DEPTHS = (100, 1_000, 5_000)
 
 @dataclass(frozen=True, slots=True)
 class SamplingRule:
-    """How listings are drawn; stored with each file.
+    """Rule by which listings are drawn; stored with each file.
 
     Attributes
     ----------

@@ -357,8 +357,8 @@ def find_precedents(
 ) -> dict[Verdict, tuple[Precedent, ...]]:
     """Return up to `most` similar confirmed cases of the same brand per verdict, excluding the seller's own.
 
-    The brand is the field's, else the one the model read; without a brand, only cases with common title words count. Of
-    the 300 decided last, those of the same category come first, then those with more common title words.
+    The brand is the field's, else the one the model read; without a brand, only cases with common title words count.
+    Among the 300 decided last, those of the same category come first, then those with more common title words.
     """
     listing, brand = case.scored.listing, read_brand(case.scored)
     words = title_words(searched_text(case.scored))
