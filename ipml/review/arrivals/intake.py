@@ -299,7 +299,7 @@ class _Intake:
         arrived, verdicts = _compare(connection, latest, [locked[number] for number in numbers], ranking)
         outdated = [one.superseded.case_id for one in arrived.values() if one.superseded]
         supersede(connection, outdated)
-        # Listings without arrivals can only join cases that existed before.
+        # Superseding changed exemplars, so the cases to join are found again.
         joining = Joining(
             connection,
             [arrivals[key] for key, one in arrived.items() if key in arrivals and self._may_join(one, latest[key])],
