@@ -1,9 +1,8 @@
 """Snapshots: a scored listing as text and back, exactly as the person who judged it saw it.
 
-The text is ASCII JSON, so every database stores it alike. Fields that are None, missing bounds of a score and missing
-highlights are left out: a record with a new optional field still reads older snapshots and writes the same text. The
-picture vector is left out too; it is large and unreadable. Texts that people write are stored unchanged after
-`check_text` has found that every database can hold them.
+The text is ASCII JSON, so every database stores it alike. Fields that are None are left out: a record with a new
+optional field still reads older snapshots and writes the same text. Vectors are left out too, since they are large and
+unreadable. Texts that people write are stored unchanged once `check_text` has accepted them.
 """
 
 from __future__ import annotations

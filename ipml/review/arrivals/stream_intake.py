@@ -1,9 +1,9 @@
-"""Stream intake: chooses the listings of a stream that become cases.
+"""Stream intake: chooses the listings of a stream that become cases, each judged alone.
 
-A nightly file is ranked as a whole (`ipml.review.arrivals.intake.enqueue_batch`). A stream has no end, so each listing
-is judged alone. It becomes a case if its score and the value of a review reach the policy's limits, its seller is on a
-list that the policy names, it or its screened picture resembles a confirmed counterfeit, an earlier version of it
-already waits, or it is drawn from all others with a probability that its case stores.
+A listing becomes a case if its score and the value of a review reach the policy's limits, its seller is on a list that
+the policy names, it or its screened picture resembles a confirmed counterfeit, an earlier version of it waits, or it is
+drawn from the others with a known probability. Files are ranked as a whole
+(`ipml.review.arrivals.intake.enqueue_batch`).
 """
 
 from __future__ import annotations

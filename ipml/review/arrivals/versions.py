@@ -1,9 +1,8 @@
 """Versions: each version of a listing is one case; only the newest waits for people.
 
-An unchanged listing updates its case: an open case takes the new score; a decided one stays, unless it was not found
-counterfeit and its score has risen by more than the policy's limit. A changed listing becomes a new case and supersedes
-the waiting one, so nobody decides on an offer that is gone. A listing changed back to a decided version, before anybody
-acted on the change, makes no new case: that decision is in force again.
+An unchanged listing rescores its open case; a decided one stays, unless it was not found counterfeit and its score rose
+by more than the policy's limit. A changed listing becomes a new case and supersedes the waiting one, so nobody decides
+on an offer that is gone. If it is changed back before anybody acted, the earlier decision is in force again.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """Clusters: near-duplicates of one seller; the exemplar is reviewed while the others wait.
 
-An incoming case that repeats a waiting offer of its seller with small edits joins that exemplar (see
-`ipml.review.near_duplicates.matches`). An open case with an `exemplar` is not listed. When the exemplar is decided, its
-verdict spreads (see `ipml.review.group_decisions`), or one of the remaining cases becomes the new exemplar.
-
-Titles are folded to their visible form and indexed by MinHash bands: similar titles almost always share a band, others
-rarely. Bands are stored, so their computation must never change; a test pins one. A band holds at most 30 cases, so a
-flood of half-alike listings stays fast; a case without room is at worst reviewed once more.
+An incoming case that repeats a waiting offer with small edits joins that exemplar
+(`ipml.review.near_duplicates.matches`) and is not listed. After the decision the verdict spreads
+(`ipml.review.group_decisions`), or a remaining case becomes the exemplar. MinHash bands of folded titles find
+candidates: similar titles almost always share one. Bands are stored, so their computation must never change; a test
+pins one. A band holds at most 30 cases, so a flood of half-alike listings stays fast; a case without room is at worst
+reviewed once more.
 """
 
 from __future__ import annotations

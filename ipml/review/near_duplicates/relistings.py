@@ -1,13 +1,10 @@
 """Relistings: arriving listings that resemble a confirmed counterfeit, with the measured precision of such matches.
 
-Every arriving listing is compared, whatever its score: a counterfeit that the model missed returns with the same low
-score. A match makes a case, ranked by the measured precision of its kind; the score does not change. Overturned
-verdicts match nothing. A title alone proves little, since honest sellers copy catalogues, so the policy
-(`[relistings]`) distinguishes kinds of match: seller, picture, price no higher, title only. It sets each kind's
-precision before any measurement, and the least precision that makes a case.
-
-Candidates come from an index (`ipml.review.near_duplicates.confirmed`). The URL of a first picture counts only if that
-picture was examined and is neither flat nor common (`ipml.review.pictures.same_picture`).
+Every arriving listing is compared: a counterfeit that the model missed returns with the same low score. A match makes a
+case, ranked by the precision of its kind, and never changes the score; overturned verdicts match nothing. A title alone
+proves little, since honest sellers copy catalogues, so the policy (`[relistings]`) distinguishes kinds of match, with
+their prior precision and the least precision that makes a case. The URL of a first picture counts only if that picture
+was examined and is neither flat nor common (`ipml.review.pictures.same_picture`).
 """
 
 from __future__ import annotations

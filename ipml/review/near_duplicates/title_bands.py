@@ -2,13 +2,10 @@
 
 Every arriving title is compared with confirmed counterfeits, so this must take microseconds. A title is found by four
 common words in any order, or by five consecutive words: goods of a kind share three words, hardly ever four. A hash
-picks the words, the same ones in every title; a title is stored under any four of its first six and searched under any
-four of its first five. Added or missing words change the choice, but leave five words in a row. Numbers with the same
-two first words are neighbours in the index, since reading costs more than comparing.
-
-Candidates are compared by the letter runs of their words, so one different letter matters little. Look-alikes, styled
-and invisible letters, accents, digits and signs for letters, markup and spaced letters are undone; 1, l, i and j are
-one letter. Bands are stored, so their computation must never change; a test pins one.
+picks the same words in every title; it is stored under any four of its first six and searched under any four of its
+first five. Numbers with the same first two words are neighbours, since reading the index costs most. Look-alikes,
+styled and invisible letters, accents, digits for letters, markup and spaced letters are undone; 1, l, i and j are one
+letter. Bands are stored, so their computation must never change; a test pins one.
 """
 
 from __future__ import annotations

@@ -1,13 +1,10 @@
 """Picture hash: a perceptual hash of a picture's middle, searched at every place where a copy may show it.
 
-Sellers mirror pictures, crop edges, and add borders and banners; all leave the middle two thirds of width and height
-intact. A stored picture is hashed at its middle; a searched one at each place where such a change would move the
-other's middle, and mirrored. So it does not matter which of the two was changed.
-
-The hash has 256 bits: the signs of the 16 x 16 lowest frequencies of the grey picture, as in pHash. ImageHash computes
-one in a third of a millisecond; some 2,970 are needed per picture, and matrix products give them in three. A mirror
-image flips known bits. Mean colours of 4 x 4 fields are stored too, since goods of one form in other colours share a
-hash.
+Sellers mirror pictures, crop edges, and add borders and banners; all leave the middle two thirds intact. A stored
+picture is hashed there, a searched one at each place where such a change, in either picture, would move it. The hash
+has 256 bits, the signs of the 16 x 16 lowest frequencies, as in pHash: ImageHash computes one in a third of a
+millisecond, matrix products here some 2,970 in three. Mirroring flips known bits. Mean colours of 4 x 4 fields tell
+apart goods of one form in other colours, which share a hash.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """Screened pictures: pictures of listings without a case that the policy has checked, and their matches.
 
-The review policy (`[pictures]`) selects listings: a random share, dear and cheap ones, some brands, new sellers. Their
-pictures are recorded on arrival and fetched by a job (`.screening`); mostly only the perceptual hash is stored. A
-picture like a known counterfeit's makes a case at any score, ranked by the precision of such matches; overturned
-verdicts match nothing. A picture found as often on genuine listings, or submitted as genuine by a rights holder,
-matches nothing.
+The review policy (`[pictures]`) selects listings; a job (`.screening`) fetches their pictures, and mostly only the hash
+is stored. A picture like a known counterfeit's makes a case at any score, ranked by the precision of such matches.
+Overturned verdicts match nothing, nor does a picture found as often on genuine listings or submitted as genuine.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Assessment: agreement and error rates of reviewers, and the probable truth of each case.
 
-All judgements, decisions and second verdicts alike, enter the method of Dawid and Skene (1979): each reviewer gives
-each answer with a probability that depends only on the truth; truth and habits are estimated together
-(`ipml.review.quality.habits`). Two additions: habits are shrunk towards those of all reviewers, so that few judgements
-prove nothing; and known truths, such as a test purchase, are fixed. Habits are learnt from cases that several people
-judged or whose truth is known; single judgements would count only if everybody got the same mixture of cases. The
-model's score is not used, so a label gains no weight from the model's agreement.
+Decisions and second verdicts enter the method of Dawid and Skene (1979): each reviewer gives each answer with a
+probability that depends only on the truth; both are estimated together (`ipml.review.quality.habits`). Habits are
+shrunk towards those of all reviewers, and known truths, such as a test purchase, are fixed. Habits are learnt only from
+cases that several people judged or whose truth is known. The model's score is not used, so a label gains no weight from
+the model's agreement.
 """
 
 from __future__ import annotations

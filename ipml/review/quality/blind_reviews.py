@@ -1,11 +1,9 @@
 """Blind reviews: second reviews of decided cases that measure reviewers and do not change the case.
 
-They look like ordinary cases, with the same page and kind of claim; the verdict is stored as a second verdict, and
-audit events go to the second review, since the case's history would reveal it. Hashes draw the decisions to review
-again and the intervals between reviews, with known probability. They use facts that no seller knows and every auditor
-can look up, so draws are repeatable without storage. They include a decision's moment in microseconds, so neither
-seller nor reviewer can predict them. Control cases are decided cases of independently known truth, by a test purchase
-or the rights holder; each reviewer gets each once, blind, with feedback afterwards.
+They look like ordinary cases, and their audit events go to the second review, since the case's history would reveal
+them. Hashes draw decisions and intervals with known probability from facts that auditors can look up and sellers do not
+know, so draws are repeatable; they include a decision's microsecond, so nobody can predict them. Control cases are
+decided cases of independently known truth; each reviewer gets each once, blind, with feedback afterwards.
 """
 
 from __future__ import annotations

@@ -1,12 +1,9 @@
 """Second person: conflicts of interest, and verdicts that need a second person to agree (four eyes).
 
-Nobody judges their own listing, or gives both verdicts. Sources of cases exclude these by `is_free_for`; a request by
-case number is refused. Second verdicts close no case: they come from a blind re-review, or are one of two required
-verdicts. They are appended; one that is taken back stays on record as such.
-
-The setting `second_person` lists the verdicts that need a second person. After the first verdict the case is open to
-everybody else, who do not see that verdict. On disagreement the case goes to a lead who gave neither. A lead's verdict
-on a case that another person escalated is final.
+Nobody judges their own listing, or gives both verdicts. The setting `second_person` lists the verdicts that need two
+persons. After the first verdict the case is open to everybody else, who do not see it. On disagreement it goes to a
+lead who gave neither; a lead's verdict on a case that another person escalated is final. Second verdicts close no case;
+they are appended, and one that is taken back stays on record.
 """
 
 from __future__ import annotations

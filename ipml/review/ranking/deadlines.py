@@ -1,11 +1,11 @@
 """Deadlines: a case that must be taken now precedes all others.
 
-A reviewer may take the most valuable case as long as all deadlines could still be met if only cases with deadlines
-followed, earliest first; otherwise these are next. With R reviewers, each busy for at most the longest review, the k-th
-case by deadline begins at the latest `longest + minutes of the cases before it / R` from now, in working time (Graham
-1969). For one reviewer, or reviews of equal length, this meets every deadline that any plan could meet. If not all can
-be met, as many as possible are (Moore 1968). Overdue cases follow the tight ones. Between tight and overdue cases come
-cases notified by trusted flaggers or authorities, which have priority by law (Digital Services Act, Article 22(1)).
+A reviewer may take the most valuable case as long as all deadlines could still be met by taking only cases with
+deadlines next, earliest first. With R reviewers, each busy for at most the longest review, the k-th case by deadline
+begins within `longest + minutes of the cases before it / R` working minutes (Graham 1969). For one reviewer, or reviews
+of equal length, this meets every deadline that any plan could meet; else as many as possible are met (Moore 1968). The
+order is: tight deadlines; cases notified by trusted flaggers or authorities, which have priority by law (Digital
+Services Act, Article 22(1)); overdue cases; all others.
 """
 
 from __future__ import annotations

@@ -1,17 +1,12 @@
 """Estimates: prevalence, recall of the queue and precision of its order, for all listings that came by.
 
-The reviewed listings alone show only the share among the model's suspects; this naive figure is reported besides each
-estimate. Strata shown for their score count as they are. Each reviewed draw of the rest represents 1 / sampling
-probability listings (Horvitz and Thompson 1952; weights scaled to the known number of listings as in Hájek 1971).
-Intervals are Wilson's with the effective number of reviews (compared with others by Franco et al. 2019, "Comparative
-study of confidence intervals for proportions in complex sample surveys"). A group without counterfeits would get zero
-variance and a far too narrow interval, so the variance uses the mean of the observed and the expected share. The
-expected share is the model's, scaled to all findings, and at least one in the number of reviewed listings. Expectations
-thus widen intervals and move no value.
-
-A drawn case counts only if its random order is below that of all open draws, so the reviewed draws are a fair sample at
-any time; a case reviewed earlier counts once its turn has come. Escalated draws still wait for a verdict and differ
-from the others, so intervals allow for any outcome of them. A reopened case counts by its verdict until the next one.
+Reviewed listings alone show the share among the model's suspects; this naive figure is reported beside each estimate.
+Each reviewed draw represents 1 / sampling probability listings (Horvitz and Thompson 1952; scaled as in Hájek 1971).
+Intervals are Wilson's with the effective number of reviews (Franco et al. 2019, "Comparative study of confidence
+intervals for proportions in complex sample surveys"). Their variance uses the mean of a group's observed and expected
+share, since a group without counterfeits would get none; expectations widen intervals and move no value. A draw counts
+once its turn in random order has come, so reviewed draws are a fair sample at any time. Escalated draws wait; a
+reopened case counts by its verdict until the next one.
 """
 
 from __future__ import annotations
@@ -155,7 +150,7 @@ def _group(cells: Sequence[Cell]) -> _Group:
 
 
 def _expect(cells: Sequence[Cell]) -> Callable[[_Group], float]:
-    """Return a function that gives the expected share of counterfeits of a group."""
+    """Return the function for a group's expected share: the model's, scaled to all findings, at least 1 / reviewed."""
     reviewed = sum(cell.reviewed for cell in cells)
     expected = sum(cell.reviewed * cell.mean_score for cell in cells)
     correction = (sum(cell.counterfeit for cell in cells) + 1) / (expected + 1)

@@ -1,14 +1,10 @@
 """Exploration: draws listings outside the model's top with known probability, to find what the model misses.
 
-Each listing is drawn independently. Its probability is higher where a review is more informative, at uncertain scores
-(Neyman 1934), and never so low that a kind of listing stays unseen. Listings with a score warning (unreadable titles)
-have their own stratum and share of draws. The probability is constant within a stratum of neighbouring scores. A
-listing under one model is always drawn alike, so sending a file again draws no others, and the draw is unpredictable
-without the seed.
-
-A scored file is read twice: first for a hash and a score per listing (16 bytes; 160 MB for ten million listings), then
-for the listings that become cases. Counts of all listings are stored, since the sample's weights need them; of a
-listing that is not shown nothing else is.
+Each listing is drawn independently, more often where a review is more informative, at uncertain scores (Neyman 1934),
+and never so rarely that a kind stays unseen. Listings with a score warning (unreadable titles) have their own stratum.
+A listing under one model is always drawn alike, unpredictably without the seed, so sending a file again draws no
+others. A file is read twice: for a hash and a score per listing (16 bytes; 160 MB for ten million), then for the
+listings that become cases. Of the others only counts are stored, which the sample's weights need.
 """
 
 from __future__ import annotations

@@ -1,12 +1,9 @@
 """Stream samples: counts of a stream's listings, the population of its draws.
 
-Each listing of a stream is judged alone and drawn with the probability of its stratum: a score band, or all listings
-with a warning. The listings that one model judged on one UTC day by one rule are a sample, as those of a file are
-(`ipml.review.sampling.exploration`); draws are reviewed in random order, so the reviewed are a fair part at any time.
-
-A listing counts when a model first judges its present form, and is drawn then or never. Seeing or rescoring it again
-does not count: findings on a drawn listing may cause the rescoring, and its weight must not depend on them. A listing
-changed by its seller counts again on another day; on the same day it stays one listing, in its newest form.
+The listings that one model judged on one UTC day by one rule are a sample, as those of a file are
+(`ipml.review.sampling.exploration`); strata are score bands, and listings with a warning. A listing counts when a model
+first judges its present form, and is drawn then or never. Rescoring does not count again: findings on a drawn listing
+may cause it, and its weight must not depend on them. A listing changed by its seller counts again on another day.
 """
 
 from __future__ import annotations

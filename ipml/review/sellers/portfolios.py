@@ -1,12 +1,9 @@
 """Portfolios: the suspicion of a seller's stored listings, for scoring their next ones.
 
-A listing counts once per model version, as it first came: a row of `portfolio_listings` holds its suspicion. A row of
-`portfolios` holds five integers per seller: sums up to the latest listing's moment, and sums before it. So the history
-before a new listing is one row; for an older listing (late, changed or rescored) the later rows are subtracted. The
-result does not depend on order, batches or processes.
-
-The model's own memory of sellers in training is not stored; a score adds both (`ipml.records.ScoredListing.suspicion`
-keeps them apart). A new model version starts with its memory until `rebuild_portfolios` has scored the stored listings.
+A listing counts once per model version, as it first came (`portfolio_listings`). A row of `portfolios` holds a seller's
+sums up to the latest listing's moment and before it, so a new listing reads one row, and for an older one the later
+rows are subtracted. The result does not depend on order, batches or processes. The model's own memory of training
+sellers is not stored; a score adds both (`ipml.records.ScoredListing.suspicion` keeps them apart).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Seller history: submitted events and ipml's own record of a seller, as known at a moment.
 
-An event counts from the later of its occurrence and its becoming known, so a score uses only what was known when its
-listing was observed. The sums are those of `ipml.listings.seller_events`, which train models; a test compares them.
-Complaints and strikes on ipml's record (`ipml.review.sellers.seller_record`) may be submitted too, and none counts
-twice: submitted complaints without a listing, or on a listing with a recorded complaint, may be the recorded ones, so
-the larger number counts; those on other listings are added. Strikes are treated alike.
+An event counts from the later of its occurrence and its becoming known. The sums are those of
+`ipml.listings.seller_events`, which train models; a test compares them. A complaint on ipml's record
+(`ipml.review.sellers.seller_record`) may be submitted too, and must not count twice. Submitted complaints without a
+listing, or on a listing with a recorded complaint, may be the recorded ones, so the larger of the two numbers counts;
+complaints on other listings are added. Strikes are treated alike.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Seller lists: authorised, denied and watched sellers; each entry has reason, source, expiry and author.
 
-Lists are shown besides scores and never change them. An entry is in force from its addition to its removal or expiry.
-Nothing is stored with cases: queue order, policies and pages read the entries in force, so an entry affects all cases
-at once, open ones too, and has no effect once it ends. It covers one brand or all; a listing's brand is its field, else
-the one the model read. Sellers are pseudonymised, and reason and source encrypted with their key: an erased seller is
-on no list.
+Lists are shown beside scores and never change them. Nothing is stored with cases: queue order, policies and pages read
+the entries in force, so an entry affects all cases at once, open ones too, and has no effect once it ends. It covers
+one brand or all; a listing's brand is its field, else the one the model read. Sellers are pseudonymised, and reason and
+source encrypted with their key: an erased seller is on no list.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Review queues: queues by brand, category and script, with their people.
 
-A lead defines them. A case is in the first queue whose rule fits, or in none; it is routed on arrival, and again when
-its listing or a queue changes. People take cases of their queues first. Cases in no queue, or in a queue without active
-people, are everybody's. Every fifth case comes from outside one's queues, so that nothing waits for ever.
+A case is in the first queue whose rule fits, or in none; it is routed on arrival, and when its listing or a queue
+changes. People take cases of their queues first. Cases in no queue, or in one without active people, are everybody's.
+Every fifth case comes from outside one's queues, so that nothing waits for ever.
 """
 
 from __future__ import annotations

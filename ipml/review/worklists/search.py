@@ -1,9 +1,8 @@
 """Search: finds cases by words and filters, page by page; precedents of a case; and a seller's record.
 
-Words match parts of words in title, brand, listing id and seller id, in any script and alike on every database. The
-text is stored folded in a narrow table: scanning it at 100,000 cases takes a tenth of a page's time. A page's case
-numbers are found first, by index where there is one; only the fifty cases shown are read whole. Precedents are similar
-cases that people confirmed. A seller's record shows what was known at each observation, and the decisions.
+Words match parts of words in title, brand, listing id and seller id, alike on every database. The folded text is in a
+narrow table: scanning it at 100,000 cases takes a tenth of a page's time. A page's case numbers are found first, by
+index where there is one; only the fifty cases shown are read whole.
 """
 
 from __future__ import annotations
