@@ -194,7 +194,7 @@ def find_out_of_reach(connection: Connection, reviewer: str, *, now: datetime | 
 def claim_ahead(
     connection: Connection, reviewer: str, *, settings: Settings = DEFAULT_SETTINGS, now: datetime | None = None
 ) -> Claim | None:
-    """Claim what comes before the ranked cases: an overdue case, one for a second person, a drawn one, a second review.
+    """Claim what precedes the ranked cases: a pressing deadline, a second person's case, a drawn case, a second review.
 
     For reviewers who work down the list: the result, if any, is their next case.
     """
@@ -229,7 +229,7 @@ def find_next(connection: Connection, reviewer: str, now: datetime, settings: Se
 
 
 def find_ahead(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
-    """Return what may precede ranked cases: an overdue case, one for a second person, a second review, a drawn case."""
+    """Return what precedes ranked cases: a pressing deadline, a second person's case, a second review, a drawn case."""
     found = (
         find_due(connection, reviewer, now)
         or find_awaiting(connection, reviewer, now)

@@ -1,8 +1,8 @@
 """Assignment: cases assigned to a person, or snoozed until a moment.
 
 An assigned case precedes the ranked ones for its person and is offered to nobody else while that person may decide it.
-A snoozed case leaves the queue until the moment. Deadlines override both: an overdue case goes to any reviewer, and a
-case due before its snooze ends stays in the queue.
+A snoozed case leaves the queue until the moment. Deadlines override both: a case that is due goes to any reviewer, and
+a case due before its snooze ends stays in the queue.
 """
 
 from __future__ import annotations
