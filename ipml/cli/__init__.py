@@ -1,6 +1,6 @@
-"""The `ipml` commands: a module for each subject, joined here.
+"""Commands: the `ipml` command line, one module per subject.
 
-A command's module imports what it needs inside the function, so that `ipml --help` answers at once.
+Command modules import what they need inside functions, so that `ipml --help` answers at once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ipml.errors import IpmlError
 _OFTEN, _MODELS, _CASES, _OTHERS = (
     "Every day",
     "Listings and models",
-    "Cases and what follows",
+    "Cases and actions",
     "Others, and running ipml",
 )
 
@@ -60,7 +60,7 @@ MISSING = {
     "optuna": "sweep",
     **{"authlib": "oidc", "joserfc": "oidc", "psycopg": "postgres", "pyspark": "spark"},
 }
-"""The extra that brings each module which a scoring service does without."""
+"""The extra that installs each module that a scoring service does not need."""
 
 app = typer.Typer(
     name="ipml",
@@ -78,7 +78,7 @@ def _add_commands(group: typer.Typer, *commands: Callable[..., object], panel: s
 
 
 def _add_group(name: str, panel: str, about: str, example: str) -> typer.Typer:
-    """Add a group of commands, shown in a panel of `ipml --help`."""
+    """Add a group of commands to a panel of `ipml --help`."""
     group = make_group(about, f"{name} {example}")
     app.add_typer(group, name=name, rich_help_panel=panel)
     return group
@@ -172,17 +172,17 @@ def ipml(
 
 @cache
 def make_commands() -> Any:
-    """Return the commands that `app` describes, made once in a process: to make them takes longer than most to run."""
+    """Return the commands that `app` describes, cached: building them takes longer than running most of them."""
     return typer.main.get_command(app)
 
 
 def main() -> NoReturn:
-    """Run one command; a mistake of a person, or a lack of the machine, is answered with one line and exit code 2."""
+    """Run one command; errors of users or the machine print one line and exit with code 2."""
     try:
         make_commands()()
     except IpmlError as error:
         _complain(str(error))
-    except OSError as error:  # no permission, no space: nothing that a traceback would help with
+    except OSError as error:  # such as permissions or disk space: a traceback would not help
         _complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except MemoryError as error:
         _complain(f"not enough memory: {error}")
@@ -190,14 +190,14 @@ def main() -> NoReturn:
         module = str(error.name).partition(".")[0]
         if module not in MISSING:
             raise
-        # What trains needs more than the pyarrow that it asks for first.
+        # Training needs more than pyarrow, which it imports first.
         extra = "train" if module == "pyarrow" and sys.argv[1] in ("demo", "model") else MISSING[module]
         _complain(f"this command needs {module}, which is not installed: pip install 'ipml[{extra}]', or [all]")
     sys.exit(0)
 
 
 def _complain(message: str) -> NoReturn:
-    """Print one line, in which what others wrote can neither break it nor command the terminal, and exit with 2."""
+    """Print one line, in which foreign text can neither break the line nor control the terminal, and exit with 2."""
     line = " ".join(message.split())
     shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     typer.echo(f"ipml: {shown}", err=True)

@@ -1,8 +1,4 @@
-"""Looking after an installation: users, backups and restoring them.
-
-`ipml admin user` says who may log in to the reviewer's page. `ipml admin backup` writes the whole review database as
-one file, and `ipml admin restore` makes it again from that file.
-"""
+"""Administration: users (`ipml admin user`), backup, restore and upgrade of the review database."""
 
 from __future__ import annotations
 
@@ -26,8 +22,8 @@ if TYPE_CHECKING:
 
 
 user_app = make_group(
-    "Say who may log in to the reviewer's page and decide by commands, and as what.\n\n"
-    "An admin does; as long as there is none, whoever has this command line.",
+    "Manage the users of the reviewer's page and of commands, and their roles.\n\n"
+    "This takes an admin; as long as there is none, anybody with this command line can do it.",
     "admin user list",
 )
 
@@ -67,7 +63,7 @@ def add(
 
 @user_app.command("list")
 def list_(database: Database = None) -> None:
-    """List who may log in.
+    """List users, their roles, sellers and brands.
 
     Example: ipml admin user list
     """
@@ -86,7 +82,7 @@ def list_(database: Database = None) -> None:
 
 @user_app.command()
 def disable(name: UserName, by: By = None, database: Database = None) -> None:
-    """Shut a person out at once; what they decided stays.
+    """Block a user's login at once; their decisions stay.
 
     Example: ipml admin user disable ana
     """
@@ -99,7 +95,7 @@ def disable(name: UserName, by: By = None, database: Database = None) -> None:
 
 @user_app.command()
 def enable(name: UserName, by: By = None, database: Database = None) -> None:
-    """Let a person in again who was shut out.
+    """Unblock a user's login.
 
     Example: ipml admin user enable ana
     """
@@ -117,7 +113,7 @@ def role(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Give a person another role; they are logged out, and have it from their next login on.
+    """Change a user's role; they are logged out, and the role applies from the next login.
 
     Example: ipml admin user role ana lead
     """
@@ -132,7 +128,7 @@ def role(
 def password(
     name: UserName, password_stdin: PasswordFromStdin = False, by: By = None, database: Database = None
 ) -> None:
-    """Give a person another password; they are logged out everywhere.
+    """Set a user's password; they are logged out everywhere.
 
     Example: ipml admin user password ana
     """
@@ -153,7 +149,7 @@ def sessions(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """List where a person is logged in, or log them out everywhere.
+    """List a user's sessions, or end all of them.
 
     Example: ipml admin user sessions ana --end
     """
@@ -177,13 +173,13 @@ def link(
     name: UserName,
     subject: Annotated[
         str,
-        typer.Argument(metavar="SUBJECT", help="What the provider calls them: the claim `sub`, no address of mail."),
+        typer.Argument(metavar="SUBJECT", help="Provider's id of the user: the claim `sub`, not an e-mail address."),
     ],
     issuer: Annotated[str | None, typer.Option(help="The provider; by default IPML_OIDC_ISSUER.")] = None,
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Let a person log in by an OpenID Connect provider.
+    """Let a user log in with an OpenID Connect provider.
 
     Example: ipml admin user link ana 248289761001
     """
@@ -206,7 +202,7 @@ def sells(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Note under which seller a person sells; they never get a case of that seller to judge.
+    """Record the seller under which a user sells; the user never gets that seller's cases.
 
     Example: ipml admin user sells ana harbour-outlet
     """
@@ -226,7 +222,7 @@ def bind(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Let a brand account act for a brand in the portal; a brand written in several ways is bound in each.
+    """Let a brand account act for a brand in the portal; bind each spelling of the brand.
 
     Example: ipml admin user bind ann Vellmar --notifier ann@vellmar.example
     """
@@ -244,7 +240,7 @@ def unbind(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """End that an account acts for a brand; what was done in it stays.
+    """Stop an account from acting for a brand; its actions so far stay.
 
     Example: ipml admin user unbind ann Vellmar
     """
@@ -257,13 +253,13 @@ def unbind(
 
 @contextmanager
 def _managing(database: str | None, by: str | None) -> Iterator[tuple[Connection, str]]:
-    """Open the transaction of a change, and find out in it who makes it."""
+    """Open a transaction, and give the name of the user who makes the change."""
     with writing_to(database) as connection:
         yield connection, _name_admin(connection, by)
 
 
 def _name_admin(connection: Connection, by: str | None) -> str:
-    """Return who manages users: an admin, or as long as there is none whoever has the command line."""
+    """Return who manages users: an admin, or the operator of the command line while there is no admin."""
     from ipml.web.accounts.users import OPERATOR, has_admin
 
     return acting(connection, Action.MANAGE_USERS, by) if by or has_admin(connection) else OPERATOR
@@ -279,10 +275,10 @@ def _ask_password(from_stdin: bool) -> str:
 def backup(
     out: Annotated[Path, out_option("A new .zip. It is never written over.")], database: Database = None
 ) -> None:
-    """Write the whole review database into one file, as it is at one moment, while people go on working.
+    """Write the whole review database, as of one moment, into one file, while people go on working.
 
-    The file is for its owner's eyes: it holds listings, decisions and hashes of passwords, but nobody's login. A
-    database on SQLite can be restored to PostgreSQL, and the other way round.
+    Keep the file private: it holds listings, decisions and password hashes, but no sessions. A SQLite backup can be
+    restored to PostgreSQL, and vice versa.
 
     Example: ipml admin backup --out ipml-2026-05-01.zip
     """
@@ -300,11 +296,11 @@ def upgrade(
         bool, typer.Option("--while-in-use", help="Do it even if processes still run that cannot work with it then.")
     ] = False,
 ) -> None:
-    """Bring an older review database up to date, after a backup; then start the new release's processes.
+    """Back up an older review database and upgrade it; then start the new release's processes.
 
     `ipml serve` and `ipml worker` do the same when they start. The backup goes into the folder IPML_BACKUPS, else
-    beside the SQLite file, else into this folder. Interrupted at any point the database is as it was, or up to date.
-    Tables that the release before cannot work with are not made as long as a process of it runs.
+    beside the SQLite file, else into this folder. If interrupted, the database is unchanged or fully upgraded. Tables
+    that the previous release cannot use are not created while one of its processes runs.
 
     Example: ipml admin upgrade
     """
@@ -315,16 +311,15 @@ def upgrade(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="What `ipml admin backup` wrote.", exists=True)],
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="Output of `ipml admin backup`.", exists=True)],
     database: Database = None,
     anchor: TrailAnchor = None,
     new_list: NewList = False,
 ) -> None:
-    """Fill an empty review database from a backup: all of it, checked, or nothing.
+    """Fill an empty review database from a backup: all of it, verified, or nothing.
 
-    A backup of an older release is brought up to date. Everybody has to log in anew. Sellers who were erased since the
-    backup was made, by the file IPML_ERASED, are erased again before anything is kept; without that file, or if it is
-    damaged, nothing is restored.
+    Backups of older releases are upgraded. Everybody must log in again. Sellers erased since the backup (file
+    IPML_ERASED) are erased again before anything is stored; if that file is missing or damaged, nothing is restored.
 
     Example: ipml admin restore ipml-2026-05-01.zip --database postgresql+psycopg://ipml@db/ipml
     """

@@ -1,8 +1,7 @@
-"""The settings as a whole: which are wrong, which do nothing, and which names are none.
+"""Configuration: finds wrong, ineffective and unknown settings.
 
-`ipml doctor` says all of it. `ipml serve` and `ipml worker` stop at what is wrong with what they need, before they do
-anything, and log the rest. Of a setting that names a secret only the name is repeated, and never what it was given: a
-secret may stand where the path of its file belongs.
+`ipml doctor` shows all of them. `ipml serve` and `ipml worker` refuse to start on faults in settings they need, and log
+the rest. A secret setting is named without its value, since the secret may have been typed in place of a file name.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from ipml.settings import Settings
 from ipml.storage.jobs import JOBS, missing_settings, plan_jobs
 
 Process = Literal["page", "API", "worker"]
-"""What a setting is for: `ipml serve` is the page, the API, or both."""
+"""Process that uses a setting; `ipml serve` is the page, the API, or both."""
 
 _log = logging.getLogger(__name__)
-_OTHERS = frozenset({"IPML_CACHE"})  # read from the environment, and no settings
+_OTHERS = frozenset({"IPML_CACHE"})  # read from the environment, but not settings
 
-# What does nothing without one of some others.
+# Settings without effect unless one of some others is set.
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "webhook_secret": ("webhook_url", "webhook_urls"),
     "transparency_token": ("transparency_url",),
@@ -45,7 +44,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "repeat_days": ("repeat_share",),
     "audit_hours": ("audit_share",),
 }
-# Files that ipml writes, each of its own.
+# Files that ipml writes; they must differ.
 _WRITTEN: Mapping[str, frozenset[Process]] = {
     "anchors": frozenset({"page", "worker"}),
     "erased": frozenset({"page", "worker"}),
@@ -55,17 +54,10 @@ _WRITTEN: Mapping[str, frozenset[Process]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something wrong with a setting.
+    """A faulty setting.
 
-    Attributes
-    ----------
-    setting : str
-        As it is named outside.
-    found, expected : str
-    stops : frozenset of str
-        What cannot work by it; empty where it is only without effect, or hurts nobody but a command.
-    is_problem : bool
-        Whether it is wrong, rather than without effect.
+    `setting` is its external name. `stops` names the processes that cannot run with it; empty for commands and for
+    settings without effect. `is_problem` is False for those without effect.
     """
 
     setting: str
@@ -76,17 +68,12 @@ class Fault:
 
     @property
     def words(self) -> str:
-        """What was found, and what was expected."""
+        """Found and expected value as a phrase."""
         return f"found {self.found}; expected {self.expected}"
 
 
 def check_at_start(settings: Settings, processes: Iterable[Process], environment: Mapping[str, str]) -> None:
-    """Log what is wrong with the settings, and stop at what these processes cannot work by.
-
-    Raises
-    ------
-    UnusableSetting
-    """
+    """Log faulty settings, and refuse those that these processes cannot run with. Raises UnusableSetting."""
     faults = list(find_faults(settings, environment))
     stopping = [fault for fault in faults if fault.stops & {*processes}]
     for fault in faults:
@@ -98,14 +85,7 @@ def check_at_start(settings: Settings, processes: Iterable[Process], environment
 
 
 def find_faults(settings: Settings, environment: Mapping[str, str], env_file: Path = Path(".env")) -> Iterator[Fault]:
-    """Give all that is wrong with settings, or without effect.
-
-    Parameters
-    ----------
-    environment : mapping of str to str
-        Variables of the process.
-    env_file : Path, default=.env
-        Where further ones stand.
+    """Yield all wrong or ineffective settings, from the variables of the process and from `env_file`.
 
     Examples
     --------
@@ -123,7 +103,7 @@ def find_faults(settings: Settings, environment: Mapping[str, str], env_file: Pa
 
 
 def find_unknown(environment: Mapping[str, str], env_file: Path = Path(".env")) -> Iterator[Fault]:
-    """Give the variables that look like settings and are none."""
+    """Yield variables that look like settings but are not."""
     known = {f"IPML_{name.upper()}" for name in Settings.model_fields} | _OTHERS
     given = {name.upper() for name in (*environment, *_names_in(env_file)) if name.upper().startswith("IPML_")}
     for name in sorted(given - known):
@@ -254,7 +234,7 @@ def _read_secret(path: Path) -> object:
 
 
 def _try(setting: str, stops: frozenset[Process], read: Callable[[], object]) -> Iterator[Fault]:
-    """Give what reading the value of a setting fails with; an error that names the setting itself may leave it out."""
+    """Yield the error of reading a setting's value, with the setting's name added if the error lacks it."""
     try:
         read()
     except Refused as error:

@@ -1,6 +1,6 @@
-"""A simulated marketplace: its tables with known truth (`ipml data simulate`), or everything on it (`ipml demo`).
+"""Demonstration: a simulated marketplace as tables (`ipml data simulate`) or complete (`ipml demo`), in its own folder.
 
-The demo works in a folder of its own. With `--year` it runs the historical year at a scale, on the real programme.
+With `--year` the demo runs the historical year at a scale, on the real programme.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ had not seen, and it held {recall:.0%} of their counterfeits.
 
 
 def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) -> None:
-    """Live through a year that ended yesterday, and print its figures beside the historical ones."""
+    """Simulate a year that ended yesterday, and print its figures beside the historical ones."""
     from rich.console import Console
 
     from ipml.simulation.year.population import Plan
@@ -86,7 +86,7 @@ def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) 
 
 
 def _make_step_printer(console: Console, status: Status) -> Say:
-    """Return what tells each step: in the one line of a terminal, or in lines of its own where none is looked at."""
+    """Return a function that prints each step: in one line of a terminal, or in separate lines elsewhere."""
 
     def say(step: str) -> None:
         line = step[:1].upper() + step[1:]
@@ -99,7 +99,7 @@ def _make_step_printer(console: Console, status: Status) -> Say:
 
 
 def describe_year(account: Account) -> str:
-    """Return the account of a year as it is printed."""
+    """Return the account of a year for printing."""
     from ipml.simulation.year.run import write_stations, write_table
 
     learnt = account.learnt
@@ -177,7 +177,7 @@ def demo(
 
 
 def _type(command: str) -> str:
-    """Return how a command has to be typed here: as this one was, by its path, or as a module of this Python."""
+    """Return a command as it has to be typed here: like this one, by its path, or as a module of this Python."""
     if Path(sys.argv[0]).name == "__main__.py":
         return shlex.join([sys.executable, "-m", command])
     return shlex.quote(str(Path(sys.argv[0]).with_name(command))) if "/" in sys.argv[0] else command
@@ -211,14 +211,14 @@ def _train(out: Path, seed: int, say: Say) -> Trained:
         name="demo",
         seed=seed,
         data={"listings": "listings.parquet", "brands": "brands.toml", "truth": "truth.parquet"},
-        evaluation={"learning_curve": ()},  # half as long again, for what nobody asks of a demonstration
+        evaluation={"learning_curve": ()},  # the curve takes half as long again, and a demonstration does not need it
         folder=out / "market",
     )
     return train(experiment, models=out / "models", tracking_uri=_tracking(out), explain=explain_by_folder, say=say)
 
 
 def _score_newest(out: Path, market: Marketplace, trained: Trained) -> list[ScoredListing]:
-    """Score the newest listings, as a nightly batch would, and return them with the most suspicious first."""
+    """Score the newest listings, as a nightly batch would; return them, the most suspicious first."""
     from ipml.listings.writers import write_listings
     from ipml.scoring.batch.file_scoring import score_file
     from ipml.scoring.batch.scored_files import read_scored
@@ -250,7 +250,7 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
 
 
 def _take_picture(scored: ScoredListing) -> ScoredListing:
-    """Return a listing without a picture, as drawing all of the queue would take seconds."""
+    """Return a listing without a picture; drawing all of the queue would take seconds."""
     return replace(scored, listing=replace(scored.listing, image_urls=None))
 
 

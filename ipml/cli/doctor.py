@@ -1,4 +1,4 @@
-"""`ipml doctor`: is everything here that ipml needs, and is what it keeps whole?"""
+"""Doctor: checks that everything ipml needs is present, and that its stored data is intact."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "mlflow", "sqlalchemy", "fastapi")
 _LITTLE_DISK_GB = 1.0
-_MOST_LINES = 20  # about the rows of one database
+_MOST_LINES = 20  # on the rows of one database
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at, how it was found, and words for it."""
+    """One check: subject, state and description."""
 
     subject: str
     state: Literal["ok", "warning", "problem"]
@@ -69,7 +69,7 @@ def doctor(database: Database = None, model: Model = None, anchor: TrailAnchor =
 
 
 def without_traceback(step: Callable[[], Iterator[Check]]) -> Iterator[Check]:
-    """Give the checks of a step; where it cannot be taken, that is one, too: it is what the doctor was called for."""
+    """Yield the checks of a step; an unexpected error becomes a check too."""
     try:
         yield from step()
     except Exception as error:
@@ -78,7 +78,7 @@ def without_traceback(step: Callable[[], Iterator[Check]]) -> Iterator[Check]:
 
 
 def check_settings() -> Iterator[Check]:
-    """Look whether every setting can be followed, and does something."""
+    """Check that every setting is valid and has an effect."""
     from ipml.cli.configuration import find_faults
     from ipml.settings import get_settings
 
@@ -94,7 +94,7 @@ def check_settings() -> Iterator[Check]:
 
 
 def check_lists(url: str | None) -> Iterator[Check]:
-    """Look whether the lists of sellers say what the brand file says."""
+    """Check that the seller lists match the brand file."""
     from ipml.cli.seller import find_unloaded
     from ipml.settings import get_settings
     from ipml.storage.database import reading
@@ -102,18 +102,18 @@ def check_lists(url: str | None) -> Iterator[Check]:
     path = get_settings().brands
     if path is None:
         return
-    with suppress(IpmlError):  # of the file or the database, which have lines of their own
+    with suppress(IpmlError):  # file and database have their own checks
         with reading(open_for_command(url)) as connection:
             missing, gone = find_unloaded(connection, path, datetime.now(UTC))
         if missing or gone:
             words = f"{missing:,} of IPML_BRANDS are not on them, {gone:,} of them no longer in it"
             yield Check("lists", "warning", f"{words}: `ipml seller lists load` brings them in line")
         else:
-            yield Check("lists", "ok", "they say what IPML_BRANDS says")
+            yield Check("lists", "ok", "they match IPML_BRANDS")
 
 
 def check_erased() -> Iterator[Check]:
-    """Look whether the list of erased sellers is whole: without it nothing can be restored."""
+    """Check that the list of erased sellers is intact, without which nothing can be restored."""
     from ipml.enforcement.privacy.erased_list import read_erased
     from ipml.settings import get_settings
 
@@ -129,7 +129,7 @@ def check_erased() -> Iterator[Check]:
 
 
 def check_versions() -> Iterator[Check]:
-    """Look at Python, SQLite and the libraries that results depend on."""
+    """Check Python, SQLite and the libraries that affect results."""
     import platform
     import sqlite3
     from importlib.metadata import PackageNotFoundError, version
@@ -153,14 +153,14 @@ def check_versions() -> Iterator[Check]:
 
 
 def check_disk() -> Iterator[Check]:
-    """Look whether there is room for models and data where the command runs."""
+    """Check the free disk space for models and data."""
     free_gb = shutil.disk_usage(".").free / 1e9
     state: Literal["ok", "warning"] = "ok" if free_gb >= _LITTLE_DISK_GB else "warning"
     yield Check("disk", state, f"{free_gb:,.1f} GB free")
 
 
 def check_engine() -> Iterator[Check]:
-    """Have the engine, which is compiled when ipml is installed, read a text."""
+    """Check that the compiled engine reads a text."""
     try:
         from ipml.features.compiled.folding import fold_texts
         from ipml.features.compiled.texts import Texts
@@ -174,7 +174,7 @@ def check_engine() -> Iterator[Check]:
 
 
 def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
-    """Look into the review database: the file, its tables and the audit trail."""
+    """Check the review database: file, tables and audit trail."""
     from ipml.storage.database import find_damage, name_of
 
     try:
@@ -227,7 +227,7 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
         words = f"{count:,} of {table} are not checkable: written before the audit trail held digests of them"
         yield Check("rows", "warning", words)
     if not disagreements:
-        yield Check("rows", "ok", "what the audit trail tells of rows, references and numbering agree")
+        yield Check("rows", "ok", "rows, references and numbering agree with the audit trail")
     yield _check_appeals(engine)
     with reading(engine) as connection:
         if begun := len(list_begun(connection)):
@@ -244,7 +244,7 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
 
 
 def check_jobs(engine: Engine) -> Iterator[Check]:
-    """Look whether a worker leads, and whether its jobs are done."""
+    """Check that a worker leads and its jobs succeed."""
     from ipml.settings import get_settings
     from ipml.storage.database import reading
     from ipml.storage.jobs import has_leader, list_jobs
@@ -265,7 +265,7 @@ def check_jobs(engine: Engine) -> Iterator[Check]:
 
 
 def _check_deliveries(engine: Engine) -> Iterator[Check]:
-    """Look whether what others must know reaches them, and whether the platform answers."""
+    """Check that messages are delivered and the platform answers."""
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.takedown.measures import count_overdue
     from ipml.storage.database import reading
@@ -326,12 +326,12 @@ def _check_appeals(engine: Engine) -> Check:
 
 
 def check_fairness(url: str | None) -> Iterator[Check]:
-    """Look whether small or new sellers are wronged more often than the others."""
+    """Check whether small or new sellers are wronged more often than others."""
     from ipml.enforcement.ledger import find_alarms
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import reading
 
-    with suppress(IpmlError):  # of the database, which has a line of its own
+    with suppress(IpmlError):  # the database has its own check
         engine = open_for_command(url)
         with reading(engine) as connection:
             for found in find_alarms(connection, load_enforcement_policy()):
@@ -340,14 +340,14 @@ def check_fairness(url: str | None) -> Iterator[Check]:
 
 
 def check_screening(url: str | None) -> Iterator[Check]:
-    """Look whether the budget leaves pictures out that the policy has screened."""
+    """Check whether the budget leaves screened pictures out."""
     from ipml.review.pictures.screened import read_screening
     from ipml.settings import get_settings
     from ipml.storage.database import reading
 
     if get_settings().pictures is None:
         return
-    with suppress(IpmlError):  # of the database, which has a line of its own
+    with suppress(IpmlError):  # the database has its own check
         with reading(open_for_command(url)) as connection:
             found = read_screening(connection, datetime.now(UTC))
         words = found.words + (": see `[pictures]` of the review policy" if found.left_out else "")
@@ -367,7 +367,7 @@ def check_model(source: str | None) -> Iterator[Check]:
 
 
 def check_access() -> Iterator[Check]:
-    """Look whether the settings let anybody in, or listen, who should not."""
+    """Check whether the settings grant access too widely."""
     from ipml.settings import get_settings
     from ipml.web.server import check_login_settings, find_exposure
 

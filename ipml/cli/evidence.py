@@ -1,8 +1,4 @@
-"""Evidence packages (`ipml evidence`) and the audit trail (`ipml audit`).
-
-A package holds what a decision was made on, so that anybody can check it. The audit trail says who did what; it is
-checked to be whole, and anchors of it are kept elsewhere.
-"""
+"""Evidence packages (`ipml evidence`) and the audit trail with its anchors (`ipml audit`)."""
 
 from __future__ import annotations
 
@@ -74,11 +70,11 @@ def export(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Write the evidence of a case as a folder (BagIt) with its part of the audit trail, and a program that checks it.
+    """Write a case's evidence as a BagIt folder with its part of the audit trail and a program that verifies it.
 
-    The anchor that is printed is for the recipient, by another way than the package: with it nobody can make the
-    package anew. It is signed where IPML_ANCHOR_KEY names a key, and added to the file that IPML_ANCHORS names. The
-    export is noted in the audit trail.
+    Send the printed anchor to the recipient by another channel than the package: with it nobody can forge the package.
+    It is signed with the key of IPML_ANCHOR_KEY, if set, and added to the file IPML_ANCHORS. The export is recorded in
+    the audit trail.
 
     Example: ipml evidence export 12 --warc page.warc.gz --timestamp-url http://timestamp.example.org
     """
@@ -126,14 +122,14 @@ def export(
 def stamp(
     package: Annotated[Path, typer.Argument(metavar="FOLDER", help="A package.", exists=True, file_okay=False)],
     url: StampUrl = None,
-    response: Annotated[Path | None, typer.Option(help="What an authority answered.", exists=True)] = None,
+    response: Annotated[Path | None, typer.Option(help="Answer of an authority.", exists=True)] = None,
     out: Annotated[Path | None, out_option("The request for an authority; no more is done.")] = None,
     timestamp_roots: Roots = None,
     force: Force = False,
 ) -> None:
-    """Have a package stamped by a third party, so that nobody can date it back.
+    """Have a third party time-stamp a package, so that nobody can backdate it.
 
-    Without the network: --out FILE writes what an authority is to be sent, --response FILE takes what it answered.
+    Offline: --out FILE writes the request for an authority, --response FILE takes its answer.
 
     Example: ipml evidence stamp evidence-case-12 --response answer.tsr --timestamp-roots authority.pem
     """
@@ -170,11 +166,10 @@ def verify(
     trail: Annotated[bool, typer.Option("--trail", help="Also compare its rows with those of the database.")] = False,
     database: Database = None,
 ) -> None:
-    """Say whether a package is as it was made; exit code 1, with every file and line at fault, if it is not.
+    """Verify that a package is unchanged; exit code 1, with every faulty file and line, if it is not.
 
-    With --rescore or --model the listings in it are scored again, and must come out within 1e-9; with --trail its rows
-    must be those of the audit trail. What can be checked without ipml is checked by the one file verify.py, which is in
-    every package.
+    With --rescore or --model its listings are scored again and must agree within 1e-9; with --trail its rows must match
+    the audit trail. The file verify.py in every package verifies what can be verified without ipml.
 
     Example: ipml evidence verify evidence-case-12 --anchor 4711:9f2c… --model models/goods
     """
@@ -199,7 +194,7 @@ def verify(
 
 
 def show_verdict(problems: Iterable[str], notes: Iterable[str]) -> None:
-    """Print what was found wrong with a package, and what to know; exit with 1 if anything is wrong."""
+    """Print the problems and notes on a package; exit with 1 if there are problems."""
     lines = [f"problem  {printable(problem)}" for problem in problems]
     verdict = "The package is NOT as it was made." if lines else "The package is whole."
     typer.echo("\n".join((*lines, *(f"note     {printable(note)}" for note in notes), verdict)))
@@ -209,7 +204,7 @@ def show_verdict(problems: Iterable[str], notes: Iterable[str]) -> None:
 
 @contextmanager
 def as_folder(package: Path) -> Iterator[Path]:
-    """Give the folder of a package, unpacked where it is one file."""
+    """Give a package's folder, unpacked if it is one file."""
     from tempfile import TemporaryDirectory
 
     from ipml.enforcement.evidence.archives import ArchiveLimits, lay_out, unpack
@@ -225,7 +220,7 @@ def as_folder(package: Path) -> Iterator[Path]:
 
 
 def read_given_anchors(given: Sequence[str]) -> tuple[str, ...]:
-    """Return the anchors of a command line as COUNT:HASH, those of files among them."""
+    """Return the anchors of a command line, including those in files, as COUNT:HASH."""
     from ipml.storage.audit_trail.anchors import read_anchors
     from ipml.storage.audit_trail.audit import Anchor
 
@@ -244,7 +239,7 @@ def _compare(folder: Path, database: str | None) -> list[str]:
 
 
 def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
-    """Score the listings of a package again; return how many there are, and a sentence for each that differs."""
+    """Score a package's listings again; return their number, and a sentence for each difference."""
     from ipml.enforcement.evidence.pieces import read_scored_listing
     from ipml.scoring.scorer import load_model, rescore
 
@@ -281,12 +276,10 @@ def verify_trail(
         ),
     ] = None,
 ) -> None:
-    """Check every row of the audit trail, whether it is still that of the anchors, and all rows that it speaks of.
+    """Verify every row of the audit trail, its anchors, and all rows it covers; exit code 1 if anything was changed.
 
-    Exit code 1 if anything is not as it was written.
-
-    The chain alone shows edited, deleted and moved rows. A trail that was cut off or written anew shows only against
-    an anchor that was kept where whoever did it could not write.
+    The chain alone reveals edited, deleted and moved rows. A truncated or rewritten trail is revealed only by an anchor
+    stored where its author could not write.
 
     Example: ipml audit verify --anchor anchors.jsonl --anchor 1200:5f1c…
     """
@@ -321,9 +314,9 @@ def anchor(
     out: Annotated[Path | None, out_option("The anchor is added to it; by default IPML_ANCHORS.")] = None,
     database: Database = None,
 ) -> None:
-    """Write down how far the audit trail goes, as a line of JSON, signed with the key of IPML_ANCHOR_KEY.
+    """Print the present anchor of the audit trail as a line of JSON, signed with the key of IPML_ANCHOR_KEY.
 
-    Keep it where nobody who can write the database can: on another machine, in a mailbox, on paper.
+    Store it where nobody who can write the database can: on another machine, in a mailbox, on paper.
 
     Example: ipml audit anchor --out /mnt/elsewhere/anchors.jsonl
     """
@@ -337,7 +330,7 @@ def anchor(
 
 
 def anchor_trail(engine: Engine, path: Path | None, key: Path | None) -> SignedAnchor:
-    """Return an anchor of the audit trail as it is now, signed where there is a key, and add it to a file."""
+    """Return an anchor of the present audit trail, signed if there is a key, and add it to a file."""
     from ipml.storage.audit_trail.anchors import make_anchor, store_anchor
     from ipml.storage.database import reading
 
@@ -350,10 +343,10 @@ def anchor_trail(engine: Engine, path: Path | None, key: Path | None) -> SignedA
 
 @audit_app.command()
 def key(out: Annotated[Path, out_option("A new file. It is never written over.")]) -> None:
-    """Make the secret key that signs anchors, in a file for your eyes alone, and print its public half.
+    """Create the secret key that signs anchors, in a private file, and print its public half.
 
-    Give the public half to whoever will check: auditors, rights holders, a court. Name the file in IPML_ANCHOR_KEY.
-    With a new key begin a new file of anchors; the old one is checked with `ipml audit verify --anchor OLD --key HEX`.
+    Give the public half to auditors, rights holders and courts. Name the file in IPML_ANCHOR_KEY. With a new key start
+    a new file of anchors; verify the old one with `ipml audit verify --anchor OLD --key HEX`.
 
     Example: ipml audit key --out anchor.pem
     """
@@ -364,10 +357,10 @@ def key(out: Annotated[Path, out_option("A new file. It is never written over.")
 
 @audit_app.command("show")
 def show_trail(
-    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="What was acted on, such as case:12.")],
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Subject of the events, such as case:12.")],
     database: Database = None,
 ) -> None:
-    """List what was done to a case, a measure, an appeal, …
+    """List the audit events of a case, a measure, an appeal, …
 
     Example: ipml audit show case:12
     """
@@ -383,7 +376,7 @@ def show_trail(
 
 
 def _read_given(given: Iterable[str]) -> tuple[list[SignedAnchor], list[Anchor]]:
-    """Return the signed anchors of files, and those that were typed."""
+    """Return the signed anchors of files, and the typed ones."""
     from ipml.storage.audit_trail.anchors import read_anchors
     from ipml.storage.audit_trail.audit import Anchor
 

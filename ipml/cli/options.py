@@ -1,8 +1,7 @@
-"""Options and arguments that several commands take: one name, one type and one meaning, whatever the command.
+"""Options: options and arguments shared by commands, each with one name, type and meaning.
 
-A file that a command reads is an argument, a file that it writes goes to `--out`. The conventions are in
-`docs/reference_maker/interface_pages.py`, and `tests/cli/test_conventions.py` holds all commands to them. Days and
-moments are in UTC where no zone is named.
+Input files are arguments, output files go to `--out`. Days and moments without a zone are in UTC. The conventions are
+in `docs/reference_maker/interface_pages.py`; `tests/cli/test_conventions.py` enforces them.
 """
 
 from __future__ import annotations
@@ -19,23 +18,17 @@ from ipml.kit.moments import read_typed_moment
 
 
 def make_group(about: str, example: str) -> typer.Typer:
-    """Return a group of commands that says what it is about, with a line to try."""
+    """Return a group of commands with a description and an example."""
     return typer.Typer(no_args_is_help=True, help=f"{about}\n\nExample: ipml {example}")
 
 
 def out_option(what: str, metavar: str = "FILE") -> Any:
-    """Return the option `--out` of a command that writes this."""
+    """Return the option `--out` of a command, described by what it writes."""
     return typer.Option("--out", "-o", metavar=metavar, help=what)
 
 
 def read_moment_option(text: str) -> datetime:
-    """Return the moment that an option gives: a day is its first moment, and UTC is meant where no zone is named.
-
-    Examples
-    --------
-    >>> read_moment_option("2026-05-01").isoformat()
-    '2026-05-01T00:00:00+00:00'
-    """
+    """Return the moment of an option: a day means its first moment, and UTC applies without a zone."""
     try:
         return read_typed_moment(text)
     except ValueError as error:
@@ -51,7 +44,7 @@ DAY = ["%Y-%m-%d"]
 _SUFFIXES = "CSV, JSON lines or Parquet, by suffix."
 _FOR_PROGRAMS = "CSV holds texts as they are: it is for programs."
 
-# What is read
+# Inputs
 
 Listings = Annotated[Path, typer.Argument(metavar="LISTINGS", help=_SUFFIXES)]
 Columns = Annotated[
@@ -85,7 +78,7 @@ PublicKey = Annotated[
 Anchors = Annotated[
     list[str] | None,
     typer.Option(
-        "--anchor", metavar="FILE|COUNT:HASH", help="The anchor as told when it was made, or a file of anchors."
+        "--anchor", metavar="FILE|COUNT:HASH", help="The anchor as printed when it was made, or a file of anchors."
     ),
 ]
 TrailAnchor = Annotated[
@@ -93,11 +86,11 @@ TrailAnchor = Annotated[
     typer.Option(
         "--anchor",
         metavar="COUNT:HASH",
-        help="What was once printed of the audit trail; shows whether it was cut off or rewritten.",
+        help="Earlier printed anchor of the audit trail; reveals truncation and rewriting.",
     ),
 ]
 
-# What is written
+# Outputs
 
 OutTable = Annotated[Path, out_option(f"{_SUFFIXES} {_FOR_PROGRAMS}")]
 Force = Annotated[bool, typer.Option("--force", help="Write over what is there.")]
@@ -129,7 +122,7 @@ Database = Annotated[
 ]
 Jobs = Annotated[str, typer.Option(metavar="N", help="How many processes work; `all`, or 0: one a core.")]
 
-# Who, when, and of what
+# Users, periods and subjects
 
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="Login name of the user.")]
 By = Annotated[
@@ -149,18 +142,7 @@ DecidedCase = Annotated[int, typer.Argument(metavar="CASE", help="Number of a de
 
 
 def count_jobs(jobs: str) -> int:
-    """Return how many processes `--jobs` asks for.
-
-    Raises
-    ------
-    UnusableSetting
-        It is neither a number nor "all".
-
-    Examples
-    --------
-    >>> count_jobs("3")
-    3
-    """
+    """Return the number of processes for `--jobs`. Raises UnusableSetting if it is neither a number nor "all"."""
     if jobs in ("0", "all"):
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not (jobs.isascii() and jobs.isdecimal() and int(jobs) <= 1_000):

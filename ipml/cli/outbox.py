@@ -1,8 +1,7 @@
-"""Messages that go out: to the platform, to sellers, and to the transparency database.
+"""Outbox: delivers messages to platform and sellers, and statements to the transparency database.
 
-`ipml outbox` delivers them, looks after those that could not be delivered, makes the secrets that sign them, and tries
-a receiver.
-`ipml enforce statement` shows what sellers are told, and what the transparency database gets.
+`ipml outbox` delivers, handles dead letters, makes signing secrets and tests receivers. `ipml enforce statement` shows,
+checks and sends statements of reasons.
 """
 
 from __future__ import annotations
@@ -51,10 +50,10 @@ def deliver(
     channel: Channels = None,
     database: Database = None,
 ) -> None:
-    """Deliver what others must know, to IPML_WEBHOOK_URL or into a file; any number of these may run at once.
+    """Deliver pending messages to IPML_WEBHOOK_URL or into a file; several may run at once.
 
-    Messages are signed with IPML_WEBHOOK_SECRET (https://www.standardwebhooks.com). What cannot be delivered is tried
-    again, later and later, for about a day; then it is listed by `ipml outbox dead`.
+    Messages are signed with IPML_WEBHOOK_SECRET (https://www.standardwebhooks.com). Failed deliveries are retried at
+    growing intervals for about a day; then `ipml outbox dead` lists them.
 
     Example: ipml outbox deliver --follow
     """
@@ -81,7 +80,7 @@ def answer(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Note what the platform said of a message, where it cannot say so itself.
+    """Record the platform's answer to a message, if the platform cannot send it.
 
     Example: ipml outbox answer measure-12-imposed-3f9a1c2e done
     """
@@ -98,7 +97,7 @@ def dead(
     dropped: Annotated[bool, typer.Option("--dropped", help="Those that were dropped as well.")] = False,
     database: Database = None,
 ) -> None:
-    """List the messages that were given up, and why.
+    """List dead letters with the reason.
 
     Example: ipml outbox dead
     """
@@ -125,7 +124,7 @@ def retry(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Have messages tried again that were given up, or at once that wait for another attempt.
+    """Retry dead letters, or at once the messages that wait for another attempt.
 
     Example: ipml outbox retry --all --waiting
     """
@@ -161,7 +160,7 @@ def drop(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Say of a message that was given up that it need not be delivered; it is kept, with who said so.
+    """Mark a dead letter as not to be delivered; it stays on record with your name.
 
     Example: ipml outbox drop measure-12-imposed-3f9a1c2e --why "done by phone"
     """
@@ -173,7 +172,7 @@ def drop(
 
 
 def make_sink(settings: Settings, out: Path | None = None, channels: list[str] | None = None) -> WebhookSink | FileSink:
-    """Return where messages go: into a file, or by default to the addresses of the settings."""
+    """Return the destination of messages: a file, or by default the addresses of the settings."""
     from ipml.enforcement.takedown.delivery import CHANNELS
     from ipml.enforcement.takedown.sinks import FileSink, make_webhook_sink, read_secrets
 
@@ -192,7 +191,7 @@ def _check_channels(channels: list[str] | None) -> None:
 
 
 def describe_tally(tally: Tally) -> str:
-    """Return in words what became of messages."""
+    """Return the counts of deliveries in words."""
     return f"{tally.delivered:,} delivered, {tally.failed:,} to be tried again, {tally.dead:,} given up."
 
 
@@ -201,9 +200,9 @@ def secret(
         Path | None, out_option("A new file; by default the secret is printed. It is never written over.")
     ] = None,
 ) -> None:
-    """Make a secret that signs messages (Standard Webhooks); the receiver gets the same one.
+    """Create a secret that signs messages (Standard Webhooks); the receiver gets the same one.
 
-    Name the file in IPML_WEBHOOK_SECRET; while a secret changes, it holds both, in two lines, the new one first.
+    Name the file in IPML_WEBHOOK_SECRET; during a change of secret it holds both in two lines, the new one first.
 
     Example: ipml outbox secret --out webhook.secret
     """
@@ -219,10 +218,10 @@ def try_receiver(
     ] = None,
     channel: Channels = None,
 ) -> None:
-    """Send a receiver one signed example of each message, marked as a test; exit code 1 if one is not accepted.
+    """Send a receiver one signed test message of each kind; exit code 1 if one is not accepted.
 
-    The examples are those of the documentation, with `"is_test": true` and a key that begins with "test-". They are
-    signed with IPML_WEBHOOK_SECRET. Nothing is read from the database, and nothing is put down in it.
+    These are the examples of the documentation, with `"is_test": true` and a key that begins with "test-", signed with
+    IPML_WEBHOOK_SECRET. The database is neither read nor written.
 
     Example: ipml outbox test https://marketplace.example/ipml
     """
@@ -285,7 +284,7 @@ def check(
         Path, typer.Argument(metavar="FILE", help='JSON lines: a statement each, or a batch {"statements": […]}.')
     ],
 ) -> None:
-    """Check statements, ipml's or any others, by the rules of the transparency database; exit code 1 if one is bad.
+    """Check statements, ipml's or others, by the rules of the transparency database; exit code 1 if one is invalid.
 
     Example: ipml enforce statement check statements.jsonl
     """
@@ -306,9 +305,9 @@ def send(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many wait.")] = False,
     database: Database = None,
 ) -> None:
-    """Send the statements that wait to the transparency database, a hundred in a request.
+    """Send pending statements to the transparency database, a hundred per request.
 
-    One that is refused holds up no other; what was sent before is known by its puid and counts as taken.
+    A refused statement does not delay others; one sent before is recognised by its puid and counts as accepted.
     IPML_TRANSPARENCY_TOKEN names the file with the token. Exit code 1 if something was refused or could not be sent.
 
     Example: ipml enforce statement send --dry-run
@@ -330,12 +329,9 @@ def send(
 
 
 def send_statements(engine: Engine, settings: Settings, url: str | None = None) -> Sent:
-    """Send the statements that wait to an address, by default that of the settings.
+    """Send pending statements to an address, by default that of the settings.
 
-    Raises
-    ------
-    UnusableSetting
-        There is no address.
+    Raises UnusableSetting if there is no address.
     """
     from ipml.enforcement.statements.submission import open_client, post_to, read_token, send_waiting
 
@@ -348,7 +344,7 @@ def send_statements(engine: Engine, settings: Settings, url: str | None = None) 
 
 
 def describe_sent(sent: Sent) -> str:
-    """Return in words what became of statements."""
+    """Return the counts of sent statements in words."""
     return f"{sent.delivered:,} taken, {sent.dead:,} refused, {sent.waiting:,} left for later."
 
 
@@ -358,7 +354,7 @@ def export(
     force: Force = False,
     database: Database = None,
 ) -> None:
-    """Write all statements as the transparency database takes them; nothing is marked as sent.
+    """Write all statements in the format of the transparency database; none is marked as sent.
 
     Example: ipml enforce statement export --out statements.jsonl
     """
@@ -385,5 +381,5 @@ def _subjects(connection: Connection, subject: str) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    plain = text.replace("\u2068", "").replace("\u2069", "")  # marks around what the seller wrote
+    plain = text.replace("\u2068", "").replace("\u2069", "")  # marks around the seller's text
     return "\n".join(printable(line) for line in plain.splitlines())

@@ -1,8 +1,4 @@
-"""The queue: how cases come into it (`ipml enqueue`), and how they are ranked (`ipml queue`).
-
-Scored listings of a file become cases for the reviewers. It is shown by what the queue is ranked, and what another
-policy would change.
-"""
+"""Queue commands: enqueue scored listings (`ipml enqueue`), and rank and plan the queue (`ipml queue`)."""
 
 from __future__ import annotations
 
@@ -30,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def enqueue(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `ipml score` wrote.", exists=True)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Output of `ipml score`.", exists=True)],
     top: Annotated[
         int | None,
         typer.Option(
@@ -56,14 +52,14 @@ def enqueue(
     ] = None,
     database: Database = None,
 ) -> None:
-    """Put the scored listings of a file into the review queue; doing it again changes nothing.
+    """Put the scored listings of a file into the review queue; repeating it changes nothing.
 
-    A listing that comes again as it was opens no new case, unless it was not found counterfeit and its score rose by
-    more than the policy says (`return_score_rise`); one that was changed does, and supersedes what still waited.
+    An unchanged listing opens no new case, unless it was not found counterfeit and its score rose by more than the
+    policy's `return_score_rise`. A changed listing opens one and supersedes its waiting case.
 
-    With --top or --min-score some of the other listings are drawn and enqueued as well: from them `ipml queue estimate`
-    tells what the model overlooks. Listings that the model could not judge come behind all that have a score, and are
-    not enqueued for their score where --min-score is given.
+    With --top or --min-score a random sample of the other listings is enqueued too, from which `ipml queue estimate`
+    computes what the model misses. Listings that the model abstained on rank last; with --min-score they are not
+    enqueued for their score.
 
     Example: ipml enqueue scored.parquet --min-score 0.2 --top 5000
     """
@@ -94,14 +90,9 @@ def put_into_queue(
     explore: float | None = None,
     due_in: float | None = None,
 ) -> Iterator[str]:
-    """Put scored listings into the queue, match them with notices, act where the policy does; say what was done.
+    """Enqueue scored listings, match them with notices, act where the policy does; yield lines on the result.
 
-    Parameters
-    ----------
-    read : callable
-        Gives the listings, in the same order each time; called twice.
-    top, min_score, explore, due_in
-        As for the command; `explore` is by default that of the settings.
+    `read` yields the listings in the same order each time; it is called twice. The others are as for the command.
     """
     from ipml.cooperation.consequences import Cooperation
     from ipml.cooperation.notices.intake import match_notices
@@ -149,7 +140,7 @@ _SHOWN = 10
 
 @app.command()
 def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None, database: Database = None) -> None:
-    """Put an order and a policy in force, and rank every case that is not decided by them.
+    """Put an order and a policy in force, and rank every undecided case by them.
 
     Example: ipml queue rerank --order value --policy policy.toml
     """
@@ -170,15 +161,17 @@ def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None,
 def simulate_policy(
     policy: PolicyFile = None,
     order: OrderName = "value",
-    top: Annotated[int, typer.Option(min=1, help="Say what enters and leaves the first N.", metavar="N")] = 100,
+    top: Annotated[
+        int, typer.Option(min=1, help="Show the cases that enter and leave the first N.", metavar="N")
+    ] = 100,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Minutes of review; by default a working day of the policy.")
     ] = None,
     database: Database = None,
 ) -> None:
-    """Show what an order and a policy would change; nothing is changed.
+    """Show the effects of an order and a policy; nothing changes.
 
-    Lists of sellers are left out of it, as they come on top of any order.
+    Seller lists are not simulated: they apply on top of any order.
 
     Example: ipml queue simulate-policy --policy policy.toml --top 100
     """
@@ -201,14 +194,14 @@ def plan(
     minutes: Annotated[float, typer.Argument(metavar="MINUTES", min=0, help="Minutes that one reviewer has.")] = 60.0,
     reviewer: Annotated[
         str,
-        typer.Option(metavar="NAME", help="Whose minutes they are; by default nobody's in particular."),
+        typer.Option(metavar="NAME", help="Reviewer of these minutes; by default anybody."),
     ] = "",
     database: Database = None,
 ) -> None:
-    """Show which reviews so many minutes of one reviewer are best spent on, deadlines first.
+    """Show the best use of one reviewer's minutes, deadlines first.
 
-    Left out are cases that they would not be given: assigned to others, held, snoozed, or waiting for a near-duplicate.
-    Lists of sellers are left out of it: it is what reviews are worth.
+    Cases that the reviewer would not be given are excluded: assigned to others, held, snoozed, or waiting for a
+    near-duplicate. Seller lists are not considered, only the value of reviews.
 
     Example: ipml queue plan 60
     """
@@ -230,7 +223,7 @@ def plan(
 
 
 def _say_lists(connection: Connection, rules: ListRules) -> list[str]:
-    """Say that lists of sellers are left out, where they change the order of the queue now."""
+    """Return a note if seller lists, which are left out here, now change the order of the queue."""
     from ipml.review.ranking.list_marks import find_parts
 
     parts = find_parts(connection, rules, datetime.now(UTC))
@@ -241,7 +234,7 @@ def _say_lists(connection: Connection, rules: ListRules) -> list[str]:
 
 @app.command()
 def minutes(database: Database = None) -> None:
-    """Show how long reviews take, from claim to decision, and what the policy's minutes would be.
+    """Show how long reviews take, from claim to decision, and the resulting minutes for the policy.
 
     Example: ipml queue minutes
     """
@@ -257,10 +250,10 @@ def minutes(database: Database = None) -> None:
 
 @app.command()
 def relistings(database: Database = None) -> None:
-    """Show how often listings that match a confirmed counterfeit are counterfeit, by what is the same beside the title.
+    """Show how often listings that match a confirmed counterfeit are counterfeit, by kind of match.
 
-    Of each seller the newest decided match counts, and the figure is drawn towards that of the policy ([relistings]).
-    Below the policy's `min_precision` a kind of match makes no cases any more.
+    Only each seller's newest decided match counts, and figures are shrunk towards the policy's ([relistings]). A kind
+    of match below the policy's `min_precision` makes no more cases.
 
     Example: ipml queue relistings
     """
@@ -281,9 +274,9 @@ def relistings(database: Database = None) -> None:
 
 @app.command()
 def remember(by: By = None, database: Database = None) -> None:
-    """Have all confirmed counterfeits recognised when they are listed again, those of an older release, too.
+    """Index all confirmed counterfeits, including those of older releases, so that relistings are recognised.
 
-    Newer ones are as they are decided, so that once is enough; doing it again changes nothing.
+    Newer ones are indexed when they are decided, so once is enough; repeating it changes nothing.
 
     Example: ipml queue remember
     """
@@ -309,7 +302,7 @@ def _parse_order(name: str) -> QueueOrder:
 
 @contextmanager
 def _counting(verb: str) -> Iterator[Callable[[int], None]]:
-    """Give a function that shows on a terminal how many cases are done."""
+    """Give a function that shows the number of cases done on a terminal."""
     with show_steps(f"{verb} cases") as say:
         yield lambda done: say(f"{verb} cases: {done:,}") if done % 1000 == 0 else None
 
@@ -331,4 +324,4 @@ def _show(preview: Preview, order: QueueOrder, first: int) -> None:
         for one in preview.groups
     ]
     head = ("brand or category", "cases now", f"by {order}", f"{harm}, now", f"by {order}")
-    show_table(head, groups, title="What changes most")
+    show_table(head, groups, title="Largest changes")

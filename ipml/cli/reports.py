@@ -1,9 +1,4 @@
-"""Reports: on a year (`ipml report transparency`), on a brand (`ipml report brand`), and on traders (`ipml report
-traders`).
-
-The public is told of a year, the owner of a brand of that brand. Of traders it is said what they must have told, and
-who sells so much that more is asked.
-"""
+"""Reports: on a year (`ipml report transparency`), a brand (`ipml report brand`), traders (`ipml report traders`)."""
 
 from __future__ import annotations
 
@@ -49,7 +44,7 @@ def report_transparency(
 ) -> None:
     """Write the transparency report of a year: a page, tables as CSV, and the files of the EU's template.
 
-    No person is named in it. Provider and service are named in `[reports]` of the policy (IPML_POLICY_COOPERATION).
+    It names no person. Provider and service are set in `[reports]` of the policy (IPML_POLICY_COOPERATION).
 
     Example: ipml report transparency --year 2026 --out transparency-2026
     """
@@ -74,8 +69,8 @@ def report_brand(
 ) -> None:
     """Write a report on a brand for its owner: a page, and tables as CSV.
 
-    What was found over time, how sure and how fast, prices, notices and what came of them. Sellers are counted, not
-    named, and small counts are not told.
+    It shows findings over time, their certainty and speed, prices, and notices with their outcomes. Sellers are
+    counted, not named, and small counts are withheld.
 
     Example: ipml report brand Acme --since 2026-01-01 --until 2026-03-31 --out acme-2026-q1
     """
@@ -87,7 +82,7 @@ def report_brand(
 
 
 def choose_period(year: int | None, first: datetime | None, last: datetime | None) -> Period:
-    """Return the period that was asked for; UnusableSetting where that was none, or two."""
+    """Return the requested period; UnusableSetting if there is none or two."""
     from ipml.cooperation.reports.period import Period
 
     if year is not None and first is None and last is None:
@@ -107,7 +102,7 @@ def _write(
     force: bool,
     database: str | None,
 ) -> None:
-    """Write a report, and say its main figures."""
+    """Write a report, and print its main figures."""
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.cooperation.reports.document import show, show_interval
     from ipml.settings import get_settings
@@ -123,7 +118,7 @@ def _write(
 
 def report_traders(
     traders: Annotated[
-        Path, typer.Argument(metavar="TRADERS", help="CSV or Parquet: seller_id and what each trader told.")
+        Path, typer.Argument(metavar="TRADERS", help="CSV or Parquet: seller_id and the details given by each trader.")
     ],
     sales: Annotated[
         Path | None, typer.Option(help="CSV or Parquet: seller_id, sold_at, value, currency of each sale.")
@@ -136,12 +131,12 @@ def report_traders(
     as_of: AsOf = None,
     force: Force = False,
 ) -> None:
-    """Say what each trader lacks of what the law asks for, and who is a high-volume seller.
+    """List the legally required details that each trader lacks, and the high-volume sellers.
 
-    Article 30 of the EU's Digital Services Act: which fields are missing or malformed, whom to ask, and whose
-    suspension to propose. With --sales also the INFORM Consumers Act of the United States: who has had 200 sales and
-    5,000 dollars in twelve continuous months, since when, and by when their details must be collected. Both files name
-    sellers: only you can read them. Nobody is suspended by this.
+    Article 30 of the EU's Digital Services Act: missing or malformed fields, traders to ask, and suspensions to
+    propose. With --sales also the INFORM Consumers Act of the United States: sellers with 200 sales and 5,000 dollars
+    in twelve continuous months, since when, and by when their details must be collected. Both files name sellers: only
+    you can read them. This suspends nobody.
 
     Example: ipml report traders traders.csv --sales sales.parquet --rates rates.csv
     """
@@ -152,7 +147,7 @@ def report_traders(
     rules, day = load_cooperation_policy().traders, (as_of or datetime.now(UTC)).date()
     findings = check_traders(read_traders(traders, rules), rules, day)
     _show_lacking(*count_states(write_findings(findings, rules, out)), rules)
-    typer.echo(f"What each trader lacks: {out}")
+    typer.echo(f"Details that each trader lacks: {out}")
     if sales:
         _find_high_volume(sales, rates, rules, day, high_volume)
 
@@ -175,7 +170,7 @@ def _show_lacking(states: Counter[tuple[str, State]], steps: Counter[TraderStep]
 _STEPS = {
     "ask": "to be asked for what is missing",
     "wait": "asked, or given time by law, and not due yet",
-    "suspend until given": "due: their suspension until they have told it is proposed (Article 30(2) and (3))",
+    "suspend until given": "due: suspension until they have given it is proposed (Article 30(2) and (3))",
 }
 
 

@@ -1,9 +1,4 @@
-"""What reviews say of all that came by (`ipml queue estimate`), and of the reviewers (`ipml queue reviewers`, `ipml
-queue control`).
-
-Of reviewers it is measured how far they agree and how often each errs, also by cases whose truth is known, which they
-meet unknowingly.
-"""
+"""Review quality: estimates for all listings (`ipml queue estimate`), reviewers, control cases, reference pictures."""
 
 from __future__ import annotations
 
@@ -29,11 +24,11 @@ if TYPE_CHECKING:
 def estimate(
     since: Annotated[datetime | None, moment_option("Only what came since then")] = None, database: Database = None
 ) -> None:
-    """Say how many of all listings are counterfeit, and how much of that the queue finds.
+    """Estimate how many of all listings are counterfeit, and how much of that the queue finds.
 
-    Of files that were enqueued and of listings that came one by one. From the reviewed listings and the probability
-    with which each was shown: prevalence, recall of the queue, and precision among the most suspicious of each file,
-    with 95 % intervals. Beside them stands what one would think from the reviewed listings alone.
+    From reviewed listings and their sampling probabilities, over enqueued files and listings that came one by one:
+    prevalence, recall of the queue, and precision among the most suspicious of each file, with 95 % intervals. The last
+    column shows the figure among the reviewed listings alone.
 
     Example: ipml queue estimate --since 2026-05-01
     """
@@ -71,7 +66,7 @@ def describe(figure: EstimatedFigure) -> tuple[str, str, str, str, str]:
 
 
 def describe_spread(spread: SpreadPrecision) -> list[str]:
-    """Return in a sentence how far the decisions that spread to near-duplicates can be relied on.
+    """Return a sentence on the reliability of decisions spread to near-duplicates.
 
     Examples
     --------
@@ -91,7 +86,7 @@ def describe_spread(spread: SpreadPrecision) -> list[str]:
 
 
 def explain(estimates: Estimates) -> list[str]:
-    """Return in sentences what the figures are about, and what is missing."""
+    """Return sentences on the basis of the figures, and what is missing."""
     from ipml.review.sampling.estimates import LEAST_DRAWS
 
     counts = ((estimates.files, "file"), (estimates.days, "day of the stream"))
@@ -117,7 +112,7 @@ def explain(estimates: Estimates) -> list[str]:
 
 
 def _count(number: int, word: str) -> str:
-    """Return a number of things."""
+    """Return a number with its noun."""
     first, *rest = word.split(" ")
     return " ".join([f"{number:,}", first if number == 1 else f"{first}s", *rest])
 
@@ -131,7 +126,7 @@ def reviewers(
 ) -> None:
     """Show how far reviewers agree with each other, and how often each errs, with 95 % intervals.
 
-    From control cases, blind repeats, audits and second persons; missed: a counterfeit called genuine; wronged: a
+    From control cases, blind repeats, audits and second persons. Missed: a counterfeit called genuine. Wronged: a
     genuine listing called counterfeit.
 
     Example: ipml queue reviewers --brands
@@ -173,14 +168,7 @@ def _show_disputes(disputes: list[Dispute]) -> None:
 
 
 def _percent(rate: Rate | None) -> str:
-    """Write a share with its interval.
-
-    Examples
-    --------
-    >>> from ipml.review.quality.rates import count_rate
-    >>> _percent(count_rate(8, 10))
-    '80 % (49-94), n=10'
-    """
+    """Return a share with its interval, such as "80 % (49-94), n=10"."""
     if rate is None:
         return ""
     return f"{rate.share * 100:.0f} % ({rate.low * 100:.0f}-{rate.high * 100:.0f}), n={rate.n:.0f}"
@@ -197,11 +185,11 @@ control_app = make_group("Keep the cases whose truth is known; reviewers meet th
 def add(
     case: DecidedCase,
     truth: Annotated[str, typer.Option(help="counterfeit or genuine.")],
-    source: Annotated[str, typer.Option(help="How that is known; told after the verdict.")],
+    source: Annotated[str, typer.Option(help="How that is known; shown after the verdict.")],
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Say what a decided case truly is; whoever says so never gets it.
+    """Record the known truth of a decided case; you never get it for review.
 
     Example: ipml queue control add 12 --truth counterfeit --source "test purchase of 3 May"
     """
@@ -217,7 +205,7 @@ def add(
 
 @control_app.command("list")
 def list_(database: Database = None) -> None:
-    """List the cases whose truth is known.
+    """List the control cases.
 
     Example: ipml queue control list
     """
@@ -233,7 +221,7 @@ def list_(database: Database = None) -> None:
 
 @control_app.command()
 def remove(case: DecidedCase, by: By = None, database: Database = None) -> None:
-    """Take a case off the list; what reviewers said of it stays.
+    """Remove a control case; verdicts on it stay.
 
     Example: ipml queue control remove 12
     """
@@ -250,13 +238,13 @@ picture_app = make_group("Keep pictures of known goods; cases say where they are
 @picture_app.command("add")
 def add_pictures(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of pictures, or one of them.")],
-    kind: Annotated[str, typer.Option(help="What the goods are known to be: counterfeit or genuine.")],
+    kind: Annotated[str, typer.Option(help="Known kind of the goods: counterfeit or genuine.")],
     brand: Annotated[str, typer.Option(help="Brand of the goods.")],
-    source: Annotated[str, typer.Option(help="From whom the pictures are.")],
+    source: Annotated[str, typer.Option(help="Supplier of the pictures.")],
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Add pictures of goods that are known, such as those of a rights holder; doing it again changes nothing.
+    """Add pictures of known goods, for example from a rights holder; repeating it changes nothing.
 
     Example: ipml queue pictures add acme-catalogue --kind genuine --brand Acme --source "Acme, catalogue of 2026"
     """
@@ -282,7 +270,7 @@ def add_pictures(
 
 @picture_app.command("list")
 def list_pictures(database: Database = None) -> None:
-    """List the pictures of known goods, with what people found of the listings that show them.
+    """List the pictures of known goods, with the decisions on listings that show them.
 
     Example: ipml queue pictures list
     """
@@ -312,7 +300,7 @@ def remove_picture(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Take a picture of known goods out; its file goes with the next sweep of the folder.
+    """Remove a picture of known goods; the next sweep of the folder deletes its file.
 
     Example: ipml queue pictures remove 3
     """

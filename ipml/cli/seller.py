@@ -1,8 +1,4 @@
-"""What is kept of sellers (`ipml seller`), for how long (`ipml seller retention`), and on which lists they are.
-
-A seller can be forgotten, and what a claim needs is held. No record is kept longer than the policy says. The lists
-(`ipml seller lists`) say who is authorised, denied or watched.
-"""
+"""Seller records: stored data, erasure, legal holds, retention (`ipml seller`) and lists (`ipml seller lists`)."""
 
 from __future__ import annotations
 
@@ -32,9 +28,9 @@ seller_app = make_group("Show what is stored of a seller, erase it, or hold what
 
 @seller_app.command()
 def show(seller: Seller, database: Database = None) -> None:
-    """Show what is stored of a seller by class of record, until when, and to whom they were named in which referral.
+    """Show a seller's stored records by class with their expiry, and the referrals that named the seller.
 
-    A referral of which a seller may not hear is marked: leave it out of the answer to their request.
+    Referrals that the seller must not learn of are marked: leave them out of the answer to the seller's request.
 
     Example: ipml seller show s-1207
     """
@@ -66,16 +62,16 @@ def erase(
     why: Annotated[str | None, typer.Option(help="Such as the number of the request; no name, as it is kept.")] = None,
     yes: Yes = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Erase whoever is in the file IPML_ERASED and came back with a backup.")
+        bool, typer.Option("--again", help="Erase sellers of the file IPML_ERASED who came back with a backup.")
     ] = False,
     new_list: NewList = False,
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Forget sellers: nothing that tells of them is left in the database, nor in its files. It cannot be undone.
+    """Erase sellers: no data on them remains in the database or its files. It cannot be undone.
 
-    Refused while a legal hold is in force, or while messages that tell of them wait. Interrupted, the same line goes
-    on. On PostgreSQL tables are rewritten, and nobody reads them meanwhile.
+    Refused during a legal hold, and while messages on them are pending. If interrupted, run it again to finish.
+    PostgreSQL rewrites tables, which nobody can read meanwhile.
 
     Example: ipml seller erase s-1207 --why "request 93"
     """
@@ -111,9 +107,9 @@ def erase(
 
 @seller_app.command()
 def sweep(database: Database = None) -> None:
-    """Finish an erasure that was interrupted: no trace of the erased is left in the files of the database.
+    """Finish an interrupted erasure, so that no trace of erased sellers remains in the database files.
 
-    `ipml seller erase` does this by itself; others may have been reading, or the machine went down.
+    `ipml seller erase` does this itself, unless others were reading or the machine failed.
 
     Example: ipml seller sweep
     """
@@ -136,7 +132,7 @@ def hold(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Hold what is stored of a seller: until that day it is neither erased nor does it expire.
+    """Place a legal hold on a seller's records: until that day they are neither erased nor expire.
 
     Example: ipml seller hold s-1207 --why "claim 4 O 12/26" --until 2027-12-31
     """
@@ -150,7 +146,7 @@ def hold(
 
 @seller_app.command()
 def holds(database: Database = None) -> None:
-    """List all legal holds that are in force, of every seller.
+    """List all legal holds in force.
 
     Example: ipml seller holds
     """
@@ -184,7 +180,7 @@ def release(
 
 
 def _warn_of_referrals(engine: Engine, sellers: list[str]) -> None:
-    """Say in which referrals that were not dropped sellers are named: whoever follows them may need the records."""
+    """Warn of open referrals that name these sellers, since their recipients may need the records."""
     from ipml.cooperation.referrals.handover import find_open
     from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_pseudonym
@@ -200,13 +196,13 @@ def _warn_of_referrals(engine: Engine, sellers: list[str]) -> None:
 
 
 def tell_erased(erased: Erased) -> None:
-    """Say who was erased, by pseudonym, and what remains."""
+    """Print who was erased, by pseudonym, and what remains."""
     for one in erased.sellers:
         typer.echo(f"Erased seller {one.pseudonym}: {one.cases:,} listings, with {one.decisions:,} decisions on them.")
     if not erased.sellers:
         typer.echo("Nobody was left to erase; whatever traces an interrupted run had left are gone.")
     for words in erased.remarks:
-        typer.echo(f"What remains: {words}.")
+        typer.echo(f"Remaining: {words}.")
 
 
 def _describe(hold: Hold) -> str:
@@ -219,10 +215,10 @@ def expire_records(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what is due.")] = False,
     database: Database = None,
 ) -> None:
-    """Delete, or empty of what tells of people, whatever was kept as long as the policy says.
+    """Delete or anonymise records whose retention period is over.
 
-    The section `[retention]` of the policy (IPML_POLICY_ENFORCEMENT) says for how many days. What is under a legal hold
-    stays. Run it every night; killed, the next run goes on.
+    The section `[retention]` of the policy (IPML_POLICY_ENFORCEMENT) sets the days. Records under a legal hold stay.
+    Run it every night; an interrupted run is continued by the next.
 
     Example: ipml seller retention --dry-run
     """
@@ -254,7 +250,7 @@ def show_lists(
     ended: Annotated[bool, typer.Option("--ended", help="Also what was removed or has expired.")] = False,
     database: Database = None,
 ) -> None:
-    """Show the entries in force, with reason, source, and who put them there.
+    """Show the list entries in force, with reason, source and author.
 
     Example: ipml seller lists show --kind denied
     """
@@ -285,9 +281,9 @@ def add_to_list(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Put a seller on a list: at once, for cases that are open too, and until the end of that day.
+    """Put a seller on a list: in force at once, also for open cases, until the end of that day.
 
-    An entry of the same list, seller and brand is replaced. It changes no score.
+    It replaces an entry of the same list, seller and brand. It changes no score.
 
     Example: ipml seller lists add denied s-1207 --why "sold counterfeits" --source "judgment 4 O 12/26"
     """
@@ -308,7 +304,7 @@ def remove_from_list(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Take an entry off its list: at once, as if it had never been there.
+    """Remove an entry from its list; it has no effect from now on.
 
     Example: ipml seller lists remove 12 --why "the judgment was reversed"
     """
@@ -329,10 +325,10 @@ def load_brand_file(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Have the lists say what the brand file says: its authorised sellers, and each [[seller]] of it.
+    """Load a brand file into the lists: its authorised sellers, and each [[seller]] in it.
 
-    What an earlier file said and this one does not is removed; what people and programs added stays. Doing it again
-    changes nothing.
+    Entries of an earlier file that are missing now are removed; those of people and programs stay. Repeating it changes
+    nothing.
 
     Example: ipml seller lists load brands.toml
     """
@@ -355,7 +351,7 @@ def load_brand_file(
 
 
 def _list_sellers(brands: Brands, name: str) -> Iterator[ListedSeller]:
-    """Give who is on a list by the brand file; sellers whom it authorises twice once."""
+    """Yield the list entries of a brand file; sellers authorised twice appear once."""
     from ipml.review.sellers.seller_lists import ListedSeller, ListKind
 
     aliases = {brand.name: brand.aliases for brand in brands}
@@ -374,7 +370,7 @@ def _list_sellers(brands: Brands, name: str) -> Iterator[ListedSeller]:
 
 
 def find_unloaded(connection: Connection, path: Path, now: datetime) -> tuple[int, int]:
-    """Return how many entries of a brand file the lists have not, and how many they have from it that it has not."""
+    """Return the numbers of brand-file entries missing from the lists, and of list entries missing from the file."""
     from ipml.listings.brands import load_brands
     from ipml.review.sellers.seller_lists import list_entries
 
@@ -389,14 +385,14 @@ def find_unloaded(connection: Connection, path: Path, now: datetime) -> tuple[in
 
 
 def _end_of(day: date) -> datetime:
-    """Return the moment at which an entry ends that lasts until a day, that day included (UTC)."""
+    """Return the expiry of an entry that lasts through a day (UTC)."""
     if day.year == MAXYEAR:
         raise UnusableSetting("until", f"{day:%Y-%m-%d}", f"a day before {MAXYEAR}, or none")
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
 def _say_end(entry: ListEntry, now: datetime) -> str:
-    """Return until when an entry holds or held, in words that follow on."""
+    """Return the expiry of an entry as a phrase."""
     if entry.removed_at:
         why = f": {entry.why_removed}" if entry.why_removed else ""
         return f", removed {show_minute(entry.removed_at)} by {entry.removed_by}{why}"

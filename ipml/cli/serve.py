@@ -1,4 +1,4 @@
-"""`ipml serve`: the reviewer's page, the scoring API, or both."""
+"""Serve: `ipml serve` runs the reviewer's page, the scoring API, or both."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ipml.web.http_api.requests import Access
     from ipml.web.server import Network
 
-_IDLE_SECONDS = 75  # longer than load balancers keep a connection, so that they are the ones to close it
-_SWITCH_SECONDS = 0.001  # Python's 5 ms, which a small request would wait several times while a large one is scored
+_IDLE_SECONDS = 75  # longer than load balancers keep a connection, so that they close it
+_SWITCH_SECONDS = 0.001  # with Python's 5 ms, a small request would wait several times behind a large one
 
 
 def serve(
@@ -44,7 +44,7 @@ def serve(
         bool, typer.Option("--api-only", help="Serve the API alone, by default with IPML_MODEL; needs no database.")
     ] = False,
     open_api: Annotated[
-        bool, typer.Option("--open-api", help="Let the API answer whoever can reach it, without a key.")
+        bool, typer.Option("--open-api", help="Let the API answer anybody who can reach it, without a key.")
     ] = False,
     with_worker: Annotated[
         bool, typer.Option("--with-worker", help="Do all timed jobs as well, in a process beside; see `ipml worker`.")
@@ -61,19 +61,19 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Open the reviewer's page, the scoring API, or both, and keep them open until Ctrl-C or SIGTERM.
+    """Serve the reviewer's page, the scoring API, or both, until Ctrl-C or SIGTERM.
 
-    The page: the tables of the database are made, or brought up to date after a backup (`ipml admin upgrade`) first. A
+    The page: the tables of the database are created, or upgraded after a backup (`ipml admin upgrade`), first. A
     database that does not answer is waited for.
 
-    The API, with `--model` or `--api-only`: `POST /v1/score` takes listings, `/openapi.json` says how, `/metrics`,
-    `/health` and `/health/ready` are for monitors. Callers show a key of the file IPML_API_KEY; without one only this
-    machine is answered. A newer model in the same place is taken up every IPML_MODEL_RELOAD_SECONDS, and, by a service,
-    on SIGHUP.
+    The API, with `--model` or `--api-only`: `POST /v1/score` takes listings, `/openapi.json` documents it, and
+    `/metrics`, `/health` and `/health/ready` are for monitoring. Callers send a key of the file IPML_API_KEY; without
+    one only this machine is answered. A newer model in the same place is loaded every IPML_MODEL_RELOAD_SECONDS, and,
+    by a service, on SIGHUP.
 
-    What sellers list is stored in the database as it comes in, and their next listings are scored by it. Without a
-    database, `--portfolios` may say what is known of sellers. It is taken up anew when it changes, and belongs to one
-    model: as long as it does not fit a newer one, the one in use stays.
+    Submitted listings are stored in the database and used to score their seller's next ones. Without a database,
+    `--portfolios` may supply seller portfolios. The file is reloaded when it changes and belongs to one model: while it
+    does not fit a newer model, the present model stays in use.
 
     Example: ipml serve --api-only --model models:/ipml@champion
     """
@@ -125,7 +125,7 @@ def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
 
     access = make_access(settings.api_key, host, is_open=open_api or settings.api_open)
     if access.is_open:
-        typer.echo("The API answers whoever can reach it, without a key.", err=True)
+        typer.echo("The API answers anybody who can reach it, without a key.", err=True)
     return access
 
 
@@ -146,7 +146,7 @@ def _open_database(url: str) -> Engine:
 
 
 def _check_trail(engine: Engine, settings: Settings) -> None:
-    """Warn where the audit trail is not that of the anchors; where it is, keep a new one."""
+    """Warn if the audit trail does not match the anchors; if it does, store a new anchor."""
     from ipml.storage.audit_trail.anchors import check_trail, make_anchor, store_anchor
     from ipml.storage.database import reading
 
@@ -165,10 +165,10 @@ def _check_trail(engine: Engine, settings: Settings) -> None:
 
 
 def _start_model(source: str | None, portfolios: Path | None, settings: Settings, until_end: ExitStack) -> ServedModel:
-    """Load the model, if it is there yet, and have it looked after until the end."""
+    """Load the model, if it exists yet, and watch it until the end."""
     from ipml.scoring.online_scoring import ServedModel, watching
 
-    logging.getLogger("ipml").setLevel(logging.INFO)  # which model is in use has to be found in the log
+    logging.getLogger("ipml").setLevel(logging.INFO)  # the log must show the model in use
     served = ServedModel(source, portfolios)
     served.refresh()
     _reload_on_hangup(until_end.enter_context(watching(served, settings.model_reload_seconds)), until_end)
@@ -176,7 +176,7 @@ def _start_model(source: str | None, portfolios: Path | None, settings: Settings
 
 
 def _reload_on_hangup(watch: Watch, until_end: ExitStack) -> None:
-    # In a terminal the signal says that its window was closed, and ends the command as ever.
+    # In a terminal the signal means a closed window, and ends the command as usual.
     is_service = sys.stdin is None or not sys.stdin.isatty()
     if is_service and hasattr(signal, "SIGHUP"):
         before = signal.signal(signal.SIGHUP, lambda *_: watch.ask())
@@ -190,7 +190,7 @@ def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
     from ipml.web.responses import compile_templates
 
     assert engine is not None
-    # Now, rather than while whoever opens the first page, or makes the first decision, waits for it.
+    # Now, so that neither the first page nor the first decision waits for it.
     compile_templates()
     sign_shingles(make_shingles("bag"))
     app = make_app(engine, settings)
@@ -199,7 +199,7 @@ def _make_page(engine: Engine | None, settings: Settings) -> ASGIApp:
 
 
 def _make_api(served: ServedModel, access: Access, engine: Engine | None, settings: Settings) -> ASGIApp:
-    """Make the API, beside the page where there is a database."""
+    """Make the API, with the page if there is a database."""
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.fields import make_json_schema
     from ipml.web.http_api.api import make_api, put_beside
@@ -234,18 +234,15 @@ def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network], shut
         timeout_graceful_shutdown=int(ENDING_SECONDS),
         proxy_headers=False,  # the page reads them itself, from trusted proxies only
     )
-    gc.freeze()  # to look through a model and all modules takes 0.3 s, in which nobody is answered; they stay anyway
+    gc.freeze()  # collecting a model and all modules would stop answers for 0.3 s, and they stay anyway
     with suppress(KeyboardInterrupt):  # raised anew once the page has closed
         GracefulServer(config, shutdown).run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; its connections send what they have at once.
+    """Return a listening socket without delay of small packets.
 
-    Raises
-    ------
-    Failed
-        Another program listens there, or the address is none of this machine's.
+    Raises Failed if the port is taken, or the address does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -255,6 +252,6 @@ def listen(host: str, port: int) -> socket.socket:
         raise Failed(
             f"{host}, port {port}", f"cannot be listened on: {found}", "Choose others by --host and --port."
         ) from error
-    # An answer goes out as head and body; without this the body waits 40 ms for the client to have heard of the head.
+    # Without this an answer's body waits 40 ms for the client to acknowledge its head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

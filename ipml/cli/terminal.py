@@ -1,4 +1,4 @@
-"""What commands do in the same way: open the database, refuse to lose files, and show tables, moments and progress."""
+"""Terminal: how commands open the database, protect files, and show tables, moments and progress."""
 
 from __future__ import annotations
 
@@ -25,23 +25,15 @@ if TYPE_CHECKING:
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0  # between attempts to reach the database
 
 OPENED = ExitStack()
-"""What the command that runs has opened; `ipml.cli` closes it when the command ends."""
+"""Resources of the running command; `ipml.cli` closes them when it ends."""
 
 
 def open_for_command(url: str | None = None, *, create: bool = False) -> Engine:
-    """Open the review database for as long as the command runs; its connections are closed when the command ends.
+    """Open the review database until the command ends; `create` allows a new SQLite file.
 
-    Parameters
-    ----------
-    url : str, default=the setting `database`
-        SQLAlchemy URL.
-    create : bool, default=False
-        Whether a SQLite file that is not there is made.
+    `url` defaults to the setting `database`.
 
-    Raises
-    ------
-    UnusableDatabase
-        The URL names nothing that can be opened as a database.
+    Raises UnusableDatabase if the URL names nothing that can be opened as a database.
     """
     from ipml.storage.database import open_database
 
@@ -51,12 +43,9 @@ def open_for_command(url: str | None = None, *, create: bool = False) -> Engine:
 
 
 def open_up_to_date(url: str | None = None, *, while_in_use: bool = False) -> Engine:
-    """Open the review database as `open_for_command` does, with its tables made, or brought up to date after a backup.
+    """Open the review database as `open_for_command` does, with its tables created, or upgraded after a backup.
 
-    Parameters
-    ----------
-    while_in_use : bool, default=False
-        Whether that is done even if processes still run that cannot work with it then.
+    `while_in_use` upgrades even if processes run that cannot use the new tables.
 
     Raises
     ------
@@ -76,12 +65,10 @@ def _say_aside(words: str) -> None:
 
 
 def open_patiently(url: str | None, stop: Event) -> Engine | None:
-    """Open the review database as `open_up_to_date` does, as soon as it answers; None if told to stop before.
+    """Open the review database as `open_up_to_date` does, as soon as it answers; None if stopped before.
 
-    Raises
-    ------
-    UnusableDatabase
-        It answers, or will never: a URL that names none, say, a wrong password, or tables of another release.
+    Raises UnusableDatabase if waiting cannot help: for example an invalid URL, a wrong password, or tables of another
+    release.
     """
     from ipml.errors import DatabaseBusy, UnreachableDatabase
 
@@ -109,7 +96,7 @@ def say_when(words: str) -> None:
 
 @contextmanager
 def reading_from(url: str | None) -> Iterator[Connection]:
-    """Open the review database, and see it as it is at one moment; see `open_for_command`."""
+    """Open the review database as of one moment; see `open_for_command`."""
     from ipml.storage.database import reading
 
     with reading(open_for_command(url)) as connection:
@@ -118,7 +105,7 @@ def reading_from(url: str | None) -> Iterator[Connection]:
 
 @contextmanager
 def writing_to(url: str | None) -> Iterator[Connection]:
-    """Open the review database for one change, which is stored when the block ends; see `open_for_command`."""
+    """Open the review database for one change, stored when the block ends; see `open_for_command`."""
     from ipml.storage.database import writing
 
     with writing(open_for_command(url)) as connection:
@@ -127,18 +114,16 @@ def writing_to(url: str | None) -> Iterator[Connection]:
 
 @contextmanager
 def acting_in(database: str | None, action: Action, by: str | None) -> Iterator[tuple[Connection, str]]:
-    """Open the review database for one change, and give the name of who makes it; see `acting`."""
+    """Open the review database for one change, and give the acting user's name; see `acting`."""
     with writing_to(database) as connection:
         yield connection, acting(connection, action, by)
 
 
 def acting(connection: Connection, action: Action, by: str | None) -> str:
-    """Return the name of the user who acts: the one that was given, else the one named as who runs the command.
+    """Return the name of the acting user: the given one, else the login name on this machine.
 
-    Raises
-    ------
-    Forbidden
-        No active user of the database has that name, or their role is too low (`ipml.web.accounts.permissions`).
+    Raises Forbidden if no active user of the database has that name, or their role is too low
+    (`ipml.web.accounts.permissions`).
     """
     from ipml.web.accounts.users import find_permitted
 
@@ -151,30 +136,16 @@ def acting(connection: Connection, action: Action, by: str | None) -> str:
 
 
 def choose_networks(folder: Path | None) -> Path:
-    """Return the folder of networks that was given, else that of the settings, else `networks`."""
+    """Return the given folder of networks, else that of the settings, else `networks`."""
     from ipml.settings import get_settings
 
     return folder or get_settings().networks or Path("networks")
 
 
 def check_outputs(*files: Path | None, read: Sequence[Path | None] = (), force: bool) -> None:
-    """Refuse to lose a file: one that is read, one of two results, or, without `--force`, one that is there.
+    """Refuse to overwrite an input, another output or, unless `force`, an existing file; None means not requested.
 
-    Parameters
-    ----------
-    *files : Path or None
-        What is written, file or folder; None stands for what was not asked for, here as among those that are read.
-    read : sequence of Path or None, default=()
-        What is read.
-    force : bool
-        Whether what is there is written over.
-
-    Raises
-    ------
-    UnusableSetting
-        Two of the files are the same.
-    UnwritableFile
-        There is something of that name.
+    Raises UnusableSetting if two of the files are the same; UnwritableFile if a file of that name exists.
     """
     given: list[Path] = []
     for file in filter(None, (*read, *files)):
@@ -187,12 +158,9 @@ def check_outputs(*files: Path | None, read: Sequence[Path | None] = (), force: 
 
 
 def write_text(parts: Iterable[str], out: Path | None) -> int:
-    """Write a text into a file, or on the standard output where none is named; return how many parts it had.
+    """Write a text into a file, or to standard output without one; return the number of its parts.
 
-    Raises
-    ------
-    UnwritableFile
-        No file can be made there.
+    Raises UnwritableFile if the file cannot be created.
     """
     n_parts = 0
     try:
@@ -208,7 +176,7 @@ def write_text(parts: Iterable[str], out: Path | None) -> int:
 
 
 def make_uri(model: str, name: str) -> str:
-    """Return a model as one names it to `find_model`: a bare number is a version of the registered model `name`.
+    """Return a model as `find_model` takes it: a bare number is a version of the registered model `name`.
 
     Examples
     --------
@@ -219,31 +187,17 @@ def make_uri(model: str, name: str) -> str:
 
 
 def show_day(moment: datetime | None) -> str:
-    """Return the day of a moment; nothing for none.
-
-    Examples
-    --------
-    >>> from datetime import UTC, datetime
-    >>> show_day(datetime(2026, 5, 1, 9, 30, tzinfo=UTC)), show_day(None)
-    ('2026-05-01', '')
-    """
+    """Return the day of a moment; "" for None."""
     return f"{moment:%Y-%m-%d}" if moment else ""
 
 
 def show_minute(moment: datetime | None) -> str:
-    """Return a moment to the minute, with its zone; nothing for none.
-
-    Examples
-    --------
-    >>> from datetime import UTC, datetime
-    >>> show_minute(datetime(2026, 5, 1, 9, 30, tzinfo=UTC)), show_minute(None)
-    ('2026-05-01 09:30 UTC', '')
-    """
+    """Return a moment to the minute with its zone, such as "2026-05-01 09:30 UTC"; "" for None."""
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""
 
 
 def printable(text: str) -> str:
-    """Return hostile text without what a terminal would obey.
+    """Return hostile text without terminal control characters.
 
     Examples
     --------
@@ -256,7 +210,7 @@ def printable(text: str) -> str:
 def show_table(
     head: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, caption: str | None = None
 ) -> None:
-    """Print a table; what a seller wrote in it is neither markup nor a command to the terminal."""
+    """Print a table; sellers' text in it is neither markup nor control characters."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -269,7 +223,7 @@ def show_table(
 
 @contextmanager
 def show_steps(first: str) -> Iterator[Callable[[str], None]]:
-    """Show on the terminal, if there is one, what is being done; give the function that is told the next step."""
+    """Show the present step on a terminal; give the function that sets the next one."""
     from rich.console import Console
 
     with Console(stderr=True).status(first) as status:
@@ -278,7 +232,7 @@ def show_steps(first: str) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def until_told_to_stop() -> Iterator[Event]:
-    """Give an event that SIGTERM and Ctrl-C set: what is being done is finished first. The second time they end it."""
+    """Give an event that SIGTERM and Ctrl-C set; a second signal ends work in progress at once."""
     stop = Event()
 
     def tell(number: int, _: object) -> None:
@@ -294,15 +248,15 @@ def until_told_to_stop() -> Iterator[Event]:
 
 
 class ShowRows(Protocol):
-    """What tells the display how many rows have been done, and of how many where that is known."""
+    """Updates the display of rows done, and of their total if known."""
 
     def __call__(self, rows: int, total: int | None = None, step: str = "") -> None:
-        """Show the line anew."""
+        """Update the line."""
 
 
 @contextmanager
 def show_rows(things: str = "listings") -> Iterator[ShowRows]:
-    """Show a line on the terminal, if there is one; give the function that is told how many rows have been done."""
+    """Show progress on a terminal; give the function that reports the number of rows done."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return
@@ -323,7 +277,7 @@ def show_rows(things: str = "listings") -> Iterator[ShowRows]:
 
 
 class ProgressPace:
-    """How fast rows are done, counted from the first time it is told: what was done before then took no time.
+    """Rows per second since the first report; rows done before it do not count.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""People confirm: the queue, and the labels that come back from it."""
+"""Review: people confirm or reject cases in the queue; their decisions become labels."""

@@ -1,4 +1,4 @@
-"""Looking into the queue: one case, how many there are, and what was done to them."""
+"""Cases: finds, counts, locks and changes them, and reads their history."""
 
 from __future__ import annotations
 
@@ -30,20 +30,17 @@ from ipml.storage.tables import cases, notice_items
 
 PENDING = ("open", "escalated")
 STATES = ("open", "decided", "escalated", "superseded")
-LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
-_MOST_NUMBERS = 500  # in one query: a database takes only so many parameters
+LARGEST_NUMBER = 2**63 - 1  # databases raise different errors for larger numbers
+_MOST_NUMBERS = 500  # per query: databases limit the number of parameters
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCase:
-    """A case as the table `cases` has it: its columns in their order, then what was counted beside them.
+    """A case as stored: the columns of `cases` in order, then `n_waiting`.
 
-    Attributes
-    ----------
-    snapshot : str
-        The scored listing, as `ipml.review.arrivals.snapshot` writes it; `make_case` gives the record that pages show.
-    n_waiting : int
-        How many open near-duplicates wait for it; 0 where `SELECT_CASES` did not ask.
+    `snapshot` is the scored listing as `ipml.review.arrivals.snapshot` encodes it; `make_case` gives the record for
+    pages. `n_waiting` counts the open near-duplicates that wait for the case; 0 if the query did not use
+    `SELECT_CASES`.
     """
 
     case_id: int
@@ -89,7 +86,7 @@ class StoredCase:
     n_waiting: int = 0
 
 
-# Made once, as making a query takes longer than asking it; these stand in one for who asks, and when.
+# Queries are built once, since building one takes longer than running it; these are its parameters.
 REVIEWER: ColumnElement[Any] = bindparam("reviewer")
 NOW: ColumnElement[Any] = bindparam("now")
 
@@ -100,23 +97,20 @@ _LOCKED_CASE, _LOCKED_CASES = _CASE.with_for_update(), _CASES.with_for_update()
 _MEMBERS = cases.alias()
 _N_WAITING = select(func.count()).where(_MEMBERS.c.exemplar == cases.c.case_id, _MEMBERS.c.state == "open")
 SELECT_CASES = select(cases, _N_WAITING.scalar_subquery().label("n_waiting"))
-"""Cases, each with the number of open near-duplicates that wait for it; for `read_cases`."""
+"""Query for cases with the number of open near-duplicates that wait for each; for `read_cases`."""
 _SHOWN_CASE = SELECT_CASES.where(cases.c.case_id == bindparam("number"))
 
 
 def count_cases(connection: Connection, at_most: int | None = None, *, as_listed: bool = False) -> dict[str, int]:
     """Return how many cases are in each state, counting no further than `at_most`.
 
-    Parameters
-    ----------
-    as_listed : bool, default=False
-        Whether open cases that wait for another one, or are snoozed, are left out, as lists do.
+    With `as_listed`, open cases that are snoozed or wait for another case are left out, as in lists.
     """
     return read_numbers(connection, select_counts(at_most, as_listed=as_listed))
 
 
 def select_counts(at_most: int | None = None, *, as_listed: bool = False) -> dict[str, Select[Any]]:
-    """Return the queries for what `count_cases` counts, by state, for `read_numbers`."""
+    """Return the queries of `count_cases` by state, for `read_numbers`."""
     now = datetime.now(UTC)
     return {
         state: select(func.count()).select_from(
@@ -130,12 +124,12 @@ def select_counts(at_most: int | None = None, *, as_listed: bool = False) -> dic
 
 
 def get_case(connection: Connection, case_id: int, *, now: datetime | None = None) -> Case:
-    """Return one case; NotFound if there is none of that number."""
+    """Return one case; NotFound if no case has this number."""
     return make_case(find_case_with_waiting(connection, case_id), now or datetime.now(UTC))
 
 
 def history(connection: Connection, case_id: int) -> list[audit.AuditRow]:
-    """Return what was done to a case, in order: enqueued, rescored, claimed, released, decided, escalated, reversed."""
+    """Return the audit events of a case in order, such as enqueued, rescored, claimed, released, decided, reversed."""
     find_case(connection, case_id)
     return audit.list_rows(connection, subject_of(case_id))
 
@@ -146,26 +140,26 @@ def read_cases(connection: Connection, query: Select[Any], asked: dict[str, Any]
 
 
 def select_first(query: Select[Any]) -> Select[Any]:
-    """Return the query for the first case that a query finds, kept from other writers.
+    """Return a query for the first result of a query, locked against other writers.
 
-    On PostgreSQL it passes over what others are claiming just now, instead of waiting to find it gone.
+    PostgreSQL skips cases that others are claiming at this moment and does not wait for them.
     """
     return query.limit(1).with_for_update(skip_locked=True, of=cases)
 
 
 def lock_first(connection: Connection, query: Select[Any], asked: dict[str, Any] | None = None) -> StoredCase | None:
-    """Return the case that a query of `select_first` finds; None if there is none."""
+    """Return the case that a query of `select_first` finds, or None."""
     found = read_cases(connection, query, asked)
     return found[0] if found else None
 
 
 def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> StoredCase:
-    """Return a case, with `lock` kept from other writers; NotFound if there is none."""
+    """Return a case, with `lock` locked against other writers; NotFound if no case has this number."""
     return _find_one(connection, _LOCKED_CASE if lock else _CASE, case_id)
 
 
 def find_case_with_waiting(connection: Connection, case_id: int) -> StoredCase:
-    """Return a case, with how many near-duplicates wait for it (`n_waiting`); NotFound if none."""
+    """Return a case with its number of waiting near-duplicates (`n_waiting`); NotFound if no case has this number."""
     return _find_one(connection, _SHOWN_CASE, case_id)
 
 
@@ -177,9 +171,9 @@ def _find_one(connection: Connection, query: Select[Any], case_id: int) -> Store
 
 
 def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool = False) -> dict[int, StoredCase]:
-    """Return cases by number, with `lock` kept from other writers; unknown numbers are left out.
+    """Return cases by number, with `lock` locked against other writers; unknown numbers are left out.
 
-    The smallest number is locked first, as everywhere: of two transactions that want the same cases one waits.
+    Locks are taken in ascending order everywhere, so two transactions that need the same cases cannot deadlock.
     """
     query, found = _LOCKED_CASES if lock else _CASES, dict[int, StoredCase]()
     wanted = sorted({case_id for case_id in case_ids if 0 < case_id <= LARGEST_NUMBER})
@@ -190,7 +184,7 @@ def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool 
 
 
 def pass_on_notices(connection: Connection, case_id: int, successor: int, at: datetime) -> None:
-    """Have the notices that wait for a case wait for another of the same listing."""
+    """Move waiting notices from one case to another case of the same listing."""
     is_waiting = notice_items.c.case_id == case_id, notice_items.c.state == "waiting"
     change = update(notice_items).where(*is_waiting).values(case_id=successor)
     audit.change_rows(connection, change, "ipml", "item passed on", at=at)
@@ -201,12 +195,12 @@ _CHANGE_CASES = update(cases).where(cases.c.case_id.in_(_NUMBERS))
 
 
 def change_case(connection: Connection, case_id: int, **columns: Any) -> None:
-    """Give columns of a case new values."""
+    """Update columns of a case."""
     connection.execute(_CHANGE_CASE, {"number": case_id, **columns})
 
 
 def close_cases(connection: Connection, case_ids: Sequence[int], state: str) -> None:
-    """Put cases into another state, in which nobody holds them and none is snoozed."""
+    """Set the state of cases; claims and snoozes on them end."""
     free = {"state": state, "holder": None, "lease_expires_at": None, "snoozed_until": None}
     for start in range(0, len(case_ids), _MOST_NUMBERS):
         connection.execute(_CHANGE_CASES, {"numbers": case_ids[start : start + _MOST_NUMBERS], **free})
@@ -215,29 +209,26 @@ def close_cases(connection: Connection, case_ids: Sequence[int], state: str) -> 
 def note_event(
     connection: Connection, actor: str, action: str, case_id: int, at: datetime, **payload: audit.Value
 ) -> None:
-    """Note in the audit trail what somebody did to a case."""
+    """Record an action on a case in the audit trail."""
     audit.append(connection, actor, action, subject_of(case_id), payload, at=at)
 
 
 def is_awake(table: FromClause, now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return the condition that a case is not snoozed; one that is due before it would come back is not.
+    """Return the condition that a case is not snoozed; a case whose deadline falls within its snooze counts as awake.
 
-    Parameters
-    ----------
-    table : table
-        With the columns of `cases`.
+    `table` has the columns of `cases`.
     """
     until = table.c.snoozed_until
     return or_(until.is_(None), until <= now, and_(table.c.due_at.is_not(None), table.c.due_at <= until))
 
 
 def is_listed(table: FromClause, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that an open case is in the list: it waits for no other, and is not snoozed."""
+    """Return the conditions for an open case to be listed: it waits for no other case and is not snoozed."""
     return table.c.exemplar.is_(None), is_awake(table, now)
 
 
 def is_held(case: StoredCase, now: datetime) -> bool:
-    """Say whether somebody has a live claim on a case."""
+    """Return whether somebody has a live claim on a case."""
     return case.holder is not None and case.lease_expires_at is not None and case.lease_expires_at > now
 
 
@@ -247,18 +238,12 @@ def is_free(now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 def subject_of(case_id: int) -> str:
-    """Return the name of a case in the audit trail.
-
-    Examples
-    --------
-    >>> subject_of(12)
-    'case:12'
-    """
+    """Return the name of a case in the audit trail, such as "case:12"."""
     return f"case:{case_id}"
 
 
 def make_case(case: StoredCase, now: datetime) -> Case:
-    """Return a case as pages show it, with who holds it at a moment."""
+    """Return a case as pages show it, with the holder at a moment."""
     return Case(
         case.case_id,
         decode(case.snapshot),

@@ -1,8 +1,8 @@
-"""Taking a case: a lease with a token that grows with every claim, whose turn it is, and what the claimant may see.
+"""Claims: leases on cases, the choice of a reviewer's next case, and the parts of a case that its reviewer may see.
 
-A reviewer who was away for too long cannot decide over the head of the next. Cases drawn at random have a set share
-of the reviewers' time, and neither lane starves the other. A blind re-review must look like an ordinary case, and a
-second person see no first verdict: pages ask `show_case` and `shown_history`.
+A claim's token grows with every claim, so a reviewer whose claim ran out cannot overrule the next one. Drawn cases get
+a set share of the reviewers' time; neither lane starves the other. Reviews are blind: a blind re-review looks like an
+ordinary case and a second person sees no first verdict, so pages use `show_case` and `shown_history`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases, decisions, second_reviews
 
 _PATIENCE = timedelta(days=1)
-_TURNS_REMEMBERED = 5  # of drawn cases: after a time without any, no more than these come in a row
+_TURNS_REMEMBERED = 5  # drawn cases: after a gap, at most this many come in a row
 
 
 _FOR_THEM = select(cases).where(cases.c.state == "open", is_for(REVIEWER, NOW), is_free_for(REVIEWER, NOW))
@@ -65,27 +65,27 @@ _FIRST_BEST = select_first(_BEST)
 
 
 def find_explored(connection: Connection, reviewer: str, now: datetime, share: float) -> StoredCase | None:
-    """Return the next drawn case if it is the turn of one, kept from other writers."""
+    """Return the next drawn case, locked, if the share of drawn cases is due."""
     if share and is_turn(share, *count_recent(connection, share, now)):
         return find_drawn(connection, reviewer, now)
     return None
 
 
 def find_left_to_people(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the case that has waited longest of those a policy drew to be watched by, once it has waited for a day.
+    """Return the longest waiting case that an automation policy drew for people, once it has waited for a day.
 
-    Most come up in their own turn; whatever the order is, the others must not wait for ever.
+    Most come up in their own turn. This keeps the others from waiting for ever, in whatever order cases are ranked.
     """
     return lock_first(connection, _LEFT, {"reviewer": reviewer, "now": now, "since": now - _PATIENCE})
 
 
 def find_drawn(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the open drawn case that nobody holds and that comes first in random order, kept from other writers."""
+    """Return the first open, unheld drawn case in random order, locked."""
     return lock_first(connection, _DRAWN, {"reviewer": reviewer, "now": now})
 
 
 def is_turn(share: float, taken: int, drawn: int) -> bool:
-    """Say whether the next case should be a drawn one, given how many were taken lately and drawn of these.
+    """Return whether the next case should be a drawn one: `drawn` of the `taken` recent cases were.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def is_turn(share: float, taken: int, drawn: int) -> bool:
 def _select_recent_lanes() -> CompoundSelect[tuple[str]]:
     query = select(decisions.c.lane).where(decisions.c.origin != "policy").order_by(decisions.c.decision_id.desc())
     decided = query.limit(bindparam("most")).subquery()
-    is_held = (cases.c.holder > "", cases.c.lease_expires_at > NOW)  # unlike IS NOT NULL, SQLite looks that up
+    is_held = (cases.c.holder > "", cases.c.lease_expires_at > NOW)  # SQLite uses an index, unlike IS NOT NULL
     return union_all(select(decided.c.lane), select(cases.c.lane).where(*is_held))
 
 
@@ -109,8 +109,8 @@ _RECENT_LANES = _select_recent_lanes()
 
 
 def count_recent(connection: Connection, share: float, now: datetime) -> tuple[int, int]:
-    """Return how many cases were taken lately, those that are held now among them, and how many of these were drawn."""
-    # One short of as many as hold so many turns: the case about to be taken completes them.
+    """Return how many cases were taken recently, including those held now, and how many of these were drawn."""
+    # One less than the cases that hold so many turns: the case about to be taken completes them.
     asked = {"most": math.ceil(_TURNS_REMEMBERED / share) - 1, "now": now}
     lanes = connection.scalars(_RECENT_LANES, asked).all()
     return len(lanes), lanes.count("explored")
@@ -124,30 +124,12 @@ def claim(
     settings: Settings = DEFAULT_SETTINGS,
     now: datetime | None = None,
 ) -> Claim | None:
-    """Take a case, so that nobody else works on it meanwhile.
+    """Claim a case, so that nobody else works on it meanwhile; None if somebody else holds it or no open case is left.
 
-    Parameters
-    ----------
-    reviewer : str
-        Name of the user. Who claims a case that is already theirs gets the same claim for longer.
-    case_id : int, optional
-        Case to take, open or escalated; without it the next one, now and then one that is decided, for a second review,
-        which the reviewer is not to know. Such a one can be claimed anew by its number.
-    settings : Settings, default=its defaults
-        How long the case is kept from others, and how often drawn ones and second reviews come up.
-    now : datetime, default=the clock
+    Without `case_id` it takes the reviewer's next case, now and then a decided one for a second review. That review is
+    blind; it can be claimed again by case number. Claiming one's own case again prolongs the claim.
 
-    Returns
-    -------
-    Claim or None
-        None where somebody else holds the case, or no open case is left.
-
-    Raises
-    ------
-    NotFound, Overtaken
-        The case asked for cannot be claimed by anybody.
-    Forbidden
-        It is not for this reviewer.
+    Raises NotFound or Overtaken if nobody can claim the case; Forbidden if the case is not for this reviewer.
     """
     now = now or datetime.now(UTC)
     if case_id is None:
@@ -160,19 +142,9 @@ def claim(
 def resume(
     connection: Connection, reviewer: str, *, settings: Settings = DEFAULT_SETTINGS, now: datetime | None = None
 ) -> Claim | None:
-    """Return to what a reviewer opened last and still holds, be it a case or a second review.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     resume(connection, "ana") is None
-    True
-    """
+    """Claim again the case or second review that a reviewer opened last and still holds; None if they hold none."""
     now = now or datetime.now(UTC)
-    # The state is no column by itself here, or SQLite looks through all open cases instead of the few of this person.
+    # The expression hides the state's index from SQLite, which would scan all open cases, not this reviewer's few.
     live = ((cases, cases.c.state.concat("") == "open"), (second_reviews, second_reviews.c.ended_at.is_(None)))
     held = union_all(
         *(
@@ -189,18 +161,10 @@ def resume(
 
 @dataclass(frozen=True, slots=True)
 class OutOfReach:
-    """Why no open case is there for a reviewer to take.
+    """The reasons why a reviewer finds no open case to take.
 
-    Attributes
-    ----------
-    open : int
-        Open cases.
-    held : int
-        Of these, held by others.
-    free_at : datetime or None
-        When the first of those comes free, unless it is decided before.
-    waiting : int
-        Of the others, those that wait for the verdict on a near-duplicate.
+    `held` counts open cases held by others; the first is free at `free_at` unless it is decided before. `waiting`
+    counts cases, of the others, that wait for the verdict on a near-duplicate.
     """
 
     open: int
@@ -210,12 +174,12 @@ class OutOfReach:
 
     @property
     def kept(self) -> int:
-        """How many are kept for another person: the reviewer gave the first of two verdicts, say."""
+        """Cases reserved for another person, for example after this reviewer's first of two verdicts."""
         return self.open - self.held - self.waiting
 
 
 def find_out_of_reach(connection: Connection, reviewer: str, *, now: datetime | None = None) -> OutOfReach:
-    """Return why there is nothing to take, for a reviewer to whom `claim` gave none."""
+    """Return why `claim` gave a reviewer no case."""
     now = now or datetime.now(UTC)
     is_others = and_(cases.c.holder != reviewer, cases.c.lease_expires_at > now)
     query = select(
@@ -230,9 +194,9 @@ def find_out_of_reach(connection: Connection, reviewer: str, *, now: datetime | 
 def claim_ahead(
     connection: Connection, reviewer: str, *, settings: Settings = DEFAULT_SETTINGS, now: datetime | None = None
 ) -> Claim | None:
-    """Take what comes before the ranked cases: a due one, one for a second person, a drawn one, a second review.
+    """Claim what precedes the ranked cases: a pressing deadline, a second person's case, a drawn case, a second review.
 
-    For a reviewer who goes down the list by themselves: what this returns, if anything, is their next case.
+    For reviewers who work down the list: the result, if any, is their next case.
     """
     now = now or datetime.now(UTC)
     offer = find_ahead(connection, reviewer, now, settings)
@@ -240,7 +204,7 @@ def claim_ahead(
 
 
 def release(connection: Connection, claim: Claim, *, now: datetime | None = None) -> None:
-    """Give a case back undecided; Overtaken if it is no longer held under this claim."""
+    """Give a case back undecided; Overtaken if this claim no longer holds it."""
     now = now or datetime.now(UTC)
     row = find_case(connection, claim.case_id, lock=True)
     second_review = find_held_second_review(connection, row, claim)
@@ -253,7 +217,7 @@ def release(connection: Connection, claim: Claim, *, now: datetime | None = None
 
 
 def find_next(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
-    """Return the case a reviewer should take: what comes ahead, what is theirs, the best ranked, a drawn one."""
+    """Return a reviewer's next case, in this order: ahead of ranking, assigned, best ranked, drawn."""
     if ahead := find_ahead(connection, reviewer, now, settings):
         return ahead
     found = (
@@ -265,7 +229,7 @@ def find_next(connection: Connection, reviewer: str, now: datetime, settings: Se
 
 
 def find_ahead(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
-    """Return what comes before the ranked cases, now and then: due, for a second person, a second review, drawn."""
+    """Return what precedes ranked cases: a pressing deadline, a second person's case, a second review, a drawn case."""
     found = (
         find_due(connection, reviewer, now)
         or find_awaiting(connection, reviewer, now)
@@ -292,7 +256,7 @@ def _find_named(connection: Connection, reviewer: str, case_id: int, now: dateti
 
 
 def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, settings: Settings) -> Claim:
-    """Prolong the claim that a reviewer has on what was found, or make one; its token is greater than any before."""
+    """Prolong the reviewer's claim on an offer, or make a claim with a token greater than any before."""
     case_id, token, until = offer.row.case_id, offer.row.token + 1, now + timedelta(minutes=settings.lease_minutes)
     review_id = offer.second_review.review_id if offer.second_review else None
     held = _claim_of(offer.second_review or offer.row, case_id, now, review_id)
@@ -314,7 +278,7 @@ def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, se
 
 
 def find_best(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the open case that comes first and that nobody holds, kept from other writers; drawn ones wait apart."""
+    """Return the first open, unheld ranked case, locked."""
     asked = {"reviewer": reviewer, "now": now}
     parts = find_current_parts(connection, now).conditions()
     for groups in find_turns(connection, reviewer, now):
@@ -327,7 +291,7 @@ def find_best(connection: Connection, reviewer: str, now: datetime) -> StoredCas
 def _lock_first_of(
     connection: Connection, part: ColumnElement[bool], groups: Sequence[ColumnElement[bool]], asked: dict[str, Any]
 ) -> StoredCase | None:
-    """Return the first case of a part in several groups, each with an index of its own, kept from other writers."""
+    """Return the first case of a part across groups, locked; each group has its own index."""
     if len(groups) > 1:
         first = _BEST.where(part).with_only_columns(cases.c.rank, cases.c.case_id).limit(1)
         found = [(connection.execute(first.where(group), asked).first(), group) for group in groups]
@@ -337,13 +301,13 @@ def _lock_first_of(
 
 
 def _narrow(query: Select[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
-    """Return a query for what fulfils conditions, too; the same one where they always hold, as that was made before."""
+    """Return a query with more conditions, or the same cached query if they always hold."""
     telling = [condition for condition in conditions if not isinstance(condition, True_)]
     return query.where(*telling) if telling else query
 
 
 def require_holder(row: StoredCase, claim: Claim) -> None:
-    """Raise Overtaken unless a case is held under a claim."""
+    """Raise Overtaken unless this claim holds the case."""
     if row.state == "decided":
         raise Overtaken(f"case {claim.case_id}", "has been decided", "Take the next one.")
     if row.state == "superseded":
@@ -354,25 +318,15 @@ def require_holder(row: StoredCase, claim: Claim) -> None:
         )
 
 
-_SYSTEM = "ipml"  # the actor of what no person did
+_SYSTEM = "ipml"  # the actor of automatic events
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCase:
-    """How the page shows a case to a user.
+    """A case as its page shows it to a user.
 
-    Attributes
-    ----------
-    case : Case
-        Its state is "open" where the user has a second review of it, whatever it is.
-    stored : StoredCase
-        The same as the database has it.
-    hides_history : bool
-        Whether decisions and audit events are kept from the user.
-    claim : Claim or None
-        The live claim that the user has on it.
-    review_id : int or None
-        The second review that the user has at it.
+    `case.state` is "open" while the user has a second review of it, and `review_id` is that review. `hides_history`
+    hides decisions and audit events. `claim` is the user's live claim.
     """
 
     case: Case
@@ -383,22 +337,7 @@ class ShownCase:
 
 
 def show_case(connection: Connection, user_name: str, case_id: int, *, now: datetime | None = None) -> ShownCase:
-    """Return a case as it is shown to a user; NotFound if there is none.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.arrivals.intake import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
-    >>> _ = enqueue(engine, [bag])
-    >>> with reading(engine) as connection:
-    ...     shown = show_case(connection, "ana", 1)
-    >>> shown.case.state, shown.hides_history, shown.claim
-    ('open', False, None)
-    """
+    """Return a case as shown to a user; NotFound if no case has this number."""
     now = now or datetime.now(UTC)
     row = find_case_with_waiting(connection, case_id)
     case = make_case(row, now)
@@ -412,22 +351,21 @@ def show_case(connection: Connection, user_name: str, case_id: int, *, now: date
 
 
 def find_hidden(connection: Connection, user_name: str) -> frozenset[int]:
-    """Return the decided cases that a user has a second review of, so that what followed is kept from them."""
+    """Return the decided cases of which a user has a second review; their outcomes are hidden from the user."""
     return frozenset(connection.scalars(select_hidden(user_name)))
 
 
 def select_hidden(user_name: str) -> Select[tuple[int]]:
-    """Return the query for what `find_hidden` finds."""
+    """Return the query of `find_hidden`."""
     is_theirs = second_reviews.c.holder == user_name, second_reviews.c.ended_at.is_(None)
     return select(second_reviews.c.case_id).where(*is_theirs)
 
 
 def shown_history(connection: Connection, user_name: str, shown: ShownCase) -> list[audit.AuditRow]:
-    """Return what was done to a case, as far as the user may see it to whom it is shown.
+    """Return the audit events of a case that a user may see.
 
-    Where others' audit events are kept from them it is what came by itself and what they did, as of a case new to all.
-    Of one's claims in a row only the last is shown: how often a page claims must not tell one sort of case from
-    another.
+    In a blind review these are events of the system and the user's own, as for a new case. Only the last of consecutive
+    claims by one user is shown; their number would reveal a blind re-review.
     """
     audit_events = audit.list_rows(connection, subject_of(shown.case.case_id))
     if shown.review_id is not None:

@@ -1,8 +1,8 @@
-"""Corrections: a wrong decision is taken back, and what is true is decided in its place, in one transaction.
+"""Corrections: a wrong decision is taken back and its case decided correctly, in one transaction.
 
-Whatever followed from the wrong decision is undone with it, and labels export the new one. A correction is about one
-listing. Near-duplicates to which the same decision was spread are of the same seller and look alike, yet one may be
-genuine where the others are not: whoever corrects the decision says what becomes of them.
+Everything that followed from the wrong decision is undone with it; labels export the new decision. A correction is
+about one listing: near-duplicates decided with it look alike but may differ, so the caller chooses what to do with
+them.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from ipml.storage.tables import decisions
 
 
 class NearDuplicates(StrEnum):
-    """Choices for near-duplicates that were decided with a listing whose verdict is corrected."""
+    """Choices for near-duplicates that were decided together with a corrected listing."""
 
     QUEUE = "queue"
-    """Back to the queue: the decisions on them are taken back, and people look at them again."""
+    """Take the decisions on them back; people review them again."""
     CORRECTED = "corrected"
-    """Corrected as well: what is true of the listing is true of them."""
+    """Correct them like the listing."""
     STAND = "stand"
-    """The decisions on them stand, with all that followed."""
+    """Keep the decisions on them, with all actions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Reversals and the decisions in their place: the case in question first, then its near-duplicates."""
+    """Reversals and replacing decisions: the case in question first, then its near-duplicates."""
 
     reversals: tuple[Reversal, ...] = ()
     decisions: tuple[Decision, ...] = ()
 
     @property
     def n_queued(self) -> int:
-        """How many near-duplicates went back to the queue."""
+        """Near-duplicates that went back to the queue."""
         return len(self.reversals) - len(self.decisions)
 
 
@@ -58,29 +58,21 @@ def correct(
     near_duplicates: NearDuplicates,
     consequences: Consequences | None,
 ) -> Correction:
-    """Take a decision back and decide its case anew; do to the near-duplicates decided with it as is said.
+    """Take a decision back and decide its case anew; treat its near-duplicates as `near_duplicates` says.
 
-    Parameters
-    ----------
-    why : str
-        Goes into the reversal and the note; nothing in it may tell of the seller.
-    origin : str
-        "appeal" where a person decides, "deadline" where a term ran out.
+    `why` goes into the reversal and the note, so it must not identify the seller. `origin` is "appeal" if a person
+    decides, "deadline" if a deadline passed.
 
-    Raises
-    ------
-    Conflict
-        The decision was taken back before, or its case was decided anew since.
-    Forbidden
-        The case is not for this person.
+    Raises Conflict if the decision was taken back before, or its case was decided anew since; Forbidden if the case is
+    not for this person.
     """
     wanted = find_family(connection, decision_id)
     if near_duplicates is NearDuplicates.STAND:
         wanted = wanted[:1]
     locked = find_cases(connection, [row.case_id for row in wanted], lock=True)
-    standing = find_reversible(connection, wanted)  # since they were locked, that is
+    standing = find_reversible(connection, wanted)  # as of the locks
     if not standing or standing[0].decision_id != decision_id:
-        raise Conflict(f"decision {decision_id}", "it cannot be undone: it does not stand any more")
+        raise Conflict(f"decision {decision_id}", "it cannot be undone: it is no longer in force")
     n_corrected = 1 if near_duplicates is NearDuplicates.QUEUE else len(standing)
     corrected, queued = standing[:n_corrected], standing[n_corrected:]
     taken_back = reverse(connection, corrected, locked, by, why, at, consequences, decides_anew=True)
@@ -97,7 +89,7 @@ def correct(
 
 
 def find_family(connection: Connection, decision_id: int) -> list[StoredDecision]:
-    """Return a decision and those on near-duplicates that came about with it, itself first."""
+    """Return a decision, then the decisions on near-duplicates that were made with it."""
     found = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
     if not found:
         return []

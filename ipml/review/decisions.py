@@ -1,9 +1,7 @@
-"""Deciding a case: appended, never changed, each with its row in the audit trail in one transaction.
+"""Decisions: verdicts on cases, appended and never changed, each with its audit event in one transaction.
 
-A counterfeit verdict names its ground, one of `GROUNDS`, which reviewers choose from.
-
-What a reviewer can take back just now is named by its case and by the claim under which it was given, be it a
-decision or the answer to a blind re-review: the reviewer is not to tell the one from the other.
+A counterfeit verdict names its ground, a key of `GROUNDS`. A verdict that can be undone is identified by its case and
+claim, so that a reviewer cannot tell a decision from the answer to a blind re-review.
 """
 
 from __future__ import annotations
@@ -59,13 +57,7 @@ GROUNDS = {
 
 
 def check_ground(verdict: Verdict, ground: str) -> None:
-    """Raise Refused unless a counterfeit verdict has one of `GROUNDS` and any other verdict has none.
-
-    Examples
-    --------
-    >>> check_ground(Verdict.COUNTERFEIT, "test_purchase")
-    >>> check_ground(Verdict.GENUINE, "")
-    """
+    """Raise Refused unless a counterfeit verdict has a ground of `GROUNDS` and any other verdict has none."""
     if verdict is Verdict.COUNTERFEIT and ground not in GROUNDS:
         raise Refused(f"verdict '{verdict}'", f"ground {ground!r}", f"one of {', '.join(GROUNDS)}")
     if verdict is not Verdict.COUNTERFEIT and ground:
@@ -77,10 +69,10 @@ _LONGEST_NOTE, _LONGEST_KEY = 2000, 255
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How a decision came about.
+    """Origin of a decision.
 
-    By a "review" of its own, in "bulk" with others, by "spread" from another, or by a "policy" and no person; on an
-    "appeal" of the seller, or by a "deadline" where a term ran out or the rights holder gave up.
+    `origin` is "review", "bulk" (with others), "spread" (from a near-duplicate), "policy" (no person), "appeal" (of the
+    seller) or "deadline" (a deadline passed, or the rights holder withdrew).
     """
 
     origin: str = "review"
@@ -103,38 +95,16 @@ def decide(
     settings: Settings = DEFAULT_SETTINGS,
     consequences: Consequences | None = None,
 ) -> Decision:
-    """Decide the case that is held under a claim, or pass it on to a lead with the verdict "escalate".
+    """Decide the case held under a claim, or escalate it to a lead.
 
-    Parameters
-    ----------
-    ground : str, default=""
-        A key of `GROUNDS`; the verdict "counterfeit" needs one, the others take none.
-    note : str, default=""
-        What else should be known, at most 2,000 characters.
-    key : str, optional
-        Identifies the request, at most 255 characters; sent again it returns the same decision. Empty is none.
-    now : datetime, default=the clock
-    settings : Settings, default=its defaults
-        Which verdicts need a second person, and how many are looked at again.
-    consequences : Consequences, optional
-        What follows from decisions, and is done in the same transaction; without it nothing does.
+    `note` has at most 2,000 characters. `key` identifies the request, at most 255 characters; sent again it returns the
+    same decision, and an empty key is ignored. `settings` say which verdicts need a second person and how many get a
+    second review. `consequences` act in the same transaction; without it there are no actions. The number of the
+    decision is 0 if it closes no case: in a second review, or as the first of two verdicts.
 
-    Returns
-    -------
-    Decision
-        Its number is 0 where it closes no case: in a second review of a decided
-        one, or as the first of two verdicts.
-
-    Raises
-    ------
-    Overtaken, NotFound
-        The case is not, or no longer, held under this claim.
-    Forbidden
-        The case is not for this reviewer.
-    Refused, UnstorableValue
-        Ground, note or key cannot be accepted.
-    KeyReused
-        The key came before with another content.
+    Raises Overtaken or NotFound if the claim does not hold the case, or no longer; Forbidden if the case is not for
+    this reviewer; Refused or UnstorableValue if ground, note or key is not acceptable; KeyReused if the key came before
+    with different content.
     """
     check_decision(verdict, ground, note, key)
     now = now or datetime.now(UTC)
@@ -144,7 +114,7 @@ def decide(
 
 
 def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) -> None:
-    """Raise Refused or UnstorableValue unless a decision can be kept as it is."""
+    """Raise Refused or UnstorableValue unless a decision can be stored as it is."""
     check_ground(verdict, ground)
     check_text("note", note, _LONGEST_NOTE)
     check_text("key", key or "", _LONGEST_KEY)
@@ -162,7 +132,7 @@ def decide_claimed(
     consequences: Consequences | None,
     spreads: bool = False,
 ) -> Decision:
-    """Record a decision on a case if it is held under a claim; a key that came before gives the earlier."""
+    """Record a decision on a case held under a claim; a repeated key returns the earlier decision."""
     if key and (earlier := _find_by_key(connection, key)):
         if _content(earlier) != _content(decision):
             raise KeyReused(key, f"decision, on case {earlier.case_id}")
@@ -184,7 +154,7 @@ def decide_claimed(
 
 @contextmanager
 def _one_use_of(key: str | None) -> Iterator[None]:
-    """Raise KeyReused where another decision with the same key was stored since it was looked for."""
+    """Raise KeyReused if another decision with the same key was stored meanwhile."""
     try:
         yield
     except IntegrityError as error:
@@ -194,7 +164,7 @@ def _one_use_of(key: str | None) -> Iterator[None]:
 
 
 _CONTENT = [name for name in Decision.__slots__ if name != "decision_id"]
-# Of a second verdict the number is 0, as `decide` returned it.
+# A second verdict has number 0, as `decide` returned it.
 _BY_KEY = union_all(
     *(
         select(number.label("decision_id"), *(said.c[name] for name in _CONTENT)).where(said.c.key == bindparam("key"))
@@ -204,13 +174,12 @@ _BY_KEY = union_all(
 
 
 def _find_by_key(connection: Connection, key: str) -> Decision | None:
-    """Return the decision or second verdict that came with a key."""
     row = connection.execute(_BY_KEY, {"key": key}).first()
     return None if row is None else make_decision(row)
 
 
 def _content(decision: Decision) -> Decision:
-    """Return a decision without its number and moment, which differ when it is sent again."""
+    """Return a decision without number and moment, which differ when it is sent again."""
     return replace(decision, decision_id=0, decided_at=datetime.min)
 
 
@@ -224,30 +193,18 @@ def record_all(
     consequences: Consequences | None,
     spreads: bool = False,
 ) -> list[Decision]:
-    """Close cases or pass them on, unless one is not for its reviewer; those that need a second person stay open.
+    """Close or escalate cases, all as if decided one after another; those that need a second person stay open.
 
-    All is as if they were decided one after the other. The cases and those that wait for them must be locked
-    (`lock_clusters`). Of those that wait for a case that is decided, one becomes the exemplar of the others, unless
-    the decision `spreads`: then that is for the caller to do.
-
-    Parameters
-    ----------
-    wanted : sequence of (StoredCase, Decision)
-        Of different cases.
-    key : str or None
-        What identifies the request; the first of the decisions bears it.
-    settings : Settings or None
-        Which verdicts need a second person, and how many are looked at again; None where no reviewer gave them.
-
-    Returns
-    -------
-    list of Decision
-        As many, in the same order; the number of one that closed no case is 0.
+    It raises if any case is not for its reviewer. The cases and those that wait for them must be locked
+    (`lock_clusters`). One of the cases waiting for a decided case becomes their exemplar, unless the decision
+    `spreads`; then the caller does that. `wanted` holds different cases. The first decision stores `key`. `settings` of
+    None means no reviewer gave the verdicts: no second person, no second reviews. The decisions come back in order;
+    number 0 means no case was closed.
     """
     if not wanted:
         return []
     halves = find_halves(connection, [row.case_id for row, _ in wanted])
-    # By a deadline nobody judges: who records it may have judged the case before, but is not its seller.
+    # A deadline is not a judgement: the recorder may have judged the case before, but is not its seller.
     judged = dict.fromkeys(halves, ()) if origin.origin == "deadline" else halves
     refuse_conflicts(connection, [(row, decision.reviewer) for row, decision in wanted], judged)
     keys = [key, *[None] * (len(wanted) - 1)]
@@ -284,7 +241,7 @@ def _append(
     origin: Origin,
     consequences: Consequences | None,
 ) -> list[Made]:
-    """Append decisions, close the cases or pass them on, note all of it in the audit trail, and do what follows."""
+    """Append decisions, close or escalate the cases, record audit events, and apply the actions."""
     if not closing:
         return []
     made_as = {name: getattr(origin, name) for name in Origin.__slots__}
@@ -311,7 +268,6 @@ def _state_after(decision: Decision) -> str:
 
 
 def _make_audit_event(row: StoredCase, decision: Decision, origin: Origin) -> audit.AuditEvent:
-    """Return what the audit trail says of a decision."""
     payload: dict[str, audit.Value] = {
         "token": row.token,
         "decision": decision.decision_id,
@@ -326,14 +282,9 @@ def _make_audit_event(row: StoredCase, decision: Decision, origin: Origin) -> au
 
 
 def list_decisions(connection: Connection, case_id: int, *, with_reversed: bool = False) -> list[Decision]:
-    """Return the decisions on a case, in order: none where there is no such case.
+    """Return the decisions on a case, in order, with those taken back if asked; empty for an unknown case.
 
-    More than one stand only where it was escalated.
-
-    Parameters
-    ----------
-    with_reversed : bool, default=False
-        Whether those that were taken back are among them.
+    More than one is in force only if the case was escalated.
     """
     if not 0 < case_id <= LARGEST_NUMBER:
         return []
@@ -359,20 +310,10 @@ def make_decision(row: Row[Any]) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """The last verdict of a reviewer, while it can be taken back.
+    """The last verdict of a reviewer, while it can be undone.
 
-    Attributes
-    ----------
-    token : int
-        Of the claim under which it was given.
-    decided_at : datetime
-        When it was given.
-    group_key : str or None
-        Of the decisions that were made, and are taken back, together with it.
-    count : int
-        How many these are.
-    feedback : Feedback or None
-        Where the case was a control case: what its truth is. Whoever has been told can no longer take the verdict back.
+    `token` is that of the claim under which it was given. `group_key` covers the `count` decisions made, and undone,
+    together. `feedback` is the truth of a control case; a reviewer who has seen it can no longer undo the verdict.
     """
 
     case_id: int
@@ -388,7 +329,7 @@ _DECISION = "decision"
 
 
 def _select_last_said() -> Select[Any]:
-    """Return the query for a reviewer's last decision or second verdict that stands; of two at once, the latter."""
+    """Return the query for a reviewer's last decision or second verdict in force; of two at once, the latter."""
     same = "case_id", "verdict", "token", "decided_at"
     decision, second_verdict = (
         select(*(table.c[name] for name in same), kind.label("kind"), group.label("group_key"), literal(at).label("at"))
@@ -424,7 +365,7 @@ def find_undoable(
     now: datetime | None = None,
     undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
 ) -> Undoable | None:
-    """Return what "undo" would take back for a reviewer; None where there is nothing, or it is too long ago."""
+    """Return the verdict that "undo" would take back for a reviewer; None if there is none or it is too old."""
     since = (now or datetime.now(UTC)) - timedelta(minutes=undo_minutes)
     row = connection.execute(_LAST_SAID, {"reviewer": reviewer}).first()
     if row is None or row.decided_at < since:
@@ -433,7 +374,7 @@ def find_undoable(
     if row.kind == _DECISION:
         return replace(found, group_key=row.group_key, count=row.in_group or 1)
     if row.kind == "second":
-        return None  # it stands: the case has gone on from it
+        return None  # final: the case has moved on from it
     return replace(
         found, feedback=control_feedback(connection, reviewer, row.case_id) if row.kind == "control" else None
     )
@@ -449,12 +390,9 @@ def take_back(
     undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
     consequences: Consequences | None = None,
 ) -> None:
-    """Take back the verdict that a reviewer gave on a case under a claim.
+    """Undo the verdict that a reviewer gave on a case under a claim.
 
-    Raises
-    ------
-    Conflict, Refused
-        There is no such verdict any more, or it is too old, or the case has gone on from it.
+    Raises Conflict or Refused if the verdict was undone before, is too old, or the case has moved on.
     """
     mine = (decisions.c.case_id == case_id, decisions.c.token == token, decisions.c.reviewer == reviewer, stands())
     said = (
@@ -476,7 +414,7 @@ def take_back(
 
 
 def list_reversals(connection: Connection, case_id: int) -> dict[int, Reversal]:
-    """Return how decisions on a case were taken back, by the number of the decision."""
+    """Return the reversals on a case, by decision number."""
     query = select(reversals).join(decisions, decisions.c.decision_id == reversals.c.decision_id)
     rows = connection.execute(query.where(decisions.c.case_id == case_id)).all()
     return {

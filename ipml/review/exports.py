@@ -1,6 +1,6 @@
-"""What leaves the queue: cases and decisions as rows for files, and what people decided, as labels for training.
+"""Exports: cases and decisions as rows for files, and decisions as labels for training.
 
-Rows are read in parts, each in a short transaction of its own: however slowly somebody takes them, nobody waits.
+Rows are read in chunks, each in its own short transaction, so a slow reader blocks nobody.
 """
 
 from __future__ import annotations
@@ -41,15 +41,10 @@ DECISION_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ExportFilter:
-    """Which of them: each condition that is given must hold.
+    """Conditions on exported rows, all of which must hold.
 
-    Attributes
-    ----------
-    state : str or None
-        "open", "escalated" or "decided", of the case.
-    brand, seller_id : str or None
-    since, until : datetime or None
-        Decided (a case: put into the queue) at or after, and before.
+    `state` is the case's: "open", "escalated" or "decided". `since` (inclusive) and `until` (exclusive) apply to the
+    moment of the decision, or for cases to the moment of enqueuing.
     """
 
     state: str | None = None
@@ -60,26 +55,14 @@ class ExportFilter:
 
 
 def export_cases(engine: Engine, wanted: ExportFilter) -> Iterator[Mapping[str, Value]]:
-    """Give a row of `CASE_COLUMNS` for each case, in the order in which they came.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> [(row["case_id"], row["title"], row["score"]) for row in export_cases(engine, ExportFilter(state="open"))]
-    [(1, 'Bag', 0.9)]
-    """
+    """Yield a row of `CASE_COLUMNS` for each case, in order of arrival."""
     query = _narrow(select(cases), wanted, cases.c.enqueued_at)
     for row in _read(engine, query, cases.c.case_id):
         yield {"case_id": row.case_id, "state": row.state, "enqueued_at": row.enqueued_at, **_describe(row)}
 
 
 def export_decisions(engine: Engine, wanted: ExportFilter) -> Iterator[Mapping[str, Value]]:
-    """Give a row of `DECISION_COLUMNS` for each decision, in the order in which they were made."""
+    """Yield a row of `DECISION_COLUMNS` for each decision, in order."""
     own = ("decision_id", "case_id", "verdict", "ground", "note", "reviewer", "decided_at", "origin")
     columns = [*(decisions.c[name] for name in own), stands().label("stands")]
     query = select(*columns, cases.c.snapshot).join(cases, cases.c.case_id == decisions.c.case_id)
@@ -125,40 +108,18 @@ _FULL_WEIGHT = 1.0
 
 
 def export_labels(connection: Connection, *, known_by: datetime | None = None) -> Iterator[Label]:
-    """Give a label for each content of a listing that was decided counterfeit or genuine: the latest such decision.
+    """Yield a label for each version of a listing decided counterfeit or genuine, by its latest such decision.
 
-    Parameters
-    ----------
-    known_by : datetime, optional
-        Only decisions of this moment or before, as training for a test at that moment must see them.
-
-    Yields
-    ------
-    Label
-        The listing as it was when judged, in the order of the decisions. "cannot tell" and "escalate" give
-        none, and do not undo an earlier verdict; a decision that was taken back, or that a policy made, gives none, nor
-        does one on a listing that was erased since. Its weight is the probability that it is right, by the consensus of
-        all who judged the case and from how often each of them errs; 1 as long as nobody has looked at anything twice,
-        and where it was decided on an appeal: whoever decided that knew what the others had not seen.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
-    >>> _ = enqueue(engine, [bag])
-    >>> with writing(engine) as connection:
-    ...     _ = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-    ...     [(label.listing.listing_id, label.is_counterfeit) for label in export_labels(connection)]
-    [('A7', True)]
+    Each label has the listing as it was judged. "Cannot tell" and "escalate" give no label and do not undo an earlier
+    verdict. Decisions that were taken back, made by a policy, or made on a listing erased since give none. The weight
+    is the probability that the verdict is right, by the consensus of all who judged the case and their error rates; it
+    is 1 while no case was judged twice, and for verdicts on appeal, which had facts the others had not. `known_by`
+    limits decisions to that moment or before, as training for a test at that moment requires.
     """
     says_truth = decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE])
     latest = select(func.max(decisions.c.decision_id)).where(says_truth, stands(known_by), by_people())
     latest = latest.join(cases, cases.c.case_id == decisions.c.case_id)
-    # Without a moment the contents of a listing could not be told apart.
+    # Versions of a listing without a moment of observation cannot be distinguished.
     content = case((cases.c.observed_at.is_(None), 0), else_=cases.c.version)
     latest = latest.group_by(decisions.c.listing_id, content)
     if known_by is not None:
@@ -193,15 +154,7 @@ def _weigh(chance: float | None, is_counterfeit: bool) -> float:
 
 
 def label_listing(label: Label) -> Listing:
-    """Return the listing of a label with the label in its own fields, as training reads it.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> label = Label(Listing("A7", "s1", "Bag"), True, datetime(2024, 5, 6, tzinfo=UTC), 1.0)
-    >>> label_listing(label).is_counterfeit
-    True
-    """
+    """Return the listing of a label with the label in its own fields, as training reads it."""
     return replace(
         label.listing,
         is_counterfeit=label.is_counterfeit,

@@ -1,12 +1,8 @@
-"""Deciding many cases at once: looked at together first, each with a decision of its own, undone as one.
+"""Group decisions: many cases are previewed, decided each by its own decision, and undone together.
 
-In bulk a person names the cases. Spreading takes one verdict, on the exemplar of near-duplicates, to those that wait
-for it: a person sees them first (`preview_spread`) and names those it is to spread to; what changed since, or is held
-by somebody, is left out.
-
-How far spread decisions can be relied on is measured: a share of the cases is drawn at random and stays open for a
-person. They come up like any other case; whoever reviews them is not told that the verdict on another would have
-spread to them.
+In bulk a person names the cases. Spreading applies the verdict on an exemplar to near-duplicates that wait for it and
+that a person previewed (`preview_spread`); cases that changed or are held are left out. A random share of them stays
+open to measure how reliable spread decisions are. Its reviewers do not see the verdict that would have been spread.
 """
 
 from __future__ import annotations
@@ -34,21 +30,14 @@ from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases, decisions, reversals, spread_audits
 
 MOST_CASES = 200
-"""More than a person can have looked at in one preview would be signed unseen."""
+"""The most cases that a person can really look through in one preview."""
 
 
 @dataclass(frozen=True, slots=True)
 class BulkPreview:
-    """What deciding a group of cases would do.
+    """Preview of a bulk decision: cases to decide by number, and refused cases with the reason as a phrase.
 
-    Attributes
-    ----------
-    cases : tuple of Case
-        Those that would be decided, by number.
-    refused : tuple of (int, str)
-        The others, each with why, as a phrase.
-    digest : str
-        Stands for the cases, their content and the verdict as they were looked at; `decide_bulk` asks for it.
+    `digest` covers the cases, their content and the verdict as previewed; `decide_bulk` requires it.
     """
 
     verdict: Verdict
@@ -59,7 +48,7 @@ class BulkPreview:
 
 @dataclass(frozen=True, slots=True)
 class BulkDecision:
-    """What was decided at once; `undo_group` takes all of it back under its `group_key`."""
+    """Decisions made together; `undo_group` takes them all back by `group_key`."""
 
     group_key: str
     decisions: tuple[Decision, ...]
@@ -75,20 +64,9 @@ def preview_bulk(
     now: datetime | None = None,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> BulkPreview:
-    """Return what deciding these cases at once would do; nothing changes.
+    """Return what deciding at most 200 cases together would do; nothing changes. Cases held by others are refused.
 
-    Parameters
-    ----------
-    case_ids : sequence of int
-        At most 200.
-    reviewer : str
-        Who would decide; cases that others hold are left out.
-    settings : Settings, default=its defaults
-        Which verdicts need a second person.
-
-    Raises
-    ------
-    Refused
+    Raises Refused.
     """
     wanted = _distinct(case_ids)
     now = now or datetime.now(UTC)
@@ -113,40 +91,10 @@ def decide_bulk(
 ) -> BulkDecision:
     """Decide the cases of a preview in one transaction: all of them, or none.
 
-    Parameters
-    ----------
-    ground, note, key
-        As for `decide`, alike for all; the key sent again gives the same answer and decides nothing.
-    token : str
-        The `digest` of the preview that was looked at.
-    now : datetime, default=the clock
-    settings : Settings, default=its defaults
-        Which verdicts need a second person, and how many are looked at again.
-    consequences : Consequences, optional
-        What follows from decisions, and is done in the same transaction; without it nothing does.
+    `ground`, `note`, `key`, `settings` and `consequences` are as for `decide` and equal for all; a repeated key returns
+    the same result and decides nothing. `token` is the `digest` of the preview.
 
-    Raises
-    ------
-    Overtaken
-        One of the cases is no longer as the preview showed it.
-    Refused, UnstorableValue, KeyReused
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [ScoredListing(Listing(f"A{i}", "s1", f"Bag {i}"), 0.9, 2.2, (), (), None, "2024-05") for i in range(3)]
-    >>> _ = enqueue(engine, bags)
-    >>> with reading(engine) as connection:
-    ...     preview = preview_bulk(connection, [1, 2, 9], "ana", Verdict.GENUINE)
-    >>> [case.case_id for case in preview.cases], preview.refused
-    ([1, 2], ((9, 'there is no such case'),))
-    >>> with writing(engine) as connection:
-    ...     len(decide_bulk(connection, [1, 2, 9], "ana", Verdict.GENUINE, token=preview.digest).decisions)
-    2
+    Raises Overtaken if one of the cases is no longer as previewed; Refused, UnstorableValue or KeyReused as `decide`.
     """
     check_decision(verdict, ground, note, key)
     wanted = _distinct(case_ids)
@@ -184,7 +132,7 @@ def _look_through(
     now: datetime,
     settings: Settings,
 ) -> tuple[list[StoredCase], tuple[tuple[int, str], ...], str]:
-    """Return the cases that can be decided together, the others, and what stands for what was looked at."""
+    """Return the cases that can be decided together, the refused ones, and the digest of the preview."""
     obstacles = {case_id: find_obstacle(rows.get(case_id), reviewer, now) for case_id in wanted}
     free = [rows[case_id] for case_id, why in obstacles.items() if not why]
     obstacles |= find_scruples(connection, free, reviewer, verdict, settings.second_person)
@@ -203,14 +151,13 @@ def find_obstacle(row: StoredCase | None, reviewer: str, now: datetime) -> str |
     if row.state == "superseded":
         return "its listing was changed since"
     if row.state == "escalated":
-        return "it was passed on to a lead, who looks at it by itself"
+        return "it was escalated to a lead, who reviews it alone"
     if is_held(row, now) and row.holder != reviewer:
         return f"{row.holder} has it open"
     return None
 
 
 def _repeat_bulk(connection: Connection, group_key: str, wanted: Sequence[int]) -> BulkDecision:
-    """Return what was decided when the request came first."""
     query = select(decisions).where(decisions.c.group_key == group_key).order_by(decisions.c.decision_id)
     made = tuple(make_decision(row) for row in connection.execute(query))
     decided = {decision.case_id for decision in made}
@@ -220,16 +167,11 @@ def _repeat_bulk(connection: Connection, group_key: str, wanted: Sequence[int]) 
 
 @dataclass(frozen=True, slots=True)
 class SpreadPrecision:
-    """How often people find, of cases drawn from spreads, what the spread would have said.
+    """Rate at which reviewers of randomly drawn cases confirm the verdict that would have been spread.
 
-    Attributes
-    ----------
-    n_spread : int
-        Decisions that came by spread and stand.
-    n_drawn, n_reviewed, n_agreeing : int
-        Cases drawn instead; those of them that people judged; those that were found as the spread had it.
-    precision, low, high : float or None
-        n_agreeing / n_reviewed with its 95 % interval (Wilson 1927); None where nothing was reviewed.
+    `n_spread` counts spread decisions in force; `n_drawn` the cases drawn instead, `n_reviewed` those judged,
+    `n_agreeing` those judged alike. `precision` is n_agreeing / n_reviewed with its 95 % interval (Wilson 1927); None
+    without reviews.
     """
 
     n_spread: int
@@ -242,9 +184,9 @@ class SpreadPrecision:
 
 
 def is_drawn_for_audit(decision_id: int, case_id: int, share: float) -> bool:
-    """Say whether a case to which a decision would spread stays open for a person to look at.
+    """Return whether a case stays open for a person instead of receiving a spread decision.
 
-    Drawn with the probability `share`, and the same again for the same numbers.
+    The probability is `share`; the result is always the same for the same numbers.
 
     Examples
     --------
@@ -256,17 +198,7 @@ def is_drawn_for_audit(decision_id: int, case_id: int, share: float) -> bool:
 
 
 def measure_spread(connection: Connection) -> SpreadPrecision:
-    """Return what people found of the cases drawn, as far as the decision that would have spread stands.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     measure_spread(connection)
-    SpreadPrecision(n_spread=0, n_drawn=0, n_reviewed=0, n_agreeing=0, precision=None, low=None, high=None)
-    """
+    """Return how the reviews of drawn cases compare with the spread verdicts that are in force."""
     spread = select(func.count()).select_from(decisions).where(decisions.c.origin == "spread", stands())
     taken_back = select(reversals.c.reversal_id).where(reversals.c.decision_id == spread_audits.c.decision_id)
     found = and_(decisions.c.case_id == spread_audits.c.case_id, is_last_word())
@@ -286,21 +218,16 @@ def measure_spread(connection: Connection) -> SpreadPrecision:
 
 
 MOST_MEMBERS = 200
-"""Of one decision; what is left waits for the next, on one of them."""
+"""Per decision; the rest waits for a decision on one of them."""
 
 _TRUTHS = (Verdict.COUNTERFEIT, Verdict.GENUINE)
 
 
 @dataclass(frozen=True, slots=True)
 class SpreadPreview:
-    """To which cases a decision would spread.
+    """The cases to which a decision would spread, the most suspicious first.
 
-    Attributes
-    ----------
-    cases : tuple of Case
-        The most suspicious first; some of them will be drawn for a person to look at.
-    left_out : tuple of (int, str)
-        Others that wait for the case, each with why the verdict would not spread to it.
+    Some of them will be drawn for a person. `left_out` holds the other waiting cases, each with the reason.
     """
 
     case_id: int
@@ -310,16 +237,9 @@ class SpreadPreview:
 
 @dataclass(frozen=True, slots=True)
 class GroupDecision:
-    """A decision and what it spread to; `undo` of the decision, or `undo_group`, takes all of it back.
+    """A decision and the cases it spread to; `undo` of the decision, or `undo_group`, takes all of it back.
 
-    Attributes
-    ----------
-    decisions : tuple of Decision
-        On the near-duplicates, each a decision of its own.
-    drawn : tuple of int
-        Cases that stay open for a person to look at.
-    left_out : tuple of (int, str)
-        Cases that were to be decided, each with why they were not; they stay open.
+    `decisions` are those on near-duplicates. `drawn` and `left_out` (with reasons) stay open.
     """
 
     decision: Decision
@@ -331,16 +251,9 @@ class GroupDecision:
 def preview_spread(
     connection: Connection, case_id: int, reviewer: str = "", *, now: datetime | None = None
 ) -> SpreadPreview:
-    """Return to which cases a decision on a case would spread; nothing changes.
+    """Return to which cases a decision on a case would spread; nothing changes. Cases held by others are left out.
 
-    Parameters
-    ----------
-    reviewer : str, optional
-        Who would decide; cases that others hold are left out.
-
-    Raises
-    ------
-    NotFound
+    Raises NotFound.
     """
     now = now or datetime.now(UTC)
     row = find_case(connection, case_id)
@@ -364,23 +277,12 @@ def decide_and_spread(
     settings: Settings = DEFAULT_SETTINGS,
     consequences: Consequences | None = None,
 ) -> GroupDecision:
-    """Decide the case that is held under a claim, and its near-duplicates with it, in one transaction.
+    """Decide the case held under a claim, and its near-duplicates with it, in one transaction.
 
-    Parameters
-    ----------
-    verdict : Verdict
-        "counterfeit" or "genuine".
-    spread_to : collection of int
-        The cases of the preview. Others that wait for the case go on waiting, for one of them.
-    ground, note, key, now, settings, consequences
-        As for `decide`; the near-duplicates get the same ground and note.
+    `spread_to` names cases of the preview; others that wait for the case then wait for one of them. `ground`, `note`,
+    `key`, `now`, `settings` and `consequences` are as for `decide`; near-duplicates get the same ground and note.
 
-    Raises
-    ------
-    Refused
-        The verdict says nothing that would hold for others.
-    Overtaken, NotFound, Refused, UnstorableValue, KeyReused
-        As `decide`.
+    Raises Refused if the verdict is neither counterfeit nor genuine; otherwise as `decide`.
 
     Examples
     --------
@@ -409,7 +311,7 @@ def decide_and_spread(
         connection, row, claim, decision, key, settings, group, consequences=consequences, spreads=True
     )
     if not (standing := find_decisions(connection, (decisions.c.decision_id == decision.decision_id) & stands())):
-        return GroupDecision(decision, (), (), ())  # a request that came again after its undoing
+        return GroupDecision(decision, (), (), ())  # a request repeated after its decision was undone
     origin = Origin("spread", standing[0].group_key, decision.decision_id)
     return _spread(connection, row, decision, set(spread_to), now, settings, origin, consequences)
 
@@ -450,7 +352,7 @@ def _find_waiting(connection: Connection, case_id: int) -> list[StoredCase]:
 def _find_obstacles_to_spread(
     connection: Connection, row: StoredCase, members: Sequence[StoredCase], reviewer: str, now: datetime
 ) -> dict[int, str | None]:
-    """Return why a verdict on a case would not spread to each that waits for it, as a phrase, or None."""
+    """Return, for each waiting case, why a verdict would not spread to it, as a phrase or None."""
     halves = find_halves(connection, [member.case_id for member in members]) if members else {}
     found: dict[int, str | None] = {}
     for member in members:

@@ -1,10 +1,7 @@
-"""The queue of cases: people take them one by one, and what they decide stays.
+"""Queue: the public functions on cases, claims, decisions and groups; import them from here.
 
-A case is "open", then "decided"; or "escalated" in between, which is for a lead. Who may do what is for the
-caller to check. Each change and its row in the audit trail are one transaction.
-
-This is its front door: whoever works with the queue from outside imports from here, and need not know in which module
-of `ipml.review` intake, claims, decisions or search are.
+A case is "open", then "decided"; "escalated" cases are for a lead. Callers check permissions. Each change and its audit
+event are one transaction.
 """
 
 from ipml.records import Reversal

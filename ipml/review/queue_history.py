@@ -1,7 +1,4 @@
-"""The queue over time: what came and went, how right scores were, how scores moved, and who agreed with whom.
-
-Everything is counted by day in UTC, so that a page can add days up to weeks or months.
-"""
+"""Queue history: backlog, hits, scores and agreement by day in UTC, so that pages can add days up."""
 
 from __future__ import annotations
 
@@ -33,13 +30,13 @@ from ipml.storage.tables import cases, decisions, second_verdicts
 
 _DAY = 86_400_000_000  # microseconds
 _EPOCH = date(1970, 1, 1)
-_Z = 1.959964  # the normal law's 97.5 % point
-_PENDING_OR_DECIDED = ("open", "decided", "escalated")  # all that were ever worked; superseded ones were not
+_Z = 1.959964  # the 97.5 % point of the normal distribution
+_PENDING_OR_DECIDED = ("open", "decided", "escalated")  # superseded cases were never worked
 
 
 @dataclass(frozen=True, slots=True)
 class BacklogDay:
-    """What came and went on a day, and how many cases were pending at its end."""
+    """Cases that arrived and were decided on a day, and cases pending at its end."""
 
     day: date
     arrived: int
@@ -48,25 +45,12 @@ class BacklogDay:
 
 
 def trace_backlog(connection: Connection, start: datetime, end: datetime) -> tuple[BacklogDay, ...]:
-    """Return each day from one midnight to another: cases that came, were decided, and were pending at its end.
-
-    A case counts as decided on the day of its last verdict that stands.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     trace_backlog(connection, datetime(2026, 5, 6, tzinfo=UTC), datetime(2026, 5, 7, tzinfo=UTC))
-    (BacklogDay(day=datetime.date(2026, 5, 6), arrived=0, decided=0, pending=0),)
-    """
+    """Return the backlog of each day between two midnights; the last verdict in force dates a decided case."""
     came = select(_day_of(cases.c.enqueued_at), func.count()).where(cases.c.state.in_(_PENDING_OR_DECIDED))
     went = (
         select(_day_of(decisions.c.decided_at), func.count())
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        # The state is no column by itself here, or SQLite looks through all decided cases instead of these days.
+        # The expression hides the state's index from SQLite, which would scan all decided cases, not these days.
         .where(cases.c.state.concat("") == "decided", is_last_verdict())
     )
     arrived, decided = (
@@ -74,7 +58,7 @@ def trace_backlog(connection: Connection, start: datetime, end: datetime) -> tup
         for query, moment in ((came, cases.c.enqueued_at), (went, decisions.c.decided_at))
     )
     first = _number(start.date())
-    # Counted back from what is pending now, as to count forward is to look through all that was ever decided.
+    # Count back from the cases pending now: counting forward would read every decision ever made.
     now_pending = connection.scalar(select(func.count()).where(cases.c.state.in_(PENDING))) or 0
     before = now_pending - sum(arrived.values()) + sum(decided.values())
     numbers = range(first, first + (end - start).days)
@@ -98,16 +82,10 @@ def _number(day: date) -> int:
 
 @dataclass(frozen=True, slots=True)
 class BacklogForecast:
-    """When a backlog is empty, if cases come and go as they did lately.
+    """Forecast of when a backlog is empty if cases come and go at the recent pace.
 
-    Attributes
-    ----------
-    arrived, decided : float
-        Cases a day, on average of `n_days`.
-    pending : int
-        Cases to begin with.
-    days, low, high : float or None
-        Until it is empty, with a 95 % interval of the average; None: never at that pace.
+    `arrived` and `decided` are cases per day, averaged over `n_days`. `days` until the backlog is empty has a 95 %
+    interval of the average; None means never at that pace.
     """
 
     arrived: float
@@ -124,9 +102,9 @@ _LEAST_DAYS = 3
 
 
 def forecast_backlog(days: Sequence[BacklogDay]) -> BacklogForecast | None:
-    """Return when the backlog at the end of some days is empty, by the last four weeks of them; None of too few days.
+    """Return when the backlog will be empty, judged by the last four weeks; None if there are fewer than three days.
 
-    Days count as independent of each other, which makes the interval too narrow where busy days follow busy days.
+    Days count as independent, so the interval is too narrow where busy days follow busy days.
 
     Examples
     --------
@@ -148,7 +126,7 @@ def forecast_backlog(days: Sequence[BacklogDay]) -> BacklogForecast | None:
 
 @dataclass(frozen=True, slots=True)
 class JudgedDay:
-    """Cases of a score band that were judged on a day; `band` is a place in `LOWEST_SCORES`."""
+    """Cases of a score band judged on a day; `band` is an index into `LOWEST_SCORES`."""
 
     day: date
     band: int
@@ -156,9 +134,9 @@ class JudgedDay:
 
 
 def count_judged(connection: Connection, start: datetime, end: datetime) -> list[JudgedDay]:
-    """Return how many cases of each score band were judged on each day, and how many of them were counterfeit.
+    """Return, by day and score band, how many cases were judged and how many were counterfeit.
 
-    As in `ipml.review.queue_metrics.measure_hits` they were shown for their score or drawn, and are weighed.
+    Only cases shown for their score or drawn count, weighted as in `ipml.review.queue_metrics.measure_hits`.
     """
     band = case(*((cases.c.score >= low, place) for place, low in enumerate(LOWEST_SCORES))).label("band")
     query = (
@@ -179,7 +157,7 @@ N_SCORE_BINS = 10
 
 
 def count_scores(connection: Connection, start: datetime, end: datetime) -> Mapping[date, Counter[int]]:
-    """Return how many cases of each tenth of the scores came on each day."""
+    """Return how many cases of each tenth of the score range arrived on each day."""
     bins = [(cases.c.score < (place + 1) / N_SCORE_BINS, place) for place in range(N_SCORE_BINS - 1)]
     place = case(*bins, else_=N_SCORE_BINS - 1).label("place")
     query = (
@@ -195,14 +173,9 @@ def count_scores(connection: Connection, start: datetime, end: datetime) -> Mapp
 
 
 def measure_shift(counts: Mapping[int, int], reference: Mapping[int, int]) -> float:
-    """Return the population stability index of scores against a reference: 0 for the same, above 0.25 a large shift.
+    """Return the population stability index of scores against a reference: 0 if equal, above 0.25 a large shift.
 
-    To each bin half a case is added, so that an empty one does not make it infinite.
-
-    Examples
-    --------
-    >>> measure_shift({0: 50, 9: 50}, {0: 50, 9: 50})
-    0.0
+    Half a case is added to each bin, so that empty bins do not make it infinite.
     """
     bins = range(N_SCORE_BINS)
     n, n_reference = (sum(one.get(place, 0) + 0.5 for place in bins) for one in (counts, reference))
@@ -212,7 +185,7 @@ def measure_shift(counts: Mapping[int, int], reference: Mapping[int, int]) -> fl
 
 @dataclass(frozen=True, slots=True)
 class ReviewerPair:
-    """Two reviewers who judged the same cases, and how often they said the same."""
+    """Two reviewers who judged the same cases, and how often they agreed."""
 
     one: str
     other: str
@@ -221,26 +194,16 @@ class ReviewerPair:
 
     @property
     def rate(self) -> Rate:
-        """The share with its interval."""
+        """Share of agreement, with its interval."""
         rate = count_rate(self.agreed, self.n)
         assert rate is not None
         return rate
 
 
 def compare_reviewers(connection: Connection, start: datetime, end: datetime) -> list[ReviewerPair]:
-    """Return each pair of people who judged the same cases, one of them by a second verdict given in that time.
+    """Return each pair of reviewers who judged the same cases, one of them by a second verdict within the period.
 
-    What somebody said who knew of the other's verdict is left out: what a lead decided where two disagreed, say.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     compare_reviewers(connection, datetime(2026, 5, 6, tzinfo=UTC), datetime(2026, 5, 7, tzinfo=UTC))
-    []
+    Verdicts given with knowledge of the other's, such as a lead's after a disagreement, are left out.
     """
     is_within = second_verdicts.c.decided_at >= start, second_verdicts.c.decided_at < end
     looked_at = select(second_verdicts.c.case_id).where(*is_within, second_verdicts.c.withdrawn_at.is_(None))

@@ -1,7 +1,6 @@
-"""The queue in numbers: what waits and for how long, how fast it is worked, and how right its order was.
+"""Queue metrics: backlog, ages, review pace and the share of counterfeits by score.
 
-What waits is counted over indexes: it takes the same few milliseconds however long the listings' texts are. How right
-the order was is said by score: of what people looked at, how much was counterfeit.
+The backlog is counted over indexes, so it takes a few milliseconds however long the listings' texts are.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ from ipml.review.quality.rates import Rate
 from ipml.review.reversals import stands
 from ipml.storage.tables import audit, cases, decisions
 
-# Until the end of a shift, of a day, of a weekend, of a week: when a person would ask why a case still waits.
+# A shift, a day, a weekend, a week: the ages at which people ask why a case still waits.
 AGE_BANDS: tuple[tuple[str, timedelta], ...] = (
     ("under 8 hours", timedelta(hours=8)),
     ("8 to 24 hours", timedelta(days=1)),
@@ -57,22 +56,11 @@ OLDEST_BAND = "over 7 days"
 
 @dataclass(frozen=True, slots=True)
 class QueueBacklog:
-    """How the queue stands at a moment.
+    """The state of the queue at a moment.
 
-    Attributes
-    ----------
-    open, escalated, decided : int
-        Cases in each state.
-    unlisted : int
-        Of the open ones those that are in no list: they wait for the verdict on a near-duplicate, or are snoozed.
-    held : int
-        Open or escalated cases that a reviewer has opened just now.
-    overdue : int
-        Open cases whose deadline has passed.
-    ages : tuple of (str, int)
-        How many open cases have waited how long, the newest band first; they sum to `open`.
-    oldest_at : datetime or None
-        Since when the oldest open case waits.
+    `unlisted` open cases wait for a near-duplicate's verdict or are snoozed. `held` cases, open or escalated, are
+    claimed now. `overdue` cases are open past their deadline. `ages` counts open cases by time waited, newest band
+    first; it sums to `open`. `oldest_at` is when the oldest open case arrived.
     """
 
     open: int
@@ -86,23 +74,7 @@ class QueueBacklog:
 
 
 def measure_backlog(connection: Connection, *, now: datetime | None = None) -> QueueBacklog:
-    """Count what waits at a moment.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import claim, enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
-    >>> _ = enqueue(engine, [bag])
-    >>> with writing(engine) as connection:
-    ...     _ = claim(connection, "ana")
-    ...     backlog = measure_backlog(connection)
-    >>> backlog.open, backlog.held, backlog.ages[0]
-    (1, 1, ('under 8 hours', 1))
-    """
+    """Return the state of the queue at a moment."""
     now = now or datetime.now(UTC)
     ends = [None, *(now - longest for _, longest in AGE_BANDS), None]
     bands = [_count("open", since=since, before=before) for before, since in pairwise(ends)]
@@ -129,7 +101,7 @@ def measure_backlog(connection: Connection, *, now: datetime | None = None) -> Q
 
 
 def _count(state: str, *, since: datetime | None = None, before: datetime | None = None) -> ScalarSelect[int]:
-    """Count cases of a state that came after a moment, and at another or before: a stretch of an index."""
+    """Count cases of a state that came at or before one moment and after another: a range of an index."""
     query = select(func.count()).where(cases.c.state == state)
     if since is not None:
         query = query.where(cases.c.enqueued_at > since)
@@ -140,12 +112,12 @@ def _count(state: str, *, since: datetime | None = None, before: datetime | None
 
 _HOUR = 3_600_000_000  # microseconds
 _MOST_TIMED = 500
-_LONGEST_REVIEW = timedelta(hours=1)  # who took longer was away
+_LONGEST_REVIEW = timedelta(hours=1)  # a reviewer who took longer was away
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDay:
-    """What came into the queue and what was decided on one day in UTC."""
+    """Cases that arrived and were decided on one day in UTC."""
 
     day: date
     arrived: int
@@ -154,7 +126,7 @@ class QueueDay:
 
 @dataclass(frozen=True, slots=True)
 class ReviewPace:
-    """How much one reviewer decided; an hour counts where at least one verdict fell into it."""
+    """Number of verdicts of one reviewer; an hour counts if at least one verdict fell into it."""
 
     reviewer: str
     verdicts: int
@@ -162,13 +134,13 @@ class ReviewPace:
 
     @property
     def per_hour(self) -> float:
-        """Return verdicts in an hour at work."""
+        """Verdicts per working hour."""
         return self.verdicts / self.hours
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewTime:
-    """How many seconds a verdict took from claim to decision: half of `n` of them, and 90, 95 and 99 %, no longer."""
+    """Seconds from claim to decision of `n` verdicts: median (`half`) and 90th, 95th and 99th percentile."""
 
     verdict: Verdict
     n: int
@@ -179,26 +151,11 @@ class ReviewTime:
 
 
 def count_days(connection: Connection, n_days: int = 14, *, now: datetime | None = None) -> tuple[QueueDay, ...]:
-    """Return arrivals and verdicts of each of the last days, today last; a day without any is there with zeros.
-
-    Parameters
-    ----------
-    n_days : int, default=14
-    now : datetime, default=the clock
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     count_days(connection, 1, now=datetime(2024, 5, 6, 12, tzinfo=UTC))
-    (QueueDay(day=datetime.date(2024, 5, 6), arrived=0, decided=0),)
-    """
+    """Return arrivals and verdicts of each of the last days, today last; days without any have zeros."""
     now = now or datetime.now(UTC)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [midnight - timedelta(days=ago) for ago in reversed(range(n_days))]
-    # All states are named so that an index that begins with the state can be used.
+    # Naming all states lets the database use an index that begins with the state.
     arrived = [_count_on(day, cases.c.enqueued_at, cases.c.state.in_(STATES)) for day in days]
     decided = [_count_on(day, decisions.c.decided_at, stands()) for day in days]
     counts = [connection.execute(select(*of_each)).one() for of_each in (arrived, decided)]
@@ -206,19 +163,19 @@ def count_days(connection: Connection, n_days: int = 14, *, now: datetime | None
 
 
 def find_last_decision(connection: Connection) -> datetime | None:
-    """Return when the last decision was made; None where there is none."""
+    """Return when the last decision was made; None if there is none."""
     last: datetime | None = connection.scalar(select(func.max(decisions.c.decided_at)))
     return last
 
 
 def _count_on(day: datetime, moment: Column[datetime], *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
-    """Count the rows of one day: a stretch of an index, which is quicker than to group all of them."""
+    """Count the rows of one day: a range of an index, quicker than grouping all rows."""
     is_on = (moment >= day, moment < day + timedelta(days=1))
     return select(func.count()).where(*is_on, *conditions).scalar_subquery()
 
 
 def measure_paces(connection: Connection, n_days: int = 7, *, now: datetime | None = None) -> tuple[ReviewPace, ...]:
-    """Return how much each reviewer decided in the last days before now, whoever decided most first."""
+    """Return how much each reviewer decided in the last days before now, the most verdicts first."""
     until = now or datetime.now(UTC)
     since = until - timedelta(days=n_days)
     hour = (type_coerce(decisions.c.decided_at, BigInteger) // literal(_HOUR, BigInteger)).label("hour")
@@ -241,16 +198,10 @@ def measure_paces(connection: Connection, n_days: int = 7, *, now: datetime | No
 def time_reviews(
     connection: Connection, most: int = _MOST_TIMED, within: tuple[datetime, datetime] | None = None
 ) -> tuple[ReviewTime, ...]:
-    """Return percentiles of the seconds from claim to decision of the latest verdicts, for each verdict.
+    """Return percentiles of the seconds from claim to decision, by verdict, over the latest `most` verdicts.
 
-    A case that was opened and left for more than an hour says nothing of work, and is not counted.
-
-    Parameters
-    ----------
-    most : int, default=500
-        Verdicts looked at, the latest.
-    within : tuple of two datetimes, optional
-        From when until when they were given.
+    Cases left open for more than an hour are not counted: the reviewer was away. `within` limits the moment of the
+    verdict (start inclusive, end exclusive).
     """
     is_within = () if within is None else (decisions.c.decided_at >= within[0], decisions.c.decided_at < within[1])
     latest = (
@@ -279,7 +230,7 @@ def time_reviews(
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:
-    """Return the value that a share of values does not exceed (the nearest rank)."""
+    """Return the value that a share of the values does not exceed (nearest rank)."""
     return ordered[max(0, ceil(share * len(ordered)) - 1)]
 
 
@@ -290,17 +241,11 @@ _MOST_JUDGED = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """How much of what was judged in a band of scores was counterfeit.
+    """Share of counterfeits among the judged cases of a score band.
 
-    Attributes
-    ----------
-    low, high : float or None
-        The band; None where the model gave no score, and for what was brought otherwise.
-    looks : WeightedReviews
-        Cases that were judged, weighed by one over the probability with which they were shown.
-    is_brought : bool
-        Whether these were not shown for their score or drawn, but brought by a notice or for their likeness to a
-        removed listing.
+    `low` and `high` bound the band; both are None for cases without a score and for brought cases. `looks` weights each
+    case by one over the probability with which it was shown. `is_brought` cases came by a notice or by likeness to a
+    removed listing, not by score or sampling.
     """
 
     low: float | None
@@ -310,46 +255,27 @@ class Hits:
 
     @property
     def judged(self) -> int:
-        """How many cases were judged."""
+        """Number of judged cases."""
         return self.looks.n
 
     @property
     def counterfeit(self) -> int:
-        """How many of them are counterfeit."""
+        """Number of counterfeits among them."""
         return self.looks.confirmed
 
     @property
     def rate(self) -> Rate:
-        """The share of counterfeits with its interval."""
+        """Share of counterfeits, with its interval."""
         rate = self.looks.rate()
         assert rate is not None
         return rate
 
 
 def measure_hits(connection: Connection, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
-    """Return the share of counterfeits among the latest cases judged, by score, the highest band first.
+    """Return the share of counterfeits among the latest `most` judged cases, by score, the highest band first.
 
-    It says how right the scores are: by cases that were shown for their score or drawn. What notices brought, or their
-    likeness to a removed listing, stands apart, at the end.
-
-    Parameters
-    ----------
-    most : int, default=2000
-        Verdicts looked at, the latest; bands without any are left out.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
-    >>> _ = enqueue(engine, [bag])
-    >>> with writing(engine) as connection:
-    ...     _ = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-    ...     [(hits.low, hits.judged, hits.counterfeit) for hits in measure_hits(connection)]
-    [(0.9, 1, 1)]
+    It measures the scores by cases that were shown for their score or drawn. Cases brought by notices or by likeness to
+    a removed listing come last, separately. Empty bands are left out.
     """
     latest = (
         select(cases.c.score, shown_with().label("probability"))

@@ -1,12 +1,7 @@
-"""Reversals: say which decisions stand, and what follows when decisions are made or taken back (`ipml.review.undo`).
+"""Reversals: conditions for decisions in force, and the interface of actions on decisions (see `ipml.review.undo`).
 
-Decisions stay where they are, for whoever asks what happened; `stands` is the condition that leaves out those that
-were taken back. Several may stand on one case, which a notice brought back, say: whoever takes verdicts for the
-truth, or counts cases by them, puts `is_last_verdict` into the query.
-
-What follows from decisions is stored in the same transaction, or none of it is. The queue does not know what that is.
-Whoever opens the database for people who decide binds it to the engine, so that no way to a decision, alone, in bulk,
-by spreading or by taking back, can forget it.
+Decisions are never deleted; `stands` excludes those taken back. Several may be in force on one case, for example after
+a notice reopened it: queries that take verdicts as truth, or count cases by them, need `is_last_verdict`.
 """
 
 from __future__ import annotations
@@ -24,12 +19,12 @@ from ipml.review.cases import LARGEST_NUMBER, StoredCase
 from ipml.storage.tables import decisions, reversals
 
 Made = tuple[StoredCase, Decision]
-"""A decision with its case, as that was before."""
+"""A decision with its case as it was before."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDecision(Decision):
-    """A decision as the table `decisions` has it, with how it came about: see `ipml.review.decisions.Origin`."""
+    """A decision as stored, with how it was made: see `ipml.review.decisions.Origin`."""
 
     origin: str
     group_key: str | None
@@ -37,7 +32,9 @@ class StoredDecision(Decision):
 
 
 class Consequences(Protocol):
-    """What is done when a case is decided, and when a decision is taken back; an exception undoes both.
+    """Actions on decisions and reversals, in the same transaction; an exception undoes both.
+
+    The queue does not know the actions. Entry points for people who decide pass them to every path to a decision.
 
     Examples
     --------
@@ -57,22 +54,22 @@ class Consequences(Protocol):
     """
 
     def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Act on decisions that were just appended together; `origin` says how they came about."""
+        """Act on decisions just appended together; `origin` is that of `Origin`."""
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Undo what followed from a decision that was just taken back."""
+        """Undo the actions of a decision just taken back."""
 
 
 _GONE, _LATER = reversals.alias(), decisions.alias()
 _DECISIONS = select(*(decisions.c[field.name] for field in fields(StoredDecision))).order_by(decisions.c.decision_id)
 
 BY_APPEAL = ("appeal", "deadline")
-"""Origins of decisions that a person made on appeal, or that follow from a term that ran out."""
+"""Origins of decisions made on appeal, or because a deadline passed."""
 
 
-@lru_cache(maxsize=32)  # as making a condition takes longer than asking it
+@lru_cache(maxsize=32)  # since building a condition takes longer than running it
 def stands(by: datetime | None = None, *, of: FromClause = decisions) -> ColumnElement[bool]:
-    """Return the condition that a row of decisions has not been taken back, or not by a moment."""
+    """Return the condition that a decision has not been taken back, or was not by a moment."""
     taken_back = select(_GONE.c.reversal_id).where(_GONE.c.decision_id == of.c.decision_id)
     if by is not None:
         taken_back = taken_back.where(_GONE.c.reversed_at <= by)
@@ -81,14 +78,10 @@ def stands(by: datetime | None = None, *, of: FromClause = decisions) -> ColumnE
 
 @lru_cache(maxsize=32)
 def is_last_verdict(by: datetime | None = None) -> ColumnElement[bool]:
-    """Return the condition that a row of decisions is the last verdict on its case that stands: one row for each case.
+    """Return the condition that a decision is the last verdict in force on its case: one row per case.
 
-    To escalate is no verdict: a case that was decided and waits again keeps its verdict until there is another.
-
-    Parameters
-    ----------
-    by : datetime, optional
-        As things stood then: what was decided or taken back later does not count.
+    Escalation is not a verdict: a case that was decided and waits again keeps its verdict until the next one. With
+    `by`, decisions and reversals after that moment do not count.
     """
     follows = select(_LATER.c.decision_id).where(
         _LATER.c.case_id == decisions.c.case_id,
@@ -99,15 +92,15 @@ def is_last_verdict(by: datetime | None = None) -> ColumnElement[bool]:
 
 
 def is_verdict(rows: FromClause, by: datetime | None) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that a row of decisions, or of an alias of theirs, is a verdict that stands."""
+    """Return the conditions that a row of decisions, or of an alias, is a verdict in force."""
     said = (rows.c.verdict != Verdict.ESCALATE, stands(by, of=rows))
     return said if by is None else (*said, rows.c.decided_at <= by)
 
 
 def by_people() -> ColumnElement[bool]:
-    """Return the condition that a person made a decision, by themselves or with others of its kind, and no policy.
+    """Return the condition that a person made a decision, alone or in a group, and no policy did.
 
-    What a policy decided says nothing of what people found: taken as the truth, it would confirm itself.
+    Taken as truth, a policy's decisions would confirm the policy.
     """
     return decisions.c.origin != "policy"
 
@@ -115,7 +108,7 @@ def by_people() -> ColumnElement[bool]:
 def find_decisions(
     connection: Connection, condition: ColumnElement[bool], decision_id: int = 1
 ) -> list[StoredDecision]:
-    """Return decisions, the first made first."""
+    """Return decisions in the order in which they were made."""
     if not 0 < decision_id <= LARGEST_NUMBER:
         return []
     found = connection.execute(_DECISIONS.where(condition))
@@ -123,7 +116,7 @@ def find_decisions(
 
 
 def find_reversible(connection: Connection, some: Sequence[StoredDecision]) -> list[StoredDecision]:
-    """Return those of some decisions that are the last on their case that stands."""
+    """Return the decisions that are the last in force on their case."""
     query = select(func.max(decisions.c.decision_id)).where(decisions.c.case_id.in_({row.case_id for row in some}))
     last = set(connection.scalars(query.where(stands()).group_by(decisions.c.case_id)))
     return [row for row in some if row.decision_id in last]

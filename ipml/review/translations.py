@@ -1,11 +1,9 @@
-"""Titles of cases in a language that a reviewer does not read, translated by a service that the operator names.
+"""Translations: case titles in the reviewers' language, by a LibreTranslate service that the operator names.
 
-The service speaks the API of LibreTranslate. Nothing is sent unless `IPML_TRANSLATE_URL` names one, and then the title
-alone: no number, no seller. What comes back is text of a machine about text of a stranger: it is shown as both, and
-never scored. It is kept with its case under the digest of the title, so that no title is sent twice, and goes with it.
-
-A service that does not answer is left alone for a minute, and no more than a few requests wait for it at once: pages
-are there without it.
+Nothing is sent unless `IPML_TRANSLATE_URL` is set, and then only the title: no number, no seller. A translation is
+machine output on a stranger's text: it is shown as such and never scored. It is stored with its case under the title's
+digest, so no title is sent twice, and is erased with the case. Pages do not wait for the service: after a failure it is
+not asked for a minute, and at most four requests run at once.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from ipml.storage.tables import translations
 
 _TIMEOUT = httpx.Timeout(5.0, connect=2.0)
 _MOST_ANSWER_BYTES = 65_536
-_MOST_LETTERS = 1_000  # of a title that are sent, and of a translation that are kept
+_MOST_LETTERS = 1_000  # sent of a title, and stored of a translation
 _MOST_AT_ONCE = 4
 _REST_SECONDS = 60.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -37,14 +35,9 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What a title says in the reviewers' language.
+    """A title in the reviewers' language; `text` is empty if it is in that language already.
 
-    Attributes
-    ----------
-    text : str
-        Empty where the title is in that language already.
-    language : str or None
-        Code of the language that the service took it for.
+    `language` is the language code that the service detected.
     """
 
     text: str
@@ -52,23 +45,12 @@ class Translation:
 
 
 class Translator:
-    """Asks a service for translations.
+    """Client of a translation service.
 
-    Parameters
-    ----------
-    url : str
-        Address of the service, with or without "/translate".
-    key : str or None
-        What it asks its callers for, if anything.
-    target : str
-        Code of the language into which titles are translated.
-    most_seconds : float, default=8
-        What an answer's body may take, however slowly it drips.
+    `url` may end in "/translate"; it must be https or local. `target` is the code of the reviewers' language. A body
+    may take at most `most_seconds`, however slowly it arrives.
 
-    Raises
-    ------
-    UnusableSetting
-        Others could read along: the address is neither https nor of this machine.
+    Raises UnusableSetting if the address is neither https nor of this machine, so others could read the titles.
     """
 
     def __init__(self, url: str, key: str | None, target: str, most_seconds: float = 8.0) -> None:
@@ -78,12 +60,10 @@ class Translator:
         self._rests_until = 0.0
 
     def translate(self, title: str) -> Translation:
-        """Return what a title says.
+        """Return the translation of a title.
 
-        Raises
-        ------
-        Failed
-            The service does not answer, refuses, or says nothing that can be understood; or is left alone just now.
+        Raises Failed if the service does not answer, refuses, gives an unreadable answer, or is resting after a
+        failure.
         """
         if time.monotonic() < self._rests_until or not self._free.acquire(blocking=False):
             raise Failed("translation", "a service that does not answer, or is busy", "Try again in a minute.")
@@ -96,7 +76,7 @@ class Translator:
             self._free.release()
 
     def close(self) -> None:
-        """Close the connections to the service; nothing is asked afterwards."""
+        """Close the connections to the service."""
         self._client.close()
 
     def _ask(self, title: str) -> Translation:
@@ -112,7 +92,7 @@ class Translator:
         return _understand(body, title, self.target)
 
     def _read(self, response: httpx.Response) -> bytes:
-        """Return an answer's body, which must be short and come in time."""
+        """Return an answer's body, limited in length and time."""
         deadline, found = time.monotonic() + self._most_seconds, b""
         for chunk in response.iter_bytes():
             found += chunk
@@ -122,12 +102,9 @@ class Translator:
 
 
 def make_translator(settings: Settings) -> Translator | None:
-    """Return what the settings name; None where nothing is to be translated.
+    """Return the translator that the settings name; None if they name none.
 
-    Raises
-    ------
-    UnusableSetting
-        The address or the file with the key cannot be used.
+    Raises UnusableSetting if the address or the key file cannot be used.
     """
     if settings.translate_url is None:
         return None
@@ -135,7 +112,7 @@ def make_translator(settings: Settings) -> Translator | None:
 
 
 def find_translation(connection: Connection, title: str, target: str) -> Translation | None:
-    """Return the translation of a title if it is known, of whichever case."""
+    """Return the translation of a title if any case has it."""
     query = select(translations.c.text, translations.c.language).where(
         translations.c.digest == digest_title(title, target)
     )
@@ -146,7 +123,7 @@ def find_translation(connection: Connection, title: str, target: str) -> Transla
 def store_translation(
     connection: Connection, case_id: int, title: str, target: str, made: Translation, now: datetime | None = None
 ) -> None:
-    """Keep the translation of a case's title, in the place of an earlier one; not where the title was erased since."""
+    """Store the translation of a case's title, replacing an earlier one, unless the title was erased meanwhile."""
     if decode_listing(find_case(connection, case_id, lock=True).snapshot).title != title:
         return
     connection.execute(delete(translations).where(translations.c.case_id == case_id))
@@ -155,13 +132,7 @@ def store_translation(
 
 
 def digest_title(title: str, target: str) -> str:
-    """Return under what the translation of a title is kept.
-
-    Examples
-    --------
-    >>> digest_title("Sac", "en") == digest_title("Sac", "en"), digest_title("Sac", "en") == digest_title("Sac", "de")
-    (True, False)
-    """
+    """Return the digest under which the translation of a title is stored."""
     return digest(json.dumps([target, title[:_MOST_LETTERS]]))
 
 

@@ -1,4 +1,4 @@
-"""Undo: takes decisions back, so that their cases wait again, with all that followed from them."""
+"""Undo: takes decisions back with all their actions, so that their cases wait again."""
 
 from __future__ import annotations
 
@@ -34,46 +34,19 @@ def undo(
     undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
     consequences: Consequences | None = None,
 ) -> Reversal:
-    """Take a decision back; what was spread from it to near-duplicates is taken back with it.
+    """Take a decision back, with the decisions spread from it to near-duplicates.
 
-    Parameters
-    ----------
-    reviewer : str
-        Who asks: within `undo_minutes` whoever made the decision.
-    may_undo_others : bool, default=False
-        Whether this person may take back anybody's, at any time, as a lead does.
-    why : str, default=""
-        At most 2,000 characters.
-    now : datetime, default=the clock
-    undo_minutes : float, default=10
-        How long reviewers can take back their own decision.
-    consequences : Consequences, optional
-        What undoes what followed from the decision, in the same transaction.
+    Reviewers can take back their own decision for `undo_minutes`; with `may_undo_others`, as for leads, any decision at
+    any time. `why` has at most 2,000 characters. `consequences` undo the actions in the same transaction.
 
-    Raises
-    ------
-    Conflict
-        There is no such decision, it was taken back before, it is another's or too old, or the case was
-        decided anew.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import claim, decide, enqueue, get_case
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with writing(engine) as connection:
-    ...     decision = decide(connection, claim(connection, "ana"), Verdict.GENUINE)
-    ...     undo(connection, decision.decision_id, "ana").case_id, get_case(connection, 1).state
-    (1, 'open')
+    Raises Conflict if there is no such decision, it was taken back before, it is another's or too old, or the case was
+    decided anew.
     """
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     wanted = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
     if not wanted:
-        raise Conflict(f"decision {decision_id}", "it cannot be undone: there is none of that number")
+        raise Conflict(f"decision {decision_id}", "it cannot be undone: there is no decision of that number")
     (first,) = wanted
     spread = find_decisions(connection, decisions.c.spread_from == decision_id)
     locked, reversible = _lock_reversible(connection, [first, *spread])
@@ -96,23 +69,18 @@ def undo_group(
     undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
     consequences: Consequences | None = None,
 ) -> tuple[Reversal, ...]:
-    """Take back all decisions that were made as one, in one transaction; otherwise like `undo`.
+    """Take back all decisions of a group in one transaction; otherwise like `undo`.
 
-    Those that were taken back one by one before, or whose case was decided anew since, are left as they are.
+    Decisions that were taken back before, or whose case was decided anew since, are left as they are.
 
-    Raises
-    ------
-    Conflict
-        There is no such group, none of it can be taken back any more, or it is another's or too old.
+    Raises Conflict if there is no such group, none of it can be taken back any more, or it is another's or too old.
     """
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     group = find_decisions(connection, decisions.c.group_key == group_key)
     locked, remaining = _lock_reversible(connection, group)
     if not remaining:
-        raise Conflict(
-            f"decision group {group_key[:80]!r}", "it cannot be undone: there is no decision of it that stands"
-        )
+        raise Conflict(f"decision group {group_key[:80]!r}", "it cannot be undone: no decision of it is in force")
     for row in remaining:
         _refuse_others(row, reviewer, may_undo_others, now, undo_minutes)
     return reverse(connection, remaining, locked, reviewer, why, now, consequences)
@@ -121,7 +89,7 @@ def undo_group(
 def _lock_reversible(
     connection: Connection, some: Sequence[StoredDecision]
 ) -> tuple[dict[int, StoredCase], list[StoredDecision]]:
-    """Keep the cases of some decisions from other writers; return them, and the decisions that can be taken back."""
+    """Lock the cases of some decisions; return them, and the decisions that can be taken back."""
     locked = find_cases(connection, [row.case_id for row in some], lock=True)
     return locked, find_reversible(connection, some)
 
@@ -129,7 +97,6 @@ def _lock_reversible(
 def _refuse_others(
     row: StoredDecision, reviewer: str, may_undo_others: bool, now: datetime, undo_minutes: float
 ) -> None:
-    """Raise Conflict where this person may not take a decision back now."""
     if row.origin in BY_APPEAL:
         obstacle = "it follows from an appeal of the seller"
     elif may_undo_others:
@@ -154,22 +121,18 @@ def reverse(
     *,
     decides_anew: bool = False,
 ) -> tuple[Reversal, ...]:
-    """Take decisions back whose cases, by number in `locked`, are kept from other writers.
+    """Take decisions back whose cases, by number in `locked`, are locked.
 
-    A case waits again, unless its listing was changed since: then the case of the newest version is in its place,
-    whether that waits or was decided.
-
-    Parameters
-    ----------
-    decides_anew : bool, default=False
-        Whether the caller decides the cases anew at once: then they stay decided, and no other takes their place.
+    A case waits again, unless its listing changed since: then the case of the newest version replaces it, whether that
+    case waits or was decided. With `decides_anew` the caller decides the cases at once: they stay decided, and no other
+    case takes their place.
     """
     made = [_append(connection, row, reviewer, why, now) for row in undone]
     successors: dict[int, int] = {}
     returned: list[StoredCase] = []
     closed: list[int] = []
     for row in undone:
-        # What is gone nobody can look at again, and what is decided anew at once need not wait meanwhile.
+        # Erased cases cannot be reviewed again, and cases decided anew at once need not wait.
         if locked[row.case_id].erased_at is None and not decides_anew:
             state = _state_after(connection, row.case_id)
             if state in PENDING and (newest := _lock_newer(connection, locked[row.case_id])):  # it was changed since
@@ -181,7 +144,7 @@ def reverse(
                 closed.append(row.case_id)
             returned.append(locked[row.case_id])
     rank_again(connection, returned)  # the order may have changed since
-    if closed:  # near-duplicates may have waited for what was escalated
+    if closed:  # near-duplicates may have waited for an escalated case
         lock_clusters(connection, closed)
         hand_over(connection, closed)
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
@@ -204,17 +167,16 @@ def _append(connection: Connection, row: StoredDecision, reviewer: str, why: str
 
 
 def _lock_newer(connection: Connection, case: StoredCase) -> int | None:
-    """Return the case of the newest version of a listing, if it is another, and keep it from other writers."""
+    """Return the case of a newer version of the listing, locked, if there is one."""
     is_of_it = cases.c.listing_id == case.listing_id, cases.c.state != "superseded"
     newest: int | None = connection.scalar(select(func.max(cases.c.case_id)).where(*is_of_it))
     if newest is None or newest <= case.case_id:
         return None
-    find_case(connection, newest, lock=True)  # whoever is deciding it does not know yet what comes to wait for it
+    find_case(connection, newest, lock=True)  # a concurrent decision on it must see the cases that come to wait for it
     return newest
 
 
 def _state_after(connection: Connection, case_id: int) -> str:
-    """Return the state that the decisions still standing give a case."""
     query = select(decisions.c.verdict).where(decisions.c.case_id == case_id, stands())
     verdict = connection.scalar(query.order_by(decisions.c.decision_id.desc()).limit(1))
     if verdict is None:
@@ -223,7 +185,7 @@ def _state_after(connection: Connection, case_id: int) -> str:
 
 
 def _show_those_without_exemplar(connection: Connection, case_ids: Sequence[int]) -> None:
-    """Show one of the cases that are open again where the case they waited for is closed; others wait for it."""
+    """List one reopened case of each group whose exemplar is closed; the others wait for it."""
     if not case_ids:
         return
     exemplars = cases.alias()

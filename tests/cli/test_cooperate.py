@@ -228,7 +228,7 @@ def test_a_referral_is_ranked_built_verified_signed_for_and_learnt_from(ipml, ma
     built = ipml("cooperate referral build", number, "--out", "referral.zip", "--zip")
     assert built.exit_code == 0, built.err
     assert "Referral 1 (C-" in built.out
-    assert "is held for it" in built.out
+    assert "are on hold for it" in built.out
     assert "The package is whole." in ipml("cooperate referral verify referral.zip --anchor anchors").out
     assert "nothing is new since referral C-" in ipml("cooperate referral build", number, "--out", "again").err
     assert ipml("cooperate referral receipt 1 --signed-by 'KHK Weber'").exit_code == 0

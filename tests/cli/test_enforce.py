@@ -61,12 +61,12 @@ def test_an_appeal_is_filed_shown_decided_and_withdrawn(ipml, accepted, decided)
     assert not {"\x1b", "\u202e"} & set(shown)
     assert "not to be decided by: ana" in shown
     assert ipml("enforce appeal withdraw 1 --seller s2").is_refusal()
-    assert ipml("enforce appeal withdraw 1 --seller s1").out == "Appeal 1 is withdrawn; the seller is told.\n"
+    assert ipml("enforce appeal withdraw 1 --seller s1").out == "Appeal 1 is withdrawn; the seller is notified.\n"
     assert "Appeal 2" in ipml(FILE).out
     assert ipml("enforce appeal decide 2 granted --by ana --why 'See the invoice.'").is_refusal()
     assert ipml("enforce appeal decide 2 'measure lifted' --by lea --why 'See the invoice.'").is_refusal()
     granted = ipml("enforce appeal decide 2 granted --by lea --why 'See the invoice.'")
-    assert granted.out.startswith("Appeal 2: granted; the seller is told.")
+    assert granted.out.startswith("Appeal 2: granted; the seller is notified.")
     assert "granted by lea: See the invoice." in ipml("enforce appeal show 2").out
 
 

@@ -1,1 +1,1 @@
-"""Commands on what others tell and are told: `ipml cooperate`."""
+"""Cooperation commands: notices, notifiers, networks and referrals (`ipml cooperate`)."""

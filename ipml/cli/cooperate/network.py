@@ -1,8 +1,4 @@
-"""The networks behind sellers (`ipml cooperate network`), and those handed on to authorities and rights holders (`ipml
-cooperate referral`).
-
-What is handed on to the police, customs and rights holders is few, good, and such that anybody can check it.
-"""
+"""Network commands: networks of sellers (`ipml cooperate network`), and referrals (`ipml cooperate referral`)."""
 
 from __future__ import annotations
 
@@ -65,12 +61,12 @@ def find(
         ),
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option(help="How much shared things say: a copy of networks/rules.toml.")
+        Path | None, typer.Option(help="Weights of shared attributes: a copy of networks/rules.toml.")
     ] = None,
 ) -> None:
-    """Find networks in what sellers share, or add the events of a day to those found before.
+    """Find networks of sellers by shared attributes, or add a day's events to known networks.
 
-    Sellers who come into a network that was known are named: new accounts most of all.
+    Sellers who join a known network are listed, above all new accounts.
 
     Example: ipml cooperate network find attributes.parquet --out networks
     """
@@ -83,12 +79,9 @@ def find(
 
 
 def add_to_networks(attributes: Path, out: Path, rules: Path | None = None) -> tuple[FoundNetworks, Sequence[Newcomer]]:
-    """Find networks, or add to those in a folder, and return them with the sellers who came into those known before.
+    """Find networks, or add to those in a folder; return them with the sellers who joined known networks.
 
-    Raises
-    ------
-    UnusableSetting
-        The networks in the folder were found by other rules.
+    Raises UnusableSetting if the folder's networks were found by other rules.
     """
     from ipml.cooperation.networks.detection import add_events, find_networks
     from ipml.cooperation.networks.links import load_network_rules
@@ -110,7 +103,7 @@ def add_to_networks(attributes: Path, out: Path, rules: Path | None = None) -> t
 
 
 def describe_networks(networks: FoundNetworks) -> str:
-    """Return in words how many sellers and networks there are."""
+    """Return the numbers of sellers and networks in words."""
     n_members, n_networks = int((networks.numbering.number > 0).sum()), len(networks.numbers)
     return f"{networks.holdings.n_sellers:,} sellers, {n_members:,} of them in {n_networks:,} networks"
 
@@ -123,7 +116,7 @@ def hash_(
     calling_code: Annotated[str, typer.Option(help="Of phones that name no country, such as 49.")] = "",
     force: Force = False,
 ) -> None:
-    """Put keyed hashes in the place of phones, addresses, accounts and the like, however they are written.
+    """Replace phone numbers, addresses, accounts and the like, in any spelling, by keyed hashes.
 
     Example: ipml cooperate network hash raw.parquet --out attributes.parquet --key network.key --calling-code 49
     """
@@ -140,7 +133,7 @@ def pictures(
     force: Force = False,
     database: Database = None,
 ) -> None:
-    """Write who showed which picture, for `ipml cooperate network find`: files that look the same are one picture.
+    """Write the pictures that sellers showed, for `ipml cooperate network find`; similar files count as one picture.
 
     Example: ipml cooperate network pictures --out pictures.parquet --key network.key
     """
@@ -205,11 +198,11 @@ ReferralNumber = Annotated[int, typer.Argument(metavar="REFERRAL", help="Number 
 
 def receipt(
     referral: ReferralNumber,
-    signed_by: Annotated[str, typer.Option(help="Who of the recipient signed for it.")],
+    signed_by: Annotated[str, typer.Option(help="Person at the recipient who signed for it.")],
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Note who signed for a referral.
+    """Record the recipient's receipt of a referral.
 
     Example: ipml cooperate referral receipt 3 --signed-by "KHK Weber, file 12 Js 4/26"
     """
@@ -226,7 +219,7 @@ def outcome(
     arrests: Annotated[int | None, typer.Option(min=1, help="How many were arrested.")] = None,
     seized: Annotated[float | None, typer.Option(help="Value of what was seized, in --currency.")] = None,
     currency: Annotated[
-        str | None, typer.Option(help="Of what was seized, such as USD; else that of the referral.")
+        str | None, typer.Option(help="Currency of that value, such as USD; by default that of the referral.")
     ] = None,
     dropped: Annotated[
         str | None, typer.Option(metavar="WHY", help="It was dropped: a word of the policy's list.")
@@ -234,7 +227,7 @@ def outcome(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Note what became of a referral; `ipml cooperate referral rank` learns from it.
+    """Record the outcome of a referral; `ipml cooperate referral rank` learns from it.
 
     Example: ipml cooperate referral outcome 3 --arrests 4
     """
@@ -252,7 +245,7 @@ def outcome(
 
 
 referral_app = make_group(
-    "Hand networks of sellers on to those who can follow them, and learn what became of it.", "cooperate referral rank"
+    "Refer networks of sellers to authorities and rights holders, and record the outcomes.", "cooperate referral rank"
 )
 referral_app.command()(receipt)
 referral_app.command()(outcome)
@@ -261,8 +254,8 @@ referral_app.command()(outcome)
 @referral_app.command()
 def build(
     network: Annotated[int, typer.Argument(metavar="NETWORK", help="Number of a network.")],
-    recipient: Annotated[str, typer.Option(help="Who gets it: a profile of the policy.")] = "police-criminal",
-    brand: Annotated[str | None, typer.Option(help="Whose listings alone are told, for rights holders.")] = None,
+    recipient: Annotated[str, typer.Option(help="Recipient: a profile of the policy.")] = "police-criminal",
+    brand: Annotated[str | None, typer.Option(help="Only listings of this brand, for rights holders.")] = None,
     out: Annotated[
         Path | None,
         out_option("A new folder; by default referral-NETWORK-RECIPIENT here. It is never written over.", "FOLDER"),
@@ -277,10 +270,10 @@ def build(
     networks: Networks = None,
     database: Database = None,
 ) -> None:
-    """Write all that a recipient may be told of a network as a folder (BagIt) that is read in a minute.
+    """Write a network's referral for one recipient as a BagIt folder that is read in a minute.
 
-    What may be in it is said by the recipient's profile in the policy; of whom it tells is noted. For the police, what
-    is kept of the sellers found out is held. The anchor that is printed is for the recipient, by another way.
+    The recipient's profile in the policy limits its content; the persons it names are recorded. For the police, records
+    of sellers found counterfeit are put on hold. Send the printed anchor to the recipient by another channel.
 
     Example: ipml cooperate referral build 12 --recipient rights-holder --brand Nordvik --zip
     """
@@ -316,7 +309,7 @@ def build(
     for line in built.news:
         typer.echo(printable(line))
     if built.n_held:
-        typer.echo(f"What is kept of {built.n_held} sellers is held for it; `ipml seller release` ends that.")
+        typer.echo(f"Records of {built.n_held} sellers are on hold for it; `ipml seller release` ends that.")
     if settings.anchors:
         store_anchor(settings.anchors, built.anchor)
     typer.echo(f"Anchor   {built.anchor.count}:{built.anchor.head}")
@@ -326,7 +319,7 @@ def build(
 
 @referral_app.command("list")
 def list_handed_on(database: Database = None) -> None:
-    """List the referrals that were handed out, the newest first, with receipts and outcomes.
+    """List the referrals, the newest first, with receipts and outcomes.
 
     Example: ipml cooperate referral list
     """
@@ -354,9 +347,9 @@ def rank(
     networks: Networks = None,
     database: Database = None,
 ) -> None:
-    """Rank networks by value x solvability / effort: which to hand over first. Networks without a counterfeit are out.
+    """Rank networks for referral by value x solvability / effort. Networks without a counterfeit are excluded.
 
-    Values are in the currency of the ranking policy in force, at its rates. A value that nobody knows is "not known".
+    Values are in the currency of the ranking policy in force, at its rates; unknown ones show "not known".
 
     Example: ipml cooperate referral rank --sales sales.parquet
     """
@@ -392,13 +385,13 @@ def rank(
 
 @referral_app.command()
 def profiles() -> None:
-    """Show who is told what, on which terms.
+    """Show the recipients of referrals, the fields each receives, and the terms.
 
     Example: ipml cooperate referral profiles
     """
     for name, profile in _load_rules().profiles.items():
         typer.echo(f"{name}: {profile.title}\n  {profile.purpose}\n  {profile.legal_basis}")
-        typer.echo(f"  told: {', '.join(sorted(profile.fields))}")
+        typer.echo(f"  receives: {', '.join(sorted(profile.fields))}")
         who = "all members" if profile.names_unconfirmed else "members with a listing found counterfeit"
         of = "of one brand" if profile.needs_brand else "of all brands"
         typer.echo(
@@ -411,9 +404,9 @@ def profiles() -> None:
 
 @referral_app.command()
 def verify(package: Package, key: PublicKey = None, anchor: Anchors = None) -> None:
-    """Say whether a referral is as it was made; exit code 1, with every file and line at fault, if it is not.
+    """Verify that a referral is unchanged; exit code 1, with every faulty file and line, if it is not.
 
-    The one file verify.py in it does the same without ipml.
+    The file verify.py in it does the same without ipml.
 
     Example: ipml cooperate referral verify referral-12-police-criminal.zip
     """

@@ -1,8 +1,6 @@
-"""Notices of rights holders and consumers (`ipml cooperate notice`), and complaints as seller history (`ipml cooperate
-complaints`).
+"""Notice commands: notices of rights holders and consumers, and complaints as seller events.
 
-Files of notices are JSON with a notice a line, or CSV with a row for each listing. A notifier may also answer a
-counter-notice against their notice.
+Files are JSON lines with one notice each, or CSV with one row per listing.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
     from ipml.cooperation.notices.status import NoticeFile
 
 
-_MOST_BYTES = 4 << 20  # of a line, as of a request
+_MOST_BYTES = 4 << 20  # per line, as per request
 _OF_LISTING = ("url", "listing_id")
 _OF_ORDER = ("order_id", "bought_at")
 COLUMNS = (
@@ -48,12 +46,12 @@ COLUMNS = (
     *_OF_LISTING,
     *_OF_ORDER,
 )
-"""Of a CSV file; rows that are alike in `notice` stand together, and are one notice."""
+"""Columns of a CSV file; consecutive rows with the same `notice` are one notice."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeEntry:
-    """A notice of a file: where it begins, and what it says or why it cannot be read."""
+    """A notice of a file: its first row, and its content or the problem of reading it."""
 
     row: int
     content: Any = None
@@ -61,12 +59,9 @@ class NoticeEntry:
 
 
 def read_entries(path: Path) -> Iterator[NoticeEntry]:
-    """Give the notices of a file, by its suffix: .jsonl with a line each, .csv with a row for each listing.
+    """Yield the notices of a file: .jsonl with one per line, or .csv with one row per listing.
 
-    Raises
-    ------
-    UnreadableFile
-        It is neither, no UTF-8, or has other columns than `COLUMNS`.
+    Raises UnreadableFile if it is neither, not UTF-8, or has other columns than `COLUMNS`.
     """
     if path.suffix not in (".jsonl", ".csv"):
         raise UnreadableFile(path, f"the suffix {path.suffix!r}", "a file .jsonl or .csv")
@@ -124,7 +119,7 @@ def _read_table(path: Path, file: IO[str]) -> Iterator[NoticeEntry]:
 
 
 def _make_content(rows: list[dict[str, str]]) -> dict[str, Any]:
-    """Return the notice of some rows, as JSON would say it; what all of it shares stands in the first."""
+    """Return a notice of CSV rows as JSON would hold it; common fields come from the first row."""
     first = {name: value for name, value in rows[0].items() if value != ""}
     content: dict[str, Any] = {
         name: value for name, value in first.items() if name not in ("notice", *_OF_LISTING, *_OF_ORDER)
@@ -150,7 +145,7 @@ def answer(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Record what a notifier did about the counter-notices against their notice.
+    """Record a notifier's answer to counter-notices against their notice.
 
     Example: ipml cooperate notice answer 7f3a91c2 --acted "LG Hamburg 312 O 5/26"
     """
@@ -182,11 +177,11 @@ def import_(
     ] = False,
     database: Database = None,
 ) -> None:
-    """Take in the notices of a file; doing it again, or going on after an interruption, takes each once.
+    """Import the notices of a file; repeating or resuming it imports each once.
 
-    First all of them are checked, and every fault is named by its row and field. A JSON line is what `POST /v1/notices`
-    takes. The columns of a CSV file are notice, kind, name, email, good_faith, brand, rights, explanation, language,
-    url, listing_id, order_id and bought_at; rows with the same `notice` stand together and are one.
+    All are checked first, and every fault is named by row and field. A JSON line has the form of `POST /v1/notices`.
+    The columns of a CSV file are notice, kind, name, email, good_faith, brand, rights, explanation, language, url,
+    listing_id, order_id and bought_at; consecutive rows with the same `notice` are one notice.
 
     Example: ipml cooperate notice import vellmar.csv --partial
     """
@@ -229,7 +224,7 @@ def list_(
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 100,
     database: Database = None,
 ) -> None:
-    """List notices: those that wait by when they are due, else the newest first.
+    """List notices: waiting ones by deadline, others with the newest first.
 
     Example: ipml cooperate notice list --state settled
     """
@@ -252,7 +247,7 @@ def show(
     notice: Annotated[str, typer.Argument(metavar="NOTICE", help="Number or reference of a notice.")],
     database: Database = None,
 ) -> None:
-    """Show what a notice says, and how each of its listings stands.
+    """Show a notice, and the state of each of its listings.
 
     Example: ipml cooperate notice show 12
     """
@@ -265,7 +260,7 @@ def show(
 
 @notice_app.command()
 def match(database: Database = None) -> None:
-    """Join notices of listings that nobody knew to those that have come since; `ipml worker` and `enqueue` do it, too.
+    """Match notices of unknown listings with listings that arrived since; `ipml worker` and `enqueue` do it too.
 
     Example: ipml cooperate notice match
     """
@@ -278,7 +273,7 @@ def match(database: Database = None) -> None:
 
 @notice_app.command()
 def waiting(database: Database = None) -> None:
-    """Show how many listings of notices wait in each tier, since when, and how many are overdue.
+    """Show how many noticed listings wait in each tier, since when, and how many are overdue.
 
     Example: ipml cooperate notice waiting
     """
@@ -293,7 +288,7 @@ def waiting(database: Database = None) -> None:
 
 
 def _check_all(file: Path) -> Iterator[tuple[int, tuple[Notice] | list[Problem]]]:
-    """Give each notice of a file with its row: what it says, or everything wrong with it."""
+    """Yield each notice of a file with its row: the notice, or all its problems."""
     from ipml.cooperation.notices.notice import check_notice
     from ipml.cooperation.policy import load_cooperation_policy
 
@@ -327,14 +322,14 @@ def _describe(file: NoticeFile) -> list[str]:
         again = ", noted before" if one.is_repeated else ""
         case = f", case {case_id}" if case_id else ""
         lines.append(f"{one.position}. {where[:200]}: {one.outcome}{again}{case}")
-    lines += ["", "The notifier says:" if file.explanation is not None else "What the notifier said was erased."]
+    lines += ["", "The notifier says:" if file.explanation is not None else "The notifier's explanation was erased."]
     return lines + [f"  {printable(line)}" for line in (file.explanation or "").splitlines()]
 
 
 def complaints(out: OutTable, known_by: KnownBy = None, force: Force = False, database: Database = None) -> None:
-    """Write complaints as seller events "complained": once for each consumer and listing, as seller history reads them.
+    """Write complaints as seller events "complained": one per consumer and listing, as seller history reads them.
 
-    Those of consumers who were suspended when they complained are left out, as are those of erased sellers.
+    Complaints of consumers suspended at the time, and those on erased sellers, are left out.
 
     Example: ipml cooperate complaints --out complaints.parquet --known-by 2026-05-01
     """

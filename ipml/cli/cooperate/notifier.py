@@ -1,7 +1,4 @@
-"""`ipml cooperate notifier`: who gives notice, how often they were right, and what is done about misuse.
-
-`ipml cooperate notifier document` says whether what a notifier filed shows the rights it is to show.
-"""
+"""Notifier commands: records, tiers, documents of rights and misuse (`ipml cooperate notifier`)."""
 
 from __future__ import annotations
 
@@ -24,9 +21,7 @@ if TYPE_CHECKING:
     from ipml.storage.pseudonyms import Notifier
 
 
-document_app = make_group(
-    "Say whether a document shows the rights it is to show.", "cooperate notifier document accept 3"
-)
+document_app = make_group("Accept or reject documents as proof of rights.", "cooperate notifier document accept 3")
 
 DocumentNumber = Annotated[
     int, typer.Argument(metavar="DOCUMENT", help="Number, as `ipml cooperate notifier show` lists it.")
@@ -35,7 +30,7 @@ DocumentNumber = Annotated[
 
 @document_app.command()
 def accept(document: DocumentNumber, by: By = None, database: Database = None) -> None:
-    """Say that a document shows the rights: later notices for the brand need none.
+    """Accept a document as proof of rights: later notices for the brand need none.
 
     Example: ipml cooperate notifier document accept 3
     """
@@ -44,7 +39,7 @@ def accept(document: DocumentNumber, by: By = None, database: Database = None) -
 
 @document_app.command()
 def reject(document: DocumentNumber, by: By = None, database: Database = None) -> None:
-    """Say that a document does not show the rights.
+    """Reject a document as proof of rights.
 
     Example: ipml cooperate notifier document reject 3
     """
@@ -64,7 +59,7 @@ app = make_group("Look after those who give notice: their record, their tier, an
 app.add_typer(document_app, name="document")
 
 Name = Annotated[str, typer.Argument(metavar="NOTIFIER", help="Number, e-mail address or pseudonym.")]
-Ground = Annotated[str, typer.Option(help="Who gave or took the status, and where that is written.")]
+Ground = Annotated[str, typer.Option(help="Body that gave or withdrew the status, with the reference.")]
 Why = Annotated[str, typer.Option(help="Reasons, for the notifier to read.")]
 _KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
 
@@ -77,8 +72,8 @@ def list_(
 ) -> None:
     """List notifiers with tier and record.
 
-    The share upheld is given with its interval; the policy (IPML_POLICY_COOPERATION) says of what window. With
-    `--as-of`, what was settled anew since then counts for neither side.
+    The share upheld has an interval; the policy (IPML_POLICY_COOPERATION) sets its period. With `--as-of`, cases
+    decided anew since then count for neither side.
 
     Example: ipml cooperate notifier list --kind "rights holder"
     """
@@ -108,9 +103,9 @@ def list_(
 
 @app.command()
 def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
-    """Show a notifier: record, tier and what it means, documents of rights, and what was done about misuse.
+    """Show a notifier: record, tier and its meaning, documents of rights, and steps against misuse.
 
-    With `--as-of`, what was settled anew since then counts for neither side of the record.
+    With `--as-of`, cases decided anew since then count for neither side of the record.
 
     Example: ipml cooperate notifier show brand@example.com
     """
@@ -156,7 +151,7 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
 
 @app.command()
 def tiers() -> None:
-    """Show the tiers of the policy (IPML_POLICY_COOPERATION): who belongs to them, and what follows.
+    """Show the tiers of the policy (IPML_POLICY_COOPERATION): their conditions and effects.
 
     Example: ipml cooperate notifier tiers
     """
@@ -175,7 +170,7 @@ def tiers() -> None:
 
 @app.command()
 def check(database: Database = None) -> None:
-    """Look for misuse, and say what a lead may do about it, with the circumstances; nothing is done.
+    """Look for misuse, and show the steps a lead may take, with the circumstances; nothing is done.
 
     Example: ipml cooperate notifier check
     """
@@ -217,7 +212,7 @@ def suspend(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Leave notices of a notifier unreviewed for a time, who went on after a warning.
+    """Suspend a notifier who continued after a warning; their notices are not reviewed for a time.
 
     Example: ipml cooperate notifier suspend 7 --why "After our warning of May you sent forty more."
     """
@@ -230,7 +225,7 @@ def suspend(
 
 @app.command()
 def lift(notifier: Name, why: Why, by: By = None, database: Database = None) -> None:
-    """End a suspension before its time, and take back the warning before it.
+    """End a suspension early, and take back the warning before it.
 
     Example: ipml cooperate notifier lift 7 --why "The notices were founded, as we see now."
     """
@@ -257,7 +252,7 @@ def appoint(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Note that a notifier is a trusted flagger, an authority, or another kind: their next notices come in its tier.
+    """Record that a notifier is a trusted flagger, an authority or another kind; their next notices get its tier.
 
     Example: ipml cooperate notifier appoint flags@ngo.example --until 2027-12-31 --ground "Coordinator, no. 12/2026"
     """
@@ -285,7 +280,7 @@ def appoint(
 
 @app.command()
 def revoke(notifier: Name, ground: Ground = "", by: By = None, database: Database = None) -> None:
-    """End an appointment before its time: the notifier is again what they were taken for at first.
+    """End an appointment early: the notifier has their first kind again.
 
     Example: ipml cooperate notifier revoke 7 --ground "The coordinator withdrew the status on 3 May."
     """
@@ -301,7 +296,7 @@ def revoke(notifier: Name, ground: Ground = "", by: By = None, database: Databas
 
 @app.command()
 def erase(notifier: Name, yes: Yes = False, by: By = None, database: Database = None) -> None:
-    """Forget a notifier: nothing that tells of them is left. It cannot be undone.
+    """Erase a notifier and all data on them. It cannot be undone.
 
     Example: ipml cooperate notifier erase 7
     """
@@ -322,7 +317,7 @@ def erase(notifier: Name, yes: Yes = False, by: By = None, database: Database = 
 
 @contextmanager
 def _judging(notifier: str, database: str | None, by: str | None) -> Iterator[tuple[Connection, int, str]]:
-    """Open the review database for one change, and give a notifier's number and the name of who acts on them."""
+    """Open the review database for one change; give the notifier's number and the acting user's name."""
     from ipml.cooperation.notifiers.notifier import find_notifier
 
     with acting_in(database, Action.JUDGE_NOTIFIERS, by) as (connection, name):

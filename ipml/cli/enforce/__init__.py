@@ -1,1 +1,1 @@
-"""Commands on what follows from decisions: `ipml enforce`."""
+"""Enforcement commands: measures, statements, penalties, appeals and automatic action (`ipml enforce`)."""

@@ -1,4 +1,4 @@
-"""`ipml enforce appeal`: what sellers say against restrictions, who decides it, and the terms that run."""
+"""Appeal commands: appeals of sellers, their decision, and deadlines (`ipml enforce appeal`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def list_(
     ] = None,
     database: Database = None,
 ) -> None:
-    """List appeals, those first that are due first.
+    """List appeals, the earliest deadline first.
 
     Example: ipml enforce appeal list --state rejected
     """
@@ -52,7 +52,7 @@ def list_(
 
 @app.command()
 def show(appeal: Number, database: Database = None) -> None:
-    """Show an appeal with all that its decision needs.
+    """Show an appeal with everything its decision needs.
 
     Example: ipml enforce appeal show 3
     """
@@ -67,7 +67,7 @@ def show(appeal: Number, database: Database = None) -> None:
 def file_(
     about: Annotated[str, typer.Argument(metavar="AGAINST", help="measure:12, penalty:3 or case:7.")],
     seller: Annotated[str, typer.Option(help="Id of the seller.")],
-    text: Annotated[Path, typer.Option(help="File with what the seller says, UTF-8.")],
+    text: Annotated[Path, typer.Option(help="File with the seller's words, UTF-8.")],
     kind: Annotated[str, typer.Option(help="complaint or counter-notice.")] = "complaint",
     profile: Annotated[
         str | None,
@@ -76,7 +76,7 @@ def file_(
     key: Annotated[str | None, typer.Option(help="Sent again with the same key it is the same appeal.")] = None,
     database: Database = None,
 ) -> None:
-    """Take in an appeal that came by mail or through the platform.
+    """File an appeal that came by mail or through the platform.
 
     Example: ipml enforce appeal file measure:12 --seller s-1881 --text letter.txt
     """
@@ -102,14 +102,14 @@ def withdraw(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Record that a seller gives an appeal up; they may file another as long as its deadline has not passed.
+    """Record that a seller withdraws an appeal; they may file another until its deadline.
 
     Example: ipml enforce appeal withdraw 3 --seller s-1881
     """
     from ipml.enforcement.appeals.filings import withdraw_appeal
 
     with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, _):
-        typer.echo(f"Appeal {appeal} is {withdraw_appeal(connection, appeal, seller).state}; the seller is told.")
+        typer.echo(f"Appeal {appeal} is {withdraw_appeal(connection, appeal, seller).state}; the seller is notified.")
 
 
 @app.command()
@@ -129,11 +129,12 @@ def decide(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Decide an appeal, as a person who has not decided in the matter before.
+    """Decide an appeal, as a person who took no earlier decision in the matter.
 
-    "granted" corrects the verdict on the listing, with all that followed; "measure lifted" ends this measure, and the
-    verdict stands; "partly granted" puts a milder measure in its place, with the same end; "rejected" changes nothing.
-    Near-duplicates that were decided with the listing go back to the queue, are corrected as well, or stand.
+    "granted" corrects the verdict on the listing, with all actions; "measure lifted" ends this measure and keeps the
+    verdict; "partly granted" replaces it by a milder measure with the same end; "rejected" changes nothing.
+    Near-duplicates decided with the listing go back to the queue, are corrected as well, or keep their decisions
+    (stand).
 
     Example: ipml enforce appeal decide 3 granted --why "The invoice shows an authorised source."
     """
@@ -154,7 +155,7 @@ def decide(
             near_duplicates=alike,
             consequences=Cooperation(),
         )
-    typer.echo(f"Appeal {appeal}: {made.state}; the seller is told.")
+    typer.echo(f"Appeal {appeal}: {made.state}; the seller is notified.")
 
 
 @app.command("holder-acted")
@@ -170,7 +171,7 @@ def holder_acted(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Record what the rights holder did about a counter-notice.
+    """Record the rights holder's answer to a counter-notice.
 
     Example: ipml enforce appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
     """
@@ -197,7 +198,7 @@ def run(
     follow: Annotated[bool, typer.Option("--follow", help="Go on, once a minute, until stopped.")] = False,
     database: Database = None,
 ) -> None:
-    """Let deadlines begin and pass; one has passed when two readings of the clock say so.
+    """Start and expire deadlines; one has passed when two readings of the clock agree.
 
     Example: ipml enforce appeal run --follow
     """
@@ -208,7 +209,7 @@ def run(
     while True:
         try:
             done = run_deadlines(engine)
-        except DatabaseBusy as error:  # the next tick does what this one could not
+        except DatabaseBusy as error:  # the next round does it
             if not follow:
                 raise
             typer.echo(str(error), err=True)
@@ -224,17 +225,17 @@ def run(
 
 
 def run_deadlines(engine: Engine) -> DeadlineResult:
-    """Let the terms of notices and appeals begin and run out."""
+    """Start and expire the deadlines of notices and appeals."""
     from ipml.cooperation.consequences import Cooperation
     from ipml.cooperation.notices.outcomes import run_notice_deadlines
     from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 
-    run_notice_deadlines(engine)  # first: a term begins when whoever gave notice has been told, too
+    run_notice_deadlines(engine)  # first: a deadline starts once the notifier has been notified too
     return run_appeal_deadlines(engine, consequences=Cooperation())
 
 
 def describe_deadlines(done: DeadlineResult) -> str:
-    """Return in words what became of terms."""
+    """Return the counts of deadlines in words."""
     return f"{done.expired} terms ran out, {done.marked} marked, {done.unmarked} marks withdrawn."
 
 
@@ -261,7 +262,7 @@ def _describe(file: AppealFile) -> list[str]:
         lines.append(f"the rights holder filed: {printable(file.reference)}")
     lines += [
         "",
-        "The seller says:" if file.text is not None else "The seller was erased, and what they said with them.",
+        "The seller says:" if file.text is not None else "The seller was erased, with their words.",
     ]
     lines += [f"  {printable(line)}" for line in (file.text or "").splitlines()]
     if file.outcome:

@@ -1,8 +1,4 @@
-"""`ipml enforce penalty`: strikes and penalties of sellers, what a lead must confirm, and what another policy would
-change.
-
-Accounts linked to penalised sellers are looked at by a lead.
-"""
+"""Penalty commands: strikes, penalties, their simulation, and linked accounts (`ipml enforce penalty`)."""
 
 from __future__ import annotations
 
@@ -54,7 +50,7 @@ _COUNTED = ("imposed", "proposed", "wrong", "wrong_days")
 
 
 def simulate(policy: EnforcementPolicyFile = None, since: Since = None, database: Database = None) -> None:
-    """Show what a policy would have made of the decisions there are, beside the one in force; nothing changes.
+    """Compare the penalties under another policy with those in force, on past decisions; nothing changes.
 
     Example: ipml enforce penalty simulate --policy milder.toml --since 2026-01-01
     """
@@ -112,7 +108,7 @@ def links(
     policy: EnforcementPolicyFile = None,
     database: Database = None,
 ) -> None:
-    """List accounts linked to penalised sellers, after looking through links that were found; none of them is struck.
+    """List accounts linked to penalised sellers, after reading new links if given; none of them gets a strike.
 
     Example: ipml enforce penalty links networks
     """
@@ -145,7 +141,7 @@ def links(
 
 
 def _read_networks(connection: Connection, source: Path, policy: EnforcementPolicy, at: datetime) -> list[Link]:
-    """Return the links of penalised sellers in a folder of networks, which may be named by the file of links in it."""
+    """Return the links of penalised sellers in a folder of networks, or in the folder of a named links file."""
     from ipml.cooperation.networks.links import find_probability
     from ipml.cooperation.networks.store import load_networks
     from ipml.cooperation.networks.ties import explain_tie
@@ -172,7 +168,7 @@ def link(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Note what you made of a linked account.
+    """Record your decision on a linked account.
 
     Example: ipml enforce penalty link 3 review --why "same payout account"
     """
@@ -199,7 +195,7 @@ def list_(
     ] = "in force",
     database: Database = None,
 ) -> None:
-    """List penalties; those proposed wait for a lead.
+    """List penalties; proposed ones wait for a lead.
 
     Example: ipml enforce penalty list --state proposed
     """
@@ -218,7 +214,7 @@ def list_(
 
 @app.command()
 def show(seller: Seller, policy: EnforcementPolicyFile = None, database: Database = None) -> None:
-    """Show a seller's strikes and penalties, with the reasons, and where they stand now.
+    """Show a seller's strikes and penalties with reasons, and the present total.
 
     Example: ipml enforce penalty show s-1029
     """
@@ -255,7 +251,7 @@ def show(seller: Seller, policy: EnforcementPolicyFile = None, database: Databas
 
 @app.command()
 def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = None) -> None:
-    """Impose a penalty that was proposed; whoever decided its case cannot.
+    """Impose a proposed penalty; the person who decided its case cannot.
 
     Example: ipml enforce penalty confirm 12 --why "third sweep in a month"
     """
@@ -269,7 +265,7 @@ def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = 
 
 @app.command()
 def lift(penalty: Number, why: Why, by: By = None, database: Database = None) -> None:
-    """End a penalty before its time, or dismiss one that was proposed.
+    """End a penalty early, or dismiss a proposed one.
 
     Example: ipml enforce penalty lift 12 --why "the goods were authorised"
     """
@@ -299,7 +295,7 @@ def events(
     force: Force = False,
     database: Database = None,
 ) -> None:
-    """Write each strike as a seller event, as seller history reads it; what was taken back is not among them.
+    """Write each strike as a seller event, as seller history reads it; strikes taken back are left out.
 
     Example: ipml enforce penalty events --out struck.parquet --known-by 2026-05-01
     """

@@ -1,8 +1,4 @@
-"""What is done to listings, by whom, and how far the platform has come with it (`ipml enforce measure`).
-
-Acting without review goes as far as the policy's promise is shown to hold (`ipml enforce automatic`). The ledger says
-what wrongful takedowns cost honest sellers, beside the value caught (`ipml enforce ledger`).
-"""
+"""Takedown commands: measures (`ipml enforce measure`), automatic action (`ipml enforce automatic`) and the ledger."""
 
 from __future__ import annotations
 
@@ -51,7 +47,7 @@ def list_(
     before: Annotated[int | None, typer.Option(help="Older ones than this number.")] = None,
     database: Database = None,
 ) -> None:
-    """List measures, the newest first, and how far the platform has come with each.
+    """List measures, the newest first, with the platform's progress on each.
 
     Example: ipml enforce measure list --state overdue
     """
@@ -79,7 +75,7 @@ def list_(
 
 @measure_app.command()
 def show(measure: Number, database: Database = None) -> None:
-    """Show a measure, the messages that told the platform of it, and what the platform answered.
+    """Show a measure, its messages to the platform, and the platform's answers.
 
     Example: ipml enforce measure show 7
     """
@@ -97,7 +93,7 @@ def show(measure: Number, database: Database = None) -> None:
     for message, answers in told:
         typer.echo(f"message {printable(message.key)}, put down {show_minute(message.put_at)}: {message.state}")
         for answer in answers:
-            typer.echo(printable(f"  {answer.status} {show_minute(answer.said_at)}, told by {answer.told_by}"))
+            typer.echo(printable(f"  {answer.status} {show_minute(answer.said_at)}, reported by {answer.told_by}"))
     if whys["why_refused"]:
         typer.echo(printable(f"refused: {whys['why_refused']}"))
 
@@ -112,7 +108,7 @@ def impose(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Impose a measure of your choice on a listing that was decided counterfeit, beside those there are.
+    """Impose a measure on a listing decided counterfeit, in addition to those in force.
 
     Example: ipml enforce measure impose 12 --kind price-hold --why "payout frozen by court order"
     """
@@ -135,7 +131,7 @@ def change(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Put a milder or harder measure in the place of one.
+    """Replace a measure by a milder or harder one.
 
     Example: ipml enforce measure change 7 --kind remove-in --in DE,FR --why "genuine elsewhere"
     """
@@ -150,7 +146,7 @@ def change(
 
 @measure_app.command()
 def lift(measure: Number, why: Why, by: By = None, database: Database = None) -> None:
-    """Lift a measure; the decision stays. Where nothing else stands against the listing it is reinstated.
+    """Lift a measure; the decision stays. The listing is reinstated if no other measure is in force.
 
     Example: ipml enforce measure lift 7 --why "licence shown"
     """
@@ -164,7 +160,7 @@ def lift(measure: Number, why: Why, by: By = None, database: Database = None) ->
 
 @measure_app.command()
 def end(database: Database = None) -> None:
-    """End the measures and penalties whose time is over, and tell platform and sellers; run it every hour or day.
+    """End expired measures and penalties, and notify platform and sellers; run it every hour or day.
 
     Example: ipml enforce measure end
     """
@@ -179,7 +175,7 @@ def end(database: Database = None) -> None:
 def explain(
     case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a case.")], database: Database = None
 ) -> None:
-    """Say what the policy in force would do to a listing on each ground, and why; nothing is done.
+    """Show the measure that the policy in force takes on each ground, with the reason; nothing is done.
 
     Example: ipml enforce measure explain 12
     """
@@ -198,7 +194,7 @@ def explain(
 def times(
     group_by: Annotated[str, typer.Option(help="all, brand, category or month.")] = "all", database: Database = None
 ) -> None:
-    """Show how long it takes from a listing to its measure, and how many came before the first sale.
+    """Show the time from a listing to its measure, and how many measures came before the first sale.
 
     Example: ipml enforce measure times --group-by month
     """
@@ -255,7 +251,7 @@ Reason = Annotated[str, typer.Option(help="Why; it goes on record.")]
 
 @automatic_app.command()
 def run(database: Database = None) -> None:
-    """Act on what the policy (IPML_POLICY_ENFORCEMENT) allows now, and draw the cases by which it is watched.
+    """Act on what the policy (IPML_POLICY_ENFORCEMENT) allows now, and draw the cases that monitor it.
 
     Example: ipml enforce automatic run
     """
@@ -284,9 +280,9 @@ def run(database: Database = None) -> None:
 
 @automatic_app.command()
 def status(database: Database = None) -> None:
-    """Show for each brand what was drawn and found, what is promised, and whether it is in force or why not.
+    """Show the precision guarantee of each brand: reviews, errors, and whether it is in force or why not.
 
-    Of a promise that was withdrawn it shows when and why, and which cases were decided under it and stand.
+    For a withdrawn guarantee it shows when and why, and the cases decided under it that are still in force.
 
     Example: ipml enforce automatic status
     """
@@ -332,7 +328,7 @@ def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Dat
 
 @automatic_app.command()
 def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Database = None) -> None:
-    """Take back a person's withdrawal; newly drawn cases must show the promise before anything is done.
+    """Take back a person's withdrawal; newly drawn cases must show the guaranteed precision first.
 
     Example: ipml enforce automatic allow Acme
     """
@@ -350,10 +346,10 @@ def ledger(
     force: Force = False,
     database: Database = None,
 ) -> None:
-    """Show what errors cost honest sellers beside the value caught, by size and age of the seller.
+    """Show the cost of errors to honest sellers beside the value caught, by size and age of the seller.
 
-    Days offline x usual sales x price. Slips, taken back within minutes, count apart. Says so when small or new sellers
-    are wronged more often than the others; exit code 1 then.
+    Cost is days offline x usual sales x price. Slips, taken back within minutes, count separately. Exit code 1 if small
+    or new sellers are wronged more often than others.
 
     Example: ipml enforce ledger --out ledger.csv
     """

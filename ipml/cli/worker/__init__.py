@@ -1,1 +1,1 @@
-"""`ipml worker`: one process that does all timed jobs."""
+"""Worker: `ipml worker`, one process that does all timed jobs."""

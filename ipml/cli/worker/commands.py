@@ -1,4 +1,4 @@
-"""`ipml worker`: all timed jobs in one process."""
+"""Worker command: starts, queries or runs the worker."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _PAUSE_SECONDS = 5.0
 
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
-    status: Annotated[bool, typer.Option("--status", help="Do nothing, but show each job and how it stands.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Do nothing, but show each job and its state.")] = False,
     start: Annotated[
         str | None, typer.Option(metavar="JOB", help="Have a job done now, by the worker that leads, and end.")
     ] = None,
@@ -50,12 +50,11 @@ def worker(
 ) -> None:
     """Do all timed jobs, each when it is due, until Ctrl-C or SIGTERM.
 
-    Of any number of workers on a database one leads and does the jobs, the others wait to take its place. A worker can
-    be killed at any moment: what it had begun is done again. A database that does not answer is waited for, but with
-    --once. IPML_JOBS names other schedules than the usual ones. What runs is finished before the worker ends; a second
-    Ctrl-C ends it at once.
+    One of several workers on a database leads and does the jobs; the others wait to replace it. A worker can be killed
+    at any moment: unfinished work is repeated. A database that does not answer is waited for, except with --once.
+    IPML_JOBS changes the schedules. Running jobs are finished before the worker ends; a second Ctrl-C ends it at once.
 
-    Exit code 1 says, with --once, that a job failed; with --status, that one failed last time or that no worker leads.
+    Exit code 1: with --once, a job failed; with --status, a job failed last time or no worker leads.
 
     Example: ipml worker --start backup
     """
@@ -112,19 +111,19 @@ def _show_status(database: str | None) -> NoReturn:
 
 
 def _work(url: str | None, stop: Event, model: str | None = None) -> None:
-    """Do all jobs until told to stop."""
+    """Do all jobs until stopped."""
     from ipml.settings import get_settings
     from ipml.storage.jobs import plan_jobs
 
-    plan_jobs(get_settings())  # what is wrong with the settings is to be known before a database is waited for
+    plan_jobs(get_settings())  # report faulty settings before waiting for a database
     engine = open_patiently(url, stop)
     if engine is not None:
         _make_worker(engine, stop, model).run()
 
 
 def _make_worker(engine: Engine, stop: Event, model: str | None = None) -> Worker:
-    # Jobs import what they need in threads of their own. SciPy breaks for good where two do so at once; this part of it
-    # brings all others along.
+    # Jobs import lazily in their own threads, and SciPy breaks for good if two threads import it at once. This import
+    # loads all its parts.
     import scipy.stats  # noqa: F401
 
     from ipml.cli.worker.loop import Worker
@@ -137,21 +136,11 @@ def _make_worker(engine: Engine, stop: Event, model: str | None = None) -> Worke
 
 @contextmanager
 def worker_beside(url: str, model: str | None = None) -> Iterator[None]:
-    """Have a worker in a process beside this one within a block; one that dies is started again.
+    """Run a worker in a child process during a block; if it dies it is restarted, and it ends with this process.
 
-    It ends with this process, however that ends.
+    `model` defaults to the setting `model`.
 
-    Parameters
-    ----------
-    url : str
-        Of the database.
-    model : str, default=the setting `model`
-        What it scores with.
-
-    Raises
-    ------
-    UnusableSetting
-        A schedule cannot be read.
+    Raises UnusableSetting if a schedule cannot be read.
     """
     from ipml.settings import get_settings
     from ipml.storage.jobs import plan_jobs
@@ -170,7 +159,7 @@ def worker_beside(url: str, model: str | None = None) -> Iterator[None]:
         nonlocal process
         while not stop.is_set():
             process.join()
-            if process.exitcode == 0 or stop.wait(_PAUSE_SECONDS):  # it was told to end
+            if process.exitcode == 0 or stop.wait(_PAUSE_SECONDS):  # it was stopped
                 return
             say_when("The worker ended; it is started again.")
             process = start()
@@ -187,7 +176,7 @@ def worker_beside(url: str, model: str | None = None) -> Iterator[None]:
 
 
 def _work_beside(url: str, model: str | None) -> None:
-    """Be the worker beside another process, until told to stop or that process is gone."""
+    """Run the worker beside another process, until stopped or until that process is gone."""
     from ipml.web.server import set_up_log
 
     set_up_log()

@@ -1,8 +1,7 @@
-"""The folder of incoming listings: each file in it is scored and enqueued once, and then moved away.
+"""Incoming folder: each file of listings in it is scored and enqueued once, then moved.
 
-`done` holds the files that were enqueued, `scored` what they became, `failed` those that cannot be read, each beside a
-text that says why. A file is known by its name and the moment it was written last. One that was interrupted goes on
-where it was.
+`done` holds enqueued files, `scored` their scores, `failed` unreadable files, each with a text on the reason. A file is
+identified by name and modification time; an interrupted one is resumed.
 """
 
 from __future__ import annotations
@@ -42,16 +41,13 @@ if TYPE_CHECKING:
 _SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
 _DONE, _SCORED, _FAILED = "done", "scored", "failed"
 _DAY_SECONDS = 86_400
-_CHUNK_ROWS = 10_000  # of a file, which are weighed together
+_CHUNK_ROWS = 10_000  # rows of a file scored together
 
 
 def take_in(run: JobRun) -> str:
-    """Score and enqueue the files that came, and say what became of them.
+    """Score and enqueue the new files, and return a summary.
 
-    Raises
-    ------
-    Failed
-        Some cannot be read; all others were enqueued.
+    Raises Failed if some cannot be read; all others were enqueued.
     """
     folder = run.settings.incoming
     assert folder is not None  # else the job is off
@@ -76,9 +72,9 @@ def take_in(run: JobRun) -> str:
 
 @cache
 def get_served(source: str) -> ServedModel:
-    """Return where the model of a source is found: one for all jobs, loaded anew when another takes its place.
+    """Return the served model of a source: one for all jobs, reloaded when another replaces it.
 
-    Whoever loads a model of the registry has a copy of it on the disk until the process ends.
+    Loading a registry model leaves a copy on disk until the process ends.
     """
     from ipml.scoring.online_scoring import ServedModel
 
@@ -86,7 +82,7 @@ def get_served(source: str) -> ServedModel:
 
 
 def _freeze_portfolios(run: JobRun, scorer: Scorer, file: Path, path: Path) -> SellerPortfolios:
-    """Return what is known of the sellers of a file, the same until it is scored, however often that is interrupted."""
+    """Return the seller portfolios for a file, unchanged until it is scored, across interruptions."""
     from ipml.listings.readers import read_listings
     from ipml.review.sellers.portfolios import find_portfolios
     from ipml.scoring.portfolio_store import read_store, start_store, write_store
@@ -103,9 +99,9 @@ def _freeze_portfolios(run: JobRun, scorer: Scorer, file: Path, path: Path) -> S
 
 
 def _freeze_known(run: JobRun, file: Path, path: Path) -> Path:
-    """Keep what is known of the listings of a file and of their sellers; return where, the same until it is scored.
+    """Store the known facts on a file's listings and sellers; return the path, unchanged until the file is scored.
 
-    Complaints and strikes that ipml recorded count, and events and pictures that were submitted, as over HTTP.
+    They include recorded complaints and strikes, submitted events and pictures, as over HTTP.
     """
     from ipml.listings.readers import read_listings
     from ipml.listings.schema import frame_to_listings, listings_to_frame
@@ -128,7 +124,7 @@ def _freeze_known(run: JobRun, file: Path, path: Path) -> Path:
 
 
 def find_recent(settings: Settings) -> list[Path]:
-    """Return the files that were enqueued in the last days, as many days as drift is measured of."""
+    """Return the files enqueued in the last days, over the period of the drift measurement."""
     since = time.time() - settings.drift_days * _DAY_SECONDS
     return (
         []
@@ -138,7 +134,7 @@ def find_recent(settings: Settings) -> list[Path]:
 
 
 def remove_old(settings: Settings) -> int:
-    """Delete what was enqueued, scored or refused longer ago than it is to be kept; return how many files."""
+    """Delete expired enqueued, scored and refused files; return their number."""
     if settings.incoming is None:
         return 0
     until, n_removed = time.time() - settings.incoming_days * _DAY_SECONDS, 0
@@ -155,7 +151,7 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def _find_new(folder: Path) -> list[Path]:
-    """Return the files of listings in a folder; those still being written have another suffix, such as .part."""
+    """Return a folder's files of listings; those still being written have another suffix, such as .part."""
     return [file for file in _files_in(folder) if file.name.endswith(_SUFFIXES) and not file.name.startswith(".")]
 
 
@@ -176,7 +172,7 @@ def _refuse(file: Path, folder: Path, why: str) -> None:
 
 
 class _BadFile(IpmlError):
-    """A file is none of listings; no other try will find it better."""
+    """A file is not one of listings; retrying is useless."""
 
 
 def _rejects_of(scored: Path) -> Path:
@@ -210,13 +206,13 @@ def _take_in_file(run: JobRun, scorer: Scorer, file: Path) -> Iterator[str]:
         top=run.settings.incoming_top,
         min_score=run.settings.incoming_min_score,
     )
-    _freeze_known(run, file, known)  # where it was interrupted right at the end, it is gone
+    _freeze_known(run, file, known)  # an interruption at the very end leaves none
     yield f"{_add_to_portfolios(run.engine, scorer, file, known):,} added to portfolios."
     known.unlink()
 
 
 def _add_to_portfolios(engine: Engine, scorer: Scorer, file: Path, known: Path) -> int:
-    """Have the listings of a file count for those that their sellers offer after them; return how many are new."""
+    """Add a file's listings to their sellers' portfolios; return how many are new."""
     from ipml.listings.readers import read_listings
     from ipml.listings.schema import frame_to_listings
     from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
@@ -248,7 +244,7 @@ def _score(
     )
     try:
         counts = score()
-    except Conflict:  # begun with another model, say
+    except Conflict:  # such as one begun with another model
         counts = score(restart=True)
     return f"{counts.scored:,} scored, {counts.rejected:,} bad rows." + "".join(
         f" Unlike training: {one.sentence}." for one in counts.unlike[:1]

@@ -1,4 +1,4 @@
-"""The worker: leads, begins what is due, each job in a thread of its own, and notes what became of it."""
+"""Worker loop: leads, starts due jobs in threads, and records their results."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from ipml.storage.jobs import (
 
 _log = logging.getLogger(__name__)
 
-_STEP_SECONDS = 1.0  # between two looks for what is due
-_FOLLOWER_SECONDS = 5.0  # between two tries of a worker that does not lead
-_TERM_SECONDS = 60.0  # so long a worker of an older release leads before it makes room for a newer one's again
-_STANDBY_SECONDS = 10.0  # so long others wait once a database that was away is back
-_AWAY_SECONDS = 2.0  # between two tries to reach a database that is away
-_LAST_WORDS_SECONDS = 30.0  # so long a worker that is to stop tries to note how its jobs ended
+_STEP_SECONDS = 1.0  # between checks for due jobs
+_FOLLOWER_SECONDS = 5.0  # between attempts to lead
+_TERM_SECONDS = 60.0  # a worker of an older release leads for this long before yielding to a newer one again
+_STANDBY_SECONDS = 10.0  # followers wait this long after the database is back
+_AWAY_SECONDS = 2.0  # between attempts to reach a missing database
+_LAST_WORDS_SECONDS = 30.0  # a stopping worker tries this long to record its jobs' results
 
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """What a job is given: the database, the settings, and whether the worker is to stop."""
+    """Context of a job: database, settings, and whether the worker is stopping."""
 
     engine: Engine
     settings: Settings
@@ -52,30 +52,16 @@ class JobRun:
 
 
 Task = Callable[[JobRun], str]
-"""Does a job once, and says what was done; nothing where nothing was to do."""
+"""Does a job once and returns a summary, empty if there was nothing to do."""
 
 
 class Worker:
-    """Does the jobs of a database as long as it leads, and waits as long as another does.
+    """Does the jobs of a database while it leads, and waits while another leads.
 
-    Parameters
-    ----------
-    engine : Engine
-    settings : Settings
-        `jobs` has the schedules, if others than the usual.
-    tasks : mapping of str to callable
-        What each job does.
-    stop : Event
-        Once it is set, nothing new begins, and `run` returns when all that runs has come to the end of its step.
-    say : callable
-        Is given a line for people now and then.
-    clock : callable
-        Gives the moment.
+    Setting `stop` starts nothing new; `run` returns when all running jobs have finished their step. `say` gets lines
+    for people.
 
-    Raises
-    ------
-    UnusableSetting
-        A schedule cannot be read.
+    Raises UnusableSetting if a schedule cannot be read.
     """
 
     def __init__(
@@ -94,8 +80,8 @@ class Worker:
         self._lock = LeaderLock(engine)
         self._name = f"{socket.gethostname()[:60]}, process {os.getpid()}"
         self._running: dict[str, tuple[str, Thread]] = {}
-        self._leads = False  # or did when the database was last heard of
-        self._is_sure = False  # that it leads, and that nobody else has begun a job
+        self._leads = False  # as of the last contact with the database
+        self._is_sure = False  # that it leads and no other worker has started a job
         self._was_away = False
         self._follows = False
         self._gave_way, self._term_ends = False, 0.0
@@ -104,7 +90,7 @@ class Worker:
         self.n_failed = 0
 
     def run(self) -> None:
-        """Do what is due, again and again, until told to stop."""
+        """Do due jobs repeatedly until stopped."""
         try:
             while not self._stop.is_set():
                 self._stop.wait(self._step())
@@ -112,12 +98,7 @@ class Worker:
             self._end()
 
     def run_once(self) -> bool:
-        """Do what is due now, once, and return whether this worker could: not while another leads.
-
-        Raises
-        ------
-        UnusableDatabase, DatabaseBusy
-        """
+        """Do due jobs once; return False if another worker leads. Raises UnusableDatabase or DatabaseBusy."""
         try:
             if not self._lock.take():
                 return False
@@ -128,12 +109,12 @@ class Worker:
             self._end()
 
     def _step(self) -> float:
-        """Take the lead, or keep it, and begin what is due; return how many seconds to wait."""
+        """Take or keep the lead, and start due jobs; return the seconds to wait."""
         try:
             if self._was_away:
                 with reading(self._engine):
                     self._was_away = False
-                if not self._leads:  # who led goes first: what it had begun may still be at work
+                if not self._leads:  # the former leader goes first, since its jobs may still run
                     return _STANDBY_SECONDS
             if not self._lock.take():
                 self._follow()
@@ -154,14 +135,14 @@ class Worker:
         return _STEP_SECONDS
 
     def _has_to_give_way(self) -> bool:
-        """Say whether a newer release has brought the tables up to date, and was given no chance to lead of late."""
+        """Return whether a newer release has upgraded the tables and has had no recent chance to lead."""
         if time.monotonic() < self._term_ends:
             return False
         with reading(self._engine) as connection:
             return is_ahead(connection)
 
     def _give_way(self) -> float:
-        """Begin nothing more; once nothing runs, leave the lead to a worker of the newer release, if there is one."""
+        """Start nothing more; once nothing runs, leave the lead to a worker of the newer release, if there is one."""
         self._collect()
         if self._running:
             return _STEP_SECONDS
@@ -175,7 +156,7 @@ class Worker:
         self._tell_trouble(_describe(error))
         self._is_sure, self._was_away = False, True
         self._collect()
-        if not self._running:  # another release may have brought the tables up to date, and lead
+        if not self._running:  # another release may have upgraded the tables and lead
             self._lock.release()
 
     def _tell_trouble(self, words: str) -> None:
@@ -245,7 +226,7 @@ class Worker:
         return self._stop.is_set() or self._follows
 
     def _note_end(self, run: Run) -> None:
-        """Note how a run ended, as soon as the database is there; a worker that is to stop gives up after a while."""
+        """Record the end of a run once the database is available; a stopping worker gives up after a while."""
         last_words, has_told = None, False
         while True:
             try:
@@ -274,13 +255,13 @@ class Worker:
 
 
 _CLEAR = (IpmlError, OperationalError, OSError)
-"""Errors whose first line says all that is needed; of others the log has the whole story."""
+"""Errors whose first line is sufficient; others are logged in full."""
 
 
 def _describe(error: Exception) -> str:
-    """Return what went wrong in a line for people.
+    """Return an error as one line for people.
 
-    What other libraries say may quote what sellers wrote: the log has it, the table of jobs has not.
+    Messages of other libraries may quote sellers' text, so they go to the log, not to the table of jobs.
     """
     if isinstance(error, IpmlError):
         return str(error)

@@ -1,4 +1,4 @@
-"""What each job does: the same as its command, once."""
+"""Tasks: each job does what its command does, once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ipml.errors import Failed
 if TYPE_CHECKING:
     from ipml.review.pictures.hashes import HashIndex
 
-_LEASE = timedelta(minutes=1)  # so long wait, at most, messages that a worker had in hand when it was killed
+_LEASE = timedelta(minutes=1)  # longest wait of messages that a killed worker was sending
 
 
 def deliver(run: JobRun) -> str:
@@ -35,7 +35,7 @@ def deliver(run: JobRun) -> str:
 
 
 def run_deadlines(run: JobRun) -> str:
-    """Let terms begin and run out."""
+    """Start and expire deadlines."""
     from ipml.cli.enforce.appeal import describe_deadlines
     from ipml.cli.enforce.appeal import run_deadlines as run_all
 
@@ -46,7 +46,7 @@ def run_deadlines(run: JobRun) -> str:
 
 
 def end_measures(run: JobRun) -> str:
-    """End the measures and penalties whose time is over."""
+    """End expired measures and penalties."""
     from ipml.enforcement.actions import end_due
     from ipml.enforcement.policy import load_enforcement_policy
 
@@ -57,9 +57,9 @@ def end_measures(run: JobRun) -> str:
 
 
 def rescore(run: JobRun) -> str:
-    """Score listings again that came over HTTP, where more is known of their seller or the model is another.
+    """Score listings that came over HTTP again, after news of their seller or with a new model.
 
-    Those of another model are added to the portfolios of this one first, as its scores are made by these.
+    Listings scored by another model are first added to the new model's portfolios, which its scores need.
     """
     from ipml.review.arrivals.marketplace import has_listings, rescore_changed
     from ipml.review.arrivals.stream_intake import IntakeModel
@@ -81,7 +81,7 @@ def rescore(run: JobRun) -> str:
 
 @cache
 def get_hash_index(_: Engine, job: str) -> HashIndex:  # noqa: ARG001
-    """Return the hashes of the pictures of a database, as the runs of a job pass them on: jobs wait for no other's."""
+    """Return the picture hashes of a database for the runs of one job, so that jobs do not wait for each other."""
     from ipml.review.pictures.hashes import HashIndex
 
     return HashIndex()
@@ -103,11 +103,11 @@ def fetch_pictures(run: JobRun) -> str:
     return f"Pictures: {said}." if said else ""
 
 
-_LOOKED_BACK = timedelta(hours=1)  # beyond the last screening: pictures of a case may be grouped after its decision
+_LOOKED_BACK = timedelta(hours=1)  # before the last screening: a case's pictures may be grouped after its decision
 
 
 def screen_pictures(run: JobRun) -> str:
-    """Screen the pictures that are due, and score listings with a match again, so that they become cases."""
+    """Screen due pictures, and score listings with a match again, so that they become cases."""
     from ipml.review.pictures.addresses import PictureSources
     from ipml.review.pictures.screening import screen_due
     from ipml.storage.database import reading
@@ -123,7 +123,7 @@ def screen_pictures(run: JobRun) -> str:
 
 
 def act_without_review(run: JobRun) -> str:
-    """Act on what the policy allows, where it is on."""
+    """Act on what the policy allows, if it is on."""
     from ipml.cooperation.consequences import Cooperation
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
@@ -137,7 +137,7 @@ def act_without_review(run: JobRun) -> str:
 
 
 def send_statements(run: JobRun) -> str:
-    """Send the statements of reasons that wait."""
+    """Send pending statements of reasons."""
     from ipml.cli.outbox import describe_sent
     from ipml.cli.outbox import send_statements as send
 
@@ -160,7 +160,7 @@ _LEFT_BEHIND = re.compile(_BACKUP.pattern + r"\.\d+\.partial")
 
 
 def back_up(run: JobRun) -> str:
-    """Write a backup, and delete the oldest where there are more than are to be kept, and what a kill left behind."""
+    """Write a backup, and delete surplus old ones and remains of killed runs."""
     from ipml.storage.backup import back_up as write_backup
 
     folder = run.settings.backups
@@ -177,7 +177,7 @@ def back_up(run: JobRun) -> str:
 
 
 def expire(run: JobRun) -> str:
-    """Delete what was kept as long as the policy says, and files of listings that came long ago."""
+    """Delete expired records, and old files of listings."""
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.retention import run_retention
     from ipml.review.pictures.stored import sweep_files
@@ -191,7 +191,7 @@ def expire(run: JobRun) -> str:
 
 
 def match_notices(run: JobRun) -> str:
-    """Join notices to the listings that have come since."""
+    """Match notices with listings that arrived since."""
     from ipml.cooperation.notices.intake import match_notices as match
     from ipml.cooperation.policy import load_cooperation_policy
 
@@ -200,7 +200,7 @@ def match_notices(run: JobRun) -> str:
 
 
 def find_misuse(run: JobRun) -> str:
-    """Say of how many notifiers a lead should judge."""
+    """Count the notifiers that a lead should judge."""
     from ipml.cooperation.notifiers.misuse import find_misuse as propose_steps
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.storage.database import reading
@@ -212,7 +212,7 @@ def find_misuse(run: JobRun) -> str:
 
 
 def find_networks(run: JobRun) -> str:
-    """Add what sellers share to the networks."""
+    """Add shared attributes of sellers to the networks."""
     from ipml.cli.cooperate.network import add_to_networks, describe_networks
 
     assert run.settings.network_attributes is not None  # else the job is off
@@ -221,7 +221,7 @@ def find_networks(run: JobRun) -> str:
 
 
 def write_labels(run: JobRun) -> str:
-    """Write the file of labels anew."""
+    """Write the file of labels."""
     from ipml.cli.model.labels import write_labels as write
     from ipml.storage.database import reading
 

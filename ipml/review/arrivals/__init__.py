@@ -1,1 +1,1 @@
-"""What the marketplace submits, and how it becomes cases."""
+"""Arrivals: listings that the marketplace submits, and how they become cases."""

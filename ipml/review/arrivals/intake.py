@@ -1,7 +1,6 @@
-"""Scored listings become cases of the queue, each once, however often they are sent.
+"""Intake: scored listings become cases, each once, however often they are sent.
 
-Of a whole scored file the most suspicious go into the queue, and those drawn at random from the others
-(`enqueue_batch`).
+From a whole scored file, the most suspicious listings and a random sample of the others enter (`enqueue_batch`).
 """
 
 from __future__ import annotations
@@ -61,32 +60,31 @@ from ipml.storage.tables import case_texts, cases
 _Payload = dict[str, audit.Value]
 _Entry = tuple[str, _Payload]  # a subject and a payload
 
-_SYSTEM = "ipml"  # the actor of what no person did
-_BATCH_SIZE = 50  # of one transaction, for which reviewers wait
-_LONGEST_NAME = 200  # characters, as of a listing's fields; PostgreSQL's indices hold no text of thousands
+_SYSTEM = "ipml"  # the actor of automatic events
+_BATCH_SIZE = 50  # per transaction, which reviewers wait for
+_LONGEST_NAME = 200  # characters, as in listings; PostgreSQL cannot index texts of thousands
 
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """What became of the listings that came in; each is counted once.
+    """Counts of the listings that came in, each counted once.
 
     Attributes
     ----------
     added : int
-        New listings, which became cases.
+        New listings, now cases.
     changed : int
-        Changed ones, which became new cases; those of them that still waited as they were are superseded.
+        Changed listings, now new cases; their waiting cases are superseded.
     returned : int
-        Ones that came back as they were, and became cases again because their score rose.
+        Unchanged listings that became cases again because their score rose.
     rescored : int
-        Ones whose open case took another score, price or history of its seller.
+        Listings whose open case got a new score, price or seller history.
     unchanged : int
-        All others that nothing was done about, and ones that were changed back to what had been decided, before anybody
-        looked at the change.
+        All others, including listings changed back to a decided version before anybody looked at the change.
     still_offered : int
-        Ones that were found counterfeit, and were seen on offer again since, as they were.
+        Listings found counterfeit and since seen on offer unchanged.
     listed_again : int
-        Of those that became cases, ones like a listing that was found counterfeit; they are counted above, too.
+        New cases that resemble a confirmed counterfeit; also counted above.
     """
 
     added: int = 0
@@ -103,12 +101,12 @@ class Enqueued:
 
 
 _NO_LANE = {"sampling_probability": None, "lane": "ranked", "random_order": None}
-"""What a case keeps that came through no sample: all rows of one statement name the same columns."""
+"""Sample columns of a case outside any sample: all rows of one statement need the same columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Newcomer:
-    """A scored listing on its way in: its place in a sample, and what a case keeps of it."""
+    """A scored listing on its way into the queue, with its place in a sample and the columns of its case."""
 
     scored: ScoredListing
     place: SamplePlace | None
@@ -116,17 +114,17 @@ class _Newcomer:
 
     @property
     def key(self) -> str:
-        """The id of the listing."""
+        """The listing id."""
         return self.scored.listing.listing_id
 
     @property
     def arrival(self) -> IncomingListing:
-        """What it is compared by with those who wait."""
+        """The features compared with waiting cases."""
         return make_arrival(self.scored, self.columns["listing_key"])
 
     @property
     def lane(self) -> dict[str, Any]:
-        """What a new case keeps of the place in a sample."""
+        """The sample columns of a new case."""
         return (
             {
                 "sampling_probability": self.place.sampling_probability,
@@ -140,7 +138,7 @@ class _Newcomer:
     def ranked(
         self, ranking: QueueRanking, enqueued_at: datetime, *due: datetime | None, match_precision: float | None
     ) -> _Newcomer:
-        """Return the same with the columns that the ranking in force gives it."""
+        """Return the same with the columns of the ranking in force."""
         listing, score = self.scored.listing, self.columns["score"]
         columns = rank_columns(ranking, listing, score, enqueued_at, *due, match_precision=match_precision)
         return replace(self, columns=self.columns | columns)
@@ -154,34 +152,23 @@ def enqueue(
     joins_alike: bool = DEFAULT_SETTINGS.near_duplicates,
     now: datetime | None = None,
 ) -> Enqueued:
-    """Put scored listings into the queue; doing it again changes nothing.
+    """Put scored listings into the queue; repeating it changes nothing.
 
-    Of one listing at most one case waits (`ipml.review.arrivals.versions`). While what the seller offers stays the
-    same, an open case takes a new score, and the old one stays in the audit trail; a case that was decided or escalated
-    keeps what people have judged, and one that was not found counterfeit comes back only if its score rose by more than
-    the policy says. A listing that was changed becomes a new case, and supersedes the one that waited; if it is changed
-    back to what had been decided before anybody did anything about it, that decision holds again. What was
-    observed before what is known already changes nothing; where moments are unknown, what comes later counts as later.
-    Listings that the model could not judge need a person, too, and come last where the queue is sorted by score. Cases
-    take their place by the ranking in force (`ipml.review.ranking.queue_order`).
+    At most one case of a listing waits (`ipml.review.arrivals.versions`). While the offer stays the same, an open case
+    takes a new score; the audit trail keeps the old one. A decided or escalated case keeps the version that people
+    judged, and one not found counterfeit comes back only if its score rose by more than the policy's limit. A changed
+    listing becomes a new case and supersedes the waiting one; if it is changed back before anybody acted, the earlier
+    decision is in force again. Observations older than the known one are ignored; without moments, later arrival counts
+    as later.
 
-    Parameters
-    ----------
-    scored : iterable of ScoredListing
-        Read 50 at a time; each such batch is one transaction.
-    due_at : datetime, optional
-        By when they must be decided; the policy may set an earlier deadline for their category. A deadline that an
-        open case has is only ever brought forward, which counts as rescored.
-    joins_alike : bool, default=True
-        Whether a listing that is the same offer as one of its seller's in the queue waits for that one.
-    now : datetime, default=the clock
-        Moment at which they are enqueued.
+    Listings that the model abstained on need a person too, and come last by score. Cases take their place by the
+    ranking in force (`ipml.review.ranking.queue_order`). Listings are read 50 at a time, one transaction each. `due_at`
+    is a deadline; the policy may set an earlier one for the category, and an open case's deadline is only ever brought
+    forward, which counts as rescored. With `joins_alike`, a listing that repeats a waiting offer of its seller waits
+    for that one.
 
-    Raises
-    ------
-    UnstorableValue
-        A score or a bound of it is outside 0-1, a number is not finite, a moment has no time zone, or an id,
-        brand or model version is no text of at most 200 characters.
+    Raises UnstorableValue if a score or bound is outside 0-1, a number is not finite, a moment has no time zone, or an
+    id, brand or model version is no text of at most 200 characters.
 
     Examples
     --------
@@ -207,7 +194,7 @@ def enqueue_placed(
     joins_alike: bool = DEFAULT_SETTINGS.near_duplicates,
     now: datetime | None = None,
 ) -> Enqueued:
-    """Put scored listings into the queue, each with its place in a sample; otherwise like `enqueue`."""
+    """Put scored listings with their places in a sample into the queue; otherwise like `enqueue`."""
     remaining, total, now = iter(placed), Enqueued(), now or datetime.now(UTC)
     while batch := list(islice(remaining, _BATCH_SIZE)):
         newcomers = [_Newcomer(scored, place, _columns(scored)) for scored, place in batch]
@@ -217,13 +204,13 @@ def enqueue_placed(
 
 @dataclass(frozen=True, slots=True)
 class PreparedListings:
-    """Scored listings on their way in, with what takes long and needs no database; for one transaction."""
+    """Scored listings prepared for one transaction: the slow work that needs no database is done."""
 
     newcomers: Sequence[_Newcomer]
     arrivals: Mapping[str, IncomingListing]
 
     def placed(self, places: Mapping[str, SamplePlace | None]) -> PreparedListings:
-        """Return those of some listings, in their order, each by how it comes to be shown."""
+        """Return the named listings in order, each with its sample place."""
         known = {one.key: one for one in self.newcomers}
         newcomers = [replace(known[key], place=place) for key, place in places.items()]
         return PreparedListings(newcomers, {key: one for key, one in self.arrivals.items() if key in places})
@@ -233,7 +220,7 @@ class PreparedListings:
 
 
 def prepare(scored: Iterable[ScoredListing], *, joins_alike: bool = False) -> PreparedListings:
-    """Prepare scored listings for `enqueue_within`; best before the transaction, so that nobody waits meanwhile."""
+    """Prepare scored listings for `enqueue_within`, ideally before its transaction, which blocks other writers."""
     newcomers = [_Newcomer(one, None, _columns(one)) for one in scored]
     return PreparedListings(newcomers, {one.key: one.arrival for one in newcomers} if joins_alike else {})
 
@@ -246,21 +233,16 @@ def enqueue_within(
     is_seen: bool = True,
     now: datetime,
 ) -> Enqueued:
-    """Put some scored listings into the queue in the caller's transaction; otherwise like `enqueue_placed`.
+    """Put scored listings into the queue in the caller's transaction; otherwise like `enqueue_placed`.
 
-    Whoever keeps cases from other writers besides has taken `Lock.ENQUEUE` before.
-
-    Parameters
-    ----------
-    is_seen : bool, default=True
-        Whether they were seen on offer, and not only scored again.
+    A caller that also locks cases takes `Lock.ENQUEUE` first. `is_seen` is False for listings only scored again, not
+    seen on offer.
     """
     intake = _Intake(None, due_at, bool(prepared.arrivals), now, is_seen)
     return intake.take_within(connection, prepared.newcomers, prepared.arrivals)
 
 
 def _columns(scored: ScoredListing) -> dict[str, Any]:
-    """Return what a case keeps of a scored listing."""
     listing, score = scored.listing, scored.score
     for share in (score, scored.score_low, scored.score_high):
         if share is not None and not 0 <= share <= 1:
@@ -286,7 +268,7 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Intake:
-    """How a batch of listings comes in."""
+    """The conditions under which a batch of listings comes in."""
 
     sample_id: int | None
     due_at: datetime | None
@@ -295,7 +277,7 @@ class _Intake:
     is_seen: bool = True
 
     def take(self, engine: Engine, batch: Sequence[_Newcomer]) -> Enqueued:
-        """Take a batch in, in a transaction of its own."""
+        """Take a batch in, in its own transaction."""
         arrivals: Mapping[str, IncomingListing] = {}
         if self.joins_alike:
             with reading(engine) as connection:
@@ -308,7 +290,7 @@ class _Intake:
     def take_within(
         self, connection: Connection, batch: Sequence[_Newcomer], arrivals: Mapping[str, IncomingListing]
     ) -> Enqueued:
-        """Make cases of the new ones, give open cases a new score, and note both."""
+        """Insert new cases, rescore open ones, and record both in the audit trail."""
         latest = _find_latest(batch)
         serialise(connection, Lock.ENQUEUE)
         ranking, numbers = current_ranking(connection), find_numbers(connection, latest)
@@ -317,7 +299,7 @@ class _Intake:
         arrived, verdicts = _compare(connection, latest, [locked[number] for number in numbers], ranking)
         outdated = [one.superseded.case_id for one in arrived.values() if one.superseded]
         supersede(connection, outdated)
-        # None of those that came apart from what is there can have anything to join that was not there before.
+        # Superseding changed exemplars, so the cases to join are found again.
         joining = Joining(
             connection,
             [arrivals[key] for key, one in arrived.items() if key in arrivals and self._may_join(one, latest[key])],
@@ -359,9 +341,9 @@ class _Intake:
         return Enqueued(n_opened[0], len(changes), unchanged, *n_opened[1:], offered[0], len(again))
 
     def make_arrivals(self, connection: Connection, batch: Sequence[_Newcomer]) -> dict[str, IncomingListing]:
-        """Return what listings that become cases are compared by; of many, make it before the queue is locked.
+        """Return the features by which new cases are compared; for many, call it before locking the queue.
 
-        Drawn listings stand for themselves: they are to be looked at with known probability.
+        Drawn listings join no exemplar: they must be reviewed with a known probability.
         """
         latest = _find_latest(batch)
         rows = find_cases(connection, find_numbers(connection, latest))
@@ -372,7 +354,7 @@ class _Intake:
         return arrived.opens and self._lane(arrived, newcomer).get("lane") != "explored"
 
     def _lane(self, arrived: Arrived, newcomer: _Newcomer) -> dict[str, Any]:
-        """Return what a new case keeps of how its listing came to be shown: once for its score, and always so."""
+        """Return the sample columns of a new case; a listing once shown for its score stays so."""
         last = arrived.superseded
         if last is None or newcomer.lane.get("lane") == "ranked":
             return newcomer.lane
@@ -386,10 +368,10 @@ class _Intake:
         ranking: QueueRanking,
         again: Mapping[str, Relisting | PictureMatch],
     ) -> dict[str, tuple[int, _Payload]]:
-        """Insert cases; return the number of each and what is noted of it, by the id of the listing."""
+        """Insert cases; return the number and audit payload of each, by listing id."""
         if not opened:
             return {}
-        # The deadline of a case that is superseded holds for the one in its place.
+        # A new case inherits the deadline of the case it supersedes.
         dues = {key: (self.due_at, one.superseded.due_at if one.superseded else None) for key, one in opened.items()}
         matched = {key: _describe_match(again.get(key)) for key in opened}
         ranked = {
@@ -422,7 +404,7 @@ class _Intake:
         }
 
     def _explain(self, arrived: Arrived, newcomer: _Newcomer) -> _Payload:
-        """Return what the audit trail says of how a case came about."""
+        """Return the audit payload on the origin of a case."""
         lane = self._lane(arrived, newcomer)
         drawn: _Payload = {name: lane[name] for name in ("sampling_probability", "lane") if lane.get(name) is not None}
         if arrived.last is None:
@@ -432,7 +414,7 @@ class _Intake:
     def _rescore(
         self, connection: Connection, again: Sequence[tuple[StoredCase, _Newcomer]], ranking: QueueRanking
     ) -> list[_Entry]:
-        """Give open cases their new scores; return what is noted of each that changed."""
+        """Update the scores of open cases; return audit entries of those that changed."""
         known = [(row, one) for row, one in again if row.state == "open"]
         ranked = [
             (
@@ -451,14 +433,10 @@ class _Intake:
     def _note_seen(
         self, connection: Connection, again: Sequence[tuple[StoredCase, _Newcomer]], verdicts: Mapping[int, Decision]
     ) -> tuple[int, list[_Entry]]:
-        """Keep when listings were last seen.
+        """Store when listings were last seen.
 
-        Returns
-        -------
-        int
-            How many of them were found counterfeit before.
-        list of (str, dict)
-            What is noted of those that were not seen on offer since.
+        Returns how many of them had been found counterfeit, and audit entries of those seen on offer for the first time
+        since.
         """
         seen = [
             (row, moment)
@@ -482,14 +460,13 @@ class _Intake:
 
 
 def _describe_match(match: Relisting | PictureMatch | None) -> dict[str, Any]:
-    """Return what a new case keeps of what it is like; all rows of one statement name the same columns."""
+    """Return the match columns of a new case; all rows of one statement need the same columns."""
     if match is None:
         return {"relisting_of": None, "match_kind": None, "match_precision": None}
     return {"relisting_of": match.case_id, "match_kind": match.kind, "match_precision": match.precision}
 
 
 def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:
-    """Return, of each listing in a batch, what was observed last."""
     latest: dict[str, _Newcomer] = {}
     for one in batch:
         known = latest.get(one.key)
@@ -502,7 +479,7 @@ def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:
 def _compare(
     connection: Connection, latest: Mapping[str, _Newcomer], rows: Sequence[StoredCase], ranking: QueueRanking
 ) -> tuple[dict[str, Arrived], dict[int, Decision]]:
-    """Say what becomes of listings, beside their cases, the oldest first; and what was decided of these."""
+    """Classify listings against their existing cases; return the result and the verdicts on these cases."""
     by_listing: dict[str, list[StoredCase]] = {key: [] for key in latest}
     for row in rows:
         by_listing[row.listing_id].append(row)
@@ -525,7 +502,7 @@ def _find_counterfeit(row: StoredCase, verdicts: Mapping[int, Decision]) -> Deci
 
 
 def _make_key(arrived: Arrived, newcomer: _Newcomer) -> str:
-    """Return a key that no other case has: a listing without a moment may come again as it once was."""
+    """Return a unique key of a case; a listing without a moment may return in an earlier form."""
     key: str = newcomer.columns["listing_key"]
     return key if arrived.newest is None else f"after {arrived.newest.case_id} {key}"
 
@@ -536,7 +513,7 @@ def _enter(case_id: int, payload: _Payload, exemplars: Mapping[int, int]) -> _En
 
 
 def _is_news(row: StoredCase, newcomer: _Newcomer) -> bool:
-    """Say whether a listing differs from its open case, but for the moment at which it was seen."""
+    """Return whether a listing differs from its open case in more than the moment it was seen."""
     if row.due_at != newcomer.columns["due_at"]:
         return True
     if row.snapshot == newcomer.columns["snapshot"]:
@@ -566,7 +543,7 @@ def _score_entry(newcomer: _Newcomer, ranking: QueueRanking) -> _Payload:
 
 @dataclass(frozen=True, slots=True)
 class IntakeResult:
-    """What became of a scored file: how many came by, how many of them were drawn, what the queue made of them."""
+    """Result of a scored file: listings read, listings drawn, and counts of the queue."""
 
     listings: int
     drawn: int
@@ -584,33 +561,14 @@ def enqueue_batch(
     joins_alike: bool = DEFAULT_SETTINGS.near_duplicates,
     now: datetime | None = None,
 ) -> IntakeResult:
-    """Put the most suspicious listings of a file into the queue, and some that are drawn from the others.
+    """Put the most suspicious listings of a file into the queue, and a random sample of the others.
 
-    Listings that wait for people are looked at too, wherever they stand in the file: one that was changed supersedes
-    what it was. So are listings of sellers on a list that the policy names (`always_enqueued`), and those that are like
-    one that was found counterfeit. Sending the file again changes nothing, and completes what was interrupted.
+    Some enter at any rank: listings that already wait (a changed one supersedes its waiting case), listings of sellers
+    on a list that the policy names (`always_enqueued`), and listings like a confirmed counterfeit. Repeating the file
+    changes nothing and completes an interrupted run.
 
-    Parameters
-    ----------
-    read : callable
-        Gives the scored listings of the file, in the same order each time; called twice.
-    top, min_score : int, float, optional
-        So many, with scores of at least so much, are enqueued for their score; all without either.
-    explore : float, default=0.05
-        Share of the reviewers' time that goes to drawn listings.
-    due_at, joins_alike
-        As for `enqueue`.
-    now : datetime, default=the clock
-
-    Examples
-    --------
-    >>> from ipml.records import Listing
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [ScoredListing(Listing(f"A{n}", "s1", f"Bag {n}"), n / 50, None, (), (), None, "m1") for n in range(50)]
-    >>> enqueue_batch(engine, lambda: bags, top=5, explore=0)
-    IntakeResult(listings=50, drawn=0, enqueued=Enqueued(added=5, ...))
+    `read` yields the file's listings in the same order each time; it is called twice. `top` and `min_score` limit the
+    listings that enter for their score, neither means all. `explore` is the share of review time for drawn listings.
     """
     now = now or datetime.now(UTC)
     rule = SamplingRule(explore)
@@ -625,7 +583,7 @@ def enqueue_batch(
         kinds = policy.lists.always_enqueued
         listed = find_listed(connection, now, kinds=kinds)
     again = set[str]()
-    is_whole = sample.sure == sample.listings  # whatever they are like, all go into the queue
+    is_whole = sample.sure == sample.listings  # all enter the queue anyway
     compared = read() if is_whole else _compare_with_confirmed(engine, read(), policy, again)
     shown = choose_shown(
         compared, sample, waiting, lambda one: one.listing.listing_id in again or listed.has(one, kinds)
@@ -639,7 +597,7 @@ def enqueue_batch(
 def _compare_with_confirmed(
     engine: Engine, scored: Iterable[ScoredListing], policy: Policy, again: set[str]
 ) -> Iterator[ScoredListing]:
-    """Give listings as they are, having put the ids of those of a batch into `again` that are like a counterfeit."""
+    """Yield listings unchanged, after adding those of each batch that resemble a counterfeit to `again`, by id."""
     remaining = iter(scored)
     while batch := list(islice(remaining, _BATCH_SIZE)):
         latest = {one.listing.listing_id: one.listing for one in batch}

@@ -1,10 +1,8 @@
-"""Listings that the marketplace submits one by one: each is scored, and some of them wait for people.
+"""Marketplace listings: stores each submitted listing with its score; some of them become cases.
 
-Of each listing is kept what was observed last, with its score. What is older than that changes nothing, and so does
-what came before: whatever the order in which things come and however often, the same is known at the end. Of two
-different observations of one moment the same one counts each time.
-
-Which of them wait for people: `ipml.review.arrivals.stream_intake`.
+Only the latest observation of a listing is kept. Older or repeated submissions change nothing, so the result does not
+depend on order or repetition; of two different observations at one moment the same one always wins.
+`ipml.review.arrivals.stream_intake` chooses the listings that become cases.
 """
 
 from __future__ import annotations
@@ -38,12 +36,12 @@ from ipml.storage.pseudonyms import digest_address
 from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import cases, listings, seller_events
 
-_MOST_CHANGED = 20_000  # listings that are found at once to be scored again
+_MOST_CHANGED = 20_000  # listings found per query to score again
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """That a listing is gone, since a moment."""
+    """Notice that a listing is gone since a moment."""
 
     listing_id: str
     at: datetime
@@ -51,38 +49,26 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What one caller submits: listings as they were observed, each listing and moment once, and which are gone."""
+    """One caller's observed listings, each listing and moment once, and withdrawals."""
 
     listings: tuple[Listing, ...] = ()
     withdrawals: tuple[Withdrawal, ...] = ()
 
     @property
     def listing_ids(self) -> tuple[str, ...]:
-        """The ids of all of them, in their order, each once."""
+        """The ids of all listings in order, each once."""
         named = (one.listing_id for some in (self.listings, self.withdrawals) for one in some)
         return tuple(dict.fromkeys(named))
 
 
 @dataclass(frozen=True, slots=True)
 class KnownListing:
-    """A listing as the marketplace submitted it last, and how it stands.
+    """A listing as last submitted, with its status.
 
-    Attributes
-    ----------
-    scored : ScoredListing
-        With its seller's history as it was known then; without reasons.
-    received_at : datetime
-        When it was submitted.
-    withdrawn_at : datetime or None
-        Since when it is gone; None where it was seen later.
-    case_id, state : optional
-        Its newest case that was not superseded, and how that stands; None where it never waited for people.
-    verdict : Verdict or None
-        What was found last, as far as that stands.
-    lists : tuple of ListMark
-        On which lists its seller is, for its brand.
-    match : StoredMatch or None
-        Like which counterfeit its case is, where it was listed again.
+    `scored` has the seller's history of that time and no reasons. `withdrawn_at` is None if the listing was seen later.
+    `case_id` and `state` are those of its newest case that was not superseded, None without one. `verdict` is the last
+    one in force. `lists` are the lists its seller is on for its brand. `match` is the confirmed counterfeit it
+    resembles.
     """
 
     scored: ScoredListing
@@ -98,8 +84,6 @@ class KnownListing:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of `listings`, without the snapshot."""
-
     sent: str
     seen_at: datetime
     withdrawn_at: datetime | None
@@ -111,7 +95,7 @@ class _Row:
     news_at: datetime | None
 
 
-# Made once, as making a query takes longer than asking it.
+# Built once, since building a query takes longer than running it.
 _THESE = listings.c.listing_id.in_(bindparam("listing_ids", expanding=True))
 _ROWS = select(*(listings.c[name] for name in ("listing_id", *_Row.__slots__))).where(_THESE)
 _WHOLE_ROWS, _DELETE, _INSERT = select(listings).where(_THESE), delete(listings).where(_THESE), insert(listings)
@@ -128,32 +112,11 @@ _NEWEST_CASES = select(cases.c.listing_id, cases.c.case_id, cases.c.state, cases
 def take_in(
     engine: Engine, submissions: Sequence[Submission], model: IntakeModel, now: datetime
 ) -> dict[str, KnownListing]:
-    """Score listings that are new or changed, store them with their cases in one transaction, and say how all stand.
+    """Score new and changed listings, store them with their cases in one transaction, and return the status of all.
 
-    Parameters
-    ----------
-    submissions : sequence of Submission
-        Of several callers; together they are worked on as one: none of their listings is an earlier one to another.
-    model : IntakeModel
+    Submissions of several callers are processed as one; their listings do not count as earlier listings of each other.
 
-    Raises
-    ------
-    InvalidListings
-        One is said to be gone that was never submitted; nothing is kept.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> def score(listings, earlier, explain):
-    ...     return [ScoredListing(one, 0.9, 2.2, (), (), None, "m1") for one in listings]
-    >>> for _ in range(2):  # the second time changes nothing
-    ...     sent = Submission((Listing("A7", "ann", "Bag, mirror quality", observed_at=noon),))
-    ...     known = take_in(engine, [sent], IntakeModel("m1", score), noon)["A7"]
-    >>> known.scored.score, known.case_id, known.state
-    (0.9, 1, 'open')
+    Raises InvalidListings if a withdrawn listing was never submitted; nothing is stored.
     """
     latest = _find_latest((one for some in submissions for one in some.listings), now)
     named = {listing_id for some in submissions for listing_id in some.listing_ids}
@@ -179,7 +142,7 @@ def take_in(
     }
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
-        # Another server may have been sent the same meanwhile.
+        # Another server may have stored the same listing meanwhile.
         known = _find_rows(connection, latest)
         fresh = [key for key in rows if _is_news(observed[key], known.get(key))]
         counting = _Counting.start(connection, rules, judged, known, fresh, now)
@@ -204,45 +167,11 @@ def rescore_changed(
     *,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Score listings on offer again where more is known of their seller or pictures, or another model scored them.
+    """Score listings on offer again after news of their seller or pictures, or with a new model; return how many.
 
-    Each is scored with its seller's history as it is known now, and by the listings that its seller had before it,
-    stored, and put into the queue where the policy says so, as when it is submitted. Listings that are gone stay as
-    they are. What is done is done in short transactions: whoever is interrupted goes on where they were, and once all
-    are scored nothing is done any more.
-
-    Parameters
-    ----------
-    model : IntakeModel
-    is_stopped : callable
-        Asked before each transaction.
-
-    Returns
-    -------
-    int
-        How many listings were scored again.
-
-    Examples
-    --------
-    >>> from datetime import UTC, timedelta
-    >>> from ipml.review.sellers.seller_history import SellerEvent, store_events
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> def score(listings, earlier, explain):
-    ...     risks = [0.9 if one.seller_complaints else 0.1 for one in listings]
-    ...     return [ScoredListing(one, risk, 0.0, (), (), None, "m1") for one, risk in zip(listings, risks)]
-    >>> sent, model = Submission((Listing("A7", "ann", "Bag", observed_at=noon),)), IntakeModel("m1", score)
-    >>> take_in(engine, [sent], model, noon)["A7"].scored.score
-    0.1
-    >>> later = noon + timedelta(days=1)
-    >>> with writing(engine) as connection:
-    ...     _ = store_events(connection, [SellerEvent("e1", "ann", "complained", later, later)], later)
-    >>> rescore_changed(engine, model, later), rescore_changed(engine, model, later)
-    (1, 0)
-    >>> with reading(engine) as connection:
-    ...     find_known(connection, ["A7"])["A7"].state
-    'open'
+    Each is scored with its seller's current history and stored earlier listings, and enters the queue as on submission.
+    Withdrawn listings stay as they are. Transactions are short and an interrupted run can be resumed; `is_stopped` is
+    asked before each.
     """
     after, count = "", 0
     while True:
@@ -258,7 +187,7 @@ def rescore_changed(
 
 
 def has_listings(connection: Connection) -> bool:
-    """Say whether a listing was ever submitted."""
+    """Return whether any listing was ever submitted."""
     return connection.scalar(select(listings.c.listing_id).limit(1)) is not None
 
 
@@ -268,14 +197,9 @@ def find_known(
     now: datetime | None = None,
     snapshots: Mapping[str, ScoredListing] | None = None,
 ) -> dict[str, KnownListing]:
-    """Return what is known of listings, by their ids; those that were never submitted are left out.
+    """Return the known listings by id, with list marks as of `now`; ids never submitted are left out.
 
-    Parameters
-    ----------
-    now : datetime, default=the clock
-        The moment for which is said on which lists their sellers are.
-    snapshots : mapping of str to ScoredListing, optional
-        What some snapshots say, where that is known.
+    `snapshots` holds already decoded snapshots.
     """
     rows = [
         row
@@ -308,7 +232,7 @@ def find_known(
 
 
 def find_by_address(connection: Connection, urls: Collection[str]) -> dict[str, str]:
-    """Return the ids of listings that were submitted with some addresses, by these; of several the one seen last."""
+    """Return the id of the listing submitted with each URL; of several, the one seen last."""
     digests = {url: digest_address(url) for url in urls}
     wanted = sorted({one for one in digests.values() if one is not None})
     found: dict[str, str] = {}
@@ -319,7 +243,7 @@ def find_by_address(connection: Connection, urls: Collection[str]) -> dict[str, 
 
 
 def find_reasons(connection: Connection, known: KnownListing) -> ScoredListing | None:
-    """Return what people are shown of a listing as it is now, with the reasons; None where it never waited for them."""
+    """Return a listing with reasons as reviewers see it; None if it never had a case."""
     snapshot = connection.scalar(select(cases.c.snapshot).where(cases.c.case_id == known.case_id))
     if snapshot is None:
         return None
@@ -333,7 +257,7 @@ def find_reasons(connection: Connection, known: KnownListing) -> ScoredListing |
 
 
 def _find_latest(submitted: Iterable[Listing], now: datetime) -> dict[str, Listing]:
-    """Return of each listing what was observed last; what is said without a moment is so now."""
+    """Return the latest observation of each listing; one without a moment counts as now."""
     latest: dict[str, Listing] = {}
     for one in submitted:
         before = latest.get(one.listing_id)
@@ -351,7 +275,7 @@ def _digest_sent(listing: Listing) -> str:
 
 
 def _is_news(observed: tuple[datetime, str], row: _Row | None) -> bool:
-    """Say whether a listing was observed later than what is known of it, or is not known."""
+    """Return whether a listing is unknown or was observed later than the known observation."""
     if row is None:
         return True
     _, sent = observed
@@ -367,12 +291,12 @@ def _find_rows(connection: Connection, listing_ids: Collection[str]) -> dict[str
 
 
 def _store(connection: Connection, rows: Sequence[Mapping[str, Any]], known: Mapping[str, _Row]) -> None:
-    """Put listings in the place of what was known of them, but for when they were withdrawn."""
+    """Replace stored listings, except for their moment of withdrawal."""
     for some in in_batches([row["listing_id"] for row in rows if row["listing_id"] in known]):
         connection.execute(_DELETE, {"listing_ids": some})
     if rows:
         before = ((row, known.get(row["listing_id"])) for row in rows)
-        stays = ("withdrawn_at", "news_at")  # news may have come while it was scored
+        stays = ("withdrawn_at", "news_at")  # news may arrive during scoring
         connection.execute(
             _INSERT, [{**row, **{name: old and getattr(old, name) for name in stays}} for row, old in before]
         )
@@ -392,7 +316,7 @@ def _make_row(one: Listing, observed: tuple[datetime, str], now: datetime) -> di
 
 
 def _name_score(judged: Judgement, key: str, history_as_of: datetime, last_event: int) -> dict[str, Any]:
-    """Return the columns of a score, and of what it knows of the seller."""
+    """Return the columns of a score and of the seller history behind it."""
     scored = judged.scored[key]
     return {
         "score": scored.score,
@@ -406,7 +330,7 @@ def _name_score(judged: Judgement, key: str, history_as_of: datetime, last_event
 
 @dataclass(frozen=True, slots=True)
 class _Counting:
-    """Which listings count in the sample of the day: those that a model judges for the first time as they are."""
+    """Chooses listings that count in the day's sample: those that a model judges for the first time in this form."""
 
     sample_id: int
     places: Mapping[str, StreamPlace]
@@ -422,7 +346,7 @@ class _Counting:
         listing_ids: Sequence[str],
         now: datetime,
     ) -> _Counting:
-        """Count some of the listings of a judgement in the sample that is open now."""
+        """Count listings of a judgement in the open sample."""
         if not listing_ids:
             return cls(0, {}, known)
         sample_id = rules.open_sample(connection, judged.scored[listing_ids[0]].model_version, now)
@@ -437,7 +361,7 @@ class _Counting:
 
     @property
     def counted(self) -> Collection[str]:
-        """The ids of the listings that count."""
+        """Ids of the listings that count."""
         return self.places.keys()
 
     def name_sample(self, key: str) -> dict[str, int]:
@@ -445,7 +369,7 @@ class _Counting:
         return {"sample_id": self.sample_id if key in self.places else self.known[key].sample_id}
 
     def note(self, connection: Connection) -> None:
-        """Keep which cases the sample has brought, once they are there."""
+        """Store the cases of the sample, once they exist."""
         shown = {key: place for key, one in self.places.items() if (place := one.shown) is not None}
         if shown:
             newest = _find_newest_cases(connection, list(shown))
@@ -453,7 +377,6 @@ class _Counting:
 
 
 def _find_changed(connection: Connection, model_version: str, now: datetime, after: str) -> list[str]:
-    """Return the ids of listings to be scored again, in their order, after one of them."""
     event, one = seller_events.c, listings.c
     known = (
         select(
@@ -488,7 +411,6 @@ def _is_on_offer() -> ColumnElement[bool]:
 def _rescore(
     engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now: datetime, is_stopped: Callable[[], bool]
 ) -> int:
-    """Score some listings again, store them and put them into the queue; return how many that were."""
     is_it = listings.c.listing_id.in_(listing_ids), _is_on_offer()
     with reading(engine) as connection:
         before = _find_rows(connection, listing_ids)
@@ -504,7 +426,7 @@ def _rescore(
     judged = rules.judge(filled, earlier, model)
 
     def store(connection: Connection, some: Sequence[str]) -> int:
-        # Meanwhile it may have been submitted as it is now, or scored again by another worker.
+        # Meanwhile a listing may have been submitted, or scored again by another worker.
         known = _find_rows(connection, some)
         same = [key for key in some if known.get(key) == before[key]]
         counting = _Counting.start(connection, rules, judged, known, same, now)

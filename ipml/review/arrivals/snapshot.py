@@ -1,11 +1,8 @@
-"""A scored listing as text and back, exactly: what the queue keeps of the listing that a person judged.
+"""Snapshots: a scored listing as text and back, exactly as the person who judged it saw it.
 
-The text is JSON in ASCII, with escapes for everything else, so that every database holds any title alike. Fields of
-the listing that are None are left out, as are the bounds of a score that has none and what was not found in the text:
-a record that gains an optional field still reads older snapshots, and gives their very text. The vector of its picture
-is left out, too: it would be the largest part by far, and nobody can read it. The score and its reasons stay.
-
-Texts that people write are stored as they are, once `check_text` has found that every database can hold them.
+The text is ASCII JSON, so every database stores it alike. Fields that are None are left out: a record with a new
+optional field still reads older snapshots and writes the same text. Vectors are left out too, since they are large and
+unreadable. Texts that people write are stored unchanged once `check_text` has accepted them.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, 
 
 
 def is_storable(text: str) -> bool:
-    """Say whether a text has only characters: PostgreSQL knows no NUL, and nobody half a surrogate pair.
+    """Return whether a text has only storable characters: no NUL (for PostgreSQL) and no lone surrogate.
 
     Examples
     --------
@@ -35,14 +32,14 @@ def is_storable(text: str) -> bool:
 
 
 def check_text(field: str, text: str, longest: int) -> None:
-    """Refuse a text that is too long, or that not every database can hold."""
+    """Raise Refused or UnstorableValue for a text that is too long or that some database cannot hold."""
     if len(text) > longest:
         raise UnstorableValue(field, f"{len(text)} characters", f"at most {longest}")
     if not is_storable(text):
-        raise UnstorableValue(field, "a character that is none (NUL or half a surrogate pair)", "text")
+        raise UnstorableValue(field, "an invalid character (NUL or half a surrogate pair)", "text")
 
 
-_NOT_STORED = ("image_vector", "text_vector")  # thousands of numbers, which their encoder makes again
+_NOT_STORED = ("image_vector", "text_vector")  # thousands of numbers, which their encoder can compute again
 _MOMENTS = ("listed_at", "observed_at", "labelled_at")
 _OPTIONAL = (
     *("score_low", "score_high", "read_as", "model_digest", "earlier_listings", "earlier_suspicion"),
@@ -63,12 +60,9 @@ _CONTENT = ("seller_id", *(name for name in _EDITABLE if name != "price"))
 
 
 def encode(scored: ScoredListing) -> str:
-    """Return a scored listing as JSON; the same record always gives the same text.
+    """Return a scored listing as JSON; equal records give equal texts.
 
-    Raises
-    ------
-    UnstorableValue
-        A number is not finite, or a moment has no time zone.
+    Raises UnstorableValue if a number is not finite, or a moment has no time zone.
 
     Examples
     --------
@@ -94,9 +88,9 @@ def encode(scored: ScoredListing) -> str:
 
 
 def decode(text: str) -> ScoredListing:
-    """Return the scored listing that `encode` turned into text.
+    """Return the scored listing that `encode` wrote.
 
-    Older snapshots hold the base rate as one of the reasons; it comes back as what it is.
+    Older snapshots hold the base rate among the reasons; it is moved to its own field.
     """
     content = json.loads(text)
     reasons, base_rate = part_base_rate(Reason(**reason) for reason in content["reasons"])
@@ -115,31 +109,22 @@ def decode(text: str) -> ScoredListing:
 
 
 def decode_listing(text: str) -> Listing:
-    """Return the listing alone of what `encode` turned into text: much quicker where its reasons are not wanted."""
+    """Return only the listing that `encode` wrote: much quicker than `decode`."""
     return Listing(**_with_moments(json.loads(text)["listing"]))
 
 
 def digest_content(listing: Listing) -> str:
-    """Return the SHA-256 of what a seller offers, all but the price: while it stays, the listing is what it was.
+    """Return the SHA-256 of an offer except its price; equal digests mean an unchanged listing.
 
-    Prices are compared by themselves, as they may move a little.
-
-    Examples
-    --------
-    >>> bag = Listing("A7", "s", "Bag", price=50.0)
-    >>> digest_content(bag) == digest_content(Listing("A7", "s", "Bag", price=52.0))
-    True
-    >>> digest_content(bag) == digest_content(Listing("A7", "s", "Bag AAA", price=50.0))
-    False
+    Prices are compared separately, since they may move a little.
     """
     return digest(_to_json({name: getattr(listing, name) for name in _CONTENT}, listing.listing_id))
 
 
 def make_key(listing: Listing) -> str:
-    """Return what tells one observation of a listing from every other.
+    """Return the key of one observation of a listing: moment and id.
 
-    It is the moment of the observation and the id. Where the moment is unknown, what the seller can edit
-    takes its place.
+    Without a moment, a digest of the fields that the seller can edit takes its place.
 
     Examples
     --------

@@ -1,10 +1,9 @@
-"""Which listings of a stream wait for people: those that the policy asks for, and some that are drawn from the others.
+"""Stream intake: chooses the listings of a stream that become cases, each judged alone.
 
-A file of a night is ranked as a whole (`ipml.review.arrivals.intake.enqueue_batch`). A stream has no end, so each
-listing is judged by itself: it waits for people where score and value of a review are what the policy asks for; where
-its seller is on a list that the policy names; where it, or a picture that was screened, is like one that was found
-counterfeit; where it is drawn from
-all others, with a probability that its case keeps; and where an earlier version of it waits already.
+A listing becomes a case if its score and the value of a review reach the policy's limits, its seller is on a list that
+the policy names, it or its screened picture resembles a confirmed counterfeit, an earlier version of it waits, or it is
+drawn from the others with a known probability. Files are ranked as a whole
+(`ipml.review.arrivals.intake.enqueue_batch`).
 """
 
 from __future__ import annotations
@@ -29,20 +28,20 @@ from ipml.storage.database import in_batches, writing
 from ipml.storage.tables import cases, seeds
 
 Score = Callable[[Sequence[Listing], Sequence[EarlierListings], bool], list[ScoredListing]]
-"""Scores checked listings by what is stored of the earlier listings of their sellers, with reasons or without."""
+"""Scores checked listings with stored data on their sellers' earlier listings, with reasons or without."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeModel:
-    """The model by which listings are scored as they come in, and its version, to which stored portfolios belong."""
+    """The model that scores incoming listings; stored portfolios belong to its version."""
 
     version: str
     score: Score
 
 
-# Made once, as making a query takes longer than asking it.
+# Built once, since building a query takes longer than running it.
 _LAST_SEED = select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1)
-# The state is no column by itself here, or SQLite looks through all pending cases for those of some listings.
+# The expression hides the state's index from SQLite, which would scan all pending cases.
 _PENDING = select(cases.c.listing_id).where(
     cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)), cases.c.state.concat("").in_(PENDING)
 )
@@ -50,7 +49,7 @@ _PENDING = select(cases.c.listing_id).where(
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What becomes of listings by their scores: all are scored, and those that may wait for people are prepared."""
+    """Scored listings, and the prepared subset that may become cases."""
 
     scored: Mapping[str, ScoredListing]
     places: Mapping[str, StreamPlace]
@@ -60,12 +59,9 @@ class Judgement:
     model: IntakeModel
 
     def choose(self, connection: Connection, listing_ids: Sequence[str], counted: Collection[str]) -> PreparedListings:
-        """Return which of some listings go into the queue: those that wait there as they were do, too.
+        """Return the listings that enter the queue, including those that already wait.
 
-        Parameters
-        ----------
-        counted : collection of str
-            Those that may be drawn: the others had their chance when they were judged first.
+        Only listings in `counted` may be drawn; the others had their chance when they were first judged.
         """
         pending = _find_pending(connection, listing_ids)
         shown = {key: self.places[key].shown for key in listing_ids if key in counted or self.places[key].is_sure}
@@ -75,13 +71,13 @@ class Judgement:
             if shown.get(key) is not None or key in self.always or key in pending
         }
         ready = {one.key for one in self.prepared.newcomers}
-        late = [self.scored[key].listing for key in entering if key not in ready]  # of which a case came meanwhile
+        late = [self.scored[key].listing for key in entering if key not in ready]  # a case of these was made meanwhile
         earlier = [self.earlier[one.listing_id] for one in late]
         explained = self.model.score(late, earlier, True) if late else []
         return (self.prepared + prepare(explained, joins_alike=True)).placed(entering)
 
     def add_to_portfolios(self, connection: Connection, listing_ids: Sequence[str], now: datetime) -> None:
-        """Have some listings count for those that their sellers offer after them."""
+        """Add listings to the portfolios used for later listings of their sellers."""
         some = [self.scored[key] for key in listing_ids]
         weighed = [WeighedListing.of(one.listing, one.suspicion, now) for one in some]
         add_to_portfolios(connection, self.model.version, weighed, now)
@@ -89,14 +85,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class StreamRules:
-    """By what listings are judged at a moment.
+    """The rules by which listings are judged at a moment.
 
-    Attributes
-    ----------
-    again : collection of str
-        Ids of the listings that are like one that was found counterfeit.
-    seed : str
-        What decides the draws of this database; empty where there is none yet (`seeded`).
+    `again` holds ids of listings like a confirmed counterfeit. `seed` decides this database's draws; empty until
+    `seeded`.
     """
 
     ranking: QueueRanking
@@ -107,7 +99,7 @@ class StreamRules:
 
     @classmethod
     def read(cls, connection: Connection, some: Sequence[Listing], now: datetime) -> StreamRules:
-        """Read what concerns some listings."""
+        """Read the rules for some listings."""
         listed = find_listed(connection, now, sellers={one.seller_id for one in some})
         pending = _find_pending(connection, [one.listing_id for one in some])
         ranking = current_ranking(connection)
@@ -116,14 +108,14 @@ class StreamRules:
         return cls(ranking, listed, pending, again, connection.scalar(_LAST_SEED) or "")
 
     def seeded(self, engine: Engine, now: datetime) -> StreamRules:
-        """Return the same with a seed, for which others are kept from writing only where there is none yet."""
+        """Return the rules with a seed; only creating the first seed takes the write lock."""
         if self.seed:
             return self
         with writing(engine) as connection:
             return replace(self, seed=get_seed(connection, now=now))
 
     def judge(self, filled: Sequence[Listing], earlier: Sequence[EarlierListings], model: IntakeModel) -> Judgement:
-        """Score listings by what is known of their sellers, and prepare with reasons those that may wait for people."""
+        """Score listings with their sellers' data, and prepare those that may become cases, with reasons."""
         kinds = self.ranking.policy.lists.always_enqueued
         known = {one.listing_id: before for one, before in zip(filled, earlier, strict=True)}
         scored = {one.listing.listing_id: one for one in (model.score(filled, earlier, False) if filled else ())}
@@ -141,13 +133,13 @@ class StreamRules:
         some = [scored[key].listing for key in shown]
         explained = model.score(some, [known[key] for key in shown], True) if shown else []
         for key, one in zip(shown, explained, strict=True):
-            if key in unread:  # the brand that the model has read says on which list the seller is
+            if key in unread:  # the brand that the model read decides the seller's list
                 scored[key] = replace(scored[key], price_range=one.price_range)
         always = frozenset(key for key in shown if key in self.again or self.listed.has(scored[key], kinds))
         return Judgement(scored, places, always, known, prepare(explained, joins_alike=True), model)
 
     def open_sample(self, connection: Connection, model_version: str, now: datetime) -> int:
-        """Return the number of the sample in which listings count that are judged now."""
+        """Return the number of the current sample."""
         return open_sample(connection, model_version, self.ranking.policy.intake, self.seed, now)
 
     def _place(self, scored: ScoredListing) -> StreamPlace:

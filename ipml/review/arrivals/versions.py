@@ -1,10 +1,8 @@
-"""Versions of a listing: one case for each, of which only the newest waits for people.
+"""Versions: each version of a listing is one case; only the newest waits for people.
 
-A listing that comes again as it was is the case that is there: open, it takes the new score; decided, it stays so,
-unless its score has risen by more than the policy says since people found nothing wrong with it. A listing that was
-changed is a new case, and the one that still waited is superseded: nobody decides any more on what is no longer there.
-One that was changed back to what people had decided, before anybody did anything about the change, is no new case: that
-decision holds.
+An unchanged listing rescores its open case; a decided one stays, unless it was not found counterfeit and its score rose
+by more than the policy's limit. A changed listing becomes a new case and supersedes the waiting one, so nobody decides
+on an offer that is gone. If it is changed back before anybody acted, the earlier decision is in force again.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ from ipml.storage.tables import audit as trail
 from ipml.storage.tables import automatic_draws, cases, decisions, notice_items, sample_cases, second_reviews
 
 _SYSTEM = "ipml"
-_NOT_BY_PEOPLE = ("enqueued", "rescored", "deadline set")  # the last by a notice of this listing, or of one like it
+_NOT_BY_PEOPLE = ("enqueued", "rescored", "deadline set")  # a notice of this or a similar listing sets deadlines
 _SHOWN = {
     "title": "title",
     "description": "description",
@@ -54,7 +52,7 @@ _SHOWN = {
 
 
 class Fate(StrEnum):
-    """What becomes of a listing that comes in."""
+    """Outcome of an incoming listing."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -66,18 +64,11 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A listing that comes in, beside the cases that it has.
+    """An incoming listing compared with its existing cases.
 
-    Attributes
-    ----------
-    version : int
-        Counts its contents from 1; one that it had before has the number it had then.
-    last : StoredCase or None
-        Its case that holds (`KnownCases`); of one that was changed back, that with the decision.
-    newest : StoredCase or None
-        Its newest case, be it superseded.
-    superseded : StoredCase or None
-        The case that waits, for a decision on what is no longer there.
+    `version` counts contents from 1; a repeated content keeps its number. `last` is the current case (`KnownCases`), or
+    the decided one if the listing was changed back. `newest` may be superseded. `superseded` waits for a decision on an
+    offer that is gone.
     """
 
     fate: Fate
@@ -94,27 +85,23 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class KnownCases:
-    """The cases of a listing, the oldest first.
-
-    Of those that were not superseded the last one holds: it waits for people, or was decided and nothing came since, or
-    what came since was changed back.
-    """
+    """The cases of a listing, oldest first."""
 
     rows: Sequence[StoredCase]
 
     @property
     def last(self) -> StoredCase | None:
-        """The case that holds; where all were superseded, as that in their place was erased, the newest."""
+        """The last case not superseded, which waits or whose decision holds; the newest if all were superseded."""
         held = (row for row in reversed(self.rows) if row.state != "superseded")
         return next(held, self.rows[-1] if self.rows else None)
 
     @property
     def decided(self) -> StoredCase | None:
-        """The case that was decided last, of those that were not superseded."""
+        """The last decided case that was not superseded."""
         return next((row for row in reversed(self.rows) if row.state == "decided"), None)
 
 
-# Made once, as making a query takes longer than asking it.
+# Built once, since building a query takes longer than running it.
 _NUMBERS = select(cases.c.case_id).where(
     cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)), cases.c.erased_at.is_(None)
 )
@@ -122,21 +109,17 @@ _VERDICTS = select(decisions).where(decisions.c.case_id.in_(bindparam("case_ids"
 
 
 def find_numbers(connection: Connection, listing_ids: Iterable[str]) -> list[int]:
-    """Return the numbers of all cases of some listings, the oldest first."""
+    """Return the numbers of all cases of some listings, oldest first."""
     return sorted(connection.scalars(_NUMBERS, {"listing_ids": list(set(listing_ids))}))
 
 
 def compare(
     scored: ScoredListing, known: KnownCases, verdict: Verdict | None, policy: Policy, untouched: Collection[int] = ()
 ) -> Arrived:
-    """Say what becomes of a listing.
+    """Classify an incoming listing.
 
-    Parameters
-    ----------
-    verdict : Verdict or None
-        What stands of the case that was decided last.
-    untouched : collection of int
-        Cases about which nobody did anything (`find_untouched`).
+    `verdict` is that in force on the last decided case. `untouched` holds cases that nobody acted on
+    (`find_untouched`).
     """
     last, decided = known.last, known.decided
     if last is None:
@@ -164,7 +147,7 @@ def compare(
 
 
 def find_untouched(connection: Connection, rows: Collection[StoredCase]) -> set[int]:
-    """Return the numbers of those of some cases about which nobody did anything, and that were not drawn at random."""
+    """Return the cases that nobody acted on and that were not drawn at random."""
     free = {
         row.case_id
         for row in rows
@@ -184,7 +167,7 @@ def find_untouched(connection: Connection, rows: Collection[StoredCase]) -> set[
 
 
 def has_same_price(one: Listing, other: Listing, share: float) -> bool:
-    """Say whether two prices are in one currency and at most a share of the lower one apart, or both unknown.
+    """Return whether two prices are both unknown, or in one currency and at most a share of the lower one apart.
 
     Examples
     --------
@@ -206,16 +189,16 @@ def _rise(row: StoredCase, scored: ScoredListing, policy: Policy) -> bool:
 
 
 def find_verdicts(connection: Connection, case_ids: Iterable[int]) -> dict[int, Decision]:
-    """Return the last verdict that stands on each of some cases."""
+    """Return the last verdict in force on each case."""
     if not (wanted := set(case_ids)):
         return {}
     return {row.case_id: make_decision(row) for row in connection.execute(_VERDICTS, {"case_ids": list(wanted)})}
 
 
 def supersede(connection: Connection, case_ids: Sequence[int]) -> None:
-    """Close cases of listings that were changed, or changed back; those that wait for them go on with another.
+    """Close cases of changed listings; the cases that waited for them get another exemplar.
 
-    The cases must be kept from other writers, and those that wait for them are here.
+    The cases must be locked; cases waiting for them are locked here.
     """
     if not case_ids:
         return
@@ -228,16 +211,11 @@ def supersede(connection: Connection, case_ids: Sequence[int]) -> None:
 
 
 def pass_on(connection: Connection, successors: Iterable[tuple[StoredCase, int]], now: datetime) -> None:
-    """Have what waits for superseded cases wait for those that took their place, and note it in the audit trail.
+    """Move everything pending on superseded cases to their successors, and record it in the audit trail.
 
-    What waits are notices, the person to whom a case is assigned, and the samples of which it is one: the listing is
-    still in them, as it is now. A second person who was to look at what is no longer there is not asked any more.
-
-    Parameters
-    ----------
-    successors : iterable of (StoredCase, int)
-        Superseded cases, as they were, each with the number of the case in its place: an earlier one where the listing
-        was changed back.
+    It moves notices, the assignee and sample membership: the listing stays in the sample in its current form. Requests
+    for a second person are dropped. `successors` pairs each superseded case, as it was, with the number of its
+    successor, which is an earlier case if the listing was changed back.
     """
     entries: list[tuple[str, dict[str, audit.Value]]] = []
     for row, new in successors:
@@ -261,7 +239,7 @@ def pass_on(connection: Connection, successors: Iterable[tuple[StoredCase, int]]
 
 @dataclass(frozen=True, slots=True)
 class VersionChange:
-    """What was changed about a listing from one version to the next; None where there was nothing."""
+    """One changed field between two versions; None means no value."""
 
     field: str
     before: str | None
@@ -270,28 +248,28 @@ class VersionChange:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What came before a case of the same listing, and after it.
+    """Previous and next case of the same listing.
 
     Attributes
     ----------
     case_id : int or None
-        The case before; None where this is the first.
+        The previous case; None for the first.
     state : str
-        Of the case before.
+        State of the previous case.
     decision : Decision or None
-        What was found of it, as far as that stands.
+        Its decision in force.
     changes : tuple of VersionChange
-        What the seller changed since; none where the listing came back as it was.
+        Changes since; empty if the listing came back unchanged.
     score_before, score : float or None
-        Of the case before, and of this one.
+        Of the previous case and of this one.
     same : Decision or None
-        What was found of this very content last, in whichever case.
+        The last decision on this exact content, on any case.
     next_id : int or None
-        The case that came after.
+        The next case.
     settled_by : int or None
-        The case before with the decision that holds, where the listing was changed back to what that is on.
+        The earlier case whose decision holds because the listing was changed back.
     seen_at : datetime or None
-        When the content of this case was last seen.
+        When this content was last seen.
     """
 
     case_id: int | None
@@ -307,7 +285,7 @@ class Past:
 
 
 def read_pasts(connection: Connection, case_ids: Collection[int]) -> dict[int, Past]:
-    """Return what came before and after some cases, by their numbers; those alone of their listing are left out."""
+    """Return previous and next cases by case number; a listing's only case is left out."""
     wanted = select(cases.c.listing_id).where(cases.c.case_id.in_(case_ids), cases.c.erased_at.is_(None))
     columns = cases.c.case_id, cases.c.listing_id, cases.c.version, cases.c.successor
     query = select(*columns).where(cases.c.listing_id.in_(wanted), cases.c.erased_at.is_(None))
@@ -323,7 +301,7 @@ def read_pasts(connection: Connection, case_ids: Collection[int]) -> dict[int, P
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a case stands among those of its listing, by their numbers; `same` are those before of its very content."""
+    """Neighbours of a case among those of its listing; `same` are earlier cases with the same content."""
 
     before: int | None
     same: Sequence[int]
@@ -332,7 +310,7 @@ class _Place:
 
 
 def _place(rows: Sequence[Row[Any]], at: int) -> _Place:
-    """Return the place of a case; no others come after one of a listing that was changed back since."""
+    """Return the neighbours of a case; a listing since changed back has no next case."""
     case = rows[at]
     earlier = [row.case_id for row in rows[:at] if not _is_changed_back(row)]
     later = [row.case_id for row in rows[at + 1 :] if not _is_changed_back(row)]
@@ -368,7 +346,7 @@ def _read_past(
 
 
 def tell_past(past: Past) -> str:
-    """Return in a sentence what was found of a listing before, and why it is here again; "" where it is new.
+    """Return a sentence on earlier decisions on a listing and why it is back; "" for a new one.
 
     Examples
     --------
@@ -400,14 +378,7 @@ def _percent(score: float | None) -> str:
 
 
 def find_changes(before: ScoredListing, after: ScoredListing) -> tuple[VersionChange, ...]:
-    """Return what of a listing was changed, in the order in which a page shows it.
-
-    Examples
-    --------
-    >>> bag, hat = (ScoredListing(Listing("A7", "s", one), 0.1, None, (), (), None, "m") for one in ("Bag", "Hat"))
-    >>> find_changes(bag, hat)
-    (VersionChange(field='title', before='Bag', after='Hat'),)
-    """
+    """Return the changed fields in the order of the page."""
     said = [(_SHOWN[name], _say(before.listing, name), _say(after.listing, name)) for name in _SHOWN]
     return tuple(VersionChange(*one) for one in said if one[1] != one[2])
 
@@ -418,5 +389,5 @@ def _say(listing: Listing, name: str) -> str | None:
 
 
 def find_pending_listings(connection: Connection) -> frozenset[str]:
-    """Return the ids of the listings that have a case which waits for people."""
+    """Return the ids of listings with a pending case."""
     return frozenset(connection.scalars(select(cases.c.listing_id).where(cases.c.state.in_(PENDING))))

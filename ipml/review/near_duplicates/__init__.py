@@ -1,1 +1,1 @@
-"""Near-duplicates: reviewed once, the decision spread, relistings recognised."""
+"""Near-duplicates: reviewed once, with one decision for all; relistings are recognised."""

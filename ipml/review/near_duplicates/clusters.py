@@ -1,14 +1,11 @@
-"""Near-duplicates of one seller: the first of them is reviewed, the others wait for it.
+"""Clusters: near-duplicates of one seller; the exemplar is reviewed while the others wait.
 
-A case that comes in and is the same offer, but for small edits, as one of the seller's that waits for review, its
-exemplar, joins it (see `ipml.review.near_duplicates.matches`). An open case whose `exemplar` is set is not shown.
-Whenever the exemplar is decided, the verdict either spreads to it (see `ipml.review.group_decisions`), or one of
-those that are left becomes the exemplar of the others.
-
-Titles are folded to what a reader sees. Signatures are MinHash values in bands: titles that are alike share a band
-with near certainty, others seldom do. Bands are kept in the database, so what makes them must not change: a test
-holds one of them. A band holds some thirty cases and no more, so that a seller who floods the queue with half-alike
-listings does not make it slow; what finds no place there is at worst reviewed once more.
+An incoming case that repeats a waiting offer with small edits joins that exemplar
+(`ipml.review.near_duplicates.matches`) and is not listed. After the decision the verdict spreads
+(`ipml.review.group_decisions`), or a remaining case becomes the exemplar. MinHash bands of folded titles find
+candidates: similar titles almost always share one. Bands are stored, so their computation must never change; a test
+pins one. A band holds at most 30 cases, so a flood of half-alike listings stays fast; a case without room is at worst
+reviewed once more.
 """
 
 from __future__ import annotations
@@ -36,16 +33,16 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_LONGEST = 400  # code points of a title that are read, before and after letters were taken apart
+_LONGEST = 400  # code points of a title that are read, before and after decomposition
 _SHINGLE = 3
-_N_PERMUTATIONS, _ROWS = 60, 3  # 20 bands: at a likeness of 0.5 93 in 100 share one, at 0.2 15
+_N_PERMUTATIONS, _ROWS = 60, 3  # 20 bands: 93 of 100 pairs of likeness 0.5 share one, 15 of likeness 0.2
 _SEED = 1
 _INVISIBLE = frozenset({"Cf", "Cc", "Mn", "Me"})
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
 def fold_title(text: str) -> str:
-    """Return a text without what a copy is varied by: case, accents, invisible and full-width letters, punctuation.
+    """Return a text without the details that copies vary: case, accents, invisible or full-width letters, punctuation.
 
     Examples
     --------
@@ -60,14 +57,12 @@ def fold_title(text: str) -> str:
 
 
 def make_shingles(text: str) -> frozenset[str]:
-    """Return all runs of three letters of a text, folded; a text without letters and digits has none.
+    """Return all three-letter runs of a folded text; empty for a text without letters and digits.
 
     Examples
     --------
     >>> sorted(make_shingles("Bag 1"))
     [' 1 ', ' ba', 'ag ', 'bag', 'g 1']
-    >>> make_shingles("\u231a")
-    frozenset()
     """
     if not (words := fold_title(text)):
         return frozenset()
@@ -76,17 +71,7 @@ def make_shingles(text: str) -> frozenset[str]:
 
 
 def sign_shingles(shingles: frozenset[str]) -> tuple[int, ...]:
-    """Return the MinHash values of a set: the share in which two agree estimates how alike the sets are.
-
-    A set of nothing has none: it is like no other.
-
-    Examples
-    --------
-    >>> one = sign_shingles(make_shingles("Leather wallet, brown"))
-    >>> other = sign_shingles(make_shingles("leather wallet brown"))
-    >>> one == other
-    True
-    """
+    """Return the MinHash values of a set; the share of equal values estimates the likeness. The empty set has none."""
     if not shingles:
         return ()
     import numpy as np
@@ -101,18 +86,10 @@ def sign_shingles(shingles: frozenset[str]) -> tuple[int, ...]:
 def make_bands(
     scope: str, signature: tuple[int, ...], image_hash: str | None = None, rows: int = _ROWS
 ) -> tuple[int, ...]:
-    """Return the numbers, of 64 bits, under which a listing is found by others that are alike.
+    """Return the 64-bit numbers under which similar listings find each other.
 
-    Parameters
-    ----------
-    scope : str
-        Only listings of the same scope are found: "seller s1, brand acme".
-    signature : tuple of int
-        Of the title.
-    image_hash : str, optional
-        Has a number of its own: the same picture is found whatever the title.
-    rows : int, default=3
-        MinHash values in a band: the more, the more alike must titles be to share one.
+    Only listings of the same `scope`, such as "seller s1, brand acme", meet. A picture has its own number, so the same
+    picture is found under any title. More `rows` (MinHash values per band) require more similar titles.
 
     Examples
     --------
@@ -128,16 +105,16 @@ def make_bands(
 
 @lru_cache(maxsize=1)
 def _draw_permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """Return odd factors and summands: x becomes factor * x + summand, modulo 2 ** 32, in which no two numbers meet."""
+    """Return odd factors and summands: x -> factor * x + summand (mod 2 ** 32) is a permutation."""
     import numpy as np
 
-    random = np.random.RandomState(_SEED)  # draws the same in every release of NumPy
+    random = np.random.RandomState(_SEED)  # stable across NumPy releases
     halves = random.randint(0, 1 << 31, _N_PERMUTATIONS, dtype=np.uint32)
     return halves * 2 + 1, random.randint(0, 1 << 32, _N_PERMUTATIONS, dtype=np.uint32)
 
 
 def _mix_hashes(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """Return hashes in each bit of which all of theirs count: the end of MurmurHash3, by Austin Appleby."""
+    """Return hashes whose bits each depend on all bits: the finaliser of MurmurHash3, by Austin Appleby."""
     import numpy as np
 
     hashes = (hashes ^ (hashes >> np.uint32(16))) * np.uint32(0x85EBCA6B)
@@ -145,7 +122,7 @@ def _mix_hashes(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     return hashes ^ (hashes >> np.uint32(16))
 
 
-@lru_cache(maxsize=1 << 14)  # titles are made of the same few thousand runs of letters
+@lru_cache(maxsize=1 << 14)  # titles share a few thousand letter runs
 def _hash_shingle(shingle: str) -> int:
     return int.from_bytes(sha1(shingle.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()[:4], "little")
 
@@ -155,7 +132,7 @@ def _encode(*parts: str) -> bytes:
 
 
 def number_text(*parts: str) -> int:
-    """Return a number of 64 bits for some texts in their order."""
+    """Return a 64-bit number for texts in order."""
     return _number(_encode(*parts))
 
 
@@ -164,25 +141,21 @@ def _number(text: bytes) -> int:
 
 
 LEAST_LIKENESS = 0.5
-"""Share of the letter runs of two titles that they have in common. Chosen with experiments/review/cluster_cut.py."""
+"""Least share of letter runs that two titles have in common. Chosen with experiments/review/cluster_cut.py."""
 
 LEAST_OF_ANOTHER_BRAND = 0.7
-"""The same where the brands differ, or only one is known: goods of two brands share much of how they are described."""
+"""The same if brands differ or only one is known: descriptions of two brands' goods share many words."""
 
 LARGEST_PRICE_STEP = 0.1
-"""A copy costs at most a tenth more or less."""
+"""The price of a copy differs by at most a tenth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """How a listing looks, its disguise undone: what others are compared with.
+    """The visible features of a listing, with disguises undone.
 
-    Attributes
-    ----------
-    brand : str
-        As the model read it where the field names none, without case; "" where nobody knows.
-    shingles : frozenset of str
-        Of the title as the model read it: the share that two have in common is their likeness (the Jaccard index).
+    `brand` is lower-case, as the model read it if the field is empty; "" if unknown. `shingles` are those of the title
+    as the model read it; their Jaccard index is the likeness of two listings.
     """
 
     brand: str
@@ -191,7 +164,7 @@ class Appearance:
 
 
 def make_appearance(scored: ScoredListing) -> Appearance:
-    """Return how a listing looks.
+    """Return the visible features of a listing.
 
     Examples
     --------
@@ -205,12 +178,12 @@ def make_appearance(scored: ScoredListing) -> Appearance:
 
 
 def read_brand(scored: ScoredListing) -> str:
-    """Return the brand of a listing without case, that of its field or the one the model read in the title, or ""."""
+    """Return a listing's brand in lower case, from its field or as the model read it in the title, or ""."""
     return ((scored.listing.brand or "").strip() or scored.brand_read or "").casefold()
 
 
 def is_same_offer(one: ScoredListing, other: ScoredListing) -> bool:
-    """Say whether a verdict on one listing holds for the other: same seller, brand, price, and title or picture.
+    """Return whether a verdict on one listing holds for the other: same seller, brand, price, and title or picture.
 
     Examples
     --------
@@ -227,14 +200,14 @@ def is_same_offer(one: ScoredListing, other: ScoredListing) -> bool:
 
 
 def compare_offers(one: Appearance, other: Appearance) -> float | None:
-    """Return how alike two listings of one brand look, in 0-1, or None where they do not; the same picture gives 1."""
+    """Return the likeness, 0-1, of two listings of one brand, or None if they differ; the same picture gives 1."""
     return compare_appearances(one, other) if one.brand == other.brand else None
 
 
 def compare_appearances(one: Appearance, other: Appearance) -> float | None:
-    """Return how alike two listings look, in 0-1, or None where they do not; the same picture gives 1.
+    """Return the likeness, 0-1, of two listings, or None if they differ; the same picture gives 1.
 
-    Under another brand, or none, the title must be more alike. Titles without letters or digits are like none.
+    Different or missing brands require more similar titles. Titles without letters or digits match nothing.
     """
     if one.image_hash is not None and one.image_hash == other.image_hash:
         return 1.0
@@ -247,13 +220,7 @@ def compare_appearances(one: Appearance, other: Appearance) -> float | None:
 
 
 def has_like_price(one: Listing, other: Listing) -> bool:
-    """Say whether two prices are known, in one currency, and at most a tenth apart.
-
-    Examples
-    --------
-    >>> has_like_price(Listing("1", "s1", "Bag", price=50.0), Listing("2", "s1", "Bag", price=55.0))
-    True
-    """
+    """Return whether two prices are known, in one currency, and at most a tenth apart."""
     if one.price is None or other.price is None or one.currency != other.currency:
         return False
     low, high = sorted((one.price, other.price))
@@ -261,12 +228,12 @@ def has_like_price(one: Listing, other: Listing) -> bool:
 
 
 BandCases = dict[int, list[int]]
-"""Numbers of cases by band."""
+"""Case numbers by band."""
 
 MOST_IN_BAND = 30
 _MOST_COMPARED = 20
-_MOST_NUMBERS = 500  # in one query
-# Made once, as making a query takes longer than asking it.
+_MOST_NUMBERS = 500  # per query
+# Built once, since building a query takes longer than running it.
 _IS_BAND = bands.c.band.in_(bindparam("bands", expanding=True))
 _IS_THEIRS = bands.c.case_id.in_(bindparam("case_ids", expanding=True))
 _COUNTS = select(bands.c.band, func.count(), func.count().filter(_IS_THEIRS)).where(_IS_BAND).group_by(bands.c.band)
@@ -274,7 +241,7 @@ _HELD = select(bands.c.band, bands.c.case_id).where(_IS_BAND, _IS_THEIRS)
 
 
 def find_in_bands(connection: Connection, wanted: Iterable[int]) -> BandCases:
-    """Return what is kept under some bands."""
+    """Return the cases stored under some bands."""
     found: BandCases = defaultdict(list)
     numbers = sorted(set(wanted))
     for start in range(0, len(numbers), _MOST_NUMBERS):
@@ -292,19 +259,13 @@ def _ask_for_bands(dialect: str, numbers: Sequence[int]) -> tuple[str, Sequence[
 
 
 def choose_candidates(kept: Mapping[int, Sequence[int]], numbers: Iterable[int]) -> list[int]:
-    """Return the cases that share most bands with a listing, at most 20.
-
-    Examples
-    --------
-    >>> choose_candidates({1: [7, 8], 2: [8]}, [1, 2, 3])
-    [8, 7]
-    """
+    """Return the cases that share most bands with a listing, at most 20."""
     counts = Counter(case_id for band in numbers for case_id in kept.get(band, ()))
     return sorted(counts, key=lambda case_id: (-counts[case_id], case_id))[:_MOST_COMPARED]
 
 
 def find_room(kept: BandCases, case_id: int, numbers: Iterable[int]) -> list[int]:
-    """Put a case under those of its bands that are not full, in `kept` only, and return them."""
+    """Add a case to those of its bands that are not full, in `kept` only, and return these bands."""
     free = [band for band in numbers if len(kept[band]) < MOST_IN_BAND and case_id not in kept[band]]
     for band in free:
         kept[band].append(case_id)
@@ -316,17 +277,11 @@ def store_where_room(
     wanted: Mapping[int, Iterable[int]],
     make_room: Callable[[Collection[int]], Iterable[int]] = lambda _: (),
 ) -> None:
-    """Keep cases under those of their bands that are not full and do not hold them yet.
+    """Store cases under those of their bands that have room and do not hold them yet.
 
-    As `find_in_bands`, `find_room` and `store_in_bands` would, but without reading what is held: the bands of busy
-    brands are full.
-
-    Parameters
-    ----------
-    wanted : mapping of int to iterable of int
-        The bands of cases, by number.
-    make_room : callable, default makes none
-        Takes cases out of bands that are full, and returns each of these as often as it has room now.
+    The result equals `find_in_bands`, `find_room` and `store_in_bands`, without reading the bands' cases: bands of busy
+    brands are full. `wanted` maps cases to bands. `make_room` removes cases from full bands and returns each band once
+    per freed place.
     """
     counts: Counter[int] = Counter()
     held: set[tuple[int, int]] = set()
@@ -350,14 +305,14 @@ def store_where_room(
 
 
 def store_in_bands(connection: Connection, entries: Iterable[tuple[int, Iterable[int]]]) -> None:
-    """Write down the bands of cases, each (case_id, bands)."""
+    """Store the bands of cases, each (case_id, bands)."""
     insert_rows(
         connection, bands, [{"band": band, "case_id": case_id} for case_id, numbers in entries for band in numbers]
     )
 
 
 def remove_from_bands(connection: Connection, kept: BandCases, case_ids: Collection[int]) -> None:
-    """Take cases that nothing is compared with any more out of the bands in which they were found."""
+    """Remove cases that are no longer compared from the bands in which they were found."""
     gone = [(band, case_id) for band, found in kept.items() for case_id in found if case_id in case_ids]
     if not gone:
         return
@@ -368,10 +323,10 @@ def remove_from_bands(connection: Connection, kept: BandCases, case_ids: Collect
 
 
 LARGEST_SCORE_STEP = 0.05
-"""A case that scores higher than its exemplar by more than this is shown itself: it must not wait behind others."""
+"""A case that outscores its exemplar by more than this is listed itself."""
 
 _MOST_COUNTED = 20
-# Made once, as making a query takes longer than asking it.
+# Built once, since building a query takes longer than running it.
 _NUMBERS: BindParameter[Any] = bindparam("numbers", expanding=True)
 _IS_WAITING = and_(cases.c.exemplar.in_(_NUMBERS), cases.c.state == "open")
 _WAITING = select(cases.c.case_id).where(_IS_WAITING)
@@ -382,7 +337,7 @@ _LOCKED_CLUSTERS = _CLUSTERS.with_for_update()
 
 
 def show_overtakers(connection: Connection, rescored: Collection[int]) -> None:
-    """Let cases stand for themselves that now score higher than their exemplar, after these were rescored."""
+    """List cases that outscore their exemplar after these cases were rescored."""
     if not rescored:
         return
     exemplars = cases.alias()
@@ -397,47 +352,42 @@ def show_overtakers(connection: Connection, rescored: Collection[int]) -> None:
 
 
 def count_waiting(connection: Connection, case_ids: Collection[int]) -> dict[int, int]:
-    """Return how many open near-duplicates wait for each of some cases; those for which none waits are left out."""
+    """Return how many open near-duplicates wait for each case; cases without any are left out."""
     return dict(connection.execute(_COUNTED, {"numbers": list(case_ids)}).all()) if case_ids else {}
 
 
 def move_forward(connection: Connection, counted: Mapping[int, int]) -> None:
-    """Move cases forward in the queue by the number of those that wait for them: one decision settles them all.
+    """Move cases forward by the number of cases that wait for them: one decision settles them all.
 
-    A rank that is the smaller the better is multiplied by the number of listings, at most 20: to look through more
-    takes longer, too. Ranks of 0 or more, such as those of first in, first out, stay.
-
-    Parameters
-    ----------
-    counted : mapping of int to int
-        By case how many of those that wait are in its rank already: none where it was just ranked.
+    A rank below 0 is multiplied by the number of listings, at most 20, since reviewing more takes longer too. Ranks of
+    0 or more, such as first in, first out, do not change. `counted` maps cases to the number of waiting cases already
+    in their rank; 0 for a fresh rank.
     """
     waiting = count_waiting(connection, counted)
     _move_by(connection, {case_id: (counted[case_id], n_waiting) for case_id, n_waiting in waiting.items()})
 
 
 def count_leaving(connection: Connection, case_ids: Sequence[int]) -> dict[int, int]:
-    """Return how many of some open cases wait for each of their exemplars, before they are closed; see `move_back`."""
+    """Return how many of some open cases wait for each exemplar, before they are closed; for `move_back`."""
     query = select(cases.c.exemplar, func.count()).where(cases.c.case_id.in_(case_ids), cases.c.state == "open")
     return dict(connection.execute(query.where(cases.c.exemplar.is_not(None)).group_by(cases.c.exemplar)).all())
 
 
 def move_back(connection: Connection, left: Mapping[int, int]) -> None:
-    """Move cases back by the number of those that waited for them and do not any more.
+    """Move cases back by the number of cases that no longer wait for them.
 
-    Else a seller who edits a near-duplicate again and again would move its exemplar ahead of everybody.
+    Otherwise a seller could move an exemplar ahead of all others by editing a near-duplicate repeatedly.
     """
     waiting = count_waiting(connection, left)
     _move_by(connection, {number: (waiting.get(number, 0) + n, waiting.get(number, 0)) for number, n in left.items()})
 
 
 def count_in(rank: float, n_waiting: int) -> float:
-    """Return the rank of a case moved forward by so many that wait for it, as `move_forward` does."""
+    """Return the rank of a case with this many waiting cases, as `move_forward` computes it."""
     return rank * min(1 + n_waiting, _MOST_COUNTED) if rank < 0 else rank
 
 
 def _move_by(connection: Connection, counts: Mapping[int, tuple[int, int]]) -> None:
-    """Move cases forward whose rank counts so many of those that wait for them: given as many as there are now."""
     rows = [
         {"moved": case_id, "factor": min(1 + n_waiting, _MOST_COUNTED) / min(1 + n_counted, _MOST_COUNTED)}
         for case_id, (n_counted, n_waiting) in counts.items()
@@ -449,12 +399,7 @@ def _move_by(connection: Connection, counts: Mapping[int, tuple[int, int]]) -> N
 
 
 def lock_cluster(connection: Connection, case_id: int) -> StoredCase:
-    """Return a case, which with the open ones that wait for it is kept from other writers from now on.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Lock a case and the open cases that wait for it; return the case. Raises NotFound."""
     case = lock_clusters(connection, [case_id]).get(case_id)
     if case is None:
         raise NotFound("case", case_id, "The list of cases shows those there are.")
@@ -462,29 +407,24 @@ def lock_cluster(connection: Connection, case_id: int) -> StoredCase:
 
 
 def lock_clusters(connection: Connection, case_ids: Collection[int]) -> dict[int, StoredCase]:
-    """Return cases, by number, and the open ones that wait for them, kept from other writers."""
+    """Lock cases and the open cases that wait for them; return all by number."""
     asked = {"numbers": [case_id for case_id in case_ids if 0 < case_id <= LARGEST_NUMBER]}
     locked = {case.case_id: case for case in read_cases(connection, _LOCKED_CLUSTERS, asked)}
-    if connection.dialect.name == "sqlite":  # on which one transaction writes at a time
+    if connection.dialect.name == "sqlite":  # it allows one writer at a time
         return locked
-    # Whoever joined while this waited for the exemplar is there now; nobody can join any more.
+    # Cases that joined while this waited for the lock are visible now; no more can join.
     late = set(connection.scalars(_WAITING, asked)) - locked.keys()
     return locked | find_cases(connection, late, lock=True)
 
 
 def hand_over(connection: Connection, case_ids: Sequence[int], passed_on: Collection[int] = ()) -> None:
-    """Make the first of the open cases that wait for a case the exemplar of the others; lock them before.
+    """Make the first open case that waits for each case the exemplar of the others; lock them before.
 
-    It is done as if the cases were decided one after the other, though all of them are open yet: none of them becomes
-    the exemplar of others once its turn has come.
-
-    Parameters
-    ----------
-    passed_on : collection of int
-        Those of them that go to a lead, for which the others go on waiting.
+    The result is as if the cases were decided one after another, although all are still open: a case that has had its
+    turn becomes no exemplar. Waiting cases go on waiting for those in `passed_on`, which go to a lead.
     """
     exemplars = set(case_ids)
-    if len(case_ids) > 1:  # most are no exemplars
+    if len(case_ids) > 1:  # most are not exemplars
         exemplars = set(connection.scalars(_EXEMPLARS, {"numbers": list(case_ids)}))
     gone: list[int] = []
     for case_id in case_ids:
@@ -512,13 +452,13 @@ def _hand_over(connection: Connection, case_id: int, gone: Collection[int]) -> i
 
 
 def show_cases(connection: Connection, case_ids: Collection[int]) -> None:
-    """Let cases stand for themselves from now on."""
+    """List cases themselves from now on."""
     if case_ids:
         connection.execute(update(cases).where(cases.c.case_id.in_(case_ids)).values(exemplar=None))
 
 
 def seller_bands(listing: Listing, appearance: Appearance, signature: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the bands under which a case is found by copies of its seller; none where it has no price."""
+    """Return the bands under which copies by the same seller are found; none without a price."""
     if listing.price is None:
         return ()
     scope = f"seller {listing.seller_id}\0{appearance.brand}\0{listing.currency}"

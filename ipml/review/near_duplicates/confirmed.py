@@ -1,7 +1,6 @@
-"""Confirmed counterfeits: keeps them so that they are found when they are listed again, and says which still stand.
+"""Confirmed counterfeits: indexed in the table `bands` by title, picture and seller, to recognise relistings.
 
-They are kept in the table `bands`, under the numbers of their titles (`ipml.review.near_duplicates.title_bands`), their
-pictures and their sellers.
+`ipml.review.near_duplicates.title_bands` numbers the titles.
 """
 
 from __future__ import annotations
@@ -34,20 +33,20 @@ _AT_ONCE = 500
 
 
 def find_like_confirmed(connection: Connection, listings: Sequence[Listing]) -> list[list[int]]:
-    """Return the cases of confirmed counterfeits with which listings are to be compared, those most alike first."""
+    """Return candidate cases of confirmed counterfeits for each listing, the most similar first."""
     sought = [number_listing(one, is_kept=False) for one in listings]
     kept = find_in_bands(connection, (number for of_one in sought for number in of_one))
     return [_choose(kept, of_one) for of_one in sought] if kept else [[] for _ in sought]
 
 
 def number_listing(listing: Listing, *, is_kept: bool) -> tuple[int, ...]:
-    """Return the numbers under which a listing finds others, or is kept for them."""
+    """Return the numbers under which a listing is stored (`is_kept`) or searched."""
     numbers = make_title_bands(listing.title, listing.seller_id, is_kept=is_kept)
     return (*numbers, *(number_picture(name) for name in (listing.image_hash, first_address(listing)) if name))
 
 
 def first_address(listing: Listing) -> str | None:
-    """Return the address of the first picture of a listing; None where it has none."""
+    """Return the URL of a listing's first picture, or None."""
     return next(iter(split_addresses(listing)), None)
 
 
@@ -57,14 +56,14 @@ def _choose(kept: BandCases, numbers: Sequence[int]) -> list[int]:
 
 
 _STANDS = and_(decisions.c.case_id == cases.c.case_id, decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict())
-# Made once, as making a query takes longer than asking it.
+# Built once, since building a query takes longer than running it.
 _ALL_STANDING = select(cases.c.case_id).join_from(cases, decisions, _STANDS).where(cases.c.erased_at.is_(None))
 _STANDING = _ALL_STANDING.where(cases.c.case_id.in_(bindparam("case_ids", expanding=True)))
 _SNAPSHOTS = _STANDING.add_columns(cases.c.snapshot)
 
 
 def read_confirmed(connection: Connection, case_ids: Collection[int]) -> dict[int, Listing]:
-    """Return the listings of those of some cases of which the verdict is counterfeit, and stands."""
+    """Return the listings of the cases whose counterfeit verdict is in force."""
     return {
         row.case_id: decode_listing(row.snapshot)
         for some in in_batches(sorted(case_ids))
@@ -73,7 +72,7 @@ def read_confirmed(connection: Connection, case_ids: Collection[int]) -> dict[in
 
 
 def find_standing(connection: Connection, case_ids: Collection[int]) -> set[int]:
-    """Return those of some cases of which the verdict is counterfeit, and stands: the others match nothing any more."""
+    """Return the cases whose counterfeit verdict is in force; others no longer match."""
     return {
         case_id
         for some in in_batches(sorted(case_ids))
@@ -82,12 +81,9 @@ def find_standing(connection: Connection, case_ids: Collection[int]) -> set[int]
 
 
 def remember_confirmed(connection: Connection, rows: Sequence[StoredCase], spread: Sequence[StoredCase] = ()) -> None:
-    """Keep listings that were found counterfeit, so that they are recognised when they come again.
+    """Index confirmed counterfeits to recognise relistings.
 
-    Parameters
-    ----------
-    rows, spread : sequence of StoredCase
-        Cases whose verdict is counterfeit; and those to which it spread, which are much like them.
+    `rows` are counterfeit cases; `spread` are near-duplicates to which the verdict spread.
     """
     scored = {row.case_id: decode(row.snapshot) for row in (*rows, *spread)}
     numbers = {case_id: number_listing(one.listing, is_kept=True) for case_id, one in scored.items()}
@@ -99,9 +95,9 @@ def remember_confirmed(connection: Connection, rows: Sequence[StoredCase], sprea
 
 
 def remember_all(engine: Engine, progress: Callable[[int], object] = lambda _: None) -> int:
-    """Keep all listings whose counterfeit verdict stands, as those that were decided before this was done on deciding.
+    """Index all listings whose counterfeit verdict is in force, for decisions made before decisions did this.
 
-    In transactions of 500; doing it again changes nothing. Return how many they are.
+    It runs in transactions of 500 and can be repeated; it returns their number.
     """
     after, count = 0, 0
     while True:
@@ -116,7 +112,7 @@ def remember_all(engine: Engine, progress: Callable[[int], object] = lambda _: N
 
 
 def _make_room(connection: Connection, full: Collection[int]) -> list[int]:
-    """Take what was overturned out of bands that are full, and return each band as often as it got room."""
+    """Remove overturned cases from full bands; return each band once per freed place."""
     kept = find_in_bands(connection, full)
     held = {case_id for some in kept.values() for case_id in some}
     overturned = held - find_standing(connection, held)

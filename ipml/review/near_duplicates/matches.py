@@ -1,8 +1,7 @@
-"""What a listing that comes in matches: a case that waits, which it joins, or a listing that was removed.
+"""Matches: an incoming listing joins a waiting case, or resembles a removed listing.
 
-Whatever is decided to be counterfeit is kept under the bands of its brand, and under others for those who name no
-brand, or another one: sellers leave it out, or lie. A listing that comes in, by the same seller or another, and looks
-like one of them has the number of that case in `relisting_of`; a person decides on it as on any other.
+Confirmed counterfeits are indexed by brand, and also under any brand, since sellers omit or misstate it. A case like
+one of them, by any seller, stores its number in `relisting_of`; a person decides it like any other case.
 """
 
 from __future__ import annotations
@@ -39,17 +38,14 @@ from ipml.review.near_duplicates.clusters import (
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.tables import cases, decisions
 
-_ROWS_OF_ANY_BRAND = 5  # 12 bands: at a likeness of 0.7 89 in 100 share one, at 0.5 32
+_ROWS_OF_ANY_BRAND = 5  # 12 bands: 89 of 100 pairs of likeness 0.7 share one, 32 of likeness 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A case that was decided counterfeit, and how alike another is to it.
+    """A case decided counterfeit that resembles another one.
 
-    Attributes
-    ----------
-    likeness : float
-        Share of the letter runs of the titles that are common to both, 0-1; 1 for the same picture.
+    `likeness` is the share of letter runs common to both titles, 0-1; 1 for the same picture.
     """
 
     case_id: int
@@ -59,10 +55,9 @@ class Removed:
 
 
 def removal_bands(appearance: Appearance, signature: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the bands under which removed listings are kept and found, whoever the seller.
+    """Return the bands of removed listings, for any seller: first those of the brand, then those of any brand.
 
-    First come those of the brand, then those of any brand: in these titles that are only half alike share none, so
-    that they do not fill up.
+    The latter require more similar titles, so that they do not fill up.
     """
     of_brand = make_bands(f"removed {appearance.brand}", signature, appearance.image_hash)
     return (*of_brand, *make_bands("removed", signature, appearance.image_hash, _ROWS_OF_ANY_BRAND))
@@ -71,12 +66,9 @@ def removal_bands(appearance: Appearance, signature: tuple[int, ...]) -> tuple[i
 def find_removed(
     connection: Connection, wanted: Mapping[int, tuple[str, Appearance, tuple[int, ...]]]
 ) -> dict[int, list[Removed]]:
-    """Return for cases the removed ones that they look like, the most alike first.
+    """Return the removed cases that each case resembles, the most similar first.
 
-    Parameters
-    ----------
-    wanted : mapping of int to (seller id, Appearance, bands)
-        By case, with their `removal_bands`.
+    `wanted` maps each case to seller id, appearance and `removal_bands`.
     """
     kept = find_in_bands(connection, (band for *_, numbers in wanted.values() for band in numbers))
     candidates = {case_id: choose_candidates(kept, numbers) for case_id, (*_, numbers) in wanted.items()}
@@ -103,7 +95,6 @@ def find_removed(
 
 
 def _find_removals(connection: Connection, case_ids: set[int]) -> dict[int, datetime]:
-    """Return when cases were decided counterfeit, as far as that stands."""
     query = select(decisions.c.case_id, decisions.c.decided_at).where(
         decisions.c.case_id.in_(case_ids), decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict()
     )
@@ -111,26 +102,7 @@ def _find_removals(connection: Connection, case_ids: set[int]) -> dict[int, date
 
 
 def explain_relisting(connection: Connection, case_id: int) -> str | None:
-    """Return in a sentence that a case looks like a removed one; None where it does not, or that was taken back.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> def enqueue_bag(number, seller):
-    ...     listing = Listing(f"L{number}", seller, f"Leather bag, brown, model {number}", brand="Acme")
-    ...     return enqueue(engine, [ScoredListing(listing, 0.9, 2.2, (), (), None, "2024-05")])
-    >>> _ = enqueue_bag(1, "s1")
-    >>> with writing(engine) as connection:
-    ...     _ = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-    >>> _ = enqueue_bag(2, "s2")
-    >>> with reading(engine) as connection:
-    ...     explain_relisting(connection, 2)
-    'Looks like the listing of case 1, of another seller, which was decided counterfeit on ...'
-    """
+    """Return a sentence on the removed case that a case resembles; None if there is none or it was overturned."""
     row = find_case(connection, case_id)
     if row.relisting_of is None:
         return None
@@ -145,17 +117,10 @@ def explain_relisting(connection: Connection, case_id: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class IncomingListing:
-    """A listing that comes in, with all that it is compared by.
+    """An incoming listing with the features it is compared by.
 
-    Attributes
-    ----------
-    place : tuple of (float, str)
-        Less the greater the score, and the key: it sorts the arrivals of a batch, the most suspicious first, whatever
-        their order in the file.
-    bands : tuple of int
-        Under which it is found by copies of its seller; none where it has no price.
-    removal_bands : tuple of int
-        Under which it finds removed listings of any seller.
+    `place` sorts a batch whatever its order in the file: the most suspicious first, then by key. `bands` find copies of
+    the same seller, and are empty without a price; `removal_bands` find removed listings of any seller.
     """
 
     listing: Listing
@@ -167,7 +132,7 @@ class IncomingListing:
 
 
 def make_arrival(scored: ScoredListing, listing_key: str) -> IncomingListing:
-    """Return a scored listing with all that it is compared by, and with the key of its case."""
+    """Return a scored listing with the features it is compared by and its case key."""
     appearance = make_appearance(scored)
     signature = sign_shingles(appearance.shingles)
     return IncomingListing(
@@ -182,8 +147,6 @@ def make_arrival(scored: ScoredListing, listing_key: str) -> IncomingListing:
 
 @dataclass(frozen=True, slots=True)
 class _Leader:
-    """An exemplar as the arrivals are compared with it."""
-
     listing: Listing
     score: float | None
     appearance: Appearance
@@ -191,9 +154,9 @@ class _Leader:
 
 
 class Joining:
-    """Which arrivals of a batch join which case: found before they are in the table, written down after.
+    """Assignment of a batch's arrivals to exemplars: found before they are inserted, written after.
 
-    In between the cases concerned are locked, so that none of them is decided meanwhile.
+    In between, the cases concerned are locked, so that none is decided meanwhile.
     """
 
     def __init__(self, connection: Connection, arrivals: Iterable[IncomingListing]) -> None:
@@ -203,23 +166,16 @@ class Joining:
 
     @property
     def candidates(self) -> set[int]:
-        """Return the numbers of the cases that some arrival may join; lock them."""
+        """Cases that some arrival may join; lock them."""
         return {number for arrival in self.arrivals for number in choose_candidates(self.kept, arrival.bands)}
 
     def write(
         self, locked: Mapping[int, StoredCase], case_ids: Mapping[str, int], matched: Mapping[int, int]
     ) -> dict[int, int]:
-        """Give the arrivals their exemplars, and return them.
+        """Store the exemplars of the arrivals, and return them.
 
-        Parameters
-        ----------
-        locked : mapping of int to StoredCase
-            The candidates, locked.
-        case_ids : mapping of str to int
-            Numbers of the cases that the arrivals became, by listing key.
-        matched : mapping of int to int
-            Of these, the cases of listings that matched one that was found counterfeit (`.relistings`), and its case;
-            they wait for such as matched, too.
+        `locked` holds the locked candidates. `case_ids` maps listing keys to the arrivals' cases. `matched` maps cases
+        that match a confirmed counterfeit (`.relistings`) to its case; they wait only for exemplars that match one too.
         """
         shown = {case_id: row for case_id, row in locked.items() if row.state in PENDING and row.exemplar is None}
         leaders = {case_id: _lead(row) for case_id, row in shown.items()}
@@ -249,7 +205,7 @@ class Joining:
         return exemplars
 
     def _mark(self, removed: Mapping[int, int]) -> None:
-        """Say of exemplars that a removed listing came again among those who wait for them: only they are shown."""
+        """Mark exemplars for which a relisted case waits, since only exemplars are listed."""
         if removed:
             query = update(cases).where(cases.c.case_id == bindparam("exemplar_id"), cases.c.relisting_of.is_(None))
             rows = [{"exemplar_id": exemplar, "removed": number} for exemplar, number in sorted(removed.items())]
@@ -258,9 +214,9 @@ class Joining:
     def _find_exemplars(
         self, leaders: dict[int, _Leader], numbers: Sequence[int], matched: Collection[int]
     ) -> dict[int, int]:
-        """Return the exemplars of those who join one, and keep the bands of the others.
+        """Return the exemplars of arrivals that join one, and store the bands of the others.
 
-        Among themselves the n-th arrival goes by -n, so that nothing depends on the numbers the cases were given.
+        The n-th arrival has handle -n, so that nothing depends on case numbers.
         """
         joined: dict[int, int] = {}
         rooms: list[tuple[int, list[int]]] = []
@@ -288,7 +244,7 @@ def _lead(row: StoredCase) -> _Leader:
 
 
 def _compare(arrival: IncomingListing, leader: _Leader) -> float | None:
-    """Return how alike an arrival is to an exemplar that it may join, or None."""
+    """Return the likeness of an arrival to an exemplar that it may join, or None."""
     if arrival.listing.seller_id != leader.listing.seller_id or not has_like_price(arrival.listing, leader.listing):
         return None
     if _suspicion(arrival.score) > _suspicion(leader.score) + LARGEST_SCORE_STEP:

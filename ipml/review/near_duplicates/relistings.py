@@ -1,15 +1,10 @@
-"""Listed again: whether an arriving listing is like one that was found counterfeit, and how often that is right.
+"""Relistings: arriving listings that resemble a confirmed counterfeit, with the measured precision of such matches.
 
-Every listing that arrives is compared, whatever its score: what the model overlooked, and only a notice brought, comes
-back with the same low score. A match makes a case, and ranks it by the precision of such matches as people measured
-it; the score stays what it is. A verdict that was overturned matches nothing any more.
-
-A title alone proves little, as honest sellers copy it from a catalogue. So the policy (`[relistings]`) names the kinds
-of match: with the seller, with the picture, with a price that is no higher, or with nothing else. It gives each its
-precision before people have looked at any, and the least precision with which a match makes a case.
-
-Those to compare it with are found by an index (`ipml.review.near_duplicates.confirmed`). The address of a first picture
-counts if that picture was looked at, and is neither flat nor common (`ipml.review.pictures.same_picture`).
+Every arriving listing is compared: a counterfeit that the model missed returns with the same low score. A match makes a
+case, ranked by the precision of its kind, and never changes the score; overturned verdicts match nothing. A title alone
+proves little, since honest sellers copy catalogues, so the policy (`[relistings]`) distinguishes kinds of match, with
+their prior precision and the least precision that makes a case. The URL of a first picture counts only if that picture
+was examined and is neither flat nor common (`ipml.review.pictures.same_picture`).
 """
 
 from __future__ import annotations
@@ -44,26 +39,18 @@ from ipml.review.reversals import by_people, is_last_verdict
 from ipml.storage.database import in_batches
 from ipml.storage.tables import cases, decisions
 
-_MOST_MEASURED = 300  # of the newest decided matches: what counterfeiters did years ago says little
-_FEWEST_RUNS = 12  # of two sellers' titles; fewer are a word or two, which many goods have
-_FEWEST_OF_PART = 16  # of the shorter title where the other holds it
+_MOST_MEASURED = 300  # newest decided matches; old tactics say little about new ones
+_FEWEST_RUNS = 12  # in titles of two sellers; fewer are one or two common words
+_FEWEST_OF_PART = 16  # in the shorter title if the other contains it
 _Counts = tuple[int, int]  # counterfeit, decided
 
 
 @dataclass(frozen=True, slots=True)
 class Relisting:
-    """That a listing is like one that was found counterfeit.
+    """Resemblance of a listing to a confirmed counterfeit, whose case is `case_id`.
 
-    Attributes
-    ----------
-    case_id : int
-        The case of the counterfeit.
-    likeness : float
-        Share of the letter runs of the titles that are common to both, 0-1; of those of the shorter one by part.
-    precision : float
-        Share of such matches that people found counterfeit (`MatchPrecision`).
-    makes_case : bool
-        Whether that is as much as the policy asks for.
+    `likeness` is the share of letter runs common to both titles, 0-1 (for kind "part" of the shorter title's).
+    `precision` is the share of such matches found counterfeit; `makes_case` if it reaches the policy's limit.
     """
 
     case_id: int
@@ -75,9 +62,9 @@ class Relisting:
 
 @dataclass(frozen=True, slots=True)
 class MatchPrecision:
-    """How many of the decided matches were counterfeit: by kind, by the listing that was matched, and by who matched.
+    """Counts of decided and counterfeit matches by kind, by matched listing and by seller.
 
-    In the first two sellers count once, with their newest: nobody can end a kind of match, or prove one, with many
+    In the first two, each seller counts once, by the newest match, so nobody can disprove or prove a kind with many
     listings.
     """
 
@@ -87,14 +74,14 @@ class MatchPrecision:
     by_seller: Mapping[tuple[MatchKind, str], _Counts]
 
     def of_kind(self, kind: MatchKind) -> float:
-        """Return the precision of a kind of match, drawn towards that of the policy."""
+        """Return the precision of a kind of match, shrunk towards the policy's."""
         return self._draw(self.rules.prior_of(kind), self.by_kind.get(kind, (0, 0)))
 
     def of(self, kind: MatchKind, case_id: int, seller_id: str) -> float:
-        """Return the precision of matches of a seller with one listing, drawn towards that of all, and of their kind.
+        """Return the precision of a seller's matches with a listing, shrunk to all sellers', then to the kind's.
 
-        A title from a catalogue so loses its power by itself, and does not take that of others with it; and an honest
-        seller of many such goods is not looked at for ever.
+        A catalogue title thus loses its weight without affecting other titles, and an honest seller of many such goods
+        is not reviewed for ever.
         """
         of_all = self._draw(self.of_kind(kind), self.by_precedent.get((kind, case_id), (0, 0)))
         return self._draw(of_all, self.by_seller.get((kind, seller_id), (0, 0)))
@@ -105,30 +92,7 @@ class MatchPrecision:
 
 
 def find_relistings(connection: Connection, listings: Sequence[Listing], policy: Policy) -> dict[str, Relisting]:
-    """Return which listings are like one that was found counterfeit, by their ids: of several the most telling.
-
-    Parameters
-    ----------
-    listings : sequence of Listing
-        Listings of different ids. All entries ask here, before it is known which of them wait for people.
-
-    Examples
-    --------
-    >>> from ipml.records import ScoredListing
-    >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.review.ranking.policy import load_policy
-    >>> from ipml.storage.database import migrate, open_database, reading, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bag = Listing("L1", "s1", "Leather bag, brown, model 7", price=40.0, currency="EUR")
-    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")])
-    >>> with writing(engine) as connection:
-    ...     _ = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-    >>> again = Listing("L2", "s2", "BROWN l\u0435ather bag model 7", price=39.0, currency="EUR")
-    >>> with reading(engine) as connection:
-    ...     find_relistings(connection, [again], load_policy())["L2"]
-    Relisting(case_id=1, kind=<MatchKind.PRICE: 'price'>, likeness=1.0, precision=0.5, makes_case=True)
-    """
+    """Return, by listing id, the strongest resemblance to a confirmed counterfeit. All entry points call it."""
     candidates = find_like_confirmed(connection, listings)
     if not any(candidates):
         return {}
@@ -169,7 +133,7 @@ def _order_match(match: Relisting) -> tuple[bool, int, float, int]:
 
 
 def _compare(one: Listing, confirmed: Listing, policy: Policy, *, shows_it: bool) -> list[tuple[MatchKind, float]]:
-    """Return in which ways a listing is like one that was found counterfeit; the title alone counts where none is."""
+    """Return the kinds in which a listing resembles a counterfeit; title alone counts only without any other."""
     rules, runs, others = policy.relistings, read_runs(one.title), read_runs(confirmed.title)
     likeness, part, n_runs = compare_runs(runs, others), find_part(runs, others), min(len(runs), len(others))
     is_alike, holds = likeness >= rules.least_likeness, part >= rules.least_part
@@ -188,14 +152,14 @@ def _compare(one: Listing, confirmed: Listing, policy: Policy, *, shows_it: bool
 
 
 def _is_no_dearer(one: Listing, confirmed: Listing, policy: Policy) -> bool:
-    """Say whether a price is at most about that of a counterfeit; no where one is not known, or cannot be exchanged."""
+    """Return whether a price is at most about a counterfeit's; False if one is unknown or cannot be converted."""
     price, other = one.price, confirmed.price
     if price is not None and other is not None and one.currency != confirmed.currency:
         price, other = policy.exchange(price, one.currency), policy.exchange(other, confirmed.currency)
     return price is not None and other is not None and price <= other * (1 + policy.relistings.dearer)
 
 
-# Made once, as making a query takes longer than asking it.
+# Built once, since building a query takes longer than running it.
 _DECIDED = (
     select(cases.c.match_kind, cases.c.relisting_of, cases.c.seller_id, decisions.c.verdict)
     .join_from(cases, decisions, and_(decisions.c.case_id == cases.c.case_id, by_people(), is_last_verdict()))
@@ -221,14 +185,9 @@ _MEASURED = union_all(
 def measure_matches(
     connection: Connection, rules: RelistingRules, case_ids: Collection[int] = (), sellers: Collection[str] = ()
 ) -> MatchPrecision:
-    """Return the precision of matches by the newest that people decided; and of those with some cases, and of sellers.
+    """Return the precision of matches by the newest human decisions: of all, of some counterfeits and of some sellers.
 
-    Parameters
-    ----------
-    case_ids : collection of int
-        Cases of counterfeits.
-    sellers : collection of str
-        Sellers of listings that match them.
+    `case_ids` are cases of counterfeits; `sellers` are the sellers of listings that match them.
     """
     read: dict[str, list[Any]] = {"all": [], "precedent": [], "seller": []}
     batches = zip_longest(in_batches(sorted(case_ids)), in_batches(sorted(filter(is_storable, sellers))), fillvalue=())
@@ -255,7 +214,7 @@ def _count(rows: Iterable[Any], key_of: Callable[[Any], Any]) -> dict[Any, _Coun
 
 
 def _keep_newest(rows: Iterable[Any], *names: str) -> list[Any]:
-    """Return of the rows that some columns name alike the first, which is the newest."""
+    """Return the first row, which is the newest, for each combination of some columns."""
     newest: dict[tuple[Any, ...], Any] = {}
     for row in rows:
         newest.setdefault(tuple(getattr(row, name) for name in names), row)
@@ -271,7 +230,7 @@ _HOLDS = (
 _waiting = cases.alias("waiting")
 _N_WAITING = select(func.count()).where(_waiting.c.exemplar == cases.c.case_id, _waiting.c.state == "open")
 _IS_MATCHED = cases.c.match_kind.is_not(None)
-# Asked for both in one condition, or for the state as such, SQLite would look through all pending cases.
+# With one condition for both, or on the bare state, SQLite would scan all pending cases.
 _MATCHED_WITH = select(cases, _HOLDS, _N_WAITING.scalar_subquery()).where(
     cases.c.case_id.in_(
         union_all(
@@ -284,10 +243,10 @@ _MATCHED_WITH = select(cases, _HOLDS, _N_WAITING.scalar_subquery()).where(
 
 
 def match_again(connection: Connection, case_ids: Collection[int]) -> None:
-    """Match waiting cases anew that are like some listings, after verdicts on these were given or taken back.
+    """Match waiting cases again that resemble some listings, after verdicts on these were given or taken back.
 
-    A match whose verdict does not stand any more is replaced by another, or loses its precision: the case waits on,
-    ranked by its score, and its match comes back with the verdict.
+    A match whose verdict is overturned is replaced by another or loses its precision: the case waits on, ranked by its
+    score, and regains the match with the verdict.
     """
     like_them = [
         (StoredCase(*columns), holds, n_waiting)
@@ -319,12 +278,9 @@ def match_again(connection: Connection, case_ids: Collection[int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StoredMatch:
-    """That a case was listed again when it came in: like that of `case_id`, whose verdict still stands.
+    """The confirmed counterfeit, `case_id`, that a case resembled on arrival and whose verdict is in force.
 
-    Attributes
-    ----------
-    precision : float
-        Share of such matches that were counterfeit, as it was measured then.
+    `precision` is the share of such matches that were counterfeit, as measured on arrival.
     """
 
     case_id: int
@@ -333,7 +289,7 @@ class StoredMatch:
 
 
 def find_stored_matches(connection: Connection, case_ids: Collection[int]) -> dict[int, StoredMatch]:
-    """Return which of some cases were listed again, by number."""
+    """Return the stored matches of cases, by number."""
     query = select(*(cases.c[name] for name in ("case_id", "relisting_of", "match_kind", "match_precision")))
     query = query.where(cases.c.match_precision.is_not(None), cases.c.relisting_of.is_not(None))
     rows = [
@@ -350,10 +306,7 @@ def find_stored_matches(connection: Connection, case_ids: Collection[int]) -> di
 
 
 def explain_match(connection: Connection, row: StoredCase, rules: RelistingRules) -> str | None:
-    """Return in sentences that a case is like one that was found counterfeit; None where that was overturned.
-
-    How often such matches are right is said as it is now.
-    """
+    """Return sentences on the counterfeit that a case resembles, with today's precision; None if it was overturned."""
     if row.match_kind is None or row.match_precision is None or row.relisting_of is None:
         return None
     confirmed = read_confirmed(connection, [row.relisting_of]).get(row.relisting_of)

@@ -1,8 +1,8 @@
-"""Listings that show the same picture, once the worker has looked at it: near-duplicates of one seller, and relistings.
+"""Same pictures: finds near-duplicates and relistings by picture, after the worker has examined them.
 
-Pictures are known only after a listing has become a case. So the cases whose pictures were just grouped are compared
-anew, by their first picture alone: a logo or a table of sizes further on says nothing of what is offered. What many
-sellers show joins nobody (see `ipml.review.pictures.same_picture`).
+Pictures are known only after a listing has become a case, so cases with newly grouped pictures are compared again. Only
+the first picture counts, since later ones may be logos or size tables. Pictures that many sellers show join no cases
+(see `ipml.review.pictures.same_picture`).
 """
 
 from __future__ import annotations
@@ -29,17 +29,12 @@ from ipml.storage.tables import cases, listings, pictures
 def mark_same_pictures(
     connection: Connection, case_ids: Iterable[int], now: datetime, *, joins_alike: bool = True
 ) -> dict[int, int]:
-    """Let cases wait for one that is the same offer, and mark what was removed before; return the exemplars.
+    """Let cases wait for the same offer, and mark relistings of removed offers; return the exemplars.
 
-    A case joins an open one of its seller that shows the same first picture, of the same brand and about the same
-    price, unless it scores higher, somebody has it in hand, or others wait for it. A case that came after a listing
-    with the same first picture was decided counterfeit is marked as listed again, whoever sells it. A listing that came
-    over HTTP is scored again if something is known of its pictures.
-
-    Parameters
-    ----------
-    joins_alike : bool, default=True
-        Whether cases wait for others at all.
+    A case joins an open case of its seller with the same first picture and brand and about the same price, unless it
+    scores higher, somebody holds it, or others wait for it. A case with the first picture of an earlier confirmed
+    counterfeit is marked as a relisting of any seller. A listing that came over HTTP is scored again if its pictures
+    bring news.
     """
     joined: dict[int, int] = {}
     for case_id in sorted(case_ids):
@@ -92,7 +87,6 @@ def _may_wait(row: StoredCase, now: datetime) -> bool:
 
 
 def _with_first_picture(connection: Connection, case_ids: Collection[int], group_id: int) -> list[int]:
-    """Return those of some cases whose first picture is of a group, in their order."""
     query = select(pictures.c.case_id).where(
         pictures.c.case_id.in_(case_ids), pictures.c.position == 0, pictures.c.group_id == group_id
     )

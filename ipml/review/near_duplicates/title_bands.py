@@ -1,17 +1,11 @@
-"""Titles as words, whatever their order and disguise: the numbers under which they are found, and how alike two are.
+"""Title bands: index numbers and likeness of titles, whatever their word order and disguise.
 
-All that arrives is compared with what was found counterfeit, so a title must cost microseconds. It is found by four of
-its words in any order, or by five that follow each other: goods of a kind share three words, hardly ever four or five.
-A hash chooses the words, the same ones in all titles that have them: a title is kept under any four of its first six,
-and sought under any four of its first five. Where words were added or left out, those chosen differ, but five words in
-a row are left. A title is read where it lies in the index, which costs more than to compare it: numbers of the same two
-first words lie beside each other.
-
-Those that are found are compared by the letter runs of their words, for which a letter more or less counts little.
-Look-alike and styled letters, accents, invisible letters, figures and signs that stand for letters, markup, and letters
-set apart are read as what they stand for; what nobody tells apart (1, l, i, j) is one letter.
-
-Bands are kept in the database, so what makes them must not change: a test holds one of them.
+Every arriving title is compared with confirmed counterfeits, so this must take microseconds. A title is found by four
+common words in any order, or by five consecutive words: goods of a kind share three words, hardly ever four. A hash
+picks the same words in every title; it is stored under any four of its first six and searched under any four of its
+first five. Numbers with the same first two words are neighbours, since reading the index costs most. Look-alikes,
+styled and invisible letters, accents, digits for letters, markup and spaced letters are undone; 1, l, i and j are one
+letter. Bands are stored, so their computation must never change; a test pins one.
 """
 
 from __future__ import annotations
@@ -31,9 +25,9 @@ _ALIKE = str.maketrans("0134578@$ij", "oleastbasll")
 _TAG = re.compile(r"<[^<>]*>")
 _STROKE = re.compile(r"(?<=\w)[!|](?=\w)")
 _WORD = re.compile(r"[^\W_]+")
-_FEWEST_SPACED = 4  # single letters in a row are a word with its letters set apart; fewer are sizes
+_FEWEST_SPACED = 4  # single letters in a row are a spaced word; fewer are sizes
 
-_KEPT, _SOUGHT, _TOGETHER = 6, 5, 4  # words: of nine with eight in common all titles are found, with seven 72 in 100
+_KEPT, _SOUGHT, _TOGETHER = 6, 5, 4  # words: a title sharing 8 of 9 words is always found, 7 of 9 in 72 %
 _IN_A_ROW, _ROWS_KEPT, _ROWS_SOUGHT = 5, 6, 3
 _HASH = 0xFFFFFFFF
 
@@ -77,49 +71,27 @@ def _read_letter(letter: str) -> str:
 
 
 def read_runs(title: str) -> frozenset[str]:
-    """Return all runs of three letters within the words of a title, each word between two blanks.
-
-    Examples
-    --------
-    >>> read_runs("Leather wallet, brown") == read_runs("BROWN w\u0430llet \u2013 l3ather"), len(read_runs("Bag 1"))
-    (True, 4)
-    """
+    """Return all three-letter runs within the words of a title, each word padded with blanks."""
     padded = [f" {word} " for word in read_words(title)]
     return frozenset(word[start : start + _RUN] for word in padded for start in range(len(word) - _RUN + 1))
 
 
 def compare_runs(one: frozenset[str], other: frozenset[str]) -> float:
-    """Return the share of the letter runs of two titles that they have in common, 0-1 (the Jaccard index).
-
-    Examples
-    --------
-    >>> round(compare_runs(read_runs("Leather wallet, brown"), read_runs("Leather wallet, brown, new")), 2)
-    0.86
-    """
+    """Return the share of letter runs common to two titles, 0-1 (the Jaccard index)."""
     common = len(one & other)
     return common / max(len(one) + len(other) - common, 1)
 
 
 def find_part(one: frozenset[str], other: frozenset[str]) -> float:
-    """Return the share of the letter runs of the shorter of two titles that the longer has, 0-1.
-
-    Examples
-    --------
-    >>> find_part(read_runs("Leather wallet"), read_runs("New brown leather wallet, boxed"))
-    1.0
-    """
+    """Return the share of the shorter title's letter runs that the longer title has, 0-1."""
     return len(one & other) / max(min(len(one), len(other)), 1)
 
 
 def make_title_bands(title: str, seller_id: str, *, is_kept: bool) -> tuple[int, ...]:
-    """Return the numbers, of 63 bits, under which titles like it, longer or shorter are found; none without words.
+    """Return the 63-bit numbers under which similar, longer or shorter titles are found; none without words.
 
-    One is of all its words with its seller: it is found however many others have such a title.
-
-    Parameters
-    ----------
-    is_kept : bool
-        Whether the title is to be kept under them; those under which others are sought are fewer.
+    One number covers all words and the seller, and is found however many others share the title. Titles are stored
+    (`is_kept`) under more numbers than they are searched under.
 
     Examples
     --------
@@ -143,7 +115,7 @@ def make_title_bands(title: str, seller_id: str, *, is_kept: bool) -> tuple[int,
 
 
 def number_picture(name: str) -> int:
-    """Return the number under which listings with a picture are found, by its hash or its address."""
+    """Return the number under which listings with a picture are found, by its hash or URL."""
     return number_text("confirmed picture", name)
 
 
@@ -153,5 +125,5 @@ def _hash_word(word: str) -> int:
 
 
 def _number(place: int, rest: int) -> int:
-    """Return a number whose upper half says where it lies."""
+    """Return a number whose upper half is its place in the index."""
     return (place * 0x9E3779B1 & _HASH) << 31 | rest * 0x85EBCA6B & _HASH >> 1

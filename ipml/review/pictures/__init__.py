@@ -1,1 +1,1 @@
-"""Pictures of listings: from where they may be loaded, how they are fetched and kept, and how they are shown."""
+"""Pictures of listings: permitted hosts, fetching, storage, recognition and display."""

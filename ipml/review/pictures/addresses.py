@@ -1,8 +1,8 @@
-"""From where pictures may be loaded: hosts that the operator names, and addresses that are not within a network.
+"""Picture addresses: the hosts and networks from which pictures may be loaded.
 
-Whoever lists goods writes the addresses of their pictures. So neither a browser nor the worker follows one before it
-was checked here: a browser goes to named hosts only, the worker to addresses that anybody on the internet can reach,
-and to networks that the operator names, such as that of the marketplace's own picture server.
+Sellers write these URLs, so each is checked before a browser or the worker follows it. A browser loads from configured
+hosts only. The worker connects to public addresses, and to networks that the operator names, such as that of the
+marketplace's picture server.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Network = IPv4Network | IPv6Network
 _HOST = re.compile(r"(http://|https://)?((?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::([0-9]{1,5}))?")
 _PORTS = {"http": 80, "https": 443}
 _LONGEST = 2_000
-# Where machines of a cloud read their own secrets. Nobody's picture is there, whatever network is named.
+# Metadata services, where cloud machines read their secrets: refused whatever networks are allowed.
 _METADATA = tuple(
     ip_network(text)
     for text in (
@@ -33,23 +33,14 @@ _TRANSLATED = ip_network("64:ff9b::/96")  # IPv4 within IPv6, RFC 6052
 
 @dataclass(frozen=True, slots=True)
 class PictureHost:
-    """A host that pictures may be loaded from, as `IPML_PICTURE_HOSTS` names it.
-
-    Attributes
-    ----------
-    scheme : str
-        "https", or "http" where that was asked for.
-    name : str
-        Such as "img.example.com", or "*.example.com" for all within it.
-    port : int
-    """
+    """A permitted host of `IPML_PICTURE_HOSTS`: "img.example.com", or "*.example.com" for all its subdomains."""
 
     scheme: str
     name: str
     port: int
 
     def has(self, address: str) -> bool:
-        """Tell whether an address is on the host.
+        """Return whether a URL is on the host.
 
         Examples
         --------
@@ -68,17 +59,15 @@ class PictureHost:
 
     @property
     def source(self) -> str:
-        """How a content security policy names it."""
+        """The host as a source expression of a content security policy."""
         is_usual = self.port == _PORTS[self.scheme]
         return f"{self.scheme}://{self.name}" + ("" if is_usual else f":{self.port}")
 
 
 def parse_hosts(text: str) -> tuple[PictureHost, ...]:
-    """Return the hosts of a list between commas.
+    """Return the hosts of a comma-separated list.
 
-    Raises
-    ------
-    UnusableSetting
+    Raises UnusableSetting.
 
     Examples
     --------
@@ -97,12 +86,7 @@ def parse_hosts(text: str) -> tuple[PictureHost, ...]:
 
 
 def parse_picture_networks(text: str) -> tuple[Network, ...]:
-    """Return the networks of a list between commas; an address alone is a network of one.
-
-    Raises
-    ------
-    UnusableSetting
-    """
+    """Return the networks of a comma-separated list; a single address is a network of one. Raises UnusableSetting."""
     try:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
@@ -113,14 +97,9 @@ def parse_picture_networks(text: str) -> tuple[Network, ...]:
 
 @dataclass(frozen=True, slots=True)
 class PictureSources:
-    """Where the worker may fetch pictures.
+    """Sources from which the worker may fetch pictures.
 
-    Attributes
-    ----------
-    hosts : tuple of PictureHost
-        The only ones, if there are any.
-    networks : tuple of IPv4Network or IPv6Network
-        Where it may go besides addresses that anybody on the internet can reach.
+    If there are `hosts`, only these are allowed. `networks` are allowed in addition to public addresses.
     """
 
     hosts: tuple[PictureHost, ...] = ()
@@ -128,16 +107,11 @@ class PictureSources:
 
     @classmethod
     def read(cls, settings: Settings) -> PictureSources:
-        """Return what the settings say.
-
-        Raises
-        ------
-        UnusableSetting
-        """
+        """Return the sources of the settings. Raises UnusableSetting."""
         return cls(parse_hosts(settings.picture_hosts), parse_picture_networks(settings.picture_networks))
 
     def refuse(self, address: str) -> str:
-        """Say why nobody goes to an address at all; "" where there is no reason by its text.
+        """Return why a URL must not be fetched, judged by its text; "" if it may.
 
         Examples
         --------
@@ -151,7 +125,7 @@ class PictureSources:
         if len(address) > _LONGEST:
             return f"its address is longer than {_LONGEST:,} characters"
         if parts.scheme not in _PORTS or not parts.hostname:
-            return "its address is none of the web"
+            return "its address is not a web address"
         if "@" in parts.netloc:
             return "its address names a user"
         if self.hosts and not any(host.has(address) for host in self.hosts):
@@ -159,7 +133,7 @@ class PictureSources:
         return ""
 
     def may_reach(self, address: str, port: int) -> bool:
-        """Tell whether the worker may connect to an address that a name was resolved to.
+        """Return whether the worker may connect to a resolved address.
 
         Examples
         --------
@@ -182,7 +156,7 @@ class PictureSources:
 
 
 def _unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 address stands for, if it does."""
+    """Return the IPv4 address embedded in an IPv6 address, if any."""
     if isinstance(address, IPv4Address):
         return address
     if address in _TRANSLATED:
@@ -191,12 +165,6 @@ def _unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 def shown_hosts(addresses: Sequence[str]) -> str:
-    """Return the hosts of some addresses for a sentence, each once, three at most.
-
-    Examples
-    --------
-    >>> shown_hosts(["https://a.example/1", "https://a.example/2", "https://b.example/"])
-    'a.example, b.example'
-    """
+    """Return up to three distinct hosts of some URLs for a sentence, such as "a.example, b.example and 2 more"."""
     names = list(dict.fromkeys((urlsplit(address).hostname or "?")[:100] for address in addresses))
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

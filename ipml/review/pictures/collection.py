@@ -1,4 +1,4 @@
-"""The job that fetches pictures of cases that wait for people: some at a time, each kept before it is noted."""
+"""Collection: the job that fetches pictures of waiting cases, a few at a time; each file is stored before its row."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from ipml.storage.tables import cases, pictures
 
 _WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
 _MOST_AT_ONCE, _MOST_PER_HOST, _MOST_DUE = 8, 3, 200
-_LAST_START_SECONDS = 60.0  # a run begins nothing new after that, so that what is due later has its turn
+_LAST_START_SECONDS = 60.0  # a run starts no fetch after that, so that other jobs get their turn
 
 
 @dataclass(slots=True)
 class PictureTally:
-    """How many pictures were stored, could not be had for good, and are tried again later."""
+    """Counts of pictures stored, failed for good, and to be retried later."""
 
     stored: int = 0
     failed: int = 0
@@ -42,27 +42,27 @@ class PictureTally:
 
 
 class PictureRun(Protocol):
-    """The steps for pictures that are fetched in turns; one thread calls them."""
+    """Steps for pictures fetched in turns; one thread calls them."""
 
     def begin(self, row: Any) -> FetchCost | None:
-        """Return what the fetching of a picture is to be added to; None where it is not fetched now."""
+        """Return the cost record for a picture; None if it is not fetched now."""
 
     def store(self, row: Any, picture: FetchedPicture, copies: PictureCopies, cost: FetchCost) -> None:
-        """Take in a picture that was fetched and read."""
+        """Store a fetched and decoded picture."""
 
     def refuse(self, row: Any, error: PictureRefused, cost: FetchCost) -> None:
-        """Note that a picture cannot be had."""
+        """Record that a picture is unavailable."""
 
 
 def fetch_in_turns(
     run: PictureRun, rows: Sequence[Any], sources: PictureSources, limits: FetchLimits, resolve: Resolve
 ) -> None:
-    """Fetch some pictures: eight at once, three of one host, each decoded alone; nothing is begun after a minute."""
+    """Fetch pictures for up to a minute: eight at once, three per host, decoding one at a time."""
     if not rows:
         return
     try:
         asyncio.run(_fetch_all(run, rows, sources, limits, resolve))
-    except ExceptionGroup as group:  # the disk is full, or the database is away: each says the same
+    except ExceptionGroup as group:  # a full disk or an unreachable database: all errors are alike
         raise group.exceptions[0] from None
 
 
@@ -71,7 +71,7 @@ async def _fetch_all(
 ) -> None:
     loop = asyncio.get_running_loop()
     until, hosts = loop.time() + _LAST_START_SECONDS, dict[str, asyncio.Semaphore]()
-    slots, decoder = asyncio.Semaphore(_MOST_AT_ONCE), asyncio.Lock()  # each that is decoded may take 200 MB
+    slots, decoder = asyncio.Semaphore(_MOST_AT_ONCE), asyncio.Lock()  # a decoded picture may take 200 MB
     async with make_client(sources, resolve) as client:
 
         async def fetch_one(row: Any) -> None:
@@ -94,14 +94,14 @@ async def _fetch_all(
 
 
 def note_refusal(row: Any, error: PictureRefused, now: datetime) -> dict[str, Any]:
-    """Return the columns of a picture that could not be had: it is tried again after 1, 10 and 60 minutes."""
+    """Return the columns of an unavailable picture: it is retried after 1, 10 and 60 minutes."""
     is_over = not error.may_retry or row.tries >= len(_WAITS)
     values = {"tries": row.tries + 1, "why": error.why, "state": "failed" if is_over else "waiting"}
     return values if is_over else values | {"due_at": now + _WAITS[row.tries]}
 
 
 def note_file(picture: FetchedPicture, copies: PictureCopies, now: datetime) -> dict[str, Any]:
-    """Return the columns of a file that was fetched."""
+    """Return the columns of a fetched file."""
     return {
         "found_at": picture.address,
         "kind": copies.kind,
@@ -130,7 +130,7 @@ class _CaseRun:
         with writing(self.engine) as connection:
             serialise(connection, Lock.STORE_PICTURES)
             if not path_of(self.folder, digest).exists():
-                return  # it was swept meanwhile as nobody's: it is fetched again
+                return  # swept meanwhile as unused: it is fetched again
             connection.execute(_change(row).values(values))
         self.tally.stored += 1
 
@@ -154,23 +154,10 @@ def fetch_due(
     is_stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> PictureTally:
-    """Fetch pictures of cases that wait for people, and keep them; for about a minute at most.
+    """Fetch and store pictures of waiting cases, for about a minute at most.
 
-    Parameters
-    ----------
-    folder : Path
-        Made where it is not there.
-    sources : PictureSources
-        Where they may be fetched.
-    limits : FetchLimits, optional
-        Of each: 10 MB, 20 seconds and three redirects without.
-    resolve : callable, optional
-        Gives the addresses of a host.
-
-    Returns
-    -------
-    PictureTally
-        What could not be had for the moment is tried again after 1, 10 and 60 minutes.
+    `folder` is created if missing. Without `limits`, each picture may take 10 MB, 20 seconds and three redirects.
+    Temporary failures are retried after 1, 10 and 60 minutes.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     rows = _find_due(engine, clock())
@@ -180,7 +167,7 @@ def fetch_due(
 
 
 def _find_due(engine: Engine, now: datetime) -> Sequence[Any]:
-    """Return what is to be fetched next; what is of cases that nobody waits for any more is left."""
+    """Return the pictures to fetch next; pictures of cases that no longer wait are marked "left"."""
     is_waiting = pictures.c.state == "waiting", pictures.c.due_at <= now
     columns = (pictures.c.case_id, pictures.c.position, pictures.c.address, pictures.c.tries)
     with reading(engine) as connection:
@@ -189,13 +176,13 @@ def _find_due(engine: Engine, now: datetime) -> Sequence[Any]:
         rows = connection.execute(query.order_by(*order).limit(_MOST_DUE)).all()
     if left := [row for row in rows if row.state not in PENDING]:
         with writing(engine) as connection:
-            for row in left:  # of which somebody may have taken the decision back meanwhile
+            for row in left:  # its decision may have been taken back meanwhile
                 is_done = exists().where(cases.c.case_id == row.case_id, cases.c.state.not_in(PENDING))
                 connection.execute(_change(row).where(is_done).values(state="left"))
     return [row for row in rows if row.state in PENDING]
 
 
 def _change(row: Any) -> Any:
-    """Return the update of a picture that still waits: its case may be erased meanwhile."""
+    """Return the update of a picture that still waits; its case may have been erased."""
     key = pictures.c.case_id == row.case_id, pictures.c.position == row.position
     return update(pictures).where(*key, pictures.c.state == "waiting")

@@ -1,7 +1,7 @@
-"""A picture that somebody sent, read once by Pillow and written anew: what browsers are given is ours.
+"""Picture copies: hostile files, decoded once by Pillow and re-encoded for browsers.
 
-The copies hold no EXIF, no colour profile and no comment, and nothing that is no picture: whatever else was in the
-file stays in the original, which is kept for the evidence and never shown.
+Copies contain pixels only: no EXIF, colour profile, comment or other payload. The original stays as evidence and is
+never shown.
 """
 
 from __future__ import annotations
@@ -16,21 +16,14 @@ from ipml.review.pictures.stored import ENDINGS, PictureCopies
 
 MOST_PIXELS = 40_000_000
 VIEW_EDGE, THUMBNAIL_EDGE = 1_600, 320
-"""Pixels of the longer edge of the copies."""
+"""Longer edge of the copies, in pixels."""
 
 
-_ON_ITS_SIDE = (5, 6, 7, 8)  # of the values of EXIF's orientation
+_ON_ITS_SIDE = (5, 6, 7, 8)  # values of the EXIF orientation
 
 
 class PictureRefused(IpmlError):
-    """A picture cannot be had or shown, and why, for a sentence: "is no picture (text/html)".
-
-    Parameters
-    ----------
-    why : str
-    may_retry : bool, default=False
-        Whether it is worth another try.
-    """
+    """A picture is unavailable or unusable; `why` completes a sentence: "is no picture (text/html)"."""
 
     def __init__(self, why: str, *, may_retry: bool = False) -> None:
         super().__init__(why)
@@ -38,12 +31,10 @@ class PictureRefused(IpmlError):
 
 
 def make_copies(content: bytes, most_pixels: int = MOST_PIXELS) -> PictureCopies:
-    """Read a picture and write the copies that are shown; of an animation, its first frame.
+    """Decode a picture and write its copies; of an animation, the first frame.
 
-    Raises
-    ------
-    PictureRefused
-        It is none of the formats, damaged, cut short, or has more than 40 million pixels: nothing of these is unpacked.
+    Raises PictureRefused if the format is unknown, the file damaged or cut short, or it has over 40 million pixels;
+    these are not unpacked.
 
     Examples
     --------
@@ -59,7 +50,7 @@ def make_copies(content: bytes, most_pixels: int = MOST_PIXELS) -> PictureCopies
             image = Image.open(io.BytesIO(content), formats=list(ENDINGS))
     except Image.DecompressionBombError:
         raise PictureRefused(_describe_limit(most_pixels)) from None
-    except Exception as error:  # what decoders raise of hostile bytes is not listed anywhere
+    except Exception as error:  # decoders raise undocumented errors on hostile bytes
         raise PictureRefused("is no picture that can be read") from error
     with image:
         kind = str(image.format)
@@ -77,9 +68,9 @@ def _describe_limit(most_pixels: int) -> str:
 
 
 def _read(image: Image.Image) -> tuple[int, int, Image.Image]:
-    """Return the size of a picture as it is looked at, and its pixels, no more of them than are shown."""
+    """Return the displayed size of a picture, and its pixels, reduced to the largest copy."""
     size = image.size
-    image.draft("RGB", (VIEW_EDGE, VIEW_EDGE))  # a JPEG is unpacked at a part of its size
+    image.draft("RGB", (VIEW_EDGE, VIEW_EDGE))  # decodes a JPEG at reduced size
     image.load()
     width, height = size[::-1] if image.getexif().get(ExifTags.Base.Orientation, 1) in _ON_ITS_SIDE else size
     turned = ImageOps.exif_transpose(image)
@@ -90,7 +81,7 @@ def _read(image: Image.Image) -> tuple[int, int, Image.Image]:
 
 def _write(pixels: Image.Image, edge: int) -> bytes:
     copy = pixels.copy()
-    copy.info = {}  # else colour profile and XMP go along
+    copy.info = {}  # otherwise colour profile and XMP would be copied
     copy.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
     file = io.BytesIO()
     copy.save(file, "WEBP", quality=80, method=2)

@@ -1,8 +1,8 @@
-"""Fetch pictures from hosts that may be hostile: within limits of size, time and redirects, and never from within.
+"""Fetching: downloads pictures from possibly hostile hosts, within limits, and never from internal networks.
 
-A name is resolved once. Every address that it has is checked, and the connection goes to one of those that were, so
-that a name server which answers differently the next time gains nothing. Each redirect is checked likewise. TLS
-certificates are those of the name. Nothing is sent but the request: no cookie, no referrer, to no proxy.
+A name is resolved once, all its addresses are checked, and the connection goes to a checked address, so a changing DNS
+answer (rebinding) gains nothing. Redirects are checked likewise. TLS verifies the name. Requests carry no cookie and no
+referrer, and use no proxy.
 """
 
 from __future__ import annotations
@@ -18,24 +18,16 @@ from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.copies import PictureRefused
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""Returns the addresses of a host."""
+"""Resolves a host and port to addresses."""
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = (301, 302, 303, 307, 308)
-_PART = 65_536  # bytes that are read at once
+_PART = 65_536  # bytes per read
 _HEADERS = {"User-Agent": "ipml-pictures", "Accept": "image/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """What a picture may cost.
-
-    Attributes
-    ----------
-    most_bytes : int
-    seconds : float
-        From the name to the last byte, redirects included.
-    redirects : int
-    """
+    """Limits for one picture; `seconds` run from name resolution to the last byte, redirects included."""
 
     most_bytes: int = 10_000_000
     seconds: float = 20.0
@@ -43,18 +35,18 @@ class FetchLimits:
 
     @property
     def most_requests(self) -> int:
-        """How many requests one file takes at most."""
+        """Most requests for one file."""
         return 1 + self.redirects
 
     @property
     def most_received(self) -> int:
-        """How many bytes are received for one file at most, until it is known to be too large."""
+        """Most bytes received for one file before it counts as too large."""
         return self.most_bytes + _PART
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedPicture:
-    """A file as a host sent it, and the address that it came from in the end."""
+    """A file as sent by a host, with its final URL."""
 
     content: bytes
     address: str
@@ -62,29 +54,29 @@ class FetchedPicture:
 
 @dataclass(slots=True)
 class FetchCost:
-    """The cost of fetching a file so far, whether it could be had or not: requests, and bytes that were received."""
+    """Requests and received bytes so far, successful or not."""
 
     requests: int = 0
     n_bytes: int = 0
 
 
 async def resolve_host(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, as the machine's resolver gives them."""
+    """Return the addresses of a host, by the system resolver."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
 
 class _CheckedTransport(httpx.AsyncBaseTransport):
-    """Connects to addresses that were checked, and to no other."""
+    """Transport that connects to checked addresses only."""
 
     def __init__(self, sources: PictureSources, resolve: Resolve) -> None:
         self._sources, self._resolve = sources, resolve
-        # A connection is used once: one that is open to an address was checked for the certificate of one name only.
+        # No connection is reused: its certificate was checked for one name only.
         limits = httpx.Limits(max_connections=32, max_keepalive_connections=0)
         self._inner = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request to one of the addresses of its host."""
+        """Send a request to a checked address of its host."""
         host, port = request.url.host, request.url.port or _PORTS[request.url.scheme]
         try:
             addresses = await self._resolve(host, port)
@@ -101,17 +93,17 @@ class _CheckedTransport(httpx.AsyncBaseTransport):
         return await self._inner.handle_async_request(pinned)
 
     async def aclose(self) -> None:
-        """Close what is open."""
+        """Close open connections."""
         await self._inner.aclose()
 
 
 def make_client(sources: PictureSources, resolve: Resolve = resolve_host) -> httpx.AsyncClient:
-    """Make what fetches pictures; to be closed."""
+    """Return an HTTP client for pictures; the caller closes it."""
     return httpx.AsyncClient(
         transport=_CheckedTransport(sources, resolve),
         headers=_HEADERS,
         follow_redirects=False,
-        timeout=None,  # noqa: S113 - the limit of `fetch_picture` is for everything together
+        timeout=None,  # noqa: S113 - `fetch_picture` limits the total time
         trust_env=False,
     )
 
@@ -123,17 +115,9 @@ async def fetch_picture(
     limits: FetchLimits,
     cost: FetchCost | None = None,
 ) -> FetchedPicture:
-    """Fetch one file.
+    """Fetch one file; its cost is added to `cost` however it ends, within the limits.
 
-    Parameters
-    ----------
-    cost : FetchCost, optional
-        What it costs is added to it, however it ends: at most `limits.most_requests` and `limits.most_received`.
-
-    Raises
-    ------
-    PictureRefused
-        It cannot be had, may not be, or is none.
+    Raises PictureRefused if it is unavailable, not allowed, or no picture.
     """
     try:
         async with asyncio.timeout(limits.seconds):
@@ -154,7 +138,7 @@ async def fetch_picture(
 async def _ask(
     client: httpx.AsyncClient, address: str, sources: PictureSources, limits: FetchLimits, cost: FetchCost
 ) -> bytes | str:
-    """Return the file at an address, or the address to which it is redirected."""
+    """Return the file at a URL, or the URL of a redirect."""
     if why := sources.refuse(address):
         raise PictureRefused(why)
     client.cookies.clear()

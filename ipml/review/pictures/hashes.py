@@ -1,10 +1,8 @@
-"""Which pictures show the same: pictures whose hashes are near belong to a group (`ipml.review.pictures.picture_hash`).
+"""Picture groups: pictures with similar hashes form a group (`ipml.review.pictures.picture_hash`).
 
-A group is named by the number of its first picture, and a picture joins the group whose first one is nearest. So there
-are no chains in which the ends have nothing in common, and a picture that a hundred thousand listings show is one row.
-
-Groups of earlier releases hold the hash of their first picture as a whole. Such a picture is found again as it is and
-mirrored, until the job that groups pictures has hashed it anew, and joined it to an older group that shows the same.
+A group is named by its first picture, and a picture joins the group whose first one is nearest. So no chains form, and
+a picture shown by a hundred thousand listings is one row. Groups of earlier releases hold a hash of the whole first
+picture. They match unchanged and mirrored copies until the job rehashes them and merges equal groups.
 """
 
 from __future__ import annotations
@@ -39,11 +37,11 @@ from ipml.storage.database import reading, serialise, writing
 from ipml.storage.tables import picture_groups, pictures, reference_pictures, screened_pictures
 
 _AT_ONCE = 50
-_MOST_RENEWED = 2_000  # groups of earlier releases in one call: half a minute
+_MOST_RENEWED = 2_000  # groups of earlier releases per call: half a minute
 _FIRST_ROOM = 1_024
-_MOST_YOUNG = 4_096  # groups that are sorted apart, so that adding one is cheap
-_MOST_IN_BAND = 500  # groups that are compared for one band of one place
-_MOST_APART = 80  # bits: of those that share a band by chance nearly all differ in more
+_MOST_YOUNG = 4_096  # groups sorted separately, so that adding one is cheap
+_MOST_IN_BAND = 500  # groups compared for one band of one place
+_MOST_APART = 80  # bits; chance matches of a band nearly always differ in more
 _MOST_COMPARED = 200
 
 _UNGROUPED: Mapping[Table, ColumnElement[bool]] = {
@@ -53,18 +51,17 @@ _UNGROUPED: Mapping[Table, ColumnElement[bool]] = {
 
 _N_BANDS, _BAND_BITS = 4, 24
 _WAVES = np.add.outer(np.arange(EDGE), np.arange(EDGE)).ravel()
-# Of the lower frequencies, whose bits change least, drawn once and for all; they are not stored.
+# Bits of the lower frequencies, which change least, drawn with a fixed seed; they are not stored.
 _LOWER = np.flatnonzero((_WAVES > 0) & (_WAVES < EDGE - 1))
 _BITS = np.random.default_rng(1).permutation(_LOWER)[: _N_BANDS * _BAND_BITS]
 _Numbers = npt.NDArray[np.int64]
 
 
 class HashIndex:
-    """The hashes of the first pictures of all groups, in memory: some 175 bytes each; one is looked up in 12 ms.
+    """In-memory index of the first picture of every group: some 175 bytes each, one lookup in 12 ms.
 
-    Each hash has four bands of 24 of its bits. A picture is compared with the groups that share a band with the hash of
-    one of its places: not with all, and a copy shares one in 999 of 1,000 cases. It is read once, and then what is new.
-    Use it from one thread at a time.
+    Each hash has four bands of 24 bits. A picture is compared only with groups that share a band with one of its
+    places; 999 of 1,000 copies share one. The index is read once, then updated. Use it from one thread at a time.
 
     Examples
     --------
@@ -84,19 +81,19 @@ class HashIndex:
 
     @property
     def n_bytes(self) -> int:
-        """How much memory it takes."""
+        """Memory used, in bytes."""
         return sum(one.nbytes for one in (self._hashes, self._colours, self._groups, self._sorted, self._young))
 
     def clear(self) -> None:
-        """Forget all of them; they are read again."""
+        """Empty the index; the next refresh reads it again."""
         self._hashes = np.zeros((_FIRST_ROOM, 4), np.uint64)
-        self._colours = np.zeros((_FIRST_ROOM, COLOUR_BYTES), np.uint8)  # all 0: not known
+        self._colours = np.zeros((_FIRST_ROOM, COLOUR_BYTES), np.uint8)  # all 0: unknown
         self._groups = np.zeros(_FIRST_ROOM, np.int64)
         self._sorted, self._young = np.zeros(0, np.uint64), np.zeros(0, np.uint64)
         self._count = self._gone = self._last = 0
 
     def refresh(self, connection: Connection) -> None:
-        """Read the groups that are new."""
+        """Read new groups."""
         columns = picture_groups.c.group_id, picture_groups.c.hash, picture_groups.c.colours
         query = select(*columns).where(picture_groups.c.group_id > self._last).order_by(picture_groups.c.group_id)
         for rows in connection.execute(query).partitions(10_000):
@@ -108,7 +105,7 @@ class HashIndex:
         self.add_all([group_id], [first])
 
     def add_all(self, group_ids: Sequence[int], firsts: Sequence[PictureHash]) -> None:
-        """Add some groups, each by its first picture."""
+        """Add groups with their first pictures."""
         start, self._count = self._count, self._count + len(firsts)
         if self._count > self._groups.size:
             room = max(self._count, 2 * self._groups.size) - self._groups.size
@@ -127,13 +124,13 @@ class HashIndex:
             self._young = np.zeros(0, np.uint64)
 
     def remove(self, group_id: int) -> None:
-        """Remove a group: it is found no more."""
+        """Remove a group."""
         places = np.flatnonzero(self._groups[: self._count] == group_id)
         self._groups[places] = NO_GROUP
         self._gone += places.size
 
     def find_nearest(self, picture: HashedPicture) -> tuple[int, int] | None:
-        """Return the group that is nearest, the older of two, and its distance in bits; None where none is near."""
+        """Return the nearest group (of two, the older) and its distance in bits; None if none is near."""
         near = []
         for place in self._find_candidates(picture.hashes).tolist():
             distances = np.bitwise_count(picture.hashes ^ self._hashes[place]).sum(axis=1, dtype=np.int64)
@@ -144,7 +141,7 @@ class HashIndex:
         return next((one[1::-1] for one in sorted(near) if picture.has_colours(*one[2:])), None)
 
     def _find_candidates(self, hashes: Hashes) -> _Numbers:
-        """Return the places of those that share a band with one of some hashes, the likeliest first."""
+        """Return the places of hashes that share a band, the likeliest first."""
         bands, first = np.unique(_make_bands(hashes), return_index=True)
         places, numbers = [], []
         for entries in (self._sorted, self._young):
@@ -162,7 +159,7 @@ class HashIndex:
 
 
 def _make_bands(hashes: Hashes) -> Hashes:
-    """Return the bands of some hashes, a row for each: which one it is, and its 24 bits."""
+    """Return the bands of hashes, one row per hash: band number and 24 bits."""
     bits = np.unpackbits(hashes.astype(">u8").view(np.uint8), axis=1)[:, _BITS].reshape(-1, _N_BANDS, _BAND_BITS)
     pieces = np.packbits(bits, axis=2).astype(np.uint64)
     bands = np.arange(_N_BANDS, dtype=np.uint64) << np.uint64(_BAND_BITS)
@@ -172,7 +169,7 @@ def _make_bands(hashes: Hashes) -> Hashes:
 
 
 def read_stored(row: Any) -> PictureHash:
-    """Return what is stored of a group; colours are empty where it is of an earlier release."""
+    """Return the stored hash of a group; colours are empty for groups of earlier releases."""
     return PictureHash(read_hash(row.hash), bytes.fromhex(row.colours or ""))
 
 
@@ -190,15 +187,10 @@ def group_pictures(
     is_stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
-    """Give the pictures that have none a group, those of cases and of known goods; return of how many files.
+    """Assign groups to new pictures of cases and of known goods; return the number of files.
 
-    Groups of earlier releases are hashed anew after that, 2,000 a call. In transactions of 50 pictures: whoever is
-    interrupted goes on where they were.
-
-    Parameters
-    ----------
-    joins_alike : bool, default=True
-        Whether a case that is the same offer as one of its seller's waits for that one.
+    Afterwards, groups of earlier releases are rehashed, 2,000 per call. Each transaction takes 50 pictures, so an
+    interrupted job can resume. With `joins_alike`, a case that repeats an offer of its seller waits for that one.
     """
     count, n_renewed = 0, 0
     with index.lock:
@@ -220,13 +212,12 @@ def group_pictures(
                     count, n_renewed = count + len(hashes), n_renewed + len(renewed)
                     mark_same_pictures(connection, set(case_ids), now, joins_alike=joins_alike)
             except Exception:
-                index.clear()  # the numbers of groups that are not stored after all may be given again
+                index.clear()  # numbers of groups that were rolled back may be reused
                 raise
     return count
 
 
 def _find_ungrouped(connection: Connection) -> list[str]:
-    """Return the digests of files that are to be looked at."""
     queries = (
         select(table.c.digest).where(has_none).order_by(table.c.digest).limit(_AT_ONCE)
         for table, has_none in _UNGROUPED.items()
@@ -235,7 +226,7 @@ def _find_ungrouped(connection: Connection) -> list[str]:
 
 
 def _find_outdated(connection: Connection) -> dict[int, str | None]:
-    """Return groups of earlier releases, the oldest first, and of each the digest of a picture, if there is one."""
+    """Return groups of earlier releases, oldest first, each with the digest of a picture if it has one."""
     of_files = [
         select(table.c.digest).where(table.c.group_id == picture_groups.c.group_id).order_by(number).limit(1)
         for table, number in ((pictures, pictures.c.case_id), (reference_pictures, reference_pictures.c.reference_id))
@@ -246,7 +237,7 @@ def _find_outdated(connection: Connection) -> dict[int, str | None]:
 
 
 def _hash_file(folder: Path, digest: str | None) -> HashedPicture | None:
-    """Return the hashes of the small copy, which this program wrote itself; None where it is gone."""
+    """Return the hashes of a thumbnail, which ipml wrote itself; None if it is gone."""
     try:
         with Image.open(path_of(folder, digest or "", "thumbnail"), formats=["WEBP"]) as image:
             return hash_picture(image)
@@ -257,7 +248,6 @@ def _hash_file(folder: Path, digest: str | None) -> HashedPicture | None:
 def _store_groups(
     connection: Connection, index: HashIndex, hashes: Mapping[str, HashedPicture | None], now: datetime
 ) -> list[int]:
-    """Give the pictures of some files their groups, and return the cases that show them."""
     case_ids: list[int] = []
     for digest, found in hashes.items():
         group_id = NO_GROUP if found is None else find_group(connection, index, found, now)
@@ -271,9 +261,9 @@ def _store_groups(
 
 
 def _renew_groups(connection: Connection, index: HashIndex, hashes: Mapping[int, HashedPicture | None]) -> list[int]:
-    """Hash groups of earlier releases anew, and join those that show the same; return the cases that joined another.
+    """Rehash groups of earlier releases and merge equal ones; return the cases of merged groups.
 
-    A group whose pictures are gone keeps its hash, and an empty text for the colours.
+    A group whose pictures are gone keeps its hash, with an empty text for colours.
     """
     index.refresh(connection)
     case_ids: list[int] = []
@@ -293,7 +283,7 @@ def _renew_groups(connection: Connection, index: HashIndex, hashes: Mapping[int,
 
 
 def _join_groups(connection: Connection, index: HashIndex, group_id: int, newer: int) -> list[int]:
-    """Give the pictures of a newer group to an older one, and return the cases that show them."""
+    """Move the pictures of a newer group to an older one; return the cases that show them."""
     index.remove(newer)
     of_cases, of_goods = (
         update(table).where(table.c.group_id == newer).values(group_id=group_id) for table in _UNGROUPED
@@ -306,7 +296,7 @@ def _join_groups(connection: Connection, index: HashIndex, group_id: int, newer:
 
 
 def find_group(connection: Connection, index: HashIndex, found: HashedPicture, now: datetime) -> int:
-    """Return the group of a picture: the nearest one, or a new one. To be called under `Lock.STORE_PICTURES`."""
+    """Return the nearest or a new group for a picture; call it under `Lock.STORE_PICTURES`."""
     index.refresh(connection)
     if group_id := _find_stored(connection, index, found):
         return group_id
@@ -319,7 +309,7 @@ def find_group(connection: Connection, index: HashIndex, found: HashedPicture, n
 
 
 def _find_stored(connection: Connection, index: HashIndex, found: HashedPicture) -> int | None:
-    """Return the nearest group, unless it was removed meanwhile: then the index forgets it."""
+    """Return the nearest group; if it was removed meanwhile, remove it from the index."""
     while nearest := index.find_nearest(found):
         if connection.scalar(select(picture_groups.c.group_id).where(picture_groups.c.group_id == nearest[0])):
             return nearest[0]

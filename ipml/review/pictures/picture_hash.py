@@ -1,14 +1,10 @@
-"""Perceptual hash of the middle of a picture, and the places at which a copy may show that middle.
+"""Picture hash: a perceptual hash of a picture's middle, searched at every place where a copy may show it.
 
-Sellers mirror pictures, cut their edges off, put borders around them and banners upon them. All of it leaves the middle
-alone: two thirds of width and height. So a picture is stored by the hash of its middle, and a picture that is looked up
-is hashed at each place where such a change would have put the middle of the other, and of its mirror image. That works
-whichever of the two was changed.
-
-The hash has 256 bits: whether each of the 16 x 16 lowest frequencies of the grey picture is positive, as in pHash. The
-library ImageHash takes that of a picture in a third of a millisecond; here some 2,970 are needed of each, and come from
-products of matrices in three. A mirror image differs in known bits. Beside the hash the colours of 4 x 4 fields are
-stored: goods of one form in other colours have the same hash.
+Sellers mirror pictures, crop edges, and add borders and banners; all leave the middle two thirds intact. A stored
+picture is hashed there, a searched one at each place where such a change, in either picture, would move it. The hash
+has 256 bits, the signs of the 16 x 16 lowest frequencies, as in pHash: ImageHash computes one in a third of a
+millisecond, matrix products here some 2,970 in three. Mirroring flips known bits. Mean colours of 4 x 4 fields tell
+apart goods of one form in other colours, which share a hash.
 """
 
 from __future__ import annotations
@@ -23,33 +19,30 @@ import numpy.typing as npt
 from PIL import Image
 
 EDGE = 16
-"""A hash has so many bits squared."""
+"""Edge of the hash: it has EDGE x EDGE bits."""
 MOST_DISTANCE = 32
-"""Bits in which two hashes of the same picture differ at most.
-
-Of copies drawn with other numbers than those reported, 999 in 1,000 are within: experiments/README.md has the figures.
-"""
+"""Most bits in which two hashes of one picture differ: 999 of 1,000 copies (figures in experiments/README.md)."""
 LEAST_COLOUR_LIKENESS = 0.98
-"""Cosine between the colours of two pictures that are the same, at least: 999 in 1,000 copies had 0.997."""
+"""Least cosine between the colours of two copies of one picture; 999 of 1,000 copies had 0.997."""
 
 MOST_CROPPED = 0.05
-"""Share of width and height that may be cut off at each side."""
+"""Share of width and height that may be cropped at each side."""
 MOST_COVERED = 1 / 6
-"""Share of the whole that a border or banner may take at each side."""
+"""Share of the copy that a border or banner may take at each side."""
 
-_SIZE = 96  # pixels to which a picture is reduced: eight to each wave of the highest frequency
-_STEP = 0.0125  # of the picture, between two places that are compared; half of it costs 15 bits in the median
+_SIZE = 96  # pixels of the reduced picture: eight per wave of the highest frequency
+_STEP = 0.0125  # of the picture, between two compared places; an error of half of it costs 15 bits in the median
 _FIELDS = 4
 COLOUR_BYTES = 3 * _FIELDS**2
-_LEAST_EDGE = 32  # pixels; in fewer there are no 16 frequencies
-_LEAST_FREQUENCIES = 64  # of the 256; the emptiest of 600 crops of photographs has 39, most more than 240
-_LEAST_GREY = 2.0  # steps of grey, of 255: less is what compression makes of nothing
+_LEAST_EDGE = 32  # pixels, for 16 frequencies
+_LEAST_FREQUENCIES = 64  # of the 256; the emptiest of 600 photograph crops has 39, most more than 240
+_LEAST_GREY = 2.0  # steps of grey, of 255; compression noise is less
 _LEAST_CHROMA = 4.0  # steps of 255; pictures with less are grey, and compared as such
 
 Hash = npt.NDArray[np.uint64]
-"""A perceptual hash: four whole numbers of 64 bits."""
+"""A perceptual hash: four 64-bit integers."""
 Hashes = npt.NDArray[np.uint64]
-"""Perceptual hashes, one in each row."""
+"""Perceptual hashes, one per row."""
 _Span = tuple[float, float]
 _Place = tuple[_Span, _Span]  # top and bottom, left and right, as shares of the picture
 
@@ -59,13 +52,9 @@ _WHOLE: _Span = (0.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class PictureHash:
-    """The stored hash of a picture: of its middle, or of the whole where the middle says too little.
+    """The stored hash of a picture's middle, or of the whole picture if the middle has too little detail.
 
-    Attributes
-    ----------
-    hash : Hash
-    colours : bytes
-        Of 4 x 4 fields of the same part, each in luma and two chromas; empty where they are not known.
+    `colours` holds luma and two chromas of 4 x 4 fields of the same part; empty if unknown.
     """
 
     hash: Hash
@@ -73,20 +62,13 @@ class PictureHash:
 
 
 class HashedPicture:
-    """A picture as it is looked up: what is stored of it, and the hashes of all places.
-
-    Attributes
-    ----------
-    own : PictureHash
-    hashes : Hashes
-        First as it is, then of its mirror image.
-    """
+    """A picture prepared for search: its own hash, then the hashes of all places, plain and mirrored."""
 
     def __init__(self, image: Image.Image, own: PictureHash, hashes: Hashes) -> None:
         self._image, self.own, self.hashes = image, own, hashes
 
     def has_colours(self, number: int, colours: bytes) -> bool:
-        """Tell whether the colours at the place of a hash are those of a stored picture; yes where it has none."""
+        """Return whether the colours at the place of a hash match a stored picture's; True if that has none."""
         if not colours:
             return True
         places = _list_places()
@@ -95,7 +77,7 @@ class HashedPicture:
 
 
 def hash_picture(image: Image.Image) -> HashedPicture | None:
-    """Return a picture with its hashes; None where it says too little to be recognised.
+    """Return a picture with its hashes; None if it has too little detail to be recognised.
 
     Examples
     --------
@@ -108,7 +90,7 @@ def hash_picture(image: Image.Image) -> HashedPicture | None:
     """
     if min(image.size) < _LEAST_EDGE:
         return None
-    if image.has_transparency_data:  # what shines through is white in every copy that a shop makes
+    if image.has_transparency_data:  # shops' copies show transparent parts as white
         background = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(background, image.convert("RGBA"))
     small = image.convert("RGB").resize((_SIZE, _SIZE), Image.Resampling.BOX).convert("YCbCr")
@@ -116,7 +98,7 @@ def hash_picture(image: Image.Image) -> HashedPicture | None:
     for span in (MIDDLE, _WHOLE):
         waves = _make_waves(span)
         frequencies = waves @ grey @ waves.T
-        if (np.abs(frequencies) > _LEAST_GREY).sum() > _LEAST_FREQUENCIES:  # more, as the mean is one of them
+        if (np.abs(frequencies) > _LEAST_GREY).sum() > _LEAST_FREQUENCIES:  # more: the mean is one of them
             own = PictureHash(_pack(frequencies[np.newaxis])[0], _read_colours(small, (span, span)))
             hashes = np.concatenate([_pack(some) for some in _transform(grey)])
             return HashedPicture(small, own, np.concatenate([hashes, hashes ^ _MIRROR]))
@@ -124,21 +106,14 @@ def hash_picture(image: Image.Image) -> HashedPicture | None:
 
 
 def find_distance(picture: HashedPicture, other: PictureHash) -> int | None:
-    """Return in how many bits two pictures differ, where they are most alike; None where colours differ."""
+    """Return in how many bits two pictures differ at their best place; None if their colours differ."""
     distances = np.bitwise_count(picture.hashes ^ other.hash).sum(axis=1, dtype=np.int64)
     nearest = int(distances.argmin())
     return int(distances[nearest]) if picture.has_colours(nearest, other.colours) else None
 
 
 def compare_colours(one: bytes, other: bytes) -> float:
-    """Return the cosine between the colours of two pictures, whatever their brightness and contrast.
-
-    Examples
-    --------
-    >>> red, blue = (bytes([90, 100, blue, 160]) * 12 for blue in (120, 200))
-    >>> compare_colours(red, red) > 0.999, compare_colours(red, blue) < LEAST_COLOUR_LIKENESS
-    (True, True)
-    """
+    """Return the cosine between the colours of two pictures, independent of brightness and contrast."""
     pair = [np.frombuffer(colours, np.uint8).reshape(-1, 3).astype(np.float64) - 128 for colours in (one, other)]
     if any(np.abs(colours[:, 1:]).max() < _LEAST_CHROMA for colours in pair):
         pair = [colours[:, :1] for colours in pair]
@@ -148,12 +123,12 @@ def compare_colours(one: bytes, other: bytes) -> float:
 
 
 def write_hash(found: Hash) -> str:
-    """Write a hash as it is stored, in hexadecimal."""
+    """Return a hash as stored, in hexadecimal."""
     return found.astype(">u8").tobytes().hex()
 
 
 def read_hash(text: str) -> Hash:
-    """Read a hash as it is stored."""
+    """Return a hash from its stored text."""
     return np.frombuffer(bytes.fromhex(text), ">u8").astype(np.uint64)
 
 
@@ -169,35 +144,35 @@ def _pack(frequencies: npt.NDArray[np.floating[Any]]) -> Hashes:
     return bits.view(">u8").astype(np.uint64)
 
 
-_MIRROR = _pack(np.tile(np.arange(EDGE) % 2, (1, EDGE, 1)).astype(np.float32))[0]  # the bits that a mirror image turns
+_MIRROR = _pack(np.tile(np.arange(EDGE) % 2, (1, EDGE, 1)).astype(np.float32))[0]  # the bits that a mirror image flips
 
 
 @cache
 def _make_waves(span: _Span) -> npt.NDArray[np.float32]:
-    """Return the matrix that gives the lowest frequencies of a part of a row of pixels (a discrete cosine transform).
+    """Return the matrix of a discrete cosine transform for the lowest frequencies of part of a pixel row.
 
-    It is the integral of each wave over each pixel, so that the part may begin and end within pixels.
+    Each wave is integrated over each pixel, so the part may begin and end within pixels.
     """
     start, end = span
     edges = ((np.arange(_SIZE + 1) / _SIZE - start) / (end - start)).clip(0, 1)
     waves = np.arange(1, EDGE)[:, np.newaxis]
     sums = np.sqrt(2) * np.sin(np.pi * waves * edges) / (np.pi * waves)
-    return 8 * np.diff(np.vstack([edges, sums]), axis=1).astype(np.float32)  # as of a picture of 64 pixels
+    return 8 * np.diff(np.vstack([edges, sums]), axis=1).astype(np.float32)  # scaled as for a picture of 64 pixels
 
 
 def _within(start: float, end: float) -> _Span:
-    """Return where the middle of a picture is that shows the other one from start to end, as shares of this one."""
+    """Return the place of the other picture's middle if this picture shows the other from start to end."""
     return start + MIDDLE[0] * (end - start), start + MIDDLE[1] * (end - start)
 
 
 def _beyond(start: float, end: float) -> _Span:
-    """Return where the middle of a picture is of which this one shows the part from start to end."""
+    """Return where the middle of the other picture is if this one shows its part from start to end."""
     return (MIDDLE[0] - start) / (end - start), (MIDDLE[1] - start) / (end - start)
 
 
 @cache
 def _list_grids() -> tuple[tuple[tuple[_Span, ...], tuple[_Span, ...]], ...]:
-    """Return the places to look at, as grids: each part of the height with each of the width."""
+    """Return the places to search, as grids: each part of the height with each part of the width."""
     cuts = np.arange(0, MOST_CROPPED + _STEP / 2, _STEP).tolist()
     grids: list[tuple[tuple[_Span, ...], tuple[_Span, ...]]] = []
     for change in (_beyond, _within):
@@ -206,7 +181,7 @@ def _list_grids() -> tuple[tuple[tuple[_Span, ...], tuple[_Span, ...]], ...]:
         shares = np.arange(_STEP, MOST_COVERED + _STEP / 2, _STEP).clip(0, MOST_COVERED).tolist()
         sides = tuple(change(*span) for share in shares for span in ((share, 1), (0, 1 - share), (share, 1 - share)))
         grids += [(sides, (MIDDLE,)), ((MIDDLE,), sides)]
-        for share in shares:  # all around: as wide as high, in pixels of pictures of three shapes
+        for share in shares:  # equal borders in pixels, for pictures of three shapes
             around = change(share, 1 - share)
             grids += [((around,), (around,))]
             grids += [((around,), (change(other, 1 - other),)) for other in (0.75 * share, min(4 / 3 * share, 0.2))]
@@ -225,7 +200,6 @@ def _stack_waves(spans: tuple[_Span, ...]) -> npt.NDArray[np.float32]:
 
 
 def _transform(grey: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.floating[Any]]]:
-    """Give the frequencies of all places, in their order."""
     for rows, columns in _list_grids():
         found = _stack_waves(rows) @ grey @ _stack_waves(columns).T
         yield found.reshape(len(rows), EDGE, len(columns), EDGE).transpose(0, 2, 1, 3).reshape(-1, EDGE, EDGE)

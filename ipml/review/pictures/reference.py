@@ -1,7 +1,7 @@
-"""Pictures that are no case's: of goods that are known to be genuine or counterfeit, as a rights holder hands them in.
+"""Reference pictures: pictures of known genuine or counterfeit goods, submitted by rights holders.
 
-The file stands in the folder of pictures like those of cases, until it is taken out again. Who added it, from whom it
-is and who took it out stays, and is in the audit trail.
+The file stays in the picture folder until the picture is removed. Its source and the users who added and removed it
+stay on record and in the audit trail.
 """
 
 from __future__ import annotations
@@ -20,18 +20,9 @@ from ipml.storage.tables import reference_pictures
 
 @dataclass(frozen=True, slots=True)
 class ReferencePicture:
-    """A picture of goods that are known.
+    """A picture of known goods: `kind` is counterfeit or genuine, `source` names who supplied it.
 
-    Attributes
-    ----------
-    digest : str
-        SHA-256 of the file, in hexadecimal.
-    kind : Verdict
-        Counterfeit or genuine.
-    brand, source : str
-        Of the goods, and from whom the picture is.
-    group_id : int or None
-        Of pictures that look the same; None until the worker has looked at it.
+    `digest` is the file's SHA-256 in hexadecimal. `group_id` is None until the worker has examined the picture.
     """
 
     reference_id: int
@@ -47,12 +38,7 @@ class ReferencePicture:
 def remove_reference(
     connection: Connection, reference_id: int, removed_by: str, *, now: datetime | None = None
 ) -> None:
-    """Take a picture out again; its file goes with the next sweep of the folder, if no case shows it.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Remove a picture; the next sweep deletes its file unless a case shows it. Raises NotFound."""
     now = now or datetime.now(UTC)
     is_it = reference_pictures.c.reference_id == reference_id, reference_pictures.c.removed_at.is_(None)
     query = update(reference_pictures).where(*is_it).values(removed_by=removed_by, removed_at=now)
@@ -62,7 +48,7 @@ def remove_reference(
 
 
 def list_references(connection: Connection, group_ids: Sequence[int] | None = None) -> list[ReferencePicture]:
-    """Return the pictures of known goods, of some groups or all, in the order in which they came."""
+    """Return the pictures of known goods, of some groups or all, in order of arrival."""
     columns = [reference_pictures.c[name] for name in ReferencePicture.__slots__]
     query = select(*columns).where(reference_pictures.c.removed_at.is_(None)).order_by(columns[0])
     if group_ids is not None:

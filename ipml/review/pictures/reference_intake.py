@@ -1,4 +1,4 @@
-"""Pictures of known goods that are handed in: read within the limits of pictures of listings, and stored."""
+"""Reference intake: reads and stores submitted pictures of known goods, within the limits of listing pictures."""
 
 from __future__ import annotations
 
@@ -26,25 +26,14 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class KnownGoods:
-    """What pictures that are handed in show: counterfeit or genuine goods, of which brand, and from whom they are."""
+    """Kind, brand and source of submitted pictures."""
 
     kind: Verdict
     brand: str
     source: str
 
     def check(self) -> None:
-        """See that all of it can be stored.
-
-        Raises
-        ------
-        UnstorableValue
-
-        Examples
-        --------
-        >>> KnownGoods(Verdict.GENUINE, "Acme", "").check()
-        Traceback (most recent call last):
-        ipml.errors.UnstorableValue: ...source...
-        """
+        """Raise UnstorableValue unless all of it can be stored."""
         if self.kind not in KINDS:
             raise UnstorableValue("kind", repr(self.kind.value), "counterfeit or genuine")
         for name, text in (("brand", self.brand), ("source", self.source)):
@@ -54,7 +43,7 @@ class KnownGoods:
 
 @dataclass(slots=True)
 class AddedPictures:
-    """What became of some files: how many were added, were there before, and of each that was refused, why."""
+    """Files added, files known before, and the reason for each refused file."""
 
     added: int = 0
     known: int = 0
@@ -62,12 +51,9 @@ class AddedPictures:
 
 
 def find_files(folder: Path) -> list[Path]:
-    """Return the pictures of a folder and those within it, by their endings, or the one file that was named.
+    """Return the pictures in a folder and its subfolders, by ending, or the one file named.
 
-    Raises
-    ------
-    NotFound, Refused
-        There is no such folder, or no picture in it.
+    Raises NotFound or Refused if there is no such folder, or no picture in it.
     """
     if not folder.exists():
         raise NotFound("folder of pictures", folder)
@@ -87,19 +73,12 @@ def add_references(
     *,
     now: datetime | None = None,
 ) -> AddedPictures:
-    """Add pictures of goods that are known, each in a transaction of its own; doing it again changes nothing.
+    """Add pictures of known goods, one transaction each; repeating it changes nothing.
 
-    Parameters
-    ----------
-    folder : Path
-        That of the pictures of cases (`IPML_PICTURES`).
-    files : iterable of Path
-        Each at most 10 MB, in the formats and sizes that pictures of listings may have.
+    `folder` is that of case pictures (`IPML_PICTURES`). Each file may have 10 MB, in the formats and sizes of listing
+    pictures.
 
-    Raises
-    ------
-    UnstorableValue
-        Kind, brand or source cannot be stored.
+    Raises UnstorableValue if kind, brand or source cannot be stored.
     """
     goods.check()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -128,7 +107,7 @@ def _read(file: Path) -> bytes:
 
 
 def append_reference(connection: Connection, digest: str, goods: KnownGoods, added_by: str, now: datetime) -> bool:
-    """Note that a file of the folder shows goods that are known; False where that was noted before."""
+    """Record a stored file as a reference picture; False if it was one before."""
     table = reference_pictures.c
     is_known = table.digest == digest, table.kind == goods.kind, table.brand == goods.brand, table.removed_at.is_(None)
     if connection.scalar(select(table.reference_id).where(*is_known)) is not None:

@@ -1,9 +1,8 @@
-"""Where else the pictures of a case are: what was decided of listings that show the same, and pictures of known goods.
+"""Same picture: decisions on other listings with a case's pictures, and matching reference pictures.
 
-Nothing is copied: a picture tells what people decided of the listings that have it, as it stands at the moment. A
-verdict that is taken back, or a seller who is erased, takes away what it told. How far a picture can be relied on is
-counted among the listings that were decided after it first told something, so that the first is no evidence of itself.
-A picture that many sellers show, and that is not mostly of counterfeits ("no image"), tells nothing and joins nobody.
+Nothing is copied, so a reversed verdict or an erased seller takes its evidence away. A picture's precision is counted
+on listings decided after its first counterfeit verdict, which would otherwise confirm itself. A picture that many
+sellers show and that is not mostly of counterfeits ("no image") is no evidence and joins no cases.
 """
 
 from __future__ import annotations
@@ -25,16 +24,16 @@ from ipml.storage.database import in_batches
 from ipml.storage.tables import cases, decisions, pictures
 
 MATCHES = ("picture_counterfeit_matches", "picture_genuine_matches")
-"""The fields of a listing that are made of what is known of its pictures."""
+"""Fields of a listing computed from its pictures."""
 
 _COMMON_SELLERS = 20
-_MOST_READ = 500  # listings of a picture; one that more have is common
+_MOST_READ = 500  # listings of a picture; with more it is common
 _MOST_OPEN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedListing:
-    """A listing with a picture, as people decided it."""
+    """A listing with a picture, and people's decision on it."""
 
     case_id: int
     seller_id: str
@@ -45,23 +44,11 @@ class DecidedListing:
 
 @dataclass(frozen=True, slots=True)
 class SamePicture:
-    """A picture of a case, and what is known of it.
+    """A picture of a case, with the evidence on it.
 
-    Attributes
-    ----------
-    group_id : int
-    positions : tuple of int
-        Which pictures of the case look like that, from 0.
-    n_listings, n_sellers : int
-        Others that show it, and sellers but that of the case: at least so many, where `is_common`.
-    decided : tuple of DecidedListing
-        Those of them that people decided, in the order of the decisions.
-    open_cases : tuple of int
-        Some of those that wait.
-    references : tuple of ReferencePicture
-        Pictures of known goods that look the same.
-    is_common : bool
-        Whether so many show it that it tells nothing.
+    `positions` are its places in the case, from 0. `n_listings` and `n_sellers` count others that show it; if
+    `is_common`, they are lower bounds and the picture is no evidence. `decided` is in the order of decisions;
+    `open_cases` are some of those waiting; `references` are matching reference pictures.
     """
 
     group_id: int
@@ -75,7 +62,7 @@ class SamePicture:
 
     @property
     def first_counterfeit(self) -> DecidedListing | None:
-        """The listing that made it the picture of a confirmed counterfeit."""
+        """The listing whose verdict first made this a counterfeit's picture."""
         return next((one for one in self.decided if one.is_counterfeit), None)
 
     @property
@@ -85,13 +72,13 @@ class SamePicture:
 
     @property
     def precision(self) -> Rate | None:
-        """The share of counterfeits among listings with it that were decided after the first; None of none."""
+        """Share of counterfeits among listings decided after the first; None without any."""
         first = self.first_counterfeit
         return None if first is None else _count(one for one in self.decided if one.decision_id > first.decision_id)
 
     @property
     def reference_precision(self) -> Rate | None:
-        """The share of counterfeits among all listings with it that were decided; None of none."""
+        """Share of counterfeits among all decided listings; None without any."""
         return _count(self.decided)
 
 
@@ -103,14 +90,9 @@ def _count(decided: Iterable[DecidedListing]) -> Rate | None:
 def find_same_pictures(
     connection: Connection, case_id: int, *, hidden: Collection[int] = (), known_by: datetime | None = None
 ) -> list[SamePicture]:
-    """Return the pictures of a case that tell something or that others show, too, in the order of the listing.
+    """Return the pictures of a case that others show too or that reference pictures match, in order of the listing.
 
-    Parameters
-    ----------
-    hidden : collection of int
-        Cases that are kept from whoever looks.
-    known_by : datetime, optional
-        Only what was decided by then.
+    `hidden` cases are kept from the viewer. With `known_by`, only decisions by that moment count.
     """
     query = select(pictures.c.group_id, pictures.c.position).where(
         pictures.c.case_id == case_id, pictures.c.group_id > NO_GROUP
@@ -126,7 +108,7 @@ def find_same_pictures(
 
 
 def find_informative(connection: Connection, case_ids: Collection[int]) -> set[int]:
-    """Return those of some cases whose first picture was looked at and says something: it is not flat or common."""
+    """Return the cases whose first picture was examined and is neither flat nor common."""
     query = select(pictures.c.case_id, pictures.c.group_id).where(
         pictures.c.position == 0, pictures.c.group_id > NO_GROUP, pictures.c.state == "stored"
     )
@@ -143,10 +125,10 @@ def find_informative(connection: Connection, case_ids: Collection[int]) -> set[i
 def add_picture_matches(
     connection: Connection, listings: Iterable[Listing], now: datetime, *, is_current: bool = False
 ) -> list[Listing]:
-    """Return listings with what is known of their pictures, where these were looked at, in the fields left open.
+    """Return listings with the numbers of decided listings that share their pictures, in fields that are empty.
 
-    How many other listings show one of them and had been found counterfeit, or genuine, when each was observed; now,
-    where that is not said, or where `is_current`. Pictures of known goods count, and those that tell nothing do not.
+    They count other counterfeit and genuine listings known when each listing was observed, or now if that is unknown or
+    `is_current`. Reference pictures count; common pictures do not.
     """
     some = list(listings)
     asked = {
@@ -173,7 +155,7 @@ def add_picture_matches(
 
 
 def count_matches(found: Iterable[SamePicture], moment: datetime) -> dict[str, float]:
-    """Return the numbers of other listings, each once, and of pictures of known goods."""
+    """Return the numbers of other listings, each once, and of reference pictures."""
     telling = [one for one in found if not one.is_common]
     decided = {listing.case_id: listing.is_counterfeit for one in telling for listing in one.decided}
     known = {
@@ -195,7 +177,7 @@ def _find_groups(
     hidden: Collection[int] = (),
     known_by: datetime | None = None,
 ) -> list[SamePicture]:
-    """Return what is known of groups of pictures, but for what a listing itself tells."""
+    """Return the evidence on picture groups, excluding the listing's own."""
     references = list_references(connection, list(groups))
     found = []
     for group_id, positions in groups.items():
@@ -207,7 +189,7 @@ def _find_groups(
 
 
 def _read_others(connection: Connection, group_id: int, listing_id: str, known_by: datetime | None) -> Sequence[Any]:
-    """Return the other listings with a picture, each case once, with the verdict that stands on it."""
+    """Return the other listings with a picture, each case once, with the verdict in force."""
     has_it = select(pictures.c.case_id).where(pictures.c.group_id == group_id)
     verdict = and_(decisions.c.case_id == cases.c.case_id, by_people(), is_last_verdict(known_by))
     columns: list[ColumnElement[Any]] = [cases.c.case_id, cases.c.listing_id, cases.c.seller_id, cases.c.state]
@@ -248,7 +230,7 @@ def _describe(
 
 
 def measure_reference(connection: Connection, reference: ReferencePicture) -> SamePicture | None:
-    """Return what is known of a picture of known goods among the listings; None until the worker has looked at it."""
+    """Return the evidence on a reference picture among listings; None until the worker has examined it."""
     if not reference.group_id:
         return None
     return _describe(reference.group_id, (), _read_others(connection, reference.group_id, "", None), (reference,))
@@ -257,5 +239,5 @@ def measure_reference(connection: Connection, reference: ReferencePicture) -> Sa
 def measure_group(
     connection: Connection, group_id: int, listing_id: str, seller_id: str, known_by: datetime | None = None
 ) -> SamePicture:
-    """Return what is known of a group of pictures, but for what a listing of a seller tells itself."""
+    """Return the evidence on a picture group, excluding one listing's own."""
     return _find_groups(connection, {group_id: ()}, listing_id, seller_id, known_by=known_by)[0]

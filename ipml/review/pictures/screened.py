@@ -1,10 +1,8 @@
-"""Pictures of listings that do not wait for people, as the policy has them screened: which, and what they match.
+"""Screened pictures: pictures of listings without a case that the policy has checked, and their matches.
 
-The review policy (`[pictures]`) names the listings: a drawn share of all, dear and cheap ones, those of some brands and
-of new sellers. Their pictures are noted as the listing comes in, and fetched by a job (`.screening`). Of most only the
-perceptual hash stays. A picture that looks like that of a known counterfeit makes a case at any score, ranked by the
-precision of such matches; a verdict that is overturned matches nothing any more. Nothing matches a picture that was
-found on genuine listings as often, or that a rights holder handed in as genuine: honest sellers show it, too.
+The review policy (`[pictures]`) selects listings; a job (`.screening`) fetches their pictures, and mostly only the hash
+is stored. A picture like a known counterfeit's makes a case at any score, ranked by the precision of such matches.
+Overturned verdicts match nothing, nor does a picture found as often on genuine listings or submitted as genuine.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ _MATCHED = _HASHED.where(screened_pictures.c.matched_at.is_not(None))
 
 
 def is_screened(scored: ScoredListing, earlier: EarlierListings, policy: Policy) -> bool:
-    """Say whether the policy names a listing whose pictures are screened although it waits for nobody."""
+    """Return whether the policy has the pictures of a listing without a case screened."""
     listing, rules = scored.listing, policy.pictures
     return bool(listing.image_urls) and (
         policy.draw_screened(listing.listing_id)
@@ -52,17 +50,10 @@ def note_arrivals(
     ranking: QueueRanking,
     now: datetime,
 ) -> None:
-    """Note the pictures of listings as they come in, to be screened: each address once, however often it comes.
+    """Record the pictures of arriving listings, each URL once, in the transaction that stores the listings.
 
-    Pictures that a listing shows no more are dropped; the others are kept as long as it is submitted. To be called in
-    the transaction in which the listings are stored.
-
-    Parameters
-    ----------
-    arrivals : iterable of (ScoredListing, EarlierListings)
-        Each with what is known of the listings that its seller had before.
-    has_case : collection of str
-        Ids of the listings that are cases, of which the pictures are fetched anyway.
+    Pictures that a listing no longer shows are dropped; others stay as long as it is submitted. `arrivals` pairs each
+    listing with its seller's earlier ones. `has_case` holds listings whose pictures are fetched anyway.
     """
     arrived = {scored.listing.listing_id: (scored, earlier) for scored, earlier in arrivals}
     known: dict[str, dict[str, int]] = {}
@@ -114,7 +105,7 @@ def _make_row(scored: ScoredListing, address: str, ranking: QueueRanking, now: d
 
 
 def is_known_counterfeit(same: SamePicture) -> bool:
-    """Say whether a picture is that of a known counterfeit, and not as much one of genuine goods."""
+    """Return whether a picture is a known counterfeit's and not found as often on genuine goods."""
     references = {one.kind for one in same.references}
     n_counterfeit = sum(one.is_counterfeit for one in same.decided)
     if same.is_common or Verdict.GENUINE in references:
@@ -124,16 +115,10 @@ def is_known_counterfeit(same: SamePicture) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PictureMatch:
-    """That a screened picture is that of a known counterfeit.
+    """Match of a screened picture with a known counterfeit.
 
-    Attributes
-    ----------
-    case_id : int or None
-        Of the first listing with it that was found counterfeit; None where only known goods show it.
-    precision : float
-        Of such matches, as people measured it.
-    makes_case : bool
-        Whether that is as much as the policy asks for.
+    `case_id` is the first counterfeit listing with it; None if only reference pictures show it. `precision` is the
+    measured precision of such matches; `makes_case` if it reaches the policy's limit.
     """
 
     case_id: int | None
@@ -142,14 +127,14 @@ class PictureMatch:
 
     @property
     def kind(self) -> MatchKind | None:
-        """Matches with a listing are measured as those of pictures; those with known goods have no such listing."""
+        """The kind "picture" for matches with a listing; None for matches with reference pictures only."""
         return None if self.case_id is None else MatchKind.PICTURE
 
 
 def find_matches(
     connection: Connection, listings: Sequence[Listing], policy: Policy
 ) -> dict[str, Relisting | PictureMatch]:
-    """Return which listings are like one that was found counterfeit, by id: as a whole, or by a screened picture."""
+    """Return, by listing id, resemblances to a confirmed counterfeit: as a whole, or by a screened picture."""
     found: dict[str, Relisting | PictureMatch] = {**find_relistings(connection, listings, policy)}
     for key, match in _find_picture_matches(connection, listings, policy).items():
         if key not in found or (match.makes_case and not found[key].makes_case):
@@ -184,9 +169,9 @@ def _find_picture_matches(
 def add_screened_matches(
     connection: Connection, listings: Sequence[Listing], now: datetime, *, is_current: bool = False
 ) -> list[Listing]:
-    """Return listings with what is known of their screened pictures, in the fields left open.
+    """Return listings with the evidence on their screened pictures, in fields that are empty.
 
-    As `ipml.review.pictures.same_picture.add_picture_matches` does for pictures of cases, which goes before.
+    Call it after `ipml.review.pictures.same_picture.add_picture_matches`, which does the same for pictures of cases.
     """
     asked = {one.listing_id: one for one in listings if one.image_urls and getattr(one, MATCHES[0]) is None}
     seen: dict[str, dict[int, SamePicture]] = {}
@@ -207,18 +192,10 @@ def add_screened_matches(
 
 @dataclass(frozen=True, slots=True)
 class ScreeningState:
-    """How the screening of pictures stands on a day.
+    """State of picture screening on a day.
 
-    Attributes
-    ----------
-    waiting : int
-        Pictures that are to be fetched.
-    since : datetime or None
-        Since when the oldest of them waits.
-    requests, n_bytes : int
-        What the day has cost so far.
-    left_out : int
-        Pictures that were given up that day, as the budget had left them waiting too long.
+    `waiting` pictures are still to be fetched, the oldest since `since`. `requests` and `n_bytes` are the day's cost so
+    far. `left_out` pictures were given up that day after waiting too long for the budget.
     """
 
     waiting: int = 0
@@ -229,7 +206,7 @@ class ScreeningState:
 
     @property
     def words(self) -> str:
-        """The same in a sentence.
+        """The state as a sentence.
 
         Examples
         --------
@@ -242,7 +219,7 @@ class ScreeningState:
 
 
 def read_screening(connection: Connection, now: datetime) -> ScreeningState:
-    """Return how the screening of pictures stands."""
+    """Return the state of picture screening."""
     is_waiting = screened_pictures.c.state == "waiting"
     query = select(func.count(), func.min(screened_pictures.c.noted_at)).where(is_waiting)
     waiting, since = connection.execute(query).one()
@@ -252,5 +229,5 @@ def read_screening(connection: Connection, now: datetime) -> ScreeningState:
 
 
 def day_of(moment: datetime) -> str:
-    """Return the day whose budget a request counts for."""
+    """Return the day whose budget a request counts against."""
     return f"{moment:%Y-%m-%d}"

@@ -1,8 +1,8 @@
-"""The job that screens pictures: fetches those that the policy names, within the budget of the day, and hashes them.
+"""Screening: the job that fetches and hashes the pictures the policy selects, within a daily budget.
 
-A request is paid for before it is made: as many requests and bytes as it may take are set aside, and what it did not
-take is given back with its result. A job that is killed between has spent what was set aside, so that no day costs more
-than its budget; the picture is fetched again. What the budget leaves waiting too long is left out, and counted.
+The most that a request may cost is reserved before it, and the rest is returned with the result. A job killed in
+between has spent its reservation, so no day exceeds its budget; the picture is fetched again. Pictures that wait too
+long for the budget are left out and counted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _one = screened_pictures.c
 
 @dataclass(slots=True)
 class ScreeningTally:
-    """Counts of pictures: hashed, of these matched, not to be had, tried again later, left out by the budget."""
+    """Counts of pictures: hashed, of these matched, failed, to be retried, left out by the budget."""
 
     hashed: int = 0
     matched: int = 0
@@ -59,7 +59,7 @@ class ScreeningTally:
 
     @property
     def words(self) -> str:
-        """The same in a sentence; empty where nothing happened."""
+        """The counts as a sentence; empty if all are 0."""
         counts = (
             (self.hashed, "hashed"),
             (self.matched, "like a known counterfeit"),
@@ -82,7 +82,7 @@ class _ScreeningRun:
     is_stopped: Callable[[], bool]
     clock: Callable[[], datetime]
     tally: ScreeningTally = field(default_factory=ScreeningTally)
-    days: dict[int, str] = field(default_factory=dict)  # for which a picture was paid
+    days: dict[int, str] = field(default_factory=dict)  # the day each picture is charged to
 
     def begin(self, row: Any) -> FetchCost | None:
         if self.is_stopped() or self.tally.is_cut_off:
@@ -96,7 +96,7 @@ class _ScreeningRun:
         return FetchCost()
 
     def _set_aside(self, connection: Connection, day: str) -> bool:
-        """Take what a picture may cost from the budget of a day; False where that is not left."""
+        """Reserve the most a picture may cost from a day's budget; False if the budget is too small."""
         _open_day(connection, day)
         requests = screening_days.c.requests + self.limits.most_requests
         n_bytes = screening_days.c.n_bytes + self.limits.most_received
@@ -123,7 +123,7 @@ class _ScreeningRun:
             try:
                 is_match = self._store(row, picture, copies, cost, choose_group)
             except Exception:
-                self.index.clear()  # the numbers of groups that are not stored after all may be given again
+                self.index.clear()  # numbers of groups that were rolled back may be reused
                 raise
         self.tally.hashed += 1
         self.tally.matched += is_match
@@ -136,12 +136,12 @@ class _ScreeningRun:
         cost: FetchCost,
         choose_group: Callable[[Connection, datetime], int],
     ) -> bool:
-        """Note a picture with its group; store its file, and have its listing scored again, where it matches."""
+        """Store a picture's group; on a match store its file too and have its listing scored again."""
         now = self.clock()
         with writing(self.engine) as connection:
-            serialise(connection, Lock.ENQUEUE)  # a listing that comes in just now would forget the news of it
-            serialise(connection, Lock.STORE_PICTURES)  # so that no file is swept before a row names it
-            if not connection.scalar(select(exists().where(*_is_waiting(row)))):  # erased, or shown no more
+            serialise(connection, Lock.ENQUEUE)  # a listing arriving now would lose this news
+            serialise(connection, Lock.STORE_PICTURES)  # no file is swept before a row names it
+            if not connection.scalar(select(exists().where(*_is_waiting(row)))):  # erased, or no longer shown
                 self._give_back(connection, row, cost)
                 return False
             group_id = choose_group(connection, now)
@@ -179,21 +179,11 @@ def screen_due(
     is_stopped: Callable[[], bool] = lambda: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ScreeningTally:
-    """Fetch and hash pictures that the policy has screened, for about a minute at most, and note what they match.
+    """Fetch and hash the pictures that the policy selects, for about a minute at most, and record their matches.
 
-    Listings with a match are scored again, and become cases (`ipml.review.arrivals.marketplace.rescore_changed`). What
-    was hashed before matches, too, once a listing with the same picture is found counterfeit.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it is not there; holds the files that match.
-    sources : PictureSources
-        Where they may be fetched.
-    limits : FetchLimits, optional
-        Of each, as for pictures of cases.
-    since : datetime, optional
-        Decisions and pictures of known goods from then on are looked at once more; all without.
+    Listings with a match are scored again and become cases (`ipml.review.arrivals.marketplace.rescore_changed`).
+    Earlier hashes also match once a listing with the same picture is found counterfeit. `folder` holds matching files
+    and is created if missing. Decisions and reference pictures since `since` are compared again; all without it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     now = clock()
@@ -211,7 +201,7 @@ def _is_waiting(row: Any) -> tuple[Any, ...]:
 
 
 def _find_due(engine: Engine, rules: ScreeningRules, now: datetime) -> Sequence[Any]:
-    """Return what is to be fetched next, having left what is of listings that are gone or wait for people by now."""
+    """Return the pictures to fetch next, after dropping those of listings that are gone or have a case now."""
     columns = _one.picture_id, _one.listing_id, _one.seller_id, _one.address, _one.tries
     is_pending = exists().where(cases.c.listing_id == _one.listing_id, cases.c.state.in_(PENDING))
     is_offered = exists().where(
@@ -232,7 +222,7 @@ def _find_due(engine: Engine, rules: ScreeningRules, now: datetime) -> Sequence[
 
 
 def _leave_out(engine: Engine, rules: ScreeningRules, now: datetime) -> int:
-    """Give up what has waited longer than the policy says, and count it for the day."""
+    """Give up pictures that waited longer than the policy allows; count them for the day."""
     is_late = _one.state == "waiting", _one.noted_at <= now - timedelta(days=rules.wait_days)
     with reading(engine) as connection:
         if not connection.scalar(select(exists().where(*is_late))):
@@ -249,13 +239,13 @@ def _leave_out(engine: Engine, rules: ScreeningRules, now: datetime) -> int:
 
 
 def _open_day(connection: Connection, day: str) -> None:
-    """See that a day has an account; only one worker writes it."""
+    """Create a day's account if missing; only one worker writes it."""
     if connection.scalar(select(screening_days.c.day).where(screening_days.c.day == day)) is None:
         connection.execute(insert(screening_days).values(day=day, requests=0, n_bytes=0, left_out=0))
 
 
 def _match_again(engine: Engine, since: datetime | None, now: datetime) -> int:
-    """Note which pictures that were hashed before look like a counterfeit that is known only since then."""
+    """Match earlier hashes with counterfeits known only since then."""
     was_decided = decisions.c.decided_at >= since if since else decisions.c.decided_at.is_not(None)
     was_added = reference_pictures.c.added_at >= since if since else reference_pictures.c.added_at.is_not(None)
     decided = (

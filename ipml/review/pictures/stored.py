@@ -1,9 +1,8 @@
-"""The pictures of cases: what is known of each, and the files of those that were fetched.
+"""Stored pictures: rows and files of the pictures of cases.
 
-A listing that becomes a case brings the addresses of its pictures along. The worker fetches those of cases that wait
-for people. A file is called by its SHA-256 and stands in the folder of pictures beside its two copies, which are all
-that is shown. What could not be fetched is said, with the reason. Rows go with the listing of their case; files go once
-no row names them.
+A new case records its listing's picture URLs; the worker fetches them. A file is named by its SHA-256, beside its two
+copies, and only copies are shown. A picture that could not be fetched records the reason. Rows are deleted with their
+case's listing, files once no row names them.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ from ipml.storage.tables import picture_groups, pictures, reference_pictures, sc
 
 Size = Literal["original", "view", "thumbnail"]
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "AVIF": "avif"}
-"""The formats that are read, and how files of them are called. SVG is none: it is a program."""
+"""Accepted formats with file endings; SVG is excluded, since it can contain scripts."""
 DIGEST_PATTERN = "^[0-9a-f]{64}$"
 
 _ENDINGS: dict[Size, str] = {"original": "", "view": ".view.webp", "thumbnail": ".thumbnail.webp"}
 _FILE = re.compile(r"([0-9a-f]{64})(?:\.view\.webp|\.thumbnail\.webp)?")
-_MOST_NUMBERS = 500  # in one query
+_MOST_NUMBERS = 500  # per query
 
 
 NO_GROUP = 0
-"""The group of pictures that say too little to be recognised: of one colour, or a mere gradient."""
+"""The group of pictures with too little detail to be recognised, such as one colour or a gradient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +44,17 @@ class StoredPicture:
     Attributes
     ----------
     position : int
-        From 0, as the listing names them.
-    address : str
-        Where the listing says that it is.
+        From 0, in the order of the listing.
     state : str
-        "waiting" to be fetched, "stored", "failed", or "left" where the case was decided before.
+        "waiting" to be fetched, "stored", "failed", or "left" (the case was decided first).
     digest : str or None
-        SHA-256 of the file as it was sent, in hexadecimal.
+        SHA-256 of the file as sent, in hexadecimal.
     found_at : str or None
-        The address that sent it, after redirects.
+        Final URL after redirects.
     kind : str or None
-        Format of the file: "JPEG".
-    width, height : int or None
-        Pixels.
-    fetched_at : datetime or None
+        File format, such as "JPEG".
     why : str or None
-        Why it could not be had, or has not been had so far.
+        Why it is not stored.
     """
 
     case_id: int
@@ -78,22 +72,16 @@ class StoredPicture:
 
     @property
     def file_name(self) -> str:
-        """What the original is called where it is handed out."""
+        """File name of the original for downloads."""
         return f"picture-{self.digest}.{ENDINGS.get(self.kind or '', 'bin')}"
 
 
 @dataclass(frozen=True, slots=True)
 class PictureCopies:
-    """Copies of a picture that pages show.
+    """Copies of a picture for pages.
 
-    Attributes
-    ----------
-    kind : str
-        Format of the original: "JPEG".
-    width, height : int
-        Of the original as it is looked at, in pixels.
-    view, thumbnail : bytes
-        WebP files whose longer edge has at most 1,600 and 320 pixels.
+    `kind`, `width` and `height` are those of the original as displayed. `view` and `thumbnail` are WebP files whose
+    longer edge has at most 1,600 and 320 pixels.
     """
 
     kind: str
@@ -104,24 +92,12 @@ class PictureCopies:
 
 
 def split_addresses(listing: Listing) -> list[str]:
-    """Return the addresses of a listing's pictures, each once.
-
-    Examples
-    --------
-    >>> split_addresses(Listing("1", "s", "Bag", image_urls="https://a.example/1 https://a.example/1 https://b.example/2"))
-    ['https://a.example/1', 'https://b.example/2']
-    """
+    """Return the distinct picture URLs of a listing."""
     return list(dict.fromkeys((listing.image_urls or "").split()))
 
 
 def add_pictures(connection: Connection, listings: Mapping[int, Listing], now: datetime) -> None:
-    """Note the pictures of new cases, to be fetched; those that were screened before and stored are taken over.
-
-    Parameters
-    ----------
-    listings : mapping of int to Listing
-        By the number of the case.
-    """
+    """Record the pictures of new cases (by number) for fetching; screened and stored pictures are reused."""
     shown = {case_id: listing for case_id, listing in listings.items() if listing.image_urls}
     screened = _take_over(connection, [listing.listing_id for listing in shown.values()])
     rows = [
@@ -139,7 +115,7 @@ _WAITING: dict[str, Any] = {"state": "waiting", **dict.fromkeys(_OF_FILE)}
 
 
 def _take_over(connection: Connection, listing_ids: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return what is stored of screened pictures, by listing and address; what still waits is now the case's."""
+    """Return the stored screened pictures by listing and URL; waiting ones become the case's."""
     table, found = screened_pictures.c, dict[tuple[str, str], dict[str, Any]]()
     for some in in_batches(listing_ids):
         is_theirs = table.listing_id.in_(some)
@@ -151,7 +127,7 @@ def _take_over(connection: Connection, listing_ids: Sequence[str]) -> dict[tuple
 
 
 def fetch_left(connection: Connection, case_id: int, now: datetime) -> None:
-    """Have the pictures of a case fetched that were left as it was decided: people look at it once more."""
+    """Fetch the pictures left out when a case was decided, since it is reviewed again."""
     were_left = pictures.c.case_id == case_id, pictures.c.state == "left"
     connection.execute(update(pictures).where(*were_left).values(state="waiting", due_at=now))
 
@@ -162,7 +138,7 @@ _OF_CASES = _OF_CASES.order_by(pictures.c.case_id, pictures.c.position)
 
 
 def read_pictures(connection: Connection, case_ids: Iterable[int]) -> dict[int, list[StoredPicture]]:
-    """Return the pictures of some cases, in the order of the listing; cases without any are left out."""
+    """Return the pictures of cases in listing order; cases without any are left out."""
     numbers, found = list(case_ids), dict[int, list[StoredPicture]]()
     for start in range(0, len(numbers), _MOST_NUMBERS):
         for row in connection.execute(_OF_CASES, {"numbers": numbers[start : start + _MOST_NUMBERS]}):
@@ -175,26 +151,20 @@ _HAS_PICTURE = select(exists().where(pictures.c.digest == bindparam("digest")) |
 
 
 def has_picture(connection: Connection, digest: str) -> bool:
-    """Tell whether a picture is one of a case, or of known goods."""
+    """Return whether a picture belongs to a case or to known goods."""
     return bool(connection.scalar(_HAS_PICTURE, {"digest": digest}))
 
 
 def path_of(folder: Path, digest: str, size: Size = "original") -> Path:
-    """Return where a file is.
-
-    Examples
-    --------
-    >>> path_of(Path("pictures"), "ab" * 32, "view").parts[:2]
-    ('pictures', 'ab')
-    """
+    """Return the path of a file."""
     return folder / digest[:2] / f"{digest}{_ENDINGS[size]}"
 
 
 def store_files(folder: Path, content: bytes, copies: PictureCopies) -> str:
-    """Put a picture and its copies into the folder, each whole or not at all; return its digest."""
+    """Store a picture and its copies, each atomically; return its digest."""
     digest = hashlib.sha256(content).hexdigest()
     path_of(folder, digest).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for half in path_of(folder, digest).parent.glob(f"{digest}*.partial"):  # left by a kill: only one worker writes
+    for half in path_of(folder, digest).parent.glob(f"{digest}*.partial"):  # left by a kill; one worker writes
         half.unlink(missing_ok=True)
     for size, found in (("view", copies.view), ("thumbnail", copies.thumbnail), ("original", content)):
         path = path_of(folder, digest, size)  # type: ignore[arg-type]  # its keys
@@ -205,26 +175,12 @@ def store_files(folder: Path, content: bytes, copies: PictureCopies) -> str:
 
 
 def sweep_files(engine: Engine, folder: Path | None, *, is_stopped: Callable[[], bool] = lambda: False) -> int:
-    """Delete the files that no picture of a case names any more, and their groups; return of how many pictures.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = path_of(Path(folder), "ab" * 32)
-    ...     path.parent.mkdir()
-    ...     _ = path.write_bytes(b"a picture")
-    ...     sweep_files(engine, Path(folder)), path.exists()
-    (1, False)
-    """
+    """Delete unused picture files and groups; return the number of pictures."""
     if folder is None or not folder.is_dir():
         return 0
     paths: dict[str, list[Path]] = {}
     for path in folder.glob("[0-9a-f][0-9a-f]/*"):
-        if found := _FILE.match(path.name):  # what a kill left half written is called by it, too
+        if found := _FILE.match(path.name):  # partial files have such names too
             paths.setdefault(found[1], []).append(path)
     with reading(engine) as connection:
         unused = connection.scalars(_select_unused()).all()
@@ -259,7 +215,6 @@ def _find_named(connection: Connection, digests: Collection[str]) -> set[str]:
 
 
 def _select_unused() -> Select[Any]:
-    """Return a query for the groups of pictures that look the same, and that no picture is of any more."""
     is_of_goods = reference_pictures.c.group_id == picture_groups.c.group_id, reference_pictures.c.removed_at.is_(None)
     is_used = exists().where(pictures.c.group_id == picture_groups.c.group_id) | exists().where(*is_of_goods)
     is_used |= exists().where(screened_pictures.c.group_id == picture_groups.c.group_id)

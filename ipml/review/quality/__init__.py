@@ -1,1 +1,1 @@
-"""How good the reviewing is: second reviews, second persons, agreement, error rates and consensus."""
+"""Review quality: second reviews, second persons, agreement, error rates and consensus."""

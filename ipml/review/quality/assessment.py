@@ -1,15 +1,10 @@
-"""How good the reviewing is: of each reviewer how often they agree with others and err, and of each case what it is.
+"""Assessment: agreement and error rates of reviewers, and the probable truth of each case.
 
-It is reckoned from everything people said of cases, decisions and second verdicts alike. What cases most probably are,
-and how often each reviewer errs, is found by the method of Dawid and Skene (1979): each reviewer gives each answer with
-a probability that hangs on the truth only; truth and habits are found together (`ipml.review.quality.habits`). Two
-things are added. A reviewer's habits are drawn towards those of all, as if some answers of the usual kind had been
-seen, so that who judged little is not thought perfect or useless. And what is known for sure, as of a test purchase, is
-held fixed.
-
-Habits are learnt from cases that several judged or whose truth is known. A case that one person judged would tell of
-habits only if everybody got the same mixture of cases. The model's score takes no part: a label must not weigh more
-because the model agreed with it already.
+Decisions and second verdicts enter the method of Dawid and Skene (1979): each reviewer gives each answer with a
+probability that depends only on the truth; both are estimated together (`ipml.review.quality.habits`). Habits are
+shrunk towards those of all reviewers, and known truths, such as a test purchase, are fixed. Habits are learnt only from
+cases that several people judged or whose truth is known. The model's score is not used, so a label gains no weight from
+the model's agreement.
 """
 
 from __future__ import annotations
@@ -30,18 +25,12 @@ if TYPE_CHECKING:
     from ipml.review.quality.habits import Habits
 
 
-_SYSTEM = "ipml"  # passes cases on where two persons disagree; it judges nothing
+_SYSTEM = "ipml"  # escalates cases on disagreement; it judges nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a reviewer said of a case.
-
-    Attributes
-    ----------
-    kind : str
-        "decision", or the kind of the second verdict.
-    """
+    """A reviewer's verdict on a case; `kind` is "decision", or the kind of the second verdict."""
 
     case_id: int
     brand: str | None
@@ -54,14 +43,9 @@ class Judgement:
 def list_judgements(
     connection: Connection, *, known_by: datetime | None = None, of_cases: Select[tuple[int]] | None = None
 ) -> list[Judgement]:
-    """Return what was said of cases, case by case; not what was taken back, only spread, or decided on appeal.
+    """Return the judgements case by case, without reversed, spread or appeal decisions.
 
-    Parameters
-    ----------
-    known_by : datetime, optional
-        Only what was said by then.
-    of_cases : query of case numbers, optional
-        Only what was said of these.
+    `known_by` limits their moment, `of_cases` their cases.
     """
     said = union_all(_standing_decisions(), _standing_second_verdicts()).subquery()
     query = select(said, cases.c.brand).join(cases, cases.c.case_id == said.c.case_id)
@@ -95,24 +79,16 @@ def _standing_second_verdicts() -> Select[Any]:
     )
 
 
-# What can be said, where "escalate" says no more of the truth than "cannot tell"; and what can be true.
+# Answers ("escalate" means no more than "cannot tell"), then truths.
 ANSWERS = {Verdict.COUNTERFEIT: 0, Verdict.GENUINE: 1, Verdict.CANNOT_TELL: 2, Verdict.ESCALATE: 2}
 _COUNTERFEIT, _GENUINE = 0, 1
 
-_BRAND_COUNTS_AS = 20.0  # a reviewer's rate for a brand is drawn towards their own for all brands
+_BRAND_COUNTS_AS = 20.0  # a reviewer's rate for a brand is shrunk towards their overall rate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Consensus:
-    """What was found.
-
-    Attributes
-    ----------
-    chances : mapping of int to float
-        Probability that a case is counterfeit.
-    reviewers : tuple of str
-        All who said something, by name.
-    """
+    """Estimated truths and error rates; `chances` are the probabilities that cases are counterfeit."""
 
     chances: Mapping[int, float]
     reviewers: tuple[str, ...]
@@ -120,11 +96,11 @@ class Consensus:
     _by_reviewer: Mapping[str, tuple[Judgement, ...]]
 
     def missed(self, reviewer: str, brand: str | None = None) -> Rate:
-        """Return how often a reviewer calls a counterfeit genuine; of one brand only, if given."""
+        """Return how often a reviewer calls a counterfeit genuine, overall or for one brand."""
         return self._rate(reviewer, brand, _COUNTERFEIT, _GENUINE)
 
     def wronged(self, reviewer: str, brand: str | None = None) -> Rate:
-        """Return how often a reviewer calls a genuine listing counterfeit; of one brand only, if given."""
+        """Return how often a reviewer calls a genuine listing counterfeit, overall or for one brand."""
         return self._rate(reviewer, brand, _GENUINE, _COUNTERFEIT)
 
     def _rate(self, reviewer: str, brand: str | None, truth: int, answer: int) -> Rate:
@@ -143,14 +119,10 @@ class Consensus:
 
 
 def find_consensus(judgements: Iterable[Judgement], known: Mapping[int, bool] | None = None) -> Consensus:
-    """Find what the cases are and how often each reviewer errs.
+    """Estimate the truth of cases and the error rates of reviewers.
 
-    Parameters
-    ----------
-    judgements : iterable of Judgement
-        A reviewer's second review of a case of their own counts no more; it is no independent voice.
-    known : mapping of int to bool, optional
-        Cases whose truth is known for sure, and whether they are counterfeit.
+    A reviewer's second review of their own case is not independent and does not count. `known` maps cases of known
+    truth to whether they are counterfeit.
 
     Examples
     --------
@@ -176,7 +148,7 @@ def find_consensus(judgements: Iterable[Judgement], known: Mapping[int, bool] | 
         case_id: tuple(sorted(3 * number[one.reviewer] + ANSWERS[one.verdict] for one in said))
         for case_id, said in by_case.items()
     }
-    # Most patterns are those of many cases, so that a hundred thousand cases take no longer than their patterns.
+    # Many cases share a pattern, so the time depends on the number of patterns.
     telling: dict[int, Pattern] = {
         case_id: (said, known.get(case_id)) for case_id, said in codes.items() if len(said) > 1 or case_id in known
     }
@@ -193,7 +165,7 @@ def find_consensus(judgements: Iterable[Judgement], known: Mapping[int, bool] | 
 
 
 def _first_of_each(judgements: Iterable[Judgement]) -> Iterator[Judgement]:
-    """Give what each reviewer said of each case for the first time."""
+    """Yield each reviewer's first judgement of each case."""
     seen: set[tuple[int, str]] = set()
     for judgement in judgements:
         who = (judgement.case_id, judgement.reviewer)
@@ -212,30 +184,29 @@ def _by_reviewer(
     return {reviewer: tuple(said) for reviewer, said in found.items()}
 
 
-_LEAST_OF_BRAND = 10.0  # fewer looks at a brand say nothing of it
+_LEAST_OF_BRAND = 10.0  # fewer judgements of a brand are no evidence
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewerQuality:
-    """What is known of a reviewer's judgement.
+    """Quality figures of one reviewer; None without data.
 
     Attributes
     ----------
     decided, looked : int
-        Cases decided, and second reviews taken.
+        Cases decided, and second reviews done.
     agreement : Rate or None
-        How often another said the same of the same case.
+        Share of equal verdicts with others on the same case.
     kappa : Agreement or None
-        The same, beyond chance.
+        Agreement beyond chance.
     missed, wronged : Rate or None
-        How often a counterfeit was called genuine, and a genuine listing counterfeit; None without any case that
-        another judged too, or whose truth is known.
+        Share of counterfeits called genuine, and of genuine listings called counterfeit.
     control : Rate or None
-        How often the verdict on an item of known truth was right.
+        Share of right verdicts on control cases.
     steadiness : Rate or None
-        How often the same was said of the same case again, some weeks later.
+        Share of equal verdicts on a case reviewed again weeks later.
     by_brand : dict of str to (Rate, Rate)
-        Missed and wronged for each brand of which enough was looked at.
+        Missed and wronged by brand, for brands with enough judgements.
     """
 
     name: str
@@ -252,24 +223,14 @@ class ReviewerQuality:
 
 @dataclass(frozen=True, slots=True)
 class ReviewQuality:
-    """What is known of all reviewers, by name, and how far they agree beyond chance (Krippendorff's alpha)."""
+    """Quality of all reviewers by name, and their agreement beyond chance (Krippendorff's alpha)."""
 
     reviewers: tuple[ReviewerQuality, ...]
     alpha: Agreement | None
 
 
 def assess_reviewers(connection: Connection) -> ReviewQuality:
-    """Return how good the reviewing is.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     assess_reviewers(connection)
-    ReviewQuality(reviewers=(), alpha=None)
-    """
+    """Return the quality of all reviewers."""
     judgements = list_judgements(connection)
     known = _find_truths(connection)
     consensus = find_consensus(judgements, known)
@@ -285,16 +246,10 @@ def assess_reviewers(connection: Connection) -> ReviewQuality:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A decided case of which an audit, or the known truth, says the opposite.
+    """A decided case that an audit or known truth contradicts.
 
-    Attributes
-    ----------
-    decided, said : Verdict
-        What stands, and what speaks against it.
-    by : str
-        Who said so; "known" where it is the truth of a control case.
-    chance : float
-        Probability that it is counterfeit, by the consensus.
+    `by` gave the contradicting verdict `said`, or is "known" for a control case. `chance` is the consensus probability
+    of counterfeit.
     """
 
     case_id: int
@@ -305,7 +260,7 @@ class Dispute:
 
 
 def list_disputes(connection: Connection) -> list[Dispute]:
-    """Return the decided cases that a lead should look at again, those most probably decided wrongly first."""
+    """Return decided cases that a lead should review again, the most probably wrong first."""
     judgements = list_judgements(connection)
     known = _find_truths(connection)
     chances = find_consensus(judgements, known).chances
@@ -329,13 +284,7 @@ def _chance_right(dispute: Dispute) -> float:
 
 
 def find_label_chances(connection: Connection, *, known_by: datetime | None = None) -> Mapping[int, float]:
-    """Return the probability of each judged case that it is counterfeit; none as long as nobody looked twice.
-
-    Parameters
-    ----------
-    known_by : datetime, optional
-        From what was said by then.
-    """
+    """Return the probability of counterfeit of each judged case; empty without second verdicts by `known_by`."""
     twice = select(func.count()).select_from(second_verdicts)
     twice = twice if known_by is None else twice.where(second_verdicts.c.decided_at <= known_by)
     if not connection.scalar(twice):
@@ -358,7 +307,7 @@ def _assess(
     known: Mapping[int, bool],
 ) -> ReviewerQuality:
     missed, wronged = consensus.missed(name), consensus.wronged(name)
-    # Leads choose cases whose truth came out, often by an ordinary verdict: only a blind look afterwards is a test.
+    # Leads pick control cases, often after ordinary verdicts: only a later blind review is a test.
     on_known = [one for one in said if one.case_id in known and one.kind == "control"]
     is_right = [known[one.case_id] == (one.verdict == Verdict.COUNTERFEIT) and _is_sure(one) for one in on_known]
     again = _repeats(said)
@@ -383,7 +332,7 @@ def _by_brand(name: str, consensus: Consensus, said: Iterable[Judgement]) -> dic
 
 
 def group_independent(judgements: Iterable[Judgement]) -> Iterator[list[Judgement]]:
-    """Give what different people said of each case, each once, none of them because others had not known or agreed."""
+    """Yield, for each case, the independent judgements of different people, each once."""
     by_case: dict[int, list[Judgement]] = {}
     for judgement in judgements:
         by_case.setdefault(judgement.case_id, []).append(judgement)
@@ -395,7 +344,7 @@ def group_independent(judgements: Iterable[Judgement]) -> Iterator[list[Judgemen
 
 
 def _pairs(fair: Iterable[Sequence[Judgement]]) -> dict[str, list[tuple[str, str]]]:
-    """Return for each reviewer what they and another said of the same case."""
+    """Return, for each reviewer, pairs of their and another's answer on the same case."""
     pairs: dict[str, list[tuple[str, str]]] = {}
     for said in fair:
         for one in said:
@@ -416,7 +365,7 @@ def _repeats(said: Iterable[Judgement]) -> list[tuple[str, str]]:
 
 
 def name_answer(judgement: Judgement) -> str:
-    """Return what was said of the truth, where passing a case on says no more than that one cannot tell."""
+    """Return the answer on the truth; escalation means "cannot tell"."""
     return judgement.verdict.value if _is_sure(judgement) else Verdict.CANNOT_TELL.value
 
 

@@ -1,13 +1,9 @@
-"""Blind re-reviews of decided cases: judgements that change nothing but what is known of the reviewers.
+"""Blind reviews: second reviews of decided cases that measure reviewers and do not change the case.
 
-One comes among ordinary cases, on the same page and with the same kind of claim; its verdict is kept as a second
-verdict. What is done with it is noted under the second review, not under the case, whose history would tell. Which
-decisions are looked at again, and after how many cases a reviewer gets such a second review, is drawn with known
-probability by hashing what no seller knows and every auditor can look up: nothing is stored, everything repeats. A draw
-hangs on the moment of a decision to the microsecond, so that neither the seller nor the reviewer can foresee it.
-
-Control cases are decided cases whose truth is known otherwise, by a test purchase or the rights holder. Each reviewer
-meets each of them once, unknowingly, and is told afterwards.
+They look like ordinary cases, and their audit events go to the second review, since the case's history would reveal
+them. Hashes draw decisions and intervals with known probability from facts that auditors can look up and sellers do not
+know, so draws are repeatable; they include a decision's microsecond, so nobody can predict them. Control cases are
+decided cases of independently known truth; each reviewer gets each once, blind, with feedback afterwards.
 """
 
 from __future__ import annotations
@@ -47,7 +43,7 @@ from ipml.storage.audit_trail import audit
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import cases, control_cases, decisions, second_reviews, second_verdicts
 
-# Made once, as making a query takes longer than asking it.
+# Built once, since building a query takes longer than running it.
 _IS_THEIRS = second_verdicts.c.reviewer == bindparam("reviewer")
 _LAST = select(
     *(
@@ -67,26 +63,13 @@ _LATEST = (
 
 
 def draw_uniform(*facts: object) -> float:
-    """Return a number of 0 to 1, evenly spread, that is always the same for the same facts.
-
-    Examples
-    --------
-    >>> draw_uniform("audit", 1) == draw_uniform("audit", 1) != draw_uniform("repeat", 1)
-    True
-    """
+    """Return a uniform number of 0 to 1 that depends only on the facts."""
     text = "|".join(map(str, facts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / 2**56
 
 
 def find_second_review_shares(settings: Settings) -> dict[str, float]:
-    """Return for each kind of second review how many there are to be for each case decided in the ordinary way.
-
-    Examples
-    --------
-    >>> shares = find_second_review_shares(Settings(control_share=0, repeat_share=0, audit_share=0.2))
-    >>> shares["control"], round(shares["audit"], 2)
-    (0.0, 0.25)
-    """
+    """Return, for each kind, the number of second reviews per ordinary case."""
     shares = {"control": settings.control_share, "repeat": settings.repeat_share, "audit": settings.audit_share}
     ordinary = 1.0 - sum(shares.values())
     return {kind: share / ordinary for kind, share in shares.items()}
@@ -95,7 +78,7 @@ def find_second_review_shares(settings: Settings) -> dict[str, float]:
 def want_second_reviews(
     connection: Connection, made: Sequence[tuple[StoredCase, Decision]], settings: Settings
 ) -> None:
-    """Draw which decisions are to be looked at again: by another reviewer, by the same one later, or not at all."""
+    """Draw decisions for a second review: by another reviewer, later by the same one, or none."""
     sampling_probability = find_second_review_shares(settings)
     found = [
         second_review
@@ -125,12 +108,9 @@ def _draw_second_reviews(
 
 
 def find_timely_kinds(connection: Connection, reviewer: str, shares: Mapping[str, float]) -> list[str]:
-    """Return the kinds of second reviews since the last of which a reviewer has decided enough cases to get the next.
+    """Return the kinds of second review that are due for a reviewer, by cases decided since the last.
 
-    Parameters
-    ----------
-    shares : mapping of str to float
-        As from `find_second_review_shares`.
+    `shares` come from `find_second_review_shares`.
     """
     last = connection.execute(_LAST, {"reviewer": reviewer}).one()._mapping
     gaps = {
@@ -149,13 +129,7 @@ def find_timely_kinds(connection: Connection, reviewer: str, shares: Mapping[str
 
 
 def find_gap(kind: str, reviewer: str, last: int, share: float) -> int:
-    """Return after how many ordinary cases the next second review comes: half to one and a half times 1 / share.
-
-    Examples
-    --------
-    >>> 25 <= find_gap("audit", "ana", 0, 0.02) <= 75
-    True
-    """
+    """Return after how many ordinary cases the next second review comes: 0.5 to 1.5 times 1 / share."""
     return max(1, round((0.5 + draw_uniform("gap", kind, reviewer, last)) / share))
 
 
@@ -165,7 +139,7 @@ _LONGEST_SOURCE = 200
 
 @dataclass(frozen=True, slots=True)
 class ControlCase:
-    """A case whose truth is known, and how."""
+    """A case of known truth, with the source of the knowledge."""
 
     case_id: int
     truth: Verdict
@@ -176,7 +150,7 @@ class ControlCase:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a reviewer is told after a verdict on a control case."""
+    """Feedback to a reviewer after a verdict on a control case."""
 
     case_id: int
     verdict: Verdict
@@ -185,27 +159,19 @@ class Feedback:
 
     @property
     def is_right(self) -> bool:
-        """Whether the verdict is the truth; "cannot tell" is not wrong, nor is it right."""
+        """Whether the verdict is the truth; "cannot tell" is neither right nor wrong."""
         return self.verdict == self.truth
 
 
 def add_control_case(
     connection: Connection, case_id: int, truth: Verdict, source: str, added_by: str, *, now: datetime | None = None
 ) -> ControlCase:
-    """Say what a decided case truly is.
+    """Record the known truth of a decided case: counterfeit or genuine.
 
-    Parameters
-    ----------
-    truth : Verdict
-        Counterfeit or genuine.
-    source : str
-        How that is known, up to 200 characters; reviewers read it after their verdict.
-    added_by : str
-        Who says so; they never get the item themselves.
+    `source` says how it is known, in up to 200 characters; reviewers read it after their verdict. The user `added_by`
+    never gets the case for review.
 
-    Raises
-    ------
-    NotFound, Conflict, UnstorableValue
+    Raises NotFound, Conflict or UnstorableValue.
     """
     if truth not in _TRUTHS:
         raise UnstorableValue("truth", repr(truth.value), "counterfeit or genuine")
@@ -224,12 +190,7 @@ def add_control_case(
 
 
 def remove_control_case(connection: Connection, case_id: int, removed_by: str, *, now: datetime | None = None) -> None:
-    """Take a case off the list, as when its truth was in doubt after all; what reviewers said of it stays.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Remove a control case, for example after doubts about its truth; verdicts on it stay. Raises NotFound."""
     now = now or datetime.now(UTC)
     find_case(connection, case_id, lock=True)
     found = _find_control_case(connection, case_id)
@@ -248,13 +209,13 @@ def remove_control_case(connection: Connection, case_id: int, removed_by: str, *
 
 
 def list_control_cases(connection: Connection) -> list[ControlCase]:
-    """Return the items whose truth is known, by case."""
+    """Return the control cases by case number."""
     query = select(control_cases).where(control_cases.c.removed_at.is_(None)).order_by(control_cases.c.case_id)
     return [_control(row) for row in connection.execute(query)]
 
 
 def control_feedback(connection: Connection, reviewer: str, case_id: int) -> Feedback | None:
-    """Return what a reviewer should be told of their second review of a case; None where it was no control case."""
+    """Return the feedback on a reviewer's control case; None if the case was no control case."""
     query = (
         select(second_verdicts.c.verdict, control_cases.c.truth, control_cases.c.source)
         .join(control_cases, control_cases.c.case_id == second_verdicts.c.case_id)
@@ -280,7 +241,7 @@ def _control(row: Row[Any]) -> ControlCase:
 
 @dataclass(frozen=True, slots=True)
 class SecondReview:
-    """A second review of a decided case, with who took it last, and until when they hold it; None where nobody does."""
+    """A second review of a decided case, with its last holder and lease; None without one."""
 
     review_id: int
     kind: str
@@ -291,14 +252,14 @@ class SecondReview:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a source found for a reviewer: a case, and the second review of it if the case is decided already."""
+    """A case offered to a reviewer, with its second review if the case is decided."""
 
     row: StoredCase
     second_review: SecondReview | None = None
 
 
 def find_second_review(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
-    """Return a second review that a reviewer should take now, if it is time for one."""
+    """Return a second review for a reviewer, if one is due."""
     for kind in find_timely_kinds(connection, reviewer, find_second_review_shares(settings)):
         offer = _find_wanted(connection, kind, reviewer, now)
         if offer is None and kind == "control":
@@ -312,7 +273,7 @@ _SECOND_REVIEW = select(*(second_reviews.c[name] for name in SecondReview.__slot
 
 
 def find_second_review_of(connection: Connection, reviewer: str, case_id: int) -> SecondReview | None:
-    """Return the second review of a case that a reviewer took last and nobody has taken or answered since, or None."""
+    """Return the second review of a case that a reviewer took last and that is still open, or None."""
     is_theirs = (
         second_reviews.c.case_id == case_id,
         second_reviews.c.holder == reviewer,
@@ -325,9 +286,9 @@ def find_second_review_of(connection: Connection, reviewer: str, case_id: int) -
 
 
 def find_held_second_review(connection: Connection, row: StoredCase, claim: Claim) -> SecondReview | None:
-    """Return the second review held under a claim on a case, or None; Overtaken if its reviewer took it anew."""
+    """Return the second review held under a claim, or None; Overtaken if its reviewer claimed it again."""
     if row.holder == claim.reviewer and row.token == claim.token:
-        return None  # each claim of a case, be it on the case or on a second review of it, has a token of its own
+        return None  # tokens are unique over claims of a case and of its second reviews
     second_review = find_second_review_of(connection, claim.reviewer, row.case_id)
     if second_review is None or second_review.token == claim.token:
         return second_review
@@ -339,7 +300,7 @@ def find_held_second_review(connection: Connection, row: StoredCase, claim: Clai
 
 
 def hold_second_review(connection: Connection, claim: Claim, now: datetime) -> None:
-    """Give a second review to whoever has claimed it."""
+    """Give a second review to its claimant."""
     lease = {"holder": claim.reviewer, "token": claim.token, "lease_expires_at": claim.expires_at}
     connection.execute(update(second_reviews).where(second_reviews.c.review_id == claim.review_id).values(lease))
     audit.append(
@@ -348,13 +309,13 @@ def hold_second_review(connection: Connection, claim: Claim, now: datetime) -> N
 
 
 def prolong_second_review(connection: Connection, claim: Claim) -> None:
-    """Let whoever holds a second review hold it for longer, under the same claim."""
+    """Prolong the claim on a second review."""
     of_claim = update(second_reviews).where(second_reviews.c.review_id == claim.review_id)
     connection.execute(of_claim.values(lease_expires_at=claim.expires_at))
 
 
 def release_second_review(connection: Connection, second_review: SecondReview, claim: Claim, now: datetime) -> None:
-    """Free a look for others; until one takes it, it stays open to who had it, as an ordinary case would."""
+    """Release a second review; it stays open to its last reviewer until another takes it, as an ordinary case would."""
     connection.execute(
         update(second_reviews)
         .where(second_reviews.c.review_id == second_review.review_id)
@@ -373,7 +334,7 @@ def release_second_review(connection: Connection, second_review: SecondReview, c
 def answer_second_review(
     connection: Connection, row: StoredCase, second_review: SecondReview, decision: Decision, key: str | None
 ) -> Decision:
-    """Keep the verdict of a second review as a second verdict; the case stays as it is."""
+    """Store the verdict of a second review; the case does not change."""
     if second_review.lease_expires_at is None:
         raise Overtaken(f"case {row.case_id}", "the claim on it was given back", "Claim it again.")
     if second_review.lease_expires_at <= decision.decided_at:
@@ -407,14 +368,14 @@ def answer_second_review(
 
 
 def _find_wanted(connection: Connection, kind: str, reviewer: str, now: datetime) -> Offer | None:
-    """Return the second review of a kind that has waited longest, of those a reviewer may take."""
+    """Return the longest waiting second review of a kind that a reviewer may take."""
     found = connection.execute(_select_wanted(kind), {"reviewer": reviewer, "now": now}).first()
     return None if found is None else _lock_second_review(connection, found.case_id, found.review_id, now)
 
 
 @cache
 def _select_wanted(kind: str) -> Select[tuple[int, int]]:
-    # Where the case was decided anew since, nobody looks at the decision before.
+    # A decision replaced since is not reviewed again.
     latest = (
         select(func.max(decisions.c.decision_id))
         .where(decisions.c.case_id == second_reviews.c.case_id)
@@ -444,7 +405,7 @@ _CONTROLS_OF_OTHERS = select(control_cases.c.case_id).where(
 
 
 def _offer_control_case(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
-    """Return a second review of a case of known truth that a reviewer has not judged, in an order of their own."""
+    """Return a control case that a reviewer has not judged, in an order of the reviewer's own."""
     numbers = connection.scalars(_CONTROLS_OF_OTHERS, {"reviewer": reviewer}).all()
     if not numbers:
         return None
@@ -453,7 +414,7 @@ def _offer_control_case(connection: Connection, reviewer: str, now: datetime) ->
         second_reviews.c.wanted_of == reviewer,
         second_reviews.c.kind == "control",
     )
-    # Found by their numbers alone: SQLite, asked for decided ones too, would go through all that ever were.
+    # Looked up by number only: with the state, SQLite would scan all decided cases.
     query = select(cases.c.case_id, cases.c.state).where(cases.c.case_id.in_(numbers))
     rows = connection.execute(query.where(~known, ~_has_judged(reviewer), may_judge(reviewer)))
     unseen = [row for row in rows if row.state == "decided"]
@@ -466,8 +427,8 @@ def _offer_control_case(connection: Connection, reviewer: str, now: datetime) ->
 
 
 def _lock_second_review(connection: Connection, case_id: int, review_id: int, now: datetime) -> Offer | None:
-    """Keep a case from other writers, and look whether it is still to be had."""
-    # Whoever changes a second review holds its case, so that two locks are never waited for crosswise.
+    """Lock a case, and check that its second review is still available."""
+    # Changing a second review requires the lock on its case, which prevents deadlocks.
     is_decided = cases.c.case_id == case_id, cases.c.state == "decided"
     row = lock_first(connection, select_first(select(cases).where(*is_decided)))
     free = _SECOND_REVIEW.where(
@@ -482,7 +443,6 @@ def _is_free(now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 def _has_judged(reviewer: str | ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return the condition that a reviewer has said something of a case, in whatever way."""
     decided = exists().where(decisions.c.case_id == cases.c.case_id, decisions.c.reviewer == reviewer)
     said = exists().where(
         and_(
@@ -496,14 +456,11 @@ def _has_judged(reviewer: str | ColumnElement[Any]) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class SecondReviewSummary:
-    """What second reviews say of the reviewing as a whole.
+    """Overall figures of second reviews.
 
-    Attributes
-    ----------
-    waiting : dict of str to int
-        Second reviews wanted and not yet taken, by kind; control cases are wanted as reviewers come.
-    control, repeats, audits : Rate or None
-        How often the verdict was the known truth, one's own of some weeks before, and the other reviewer's.
+    `waiting` counts requested second reviews by kind; control cases are requested as reviewers come. `control`,
+    `repeats` and `audits` are the shares of verdicts equal to the known truth, to one's own of some weeks before, and
+    to the other reviewer's.
     """
 
     waiting: dict[str, int]
@@ -513,17 +470,7 @@ class SecondReviewSummary:
 
 
 def summarise_second_reviews(connection: Connection) -> SecondReviewSummary:
-    """Return second reviews in brief.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     summarise_second_reviews(connection)
-    SecondReviewSummary(waiting={}, control=None, repeats=None, audits=None)
-    """
+    """Return the overall figures of second reviews."""
     pending = (
         select(second_reviews.c.kind, func.count())
         .where(second_reviews.c.ended_at.is_(None))

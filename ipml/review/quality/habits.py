@@ -1,7 +1,7 @@
-"""How reviewers answer to what is true: with which probability each gives which answer, drawn from what fits the data.
+"""Habits: the probability of each reviewer's answers given the truth, estimated by Gibbs sampling.
 
-Truth and habits are drawn in turn, each given the other (Gibbs sampling), two thousand times: the mean of the draws is
-the estimate, and their spread says what the judgements leave open, the unknown truth included.
+Truth and habits are drawn in turn, each given the other, two thousand times. The mean of the draws is the estimate;
+their spread includes the uncertainty of the truth.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from scipy.special import psi
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Pattern = tuple[tuple[int, ...], bool | None]
-"""What was said of a case, each as 3 x reviewer + answer, and whether it is known to be counterfeit."""
+"""The judgements of a case, each as 3 x reviewer + answer, and whether it is known to be counterfeit."""
 
-# Before anything was seen: people are right more often than not. It decides only which of two solutions is meant.
+# Prior: people are mostly right. It only selects one of two mirrored solutions.
 _USUAL = np.array([[8.0, 1.0, 1.0], [1.0, 8.0, 1.0]])
 USUAL_COUNTS_AS = 20.0
 _N_STEPS, _N_WARM, _N_DRAWS = 50, 500, 2_000
@@ -26,18 +26,18 @@ _N_STEPS, _N_WARM, _N_DRAWS = 50, 500, 2_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Habits:
-    """What was drawn.
+    """Draws and estimates.
 
     Attributes
     ----------
     answers : ndarray of shape (n_draws, n_reviewers, 2, 3)
-        Probability of each answer (counterfeit, genuine, neither) to each truth (counterfeit, genuine).
+        Probability of each answer (counterfeit, genuine, neither) given each truth (counterfeit, genuine).
     usual : ndarray of shape (2, 3)
-        The same of all reviewers together.
+        The same for all reviewers together.
     prior : ndarray of shape (2,)
         Share of each truth.
     chances : ndarray of shape (n_patterns,)
-        Probability that a case judged like this is counterfeit.
+        Probability of counterfeit of a case with each pattern.
     """
 
     answers: Numbers
@@ -47,14 +47,7 @@ class Habits:
 
 
 def draw_habits(patterns: Sequence[Pattern], times: Indices, n_reviewers: int) -> Habits:
-    """Draw how reviewers answer.
-
-    Parameters
-    ----------
-    patterns : sequence of Pattern
-        The distinct ways in which cases were judged.
-    times : ndarray of shape (n_patterns,)
-        How many cases were judged like this.
+    """Draw reviewers' habits from distinct judgement patterns and the number of cases with each.
 
     Examples
     --------
@@ -62,7 +55,7 @@ def draw_habits(patterns: Sequence[Pattern], times: Indices, n_reviewers: int) -
     >>> (habits.chances > 0.5).tolist(), habits.answers.shape
     ([True, False], (2000, 2, 2, 3))
     """
-    rng = np.random.default_rng(0)  # the same judgements give the same figures
+    rng = np.random.default_rng(0)  # equal judgements give equal figures
     table = _Table(patterns, times, n_reviewers)
     truth = table.vote()
     for _ in range(_N_STEPS):
@@ -70,7 +63,7 @@ def draw_habits(patterns: Sequence[Pattern], times: Indices, n_reviewers: int) -
         truth = table.judge(_mean(counts + USUAL_COUNTS_AS * _mean(counts.sum(axis=0) + _USUAL)), _prior(truth, times))
     draws = np.empty((_N_DRAWS, n_reviewers, 2, 3))
     now_usual = _mean(_USUAL)
-    if not patterns:  # nothing was seen: what holds is what one thinks before
+    if not patterns:  # without data, the prior holds
         weights = np.broadcast_to(USUAL_COUNTS_AS * now_usual, draws.shape)
         return Habits(_draw(rng, weights), now_usual, np.array([0.5, 0.5]), np.empty(0))
     usual, prior, chances = np.zeros((2, 3)), np.zeros(2), np.zeros(len(patterns))
@@ -88,13 +81,13 @@ def draw_habits(patterns: Sequence[Pattern], times: Indices, n_reviewers: int) -
 
 
 def judge_alone(habits: Habits, reviewer: int, answer: int) -> float:
-    """Return the probability that a case is counterfeit of which one reviewer has said something."""
+    """Return the probability of counterfeit of a case that one reviewer judged."""
     both = habits.prior * habits.answers[:, reviewer, :, answer].mean(axis=0)
     return float(both[0] / both.sum())
 
 
 class _Table:
-    """Patterns as arrays, one row for each judgement of a pattern."""
+    """Patterns as arrays, one row per judgement of a pattern."""
 
     def __init__(self, patterns: Sequence[Pattern], times: Indices, n_reviewers: int) -> None:
         self._at = np.array([place for place, (codes, _) in enumerate(patterns) for _ in codes], dtype=np.intp)
@@ -103,12 +96,12 @@ class _Table:
         self._times, self._n_reviewers = times, n_reviewers
 
     def vote(self) -> Numbers:
-        """Return where to begin: the share of those who say counterfeit, with one vote for each truth beside."""
+        """Return starting values: the share of counterfeit votes, with one vote added for each truth."""
         votes = [1 + np.bincount(self._at, self._code % 3 == answer, len(self._known)) for answer in (0, 1)]
         return self._hold(votes[0] / (votes[0] + votes[1]))
 
     def count(self, counterfeit: Numbers) -> Numbers:
-        """Return how often each reviewer gave each answer to each truth, given how many cases are counterfeit."""
+        """Return how often each reviewer gave each answer to each truth, given the counterfeit counts."""
         n_codes = self._n_reviewers * 3
         counts = [
             np.bincount(self._code, of_truth[self._at], n_codes).reshape(-1, 3)
@@ -117,13 +110,13 @@ class _Table:
         return np.stack(counts, axis=1)
 
     def judge(self, answers: Numbers, prior: Numbers) -> Numbers:
-        """Return the probability that cases of each pattern are counterfeit, given how each reviewer answers."""
+        """Return the probability of counterfeit of each pattern, given the habits."""
         ratio = np.log(answers[:, 0] / answers[:, 1]).ravel()
         logit = np.bincount(self._at, ratio[self._code], len(self._known)) + np.log(prior[0] / prior[1])
         return self._hold(1 / (1 + np.exp(-np.clip(logit, -500, 500))))
 
     def _hold(self, truth: Numbers) -> Numbers:
-        """Put what is known for sure in its place."""
+        """Fix the known truths."""
         return np.where(np.isnan(self._known), truth, self._known)
 
 
@@ -136,14 +129,14 @@ def _mean(weights: Numbers) -> Numbers:
 
 
 def _count_independent(counts: Numbers, weights: Numbers) -> Numbers:
-    """Return how many of the answers tell of what is usual, rather than of the reviewer who gave them.
+    """Return the effective number of answers that are evidence on all reviewers.
 
-    It is the expected number of tables of a Chinese restaurant process, as in Teh et al. (2006): a thousand answers of
-    one reviewer tell hardly more of what others do than a hundred.
+    It is the expected number of tables of a Chinese restaurant process (Teh et al. 2006): a thousand answers of one
+    reviewer are hardly more evidence on the others than a hundred.
     """
     return np.asarray((weights * (psi(counts + weights) - psi(weights))).sum(axis=0))
 
 
 def _draw(rng: np.random.Generator, weights: Numbers) -> Numbers:
-    """Draw shares from Dirichlet distributions, none of them quite 0."""
+    """Draw shares from Dirichlet distributions; none is exactly 0."""
     return _mean(np.maximum(rng.standard_gamma(weights), 1e-300))

@@ -1,12 +1,9 @@
-"""Precision: how much of what was taken for counterfeit is confirmed by the last word of people on it.
+"""Precision: the share of counterfeit findings that people's last word confirms; every report and page counts by it.
 
-The precision guarantee, the reports, the brand report and the dashboard all count by what is here. A case tells of
-precision where a person looked at it first: what a policy decided, or a spread, would confirm itself. What was found is
-the last verdict that stands, however it came about: an appeal that was granted, a term that ran out, or a second review
-that says otherwise makes the first finding wrong, and never takes the case out of the count.
-
-Cases that were drawn with known probability count by one over it (Hajek 1971). An interval is Wilson's for as many
-independent looks as the weighed ones are worth (Kish 1965).
+A case counts if a person looked at it first; decisions by policy or spread would confirm themselves. The outcome is the
+last verdict in force, whatever its origin: a granted appeal, a passed deadline or a contradicting second review makes
+the first finding wrong and never removes the case. Sampled cases are weighted by one over their probability (Hajek
+1971). Intervals are Wilson's at the effective number of reviews (Kish 1965).
 """
 
 from __future__ import annotations
@@ -25,21 +22,17 @@ from ipml.storage.tables import cases, decisions, notice_items, second_reviews, 
 
 _JUDGED = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
 BY_LOOKING = ("review", "bulk")
-"""Origins of decisions for which a person looked at the case."""
+"""Origins of decisions by a person who looked at the case."""
 
 _FIRST, _LAST = decisions.alias("first_look"), decisions.alias("last_word")
 
 
 @dataclass(frozen=True, slots=True)
 class WeightedReviews:
-    """Sums over cases that people looked at, each weighed by one over its sampling probability.
+    """Sums over reviewed cases, each weighted by one over its sampling probability.
 
-    Attributes
-    ----------
-    n, confirmed : int
-        Cases, and how many of them were found counterfeit.
-    weight, hits, squares : float
-        Sums of the weights, of those of the confirmed, and of their squares.
+    `n` and `confirmed` count cases. `weight`, `hits` and `squares` sum the weights, those of confirmed cases, and their
+    squares.
 
     Examples
     --------
@@ -56,12 +49,12 @@ class WeightedReviews:
 
     @classmethod
     def of_equal(cls, n: int, confirmed: int) -> WeightedReviews:
-        """Return the sums over cases that all had the same chance."""
+        """Return the sums of cases with equal probability."""
         return cls(n, confirmed, float(n), float(confirmed), float(n))
 
     @classmethod
     def of_row(cls, sums: Any) -> WeightedReviews:
-        """Return the sums that a query of `sum_reviews` gave; a sum over no rows is empty there."""
+        """Return the sums of a `sum_reviews` row, whose sums over no rows are empty."""
         n, confirmed, *weighed = (one or 0 for one in sums)
         return cls(int(n), int(confirmed), *(float(one) for one in weighed))
 
@@ -69,7 +62,7 @@ class WeightedReviews:
         return WeightedReviews(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
     def rate(self, at_once: int = 1) -> Rate | None:
-        """Return the precision with its interval; None of nothing. `at_once` is that of `count_rate`."""
+        """Return the precision with its interval; None without cases. `at_once` is that of `count_rate`."""
         if not self.n:
             return None
         effective = self.weight**2 / self.squares
@@ -79,35 +72,26 @@ class WeightedReviews:
 def sum_reviews(
     is_hit: ColumnElement[bool], sampling_probability: ColumnElement[Any]
 ) -> tuple[ColumnElement[Any], ...]:
-    """Return the columns of a query from which `WeightedReviews.of_row` is made."""
+    """Return the query columns for `WeightedReviews.of_row`."""
     hit, weight = case((is_hit, 1), else_=0), 1.0 / sampling_probability
     return func.count(), func.sum(hit), func.sum(weight), func.sum(hit * weight), func.sum(weight * weight)
 
 
 def find_first_origin(case_id: ColumnElement[int]) -> ColumnElement[Any]:
-    """Return how the first verdict on a case came about, be it taken back or not; empty where there is none."""
+    """Return the origin of the first verdict on a case, taken back or not; empty without one."""
     query = select(_FIRST.c.origin).where(_FIRST.c.case_id == case_id, _FIRST.c.verdict != Verdict.ESCALATE)
     return query.order_by(_FIRST.c.decision_id).limit(1).scalar_subquery()
 
 
 @lru_cache(maxsize=32)
 def is_last_word(by: datetime | None = None) -> ColumnElement[bool]:
-    """Return the condition that a row of decisions is the last word on a case at which a person looked first.
-
-    Parameters
-    ----------
-    by : datetime, optional
-        As things stood then.
-    """
+    """Return the condition that a decision is the last word, as of `by`, on a case that a person looked at first."""
     return and_(is_last_verdict(by), by_people(), find_first_origin(decisions.c.case_id).in_(BY_LOOKING))
 
 
 @lru_cache(maxsize=32)
 def is_confirmed(by: datetime | None = None) -> ColumnElement[bool]:
-    """Return the condition that a last word says counterfeit, and no second review of it says otherwise.
-
-    A verdict of "cannot tell" confirms nothing.
-    """
+    """Return the condition that a last word is counterfeit and no second review differs; "cannot tell" differs."""
     audited = second_verdicts.join(second_reviews, second_reviews.c.review_id == second_verdicts.c.review_id)
     otherwise = (
         select(second_verdicts.c.verdict_id)
@@ -119,7 +103,7 @@ def is_confirmed(by: datetime | None = None) -> ColumnElement[bool]:
 
 
 def holds_on_audit(by: datetime | None = None) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions that a second verdict says something of the truth, and was not withdrawn by a moment."""
+    """Return the conditions that a second verdict judges the truth and was not withdrawn by a moment."""
     withdrawn_at = second_verdicts.c.withdrawn_at
     stays = withdrawn_at.is_(None) if by is None else or_(withdrawn_at.is_(None), withdrawn_at > by)
     is_given = () if by is None else (second_verdicts.c.decided_at <= by,)
@@ -127,9 +111,9 @@ def holds_on_audit(by: datetime | None = None) -> tuple[ColumnElement[bool], ...
 
 
 def is_audit_confirmed(by: datetime | None = None) -> ColumnElement[bool]:
-    """Return the condition that a second verdict says counterfeit, and the last word on its case does not deny it.
+    """Return the condition that a second verdict is counterfeit and the last word on its case does not contradict it.
 
-    The rows are of decisions, each with a second verdict on it. A decision that was merely taken back denies nothing.
+    Rows are decisions with a second verdict each. A decision that was only taken back contradicts nothing.
     """
     last = select(_LAST.c.verdict).where(_LAST.c.case_id == decisions.c.case_id, _LAST.c.origin != "policy")
     last = last.where(*is_verdict(_LAST, by)).order_by(_LAST.c.decision_id.desc()).limit(1)
@@ -138,17 +122,17 @@ def is_audit_confirmed(by: datetime | None = None) -> ColumnElement[bool]:
 
 
 def tells_of_score() -> ColumnElement[bool]:
-    """Return the condition that a last word says whether a score was right.
+    """Return the condition that a last word shows whether a score was right.
 
-    A verdict of "cannot tell" says nothing about the score; a listing given back was wrongly found counterfeit.
+    "Cannot tell" does not; a listing restored on appeal was wrongly found counterfeit.
     """
     return or_(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.origin.in_(BY_APPEAL))
 
 
 def is_brought() -> ColumnElement[bool]:
-    """Return the condition that a case was not shown for its score or drawn, but by a notice or for its likeness.
+    """Return the condition that a notice or a likeness brought a case, not its score or a draw.
 
-    The rows are of decisions, with their cases. Such cases are counterfeit more often than others of their score.
+    Rows are decisions with their cases. Such cases are counterfeit more often than others of their score.
     """
     judged = select(func.min(_FIRST.c.decided_at)).where(
         _FIRST.c.case_id == notice_items.c.case_id, _FIRST.c.verdict != Verdict.ESCALATE
@@ -161,5 +145,5 @@ def is_brought() -> ColumnElement[bool]:
 
 
 def shown_with() -> ColumnElement[Any]:
-    """Return the probability with which a decided case had been shown: 1 where that was for its score."""
+    """Return the probability with which a decided case was shown: 1 if for its score."""
     return func.coalesce(func.nullif(decisions.c.sampling_probability, 0.0), literal(1.0))

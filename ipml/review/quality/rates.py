@@ -1,8 +1,7 @@
-"""Shares, and agreement beyond chance, with the interval that the truth lies in nineteen times of twenty.
+"""Rates: shares and chance-corrected agreement with 95 % intervals.
 
-The kappas, and alpha, are (observed agreement - agreement by chance) / (1 - agreement by chance). They differ in
-whose habits chance follows: of two reviewers each has their own (Cohen 1960), all share one (Fleiss 1971), or the
-same for a small sample and cases that not everybody judged (Krippendorff 1980).
+Kappas and alpha are (observed - chance agreement) / (1 - chance agreement). Chance follows each reviewer's habits
+(Cohen 1960), one common habit (Fleiss 1971), or that for small samples and incomplete judgements (Krippendorff 1980).
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
-_Z = 1.959964  # the normal law's 97.5 % point
+_Z = 1.959964  # the 97.5 % point of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share, its 95 % interval, and of how many it is; `n` is no whole number where some of them are uncertain."""
+    """A share of `n` items with its 95 % interval; `n` is fractional if some items are uncertain."""
 
     share: float
     low: float
@@ -27,15 +26,10 @@ class Rate:
 
 
 def count_rate(hits: float, n: float, at_once: int = 1) -> Rate | None:
-    """Return a share of counted things with Wilson's interval; None of nothing.
+    """Return a share of counted items with Wilson's interval; None of nothing.
 
-    The interval holds for small numbers, too (Wilson 1927; Brown, Cai and DasGupta 2001).
-
-    Parameters
-    ----------
-    hits, n : float
-    at_once : int, default=1
-        How many such intervals are looked at: all of them hold nineteen times of twenty (Bonferroni 1936).
+    The interval holds for small numbers too (Wilson 1927; Brown, Cai and DasGupta 2001). `at_once` intervals all hold
+    together with probability 95 % (Bonferroni 1936).
 
     Examples
     --------
@@ -53,16 +47,10 @@ def count_rate(hits: float, n: float, at_once: int = 1) -> Rate | None:
 
 
 def weigh_rate(hits: float, n: float, prior_share: float, prior_n: float, known: float = 1.0) -> Rate:
-    """Return a share of things that are only probably so, drawn towards what is usual, with a Beta interval.
+    """Return a share of uncertain items, shrunk towards a usual share, with a Beta interval.
 
-    Parameters
-    ----------
-    hits, n : float
-        Sums of probabilities.
-    prior_share, prior_n : float
-        What is usual, and how many observations that counts as.
-    known : float, default=1.0
-        Which part of what n observations would tell is left, as the truth is not known for sure.
+    `hits` and `n` are sums of probabilities. `prior_share` counts as `prior_n` observations. `known` is the part of the
+    information of n observations that remains while the truth is uncertain.
 
     Examples
     --------
@@ -78,13 +66,13 @@ def weigh_rate(hits: float, n: float, prior_share: float, prior_n: float, known:
     return Rate(share, float(low), float(high), n)
 
 
-_Unit = tuple[str, ...]  # what was said of one case
+_Unit = tuple[str, ...]  # the judgements of one case
 _Shares = tuple[float, float]  # of agreement: observed, and by chance
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A coefficient with its 95 % interval, and from how many cases; 1 is full agreement, 0 that of chance."""
+    """A coefficient with its 95 % interval over `n` cases; 1 is full agreement, 0 that of chance."""
 
     value: float
     low: float
@@ -93,7 +81,7 @@ class Agreement:
 
 
 def cohen_kappa(pairs: Iterable[tuple[str, str]]) -> Agreement | None:
-    """Return Cohen's kappa of what two reviewers said of the same cases; None where it is not defined.
+    """Return Cohen's kappa of two reviewers' judgements of the same cases; None if undefined.
 
     Examples
     --------
@@ -105,7 +93,7 @@ def cohen_kappa(pairs: Iterable[tuple[str, str]]) -> Agreement | None:
 
 
 def fleiss_kappa(units: Iterable[Sequence[str]]) -> Agreement | None:
-    """Return Fleiss' kappa of cases that were each judged by the same number of reviewers, whoever they were.
+    """Return Fleiss' kappa of cases each judged by the same number of reviewers.
 
     Examples
     --------
@@ -117,7 +105,7 @@ def fleiss_kappa(units: Iterable[Sequence[str]]) -> Agreement | None:
 
 
 def krippendorff_alpha(units: Iterable[Sequence[str]]) -> Agreement | None:
-    """Return Krippendorff's alpha for names of things, of cases that were judged by any number of reviewers.
+    """Return Krippendorff's alpha for nominal data, of cases judged by any number of reviewers.
 
     Examples
     --------
@@ -129,17 +117,17 @@ def krippendorff_alpha(units: Iterable[Sequence[str]]) -> Agreement | None:
 
 
 def _measure(counted: Mapping[_Unit, int], find_shares: Callable[[Mapping[_Unit, int]], _Shares]) -> Agreement | None:
-    """Return the coefficient, with its interval by leaving out each of the cases in turn (the jackknife)."""
+    """Return the coefficient with a jackknife interval, leaving out each case in turn."""
     n = sum(counted.values())
     if n == 0 or (shares := find_shares(counted))[1] >= 1:
         return None
     value = _coefficient(shares)
-    # Cases alike are left out alike, so that it takes as many steps as there are kinds of cases.
+    # Equal cases give equal steps, so one step per kind of case is enough.
     without = [(times, find_shares({**counted, unit: times - 1})) for unit, times in counted.items() if n > 1]
     replicates = [(times, _coefficient(left)) for times, left in without if left[1] < 1]
     mean = sum(times * again for times, again in replicates) / max(1, sum(times for times, _ in replicates))
     half = _Z * sqrt((n - 1) / n * sum(times * (again - mean) ** 2 for times, again in replicates))
-    # Where nobody ever disagreed no case differs from another; Wilson's interval still says how little was seen.
+    # With full agreement the jackknife has no spread; Wilson's interval still shows the small sample.
     seen = count_rate(round(shares[0] * n), n)
     bounds = [_coefficient((bound, shares[1])) for bound in (seen.low, seen.high)] if seen else [value, value]
     return Agreement(value, max(-1.0, min(value - half, bounds[0])), min(1.0, max(value + half, bounds[1])), n)
@@ -183,6 +171,5 @@ def _count_words(counted: Mapping[_Unit, int]) -> Counter[str]:
 
 
 def _agreeing_pairs(unit: _Unit) -> float:
-    """Return which share of the pairs of judgements of one case agree."""
     same = sum(times * (times - 1) for times in Counter(unit).values())
     return same / (len(unit) * (len(unit) - 1))

@@ -1,14 +1,9 @@
-"""Four eyes: who must not judge what, and verdicts that hold only when a second person says the same.
+"""Second person: conflicts of interest, and verdicts that need a second person to agree (four eyes).
 
-Nobody judges their own listing, nor both times where two persons are needed. A source of cases passes over those with
-`is_free_for`; whoever asks for one by its number is refused.
-
-Second verdicts are verdicts that close no case: given in a blind re-review of a decided case, or as one of the two
-verdicts that a case needs. They are appended; one can be taken back, and stays on record as such.
-
-Which verdicts need a second person is data: the setting `second_person`. After the first verdict the case is as open
-as any other to everybody but who gave it, and the second does not see the first. Where the second disagrees, the case
-goes to a lead who gave neither. A lead's verdict on a case that another person has looked at and passed on ends it.
+Nobody judges their own listing, or gives both verdicts. The setting `second_person` lists the verdicts that need two
+persons. After the first verdict the case is open to everybody else, who do not see it. On disagreement it goes to a
+lead who gave neither; a lead's verdict on a case that another person escalated is final. Second verdicts close no case;
+they are appended, and one that is taken back stays on record.
 """
 
 from __future__ import annotations
@@ -41,18 +36,12 @@ from ipml.storage.tables import cases, decisions, second_reviews, second_verdict
 
 
 def is_free_for(reviewer: str | ColumnElement[Any], now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return the condition that nobody has a live claim on a case, and that a reviewer may judge it."""
+    """Return the condition that a case has no live claim and that a reviewer may judge it."""
     return and_(is_free(now), may_judge(reviewer))
 
 
 def may_judge(reviewer: str | ColumnElement[str | None]) -> ColumnElement[bool]:
-    """Return the condition that a reviewer may judge a case: it is not their own, nor judged by them before.
-
-    Parameters
-    ----------
-    reviewer : str or column
-        The name, or the column of `cases` that has it.
-    """
+    """Return the condition that a reviewer (a name or a column) may judge a case: not their own, not judged by them."""
     is_own = exists().where(user_sellers.c.user_name == reviewer, user_sellers.c.seller_id == cases.c.seller_id)
     return and_(~is_own, ~exists().where(_is_half_of_two(reviewer), second_verdicts.c.case_id == cases.c.case_id))
 
@@ -63,13 +52,13 @@ def refuse_conflict(connection: Connection, row: StoredCase, reviewer: str) -> N
 
 
 def refuse_conflicts(connection: Connection, wanted: Sequence[tuple[StoredCase, str]], halves: Halves) -> None:
-    """Raise Forbidden unless each reviewer may judge the case beside them."""
+    """Raise Forbidden unless each reviewer may judge the paired case."""
     for error in _find_conflicts(connection, wanted, halves):
         if error is not None:
             raise error
 
 
-# Made once, as making a query takes longer than asking it.
+# Built once, since building a query takes longer than running it.
 _OWN_SELLERS = select(user_sellers.c.user_name, user_sellers.c.seller_id).where(
     user_sellers.c.user_name.in_(bindparam("names", expanding=True)),
     user_sellers.c.seller_id.in_(bindparam("sellers", expanding=True)),
@@ -79,7 +68,7 @@ _OWN_SELLERS = select(user_sellers.c.user_name, user_sellers.c.seller_id).where(
 def _find_conflicts(
     connection: Connection, wanted: Sequence[tuple[StoredCase, str]], halves: Halves
 ) -> list[Forbidden | None]:
-    """Return for each case, and the reviewer beside it, why that reviewer must not judge it; None where they may."""
+    """Return, for each pair of case and reviewer, why the reviewer must not judge it, or None."""
     asked = {"names": list({name for _, name in wanted}), "sellers": list({row.seller_id for row, _ in wanted})}
     own = {(row.user_name, row.seller_id) for row in connection.execute(_OWN_SELLERS, asked)}
     return [_name_conflict(row, name, (name, row.seller_id) in own, halves[row.case_id]) for row, name in wanted]
@@ -99,7 +88,7 @@ def _own_listing(row: StoredCase, reviewer: str) -> OwnListing:
 
 
 def refuse_own(connection: Connection, row: StoredCase, reviewer: str) -> None:
-    """Raise OwnListing where somebody sells as the seller of a case."""
+    """Raise OwnListing if a user is the seller of a case."""
     own = select(user_sellers.c.since).where(
         user_sellers.c.user_name == reviewer, user_sellers.c.seller_id == row.seller_id
     )
@@ -110,12 +99,9 @@ def refuse_own(connection: Connection, row: StoredCase, reviewer: str) -> None:
 def add_own_seller(
     connection: Connection, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
 ) -> None:
-    """Note that a user sells under a seller, whose listings they then never judge; again changes nothing.
+    """Record that a user sells as a seller, whose listings they then never judge; repeating it changes nothing.
 
-    Raises
-    ------
-    NotFound
-        Nobody of that name may log in.
+    Raises NotFound if there is no such user.
     """
     now = now or datetime.now(UTC)
     user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name).with_for_update())
@@ -130,7 +116,7 @@ def add_own_seller(
 def remove_own_seller(
     connection: Connection, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
 ) -> None:
-    """Forget that a user sells under a seller; Refused where that was not noted."""
+    """Remove the record that a user sells as a seller; Refused if there is none."""
     gone = delete(user_sellers).where(user_sellers.c.user_name == name, user_sellers.c.seller_id == seller_id)
     if connection.execute(gone).rowcount == 0:
         raise Refused(
@@ -145,7 +131,7 @@ def _no_second_verdict(case_id: int, found: str) -> Refused:
 
 
 def list_own_sellers(connection: Connection, name: str) -> list[str]:
-    """Return under which sellers a user sells, in order."""
+    """Return the sellers that a user sells as, in order."""
     query = select(user_sellers.c.seller_id).where(user_sellers.c.user_name == name)
     return sorted(connection.scalars(query))
 
@@ -160,13 +146,10 @@ def _is_half_of_two(reviewer: str | ColumnElement[str | None]) -> ColumnElement[
 
 @dataclass(frozen=True, slots=True)
 class SecondVerdict:
-    """A verdict beside the decision of a case.
+    """A verdict besides the decision of a case.
 
-    Attributes
-    ----------
-    kind : str
-        Why it was asked for: "control" (the truth is known), "repeat" (the same reviewer later), "audit" (another
-        reviewer), or "first" and "second" where a case needs two persons.
+    `kind` is "control" (known truth), "repeat" (same reviewer later), "audit" (another reviewer), or "first" and
+    "second" for cases that need two persons.
     """
 
     verdict_id: int
@@ -189,7 +172,7 @@ def store_second_verdict(
     token: int,
     review_id: int | None = None,
 ) -> int:
-    """Append a verdict on a case as a second verdict, and return its number; the caller notes the audit event."""
+    """Append a second verdict and return its number; the caller adds the audit event."""
     fields = {name: getattr(decision, name) for name in Decision.__slots__ if name in second_verdicts.c}
     values = {**fields, "case_id": row.case_id, "kind": kind, "token": token, "key": key, "review_id": review_id}
     query = insert(second_verdicts).values(values).returning(second_verdicts.c.verdict_id)
@@ -197,7 +180,7 @@ def store_second_verdict(
 
 
 Halves = Mapping[int, Sequence[SecondVerdict]]
-"""For each of some cases the verdicts given where it needs two persons, of `find_halves`."""
+"""The "first" and "second" verdicts by case, of `find_halves`."""
 
 
 _HALVES = (
@@ -212,7 +195,7 @@ _HALVES = (
 
 
 def find_halves(connection: Connection, case_ids: Collection[int]) -> Halves:
-    """Return for each case the verdicts given where it needs two persons, in order, without those taken back."""
+    """Return the "first" and "second" verdicts in force by case, in order."""
     found: dict[int, list[SecondVerdict]] = {case_id: [] for case_id in case_ids}
     for row in connection.execute(_HALVES, {"numbers": list(found)}):
         found[row.case_id].append(_second_verdict(row))
@@ -220,7 +203,7 @@ def find_halves(connection: Connection, case_ids: Collection[int]) -> Halves:
 
 
 def list_second_verdicts(connection: Connection, case_id: int) -> list[SecondVerdict]:
-    """Return the standing second verdicts on a case, in order; they are for leads, never for who is to judge it yet."""
+    """Return the second verdicts in force on a case, in order; for leads, never for people who may still judge it."""
     query = select(second_verdicts).where(
         second_verdicts.c.case_id == case_id, second_verdicts.c.withdrawn_at.is_(None)
     )
@@ -229,9 +212,9 @@ def list_second_verdicts(connection: Connection, case_id: int) -> list[SecondVer
 
 
 def find_own_verdict(connection: Connection, reviewer: str, case_id: int) -> Decision | None:
-    """Return what a reviewer said last of a case, be it a decision or a second verdict, for the page to confirm.
+    """Return a reviewer's last decision or second verdict on a case, for the page to confirm.
 
-    A second verdict has the number 0, as `decide` returned it.
+    A second verdict has number 0, as `decide` returned it.
     """
     mine = (
         second_verdicts.c.case_id == case_id,
@@ -245,7 +228,7 @@ def find_own_verdict(connection: Connection, reviewer: str, case_id: int) -> Dec
     decision = connection.execute(
         select(decisions).where(*decided).order_by(decisions.c.decision_id.desc()).limit(1)
     ).first()
-    # Tokens of a case grow with every claim of it, whatever the clock says.
+    # Tokens grow with every claim, independent of the clock.
     if second_verdict is not None and (decision is None or second_verdict.token >= decision.token):
         return _as_decision(second_verdict)
     return None if decision is None else _as_decision(decision, decision.decision_id)
@@ -254,13 +237,9 @@ def find_own_verdict(connection: Connection, reviewer: str, case_id: int) -> Dec
 def withdraw_second_verdict(
     connection: Connection, reviewer: str, case_id: int, *, within_minutes: float = 10.0, now: datetime | None = None
 ) -> None:
-    """Take back one's own latest second verdict on a case; what it was asked for is then open again.
+    """Take back one's own latest second verdict on a case; the request for it is open again.
 
-    Raises
-    ------
-    Refused
-        There is none, it is too old, or the second person has answered it.
-    NotFound
+    Raises NotFound for an unknown case; Refused if there is none, it is too old, or the second person has answered it.
     """
     now = now or datetime.now(UTC)
     query = (
@@ -302,7 +281,7 @@ def note_second_verdict(
     at: datetime,
     **payload: audit.Value,
 ) -> None:
-    """Note what was done with a second verdict; that of a second review is no part of the case's own history."""
+    """Record an action on a second verdict; for a second review outside the case's history."""
     if review_id is None:
         note_event(connection, reviewer, action, case_id, at, second_verdict=verdict_id, **payload)
     else:
@@ -317,7 +296,7 @@ def _is_answered(connection: Connection, case: StoredCase) -> bool:
 
 
 def _open_again(connection: Connection, second_verdict: Row[Any], now: datetime) -> None:
-    """Want the second review again, of the same person; or the second person no longer."""
+    """Reopen the second review for the same person, or cancel the request for a second person."""
     if second_verdict.review_id is None:
         connection.execute(update(second_reviews).where(*_is_pending(second_verdict.case_id)).values(ended_at=now))
         return
@@ -343,7 +322,7 @@ def _as_decision(row: Row[Any], decision_id: int = 0) -> Decision:
 
 
 def needs_second(listing: Listing, verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:
-    """Say whether a verdict on a listing meets a rule; what is not known of the listing counts as met.
+    """Return whether a verdict on a listing meets a rule; unknown facts count as met.
 
     Examples
     --------
@@ -356,7 +335,7 @@ def needs_second(listing: Listing, verdict: Verdict, rules: Sequence[SecondPerso
 
 
 def _is_met(rule: SecondPersonRule, listing: Listing) -> bool:
-    is_other_currency = listing.currency != rule.currency  # what it is worth in that of the rule is not known
+    is_other_currency = listing.currency != rule.currency  # the value in the rule's currency is unknown
     return (
         (rule.categories is None or listing.category is None or listing.category in rule.categories)
         and (is_other_currency or _reaches(listing.price, rule.least_price))
@@ -376,21 +355,11 @@ def judge_with_two(
     halves: Sequence[SecondVerdict],
     rules: Sequence[SecondPersonRule],
 ) -> Decision | None:
-    """Keep one of the two verdicts that a case needs, and return what the case is to be closed or passed on with.
+    """Store a verdict of a case that may need two persons, and return the decision that closes or escalates the case.
 
-    Parameters
-    ----------
-    halves : sequence of SecondVerdict
-        Those given before, of `find_halves`.
-    rules : sequence of SecondPersonRule
-        Which verdicts need two.
-
-    Returns
-    -------
-    Decision or None
-        The decision itself where no second person is needed, the second agrees, or a lead decides what another person
-        has looked at and passed on; one of `ipml` that passes the case on to a lead where two disagree; None after the
-        first verdict, which leaves the case open.
+    It is the given decision if no second person is needed, the second agrees, or a lead decides an escalated case. On
+    disagreement it is an escalation by `ipml`. It is None after the first verdict, which leaves the case open. `halves`
+    are the earlier verdicts, of `find_halves`.
     """
     is_leads = row.state == "escalated" and (bool(halves) or _was_seen_by_another(connection, row, decision.reviewer))
     if not halves and not is_leads:
@@ -416,7 +385,7 @@ def find_scruples(
     verdict: Verdict,
     rules: Sequence[SecondPersonRule],
 ) -> dict[int, str | None]:
-    """Return for each case why a reviewer cannot give it this verdict together with others, as a phrase, or None."""
+    """Return, for each case, why a reviewer cannot give it this verdict in a group, as a phrase, or None."""
     halves = find_halves(connection, [row.case_id for row in rows])
     conflicts = _find_conflicts(connection, [(row, reviewer) for row in rows], halves)
     found: dict[int, str | None] = {}
@@ -424,7 +393,7 @@ def find_scruples(
         if conflict is not None:
             found[row.case_id] = "another must judge it"
         elif halves[row.case_id] or _meets_rule(row, verdict, rules):
-            found[row.case_id] = "it needs two persons, who look at it by itself"
+            found[row.case_id] = "it needs two persons, who review it alone"
         else:
             found[row.case_id] = None
     return found
@@ -440,12 +409,11 @@ _AWAITING = select_first(
 
 
 def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the case that has waited longest for a second person, if a reviewer may be that."""
+    """Return the case that has waited longest for a second person, if the reviewer may be that person."""
     return lock_first(connection, _AWAITING, {"reviewer": reviewer, "now": now})
 
 
 def _was_seen_by_another(connection: Connection, row: StoredCase, reviewer: str) -> bool:
-    """Say whether another person decided a case before, or passed it on."""
     others = decisions.c.case_id == row.case_id, decisions.c.reviewer.not_in((reviewer, "ipml"))
     query = select(decisions.c.decision_id).where(*others, decisions.c.origin != "policy", stands()).limit(1)
     return connection.scalar(query) is not None
@@ -457,7 +425,7 @@ def _meets_rule(row: StoredCase, verdict: Verdict, rules: Sequence[SecondPersonR
 
 
 def _keep_first(connection: Connection, row: StoredCase, decision: Decision, key: str | None) -> None:
-    """Keep the first of two verdicts; the trail names it by number only, so that the second person cannot read it."""
+    """Store the first of two verdicts; the audit trail names only its number, hiding it from the second person."""
     number = store_second_verdict(connection, row, decision, "first", key, token=row.token)
     wanted = {"case_id": row.case_id, "kind": "second", "wanted_at": decision.decided_at, "not_by": decision.reviewer}
     connection.execute(insert(second_reviews).values(wanted))

@@ -1,1 +1,1 @@
-"""What is reviewed first: what a review is worth, in which order the queue is worked, and deadlines."""
+"""Ranking: the expected value of reviews, the order of the queue, and deadlines."""

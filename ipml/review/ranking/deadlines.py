@@ -1,16 +1,11 @@
-"""Deadlines are kept: a case that must be taken now goes before all others.
+"""Deadlines: a case that must be taken now precedes all others.
 
-A reviewer may take what is worth most as long as every deadline would still be met if, after that case, only cases
-with deadlines were taken, the earliest first. Once that is no longer so, they are. With `R` reviewers, each perhaps
-busy for the longest review, a case that comes k-th by its deadline begins at the latest when the others are through::
-
-    longest + minutes of the cases before it / R
-
-after now (Graham 1969, for any order of jobs on equal machines; minutes are those of working time). For one reviewer,
-or reviews of equal length, that keeps every deadline that any plan could keep from the moment it is known. Where not
-all can be met, as many as possible are (Moore 1968); what is overdue comes after those that are tight, and before
-everything else. Before it, as long as nothing is tight, comes what a trusted flagger or an authority gave notice of:
-these have priority by law (Digital Services Act, Article 22(1)).
+A reviewer may take the most valuable case as long as all deadlines could still be met by taking only cases with
+deadlines next, earliest first. With R reviewers, each busy for at most the longest review, the k-th case by deadline
+begins within `longest + minutes of the cases before it / R` working minutes (Graham 1969). For one reviewer, or reviews
+of equal length, this meets every deadline that any plan could meet; else as many as possible are met (Moore 1968). The
+order is: tight deadlines; cases notified by trusted flaggers or authorities, which have priority by law (Digital
+Services Act, Article 22(1)); overdue cases; all others.
 """
 
 from __future__ import annotations
@@ -34,23 +29,15 @@ from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifier_appointments, notifiers
 
 _BUCKET = timedelta(minutes=15) // timedelta(microseconds=1)
-_MOST_TIGHT = 500  # cases looked at one by one where deadlines are tight
+_MOST_TIGHT = 500  # cases examined one by one when deadlines are tight
 
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """Work with a deadline.
+    """Work with a deadline: one case, or with `case_id` 0 several cases due at about the same time.
 
-    Attributes
-    ----------
-    case_id : int
-        Which case; 0 for several cases that are due at about the same time.
-    minutes : float
-        That the work takes, all of it.
-    minutes_left : float
-        Working minutes of one reviewer until the deadline.
-    longest : float
-        Minutes that the longest review among it takes.
+    `minutes` is the work in total and `longest` its longest review; `minutes_left` are one reviewer's working minutes
+    until the deadline.
     """
 
     case_id: int
@@ -60,7 +47,7 @@ class DueWork:
 
 
 def find_due(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the case that must be taken now for the sake of its deadline, kept from other writers, or None."""
+    """Return the case, locked, that must be taken now to keep deadlines, or None."""
     if not _has_deadlines(connection, now):
         return None
     policy = current_ranking(connection).policy
@@ -74,14 +61,13 @@ def find_due(connection: Connection, reviewer: str, now: datetime) -> StoredCase
 
 
 _WITH_PRIORITY = ("trusted flagger", "authority")
-# States are no columns by themselves here, or SQLite looks through all open cases, and all waiting items, for those of
-# some numbers.
+# The expression hides the state's index from SQLite, which would scan all open cases and waiting items.
 BY_NUMBER = cases.c.state.concat("") == "open"
 
 
 @cache
 def has_priority() -> ColumnElement[bool]:
-    """Return the condition that a trusted flagger or an authority waits for what people say of a case."""
+    """Return the condition that a trusted flagger or an authority waits for the decision on a case."""
     is_of_kind = notifier_appointments.c.kind.in_(_WITH_PRIORITY)
     ever = select(notifiers.c.notifier_id).where(notifiers.c.kind.in_(_WITH_PRIORITY))
     ever_or_appointed = ever.union(select(notifier_appointments.c.notifier_id).where(is_of_kind))
@@ -98,14 +84,9 @@ def has_priority() -> ColumnElement[bool]:
 
 
 def are_tight(dues: Iterable[DueWork], reviewers: int = 1, busy_minutes: float = 0.0) -> bool:
-    """Say whether a deadline might be missed if a reviewer took a case without one now.
+    """Return whether a deadline might be missed if a reviewer now took a case without one.
 
-    Parameters
-    ----------
-    dues : iterable of DueWork
-        By their deadlines, the earliest first.
-    busy_minutes : float
-        Minutes for which each reviewer may be busy with something else.
+    `dues` are ordered by deadline. Each reviewer may be busy for `busy_minutes`.
 
     Examples
     --------
@@ -116,7 +97,7 @@ def are_tight(dues: Iterable[DueWork], reviewers: int = 1, busy_minutes: float =
     """
     before = 0.0
     for due in dues:
-        # Of several the one that is last begins when all others are through.
+        # The last case of several begins when the others are done.
         last_begins = busy_minutes + (before + due.minutes - due.longest) / reviewers
         if last_begins + due.longest > due.minutes_left:
             return True
@@ -125,9 +106,9 @@ def are_tight(dues: Iterable[DueWork], reviewers: int = 1, busy_minutes: float =
 
 
 def keep_most(dues: Sequence[DueWork], reviewers: int = 1) -> list[DueWork]:
-    """Return the most cases whose deadlines can all be met, the earliest first, for reviewers who are free now.
+    """Return the largest set of cases whose deadlines can all be met, earliest first, for idle reviewers.
 
-    For one reviewer none can meet more (Moore 1968); for several the work is taken as if it could be divided.
+    It is optimal for one reviewer (Moore 1968); for several, work is treated as divisible.
 
     Examples
     --------
@@ -149,19 +130,10 @@ def keep_most(dues: Sequence[DueWork], reviewers: int = 1) -> list[DueWork]:
 def bring_forward(
     connection: Connection, rows: Collection[StoredCase], due_at: datetime, *, actor: str, now: datetime
 ) -> list[int]:
-    """Have cases decided by a moment, in the caller's transaction; a deadline that is earlier stays.
+    """Set an earlier deadline for locked cases in the caller's transaction; return the cases it changed.
 
-    A near-duplicate is decided with the case it waits for, so that one comes forward with it.
-
-    Parameters
-    ----------
-    rows : collection of StoredCase
-        Kept from other writers; those that are decided are left as they are.
-
-    Returns
-    -------
-    list of int
-        The cases that have a new deadline.
+    Decided cases and earlier deadlines do not change. A near-duplicate is decided with its exemplar, so the exemplar's
+    deadline changes too.
     """
     wanted = {row.case_id for row in rows if row.state in PENDING} | {row.exemplar for row in rows if row.exemplar}
     query = select(cases.c.case_id).where(cases.c.case_id.in_(wanted), cases.c.state.in_(PENDING))
@@ -185,7 +157,7 @@ _FIRST_DUE = select(cases.c.case_id).where(*_due_by(bindparam("moment"))).order_
 
 
 def _sum_up(connection: Connection, now: datetime, policy: Policy) -> Iterable[DueWork]:
-    """Give what is still to come due, a quarter of an hour at a time: as one, due with the first of them."""
+    """Yield upcoming work per quarter of an hour, as one item due with its first case."""
     minutes = func.coalesce(cases.c.minutes, policy.usual_minutes)
     due_at = func.min(cases.c.due_at)
     query = (
@@ -201,11 +173,10 @@ def _sum_up(connection: Connection, now: datetime, policy: Policy) -> Iterable[D
         minutes_left = left.until(first)
         yield DueWork(0, total, minutes_left, longest)
         if minutes_left > most:
-            return  # what is due later can wait for all there is
+            return  # later deadlines leave time for everything before them
 
 
 def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[DueWork]:
-    """Return the next cases to come due that nobody holds, one by one."""
     query = (
         select(cases.c.case_id, cases.c.due_at, func.coalesce(cases.c.minutes, policy.usual_minutes).label("minutes"))
         .where(*_due_by(now + FARTHEST), cases.c.due_at > now, is_free(now))
@@ -220,13 +191,12 @@ def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[Due
 
 
 def _lock_first(connection: Connection, reviewer: str, now: datetime, wanted: ColumnElement[bool]) -> StoredCase | None:
-    """Return the first to come due of the wanted cases that nobody holds, kept from other writers."""
     query = select(cases).where(wanted, is_free_for(reviewer, now)).order_by(cases.c.due_at, cases.c.case_id)
     return lock_first(connection, select_first(query))
 
 
 class _MinutesLeft:
-    """Working minutes from now until moments that come later and later, each stretch counted once."""
+    """Working minutes from now until ever later moments; each period is counted once."""
 
     def __init__(self, hours: WorkingHours, now: datetime) -> None:
         self._hours, self._moment, self._minutes = hours, now, 0.0

@@ -1,8 +1,7 @@
-"""Reviews planned: how long they take, which fit into a shift, and what another policy would do to the queue.
+"""Plans: review durations, a shift's work, and the effect of another policy on the queue.
 
-How long reviews really take is measured from the claim to the decision under it. Into the minutes there are go those
-with deadlines first, then what is worth most for its minutes. Another order or policy is simulated before it is put
-in force; nothing is changed.
+Durations are measured from claim to decision. A shift takes cases with deadlines first, then the highest value per
+minute. Policies are simulated before they are put in force; simulation changes nothing.
 """
 
 from __future__ import annotations
@@ -36,20 +35,12 @@ from ipml.storage.tables import audit, cases, decisions
 
 _BATCH_SIZE = 500
 _NEWEST = 20_000
-_FEWEST = 20  # decisions that make a proposal
+_FEWEST = 20  # decisions required for a proposal
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The median minutes of the reviews of one kind.
-
-    Attributes
-    ----------
-    kind : str
-        "all", "verdict" or "category".
-    name : str
-        Which verdict or category; empty for all.
-    """
+    """Median minutes of one kind of review: `kind` is "all" (with empty name), "verdict" or "category"."""
 
     kind: str
     name: str
@@ -58,18 +49,15 @@ class Measured:
 
 
 def measure_minutes(connection: Connection, *, newest: int = _NEWEST) -> list[Measured]:
-    """Return the median minutes from claim to decision: of all, then by verdict and by category, the commonest first.
+    """Return the median minutes from claim to decision: overall, by verdict and by category, the commonest first.
 
-    Parameters
-    ----------
-    newest : int, default=20,000
-        How many decisions to look at, from the last one back.
+    It uses the `newest` decisions.
     """
     seen: dict[tuple[str, str], list[float]] = defaultdict(list)
     query = (
         select(decisions.c.case_id, decisions.c.token, decisions.c.verdict, decisions.c.decided_at, cases.c.snapshot)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(decisions.c.origin == "review")  # any other bears the token of whoever claimed the case before
+        .where(decisions.c.origin == "review")  # other decisions carry the token of an earlier claim
         .order_by(decisions.c.decision_id.desc())
         .limit(newest)
     )
@@ -84,7 +72,7 @@ def measure_minutes(connection: Connection, *, newest: int = _NEWEST) -> list[Me
 
 
 def propose_minutes(measured: Iterable[Measured]) -> str:
-    """Return what the measured minutes would be in a policy file: of what was decided at least 20 times.
+    """Return measured minutes as lines of a policy file, for at least 20 decisions each.
 
     Examples
     --------
@@ -101,7 +89,7 @@ def propose_minutes(measured: Iterable[Measured]) -> str:
 
 
 def _time(connection: Connection, decided: Iterable[Row[Any]]) -> Iterator[tuple[str, str | None, float]]:
-    """Give verdict, category and minutes of each decision whose claim is in the audit trail."""
+    """Yield verdict, category and minutes of each decision whose claim is in the audit trail."""
     remaining = iter(decided)
     while batch := list(islice(remaining, _BATCH_SIZE)):
         claimed = _claims(connection, {subject_of(row.case_id) for row in batch})
@@ -119,23 +107,19 @@ def _claims(connection: Connection, subjects: Iterable[str]) -> dict[tuple[str, 
 
 
 def _rounded(row: Measured) -> float:
-    """Return minutes to a tenth, and never none at all."""
+    """Return minutes rounded to a tenth, and never 0."""
     return max(round(row.minutes + 1e-9, 1), 0.1)
 
 
-_FEW = 16  # so many optional reviews are packed exactly; of more, greedily
+_FEW = 16  # up to this many optional reviews are packed exactly, more greedily
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedReview:
-    """A review that may be made.
+    """A review that may be done.
 
-    Attributes
-    ----------
-    value : float
-        What it is worth; below 0 it is made for the sake of a deadline only.
-    minutes_left : float or None
-        Working minutes until it must be done; None where it has no deadline.
+    `value` is its expected value; below 0 it is done only for its deadline. `minutes_left` are working minutes until
+    the deadline, None without one.
     """
 
     case_id: int
@@ -145,11 +129,11 @@ class PlannedReview:
 
 
 def pack(works: Sequence[PlannedReview], minutes: float) -> list[PlannedReview]:
-    """Return the reviews to make in so many minutes of one reviewer, in an order that keeps the deadlines.
+    """Return reviews for one reviewer's minutes, in an order that keeps the deadlines.
 
-    Every deadline within the minutes is kept if all of them can be, else as many as possible; beside them as much
-    value as there is time for. Up to 16 reviews without a deadline are packed exactly; of more, those of most value
-    per minute are taken (Dantzig 1957), which loses less than the value of one review.
+    Every deadline within the minutes is kept, or as many as possible; the rest of the time takes the most value. Up to
+    16 reviews without a deadline are packed exactly; of more, those with most value per minute are taken (Dantzig
+    1957), which loses less than the value of one review.
 
     Examples
     --------
@@ -166,13 +150,13 @@ def pack(works: Sequence[PlannedReview], minutes: float) -> list[PlannedReview]:
 
 
 def pack_in_order(works: Sequence[PlannedReview], minutes: float) -> list[PlannedReview]:
-    """Return the reviews that are made in so many minutes if they are taken as they come, deadlines first."""
+    """Return the reviews done in the minutes if taken in the given order, deadlines first."""
     pressing = keep_deadlines(works, minutes)
     return pressing + _fill(_others(works, pressing), minutes - sum(work.minutes for work in pressing))
 
 
 def keep_deadlines(works: Iterable[PlannedReview], minutes: float) -> list[PlannedReview]:
-    """Return the most reviews due within the minutes that can all be made in time, the earliest first."""
+    """Return the most reviews due within the minutes that can all be done in time, earliest first."""
     due = [(left, work) for work in works if (left := work.minutes_left) is not None and left <= minutes]
     due.sort(key=lambda pair: pair[0])
     kept = keep_most([DueWork(place, work.minutes, left, work.minutes) for place, (left, work) in enumerate(due)])
@@ -185,7 +169,6 @@ def _others(works: Iterable[PlannedReview], pressing: Iterable[PlannedReview]) -
 
 
 def _fill(works: Iterable[PlannedReview], minutes: float) -> list[PlannedReview]:
-    """Take one after the other of those that still fit."""
     taken = []
     for work in works:
         if work.minutes <= minutes:
@@ -195,7 +178,7 @@ def _fill(works: Iterable[PlannedReview], minutes: float) -> list[PlannedReview]
 
 
 def _fill_exactly(works: Sequence[PlannedReview], minutes: float) -> list[PlannedReview]:
-    """Take those that are worth most together: keep all choices that no other beats in both time and value."""
+    """Return the most valuable reviews that fit, keeping all choices that no other beats in time and value."""
     best: list[tuple[float, float, tuple[int, ...]]] = [(0.0, 0.0, ())]  # minutes, value lost, places
     for place, work in enumerate(works):
         longer = [(spent + work.minutes, lost - work.value, (*places, place)) for spent, lost, places in best]
@@ -206,19 +189,15 @@ def _fill_exactly(works: Sequence[PlannedReview], minutes: float) -> list[Planne
     return [works[place] for place in best[-1][2]]
 
 
-_MOST = 2_000  # cases of either kind that are looked at: nobody reviews more in a shift
+_MOST = 2_000  # cases read of either kind, more than anybody reviews in a shift
 
 
 def plan_shift(connection: Connection, minutes: float, *, reviewer: str = "", now: datetime) -> list[PlannedReview]:
-    """Return the reviews on which one reviewer's minutes are best spent, deadlines first, of the cases they are shown.
+    """Return the best use of a reviewer's minutes, deadlines first, among the cases they may review.
 
-    Before all others come those of which a trusted flagger or an authority gave notice. Values are those of the policy
-    in force when the cases were ranked, whatever order the queue is sorted by.
-
-    Parameters
-    ----------
-    reviewer : str, optional
-        Whose minutes they are; cases that are assigned to others are not for them. Without, to anybody.
+    Cases notified by a trusted flagger or an authority come first. Values are those of the policy in force when the
+    cases were ranked, whatever the queue's order. Cases assigned to others are excluded; without `reviewer`, all
+    assigned ones.
     """
     policy = current_ranking(connection).policy
     is_theirs = is_for(reviewer, now) & is_free_for(reviewer, now)
@@ -251,18 +230,10 @@ _MOST_GROUPS = 12
 
 @dataclass(frozen=True, slots=True)
 class PlanOutcome:
-    """What a day of review would bring in an order.
+    """Outcome of a day of review in one order: "score", "value", "fifo" or "in force".
 
-    Attributes
-    ----------
-    order : str
-        "score", "value", "fifo" or "in force".
-    cases : int
-        Reviewed in the minutes there are.
-    fakes : float
-        Expected among them: the sum of their scores.
-    harm : float
-        Expected to be prevented, in money of the new policy.
+    `fakes` is the expected number of counterfeits, the sum of the scores. `harm` is the expected harm prevented, in the
+    new policy's currency.
     """
 
     order: str
@@ -273,7 +244,7 @@ class PlanOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How many cases of a brand or category are among those reviewed in a day, now and under the new order."""
+    """Cases of a brand or category reviewed in a day, and harm prevented, now and in the new order."""
 
     name: str
     cases_now: int
@@ -284,18 +255,11 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a new order and policy would change.
+    """Effects of a new order and policy.
 
-    Attributes
-    ----------
-    minutes : float
-        Of review that the outcomes are for.
-    entering, leaving : tuple of (int, str)
-        Number and listing of the cases that move into, or out of, the first so many.
-    outcomes : tuple of PlanOutcome
-        What is in force, then each order under the new policy.
-    groups : tuple of Moved
-        Brands and categories, those whose harm prevented changes most first.
+    `minutes` of review underlie the `outcomes`: in force, then each order under the new policy. `entering` and
+    `leaving` cases (number and listing) move into or out of the first cases. `groups` are brands and categories, the
+    largest change of prevented harm first.
     """
 
     currency: str
@@ -308,8 +272,6 @@ class Preview:
 
 @dataclass(slots=True)
 class _Candidate:
-    """An open case as it is and as it would be."""
-
     case_id: int
     listing_id: str
     groups: tuple[str, ...]
@@ -329,18 +291,10 @@ def simulate_policy(
     minutes: float | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Preview:
-    """Return what an order and a policy would change, and change nothing.
+    """Return the effects of an order and a policy; nothing changes.
 
-    Looked at are the cases that people are shown: none that wait for a near-duplicate, and none that are snoozed.
-
-    Parameters
-    ----------
-    first : int, default=100
-        How far from the top of the queue to say which cases enter and leave.
-    minutes : float, default=those of a working day of the policy
-        Of review.
-    progress : callable, default says nothing
-        Called with the number of cases looked at so far.
+    Only listed cases count: none that wait for a near-duplicate or are snoozed. `first` is the depth for cases entering
+    and leaving; `minutes` default to a working day of the policy. `progress` gets the number of cases read so far.
     """
     minutes = policy.working_hours.minutes_a_day if minutes is None else minutes
     current = current_ranking(connection)
@@ -393,7 +347,6 @@ def _look_at(connection: Connection, current: QueueRanking, new: QueueRanking, n
 
 
 def _minutes_left(policy: Policy, now: datetime, due_at: datetime | None) -> float | None:
-    """Return the working minutes of all reviewers until a deadline."""
     hours = policy.working_hours
     return None if due_at is None else hours.reviewers * hours.minutes_between(now, due_at)
 
@@ -403,7 +356,6 @@ def _sort(candidates: Iterable[_Candidate], order: str) -> list[_Candidate]:
 
 
 def _review(candidates: Sequence[_Candidate], order: str, minutes: float) -> list[_Candidate]:
-    """Return what is reviewed in so many minutes, deadlines first."""
     by_number = {one.case_id: one for one in candidates}
     return [by_number[work.case_id] for work in pack_in_order([one.work for one in _sort(candidates, order)], minutes)]
 

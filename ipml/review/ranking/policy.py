@@ -1,12 +1,10 @@
-"""The policy that ranks the queue, as data, and what a review is worth by it.
+"""Review policy: the weights and working hours that rank the queue, and the expected value of a review.
 
-The weights, and the hours in which people review, are in the file `policy.toml`, or in a copy that a marketplace has
-made its own. What a review is worth is the harm it would likely prevent, less what it and its mistakes cost::
+They are in `policy.toml` or a marketplace's own copy. A review is worth the harm it probably prevents, less its cost
+and that of its mistakes; the queue is ranked by value per minute::
 
     value = p x harm - minutes x cost per minute - (1 - p) x share removed wrongly x cost of that
     harm  = price x units sold until the next review x severity of the category x weight of the brand
-
-The queue is ranked by value per minute: whoever has an hour fills it best with what gives most for each minute.
 """
 
 from __future__ import annotations
@@ -40,15 +38,7 @@ Shifts = tuple[Shift, ...]
 
 
 class WorkingHours(BaseModel):
-    """The shifts of each day of the week in a time zone, the holidays, and how many review at a time.
-
-    Examples
-    --------
-    >>> office = WorkingHours(zone="Europe/Berlin", monday=("09:00-12:00", "13:00-17:00"))
-    >>> friday, tuesday = datetime(2024, 5, 10, 16, tzinfo=UTC), datetime(2024, 5, 14, 6, tzinfo=UTC)
-    >>> office.minutes_between(friday, tuesday)
-    420.0
-    """
+    """Shifts of each weekday in a time zone, holidays, and number of reviewers at a time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,7 +58,7 @@ class WorkingHours(BaseModel):
     def _check_zone(cls, zone: str) -> str:
         try:
             ZoneInfo(zone)
-        except (ValueError, OSError, KeyError) as error:  # an unknown name is a KeyError; "../x" and "" are others
+        except (ValueError, OSError, KeyError) as error:  # KeyError for an unknown name, the others for "../x" and ""
             raise ValueError("no such time zone; expected one like Europe/Berlin") from error
         return zone
 
@@ -81,9 +71,9 @@ class WorkingHours(BaseModel):
         return shifts
 
     def minutes_between(self, start: datetime, end: datetime) -> float:
-        """Return how many minutes one reviewer works between two moments; none where the second is not later.
+        """Return one reviewer's working minutes between two moments, 0 if the second is not later.
 
-        What lies more than 366 days ahead is not counted.
+        Time more than 366 days ahead is not counted.
         """
         if end <= start:
             return 0.0
@@ -104,13 +94,7 @@ class WorkingHours(BaseModel):
 
     @property
     def minutes_a_day(self) -> float:
-        """Minutes of all reviewers together on a working day, the mean over the days of the week that are any.
-
-        Examples
-        --------
-        >>> WorkingHours(reviewers=2, monday=("09:00-12:00",), sunday=("20:00-24:00",)).minutes_a_day
-        420.0
-        """
+        """Minutes of all reviewers on a working day, averaged over weekdays with shifts."""
         week = [shifts for name in _DAYS if (shifts := getattr(self, name))]
         spans = [_moments_of(shifts, _SOME_DAY, "UTC") for shifts in week]
         minutes = sum((closes - opens).total_seconds() / 60 for day in spans for opens, closes in day)
@@ -119,7 +103,7 @@ class WorkingHours(BaseModel):
 
 @lru_cache(maxsize=2048)
 def _moments_of(shifts: Shifts, day: date, zone: str) -> tuple[tuple[datetime, datetime], ...]:
-    """Return when shifts begin and end on a day, in UTC: a day on which the clock is changed has other minutes."""
+    """Return the start and end of shifts on a day in UTC, so clock changes are counted."""
     return tuple((_moment(day, opens, zone), _moment(day, closes, zone)) for opens, closes in map(_parts, shifts))
 
 
@@ -143,13 +127,7 @@ def _fold_names(table: object) -> object:
 
 
 def fold_name(name: str | None) -> str:
-    """Return a category or brand as it is looked up.
-
-    Examples
-    --------
-    >>> fold_name("  Toys ")
-    'toys'
-    """
+    """Return a category or brand as it is looked up: trimmed and lower-case."""
     return (name or "").strip().casefold()
 
 
@@ -167,13 +145,7 @@ ListName = Literal["denied", "watched", "authorised"]
 
 
 class ListRules(BaseModel):
-    """When the cases of sellers on a list come, and which go into the queue whatever their score; see the policy file.
-
-    Examples
-    --------
-    >>> ListRules().turn_of("denied"), ListRules().turn_of("authorised")
-    ('earlier', 'later')
-    """
+    """Order of cases of listed sellers, and lists whose listings always become cases; see the policy file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -183,28 +155,28 @@ class ListRules(BaseModel):
     always_enqueued: tuple[ListName, ...] = ("denied", "watched")
 
     def turn_of(self, name: str) -> Turn:
-        """Return when the cases of sellers on a list come."""
+        """Return whether cases of sellers on a list come earlier, as usual or later."""
         turn: Turn = getattr(self, name)
         return turn
 
 
 class IntakeRule(BaseModel):
-    """Which listings that come one by one wait for people: those that look suspicious, and some drawn from the rest.
+    """Choice of stream listings that become cases: the most suspicious, and a sample of the rest.
 
     Attributes
     ----------
     min_score : float
-        Listings with scores from here on wait.
+        Lowest score of a listing that becomes a case.
     min_value : float or None
-        Of these, only those the review of which is worth at least so much; None: whatever it is worth.
+        Lowest expected value of its review; None for any.
     sampling_probability : float
-        With which another listing is drawn where nobody can tell what it is; less where the score is surer, and never
-        less than `even` of it.
+        Probability with which another listing is drawn at the most uncertain score. It falls as the score gets surer,
+        to no less than `even` of it.
     even : float
-        Share of that probability which every listing has, whatever its score: it holds even where scores are wrong.
+        Share of that probability that every listing has at any score; it holds even if scores are wrong.
     warned_probability : float
-        With which a listing is drawn whose score carries a warning, as its title could not be read; never with less
-        than `sampling_probability`.
+        Probability for a listing whose title could not be read, as its score's warning states; at least
+        `sampling_probability`.
 
     Examples
     --------
@@ -222,15 +194,15 @@ class IntakeRule(BaseModel):
     warned_probability: Share = 0.01
 
     def probability_of(self, score: float | None) -> float:
-        """Return with what probability a listing that is not worth it by itself is drawn."""
+        """Return the probability with which a listing below the limits is drawn."""
         spread = 0.5 if score is None else math.sqrt(score * (1 - score))  # at most one half
         return self.sampling_probability * (self.even + (1 - self.even) * 2 * spread)
 
 
 class MatchKind(StrEnum):
-    """In which way a listing is like one that was found counterfeit, beside its title; the title alone comes last.
+    """Evidence besides the title that a listing resembles a confirmed counterfeit; TITLE has none.
 
-    By PART one title holds the other, as words were added or left out, and the price is no higher.
+    By PART, one title contains the other and the price is no higher.
     """
 
     SELLER = "seller"
@@ -241,27 +213,22 @@ class MatchKind(StrEnum):
 
 
 class RelistingRules(BaseModel):
-    """Rules for listings that come again, and the precision of each kind of match before people have judged any.
+    """Rules for relisted counterfeits, and the prior precision of each kind of match.
 
     Attributes
     ----------
     least_likeness : float
-        Share of the letter runs of two titles that must be common to both.
+        Least share of letter runs common to two titles.
     least_part : float
-        Share of the letter runs of the shorter of two titles that the longer must have.
+        Least share of the shorter title's letter runs that the longer title has.
     dearer : float
-        By what share of the price of the counterfeit a listing may cost more, and match by its price.
+        Share by which a listing may cost more than the counterfeit and still match by price.
     min_precision : float
-        Matches of which a smaller share is counterfeit make no cases.
+        Least precision of matches that make cases.
     prior_matches : float
-        So many decided matches count as much as the figures below.
+        Number of decided matches that weigh as much as the prior precisions.
     seller, picture, price, part, title : float
-        Share of the matches of each kind that is taken for counterfeit before any was decided.
-
-    Examples
-    --------
-    >>> RelistingRules().prior_of(MatchKind.SELLER)
-    0.9
+        Prior precision of each kind of match.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -278,33 +245,32 @@ class RelistingRules(BaseModel):
     title: Share = 0.15
 
     def prior_of(self, kind: MatchKind) -> float:
-        """Return the precision of a kind of match before any was decided."""
+        """Return the prior precision of a kind of match."""
         share: float = getattr(self, kind)
         return share
 
 
 class ScreeningRules(BaseModel):
-    """Which listings that do not wait for people have their pictures screened, and at what cost; see the policy file.
+    """Choice of listings without a case whose pictures are screened, and its budget; see the policy file.
 
     Without any rule none are: a policy file of an earlier release screens nothing.
 
     Attributes
     ----------
     share : float
-        Of all listings, drawn by their ids.
+        Share of all listings, drawn by id.
     above_price, below_price : float or None
-        In the currency of the policy.
-    brands : tuple of str
+        In the policy's currency.
     new_seller_days : float
-        Sellers with younger accounts are new; 0: nobody is.
+        Accounts younger than this are new; 0 for none.
     pictures_per_listing : int
-        The first of each.
+        Number of pictures screened per listing, the first ones.
     requests_a_day, megabytes_a_day : int, float
-        Bounds for one UTC day.
+        Limits per UTC day.
     order : str
-        "value" or "oldest": which are fetched first.
+        Pictures fetched first: "value" or "oldest".
     wait_days : float
-        What has waited for so long is left out.
+        Pictures that waited longer are left out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -321,38 +287,25 @@ class ScreeningRules(BaseModel):
     wait_days: float = Field(3, gt=0, le=60)
 
     def name_price(self, price: float | None) -> bool:
-        """Say whether a listing is screened for its price, in the currency of the policy."""
+        """Return whether a listing is screened for its price, in the policy's currency."""
         if price is None:
             return False
         is_dear = self.above_price is not None and price > self.above_price
         return is_dear or (self.below_price is not None and price < self.below_price)
 
     def name_brand(self, brand: str | None) -> bool:
-        """Say whether a listing is screened for its brand.
-
-        Examples
-        --------
-        >>> ScreeningRules(brands=("Acme",)).name_brand("ACME ")
-        True
-        """
+        """Return whether a listing is screened for its brand."""
         return fold_name(brand) in {fold_name(one) for one in self.brands}
 
     def name_seller(self, age_days: float | None, n_earlier: int) -> bool:
-        """Say whether a listing is screened as its seller is new: by the account's age, else by earlier listings."""
+        """Return whether a listing is screened as a new seller's: by account age, else by earlier listings."""
         if self.new_seller_days == 0:
             return False
         return n_earlier == 0 if age_days is None else age_days < self.new_seller_days
 
 
 class Policy(PolicyText):
-    """What a review is worth, and by when it must be made; the file says what each weight means.
-
-    Examples
-    --------
-    >>> policy = load_policy()
-    >>> policy.minutes_of("Watches"), policy.severity_of("Toys"), policy.exchange(100.0, "EUR")
-    (2.0, 3.0, 100.0)
-    """
+    """Weights of a review's expected value, and deadlines; the policy file explains each weight."""
 
     currency: str = Field(pattern="^[A-Z]{3}$")
     days_until_next_review: float = Field(gt=0, le=3660)
@@ -381,19 +334,19 @@ class Policy(PolicyText):
     pictures: ScreeningRules = ScreeningRules()
 
     def minutes_of(self, category: str | None) -> float:
-        """Return how many minutes the review of a listing of a category takes."""
+        """Return the minutes of a review by category."""
         return self.minutes.get(fold_name(category), self.usual_minutes)
 
     def severity_of(self, category: str | None) -> float:
-        """Return how much worse than losing the price a fake of a category is."""
+        """Return how much worse a fake of a category is than losing its price."""
         return self.severity.get(fold_name(category), 1.0)
 
     def weight_of(self, brand: str | None) -> float:
-        """Return what a brand matters more or less than its price."""
+        """Return a brand's weight relative to its price."""
         return self.brand_weight.get(fold_name(brand), 1.0)
 
     def exchange(self, amount: float, currency: str | None) -> float | None:
-        """Return an amount in the currency of the policy; None where it has no rate for it."""
+        """Return an amount in the policy's currency; None without a rate."""
         rate = self.exchange_rates.rate_of(currency)
         return None if rate is None else amount * rate
 
@@ -403,34 +356,24 @@ class Policy(PolicyText):
         return Rates(self.currency, self.rates)
 
     def deadline_of(self, category: str | None, enqueued_at: datetime) -> datetime | None:
-        """Return by when a listing of a category must be decided; None where nothing is said."""
+        """Return the deadline of a listing by category; None if the policy sets none."""
         hours = self.deadline_hours.get(fold_name(category))
         return None if hours is None else enqueued_at + timedelta(hours=hours)
 
     def draw_screened(self, listing_id: str) -> bool:
-        """Say whether a listing is drawn to have its pictures screened: the same for each id as long as this policy is.
-
-        Examples
-        --------
-        >>> policy = load_policy().model_copy(update={"pictures": ScreeningRules(share=0.25)})
-        >>> 900 < sum(policy.draw_screened(f"listing {number}") for number in range(4_000)) < 1_100
-        True
-        """
+        """Return whether a listing's pictures are drawn for screening: always the same for one id and policy."""
         return int(digest(f"{self.digest} {listing_id}")[:16], 16) < self.pictures.share * 16**16
 
     @property
     def longest_minutes(self) -> float:
-        """How long a reviewer may be busy with one case."""
+        """The longest that a reviewer may be busy with one case."""
         return max([self.usual_minutes, *self.minutes.values()])
 
 
 def load_policy(path: Path | None = None) -> Policy:
-    """Read a policy file; by default the setting `policy_review`, else the bundled one.
+    """Read a policy file; by default the setting `policy_review`, else the bundled file.
 
-    Raises
-    ------
-    UnusableSetting
-        There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
+    Raises UnusableSetting if the file is missing, not TOML, or invalid: all faults in one line.
     """
     return read_policy(Policy, path or get_settings().policy_review or BUNDLED, "ipml/review/ranking/policy.toml")
 
@@ -440,14 +383,10 @@ _SECONDS_A_DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """What is usual in the queue: medians by brand and by category, which stand in for what a listing does not say.
+    """Medians by brand and category, which replace facts that a listing lacks.
 
-    Attributes
-    ----------
-    prices : mapping of str to float
-        By "brand:" or "category:" and the folded name, in the currency of the policy.
-    sales_a_day : mapping of str to float
-        Units that one listing sells a day, by the same names.
+    Keys are "brand:" or "category:" with the folded name. `prices` are in the policy's currency; `sales_a_day` are
+    units per listing and day.
     """
 
     prices: Mapping[str, float] = field(default_factory=dict)
@@ -455,34 +394,28 @@ class Usual:
 
     @property
     def text(self) -> str:
-        """The medians as JSON in ASCII."""
+        """The medians as ASCII JSON."""
         return canonical_json({"prices": self.prices, "sales_a_day": self.sales_a_day})
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedValue:
-    """What the review of one listing is worth, part by part; money is in the currency of the policy.
+    """The expected value of one review, with its parts; money is in `currency`, the policy's.
 
     Attributes
     ----------
     probability : float
-        That it is counterfeit: its score, or the policy's prevalence where the model abstained.
+        The score, or the policy's prevalence if the model abstained.
     price : float
-        In the currency of the policy, at most the policy's.
+        At most the policy's maximum.
     sales : float
-        Units it is expected to sell until the next review.
-    severity, brand_weight : float
-        Of its category and its brand.
+        Units expected to be sold until the next review.
     minutes : float
-        That its review takes.
-    review_cost : float
-        Of those minutes.
+        Duration of the review, whose cost is `review_cost`.
     value : float
-        Of its review; below 0 where it costs more than it would prevent.
-    currency : str
-        Of the sums.
+        Below 0 if the review costs more than it prevents.
     assumed : tuple of str
-        Which of probability, price and sales the listing does not say.
+        Those of probability, price and sales that the listing lacks.
     """
 
     probability: float
@@ -498,29 +431,24 @@ class ExpectedValue:
 
     @property
     def harm(self) -> float:
-        """What leaving the listing up would cost if it is counterfeit."""
+        """Cost of leaving the listing up if it is counterfeit."""
         return self.price * self.sales * self.severity * self.brand_weight
 
     @property
     def per_minute(self) -> float:
-        """Value of a minute of its review."""
+        """Value per minute of review."""
         return self.value / self.minutes
 
     @property
     def text(self) -> str:
-        """The parts as JSON in ASCII."""
+        """The parts as ASCII JSON."""
         return canonical_json({part.name: getattr(self, part.name) for part in fields(self)})
 
 
 def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | None = None) -> ExpectedValue:
-    """Return what the review of a listing is worth under a policy.
+    """Return the expected value of a listing's review under a policy.
 
-    Parameters
-    ----------
-    score : float or None
-        Probability that it is counterfeit; None where the model abstained.
-    usual : Usual, optional
-        Stands in for what the listing does not say, before the policy does.
+    `score` is None if the model abstained. `usual` replaces facts that the listing lacks, before the policy does.
 
     Examples
     --------
@@ -560,38 +488,26 @@ def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | 
 
 
 def read_expected_value(text: str) -> ExpectedValue:
-    """Return what `ExpectedValue.text` made a text of."""
+    """Return the expected value from its `text`."""
     parts: dict[str, Any] = json.loads(text)
     return ExpectedValue(**parts | {"assumed": tuple(parts["assumed"])})
 
 
 def usual_keys(listing: Listing) -> tuple[str, ...]:
-    """Return under what names the usual of a listing is kept, the closer first.
-
-    Examples
-    --------
-    >>> usual_keys(Listing("A7", "s1", "Bag", brand="Acme", category="Bags"))
-    ('brand:acme', 'category:bags')
-    """
+    """Return the keys of a listing's medians, brand first, such as "brand:acme" and "category:bags"."""
     named = (("brand", listing.brand), ("category", listing.category))
     return tuple(f"{kind}:{fold_name(name)}" for kind, name in named if name)
 
 
 def price_of(listing: Listing, policy: Policy) -> float | None:
-    """Return the price in the currency of the policy; None where it, or the rate, is not known."""
+    """Return the price in the policy's currency; None if the price or the rate is unknown."""
     return None if listing.price is None else policy.exchange(listing.price, listing.currency)
 
 
 def sales_a_day(listing: Listing, policy: Policy) -> float | None:
-    """Return how many units the listing sells a day, drawn to the usual as long as little is known.
+    """Return the units a listing sells per day, shrunk towards the usual number when little is known.
 
-    It is read from the listing's own sales, else from an equal share of its seller's; None where neither is known.
-
-    Examples
-    --------
-    >>> from ipml.review.ranking.policy import load_policy
-    >>> sales_a_day(Listing("A7", "s1", "Bag", seller_sales=60, seller_age_days=270, seller_listings=2), load_policy())
-    0.105
+    They come from the listing's own sales, else an equal share of its seller's; None if neither is known.
     """
     usual, days = policy.usual_sales_a_day, policy.usual_days
     known = _find_sales(listing)
@@ -599,21 +515,16 @@ def sales_a_day(listing: Listing, policy: Policy) -> float | None:
 
 
 def observe_sales_a_day(listing: Listing) -> float | None:
-    """Return how many units the listing sold a day, as observed; None where that is not known.
+    """Return the units a listing sold per day as observed, without shrinkage; None if unknown.
 
-    Like `sales_a_day`, but not drawn to anything. What was up for less than a day counts as a day.
-
-    Examples
-    --------
-    >>> observe_sales_a_day(Listing("A7", "s1", "Bag", seller_sales=60, seller_age_days=300, seller_listings=2))
-    0.1
+    Less than a day on offer counts as a day.
     """
     known = _find_sales(listing)
     return None if known is None else known[0] / max(known[1], 1.0)
 
 
 def _find_sales(listing: Listing) -> tuple[float, float] | None:
-    """Return how many units were sold in how many days: by the listing, else its equal share of its seller's."""
+    """Return units sold and days: of the listing, else its equal share of its seller's."""
     age = _age_days(listing.listed_at, listing.observed_at)
     if listing.listing_sales is not None and age is not None:
         return listing.listing_sales, age

@@ -1,8 +1,7 @@
-"""In which order the queue is worked: by score, by value per minute of review, or first in, first out.
+"""Queue order: by score, by value per minute of review, or first in, first out.
 
-Which order is in force, under which policy, is a row of `rankings`; the last one counts, and cases that come in are
-ranked by it at once, with the medians of price and sales by brand and by category that the row holds. Changing it is
-`rerank`. Why a case stands where it does, `explain_place` says in sentences.
+The last row of `rankings` holds the order and policy in force, with medians of price and sales by brand and category.
+Incoming cases are ranked by it at once; `rerank` changes it. `explain_place` explains a case's place.
 """
 
 from __future__ import annotations
@@ -55,22 +54,12 @@ from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import cases, rankings
 
-_FEWEST = 5  # listings that make a median
-_MOST_NAMES = 1000  # of brands and categories whose medians are kept: those with most listings
+_FEWEST = 5  # listings required for a median
+_MOST_NAMES = 1000  # brands and categories with medians: those with most listings
 
 
 class MedianCounter:
-    """Collects listings, and gives their medians.
-
-    Examples
-    --------
-    >>> from ipml.review.ranking.policy import load_policy
-    >>> counting = MedianCounter(load_policy())
-    >>> for number in range(5):
-    ...     counting.add(Listing(f"A{number}", "s1", "Bag", brand="Acme", price=100.0 + number, currency="EUR"))
-    >>> counting.medians().prices
-    {'brand:acme': 102.0}
-    """
+    """Collects listings for their medians."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
@@ -97,12 +86,12 @@ def _medians(counted: dict[str, array[float]]) -> dict[str, float]:
 
 
 _BATCH_SIZE = 1000
-_SAMPLE_SIZE = 20_000  # cases the medians are taken over: the newest
-_LAST_RANK = 1.0  # comes after every score, which ranks at minus itself
+_SAMPLE_SIZE = 20_000  # newest cases used for medians
+_LAST_RANK = 1.0  # after every score, whose rank is its negative
 
 
 class QueueOrder(StrEnum):
-    """By what the queue is sorted."""
+    """Criteria that sort the queue."""
 
     SCORE = "score"
     VALUE = "value"
@@ -111,15 +100,7 @@ class QueueOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueueRanking:
-    """An order, and the policy and medians that values are reckoned by.
-
-    Attributes
-    ----------
-    ranking_id : int or None
-        Number of its row; None for what holds until somebody chooses.
-    at : datetime or None
-        When it was chosen.
-    """
+    """An order with its policy and medians; `ranking_id` and `at` are None until somebody chooses one."""
 
     ranking_id: int | None
     order: QueueOrder
@@ -136,7 +117,7 @@ def _select_ranking_and_entries() -> Select[Any]:
     return select(latest, there).select_from(there.outerjoin(latest, true()))
 
 
-# Made once, as making a query takes longer than asking it.
+# Built once, since building a query takes longer than running it.
 _RANKING_AND_ENTRIES = _select_ranking_and_entries()
 
 
@@ -146,12 +127,12 @@ def current_ranking(connection: Connection) -> QueueRanking:
 
 
 def find_current_parts(connection: Connection, now: datetime) -> QueueParts:
-    """Return the parts in which the queue is worked at a moment, by the policy and the entries in force."""
+    """Return the parts of the queue at a moment, by the policy and the entries in force."""
     return find_ranking_and_parts(connection, now)[1]
 
 
 def find_ranking_and_parts(connection: Connection, now: datetime) -> tuple[QueueRanking, QueueParts]:
-    """Return the ranking in force, and the parts in which the queue is worked by it at a moment."""
+    """Return the ranking in force, and its parts of the queue at a moment."""
     row = connection.execute(_RANKING_AND_ENTRIES, {"now": now}).one()
     ranking = _read_ranking(row)
     return ranking, make_parts(row, ranking.policy.lists, now)
@@ -172,14 +153,9 @@ def rank_columns(
     *dues: datetime | None,
     match_precision: float | None = None,
 ) -> dict[str, Any]:
-    """Return the columns of a case that say what it is worth, where it stands, and the first of its deadlines.
+    """Return the columns of a case for expected value, ranks and earliest deadline.
 
-    Parameters
-    ----------
-    dues : datetime or None
-        Deadlines beside that of the policy for its category.
-    match_precision : float, optional
-        How often a match like its own is right: it is ranked by that where it is more than the score.
+    `dues` are deadlines besides the policy's for the category. `match_precision` replaces the score if it is higher.
     """
     score = expect(score, match_precision)
     dues = (*dues, ranking.policy.deadline_of(listing.category, enqueued_at))
@@ -197,7 +173,7 @@ def rank_columns(
 
 
 def expect(score: float | None, match_precision: float | None) -> float | None:
-    """Return by which probability a case is ranked: the score, or the precision of its match if that is higher.
+    """Return the probability that ranks a case: its score, or the precision of its match if higher.
 
     Examples
     --------
@@ -208,7 +184,7 @@ def expect(score: float | None, match_precision: float | None) -> float | None:
 
 
 def make_ranks(expected_value: ExpectedValue, score: float | None, enqueued_at: datetime) -> dict[QueueOrder, float]:
-    """Return where a case stands in each order: the smaller, the earlier it is reviewed."""
+    """Return a case's rank in each order; smaller ranks are reviewed earlier."""
     return {
         QueueOrder.SCORE: _LAST_RANK if score is None else -score,
         QueueOrder.VALUE: -expected_value.per_minute,
@@ -217,9 +193,9 @@ def make_ranks(expected_value: ExpectedValue, score: float | None, enqueued_at: 
 
 
 def sort_column(order: QueueOrder | None) -> ColumnElement[Any]:
-    """Return the column of `cases` that an order sorts by, smallest first and then by number; None is that in force.
+    """Return the column of `cases` that an order (None: that in force) sorts by, ascending, then by number.
 
-    With the state each has an index.
+    Each has an index together with the state.
     """
     columns: dict[QueueOrder | None, ColumnElement[Any]] = {
         None: cases.c.rank,
@@ -239,21 +215,11 @@ def rerank(
     actor: str,
     progress: Callable[[int], object] = lambda _: None,
 ) -> int:
-    """Put an order and a policy in force, and rank every case that is not decided by them.
+    """Put an order and a policy in force, and rank every undecided case by them; return their number.
 
-    The choice and its row in the audit are one transaction, the cases follow a thousand at a time, so that reviewers
-    go on meanwhile. Claims are untouched. Cases that come in meanwhile are ranked by the new order; after a break, do
-    it again. Deadlines are brought forward where the policy says so, never put off.
-
-    Parameters
-    ----------
-    progress : callable, default says nothing
-        Called with the number of cases ranked so far.
-
-    Returns
-    -------
-    int
-        How many cases were ranked.
+    The choice and its audit event are one transaction; the cases follow a thousand at a time, so reviewers can go on.
+    Claims do not change. Cases arriving meanwhile get the new order; after an interruption, run it again. Deadlines are
+    only brought forward. `progress` gets the number of cases ranked so far.
     """
     with writing(engine) as connection:
         usual = measure_usual(connection, policy)
@@ -270,7 +236,7 @@ def rerank(
 def choose_ranking(
     connection: Connection, order: QueueOrder, policy: Policy, usual: Usual, *, now: datetime, actor: str
 ) -> QueueRanking:
-    """Append a row that puts an order and a policy in force for what comes in from now on."""
+    """Append a row that puts an order and a policy in force for incoming cases."""
     row = {"at": now, "actor": actor, "order": order.value, "policy_digest": policy.digest, "policy": policy.text}
     query = insert(rankings).values(**row, usual=usual.text).returning(rankings.c.ranking_id)
     ranking = QueueRanking(connection.scalars(query).one(), order, policy, usual)
@@ -280,7 +246,7 @@ def choose_ranking(
 
 
 def measure_usual(connection: Connection, policy: Policy) -> Usual:
-    """Return the medians of price and sales by brand and by category, over the newest cases that are not decided."""
+    """Return the medians of price and sales by brand and category over the newest undecided cases."""
     counting = MedianCounter(policy)
     newest = select(cases.c.snapshot).where(cases.c.state == "open").order_by(cases.c.case_id.desc())
     query = newest.limit(_SAMPLE_SIZE).execution_options(yield_per=_BATCH_SIZE)
@@ -297,16 +263,10 @@ def rank_again(
     waiting: Mapping[int, int] | None = None,
     also: Sequence[str] = (),
 ) -> None:
-    """Give cases that come back into the queue, or changed, their places in the ranking now in force.
+    """Rank cases that changed or came back by the ranking in force.
 
-    Parameters
-    ----------
-    ranking : QueueRanking, optional
-        The one in force, where the caller has read it.
-    waiting : mapping of int to int, optional
-        How many wait for each case, where the caller has read it.
-    also : sequence of str
-        Columns that changed and are written down with the places.
+    `ranking` and `waiting` (near-duplicates by case) may be passed if already read. `also` names changed columns to
+    store with the ranks.
     """
     if not rows:
         return
@@ -327,12 +287,11 @@ def _rank_rows(
 
 
 def _rank_batch(engine: Engine, ranking: QueueRanking, after: int) -> list[int]:
-    """Rank the next cases after a number; return their numbers."""
     names = ("case_id", "snapshot", "score", "enqueued_at", "due_at", "match_precision")
     query = select(*(cases.c[name] for name in names))
     query = query.where(cases.c.state.in_(PENDING), cases.c.case_id > after).order_by(cases.c.case_id)
     with writing(engine) as connection:
-        serialise(connection, Lock.ENQUEUE)  # what comes in locks many cases, too, and in another order
+        serialise(connection, Lock.ENQUEUE)  # intake locks many cases too, in another order
         rows = connection.execute(query.limit(_BATCH_SIZE).with_for_update()).all()
         waiting = count_waiting(connection, [row.case_id for row in rows])
         _update_all(connection, _rank_rows(ranking, rows, waiting))
@@ -350,12 +309,12 @@ def _subject(ranking: QueueRanking) -> str:
 
 
 _ORDERS = {QueueOrder.SCORE: "score", QueueOrder.VALUE: "value per minute", QueueOrder.FIFO: "time of arrival"}
-_LAST_PLACE, _MOST_COUNTED = 2_000, 10_000  # further down the queue a place is not worth counting
-_SURE = 0.999  # a score below 1 is never said to be 100 %
+_LAST_PLACE, _MOST_COUNTED = 2_000, 10_000  # later places are not counted
+_SURE = 0.999  # a score below 1 is never shown as 100 %
 _ASSUMED = {
-    "probability": "the model could not judge it: the usual share of counterfeits stands in",
-    "price": "its price is not known: the usual one stands in",
-    "sales": "its sales are not known: the usual ones stand in",
+    "probability": "the model could not judge it: the usual share of counterfeits is used",
+    "price": "its price is not known: the usual one is used",
+    "sales": "its sales are not known: the usual ones are used",
 }
 
 
@@ -368,18 +327,10 @@ def explain_place(
     *,
     state: str | None = None,
 ) -> tuple[str, ...]:
-    """Return sentences that say why a case stands where it does at the moment of the parts.
+    """Return sentences that explain a case's place at the moment of the parts.
 
-    Parameters
-    ----------
-    row : StoredCase
-        With how many near-duplicates wait for it, as `ipml.review.cases.find_case_with_waiting` returns it.
-    ranking, parts
-        As `find_ranking_and_parts` returns them.
-    marks : sequence of ListMark
-        On which lists its seller is, for its brand.
-    state : str, default=that of the case
-        As which it is shown: a second review of a decided case must not be told from an open one.
+    `row` comes from `ipml.review.cases.find_case_with_waiting`, `ranking` and `parts` from `find_ranking_and_parts`.
+    `state` is the one shown: a second review of a decided case must look like an open case.
 
     Examples
     --------
@@ -394,11 +345,14 @@ def explain_place(
     >>> noon = datetime(2024, 5, 6, 12, tzinfo=UTC)
     >>> _ = enqueue(engine, [ScoredListing(listing, 0.12, -2.0, (), (), None, "m")], due_at=noon + timedelta(hours=3))
     >>> with reading(engine) as connection:
+    ...     row = find_case_with_waiting(connection, 1)
     ...     ranking, parts = find_ranking_and_parts(connection, noon)
-    ...     for sentence in explain_place(connection, find_case_with_waiting(connection, 1), ranking, parts, ()):
-    ...         print(sentence)
+    ...     print(*explain_place(connection, row, ranking, parts, ()), *explain_value(row), sep=chr(10))
     1st of 1 by score
     due in 3 h
+    Expected harm 143 EUR, value of the review 70 EUR a minute
+    12 % likely × 340 EUR × 3.5 sales until the next review = 143 EUR of harm
+    less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: expected value 70 EUR a minute
     """
     state = state or row.state
     stands_alone = state == "open" and row.exemplar is None
@@ -413,25 +367,7 @@ def explain_place(
 
 
 def explain_value(row: StoredCase) -> tuple[str, ...]:
-    """Return what the review of a case is worth in a sentence, then how that was worked out; nothing if nobody knows.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.cases import find_case
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> listing = Listing("A7", "s1", "Bag", price=340.0, currency="EUR", seller_sales=9, seller_age_days=60)
-    >>> _ = enqueue(engine, [ScoredListing(listing, 0.12, -2.0, (), (), None, "m")])
-    >>> with reading(engine) as connection:
-    ...     for sentence in explain_value(find_case(connection, 1)):
-    ...         print(sentence)
-    Expected harm 143 EUR, value of the review 70 EUR a minute
-    12 % likely × 340 EUR × 3.5 sales until the next review = 143 EUR of harm
-    less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: expected value 70 EUR a minute
-    """
+    """Return a sentence on the expected value of a case's review, then its calculation; nothing if unknown."""
     return _say_expected_value(read_expected_value(row.expected_value)) if row.expected_value else ()
 
 
@@ -440,7 +376,7 @@ def _say_place(
 ) -> list[str]:
     conditions, number, now = parts.conditions(), parts.place(marks), parts.now
     before = tuple_(cases.c.rank, cases.c.case_id) < tuple_(row.rank, row.case_id)
-    ahead = [_count(_LAST_PLACE, now, condition) for condition in conditions[:number]]  # each apart, for its own index
+    ahead = [_count(_LAST_PLACE, now, condition) for condition in conditions[:number]]  # each uses its own index
     ranked = _count(_LAST_PLACE, now, conditions[number], before, in_order=True)
     *places, total = connection.execute(select(*ahead, ranked, _count(_MOST_COUNTED, now, in_order=True))).one()
     place = sum(places)
@@ -454,7 +390,7 @@ def _say_place(
 
 
 def find_part(connection: Connection, case_id: int, conditions: Sequence[ColumnElement[bool]]) -> int:
-    """Return in which part of the queue a case is, from 0; see `ipml.review.ranking.list_marks.QueueParts`."""
+    """Return the part of the queue of a case, from 0; see `ipml.review.ranking.list_marks.QueueParts`."""
     if len(conditions) == 1:
         return 0
     query = select(*(case((condition, 1), else_=0) for condition in conditions)).where(cases.c.case_id == case_id)
@@ -462,7 +398,7 @@ def find_part(connection: Connection, case_id: int, conditions: Sequence[ColumnE
 
 
 def _count(most: int, now: datetime, *conditions: ColumnElement[bool], in_order: bool = False) -> ScalarSelect[int]:
-    """Count open cases, at most so many: a database that has just ranked all of them counts slowly."""
+    """Count open cases up to a limit: a database that has just ranked all of them counts slowly."""
     is_shown = (cases.c.state == "open", *is_listed(cases, now))
     found = select(cases.c.case_id).where(*is_shown, *conditions).limit(most)
     found = found.order_by(cases.c.rank) if in_order else found
@@ -499,7 +435,7 @@ def _say_expected_value(expected_value: ExpectedValue) -> tuple[str, ...]:
 
 
 def _money(amount: float, currency: str) -> str:
-    """Return a sum as a person says it.
+    """Return an amount for a sentence.
 
     Examples
     --------
@@ -510,25 +446,13 @@ def _money(amount: float, currency: str) -> str:
 
 
 def _ordinal(place: int) -> str:
-    """Return a place as it is said.
-
-    Examples
-    --------
-    >>> [_ordinal(place) for place in (1, 2, 3, 11, 22, 1013)]
-    ['1st', '2nd', '3rd', '11th', '22nd', '1,013th']
-    """
+    """Return a place as an ordinal, such as "22nd" or "1,013th"."""
     ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
     return f"{place:,}{ending}"
 
 
 def _span(span: timedelta) -> str:
-    """Return how long something lasts, in the unit that fits.
-
-    Examples
-    --------
-    >>> _span(timedelta(minutes=50)), _span(timedelta(hours=30)), _span(timedelta(days=9))
-    ('50 min', '30 h', '9 days')
-    """
+    """Return a duration in a fitting unit, such as "50 min", "30 h" or "9 days"."""
     minutes = int(span.total_seconds() // 60)
     if minutes < 120:
         return f"{minutes} min"

@@ -1,1 +1,1 @@
-"""Listings drawn with known probability, and what they tell of all the others."""
+"""Sampling: listings drawn with known probability, and estimates for all listings."""

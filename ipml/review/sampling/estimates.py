@@ -1,25 +1,12 @@
-"""How many of all listings are counterfeit, what share of these the queue holds, and how precise its order is.
+"""Estimates: prevalence, recall of the queue and precision of its order, for all listings that came by.
 
-Among the reviewed the share of counterfeits is that of what the model suspects. The estimates here are for *all*
-listings that came by, from those reviewed and the probability with which they were shown; the naive figure stands
-beside each.
-
-What was shown for its score was looked at in full and counts as it is. Of the rest each reviewed draw stands for
-1 / sampling probability listings (Horvitz and Thompson 1952; the weights are scaled to the known number of listings, as
-Hájek 1971). The interval is Wilson's with the effective number of reviews in the place of the number (compared with
-others by Franco et al. 2019, "Comparative study of confidence intervals for proportions in complex sample surveys").
-
-How uncertain a group is follows from the share of counterfeits in it: where none was found that share would be none,
-and the interval far too narrow. So the variance takes the mean of the share found and the share expected: that of the
-model, scaled to what was found in all, and never below one in as many listings as were reviewed. Expectations thus
-widen intervals, and move no value.
-
-What was reviewed is read as one row for each stratum of each file. Of drawn cases only those count whose random order
-is below that of all that are still open: they were taken in a drawn order, so that at any time they are a fair sample.
-A drawn case that somebody picked out before its turn counts when its turn has come. One that was escalated waits: which
-cases people pass on depends on what they are, so that the others are no fair sample, and the intervals allow for
-anything among those that wait. A case that waits once more, since a notice brought it back, counts by its verdict until
-there is another.
+Reviewed listings alone show the share among the model's suspects; this naive figure is reported beside each estimate.
+Each reviewed draw represents 1 / sampling probability listings (Horvitz and Thompson 1952; scaled as in Hájek 1971).
+Intervals are Wilson's with the effective number of reviews (Franco et al. 2019, "Comparative study of confidence
+intervals for proportions in complex sample surveys"). Their variance uses the mean of a group's observed and expected
+share, since a group without counterfeits would get none; expectations widen intervals and move no value. A draw counts
+once its turn in random order has come, so reviewed draws are a fair sample at any time. Escalated draws wait; a
+reopened case counts by its verdict until the next one.
 """
 
 from __future__ import annotations
@@ -38,27 +25,18 @@ from ipml.review.sampling.exploration import DEPTHS
 from ipml.storage.tables import cases, decisions, sample_cases, sample_strata, samples, stream_strata
 
 LEAST_DRAWS = 10
-"""With fewer reviewed draws nothing is said about the listings that were not looked at."""
+"""Least number of reviewed draws for an estimate on listings that were not shown."""
 
 _DRAWS_PER_GROUP = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What was reviewed of one stratum of one file.
+    """Review results of one stratum of one file.
 
-    Attributes
-    ----------
-    listings : int
-        How many it holds.
-    mean_score : float
-        What the model expects of them.
-    reviewed, counterfeit : int
-        How many were found counterfeit or genuine, and counterfeit.
-    waiting : int
-        How many are still to be reviewed: of a sure stratum all others, else the draws that wait for a lead.
-    weight : float or None
-        For how many listings a reviewed draw stands; None where the stratum is shown in full.
+    `mean_score` is the model's expectation. `reviewed` counts counterfeit and genuine verdicts. `waiting` counts cases
+    still to be reviewed: in a sure stratum all others, else draws that wait for a lead. A reviewed draw represents
+    `weight` listings; None if the stratum is shown in full.
     """
 
     listings: int
@@ -71,7 +49,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """How many listings are counterfeit, with the ends of the 95 % interval."""
+    """Number of counterfeit listings with its 95 % interval."""
 
     value: float
     low: float
@@ -83,20 +61,20 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Cells of neighbouring scores, taken together so that each group has enough draws."""
+    """Cells of neighbouring scores, merged so that each group has enough draws."""
 
     listings: int
     mean_score: float
-    reviews: float  # effective number
+    reviews: float  # effective number of reviews
     share: float
-    unseen: float  # share of its listings that were not reviewed
+    unseen: float  # share of listings not reviewed
 
 
 def count_sure(cells: Iterable[Cell]) -> Total:
-    """Return how many counterfeits are among what is shown for its score.
+    """Return the number of counterfeits among listings shown for their score.
 
-    Of what nobody has reviewed yet, the value takes the share of the reviewed in the same stratum, and the interval
-    everything from none to all: the reviewed are those that came first, not a fair sample.
+    For unreviewed ones the value takes the share of the reviewed in the same stratum, and the interval any number: the
+    reviewed are those that came first, not a fair sample.
 
     Examples
     --------
@@ -112,10 +90,10 @@ def count_sure(cells: Iterable[Cell]) -> Total:
 
 
 def count_drawn(cells: Iterable[Cell]) -> Total | None:
-    """Return how many counterfeits are among the listings from which some were drawn; None if too few were reviewed.
+    """Return the number of counterfeits among listings that were sampled; None if too few were reviewed.
 
-    The value is that of the reviewed draws; the interval allows for anything among those that wait, from none to all
-    (Manski 1989): people wait for a lead where they are in doubt, so that the reviewed alone are no fair sample.
+    The value is that of the reviewed draws. The interval allows for any outcome of the waiting ones (Manski 1989):
+    doubtful cases wait for a lead, so the reviewed draws alone are no fair sample.
 
     Examples
     --------
@@ -134,7 +112,7 @@ def count_drawn(cells: Iterable[Cell]) -> Total | None:
 
 
 def _fill_in(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Give the cells as reviewed; and where draws wait, with none of these found counterfeit, and with all."""
+    """Yield the cells as reviewed, and, if draws wait, with none and with all of these counterfeit."""
     yield [replace(cell, waiting=0) for cell in cells]
     if any(cell.waiting for cell in cells):
         for share in (0, 1):
@@ -172,7 +150,7 @@ def _group(cells: Sequence[Cell]) -> _Group:
 
 
 def _expect(cells: Sequence[Cell]) -> Callable[[_Group], float]:
-    """Return the function that says what share of a group is expected to be counterfeit."""
+    """Return the function for a group's expected share: the model's, scaled to all findings, at least 1 / reviewed."""
     reviewed = sum(cell.reviewed for cell in cells)
     expected = sum(cell.reviewed * cell.mean_score for cell in cells)
     correction = (sum(cell.counterfeit for cell in cells) + 1) / (expected + 1)
@@ -192,31 +170,28 @@ def _total(groups: Sequence[_Group], expect: Callable[[_Group], float]) -> Total
         return Total(value * listings, value * listings, value * listings)
     reviews = mean * (1 - mean) / variance
     rate = count_rate(value * reviews, reviews)
-    assert rate is not None  # where shares vary there were reviews
+    assert rate is not None  # reviews exist if shares vary
     return Total(value * listings, rate.low * listings, rate.high * listings)
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Places `first` to `last` in the order of suspicion of one file, and what was reviewed of them.
+    """Review results of places `first` to `last` in a file's order of suspicion.
 
-    Or listings of neighbouring scores of one day of a stream, which have no places: these are 0.
+    Stretches of a stream are score bands of one day; their places are 0. `is_sure` means all are shown for their score.
 
     Attributes
     ----------
-    is_sure : bool
-        Whether all are shown for their score.
     listings, shown : int
-        How many there are, and how many became cases.
+        Number of listings, and of those that became cases.
     sampling_probability, mean_score : float
-        With which each became a case, and what the model expects of it.
+        Probability of becoming a case, and the model's expectation.
     seen, counterfeit : int
-        How many were reviewed, in whatever order, and found counterfeit.
+        Number reviewed in any order, and found counterfeit.
     done, fair, fair_counterfeit : int
-        How many cases count as taken in their turn and decided; of these reviewed, and found counterfeit. Of a sure
-        stretch all.
+        Number of cases decided in their turn; of these reviewed, and found counterfeit. A sure stretch counts all.
     held : int
-        How many were taken in their turn and wait for a lead.
+        Number taken in their turn that wait for a lead.
     """
 
     sample_id: int
@@ -238,14 +213,9 @@ class Stretch:
 def read_stretches(
     connection: Connection, *, since: datetime | None = None, as_of: datetime | None = None
 ) -> list[Stretch]:
-    """Return the strata of all files and days of streams, or of those sampled since a moment.
+    """Return the strata of all files and stream days, or of those sampled since a moment.
 
-    Of a file that was sampled twice, the last time counts.
-
-    Parameters
-    ----------
-    as_of : datetime, optional
-        As things stood then: what was sampled, decided or taken back later does not count.
+    A file sampled twice counts as sampled last. With `as_of`, later samples, decisions and reversals do not count.
     """
     newest = select(func.max(samples.c.sample_id)).group_by(samples.c.file_digest)
     if since is not None:
@@ -265,7 +235,7 @@ def read_stretches(
 
 
 def make_cells(stretches: Iterable[Stretch]) -> list[Cell]:
-    """Return stretches as what the weighting reads.
+    """Return stretches as weighted cells.
 
     Examples
     --------
@@ -279,7 +249,7 @@ def make_cells(stretches: Iterable[Stretch]) -> list[Cell]:
 
 
 def reviewed_shares(stretches: Sequence[Stretch]) -> dict[int, float]:
-    """Return for each file from which listings were drawn what share of these was taken in turn: reviewed, or held."""
+    """Return, for each sampled file, the share of draws that were reviewed or held in turn."""
     drawn: dict[int, int] = {}
     fair: dict[int, int] = {}
     for stretch in stretches:
@@ -298,7 +268,7 @@ def _cell(stretch: Stretch, share: float) -> Cell:
 
 
 def _reviewed(newest: Any, as_of: datetime | None) -> Any:
-    """Return the query that counts the cases of each stratum by what became of them."""
+    """Return the query that counts each stratum's cases by outcome."""
     drawn = sample_cases.join(cases, cases.c.case_id == sample_cases.c.case_id)
     turn = select(sample_cases.c.sample_id, func.min(sample_cases.c.random_order).label("random_order")).select_from(
         drawn
@@ -338,14 +308,13 @@ def _reviewed(newest: Any, as_of: datetime | None) -> Any:
 
 
 def _waits(as_of: datetime | None) -> ColumnElement[bool]:
-    """Return the condition that there is no verdict on a case, and that there can be one: it was not erased."""
+    """Return the condition that a case has no verdict and can get one: it was not erased."""
     is_there = cases.c.erased_at.is_(None) if as_of is None else func.coalesce(cases.c.erased_at > as_of, true())
     verdict = select(decisions.c.decision_id).where(decisions.c.case_id == cases.c.case_id, is_last_verdict(as_of))
     return and_(is_there, ~verdict.correlate(cases).exists())
 
 
 def _is_passed_on(as_of: datetime | None) -> ColumnElement[bool]:
-    """Return the condition that somebody escalated a case."""
     own = decisions.c.case_id == cases.c.case_id, decisions.c.verdict == Verdict.ESCALATE.value, stands(as_of)
     known = () if as_of is None else (decisions.c.decided_at <= as_of,)
     return select(decisions.c.decision_id).where(*own, *known).correlate(cases).exists()
@@ -390,18 +359,10 @@ def _stretch(row: Row[Any], reviewed: Row[Any] | None) -> Stretch:
 
 @dataclass(frozen=True, slots=True)
 class EstimatedFigure:
-    """One figure for all listings, with the ends of its 95 % interval.
+    """One figure for all listings with its 95 % interval: "prevalence", "recall of the queue" or "precision at 100".
 
-    Attributes
-    ----------
-    name : str
-        "prevalence", "recall of the queue" or "precision at 100".
-    value, low, high : float or None
-        None where too little was reviewed.
-    naive : float or None
-        The same among the reviewed only.
-    reviews : int
-        From how many reviewed listings.
+    `value`, `low` and `high` are None if too little was reviewed. `naive` is the figure among the `reviews` reviewed
+    listings only.
     """
 
     name: str
@@ -414,19 +375,11 @@ class EstimatedFigure:
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """Figures for all listings, and of what they are said.
+    """Figures for all listings, with their basis.
 
-    Attributes
-    ----------
-    files, days, listings : int
-        How many files, days of streams, and listings in them, the figures are about.
-    uncovered : int
-        Listings of files and days left out, since listings were drawn from them and none of these was reviewed.
-    waiting : int
-        Cases shown for their score that nobody has reviewed, and drawn ones that wait for a lead; the intervals allow
-        for anything among them.
-    drawn, drawn_reviewed : int
-        How many listings were drawn from the rest of these, and how many of them are reviewed in their turn.
+    They cover `listings` of `files` files and `days` stream days. `uncovered` listings are left out: none of their
+    draws was reviewed. `waiting` counts unreviewed cases shown for their score, and draws that wait for a lead;
+    intervals allow for any outcome of them. `drawn_reviewed` of `drawn` draws were reviewed in turn.
     """
 
     figures: tuple[EstimatedFigure, ...]
@@ -440,27 +393,12 @@ class Estimates:
 
 
 def estimate(connection: Connection, *, since: datetime | None = None) -> Estimates:
-    """Estimate prevalence, recall and precision for all listings that came by.
-
-    Parameters
-    ----------
-    since : datetime, optional
-        Only files that were sampled, and streams that came by, since then.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     estimate(connection).listings
-    0
-    """
+    """Estimate prevalence, recall and precision for all listings, or for files and streams since a moment."""
     return summarise(read_stretches(connection, since=since))
 
 
 def summarise(stretches: Sequence[Stretch]) -> Estimates:
-    """Return the figures from what was reviewed of each stratum."""
+    """Return the figures of reviewed strata."""
     unread = {sample_id for sample_id, share in reviewed_shares(stretches).items() if not share}
     covered = [stretch for stretch in stretches if stretch.sample_id not in unread]
     sure = [stretch for stretch in covered if stretch.is_sure]
@@ -485,9 +423,9 @@ def summarise(stretches: Sequence[Stretch]) -> Estimates:
 def _first(
     stretches: Sequence[Stretch], unread: Set[int], depth: int
 ) -> tuple[list[Stretch], list[Stretch], Sequence[Stretch]]:
-    """Return the first so many listings of each file that has so many: of what can be said something, and of all.
+    """Return the first `depth` listings of each file that deep: those with an estimate, and all.
 
-    Where all of them are shown for their score, it does not matter whether the draws of the file were reviewed.
+    If all of them are shown for their score, unreviewed draws of the file do not matter.
     """
     deep = {stretch.sample_id for stretch in stretches if stretch.last >= depth}
     first = [stretch for stretch in stretches if stretch.sample_id in deep and stretch.last <= depth]
@@ -498,7 +436,7 @@ def _first(
 def _share(
     name: str, chosen: Sequence[Stretch], reviewed: Sequence[Stretch], context: Sequence[Stretch] | None = None
 ) -> EstimatedFigure:
-    """Return the share of counterfeits among the chosen listings, and, naively, among the reviewed."""
+    """Return the share of counterfeits among the chosen listings, and naively among the reviewed."""
     seen, found = sum(stretch.seen for stretch in reviewed), sum(stretch.counterfeit for stretch in reviewed)
     naive = found / seen if seen else None
     totals = _totals(chosen, context or reviewed)
@@ -509,7 +447,6 @@ def _share(
 
 
 def _recall(chosen: Sequence[Stretch], reviewed: Sequence[Stretch]) -> EstimatedFigure:
-    """Return the share of all counterfeits that is among what was shown for its score."""
     name = "recall of the queue"
     seen, found = sum(stretch.seen for stretch in reviewed), sum(stretch.counterfeit for stretch in reviewed)
     naive = _found(reviewed, lambda stretch: stretch.is_sure) / found if found else None
@@ -528,8 +465,8 @@ def _found(stretches: Sequence[Stretch], chosen: Callable[[Stretch], bool]) -> i
 
 
 def _totals(chosen: Sequence[Stretch], all_of_them: Sequence[Stretch]) -> tuple[Total, Total] | None:
-    """Return the counterfeits among what is shown for its score and among the rest; None if too few were reviewed."""
-    cells = dict(zip(all_of_them, make_cells(all_of_them), strict=True))  # a file's weights hang on all of its draws
+    """Return counterfeits among listings shown for their score and among the rest; None if too few were reviewed."""
+    cells = dict(zip(all_of_them, make_cells(all_of_them), strict=True))  # weights depend on all draws of a file
     sure = count_sure(cells[stretch] for stretch in chosen if stretch.is_sure)
     rest = count_drawn(cells[stretch] for stretch in chosen if not stretch.is_sure)
     return None if rest is None else (sure, rest)

@@ -1,18 +1,10 @@
-"""Which listings besides the most suspicious are shown to a person, and with what probability.
+"""Exploration: draws listings outside the model's top with known probability, to find what the model misses.
 
-Looking only where the model looks, nobody learns what it overlooks. So each of the other listings is drawn
-independently of all others. Its probability is higher where a review tells more: where it is uncertain what the
-listings are (Neyman 1934), and never so low that a kind of listing is not seen at all. Listings with titles that could
-not be read, whose scores carry a warning, have a stratum and a share of the draws of their own. It is the same within a
-stratum of neighbouring scores, and the same listing under the same model is always drawn alike: who does not know the
-seed cannot tell which, and sending a file again draws nobody else.
-
-A scored file is read twice. The first time only a number and a score of each listing are kept (16 bytes, so that a
-file of ten million listings needs 160 MB), the second time the listings that become cases.
-
-What came by is remembered as counts: without them nobody knows of how many the reviewed listings are a sample. Of a
-listing that was not shown nothing is kept but that it is one of so many in its stratum: a marketplace shows a
-thousandth of what comes by.
+Each listing is drawn independently, more often where a review is more informative, at uncertain scores (Neyman 1934),
+and never so rarely that a kind stays unseen. Listings with a score warning (unreadable titles) have their own stratum.
+A listing under one model is always drawn alike, unpredictably without the seed, so sending a file again draws no
+others. A file is read twice: for a hash and a score per listing (16 bytes; 160 MB for ten million), then for the
+listings that become cases. Of the others only counts are stored, which the sample's weights need.
 """
 
 from __future__ import annotations
@@ -42,31 +34,23 @@ if TYPE_CHECKING:
 
 
 DEPTHS = (100, 1_000, 5_000)
-"""After how many of the most suspicious listings a stratum ends, so that precision there can be estimated."""
+"""Depths at which a stratum ends, so that precision there can be estimated."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingRule:
-    """How listings are drawn; it is kept with each file.
+    """Rule by which listings are drawn; stored with each file.
 
     Attributes
     ----------
     share : float
-        Of the reviewers' time, for drawn listings, in 0-1 (1 excluded).
+        Share of review time for drawn listings, in [0, 1).
     even : float
-        Share of the draws that is spread evenly over all listings, whatever their score: the bound holds even where
-        the scores are wrong.
+        Share of draws spread evenly over all listings; this bound holds even if scores are wrong.
     draws_per_stratum : int
-        So many draws are expected in each stratum, where they suffice for one.
-    most_strata : int
-        More are not made.
+        Draws expected per stratum, if there are enough for one.
     warned : float
-        Share of the draws that goes to listings whose scores carry a warning, at least, where there are any.
-
-    Examples
-    --------
-    >>> round(SamplingRule(0.05).expected_draws(1_900))
-    100
+        Least share of draws for listings with a score warning, if there are any.
     """
 
     share: float
@@ -80,30 +64,21 @@ class SamplingRule:
             raise UnusableSetting("share of exploration", str(self.share), "a number from 0 to below 1")
 
     def expected_draws(self, sure: int) -> float:
-        """Return how many draws have this share of the time beside so many sure cases."""
+        """Return the number of draws that takes this share of time besides the given number of sure cases."""
         return self.share / (1 - self.share) * sure
 
     def to_record(self, has_warned: bool = True) -> dict[str, float]:
-        """Return the rule as plain numbers, without the share of listings with a warning where there are none."""
+        """Return the rule as numbers, without `warned` if no listing has a warning."""
         return {name: value for name, value in asdict(self).items() if has_warned or name != "warned"}
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Neighbours in the order of suspicion: places `first` to `last` of a file, counted from 1, both included.
+    """Places `first` to `last`, inclusive and from 1, in a file's order of suspicion.
 
-    Listings with a warning that are not shown for their score come after all that have none.
-
-    Attributes
-    ----------
-    sampling_probability : float
-        With which each of its listings is shown; 1 where all are.
-    mean_score : float
-        What the model expects of them; a listing that it could not judge counts as the mean of the others.
-    highest_score, lowest_score : float or None
-        None where the model abstained.
-    is_sure : bool
-        Whether they are shown for their score.
+    Listings with a warning that are not shown for their score come after all others. `sampling_probability` is 1 if all
+    are shown. `mean_score` is the model's expectation; abstentions count as the mean of the others. The highest and
+    lowest score are None if the model abstained. `is_sure` means shown for their score.
     """
 
     first: int
@@ -116,23 +91,16 @@ class Stratum:
 
     @property
     def listings(self) -> int:
-        """How many listings it holds."""
+        """Number of listings."""
         return self.last - self.first + 1
 
 
 def make_sampling_hash(seed: str) -> Callable[[str, str], int]:
-    """Return the function that gives a listing, by model version and key, its hash: a number below 2**64.
-
-    Examples
-    --------
-    >>> draw = make_sampling_hash("00" * 32)
-    >>> draw("m1", "2024-05-01 A7") == draw("m1", "2024-05-01 A7") != draw("m2", "2024-05-01 A7")
-    True
-    """
+    """Return the function that hashes model version and listing key to a number below 2**64."""
     keyed = hashlib.blake2b(digest_size=8, key=bytes.fromhex(seed))
 
     def draw(model_version: str, listing_key: str) -> int:
-        # Under the next model the draw is another one: it may have learnt from what this one has brought to light.
+        # The next model gets other draws, since it may have learnt from these.
         hashed = keyed.copy()
         hashed.update(f"{model_version}\0{listing_key}".encode("utf-8", "surrogatepass"))
         return int.from_bytes(hashed.digest(), "big")
@@ -141,18 +109,10 @@ def make_sampling_hash(seed: str) -> Callable[[str, str], int]:
 
 
 def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule, n_warned: int = 0) -> list[Stratum]:
-    """Return the strata of a file, and with what probability the listings of each are shown.
+    """Return the strata of a file with their sampling probabilities.
 
-    Parameters
-    ----------
-    scores : array of shape (n_listings,)
-        The highest first; NaN, where the model abstained, at the end, and before these those with a warning that are
-        not shown in any case, the highest first.
-    sure : int
-        How many of the first are shown in any case.
-    rule : SamplingRule
-    n_warned : int, default=0
-        How many have a warning and are not shown in any case.
+    `scores` are in descending order: first the `sure` listings that are shown in any case, then the others, then the
+    `n_warned` with a warning, then NaN for abstentions.
 
     Examples
     --------
@@ -198,33 +158,20 @@ def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule, n_warne
 def is_drawn(
     hashes: Sequence[int] | NDArray[np.uint64], sampling_probability: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Say for each listing, by its hash and its sampling probability, whether it is shown.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> is_drawn([0, 2**63, 2**64 - 1], np.array([0.001, 0.4, 1.0]))
-    array([ True, False,  True])
-    """
+    """Return for each listing, by hash and sampling probability, whether it is shown."""
     return to_uniform(hashes) < sampling_probability
 
 
 def to_uniform(hashes: Sequence[int] | NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Return hashes as numbers in 0-1 (1 excluded).
-
-    Examples
-    --------
-    >>> to_uniform([0, 2**63]).tolist()
-    [0.0, 0.5]
-    """
+    """Return hashes as numbers in [0, 1)."""
     import numpy as np
 
-    # Eleven bits are dropped, as a float has no room for them and would round the highest hashes up to 1.
+    # A float holds 53 bits; with the other eleven the highest hashes would round up to 1.
     return (np.asarray(hashes, dtype=np.uint64) >> np.uint64(11)) / 2.0**53
 
 
 def _mix(spread: NDArray[np.float64], even: float) -> NDArray[np.float64]:
-    """Return how the draws are spread over listings, sum 1: in part evenly, in part by how uncertain each is."""
+    """Return each listing's share of draws (sum 1): partly even, partly by uncertainty."""
     import numpy as np
 
     if not len(spread):
@@ -235,7 +182,7 @@ def _mix(spread: NDArray[np.float64], even: float) -> NDArray[np.float64]:
 
 
 def _give(weight: NDArray[np.float64], chosen: slice, share: float) -> NDArray[np.float64]:
-    """Return how the draws are spread, sum 1, where some listings have this share of them at least, evenly."""
+    """Return the shares of draws (sum 1) such that some listings have at least the given share, evenly."""
     import numpy as np
 
     given = weight.copy()
@@ -261,9 +208,9 @@ def _stratum(
 
 @dataclass(frozen=True, slots=True)
 class SamplePlace:
-    """Where a listing stands in a sample: its stratum, and its place in random order unless it is shown for its score.
+    """A listing's stratum and, unless shown for its score, its random order in 0-1.
 
-    The random order, in 0-1, is drawn evenly: cases taken by it are a fair sample of their stratum at any time.
+    The order is uniform: cases taken by it are a fair sample of their stratum at any time.
     """
 
     stratum: int
@@ -272,30 +219,17 @@ class SamplePlace:
 
     @property
     def lane(self) -> str:
-        """Name of the lane in which its case waits."""
+        """Name of the lane of its case."""
         return "ranked" if self.random_order is None else "explored"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a file came to.
+    """The sample of a file.
 
-    Attributes
-    ----------
-    file_digest : str
-        Of hashes and scores: the same for the same listings in any order.
-    digest : str
-        Of these and of how they were sampled.
-    listings : int
-        How many came by; one that came twice counts once.
-    sure : int
-        How many are shown for their score.
-    strata : tuple of Stratum
-        The most suspicious first.
-    shown : tuple of int
-        How many of each stratum are shown.
-    places : dict of int to SamplePlace
-        What is shown, by its row in the file, from 0.
+    `file_digest` covers hashes and scores and does not depend on their order; `digest` also covers the sampling.
+    `listings` counts distinct listings. `shown` counts shown listings by stratum, the most suspicious first. `places`
+    maps rows of the file, from 0, to those shown.
     """
 
     file_digest: str
@@ -316,14 +250,10 @@ def draw_sample(
     top: int | None = None,
     min_score: float | None = None,
 ) -> Sample:
-    """Read scored listings once and say which of them are shown.
+    """Read scored listings once and choose those that are shown.
 
-    Parameters
-    ----------
-    seed : str
-        In hexadecimal; decides the draws.
-    top, min_score : int, float, optional
-        The most suspicious are shown: so many, with scores of at least so much; all without either.
+    `seed`, in hexadecimal, decides the draws. `top` and `min_score` limit the listings shown for their score; neither
+    means all.
 
     Examples
     --------
@@ -351,13 +281,12 @@ def draw_sample_from_arrays(
     model_version: str = "",
     is_warned: NDArray[np.bool_] | None = None,
 ) -> Sample:
-    """Say which listings are shown, given the hash and the score (or NaN) of each, and whether that carries a warning;
-    otherwise like `draw_sample`."""
+    """Choose the listings shown from hash, score (NaN: abstained) and warning; otherwise like `draw_sample`."""
     import numpy as np
 
-    # Among equal scores the lower half of the hash decides: the upper half is left to decide the draw.
+    # The lower half of the hash orders equal scores, since the upper half decides the draw.
     order = np.lexsort((hashes << np.uint64(32) | hashes >> np.uint64(32), -scores))
-    order = order[np.sort(np.unique(hashes[order], return_index=True)[1])]  # of each listing its highest score
+    order = order[np.sort(np.unique(hashes[order], return_index=True)[1])]  # the highest score of each listing
     sure = len(order) if min_score is None else int((scores[order] >= min_score).sum())
     sure = sure if top is None else min(sure, top)
     order, n_warned = _put_warned_last(order, scores, sure, is_warned)
@@ -385,8 +314,7 @@ def draw_sample_from_arrays(
 def _put_warned_last(
     order: NDArray[np.intp], scores: NDArray[np.float64], sure: int, is_warned: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.intp], int]:
-    """Return the order with listings that carry a warning after all others that were judged, and how many there are;
-    those that are shown for their scores stay where they are."""
+    """Return the order with warned listings after other scored ones, and their number; the sure ones do not move."""
     import numpy as np
 
     if is_warned is None:
@@ -421,10 +349,10 @@ def choose_shown(
     waiting: Collection[str] = (),
     always: Callable[[ScoredListing], bool] = lambda _: False,
 ) -> Iterator[tuple[ScoredListing, SamplePlace | None]]:
-    """Give the listings that are shown, each with its place, reading the file of the sample a second time.
+    """Yield the shown listings with their places, reading the file of the sample a second time.
 
-    Those whose case waits for people, by their ids in `waiting`, are given as well: people must know of an edit,
-    whatever the score is now. So are those of which `always` says so, as of sellers on a list.
+    Listings whose case waits (ids in `waiting`) are included, since people must see an edit at any score, and so are
+    those for which `always` is true, such as listings of listed sellers.
     """
     for row, item in enumerate(scored):
         place = sample.places.get(row)
@@ -440,13 +368,13 @@ def _digest(hashes: NDArray[np.uint64], scores: NDArray[np.float64]) -> str:
     return digest(content)
 
 
-_SYSTEM = "ipml"  # the actor of what no person did
+_SYSTEM = "ipml"  # the actor of automatic events
 
 
 def get_seed(connection: Connection, *, now: datetime) -> str:
-    """Return what decides the draws of this database, in hexadecimal; drawn when it is first asked for.
+    """Return the hexadecimal seed of this database's draws, created on first use.
 
-    The audit trail holds its digest, so that it can be shown later that it was not chosen to suit.
+    The audit trail holds its digest, which proves later that it was not chosen for its results.
     """
     serialise(connection, Lock.ENQUEUE)
     seed: str | None = connection.scalar(select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1))
@@ -459,7 +387,7 @@ def get_seed(connection: Connection, *, now: datetime) -> str:
 
 
 def note_sample(connection: Connection, sample: Sample, seed: str, rule: SamplingRule, *, now: datetime) -> int:
-    """Keep the counts of a sample and return its number; of one that came before, only the number."""
+    """Store the counts of a sample and return its number; for a known sample only the number."""
     serialise(connection, Lock.ENQUEUE)
     known: int | None = connection.scalar(select(samples.c.sample_id).where(samples.c.digest == sample.digest))
     if known is not None:
@@ -491,7 +419,7 @@ _NOT_NOTED = select(cases.c.case_id, cases.c.lane, cases.c.state).where(
 
 
 def note_places(connection: Connection, sample_id: int, places: dict[int, SamplePlace]) -> None:
-    """Keep which cases a sample has brought, by number; one of an earlier sample moves up if it is sure now."""
+    """Store the cases of a sample by number; an open drawn case becomes a ranked one if it is sure now."""
     rows = connection.execute(_NOT_NOTED, {"case_ids": list(places), "sample": sample_id}).all()
     shown = [(row, places[row.case_id]) for row in rows]
     if shown:

@@ -1,14 +1,9 @@
-"""What comes by in a stream, counted: of how many listings those are a sample that were drawn from it.
+"""Stream samples: counts of a stream's listings, the population of its draws.
 
-A listing of a stream is judged by itself, and is drawn with a probability that is the same for all in its stratum, a
-band of scores, or all that carry a warning. The listings that one model judged on one day (UTC), by one rule, are a
-sample, as those of a file are (`ipml.review.sampling.exploration`): what was drawn on a day is reviewed in random
-order, so that at any time the reviewed are a fair part of it.
-
-Each listing counts when a model judges it for the first time, as it is offered then, and is drawn then or never. Seen
-again, or scored again since more is known of its seller, it counts no more: what was found of one that was drawn may be
-why it is scored again, and its weight must not hang on that. Changed by its seller it counts again, on another day:
-changed on the same day it is the same listing, as it is now.
+The listings that one model judged on one UTC day by one rule are a sample, as those of a file are
+(`ipml.review.sampling.exploration`); strata are score bands, and listings with a warning. A listing counts when a model
+first judges its present form, and is drawn then or never. Rescoring does not count again: findings on a drawn listing
+may cause it, and its weight must not depend on them. A listing changed by its seller counts again on another day.
 """
 
 from __future__ import annotations
@@ -31,8 +26,8 @@ from ipml.storage.database import Lock, serialise
 from ipml.storage.tables import samples, seeds, stream_strata
 
 _BANDS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
-_SYSTEM = "ipml"  # the actor of what no person did
-# Made once, as making a query takes longer than asking it.
+_SYSTEM = "ipml"  # the actor of automatic events
+# Built once, since building a query takes longer than running it.
 _SAMPLE = select(samples.c.sample_id).where(samples.c.digest == bindparam("named"))
 _COUNT = (
     update(stream_strata)
@@ -43,20 +38,11 @@ _COUNT = (
 
 @dataclass(frozen=True, slots=True)
 class StreamPlace:
-    """Where a listing stands in the sample of its day.
+    """A listing's place in the sample of its day.
 
-    Attributes
-    ----------
-    content : str
-        Digest of what is offered.
-    stratum : int
-        Odd where listings wait for people in any case; a band of scores has two.
-    sampling_probability : float
-        With which each listing of the stratum waits for people.
-    expected : float
-        What the model expects of it, 0-1.
-    random_order : float or None
-        In 0-1, where it was drawn.
+    `content` is the digest of the offer. Odd strata are always shown; each score band has two strata.
+    `sampling_probability` is that of becoming a case. `expected` is the model's expectation, 0-1. `random_order`, 0-1,
+    is None if it was not drawn.
     """
 
     content: str
@@ -67,12 +53,12 @@ class StreamPlace:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it waits for people in any case."""
+        """Whether it becomes a case in any event."""
         return self.stratum % 2 == 1
 
     @property
     def shown(self) -> SamplePlace | None:
-        """How it waits for people; None where it does not."""
+        """Its place if it becomes a case, else None."""
         if not self.is_sure and self.random_order is None:
             return None
         return SamplePlace(self.stratum, self.sampling_probability, self.random_order)
@@ -81,16 +67,7 @@ class StreamPlace:
 def place_in_stream(
     scored: ScoredListing, expected: float, rule: IntakeRule, seed: str, *, is_sure: bool
 ) -> StreamPlace:
-    """Return where a listing stands in the sample of its day, and whether it is drawn.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing
-    >>> bag = ScoredListing(Listing("A7", "ann", "Bag"), 0.02, None, (), (), None, "m1")
-    >>> place = place_in_stream(bag, 0.02, IntakeRule(sampling_probability=0.1), "00" * 32, is_sure=False)
-    >>> place.stratum, round(place.sampling_probability, 3), place.shown
-    (4, 0.05, None)
-    """
+    """Return a listing's place in the sample of its day, drawn or not."""
     content = digest_content(scored.listing)
     band = len(_BANDS) if scored.score is None else min(bisect_right(_BANDS, scored.score), len(_BANDS) - 1) - 1
     if is_sure:
@@ -106,7 +83,7 @@ def place_in_stream(
 
 
 def open_sample(connection: Connection, model_version: str, rule: IntakeRule, seed: str, now: datetime) -> int:
-    """Return the number of the sample of a day, noted when it is first asked for."""
+    """Return the number of a day's sample, creating it on first use."""
     said = json.dumps(rule.model_dump(exclude_none=True), sort_keys=True)
     named = digest(f"stream {now:%Y-%m-%d} {model_version} {said} {seed}")
     known: int | None = connection.scalar(_SAMPLE, {"named": named})
@@ -130,7 +107,7 @@ def open_sample(connection: Connection, model_version: str, rule: IntakeRule, se
 
 
 def count_listings(connection: Connection, sample_id: int, places: Iterable[StreamPlace]) -> None:
-    """Count listings that came by in their strata; whoever does holds `Lock.ENQUEUE`."""
+    """Count listings in their strata; the caller holds `Lock.ENQUEUE`."""
     counted: dict[int, list[StreamPlace]] = {}
     for place in places:
         counted.setdefault(place.stratum, []).append(place)

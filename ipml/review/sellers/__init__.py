@@ -1,1 +1,1 @@
-"""What is known of sellers: what they offer, what happened to them, and the lists they are on."""
+"""Sellers: their listings, history, record, portfolios and lists."""

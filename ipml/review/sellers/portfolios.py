@@ -1,14 +1,9 @@
-"""Portfolios of sellers, stored with the listings as these come in: how suspicious each looked to a model by itself.
+"""Portfolios: the suspicion of a seller's stored listings, for scoring their next ones.
 
-A listing counts once for each version of a model, as it was when it first came: a row of `portfolio_listings` says with
-how much. What the listings of a seller come to is a row of `portfolios`, five whole numbers: sums up to the moment of
-the latest listing, and sums before it. So what came before a new listing is one row, however many there were. Before an
-older one, which came late, was changed or is scored again, came all but those since, whose rows are added up. In which
-order listings come, together or one by one and from how many processes, makes no difference to what is stored.
-
-What a model remembers of the sellers it was trained on is not stored here: a score adds the two
-(`ipml.records.ScoredListing.suspicion` keeps them apart). A new version of a model begins with that alone, until
-`rebuild_portfolios` has weighed the listings that are kept.
+A listing counts once per model version, as it first came (`portfolio_listings`). A row of `portfolios` holds a seller's
+sums up to the latest listing's moment and before it, so a new listing reads one row, and for an older one the later
+rows are subtracted. The result does not depend on order, batches or processes. The model's own memory of training
+sellers is not stored; a score adds both (`ipml.records.ScoredListing.suspicion` keeps them apart).
 """
 
 from __future__ import annotations
@@ -40,12 +35,12 @@ from ipml.storage.database import Lock, in_batches, reading, serialise
 from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import Moment, listings, portfolio_listings, portfolios
 
-_AT_ONCE = 256  # listings of two parameters each; a power of two
+_AT_ONCE = 256  # listings per query, with two parameters each; a power of two
 
 Weigh = Callable[[Sequence[Listing]], Sequence[ScoredListing]]
-"""Scores checked listings by the model of a portfolio."""
+"""Scores checked listings with a portfolio's model."""
 
-# Made once, as making a query takes longer than asking it.
+# Built once, since building a query takes longer than running it.
 _entry, _sums = portfolio_listings.c, portfolios.c
 _IS_OF_VERSION = _entry.model_version == bindparam("version")
 _PORTFOLIOS = select(
@@ -91,7 +86,7 @@ _UNWEIGHED = (
 
 @dataclass(frozen=True, slots=True)
 class WeighedListing:
-    """A listing as it first came, and what it counts for in the portfolio of its seller; None: it does not count."""
+    """A listing as it first came, with its suspicion for the portfolio; None does not count."""
 
     listing_id: str
     seller_id: str
@@ -100,35 +95,21 @@ class WeighedListing:
 
     @classmethod
     def of(cls, listing: Listing, suspicion: float | None, now: datetime) -> WeighedListing:
-        """Return a listing that comes in now, with what it counts for."""
+        """Return a listing arriving now with its suspicion."""
         return cls(listing.listing_id, listing.seller_id, _moment_of(listing, now), suspicion)
 
 
 def find_earlier(
     connection: Connection, model_version: str, some: Sequence[Listing], now: datetime
 ) -> list[EarlierListings]:
-    """Return what is stored of the listings that the seller of each had before it.
+    """Return the stored data on each seller's listings before each listing.
 
-    A listing that is known already stands where it stood when it first came.
-
-    Examples
-    --------
-    >>> from datetime import UTC, timedelta
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> first, second = (
-    ...     Listing(name, "ann", "Bag", observed_at=noon + timedelta(hours=hours)) for hours, name in enumerate("AB")
-    ... )
-    >>> with writing(engine) as connection:
-    ...     _ = add_to_portfolios(connection, "m1", [WeighedListing.of(first, 0.75, noon)], noon)
-    ...     find_earlier(connection, "m1", [first, second], noon)
-    [EarlierListings(n=0, suspicion=0.0), EarlierListings(n=1, suspicion=0.75)]
+    A known listing keeps the place of its first arrival.
     """
     first, stored = dict[str, datetime](), dict[str, StoredPortfolio]()
     for start in range(0, len(some), _AT_ONCE):
         part = some[start : start + _AT_ONCE]
-        n_places = 1 << (len(part) - 1).bit_length()  # few different queries, each of which is put into words once
+        n_places = 1 << (len(part) - 1).bit_length()  # few distinct queries, each compiled once
         asked = {"version": model_version}
         for place in range(n_places):
             one = part[min(place, len(part) - 1)]
@@ -149,25 +130,13 @@ def find_earlier(
 def add_to_portfolios(
     connection: Connection, model_version: str, weighed: Iterable[WeighedListing], now: datetime
 ) -> int:
-    """Add listings to the portfolios of their sellers, in the caller's transaction; return how many were new.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> bag = WeighedListing("A7", "ann", noon, 0.75)
-    >>> with writing(engine) as connection:
-    ...     [add_to_portfolios(connection, version, [bag], noon) for version in ("m1", "m1", "m2")]
-    [1, 0, 1]
-    """
+    """Add listings to their sellers' portfolios in the caller's transaction; return how many were new."""
     first: dict[str, WeighedListing] = {}
     for one in weighed:
         first.setdefault(one.listing_id, one)
     if not first:
         return 0
-    serialise(connection, Lock.ENQUEUE)  # so that no listing is counted twice, and no seller erased meanwhile
+    serialise(connection, Lock.ENQUEUE)  # no listing is counted twice, and no seller is erased meanwhile
     known = {
         listing_id
         for some in in_batches(list(first))
@@ -184,7 +153,7 @@ def add_to_portfolios(
 def find_portfolios(
     connection: Connection, model_version: str, seller_ids: Collection[str]
 ) -> Iterator[StoredPortfolio]:
-    """Give the portfolios of some sellers, as far as there are any, for a version of a model."""
+    """Yield the existing portfolios of sellers for a model version."""
     for some in in_batches(sorted(seller_ids)):
         for row in connection.execute(_THEIR_PORTFOLIOS, {"version": model_version, "seller_ids": some}):
             yield StoredPortfolio(*row)
@@ -198,15 +167,9 @@ def rebuild_portfolios(
     *,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Add the listings that are kept, and that a version of a model has not weighed yet, to its portfolios.
+    """Add stored listings that a model version has not scored yet to its portfolios; return how many.
 
-    Those that the marketplace submitted are kept, on offer or gone. They are added in short transactions; whoever is
-    interrupted goes on where they were, and in the end nothing is left to do.
-
-    Returns
-    -------
-    int
-        How many were added.
+    Stored are all submitted listings, on offer or gone. Transactions are short and an interrupted run can be resumed.
     """
     after, count = "", 0
 
@@ -230,7 +193,7 @@ def rebuild_portfolios(
 
 @cache
 def _ask(n_places: int) -> CompoundSelect[Any]:
-    """Return the query of so many sellers' portfolios and, in rows without sums, of where listings stand in time."""
+    """Return the query for portfolios and, in rows without sums, for the moments of listings."""
     sellers, some = ([bindparam(f"{name}{n}", type_=Text) for n in range(n_places)] for name in ("seller", "listing"))
     moments = select(_entry.listing_id, null(), null(), _entry.moment, null(), null())
     return union_all(
@@ -254,7 +217,7 @@ def _count_before(
     else:
         asked = {"version": model_version, "seller_id": portfolio.seller_id, "moment": moment}
         n_since, since = connection.execute(_SUM_SINCE, asked).one()
-        # Never below 0, also where a portfolio expired before the rows of its listings.
+        # Never below 0, even if a portfolio expired before its listings' rows.
         n, thousandths = max(portfolio.n - n_since, 0), max(portfolio.suspicion - int(since), 0)
     return EarlierListings(n, thousandths / SUSPICION_STEPS)
 
@@ -275,7 +238,7 @@ def _in_thousandths(one: WeighedListing) -> int | None:
 
 
 def _sum_up(new: Iterable[WeighedListing]) -> list[dict[str, Any]]:
-    """Return what listings add to the portfolio of each seller, in the order of their ids, so that none lock others."""
+    """Return the additions to each seller's portfolio, by seller id, which prevents deadlocks."""
     counted: dict[str, list[tuple[datetime, int]]] = defaultdict(list)
     for one in new:
         if (thousandths := _in_thousandths(one)) is not None:

@@ -1,13 +1,10 @@
-"""Seller history: events that the marketplace submitted and the seller's own record here, as known at a moment.
+"""Seller history: submitted events and ipml's own record of a seller, as known at a moment.
 
-An event happens at one moment and is known at another, and counts from the later of the two; so a score knows no more
-than was known when its listing was observed. The sums are those of `ipml.listings.seller_events`, by which models are
-trained; a test compares the two.
-
-Complaints and strikes that ipml recorded itself (`ipml.review.sellers.seller_record`) are events like those that were
-submitted. The marketplace may submit the same ones, so none counts twice: submitted complaints that name no listing, or
-a listing on which ipml has a complaint of that seller, may be those on record, and the larger of the two numbers
-counts; those that name another listing count besides. So it is with strikes.
+An event counts from the later of its occurrence and its becoming known. The sums are those of
+`ipml.listings.seller_events`, which train models; a test compares them. A complaint on ipml's record
+(`ipml.review.sellers.seller_record`) may be submitted too, and must not count twice. Submitted complaints without a
+listing, or on a listing with a recorded complaint, may be the recorded ones, so the larger of the two numbers counts;
+complaints on other listings are added. Strikes are treated alike.
 """
 
 from __future__ import annotations
@@ -43,7 +40,7 @@ from ipml.storage.pseudonyms import digest_listing
 from ipml.storage.tables import Moment, seller_events
 
 KINDS = ("joined", "listed", "sold", "returned", "complained", "rated", "struck")
-"""What happens to sellers; the same as a model is trained on."""
+"""Kinds of seller events, as in training."""
 
 HISTORY = (
     "seller_age_days",
@@ -54,7 +51,7 @@ HISTORY = (
     "seller_strikes",
     "seller_listings",
 )
-"""The fields of a listing that are made of events."""
+"""Fields of a listing computed from events."""
 
 _SUMS = {
     "seller_sales": "sold",
@@ -65,25 +62,23 @@ _SUMS = {
 }
 _MILLIONTHS = 1_000_000
 _MICROSECONDS_A_DAY = 86_400e6
-_AT_ONCE = 256  # questions of two parameters each; a power of two
+_AT_ONCE = 256  # questions per query, with two parameters each; a power of two
 
 
 @dataclass(frozen=True, slots=True)
 class SellerEvent:
-    """Something that happened to a seller.
+    """An event of a seller.
 
     Attributes
     ----------
     event_id : str
-        The marketplace's: the same event submitted again counts once.
-    listing_id : str or None
-        The listing that it was about.
+        The marketplace's id; an event submitted again counts once.
     kind : str
         One of `KINDS`.
     occurred_at, known_at : datetime
-        When it happened, and when the marketplace knew of it; it counts from the later, as clocks may differ.
+        It counts from the later of both, since clocks may differ.
     amount : float or None
-        Units, 1 where nothing is said; the rating in 0-1 where it is "rated".
+        Units, 1 if missing; for "rated" the rating in 0-1.
     """
 
     event_id: str
@@ -96,25 +91,11 @@ class SellerEvent:
 
 
 def store_events(connection: Connection, events: Sequence[SellerEvent], now: datetime) -> int:
-    """Store events that are not known yet; return how many these are.
+    """Store events not known yet; return how many.
 
-    Raises
-    ------
-    InvalidListings
-        Another event has the id of one of them; nothing is stored. Rows are counted from 1.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> sold = SellerEvent("e1", "ann", "sold", noon, noon, 2.0)
-    >>> with writing(engine) as connection:
-    ...     store_events(connection, [sold, sold], noon), store_events(connection, [sold], noon)
-    (1, 0)
+    Raises InvalidListings if another event has the id of one of them; nothing is stored. Rows count from 1.
     """
-    serialise(connection, Lock.ENQUEUE)  # so that their numbers say in which order they came to be known
+    serialise(connection, Lock.ENQUEUE)  # their numbers are in the order of becoming known
     known = {row["event_id"]: row for row in _find_rows(connection, {event.event_id for event in events})}
     new: dict[str, dict[str, Any]] = {}
     problems = []
@@ -132,7 +113,7 @@ def store_events(connection: Connection, events: Sequence[SellerEvent], now: dat
 
 
 def find_event(connection: Connection, event_id: str) -> SellerEvent | None:
-    """Return an event by its id; None where there is none."""
+    """Return an event by id, or None."""
     row = connection.execute(select(seller_events).where(seller_events.c.event_id == event_id)).first()
     if row is None:
         return None
@@ -148,14 +129,10 @@ def add_histories(
     is_current: bool = False,
     record: Record | None = None,
 ) -> list[Listing]:
-    """Return listings with what is known of their sellers, in the fields that they leave open.
+    """Return listings with their sellers' history in fields that are empty.
 
-    It is what was known when each was observed; now, where that is not said, or where `is_current`.
-
-    Parameters
-    ----------
-    record : Record, optional
-        Of their sellers; read where it is not given.
+    The history is the one known when each listing was observed, or now if that is unknown or `is_current`. `record` may
+    be passed if already read.
     """
     some = list(listings)
     open_ones = [place for place, one in enumerate(some) if any(getattr(one, name) is None for name in HISTORY)]
@@ -169,52 +146,32 @@ def add_histories(
 
 
 def remove_history(listing: Listing, own: Collection[str]) -> Listing:
-    """Return a listing without what is known of its seller and its pictures, but for the fields that it says itself."""
+    """Return a listing without seller history and picture matches, except for the fields it states itself."""
     taken: dict[str, Any] = dict.fromkeys(name for name in (*HISTORY, *MATCHES) if name not in own)
     return replace(listing, **taken)
 
 
-_LAST_EVENT = select(func.max(seller_events.c.event_number))  # made once, as that takes longer than asking it
+_LAST_EVENT = select(func.max(seller_events.c.event_number))  # built once, since building takes longer than running
 
 
 def find_last_event(connection: Connection) -> int:
-    """Return the number of the event that was stored last; 0 where there is none."""
+    """Return the number of the last stored event, or 0."""
     return connection.scalar(_LAST_EVENT) or 0
 
 
 Question = tuple[str, datetime]
-"""A seller, and the moment as of which their history is asked for."""
+"""A seller and the moment of the requested history."""
 
 
 def find_histories(
     connection: Connection, asked: Collection[Question], record: Record | None = None
 ) -> dict[Question, Mapping[str, float | None]]:
-    """Return the history of sellers as it was known at moments, by seller and moment; none where nothing was known.
-
-    Parameters
-    ----------
-    record : Record, optional
-        Of these sellers; read where it is not given.
-
-    Examples
-    --------
-    >>> from datetime import UTC, timedelta
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> later = noon + timedelta(days=9)
-    >>> events = SellerEvent("e1", "ann", "sold", noon, noon, 2.0), SellerEvent("e2", "ann", "returned", noon, later)
-    >>> with writing(engine) as connection:
-    ...     _ = store_events(connection, events, noon)
-    ...     found = find_histories(connection, [("ann", noon), ("ann", later), ("ben", noon)])
-    >>> [found[place]["seller_returns"] for place in (("ann", noon), ("ann", later))], len(found)
-    ([0.0, 1.0], 2)
-    """
+    """Return sellers' histories as known at moments; missing if nothing was known. `record` is read unless given."""
     questions, rows = sorted(asked), dict[Question, Any]()
     for start in range(0, len(questions), _AT_ONCE):
         some = questions[start : start + _AT_ONCE]
         filled: dict[str, Any] = {}
-        n_places = 1 << (len(some) - 1).bit_length()  # few different queries, each of which is put into words once
+        n_places = 1 << (len(some) - 1).bit_length()  # few distinct queries, each compiled once
         for place in range(n_places):
             filled[f"seller{place}"], filled[f"moment{place}"] = some[place] if place < len(some) else (None, None)
         for row in connection.execute(_ask(n_places), filled):
@@ -229,7 +186,7 @@ def find_histories(
 def _count_besides(
     connection: Connection, questions: Iterable[Question], record: Record
 ) -> dict[Question, dict[str, int]]:
-    """Return by question how many millionths the events on record add to those submitted, by the field of history."""
+    """Return, by question and field, the millionths that recorded events add to submitted ones."""
     event = seller_events.c
     submitted = defaultdict[tuple[str, str], list[tuple[datetime, str | None, int]]](list)
     for some in in_batches(sorted(record)):
@@ -251,7 +208,7 @@ def _count_besides(
 
 
 def _count_missing(on_record: Sequence[str | None], submitted: Iterable[tuple[str | None, int]]) -> int:
-    """Return the millionths on record, by their listings, that submitted events, which may be the same, do not have."""
+    """Return the recorded millionths that submitted events, possibly the same ones, do not cover."""
     listings = {*on_record, None}
     same = sum(millionths for listing, millionths in submitted if listing in listings)
     return max(0, len(on_record) * _MILLIONTHS - same)
@@ -259,7 +216,7 @@ def _count_missing(on_record: Sequence[str | None], submitted: Iterable[tuple[st
 
 @cache
 def _ask(n_places: int) -> Select[Any]:
-    """Return the query of all sums at once, of so many sellers and moments; nobody's where they are NULL."""
+    """Return the query for the sums of so many sellers and moments; NULL parameters give no rows."""
     asked = union_all(
         *(
             select(
@@ -288,7 +245,7 @@ def _ask(n_places: int) -> Select[Any]:
 
 
 def _add_up(row: Any | None, besides: Mapping[str, int], moment: datetime) -> Mapping[str, float | None]:
-    """Return the history of what was submitted, if anything, and of what the record adds to it."""
+    """Return the history from submitted events, if any, and additions from the record."""
     age = rating = None
     if row is not None and row.joined is not None:
         age = (moment - row.joined).total_seconds() * 1e6 / _MICROSECONDS_A_DAY

@@ -1,4 +1,4 @@
-"""Languages of sellers: remembers in which one a seller is written to, as the listing of theirs seen last said it."""
+"""Seller languages: the language of letters to a seller, as stated by their last seen listing."""
 
 from __future__ import annotations
 
@@ -14,22 +14,9 @@ from ipml.storage.tables import seller_languages
 
 
 def store_languages(connection: Connection, listings: Iterable[Listing], now: datetime) -> None:
-    """Remember the languages that listings name for their sellers; an older observation changes nothing.
+    """Store the languages that listings state for their sellers; older observations change nothing.
 
-    Letters on any listing of a seller, and on penalties and appeals, are written in it (`Keyring.find_language`).
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> from ipml.storage.pseudonyms import read_sellers
-    >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     store_languages(connection, [Listing("L1", "ann", "Bag", seller_language="fr")], noon)
-    ...     names, keys = read_sellers(connection, ["ann"])
-    >>> keys.find_language(names["ann"])
-    'fr'
+    All letters to the seller use it (`Keyring.find_language`).
     """
     latest: dict[str, tuple[datetime, str]] = {}
     for one in listings:

@@ -1,8 +1,7 @@
-"""All that is known of what a seller offers: the listings that are cases, and those that were submitted and are none.
+"""Seller listings: a seller's cases, then their submitted listings that are no cases.
 
-Cases come first, in the order in which the queue is worked, of each listing the newest version alone; then the others,
-the most suspicious first. A page takes four short queries at most, however many listings there are: each is read from
-an index, and only what is shown is read whole.
+Cases come in queue order, only the newest version of each listing; the others follow, the most suspicious first. A page
+takes at most four short indexed queries, however many listings there are; only shown listings are read whole.
 """
 
 from __future__ import annotations
@@ -22,22 +21,10 @@ from ipml.storage.tables import cases, decisions, listings
 
 @dataclass(frozen=True, slots=True)
 class OfferedListing:
-    """A listing of a seller, as it was seen last.
+    """A listing of a seller as last seen.
 
-    Attributes
-    ----------
-    score : float or None
-        In 0-1; None where the model abstained.
-    case_id : int or None
-        Its case; None where it never became one.
-    state : str or None
-        Of that case.
-    verdict : Verdict or None
-        The last on that case that stands.
-    seen_at : datetime
-        When it was seen last as it is here.
-    withdrawn_at : datetime or None
-        Since when it is no longer offered; None where it is, as far as is known.
+    `score` is in 0-1, None if the model abstained. `case_id` and `state` are None if it never became a case. `verdict`
+    is the last in force. `seen_at` is when this version was last seen; `withdrawn_at` is None while it is on offer.
     """
 
     listing: Listing
@@ -51,7 +38,7 @@ class OfferedListing:
 
 @dataclass(frozen=True, slots=True)
 class ListingPage:
-    """Some of a seller's listings; `is_more` says whether others follow."""
+    """A page of a seller's listings; `is_more` if others follow."""
 
     listings: tuple[OfferedListing, ...]
     is_more: bool
@@ -66,32 +53,10 @@ def list_seller_listings(
     without: Collection[str] = (),
     hidden: Collection[int] = (),
 ) -> ListingPage:
-    """Return a page of a seller's listings.
+    """Return a page of a seller's listings, after the `first` ones.
 
-    Parameters
-    ----------
-    first : int, default=0
-        How many come before the page.
-    limit : int, default=20
-        Most listings to return.
-    without : collection of str
-        Ids of listings that are shown elsewhere.
-    hidden : collection of int
-        Cases whose decisions are kept from who asks: they look open.
-
-    Examples
-    --------
-    >>> from ipml.records import ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [ScoredListing(Listing(f"A{n}", "s1", f"Bag {n}"), n / 4, 0.0, (), (), None, "m1") for n in range(3)]
-    >>> _ = enqueue(engine, bags)
-    >>> with reading(engine) as connection:
-    ...     page = list_seller_listings(connection, "s1", limit=2)
-    >>> [(one.listing.title, one.state) for one in page.listings], page.is_more
-    ([('Bag 2', 'open'), ('Bag 1', 'open')], True)
+    `without` are ids of listings shown elsewhere. `hidden` are cases whose decisions the viewer must not see; they look
+    open.
     """
     as_cases = _find_cases(connection, seller_id, first, limit + 1, without)
     wanted = limit + 1 - len(as_cases)
@@ -119,7 +84,7 @@ _IS_NO_CASE = ~select(cases.c.case_id).where(cases.c.listing_id == listings.c.li
 def _find_cases(
     connection: Connection, seller_id: str, first: int, most: int, without: Collection[str]
 ) -> Sequence[Row[Any]]:
-    # The numbers come from an index; only the snapshots of the page are read.
+    # Case numbers come from an index; only the page's snapshots are read.
     numbers = (
         select(cases.c.case_id)
         .where(cases.c.seller_id == seller_id, cases.c.listing_id.not_in(without), _IS_NEWEST)

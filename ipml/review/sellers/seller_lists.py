@@ -1,13 +1,9 @@
-"""Lists of sellers: authorised, denied and watched; each entry with its reason, source, expiry and who put it there.
+"""Seller lists: authorised, denied and watched sellers; each entry has reason, source, expiry and author.
 
-What a list says is shown beside a score, and never changes one. An entry is in force from the moment it is added until
-it is removed, or until the moment at which it expires; from then on it has no effect. Nothing of it is kept with cases:
-whoever asks for the order of the queue, for what a policy may act on or for what a page shows asks for the entries in
-force at that moment. So an entry holds at once for all cases, those that are open already as well, and once it is gone
-everything is as if it had never been there.
-
-An entry is of one brand or of all. The brand of a listing is that of its field, else the one that the model read.
-Sellers are pseudonyms here, and reason and source are encrypted with their key: a seller who is erased is on no list.
+Lists are shown beside scores and never change them. Nothing is stored with cases: queue order, policies and pages read
+the entries in force, so an entry affects all cases at once, open ones too, and has no effect once it ends. It covers
+one brand or all; a listing's brand is its field, else the one the model read. Sellers are pseudonymised, and reason and
+source encrypted with their key: an erased seller is on no list.
 """
 
 from __future__ import annotations
@@ -47,11 +43,11 @@ MOST_ALIASES = 200
 
 Origin = Literal["person", "program", "brand file"]
 _Known = Mapping[tuple[str, str, str | None], tuple[Row[Any], tuple[str, ...]]]
-"""By list, seller and brand an entry in force, and the other names of its brand."""
+"""Entries in force, with their brand's aliases, by list, seller and brand."""
 
 
 class ListKind(StrEnum):
-    """The lists; where a seller is on several, the one named first says when their cases come."""
+    """The lists; for a seller on several, the first one here decides the order of their cases."""
 
     DENIED = "denied"
     WATCHED = "watched"
@@ -60,18 +56,10 @@ class ListKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListedSeller:
-    """What is said of a seller who is put on a list.
+    """Content of a list entry.
 
-    Attributes
-    ----------
-    brand : str or None
-        For listings of which brand; None: of any.
-    aliases : tuple of str
-        Other names of the brand; listings that name one of them are of the brand, too.
-    why, source : str
-        The reason, and where it is known from; at most 500 and 200 characters.
-    until : datetime or None
-        When the entry ends by itself.
+    `brand` is None for all brands; listings that name one of the `aliases` are of the brand too. `why` has at most 500
+    characters and `source` 200. The entry expires at `until`.
     """
 
     kind: ListKind
@@ -85,16 +73,10 @@ class ListedSeller:
 
 @dataclass(frozen=True, slots=True)
 class ListEntry:
-    """An entry of a list of sellers.
+    """An entry of a seller list.
 
-    Attributes
-    ----------
-    seller_id : str or None
-        None where the seller was erased, as reason and source then are.
-    origin : str
-        "person", "program" (over the API) or "brand file".
-    removed_by, removed_at, why_removed : optional
-        Who removed it, when and why; no reason where another entry took its place or the brand file has it no more.
+    `seller_id`, reason and source are empty once the seller is erased. `origin` is "person", "program" (over the API)
+    or "brand file". `why_removed` is None if another entry replaced it or the brand file dropped it.
     """
 
     entry_id: int
@@ -114,30 +96,20 @@ class ListEntry:
 
     @property
     def scope(self) -> str:
-        """Which listings it is about, as a phrase."""
+        """The brand or "all brands"."""
         return self.brand or "all brands"
 
 
 def add_entry(
     connection: Connection, listed: ListedSeller, *, by: str, now: datetime, origin: Origin = "person"
 ) -> tuple[ListEntry, bool]:
-    """Put a seller on a list, in the caller's transaction; return the entry, and whether anything changed.
+    """Put a seller on a list in the caller's transaction; return the entry and whether anything changed.
 
-    An entry of the same list, seller and brand that is in force is replaced. The same once more changes nothing.
+    It replaces an entry in force of the same list, seller and brand; an equal entry changes nothing. Entries of the
+    brand file neither replace others nor are replaced by them.
 
-    Parameters
-    ----------
-    by : str
-        Who puts it there.
-    origin : str, default="person"
-        How it comes. Entries of the brand file are not replaced by others, nor do they replace any.
-
-    Raises
-    ------
-    UnstorableValue
-        The seller, the reason or the source is missing, a text is too long, or it would end before it begins.
-    Forbidden
-        Who adds it sells as this seller.
+    Raises UnstorableValue if seller, reason or source is missing, a text is too long, or the expiry is past; Forbidden
+    if the author sells as this seller.
 
     Examples
     --------
@@ -153,7 +125,7 @@ def add_entry(
     (1, 'all brands', True, False)
     """
     _check(listed, now)
-    serialise(connection, Lock.ENQUEUE)  # so that they are not erased meanwhile
+    serialise(connection, Lock.ENQUEUE)  # no seller is erased meanwhile
     pseudonym = find_pseudonym(connection, listed.seller_id)
     known = _read_in_force(connection, origin, now, pseudonym or "")
     (row,), keys, new = _put(connection, [listed], known, by, origin, now)
@@ -161,23 +133,12 @@ def add_entry(
 
 
 def remove_entry(connection: Connection, entry_id: int, *, why: str, by: str, now: datetime) -> ListEntry:
-    """Take an entry off its list, in the caller's transaction; one that has ended stays as it is.
+    """Remove an entry in the caller's transaction; an ended entry stays as it is.
 
-    Parameters
-    ----------
-    why : str
-        The reason, at most 500 characters; encrypted with the seller's key.
+    `why` has at most 500 characters and is encrypted with the seller's key.
 
-    Raises
-    ------
-    UnstorableValue
-        The reason is missing or too long.
-    NotFound
-        There is none of that number.
-    Conflict
-        It comes from the brand file, and would come back with it.
-    Forbidden
-        Who removes it sells as this seller.
+    Raises UnstorableValue if the reason is missing or too long; NotFound if there is no such entry; Conflict if it
+    comes from the brand file, which would restore it; Forbidden if the user sells as this seller.
     """
     _check_given("reason", why, LONGEST_WHY)
     serialise(connection, Lock.ENQUEUE)
@@ -196,14 +157,9 @@ def remove_entry(connection: Connection, entry_id: int, *, why: str, by: str, no
 def load_entries(
     connection: Connection, wanted: Iterable[ListedSeller], *, by: str, now: datetime, version: str = ""
 ) -> tuple[int, int, int]:
-    """Have the entries of the brand file say what the file says now; return how many were added, removed and kept.
+    """Replace the brand file's entries by the file's present content; return the numbers added, removed and kept.
 
-    Entries that people and programs added are left alone.
-
-    Parameters
-    ----------
-    version : str
-        Of the file, for the audit trail.
+    Entries of people and programs do not change. The audit trail records the file's `version`.
     """
     serialise(connection, Lock.ENQUEUE)
     known = _read_in_force(connection, "brand file", now)
@@ -219,14 +175,14 @@ def load_entries(
 
 
 def get_entry(connection: Connection, entry_id: int) -> ListEntry:
-    """Return the entry of a number; NotFound where there is none."""
+    """Return an entry by number; NotFound if there is none."""
     if not (found := get_entries(connection, [entry_id])):
         raise NotFound("list entry", entry_id, "`ipml seller lists show` lists those in force.")
     return found[0]
 
 
 def get_entries(connection: Connection, entry_ids: Sequence[int]) -> list[ListEntry]:
-    """Return the entries of some numbers, in their order; those that there are not are left out."""
+    """Return entries by number, in the given order; unknown numbers are left out."""
     wanted = [entry_id for entry_id in entry_ids if 0 < entry_id <= LARGEST_NUMBER]
     if not wanted:
         return []
@@ -249,14 +205,10 @@ def list_entries(
     after: int = 0,
     limit: int | None = None,
 ) -> list[ListEntry]:
-    """Return the entries in force by number, after one of them: all, or those of one list or of one seller.
+    """Return entries in force by number, after one of them, optionally of one list, seller or brand.
 
-    Parameters
-    ----------
-    brand : str, optional
-        Only those that are for this brand alone; upper and lower case are the same.
-    with_ended : bool, default=False
-        Whether also those that were removed or have expired, as long as they are kept.
+    `brand` matches in any case, and only entries for that brand. With `with_ended`, removed and expired entries are
+    included while they are stored.
     """
     query = select(seller_list_entries).where(
         seller_list_entries.c.alias_of.is_(None), seller_list_entries.c.entry_id > min(after, LARGEST_NUMBER)
@@ -275,7 +227,7 @@ def list_entries(
 
 
 def is_in_force(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
-    """Return the condition that an entry was not removed and has not expired: at its last moment it has."""
+    """Return the condition that an entry is neither removed nor expired; at `until` it has expired."""
     entry = seller_list_entries.c
     return and_(entry.removed_at.is_(None), or_(entry.until.is_(None), entry.until > now))
 
@@ -309,10 +261,7 @@ def _refuse_own(connection: Connection, sellers: Collection[str], by: str) -> No
 
 
 def _read_in_force(connection: Connection, origin: Origin, now: datetime, pseudonym: str | None = None) -> _Known:
-    """Return the entries in force, each with the other names of its brand: all, or those of one seller.
-
-    Those of the brand file are apart from all others.
-    """
+    """Return entries in force with aliases, of all sellers or one: either the brand file's or all others."""
     entry = seller_list_entries.c
     query = select(seller_list_entries).where(is_in_force(now))
     query = query.where(entry.origin == "brand file" if origin == "brand file" else entry.origin != "brand file")
@@ -331,7 +280,7 @@ def _read_in_force(connection: Connection, origin: Origin, now: datetime, pseudo
 def _put(
     connection: Connection, wanted: Sequence[ListedSeller], known: _Known, by: str, origin: Origin, now: datetime
 ) -> tuple[list[Row[Any]], Keyring, set[int]]:
-    """Have entries say what is wanted; return the row of each, the keys of the sellers, and which rows are new."""
+    """Create or replace entries; return each one's row, the sellers' keys, and the new rows' numbers."""
     for listed in wanted:
         _check(listed, now)
     _refuse_own(connection, {listed.seller_id for listed in wanted}, by)
@@ -362,13 +311,12 @@ def _fold_brand(listed: ListedSeller) -> str | None:
 
 
 def _normalise(listed: ListedSeller) -> ListedSeller:
-    """Return what is said with the other names of the brand as they are kept: without case, each once, in order."""
+    """Return an entry's content with aliases in stored form: folded, distinct, sorted."""
     names = {fold_name(name) for name in listed.aliases} - {_fold_brand(listed)}
     return replace(listed, aliases=tuple(sorted(name for name in names if name)))
 
 
 def _says(row: Row[Any], aliases: tuple[str, ...], keys: Keyring) -> ListedSeller:
-    """Return what an entry says, in the words in which it would be added."""
     entry = _make_entry(row, keys)
     said = (entry.kind, entry.seller_id or "", entry.why, entry.source, entry.brand, aliases, entry.until)
     return ListedSeller(*said)

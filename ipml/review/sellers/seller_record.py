@@ -1,9 +1,8 @@
-"""The record of a seller: complaints and strikes that ipml itself recorded, as events that seller history counts.
+"""Seller record: complaints and strikes recorded by ipml, as events for the seller history.
 
-A complaint is a consumer's on a listing, the first of theirs that counted; it is known from when it came, or from when
-its listing was found. A strike is known from its decision on, and stops counting once it is known that it was taken
-back. The record is read from the tables of notices and strikes each time, so that nothing is stored twice, and the
-history of a moment is what was known by then, whenever it is asked for.
+A complaint is a consumer's first valid one on a listing, known from its arrival or from when its listing was found. A
+strike is known from its decision, and stops counting once its reversal is known. The record is read from notices and
+strikes each time and not stored twice, so a moment's history never changes.
 """
 
 from __future__ import annotations
@@ -33,25 +32,17 @@ from ipml.storage.pseudonyms import digest_listing
 from ipml.storage.tables import cases, notice_items, notices, seller_keys, strikes, strikes_taken_back
 
 RECORDED = {"complained": "seller_complaints", "struck": "seller_strikes"}
-"""Kinds of events that ipml records itself, and the fields of history that count them."""
+"""Kinds of events that ipml records, with their history fields."""
 
 _AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """A complaint or a strike on a seller's record; each counts once.
+    """A complaint or strike on record; `kind` is a key of `RECORDED`.
 
-    Attributes
-    ----------
-    kind : str
-        A key of `RECORDED`.
-    occurred_at, known_at : datetime
-        When it happened, and from when on it counts.
-    reversed_at : datetime or None
-        When it became known that a strike was taken back: from then on it does not count.
-    listing_digest : str or None
-        Of the listing's id (`digest_listing`); None where that is not kept.
+    It counts from `known_at` until `reversed_at`, when the reversal of a strike became known. `listing_digest` is that
+    of `digest_listing`, None if not stored.
     """
 
     seller_id: str
@@ -62,12 +53,12 @@ class RecordedEvent:
     listing_digest: str | None = None
 
     def counts_at(self, moment: datetime) -> bool:
-        """Say whether it counts by what was known at a moment."""
+        """Return whether it counts by what was known at a moment."""
         return self.known_at <= moment and not (self.reversed_at is not None and self.reversed_at <= moment)
 
 
 Record = Mapping[str, Sequence[RecordedEvent]]
-"""The records of sellers, by their ids, without those of whom nothing is recorded."""
+"""Records by seller id; sellers without any are missing."""
 
 _THEIRS = seller_keys.c.seller_id.in_(bindparam("seller_ids", expanding=True))
 _complained_at = func.coalesce(notice_items.c.joined_at, notice_items.c.noted_at)
@@ -102,21 +93,11 @@ _COMPLAINTS = (
     .where(_IS_COMPLAINT)
 )
 _OF_KIND: Mapping[str, Select[Any]] = {"complained": _COMPLAINTS, "struck": _STRIKES}
-_OF_SELLERS = union_all(_STRIKES.where(_THEIRS), _COMPLAINTS.where(_THEIRS))  # made once, as that takes long
+_OF_SELLERS = union_all(_STRIKES.where(_THEIRS), _COMPLAINTS.where(_THEIRS))  # built once, which takes long
 
 
 def find_record(connection: Connection, seller_ids: Collection[str]) -> Record:
-    """Return what is on the record of some sellers, whenever it was known.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     find_record(connection, ["ann"])
-    {}
-    """
+    """Return the whole record of sellers, regardless of when it became known."""
     found = defaultdict[str, list[RecordedEvent]](list)
     for some in in_batches(sorted(seller_ids)):
         for event in _read(connection.execute(_OF_SELLERS, {"seller_ids": some})):
@@ -125,7 +106,7 @@ def find_record(connection: Connection, seller_ids: Collection[str]) -> Record:
 
 
 def list_record(connection: Connection, kind: str, known_by: datetime) -> Iterator[RecordedEvent]:
-    """Give the events of a kind that counted at a moment, seller by seller; sellers who were erased have none."""
+    """Yield the events of a kind that counted at a moment, by seller; erased sellers have none."""
     query = _OF_KIND[kind].order_by("seller_id", "known_at").execution_options(yield_per=_AT_ONCE)
     return (event for event in _read(connection.execute(query)) if event.counts_at(known_by))
 
@@ -133,13 +114,13 @@ def list_record(connection: Connection, kind: str, known_by: datetime) -> Iterat
 def count_changes(events: Iterable[RecordedEvent], moment: datetime) -> int:
     """Return how often a record had changed by a moment.
 
-    Events are only ever added, and reversed once, so two moments with the same number have the same record.
+    Events are only added, and reversed at most once, so equal numbers at two moments mean equal records.
     """
     return sum(at is not None and at <= moment for one in events for at in (one.known_at, one.reversed_at))
 
 
 def select_changes(now: datetime) -> Subquery:
-    """Return the number of changes (`count_changes`) of each seller's record by now: seller_id, changes."""
+    """Return a subquery of each seller's number of changes by now (`count_changes`): seller_id, changes."""
     struck = select(strikes.c.pseudonym).where(strikes.c.struck_at <= now)
     taken_back = select(strikes.c.pseudonym).join(strikes_taken_back).where(strikes_taken_back.c.at <= now)
     complained = select(notice_items.c.pseudonym).join(notices, notices.c.notice_id == notice_items.c.notice_id)

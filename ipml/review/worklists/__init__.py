@@ -1,1 +1,1 @@
-"""What reviewers find and share: searches, views, queues, assignment, comments."""
+"""Worklists: searches, saved views, queues, assignment and comments."""

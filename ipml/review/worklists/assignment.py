@@ -1,8 +1,8 @@
-"""Whose a case is, and when it comes back: assigned to a person, or snoozed until a moment.
+"""Assignment: cases assigned to a person, or snoozed until a moment.
 
-An assigned case comes to its person before the ranked ones, and to nobody else as long as that person may decide it.
-A snoozed case is out of the queue until the moment, and comes back by itself. Deadlines win over both: a case that is
-due goes to whoever is there, and one that is due before it would come back is not out of the queue at all.
+An assigned case precedes the ranked ones for its person and is offered to nobody else while that person may decide it.
+A snoozed case leaves the queue until the moment. Deadlines override both: a case that is due goes to any reviewer, and
+a case due before its snooze ends stays in the queue.
 """
 
 from __future__ import annotations
@@ -35,39 +35,16 @@ _DECIDE = ("reviewer", "lead", "admin")
 
 
 def list_assignees(connection: Connection) -> list[str]:
-    """Return the names of the users who may decide cases, in order."""
+    """Return the names of users who may decide cases, in order."""
     decide = users.c.is_active, users.c.role.in_(_DECIDE)
     return list(connection.scalars(select(users.c.name).where(*decide).order_by(users.c.name)))
 
 
 def assign(connection: Connection, case_id: int, to: str | None, *, by: str, now: datetime | None = None) -> None:
-    """Assign a case to a user, or to nobody; the same once more changes nothing.
+    """Assign a case to a user, or with None to nobody; repeating it changes nothing.
 
-    Raises
-    ------
-    NotFound
-        There is no such case, or nobody of that name who decides cases.
-    Conflict
-        The case waits for nobody any more.
-    Forbidden
-        That person must not judge it.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import claim, enqueue
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> from ipml.web.accounts.permissions import Role
-    >>> from ipml.web.accounts.users import add_user
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [Listing(f"A{number}", f"s{number}", f"Bag {number}") for number in range(2)]
-    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
-    >>> with writing(engine) as connection:
-    ...     _ = add_user(connection, "bo", "correct horse battery", Role.REVIEWER)
-    ...     assign(connection, 2, "bo", by="lea")
-    ...     claim(connection, "bo").case_id
-    2
+    Raises NotFound if there is no such case, or no such user who decides cases; Conflict if the case is not pending;
+    Forbidden if the user must not judge it.
     """
     now = now or datetime.now(UTC)
     row = _find_pending(connection, case_id)
@@ -87,16 +64,10 @@ def assign(connection: Connection, case_id: int, to: str | None, *, by: str, now
 def snooze(
     connection: Connection, case_id: int, until: datetime | None, *, by: str, now: datetime | None = None
 ) -> None:
-    """Take a case out of the queue until a moment, or put it back at once; who holds it holds it no longer.
+    """Snooze a case until a moment, or with None wake it; a claim on it ends.
 
-    Raises
-    ------
-    NotFound
-        There is no such case.
-    Conflict
-        It waits for nobody any more, or the moment is past, too far away or after its deadline.
-    Overtaken
-        Somebody else holds it.
+    Raises NotFound if there is no such case; Conflict if the case is not pending, or the moment is past, over 30 days
+    away or after its deadline; Overtaken if somebody else holds it.
     """
     now = now or datetime.now(UTC)
     row = _find_pending(connection, case_id)
@@ -118,7 +89,7 @@ def snooze(
 
 
 def is_for(reviewer: str | ColumnElement[Any], now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return the condition that a case is neither snoozed nor somebody else's who can decide it."""
+    """Return the condition that a case is neither snoozed nor assigned to another who can decide it."""
     can_decide = exists().where(users.c.name == cases.c.assigned_to, users.c.is_active, users.c.role.in_(_DECIDE))
     is_others = and_(cases.c.assigned_to != reviewer, can_decide, may_judge(cases.c.assigned_to))
     return and_(is_awake(cases, now), or_(cases.c.assigned_to.is_(None), ~is_others))
@@ -132,7 +103,7 @@ _ASSIGNED = select_first(
 
 
 def find_assigned(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the open case that is assigned to a reviewer and comes first, kept from other writers."""
+    """Return the first open case assigned to a reviewer, locked."""
     return lock_first(connection, _ASSIGNED, {"reviewer": reviewer, "now": now})
 
 

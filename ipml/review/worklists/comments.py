@@ -1,7 +1,6 @@
-"""Comments on a case: appended by whoever works on it, never changed, and gone with the seller.
+"""Comments: notes on a case, appended, never changed, and erased with the seller.
 
-What is written about a listing may name people: it is encrypted with the seller's key. Who judges a case again without
-knowing what was said sees their own comments only.
+They may name people, so they are encrypted with the seller's key. In a blind second review, users see only their own.
 """
 
 from __future__ import annotations
@@ -25,13 +24,7 @@ LONGEST_COMMENT = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """What somebody wrote on a case.
-
-    Attributes
-    ----------
-    text : str or None
-        None where the seller was erased.
-    """
+    """A comment on a case; `text` is None once the seller is erased."""
 
     comment_id: int
     case_id: int
@@ -41,33 +34,9 @@ class Comment:
 
 
 def add_comment(connection: Connection, case_id: int, text: str, *, by: str, now: datetime | None = None) -> Comment:
-    """Append a comment to a case, in whatever state it is.
+    """Append a comment of 1 to 2,000 characters to a case in any state.
 
-    Parameters
-    ----------
-    text : str
-        1 to 2,000 characters.
-
-    Raises
-    ------
-    NotFound
-        There is no such case.
-    Conflict
-        Its listing was erased.
-    UnstorableValue
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with writing(engine) as connection:
-    ...     _ = add_comment(connection, 1, "Asked the brand for a picture of the label.", by="ana")
-    ...     [(one.author, one.text) for one in find_comments(connection, [1])[1]]
-    [('ana', 'Asked the brand for a picture of the label.')]
+    Raises NotFound if there is no such case; Conflict if its listing was erased; UnstorableValue for an invalid text.
     """
     now, text = now or datetime.now(UTC), text.strip()
     check_text("comment", text, LONGEST_COMMENT)
@@ -89,7 +58,7 @@ _ON_CASES = select(case_comments).where(_IS_ON_CASE).order_by(case_comments.c.co
 
 
 def find_comments(connection: Connection, case_ids: Collection[int]) -> dict[int, list[Comment]]:
-    """Return the comments on some cases by the number of the case, the oldest first; none for a case without any."""
+    """Return the comments on cases by number, oldest first; cases without any are missing."""
     rows = [row for some in in_batches(list(case_ids)) for row in connection.execute(_ON_CASES, {"numbers": some})]
     keys = read_keys(connection, {row.pseudonym for row in rows}) if rows else None
     found: dict[int, list[Comment]] = {}

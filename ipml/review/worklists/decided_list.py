@@ -1,4 +1,4 @@
-"""The list of decided cases: by the verdict that holds on each, who gave it and when, the last given first."""
+"""Decided list: decided cases with the verdict in force, the latest first."""
 
 from __future__ import annotations
 
@@ -28,31 +28,9 @@ def browse_decided(
     after: int | None = None,
     now: datetime | None = None,
 ) -> list[tuple[Case, Decision]]:
-    """Return one page of the decided cases that are wanted and the verdict on each, those decided last first.
+    """Return a page of decided cases that match a filter, with their verdicts, the latest first.
 
-    Parameters
-    ----------
-    wanted : Filter
-        Its state is taken to be "decided".
-    after : int, optional
-        Number of the last case on the page before.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing, Verdict
-    >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [Listing(f"A{number}", f"s{number}", f"Bag {number}") for number in range(2)]
-    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
-    >>> with writing(engine) as connection:
-    ...     for case_id in (2, 1):
-    ...         _ = decide(connection, claim(connection, "ana", case_id), Verdict.GENUINE)
-    ...     for case, decision in browse_decided(connection, Filter(reviewer="ana")):
-    ...         print(case.case_id, decision.verdict)
-    1 genuine
-    2 genuine
+    The filter's state counts as "decided". `after` is the last case of the previous page.
     """
     now, wanted = now or datetime.now(UTC), replace(wanted, state="decided")
     query = select(decisions.c.case_id).where(is_last_verdict())
@@ -79,7 +57,7 @@ def _decision(row: Row[Any]) -> Decision:
 
 
 def read_last_verdicts(connection: Connection, case_ids: Collection[int]) -> dict[int, Decision]:
-    """Return the verdict that holds on each of some cases, by the number of the case."""
+    """Return the verdict in force of each case, by number."""
     query = select(decisions).where(decisions.c.case_id.in_(case_ids), is_last_verdict())
     return {row.case_id: make_decision(row) for row in connection.execute(query)}
 
@@ -87,7 +65,7 @@ def read_last_verdicts(connection: Connection, case_ids: Collection[int]) -> dic
 def _narrow_cases(
     connection: Connection, query: Select[tuple[int]], wanted: Filter, now: datetime
 ) -> Select[tuple[int]] | None:
-    """Return a query for decisions narrowed to those on the cases that are wanted; None where there can be none."""
+    """Return a query for decisions on the cases that match a filter; None if there can be none."""
     names = [name for name in (wanted.brand, wanted.seller_id, wanted.category, wanted.reviewer) if name]
     if not all(map(is_storable, names)):
         return None
@@ -100,7 +78,7 @@ def _narrow_cases(
         text = select(case_texts.c.text).where(case_texts.c.case_id == cases.c.case_id).scalar_subquery()
         conditions.append(holds(words, text))
     if few is not None or wanted.brand or wanted.seller_id or wanted.category:
-        # Few of all: these are found first, and sorted.
+        # Few cases match: find them first, then sort.
         return query.where(decisions.c.case_id.in_(select(cases.c.case_id).where(*conditions)))
-    # Most of all: the decisions are read from the last until the page is full.
+    # Many match: read decisions from the last until the page is full.
     return query.where(exists().where(cases.c.case_id == decisions.c.case_id, *conditions))

@@ -1,6 +1,6 @@
-"""The verdicts of one reviewer, for themselves: the last of them, and how many a shift has brought.
+"""Own verdicts: a reviewer's last verdicts, and their number in a shift.
 
-A blind re-review is not told from a decision: both are verdicts on a case, under a claim by which they are taken back.
+Blind re-reviews look like decisions: both are verdicts under a claim, which identifies them for undo.
 """
 
 from __future__ import annotations
@@ -20,15 +20,7 @@ from ipml.storage.tables import cases, decisions, reversals, second_verdicts
 
 @dataclass(frozen=True, slots=True)
 class OwnVerdict:
-    """What a reviewer said of a case.
-
-    Attributes
-    ----------
-    token : int
-        Of the claim under which it was given.
-    is_taken_back : bool
-        Whether it stands no more.
-    """
+    """A reviewer's verdict on a case; `token` is that of its claim."""
 
     case_id: int
     title: str
@@ -42,7 +34,7 @@ class OwnVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many verdicts a reviewer has given lately, and how many a shift should bring; 0 where no target is set."""
+    """A reviewer's verdicts in the last `hours`, and the target of a shift; 0 for none."""
 
     given: int
     target: int
@@ -50,17 +42,7 @@ class Progress:
 
 
 def list_own_verdicts(connection: Connection, reviewer: str, limit: int = 50) -> list[OwnVerdict]:
-    """Return the last verdicts of a reviewer, the latest first, without those that spread from one to near-duplicates.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     list_own_verdicts(connection, "ana")
-    []
-    """
+    """Return the last verdicts of a reviewer, the latest first, without spread decisions."""
     is_reversed = exists().where(reversals.c.decision_id == decisions.c.decision_id)
     parts = [
         select(*(said.c[name] for name in _SAID), is_back.label("is_taken_back"))
@@ -95,12 +77,12 @@ _SAID = ("case_id", "verdict", "ground", "note", "decided_at", "token")
 
 
 def count_progress(connection: Connection, reviewer: str, settings: Settings, now: datetime | None = None) -> Progress:
-    """Return how far a reviewer has come in a shift; what was taken back does not count."""
+    """Return a reviewer's progress in a shift; verdicts taken back do not count."""
     return make_progress(connection.scalar(select_given(reviewer, settings, now)) or 0, settings)
 
 
 def select_given(reviewer: str, settings: Settings, now: datetime | None = None) -> Select[Any]:
-    """Return the query for how many verdicts a reviewer has given in a shift, for `make_progress`."""
+    """Return the query for a reviewer's number of verdicts in a shift, for `make_progress`."""
     since = (now or datetime.now(UTC)) - timedelta(hours=settings.shift_hours)
     decided = select(func.count()).where(
         decisions.c.reviewer == reviewer, decisions.c.decided_at >= since, decisions.c.spread_from.is_(null()), stands()
@@ -114,5 +96,5 @@ def select_given(reviewer: str, settings: Settings, now: datetime | None = None)
 
 
 def make_progress(given: int, settings: Settings) -> Progress:
-    """Return how far somebody is who has given so many verdicts in a shift."""
+    """Return the progress of a reviewer with so many verdicts."""
     return Progress(given, settings.shift_target, settings.shift_hours)

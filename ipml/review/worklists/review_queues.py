@@ -1,8 +1,8 @@
-"""Queues by brand, category and script, with the people who work them.
+"""Review queues: queues by brand, category and script, with their people.
 
-A lead defines them. A case is in the first queue whose rule fits it, or in none; it is put there when it comes in, and
-again when its listing or a queue changes. Who works queues takes from those first; a case in no queue is everybody's,
-and so is a queue whose people have left. Every fifth case of theirs is from outside, so that nothing waits for ever.
+A case is in the first queue whose rule fits, or in none; it is routed on arrival, and when its listing or a queue
+changes. People take cases of their queues first. Cases in no queue, or in one without active people, are everybody's.
+Every fifth case comes from outside one's queues, so that nothing waits for ever.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ SCRIPTS = {
     "thai": "Thai",
     "devanagari": "Devanagari",
 }
-"""Scripts of titles, in words."""
+"""Scripts of titles and their names."""
 _NAMES = {"cjk": "han", "hiragana": "kana", "katakana": "kana"}
-_EVERY = 5  # of so many cases one is from outside of one's queues
+_EVERY = 5  # one case of so many comes from outside one's queues
 _LOOKED_BACK = timedelta(days=1)
 
 
 def find_script(title: str) -> str | None:
-    """Return the script in which most letters of a title are, a key of `SCRIPTS`; None for one that is not among them.
+    """Return the script of most letters of a title, a key of `SCRIPTS`, or None.
 
     Examples
     --------
@@ -64,25 +64,17 @@ def find_script(title: str) -> str | None:
         if letter.isalpha() and (name := unicodedata.name(letter, "").split(" ")[0].lower())
     )
     if scripts["kana"]:
-        scripts["kana"] += scripts.pop("han", 0)  # Japanese is written in both
+        scripts["kana"] += scripts.pop("han", 0)  # Japanese uses both
     known = [script for script, _ in scripts.most_common(1) if script in SCRIPTS]
     return known[0] if known else None
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRule:
-    """Which cases are in a queue, and who works it; what is empty does not narrow.
+    """Conditions on a queue's cases, and its people; empty conditions match all.
 
-    Attributes
-    ----------
-    brands : tuple of str
-        As listings name them or the model read them, in any case.
-    categories : tuple of str
-        As listings name them: what one must be skilled in.
-    scripts : tuple of str
-        Of the title; keys of `SCRIPTS`.
-    people : tuple of str
-        Names of users who decide cases.
+    `brands` match listings' brands or those the model read, in any case. `categories` match the skills needed.
+    `scripts` are keys of `SCRIPTS`. `people` are users who decide cases.
     """
 
     name: str
@@ -94,7 +86,7 @@ class QueueRule:
 
 @dataclass(frozen=True, slots=True)
 class ReviewQueue:
-    """A queue, with who defined it as it is now, and when."""
+    """A queue with the author and moment of its present definition."""
 
     queue_id: int
     rule: QueueRule
@@ -106,7 +98,7 @@ _QUEUES = select(review_queues).where(review_queues.c.removed_at.is_(None)).orde
 
 
 def list_queues(connection: Connection) -> list[ReviewQueue]:
-    """Return the queues, those defined first first: of several that fit a case it is in the first."""
+    """Return the queues in order of definition; a case belongs to the first that fits."""
     return [
         ReviewQueue(row.queue_id, _read_rule(row.name, row.rule), row.changed_by, row.changed_at)
         for row in connection.execute(_QUEUES)
@@ -116,34 +108,15 @@ def list_queues(connection: Connection) -> list[ReviewQueue]:
 def define_queue(
     connection: Connection, rule: QueueRule, *, queue_id: int | None = None, by: str, now: datetime | None = None
 ) -> int:
-    """Define a queue, or one anew, and put all pending cases into the queues where they belong; return its number.
+    """Define or redefine a queue, route all pending cases, and return the queue's number.
 
-    Raises
-    ------
-    UnstorableValue
-        It has no name or a long one, no rule, or names a script that there is not or somebody who decides no cases.
-    NotFound
-        There is none of that number.
-    Conflict
-        Another has that name, or there are 50 already.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [Listing("A7", "s1", "Bag", brand="Acme"), Listing("A8", "s2", "Clock", category="Watches")]
-    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
-    >>> with writing(engine) as connection:
-    ...     number = define_queue(connection, QueueRule("Watches", categories=("Watches",)), by="lea")
-    ...     count_queued(connection)
-    {1: 1}
+    Raises UnstorableValue if its name is missing or too long, it has no rule, or names an unknown script or somebody
+    who decides no cases; NotFound if there is no such queue; Conflict if another has that name, or there are 50
+    already.
     """
     now = now or datetime.now(UTC)
     _check(connection, rule)
-    serialise(connection, Lock.ENQUEUE)  # what comes in must not miss it
+    serialise(connection, Lock.ENQUEUE)  # arriving cases must see it
     others = [one for one in list_queues(connection) if one.queue_id != queue_id]
     if fold_name(rule.name) in {fold_name(one.rule.name) for one in others}:
         raise Conflict(f"queue {rule.name[:80]!r}", "there is one of that name", "Choose another name.")
@@ -163,7 +136,7 @@ def define_queue(
 
 
 def remove_queue(connection: Connection, queue_id: int, *, by: str, now: datetime | None = None) -> None:
-    """Remove a queue; its cases go into the next one that fits them, or are everybody's. NotFound if there is none."""
+    """Remove a queue; its cases go to the next that fits, or to everybody. NotFound if there is none."""
     now = now or datetime.now(UTC)
     serialise(connection, Lock.ENQUEUE)
     _find(connection, queue_id)
@@ -174,23 +147,23 @@ def remove_queue(connection: Connection, queue_id: int, *, by: str, now: datetim
 
 
 def route_cases(connection: Connection, case_ids: Sequence[int]) -> None:
-    """Put cases whose listing is new or changed into the queues where they belong."""
+    """Route cases whose listing is new or changed to their queues."""
     queues = list_queues(connection) if case_ids else []
     for some in in_batches(list(case_ids)) if queues else ():
         connection.execute(update(cases).where(cases.c.case_id.in_(some)).values(queue_id=_choose(queues)))
 
 
 def count_queued(connection: Connection, now: datetime | None = None) -> dict[int, int]:
-    """Return how many open cases are in each queue that has any, by its number."""
+    """Return the number of open cases by queue, for queues with any."""
     is_open = cases.c.state == "open", cases.c.queue_id.is_not(None), *is_listed(cases, now or datetime.now(UTC))
     query = select(cases.c.queue_id, func.count().label("number")).where(*is_open).group_by(cases.c.queue_id)
     return {row.queue_id: row.number for row in connection.execute(query)}
 
 
 def find_turns(connection: Connection, reviewer: str, now: datetime) -> list[list[ColumnElement[bool]]]:
-    """Return the conditions of the cases that a reviewer is given, those of the first list before those of the next.
+    """Return the conditions of a reviewer's next cases; lists come one after the other.
 
-    The conditions in one list are of equal standing: the best ranked case of any of them is next.
+    Conditions within a list are equal: the best ranked case of any of them is next.
     """
     queues = list_queues(connection)
     if not queues:
@@ -213,13 +186,12 @@ def _is_turn_of_others(connection: Connection, reviewer: str, now: datetime) -> 
 def _route_pending(connection: Connection) -> None:
     chosen = _choose(list_queues(connection))
     moved = cases.c.state.in_(PENDING), cases.c.queue_id.is_distinct_from(chosen)
-    # Locked in one order, as whoever decides many locks them; none of them is read.
+    # Locked in the same order as in bulk decisions; no rows are read.
     connection.execute(select(cases.c.case_id).where(*moved).order_by(cases.c.case_id).with_for_update())
     connection.execute(update(cases).where(*moved).values(queue_id=chosen))
 
 
 def _choose(queues: Sequence[ReviewQueue]) -> ColumnElement[Any]:
-    """Return the number of the first queue that fits a case."""
     fitting = [(_fits(one.rule), one.queue_id) for one in queues]
     return case(*fitting, else_=null()) if fitting else null()
 

@@ -1,7 +1,6 @@
-"""Views of the list of cases that people saved under a name: a filter, an order and a state, as an address has them.
+"""Saved views: named filters, orders and states of the case list, as in its URL.
 
-A view is its maker's, or shared with everybody. One of those that a person sees may be the view that their list
-begins with, and that they work in.
+A view is private or shared. Users can choose one of their visible views as start view, in which they also work.
 """
 
 from __future__ import annotations
@@ -22,17 +21,7 @@ _LONGEST_QUERY = 2_000
 
 @dataclass(frozen=True, slots=True)
 class SavedView:
-    """A view as one person sees it.
-
-    Attributes
-    ----------
-    query : str
-        What the address of the list says after "/?".
-    owner : str
-        Name of the user who saved it.
-    is_own, is_start : bool
-        Whether it is the person's own; whether their list begins with it.
-    """
+    """A view as one user sees it. `query` is the URL's part after "/?". `is_own` and `is_start` refer to that user."""
 
     view_id: int
     name: str
@@ -44,7 +33,7 @@ class SavedView:
 
 
 def list_views(connection: Connection, user_id: int) -> list[SavedView]:
-    """Return the views that a person sees, their own and the shared ones: that of the start first, then by name."""
+    """Return a user's own and shared views: the start view first, then by name."""
     is_start = start_views.c.view_id.is_not(None)
     query = (
         select(saved_views, users.c.name.label("owner"), is_start.label("is_start"))
@@ -62,43 +51,19 @@ def list_views(connection: Connection, user_id: int) -> list[SavedView]:
 
 
 def find_start(connection: Connection, user_id: int) -> SavedView | None:
-    """Return the view that a person's list begins with, if they chose one."""
+    """Return a user's start view, or None."""
     return next((one for one in list_views(connection, user_id) if one.is_start), None)
 
 
 def save_view(
     connection: Connection, user_id: int, name: str, query: str, *, is_shared: bool = False, names: str | None = None
 ) -> int:
-    """Save a view under a name, in place of the one that the person has under it, shared as that is; return its number.
+    """Save a view, replacing the user's view of that name and keeping its sharing; return its number.
 
-    Parameters
-    ----------
-    name : str
-        1 to 40 characters.
-    query : str
-        What the address of the list says after "/?".
-    names : str, optional
-        The seller whom the query names, or words of it that may name one: the view is erased with that seller.
+    `name` has 1 to 40 characters. `query` is the URL's part after "/?". `names` is the seller that the query names, or
+    words of it that may name one: the view is erased with that seller.
 
-    Raises
-    ------
-    UnstorableValue
-    Conflict
-        The person has 50 already.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> from ipml.web.accounts.permissions import Role
-    >>> from ipml.web.accounts.users import add_user
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     _ = add_user(connection, "ana", "correct horse battery", Role.REVIEWER)
-    ...     number = save_view(connection, 1, "Sure Acme", "brand=Acme&least=90")
-    ...     begin_with(connection, 1, number)
-    ...     find_start(connection, 1).query
-    'brand=Acme&least=90'
+    Raises UnstorableValue; Conflict if the user has 50 already.
     """
     name = _check(name)
     if not query or len(query) > _LONGEST_QUERY:
@@ -117,13 +82,9 @@ def save_view(
 
 
 def change_view(connection: Connection, user_id: int, view_id: int, name: str, *, is_shared: bool) -> None:
-    """Give a view that a person sees another name, share it, or share it no longer.
+    """Rename, share or unshare a view that a user sees.
 
-    Raises
-    ------
-    NotFound, UnstorableValue
-    Conflict
-        Its owner has another of that name.
+    Raises NotFound or UnstorableValue; Conflict if its owner has another of that name.
     """
     name = _check(name)
     serialise(connection, Lock.SAVE_VIEWS)
@@ -134,19 +95,19 @@ def change_view(connection: Connection, user_id: int, view_id: int, name: str, *
         raise Conflict(f"view {name!r}", "there is one of that name", "Choose another name.")
     fields = {"name": name, "is_shared": is_shared}
     connection.execute(update(saved_views).where(saved_views.c.view_id == view_id).values(fields))
-    if not is_shared:  # nobody else begins with it any more
+    if not is_shared:  # it is no longer anybody else's start view
         theirs = start_views.c.view_id == view_id, start_views.c.user_id != owner
         connection.execute(delete(start_views).where(*theirs))
 
 
 def remove_view(connection: Connection, user_id: int, view_id: int) -> None:
-    """Remove a view that a person sees; whose list began with it has the whole list. NotFound if there is none."""
+    """Remove a view that a user sees; users who started with it get the whole list. NotFound if there is none."""
     get_view(connection, user_id, view_id)
     connection.execute(delete(saved_views).where(saved_views.c.view_id == view_id))
 
 
 def begin_with(connection: Connection, user_id: int, view_id: int | None) -> None:
-    """Have a person's list begin with a view that they see, or with all open cases. NotFound if there is none."""
+    """Set a user's start view, or with None all open cases. NotFound if there is none."""
     serialise(connection, Lock.SAVE_VIEWS)
     if view_id is not None:
         get_view(connection, user_id, view_id)
@@ -156,7 +117,7 @@ def begin_with(connection: Connection, user_id: int, view_id: int | None) -> Non
 
 
 def get_view(connection: Connection, user_id: int, view_id: int) -> SavedView:
-    """Return a view that a person sees; NotFound if there is none of that number."""
+    """Return a view that a user sees; NotFound if there is none."""
     found = next((one for one in list_views(connection, user_id) if one.view_id == view_id), None)
     if found is None:
         raise NotFound("view", view_id, "The list of cases shows those that there are.")

@@ -1,12 +1,8 @@
-"""Finding cases: by words and filters, page by page; those like a given one; and all that a seller had.
+"""Search: finds cases by words and filters, page by page; precedents of a case; and a seller's record.
 
-Words are of the title, the brand, the listing's id or the seller's. What is looked through is kept folded in a narrow
-table of its own: reading all of it takes a tenth of the time a page may take at 100,000 cases, so that any part of
-any word is found, in any script, alike on every database. The numbers of a page's cases are found first, from indexes
-alone where there is one; only the fifty cases that are shown are read whole.
-
-Precedents are cases like this one that people have confirmed: what was decided there helps to decide here. A seller's
-record says what was known at each look, and what was decided.
+Words match parts of words in title, brand, listing id and seller id, alike on every database. The folded text is in a
+narrow table: scanning it at 100,000 cases takes a tenth of a page's time. A page's case numbers are found first, by
+index where there is one; only the fifty cases shown are read whole.
 """
 
 from __future__ import annotations
@@ -58,11 +54,11 @@ _LONGEST_TITLE = 1_000
 _UNSEEN = ("Mn", "Me", "Cf", "Cc", "Cs")
 _FEW, _FEW_NARROWED = 1_000, 250
 _NAMED = ("seller_id", "assigned_to", "brand", "category", "queue_id")
-_OTHER_LINES = 3  # beside the title: the listing's id, the seller's and the brand
+_OTHER_LINES = 3  # after the title: listing id, seller id, brand
 
 
 def fold(text: str) -> str:
-    """Return a text without case, accents, invisible letters and width, so that alike words are found alike.
+    """Return a text without case, accents, invisible letters and width, so that alike words match.
 
     Examples
     --------
@@ -71,21 +67,14 @@ def fold(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return " ".join(text.lower().split())
-    # A line break is a control character, too, but parts words.
+    # A line break is a control character too, but separates words.
     parted = unicodedata.normalize("NFKD", " ".join(text.split()))
     letters = (letter for letter in parted if unicodedata.category(letter) not in _UNSEEN)
     return " ".join(unicodedata.normalize("NFKC", "".join(letters).casefold()).split())
 
 
 def searched_text(scored: ScoredListing) -> str:
-    """Return what a search for a case looks through.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing
-    >>> searched_text(ScoredListing(Listing("A7", "s1", "Leather BAG"), 0.9, None, (), (), None, "m1"))
-    'leather bag\\na7\\ns1\\n'
-    """
+    """Return the text that searches look through."""
     listing = scored.listing
     title = [listing.title[:_LONGEST_TITLE], *filter(None, [scored.read_as])]
     said = [*title, listing.listing_id, listing.seller_id, listing.brand or ""]
@@ -93,45 +82,33 @@ def searched_text(scored: ScoredListing) -> str:
 
 
 def title_words(text: str) -> frozenset[str]:
-    """Return the words of the title in a text that `searched_text` made, as written and as read.
-
-    Examples
-    --------
-    >>> sorted(title_words("leather bag\\na7\\ns1\\n"))
-    ['bag', 'leather']
-    """
+    """Return the title's words, as written and as read, from a `searched_text`."""
     return frozenset(" ".join(text.split("\n")[:-_OTHER_LINES]).split())
 
 
 def split_words(search: str) -> tuple[str, ...]:
-    """Return the words that a case must all hold; those beyond the eighth are not looked for.
-
-    Examples
-    --------
-    >>> split_words("Nike  AIR")
-    ('nike', 'air')
-    """
+    """Return the words that a case must all contain, at most eight."""
     return tuple(fold(search).split()[:MOST_WORDS])
 
 
 def holds(words: Sequence[str], text: ColumnElement[str] = case_texts.c.text) -> ColumnElement[bool]:
-    """Return the condition that a text holds all of the words, wherever they stand."""
+    """Return the condition that a text contains all of the words."""
     return and_(*(text.contains(word, autoescape=True) for word in words))
 
 
 def find_few(connection: Connection, words: Sequence[str]) -> list[int] | None:
-    """Return the numbers of the cases that hold all of the words; None where there are more than 1,000."""
+    """Return the numbers of the cases that contain all of the words; None if more than 1,000."""
     found = connection.scalars(select(case_texts.c.case_id).where(holds(words)).limit(_FEW + 1)).all()
     return None if len(found) > _FEW else list(found)
 
 
 ORDERS = {"rank": "rank", "value": "value_rank", "score": "score_rank", "first come": "enqueued_at"}
-"""By which column of `cases`, smallest first, a list can be sorted; "rank" is the order the queue is worked in."""
+"""Columns of `cases` that sort a list, ascending; "rank" is the queue's working order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which cases to list; what is None or empty does not narrow.
+    """Conditions on listed cases; None or empty means no condition.
 
     Near-duplicates that wait for another case are listed only by seller, by words, or in any state.
 
@@ -141,25 +118,21 @@ class Filter:
     brand, seller_id, category : str or None
         As the listing names them.
     search : str, default=""
-        Words of the title, the brand, the listing's id or the seller's; a case must hold all of them.
+        Words of title, brand, listing id or seller id; a case must contain all.
     least_score, most_score : float or None
-        Bounds of the score in 0-1; cases without one are outside of any.
+        Bounds in 0-1, which exclude cases without a score.
     waiting_days : float or None
-        Only cases that have been in the queue for so long.
+        Least time in the queue.
     due_hours : float or None
-        Only cases that must be decided within so long, or should have been.
+        Longest time until the deadline; includes overdue cases.
     free_for : str or None
-        Only cases that nobody but this person holds.
+        Only cases not held by anybody else.
     verdict, reviewer : str or None
-        Only cases on which this verdict holds, or one of this person's.
-    assigned_to : str or None
-        Only cases assigned to this person.
+        Verdict in force, and its author.
     snoozed : bool, default=False
-        Only cases that are snoozed; they are in no other list of open cases but by seller or words.
-    queue_id : int or None
-        Only cases in this queue.
+        Only snoozed cases, which other lists of open cases show only by seller or words.
     hidden_from : str or None
-        Leave out the cases that this person judges again without knowing that they were decided.
+        Excludes cases that this user has for blind second review.
     """
 
     state: str | None = "open"
@@ -190,26 +163,11 @@ def browse(
     now: datetime | None = None,
     parts: QueueParts | None = None,
 ) -> list[Case]:
-    """Return one page of the cases that are wanted.
+    """Return a page of the cases that match a filter.
 
-    Parameters
-    ----------
-    order : str, default="rank"
-        A key of `ORDERS`; "rank" is the order in which the queue is worked.
-    limit : int, default=50
-        Most cases to return.
-    after : int, optional
-        Number of the last case on the page before.
-    now : datetime, default=the clock
-    parts : QueueParts, optional
-        Those of the queue at this moment, where they are known.
+    `order` is a key of `ORDERS`. `after` is the last case of the previous page. `parts` may be passed if already read.
 
-    Raises
-    ------
-    Refused
-        There is no such order.
-    NotFound
-        There is no case `after`.
+    Raises Refused if there is no such order; NotFound if there is no case `after`.
     """
     if order not in ORDERS:
         raise Refused("order of the list", repr(order), f"one of {', '.join(ORDERS)}")
@@ -232,7 +190,7 @@ def browse(
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """The part of a list that is shown: how it is sorted, how long it is, and after which case it begins."""
+    """A page of a list: order, length, last case before it, moment and parts."""
 
     order: str
     limit: int
@@ -242,11 +200,11 @@ class _Page:
     number: int = 0
 
     def of_part(self, number: int, found: int, *, goes_on: bool) -> _Page:
-        """Return what is to be shown of a part of the queue, after so many that were found in those before it."""
+        """Return the rest of the page for a part of the queue, after the cases found in earlier parts."""
         return replace(self, number=number, limit=self.limit - found, last=self.last if goes_on else None)
 
     def of(self, table: FromClause, wanted: Filter) -> Select[tuple[int]]:
-        """Return the query for the numbers of the cases in a table that has the columns of `cases`."""
+        """Return the query for case numbers from a table with the columns of `cases`."""
         is_by_score = self.order in ("rank", "score_rank")
         conditions = [
             *narrow(table, wanted, self.now, is_by_score=is_by_score),
@@ -260,10 +218,10 @@ class _Page:
 
 
 def _find(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[int]] | None:
-    """Return the query for the numbers of the cases on a page; None where there can be none.
+    """Return the query for the case numbers of a page; None if there can be none.
 
-    Where few cases hold the words, these are sorted; where many do, the list is read from its top until the page is
-    full, which is soon. A planner knows nothing of the words, so that both ways are laid down here.
+    If few cases contain the words, they are sorted; if many do, the list is read from its top until the page is full,
+    which is soon. A planner cannot estimate words, so both plans are fixed here.
     """
     if not all(
         is_storable(text) for text in (wanted.brand, wanted.seller_id, wanted.category, wanted.reviewer) if text
@@ -282,9 +240,9 @@ def _find(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[i
 
 
 def _find_few_narrowed(connection: Connection, wanted: Filter, page: _Page) -> list[int] | None:
-    """Return the numbers of the cases within the bounds of a filter, or with its names; None where they are many.
+    """Return the cases within score bounds or with the names of a filter; None if they are many.
 
-    In the order of scores or of names each has an index; in another the list would be read to its end for the few.
+    Orders by score or name have an index; in another order the whole list would be read for a few cases.
     """
     is_ranked = page.order == "rank"
     names = [cases.c[name] == value for name in _NAMED if (value := getattr(wanted, name)) is not None]
@@ -295,7 +253,7 @@ def _find_few_narrowed(connection: Connection, wanted: Filter, page: _Page) -> l
         ways.append([*names, *_bound_scores(func.coalesce(cases.c.score_rank, cases.c.score_rank), wanted)])
     state = [] if wanted.state is None else [cases.c.state == wanted.state]
     for conditions in ways:
-        # Each that has a name is looked up for its score: soon it is quicker to read the list until the page is full.
+        # Each named case needs a look-up of its score, so reading the list until the page is full is soon quicker.
         few = _FEW_NARROWED if bounds and conditions is not bounds else _FEW
         found = connection.scalars(select(cases.c.case_id).where(*conditions, *state).limit(few + 1)).all()
         if len(found) <= few:
@@ -304,7 +262,7 @@ def _find_few_narrowed(connection: Connection, wanted: Filter, page: _Page) -> l
 
 
 def _bound_scores(score_rank: ColumnElement[Any], wanted: Filter) -> Iterator[ColumnElement[bool]]:
-    if wanted.least_score is not None:  # of cases with a score the rank by score is minus the score
+    if wanted.least_score is not None:  # the score rank is the negative score
         yield score_rank <= -wanted.least_score
     if wanted.most_score is not None:
         yield score_rank.between(-wanted.most_score, 0.0)
@@ -313,19 +271,16 @@ def _bound_scores(score_rank: ColumnElement[Any], wanted: Filter) -> Iterator[Co
 def narrow(
     table: FromClause, wanted: Filter, now: datetime, *, is_by_score: bool = True
 ) -> Iterator[ColumnElement[bool]]:
-    """Give the conditions by which a filter narrows a table that has the columns of `cases`, but for its words.
+    """Yield a filter's conditions, except words, on a table with the columns of `cases`.
 
-    Parameters
-    ----------
-    is_by_score : bool, default=True
-        Whether an index of scores is of use: not where a list in another order is read until the page is full.
+    `is_by_score` is False if a score index is no help: a list in another order is read until the page is full.
     """
     column = table.c
     for name in ("state", "brand", "seller_id", "category"):
         if (value := getattr(wanted, name)) is not None:
             yield column[name] == value
     if wanted.state == "open" and wanted.seller_id is None and not wanted.search:
-        yield column.exemplar.is_(None)  # the others are reviewed with the one that they wait for
+        yield column.exemplar.is_(None)  # the others are reviewed with their exemplar
         if not wanted.snoozed:
             yield is_awake(table, now)
     if wanted.snoozed:
@@ -335,7 +290,7 @@ def narrow(
         yield column.queue_id == wanted.queue_id
     if wanted.assigned_to is not None:
         yield column.assigned_to == wanted.assigned_to
-    # Of scores and of waiting there are indexes; those of names are better, which SQLite does not know: fewer have one.
+    # Name indexes are more selective than those of scores and waiting time; SQLite does not know that.
     is_named = any(getattr(wanted, name) is not None for name in _NAMED)
     score_rank, enqueued_at = (
         func.coalesce(one, one) if is_hidden else one
@@ -366,32 +321,18 @@ def list_cases(
     after: int | None = None,
     now: datetime | None = None,
 ) -> list[Case]:
-    """Return cases, the most suspicious first; those that the model could not judge come last.
+    """Return cases, the most suspicious first; those that the model abstained on come last.
 
-    Parameters
-    ----------
-    state : {"open", "decided", "escalated"} or None, default="open"
-        None for any.
-    brand, seller_id : str, optional
-        Only cases of this brand, as the listing names it, or of this seller.
-    limit : int, default=50
-        Most cases to return.
-    after : int, optional
-        Number of the last case on the page before.
-    now : datetime, default=the clock
-        Moment at which a claim must be live to be shown.
+    `state` None means any. `after` is the last case of the previous page; `now` decides which claims are live.
 
-    Raises
-    ------
-    NotFound
-        There is no case `after`.
+    Raises NotFound if there is no case `after`.
     """
     wanted = Filter(state=state, brand=brand, seller_id=seller_id)
     return browse(connection, wanted, limit=limit, after=after, now=now)
 
 
 def seller_cases(connection: Connection, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
-    """Return the cases of a seller in any state, the most suspicious first."""
+    """Return a seller's cases in any state, the most suspicious first."""
     return list_cases(connection, state=None, seller_id=seller_id, limit=limit, now=now)
 
 
@@ -400,7 +341,7 @@ _LATEST = 300
 
 @dataclass(frozen=True, slots=True)
 class Precedent:
-    """A case that people confirmed, the decision, and the share of words that its title has in common."""
+    """A confirmed case, its decision, and the share of title words in common."""
 
     case: Case
     decision: Decision
@@ -413,16 +354,10 @@ _TRUTHS = (Verdict.COUNTERFEIT, Verdict.GENUINE)
 def find_precedents(
     connection: Connection, case: Case, most: int = 5, now: datetime | None = None
 ) -> dict[Verdict, tuple[Precedent, ...]]:
-    """Return the cases of the same brand that are most like a case, by what they were found to be; none of its seller.
+    """Return up to `most` similar confirmed cases of the same brand per verdict, excluding the seller's own.
 
-    The brand is the one that the model read where the field names none; where nobody knows one, only cases that have
-    words of the title in common are. Of the 300 decided last, those of the same category come first, then those with
-    more words of the title in common.
-
-    Parameters
-    ----------
-    most : int, default=5
-        Of each verdict.
+    The brand is the field's, else the one the model read; without a brand, only cases with common title words count.
+    Among the 300 decided last, those of the same category come first, then those with more common title words.
     """
     listing, brand = case.scored.listing, read_brand(case.scored)
     words = title_words(searched_text(case.scored))
@@ -474,7 +409,7 @@ _MOST_CASES = 60
 
 @dataclass(frozen=True, slots=True)
 class SellerListing:
-    """A listing of a seller, with what was known of the seller when it was seen."""
+    """A seller's listing with the seller history known when it was observed."""
 
     case_id: int
     at: datetime
@@ -483,7 +418,7 @@ class SellerListing:
 
 @dataclass(frozen=True, slots=True)
 class SellerVerdict:
-    """What was decided on a listing of a seller, and when."""
+    """A decision on a seller's listing."""
 
     case_id: int
     at: datetime
@@ -492,32 +427,14 @@ class SellerVerdict:
 
 @dataclass(frozen=True, slots=True)
 class SellerRecord:
-    """The latest 60 cases of a seller in the order they were seen, and the decisions on them that stand."""
+    """A seller's latest 60 cases in order of observation, and the decisions in force on them."""
 
     listings: tuple[SellerListing, ...]
     verdicts: tuple[SellerVerdict, ...]
 
 
 def read_seller_record(connection: Connection, seller_id: str, hidden: Collection[int] = ()) -> SellerRecord:
-    """Return what the cases of a seller tell of them over time.
-
-    Parameters
-    ----------
-    hidden : collection of int
-        Cases whose decisions are kept from who asks.
-
-    Examples
-    --------
-    >>> from ipml.records import ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with reading(engine) as connection:
-    ...     [one.listing.title for one in read_seller_record(connection, "s1").listings]
-    ['Bag']
-    """
+    """Return a seller's record over time, without the decisions on `hidden` cases."""
     listings = _find_listings(connection, seller_id)
     numbers = [one.case_id for one in listings if one.case_id not in hidden]
     query = (
@@ -530,7 +447,7 @@ def read_seller_record(connection: Connection, seller_id: str, hidden: Collectio
 
 
 def _find_listings(connection: Connection, seller_id: str) -> list[SellerListing]:
-    # The numbers come from an index; only the snapshots of the latest are read.
+    # Case numbers come from an index; only the latest snapshots are read.
     latest = select(cases.c.case_id).where(cases.c.seller_id == seller_id).order_by(cases.c.case_id.desc())
     query = select(cases.c.case_id, cases.c.observed_at, cases.c.enqueued_at, cases.c.snapshot).where(
         cases.c.case_id.in_(latest.limit(_MOST_CASES))

@@ -1,4 +1,4 @@
-"""Brands and sellers of the queue, as somebody types them: found by an index, however long the queue is."""
+"""Suggestions: brands and sellers that complete typed text, by index at any queue length."""
 
 from __future__ import annotations
 
@@ -15,28 +15,7 @@ SuggestedField = Literal["brand", "seller_id"]
 
 
 def suggest(connection: Connection, field: SuggestedField, beginning: str, *, state: str = "open") -> list[str]:
-    """Return at most ten names that cases of a state have and that begin as somebody typed, in any case.
-
-    Parameters
-    ----------
-    field : {"brand", "seller_id"}
-        The brand as listings name it, or the id of the seller.
-    beginning : str
-        What was typed; empty: nothing is suggested.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bags = [Listing(name, "s1", f"Bag {name}", brand=name) for name in ("Nike", "NIKE ", "Nordhale", "Acme")]
-    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
-    >>> with reading(engine) as connection:
-    ...     suggest(connection, "brand", "ni")
-    ['Nike', 'NIKE ']
-    """
+    """Return at most ten names of cases in a state that start with the typed text, in any case; none for ""."""
     beginning = beginning.lstrip()
     if not beginning or not is_storable(beginning):
         return []
@@ -48,14 +27,14 @@ def suggest(connection: Connection, field: SuggestedField, beginning: str, *, st
 
 
 def suggest_reviewers(connection: Connection, beginning: str) -> list[str]:
-    """Return at most ten names of users that begin as somebody typed, in any case."""
+    """Return at most ten user names that start with the typed text, in any case."""
     named = connection.scalars(select(users.c.name).order_by(users.c.name))
     typed = beginning.strip().casefold()
     return [name for name in named if typed and name.casefold().startswith(typed)][:MOST_SUGGESTIONS]
 
 
 def _step(field: SuggestedField, state: str, first: str, number: int) -> CTE:
-    """Go from one name to the next, each found by the index, instead of through all cases that have them."""
+    """Go from one name to the next by index, without scanning all cases that have them."""
     step = select(
         _first(field, state).where(cases.c[field] >= first).scalar_subquery().label("name"), literal(1).label("n")
     )

@@ -64,7 +64,7 @@ def test_what_a_hostile_host_sends_is_refused_with_a_reason(host):
         "/gzip-bomb": "is packed in a way that was not asked for",
         "/loop": "is redirected more than 3 times",
         **dict.fromkeys(("/to-metadata", "/to-private"), "its host is within a private network, or on an unusual port"),
-        "/to-file": "its address is none of the web",
+        "/to-file": "its address is not a web address",
         "/to-user": "its address names a user",
         "/page": "is no picture (text/html)",
         **dict.fromkeys(("/page-as-jpeg", "/svg-as-png", "/empty"), "is no picture that can be read"),

@@ -95,7 +95,7 @@ def test_a_first_verdict_can_be_taken_back_until_the_second(queue: Engine):
 def test_many_at_once_are_never_a_second_person(queue: Engine):
     """What needs two, or waits for the second, is left out of a group and says why."""
     (refused,) = ask(queue, preview_bulk, [1, 2], "ana", Verdict.COUNTERFEIT, now=SOON).refused
-    assert refused == (1, "it needs two persons, who look at it by itself")
+    assert refused == (1, "it needs two persons, who review it alone")
     _say(queue, "ana")
     assert ask(queue, preview_bulk, [1, 2], "ana", Verdict.GENUINE, now=SOON).refused == ((1, "another must judge it"),)
     assert ask(queue, preview_bulk, [1, 2], "ben", Verdict.GENUINE, now=SOON).refused == (refused,)
