@@ -1,8 +1,6 @@
-"""The chapters of a report: each turns figures into sentences, tables and charts.
+"""Chapters of a report: figures as sentences, tables and charts.
 
-First what came by, what was found, and how sure that is; then what was done about it, to listings and to sellers, how
-fast, and what sellers said against it; then what others told the platform, what it told them, and what machines and
-people had to do with it.
+They cover findings and their precision, measures on listings and sellers, complaints, notices, and automation.
 """
 
 from __future__ import annotations
@@ -65,7 +63,7 @@ _SETTLED = ("upheld", "rejected", "undecided", "not found")
 
 
 def tell_period(period: Period, as_of: datetime, *, is_empty: bool) -> Iterator[tuple[str, str]]:
-    """Give the facts on the period of a report, and say where nothing is stored of it: its zeros then mean nothing."""
+    """Yield the facts on the period, and a note if no data is stored for it: its zeros then mean nothing."""
     yield "Period", f"{period.first:%d %B %Y} to {period.last:%d %B %Y}, UTC"
     yield "As things stood on", f"{as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC"
     if is_empty:
@@ -73,12 +71,9 @@ def tell_period(period: Period, as_of: datetime, *, is_empty: bool) -> Iterator[
 
 
 def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section:
-    """Return the chapter on what came by and what was found.
+    """Return the chapter on listings seen and findings.
 
-    Parameters
-    ----------
-    least : int
-        Brands and categories of fewer sellers are not named: a name that one seller wrote may be theirs.
+    Brands and categories of fewer than `least` sellers are not named: the name may be a seller's own.
     """
     decided = figures.decided
     months = found_by_month(figures.period, decided, figures.queued)
@@ -139,7 +134,7 @@ def _name_groups(key: str, one: str, groups: Sequence[Row], least: int, most: in
 
 
 def found_by_month(period: Period, decided: PeriodDecisions, queued: Mapping[str, int]) -> Table:
-    """Return what came and what was found, month by month, as a table whose columns 2 to 5 are the ways."""
+    """Return cases queued and findings by month, as a table whose columns 2 to 5 are the ways."""
     rows: list[Row] = []
     for month in period.months():
         by_way = [decided.count(way, _FAKE, month, stands=True) for way in WAYS]
@@ -156,7 +151,7 @@ def month_chart(months: Table, label: str) -> Chart:
 
 
 def write_precision(parts: Sequence[Precision], figures: Figures | None = None) -> Section:
-    """Return the chapter on how sure it is that what was found counterfeit is counterfeit."""
+    """Return the chapter on the precision of counterfeit verdicts."""
     rows: list[Row] = []
     for part in parts:
         interval = (part.rate.share, part.rate.low, part.rate.high) if part.rate else (None, None, None)
@@ -198,13 +193,12 @@ _OF_ALL = "Of all listings scored, from those reviewed and the probability with 
 
 
 def _estimate_quantity(one: EstimatedFigure) -> Quantity:
-    """Return what was estimated from samples as a figure."""
     key, name = one.name.replace(" ", "_"), one.name.capitalize()
     return Quantity(key, name, one.value, "share", _OF_ALL, one.low, one.high, one.reviews)
 
 
 def _precision_quantity(key: str, name: str, part: Precision) -> Quantity:
-    """Return a precision as a figure; not known where nobody looked a second time."""
+    """Return a precision as a figure; unknown without second reviews."""
     means = "Nobody has looked at any of these a second time."
     if part.rate:
         means = f"Of {part.drawn:,} looked at a second time {part.confirmed:,} were confirmed."
@@ -212,7 +206,7 @@ def _precision_quantity(key: str, name: str, part: Precision) -> Quantity:
 
 
 def write_takedowns(figures: Figures) -> Section:
-    """Return the chapter on measures against listings and how long they took."""
+    """Return the chapter on measures against listings and takedown times."""
     rows: list[Row] = []
     for kind in (*(kind.value for kind in MeasureKind), None):
         by_source = [figures.measures.count(kind, source) for source in SOURCES]
@@ -241,7 +235,7 @@ def write_takedowns(figures: Figures) -> Section:
 
 
 def takedown_quantities(takedowns: TakedownTimes) -> tuple[Quantity, ...]:
-    """Return the median times, and the share that came before the first sale."""
+    """Return the median times, and the share taken down before the first sale."""
     listed, queued = (median_hours(takedowns.spans.get(stage)) for stage in ("listed to measure", "queued to measure"))
     unsold, known = count_rate(takedowns.unsold, takedowns.sales_known), takedowns.sales_known
     means = f"Of {known:,} listings of which the sales are known."
@@ -253,14 +247,14 @@ def takedown_quantities(takedowns: TakedownTimes) -> tuple[Quantity, ...]:
 
 
 def stage_table(takedowns: TakedownTimes) -> Table:
-    """Return how long each stage took."""
+    """Return the time of each stage."""
     rows = tuple((stage, *_tell_span(takedowns.spans.get(stage))) for stage in STAGES)
     columns: Columns = (*count_columns("stage", "known of"), ("median", "hours"), ("nine in ten within", "hours"))
     return Table("stages", "How long it took", columns, rows, "Of the first measure of each decision.")
 
 
 def month_table(period: Period, by_month: Mapping[str, Span]) -> Table:
-    """Return how long it took from the queue to the measure, month by month."""
+    """Return the time from queue to measure, by month."""
     rows = tuple((month, *_tell_span(by_month.get(month))) for month in period.months())
     columns: Columns = (*count_columns("month", "measures"), ("median", "hours"), ("nine in ten within", "hours"))
     return Table("times", "From queue to measure, month by month", columns, rows)
@@ -271,7 +265,7 @@ def _tell_span(span: Span | None) -> Row:
 
 
 def time_charts(period: Period, by_month: Mapping[str, Span]) -> tuple[Chart, ...]:
-    """Return the chart of `month_table`, if anything is known."""
+    """Return the chart of `month_table`, if there is data."""
     if not by_month:
         return ()
     drawn = draw_line(month_table(period, by_month), 2, 3, "Hours from queue to measure")
@@ -279,7 +273,7 @@ def time_charts(period: Period, by_month: Mapping[str, Span]) -> tuple[Chart, ..
 
 
 def write_sellers(figures: Figures) -> Section:
-    """Return the chapter on sellers: how many, strikes, penalties, networks."""
+    """Return the chapter on sellers: numbers, strikes, penalties, networks."""
     given, back = figures.strikes
     rows = tuple((kind.value, figures.penalties.get(kind.value, 0)) for kind in PenaltyKind)
     columns = count_columns("penalty", "sellers' accounts")
@@ -303,7 +297,7 @@ def write_sellers(figures: Figures) -> Section:
 
 
 def seller_quantities(sellers: Sellers, least: int = 0) -> tuple[Quantity, ...]:
-    """Return how many sellers there are; a count below `least` is not told."""
+    """Return the numbers of sellers; counts below `least` are not shown."""
     back = "Such a listing appeared after an earlier measure."
     named = (
         ("sellers", "Sellers of listings found counterfeit", sellers.n, "Accounts."),
@@ -317,7 +311,7 @@ _REPEATED = "Two listings or more in the period."
 
 
 def tell_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, str]:
-    """Return a count with unit and meaning; where it is small, only that it is.
+    """Return a count with unit and meaning; a small count only as "fewer than".
 
     Examples
     --------
@@ -328,13 +322,13 @@ def tell_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, 
 
 
 def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity, ...]:
-    """Return what is known of the networks behind sellers."""
+    """Return the numbers of networks behind sellers."""
     if linked is None:
         return (Quantity("networks", "Networks behind them", None, "count", "No networks were given to this report."),)
     means = "Accounts that share payout, device, address and the like, as far as chance does not explain it."
     small = sum(sellers for sellers, _ in linked.active if sellers < least)
     told = tell_count(linked.sellers, least, "Of those above.")
-    if 0 < small < least <= linked.sellers:  # they would follow from the whole and the larger networks
+    if 0 < small < least <= linked.sellers:  # they could be calculated from the total and the larger networks
         told = (None, "count", f"Not told: fewer than {least} of them are in the smaller networks.")
     return (
         Quantity("networks", "Networks behind them", *tell_count(len(linked.active), least, means)),
@@ -344,7 +338,7 @@ def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity,
 
 
 def write_complaints(complaints: FiledComplaints) -> Section:
-    """Return the chapter on what sellers said against decisions."""
+    """Return the chapter on complaints."""
     became = (*OUTCOMES, PENDING)
     rows: list[Row] = []
     for subject in (*SUBJECTS, None):
@@ -386,7 +380,7 @@ def write_complaints(complaints: FiledComplaints) -> Section:
 
 
 def write_notices(notices: Noticed) -> Section:
-    """Return the chapter on notices and on who gave them without reason."""
+    """Return the chapter on notices, and on misuse of notices."""
     by_step: list[Row] = [(who, *(notices.steps.get((who, step), 0) for step in STEPS)) for who in NOTIFIERS]
     columns = count_columns("notifier", *(_STEP_NAMES[step] for step in STEPS))
     steps = Table("steps", "Steps against notifiers", columns, tuple(by_step))
@@ -413,7 +407,7 @@ def write_notices(notices: Noticed) -> Section:
 
 
 def notice_quantities(notices: Noticed) -> tuple[Quantity, ...]:
-    """Return how many notices came, how many listings they named, and what became of these."""
+    """Return the numbers of notices and listings, and their outcomes."""
     settled = sum(notices.listings(state=state) for state in _SETTLED)
     upheld, means = count_rate(notices.listings(state="upheld"), settled), f"Of {settled:,} that were decided on."
     time = median_hours(notices.spans.get(ALL))
@@ -427,7 +421,7 @@ def notice_quantities(notices: Noticed) -> tuple[Quantity, ...]:
 
 
 def notice_table(notices: Noticed) -> Table:
-    """Return notices and their listings by who gave notice."""
+    """Return notices and their listings by kind of notifier."""
     rows: list[Row] = []
     for notifier in (*NOTIFIERS, None):
         counts = [notices.listings(notifier, state) for state in STATES]
