@@ -36,8 +36,8 @@ EXPORTER = "rights holder"
 _README = """\
 EVIDENCE ON LISTING {listing_id}, FOR THE RIGHTS HOLDER
 
-An online marketplace found this listing counterfeit. This folder says what was offered, what was decided and what was
-done. It was put together on {date}. It names neither the seller nor the reviewer: the identity of a seller is disclosed
+An online marketplace found this listing counterfeit. This folder has the offer, the decision and the measures, as of
+{date}. It names neither the seller nor the reviewer: a seller's identity is disclosed
 on an order only (Article 8 of Directive 2004/48/EC).
 
   brand: {brand}
@@ -52,8 +52,8 @@ that read them.
 data/listing.json      the listing as it was seen, the decision, the measures, and the SHA-256 of the full evidence,
                        which the marketplace keeps and hands to courts and authorities
 data/picture-….webp    copies of its pictures; listing.json has the SHA-256 of each as its host sent it
-data/export.json       the row of the marketplace's audit trail that says what was put into this folder
-data/anchor.json       how far the trail went then
+data/export.json       the row of the marketplace's audit trail that records the contents of this folder
+data/anchor.json       the end of the trail at that time
 data/audit.jsonl       empty: the rows of the trail name the seller
 manifest-….txt         fingerprints (SHA-256, SHA-512) of the files in data/
 verify.py              a program that checks all of this

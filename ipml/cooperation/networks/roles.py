@@ -231,7 +231,7 @@ def _explain(order: Precedence, supplied: int, place: int) -> tuple[str, ...]:
         reasons.append(f"{followers} of the {others} others listed some of them later.")
     if supplied:
         reasons.append(f"Ships from where {supplied} who have another place of dispatch ship from too.")
-    return tuple(reasons) or ("Nothing shared tells who came first.",)
+    return tuple(reasons) or ("Nothing shared shows who came first.",)
 
 
 def _days(days: float) -> str:

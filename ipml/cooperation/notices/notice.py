@@ -254,7 +254,7 @@ def _read_told(
 ) -> Listing | None:
     """Return the details of a listing from a platform's front end."""
     if not takes_listings:
-        expected = "nothing, as only the marketplace's own form tells what is listed: give url or listing_id alone"
+        expected = "nothing, as only the marketplace's own form may describe listings: give url or listing_id alone"
         faults.add(place, value, expected)
         return None
     before = faults.n

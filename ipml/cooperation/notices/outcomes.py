@@ -42,7 +42,7 @@ OUTCOME, CORRECTION = "notice_outcome", "notice_correction"
 _WORDS = {
     "upheld": "It was found to be counterfeit, and was acted on.",
     "rejected": "It was not found to be counterfeit; nothing was done.",
-    "undecided": "It could not be told whether it is counterfeit; nothing was done.",
+    "undecided": "We could not determine whether it is counterfeit; nothing was done.",
     "repeated": "You had given notice of it before, and were or will be answered there.",
     "waiting": "The decision on it was taken back; it is being looked at again.",
     "unknown": "No such listing is known here yet.",

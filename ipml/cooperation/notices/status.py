@@ -34,10 +34,8 @@ OUTCOMES: Mapping[str, str] = {
 }
 _MORE_NEEDED = "we have it; a person looks when more buyers say the same"
 _TOO_FEW = "too few complaints: nobody looked at it"
-_SUSPENDED = "Your notices are not looked at for now: you were told why. This one is kept, and nothing follows from it."
-_RECEIVED = (
-    "We have your notice. A person decides on each listing, and you are told what was decided, and what you can do."
-)
+_SUSPENDED = "Your notices are not examined for now, for the reasons we sent you. This one is stored and has no effect."
+_RECEIVED = "We have your notice. A person decides on each listing; you will receive the decision and your options."
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ from ipml.storage.tables import cases, decisions, notice_items, notices, notifie
 _LONGEST_WHY = 2000
 _WORDS = {
     "warn": "Many of your notices are manifestly unfounded. If that goes on, we will look at none of them for a time.",
-    "suspend": "After our warning you went on. What you send until the day named is kept, and not looked at.",
-    "lift": "What we told you of your notices no longer holds; we look at them as before.",
+    "suspend": "You continued after our warning. Notices sent until the day named are stored and not examined.",
+    "lift": "Our warning or suspension no longer applies; we examine your notices as before.",
 }
 _KINDS = {"warn": "notifier_warning", "suspend": "notifier_suspension", "lift": "notifier_lift"}
 _MEASURES_TAKEN = {"warn": "warned", "suspend": "suspended", "lift": "lifted"}
@@ -373,4 +373,4 @@ def _describe(found: Assessment, kind: str, rules: MisuseRules) -> Iterator[str]
     if found.one_seller >= rules.one_seller_share and rate.hits > 1:
         yield f"{found.one_seller:.0%} of them are aimed at one seller."
     if kind == TRUSTED:
-        yield "They are a trusted flagger: tell the authority that gave the status as well (Article 22(6))."
+        yield "They are a trusted flagger: inform the authority that gave the status as well (Article 22(6))."

@@ -378,17 +378,17 @@ def _about_sold_value(told: DisclosedFacts) -> Iterator[str]:
         yield "How much was sold: the marketplace knows the sales of none of the listings, or of too few."
         return
     if unseen := sold_value.n_listings - sold_value.value.n_known:
-        yield f"What {unseen:,} of {sold_value.n_listings:,} listings sold: the interval stands for them."
+        yield f"What {unseen:,} of {sold_value.n_listings:,} listings sold: the interval allows for them."
     yield "Which part of the sales was of counterfeits: listings found genuine, or not decided, count in it too."
 
 
 def _about_profile(told: DisclosedFacts, profile: RecipientProfile, n_erased: int, n_evidence: int) -> Iterator[str]:
     if n_erased:
-        yield f"Anything of {n_erased} members who were erased, or may have been: the marketplace may not tell of them."
+        yield f"Anything of {n_erased} members who were erased, or may have been: the marketplace may not disclose it."
     if unnamed := told.n_unnamed - n_erased:
         yield f"Who {unnamed} further members are: they are counted and not named under this profile."
     if withheld := sorted(field.value for field in PackageField if not profile.allows(field)):
-        yield f"What this recipient is not told: {', '.join(withheld)}. An order can ask for it."
+        yield f"Withheld from this recipient: {', '.join(withheld)}. An order can ask for it."
     more = told.n_with_evidence - n_evidence
     if more and profile.allows(PackageField.EVIDENCE):
         yield f"What {more:,} more pieces of evidence say: the marketplace keeps them; listings.csv has their digests."

@@ -257,7 +257,7 @@ def sign_receipt(
         raise Conflict(
             f"referral {referral_id}",
             f"{referral.received_by} signed for it on {referral.received_at:%Y-%m-%d}",
-            "A receipt stands.",
+            "A receipt cannot be changed.",
         )
     query = update(referrals).where(referrals.c.referral_id == referral_id)
     connection.execute(query.values(received_by=received_by, received_at=now))

@@ -191,7 +191,7 @@ def check_request(request: ReferralRequest, profile: RecipientProfile) -> None:
     """Check that brand and captures agree with the profile; raises UnusableSetting."""
     if profile.needs_brand != (request.brand is not None):
         found = "none" if request.brand is None else repr(request.brand)
-        expected = "one for this recipient" if profile.needs_brand else "none: this recipient is told of all"
+        expected = "one for this recipient" if profile.needs_brand else "none: this recipient receives all brands"
         raise UnusableSetting("brand", found, expected)
     if request.captures and not profile.allows(PackageField.EVIDENCE):
         raise UnusableSetting(

@@ -224,7 +224,7 @@ def _write_found(figures: BrandFigures) -> Section:
     queued, gone = sum(figures.queued.values()), figures.decided.count(stands=False)
     return Section(
         "found",
-        "What was found",
+        "Findings",
         "Listings that name the brand, were suspected by the model or by somebody's notice, and were decided on. "
         "Some of them turn out to be genuine: resale, parts and authorised dealers.",
         (
@@ -241,7 +241,7 @@ def _write_found(figures: BrandFigures) -> Section:
 def _write_times(figures: BrandFigures) -> Section:
     return Section(
         "takedowns",
-        "How fast listings went",
+        "Takedown times",
         "From the moment at which a listing appeared, came into the queue, or was first given notice of, to the "
         "measure.",
         chapters.takedown_quantities(figures.takedowns),
@@ -263,8 +263,8 @@ def _write_sellers(figures: BrandFigures, least: int) -> Section:
     table = Table("networks", "Networks that sold the brand", columns, tuple(rows), note)
     return Section(
         "sellers",
-        "Who stands behind it",
-        f"Sellers are counted and not named; counts from 1 to {least - 1} are not told.",
+        "Sellers behind it",
+        f"Sellers are counted and not named; counts from 1 to {least - 1} are not shown.",
         (*chapters.seller_quantities(figures.sellers, least), *chapters.network_quantities(linked, least)),
         (table,) if linked else (),
     )
@@ -277,7 +277,7 @@ def _write_prices(prices: Iterable[Prices], least: int) -> Section:
     note = f"Currencies that fewer than {least} sellers used are left out."
     return Section(
         "prices",
-        "What was asked for it",
+        "Asking prices",
         "Asking prices of the listings found counterfeit. Where they lie far below the usual price, buyers may know;"
         " where they are close to it, buyers are deceived.",
         (),
@@ -288,8 +288,8 @@ def _write_prices(prices: Iterable[Prices], least: int) -> Section:
 def _write_notices(figures: BrandFigures) -> Section:
     return Section(
         "notices",
-        "Notices, and what came of them",
-        "The figures are those of the notices of rights holders for this brand; the table tells of all notices for it.",
+        "Notices and their outcomes",
+        "The figures are those of the notices of rights holders for this brand; the table covers all notices for it.",
         chapters.notice_quantities(figures.by_holder),
         (chapters.notice_table(figures.notices),),
     )

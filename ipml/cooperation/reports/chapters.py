@@ -83,7 +83,7 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
         rows.append((_WAY_NAMES[way or "all"], *counts, sum(counts), decided.count(way, stands=False)))
     verdicts = Table(
         "decisions",
-        "Decisions by how they came about",
+        "Decisions by how they were made",
         count_columns("came about", *(verdict.value for verdict in VERDICTS), "all", "no longer stand"),
         tuple(rows),
         "A decision counts where it was made, even if it was taken back or the case was decided anew since; those are "
@@ -91,7 +91,7 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
     )
     return Section(
         "found",
-        "What came by and what was found",
+        "Listings seen and findings",
         "A model scores listings; those it suspects, those somebody gave notice of and some drawn at random come "
         "into a queue, and people decide. Where the same seller has near-duplicates, a decision is repeated for "
         "them, and some of these are left out and looked at by a person. A written policy may act alone where it has"
@@ -128,7 +128,7 @@ def _name_groups(key: str, one: str, groups: Sequence[Row], least: int, most: in
     """Return the brands or categories with most listings, without those of few sellers."""
     named, left_out = suppress(groups, 2, least)
     title = f"Listings found counterfeit by {one}, the {most} with most"
-    why = "what they are called may tell who the seller is"
+    why = "their names may reveal the seller"
     note = f"Not named: those of fewer than {least} sellers ({left_out:,}), as {why}."
     return Table(key, title, count_columns(one, "listings", "sellers"), named[:most], note)
 
@@ -169,11 +169,10 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
     drawn = draw_intervals(table, 5, 6, 7, "Precision by how it was decided")
     return Section(
         "precision-of-decisions",
-        "How often it was right",
-        "That nobody objected does not make a decision right. So some are drawn with known probability "
-        "and judged again by "
-        "a person who does not know the first verdict. The precision is the share that they, too, found counterfeit;"
-        " the interval holds the true share nineteen times of twenty.",
+        "Precision of decisions",
+        "A decision without objection may still be wrong. So some decisions are drawn with known probability and "
+        "judged again by a person who does not know the first verdict. The precision is the share that they, too, "
+        "found counterfeit; the interval holds the true share nineteen times of twenty.",
         (
             _precision_quantity("precision", "Precision of what was found counterfeit", whole),
             Quantity("stood", "Not taken back", stood, "share", _STOOD),
@@ -213,7 +212,7 @@ def write_takedowns(figures: Figures) -> Section:
         rows.append((kind or "all", *by_source, figures.measures.count(kind)))
     kinds = Table(
         "measures",
-        "Measures by kind and by what brought the listing up",
+        "Measures by kind and source",
         count_columns("measure", *SOURCES, "all"),
         tuple(rows),
         "As the statements of reasons say. Own: no notice of the listing waited when it was decided on; other: "
@@ -221,7 +220,7 @@ def write_takedowns(figures: Figures) -> Section:
     )
     return Section(
         "takedowns",
-        "How fast listings went",
+        "Takedown times",
         "Counted from the moment at which a listing appeared, at which it came into the queue, or at which the first"
         " notice of it came, to the measure; and on to the moment at which the platform said that it is done.",
         (
@@ -329,7 +328,7 @@ def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity,
     small = sum(sellers for sellers, _ in linked.active if sellers < least)
     told = tell_count(linked.sellers, least, "Of those above.")
     if 0 < small < least <= linked.sellers:  # they could be calculated from the total and the larger networks
-        told = (None, "count", f"Not told: fewer than {least} of them are in the smaller networks.")
+        told = (None, "count", f"Not shown: fewer than {least} of them are in the smaller networks.")
     return (
         Quantity("networks", "Networks behind them", *tell_count(len(linked.active), least, means)),
         Quantity("network_sellers", "Sellers in these networks", *told),
@@ -347,12 +346,12 @@ def write_complaints(complaints: FiledComplaints) -> Section:
         rows.append((name, *counts, sum(counts), median_hours(complaints.spans.get(subject or ALL))))
     table = Table(
         "complaints",
-        "Complaints by what they were against and what became of them",
+        "Complaints by subject and outcome",
         (*count_columns("against", *became, "all"), ("median time", "hours")),
         tuple(rows),
     )
     by_outcome = tuple((outcome, complaints.count(outcome=outcome)) for outcome in became)
-    outcomes = Table("outcomes", "What became of complaints", count_columns("outcome", "complaints"), by_outcome)
+    outcomes = Table("outcomes", "Outcomes of complaints", count_columns("outcome", "complaints"), by_outcome)
     favoured = sum(complaints.count(outcome=outcome) for outcome in (*FAVOURABLE, "restored"))
     ended = favoured + complaints.count(outcome="rejected")
     return Section(
@@ -385,15 +384,15 @@ def write_notices(notices: Noticed) -> Section:
     columns = count_columns("notifier", *(_STEP_NAMES[step] for step in STEPS))
     steps = Table("steps", "Steps against notifiers", columns, tuple(by_step))
     by_state = tuple((state, notices.listings(state=state)) for state in STATES)
-    states = Table("states", "What came of the listings in notices", count_columns("state", "listings"), by_state)
-    drawn = draw_bars(states, 1, "Listings of notices by what came of them")
+    states = Table("states", "Outcomes of the listings in notices", count_columns("state", "listings"), by_state)
+    drawn = draw_bars(states, 1, "Listings of notices by outcome")
     trusted = notices.received("trusted flagger")
     return Section(
         "notices",
         "Notices of others",
-        "Rights holders, trusted flaggers, consumers and authorities tell the platform of listings. Each listing of "
-        "a notice is decided on for itself; the notice is settled when the last of them is. Who often gives notice "
-        "without reason is warned, and then suspended for a time.",
+        "Rights holders, trusted flaggers, consumers and authorities report listings to the platform. Each listing of "
+        "a notice is decided on for itself; the notice is settled when the last of them is. Notifiers who often "
+        "report without reason are warned, and then suspended for a time.",
         (
             *notice_quantities(notices),
             Quantity("trusted_notices", "of these by trusted flaggers", trusted, "count", "Article 22."),
@@ -431,7 +430,7 @@ def notice_table(notices: Noticed) -> Table:
         *count_columns("notifier", "notices", *(f"listings {state}" for state in STATES), "listings"),
         ("median time", "hours"),
     )
-    return Table("notifiers", "Notices by who gave them", columns, tuple(rows))
+    return Table("notifiers", "Notices by kind of notifier", columns, tuple(rows))
 
 
 def write_machines(figures: Figures) -> Section:
@@ -451,10 +450,10 @@ def write_machines(figures: Figures) -> Section:
     signed = f"{handed_on.received:,} of them were signed for."
     return Section(
         "automation-and-people",
-        "What machines did, and people",
-        "A model orders the queue and gives its reasons; it decides nothing. Without a person acts only a written "
-        "policy, brand by brand, as long as cases drawn from those it would act on prove the precision it promises; "
-        "it is withdrawn at once when they speak against it. Whatever it does can be appealed, and a person decides.",
+        "Automation and people",
+        "A model orders the queue and gives its reasons; it decides nothing. Only a written policy acts without a "
+        "person, brand by brand, as long as cases drawn from those it would act on prove the precision it promises; "
+        "it is withdrawn at once when they do not. Each of its measures can be appealed, and a person decides.",
         (
             Quantity("automatic_share", "Measures without a person", share, "share", _OF_MEASURES),
             _precision_quantity("policy_precision", "Precision of the policy", policy),

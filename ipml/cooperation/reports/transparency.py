@@ -236,9 +236,9 @@ CLOSING = (
         "Nothing had been sold from the listing when it was decided on, as far as the platform knows.",
     ),
     ("Strike", "What a listing found counterfeit counts against its seller, until it expires."),
-    ("Not known", "The platform's records do not tell. It does not mean zero."),
+    ("Not known", "The platform has no record of it. It does not mean zero."),
     (
-        "What is not in it",
+        "Left out",
         "Names of persons; brands and categories that few sellers wrote; what happened after the date given above.",
     ),
 )

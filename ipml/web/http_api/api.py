@@ -1,11 +1,7 @@
-"""The API for programs: listings in, scores out; what the platform did; notices in, and how they stand.
+"""API for programs: scoring, listings, answers of the platform, notices and lists; the model is passed in.
 
-It knows no model; one is handed over, a new one at any moment.
-
-A new address is a row of `API_ROUTES`; `authorise_program` refuses whatever is not in this table. Sessions of the
-reviewers' page open nothing here, and keys of the API open nothing there.
-
-What is wrong is answered in one shape (RFC 9457): a sentence, and every field at fault.
+A new address is a row of `API_ROUTES`; `authorise_program` refuses others. Sessions of the console are not valid here,
+nor API keys there. Errors have one shape (RFC 9457): a sentence, and every field at fault.
 """
 
 from __future__ import annotations
@@ -173,7 +169,7 @@ def _answer_ipml_error(_request: Request, error: Exception) -> Response:
 
 
 def _find_problems(error: Exception) -> list[Problem]:
-    """Return which field is at fault where what stands in one cannot be kept."""
+    """Return the field whose value cannot be stored, if any."""
     if isinstance(error, UnstorableValue):
         return [Problem(1, str(error.subject), error.found, error.expected)]
     if isinstance(error, KeyReused):
@@ -198,7 +194,7 @@ def _answer_http_error(_request: Request, error: Exception) -> Response:
 
 
 def _answer_failure(request: Request, _error: Exception) -> Response:
-    # The framework answers a failure outside of all else, logs the traceback itself, and has the server hang up.
+    # The framework answers failures outermost, logs the traceback, and closes the connection.
     answer = _answer_problems(HTTPStatus.INTERNAL_SERVER_ERROR, _FAILURE, headers={"Connection": "close"})
     add_headers(request, answer.headers)
     return answer
@@ -224,10 +220,10 @@ async def answer_message(
     request: Request,
     key: Annotated[str, Path(description="the header `webhook-id` of the message that is answered")],
 ) -> Response:
-    """Note what became of a message: "accepted", "done" or "refused".
+    """Record the outcome of a message: "accepted", "done" or "refused".
 
-    The same answer again changes nothing. Answers count in the order of the messages, whenever they come; a moment
-    that is yet to come counts as now.
+    The same answer again changes nothing. Answers count in the order of the messages, whenever they come; a future
+    moment counts as now.
     """
     state, by = request.app.state, request.state.grant.actor
     with state.crowd.join():
@@ -246,13 +242,7 @@ async def answer_message(
 
 
 def find_answer(content: object) -> tuple[Status, datetime | None, str]:
-    """Return what a body says; InvalidListings names every field at fault.
-
-    Examples
-    --------
-    >>> find_answer({"status": "refused", "why": "no such listing"})
-    ('refused', None, 'no such listing')
-    """
+    """Return the answer in a body; raises InvalidListings with every field at fault."""
     fields = Fields(content, 1, ("status", "at", "why"))
     status, at = fields.read_choice("status", SAID), fields.read_moment("at", is_required=False)
     why = fields.read_name("why", is_required=False, longest=_LONGEST_WHY, may_be_blank=True)
@@ -262,8 +252,8 @@ def find_answer(content: object) -> tuple[Status, datetime | None, str]:
 
 
 MOST_AT_ONCE = 64  # requests being worked on, each of at most 4 MiB
-_MOST_WRITERS = 4  # who wait for the database, beside those who score: neither holds up the other
-_SMALL_BYTES = 16_384  # what is scored in less time than handing it to another thread and back may take
+_MOST_WRITERS = 4  # threads for the database, apart from those that score: neither blocks the other
+_SMALL_BYTES = 16_384  # scored faster than a switch to another thread and back
 
 
 async def score(
@@ -274,21 +264,21 @@ async def score(
         bool, Query(description="judge as well by what is stored of the seller's earlier listings, where it is")
     ] = False,
 ) -> Response:
-    """Score one listing or many, by one and the same model.
+    """Score one listing or many, all with the same model.
 
-    All are scored or none: where a single listing breaks the rules, everything wrong with any of them is named. With
-    `portfolios` each is scored as if it were submitted now; nothing is stored.
+    All are scored or none: if one breaks the rules, all faults are listed. With `portfolios` each is scored as if it
+    were submitted now; nothing is stored.
     """
     state = request.app.state
     with state.crowd.join():
         body = await read_body(request)
-        model: ScoringModel | None = state.models.current()  # once: no answer is by two models
+        model: ScoringModel | None = state.models.current()  # once, so that no answer mixes two models
         if model is None:
             found, remedy = "none could be loaded yet", "Try again later; the operator finds more in the log."
             raise Failed("model", found, remedy)
 
         def work() -> bytes:
-            # On which list a seller is may hang on the brand, which is read with the reasons.
+            # Lists may depend on the brand, which is found together with the reasons.
             records = model.check(find_listings(parse_body(body)))
             earlier = _find_earlier(state.engine, model, records) if portfolios else None
             scored, unlike = model.score_records(records, explain or lists, earlier)
@@ -301,7 +291,7 @@ async def score(
 
 
 def _find_earlier(engine: Engine | None, model: ScoringModel, some: Sequence[Listing]) -> list[EarlierListings] | None:
-    """Return what is stored of the earlier listings of each one's seller; None without a database."""
+    """Return the stored earlier listings of each listing's seller; None without a database."""
     if engine is None:
         return None
     with reading(engine) as connection:
@@ -309,7 +299,7 @@ def _find_earlier(engine: Engine | None, model: ScoringModel, some: Sequence[Lis
 
 
 def _find_lists(engine: Engine | None, scored: Sequence[ScoredListing]) -> list[dict[str, Any]]:
-    """Return of each listing on which lists its seller is now; nothing is known of that without a database."""
+    """Return the lists that each listing's seller is on now; null without a database."""
     if engine is None:
         return [{"lists": None} for _ in scored]
     with reading(engine) as connection:
@@ -318,7 +308,7 @@ def _find_lists(engine: Engine | None, scored: Sequence[ScoredListing]) -> list[
 
 
 def show_metrics(request: Request) -> Response:
-    """Show figures of this server to a monitor, as Prometheus reads them."""
+    """Show the figures of this server in the format of Prometheus."""
     metrics: Metrics = request.app.state.metrics
     return Response(metrics.write(), headers={"Content-Type": CONTENT_TYPE})
 
@@ -328,7 +318,7 @@ def show_document(request: Request) -> Response:
     return make_json_answer(request.app.state.document())
 
 
-# Every route: how and where it is asked for, the action it is (None: anybody may), what answers, and its description.
+# Every route: method, path, action (None: public), function, and description.
 API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str, Any]], ...] = (
     ("GET", "/health", None, show_health, HEALTH_DOCUMENT),
     ("GET", "/health/ready", None, show_ready, READY_DOCUMENT),
@@ -358,21 +348,9 @@ def make_api(
     listing_schema: Mapping[str, Any],
     engine: Engine | None = None,
 ) -> FastAPI:
-    """Make the API as an application of its own.
+    """Make the API as an application.
 
-    Parameters
-    ----------
-    models : CurrentModel
-        Asked once a request for the model in use.
-    metrics : Metrics
-        Where scored listings are counted.
-    access : Access
-        Who may have listings scored.
-    listing_schema : mapping
-        JSON Schema of a listing, for the documentation.
-    engine : Engine, optional
-        The review database, where one is served beside: answers of the platform and notices go there, `/health` looks
-        after it.
+    `models` is asked once a request. Without `engine` (the review database) the API only scores.
     """
     app = FastAPI(
         dependencies=[Depends(authorise_program)],
@@ -389,7 +367,7 @@ def make_api(
     app.state.threads = CapacityLimiter(os.cpu_count() or 1)
     app.state.writers = CapacityLimiter(_MOST_WRITERS)
     for method, path, _, answer, says in API_ROUTES:
-        # An id of the marketplace may hold a slash.
+        # Ids of the marketplace may contain a slash.
         served = path.replace("{listing_id}", "{listing_id:path}").replace("{event_id}", "{event_id:path}")
         app.add_api_route(served, answer, methods=[method], response_class=Response, **says)
     app.add_middleware(_ProtectingHeaders)
@@ -397,19 +375,14 @@ def make_api(
     shapes, is_keyed = describe_shapes() | describe_list_shapes() | describe_submissions(), bool(access.keys)
     shapes["FiledAppealShape"] = FiledAppealShape.model_json_schema()
     examples = (*EXAMPLES, *APPEAL_EXAMPLES)
-    # Once: anybody may ask for it, and it takes as long to make as to score a hundred listings.
+    # Cached: it is public, and takes as long to make as scoring a hundred listings.
     app.openapi = cache(lambda: make_document(app, listing_schema, shapes, examples, needs_key=is_keyed))  # type: ignore[method-assign]
     app.state.document = cache(lambda: write_json(app.openapi()))
     return app
 
 
 async def authorise_program(request: Request) -> None:
-    """Let a request pass if its route is in the table, and is free or opened by what the request shows.
-
-    Raises
-    ------
-    LoginNeeded, Forbidden
-    """
+    """Authorise a request whose route is public or covered by its key; raises LoginNeeded or Forbidden."""
     actions: Mapping[tuple[str, str], Action | None] = request.app.state.actions
     rule = (request.method, request.scope["route"].path_format)
     if rule in actions and actions[rule] is None:
@@ -423,7 +396,7 @@ async def authorise_program(request: Request) -> None:
 
 
 def _check_parameters(request: Request) -> None:
-    """Refuse parameters that are unknown or come twice: a slip of the pen would otherwise ask for something else."""
+    """Refuse unknown and repeated parameters: a typing error would otherwise change the meaning silently."""
     known = {field.alias for field in request.scope["route"].dependant.query_params}
     names = [name for name, _ in request.query_params.multi_items()]
     expected = f"one of {', '.join(sorted(known))}, once" if known else "no parameters"
@@ -434,13 +407,7 @@ def _check_parameters(request: Request) -> None:
 
 
 def put_beside(page: ASGIApp, api: FastAPI) -> ASGIApp:
-    """Return one application of two: what is the API's goes there, all else to the page.
-
-    Parameters
-    ----------
-    page, api
-        As `make_app` and `make_api` return them.
-    """
+    """Return one application of two: the API's addresses go to `api`, all others to `page`."""
     paths = {path for _, path, _, _, _ in API_ROUTES}
 
     async def choose(scope: Scope, receive: Receive, send: Send) -> None:
@@ -451,7 +418,7 @@ def put_beside(page: ASGIApp, api: FastAPI) -> ASGIApp:
 
 
 class _ProtectingHeaders:
-    """Put on every answer what keeps a browser from making anything else of it; answers are kept nowhere."""
+    """Set the security headers of every answer, which is not cached."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Appeals over HTTP: what sellers say against measures and penalties, filed by the marketplace's own form."""
+"""Appeals over HTTP: filed by the marketplace's own form, against measures and penalties."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Shape(BaseModel):
 
 
 class FiledAppealShape(_Shape):
-    """What a seller says against a measure, a penalty or a decision."""
+    """A seller's appeal against a measure, a penalty or a decision."""
 
     about: str = Field(
         max_length=60,
@@ -65,7 +65,7 @@ class FiledAppealShape(_Shape):
 
 
 class AppealShape(_Shape):
-    """An appeal, and how it stands."""
+    """An appeal and its state."""
 
     appeal: int
     about: str
@@ -134,10 +134,10 @@ APPEAL_EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 
 
 async def submit_appeal(request: Request) -> Response:
-    """File what a seller says against a measure in force, a penalty, or a decision.
+    """File a seller's appeal against a measure in force, a penalty, or a decision.
 
-    The seller gets a receipt, and the deadlines of the policy run from now on. Sent again with its key, it is the same
-    appeal, as it stands by then.
+    The seller gets a receipt, and the deadlines of the policy start. Sent again with its key, it is the same appeal, in
+    its current state.
     """
     intake = require_intake(request)
     with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
@@ -159,7 +159,7 @@ async def submit_appeal(request: Request) -> Response:
 async def show_appeal(
     request: Request, appeal: Annotated[str, Path(description="its number", json_schema_extra=_SHOWN)]
 ) -> Response:
-    """Show how an appeal stands, and how it was decided."""
+    """Show the state and the outcome of an appeal."""
     intake = require_intake(request)
     with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
 
@@ -174,13 +174,7 @@ async def show_appeal(
 
 
 def read_appeal(content: object) -> tuple[str, str, str, Kind, str]:
-    """Return what a request says: about what, whose, the words, the kind and the key.
-
-    Raises
-    ------
-    InvalidListings
-        With every field at fault.
-    """
+    """Return subject, seller, text, kind and key of an appeal; raises InvalidListings with every field at fault."""
     kinds: tuple[Kind, ...] = get_args(Kind)
     said = {"kind": "complaint"} | content if isinstance(content, dict) else content
     fields = Fields(said, 1, tuple(FiledAppealShape.model_fields))

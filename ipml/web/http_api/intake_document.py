@@ -1,4 +1,4 @@
-"""What the document of the API says of submitting listings and events: shapes, examples and errors."""
+"""OpenAPI document of submitting listings and events: shapes, examples and errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Shape(BaseModel):
 
 
 class ListedAgainShape(_Shape):
-    """That the case is like a counterfeit, as long as that verdict stands; it is no part of the score."""
+    """A match of the case with a counterfeit whose verdict is in force; it is not part of the score."""
 
     case: int = Field(description="the case of the counterfeit")
     by: Literal["seller", "picture", "price", "part", "title"] = Field(
@@ -30,7 +30,7 @@ class ListedAgainShape(_Shape):
 
 
 class KnownListingShape(_Shape):
-    """What is known of a listing, and how it stands; all figures are null where the model abstains."""
+    """A listing and its state; all figures are null if the model abstains."""
 
     listing_id: str
     seller_id: str
@@ -61,13 +61,13 @@ class KnownListingShape(_Shape):
 
 
 class KnownListingsShape(_Shape):
-    """How the listings of a request stand, in their order, then those that are gone."""
+    """The state of the listings of a request, in their order, then of the withdrawn ones."""
 
     listings: list[KnownListingShape]
 
 
 class MeasureShape(_Shape):
-    """What is done to a listing."""
+    """A measure on a listing."""
 
     measure: str = Field(examples=["measure:12"], description="what an appeal is against")
     kind: str = Field(examples=["remove"])
@@ -80,7 +80,7 @@ class MeasureShape(_Shape):
 
 
 class DeadlineShape(_Shape):
-    """A deadline that runs."""
+    """A running deadline."""
 
     subject: str
     stage: str = Field(examples=["complaint window"])
@@ -89,7 +89,7 @@ class DeadlineShape(_Shape):
 
 
 class MessageShape(_Shape):
-    """A message that is on its way."""
+    """A pending message."""
 
     key: str = Field(description="the header `webhook-id` that it will have")
     channel: str
@@ -99,7 +99,7 @@ class MessageShape(_Shape):
 
 
 class ListingFileShape(KnownListingShape):
-    """All there is about a listing."""
+    """All facts about a listing."""
 
     reasons: list[ReasonShape] | None = Field(
         description="heaviest first; null where another model is in use since it was scored, and nobody was shown it"
@@ -111,7 +111,7 @@ class ListingFileShape(KnownListingShape):
 
 
 class EventShape(_Shape):
-    """Something that happened to a seller; sent again it is the same event."""
+    """An event of a seller; sent again, it is the same event."""
 
     event_id: str = Field(min_length=1, max_length=LONGEST_NAME, description="yours; one event has one for ever")
     seller_id: str = Field(min_length=1, max_length=LONGEST_NAME)
@@ -125,7 +125,7 @@ class EventShape(_Shape):
 
 
 class StoredEventsShape(_Shape):
-    """That events are stored, be it since before."""
+    """The number of events stored, now or before."""
 
     events: int = Field(ge=0)
 
@@ -236,11 +236,11 @@ EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ),
     ("/v1/events", "post", {"events": 2}),
 )
-"""Examples of answers: address, method, and what is answered."""
+"""Examples of answers: address, method and content."""
 
 
 def describe_submissions() -> dict[str, Any]:
-    """Return the schemas of what is submitted, by name."""
+    """Return the schemas of submissions, by name."""
     named = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
     gone = {
         "type": "object",

@@ -1,4 +1,4 @@
-"""Lists of sellers over HTTP: a platform puts sellers on a list, takes them off, and reads who is on one."""
+"""Lists of sellers over HTTP: a platform adds and removes sellers, and reads the lists."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Shape(BaseModel):
 
 
 class ListedSellerShape(_Shape):
-    """Who is put on which list, and why."""
+    """A seller for a list, with the reason."""
 
     list: _ListName
     seller_id: str = Field(min_length=1, max_length=LONGEST_NAME)
@@ -69,13 +69,13 @@ class ListEntryShape(ListedSellerShape):
 
 
 class RemovalShape(_Shape):
-    """Why a seller is taken off a list."""
+    """The reason for removing a seller from a list."""
 
     why: str = Field(min_length=1, max_length=LONGEST_WHY, description="the reason; encrypted with the seller's key")
 
 
 class AddedEntryShape(ListEntryShape):
-    """What became of a request to put a seller on a list."""
+    """The entry of a seller who was put on a list."""
 
     is_new: bool = Field(description="false where the same was said before")
 
@@ -136,7 +136,7 @@ REMOVE_DOCUMENT: Mapping[str, Any] = {
 
 
 def describe_list_shapes() -> dict[str, Any]:
-    """Return the schemas of what is sent to put a seller on a list and to take one off, by name."""
+    """Return the schemas of requests that change lists, by name."""
     shapes: tuple[type[BaseModel], ...] = (ListedSellerShape, RemovalShape)
     return {one.__name__: one.model_json_schema(ref_template="#/components/schemas/{model}") for one in shapes}
 
@@ -190,7 +190,7 @@ async def remove_from_list(request: Request, entry_id: _Number) -> Response:
 
 
 def describe_entry(entry: ListEntry) -> dict[str, Any]:
-    """Return the plain values of `ListEntryShape`; a seller who was erased is called by their pseudonym."""
+    """Return the plain values of `ListEntryShape`; an erased seller is named by pseudonym."""
     return {
         "entry_id": entry.entry_id,
         "list": entry.kind.value,
@@ -213,7 +213,7 @@ def describe_mark(mark: ListMark) -> dict[str, Any]:
 
 
 def read_listed(content: object) -> ListedSeller:
-    """Return what a request says: who is put on which list; InvalidListings names every field at fault."""
+    """Return the seller and list of a request; raises InvalidListings with every field at fault."""
     fields = Fields(content, 1, tuple(ListedSellerShape.model_fields))
     kind = fields.read_choice("list", tuple(ListKind))
     seller_id = fields.read_name("seller_id", longest=LONGEST_NAME)
@@ -226,7 +226,7 @@ def read_listed(content: object) -> ListedSeller:
 
 
 def read_removal(content: object) -> str:
-    """Return why a seller is taken off a list, as a request says it; InvalidListings where it does not."""
+    """Return the reason for a removal; raises InvalidListings."""
     fields = Fields(content, 1, tuple(RemovalShape.model_fields))
     why = fields.read_name("why", longest=LONGEST_WHY)
     if fields.problems or why is None:
@@ -235,7 +235,7 @@ def read_removal(content: object) -> str:
 
 
 async def _run(request: Request, opened: Any, work: Callable[[Connection], _Answer]) -> _Answer:
-    """Do something in a transaction of the review database; a service that only scores has none."""
+    """Run a function in a transaction of the review database; a service that only scores has none (404)."""
     engine: Engine | None = request.app.state.engine
     if engine is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)

@@ -1,4 +1,4 @@
-"""What the API answers: the shape of every answer, the values that are sent, and what `/openapi.json` says of it."""
+"""OpenAPI document: shapes of all answers, their plain values, and the text of `/openapi.json`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Shape(BaseModel):
 
 
 class ReasonShape(_Shape):
-    """Why a listing scored as it did, in words."""
+    """A reason for the score of a listing."""
 
     feature: str = Field(description="name of the feature or group of features, for machines")
     sentence: str = Field(description="the reason as a reviewer reads it")
@@ -35,7 +35,7 @@ class ReasonShape(_Shape):
 
 
 class HighlightShape(_Shape):
-    """A word of the title, and what the log-odds lose without it, wherever it stands in the title."""
+    """A word of the title, and the log-odds lost without it, at all its places in the title."""
 
     start: int = Field(ge=0, description="first letter, in code points of the title from 0")
     end: int = Field(ge=0, description="letter after the last one")
@@ -43,7 +43,7 @@ class HighlightShape(_Shape):
 
 
 class PriceRangeShape(_Shape):
-    """What the price is compared with: its reference (`median`), and between which bounds a price is usual."""
+    """The reference price (`median`) of a listing, and the bounds of usual prices."""
 
     brand: str
     currency: str
@@ -56,7 +56,7 @@ class PriceRangeShape(_Shape):
 
 
 class ListMarkShape(_Shape):
-    """That a seller is on a list now, for the brand of the listing or for all; it is no part of the score."""
+    """A list that the seller is on now, for the brand of the listing or for all; it is not part of the score."""
 
     list: Literal["denied", "watched", "authorised"]
     brand: str | None = Field(description="null where it is for all brands")
@@ -64,7 +64,7 @@ class ListMarkShape(_Shape):
 
 
 class ScoreShape(_Shape):
-    """What the model says of one listing; all figures are null where it abstains."""
+    """The score of one listing; all figures are null if the model abstains."""
 
     listing_id: str
     observed_at: datetime | None
@@ -86,7 +86,7 @@ class ScoreShape(_Shape):
 
 
 class UnlikeShape(_Shape):
-    """In what the listings of a request are unlike those the model was trained on."""
+    """A difference of the request's listings from those the model was trained on."""
 
     subject: Literal["words", "brand", "category", "score"]
     found: float = Field(
@@ -115,7 +115,7 @@ class ScoresShape(_Shape):
 
 
 class AnswerShape(_Shape):
-    """What became of a message that told the platform what to do."""
+    """The platform's answer to a message that asked for an action."""
 
     status: Literal["accepted", "done", "refused"]
     at: AwareDatetime | None = Field(None, description="when, with its time zone; now where nothing is said")
@@ -123,7 +123,7 @@ class AnswerShape(_Shape):
 
 
 class NotedShape(_Shape):
-    """What was noted of an answer."""
+    """The recorded answer."""
 
     key: str
     status: Literal["accepted", "done", "refused"]
@@ -132,7 +132,7 @@ class NotedShape(_Shape):
 
 
 class ProblemShape(_Shape):
-    """One thing wrong with one field, or with a listing or a notice as a whole."""
+    """A fault of one field, or of a listing or notice as a whole."""
 
     row: int = Field(
         ge=1, description="number of the listing or event in its list, from 1; 1 where a request has no list"
@@ -143,7 +143,7 @@ class ProblemShape(_Shape):
 
 
 class ErrorShape(_Shape):
-    """Why there is no other answer (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     title: str
     status: int
@@ -160,7 +160,7 @@ def describe_scores(
     unlike: Sequence[Unlike] = (),
     lists: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the plain values of `ScoresShape`; `lists` says of each listing on which lists its seller is."""
+    """Return the plain values of `ScoresShape`; `lists` has the lists of each listing's seller."""
     scores = [_describe_score(one, explain) for one in scored]
     for said, found in zip(scores, lists, strict=False):
         said.update(found)
@@ -191,7 +191,7 @@ def describe_problem(problem: Problem) -> dict[str, Any]:
 
 
 def write_json(content: Any) -> bytes:
-    """Return plain values as JSON; a number is written so that it reads back as the same."""
+    """Return plain values as JSON; numbers read back unchanged."""
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
@@ -265,7 +265,7 @@ _ERRORS: dict[int, tuple[str, str]] = {
 
 
 def describe_error(status: int, meaning: str | None = None, bad: Mapping[str, Any] = _BAD) -> dict[str, Any]:
-    """Return what is said of an answer that is an error, with an example of what it names."""
+    """Return the description of an error, with an example."""
     usual, detail = _ERRORS[status]
     meaning = meaning or usual
     example = {"title": meaning, "status": status, "detail": detail} | ({"problems": [bad]} if status == 422 else {})
@@ -274,7 +274,7 @@ def describe_error(status: int, meaning: str | None = None, bad: Mapping[str, An
 
 
 def describe_body(schema: Mapping[str, Any], **examples: Any) -> dict[str, Any]:
-    """Return what is said of the JSON that a request must bring, with examples under their names."""
+    """Return the description of the JSON body of a request, with named examples."""
     content = {"application/json": {"schema": schema, "examples": _show_examples(examples)}}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -297,7 +297,7 @@ def _describe_health(meaning: str) -> dict[str, Any]:
     return {"description": meaning, "content": {"application/json": {"schema": {"type": "object"}}}}
 
 
-# What is said of each route, as FastAPI's `add_api_route` takes it.
+# The description of each route, for FastAPI's `add_api_route`.
 HEALTH_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "health",
     "summary": "Does it work?",
@@ -359,17 +359,7 @@ def make_document(
 ) -> dict[str, Any]:
     """Return the OpenAPI document of the API.
 
-    Parameters
-    ----------
-    app : FastAPI
-    listing_schema : mapping
-        JSON Schema of a listing.
-    shapes : mapping
-        JSON Schemas of what else is sent, by name.
-    examples : iterable of (str, str, mapping)
-        Further examples of answers: address, method, and what is answered.
-    needs_key : bool
-        Whether a key has to be shown.
+    `shapes` has JSON Schemas of requests by name; `examples` has address, method and content of further answers.
     """
     from importlib.metadata import version
 
@@ -412,7 +402,7 @@ def make_document(
 
 
 def _leave_out_null(document: Mapping[str, Any]) -> None:
-    """Say of parameters that may be left out nothing but what they may be: no address can say null."""
+    """Remove null from the schemas of optional parameters: an address cannot express it."""
     for operation in (one for operations in document["paths"].values() for one in operations.values()):
         for schema in (parameter["schema"] for parameter in operation.get("parameters", ())):
             for kind in schema.pop("anyOf", ()):
@@ -420,5 +410,5 @@ def _leave_out_null(document: Mapping[str, Any]) -> None:
 
 
 def _show(document: Mapping[str, Any], path: str, method: str, status: int, **shown: Any) -> None:
-    """Put examples to an answer; the framework would take out what is null in them."""
+    """Add examples to an answer; the framework would remove nulls from them."""
     document["paths"][path][method]["responses"][str(status)]["content"]["application/json"] |= shown
