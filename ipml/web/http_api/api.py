@@ -258,11 +258,9 @@ _SMALL_BYTES = 16_384  # scored faster than a switch to another thread and back
 
 async def score(
     request: Request,
-    explain: Annotated[bool, Query(description="give reasons, highlights and the usual price range as well")] = False,
-    lists: Annotated[bool, Query(description="say as well on which lists of sellers each seller is")] = False,
-    portfolios: Annotated[
-        bool, Query(description="judge as well by what is stored of the seller's earlier listings, where it is")
-    ] = False,
+    explain: Annotated[bool, Query(description="add reasons, highlights and the usual price range")] = False,
+    lists: Annotated[bool, Query(description="add the lists of each seller")] = False,
+    portfolios: Annotated[bool, Query(description="also use the stored earlier listings of the seller")] = False,
 ) -> Response:
     """Score one listing or many, all with the same model.
 

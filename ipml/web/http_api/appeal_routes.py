@@ -53,14 +53,16 @@ class FiledAppealShape(_Shape):
     about: str = Field(
         max_length=60,
         examples=["measure:12"],
-        description="what it is against, such as `measure:12`, `penalty:3` or `case:381`: the `subject` of the message "
+        description="its subject, such as `measure:12`, `penalty:3` or `case:381`: the `subject` of the message "
         "with the letter",
     )
     seller_id: str = Field(min_length=1, max_length=200)
     text: str = Field(min_length=1, max_length=LONGEST_TEXT, description="the seller's words")
     kind: Literal["complaint", "counter-notice"] = "complaint"
     key: str = Field(
-        min_length=1, max_length=200, description="yours, one for each appeal: sent again with it, it is the same one"
+        min_length=1,
+        max_length=200,
+        description="your key, one for each appeal: sent again with it, it is the same appeal",
     )
 
 
@@ -75,7 +77,7 @@ class AppealShape(_Shape):
     filed_at: AwareDatetime
     due_at: AwareDatetime | None = Field(description="the next of its deadlines")
     decided_at: AwareDatetime | None
-    why: str | None = Field(description="what the seller was told of why; null before, and once the seller was erased")
+    why: str | None = Field(description="the reasons sent to the seller; null before, and once the seller was erased")
 
 
 _FILED = {
@@ -114,13 +116,13 @@ FILE_DOCUMENT: Mapping[str, Any] = {
         404: describe_error(404, "Nothing of that name restricts this seller"),
         409: describe_error(409, _CONFLICT),
         **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 429, 503)},
-        422: describe_error(422, "What breaks the rules; every field at fault is named", _BAD),
+        422: describe_error(422, "Fields that break the rules; all are named", _BAD),
     },
     "openapi_extra": describe_body({"$ref": "#/components/schemas/FiledAppealShape"}, appeal=_FILED),
 }
 SHOW_APPEAL_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_appeal",
-    "summary": "How does an appeal stand?",
+    "summary": "Show the state of an appeal",
     "responses": {
         200: {"model": AppealShape},
         404: describe_error(404, "There is no such appeal"),

@@ -50,11 +50,11 @@ class ListedSellerShape(_Shape):
     list: _ListName
     seller_id: str = Field(min_length=1, max_length=LONGEST_NAME)
     why: str = Field(min_length=1, max_length=LONGEST_WHY, description="the reason, as reviewers read it")
-    source: str = Field(min_length=1, max_length=LONGEST_SOURCE, description="where it is known from")
+    source: str = Field(min_length=1, max_length=LONGEST_SOURCE, description="source of the information")
     brand: str | None = Field(
-        None, min_length=1, max_length=LONGEST_NAME, description="for listings of which brand; of any where left out"
+        None, min_length=1, max_length=LONGEST_NAME, description="brand of the listings; by default all"
     )
-    until: AwareDatetime | None = Field(None, description="from when on it has no effect; until removed where left out")
+    until: AwareDatetime | None = Field(None, description="when it ends; by default never")
 
 
 class ListEntryShape(ListedSellerShape):
@@ -65,7 +65,7 @@ class ListEntryShape(ListedSellerShape):
     added_by: str
     added_at: AwareDatetime
     removed_at: AwareDatetime | None
-    why_removed: str | None = Field(description="null where another entry took its place")
+    why_removed: str | None = Field(description="null if another entry replaced it")
 
 
 class RemovalShape(_Shape):
@@ -77,14 +77,14 @@ class RemovalShape(_Shape):
 class AddedEntryShape(ListEntryShape):
     """The entry of a seller who was put on a list."""
 
-    is_new: bool = Field(description="false where the same was said before")
+    is_new: bool = Field(description="false if the same entry existed")
 
 
 class ListEntriesShape(_Shape):
     """Entries in force, by their numbers."""
 
     entries: list[ListEntryShape]
-    next: int | None = Field(description="`after` of the next page; null where this is the last")
+    next: int | None = Field(description="`after` of the next page; null on the last page")
 
 
 _LISTED = {
@@ -98,10 +98,10 @@ _NONE = "There is no such entry, or no review database is served"
 ADD_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "add_to_list",
     "summary": "Put a seller on a list",
-    "description": "It holds at once, for cases that are open, too, and changes no score. An entry of the same list, "
-    "seller and brand is replaced; the same once more changes nothing.",
+    "description": "It applies at once, to open cases, too, and changes no score. An entry of the same list, seller "
+    "and brand is replaced; the same once more changes nothing.",
     "responses": {
-        200: {"model": AddedEntryShape, "description": "The same was said before"},
+        200: {"model": AddedEntryShape, "description": "The same entry existed"},
         201: {"model": AddedEntryShape, "description": "The seller is on the list"},
         **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 503)},
         404: describe_error(404, "No review database is served"),
@@ -111,7 +111,7 @@ ADD_DOCUMENT: Mapping[str, Any] = {
 }
 SHOW_LISTS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_lists",
-    "summary": "Who is on a list",
+    "summary": "List the sellers on lists",
     "responses": {
         200: {"model": ListEntriesShape},
         **{status: describe_error(status) for status in (401, 403, 422, 503)},
@@ -121,8 +121,8 @@ SHOW_LISTS_DOCUMENT: Mapping[str, Any] = {
 REMOVE_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "remove_from_list",
     "summary": "Take a seller off a list",
-    "description": "At once, as if it had never been there; an entry that has ended stays as it is. What comes from "
-    "the brand file is removed there.",
+    "description": "At once, as if it had never existed; an ended entry stays unchanged. Entries of the brand file "
+    "are removed there.",
     "responses": {
         200: {"model": ListEntryShape},
         **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 422, 503)},

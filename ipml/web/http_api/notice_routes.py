@@ -49,7 +49,7 @@ class NotedListingShape(_NoticeShape):
     listing_id: _Text | None = None
     listing: dict[str, Any] | None = Field(
         None,
-        description="what a platform's own front end knows of it, in the fields of a listing; then it can be judged",
+        description="details from a platform's own front end, in the fields of a listing; then it can be judged",
     )
 
 
@@ -68,15 +68,15 @@ class NoticeShape(_NoticeShape):
         max_length=10_000, description="why the listings are counterfeit, in 20 letters or more, as the policy asks"
     )
     listings: list[NotedListingShape] = Field(min_length=1, max_length=300, description="each once")
-    name: _Text = Field(description="of who gives notice")
+    name: _Text = Field(description="name of the notifier")
     email: str = Field(
         max_length=254,
-        description="to which receipt and decisions go; filled in from a notifier's own key",
+        description="address for receipt and decisions; filled in from a notifier's own key",
     )
     good_faith: Literal[True] = Field(
         description="that you believe in good faith that all of it is accurate and complete"
     )
-    brand: _Text | None = Field(None, description="whose goods are copied; needed but for a complaint")
+    brand: _Text | None = Field(None, description="the copied brand; required except in a complaint")
     rights: _Text | None = Field(
         None,
         description="document of the right, such as the number of a trade mark; needed in the first notice on a brand",
@@ -90,20 +90,20 @@ class ListingStatusShape(_NoticeShape):
     """The state of one listing of a notice."""
 
     position: int = Field(ge=1, description="in the notice, from 1")
-    location: str | None = Field(description="as you wrote it; null once it was erased")
+    location: str | None = Field(description="as you wrote it; null once erased")
     state: _State
     outcome: str = Field(description="the state in words")
-    is_repeated: bool = Field(description="whether you had given notice of it before; the state is that of then")
+    is_repeated: bool = Field(description="whether you had reported it before; the state is that of the earlier notice")
     settled_at: AwareDatetime | None
 
 
 class ReceiptShape(_NoticeShape):
     """A receipt with the state of the notice."""
 
-    reference: str = Field(description="by which it is asked after; keep it to yourself")
+    reference: str = Field(description="needed to ask for its state; keep it secret")
     received_at: AwareDatetime
-    settled_at: AwareDatetime | None = Field(description="when the last of its listings was decided on")
-    is_new: bool = Field(description="false where the same notice had been given before")
+    settled_at: AwareDatetime | None = Field(description="when the last of its listings was decided")
+    is_new: bool = Field(description="false if the same notice came before")
     is_suspended: bool = Field(description="whether it is only stored, as your notices are not reviewed for now")
     says: str
     listings: list[ListingStatusShape]
@@ -174,7 +174,7 @@ PREVIEW_DOCUMENT: Mapping[str, Any] = {
 }
 STATUS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "notice_status",
-    "summary": "How does a notice stand?",
+    "summary": "Show the state of a notice",
     "responses": {
         200: {"model": ReceiptShape},
         404: describe_error(404, "There is no such notice"),

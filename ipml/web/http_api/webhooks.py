@@ -22,7 +22,7 @@ HEADERS: Mapping[str, str] = {
 
 _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "2XX": {
-        "description": "Delivered; `status` may say at once what became of it",
+        "description": "Delivered; `status` may report the outcome at once",
         "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model="AnswerShape")}}},
     },
     "409": {"description": "The key is known: delivered"},
