@@ -29,8 +29,6 @@ _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters by categ
 class Faults:
     r"""The faults of one request or row: the first 1,000 in `found`, and their number in `n`.
 
-    Examples
-    --------
     >>> faults = Faults()
     >>> read_text(faults, "name", 7, longest=200), read_text(faults, "email", "a\nb", longest=200)
     (None, None)
@@ -107,8 +105,6 @@ def read_text(
 def count_seen(text: str) -> int:
     r"""Count the visible characters of a text: no blanks, no invisible letters, no accents without their letter.
 
-    Examples
-    --------
     >>> count_seen("a bag"), count_seen("\u200b\u3164 \n")
     (4, 0)
     """

@@ -33,8 +33,6 @@ class _CooperationRules(BaseModel):
 class NoticeRules(_CooperationRules):
     """The section `notices` of the policy.
 
-    Examples
-    --------
     >>> rules = NoticeRules(
     ...     listing_urls=(r"https://shop\\.test/item/(?P<listing_id>\\w+)",),
     ...     least_explanation=20, repeat_days=30, unknown_days=30, complaints_needed=3, reopenings=1,

@@ -207,7 +207,6 @@ def make_app(
 
 @asynccontextmanager
 async def _until_end(app: FastAPI) -> AsyncIterator[None]:
-    """Close the translator when the server ends."""
     yield
     if app.state.translator is not None:
         app.state.translator.close()

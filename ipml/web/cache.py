@@ -89,8 +89,6 @@ class CachedAhead(Generic[Answer]):
 class CachedByName(Generic[Answer]):
     """Stores an answer for each of the `most` names asked for last; otherwise like `CachedAnswer`.
 
-    Examples
-    --------
     >>> kept = CachedByName(seconds=60, most=1)
     >>> kept.get("a", lambda: 1), kept.get("a", lambda: 2), kept.get("b", lambda: 3), kept.get("a", lambda: 4)
     (1, 1, 3, 4)

@@ -67,8 +67,6 @@ class Bar:
 def make_bar(role: Role, path: str) -> Bar:
     """Return the navigation for a role on the page of a path.
 
-    Examples
-    --------
     >>> bar = make_bar(Role.REVIEWER, "/cases/12")
     >>> [page.name for page in bar.shown], bar.here.name
     (['Cases', 'Brands', 'Dashboard', 'Your verdicts'], 'Cases')

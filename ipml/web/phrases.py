@@ -90,8 +90,6 @@ def due_in(moment: datetime, now: datetime | None = None) -> str:
 def seller_history(listing: Listing) -> list[tuple[str, str]]:
     """Return the known facts about a listing's seller as pairs of noun and phrase; shares are of sales.
 
-    Examples
-    --------
     >>> seller_history(Listing("1", "s", "Bag", seller_age_days=9, seller_sales=40, seller_returns=10))
     [('Selling for', '9 days'), ('Sales', '40'), ('Returns', '10 (25 %)')]
     """

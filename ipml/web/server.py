@@ -77,8 +77,6 @@ def find_sender(passed: Sequence[str], proxies: Sequence[Network]) -> str | None
 
     In a chain of trusted proxies alone it is the first; None if the last entry is no address.
 
-    Examples
-    --------
     >>> find_sender(["198.51.100.1", "192.0.2.7", "10.0.0.2"], parse_networks("10.0.0.0/8"))
     '192.0.2.7'
     >>> find_sender(["198.51.100.1", "no address", "10.0.0.2"], parse_networks("10.0.0.0/8"))
@@ -115,7 +113,6 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 
 
 def _read_address(scope: Scope, name: bytes) -> list[str]:
-    """Return the parts, between commas, of all headers with a name."""
     lines = [value.decode("latin-1") for found, value in scope["headers"] if found == name]
     return [part.strip() for part in ",".join(lines).split(",") if part.strip()]
 
@@ -313,7 +310,6 @@ class Connection(asyncio.Protocol):
             self._timer = None
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request whose head is complete."""
         if not self._is_unread:
             self._stop_waiting()
         self._has_come = False
@@ -328,7 +324,6 @@ class Connection(asyncio.Protocol):
             self._wait_for_next_unless_answering()
 
     def _bound(self, receive: Receive) -> Receive:
-        """Return a reader of the body with a time limit."""
         deadline = time.monotonic() + BODY_SECONDS
         is_whole = False
 
@@ -398,8 +393,6 @@ class SparseFilter(logging.Filter):
 class CleanFormatter(logging.Formatter):
     r"""Format a message as one line of limited length without control characters, so that clients cannot forge lines.
 
-    Examples
-    --------
     >>> line = logging.makeLogRecord({"msg": "from %s", "args": ("\x1b[31mroot\nlogin: ana",)})
     >>> CleanFormatter("%(message)s").format(line)
     'from ?[31mroot?login: ana'

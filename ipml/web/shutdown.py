@@ -28,8 +28,6 @@ class Shutdown:
 
     After SIGTERM the server answers for `seconds` more, if anyone has asked for its readiness within a minute.
 
-    Examples
-    --------
     >>> Shutdown(10).begin()
     0.0
     >>> watched = Shutdown(10)

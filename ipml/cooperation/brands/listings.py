@@ -40,8 +40,6 @@ _HIDDEN_LINES = 2  # of the searched text, at its end: the seller's id and the b
 def name_band(score: float | None) -> str:
     """Return in words how likely a listing is counterfeit by the model.
 
-    Examples
-    --------
     >>> name_band(0.93), name_band(0.5), name_band(0.01), name_band(None)
     ('very likely counterfeit', 'likely counterfeit', 'hardly suspicious', 'not scored')
     """

@@ -168,8 +168,6 @@ def hold(events: pd.DataFrame | pa.Table | Path, known: pa.Table | None = None) 
     allowed; a path leads to a Parquet file. Raises MissingColumns, and UnreadableFile for an unknown kind, an empty
     cell or another format.
 
-    Examples
-    --------
     >>> moment = pd.Timestamp("2026-03-01", tz="UTC")
     >>> rows = {"seller_id": ["ann", "ben", "cid"], "kind": "phone", "value": ["x", "x", "y"], "seen_at": moment}
     >>> holdings = hold(pd.DataFrame(rows))
@@ -266,8 +264,6 @@ _SHORT = {"street": "st", "straße": "str", "strasse": "str", "avenue": "ave", "
 def hash_value(key: bytes, kind: AttributeKind, text: str, calling_code: str = "") -> str:
     """Return the keyed hash of a value: 128 bits of its HMAC-SHA256, in hexadecimal.
 
-    Examples
-    --------
     >>> key = b"sixteen bytes or more"
     >>> phone = AttributeKind.PHONE
     >>> hash_value(key, phone, "0170 / 123 45", "49") == hash_value(key, phone, "+49 17012345")
@@ -283,8 +279,6 @@ def normalise_value(kind: AttributeKind, text: str, calling_code: str = "") -> s
     Phones become digits with a country code (`calling_code` if they have none); payout accounts lose spaces and signs;
     addresses lose accents, signs, case and the order of parts; others only case and outer spaces.
 
-    Examples
-    --------
     >>> normalise_value(AttributeKind.PAYOUT, "de89 3704-0044 0532 0130 00")
     'DE89370400440532013000'
     >>> normalise_value(AttributeKind.ADDRESS, "12, Fleet Street; LONDON") == normalise_value(

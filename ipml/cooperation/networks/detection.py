@@ -191,8 +191,6 @@ def keep_numbers(before: Numbering, moved: Codes, group: Codes, at: int) -> Numb
     them; of equals, the older network and the group of the earlier seller come first. Other groups get new numbers.
     `at` is the last moment known (microseconds since 1970).
 
-    Examples
-    --------
     >>> before = first_numbers(np.array([0, 0, 0, 3, 3]))
     >>> after = keep_numbers(before, np.arange(5), np.array([0, 0, 2, 0, 0, 5, 5]), at=9)
     >>> after.number.tolist(), [(change.network, change.what, change.other) for change in after.changes]
@@ -283,8 +281,6 @@ class Networks:
 def find_networks(events: pd.DataFrame | pa.Table | Path, rules: NetworkRules | None = None) -> Networks:
     """Find the networks of sellers; `events` is as for `hold`, and the bundled rules are the default.
 
-    Examples
-    --------
     >>> moment = pd.Timestamp("2026-03-01", tz="UTC")
     >>> rows = {"seller_id": ["ann", "ben", "cid"], "kind": "payout", "value": ["x", "x", "y"], "seen_at": moment}
     >>> networks = find_networks(pd.DataFrame(rows))

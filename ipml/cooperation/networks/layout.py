@@ -56,8 +56,6 @@ def place_members(names: Sequence[str], links: Links, room: Array, since: Codes)
     The start of each member follows from its name alone, so a network that has grown looks similar. `room` is half the
     width and height that each needs, as shares of the picture's width.
 
-    Examples
-    --------
     >>> pair = Links(np.array([0]), np.array([1]), np.array([2400]))
     >>> places = place_members(["ann", "ben"], pair, np.full((2, 2), 0.03), np.array([7, 5]))
     >>> places.x.round(2).tolist(), places.y.round(2).tolist(), places.height
@@ -146,18 +144,7 @@ class Layout(Places):
 
 
 def lay_out(networks: Networks, number: int, most: int = 500) -> Layout:
-    """Return the layout of a network, earlier members rather to the left; of a large one, the `most` best linked.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ipml.cooperation.networks.detection import find_networks
-    >>> days = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta([0, 5], unit="D")
-    >>> rows = {"seller_id": ["ann", "ben"], "kind": "payout", "value": "x", "seen_at": days}
-    >>> layout = lay_out(find_networks(pd.DataFrame(rows)), 1)
-    >>> layout.x.round(2).tolist(), layout.y.round(2).tolist(), layout.height
-    ([0.07, 0.93], [0.25, 0.25], 0.5)
-    """
+    """Return the layout of a network, earlier members rather to the left; of a large one, the `most` best linked."""
     links = networks.links_of(number)
     members = _best_linked(networks.members_of(number), links, most)
     links = links.keep(np.isin(links.first, members) & np.isin(links.second, members))

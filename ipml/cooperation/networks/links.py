@@ -72,8 +72,6 @@ def weigh(holders: Codes, kinds: Codes, n_sellers: int, rules: NetworkRules) -> 
     The fewer holders, the higher; with more than its kind allows a value weighs nothing. `kinds` are positions in
     `KINDS`.
 
-    Examples
-    --------
     >>> payouts = np.zeros(3, dtype=np.int64)
     >>> weigh(np.array([2, 5, 201]), payouts, 50_000, load_network_rules()).tolist()
     [3200, 3000, 0]
@@ -99,8 +97,6 @@ def find_probability(bits: float, n_sellers: int) -> float:
 
     The prior odds are 1 to 4 n (`rules.toml`).
 
-    Examples
-    --------
     >>> [round(find_probability(16 + bits, 50_000), 2) for bits in (0, 2, 6, 20)]
     [0.2, 0.5, 0.94, 1.0]
     """
@@ -155,7 +151,6 @@ class Sharing:
             sharing = sharing.keep(is_kept)
 
     def _may_reach(self, needed: int) -> npt.NDArray[np.bool_]:
-        """Report for each row whether its seller could share enough with anyone, at most."""
         place = np.cumsum(np.diff(self.who, prepend=self.who[:1]) != 0)
         n_kinds = len(self.ceilings)
         n_cells = n_kinds * (1 + int(place.max(initial=0)))
@@ -170,8 +165,6 @@ def add_up_pairs(sharing: Sharing, needed: int, among: Codes | None = None) -> t
 
     With `among`, one of each pair is among these.
 
-    Examples
-    --------
     >>> whole = np.array([0])
     >>> sharing = Sharing(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 1]), np.array([0, 0]), np.array([5, 9]), whole + 7)
     >>> [pairs.tolist() for pairs in add_up_pairs(sharing, 6)]
@@ -209,7 +202,6 @@ def _by_kind(sharing: Sharing, who: Codes, value: Codes, used: Codes, n_who: int
 
 
 def _pieces(rows: Codes, who: Codes, value: Codes) -> Iterator[Codes]:
-    """Cut rows into pieces of about equal work."""
     holders = np.bincount(value)
     steps = np.bincount(who, holders[value])[rows].cumsum()
     cuts = np.searchsorted(steps, np.arange(_STEPS, steps[-1] if len(steps) else 0, _STEPS))

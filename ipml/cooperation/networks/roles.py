@@ -124,8 +124,6 @@ class Roles:
 def guess_roles(networks: Networks, number: int) -> Roles:
     """Return the roles in a network, as far as they show.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> from ipml.cooperation.networks.detection import find_networks
     >>> day = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta([0, 3, 9, 0, 2, 8], unit="D")

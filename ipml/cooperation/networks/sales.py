@@ -84,8 +84,6 @@ def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int
     `known` has the known amounts; which listings are known must not depend on their sales. `others` has the known
     amounts of each other network. The same seed gives the same draws.
 
-    Examples
-    --------
     >>> known = np.array([1.0, 0.0, 3.0])
     >>> print(estimate_total(known, 3, [known]))
     4 (90 %: 4 to 4; from 3 of 3 listings)
@@ -107,7 +105,6 @@ def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int
 
 
 def _join(known: Array, other: Array) -> tuple[Array, Array]:
-    """Return weights and amounts of the known listings of a network and of another one."""
     weights = np.concatenate([np.ones(len(known)), np.full(len(other), _AS_MANY / max(len(other), 1))])
     return weights, np.concatenate([known, other])
 

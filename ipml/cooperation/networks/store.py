@@ -106,7 +106,6 @@ def load_network(folder: Path, number: int) -> Networks:
 
 
 def _hold(rows: pa.Table, among: int) -> tuple[Holdings, npt.NDArray[np.bool_]]:
-    """Return the holdings of some sellers, and which of them are members."""
     kind = pa.compute.index_in(rows["kind"], pa.array([kind.value for kind in KINDS])).to_numpy().astype(np.int64)
     ids, first_row, seller = np.unique(
         rows["seller_id"].to_numpy().astype(object), return_index=True, return_inverse=True

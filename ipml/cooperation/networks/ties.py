@@ -146,8 +146,6 @@ def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
     a new link joins them to a member: an account that shares a payout with a member is reported even if both share too
     little with the others.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> from ipml.cooperation.networks.detection import add_events, find_networks
     >>> days = pd.Timestamp("2026-03-01", tz="UTC"), pd.Timestamp("2026-03-02", tz="UTC")
@@ -201,8 +199,6 @@ class TieEvent:
 def tell_timeline(networks: Networks, number: int) -> list[TieEvent]:
     """Return when each member was first seen, and first seen with something that another member had before.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> from ipml.cooperation.networks.detection import find_networks
     >>> days = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta([0, 5], unit="D")

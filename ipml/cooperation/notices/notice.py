@@ -124,8 +124,6 @@ def check_notice(
     `row` is its row in a file; `takes_listings` allows the sender to describe listings. Raises InvalidNotice with all
     faults.
 
-    Examples
-    --------
     >>> from ipml.cooperation.policy import load_cooperation_policy
     >>> said = {"explanation": "fake", "listings": [{"url": "ftp://x"}], "name": "Ann", "email": "ann", "brand": "Acme"}
     >>> check_notice(said, load_cooperation_policy().notices)
@@ -252,7 +250,6 @@ def _find_id(faults: Faults, place: str, url: str, listing_id: str | None, rules
 def _read_told(
     faults: Faults, place: str, value: object, listing_id: str | None, takes_listings: bool, now: datetime
 ) -> Listing | None:
-    """Return the details of a listing from a platform's front end."""
     if not takes_listings:
         expected = "nothing, as only the marketplace's own form may describe listings: give url or listing_id alone"
         faults.add(place, value, expected)

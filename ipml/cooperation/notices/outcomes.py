@@ -345,7 +345,6 @@ def _find_waiting(connection: Connection, case_ids: Iterable[int]) -> list[Row[A
 
 
 def _settle(connection: Connection, found: Iterable[tuple[Row[Any], Decision]], at: datetime | None = None) -> None:
-    """Settle items by decisions, at a moment or else when they were made."""
     settled = [
         {
             "number": item.item_id,
@@ -411,7 +410,6 @@ def run_notice_deadlines(
 
 
 def _end_all(engine: Engine, due: Select[Any], end: Callable[[Connection, Sequence[int]], int]) -> int:
-    """End the due items in batches; return their number."""
     with reading(engine) as connection:
         item_ids = connection.scalars(due.with_only_columns(notice_items.c.item_id, maintain_column_froms=True)).all()
     return sum(change_in_turns(engine, item_ids, end))

@@ -154,8 +154,6 @@ def find_changed(connection: Connection, rows: Collection[StoredCase]) -> dict[s
 def choose_state(verdict: Verdict | None, *, is_final: bool) -> str:
     """Return the state of a listing in a notice by an earlier verdict; `is_final` if a notice cannot reopen it.
 
-    Examples
-    --------
     >>> choose_state(None, is_final=False), choose_state(Verdict.COUNTERFEIT, is_final=False)
     ('waiting', 'upheld')
     >>> choose_state(Verdict.GENUINE, is_final=False), choose_state(Verdict.GENUINE, is_final=True)
@@ -234,7 +232,6 @@ def _count_reopened(connection: Connection, case_ids: Sequence[int]) -> dict[int
 
 
 def _reopen(connection: Connection, rows: Sequence[StoredCase], now: datetime) -> None:
-    """Escalate those of some cases that were decided."""
     for row in rows:
         if row.state == "decided":
             again = Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", _SYSTEM, now)

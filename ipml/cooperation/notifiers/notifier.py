@@ -217,8 +217,6 @@ def revoke(connection: Connection, notifier_id: int, by: str, ground: str, now: 
 def end_of_day(day: date) -> datetime:
     """Return the end of an appointment whose last day is this one (UTC).
 
-    Examples
-    --------
     >>> end_of_day(date(2027, 5, 1)).isoformat()
     '2027-05-02T00:00:00+00:00'
     """

@@ -64,8 +64,6 @@ class NotifierRate:
 def shrink(hits: int, trials: int, prior: Prior, confidence: float = 0.9) -> NotifierRate:
     """Return the posterior of a share after some hits in some trials; the interval has equal tails.
 
-    Examples
-    --------
     >>> prior = Prior(((0.7, 10.0, 1.0),))
     >>> few, many = shrink(9, 10, prior), shrink(900, 1000, prior)
     >>> round(few.low, 2), round(many.low, 2)
@@ -86,8 +84,6 @@ def learn_prior(
     `presumed` is the common mean presumed with the weight of so many notifiers. `most_weight` limits the weight of the
     common distribution against a notifier's own trials, however alike all are.
 
-    Examples
-    --------
     >>> round(learn_prior([], 0.7, 2.0).mean, 2)
     0.7
     >>> round(learn_prior([(18, 20), (45, 50), (8, 10), (95, 100)] * 5, 0.7, 2.0).mean, 1)
@@ -113,7 +109,6 @@ def learn_prior(
 
 
 def _find_quantile(share: float, a: np.ndarray, b: np.ndarray, odds: np.ndarray) -> float:
-    """Return a quantile of a mixture of beta distributions."""
     return float(brentq(lambda point: odds @ betainc(a, b, point) - share, 0.0, 1.0, xtol=1e-10))
 
 

@@ -144,8 +144,6 @@ def find_kind(file: bytes) -> str:
 
     Raises Refused if it is too large, of another kind, or a PDF that may act when opened.
 
-    Examples
-    --------
     >>> find_kind(b"%PDF-1.4 xref trailer<<>> startxref 9 %%EOF")
     'pdf'
     """

@@ -55,8 +55,6 @@ from ipml.storage.tables import (
 def choose_tier(kind: str, record: NotifierRecord | None, rules: NotifierRules) -> Tier:
     """Return the first tier for a notifier's kind and record; the record may be None if `asks_record` is false.
 
-    Examples
-    --------
     >>> from ipml.cooperation.policy import load_cooperation_policy
     >>> choose_tier("trusted flagger", None, load_cooperation_policy().notifiers).name
     'trusted'
@@ -160,7 +158,6 @@ def _count_left(
 
 
 def _count_raised(connection: Connection, whose: ColumnElement[bool], now: datetime) -> int:
-    """Return the number of cases that some notices raised today."""
     query = select(func.count()).select_from(notice_items)
     query = query.join(notices, notices.c.notice_id == notice_items.c.notice_id)
     query = query.where(whose, notices.c.received_at >= begin_day(now))

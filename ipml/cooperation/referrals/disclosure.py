@@ -311,8 +311,6 @@ class Disclosure:
 def is_contact(text: str) -> bool:
     """Report whether a text contains contact details: a telephone number, a mail address, a web address.
 
-    Examples
-    --------
     >>> [is_contact(text) for text in ("Nike", "tel 1 0 0-5550101", "ann @ mail.example", "No. 5")]
     [False, True, True, False]
     """

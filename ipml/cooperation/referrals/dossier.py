@@ -311,7 +311,6 @@ def find_sellers(connection: Connection, keys: Sequence[str]) -> dict[str, tuple
 def _read_standing(
     connection: Connection, pseudonyms: Sequence[str]
 ) -> tuple[Counter[str | None], dict[str | None, list[str]]]:
-    """Return strikes and penalties in force, by pseudonym."""
     struck: Counter[str | None] = Counter()
     punished: dict[str | None, list[str]] = {}
     for batch in in_batches(pseudonyms):
@@ -329,7 +328,6 @@ def _read_standing(
 
 
 def _read_listings(connection: Connection, key_of: dict[str, str]) -> tuple[tuple[CaseListing, ...], dict[str, int]]:
-    """Return the listings of some sellers, and upheld notices on them by kind of notifier."""
     known = cases.c.case_id, cases.c.seller_id, cases.c.listing_id, cases.c.snapshot
     seen = select(*known, cases.c.observed_at, cases.c.enqueued_at).where(cases.c.erased_at.is_(None))
     said = decisions.c.verdict, decisions.c.ground, decisions.c.decided_at

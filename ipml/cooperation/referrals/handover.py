@@ -74,8 +74,6 @@ class Solvability:
 def learn_solvability(rules: SolvabilityRules, known: Sequence[Known]) -> Solvability:
     """Return the weights after some outcomes; the docstring of the module has the formula.
 
-    Examples
-    --------
     >>> from ipml.cooperation.policy import load_cooperation_policy
     >>> rules, signs = load_cooperation_policy().referrals.solvability, dict.fromkeys(SIGNS, 0.5)
     >>> [f"{learn_solvability(rules, [Known(signs, False)] * n).judge(signs):.2f}" for n in (0, 1, 20)]

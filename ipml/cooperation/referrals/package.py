@@ -474,7 +474,6 @@ def note_referral(
 
 
 def _refuse_erased(connection: Connection, members: Sequence[Member]) -> None:
-    """Raise SellerErased if a member was erased while the package was written."""
     serialise(connection, Lock.ENQUEUE)  # blocks erasures until the end of the transaction
     known = find_sellers(connection, [one.key for one in members])
     for one in members:

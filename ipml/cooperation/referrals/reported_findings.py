@@ -75,7 +75,6 @@ def note_reversal(connection: Connection, reversal: Reversal) -> None:
 
 
 def _find_counterfeit(connection: Connection, listing_ids: Collection[str]) -> set[str]:
-    """Return the listings whose verdict in force is counterfeit."""
     standing = select(decisions.c.listing_id).where(is_last_verdict(), decisions.c.verdict == Verdict.COUNTERFEIT)
     return {
         listing_id

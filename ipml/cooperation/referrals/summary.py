@@ -118,8 +118,6 @@ def write_html(summary: Summary, picture: str) -> str:
 def say_estimate(estimate: SalesEstimate[Amount]) -> str:
     """Return an estimate in words.
 
-    Examples
-    --------
     >>> say_estimate(SalesEstimate(Money(1200.0, "EUR"), Money(900.0, "EUR"), Money(2_000.4, "EUR"), 3, 4))
     '1,200 EUR (900 EUR to 2,000 EUR, in nine of ten networks like it)'
     """
@@ -141,7 +139,6 @@ def _tiles(told: DisclosedFacts) -> Iterator[tuple[str, str]]:
 
 
 def _brief(money: Money) -> str:
-    """Return an amount to three digits, without its currency."""
     amount = money.amount
     for size, letter in ((1e6, "m"), (1e3, "k")):
         if amount >= size:
@@ -257,8 +254,6 @@ _WORDS = {NetworkRole.SOURCE: "called the source", NetworkRole.DISTRIBUTOR: "dis
 
 @dataclass(frozen=True, slots=True)
 class _Circle:
-    """A member in the picture; only the first 60 bear names."""
-
     node: Node
     x: float
     y: float

@@ -125,7 +125,6 @@ _GONE = "Of those made in the period: taken back, or the case was decided anew."
 
 
 def _name_groups(key: str, one: str, groups: Sequence[Row], least: int, most: int) -> Table:
-    """Return the brands or categories with most listings, without those of few sellers."""
     named, left_out = suppress(groups, 2, least)
     title = f"Listings found counterfeit by {one}, the {most} with most"
     why = "their names may reveal the seller"
@@ -197,7 +196,6 @@ def _estimate_quantity(one: EstimatedFigure) -> Quantity:
 
 
 def _precision_quantity(key: str, name: str, part: Precision) -> Quantity:
-    """Return a precision as a figure; unknown without second reviews."""
     means = "Nobody has looked at any of these a second time."
     if part.rate:
         means = f"Of {part.drawn:,} looked at a second time {part.confirmed:,} were confirmed."
@@ -312,8 +310,6 @@ _REPEATED = "Two listings or more in the period."
 def tell_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, str]:
     """Return a count with unit and meaning; a small count only as "fewer than".
 
-    Examples
-    --------
     >>> tell_count(12, 5, "Accounts."), tell_count(3, 5, "Accounts."), tell_count(0, 5, "")
     ((12, 'count', 'Accounts.'), ('fewer than 5', 'text', 'Accounts.'), (0, 'count', ''))
     """

@@ -131,8 +131,6 @@ def plain(value: Value) -> Value:
 def show(value: Value, unit: Unit) -> str:
     """Return a value for people.
 
-    Examples
-    --------
     >>> show(12345, "count"), show(0.9312, "share"), show(None, "count")
     ('12,345', '93.1 %', 'not known')
     >>> show(0.5, "hours"), show(5.3, "hours"), show(240.0, "hours")
@@ -247,7 +245,6 @@ def draw_intervals(table: Table, share: int, low: int, high: int, label: str) ->
 
 
 def _floor_of(lows: Sequence[float]) -> float:
-    """Return the start of an axis of shares: 0, or higher if all shares are high."""
     lowest = min(lows, default=0.0)
     return floor(lowest * 10) / 10 if lowest >= 0.5 else 0.0
 
@@ -257,7 +254,6 @@ def _step(table: Table) -> float:
 
 
 def _name_rows(table: Table) -> Iterator[str]:
-    """Yield the names of the rows, below the axis; months as "Jan 26"."""
     for place, row in enumerate(table.rows):
         name = str(row[0])
         if _MONTH.fullmatch(name):
@@ -266,7 +262,6 @@ def _name_rows(table: Table) -> Iterator[str]:
 
 
 def _frame_row(y: float, thickness: float, name: object, said: str) -> list[str]:
-    """Return the surroundings of a bar: name, track and value."""
     shown = str(name) if len(str(name)) <= _LONGEST_NAME else f"{str(name)[: _LONGEST_NAME - 1]}…"
     track = {"x": _ROW_LEFT, "y": y - thickness / 2, "width": _ROW_RIGHT - _ROW_LEFT, "height": thickness}
     return [

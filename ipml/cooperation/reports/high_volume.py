@@ -69,8 +69,6 @@ class HighVolume:
 def find_high_volume(sales: Sales, rules: InformRules, on: date) -> list[HighVolume]:
     """Return the high-volume sellers on a day, by id; later sales do not count.
 
-    Examples
-    --------
     >>> rows = np.arange(200)
     >>> day = 20260101 + rows // 10
     >>> some = Sales(["ann"], np.zeros(200, int), day, np.ones(200, int), np.full(200, 25 * MICROS))
@@ -136,7 +134,6 @@ def _find_stretches(sales: Sales, rules: InformRules) -> tuple[Ints, Ints, Ints]
 
 
 def _find_most(sales: Sales, n_sellers: int) -> tuple[Ints, Ints]:
-    """Return the most sales and the most revenue of each seller in twelve continuous months."""
     counts, micros = _running(sales.count), _running(sales.micros)
     after, first = np.arange(1, len(sales.day) + 1), _begin(sales)
     most = np.zeros((2, n_sellers), dtype=np.int64)
@@ -152,7 +149,6 @@ def _begin(sales: Sales) -> Ints:
 
 
 def _running(values: Ints) -> Ints:
-    """Return the sums of the values before each row, and of all."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(values, dtype=np.int64)])
 
 

@@ -149,7 +149,6 @@ def _told() -> Any:
 
 
 def _first_measures(scope: ReportScope, *columns: Any) -> Select[Any]:
-    """Return the query for the first measure of each decision, with its case."""
     firsts = select(func.min(measures.c.measure_id)).group_by(measures.c.decision_id)
     query = select(*columns).select_from(measures.join(cases, cases.c.case_id == measures.c.case_id))
     query = query.where(scope.holds(measures.c.imposed_at), measures.c.measure_id.in_(firsts))

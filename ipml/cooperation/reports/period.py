@@ -32,8 +32,6 @@ _EARLIEST, _LATEST = 1990, 2200
 class Period:
     """A period from `start` up to, but not including, `end`.
 
-    Examples
-    --------
     >>> year = Period.of_year(2026)
     >>> str(year), [str(half) for half in year.halves()]
     ('2026-01-01/2026-12-31', ['2026-01-01/2026-06-30', '2026-07-01/2026-12-31'])
@@ -135,20 +133,7 @@ def p90_hours(span: Span | None) -> float | None:
 
 
 def measure_spans(connection: Connection, query: Select[Any, Any] | Select[Any]) -> dict[str, Span]:
-    """Return the spans of a query by group; its columns are "group" and "span" (microseconds, empty ones are skipped).
-
-    Examples
-    --------
-    >>> from sqlalchemy import literal, union_all
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> hours = [select(literal("all").label("group"), literal(n * 3_600_000_000).label("span")) for n in range(1, 11)]
-    >>> with reading(engine) as connection:
-    ...     span = measure_spans(connection, select(union_all(*hours).subquery()))["all"]
-    >>> span.known, span.median / timedelta(hours=1), span.p90 / timedelta(hours=1)
-    (10, 5.5, 9.0)
-    """
+    """Return the spans of a query by group; its columns are "group" and "span" (microseconds, or empty)."""
     found = query.subquery()
     group, span = found.c.group, found.c.span
     place = func.row_number().over(partition_by=group, order_by=span).label("place")

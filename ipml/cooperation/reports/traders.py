@@ -38,8 +38,6 @@ _NOTHING = frozenset(
 def is_given(text: str) -> bool:
     """Return whether a cell has content other than words for nothing.
 
-    Examples
-    --------
     >>> is_given("12 Lane"), is_given(" n/a "), is_given("")
     (True, False, False)
     """
@@ -58,8 +56,6 @@ def is_phone(text: str, calling_code: str = "") -> bool:
     Assignment is not checked: numbering plans change faster than installed lists. A number without a country needs
     `calling_code`, such as 49.
 
-    Examples
-    --------
     >>> is_phone("+49 (0)30 1234567"), is_phone("030 1234567"), is_phone("030 1234567", "49"), is_phone("call me")
     (True, False, True, False)
     """
@@ -204,8 +200,6 @@ class TraderFinding:
 def check_traders(traders: Iterable[Trader], rules: TraderRules, on: date) -> Iterator[TraderFinding]:
     """Yield the finding on each trader on a day.
 
-    Examples
-    --------
     >>> told = {"name": "Ann Thrumbold", "email": "ann@shop"}
     >>> (found,) = check_traders([Trader("s1", told, noticed_on=date(2026, 1, 1))], TraderRules(), date(2026, 3, 1))
     >>> found.states["name"].value, found.states["email"].value, found.step.value, found.due.isoformat()

@@ -249,7 +249,6 @@ def _put_together(parts: list[Precision]) -> Precision:
 
 
 def _audited(scope: ReportScope) -> Select[Any]:
-    """Select the second verdicts on drawn decisions of people."""
     return (
         select(*sum_reviews(is_audit_confirmed(scope.as_of), second_reviews.c.sampling_probability))
         .select_from(second_reviews.join(decisions, decisions.c.decision_id == second_reviews.c.decision_id))
@@ -266,7 +265,6 @@ def _audited(scope: ReportScope) -> Select[Any]:
 
 
 def _spread(scope: ReportScope) -> Select[Any]:
-    """Select people's verdicts on listings left out of a spread."""
     first = decisions.alias("first")
     return (
         select(*sum_reviews(is_confirmed(scope.as_of), literal(1.0)))
@@ -292,7 +290,6 @@ def _drawn(scope: ReportScope) -> Select[Any]:
 
 
 def _sum_in_force(drawn: Iterable[Row[Any]], times: Mapping[str, Sequence[InForce]]) -> WeightedReviews:
-    """Return the sums over drawn cases on which the policy would have acted."""
     sums = WeightedReviews()
     for row in drawn:
         if any(one.covers(row.drawn_at, row.score, row.model_version) for one in times.get(row.brand, ())):

@@ -233,8 +233,6 @@ def find_address(request: Request) -> str:
 def own_path(path: str) -> str:
     """Return an address of the console unchanged, and anything else as "/": a login must not lead to another site.
 
-    Examples
-    --------
     >>> own_path("/cases/12?within=queue"), own_path("//elsewhere.example"), own_path("/logout")
     ('/cases/12?within=queue', '/', '/')
     """

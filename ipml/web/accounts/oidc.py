@@ -89,7 +89,6 @@ class Provider:
         return self._read(self._exchange(code, derive(secret, "code_verifier")), derive(secret, "nonce"))
 
     def _exchange(self, code: str, verifier: str) -> str:
-        """Return the ID token for a code."""
         from authlib.common.errors import AuthlibBaseError
 
         auth, form = httpx.Auth(), {"code": code, "code_verifier": verifier, "client_id": self._client_id}
@@ -199,7 +198,6 @@ class _BoundedClient(httpx.Client):
     """Limits the size of answers; by httpx's defaults it follows no redirections and waits at most 5 seconds."""
 
     def send(self, request: httpx.Request, **given: Any) -> httpx.Response:
-        """Return the answer to a request, read."""
         answer, body = super().send(request, **{**given, "stream": True}), b""
         with closing(answer):
             for piece in answer.iter_bytes():

@@ -72,8 +72,6 @@ def forget_tries(connection: Connection, name: str, address: str) -> None:
 def network_of(address: str) -> str:
     """Return the unit that counts as one address: for IPv6 the 64-bit network of one subscriber.
 
-    Examples
-    --------
     >>> network_of("192.0.2.7"), network_of("2001:db8::1:2"), network_of("::ffff:192.0.2.7"), network_of("unknown")
     ('192.0.2.7', '2001:db8::/64', '192.0.2.7', 'unknown')
     """

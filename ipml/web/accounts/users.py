@@ -61,8 +61,6 @@ def hash_password(password: str, cost: PasswordCost = DEFAULT_COST) -> str:
 def is_right(password: str, known_hash: str, cost: PasswordCost = DEFAULT_COST) -> bool:
     """Report whether a password matches a hash; without a hash (no password) it takes as long and is False.
 
-    Examples
-    --------
     >>> cheap = PasswordCost(1, 8, 1)
     >>> is_right("", NO_PASSWORD, cheap), is_right("correct horse", hash_password("correct horse", cheap), cheap)
     (False, True)
@@ -327,8 +325,6 @@ def parse_group_roles(text: str) -> GroupRoles:
 
     Raises UnusableSetting and Refused.
 
-    Examples
-    --------
     >>> parse_group_roles("trust=reviewer; cn=leads,ou=trust=lead")
     {'trust': <Role.REVIEWER: 'reviewer'>, 'cn=leads,ou=trust': <Role.LEAD: 'lead'>}
     """
@@ -344,8 +340,6 @@ def parse_group_roles(text: str) -> GroupRoles:
 def find_role(claims: Mapping[str, Any], claim: str, roles: GroupRoles) -> Role | None:
     """Return the highest role that a person's groups give them, or None.
 
-    Examples
-    --------
     >>> roles = parse_group_roles("trust=reviewer; leads=lead")
     >>> find_role({"groups": ["trust", "leads"]}, "groups", roles), find_role({"groups": "staff"}, "groups", roles)
     (<Role.LEAD: 'lead'>, None)

@@ -90,8 +90,6 @@ class ListQuery(BaseModel):
     select decided cases by the verdict in force. `undone` counts decisions just taken back; `nothing` reports that no
     case was left. `after` is the trail of the last case of each earlier page.
 
-    Examples
-    --------
     >>> asked = ListQuery.read("brand=Acme&least=50&most=")
     >>> asked.filter().least_score, asked.write()
     (0.5, 'brand=Acme&least=50')
@@ -340,7 +338,6 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
 
 
 def _count(connection: Connection, user: User, settings: Settings) -> dict[str, int]:
-    """Return the numbers on the page: cases of each state, the user's verdicts, and appeals they may decide."""
     queries = select_counts(MOST_COUNTED + 1, as_listed=True)
     if user.role.may(Action.REVIEW):
         queries["given"] = select_given(user.name, settings)
@@ -448,8 +445,6 @@ def send_csv(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Valu
 def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Iterator[bytes]:
     r"""Yield the parts of a CSV file; texts are quoted, and none is a formula.
 
-    Examples
-    --------
     >>> b"".join(write_csv(["title", "score"], [{"title": "=1+1", "score": 0.5}])).decode("utf-8-sig").splitlines()
     ['"title","score"', '"\'=1+1",0.5']
     """

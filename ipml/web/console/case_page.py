@@ -328,7 +328,6 @@ def translate_title(
 
 
 def _tell_translation(connection: Connection, request: Request, case: Case) -> dict[str, Any]:
-    """Return the stored translation of the title, and whether one can be requested."""
     translator: Translator | None = request.app.state.translator
     title = case.scored.listing.title
     known = None if translator is None else find_translation(connection, title, translator.target)
@@ -336,7 +335,6 @@ def _tell_translation(connection: Connection, request: Request, case: Case) -> d
 
 
 def _tell_versions(connection: Connection, case: Case, standing: Sequence[Decision]) -> dict[str, Any]:
-    """Return the earlier and current versions of the listing."""
     past = read_pasts(connection, [case.case_id]).get(case.case_id)
     is_counterfeit = case.state == "decided" and standing and standing[-1].verdict is Verdict.COUNTERFEIT
     is_offered = is_counterfeit and case.seen_at and case.seen_at > standing[-1].decided_at
@@ -358,7 +356,6 @@ def tell_listing(case: Case) -> dict[str, Any]:
 
 
 def _find_precedents(connection: Connection, case: Case, hidden: Collection[int]) -> dict[str, Sequence[Precedent]]:
-    """Return the confirmed cases most like this one, by verdict."""
     found = find_precedents(connection, case, _MOST_PRECEDENTS)
     return {verdict.value: [one for one in some if one.case.case_id not in hidden] for verdict, some in found.items()}
 
@@ -366,7 +363,6 @@ def _find_precedents(connection: Connection, case: Case, hidden: Collection[int]
 def _find_pictures(
     connection: Connection, settings: Settings, case: Case, around: Mapping[str, Any]
 ) -> dict[int, ShownPictures]:
-    """Return the pictures of a case, and of the listings beside it."""
     listings = {one.case_id: one.listing for one in around["others"].listings if one.case_id}
     beside = [case, *around["alike"], *(one.case for some in around["precedents"].values() for one in some)]
     return find_pictures(connection, settings, listings | {one.case_id: one.scored.listing for one in beside})

@@ -54,8 +54,6 @@ class DateRange:
 
         At most `most` days are kept, the latest.
 
-        Examples
-        --------
         >>> span = DateRange.of(None, date(2026, 5, 14), 14)
         >>> span.first.isoformat(), span.n_days, span.end.isoformat()
         ('2026-05-01', 14, '2026-05-15T00:00:00+00:00')
@@ -119,7 +117,6 @@ def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = Non
 
 
 def _list_presets(today: date) -> list[tuple[str, str]]:
-    """Return names and addresses of ranges that end today."""
     named = (("28 days", 28), ("13 weeks", 91), ("12 months", 365))
     return [(name, f"/dashboard?from={today - timedelta(days=n_days - 1)}&until={today}") for name, n_days in named]
 

@@ -63,11 +63,9 @@ def find_disguises(text: str, read_as: str | None = None, brand: str | None = No
     `read_as` is the text as the model read it. Without it, signs and digits for letters are reported only if they spell
     the brand: many words contain such.
 
-    Examples
-    --------
     >>> find_disguises("N\u0456ke")
     {1: 'Cyrillic small letter byelorussian-ukrainian i'}
-    >>> find_disguises("bag АА")
+    >>> find_disguises("bag \u0410\u0410")
     {4: 'Cyrillic letters that look like Latin ones', 5: 'Cyrillic letters that look like Latin ones'}
     >>> sorted(find_disguises("by Br0th3r", read_as="by brother"))
     [3, 4, 5, 6, 7, 8, 9]
@@ -108,7 +106,6 @@ def _find_spelt_brand(text: str, brand: str) -> dict[int, str]:
 
 
 def _without_marks(text: str) -> str:
-    """Return a text in lower case without accents."""
     if text.isascii():
         return text.casefold()
     return "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if unicodedata.category(one) != "Mn")
@@ -201,11 +198,9 @@ def tell_disguises(
 ) -> list[tuple[str, str]]:
     """Return the disguises of a text, each once: the letters as written (or a code point), and a description.
 
-    Examples
-    --------
-    >>> for letters, how in tell_disguises("Nikе Ni​ke"):
+    >>> for letters, how in tell_disguises("Nik\u0435 Ni\u200bke"):
     ...     print(ascii(letters), how)
-    'е' Cyrillic small letter ie
+    '\u0435' Cyrillic small letter ie
     'U+200B' zero width space, which is not seen
     """
     shown = text[:limit]
@@ -225,9 +220,7 @@ def tell_disguises(
 def find_read_words(title: str, read_as: str | None) -> list[str]:
     """Return the words that a model read in a title but that are not in it, each once.
 
-    Examples
-    --------
-    >>> find_read_words("Nіke bag: R e p l i c a", "nike bag: replica")
+    >>> find_read_words("N\u0456ke bag: R e p l i c a", "nike bag: replica")
     ['nike', 'replica']
     """
     seen = set(map(_without_marks, title.split()))

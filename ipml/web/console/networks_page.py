@@ -405,7 +405,6 @@ def rank_ahead(app: FastAPI) -> None:
 
 
 def _rank_candidates(state: State) -> NetworkRanking:
-    """Rank the networks with the most listings found counterfeit."""
     shelf: NetworkShelf = state.networks
     now = datetime.now(UTC)
     with reading(state.engine) as connection:

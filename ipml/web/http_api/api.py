@@ -169,7 +169,6 @@ def _answer_ipml_error(_request: Request, error: Exception) -> Response:
 
 
 def _find_problems(error: Exception) -> list[Problem]:
-    """Return the field whose value cannot be stored, if any."""
     if isinstance(error, UnstorableValue):
         return [Problem(1, str(error.subject), error.found, error.expected)]
     if isinstance(error, KeyReused):
@@ -289,7 +288,6 @@ async def score(
 
 
 def _find_earlier(engine: Engine | None, model: ScoringModel, some: Sequence[Listing]) -> list[EarlierListings] | None:
-    """Return the stored earlier listings of each listing's seller; None without a database."""
     if engine is None:
         return None
     with reading(engine) as connection:
@@ -297,7 +295,6 @@ def _find_earlier(engine: Engine | None, model: ScoringModel, some: Sequence[Lis
 
 
 def _find_lists(engine: Engine | None, scored: Sequence[ScoredListing]) -> list[dict[str, Any]]:
-    """Return the lists that each listing's seller is on now; null without a database."""
     if engine is None:
         return [{"lists": None} for _ in scored]
     with reading(engine) as connection:
@@ -416,8 +413,6 @@ def put_beside(page: ASGIApp, api: FastAPI) -> ASGIApp:
 
 
 class _ProtectingHeaders:
-    """Set the security headers of every answer, which is not cached."""
-
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 

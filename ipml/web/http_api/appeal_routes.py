@@ -189,7 +189,6 @@ def read_appeal(content: object) -> tuple[str, str, str, Kind, str]:
 
 
 def _describe(appeal: Appeal, due_at: datetime | None, outcome: AppealOutcome | None) -> dict[str, Any]:
-    """Return the plain values of `AppealShape`."""
     return {
         "appeal": appeal.appeal_id,
         "about": appeal.subject,

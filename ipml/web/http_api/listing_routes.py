@@ -79,7 +79,7 @@ class ListingIntake:
         self._events = GroupCommit(self._store_events, _MOST_TOGETHER, _GAP_SECONDS)
 
     def require_model(self) -> ScoringModel:
-        """Return the model in use; raises Failed if there is none yet."""
+        """Return the model in use; raises Failed before the first is loaded."""
         model = self._models.current()
         if model is None:
             found, remedy = "none could be loaded yet", "Try again later; the operator finds more in the log."
@@ -302,7 +302,6 @@ def _answer_submission(submission: Submission, known: Mapping[str, KnownListing]
 
 
 def _describe(known: KnownListing) -> dict[str, Any]:
-    """Return the plain values of `KnownListingShape`."""
     scored = known.scored
     figures = ("score", "score_low", "score_high", "log_odds", "abstained", "warning", "model_version")
     return {

@@ -215,8 +215,6 @@ class Metrics:
 
 
 class _ModelFacts(Collector):
-    """Figures of the model in use, collected at each reading."""
-
     def __init__(self, models: CurrentModel) -> None:
         self._models = models
 

@@ -289,13 +289,11 @@ def _add_key(content: Any, key: str | None) -> Any:
 
 
 def _add_notifier(content: Any, whose: str | None) -> Any:
-    """Add the address of the key's notifier to a body without one."""
     is_missing = whose is not None and isinstance(content, Mapping) and content.get("email") is None
     return {**content, "email": whose} if is_missing else content
 
 
 def _score(connection: Connection, model: ScoringModel, listings: Sequence[Listing]) -> list[ScoredListing]:
-    """Score listings with reasons, by their sellers' history."""
     records = model.check(list(map(_as_mapping, listings)))
     earlier = find_earlier(connection, model.version, records, datetime.now(UTC))
     return model.score_records(records, True, earlier)[0]

@@ -410,5 +410,4 @@ def _leave_out_null(document: Mapping[str, Any]) -> None:
 
 
 def _show(document: Mapping[str, Any], path: str, method: str, status: int, **shown: Any) -> None:
-    """Add examples to an answer; the framework would remove nulls from them."""
     document["paths"][path][method]["responses"][str(status)]["content"]["application/json"] |= shown

@@ -111,8 +111,6 @@ def make_access(key_file: Path | None, host: str, *, is_open: bool = False) -> A
 def is_loopback(host: str) -> bool:
     """Report whether an address can be reached from this machine only.
 
-    Examples
-    --------
     >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0"), is_loopback("127.0.0.1.example.com")
     (True, True, False, False)
     """
@@ -228,8 +226,6 @@ def parse_json(body: bytes) -> Any:
 
     Duplicate names, NaN and infinities, and integers of thousands of digits are refused.
 
-    Examples
-    --------
     >>> parse_json(b'{"price": 12.5}')
     {'price': 12.5}
     >>> parse_json(b'{"price": 12.5, "price": 99}')

@@ -41,7 +41,6 @@ def describe_webhooks() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _describe(shapes: Sequence[MessageShape]) -> dict[str, Any]:
-    """Return the operation that receives one kind of message, on all its channels."""
     first = shapes[0]
     schemas = [describe_envelope(shape, {"$ref": _REFERENCE.format(model=shape.body.__name__)}) for shape in shapes]
     examples = {shape.channel: {"value": read_examples()[shape.kind][shape.channel]} for shape in shapes}

@@ -41,8 +41,6 @@ Pointed = list[tuple[int, Mapping[str, str]]]
 def read_lines(text: str) -> tuple[Pointed, list[Problem]]:
     r"""Return the listings of a text, an address or id a line, and the lines that are neither.
 
-    Examples
-    --------
     >>> read_lines("https://shop.example/i/7\n\nA-12")
     ([(1, {'url': 'https://shop.example/i/7'}), (3, {'listing_id': 'A-12'})], [])
     >>> print(read_lines("shop.example/i/7")[1][0])
@@ -148,7 +146,6 @@ def _give(
 
 
 def _find_least(connection: Connection, bindings: Sequence[Binding], policy: CooperationPolicy, now: datetime) -> int:
-    """Return the least length of an explanation for all of these names."""
     lanes = [lane_of(connection, one.notifier_id, policy, now) for one in bindings]
     return max(policy.notices.least_explanation, *(lane.least_explanation_letters for lane in lanes))
 

@@ -115,8 +115,6 @@ def make_price_scale(price: float | None, currency: str | None, usual: PriceRang
     The line runs from 0 to a quarter above the usual range, so the same goods always look the same; higher prices are
     at its end. The share is that of the reason "price.brand", rounded alike.
 
-    Examples
-    --------
     >>> scale = make_price_scale(20.0, "EUR", PriceRange("Acme", "EUR", 50.0, 80.0, 160.0))
     >>> scale.low, scale.median, scale.high, scale.price
     (25.0, 40.0, 80.0, 10.0)
@@ -251,7 +249,6 @@ def make_seller_card(case: Case, record: SellerRecord, strikes: Collection[Strik
 
 
 def _latest(record: SellerRecord, listing: Listing) -> Listing:
-    """Return a listing with each figure of its seller as last known."""
     known = {name: getattr(listing, name) for name in _KNOWN}
     for one in record.listings:
         known |= {name: value for name in _KNOWN if (value := getattr(one.listing, name)) is not None}

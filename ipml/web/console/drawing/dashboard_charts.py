@@ -279,7 +279,6 @@ def _draw_appeals(periods: Periods, outcomes: dict[date, Counter[str]]) -> Plot 
 
 
 def _draw_wrongful(errors: Sequence[BandErrors]) -> Plot | None:
-    """Draw the share of wrong removals by size of the seller; None if none was wrong."""
     shown = [one for one in errors if one.judged]
     if not any(one.wrong for one in shown):
         return None

@@ -268,7 +268,6 @@ _LEGEND_MIDDLE, _LEGEND_RADIUS = 20.0, 12.0
 
 
 def _draw_legend(*, has_newcomers: bool) -> Iterator[DrawnMember]:
-    """Draw a member of each look, in the middle of a square 40 wide."""
     for classes, words in _LEGEND.items():
         if has_newcomers or "new" not in classes.split():
             x, r = _LEGEND_MIDDLE, _LEGEND_RADIUS

@@ -45,8 +45,6 @@ class Periods:
 def cut_periods(first: date, last: date) -> Periods:
     """Cut a range into readable periods: days up to a month, weeks up to half a year, else calendar months.
 
-    Examples
-    --------
     >>> [one.name for one in cut_periods(date(2025, 7, 10), date(2026, 2, 3)).each][:3]
     ['Jul 25', 'Aug 25', 'Sep 25']
     >>> cut_periods(date(2025, 7, 10), date(2025, 7, 11)).each[0].name

@@ -147,8 +147,6 @@ def page_rows(
     `text_of` returns the text of a row that must contain all words, in any case; `usual` is the default order ("" keeps
     that of `rows`).
 
-    Examples
-    --------
     >>> columns = [Column("name", "Name", lambda row: row[0]), Column("n", "Cases", lambda row: row[1], is_number=True)]
     >>> page = page_rows([("Ana", 3), ("Bo", None), ("Cy", 9)], columns, TableQuery("-n"))
     >>> page.rows, page.direction_of(columns[1]), page.sort_address(columns[1])
