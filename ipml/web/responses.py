@@ -276,14 +276,14 @@ def _path_of(address: str) -> str:
 
 def _answer_http_error(request: Request, error: Exception) -> Response:
     status = HTTPStatus(getattr(error, "status_code", HTTPStatus.BAD_REQUEST))
-    return render_error(request, status, _SENTENCES.get(status, "What was sent cannot be understood."))
+    return render_error(request, status, _SENTENCES.get(status, "The request cannot be understood."))
 
 
 def answer_misunderstanding(request: Request, error: Exception) -> Response:
     """Answer a request whose address or form breaks the rules of its route."""
     places = [place["loc"][0] for place in error.errors()] if isinstance(error, RequestValidationError) else []
     status = HTTPStatus.NOT_FOUND if "path" in places else HTTPStatus.BAD_REQUEST
-    return render_error(request, status, _SENTENCES.get(status, "What was sent cannot be understood."))
+    return render_error(request, status, _SENTENCES.get(status, "The request cannot be understood."))
 
 
 def _answer_failure(request: Request, _error: Exception) -> Response:

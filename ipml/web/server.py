@@ -154,7 +154,7 @@ def find_proxy_user(request: Request, header: str | None, connection: SqlConnect
         _log.warning("login refused: a proxy names %.200r", names)
         raise Forbidden(
             "login",
-            "you are logged in at the proxy in front of this page, but nobody may log in here under that name",
+            "you are logged in at the proxy in front of this page, but no user here has that name",
             "Ask an admin.",
         )
     return user

@@ -1,4 +1,4 @@
-"""Shutdown: a server first reports that it is not ready, goes on for a while, and finishes open requests.
+"""Shutdown: a server first reports that it is not ready, serves a while longer, and finishes open requests.
 
 Load balancers can then send requests elsewhere.
 """

@@ -33,7 +33,7 @@ _FOUND = {
 }
 _WAITS = "Waits for a person"
 _REPLACED = "Replaced by a newer version"
-_NO_CASE = "Not looked at by a person"
+_NO_CASE = "Not reviewed by a person"
 _HIDDEN_LINES = 2  # of the searched text, at its end: the seller's id and the brand
 
 

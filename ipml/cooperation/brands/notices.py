@@ -198,7 +198,7 @@ def _make(connection: Connection, row: Row[Any]) -> BrandCounterNotice:
         row.brand,
         row.filed_at,
         term.due_at if term else None,
-        STATES.get(state, "is being looked at"),
+        STATES.get(state, "in review"),
         told.get("rules"),
         told.get("term"),
         listing and f"{listing['title']} ({listing['id']})",

@@ -92,7 +92,7 @@ def propose_seller(
     if same is not None:
         return same
     if len(theirs) >= MOST_WAITING:
-        raise Conflict("authorised sellers", f"{len(theirs)} wait already", "Wait until they were looked at.")
+        raise Conflict("authorised sellers", f"{len(theirs)} wait already", "Wait until they are reviewed.")
     pseudonym = pseudonym_of(connection, seller_id, now=now)
     row = {"brand": brand, "notifier_id": notifier_id, "pseudonym": pseudonym, "until": until, "proposed_by": by}
     row |= {"encrypted": encrypt(connection, pseudonym, canonical_json({"why": why})), "proposed_at": now}

@@ -48,7 +48,7 @@ from ipml.cooperation.networks.links import (
 Codes = npt.NDArray[np.int64]
 
 
-# Bits above what is needed, from which groups are joined, one step after the other.
+# Groups are joined in steps, from so many bits above the needed sum.
 _STEPS = (16, 12, 8, 4, 0)
 # Mean number of holders in a group from which a common value counts as one of groups.
 _HOLDERS_IN_A_GROUP = 3

@@ -23,14 +23,14 @@ Codes = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
 
 _STEPS = 60  # of ForceAtlas2; more make no visible difference
-_GRAVITY = 0.05  # holds together what no links do, and leaves room between parts
+_GRAVITY = 0.05  # holds unlinked members together, and leaves space between parts
 _ACROSS = 0.25  # how much a link between parts pulls, one within a part being 1
 _PUSHES = 500  # at most, until no two members overlap
 _TALL = 0.65  # height of the picture to be filled, its width being 1
 _FLATTEST = 0.5
-_INKED = 0.055  # the part of the picture that members cover
-_SMALLEST, _LARGEST = 0.004, 0.022  # radius of a member with links as most have
-_HUB = 1.7  # how much larger the best linked are
+_INKED = 0.055  # share of the picture that members cover
+_SMALLEST, _LARGEST = 0.004, 0.022  # bounds of the usual radius of a member
+_HUB = 1.7  # factor of the radius of the best linked
 _APART = 0.45  # least gap between two members, in radii
 _MARGIN = 0.03
 

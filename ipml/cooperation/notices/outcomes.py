@@ -44,7 +44,7 @@ _WORDS = {
     "rejected": "It was not found to be counterfeit; nothing was done.",
     "undecided": "We could not determine whether it is counterfeit; nothing was done.",
     "repeated": "You had given notice of it before, and were or will be answered there.",
-    "waiting": "The decision on it was taken back; it is being looked at again.",
+    "waiting": "The decision on it was reversed; it is being reviewed again.",
     "unknown": "No such listing is known here yet.",
     "not found": "We could not find it; nothing was done. If it is still on offer, give notice of it again.",
 }

@@ -25,7 +25,7 @@ from ipml.storage.pseudonyms import Notifier, get_notifier, notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 OUTCOMES: Mapping[str, str] = {
-    "unknown": "not known here yet: it is looked at once it is",
+    "unknown": "not known here yet: reviewed once it is",
     "waiting": "waits for a person to look at it",
     "upheld": "found counterfeit",
     "rejected": "not found counterfeit",
@@ -33,7 +33,7 @@ OUTCOMES: Mapping[str, str] = {
     "not found": "we could not find it",
 }
 _MORE_NEEDED = "we have it; a person looks when more buyers say the same"
-_TOO_FEW = "too few complaints: nobody looked at it"
+_TOO_FEW = "too few complaints: not reviewed"
 _SUSPENDED = "Your notices are not examined for now, for the reasons we sent you. This one is stored and has no effect."
 _RECEIVED = "We have your notice. A person decides on each listing; you will receive the decision and your options."
 

@@ -41,7 +41,7 @@ from ipml.storage.tables import cases, decisions, notice_items, notices, notifie
 
 _LONGEST_WHY = 2000
 _WORDS = {
-    "warn": "Many of your notices are manifestly unfounded. If that goes on, we will look at none of them for a time.",
+    "warn": "Many of your notices are manifestly unfounded. If this continues, we will not examine them for a time.",
     "suspend": "You continued after our warning. Notices sent until the day named are stored and not examined.",
     "lift": "Our warning or suspension no longer applies; we examine your notices as before.",
 }

@@ -358,12 +358,12 @@ def list_unknown(told: DisclosedFacts, profile: RecipientProfile, n_erased: int,
         of = f"What {innocent} of the {told.n_members} members sell"
         yield f"{of}: no listing of theirs was found counterfeit. They are linked, not accused."
     if others := told.n_listings - told.n_confirmed:
-        yield f"Whether {others:,} further listings are counterfeit: they were found genuine, or nobody decided."
+        yield f"Whether {others:,} further listings are counterfeit: they were found genuine, or not decided."
     yield "Whether the source of the goods has an account at all. The likelihoods rest on simulated networks."
     yield from _about_sold_value(told)
     yield "Sales outside this marketplace, and accounts that share nothing that was seen."
     if bare := told.n_confirmed - told.n_with_evidence:
-        yield f"On what {bare:,} of the decisions rested: no evidence of them is kept."
+        yield f"On what {bare:,} of the decisions rested: no evidence of them is stored."
     yield from _about_profile(told, profile, n_erased, n_evidence)
 
 
@@ -373,11 +373,11 @@ def _about_sold_value(told: DisclosedFacts) -> Iterator[str]:
         if one.rate is None:
             yield f"Not counted: amounts of {one.n_listings:,} listings in {one.currency}, for which there is no rate."
     if not sold_value.is_known:
-        yield "How much was sold: the marketplace knows the sales of none of the listings, or of too few."
+        yield "The amount sold: the marketplace knows the sales of no listings, or of too few."
         return
     if unseen := sold_value.n_listings - sold_value.value.n_known:
         yield f"What {unseen:,} of {sold_value.n_listings:,} listings sold: the interval allows for them."
-    yield "Which part of the sales was of counterfeits: listings found genuine, or not decided, count in it too."
+    yield "The share of counterfeits in the sales: listings found genuine, or not decided, are included."
 
 
 def _about_profile(told: DisclosedFacts, profile: RecipientProfile, n_erased: int, n_evidence: int) -> Iterator[str]:

@@ -367,7 +367,7 @@ def read_known(connection: Connection) -> list[Known]:
     Of successive referrals of one network to one recipient only the last outcome counts, with the signs of its
     referral.
     """
-    story: dict[int, int] = {}  # by referral, the first of its story
+    story: dict[int, int] = {}  # first of the successive referrals, by referral
     signs: dict[int, str] = {}
     query = select(referrals.c.referral_id, referrals.c.follows, referrals.c.signs)
     for row in connection.execute(query.order_by(referrals.c.referral_id)):

@@ -158,7 +158,7 @@ def _say_who(told: DisclosedFacts) -> Iterator[str]:
 
 
 def _say_what(told: DisclosedFacts) -> Iterator[str]:
-    found = f"{told.n_confirmed:,} listings found counterfeit by decisions that stand"
+    found = f"{told.n_confirmed:,} listings found counterfeit by decisions in force"
     yield f"{found}; {told.n_restricted:,} are restricted now."
     if told.brands:
         yield f"Brands named: {_count(told.brands)}."

@@ -228,10 +228,10 @@ def _write_found(figures: BrandFigures) -> Section:
         "Listings that name the brand, were suspected by the model or by somebody's notice, and were decided on. "
         "Some of them turn out to be genuine: resale, parts and authorised dealers.",
         (
-            Quantity("queued", "Listings looked at", queued, "count", "That came into the queue."),
+            Quantity("queued", "Listings reviewed", queued, "count", "That came into the queue."),
             Quantity("counterfeit", "Found counterfeit", counterfeit, "count", "By the last decision on each case."),
             Quantity("genuine", "Found genuine", genuine, "count"),
-            Quantity("taken_back", "Decisions that no longer stand", gone, "count"),
+            Quantity("taken_back", "Decisions reversed or replaced", gone, "count"),
         ),
         (months,),
         (chapters.month_chart(months, f"Listings of {figures.brand} found counterfeit by month"),),

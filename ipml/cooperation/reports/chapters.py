@@ -105,7 +105,7 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
                 Quantity(f"counterfeit_{way}", f"of these {_WAY_NAMES[way]}", n, "count")
                 for way, n in ((way, decided.count(way, _FAKE, stands=True)) for way in WAYS)
             ),
-            Quantity("taken_back", "Decisions that no longer stand", decided.count(stands=False), "count", _GONE),
+            Quantity("taken_back", "Decisions reversed or replaced", decided.count(stands=False), "count", _GONE),
         ),
         (
             months,
@@ -118,10 +118,10 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
     )
 
 
-_SEEN = "Of the files that were enqueued; not known where cases came in without their file."
+_SEEN = "In the files that were enqueued; not known if cases came without their file."
 _QUEUED = "As observed once."
 _STANDS = "By the last decision on each case that was not taken back until the date of this report."
-_GONE = "Of those made in the period: taken back, or the case was decided anew."
+_GONE = "Decisions made in the period and since reversed, or replaced by another on the case."
 
 
 def _name_groups(key: str, one: str, groups: Sequence[Row], least: int, most: int) -> Table:
@@ -186,8 +186,8 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
 _WEIGHED = (
     "Each second review counts by one over the probability with which it was drawn; cannot tell is not confirmed."
 )
-_STOOD = "Of all found counterfeit: what one would think without looking again."
-_OF_ALL = "Of all listings scored, from those reviewed and the probability with which each was shown."
+_STOOD = "Share of all found counterfeit: the naive figure, without second reviews."
+_OF_ALL = "Estimate for all listings scored, from those reviewed and the probability with which each was shown."
 
 
 def _estimate_quantity(one: EstimatedFigure) -> Quantity:
@@ -196,7 +196,7 @@ def _estimate_quantity(one: EstimatedFigure) -> Quantity:
 
 
 def _precision_quantity(key: str, name: str, part: Precision) -> Quantity:
-    means = "Nobody has looked at any of these a second time."
+    means = "None of these had a second review."
     if part.rate:
         means = f"Of {part.drawn:,} looked at a second time {part.confirmed:,} were confirmed."
     return rate_quantity(key, name, part.rate, means, part.drawn if part.rate else None)
@@ -222,7 +222,7 @@ def write_takedowns(figures: Figures) -> Section:
         "Counted from the moment at which a listing appeared, at which it came into the queue, or at which the first"
         " notice of it came, to the measure; and on to the moment at which the platform said that it is done.",
         (
-            Quantity("measures", "Measures against listings", figures.measures.count(), "count", "Of every kind."),
+            Quantity("measures", "Measures against listings", figures.measures.count(), "count", "All kinds."),
             *takedown_quantities(figures.takedowns),
         ),
         (stage_table(figures.takedowns), month_table(figures.period, figures.by_month), kinds),
@@ -247,7 +247,7 @@ def stage_table(takedowns: TakedownTimes) -> Table:
     """Return the time of each stage."""
     rows = tuple((stage, *_tell_span(takedowns.spans.get(stage))) for stage in STAGES)
     columns: Columns = (*count_columns("stage", "known of"), ("median", "hours"), ("nine in ten within", "hours"))
-    return Table("stages", "How long it took", columns, rows, "Of the first measure of each decision.")
+    return Table("stages", "Time of each stage", columns, rows, "For the first measure of each decision.")
 
 
 def month_table(period: Period, by_month: Mapping[str, Span]) -> Table:
@@ -322,7 +322,7 @@ def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity,
         return (Quantity("networks", "Networks behind them", None, "count", "No networks were given to this report."),)
     means = "Accounts that share payout, device, address and the like, as far as chance does not explain it."
     small = sum(sellers for sellers, _ in linked.active if sellers < least)
-    told = tell_count(linked.sellers, least, "Of those above.")
+    told = tell_count(linked.sellers, least, "Among those above.")
     if 0 < small < least <= linked.sellers:  # they could be calculated from the total and the larger networks
         told = (None, "count", f"Not shown: fewer than {least} of them are in the smaller networks.")
     return (
@@ -354,7 +354,7 @@ def write_complaints(complaints: FiledComplaints) -> Section:
         "complaints",
         "Complaints and counter-notices",
         "Sellers may complain, free of charge; somebody who had no part in the matter decides. Those filed in the "
-        "period count, with what has become of them until the date of this report.",
+        "period count, with their outcomes until the date of this report.",
         (
             Quantity("complaints", "Complaints filed", complaints.count(), "count"),
             Quantity("counter_notices", "of these counter-notices", complaints.counter_notices, "count"),
@@ -468,7 +468,7 @@ def write_machines(figures: Figures) -> Section:
     )
 
 
-_OF_MEASURES = "Of all measures against listings."
+_OF_MEASURES = "Share of all measures against listings."
 _HOURS = "An hour counts where a verdict fell in it."
 _STATED = "of these for the transparency database"
 _ORDERS = "Articles 9 and 10: ipml keeps no record of them."

@@ -203,7 +203,7 @@ def _count_complaints(figures: Figures, subject: str | None) -> dict[str, Value]
 def _tell_precision(figures: Figures) -> dict[str, Value]:
     policy = next(part for part in figures.precision if part.way == "policy")
     if policy.rate is None:
-        unknown = "Nobody has looked at drawn cases in the period."
+        unknown = "No drawn cases were reviewed in the period."
         return {"precision": None, "interval of precision": "", "precision in words": unknown}
     interval = f"95 % interval {100 * policy.rate.low:.1f} to {100 * policy.rate.high:.1f} %"
     drawn = f"from {policy.drawn:,} cases drawn from those it would act on and judged by people."
@@ -224,18 +224,18 @@ CLOSING = (
     ),
     (
         "Precision",
-        "Of the listings found counterfeit, the share that is counterfeit, judged by people who look a second time.",
+        "Share of the listings found counterfeit that are counterfeit, judged by people in second reviews.",
     ),
     (
         "95 % interval",
-        "Where the true value lies nineteen times of twenty, given how much was looked at (Wilson 1927).",
+        "Contains the true value nineteen times of twenty, given the number of reviews (Wilson 1927).",
     ),
     ("Median", "Half took no longer. Nine in ten: nine of ten took no longer."),
     (
         "Before the first sale",
         "Nothing had been sold from the listing when it was decided on, as far as the platform knows.",
     ),
-    ("Strike", "What a listing found counterfeit counts against its seller, until it expires."),
+    ("Strike", "The weight of a listing found counterfeit against its seller, until it expires."),
     ("Not known", "The platform has no record of it. It does not mean zero."),
     (
         "Left out",

@@ -141,7 +141,7 @@ def _check(user: User | None, action: Action | None) -> User:
     if user is None:
         raise LoginNeeded("this page", "your session has ended or was never opened", "Log in and try again.")
     if action is None or not user.role.may(action):
-        needed = f"it takes a {LEAST_ROLES[action]}" if action else "it is open to nobody"
+        needed = f"it takes a {LEAST_ROLES[action]}" if action else "no role may use it"
         raise Forbidden("this page", f"you are logged in as a {user.role}; {needed}", "Ask an admin.")
     return user
 

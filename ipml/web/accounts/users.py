@@ -377,9 +377,7 @@ def admit(
             user = insert_user(connection, name, NO_PASSWORD, role, _ACTOR, now)
             _insert(connection, issuer, subject, user.user_id, now)
     if user is None:
-        raise Forbidden(
-            "login", f"you are logged in at {issuer}, but nobody may log in here under that name", "Ask an admin."
-        )
+        raise Forbidden("login", f"you are logged in at {issuer}, but no user here has that name", "Ask an admin.")
     return user
 
 

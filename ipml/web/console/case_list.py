@@ -50,7 +50,7 @@ from ipml.web.accounts.users import User
 from ipml.web.console.pictures import find_pictures
 from ipml.web.responses import redirect, render
 
-# Written out, not \d: that would match digits of every script.
+# Written out, as \d would match digits of every script.
 TRAIL_PATTERN = r"^([0-9]{1,18}(\.[0-9]{1,18})*)?$"
 LONGEST_TRAIL = 100
 

@@ -65,7 +65,7 @@ NETWORK_COLUMNS: tuple[Column[NetworkFigures], ...] = (
     Column("growth", f"New in {RECENT_DAYS} days", is_number=True),
     Column("first", "First seen"),
     Column("last", "Last joined", is_number=True),
-    Column("shared", "What they share", is_sortable=False),
+    Column("shared", "Shared things", is_sortable=False),
     Column("confirmed", "Confirmed counterfeit", is_number=True, is_sortable=False),
     Column("open", "Open", is_number=True, is_sortable=False),
     Column("brands", "Brands", is_sortable=False),

@@ -168,5 +168,5 @@ def send_copy(folder: FilePath | None, digest: str, size: Size) -> Response:
             raise FileNotFoundError
         content = path_of(folder, digest, size).read_bytes()
     except OSError:
-        raise NotFound("picture", digest[:12], "It is kept as long as the listing of its case.") from None
+        raise NotFound("picture", digest[:12], "It is stored as long as the listing of its case.") from None
     return Response(content, media_type="image/webp")

@@ -149,7 +149,7 @@ def _answer_bad_listings(request: Request, error: Exception) -> Response:
     problems = error.problems if isinstance(error, InvalidListings) else ()
     rows = len({problem.row for problem in problems})
     source = error.source if isinstance(error, InvalidListings) else "listings"
-    undone = "scored" if request.url.path == "/v1/score" else "kept"
+    undone = "scored" if request.url.path == "/v1/score" else "stored"
     detail = f"{rows:,} of the {source} break{'s' * (rows == 1)} the rules; nothing was {undone}."
     return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, detail, problems)
 
@@ -157,7 +157,7 @@ def _answer_bad_listings(request: Request, error: Exception) -> Response:
 def _answer_bad_notice(_request: Request, error: Exception) -> Response:
     problems = error.problems if isinstance(error, InvalidNotice) else ()
     found = "One thing in the notice breaks" if len(problems) == 1 else f"{len(problems):,} things in the notice break"
-    return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, f"{found} the rules; nothing was kept.", problems)
+    return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, f"{found} the rules; nothing was stored.", problems)
 
 
 def _answer_ipml_error(_request: Request, error: Exception) -> Response:
@@ -385,7 +385,7 @@ async def authorise_program(request: Request) -> None:
     check_site(request.headers)
     request.state.grant = request.app.state.access.check(request, actions.get(rule))
     if actions.get(rule) not in PURPOSES.values():
-        raise Forbidden("request", "its address is open to nobody", "Ask for one of /openapi.json.")
+        raise Forbidden("request", "no key opens its address", "Ask for one of /openapi.json.")
     if request.url.path.startswith("/v1/"):
         _check_parameters(request)
 

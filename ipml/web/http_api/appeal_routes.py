@@ -40,7 +40,7 @@ _STATE = (
     "its place; `rejected`: nothing changes; `restored`: the rights holder did not act on a counter-notice"
 )
 
-_SHOWN: dict[str, Any] = {"pattern": "^[1-9][0-9]{0,18}$"}  # not checked: what is no number is not found
+_SHOWN: dict[str, Any] = {"pattern": "^[1-9][0-9]{0,18}$"}  # not checked: another text is not found
 
 
 class _Shape(BaseModel):

@@ -65,7 +65,7 @@ _Checked = TypeVar("_Checked")
 _SHOWN: dict[str, Any] = {
     "minLength": 1,
     "maxLength": LONGEST_NAME,
-}  # not checked: what cannot be an id is not found
+}  # not checked: an impossible id is not found
 
 
 class ListingIntake:

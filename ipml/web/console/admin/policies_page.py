@@ -53,7 +53,7 @@ def show_policies(request: Request) -> Response:
             _show_review(connection, settings.policy_review),
             _show(
                 "Enforcement",
-                "What follows from decisions: measures, penalties, appeals, statements, automation, retention.",
+                "Actions of decisions: measures, penalties, appeals, statements, automation, retention.",
                 "IPML_POLICY_ENFORCEMENT",
                 settings.policy_enforcement,
                 get_policy(request),
