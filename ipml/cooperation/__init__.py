@@ -1,1 +1,1 @@
-"""What others tell us and what we tell them: the network behind the sellers."""
+"""Cooperation with others: notices received, networks behind sellers, referrals and reports."""

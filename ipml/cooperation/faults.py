@@ -1,7 +1,4 @@
-"""What came in and what is wrong with it: single values are what was expected, or a fault with its place.
-
-Whoever may have sent them; nothing is kept before all are right.
-"""
+"""Faults: check untrusted values one by one, and collect each fault with its place."""
 
 from __future__ import annotations
 
@@ -25,24 +22,15 @@ _EMAIL = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@"
     r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
 )
-_SEEN = "LNPS"  # letters, numbers, punctuation, signs: what leaves something on the screen
-_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # which leave nothing, all the same
+_SEEN = "LNPS"  # Unicode categories that are visible: letters, numbers, punctuation, symbols
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # letters by category, but invisible
 
 
 class Faults:
-    """Everything wrong with what came in, each thing with the place where it stands.
+    r"""The faults of one request or row: the first 1,000 in `found`, and their number in `n`.
 
-    Attributes
-    ----------
-    found : list of Problem
-        The first 1,000.
-    n : int
-        How many there are, those that are not kept among them.
-
-    Examples
-    --------
     >>> faults = Faults()
-    >>> read_text(faults, "name", 7, longest=200), read_text(faults, "email", "a\\nb", longest=200)
+    >>> read_text(faults, "name", 7, longest=200), read_text(faults, "email", "a\nb", longest=200)
     (None, None)
     >>> [str(problem) for problem in faults.found]
     ["row 1, name: found '7', expected text", ... expected one line without control characters"]
@@ -54,24 +42,18 @@ class Faults:
         self.n = 0
 
     def add(self, place: str, value: object, expected: str) -> None:
-        """Note that something else was found in a place."""
+        """Add a fault: the value found in a place, and what was expected."""
         self.add_words(place, describe_value(value), expected)
 
     def add_words(self, place: str, found: str, expected: str) -> None:
-        """Note what was found in a place, in words."""
+        """Add a fault whose finding is described in words."""
         self.n += 1
         if len(self.found) < MOST_FAULTS:
             self.found.append(Problem(self._row, place, found, expected))
 
 
 def describe_value(value: object) -> str:
-    """Return what was found in at most 80 letters, none of which commands a screen.
-
-    Examples
-    --------
-    >>> describe_value("a\\x1b[2J"), describe_value(None), describe_value([1, 2]), describe_value(True)
-    ('a\\\\x1b[2J', 'nothing', 'a list of 2', 'true')
-    """
+    """Return a value in at most 80 characters, with control characters escaped."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -85,7 +67,7 @@ def describe_value(value: object) -> str:
 
 
 def read_object(faults: Faults, place: str, value: object, names: Collection[str]) -> Mapping[str, object]:
-    """Return an object with no other names than these; an empty one where it is none."""
+    """Return an object that has these fields only; an empty one if the value is no object."""
     if not isinstance(value, Mapping):
         faults.add(place, value, "an object")
         return {}
@@ -100,14 +82,9 @@ def read_object(faults: Faults, place: str, value: object, names: Collection[str
 def read_text(
     faults: Faults, place: str, value: object, *, longest: int, least_seen: int = 1, is_line: bool = True
 ) -> str | None:
-    """Return a text without blanks around it, or None.
+    """Return a text without surrounding blanks, or None.
 
-    Parameters
-    ----------
-    least_seen : int, default=1
-        Letters that it has at least, those not counted that nobody sees.
-    is_line : bool, default=True
-        Whether it must be a single line, without control characters.
+    `least_seen` counts visible characters only; `is_line` asks for a single line without control characters.
     """
     if not isinstance(value, str):
         faults.add(place, value, "text")
@@ -126,18 +103,16 @@ def read_text(
 
 
 def count_seen(text: str) -> int:
-    """Count what a reader sees of a text: no blanks, no invisible letters, no accents without their letter.
+    r"""Count the visible characters of a text: no blanks, no invisible letters, no accents without their letter.
 
-    Examples
-    --------
-    >>> count_seen("a bag"), count_seen("\\u200b\\u3164 \\n")
+    >>> count_seen("a bag"), count_seen("\u200b\u3164 \n")
     (4, 0)
     """
     return sum(unicodedata.category(letter)[0] in _SEEN and letter not in _BLANK_LETTERS for letter in text)
 
 
 def read_email(faults: Faults, place: str, value: object) -> str | None:
-    """Return an address of e-mail in small letters, or None."""
+    """Return an e-mail address in lower case, or None."""
     text = read_text(faults, place, value, longest=_LONGEST_EMAIL)
     if text is None:
         return None
@@ -148,7 +123,7 @@ def read_email(faults: Faults, place: str, value: object) -> str | None:
 
 
 def read_url(faults: Faults, place: str, value: object) -> str | None:
-    """Return an address on the web, or None."""
+    """Return a web address, or None."""
     text = read_text(faults, place, value, longest=_LONGEST_URL)
     if text is None:
         return None
@@ -167,7 +142,7 @@ def _is_web_address(text: str) -> bool:
 
 
 def read_moment(faults: Faults, place: str, value: object, now: datetime) -> datetime | None:
-    """Return a moment in UTC that is not yet to come, or None."""
+    """Return a moment in UTC that is not in the future, or None."""
     try:
         moment = moments.read_moment(value)
     except ValueError:

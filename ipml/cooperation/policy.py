@@ -1,6 +1,6 @@
-"""The rules of working together as data: the file `policy.toml`, or a copy that a marketplace has made its own.
+"""Cooperation policy: rules for notices, notifiers, referrals, reports, the portal and traders.
 
-The file says what each rule means.
+The file `policy.toml` is bundled, and a marketplace may use its own copy. It explains each rule.
 """
 
 from __future__ import annotations
@@ -33,8 +33,6 @@ class _CooperationRules(BaseModel):
 class NoticeRules(_CooperationRules):
     """The section `notices` of the policy.
 
-    Examples
-    --------
     >>> rules = NoticeRules(
     ...     listing_urls=(r"https://shop\\.test/item/(?P<listing_id>\\w+)",),
     ...     least_explanation=20, repeat_days=30, unknown_days=30, complaints_needed=3, reopenings=1,
@@ -62,29 +60,18 @@ class NoticeRules(_CooperationRules):
         return self
 
     def find_listing_id(self, url: str) -> str | None:
-        """Return the id of the listing that an address leads to; None where it is none of ours."""
+        """Return the listing id of an address; None if the address is not of this marketplace."""
         matches = (re.fullmatch(pattern, url) for pattern in self.listing_urls)
         return next((match["listing_id"] for match in matches if match and match["listing_id"]), None)
 
 
 class Tier(_CooperationRules):
-    """Which notifiers belong together, how soon what they give notice of is looked at, and what they must bring.
+    """A group of notifiers with a deadline for their notices and a burden of proof; no kinds means all kinds.
 
-    Attributes
-    ----------
-    kinds : tuple of str
-        Whom it is for; none: anybody.
-    least_settled, success_at_least, success_below, overturned_at_most
-        What the record must show: shares are compared with that end of the interval which is against the notifier's
-        interest for the first and third, and for it for `success_below`. What is not given is not asked.
-    deadline_hours : float
-        By when a case that they give notice of must be decided.
-    raised_a_day : int or None
-        How many cases a day get that deadline; later ones wait in ordinary order.
-    raised_a_day_by_new : int or None
-        How many of all its notifiers together who are new.
-    burden : str
-        What the reviewer is told of how much must be shown.
+    Limits on the record that are None do not apply. `success_at_least` and `overturned_at_most` are compared with the
+    end of the interval that is worse for the notifier, `success_below` with the better end. `deadline_hours` applies to
+    `raised_a_day` cases a day (`raised_a_day_by_new` for all new notifiers together); later ones wait in ordinary
+    order. `burden` is a note to the reviewer on how much must be shown.
     """
 
     name: str = Field(min_length=1, max_length=40)
@@ -102,13 +89,13 @@ class Tier(_CooperationRules):
 
     @property
     def asks_nothing(self) -> bool:
-        """Whether anybody of its kinds belongs to it."""
+        """Whether it accepts every notifier of its kinds."""
         limits = (self.success_at_least, self.success_below, self.overturned_at_most)
         return not self.least_settled and limits == (None, None, None)
 
 
 class PriorRules(_CooperationRules):
-    """How much is presumed of a notifier of whom little is known."""
+    """The presumed record of a notifier about whom little is known."""
 
     success: float = Field(default=0.7, gt=0, lt=1)
     overturned: float = Field(default=0.05, gt=0, lt=1)
@@ -117,7 +104,7 @@ class PriorRules(_CooperationRules):
 
 
 class MisuseRules(_CooperationRules):
-    """When notices are misuse (Article 23 of the Digital Services Act), and for how long nobody looks at them."""
+    """When notices are misuse (Article 23 of the Digital Services Act), and how long a suspension lasts."""
 
     months: Months = 6
     manifest_score: Share = 0.05
@@ -132,7 +119,7 @@ class MisuseRules(_CooperationRules):
 
 
 class NotifierRules(_CooperationRules):
-    """How notifiers are known by their record, and what follows from it."""
+    """Classification of notifiers by their record, and its effects."""
 
     months: Months = 3
     new_days: float = Field(default=30.0, ge=0, le=3660)
@@ -154,7 +141,7 @@ class NotifierRules(_CooperationRules):
 
     @model_validator(mode="after")
     def _trusted_first(self) -> Self:
-        """Trusted flaggers have priority (Article 22(1)), and their status is the authority's to give and to take."""
+        """Trusted flaggers have priority (Article 22(1)); only the authority gives and withdraws their status."""
         own = next((tier for tier in self.tiers if TRUSTED in tier.kinds or not tier.kinds), self.tiers[-1])
         if TRUSTED not in own.kinds or not own.asks_nothing:
             raise ValueError(f"trusted flaggers need a tier of their own that asks nothing, before {own.name!r}")
@@ -168,7 +155,7 @@ class NotifierRules(_CooperationRules):
 
 
 class PackageField(StrEnum):
-    """One kind of thing that a package can tell. Numbers, dates and the codes of a package itself are in every one."""
+    """A field that a profile may allow in packages; numbers, dates and codes of the package are always included."""
 
     SELLER_ID = "seller id"
     LISTING_ID = "listing id"
@@ -185,11 +172,11 @@ class PackageField(StrEnum):
 
 
 SIGNS = ("joined", "source", "one_country", "recent", "evidence", "repeated", "noticed")
-"""What speaks for solvability, each in 0-1; see `ipml.cooperation.referrals.ranking`."""
+"""Inputs of solvability, each in 0-1; see `ipml.cooperation.referrals.ranking`."""
 
 
 class RecipientProfile(_CooperationRules):
-    """What a kind of recipient is told, and on what terms."""
+    """The fields that a kind of recipient receives, and the terms."""
 
     title: str = Field(min_length=1, max_length=80)
     purpose: str = Field(min_length=1, max_length=400)
@@ -208,7 +195,7 @@ class RecipientProfile(_CooperationRules):
 
     @model_validator(mode="after")
     def _tell_no_more_than_said(self) -> Self:
-        """Refuse evidence without what stands in it: it cannot be cut without breaking its digest."""
+        """Refuse evidence without all fields that it contains: redacting it would break its digest."""
         needed = {
             PackageField.SELLER_ID,
             PackageField.LISTING_ID,
@@ -224,7 +211,7 @@ class RecipientProfile(_CooperationRules):
         return self
 
     def allows(self, field: PackageField) -> bool:
-        """Say whether something may be told."""
+        """Report whether a field may be disclosed."""
         return field in self.fields
 
 
@@ -252,7 +239,7 @@ class SolvabilityRules(_CooperationRules):
 
 
 class ReferralRules(_CooperationRules):
-    """Whom what is told of networks, and which come first."""
+    """Recipients of referrals, and the ranking of networks."""
 
     recent_days: float = Field(gt=0)
     reasons_to_drop: tuple[str, ...] = Field(min_length=1)
@@ -261,26 +248,14 @@ class ReferralRules(_CooperationRules):
     profiles: dict[str, RecipientProfile]
 
     def profile(self, recipient: str) -> RecipientProfile:
-        """Return the profile of a kind of recipient.
-
-        Raises
-        ------
-        UnusableSetting
-            There is none of that name.
-
-        Examples
-        --------
-        >>> from ipml.cooperation.policy import load_cooperation_policy
-        >>> load_cooperation_policy().referrals.profile("customs").title
-        'Customs'
-        """
+        """Return the profile of a recipient; raises UnusableSetting."""
         if recipient not in self.profiles:
             raise UnusableSetting("recipient", repr(recipient), f"one of {', '.join(self.profiles)}")
         return self.profiles[recipient]
 
 
 class ReportRules(_CooperationRules):
-    """What reports say of the platform, and what they leave out."""
+    """The platform's names in reports, and the smallest group of sellers that they show."""
 
     provider: str = Field("", max_length=200)
     service: str = Field("", max_length=200)
@@ -289,7 +264,7 @@ class ReportRules(_CooperationRules):
 
 
 class PortalRules(_CooperationRules):
-    """What people of a rights holder may do by themselves in the brand portal."""
+    """Rights of a rights holder's accounts in the brand portal."""
 
     review_authorised_sellers: bool = True
 
@@ -309,7 +284,7 @@ _FIELDS: dict[str, tuple[Check, ...]] = {
 
 
 class InformRules(_CooperationRules):
-    """From how many sales on a seller counts as high-volume; the file says what each rule means."""
+    """Sales from which a seller counts as high-volume; the file explains each rule."""
 
     sales: int = Field(200, ge=1)
     revenue: float = Field(5_000.0, gt=0)
@@ -318,13 +293,7 @@ class InformRules(_CooperationRules):
 
 
 class TraderRules(_CooperationRules):
-    """What is asked of traders; the file says what each rule means.
-
-    Examples
-    --------
-    >>> TraderRules().fields["email"]
-    ('email',)
-    """
+    """Details that traders must provide; the file explains each rule."""
 
     fields: dict[str, tuple[Check, ...]] = _FIELDS
     if_registered: tuple[str, ...] = ("trade_register", "register_number")
@@ -342,7 +311,7 @@ class TraderRules(_CooperationRules):
 
 
 class CooperationPolicy(_CooperationRules):
-    """How others are heard and told; the file says what each rule means."""
+    """The whole policy; the file explains each rule."""
 
     notices: NoticeRules
     notifiers: NotifierRules
@@ -355,10 +324,7 @@ class CooperationPolicy(_CooperationRules):
 def load_cooperation_policy(path: Path | None = None) -> CooperationPolicy:
     """Read a policy file; by default the setting `policy_cooperation`, else the bundled one.
 
-    Raises
-    ------
-    UnusableSetting
-        There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
+    Raises UnusableSetting if the file is missing, is no TOML or has faults; it lists all of them in one line.
     """
     return read_policy(
         CooperationPolicy, path or get_settings().policy_cooperation or BUNDLED, "ipml/cooperation/policy.toml"

@@ -49,8 +49,8 @@ from ipml.web.portal import pages, reporting, rights
 from ipml.web.responses import Protection, add_error_pages, make_content_policy
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 
-# Every route: how and where it is asked for, the action it is, which says who may (None: everyone), and what answers.
-# Whatever is not in this table is refused; `authorised` refuses who may not.
+# Every route: method, path, action (None: public), function. Other routes are refused; `authorised` refuses users
+# without the right.
 ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/health", None, show_health),
     ("GET", "/health/ready", None, show_ready),
@@ -159,31 +159,18 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
 )
 
 _STAND_SECONDS = 10.0
-_PATIENCE_SECONDS = 0.2  # a page is there within 0.3 seconds
-_CANDIDATES_SECONDS = 600.0  # each is joined to all that was decided of its members
-_BRANDS_SECONDS, _MOST_BRANDS = 300.0, 100  # a report reads all that was decided on the brand in a year
-_ESTIMATES_SECONDS = 60.0  # they read every decision there is, and one more changes little
+_PATIENCE_SECONDS = 0.2  # pages should load within 0.3 seconds
+_CANDIDATES_SECONDS = 600.0  # joins each to all decisions on its members
+_BRANDS_SECONDS, _MOST_BRANDS = 300.0, 100  # a report reads a year's decisions on the brand
+_ESTIMATES_SECONDS = 60.0  # estimates read every decision, and one more changes little
 
 
 def make_app(
     engine: Engine, settings: Settings, *, cost: PasswordCost = DEFAULT_COST, limits: LoginLimits = DEFAULT_LIMITS
 ) -> FastAPI:
-    """Make the reviewer's web application.
+    """Make the reviewer's web application on a migrated review database; raises UnusableSetting.
 
-    Parameters
-    ----------
-    engine : Engine
-        The review database, migrated. What is decided on the page has its consequences.
-    settings : Settings
-        Of these the ones of claims, sessions, proxies, OpenID Connect and networks are used.
-    cost : PasswordCost
-        What one guess of a password costs.
-    limits : LoginLimits
-        How many tries to log in are too many.
-
-    Raises
-    ------
-    UnusableSetting
+    Decisions made on its pages have their consequences.
     """
     check_proxy_login(settings)
     app = FastAPI(
@@ -220,13 +207,12 @@ def make_app(
 
 @asynccontextmanager
 async def _until_end(app: FastAPI) -> AsyncIterator[None]:
-    """Close what the application opened when its server ends."""
     yield
     if app.state.translator is not None:
         app.state.translator.close()
 
 
-@cache  # they know no application; to make them takes longer than all else
+@cache  # shared by all applications; making them is the slowest part
 def _make_routes() -> tuple[BaseRoute, ...]:
     router = APIRouter()
     for method, path, _, answer in ROUTES:

@@ -1,7 +1,4 @@
-"""Answers that take long to find and change slowly, kept for a while; and the networks that pages were asked for last.
-
-Networks are read once and kept until others stand in their folder.
-"""
+"""Cache: slow answers stored for a while, and the networks last shown, stored until their folder changes."""
 
 from __future__ import annotations
 
@@ -32,28 +29,14 @@ Answer = TypeVar("Answer")
 
 
 class CachedAnswer(Generic[Answer]):
-    """Keeps one answer; who asks while it is being found waits for it instead of finding it, too.
-
-    Parameters
-    ----------
-    seconds : float
-        How long an answer is good.
-    clock : callable, default=time.monotonic
-        Returns seconds.
-
-    Examples
-    --------
-    >>> kept = CachedAnswer(seconds=60)
-    >>> kept.get(lambda: "first"), kept.get(lambda: "second")
-    ('first', 'first')
-    """
+    """Stores one answer for some seconds; concurrent callers wait for the one who finds it."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = monotonic) -> None:
         self._seconds, self._clock, self._lock = seconds, clock, Lock()
         self._found: tuple[float, Answer] | None = None
 
     def get(self, find: Callable[[], Answer]) -> Answer:
-        """Return the answer that is kept, or find it anew where there is none or it is too old."""
+        """Return the stored answer, or find a new one if it is missing or too old."""
         with self._lock:
             if self._found is None or self._clock() - self._found[0] >= self._seconds:
                 self._found = (self._clock(), find())
@@ -61,22 +44,9 @@ class CachedAnswer(Generic[Answer]):
 
 
 class CachedAhead(Generic[Answer]):
-    """Keeps one answer that takes long to find, and finds it in a thread of its own: nobody waits longer than a moment.
+    """Stores one slow answer and finds it in a thread, so that callers wait at most `patience` seconds.
 
-    Parameters
-    ----------
-    seconds : float
-        How long an answer is good; one that is not is given until there is another.
-    patience : float
-        For how many seconds who asks waits for a good one.
-    clock : callable, default=time.monotonic
-        Returns seconds.
-
-    Examples
-    --------
-    >>> kept = CachedAhead(seconds=60, patience=5)
-    >>> kept.get(lambda: "first"), kept.get(lambda: "second")
-    ('first', 'first')
+    An expired answer is given until there is a new one.
     """
 
     def __init__(self, seconds: float, patience: float, clock: Callable[[], float] = monotonic) -> None:
@@ -85,13 +55,7 @@ class CachedAhead(Generic[Answer]):
         self._finding: Future[Answer] | None = None
 
     def get(self, find: Callable[[], Answer]) -> Answer | None:
-        """Return a good answer, or the last one while another is being found, or None where there is none yet.
-
-        Raises
-        ------
-        Exception
-            What `find` raised.
-        """
+        """Return a fresh answer, else the last one, else None; raises whatever `find` raised."""
         finding = self.prepare(find)
         if finding is not None:
             with suppress(TimeoutError):
@@ -99,7 +63,7 @@ class CachedAhead(Generic[Answer]):
         return self._found[1] if self._found else None
 
     def prepare(self, find: Callable[[], Answer]) -> Future[Answer] | None:
-        """Begin to find an answer, unless a good one is kept; return what becomes of it, or None."""
+        """Begin to find an answer, unless a fresh one is stored; return its future, or None."""
         with self._lock:
             if self._found and self._clock() - self._found[0] < self._seconds:
                 return None
@@ -123,17 +87,8 @@ class CachedAhead(Generic[Answer]):
 
 
 class CachedByName(Generic[Answer]):
-    """Keeps an answer for each of some names, whatever they are, those asked for last; otherwise like `CachedAnswer`.
+    """Stores an answer for each of the `most` names asked for last; otherwise like `CachedAnswer`.
 
-    Parameters
-    ----------
-    seconds : float
-        How long an answer is good.
-    most : int
-        Of how many names.
-
-    Examples
-    --------
     >>> kept = CachedByName(seconds=60, most=1)
     >>> kept.get("a", lambda: 1), kept.get("a", lambda: 2), kept.get("b", lambda: 3), kept.get("a", lambda: 4)
     (1, 1, 3, 4)
@@ -144,14 +99,14 @@ class CachedByName(Generic[Answer]):
         self._kept: OrderedDict[Hashable, CachedAnswer[Answer]] = OrderedDict()
 
     def get(self, name: Hashable, find: Callable[[], Answer]) -> Answer:
-        """Return the answer that is kept for a name, or find it anew where there is none or it is too old."""
+        """Return the stored answer of a name, or find a new one if it is missing or too old."""
         with self._lock:
             kept = self._kept.setdefault(name, CachedAnswer(self._seconds, self._clock))
         try:
             answer = kept.get(find)
         except BaseException:
             with self._lock:
-                self._kept.pop(name, None)  # names of which nothing can be found push none out
+                self._kept.pop(name, None)  # a failed name must not displace others
             raise
         with self._lock:
             self._kept[name] = kept
@@ -168,14 +123,9 @@ _TRIES, _PAUSE_SECONDS = 4, 0.05  # a folder is replaced within milliseconds
 
 
 class NetworkShelf:
-    """The networks of a folder, as they are asked for; one that is being read keeps nobody from reading another.
+    """The networks of a folder, read on demand and in parallel; None means no networks.
 
-    Parameters
-    ----------
-    folder : Path or None
-        As `ipml cooperate network find` wrote it; None: there are none.
-    erased : Path, optional
-        File that names who was erased; nobody of them is shown by name.
+    `erased` is a file of erased sellers, who are not shown by name.
     """
 
     def __init__(self, folder: Path | None, erased: Path | None = None) -> None:
@@ -184,32 +134,32 @@ class NetworkShelf:
 
     @property
     def is_there(self) -> bool:
-        """Whether a folder of networks was named."""
+        """Whether there is a folder of networks."""
         return self._folder is not None
 
     def list(
         self, order: str, most: int, *, is_descending: bool = True, skip: int = 0
     ) -> tuple[list[NetworkFigures], int]:
-        """Return the networks in some order after the first few, and how many there are; NotFound without a folder."""
+        """Return a page of networks and the number of all; raises NotFound without a folder."""
         return self._read(lambda folder: list_networks(folder, order, most, is_descending=is_descending, skip=skip))
 
     def find(self, number: int) -> Sequence[NetworkFigures]:
-        """Return the figures of one network; nothing where there is none of that number."""
+        """Return the figures of one network, or nothing."""
         return self._read(lambda folder: find_figures(folder, number))
 
     def find_number(self, seller_id: str) -> int | None:
-        """Return the number of the network that a seller is in; None where in none, or where there are none."""
+        """Return the number of a seller's network, or None."""
         erased = self._read_erased()
         if self._folder is None or (erased is not None and erased.find(seller_id, seller_id)):
             return None
         return find_number(self._folder, seller_id)
 
     def add_up(self, counted: Mapping[str, int]) -> dict[int, int]:
-        """Return the sum of something counted by seller for each network; NotFound without a folder."""
+        """Return the sum of a count by seller for each network; raises NotFound without a folder."""
         return self._read(lambda folder: add_up(folder, counted))
 
     def view(self, number: int) -> NetworkView:
-        """Return a network; NotFound where there is none."""
+        """Return a network to show; raises NotFound."""
         return self._read(
             lambda folder: self._kept.get(
                 (_stamp(folder), _stamp(self._erased), number),
@@ -218,14 +168,14 @@ class NetworkShelf:
         )
 
     def load(self, number: int) -> Networks:
-        """Return a network by itself, to be reckoned with and not shown; NotFound."""
+        """Return a network for calculations; raises NotFound."""
         return self._read(lambda folder: load_network(folder, number))
 
     def _read_erased(self) -> ErasedList | None:
         return read_erased(self._erased) if self._erased is not None and self._erased.exists() else None
 
     def _read(self, read: Callable[[Path], Answer]) -> Answer:
-        """Read something of the folder, again where another took its place meanwhile."""
+        """Read from the folder, again if it was replaced meanwhile."""
         if self._folder is None:
             raise NotFound("networks", "IPML_NETWORKS", "Name a folder by it: `ipml cooperate network find` makes one.")
         for remaining in range(_TRIES, 0, -1):

@@ -1,4 +1,4 @@
-"""The pages of the console, as its one navigation bar names them on every page; a new desk is a row of `PAGES`."""
+"""Navigation: the pages of the console in its one bar; a new page is a row of `PAGES`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ from dataclasses import dataclass
 
 from ipml.web.accounts.permissions import Action, Role
 
-_IN_THE_BAR = 6  # what fits beside the name and the actions of a page at 1,280 pixels; the rest is under "More"
+_IN_THE_BAR = 6  # fit beside name and actions at 1,280 pixels; the rest is under "More"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page that the bar leads to.
-
-    Attributes
-    ----------
-    letter : str
-        The key that opens it after `g`.
-    action : Action
-        Who may do this sees it.
-    """
+    """A page in the bar, for users who may do `action`; `g` and `letter` open it."""
 
     name: str
     address: str
@@ -58,14 +50,14 @@ PORTAL_PAGES = (
     Page("Rights", "/portal/rights", "i", Action.USE_PORTAL),
     Page("Authorised sellers", "/portal/sellers", "s", Action.USE_PORTAL),
 )
-"""Every page of people of rights holders; all of them fit into the bar."""
+"""Pages of the portal; all fit into the bar."""
 
 _OF_CASES = ("/cases/", "/bulk")
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The navigation as a person sees it on a page: what is in the bar, what is under "More", and where they are."""
+    """The navigation of a page: visible pages, those under "More", and the current one."""
 
     shown: list[Page]
     more: list[Page]
@@ -75,8 +67,6 @@ class Bar:
 def make_bar(role: Role, path: str) -> Bar:
     """Return the navigation for a role on the page of a path.
 
-    Examples
-    --------
     >>> bar = make_bar(Role.REVIEWER, "/cases/12")
     >>> [page.name for page in bar.shown], bar.here.name
     (['Cases', 'Brands', 'Dashboard', 'Your verdicts'], 'Cases')

@@ -1,4 +1,4 @@
-"""The words of the page: scores, money, ages, a seller's history; measures, penalties, deadlines, appeals."""
+"""Phrases of the pages: scores, money, ages, seller histories, measures, penalties, deadlines, appeals."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from ipml.review.corrections import NearDuplicates
 def percent(share: float) -> str:
     """Write a score or share as whole percent, rounded down so that only certainty reads 100 %.
 
-    Examples
-    --------
     >>> percent(0.9996), percent(0.5)
     ('99 %', '50 %')
     """
@@ -31,21 +29,13 @@ def percent(share: float) -> str:
 
 
 def percent_range(low: float, high: float) -> str:
-    """Write the bounds of a score or share, rounded as `percent` does, so that they still hold it.
-
-    Examples
-    --------
-    >>> percent_range(0.714, 0.9996)
-    '71 to 99 %'
-    """
+    """Write bounds of a score or share, rounded as `percent` does so that they still contain it."""
     return f"{percent(low).removesuffix(' %')} to {percent(high)}"
 
 
 def money(amount: float | None, currency: str | None) -> str:
-    """Write an amount with its currency; what is unknown is said.
+    """Write an amount with its currency.
 
-    Examples
-    --------
     >>> money(1234.5, "EUR"), money(3.0, None), money(None, "EUR")
     ('1,234.50 EUR', '3.00, currency unknown', 'unknown')
     """
@@ -56,14 +46,7 @@ def money(amount: float | None, currency: str | None) -> str:
 
 
 def exchanged(amount: float | None, currency: str | None, rates: Rates) -> str:
-    """Write an amount in the operator's currency, to stand beside the original; nothing where there is no other.
-
-    Examples
-    --------
-    >>> rates = Rates("EUR", {"CNY": 0.129})
-    >>> exchanged(400.0, "CNY", rates), exchanged(400.0, "EUR", rates), exchanged(400.0, "XAU", rates)
-    ('≈ 51.60 EUR', '', '')
-    """
+    """Write an amount in the operator's currency, beside the original; empty if it is the same, or there is no rate."""
     rate = rates.rate_of(currency)
     if amount is None or rate is None or currency == rates.currency:
         return ""
@@ -71,21 +54,13 @@ def exchanged(amount: float | None, currency: str | None, rates: Rates) -> str:
 
 
 def count(number: float, one: str, many: str | None = None) -> str:
-    """Write a number with its noun in singular or plural.
-
-    Examples
-    --------
-    >>> count(1, "sale"), count(1200, "sale"), count(2, "strike")
-    ('1 sale', '1,200 sales', '2 strikes')
-    """
+    """Write a number with its noun in singular or plural."""
     return f"{number:,.0f} {one if number == 1 else many or one + 's'}"
 
 
 def duration(days: float) -> str:
-    """Write a number of days in the unit people would use.
+    """Write a number of days in the unit that people would use.
 
-    Examples
-    --------
     >>> duration(0.1), duration(9), duration(800), duration(0)
     ('2 hours', '9 days', '2 years', 'a moment')
     """
@@ -97,53 +72,24 @@ def duration(days: float) -> str:
 
 
 def age(moment: datetime, now: datetime | None = None) -> str:
-    """Write how long ago a moment was.
-
-    Parameters
-    ----------
-    moment : datetime
-        Aware; what lies ahead counts as now.
-    now : datetime, optional
-        Aware; the clock's where none is given.
-
-    Examples
-    --------
-    >>> age(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC))
-    '3 days'
-    """
+    """Write the time since a moment, which is aware; the future counts as now."""
     return duration(((now or datetime.now(UTC)) - moment).total_seconds() / 86_400)
 
 
 def is_recent(moment: datetime, now: datetime | None = None, *, seconds: float = 20.0) -> bool:
-    """Tell whether a moment is so near that the reader need be told of it once more.
-
-    Examples
-    --------
-    >>> is_recent(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC))
-    True
-    """
+    """Report whether a moment is so recent that the page should mention it."""
     return ((now or datetime.now(UTC)) - moment).total_seconds() < seconds
 
 
 def due_in(moment: datetime, now: datetime | None = None) -> str:
-    """Write how long there is until a deadline, or how long it is over.
-
-    Examples
-    --------
-    >>> due_in(datetime(2026, 1, 4, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
-    'due in 3 days'
-    >>> due_in(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC))
-    'overdue by 3 days'
-    """
+    """Write the time until a deadline, or since it passed."""
     days = (moment - (now or datetime.now(UTC))).total_seconds() / 86_400
     return f"due in {duration(days)}" if days >= 0 else f"overdue by {duration(-days)}"
 
 
 def seller_history(listing: Listing) -> list[tuple[str, str]]:
-    """Tell what is known of a listing's seller, as pairs of a noun and a phrase; shares are of sales.
+    """Return the known facts about a listing's seller as pairs of noun and phrase; shares are of sales.
 
-    Examples
-    --------
     >>> seller_history(Listing("1", "s", "Bag", seller_age_days=9, seller_sales=40, seller_returns=10))
     [('Selling for', '9 days'), ('Sales', '40'), ('Returns', '10 (25 %)')]
     """
@@ -231,14 +177,9 @@ _REJECTED = "The seller is notified of your reasons, and may still go to a dispu
 
 @dataclass(frozen=True, slots=True)
 class ToldDeadline:
-    """A deadline in words.
+    """A deadline in words; `due_at` is None if it does not run.
 
-    Attributes
-    ----------
-    sentence : tuple of str or datetime
-        Words, and the moments between them, which a page shows in the time zone of its reader.
-    due_at : datetime or None
-        None where nothing runs.
+    `sentence` has words and moments; the page shows moments in the reader's time zone.
     """
 
     name: str
@@ -248,7 +189,7 @@ class ToldDeadline:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChoice:
-    """An outcome that an appeal may have: its name on the button, what it would do, and what it asks for besides."""
+    """A possible outcome of an appeal: its button, its effects, and the input it needs."""
 
     outcome: str
     name: str
@@ -257,13 +198,7 @@ class OutcomeChoice:
 
 
 def name_restriction(one: Measure | Penalty | None) -> str:
-    """Name what was done.
-
-    Examples
-    --------
-    >>> name_restriction(None)
-    'Nothing but the decision'
-    """
+    """Name a measure or penalty; without either, only the decision."""
     if one is None:
         return "Nothing but the decision"
     if isinstance(one, Penalty):
@@ -272,12 +207,12 @@ def name_restriction(one: Measure | Penalty | None) -> str:
 
 
 def tell_platform(measure: Measure) -> str:
-    """Tell how far the platform has come with a measure."""
+    """Return the platform's state of a measure in words."""
     return _PLATFORM[measure.state]
 
 
 def tell_deadline(deadline: Deadline, rules: AppealRules) -> ToldDeadline:
-    """Tell how a deadline stands, and what follows when it has passed."""
+    """Return the state of a deadline in words, and the effect of its passing."""
     stage = rules.load_profile(deadline.profile).stage(deadline.stage)
     name = _DEADLINES.get(deadline.stage, deadline.stage)
     if deadline.state is DeadlineState.WAITING:
@@ -297,7 +232,7 @@ def tell_deadline(deadline: Deadline, rules: AppealRules) -> ToldDeadline:
 
 
 def list_choices(shown: ShownAppeal, rules: AppealRules) -> list[OutcomeChoice]:
-    """Tell what each outcome of an appeal would do."""
+    """Return the effects of each outcome of an appeal."""
     if isinstance(shown.restriction, Penalty):
         choices = [OutcomeChoice("granted", "Grant it: lift the penalty", tuple(_tell_granted(shown)))]
     else:

@@ -1,9 +1,7 @@
-"""Pages as they are sent: templates, protecting headers, error pages.
+"""Responses: templates, security headers and error pages.
 
-Whatever a template prints is escaped, and its invisible letters are made visible.
-
-Every page has the same headers, and what another site sends is refused, whoever asks. What is wrong is answered by a
-page in the same look, in a sentence, without a traceback.
+Templates escape all they print, and make invisible letters visible. All pages have the same headers, and requests from
+other sites are refused for every user. Errors are pages in the same look, with a sentence and no traceback.
 """
 
 from __future__ import annotations
@@ -49,13 +47,7 @@ _VERSIONS = {
 
 
 def address_of_file(name: str) -> str:
-    """Return the address of a file of the pages: another for each content, so that a browser asks for it once.
-
-    Examples
-    --------
-    >>> address_of_file("page.css").partition("=")[0]
-    '/static/page.css?v'
-    """
+    """Return the address of a static file, which changes with its content so that browsers can cache it."""
     return f"/static/{name}?v={_VERSIONS[name]}"
 
 
@@ -83,7 +75,7 @@ _templates.globals |= {
 
 
 def compile_templates() -> None:
-    """Compile the template of every page: that of a case takes longer than all else about it."""
+    """Compile all templates at the start: compiling that of a case takes longer than the rest of the page."""
     for name in _templates.list_templates():
         _templates.get_template(name)
 
@@ -100,15 +92,9 @@ def render(
     status: int | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """Return a page.
+    """Return a page; the frame adds its own context.
 
-    Parameters
-    ----------
-    template : str
-        Name of a file in the folder of templates.
-    context : mapping
-        What the template names; what its frame shows is added. A `message` says why what was asked for was not done.
-    status : int, default=200, or 409 with a message
+    `message` in the context explains why a request was not carried out; the status is then 409 by default.
     """
     user, settings = getattr(request.state, "user", None), request.app.state.settings
     has_session = user is not None and settings.trusted_header is None
@@ -122,24 +108,18 @@ def render(
 
 
 def render_error(request: Request, status: int, message: str) -> HTMLResponse:
-    """Return a page that says in a sentence what went wrong."""
+    """Return a page that reports an error in a sentence."""
     heading = HTTPStatus(status).phrase.capitalize()
     return render(request, "error.html", {"heading": heading, "message": message, "status": status}, status)
 
 
 _READING = ("GET", "HEAD")
-MOST_BYTES = 65_536  # the longest form is a note of 2,000 characters
+MOST_BYTES = 65_536  # the longest form has a note of 2,000 characters
 _MOST_BYTES_OF_FILES = {"/portal/report": 1_000_000, "/portal/rights": 2_100_000}
 
 
 def make_content_policy(image_sources: Sequence[str] = ()) -> str:
-    """Return what a page may load and do: what is ours, and pictures of hosts that the operator names.
-
-    Examples
-    --------
-    >>> "img-src 'self' https://img.example.com;" in make_content_policy(["https://img.example.com"])
-    True
-    """
+    """Return the content security policy: own files, and pictures of hosts named by the operator."""
     return "; ".join(
         (
             "default-src 'none'",
@@ -157,7 +137,7 @@ def make_content_policy(image_sources: Sequence[str] = ()) -> str:
 HEADERS = {
     "Content-Security-Policy": make_content_policy(),
     "X-Content-Type-Options": "nosniff",
-    # Other sites learn as little as from no-referrer, which would take the origin from our own forms, too:
+    # As safe towards other sites as no-referrer, which would also remove the origin from our own forms:
     # `is_from_elsewhere` needs it where browsers send no Sec-Fetch-Site (plain http to another machine).
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -166,12 +146,7 @@ HEADERS = {
 
 
 class Protection:
-    """Refuse what comes from another site or is too long; put the protecting headers on every answer.
-
-    Parameters
-    ----------
-    app : ASGIApp
-    """
+    """Refuse requests from other sites and oversized ones; set security headers on every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -186,7 +161,7 @@ class Protection:
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 if message["status"] == HTTPStatus.SEE_OTHER and is_sent_by_script(request):
-                    # Of a redirection it would see nothing; it goes there itself.
+                    # A script cannot see a redirection; it follows the header itself.
                     message["status"] = int(HTTPStatus.OK)
                 add_headers(request, MutableHeaders(scope=message))
             await send(message)
@@ -196,10 +171,9 @@ class Protection:
 
 
 def add_headers(request: Request, headers: MutableHeaders) -> None:
-    """Put the protecting headers on an answer.
+    """Set the security headers of an answer.
 
-    Pages are kept nowhere; a browser keeps a file for good under the address that names its content, and a picture for
-    an hour.
+    Pages are not cached; static files are cached for good under the address of their content, pictures for an hour.
     """
     headers.update(HEADERS)
     headers["Content-Security-Policy"] = getattr(
@@ -219,14 +193,14 @@ def _say_how_long(request: Request, content_type: str | None) -> str:
 
 
 def is_sent_by_script(request: Request) -> bool:
-    """Tell whether a form was sent by our script, which goes by itself where the answer says that it leads."""
+    """Report whether our script sent a form; the script follows redirections without the browser."""
     return request.headers.get("x-sent-by") == "script"
 
 
 def is_from_elsewhere(request: Request) -> bool:
-    """Tell whether another site caused a request; a form that says nothing of its origin counts as such.
+    """Report whether another site caused a request; a form without an origin counts as such.
 
-    Follows OWASP's cheat sheet on cross-site request forgery: Sec-Fetch-Site, or Origin where it is missing.
+    Follows OWASP's cheat sheet on cross-site request forgery: Sec-Fetch-Site, or Origin if it is missing.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:
@@ -251,7 +225,7 @@ def _refusal(request: Request) -> tuple[int, str] | None:
     return None
 
 
-_STATUS: dict[type[errors.IpmlError], HTTPStatus] = {  # the first that fits
+_STATUS: dict[type[errors.IpmlError], HTTPStatus] = {  # the first match counts
     errors.LoginNeeded: HTTPStatus.UNAUTHORIZED,
     errors.DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UnusableDatabase: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -268,7 +242,7 @@ _log = logging.getLogger(__name__)
 
 
 def add_error_pages(app: FastAPI) -> None:
-    """Answer every error of an application with a page, but what was asked for wrongly: see `refuse_misunderstood`."""
+    """Answer every error of an application with a page; `refuse_misunderstood` answers malformed requests."""
     app.add_exception_handler(errors.IpmlError, _answer_ipml_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(Exception, _answer_failure)
@@ -287,7 +261,7 @@ def _answer_ipml_error(request: Request, error: Exception) -> Response:
 
 
 def _ask_to_log_in(request: Request, message: str) -> Response:
-    """Send to the login, or say where it is; from there one comes back to the page, or to that of the form."""
+    """Redirect to the login, or link to it; from there one returns to the page, or to that of the form."""
     if request.method in _READING:
         return redirect(f"/login?then={quote(_path_of(str(request.url)))}")
     then = _path_of(request.headers.get("referer", "/"))
@@ -302,18 +276,18 @@ def _path_of(address: str) -> str:
 
 def _answer_http_error(request: Request, error: Exception) -> Response:
     status = HTTPStatus(getattr(error, "status_code", HTTPStatus.BAD_REQUEST))
-    return render_error(request, status, _SENTENCES.get(status, "What was sent cannot be understood."))
+    return render_error(request, status, _SENTENCES.get(status, "The request cannot be understood."))
 
 
 def answer_misunderstanding(request: Request, error: Exception) -> Response:
     """Answer a request whose address or form breaks the rules of its route."""
     places = [place["loc"][0] for place in error.errors()] if isinstance(error, RequestValidationError) else []
     status = HTTPStatus.NOT_FOUND if "path" in places else HTTPStatus.BAD_REQUEST
-    return render_error(request, status, _SENTENCES.get(status, "What was sent cannot be understood."))
+    return render_error(request, status, _SENTENCES.get(status, "The request cannot be understood."))
 
 
 def _answer_failure(request: Request, _error: Exception) -> Response:
-    # The framework answers a failure outside of `Protection`, and logs the traceback itself.
+    # The framework answers failures outside of `Protection`, and logs the traceback.
     page = render_error(
         request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something failed. The operator finds more in the log."
     )

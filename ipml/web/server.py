@@ -1,15 +1,10 @@
-"""Between the network and the application: proxies, connections that never finish, and settings that let others in.
+"""Server: trusted proxies, limits on slow and surplus connections, the log, and checks of risky settings.
 
-Behind a proxy it is found out from whom a request comes in truth, and whether by https. Only trusted proxies are
-believed. A proxy may also have checked who the person is, and say so in a header; off unless it is set. The header is
-worth something only from the proxy; from any other address it is passed over, and the log says so.
-
-uvicorn limits neither the time that the head of a request, or the reading of an answer, may take nor the connections of
-an address. So its protocol is made within one of ours, which passes all on to it and closes connections that wait too
-long, or of which there are too many: the one that has waited longest goes, so that whoever sends their request at once
-is answered even from the address of an attacker. What is logged of them is bounded, too.
-
-Settings that would let others listen, or let them in, are said at the start, and by `ipml doctor`.
+Behind a trusted proxy, and only there, X-Forwarded headers give the sender and the scheme, and (if set) a header names
+the user. uvicorn does not limit the time of a request's head, the time a client takes to read an answer, or the
+connections of one address. So its protocol runs inside one of ours, which closes slow or surplus connections, the
+longest-waiting first: clients who send at once are served even from an attacker's address. Log lines about them are
+limited too.
 """
 
 from __future__ import annotations
@@ -41,28 +36,23 @@ from ipml.web.accounts.users import User, find_active_user, parse_group_roles
 from ipml.web.http_api.requests import is_loopback
 
 Network = IPv4Network | IPv6Network
-FROM_PROXY = "ipml.from_proxy"  # in the scope of a request: whether a trusted proxy sent it
+FROM_PROXY = "ipml.from_proxy"  # key in the scope of a request: whether a trusted proxy sent it
 _log = logging.getLogger(__name__)
 _PORT = re.compile(r"\[(.+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 
 
 class Forwarded:
-    """Read the headers X-Forwarded-For and X-Forwarded-Proto of requests that a trusted proxy passed on.
+    """Read X-Forwarded-For and X-Forwarded-Proto of requests from a trusted proxy.
 
-    uvicorn's ProxyHeadersMiddleware (0.54) would take what is no address for a sender, know a proxy by IPv4 no longer
-    where the server listens on IPv6 too, and pass over the scheme where each of several proxies has added its own.
-
-    Parameters
-    ----------
-    app : ASGIApp
-    proxies : sequence of IPv4Network or IPv6Network
+    uvicorn's ProxyHeadersMiddleware (0.54) would accept a text that is no address as a sender, miss a proxy by IPv4 if
+    the server also listens on IPv6, and ignore the scheme if several proxies each add theirs.
     """
 
     def __init__(self, app: ASGIApp, proxies: Sequence[Network]) -> None:
         self._app, self._proxies = app, proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Correct what is said of the sender, and pass the request on."""
+        """Set the sender and scheme, and pass the request on."""
         if scope["type"] == "http":
             peer = scope["client"][0] if scope.get("client") else ""
             scope[FROM_PROXY] = is_within(peer, self._proxies)
@@ -73,7 +63,7 @@ class Forwarded:
         await self._app(scope, receive, send)
 
     def _believe(self, scope: Scope) -> None:
-        # In place: the error page outside of all else must see the same.
+        # In place, so that the outermost error page sees the same.
         passed = _read_address(scope, b"x-forwarded-for")
         if passed:
             scope["client"] = (find_sender(passed, self._proxies) or scope["client"][0], 0)
@@ -83,13 +73,10 @@ class Forwarded:
 
 
 def find_sender(passed: Sequence[str], proxies: Sequence[Network]) -> str | None:
-    """Return the last address of a chain that is no trusted proxy's: what stands before it may be made up.
+    """Return the last address of a chain that is not a trusted proxy's; addresses before it may be forged.
 
-    Of trusted proxies alone the first; None where the last entry is no address at all, so that no other text than an
-    address ever counts as one.
+    In a chain of trusted proxies alone it is the first; None if the last entry is no address.
 
-    Examples
-    --------
     >>> find_sender(["198.51.100.1", "192.0.2.7", "10.0.0.2"], parse_networks("10.0.0.0/8"))
     '192.0.2.7'
     >>> find_sender(["198.51.100.1", "no address", "10.0.0.2"], parse_networks("10.0.0.0/8"))
@@ -108,13 +95,7 @@ def find_sender(passed: Sequence[str], proxies: Sequence[Network]) -> str | None
 
 
 def is_within(address: str, networks: Sequence[Network]) -> bool:
-    """Tell whether an address belongs to one of some networks; what is no address does not.
-
-    Examples
-    --------
-    >>> is_within("10.1.2.3", parse_networks("10.0.0.0/8")), is_within("testclient", parse_networks("10.0.0.0/8"))
-    (True, False)
-    """
+    """Report whether an address belongs to one of some networks."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -124,17 +105,7 @@ def is_within(address: str, networks: Sequence[Network]) -> bool:
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """Return the networks of a list between commas; an address alone is a network of one.
-
-    Raises
-    ------
-    UnusableSetting
-
-    Examples
-    --------
-    >>> parse_networks("127.0.0.1, 10.0.0.0/8")
-    (IPv4Network('127.0.0.1/32'), IPv4Network('10.0.0.0/8'))
-    """
+    """Return the networks of a list with commas; raises UnusableSetting. A single address is a network of one."""
     try:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
@@ -142,25 +113,19 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 
 
 def _read_address(scope: Scope, name: bytes) -> list[str]:
-    """Return the parts, between commas, of all headers of a name."""
     lines = [value.decode("latin-1") for found, value in scope["headers"] if found == name]
     return [part.strip() for part in ",".join(lines).split(",") if part.strip()]
 
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
-# What browsers and proxies send of themselves names nobody.
+# Headers set by browsers and proxies cannot carry an identity.
 _TAKEN_HEADERS = frozenset(
     {"host", "cookie", "origin", "referer", "user-agent", "via", "forwarded", "accept", "connection"}
 )
 
 
 def check_proxy_login(settings: Settings) -> None:
-    """Refuse a header that everybody could send.
-
-    Raises
-    ------
-    UnusableSetting
-    """
+    """Refuse a header that any client could send; raises UnusableSetting."""
     header = settings.trusted_header
     if header is None:
         return
@@ -172,19 +137,10 @@ def check_proxy_login(settings: Settings) -> None:
 
 
 def find_proxy_user(request: Request, header: str | None, connection: SqlConnection, *, is_free: bool) -> User | None:
-    """Return the user whom a trusted proxy names, or None where no proxy says anything.
+    """Return the user whom a trusted proxy names; None if no proxy names any.
 
-    Parameters
-    ----------
-    header : str or None
-        Its name; None where no proxy logs people in.
-    is_free : bool
-        Whether the page is for everybody: then who is unknown here is nobody, and no error.
-
-    Raises
-    ------
-    Forbidden
-        The proxy names somebody who may not log in here, or more than one person.
+    On a page for everyone (`is_free`) an unknown user counts as none. Otherwise it raises Forbidden for an unknown
+    user, or for more than one name.
     """
     names = request.headers.getlist(header) if header else []
     if not names:
@@ -198,24 +154,24 @@ def find_proxy_user(request: Request, header: str | None, connection: SqlConnect
         _log.warning("login refused: a proxy names %.200r", names)
         raise Forbidden(
             "login",
-            "you are logged in at the proxy in front of this page, but nobody may log in here under that name",
+            "you are logged in at the proxy in front of this page, but no user here has that name",
             "Ask an admin.",
         )
     return user
 
 
 HEAD_SECONDS = 10.0
-"""How long the head of a request may take, from the opening of the connection, or from its first letter."""
+"""Limit for the head of a request, from the opening of the connection or from its first byte."""
 BODY_SECONDS = 40.0
-"""How long the body may take; the API gives up before."""
+"""Limit for the body; the API gives up earlier."""
 READ_SECONDS = 60.0
-"""How long a client may leave what was sent to it unread, each time that no more can be sent."""
+"""Limit for a client that does not read, each time that no more can be sent."""
 MOST_WAITING = 1_000
-"""Connections that may wait for a request, the rest of one, or a reader; fewer where few open files are allowed."""
+"""Waiting connections at most; fewer if the process may open few files."""
 MOST_OF_ADDRESS, MOST_BODIES_OF_ADDRESS = 100, 16
-"""The same from one address that is no trusted proxy; and those of them of which the head is there."""
+"""Waiting connections of one address that is no trusted proxy; and those waiting for a body."""
 BACKLOG = 128
-"""Connections that are taken up at once; more could use up the open files before any is closed."""
+"""Connections accepted at once; more could use up the open files before any is closed."""
 
 _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _LONGEST_LINE = 2_000
@@ -224,14 +180,7 @@ _CAUSED_BY_STRANGERS = ("asyncio", "uvicorn.error", __name__)
 
 
 class Connections:
-    """All connections of a server that wait, by address, the oldest first.
-
-    Parameters
-    ----------
-    proxies : sequence of IPv4Network or IPv6Network
-        Trusted proxies, which may have more than others: they speak for many.
-    most : int, default=MOST_WAITING
-    """
+    """All waiting connections of a server by address, oldest first; trusted proxies may have more."""
 
     def __init__(self, proxies: Sequence[Network] = (), most: int = MOST_WAITING) -> None:
         self._proxies = proxies
@@ -241,11 +190,11 @@ class Connections:
         self._bodies: dict[str, dict[Connection, None]] = {}
 
     def make_protocol(self, **given: Any) -> asyncio.Protocol:
-        """Make what speaks with one client, as `uvicorn.Config(http=...)` wants it."""
+        """Return a protocol for one client, as `uvicorn.Config(http=...)` expects it."""
         return Connection(self, **given)
 
     def wait(self, connection: Connection, *, for_body: bool) -> None:
-        """Note that a connection waits; if one too many does, close that which has waited longest."""
+        """Record that a connection waits; above a limit, close the one that has waited longest."""
         self.forget(connection)
         of_address = (self._bodies if for_body else self._heads).setdefault(connection.address, {})
         self._all[connection] = of_address[connection] = None
@@ -259,7 +208,7 @@ class Connections:
             next(iter(self._all)).close()
 
     def forget(self, connection: Connection) -> None:
-        """Note that a connection waits no longer."""
+        """Record that a connection no longer waits."""
         self._all.pop(connection, None)
         for waiting in (self._heads, self._bodies):
             of_address = waiting.get(connection.address, {})
@@ -269,14 +218,7 @@ class Connections:
 
 
 class Connection(asyncio.Protocol):
-    """One connection: what comes in goes on to uvicorn's protocol, unless it takes too long.
-
-    Parameters
-    ----------
-    connections : Connections
-    config : Config
-        uvicorn's; the rest of what it hands over goes to its own protocol.
-    """
+    """One connection: passes data on to uvicorn's protocol, unless it takes too long."""
 
     def __init__(self, connections: Connections, config: Config, **given: Any) -> None:
         own = copy.copy(config)
@@ -288,12 +230,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._answering = 0
         self._is_unread = False
-        self._has_come = False  # anything since the answer began, or the last of the body was read
-        self._is_idle = False  # answered, and kept for the next request, as long as uvicorn's `timeout_keep_alive` says
+        self._has_come = False  # data since the answer began, or since the end of the body
+        self._is_idle = False  # kept alive for the next request, for uvicorn's `timeout_keep_alive`
         self.address = "unknown"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the first request."""
+        """Start waiting for the first request."""
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.address = network_of(str(peer[0])) if peer else "unknown"
@@ -301,7 +243,7 @@ class Connection(asyncio.Protocol):
         self._wait_for_head_unless_answering()
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what came; of a request that begins the whole head is to come in time."""
+        """Pass on data; the head of a new request must be complete in time."""
         if self._is_idle:
             self._wait_for_head_unless_answering()
         self._has_come = True
@@ -312,12 +254,12 @@ class Connection(asyncio.Protocol):
         self._inner.eof_received()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End all waiting."""
+        """Stop waiting."""
         self._stop_waiting()
         self._inner.connection_lost(error)
 
     def pause_writing(self) -> None:
-        """Pass on that the client reads slowly, and begin to wait for it."""
+        """Pass on that the client reads slowly, and limit the time for it."""
         self._inner.pause_writing()
         self._is_unread = True
         self._wait(READ_SECONDS, "left an answer unread for")
@@ -330,7 +272,7 @@ class Connection(asyncio.Protocol):
         self._wait_for_next_unless_answering()
 
     def close(self) -> None:
-        """Close at once, whatever is under way."""
+        """Close at once, whatever is in progress."""
         self._stop_waiting()
         if self._transport is not None:
             self._transport.abort()
@@ -368,11 +310,10 @@ class Connection(asyncio.Protocol):
             self._timer = None
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have a request answered, the head of which is there."""
         if not self._is_unread:
             self._stop_waiting()
         self._has_come = False
-        self._answering += 1  # more than one where a client sends the next request before it has the answer
+        self._answering += 1  # more than one if a client pipelines requests
         try:
             if _is_ambiguous(scope):
                 await _refuse_ambiguous(send)
@@ -383,18 +324,17 @@ class Connection(asyncio.Protocol):
             self._wait_for_next_unless_answering()
 
     def _bound(self, receive: Receive) -> Receive:
-        """Return what reads the body, with a limit of time."""
         deadline = time.monotonic() + BODY_SECONDS
         is_whole = False
 
         async def receive_in_time() -> Message:
             nonlocal is_whole
-            if is_whole:  # nothing comes any more but the end of the connection
+            if is_whole:  # only the end of the connection can follow
                 return await receive()
             arriving = asyncio.ensure_future(receive())
             try:
                 await asyncio.sleep(0)
-                if arriving.done():  # of many requests that are there as a whole, none waits for its body
+                if arriving.done():  # complete requests do not count as waiting
                     message = arriving.result()
                 else:
                     self._connections.wait(self, for_body=True)
@@ -413,7 +353,7 @@ class Connection(asyncio.Protocol):
 
 
 def _is_ambiguous(scope: Scope) -> bool:
-    """Tell whether a body has two lengths: a proxy in front may go by the other one (RFC 9112, section 6.1)."""
+    """Report whether a body has two lengths: a proxy in front may use the other one (RFC 9112, section 6.1)."""
     return {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope.get("headers", ())}
 
 
@@ -427,14 +367,7 @@ async def _refuse_ambiguous(send: Send) -> None:
 
 
 class SparseFilter(logging.Filter):
-    """Let one line a minute of each kind through; the next one says how many were left out.
-
-    A kind is a logger and the first words of its message, before anything is filled in.
-
-    Parameters
-    ----------
-    clock : callable, default=time.monotonic
-    """
+    """Pass one line a minute of each kind, by logger and first words; the next one reports the number left out."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -442,7 +375,7 @@ class SparseFilter(logging.Filter):
         self._kinds: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a line is written."""
+        """Report whether a line is written."""
         kind = (record.name, str(record.msg)[:40])
         since, left_out = self._kinds.get(kind, (-_QUIET_SECONDS, 0))
         now = self._clock()
@@ -458,28 +391,26 @@ class SparseFilter(logging.Filter):
 
 
 class CleanFormatter(logging.Formatter):
-    r"""Write a message as one line of bounded length, without controls: nobody writes lines, or colours, of their own.
+    r"""Format a message as one line of limited length without control characters, so that clients cannot forge lines.
 
-    Examples
-    --------
     >>> line = logging.makeLogRecord({"msg": "from %s", "args": ("\x1b[31mroot\nlogin: ana",)})
     >>> CleanFormatter("%(message)s").format(line)
     'from ?[31mroot?login: ana'
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Return the line before what is said of an exception."""
+        """Return the line before an exception."""
         message = record.message.replace("\n", "?")
         record.message = message if len(message) <= _LONGEST_LINE else f"{message[:_LONGEST_LINE]}…"
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, and the lines on an exception."""
+        """Return the line, and those of an exception."""
         return _CONTROLS.sub("?", super().format(record))
 
 
 def set_up_log() -> None:
-    """Send the log of a server to standard error, cleaned; what strangers cause at will comes once a minute."""
+    """Log to standard error, cleaned; lines that clients can cause at will come once a minute."""
     handler = logging.StreamHandler()
     handler.setFormatter(CleanFormatter("%(asctime)s %(message)s"))
     sparse = SparseFilter()
@@ -488,7 +419,7 @@ def set_up_log() -> None:
 
 
 def _find_most_files() -> int:
-    """Return how many files a process may have open, once it has asked for as many as it may get."""
+    """Raise the limit of open files as far as allowed and useful, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 4 * MOST_WAITING if hard == resource.RLIM_INFINITY else min(hard, 4 * MOST_WAITING)
     if soft < wanted:
@@ -496,19 +427,11 @@ def _find_most_files() -> int:
     return max(soft, wanted)
 
 
-_WIDEST = {4: 8, 6: 32}  # the networks that one organisation is likely to have for itself
+_WIDEST = {4: 8, 6: 32}  # shortest prefix that one organisation is likely to own
 
 
 def find_exposure(settings: Settings, host: str) -> list[str]:
-    """Return what makes it likely that others read or forge what goes over the network, one sentence each.
-
-    Examples
-    --------
-    >>> find_exposure(Settings(), "127.0.0.1")
-    []
-    >>> find_exposure(Settings(), "0.0.0.0")[0][:44]
-    'on 0.0.0.0 passwords, keys and cases go in t'
-    """
+    """Return the settings that let others read or forge traffic, one sentence each."""
     found = []
     if not is_loopback(host) and not settings.trusted_proxies.strip():
         found.append(
@@ -525,12 +448,7 @@ def find_exposure(settings: Settings, host: str) -> list[str]:
 
 
 def check_login_settings(settings: Settings) -> None:
-    """Raise what `ipml serve` would raise about the settings of logins.
-
-    Raises
-    ------
-    UnusableSetting, Refused
-    """
+    """Check the login settings as `ipml serve` does; raises UnusableSetting and Refused."""
     parse_networks(settings.trusted_proxies)
     check_proxy_login(settings)
     make_provider(settings)

@@ -1,6 +1,6 @@
-"""How a server ends: it goes on for a while, and says that it is no longer ready.
+"""Shutdown: a server first reports that it is not ready, serves a while longer, and finishes open requests.
 
-So whoever distributes requests can send them elsewhere; what is under way is finished.
+Load balancers can then send requests elsewhere.
 """
 
 from __future__ import annotations
@@ -17,22 +17,17 @@ from uvicorn import Config, Server
 
 from ipml.web.server import BODY_SECONDS
 
-SHUTDOWN = "ipml.shutdown"  # in the scope of a request: the `Shutdown` of its server
+SHUTDOWN = "ipml.shutdown"  # key in the scope of a request: the `Shutdown` of its server
 ENDING_SECONDS = BODY_SECONDS + 5.0
-"""How long requests that are under way have to be finished."""
+"""Limit for finishing open requests."""
 _WATCHED_SECONDS = 60.0
 
 
 class Shutdown:
-    """Whether a server is shutting down, and whether anybody wants to be told so. Threads may share it.
+    """State of a server's shutdown, shared by threads.
 
-    Parameters
-    ----------
-    seconds : float
-        How long the server goes on answering once it was told to end, where somebody watches whether it is ready.
+    After SIGTERM the server answers for `seconds` more, if anyone has asked for its readiness within a minute.
 
-    Examples
-    --------
     >>> Shutdown(10).begin()
     0.0
     >>> watched = Shutdown(10)
@@ -47,17 +42,17 @@ class Shutdown:
         self.has_begun = False
 
     def note_asked(self) -> None:
-        """Note that somebody asked whether the server is ready."""
+        """Record a question for readiness."""
         self._asked_at = self._clock()
 
     def begin(self) -> float:
-        """Begin to shut down, and return how many seconds to go on answering: none where nobody asked in a minute."""
+        """Begin to shut down; return the seconds to go on answering, 0 if nobody asked within a minute."""
         self.has_begun = True
         is_watched = self._asked_at is not None and self._clock() - self._asked_at < _WATCHED_SECONDS
         return self._seconds if is_watched else 0.0
 
     def known_to(self, app: ASGIApp) -> ASGIApp:
-        """Return an application that does as the given one, knows of this, and ends connections once it has begun."""
+        """Return the application with access to this, which closes connections once shutdown has begun."""
 
         async def knowing(scope: Scope, receive: Receive, send: Send) -> None:
             async def send_on(message: Message) -> None:
@@ -71,14 +66,9 @@ class Shutdown:
 
 
 class GracefulServer(Server):
-    """uvicorn's server, which first says for a while that it is no longer ready when SIGTERM tells it to end.
+    """uvicorn's server, which reports for a while that it is not ready after SIGTERM.
 
-    A second signal, and Ctrl-C, end it at once, after what is under way.
-
-    Parameters
-    ----------
-    config : Config
-    shutdown : Shutdown
+    A second signal, or Ctrl-C, ends it at once, after open requests.
     """
 
     def __init__(self, config: Config, shutdown: Shutdown) -> None:

@@ -82,7 +82,7 @@ def test_comments_are_in_the_evidence_and_go_with_the_seller(engine: Engine, ana
         connection.execute(update(tables.outbox).values(state="delivered", settled_at=datetime.now(UTC)))
     erase_sellers(engine, ["harbour-outlet"], why="asked for it", by="adam")
     assert [one.text for one in ask(engine, find_comments, [1])[1]] == [None]
-    assert "What was written is erased." in ana.get("/cases/1").text
+    assert "The text is erased." in ana.get("/cases/1").text
     assert ana.post("/cases/1/comments", data={"text": "x"}).status_code == 409
 
 

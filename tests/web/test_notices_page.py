@@ -93,7 +93,7 @@ def test_the_list_shows_what_waits(lead: TestClient, give: Callable[[Notice], Re
         assert told in plain(page), told
     assert 'href="/cases/1"' in page
     assert f'href="/notifiers/{number}"' in page
-    assert "<summary>What is said</summary>" in lead.get("/cases/1").text  # a long explanation is folded
+    assert "<summary>Explanation</summary>" in lead.get("/cases/1").text  # a long explanation is folded
     execute(engine, update(cases).values(due_at=datetime.now(UTC) - timedelta(hours=2)))
     assert "1 overdue" in plain(lead.get("/notices").text)
     judge(engine, 1, Verdict.COUNTERFEIT, by="lea", ground="declared_replica", consequences=COOPERATION)

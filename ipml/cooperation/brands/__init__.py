@@ -1,1 +1,1 @@
-"""What people of a rights holder may see and do in the brand portal."""
+"""The brand portal: notices, listings, sellers and evidence as a rights holder sees them."""

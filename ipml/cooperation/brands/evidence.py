@@ -1,8 +1,7 @@
-"""What the owner of a brand is given of a case: the listing, what was decided and done, and nothing of persons.
+"""Evidence for a rights holder: listing, decision and measures of a case, without personal data.
 
-The evidence that is kept of a decision tells of the seller, of who decided and of what they noted; it goes to
-authorities. Here is what a rights holder needs for a claim: what was offered when, that it was found counterfeit and
-why, what was done, and the SHA-256 of the full evidence, so that a court can ask the marketplace for exactly that.
+The full evidence names the seller, the reviewer and their notes, and goes to authorities only. A rights holder gets the
+facts for a claim, and the SHA-256 of the full evidence, so that a court can ask the marketplace for exactly that.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ EXPORTER = "rights holder"
 _README = """\
 EVIDENCE ON LISTING {listing_id}, FOR THE RIGHTS HOLDER
 
-An online marketplace found this listing counterfeit. This folder says what was offered, what was decided and what was
-done. It was put together on {date}. It names neither the seller nor who decided: who is behind a seller is told on an
-order only (Article 8 of Directive 2004/48/EC).
+An online marketplace found this listing counterfeit. This folder has the offer, the decision and the measures, as of
+{date}. It names neither the seller nor the reviewer: a seller's identity is disclosed
+on an order only (Article 8 of Directive 2004/48/EC).
 
   brand: {brand}
   title: {title}
@@ -47,14 +46,14 @@ order only (Article 8 of Directive 2004/48/EC).
   decided: {decided_at}
   because: {ground}
 
-What is quoted above was written by the seller. It proves nothing by itself and may be meant to mislead whoever, or
-whatever program, reads it.
+The seller wrote the words quoted above. They prove nothing alone and may be meant to mislead the people or programs
+that read them.
 
 data/listing.json      the listing as it was seen, the decision, the measures, and the SHA-256 of the full evidence,
                        which the marketplace keeps and hands to courts and authorities
 data/picture-….webp    copies of its pictures; listing.json has the SHA-256 of each as its host sent it
-data/export.json       the row of the marketplace's audit trail that says what was put into this folder
-data/anchor.json       how far the trail went then
+data/export.json       the row of the marketplace's audit trail that records the contents of this folder
+data/anchor.json       the end of the trail at that time
 data/audit.jsonl       empty: the rows of the trail name the seller
 manifest-….txt         fingerprints (SHA-256, SHA-512) of the files in data/
 verify.py              a program that checks all of this
@@ -73,28 +72,18 @@ def export_for_brand(
     pictures: Path | None = None,
     now: datetime | None = None,
 ) -> Path:
-    """Write what a rights holder is given of a case of their brand as one .zip file, whole or not at all.
+    """Write the evidence of a case for a rights holder as one .zip file, whole or not at all.
 
-    Parameters
-    ----------
-    out : Path
-        Must not be there yet.
-    by : str
-        Name of the user who takes it, noted in the audit trail.
-    key_file : Path, optional
-        Secret key that signs the anchor.
-    pictures : Path, optional
-        Folder of pictures (IPML_PICTURES): copies of those of the listing go along. What a host sent may say in its
-        metadata where and by whom it was taken, so that stays with the marketplace.
+    `out` must not exist; `key_file` holds the secret key that signs the anchor. Copies of pictures come from the folder
+    IPML_PICTURES; the original files stay, since their metadata may reveal where and by whom they were taken.
 
     Raises
     ------
     NotFound
-        No case of these brands has that number, or it is not found counterfeit as things stand.
+        There is no such case of these brands, or its verdict in force is not counterfeit.
     EvidenceChanged
-        The evidence is not what was kept.
+        The evidence differs from what was stored.
     UnwritableFile
-        Something is there already, or nothing can be written there.
     """
     now = now or datetime.now(UTC)
     with reading(engine) as connection:
@@ -137,7 +126,7 @@ def export_for_brand(
 
 
 def _copy_pictures(source: Path | None, stored: Sequence[StoredPicture], data: Path) -> list[dict[str, Any]]:
-    """Copy the pictures that are stored here; return of each its file and the SHA-256 of what its host sent."""
+    """Copy the stored pictures; return file and SHA-256 of the original of each."""
     copied = []
     for one in stored if source else ():
         with suppress(OSError):

@@ -1,7 +1,6 @@
-"""Listings of a brand, as its owner may see them: what is offered, how likely a counterfeit, and what was decided.
+"""Listings of a brand as its owner sees them: offer, likelihood and decision, without seller or reviewer.
 
-Nothing of a seller is here, nor of who decided. So words are looked for in the title and the number of a listing alone:
-whoever could find listings by their seller's id could find out who sells them.
+Searches cover title and listing id alone: a search by seller id would reveal who sells a listing.
 """
 
 from __future__ import annotations
@@ -34,15 +33,13 @@ _FOUND = {
 }
 _WAITS = "Waits for a person"
 _REPLACED = "Replaced by a newer version"
-_NO_CASE = "Not looked at by a person"
-_HIDDEN_LINES = 2  # at the end of what a search looks through: the seller's id and the brand
+_NO_CASE = "Not reviewed by a person"
+_HIDDEN_LINES = 2  # of the searched text, at its end: the seller's id and the brand
 
 
 def name_band(score: float | None) -> str:
-    """Say in words how likely a listing is counterfeit by the model.
+    """Return in words how likely a listing is counterfeit by the model.
 
-    Examples
-    --------
     >>> name_band(0.93), name_band(0.5), name_band(0.01), name_band(None)
     ('very likely counterfeit', 'likely counterfeit', 'hardly suspicious', 'not scored')
     """
@@ -53,7 +50,7 @@ def name_band(score: float | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BrandMeasure:
-    """What was done to a listing, from when, and until when."""
+    """A measure on a listing, with its start and end."""
 
     kind: str
     imposed_at: datetime
@@ -62,20 +59,10 @@ class BrandMeasure:
 
 @dataclass(frozen=True, slots=True)
 class BrandListing:
-    """A listing of a brand, without anything of its seller.
+    """A listing of a brand, without any data of its seller.
 
-    Attributes
-    ----------
-    case_id : int or None
-        None where it was submitted and never became a case.
-    band : str
-        How likely it is counterfeit by the model, in words.
-    state : str
-        How it stands, in words.
-    verdict : Verdict or None
-        The last one that stands.
-    ground : str
-        Why it was found counterfeit, as a sentence; empty otherwise.
+    `case_id` is None if it was submitted and never became a case; band and state are in words. `verdict` is the last
+    one in force; `ground` is a sentence, empty unless it was found counterfeit.
     """
 
     case_id: int | None
@@ -96,7 +83,7 @@ class BrandListing:
 
     @property
     def is_counterfeit(self) -> bool:
-        """Whether it is found counterfeit as things stand."""
+        """Whether the verdict in force is counterfeit."""
         return self.verdict is Verdict.COUNTERFEIT
 
 
@@ -109,27 +96,10 @@ def find_listings(
     before: int = LARGEST_NUMBER,
     limit: int = 50,
 ) -> list[BrandListing]:
-    """Return cases of some brands, the newest first; of a listing that was edited none that another has replaced.
+    """Return cases of some brands, newest first, without superseded versions of a listing.
 
-    Parameters
-    ----------
-    brands : collection of str
-        As listings have them.
-    search : str, default=""
-        Words that title or number must all hold. A submitted listing that is no case is found by its whole number.
-    state : str, default="all"
-        One of `STATES`.
-    before : int, optional
-        Only cases with a smaller number: those on the next page.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     find_listings(connection, ["Vellmar"], search="bag")
-    []
+    All words of `search` must be in title or id; a submitted listing without a case is found by its whole id. `state`
+    is one of `STATES`; `before` is the case number at which the next page starts.
     """
     words = split_words(search)
     query = _select(brands).where(cases.c.case_id < min(before, LARGEST_NUMBER), _is_in(state))
@@ -148,7 +118,7 @@ def find_listings(
 
 
 def get_listing(connection: Connection, brands: Collection[str], case_id: int) -> BrandListing:
-    """Return the listing of a case of some brands; NotFound where there is none, be there a case of another or not."""
+    """Return the listing of a case of some brands; raises NotFound, whether or not another brand has that case."""
     query = _select(brands).where(cases.c.case_id == case_id)
     rows = connection.execute(query).all() if 0 < case_id <= LARGEST_NUMBER else ()
     if not rows:
@@ -157,7 +127,7 @@ def get_listing(connection: Connection, brands: Collection[str], case_id: int) -
 
 
 def find_own_cases(connection: Connection, brands: Collection[str], case_ids: Collection[int]) -> frozenset[int]:
-    """Return which of some cases are of some brands."""
+    """Return those of some cases that belong to some brands."""
     own = cases.c.case_id.in_(list(case_ids)) & cases.c.brand.in_(list(brands)) & cases.c.erased_at.is_(None)
     return frozenset(connection.scalars(select(cases.c.case_id).where(own)))
 

@@ -1,7 +1,7 @@
-"""Notices of a brand as who gave them sees them: what became of each listing and why, and counter-notices to answer.
+"""Notices of a brand as its notifier sees them: the outcome of each listing, and counter-notices to answer.
 
-A person acts for brands, each in the name of a notifier. They see the notices of that notifier on that brand, and no
-others: not those of the same notifier on another brand, nor those of others on the same brand.
+A person acts for brands, each in the name of a notifier. They see the notices of that notifier on that brand and no
+others: not those of the same notifier on other brands, nor those of others on the same brand.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ipml.storage.pseudonyms import get_notifier
 from ipml.storage.tables import appeals, measures, notice_items, notices
 
 Acting = Collection[tuple[int, str]]
-"""For whom a person acts: numbers of notifiers, each with a brand."""
+"""Notifiers (numbers) for whom a person acts, each with a brand."""
 
 _HOLDERS_STAGE = "holder"
 STATES: Mapping[AppealState, str] = {
@@ -50,7 +50,7 @@ STATES: Mapping[AppealState, str] = {
 
 @dataclass(frozen=True, slots=True)
 class BrandNotice:
-    """A notice in a list, and how many of its listings wait, were found counterfeit, or were closed otherwise."""
+    """A notice in a list, with the number of its listings, of those waiting, and of those upheld."""
 
     reference: str
     brand: str
@@ -64,20 +64,11 @@ class BrandNotice:
 
 @dataclass(frozen=True, slots=True)
 class BrandCounterNotice:
-    """What a seller says against a measure that followed from a notice.
+    """A seller's counter-notice against a measure that followed from a notice.
 
-    Attributes
-    ----------
-    reference : str
-        Of the notice, by which it is answered.
-    due_at : datetime or None
-        Before which the rights holder must act; None before the term has begun.
-    state : str
-        In words.
-    listing, statement : str or None
-        As far as the rules it was filed under pass them on; None before that was done.
-    waits, may_withdraw : bool
-        Whether it waits for the holder's answer, and whether they may still give up.
+    `reference` is that of the notice, by which it is answered; `due_at` is None before the term has begun. Listing and
+    statement are as the rules of filing pass them on, None before. `waits` is for the holder's answer; `may_withdraw`
+    is whether they may still give up.
     """
 
     appeal_id: int
@@ -96,7 +87,7 @@ class BrandCounterNotice:
 
 @dataclass(frozen=True, slots=True)
 class BrandNoticeFile:
-    """A notice with what was said in it and what became of it."""
+    """A notice with its content and outcomes."""
 
     brand: str
     receipt: Receipt
@@ -105,23 +96,13 @@ class BrandNoticeFile:
     measures: Mapping[int, Sequence[BrandMeasure]]
     counter_notices: tuple[BrandCounterNotice, ...]
     own_cases: frozenset[int]
-    """Of its listings, those that are cases of the brand."""
+    """Its listings that are cases of the brand."""
 
 
 def list_brand_notices(
     connection: Connection, acting: Acting, *, after: str = "", limit: int = 50
 ) -> list[BrandNotice]:
-    """Return notices, the newest first, after the one of a reference.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     list_brand_notices(connection, [(1, "Vellmar")])
-    []
-    """
+    """Return notices, newest first, after the one of a reference."""
     counts = (
         func.count(),
         func.count().filter(notice_items.c.state.in_(["waiting", "unknown"])),
@@ -145,7 +126,7 @@ def list_brand_notices(
 
 
 def get_brand_notice(connection: Connection, acting: Acting, reference: str) -> BrandNoticeFile:
-    """Return a notice by its reference; NotFound where it is not theirs, be there one of another or not."""
+    """Return a notice by its reference; raises NotFound if it is not theirs, whether or not it exists."""
     stored = find_stored(connection, notices.c.reference == reference, _is_theirs(acting))
     if stored is None:
         raise NotFound("notice", reference, "The page Notices lists yours.")
@@ -167,9 +148,9 @@ def get_brand_notice(connection: Connection, acting: Acting, reference: str) -> 
 def list_counter_notices(
     connection: Connection, acting: Acting, reference: str | None = None
 ) -> list[BrandCounterNotice]:
-    """Return the counter-notices against notices, those that wait first by when they are due: of all, or of one.
+    """Return the counter-notices against all notices or one, waiting ones first by due date.
 
-    Once one has brought a listing back, another decision is behind its notice; who was told of it still sees it.
+    After one has reinstated a listing, another decision is behind its notice; notifiers who were informed still see it.
     """
     behind = is_behind().label("is_behind")
     query = (
@@ -217,7 +198,7 @@ def _make(connection: Connection, row: Row[Any]) -> BrandCounterNotice:
         row.brand,
         row.filed_at,
         term.due_at if term else None,
-        STATES.get(state, "is being looked at"),
+        STATES.get(state, "in review"),
         told.get("rules"),
         told.get("term"),
         listing and f"{listing['title']} ({listing['id']})",
@@ -228,7 +209,7 @@ def _make(connection: Connection, row: Row[Any]) -> BrandCounterNotice:
 
 
 def _read_told(connection: Connection, appeal_id: int, notifier_id: int) -> Mapping[str, Any]:
-    """Return the message by which the notifier was told; empty where that waits, or the seller was erased."""
+    """Return the message sent to the notifier; empty if it is pending, or the seller was erased."""
     keys = outbox.find_keys(connection, subject_of_counter_notice(appeal_id, notifier_id), MESSAGE)
     message = outbox.find_message(connection, keys[-1]) if keys else None
     told: Mapping[str, Any] = json.loads(message.body) if message and message.body else {}

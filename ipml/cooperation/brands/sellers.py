@@ -1,8 +1,8 @@
-"""Sellers whom a brand says it has authorised: proposed in the portal, put on the list by whoever looks after lists.
+"""Authorised sellers: proposed by a brand in the portal, put on the list by an operator.
 
-Cases of authorised sellers come last and are never acted on without a person. So by default a proposal does nothing
-until an operator has put it on the list: a stolen account must not shield a seller. The cooperation policy may say that
-proposals hold at once (`[portal]`). That a seller is no longer authorised holds at once in any case.
+Cases of authorised sellers come last and are never acted on without a person. A stolen account must not shield a
+seller, so by default a proposal has no effect until an operator lists it; the cooperation policy may let proposals
+apply at once (`[portal]`). Ending an authorisation always applies at once.
 """
 
 from __future__ import annotations
@@ -38,22 +38,16 @@ from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import seller_proposals
 
 MOST_WAITING = 200
-"""Proposals of a notifier that may wait at a time."""
+"""Waiting proposals of a brand, at most."""
 _SOURCE = "brand portal"
 
 
 @dataclass(frozen=True, slots=True)
 class SellerProposal:
-    """A seller whom a brand says it has authorised.
+    """A seller whom a brand has authorised, as proposed.
 
-    Attributes
-    ----------
-    seller_id, why : str or None
-        None where the seller was erased.
-    until : datetime or None
-        When it is to end by itself.
-    outcome : str or None
-        "listed" or "declined"; None while it waits.
+    `seller_id` and `why` are None if the seller was erased; `until` is when the authorisation ends. `outcome` is
+    "listed", "declined", or None while it waits.
     """
 
     proposal_id: int
@@ -80,14 +74,10 @@ def propose_seller(
     now: datetime,
     needs_review: bool = True,
 ) -> SellerProposal:
-    """Take in that a brand has authorised a seller; without review it holds at once.
+    """Add a proposal; without review it applies at once.
 
-    Raises
-    ------
-    UnstorableValue
-        The seller or the reason is missing or too long, or it would end before it begins.
-    Conflict
-        Too many wait already.
+    Raises UnstorableValue for a seller or reason that is missing or too long, or an end in the past; Conflict if too
+    many wait.
     """
     for name, text, longest in (("seller", seller_id, LONGEST_NAME), ("reason", why, LONGEST_WHY)):
         if not text.strip():
@@ -102,7 +92,7 @@ def propose_seller(
     if same is not None:
         return same
     if len(theirs) >= MOST_WAITING:
-        raise Conflict("authorised sellers", f"{len(theirs)} wait already", "Wait until they were looked at.")
+        raise Conflict("authorised sellers", f"{len(theirs)} wait already", "Wait until they are reviewed.")
     pseudonym = pseudonym_of(connection, seller_id, now=now)
     row = {"brand": brand, "notifier_id": notifier_id, "pseudonym": pseudonym, "until": until, "proposed_by": by}
     row |= {"encrypted": encrypt(connection, pseudonym, canonical_json({"why": why})), "proposed_at": now}
@@ -118,13 +108,8 @@ def settle_proposal(
 ) -> SellerProposal:
     """Put a proposed seller on the list of those authorised for the brand, or decline.
 
-    Raises
-    ------
-    NotFound
-    Conflict
-        It was decided before, or its seller was erased.
-    Forbidden
-        Who decides sells as this seller.
+    Raises NotFound; Conflict if it was decided before or its seller was erased; Forbidden if the user sells as this
+    seller.
     """
     serialise(connection, Lock.ENQUEUE)
     one = get_proposal(connection, proposal_id)
@@ -146,7 +131,7 @@ def settle_proposal(
 
 
 def get_proposal(connection: Connection, proposal_id: int) -> SellerProposal:
-    """Return the proposal of a number; NotFound where there is none."""
+    """Return a proposal; raises NotFound."""
     query = select(seller_proposals).where(seller_proposals.c.proposal_id == proposal_id)
     row = connection.execute(query).first() if 0 < proposal_id <= LARGEST_NUMBER else None
     if row is None:
@@ -157,7 +142,7 @@ def get_proposal(connection: Connection, proposal_id: int) -> SellerProposal:
 def list_proposals(
     connection: Connection, brands: Collection[str] | None = None, *, waits: bool = True, limit: int = 1000
 ) -> list[SellerProposal]:
-    """Return proposals, the newest first: those that wait, or all; of some brands, or all."""
+    """Return proposals, newest first: waiting ones or all, of some brands or all."""
     query = select(seller_proposals).order_by(seller_proposals.c.proposal_id.desc()).limit(limit)
     query = query if brands is None else query.where(seller_proposals.c.brand.in_(list(brands)))
     query = query.where(seller_proposals.c.outcome.is_(None)) if waits else query
@@ -165,7 +150,7 @@ def list_proposals(
 
 
 def list_authorised(connection: Connection, brand: str, now: datetime) -> list[ListEntry]:
-    """Return the entries of sellers authorised for a brand alone that are in force."""
+    """Return the entries in force of sellers authorised for a brand alone."""
     return list_entries(connection, now=now, kind=ListKind.AUTHORISED, brand=brand)
 
 
@@ -174,12 +159,7 @@ def end_authorisation(
 ) -> ListEntry:
     """Take a seller off the list of those authorised for one of some brands.
 
-    Raises
-    ------
-    NotFound
-        There is no such entry of these brands, be there one of another or not.
-    UnstorableValue, Conflict
-        As `ipml.review.sellers.seller_lists.remove_entry`.
+    Raises NotFound if these brands have no such entry; other errors are those of `seller_lists.remove_entry`.
     """
     names = {fold_name(brand) for brand in brands}
     missing = NotFound("authorised seller", entry_id, "The page lists those of your brands.")

@@ -1,11 +1,8 @@
-"""What sellers can share: who has what, and since when, brought into one order whatever order the rows came in.
+"""Attributes that sellers can share: which seller has which value, and since when, whatever the order of the rows.
 
-A row says that a seller was seen with a value of a kind at a moment. What only one seller has links nobody: it is kept
-for the days to come, and left out of the arrays that the search works on.
-
-Values (phones, addresses and the like) are keyed hashes: the same thing, however it is written, gives the same hash.
-Nobody who lacks the key can tell what a hash stands for, nor try out all phone numbers. Who joins attributes of two
-days needs the same key on both.
+Values of one seller alone link nobody: they are stored for later, but left out of the arrays. Values (phones, addresses
+and the like) are keyed hashes of their normalised form. Without the key nobody can read a hash or try out all phone
+numbers; attributes of two days can be joined only if both used the same key.
 """
 
 from __future__ import annotations
@@ -33,7 +30,7 @@ from ipml.storage.tables import cases, pictures
 
 
 class AttributeKind(StrEnum):
-    """One kind of thing that two sellers can have in common."""
+    """A kind of thing that two sellers can share."""
 
     PAYOUT = "payout"
     PHONE = "phone"
@@ -48,7 +45,7 @@ class AttributeKind(StrEnum):
 
 KINDS: tuple[AttributeKind, ...] = tuple(AttributeKind)
 
-# What is made once and taken over by others, so that it tells who had it first.
+# Made once and copied by others, so the order of first use matters.
 GOODS_KINDS = frozenset({AttributeKind.IMAGE, AttributeKind.PHRASE, AttributeKind.TEMPLATE})
 
 IN_WORDS = {
@@ -107,21 +104,20 @@ ORDER BY seller, code
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What sellers have in common.
+    """The things that sellers share.
 
     Attributes
     ----------
     held : Table of shape (n_held, 5)
-        seller_id, kind, value, first_seen, last_seen: all that was ever seen, once each.
+        seller_id, kind, value, first_seen, last_seen of everything ever seen, once each.
     seller_ids, joined : arrays of shape (n_sellers,)
         The sellers in order, and when each was first seen.
     kinds, values, holders, newcomers : arrays of shape (n_values,)
-        Of each value that several sellers have: its kind (position in `KINDS`), the value, how many sellers have it,
-        and how many of them came by it with the events added last.
+        Each shared value: position in `KINDS`, hash, sellers who have it, and those who got it with the last events.
     seller, value, first_seen, last_seen : arrays of shape (n_rows,)
-        Who has which of these (positions), since when and until when (microseconds since 1970), in order.
+        Who has which of these (positions), from when to when (microseconds since 1970), in order.
     among : int
-        Of how many sellers these are some; 0 where they are all there are.
+        Sellers of the whole marketplace if these are some of them; 0 if they are all.
     """
 
     held: pa.Table
@@ -139,50 +135,39 @@ class Holdings:
 
     @property
     def last_day(self) -> int:
-        """The last moment at which something shared was seen (microseconds since 1970); 0 where nothing was."""
+        """The last moment at which something shared was seen (microseconds since 1970); 0 if nothing was."""
         return int(self.last_seen.max(initial=0))
 
     @property
     def n_sellers(self) -> int:
-        """How many sellers were ever seen."""
+        """Number of sellers ever seen."""
         return len(self.seller_ids)
 
     @property
     def n_marketplace(self) -> int:
-        """How many sellers the marketplace has, by which what is shared is weighed."""
+        """Number of sellers of the marketplace, by which shared things are weighted."""
         return self.among or self.n_sellers
 
     def find_seller(self, seller_id: str) -> int | None:
-        """Return the position of a seller; None where nothing was ever seen of them."""
+        """Return the position of a seller; None if the seller was never seen."""
         place = int(np.searchsorted(self.seller_ids, seller_id))
         return place if place < self.n_sellers and self.seller_ids[place] == seller_id else None
 
 
 def no_holdings() -> pa.Table:
-    """Return the holdings of nobody."""
+    """Return holdings without rows."""
     moment = pa.timestamp("us", tz="UTC")
     names = {"seller_id": pa.string(), "kind": pa.string(), "value": pa.string()}
     return pa.schema(names | {"first_seen": moment, "last_seen": moment}).empty_table()
 
 
 def hold(events: pd.DataFrame | pa.Table | Path, known: pa.Table | None = None) -> Holdings:
-    """Bring rows of attributes into one order, together with what was known before.
+    """Sort rows of attributes, together with those `known` before (`Holdings.held`).
 
-    Parameters
-    ----------
-    events : DataFrame, Table or Path, of shape (n_events, 4)
-        seller_id, kind (one of `AttributeKind`), value (a keyed hash), seen_at; in any order, repeats allowed.
-        A path leads to a Parquet file.
-    known : Table, optional
-        `Holdings.held` of the days before.
+    `events` has seller_id, kind (one of `AttributeKind`), value (a keyed hash) and seen_at, in any order, repeats
+    allowed; a path leads to a Parquet file. Raises MissingColumns, and UnreadableFile for an unknown kind, an empty
+    cell or another format.
 
-    Raises
-    ------
-    MissingColumns, UnreadableFile
-        A column is missing; a kind is unknown; a cell is empty; the file is no Parquet file.
-
-    Examples
-    --------
     >>> moment = pd.Timestamp("2026-03-01", tz="UTC")
     >>> rows = {"seller_id": ["ann", "ben", "cid"], "kind": "phone", "value": ["x", "x", "y"], "seen_at": moment}
     >>> holdings = hold(pd.DataFrame(rows))
@@ -204,7 +189,7 @@ def hold(events: pd.DataFrame | pa.Table | Path, known: pa.Table | None = None) 
 
 
 def _offer(connection: Any, events: pd.DataFrame | pa.Table | Path) -> None:
-    """Name the events for duckdb, once it is sure that they can be read as such."""
+    """Register the events with duckdb, after checking that they can be read."""
     import duckdb
 
     source = str(events) if isinstance(events, Path) else "attributes"
@@ -277,10 +262,8 @@ _SHORT = {"street": "st", "straße": "str", "strasse": "str", "avenue": "ave", "
 
 
 def hash_value(key: bytes, kind: AttributeKind, text: str, calling_code: str = "") -> str:
-    """Return the keyed hash of a value: HMAC-SHA256, 128 bits of it in hexadecimal.
+    """Return the keyed hash of a value: 128 bits of its HMAC-SHA256, in hexadecimal.
 
-    Examples
-    --------
     >>> key = b"sixteen bytes or more"
     >>> phone = AttributeKind.PHONE
     >>> hash_value(key, phone, "0170 / 123 45", "49") == hash_value(key, phone, "+49 17012345")
@@ -291,13 +274,11 @@ def hash_value(key: bytes, kind: AttributeKind, text: str, calling_code: str = "
 
 
 def normalise_value(kind: AttributeKind, text: str, calling_code: str = "") -> str:
-    """Return a value without what differs only in how it is written.
+    """Return a value without differences of spelling.
 
-    Phones become digits with the code of their country (`calling_code` where none is given), payout accounts lose
-    spaces and signs, addresses accents, signs, case and the order of their parts; all else only case and outer spaces.
+    Phones become digits with a country code (`calling_code` if they have none); payout accounts lose spaces and signs;
+    addresses lose accents, signs, case and the order of parts; others only case and outer spaces.
 
-    Examples
-    --------
     >>> normalise_value(AttributeKind.PAYOUT, "de89 3704-0044 0532 0130 00")
     'DE89370400440532013000'
     >>> normalise_value(AttributeKind.ADDRESS, "12, Fleet Street; LONDON") == normalise_value(
@@ -317,14 +298,9 @@ def normalise_value(kind: AttributeKind, text: str, calling_code: str = "") -> s
 
 
 def hash_attributes(source: Path, out: Path, key_file: Path, calling_code: str = "") -> int:
-    """Write a Parquet file of attributes with their values hashed, a piece at a time; return how many rows it has.
+    """Write a Parquet file of attributes with hashed values, in batches; return its number of rows.
 
-    Raises
-    ------
-    UnusableSetting
-        The key is too short to keep anything secret, or the file of it is not there.
-    UnreadableFile, MissingColumns
-        The source is no Parquet file of attributes.
+    Raises UnusableSetting for a key that is too short or missing, UnreadableFile and MissingColumns for the source.
     """
     key = read_key(key_file)
     parquet = look_into(source, "a Parquet file of attributes")
@@ -343,15 +319,10 @@ def hash_attributes(source: Path, out: Path, key_file: Path, calling_code: str =
 
 
 def write_picture_attributes(connection: Connection, out: Path, key_file: Path) -> int:
-    """Write a Parquet file of attributes with a row for each seller and picture; return how many.
+    """Write a Parquet file of attributes with a row for each seller and picture; return the number of rows.
 
-    Which files show the same the worker has found (`ipml.review.pictures.hashes`). A picture that few sellers show
-    links them, by the rules of the kind "image"; one that many show says nothing.
-
-    Raises
-    ------
-    UnusableSetting
-        The key is too short to keep anything secret, or the file of it is not there.
+    The worker has grouped files that show the same (`ipml.review.pictures.hashes`). A picture that few sellers show
+    links them, by the rules of the kind "image". Raises UnusableSetting for a key that is too short or missing.
     """
     key, count = read_key(key_file), 0
     query = (
@@ -383,13 +354,7 @@ def _hash_cell(key: bytes, kind: str, text: object, calling_code: str, source: P
 
 
 def read_key(path: Path) -> bytes:
-    """Return the key by which values are hashed.
-
-    Raises
-    ------
-    UnusableSetting
-        It is too short to keep anything secret, or the file is not there.
-    """
+    """Return the key for hashing values; raises UnusableSetting if it is too short to be secret, or missing."""
     expected = f"a file of {_LEAST_KEY_BYTES} random bytes or more, as from `openssl rand -out KEY 32`"
     try:
         key = path.read_bytes().strip()

@@ -1,25 +1,18 @@
-"""Networks found in what sellers share: all at once, or day by day with the same result.
+"""Networks: groups of sellers by the things they share, found all at once or day by day with the same result.
 
-Who is linked is not simply joined, or one chance link would make one network of two. Groups are compared, sellers who
-are alone among them, by all that their members have in common; those that share most are joined first. Groups are
-compared like sellers, with four differences:
+Joining every linked pair would let one chance link merge two networks. Groups (at first single sellers) are compared by
+all that their members share, and those that share most are joined first, all pairs of a step at once, so the order of
+rows does not matter. Groups are compared like sellers, with four differences:
 
-- A value counts by how many *groups* have it: a template all of a large network uses, and nobody else, says as much
-  as it should. What more sellers have than its kind allows still says nothing, unless several in each group have it:
-  the customers of a phone agent are strewn over groups, the users of a network's template are not.
-- A value that few members of a group have says less, by log2 of that share: among many members one has something in
-  common with anybody by chance.
-- A value that suffices alone, such as a payout account, keeps its full worth: a larger group is as much likelier to
-  be where somebody belongs.
-- Two groups need more, by log2 of the members of the smaller: each of them, if they belonged, would have had a chance
-  to share something.
+- A value counts by how many *groups* have it. One that more sellers have than its kind allows counts for nothing,
+  unless several in each group have it, as with a network's template; customers of a phone agent are strewn.
+- A value that few members of a group have says less, by log2 of that share: large groups share things by chance.
+- A value that suffices alone, such as a payout account, keeps its full weight.
+- Two groups need more, by log2 of the members of the smaller: each member is a chance to share something.
 
-All groups that share enough are joined at once, then all are compared again: no order of rows can matter.
-
-Communities of the graph of links (Louvain, greedy modularity) are no substitute: they know only pairs that share enough
-by themselves. Among 100,000 simulated sellers they reach a pairwise F1 of 0.56 to 0.77 where this reaches 0.99.
-
-Networks keep their number: through growth, and, for the largest part, through merges and splits, which are noted.
+Communities of the graph of links (Louvain, greedy modularity) see linked pairs only: among 100,000 simulated sellers
+they reach a pairwise F1 of 0.56 to 0.77, this 0.99. Networks keep their number through growth and, for the largest
+part, through merges and splits.
 """
 
 from __future__ import annotations
@@ -55,14 +48,14 @@ from ipml.cooperation.networks.links import (
 Codes = npt.NDArray[np.int64]
 
 
-# Bits above what is needed, from which groups are joined, one step after the other.
+# Groups are joined in steps, from so many bits above the needed sum.
 _STEPS = (16, 12, 8, 4, 0)
-# From how many sellers a group on, on average, a value that many have is one of groups.
+# Mean number of holders in a group from which a common value counts as one of groups.
 _HOLDERS_IN_A_GROUP = 3
 
 
 def group_sellers(holdings: Holdings, links: Links, rules: NetworkRules) -> Codes:
-    """Return the group of each seller: the position of its first member (of one who is alone, their own)."""
+    """Return the group of each seller, named by the position of its first member."""
     group = np.arange(holdings.n_sellers)
     needed = needed_to_link(holdings.n_sellers, rules)
     for step in _STEPS:
@@ -75,7 +68,7 @@ def group_sellers(holdings: Holdings, links: Links, rules: NetworkRules) -> Code
 
 
 def join(group: Codes, first: Codes, second: Codes) -> Codes:
-    """Return groups after some pairs of them, named by their first members, were joined.
+    """Return groups, named by their first members, after joining pairs of them.
 
     >>> join(np.arange(5), np.array([3, 1]), np.array([4, 3])).tolist()
     [0, 1, 2, 1, 1]
@@ -90,7 +83,7 @@ def join(group: Codes, first: Codes, second: Codes) -> Codes:
 
 
 def find_alike(holdings: Holdings, group: Codes, links: Links, rules: NetworkRules, needed: int) -> tuple[Codes, Codes]:
-    """Return pairs of groups, linked or at least one of them of several sellers, that share enough to be one."""
+    """Return pairs of groups that share enough to be one: linked pairs, and pairs with a group of several sellers."""
     shares = _share_of_groups(holdings, group, links, rules)
     sizes = np.bincount(group, minlength=len(group))
     sharing = shares.sharing
@@ -108,7 +101,7 @@ def find_alike(holdings: Holdings, group: Codes, links: Links, rules: NetworkRul
 
 @dataclass(frozen=True, slots=True)
 class _Shares:
-    """What groups have, and how much less a value says because few of a group's members have it."""
+    """Values of groups, and a discount for values that few members of a group have."""
 
     sharing: Sharing
     discount: Codes
@@ -116,7 +109,7 @@ class _Shares:
     needed: int
 
     def between(self, first: Codes, second: Codes) -> Codes:
-        """Return what pairs of groups share, in hundredths of a bit."""
+        """Return the hundredths of a bit that pairs of groups share."""
         sharing = self.sharing
         pair, place = find_rows(sharing.who, first)
         key = second[pair] * self.n_values + sharing.value[place]
@@ -152,7 +145,7 @@ def _share_of_groups(holdings: Holdings, group: Codes, links: Links, rules: Netw
 def _rows_that_matter(
     holdings: Holdings, is_grouped: npt.NDArray[np.bool_], links: Links, rules: NetworkRules
 ) -> npt.NDArray[np.bool_]:
-    """Leave out values that nobody linked has, and those that too many have who are alone: they say nothing."""
+    """Leave out values that no linked seller has, and those that too many single sellers have: they say nothing."""
     is_active = is_grouped.copy()
     is_active[links.first] = is_active[links.second] = True
     is_row_active = is_active[holdings.seller]
@@ -166,18 +159,9 @@ def _rows_that_matter(
 
 @dataclass(frozen=True, slots=True)
 class NetworkChange:
-    """What became of a network.
+    """A change of a network: "merged" into the other, "split" (the other came out of it) or "ended".
 
-    Attributes
-    ----------
-    network : int
-        Its number.
-    what : str
-        "merged" (it went into the other), "split" (the other came out of it), or "ended" (no two members are left).
-    other : int
-        The other network; 0 where it ended.
-    at : int
-        Of the last event known then (microseconds since 1970).
+    A network ends with fewer than two members; `other` is 0 then. `at` is the last event (microseconds since 1970).
     """
 
     network: int
@@ -188,7 +172,7 @@ class NetworkChange:
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """Which network each seller is in (0: none), how many numbers were ever given, and what became of networks."""
+    """The network of each seller (0: none), how many numbers were given so far, and the changes."""
 
     number: Codes
     given: int
@@ -196,34 +180,17 @@ class Numbering:
 
 
 def first_numbers(group: Codes) -> Numbering:
-    """Number the groups of two and more by their first members.
-
-    >>> first_numbers(np.array([0, 1, 1, 3, 3])).number.tolist()
-    [0, 1, 1, 2, 2]
-    """
+    """Number the groups of two and more by their first members."""
     return keep_numbers(Numbering(np.zeros(0, dtype=np.int64), 0, ()), np.zeros(0, dtype=np.int64), group, 0)
 
 
 def keep_numbers(before: Numbering, moved: Codes, group: Codes, at: int) -> Numbering:
-    """Return the numbers of new groups, given the numbers before.
+    """Return the numbers of new groups, given the previous ones (whose sellers now have the positions `moved`).
 
-    A group takes the number of the network with which it has the most members in common, if no other group has more
-    of them in common with it; of equals, the older network and the group of the earlier seller come first. Groups that
-    are left get new numbers.
+    A group takes the number of the network with which it has most members in common, unless another group has more of
+    them; of equals, the older network and the group of the earlier seller come first. Other groups get new numbers.
+    `at` is the last moment known (microseconds since 1970).
 
-    Parameters
-    ----------
-    before : Numbering
-        In the positions of before.
-    moved : array
-        Where the sellers of before stand now.
-    group : array of shape (n_sellers,)
-        As from `group_sellers`.
-    at : int
-        The last moment known (microseconds since 1970).
-
-    Examples
-    --------
     >>> before = first_numbers(np.array([0, 0, 0, 3, 3]))
     >>> after = keep_numbers(before, np.arange(5), np.array([0, 0, 2, 0, 0, 5, 5]), at=9)
     >>> after.number.tolist(), [(change.network, change.what, change.other) for change in after.changes]
@@ -247,7 +214,7 @@ def keep_numbers(before: Numbering, moved: Codes, group: Codes, at: int) -> Numb
 
 
 def tell_what_became(numbering: Numbering, number: int) -> str:
-    """Return what became of a network that is no more, or that there was none of that number, in words."""
+    """Return how a network ended, in words, or that there was none of that number."""
     for change in reversed(numbering.changes):
         if change.network == number and change.what != "split":
             at = datetime.fromtimestamp(change.at / 1e6, UTC)
@@ -256,7 +223,7 @@ def tell_what_became(numbering: Numbering, number: int) -> str:
 
 
 def _match(numbers: Codes, groups: Codes, common: Codes) -> dict[int, int]:
-    """Give each number to the group that has the most of it, the largest shares first."""
+    """Give each number to the group with most of its members, the largest shares first."""
     taken: dict[int, int] = {}
     given: set[int] = set()
     for place in np.lexsort((groups, numbers, -common)):
@@ -285,20 +252,9 @@ def _note_changes(
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """The networks of a marketplace.
+    """The networks of a marketplace, with the rules by which they were found.
 
-    Attributes
-    ----------
-    holdings : Holdings
-        What sellers have in common.
-    links : Links
-        Pairs of sellers who share enough.
-    group : array of shape (n_sellers,)
-        The group of each seller, named by the position of its first member.
-    numbering : Numbering
-        The number of each network, which stays while it grows, and what became of networks.
-    rules : NetworkRules
-        By which they were found.
+    `group` names each seller's group by the position of its first member.
     """
 
     holdings: Holdings
@@ -309,11 +265,11 @@ class Networks:
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of all networks there are, in order."""
+        """The numbers of all networks, in order."""
         return [int(number) for number in np.unique(self.numbering.number) if number]
 
     def members_of(self, number: int) -> Codes:
-        """Return the positions of a network's members, in order; none where there is no such network."""
+        """Return the positions of a network's members, in order; none if there is no such network."""
         return np.flatnonzero(self.numbering.number == number)
 
     def links_of(self, number: int) -> Links:
@@ -323,17 +279,8 @@ class Networks:
 
 
 def find_networks(events: pd.DataFrame | pa.Table | Path, rules: NetworkRules | None = None) -> Networks:
-    """Find the networks behind sellers in all that is known of them.
+    """Find the networks of sellers; `events` is as for `hold`, and the bundled rules are the default.
 
-    Parameters
-    ----------
-    events : DataFrame, Table or Path
-        As for `hold`: seller_id, kind, value, seen_at. A path leads to a Parquet file.
-    rules : NetworkRules, optional
-        How much shared things say; the bundled ones where not given.
-
-    Examples
-    --------
     >>> moment = pd.Timestamp("2026-03-01", tz="UTC")
     >>> rows = {"seller_id": ["ann", "ben", "cid"], "kind": "payout", "value": ["x", "x", "y"], "seen_at": moment}
     >>> networks = find_networks(pd.DataFrame(rows))
@@ -348,10 +295,10 @@ def find_networks(events: pd.DataFrame | pa.Table | Path, rules: NetworkRules | 
 
 
 def add_events(networks: Networks, events: pd.DataFrame | pa.Table | Path) -> Networks:
-    """Return the networks after more events, such as those of a day: the same groups as if all were found anew.
+    """Return the networks after more events, such as those of a day, as if all were found anew.
 
-    Only pairs of whom the events can have changed something are compared again. When the number of sellers passes a
-    power of two all weights change, and all pairs are.
+    Only pairs that the events may affect are compared. When the number of sellers passes a power of two, all weights
+    change, and all pairs are compared.
     """
     before, rules = networks.holdings, networks.rules
     holdings = hold(events, known=before.held)

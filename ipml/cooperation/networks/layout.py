@@ -1,9 +1,8 @@
-"""Where the members of a network stand in a picture of it: who is linked stands together, parts stand apart.
+"""Layout: places of a network's members in its picture; linked members are close, parts are apart.
 
-A part is a community: members linked more among each other than with the rest, such as a distributor's accounts. Places
-are those of ForceAtlas2 (Jacomy and others 2014), in which links pull, those within a part most, and members push. The
-same network gives the same picture, and one that has grown a similar one. The console and the package of a referral
-draw with the same layout.
+A part is a community: members with more links among each other than with the rest. Places come from ForceAtlas2 (Jacomy
+and others 2014): links pull, most within a part, and members push. The layout is reproducible and stays similar as a
+network grows. The console and referral packages share it.
 """
 
 from __future__ import annotations
@@ -23,33 +22,25 @@ from ipml.cooperation.networks.ties import strongest_links
 Codes = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
 
-_STEPS = 60  # of ForceAtlas2; more change little that one sees
-_GRAVITY = 0.05  # holds together what no links do, and leaves room between parts
+_STEPS = 60  # of ForceAtlas2; more make no visible difference
+_GRAVITY = 0.05  # holds unlinked members together, and leaves space between parts
 _ACROSS = 0.25  # how much a link between parts pulls, one within a part being 1
 _PUSHES = 500  # at most, until no two members overlap
 _TALL = 0.65  # height of the picture to be filled, its width being 1
 _FLATTEST = 0.5
-_INKED = 0.055  # the part of the picture that members cover
-_SMALLEST, _LARGEST = 0.004, 0.022  # radius of a member with links as most have
-_HUB = 1.7  # how much larger the best linked are
+_INKED = 0.055  # share of the picture that members cover
+_SMALLEST, _LARGEST = 0.004, 0.022  # bounds of the usual radius of a member
+_HUB = 1.7  # factor of the radius of the best linked
 _APART = 0.45  # least gap between two members, in radii
 _MARGIN = 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where members stand: the width of the picture is 1, the height given; x to the right, y downwards.
+    """Places of members in a picture of width 1 and the given height (at most 1), x to the right, y downwards.
 
-    Attributes
-    ----------
-    x, y : arrays of shape (n_members,)
-        The middle of each one's room; no two rooms overlap.
-    part : array of shape (n_members,)
-        Which members stand together, the largest part first (0).
-    height : float
-        Of the picture, at most 1.
-    scale : float
-        By how much all was made smaller, rooms too, so that there is room for everybody: at most 1.
+    x and y are the middle of each member's room, and rooms do not overlap. The largest part is 0. `scale`, at most 1,
+    is the factor by which all was shrunk to fit.
     """
 
     x: Array
@@ -60,21 +51,11 @@ class Places:
 
 
 def place_members(names: Sequence[str], links: Links, room: Array, since: Codes) -> Places:
-    """Return where members stand, the earlier of them rather to the left.
+    """Return the members' places, earlier ones (by `since`) rather to the left.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Of the members: from these alone follows where each begins, so that a network that has grown looks like before.
-    links : Links
-        In places of `names`.
-    room : array of shape (n_members, 2)
-        Half the width and half the height that each needs, as shares of the picture's width.
-    since : array of shape (n_members,)
-        By which one is earlier than another.
+    The start of each member follows from its name alone, so a network that has grown looks similar. `room` is half the
+    width and height that each needs, as shares of the picture's width.
 
-    Examples
-    --------
     >>> pair = Links(np.array([0]), np.array([1]), np.array([2400]))
     >>> places = place_members(["ann", "ben"], pair, np.full((2, 2), 0.03), np.array([7, 5]))
     >>> places.x.round(2).tolist(), places.y.round(2).tolist(), places.height
@@ -94,15 +75,8 @@ def place_members(names: Sequence[str], links: Links, room: Array, since: Codes)
 
 
 def find_communities(graph: nx.Graph) -> Codes:
-    """Return the part of each member, largest part first (0), such that most of the links lie within parts (Louvain).
+    """Return the part of each member, largest first (0), so that most of the links lie within parts (Louvain).
 
-    Parameters
-    ----------
-    graph : Graph
-        Of the members 0, 1, …; the weights of its links say how much each two have in common.
-
-    Examples
-    --------
     >>> find_communities(nx.barbell_graph(3, 0)).tolist()
     [0, 0, 0, 1, 1, 1]
     """
@@ -124,7 +98,7 @@ def _draw_together(graph: nx.Graph, part: Codes, names: Sequence[str]) -> Array:
 
 
 def _turn(place: Array, rank: Codes) -> Array:
-    """Turn a picture so that it is widest from left to right, the earlier members rather to the left and above."""
+    """Turn a picture so that it is widest from left to right, earlier members rather to the left and top."""
     place = place - place.mean(axis=0)
     _, axes = np.linalg.eigh(place.T @ place)
     turned: Array = place @ axes[:, ::-1]
@@ -132,14 +106,14 @@ def _turn(place: Array, rank: Codes) -> Array:
 
 
 def _stretch(place: Array) -> Array:
-    """Fill the frame, stretched by no more than half as much again, or a line of members would become a cloud."""
+    """Fill the frame, stretching one axis by at most half as much again as the other."""
     scale = np.array([1.0, _TALL]) / np.maximum(place.max(axis=0, initial=0.0) - place.min(axis=0, initial=0.0), 1e-9)
     stretched: Array = place * np.minimum(scale, 1.5 * scale.min())
     return stretched
 
 
 def _push_apart(place: Array, room: Array) -> Array:
-    """Move members whose rooms overlap away from each other, and all a little apart, until none do."""
+    """Move overlapping members away from each other, and all slightly apart, until none overlap."""
     need = room[:, np.newaxis] + room
     for _ in range(_PUSHES):
         over = need - np.abs(place[:, np.newaxis] - place)
@@ -158,18 +132,9 @@ def _push_apart(place: Array, room: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Layout(Places):
-    """A picture of a network.
+    """A picture of a network: the drawn members (positions in the holdings), their radius and their links.
 
-    Attributes
-    ----------
-    members : array of shape (n_members,)
-        Positions in the holdings of those that are drawn, in order.
-    radius : array of shape (n_members,)
-        How large each is: the more links, the larger. No two overlap.
-    links : Links
-        All links within the network, in places of `members`.
-    is_backbone : array of shape (n_links,)
-        The strongest links that join all who are linked: what to draw where all would be too many.
+    Links are in places of `members`; `is_backbone` marks those of the spanning tree, to be drawn if all are too many.
     """
 
     members: Codes
@@ -179,23 +144,7 @@ class Layout(Places):
 
 
 def lay_out(networks: Networks, number: int, most: int = 500) -> Layout:
-    """Return where the members of a network stand; the earlier of them rather to the left.
-
-    Parameters
-    ----------
-    most : int, default=500
-        How many are drawn; of a larger network those with the most links.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ipml.cooperation.networks.detection import find_networks
-    >>> days = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta([0, 5], unit="D")
-    >>> rows = {"seller_id": ["ann", "ben"], "kind": "payout", "value": "x", "seen_at": days}
-    >>> layout = lay_out(find_networks(pd.DataFrame(rows)), 1)
-    >>> layout.x.round(2).tolist(), layout.y.round(2).tolist(), layout.height
-    ([0.07, 0.93], [0.25, 0.25], 0.5)
-    """
+    """Return the layout of a network, earlier members rather to the left; of a large one, the `most` best linked."""
     links = networks.links_of(number)
     members = _best_linked(networks.members_of(number), links, most)
     links = links.keep(np.isin(links.first, members) & np.isin(links.second, members))

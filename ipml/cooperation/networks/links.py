@@ -1,11 +1,8 @@
-"""Pairs of sellers who share enough to be linked: what they share, and what it says, the rarer the more.
+"""Links: pairs of sellers who share enough; the rarer a shared thing, the more it counts.
 
-How much shared things say is data: the file `rules.toml`, or a copy that a marketplace has made its own. It is
-counted in hundredths of a bit, as whole numbers, so that sums do not depend on the order of what is added up. The
-number of sellers is rounded up to a power of two: a marketplace that grows by a day changes no weight, and one that
-doubles changes all.
-
-What pairs share is added up by products of sparse matrices, a piece at a time, without a loop over pairs.
+The weights are data: `rules.toml`, or a marketplace's own copy. Sums are whole hundredths of a bit, so they do not
+depend on the order of addition. The number of sellers is rounded up to a power of two, so weights change only when a
+marketplace doubles. Pairs are added up by products of sparse matrices, in pieces, without a loop over pairs.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ _BUNDLED = Path(__file__).with_name("rules.toml")
 
 
 class KindRules(BaseModel):
-    """What a shared value of one kind is worth."""
+    """The weight of a shared value of one kind."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -38,13 +35,7 @@ class KindRules(BaseModel):
 
 
 class NetworkRules(BaseModel):
-    """When two sellers are linked; the file says what each rule means.
-
-    Examples
-    --------
-    >>> load_network_rules().kinds[AttributeKind.PAYOUT].most
-    200
-    """
+    """When two sellers are linked; the file explains each rule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -59,12 +50,9 @@ class NetworkRules(BaseModel):
 
 
 def load_network_rules(path: Path | None = None) -> NetworkRules:
-    """Read a file of rules; by default the bundled one.
+    """Read a file of rules, by default the bundled one.
 
-    Raises
-    ------
-    UnusableSetting
-        There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
+    Raises UnusableSetting if the file is missing, is no TOML or has faults; it lists all of them in one line.
     """
     return read_policy(NetworkRules, path or _BUNDLED, "ipml/cooperation/networks/rules.toml", kind="rules")
 
@@ -74,27 +62,16 @@ HUNDREDTHS = 100
 
 
 def marketplace_bits(n_sellers: int) -> int:
-    """Return log2 of the number of sellers, rounded up.
-
-    >>> marketplace_bits(50_000), marketplace_bits(65_536), marketplace_bits(65_537)
-    (16, 16, 17)
-    """
+    """Return log2 of the number of sellers, rounded up."""
     return max(n_sellers - 1, 1).bit_length()
 
 
 def weigh(holders: Codes, kinds: Codes, n_sellers: int, rules: NetworkRules) -> Codes:
-    """Return what each value is worth to a pair that shares it, in hundredths of a bit.
+    """Return the weight of each value for a pair that shares it, in hundredths of a bit.
 
-    Parameters
-    ----------
-    holders : array of shape (n_values,)
-        How many have it. Where few do, it is worth much; where more than the kind allows, nothing.
-    kinds : array of shape (n_values,)
-        Positions in `KINDS`.
+    The fewer holders, the higher; with more than its kind allows a value weighs nothing. `kinds` are positions in
+    `KINDS`.
 
-    Examples
-    --------
-    >>> from ipml.cooperation.networks.links import load_network_rules
     >>> payouts = np.zeros(3, dtype=np.int64)
     >>> weigh(np.array([2, 5, 201]), payouts, 50_000, load_network_rules()).tolist()
     [3200, 3000, 0]
@@ -107,7 +84,7 @@ def weigh(holders: Codes, kinds: Codes, n_sellers: int, rules: NetworkRules) -> 
 
 
 def ceilings(n_sellers: int, rules: NetworkRules) -> Codes:
-    """Return what all values of a kind together are worth at most, for each of `KINDS`, in hundredths of a bit."""
+    """Return the highest weight of all values of a kind together, for each of `KINDS`, in hundredths of a bit."""
     bits: npt.NDArray[np.float64] = np.array([rules.kinds[kind].ceiling for kind in KINDS]) + marketplace_bits(
         n_sellers
     )
@@ -116,10 +93,10 @@ def ceilings(n_sellers: int, rules: NetworkRules) -> Codes:
 
 
 def find_probability(bits: float, n_sellers: int) -> float:
-    """Return how likely two sellers who share so many bits belong together, of odds of 1 to 4 n before (`rules.toml`).
+    """Return the probability that two sellers who share so many bits belong together.
 
-    Examples
-    --------
+    The prior odds are 1 to 4 n (`rules.toml`).
+
     >>> [round(find_probability(16 + bits, 50_000), 2) for bits in (0, 2, 6, 20)]
     [0.2, 0.5, 0.94, 1.0]
     """
@@ -127,7 +104,7 @@ def find_probability(bits: float, n_sellers: int) -> float:
 
 
 def find_rows(keys: Codes, wanted: Codes) -> tuple[Codes, Codes]:
-    """Return where some keys stand among all, which are in order: for each place which of the wanted it is, and it.
+    """Return every match of some keys in a sorted array: the position among the wanted keys, and in the array.
 
     >>> [found.tolist() for found in find_rows(np.array([3, 3, 5]), np.array([5, 4, 3]))]
     [[0, 2, 2], [2, 0, 1]]
@@ -139,7 +116,7 @@ def find_rows(keys: Codes, wanted: Codes) -> tuple[Codes, Codes]:
 
 
 def needed_to_link(n_sellers: int, rules: NetworkRules) -> int:
-    """Return from which sum on two sellers are linked, in hundredths of a bit."""
+    """Return the sum that links two sellers, in hundredths of a bit."""
     return round((marketplace_bits(n_sellers) + rules.needed) * HUNDREDTHS)
 
 
@@ -148,16 +125,9 @@ _STEPS = 20_000_000  # products worked out at once: some 300 MB
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """Who (sellers, or groups of them) has which values; both are positions, each pair of them once.
+    """Sellers (or groups) and their values, each pair of positions once, sorted by `who`.
 
-    Attributes
-    ----------
-    who, value : arrays of shape (n_rows,)
-        Sorted by who.
-    kinds, weights : arrays of shape (n_values,)
-        Of each value its kind, and what it is worth to two who share it.
-    ceilings : array of shape (n_kinds,)
-        What all values of a kind together are worth at most.
+    `weights` has the weight of each value for two who share it, `ceilings` the highest weight of all values of a kind.
     """
 
     who: Codes
@@ -167,11 +137,11 @@ class Sharing:
     ceilings: Codes
 
     def keep(self, is_kept: npt.NDArray[np.bool_]) -> Sharing:
-        """Return this without some rows."""
+        """Return the selected rows."""
         return Sharing(self.who[is_kept], self.value[is_kept], self.kinds, self.weights, self.ceilings)
 
     def without_hopeless(self, needed: int) -> Sharing:
-        """Leave out, again and again, who cannot reach what is needed, and values that one alone is left with."""
+        """Leave out sellers who cannot reach the needed sum and values with one holder left, until nothing changes."""
         sharing = self.keep(self.weights[self.value] > 0)
         while True:
             shared = np.bincount(sharing.value, minlength=len(self.weights)) > 1
@@ -181,7 +151,6 @@ class Sharing:
             sharing = sharing.keep(is_kept)
 
     def _may_reach(self, needed: int) -> npt.NDArray[np.bool_]:
-        """Say of each row whether who it is of could share enough with anybody, at most."""
         place = np.cumsum(np.diff(self.who, prepend=self.who[:1]) != 0)
         n_kinds = len(self.ceilings)
         n_cells = n_kinds * (1 + int(place.max(initial=0)))
@@ -192,19 +161,10 @@ class Sharing:
 
 
 def add_up_pairs(sharing: Sharing, needed: int, among: Codes | None = None) -> tuple[Codes, Codes, Codes]:
-    """Return the pairs that share at least so much: first, second, and how much; first below second.
+    """Return the pairs that share at least `needed` (first below second), and how much.
 
-    Parameters
-    ----------
-    sharing : Sharing
-        Who has what.
-    needed : int
-        Pairs that share less are left out.
-    among : array, optional
-        Only pairs of which at least one is among these.
+    With `among`, one of each pair is among these.
 
-    Examples
-    --------
     >>> whole = np.array([0])
     >>> sharing = Sharing(np.array([0, 1, 1, 2]), np.array([0, 0, 1, 1]), np.array([0, 0]), np.array([5, 9]), whole + 7)
     >>> [pairs.tolist() for pairs in add_up_pairs(sharing, 6)]
@@ -227,7 +187,7 @@ Matrices = list[tuple[sparse.csr_array, sparse.csr_array, int]]
 
 
 def _by_kind(sharing: Sharing, who: Codes, value: Codes, used: Codes, n_who: int) -> Matrices:
-    """Return for each kind: who has what, the same turned round with weights, and the ceiling of the kind."""
+    """Return for each kind: holders by value, its transpose with weights, and the ceiling."""
     matrices = []
     kinds = sharing.kinds[used]
     for kind in np.unique(kinds):
@@ -242,7 +202,6 @@ def _by_kind(sharing: Sharing, who: Codes, value: Codes, used: Codes, n_who: int
 
 
 def _pieces(rows: Codes, who: Codes, value: Codes) -> Iterator[Codes]:
-    """Cut rows so that each piece takes about as many steps."""
     holders = np.bincount(value)
     steps = np.bincount(who, holders[value])[rows].cumsum()
     cuts = np.searchsorted(steps, np.arange(_STEPS, steps[-1] if len(steps) else 0, _STEPS))
@@ -250,7 +209,6 @@ def _pieces(rows: Codes, who: Codes, value: Codes) -> Iterator[Codes]:
 
 
 def _pairs_of(rows: Codes, matrices: Matrices, needed: int) -> tuple[Codes, Codes, Codes]:
-    """Return the pairs of some rows with anyone but themselves."""
     total: sparse.csr_array | None = None
     for plain, weighed, ceiling in matrices:
         shared = plain[rows] @ weighed
@@ -265,14 +223,14 @@ def _pairs_of(rows: Codes, matrices: Matrices, needed: int) -> tuple[Codes, Code
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Pairs of sellers (positions, first below second, in order), and what they share in hundredths of a bit."""
+    """Pairs of sellers (positions, first below second, in order), and their weight in hundredths of a bit."""
 
     first: Codes
     second: Codes
     weight: Codes
 
     def keep(self, is_kept: npt.NDArray[np.bool_]) -> Links:
-        """Return some of the links."""
+        """Return the selected links."""
         return Links(self.first[is_kept], self.second[is_kept], self.weight[is_kept])
 
     def and_also(self, other: Links) -> Links:
@@ -283,7 +241,7 @@ class Links:
         return Links(first[order], second[order], np.concatenate([self.weight, other.weight])[order])
 
     def renamed(self, names: Codes) -> Links:
-        """Return the same links after positions have moved; the order of sellers stays."""
+        """Return the links with new positions; the order of sellers stays."""
         return Links(names[self.first], names[self.second], self.weight)
 
     def as_graph(self, members: Iterable[int]) -> nx.Graph:
@@ -295,7 +253,7 @@ class Links:
 
 
 def find_links(holdings: Holdings, rules: NetworkRules, among: Codes | None = None) -> Links:
-    """Return all pairs of sellers who share enough; `among`: both of them are of these sellers."""
+    """Return all pairs of sellers who share enough; with `among`, both of them are among these sellers."""
     weights = weigh(holdings.holders, holdings.kinds, holdings.n_sellers, rules)
     most = ceilings(holdings.n_sellers, rules)
     sharing = Sharing(holdings.seller, holdings.value, holdings.kinds, weights, most)
@@ -306,10 +264,10 @@ def find_links(holdings: Holdings, rules: NetworkRules, among: Codes | None = No
 
 
 def update_links(holdings: Holdings, links: Links, rules: NetworkRules) -> Links:
-    """Return all links, given those before the events added last (in positions of now).
+    """Return all links, given those before the last events (in current positions).
 
-    What a pair shares depends on what both have and on how many others have it. So it changed only for two who both
-    have a value that somebody came by; a value that was too common before, and is now, counts for nothing.
+    The sum of a pair depends on their values and on the holders of these. So it changed only if both have a value with
+    new holders; a value that was too common before, and still is, counts for nothing.
     """
     most = np.array([rules.kinds[kind].most for kind in KINDS])[holdings.kinds]
     is_touched = (holdings.newcomers > 0) & (holdings.holders - holdings.newcomers <= most)

@@ -1,11 +1,9 @@
-"""Who in a network may be the source, who distributes and who sells: hypotheses, with what speaks for them.
+"""Roles in a network: hypotheses of who is the source, who distributes and who sells, with reasons.
 
-The source makes pictures and sends goods; on the marketplace this shows in who lists a picture first, from whom most
-others take over, and who ships from a place that members with a store of their own ship from too. Each sign has a
-weight, fitted on simulated networks (`experiments/README.md`); real networks may differ, and
-the source may have no account at all. So the outcome is a ranked hypothesis and is called one.
-
-`describe_network` says it in words: members and roles, what joins them, what happened, and what is not known.
+A source makes pictures and sends goods. So it lists pictures first, most others copy from it, and it ships from a place
+that members with their own store ship from too. The weights of these signs were fitted on simulated networks
+(`experiments/README.md`); real ones may differ, and the source may have no account. The result is a ranked hypothesis
+and is called one.
 """
 
 from __future__ import annotations
@@ -35,18 +33,14 @@ class Precedence:
 
     Attributes
     ----------
-    members : array of shape (n_members,)
-        Their positions.
     had, first : arrays of shape (n_members,)
-        How many of the things that several of them have each has, and how many of these each had first.
+        How many of the shared things each has, and how many each had first.
     before : array of shape (n_members, n_members)
-        How many of these things the one (row) had before the other (column).
+        How many of them the row's member had before the column's.
     lead_days : array of shape (n_members,)
-        By how many days each was ahead of the next, on the median, in what they had first; NaN without any.
+        Median lead in days in things they had first; NaN without any.
     joined : array of shape (n_members,)
         When each was first seen (microseconds since 1970).
-    n_things : int
-        How many such things there are.
     """
 
     members: Codes
@@ -59,7 +53,7 @@ class Precedence:
 
 
 def order_members(networks: Networks, members: Codes) -> Precedence:
-    """Return who of some sellers had first what several of them have."""
+    """Return which of some sellers had their shared things first."""
     holdings = networks.holdings
     rows = np.flatnonzero(np.isin(holdings.seller, members) & GOODS[holdings.kinds[holdings.value]])
     rows = rows[np.lexsort((holdings.seller[rows], holdings.first_seen[rows], holdings.value[rows]))]
@@ -84,7 +78,7 @@ def order_members(networks: Networks, members: Codes) -> Precedence:
 
 
 class NetworkRole(StrEnum):
-    """What a member of a network does."""
+    """The role of a member in a network."""
 
     SOURCE = "source"
     DISTRIBUTOR = "distributor"
@@ -93,31 +87,23 @@ class NetworkRole(StrEnum):
 
 # The weights of the signs: see the docstring of the module.
 WEIGHTS = {"first": 2.42, "reach": 4.85, "supply": 3.72}
-# Who has so many of the things that several members have may be the source, though not linked enough to be a member.
+# A seller with so many shared things may be the source, though not linked enough to be a member.
 _NEAR = 3
-# How likely it is that the source is none of the candidates: 3 % of the simulated, but a real source needs no account.
+# Probability that the source is no candidate: 3 % in simulated networks, but a real source needs no account.
 _ELSEWHERE = 0.1
-# From this belief on somebody is called the source in the list of members.
+# Lowest belief at which a member is called the source.
 _CALLED_SOURCE = 0.5
-# Who had at least so many things first among all but the source, and took over this part of what they have at most.
+# A distributor led in at least so many things among all but the source, and followed in at most this share.
 _DISTRIBUTES_FROM = 2
 _DISTRIBUTES_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """A member that may be the source.
+    """A possible source and the reasons, in sentences.
 
-    Attributes
-    ----------
-    seller_id : str
-        Who.
-    belief : float
-        How likely, if real networks are like the simulated ones; what all leave to 1 is that it is somebody else.
-    is_member : bool
-        Whether they are in the network; else they only share its pictures, phrases or templates.
-    reasons : tuple of str
-        What speaks for it, in sentences.
+    `belief` is the probability if real networks are like simulated ones. A seller who is no member shares only
+    pictures, phrases or templates with the network.
     """
 
     seller_id: str
@@ -128,7 +114,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """The roles in a network: each member's, and the hypotheses on the source, likeliest first."""
+    """The role of each member, and the hypotheses of the source, likeliest first."""
 
     members: Codes
     role: tuple[NetworkRole, ...]
@@ -138,8 +124,6 @@ class Roles:
 def guess_roles(networks: Networks, number: int) -> Roles:
     """Return the roles in a network, as far as they show.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> from ipml.cooperation.networks.detection import find_networks
     >>> day = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta([0, 3, 9, 0, 2, 8], unit="D")
@@ -171,7 +155,7 @@ def guess_roles(networks: Networks, number: int) -> Roles:
 
 
 def read_signs(order: Precedence, places: npt.NDArray[np.bool_]) -> dict[str, Array]:
-    """Return what speaks for each member as the source, each sign in 0-1."""
+    """Return the signs of a source for each member, in 0-1."""
     n = len(order.members)
     return {
         "first": (order.first + 0.3) / (order.had + 1.0),
@@ -181,14 +165,9 @@ def read_signs(order: Precedence, places: npt.NDArray[np.bool_]) -> dict[str, Ar
 
 
 def find_near(networks: Networks, number: int | None = None) -> tuple[Codes, Codes]:
-    """Return sellers in no network who have three or more of the things that several members of one have, and that one.
+    """Return sellers outside networks who have three or more shared things of a network, and that network.
 
     A source may share so little else with the accounts it supplies that it is not linked to them.
-
-    Parameters
-    ----------
-    number : int, optional
-        Of the network; by default those near any are returned.
     """
     holdings, network_of, base = networks.holdings, networks.numbering.number, networks.numbering.given + 1
     weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
@@ -206,7 +185,7 @@ def find_near(networks: Networks, number: int | None = None) -> tuple[Codes, Cod
 
 
 def _places_of(networks: Networks, members: Codes) -> npt.NDArray[np.bool_]:
-    """Say who ships from which of the places that several members ship from: shape (n_members, n_places)."""
+    """Return who ships from which shared place of dispatch: shape (n_members, n_places)."""
     holdings = networks.holdings
     is_place = holdings.kinds[holdings.value] == KINDS.index(AttributeKind.SHIP_FROM)
     rows = np.flatnonzero(is_place & np.isin(holdings.seller, members))
@@ -226,7 +205,7 @@ def _supplied(places: npt.NDArray[np.bool_]) -> Codes:
 
 
 def _assign(order: Precedence, source: int, is_called_source: bool) -> tuple[NetworkRole, ...]:
-    """Return the likeliest role of each: who leads among all but the source distributes."""
+    """Return the likeliest role of each; those who lead among all but the source are distributors."""
     before = order.before.copy()
     before[source, :] = before[:, source] = 0
     led, followed = before.sum(axis=1), before.sum(axis=0)
@@ -250,7 +229,7 @@ def _explain(order: Precedence, supplied: int, place: int) -> tuple[str, ...]:
         reasons.append(f"{followers} of the {others} others listed some of them later.")
     if supplied:
         reasons.append(f"Ships from where {supplied} who have another place of dispatch ship from too.")
-    return tuple(reasons) or ("Nothing shared tells who came first.",)
+    return tuple(reasons) or ("Nothing shared shows who came first.",)
 
 
 def _days(days: float) -> str:
@@ -261,13 +240,7 @@ _HYPOTHESES = 3
 
 
 def describe_network(networks: Networks, number: int, most: int = 20) -> Iterator[str]:
-    """Yield a network in lines of text; of members, links and events so many at most.
-
-    Raises
-    ------
-    NotFound
-        There is no network of that number, or no longer.
-    """
+    """Yield a network in lines of text, with at most `most` members, links and events; raises NotFound."""
     members = require_members(networks, number)
     joined = networks.holdings.joined[members]
     first, last = from_microseconds(joined.min()), from_microseconds(joined.max())
@@ -281,7 +254,7 @@ def describe_network(networks: Networks, number: int, most: int = 20) -> Iterato
 
 
 def require_members(networks: Networks, number: int) -> npt.NDArray[np.int64]:
-    """Return the positions of a network's members; NotFound where there is none, and what became of it."""
+    """Return the positions of a network's members; raises NotFound, which reports how the network ended."""
     members = networks.members_of(number)
     if not len(members):
         raise NotFound("network", number, tell_what_became(networks.numbering, number))

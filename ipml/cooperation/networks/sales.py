@@ -1,12 +1,9 @@
-"""What a network sold, estimated from a table of listings of which the sales are known of some.
+"""Sales of a network, estimated from a table of listings in which some sales are known.
 
-Sales are heavy-tailed: one listing can outsell a hundred. An interval from the few that are known alone would be too
-narrow, as the one that outsells them all is seldom among them. So the listings that are not known are drawn from those
-known of this network and, as if ten more had been seen, from those known of another network, each time one drawn anew
-(a Bayesian bootstrap of a finite population: Lo 1988). What is known counts as it is.
-
-Each value stands beside its currency; values are added up in the currency of the rates, and those in a currency without
-a rate count as not known.
+Sales are heavy-tailed, and the best-selling listing is seldom among the known ones, so an interval from these alone
+would be too narrow. Unknown listings are therefore drawn from the known ones of this network and, with the weight of
+ten more, of another network, chosen anew for each draw (a Bayesian bootstrap of a finite population: Lo 1988). Values
+are added up in the currency of the rates; those in a currency without a rate count as unknown.
 """
 
 from __future__ import annotations
@@ -30,14 +27,13 @@ from ipml.money import Money, Rates, is_currency
 Array = npt.NDArray[np.float64]
 Amount = TypeVar("Amount", float, Money)
 _DRAWS = 1_000
-# As how many listings of the network those known of another network count: set so that on simulated networks the
-# intervals held the truth in nine of ten.
+# Weight of another network, in listings: set so that the intervals held the truth in nine of ten simulated networks.
 _AS_MANY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class SalesEstimate(Generic[Amount]):
-    """An estimated total of units or of money, and an interval that holds the truth in nine of ten networks."""
+    """An estimated total of units or money, with an interval that holds the truth in nine of ten networks."""
 
     total: Amount
     low: Amount
@@ -47,17 +43,11 @@ class SalesEstimate(Generic[Amount]):
 
     @property
     def is_bounded(self) -> bool:
-        """Whether there is an upper bound: without one, nothing is known of some of the listings."""
+        """Whether there is an upper bound; nothing is known of some listings otherwise."""
         return isfinite(self.high.amount if isinstance(self.high, Money) else self.high)
 
     def raise_to(self, known: Amount) -> SalesEstimate[Amount]:
-        """Return the estimate with nothing in it below what is known of a part of it.
-
-        Examples
-        --------
-        >>> print(SalesEstimate(4.0, 2.0, 7.0, 3, 5).raise_to(5.0))
-        5 (90 %: 5 to 7; from 3 of 5 listings)
-        """
+        """Return the estimate raised to the known amount of a part."""
         total, low, high = (max(known, one) for one in (self.total, self.low, self.high))
         return SalesEstimate(total, low, high, self.n_known, self.n_listings)
 
@@ -68,13 +58,7 @@ class SalesEstimate(Generic[Amount]):
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Listings with a price, or sales, in another currency than that of the estimate.
-
-    Attributes
-    ----------
-    rate : float or None
-        At which it was exchanged; None where there is no rate, so that it counts as not known.
-    """
+    """Listings with amounts in a foreign currency; without a rate (None) they count as unknown."""
 
     currency: str
     n_listings: int
@@ -82,20 +66,14 @@ class Foreign:
 
 
 def list_foreign(currencies: Iterable[str], rates: Rates) -> tuple[Foreign, ...]:
-    """Return the currencies, one for each listing, that are not that of the rates, the most frequent first.
-
-    Examples
-    --------
-    >>> [str(one.rate) for one in list_foreign(["RUB", "EUR", "XAU"], Rates("EUR", {"RUB": 0.01}))]
-    ['0.01', 'None']
-    """
+    """Return the foreign currencies of listings, most frequent first."""
     counted = Counter(code for code in currencies if code != rates.currency)
     ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
     return tuple(Foreign(code, n, rates.rate_of(code)) for code, n in ordered)
 
 
 def in_currency(estimate: SalesEstimate[float], currency: str) -> SalesEstimate[Money]:
-    """Return an estimate of amounts that are all in one currency as money."""
+    """Return an estimate of amounts in one currency as money."""
     total, low, high = (Money(amount, currency) for amount in (estimate.total, estimate.low, estimate.high))
     return SalesEstimate(total, low, high, estimate.n_known, estimate.n_listings)
 
@@ -103,19 +81,9 @@ def in_currency(estimate: SalesEstimate[float], currency: str) -> SalesEstimate[
 def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int = 0) -> SalesEstimate[float]:
     """Estimate the total over all listings of a network.
 
-    Parameters
-    ----------
-    known : array of shape (n_known,)
-        Units, or value, of the listings of which they are known; which these are must not depend on the sales.
-    n_listings : int
-        How many listings the network has.
-    others : list of arrays
-        The same of the known listings of other networks, an array for each.
-    seed : int
-        The same seed gives the same draws.
+    `known` has the known amounts; which listings are known must not depend on their sales. `others` has the known
+    amounts of each other network. The same seed gives the same draws.
 
-    Examples
-    --------
     >>> known = np.array([1.0, 0.0, 3.0])
     >>> print(estimate_total(known, 3, [known]))
     4 (90 %: 4 to 4; from 3 of 3 listings)
@@ -137,12 +105,11 @@ def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int
 
 
 def _join(known: Array, other: Array) -> tuple[Array, Array]:
-    """Return the known listings of a network and of another, and before them as how many each of them counts."""
     weights = np.concatenate([np.ones(len(known)), np.full(len(other), _AS_MANY / max(len(other), 1))])
     return weights, np.concatenate([known, other])
 
 
-_ENOUGH = 5  # known listings of a network, for others to draw from them
+_ENOUGH = 5  # known listings that a network needs for others to draw from it
 _COLUMNS = ("seller_id", "units", "value", "currency")
 _REMEDY = "Rename them; currency is that of the value, such as EUR, and is stated in every row that has a value."
 
@@ -152,16 +119,10 @@ FROM_TABLE = "from a table of sales that the marketplace gave"
 
 @dataclass(frozen=True, slots=True)
 class SoldValue:
-    """Units sold and their value, each with an interval; no estimate is below what is known of a part.
+    """Units sold and their value, each with an interval; no estimate is below the known amount of a part.
 
-    Attributes
-    ----------
-    foreign : tuple of Foreign
-        Listings priced in other currencies than that of the value, exchanged or, without a rate, not counted.
-    how : str
-        What the estimate rests on, as a phrase.
-    confirmed_value : Money or None
-        What is known of the listings found counterfeit alone: a sum, not an estimate; None where nothing is.
+    `foreign` lists other currencies, exchanged or not counted; `how` is the method as a phrase. `confirmed_value` is
+    the known value of listings found counterfeit, a sum and no estimate; None if unknown.
     """
 
     n_listings: int
@@ -173,22 +134,19 @@ class SoldValue:
 
     @property
     def is_known(self) -> bool:
-        """Whether there is an interval at all."""
+        """Whether there is an interval."""
         return self.n_listings > 0 and self.value.is_bounded
 
     @property
     def least(self) -> Money | None:
-        """The lower bound, or the known value of the listings found counterfeit; None where neither is known."""
+        """The lower bound, else the known value of the listings found counterfeit; None if both are unknown."""
         return self.value.low if self.is_known else self.confirmed_value
 
 
 def read_sales(path: Path) -> pd.DataFrame:
-    """Read a table of listings: seller_id, units, value, currency; empty where they are not known.
+    """Read a table of listings: seller_id, units, value, currency; unknown cells are empty.
 
-    Raises
-    ------
-    UnreadableFile, MissingColumns
-        It is no Parquet file, lacks a column, or has a value without a currency.
+    Raises UnreadableFile or MissingColumns if it is no Parquet file, lacks a column, or has a value without a currency.
     """
     listings: pd.DataFrame = read_whole(path, "a Parquet file of listings").to_pandas()
     if missing := [name for name in _COLUMNS if name not in listings]:
@@ -204,14 +162,9 @@ def read_sales(path: Path) -> pd.DataFrame:
 
 
 def estimate_sales(networks: Networks, number: int, listings: pd.DataFrame, rates: Rates) -> SoldValue:
-    """Estimate the units and the value that a network sold from the listings of which they are known.
+    """Estimate units and value sold by a network, in the currency of the rates.
 
-    Parameters
-    ----------
-    listings : DataFrame
-        seller_id, units, value, currency: a row for each listing; the last three missing where they are not known.
-    rates : Rates
-        In whose currency the value is given.
+    `listings` has a row for each listing: seller_id, units, value, currency; the last three may be missing.
     """
     ids = networks.holdings.seller_ids
     place = np.minimum(np.searchsorted(ids, listings["seller_id"].to_numpy(dtype=object)), max(len(ids) - 1, 0))
@@ -232,7 +185,7 @@ def estimate_sales(networks: Networks, number: int, listings: pd.DataFrame, rate
 
 
 def _by_network(amount: npt.NDArray[np.float64], network: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:
-    """Return the amounts of each network (0: none) of which enough are known to draw from."""
+    """Return the amounts of each network (0 is no network) with enough known listings."""
     order = np.argsort(network, kind="stable")
     order = order[network[order] > 0]
     pieces = np.split(amount[order], np.flatnonzero(np.diff(network[order])) + 1)

@@ -1,13 +1,9 @@
-"""Networks in a folder: what was found, so that the events of the next day need only be added.
+"""Networks in a folder, so that the next day's events can be added to them.
 
-Sellers stand in it as they stood in the attributes: hand in pseudonyms where the folder leaves the marketplace.
-Like the database it is ipml's own, and read without the bounds that files of strangers have: the links of a dense
-network pack to half a byte each, which these bounds would refuse.
-
-Beside the whole there are two things to look at without reading it. The portrait of a network is all it takes to look
-at that one: what a pair shares is weighed by how many sellers of the whole marketplace have it, and the source of a
-network may stand outside of it; both are kept beside the members, so that a network by itself says what it says among
-the others. The catalogue has all networks in a few figures each.
+Sellers are named as in the attributes: use pseudonyms if the folder leaves the marketplace. The folder is trusted like
+the database: it is read without the limits for foreign files, which would refuse the links of a dense network (half a
+byte each). A portrait holds all that is needed to show one network without reading the others, with holder counts of
+the whole marketplace and possible sources outside the network. The catalogue has a few figures of each network.
 """
 
 from __future__ import annotations
@@ -43,7 +39,7 @@ _MOMENT = pa.timestamp("us", tz="UTC")
 
 
 def write_portraits(networks: Networks, folder: Path) -> None:
-    """Write of each network what its members have, with the sellers near it, and its links, network by network."""
+    """Write for each network the attributes of its members and of sellers near it, and its links."""
     holdings, number, links = networks.holdings, networks.numbering.number, networks.links
     near, near_network = find_near(networks)
     inside = np.flatnonzero(number > 0)
@@ -82,14 +78,10 @@ def write_portraits(networks: Networks, folder: Path) -> None:
 
 
 def load_network(folder: Path, number: int) -> Networks:
-    """Read one network: whatever is asked of it is answered as if all had been read.
+    """Read one network; all its figures are as if the whole folder had been read.
 
-    Raises
-    ------
-    NotFound
-        The folder holds none, or those of an earlier release: adding events to it writes it anew.
-    NotFound
-        There is no network of that number, or no longer.
+    Raises NotFound if there is no network of that number (any more), or if the folder holds none or those of an earlier
+    release; adding events rewrites it.
     """
     wanted = [("network", "==", number)]
     try:
@@ -114,7 +106,6 @@ def load_network(folder: Path, number: int) -> Networks:
 
 
 def _hold(rows: pa.Table, among: int) -> tuple[Holdings, npt.NDArray[np.bool_]]:
-    """Return the holdings of some sellers, and which of these are members."""
     kind = pa.compute.index_in(rows["kind"], pa.array([kind.value for kind in KINDS])).to_numpy().astype(np.int64)
     ids, first_row, seller = np.unique(
         rows["seller_id"].to_numpy().astype(object), return_index=True, return_inverse=True
@@ -152,25 +143,14 @@ ORDERS = {
     "first": "first_joined",
     "last": "last_joined",
 }
-"""By which figure a list of networks can be sorted."""
+"""Columns by which a list of networks can be sorted."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkFigures:
-    """A network in figures.
+    """Figures of a network; `recent` members joined within the last 30 days for which there are events.
 
-    Attributes
-    ----------
-    number : int
-        Of the network.
-    members, links : int
-        How many it has.
-    recent : int
-        How many of the members came within the last 30 days that anything was seen.
-    first_joined, last_joined : datetime
-        When the first and the last member was first seen.
-    shared : dict of AttributeKind to int
-        How many things of each kind several members have; kinds without any are left out.
+    `shared` counts the things of each kind that several members have, without kinds that have none.
     """
 
     number: int
@@ -209,17 +189,9 @@ def write_catalogue(networks: Networks, folder: Path) -> None:
 def list_networks(
     folder: Path, order: str = "members", most: int = 100, *, is_descending: bool = True, skip: int = 0
 ) -> tuple[list[NetworkFigures], int]:
-    """Return the first networks of a folder in some order (a key of `ORDERS`), and how many there are.
+    """Return a page of networks sorted by a key of `ORDERS`, and the number of all.
 
-    Parameters
-    ----------
-    skip : int, default=0
-        How many of the first ones are left out, as on the second page of a list.
-
-    Raises
-    ------
-    NotFound
-        The folder holds none, or those of an earlier release: adding events to it writes it anew.
+    Raises NotFound if the folder holds none or those of an earlier release; adding events rewrites it.
     """
     table = _read_catalogue(folder)
     direction = "descending" if is_descending else "ascending"
@@ -229,7 +201,7 @@ def list_networks(
 
 
 def find_figures(folder: Path, number: int) -> list[NetworkFigures]:
-    """Return the figures of one network; nothing where there is none of that number, NotFound where there are none."""
+    """Return the figures of one network, or nothing; raises NotFound if the folder has no catalogue."""
     table = _read_catalogue(folder)
     return _make_figures(table.filter(pc.equal(table["number"], number)))
 
@@ -252,7 +224,7 @@ def _make_figures(table: pa.Table) -> list[NetworkFigures]:
 
 
 def find_number(folder: Path, seller_id: str) -> int | None:
-    """Return the number of the network that a seller, named as in the folder, is in; None where in none."""
+    """Return the number of a seller's network; None if the seller is in no network."""
     path = folder / _MEMBERS
     if not path.exists():
         return None
@@ -261,13 +233,7 @@ def find_number(folder: Path, seller_id: str) -> int | None:
 
 
 def add_up(folder: Path, counted: Mapping[str, int]) -> dict[int, int]:
-    """Return the sum of something counted by seller, named as in the folder, for each network of which any is a member.
-
-    Raises
-    ------
-    NotFound
-        The folder holds none.
-    """
+    """Return the sum of a count by seller for each network; raises NotFound if the folder holds none."""
     try:
         names = pa.array(list(counted), pa.string())
         members = pq.read_table(folder / _MEMBERS, columns=["seller_id", "network"])
@@ -280,7 +246,7 @@ def add_up(folder: Path, counted: Mapping[str, int]) -> dict[int, int]:
 
 
 def _count_shared(networks: Networks) -> npt.NDArray[np.int64]:
-    """Return how many things of each kind several members of each network have: shape (n_numbers, n_kinds)."""
+    """Return the things of each kind that several members of a network have: shape (n_numbers, n_kinds)."""
     holdings, number = networks.holdings, networks.numbering.number
     size = networks.numbering.given + 1
     weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
@@ -293,12 +259,12 @@ def _count_shared(networks: Networks) -> npt.NDArray[np.int64]:
 
 
 def has_networks(folder: Path) -> bool:
-    """Return whether networks were kept in a folder."""
+    """Return whether a folder holds networks."""
     return (folder / _MEMBERS).exists()
 
 
 def restore_interrupted(folder: Path) -> None:
-    """Put networks back under their name that were moved aside by a process that was killed before it replaced them."""
+    """Rename networks back that a process moved aside before it was killed."""
     if not folder.exists() and _aside(folder).exists():
         _aside(folder).rename(folder)
 
@@ -308,7 +274,7 @@ def _aside(folder: Path) -> Path:
 
 
 def store_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcomer] = ()) -> None:
-    """Write networks into a folder, all of it or nothing: what was kept there before is replaced at the end."""
+    """Write networks into a folder, all or nothing: the previous ones are replaced at the end."""
     restore_interrupted(folder)
     new, old = folder.with_name(f"{folder.name}.new"), _aside(folder)
     for leftover in (new, old):
@@ -347,7 +313,7 @@ def store_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcome
 
 @dataclass(frozen=True, slots=True)
 class NewMember:
-    """Why a newcomer is thought to belong to a network: the member with whom they share most, and what."""
+    """Why a newcomer may belong to a network: the member with whom they share most, and the things shared."""
 
     closest: str
     because: str
@@ -357,7 +323,7 @@ class NewMember:
 
 
 def read_newcomers(folder: Path, number: int) -> dict[str, NewMember]:
-    """Return who came into a network with the events added last, and why they are thought to belong."""
+    """Return the sellers who joined a network with the last events, and why they may belong."""
     path = folder / _NEWCOMERS
     if not path.exists():
         return {}
@@ -371,13 +337,7 @@ def _no_networks(folder: Path, found: str) -> NotFound:
 
 
 def load_networks(folder: Path) -> Networks:
-    """Read networks that were kept.
-
-    Raises
-    ------
-    NotFound
-        The folder holds none, or not those this release writes.
-    """
+    """Read all networks of a folder; raises NotFound if it holds none, or those of another release."""
     if not has_networks(folder):
         raise _no_networks(folder, "none")
     try:
@@ -393,7 +353,7 @@ def load_networks(folder: Path) -> Networks:
     first, second = (np.searchsorted(ids, links[name].to_numpy()) for name in ("seller_a", "seller_b"))
     numbering = Numbering(number, given, tuple(NetworkChange(**row) for row in changes.to_pylist()))
     _, leader, part = np.unique(number, return_index=True, return_inverse=True)
-    group = np.where(number > 0, leader[part], np.arange(len(number)))  # named by its first member
+    group = np.where(number > 0, leader[part], np.arange(len(number)))  # a group is named by its first member
     return Networks(holdings, Links(first, second, links["weight"].to_numpy()), group, numbering, rules)
 
 

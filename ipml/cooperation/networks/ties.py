@@ -1,7 +1,6 @@
-"""Why sellers are in one network: what two of them share, and since when.
+"""Ties: the things that two sellers of a network share, and since when.
 
-From that follow the strands that links are made of, the new accounts of a known network on the day they list, and what
-happened in a network, in order: who came when, and what went from hand to hand.
+They give the strands of links, new accounts of a known network on the day they list, and the timeline of a network.
 """
 
 from __future__ import annotations
@@ -23,19 +22,10 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """One thing that two sellers share.
+    """A thing that two sellers share, as a keyed hash.
 
-    Attributes
-    ----------
-    kind : AttributeKind
-    value : str
-        The attribute, as a keyed hash.
-    holders : int
-        How many sellers have it in all.
-    bits : float
-        What it says; 0 where so many have it that it says nothing.
-    first_since, second_since : datetime
-        When each of the two was first seen with it.
+    `holders` counts all sellers who have it; `bits` is its weight, 0 if it is too common. `first_since` and
+    `second_since` are when each of the two was first seen with it.
     """
 
     kind: AttributeKind
@@ -54,7 +44,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """Two sellers, how much they share (bits), and what; strongest first."""
+    """Two sellers, the bits they share, and the shared things, strongest first."""
 
     first: str
     second: str
@@ -63,7 +53,7 @@ class Tie:
 
 
 def explain_tie(networks: Networks, first: int, second: int) -> Tie:
-    """Return what two sellers (positions) share, linked or not."""
+    """Return the things that two sellers (positions) share, linked or not."""
     holdings, rules = networks.holdings, networks.rules
     one, other = _rows_of(holdings, first), _rows_of(holdings, second)
     values, mine, theirs = np.intersect1d(holdings.value[one], holdings.value[other], return_indices=True)
@@ -86,7 +76,7 @@ def explain_tie(networks: Networks, first: int, second: int) -> Tie:
 
 
 def strongest_links(links: Links) -> Links:
-    """Return as few of some links as join the same sellers, the strongest first (of equals, the earlier sellers')."""
+    """Return a spanning tree of some links, strongest first (of equals, the earlier sellers')."""
     graph = links.as_graph(np.union1d(links.first, links.second).tolist())
     kept = set(nx.maximum_spanning_edges(graph, data=False))
     pairs = zip(links.first.tolist(), links.second.tolist(), strict=True)
@@ -100,41 +90,14 @@ def _rows_of(holdings: Holdings, seller: int) -> slice:
 
 @dataclass(frozen=True, slots=True)
 class Strands:
-    """Of each of some links what it is made of.
-
-    Attributes
-    ----------
-    kinds : array of shape (n_links, n_kinds)
-        Whether the two share something of each of `KINDS` that says anything.
-    since : array of shape (n_links,)
-        When both were first seen with the same thing (microseconds since 1970).
-    """
+    """The composition of links: which of `KINDS` each shares, and since when (microseconds since 1970)."""
 
     kinds: npt.NDArray[np.bool_]
     since: Codes
 
 
 def find_strands(networks: Networks, members: Codes, links: Links) -> Strands:
-    """Return what the links between some members are made of.
-
-    Parameters
-    ----------
-    members : array of shape (n_members,)
-        Positions, in order.
-    links : Links
-        In places of `members`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ipml.cooperation.networks.detection import find_networks
-    >>> days = pd.Timestamp("1970-01-01", tz="UTC") + pd.to_timedelta([0, 5], unit="D")
-    >>> rows = {"seller_id": ["ann", "ben"], "kind": "payout", "value": "x", "seen_at": days}
-    >>> networks = find_networks(pd.DataFrame(rows))
-    >>> strands = find_strands(networks, np.array([0, 1]), networks.links)
-    >>> [KINDS[kind].value for kind in np.flatnonzero(strands.kinds[0])], strands.since / 86_400e6
-    (['payout'], array([5.]))
-    """
+    """Return the composition of the links (in places of `members`) between some members (positions, in order)."""
     holdings, n = networks.holdings, len(members)
     weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
     rows = np.flatnonzero(np.isin(holdings.seller, members) & (weights[holdings.value] > 0))
@@ -154,7 +117,7 @@ def find_strands(networks: Networks, members: Codes, links: Links) -> Strands:
 
 
 def _pair_up(values: Codes) -> tuple[Codes, Codes]:
-    """Return all pairs of places, the earlier first, at which the same value stands; equal values stand together.
+    """Return all pairs of places, the earlier first, with the same value; equal values are adjacent.
 
     >>> [places.tolist() for places in _pair_up(np.array([7, 7, 7, 9]))]
     [[0, 0, 1], [1, 2, 2]]
@@ -168,19 +131,7 @@ def _pair_up(values: Codes) -> tuple[Codes, Codes]:
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A seller who came into a network that was known before.
-
-    Attributes
-    ----------
-    seller_id : str
-        Who.
-    network : int
-        Its number.
-    seen_at : datetime
-        When the seller was first seen: for a new account, on the day.
-    tie : Tie
-        What joins them to the member with whom they share most.
-    """
+    """A seller who came into a known network; `tie` joins them to the member with whom they share most."""
 
     seller_id: str
     network: int
@@ -189,14 +140,12 @@ class Newcomer:
 
 
 def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
-    """Return the sellers who were in no network and came into one that was known, in order of seller.
+    """Return the sellers without a network who came into a known one, in order of seller.
 
-    New accounts most of all, and older ones of which something was seen only now. They came into it if they are in it,
-    or if a new link joins them to who was in it before: an account that shares a payout with a member is named even
-    while the two together share too little with the others.
+    They are new accounts, or older ones about which something new was seen. They came into it if they are in it, or if
+    a new link joins them to a member: an account that shares a payout with a member is reported even if both share too
+    little with the others.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> from ipml.cooperation.networks.detection import add_events, find_networks
     >>> days = pd.Timestamp("2026-03-01", tz="UTC"), pd.Timestamp("2026-03-02", tz="UTC")
@@ -227,7 +176,7 @@ def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
 
 
 def _closest_members(after: Networks, old: Links, known: Codes) -> dict[int, int]:
-    """Return for each seller outside the member of a known network with whom they have the strongest new link."""
+    """Return for each outside seller the member of a known network with whom they have the strongest new link."""
     links, n = after.links, after.holdings.n_sellers
     links = links.keep(~np.isin(links.first * n + links.second, old.first * n + old.second))
     first, second = np.concatenate([links.first, links.second]), np.concatenate([links.second, links.first])
@@ -239,7 +188,7 @@ def _closest_members(after: Networks, old: Links, known: Codes) -> dict[int, int
 
 @dataclass(frozen=True, slots=True)
 class TieEvent:
-    """One thing that happened; `what` ends with the id of the `other` seller, where there is one."""
+    """An event of a network; `what` ends with the id of the `other` seller, if there is one."""
 
     at: datetime
     seller_id: str
@@ -248,10 +197,8 @@ class TieEvent:
 
 
 def tell_timeline(networks: Networks, number: int) -> list[TieEvent]:
-    """Return when each member was first seen, and first seen with something that a member had before.
+    """Return when each member was first seen, and first seen with something that another member had before.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> from ipml.cooperation.networks.detection import find_networks
     >>> days = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta([0, 5], unit="D")

@@ -1,7 +1,6 @@
-"""All that is looked at of one network: who is in it, what each may be, what joins them, and where they stand.
+"""Network view: one network with its members' records, roles, ties and layout.
 
-Of its members the review database knows their cases, what was confirmed, and what counts against them. The folder of
-networks may name sellers by their ids or by their pseudonyms; both are found.
+The folder of networks may name sellers by id or by pseudonym; both are found in the review database.
 """
 
 from __future__ import annotations
@@ -30,21 +29,10 @@ from ipml.storage.tables import cases, decisions, seller_keys, strikes, strikes_
 
 @dataclass(frozen=True, slots=True)
 class MemberRecord:
-    """A member of a network in the review database.
+    """A member's record in the review database.
 
-    Attributes
-    ----------
-    seller_id : str
-        As the cases name them.
-    case_id : int
-        Their newest case, by which the page of the seller is reached.
-    cases, open, confirmed : int
-        How many cases they have, how many of these are open, and on how many the decision that they are counterfeit
-        stands.
-    strikes : int
-        How many strikes they got that were not taken back.
-    brands : tuple of str
-        Which brands their cases are about, the most frequent first.
+    `case_id` is the newest case, which links to the seller's page. `confirmed` counts cases whose verdict in force is
+    counterfeit, `strikes` those not taken back. Brands of the cases come most frequent first.
     """
 
     seller_id: str
@@ -59,28 +47,7 @@ class MemberRecord:
 def read_members(
     connection: Connection, names: Sequence[str], *, hidden: Collection[int] = frozenset()
 ) -> dict[str, MemberRecord]:
-    """Return what is known of some sellers, by the names the network gives them; who has no case is left out.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Ids or pseudonyms.
-    hidden : collection of int
-        Cases that must not show.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.arrivals.intake import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> bag = Listing("A7", "ann", "Bag, mirror quality", brand="Vellmar")
-    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with reading(engine) as connection:
-    ...     read_members(connection, ["ann", "ben"])["ann"]
-    MemberRecord(seller_id='ann', case_id=1, cases=1, open=1, confirmed=0, strikes=0, brands=('Vellmar',))
-    """
+    """Return the records of sellers with cases, by their names (ids or pseudonyms) in the network."""
     found = {}
     for some in in_batches(list(filter(is_storable, names))):
         known_as = _find_names(connection, some)
@@ -90,7 +57,7 @@ def read_members(
 
 
 def _find_names(connection: Connection, names: Sequence[str]) -> dict[str, str]:
-    """Return by which ids cases may name sellers, and how the network names each."""
+    """Return the ids that cases may use, with the name in the network."""
     keys = select(seller_keys.c.pseudonym, seller_keys.c.seller_id).where(seller_keys.c.pseudonym.in_(names))
     by_pseudonym = {row.seller_id: row.pseudonym for row in connection.execute(keys)}
     erased = {f"erased:{name}": name for name in names}
@@ -151,24 +118,10 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
-    """A network as it is looked at.
+    """A network as shown on its page.
 
-    Attributes
-    ----------
-    number : int
-        Of the network.
-    networks : Networks
-        It alone.
-    roles : Roles
-        What each member may be; `roles.members` are all members.
-    layout : Layout
-        Where those that are drawn stand.
-    strands : Strands
-        What the links that are drawn are made of.
-    degree : array of shape (n_members,)
-        How many links each of all members has.
-    newcomers : mapping of str to NewMember
-        Who came with the events added last, and why they are thought to belong.
+    `roles.members` are all members, and `degree` has the number of their links; layout and strands cover the drawn
+    ones. `newcomers` joined with the last events.
     """
 
     number: int
@@ -186,11 +139,11 @@ class NetworkView:
 
     @property
     def needed(self) -> float:
-        """From how many bits on two sellers are linked."""
+        """The bits that link two sellers."""
         return needed_to_link(self.networks.holdings.n_marketplace, self.networks.rules) / HUNDREDTHS
 
     def neighbours_of(self, place: int) -> list[int]:
-        """Return the members (places) to whom one is linked, most strongly first."""
+        """Return the linked members (places), strongest link first."""
         links, members = self.networks.links_of(self.number), self.roles.members
         own = members[place]
         is_own = (links.first == own) | (links.second == own)
@@ -199,22 +152,14 @@ class NetworkView:
         return [int(one) for one in np.searchsorted(members, other[order])]
 
     def tie(self, one: int, other: int) -> Tie:
-        """Return what two members (places) share."""
+        """Return the things that two members (places) share."""
         return explain_tie(self.networks, int(self.roles.members[one]), int(self.roles.members[other]))
 
 
 def view_network(folder: Path, number: int, erased: ErasedList | None = None) -> NetworkView:
-    """Read one network of a folder to be looked at.
+    """Read one network of a folder for its page; raises NotFound.
 
-    Parameters
-    ----------
-    erased : ErasedList, optional
-        Who was erased: they are named by a number alone, though the folder may still hold their name.
-
-    Raises
-    ------
-    NotFound
-        The folder holds none, or there is no network of that number.
+    Sellers in `erased` are named by a number alone, though the folder may still hold their name.
     """
     networks = load_network(folder, number)
     newcomers = read_newcomers(folder, number)

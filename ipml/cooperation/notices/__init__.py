@@ -1,1 +1,1 @@
-"""What others tell the platform: notices of rights holders and consumers, and what came of them."""
+"""Notices of rights holders and consumers, and their outcomes."""

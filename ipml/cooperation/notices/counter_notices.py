@@ -1,8 +1,8 @@
-"""Counter-notices and those whose notice brought a listing down: passed on to them, and answered by them.
+"""Counter-notices: passed on to the notifiers behind a measure, and answered by them.
 
-They are the rights holder who must act. Enforcement tells the platform's rights holder of a counter-notice when it is
-filed, and knows nothing of notices. Here whoever gave notice is told the same, no more than the rules it was filed
-under let pass; and the term that begins when it was passed on begins when it has reached them, too.
+The notifiers are the rights holders who must act. Enforcement informs only the platform's rights holder and does not
+know of notices. This module sends notifiers the same, as far as the rules of filing allow; the term starts only when it
+has reached them, too.
 """
 
 from __future__ import annotations
@@ -31,17 +31,9 @@ KIND, MESSAGE = "counter-notice", "counter_notice"
 
 
 def pass_on_counter_notices(engine: Engine, *, now: datetime | None = None) -> int:
-    """Tell notifiers of the counter-notices that wait for them and of which they were not told; return how many.
+    """Send waiting counter-notices to notifiers who have not received them; return their number.
 
-    Each is told once, however often this is called, be it killed in between.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> pass_on_counter_notices(engine)
-    0
+    Each is sent once, however often this runs, even if it is killed in between.
     """
     now = now or datetime.now(UTC)
 
@@ -64,28 +56,17 @@ def answer_counter_notice(
     now: datetime | None = None,
     consequences: Consequences | None = None,
 ) -> list[Appeal]:
-    """Take in what a notifier says to the counter-notices against their notice, and return the appeals it changed.
+    """Record a notifier's answer to the counter-notices against a notice, and return the changed appeals.
 
-    Parameters
-    ----------
-    reference : str
-        Of the notice.
-    by : str
-        Who records it.
-    acted : str, optional
-        Where they sued or complained, and its number: the measures stay.
-    has_withdrawn : bool, default=False
-        Whether they give up instead: the listings are put back at once.
-    consequences : Consequences, optional
-        What undoes what followed from the decisions on them.
+    `acted` names the court or authority and the case number; the measures stay. `has_withdrawn` reinstates the listings
+    at once, and `consequences` undoes the actions of their decisions.
 
     Raises
     ------
     Conflict
-        There is no such notice, no counter-notice against it waits, or others gave notice of the same listing, whom one
-        who gives up does not speak for.
+        No counter-notice against that notice waits, or others who reported the same listing have not given up.
     UnusableSetting
-        Neither is said, or both.
+        Neither or both answers are given.
     """
     if (acted is not None) == has_withdrawn:
         expected = "that the notifier has acted, with a reference, or withdraws"
@@ -97,18 +78,12 @@ def answer_counter_notice(
 
 
 def subject_of_counter_notice(appeal_id: int, notifier_id: int) -> str:
-    """Return the subject of the message by which a counter-notice goes to a notifier.
-
-    Examples
-    --------
-    >>> subject_of_counter_notice(3, 7)
-    'counter-notice:3:notifier:7'
-    """
+    """Return the subject of the message that passes a counter-notice to a notifier."""
     return f"{passed_on_subject(appeal_id)}:notifier:{notifier_id}"
 
 
 def _find_untold(connection: Connection, among: Collection[int] | None = None) -> list[tuple[int, int]]:
-    """Return appeal and notifier where a counter-notice waits for a rights holder and the notifier does not know."""
+    """Return appeal and notifier for each counter-notice that waits and was not sent."""
     query = select_behind(appeals.c.appeal_id, notices.c.notifier_id)
     query = query.where(appeals.c.state == AppealState.WITH_HOLDER)
     if among is not None:
@@ -119,17 +94,17 @@ def _find_untold(connection: Connection, among: Collection[int] | None = None) -
 
 
 def select_behind(*columns: ColumnElement[Any]) -> Select[Any]:
-    """Return a query for counter-notices with the notices that brought down what they are against."""
+    """Return a query for counter-notices with the notices behind the disputed measures."""
     return select_against(*columns).where(is_behind())
 
 
 def is_behind() -> ColumnElement[bool]:
-    """Return whether a listing of a notice is down by the decision that a counter-notice is against."""
+    """Return the condition that the disputed decision upheld a listing of the notice."""
     return (notice_items.c.decision_id == appeals.c.decision_id) & (notice_items.c.state == "upheld")
 
 
 def select_against(*columns: ColumnElement[Any]) -> Select[Any]:
-    """Return a query for counter-notices with all notices of the listings that they are about."""
+    """Return a query for counter-notices with all notices of the listings concerned."""
     return (
         select(*columns)
         .select_from(appeals)
@@ -140,7 +115,7 @@ def select_against(*columns: ColumnElement[Any]) -> Select[Any]:
 
 
 def _tell_of_counter_notice(connection: Connection, appeal_id: int, notifier_id: int, now: datetime) -> bool:
-    """Tell a notifier what the platform's rights holder was told, and the references of their notices."""
+    """Send a notifier the message of the platform's rights holder, with the references of their notices."""
     keys = outbox.find_keys(connection, passed_on_subject(appeal_id), MESSAGE)
     message = outbox.find_message(connection, keys[-1]) if keys else None
     if message is None or not message.body:

@@ -1,7 +1,4 @@
-"""Taking a notice in: kept, joined to the cases of its listings and confirmed, in one transaction.
-
-Notices of listings that nobody knew when they came are joined to their cases once these are there.
-"""
+"""Intake of notices: stored, joined to cases and confirmed in one transaction; unknown listings are matched later."""
 
 from __future__ import annotations
 
@@ -56,7 +53,7 @@ from ipml.storage.pseudonyms import (
 from ipml.storage.tables import notice_items, notices, notifiers
 
 Score = Callable[[Sequence[Listing]], Sequence[ScoredListing]]
-"""Scores listings, in their order; InvalidListings where some break the rules."""
+"""Scores listings, in their order; raises InvalidListings if some break the rules."""
 
 _ACTOR = "notifier"
 _NAMED_A_RIGHT = "Was taken for a consumer, and named a right to the brand since."
@@ -72,22 +69,17 @@ def receive(
     scored: Mapping[str, ScoredListing] = MappingProxyType({}),
     now: datetime | None = None,
 ) -> Receipt:
-    """Take in a notice that was checked; the same one again gives the same receipt.
+    """Receive a checked notice; the same notice again gives the same receipt.
 
-    Parameters
-    ----------
-    policy : CooperationPolicy, default=the setting `policy_cooperation`
-    scored : mapping of str to ScoredListing, optional
-        The listings without a case that come along, or that the platform submitted, scored, by their ids
-        (`score_unknown`). Without it, people judge those that come along unscored.
-    now : datetime, default=the clock
+    `scored` has, by id, the scored listings without a case (see `score_unknown`); without it people judge listings that
+    came with the notice unscored.
 
     Raises
     ------
     InvalidNotice
-        It is the notifier's first on this brand and names no right, or it says less than the notifier's tier asks for.
+        The notifier's first notice on this brand names no right, or it says less than the tier requires.
     KeyReused
-        Its key came before with another content.
+        Its key came before with other content.
 
     Examples
     --------
@@ -134,14 +126,14 @@ def receive(
 
 
 def _is_mistaken(connection: Connection, notifier: Notifier, notice: Notice, now: datetime) -> bool:
-    """Say whether somebody who was taken for a consumer gives notice as a rights holder does, and nobody said else."""
+    """Return whether a presumed consumer gives notice as a rights holder, without an appointment."""
     if notice.kind == "complaint" or notifier.kind != "consumer":
         return False
     return find_appointment(connection, notifier.notifier_id, now) is None
 
 
 def locate(connection: Connection, notice: Notice) -> Notice:
-    """Return a notice with the ids of those listings that it names by the address with which they were submitted."""
+    """Return a notice with the ids of listings that it names by their submitted address."""
     urls = {one.url for one in notice.listings if one.url is not None and one.listing_id is None}
     found = find_by_address(connection, urls) if urls else {}
     return replace(
@@ -155,14 +147,14 @@ def locate(connection: Connection, notice: Notice) -> Notice:
 
 @dataclass(frozen=True, slots=True)
 class PreviewedListing:
-    """A listing of a notice as it would be received: whether it is known, and offered under another brand."""
+    """A listing of a notice before it is received: whether it is known, and whether it names another brand."""
 
     is_known: bool
     has_other_brand: bool
 
 
 def preview(connection: Connection, notice: Notice) -> list[PreviewedListing]:
-    """Return for each listing of a notice, in its order, what would be found; nothing is stored."""
+    """Preview each listing of a notice, in order; nothing is stored."""
     ids = [one.listing_id or "" for one in locate(connection, notice).listings]
     known = {key: one.scored.listing.brand for key, one in find_known(connection, ids).items()}
     rows = find_cases(connection, find_latest(connection, {*ids} - known.keys()).values())
@@ -172,7 +164,7 @@ def preview(connection: Connection, notice: Notice) -> list[PreviewedListing]:
 
 
 def find_contradictions(connection: Connection, notice: Notice) -> list[Problem]:
-    """Return which listings of a notice are offered under another brand than it names, by their places in it."""
+    """Return the listings of a notice that are offered under another brand than it names."""
     expected = f"{notice.brand}, or that you report it all the same"
     return [
         Problem(1, f"listings[{place}].brand", "the listing names another brand", expected)
@@ -182,15 +174,10 @@ def find_contradictions(connection: Connection, notice: Notice) -> list[Problem]
 
 
 def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mapping[str, ScoredListing]:
-    """Score those listings of a notice that have no case yet, as far as they are known; return them by their ids.
+    """Score the known listings of a notice without a case, and return them by id; raises InvalidNotice.
 
-    They are known where they came along with the notice, or where the platform submitted them. Call it before
-    `receive` and in a transaction that reads only: to score takes longer than to store.
-
-    Raises
-    ------
-    InvalidNotice
-        What the notice says of a listing cannot be scored.
+    They came with the notice, or the platform submitted them. Call it before `receive`, in a reading transaction:
+    scoring takes longer than storing.
     """
     notice = locate(connection, notice)
     told = {one.listing.listing_id: one.listing for one in notice.listings if one.listing is not None}
@@ -218,7 +205,7 @@ def _join_listings(
     policy: CooperationPolicy,
     now: datetime,
 ) -> list[Joined]:
-    """Return what becomes of each listing: as `join` says, unless the notifier is suspended, or said so before."""
+    """Join the listings of a notice, except those of a suspended notifier and repeated ones."""
     if lane.is_suspended:
         return [Joined("undecided")] * len(notice.listings)
     noted = find_noted(connection, notifier, notice)
@@ -228,7 +215,7 @@ def _join_listings(
     repeated: dict[str, Joined] = {}
     for one in notice.listings:
         earlier, case = noted.get(one.digest), latest.get(one.listing_id or "")
-        # A notifier may report a listing again that was changed since: it is another case.
+        # A listing that changed since is another case, so it may be reported again.
         if one.listing_id in changed:
             continue
         if earlier is not None and (earlier.case_id is None or case is None or earlier.case_id == case):
@@ -241,7 +228,7 @@ def _join_listings(
 
 
 def _repeat(connection: Connection, earlier: Joined, row: StoredCase | None, now: datetime) -> Joined:
-    """Return what a listing repeats: who sells it now may be another, and who sold it then may have been erased."""
+    """Return the item that a listing repeats, with today's seller; the earlier one may have been erased."""
     if row is not None:
         return replace(earlier, pseudonym=pseudonym_of(connection, row.seller_id, now=now))
     is_known = earlier.pseudonym is not None and find_seller(connection, earlier.pseudonym) is not None
@@ -275,7 +262,7 @@ _SYSTEM = "ipml"
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """How many listings of notices were found, and how many nobody knows still."""
+    """Numbers of listings found, and still unknown."""
 
     found: int = 0
     unknown: int = 0
@@ -288,16 +275,11 @@ def match_notices(
     show: Callable[[int], object] | None = None,
     now: datetime | None = None,
 ) -> Matched:
-    """Look for all listings that were unknown when a notice of them came; doing it again changes nothing.
+    """Match all unknown listings of notices again; repeating it changes nothing.
 
-    A notice is joined to the case of the listing; where the listing was submitted and has none, one is opened. Each
-    notice is a transaction of its own. The terms of the notifiers' lanes begin now, as nothing could be decided before.
-
-    Parameters
-    ----------
-    policy : CooperationPolicy, default=the setting `policy_cooperation`
-    show : callable, optional
-        Told now and then how many listings were looked for.
+    An item is joined to the listing's case; a case is opened for a submitted listing without one. Each notice is a
+    transaction. Deadlines start now, since nothing could be decided before. `show` is called now and then with the
+    number of listings searched.
     """
     policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
     found = looked = after = 0
@@ -313,8 +295,6 @@ def match_notices(
 
 @dataclass(frozen=True, slots=True)
 class _Unknown:
-    """A listing of a notice that was unknown when that came."""
-
     item_id: int
     notice_id: int
     is_complaint: bool
@@ -323,9 +303,9 @@ class _Unknown:
 
 
 def _find_joinable(connection: Connection, items: Sequence[_Unknown]) -> set[int]:
-    """Return the notices of which a listing has a case now, or was submitted so that a case can be opened.
+    """Return the notices with a listing that has a case now, or that was submitted so that a case can be opened.
 
-    For a complaint none is opened, but with the last of those that it takes; it is joined to the seller.
+    A complaint opens no case before enough came; it is joined to the seller.
     """
     named = {one.listing_id for one in items if one.listing_id is not None}
     with_case = find_latest(connection, named)
@@ -338,7 +318,6 @@ def _find_joinable(connection: Connection, items: Sequence[_Unknown]) -> set[int
 
 
 def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[_Unknown]:
-    """Return the next unknown items."""
     query = (
         select(
             notice_items, notices.c.kind, func.coalesce(notice_items.c.pseudonym, notifiers.c.pseudonym).label("theirs")
@@ -365,7 +344,7 @@ def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[_U
 
 
 def _read_noted(connection: Connection, pseudonym: str, location: str, rules: NoticeRules) -> NotedListing | None:
-    """Return what an item points at, with the id of the listing at its address, as far as it is known today."""
+    """Return the listing of an item, with the id for its address as known today."""
     noted = read_location(connection, pseudonym, location)
     if noted is None or noted.listing_id is not None or noted.url is None:
         return noted
@@ -374,7 +353,7 @@ def _read_noted(connection: Connection, pseudonym: str, location: str, rules: No
 
 
 def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now: datetime) -> int:
-    """Join the unknown listings of a notice to their cases; return how many have one."""
+    """Join the unknown listings of a notice to their cases; return the number of those with a case."""
     with writing(engine) as connection:
         notice = get_notice(connection, notice_id)
         notifier = get_notifier(connection, notice.notifier_id, lock=True)
@@ -389,7 +368,7 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         listings = [one for _, one in pointed]
         coming = Coming(notifier.notifier_id, notice.kind == "complaint", listings, {}, lane)
         joined = join(connection, coming, policy.notices, now)
-        serialise(connection, Lock.APPEND_TO_AUDIT)  # before rows that whoever decides changes after it
+        serialise(connection, Lock.APPEND_TO_AUDIT)  # before the item rows: decisions lock in this order
         results = [(row, at) for (row, _), at in zip(pointed, joined, strict=True) if at.pseudonym]
         found = [(row.item_id, at) for row, at in results if at.case_id is not None or row.pseudonym is None]
         with audit.together(connection):
@@ -403,7 +382,7 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
 def _keep_joined(
     connection: Connection, item_id: int, at: Joined, theirs: str, rules: NoticeRules, now: datetime
 ) -> None:
-    """Keep what is known now of a listing, with the item and with those of the notifier that repeat it."""
+    """Store the match of a listing with the item and with the notifier's items that repeat it."""
     assert at.pseudonym is not None
     query = select(notice_items).where(or_(notice_items.c.item_id == item_id, notice_items.c.repeats == item_id))
     for row in connection.execute(query.order_by(notice_items.c.item_id)).all():

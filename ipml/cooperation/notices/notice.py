@@ -1,7 +1,7 @@
-"""A notice and its checks: who tells the platform what of which listings, and all that is wrong with it at once.
+"""Notice: its content and its checks, which report all faults at once.
 
-What Article 16(2) of Regulation (EU) 2022/2065 asks for: a substantiated explanation, where the listings are exactly,
-name and e-mail of who gives notice, and that they believe in good faith that it is accurate and complete.
+Article 16(2) of Regulation (EU) 2022/2065 requires a substantiated explanation, the exact location of the listings,
+name and e-mail of the notifier, and a statement of good faith that it is accurate and complete.
 """
 
 from __future__ import annotations
@@ -24,16 +24,10 @@ NoticeKind = Literal["counterfeit", "complaint"]
 
 @dataclass(frozen=True, slots=True)
 class NotedListing:
-    """Where a listing is, and perhaps what the platform knows of it.
+    """A listing in a notice, as the notifier located it.
 
-    Attributes
-    ----------
-    listing_id : str or None
-        None where nobody knows it: only the address was given, and it fits no pattern of the policy.
-    url : str or None
-        As the notifier wrote it.
-    listing : Listing or None
-        What a platform's own front end sends along.
+    `listing_id` is None if only an address was given that fits no pattern of the policy. `listing` has the details that
+    a platform's own front end sends.
     """
 
     listing_id: str | None
@@ -42,18 +36,18 @@ class NotedListing:
 
     @property
     def location(self) -> str:
-        """What the notifier pointed at."""
+        """The notifier's address or id of the listing."""
         return self.url or self.listing_id or ""
 
     @property
     def digest(self) -> str:
-        """By which notices of the same listing meet, as long as nobody knows whose it is."""
+        """The key by which notices of one listing are matched while its seller is unknown."""
         return digest_listing(self.listing_id) if self.listing_id is not None else digest(f"url {self.url}")
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerOrder:
-    """What a consumer bought."""
+    """An order of a consumer."""
 
     order_id: str
     bought_at: datetime | None = None
@@ -61,16 +55,10 @@ class ConsumerOrder:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A notice of counterfeits, or a consumer's complaint, in which nothing is at fault.
+    """A valid notice of counterfeits, or a consumer's complaint.
 
-    Attributes
-    ----------
-    kind : str
-        "counterfeit" or "complaint".
-    rights : str or None
-        Document of the right to the brand, such as the number of a trade mark.
-    key : str or None
-        Identifies the request; sent again it is the same notice.
+    `rights` is a document of the right to the brand, such as the number of a trade mark. `key` identifies the request:
+    sent again, it is the same notice.
     """
 
     kind: NoticeKind
@@ -86,7 +74,7 @@ class Notice:
 
     @property
     def content(self) -> str:
-        """All it says but its key, always written alike."""
+        """Its canonical content without the key."""
         return canonical_json(asdict(self) | {"key": None})
 
 
@@ -131,24 +119,11 @@ def check_notice(
     source: str = "notice",
     now: datetime | None = None,
 ) -> Notice:
-    """Return what a notice says, as it came in JSON.
+    """Check a notice that came in JSON, and return it.
 
-    Parameters
-    ----------
-    content : object
-        As `json.loads` gives it.
-    row : int, default=1
-        Where it stands in a file.
-    takes_listings : bool, default=True
-        Whether whoever sends it is trusted with telling what a listing is like.
+    `row` is its row in a file; `takes_listings` allows the sender to describe listings. Raises InvalidNotice with all
+    faults.
 
-    Raises
-    ------
-    InvalidNotice
-        With everything that is wrong with it.
-
-    Examples
-    --------
     >>> from ipml.cooperation.policy import load_cooperation_policy
     >>> said = {"explanation": "fake", "listings": [{"url": "ftp://x"}], "name": "Ann", "email": "ann", "brand": "Acme"}
     >>> check_notice(said, load_cooperation_policy().notices)
@@ -261,7 +236,7 @@ def _read_listing(
 
 
 def _find_id(faults: Faults, place: str, url: str, listing_id: str | None, rules: NoticeRules) -> str | None:
-    """Return the id of the listing at an address, which must be the one that is named beside it."""
+    """Return the id of the listing at an address, which must match the id given beside it."""
     if not rules.listing_urls:
         return listing_id
     found = rules.find_listing_id(url)
@@ -275,9 +250,8 @@ def _find_id(faults: Faults, place: str, url: str, listing_id: str | None, rules
 def _read_told(
     faults: Faults, place: str, value: object, listing_id: str | None, takes_listings: bool, now: datetime
 ) -> Listing | None:
-    """Return what a platform's front end knows of a listing."""
     if not takes_listings:
-        expected = "nothing, as only the marketplace's own form tells what is listed: give url or listing_id alone"
+        expected = "nothing, as only the marketplace's own form may describe listings: give url or listing_id alone"
         faults.add(place, value, expected)
         return None
     before = faults.n

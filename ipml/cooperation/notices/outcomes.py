@@ -1,16 +1,12 @@
-"""What became of the listings in a notice: settled with the decision on them, and open again when it is taken back.
+"""Outcomes of notices: items are settled by the decision on their case, and open again when it is reversed.
 
-An item waits as long as its case does. A decision settles it, whatever way that came about; passing the case on to a
-lead settles nothing. Where the decision is taken back the item waits again with its case, and so does its notice: what
-the notifier was told is corrected. No item waits where nobody looks: if a verdict stands on the case, or on the newest
-version of a listing that was changed since, that settles it at once. An item that was upheld, and whose decision was
-then taken back, says since when (`overturned_at`) until it is upheld anew. With time, what nobody can decide any more
-ends.
-
-Messages on one notice have one subject, so that they arrive in order. Each says how all its listings stand, so that
-one nobody has tried to deliver yet is dropped in favour of the next: who gave notice gets one answer, and another only
-where the first may have reached them and is no longer so. A message names listings by their place in the notice and in
-no other way: it is encrypted with the notifier's key, which does not go when the seller is forgotten.
+An item waits as long as its case; escalation settles nothing. A reversal reopens the item and its notice, and corrects
+the message sent. No item waits in vain: a verdict in force on the case, or on the newest version of a changed listing,
+settles it at once, and old items that nobody can decide expire. `overturned_at` marks an upheld item whose decision was
+reversed, until it is upheld again. Messages on one notice share a subject, so they arrive in order. Each has the state
+of all listings, so an undelivered one is replaced by the next: a notifier gets a second answer only if the first may
+have arrived and no longer holds. Messages name listings only by their position: they are encrypted with the notifier's
+key, which outlives the seller's.
 """
 
 from __future__ import annotations
@@ -46,9 +42,9 @@ OUTCOME, CORRECTION = "notice_outcome", "notice_correction"
 _WORDS = {
     "upheld": "It was found to be counterfeit, and was acted on.",
     "rejected": "It was not found to be counterfeit; nothing was done.",
-    "undecided": "It could not be told whether it is counterfeit; nothing was done.",
+    "undecided": "We could not determine whether it is counterfeit; nothing was done.",
     "repeated": "You had given notice of it before, and were or will be answered there.",
-    "waiting": "The decision on it was taken back; it is being looked at again.",
+    "waiting": "The decision on it was reversed; it is being reviewed again.",
     "unknown": "No such listing is known here yet.",
     "not found": "We could not find it; nothing was done. If it is still on offer, give notice of it again.",
 }
@@ -66,17 +62,17 @@ _PROCESSING = "The order in which people look at listings is found by a computer
 
 
 def tell_outcomes(connection: Connection, notice_ids: Sequence[int], at: datetime, rules: NotifierRules) -> None:
-    """Tell the notifiers of some notices how their listings stand; nobody is told of a seller who was erased.
+    """Send the notifiers of some notices the state of their listings, without those of erased sellers.
 
-    A notice that is open again is told of only where an answer may have arrived. One that came while its notifier was
-    suspended was not looked at: its receipt said so, and no outcome follows.
+    A reopened notice is reported only if an answer may have arrived. Notices during a suspension get no outcome; their
+    receipts said so.
     """
     for some in in_batches(sorted(notice_ids)):
         _tell(connection, _read(connection, some), at, rules)
 
 
 def _tell(connection: Connection, found: Sequence[Row[Any]], at: datetime, rules: NotifierRules) -> None:
-    """Tell of notices, by all their items in order; what nobody tried to deliver yet gives way to what is true now."""
+    """Send the state of notices, given all their items in order; it replaces undelivered messages."""
     by_notice = {number: list(items) for number, items in groupby(found, key=lambda row: row.notice_id)}
     keys = outbox.find_all_keys(connection, [subject_of(number) for number in by_notice], OUTCOME, CORRECTION)
     sent = [key for of_one in keys.values() for key in of_one]
@@ -87,7 +83,7 @@ def _tell(connection: Connection, found: Sequence[Row[Any]], at: datetime, rules
 
 
 def _read(connection: Connection, notice_ids: Sequence[int]) -> list[Row[Any]]:
-    # A case has its own seller: the listing may have been another's when notice was given.
+    # The case names its own seller: the listing may have had another one at the time of the notice.
     is_lone = notice_items.c.case_id.is_(None), notice_items.c.pseudonym.is_not(None)
     is_gone = or_(cases.c.erased_at.is_not(None), and_(*is_lone, seller_keys.c.pseudonym.is_(None)))
     query = (
@@ -109,7 +105,7 @@ def _read(connection: Connection, notice_ids: Sequence[int]) -> list[Row[Any]]:
 def _draft_outcome(
     items: Sequence[Row[Any]], is_answered: bool, at: datetime, rules: NotifierRules
 ) -> outbox.Draft | None:
-    """Return the message on a notice, to which an answer may have arrived; None where nobody is to be told."""
+    """Return the message on a notice; None if nobody is to be notified."""
     first, is_settled = items[0], items[0].closed_at is not None
     told = [] if first.is_suspended else [item for item in items if not item.is_gone]
     if not told or first.address is None or not (is_settled or is_answered):
@@ -130,7 +126,7 @@ def _draft_outcome(
 
 @dataclass(frozen=True, slots=True)
 class ListingOutcome:
-    """What became of a listing of a notice: in words, who or what decided, on which ground, and what was done."""
+    """Outcome of a listing in a notice: words, decision-maker, ground and action."""
 
     position: int
     words: str
@@ -141,7 +137,7 @@ class ListingOutcome:
 
 
 def list_outcomes(connection: Connection, notice_id: int) -> list[ListingOutcome]:
-    """Return what became of the listings of a notice, in the words in which its notifier is told."""
+    """Return the outcomes of the listings of a notice, in the words sent to its notifier."""
     items = ((item, _describe(item)) for item in _read(connection, [notice_id]))
     return [
         ListingOutcome(
@@ -166,13 +162,7 @@ def _describe(item: Row[Any]) -> dict[str, Any]:
 
 
 def subject_of(notice_id: int) -> str:
-    """Return what a notice is called in the outbox and in the audit trail.
-
-    Examples
-    --------
-    >>> subject_of(12)
-    'notice:12'
-    """
+    """Return the name of a notice in the outbox and in the audit trail."""
     return f"notice:{notice_id}"
 
 
@@ -184,29 +174,24 @@ SETTLED = ("upheld", "rejected", "undecided")
 def settle_decided(
     connection: Connection, made: Sequence[Made], rules: NotifierRules, at: datetime | None = None
 ) -> None:
-    """Settle the items that wait for cases which were just decided, and tell whose notice is settled by that.
+    """Settle the items that wait for cases just decided, and notify the notifiers of notices settled with them.
 
-    All of it is kept with the decisions, or none; each notice whose last item this was gets one message.
-
-    Parameters
-    ----------
-    at : datetime, default=when they were decided
+    It runs in the transaction of the decisions; each settled notice gets one message.
     """
     verdicts = {case.case_id: decision for case, decision in made if decision.verdict in STATE_OF_VERDICT}
     waiting = _find_waiting(connection, verdicts)
     if not waiting:
         return
-    serialise(connection, Lock.APPEND_TO_AUDIT)  # of two decisions on one notice the second sees the first
+    serialise(connection, Lock.APPEND_TO_AUDIT)  # so that the second of two decisions on one notice sees the first
     _settle(connection, [(item, verdicts[item.case_id]) for item in waiting], at)
     at = at or max(decision.decided_at for decision in verdicts.values())
     settle_notices(connection, {item.notice_id for item in waiting}, at, rules)
 
 
 def settle_notices(connection: Connection, notice_ids: Collection[int], at: datetime, rules: NotifierRules) -> None:
-    """Settle those of some notices in which nothing waits any more, and tell their notifiers what became of them.
+    """Settle those of some notices without open items, and notify their notifiers.
 
-    For whoever settles items otherwise than by a decision that is just made, such as the intake where a listing was
-    taken down before.
+    It is also for items settled without a new decision, as by the intake of a notice on a listing taken down before.
     """
     for some in in_batches(sorted(notice_ids)):
         is_open = select(1).where(notice_items.c.notice_id == notices.c.notice_id, notice_items.c.state.in_(OPEN))
@@ -220,13 +205,12 @@ def settle_notices(connection: Connection, notice_ids: Collection[int], at: date
 
 
 def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> None:
-    """Let the items wait again that a decision had settled which was just taken back; correct what was told of them.
+    """Reopen the items settled by a decision just reversed, and correct the messages sent.
 
-    Where the listing was changed since, they go on to the case of its newest version. Whatever waits for a case on
-    which a verdict stands is settled by that. Where the listing was erased nobody can look at it again, and they end
-    undecided, without a word.
+    Items of a listing that changed since go to the case of its newest version; a verdict in force there settles them.
+    Items of an erased listing end undecided, without a message.
     """
-    of_case = select(notice_items).where(notice_items.c.case_id == reversal.case_id)  # which is how they are indexed
+    of_case = select(notice_items).where(notice_items.c.case_id == reversal.case_id)  # the index is by case
     is_settled = and_(notice_items.c.decision_id == reversal.decision_id, notice_items.c.state.in_(SETTLED))
     concerned = of_case.where(or_(is_settled, notice_items.c.state == "waiting")).order_by(notice_items.c.item_id)
     if not (found := connection.execute(concerned).all()):
@@ -248,9 +232,9 @@ def reopen(connection: Connection, reversal: Reversal, rules: NotifierRules) -> 
 
 
 def settle_erased(connection: Connection, item_ids: Sequence[int], at: datetime, rules: NotifierRules) -> int:
-    """Settle those of some items that wait for cases whose listing was erased meanwhile; return how many there were.
+    """Settle those of some waiting items whose listing was erased, as undecided; return their number.
 
-    Nobody will decide on those. They end undecided, and the notifier is told of the other listings only.
+    The notifier is notified of the other listings only.
     """
     waiting = connection.execute(_select_erased().where(notice_items.c.item_id.in_(item_ids))).all()
     if waiting:
@@ -264,10 +248,10 @@ def settle_erased(connection: Connection, item_ids: Sequence[int], at: datetime,
 def end_unknown(
     connection: Connection, item_ids: Sequence[int], before: datetime, at: datetime, rules: NotifierRules
 ) -> int:
-    """Settle those of some items that nobody knew when notice was given before a moment, nor since; return how many.
+    """End those of some items that are unknown since a moment; return their number.
 
-    They end as not found, so that no notice is open for ever; complaints of a listing that is known here, but of which
-    too few came, end undecided. Notice of such a listing may be given again.
+    They end as not found, so that no notice stays open for ever; too few complaints of a known listing end undecided.
+    Such listings may be reported again.
     """
     found = connection.execute(_select_unknown(before).where(notice_items.c.item_id.in_(item_ids))).all()
     if not found:
@@ -286,7 +270,7 @@ def end_unknown(
 
 
 def _find_too_few(connection: Connection, found: Sequence[Row[Any]]) -> set[int]:
-    """Return the numbers of those unknown items that are complaints of a listing which the platform submitted."""
+    """Return the unknown items that are complaints of a submitted listing."""
     complaints = [row for row in found if row.kind == "complaint"]
     noted = {row.item_id: read_location(connection, row.theirs, row.location) for row in complaints}
     named = {number: one.listing_id for number, one in noted.items() if one is not None and one.listing_id is not None}
@@ -299,7 +283,7 @@ def end_passed_over(
 ) -> int:
     """Settle those of some old items whose case was decided before them, by that decision.
 
-    Such are complaints of which there were too few for the case to come back to a person.
+    They are complaints that were too few to reopen the case.
     """
     old = _select_passed_over(before).where(notice_items.c.item_id.in_(item_ids))
     if not (numbers := {item.case_id for item in connection.execute(old)}):
@@ -345,7 +329,7 @@ def _wait_again(
     query = update(notices).where(*were_settled).values(settled_at=None)
     again = sorted(connection.scalars(query.returning(notices.c.notice_id)).all())
     audit.append_all(connection, "ipml", "notice open again", [(subject_of(number), {}) for number in again], at=at)
-    if case.state == "decided":  # by an earlier decision, or as the newest version; or it is about to be decided anew
+    if case.state == "decided":  # by an earlier decision, as the newest version, or by a new decision to come
         left = find_decisions(connection, (decisions.c.case_id == case.case_id) & stands())
         settle_decided(connection, [(case, decision) for decision in left[-1:]], rules, at)
     still_open = notices.c.notice_id.in_(again), notices.c.settled_at.is_(None)
@@ -354,7 +338,6 @@ def _wait_again(
 
 
 def _find_waiting(connection: Connection, case_ids: Iterable[int]) -> list[Row[Any]]:
-    """Return the items that wait for some cases."""
     query, found = _select_waiting(), list[Row[Any]]()
     for some in in_batches(sorted(case_ids)):
         found += connection.execute(query.where(notice_items.c.case_id.in_(some))).all()
@@ -362,7 +345,6 @@ def _find_waiting(connection: Connection, case_ids: Iterable[int]) -> list[Row[A
 
 
 def _settle(connection: Connection, found: Iterable[tuple[Row[Any], Decision]], at: datetime | None = None) -> None:
-    """Settle items by decisions, at a moment or else when they were made."""
     settled = [
         {
             "number": item.item_id,
@@ -397,18 +379,10 @@ def _note_settled(connection: Connection, found: Sequence[Row[Any]], at: datetim
 
 @dataclass(frozen=True, slots=True)
 class AnsweringResult:
-    """What was done.
+    """Numbers of items ended, and of counter-notices passed on.
 
-    Attributes
-    ----------
-    passed_on : int
-        Counter-notices that were passed on.
-    ended : int
-        Listings of erased sellers that ended undecided.
-    not_found : int
-        Listings that ended because nobody knew them, or too few complained of them, for as long as the policy says.
-    passed_over : int
-        Listings of complaints that were too few to have decided anew what was decided: answered by that.
+    `ended` are listings of erased sellers; `not_found` were unknown, or had too few complaints, for too long;
+    `passed_over` are complaints settled by an earlier decision, as they were too few to reopen it.
     """
 
     passed_on: int
@@ -420,23 +394,10 @@ class AnsweringResult:
 def run_notice_deadlines(
     engine: Engine, *, policy: CooperationPolicy | None = None, now: datetime | None = None
 ) -> AnsweringResult:
-    """Do once what is due; called again it does no more.
+    """Apply all due deadlines of notices; calling it again does nothing more.
 
-    Call it before terms are looked at (`ipml.enforcement.appeals.resolution`): a term begins when whoever gave notice
-    has been told of the counter-notice, too.
-
-    Parameters
-    ----------
-    policy : CooperationPolicy, default=the setting `policy_cooperation`
-    now : datetime, default=the clock
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> run_notice_deadlines(engine)
-    AnsweringResult(passed_on=0, ended=0, not_found=0, passed_over=0)
+    Call it before `ipml.enforcement.appeals.resolution`: a term starts only when notifiers have received the
+    counter-notice.
     """
     policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
     rules, before = policy.notifiers, now - timedelta(days=policy.notices.unknown_days)
@@ -449,7 +410,6 @@ def run_notice_deadlines(
 
 
 def _end_all(engine: Engine, due: Select[Any], end: Callable[[Connection, Sequence[int]], int]) -> int:
-    """End the items that are due, some at a time; return how many there were."""
     with reading(engine) as connection:
         item_ids = connection.scalars(due.with_only_columns(notice_items.c.item_id, maintain_column_froms=True)).all()
     return sum(change_in_turns(engine, item_ids, end))

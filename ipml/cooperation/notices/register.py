@@ -1,18 +1,15 @@
-"""Notices as they are kept, the same notice once: what was said encrypted by the key of who said it, its listings
-joined.
+"""Register of notices: each notice once, encrypted with the notifier's key, its listings joined to cases.
 
-What becomes of a listing that a notice names: its case comes forward, comes back to a person, or answers at once.
+The case of a listing in a notice decides what follows:
+- It waits for a person: it gets the deadline of the notifier's lane, up to the lane's daily limit.
+- It was found counterfeit: the notice is upheld at once.
+- People found otherwise: it is escalated, to be decided with the notice at hand, as often as the policy allows. The
+  earlier verdict is not reversed. After a person's decision on an appeal it is not escalated any more.
+- There is no case, or the listing changed since its decision: one is opened if the platform submitted the listing, or
+  if the notice describes it; otherwise the notice waits for the listing.
 
-- Its case waits for a person: it gets the deadline of the notifier's lane, unless they gave notice of too many today.
-- It was found counterfeit: the notice is right, and nothing is left to do.
-- People did not find it counterfeit: it comes back as an escalated case, to be decided with what the notice says before
-  one's eyes. The earlier verdict is not taken back for that. That happens as often as the policy says, and never
-  where a person decided on an appeal: from then on what was decided is the answer.
-- There is no case, or the listing was changed since it was decided: one is opened where the platform submitted the
-  listing, or told with the notice what it is like; else it waits for the listing.
-
-A consumer's complaint brings about the same, but only together with those of others, as many as the policy says; till
-then, and if they never come, its listing is one that is known here, and not one that could not be found.
+Consumers' complaints have these effects only when as many came as the policy requires. Until then a submitted listing
+counts as known.
 """
 
 from __future__ import annotations
@@ -53,18 +50,11 @@ _SETTLED = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected"}
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What is known of a listing in a notice, once it was looked for.
+    """A listing of a notice after the search for its case.
 
-    Attributes
-    ----------
-    state : str
-        "unknown", "waiting", "upheld", "rejected", "undecided" or "repeated".
-    pseudonym : str or None
-        Of the seller; None while nobody knows the listing. One that was submitted and has no case yet has a seller.
-    decision_id : int or None
-        That was made before, and settles it.
-    repeats : int or None
-        The notifier's earlier item on the same listing.
+    `state` is "unknown", "waiting", "upheld", "rejected", "undecided" or "repeated". `pseudonym` is the seller's, None
+    if the listing is unknown. `decision_id` is an earlier decision that settles it, `repeats` the notifier's earlier
+    item on the same listing.
     """
 
     state: str
@@ -78,15 +68,8 @@ class Joined:
 class Coming:
     """Listings of one notice on their way to cases.
 
-    Attributes
-    ----------
-    is_complaint : bool
-        Whether it takes several of them to bring something about.
-    scored : mapping of str to ScoredListing
-        By listing id, those that came along with the notice; of these, and of those that the platform submitted, a case
-        may be opened.
-    besides : sequence of str
-        Ids of listings whose cases are only kept from other writers, as rows that are still to come refer to them.
+    A case may be opened for `scored` listings (by id), which came with the notice, and for submitted ones. A complaint
+    takes effect only with others. Cases of the listings `besides` are only locked, as later rows refer to them.
     """
 
     notifier_id: int
@@ -98,9 +81,9 @@ class Coming:
 
 
 def join(connection: Connection, coming: Coming, rules: NoticeRules, now: datetime) -> list[Joined]:
-    """Look for the cases of listings, and do to each what follows; return what came of them, in their order.
+    """Find the cases of listings and apply the rules of the module's docstring; return the results in their order.
 
-    Afterwards cases are kept from other writers, and so is the audit trail.
+    Afterwards the cases and the audit trail are locked against other writers.
     """
     named = [one.listing_id for one in coming.listings if one.listing_id is not None]
     if named:
@@ -147,16 +130,16 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
 
 
 def _find_scored(connection: Connection, coming: Coming, listing_ids: Collection[str]) -> dict[str, ScoredListing]:
-    """Return listings that have no case, as they came along with the notice, else as the platform submitted them."""
+    """Return listings without a case, as they came with the notice, else as the platform submitted them."""
     submitted = {key: one.scored for key, one in find_known(connection, listing_ids).items()}
     told = {key: one for key, one in coming.scored.items() if one.score is not None or key not in submitted}
     return submitted | told
 
 
 def find_changed(connection: Connection, rows: Collection[StoredCase]) -> dict[str, ScoredListing]:
-    """Return the listings whose case was decided and that were changed since, by their ids, as they are offered now.
+    """Return the listings that changed since their case was decided, by id, in the current version.
 
-    What was decided says nothing of them, and no case of theirs waits, as the model saw nothing in the change.
+    The decision does not cover the change, and no case was opened, as the model found nothing in it.
     """
     decided = {row.listing_id: row for row in rows if row.state == "decided"}
     submitted = {key: one.scored for key, one in find_known(connection, decided).items()} if decided else {}
@@ -169,15 +152,8 @@ def find_changed(connection: Connection, rows: Collection[StoredCase]) -> dict[s
 
 
 def choose_state(verdict: Verdict | None, *, is_final: bool) -> str:
-    """Return the state of a listing in a notice, by what was decided of it before.
+    """Return the state of a listing in a notice by an earlier verdict; `is_final` if a notice cannot reopen it.
 
-    Parameters
-    ----------
-    is_final : bool
-        Whether nobody looks at it again for a notice.
-
-    Examples
-    --------
     >>> choose_state(None, is_final=False), choose_state(Verdict.COUNTERFEIT, is_final=False)
     ('waiting', 'upheld')
     >>> choose_state(Verdict.GENUINE, is_final=False), choose_state(Verdict.GENUINE, is_final=True)
@@ -189,7 +165,7 @@ def choose_state(verdict: Verdict | None, *, is_final: bool) -> str:
 
 
 def lock_latest(connection: Connection, listing_ids: Collection[str]) -> dict[str, StoredCase]:
-    """Return the latest case of each listing by its id, kept from other writers, as are those they wait for."""
+    """Return the latest case of each listing by id, and lock them with the cases they wait for."""
     numbers = sorted(find_latest(connection, listing_ids).values())
     exemplars: set[int] = set()
     for part in in_batches(numbers):
@@ -200,7 +176,7 @@ def lock_latest(connection: Connection, listing_ids: Collection[str]) -> dict[st
 
 
 def find_latest(connection: Connection, listing_ids: Collection[str]) -> dict[str, int]:
-    """Return the number of the latest case of each listing that has one, by the listing's id."""
+    """Return the number of each listing's latest case, by listing id."""
     found: dict[str, int] = {}
     for some in in_batches(sorted(set(listing_ids))):
         query = select(cases.c.listing_id, func.max(cases.c.case_id)).where(cases.c.listing_id.in_(some))
@@ -220,7 +196,7 @@ def find_offered(connection: Connection, listing_ids: Collection[str]) -> set[st
 
 
 def _find_enough(connection: Connection, coming: Coming, rules: NoticeRules) -> set[str]:
-    """Return the digests of those listings for which something is brought about now."""
+    """Return the digests of listings for which there are enough notices to take effect."""
     digests = {one.digest for one in coming.listings}
     if not coming.is_complaint:
         return digests
@@ -239,7 +215,6 @@ def _find_enough(connection: Connection, coming: Coming, rules: NoticeRules) -> 
 
 
 def _find_standing(connection: Connection, case_ids: Sequence[int]) -> dict[int, Row[Any]]:
-    """Return the verdict on each of some cases."""
     found: dict[int, Row[Any]] = {}
     for some in in_batches(case_ids):
         query = select(decisions).where(decisions.c.case_id.in_(some), is_last_verdict())
@@ -248,7 +223,6 @@ def _find_standing(connection: Connection, case_ids: Sequence[int]) -> dict[int,
 
 
 def _count_reopened(connection: Connection, case_ids: Sequence[int]) -> dict[int, int]:
-    """Return how often notices brought each of some cases back to a person."""
     counted: dict[int, int] = {}
     for some in in_batches(case_ids):
         query = select(decisions.c.case_id, func.count()).where(decisions.c.case_id.in_(some))
@@ -258,29 +232,27 @@ def _count_reopened(connection: Connection, case_ids: Sequence[int]) -> dict[int
 
 
 def _reopen(connection: Connection, rows: Sequence[StoredCase], now: datetime) -> None:
-    """Bring those of some cases that were decided back to a person, as escalated ones."""
     for row in rows:
         if row.state == "decided":
             again = Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", _SYSTEM, now)
-            # Nothing follows from an escalation.
+            # An escalation has no consequences.
             record_all(connection, [(row, again)], None, None, Origin(_ORIGIN), consequences=None)
 
 
 def _bring_forward(connection: Connection, rows: Sequence[StoredCase], due_at: datetime, now: datetime) -> None:
-    """Have some cases decided by a moment."""
     if rows:
         numbers = [row.case_id for row in rows]
         bring_forward(connection, find_cases(connection, numbers).values(), due_at, actor=_SYSTEM, now=now)
 
 
-_REFERENCE_BYTES = 16  # nobody guesses 128 bits
+_REFERENCE_BYTES = 16  # 128 bits cannot be guessed
 _DOCUMENT = "the number of a trade mark or another right, as this is your first notice on the brand"
 _OTHER_DOCUMENT = "another document of your right to the brand, as the one you named was not accepted, or has ended"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredNotice:
-    """A notice as it is stored, which the table `notices` explains."""
+    """A row of the table `notices`, which explains the fields."""
 
     notice_id: int
     reference: str
@@ -298,7 +270,7 @@ class StoredNotice:
 
 
 def find_stored(connection: Connection, *conditions: ColumnElement[bool]) -> StoredNotice | None:
-    """Return the last notice that meets some conditions on the table `notices`."""
+    """Return the last notice that meets conditions on the table `notices`."""
     query = select(notices).where(*conditions).order_by(notices.c.notice_id.desc()).limit(1)
     row = connection.execute(query).first()
     return None if row is None else StoredNotice(**row._asdict())
@@ -309,10 +281,7 @@ def find_earlier(
 ) -> StoredNotice | None:
     """Return the notice that a request repeats: by its key, or by its content not long ago.
 
-    Raises
-    ------
-    KeyReused
-        The key came before with another content.
+    Raises KeyReused if the key came before with other content.
     """
     content = keyed_digest(connection, notifier.pseudonym, notice.content)
     is_theirs = notices.c.notifier_id == notifier.notifier_id
@@ -326,7 +295,7 @@ def find_earlier(
 
 
 def require_reasons(notice: Notice, lane: Lane) -> None:
-    """Raise InvalidNotice where a notifier of this lane must say more of why the listings are counterfeit."""
+    """Raise InvalidNotice if the explanation is too short for this lane."""
     seen, least = count_seen(notice.explanation), lane.least_explanation_letters
     if seen < least:
         expected = f"at least {least}, of a notifier of whom no more is known"
@@ -336,17 +305,10 @@ def require_reasons(notice: Notice, lane: Lane) -> None:
 def store_rights(
     connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime
 ) -> tuple[str, int] | None:
-    """Keep the document of a right that a notice names, if none is kept or that was not accepted.
+    """Store the document of a right that a notice names, unless an accepted or unchecked one is stored.
 
-    Returns
-    -------
-    (str, int) or None
-        What is to be noted of which document, if one was kept.
-
-    Raises
-    ------
-    InvalidNotice
-        The lane needs one, and there is none.
+    Returns action and document for the audit trail. Raises InvalidNotice if the lane requires a document and there is
+    none.
     """
     if notice.brand is None or notice.kind == "complaint":
         return None
@@ -372,7 +334,7 @@ def store_rights(
 
 
 def store_notice(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> StoredNotice:
-    """Keep what a notice says; its listings are kept by `store_listings`."""
+    """Store the content of a notice; `store_listings` stores its listings."""
     order = notice.order and {"order_id": notice.order.order_id, "bought_at": notice.order.bought_at}
     fields = {
         "reference": secrets.token_hex(_REFERENCE_BYTES),
@@ -398,13 +360,7 @@ def store_listings(
     joined: Sequence[Joined],
     now: datetime,
 ) -> list[int]:
-    """Keep where the listings of a notice are, each encrypted by the seller's key where the seller is known.
-
-    Returns
-    -------
-    list of int
-        The numbers of the items.
-    """
+    """Store the listings of a notice, encrypted with the seller's key if known; return the item numbers."""
     rows = [
         {
             "notice_id": notice_id,
@@ -421,9 +377,9 @@ def store_listings(
 
 
 def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Mapping[str, Joined]:
-    """Return those listings of a notice that an earlier one of its kind and notifier named, and which counted.
+    """Return the listings that an earlier notice of this notifier and kind named, by digest.
 
-    Each repeats the last item on it; they are named by their digests.
+    Each repeats the last item. Notices during a suspension and complaints without effect do not count.
     """
     query = (
         select(notice_items)
@@ -431,7 +387,7 @@ def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Ma
         .where(notices.c.notifier_id == notifier.notifier_id, notices.c.kind == notice.kind, ~notices.c.is_suspended)
         .where(notice_items.c.listing_digest.in_([one.digest for one in notice.listings]))
         .where(notice_items.c.state.not_in(["repeated", "not found"]))
-        .where(or_(notice_items.c.state != "undecided", notice_items.c.case_id.is_not(None)))  # of too few complaints
+        .where(or_(notice_items.c.state != "undecided", notice_items.c.case_id.is_not(None)))  # too few complaints
         .order_by(notice_items.c.item_id)
     )
     return {
@@ -441,17 +397,17 @@ def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Ma
 
 
 def get_notice(connection: Connection, notice_id: int) -> StoredNotice:
-    """Return a notice that stands in another table."""
+    """Return a notice by a number that another table refers to."""
     return StoredNotice(**connection.execute(select(notices).where(notices.c.notice_id == notice_id)).one()._asdict())
 
 
 def encrypt_location(connection: Connection, pseudonym: str, one: NotedListing) -> str:
-    """Return where a listing is, encrypted by a key: both the address and the id, as far as they are known."""
+    """Encrypt address and id of a listing, if known."""
     return encrypt(connection, pseudonym, json.dumps({"url": one.url, "listing_id": one.listing_id}))
 
 
 def read_location(connection: Connection, pseudonym: str, location: str) -> NotedListing | None:
-    """Return where a listing is, by the key of its seller or else of the notifier; None once erased."""
+    """Decrypt the location of a listing, with the seller's key or else the notifier's; None if erased."""
     said = decrypt_if_kept(connection, pseudonym, location)
     return None if said is None else NotedListing(**json.loads(said))
 

@@ -1,9 +1,7 @@
-"""How notices stand, for each who reads them.
+"""Status of notices: receipts for notifiers, notices behind a case for reviewers, and lists for operators.
 
-- Who gave a notice, and nobody else, gets its receipt, and what became of each of its listings so far. Nothing in it
-  tells of the seller: only where the listing is, as the notifier wrote it.
-- A reviewer reads which notices are behind a case, and what they say, whoever wrote it.
-- Who looks through notices sees which wait, for whom, and by when their cases are due.
+Only the notifier gets a receipt. It has the outcomes so far and nothing of the seller: only the location of each
+listing as the notifier wrote it.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from ipml.storage.pseudonyms import Notifier, get_notifier, notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 OUTCOMES: Mapping[str, str] = {
-    "unknown": "not known here yet: it is looked at once it is",
+    "unknown": "not known here yet: reviewed once it is",
     "waiting": "waits for a person to look at it",
     "upheld": "found counterfeit",
     "rejected": "not found counterfeit",
@@ -35,31 +33,18 @@ OUTCOMES: Mapping[str, str] = {
     "not found": "we could not find it",
 }
 _MORE_NEEDED = "we have it; a person looks when more buyers say the same"
-_TOO_FEW = "too few complaints: nobody looked at it"
-_SUSPENDED = "Your notices are not looked at for now: you were told why. This one is kept, and nothing follows from it."
-_RECEIVED = (
-    "We have your notice. A person decides on each listing, and you are told what was decided, and what you can do."
-)
+_TOO_FEW = "too few complaints: not reviewed"
+_SUSPENDED = "Your notices are not examined for now, for the reasons we sent you. This one is stored and has no effect."
+_RECEIVED = "We have your notice. A person decides on each listing; you will receive the decision and your options."
 
 
 @dataclass(frozen=True, slots=True)
 class ListingStatus:
-    """What became of one listing of a notice.
+    """State of one listing in a notice; `position` starts at 1.
 
-    Attributes
-    ----------
-    position : int
-        In the notice, from 1.
-    location : str or None
-        As the notifier wrote it; None once it was erased.
-    state : str
-        A key of `OUTCOMES`; of a listing that the notifier gave notice of before, that of the earlier notice.
-    is_repeated : bool
-        Whether the notifier gave notice of it before.
-    overturned_at : datetime or None
-        When what was decided was taken back.
-    is_short : bool
-        Whether the listing is known here, but fewer complaints have come than it takes for a person to look.
+    `location` is as the notifier wrote it, None if erased. `state` is a key of `OUTCOMES`, for a repeated listing that
+    of the earlier notice. `overturned_at` is when the decision was reversed. `is_short`: the listing is known, but it
+    has too few complaints for a person to look.
     """
 
     position: int
@@ -80,18 +65,10 @@ class ListingStatus:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """That a notice was received, and how it stands.
+    """A receipt with the state of the notice.
 
-    Attributes
-    ----------
-    reference : str
-        What the notifier asks by; nobody guesses it.
-    is_new : bool
-        False where the same notice had been given before.
-    is_suspended : bool
-        Whether it is only kept, as the notifier is suspended.
-    settled_at : datetime or None
-        When the last of its listings was decided on.
+    The notifier uses `reference`, which cannot be guessed, to ask for the state. `is_new` is False if the same notice
+    came before. Notices of suspended notifiers are only stored. `settled_at` is when the last listing was decided.
     """
 
     notice_id: int
@@ -105,12 +82,12 @@ class Receipt:
 
     @property
     def says(self) -> str:
-        """What a notifier is to know, in words."""
+        """The message to the notifier."""
         return _SUSPENDED if self.is_suspended else _RECEIVED
 
 
 def find_receipt(connection: Connection, reference: str, address: str | None = None) -> Receipt:
-    """Return how a notice stands; NotFound if there is none of that reference, or, with `address`, from there."""
+    """Return the state of a notice by its reference (and the notifier's address, if given); raises NotFound."""
     from_there = select(notifiers.c.notifier_id).where(notifiers.c.address == address)
     is_theirs = true() if address is None else notices.c.notifier_id.in_(from_there)
     notice = _get_notice(connection, reference, notices.c.reference == reference, is_theirs)
@@ -124,9 +101,9 @@ def _get_notice(connection: Connection, name: str, *conditions: ColumnElement[bo
 
 
 def make_receipt(connection: Connection, notice: StoredNotice, *, is_new: bool) -> Receipt:
-    """Return how a notice stands."""
+    """Return the state of a notice."""
     whose = func.coalesce(notice_items.c.pseudonym, notifiers.c.pseudonym).label("whose")
-    said = notice_items.alias()  # the item itself, or the earlier one that it repeats
+    said = notice_items.alias()  # the item, or the earlier one that it repeats
     query = (
         select(whose, notice_items.c.location, notice_items.c.position, said.c.state, notice_items.c.repeats)
         .add_columns(said.c.settled_at, said.c.overturned_at, said.c.case_id, cases.c.state.label("case_state"))
@@ -166,16 +143,16 @@ def make_receipt(connection: Connection, notice: StoredNotice, *, is_new: bool) 
 
 
 def _is_short(row: Row[Any], is_offered: bool) -> bool:
-    """Say whether it takes more complaints for a person to look at a listing, or took more until it was closed."""
+    """Return whether a listing needs more complaints, or needed more until it was closed."""
     if row.state == "waiting":
         return bool(row.case_state == "decided")
     return (row.state == "unknown" and is_offered) or (row.state == "undecided" and row.case_id is None)
 
 
 def send_receipt(connection: Connection, notifier: Notifier, notice: Notice, receipt: Receipt, now: datetime) -> None:
-    """Put the receipt into the outbox: whoever gives notice electronically is told so without delay (Article 16(4)).
+    """Put the receipt into the outbox: it must be sent without delay (Article 16(4)).
 
-    It names listings by their place in the notice alone: the notifier's key stays when a seller is forgotten.
+    It names listings by position only, as the notifier's key outlives that of an erased seller.
     """
     said = describe_receipt(receipt)
     said["listings"] = [{name: value for name, value in one.items() if name != "location"} for one in said["listings"]]
@@ -208,22 +185,10 @@ def describe_receipt(receipt: Receipt) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class CaseNotice:
-    """A notice about the listing of a case, or of one that waits for it.
+    """A notice behind a case, or behind a near-duplicate (`case_id`) that waits for it.
 
-    Attributes
-    ----------
-    case_id : int
-        The case itself, or its near-duplicate that was noted.
-    notifier : str
-        Pseudonym.
-    notifier_kind : str
-        "rights holder", "trusted flagger", "consumer" or "authority".
-    kind : str
-        "counterfeit" or "complaint".
-    tier : str
-        Of the notifier, when it came.
-    explanation : str or None
-        Hostile, as any text from outside; None once the notifier or a seller it is about was erased.
+    `notifier` is a pseudonym; `tier` is that at the time of the notice. `explanation` is hostile text; None once the
+    notifier or a seller concerned was erased.
     """
 
     notice_id: int
@@ -239,9 +204,9 @@ class CaseNotice:
 
 
 def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
-    """Return the notices behind a case and behind its near-duplicates that wait for it, the first that came first.
+    """Return the notices behind a case and its waiting near-duplicates, oldest first.
 
-    Those of notifiers who were suspended when they gave notice are behind nothing.
+    Notices during a suspension are left out.
     """
     found = connection.execute(_OF_CASE, {"number": case_id}).all()
     return [
@@ -270,7 +235,7 @@ _OF_CASE = _select_of_case()
 
 
 def read_explanation(connection: Connection, pseudonym: str, encrypted: str) -> str | None:
-    """Return what a notice says of its listings; None once the notifier or a seller it is about was erased."""
+    """Return the explanation of a notice; None once the notifier or a seller concerned was erased."""
     said = decrypt_if_kept(connection, pseudonym, encrypted)
     return None if said is None else str(json.loads(said)["explanation"])
 
@@ -280,14 +245,9 @@ STATES = ("waiting", "settled", "all")
 
 @dataclass(frozen=True, slots=True)
 class NoticeRow:
-    """A notice in a list.
+    """A notice in a list, with its waiting and unknown listings.
 
-    Attributes
-    ----------
-    waiting, unknown : int
-        Listings that wait for a person, and those that nobody knows yet.
-    due_at : datetime or None
-        When the first of its cases that are not decided is due.
+    `due_at` is the earliest deadline of its undecided cases.
     """
 
     notice_id: int
@@ -304,7 +264,7 @@ class NoticeRow:
 
 @dataclass(frozen=True, slots=True)
 class NoticeFile:
-    """A notice with what it says, for those who look after notices."""
+    """A notice with its content, for operators."""
 
     row: NoticeRow
     receipt: Receipt
@@ -317,7 +277,7 @@ class NoticeFile:
 
 @dataclass(frozen=True, slots=True)
 class WaitingTier:
-    """How many listings of notices wait for a person in a tier, and of these how many are overdue."""
+    """Listings of notices that wait for a person in a tier, and how many are overdue."""
 
     tier: str
     kind: str
@@ -329,18 +289,10 @@ class WaitingTier:
 
 @dataclass(frozen=True, slots=True)
 class NoticeSearch:
-    """Which notices to list, and in what order.
+    """Filter and order of a list of notices.
 
-    Attributes
-    ----------
-    state : str, default="waiting"
-        "waiting", "settled" or "all".
-    words : str
-        A notice's number or reference, or words all of which are in its brand and tier; "" finds all.
-    order : str
-        A key of `NOTICE_ORDERS`; "": those that wait by when they are due, else the newest first.
-    notice_id : int, optional
-        Of the only one that is wanted.
+    `state` is one of `STATES`. `words` are a number, a reference, or words of brand and tier. `order` is a key of
+    `NOTICE_ORDERS`; by default waiting notices come by deadline, others newest first.
     """
 
     state: str = "waiting"
@@ -351,24 +303,18 @@ class NoticeSearch:
 
 
 NOTICE_ORDERS = ("due", "notice", "brand", "tier", "listings", "waiting", "received")
-"""By what a list of notices can be sorted."""
+"""Keys by which a list of notices can be sorted."""
 
 
 def count_notices(connection: Connection, search: NoticeSearch) -> int:
-    """Return how many notices a search finds."""
+    """Return the number of notices that a search finds."""
     return connection.scalar(select(func.count()).select_from(notices).where(*_conditions(search))) or 0
 
 
 def list_notices(
     connection: Connection, search: NoticeSearch | None = None, limit: int = 100, skip: int = 0
 ) -> list[NoticeRow]:
-    """Return the notices that a search finds; those that wait by when they are due, if none is given.
-
-    Parameters
-    ----------
-    skip : int, default=0
-        How many of the first ones are left out, as on the second page of a list.
-    """
+    """Return a page of the notices that a search finds; by default those waiting."""
     search = search or NoticeSearch()
     is_waiting = notice_items.c.state == "waiting"
     due_at = func.min(case((is_waiting, cases.c.due_at)))
@@ -422,7 +368,7 @@ def _conditions(search: NoticeSearch) -> list[ColumnElement[bool]]:
 
 
 def get_notice_file(connection: Connection, notice: int | str) -> NoticeFile:
-    """Return a notice by its number or its reference; NotFound if there is none."""
+    """Return a notice by its number or reference; raises NotFound."""
     is_number = isinstance(notice, int) or notice.isdecimal()
     number = int(notice) if is_number and len(str(notice)) < len(str(LARGEST_NUMBER)) else 0
     is_it = notices.c.notice_id == number if is_number else notices.c.reference == notice
@@ -442,7 +388,7 @@ def get_notice_file(connection: Connection, notice: int | str) -> NoticeFile:
 
 
 def count_waiting_by_tier(connection: Connection, *, now: datetime | None = None) -> list[WaitingTier]:
-    """Return how many listings of notices wait in each tier: for a person, or to become known."""
+    """Return the listings of notices that wait in each tier, for a person or to become known."""
     now = now or datetime.now(UTC)
     is_waiting = notice_items.c.state == "waiting"
     query = (

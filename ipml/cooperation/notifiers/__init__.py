@@ -1,1 +1,1 @@
-"""Who gives notice, how often they were right, and what follows from that."""
+"""Notifiers: their record, and its effects on the deadline and examination of their notices."""

@@ -1,13 +1,12 @@
-"""Misuse: notices that are manifestly unfounded, how many, with what harm and aim; and the steps against it.
+"""Misuse of notices: manifestly unfounded notices, and the steps against them.
 
-Article 23(3) of the Digital Services Act names what counts: the absolute number in a time, the share of all, the
-gravity and the consequences, and the intent where it can be told. All four are put before a lead; nothing is done by
-itself. A listing is presumed to be manifestly unfounded where a person rejected the notice and the model saw nothing
-either. The share is judged by the lower end of its interval, so that few notices never look like a habit.
-
-Steps (Article 23) are a warning, a suspension for a time, and its end. Each is a person's, with reasons the notifier
-reads, and in the audit trail. A suspension needs an earlier warning, and time to heed it. While it lasts notices are
-kept and not looked at; it ends by itself. Who was told can object.
+Article 23(3) of the Digital Services Act asks for the absolute number, the share of all notices, gravity and
+consequences, and, if known, the intent. All four are shown to a lead; nothing happens automatically. A notice of a
+listing is presumed manifestly unfounded if a person rejected it and the model saw nothing either. The share is judged
+by the lower end of its interval, so few notices never look like a habit. The steps are a warning, a suspension for a
+time, and its end. A person takes each, with reasons that the notifier reads, and the audit trail records it. A
+suspension needs an earlier warning and time to heed it. Notices that come meanwhile are stored and not examined.
+Notifiers can object to each step.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ from ipml.storage.tables import cases, decisions, notice_items, notices, notifie
 
 _LONGEST_WHY = 2000
 _WORDS = {
-    "warn": "Many of your notices are manifestly unfounded. If that goes on, we will look at none of them for a time.",
-    "suspend": "After our warning you went on. What you send until the day named is kept, and not looked at.",
-    "lift": "What we told you of your notices no longer holds; we look at them as before.",
+    "warn": "Many of your notices are manifestly unfounded. If this continues, we will not examine them for a time.",
+    "suspend": "You continued after our warning. Notices sent until the day named are stored and not examined.",
+    "lift": "Our warning or suspension no longer applies; we examine your notices as before.",
 }
 _KINDS = {"warn": "notifier_warning", "suspend": "notifier_suspension", "lift": "notifier_lift"}
 _MEASURES_TAKEN = {"warn": "warned", "suspend": "suspended", "lift": "lifted"}
@@ -52,7 +51,7 @@ _MEASURES_TAKEN = {"warn": "warned", "suspend": "suspended", "lift": "lifted"}
 
 @dataclass(frozen=True, slots=True)
 class MisuseStep:
-    """A step as it was taken; `why` is None where the notifier was erased."""
+    """A step as it was taken; `why` is None if the notifier was erased."""
 
     step_id: int
     notifier_id: int
@@ -72,18 +71,10 @@ def warn(
     rules: NotifierRules | None = None,
     now: datetime | None = None,
 ) -> MisuseStep:
-    """Warn a notifier that their notices are manifestly unfounded; it holds for as long as the policy says.
+    """Warn a notifier that their notices are manifestly unfounded; the policy sets how long the warning is in force.
 
-    Parameters
-    ----------
-    by : str
-        The person who does it.
-    why : str
-        For the notifier to read: which notices, and what is wrong with them; at most 2,000 characters.
-
-    Raises
-    ------
-    NotFound, UnstorableValue
+    The notifier reads `why` (at most 2,000 characters): which notices, and what is wrong with them. Raises NotFound and
+    UnstorableValue.
     """
     rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
     notifier = get_notifier(connection, notifier_id, lock=True)
@@ -101,16 +92,9 @@ def suspend(
     rules: NotifierRules | None = None,
     now: datetime | None = None,
 ) -> MisuseStep:
-    """Look at no notices of a notifier for a time, who went on after a warning; otherwise like `warn`.
+    """Suspend a notifier who continued after a warning; the policy sets the default length.
 
-    Parameters
-    ----------
-    days : float, default=what the policy says of the first, second, … suspension
-
-    Raises
-    ------
-    Conflict
-        No warning is in force, or it is too new to have been heeded; or they are suspended already.
+    Raises Conflict if no warning is in force, if it is too recent, or if the notifier is suspended already.
     """
     rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
     notifier = get_notifier(connection, notifier_id, lock=True)
@@ -132,14 +116,9 @@ def lift(
     rules: NotifierRules | None = None,
     now: datetime | None = None,
 ) -> MisuseStep:
-    """End a suspension, and take back the warning before it; otherwise like `warn`.
+    """End a suspension and revoke the warning before it; raises Conflict if neither is in force.
 
-    A suspension that was lifted does not make the next one longer.
-
-    Raises
-    ------
-    Conflict
-        There is neither.
+    A lifted suspension does not lengthen the next one.
     """
     rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
     notifier = get_notifier(connection, notifier_id, lock=True)
@@ -150,24 +129,24 @@ def lift(
 
 
 def find_suspension(connection: Connection, notifier_id: int, now: datetime) -> MisuseStep | None:
-    """Return the suspension that is in force at a moment, if one is."""
+    """Return the suspension in force at a moment, if any."""
     return _find_in_force(connection, notifier_id, "suspend", now)
 
 
 def refuse_suspended(connection: Connection, notifier_id: int, now: datetime) -> None:
-    """Raise Conflict where a suspension of a notifier is in force."""
+    """Raise Conflict if a suspension of the notifier is in force."""
     if (running := find_suspension(connection, notifier_id, now)) is not None:
         found = f"is suspended until {running.until or now:%Y-%m-%d %H:%M} UTC"
         raise Conflict(f"notifier {notifier_id}", found, "End that first with `ipml cooperate notifier lift`.")
 
 
 def find_warning(connection: Connection, notifier_id: int, now: datetime) -> MisuseStep | None:
-    """Return the last warning that is in force at a moment, if one is; a suspension leaves it in force."""
+    """Return the warning in force at a moment, if any; a suspension leaves it in force."""
     return _find_in_force(connection, notifier_id, "warn", now)
 
 
 def list_in_force(connection: Connection, kind: str, now: datetime) -> dict[int, MisuseStep]:
-    """Return the warning ("warn") or suspension ("suspend") that is in force at a moment, by notifier."""
+    """Return the warnings ("warn") or suspensions ("suspend") in force at a moment, by notifier."""
     query = select(notifier_steps).where(notifier_steps.c.kind.in_((kind, "lift")), notifier_steps.c.taken_at <= now)
     last = {row.notifier_id: row for row in connection.execute(query.order_by(notifier_steps.c.step_id))}
     return {
@@ -176,17 +155,17 @@ def list_in_force(connection: Connection, kind: str, now: datetime) -> dict[int,
 
 
 def list_steps(connection: Connection, notifier_id: int) -> list[MisuseStep]:
-    """Return what was ever done about a notifier, in order, with the reasons."""
+    """Return all steps against a notifier, in order, with the reasons."""
     rows = _read_steps(connection, notifier_id)
     whose = get_notifier(connection, notifier_id).pseudonym
     return [_make(connection, row, whose) for row in rows]
 
 
 def judged_since(connection: Connection, notifier_id: int, now: datetime) -> datetime | None:
-    """Return from when on what a notifier sends is judged; None where no step was taken yet.
+    """Return the moment from which a notifier's notices are judged; None before any step.
 
-    That is the last warning, the end of the last suspension, or the moment at which they were lifted: what was sent
-    before has had its consequence.
+    It is the last warning, the end of the last suspension, or the moment of lifting: older notices have had their
+    effect.
     """
     steps = [row for row in _read_steps(connection, notifier_id) if row.taken_at <= now]
     lifted = max((place for place, row in enumerate(steps) if row.kind == "lift"), default=0)
@@ -217,7 +196,7 @@ def _require_warning(connection: Connection, notifier_id: int, rules: MisuseRule
 
 
 def _days_of_next(connection: Connection, notifier_id: int, rules: MisuseRules) -> float:
-    """Return for how long the next suspension is: by how many there were, but for those that were lifted."""
+    """Return the length of the next suspension, by the number of earlier ones that were not lifted."""
     rows = _read_steps(connection, notifier_id)
     lifted = [row.taken_at for row in rows if row.kind == "lift"]
     served = [row for row in rows if row.kind == "suspend" and not any(row.taken_at <= at < row.until for at in lifted)]
@@ -258,27 +237,18 @@ def _take(
 
 
 def _make(connection: Connection, row: Row[Any], whose: str | None) -> MisuseStep:
-    """Return a step, with the reasons where it is said whose they are."""
+    """Return a step, with the reasons if `whose` names the notifier."""
     why = None if whose is None else decrypt_if_kept(connection, whose, row.why)
     return MisuseStep(**row._asdict() | {"why": why})
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What speaks of misuse by a notifier.
+    """Evidence of misuse by a notifier since a moment.
 
-    Attributes
-    ----------
-    unfounded : NotifierRate
-        Of the listings settled since, those presumed manifestly unfounded.
-    notices : int
-        How many notices they are in.
-    overturned : int
-        Listings that were taken down on their notices and put back on complaint or counter-notice.
-    one_seller : float
-        The largest share of the unfounded ones that is aimed at one seller.
-    items : tuple of int
-        Numbers of the unfounded items, for whoever must look at them.
+    `unfounded` is the share of settled listings presumed manifestly unfounded, `items` has their numbers, and `notices`
+    counts their notices. `overturned` counts listings taken down on the notifier's notices and reinstated on appeal.
+    `one_seller` is the largest share of the unfounded ones aimed at one seller.
     """
 
     since: datetime
@@ -291,7 +261,7 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A step that a lead may take, "warn" or "suspend", with the circumstances as sentences."""
+    """A step that a lead may take, "warn" or "suspend", with the circumstances in sentences."""
 
     notifier: Notifier
     kind: str
@@ -300,19 +270,7 @@ class Proposal:
 
 
 def find_misuse(connection: Connection, rules: NotifierRules, now: datetime) -> list[Proposal]:
-    """Return the steps that a lead may take now; nothing of it is done.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.cooperation.policy import load_cooperation_policy
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     find_misuse(connection, load_cooperation_policy().notifiers, datetime(2026, 5, 1, tzinfo=UTC))
-    []
-    """
+    """Return the steps that a lead may take now; nothing is done."""
     counted = count_settled(connection, now - rules.misuse.months * MONTH, now)
     least = min(rules.misuse.least_unfounded, rules.misuse.grave_unfounded)
     suspects = sorted(number for number, counts in counted.items() if counts.rejected >= least)
@@ -321,10 +279,9 @@ def find_misuse(connection: Connection, rules: NotifierRules, now: datetime) -> 
 
 
 def propose(connection: Connection, notifier_id: int, rules: NotifierRules, now: datetime) -> Proposal | None:
-    """Return the step that a lead may take about a notifier; None where there is no cause, or it was taken.
+    """Return the step that a lead may take against a notifier; None without cause, or if it was taken.
 
-    Who is suspended is not judged at all; everybody else by what they sent since the last step, so that nothing is held
-    against them twice.
+    Suspended notifiers are not judged; others by notices since the last step, so that nothing counts twice.
     """
     if find_suspension(connection, notifier_id, now) is not None:
         return None
@@ -348,19 +305,13 @@ def assess(
     *,
     sent_after: datetime | None = None,
 ) -> Assessment:
-    """Return what speaks of misuse by a notifier, in what was settled in the window of the policy.
-
-    Parameters
-    ----------
-    sent_after : datetime, optional
-        Only of notices that came later.
-    """
+    """Return the evidence of misuse in the policy's window, only from notices after `sent_after` if given."""
     start = now - rules.misuse.months * MONTH
     rows = _read_judgements(connection, notifier_id, rules.misuse, start, now, sent_after)
     unfounded = [row for row in rows if row.is_unfounded]
     aimed_at = Counter(row.pseudonym for row in unfounded if row.pseudonym)
     overturned = count_settled(connection, start, now, notifier_id, sent_after=sent_after)
-    # Of one of whom nothing is known no more is presumed to be unfounded than what is rejected of all.
+    # An unknown notifier's presumed share of unfounded notices is the share of all notices that are rejected.
     prior = find_priors(connection, rules, now).success.complement
     return Assessment(
         since=max(start, sent_after or start),
@@ -422,4 +373,4 @@ def _describe(found: Assessment, kind: str, rules: MisuseRules) -> Iterator[str]
     if found.one_seller >= rules.one_seller_share and rate.hits > 1:
         yield f"{found.one_seller:.0%} of them are aimed at one seller."
     if kind == TRUSTED:
-        yield "They are a trusted flagger: tell the authority that gave the status as well (Article 22(6))."
+        yield "They are a trusted flagger: inform the authority that gave the status as well (Article 22(6))."

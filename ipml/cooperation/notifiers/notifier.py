@@ -1,12 +1,10 @@
-"""Who gives notice: how people find them, how they are told something, what rights they showed, what others made them.
+"""Notifiers: lookup, messages, documents of rights, and appointments.
 
-Messages to notifiers go through the same outbox as those to sellers, encrypted with the notifier's own key. A document
-of rights is what a notifier says that they hold in a brand, and whether a person has found it to be so.
-
-What a notifier is taken for at their first notice is a guess. A status that others gave (trusted flagger, Article 22(2)
-of the Digital Services Act: the coordinator of a member state) is noted by a person, with the ground for it. An
-appointment is a row of its own, and so is its end: the last row tells, so that what somebody was at any moment stays
-known. The notices from then on come in the tier of that kind (`ipml.cooperation.notifiers.tiers`).
+Messages use the outbox, encrypted with the notifier's own key. A document of rights is a notifier's claim to a brand,
+which a person accepts or not. The kind at the first notice is a guess. A person records a status that others gave
+(trusted flagger, Article 22(2) of the Digital Services Act: by a member state's coordinator) with its ground. An
+appointment and its end are rows, and the last row decides, so the status at any moment stays known. It sets the tier of
+later notices (`ipml.cooperation.notifiers.tiers`).
 """
 
 from __future__ import annotations
@@ -38,12 +36,7 @@ from ipml.storage.tables import notifier_appointments, notifiers, rights_documen
 
 
 def find_notifier(connection: Connection, name: str) -> Notifier:
-    """Return the notifier of a number, an address or a pseudonym.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Return the notifier of a number, an address or a pseudonym; raises NotFound."""
     if name.isascii() and name.isdecimal() and len(name) < 20:
         return get_notifier(connection, int(name))
     is_it = notifiers.c.address == name.lower() if "@" in name else notifiers.c.pseudonym == name
@@ -54,13 +47,13 @@ def find_notifier(connection: Connection, name: str) -> Notifier:
 
 
 def list_notifiers(connection: Connection, kind: str | None = None, *, at: datetime | None = None) -> list[Notifier]:
-    """Return all notifiers as they are at a moment (now), or those of a kind, in order."""
+    """Return all notifiers (or those of a kind) as they are at a moment, by default now."""
     rows = connection.execute(select_notifiers(at).order_by(notifiers.c.notifier_id))
     return [one for one in map(make_notifier, rows) if kind in (None, one.kind)]
 
 
 def decrypt_if_kept(connection: Connection, pseudonym: str, encrypted: str) -> str | None:
-    """Return what was encrypted; None where it was emptied, or the key of whom it tells is gone: they were erased."""
+    """Decrypt a text; None if it was emptied or its key is gone, as after an erasure."""
     try:
         return decrypt(connection, pseudonym, encrypted) if encrypted else None
     except SellerErased:
@@ -81,14 +74,10 @@ def tell_notifier(
     at: datetime,
     encrypted_for: str | None = None,
 ) -> bool:
-    """Put a message to a notifier into the outbox; False where they were erased, and nobody is left to tell.
+    """Put a message to a notifier into the outbox; False if the notifier was erased.
 
-    Parameters
-    ----------
-    key : str
-        See `ipml.storage.outbox.make_key`.
-    encrypted_for : str, default=the notifier
-        Pseudonym of the seller whom the message tells of, if it does: then it goes when that seller is forgotten.
+    `encrypted_for` is the pseudonym of the seller it concerns, if any: the message is lost when that seller is erased.
+    `key` comes from `ipml.storage.outbox.make_key`.
     """
     if notifier.address is None:
         return False
@@ -113,9 +102,9 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class RightsDocument:
-    """A document as it was filed; `is_accepted` is None until somebody has looked, `reference` where it was erased.
+    """A document of rights as filed; `is_accepted` is None until it was checked, `reference` if it was erased.
 
-    `details` is what `ipml.cooperation.notifiers.registrations` stores, None where it was only named in a notice.
+    `details` is what `ipml.cooperation.notifiers.registrations` stores; None if a notice only named the document.
     """
 
     document_id: int
@@ -133,17 +122,7 @@ class RightsDocument:
 def check_document(
     connection: Connection, document_id: int, by: str, *, is_accepted: bool, now: datetime | None = None
 ) -> RightsDocument:
-    """Record whether a document shows the rights it is to show, and tell the notifier.
-
-    Parameters
-    ----------
-    by : str
-        Who has looked at it.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Record whether a document shows the rights, and notify the notifier; raises NotFound."""
     now = now or datetime.now(UTC)
     row = _find(connection, document_id)
     fields = {"is_accepted": is_accepted, "checked_by": by, "checked_at": now}
@@ -183,16 +162,9 @@ _LONGEST_GROUND = 2000
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """That a notifier is of a kind, or that they no longer are what they were appointed.
+    """An appointment of a notifier to a kind (one of `NOTIFIER_KINDS`), or its revocation (None).
 
-    Attributes
-    ----------
-    kind : str or None
-        A name of `ipml.storage.pseudonyms.NOTIFIER_KINDS`; None where the appointment before it was revoked.
-    until : datetime or None
-        When it ends by itself; None: it does not.
-    ground : str or None
-        Why; None where the notifier was erased.
+    `until` is when it ends; None means no end. `ground` is None if the notifier was erased.
     """
 
     appointment_id: int
@@ -205,7 +177,7 @@ class Appointment:
 
     @property
     def last_day(self) -> date | None:
-        """The last day on which it holds, in UTC; None where it does not end by itself."""
+        """The last day on which it is in force, in UTC; None if it has no end."""
         return None if self.until is None else (self.until - timedelta(microseconds=1)).date()
 
 
@@ -219,35 +191,10 @@ def appoint(
     *,
     until: datetime | None = None,
 ) -> Appointment:
-    """Let a notifier be of a kind from now on; an earlier appointment ends with that.
+    """Appoint a notifier to a kind from now on, optionally until a moment; an earlier appointment ends.
 
-    Parameters
-    ----------
-    kind : str
-        "rights holder", "trusted flagger", "consumer" or "authority".
-    by : str
-        The person who notes it.
-    ground : str
-        Who gave the status, and where that is written; at most 2,000 characters.
-    until : datetime, optional
-        When it ends by itself.
-
-    Raises
-    ------
-    NotFound, UnstorableValue
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> from ipml.storage.pseudonyms import notifier_of
-    >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     number = notifier_of(connection, "flags@ngo.test", "consumer", now).notifier_id
-    ...     _ = appoint(connection, number, "trusted flagger", "lea", "Coordinator of Ireland, no. 12", now)
-    ...     get_notifier(connection, number, at=now).kind
-    'trusted flagger'
+    `ground` names who gave the status and where this is written, in at most 2,000 characters. Raises NotFound and
+    UnstorableValue.
     """
     if kind not in NOTIFIER_KINDS:
         raise UnstorableValue("kind", repr(kind), f"one of {', '.join(NOTIFIER_KINDS)}")
@@ -257,13 +204,9 @@ def appoint(
 
 
 def revoke(connection: Connection, notifier_id: int, by: str, ground: str, now: datetime) -> Appointment:
-    """End the appointment of a notifier, who is again what they were taken for at their first notice.
+    """End a notifier's appointment; they are again of the kind of their first notice.
 
-    Raises
-    ------
-    NotFound, UnstorableValue
-    Conflict
-        No appointment is in force.
+    Raises NotFound, UnstorableValue, and Conflict if no appointment is in force.
     """
     notifier = get_notifier(connection, notifier_id, lock=True, at=now)
     if find_appointment(connection, notifier_id, now) is None:
@@ -272,10 +215,8 @@ def revoke(connection: Connection, notifier_id: int, by: str, ground: str, now: 
 
 
 def end_of_day(day: date) -> datetime:
-    """Return the moment at which an appointment ends that lasts until a day, that day included (UTC).
+    """Return the end of an appointment whose last day is this one (UTC).
 
-    Examples
-    --------
     >>> end_of_day(date(2027, 5, 1)).isoformat()
     '2027-05-02T00:00:00+00:00'
     """
@@ -283,14 +224,14 @@ def end_of_day(day: date) -> datetime:
 
 
 def find_appointment(connection: Connection, notifier_id: int, now: datetime) -> Appointment | None:
-    """Return the appointment of a notifier that is in force at a moment, if one is."""
+    """Return the appointment in force at a moment, if any."""
     made = [one for one in list_appointments(connection, notifier_id) if one.made_at <= now]
     last = made[-1] if made else None
     return None if last is None or last.kind is None or (last.until is not None and last.until <= now) else last
 
 
 def list_appointments(connection: Connection, notifier_id: int) -> list[Appointment]:
-    """Return all appointments of a notifier, and their ends, in order."""
+    """Return all appointments of a notifier and their ends, in order."""
     query = select(notifier_appointments).where(notifier_appointments.c.notifier_id == notifier_id)
     rows = connection.execute(query.order_by(notifier_appointments.c.appointment_id)).all()
     whose = get_notifier(connection, notifier_id).pseudonym if rows else ""

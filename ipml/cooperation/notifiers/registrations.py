@@ -1,8 +1,8 @@
-"""Registrations of rights that a notifier files: number, office, classes, last day, and a file that shows it.
+"""Registrations of rights: number, office, classes, last day and a file, filed by a notifier.
 
-They are documents of rights (`ipml.cooperation.notifiers.notifier`), which a person accepts or not. A file is told by
-its first letters, never by its name, is small, and is only ever sent as a download. It is encrypted with the notifier's
-key and goes with it; its SHA-256 stands in the details, so that what is read again is what was filed.
+They are documents of rights (`ipml.cooperation.notifiers.notifier`), which a person accepts or not. A file is
+recognised by its first bytes, never by its name; it is small and only ever sent as a download. It is encrypted with the
+notifier's key and lost with it. Its SHA-256 in the details shows that the file is the one filed.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from ipml.storage.tables import rights_documents, rights_files
 
 MOST_BYTES = 2_000_000
 MOST_DOCUMENTS = 100
-"""Of a notifier."""
+"""Registrations of one notifier, at most."""
 _LONGEST = {"number": 100, "office": 100, "classes": 200}
 _KINDS = {b"%PDF-": "pdf", b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpg"}
 _END = rb"(?=[\0\t\n\f\r ()<>\[\]{}/%]|$)"  # of a name in a PDF
 
 
 def _any_name(*names: str) -> re.Pattern[bytes]:
-    """Return the expression that finds names of a PDF, each letter of which may be written as its number."""
+    """Return the expression that finds names of a PDF, whose letters may be written as numbers."""
     spelt = ("".join(rf"(?:{letter}|#{ord(letter):02x}|#{ord(letter):02X})" for letter in name) for name in names)
     return re.compile(b"/(?:" + "|".join(spelt).encode() + b")" + _END)
 
 
-# Scripts, programs, attachments, forms that are sent, films and sounds.
+# Scripts, programs, attachments, form submissions, video and sound.
 _ACTIVE = _any_name(
     *("JavaScript", "JS", "Launch", "EmbeddedFile", "EmbeddedFiles", "RichMedia", "SubmitForm", "ImportData", "XFA"),
     *("GoToR", "GoToE", "Rendition", "Movie", "Sound", "AA"),
 )
-_OPENS = re.compile(_any_name("OpenAction").pattern + rb"(?!\s*\[)")  # what follows is no place in the document
-# Where objects may be packed, so that nobody sees what they do without unpacking them.
+_OPENS = re.compile(_any_name("OpenAction").pattern + rb"(?!\s*\[)")  # followed by an action, not a place
+# Packed objects, whose actions show only after unpacking.
 _PACKED = _any_name("ObjStm", "XRef", "XRefStm", "Encrypt")
 _TABLES = re.compile(rb"(?:startxref|/Prev)\s*(\d{1,10})")
 _EXPECTED = "a PDF, PNG or JPEG file"
@@ -60,20 +60,10 @@ _PRINTED = "one without: print it anew as PDF from a browser, or take a picture 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A registered right as it was filed.
+    """A registered right as filed, such as number "EUTM 018123456"; None if the notifier was erased.
 
-    Attributes
-    ----------
-    number : str or None
-        Such as "EUTM 018123456"; None where the notifier was erased.
-    office, classes : str
-        Where it is registered, and for which goods (Nice classes); empty where it was only named in a notice.
-    last_day : date or None
-        The last day of the right, as far as known.
-    file_kind : str
-        "pdf", "png" or "jpg"; empty without a file.
-    is_accepted : bool or None
-        What the marketplace made of it; None until somebody has looked.
+    `classes` are Nice classes. Office and classes are empty if a notice only named the right; `file_kind` is empty
+    without a file. `is_accepted` is None until it was checked.
     """
 
     document_id: int
@@ -88,7 +78,7 @@ class Registration:
     is_accepted: bool | None
 
     def has_ended(self, now: datetime) -> bool:
-        """Whether its last day is over."""
+        """Report whether its last day is over."""
         return self.last_day is not None and end_of_day(self.last_day) <= now
 
 
@@ -105,14 +95,10 @@ def file_registration(
     by: str,
     now: datetime,
 ) -> int:
-    """Keep a registration until a person has looked at it, and return its number; filed twice, it is there once.
+    """Store a registration to be checked, and return its number; filing it again returns the same number.
 
-    Raises
-    ------
-    Refused
-        A text is missing or too long, the right has ended, or the file is too large or none that can be taken.
-    Conflict
-        The notifier was erased, or has filed too many.
+    Raises Refused for a text that is missing or too long, an ended right or an unsuitable file; Conflict if the
+    notifier was erased or has filed too many.
     """
     said, faults = {"number": number, "office": office, "classes": classes}, Faults()
     read = {
@@ -154,15 +140,10 @@ def file_registration(
 
 
 def find_kind(file: bytes) -> str:
-    """Return what a file is by what stands in it: "pdf", "png" or "jpg".
+    """Return the kind of a file by its content: "pdf", "png" or "jpg".
 
-    Raises
-    ------
-    Refused
-        It is too large, of another kind, or a PDF that may do something when it is opened.
+    Raises Refused if it is too large, of another kind, or a PDF that may act when opened.
 
-    Examples
-    --------
     >>> find_kind(b"%PDF-1.4 xref trailer<<>> startxref 9 %%EOF")
     'pdf'
     """
@@ -177,7 +158,7 @@ def find_kind(file: bytes) -> str:
 
 
 def _refuse_active(file: bytes) -> None:
-    """Raise Refused unless a PDF shows all its objects, and none of them does anything."""
+    """Raise Refused unless a PDF shows all its objects and none of them acts."""
     if _ACTIVE.search(file) or _OPENS.search(file):
         raise Refused("file", "a PDF with scripts, attachments or actions", _PRINTED)
     places = [int(place) for place in _TABLES.findall(file)]
@@ -190,7 +171,7 @@ def _refuse_active(file: bytes) -> None:
 def list_registrations(
     connection: Connection, notifier_id: int, brands: Collection[str] | None = None
 ) -> list[Registration]:
-    """Return what a notifier filed for some brands, or for all, the newest last."""
+    """Return a notifier's registrations for some brands or all, newest last."""
     documents = list_documents(connection, notifier_id)
     return [read_registration(one) for one in documents if brands is None or one.brand in brands]
 
@@ -216,12 +197,7 @@ def read_registration(one: RightsDocument) -> Registration:
 def read_file(connection: Connection, document_id: int) -> tuple[bytes, str]:
     """Return the file of a registration and its kind.
 
-    Raises
-    ------
-    NotFound
-        There is none, or it was erased.
-    Refused
-        It is not what was filed.
+    Raises NotFound if it does not exist or was erased, Refused if it differs from the filed one.
     """
     query = select(rights_documents.c.notifier_id, rights_files.c.content)
     query = query.join(rights_files, rights_files.c.document_id == rights_documents.c.document_id)

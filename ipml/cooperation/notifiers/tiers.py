@@ -1,17 +1,11 @@
-"""What follows from who a notifier is: their tier, and the lane their notices come in; all of it in one file.
+"""Tiers and lanes of notifiers, their files and lists, and their erasure.
 
-A tier is what follows from a notifier's record, as data (`[[notifiers.tiers]]` of the policy). It is kept nowhere,
-but with each notice the one it came with: it follows from the record whenever it is asked for, so that none is out of
-date. Nothing holds somebody in a tier once their record is another (hysteresis). It would need a memory, and gain
-little: what changes with a tier is a deadline and a burden, for the notices that come from then on.
-
-The lane of a notice says how soon its listings are looked at, what it must bring, and how much of it a day. However
-much somebody sends, only so many cases a day get a deadline for it; what is more waits in ordinary order, so that no
-notifier can keep reviewers from what others gave notice of.
-
-When a notifier is forgotten the key goes, and with it all that was encrypted with it, in every table and every backup.
-What their notices led to stays: listings, decisions, and that a notifier of this number gave notice. What has begun
-goes on, and nobody is told how it ends.
+The tier follows from the record by the rules in `[[notifiers.tiers]]`. It is calculated when needed, so it is never out
+of date; only a notice stores the tier it came with. Tiers have no memory (hysteresis): a change affects only the
+deadline and the burden of later notices. The lane of a notice sets the deadline, the requirements and a daily limit.
+Cases above the limit wait in ordinary order, so no notifier can block the notices of others. Erasing a notifier deletes
+the key, and with it all texts encrypted with it, in every table and backup. Listings, decisions and the notifier's
+number stay; what has begun continues without messages.
 """
 
 from __future__ import annotations
@@ -59,15 +53,8 @@ from ipml.storage.tables import (
 
 
 def choose_tier(kind: str, record: NotifierRecord | None, rules: NotifierRules) -> Tier:
-    """Return the first tier that a notifier of a kind belongs to.
+    """Return the first tier for a notifier's kind and record; the record may be None if `asks_record` is false.
 
-    Parameters
-    ----------
-    record : NotifierRecord or None
-        None is for those of whom no tier asks anything (`asks_record`).
-
-    Examples
-    --------
     >>> from ipml.cooperation.policy import load_cooperation_policy
     >>> choose_tier("trusted flagger", None, load_cooperation_policy().notifiers).name
     'trusted'
@@ -76,7 +63,7 @@ def choose_tier(kind: str, record: NotifierRecord | None, rules: NotifierRules) 
 
 
 def asks_record(kind: str, rules: NotifierRules) -> bool:
-    """Say whether the tier of a notifier of a kind depends on their record."""
+    """Report whether the tier of this kind of notifier depends on the record."""
     first = next(tier for tier in rules.tiers if _is_for(tier, kind))
     return not first.asks_nothing
 
@@ -97,21 +84,11 @@ def _meets(tier: Tier, record: NotifierRecord | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """How the next notice of a notifier is dealt with.
+    """Treatment of a notifier's next notice.
 
-    Attributes
-    ----------
-    tier : str
-        The name of their tier.
-    hours : float
-        From the notice to the deadline of the cases that it raises.
-    burden : str
-        What the reviewer reads of how much must be shown.
-    is_suspended : bool
-        Whether what they send is kept and opens nothing.
-    left_today : int or None
-        How many more cases of theirs get a deadline today (UTC); None: as many as there are. While they are new, no
-        more than are left of what all get who are new.
+    `hours` is the time from notice to deadline, `burden` a note to the reviewer on how much must be shown. Notices of a
+    suspended notifier are stored and open nothing. `left_today` cases still get a deadline today (UTC), for new
+    notifiers no more than all of them have left; None means no limit.
     """
 
     tier: str
@@ -123,7 +100,7 @@ class Lane:
     left_today: int | None = None
 
     def due_at(self, received_at: datetime) -> datetime:
-        """Return by when a case raised by a notice must be decided."""
+        """Return the deadline of a case raised by a notice."""
         return received_at + timedelta(hours=self.hours)
 
 
@@ -135,25 +112,14 @@ def lane_of(
     *,
     kind: str | None = None,
 ) -> Lane:
-    """Return the lane of a notifier.
+    """Return the lane of a notifier, of another `kind` if they are about to change; raises NotFound.
 
-    Whoever then raises cases has kept them from other writers (`notifier_of`), and so has counted all that came before.
-
-    Parameters
-    ----------
-    now : datetime, default=the clock
-    kind : str, default=the notifier's
-        What they are about to become.
-
-    Raises
-    ------
-    NotFound
-        There is none of that number.
+    Callers that raise cases hold the notifier's lock (`notifier_of`), so all earlier cases are counted.
     """
     rules, now = policy.notifiers, now or datetime.now(UTC)
     notifier = get_notifier(connection, notifier_id, at=now)
     kind = kind or notifier.kind
-    # The record is looked up only where it matters.
+    # Reading the record is skipped if no tier asks for it.
     record = record_of(connection, notifier_id, rules, now) if asks_record(kind, rules) else None
     tier = choose_tier(kind, record, rules)
     return Lane(
@@ -168,7 +134,7 @@ def lane_of(
 
 
 def store_count(connection: Connection, notifier: Notifier, rules: NotifierRules, now: datetime) -> None:
-    """Let no other new notifier raise cases before the transaction ends: all of them have one count."""
+    """Block other new notifiers from raising cases until the transaction ends: they share one limit."""
     if _is_new(notifier, rules, now):
         serialise(connection, Lock.COUNT_OF_NEW)
 
@@ -192,7 +158,6 @@ def _count_left(
 
 
 def _count_raised(connection: Connection, whose: ColumnElement[bool], now: datetime) -> int:
-    """Return how many cases some notices of today raised."""
     query = select(func.count()).select_from(notice_items)
     query = query.join(notices, notices.c.notice_id == notice_items.c.notice_id)
     query = query.where(whose, notices.c.received_at >= begin_day(now))
@@ -201,17 +166,7 @@ def _count_raised(connection: Connection, whose: ColumnElement[bool], now: datet
 
 @dataclass(frozen=True, slots=True)
 class NotifierRow:
-    """A notifier in a list.
-
-    Attributes
-    ----------
-    notices, waiting : int
-        Given in all, and not settled yet.
-    suspension, warning : MisuseStep or None
-        In force now.
-    proposed : str
-        "warn" or "suspend" where a lead may do so, else empty.
-    """
+    """A notifier in a list, with all and unsettled notices, steps in force, and perhaps a proposed step."""
 
     notifier: Notifier
     tier: str
@@ -225,15 +180,7 @@ class NotifierRow:
 
 @dataclass(frozen=True, slots=True)
 class NotifierFile:
-    """A notifier with all that hangs on them.
-
-    Attributes
-    ----------
-    appointment : Appointment or None
-        That is in force.
-    proposal : Proposal or None
-        What speaks for a step about misuse, if anything does.
-    """
+    """A notifier with record, lane, documents, appointments and steps; `appointment` is the one in force."""
 
     notifier: Notifier
     record: NotifierRecord
@@ -250,7 +197,7 @@ class NotifierFile:
 def read_notifier(
     connection: Connection, notifier_id: int, policy: CooperationPolicy, *, now: datetime | None = None
 ) -> NotifierFile:
-    """Return a notifier; NotFound if there is none of that number."""
+    """Return a notifier's file; raises NotFound."""
     at = now or datetime.now(UTC)
     return NotifierFile(
         notifier=get_notifier(connection, notifier_id, at=at),
@@ -273,22 +220,9 @@ def list_rows(
     now: datetime | None = None,
     within: tuple[datetime, datetime] | None = None,
 ) -> list[NotifierRow]:
-    """Return notifiers: those first about whom a step is proposed, then those with the most notices that wait.
+    """Return notifiers, those with a proposed step first, then by waiting notices.
 
-    Parameters
-    ----------
-    within : tuple of two datetimes, optional
-        From when until when their records are counted; in the window of the rules, by which tiers go, if not given.
-
-    Examples
-    --------
-    >>> from ipml.cooperation.policy import load_cooperation_policy
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     list_rows(connection, load_cooperation_policy())
-    []
+    Records count from one moment to another (`within`), by default in the window that sets the tiers.
     """
     at, rules = now or datetime.now(UTC), policy.notifiers
     proposed = {one.notifier.notifier_id: one.kind for one in find_misuse(connection, rules, at)}
@@ -315,20 +249,17 @@ def list_rows(
 
 
 def erase_notifier(engine: Engine, notifier_id: int, by: str, *, now: datetime | None = None) -> tuple[str, ...]:
-    """Erase a notifier, and then all traces of them in the files of the database; called again it finishes.
+    """Erase a notifier, then all traces in the files of the database; call it again to finish.
 
-    Returns
-    -------
-    tuple of str
-        What a database server keeps all the same, and for how long, in sentences.
+    The result lists, in sentences, what a database server retains and for how long.
 
     Raises
     ------
     NotFound
     Conflict
-        Erased, they would be nobody who was ever warned; the suspension must end first.
+        A suspension is in force: erasing would also erase the warning.
     DatabaseBusy
-        They are erased, but somebody went on reading what was there before: call it again.
+        They are erased, but older data is still being read; call it again.
     """
     now = now or datetime.now(UTC)
     with writing(engine) as connection:
@@ -343,7 +274,7 @@ def erase_notifier(engine: Engine, notifier_id: int, by: str, *, now: datetime |
 
 
 def _erase(connection: Connection, notifier: Notifier, by: str, now: datetime) -> None:
-    """Take the key away, and empty what it opened; messages on them that wait go to nobody any more."""
+    """Delete the key, empty all texts it opened, and drop waiting messages."""
     number, is_theirs = notifier.notifier_id, outbox.c.pseudonym == notifier.pseudonym
     dropped = {"state": "dead", "settled_at": now, "dropped_by": "ipml", "dropped_at": now}
     passed_on = outbox.c.subject.like(f"counter-notice:%:notifier:{number}")  # encrypted for the seller, sent to them

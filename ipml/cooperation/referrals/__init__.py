@@ -1,1 +1,1 @@
-"""Networks handed to an authority: few cases, good ones, and such that anybody can check them."""
+"""Networks handed to an authority: few and good cases that anyone can verify."""

@@ -1,9 +1,7 @@
-"""The only door from a dossier to a package: what a profile does not list cannot pass.
+"""Disclosure: the facts of a dossier that a recipient's profile allows; packages contain nothing else.
 
-A dossier holds ids and texts; a package is written from `DisclosedFacts`, which holds none but through here. Whoever
-adds a column says which field of the profile it needs, so that forgetting to is not possible. Sellers are called by a
-code that is the same in all files of a package, and another for every recipient. What a package does not show is said
-as plainly as what it shows: whoever acts on it must know where it ends.
+Each column names the field of the profile that it needs, so a new column cannot bypass the profile. Sellers have codes
+that differ between recipients. Gaps are listed too: a recipient who acts on a package must know its limits.
 """
 
 from __future__ import annotations
@@ -36,12 +34,12 @@ HASHES: dict[AttributeKind, PackageField] = {
     AttributeKind.TEMPLATE: PackageField.GOODS_HASH,
     AttributeKind.TIMING: PackageField.GOODS_HASH,
 }
-"""The field by which the keyed hash of a shared thing may be told."""
+"""The field that a profile needs to disclose the keyed hash of a shared thing."""
 
 
 @dataclass(frozen=True, slots=True)
 class DisclosedTable:
-    """Rows of a file; columns that the profile does not allow are not there at all."""
+    """Rows of a file, without the columns that the profile forbids."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -60,14 +58,8 @@ class Node:
 class Edge:
     """A link in the picture, by the names of its ends.
 
-    Attributes
-    ----------
-    words, most : str
-        The three things that say most, with their dates; and the first of them, with how many more there are.
-    since : datetime
-        Since when both have the first thing that they share.
-    is_needed : bool
-        Whether it is of the links that are enough to join all who are linked.
+    `words` has the three strongest shared things with their dates, `most` the strongest and the number of others,
+    `since` when both first had the same. `is_needed` marks links of the spanning tree.
     """
 
     first: str
@@ -81,7 +73,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class SourceHypothesis:
-    """A hypothesis on who the source is."""
+    """A hypothesis of who the source is; `belief` is its probability."""
 
     name: str
     belief: float
@@ -90,14 +82,10 @@ class SourceHypothesis:
 
 @dataclass(frozen=True, slots=True)
 class DisclosedFacts:
-    """What a recipient is told: numbers, dates, codes of the package, and what the profile allows.
+    """The facts disclosed to a recipient: numbers, dates, codes of the package, and fields that the profile allows.
 
-    Attributes
-    ----------
-    n_unnamed : int
-        Members that are counted and not named.
-    brands, countries : sequence of (str, int)
-        Most frequent first; those of too few sellers are not named.
+    `n_unnamed` counts members without a name. Brands and countries come most frequent first, without those of too few
+    sellers.
     """
 
     number: int
@@ -130,16 +118,10 @@ class DisclosedFacts:
 def name_members(
     dossier: Dossier, profile: RecipientProfile, hidden: Sequence[str], before: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return what a package calls each member that it names: "S-001", by role and counterfeits.
+    """Return the code of each member that the package names: "S-001" and so on, ordered by role and counterfeits.
 
-    Names are of one package, and of those that follow it to the same recipient: two recipients cannot compare them.
-
-    Parameters
-    ----------
-    hidden : sequence of str
-        Keys of members that must not be named, as those who were erased.
-    before : mapping of str to str
-        What an earlier package to the same recipient called them, which stays.
+    `hidden` members, such as erased ones, are not named. `before` has the codes of the previous package to the same
+    recipient, which do not change. Two recipients cannot compare codes.
     """
     confirmed = Counter(one.member for one in dossier.confirmed)
     shown = [one for one in dossier.members if one.key not in hidden]
@@ -161,24 +143,18 @@ _LONGEST = 300
 _SOMEBODY = "somebody who is not named here"
 _CODE = re.compile(r"[A-Za-z][A-Za-z_ -]{0,39}")
 _COUNTRY = re.compile(r"[A-Z]{2,3}")
-# What somebody can be reached by, whatever it is written between: digits in a row, mail, addresses on the web, handles.
+# Contact details, whatever separates their parts: digits in a row, mail and web addresses, handles.
 _CONTACT = re.compile(r"(?:\d[\W_]{0,3}){6,}\d|\S\s*[@\uff20]\s*\S|https?:|www\.|\bt\.me\b|whats\s*app", re.IGNORECASE)
 
 
 class Disclosure:
-    """What a profile lets pass of a dossier.
-
-    Parameters
-    ----------
-    names : mapping of str to str
-        What the package calls each member, by their key; who has no name is not in it.
-    """
+    """The disclosure of a dossier under a profile; `names` has the code of each named member by key."""
 
     def __init__(self, dossier: Dossier, profile: RecipientProfile, names: Mapping[str, str]) -> None:
         self.dossier, self.profile, self._names = dossier, profile, names
         brands = [(one.member, one.brand) for one in dossier.listings]
         self._common_brands = self._find_common(brands, profile.least_sharing)
-        # What one seller alone wrote in its place is no brand, though it may be told as a text of theirs.
+        # A word of one seller alone is no brand; it may still be disclosed as listing text.
         usual = self._find_common(brands, max(profile.least_sharing, 2))
         self._usual_brands = {
             brand for _, brand in brands if brand and brand.casefold() in usual and not is_contact(brand)
@@ -187,7 +163,7 @@ class Disclosure:
         self._common_countries = self._find_common(self._country_of.items(), profile.least_sharing)
 
     def tell(self) -> DisclosedFacts:
-        """Return all that may be told."""
+        """Return all facts that may be disclosed."""
         dossier = self.dossier
         confirmed = dossier.confirmed
         found = Counter(one.member for one in confirmed)
@@ -237,7 +213,6 @@ class Disclosure:
         )
 
     def _tabulate(self, columns: Columns[Row], rows: Iterable[Row]) -> DisclosedTable:
-        """Return a table of the columns whose field the profile allows."""
         allowed = {name: get for name, (field, get) in columns.items() if field is None or self.profile.allows(field)}
         cells = tuple(tuple(_clean(get(row)) for get in allowed.values()) for row in rows)
         return DisclosedTable(tuple(allowed), cells)
@@ -326,7 +301,6 @@ class Disclosure:
         return word if is_safe or self.profile.allows(PackageField.LISTING_TEXT) else ""
 
     def _find_common(self, pairs: Iterable[tuple[str, str | None]], least: int) -> frozenset[str]:
-        """Return, folded, the words that so many members use."""
         users: dict[str, set[str]] = {}
         for member, word in pairs:
             if word:
@@ -335,10 +309,8 @@ class Disclosure:
 
 
 def is_contact(text: str) -> bool:
-    """Say whether somebody can be reached by a text: a telephone number, a mail address, an address on the web.
+    """Report whether a text contains contact details: a telephone number, a mail address, a web address.
 
-    Examples
-    --------
     >>> [is_contact(text) for text in ("Nike", "tel 1 0 0-5550101", "ann @ mail.example", "No. 5")]
     [False, True, True, False]
     """
@@ -356,7 +328,7 @@ def _currency(listing: CaseListing) -> str:
 
 
 def _code(text: str) -> str:
-    """Return a word of the marketplace's own lists; what is none is left out."""
+    """Return a word of the marketplace's own lists; anything else becomes empty."""
     return text if _CODE.fullmatch(text) else ""
 
 
@@ -367,20 +339,15 @@ def _clean(cell: Cell | datetime | None) -> Cell:
 
 
 def _clean_text(text: str) -> str:
-    """Return a text in one line, shortened, without what a terminal or an editor would obey."""
+    """Return a text in one line, shortened, without control characters."""
     shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:_LONGEST])
     return shown + "…" * (len(text) > _LONGEST)
 
 
 def list_unknown(told: DisclosedFacts, profile: RecipientProfile, n_erased: int, n_evidence: int) -> Iterator[str]:
-    """Yield what is not known, or not told, each in a sentence.
+    """Yield a sentence for each thing that is unknown or withheld.
 
-    Parameters
-    ----------
-    n_erased : int
-        Members of whom the marketplace may not tell any more.
-    n_evidence : int
-        Pieces of evidence that are in the package.
+    `n_erased` counts members who may not be disclosed any more, `n_evidence` the pieces of evidence in the package.
     """
     yield (
         "Who the persons are. The marketplace joins accounts by what they share; several may be one person's, or one "
@@ -391,12 +358,12 @@ def list_unknown(told: DisclosedFacts, profile: RecipientProfile, n_erased: int,
         of = f"What {innocent} of the {told.n_members} members sell"
         yield f"{of}: no listing of theirs was found counterfeit. They are linked, not accused."
     if others := told.n_listings - told.n_confirmed:
-        yield f"Whether {others:,} further listings are counterfeit: they were found genuine, or nobody decided."
+        yield f"Whether {others:,} further listings are counterfeit: they were found genuine, or not decided."
     yield "Whether the source of the goods has an account at all. The likelihoods rest on simulated networks."
     yield from _about_sold_value(told)
     yield "Sales outside this marketplace, and accounts that share nothing that was seen."
     if bare := told.n_confirmed - told.n_with_evidence:
-        yield f"On what {bare:,} of the decisions rested: no evidence of them is kept."
+        yield f"On what {bare:,} of the decisions rested: no evidence of them is stored."
     yield from _about_profile(told, profile, n_erased, n_evidence)
 
 
@@ -406,20 +373,20 @@ def _about_sold_value(told: DisclosedFacts) -> Iterator[str]:
         if one.rate is None:
             yield f"Not counted: amounts of {one.n_listings:,} listings in {one.currency}, for which there is no rate."
     if not sold_value.is_known:
-        yield "How much was sold: the marketplace knows the sales of none of the listings, or of too few."
+        yield "The amount sold: the marketplace knows the sales of no listings, or of too few."
         return
     if unseen := sold_value.n_listings - sold_value.value.n_known:
-        yield f"What {unseen:,} of {sold_value.n_listings:,} listings sold: the interval stands for them."
-    yield "Which part of the sales was of counterfeits: listings found genuine, or not decided, count in it too."
+        yield f"What {unseen:,} of {sold_value.n_listings:,} listings sold: the interval allows for them."
+    yield "The share of counterfeits in the sales: listings found genuine, or not decided, are included."
 
 
 def _about_profile(told: DisclosedFacts, profile: RecipientProfile, n_erased: int, n_evidence: int) -> Iterator[str]:
     if n_erased:
-        yield f"Anything of {n_erased} members who were erased, or may have been: the marketplace may not tell of them."
+        yield f"Anything of {n_erased} members who were erased, or may have been: the marketplace may not disclose it."
     if unnamed := told.n_unnamed - n_erased:
         yield f"Who {unnamed} further members are: they are counted and not named under this profile."
     if withheld := sorted(field.value for field in PackageField if not profile.allows(field)):
-        yield f"What this recipient is not told: {', '.join(withheld)}. An order can ask for it."
+        yield f"Withheld from this recipient: {', '.join(withheld)}. An order can ask for it."
     more = told.n_with_evidence - n_evidence
     if more and profile.allows(PackageField.EVIDENCE):
         yield f"What {more:,} more pieces of evidence say: the marketplace keeps them; listings.csv has their digests."

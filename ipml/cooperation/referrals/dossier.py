@@ -1,9 +1,7 @@
-"""All that is known of a network, in one place: what joins its members, and what was decided on their listings.
+"""Dossier: a network joined to the decisions on its listings.
 
-A dossier is made of a network in a folder, whose members are found in the database. Ids and texts stand here as they
-are. Nothing of it is written into a package but through a `Disclosure`.
-
-What a network sold comes from a table of sales where there is one, else from what the listings said of themselves.
+It is unredacted; packages contain only what passes a `Disclosure`. Sales come from a table of sales if there is one,
+else from the sales counts and prices of the listings.
 """
 
 from __future__ import annotations
@@ -59,12 +57,9 @@ TABLE_TOO_SMALL = "the table of sales was left aside, as it knows less than was 
 def estimate_sold_value(
     networks: Networks, number: int, listings: Sequence[CaseListing], sales: pd.DataFrame | None, rates: Rates
 ) -> SoldValue:
-    """Estimate what a network sold.
+    """Estimate the sales of a network.
 
-    Parameters
-    ----------
-    sales : DataFrame, optional
-        As for `estimate_sales`; without it, or where it knows less than was found counterfeit, the listings are asked.
+    Without a table of sales, or if it covers less than was found counterfeit, the estimate comes from the listings.
     """
     own = add_up_listings(listings, rates)
     if sales is None:
@@ -85,14 +80,9 @@ def estimate_sold_value(
 
 
 def add_up_listings(listings: Sequence[CaseListing], rates: Rates) -> SoldValue:
-    """Estimate what listings sold from those of which it is known: sales counted x price, in the currency of the rates.
+    """Estimate the sales of listings from known prices and sales counts, in the currency of the rates.
 
-    Prices without a currency, or in one that has no rate, count as not known.
-
-    Examples
-    --------
-    >>> add_up_listings([], Rates("EUR", {})).is_known
-    False
+    Prices without a currency, or in a currency without a rate, count as unknown.
     """
     units = np.array([one.sales for one in listings if one.sales is not None], dtype=np.float64)
     values = [_value(one, rates) for one in listings]
@@ -117,16 +107,8 @@ def _value(listing: CaseListing, rates: Rates) -> Money | None:
 class CaseListing:
     """A listing of a member, as last decided on, or as last seen.
 
-    Attributes
-    ----------
-    member : str
-        As the folder of networks calls the seller.
-    verdict : Verdict or None
-        The last that stands; None where there is none.
-    evidence_id, evidence_digest : int or None, str
-        Of that decision; None and "" where none is kept.
-    n_notices : int
-        Notices on it that were upheld.
+    `member` is the seller's key in the folder of networks. Verdict and evidence are those in force, else None and "".
+    `n_notices` counts upheld notices.
     """
 
     case_id: int
@@ -150,12 +132,12 @@ class CaseListing:
 
     @property
     def is_counterfeit(self) -> bool:
-        """Whether it was found counterfeit, and that stands."""
+        """Whether the verdict in force is counterfeit."""
         return self.verdict is Verdict.COUNTERFEIT
 
     @property
     def asked(self) -> Money | None:
-        """The price; None where it, or its currency, is not known."""
+        """The price; None if it or its currency is unknown."""
         if self.price is None or self.currency is None or not is_currency(self.currency):
             return None
         return Money(self.price, self.currency)
@@ -163,20 +145,10 @@ class CaseListing:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A seller of the network.
+    """A seller of the network, by the key of the folder of networks.
 
-    Attributes
-    ----------
-    key : str
-        As the folder of networks calls them.
-    seller_id : str or None
-        None where the marketplace's records know nobody of that name, as after an erasure.
-    pseudonym : str or None
-        None where nothing was ever decided on them.
-    n_strikes : int
-        Strikes that were not taken back.
-    penalties : tuple of str
-        Those imposed that were neither taken back nor dismissed.
+    `seller_id` is None if the records have no such seller, as after an erasure; `pseudonym` is None before any
+    decision. Strikes and penalties exclude those taken back or dismissed.
     """
 
     key: str
@@ -190,20 +162,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """A network joined to what the marketplace decided.
+    """A network joined to the marketplace's decisions.
 
-    Attributes
-    ----------
-    ties : tuple of Tie
-        Links between members, strongest first, as many as are told.
-    n_links : int
-        How many there are in all.
-    chain : frozenset of (str, str)
-        The ties that are enough to join all who are linked.
-    joined : float
-        Part of the members that share a payout account, phone, device or address with another.
-    notices : mapping of str to int
-        Upheld notices on listings of the network, by the kind of those who gave them.
+    `ties` are at most 2,000 links, strongest first, of `n_links`; `chain` has those of a spanning tree. `joined` is the
+    share of members, 0-1, with a payout account, phone, device or address of another. `notices` counts upheld notices
+    by kind of notifier.
     """
 
     number: int
@@ -226,26 +189,26 @@ class Dossier:
 
     @property
     def confirmed(self) -> list[CaseListing]:
-        """The listings that were found counterfeit."""
+        """The listings found counterfeit."""
         return [one for one in self.listings if one.is_counterfeit]
 
     @property
     def confirmed_members(self) -> set[str]:
-        """The members with such a listing."""
+        """The members with a listing found counterfeit."""
         return {one.member for one in self.confirmed}
 
     @property
     def brands(self) -> Counter[str]:
-        """How many of the listings found counterfeit name which brand."""
+        """Number of listings found counterfeit, by brand."""
         return Counter(one.brand for one in self.confirmed if one.brand)
 
     @property
     def grounds(self) -> Counter[str]:
-        """On which grounds they were found counterfeit."""
+        """Number of listings found counterfeit, by ground."""
         return Counter(one.ground or "none given" for one in self.confirmed)
 
     def country_of(self) -> dict[str, str]:
-        """Return the country that most listings of each member name."""
+        """Return the most frequent country of each member's listings."""
         named: dict[str, Counter[str]] = {}
         for one in self.listings:
             if one.country:
@@ -254,14 +217,14 @@ class Dossier:
 
 
 def keep_brand(dossier: Dossier, brand: str, rates: Rates) -> Dossier:
-    """Return the dossier with the listings of one brand only, and with what these sold."""
+    """Return the dossier with the listings of one brand only, and their sales."""
     kept = tuple(one for one in dossier.listings if one.brand and one.brand.casefold() == brand.casefold())
     notices = {"all": sum(one.n_notices for one in kept)} if any(one.n_notices for one in kept) else {}
     return replace(dossier, listings=kept, notices=notices, sold_value=add_up_listings(kept, rates))
 
 
 def latest_of_each(listings: Iterable[CaseListing]) -> tuple[CaseListing, ...]:
-    """Return each listing once: as last decided on, or else as last seen, in the order of cases."""
+    """Return each listing once, as last decided on, else as last seen, in the order of cases."""
     best: dict[tuple[str, str], CaseListing] = {}
     for one in sorted(listings, key=lambda one: (one.verdict is not None, one.case_id)):
         best[one.member, one.listing_id] = one
@@ -269,7 +232,7 @@ def latest_of_each(listings: Iterable[CaseListing]) -> tuple[CaseListing, ...]:
 
 
 _MOST_TIES = 2_000
-# What belongs to a person, where a picture or a phrase is only taken over.
+# These belong to a person; a picture or a phrase may be copied by anyone.
 HARD_KINDS = (AttributeKind.PAYOUT, AttributeKind.PHONE, AttributeKind.DEVICE, AttributeKind.ADDRESS)
 _GIVEN_UP = ("taken back", "dismissed")
 
@@ -282,23 +245,11 @@ def join_network(
     *,
     with_ties: bool = True,
 ) -> Dossier:
-    """Return the dossier of a network.
+    """Return the dossier of a network; raises NotFound.
 
-    Members are found by their id, or by their pseudonym where the folder holds pseudonyms. Value is in the currency of
-    the ranking policy in force, at its rates.
-
-    Parameters
-    ----------
-    sales : DataFrame, optional
-        seller_id (as in the folder), units, value, currency of each listing; see `ipml.cooperation.networks.sales`.
-
-    with_ties : bool, default=True
-        Without, ties and events stay empty: a package tells them, and ranking needs neither.
-
-    Raises
-    ------
-    NotFound
-        There is no network of that number, or no longer.
+    Members are found by id, or by pseudonym if the folder holds pseudonyms. Values are in the currency of the ranking
+    policy in force, at its rates. `sales` has seller_id (as in the folder), units, value and currency of each listing.
+    `with_ties=False` leaves ties and events empty; ranking needs neither.
     """
     places = require_members(networks, number)
     roles, holdings = guess_roles(networks, number), networks.holdings
@@ -335,7 +286,7 @@ def join_network(
 
 
 def find_joined(networks: Networks, places: np.ndarray[Any, np.dtype[np.int64]]) -> float:
-    """Return the part of some sellers who have a payout account, phone, device or address that another of them has."""
+    """Return the share of some sellers who have a payout account, phone, device or address of another of them."""
     holdings = networks.holdings
     says = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules) > 0
     says &= np.isin(holdings.kinds, [KINDS.index(kind) for kind in HARD_KINDS])
@@ -345,7 +296,7 @@ def find_joined(networks: Networks, places: np.ndarray[Any, np.dtype[np.int64]])
 
 
 def find_sellers(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
-    """Return id and pseudonym of each member that the database knows."""
+    """Return id and pseudonym of each member in the database."""
     found: dict[str, tuple[str | None, str | None]] = {}
     for batch in in_batches(keys):
         with_cases = select(cases.c.seller_id).where(cases.c.seller_id.in_(batch)).distinct()
@@ -360,7 +311,6 @@ def find_sellers(connection: Connection, keys: Sequence[str]) -> dict[str, tuple
 def _read_standing(
     connection: Connection, pseudonyms: Sequence[str]
 ) -> tuple[Counter[str | None], dict[str | None, list[str]]]:
-    """Return how many strikes of each seller stand, and which penalties."""
     struck: Counter[str | None] = Counter()
     punished: dict[str | None, list[str]] = {}
     for batch in in_batches(pseudonyms):
@@ -378,7 +328,6 @@ def _read_standing(
 
 
 def _read_listings(connection: Connection, key_of: dict[str, str]) -> tuple[tuple[CaseListing, ...], dict[str, int]]:
-    """Return the listings of some sellers, and how many notices on them were upheld, by who gave them."""
     known = cases.c.case_id, cases.c.seller_id, cases.c.listing_id, cases.c.snapshot
     seen = select(*known, cases.c.observed_at, cases.c.enqueued_at).where(cases.c.erased_at.is_(None))
     said = decisions.c.verdict, decisions.c.ground, decisions.c.decided_at
@@ -444,7 +393,7 @@ def _make(
 
 
 def _explain_ties(networks: Networks, links: Links, tree: Links) -> Iterator[Tie]:
-    """Give the links that join all who are linked, then as many of the others, strongest first."""
+    """Yield the links of the spanning tree, then others up to the limit, strongest first."""
     pairs = dict.fromkeys(_places(tree)) | dict.fromkeys(_places(links))
     found = [explain_tie(networks, *pair) for pair in list(pairs)[:_MOST_TIES]]
     yield from sorted(found, key=lambda tie: (-tie.bits, tie.first, tie.second))

@@ -1,19 +1,12 @@
-"""Which referrals were handed over, of whom they told, who signed for them, and what became of them.
+"""Referrals handed over: the sellers they name, their receipts and their outcomes.
 
-While a referral is open, what is kept of the sellers that it found out is held: an erasure must not undo a case. Each
-referral has holds of its own; those placed for another reason end for that. A dropped referral ends its holds, any
-other outcome places them anew. Outcomes teach how likely a referral becomes a case: a logistic model that begins with
-a judgement.
-
-Weights w have a normal prior around those of the policy, m, with standard deviation s each. After n referrals with
-signs x (1 before them, for the intercept) and outcome y (1: a case, 0: dropped), the weights are those that maximise
-
-    sum of [y log p + (1 - y) log(1 - p)] - sum of (w - m)^2 / (2 s^2),    p = 1 / (1 + exp(-w . x))
-
-which is concave, so that Newton's method finds the one maximum: with the gradient g = X'(y - p) - (w - m) / s^2 and the
-curvature H = X' diag(p (1 - p)) X + I / s^2, it goes from w to w + H^-1 g. Without outcomes w = m; each outcome adds at
-most 1/4 to a curvature that begins at 1 / s^2, so that few of them hardly move it. The spread of a new p follows from
-H^-1 (Laplace's approximation).
+While a referral is open, records of the sellers it found out are under a legal hold of its own, so that an erasure
+cannot undo a case. Dropping it ends the holds; any other outcome renews them. Outcomes train a logistic model of how
+likely a referral becomes a case, with a normal prior (mean: the policy's weights m, standard deviation s). With signs x
+(1 first, for the intercept) and outcome y (1: a case, 0: dropped) the weights w maximise sum of [y log p + (1 - y)
+log(1 - p)] - sum of (w - m)^2 / (2 s^2), where p = 1 / (1 + exp(-w . x)). This is concave, so Newton's method finds the
+one maximum. An outcome adds at most 1/4 to a curvature that begins at 1 / s^2, so a few hardly move the weights. The
+interval of p follows from the inverse curvature (Laplace's approximation).
 """
 
 from __future__ import annotations
@@ -48,7 +41,7 @@ _CLOSE = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A referral of which it is known what became of it: its signs when it was built, and whether it became a case."""
+    """A referral with a known outcome: its signs when it was built, and whether it became a case."""
 
     signs: Mapping[str, float]
     is_case: bool
@@ -56,13 +49,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Solvability:
-    """Weights of the intercept and of each of `SIGNS`, in this order, and how sure they are.
-
-    Attributes
-    ----------
-    n_outcomes : int
-        From how many referrals they were learnt.
-    """
+    """Weights of the intercept and of each of `SIGNS`, in this order, learnt from `n_outcomes` referrals."""
 
     weights: Array
     covariance: Array
@@ -73,22 +60,20 @@ class Solvability:
         return float(_probability(_row(signs) @ self.weights))
 
     def bound(self, signs: Mapping[str, float]) -> tuple[float, float]:
-        """Return an interval of 90 % of that probability, as sure as the weights are."""
+        """Return the 90 % interval of that probability."""
         row = _row(signs)
         middle, spread = float(row @ self.weights), float(np.sqrt(row @ self.covariance @ row))
         return float(_probability(middle - 1.645 * spread)), float(_probability(middle + 1.645 * spread))
 
     def explain(self, signs: Mapping[str, float]) -> dict[str, float]:
-        """Return what each sign adds to the log-odds; with the intercept they sum to them."""
+        """Return each sign's contribution to the log-odds; with the intercept they add up to the log-odds."""
         parts = _row(signs) * self.weights
         return dict(zip(("intercept", *SIGNS), parts.tolist(), strict=True))
 
 
 def learn_solvability(rules: SolvabilityRules, known: Sequence[Known]) -> Solvability:
-    """Return the weights after some outcomes; see the docstring of the module.
+    """Return the weights after some outcomes; the docstring of the module has the formula.
 
-    Examples
-    --------
     >>> from ipml.cooperation.policy import load_cooperation_policy
     >>> rules, signs = load_cooperation_policy().referrals.solvability, dict.fromkeys(SIGNS, 0.5)
     >>> [f"{learn_solvability(rules, [Known(signs, False)] * n).judge(signs):.2f}" for n in (0, 1, 20)]
@@ -129,7 +114,7 @@ _LONGEST_NAME = 120
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """A referral as it was handed out; `follows` is the number of the one before to the same recipient."""
+    """A referral as it was handed over; `follows` is the number of the previous one to the same recipient."""
 
     referral_id: int
     reference: str
@@ -157,13 +142,13 @@ class Referral:
 
     @property
     def subject(self) -> str:
-        """Its name in the audit trail: "referral:12"."""
+        """The name in the audit trail: "referral:12"."""
         return f"referral:{self.referral_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """That a seller was named to somebody, for what purpose, and whether the seller may hear of it."""
+    """A seller named to a recipient; `tells_sellers` is whether the seller may be informed of it."""
 
     referral_id: int
     reference: str
@@ -175,25 +160,14 @@ class Disclosed:
 
 
 def make_reference() -> str:
-    """Return a reference that no referral has, and nobody guesses.
-
-    Examples
-    --------
-    >>> len(make_reference()), make_reference() == make_reference()
-    (10, False)
-    """
+    """Return a new reference, random so that it cannot be guessed."""
     return f"C-{secrets.token_hex(4)}"
 
 
 def add_referral(connection: Connection, fields: Mapping[str, Any], named: Mapping[str, tuple[str, bool]]) -> Referral:
-    """Note a referral and of whom it tells, in the caller's transaction.
+    """Add a referral and the sellers that it names, in the caller's transaction.
 
-    Parameters
-    ----------
-    fields : mapping
-        Of the table.
-    named : mapping of str to (str, bool)
-        By pseudonym: what the package calls a seller, and whether a listing of theirs was found counterfeit.
+    `named` has, by pseudonym, the seller's name in the package and whether a listing of theirs was found counterfeit.
     """
     number = connection.scalars(insert(referrals).values(**fields).returning(referrals.c.referral_id)).one()
     rows = [
@@ -212,7 +186,7 @@ def add_referral(connection: Connection, fields: Mapping[str, Any], named: Mappi
 
 
 def get_referral(connection: Connection, referral_id: int) -> Referral:
-    """Return a referral; NotFound where there is none of that number."""
+    """Return a referral; raises NotFound."""
     row = connection.execute(select(referrals).where(referrals.c.referral_id == referral_id)).first()
     if row is None:
         raise NotFound("referral", referral_id, "`ipml cooperate referral list` shows those there are.")
@@ -220,7 +194,7 @@ def get_referral(connection: Connection, referral_id: int) -> Referral:
 
 
 def list_referrals(connection: Connection) -> list[Referral]:
-    """Return all referrals, the newest first."""
+    """Return all referrals, newest first."""
     rows = connection.execute(select(referrals).order_by(referrals.c.referral_id.desc()))
     return [Referral(**row._asdict()) for row in rows]
 
@@ -228,11 +202,10 @@ def list_referrals(connection: Connection) -> list[Referral]:
 def find_before(
     connection: Connection, recipient: str, brand: str | None, pseudonyms: Collection[str]
 ) -> tuple[Referral, dict[str, str]] | None:
-    """Return the last referral to a recipient that named most of some sellers, and what it called each; None if none
-    did.
+    """Return the last referral to a recipient that named most of some sellers, and the names it used; or None.
 
-    A network grows, merges and splits, so it is known again by its members: the referral that named the most of them,
-    of equals the last, if it named at least half of its own sellers.
+    A network grows, merges and splits, so it is recognised by its members: the referral that named the most of them (of
+    equals the latest), if they are at least half of the sellers it named.
     """
     wanted, best = set(pseudonyms), None
     query = select(referrals).where(referrals.c.recipient == recipient, referrals.c.brand.is_not_distinct_from(brand))
@@ -245,19 +218,19 @@ def find_before(
 
 
 def list_disclosures(connection: Connection, referral_id: int) -> Sequence[int]:
-    """Return the numbers of the disclosures that a referral makes, in order."""
+    """Return the numbers of the disclosures of a referral, in order."""
     query = select(disclosures.c.disclosure_id).where(disclosures.c.referral_id == referral_id)
     return connection.scalars(query.order_by(disclosures.c.disclosure_id)).all()
 
 
 def names_in(connection: Connection, referral_id: int) -> dict[str, str]:
-    """Return what a referral called each seller it named, by pseudonym."""
+    """Return the name that a referral gave each seller, by pseudonym."""
     query = select(disclosures.c.pseudonym, disclosures.c.name).where(disclosures.c.referral_id == referral_id)
     return {row.pseudonym: row.name for row in connection.execute(query)}
 
 
 def find_disclosures(connection: Connection, pseudonym: str) -> list[Disclosed]:
-    """Return to whom a seller was named, the newest first: what Article 15 of the GDPR asks for, but see the flag."""
+    """Return the disclosures of a seller, newest first (Article 15 of the GDPR); mind `tells_sellers`."""
     query = select(
         referrals.c.referral_id,
         referrals.c.reference,
@@ -274,12 +247,7 @@ def find_disclosures(connection: Connection, pseudonym: str) -> list[Disclosed]:
 def sign_receipt(
     connection: Connection, referral_id: int, received_by: str, *, by: str, now: datetime | None = None
 ) -> Referral:
-    """Note who of the recipient signed for a referral; once.
-
-    Raises
-    ------
-    NotFound, Conflict
-    """
+    """Record who received a referral for the recipient; raises NotFound, and Conflict if it has a receipt already."""
     check_text("by", received_by, _LONGEST_NAME)
     now = now or datetime.now(UTC)
     referral = get_referral(connection, referral_id)
@@ -287,7 +255,7 @@ def sign_receipt(
         raise Conflict(
             f"referral {referral_id}",
             f"{referral.received_by} signed for it on {referral.received_at:%Y-%m-%d}",
-            "A receipt stands.",
+            "A receipt cannot be changed.",
         )
     query = update(referrals).where(referrals.c.referral_id == referral_id)
     connection.execute(query.values(received_by=received_by, received_at=now))
@@ -298,7 +266,7 @@ def sign_receipt(
 def hold_for_referral(
     connection: Connection, reference: str, sellers: Sequence[str], *, until: datetime, by: str, now: datetime
 ) -> int:
-    """Hold what is kept of sellers for a referral until a day; return how many are held."""
+    """Place holds on the records of sellers for a referral until a day; return how many sellers are held."""
     for seller_id in sellers:
         holds = _find_own_holds(connection, reference, find_pseudonym(connection, seller_id) or "", now)
         if not any(hold.until >= until for hold in holds):
@@ -321,7 +289,7 @@ _COUNTED = ("arrests", "seized")
 
 @dataclass(frozen=True, slots=True)
 class ReferralOutcome:
-    """What became of a referral: "opened", "arrests" (how many), "seized" (of what value) or "dropped" (why)."""
+    """Outcome of a referral: "opened", "arrests" (a number), "seized" (a value) or "dropped" (with a reason)."""
 
     referral_id: int
     kind: str
@@ -349,27 +317,11 @@ def note_outcome(
     why: str | None = None,
     now: datetime | None = None,
 ) -> ReferralOutcome:
-    """Note what became of a referral; there may be several, and the last of them says whether it became a case.
+    """Record an outcome of a referral. There may be several; the last one decides whether it became a case.
 
-    When it is dropped, the legal holds that were placed for it end; with any other outcome those whom it found out are
-    held from now on for as many days as the profile of its recipient says.
-
-    Parameters
-    ----------
-    kind : str
-        "opened", "arrests", "seized" or "dropped".
-    amount : float, optional
-        How many arrests, or the value of what was seized.
-    currency : str, default=that of the referral
-        Of that value.
-    why : str, optional
-        Of a dropped one: a word of the policy's list.
-
-    Raises
-    ------
-    NotFound
-    UnusableSetting
-        The reason is not in the list, the amount is none, or there is no currency to it.
+    "dropped" ends the legal holds of the referral; other outcomes hold the sellers found out for the days set in the
+    profile. `amount` is the number of arrests or the value seized, `currency` that of the referral by default; `why` is
+    a reason of the policy, for "dropped". Raises NotFound, and UnusableSetting for a wrong reason, amount or currency.
     """
     if kind == "dropped" and why not in rules.reasons_to_drop:
         raise UnusableSetting("dropped", repr(why), f"one of {', '.join(rules.reasons_to_drop)}")
@@ -398,7 +350,7 @@ def note_outcome(
 
 
 def find_outcomes(connection: Connection, referral_ids: Sequence[int] = ()) -> dict[int, list[ReferralOutcome]]:
-    """Return what became of referrals, of each in order; by default of all."""
+    """Return the outcomes of referrals in order, by referral; by default of all."""
     columns = (referral_outcomes.c[name] for name in ReferralOutcome.__slots__)
     query = select(*columns).order_by(referral_outcomes.c.outcome_id)
     if referral_ids:
@@ -410,12 +362,12 @@ def find_outcomes(connection: Connection, referral_ids: Sequence[int] = ()) -> d
 
 
 def read_known(connection: Connection) -> list[Known]:
-    """Return the signs of each referral of which it is known what became of it, and whether it became a case.
+    """Return the signs of every referral with an outcome, and whether it became a case.
 
-    Several referrals on one network to one recipient are one story: its last outcome counts, for the referral on which
-    it was noted.
+    Of successive referrals of one network to one recipient only the last outcome counts, with the signs of its
+    referral.
     """
-    story: dict[int, int] = {}  # by referral, the first of its story
+    story: dict[int, int] = {}  # first of the successive referrals, by referral
     signs: dict[int, str] = {}
     query = select(referrals.c.referral_id, referrals.c.follows, referrals.c.signs)
     for row in connection.execute(query.order_by(referrals.c.referral_id)):
@@ -430,7 +382,7 @@ def read_known(connection: Connection) -> list[Known]:
 
 
 def find_open(connection: Connection, pseudonym: str) -> list[Disclosed]:
-    """Return the referrals that named a seller and were not dropped: whoever erases the seller should know of them."""
+    """Return the referrals that named a seller and were not dropped; check them before an erasure."""
     told = find_disclosures(connection, pseudonym)
     became = find_outcomes(connection, [one.referral_id for one in told]) if told else {}
     return [one for one in told if one.referral_id not in became or became[one.referral_id][-1].kind != "dropped"]

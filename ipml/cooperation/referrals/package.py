@@ -1,11 +1,8 @@
-"""A referral as a package: a folder that an investigator reads in a minute, and anybody can check without ipml.
+"""Referral package: a folder that an investigator reads in a minute and anyone can verify without ipml.
 
-What goes in is what the database holds of a network at one moment, and of that what one recipient is told: files that
-people read, files that programs read (the network as GraphML and JSON, the value as JSON), and the evidence with its
-trail.
-
-It is a package of evidence with more in it, so the same program checks both. Of whom it tells is noted in the
-transaction that notes the package in the audit trail: before the folder is closed, so that nothing goes out unnoted.
+It holds the state of a network at one moment, as far as the recipient's profile allows: files for people, files for
+programs (GraphML, JSON), and evidence with its audit trail. It extends an evidence package, so one program verifies
+both. Its disclosures are recorded together with it in the audit trail, before the folder is closed.
 """
 
 from __future__ import annotations
@@ -77,7 +74,7 @@ _EDGE_KEYS = {"bits": "double", "words": "string", "since": "string", "is_needed
 
 
 def write_graphml(told: DisclosedFacts) -> str:
-    """Return members and links as GraphML, which programs that draw and count graphs read."""
+    """Return members and links as GraphML."""
     keys = [
         f'<key id="{name}" for="{what}" attr.name="{name}" attr.type="{kind}"/>'
         for what, kinds in (("node", _NODE_KEYS), ("edge", _EDGE_KEYS))
@@ -95,7 +92,7 @@ def write_graphml(told: DisclosedFacts) -> str:
 
 
 def write_graph_json(told: DisclosedFacts) -> str:
-    """Return the same as JSON: nodes and links, by the names of the package."""
+    """Return members and links as JSON, by their names in the package."""
     nodes = [{"id": one.name} | _describe_node(one) for one in told.nodes]
     links = [{"source": one.first, "target": one.second} | _describe_link(one) for one in told.edges]
     return write_json({"network": told.number, "nodes": nodes, "links": links})
@@ -119,7 +116,7 @@ def _data(values: Mapping[str, object]) -> str:
 
 
 def write_value(told: DisclosedFacts) -> str:
-    """Return the estimates of units and value, with their intervals and how they came about."""
+    """Return the estimates of units and value, with intervals and method, as JSON."""
     sold_value = told.sold_value
     return write_json(
         {
@@ -144,17 +141,16 @@ def write_value(told: DisclosedFacts) -> str:
 
 
 def write_json(content: Mapping[str, object]) -> str:
-    """Return JSON that people can read too, in ASCII."""
+    """Return indented JSON in ASCII."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def _estimate(estimate: SalesEstimate[Amount]) -> dict[str, float | None]:
-    """Return an estimate; a bound that nothing is known of is null."""
     return {field.name: _number(getattr(estimate, field.name)) for field in fields(estimate)}
 
 
 def _number(figure: Money | float | None) -> float | None:
-    """Return a number, of an amount that beside its currency; what is unknown or unbounded is null."""
+    """Return a number, or an amount without its currency; null if it is unknown or unbounded."""
     number = figure.amount if isinstance(figure, Money) else figure
     return None if number is None or not isfinite(number) else round(number, 2)
 
@@ -164,22 +160,10 @@ _MOST_NEWS, _MOST_BRANDS = 20, 3
 
 @dataclass(frozen=True, slots=True)
 class ReferralRequest:
-    """Which referral is to be built.
+    """A request to build a referral on a network, by the name of the recipient's profile.
 
-    Attributes
-    ----------
-    number : int
-        Of the network.
-    recipient : str
-        Name of a profile of the policy.
-    brand : str or None
-        Of the rights holder, where the profile asks for one.
-    sales : DataFrame or None
-        What listings sold, as for `ipml.cooperation.networks.sales.estimate_sales`.
-    captures : sequence of Path
-        WARC files of pages, only where the profile allows evidence.
-    is_again : bool
-        Whether to build it though nothing is new since the one before.
+    `brand` is given if the profile requires one, `captures` (WARC files) only if it allows evidence; `sales` is as for
+    `ipml.cooperation.networks.sales.estimate_sales`. `is_again` builds it even if nothing is new.
     """
 
     number: int
@@ -192,7 +176,7 @@ class ReferralRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReferralContents:
-    """What is in the database at one moment of a network, for one recipient."""
+    """Contents of a referral on one network for one recipient, read at one moment."""
 
     dossier: Dossier
     ranked: Ranked
@@ -204,10 +188,10 @@ class ReferralContents:
 
 
 def check_request(request: ReferralRequest, profile: RecipientProfile) -> None:
-    """Raise UnusableSetting where a profile needs a brand and none is given, or the other way round; or no captures."""
+    """Check that brand and captures agree with the profile; raises UnusableSetting."""
     if profile.needs_brand != (request.brand is not None):
         found = "none" if request.brand is None else repr(request.brand)
-        expected = "one for this recipient" if profile.needs_brand else "none: this recipient is told of all"
+        expected = "one for this recipient" if profile.needs_brand else "none: this recipient receives all brands"
         raise UnusableSetting("brand", found, expected)
     if request.captures and not profile.allows(PackageField.EVIDENCE):
         raise UnusableSetting(
@@ -223,7 +207,7 @@ def read_contents(
     erased: ErasedList | None,
     now: datetime,
 ) -> ReferralContents:
-    """Return what is known of a network and what a recipient is told of it; `build_referral` says what is raised."""
+    """Read a network and select what its recipient may see; `build_referral` lists the errors."""
     profile = rules.profile(request.recipient)
     rates = current_ranking(connection).policy.exchange_rates
     whole = join_network(connection, networks, request.number, request.sales)
@@ -233,7 +217,7 @@ def read_contents(
     found = find_before(connection, request.recipient, request.brand, pseudonym_by_key.values())
     before, named_before = found or (None, {})
     taken_back = find_reversed(connection, before.referral_id) if before else []
-    if not taken_back:  # whoever was told of findings is told that they are taken back, however few are left
+    if not taken_back:  # reversals are reported to the recipient, however small the network has become
         _check_size(dossier, profile)
     kept_names = {key: named_before[name] for key, name in pseudonym_by_key.items() if name in named_before}
     hidden = _find_erased(connection, dossier, erased)
@@ -272,9 +256,9 @@ def _check_size(dossier: Dossier, profile: RecipientProfile) -> None:
 
 
 def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | None) -> list[str]:
-    """Return the members who were erased, though the folder of networks still holds them.
+    """Return members who were erased but are still in the folder of networks.
 
-    Where some were erased and there is no list to tell whom, whoever the database does not know may be one of them.
+    If sellers were erased and the erasure list is missing, treat every unknown seller as possibly erased.
     """
     unknown = [one.key for one in dossier.members if one.seller_id is None]
     if erased is None and connection.scalar(select(erasures.c.erasure_id).limit(1)) is not None:
@@ -288,7 +272,7 @@ def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | 
 def _list_news(
     dossier: Dossier, names: Mapping[str, str], known: Mapping[str, str], before: Referral, gone: Counter[str]
 ) -> Iterator[str]:
-    """Give what the recipient of the referral before does not know yet; `gone` counts findings taken back by name."""
+    """Yield the news since the previous referral; `gone` counts reversed findings by seller name."""
     since = f"since referral {before.reference} of {before.built_at:%Y-%m-%d}"
     if fresh := sorted(names[key] for key in names.keys() - known.keys()):
         who = ", ".join(fresh[:_MOST_NEWS]) + " …" * (len(fresh) > _MOST_NEWS)
@@ -304,7 +288,6 @@ def _list_news(
 
 
 def _read_evidence(connection: Connection, dossier: Dossier, profile: RecipientProfile) -> list[Evidence]:
-    """Return the latest evidence that can be read, in the order of its numbers."""
     order = sorted(dossier.confirmed, key=lambda one: (one.decided_at or one.seen_at, one.case_id), reverse=True)
     numbers = [one.evidence_id for one in order if one.evidence_id]
     found = [read_evidence(connection, number) for number in sorted(numbers[: profile.most_evidence])]
@@ -318,7 +301,7 @@ def _read_trail(connection: Connection, case_ids: Sequence[int]) -> list[dict[st
 
 
 def write_files(contents: ReferralContents) -> Iterator[tuple[str, str]]:
-    """Give each file of the payload by its name."""
+    """Yield name and text of each file of the payload."""
     told, picture = contents.summary.told, draw_network(contents.summary.told)
     yield "summary.txt", write_text(contents.summary)
     yield "summary.html", write_html(contents.summary, picture)
@@ -368,14 +351,8 @@ _EXPORTER = "person"
 class Built:
     """A package that was written.
 
-    Attributes
-    ----------
-    anchor : SignedAnchor
-        Tell it to the recipient by another way than the package.
-    news : tuple of str
-        What is new since the referral before; empty where there was none.
-    n_held : int
-        Sellers whose records are held for it.
+    The anchor is to be sent by another channel than the package. `news` is empty for a first referral; `n_held` counts
+    sellers whose records are under a legal hold for it.
     """
 
     path: Path
@@ -400,30 +377,20 @@ def build_referral(
     is_zipped: bool = False,
     now: datetime | None = None,
 ) -> Built:
-    """Write a referral on a network for a recipient, whole or not at all, and note of whom it tells.
+    """Write a referral for a recipient, whole or not at all, and record the sellers that it names.
 
-    Parameters
-    ----------
-    out : Path
-        Must not be there yet.
-    by : str
-        Name of the user who builds it, noted in the audit trail.
-    key_file : Path, optional
-        Secret key that signs the anchor.
-    erased : ErasedList, optional
-        Who was erased: nobody of them is named, though the folder of networks may still hold them. Without it, once
-        somebody was erased, nobody is named whom the database does not know.
-    now : datetime, default=the clock
+    `out` must not exist; `key_file` holds the secret key that signs the anchor. Sellers in `erased` are never named,
+    though the folder of networks may still hold them. Without that list, once anyone was erased, sellers who are not in
+    the database are not named either.
 
     Raises
     ------
     NotFound, Conflict
-        There is no such network, it is not what the profile asks for, or the recipient knows all of it.
+        No such network, it is smaller than the profile requires, or the recipient has all of it already.
     UnusableSetting
-        There is no such profile, or it needs a brand, or allows no captures.
+        No such profile, or brand or captures do not agree with it.
     SellerErased
-        One of those named was erased while it was built; build it again.
-    UnwritableFile, UnreadableFile
+        A named seller was erased meanwhile; build the referral again.
     """
     now, profile = now or datetime.now(UTC), rules.profile(request.recipient)
     check_request(request, profile)
@@ -431,7 +398,7 @@ def build_referral(
         contents = read_contents(connection, networks, request, rules, erased, now)
     with new_place(out) as place:
         folder = place / f"referral-{contents.summary.reference}"
-        (folder / "data").mkdir(mode=0o700, parents=True)  # it tells of sellers, who are not everybody's business
+        (folder / "data").mkdir(mode=0o700, parents=True)  # personal data of sellers
         folder.chmod(0o700)
         for name, text in write_files(contents):
             (folder / "data" / name).write_bytes(text.encode())
@@ -464,12 +431,9 @@ def build_referral(
 def note_referral(
     connection: Connection, contents: ReferralContents, request: ReferralRequest, content: str, by: str
 ) -> tuple[Referral, int]:
-    """Note the referral and of whom it tells; hold what is kept of those found out, where the profile says so.
+    """Record the referral and the sellers it names; hold records of those found out, if the profile requires it.
 
-    Raises
-    ------
-    SellerErased
-        One of those named was erased since the contents were read.
+    Raises SellerErased if a named seller was erased since the contents were read.
     """
     dossier, confirmed = contents.dossier, contents.dossier.confirmed_members
     reference, profile, now = contents.summary.reference, contents.summary.profile, contents.summary.built_at
@@ -510,8 +474,7 @@ def note_referral(
 
 
 def _refuse_erased(connection: Connection, members: Sequence[Member]) -> None:
-    """Raise SellerErased where a member was erased while the package was written, so that it tells of them."""
-    serialise(connection, Lock.ENQUEUE)  # nobody is erased from now on
+    serialise(connection, Lock.ENQUEUE)  # blocks erasures until the end of the transaction
     known = find_sellers(connection, [one.key for one in members])
     for one in members:
         seller_id, pseudonym = known.get(one.key, (None, None))

@@ -1,9 +1,8 @@
-"""Which networks to hand over first: those of the most value, likeliest to become a case, for the least work.
+"""Ranking of referrals: the networks with the highest expected value per hour of an investigator first.
 
-expected value = lower bound of the value x solvability / effort. The lower bound, so that nobody's guess puts a network
-ahead of what is known of another; where no interval is known, the known value of the listings found counterfeit.
-Networks of unknown value follow the others. All values are in the currency of the ranking policy, at its rates.
-Solvability and effort are numbers that anybody can work out again.
+expected value = lower bound of the value sold x solvability / effort. The lower bound keeps a guess from ranking a
+network above one whose sales are known; without an interval, it is the known value of listings found counterfeit.
+Networks of unknown value come last. Values are in the currency of the ranking policy, at its rates.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _RIGHTS_HOLDERS = "rights holder"
 
 
 def read_signs(dossier: Dossier, rules: ReferralRules, now: datetime) -> dict[str, float]:
-    """Return each sign of `ipml.cooperation.policy.SIGNS`, in 0-1; the policy says what each is."""
+    """Return each sign of `ipml.cooperation.policy.SIGNS`, in 0-1; the policy defines each."""
     n_members, confirmed = len(dossier.members), dossier.confirmed
     countries = list(dossier.country_of().values())
     of_each = Counter(one.member for one in confirmed)
@@ -58,10 +57,7 @@ def read_signs(dossier: Dossier, rules: ReferralRules, now: datetime) -> dict[st
 
 
 def estimate_effort(dossier: Dossier, rules: EffortRules) -> float:
-    """Return how many hours of an investigator a network takes.
-
-    Only links that are needed to join the members count: nobody explains the others.
-    """
+    """Return the hours that a network takes an investigator; links outside the spanning tree need no explanation."""
     n_countries = len(set(dossier.country_of().values()))
     parts = (rules.member * len(dossier.members), rules.country * max(n_countries - 1, 0))
     return rules.base + sum(parts) + rules.link * len(dossier.chain)
@@ -71,16 +67,8 @@ def estimate_effort(dossier: Dossier, rules: EffortRules) -> float:
 class Ranked:
     """A network with the parts of its expected value.
 
-    Attributes
-    ----------
-    value : Money or None
-        The lower bound of the value sold, in the currency of the ranking policy; None where it is not known.
-    solvability : float
-        Probability that it becomes a case.
-    effort : float
-        Hours.
-    signs : dict of str to float
-        What the solvability was worked out from.
+    `value` is the lower bound of the value sold, None if unknown; `solvability` the probability that it becomes a case,
+    from `signs`; `effort` is in hours.
     """
 
     number: int
@@ -93,7 +81,7 @@ class Ranked:
 
     @property
     def expected_value(self) -> Money | None:
-        """Value that an hour of an investigator is expected to bring to light; None where it is not known."""
+        """Expected value per hour of an investigator; None if unknown."""
         return None if self.value is None else self.value * self.solvability / self.effort
 
 
@@ -112,12 +100,9 @@ def judge(dossier: Dossier, model: Solvability, rules: ReferralRules, now: datet
 
 
 def sort_by_expected_value(ranked: Iterable[Ranked]) -> list[Ranked]:
-    """Return networks by expected value, those of unknown value last; the likelier and the earlier number first.
+    """Return networks by expected value, then by solvability and number, those of unknown value last.
 
-    Raises
-    ------
-    Refused
-        Their values are not all in one currency.
+    Raises Refused if their values are in several currencies.
     """
     by_likelihood = sorted(ranked, key=lambda one: (-one.solvability, one.number))
     valued = [(value, one) for one in by_likelihood if (value := one.expected_value) is not None]
@@ -127,20 +112,9 @@ def sort_by_expected_value(ranked: Iterable[Ranked]) -> list[Ranked]:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A network that may be worth handing over.
+    """A network that may be worth a referral; brands are those of listings found counterfeit, most frequent first.
 
-    Attributes
-    ----------
-    ranked : Ranked
-        Its expected value and the parts of it.
-    sold_value : SoldValue
-        What was sold, with its interval.
-    likely : (float, float)
-        Between which the solvability lies in nine of ten.
-    parts : dict of str to float
-        What each sign adds to the log-odds of the solvability.
-    brands : tuple of str
-        Of the listings found counterfeit, the most frequent first.
+    `likely` is the 90 % interval of the solvability, `parts` what each sign contributes to its log-odds.
     """
 
     ranked: Ranked
@@ -152,14 +126,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class HandedOut:
-    """A referral with what became of it, in order."""
+    """A referral with its outcomes, in order."""
 
     referral: Referral
     outcomes: tuple[ReferralOutcome, ...]
 
     @property
     def state(self) -> str:
-        """The last that is known: "built", "received", or the kind of the last outcome."""
+        """The latest state: "built", "received", or the kind of the last outcome."""
         if self.outcomes:
             return self.outcomes[-1].kind
         return "received" if self.referral.received_at else "built"
@@ -172,15 +146,9 @@ def judge_candidates(
     now: datetime,
     sales: pd.DataFrame | None = None,
 ) -> tuple[list[Candidate], int]:
-    """Return networks with a listing found counterfeit, the highest expected value first, and how many outcomes taught
-    it.
+    """Return networks with a listing found counterfeit, by expected value, and the number of outcomes learnt from.
 
-    Parameters
-    ----------
-    networks : iterable of (Networks, int)
-        Networks and the number of the one that is meant; each may hold that one alone.
-    sales : DataFrame, optional
-        What listings sold, as for `ipml.cooperation.networks.sales.estimate_sales`.
+    `networks` has pairs of networks and the number of one of them; `sales` is as for `estimate_sales`.
     """
     model = learn_solvability(rules.solvability, read_known(connection))
     found = []
@@ -198,7 +166,7 @@ def judge_candidates(
 
 
 def list_handed_out(connection: Connection) -> list[HandedOut]:
-    """Return all referrals with what became of them, the newest first."""
+    """Return all referrals with their outcomes, newest first."""
     outcomes = find_outcomes(connection)
     return [
         HandedOut(referral, tuple(outcomes.get(referral.referral_id, ()))) for referral in list_referrals(connection)
@@ -206,7 +174,7 @@ def list_handed_out(connection: Connection) -> list[HandedOut]:
 
 
 def count_confirmed(connection: Connection) -> Mapping[str, int]:
-    """Return on how many cases of each seller the decision stands that they are counterfeit, by id and by pseudonym."""
+    """Return the number of cases of each seller whose verdict in force is counterfeit, by id and by pseudonym."""
     query = (
         select(cases.c.seller_id, seller_keys.c.pseudonym, func.count(cases.c.case_id.distinct()).label("confirmed"))
         .join(decisions, decisions.c.case_id == cases.c.case_id)

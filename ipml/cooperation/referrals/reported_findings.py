@@ -1,7 +1,6 @@
-"""Reported findings: what a referral said to be counterfeit, and what of it was taken back since.
+"""Reported findings: listings that a referral reported as counterfeit, and which of them were reversed.
 
-A recipient acts on what it was told, so a finding that does not hold any more is news for it; and whoever takes one
-back finds with the case which referrals reported it.
+Recipients act on findings, so a reversal must reach them. It is also noted in the trail of the case.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from ipml.storage.database import in_batches
 from ipml.storage.tables import cases, decisions, disclosures, referrals, seller_keys
 
 REPORTED = "reported finding reversed"
-"""The action of the trail by which a case names a referral that reported a finding which was taken back."""
+"""Audit action: the case names a referral that reported the reversed finding."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReversedFinding:
-    """A listing that a referral reported as counterfeit, and that is not found so any more."""
+    """A listing that a referral reported as counterfeit and whose verdict was reversed."""
 
     pseudonym: str
     listing_id: str
@@ -32,16 +31,13 @@ class ReversedFinding:
 
 
 def find_found_out(connection: Connection, referral_id: int) -> list[str]:
-    """Return the pseudonyms of the sellers whom a referral named with a listing found counterfeit."""
+    """Return the pseudonyms of sellers named in a referral with a listing found counterfeit."""
     found_out = disclosures.c.referral_id == referral_id, disclosures.c.is_confirmed
     return list(connection.scalars(select(disclosures.c.pseudonym).where(*found_out).order_by(disclosures.c.pseudonym)))
 
 
 def find_reversed(connection: Connection, referral_id: int) -> list[ReversedFinding]:
-    """Return what a referral reported as counterfeit and is not found so any more, in the order of cases.
-
-    What was erased since is left out.
-    """
+    """Return the reversed findings of a referral in the order of cases, without erased ones."""
     terms = select(referrals.c.built_at, referrals.c.brand).where(referrals.c.referral_id == referral_id)
     built_at, brand = connection.execute(terms).one()
     reported = (
@@ -61,7 +57,7 @@ def find_reversed(connection: Connection, referral_id: int) -> list[ReversedFind
 
 
 def note_reversal(connection: Connection, reversal: Reversal) -> None:
-    """Note with the case which referrals reported a finding that was taken back."""
+    """Note in the trail of the case which referrals reported the finding that was reversed."""
     reported = (
         select(referrals.c.referral_id)
         .join(disclosures, disclosures.c.referral_id == referrals.c.referral_id)
@@ -79,7 +75,6 @@ def note_reversal(connection: Connection, reversal: Reversal) -> None:
 
 
 def _find_counterfeit(connection: Connection, listing_ids: Collection[str]) -> set[str]:
-    """Return those of some listings that are found counterfeit now."""
     standing = select(decisions.c.listing_id).where(is_last_verdict(), decisions.c.verdict == Verdict.COUNTERFEIT)
     return {
         listing_id

@@ -1,10 +1,7 @@
-"""A referral in a minute: who, what, since when, how much, where from, what is not known, what to do next.
+"""Summary: the first page of a referral, as plain text and as one self-contained HTML file without scripts.
 
-The same parts are written as plain text and as one HTML file that needs nothing else and runs nothing; a README.txt
-tells whoever has never heard of ipml what the package is.
-
-The picture of the network has those who are linked side by side. It is drawn the same every time, from the names of the
-package alone, and holds no script.
+README.txt explains the package to readers who have never heard of ipml. The picture places linked members side by side;
+it depends on the names of the package alone, so it is the same every time.
 """
 
 from __future__ import annotations
@@ -47,17 +44,7 @@ class SummaryPart:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a recipient reads first.
-
-    Attributes
-    ----------
-    brands : tuple of str
-        Those in the title.
-    unknown : tuple of str
-        What is not known; see `ipml.cooperation.referrals.disclosure`.
-    news : tuple of str
-        What is new since an earlier referral to the same recipient; empty where there was none.
-    """
+    """The first page of a referral; `brands` are those in the title, `news` is empty for a first referral."""
 
     reference: str
     built_at: datetime
@@ -75,18 +62,18 @@ class Summary:
 
     @property
     def subtitle(self) -> str:
-        """For whom it is, and from when."""
+        """The recipient and the date."""
         return f"For {self.profile.title.lower()}, {self.built_at:%Y-%m-%d}. Not for others."
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The terms on which it is told."""
+        """Purpose, legal basis and retention."""
         purpose, basis = f"Purpose: {self.profile.purpose}", f"Legal basis: {self.profile.legal_basis}"
         return purpose, basis, f"Stored by the recipient: {self.profile.retention}"
 
     @property
     def parts(self) -> tuple[SummaryPart, ...]:
-        """The parts, in the order in which an investigator asks."""
+        """The parts, in the order of an investigator's questions."""
         told = self.told
         parts = [
             SummaryPart("New since the last referral", self.news),
@@ -131,8 +118,6 @@ def write_html(summary: Summary, picture: str) -> str:
 def say_estimate(estimate: SalesEstimate[Amount]) -> str:
     """Return an estimate in words.
 
-    Examples
-    --------
     >>> say_estimate(SalesEstimate(Money(1200.0, "EUR"), Money(900.0, "EUR"), Money(2_000.4, "EUR"), 3, 4))
     '1,200 EUR (900 EUR to 2,000 EUR, in nine of ten networks like it)'
     """
@@ -154,7 +139,6 @@ def _tiles(told: DisclosedFacts) -> Iterator[tuple[str, str]]:
 
 
 def _brief(money: Money) -> str:
-    """Return an amount to three digits, beside which its currency stands."""
     amount = money.amount
     for size, letter in ((1e6, "m"), (1e3, "k")):
         if amount >= size:
@@ -174,7 +158,7 @@ def _say_who(told: DisclosedFacts) -> Iterator[str]:
 
 
 def _say_what(told: DisclosedFacts) -> Iterator[str]:
-    found = f"{told.n_confirmed:,} listings found counterfeit by decisions that stand"
+    found = f"{told.n_confirmed:,} listings found counterfeit by decisions in force"
     yield f"{found}; {told.n_restricted:,} are restricted now."
     if told.brands:
         yield f"Brands named: {_count(told.brands)}."
@@ -227,7 +211,7 @@ def _say_held(profile: RecipientProfile) -> Iterator[str]:
 
 
 def _shorten(table: DisclosedTable) -> DisclosedTable:
-    """Return the first rows of the members, those of most counterfeits first, with the columns that matter at once."""
+    """Return the most important members and columns: the source first, then by counterfeits."""
     kept = [place for place, name in enumerate(table.header) if name in _SHOWN]
     at = table.header.index("found_counterfeit")
     rows = sorted(table.rows, key=lambda row: (row[table.header.index("role")] != "source", -float(row[at])))
@@ -270,8 +254,6 @@ _WORDS = {NetworkRole.SOURCE: "called the source", NetworkRole.DISTRIBUTOR: "dis
 
 @dataclass(frozen=True, slots=True)
 class _Circle:
-    """A member in the picture; only the first of them bear their names."""
-
     node: Node
     x: float
     y: float
@@ -280,7 +262,7 @@ class _Circle:
 
 
 def draw_network(told: DisclosedFacts) -> str:
-    """Return a picture of the network as SVG, in which no two members, nor their names, lie on each other."""
+    """Return a picture of the network as SVG, in which no two members or names overlap."""
     circles, width, height = _place_circles(told)
     parts = [
         write_title(title := f"Network {told.number}: {told.n_members} sellers"),
@@ -294,7 +276,6 @@ def draw_network(told: DisclosedFacts) -> str:
 
 
 def _place_circles(told: DisclosedFacts) -> tuple[dict[str, _Circle], int, int]:
-    """Return where members stand, and how wide and high the picture is."""
     nodes = told.nodes[:_MOST_NODES]
     at = {node.name: place for place, node in enumerate(nodes)}
     ends = [
@@ -303,7 +284,7 @@ def _place_circles(told: DisclosedFacts) -> tuple[dict[str, _Circle], int, int]:
     first, second, bits = np.array(ends).reshape(-1, 3).T
     radius = np.array([5 + min(math.sqrt(node.n_counterfeit) * 2.2, 12) for node in nodes])
     is_named = np.arange(len(nodes)) < _MOST_LABELS
-    # A name stands below its member, as wide as its letters.
+    # The name is below its member, as wide as its letters.
     letters = np.array([len(node.name) for node in nodes]) * _LETTER * is_named
     room = np.stack([np.maximum(radius + 2, letters / 2), radius + 2 + is_named * _LINE / 2], axis=1) / SIZE
     links = Links(first.astype(np.int64), second.astype(np.int64), bits)
@@ -325,7 +306,6 @@ def _draw_edges(edges: Sequence[Edge], circles: Mapping[str, _Circle]) -> Iterat
 
 
 def _draw_circles(told: DisclosedFacts, circles: Mapping[str, _Circle]) -> Iterator[str]:
-    """Draw the members, with a ring around who may be the source, likeliest first, if they are named."""
     if told.sources and (likeliest := circles.get(told.sources[0].name)):
         yield write_element("circle", cx=likeliest.x, cy=likeliest.y, r=20, **_RING)
     for name, one in circles.items():
@@ -366,7 +346,7 @@ _CAPTURES = "data/capture-….warc…   pages as they were captured (WARC, for w
 def write_referral_readme(
     reference: str, profile: RecipientProfile, anchor: SignedAnchor, *, has_evidence: bool, has_captures: bool
 ) -> str:
-    """Return the text."""
+    """Return the text of README.txt."""
     return _ABOUT.format(
         reference=reference,
         title=profile.title.lower(),

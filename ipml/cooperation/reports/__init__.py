@@ -1,1 +1,1 @@
-"""What brands and the public are told, in figures."""
+"""Reports in figures for brands and the public."""

@@ -1,7 +1,7 @@
-"""What the owner of a brand is told: what was found, how fast it went, how many stand behind it, and their notices.
+"""Brand report for a rights holder: findings, takedown times, numbers of sellers and networks, and their notices.
 
-A rights holder may know how much is sold under their mark and by how many; not by whom. Counts of sellers and networks
-below `least_sellers` of the policy are told as "fewer than 5", and what so few sellers asked for goods not at all.
+A rights holder may know how much is sold under their mark and by how many, not by whom. Counts of sellers and networks
+below `least_sellers` of the policy are shown as "fewer than 5"; prices of so few sellers are left out.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from ipml.storage.tables import cases, decisions, notices
 
 @dataclass(frozen=True, slots=True)
 class FoundBrand:
-    """A brand with what was found of it: listings decided on, those counterfeit, and how many sellers had these."""
+    """A brand with the numbers of listings decided on, of counterfeits and of their sellers."""
 
     name: str
     decided: int
@@ -63,18 +63,7 @@ class FoundBrand:
 def list_brands(
     connection: Connection, since: datetime, at_most: int, until: datetime | None = None
 ) -> list[FoundBrand]:
-    """Return the brands on which was decided from a moment on, and before another, most counterfeits first.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     list_brands(connection, datetime(2026, 5, 1, tzinfo=UTC), 50)
-    []
-    """
+    """Return the brands with decisions between two moments, most counterfeits first."""
     is_fake = decisions.c.verdict == Verdict.COUNTERFEIT
     counterfeit = func.count().filter(is_fake).label("counterfeit")
     sellers = func.count(cases.c.seller_id.distinct()).filter(is_fake)
@@ -93,7 +82,7 @@ def list_brands(
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Asking prices in one currency: of how many listings, and what a tenth, a quarter, half, … stay below."""
+    """Deciles, quartiles and median of asking prices of n listings in one currency."""
 
     currency: str
     n: int
@@ -105,9 +94,9 @@ class Prices:
 
 
 def measure_prices(scope: ReportScope, least_sellers: int) -> tuple[Prices, ...]:
-    """Return the prices of listings found counterfeit, by currency; nothing of currencies that few sellers used.
+    """Return the prices of listings found counterfeit, by currency, without currencies of few sellers.
 
-    Neither the lowest nor the highest price is told: each is that of one listing.
+    The lowest and highest prices are left out: each belongs to one listing.
     """
     found = select_found(scope, cases.c.seller_id, cases.c.snapshot)
     asked: dict[str, list[float]] = defaultdict(list)
@@ -130,7 +119,7 @@ _HEADLINE = ("counterfeit", "precision", "queued_to_measure", "before_first_sale
 
 @dataclass(frozen=True, slots=True)
 class BrandFigures:
-    """What happened to a brand in a period; `by_holder` are the notices of its rights holder."""
+    """Figures of a brand in a period; `by_holder` are the notices of its rights holder."""
 
     brand: str
     period: Period
@@ -156,13 +145,7 @@ def measure_brand(
     as_of: datetime | None = None,
     networks: Path | None = None,
 ) -> BrandFigures:
-    """Return the figures of a brand.
-
-    Raises
-    ------
-    NotFound
-        No case and no notice has that brand, written like that.
-    """
+    """Return the figures of a brand; raises NotFound if no case or notice has exactly that name."""
     scope = ReportScope(connection, period, as_of or datetime.now(UTC), brand)
     _check_known(connection, brand)
     decided = count_decided(scope)
@@ -213,21 +196,10 @@ def write_brand_report(
     now: datetime | None = None,
     networks: Path | None = None,
 ) -> ReportDocument:
-    """Write the report on a brand into a folder: a page, CSV files, and all of it as JSON.
+    """Write the report on a brand into a folder: a page, CSV files and JSON.
 
-    Parameters
-    ----------
-    brand : str
-        As it is written in listings.
-    now : datetime, default=the clock
-        What happened later does not count.
-    networks : Path, optional
-        Folder that `ipml cooperate network find` wrote.
-
-    Raises
-    ------
-    NotFound, UnwritableFile
-        There is no such brand; there is a file where the folder should be.
+    `brand` is spelt as in listings. Events after `now` do not count. `networks` is a folder that `ipml cooperate
+    network find` wrote. Raises NotFound and UnwritableFile.
     """
     figures = measure_brand(connection, brand, period, rules, as_of=now, networks=networks)
     report = make_brand_report(figures, rules)
@@ -252,14 +224,14 @@ def _write_found(figures: BrandFigures) -> Section:
     queued, gone = sum(figures.queued.values()), figures.decided.count(stands=False)
     return Section(
         "found",
-        "What was found",
+        "Findings",
         "Listings that name the brand, were suspected by the model or by somebody's notice, and were decided on. "
         "Some of them turn out to be genuine: resale, parts and authorised dealers.",
         (
-            Quantity("queued", "Listings looked at", queued, "count", "That came into the queue."),
+            Quantity("queued", "Listings reviewed", queued, "count", "That came into the queue."),
             Quantity("counterfeit", "Found counterfeit", counterfeit, "count", "By the last decision on each case."),
             Quantity("genuine", "Found genuine", genuine, "count"),
-            Quantity("taken_back", "Decisions that no longer stand", gone, "count"),
+            Quantity("taken_back", "Decisions reversed or replaced", gone, "count"),
         ),
         (months,),
         (chapters.month_chart(months, f"Listings of {figures.brand} found counterfeit by month"),),
@@ -269,7 +241,7 @@ def _write_found(figures: BrandFigures) -> Section:
 def _write_times(figures: BrandFigures) -> Section:
     return Section(
         "takedowns",
-        "How fast listings went",
+        "Takedown times",
         "From the moment at which a listing appeared, came into the queue, or was first given notice of, to the "
         "measure.",
         chapters.takedown_quantities(figures.takedowns),
@@ -291,8 +263,8 @@ def _write_sellers(figures: BrandFigures, least: int) -> Section:
     table = Table("networks", "Networks that sold the brand", columns, tuple(rows), note)
     return Section(
         "sellers",
-        "Who stands behind it",
-        f"Sellers are counted and not named; counts from 1 to {least - 1} are not told.",
+        "Sellers behind it",
+        f"Sellers are counted and not named; counts from 1 to {least - 1} are not shown.",
         (*chapters.seller_quantities(figures.sellers, least), *chapters.network_quantities(linked, least)),
         (table,) if linked else (),
     )
@@ -305,7 +277,7 @@ def _write_prices(prices: Iterable[Prices], least: int) -> Section:
     note = f"Currencies that fewer than {least} sellers used are left out."
     return Section(
         "prices",
-        "What was asked for it",
+        "Asking prices",
         "Asking prices of the listings found counterfeit. Where they lie far below the usual price, buyers may know;"
         " where they are close to it, buyers are deceived.",
         (),
@@ -316,8 +288,8 @@ def _write_prices(prices: Iterable[Prices], least: int) -> Section:
 def _write_notices(figures: BrandFigures) -> Section:
     return Section(
         "notices",
-        "Notices, and what came of them",
-        "The figures are those of the notices of rights holders for this brand; the table tells of all notices for it.",
+        "Notices and their outcomes",
+        "The figures are those of the notices of rights holders for this brand; the table covers all notices for it.",
         chapters.notice_quantities(figures.by_holder),
         (chapters.notice_table(figures.notices),),
     )

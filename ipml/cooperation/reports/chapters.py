@@ -1,8 +1,6 @@
-"""The chapters of a report: each turns figures into sentences, tables and charts.
+"""Chapters of a report: figures as sentences, tables and charts.
 
-First what came by, what was found, and how sure that is; then what was done about it, to listings and to sellers, how
-fast, and what sellers said against it; then what others told the platform, what it told them, and what machines and
-people had to do with it.
+They cover findings and their precision, measures on listings and sellers, complaints, notices, and automation.
 """
 
 from __future__ import annotations
@@ -65,7 +63,7 @@ _SETTLED = ("upheld", "rejected", "undecided", "not found")
 
 
 def tell_period(period: Period, as_of: datetime, *, is_empty: bool) -> Iterator[tuple[str, str]]:
-    """Give the facts on the period of a report, and say where nothing is stored of it: its zeros then mean nothing."""
+    """Yield the facts on the period, and a note if no data is stored for it: its zeros then mean nothing."""
     yield "Period", f"{period.first:%d %B %Y} to {period.last:%d %B %Y}, UTC"
     yield "As things stood on", f"{as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC"
     if is_empty:
@@ -73,12 +71,9 @@ def tell_period(period: Period, as_of: datetime, *, is_empty: bool) -> Iterator[
 
 
 def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section:
-    """Return the chapter on what came by and what was found.
+    """Return the chapter on listings seen and findings.
 
-    Parameters
-    ----------
-    least : int
-        Brands and categories of fewer sellers are not named: a name that one seller wrote may be theirs.
+    Brands and categories of fewer than `least` sellers are not named: the name may be a seller's own.
     """
     decided = figures.decided
     months = found_by_month(figures.period, decided, figures.queued)
@@ -88,7 +83,7 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
         rows.append((_WAY_NAMES[way or "all"], *counts, sum(counts), decided.count(way, stands=False)))
     verdicts = Table(
         "decisions",
-        "Decisions by how they came about",
+        "Decisions by how they were made",
         count_columns("came about", *(verdict.value for verdict in VERDICTS), "all", "no longer stand"),
         tuple(rows),
         "A decision counts where it was made, even if it was taken back or the case was decided anew since; those are "
@@ -96,7 +91,7 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
     )
     return Section(
         "found",
-        "What came by and what was found",
+        "Listings seen and findings",
         "A model scores listings; those it suspects, those somebody gave notice of and some drawn at random come "
         "into a queue, and people decide. Where the same seller has near-duplicates, a decision is repeated for "
         "them, and some of these are left out and looked at by a person. A written policy may act alone where it has"
@@ -110,7 +105,7 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
                 Quantity(f"counterfeit_{way}", f"of these {_WAY_NAMES[way]}", n, "count")
                 for way, n in ((way, decided.count(way, _FAKE, stands=True)) for way in WAYS)
             ),
-            Quantity("taken_back", "Decisions that no longer stand", decided.count(stands=False), "count", _GONE),
+            Quantity("taken_back", "Decisions reversed or replaced", decided.count(stands=False), "count", _GONE),
         ),
         (
             months,
@@ -123,23 +118,22 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
     )
 
 
-_SEEN = "Of the files that were enqueued; not known where cases came in without their file."
+_SEEN = "In the files that were enqueued; not known if cases came without their file."
 _QUEUED = "As observed once."
 _STANDS = "By the last decision on each case that was not taken back until the date of this report."
-_GONE = "Of those made in the period: taken back, or the case was decided anew."
+_GONE = "Decisions made in the period and since reversed, or replaced by another on the case."
 
 
 def _name_groups(key: str, one: str, groups: Sequence[Row], least: int, most: int) -> Table:
-    """Return the brands or categories with most listings, without those of few sellers."""
     named, left_out = suppress(groups, 2, least)
     title = f"Listings found counterfeit by {one}, the {most} with most"
-    why = "what they are called may tell who the seller is"
+    why = "their names may reveal the seller"
     note = f"Not named: those of fewer than {least} sellers ({left_out:,}), as {why}."
     return Table(key, title, count_columns(one, "listings", "sellers"), named[:most], note)
 
 
 def found_by_month(period: Period, decided: PeriodDecisions, queued: Mapping[str, int]) -> Table:
-    """Return what came and what was found, month by month, as a table whose columns 2 to 5 are the ways."""
+    """Return cases queued and findings by month, as a table whose columns 2 to 5 are the ways."""
     rows: list[Row] = []
     for month in period.months():
         by_way = [decided.count(way, _FAKE, month, stands=True) for way in WAYS]
@@ -156,7 +150,7 @@ def month_chart(months: Table, label: str) -> Chart:
 
 
 def write_precision(parts: Sequence[Precision], figures: Figures | None = None) -> Section:
-    """Return the chapter on how sure it is that what was found counterfeit is counterfeit."""
+    """Return the chapter on the precision of counterfeit verdicts."""
     rows: list[Row] = []
     for part in parts:
         interval = (part.rate.share, part.rate.low, part.rate.high) if part.rate else (None, None, None)
@@ -174,11 +168,10 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
     drawn = draw_intervals(table, 5, 6, 7, "Precision by how it was decided")
     return Section(
         "precision-of-decisions",
-        "How often it was right",
-        "That nobody objected does not make a decision right. So some are drawn with known probability "
-        "and judged again by "
-        "a person who does not know the first verdict. The precision is the share that they, too, found counterfeit;"
-        " the interval holds the true share nineteen times of twenty.",
+        "Precision of decisions",
+        "A decision without objection may still be wrong. So some decisions are drawn with known probability and "
+        "judged again by a person who does not know the first verdict. The precision is the share that they, too, "
+        "found counterfeit; the interval holds the true share nineteen times of twenty.",
         (
             _precision_quantity("precision", "Precision of what was found counterfeit", whole),
             Quantity("stood", "Not taken back", stood, "share", _STOOD),
@@ -193,33 +186,31 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
 _WEIGHED = (
     "Each second review counts by one over the probability with which it was drawn; cannot tell is not confirmed."
 )
-_STOOD = "Of all found counterfeit: what one would think without looking again."
-_OF_ALL = "Of all listings scored, from those reviewed and the probability with which each was shown."
+_STOOD = "Share of all found counterfeit: the naive figure, without second reviews."
+_OF_ALL = "Estimate for all listings scored, from those reviewed and the probability with which each was shown."
 
 
 def _estimate_quantity(one: EstimatedFigure) -> Quantity:
-    """Return what was estimated from samples as a figure."""
     key, name = one.name.replace(" ", "_"), one.name.capitalize()
     return Quantity(key, name, one.value, "share", _OF_ALL, one.low, one.high, one.reviews)
 
 
 def _precision_quantity(key: str, name: str, part: Precision) -> Quantity:
-    """Return a precision as a figure; not known where nobody looked a second time."""
-    means = "Nobody has looked at any of these a second time."
+    means = "None of these had a second review."
     if part.rate:
         means = f"Of {part.drawn:,} looked at a second time {part.confirmed:,} were confirmed."
     return rate_quantity(key, name, part.rate, means, part.drawn if part.rate else None)
 
 
 def write_takedowns(figures: Figures) -> Section:
-    """Return the chapter on measures against listings and how long they took."""
+    """Return the chapter on measures against listings and takedown times."""
     rows: list[Row] = []
     for kind in (*(kind.value for kind in MeasureKind), None):
         by_source = [figures.measures.count(kind, source) for source in SOURCES]
         rows.append((kind or "all", *by_source, figures.measures.count(kind)))
     kinds = Table(
         "measures",
-        "Measures by kind and by what brought the listing up",
+        "Measures by kind and source",
         count_columns("measure", *SOURCES, "all"),
         tuple(rows),
         "As the statements of reasons say. Own: no notice of the listing waited when it was decided on; other: "
@@ -227,11 +218,11 @@ def write_takedowns(figures: Figures) -> Section:
     )
     return Section(
         "takedowns",
-        "How fast listings went",
+        "Takedown times",
         "Counted from the moment at which a listing appeared, at which it came into the queue, or at which the first"
         " notice of it came, to the measure; and on to the moment at which the platform said that it is done.",
         (
-            Quantity("measures", "Measures against listings", figures.measures.count(), "count", "Of every kind."),
+            Quantity("measures", "Measures against listings", figures.measures.count(), "count", "All kinds."),
             *takedown_quantities(figures.takedowns),
         ),
         (stage_table(figures.takedowns), month_table(figures.period, figures.by_month), kinds),
@@ -241,7 +232,7 @@ def write_takedowns(figures: Figures) -> Section:
 
 
 def takedown_quantities(takedowns: TakedownTimes) -> tuple[Quantity, ...]:
-    """Return the median times, and the share that came before the first sale."""
+    """Return the median times, and the share taken down before the first sale."""
     listed, queued = (median_hours(takedowns.spans.get(stage)) for stage in ("listed to measure", "queued to measure"))
     unsold, known = count_rate(takedowns.unsold, takedowns.sales_known), takedowns.sales_known
     means = f"Of {known:,} listings of which the sales are known."
@@ -253,14 +244,14 @@ def takedown_quantities(takedowns: TakedownTimes) -> tuple[Quantity, ...]:
 
 
 def stage_table(takedowns: TakedownTimes) -> Table:
-    """Return how long each stage took."""
+    """Return the time of each stage."""
     rows = tuple((stage, *_tell_span(takedowns.spans.get(stage))) for stage in STAGES)
     columns: Columns = (*count_columns("stage", "known of"), ("median", "hours"), ("nine in ten within", "hours"))
-    return Table("stages", "How long it took", columns, rows, "Of the first measure of each decision.")
+    return Table("stages", "Time of each stage", columns, rows, "For the first measure of each decision.")
 
 
 def month_table(period: Period, by_month: Mapping[str, Span]) -> Table:
-    """Return how long it took from the queue to the measure, month by month."""
+    """Return the time from queue to measure, by month."""
     rows = tuple((month, *_tell_span(by_month.get(month))) for month in period.months())
     columns: Columns = (*count_columns("month", "measures"), ("median", "hours"), ("nine in ten within", "hours"))
     return Table("times", "From queue to measure, month by month", columns, rows)
@@ -271,7 +262,7 @@ def _tell_span(span: Span | None) -> Row:
 
 
 def time_charts(period: Period, by_month: Mapping[str, Span]) -> tuple[Chart, ...]:
-    """Return the chart of `month_table`, if anything is known."""
+    """Return the chart of `month_table`, if there is data."""
     if not by_month:
         return ()
     drawn = draw_line(month_table(period, by_month), 2, 3, "Hours from queue to measure")
@@ -279,7 +270,7 @@ def time_charts(period: Period, by_month: Mapping[str, Span]) -> tuple[Chart, ..
 
 
 def write_sellers(figures: Figures) -> Section:
-    """Return the chapter on sellers: how many, strikes, penalties, networks."""
+    """Return the chapter on sellers: numbers, strikes, penalties, networks."""
     given, back = figures.strikes
     rows = tuple((kind.value, figures.penalties.get(kind.value, 0)) for kind in PenaltyKind)
     columns = count_columns("penalty", "sellers' accounts")
@@ -303,7 +294,7 @@ def write_sellers(figures: Figures) -> Section:
 
 
 def seller_quantities(sellers: Sellers, least: int = 0) -> tuple[Quantity, ...]:
-    """Return how many sellers there are; a count below `least` is not told."""
+    """Return the numbers of sellers; counts below `least` are not shown."""
     back = "Such a listing appeared after an earlier measure."
     named = (
         ("sellers", "Sellers of listings found counterfeit", sellers.n, "Accounts."),
@@ -317,10 +308,8 @@ _REPEATED = "Two listings or more in the period."
 
 
 def tell_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, str]:
-    """Return a count with unit and meaning; where it is small, only that it is.
+    """Return a count with unit and meaning; a small count only as "fewer than".
 
-    Examples
-    --------
     >>> tell_count(12, 5, "Accounts."), tell_count(3, 5, "Accounts."), tell_count(0, 5, "")
     ((12, 'count', 'Accounts.'), ('fewer than 5', 'text', 'Accounts.'), (0, 'count', ''))
     """
@@ -328,14 +317,14 @@ def tell_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, 
 
 
 def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity, ...]:
-    """Return what is known of the networks behind sellers."""
+    """Return the numbers of networks behind sellers."""
     if linked is None:
         return (Quantity("networks", "Networks behind them", None, "count", "No networks were given to this report."),)
     means = "Accounts that share payout, device, address and the like, as far as chance does not explain it."
     small = sum(sellers for sellers, _ in linked.active if sellers < least)
-    told = tell_count(linked.sellers, least, "Of those above.")
-    if 0 < small < least <= linked.sellers:  # they would follow from the whole and the larger networks
-        told = (None, "count", f"Not told: fewer than {least} of them are in the smaller networks.")
+    told = tell_count(linked.sellers, least, "Among those above.")
+    if 0 < small < least <= linked.sellers:  # they could be calculated from the total and the larger networks
+        told = (None, "count", f"Not shown: fewer than {least} of them are in the smaller networks.")
     return (
         Quantity("networks", "Networks behind them", *tell_count(len(linked.active), least, means)),
         Quantity("network_sellers", "Sellers in these networks", *told),
@@ -344,7 +333,7 @@ def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity,
 
 
 def write_complaints(complaints: FiledComplaints) -> Section:
-    """Return the chapter on what sellers said against decisions."""
+    """Return the chapter on complaints."""
     became = (*OUTCOMES, PENDING)
     rows: list[Row] = []
     for subject in (*SUBJECTS, None):
@@ -353,19 +342,19 @@ def write_complaints(complaints: FiledComplaints) -> Section:
         rows.append((name, *counts, sum(counts), median_hours(complaints.spans.get(subject or ALL))))
     table = Table(
         "complaints",
-        "Complaints by what they were against and what became of them",
+        "Complaints by subject and outcome",
         (*count_columns("against", *became, "all"), ("median time", "hours")),
         tuple(rows),
     )
     by_outcome = tuple((outcome, complaints.count(outcome=outcome)) for outcome in became)
-    outcomes = Table("outcomes", "What became of complaints", count_columns("outcome", "complaints"), by_outcome)
+    outcomes = Table("outcomes", "Outcomes of complaints", count_columns("outcome", "complaints"), by_outcome)
     favoured = sum(complaints.count(outcome=outcome) for outcome in (*FAVOURABLE, "restored"))
     ended = favoured + complaints.count(outcome="rejected")
     return Section(
         "complaints",
         "Complaints and counter-notices",
         "Sellers may complain, free of charge; somebody who had no part in the matter decides. Those filed in the "
-        "period count, with what has become of them until the date of this report.",
+        "period count, with their outcomes until the date of this report.",
         (
             Quantity("complaints", "Complaints filed", complaints.count(), "count"),
             Quantity("counter_notices", "of these counter-notices", complaints.counter_notices, "count"),
@@ -386,20 +375,20 @@ def write_complaints(complaints: FiledComplaints) -> Section:
 
 
 def write_notices(notices: Noticed) -> Section:
-    """Return the chapter on notices and on who gave them without reason."""
+    """Return the chapter on notices, and on misuse of notices."""
     by_step: list[Row] = [(who, *(notices.steps.get((who, step), 0) for step in STEPS)) for who in NOTIFIERS]
     columns = count_columns("notifier", *(_STEP_NAMES[step] for step in STEPS))
     steps = Table("steps", "Steps against notifiers", columns, tuple(by_step))
     by_state = tuple((state, notices.listings(state=state)) for state in STATES)
-    states = Table("states", "What came of the listings in notices", count_columns("state", "listings"), by_state)
-    drawn = draw_bars(states, 1, "Listings of notices by what came of them")
+    states = Table("states", "Outcomes of the listings in notices", count_columns("state", "listings"), by_state)
+    drawn = draw_bars(states, 1, "Listings of notices by outcome")
     trusted = notices.received("trusted flagger")
     return Section(
         "notices",
         "Notices of others",
-        "Rights holders, trusted flaggers, consumers and authorities tell the platform of listings. Each listing of "
-        "a notice is decided on for itself; the notice is settled when the last of them is. Who often gives notice "
-        "without reason is warned, and then suspended for a time.",
+        "Rights holders, trusted flaggers, consumers and authorities report listings to the platform. Each listing of "
+        "a notice is decided on for itself; the notice is settled when the last of them is. Notifiers who often "
+        "report without reason are warned, and then suspended for a time.",
         (
             *notice_quantities(notices),
             Quantity("trusted_notices", "of these by trusted flaggers", trusted, "count", "Article 22."),
@@ -413,7 +402,7 @@ def write_notices(notices: Noticed) -> Section:
 
 
 def notice_quantities(notices: Noticed) -> tuple[Quantity, ...]:
-    """Return how many notices came, how many listings they named, and what became of these."""
+    """Return the numbers of notices and listings, and their outcomes."""
     settled = sum(notices.listings(state=state) for state in _SETTLED)
     upheld, means = count_rate(notices.listings(state="upheld"), settled), f"Of {settled:,} that were decided on."
     time = median_hours(notices.spans.get(ALL))
@@ -427,7 +416,7 @@ def notice_quantities(notices: Noticed) -> tuple[Quantity, ...]:
 
 
 def notice_table(notices: Noticed) -> Table:
-    """Return notices and their listings by who gave notice."""
+    """Return notices and their listings by kind of notifier."""
     rows: list[Row] = []
     for notifier in (*NOTIFIERS, None):
         counts = [notices.listings(notifier, state) for state in STATES]
@@ -437,7 +426,7 @@ def notice_table(notices: Noticed) -> Table:
         *count_columns("notifier", "notices", *(f"listings {state}" for state in STATES), "listings"),
         ("median time", "hours"),
     )
-    return Table("notifiers", "Notices by who gave them", columns, tuple(rows))
+    return Table("notifiers", "Notices by kind of notifier", columns, tuple(rows))
 
 
 def write_machines(figures: Figures) -> Section:
@@ -457,10 +446,10 @@ def write_machines(figures: Figures) -> Section:
     signed = f"{handed_on.received:,} of them were signed for."
     return Section(
         "automation-and-people",
-        "What machines did, and people",
-        "A model orders the queue and gives its reasons; it decides nothing. Without a person acts only a written "
-        "policy, brand by brand, as long as cases drawn from those it would act on prove the precision it promises; "
-        "it is withdrawn at once when they speak against it. Whatever it does can be appealed, and a person decides.",
+        "Automation and people",
+        "A model orders the queue and gives its reasons; it decides nothing. Only a written policy acts without a "
+        "person, brand by brand, as long as cases drawn from those it would act on prove the precision it promises; "
+        "it is withdrawn at once when they do not. Each of its measures can be appealed, and a person decides.",
         (
             Quantity("automatic_share", "Measures without a person", share, "share", _OF_MEASURES),
             _precision_quantity("policy_precision", "Precision of the policy", policy),
@@ -479,7 +468,7 @@ def write_machines(figures: Figures) -> Section:
     )
 
 
-_OF_MEASURES = "Of all measures against listings."
+_OF_MEASURES = "Share of all measures against listings."
 _HOURS = "An hour counts where a verdict fell in it."
 _STATED = "of these for the transparency database"
 _ORDERS = "Articles 9 and 10: ipml keeps no record of them."

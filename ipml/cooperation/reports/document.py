@@ -1,9 +1,8 @@
-"""What a report is made of: figures, tables and charts in sections. Page, CSV and JSON are three forms of the same.
+"""Report document: figures, tables and charts in sections, written as page, CSV and JSON.
 
-A value is kept once, rounded once, and written three times from there, so that no two forms can differ.
-
-Charts are SVG, drawn from the rows of a table: no font and no colour but those of the page's style. Names of brands
-and categories were written by sellers: see `ipml.kit.hostile_text` and `ipml.kit.report_page`.
+A value is stored and rounded once, so the three forms agree. Charts are SVG drawn from the rows of a table, with fonts
+and colours of the page's style. Sellers wrote the names of brands and categories: see `ipml.kit.hostile_text` and
+`ipml.kit.report_page`.
 """
 
 from __future__ import annotations
@@ -29,29 +28,17 @@ Unit = Literal["", "text", "count", "share", "hours", "money"]
 Columns = tuple[tuple[str, Unit], ...]
 Row = tuple[Value, ...]
 _DIGITS = 6
-_DAYS_FROM = 72.0  # hours: longer is told in days
+_DAYS_FROM = 72.0  # hours; longer ones are shown in days
 _MONTH = re.compile(r"\d{4}-\d{2}")
 _LONGEST_NAME = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A figure with its unit, its interval and what it means.
+    """A figure with its key in files, its name for people, and its meaning in a sentence.
 
-    Attributes
-    ----------
-    key : str
-        Its name in files.
-    name : str
-        Its name for people.
-    value : int, float or None
-        None where it is not known; `means` then says why.
-    low, high : float or None
-        The 95 % interval, where it is an estimate.
-    n : int or None
-        Of how many it is.
-    means : str
-        What is counted, in a sentence.
+    An unknown value is None, and `means` gives the reason. `low` and `high` are the 95 % interval of an estimate from
+    `n`.
     """
 
     key: str
@@ -65,14 +52,14 @@ class Quantity:
 
 
 def rate_quantity(key: str, name: str, rate: Rate | None, means: str, n: int | None) -> Quantity:
-    """Return a share of `n` with its interval as a figure; not known where there is no rate."""
+    """Return a share of `n` as a figure with its interval; unknown without a rate."""
     share, low, high = (rate.share, rate.low, rate.high) if rate else (None, None, None)
     return Quantity(key, name, share, "share", means, low, high, n)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under named columns, each with its unit; the first column names the row."""
+    """Rows under named columns with units; the first column names the row."""
 
     key: str
     title: str
@@ -88,7 +75,7 @@ def count_columns(first: str, *names: str) -> Columns:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing of a table: SVG, and what it shows in words."""
+    """A drawing of a table as SVG, with its legend."""
 
     title: str
     svg: str
@@ -97,7 +84,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a report: what it is about, its figures, charts and tables."""
+    """A part of a report: text, figures, charts and tables."""
 
     key: str
     title: str
@@ -110,7 +97,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class ReportDocument:
-    """All that a report says, before it is written down."""
+    """A whole report before it is written."""
 
     title: str
     subtitle: str
@@ -121,37 +108,29 @@ class ReportDocument:
 
     @property
     def headline(self) -> tuple[Quantity, ...]:
-        """The figures that stand above all others."""
+        """The headline figures."""
         by_key = {one.key: one for _, one in self.quantities()}
         return tuple(by_key[key] for key in self.headline_keys)
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
-        """Give each figure with the key of its section."""
+        """Yield each figure with the key of its section."""
         for section in self.sections:
             yield from ((section.key, quantity) for quantity in section.quantities)
 
     def tables(self) -> Iterator[Table]:
-        """Give each table."""
+        """Yield each table."""
         for section in self.sections:
             yield from section.tables
 
 
 def plain(value: Value) -> Value:
-    """Return a value as files have it: numbers to six digits behind the point, alike on every database.
-
-    Examples
-    --------
-    >>> plain(1 / 3), plain(2.0), plain(None), plain(7)
-    (0.333333, 2.0, None, 7)
-    """
+    """Return a value for files: numbers to six decimals, alike on every database."""
     return round(value, _DIGITS) if isinstance(value, float) else value
 
 
 def show(value: Value, unit: Unit) -> str:
     """Return a value for people.
 
-    Examples
-    --------
     >>> show(12345, "count"), show(0.9312, "share"), show(None, "count")
     ('12,345', '93.1 %', 'not known')
     >>> show(0.5, "hours"), show(5.3, "hours"), show(240.0, "hours")
@@ -177,23 +156,15 @@ def _show_hours(hours: float) -> str:
 
 
 def show_interval(quantity: Quantity) -> str:
-    """Return the interval of a figure for people; nothing where it has none.
-
-    Examples
-    --------
-    >>> show_interval(Quantity("p", "Precision", 0.93, "share", low=0.91, high=0.95))
-    '91.0 to 95.0 %'
-    """
+    """Return the interval of a figure for people; empty if it has none."""
     if quantity.low is None or quantity.high is None:
         return ""
     return f"{100 * quantity.low:.1f} to {100 * quantity.high:.1f} %"
 
 
 def suppress(rows: Sequence[tuple[Value, ...]], column: int, least: int) -> tuple[tuple[tuple[Value, ...], ...], int]:
-    """Return the rows whose count in a column is large enough, and how many were left out.
+    """Return the rows whose count in a column is large enough, and the number of others.
 
-    Examples
-    --------
     >>> suppress([("Acme", 9), ("Ann's", 1)], 1, 5)
     ((('Acme', 9),), 1)
     """
@@ -207,15 +178,7 @@ _ROW, _ROW_LEFT, _ROW_RIGHT = 34.0, 230.0, 630.0
 
 
 def draw_columns(table: Table, series: Sequence[int], label: str) -> str:
-    """Draw stacked columns: a row of the table each, and a part for each column of `series`.
-
-    Examples
-    --------
-    >>> table = Table("t", "By month", (("month", ""), ("found", "count")), (("2026-01", 4), ("2026-02", 6)))
-    >>> drawn = draw_columns(table, [1], "Listings found by month")
-    >>> drawn.count("<rect"), "2026-02, found: 6" in drawn
-    (2, True)
-    """
+    """Draw stacked columns: one for each row of a table, with a part for each column of `series`."""
     top = round_up(max((sum(_number(row[at]) for at in series) for row in table.rows), default=0))
     step, height = _step(table), Scale(0, top, _BOTTOM, _TOP)
     parts = draw_axis(top, height, _LEFT, _RIGHT)
@@ -232,14 +195,7 @@ def draw_columns(table: Table, series: Sequence[int], label: str) -> str:
 
 
 def draw_line(table: Table, low: int, high: int, label: str) -> str:
-    """Draw two spans of each row as dots that a bar joins, such as a median and what nine in ten stay within, in hours.
-
-    Examples
-    --------
-    >>> columns = (("month", ""), ("median", "hours"), ("nine in ten", "hours"))
-    >>> "median: 2.0 hours" in draw_line(Table("t", "", columns, (("2026-01", 2.0, 8.0),)), 1, 2, "Hours")
-    True
-    """
+    """Draw two durations of each row (in hours), such as median and ninth decile, as dots joined by a bar."""
     top = round_up(max((_number(row[at]) for row in table.rows for at in (low, high)), default=0))
     step, height = _step(table), Scale(0, top, _BOTTOM, _TOP)
     parts = draw_axis(top, height, _LEFT, _RIGHT, " h")
@@ -258,14 +214,7 @@ def draw_line(table: Table, low: int, high: int, label: str) -> str:
 
 
 def draw_bars(table: Table, column: int, label: str) -> str:
-    """Draw a bar for each row of a table, as long as a value of it; the longest fills its room.
-
-    Examples
-    --------
-    >>> table = Table("t", "", (("what", ""), ("n", "count")), (("granted", 3), ("rejected", 9)))
-    >>> draw_bars(table, 1, "Outcomes").count('class="s0"')
-    2
-    """
+    """Draw a bar for each row of a table, scaled to the longest."""
     unit, parts = table.columns[column][1], []
     length = Scale(0, max((_number(row[column]) for row in table.rows), default=0) or 1, 0, _ROW_RIGHT - _ROW_LEFT)
     for place, row in enumerate(table.rows):
@@ -277,15 +226,7 @@ def draw_bars(table: Table, column: int, label: str) -> str:
 
 
 def draw_intervals(table: Table, share: int, low: int, high: int, label: str) -> str:
-    """Draw a share of each row as a dot within its interval; rows that lack it are left out.
-
-    Examples
-    --------
-    >>> columns = (("who", ""), ("share", "share"), ("from", "share"), ("to", "share"))
-    >>> table = Table("t", "", columns, (("people", 0.9, 0.8, 0.95), ("policy", None, None, None)))
-    >>> draw_intervals(table, 1, 2, 3, "Precision").count("<circle")
-    1
-    """
+    """Draw the share of each row as a dot in its interval, without rows that lack it."""
     rows = [row for row in table.rows if row[share] is not None]
     start = _floor_of([_number(row[low]) for row in rows])
     along, parts = Scale(start, 1, _ROW_LEFT, _ROW_RIGHT), []
@@ -304,7 +245,6 @@ def draw_intervals(table: Table, share: int, low: int, high: int, label: str) ->
 
 
 def _floor_of(lows: Sequence[float]) -> float:
-    """Return where an axis of shares begins: at 0, or above where all shares are high."""
     lowest = min(lows, default=0.0)
     return floor(lowest * 10) / 10 if lowest >= 0.5 else 0.0
 
@@ -314,7 +254,6 @@ def _step(table: Table) -> float:
 
 
 def _name_rows(table: Table) -> Iterator[str]:
-    """Give the names of the rows, below the axis; months as "Jan 26"."""
     for place, row in enumerate(table.rows):
         name = str(row[0])
         if _MONTH.fullmatch(name):
@@ -323,7 +262,6 @@ def _name_rows(table: Table) -> Iterator[str]:
 
 
 def _frame_row(y: float, thickness: float, name: object, said: str) -> list[str]:
-    """Return what stands around a bar: the name before it, the track behind it, and the value after it."""
     shown = str(name) if len(str(name)) <= _LONGEST_NAME else f"{str(name)[: _LONGEST_NAME - 1]}…"
     track = {"x": _ROW_LEFT, "y": y - thickness / 2, "width": _ROW_RIGHT - _ROW_LEFT, "height": thickness}
     return [
@@ -338,7 +276,7 @@ def _number(value: object) -> float:
 
 
 def write_page(report: ReportDocument) -> str:
-    """Return the page of a report as HTML; the same report gives the same bytes."""
+    """Return the HTML page of a report; the same report gives the same bytes."""
     return render_report_page(_templates, f"{report.title}: {report.subtitle}", report=report)
 
 
@@ -351,13 +289,7 @@ _COLUMNS = ("name", "value", "unit", "low", "high", "n", "means")  # of a figure
 
 
 def write_report(report: ReportDocument, folder: Path) -> list[Path]:
-    """Write a report into a folder, which is made if it is not there; return what was written.
-
-    Raises
-    ------
-    UnwritableFile
-        There is a file where the folder should be.
-    """
+    """Write a report into a folder, which is created if needed; return the paths. Raises UnwritableFile."""
     tables = {f"{table.key}.csv": to_csv([name for name, _ in table.columns], table.rows) for table in report.tables()}
     return write_files(
         folder,
@@ -371,7 +303,7 @@ def write_report(report: ReportDocument, folder: Path) -> list[Path]:
 
 
 def write_files(folder: Path, texts: dict[str, str]) -> list[Path]:
-    """Write texts into files of a folder, which is made if it is not there."""
+    """Write texts into files of a folder, which is created if needed."""
     if folder.exists() and not folder.is_dir():
         raise UnwritableFile(folder, "a file", "a folder, or nothing yet")
     folder.mkdir(parents=True, exist_ok=True)
@@ -381,12 +313,10 @@ def write_files(folder: Path, texts: dict[str, str]) -> list[Path]:
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:
-    """Return rows as CSV (RFC 4180); no cell is taken for a formula, and what is not known is empty.
+    r"""Return rows as CSV (RFC 4180); no cell can be taken for a formula, and unknown values are empty.
 
-    Examples
-    --------
     >>> to_csv(["brand", "share"], [("=Acme", 1 / 3), ("Bolt", None)])
-    "brand,share\\r\\n'=Acme,0.333333\\r\\nBolt,\\r\\n"
+    "brand,share\r\n'=Acme,0.333333\r\nBolt,\r\n"
     """
     return write_csv(columns, ([plain(value) for value in row] for row in rows))
 

@@ -1,11 +1,8 @@
-"""All figures of a period, from the database and nothing else: a pass over each table, and no list of rows in memory.
+"""Figures of a period, from the database alone: one pass over each table, without lists of rows in memory.
 
-A figure is as things stood at `as_of`: what happened later is not in it, so that a report can be made again. What the
-database does not tell, such as the orders of authorities, is None, and never zero.
-
-Here stand also what others told the platform and what came of it (notices and misuse: Articles 16, 22 and 23 of the
-Digital Services Act), the networks behind the sellers of what was found counterfeit, and what was handed to
-authorities.
+Figures are as of a moment (`as_of`), so a report can be made again. Facts that the database does not hold, such as
+orders of authorities, are None and never zero. This module adds notices and misuse (Articles 16, 22 and 23 of the
+Digital Services Act), networks and referrals.
 """
 
 from __future__ import annotations
@@ -71,14 +68,9 @@ from ipml.storage.tables.cooperation import STATE_OF_VERDICT
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """Networks and what they sold.
+    """Networks and members of a folder, and those with listings found counterfeit.
 
-    Attributes
-    ----------
-    networks, members : int
-        All that the folder holds.
-    active : tuple of (int, int)
-        Of each network with listings found counterfeit: its sellers among them, and those listings; the largest first.
+    `active` has, for each such network, its sellers and listings found counterfeit, the largest first.
     """
 
     networks: int
@@ -97,10 +89,7 @@ class Linked:
 
 
 def count_linked(scope: ReportScope, folder: Path | None) -> Linked | None:
-    """Return how sellers of listings found counterfeit are linked; None without a folder of networks.
-
-    Sellers may stand in the folder by their ids or by their pseudonyms.
-    """
+    """Return the networks of sellers of listings found counterfeit, by id or pseudonym; None without a folder."""
     if folder is None:
         return None
     networks = load_networks(folder)
@@ -130,20 +119,11 @@ _PASSED_ON = decisions.alias()
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """Notices that came in a period.
+    """Notices received in a period.
 
-    Attributes
-    ----------
-    notices : mapping of (notifier, kind) to int
-        By who gave notice (`NOTIFIERS`), and whether of counterfeits or as a consumer's complaint.
-    items : mapping of (notifier, state) to int
-        The listings in them, by what came of each (`STATES`): settled later than `as_of` is waiting.
-    overturned : int
-        Listings upheld at first, of which an appeal or a lead took that back.
-    spans : mapping of str to Span
-        From the notice to when the last of its listings was decided for the first time, by notifier, and of "all".
-    steps : mapping of (notifier, step) to int
-        Warnings and suspensions of who gave notice without reason.
+    `notices` counts by notifier (`NOTIFIERS`) and kind, `items` listings by notifier and state (`STATES`) at `as_of`;
+    `overturned` were upheld at first, and an appeal or a lead reversed that. `spans` is the time from notice to the
+    first settlement, by notifier and for "all"; `steps` counts warnings and suspensions by notifier.
     """
 
     notices: Mapping[tuple[str, str], int]
@@ -153,27 +133,24 @@ class Noticed:
     steps: Mapping[tuple[str, str], int]
 
     def received(self, notifier: str | None = None) -> int:
-        """Return how many notices came, of one kind of notifier only where given."""
+        """Return the number of notices, optionally of one kind of notifier."""
         return add_up(self.notices, notifier, None)
 
     def listings(self, notifier: str | None = None, state: str | None = None) -> int:
-        """Return how many listings they name, of one kind of notifier or one state only where given."""
+        """Return the number of listings in notices, optionally of one kind of notifier or one state."""
         return add_up(self.items, notifier, state)
 
     def taken(self, step: str) -> int:
-        """Return how many steps of a kind were taken against notifiers."""
+        """Return the number of steps of a kind against notifiers."""
         return add_up(self.steps, None, step)
 
 
 def count_notices(scope: ReportScope, notifier: str | None = None, kind: str | None = None) -> Noticed:
-    """Return the notices of a period, of one kind of notifier only where given.
+    """Return the notices of a period, optionally of one kind of notifier.
 
-    Parameters
-    ----------
-    kind : str, optional
-        "counterfeit" (notices as in Article 16 of the Digital Services Act) or "complaint" (of consumers).
+    `kind` is "counterfeit" (Article 16 of the Digital Services Act) or "complaint" (of consumers).
     """
-    who = notifier_kind_at(notices.c.received_at).label("who")  # when the notice came, whatever became of them since
+    who = notifier_kind_at(notices.c.received_at).label("who")  # kind of notifier when the notice came
     held: list[Any] = [scope.holds(notices.c.received_at), scope.is_of_brand(notices.c.brand)]
     held += [] if notifier is None else [who == notifier]
     held += [] if kind is None else [notices.c.kind == kind]
@@ -204,11 +181,10 @@ def count_notices(scope: ReportScope, notifier: str | None = None, kind: str | N
 
 
 def _state_at(as_of: datetime) -> ColumnElement[str]:
-    """Return what had become of an item at a moment.
+    """Return the state of an item at a moment.
 
-    What was settled since, or waits again since the decision on it was taken back, is told by the verdict on its case
-    that stood then: by one given after the notice, or by an earlier one that the notice did not bring back to a person.
-    What the trail says was joined to its case only later was not known yet.
+    Items settled later, or open again since, get the state of the verdict in force then: one after the notice, or an
+    earlier one if the notice did not reopen the case. An item joined to its case later was unknown.
     """
     case_id = notice_items.c.case_id
     settles = or_(
@@ -233,7 +209,7 @@ def _state_at(as_of: datetime) -> ColumnElement[str]:
 
 
 def _waited_again() -> ColumnElement[bool]:
-    """Say whether a case waited for people again, after the decision on it, when the notice of an item came."""
+    """Return whether a case was open again, after the decision on it, when the notice of an item came."""
     taken_back = select(reversals.c.reversal_id).where(
         reversals.c.decision_id == _PASSED_ON.c.decision_id, reversals.c.reversed_at <= notice_items.c.noted_at
     )
@@ -247,7 +223,7 @@ def _waited_again() -> ColumnElement[bool]:
 
 
 def _is_overturned(became: ColumnElement[str], as_of: datetime) -> ColumnElement[int]:
-    """Return 1 where a decision that upheld an item had been taken back at a moment, and none upholds it again."""
+    """Return 1 if a decision upholding an item had been reversed at a moment, and no other upholds it."""
     back = (
         select(reversals.c.reversal_id)
         .join(decisions, decisions.c.decision_id == reversals.c.decision_id)
@@ -258,7 +234,7 @@ def _is_overturned(became: ColumnElement[str], as_of: datetime) -> ColumnElement
 
 
 def _settled_at(as_of: datetime) -> ColumnElement[Any]:
-    """Return when a notice was settled for the first time, as far as it was at a moment, whatever came of it since."""
+    """Return when a notice was first settled, as known at a moment, even if it was reopened since."""
     noted = audit.c.subject == literal("notice:") + cast(notices.c.notice_id, String)
     told = noted, audit.c.action == "notice settled", audit.c.at <= as_of
     first = select(func.min(audit.c.at)).where(*told).correlate(notices).scalar_subquery()
@@ -281,14 +257,14 @@ def _count_steps(scope: ReportScope) -> dict[tuple[str, str], int]:
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
-    """Referrals that were made in a period, and those of them that whoever got them has signed for."""
+    """Referrals made, and referrals acknowledged by the recipient."""
 
     made: int
     received: int
 
 
 def count_referrals(scope: ReportScope) -> HandedOn:
-    """Return how many referrals were handed on."""
+    """Return the numbers of referrals."""
     received = func.count().filter(referrals.c.received_at <= scope.as_of)
     query = select(func.count(), received).where(scope.holds(referrals.c.built_at))
     return HandedOn(*scope.connection.execute(query).one())
@@ -296,9 +272,9 @@ def count_referrals(scope: ReportScope) -> HandedOn:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What happened in a period; each part says what it holds.
+    """All figures of a period.
 
-    Counter-notices are no internal complaints, and complaints of consumers no notices as in Article 16.
+    Counter-notices are not internal complaints, and consumers' complaints are not notices under Article 16.
     """
 
     period: Period
@@ -334,24 +310,9 @@ class Figures:
 def measure_figures(
     connection: Connection, period: Period, *, as_of: datetime | None = None, networks: Path | None = None
 ) -> Figures:
-    """Return all figures of a period.
+    """Return all figures of a period as of a moment, by default now.
 
-    Parameters
-    ----------
-    as_of : datetime, default=the clock
-        What happened later does not count.
-    networks : Path, optional
-        Folder that `ipml cooperate network find` wrote; nothing is said of networks without.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     figures = measure_figures(connection, Period.of_year(2026))
-    >>> figures.decided.count(), figures.seen, figures.confirmed.rate
-    (0, None, None)
+    `networks` is a folder that `ipml cooperate network find` wrote; without it figures of networks are None.
     """
     scope = ReportScope(connection, period, as_of or datetime.now(UTC))
     decided = count_decided(scope)
@@ -383,7 +344,7 @@ def measure_figures(
 
 
 def _estimate(scope: ReportScope) -> tuple[EstimatedFigure, ...]:
-    """Return prevalence, recall and precision of what was sampled in the period, as `ipml queue estimate` has them."""
+    """Return prevalence, recall and precision of samples of the period, as in `ipml queue estimate`."""
     within = set(scope.connection.scalars(select(samples.c.sample_id).where(scope.holds(samples.c.drawn_at))))
     drawn = read_stretches(scope.connection, since=scope.period.start, as_of=scope.as_of)
     stretches = [one for one in drawn if one.sample_id in within]

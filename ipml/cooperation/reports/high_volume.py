@@ -1,19 +1,13 @@
 """High-volume third-party sellers of the INFORM Consumers Act (15 U.S.C. 45f(f)(3)).
 
 A seller is one on a day if, "in any continuous 12-month period during the previous 24 months", they made at least so
-many discrete sales of new or unused consumer products *and* at least so much gross revenue through the marketplace.
-
-Periods are of whole days in UTC. Twelve months from a day end the day before its anniversary; from 29 February they end
-with 28 February. Written as year, month and day in one number (20240229), a day lies in the twelve months from another
-exactly if the difference is less than 10000: such numbers are in the order of the days, and 20250229, which is no day,
-comes between 28 February and 1 March.
-
-Of the periods that end with a sale the longest has the most sales and revenue, so that it alone decides whether one
-qualifies; the shortest that still qualifies stays within the previous 24 months longest. Both are found for every sale
-by one search in sorted arrays: nothing is estimated, and millions of sales take seconds.
-
-Sales of a marketplace are read in any currency, CSV or Parquet, checked, in dollars to the millionth. Amounts are
-decimal numbers from the file to the sum; a float would make 5,000.00 of 0.10s anything but that.
+many discrete sales of new or unused consumer products *and* so much gross revenue on the marketplace. Periods are whole
+days in UTC. Twelve months end the day before the anniversary of their first day, from 29 February with 28 February.
+With days written as numbers (20240229), a day is within twelve months of another exactly if the difference is below
+10000; 20250229, which is no day, sorts between 28 February and 1 March. Among the periods that end with a sale the
+longest has the most sales and revenue, so it decides whether a seller qualifies. The shortest that still qualifies
+stays within the previous 24 months longest. A search in sorted arrays finds both exactly. Amounts are decimals from the
+file to the sum in dollars: floats would miss 5,000.00.
 """
 
 from __future__ import annotations
@@ -35,26 +29,16 @@ from ipml.errors import MissingColumns, UnreadableFile
 from ipml.kit.parquet.bounded_file import MAX_COLUMNS, check_cells
 
 Ints = npt.NDArray[np.int64]
-MICROS = 1_000_000  # of a dollar: sums are of whole numbers, so that exactly 5,000.00 is enough
+MICROS = 1_000_000  # of a dollar: sums of whole numbers, so that exactly 5,000.00 qualifies
 _YEAR, _SELLER = 10_000, 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sales:
-    """Sales in order of seller and day.
+    """Sales in order of seller and day, with the position of the seller in `seller_ids`.
 
-    Attributes
-    ----------
-    seller_ids : list of str
-        In order.
-    seller : array of int
-        The position of the seller of each row.
-    day : array of int
-        Such as 20260301.
-    count : array of int
-        How many discrete sales the row stands for.
-    micros : array of int
-        Gross revenue in millionths of a dollar.
+    Days are numbers such as 20260301; `count` has the discrete sales of a row, `micros` the gross revenue in millionths
+    of a dollar.
     """
 
     seller_ids: list[str]
@@ -66,20 +50,11 @@ class Sales:
 
 @dataclass(frozen=True, slots=True)
 class HighVolume:
-    """A seller who counts as high-volume.
+    """A high-volume seller: `since` when without a break, and the first day `until` when without further sales.
 
-    Attributes
-    ----------
-    since : date
-        From when on without a break.
-    collect_by : date
-        By when the marketplace must have collected what the Act asks for.
-    until : date
-        First day on which they count no more, if nothing further is sold.
-    sales, revenue : int, float
-        The most of each in twelve continuous months of the last twenty-four; dollars.
-    is_disclosed : bool
-        Whether that revenue is so high that buyers must be told who the seller is.
+    `collect_by` is the deadline for collecting the seller's details. Sales and revenue (dollars) are the most in twelve
+    continuous months of the last twenty-four. `is_disclosed`: the revenue is so high that buyers must be informed who
+    the seller is.
     """
 
     seller_id: str
@@ -92,10 +67,8 @@ class HighVolume:
 
 
 def find_high_volume(sales: Sales, rules: InformRules, on: date) -> list[HighVolume]:
-    """Return who counts as a high-volume seller on a day, by their ids; later sales do not count.
+    """Return the high-volume sellers on a day, by id; later sales do not count.
 
-    Examples
-    --------
     >>> rows = np.arange(200)
     >>> day = 20260101 + rows // 10
     >>> some = Sales(["ann"], np.zeros(200, int), day, np.ones(200, int), np.full(200, 25 * MICROS))
@@ -122,16 +95,12 @@ def find_high_volume(sales: Sales, rules: InformRules, on: date) -> list[HighVol
 
 
 def to_number(day: date) -> int:
-    """Return a day as one number.
-
-    >>> to_number(date(2024, 2, 29))
-    20240229
-    """
+    """Return a day as a number, such as 20240229."""
     return day.year * _YEAR + day.month * 100 + day.day
 
 
 def to_date(number: int) -> date:
-    """Return the day of a number; 29 February of a year that has none is 1 March.
+    """Return the day of a number; 29 February becomes 1 March in a year without it.
 
     >>> to_date(20240229).isoformat(), to_date(20250229).isoformat()
     ('2024-02-29', '2025-03-01')
@@ -144,14 +113,14 @@ def _keep(sales: Sales, which: npt.NDArray[np.bool_]) -> Sales:
 
 
 def _find_stretches(sales: Sales, rules: InformRules) -> tuple[Ints, Ints, Ints]:
-    """Return the stretches of days in which sellers count as high-volume: whose, the first day, the first after it."""
+    """Return the days from which and until which sellers are high-volume: seller, first day, first day after."""
     counts, micros = _running(sales.count), _running(sales.micros)
     after = np.arange(1, len(sales.day) + 1)
     first = _begin(sales)
     needed = (rules.sales, round(rules.revenue * MICROS))
     meets = (counts[after] - counts[first] >= needed[0]) & (micros[after] - micros[first] >= needed[1])
     after = after[meets]
-    # The last row from which on there is enough: the shortest period, as both sums grow with its length.
+    # The last sufficient first row gives the shortest period, as both sums grow with its length.
     latest = np.minimum(
         np.searchsorted(counts, counts[after] - needed[0], side="right"),
         np.searchsorted(micros, micros[after] - needed[1], side="right"),
@@ -165,7 +134,6 @@ def _find_stretches(sales: Sales, rules: InformRules) -> tuple[Ints, Ints, Ints]
 
 
 def _find_most(sales: Sales, n_sellers: int) -> tuple[Ints, Ints]:
-    """Return the most sales, and the most revenue, of each seller in twelve continuous months."""
     counts, micros = _running(sales.count), _running(sales.micros)
     after, first = np.arange(1, len(sales.day) + 1), _begin(sales)
     most = np.zeros((2, n_sellers), dtype=np.int64)
@@ -175,13 +143,12 @@ def _find_most(sales: Sales, n_sellers: int) -> tuple[Ints, Ints]:
 
 
 def _begin(sales: Sales) -> Ints:
-    """Return for each row the first of its seller that lies in the twelve months which end with it."""
+    """Return for each row the seller's first row within the twelve months that end with it."""
     key = sales.seller * _SELLER + sales.day
     return np.searchsorted(key, key - _YEAR, side="right")
 
 
 def _running(values: Ints) -> Ints:
-    """Return the sums of the values before each row, and of all."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(values, dtype=np.int64)])
 
 
@@ -190,7 +157,7 @@ _READERS = {".parquet": "read_parquet({})", ".csv": "read_csv({}, all_varchar = 
 _READERS[".gz"] = _READERS[".csv"]
 _HOME = "USD"
 _BLOCK = _LONGEST_HEADER = 1 << 20
-_SMALL_BYTES, _MOST_EXPANSION = 16 << 20, 20  # what a packed file may unpack to, or so many times its size if more
+_SMALL_BYTES, _MOST_EXPANSION = 16 << 20, 20  # limit of the unpacked size: the larger of bytes and multiple
 _DELIMITERS = (b",", b";", b"\t", b"|")
 
 _SALES = """
@@ -222,21 +189,11 @@ FROM priced GROUP BY ALL ORDER BY seller_id, day
 
 
 def read_sales(path: Path, rates: Path | None = None) -> Sales:
-    """Read sales, one row each, and add up those of a seller on a day.
+    """Read sales in any currency from CSV or Parquet, and add them up by seller and day.
 
-    Parameters
-    ----------
-    path : Path
-        CSV or Parquet with seller_id, sold_at, value and currency. Where there is a column `sales`, a row stands for so
-        many discrete sales; where there is a column `is_new`, rows in which it is false are used goods and left out.
-    rates : Path, optional
-        CSV or Parquet with currency and usd (what one unit is worth in dollars), and, where they change, since (the day
-        from which on). Without it all sales must be in US dollars.
-
-    Raises
-    ------
-    UnreadableFile, MissingColumns
-        A file is no such table, a row cannot be read, or a currency has no rate on the day of a sale.
+    Columns are seller_id, sold_at, value and currency; optional are `sales` (discrete sales of a row) and `is_new`
+    (false marks used goods, which are left out). The rates file has currency, usd (dollars for one unit) and, if they
+    change, since (the first day); without it all sales must be in US dollars. Raises UnreadableFile and MissingColumns.
     """
     limits: dict[str, Any] = {"memory_limit": "1GB", "threads": 2}
     with (
@@ -285,7 +242,7 @@ def open_table(connection: duckdb.DuckDBPyConnection, path: Path, name: str, nee
 
 
 def _check_text(path: Path) -> None:
-    """Look at what the database has no bounds for: the columns of a CSV file, and what a packed one unpacks to."""
+    """Check limits that the database lacks: columns of a CSV file, and the unpacked size of a packed one."""
     size = path.stat().st_size
     most = max(_SMALL_BYTES, _MOST_EXPANSION * size)
     is_packed = path.suffix.lower() == ".gz"

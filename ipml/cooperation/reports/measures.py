@@ -1,7 +1,7 @@
-"""What was done to listings and sellers (measures by kind and cause, how long they took, strikes, statements).
+"""Report figures: measures on listings and sellers, takedown times, strikes, statements, and complaints.
 
-And what sellers complained of, and what became of it (Articles 20 and 24(1) of the Digital Services Act). How long a
-takedown took is told of the first measure of each decision, as on the page and by `ipml enforce measure times`.
+Complaints and their outcomes are those of Articles 20 and 24(1) of the Digital Services Act. Takedown times cover the
+first measure of each decision, as on the page and in `ipml enforce measure times`.
 """
 
 from __future__ import annotations
@@ -31,32 +31,27 @@ from ipml.storage.tables import (
 
 SOURCES = ("own", "notice", "trusted flagger", "other notification")
 NOTICES = ("notice", "trusted flagger")
-"""Sources that are notices in the sense of Article 16 of the Digital Services Act; complaints of consumers are none."""
+"""Sources that are notices under Article 16 of the Digital Services Act; consumers' complaints are not."""
 
 STAGES = ("listed to measure", "queued to measure", "measure to done", "listed to done", "notice to measure")
 
 
 @dataclass(frozen=True, slots=True)
 class ImposedMeasures:
-    """Measures by kind, by what brought the listing up (`SOURCES`), and by whether a policy imposed them alone."""
+    """Measures by kind, source of the case (`SOURCES`), and whether a policy imposed them without a person."""
 
     counts: Mapping[tuple[str, str, bool], int]
 
     def count(self, kind: str | None = None, source: str | None = None, automatic: bool | None = None) -> int:
-        """Return how many there are; of one kind or source, or by policy or by people only, where given."""
+        """Return the number of measures, optionally of one kind, source or way."""
         return add_up(self.counts, kind, source, automatic)
 
 
 @dataclass(frozen=True, slots=True)
 class TakedownTimes:
-    """How long takedowns took, and how many came before the first sale.
+    """Takedown times, by a name of `STAGES`, and listings taken down before the first sale.
 
-    Attributes
-    ----------
-    spans : mapping of str to Span
-        By a name of `STAGES`; what is known of none is left out.
-    unsold, sales_known : int
-        Listings that had sold nothing, of those of which that is known.
+    Stages without data are left out; `unsold` of `sales_known` listings had sold nothing.
     """
 
     n: int
@@ -75,14 +70,14 @@ class StatementCounts:
 
 
 def count_measures(scope: ReportScope) -> ImposedMeasures:
-    """Return the measures that were imposed."""
+    """Return the measures imposed."""
     groups = measures.c.kind, measures.c.source, measures.c.is_automatic
     query = select(*groups, func.count()).where(scope.holds(measures.c.imposed_at)).group_by(*groups)
     return ImposedMeasures({(kind, source, alone): n for kind, source, alone, n in scope.connection.execute(query)})
 
 
 def measure_takedowns(scope: ReportScope) -> TakedownTimes:
-    """Return how long it took from a listing, the queue and a notice to the measure, and until it was done."""
+    """Return the time from listing, queue and notice to the measure, and until it was carried out."""
     told, done = _told(), case((measures.c.done_at <= scope.as_of, measures.c.done_at))
     ends: dict[str, tuple[Any, Any]] = {
         "listed to measure": (measures.c.listed_at, measures.c.imposed_at),
@@ -106,7 +101,7 @@ def measure_takedowns(scope: ReportScope) -> TakedownTimes:
 
 
 def time_by_month(scope: ReportScope) -> dict[str, Span]:
-    """Return how long it took from the queue to the measure, by the month of the measure."""
+    """Return the time from queue to measure, by month of the measure."""
     month = scope.month_of(measures.c.imposed_at)
     spent = between(cases.c.enqueued_at, measures.c.imposed_at)
     query = _first_measures(scope, month.label("group"), spent.label("span"))
@@ -114,13 +109,13 @@ def time_by_month(scope: ReportScope) -> dict[str, Span]:
 
 
 def count_penalties(scope: ReportScope) -> dict[str, int]:
-    """Return how many penalties came into force, by kind."""
+    """Return the penalties that came into force, by kind."""
     query = select(penalties.c.kind, func.count()).where(scope.holds(penalties.c.imposed_at))
     return {row[0]: row[1] for row in scope.connection.execute(query.group_by(penalties.c.kind))}
 
 
 def count_strikes(scope: ReportScope) -> tuple[int, int]:
-    """Return how many strikes were given, and how many of them were taken back."""
+    """Return the number of strikes given, and of those taken back."""
     back = and_(strikes_taken_back.c.strike_id == strikes.c.strike_id, strikes_taken_back.c.at <= scope.as_of)
     query = select(func.count(), func.count(strikes_taken_back.c.strike_id)).select_from(
         strikes.outerjoin(strikes_taken_back, back)
@@ -130,7 +125,7 @@ def count_strikes(scope: ReportScope) -> tuple[int, int]:
 
 
 def count_statements(scope: ReportScope) -> StatementCounts:
-    """Return how many statements of reasons there are."""
+    """Return the numbers of statements of reasons."""
     there = and_(
         outbox.c.key == statements.c.puid,
         outbox.c.channel == "transparency",
@@ -146,10 +141,7 @@ def count_statements(scope: ReportScope) -> StatementCounts:
 
 
 def _told() -> Any:
-    """Return when the first notice of each case came; complaints of consumers are none.
-
-    Worked out once and joined: asked for each measure, it would take as long as there are measures.
-    """
+    """Return the first notice of each case, without consumers' complaints; a subquery joined once is fast."""
     query = select(notice_items.c.case_id, func.min(notices.c.received_at).label("first"))
     query = query.join(notices, notices.c.notice_id == notice_items.c.notice_id)
     query = query.where(notice_items.c.case_id.is_not(None), notices.c.kind == "counterfeit")
@@ -157,7 +149,6 @@ def _told() -> Any:
 
 
 def _first_measures(scope: ReportScope, *columns: Any) -> Select[Any]:
-    """Return the query for the first measure of each decision, with its case."""
     firsts = select(func.min(measures.c.measure_id)).group_by(measures.c.decision_id)
     query = select(*columns).select_from(measures.join(cases, cases.c.case_id == measures.c.case_id))
     query = query.where(scope.holds(measures.c.imposed_at), measures.c.measure_id.in_(firsts))
@@ -179,16 +170,9 @@ _OF_PENALTY = {
 
 @dataclass(frozen=True, slots=True)
 class FiledComplaints:
-    """Complaints that were filed in a period.
+    """Complaints filed in a period, by subject (`SUBJECTS`) and outcome (`OUTCOMES` or `PENDING`).
 
-    Attributes
-    ----------
-    counts : mapping of (subject, outcome) to int
-        By what they were about (`SUBJECTS`) and what became of them (`OUTCOMES`, or `PENDING`).
-    spans : mapping of str to Span
-        From filing to the decision, by subject, and of "all".
-    counter_notices : int
-        How many of them are counter-notices.
+    `spans` is the time from filing to decision, by subject and for "all".
     """
 
     counts: Mapping[tuple[str, str], int]
@@ -196,17 +180,15 @@ class FiledComplaints:
     counter_notices: int
 
     def count(self, subject: str | None = None, outcome: str | None = None) -> int:
-        """Return how many there are; of one subject or outcome only, where given."""
+        """Return the number of complaints, optionally of one subject or outcome."""
         return add_up(self.counts, subject, outcome)
 
 
 def count_complaints(scope: ReportScope, kind: str | None = None) -> FiledComplaints:
-    """Return the complaints filed in a period, with what became of them until `as_of`; of one kind where given.
+    """Return the complaints filed in a period, with their outcomes until `as_of`.
 
-    Parameters
-    ----------
-    kind : str, optional
-        "complaint" (Article 20 of the Digital Services Act) or "counter-notice" (as in the United States and in China).
+    `kind` is "complaint" (Article 20 of the Digital Services Act) or "counter-notice" (as in the United States and
+    China).
     """
     about, outcome = _subject().label("about"), func.coalesce(appeal_outcomes.c.outcome, PENDING).label("outcome")
     source = _with_outcomes(scope.as_of)
@@ -230,13 +212,13 @@ def _with_outcomes(as_of: datetime) -> Any:
 
 
 def _subject() -> ColumnElement[str]:
-    """Return what a complaint is about; of a case as a whole: that its listing is no longer seen."""
+    """Return the subject of a complaint; a case as a whole counts as visibility of its listing."""
     measured = [(measures.c.kind == kind, literal(name)) for kind, name in _OF_MEASURE.items()]
     penalised = [(penalties.c.kind == kind, literal(name)) for kind, name in _OF_PENALTY.items()]
     return case(*measured, *penalised, else_=literal("visibility"))
 
 
 def _number(kind: str) -> ColumnElement[int]:
-    """Return the number of what a complaint is about, if it is of that kind: so that a key finds it."""
+    """Return the number of the measure or penalty complained of, in a form that uses its key."""
     rest = func.substr(appeals.c.subject, len(kind) + 1)
     return case((appeals.c.subject.startswith(kind), cast(rest, BigInteger)))

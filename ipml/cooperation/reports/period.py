@@ -1,7 +1,4 @@
-"""The time that a report is about, in UTC, from a moment on and before another; and how long things took in it.
-
-Spans are sorted by the database: the median, and what nine in ten stay within.
-"""
+"""Period and scope of a report, in UTC, and durations within it (median and ninth decile, sorted by the database)."""
 
 from __future__ import annotations
 
@@ -33,10 +30,8 @@ _EARLIEST, _LATEST = 1990, 2200
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `start` on, and before `end`.
+    """A period from `start` up to, but not including, `end`.
 
-    Examples
-    --------
     >>> year = Period.of_year(2026)
     >>> str(year), [str(half) for half in year.halves()]
     ('2026-01-01/2026-12-31', ['2026-01-01/2026-06-30', '2026-07-01/2026-12-31'])
@@ -47,14 +42,14 @@ class Period:
 
     @classmethod
     def of_year(cls, year: int) -> Period:
-        """Return a calendar year; UnusableSetting where it is none that a report could be about."""
+        """Return a calendar year; raises UnusableSetting if it is out of range."""
         if not _EARLIEST <= year <= _LATEST:
             raise UnusableSetting("year", str(year), f"a year from {_EARLIEST} to {_LATEST}")
         return cls(datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC))
 
     @classmethod
     def between(cls, first: date, last: date) -> Period:
-        """Return the days from the first to the last, both of them; UnusableSetting where that is none."""
+        """Return the days from the first to the last, both included; raises UnusableSetting if the order is wrong."""
         if last < first:
             raise UnusableSetting("period", f"{first} to {last}", "a last day that is not before the first")
         start, end = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (first, last))
@@ -76,7 +71,7 @@ class Period:
         return (self.end - timedelta(microseconds=1)).date()
 
     def months(self) -> tuple[str, ...]:
-        """Return the months it touches, such as "2026-03"."""
+        """Return the months that it touches, such as "2026-03"."""
         first, last = (day.year * 12 + day.month - 1 for day in (self.first, self.last))
         return tuple(f"{month // 12}-{month % 12 + 1:02}" for month in range(first, last + 1))
 
@@ -86,7 +81,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class ReportScope:
-    """What figures are of: a period, as things stood at a moment, of all brands or of one, and in which database."""
+    """The scope of figures: database, period, moment of observation, and perhaps one brand."""
 
     connection: Connection
     period: Period
@@ -94,7 +89,7 @@ class ReportScope:
     brand: str | None = None
 
     def holds(self, moment: Column[datetime]) -> ColumnElement[bool]:
-        """Return the condition that a moment lies in the period, and not after the one that things stood at."""
+        """Return the condition that a moment is in the period and not after the observation."""
         return and_(moment >= self.period.start, moment < self.period.end, moment <= self.as_of)
 
     def is_of_brand(self, brand: Column[str] = cases.c.brand) -> ColumnElement[bool]:
@@ -102,7 +97,7 @@ class ReportScope:
         return true() if self.brand is None else brand == self.brand
 
     def month_of(self, moment: Column[datetime]) -> ColumnElement[str]:
-        """Return the month of a moment in the period as a column, such as "2026-03": alike on every database."""
+        """Return the month of a moment in the period as a column, such as "2026-03", alike on every database."""
         names = self.period.months()
         begins = ((name, datetime.fromisoformat(f"{name}-01T00:00:00+00:00")) for name in reversed(names))
         return case(*((moment >= begin, name) for name, begin in begins), else_=names[0])
@@ -113,10 +108,8 @@ _Key = TypeVar("_Key", bound=tuple[Hashable, ...])
 
 
 def add_up(counts: Mapping[_Key, int], *wanted: Hashable) -> int:
-    """Return the sum of the counts whose key is as wanted, part by part; None stands for anything.
+    """Return the sum of the counts whose key matches part by part; None matches anything.
 
-    Examples
-    --------
     >>> add_up({("account", "granted"): 2, ("account", "rejected"): 3, ("service", "granted"): 1}, "account", None)
     5
     """
@@ -125,40 +118,22 @@ def add_up(counts: Mapping[_Key, int], *wanted: Hashable) -> int:
 
 
 def between(start: ColumnElement[datetime], end: ColumnElement[datetime]) -> ColumnElement[int]:
-    """Return how long it is from a moment to another, in microseconds, as a column."""
+    """Return the time between two moments as a column, in microseconds."""
     return type_coerce(end, BigInteger) - type_coerce(start, BigInteger)
 
 
 def median_hours(span: Span | None) -> float | None:
-    """Return the median of some spans in hours; None where none is known."""
+    """Return the median of a span in hours; None if nothing is known."""
     return span.median / timedelta(hours=1) if span else None
 
 
 def p90_hours(span: Span | None) -> float | None:
-    """Return what nine in ten of some spans stay within, in hours; None where none is known."""
+    """Return the ninth decile of a span in hours; None if nothing is known."""
     return span.p90 / timedelta(hours=1) if span else None
 
 
 def measure_spans(connection: Connection, query: Select[Any, Any] | Select[Any]) -> dict[str, Span]:
-    """Return the spans of a query by group.
-
-    Parameters
-    ----------
-    query : Select
-        Two columns, named "group" and "span" (microseconds); rows whose span is empty say nothing.
-
-    Examples
-    --------
-    >>> from sqlalchemy import literal, union_all
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> hours = [select(literal("all").label("group"), literal(n * 3_600_000_000).label("span")) for n in range(1, 11)]
-    >>> with reading(engine) as connection:
-    ...     span = measure_spans(connection, select(union_all(*hours).subquery()))["all"]
-    >>> span.known, span.median / timedelta(hours=1), span.p90 / timedelta(hours=1)
-    (10, 5.5, 9.0)
-    """
+    """Return the spans of a query by group; its columns are "group" and "span" (microseconds, or empty)."""
     found = query.subquery()
     group, span = found.c.group, found.c.span
     place = func.row_number().over(partition_by=group, order_by=span).label("place")

@@ -1,12 +1,8 @@
-"""What each trader lacks of what Article 30(1) of the Digital Services Act asks for, and what should follow.
+"""Traders: details missing under Article 30(1) of the Digital Services Act, and the next step.
 
-Nothing is done by itself: a trader who was told and has not answered in time is *proposed* for suspension until they
-have (Article 30(2) and (3)); a person does it.
-
-What a trader told (addresses, telephones, accounts, identifiers) is checked for the form it must have. A form that is
-right says nothing of whether the thing exists; a form that is wrong says that it cannot.
-
-Traders come as a file, and what they lack is written as another: the marketplace's own, with ids, for its own eyes.
+A trader who was asked and has not answered in time is *proposed* for suspension (Article 30(2) and (3)); a person
+decides. Details are checked for their form: a right form does not prove that a thing exists, a wrong one proves that it
+does not. Traders are read from a file, and findings written to another, with ids, for the marketplace only.
 """
 
 from __future__ import annotations
@@ -40,10 +36,8 @@ _NOTHING = frozenset(
 
 
 def is_given(text: str) -> bool:
-    """Return whether a cell says something, and not only that there is nothing.
+    """Return whether a cell has content other than words for nothing.
 
-    Examples
-    --------
     >>> is_given("12 Lane"), is_given(" n/a "), is_given("")
     (True, False, False)
     """
@@ -51,29 +45,17 @@ def is_given(text: str) -> bool:
 
 
 def is_email(text: str) -> bool:
-    """Return whether a text is one address of e-mail that could be written to.
-
-    Examples
-    --------
-    >>> is_email("ann@shop.example"), is_email("ann@shop"), is_email("ann@@shop.example")
-    (True, False, False)
-    """
+    """Return whether a text is one e-mail address that could be written to."""
     found = text.strip()
     return len(found) <= 254 and bool(_EMAIL.fullmatch(found)) and ".." not in found and not found.startswith(".")
 
 
 def is_phone(text: str, calling_code: str = "") -> bool:
-    """Return whether a telephone number is as long as numbers of its country are (E.164).
+    """Return whether a telephone number has a possible length for its country (E.164).
 
-    Whether it is assigned is not asked: numbering plans change sooner than a list of them is installed.
+    Assignment is not checked: numbering plans change faster than installed lists. A number without a country needs
+    `calling_code`, such as 49.
 
-    Parameters
-    ----------
-    calling_code : str
-        Of numbers that name no country, such as 49; without it they are not enough.
-
-    Examples
-    --------
     >>> is_phone("+49 (0)30 1234567"), is_phone("030 1234567"), is_phone("030 1234567", "49"), is_phone("call me")
     (True, False, True, False)
     """
@@ -86,21 +68,13 @@ def is_phone(text: str, calling_code: str = "") -> bool:
 
 
 def is_lei(text: str) -> bool:
-    """Return whether a text is a legal entity identifier with right check digits (ISO 17442).
-
-    Examples
-    --------
-    >>> is_lei("5493001KJTIIGC8Y1R12"), is_lei("5493001KJTIIGC8Y1R13")
-    (True, False)
-    """
+    """Return whether a text is a legal entity identifier with right check digits (ISO 17442)."""
     return text.strip()[-2:].isdecimal() and bool(lei.is_valid(text))  # the library takes a letter as check digit
 
 
 def is_euid(text: str) -> bool:
-    """Return whether a text has the shape of a European unique identifier of a company: country, register, number.
+    """Return whether a text has the form of a European unique identifier of a company: country, register, number.
 
-    Examples
-    --------
     >>> is_euid("DER3306.HRB118265"), is_euid("HRB 118265")
     (True, False)
     """
@@ -108,10 +82,8 @@ def is_euid(text: str) -> bool:
 
 
 def is_register_number(text: str) -> bool:
-    """Return whether a text can be the number of an entry in a register: it has a digit, and is not one digit again.
+    """Return whether a text may be a register number: it has digits, and not one digit repeated.
 
-    Examples
-    --------
     >>> is_register_number("HRB 118265"), is_register_number("pending"), is_register_number("0000000")
     (True, False, False)
     """
@@ -121,30 +93,18 @@ def is_register_number(text: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """Return whether a text can be an address: a street or town of letters, and a number.
-
-    Examples
-    --------
-    >>> is_address("12 Lane, 10115 Berlin"), is_address("Berlin"), is_address("12345")
-    (True, False, False)
-    """
+    """Return whether a text may be an address: letters of a street or town, and a number."""
     letters = sum(letter.isalpha() for letter in text)
     return any(letter.isdigit() for letter in text) and letters >= 3 and len(text.strip()) >= 8
 
 
 def is_name(text: str) -> bool:
-    """Return whether a text can be a name: it has two letters at least.
-
-    Examples
-    --------
-    >>> is_name("Ann Thrumbold"), is_name("李明"), is_name("4711")
-    (True, True, False)
-    """
+    """Return whether a text may be a name: it has at least two letters."""
     return sum(letter.isalpha() for letter in text) >= 2
 
 
 def is_day(text: str) -> bool:
-    """Return whether a text begins with a date as 2026-03-01."""
+    """Return whether a text begins with a date such as 2026-03-01."""
     try:
         date.fromisoformat(text.strip()[:10])
     except ValueError:
@@ -153,13 +113,7 @@ def is_day(text: str) -> bool:
 
 
 def is_yes(text: str) -> bool:
-    """Return whether a text says yes: yes, true, 1, or the day on which it was said.
-
-    Examples
-    --------
-    >>> is_yes("TRUE"), is_yes("2026-03-01"), is_yes("no")
-    (True, True, False)
-    """
+    """Return whether a text means yes: yes, true, 1, or the day of certification."""
     return text.strip().casefold() in ("yes", "true", "1", "y") or is_day(text)
 
 
@@ -191,7 +145,7 @@ LETTERS: Mapping[str, str] = {
 
 
 class State(StrEnum):
-    """How one thing a trader must tell stands."""
+    """State of a required detail."""
 
     GIVEN = "given"
     MALFORMED = "malformed"
@@ -200,7 +154,7 @@ class State(StrEnum):
 
 
 class TraderStep(StrEnum):
-    """What should follow; only proposed."""
+    """The proposed next step."""
 
     NOTHING = "nothing"
     ASK = "ask"
@@ -210,7 +164,7 @@ class TraderStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trader:
-    """What is known of a trader: fields as they were told, and when what happened; `since` is when they came."""
+    """A trader with the details given; `since` is when they joined."""
 
     seller_id: str
     told: Mapping[str, str]
@@ -222,14 +176,9 @@ class Trader:
 
 @dataclass(frozen=True, slots=True)
 class TraderFinding:
-    """What a trader lacks, and what should follow.
+    """The state of each required detail of a trader, and the next step.
 
-    Attributes
-    ----------
-    states : mapping of str to State
-        Of each field that the policy asks for.
-    due : date or None
-        By when it must be there, where somebody has asked or the law gives time.
+    `due` is the deadline, if the trader was asked or the law allows time.
     """
 
     trader: Trader
@@ -239,20 +188,18 @@ class TraderFinding:
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """The fields that are missing or malformed."""
+        """The missing or malformed details."""
         return tuple(name for name, state in self.states.items() if state in (State.MISSING, State.MALFORMED))
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is missing or malformed."""
+        """Whether no detail is missing or malformed."""
         return not self.lacking
 
 
 def check_traders(traders: Iterable[Trader], rules: TraderRules, on: date) -> Iterator[TraderFinding]:
-    """Give for each trader what they lack on a day.
+    """Yield the finding on each trader on a day.
 
-    Examples
-    --------
     >>> told = {"name": "Ann Thrumbold", "email": "ann@shop"}
     >>> (found,) = check_traders([Trader("s1", told, noticed_on=date(2026, 1, 1))], TraderRules(), date(2026, 3, 1))
     >>> found.states["name"].value, found.states["email"].value, found.step.value, found.due.isoformat()
@@ -266,7 +213,7 @@ def check_traders(traders: Iterable[Trader], rules: TraderRules, on: date) -> It
 
 
 def count_states(findings: Iterable[TraderFinding]) -> tuple[Counter[tuple[str, State]], Counter[TraderStep]]:
-    """Return how often each field stands how, and how often what should follow."""
+    """Return the numbers of states by detail, and of next steps."""
     states: Counter[tuple[str, State]] = Counter()
     steps: Counter[TraderStep] = Counter()
     for finding in findings:
@@ -278,7 +225,7 @@ def count_states(findings: Iterable[TraderFinding]) -> tuple[Counter[tuple[str, 
 def _look_at(trader: Trader, name: str, rules: TraderRules) -> State:
     told = trader.told.get(name, "")
     if not is_given(told):
-        # The register is asked for "where the trader is registered": who says that they are not, need not name one.
+        # The register is required "where the trader is registered": unregistered traders need not name one.
         is_spared = name in rules.if_registered and trader.is_registered is False
         return State.NOT_ASKED if is_spared else State.MISSING
     checks = rules.fields[name]
@@ -287,9 +234,9 @@ def _look_at(trader: Trader, name: str, rules: TraderRules) -> State:
 
 
 def _what_next(trader: Trader, rules: TraderRules, on: date) -> tuple[TraderStep, date | None]:
-    """Return what should follow where something is lacking, and by when it must be there.
+    """Return the next step if something is missing, and the deadline.
 
-    Who was there before the duty had twelve months (Article 30(2)); who was told has the days of the policy.
+    Traders from before the duty had twelve months (Article 30(2)); traders who were asked have the policy's days.
     """
     is_legacy = trader.since is not None and trader.since <= rules.applies_from
     latest = rules.legacy_until if is_legacy else None
@@ -304,22 +251,15 @@ def _what_next(trader: Trader, rules: TraderRules, on: date) -> tuple[TraderStep
 _AT_ONCE = 10_000
 _DAYS = ("since", "noticed_on", "verified_on")
 _OPTIONAL = ("is_registered", *_DAYS)
-_OWN = 0o600  # nobody else reads it
+_OWN = 0o600  # readable by the owner only
 
 
 def read_traders(path: Path, rules: TraderRules) -> Iterator[Trader]:
-    """Give the traders of a file, one row each, in their order.
+    """Yield the traders of a CSV or Parquet file, one row each.
 
-    Parameters
-    ----------
-    path : Path
-        CSV or Parquet with seller_id and the fields of the policy. Also is_registered (in a trade register: yes or no),
-        since (when they came), noticed_on (when they were told that something lacks) and verified_on, as 2026-03-01.
-
-    Raises
-    ------
-    UnreadableFile, MissingColumns
-        It is no such table, a day is none, or a seller is there twice.
+    Columns are seller_id and the policy's fields; optional are is_registered (in a trade register: yes or no), since
+    (joined), noticed_on (asked for missing details) and verified_on, as 2026-03-01. Raises UnreadableFile and
+    MissingColumns.
     """
     with duckdb.connect() as connection:
         columns = open_table(connection, path, "traders", ("seller_id", *rules.fields))
@@ -338,7 +278,7 @@ def read_traders(path: Path, rules: TraderRules) -> Iterator[Trader]:
 
 
 def write_findings(findings: Iterable[TraderFinding], rules: TraderRules, path: Path) -> Iterator[TraderFinding]:
-    """Write what each trader lacks, and give the findings on; only who owns the file can read it."""
+    """Write the findings to a file that only its owner can read, and yield them."""
     with _open_own(path) as file:
         writer = csv.writer(file)
         writer.writerow(("seller_id", "step", "due", "verified_on", "lacks", *rules.fields))
@@ -351,7 +291,7 @@ def write_findings(findings: Iterable[TraderFinding], rules: TraderRules, path: 
 
 
 def write_high_volume(sellers: Iterable[HighVolume], path: Path) -> None:
-    """Write who counts as a high-volume seller; only who owns the file can read it."""
+    """Write the high-volume sellers to a file that only its owner can read."""
     with _open_own(path) as file:
         writer = csv.writer(file)
         writer.writerow(("seller_id", "since", "collect_by", "until", "sales", "revenue_usd", "is_disclosed"))
@@ -362,7 +302,7 @@ def write_high_volume(sellers: Iterable[HighVolume], path: Path) -> None:
 
 
 def _open_own(path: Path) -> TextIO:
-    """Open a file anew that nobody else can read, whatever was there before could be read by."""
+    """Create a file that only its owner can read, replacing an older one and its permissions."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWN)
     return os.fdopen(descriptor, "w", encoding="utf-8", newline="")

@@ -1,16 +1,12 @@
-"""The transparency report of a year: a page for everybody, and the same as files, in the EU's layout too.
+"""Transparency report of a year: a page for the public, and the figures as files, also in the EU's layout.
 
-That layout is the EU's template for transparency reports (Annex I of Implementing Regulation (EU) 2024/2835, as
-providers publish it): its categories, columns and indicators stand word for word in `eu_categories.csv`,
-`eu_columns.csv` and `eu_indicators.csv`, and nothing of them is ours to change, but for the cells: what stands in
-braces there is the name of a figure. Eleven files, named and numbered like the sheets of the template: CSV of RFC 4180
-in UTF-8. They tell what ipml knows: counterfeits, which the template calls trademark infringements (category 7f).
-Other categories of illegal content, orders of authorities, disputes and the like are "n/a" here, and a note says so:
-a provider fills them in from other sources, and never finds a zero that nobody has counted. Median times are in
-hours.
-
-Who provides what: Articles 15 (all intermediary services), 24 (online platforms), 42 (very large ones). A report is
-published within two months of the end of its period, and stays public for five years.
+The layout is Annex I of Implementing Regulation (EU) 2024/2835, as providers publish it. Its categories, columns and
+indicators are copied word for word into `eu_categories.csv`, `eu_columns.csv` and `eu_indicators.csv`; only cells with
+the name of a figure in braces are ours. The result is eleven CSV files (RFC 4180, UTF-8) named like the sheets. ipml
+knows counterfeits only ("trademark infringements", category 7f). Other categories, orders of authorities and disputes
+are "n/a" with a note, never a zero that nobody counted: providers add them from other sources. Median times are in
+hours. Articles 15 (all intermediary services), 24 (online platforms) and 42 (very large ones) apply. Reports are due
+within two months of the period's end, and stay public for five years.
 """
 
 from __future__ import annotations
@@ -93,14 +89,14 @@ def _write_categories(
     note: str = _ONLY_COUNTERFEITS,
     scope: str | None = None,
 ) -> str:
-    """Return a table with a row for each category; what is counted stands in the total and the rows of counterfeits."""
+    """Return a table with a row for each category; only the total and counterfeits have figures."""
     columns = [one for one in _read_sheets("eu_columns.csv") if one["Sheet"] == sheet]
     scopes = [] if scope is None else [scope]
     rows = []
     for category in _read_sheets("eu_categories.csv"):
         number = int(
             re.sub(r"\D", "", category["label"]) or 0
-        )  # without the letter of the sub-category; 0 of the total
+        )  # without the letter of the sub-category; the total is 0
         if number in numbers:
             is_known = category["code"] in _COUNTERFEIT
             cells = (one["Value"].format_map(values) if is_known else _NA for one in columns)
@@ -117,7 +113,6 @@ def _write_categories(
 
 
 def _write_indicators(sheet: str, head: tuple[str, str], values: Mapping[str, str]) -> str:
-    """Return a table with a row for each indicator."""
     columns = [name for name in _INDICATOR_COLUMNS if name not in _WITHOUT[sheet]]
     rows = []
     for one in _read_sheets("eu_indicators.csv"):
@@ -129,13 +124,12 @@ def _write_indicators(sheet: str, head: tuple[str, str], values: Mapping[str, st
 
 
 def _read_sheets(name: str) -> list[dict[str, str]]:
-    """Return the rows of a file of the template."""
     text = files("ipml.cooperation.reports").joinpath(name).read_text(encoding="utf-8")
     return list(csv.DictReader(io.StringIO(text)))
 
 
 def _name_values(figures: Figures, rules: ReportRules) -> dict[str, str]:
-    """Return what is told, by the names that stand in the files of the template; "n/a" where it is not known."""
+    """Return the figures by their names in the template; "n/a" if unknown."""
     notices, previous = figures.legal_notices, rules.previous_report
     values: dict[str, Value] = {
         "no record": _NO_RECORD,
@@ -172,7 +166,7 @@ def _name_values(figures: Figures, rules: ReportRules) -> dict[str, str]:
 
 
 def _count_own(figures: Figures) -> dict[str, Value]:
-    """Return what was done without a notice; a model found the listings, as the statements of reasons say, too."""
+    """Return measures without a notice; statements of reasons, too, say that a model found these listings."""
 
     def count(kind: str | None = None) -> int:
         return sum(figures.measures.count(kind, source) for source in _OWN)
@@ -209,7 +203,7 @@ def _count_complaints(figures: Figures, subject: str | None) -> dict[str, Value]
 def _tell_precision(figures: Figures) -> dict[str, Value]:
     policy = next(part for part in figures.precision if part.way == "policy")
     if policy.rate is None:
-        unknown = "Nobody has looked at drawn cases in the period."
+        unknown = "No drawn cases were reviewed in the period."
         return {"precision": None, "interval of precision": "", "precision in words": unknown}
     interval = f"95 % interval {100 * policy.rate.low:.1f} to {100 * policy.rate.high:.1f} %"
     drawn = f"from {policy.drawn:,} cases drawn from those it would act on and judged by people."
@@ -230,21 +224,21 @@ CLOSING = (
     ),
     (
         "Precision",
-        "Of the listings found counterfeit, the share that is counterfeit, judged by people who look a second time.",
+        "Share of the listings found counterfeit that are counterfeit, judged by people in second reviews.",
     ),
     (
         "95 % interval",
-        "Where the true value lies nineteen times of twenty, given how much was looked at (Wilson 1927).",
+        "Contains the true value nineteen times of twenty, given the number of reviews (Wilson 1927).",
     ),
     ("Median", "Half took no longer. Nine in ten: nine of ten took no longer."),
     (
         "Before the first sale",
         "Nothing had been sold from the listing when it was decided on, as far as the platform knows.",
     ),
-    ("Strike", "What a listing found counterfeit counts against its seller, until it expires."),
-    ("Not known", "The platform's records do not tell. It does not mean zero."),
+    ("Strike", "The weight of a listing found counterfeit against its seller, until it expires."),
+    ("Not known", "The platform has no record of it. It does not mean zero."),
     (
-        "What is not in it",
+        "Left out",
         "Names of persons; brands and categories that few sellers wrote; what happened after the date given above.",
     ),
 )
@@ -280,20 +274,10 @@ def write_transparency_report(
     now: datetime | None = None,
     networks: Path | None = None,
 ) -> ReportDocument:
-    """Write the transparency report of a period into a folder; the same database gives the same bytes for one `now`.
+    """Write the transparency report of a period; the same database and `now` give the same bytes.
 
-    Parameters
-    ----------
-    folder : Path
-        It gets `report.html`, `figures.csv` and a file for each table, `figures.json`, and in `eu_template` the
-        files of the template of Implementing Regulation (EU) 2024/2835.
-    now : datetime, default=the clock
-        What happened later does not count.
-
-    Raises
-    ------
-    UnwritableFile
-        There is a file where the folder should be.
+    The folder gets `report.html`, `figures.csv`, a CSV file for each table, `figures.json`, and `eu_template` with the
+    files of Implementing Regulation (EU) 2024/2835. Events after `now` do not count. Raises UnwritableFile.
     """
     figures = measure_figures(connection, period, as_of=now, networks=networks)
     report = make_transparency_report(figures, rules)

@@ -1,15 +1,11 @@
-"""What came into the queue, what was decided on it (by whom, month by month, brand by brand), and how sure that is.
+"""Report figures: cases queued, decisions on them, and the precision of counterfeit verdicts.
 
-Who decided is told by how a decision came about: "people" one by one or in a selection, "spread" where a person's
-decision was repeated for near-duplicates, "policy" without a person, "appeal" where an earlier one was corrected.
-
-How often what was found counterfeit is counterfeit is told by what people found who looked a second time. Who decides
-once errs at times, and most errors nobody notices: that a decision was not taken back proves little. So some
-decisions are drawn, with known probability, and judged blind by another person: of people's decisions the audits, of
-what was spread to near-duplicates the listings left out of it, of what a policy does the cases that it would have acted
-on had they not been drawn for people: those it met while the promise of their brand was in force, from the threshold of
-that time on. What counts as confirmed is one definition for all (`ipml.review.quality.precision`); the three are put
-together by how many decisions each stands for.
+The way of a decision is "people" (alone or in a selection), "spread" (repeated for near-duplicates), "policy" (without
+a person) or "appeal" (a correction). Most errors go unnoticed, so a verdict that was not reversed proves little.
+Precision therefore rests on drawn cases that another person judged blind, with known probability: audits of people's
+decisions, listings left out of a spread, and cases that a policy would have acted on while the promise of their brand
+was in force, from its threshold on. `ipml.review.quality.precision` defines a confirmed verdict; the three ways are
+weighted by their decisions.
 """
 
 from __future__ import annotations
@@ -68,13 +64,9 @@ _HOUR = 3_600_000_000  # microseconds
 
 @dataclass(frozen=True, slots=True)
 class PeriodDecisions:
-    """Decisions of a period.
+    """Final verdicts of a period, by way, verdict, month, and whether they are in force.
 
-    Attributes
-    ----------
-    counts : mapping of (way, verdict, month, stands) to int
-        Verdicts that end a case, each once. One stands if it is the last on its case: neither taken back nor followed
-        by another, so that of those that stand there is one for each case.
+    A verdict is in force if it is the last on its case: neither reversed nor followed by another.
     """
 
     counts: Mapping[tuple[str, str, str, bool], int]
@@ -86,13 +78,13 @@ class PeriodDecisions:
         month: str | None = None,
         stands: bool | None = None,
     ) -> int:
-        """Return how many there are; of one way, verdict or month only, or only those that stand, where given."""
+        """Return the number of decisions, optionally of one way, verdict or month, or in force."""
         return add_up(self.counts, way, verdict, month, stands)
 
 
 @dataclass(frozen=True, slots=True)
 class Sellers:
-    """Sellers of listings found counterfeit: how many, with several listings, and who listed again after a measure."""
+    """Sellers of listings found counterfeit: all, with several such listings, and back after a measure."""
 
     n: int
     repeated: int
@@ -101,14 +93,14 @@ class Sellers:
 
 @dataclass(frozen=True, slots=True)
 class ReviewerCounts:
-    """Who reviewed: how many people, and in how many hours in which at least one verdict fell."""
+    """Number of reviewers, and of hours with at least one verdict."""
 
     n: int
     hours: int
 
 
 def count_decided(scope: ReportScope) -> PeriodDecisions:
-    """Return the decisions of a period; what was taken back or decided anew by `as_of` does not stand."""
+    """Return the decisions of a period; those reversed or replaced by `as_of` are not in force."""
     month = scope.month_of(decisions.c.decided_at).label("month")
     is_end = decisions.c.verdict != Verdict.ESCALATE
     query = select(month, decisions.c.origin, decisions.c.verdict).where(scope.holds(decisions.c.decided_at), is_end)
@@ -122,14 +114,14 @@ def count_decided(scope: ReportScope) -> PeriodDecisions:
             key = _WAY_OF.get(origin, "appeal"), verdict, name
             counts[*key, is_final] += n
             if is_final:
-                counts[*key, False] -= n  # which is among all of them, too
+                counts[*key, False] -= n  # counted among all verdicts as well
     return PeriodDecisions({key: count for key, count in counts.items() if count})
 
 
 def count_queued(scope: ReportScope) -> dict[str, int]:
-    """Return how many cases came into the queue, by month."""
+    """Return the number of cases queued, by month."""
     month = scope.month_of(cases.c.enqueued_at).label("month")
-    # All states are named so that an index that begins with the state can be used.
+    # Naming all states lets the database use an index that begins with the state.
     is_new = cases.c.state.in_(STATES), scope.holds(cases.c.enqueued_at), scope.is_of_brand()
     each = select(month).where(*is_new).subquery().c
     query = select(each.month, func.count()).group_by(each.month)
@@ -137,9 +129,9 @@ def count_queued(scope: ReportScope) -> dict[str, int]:
 
 
 def count_seen(scope: ReportScope) -> int | None:
-    """Return how many scored listings came by, in files and streams; None where none was sampled.
+    """Return the number of scored listings in files and streams; None if none was sampled.
 
-    A file counts once, and of a stream a listing as it is offered, on one day.
+    A file counts once; a listing of a stream counts once for each offer and day.
     """
     newest = select(func.max(samples.c.sample_id)).where(scope.holds(samples.c.drawn_at))
     newest = newest.group_by(samples.c.file_digest)
@@ -151,7 +143,7 @@ def count_seen(scope: ReportScope) -> int | None:
 
 
 def count_sellers(scope: ReportScope) -> Sellers:
-    """Return how many sellers had listings that are found counterfeit."""
+    """Return the numbers of sellers of listings found counterfeit."""
     found = select_found(scope, cases.c.seller_id, func.count(cases.c.listing_id.distinct()).label("listings"))
     by_seller = found.group_by(cases.c.seller_id).subquery()
     several = func.count().filter(by_seller.c.listings > 1)
@@ -160,14 +152,14 @@ def count_sellers(scope: ReportScope) -> Sellers:
 
 
 def count_by(scope: ReportScope, column: ColumnElement[Any]) -> list[tuple[str, int, int]]:
-    """Return groups of listings found counterfeit with how many there are and of how many sellers, most first."""
+    """Return groups of listings found counterfeit with the numbers of listings and sellers, most first."""
     listings, sellers = func.count().label("listings"), func.count(cases.c.seller_id.distinct())
     query = select_found(scope, column, listings, sellers).where(column.is_not(None)).group_by(column)
     return [(name, n, of) for name, n, of in scope.connection.execute(query.order_by(listings.desc(), column))]
 
 
 def count_people(scope: ReportScope) -> ReviewerCounts:
-    """Return who reviewed, one by one or in selections, and gave second reviews."""
+    """Return the numbers of people who gave verdicts or second verdicts."""
     said = select(decisions.c.reviewer, decisions.c.decided_at).where(
         scope.holds(decisions.c.decided_at),
         decisions.c.origin.in_(BY_LOOKING),
@@ -184,7 +176,7 @@ def count_people(scope: ReportScope) -> ReviewerCounts:
 
 
 def select_found(scope: ReportScope, *columns: Any) -> Any:
-    """Return the query for cases of the scope whose last verdict, given in the period, is that they are counterfeit."""
+    """Return the query for cases whose last verdict, given in the period, is counterfeit."""
     return (
         select(*columns)
         .select_from(decisions.join(cases, cases.c.case_id == decisions.c.case_id))
@@ -194,7 +186,7 @@ def select_found(scope: ReportScope, *columns: Any) -> Any:
 
 
 def _count_back(scope: ReportScope) -> int:
-    """Return how many sellers had a measure on a listing that they put up after an earlier measure."""
+    """Return the number of sellers with a measure on a listing put up after an earlier measure."""
     first = select(measures.c.pseudonym, func.min(measures.c.imposed_at).label("at")).group_by(measures.c.pseudonym)
     firsts = first.subquery()
     query = (
@@ -209,18 +201,10 @@ def _count_back(scope: ReportScope) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """Of one way of deciding, or of all.
+    """Precision of one way of deciding ("people", "spread", "policy"), or of "all".
 
-    Attributes
-    ----------
-    way : str
-        "people", "spread", "policy", or "all".
-    decided, taken_back : int
-        Listings found counterfeit, and those of them of which that does not hold any more.
-    drawn, confirmed : int
-        Looked at a second time, and found counterfeit by that look and by all that followed.
-    rate : Rate or None
-        The precision; None where nobody looked a second time.
+    `decided` are counterfeit verdicts, of which `taken_back` were reversed. `drawn` had a second review, which
+    confirmed `confirmed` of them. `rate` is None without second reviews.
     """
 
     way: str
@@ -232,7 +216,7 @@ class Precision:
 
 
 def measure_precision(scope: ReportScope, decided: PeriodDecisions) -> tuple[Precision, ...]:
-    """Return the precision by ways of deciding, and of all together, last."""
+    """Return the precision of each way of deciding, and last of all together."""
     drawn = scope.connection.execute(_drawn(scope).execution_options(yield_per=1000))
     audited, spread = (scope.connection.execute(query).one() for query in (_audited(scope), _spread(scope)))
     parts = [
@@ -250,7 +234,7 @@ def _make_part(way: str, decided: PeriodDecisions, looks: WeightedReviews) -> Pr
 
 
 def _put_together(parts: list[Precision]) -> Precision:
-    """Return all ways as one, each by its decisions; ways that nobody looked at a second time take no part."""
+    """Combine the ways, weighted by decisions; ways without second reviews are left out."""
     known = [part for part in parts if part.rate and part.decided]
     total = sum(part.decided for part in known)
     sums = (sum(getattr(part, name) for part in parts) for name in ("decided", "taken_back", "drawn", "confirmed"))
@@ -265,7 +249,6 @@ def _put_together(parts: list[Precision]) -> Precision:
 
 
 def _audited(scope: ReportScope) -> Select[Any]:
-    """Select what others said of people's decisions that were drawn."""
     return (
         select(*sum_reviews(is_audit_confirmed(scope.as_of), second_reviews.c.sampling_probability))
         .select_from(second_reviews.join(decisions, decisions.c.decision_id == second_reviews.c.decision_id))
@@ -282,7 +265,6 @@ def _audited(scope: ReportScope) -> Select[Any]:
 
 
 def _spread(scope: ReportScope) -> Select[Any]:
-    """Select what people found of listings to which a decision would have spread."""
     first = decisions.alias("first")
     return (
         select(*sum_reviews(is_confirmed(scope.as_of), literal(1.0)))
@@ -296,7 +278,7 @@ def _spread(scope: ReportScope) -> Select[Any]:
 
 
 def _drawn(scope: ReportScope) -> Select[Any]:
-    """Select what people found of the cases drawn from those that a policy acts on, or from which it may learn to."""
+    """Select people's verdicts on cases drawn from those that a policy acts on or may learn to act on."""
     return (
         select(automatic_draws, case((is_confirmed(scope.as_of), 1), else_=0).label("confirmed"))
         .select_from(decisions)
@@ -308,7 +290,6 @@ def _drawn(scope: ReportScope) -> Select[Any]:
 
 
 def _sum_in_force(drawn: Iterable[Row[Any]], times: Mapping[str, Sequence[InForce]]) -> WeightedReviews:
-    """Return the sums over the drawn cases that would have been acted on."""
     sums = WeightedReviews()
     for row in drawn:
         if any(one.covers(row.drawn_at, row.score, row.model_version) for one in times.get(row.brand, ())):

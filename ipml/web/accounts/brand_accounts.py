@@ -1,7 +1,7 @@
-"""Accounts of rights holders: for which brands and which notifier a person acts in the brand portal.
+"""Brand accounts: the brands and notifiers for which a person acts in the brand portal.
 
-An administrator binds an account to a brand, as listings write it, and to the notifier in whose name the account gives
-notice. A brand that is written in several ways is bound in each. What is bound or ended holds from the next request on.
+An administrator binds an account to a brand, as spelt in listings (each spelling separately), and to the notifier in
+whose name it gives notice. Changes apply from the next request.
 """
 
 from __future__ import annotations
@@ -28,15 +28,7 @@ LONGEST_BRAND = 200
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """That an account acts for a brand, in the name of a notifier.
-
-    Attributes
-    ----------
-    brand : str
-        As listings have it.
-    address : str or None
-        E-mail of the notifier; None once they were erased, and nobody can give notice in their name.
-    """
+    """A binding of an account to a brand and a notifier; `address` is None if the notifier was erased."""
 
     binding_id: int
     user_id: int
@@ -49,31 +41,10 @@ class Binding:
 
 
 def bind_brand(connection: Connection, name: str, brand: str, address: str, *, by: str, now: datetime) -> Binding:
-    """Let an account act for a brand, in the name of the notifier of an address; one who is new is added.
+    """Bind an account to a brand and the notifier of an address, who is added if new; a binding to another is replaced.
 
-    Bound to the brand already, the account acts for this notifier from now on, and no longer for the one before.
-
-    Raises
-    ------
-    NotFound
-        There is no such user.
-    Conflict
-        The user is no brand account: whoever reviews sees all brands, and acts for none.
-    Refused
-        Brand or address cannot be one.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> from ipml.web.accounts.users import add_user
-    >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     user = add_user(connection, "ann", None, Role.BRAND)
-    ...     bound = bind_brand(connection, "ann", "Vellmar", "ann@vellmar.example", by="adam", now=now)
-    >>> bound.brand, bound.address
-    ('Vellmar', 'ann@vellmar.example')
+    Raises NotFound, Refused for an impossible brand or address, and Conflict for an account with another role:
+    reviewers see all brands, and act for none.
     """
     user_id, faults = find_user_id(connection, name), Faults()
     read_brand = read_text(faults, "brand", brand, longest=LONGEST_BRAND)
@@ -98,12 +69,7 @@ def bind_brand(connection: Connection, name: str, brand: str, address: str, *, b
 
 
 def unbind_brand(connection: Connection, name: str, brand: str, *, by: str, now: datetime) -> None:
-    """End that an account acts for a brand; what was done in it stays.
-
-    Raises
-    ------
-    NotFound
-    """
+    """End the binding of an account to a brand; its past actions stay. Raises NotFound."""
     user_id = find_user_id(connection, name)
     found = next((one for one in list_bindings(connection, user_id) if one.brand == brand), None)
     if found is None:
@@ -112,12 +78,7 @@ def unbind_brand(connection: Connection, name: str, brand: str, *, by: str, now:
 
 
 def end_binding(connection: Connection, binding_id: int, *, by: str, now: datetime) -> None:
-    """End a binding by its number; one that has ended stays as it is.
-
-    Raises
-    ------
-    NotFound
-    """
+    """End a binding by its number, unless it has ended; raises NotFound."""
     is_it = user_brands.c.binding_id == binding_id
     row = connection.execute(select(user_brands).where(is_it)).first() if 0 < binding_id <= LARGEST_NUMBER else None
     if row is None:
@@ -127,7 +88,7 @@ def end_binding(connection: Connection, binding_id: int, *, by: str, now: dateti
 
 
 def list_bindings(connection: Connection, user_id: int | None = None) -> list[Binding]:
-    """Return what accounts are bound to: all, or one, by name and brand."""
+    """Return the bindings of all accounts or one, by name and brand."""
     query = (
         select(
             *(user_brands.c.binding_id, user_brands.c.user_id, users.c.name, user_brands.c.brand),
@@ -143,7 +104,7 @@ def list_bindings(connection: Connection, user_id: int | None = None) -> list[Bi
 
 
 def list_unbound(connection: Connection, bound: Collection[Binding]) -> list[str]:
-    """Return the names of active brand accounts that are bound to nothing, and so see nothing."""
+    """Return the active brand accounts without a binding, which see nothing."""
     query = select(users.c.name).where(users.c.role == Role.BRAND, users.c.is_active).order_by(users.c.name)
     names = {one.user_name for one in bound}
     return [name for name in connection.scalars(query) if name not in names]

@@ -1,10 +1,8 @@
-"""Who is asking: the one check that every request passes, and the pages to log in, out, and change one's password.
+"""Login: the one check of every request, and the pages to log in, log out and change the password.
 
-Whatever a page reads or does, it does within `authorised`: who asks is found in the same transaction, before all else.
-
-A browser is known by a cookie. A login at a provider has two addresses: away to it, and back from it. Changing one's
-password ends every session of the person; this browser goes on under a new one. Tries to log in are counted in
-transactions of their own, which no failure takes back.
+Pages read and act within `authorised`, which finds the user in the same transaction, before all else. Changing a
+password ends all sessions of the person; this browser gets a new one. Login attempts are counted in transactions of
+their own, so that no failure takes them back.
 """
 
 from __future__ import annotations
@@ -50,30 +48,20 @@ from ipml.web.server import find_proxy_user
 def authorised(
     request: Request, opened: Callable[[Engine], AbstractContextManager[Connection]] = reading
 ) -> Iterator[tuple[Connection, User]]:
-    """Open the transaction of a request and find out in it who asks; nothing is read or done for who may not.
+    """Open the transaction of a request and find its user; nothing is read or done for others.
 
-    Who asks and what is done for them are one moment of the database, and one thread of the server: none waits for
-    another between the two. That a session is used is noted once the transaction is over, however it ended.
-
-    Parameters
-    ----------
-    opened : callable, default=reading
-        `reading` or `writing`.
-
-    Raises
-    ------
-    LoginNeeded, Forbidden
-        Nobody is logged in, or the person's role does not suffice.
+    User and action belong to one moment of the database and one server thread. The use of the session is recorded after
+    the transaction, however it ended. `opened` is `reading` or `writing`. Raises LoginNeeded and Forbidden.
     """
     action = _find_action(request)
-    if not _names_anybody(request):  # what shows nothing opens no transaction
+    if not _names_anybody(request):  # a request without credentials opens no transaction
         _check(None, action)
     with ExitStack() as afterwards, opened(get_engine(request)) as connection:
         yield connection, _check(_identify(request, connection, afterwards, is_free=False), action)
 
 
 def identify(request: Request) -> User | None:
-    """Return who asks for a page that is for everybody; who is unknown here is nobody, and no error."""
+    """Return the user of a page for everyone, or None."""
     if not _names_anybody(request):
         return None
     with ExitStack() as afterwards, reading(get_engine(request)) as connection:
@@ -81,12 +69,7 @@ def identify(request: Request) -> User | None:
 
 
 def refuse_misunderstood(request: Request, error: Exception) -> Response:
-    """Answer what cannot be understood; who may not ask hears nothing of it but the refusal.
-
-    Raises
-    ------
-    LoginNeeded, Forbidden
-    """
+    """Answer a malformed request; raises LoginNeeded or Forbidden first for users who may not ask."""
     if _find_action(request) is None:
         identify(request)
     else:
@@ -96,42 +79,37 @@ def refuse_misunderstood(request: Request, error: Exception) -> Response:
 
 
 def get_engine(request: Request) -> Engine:
-    """Return the review database, for what opens transactions of its own once it was `authorised`."""
+    """Return the review database, for transactions opened after `authorised`."""
     engine: Engine = request.app.state.engine
     return engine
 
 
 def get_consequences(request: Request) -> Consequences:
-    """Return what follows from the decisions that are made here, and undoes it."""
+    """Return the actions that follow decisions made here, and their reversal."""
     consequences: Consequences = request.app.state.consequences
     return consequences
 
 
 def get_policy(request: Request) -> EnforcementPolicy:
-    """Return what follows from decisions here."""
+    """Return the enforcement policy."""
     policy: EnforcementPolicy = request.app.state.policy
     return policy
 
 
 def get_cooperation_policy(request: Request) -> CooperationPolicy:
-    """Return the rules of notices, notifiers, reports and referrals."""
+    """Return the cooperation policy."""
     policy: CooperationPolicy = request.app.state.cooperation
     return policy
 
 
 def settings_of(request: Request) -> Settings:
-    """Return the settings that the application was made with."""
+    """Return the settings of the application."""
     settings: Settings = request.app.state.settings
     return settings
 
 
 async def refuse_unlisted(request: Request) -> None:
-    """Refuse a route that is not in the table of routes: nobody has said who may ask for it.
-
-    Raises
-    ------
-    LoginNeeded, Forbidden
-    """
+    """Refuse a route that is not in the table of routes: nobody is authorised for it."""
     rule = (request.method, request.scope["route"].path)
     if rule not in request.app.state.actions:
         _check(await run_in_threadpool(identify, request), None)
@@ -148,14 +126,14 @@ def _names_anybody(request: Request) -> bool:
 
 
 def _identify(request: Request, connection: Connection, afterwards: ExitStack, *, is_free: bool) -> User | None:
-    # What a proxy says of the person goes before what their browser still holds of an earlier login.
+    # The proxy's user precedes an earlier login of the browser.
     settings, token = settings_of(request), _read_cookie(request)
     user = find_proxy_user(request, settings.trusted_header, connection, is_free=is_free)
     if user is None and token is not None:
         user, is_to_note = find_user(connection, token, settings.idle_minutes)
         if is_to_note:
             afterwards.callback(note_use, get_engine(request), token)
-    request.state.user = user  # error pages name them, too
+    request.state.user = user  # also for error pages
     return user
 
 
@@ -163,15 +141,15 @@ def _check(user: User | None, action: Action | None) -> User:
     if user is None:
         raise LoginNeeded("this page", "your session has ended or was never opened", "Log in and try again.")
     if action is None or not user.role.may(action):
-        needed = f"it takes a {LEAST_ROLES[action]}" if action else "it is open to nobody"
+        needed = f"it takes a {LEAST_ROLES[action]}" if action else "no role may use it"
         raise Forbidden("this page", f"you are logged in as a {user.role}; {needed}", "Ask an admin.")
     return user
 
 
 def _cookie(request: Request, name: str = "ipml", path: str = "/") -> dict[str, Any]:
-    """Return name and attributes of a cookie out of reach of scripts and of other sites."""
-    # Browsers take a name with this prefix only over https, from this host, for every path. A cookie that is `strict`
-    # they would keep back when a provider sends the person here.
+    """Return name and attributes of a cookie that scripts and other sites cannot read."""
+    # Browsers accept a name with this prefix only over https, from this host, for every path. A `strict` cookie would
+    # be withheld when a provider sends the person here.
     is_https = request.url.scheme == "https"
     key, path = (f"__Host-{name}", "/") if is_https else (name, path)
     return {"key": key, "path": path, "httponly": True, "samesite": "lax", "secure": is_https}
@@ -186,7 +164,7 @@ _log = logging.getLogger(__name__)
 
 
 def show_login(request: Request, then: str = "/") -> Response:
-    """Show the form to log in; afterwards the browser goes on to `then`."""
+    """Show the login form; afterwards the browser continues to `then`."""
     return _render_login(request, then)
 
 
@@ -196,7 +174,7 @@ def log_in(
     password: Annotated[str, Form()] = "",
     then: Annotated[str, Form()] = "/",
 ) -> Response:
-    """Open a session for who knows the password; after too many tries nobody looks at it any more."""
+    """Open a session for a right password; after too many attempts none is checked."""
     state, name, address = request.app.state, name[:64], find_address(request)
     with writing(state.engine) as connection:
         seconds = count_try(connection, name, address, state.limits)
@@ -208,7 +186,7 @@ def log_in(
     with reading(state.engine) as connection:
         elsewhere = bool(state.provider and state.group_roles)
         user = check_password(connection, name, password, state.cost, are_roles_elsewhere=elsewhere)
-        known = user or find_active_user(connection, name)  # a name that is nobody's may be a password
+        known = user or find_active_user(connection, name)  # an unknown name may be a password
     if user is None:
         _log.warning("login refused: %s from %s", f"user:{known.user_id}" if known else "unknown name", address)
         return _render_login(request, then, HTTPStatus.UNAUTHORIZED, "Name or password is wrong.")
@@ -232,13 +210,13 @@ def log_out(request: Request) -> Response:
 
 
 def go_on(request: Request) -> Response:
-    """Let a session go on that would end for want of use; there is nothing to show."""
+    """Extend a session that would end as unused."""
     with authorised(request):
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 def start_session(connection: Connection, request: Request, user: User, then: str, by: str) -> Response:
-    """Send a person who has shown who they are on to `then`, with a new session; an earlier one of the browser ends."""
+    """Continue to `then` with a new session, after ending an earlier one of the browser."""
     close_session(connection, _read_cookie(request))
     response = redirect("/portal" if user.role is Role.BRAND else own_path(then))
     token = open_session(connection, user, settings_of(request).session_hours)
@@ -248,15 +226,13 @@ def start_session(connection: Connection, request: Request, user: User, then: st
 
 
 def find_address(request: Request) -> str:
-    """Return the address that a request comes from."""
+    """Return the address of the sender."""
     return request.client.host if request.client else "unknown"
 
 
 def own_path(path: str) -> str:
-    """Return an address of the console as it is, and anything else as "/": a login must not lead to another site.
+    """Return an address of the console unchanged, and anything else as "/": a login must not lead to another site.
 
-    Examples
-    --------
     >>> own_path("/cases/12?within=queue"), own_path("//elsewhere.example"), own_path("/logout")
     ('/cases/12?within=queue', '/', '/')
     """
@@ -264,7 +240,7 @@ def own_path(path: str) -> str:
     return path if is_own else "/"
 
 
-# What browsers read as the name of another host begins with two slashes, or with a backslash among them.
+# Browsers read two slashes, or a slash and a backslash, as the start of another host.
 _OWN_PATH = re.compile(r"/([A-Za-z0-9._~-][A-Za-z0-9._~/%:@!$&'()*+,;=-]*)?(\?[A-Za-z0-9._~/%:@!$&'()*+,;=?-]*)?")
 _OF_LOGIN = re.compile(r"/(login|logout|session|password)([/?]|$)")
 _LONGEST_PATH = 2_000
@@ -290,7 +266,7 @@ _Text = Annotated[str, Query(max_length=4096)]
 
 
 def go_to_provider(request: Request, then: str = "/") -> Response:
-    """Send a person to the provider; the browser keeps the secret by which the way back is known."""
+    """Send a person to the provider; the browser keeps the secret that identifies the way back."""
     provider = _get_provider(request)
     if is_from_elsewhere(request):
         raise refuse_login("a login that another site began")
@@ -304,7 +280,7 @@ def go_to_provider(request: Request, then: str = "/") -> Response:
 def come_back(
     request: Request, state: _Text = "", code: _Text = "", error: _Text = "", iss: _Text | None = None
 ) -> Response:
-    """Let in whom the provider names; the secret of the browser is spent with it."""
+    """Log in the person whom the provider names; the browser's secret is used up."""
     provider = _get_provider(request)
     cookie = _cookie(request, "ipml-login", BACK)
     kept = _STATE.fullmatch(request.cookies.get(cookie["key"], ""))
@@ -344,7 +320,7 @@ def _get_provider(request: Request) -> Provider:
 
 
 def show_password(request: Request) -> Response:
-    """Show the form; who logs in by a provider or a proxy alone is told that there is nothing to change."""
+    """Show the form; users who log in by a provider or a proxy alone have no password to change."""
     with authorised(request) as (connection, user):
         is_theirs = has_password(connection, user.user_id)
     return _render_password(request, HTTPStatus.OK, is_theirs=is_theirs)
@@ -356,7 +332,7 @@ def change_password(
     new: Annotated[str, Form()] = "",
     again: Annotated[str, Form()] = "",
 ) -> Response:
-    """Change the password of who is logged in and knows the one they have; guesses count as tries to log in."""
+    """Change the user's password, given the current one; attempts count as login attempts."""
     engine, address, state = get_engine(request), find_address(request), request.app.state
     with authorised(request) as (connection, user):
         is_theirs = has_password(connection, user.user_id)

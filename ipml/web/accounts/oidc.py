@@ -1,9 +1,9 @@
-"""Logging in at an OpenID Connect provider: authorization code flow with PKCE, state and nonce.
+"""OpenID Connect: login at a provider by authorization code flow with PKCE, state and nonce.
 
-Authlib speaks the protocol and checks the claims of the ID token, joserfc its signature. What is ours is the trust: one
-agreed issuer, algorithm and address to come back to; https on every way; answers of bounded size; keys asked for again
-when unknown, but not at every login. The only module of the web that asks another server anything, and it asks the
-provider alone. Needs the extra: pip install "ipml[oidc]".
+Authlib speaks the protocol and checks the claims of the ID token, joserfc its signature. This module sets the trust:
+one issuer, algorithm and return address; https everywhere; answers of limited size; unknown keys requested again, but
+not at every login. It is the only module of the web that calls another server. Needs the extra: pip install
+"ipml[oidc]".
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _DOCUMENT = "/.well-known/openid-configuration"
 _MOST_BYTES = 1_048_576
 _MOST_LETTERS = 16_384
 _LONGEST_SUBJECT = 255  # OpenID Connect Core 1.0, section 2
-_LEEWAY_SECONDS = 60  # clocks of two machines
-_OLDEST_SECONDS = 600  # the code was changed into this token just now
+_LEEWAY_SECONDS = 60  # difference of two clocks
+_OLDEST_SECONDS = 600  # the token was issued just now
 _LATEST = 1e12  # seconds since 1970, far beyond all dates
-_KEPT_SECONDS = 3600.0  # what the provider publishes of itself
-_BETWEEN_REFRESHES_SECONDS = 30.0  # unknown keys must not make us ask at every login
+_KEPT_SECONDS = 3600.0  # for documents of the provider
+_BETWEEN_REFRESHES_SECONDS = 30.0  # so that unknown keys do not cause a request at every login
 _KEY_KINDS = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
 _log = logging.getLogger(__name__)
 
@@ -44,20 +44,9 @@ Claims = Mapping[str, Any]
 
 
 class Provider:
-    """One provider.
+    """A provider; its documents are cached for an hour, and unknown keys requested again.
 
-    What it publishes is kept for an hour; its keys are asked for again where one is not among them.
-
-    Parameters
-    ----------
-    settings : Settings
-        Of these the ones of OpenID Connect and `public_url`, to which the provider sends people back.
-    clock : callable, default=time.monotonic
-        Returns seconds.
-
-    Raises
-    ------
-    UnusableSetting
+    Uses the settings of OpenID Connect and `public_url`, the return address; raises UnusableSetting.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -73,16 +62,13 @@ class Provider:
 
     @property
     def label(self) -> str:
-        """What people see of it."""
+        """The name shown to people."""
         return urlsplit(self.issuer).netloc
 
     def start(self, secret: str) -> str:
-        """Return the address of the provider where a person logs in.
+        """Return the provider's login address.
 
-        Parameters
-        ----------
-        secret : str
-            Random, kept by the browser alone until it comes back; state, nonce and verifier are made of it.
+        `secret` is random and known to the browser alone; state, nonce and verifier derive from it.
         """
         made = {name: derive(secret, name) for name in ("state", "nonce", "code_verifier")}
         address: str
@@ -90,20 +76,11 @@ class Provider:
         return address
 
     def finish(self, secret: str, state: str, code: str, issuer: str | None) -> Claims:
-        """Return what the provider says of the person who came back, checked.
+        """Return the checked claims about the person who came back.
 
-        Parameters
-        ----------
-        secret : str
-            As given to `start`.
-        state, code, issuer : str
-            What the browser brought back; `issuer` is None where the provider does not name itself (RFC 9207).
-
-        Raises
-        ------
-        Forbidden
-            Something of it is not from this provider, for this service, for this login, and fresh.
-        Failed
+        `secret` is as given to `start`, the rest came with the browser; `issuer` is None if the provider does not name
+        itself (RFC 9207). Raises Failed, and Forbidden if anything is not fresh, from this provider, for this service
+        and this login.
         """
         if not hmac.compare_digest(state.encode("utf-8", "replace"), derive(secret, "state").encode()):
             raise refuse_login("the answer to another login")
@@ -112,7 +89,6 @@ class Provider:
         return self._read(self._exchange(code, derive(secret, "code_verifier")), derive(secret, "nonce"))
 
     def _exchange(self, code: str, verifier: str) -> str:
-        """Return the ID token that a code is worth."""
         from authlib.common.errors import AuthlibBaseError
 
         auth, form = httpx.Auth(), {"code": code, "code_verifier": verifier, "client_id": self._client_id}
@@ -132,7 +108,7 @@ class Provider:
         return token
 
     def _read(self, token: str, nonce: str) -> Claims:
-        """Return the claims of an ID token: first comes the signature, by the agreed algorithm and a published key."""
+        """Return the claims of an ID token, after checking its signature (agreed algorithm, published key)."""
         from authlib.oidc.core import CodeIDToken
         from joserfc.errors import ClaimError, InvalidKeyIdError
         from joserfc.jwt import decode
@@ -156,7 +132,7 @@ class Provider:
             raise
         except ClaimError as error:
             raise refuse_login(f"a token whose claim {error.claim!r} is not that of this login and moment") from None
-        except Exception:  # whatever a forged token or key makes the libraries raise, nobody is let in
+        except Exception:  # a forged token or key may raise anything in the libraries
             raise refuse_login("a token that is not signed as agreed") from None
         return signed.claims
 
@@ -166,7 +142,7 @@ class Provider:
 
         agreed = {"scope": self._scope, "redirect_uri": self._back, "code_challenge_method": "S256"}
         client = OAuth2Client(session, self._client_id, **agreed)
-        client.oauth_error_class = AuthlibBaseError  # its default takes no words with quotes, line breaks or umlauts
+        client.oauth_error_class = AuthlibBaseError  # the default rejects texts with quotes, line breaks or umlauts
         return client
 
     def _takes_basic(self) -> bool:
@@ -174,7 +150,7 @@ class Provider:
         return not isinstance(methods, list) or "client_secret_basic" in methods
 
     def _find_keys(self, seconds: float) -> Any:
-        """Return the provider's keys that fit the algorithm, asked for unless that was done so many seconds ago."""
+        """Return the provider's keys for the algorithm, at most so many seconds old."""
         from joserfc.jwk import KeySet
 
         keys = self._fetch(self._endpoint("jwks_uri"), seconds)["keys"]
@@ -193,7 +169,7 @@ class Provider:
         return document
 
     def _fetch(self, address: str, seconds: float) -> Claims:
-        """Return what stands at an address, asked for unless that was done so many seconds ago."""
+        """Return the document at an address, at most so many seconds old."""
         with self._lock:
             at, content = self._kept.get(address, (-float("inf"), {}))
             if self._clock() - at >= seconds:
@@ -209,7 +185,7 @@ class Provider:
     @contextmanager
     def _asking(self) -> Iterator[httpx.Client]:
         try:
-            with _BoundedClient(verify=_trust()) as session:  # a new one each time, so that none brings cookies along
+            with _BoundedClient(verify=_trust()) as session:  # a new one each time, without cookies
                 yield session
         except httpx.HTTPStatusError as error:
             found = f"{error.request.url.path} answers {error.response.status_code}"
@@ -219,10 +195,9 @@ class Provider:
 
 
 class _BoundedClient(httpx.Client):
-    """Reads no answer beyond a bound; by httpx's defaults it follows no redirections and waits 5 seconds at most."""
+    """Limits the size of answers; by httpx's defaults it follows no redirections and waits at most 5 seconds."""
 
     def send(self, request: httpx.Request, **given: Any) -> httpx.Response:
-        """Return the answer to a request, read."""
         answer, body = super().send(request, **{**given, "stream": True}), b""
         with closing(answer):
             for piece in answer.iter_bytes():
@@ -233,12 +208,7 @@ class _BoundedClient(httpx.Client):
 
 
 def make_provider(settings: Settings) -> Provider | None:
-    """Return the provider of the settings, or None where there is none.
-
-    Raises
-    ------
-    UnusableSetting
-    """
+    """Return the provider of the settings, or None; raises UnusableSetting."""
     if settings.oidc_issuer is None:
         return None
     if find_spec("authlib") is None:
@@ -248,26 +218,18 @@ def make_provider(settings: Settings) -> Provider | None:
 
 
 def refuse_login(found: str) -> Forbidden:
-    """Return the error for what a provider, or somebody in its name, sent back and lets nobody in."""
+    """Return the error for an answer of a provider (or in its name) that is refused."""
     return Forbidden("login", f"it was refused: found {found}", "Go back to /login and try again.")
 
 
 def derive(secret: str, purpose: str) -> str:
-    """Return a value that only who has the secret can make, and from which it cannot be told.
-
-    Examples
-    --------
-    >>> derive("s", "state") == derive("s", "state"), derive("s", "state") == derive("s", "nonce")
-    (True, False)
-    """
+    """Return a value that only the holder of the secret can make, and that does not reveal the secret."""
     return hmac.digest(secret.encode("utf-8", "surrogatepass"), purpose.encode(), "sha256").hex()
 
 
 def is_safe_url(address: str) -> bool:
-    """Tell whether an address is read by nobody on the way: https, or on this machine.
+    """Report whether nobody can read the traffic to an address: https, or this machine.
 
-    Examples
-    --------
     >>> is_safe_url("https://id.example/x"), is_safe_url("http://id.example"), is_safe_url("http://127.0.0.1:80")
     (True, False, True)
     """
@@ -293,7 +255,7 @@ def _is_subject(found: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _trust() -> ssl.SSLContext:
-    return httpx.create_ssl_context()  # to read all certificates takes longer than asking
+    return httpx.create_ssl_context()  # reading all certificates takes longer than a request
 
 
 def _read_secret(path: Path | None) -> str | None:

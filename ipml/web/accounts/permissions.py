@@ -1,8 +1,7 @@
-"""Who may do what: one table for the page, the API and the commands.
+"""Permissions: one table of roles and actions for pages, API and commands.
 
-Page and API name the action of each of their routes (`ROUTES` in `ipml.web.app`, `API_ROUTES` in
-`ipml.web.http_api.api`), a command that decides asks `ipml.cli.terminal.acting`. Commands that run unattended
-(deliver, end, tick, …) decide nothing.
+Pages and API name the action of each route (`ROUTES` in `ipml.web.app`, `API_ROUTES` in `ipml.web.http_api.api`); a
+command that decides calls `ipml.cli.terminal.acting`. Unattended commands (deliver, end, tick, …) decide nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from ipml.errors import Refused
 
 
 class Action(StrEnum):
-    """What a person or a program does, as a phrase that follows "to"."""
+    """An action of a person or program, as a phrase that follows "to"."""
 
     LOOK = "see cases and figures"
     SECURE_ACCOUNT = "change one's own password"
@@ -52,7 +51,7 @@ class Action(StrEnum):
 
 
 class Role(StrEnum):
-    """What a person may do; each role includes those before it. "brand" is for people of rights holders."""
+    """A role; each includes those before it. "brand" is for people of rights holders."""
 
     BRAND = "brand"
     VIEWER = "viewer"
@@ -61,24 +60,12 @@ class Role(StrEnum):
     ADMIN = "admin"
 
     def includes(self, least: Role) -> bool:
-        """Tell whether this role may do what `least` may.
-
-        Examples
-        --------
-        >>> Role.LEAD.includes(Role.REVIEWER), Role.VIEWER.includes(Role.REVIEWER)
-        (True, False)
-        """
+        """Report whether this role may do all that `least` may."""
         order = list(Role)
         return order.index(self) >= order.index(least)
 
     def may(self, action: Action) -> bool:
-        """Tell whether this role suffices for an action.
-
-        Examples
-        --------
-        >>> Role.LEAD.may(Action.DECIDE_APPEALS), Role.REVIEWER.may(Action.DECIDE_APPEALS)
-        (True, False)
-        """
+        """Report whether this role suffices for an action."""
         return action in LEAST_ROLES and self.includes(LEAST_ROLES[action])
 
 
@@ -123,17 +110,11 @@ PURPOSES: Mapping[str, Action] = {
     "lists": Action.CHANGE_LISTS,
     "metrics": Action.READ_METRICS,
 }
-"""What programs do over the API: what a key may be for, by its name in the file of keys."""
+"""Purposes of API keys, by their names in the file of keys."""
 
 
 def parse_role(word: str) -> Role:
-    """Return the role a word names; Refused where it names none.
-
-    Examples
-    --------
-    >>> parse_role("lead")
-    <Role.LEAD: 'lead'>
-    """
+    """Return the role of a word; raises Refused."""
     if word not in list(Role):
         raise Refused("role", repr(word), f"one of {', '.join(Role)}")
     return Role(word)

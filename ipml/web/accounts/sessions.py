@@ -1,11 +1,8 @@
-"""Sessions: how many tries a login has, how it begins, how long it holds, how it ends.
+"""Sessions and login attempts, in the database.
 
-Sessions are stored in the database, so that all servers of a service know them and a user who is shut out is out
-everywhere at once. Only hashes of tokens are stored: who reads the database cannot take a session over.
-
-Tries to log in are counted there, too: all servers count together, and a restart forgets nothing. A try counts where
-it came from: for the name from that address, and for the address over all names. Nothing is counted over all addresses
-of the world, or anybody could lock a reviewer out by guessing for them.
+All servers share them, so a disabled user is out everywhere at once, and a restart loses nothing. Only hashes of tokens
+are stored: reading the database gives no session. Attempts count for a name from an address, and for an address over
+all names; no count covers all addresses, or anyone could lock a reviewer out by guessing.
 """
 
 from __future__ import annotations
@@ -32,16 +29,9 @@ from ipml.web.accounts.users import User, as_user, find_user_id
 
 @dataclass(frozen=True, slots=True)
 class LoginLimits:
-    """How many tries that led to no login are too many.
+    """Limits of failed logins: for one name from one address, and from one address (an office shares one).
 
-    Attributes
-    ----------
-    for_name : int, default=10
-        For one name from one address.
-    for_address : int, default=100
-        From one address, whatever the names: an office shares one.
-    minutes : float, default=15
-        How long a try counts.
+    `minutes` is how long an attempt counts.
     """
 
     for_name: int = 10
@@ -55,23 +45,7 @@ DEFAULT_LIMITS = LoginLimits()
 def count_try(
     connection: Connection, name: str, address: str, limits: LoginLimits = DEFAULT_LIMITS, now: datetime | None = None
 ) -> int:
-    """Count one more try to log in.
-
-    Returns
-    -------
-    int
-        0 where it may go on; otherwise after how many seconds the next one may. One too many is not counted.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> now = datetime(2026, 5, 1, tzinfo=UTC)
-    >>> with writing(engine) as connection:
-    ...     [count_try(connection, "ana", "192.0.2.7", LoginLimits(for_name=2), now) for _ in range(3)]
-    [0, 0, 900]
-    """
+    """Count a login attempt; return 0 if it may proceed, else the seconds until the next one may."""
     now, span = now or datetime.now(UTC), timedelta(minutes=limits.minutes)
     row = {"name_hash": _hash(name), "address": network_of(address), "at": now}
     query = select(tries.c.at, tries.c.name_hash).where(tries.c.address == row["address"], tries.c.at > now - span)
@@ -90,16 +64,14 @@ def count_try(
 
 
 def forget_tries(connection: Connection, name: str, address: str) -> None:
-    """Start anew after a login: the tries for this name from this address count no more."""
+    """Reset the attempts for this name from this address, after a login."""
     of_name = (tries.c.name_hash == _hash(name), tries.c.address == network_of(address))
     connection.execute(delete(tries).where(*of_name))
 
 
 def network_of(address: str) -> str:
-    """Return what counts as one address: of IPv6 the network of 64 bits that one subscriber is given.
+    """Return the unit that counts as one address: for IPv6 the 64-bit network of one subscriber.
 
-    Examples
-    --------
     >>> network_of("192.0.2.7"), network_of("2001:db8::1:2"), network_of("::ffff:192.0.2.7"), network_of("unknown")
     ('192.0.2.7', '2001:db8::/64', '192.0.2.7', 'unknown')
     """
@@ -116,7 +88,7 @@ def _free_at(moments: Sequence[datetime], most: int, span: timedelta, now: datet
     return now if len(moments) < most else moments[-most] + span
 
 
-_BETWEEN_NOTES = timedelta(minutes=1)  # a page that is only looked at should not have to write
+_BETWEEN_NOTES = timedelta(minutes=1)  # so that reading a page seldom writes
 _log = logging.getLogger(__name__)
 
 
@@ -130,10 +102,7 @@ class Session:
 
 
 def open_session(connection: Connection, user: User, hours: float, now: datetime | None = None) -> str:
-    """Log a user in and return the new session's token, which nobody chose; the audit trail holds a digest of it.
-
-    Sessions that have ended are swept out on the way.
-    """
+    """Log a user in and return the random token; the audit trail gets its digest. Expired sessions are deleted."""
     now = now or datetime.now(UTC)
     token = secrets.token_urlsafe(32)
     row: dict[str, Any] = {
@@ -150,7 +119,7 @@ def open_session(connection: Connection, user: User, hours: float, now: datetime
     return token
 
 
-# Made once, as making a query takes longer than asking it, and every request asks.
+# Built once: every request runs it, and building it takes longer.
 _LIVE = (
     select(users, sessions.c.seen_at)
     .join(sessions, sessions.c.user_id == users.c.user_id)
@@ -162,14 +131,9 @@ _LIVE = (
 def find_user(
     connection: Connection, token: str | None, idle_minutes: float = 60.0, now: datetime | None = None
 ) -> tuple[User | None, bool]:
-    """Return the active user of a live session, or None; and whether it is time for `note_use`.
+    """Return the active user of a live session, or None; and whether `note_use` is due.
 
-    Parameters
-    ----------
-    token : str or None
-        As the browser shows it.
-    idle_minutes : float, default=60
-        A session that was not used for so long has ended.
+    A session unused for `idle_minutes` has ended.
     """
     if not token:
         return None, False
@@ -181,28 +145,23 @@ def find_user(
 
 
 def note_use(engine: Engine, token: str, now: datetime | None = None) -> None:
-    """Count a session as used, so that it does not end yet."""
+    """Record that a session was used."""
     seen = update(sessions).where(sessions.c.token_hash == _hash(token)).values(seen_at=now or datetime.now(UTC))
     try:
         with writing(engine) as connection:
             connection.execute(seen)
-    except IpmlError as error:  # a database that can only be read still shows its pages
+    except IpmlError as error:  # a read-only database still serves pages
         _log.warning("use of a session not noted: %s", error)
 
 
 def close_session(connection: Connection, token: str | None) -> None:
-    """End a session; its token is worth nothing from now on."""
+    """End a session."""
     if token:
         connection.execute(delete(sessions).where(sessions.c.token_hash == _hash(token)))
 
 
 def list_sessions(connection: Connection, name: str, now: datetime | None = None) -> list[Session]:
-    """Return the sessions of a user that have not expired, the latest first.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Return a user's unexpired sessions, latest first; raises NotFound."""
     user_id = find_user_id(connection, name)
     query = select(sessions).where(sessions.c.user_id == user_id, sessions.c.expires_at > (now or datetime.now(UTC)))
     rows = connection.execute(query.order_by(sessions.c.created_at.desc())).all()
@@ -210,12 +169,7 @@ def list_sessions(connection: Connection, name: str, now: datetime | None = None
 
 
 def log_out_everywhere(connection: Connection, name: str, actor: str = "command line") -> int:
-    """End all sessions of a user, as after a laptop was lost; return how many there were.
-
-    Raises
-    ------
-    NotFound
-    """
+    """End all sessions of a user, as after the loss of a laptop; return their number. Raises NotFound."""
     user_id = find_user_id(connection, name)
     ended = connection.execute(delete(sessions).where(sessions.c.user_id == user_id)).rowcount
     audit.append(connection, actor, "sessions ended", f"user:{user_id}", {"sessions": ended})

@@ -1,7 +1,7 @@
-"""People who may log in: their passwords, roles, and identities at a provider.
+"""Users: people who may log in, with their passwords, roles and identities at a provider.
 
-Whatever changes what a person may do ends their sessions: the next one begins with a login, under a new token. A
-person of a provider is found by issuer and subject, never by a name or an address of mail.
+Every change of a person's rights ends their sessions; they log in again under a new token. A provider's person is
+identified by issuer and subject, never by name or mail address.
 """
 
 from __future__ import annotations
@@ -28,22 +28,15 @@ from ipml.web.accounts.permissions import LEAST_ROLES, Action, Role, parse_role
 
 LEAST_PASSWORD_LENGTH = 12
 MOST_PASSWORD_LENGTH = 256
-NO_PASSWORD = ""  # stands where the hash would; no password has it
+NO_PASSWORD = ""  # in place of a hash; matches no password
 
-# Argon2 takes 64 MB a time: a burst of logins must not take the memory of the machine.
+# Argon2 takes 64 MB a run: a burst of logins must not exhaust the memory.
 _hashing = BoundedSemaphore(2)
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordCost:
-    """What one guess of a password costs (argon2id). The defaults are RFC 9106's second recommended option.
-
-    Attributes
-    ----------
-    passes : int, default=3
-    memory_kib : int, default=65536
-    lanes : int, default=4
-    """
+    """Cost of one guess of a password (argon2id); the defaults are RFC 9106's second recommended option."""
 
     passes: int = 3
     memory_kib: int = 65_536
@@ -54,12 +47,7 @@ DEFAULT_COST = PasswordCost()
 
 
 def hash_password(password: str, cost: PasswordCost = DEFAULT_COST) -> str:
-    """Return the argon2 hash of a new password.
-
-    Raises
-    ------
-    Refused
-    """
+    """Return the argon2 hash of a new password; raises Refused for a length outside the limits."""
     if not LEAST_PASSWORD_LENGTH <= len(password) <= MOST_PASSWORD_LENGTH:
         raise Refused(
             "password",
@@ -71,12 +59,8 @@ def hash_password(password: str, cost: PasswordCost = DEFAULT_COST) -> str:
 
 
 def is_right(password: str, known_hash: str, cost: PasswordCost = DEFAULT_COST) -> bool:
-    """Tell whether a password is the one of a hash.
+    """Report whether a password matches a hash; without a hash (no password) it takes as long and is False.
 
-    Without a hash nothing is right, and finding that out takes as long.
-
-    Examples
-    --------
     >>> cheap = PasswordCost(1, 8, 1)
     >>> is_right("", NO_PASSWORD, cheap), is_right("correct horse", hash_password("correct horse", cheap), cheap)
     (False, True)
@@ -98,19 +82,13 @@ def _hash_of_nobody(cost: PasswordCost) -> str:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 OPERATOR = "command line"
-"""Who manages users while there is no admin: whoever has the command line."""
+"""Actor while there is no admin: the command line manages users."""
 
-_NOBODYS = ("ipml", "platform", "policy", "model", "seller", "restore")  # who is named where no person acted
+_NOBODYS = ("ipml", "platform", "policy", "model", "seller", "restore")  # actors that are not people
 
 
 def is_user_name(name: str) -> bool:
-    """Tell whether somebody could log in under a name: ASCII only, so that no two names look alike.
-
-    Examples
-    --------
-    >>> is_user_name("ana@shop.example"), is_user_name("two words")
-    (True, False)
-    """
+    """Report whether a name is allowed for login: ASCII only, so that no two names look alike."""
     return _NAME.fullmatch(name) is not None and name.lower() not in _NOBODYS
 
 
@@ -134,18 +112,10 @@ def add_user(
     now: datetime | None = None,
     actor: str = OPERATOR,
 ) -> User:
-    """Let a person log in.
+    """Add a user; raises Refused and Conflict.
 
-    Parameters
-    ----------
-    name : str
-        1 to 64 letters, digits and ``. _ @ -``, ASCII only, so that no two names look alike.
-    password : str or None
-        At least 12 characters; stored as an argon2 hash only. None for who logs in through a provider or a proxy.
-
-    Raises
-    ------
-    Refused, Conflict
+    Names have 1 to 64 ASCII letters, digits and ``. _ @ -``, so that no two look alike. Passwords have at least 12
+    characters and are stored as argon2 hashes only; None is for users who log in by a provider or a proxy.
     """
     password_hash = NO_PASSWORD if password is None else hash_password(password, cost)
     try:
@@ -158,12 +128,7 @@ def add_user(
 
 
 def insert_user(connection: Connection, name: str, password_hash: str, role: Role, actor: str, now: datetime) -> User:
-    """Add a user within the caller's transaction; IntegrityError where the name is taken.
-
-    Raises
-    ------
-    Refused
-    """
+    """Add a user in the caller's transaction; raises Refused, and IntegrityError if the name is taken."""
     if not is_user_name(name):
         raise Refused("user name", repr(name), "1 to 64 ASCII letters, digits and . _ @ -, a letter or digit first")
     row = {"name": name, "password_hash": password_hash, "role": role.value, "is_active": True, "created_at": now}
@@ -174,17 +139,7 @@ def insert_user(connection: Connection, name: str, password_hash: str, role: Rol
 
 @dataclass(frozen=True, slots=True)
 class UserAccess:
-    """How a user comes in.
-
-    Attributes
-    ----------
-    has_password, has_identity : bool
-        Whether they can log in by a password, and by a provider.
-    n_sessions : int
-        That have not expired.
-    seen_at : datetime or None
-        When one of these was last used.
-    """
+    """A user's ways to log in and unexpired sessions; `seen_at` is when one was last used."""
 
     user: User
     has_password: bool
@@ -194,18 +149,7 @@ class UserAccess:
 
 
 def list_access(connection: Connection, now: datetime | None = None) -> list[UserAccess]:
-    """Return everyone who may or might log in, by name, and how.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     _ = add_user(connection, "ana", None, Role.LEAD)
-    ...     [(one.user.name, one.has_password, one.n_sessions) for one in list_access(connection)]
-    [('ana', False, 0)]
-    """
+    """Return all users by name, with their ways to log in."""
     live = (sessions.c.user_id == users.c.user_id) & (sessions.c.expires_at > (now or datetime.now(UTC)))
     query = (
         select(
@@ -224,12 +168,12 @@ def list_access(connection: Connection, now: datetime | None = None) -> list[Use
 
 
 def list_users(connection: Connection) -> list[User]:
-    """Return everyone who may or might log in, by name."""
+    """Return all users by name."""
     return [as_user(row) for row in connection.execute(select(users).order_by(users.c.name))]
 
 
 def get_user(connection: Connection, user_id: int) -> User:
-    """Return a user, active or not, by number; NotFound."""
+    """Return a user, active or not, by number; raises NotFound."""
     row = connection.execute(select(users).where(users.c.user_id == user_id)).one_or_none()
     if row is None:
         raise NotFound("user", user_id, "See `ipml admin user list`.")
@@ -237,37 +181,18 @@ def get_user(connection: Connection, user_id: int) -> User:
 
 
 def disable_user(connection: Connection, name: str, actor: str = OPERATOR) -> None:
-    """Shut a person out at once: no new login, and open sessions end.
-
-    Raises
-    ------
-    NotFound
-    Conflict
-        They are the last admin.
-    """
+    """Disable a user at once and end their sessions; raises NotFound, and Conflict for the last admin."""
     _check_not_last_admin(connection, name)
     _change_by_name(connection, name, "user disabled", actor=actor, is_active=False)
 
 
 def enable_user(connection: Connection, name: str, actor: str = OPERATOR) -> None:
-    """Let a person in again who was shut out.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Enable a user again; raises NotFound."""
     _change_by_name(connection, name, "user enabled", actor=actor, is_active=True)
 
 
 def set_role(connection: Connection, name: str, role: Role, actor: str = OPERATOR) -> None:
-    """Give a person another role, from their next login on; open sessions end.
-
-    Raises
-    ------
-    NotFound
-    Conflict
-        They are the last admin, and would be none.
-    """
+    """Change a user's role and end their sessions; raises NotFound, and Conflict for the last admin."""
     if not role.may(Action.MANAGE_USERS):
         _check_not_last_admin(connection, name)
     _change_by_name(connection, name, "role changed", {"role": role.value}, actor, role=role.value)
@@ -276,12 +201,7 @@ def set_role(connection: Connection, name: str, role: Role, actor: str = OPERATO
 def set_password(
     connection: Connection, name: str, password: str, cost: PasswordCost = DEFAULT_COST, actor: str = OPERATOR
 ) -> None:
-    """Give a person another password; open sessions end.
-
-    Raises
-    ------
-    NotFound, Refused
-    """
+    """Change a user's password and end their sessions; raises NotFound and Refused."""
     _change_by_name(connection, name, "password changed", actor=actor, password_hash=hash_password(password, cost))
 
 
@@ -293,7 +213,7 @@ def change_user(
     payload: dict[str, audit.Value],
     **columns: object,
 ) -> None:
-    """Change a user within the caller's transaction, end their sessions, and note it in the audit trail."""
+    """Change a user in the caller's transaction, end their sessions, and record it in the audit trail."""
     if columns:
         connection.execute(update(users).where(users.c.user_id == user_id).values(**columns))
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
@@ -310,14 +230,8 @@ def check_password(
 ) -> User | None:
     """Return the active user with this name and password, or None.
 
-    An unknown name, and a user without a password, take as long as a wrong password, so that names cannot be found
-    out by the clock.
-
-    Parameters
-    ----------
-    are_roles_elsewhere : bool, default=False
-        Whether a provider says who has which role: then no password is right for those whom it knows, as it may have
-        shut them out.
+    Unknown names and users without a password take as long as a wrong password, so the time reveals no names. If a
+    provider assigns roles (`are_roles_elsewhere`), its users cannot log in by password: it may have excluded them.
     """
     row = _find_row(connection, name)
     fits = is_right(password, row.password_hash if row else NO_PASSWORD, cost)
@@ -332,13 +246,7 @@ def find_active_user(connection: Connection, name: str) -> User | None:
 
 
 def find_permitted(connection: Connection, name: str, action: Action) -> User:
-    """Return the active user of a name who may do something.
-
-    Raises
-    ------
-    Forbidden
-        There is no such user, or their role is too low.
-    """
+    """Return the active user of a name who may perform an action; raises Forbidden."""
     user = find_active_user(connection, name)
     if user is None or not user.role.may(action):
         found = f"{_an(user.role)} {user.role}" if user else "no active user of this database"
@@ -353,13 +261,13 @@ def _an(role: str) -> str:
 
 
 def has_admin(connection: Connection) -> bool:
-    """Tell whether an active user may manage users; while none does, whoever has the command line may."""
+    """Report whether an active user may manage users; until then the command line may."""
     roles = connection.scalars(select(users.c.role).where(users.c.is_active).distinct())
     return any(Role(role).may(Action.MANAGE_USERS) for role in roles)
 
 
 def _check_not_last_admin(connection: Connection, name: str) -> None:
-    """Raise Conflict where a person is the only one who may manage users; two who try it on each other take turns."""
+    """Raise Conflict if a person is the last admin; the lock makes two admins who remove each other take turns."""
     serialise(connection, Lock.ADD_USER)
     admins = [one.name for one in list_users(connection) if one.is_active and one.role.may(Action.MANAGE_USERS)]
     if admins == [name]:
@@ -367,7 +275,7 @@ def _check_not_last_admin(connection: Connection, name: str) -> None:
 
 
 def has_password(connection: Connection, user_id: int) -> bool:
-    """Tell whether a user can log in by a password."""
+    """Report whether a user can log in by password."""
     kept = connection.scalar(select(users.c.password_hash).where(users.c.user_id == user_id))
     return kept not in (None, NO_PASSWORD)
 
@@ -377,7 +285,7 @@ def _has_identity(connection: Connection, user_id: int) -> bool:
 
 
 def as_user(row: Row[Any]) -> User:
-    """Read a row of the table of users, leaving the hash behind."""
+    """Return a row of the table of users, without the hash."""
     return User(row.user_id, row.name, Role(row.role), row.is_active, row.created_at)
 
 
@@ -393,7 +301,7 @@ def _change_by_name(
 
 
 def find_user_id(connection: Connection, name: str) -> int:
-    """Return the number of a user, active or not; NotFound."""
+    """Return the number of a user, active or not; raises NotFound."""
     user_id: int | None = connection.scalar(select(users.c.user_id).where(users.c.name == name))
     if user_id is None:
         raise NotFound("user", name, "See `ipml admin user list`.")
@@ -407,20 +315,16 @@ def _find_row(connection: Connection, name: str) -> Row[Any] | None:
 
 
 _ACTOR = "ipml"
-_LONGEST_BASE = 50  # of a name, before what tells two of the same name apart
+_LONGEST_BASE = 50  # longest name before the suffix that makes it unique
 
 GroupRoles = Mapping[str, Role]
 
 
 def parse_group_roles(text: str) -> GroupRoles:
-    """Read which group of the provider is which role here; the last "=" of each part counts.
+    """Parse the mapping from groups of the provider to roles; the last "=" of a part counts.
 
-    Raises
-    ------
-    UnusableSetting, Refused
+    Raises UnusableSetting and Refused.
 
-    Examples
-    --------
     >>> parse_group_roles("trust=reviewer; cn=leads,ou=trust=lead")
     {'trust': <Role.REVIEWER: 'reviewer'>, 'cn=leads,ou=trust': <Role.LEAD: 'lead'>}
     """
@@ -434,10 +338,8 @@ def parse_group_roles(text: str) -> GroupRoles:
 
 
 def find_role(claims: Mapping[str, Any], claim: str, roles: GroupRoles) -> Role | None:
-    """Return the highest role that the groups of a person give them, or None.
+    """Return the highest role that a person's groups give them, or None.
 
-    Examples
-    --------
     >>> roles = parse_group_roles("trust=reviewer; leads=lead")
     >>> find_role({"groups": ["trust", "leads"]}, "groups", roles), find_role({"groups": "staff"}, "groups", roles)
     (<Role.LEAD: 'lead'>, None)
@@ -458,23 +360,15 @@ def admit(
     name_claim: str = "preferred_username",
     now: datetime | None = None,
 ) -> User:
-    """Return the user whom a provider's checked claims name; who is new and has a role is added.
+    """Return the user whom a provider's checked claims name; a new person with a role is added. Raises Forbidden.
 
-    Parameters
-    ----------
-    roles : mapping from str to Role
-        Empty where roles are given here: then only linked users come in, and keep theirs. Otherwise the provider's word
-        on the role counts at every login, and who has none left is shut out; so `check_password` takes no password of
-        those whom the provider knows.
-
-    Raises
-    ------
-    Forbidden
+    With `roles` the provider sets the role at every login, and a person without one is refused. Without, only linked
+    users are admitted, and keep their roles.
     """
     user, role, now = None, find_role(claims, role_claim, roles), now or datetime.now(UTC)
     subject, query = claims["sub"], select(users).join(identities, identities.c.user_id == users.c.user_id)
     with writing(engine) as connection:
-        serialise(connection, Lock.ADD_USER)  # the same person may log in twice at once, or two of one name
+        serialise(connection, Lock.ADD_USER)  # two logins at once may be of one person, or of one name
         known = query.where(identities.c.issuer == issuer, identities.c.subject == subject)
         if row := connection.execute(known).one_or_none():
             user = _update(connection, as_user(row), role, roles)
@@ -483,21 +377,14 @@ def admit(
             user = insert_user(connection, name, NO_PASSWORD, role, _ACTOR, now)
             _insert(connection, issuer, subject, user.user_id, now)
     if user is None:
-        raise Forbidden(
-            "login", f"you are logged in at {issuer}, but nobody may log in here under that name", "Ask an admin."
-        )
+        raise Forbidden("login", f"you are logged in at {issuer}, but no user here has that name", "Ask an admin.")
     return user
 
 
 def link_user(
     connection: Connection, name: str, issuer: str, subject: str, now: datetime | None = None, actor: str = OPERATOR
 ) -> None:
-    """Let a user log in as a person of a provider.
-
-    Raises
-    ------
-    NotFound, Conflict
-    """
+    """Link a user to a person of a provider; raises NotFound and Conflict."""
     try:
         _insert(connection, issuer, subject, find_user_id(connection, name), now or datetime.now(UTC), actor)
     except IntegrityError as error:
@@ -507,13 +394,13 @@ def link_user(
 
 
 def _update(connection: Connection, user: User, role: Role | None, roles: GroupRoles) -> User | None:
-    """Give a user the role that the provider says now; None where they may not come in."""
+    """Give a user the provider's current role; None if they may not log in."""
     if not user.is_active:
         return None
     if not roles or role == user.role:
         return user
     if role is None:
-        # A viewer could still look: the sessions that are open end, and none begins.
+        # Even a viewer could read cases, so open sessions end and no new one begins.
         change_user(connection, user.user_id, _ACTOR, "lost role at the provider", {})
         return None
     change_user(connection, user.user_id, _ACTOR, "role changed", {"role": role.value}, role=role.value)
@@ -530,7 +417,7 @@ def _insert(
 
 
 def _choose_name(connection: Connection, wished: object, issuer: str, subject: str) -> str:
-    """Return the name that the provider gives, or one made of it where it could be mistaken for somebody's here."""
+    """Return the provider's name, or one derived from it if it could be mistaken for another user's."""
     usable = wished[:_LONGEST_BASE] if isinstance(wished, str) and is_user_name(wished[:_LONGEST_BASE]) else "user"
     taken = connection.scalar(select(users.c.user_id).where(func.lower(users.c.name) == usable.lower()))
     return usable if usable == wished and taken is None else f"{usable}-{digest_identity(issuer, subject)[:8]}"

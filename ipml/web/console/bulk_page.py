@@ -1,4 +1,4 @@
-"""Cases selected in a list and decided together: looked at on one page first, then recorded, undone as one."""
+"""Bulk decisions: cases selected in a list, previewed on one page, decided and undone together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show_bulk(
     within: WithinQuery = "",
     all: Annotated[int, Query(ge=0, le=1)] = 0,
 ) -> Response:
-    """Show what deciding the selected cases together would do, or the first 200 of the list; nothing changes."""
+    """Preview a decision on the selected cases, or on the first 200 of the list; nothing changes."""
     is_cut = False
     if all:
         with authorised(request) as (connection, user):
@@ -54,7 +54,7 @@ def decide_bulk(
     note: Annotated[str, Form()] = "",
     within: WithinForm = "",
 ) -> Response:
-    """Record one verdict on all cases of the preview, or on none where one of them has changed since."""
+    """Record one verdict on all cases of the preview, or on none if one has changed since."""
     verdict, _, ground = choice.partition("/")
     said: dict[str, Any] = {"ground": ground, "note": note, "key": key, "consequences": get_consequences(request)}
     said |= {"token": token[VERDICTS.index(Verdict(verdict))], "settings": settings_of(request)}

@@ -1,8 +1,7 @@
-"""The list of cases, fifty a page: filtered, sorted and searched as its address says; and the same as CSV.
+"""Case list: filtered, sorted, searched and paged by its address; and the export as CSV.
 
-The address also says which cases were passed, so that the server need not remember the way back, and which case comes
-after this one: the queue's, or that of the list the reviewer came from. `/export.csv` sends cases or decisions for a
-spreadsheet as they are read, however many.
+The address also carries the cases already passed, so the server need not remember the way back, and the list whose next
+case follows this one. `/export.csv` streams cases or decisions of any number.
 """
 
 from __future__ import annotations
@@ -51,16 +50,14 @@ from ipml.web.accounts.users import User
 from ipml.web.console.pictures import find_pictures
 from ipml.web.responses import redirect, render
 
-# Written out, not \d: that would match digits of every script.
+# Written out, as \d would match digits of every script.
 TRAIL_PATTERN = r"^([0-9]{1,18}(\.[0-9]{1,18})*)?$"
 LONGEST_TRAIL = 100
 
 
 def read_trail(text: str) -> list[int]:
-    """Return the numbers of a trail that matches `PATTERN`, oldest first.
+    """Return the numbers of a trail, oldest first.
 
-    Examples
-    --------
     >>> read_trail("12.7"), read_trail("")
     ([12, 7], [])
     """
@@ -68,59 +65,31 @@ def read_trail(text: str) -> list[int]:
 
 
 def write_trail(numbers: Iterable[int]) -> str:
-    """Write the last 100 numbers as a trail.
-
-    Examples
-    --------
-    >>> write_trail([12, 7])
-    '12.7'
-    """
+    """Write the last 100 numbers as a trail."""
     return ".".join(map(str, list(numbers)[-LONGEST_TRAIL:]))
 
 
 _LONGEST_TEXT = 200
 
 
-NO_NUL = "^[^\x00]*$"  # PostgreSQL stores no such letter
+NO_NUL = "^[^\x00]*$"  # PostgreSQL cannot store NUL
 PathNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 FormNumber = Annotated[int, Form(ge=1, le=2**63 - 1)]
 _Text = Annotated[str, Field(max_length=_LONGEST_TEXT, pattern=NO_NUL)]
 _Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 _Hours = Annotated[float, Field(ge=0, le=876_000, allow_inf_nan=False)]
-_IfGiven = BeforeValidator(lambda value: None if value == "" else value)  # of a form, a field that was left empty
+_IfGiven = BeforeValidator(lambda value: None if value == "" else value)  # an empty field of a form
 
 
 class ListQuery(BaseModel):
-    """The list that a reader asks for; a value that makes no sense is refused.
+    """The query of a list of cases; invalid values are refused.
 
-    Attributes
-    ----------
-    words : str
-        What a case must hold: parts of its title, brand, id or seller.
-    least, most : float or None
-        Bounds of the score in percent.
-    waiting : float or None
-        Days that a case has waited at least.
-    due : float or None
-        Hours within which a case must be decided.
-    queue : int
-        The number of the queue a case is in.
-    assigned : str
-        The user whom a case is assigned to.
-    snoozed : str
-        "1": the cases that are snoozed, which are in no other list.
-    verdict, reviewer : str
-        Of decided cases: the verdict that holds, and whose it is.
-    undone : int
-        How many decisions were taken back just now.
-    nothing : bool
-        Whether a case was asked for, and there was none to take.
-    after : str
-        The trail of the last case of each page before.
+    `words` are parts of title, brand, id or seller. `least` and `most` bound the score in percent; `waiting` is in
+    days, `due` in hours. `snoozed` ("1") lists snoozed cases, which are in no other list. `verdict` and `reviewer`
+    select decided cases by the verdict in force. `undone` counts decisions just taken back; `nothing` reports that no
+    case was left. `after` is the trail of the last case of each earlier page.
 
-    Examples
-    --------
     >>> asked = ListQuery.read("brand=Acme&least=50&most=")
     >>> asked.filter().least_score, asked.write()
     (0.5, 'brand=Acme&least=50')
@@ -149,19 +118,19 @@ class ListQuery(BaseModel):
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Return what a query says, or the whole list where it makes no sense."""
+        """Parse a query; the whole list if it is invalid."""
         try:
             return cls(**dict(parse_qsl(text)))
         except ValidationError:
             return cls()
 
     def write(self, **changes: Any) -> str:
-        """Return the query that asks for this list, or for a changed one from its first page."""
+        """Return the query of this list, or of a changed one, from its first page."""
         said = self.model_dump(exclude_defaults=True, exclude={"after", "undone", "nothing"}) | changes
         return urlencode({name: _plain(value) for name, value in said.items() if value not in (None, "")})
 
     def filter(self) -> Filter:
-        """Return which cases are asked for."""
+        """Return the filter of cases."""
         return Filter(
             state=self.state,
             brand=self.brand or None,
@@ -187,12 +156,12 @@ class ListQuery(BaseModel):
         after: int | None = None,
         parts: QueueParts | None = None,
     ) -> list[Case]:
-        """Return one page of cases as this list is sorted."""
+        """Return one page of cases in this list's order."""
         return browse(connection, wanted, self.order, limit=limit, after=after, parts=parts)
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether anything but state and order is asked for."""
+        """Whether the query has anything but state and order."""
         return bool(self.model_dump(exclude_defaults=True, exclude={"state", "order", "after", "undone", "nothing"}))
 
 
@@ -201,12 +170,12 @@ def _plain(value: Any) -> Any:
 
 
 QUEUE = "queue"
-"""Stands where else the query of a list stands, for reviewers who take what the queue gives them."""
+"""In place of a list's query: the reviewer takes cases from the queue."""
 WHOLE_LIST = "state=open"
-"""The query of all open cases as ranked, which the address "/" says only to who has not chosen a view to begin with."""
+"""Query of all open cases by rank; `/` means this unless the user has a start view."""
 
 LONGEST_ADDRESS = 2_000
-_MOST_TRIED = 50  # cases of a list that others may take at the same moment, or that are not for everybody
+_MOST_TRIED = 50  # attempts on cases that others may take at the same moment, or that are not for everybody
 
 
 def find_following(
@@ -220,16 +189,8 @@ def find_following(
 ) -> int | None:
     """Return the case to work on after another, or None.
 
-    Parameters
-    ----------
-    last_id : int
-        The case that was decided or skipped.
-    state : str
-        State of the cases that this person works on: a lead who works the escalated ones stays with them.
-    within : str
-        The query of the list that is worked through, or `QUEUE`.
-    skipped : collection of int
-        Cases that the reviewer has passed over, and will not be given again at once.
+    `last_id` was decided or skipped. `state` is that of the cases worked on: a lead stays with escalated ones. `within`
+    is the query of the list, or `QUEUE`. Cases in `skipped` are not given again at once.
     """
     if state == "open" and _is_queue(connection, user, within):
         take = queue.claim if within == QUEUE else queue.claim_ahead
@@ -244,7 +205,7 @@ def find_following(
 
 
 def address_of(case_id: int | None, within: str = "", **said: object) -> RedirectResponse:
-    """Send the browser to a case, or to the list it came from where there is none."""
+    """Redirect to a case, or without one to its list."""
     query = urlencode({name: value for name, value in {**said, "within": within}.items() if value})
     return redirect(address_of_list(within) if case_id is None else f"/cases/{case_id}?{query}")
 
@@ -257,7 +218,7 @@ def address_of_list(within: str) -> str:
 
 
 def _is_queue(connection: Connection, user: User, within: str) -> bool:
-    """Say whether who works through a list is given, now and then, what comes before the ranked cases."""
+    """Return whether work on a list is interrupted by cases that precede the ranked ones."""
     if within in ("", QUEUE, WHOLE_LIST):
         return True
     start = find_start(connection, user.user_id)
@@ -265,7 +226,7 @@ def _is_queue(connection: Connection, user: User, within: str) -> bool:
 
 
 def _find_in_list(connection: Connection, user: User, last_id: int, state: str, within: str) -> int | None:
-    """Return the next case of a list that nobody else holds; after the last one, the first."""
+    """Return the next case of a list that nobody else holds, starting over after the last."""
     asked = ListQuery.read(within)
     wanted = replace(asked.filter(), state=state, free_for=user.name)
     for after in (last_id, None):
@@ -276,14 +237,14 @@ def _find_in_list(connection: Connection, user: User, last_id: int, state: str, 
 
 
 def find_first(connection: Connection, user: User, within: str, most: int) -> list[int]:
-    """Return the numbers of the first cases of a list that nobody else holds."""
+    """Return the first cases of a list that nobody else holds."""
     asked = ListQuery.read(within)
     wanted = replace(asked.filter(), state="open", free_for=user.name)
     return [case.case_id for case in asked.browse(connection, wanted, most)]
 
 
 def _claim_first(connection: Connection, user: User, within: str, settings: Settings) -> Claim | None:
-    """Take what comes before the ranked cases, or else the first case of a list that is free and for this person."""
+    """Claim a case that precedes the ranked ones, or else the first free case of a list."""
     if claim := queue.claim_ahead(connection, user.name, settings=settings):
         return claim
     for case_id in find_first(connection, user, within, _MOST_TRIED):
@@ -294,14 +255,14 @@ def _claim_first(connection: Connection, user: User, within: str, settings: Sett
 
 
 def give_back(connection: Connection, user: User, case: Case, token: int) -> None:
-    """Release a case that a reviewer leaves undecided, if it is theirs under this token."""
+    """Release a case that a reviewer leaves undecided, if this token holds it."""
     claim = queue.show_case(connection, user.name, case.case_id).claim
     if claim is None:
         return
     try:
         queue.release(connection, replace(claim, token=token))
     except Overtaken:
-        return  # opened again elsewhere, or decided: nothing to give back here
+        return  # opened again elsewhere, or decided: nothing to release
 
 
 PAGE_SIZE = 50
@@ -309,13 +270,13 @@ MOST_COUNTED = 10_000
 ORDER_NAMES = {"rank": "as ranked", "value": "by value", "score": "by score", "first come": "first come"}
 
 
-_SAID_BESIDE = {"undone", "nothing"}  # of no list in particular
+_SAID_BESIDE = {"undone", "nothing"}  # not part of a list
 
 
 def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Response:
-    """Show one page of the list; `after` is the trail of the last case of each page before it.
+    """Show one page of the list; without a query, the person's start view.
 
-    Where no list is asked for, it is the view that the person has chosen to begin with.
+    `after` is the trail of the last case of each page before.
     """
     with authorised(request) as (connection, user):
         views = list_views(connection, user.user_id)
@@ -332,7 +293,7 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
         ranking, current = find_ranking_and_parts(connection, datetime.now(UTC))
         parts = current if is_by_parts else None
         verdicts = None
-        if is_decided and asked.order == "rank":  # those decided last
+        if is_decided and asked.order == "rank":  # latest decisions first
             decided = browse_decided(connection, wanted, limit=PAGE_SIZE + 1, after=after)
             found, verdicts = [case for case, _ in decided], {made.case_id: made for _, made in decided}
         else:
@@ -377,7 +338,6 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
 
 
 def _count(connection: Connection, user: User, settings: Settings) -> dict[str, int]:
-    """Return the numbers on the page: the cases of each state, the user's verdicts, the appeals they may decide."""
     queries = select_counts(MOST_COUNTED + 1, as_listed=True)
     if user.role.may(Action.REVIEW):
         queries["given"] = select_given(user.name, settings)
@@ -391,7 +351,7 @@ def _name_order(order: str, state: str) -> str:
 
 
 def _tell_pending(connection: Connection, cases: Sequence[Case], parts: QueueParts | None) -> dict[str, Any]:
-    """Tell what was found of listings before, which counterfeits they match, and on which lists their sellers are."""
+    """Return earlier findings on the listings, matches with counterfeits, and lists of their sellers."""
     pasts = read_pasts(connection, [case.case_id for case in cases])
     scored = {case.case_id: case.scored for case in cases}
     are_marked = parts is None or parts.has_entries
@@ -405,7 +365,7 @@ def _tell_pending(connection: Connection, cases: Sequence[Case], parts: QueuePar
 def _tell_decisions(
     connection: Connection, cases: Sequence[Case], verdicts: Mapping[int, Decision] | None
 ) -> dict[str, Any]:
-    """Tell what holds on decided cases, and how far the platform has come with the last measure on each."""
+    """Return the verdicts in force on decided cases, and the platform's state of the last measure on each."""
     numbers = [case.case_id for case in cases]
     taken: dict[int, Measure] = {}
     for measure in find_measures(connection, measures.c.case_id.in_(numbers)):
@@ -420,7 +380,7 @@ def suggest_names(
     text: _Text = "",
     state: Annotated[str, Query(pattern="^(open|escalated|decided|superseded)$")] = "open",
 ) -> Response:
-    """Give the brands or sellers of a list, or the reviewers, that begin as somebody types, as JSON."""
+    """Return brands, sellers or reviewers that begin with the typed letters, as JSON."""
     with authorised(request) as (connection, _):
         if field == "reviewer":
             return JSONResponse(suggest_reviewers(connection, text))
@@ -430,9 +390,9 @@ def suggest_names(
 def open_next(
     request: Request, within: Annotated[str, Form(max_length=LONGEST_ADDRESS, pattern=NO_NUL)] = ""
 ) -> Response:
-    """Return to the case that one holds, or take the one that comes first and that nobody else works on; open it.
+    """Open the case that the user holds, or claim the first free one.
 
-    Without a list it is the first of the view that the person has chosen to begin with, or of the queue.
+    Without a list it comes from the user's start view, or from the queue.
     """
     settings = settings_of(request)
     with authorised(request, writing) as (connection, user):
@@ -451,7 +411,7 @@ def _link(asked: ListQuery, passed: list[int]) -> str:
     return f"/?{asked.write(after=write_trail(passed))}"
 
 
-_BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets take the letters for those of another alphabet
+_BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets assume another encoding
 _AT_ONCE = 200
 _log = logging.getLogger(__name__)
 
@@ -468,7 +428,7 @@ def export_table(
     since: _Moment | None = None,
     until: _Moment | None = None,
 ) -> Response:
-    """Give decisions, or cases, as CSV; moments without a zone are in UTC."""
+    """Send decisions or cases as CSV; moments without a zone are in UTC."""
     with authorised(request) as (_, user):
         _log.info("export: user:%s takes %s", user.user_id, what)
     export, columns = (export_cases, CASE_COLUMNS) if what == "cases" else (export_decisions, DECISION_COLUMNS)
@@ -477,18 +437,16 @@ def export_table(
 
 
 def send_csv(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Response:
-    """Give rows as a CSV file, as they are read."""
+    """Stream rows as a CSV file."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(write_csv(columns, rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Iterator[bytes]:
-    """Give the parts of a CSV file whose texts are no formulae; all texts are quoted.
+    r"""Yield the parts of a CSV file; texts are quoted, and none is a formula.
 
-    Examples
-    --------
     >>> b"".join(write_csv(["title", "score"], [{"title": "=1+1", "score": 0.5}])).decode("utf-8-sig").splitlines()
-    ['"title","score"', '"\\'=1+1",0.5']
+    ['"title","score"', '"\'=1+1",0.5']
     """
     page = io.StringIO(_BYTE_ORDER_MARK)
     page.seek(0, io.SEEK_END)

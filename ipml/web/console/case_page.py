@@ -1,8 +1,7 @@
-"""One case: everything that speaks for and against it, the verdict, and what follows from it.
+"""Case page: the evidence on one case, its verdict, and the consequences.
 
-Opening it claims it. All of it works as plain forms; the keyboard script only presses what is on the page.
-
-What was just decided can be taken back. A lead lifts or replaces a measure here, and takes the package of its evidence.
+Opening a case claims it. All actions are plain forms; the keyboard script only presses their buttons. A verdict can be
+taken back; a lead lifts or replaces measures here, and downloads the evidence.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ _MOST_OTHERS = 8
 _MOST_PRECEDENTS = 4
 _LISTINGS_A_PAGE = 50
 _MOST_NOTICES = 10
-_MOMENT = timedelta(seconds=10)  # in which a page that was asked for is there
+_MOMENT = timedelta(seconds=10)  # within which a requested page has loaded
 _NumberOrNone = Annotated[int, Form(ge=0, le=2**63 - 1)]
 _VERDICT = "^(counterfeit(/[a-z_]{1,40})?|genuine|cannot tell|escalate)$"
 
@@ -98,22 +97,10 @@ WithinForm = Annotated[str, Form(max_length=LONGEST_ADDRESS, pattern=NO_NUL)]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What a reviewer brings along to a case.
+    """A reviewer's way to a case: skipped cases (`trail`), and the list or queue (`within`).
 
-    Attributes
-    ----------
-    trail : str
-        The cases skipped on the way.
-    within : str
-        The list they work through, or the queue.
-    note : str
-        What they had written when their claim was lost.
-    message : str
-        What went wrong.
-    is_undone : bool
-        Whether a decision on the case was taken back just now.
-    lost : str
-        The verdict that was not recorded because somebody was faster.
+    `note` is the text written when the claim was lost, `message` an error, and `lost` a verdict not recorded because
+    somebody was faster. `is_undone`: a decision was just taken back.
     """
 
     trail: str = ""
@@ -149,7 +136,7 @@ def decide(
 ) -> Response:
     """Record a verdict and open the following case; `choice` is "genuine", …, or "counterfeit/GROUND".
 
-    A verdict on the truth spreads to the near-duplicates that were ticked.
+    A verdict on the truth spreads to the selected near-duplicates.
     """
     name, _, ground = choice.partition("/")
     verdict = Verdict(name)
@@ -166,7 +153,7 @@ def decide(
         return show_visit(request, case_id, Visit(trail, within, note, lost=verdict.value))
     except Forbidden as error:
         return show_visit(request, case_id, Visit(trail, within, note, str(error)))
-    with writing(get_engine(request)) as connection:  # the decision stands, whatever becomes of this
+    with writing(get_engine(request)) as connection:  # the decision is stored, even if this fails
         following = _follow(connection, user, case_id, state, within, trail, settings_of(request))
     return _go_on(request, following, within, trail)
 
@@ -179,7 +166,7 @@ def leave(
     trail: Annotated[str, Form(pattern=TRAIL_PATTERN)] = "",
     within: WithinForm = "",
 ) -> Response:
-    """Give a case back undecided; go to the list, to the following case, or back to the one skipped last."""
+    """Release a case undecided; go to the list, the following case, or the last one skipped."""
     skipped = read_trail(trail)
     with authorised(request, writing) as (connection, user):
         case = queue.get_case(connection, case_id)
@@ -195,13 +182,13 @@ def leave(
 
 
 def _go_on(request: Request, following: int | None, within: str, trail: str) -> Response:
-    """Send the browser to the following case; a script gets its page at once, and need not ask for it."""
+    """Redirect to the following case; our script gets the page at once."""
     address = address_of(following, within, trail=trail)
     if following is None or not is_sent_by_script(request):
         return address
     try:
         page = show_visit(request, following, Visit(trail, within))
-    except IpmlError as error:  # what was asked for is done; the page says what is wrong when it is asked for
+    except IpmlError as error:  # the request is done; the next page shows the error
         _log.info("%s", error)
         return address
     page.headers["Location"] = address.headers["Location"]
@@ -209,12 +196,12 @@ def _go_on(request: Request, following: int | None, within: str, trail: str) -> 
 
 
 def show_visit(request: Request, case_id: int, visit: Visit) -> Response:
-    """Show a case to a visitor; with a message what they asked for was not done."""
+    """Show a case to a visitor; `message` explains why a request was not carried out."""
     context = None
     with authorised(request) as (connection, user):
         shown = queue.show_case(connection, user.name, case_id)
-        # A link on another site must not take cases in a reviewer's name. Whom their last verdict has led here has
-        # claimed the case with it: there is nothing to write, and nobody to wait for.
+        # A link on another site must not claim cases in a reviewer's name. A reviewer sent here by their last
+        # verdict already holds the claim, so a read transaction is enough.
         if is_from_elsewhere(request) or not _may_judge(user, shown.case.state):
             context = _read_case(connection, request, user, shown, visit)
         elif _is_just_claimed(shown.claim, settings_of(request)):
@@ -236,7 +223,7 @@ def _read_case(
     claim: Claim | None = None,
     may_claim: bool = False,
 ) -> dict[str, Any]:
-    """Return what the page of a case shows, and claim the case: late, so that others wait for a moment only."""
+    """Return the contents of the page, and claim the case late, so that others wait only a moment."""
     settings, hidden = settings_of(request), find_hidden(connection, user.name)
     case, hides, now = shown.case, shown.hides_history, datetime.now(UTC)
     case_id, barred = case.case_id, ""
@@ -294,7 +281,7 @@ def _read_case(
 
 
 def show_listings(request: Request, case_id: PathNumber, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
-    """Show all that is known of what the seller of a case offers, fifty listings a page."""
+    """Show all known listings of a case's seller, fifty a page."""
     with authorised(request) as (connection, user):
         seller_id = queue.show_case(connection, user.name, case_id).case.scored.listing.seller_id
         first = _LISTINGS_A_PAGE * (page - 1)
@@ -315,11 +302,11 @@ def show_listings(request: Request, case_id: PathNumber, page: Annotated[int, Qu
 def translate_title(
     request: Request,
     case_id: PathNumber,
-    what: Annotated[str, Form(pattern="^title$")],  # noqa: ARG001 - so that nothing but the form is taken for one
+    what: Annotated[str, Form(pattern="^title$")],  # noqa: ARG001 - accepts this form only
     trail: Annotated[str, Form(pattern=TRAIL_PATTERN)] = "",
     within: WithinForm = "",
 ) -> Response:
-    """Have the title of a case translated, where that is switched on; without a script it leads back to the case."""
+    """Translate the title of a case, if enabled; without a script it returns to the case."""
     translator: Translator | None = request.app.state.translator
     with authorised(request) as (connection, user):
         title = queue.show_case(connection, user.name, case_id).case.scored.listing.title
@@ -341,7 +328,6 @@ def translate_title(
 
 
 def _tell_translation(connection: Connection, request: Request, case: Case) -> dict[str, Any]:
-    """Tell the translation of the title if it is known, and whether it can be asked for."""
     translator: Translator | None = request.app.state.translator
     title = case.scored.listing.title
     known = None if translator is None else find_translation(connection, title, translator.target)
@@ -349,7 +335,6 @@ def _tell_translation(connection: Connection, request: Request, case: Case) -> d
 
 
 def _tell_versions(connection: Connection, case: Case, standing: Sequence[Decision]) -> dict[str, Any]:
-    """Tell what the listing was before, and what it is now where that is another case."""
     past = read_pasts(connection, [case.case_id]).get(case.case_id)
     is_counterfeit = case.state == "decided" and standing and standing[-1].verdict is Verdict.COUNTERFEIT
     is_offered = is_counterfeit and case.seen_at and case.seen_at > standing[-1].decided_at
@@ -361,7 +346,7 @@ def _tell_versions(connection: Connection, case: Case, standing: Sequence[Decisi
 
 
 def tell_listing(case: Case) -> dict[str, Any]:
-    """Return what its price is drawn on, and the strongest weights of its words and of its reasons."""
+    """Return the price scale, and the strongest weights of words and of reasons."""
     scored = case.scored
     return {
         "heaviest": max((abs(part.weight) for part in scored.highlights), default=0.0),
@@ -371,7 +356,6 @@ def tell_listing(case: Case) -> dict[str, Any]:
 
 
 def _find_precedents(connection: Connection, case: Case, hidden: Collection[int]) -> dict[str, Sequence[Precedent]]:
-    """Return the confirmed cases most like one, by what they were found to be."""
     found = find_precedents(connection, case, _MOST_PRECEDENTS)
     return {verdict.value: [one for one in some if one.case.case_id not in hidden] for verdict, some in found.items()}
 
@@ -379,7 +363,6 @@ def _find_precedents(connection: Connection, case: Case, hidden: Collection[int]
 def _find_pictures(
     connection: Connection, settings: Settings, case: Case, around: Mapping[str, Any]
 ) -> dict[int, ShownPictures]:
-    """Return the pictures of a case, and of the listings that are shown beside it."""
     listings = {one.case_id: one.listing for one in around["others"].listings if one.case_id}
     beside = [case, *around["alike"], *(one.case for some in around["precedents"].values() for one in some)]
     return find_pictures(connection, settings, listings | {one.case_id: one.scored.listing for one in beside})
@@ -396,20 +379,20 @@ def _tell_seller(connection: Connection, case: Case, user: User, hidden: Collect
 
 
 def _tell_notices(connection: Connection, request: Request, case: Case) -> dict[str, Any]:
-    """Tell what others say of the listing, and how much each of them must show."""
+    """Return the notices of the listing, and the burden of proof of each tier."""
     found = find_notices(connection, case.case_id)
     tiers = {tier.name: tier.burden for tier in get_cooperation_policy(request).notifiers.tiers}
     return {"noted": found[:_MOST_NOTICES], "n_noted": len(found), "burdens": tiers}
 
 
 def _is_just_claimed(claim: Claim | None, settings: Settings) -> bool:
-    """Say whether a case is claimed for about as long as if it were claimed now."""
+    """Return whether a claim is as fresh as a new one."""
     lease = timedelta(minutes=settings.lease_minutes)
     return claim is not None and claim.expires_at > datetime.now(UTC) + lease - min(_MOMENT, lease / 10)
 
 
 def _claim(connection: Connection, user: User, case: Case, settings: Settings) -> tuple[Claim | None, str]:
-    """Take the case if the user may, and say why not if it is not for them."""
+    """Claim the case if the user may; return why not otherwise."""
     if not _may_judge(user, case.state):
         return None, ""
     try:
@@ -446,10 +429,10 @@ def undo(
     leaving: _NumberOrNone = 0,
     token: _NumberOrNone = 0,
 ) -> Response:
-    """Take a verdict back and open its case, or a group of decisions and go to the list.
+    """Take a verdict back and open its case, or take a group of decisions back and go to the list.
 
-    The form names what it takes back, so that a page that is no longer fresh takes back nothing else; and the case
-    that is left open for it, which is given back.
+    The form names the verdict, so an outdated page cannot take back another, and the case left open for it, which is
+    released.
     """
     said: dict[str, Any] = {
         "undo_minutes": settings_of(request).undo_minutes,
@@ -482,7 +465,7 @@ def lift_or_change_measure(
     why: Annotated[str, Form()] = "",
     countries: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
-    """Lift a measure, or put another in its place; `countries` are for one that holds in some only."""
+    """Lift a measure, or replace it; `countries` are for a measure limited to some."""
     policy = get_policy(request)
     try:
         with authorised(request, writing) as (connection, user):
@@ -501,9 +484,9 @@ def lift_or_change_measure(
 
 
 def download_evidence(request: Request, case_id: PathNumber) -> Response:
-    """Give the evidence of a case as a package; that somebody took it is noted in the audit trail."""
+    """Send the evidence of a case as a package, and record that in the audit trail."""
     with authorised(request) as (_, user):
-        if is_from_elsewhere(request):  # a link on another site must not take it in a lead's name
+        if is_from_elsewhere(request):  # a link on another site must not download it in a lead's name
             return render_error(request, HTTPStatus.FORBIDDEN, "Open the page of the case, and take the package there.")
     name, settings = f"evidence-case-{case_id}.zip", settings_of(request)
     with TemporaryDirectory(prefix="ipml-evidence-") as folder:
@@ -521,7 +504,7 @@ def download_evidence(request: Request, case_id: PathNumber) -> Response:
 
 
 def send_file(place: FilePath, name: str) -> Response:
-    """Give a package that may be removed at once: it is read on when its name is gone, and nothing stays behind."""
+    """Send a package that may be deleted at once: it is read on after its deletion."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(place.stat().st_size)}
     return StreamingResponse(_read_blocks(place.open("rb")), media_type="application/zip", headers=headers)
 

@@ -1,4 +1,4 @@
-"""Work beside the verdict: comments on a case, whose it is, when it comes back; and what one has judged last."""
+"""Work on a case beside the verdict: comments, assignment, snoozing; and the user's last verdicts."""
 
 from __future__ import annotations
 
@@ -32,22 +32,16 @@ from ipml.web.console.case_list import (
 from ipml.web.responses import render
 
 SNOOZES = {1: "1 hour", 4: "4 hours", 24: "1 day", 72: "3 days", 168: "1 week", 720: "30 days"}
-"""For how many hours a case can be snoozed, in words."""
+"""Hours for which a case can be snoozed, in words."""
 
-_NOBODY = ":"  # in no name of a user
+_NOBODY = ":"  # not allowed in user names
 _Within = Annotated[str, Form(max_length=LONGEST_ADDRESS, pattern=NO_NUL)]
 _Trail = Annotated[str, Form(pattern=TRAIL_PATTERN)]
 _Name = Annotated[str, Form(max_length=200, pattern=NO_NUL)]
 
 
 def read_case_work(connection: Connection, case: Case, user: User, *, hides: bool) -> dict[str, Any]:
-    """Return what a case page shows of it.
-
-    Parameters
-    ----------
-    hides : bool
-        Whether only the user's own comments are shown, as what others said is kept from them.
-    """
+    """Return comments and choices for a case page; if it `hides` others' verdicts, only the user's own comments."""
     may_work = user.role.may(Action.REVIEW)
     written = find_comments(connection, [case.case_id]).get(case.case_id, [])
     return {
@@ -67,7 +61,7 @@ def comment(
     trail: _Trail = "",
     within: _Within = "",
 ) -> Response:
-    """Append a comment to a case, and show the case again."""
+    """Add a comment to a case, and show the case again."""
     with authorised(request, writing) as (connection, user):
         add_comment(connection, case_id, text, by=user.name)
     return address_of(case_id, within, trail=trail)
@@ -87,7 +81,7 @@ def snooze_case(
     trail: _Trail = "",
     within: _Within = "",
 ) -> Response:
-    """Take a case out of the queue for some hours, and open the following one; 0 hours put it back at once."""
+    """Snooze a case for some hours, and open the following one; 0 hours end the snoozing."""
     now = datetime.now(UTC)
     with authorised(request, writing) as (connection, user):
         until = now + timedelta(hours=hours) if hours else None
@@ -102,7 +96,7 @@ def snooze_case(
 
 
 def show_own_verdicts(request: Request) -> Response:
-    """Show the last verdicts of whoever asks, and how far they have come in their shift."""
+    """Show the user's last verdicts, and the progress of their shift."""
     settings = settings_of(request)
     with authorised(request) as (connection, user):
         context = {

@@ -1,7 +1,6 @@
-"""Figures over the days that the address names: how the queue stands, and how it stands with brands.
+"""Dashboard of the queue and of brands, over the days of the address.
 
-Of the queue: what waits, what came and went, how fast, and how right the order was. Of brands: which are counterfeited
-most, and of each what its owner is told, as it stands now.
+The queue's part shows backlog, flow, speed and precision; a brand's report shows what its owner would receive now.
 """
 
 from __future__ import annotations
@@ -36,20 +35,14 @@ from ipml.web.responses import render
 
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2199, 12, 31)
 _Bounded = Annotated[date, Field(ge=_EARLIEST, le=_LATEST)]
-_Day = Annotated[_Bounded | None, BeforeValidator(lambda text: text or None)]  # of a form, a field that was left empty
+_Day = Annotated[_Bounded | None, BeforeValidator(lambda text: text or None)]  # an empty field of a form
 FirstDay = Annotated[_Day, Query(alias="from")]
 LastDay = Annotated[_Day, Query(alias="until")]
 
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """Days in UTC, from the first to the last.
-
-    Attributes
-    ----------
-    is_usual : bool
-        Whether it is what the page shows where nothing is asked for.
-    """
+    """Days in UTC, from the first to the last; `is_usual` marks the default of the page."""
 
     first: date
     last: date
@@ -57,19 +50,10 @@ class DateRange:
 
     @classmethod
     def of(cls, first: date | None, last: date | None, n_days: int, most: int = 3_660) -> DateRange:
-        """Return the days asked for; where one end is missing, as many as usual, the last of them today.
+        """Return the requested days, in either order; a missing end gives the usual number, up to today.
 
-        Parameters
-        ----------
-        first, last : date or None
-            In either order.
-        n_days : int
-            How many are usual.
-        most : int, default=3,660
-            How many are shown at most, of a longer range the last ones.
+        At most `most` days are kept, the latest.
 
-        Examples
-        --------
         >>> span = DateRange.of(None, date(2026, 5, 14), 14)
         >>> span.first.isoformat(), span.n_days, span.end.isoformat()
         ('2026-05-01', 14, '2026-05-15T00:00:00+00:00')
@@ -82,22 +66,22 @@ class DateRange:
 
     @property
     def n_days(self) -> int:
-        """How many days it has."""
+        """Number of days."""
         return (self.last - self.first).days + 1
 
     @property
     def start(self) -> datetime:
-        """The midnight with which it begins."""
+        """The first midnight."""
         return datetime.combine(self.first, time(), UTC)
 
     @property
     def end(self) -> datetime:
-        """The midnight with which it ends."""
+        """The last midnight."""
         return datetime.combine(self.last, time(), UTC) + timedelta(days=1)
 
     @property
     def query(self) -> dict[str, str]:
-        """What an address says of it: nothing where it is the usual one."""
+        """Its fields in an address; empty for the default."""
         return {} if self.is_usual else {"from": self.first.isoformat(), "until": self.last.isoformat()}
 
 
@@ -105,9 +89,9 @@ _USUAL_DAYS, _PACE_DAYS, _MOST_DAYS = 14, 7, 1_100
 
 
 def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = None) -> Response:
-    """Show how the queue stands, as it was a few seconds ago at most: many may have the page open.
+    """Show the state of the queue, cached for some seconds as many may have the page open.
 
-    What is drawn over time, and who decided how much, is that of the days asked for.
+    Charts and paces cover the requested days.
     """
     histories: CachedByName[History] = request.app.state.histories
     state, now = request.app.state, datetime.now(UTC)
@@ -133,7 +117,6 @@ def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = Non
 
 
 def _list_presets(today: date) -> list[tuple[str, str]]:
-    """Return ranges of days that end today: their names, and their addresses."""
     named = (("28 days", 28), ("13 weeks", 91), ("12 months", 365))
     return [(name, f"/dashboard?from={today - timedelta(days=n_days - 1)}&until={today}") for name, n_days in named]
 
@@ -153,7 +136,7 @@ def _measure_queue(connection: Connection, policy: EnforcementPolicy, now: datet
 
 
 def _paces(connection: Connection, user: User, now: datetime, n_days: int) -> dict[str, Any]:
-    """Return the paces of all reviewers for a lead, for others their own: nobody is measured by colleagues."""
+    """Return the paces of all reviewers for a lead, and only their own for others."""
     is_lead, paces = user.role.may(Action.SEE_PACES), measure_paces(connection, n_days, now=now)
     return {"is_lead": is_lead, "paces": [pace for pace in paces if is_lead or pace.reviewer == user.name]}
 
@@ -163,7 +146,7 @@ _RECENT_DAYS, YEAR_DAYS = 90, 365
 
 
 def show_brands(request: Request, first: FirstDay = None, last: LastDay = None) -> Response:
-    """Show the brands on which was decided in some days, those with the most counterfeits first."""
+    """Show the brands with decisions in some days, most counterfeits first."""
     brands: CachedAnswer[list[FoundBrand]] = request.app.state.brands
     span = DateRange.of(first, last, _RECENT_DAYS)
 
@@ -180,15 +163,15 @@ def show_brand(
     first: FirstDay = None,
     last: LastDay = None,
 ) -> Response:
-    """Show what was found of a brand in some days, how fast it went, who stands behind it, and notices."""
+    """Show the report on a brand in some days."""
     span = DateRange.of(first, last, YEAR_DAYS)
     with authorised(request):
-        pass  # a report may take long, and who waits for another to make it should hold no connection
+        pass  # a report may take long, and waiting for it should hold no connection
     return render(request, "brand.html", report_brand(request, name, span))
 
 
 def report_brand(request: Request, name: str, span: DateRange) -> dict[str, Any]:
-    """Return what a page says of a brand in some days, made anew every few minutes."""
+    """Return the report on a brand in some days, cached for some minutes."""
     reports: CachedByName[tuple[ReportDocument, datetime]] = request.app.state.brand_reports
     report, at = reports.get(f"{span.first} {span.last} {name}", lambda: _measure_brand(request, name, span))
     context: dict[str, Any] = {"name": name, "report": report, "at": at, "show": show, "show_interval": show_interval}
@@ -205,5 +188,5 @@ def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[Report
 
 
 def _draw_report(svg: str) -> Markup:
-    """Return a chart of a report, in which everything from outside was escaped as it was drawn."""
+    """Return a chart of a report, whose texts were escaped when drawn."""
     return Markup(svg)  # noqa: S704

@@ -1,8 +1,6 @@
-"""The desks of leads: a seller's record and penalties, appeals, notices and those who give them.
+"""Desks of leads: a seller's record and penalties, appeals, notices and notifiers.
 
-A seller's record is reached by one of their cases, so that no address holds a seller's id. Appeals are listed by what
-is due; one is shown with all that hangs on it, and decided. Of those who give notice it is said who was right how
-often, and what is done about misuse.
+A seller's page is addressed by one of their cases, so no address contains a seller id.
 """
 
 from __future__ import annotations
@@ -53,7 +51,7 @@ from ipml.web.responses import redirect, render
 
 
 def show_seller(request: Request, case_id: PathNumber) -> Response:
-    """Show what is known of the seller of a case, what their strikes lead to, and what was done."""
+    """Show the record of a case's seller: facts, strikes and penalties."""
     return _render_seller(request, case_id)
 
 
@@ -64,7 +62,7 @@ def change_penalty(
     to: Annotated[str, Form(pattern="^(confirm|lift)$")],
     why: Annotated[str, Form()] = "",
 ) -> Response:
-    """Confirm a penalty that was proposed, or lift one."""
+    """Confirm a proposed penalty, or lift one."""
     policy = get_policy(request)
     act = confirm_penalty if to == "confirm" else lift_penalty
     try:
@@ -106,7 +104,7 @@ _MEASURE_KIND = f"^(|{'|'.join(MeasureKind)})$"
 
 
 def show_appeals(request: Request, state: Annotated[str, Query(pattern=_APPEAL_STATE)] = PENDING) -> Response:
-    """Show appeals, those first that are due first; of a state, or those that wait for somebody."""
+    """Show appeals by deadline, of a state or all pending."""
     with authorised(request) as (connection, user):
         context = {
             "listed": list_desk(connection, user.name, None if state == PENDING else state, MOST_APPEALS),
@@ -119,7 +117,7 @@ def show_appeals(request: Request, state: Annotated[str, Query(pattern=_APPEAL_S
 
 
 def send_appeals(request: Request) -> Response:
-    """Give all appeals as CSV, without anything that sellers wrote."""
+    """Send all appeals as CSV, without texts of sellers."""
     with authorised(request):
         return send_csv("appeals.csv", EXPORT_COLUMNS, _stream_appeals(get_engine(request)))
 
@@ -130,12 +128,12 @@ def _stream_appeals(engine: Engine) -> Iterator[Mapping[str, Any]]:
 
 
 def show_appeal(request: Request, appeal_id: PathNumber) -> Response:
-    """Show what the seller says beside the decision and the listing, the deadlines, and what each outcome would do."""
+    """Show an appeal with decision, listing and deadlines, and the effects of each outcome."""
     return _render_appeal(request, appeal_id)
 
 
 def take_appeal(request: Request, appeal_id: PathNumber) -> Response:
-    """Assign an appeal to who asks, so that nobody else decides it meanwhile."""
+    """Assign an appeal to the user, so that nobody else decides it."""
     try:
         with authorised(request, writing) as (connection, user):
             claim_appeal(connection, appeal_id, user.name, rules=get_policy(request).appeals)
@@ -152,7 +150,7 @@ def record_appeal_decision(
     measure: Annotated[str, Form(pattern=_MEASURE_KIND)] = "",
     near_duplicates: Annotated[NearDuplicates, Form()] = NearDuplicates.QUEUE,
 ) -> Response:
-    """Decide an appeal; `measure` is the milder one, where it is granted in part."""
+    """Decide an appeal; `measure` is the milder one if it is granted in part."""
     kind = MeasureKind(measure) if measure and outcome == AppealState.PARTLY_GRANTED else None
     given: dict[str, Any] = {"measure": kind, "near_duplicates": near_duplicates}
     given |= {"rules": get_policy(request).appeals, "consequences": get_consequences(request)}
@@ -206,7 +204,7 @@ _NOTICE_COLUMNS: tuple[Column[NoticeRow], ...] = (
 def show_notices(
     request: Request, asked: AskedTable, state: Annotated[str, Query(pattern=_NOTICE_STATE)] = STATES[0]
 ) -> Response:
-    """Show notices: those that wait by when they are due, else the newest first."""
+    """Show notices, waiting ones by deadline, else newest first."""
     check_order(asked, _NOTICE_COLUMNS)
     search = NoticeSearch(state, asked.words, asked.order, asked.is_descending)
     with authorised(request) as (connection, _):
@@ -218,7 +216,7 @@ def show_notices(
 
 
 def show_notice(request: Request, notice_id: PathNumber) -> Response:
-    """Show what a notice says, how each of its listings stands, and who gives it."""
+    """Show a notice, the state of its listings, and its notifier."""
     with authorised(request) as (connection, _):
         file = get_notice_file(connection, notice_id)
         shown = read_notifier(connection, file.notifier_id, get_cooperation_policy(request))
@@ -237,7 +235,7 @@ _NOTIFIER_COLUMNS: tuple[Column[NotifierRow], ...] = (
 
 
 def _rank_misuse(one: NotifierRow) -> int:
-    """Return how much a lead has to do with a notifier: a step proposed, suspended, warned, nothing."""
+    """Return the urgency of a notifier: a step proposed, suspended, warned, nothing."""
     return 3 * bool(one.proposed) or 2 * (one.suspension is not None) or int(one.warning is not None)
 
 
@@ -246,7 +244,7 @@ def _name_notifier(one: NotifierRow) -> str:
 
 
 def show_notifiers(request: Request, asked: AskedTable, first: FirstDay = None, last: LastDay = None) -> Response:
-    """Show who gives notice: first those about whom a step is proposed, then those of whom most waits."""
+    """Show notifiers, those with a proposed step first, then by waiting notices."""
     policy = get_cooperation_policy(request)
     span = DateRange.of(first, last, round(policy.notifiers.months * _MONTH_DAYS))
     within = None if span.is_usual else (span.start, span.end)
@@ -257,7 +255,7 @@ def show_notifiers(request: Request, asked: AskedTable, first: FirstDay = None, 
 
 
 def show_notifier(request: Request, notifier_id: PathNumber) -> Response:
-    """Show a notifier: record, tier, documents, what was done about misuse, and what may be."""
+    """Show a notifier: record, tier, documents, steps taken and proposed."""
     return _render_notifier(request, notifier_id)
 
 
@@ -267,7 +265,7 @@ def take_step(
     kind: Annotated[str, Form(pattern="^(warn|suspend|lift)$")],
     why: Annotated[str, Form(max_length=10 * LONGEST_REASON)] = "",
 ) -> Response:
-    """Warn or suspend a notifier, or lift both; the reasons are for the notifier to read."""
+    """Warn or suspend a notifier, or lift both; the notifier reads the reasons."""
     try:
         with authorised(request, writing) as (connection, user):
             _TAKE[kind](connection, notifier_id, user.name, why, rules=get_cooperation_policy(request).notifiers)
@@ -285,7 +283,7 @@ def change_appointment(
     *,
     revokes: Annotated[bool, Form(alias="revoke")] = False,
 ) -> Response:
-    """Appoint a notifier to be of a kind, until the end of a day where one is given; or revoke that."""
+    """Appoint a notifier to a kind, perhaps until the end of a day, or revoke that."""
     now = datetime.now(UTC)
     try:
         with authorised(request, writing) as (connection, user):
@@ -305,7 +303,7 @@ def change_appointment(
 def judge_document(
     request: Request, document_id: PathNumber, is_accepted: Annotated[bool, Form(alias="accepted")]
 ) -> Response:
-    """Say whether a document shows the rights that it is to show."""
+    """Record whether a document shows the rights."""
     with authorised(request, writing) as (connection, user):
         document = check_document(connection, document_id, user.name, is_accepted=is_accepted)
     return redirect(f"/notifiers/{document.notifier_id}")

@@ -1,4 +1,4 @@
-"""Saved views of the list of cases: saved, renamed, shared and removed where the list is shown."""
+"""Saved views of the case list: saved, renamed, shared and removed on the list's page."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _Flag = Annotated[int, Form(ge=0, le=1)]
 
 
 def send_views(request: Request) -> Response:
-    """Give the names and addresses of the views that whoever asks sees, as JSON."""
+    """Send names and addresses of the user's and shared views, as JSON."""
     with authorised(request) as (connection, user):
         views = list_views(connection, user.user_id)
     return JSONResponse([{"name": one.name, "address": address_of_list(one.query)} for one in views])
 
 
 def add_view(request: Request, name: _Name, query: _Query = "", shared: _Flag = 0, start: _Flag = 0) -> Response:
-    """Save a list under a name, in place of what the person has under it, and show it again."""
+    """Save a list under a name, replacing the user's view of that name, and show it again."""
     asked = ListQuery.read(query)
     with authorised(request, writing) as (connection, user):
         _check_sharing(user, is_shared=bool(shared))
@@ -49,7 +49,7 @@ def add_view(request: Request, name: _Name, query: _Query = "", shared: _Flag = 
 
 
 def edit_view(request: Request, view_id: PathNumber, name: _Name, shared: _Flag = 0) -> Response:
-    """Rename a view of one's own, share it or share it no longer; a lead does so with any shared one."""
+    """Rename, share or unshare an own view; a lead may do so with shared ones."""
     with authorised(request, writing) as (connection, user):
         view = get_view(connection, user.user_id, view_id)
         _check_sharing(user, is_shared=(bool(shared) and not view.is_shared) or not view.is_own)
@@ -58,7 +58,7 @@ def edit_view(request: Request, view_id: PathNumber, name: _Name, shared: _Flag 
 
 
 def drop_view(request: Request, view_id: PathNumber) -> Response:
-    """Remove a view of one's own; a lead removes any shared one. Its list is shown again, without a name."""
+    """Remove an own view (a lead: any shared one), and show its list without a name."""
     with authorised(request, writing) as (connection, user):
         view = get_view(connection, user.user_id, view_id)
         _check_sharing(user, is_shared=not view.is_own)
@@ -67,7 +67,7 @@ def drop_view(request: Request, view_id: PathNumber) -> Response:
 
 
 def choose_start(request: Request, view_id: PathNumber, start: _Flag = 0) -> Response:
-    """Have one's list begin with a view, or with all open cases again."""
+    """Set the user's start view, or reset it to all open cases."""
     with authorised(request, writing) as (connection, user):
         view = get_view(connection, user.user_id, view_id)
         begin_with(connection, user.user_id, view_id if start else None)

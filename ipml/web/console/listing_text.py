@@ -1,8 +1,8 @@
-"""The text of a listing as pages show it: what weighs is marked, and so is what hides what the text says.
+"""Listing text as pages show it, with weights, invisible characters and disguises marked.
 
-The seller writes the text and may want to deceive the reviewer too. Characters that cannot be seen, or that reorder the
-letters around them, are shown by their code point; letters in disguise are told: those of another script, signs and
-digits in place of letters, letters set apart. The rest is left to the escaping of templates.
+Sellers write the text and may want to deceive reviewers, too. Characters that cannot be seen, or that reorder others,
+are shown by their code point. Letters in disguise are named: of another script, signs and digits for letters, letters
+set apart. Templates escape the rest.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _ON_KEYBOARDS = "\u00aa\u00b5\u00ba"  # the ordinals and the micro sign
 _FULL_WIDTH = re.compile("[\uff01-\uff5e]")
 _EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
-_LEAST_OF_COMPOUND = 3  # so many letters of either script are two words written as one, not one in disguise
+_LEAST_OF_COMPOUND = 3  # with so many letters of each script it is two words in one, not a disguise
 _SPACED = re.compile(r"(?<!\w)[^\W\d_](?:([ ._*\u00b7-]{1,2})[^\W\d_])(?:\1[^\W\d_]){2,}(?!\w)")
 _LEET = re.compile(r"(?<!\S)(?=\S*[^\W\d_])\S*[0134578@$!|*+(]\S*(?!\S)")
 _AROUND_WORDS = ".,;:!?()[]/-"
 _TOKEN = re.compile(r"\S+")
 _THREE_SPACED = re.compile(r"(?<!\w)[^\W\d_]([ ._*\u00b7-]{1,2})[^\W\d_]\1[^\W\d_](?!\w)")
-# What signs and digits stand for; a 1 is an i or an l.
+# Letters meant by signs and digits; a 1 is an i or an l.
 _MEANT = [str.maketrans("0134578@$!|+", f"o{one}eastbas{one}{one}t") for one in "il"]
-# Letters that nobody tells from Latin ones, as small letters or as capitals; others look like them in capitals only.
+# Letters that look Latin as small letters or as capitals; others do so as capitals only.
 _SHAPED_LIKE_LATIN = frozenset(
     "\u0405\u0406\u0408\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425"
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u04bb\u0501\u051b\u051d"
@@ -43,20 +43,11 @@ _SHAPED_LIKE_LATIN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """Letters of a listing that are drawn alike.
+    """A piece of a listing's text that is drawn alike.
 
-    Attributes
-    ----------
-    text : str
-        The letters, or the code point of an invisible one: "U+200B".
-    is_invisible : bool
-        Whether `text` stands for a letter that cannot be seen.
-    speaks_for : str
-        "counterfeit", "genuine" or "" where the letters carried no weight.
-    strength : int
-        1 to 3, in thirds of the strongest weight; 0 where they carried none.
-    disguise : str
-        How the letters hide what they say, in words: the name of a letter of another script, say; or "".
+    `text` has the letters, or the code point of an invisible one ("U+200B"). `speaks_for` is "counterfeit", "genuine"
+    or ""; `strength` is 1 to 3, in thirds of the strongest weight, or 0. `disguise` describes the letters' disguise, or
+    is "".
     """
 
     text: str
@@ -67,19 +58,12 @@ class TextPiece:
 
 
 def find_disguises(text: str, read_as: str | None = None, brand: str | None = None) -> dict[int, str]:
-    """Return where letters hide what they say, and how: by their place in a text, in words.
+    r"""Return the disguised letters of a text: place and description.
 
-    Parameters
-    ----------
-    read_as : str, optional
-        How the model read the text. Without it, of signs and digits for letters only those are told that spell the
-        brand: many words have such.
-    brand : str, optional
-        What the listing is of.
+    `read_as` is the text as the model read it. Without it, signs and digits for letters are reported only if they spell
+    the brand: many words contain such.
 
-    Examples
-    --------
-    >>> find_disguises("N\\u0456ke")
+    >>> find_disguises("N\u0456ke")
     {1: 'Cyrillic small letter byelorussian-ukrainian i'}
     >>> find_disguises("bag \u0410\u0410")
     {4: 'Cyrillic letters that look like Latin ones', 5: 'Cyrillic letters that look like Latin ones'}
@@ -109,7 +93,7 @@ def _find_spelt_brand(text: str, brand: str) -> dict[int, str]:
     names, found = set(_without_marks(brand).split()), dict[int, str]()
     for match in _TOKEN.finditer(text):
         bare = match[0].strip(_AROUND_WORDS)
-        if bare.isascii() and bare.isalpha():  # as most words are: no letter of them stands for another
+        if bare.isascii() and bare.isalpha():  # most words: no sign in place of a letter
             continue
         plain = _without_marks(bare)
         if plain not in names and any(plain.translate(meant) in names for meant in _MEANT):
@@ -122,14 +106,13 @@ def _find_spelt_brand(text: str, brand: str) -> dict[int, str]:
 
 
 def _without_marks(text: str) -> str:
-    """Return a text in small letters without accents."""
     if text.isascii():
         return text.casefold()
     return "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if unicodedata.category(one) != "Mn")
 
 
 def _find_shaped_like_latin(text: str) -> dict[int, str]:
-    """Find words of another script that look Latin, beside Latin ones; in a text of that script they are its words."""
+    """Find words of another script beside Latin ones, if all words of that script look Latin."""
     by_script: dict[str, list[re.Match[str]]] = {}
     for match in () if text.isascii() else _WORD.finditer(text):
         scripts = {_script_of(letter, has_east_asian=False) for letter in match[0]}
@@ -146,7 +129,7 @@ def _find_shaped_like_latin(text: str) -> dict[int, str]:
 
 
 def _find_foreign(word: str, has_east_asian: bool) -> list[int]:
-    """Return which letters of a word are styled, or of another of the scripts that look alike than most of it."""
+    """Return the letters of a word that are styled, or in another look-alike script than most of it."""
     scripts = [_script_of(letter, has_east_asian) for letter in word]
     styled = [place for place, script in enumerate(scripts) if script == "STYLED"]
     counts = Counter(script for script in scripts if script in _ALIKE_SCRIPTS)
@@ -161,7 +144,7 @@ def _find_foreign(word: str, has_east_asian: bool) -> list[int]:
 
 @lru_cache(maxsize=16_384)
 def _script_of(letter: str, has_east_asian: bool) -> str:
-    """Return the script of a letter, where letters of others look like its own; "STYLED" for one in fancy dress."""
+    """Return the script of a letter if scripts look alike; "STYLED" for a decorative letter."""
     if letter in _ON_KEYBOARDS or (has_east_asian and _FULL_WIDTH.match(letter)):
         return ""
     plain = unicodedata.normalize("NFKC", letter)
@@ -187,28 +170,9 @@ def cut_pieces(
 ) -> tuple[TextPiece, ...]:
     """Cut a text into pieces that the page can mark: weights, invisible letters, and letters in disguise.
 
-    Parameters
-    ----------
-    text : str
-        A title or a description as written.
-    highlights : sequence of Highlight
-        Ranges of code points with weights; weights of ranges that overlap add up.
-    limit : int, default=500
-        Code points shown at most; a last piece says how many were left out.
-    kept : str, default=""
-        Invisible letters that stay as they are: the line breaks of a paragraph.
-    heaviest : float, default=0
-        The strongest weight elsewhere, if it is stronger than those of this text.
-    read_as : str, optional
-        How the model read the text, where that is not what a reader sees.
-    brand : str, optional
-        What the listing is of.
-
-    Examples
-    --------
-    >>> cut_pieces("AAA bag", [Highlight(0, 3, 2.0)])
-    (TextPiece(text='AAA', is_invisible=False, speaks_for='counterfeit', strength=3, disguise=''),
-     TextPiece(text=' bag', is_invisible=False, speaks_for='', strength=0, disguise=''))
+    Weights of overlapping highlights add up; `heaviest` is the strongest weight elsewhere. `limit` is in code points,
+    and a last piece counts the rest. Invisible letters in `kept` stay, such as line breaks. `read_as` and `brand` are
+    as for `find_disguises`.
     """
     shown = text[:limit]
     weights = [0.0] * len(shown)
@@ -232,10 +196,8 @@ def cut_pieces(
 def tell_disguises(
     text: str, read_as: str | None = None, limit: int = 500, brand: str | None = None
 ) -> list[tuple[str, str]]:
-    """Return what hides what a text says, each once: the letters as written, or a code point, and how they hide it.
+    """Return the disguises of a text, each once: the letters as written (or a code point), and a description.
 
-    Examples
-    --------
     >>> for letters, how in tell_disguises("Nik\u0435 Ni\u200bke"):
     ...     print(ascii(letters), how)
     '\u0435' Cyrillic small letter ie
@@ -256,10 +218,8 @@ def tell_disguises(
 
 
 def find_read_words(title: str, read_as: str | None) -> list[str]:
-    """Return the words that a model read in a title, each once, that do not stand in it.
+    """Return the words that a model read in a title but that are not in it, each once.
 
-    Examples
-    --------
     >>> find_read_words("N\u0456ke bag: R e p l i c a", "nike bag: replica")
     ['nike', 'replica']
     """
@@ -269,13 +229,7 @@ def find_read_words(title: str, read_as: str | None) -> list[str]:
 
 
 def cut_quotes(text: str) -> list[tuple[str, bool]]:
-    """Cut a letter into pieces, and say of each whether it is a seller's own words, which stand isolated in it.
-
-    Examples
-    --------
-    >>> cut_quotes("Listing: \u2068Bag\u2069.")
-    [('Listing: ', False), ('Bag', True), ('.', False)]
-    """
+    """Cut a letter into pieces, each with whether it quotes the seller; quotes are isolated by U+2068 and U+2069."""
     pieces = re.split("\u2068([^\u2068\u2069]*)\u2069", text)
     return [(piece, place % 2 == 1) for place, piece in enumerate(pieces) if piece]
 

@@ -1,7 +1,4 @@
-"""The networks behind sellers: a list, one as a picture to explore, and what speaks for each member and each link.
-
-From here networks are handed over to authorities and rights holders, and what became of them is noted.
-"""
+"""Pages of networks: a list, a picture to explore, members and links; and referrals with their outcomes."""
 
 from __future__ import annotations
 
@@ -68,7 +65,7 @@ NETWORK_COLUMNS: tuple[Column[NetworkFigures], ...] = (
     Column("growth", f"New in {RECENT_DAYS} days", is_number=True),
     Column("first", "First seen"),
     Column("last", "Last joined", is_number=True),
-    Column("shared", "What they share", is_sortable=False),
+    Column("shared", "Shared things", is_sortable=False),
     Column("confirmed", "Confirmed counterfeit", is_number=True, is_sortable=False),
     Column("open", "Open", is_number=True, is_sortable=False),
     Column("brands", "Brands", is_sortable=False),
@@ -76,7 +73,7 @@ NETWORK_COLUMNS: tuple[Column[NetworkFigures], ...] = (
 
 
 def show_networks(request: Request, asked: AskedTable) -> Response:
-    """Show networks, the largest first; or the one that a number or a seller's id names."""
+    """Show networks, largest first; or the one of a number or seller id."""
     check_order(asked, NETWORK_COLUMNS)
     shelf, words = _shelf(request), asked.words
     with authorised(request) as (connection, user):
@@ -99,7 +96,7 @@ def show_networks(request: Request, asked: AskedTable) -> Response:
 
 
 def _find_networks(shelf: NetworkShelf, asked: TableQuery) -> tuple[Sequence[NetworkFigures], int, int | None]:
-    """Return the networks on a page, how many there are, and the number of the one that was asked for."""
+    """Return the networks of a page, the number of all, and the number of the requested one."""
     if not shelf.is_there:
         return [], 0, None
     if asked.words:
@@ -114,7 +111,7 @@ def _find_networks(shelf: NetworkShelf, asked: TableQuery) -> tuple[Sequence[Net
 
 
 def show_network(request: Request, number: Place) -> Response:
-    """Show a network: the picture, who may be the source, and every member."""
+    """Show a network: picture, possible sources, and all members."""
     with authorised(request) as (connection, user):
         view = _shelf(request).view(number)
         records = _read_records(connection, user, view.seller_ids)
@@ -135,7 +132,7 @@ def show_network(request: Request, number: Place) -> Response:
 
 
 def show_member(request: Request, number: Place, place: Place) -> Response:
-    """Show a member of a network: what is known of them, and to whom they are linked by what."""
+    """Show a member of a network, their record and links."""
     with authorised(request) as (connection, user):
         view = _shelf(request).view(number)
         _check_place(view, place)
@@ -153,7 +150,7 @@ def show_member(request: Request, number: Place, place: Place) -> Response:
 
 
 def show_tie(request: Request, number: Place, one: Place, other: Place) -> Response:
-    """Show what two members of a network share, and since when."""
+    """Show the things that two members share, and since when."""
     with authorised(request):
         view = _shelf(request).view(number)
     _check_place(view, one)
@@ -171,7 +168,7 @@ def show_tie(request: Request, number: Place, one: Place, other: Place) -> Respo
 
 
 def find_network(request: Request, *names: str | None) -> int | None:
-    """Return the number of the network that a seller is in, by whichever name networks know them."""
+    """Return the number of a seller's network, by any of their names."""
     found = (_shelf(request).find_number(name) for name in names if name)
     return next((number for number in found if number), None)
 
@@ -230,7 +227,7 @@ def _sum_up(records: list[MemberRecord | None]) -> dict[str, Any]:
 
 
 def _tell_source(view: NetworkView) -> dict[str, Any]:
-    """Return the likeliest sources with the place of each who is a member, and how likely it is none of these."""
+    """Return the likeliest sources with their places, and the probability that it is another seller."""
     places = {name: place for place, name in enumerate(view.seller_ids, start=1)}
     best: list[tuple[Hypothesis, int | None]] = [
         (one, places.get(one.seller_id)) for one in view.roles.hypotheses[:_HYPOTHESES]
@@ -244,7 +241,7 @@ _OUTCOME_KINDS = "^(opened|arrests|seized|dropped)$"
 
 @dataclass(frozen=True, slots=True)
 class NetworkRanking:
-    """The networks worth handing over as they stood at a moment, and what that rests on."""
+    """The networks worth a referral at a moment, and the data of their ranking."""
 
     candidates: tuple[Candidate, ...]
     n_networks: int
@@ -284,9 +281,7 @@ def show_referrals(
     asked: AskedTable,
     show: Annotated[str, Query(pattern=f"^({CANDIDATES}|{HANDED})$")] = CANDIDATES,
 ) -> Response:
-    """Show which networks to hand over first, with what their expected value is made of; or what became of those
-    that were handed out.
-    """
+    """Show the ranking of networks for referral, or the referrals made."""
     return _show_referrals(request, asked, show)
 
 
@@ -297,7 +292,7 @@ def hand_out(
     brand: Annotated[str, Form(max_length=200, pattern=NO_NUL)] = "",
     again: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Build a referral for a recipient and give it as a file; of whom it tells is noted."""
+    """Build a referral and send it as a file; disclosures are recorded."""
     with authorised(request) as (_, user):
         view = _shelf(request).view(number)
     asked = ReferralRequest(number, recipient, brand.strip() or None, is_again=again)
@@ -328,7 +323,7 @@ def note_receipt(
     referral_id: PathNumber,
     received_by: Annotated[str, Form(min_length=1, max_length=200, pattern=NO_NUL)],
 ) -> Response:
-    """Note who of the recipient signed for a referral."""
+    """Record who received a referral for the recipient."""
     try:
         with authorised(request, writing) as (connection, user):
             sign_receipt(connection, referral_id, received_by, by=user.name)
@@ -345,7 +340,7 @@ def take_outcome(
     currency: Annotated[str, Form(pattern="^([A-Z]{3})?$")] = "",
     why: Annotated[str, Form(max_length=80, pattern=NO_NUL)] = "",
 ) -> Response:
-    """Note what became of a referral; the order of networks learns from it."""
+    """Record an outcome of a referral; the ranking learns from it."""
     dropped, rules = why if kind == "dropped" else None, get_cooperation_policy(request).referrals
     try:
         with authorised(request, writing) as (connection, user):
@@ -404,13 +399,12 @@ def _name_handed(one: HandedOut) -> str:
 
 
 def rank_ahead(app: FastAPI) -> None:
-    """Begin to rank the networks before anybody asks, where there is a folder of them."""
+    """Start ranking the networks before the first request."""
     if app.state.networks.is_there:
         app.state.candidates.prepare(lambda: _rank_candidates(app.state))
 
 
 def _rank_candidates(state: State) -> NetworkRanking:
-    """Judge the networks with the most listings that were found counterfeit."""
     shelf: NetworkShelf = state.networks
     now = datetime.now(UTC)
     with reading(state.engine) as connection:

@@ -1,7 +1,7 @@
-"""Pictures of listings on the pages: what is shown of each, from where, and a line on what is not.
+"""Pictures of listings on the pages, with notes on those that are missing.
 
-With a folder of pictures browsers get the copies that the worker made, from this server alone. Without, they load
-pictures from the hosts that the operator allows by name, and tell these neither who looks nor from which page.
+With a folder of pictures, browsers load the worker's copies from this server alone. Without, they load pictures from
+hosts that the operator allows by name, and send these neither user nor page.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MOST_NOTES = 4
 
 @dataclass(frozen=True, slots=True)
 class ShownPicture:
-    """A picture as a page shows it: addresses of the small and the large copy, and what stands for it in words."""
+    """A picture on a page: addresses of the small and the large copy, and its text."""
 
     thumbnail: str
     view: str
@@ -45,16 +45,9 @@ class ShownPicture:
 
 @dataclass(frozen=True, slots=True)
 class ShownPictures:
-    """The pictures of a case.
+    """The pictures of a case in the order of the listing, with a sentence for each that is missing.
 
-    Attributes
-    ----------
-    shown : tuple of ShownPicture
-        In the order of the listing.
-    notes : tuple of str
-        What is not shown, and why, a sentence each.
-    n_left : int
-        How many were not fetched, as nobody waited for the case any more; the page says so by its state.
+    `n_left` were not fetched, as the case was no longer pending.
     """
 
     shown: tuple[ShownPicture, ...] = ()
@@ -63,17 +56,7 @@ class ShownPictures:
 
 
 def list_image_sources(settings: Settings) -> list[str]:
-    """Return the hosts from which browsers may load pictures, as a content security policy names them.
-
-    Raises
-    ------
-    UnusableSetting
-
-    Examples
-    --------
-    >>> list_image_sources(Settings(picture_hosts="img.example.com"))
-    ['https://img.example.com']
-    """
+    """Return the hosts of pictures for the content security policy; raises UnusableSetting."""
     hosts = PictureSources.read(settings).hosts
     return [] if settings.pictures else [host.source for host in hosts]
 
@@ -81,7 +64,7 @@ def list_image_sources(settings: Settings) -> list[str]:
 def find_pictures(
     connection: Connection, settings: Settings, listings: Mapping[int, Listing]
 ) -> dict[int, ShownPictures]:
-    """Return what is shown of the pictures of listings, by the numbers of their cases; those without are left out."""
+    """Return the pictures of listings, by case; listings without pictures are left out."""
     listings = {number: listing for number, listing in listings.items() if listing.image_urls}
     if not listings:
         return {}
@@ -91,13 +74,7 @@ def find_pictures(
 
 
 def find_copies(connection: Connection, settings: Settings, addresses: Mapping[int, str]) -> dict[int, ShownPictures]:
-    """Return the copies that are stored of the pictures of some cases, by their numbers, and nothing of the others.
-
-    Parameters
-    ----------
-    addresses : mapping of int to str
-        Under which address each case's copies are given.
-    """
+    """Return the stored copies of pictures of some cases, under the address given for each case."""
     if settings.pictures is None:
         return {}
     found = read_pictures(connection, addresses)
@@ -153,13 +130,9 @@ def _count(count: int) -> str:
 
 
 def find_listing_host(listing: Listing) -> str:
-    """Return the host on which a listing is, as name servers know it, so that no look-alike letter hides.
+    r"""Return the host of a listing in ASCII (punycode), so that no look-alike letter hides; "" without a web address.
 
-    It is "" where the listing names no address on the web, which a page then makes no link of.
-
-    Examples
-    --------
-    >>> find_listing_host(Listing("1", "s", "Bag", url="https://sh\\u043ep.example/1"))
+    >>> find_listing_host(Listing("1", "s", "Bag", url="https://sh\u043ep.example/1"))
     'xn--shp-ted.example'
     """
     url = listing.url or ""
@@ -173,12 +146,12 @@ def find_listing_host(listing: Listing) -> str:
 
 
 def show_picture(request: Request, digest: Digest) -> Response:
-    """Give the copy of a picture that is looked at."""
+    """Send the large copy of a picture."""
     return _send(request, digest, "view")
 
 
 def show_thumbnail(request: Request, digest: Digest) -> Response:
-    """Give the small copy of a picture."""
+    """Send the small copy of a picture."""
     return _send(request, digest, "thumbnail")
 
 
@@ -189,11 +162,11 @@ def _send(request: Request, digest: str, size: Size) -> Response:
 
 
 def send_copy(folder: FilePath | None, digest: str, size: Size) -> Response:
-    """Give a copy of a picture; NotFound where it is not there, or there is no folder."""
+    """Send a copy of a picture; raises NotFound."""
     try:
         if folder is None:
             raise FileNotFoundError
         content = path_of(folder, digest, size).read_bytes()
     except OSError:
-        raise NotFound("picture", digest[:12], "It is kept as long as the listing of its case.") from None
+        raise NotFound("picture", digest[:12], "It is stored as long as the listing of its case.") from None
     return Response(content, media_type="image/webp")

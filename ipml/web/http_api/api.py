@@ -1,11 +1,7 @@
-"""The API for programs: listings in, scores out; what the platform did; notices in, and how they stand.
+"""API for programs: scoring, listings, answers of the platform, notices and lists; the model is passed in.
 
-It knows no model; one is handed over, a new one at any moment.
-
-A new address is a row of `API_ROUTES`; `authorise_program` refuses whatever is not in this table. Sessions of the
-reviewers' page open nothing here, and keys of the API open nothing there.
-
-What is wrong is answered in one shape (RFC 9457): a sentence, and every field at fault.
+A new address is a row of `API_ROUTES`; `authorise_program` refuses others. Sessions of the console are not valid here,
+nor API keys there. Errors have one shape (RFC 9457): a sentence, and every field at fault.
 """
 
 from __future__ import annotations
@@ -153,7 +149,7 @@ def _answer_bad_listings(request: Request, error: Exception) -> Response:
     problems = error.problems if isinstance(error, InvalidListings) else ()
     rows = len({problem.row for problem in problems})
     source = error.source if isinstance(error, InvalidListings) else "listings"
-    undone = "scored" if request.url.path == "/v1/score" else "kept"
+    undone = "scored" if request.url.path == "/v1/score" else "stored"
     detail = f"{rows:,} of the {source} break{'s' * (rows == 1)} the rules; nothing was {undone}."
     return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, detail, problems)
 
@@ -161,7 +157,7 @@ def _answer_bad_listings(request: Request, error: Exception) -> Response:
 def _answer_bad_notice(_request: Request, error: Exception) -> Response:
     problems = error.problems if isinstance(error, InvalidNotice) else ()
     found = "One thing in the notice breaks" if len(problems) == 1 else f"{len(problems):,} things in the notice break"
-    return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, f"{found} the rules; nothing was kept.", problems)
+    return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, f"{found} the rules; nothing was stored.", problems)
 
 
 def _answer_ipml_error(_request: Request, error: Exception) -> Response:
@@ -173,7 +169,6 @@ def _answer_ipml_error(_request: Request, error: Exception) -> Response:
 
 
 def _find_problems(error: Exception) -> list[Problem]:
-    """Return which field is at fault where what stands in one cannot be kept."""
     if isinstance(error, UnstorableValue):
         return [Problem(1, str(error.subject), error.found, error.expected)]
     if isinstance(error, KeyReused):
@@ -198,7 +193,7 @@ def _answer_http_error(_request: Request, error: Exception) -> Response:
 
 
 def _answer_failure(request: Request, _error: Exception) -> Response:
-    # The framework answers a failure outside of all else, logs the traceback itself, and has the server hang up.
+    # The framework answers failures outermost, logs the traceback, and closes the connection.
     answer = _answer_problems(HTTPStatus.INTERNAL_SERVER_ERROR, _FAILURE, headers={"Connection": "close"})
     add_headers(request, answer.headers)
     return answer
@@ -224,10 +219,10 @@ async def answer_message(
     request: Request,
     key: Annotated[str, Path(description="the header `webhook-id` of the message that is answered")],
 ) -> Response:
-    """Note what became of a message: "accepted", "done" or "refused".
+    """Record the outcome of a message: "accepted", "done" or "refused".
 
-    The same answer again changes nothing. Answers count in the order of the messages, whenever they come; a moment
-    that is yet to come counts as now.
+    The same answer again changes nothing. Answers count in the order of the messages, whenever they come; a future
+    moment counts as now.
     """
     state, by = request.app.state, request.state.grant.actor
     with state.crowd.join():
@@ -246,13 +241,7 @@ async def answer_message(
 
 
 def find_answer(content: object) -> tuple[Status, datetime | None, str]:
-    """Return what a body says; InvalidListings names every field at fault.
-
-    Examples
-    --------
-    >>> find_answer({"status": "refused", "why": "no such listing"})
-    ('refused', None, 'no such listing')
-    """
+    """Return the answer in a body; raises InvalidListings with every field at fault."""
     fields = Fields(content, 1, ("status", "at", "why"))
     status, at = fields.read_choice("status", SAID), fields.read_moment("at", is_required=False)
     why = fields.read_name("why", is_required=False, longest=_LONGEST_WHY, may_be_blank=True)
@@ -262,33 +251,31 @@ def find_answer(content: object) -> tuple[Status, datetime | None, str]:
 
 
 MOST_AT_ONCE = 64  # requests being worked on, each of at most 4 MiB
-_MOST_WRITERS = 4  # who wait for the database, beside those who score: neither holds up the other
-_SMALL_BYTES = 16_384  # what is scored in less time than handing it to another thread and back may take
+_MOST_WRITERS = 4  # threads for the database, apart from those that score: neither blocks the other
+_SMALL_BYTES = 16_384  # scored faster than a switch to another thread and back
 
 
 async def score(
     request: Request,
-    explain: Annotated[bool, Query(description="give reasons, highlights and the usual price range as well")] = False,
-    lists: Annotated[bool, Query(description="say as well on which lists of sellers each seller is")] = False,
-    portfolios: Annotated[
-        bool, Query(description="judge as well by what is stored of the seller's earlier listings, where it is")
-    ] = False,
+    explain: Annotated[bool, Query(description="add reasons, highlights and the usual price range")] = False,
+    lists: Annotated[bool, Query(description="add the lists of each seller")] = False,
+    portfolios: Annotated[bool, Query(description="also use the stored earlier listings of the seller")] = False,
 ) -> Response:
-    """Score one listing or many, by one and the same model.
+    """Score one listing or many, all with the same model.
 
-    All are scored or none: where a single listing breaks the rules, everything wrong with any of them is named. With
-    `portfolios` each is scored as if it were submitted now; nothing is stored.
+    All are scored or none: if one breaks the rules, all faults are listed. With `portfolios` each is scored as if it
+    were submitted now; nothing is stored.
     """
     state = request.app.state
     with state.crowd.join():
         body = await read_body(request)
-        model: ScoringModel | None = state.models.current()  # once: no answer is by two models
+        model: ScoringModel | None = state.models.current()  # once, so that no answer mixes two models
         if model is None:
             found, remedy = "none could be loaded yet", "Try again later; the operator finds more in the log."
             raise Failed("model", found, remedy)
 
         def work() -> bytes:
-            # On which list a seller is may hang on the brand, which is read with the reasons.
+            # Lists may depend on the brand, which is found together with the reasons.
             records = model.check(find_listings(parse_body(body)))
             earlier = _find_earlier(state.engine, model, records) if portfolios else None
             scored, unlike = model.score_records(records, explain or lists, earlier)
@@ -301,7 +288,6 @@ async def score(
 
 
 def _find_earlier(engine: Engine | None, model: ScoringModel, some: Sequence[Listing]) -> list[EarlierListings] | None:
-    """Return what is stored of the earlier listings of each one's seller; None without a database."""
     if engine is None:
         return None
     with reading(engine) as connection:
@@ -309,7 +295,6 @@ def _find_earlier(engine: Engine | None, model: ScoringModel, some: Sequence[Lis
 
 
 def _find_lists(engine: Engine | None, scored: Sequence[ScoredListing]) -> list[dict[str, Any]]:
-    """Return of each listing on which lists its seller is now; nothing is known of that without a database."""
     if engine is None:
         return [{"lists": None} for _ in scored]
     with reading(engine) as connection:
@@ -318,7 +303,7 @@ def _find_lists(engine: Engine | None, scored: Sequence[ScoredListing]) -> list[
 
 
 def show_metrics(request: Request) -> Response:
-    """Show figures of this server to a monitor, as Prometheus reads them."""
+    """Show the figures of this server in the format of Prometheus."""
     metrics: Metrics = request.app.state.metrics
     return Response(metrics.write(), headers={"Content-Type": CONTENT_TYPE})
 
@@ -328,7 +313,7 @@ def show_document(request: Request) -> Response:
     return make_json_answer(request.app.state.document())
 
 
-# Every route: how and where it is asked for, the action it is (None: anybody may), what answers, and its description.
+# Every route: method, path, action (None: public), function, and description.
 API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str, Any]], ...] = (
     ("GET", "/health", None, show_health, HEALTH_DOCUMENT),
     ("GET", "/health/ready", None, show_ready, READY_DOCUMENT),
@@ -358,21 +343,9 @@ def make_api(
     listing_schema: Mapping[str, Any],
     engine: Engine | None = None,
 ) -> FastAPI:
-    """Make the API as an application of its own.
+    """Make the API as an application.
 
-    Parameters
-    ----------
-    models : CurrentModel
-        Asked once a request for the model in use.
-    metrics : Metrics
-        Where scored listings are counted.
-    access : Access
-        Who may have listings scored.
-    listing_schema : mapping
-        JSON Schema of a listing, for the documentation.
-    engine : Engine, optional
-        The review database, where one is served beside: answers of the platform and notices go there, `/health` looks
-        after it.
+    `models` is asked once a request. Without `engine` (the review database) the API only scores.
     """
     app = FastAPI(
         dependencies=[Depends(authorise_program)],
@@ -389,7 +362,7 @@ def make_api(
     app.state.threads = CapacityLimiter(os.cpu_count() or 1)
     app.state.writers = CapacityLimiter(_MOST_WRITERS)
     for method, path, _, answer, says in API_ROUTES:
-        # An id of the marketplace may hold a slash.
+        # Ids of the marketplace may contain a slash.
         served = path.replace("{listing_id}", "{listing_id:path}").replace("{event_id}", "{event_id:path}")
         app.add_api_route(served, answer, methods=[method], response_class=Response, **says)
     app.add_middleware(_ProtectingHeaders)
@@ -397,19 +370,14 @@ def make_api(
     shapes, is_keyed = describe_shapes() | describe_list_shapes() | describe_submissions(), bool(access.keys)
     shapes["FiledAppealShape"] = FiledAppealShape.model_json_schema()
     examples = (*EXAMPLES, *APPEAL_EXAMPLES)
-    # Once: anybody may ask for it, and it takes as long to make as to score a hundred listings.
+    # Cached: it is public, and takes as long to make as scoring a hundred listings.
     app.openapi = cache(lambda: make_document(app, listing_schema, shapes, examples, needs_key=is_keyed))  # type: ignore[method-assign]
     app.state.document = cache(lambda: write_json(app.openapi()))
     return app
 
 
 async def authorise_program(request: Request) -> None:
-    """Let a request pass if its route is in the table, and is free or opened by what the request shows.
-
-    Raises
-    ------
-    LoginNeeded, Forbidden
-    """
+    """Authorise a request whose route is public or covered by its key; raises LoginNeeded or Forbidden."""
     actions: Mapping[tuple[str, str], Action | None] = request.app.state.actions
     rule = (request.method, request.scope["route"].path_format)
     if rule in actions and actions[rule] is None:
@@ -417,13 +385,13 @@ async def authorise_program(request: Request) -> None:
     check_site(request.headers)
     request.state.grant = request.app.state.access.check(request, actions.get(rule))
     if actions.get(rule) not in PURPOSES.values():
-        raise Forbidden("request", "its address is open to nobody", "Ask for one of /openapi.json.")
+        raise Forbidden("request", "no key opens its address", "Ask for one of /openapi.json.")
     if request.url.path.startswith("/v1/"):
         _check_parameters(request)
 
 
 def _check_parameters(request: Request) -> None:
-    """Refuse parameters that are unknown or come twice: a slip of the pen would otherwise ask for something else."""
+    """Refuse unknown and repeated parameters: a typing error would otherwise change the meaning silently."""
     known = {field.alias for field in request.scope["route"].dependant.query_params}
     names = [name for name, _ in request.query_params.multi_items()]
     expected = f"one of {', '.join(sorted(known))}, once" if known else "no parameters"
@@ -434,13 +402,7 @@ def _check_parameters(request: Request) -> None:
 
 
 def put_beside(page: ASGIApp, api: FastAPI) -> ASGIApp:
-    """Return one application of two: what is the API's goes there, all else to the page.
-
-    Parameters
-    ----------
-    page, api
-        As `make_app` and `make_api` return them.
-    """
+    """Return one application of two: the API's addresses go to `api`, all others to `page`."""
     paths = {path for _, path, _, _, _ in API_ROUTES}
 
     async def choose(scope: Scope, receive: Receive, send: Send) -> None:
@@ -451,8 +413,6 @@ def put_beside(page: ASGIApp, api: FastAPI) -> ASGIApp:
 
 
 class _ProtectingHeaders:
-    """Put on every answer what keeps a browser from making anything else of it; answers are kept nowhere."""
-
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 

@@ -1,4 +1,4 @@
-"""Appeals over HTTP: what sellers say against measures and penalties, filed by the marketplace's own form."""
+"""Appeals over HTTP: filed by the marketplace's own form, against measures and penalties."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STATE = (
     "its place; `rejected`: nothing changes; `restored`: the rights holder did not act on a counter-notice"
 )
 
-_SHOWN: dict[str, Any] = {"pattern": "^[1-9][0-9]{0,18}$"}  # not checked: what is no number is not found
+_SHOWN: dict[str, Any] = {"pattern": "^[1-9][0-9]{0,18}$"}  # not checked: another text is not found
 
 
 class _Shape(BaseModel):
@@ -48,24 +48,26 @@ class _Shape(BaseModel):
 
 
 class FiledAppealShape(_Shape):
-    """What a seller says against a measure, a penalty or a decision."""
+    """A seller's appeal against a measure, a penalty or a decision."""
 
     about: str = Field(
         max_length=60,
         examples=["measure:12"],
-        description="what it is against, such as `measure:12`, `penalty:3` or `case:381`: the `subject` of the message "
+        description="its subject, such as `measure:12`, `penalty:3` or `case:381`: the `subject` of the message "
         "with the letter",
     )
     seller_id: str = Field(min_length=1, max_length=200)
     text: str = Field(min_length=1, max_length=LONGEST_TEXT, description="the seller's words")
     kind: Literal["complaint", "counter-notice"] = "complaint"
     key: str = Field(
-        min_length=1, max_length=200, description="yours, one for each appeal: sent again with it, it is the same one"
+        min_length=1,
+        max_length=200,
+        description="your key, one for each appeal: sent again with it, it is the same appeal",
     )
 
 
 class AppealShape(_Shape):
-    """An appeal, and how it stands."""
+    """An appeal and its state."""
 
     appeal: int
     about: str
@@ -75,7 +77,7 @@ class AppealShape(_Shape):
     filed_at: AwareDatetime
     due_at: AwareDatetime | None = Field(description="the next of its deadlines")
     decided_at: AwareDatetime | None
-    why: str | None = Field(description="what the seller was told of why; null before, and once the seller was erased")
+    why: str | None = Field(description="the reasons sent to the seller; null before, and once the seller was erased")
 
 
 _FILED = {
@@ -114,13 +116,13 @@ FILE_DOCUMENT: Mapping[str, Any] = {
         404: describe_error(404, "Nothing of that name restricts this seller"),
         409: describe_error(409, _CONFLICT),
         **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 429, 503)},
-        422: describe_error(422, "What breaks the rules; every field at fault is named", _BAD),
+        422: describe_error(422, "Fields that break the rules; all are named", _BAD),
     },
     "openapi_extra": describe_body({"$ref": "#/components/schemas/FiledAppealShape"}, appeal=_FILED),
 }
 SHOW_APPEAL_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_appeal",
-    "summary": "How does an appeal stand?",
+    "summary": "Show the state of an appeal",
     "responses": {
         200: {"model": AppealShape},
         404: describe_error(404, "There is no such appeal"),
@@ -134,10 +136,10 @@ APPEAL_EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 
 
 async def submit_appeal(request: Request) -> Response:
-    """File what a seller says against a measure in force, a penalty, or a decision.
+    """File a seller's appeal against a measure in force, a penalty, or a decision.
 
-    The seller gets a receipt, and the deadlines of the policy run from now on. Sent again with its key, it is the same
-    appeal, as it stands by then.
+    The seller gets a receipt, and the deadlines of the policy start. Sent again with its key, it is the same appeal, in
+    its current state.
     """
     intake = require_intake(request)
     with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
@@ -159,7 +161,7 @@ async def submit_appeal(request: Request) -> Response:
 async def show_appeal(
     request: Request, appeal: Annotated[str, Path(description="its number", json_schema_extra=_SHOWN)]
 ) -> Response:
-    """Show how an appeal stands, and how it was decided."""
+    """Show the state and the outcome of an appeal."""
     intake = require_intake(request)
     with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
 
@@ -174,13 +176,7 @@ async def show_appeal(
 
 
 def read_appeal(content: object) -> tuple[str, str, str, Kind, str]:
-    """Return what a request says: about what, whose, the words, the kind and the key.
-
-    Raises
-    ------
-    InvalidListings
-        With every field at fault.
-    """
+    """Return subject, seller, text, kind and key of an appeal; raises InvalidListings with every field at fault."""
     kinds: tuple[Kind, ...] = get_args(Kind)
     said = {"kind": "complaint"} | content if isinstance(content, dict) else content
     fields = Fields(said, 1, tuple(FiledAppealShape.model_fields))
@@ -193,7 +189,6 @@ def read_appeal(content: object) -> tuple[str, str, str, Kind, str]:
 
 
 def _describe(appeal: Appeal, due_at: datetime | None, outcome: AppealOutcome | None) -> dict[str, Any]:
-    """Return the plain values of `AppealShape`."""
     return {
         "appeal": appeal.appeal_id,
         "about": appeal.subject,

@@ -1,4 +1,4 @@
-"""The fields of what a program sends: read one by one, so that everything at fault is named at once."""
+"""Fields of a program's request, read one by one so that all faults are reported at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_NAME = 200
 
 
 class Fields:
-    """The fields of one object of a request, read one by one; what is wrong with them is in `problems`."""
+    """The fields of one object of a request; `problems` lists their faults."""
 
     def __init__(self, content: object, row: int, names: Sequence[str], prefix: str = "") -> None:
         self.problems: list[Problem] = []
@@ -27,7 +27,7 @@ class Fields:
             self.fault(f"{name[:60]!a}"[1:-1], self._said[name], f"one of the fields {', '.join(names)}")
 
     def fault(self, name: str, found: object, expected: str) -> None:
-        """Note that something is wrong with a field."""
+        """Add a fault of a field."""
         self.problems.append(Problem(self._row, f"{self._prefix}{name}" if name else "", name_found(found), expected))
 
     def read_name(
@@ -66,7 +66,7 @@ class Fields:
             return None
 
     def read_number(self, name: str, most: float, expected: str, *, is_required: bool) -> float | None:
-        """Return a number from 0 to some other."""
+        """Return a number from 0 to `most`."""
         value = self._said.get(name)
         if value is None and not is_required:
             return None

@@ -1,4 +1,4 @@
-"""What the document of the API says of submitting listings and events: shapes, examples and errors."""
+"""OpenAPI document of submitting listings and events: shapes, examples and errors."""
 
 from __future__ import annotations
 
@@ -19,77 +19,75 @@ class _Shape(BaseModel):
 
 
 class ListedAgainShape(_Shape):
-    """That the case is like a counterfeit, as long as that verdict stands; it is no part of the score."""
+    """A match of the case with a counterfeit whose verdict is in force; it is not part of the score."""
 
     case: int = Field(description="the case of the counterfeit")
     by: Literal["seller", "picture", "price", "part", "title"] = Field(
-        description="what is the same beside the title: the seller, the picture, a price that is no higher (by part one"
-        " title holds the other), or nothing"
+        description="shared beside the title: the seller, the picture, a price that is no higher (by part one title"
+        " contains the other), or nothing"
     )
     precision: float = Field(ge=0, le=1, description="share of such matches that people had found counterfeit by then")
 
 
 class KnownListingShape(_Shape):
-    """What is known of a listing, and how it stands; all figures are null where the model abstains."""
+    """A listing and its state; all figures are null if the model abstains."""
 
     listing_id: str
     seller_id: str
     observed_at: AwareDatetime | None = Field(
-        description="of what is known last; later than what you sent where that is"
+        description="of the last observation, which may be later than the one you sent"
     )
     received_at: AwareDatetime
-    withdrawn_at: AwareDatetime | None = Field(description="since when it is gone; null where it is on offer")
+    withdrawn_at: AwareDatetime | None = Field(description="since when it is gone; null while it is on offer")
     score: float | None = Field(ge=0, le=1, description="calibrated probability that the listing is counterfeit")
     score_low: float | None = Field(ge=0, le=1, description="lower bound of its 90 % interval")
     score_high: float | None = Field(ge=0, le=1, description="upper bound of its 90 % interval")
     log_odds: float | None
     abstained: str | None = Field(description="why the listing cannot be judged, or null")
-    warning: str | None = Field(description="what the score cannot rest on, such as an unread title, or null")
+    warning: str | None = Field(description="limits of the score, such as an unread title, or null")
     model_version: str
-    case: int | None = Field(
-        description="number of its newest case that was not superseded; null where it never waited for people"
-    )
+    case: int | None = Field(description="number of its newest case that was not superseded; null if it never had one")
     state: Literal["scored", "open", "escalated", "decided"] = Field(
-        description="how that case stands; scored where there is none, as `[intake]` of the ranking policy has it"
+        description="state of that case; scored without one, by `[intake]` of the ranking policy"
     )
     verdict: Literal["counterfeit", "genuine", "cannot tell", "escalate"] | None = Field(
-        description="what was found last, as far as that stands"
+        description="the verdict in force"
     )
-    due_at: AwareDatetime | None = Field(description="by when its case must be decided")
-    lists: list[ListMarkShape] = Field(description="on which lists its seller is now; they are no part of the score")
-    listed_again: ListedAgainShape | None = Field(description="null where its case is like none, or there is none")
+    due_at: AwareDatetime | None = Field(description="deadline of its case")
+    lists: list[ListMarkShape] = Field(description="the lists of its seller now; they are not part of the score")
+    listed_again: ListedAgainShape | None = Field(description="null without a case or a match")
 
 
 class KnownListingsShape(_Shape):
-    """How the listings of a request stand, in their order, then those that are gone."""
+    """The state of the listings of a request, in their order, then of the withdrawn ones."""
 
     listings: list[KnownListingShape]
 
 
 class MeasureShape(_Shape):
-    """What is done to a listing."""
+    """A measure on a listing."""
 
-    measure: str = Field(examples=["measure:12"], description="what an appeal is against")
+    measure: str = Field(examples=["measure:12"], description="the subject of an appeal")
     kind: str = Field(examples=["remove"])
     territories: list[str] = Field(description="where; everywhere if empty")
     state: Literal["asked", "done", "refused"] = Field(
-        description="what you answered to the message of it; asked until then, and after accepted"
+        description="your answer to its message; asked before, and after accepted"
     )
     imposed_at: AwareDatetime
     until: AwareDatetime | None
 
 
 class DeadlineShape(_Shape):
-    """A deadline that runs."""
+    """A running deadline."""
 
     subject: str
     stage: str = Field(examples=["complaint window"])
     state: str
-    due_at: AwareDatetime | None = Field(description="the first moment after it; null as long as it does not run")
+    due_at: AwareDatetime | None = Field(description="the first moment after it; null while it does not run")
 
 
 class MessageShape(_Shape):
-    """A message that is on its way."""
+    """A pending message."""
 
     key: str = Field(description="the header `webhook-id` that it will have")
     channel: str
@@ -99,10 +97,10 @@ class MessageShape(_Shape):
 
 
 class ListingFileShape(KnownListingShape):
-    """All there is about a listing."""
+    """All facts about a listing."""
 
     reasons: list[ReasonShape] | None = Field(
-        description="heaviest first; null where another model is in use since it was scored, and nobody was shown it"
+        description="heaviest first; null if another model scored it and they were never shown"
     )
     base_rate: float | None = Field(description="log-odds at which every listing of the model starts")
     measures: list[MeasureShape] = Field(description="in force")
@@ -111,21 +109,19 @@ class ListingFileShape(KnownListingShape):
 
 
 class EventShape(_Shape):
-    """Something that happened to a seller; sent again it is the same event."""
+    """An event of a seller; sent again, it is the same event."""
 
-    event_id: str = Field(min_length=1, max_length=LONGEST_NAME, description="yours; one event has one for ever")
+    event_id: str = Field(min_length=1, max_length=LONGEST_NAME, description="your id, for ever the same for one event")
     seller_id: str = Field(min_length=1, max_length=LONGEST_NAME)
     kind: Literal["joined", "listed", "sold", "returned", "complained", "rated", "struck"]
     occurred_at: AwareDatetime
-    known_at: AwareDatetime = Field(description="when you knew of it; it counts from the later of the two moments")
-    amount: float | None = Field(
-        None, ge=0, le=MOST_AMOUNT, description="how many, 1 where nothing is said; of one that is rated, 0 to 1"
-    )
+    known_at: AwareDatetime = Field(description="when you learnt of it; it counts from the later of the two moments")
+    amount: float | None = Field(None, ge=0, le=MOST_AMOUNT, description="number, 1 by default; for a rating, 0 to 1")
     listing_id: str | None = Field(None, min_length=1, max_length=LONGEST_NAME)
 
 
 class StoredEventsShape(_Shape):
-    """That events are stored, be it since before."""
+    """The number of events stored, now or before."""
 
     events: int = Field(ge=0)
 
@@ -182,14 +178,14 @@ _EVENTS = {
 }
 _BAD_EVENT = {"row": 2, "field": "amount", "found": "5", "expected": "a rating from 0 to 1"}
 _ERRORS = (400, 401, 403, 408, 413, 415, 422, 429, 503)
-_NO_DATABASE = "This service only scores, and keeps nothing"
+_NO_DATABASE = "This service only scores, and stores nothing"
 
 
 def _describe_errors(*bad: Mapping[str, Any]) -> dict[int, Any]:
     return {
         **{status: describe_error(status) for status in _ERRORS},
         404: describe_error(404, _NO_DATABASE),
-        **({422: describe_error(422, "What breaks the rules; every field at fault is named", *bad)} if bad else {}),
+        **({422: describe_error(422, "Fields that break the rules; all are named", *bad)} if bad else {}),
     }
 
 
@@ -205,7 +201,7 @@ SUBMIT_DOCUMENT: Mapping[str, Any] = {
 }
 SHOW_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_listing",
-    "summary": "How does a listing stand?",
+    "summary": "Show the state of a listing",
     "responses": {
         200: {"model": ListingFileShape},
         404: describe_error(404, "No such listing was submitted"),
@@ -214,7 +210,7 @@ SHOW_DOCUMENT: Mapping[str, Any] = {
 }
 EVENTS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "submit_events",
-    "summary": "Submit what happened to sellers",
+    "summary": "Submit events of sellers",
     "responses": {200: {"model": StoredEventsShape, "description": "Stored"}, **_describe_errors(_BAD_EVENT)},
     "openapi_extra": describe_body({"$ref": "#/components/schemas/SubmittedEvents"}, events=_EVENTS),
 }
@@ -236,11 +232,11 @@ EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ),
     ("/v1/events", "post", {"events": 2}),
 )
-"""Examples of answers: address, method, and what is answered."""
+"""Examples of answers: address, method and content."""
 
 
 def describe_submissions() -> dict[str, Any]:
-    """Return the schemas of what is submitted, by name."""
+    """Return the schemas of submissions, by name."""
     named = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
     gone = {
         "type": "object",

@@ -1,4 +1,4 @@
-"""Lists of sellers over HTTP: a platform puts sellers on a list, takes them off, and reads who is on one."""
+"""Lists of sellers over HTTP: a platform adds and removes sellers, and reads the lists."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ class _Shape(BaseModel):
 
 
 class ListedSellerShape(_Shape):
-    """Who is put on which list, and why."""
+    """A seller for a list, with the reason."""
 
     list: _ListName
     seller_id: str = Field(min_length=1, max_length=LONGEST_NAME)
     why: str = Field(min_length=1, max_length=LONGEST_WHY, description="the reason, as reviewers read it")
-    source: str = Field(min_length=1, max_length=LONGEST_SOURCE, description="where it is known from")
+    source: str = Field(min_length=1, max_length=LONGEST_SOURCE, description="source of the information")
     brand: str | None = Field(
-        None, min_length=1, max_length=LONGEST_NAME, description="for listings of which brand; of any where left out"
+        None, min_length=1, max_length=LONGEST_NAME, description="brand of the listings; by default all"
     )
-    until: AwareDatetime | None = Field(None, description="from when on it has no effect; until removed where left out")
+    until: AwareDatetime | None = Field(None, description="when it ends; by default never")
 
 
 class ListEntryShape(ListedSellerShape):
@@ -65,26 +65,26 @@ class ListEntryShape(ListedSellerShape):
     added_by: str
     added_at: AwareDatetime
     removed_at: AwareDatetime | None
-    why_removed: str | None = Field(description="null where another entry took its place")
+    why_removed: str | None = Field(description="null if another entry replaced it")
 
 
 class RemovalShape(_Shape):
-    """Why a seller is taken off a list."""
+    """The reason for removing a seller from a list."""
 
     why: str = Field(min_length=1, max_length=LONGEST_WHY, description="the reason; encrypted with the seller's key")
 
 
 class AddedEntryShape(ListEntryShape):
-    """What became of a request to put a seller on a list."""
+    """The entry of a seller who was put on a list."""
 
-    is_new: bool = Field(description="false where the same was said before")
+    is_new: bool = Field(description="false if the same entry existed")
 
 
 class ListEntriesShape(_Shape):
     """Entries in force, by their numbers."""
 
     entries: list[ListEntryShape]
-    next: int | None = Field(description="`after` of the next page; null where this is the last")
+    next: int | None = Field(description="`after` of the next page; null on the last page")
 
 
 _LISTED = {
@@ -98,10 +98,10 @@ _NONE = "There is no such entry, or no review database is served"
 ADD_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "add_to_list",
     "summary": "Put a seller on a list",
-    "description": "It holds at once, for cases that are open, too, and changes no score. An entry of the same list, "
-    "seller and brand is replaced; the same once more changes nothing.",
+    "description": "It applies at once, to open cases, too, and changes no score. An entry of the same list, seller "
+    "and brand is replaced; the same once more changes nothing.",
     "responses": {
-        200: {"model": AddedEntryShape, "description": "The same was said before"},
+        200: {"model": AddedEntryShape, "description": "The same entry existed"},
         201: {"model": AddedEntryShape, "description": "The seller is on the list"},
         **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 503)},
         404: describe_error(404, "No review database is served"),
@@ -111,7 +111,7 @@ ADD_DOCUMENT: Mapping[str, Any] = {
 }
 SHOW_LISTS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_lists",
-    "summary": "Who is on a list",
+    "summary": "List the sellers on lists",
     "responses": {
         200: {"model": ListEntriesShape},
         **{status: describe_error(status) for status in (401, 403, 422, 503)},
@@ -121,8 +121,8 @@ SHOW_LISTS_DOCUMENT: Mapping[str, Any] = {
 REMOVE_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "remove_from_list",
     "summary": "Take a seller off a list",
-    "description": "At once, as if it had never been there; an entry that has ended stays as it is. What comes from "
-    "the brand file is removed there.",
+    "description": "At once, as if it had never existed; an ended entry stays unchanged. Entries of the brand file "
+    "are removed there.",
     "responses": {
         200: {"model": ListEntryShape},
         **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 422, 503)},
@@ -136,7 +136,7 @@ REMOVE_DOCUMENT: Mapping[str, Any] = {
 
 
 def describe_list_shapes() -> dict[str, Any]:
-    """Return the schemas of what is sent to put a seller on a list and to take one off, by name."""
+    """Return the schemas of requests that change lists, by name."""
     shapes: tuple[type[BaseModel], ...] = (ListedSellerShape, RemovalShape)
     return {one.__name__: one.model_json_schema(ref_template="#/components/schemas/{model}") for one in shapes}
 
@@ -190,7 +190,7 @@ async def remove_from_list(request: Request, entry_id: _Number) -> Response:
 
 
 def describe_entry(entry: ListEntry) -> dict[str, Any]:
-    """Return the plain values of `ListEntryShape`; a seller who was erased is called by their pseudonym."""
+    """Return the plain values of `ListEntryShape`; an erased seller is named by pseudonym."""
     return {
         "entry_id": entry.entry_id,
         "list": entry.kind.value,
@@ -213,7 +213,7 @@ def describe_mark(mark: ListMark) -> dict[str, Any]:
 
 
 def read_listed(content: object) -> ListedSeller:
-    """Return what a request says: who is put on which list; InvalidListings names every field at fault."""
+    """Return the seller and list of a request; raises InvalidListings with every field at fault."""
     fields = Fields(content, 1, tuple(ListedSellerShape.model_fields))
     kind = fields.read_choice("list", tuple(ListKind))
     seller_id = fields.read_name("seller_id", longest=LONGEST_NAME)
@@ -226,7 +226,7 @@ def read_listed(content: object) -> ListedSeller:
 
 
 def read_removal(content: object) -> str:
-    """Return why a seller is taken off a list, as a request says it; InvalidListings where it does not."""
+    """Return the reason for a removal; raises InvalidListings."""
     fields = Fields(content, 1, tuple(RemovalShape.model_fields))
     why = fields.read_name("why", longest=LONGEST_WHY)
     if fields.problems or why is None:
@@ -235,7 +235,7 @@ def read_removal(content: object) -> str:
 
 
 async def _run(request: Request, opened: Any, work: Callable[[Connection], _Answer]) -> _Answer:
-    """Do something in a transaction of the review database; a service that only scores has none."""
+    """Run a function in a transaction of the review database; a service that only scores has none (404)."""
     engine: Engine | None = request.app.state.engine
     if engine is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)

@@ -1,8 +1,7 @@
-"""Listings of the marketplace as they appear, change and vanish, and what happens to its sellers, over HTTP.
+"""Listings and seller events over HTTP: submitted as they appear, change and vanish, and shown.
 
-Requests that come while others are written are written together (`ipml.storage.group_commit`); each is answered once
-it is on the disk, and sent again it changes nothing and is answered alike. More than can be worked on at once are
-answered with 429, so that a caller slows down and nothing piles up here.
+Concurrent requests are written together (`ipml.storage.group_commit`). Each is answered once it is on disk; sent again,
+it changes nothing and gets the same answer. Too many at once get 429, so that callers slow down.
 """
 
 from __future__ import annotations
@@ -50,13 +49,13 @@ from ipml.web.http_api.requests import (
     require_object,
 )
 
-MOST_AT_ONCE = 64  # requests that are worked on or wait to be, each of at most 4 MiB
-_MOST_TOGETHER = 100  # listings or events written in one go, so that a small request does not wait for many large ones
-_GAP_SECONDS = 0.02  # between the beginnings of two turns; as long as it takes to write about twenty listings
-_SOON = timedelta(days=1)  # what is observed later than so in the future would hide what is observed until then
+MOST_AT_ONCE = 64  # requests in progress or waiting, each of at most 4 MiB
+_MOST_TOGETHER = 100  # listings or events written together; a small request must not wait for many large ones
+_GAP_SECONDS = 0.02  # between the starts of two writes; about the time to write twenty listings
+_SOON = timedelta(days=1)  # an observation further in the future would hide all others until then
 _SMALL_BYTES = 64 << 10
-_QUICK_BYTES = 8 << 10  # read in less time than another thread needs to begin
-# Listings are scored again when more is known of them; without its vector one would get another score unnoticed.
+_QUICK_BYTES = 8 << 10  # parsed faster than another thread starts
+# Listings are scored again later; without its vector one would silently get another score.
 _NO_VECTOR = "none, as vectors are not stored: POST /v1/score scores with them, and so does `ipml score`"
 
 
@@ -66,20 +65,11 @@ _Checked = TypeVar("_Checked")
 _SHOWN: dict[str, Any] = {
     "minLength": 1,
     "maxLength": LONGEST_NAME,
-}  # not checked: what cannot be an id is not found
+}  # not checked: an impossible id is not found
 
 
 class ListingIntake:
-    """Takes in what the marketplace submits: scored by the model of the moment, and written together.
-
-    Parameters
-    ----------
-    engine : Engine
-    models : CurrentModel
-        Asked once for all that is written together.
-    metrics : Metrics
-        Where scored listings are counted.
-    """
+    """Intake of submissions: scored by the model in use (one for all that is written together), and stored."""
 
     def __init__(self, engine: Engine, models: CurrentModel, metrics: Metrics) -> None:
         self.engine, self._models, self._metrics = engine, models, metrics
@@ -89,7 +79,7 @@ class ListingIntake:
         self._events = GroupCommit(self._store_events, _MOST_TOGETHER, _GAP_SECONDS)
 
     def require_model(self) -> ScoringModel:
-        """Return the model of the moment; Failed where there is none yet."""
+        """Return the model in use; raises Failed before the first is loaded."""
         model = self._models.current()
         if model is None:
             found, remedy = "none could be loaded yet", "Try again later; the operator finds more in the log."
@@ -98,7 +88,7 @@ class ListingIntake:
 
     @contextmanager
     def reading_turn(self, n_bytes: int) -> Iterator[None]:
-        """Let one large body be read at a time: read, it may take fifty times the memory that it has on the way."""
+        """Parse one large body at a time: parsing may take fifty times its memory."""
         if n_bytes <= _SMALL_BYTES:
             yield
             return
@@ -106,19 +96,19 @@ class ListingIntake:
             yield
 
     def read_listings(self, content: object) -> Submission:
-        """Return the listings of a request, checked."""
+        """Return the checked listings of a request."""
         return read_submission(content, self.require_model(), datetime.now(UTC))
 
     def submit_listings(self, submission: Submission) -> Future[Callable[[], bytes]]:
-        """Score and store the listings of a request; the answer says how they stand."""
+        """Score and store the listings of a request; the answer has their state."""
         return self._listings.submit(submission, max(len(submission.listings), 1))
 
     def submit_events(self, events: Sequence[SellerEvent]) -> Future[Callable[[], bytes]]:
-        """Store the events of a request; the answer says how many they are."""
+        """Store the events of a request; the answer has their number."""
         return self._events.submit(events, max(len(events), 1))
 
     def show_listing(self, listing_id: str) -> bytes:
-        """Return all there is about a listing."""
+        """Return all facts about a listing."""
         with reading(self.engine) as connection:
             known = find_known(connection, [listing_id]).get(listing_id) if is_storable(listing_id) else None
             if known is None:
@@ -128,7 +118,7 @@ class ListingIntake:
         return write_json(_describe(known) | self._explain(known, shown) | _describe_file(file))
 
     def show_event(self, event_id: str) -> bytes:
-        """Return an event as it is stored."""
+        """Return a stored event."""
         with reading(self.engine) as connection:
             event = find_event(connection, event_id) if is_storable(event_id) else None
         if event is None:
@@ -153,7 +143,7 @@ class ListingIntake:
     def _store_events(self, submissions: Sequence[Sequence[SellerEvent]]) -> list[Callable[[], bytes]]:
         now = datetime.now(UTC)
         with writing(self.engine) as connection:
-            serialise(connection, Lock.ENQUEUE)  # so that no seller is erased meanwhile
+            serialise(connection, Lock.ENQUEUE)  # blocks erasures of sellers meanwhile
             for events in submissions:
                 store_events(connection, events, now)
         return [partial(write_json, {"events": len(events)}) for events in submissions]
@@ -167,21 +157,21 @@ class ListingIntake:
 
 
 async def submit_listings(request: Request) -> Response:
-    """Submit one listing or up to 1,000: new, changed, seen again as they were, or gone (`withdrawn`).
+    """Submit one listing or up to 1,000: new, changed, seen again unchanged, or gone (`withdrawn`).
 
-    Each is scored with its seller's history as it was known when it was observed, and by what its seller had listed
-    before, and waits for people where the policy says so. All are stored or none: where a single one breaks the rules,
-    everything wrong with any of them is named. Of a listing what was observed last counts, in whatever order it comes;
-    without `observed_at`, what comes last. The same request again changes nothing and is answered alike.
+    Each is scored with its seller's history as known when it was observed and with the seller's earlier listings, and
+    queued by the policy. All are stored or none: if one breaks the rules, all faults are listed. The last observation
+    of a listing counts, in whatever order it comes; without `observed_at`, the last to arrive. The same request again
+    changes nothing and gets the same answer.
     """
     return await _submit(request, ListingIntake.read_listings, ListingIntake.submit_listings)
 
 
 async def submit_events(request: Request) -> Response:
-    """Submit up to 1,000 sales, returns, complaints, ratings, strikes of sellers, and that they joined or listed.
+    """Submit up to 1,000 events of sellers: sales, returns, complaints, ratings, strikes, joining and listing.
 
-    What a seller's history is made of: listings are scored with what was known when they were observed. All events are
-    stored or none; one that was submitted before, by its `event_id`, counts once.
+    They make up the seller's history: listings are scored with the events known when they were observed. All are stored
+    or none; an event submitted before, by its `event_id`, counts once.
     """
     return await _submit(request, lambda _, content: read_events(content), ListingIntake.submit_events)
 
@@ -189,14 +179,14 @@ async def submit_events(request: Request) -> Response:
 async def show_listing(
     request: Request, listing_id: Annotated[str, Path(description="the marketplace's", json_schema_extra=_SHOWN)]
 ) -> Response:
-    """Show all there is about a listing: score, reasons, case, verdict, measures in force, deadlines, messages."""
+    """Show all facts about a listing: score, reasons, case, verdict, measures in force, deadlines, messages."""
     return await _show(request, lambda intake: intake.show_listing(listing_id))
 
 
 async def show_event(
     request: Request, event_id: Annotated[str, Path(description="the marketplace's", json_schema_extra=_SHOWN)]
 ) -> Response:
-    """Show an event as it is stored."""
+    """Show a stored event."""
     return await _show(request, lambda intake: intake.show_event(event_id))
 
 
@@ -205,7 +195,7 @@ async def _submit(
     read: Callable[[ListingIntake, object], _Checked],
     submit: Callable[[ListingIntake, _Checked], Future[Callable[[], bytes]]],
 ) -> Response:
-    """Take in what a request submits; what is small is read here, in less time than another thread needs to begin."""
+    """Take in a submission; a small one is parsed here, faster than another thread would start."""
     intake = require_intake(request)
     with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
         body = await read_body(request)
@@ -229,7 +219,7 @@ async def _show(request: Request, answer: Callable[[ListingIntake], bytes]) -> R
 
 
 def require_intake(request: Request) -> ListingIntake:
-    """Return where the marketplace is listened to; a service that only scores keeps nothing."""
+    """Return the intake of listings; a service that only scores has none (404)."""
     intake: ListingIntake | None = request.app.state.intake
     if intake is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -237,13 +227,9 @@ def require_intake(request: Request) -> ListingIntake:
 
 
 def read_submission(content: object, model: ScoringModel, now: datetime) -> Submission:
-    """Return the listings of a request, and those that it withdraws.
+    """Return the listings of a request, and its withdrawals.
 
-    Raises
-    ------
-    InvalidRequest
-        422 where it is neither a listing nor a list of some, 413 where these are too many.
-    InvalidListings
+    Raises InvalidListings, and InvalidRequest with 422, or 413 if there are too many.
     """
     gone: object = []
     if isinstance(content, dict) and "withdrawn" in content and content.keys() <= {"listings", "withdrawn"}:
@@ -284,21 +270,7 @@ def _read_withdrawals(gone: object, latest: datetime) -> Iterator[Withdrawal]:
 def read_events(content: object) -> list[SellerEvent]:
     """Return the events of a request.
 
-    Raises
-    ------
-    InvalidRequest
-        422 where it is no list of events, 413 where these are too many.
-    InvalidListings
-
-    Examples
-    --------
-    >>> moment = "2026-03-01T10:12:00Z"
-    >>> event = {"event_id": "e1", "seller_id": "ann", "kind": "rated", "occurred_at": moment, "known_at": moment}
-    >>> read_events({"events": [event | {"amount": 0.8}]})[0].amount
-    0.8
-    >>> read_events({"events": [event | {"amount": 5}]})
-    Traceback (most recent call last):
-    ipml.errors.InvalidListings: events: 1 bad row: row 1, amount: found '5', expected a rating from 0 to 1. ...
+    Raises InvalidListings, and InvalidRequest with 422, or 413 if there are too many.
     """
     content = require_object(content, ("events",), '{"events": [...]} and nothing else')
     events, problems = [], []
@@ -330,7 +302,6 @@ def _answer_submission(submission: Submission, known: Mapping[str, KnownListing]
 
 
 def _describe(known: KnownListing) -> dict[str, Any]:
-    """Return the plain values of `KnownListingShape`."""
     scored = known.scored
     figures = ("score", "score_low", "score_high", "log_odds", "abstained", "warning", "model_version")
     return {

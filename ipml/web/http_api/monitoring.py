@@ -1,8 +1,7 @@
-"""What a monitor asks: the health of the service and of the model it serves, whether it is ready, and its metrics.
+"""Monitoring: health, readiness and Prometheus metrics of a server.
 
-The command hands the served model over; the web itself knows no model. Metrics are in the text format of Prometheus.
-They name routes and versions, and nothing that was sent. Of the outbox they count what waits, what was given up, and
-what the platform has not answered; of the worker's jobs, runs and failures.
+The command passes the served model in; the web package knows no model. Metrics name routes and versions, never data of
+requests. They cover the outbox (waiting, given up, unanswered) and the worker's jobs.
 """
 
 from __future__ import annotations
@@ -37,51 +36,50 @@ from ipml.web.shutdown import SHUTDOWN, Shutdown
 
 
 class ScoringModel(Protocol):
-    """One loaded model, of which nothing changes."""
+    """One loaded, immutable model."""
 
     @property
     def version(self) -> str:
-        """Name and version, as every score carries them."""
+        """Name and version, as every score has them."""
 
     @property
     def loaded_at(self) -> datetime:
-        """Since when it is in use."""
+        """When it was loaded."""
 
     def check(self, listings: Sequence[Mapping[str, Any]]) -> list[Listing]:
-        """Return listings as records; InvalidListings where some are bad."""
+        """Return listings as records; raises InvalidListings."""
 
     def score_records(
         self, records: Sequence[Listing], explain: bool, others: Sequence[EarlierListings] | None = None
     ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
-        """Return checked listings with their scores, in order, and in what all are unlike those the model knows.
+        """Score checked listings, in order, and return how all of them differ from the training data.
 
-        What their sellers had listed before, as far as it is stored, counts besides what the model remembers.
+        `others` are stored earlier listings of their sellers, which count besides those the model remembers.
         """
 
     def explain_again(self, scored: ScoredListing) -> ScoredListing:
-        """Return a listing that this model has scored, with reasons, by what was known of its seller then."""
+        """Add reasons to a listing that this model scored, by its seller's history then."""
 
 
 class CurrentModel(Protocol):
-    """Where the model of the moment is found."""
+    """Source of the model in use."""
 
     @property
     def n_reloads(self) -> int:
-        """How often another model took the place of one."""
+        """Number of times a model replaced another."""
 
     @property
     def n_failures(self) -> int:
-        """How often a model could not be loaded."""
+        """Number of times a model could not be loaded."""
 
     def current(self) -> ScoringModel | None:
-        """Return the model in use, or None where there is none yet."""
+        """Return the model in use, or None before the first."""
 
 
 def show_health(request: Request) -> Response:
-    """Tell a monitor whether what is served works: the database, the model, or both.
+    """Report whether the served parts work: database, model, or both; 503 if one fails.
 
-    Of the database it says whether it can be reached and written, and the migration it is at; of the model, its
-    version. Whatever fails is answered with 503.
+    The database is reported as writable or not, with its migration, the model with its version.
     """
     state = request.app.state
     engine: Engine | None = getattr(state, "engine", None)
@@ -106,10 +104,9 @@ def _look_at_model(models: CurrentModel) -> dict[str, Any]:
 
 
 def show_ready(request: Request) -> Response:
-    """Tell whoever distributes requests whether this server takes any: 200 if so, else 503 with the reasons.
+    """Report whether this server accepts requests: 200, or 503 with the reasons.
 
-    It takes them while the database can be read and has tables with which this release can work, a model is loaded
-    where one is served, and the server is not shutting down.
+    It does while the database is readable with fitting tables, a served model is loaded, and no shutdown has begun.
     """
     state = request.app.state
     shutdown: Shutdown | None = request.scope.get(SHUTDOWN)
@@ -122,7 +119,7 @@ def show_ready(request: Request) -> Response:
 
 
 def _find_reasons(engine: Engine | None, models: CurrentModel | None, shutdown: Shutdown | None) -> Iterator[str]:
-    """Give why no request should come; anybody may ask, so that nothing of the machine is told."""
+    """Yield why no request should come; anyone may ask, so no details of the machine are included."""
     if shutdown is not None and shutdown.has_begun:
         yield "the server is shutting down"
     if models is not None and models.current() is None:
@@ -139,18 +136,12 @@ def _find_reasons(engine: Engine | None, models: CurrentModel | None, shutdown: 
 
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-# From a hundredth of the 25 ms that one listing may take, to a full request with reasons.
+# From a fiftieth of the 25 ms that one listing may take, to a full request with reasons.
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
-    """Counters of one server. Threads may share it.
-
-    Parameters
-    ----------
-    models : CurrentModel
-        Asked at each reading for the model in use.
-    """
+    """Counters of one server, shared by threads."""
 
     def __init__(self, models: CurrentModel) -> None:
         self._registry = CollectorRegistry()
@@ -178,7 +169,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def count_listings(self, scored: Sequence[ScoredListing], unlike: Sequence[Unlike] = ()) -> None:
-        """Count the listings of an answer, and in what they are unlike those of the training."""
+        """Count the listings of an answer, and their differences from the training data."""
         silent = sum(one.abstained is not None for one in scored)
         self._scored.inc(len(scored) - silent)
         self._abstained.inc(silent)
@@ -186,15 +177,15 @@ class Metrics:
             self._unlike.labels(one.subject).inc()
 
     def add(self, facts: Collector) -> None:
-        """Show further figures, looked up at each reading."""
+        """Add figures that are collected at each reading."""
         self._registry.register(facts)
 
     def write(self) -> bytes:
-        """Return all figures as a monitor reads them."""
+        """Return all figures in the format of Prometheus."""
         return generate_latest(self._registry)
 
     def measure(self, app: ASGIApp) -> ASGIApp:
-        """Return an application that does as the given one, with its requests counted and timed."""
+        """Return the application with its requests counted and timed."""
 
         async def measured(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
@@ -216,7 +207,7 @@ class Metrics:
         return measured
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        # What anybody may write is no label: it would make a new line of figures each time.
+        # Free text is no label: each value would add a line of figures.
         route = str(getattr(scope.get("route"), "path", "other"))
         method = scope["method"] if route != "other" else "other"
         self._requests.labels(method, route, str(status)).inc()
@@ -224,8 +215,6 @@ class Metrics:
 
 
 class _ModelFacts(Collector):
-    """What is to be said of the model in use, looked up at each reading."""
-
     def __init__(self, models: CurrentModel) -> None:
         self._models = models
 
@@ -245,19 +234,12 @@ class _ModelFacts(Collector):
             yield CounterMetricFamily(name, says, value=value)
 
 
-_KEPT_SECONDS = 10.0  # anybody may ask; the database is asked this often at most
+_KEPT_SECONDS = 10.0  # anyone may ask; the database is read this often at most
 _log = logging.getLogger(__name__)
 
 
 class DatabaseFacts(Collector):
-    """Figures of the database, looked up at each reading, but not more often than every ten seconds.
-
-    Parameters
-    ----------
-    engine : Engine
-    look_up : callable
-        Gives the figures of a moment.
-    """
+    """Figures of the database, read at most every ten seconds."""
 
     def __init__(
         self,
@@ -271,7 +253,7 @@ class DatabaseFacts(Collector):
         self._lock = Lock()
 
     def collect(self) -> Iterator[Metric]:
-        """Give the figures; none while the database cannot be read."""
+        """Yield the figures; none while the database cannot be read."""
         with self._lock:
             if self._read_at is None or self._clock() - self._read_at > _KEPT_SECONDS:
                 self._found, self._read_at = self._read(), self._clock()
@@ -288,14 +270,7 @@ class DatabaseFacts(Collector):
 
 
 class OutboxFacts(DatabaseFacts):
-    """Figures of the outbox.
-
-    Parameters
-    ----------
-    engine : Engine
-    overdue_hours : float
-        After how many hours without a word a measure is overdue.
-    """
+    """Figures of the outbox; a measure without an answer is overdue after `overdue_hours`."""
 
     def __init__(self, engine: Engine, overdue_hours: float, clock: Callable[[], float] = time.monotonic) -> None:
         def look_up(connection: Connection, now: datetime) -> Iterator[Metric]:
@@ -306,14 +281,7 @@ class OutboxFacts(DatabaseFacts):
 
 
 class JobFacts(DatabaseFacts):
-    """Figures of the jobs of `ipml worker` that are on, of what screening pictures costs, and whether a worker leads.
-
-    Parameters
-    ----------
-    engine : Engine
-    settings : Settings
-        By which jobs are on.
-    """
+    """Figures of the jobs of `ipml worker` that are on, of the cost of screening, and of the leading worker."""
 
     def __init__(self, engine: Engine, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         def look_up(connection: Connection, now: datetime) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""Notices of rights holders and complaints of consumers over HTTP: given, confirmed at once, asked after."""
+"""Notices and consumers' complaints over HTTP: given, confirmed at once, and followed up."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _NoticeShape(BaseModel):
 
 
 class NotedListingShape(_NoticeShape):
-    """Where a listing is, by its address, its id, or both."""
+    """A listing, located by its address, its id, or both."""
 
     url: str | None = Field(
         None,
@@ -49,34 +49,34 @@ class NotedListingShape(_NoticeShape):
     listing_id: _Text | None = None
     listing: dict[str, Any] | None = Field(
         None,
-        description="what a platform's own front end knows of it, in the fields of a listing; then it can be judged",
+        description="details from a platform's own front end, in the fields of a listing; then it can be judged",
     )
 
 
 class OrderShape(_NoticeShape):
-    """What a consumer bought."""
+    """A consumer's order."""
 
     order_id: _Text
     bought_at: AwareDatetime | None = None
 
 
 class NoticeShape(_NoticeShape):
-    """A notice of counterfeits, or a consumer's complaint: what Article 16(2) of Regulation (EU) 2022/2065 asks for."""
+    """A notice of counterfeits or a consumer's complaint, as Article 16(2) of Regulation (EU) 2022/2065 requires."""
 
     kind: Literal["counterfeit", "complaint"] = "counterfeit"
     explanation: str = Field(
         max_length=10_000, description="why the listings are counterfeit, in 20 letters or more, as the policy asks"
     )
     listings: list[NotedListingShape] = Field(min_length=1, max_length=300, description="each once")
-    name: _Text = Field(description="of who gives notice")
+    name: _Text = Field(description="name of the notifier")
     email: str = Field(
         max_length=254,
-        description="to which receipt and decisions go; filled in from a notifier's own key",
+        description="address for receipt and decisions; filled in from a notifier's own key",
     )
     good_faith: Literal[True] = Field(
         description="that you believe in good faith that all of it is accurate and complete"
     )
-    brand: _Text | None = Field(None, description="whose goods are copied; needed but for a complaint")
+    brand: _Text | None = Field(None, description="the copied brand; required except in a complaint")
     rights: _Text | None = Field(
         None,
         description="document of the right, such as the number of a trade mark; needed in the first notice on a brand",
@@ -87,30 +87,30 @@ class NoticeShape(_NoticeShape):
 
 
 class ListingStatusShape(_NoticeShape):
-    """What became of one listing of a notice."""
+    """The state of one listing of a notice."""
 
     position: int = Field(ge=1, description="in the notice, from 1")
-    location: str | None = Field(description="as you wrote it; null once it was erased")
+    location: str | None = Field(description="as you wrote it; null once erased")
     state: _State
     outcome: str = Field(description="the state in words")
-    is_repeated: bool = Field(description="whether you had given notice of it before; the state is that of then")
+    is_repeated: bool = Field(description="whether you had reported it before; the state is that of the earlier notice")
     settled_at: AwareDatetime | None
 
 
 class ReceiptShape(_NoticeShape):
-    """That a notice was received, and how it stands."""
+    """A receipt with the state of the notice."""
 
-    reference: str = Field(description="by which it is asked after; keep it to yourself")
+    reference: str = Field(description="needed to ask for its state; keep it secret")
     received_at: AwareDatetime
-    settled_at: AwareDatetime | None = Field(description="when the last of its listings was decided on")
-    is_new: bool = Field(description="false where the same notice had been given before")
+    settled_at: AwareDatetime | None = Field(description="when the last of its listings was decided")
+    is_new: bool = Field(description="false if the same notice came before")
     is_suspended: bool = Field(description="whether it is only stored, as your notices are not reviewed for now")
     says: str
     listings: list[ListingStatusShape]
 
 
 class PreviewedListingShape(_NoticeShape):
-    """What would be found of one listing of a notice."""
+    """A preview of one listing of a notice."""
 
     position: int = Field(ge=1, description="in the notice, from 1")
     is_known: bool = Field(description="false: the notice would wait for the listing to be submitted")
@@ -118,7 +118,7 @@ class PreviewedListingShape(_NoticeShape):
 
 
 class PreviewShape(_NoticeShape):
-    """What would be found of a notice that was not given."""
+    """A preview of a notice, which is not stored."""
 
     listings: list[PreviewedListingShape]
 
@@ -174,7 +174,7 @@ PREVIEW_DOCUMENT: Mapping[str, Any] = {
 }
 STATUS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "notice_status",
-    "summary": "How does a notice stand?",
+    "summary": "Show the state of a notice",
     "responses": {
         200: {"model": ReceiptShape},
         404: describe_error(404, "There is no such notice"),
@@ -184,13 +184,13 @@ STATUS_DOCUMENT: Mapping[str, Any] = {
 
 
 def describe_shapes() -> dict[str, Any]:
-    """Return the schemas of what a notice holds, by name."""
+    """Return the schemas of a notice, by name."""
     schema = NoticeShape.model_json_schema(ref_template="#/components/schemas/{model}")
     return {**schema.pop("$defs"), "NoticeShape": schema}
 
 
 _REFERENCE = re.compile("[0-9a-f]{32}")
-_SHOWN = {"pattern": f"^{_REFERENCE.pattern}$"}  # and not checked: what cannot be a reference is not found
+_SHOWN = {"pattern": f"^{_REFERENCE.pattern}$"}  # not checked: an impossible reference is not found
 
 
 async def give_notice(
@@ -201,9 +201,8 @@ async def give_notice(
 ) -> Response:
     """Give notice of listings, or complain of one: stored, and confirmed by a receipt with its reference.
 
-    Everything that is wrong with it is named at once, by field, and then nothing of it is stored. Sent again, by the
-    same key or with the same content, it is the same notice. A key that is a notifier's own gives notice as nobody
-    else; `email` may be left out then.
+    All faults are reported at once, by field; then nothing is stored. Sent again, by the same key or with the same
+    content, it is the same notice. A notifier's own key gives notice in no other name; `email` may be left out then.
     """
     state = request.app.state
     with state.crowd.join():
@@ -224,9 +223,9 @@ async def give_notice(
 
 
 async def preview_notice(request: Request) -> Response:
-    """Say which listings of a notice are known, and which are offered under another brand than it names.
+    """Report which listings of a notice are known, and which are offered under another brand.
 
-    The body is that of the notice, and is checked as it; nothing is stored, and nobody is told.
+    The body is checked like a notice; nothing is stored or sent.
     """
     state = request.app.state
     with state.crowd.join():
@@ -247,7 +246,7 @@ async def show_notice(
     request: Request,
     reference: Annotated[str, Path(description="of the notice, as its receipt names it", json_schema_extra=_SHOWN)],
 ) -> Response:
-    """Show how a notice stands: what was decided on each of its listings so far."""
+    """Show the state of a notice: the decisions on its listings so far."""
     state = request.app.state
     with state.crowd.join():
         engine, _ = _require_database(request)
@@ -262,7 +261,7 @@ async def show_notice(
 
 
 def _require_database(request: Request) -> tuple[Engine, CooperationPolicy]:
-    """Return where notices are kept, and by which rules; a service that only scores takes none."""
+    """Return the review database and the cooperation policy; a service that only scores has neither (404)."""
     state = request.app.state
     if state.engine is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
@@ -270,9 +269,9 @@ def _require_database(request: Request) -> tuple[Engine, CooperationPolicy]:
 
 
 def _check(request: Request, content: Any, policy: CooperationPolicy) -> Notice:
-    """Return the notice of a body; Forbidden where it is not that of the notifier whose key was shown."""
+    """Return the notice of a body; raises Forbidden if it is not by the notifier of the key."""
     whose = request.state.grant.notifier
-    # Only the marketplace's own form says what a listing is like.
+    # Only the marketplace's own form may describe listings.
     is_own = whose is None and not request.app.state.access.is_open
     notice = check_notice(_add_notifier(content, whose), policy.notices, takes_listings=is_own)
     if whose is not None and notice.email != whose:
@@ -281,7 +280,7 @@ def _check(request: Request, content: Any, policy: CooperationPolicy) -> Notice:
 
 
 def _add_key(content: Any, key: str | None) -> Any:
-    """Put the key of the header to what the body says; InvalidNotice where the body has another."""
+    """Add the key of the header to the body; raises InvalidNotice if the body has another."""
     if key is None or not isinstance(content, Mapping):
         return content
     if content.get("key", key) != key:
@@ -290,13 +289,11 @@ def _add_key(content: Any, key: str | None) -> Any:
 
 
 def _add_notifier(content: Any, whose: str | None) -> Any:
-    """Put the address of the notifier whose key was shown to what the body says, where it says none."""
     is_missing = whose is not None and isinstance(content, Mapping) and content.get("email") is None
     return {**content, "email": whose} if is_missing else content
 
 
 def _score(connection: Connection, model: ScoringModel, listings: Sequence[Listing]) -> list[ScoredListing]:
-    """Score listings by what is known of their sellers, with reasons."""
     records = model.check(list(map(_as_mapping, listings)))
     earlier = find_earlier(connection, model.version, records, datetime.now(UTC))
     return model.score_records(records, True, earlier)[0]

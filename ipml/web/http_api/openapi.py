@@ -1,4 +1,4 @@
-"""What the API answers: the shape of every answer, the values that are sent, and what `/openapi.json` says of it."""
+"""OpenAPI document: shapes of all answers, their plain values, and the text of `/openapi.json`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class _Shape(BaseModel):
 
 
 class ReasonShape(_Shape):
-    """Why a listing scored as it did, in words."""
+    """A reason for the score of a listing."""
 
     feature: str = Field(description="name of the feature or group of features, for machines")
     sentence: str = Field(description="the reason as a reviewer reads it")
     weight: float = Field(
-        description="part of the log-odds: positive speaks for counterfeit, negative for genuine; where the sentence "
-        "quotes words of title or description, what the log-odds lose without them"
+        description="part of the log-odds: positive for counterfeit, negative for genuine; if the sentence quotes "
+        "words of title or description, the log-odds lost without them"
     )
 
 
 class HighlightShape(_Shape):
-    """A word of the title, and what the log-odds lose without it, wherever it stands in the title."""
+    """A word of the title, and the log-odds lost without it, at all its places in the title."""
 
     start: int = Field(ge=0, description="first letter, in code points of the title from 0")
     end: int = Field(ge=0, description="letter after the last one")
@@ -43,7 +43,7 @@ class HighlightShape(_Shape):
 
 
 class PriceRangeShape(_Shape):
-    """What the price is compared with: its reference (`median`), and between which bounds a price is usual."""
+    """The reference price (`median`) of a listing, and the bounds of usual prices."""
 
     brand: str
     currency: str
@@ -51,20 +51,20 @@ class PriceRangeShape(_Shape):
     median: float
     high: float
     basis: Literal["brand and category", "brand file", "brand"] | None = Field(
-        None, description="what the reference rests on: listings of brand and category, the brand file, or the brand's"
+        None, description="basis of the reference: listings of brand and category, the brand file, or the brand's"
     )
 
 
 class ListMarkShape(_Shape):
-    """That a seller is on a list now, for the brand of the listing or for all; it is no part of the score."""
+    """A list that the seller is on now, for the brand of the listing or for all; it is not part of the score."""
 
     list: Literal["denied", "watched", "authorised"]
-    brand: str | None = Field(description="null where it is for all brands")
-    until: datetime | None = Field(description="when it ends by itself")
+    brand: str | None = Field(description="null for all brands")
+    until: datetime | None = Field(description="when it ends")
 
 
 class ScoreShape(_Shape):
-    """What the model says of one listing; all figures are null where it abstains."""
+    """The score of one listing; all figures are null if the model abstains."""
 
     listing_id: str
     observed_at: datetime | None
@@ -73,20 +73,20 @@ class ScoreShape(_Shape):
     score_high: float | None = Field(ge=0, le=1, description="upper bound of its 90 % interval")
     log_odds: float | None = Field(description="sum of base_rate and the weights of all reasons, before calibration")
     abstained: str | None = Field(description="why the listing cannot be judged, or null")
-    warning: str | None = Field(description="what the score cannot rest on, such as an unread title, or null")
+    warning: str | None = Field(description="limits of the score, such as an unread title, or null")
     reasons: list[ReasonShape] | None = Field(None, description="only with explain=true; heaviest first")
     base_rate: float | None = Field(
         None, description="only with explain=true; log-odds at which every listing of this model starts"
     )
     highlights: list[HighlightShape] | None = Field(None, description="only with explain=true")
-    price_range: PriceRangeShape | None = Field(None, description="only with explain=true; null where none is known")
+    price_range: PriceRangeShape | None = Field(None, description="only with explain=true; null if unknown")
     lists: list[ListMarkShape] | None = Field(
-        None, description="only with lists=true; on which lists the seller is. Null where no review database is served"
+        None, description="only with lists=true; the lists of the seller. Null without a review database"
     )
 
 
 class UnlikeShape(_Shape):
-    """In what the listings of a request are unlike those the model was trained on."""
+    """A difference of the request's listings from those the model was trained on."""
 
     subject: Literal["words", "brand", "category", "score"]
     found: float = Field(
@@ -98,7 +98,7 @@ class UnlikeShape(_Shape):
     expected: float = Field(ge=0, le=1, description="the same of sellers left out of training")
     low: float = Field(ge=0, le=1, description="from here on it would be usual for this many listings and sellers")
     high: float = Field(ge=0, le=1, description="up to here it would be usual")
-    n_listings: int = Field(ge=1, description="how many listings were looked at that have one")
+    n_listings: int = Field(ge=1, description="number of listings compared")
     sentence: str = Field(description="all of this in words")
 
 
@@ -108,48 +108,48 @@ class ScoresShape(_Shape):
     model_version: str = Field(description="the model of all these scores", examples=["ipml/3f2a90c1b2d4"])
     unlike_training: list[UnlikeShape] = Field(
         default_factory=list,
-        description="in what these listings are unlike those the model was trained on, so that its scores are to be "
-        "distrusted; empty where they are like them, and where fewer than 30 are too few to tell",
+        description="differences of these listings from those the model was trained on, which make its scores "
+        "unreliable; empty without any, and for fewer than 30 listings",
     )
     scores: list[ScoreShape]
 
 
 class AnswerShape(_Shape):
-    """What became of a message that told the platform what to do."""
+    """The platform's answer to a message that asked for an action."""
 
     status: Literal["accepted", "done", "refused"]
-    at: AwareDatetime | None = Field(None, description="when, with its time zone; now where nothing is said")
+    at: AwareDatetime | None = Field(None, description="when, with its time zone; now by default")
     why: str | None = Field(None, max_length=2000, description="why it was refused")
 
 
 class NotedShape(_Shape):
-    """What was noted of an answer."""
+    """The recorded answer."""
 
     key: str
     status: Literal["accepted", "done", "refused"]
     said_at: AwareDatetime
-    is_new: bool = Field(description="false where the same had been said before")
+    is_new: bool = Field(description="false if the same answer came before")
 
 
 class ProblemShape(_Shape):
-    """One thing wrong with one field, or with a listing or a notice as a whole."""
+    """A fault of one field, or of a listing or notice as a whole."""
 
     row: int = Field(
         ge=1, description="number of the listing or event in its list, from 1; 1 where a request has no list"
     )
-    field: str = Field(description='name of the field or parameter; "" where all of it is at fault')
+    field: str = Field(description='name of the field or parameter; "" for the whole')
     found: str = Field(description="what was found, shortened")
     expected: str = Field(description="what was expected, as a phrase")
 
 
 class ErrorShape(_Shape):
-    """Why there is no other answer (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     title: str
     status: int
     detail: str = Field(description="what was found, and what to do")
     problems: list[ProblemShape] = Field(
-        default_factory=list, description="with 422, everything wrong with what was sent, up to 1,000 entries"
+        default_factory=list, description="with 422, all faults of the request, up to 1,000"
     )
 
 
@@ -160,7 +160,7 @@ def describe_scores(
     unlike: Sequence[Unlike] = (),
     lists: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the plain values of `ScoresShape`; `lists` says of each listing on which lists its seller is."""
+    """Return the plain values of `ScoresShape`; `lists` has the lists of each listing's seller."""
     scores = [_describe_score(one, explain) for one in scored]
     for said, found in zip(scores, lists, strict=False):
         said.update(found)
@@ -191,7 +191,7 @@ def describe_problem(problem: Problem) -> dict[str, Any]:
 
 
 def write_json(content: Any) -> bytes:
-    """Return plain values as JSON; a number is written so that it reads back as the same."""
+    """Return plain values as JSON; numbers read back unchanged."""
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
@@ -200,18 +200,18 @@ def make_json_answer(body: bytes, status: int = 200, media_type: str = "applicat
     return Response(body, status, media_type=media_type)
 
 
-_ABOUT = """Submit listings as they appear, change and vanish (`POST /v1/listings`) and what happens to sellers
-(`POST /v1/events`); ask how each stands; file the appeals of sellers. `POST /v1/score` only scores, and keeps nothing.
+_ABOUT = """Submit listings as they appear, change and vanish (`POST /v1/listings`) and events of sellers
+(`POST /v1/events`); ask for their state; file the appeals of sellers. `POST /v1/score` only scores, and stores nothing.
 
 One request holds one listing or up to 1,000, in at most 4 MiB, or one appeal, list entry or answer, in at most
 256 KiB. A score is the calibrated probability that a listing is counterfeit, with its 90 % interval. All scores of an
-answer are by one model, which `model_version` names. A listing is scored by itself: its score is the same alone and
+answer are by one model, which `model_version` names. The score of a listing is the same alone and
 among others.
 
-Rights holders give notice of up to 300 counterfeits, consumers complain of what they bought; both get a receipt at once
-and can ask how it stands.
+Rights holders give notice of up to 300 counterfeits, consumers complain of their purchases; both get a receipt at once
+and can ask for its state.
 
-What ipml sends by itself is under `webhooks`: signed messages to the platform, its sellers and rights holders.
+The messages that ipml sends are under `webhooks`: signed, to the platform, its sellers and rights holders.
 """
 _REFERENCE = {"$ref": "#/components/schemas/Listing"}
 _LISTING = {
@@ -247,13 +247,13 @@ _EXPLAINED = {
 }
 _BAD = {"row": 1, "field": "price", "found": "-3", "expected": "a number from 0 to 1,000,000,000,000"}
 _ERRORS: dict[int, tuple[str, str]] = {
-    400: ("The body is no JSON, or one that readers would not all read alike", "found Expecting value at line 1"),
+    400: ("The body is no JSON, or ambiguous JSON", "found Expecting value at line 1"),
     401: ("No key, or a wrong one", "Expected a header `Authorization: Bearer KEY` with a key of this service."),
     403: ("Sent by another site's page, or, without keys, not from this machine", "Refused, found a request …"),
     408: ("The body does not arrive in time", "The body did not arrive within 30 seconds."),
     413: ("Too long, or too many listings", "Found 1,001 listings; expected at most 1,000 in one request."),
     415: ("Another kind of content", "Found Content-Type 'text/plain'; expected application/json."),
-    409: ("It cannot be done as things stand", "Found appeal 4 against it is open. Wait for its outcome."),
+    409: ("It conflicts with the current state", "Found appeal 4 against it is open. Wait for its outcome."),
     422: ("Listings that break the rules; every field at fault is named", "1 of the listings breaks the rules; …"),
     404: ("There was never such a message", "No message 'measure-9-imposed-00000000' in the outbox; …"),
     429: (
@@ -265,7 +265,7 @@ _ERRORS: dict[int, tuple[str, str]] = {
 
 
 def describe_error(status: int, meaning: str | None = None, bad: Mapping[str, Any] = _BAD) -> dict[str, Any]:
-    """Return what is said of an answer that is an error, with an example of what it names."""
+    """Return the description of an error, with an example."""
     usual, detail = _ERRORS[status]
     meaning = meaning or usual
     example = {"title": meaning, "status": status, "detail": detail} | ({"problems": [bad]} if status == 422 else {})
@@ -274,7 +274,7 @@ def describe_error(status: int, meaning: str | None = None, bad: Mapping[str, An
 
 
 def describe_body(schema: Mapping[str, Any], **examples: Any) -> dict[str, Any]:
-    """Return what is said of the JSON that a request must bring, with examples under their names."""
+    """Return the description of the JSON body of a request, with named examples."""
     content = {"application/json": {"schema": schema, "examples": _show_examples(examples)}}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -297,7 +297,7 @@ def _describe_health(meaning: str) -> dict[str, Any]:
     return {"description": meaning, "content": {"application/json": {"schema": {"type": "object"}}}}
 
 
-# What is said of each route, as FastAPI's `add_api_route` takes it.
+# The description of each route, for FastAPI's `add_api_route`.
 HEALTH_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "health",
     "summary": "Does it work?",
@@ -336,7 +336,7 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
 }
 ANSWER_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "answer",
-    "summary": "Say what became of a message",
+    "summary": "Report the outcome of a message",
     "responses": {
         200: {"model": NotedShape},
         **{status: describe_error(status) for status in _ERRORS if status not in (409, 429)},
@@ -359,17 +359,7 @@ def make_document(
 ) -> dict[str, Any]:
     """Return the OpenAPI document of the API.
 
-    Parameters
-    ----------
-    app : FastAPI
-    listing_schema : mapping
-        JSON Schema of a listing.
-    shapes : mapping
-        JSON Schemas of what else is sent, by name.
-    examples : iterable of (str, str, mapping)
-        Further examples of answers: address, method, and what is answered.
-    needs_key : bool
-        Whether a key has to be shown.
+    `shapes` has JSON Schemas of requests by name; `examples` has address, method and content of further answers.
     """
     from importlib.metadata import version
 
@@ -412,7 +402,7 @@ def make_document(
 
 
 def _leave_out_null(document: Mapping[str, Any]) -> None:
-    """Say of parameters that may be left out nothing but what they may be: no address can say null."""
+    """Remove null from the schemas of optional parameters: an address cannot express it."""
     for operation in (one for operations in document["paths"].values() for one in operations.values()):
         for schema in (parameter["schema"] for parameter in operation.get("parameters", ())):
             for kind in schema.pop("anyOf", ()):
@@ -420,5 +410,4 @@ def _leave_out_null(document: Mapping[str, Any]) -> None:
 
 
 def _show(document: Mapping[str, Any], path: str, method: str, status: int, **shown: Any) -> None:
-    """Put examples to an answer; the framework would take out what is null in them."""
     document["paths"][path][method]["responses"][str(status)]["content"]["application/json"] |= shown

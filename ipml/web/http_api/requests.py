@@ -1,10 +1,8 @@
-"""Requests of programs: who may make them, and how the JSON in them is read.
+"""Requests of programs: access, and bounded reading of their JSON.
 
-Programs show a key, or, without keys, they run on this machine. Browsers lend their user's rights to whatever site
-asks; so what another site sends is refused, and so is a request without a key that did not come here straight and
-under this machine's name.
-
-JSON that anybody may have written is read in bounded length, in bounded time, and with one meaning only.
+Programs present a key or, without keys, run on this machine. A browser adds its user's rights to any site's request, so
+requests from other sites are refused, and so are requests without a key that did not come directly and under this
+machine's name. JSON is read with limits of size and time, and with one meaning only.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ from ipml.records import Problem
 from ipml.web.accounts.permissions import PURPOSES, Action
 
 MIN_KEY_LENGTH = 32
-_KEY = re.compile(rf"[A-Za-z0-9._~+/-]{{{MIN_KEY_LENGTH},512}}=*")  # what may follow "Bearer" (RFC 6750, section 2.1)
+_KEY = re.compile(rf"[A-Za-z0-9._~+/-]{{{MIN_KEY_LENGTH},512}}=*")  # as allowed after "Bearer" (RFC 6750, section 2.1)
 _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]")
 _PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _NOTIFIER, _ANY, _NAME = "notifier=", "*", "name="
@@ -40,15 +38,10 @@ _PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 @dataclass(frozen=True)
 class Grant:
-    """What a key opens.
+    """The rights of a key.
 
-    Attributes
-    ----------
-    actions : frozenset of Action
-    notifier : str or None
-        E-mail, in small letters, of the only notifier that notices are given and asked after for; None: of any.
-    name : str or None
-        Of the program that shows it, for the audit trail.
+    `notifier` is the e-mail, in lower case, of the only notifier it may act for; None means any. `name` is the
+    program's name in the audit trail.
     """
 
     actions: frozenset[Action]
@@ -57,13 +50,7 @@ class Grant:
 
     @property
     def actor(self) -> str:
-        """Who does it, as the audit trail and the pages say: no user can have such a name.
-
-        Examples
-        --------
-        >>> Grant(frozenset(), name="shop-a").actor, Grant(frozenset()).actor
-        ('platform:shop-a', 'platform')
-        """
+        """The actor in the audit trail and on pages; no user can have such a name."""
         return f"platform:{self.name}" if self.name else "platform"
 
 
@@ -72,26 +59,16 @@ _EVERYTHING = Grant(frozenset(PURPOSES.values()))
 
 @dataclass(frozen=True, repr=False)
 class Access:
-    """The rule by which the API answers.
+    """The access rule of the API: keys by SHA-256, each with its grant.
 
-    Parameters
-    ----------
-    keys : mapping from bytes to Grant
-        SHA-256 of each key that opens it, and what it opens; none where no key is asked for.
-    is_open : bool
-        Whether, without keys, it answers whoever can reach it; else only this machine.
+    Without keys it answers this machine only, or everyone if `is_open`.
     """
 
     keys: Mapping[bytes, Grant] = field(default_factory=dict)
     is_open: bool = False
 
     def check(self, request: Request, action: Action | None) -> Grant:
-        """Let a request for an action pass and return by what, or say why not.
-
-        Raises
-        ------
-        LoginNeeded, Forbidden
-        """
+        """Return the grant for a request and action; raises LoginNeeded or Forbidden."""
         if self.keys:
             return self._check_key(request.headers.get("authorization", ""), action)
         if not self.is_open:
@@ -101,7 +78,7 @@ class Access:
     def _check_key(self, header: str, action: Action | None) -> Grant:
         scheme, _, key = header.partition(" ")
         shown = hashlib.sha256(key.strip().encode("utf-8", "surrogatepass")).digest()
-        # Each is compared, and in a time that tells nothing of how much of it fits.
+        # All are compared, in constant time.
         fitting = [grant for known, grant in self.keys.items() if hmac.compare_digest(shown, known)]
         if not fitting or scheme.lower() != "bearer":
             found = "found no key of this service; expected one in a header `Authorization: Bearer KEY`"
@@ -115,32 +92,13 @@ class Access:
 
 
 def make_access(key_file: Path | None, host: str, *, is_open: bool = False) -> Access:
-    """Return the rule for a server that listens on an address.
+    """Return the access rule for a server that listens on an address.
 
-    Parameters
-    ----------
-    key_file : Path or None
-        File with a key a line, behind it a blank and what it is for (score, listings, appeals, measures, notices,
-        lists, metrics, between commas; a key alone is for scoring), so that a new one can come before the old one goes.
-        Behind notices stands whose: notifier=ann@brand.example, or notifier=* for the marketplace's own form. Each may
-        have a name for the audit trail: name=shop-a. No key is asked for without a file.
-    host : str
-        The address.
-    is_open : bool, default=False
-        Whether to answer without a key on an address that other machines reach.
-
-    Raises
-    ------
-    UnusableSetting
-        The keys are missing, short or no keys; or the address is open to others, and nobody has allowed that.
-
-    Examples
-    --------
-    >>> make_access(None, "127.0.0.1").keys
-    {}
-    >>> make_access(None, "0.0.0.0")
-    Traceback (most recent call last):
-    ipml.errors.UnusableSetting: API on 0.0.0.0: found no key; expected a file of keys in IPML_API_KEY, ...
+    The key file has a key a line, followed by a blank and its purposes with commas (score, listings, appeals, measures,
+    notices, lists, metrics; score by default), so that a new key can be added before the old one is removed. Notices
+    need notifier=ann@brand.example, or notifier=* for the marketplace's own form. name=shop-a names the program in the
+    audit trail. `is_open` allows an address that other machines reach without a key. Raises UnusableSetting for
+    missing, short or malformed keys, or an address open to others without permission.
     """
     if key_file is not None:
         return Access(_read_keys(key_file))
@@ -151,10 +109,8 @@ def make_access(key_file: Path | None, host: str, *, is_open: bool = False) -> A
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address is reached from this machine only.
+    """Report whether an address can be reached from this machine only.
 
-    Examples
-    --------
     >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0"), is_loopback("127.0.0.1.example.com")
     (True, True, False, False)
     """
@@ -162,12 +118,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_site(headers: Mapping[str, str]) -> None:
-    """Refuse what another site has a browser send; a program says nothing of any site.
-
-    Raises
-    ------
-    Forbidden
-    """
+    """Refuse browser requests from another site; programs name no site. Raises Forbidden."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site not in (None, "same-origin", "none"):
         raise Forbidden("request", "it comes from another site", "Send it from a program.")
@@ -176,7 +127,7 @@ def check_site(headers: Mapping[str, str]) -> None:
 
 
 def _check_local(request: Request) -> None:
-    # Another site's name may lead to this machine, and a proxy of this machine to others: neither is local.
+    # Another site's name may resolve to this machine, and a local proxy may serve others: neither is local.
     name = re.sub(r":[0-9]{0,5}$", "", request.headers.get("host", "").lower())
     if not _LOOPBACK.fullmatch(name):
         found = "its header Host has another name than this machine's"
@@ -191,7 +142,7 @@ def _read_keys(path: Path) -> dict[bytes, Grant]:
         f"it is for ({', '.join(PURPOSES)} or some of these between commas) and, behind notices, "
         f"{_NOTIFIER} and an e-mail, or {_ANY} for any, and perhaps {_NAME} and 1 to 40 small letters, digits, . _ -"
     )
-    # A key may have been given where its file belongs: only what is clearly a path is named.
+    # The setting may hold a key by mistake, so only a clear path is shown.
     is_path = path.is_absolute() and path.parent != Path(path.anchor) and path.parent.is_dir()
     try:
         lines = [line.split() for line in path.read_text("utf-8").splitlines() if line.strip()]
@@ -210,7 +161,7 @@ def _read_keys(path: Path) -> dict[bytes, Grant]:
 
 
 def _read_grant(said: list[str]) -> Grant | None:
-    """Return what stands behind a key; None where it is no grant, such as notices without whose they are."""
+    """Return the grant behind a key; None if it is malformed, such as notices without a notifier."""
     names, *more = said or ["score"]
     actions = frozenset(PURPOSES[name] for name in names.split(",") if name in PURPOSES)
     whose = [word.removeprefix(_NOTIFIER) for word in more if word.startswith(_NOTIFIER)]
@@ -230,25 +181,16 @@ def _is_notifier(whose: str) -> bool:
 
 
 MOST_BYTES = 4 << 20
-MOST_SMALL_BYTES = 256 << 10  # of one thing with a text, each letter of it escaped
-_MOST_DRAINED = 16 * MOST_BYTES  # a sender hears the answer only once its request has been taken off its hands
+MOST_SMALL_BYTES = 256 << 10  # one object with a text whose letters are all escaped
+_MOST_DRAINED = 16 * MOST_BYTES  # many clients read no answer before they have sent the whole body
 _MOST_SECONDS = 30.0
 _MOST_DIGITS = 1_000
 
 
 async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
-    """Return the body of a request that says it is JSON, as it came.
+    """Return the body of a request with JSON, as it came.
 
-    Parameters
-    ----------
-    most : int, default=MOST_BYTES
-        How many bytes it may have.
-
-    Raises
-    ------
-    HTTPException
-        415 for another kind of content, 413 for more bytes, 408 for a body that does not arrive in 30 seconds,
-        400 for one that breaks off.
+    Raises HTTPException: 415 for other content, 413 above `most` bytes, 408 after 30 seconds, 400 for a broken body.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -280,12 +222,10 @@ async def _read_bounded(request: Request, most: int) -> bytes:
 
 
 def parse_json(body: bytes) -> Any:
-    """Return what a body says; ValueError with the reason where it is no JSON, or not to every reader the same.
+    """Parse a body; raises ValueError for invalid JSON, and for JSON that not every reader reads alike.
 
-    Names that come twice, NaN and infinities, and whole numbers of thousands of digits are refused.
+    Duplicate names, NaN and infinities, and integers of thousands of digits are refused.
 
-    Examples
-    --------
     >>> parse_json(b'{"price": 12.5}')
     {'price': 12.5}
     >>> parse_json(b'{"price": 12.5, "price": 99}')
@@ -304,7 +244,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def parse_body(body: bytes) -> Any:
-    """Return what the body of a request says; HTTPException 400 where `parse_json` cannot read it."""
+    """Parse the body of a request; raises HTTPException 400 if `parse_json` fails."""
     try:
         return parse_json(body)
     except ValueError as error:
@@ -340,18 +280,7 @@ def _refuse_body(status: HTTPStatus, says: str) -> NoReturn:
 
 
 class InvalidRequest(HTTPException):
-    """A request as a whole, or a field outside of its rows, breaks the rules; all of it is in `problems`.
-
-    Parameters
-    ----------
-    problems : sequence of Problem
-    status : int, default=422
-
-    Examples
-    --------
-    >>> InvalidRequest([Problem(1, "explain", "perhaps", "true or false")]).detail
-    'explain: found perhaps; expected true or false.'
-    """
+    """A request, or a field outside of its rows, breaks the rules; `problems` lists all faults."""
 
     def __init__(self, problems: Sequence[Problem], status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> None:
         self.problems = tuple(problems)
@@ -360,7 +289,7 @@ class InvalidRequest(HTTPException):
 
 
 def require_object(content: object, names: Collection[str], expected: str) -> dict[str, Any]:
-    """Return an object of just these names; InvalidRequest where it is anything else."""
+    """Return an object with exactly these names; raises InvalidRequest."""
     if not isinstance(content, dict):
         raise InvalidRequest([Problem(1, "", name_found(content), expected)])
     unknown = [
@@ -373,7 +302,7 @@ def require_object(content: object, names: Collection[str], expected: str) -> di
 
 
 def require_list(content: object, name: str, most: int) -> list[Any]:
-    """Return a list that is the field of a name; InvalidRequest where it is none, or too long (413)."""
+    """Return the list in a field; raises InvalidRequest if it is no list, or too long (413)."""
     if not isinstance(content, list):
         raise InvalidRequest([Problem(1, name, name_found(content), "a list")])
     if len(content) > most:
@@ -383,13 +312,7 @@ def require_list(content: object, name: str, most: int) -> list[Any]:
 
 
 def name_found(value: object) -> str:
-    """Return what was found as a few letters; what is nested may be deeper than Python can show.
-
-    Examples
-    --------
-    >>> name_found([[1]]), name_found(None), name_found(True), name_found("caf\\u00e9")
-    ('a list', 'nothing', 'true', 'caf\\\\xe9')
-    """
+    """Return a short description of a value; nested values may be too deep for Python to show."""
     kinds = {dict: "an object", list: "a list", type(None): "nothing", bool: str(value).lower()}
     if type(value) in kinds:
         return kinds[type(value)]
@@ -402,18 +325,9 @@ Listings = list[dict[str, Any]]
 
 
 def find_listings(content: object) -> Listings:
-    """Return the listings of a request: the object itself, or those of its list "listings".
+    """Return the listings of a request: the object, or those of its list "listings".
 
-    Raises
-    ------
-    InvalidRequest
-        422 where it is neither, 413 where they are too many.
-    InvalidListings
-
-    Examples
-    --------
-    >>> find_listings({"listing_id": "1"}), find_listings({"listings": []})
-    ([{'listing_id': '1'}], [])
+    Raises InvalidListings, and InvalidRequest with 422, or 413 if there are too many.
     """
     if isinstance(content, dict) and "listings" not in content:
         return [content]
@@ -427,23 +341,14 @@ def find_listings(content: object) -> Listings:
 
 
 class Crowd:
-    """Count the requests being worked on, and turn away one too many. For one event loop.
-
-    Examples
-    --------
-    >>> crowd = Crowd(most=1)
-    >>> with crowd.join(), crowd.join():
-    ...     pass
-    Traceback (most recent call last):
-    ipml.errors.Failed: this service: 1 requests are being worked on already. Try again in a second.
-    """
+    """Counts the requests in progress, and refuses one too many; for one event loop."""
 
     def __init__(self, most: int) -> None:
         self._most, self._inside = most, 0
 
     @contextmanager
     def join(self, refusal: HTTPStatus | None = None) -> Iterator[None]:
-        """Be one of them within a block; Failed where there are enough, or HTTPException where a status is given."""
+        """Count one request within a block; raises Failed, or HTTPException with `refusal`, if there are too many."""
         if self._inside >= self._most:
             busy = Failed(
                 "this service", f"{self._most} requests are being worked on already", "Try again in a second."

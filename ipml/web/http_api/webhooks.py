@@ -1,4 +1,4 @@
-"""What `/openapi.json` says of the messages that are sent: its `webhooks`, made from `ipml.storage.message_kinds`."""
+"""Webhooks in `/openapi.json`, made from `ipml.storage.message_kinds`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ HEADERS: Mapping[str, str] = {
     "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`: one for each "
     "secret, the newest first, separated by spaces.",
 }
-"""What is sent beside the body (https://www.standardwebhooks.com)."""
+"""Headers of a message (https://www.standardwebhooks.com)."""
 
 _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "2XX": {
-        "description": "Delivered; `status` may say at once what became of it",
+        "description": "Delivered; `status` may report the outcome at once",
         "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model="AnswerShape")}}},
     },
     "409": {"description": "The key is known: delivered"},
@@ -32,14 +32,7 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
 
 
 def describe_webhooks() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the webhooks of the OpenAPI document, by kind of message, and the schemas that they refer to.
-
-    Examples
-    --------
-    >>> webhooks, schemas = describe_webhooks()
-    >>> webhooks["penalty"]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["data"]
-    {'$ref': '#/components/schemas/PenaltyBody'}
-    """
+    """Return the webhooks of the OpenAPI document by kind of message, and the schemas that they refer to."""
     bodies = {shape.body for shape in MESSAGES.values()}
     wanted = [(body, "validation") for body in sorted(bodies, key=lambda body: body.__name__)]
     _, described = models_json_schema(wanted, ref_template=_REFERENCE)  # type: ignore[arg-type]
@@ -48,7 +41,6 @@ def describe_webhooks() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _describe(shapes: Sequence[MessageShape]) -> dict[str, Any]:
-    """Return the operation that receives one kind of message, on whatever channels it goes."""
     first = shapes[0]
     schemas = [describe_envelope(shape, {"$ref": _REFERENCE.format(model=shape.body.__name__)}) for shape in shapes]
     examples = {shape.channel: {"value": read_examples()[shape.kind][shape.channel]} for shape in shapes}

@@ -1,1 +1,1 @@
-"""The portal for people of a rights holder: what concerns their own brands, and nothing else."""
+"""The portal for people of a rights holder, limited to their own brands."""

@@ -1,4 +1,4 @@
-"""Pages of the portal to look at: overview, listings, notices, figures, and what is downloaded."""
+"""Read pages of the portal: overview, listings, notices, figures and downloads."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MOST_ROWS, MOST_EXAMPLES, _FEW = 50, 5, 5
 
 
 def show_portal(request: Request) -> Response:
-    """Show what waits for the rights holder, and how their newest notices stand."""
+    """Show pending tasks of the rights holder and their newest notices."""
     with visiting(request) as (connection, visitor):
         context = {
             "visitor": visitor,
@@ -60,7 +60,7 @@ def _find_waiting(connection: Connection, visitor: Visitor) -> list[BrandCounter
 
 
 def _find_ended(connection: Connection, visitor: Visitor) -> list[str]:
-    """Return the brands for which no right is on file that is accepted or waits, and holds."""
+    """Return the brands without a right on file that is current and accepted or pending."""
     now, ended = datetime.now(UTC), []
     for one in visitor.bindings:
         filed = list_registrations(connection, one.notifier_id, [one.brand])
@@ -76,7 +76,7 @@ def show_listings(
     state: Annotated[str, Query(pattern=f"^({'|'.join(STATES)})$")] = "all",
     before: Annotated[int, Query(ge=1, le=LARGEST_NUMBER)] = LARGEST_NUMBER,
 ) -> Response:
-    """Show the listings of the visitor's brands, found by words and by how they stand."""
+    """Show the listings of the visitor's brands, filtered by words and state."""
     with visiting(request) as (connection, visitor):
         found = find_listings(
             connection, visitor.choose(brand), search=search, state=state, before=before, limit=MOST_ROWS + 1
@@ -94,7 +94,7 @@ def show_listings(
 
 
 def show_listing(request: Request, case_id: Number) -> Response:
-    """Show a listing of the visitor's brands: what is offered, what was decided, and what was done."""
+    """Show a listing of the visitor's brands: offer, decision and measures."""
     with visiting(request) as (connection, visitor):
         listing = get_listing(connection, visitor.brands, case_id)
         pictures = _find_copies(request, connection, [listing]).get(case_id)
@@ -103,12 +103,12 @@ def show_listing(request: Request, case_id: Number) -> Response:
 
 
 def show_picture(request: Request, case_id: Number, digest: Digest) -> Response:
-    """Give the copy of a picture of a listing of the visitor's brands."""
+    """Send a picture of a listing of the visitor's brands."""
     return _send_picture(request, case_id, digest, "view")
 
 
 def show_thumbnail(request: Request, case_id: Number, digest: Digest) -> Response:
-    """Give the small copy of a picture of a listing of the visitor's brands."""
+    """Send the small copy of such a picture."""
     return _send_picture(request, case_id, digest, "thumbnail")
 
 
@@ -120,13 +120,13 @@ def _send_picture(request: Request, case_id: int, digest: str, size: Size) -> Re
 
 
 def _find_copies(request: Request, connection: Connection, listed: Sequence[BrandListing]) -> dict[int, ShownPictures]:
-    """Return the pictures of listings, of those that are stored here: an address elsewhere may name the seller."""
+    """Return stored pictures of listings only: an address elsewhere may name the seller."""
     addresses = {one.case_id: f"/portal/listings/{one.case_id}/pictures" for one in listed if one.case_id}
     return find_copies(connection, settings_of(request), addresses)
 
 
 def download_evidence(request: Request, case_id: Number) -> Response:
-    """Give the evidence on a listing that was found counterfeit; that somebody took it is noted in the audit trail."""
+    """Send the evidence on a counterfeit listing, and record that in the audit trail."""
     with visiting(request) as (_, visitor):
         if is_from_elsewhere(request):
             return render_error(request, HTTPStatus.FORBIDDEN, "Open the page of the listing, and take it there.")
@@ -148,7 +148,7 @@ def download_evidence(request: Request, case_id: Number) -> Response:
 def show_notices(
     request: Request, brand: BrandName = "", after: Annotated[str, Query(pattern="^([0-9a-f]{32})?$")] = ""
 ) -> Response:
-    """Show the visitor's notices, the newest first."""
+    """Show the visitor's notices, newest first."""
     with visiting(request) as (connection, visitor):
         acting = [(visitor.binding(one).notifier_id, one) for one in visitor.choose(brand)]
         found = list_brand_notices(connection, acting, after=after, limit=MOST_ROWS + 1)
@@ -159,7 +159,7 @@ def show_notices(
 
 
 def show_notice(request: Request, reference: Reference) -> Response:
-    """Show how a notice of the visitor stands, and counter-notices against it."""
+    """Show the state of a notice, and counter-notices against it."""
     return _render_notice(request, reference)
 
 
@@ -169,7 +169,7 @@ def answer(
     choice: Annotated[str, Form(pattern="^(acted|withdraw)$")],
     acted: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
-    """Say to the counter-notices against a notice that the rights holder has acted, or gives up."""
+    """Answer the counter-notices against a notice: the rights holder has acted, or gives up."""
     try:
         with visiting(request, writing) as (connection, visitor):
             get_brand_notice(connection, visitor.acting, reference)
@@ -203,13 +203,13 @@ def show_figures(request: Request, brand: BrandName = "", first: FirstDay = None
     context = {"visitor": visitor, "name": name, "span": span, "examples": examples, "report": None}
     context["pictures"] = pictures
     context["measure_words"] = TAKEN
-    with suppress(NotFound):  # nothing was listed under it yet; the error names brands that are written alike
+    with suppress(NotFound):  # nothing was listed under it yet; the error would name similar brands
         context |= report_brand(request, name, span)
     return render(request, "portal/figures.html", context)
 
 
 def download_report(request: Request, brand: BrandName = "", first: FirstDay = None, last: LastDay = None) -> Response:
-    """Give the report on one of the visitor's brands as a page with its tables."""
+    """Send the report on one of the visitor's brands as a page with its tables."""
     span = DateRange.of(first, last, YEAR_DAYS)
     with visiting(request) as (_, visitor):
         name = visitor.binding(brand).brand

@@ -1,4 +1,4 @@
-"""Reporting listings in the portal: by address or number, a line each, or as a CSV file; every fault with its row."""
+"""Reporting of listings in the portal, as lines or CSV; faults are shown with their rows."""
 
 from __future__ import annotations
 
@@ -35,15 +35,13 @@ _AGAIN = re.compile(r"the listing of listings\[(\d{1,3})\] again")
 _LONGEST_SHOWN = 60_000
 _NAMES = {"explanation": "why", "good_faith": "good faith", "rights": "right", "listings": "listings"}
 Pointed = list[tuple[int, Mapping[str, str]]]
-"""Listings with the row in which each stands, from 1."""
+"""Listings with their rows, from 1."""
 
 
 def read_lines(text: str) -> tuple[Pointed, list[Problem]]:
-    """Return the listings that are named a line each, by address or by number, and the lines that are neither.
+    r"""Return the listings of a text, an address or id a line, and the lines that are neither.
 
-    Examples
-    --------
-    >>> read_lines("https://shop.example/i/7\\n\\nA-12")
+    >>> read_lines("https://shop.example/i/7\n\nA-12")
     ([(1, {'url': 'https://shop.example/i/7'}), (3, {'listing_id': 'A-12'})], [])
     >>> print(read_lines("shop.example/i/7")[1][0])
     row 1, listing: found 'shop.example/i/7', expected an address with https://, or the number of a listing
@@ -61,13 +59,7 @@ def read_lines(text: str) -> tuple[Pointed, list[Problem]]:
 
 
 def read_csv(content: bytes) -> tuple[Pointed, list[Problem]]:
-    """Return the listings of a CSV file with the columns url, listing_id or both, and what is wrong with it.
-
-    Examples
-    --------
-    >>> read_csv(b"url;listing_id\\nhttps://shop.example/i/7;\\n;A-12")
-    ([(1, {'url': 'https://shop.example/i/7'}), (2, {'listing_id': 'A-12'})], [])
-    """
+    """Return the listings of a CSV file with the columns url, listing_id or both, and its faults."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -97,7 +89,7 @@ def show_report(
     listing: Annotated[list[str] | None, Query(max_length=MOST_LISTINGS)] = None,
     brand: str = "",
 ) -> Response:
-    """Show the form for reporting listings, filled in with those that were chosen among the visitor's."""
+    """Show the form, filled in with listings chosen on the list."""
     lines = "\n".join(one.replace("\n", " ")[:200] for one in listing or ())
     return _render(request, {"listings": lines, "brand": brand[:200]}, [])
 
@@ -111,7 +103,7 @@ def report(
     other_brand: Annotated[str, Form(max_length=8)] = "",
     file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
-    """Give notice of listings in the name of the notifier for whom the visitor acts; or show all that is wrong."""
+    """Give notice in the name of the visitor's notifier, or show all faults."""
     said = {"brand": brand, "why": why, "listings": listings, "good_faith": good_faith, "other_brand": other_brand}
     pointed, problems = read_lines(listings)
     if file is not None and file.filename:
@@ -154,20 +146,19 @@ def _give(
 
 
 def _find_least(connection: Connection, bindings: Sequence[Binding], policy: CooperationPolicy, now: datetime) -> int:
-    """Return how many letters an explanation needs, in whichever of these names it is given."""
     lanes = [lane_of(connection, one.notifier_id, policy, now) for one in bindings]
     return max(policy.notices.least_explanation, *(lane.least_explanation_letters for lane in lanes))
 
 
 def _find_right(connection: Connection, binding: Binding, now: datetime) -> str | None:
-    """Return the number of the first right on file that holds and was not rejected."""
+    """Return the number of the first current right on file that was not rejected."""
     filed = list_registrations(connection, binding.notifier_id, [binding.brand])
     good = (one.number for one in filed if one.is_accepted is not False and not one.has_ended(now))
     return next(filter(None, good), None)
 
 
 def _place(problems: Sequence[Problem], pointed: Pointed) -> list[Problem]:
-    """Return problems with the row of the visitor's list or file, and the words of the form."""
+    """Return problems with the rows of the visitor's list or file, and the words of the form."""
     placed = []
     for one in problems:
         found = _PLACE.fullmatch(one.column)

@@ -1,4 +1,4 @@
-"""What a rights holder keeps in the portal: registrations of their rights, and the sellers they have authorised."""
+"""Pages of the portal for registered rights and authorised sellers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def file_right(
     until: _Day = "",
     file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
-    """Keep a registration with its file, until a person of the marketplace has looked at it."""
+    """File a registration, to be checked by the marketplace."""
     said = {"brand": brand, "number": number, "office": office, "classes": classes, "until": until}
     try:
         last_day = _read_day(until)
@@ -75,7 +75,7 @@ def file_right(
 
 
 def download_file(request: Request, document_id: Number) -> Response:
-    """Give the file of a registration of the visitor's brands."""
+    """Send the file of a registration of the visitor's brands."""
     with visiting(request) as (connection, visitor):
         if all(one.document_id != document_id for one in _list_filed(connection, visitor)):
             raise NotFound("file of document", document_id)
@@ -84,19 +84,19 @@ def download_file(request: Request, document_id: Number) -> Response:
 
 
 def download_document(request: Request, document_id: Number) -> Response:
-    """Give the file of a registration to who judges notifiers."""
+    """Send the file of a registration to a lead."""
     with authorised(request) as (connection, _):
         file, kind = read_file(connection, document_id)
     return _send(file, kind, document_id)
 
 
 def show_sellers(request: Request) -> Response:
-    """Show the authorised sellers of the visitor's brands, and those that wait to be put on the list."""
+    """Show the authorised and proposed sellers of the visitor's brands."""
     return _render_sellers(request, {})
 
 
 def propose(request: Request, brand: _Text, seller: _Text = "", why: _Text = "", until: _Day = "") -> Response:
-    """Say that a brand has authorised a seller; it holds once the marketplace agrees, or at once by the policy."""
+    """Propose an authorised seller; an operator must agree, unless the policy lists them at once."""
     said = {"brand": brand, "seller": seller, "why": why, "until": until}
     try:
         last_day = _read_day(until)
@@ -119,7 +119,7 @@ def propose(request: Request, brand: _Text, seller: _Text = "", why: _Text = "",
 
 
 def end_seller(request: Request, entry_id: Number, why: _Text = "") -> Response:
-    """Say that a seller is no longer authorised; it holds at once."""
+    """End the authorisation of a seller, at once."""
     try:
         with visiting(request, writing) as (connection, visitor):
             end_authorisation(

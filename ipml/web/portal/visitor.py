@@ -1,4 +1,4 @@
-"""Who asks in the portal, and for which brands they act: found in the transaction of the request, before all else."""
+"""Visitor: the user of the portal and their brands, found first in the transaction of a request."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class Visitor:
 
     @property
     def acting(self) -> Acting:
-        """For which notifier the person acts on which brand."""
+        """The notifier and brand pairs for which the person acts."""
         return [(one.notifier_id, one.brand) for one in self.bindings]
 
     def choose(self, brand: str) -> list[str]:
-        """Return the one brand that is asked for, or all where none is; NotFound for one of others."""
+        """Return the requested brand, or all; raises NotFound for a brand of others."""
         return [self.binding(brand).brand] if brand else self.brands
 
     def binding(self, brand: str) -> Binding:
-        """Return for whom the person acts on a brand, without one on their first; NotFound for one of others."""
+        """Return the binding to a brand, by default the first; raises NotFound for a brand of others."""
         found = next((one for one in self.bindings if brand in ("", one.brand)), None)
         if found is None:
             raise NotFound("brand of your account", brand)
@@ -59,11 +59,7 @@ def visiting(
 ) -> Iterator[tuple[Connection, Visitor]]:
     """Open the transaction of a request for a person who acts for at least one brand.
 
-    Raises
-    ------
-    LoginNeeded, Forbidden
-    NotFound
-        The account is bound to no brand: for it there is nothing here, and nothing to find out.
+    Raises LoginNeeded, Forbidden, and NotFound for an account bound to no brand.
     """
     with authorised(request, opened) as (connection, user):
         bindings = list_bindings(connection, user.user_id) if user.role is Role.BRAND else []

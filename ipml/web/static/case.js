@@ -1,4 +1,4 @@
-// A title in another language is translated once the page is there, so that nothing waits for it.
+// Titles in another language are translated after the page has loaded, so that nothing waits for it.
 
 function told(text, language) {
   const line = document.createElement("p");

@@ -1,5 +1,5 @@
-// Every key on the page: an element says with data-key which keys press it (or, for a field, focus it), with data-focus
-// which field has the focus after that, and a page of the bar with data-go which key opens it after g.
+// Keys of the page: data-key of an element has the keys that press it (or focus a field), data-focus the field focused
+// after that, and data-go of a page in the bar the key that opens it after g.
 // While a <details data-keys> is open, its own keys come first.
 
 const isField = (element) => element.matches("input:not([type=checkbox]), textarea, select");
@@ -8,11 +8,10 @@ const PATIENCE = 1500; // milliseconds in which a letter follows g
 const PLACES = { Slash: ["/", "?"] };
 let goesUntil = 0;
 
-// The row that has the focus, be it on its link or on its box.
+// The row whose link or box has the focus.
 const rowOf = (element) => element.closest("tr")?.querySelector("[data-row]");
 
-// What a press may be called: by its letter; or by its place, where the layout has letters of another script, or signs
-// in place of digits.
+// Names of a key press: its letter; or its place, if the layout has another script, or signs instead of digits.
 function namesOf(event) {
   const cased = (letter) => (event.shiftKey ? letter.toUpperCase() : letter.toLowerCase());
   const names = [event.key.length === 1 ? cased(event.key) : event.key];
@@ -25,7 +24,7 @@ function namesOf(event) {
   return event.key.length > 1 && event.key !== "Dead" ? [event.key] : names;
 }
 
-// What is on the page itself goes before what is on every page.
+// Elements of the page precede those of the frame.
 function find(key) {
   const open = document.querySelector("details[data-keys][open]");
   const first = open ? open.querySelectorAll("button[data-key]") : [];
@@ -75,7 +74,7 @@ function press(key) {
   if (!element) return false;
   if (isField(element)) return element.focus();
   const field = element.dataset.focus && document.querySelector(element.dataset.focus);
-  // What is folded out to be filled in stays so, and the next key is typed into it.
+  // An opened form stays open, and the next key is typed into it.
   if (!field || !field.checkVisibility()) element.click();
   return field ? field.focus() : undefined;
 }
@@ -96,7 +95,7 @@ document.addEventListener("keydown", (event) => {
 
 document.querySelector("button[data-key='?']")?.addEventListener("click", () => press("?"));
 
-// Whoever dictates, or presses keys by mistake, turns the letters off (WCAG 2.1.4).
+// Users who dictate, or press keys by mistake, can turn single letters off (WCAG 2.1.4).
 
 const letters = document.querySelector("#letters");
 letters.checked = localStorage.getItem(LETTERS) !== "off";

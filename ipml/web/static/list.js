@@ -26,11 +26,11 @@ if (all && boxes.length > 0) {
     lastBox = event.target;
     tellAll();
   });
-  // What the browser filled in again after its back button.
+  // Fields that the browser filled in again after its back button.
   window.addEventListener("pageshow", tellAll);
 }
 
-const PAUSE = 120; // milliseconds without a letter after which somebody is taken to wait for suggestions
+const PAUSE = 120; // milliseconds without typing before suggestions are requested
 
 document.querySelectorAll("[data-suggest]").forEach((field) => {
   let timer;

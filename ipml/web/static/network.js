@@ -1,4 +1,4 @@
-// The picture of a network, to be explored. Without this script every member and link is still reached by its address.
+// Exploring the picture of a network. Without this script every member and link still has its address.
 
 const graph = document.querySelector("svg.graph");
 const about = document.querySelector("#about");
@@ -21,10 +21,10 @@ const shown = document.querySelector("#shown");
 const play = document.querySelector("#play");
 const overview = [...about.childNodes];
 const path = `/networks/${graph.dataset.number}`;
-let chosen = null; // what stands beside the picture: { ends: places, link? }
+let chosen = null; // shown beside the picture: { ends: places, link? }
 let asking = null;
 
-// What is shown: members who were there by a day, and the links between them that pass the filters.
+// Visible: members seen by a day, and the links between them that pass the filters.
 
 function applyFilters() {
   const day = Number(until.value);
@@ -47,7 +47,7 @@ function applyFilters() {
   shown.textContent = day < Number(until.max) ? `· ${count} by ${new Date(day * 864e5).toISOString().slice(0, 10)}` : "";
 }
 
-// What is lit: some members, their links, and who is at the other end.
+// Highlighted: some members, their links, and the other ends.
 
 function light(ends, only) {
   const near = new Set(ends);
@@ -66,7 +66,7 @@ function light(ends, only) {
 
 const relight = () => light(chosen?.ends ?? [], chosen?.link);
 
-// What is told: the page of a member or a link, taken out of its frame.
+// Details: the page of a member or a link, without its frame.
 
 async function tell(address) {
   asking?.abort();
@@ -200,7 +200,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]")) forget();
 });
 
-// Beside and below: what is named there is shown in the picture.
+// Names beside and below the picture are shown in it.
 
 about.addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -252,7 +252,7 @@ function sort(head) {
   table.tBodies[0].append(...keyed.map(([, row]) => row));
 }
 
-// The sieve and the days.
+// Filters and days.
 
 for (const input of [until, strength, ...boxes]) input.addEventListener("input", applyFilters);
 boxes.forEach((box) => (box.disabled = false));

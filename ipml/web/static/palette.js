@@ -1,7 +1,7 @@
 // The command palette (Ctrl+K): pages, saved views of the list, cases by number, brands. A combobox as the ARIA authoring practices have it.
 
 const MOST = 8;
-const PAUSE = 120; // milliseconds without a letter after which brands are looked up
+const PAUSE = 120; // milliseconds without typing before brands are looked up
 const opener = document.querySelector("[data-palette]");
 
 function make(name, given, ...children) {
@@ -37,7 +37,7 @@ const pages = () =>
     act: () => link.click(),
   }));
 
-// Saved views of the list, asked for once on a page that does not show them itself.
+// Saved views of the list, requested once on pages without them.
 let views = document.querySelector("#views") ? [] : null;
 
 async function loadViews() {
@@ -48,7 +48,7 @@ async function loadViews() {
   if (dialog.open && views.length) lookUp();
 }
 
-// What can be done here: the buttons of the page that have a key.
+// Actions: the buttons of the page that have a key.
 const actions = () =>
   [...document.querySelectorAll("header [data-key], main :is(button, a, summary)[data-key]")]
     .filter((element) => element.checkVisibility() && !element.closest("#decide"))

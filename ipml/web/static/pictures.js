@@ -1,4 +1,4 @@
-// Pictures large, one after another, and a listing's number to copy. Without this each picture is a link.
+// Large pictures, one after another, and copying a listing's id. Without this script each picture is a link.
 
 const linksHere = () => [...document.querySelectorAll("[data-picture]")];
 const zoomHere = () => document.querySelector("#zoom");
@@ -22,7 +22,7 @@ async function copy(button) {
     await navigator.clipboard.writeText(source.textContent);
     button.firstChild.textContent = "Copied ";
   } catch {
-    // No clipboard without TLS: what is to be copied is selected.
+    // No clipboard without TLS: the id is selected instead.
     getSelection().selectAllChildren(source);
   }
 }
@@ -39,18 +39,18 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// A host may refuse what the worker would have said a word about; some have before this script runs.
+// A host may refuse a picture, some before this script runs.
 const tellOfFailure = (picture) => (picture.alt += ": could not be loaded");
 [...document.querySelectorAll(".strip img")].filter((one) => one.complete && one.src && !one.naturalWidth).forEach(tellOfFailure);
 document.addEventListener("error", ({ target }) => target.matches?.(".strip img") && tellOfFailure(target), true);
 
-// On the document and before all others: for a moment after it was closed the focus is still in the dialog, and then a
-// quick `z` belongs to the page.
+// On the document and before all others: just after closing, the focus is still in the dialog, and a quick `z` belongs
+// to the page.
 document.addEventListener("keydown", (event) => {
   const zoom = zoomHere();
   if (!zoom?.open || event.ctrlKey || event.metaKey || event.altKey) return;
   const to = { ArrowLeft: shown - 1, ArrowRight: shown + 1, Home: 0, End: linksHere().length - 1 }[event.key];
-  // Escape, too: a browser may close a moment later, and then what `z` has opened again.
+  // Escape, too: a browser may close a moment later, after `z` has opened it again.
   if (event.key === "z" || event.key === "Escape") event.repeat || zoom.close();
   else if (to !== undefined) show(to);
   else return;

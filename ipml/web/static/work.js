@@ -1,7 +1,6 @@
-// What somebody does is not lost: forms are sent by script, and again where that cannot do harm; what was typed is kept
-// in this tab until it is recorded, also over a login. Times are shown in the zone of the reader.
-// From one case to the next the page stays and its content changes: scripts that look after what is in it begin anew on
-// the event "ipml:shown".
+// Nothing typed is lost: the script sends forms, again where that is harmless, and keeps drafts in this tab until they
+// are recorded, also over a login. Times are shown in the reader's zone. From one case to the next the page stays and
+// its content changes: scripts set up the new content on the event "ipml:shown".
 // Without this script forms are sent by the browser, and times are in UTC.
 
 const { user = "", idle } = document.body.dataset;
@@ -23,7 +22,7 @@ function showTimes() {
   });
 }
 
-// What is ticked: the verdict buttons say how many listings they decide.
+// Ticked listings: the verdict buttons show how many they decide.
 
 const ticked = () => document.querySelectorAll("input[name=spread]:checked").length;
 
@@ -33,7 +32,7 @@ document.addEventListener("change", ({ target }) => {
   document.querySelectorAll("#decide .many").forEach((said) => (said.textContent = many > 1 ? `, ${many} listings` : ""));
 });
 
-// What was typed and ticked, of each form by whoever did it
+// Drafts: text and ticks, by form and user
 
 let keeping = [];
 const actionOf = (form) => form.getAttribute("action");
@@ -69,7 +68,7 @@ function restore(form) {
   if (!draft.value) return;
   const button = [...form.querySelectorAll("button[name]")].find((one) => one.value === draft.value && one.name === draft.name);
   if (!button) return;
-  // Under the key of the first attempt: if that was recorded and only its answer lost, nothing is recorded twice.
+  // Under the key of the first attempt: if only its answer was lost, nothing is recorded twice.
   if (draft.key && form.elements.key) form.elements.key.value = draft.key;
   const said = button.textContent.replace(/\d\s/, "").trim();
   tell(form, `“${said}” was not recorded yet; it is kept as you gave it.`, "Record it now", () => form.requestSubmit(button));
@@ -80,9 +79,9 @@ function keepForms() {
   keeping.forEach((form) => {
     form.addEventListener("input", () => keep(form));
     restore(form);
-    boxesOf(form).forEach((box) => box.addEventListener("change", () => keep(form))); // some stand outside of their form
+    boxesOf(form).forEach((box) => box.addEventListener("change", () => keep(form))); // some are outside of their form
   });
-  // What is decided needs no draft any more.
+  // A decided case needs no draft.
   const isDecided = document.querySelector(".outcome") && !document.querySelector("#decide");
   if (isDecided) sessionStorage.removeItem(`${PREFIX}${user}:${location.pathname}/decide`);
 }
@@ -95,7 +94,7 @@ function begin() {
 begin();
 document.addEventListener("ipml:shown", begin);
 
-// Whoever types while the page is loaded again goes on in the same field: letters must not become keys.
+// Typing during a reload continues in the same field: letters must not become keys.
 const FOCUS = "ipml.focus";
 window.addEventListener("pagehide", () => {
   const field = document.activeElement;
@@ -108,7 +107,7 @@ if (focusedOn === location.pathname) document.getElementById(focused)?.focus();
 const keptNote = document.querySelector("[data-kept]");
 if (keptNote) keptNote.hidden = !Object.keys(sessionStorage).some((name) => name.startsWith(PREFIX));
 
-// A file that is too large is not sent at all: the browser says so beside its field, and nothing that was typed is lost.
+// A file that is too large is not sent: the browser reports it beside the field, and nothing typed is lost.
 document.querySelectorAll("input[type=file][data-most]").forEach((field) =>
   field.addEventListener("change", () => {
     const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -132,10 +131,10 @@ function tell(form, words, label, act) {
   form.prepend(said);
 }
 
-// A repeated request does nothing twice: it has a key, or says that what it asks for can be asked for again.
+// A request may be repeated if it has a key, or is marked as repeatable.
 const mayRepeat = (form) => Boolean(form.elements.key) || "again" in form.dataset;
 
-// What differs between the pages of two cases; what else is on them is the same.
+// The parts that differ between the pages of two cases.
 const CHANGING = ["header .steps", ".who .progress", "main", "#keys .here"];
 const IS_CASE = /^\/cases\/[0-9]+$/;
 const filesOf = (page) => [...page.head.querySelectorAll("link[rel=stylesheet], script")].map((one) => one.getAttribute("href") ?? one.getAttribute("src")).join();
@@ -147,13 +146,13 @@ async function read(to) {
   return answer?.ok && !answer.redirected ? answer.text().catch(() => null) : null;
 }
 
-// Shows another case in place of this one; says whether it did. Whatever is out of the ordinary is left to the browser.
+// Shows another case in place of this one, and returns whether it did. Unusual answers are left to the browser.
 async function showInPlace(to, given) {
   if (!IS_CASE.test(location.pathname) || !IS_CASE.test(to.pathname) || to.pathname === location.pathname || to.hash) return false;
   asked += 1;
   const mine = asked;
   const text = given || (await read(to));
-  if (mine !== asked) return true; // somewhere else was asked for meanwhile
+  if (mine !== asked) return true; // the user went elsewhere meanwhile
   if (text === null) return false;
   const page = new DOMParser().parseFromString(text, "text/html");
   const parts = CHANGING.map((name) => [document.querySelector(name), page.querySelector(name)]);
@@ -163,17 +162,17 @@ async function showInPlace(to, given) {
   document.title = page.title;
   parts.forEach(([old, other]) => old?.replaceWith(other));
   scrollTo(0, 0);
-  document.querySelector("main").focus({ preventScroll: true }); // as on a page that was loaded, reading begins at its top
+  document.querySelector("main").focus({ preventScroll: true }); // reading starts at the top, as on a loaded page
   document.dispatchEvent(new Event("ipml:shown"));
   return true;
 }
 
-// What is gone back to is as the server has it now, as ever.
+// Going back shows the server's current state.
 window.addEventListener("popstate", () => {
   if (location.pathname + location.search !== here) location.reload();
 });
 
-// `given` is the page that the address leads to, where it came with the answer.
+// `given` is the page at the address, if it came with the answer.
 async function arrive(address, given) {
   const to = new URL(address, location.href);
   if (await showInPlace(to, given)) return undefined;
@@ -200,7 +199,7 @@ async function ask(form, body) {
   try {
     return await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Sent-By": "script" }, redirect: "manual" });
   } catch {
-    return null; // no answer, or none that came through
+    return null; // no answer, or an interrupted one
   }
 }
 
@@ -214,7 +213,7 @@ async function send(form, submitter) {
       return arrive(answer.headers.get("Location"), await answer.text().catch(() => ""));
     }
     if (answer?.status === 401) return location.assign(`/login?then=${encodeURIComponent(location.pathname + location.search)}`);
-    if (answer && answer.status < 500) return sendByBrowser(form, submitter); // refused: its page says why
+    if (answer && answer.status < 500) return sendByBrowser(form, submitter); // refused: its page gives the reason
     const why = answer ? `The server does not answer as it should (${answer.status}).` : "The connection is gone.";
     if (!mayRepeat(form) || attempt === PAUSES.length) {
       delete form.dataset.sent;
@@ -232,7 +231,7 @@ document.addEventListener("submit", (event) => {
   if (form.getAttribute("action") === "/logout") {
     Object.keys(sessionStorage).filter((name) => name.startsWith(PREFIX)).forEach((name) => sessionStorage.removeItem(name));
   }
-  // A form is sent once, however fast the fingers are.
+  // A form is sent once, however often it is pressed.
   if (form.dataset.sent) return event.preventDefault();
   form.dataset.sent = "yes";
   if ("plain" in form.dataset) return;
@@ -243,12 +242,12 @@ document.addEventListener("submit", (event) => {
   send(form, event.submitter);
 });
 
-// A page that the browser kept may be shown again by its back button.
+// The back button may show a page from the browser's cache.
 window.addEventListener("pageshow", () => {
   document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
 });
 
-// The end of a session for want of use, which all tabs share
+// The end of an unused session, shared by all tabs
 
 if (idle) {
   const bar = Object.assign(document.createElement("p"), { className: "ending", hidden: true });
@@ -256,7 +255,7 @@ if (idle) {
   document.body.append(bar);
   const noteUse = () => localStorage.setItem(USED, String(Date.now()));
   const span = 1000 * Number(idle);
-  const grain = Math.min(60_000, span / 10); // use is noted that often, so the session may end so much earlier
+  const grain = Math.min(60_000, span / 10); // use is recorded at this interval, so the session may end that much earlier
   const warnFor = Math.min(300_000, span / 3);
   let state = "";
   const show = (next, words, made) => {

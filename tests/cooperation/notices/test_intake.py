@@ -257,7 +257,7 @@ def test_a_suspended_notifier_opens_nothing(engine: Engine, give: Give):
     execute(engine, insert(notifier_steps).values(step))
     kept = give(say("L1"), now=LATER)
     assert (kept.is_suspended, kept.settled_at, states(kept)) == (True, LATER, ["undecided"])
-    assert "not looked at" in kept.says
+    assert "not examined" in kept.says
     with reading(engine) as connection:
         assert get_case(connection, 1).due_at is None
         assert find_notices(connection, 1) == []

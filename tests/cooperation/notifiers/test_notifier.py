@@ -295,7 +295,7 @@ def test_that_they_are_aimed_at_one_seller_is_said(desk: Desk):
     found = proposal(desk, "flagger")
     assert found.sentences[-2:] == (
         "100% of them are aimed at one seller.",
-        "They are a trusted flagger: tell the authority that gave the status as well (Article 22(6)).",
+        "They are a trusted flagger: inform the authority that gave the status as well (Article 22(6)).",
     )
 
 

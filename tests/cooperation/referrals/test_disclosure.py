@@ -210,5 +210,5 @@ def test_the_value_says_what_it_rests_on(told, profile):
     unknown = replace(told, sold_value=replace(told.sold_value, value=endless))
     assert json.loads(write_value(unknown))["value"]["high"] is None
     lines = list(list_unknown(unknown, profile, 2, 0))
-    assert any("How much was sold" in line for line in lines)
+    assert any("The amount sold" in line for line in lines)
     assert any("2 members who were erased" in line for line in lines)

@@ -1,4 +1,4 @@
-"""Accounts of rights holders, for an administrator: who acts for which brand; and for leads what brands propose."""
+"""Brand accounts, for admins; and sellers proposed by brands, for leads."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _Text = Annotated[str, Form(max_length=400)]
 
 
 def show_brand_accounts(request: Request) -> Response:
-    """Show which accounts act for which brands, and in whose name."""
+    """Show brand accounts with their brands and notifiers."""
     return _render_accounts(request, {})
 
 
 def bind_account(
     request: Request, name: _Text, brand: _Text = "", notifier: _Text = "", password: _Text = ""
 ) -> Response:
-    """Bind a brand account to a brand and a notifier; with a password the account is made first."""
+    """Bind a brand account to a brand and a notifier; with a password the account is created first."""
     said, now = {"name": name, "brand": brand, "notifier": notifier}, datetime.now(UTC)
     try:
         with authorised(request, writing) as (connection, user):
@@ -43,21 +43,21 @@ def bind_account(
 
 
 def end_account_binding(request: Request, binding_id: PathNumber) -> Response:
-    """End that an account acts for a brand."""
+    """End the binding of an account to a brand."""
     with authorised(request, writing) as (connection, user):
         end_binding(connection, binding_id, by=user.name, now=datetime.now(UTC))
     return redirect("/brand-accounts")
 
 
 def show_proposals(request: Request) -> Response:
-    """Show the sellers whom brands say they have authorised."""
+    """Show the sellers whom brands propose as authorised."""
     return _render_proposals(request)
 
 
 def settle_seller(
     request: Request, proposal_id: PathNumber, choice: Annotated[str, Form(pattern="^(list|decline)$")]
 ) -> Response:
-    """Put a proposed seller on the list of those authorised, or decline."""
+    """List a proposed seller as authorised, or decline."""
     now = datetime.now(UTC)
     try:
         with authorised(request, writing) as (connection, user):

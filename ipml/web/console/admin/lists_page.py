@@ -1,6 +1,6 @@
-"""The lists of sellers: who is authorised, denied or watched, why, until when, and who put them there.
+"""Lists of authorised, denied and watched sellers: entries with reason, end and author.
 
-Entries are added and removed here, and hold at once. Those of the brand file are shown, and changed in the file.
+Changes apply at once. Entries of the brand file are shown here, and changed in the file.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def show_lists(
     brand: Annotated[str, Query(max_length=LONGEST_NAME)] = "",
     ended: Annotated[str, Query(pattern="^1?$")] = "",
 ) -> Response:
-    """Show the entries in force, of one list, seller or brand, or all; the seller of a case can be put on one.
+    """Show the entries in force (or also ended ones), filtered by list, seller or brand.
 
-    Those that have ended are shown, too, where they are asked for.
+    With `case`, the form is filled in with its seller.
     """
     said: dict[str, str] = {}
     if case:
@@ -67,7 +67,7 @@ def add_to_list(
     brand: _Text = "",
     until: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
-    """Put a seller on a list, until the end of a day where one is given."""
+    """Put a seller on a list, perhaps until the end of a day."""
     said = {"kind": kind, "seller": seller, "why": why, "source": source, "brand": brand, "until": until}
     try:
         end = end_of_day(date.fromisoformat(until)) if until else None

@@ -1,6 +1,6 @@
-"""The three policies in force, for admins to read: which file each is, since when, and what it says otherwise.
+"""Policies in force, for admins: file, start, and differences from the bundled ones.
 
-Policies are files and are changed as files; the page and the worker read them when they start.
+Policies are files and are changed as files; page and worker read them at their start.
 """
 
 from __future__ import annotations
@@ -29,18 +29,8 @@ from ipml.web.responses import render
 class ShownPolicy:
     """A policy in force.
 
-    Attributes
-    ----------
-    setting : str
-        That names its file.
-    file : Path or None
-        None: the bundled one is in force.
-    since : datetime or None
-        Since when it is in force, as far as the database knows.
-    since_what : str
-        What happened at that moment.
-    fault : str
-        What is wrong with its file, or that it has changed since the page started; else "".
+    `file` is None for the bundled one; `setting` names the file. `since` is when it came into force as far as known, by
+    the event `since_what`. `fault` reports an error of the file, or a change since the page started.
     """
 
     name: str
@@ -56,14 +46,14 @@ class ShownPolicy:
 
 
 def show_policies(request: Request) -> Response:
-    """Show the policies of review, enforcement and cooperation with what they say otherwise than the bundled ones."""
+    """Show the policies of review, enforcement and cooperation, and their differences from the bundled ones."""
     settings = settings_of(request)
     with authorised(request) as (connection, _):
         shown = [
             _show_review(connection, settings.policy_review),
             _show(
                 "Enforcement",
-                "What follows from decisions: measures, penalties, appeals, statements, automation, retention.",
+                "Actions of decisions: measures, penalties, appeals, statements, automation, retention.",
                 "IPML_POLICY_ENFORCEMENT",
                 settings.policy_enforcement,
                 get_policy(request),

@@ -1,4 +1,4 @@
-"""The queues by brand, category and script: which cases are in them, and who works them. A lead defines them."""
+"""Queues by brand, category and script, and their people; leads define them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Choices = Annotated[list[Annotated[str, Form(max_length=200)]], Form(max_length
 
 
 def show_queues(request: Request) -> Response:
-    """Show the queues with how many open cases each has, and a form for a new one."""
+    """Show the queues with their open cases, and a form for a new one."""
     return _render(request)
 
 
@@ -40,7 +40,7 @@ def save_queue(
     script: _Choices = [],  # noqa: B006 - FastAPI copies it
     person: _Choices = [],  # noqa: B006
 ) -> Response:
-    """Define a queue, or one anew; brands and categories are given one on each line."""
+    """Define a queue, or redefine one; brands and categories are one a line."""
     rule = QueueRule(name.strip(), _split(brands), _split(categories), tuple(script), tuple(person))
     try:
         with authorised(request, writing) as (connection, user):
@@ -51,7 +51,7 @@ def save_queue(
 
 
 def drop_queue(request: Request, queue_id: PathNumber) -> Response:
-    """Remove a queue; its cases are in the next that fits, or everybody's."""
+    """Remove a queue; its cases go to the next that fits, or to everybody."""
     with authorised(request, writing) as (connection, user):
         remove_queue(connection, queue_id, by=user.name)
     return redirect("/queues")

@@ -1,4 +1,4 @@
-"""Who may log in and as what, for admins: users are added, given roles and passwords, shut out, and logged out."""
+"""Users, for admins: added, given roles and passwords, disabled and logged out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ipml.web.console.case_list import NO_NUL, PathNumber
 from ipml.web.console.drawing.tables import AskedTable, Column, TableQuery, page_rows
 from ipml.web.responses import redirect, render
 
-_PASSWORD_BYTES = 15  # 20 letters, which nobody has to remember: the person chooses another
+_PASSWORD_BYTES = 15  # 20 letters; the person replaces the password later
 _LONGEST_NAME = 64
 _ROLE = f"^({'|'.join(Role)})$"
 _ORDER = {role: place for place, role in enumerate(Role)}
@@ -48,7 +48,7 @@ _FIRST_PAGE = TableQuery()
 
 
 def show_users(request: Request, asked: AskedTable) -> Response:
-    """Show everyone who may or might log in."""
+    """Show all users."""
     return _render(request, asked)
 
 
@@ -59,7 +59,7 @@ def add(
     *,
     without: Annotated[bool, Form(alias="no_password")] = False,
 ) -> Response:
-    """Add a user; a password is made up and shown once, unless they log in by a provider or a proxy."""
+    """Add a user with a random password, shown once, or without one for login by a provider or proxy."""
     password = None if without else secrets.token_urlsafe(_PASSWORD_BYTES)
     cost, name = request.app.state.cost, name.strip()
     try:
@@ -73,22 +73,22 @@ def add(
 
 
 def change_role(request: Request, user_id: PathNumber, role: Annotated[str, Form(pattern=_ROLE)]) -> Response:
-    """Give a user another role; their sessions end."""
+    """Change a user's role; their sessions end."""
     return _change(request, user_id, lambda connection, name, by: set_role(connection, name, Role(role), by))
 
 
 def disable(request: Request, user_id: PathNumber) -> Response:
-    """Shut a user out; what they decided stays."""
+    """Disable a user; their decisions stay."""
     return _change(request, user_id, disable_user)
 
 
 def enable(request: Request, user_id: PathNumber) -> Response:
-    """Let a user in again."""
+    """Enable a user again."""
     return _change(request, user_id, enable_user)
 
 
 def reset_password(request: Request, user_id: PathNumber) -> Response:
-    """Give a user a password that is made up and shown once; their sessions end."""
+    """Give a user a random password, shown once; their sessions end."""
     password, cost = secrets.token_urlsafe(_PASSWORD_BYTES), request.app.state.cost
     with authorised(request, writing) as (connection, user):
         changed, is_own = get_user(connection, user_id), user.user_id == user_id
@@ -100,12 +100,12 @@ def reset_password(request: Request, user_id: PathNumber) -> Response:
 
 
 def end_sessions(request: Request, user_id: PathNumber) -> Response:
-    """Log a user out everywhere, as after a laptop was lost."""
+    """Log a user out everywhere, as after the loss of a laptop."""
     return _change(request, user_id, log_out_everywhere)
 
 
 def show_roles(request: Request) -> Response:
-    """Show what each role may do."""
+    """Show the rights of each role."""
     with authorised(request):
         pass
     actions = [(str(action), [role for role in Role if role.may(action)]) for action in Action if action in LEAST_ROLES]

@@ -1,9 +1,8 @@
-"""What the worker does: its jobs, and what goes out to platform, sellers and rights holders.
+"""Worker: its jobs, and the messages to platform, sellers and rights holders.
 
-Of each job it is said what it does, how its last run ended and when the next is due; a lead has one done now. Messages
-that wait, were delivered or were given up are listed fifty a page. What was given up waits for a lead, who has it sent
-again, or drops it with a reason. What messages say is not shown:
-much of it is written to people, and the pages of cases, appeals and notices show what it tells of.
+Each job shows its last run and when the next is due; a lead can start one. Messages given up wait for a lead, who sends
+them again or drops them with a reason. Their texts are not shown: many are written to people, and the pages of cases,
+appeals and notices show the facts.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def show_deliveries(
     channel: Channel = "",
     after: Annotated[int | None, Query(ge=1, le=10**18)] = None,
 ) -> Response:
-    """Show the messages that stand in a state, and how many wait or were given up on each channel."""
+    """Show the messages in a state, and the numbers waiting and given up on each channel."""
     return _render_deliveries(request, state, channel, after)
 
 
@@ -52,7 +51,7 @@ def settle_delivery(
     *,
     out_of_order: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Send a message again that was given up, or drop it; or have all that failed tried again at once."""
+    """Send a message again that was given up, or drop it; or retry all failed ones at once."""
     now = datetime.now(UTC)
     try:
         with authorised(request, writing) as (connection, user):
@@ -113,12 +112,12 @@ def _render_deliveries(
 
 
 def show_jobs(request: Request) -> Response:
-    """Show how each job stands, whether a worker leads, and why a job is off."""
+    """Show the state of each job, whether a worker leads, and why a job is off."""
     return _render_jobs(request)
 
 
 def start_job(request: Request, name: Annotated[str, Form(max_length=50)]) -> Response:
-    """Have a job done now; the worker that leads begins it within seconds."""
+    """Start a job; the leading worker begins it within seconds."""
     try:
         with authorised(request, writing) as (connection, user):
             jobs.start_job(connection, name, settings_of(request), user.name, datetime.now(UTC))

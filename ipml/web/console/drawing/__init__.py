@@ -1,1 +1,1 @@
-"""What pages draw: tables, charts and networks."""
+"""Drawings of the pages: tables, charts and networks."""

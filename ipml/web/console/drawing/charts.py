@@ -1,7 +1,7 @@
-"""Small charts, placed in percent by the server: pages draw them as SVG without a script or a style of their own.
+"""Small charts, placed in percent by the server; pages draw them as SVG without scripts or inline styles.
 
-Days, shares and rates of the dashboard; a price beside its reference price and what is usual; a seller's figures when
-the listing was seen and now, and their listings over time.
+They show shares and rates of the dashboard, a price beside its reference, and a seller's figures and listings over
+time.
 """
 
 from __future__ import annotations
@@ -25,16 +25,9 @@ from ipml.web.phrases import count, money, percent, percent_range, seller_histor
 
 @dataclass(frozen=True, slots=True)
 class ShareBar:
-    """A share with its interval, drawn and told; share, low and high in percent of the chart's width.
+    """A share with its interval, in percent of the chart's width, from `n` reviews.
 
-    Attributes
-    ----------
-    n : int
-        How many reviews it is from.
-    naive : str
-        What one would think from the reviewed alone, where that is something else.
-    expected : tuple of two floats or None
-        Between which the share should lie, where something says so.
+    `naive` is the share among reviewed cases alone, if it differs; `expected` are the expected bounds, if any.
     """
 
     name: str
@@ -49,15 +42,7 @@ class ShareBar:
 
 
 def make_hit_bars(bands: Sequence[Hits]) -> tuple[ShareBar, ...]:
-    """Place a bar with its interval for each band of scores.
-
-    Examples
-    --------
-    >>> from ipml.review.quality.precision import WeightedReviews
-    >>> (bar,) = make_hit_bars([Hits(0.9, 0.95, WeightedReviews.of_equal(10, 9))])
-    >>> bar.name, bar.share, bar.says, bar.bounds
-    ('90 to 95 %', 90.0, '90 %', '59 to 98 %')
-    """
+    """Make a bar with its interval for each band of scores."""
     return tuple(
         replace(
             _make_bar(_name_band(band), band.rate.share, band.rate.low, band.rate.high, band.judged),
@@ -74,16 +59,7 @@ def _name_band(band: Hits) -> str:
 
 
 def make_estimate_bars(estimates: Estimates) -> tuple[ShareBar, ...]:
-    """Place a bar with its interval for each figure of which enough was reviewed.
-
-    Examples
-    --------
-    >>> from ipml.review.sampling.estimates import EstimatedFigure
-    >>> prevalence = EstimatedFigure("prevalence", 0.081, 0.064, 0.1, 0.84, 2920)
-    >>> (bar,) = make_estimate_bars(Estimates((prevalence,), 1, 58_410, 0, 0, 150, 150))
-    >>> bar.name, bar.says, bar.bounds, bar.naive
-    ('Prevalence', '8.1 %', '6.4 to 10.0 %', '84.0 %')
-    """
+    """Make a bar with its interval for each figure with enough reviews."""
     return tuple(
         replace(
             _make_bar(figure.name.capitalize(), figure.value, figure.low, figure.high, figure.reviews),
@@ -97,15 +73,7 @@ def make_estimate_bars(estimates: Estimates) -> tuple[ShareBar, ...]:
 
 
 def make_second_review_bars(listings: SecondReviewSummary) -> tuple[ShareBar, ...]:
-    """Place a bar with its interval for each kind of second review that somebody has taken.
-
-    Examples
-    --------
-    >>> from ipml.review.quality.rates import Rate
-    >>> (bar,) = make_second_review_bars(SecondReviewSummary({}, Rate(0.9, 0.7, 0.98, 20), None, None))
-    >>> bar.name, bar.says, bar.bounds
-    ('Control cases judged rightly', '90 %', '70 to 98 %')
-    """
+    """Make a bar with its interval for each kind of second review that was given."""
     named = (
         ("Control cases judged rightly", listings.control),
         ("Own verdict given again", listings.repeats),
@@ -128,16 +96,9 @@ _BASES = {
 
 @dataclass(frozen=True, slots=True)
 class PriceScale:
-    """Where the marks of a price line stand, in percent of its width from the left.
+    """The marks of a price line, in percent of its width from the left.
 
-    Attributes
-    ----------
-    low, median, high : float
-        Between which bounds a price is usual, and the reference price.
-    price : float
-        The listing's price; at the right edge where `is_off_scale`.
-    sentence : str
-        The same in words.
+    A price off the scale is at the right edge; `sentence` has the same in words.
     """
 
     low: float
@@ -149,13 +110,11 @@ class PriceScale:
 
 
 def make_price_scale(price: float | None, currency: str | None, usual: PriceRange | None) -> PriceScale | None:
-    """Place a price on its range; None where the two cannot be compared.
+    """Place a price on its range; None if the two cannot be compared.
 
-    The line runs from 0 to a quarter beyond what is usual, so that the same goods always look the same; a dearer price
-    stands at its end. The share is that of the reason "price.brand", rounded alike.
+    The line runs from 0 to a quarter above the usual range, so the same goods always look the same; higher prices are
+    at its end. The share is that of the reason "price.brand", rounded alike.
 
-    Examples
-    --------
     >>> scale = make_price_scale(20.0, "EUR", PriceRange("Acme", "EUR", 50.0, 80.0, 160.0))
     >>> scale.low, scale.median, scale.high, scale.price
     (25.0, 40.0, 80.0, 10.0)
@@ -198,15 +157,7 @@ Series = Sequence[tuple[datetime, float]]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A figure over time, from its first value to its last; the axis ends with the last.
-
-    Attributes
-    ----------
-    points : str
-        The points of its line, in a square of 100 by 100.
-    was, now : str
-        The first and the last value, written out.
-    """
+    """A figure over time: points in a square of 100 by 100, with first and last value and moment."""
 
     points: str
     was: str
@@ -217,7 +168,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure of a seller: when the listing was seen, now, and in between, where it was seen more than once."""
+    """One figure of a seller: when the listing was seen, now, and over time if it was seen more than once."""
 
     noun: str
     when_listed: str
@@ -227,7 +178,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A listing that was seen, and where it stands in percent of the width; `kind` is "listed" or its verdict."""
+    """A listing on the timeline, in percent of its width; `kind` is "listed" or its verdict."""
 
     at: float
     kind: str
@@ -235,7 +186,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The listings of a seller from the first that was seen to the last; `sentence` says the same in words."""
+    """The listings of a seller from the first seen to the last; `sentence` has the same in words."""
 
     first: datetime
     last: datetime
@@ -245,14 +196,9 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class SellerCard:
-    """What is known of a seller.
+    """The known facts about a seller when the listing was seen, and when any was last seen.
 
-    Attributes
-    ----------
-    seen_at, last_seen_at : datetime
-        When the listing was seen, and when the seller was last seen with any.
-    timeline : Timeline or None
-        None where all listings were seen at one moment.
+    `timeline` is None if all listings were seen at one moment.
     """
 
     rows: tuple[Row, ...]
@@ -268,22 +214,17 @@ def read_seller_card(
     hidden: Collection[int],
     now: datetime | None = None,
 ) -> SellerCard:
-    """Return what is known of the seller of a case, who has these strikes; nothing of decisions on hidden cases."""
+    """Return the facts about the seller of a case; decisions on hidden cases do not show."""
     shown = [strike for strike in strikes if strike.case_id not in hidden]
     record = read_seller_record(connection, case.scored.listing.seller_id, hidden)
     return make_seller_card(case, record, shown, now or datetime.now(UTC))
 
 
 def make_seller_card(case: Case, record: SellerRecord, strikes: Collection[Strike], now: datetime) -> SellerCard:
-    """Tell what was known of the seller of a case when its listing was seen, and what is known now.
+    """Compare a seller's figures when the listing was seen with those known now.
 
-    "Strikes" are those in force here; "Strikes in all" are those that the score knew, expired ones and those that the
-    marketplace reported among them.
-
-    Parameters
-    ----------
-    strikes : collection of Strike
-        All of the seller's.
+    `strikes` are all of the seller's. "Strikes" are those in force here; "Strikes in all" are those known to the score,
+    including expired ones and those reported by the marketplace.
     """
     seen_at, listing = case.scored.listing.observed_at or case.enqueued_at, case.scored.listing
     seen = {
@@ -308,7 +249,6 @@ def make_seller_card(case: Case, record: SellerRecord, strikes: Collection[Strik
 
 
 def _latest(record: SellerRecord, listing: Listing) -> Listing:
-    """Return a listing with each figure of its seller as it was last known."""
     known = {name: getattr(listing, name) for name in _KNOWN}
     for one in record.listings:
         known |= {name: value for name in _KNOWN if (value := getattr(one.listing, name)) is not None}
@@ -321,7 +261,7 @@ def _in_force(strikes: Collection[Strike], at: datetime) -> str:
 
 
 def _count_over_time(strikes: Collection[Strike], now: datetime) -> Series:
-    """Return how many strikes counted after each moment until now at which that changed."""
+    """Return the number of strikes in force at each change until now."""
     changes: Counter[datetime] = Counter()
     for strike in strikes:
         ends = strike.expires_at if strike.taken_back_at is None else min(strike.expires_at, strike.taken_back_at)
@@ -334,7 +274,7 @@ def _count_over_time(strikes: Collection[Strike], now: datetime) -> Series:
 
 
 def _draw_line(noun: str, values: Series) -> Line | None:
-    """Return the line of a figure that was seen at two moments or more."""
+    """Return the line of a figure seen at two moments or more."""
     if not values or values[-1][0] - values[0][0] < _SHORTEST:
         return None
     first, last = values[0][0], values[-1][0]

@@ -1,4 +1,4 @@
-"""The charts of the dashboard over the days of its address, made of what the database counts by day."""
+"""Charts of the dashboard over the days of its address, from the database's daily counts."""
 
 from __future__ import annotations
 
@@ -30,28 +30,18 @@ from ipml.review.queue_metrics import LOWEST_SCORES, ReviewTime, time_reviews
 from ipml.web.console.drawing.plots import Periods, Plot, Series, cut_periods
 from ipml.web.phrases import count, percent_range
 
-_LEAST_JUDGED = 30  # of fewer, an interval outside of what is expected is no alarm yet
-_LEAST_REFERENCE = 100  # cases, with which the scores of later periods are compared
+_LEAST_JUDGED = 30  # reviews needed for an alarm
+_LEAST_REFERENCE = 100  # cases needed in the period of comparison
 _SHIFT, _LARGE_SHIFT = 0.1, 0.25  # of the population stability index, by the usual rule of thumb
 _LONGEST_FORECAST = 3_650  # days
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the dashboard draws of some days.
+    """The charts of some days.
 
-    Attributes
-    ----------
-    bands : tuple of Plot
-        Precision over time, one for each band of scores in which something was judged.
-    alarms : tuple of str
-        What somebody should look into, in sentences.
-    reviewers : tuple of str
-        Who is in a pair, by name.
-    pairs : dict of (str, str) to ReviewerPair
-        By both orders of the names.
-    wrongful : Plot or None
-        None where nothing was wrong, of however many.
+    `bands` has precision over time for each band of scores with judgements; `alarms` are sentences to look into.
+    `pairs` has each pair of reviewers in both orders. `wrongful` is None if nothing was wrong.
     """
 
     flow: Plot
@@ -69,7 +59,7 @@ class History:
 
 
 def read_history(connection: Connection, first: date, last: date, policy: EnforcementPolicy) -> History:
-    """Return what happened from one day to another, both in UTC and included."""
+    """Return the charts from one day to another, both in UTC and included."""
     periods = cut_periods(first, last)
     start, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
     days = trace_backlog(connection, start, end)
@@ -112,7 +102,7 @@ def _over_time(
 
 
 def _draw_backlog(periods: Periods, days: Sequence[BacklogDay], forecast: BacklogForecast | None) -> Plot:
-    """Draw the cases pending at the end of each period, and, dashed, what comes of them at the pace of late."""
+    """Draw the cases pending at the end of each period, and a dashed forecast at the recent pace."""
     pending: list[float | None] = [0.0] * len(periods.each)
     for one in days:
         pending[periods.place_of(one.day)] = one.pending
@@ -144,13 +134,7 @@ def _draw_backlog(periods: Periods, days: Sequence[BacklogDay], forecast: Backlo
 
 
 def cut_ahead(last: date, n_days: int, n: int) -> list[date]:
-    """Return the last days of the periods that follow a day.
-
-    Examples
-    --------
-    >>> [day.isoformat() for day in cut_ahead(date(2026, 5, 31), 7, 2)]
-    ['2026-06-07', '2026-06-14']
-    """
+    """Return the last days of the periods that follow a day."""
     return [last + timedelta(days=n_days * place) for place in range(1, n + 1)]
 
 
@@ -184,9 +168,9 @@ def _bounds_of(band: int) -> tuple[float, float]:
 
 
 def _draw_bands(periods: Periods, judged: Iterable[JudgedDay]) -> tuple[Plot, ...]:
-    """Draw for each band of scores the precision over time, with the scores of the band as what is expected.
+    """Draw precision over time for each band of scores, with the band as the expected range.
 
-    The intervals of all points hold at once: of many some would be outside of what is expected by chance.
+    The intervals hold for all points at once: otherwise some of many would lie outside by chance.
     """
     sums: dict[int, list[WeightedReviews]] = {}
     for one in judged:
@@ -236,7 +220,7 @@ def _make_rates(name: str, kind: str, css: str, rates: Sequence[Rate | None]) ->
 
 
 def _find_miscalibrated(judged: Iterable[JudgedDay]) -> Iterable[str]:
-    """Give a sentence for each band whose precision is surely not what its scores say, of all that are looked at."""
+    """Yield a sentence for each band whose precision surely differs from its scores."""
     sums: dict[int, WeightedReviews] = {}
     for one in judged:
         sums[one.band] = sums.get(one.band, WeightedReviews()) + one.looks
@@ -253,7 +237,7 @@ def _find_miscalibrated(judged: Iterable[JudgedDay]) -> Iterable[str]:
 
 
 def _draw_shift(periods: Periods, scores: Mapping[date, Counter[int]]) -> Plot | None:
-    """Draw how far the scores of each period are from those of the first with enough cases; None where none has."""
+    """Draw the shift of each period's scores from those of the first with enough cases; None if none has."""
     counts = [Counter[int]() for _ in periods.each]
     for day, bins in scores.items():
         counts[periods.place_of(day)].update(bins)
@@ -295,7 +279,6 @@ def _draw_appeals(periods: Periods, outcomes: dict[date, Counter[str]]) -> Plot 
 
 
 def _draw_wrongful(errors: Sequence[BandErrors]) -> Plot | None:
-    """Draw the share of removals that were wrong by size of the seller; None where none was wrong."""
     shown = [one for one in errors if one.judged]
     if not any(one.wrong for one in shown):
         return None

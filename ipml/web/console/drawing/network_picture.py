@@ -1,4 +1,4 @@
-"""A network as shapes on a page: members, links, parts and names in a frame 1,000 wide, and who came when."""
+"""Picture of a network on a page: members, links, parts and names in a frame 1,000 wide, and arrivals over time."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ipml.cooperation.networks.view import MemberRecord, NetworkView
 from ipml.web.phrases import count
 
 WIDTH = 1000
-_LEAST_PART = 4  # members of a part that gets a ground of its own
+_LEAST_PART = 4  # smallest part that gets a background
 _LABELS = 8
 _LONGEST_LABEL = 18
 _LETTER, _LINE = 7.8, 13.0  # as wide and as high as letters are drawn
-_MOST_COVERED = 1  # members that a name may lie on; who may be the source is named even so
+_MOST_COVERED = 1  # members that a name may cover; possible sources are always named
 
 
 @dataclass(frozen=True, slots=True)
 class PictureLabel:
-    """A name in the picture: of whom, and where the middle of its foot stands."""
+    """A member's name in the picture, with the middle of its baseline."""
 
     place: int
     x: float
@@ -37,7 +37,7 @@ class PictureLabel:
 
 
 def place_labels(view: NetworkView) -> list[PictureLabel]:
-    """Name some members where there is room: who may be the source, and of each part the best linked distributor."""
+    """Name some members where there is space: possible sources, and the best-linked distributor of each part."""
     layout = view.layout
     places = np.searchsorted(view.roles.members, layout.members).tolist()
     is_source = np.array([view.roles.role[one] is NetworkRole.SOURCE for one in places])
@@ -62,7 +62,7 @@ def shorten(name: str, most: int = _LONGEST_LABEL) -> str:
 
 
 def _place(layout: Layout, at: int, place: int, text: str, labels: list[PictureLabel]) -> tuple[PictureLabel, int]:
-    """Return a name above, below or beside a member, where it covers fewest members and names, and how many."""
+    """Return a name beside a member where it covers fewest members and names, and their number."""
     x, y, r = (float(array[at]) * WIDTH for array in (layout.x, layout.y, layout.radius))
     half = len(text) * _LETTER / 2
     beside = r + half + 7
@@ -103,19 +103,19 @@ def draw_grounds(layout: Layout) -> list[str]:
     grounds = []
     for part in np.flatnonzero(sizes >= _LEAST_PART).tolist():
         points = (np.stack([layout.x, layout.y], axis=1) * WIDTH)[layout.part == part]
-        corners = points[ConvexHull(points, qhull_options="QJ").vertices]  # QJ: members may stand in one line
+        corners = points[ConvexHull(points, qhull_options="QJ").vertices]  # QJ: members may be in one line
         grounds.append("M" + "L".join(f"{x:.0f} {y:.0f}" for x, y in corners) + "Z")
     return grounds
 
 
-# What is followed first of all, and what tells least, decides the colour of a link.
+# The first sort that a link contains decides its colour; the strongest evidence comes first.
 SORTS: dict[str, tuple[AttributeKind, ...]] = {
     "money": (AttributeKind.PAYOUT,),
     "hands": (AttributeKind.PHONE, AttributeKind.DEVICE, AttributeKind.ADDRESS, AttributeKind.SHIP_FROM),
     "goods": (AttributeKind.IMAGE, AttributeKind.PHRASE, AttributeKind.TEMPLATE, AttributeKind.TIMING),
 }
 _SORT_OF = {kind: sort for sort, kinds in SORTS.items() for kind in kinds}
-MOST_LINES = 4000  # of more, a browser would take longer than a second, and an eye tell less
+MOST_LINES = 4000  # with more, browsers take longer than a second, and readers see less
 MANY_LINES = 1500
 _DAY = 86_400_000_000
 _BARS = 72
@@ -125,20 +125,9 @@ _BARS = 72
 class DrawnMember:
     """A member in the picture.
 
-    Attributes
-    ----------
-    place : int
-        Among all members, from 0.
-    x, y, r : float
-        Where and how large.
-    classes : str
-        What is known of them, as CSS classes.
-    since : int
-        When first seen, in days since 1970.
-    says : str
-        The same in words.
-    mark : str
-        What is known of their cases as a path on the circle, for who does not tell the colours; nothing without a case.
+    `place` is among all members, from 0; `since` is when first seen, in days since 1970. `classes` are CSS classes and
+    `says` words for the same facts. `mark` is a path for readers who cannot distinguish the colours; empty without a
+    case.
     """
 
     place: int
@@ -153,7 +142,7 @@ class DrawnMember:
 
 @dataclass(frozen=True, slots=True)
 class LinkKind:
-    """A kind of thing that members share, and how many of the drawn links it is part of."""
+    """A kind of shared thing, and the number of drawn links that it is part of."""
 
     place: int
     words: str
@@ -163,7 +152,7 @@ class LinkKind:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Who came when: bars of a chart 100 wide and 100 high, and the days between which they stand."""
+    """Arrivals of members: bars of a chart 100 by 100, and its first and last day."""
 
     bars: tuple[tuple[float, float, float], ...]
     first_day: int
@@ -183,7 +172,7 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class NetworkPicture:
-    """What is drawn of a network; links as lines ready to be put into the page."""
+    """The drawing of a network; links are lines ready for the page."""
 
     width: int
     height: int
@@ -206,7 +195,7 @@ def day_of(days: int) -> datetime:
 
 
 def draw_network(view: NetworkView, records: Mapping[str, MemberRecord]) -> NetworkPicture:
-    """Draw a network, with what the review database knows of its members."""
+    """Draw a network with its members' records."""
     layout, bits = view.layout, view.layout.links.weight // HUNDREDTHS
     return NetworkPicture(
         width=WIDTH,
@@ -233,7 +222,7 @@ def draw_lines(view: NetworkView) -> Markup:
     mask = (strands.kinds @ (1 << np.arange(len(KINDS)))).tolist()
     bits, since = (layout.links.weight // HUNDREDTHS).tolist(), (strands.since // _DAY).tolist()
     sorts = _sorts_of(strands.kinds)
-    order = np.lexsort((layout.links.weight, layout.is_backbone))[-MOST_LINES:].tolist()  # the strongest lie on top
+    order = np.lexsort((layout.links.weight, layout.is_backbone))[-MOST_LINES:].tolist()  # the strongest on top
     first, second, backbone = layout.links.first.tolist(), layout.links.second.tolist(), layout.is_backbone.tolist()
     return Markup("\n").join(
         Markup(  # noqa: S704  nothing but numbers and names of ours
@@ -279,7 +268,6 @@ _LEGEND_MIDDLE, _LEGEND_RADIUS = 20.0, 12.0
 
 
 def _draw_legend(*, has_newcomers: bool) -> Iterator[DrawnMember]:
-    """Draw a member of each look, in the middle of a square 40 wide."""
     for classes, words in _LEGEND.items():
         if has_newcomers or "new" not in classes.split():
             x, r = _LEGEND_MIDDLE, _LEGEND_RADIUS
@@ -293,15 +281,7 @@ def _name_state(record: MemberRecord | None) -> str:
 
 
 def _mark(state: str, x: float, y: float, r: float) -> str:
-    """Return a cross for what was confirmed, a dot for what is open, a tick where nothing was found.
-
-    Examples
-    --------
-    >>> _mark("confirmed", 50, 50, 10)
-    'M46 46L54 54M54 46L46 54'
-    >>> _mark("open", 50, 50, 10), _mark("unknown", 50, 50, 10)
-    ('M50 50h0', '')
-    """
+    """Return a cross for a confirmed member, a dot for open cases, a tick if nothing was confirmed."""
     half = 0.4 * r
     left, right, up, down = (f"{round(at, 1):g}" for at in (x - half, x + half, y - half, y + half))
     marks = {
@@ -324,11 +304,7 @@ def _say(view: NetworkView, place: int, record: MemberRecord | None, since: int)
 
 
 def name_role(role: NetworkRole) -> str:
-    """Name a role as a page should: nobody knows it.
-
-    >>> name_role(NetworkRole.SOURCE), name_role(NetworkRole.SELLER)
-    ('perhaps the source', 'seller')
-    """
+    """Return a role in words; all but sellers are uncertain."""
     return {NetworkRole.SELLER: "seller", NetworkRole.SOURCE: "perhaps the source"}.get(role, "perhaps a distributor")
 
 

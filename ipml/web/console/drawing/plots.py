@@ -1,7 +1,7 @@
-"""Charts over time as SVG that the server draws: bars, lines and points with intervals, and the same as a table.
+"""Plots over time as SVG drawn by the server: bars, lines and points with intervals, and the same as a table.
 
-Places along the width are in percent, so that a chart fits any window while its letters keep their size; colours are
-those of plots.css. What each chart shows is its title, its axes are named, and its figures stand below it as a table.
+Places along the width are in percent, so a plot fits any window and its letters keep their size; colours are those of
+plots.css.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TOP, _AXIS = 24, 40  # pixels above the plot for the name of its axis, and belo
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Some days that a chart shows as one: a day, a week, or a month that the range may cut short."""
+    """A day, a week, or a month (perhaps cut short) that a chart shows as one."""
 
     first: date
     last: date
@@ -38,15 +38,13 @@ class Periods:
     each: tuple[Period, ...]
 
     def place_of(self, day: date) -> int:
-        """Return in which period a day is, from 0."""
+        """Return the period of a day, from 0."""
         return next(place for place, one in enumerate(self.each) if day <= one.last)
 
 
 def cut_periods(first: date, last: date) -> Periods:
-    """Cut days into as few periods as can be read: days of a month, weeks of half a year, else calendar months.
+    """Cut a range into readable periods: days up to a month, weeks up to half a year, else calendar months.
 
-    Examples
-    --------
     >>> [one.name for one in cut_periods(date(2025, 7, 10), date(2026, 2, 3)).each][:3]
     ['Jul 25', 'Aug 25', 'Sep 25']
     >>> cut_periods(date(2025, 7, 10), date(2025, 7, 11)).each[0].name
@@ -68,18 +66,9 @@ def cut_periods(first: date, last: date) -> Periods:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Values of one kind, one for each period; None where there is none.
+    """Values of one kind, one for each period; None is no value.
 
-    Attributes
-    ----------
-    kind : str
-        "bars", "line", "dashed" or "points".
-    css : str
-        Names its colour.
-    lows, highs : sequence of float or None
-        Intervals of the values.
-    ns : sequence of int
-        Of how many each value is.
+    `kind` is "bars", "line", "dashed" or "points", `css` names the colour, and `ns` has the sample size of each value.
     """
 
     name: str
@@ -91,7 +80,7 @@ class Series:
     ns: Sequence[int] = ()
 
     def bounds(self, place: int) -> tuple[float, float] | None:
-        """Return the interval of a value, where it has one."""
+        """Return the interval of a value, if it has one."""
         if not self.lows or self.lows[place] is None or self.highs[place] is None:
             return None
         return self.lows[place] or 0.0, self.highs[place] or 0.0
@@ -99,26 +88,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A chart.
+    """A chart with its title, axes and series.
 
-    Attributes
-    ----------
-    key : str
-        Its name on the page.
-    title : str
-        What it shows.
-    says : str
-        The same in a sentence, for those who do not see it.
-    x_title, y_title : str
-        Names of the axes.
-    unit : str
-        After each figure, such as " %".
-    expected : tuple of two floats, optional
-        Between which the values should lie.
-    guides : sequence of (float, str)
-        Lines across, with what they mean.
-    largest : float, optional
-        At which the axis ends; the largest value if not given.
+    `says` describes it in a sentence for readers who cannot see it. `expected` are bounds of the values, `guides`
+    horizontal lines with labels, and `largest` is the end of the axis (by default the largest value).
     """
 
     key: str
@@ -137,20 +110,18 @@ class Plot:
 
     @property
     def svg(self) -> Markup:
-        """The drawing; all texts in it are escaped as they are written."""
+        """The drawing, with all texts escaped."""
         return Markup(_draw(self))  # noqa: S704
 
     @property
     def rows(self) -> list[tuple[str, list[str]]]:
-        """The figures: of each period its name, and what each series says."""
+        """The figures: name of each period, and text of each series."""
         return [(name, [_say(one, place, self.unit) for one in self.series]) for place, name in enumerate(self.names)]
 
 
 def write_figure(value: float) -> str:
-    """Write a value as precisely as an axis needs it: 7.5 stays 7.5.
+    """Write a value as precisely as an axis needs it.
 
-    Examples
-    --------
     >>> write_figure(7.5), write_figure(2500.0), write_figure(0.25)
     ('7.5', '2,500', '0.25')
     """
@@ -159,10 +130,8 @@ def write_figure(value: float) -> str:
 
 
 def choose_ticks(largest: float) -> list[float]:
-    """Return the values that stand at an axis: up to six that read well, the last no smaller than the largest value.
+    """Return up to six round values for an axis, the last no smaller than the largest value.
 
-    Examples
-    --------
     >>> choose_ticks(9.0), choose_ticks(0.31), choose_ticks(100)
     ([0.0, 2.5, 5.0, 7.5, 10.0], [0.0, 0.1, 0.2, 0.3, 0.4], [0.0, 25.0, 50.0, 75.0, 100.0])
     """

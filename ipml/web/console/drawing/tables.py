@@ -1,4 +1,4 @@
-"""Tables that the address sorts, searches and pages: each view has an address of its own, and needs no script."""
+"""Tables sorted, searched and paged by their address, without scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class TableQuery:
-    """What an address asks of a table: the column to sort by, "-" before it for descending; words; the page from 1."""
+    """The query of a table: column to sort by ("-" before it for descending), words, and page from 1."""
 
     sort: str = ""
     words: str = ""
@@ -50,21 +50,10 @@ AskedTable = Annotated[TableQuery, Depends(_read_query)]
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[Row]):
-    """A column of a table.
+    """A column of a table, with its name in addresses and its title.
 
-    Attributes
-    ----------
-    name : str
-        In addresses.
-    title : str
-        In the head of the table, and of the sort menu on a phone.
-    sort_by : callable, optional
-        Returns the value of a row to sort by; rows of which it is None come last. Without it the rows of a page are
-        those that a database sorted, or the column cannot be sorted by.
-    is_number : bool, default=False
-        Numbers stand at the right, and are sorted from the largest.
-    css : str
-        Class of the head.
+    `sort_by` returns the value of a row to sort by; rows with None come last. Without it a database sorts the rows, or
+    the column cannot be sorted by. Numbers are aligned right and sorted from the largest. `css` is a class of the head.
     """
 
     name: str
@@ -77,16 +66,10 @@ class Column(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class TablePage(Generic[Row]):
-    """The rows of one page of a table, and the addresses of its other views.
+    """One page of a table: its rows, and the addresses of its other views.
 
-    Attributes
-    ----------
-    n : int
-        Rows that the words find, on all pages.
-    kept : mapping of str to str
-        Other fields of the address, such as a state or dates.
-    usual : str
-        What it is sorted by where the address does not say.
+    `n` counts the rows found on all pages. `kept` are other fields of the address, such as a state or dates; `usual` is
+    the default order.
     """
 
     columns: Sequence[Column[Row]]
@@ -99,12 +82,12 @@ class TablePage(Generic[Row]):
 
     @property
     def sort(self) -> str:
-        """What the rows are sorted by, as an address has it."""
+        """The current order, as in addresses."""
         return self.query.sort or self.usual
 
     @property
     def n_pages(self) -> int:
-        """How many pages there are, at least one."""
+        """Number of pages, at least one."""
         return max(1, -(-self.n // self.size))
 
     @property
@@ -114,7 +97,7 @@ class TablePage(Generic[Row]):
 
     @property
     def choices(self) -> list[tuple[str, str]]:
-        """Each way to sort as an address has it, and in words."""
+        """Each order, as in addresses and in words."""
         return [
             (sign + one.name, f"{one.title}, {words}")
             for one in self.columns
@@ -129,13 +112,13 @@ class TablePage(Generic[Row]):
         return "descending" if self.sort.startswith("-") else "ascending"
 
     def sort_address(self, column: Column[Row]) -> str:
-        """Return the address of the table sorted by a column; the other way round where it is already."""
+        """Return the address of the table sorted by a column, reversed if it is already."""
         first = "-" if column.is_number else ""
         turned = {"none": first, "ascending": "-", "descending": ""}[self.direction_of(column)]
         return self.address(sort=turned + column.name)
 
     def address(self, **changes: object) -> str:
-        """Return the address of another view of the table; changes that are no page lead to the first one."""
+        """Return the address of another view of the table, on the first page unless a page is given."""
         now: dict[str, object] = {"sort": self.query.sort, "words": self.query.words}
         fields = {**self.kept, **now, **changes}
         said = {name: value for name, value in fields.items() if value != "" and (name, value) != ("page", 1)}
@@ -143,7 +126,7 @@ class TablePage(Generic[Row]):
 
 
 def check_order(query: TableQuery, columns: Sequence[Column[Any]]) -> None:
-    """Raise Refused where a table cannot be sorted as an address asks."""
+    """Raise Refused if a table has no such order."""
     names = [one.name for one in columns if one.is_sortable]
     if query.sort and query.order not in names:
         raise Refused("sort", repr(query.sort), f'one of {", ".join(names)}, or "-" and one of them')
@@ -159,22 +142,11 @@ def page_rows(
     usual: str = "",
     size: int = PAGE_SIZE,
 ) -> TablePage[Row]:
-    """Return the page of a table that an address asks for; rows that come equal stay in their order.
+    """Return the requested page of a table; equal rows keep their order. Raises Refused for an unknown column.
 
-    Parameters
-    ----------
-    text_of : callable
-        Returns the text of a row in which all words must be found, in any case.
-    usual : str
-        What it is sorted by where the address does not say; "": the rows stay in their order.
+    `text_of` returns the text of a row that must contain all words, in any case; `usual` is the default order ("" keeps
+    that of `rows`).
 
-    Raises
-    ------
-    Refused
-        There is no such column to sort by.
-
-    Examples
-    --------
     >>> columns = [Column("name", "Name", lambda row: row[0]), Column("n", "Cases", lambda row: row[1], is_number=True)]
     >>> page = page_rows([("Ana", 3), ("Bo", None), ("Cy", 9)], columns, TableQuery("-n"))
     >>> page.rows, page.direction_of(columns[1]), page.sort_address(columns[1])
