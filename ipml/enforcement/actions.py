@@ -124,16 +124,9 @@ LONGEST_WHY = 2000
 
 @dataclass(frozen=True, slots=True)
 class MeasureOrder:
-    """A measure ordered by a lead.
+    """A measure ordered by a lead; `territories` are the countries for `MeasureKind.REMOVE_IN`.
 
-    Attributes
-    ----------
-    why : str
-        For the record, at most 2,000 characters.
-    territories : tuple of str
-        Countries, for `MeasureKind.REMOVE_IN`.
-    until : datetime or None
-        End date, if any.
+    `why` is for the record and has at most 2,000 characters.
     """
 
     kind: MeasureKind
@@ -156,13 +149,8 @@ def lift_measure(
 ) -> Measure:
     """Lift a measure and notify the seller; the decision and the strike stay, and buyers are not notified.
 
-    `why` is for the record only, at most 2,000 characters.
-
-    Raises
-    ------
-    NotFound, OwnListing
-    Conflict
-        The measure is no longer in force, or no reason is given.
+    `why` is for the record only, at most 2,000 characters. Raises NotFound, OwnListing, or Conflict if the measure is
+    no longer in force or no reason is given.
     """
     _check_why(why, "lifted")
     now = now or datetime.now(UTC)
@@ -186,9 +174,7 @@ def impose_measure(
 ) -> Measure:
     """Impose a further measure on a listing decided counterfeit, and send the seller a statement of reasons.
 
-    Raises
-    ------
-    Conflict, OwnListing, SellerErased
+    Raises Conflict, OwnListing or SellerErased.
     """
     _check_why(order.why, "imposed")
     now = now or datetime.now(UTC)
@@ -219,10 +205,7 @@ def change_measure(
 ) -> Measure:
     """Replace a measure by another, with its own statement of reasons; otherwise like `lift_measure`.
 
-    Raises
-    ------
-    SellerErased
-        The seller to notify was erased.
+    Raises SellerErased if the seller to notify was erased.
     """
     _check_why(order.why, "changed")
     now, ordered = now or datetime.now(UTC), (order.kind, order.territories)
@@ -254,9 +237,7 @@ def confirm_penalty(
 ) -> Penalty:
     """Impose a proposed penalty, and send the seller a statement of reasons.
 
-    Raises
-    ------
-    NotFound, Conflict, OwnListing, SellerErased
+    Raises NotFound, Conflict, OwnListing or SellerErased.
     """
     penalty = _look_at(connection, penalty_id, by)
     if penalty.imposed_by == by:
@@ -277,9 +258,7 @@ def lift_penalty(
 ) -> Penalty:
     """End a penalty early and notify the seller; or dismiss a proposed penalty, without notification.
 
-    Raises
-    ------
-    NotFound, Conflict, OwnListing
+    Raises NotFound, Conflict or OwnListing.
     """
     at = now or datetime.now(UTC)
     penalty = _look_at(connection, penalty_id, by)

@@ -42,14 +42,8 @@ _MILDEST_FIRST = tuple(MeasureKind)
 class ListedAppeal:
     """An appeal in the list.
 
-    Attributes
-    ----------
-    title : str
-        Title of the listing, as its seller wrote it.
-    restriction : Measure, Penalty or None
-        Subject of the appeal; None if the decision led to neither.
-    obstacle : str or None
-        Reason why the current user may not decide it, as a phrase.
+    `title`: title of the listing, as its seller wrote it. `restriction`: subject of the appeal; None if the decision
+    led to neither. `obstacle`: reason why the current user may not decide it, as a phrase.
     """
 
     due: PendingAppeal
@@ -62,16 +56,10 @@ class ListedAppeal:
 class ShownAppeal:
     """An appeal with everything needed to decide it.
 
-    Attributes
-    ----------
-    evidence : Evidence or None
-        Evidence of the contested decision.
-    damage : str or None
-        Error message if that evidence is damaged.
-    strike : Strike or None
-        Strike from the decision, unless cancelled.
-    milder : tuple of MeasureKind
-        Measures that could replace the present one.
+    - `evidence`: evidence of the contested decision.
+    - `damage`: error message if that evidence is damaged.
+    - `strike`: strike from the decision, unless cancelled.
+    - `milder`: measures that could replace the present one.
     """
 
     file: AppealFile

@@ -58,16 +58,11 @@ from ipml.storage.tables import deadlines, outbox, penalties, strikes
 class SentStatement:
     """A statement of reasons as it was sent.
 
-    Attributes
-    ----------
-    letter : Letter or None
-        None if the seller was erased.
-    payload : dict or None
-        Content for the transparency database; None if nothing is submitted, for the reason in `why_not_stated`.
-    notified_at : datetime or None
-        Time of delivery.
-    windows : tuple of Deadline
-        Deadlines of the seller's appeal.
+    - `letter`: None if the seller was erased.
+    - `payload`: content for the transparency database; None if nothing is submitted, for the reason in
+      `why_not_stated`.
+    - `notified_at`: time of delivery.
+    - `windows`: deadlines of the seller's appeal.
     """
 
     statement: Statement
@@ -201,16 +196,10 @@ _NOBODY = ""  # pseudonym of a seller without one
 class Outlook:
     """Preview of the decision "counterfeit".
 
-    Attributes
-    ----------
-    measures : tuple of (str, tuple of str)
-        Measure with its reason, and the grounds that lead to it.
-    now, then : SellerStanding
-        Before and after the decision, on the heaviest ground.
-    imposed, proposed : PenaltyKind or None
-        Penalty imposed automatically, and penalty proposed to a lead.
-    letter : Letter
-        Letter to the seller about the measure, on the first ground.
+    - `measures`: measure with its reason, and the grounds that lead to it.
+    - `now`, `then`: before and after the decision, on the heaviest ground.
+    - `imposed`, `proposed`: penalty imposed automatically, and penalty proposed to a lead.
+    - `letter`: letter to the seller about the measure, on the first ground.
     """
 
     measures: tuple[tuple[str, tuple[str, ...]], ...]

@@ -110,16 +110,10 @@ _ERRORS: tuple[Literal["wrong", "slip"], ...] = ("wrong", "slip")  # an overlap 
 class LedgerEntry:
     """A line of the ledger: a band of sellers by "size" or "age", in one currency.
 
-    Attributes
-    ----------
-    right, caught
-        Listings with a measure in force, and the harm prevented.
-    wrong, days, cost
-        Wrong decisions reversed after an objection, their days offline and cost.
-    slips, slip_days, slip_cost
-        The same for decisions reversed within minutes.
-    unpriced : int
-        Errors and slips of unknown cost.
+    - `right`, `caught`: listings with a measure in force, and the harm prevented.
+    - `wrong`, `days`, `cost`: wrong decisions reversed after an objection, their days offline and cost.
+    - `slips`, `slip_days`, `slip_cost`: the same for decisions reversed within minutes.
+    - `unpriced`: errors and slips of unknown cost.
     """
 
     by: str
@@ -342,16 +336,10 @@ class ErrorCounts:
 class GroupComparison:
     """Error rate of a group of sellers compared with all others.
 
-    Attributes
-    ----------
-    group : str
-        "small sellers" or "new sellers".
-    source : str
-        "reviewed again" or "overturned".
-    ratio, low, high : float or None
-        Ratio of the rates with its interval; None without decisions.
-    state : str
-        "alarm", "watch" (above the bound, but possibly chance), "ok" or "too few" decisions for a statement.
+    - `group`: "small sellers" or "new sellers".
+    - `source`: "reviewed again" or "overturned".
+    - `ratio`, `low`, `high`: ratio of the rates with its interval; None without decisions.
+    - `state`: "alarm", "watch" (above the bound, but possibly chance), "ok" or "too few" decisions for a statement.
     """
 
     group: str

@@ -22,18 +22,11 @@ from ipml.storage.tables import audit, decisions, evidence, measures, penalties,
 class Overview:
     """Pending work of enforcement.
 
-    Attributes
-    ----------
-    backlog : tuple of ChannelBacklog
-        Waiting and dead messages, by channel.
-    unanswered : int
-        Measures that the platform has not confirmed in time.
-    appeals, overdue : int
-        Pending appeals, and how many of them are overdue.
-    proposed : int
-        Penalties that wait for a lead.
-    promises : tuple of PromiseStanding
-        Precision guarantees, one for each brand with automatic decisions.
+    - `backlog`: waiting and dead messages, by channel.
+    - `unanswered`: measures that the platform has not confirmed in time.
+    - `appeals`, `overdue`: pending appeals, and how many of them are overdue.
+    - `proposed`: penalties that wait for a lead.
+    - `promises`: precision guarantees, one for each brand with automatic decisions.
     """
 
     backlog: tuple[ChannelBacklog, ...]

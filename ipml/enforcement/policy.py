@@ -263,10 +263,8 @@ class EnforcementPolicy(PolicyText):
 def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
     """Read a policy file; by default the setting `policy_enforcement`, else the bundled one.
 
-    Raises
-    ------
-    UnusableSetting
-        The file is missing, is not TOML, has invalid rules or contradicts itself: all faults in one line.
+    Raises UnusableSetting if the file is missing, is not TOML, has invalid rules or contradicts itself: all faults in
+    one line.
     """
     path = path or get_settings().policy_enforcement or BUNDLED
     policy = read_policy(EnforcementPolicy, path, "ipml/enforcement/policy.toml")

@@ -65,14 +65,8 @@ def read_decided(
 class FirstDecision:
     """The first decision that a decision belongs to.
 
-    Attributes
-    ----------
-    made_with : int or None
-        First decision of the same group; None for a single decision.
-    same_as : int
-        Case of the first decision on the same listing, which may have several cases.
-    is_itself : bool
-        Whether the decision is the first on its listing.
+    `made_with`: first decision of the same group; None for a single decision. `same_as`: case of the first decision on
+    the same listing, which may have several cases. `is_itself`: whether the decision is the first on its listing.
     """
 
     made_with: int | None

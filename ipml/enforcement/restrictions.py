@@ -34,12 +34,8 @@ class PenaltyKind(StrEnum):
 class ReportSource:
     """Reporter of a listing, as a statement of reasons must name it (Article 17(3)(b) of the Digital Services Act).
 
-    Attributes
-    ----------
-    source : str
-        "own" without a notice, else "notice", "trusted flagger" or "other notification".
-    is_detected : bool
-        Whether a model found the listing before any notice.
+    `source`: "own" without a notice, else "notice", "trusted flagger" or "other notification". `is_detected`: whether
+    a model found the listing before any notice.
     """
 
     source: str = "own"
@@ -53,24 +49,14 @@ OWN = ReportSource()
 class Restriction:
     """A measure or a penalty, with the facts that a statement of reasons must contain.
 
-    Attributes
-    ----------
-    subject : str
-        Name in the audit trail and in the outbox: "measure:12" or "penalty:3".
-    listing : Listing
-        As decided; for a penalty, the listing of the last strike.
-    ground : str
-        A key of `ipml.review.decisions.GROUNDS`.
-    territories : tuple of str
-        Countries in which it holds, ISO 3166; empty: everywhere.
-    until : datetime or None
-        End date, if any.
-    is_detected : bool
-        Whether a model found the listing before any notice.
-    is_automatic : bool
-        Whether a policy decided instead of a person.
-    source : str
-        See `ReportSource`.
+    - `subject`: name in the audit trail and in the outbox: "measure:12" or "penalty:3".
+    - `listing`: as decided; for a penalty, the listing of the last strike.
+    - `ground`: a key of `ipml.review.decisions.GROUNDS`.
+    - `territories`: countries in which it holds, ISO 3166; empty: everywhere.
+    - `until`: end date, if any.
+    - `is_detected`: whether a model found the listing before any notice.
+    - `is_automatic`: whether a policy decided instead of a person.
+    - `source`: see `ReportSource`.
     """
 
     subject: str

@@ -47,14 +47,8 @@ class RecommendedReview:
 class SellerFile:
     """Enforcement record of a seller; the newest first, and at most `MOST` of each kind.
 
-    Attributes
-    ----------
-    pseudonym : str or None
-        None if no decision ever had an effect on the seller.
-    erased_at : datetime or None
-        None unless the seller was erased.
-    rung : PenaltyKind or None
-        Penalty that the strikes lead to automatically now.
+    `pseudonym`: None if no decision ever had an effect on the seller. `erased_at`: None unless the seller was erased.
+    `rung`: penalty that the strikes lead to automatically now.
     """
 
     seller_id: str

@@ -101,18 +101,11 @@ def next_state(appeal_id: int, state: AppealState | None, event: AppealEvent) ->
 class Appeal:
     """A complaint or counter-notice of a seller.
 
-    Attributes
-    ----------
-    subject : str
-        Contested restriction: "measure:12", "penalty:3" or "case:7".
-    decision_id : int
-        Decision behind the restriction.
-    kind : str
-        "complaint" or "counter-notice".
-    profile : str
-        Name of the profile with its rules.
-    holder, lease_expires_at
-        Person who has claimed it, and the end of the claim.
+    - `subject`: contested restriction: "measure:12", "penalty:3" or "case:7".
+    - `decision_id`: decision behind the restriction.
+    - `kind`: "complaint" or "counter-notice".
+    - `profile`: name of the profile with its rules.
+    - `holder`, `lease_expires_at`: person who has claimed it, and the end of the claim.
     """
 
     appeal_id: int
@@ -360,24 +353,14 @@ class PendingAppeal:
 class AppealFile:
     """Everything needed to decide an appeal.
 
-    Attributes
-    ----------
-    text : str or None
-        The seller's statement (untrusted text); None if the seller was erased.
-    reference : str or None
-        Reference of the rights holder's suit or complaint.
-    case : Case
-        Listing as scored, with reasons.
-    decision : Decision
-        Contested decision.
-    alike : tuple of int
-        Cases of near-duplicates decided with it, if those decisions are in force.
-    together : tuple of int
-        Other cases decided in the same bulk action, at most 200: a lead may want to review them.
-    windows, deadlines : tuple of Deadline
-        Deadlines for filing, and deadlines of this appeal.
-    deciders : frozenset of str
-        People excluded because they decided before.
+    - `text`: the seller's statement (untrusted text); None if the seller was erased.
+    - `reference`: reference of the rights holder's suit or complaint.
+    - `case`: listing as scored, with reasons.
+    - `decision`: contested decision.
+    - `alike`: cases of near-duplicates decided with it, if those decisions are in force.
+    - `together`: other cases decided in the same bulk action, at most 200: a lead may want to review them.
+    - `windows`, `deadlines`: deadlines for filing, and deadlines of this appeal.
+    - `deciders`: people excluded because they decided before.
     """
 
     appeal: Appeal

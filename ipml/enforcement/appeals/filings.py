@@ -147,12 +147,7 @@ def withdraw_appeal(
 ) -> Appeal:
     """Withdraw an appeal; the seller may file another until the deadline has passed.
 
-    Raises
-    ------
-    NotFound
-        There is no such appeal of this seller.
-    IllegalStep
-        The appeal has ended.
+    Raises NotFound if there is no such appeal of this seller; IllegalStep if the appeal has ended.
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)

@@ -98,10 +98,7 @@ class Restricted:
 def find_restricted(connection: Connection, about: str | int, seller_id: str) -> Restricted:
     """Return the restriction a seller contests: "measure:12", "penalty:3", "case:7" or the number of a case.
 
-    Raises
-    ------
-    NotFound
-        It does not exist, is lifted, or belongs to another seller; the error does not say which.
+    Raises NotFound if it does not exist, is lifted, or belongs to another seller; the error does not say which.
     """
     subject = f"case:{about}" if isinstance(about, int) else about
     kind, number = parse_subject(subject)

@@ -71,12 +71,7 @@ LONGEST_WHY = 5_000
 def claim_appeal(
     connection: Connection, appeal_id: int, by: str, *, rules: AppealRules | None = None, now: datetime | None = None
 ) -> Appeal:
-    """Claim an appeal for a person, or prolong their claim.
-
-    Raises
-    ------
-    Forbidden, Conflict, NotFound
-    """
+    """Claim an appeal for a person, or prolong their claim. Raises Forbidden, Conflict or NotFound."""
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     appeal = find_appeal(connection, appeal_id, lock=True)
     if not appeal.is_pending:
@@ -293,13 +288,9 @@ def holder_acted(
 ) -> Appeal:
     """Record that the rights holder sued or complained to an authority: the measure stays and the deadline stops.
 
-    `reference` is court and docket, or authority and file number, at most 500 characters.
-
-    Raises
-    ------
-    IllegalStep
-        The expiry of the deadline was recorded; or the appeal is no counter-notice that waits for the holder.
-    NotFound, UnstorableValue
+    `reference` is court and docket, or authority and file number, at most 500 characters. Raises IllegalStep if the
+    expiry of the deadline was recorded or the appeal is no counter-notice that waits for the holder; NotFound;
+    UnstorableValue.
     """
     check_text("reference", reference, _LONGEST_REFERENCE)
     if not reference.strip():
@@ -325,12 +316,7 @@ def holder_withdrew(
     now: datetime | None = None,
     consequences: Consequences | None = None,
 ) -> Appeal:
-    """Record that the rights holder gives up: the restriction ends at once.
-
-    Raises
-    ------
-    IllegalStep, NotFound
-    """
+    """Record that the rights holder gives up: the restriction ends at once. Raises IllegalStep or NotFound."""
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
@@ -350,11 +336,7 @@ def change_term(
 ) -> Deadline:
     """Change the running deadline of an appeal: "extend" (once, to the profile's longer term), "pause" or "resume".
 
-    Raises
-    ------
-    IllegalStep
-        No deadline runs, or the profile has no longer term.
-    NotFound
+    Raises NotFound, or IllegalStep if no deadline runs or the profile has no longer term.
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     running = list(find_deadlines(connection, f"appeal:{appeal_id}", lock=True).values())

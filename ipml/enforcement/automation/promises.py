@@ -62,16 +62,10 @@ class PromiseEvent:
 class PromiseRecord:
     """State of a brand's guarantee after its events and those of all brands.
 
-    Attributes
-    ----------
-    given : PromiseEvent or None
-        Event that gave the guarantee in force; None without one.
-    restarted_at : datetime or None
-        Cases drawn before do not count.
-    ended : tuple of PromiseEvent
-        Events that gave and withdrew the last guarantee; empty while one is in force.
-    bans : dict of str to PromiseEvent
-        Withdrawals by a person, by brand, that no person has lifted.
+    - `given`: event that gave the guarantee in force; None without one.
+    - `restarted_at`: cases drawn before do not count.
+    - `ended`: events that gave and withdrew the last guarantee; empty while one is in force.
+    - `bans`: withdrawals by a person, by brand, that no person has lifted.
     """
 
     brand: str
@@ -201,28 +195,16 @@ class ActedOn:
 class PromiseStanding:
     """Assessment of a brand's guarantee.
 
-    Attributes
-    ----------
-    threshold : float
-        Lowest score for automatic decisions; if none is precise enough, the threshold that comes closest.
-    promised, bound : float
-        Guaranteed precision, and lower bound of the precision shown.
-    count : Count
-        Drawn cases from the threshold on.
-    since : datetime
-        Cases drawn before do not count.
-    sampling_probability : float
-        Present probability of a draw.
-    vouched_until : datetime or None
-        Latest time of enqueueing for automatic decisions now; None: no case qualifies.
-    cause : str
-        "data", "alarm", "reversals", "model" or "person".
-    why : str
-        The cause as a sentence.
-    promise_id : int or None
-        Last recorded event.
-    acted_on : ActedOn
-        Decisions under the last withdrawn guarantee, for a second look; empty while one is in force.
+    - `threshold`: lowest score for automatic decisions; if none is precise enough, the threshold that comes closest.
+    - `promised`, `bound`: guaranteed precision, and lower bound of the precision shown.
+    - `count`: drawn cases from the threshold on.
+    - `since`: cases drawn before do not count.
+    - `sampling_probability`: present probability of a draw.
+    - `vouched_until`: latest time of enqueueing for automatic decisions now; None: no case qualifies.
+    - `cause`: "data", "alarm", "reversals", "model" or "person".
+    - `why`: the cause as a sentence.
+    - `promise_id`: last recorded event.
+    - `acted_on`: decisions under the last withdrawn guarantee, for a second look; empty while one is in force.
     """
 
     brand: str
@@ -437,10 +419,7 @@ def withdraw(
 ) -> int:
     """Stop automatic decisions for a brand, or for all (None), until a person allows them again.
 
-    Raises
-    ------
-    Refused
-        The policy does not cover the brand.
+    Raises Refused if the policy does not cover the brand.
     """
     return _say(connection, policy, brand, person, why, "withdrawn", now)
 
@@ -456,9 +435,7 @@ def allow(
 ) -> int:
     """Lift a person's withdrawal for a brand, or for all; cases drawn from now on must show the precision anew.
 
-    Raises
-    ------
-    Refused, Conflict
+    Raises Refused or Conflict.
     """
     return _say(connection, policy, brand, person, why, "allowed", now)
 

@@ -43,16 +43,10 @@ class SampledCase:
 class Count:
     """Result of a brand's drawn cases from a score on.
 
-    Attributes
-    ----------
-    n : int
-        Cases that count.
-    errors : int
-        Cases not found counterfeit, including the `overdue` ones, which were not reviewed in time.
-    waiting : int
-        Drawn cases that do not count yet.
-    against : tuple of int
-        Cases not found counterfeit, for a lead to review.
+    - `n`: cases that count.
+    - `errors`: cases not found counterfeit, including the `overdue` ones, which were not reviewed in time.
+    - `waiting`: drawn cases that do not count yet.
+    - `against`: cases not found counterfeit, for a lead to review.
     """
 
     n: int = 0

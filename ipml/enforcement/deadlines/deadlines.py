@@ -93,20 +93,12 @@ _DAY = timedelta(days=1)
 class Deadline:
     """A term that runs for a subject.
 
-    Attributes
-    ----------
-    subject, stage : str
-        Subject and stage of the profile; a subject has one deadline per stage.
-    since : datetime or None
-        Event from which it counts; None until it occurs.
-    due_at : datetime or None
-        First moment after the term.
-    latest_at : datetime or None
-        Latest time for its effect.
-    marked_at : datetime or None
-        First reading past the term, while unconfirmed.
-    longer_by : int
-        Total days of pauses.
+    - `subject`, `stage`: subject and stage of the profile; a subject has one deadline per stage.
+    - `since`: event from which it counts; None until it occurs.
+    - `due_at`: first moment after the term.
+    - `latest_at`: latest time for its effect.
+    - `marked_at`: first reading past the term, while unconfirmed.
+    - `longer_by`: total days of pauses.
     """
 
     deadline_id: int

@@ -86,10 +86,7 @@ class Calendar(BaseModel):
 def load_calendar(name: str, folder: Path | None = None) -> Calendar:
     """Return the working days of a country, such as "cn", from an own folder or the bundled files.
 
-    Raises
-    ------
-    UnusableSetting
-        The file is missing or invalid.
+    Raises UnusableSetting if the file is missing or invalid.
     """
     path = find_file(name, "holidays", _HOLIDAYS, folder)
     return read_policy(Calendar, path, "holidays/us.toml", kind="holidays")
@@ -139,12 +136,8 @@ class Length(BaseModel):
 class TermCounting:
     """Local rules for counting terms.
 
-    Attributes
-    ----------
-    is_rolled : bool
-        Whether a term that would end on a free day ends on the next working day.
-    least_working_days : int
-        Least number of working days in a term of two days or more.
+    `is_rolled`: whether a term that would end on a free day ends on the next working day. `least_working_days`: least
+    number of working days in a term of two days or more.
     """
 
     zone: ZoneInfo
@@ -200,10 +193,7 @@ def start_of_day(day: date, zone: ZoneInfo) -> datetime:
 def find_zone(name: str) -> ZoneInfo:
     """Return a time zone by name.
 
-    Raises
-    ------
-    UnusableSetting
-        The name is unknown, or the machine has no time zone data.
+    Raises UnusableSetting if the name is unknown, or the machine has no time zone data.
     """
     try:
         return ZoneInfo(name)
@@ -344,10 +334,7 @@ class TermsProfile(BaseModel):
 def load_profile(name: str, folder: Path | None = None) -> TermsProfile:
     """Return a profile by name, from an own folder or the bundled files.
 
-    Raises
-    ------
-    UnusableSetting
-        The file is missing or invalid.
+    Raises UnusableSetting if the file is missing or invalid.
     """
     path = find_file(name, "profiles", _PROFILES, folder)
     profile = read_policy(TermsProfile, path, "profiles/eu.toml", kind="profile")

@@ -59,11 +59,8 @@ USUAL = ArchiveLimits()
 def unpack(archive: Path, folder: Path, limits: ArchiveLimits = USUAL) -> list[Unpacked]:
     """Unpack a .zip, .tar or .tar.gz file into a new or empty folder, as `000001`, `000002`, …
 
-    Raises
-    ------
-    UnreadableFile
-        The file is no archive, is broken, exceeds the limits, contains a link, a device or an encrypted file, or has
-        two names that are equal on some file system. No unpacked file is left.
+    Raises UnreadableFile if the file is no archive, is broken, exceeds the limits, contains a link, a device or an
+    encrypted file, or has two names that are equal on some file system. No unpacked file is left.
     """
     written: list[Unpacked] = []
     try:
@@ -223,10 +220,7 @@ _DEVICES = frozenset(
 def lay_out(files: Sequence[Unpacked], archive: Path, folder: Path) -> Path:
     """Move unpacked files to their places in a package; return its folder.
 
-    Raises
-    ------
-    UnreadableFile
-        A name cannot belong to a package.
+    Raises UnreadableFile if a name cannot belong to a package.
     """
     names = [PurePosixPath(file.name) for file in files]
     tops = {name.parts[0] for name in names if len(name.parts) > 1}
@@ -263,12 +257,8 @@ _WHOLE = "a WARC file of which every record can be read"
 def copy_capture(source: Path, folder: Path, name: str = "capture") -> Path:
     """Check every record of a WARC file, and copy the file into a folder under our own name.
 
-    Raises
-    ------
-    UnreadableFile
-        The file is no WARC file, or ends inside a record.
-    UnusableSetting
-        The package warcio is not installed.
+    Raises UnreadableFile if the file is no WARC file, or ends inside a record; UnusableSetting if the package warcio
+    is not installed.
     """
     try:
         with source.open("rb") as stream:

@@ -98,11 +98,7 @@ def ask_for_stamp(url: str, content: bytes, roots: Path | None = None) -> Stamp:
     """Request a time stamp of a content from the authority at an HTTP address.
 
     `roots` is a PEM file of trusted certificates; without it, only the stamped content is checked, not the signature.
-
-    Raises
-    ------
-    Refused
-        The authority cannot be reached, or its answer is no stamp of this content.
+    Raises Refused if the authority cannot be reached, or its answer is no stamp of this content.
     """
     import httpx
 
@@ -125,10 +121,7 @@ def ask_for_stamp(url: str, content: bytes, roots: Path | None = None) -> Stamp:
 def check_stamp(response: bytes, content: bytes, source: str, roots: Path | None = None) -> Stamp:
     """Check that a response is a time stamp of a content, and return it.
 
-    Raises
-    ------
-    Refused
-        It is no response, a refusal, for another content, or not signed by a trusted authority.
+    Raises Refused if it is no response, a refusal, for another content, or not signed by a trusted authority.
     """
     client = _client()
     try:
@@ -222,10 +215,7 @@ _FILES_OF_STAMP = (STAMP, "tagmanifest-sha384.txt", "tagmanifest-sha512.txt")
 def read_stamped(folder: Path) -> bytes:
     """Check a package, and return the content that an authority stamps; remains of an interrupted stamping are ignored.
 
-    Raises
-    ------
-    UnreadableFile
-        The folder is no package, or was changed.
+    Raises UnreadableFile if the folder is no package, or was changed.
     """
     faults = [one for one in check_package(folder).findings if one.file not in _FILES_OF_STAMP]
     if faults:
@@ -243,10 +233,7 @@ def stamp_package(folder: Path, stamp: Stamp) -> None:
 def check_stamp_of(folder: Path, roots: Path) -> str:
     """Return a sentence with the time at which a trusted authority stamped a package.
 
-    Raises
-    ------
-    Refused
-        The package has no stamp, or not one of a trusted authority.
+    Raises Refused if the package has no stamp, or not one of a trusted authority.
     """
     if not (folder / STAMP).is_file():
         raise Refused(f"time stamp of {folder}", "none", "a stamp")

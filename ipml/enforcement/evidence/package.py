@@ -289,10 +289,7 @@ def put_in_place(folder: Path, out: Path, *, is_zipped: bool) -> None:
 def new_place(out: Path) -> Iterator[Path]:
     """Yield a hidden temporary folder beside an unused path, after removing remains of an interrupted export.
 
-    Raises
-    ------
-    UnwritableFile
-        The path exists, or its folder cannot be written.
+    Raises UnwritableFile if the path exists, or its folder cannot be written.
     """
     if out.exists() or out.is_symlink():
         raise UnwritableFile(out, "something of that name", "a new name: a package is never written over")
@@ -315,12 +312,8 @@ Stamper = Callable[[bytes], Stamp]
 class Exported:
     """A written package.
 
-    Attributes
-    ----------
-    n_erased : int
-        Pieces of evidence that the package contains as a digest only, because the seller was erased.
-    anchor : SignedAnchor
-        Send it to the recipient by another way than the package.
+    `n_erased`: pieces of evidence that the package contains as a digest only, because the seller was erased. `anchor`:
+    send it to the recipient by another way than the package.
     """
 
     path: Path

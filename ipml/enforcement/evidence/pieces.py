@@ -141,12 +141,7 @@ _NO_PERSONS = frozenset((_SYSTEM, "seller", "holder", "platform"))  # as the aud
 class Evidence:
     """A piece of evidence of a decision.
 
-    Attributes
-    ----------
-    digest : str
-        SHA-256 of the text, in hexadecimal.
-    text : str or None
-        Canonical JSON; None if the seller was erased.
+    `digest`: SHA-256 of the text, in hexadecimal. `text`: canonical JSON; None if the seller was erased.
     """
 
     evidence_id: int
@@ -229,10 +224,7 @@ def is_person(actor: str) -> bool:
 def read_evidence(connection: Connection, evidence_id: int) -> Evidence:
     """Return one piece of evidence.
 
-    Raises
-    ------
-    NotFound, EvidenceChanged
-        There is no such piece, or its stored text was changed.
+    Raises NotFound or EvidenceChanged if there is no such piece, or its stored text was changed.
     """
     row = connection.execute(select(evidence).where(evidence.c.evidence_id == evidence_id)).first()
     if row is None:

@@ -60,12 +60,8 @@ from ipml.storage.tables import cases, decisions, penalties, strikes, strikes_ta
 class Sum:
     """Upper bound of a seller's strike weight, whatever belongs to one offence, and the last sighting of a listing.
 
-    Attributes
-    ----------
-    apart : float
-        Weight of the offences that new strikes cannot belong to.
-    by_tie : dict of int to float
-        Weight of the offences that they may belong to, by tie.
+    `apart`: weight of the offences that new strikes cannot belong to. `by_tie`: weight of the offences that they may
+    belong to, by tie.
     """
 
     apart: float = 0.0
@@ -316,11 +312,7 @@ def confirm(
     """Impose a proposed penalty if the strikes still justify it.
 
     The person must differ from the one who decided the case. `why` is encrypted with the seller's key; the audit trail
-    holds a digest of the encrypted text.
-
-    Raises
-    ------
-    NotFound, Conflict
+    holds a digest of the encrypted text. Raises NotFound or Conflict.
     """
     check_text("why", why, _LONGEST_WHY)
     at = now or datetime.now(UTC)

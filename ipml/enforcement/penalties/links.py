@@ -49,14 +49,8 @@ class Link:
 class LinkedAccount:
     """An account recommended to a lead for review.
 
-    Attributes
-    ----------
-    pseudonym, linked_to : str
-        The account, and the seller with the penalty.
-    evidence : str or None
-        None if either seller was erased.
-    outcome : str or None
-        "review" or "nothing"; None while open.
+    `pseudonym`, `linked_to`: the account, and the seller with the penalty. `evidence`: None if either seller was
+    erased. `outcome`: "review" or "nothing"; None while open.
     """
 
     link_id: int
@@ -124,10 +118,7 @@ def decide_link(
 def read_links(path: Path) -> list[Link]:
     """Read a CSV file of links: seller, other, kind, weight (0-1), evidence.
 
-    Raises
-    ------
-    UnreadableFile
-        A column is missing, or a row is invalid; the first such row is named.
+    Raises UnreadableFile if a column is missing, or a row is invalid; the first such row is named.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:

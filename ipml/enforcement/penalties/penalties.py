@@ -43,22 +43,14 @@ LARGEST_NUMBER = 2**63 - 1
 class Penalty:
     """A penalty on a seller, imposed or proposed to a lead.
 
-    Attributes
-    ----------
-    strike_id : int
-        Last of the strikes behind it.
-    rung : int
-        Place on the ladder of its policy, from 0 for the lowest.
-    weight : float
-        Weight of the strikes when it was proposed.
-    size : Size
-        Size of the seller at that time.
-    imposed_by, imposed_at
-        "ipml" if automatic; None while a person must confirm it.
-    until : datetime or None
-        End date, if any.
-    ended_as : str or None
-        "taken back" (its strikes were cancelled), "lifted" (by a person), "dismissed" (never imposed) or "over".
+    - `strike_id`: last of the strikes behind it.
+    - `rung`: place on the ladder of its policy, from 0 for the lowest.
+    - `weight`: weight of the strikes when it was proposed.
+    - `size`: size of the seller at that time.
+    - `imposed_by`, `imposed_at`: "ipml" if automatic; None while a person must confirm it.
+    - `until`: end date, if any.
+    - `ended_as`: "taken back" (its strikes were cancelled), "lifted" (by a person), "dismissed" (never imposed) or
+      "over".
     """
 
     penalty_id: int

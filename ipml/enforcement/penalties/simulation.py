@@ -103,16 +103,10 @@ _SIZE, _AGE = "listings", "days old"
 class PolicyOutcome:
     """Result of a policy over all sellers.
 
-    Attributes
-    ----------
-    imposed, proposed : Counter of str
-        Penalties by kind.
-    wrong : Counter of str
-        Imposed penalties whose strikes were cancelled, by kind.
-    wrong_days : Counter of str
-        Total days for which those were in force.
-    hardest : Counter of (str, str)
-        Sellers by band (of size or age) and hardest imposed penalty.
+    - `imposed`, `proposed`: penalties by kind.
+    - `wrong`: imposed penalties whose strikes were cancelled, by kind.
+    - `wrong_days`: total days for which those were in force.
+    - `hardest`: sellers by band (of size or age) and hardest imposed penalty.
     """
 
     imposed: Counter[str] = field(default_factory=Counter)
@@ -126,14 +120,9 @@ class PolicyOutcome:
 class Simulation:
     """Two policies on the same history.
 
-    Attributes
-    ----------
-    now, then : PolicyOutcome
-        Under the policy in force, and under the other.
-    harder, milder : int
-        Sellers whose hardest penalty would be harder, or milder.
-    honest, honest_now, honest_then : int
-        Sellers with all decisions reversed, and how many of them were penalised under each policy.
+    `now`, `then`: under the policy in force, and under the other. `harder`, `milder`: sellers whose hardest penalty
+    would be harder, or milder. `honest`, `honest_now`, `honest_then`: sellers with all decisions reversed, and how
+    many of them were penalised under each policy.
     """
 
     now: PolicyOutcome = field(default_factory=PolicyOutcome)

@@ -48,26 +48,15 @@ _STRIKES = select(strikes, strikes_taken_back.c.at.label("taken_back_at")).join(
 class Strike:
     """A strike against a seller for one decision.
 
-    Attributes
-    ----------
-    weight : float
-        Weight of its ground times the severity of its category.
-    probability : float or None
-        Score of the listing; None if the model abstained.
-    value : float or None
-        Price times units expected to sell until the next review, in `currency`; None if unknown.
-    listings, age_days : float or None
-        Seller's size and age at that time, to two digits.
-    made_with : int or None
-        First of the decisions made together.
-    cluster : int
-        Case reviewed on its behalf, or its own case.
-    same_as : int
-        Case of the first decision on the same listing.
-    seen_at : datetime
-        Last sighting of the listing online.
-    taken_back_at : datetime or None
-        Reversal of its decision.
+    - `weight`: weight of its ground times the severity of its category.
+    - `probability`: score of the listing; None if the model abstained.
+    - `value`: price times units expected to sell until the next review, in `currency`; None if unknown.
+    - `listings`, `age_days`: seller's size and age at that time, to two digits.
+    - `made_with`: first of the decisions made together.
+    - `cluster`: case reviewed on its behalf, or its own case.
+    - `same_as`: case of the first decision on the same listing.
+    - `seen_at`: last sighting of the listing online.
+    - `taken_back_at`: reversal of its decision.
     """
 
     strike_id: int
@@ -232,20 +221,12 @@ _UNKNOWN_SCORE = 0.5
 class Gravity:
     """Total of a seller's strikes.
 
-    Attributes
-    ----------
-    harm : Money or None
-        None if unknown for all listings in the currency of the rules.
-    is_harm_complete : bool
-        Whether it is known for all listings.
-    found : int
-        Listings struck, each once.
-    listings, age_days : float or None
-        Seller's size and age.
-    probability : float
-        Mean probability that the strikes are right, by weight.
-    is_first : bool
-        Whether they are one offence without a penalty notified before.
+    - `harm`: None if unknown for all listings in the currency of the rules.
+    - `is_harm_complete`: whether it is known for all listings.
+    - `found`: listings struck, each once.
+    - `listings`, `age_days`: seller's size and age.
+    - `probability`: mean probability that the strikes are right, by weight.
+    - `is_first`: whether they are one offence without a penalty notified before.
     """
 
     harm: Money | None
@@ -374,18 +355,11 @@ class Size:
 class SellerStanding:
     """A seller's standing on the ladder.
 
-    Attributes
-    ----------
-    weight : float
-        Weight of all offences together.
-    due : int
-        Place of the rung imposed automatically; -1: none.
-    proposed : int
-        Place of the rung proposed to a lead; equal to `due` for none.
-    size : Size
-        Size of the seller used.
-    sentences : tuple of str
-        Explanation.
+    - `weight`: weight of all offences together.
+    - `due`: place of the rung imposed automatically; -1: none.
+    - `proposed`: place of the rung proposed to a lead; equal to `due` for none.
+    - `size`: size of the seller used.
+    - `sentences`: explanation.
     """
 
     weight: float

@@ -62,10 +62,7 @@ def begin_list(path: Path) -> None:
 def note_erased(path: Path, seller_id: str, pseudonym: str, at: datetime) -> None:
     """Add a seller to the list, creating the file if needed; the entry is on disk on return.
 
-    Raises
-    ------
-    UnreadableFile
-        The file is damaged; nothing is changed.
+    Raises UnreadableFile if the file is damaged; nothing is changed.
     """
     begin_list(path)
     with turn(_turn_of(path), _PATIENCE_SECONDS):
@@ -78,12 +75,7 @@ def note_erased(path: Path, seller_id: str, pseudonym: str, at: datetime) -> Non
 def read_erased(path: Path) -> ErasedList:
     """Read the file.
 
-    Raises
-    ------
-    NotFound
-        The file does not exist.
-    UnreadableFile
-        The file is incomplete, damaged or cannot be read.
+    Raises NotFound if the file does not exist; UnreadableFile if the file is incomplete, damaged or cannot be read.
     """
     head, *lines = _read_lines(path)
     moments: dict[str, datetime] = {}

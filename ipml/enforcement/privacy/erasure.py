@@ -303,10 +303,7 @@ def begin(
 ) -> BegunErasure:
     """Record an erasure, or return the one that has begun; with `is_sure`, do not check for holds and messages.
 
-    Raises
-    ------
-    Conflict
-        The seller cannot be erased now.
+    Raises Conflict if the seller cannot be erased now.
     """
     if listed_in is not None:
         _require_list(connection, listed_in)
@@ -342,10 +339,7 @@ def erase_in_turns(
 def finish_begun(engine: Engine, *, now: datetime | None = None) -> tuple[Erasure, ...]:
     """Finish all interrupted erasures except for the traces in the files.
 
-    Raises
-    ------
-    Conflict
-        An undelivered message is about one of the sellers.
+    Raises Conflict if an undelivered message is about one of the sellers.
     """
     with reading(engine) as connection:
         begun = list_begun(connection)

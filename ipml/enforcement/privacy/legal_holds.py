@@ -64,16 +64,9 @@ def place_hold(
 ) -> Hold:
     """Hold the records of a seller, or of one of their cases, until a date.
 
-    `why` has at most 500 characters and is encrypted with the seller's key.
-
-    Raises
-    ------
-    NotFound
-        Nothing about the seller is stored, or the case belongs to another seller.
-    Conflict
-        The erasure of the seller has begun.
-    UnusableSetting
-        The date has passed.
+    `why` has at most 500 characters and is encrypted with the seller's key. Raises NotFound if nothing about the
+    seller is stored, or the case belongs to another seller; Conflict if the erasure of the seller has begun;
+    UnusableSetting if the date has passed.
     """
     now = now or datetime.now(UTC)
     check_text("why", why, _LONGEST_WHY)
@@ -98,13 +91,7 @@ def place_hold(
 def release_holds(
     connection: Connection, seller_id: str, *, by: str, hold_id: int | None = None, now: datetime | None = None
 ) -> int:
-    """End one hold or all holds in force on a seller; return how many.
-
-    Raises
-    ------
-    NotFound
-        No such hold is in force.
-    """
+    """End one hold or all holds in force on a seller; return how many. Raises NotFound if no such hold is in force."""
     now = now or datetime.now(UTC)
     pseudonym = find_pseudonym(connection, seller_id)
     wanted = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]

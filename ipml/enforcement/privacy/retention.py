@@ -77,18 +77,11 @@ from ipml.storage.tables.enforcement import PENDING_APPEALS
 class RecordClass:
     """Rows that expire a number of days after a time in the row.
 
-    Attributes
-    ----------
-    name : str
-        Field of `RetentionRules`.
-    table : Table
-        Has a primary key of one column.
-    since : ColumnElement
-        Time from which the days count; a row without it does not expire.
-    blanks : mapping of str to str or None
-        Replacement by column; empty: the row is deleted.
-    condition : ColumnElement, optional
-        Rows of the table in this class; None: all.
+    - `name`: field of `RetentionRules`.
+    - `table`: has a primary key of one column.
+    - `since`: time from which the days count; a row without it does not expire.
+    - `blanks`: replacement by column; empty: the row is deleted.
+    - `condition`: rows of the table in this class; None: all.
     """
 
     name: str

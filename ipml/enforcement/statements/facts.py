@@ -170,31 +170,18 @@ _AUTOMATION = {"policy": "fully", "spread": "partially"}
 class Statement:
     """A statement of reasons.
 
-    Attributes
-    ----------
-    puid : str
-        Random name in the transparency database.
-    basis : str
-        "illegal" if based on the law, "terms" if on the platform's terms.
-    clause : str
-        Clause of the terms, for "terms".
-    signs : tuple of str
-        Some of `SIGNS` that led to the listing, weightiest first.
-    content_on : date
-        Day the listing appeared; if unknown, the day of its observation or decision.
-    content_on_is : str
-        "listed", "observed" or "decided".
-    applied_on, ends_on : date
-        First and last day, in UTC; None: until further notice.
-    source : str
-        "own", "notice", "trusted flagger" or "other notification".
-    right : str
-        Infringed right, one of `RIGHTS`.
-    law : str
-        Law named in the letter, one of `LAWS`.
-    automation : str
-        "fully" if a policy decided, "partially" for a near-duplicate of a person's decision and for penalties by rule,
-        "none" if a person decided on this listing.
+    - `puid`: random name in the transparency database.
+    - `basis`: "illegal" if based on the law, "terms" if on the platform's terms.
+    - `clause`: clause of the terms, for "terms".
+    - `signs`: some of `SIGNS` that led to the listing, weightiest first.
+    - `content_on`: day the listing appeared; if unknown, the day of its observation or decision.
+    - `content_on_is`: "listed", "observed" or "decided".
+    - `applied_on`, `ends_on`: first and last day, in UTC; None: until further notice.
+    - `source`: "own", "notice", "trusted flagger" or "other notification".
+    - `right`: infringed right, one of `RIGHTS`.
+    - `law`: law named in the letter, one of `LAWS`.
+    - `automation`: "fully" if a policy decided, "partially" for a near-duplicate of a person's decision and for
+      penalties by rule, "none" if a person decided on this listing.
     """
 
     statement_id: int
@@ -248,12 +235,7 @@ def state(
 
     `reasons` are those of the score, and `brand_read` is the brand read by the model if the listing names none.
     `language` is the seller's last known one; by default, the listing's. `origin` is one of
-    `ipml.review.decisions.Origin`.
-
-    Raises
-    ------
-    Refused
-        The ground is unknown, so there are no words for it.
+    `ipml.review.decisions.Origin`. Raises Refused if the ground is unknown, so there are no words for it.
     """
     if restriction.ground not in GROUNDS:
         found = f"ground {restriction.ground!r:.80}"

@@ -157,13 +157,7 @@ class LetterWords(BaseModel):
 
 @lru_cache(maxsize=64)
 def load_words(language: str) -> LetterWords:
-    """Return the words of a language.
-
-    Raises
-    ------
-    UnusableSetting
-        The language is unknown, or its file is incomplete.
-    """
+    """Return the words of a language. Raises UnusableSetting if the language is unknown, or its file is incomplete."""
     if language not in languages():
         raise UnusableSetting("language of letters", repr(language), f"one of {', '.join(languages())}")
     text = files(__package__).joinpath("languages", f"{language}.toml").read_text(encoding="utf-8")

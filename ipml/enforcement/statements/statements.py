@@ -329,10 +329,7 @@ def draw_up(
 ) -> DraftStatement:
     """Draw up the statement of a restriction, in the seller's language if known.
 
-    Raises
-    ------
-    Refused
-        The transparency database would refuse it.
+    Raises Refused if the transparency database would refuse it.
     """
     statement = state(
         restriction,
@@ -388,12 +385,8 @@ class StoredStatement:
 def issue(connection: Connection, restriction: Restriction, policy: EnforcementPolicy) -> Statement:
     """Store the statement of reasons of a restriction, and send it; issued again, return the earlier one.
 
-    Raises
-    ------
-    Refused
-        The transparency database would refuse it; roll back the transaction.
-    SellerErased
-        The recipient of the letter was erased.
+    Raises Refused if the transparency database would refuse it (roll back the transaction), and SellerErased if the
+    recipient of the letter was erased.
     """
     if known := find_statement(connection, restriction.subject):
         return known
@@ -535,12 +528,8 @@ def read_letter(
 ) -> Letter:
     """Return the letter as sent; with rules and a language, the letter in that language.
 
-    Raises
-    ------
-    SellerErased
-        The key of the letter was deleted.
-    NotFound
-        There is no statement about this subject, or its letter has expired.
+    Raises SellerErased if the key of the letter was deleted; NotFound if there is no statement about this subject, or
+    its letter has expired.
     """
     row = _get_row(connection, subject)
     if not row.letter:

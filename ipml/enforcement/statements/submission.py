@@ -42,16 +42,10 @@ Payload = Mapping[str, Any]
 class DatabaseAnswer:
     """The database's answer to a batch.
 
-    Attributes
-    ----------
-    status : int or None
-        HTTP status; None without an answer.
-    refused : mapping of int to str
-        Faults by place in the batch, from 0.
-    known : frozenset of str
-        Puids that the database already has.
-    words : str
-        Text of the answer, or the error.
+    - `status`: HTTP status; None without an answer.
+    - `refused`: faults by place in the batch, from 0.
+    - `known`: puids that the database already has.
+    - `words`: text of the answer, or the error.
     """
 
     status: int | None
@@ -220,10 +214,7 @@ _PLACE = re.compile(r"statements?[._](\d{1,4})(?:\.|$)")
 def post_to(url: str, token: str | None, client: httpx.Client) -> Post:
     """Return the function that posts one batch to an address, such as …/api/v1/statements, with a bearer token.
 
-    Raises
-    ------
-    UnusableSetting
-        The address is invalid, or would send the token over plain http to another machine.
+    Raises UnusableSetting if the address is invalid, or would send the token over plain http to another machine.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname:
@@ -322,10 +313,7 @@ _LONGEST_LINE = 10_000_000
 def check_file(path: Path) -> tuple[int, list[str]]:
     """Return the number of statements in a file, and a line for each fault.
 
-    Raises
-    ------
-    UnreadableFile
-        The file does not exist.
+    Raises UnreadableFile if the file does not exist.
     """
     n_statements = 0
     faults: list[str] = []

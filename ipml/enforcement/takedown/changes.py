@@ -223,12 +223,8 @@ def impose_by_hand(
 ) -> Measure:
     """Impose a person's further measure on a listing decided counterfeit.
 
-    Raises
-    ------
-    Conflict
-        No decision in force says counterfeit.
-    Conflict
-        Kind and territories do not fit, the end has passed, or the listing was erased.
+    Raises Conflict if no decision in force says counterfeit; Conflict if kind and territories do not fit, the end has
+    passed, or the listing was erased.
     """
     _check(kind, territories, until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
@@ -258,12 +254,7 @@ def replace(
     territories: tuple[str, ...] = (),
     until: datetime | None = None,
 ) -> Measure:
-    """Replace a measure in force by a milder or harder one, and return the new one.
-
-    Raises
-    ------
-    NotFound, Conflict
-    """
+    """Replace a measure in force by a milder or harder one, and return the new one. Raises NotFound or Conflict."""
     _check(kind, territories, until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     old = _get_standing(connection, measure_id)
@@ -314,12 +305,7 @@ def _correct_buyers(connection: Connection, measure: Measure, at: datetime) -> N
 
 
 def lift_one(connection: Connection, measure_id: int, by: str, why: str, at: datetime) -> MeasureChange:
-    """Lift one measure; the decision stays.
-
-    Raises
-    ------
-    NotFound, Conflict
-    """
+    """Lift one measure; the decision stays. Raises NotFound or Conflict."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     return lift_measure(connection, _get_standing(connection, measure_id), by, why, at)
 

@@ -56,12 +56,7 @@ def note_answer(
     """Record an answer to a message and its effect on measures; a repeated answer changes nothing.
 
     `told_by` is a user or "platform". `at` is the platform's clock, limited to the time from sending until `now`.
-    `why` is the reason of a refusal.
-
-    Raises
-    ------
-    NotFound
-        No message has this key.
+    `why` is the reason of a refusal. Raises NotFound if no message has this key.
     """
     (answer,) = note_answers(connection, [Said(key, status, at, why)], told_by, now)
     return answer
@@ -205,18 +200,11 @@ CHANNELS = ("platform", "seller", "holder")
 class DeliveryOutcome:
     """Outcome of an attempt.
 
-    Attributes
-    ----------
-    is_accepted : bool
-        Whether the receiver has the message now.
-    why : str
-        Reason of a failure, or the answer of a success.
-    is_final : bool
-        Whether another attempt is useless.
-    wait : timedelta or None
-        Pause requested by the receiver.
-    status : {"accepted", "done", "refused"} or None
-        Receiver's answer about the measure itself, with `said_at` and `said_why`.
+    - `is_accepted`: whether the receiver has the message now.
+    - `why`: reason of a failure, or the answer of a success.
+    - `is_final`: whether another attempt is useless.
+    - `wait`: pause requested by the receiver.
+    - `status`: receiver's answer about the measure itself, with `said_at` and `said_why`.
     """
 
     is_accepted: bool

@@ -186,20 +186,12 @@ STATES = ("asked", "done", "refused", "lifted", "back", "replaced")
 class Measure:
     """A measure on a listing, with the progress of the platform.
 
-    Attributes
-    ----------
-    until : datetime or None
-        End date, if any.
-    sales_before : int or None
-        Sales of the listing before the decision, if known.
-    source, is_detected
-        See `ipml.enforcement.restrictions.ReportSource`.
-    done_at, undone_at : datetime or None
-        Platform's confirmations that the measure is applied, and undone.
-    refused_at : datetime or None
-        Platform's last refusal or failed delivery; None once confirmed.
-    replaced_by : int or None
-        Measure that replaced it.
+    - `until`: end date, if any.
+    - `sales_before`: sales of the listing before the decision, if known.
+    - `source`, `is_detected`: see `ipml.enforcement.restrictions.ReportSource`.
+    - `done_at`, `undone_at`: platform's confirmations that the measure is applied, and undone.
+    - `refused_at`: platform's last refusal or failed delivery; None once confirmed.
+    - `replaced_by`: measure that replaced it.
     """
 
     measure_id: int
@@ -425,12 +417,8 @@ class Span:
 class Times:
     """Durations of the measures of a group.
 
-    Attributes
-    ----------
-    spans : dict of str to Span
-        By stage in `STAGES`; stages without a known duration are omitted.
-    before_first_sale : float or None
-        Share of listings without a sale before the decision, among the `sales_known`.
+    `spans`: by stage in `STAGES`; stages without a known duration are omitted. `before_first_sale`: share of listings
+    without a sale before the decision, among the `sales_known`.
     """
 
     group: str

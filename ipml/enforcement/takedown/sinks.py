@@ -52,10 +52,7 @@ def write_envelope(message: Message, *, is_test: bool = False) -> bytes:
 def make_secret(path: Path | None = None) -> str:
     """Return a new secret of Standard Webhooks; with a path, write it to a new file readable by its owner only.
 
-    Raises
-    ------
-    UnwritableFile
-        The file exists: a receiver may still need the old secret.
+    Raises UnwritableFile if the file exists: a receiver may still need the old secret.
     """
     secret = _PREFIX + base64.b64encode(os.urandom(_SECRET_BYTES)).decode()
     if path is not None:
@@ -77,10 +74,7 @@ def make_secret(path: Path | None = None) -> str:
 def read_secrets(path: Path | None) -> tuple[bytes, ...]:
     """Return the secrets in a file, one per line, newest first; two are valid while they are exchanged.
 
-    Raises
-    ------
-    UnusableSetting
-        The file is missing or invalid.
+    Raises UnusableSetting if the file is missing or invalid.
     """
     expected = f"a file with a line of {_PREFIX} and {_LEAST_SECRET_BYTES} to {_MOST_SECRET_BYTES} bytes in base64"
     if path is None:
@@ -266,10 +260,7 @@ def make_webhook_sink(
 ) -> WebhookSink:
     """Return the sink of the settings, or one that sends everything to a URL.
 
-    Raises
-    ------
-    UnusableSetting
-        No URL is given, or one without encryption to another machine.
+    Raises UnusableSetting if no URL is given, or one without encryption to another machine.
     """
     urls = dict(settings.webhook_urls) | ({"": settings.webhook_url} if settings.webhook_url else {})
     urls = {"": url} if url else urls
