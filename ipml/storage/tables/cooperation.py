@@ -1,8 +1,8 @@
-"""Tables of notices, and of networks that were handed to authorities and rights holders, with what came of them.
+"""Cooperation tables: notices, and networks referred to authorities and rights holders, with their outcomes.
 
-Notifiers are people too: what tells of them is encrypted with a key of their own, as with sellers. Sellers stand here
-as pseudonyms. Of a network only numbers are kept, and a digest of the pseudonyms of its members: the number of a
-network is that of one folder, the digest tells the same members again.
+Texts about notifiers are encrypted with a key of their own, as with sellers, who appear as pseudonyms. A network is
+stored as numbers and a digest of its members' pseudonyms, which identifies the same members again; its number counts
+within one folder only.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ notices = Table(
 )
 
 STATE_OF_VERDICT = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
-"""What becomes of an item of a notice by the verdict on its case."""
+"""State of a notice's item after the verdict on its case."""
 
 notice_items = Table(
     "notice_items",

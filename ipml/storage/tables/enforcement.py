@@ -1,8 +1,7 @@
-"""Tables of what is done to listings and sellers: evidence, measures, statements, penalties, appeals, erasures.
+"""Enforcement tables: evidence, measures, statements, penalties, appeals and erasures.
 
-A seller is a pseudonym with a key of their own. What tells of a seller in words is encrypted with that key: the
-evidence, the letter of a statement of reasons, though not its facts, which name nobody. Numbers are kept to two
-digits: enough for proportion, too few to know anybody by.
+Sellers are pseudonyms with a key of their own, which encrypts evidence and letters; the facts of a statement name
+nobody. Numbers are stored to two digits: enough for proportion, too few to identify a seller.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ evidence = Table(
 )
 
 
-# What a query looks for among very many: asked and not done, lifted and not back, about to end.
+# Conditions of queries for a few among very many measures: asked and not done, lifted and not back, about to end.
 _IS_ASKED = text("done_at IS NULL AND lifted_at IS NULL")
 _IS_LIFTED = text("lifted_at IS NOT NULL AND undone_at IS NULL")
 _IS_ENDING = text("until IS NOT NULL AND lifted_at IS NULL")
@@ -272,7 +271,7 @@ measure_stakes = Table(
 
 
 PENDING_APPEALS = ("open", "with holder", "holder acted")
-"""States of an appeal that somebody has still to decide, or a term to end."""
+"""States of an appeal that waits for a decision or a deadline."""
 
 appeals = Table(
     "appeals",
