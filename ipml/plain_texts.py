@@ -1,4 +1,4 @@
-"""Texts as Parquet writes them plainly, and so in dictionaries: each behind its length, which takes four bytes."""
+"""Plain texts: Parquet's plain encoding of texts, each after its length in four bytes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,7 @@ _find_longest = bind("find_longest")
 
 
 def find_longest(data: npt.NDArray[np.uint8], n_texts: int) -> int:
-    """Return how many bytes the longest of some texts has, as it is written before them.
-
-    Parameters
-    ----------
-    data : array of bytes
-    n_texts : int
-        How many there should be; where the bytes end before, so many as there are.
+    """Return the length of the longest of `n_texts` encoded texts; the bytes may end before.
 
     Examples
     --------

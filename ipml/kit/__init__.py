@@ -1,1 +1,1 @@
-"""What several layers need and no library gives; each module is one noun, and knows nothing of listings or cases."""
+"""Kit: shared tools that no library provides; each module is one noun and independent of listings and cases."""

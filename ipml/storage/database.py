@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def turn(path: Path, patience_seconds: float) -> Iterator[None]:
-    """Wait for the lock of a file, at most `patience_seconds`; the block runs in any case, if possible under the lock."""
+    """Wait at most `patience_seconds` for the lock of a file, and run the block, under the lock if possible."""
     try:
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
     except OSError:  # the folder cannot be written: SQLite will report it

@@ -218,7 +218,7 @@ def refuse_while_erased(connection: Connection, pseudonym: str) -> None:
 
 
 def encrypt(connection: Connection, pseudonym: str, content: str) -> str:
-    """Return a text encrypted with the key of a seller or notifier (AES-256 in GCM, base64); SellerErased without it."""
+    """Return a text encrypted with the key of a seller or notifier (AES-256 in GCM, base64), or raise SellerErased."""
     return read_keys(connection, [pseudonym]).encrypt(pseudonym, content)
 
 
