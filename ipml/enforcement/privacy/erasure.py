@@ -143,7 +143,9 @@ def erase_sellers(
     try:
         for seller_id in wanted:
             with suppress(*[NotFound] * is_finishing):
-                done.append(erase_in_turns(engine, seller_id, why=why, by=by, listed_in=listed_in, now=now))
+                with writing(engine) as connection:
+                    begun = begin(connection, seller_id, why=why, by=by, now=now, listed_in=listed_in)
+                done.append(finish(engine, begun, now))
     finally:  # where one cannot be erased, those before are
         remarks = sweep_erased(engine, now=now)
     return Erased(tuple(done), remarks)
@@ -320,22 +322,6 @@ def begin(
     return begun
 
 
-def erase_in_turns(
-    engine: Engine,
-    seller_id: str,
-    *,
-    why: str,
-    by: str,
-    now: datetime,
-    listed_in: Path | None = None,
-    is_sure: bool = False,
-) -> Erasure:
-    """Erase one seller except for the traces in the files; see `begin`."""
-    with writing(engine) as connection:
-        begun = begin(connection, seller_id, why=why, by=by, now=now, listed_in=listed_in, is_sure=is_sure)
-    return _finish(engine, begun, now)
-
-
 def finish_begun(engine: Engine, *, now: datetime | None = None) -> tuple[Erasure, ...]:
     """Finish all interrupted erasures except for the traces in the files.
 
@@ -343,10 +329,11 @@ def finish_begun(engine: Engine, *, now: datetime | None = None) -> tuple[Erasur
     """
     with reading(engine) as connection:
         begun = list_begun(connection)
-    return tuple(_finish(engine, one, now or datetime.now(UTC)) for one in begun)
+    return tuple(finish(engine, one, now or datetime.now(UTC)) for one in begun)
 
 
-def _finish(engine: Engine, begun: BegunErasure, now: datetime) -> Erasure:
+def finish(engine: Engine, begun: BegunErasure, now: datetime) -> Erasure:
+    """Erase the seller of an erasure that has begun, in short transactions, except for the traces in the files."""
     while True:
         with reading(engine) as connection:
             due = list(begun.steps(connection))
@@ -389,7 +376,11 @@ def erase_again(engine: Engine, listed_in: Path, *, by: str, now: datetime | Non
     erased, now = read_erased(listed_in), now or datetime.now(UTC)
     with reading(engine) as connection:
         back = _find_resurrected(connection, erased)
-    done = [erase_in_turns(engine, one, why=_RESTORED, by=by, now=now, is_sure=True) for one in back]
+    done = []
+    for seller_id in back:
+        with writing(engine) as connection:
+            begun = begin(connection, seller_id, why=_RESTORED, by=by, now=now, is_sure=True)
+        done.append(finish(engine, begun, now))
     return Erased(tuple(done), sweep_erased(engine, now=now))
 
 
