@@ -163,7 +163,7 @@ class Settings(BaseSettings):
         30.0,
         ge=0,
         le=86_400,
-        description="how often the API looks for a newer model; 0: only when told to",
+        description="how often the API looks for a newer model; 0: only on request",
     )
     undo_minutes: float = Field(
         10.0, ge=0, description="how long reviewers can take back their own decision; a lead can at any time"

@@ -60,7 +60,7 @@ class MeasureBody(MessageBody):
     ground: str = Field(description="why the listing was found counterfeit: a ground of a decision")
     at: AwareDatetime = Field(description="when it was decided")
     in_force: list[MeasureInForce] = Field(
-        description="all that holds on the listing from now on, whoever sells it; empty: put it back"
+        description="all that holds on the listing from now on, under any seller; empty: put it back"
     )
 
 

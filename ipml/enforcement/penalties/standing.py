@@ -420,7 +420,7 @@ def find_standing(
             if is_flagrant
             else "the next rung at most"
         )
-        sentences.append(f"The listings were seen before a milder penalty had been told: {follows}.")
+        sentences.append(f"The listings were seen before a milder penalty had been notified: {follows}.")
     return SellerStanding(weight, due, proposed, size, tuple(sentences))
 
 

@@ -125,7 +125,7 @@ cases = Table(
     Column("exemplar", Identity, doc="the case that is reviewed for this one, which waits; empty where it is shown"),
     Column("relisting_of", Identity, doc="the case of a removed listing that it is alike"),
     Column("category", Text),
-    Column("erased_at", Moment, doc="when the listing was erased; what is there instead only stands in for it"),
+    Column("erased_at", Moment, doc="when the listing was replaced by a placeholder"),
     Column("version", Identity, nullable=False, server_default="1", doc="counts the contents that the listing has had"),
     Column("content", Text, doc="digest of what is offered, but for the price"),
     Column("brand_read", Text, doc="the brand without case, as the model read it where the field names none"),
@@ -394,7 +394,7 @@ seeds = Table(
     "seeds",
     metadata,
     Column("seed_id", Identity, primary_key=True),
-    Column("seed", Text, nullable=False, doc="hexadecimal; who knows it can tell which listings are drawn"),
+    Column("seed", Text, nullable=False, doc="hexadecimal; secret, since it determines which listings are drawn"),
     Column("drawn_at", Moment, nullable=False),
     sqlite_strict=True,
 )
