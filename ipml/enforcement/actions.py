@@ -85,7 +85,7 @@ class Enforcement:
                 _enforce(acts, against)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Lift the measures, cancel the strike and penalties based on it, and notify the seller.
+        """Lift the measures, take back the strike and penalties based on it, and notify the seller.
 
         The seller is notified of the reversal even if the measures had ended before.
         """

@@ -58,7 +58,7 @@ class ShownAppeal:
 
     - `evidence`: evidence of the contested decision.
     - `damage`: error message if that evidence is damaged.
-    - `strike`: strike from the decision, unless cancelled.
+    - `strike`: strike from the decision, unless taken back.
     - `milder`: measures that could replace the present one.
     """
 
@@ -121,13 +121,7 @@ def read_desk(connection: Connection, appeal_id: int, by: str, *, now: datetime 
 
 
 def find_milder(kind: MeasureKind) -> tuple[MeasureKind, ...]:
-    """Return the kinds of measures that are milder than one and need no list of countries.
-
-    Examples
-    --------
-    >>> [one.value for one in find_milder(MeasureKind.PAUSE)]
-    ['label', 'demote']
-    """
+    """Return the kinds of measures that are milder than one and need no list of countries."""
     milder = _MILDEST_FIRST[: _MILDEST_FIRST.index(kind)]
     return tuple(one for one in milder if one is not MeasureKind.REMOVE_IN)
 

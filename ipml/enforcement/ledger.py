@@ -1,20 +1,21 @@
 """Ledger: compares the cost of wrong takedowns to sellers with the harm prevented, and error rates of seller groups.
 
-The value at stake is stored with each measure, in bands and amounts of two digits without names, so the ledger survives
-any erasure. ::
+The value at stake is stored with each measure, in bands and amounts of two digits without names, so the ledger
+survives any erasure. ::
 
     cost   = days offline x usual sales a day x price x share of its sales that a listing loses by the measure
     caught = price x units sold until the next review x severity x brand weight x the same share
 
-Days run from the platform's confirmation of the measure (else the request) to its confirmation of the restoration (else
-the request); a listing still offline continues to cost. An error is a reversed decision whose case was not found
+Days run from the platform's confirmation of the measure (else the request) to its confirmation of the restoration
+(else the request); a listing still offline continues to cost. An error is a reversed decision whose case was not found
 counterfeit again; a slip is an error reversed within minutes. At each moment only the severest measure on a listing
-counts, less the loss by measures still in force. Both sides estimate turnover, not profit.
+counts, less the loss by measures whose decision was not reversed. Both sides estimate turnover, not profit, and omit
+other damage by a wrong accusation.
 
 Two estimates of the wrongful-takedown rate, each limited: "reviewed again" (random audits and control cases; fair but
-few, and second reviewers err) and "overturned" (all later reversals; biased towards sellers who appeal). The alarm uses
-the first if both groups have enough, else the second. It compares small (or new) sellers with all others of known size
-(or age), by the rate ratio with a 95 % interval on the log scale (Katz and others 1978, half a case added to each
+few, and second reviewers err) and "overturned" (all later reversals; biased towards sellers who appeal). The alarm
+uses the first if both groups have enough, else the second. It compares small (or new) sellers with all others of known
+size (or age), by the rate ratio with a 95 % interval on the log scale (Katz and others 1978, half a case added to each
 count). The alarm needs a ratio above the policy's bound and an interval wholly above 1; "ok" needs enough decisions
 that an alarm at the bound would show. Spread decisions do not count: they repeat one judgement.
 """

@@ -78,13 +78,7 @@ _Thresholds = Annotated[tuple[_Share, ...], Field(min_length=1)]
 
 
 class BrandRules(BaseModel):
-    """Precision guarantee of one brand; the policy file explains each rule.
-
-    Examples
-    --------
-    >>> BrandRules(promise=0.99, thresholds=(0.98, 0.95, 0.98)).thresholds
-    (0.95, 0.98)
-    """
+    """Precision guarantee of one brand; the policy file explains each rule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -140,14 +134,7 @@ class AutomaticRules(BrandRules):
         return self
 
     def for_brand(self, brand: str) -> BrandRules:
-        """Return the rules of a brand: its own, completed by those for all brands.
-
-        Examples
-        --------
-        >>> rules = AutomaticRules(brands=("Acme", "Umbra"), by_brand={"Acme": {"promise": 0.995}})
-        >>> rules.for_brand("Acme").promise, rules.for_brand("Umbra").promise
-        (0.995, 0.99)
-        """
+        """Return the rules of a brand: its own, completed by those for all brands."""
         usual = {name: getattr(self, name) for name in BrandRules.model_fields}
         return BrandRules.model_validate(usual | self.by_brand.get(brand, {}))
 

@@ -369,15 +369,7 @@ def has_wal_reset_defect(version: tuple[int, int, int]) -> bool:
 
 
 def read_numbers(connection: Connection, queries: Mapping[str, Select[Any]]) -> dict[str, int]:
-    """Return the results of queries of one number each by name, read in one statement.
-
-    Examples
-    --------
-    >>> from sqlalchemy import literal
-    >>> with open_database("sqlite://").connect() as connection:
-    ...     read_numbers(connection, {"one": select(literal(1)), "two": select(literal(2))})
-    {'one': 1, 'two': 2}
-    """
+    """Return the results of queries of one number each by name, read in one statement."""
     columns = (query.scalar_subquery().label(name) for name, query in queries.items())
     return {name: number or 0 for name, number in connection.execute(select(*columns)).mappings().one().items()}
 

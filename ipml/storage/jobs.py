@@ -115,11 +115,6 @@ def plan_jobs(settings: Settings) -> dict[str, Schedule]:
     """Return the schedule of each job by name; off if a needed setting is missing.
 
     Raises UnusableSetting if the setting `jobs` names an unknown job or an invalid schedule.
-
-    Examples
-    --------
-    >>> str(plan_jobs(Settings(jobs={"retention": "off", "ends": "2h"}))["ends"])
-    '2h'
     """
     known = [job.name for job in JOBS]
     if unknown := [name for name in settings.jobs if name not in known]:

@@ -232,18 +232,6 @@ def pseudonymise(connection: Connection, pseudonym: str, name: str) -> str:
 
     A person has one code in all papers about one seller, and another for each other seller. With the database it can
     be resolved by trying all users; without it, or once the seller is erased, it cannot.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     ann, ben = (pseudonym_of(connection, name) for name in ("ann", "ben"))
-    ...     first, again = (pseudonymise(connection, ann, "eva") for _ in range(2))
-    ...     other = pseudonymise(connection, ben, "eva")
-    >>> first == again, first == other
-    (True, False)
     """
     return read_keys(connection, [pseudonym]).pseudonymise(pseudonym, name)
 

@@ -19,21 +19,7 @@ _MANY = 8  # number of rows from which a COPY is faster than single inserts on P
 
 
 def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Append rows with equal columns in the caller's transaction, and return their numbers in order.
-
-    Examples
-    --------
-    >>> from datetime import UTC, datetime
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> from ipml.storage.tables import rankings
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> row = {"at": noon, "actor": "ana", "order": "fifo", "policy_digest": "", "policy": "{}", "usual": "{}"}
-    >>> with writing(engine) as connection:
-    ...     append_rows(connection, rankings, [row, row])
-    [1, 2]
-    """
+    """Append rows with equal columns in the caller's transaction, and return their numbers in order."""
     if not rows:
         return []
     column = table.autoincrement_column

@@ -77,7 +77,7 @@ def upgrade(
 ) -> Upgrade | None:
     """Create missing tables, or back up and upgrade older ones; return the upgrade, or None if there was none.
 
-    - `backups`: folder of the backup; by default that of a SQLite file, or for a server the current folder.
+    - `backups`: folder of the backup; by default the folder of a SQLite file, or for a server the current folder.
     - `most_backups`: number of such backups kept for a database; the oldest are deleted.
     - `say`: receives lines for people during a wait and at the end.
     - `patience_seconds`: longest wait for another process that upgrades.

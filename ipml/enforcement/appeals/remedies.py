@@ -1,4 +1,4 @@
-"""Remedies: finds the restriction an appeal contests, and softens or lifts it or cancels a strike.
+"""Remedies: finds the restriction an appeal contests, and softens or lifts it or takes back a strike.
 
 The contested restriction is a measure, a penalty, or a decision without either.
 """
@@ -77,7 +77,7 @@ def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at:
 
 
 def take_strike_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> None:
-    """Cancel the strike of a decision that stays in force; notify the seller of each changed penalty."""
+    """Take back the strike of a decision that stays in force; notify the seller of each changed penalty."""
     policy = load_enforcement_policy()
     taken = take_back(connection, decision_id, by, why, at)
     for penalty in taken.ended:
@@ -111,13 +111,7 @@ def find_restricted(connection: Connection, about: str | int, seller_id: str) ->
 
 
 def parse_subject(subject: str) -> tuple[str, int]:
-    """Return the kind and the number of a subject, or 0 for an invalid number.
-
-    Examples
-    --------
-    >>> parse_subject("measure:12"), parse_subject("measure:x")
-    (('measure', 12), ('measure', 0))
-    """
+    """Return the kind and the number of a subject, or 0 for an invalid number."""
     kind, _, number = subject.partition(":")
     is_number = number.isascii() and number.isdecimal() and len(number) < 20
     return kind, int(number) if is_number else 0

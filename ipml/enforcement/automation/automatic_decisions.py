@@ -107,16 +107,7 @@ def find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
 
 
 def choose_ground(scored: ScoredListing, rules: AutomaticRules) -> str:
-    """Return the ground of an automatic decision: of the weightiest reason named in the rules, else the default.
-
-    Examples
-    --------
-    >>> from ipml.records import Reason
-    >>> reasons = (Reason("price.brand", "Cheap", 2.0), Reason("words.replica", "Says it is a replica", 1.0))
-    >>> scored = ScoredListing(Listing("A7", "s1", "Bag"), 0.99, 3.0, reasons, (), None, "m1")
-    >>> choose_ground(scored, AutomaticRules(ground_by_reason={"words.replica": "declared_replica"}))
-    'declared_replica'
-    """
+    """Return the ground of an automatic decision: of the weightiest reason named in the rules, else the default."""
     for reason in scored.reasons_for_counterfeit:
         for start, ground in rules.ground_by_reason.items():
             if reason.feature.startswith(start):

@@ -112,10 +112,10 @@ def count(drawn: Sequence[SampledCase], threshold: float, overdue_before: dateti
 def vouched_until(
     drawn: Sequence[SampledCase], threshold: float, overdue_before: datetime, vouching: int, now: datetime
 ) -> datetime | None:
-    """Return the latest time of enqueueing for which the last `vouching` drawn cases vouch; None if one was an error.
+    """Return the latest time of enqueueing for which the last `vouching` drawn cases vouch.
 
-    That many cases, drawn with or after a listing, must be reviewed and counterfeit: lot inspection with acceptance
-    number zero (Dodge and Romig 1941).
+    That many cases, drawn with or after a listing, must be reviewed and counterfeit, else the result is None: lot
+    inspection with acceptance number zero (Dodge and Romig 1941).
 
     Examples
     --------
@@ -187,7 +187,7 @@ def log_gain(n: int, errors: int, rate: float, promise: float) -> float:
     """Return the logarithm of the gain of a mixture of smaller error rates over `rate`.
 
     While the error rate is at least `rate`, it exceeds log(20) at any time with a probability of at most 1/20 (Ville
-    1939). The mixture is a beta law whose mean is half the guaranteed error rate, cut off at `rate`.
+    1939). The mixture is a beta law whose mean is half the allowed error rate, cut off at `rate`.
     """
     from scipy.special import betainc, betaln  # heavy, and reading guarantees needs no bound
 

@@ -84,7 +84,7 @@ class Calendar(BaseModel):
 
 @lru_cache(maxsize=64)
 def load_calendar(name: str, folder: Path | None = None) -> Calendar:
-    """Return the working days of a country, such as "cn", from an own folder or the bundled files.
+    """Return the working days of a country, such as "cn", from the given folder or the bundled files.
 
     Raises UnusableSetting if the file is missing or invalid.
     """
@@ -93,7 +93,7 @@ def load_calendar(name: str, folder: Path | None = None) -> Calendar:
 
 
 def find_file(name: str, kind: str, bundled: Path, folder: Path | None) -> Path:
-    """Return the file of a name, preferring an own file to a bundled one; raise UnusableSetting if there is none."""
+    """Return the file of a name, from the folder if it is there, else bundled; or raise UnusableSetting."""
     known = {path.stem: path for path in bundled.glob("*.toml")}
     if folder is not None:
         known |= {path.stem: path for path in (folder / kind).glob("*.toml")}
@@ -106,13 +106,7 @@ _MONTHS = 12
 
 
 class Length(BaseModel):
-    """Length of a term: exactly one of months, days, working days and hours.
-
-    Examples
-    --------
-    >>> str(Length(working_days=20))
-    '20 working days'
-    """
+    """Length of a term: exactly one of months, days, working days and hours."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -278,7 +272,7 @@ class TermsProfile(BaseModel):
     Attributes
     ----------
     name : str
-        "eu", "china", "us", "platform", or the name of an own file.
+        "eu", "china", "us", "platform", or the name of a file of the marketplace.
     holidays : str
         Calendar of public holidays.
     rolls, least_working_days
@@ -332,7 +326,7 @@ class TermsProfile(BaseModel):
 
 @lru_cache(maxsize=64)
 def load_profile(name: str, folder: Path | None = None) -> TermsProfile:
-    """Return a profile by name, from an own folder or the bundled files.
+    """Return a profile by name, from the given folder or the bundled files.
 
     Raises UnusableSetting if the file is missing or invalid.
     """

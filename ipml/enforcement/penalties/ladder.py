@@ -344,7 +344,7 @@ def find_obstacle(connection: Connection, penalty: Penalty, by: str, at: datetim
 def find_lapse(connection: Connection, penalty: Penalty, at: datetime) -> str | None:
     """Return why a proposal can no longer be confirmed, as a phrase, or None.
 
-    The strikes are weighed anew: some may have expired or been cancelled, and old penalties no longer count.
+    The strikes are weighed anew: some may have expired or been taken back, and old penalties no longer count.
     """
     rules = find_policy(connection, penalty.policy_digest).penalties
     told = list_told(find_penalties(connection, pseudonym=penalty.pseudonym))
@@ -429,14 +429,14 @@ def _end_some(
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """Penalties ended with a cancelled strike, whose end is yet to be notified, and their replacements."""
+    """Penalties ended with a strike taken back, whose end is yet to be notified, and their replacements."""
 
     ended: tuple[Penalty, ...] = ()
     imposed: tuple[Penalty, ...] = ()
 
 
 def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at: datetime) -> TakenBack:
-    """End the penalties not justified without a cancelled strike; impose those that the other strikes justify."""
+    """End the penalties not justified without a strike taken back; impose those that the other strikes justify."""
     pseudonym = strike.pseudonym
     before = find_penalties(connection, pseudonym=pseudonym)
     policies = {digest: find_policy(connection, digest) for digest in {one.policy_digest for one in before}}

@@ -49,8 +49,7 @@ class Penalty:
     - `size`: size of the seller at that time.
     - `imposed_by`, `imposed_at`: "ipml" if automatic; None while a person must confirm it.
     - `until`: end date, if any.
-    - `ended_as`: "taken back" (its strikes were cancelled), "lifted" (by a person), "dismissed" (never imposed) or
-      "over".
+    - `ended_as`: "taken back" (its strikes were), "lifted" (by a person), "dismissed" (never imposed) or "over".
     """
 
     penalty_id: int
@@ -266,7 +265,7 @@ def take_over(
     digest: str,
     at: datetime,
 ) -> list[PenaltyStep]:
-    """Return the penalties justified by the remaining strikes in place of penalties just cancelled.
+    """Return the penalties justified by the remaining strikes in place of penalties just taken back.
 
     They are no harder and last no longer than the ones they replace, so a lost strike makes nothing worse. Penalties
     that a person lifted or dismissed, or that were over, do not return. `before` are the seller's penalties now;
@@ -363,7 +362,7 @@ def impose(penalty: Penalty, by: str, at: datetime, rules: PenaltyRules) -> Pena
 
 
 def list_told(before: Collection[Penalty]) -> list[ImposedPenalty]:
-    """Return the penalties notified to a seller, except those whose strikes were cancelled."""
+    """Return the penalties notified to a seller, except those whose strikes were taken back."""
     return [ImposedPenalty(one.rung, one.imposed_at) for one in before if one.imposed_at and one.ended_as != TAKEN_BACK]
 
 
@@ -373,7 +372,7 @@ def find_uncarried(
     """Yield the penalties that the remaining strikes would not have caused, in order.
 
     Each is evaluated as of its proposal, under the policy and the seller's size of that time; a penalty that is
-    cancelled is no notice for later ones. `since` is the time of the last cancelled strike, which carries no earlier
+    taken back is no notice for later ones. `since` is the time of the last strike taken back, which carries no earlier
     penalty.
     """
     left = [strike for strike in strikes if strike.taken_back_at is None]

@@ -142,15 +142,7 @@ class PenaltyRules(_Rules):
         return self.severity.get(fold_name(category), 1.0)
 
     def rung_at(self, weight: float) -> int:
-        """Return the place of the highest rung that a weight reaches, from 0; -1 for none.
-
-        Examples
-        --------
-        >>> from ipml.enforcement.policy import load_enforcement_policy
-        >>> rules = load_enforcement_policy().penalties
-        >>> rules.rung_at(0.1), rules.ladder[rules.rung_at(9.0)].kind.value
-        (-1, 'close')
-        """
+        """Return the place of the highest rung that a weight reaches, from 0; -1 for none."""
         return sum(rung.weight <= weight + _TINY for rung in self.ladder) - 1
 
     def place_of(self, kind: PenaltyKind) -> int:

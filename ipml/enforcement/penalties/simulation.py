@@ -40,7 +40,7 @@ _DIGEST = "replayed"
 
 @dataclass(frozen=True, slots=True)
 class StrikeEvent:
-    """The counting or cancelling of a strike."""
+    """A strike that is counted or taken back."""
 
     at: datetime
     strike: Strike
@@ -104,7 +104,7 @@ class PolicyOutcome:
     """Result of a policy over all sellers.
 
     - `imposed`, `proposed`: penalties by kind.
-    - `wrong`: imposed penalties whose strikes were cancelled, by kind.
+    - `wrong`: imposed penalties whose strikes were taken back, by kind.
     - `wrong_days`: total days for which those were in force.
     - `hardest`: sellers by band (of size or age) and hardest imposed penalty.
     """

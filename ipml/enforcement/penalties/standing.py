@@ -1,7 +1,7 @@
 """Standing: computes a seller's place on the ladder from the strikes that count and the penalties notified before.
 
-Only reading strikes needs a database, so operation, cancellation and simulation share this code. Strikes are appended
-only; a cancellation is a row of its own. Their facts depend on no policy, so history can be replayed under another.
+Only reading strikes needs a database, so operation, reversal and simulation share this code. Strikes are appended
+only; taking one back is a row of its own. Their facts depend on no policy, so history can be replayed under another.
 
 Strikes are one offence if tied as the rules say: decided together, near-duplicates, the same listing. A strike whose
 listing was seen after the notice of a penalty is a repetition, never part of an earlier offence. The order of strikes
@@ -94,7 +94,7 @@ class Strike:
 def select_strikes(
     connection: Connection, *conditions: ColumnElement[bool], at_once: int | None = None
 ) -> Iterator[Strike]:
-    """Yield the strikes that meet all conditions, including cancelled ones, by seller, in order.
+    """Yield the strikes that meet all conditions, including those taken back, by seller, in order.
 
     `at_once` limits the rows read at a time; by default all are read.
     """
@@ -104,7 +104,7 @@ def select_strikes(
 
 
 def find_strikes(connection: Connection, pseudonym: str) -> list[Strike]:
-    """Return all strikes of a seller, including cancelled ones, in order."""
+    """Return all strikes of a seller, including those taken back, in order."""
     return list(select_strikes(connection, strikes.c.pseudonym == pseudonym))
 
 
@@ -131,13 +131,7 @@ def latest(found: Iterable[Strike]) -> Strike:
 
 
 def to_two_digits(number: float | None) -> float | None:
-    """Return a number rounded to two digits.
-
-    Examples
-    --------
-    >>> to_two_digits(10_437.0), to_two_digits(3.0), to_two_digits(0.0), to_two_digits(None)
-    (10000.0, 3.0, 0.0, None)
-    """
+    """Return a number rounded to two significant digits."""
     if not number:
         return number
     return float(round(number, 1 - floor(log10(abs(number)))))
@@ -153,20 +147,7 @@ class Offence:
 
 
 def find_offences(counting: Collection[Strike], told: Sequence[datetime], rules: PenaltyRules) -> list[Offence]:
-    """Group the strikes that count into offences; from the times `told`, earlier penalties count as notified.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    >>> def strike(number, cluster):
-    ...     facts = (None, 1.5, 0.9, 80.0, 10.0, 400.0, None, cluster, number, noon, noon, noon.replace(year=2027), "")
-    ...     return Strike(number, number, number, "ann", "declared_replica", *facts)
-    >>> copies = [strike(1, 1), strike(2, 1), strike(3, 3)]
-    >>> [(len(found.strikes), found.weight) for found in find_offences(copies, [], load_enforcement_policy().penalties)]
-    [(2, 1.5), (1, 1.5)]
-    """
+    """Group the strikes that count into offences; from the times `told`, earlier penalties count as notified."""
     groups: dict[int, list[Strike]] = {}
     for place, strike in zip(_join(counting, told, rules.offence), counting, strict=True):
         groups.setdefault(place, []).append(strike)
@@ -379,7 +360,7 @@ def find_standing(
     """Return a seller's standing at a time.
 
     `strikes` are all of the seller's; those that count are selected. `told` are the penalties imposed by then, except
-    those whose strikes were cancelled. By default `size` is taken from the listing seen last.
+    those whose strikes were taken back. By default `size` is taken from the listing seen last.
     """
     counting = [strike for strike in strikes if strike.counts_at(at)]
     if not counting:

@@ -1,4 +1,4 @@
-"""Strikes: counts, cancels and describes strikes."""
+"""Strikes: counts, takes back and describes strikes."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def foresee_strike(connection: Connection, case: StoredCase, decision: Decision,
 
 
 def take_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> TakenBack:
-    """Cancel the strike of a decision, end the penalties the others do not justify, and impose those they do.
+    """Take back the strike of a decision, end the penalties the others do not justify, and impose those they do.
 
-    Does nothing if there is no strike or it was cancelled before.
+    Does nothing if there is no strike or it was taken back before.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     strike = find_strike(connection, decision_id)

@@ -29,19 +29,7 @@ _PATIENCE_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class ErasedList:
-    """Times of erasure, by pseudonym and by keyed hash of the seller's id.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "erased.jsonl"
-    ...     note_erased(path, "ann", "5f1c", noon)
-    ...     erased = read_erased(path)
-    >>> erased.find("ann", None) == noon, erased.find("ben", "5f1c") == noon, erased.find("ben", None)
-    (True, True, None)
-    """
+    """Times of erasure, by pseudonym and by keyed hash of the seller's id."""
 
     key: bytes
     moments: dict[str, datetime]

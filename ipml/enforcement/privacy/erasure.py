@@ -1,10 +1,11 @@
 """Erasure: deletes a seller's key, replaces the rest of their data, and removes traces from the database files.
 
-It has three steps: record the erasure, refused while a legal hold or appeal is pending; delete or replace the seller's
-data in short transactions, the key last; rewrite the files, where deleted rows leave traces. An interrupted erasure is
-resumed by the same call or by `finish_begun`; rows that arrived meanwhile are erased too. Cases, decisions and the
-audit trail can still be counted and verified under the seller's pseudonym. Restoring a backup erases again, in one
-transaction, all sellers erased since the backup: see `ipml.enforcement.privacy.erased_list`.
+It has three steps: record the erasure (refused while a hold, appeal or message is pending), after which no hold or
+appeal can be filed; delete or replace the seller's data in short transactions, the key last; rewrite the files, where
+deleted rows leave traces. An interrupted erasure is resumed by the same call or by `finish_begun`; rows that arrived
+meanwhile are erased too. Cases, decisions and the audit trail can still be counted and verified under the seller's
+pseudonym. Restoring a backup erases again, in one transaction, all sellers erased since the backup: see
+`ipml.enforcement.privacy.erased_list`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Every text column must be declared here; a test fails otherwise. A `CLEAR` column must also be in `BLANKED`, `REMOVED`
 or `REPLACED`: erasure uses these lists only. A case whose listing was replaced can still be counted: number, state,
 score, price, verdicts and times stay. Brand and category stay if another seller has them; otherwise they may be a name
-or a telephone number. Notices of erased listings lose the listing and its address.
+or a telephone number. Notices of erased listings state neither the seller nor the address.
 """
 
 from __future__ import annotations
@@ -208,10 +208,10 @@ _STATES = ("open", "decided", "escalated", "superseded")
 
 
 def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at: datetime) -> None:
-    """Join notice items without a case to the cases of their listings, and empty items of these listings.
+    """Join notice items without a case to the cases of their listings, and empty their addresses.
 
-    Only the notifier's key could show later which case they belong to. Joined items wait for cases that are then closed
-    for good. `rows` are the cases before the replacement, at most a few hundred.
+    An address is encrypted with the notifier's key, which outlives the seller's. Joined items wait for cases that are
+    then closed for good. `rows` are the cases before the replacement, at most a few hundred.
     """
     numbers = {digest_listing(row.listing_id): row.case_id for row in rows}
     columns = (notice_items.c[name] for name in ("item_id", "listing_digest", "state", "case_id"))

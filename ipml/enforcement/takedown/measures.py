@@ -401,13 +401,7 @@ class Span:
 
     @classmethod
     def of(cls, spans: Sequence[timedelta]) -> Span:
-        """Summarise at least one duration.
-
-        Examples
-        --------
-        >>> Span.of([timedelta(hours=hours) for hours in range(1, 11)]).p90
-        datetime.timedelta(seconds=32400)
-        """
+        """Summarise at least one duration."""
         ordered = sorted(spans)
         median = timedelta(seconds=statistics.median(span.total_seconds() for span in ordered))
         return cls(len(ordered), median, ordered[math.ceil(0.9 * len(ordered)) - 1])

@@ -76,14 +76,6 @@ def make_key(path: Path) -> str:
 
     Raises UnwritableFile if the file exists: without the old key, old anchors could not be distinguished from forged
     ones.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     public = make_key(Path(folder) / "anchor.pem")
-    ...     public == find_public_key(Path(folder) / "anchor.pem"), len(public)
-    (True, 64)
     """
     key = Ed25519PrivateKey.generate()
     try:
