@@ -4,7 +4,7 @@
 >>> ipml.Listing(listing_id="1", seller_id="s", title="Leather wallet").title
 'Leather wallet'
 
-What needs the model is imported on first use, so that `import ipml` is quick and light.
+Names that need the model are imported on first use, so that `import ipml` is quick and light.
 """
 
 from __future__ import annotations

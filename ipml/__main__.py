@@ -1,4 +1,4 @@
-"""`python -m ipml` is the same as `ipml`."""
+"""Module entry point: `python -m ipml` equals `ipml`."""
 
 from ipml.cli import main
 

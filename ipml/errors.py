@@ -1,11 +1,8 @@
-"""What can go wrong, named as facts, and the words in which other libraries' errors are quoted.
+"""Errors: the exceptions that ipml raises on purpose, and short quotes of other libraries' errors.
 
-Every exception that ipml raises on purpose derives from `IpmlError` and is one line: what was found, what was expected,
-and what to do, which is a sentence of its own. The commands print that line and nothing else.
-
-Most are one of a few shapes, which hold the facts and make the line of them: `NotFound`, `Refused`, `Conflict`,
-`Forbidden` and `Failed`. A class of its own has only what a caller tells from everything else: it is derived from a
-shape where it fits one.
+Each derives from `IpmlError` and is one line: found, expected, remedy. The commands print only that line. Most are one
+of the shapes `NotFound`, `Refused`, `Conflict`, `Forbidden` and `Failed`, which build the line from facts. An error
+has its own class, derived from a shape if possible, only if a caller catches it by name.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class IpmlError(Exception):
-    """The base of all exceptions ipml raises on purpose."""
+    """Base of all exceptions that ipml raises on purpose."""
 
     def __reduce__(self) -> tuple[object, ...]:
         # Python would ask the constructor for the facts anew; an error that cannot be copied out of a worker kills it.
@@ -37,16 +34,9 @@ def _restore(kind: type[IpmlError], args: tuple[object, ...], facts: Mapping[str
 
 
 class NotFound(IpmlError):
-    """Nothing of that name or number is there.
+    """Nothing has this name or number.
 
-    Parameters
-    ----------
-    kind : str
-        What was looked for, as a noun.
-    name : int, str or Path
-        Which one. A text is quoted, and cut where it is long: it may be anybody's.
-    hint : str, default=""
-        A sentence that says where to look.
+    `kind` is a noun; `name` is quoted and cut if it is a text, since it may be untrusted; `hint` is a sentence.
 
     Examples
     --------
@@ -62,16 +52,7 @@ class NotFound(IpmlError):
 
 
 class Refused(IpmlError):
-    """What was given cannot be used as it is.
-
-    Parameters
-    ----------
-    subject : str or Path
-        What was given.
-    found, expected : str
-        What it is, and what it should be.
-    remedy : str, default=""
-        A sentence that says what to do, where `expected` does not.
+    """A given value cannot be used as it is; `remedy` is a sentence, needed if `expected` does not say what to do.
 
     Examples
     --------
@@ -86,29 +67,15 @@ class Refused(IpmlError):
 
 
 class UnusableSetting(Refused):
-    """A setting, an experiment file or a column map says something ipml cannot follow.
-
-    Examples
-    --------
-    >>> raise UnusableSetting("zone", "'Mars'", "a time zone such as Europe/Berlin")
-    Traceback (most recent call last):
-    ipml.errors.UnusableSetting: zone: found 'Mars'; expected a time zone such as Europe/Berlin.
-    """
+    """A setting, an experiment file or a column map is invalid."""
 
 
 class UnreadableFile(Refused):
-    """A file cannot be read as what it claims to be.
-
-    Examples
-    --------
-    >>> raise UnreadableFile("shop.csv", "a byte that is no UTF-8", "text in UTF-8")
-    Traceback (most recent call last):
-    ipml.errors.UnreadableFile: shop.csv: found a byte that is no UTF-8; expected text in UTF-8.
-    """
+    """A file cannot be read as the expected kind."""
 
 
 class UnwritableFile(Refused):
-    """A file cannot be written where it should be.
+    """A file cannot be written to its place.
 
     Examples
     --------
@@ -122,7 +89,7 @@ class UnwritableFile(Refused):
 
 
 class _Stopped(IpmlError):
-    """The shape of what stands against a request that is well made."""
+    """Shape of errors for a valid request that cannot be carried out."""
 
     def __init__(self, subject: str | Path, found: str, remedy: str = "") -> None:
         self.subject, self.found, self.remedy = subject, found, remedy
@@ -130,16 +97,9 @@ class _Stopped(IpmlError):
 
 
 class Conflict(_Stopped):
-    """What is asked for does not fit what is there by now, or what somebody else is doing; nothing was changed.
+    """A request does not fit the present state or another person's action; nothing was changed.
 
-    Parameters
-    ----------
-    subject : str or Path
-        What it is about.
-    found : str
-        What stands against it, as a clause.
-    remedy : str, default=""
-        A sentence that says what to do.
+    `found` is the obstacle as a clause, `remedy` a sentence.
 
     Examples
     --------
@@ -150,29 +110,15 @@ class Conflict(_Stopped):
 
 
 class Forbidden(_Stopped):
-    """Somebody else may do this, but not this person; the facts are those of `Conflict`.
-
-    Examples
-    --------
-    >>> raise Forbidden("appeal 3", "ada decided in the matter before", "Another must decide it.")
-    Traceback (most recent call last):
-    ipml.errors.Forbidden: appeal 3: ada decided in the matter before. Another must decide it.
-    """
+    """This person may not do it, though another may; parameters as in `Conflict`."""
 
 
 class Failed(_Stopped):
-    """A process, a database or a service that ipml relies on has failed; the facts are those of `Conflict`.
-
-    Examples
-    --------
-    >>> raise Failed("sqlite:///ipml.db", "locked by others for 5 seconds", "Try again.")
-    Traceback (most recent call last):
-    ipml.errors.Failed: sqlite:///ipml.db: locked by others for 5 seconds. Try again.
-    """
+    """A process, a database or a service that ipml relies on has failed; parameters as in `Conflict`."""
 
 
 class InvalidListings(IpmlError):
-    """Some listings break the rules of the schema; all of them are in `problems`."""
+    """Some listings break the rules of the schema; all faults are in `problems`."""
 
     def __init__(self, problems: Sequence[Problem], source: str = "listings") -> None:
         self.problems, self.source = tuple(problems), source
@@ -186,7 +132,7 @@ class InvalidListings(IpmlError):
 
 
 class MissingColumns(IpmlError):
-    """A file lacks columns that ipml cannot do without."""
+    """A file lacks required columns."""
 
     def __init__(
         self,
@@ -202,14 +148,14 @@ class MissingColumns(IpmlError):
 
 
 class UnmeasurableScores(Refused):
-    """Truth and scores from which no measure follows."""
+    """Truth and scores from which no metric can be computed."""
 
     def __init__(self, found: str, expected: str) -> None:
         super().__init__("Cannot measure", found, expected)
 
 
 class UntrustedModel(Refused):
-    """A model is not loaded: it is not as ipml saved it, or might score otherwise here; nothing of it was run."""
+    """A model was not loaded: it was changed, or might score differently here; none of its code ran."""
 
     def __init__(
         self,
@@ -222,7 +168,7 @@ class UntrustedModel(Refused):
 
 
 class WorkerLost(Failed):
-    """A process that scored a part ended without a word."""
+    """A process that scored a part ended without an error message."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -233,7 +179,7 @@ class WorkerLost(Failed):
 
 
 class InvalidNotice(IpmlError):
-    """A notice breaks the rules; everything wrong with it is in `problems`."""
+    """A notice breaks the rules; all faults are in `problems`."""
 
     def __init__(self, problems: Sequence[Problem], source: str = "notice") -> None:
         self.problems = tuple(problems)
@@ -246,59 +192,59 @@ class InvalidNotice(IpmlError):
 
 
 class UnstorableValue(Refused):
-    """A text or number cannot be kept as it is."""
+    """A text or number cannot be stored as it is."""
 
 
 class UnusableDatabase(Refused):
-    """A database cannot be opened, read or written, or its tables are not those of this release."""
+    """A database cannot be opened, read or written, or its tables belong to another release."""
 
 
 class UnreachableDatabase(UnusableDatabase):
-    """No server answers where the database should be, or it is just starting or stopping: it may be there later."""
+    """No database server answers, or it is starting or stopping; it may be available later."""
 
 
 class WrongRevision(UnusableDatabase):
-    """The tables of a database are those of another release, with which this one cannot work, or there are none."""
+    """The tables of a database are missing, or belong to a release with which this one cannot work."""
 
 
 class DatabaseBusy(Failed):
-    """Others kept the database locked for too long, or stood in the way."""
+    """Others kept the database locked for too long, or transactions conflicted."""
 
     def __init__(self, name: str, found: str) -> None:
         super().__init__(name, found, "Nothing was changed. Try again.")
 
 
 class LoginNeeded(_Stopped):
-    """Nobody is logged in, or no key was shown, so that it is not known who asks; the facts are those of `Conflict`."""
+    """The caller is unknown: not logged in and without a key; parameters as in `Conflict`."""
 
 
 class OwnListing(Forbidden):
-    """The case is about a listing of a seller that the reviewer sells as."""
+    """The case is about a listing of a seller for whom the reviewer sells."""
 
 
 class Overtaken(Conflict):
-    """Something changed since it was shown or kept.
+    """Something changed since it was shown or stored.
 
-    The case has been decided, its listing was changed, or its claim ended; or a later message was sent.
+    The case was decided, its listing changed, or its claim ended; or a later message was sent.
     """
 
 
 class KeyReused(Conflict):
-    """The key of an earlier decision or notice came again with another content."""
+    """The key of an earlier decision or notice came again with other content."""
 
     def __init__(self, key: str, owner: str) -> None:
         super().__init__(f"key {key!r}", f"belongs to another {owner}", "Use a new key for another content.")
 
 
 class IllegalStep(Refused):
-    """Something was asked of a deadline or an appeal that its state does not allow."""
+    """The state of a deadline or an appeal does not allow a step."""
 
     def __init__(self, what: str, state: str | None, event: str) -> None:
         super().__init__(what, f"'{event}' in state '{state or 'none'}'", "a step that it can take now")
 
 
 class EvidenceChanged(Refused):
-    """Evidence in the database is not what was encrypted when the case was decided."""
+    """Evidence in the database differs from the text that was encrypted when the case was decided."""
 
     def __init__(self, evidence_id: int, found: str) -> None:
         expected = "what was encrypted when the case was decided"
@@ -306,20 +252,16 @@ class EvidenceChanged(Refused):
 
 
 class SellerErased(IpmlError):
-    """What was encrypted with the key of a seller, or of a notifier, who was erased cannot be read, by anybody."""
+    """Data encrypted with the key of an erased seller or notifier is lost."""
 
     def __init__(self, pseudonym: str) -> None:
         super().__init__(f"seller {pseudonym}: was erased; what was kept of them cannot be read any more.")
 
 
 def describe_faults(error: ValidationError, model: type[BaseModel] | None = None) -> str:
-    """Return all that pydantic found wrong in words of our own, for `UnusableSetting`.
+    """Return all faults that pydantic found as one line, for `UnusableSetting`.
 
-    Parameters
-    ----------
-    error : ValidationError
-    model : type of BaseModel, optional
-        What was to be made; with it an unknown name is shown beside the known one that it resembles.
+    With the `model`, an unknown name is shown with the known one it resembles.
 
     Examples
     --------
@@ -346,10 +288,10 @@ def describe_faults(error: ValidationError, model: type[BaseModel] | None = None
 
 
 def _find_names(model: type[BaseModel] | None, place: Sequence[object]) -> list[str]:
-    """Return the names that a model knows at a place in what was written."""
+    """Return the names that a model knows at a place."""
     for step in place:
         fields = getattr(model, "model_fields", {})
-        if str(step) not in fields:  # a name in a dictionary of models: it stands for any other
+        if str(step) not in fields:  # a key of a dictionary of models
             continue
         kind = fields[str(step)].annotation
         model = next((part for part in (kind, *get_args(kind)) if hasattr(part, "model_fields")), None)
@@ -357,13 +299,13 @@ def _find_names(model: type[BaseModel] | None, place: Sequence[object]) -> list[
 
 
 def enumerate_names(names: Sequence[str], known: Sequence[str] = (), most: int = 50) -> str:
-    """Return names in a row, each perhaps with the known one it resembles: a file may have any number of any length."""
+    """Return names in a row, each with the known one it resembles; long names and long lists are cut."""
     shown = [_quote(name) + _resembling(name, known) for name in names[:most]]
     return ", ".join([*shown, f"and {len(names) - most:,} more"] if len(names) > most else shown)
 
 
 def _quote(name: str) -> str:
-    """Return a name as it is, or as in Python where one would not see what it is; at most 60 letters of it."""
+    """Return a name, cut to 60 letters, and in Python's spelling if it would be unclear."""
     is_plain = name and name == name.strip() and name.isprintable()
     name = name if len(name) <= 60 else name[:59] + "…"
     return name if is_plain else repr(name)
@@ -376,7 +318,7 @@ def _resembling(name: str, known: Sequence[str]) -> str:
 
 
 def hide_password(text: str) -> str:
-    """Return a text without the user and password in a URI that it quotes.
+    """Return a text without user and password in a quoted URI.
 
     Examples
     --------
@@ -387,7 +329,7 @@ def hide_password(text: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what another library's error says, without passwords: its first line, or its name, up to 200 letters.
+    """Return the first line of another library's error without passwords, or its name, up to 200 letters.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Amounts of money, which are neither compared nor added across currencies, and rates at which they are exchanged."""
+"""Money: amounts with their currency, which are never mixed across currencies, and exchange rates."""
 
 from __future__ import annotations
 
@@ -16,20 +16,9 @@ _CODE = re.compile("[A-Z]{3}")
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in a currency.
+    """An amount in a currency of three capital letters (ISO 4217).
 
-    Parameters
-    ----------
-    amount : float
-    currency : str
-        Three capital letters (ISO 4217).
-
-    Raises
-    ------
-    UnusableSetting
-        The currency is no such code.
-    Refused
-        Amounts of different currencies are ordered, added or subtracted.
+    Raises UnusableSetting for another code, and Refused if amounts of different currencies are ordered or added.
 
     Examples
     --------
@@ -91,7 +80,7 @@ class Money:
 
 
 def say_amount(amount: float, currency: str | None) -> str:
-    """Return an amount with its currency, or that this is not known, as of rows of earlier versions.
+    """Return an amount with its currency, which rows of earlier versions may lack.
 
     Examples
     --------
@@ -102,26 +91,13 @@ def say_amount(amount: float, currency: str | None) -> str:
 
 
 def is_currency(code: str | None) -> bool:
-    """Say whether a text is written as the code of a currency.
-
-    Examples
-    --------
-    >>> is_currency("EUR"), is_currency("euro"), is_currency(None)
-    (True, False, False)
-    """
+    """Return whether a text has the form of a currency code."""
     return code is not None and _CODE.fullmatch(code) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What one unit of each currency is worth in one of them.
-
-    Parameters
-    ----------
-    currency : str
-        In which amounts are compared and added.
-    rates : mapping of str to float
-        By currency; that one itself is worth 1.
+    """Value of one unit of each currency in the `currency` in which amounts are compared.
 
     Examples
     --------
@@ -134,10 +110,10 @@ class Rates:
     rates: Mapping[str, float]
 
     def rate_of(self, currency: str | None) -> float | None:
-        """Return what one unit is worth; None where that is not known."""
+        """Return the value of one unit; None if unknown."""
         return 1.0 if currency == self.currency else self.rates.get(currency or "")
 
     def exchange(self, money: Money) -> Money | None:
-        """Return an amount in the one currency; None where there is no rate."""
+        """Return an amount in the one currency; None without a rate."""
         rate = self.rate_of(money.currency)
         return None if rate is None else Money(money.amount * rate, self.currency)

@@ -1,7 +1,7 @@
-"""What crosses the borders between stations: small frozen records.
+"""Records: the small frozen records that cross the borders between the model half and the review half.
 
-The model half works on frames and makes these at its door; the review half knows nothing else. A record holds plain
-values only, so that it can be stored, sent and compared. Moments are aware datetimes in UTC.
+The model half works on frames and makes these records at its border; the review half knows nothing else of it. Records
+hold plain values only, so that they can be stored, sent and compared. Times are aware datetimes in UTC.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from typing import NamedTuple
 class Listing:
     """An offer on a marketplace, as seen at `observed_at`.
 
-    The fields, their bounds and their meaning are those of the table in `ipml.listings.schema`. Text is the
-    seller's, and may be hostile. What is unknown is None. Addresses of pictures have a space between; columns of one's
-    own are a JSON object.
+    `ipml.listings.schema` defines the fields with bounds and meaning. Text is the seller's and may be hostile. Unknown
+    values are None. Picture addresses are separated by spaces; `extra` is a JSON object of a user's own columns.
 
     Examples
     --------
@@ -68,18 +67,18 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with one cell (or one row) of what came in.
+    """A fault in a cell or row of input.
 
     Attributes
     ----------
     row : int
-        Number of the data row in its file, from 1; the header does not count.
+        Number of the data row in its file, from 1, without the header.
     column : str
-        Canonical name of the column, or "" where the row as a whole is at fault.
+        Canonical name of the column, or "" for the whole row.
     value : str
-        What was found, shortened to 80 characters.
+        Value found, cut to 80 characters.
     expected : str
-        What was expected, as a phrase: "a number of at least 0".
+        Expectation as a phrase: "a number of at least 0".
     """
 
     row: int
@@ -101,10 +100,10 @@ class Reason:
     feature : str
         Name of the feature or group of features, for machines: "price__below_quarter".
     sentence : str
-        The reason as a reviewer reads it: "Price is 18 % of what Nike usually costs".
+        The reason for a reviewer: "Price is 18 % of what Nike usually costs".
     weight : float
-        Part of the log-odds: positive speaks for counterfeit, negative for genuine. Of a reason that names words it is
-        what the log-odds lose without these words.
+        Part of the log-odds: positive for counterfeit, negative for genuine. If the reason names words, the log-odds
+        lost without these words.
     """
 
     feature: str
@@ -114,9 +113,9 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Highlight:
-    """A word: letters `start` to `end` (code points, end excluded) of a text as written.
+    """A word from code point `start` to `end` (excluded) of a text as written.
 
-    Its weight is how much of the log-odds is lost without it, wherever it stands in that text.
+    `weight` is the log-odds lost without the word, at all its places in the text.
     """
 
     start: int
@@ -126,13 +125,13 @@ class Highlight:
 
 @dataclass(frozen=True, slots=True)
 class PriceRange:
-    """What a listing's price is compared with: the reference price, and between which bounds a price is usual.
+    """Usual prices to which a listing's price is compared.
 
     Attributes
     ----------
     low, median, high : float
-        The 5th percentile, the median and the 95th, where they were learnt; else half the reference price of the brand
-        file, that price, and twice as much. `median` is the reference that score, sentence and page use.
+        5th percentile, median and 95th percentile if learnt; else half the reference price of the brand file, that
+        price, and twice as much. Score, sentence and page use `median` as the reference.
     basis : str or None
         "brand and category", "brand file" or "brand"; None in records of earlier releases, which compared with two
         prices.
@@ -146,20 +145,14 @@ class PriceRange:
     basis: str | None = None
 
     def place(self, price: float) -> int:
-        """Return -1 for a price below what is usual, 1 for one above, else 0.
-
-        Examples
-        --------
-        >>> [PriceRange("Acme", "EUR", 50.0, 80.0, 160.0).place(price) for price in (20.0, 80.0, 200.0)]
-        [-1, 0, 1]
-        """
+        """Return -1 for a price below the usual range, 1 for one above, else 0."""
         return (price > self.high) - (price < self.low)
 
 
 BASE_RATE = "baseline"
-"""Under this name older files and snapshots hold the base rate as one of the reasons."""
+"""Name of the base rate among the reasons in older files and snapshots."""
 REST = "rest"
-"""The reason that holds what no other one states."""
+"""Reason that holds the remaining weight."""
 
 
 def part_base_rate(reasons: Iterable[Reason]) -> tuple[tuple[Reason, ...], float | None]:
@@ -180,53 +173,33 @@ def part_base_rate(reasons: Iterable[Reason]) -> tuple[tuple[Reason, ...], float
 
 
 PRIOR_LISTINGS = 10.0
-"""How many clean listings every seller starts with: few listings say little."""
+"""Number of clean listings every seller starts with: few listings are weak evidence."""
 SUSPICION_STEPS = 1_000
-"""Suspicion is stored in thousandths: whole numbers sum to the same in any order."""
+"""Suspicion is stored in thousandths: integer sums do not depend on the order."""
 
 
 class EarlierListings(NamedTuple):
-    """What is known of the listings a seller had before some moment.
-
-    Attributes
-    ----------
-    n : int
-        How many there were.
-    suspicion : float
-        How suspicious they looked, summed: a listing counts from 0, silent, to 1, surely counterfeit.
-    """
+    """A seller's listings before some time: their number and the sum of their suspicion, each from 0 to 1."""
 
     n: int
     suspicion: float
 
     @property
     def share(self) -> float:
-        """The share of suspicion: suspicion / (number of listings + 10), so 0 for a first listing.
+        """Share of suspicion: suspicion / (number of listings + 10), so 0 for a first listing.
 
-        The form and its constants were chosen on the published scores of a large marketplace; experiments/README.md
-        says what else was tried.
+        Form and constants were chosen on the published scores of a large marketplace; experiments/README.md describes
+        the alternatives tried.
         """
         return self.suspicion / (self.n + PRIOR_LISTINGS)
 
 
 NONE_EARLIER = EarlierListings(0, 0.0)
-"""What is known of a seller who was never seen."""
+"""Earlier listings of an unknown seller."""
 
 
 class StoredPortfolio(NamedTuple):
-    """What is stored of the listings of a seller, as whole numbers: sums up to the latest moment, and before it.
-
-    Attributes
-    ----------
-    n : int
-        How many listings count.
-    suspicion : int
-        How suspicious they looked, summed, in thousandths.
-    latest : datetime
-        When the latest of them was listed.
-    n_before, suspicion_before : int
-        The same sums of those that were listed before that.
-    """
+    """Stored sums over a seller's listings up to the `latest` time of listing, and before; suspicion in thousandths."""
 
     seller_id: str
     n: int
@@ -243,34 +216,31 @@ class ScoredListing:
     Attributes
     ----------
     score : float or None
-        Probability in 0-1; None where the model abstains.
+        Probability in 0-1; None if the model abstains.
     log_odds : float or None
-        Sum of the base rate and of the weights of all reasons, before calibration.
+        Sum of the base rate and the weights of all reasons, before calibration.
     reasons : tuple of Reason
-        What tells the listing from others, for and against, the heaviest first.
+        Reasons for and against, heaviest first.
     abstained : str or None
-        Why the listing cannot be judged, as a phrase, or None.
+        Why the model abstains, as a phrase, or None.
     score_low, score_high : float or None
-        Between which bounds the probability lies, in nine cases of ten; wide where few sellers like this one were
-        judged.
-    description_highlights : tuple of Highlight
-        As `highlights`, which are those of the title.
+        Bounds of the probability in nine cases of ten; wide if few similar sellers were reviewed.
+    highlights, description_highlights : tuple of Highlight
+        Words of the title and of the description.
     read_as : str or None
-        The title with its disguises undone, where letters in it were replaced, hidden or parted; None elsewhere.
+        Title without disguises (replaced, hidden or separated letters); None if it has none.
     model_digest : str or None
-        SHA-256 of the model file, in hexadecimal: the version is a part of it, this names the very file.
+        SHA-256 of the model file, in hexadecimal, which identifies the file unlike the version.
     earlier_listings, earlier_suspicion : float or None
-        What was known of the seller's earlier listings: how many there were, and how suspicious they looked, summed.
-        With these and the listing the model gives the same score again.
+        Number and summed suspicion of the seller's earlier listings; with these and the listing the model gives the
+        same score again.
     base_rate : float or None
-        Log-odds at which every listing of this model starts; None where no reasons are given.
+        Log-odds at which every listing of this model starts; None if no reasons are given.
     warning : str or None
-        What the score cannot rest on, as a sentence: the title, where it is in a script that the model was not trained
-        on. None where there is no such thing.
+        Evidence that the score could not use, as a sentence: a title in a script the model was not trained on.
     suspicion : float or None
-        How suspicious the listing looks by itself, from 0, silent, to 1, in thousandths: what it counts for in the
-        portfolio of its seller. None where it does not count: that is unknown, or it came no later than what the model
-        remembers of its seller, so that it may be among the listings that the model was trained on.
+        Suspicion of the listing alone, from 0 to 1 in thousandths, for the portfolio of its seller. None if it does
+        not count: unknown, or no later than the seller's listings in the training data, so it may be one of them.
     """
 
     listing: Listing
@@ -294,21 +264,14 @@ class ScoredListing:
 
     @property
     def brand_read(self) -> str | None:
-        """The brand that the model read in the title where the field names none; None elsewhere.
-
-        Examples
-        --------
-        >>> usual = PriceRange("Acme", "EUR", 50.0, 80.0, 160.0)
-        >>> ScoredListing(Listing("A7", "s1", "Acme bag"), 0.4, -0.5, (), (), usual, "m1").brand_read
-        'Acme'
-        """
+        """Brand that the model read in the title if the field names none; else None."""
         if (self.listing.brand or "").strip() or self.price_range is None:
             return None
         return self.price_range.brand.strip() or None
 
     @property
     def reasons_for_counterfeit(self) -> tuple[Reason, ...]:
-        """The reasons that speak for counterfeit, the strongest first; the rest, which names nothing to check, is last.
+        """Reasons for counterfeit, strongest first; "rest", which names nothing to check, is last.
 
         Examples
         --------
@@ -323,22 +286,14 @@ class ScoredListing:
 
 @dataclass(frozen=True, slots=True)
 class Unlike:
-    """In what a batch of listings is unlike those its model was trained on.
+    """A way in which a batch of listings differs from those of the model's training.
 
-    Attributes
-    ----------
-    subject : str
-        "words", "brand", "category" or "score".
-    found : float
-        The share of words, or of listings with a brand or category, that training never met; or the mean probability.
-    expected : float
-        The same of sellers left out of training.
-    low, high : float
-        Between what it would be usual for so many listings of so many sellers.
-    n_listings : int
-        How many listings were looked at that have one.
-    sentence : str
-        All of this in words.
+    - `subject`: "words", "brand", "category" or "score".
+    - `found`: share of words, brands or categories unknown to training; or the mean probability.
+    - `expected`: the same for sellers left out of training.
+    - `low`, `high`: usual range for as many listings of as many sellers.
+    - `n_listings`: number of listings with a value.
+    - `sentence`: all of this in words.
     """
 
     subject: str
@@ -351,7 +306,7 @@ class Unlike:
 
 
 class Verdict(StrEnum):
-    """What a reviewer says of a case."""
+    """A reviewer's verdict on a case."""
 
     COUNTERFEIT = "counterfeit"
     GENUINE = "genuine"
@@ -363,34 +318,19 @@ class Verdict(StrEnum):
 class Case:
     """A scored listing in the queue.
 
-    Attributes
-    ----------
-    state : str
-        "open", "decided" or "escalated".
-    reviewer : str or None
-        Who holds a live claim on it.
-    exemplar : int or None
-        The case that is reviewed for this one, its near-duplicate; None where it is reviewed itself.
-    n_alike : int
-        How many open near-duplicates wait for it.
-    relisting_of : int or None
-        The case of a listing decided counterfeit before that this one looked like when it came in.
-    due_at : datetime or None
-        By when it must be decided.
-    sampling_probability : float or None
-        With which it was shown: 1 where that was for its score, None where it came alone and not with a file.
-    lane : str
-        "ranked", or "explored" where it was drawn.
-    seen_at : datetime or None
-        When the listing was last seen as it is here.
-    assigned_to : str or None
-        The user who is to decide it.
-    snoozed_until : datetime or None
-        Until when it is out of the queue; None where it is not.
-    held_until : datetime or None
-        Until when it is held by `reviewer`, unless they decide it before.
-    match_kind : str or None
-        In which way it matched `relisting_of`; None where they only look alike.
+    - `state`: "open", "decided" or "escalated".
+    - `reviewer`: holder of a live claim.
+    - `exemplar`: near-duplicate case reviewed on its behalf; None if it is reviewed itself.
+    - `n_alike`: number of open near-duplicates that wait for it.
+    - `relisting_of`: case decided counterfeit that this listing resembled on arrival.
+    - `due_at`: deadline of the decision.
+    - `sampling_probability`: 1 if shown for its score; None if it came alone, not in a file.
+    - `lane`: "ranked", or "explored" if drawn.
+    - `seen_at`: last observation of the listing in this form.
+    - `assigned_to`: user who is to decide it.
+    - `snoozed_until`: end of the snooze, or None.
+    - `held_until`: end of the reservation for `reviewer`, unless they decide before.
+    - `match_kind`: kind of match with `relisting_of`; None if they only look alike.
     """
 
     case_id: int
@@ -413,9 +353,9 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A reviewer's lease on a case; `token` must be shown when deciding, and is void after `expires_at`.
+    """A reviewer's lease on a case; `token` is needed to decide, and is void after `expires_at`.
 
-    With a `review_id` the verdict is a second verdict on a case that is decided; the reviewer is not told, and the
+    With a `review_id` the verdict is a second verdict on a decided case; the reviewer does not know this, and the
     token alone is enough to decide.
     """
 
@@ -428,7 +368,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict with who, when and on what ground. Decisions are appended, never changed."""
+    """A verdict with who, when and on which ground. Decisions are appended, never changed."""
 
     decision_id: int
     case_id: int
@@ -442,7 +382,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Reversal:
-    """A decision that was taken back, by whom, when and why; the decision is void, and its case open again."""
+    """A reversed decision, with who, when and why; the decision is void, and its case open again."""
 
     reversal_id: int
     decision_id: int
@@ -454,9 +394,9 @@ class Reversal:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What training reads: a listing as it was scored, the truth people gave it, and when that became known.
+    """A training example: a listing as scored, its truth by people, and when that became known.
 
-    Its odds are those with which people came to see the listing; None where they are not known.
+    `sampling_probability` is the probability of the review; None if unknown.
     """
 
     listing: Listing

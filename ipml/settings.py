@@ -1,4 +1,4 @@
-"""Everything configurable, read once: environment first (`IPML_…`), then a file `.env`, then the defaults here."""
+"""Settings: everything configurable, read once from the environment (`IPML_…`), else a file `.env`, else defaults."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ from ipml.errors import UnusableSetting, describe_faults
 class SecondPersonRule(BaseModel, frozen=True, extra="forbid"):
     """Verdicts that need a second person: those that meet every condition named here.
 
-    What is not known of a listing counts as met, so that nobody goes around the rule by leaving it out.
-
-    Examples
-    --------
-    >>> SecondPersonRule(verdict="counterfeit", least_price=500, currency="EUR").least_seller_sales is None
-    True
+    Unknown values of a listing count as met, so that omitting them does not avoid the rule.
     """
 
     verdict: Literal["counterfeit", "genuine", "cannot tell"] = "counterfeit"
@@ -37,13 +32,7 @@ class SecondPersonRule(BaseModel, frozen=True, extra="forbid"):
 
 
 class Settings(BaseSettings):
-    """Where things are and how long they hold.
-
-    Examples
-    --------
-    >>> Settings(lease_minutes=5).lease_minutes
-    5.0
-    """
+    """Locations, limits and durations of an installation."""
 
     model_config = SettingsConfigDict(env_prefix="IPML_", env_file=".env", extra="ignore", frozen=True)
 
@@ -66,7 +55,7 @@ class Settings(BaseSettings):
         None, description="what follows from a decision; the bundled policy where none is given"
     )
     policy_cooperation: Path | None = Field(
-        None, description="how others are heard and told; the bundled policy where none is given"
+        None, description="rules of notices, referrals and reports; the bundled policy where none is given"
     )
     networks: Path | None = Field(
         None, description="folder that `ipml cooperate network find` wrote, for the page and for referrals"
@@ -87,7 +76,7 @@ class Settings(BaseSettings):
     )
     transparency_token: Path | None = Field(None, description="file with the token that is shown there")
     erased: Path | None = Field(
-        None, description="file outside the database that tells erased sellers from others, so that a restore can"
+        None, description="file outside the database that lists erased sellers, so that a restore can erase them again"
     )
     most_width: float | None = Field(
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
@@ -169,12 +158,12 @@ class Settings(BaseSettings):
         "is for notices, notifier=E-MAIL or notifier=*, and perhaps name=NAME for the audit trail; only this machine "
         "may call without",
     )
-    api_open: bool = Field(False, description="whether the API answers without a key whoever can reach it")
+    api_open: bool = Field(False, description="whether the API answers any caller without a key")
     model_reload_seconds: float = Field(
         30.0,
         ge=0,
         le=86_400,
-        description="how often the API looks for a newer model; 0: only when told to",
+        description="how often the API looks for a newer model; 0: only on request",
     )
     undo_minutes: float = Field(
         10.0, ge=0, description="how long reviewers can take back their own decision; a lead can at any time"
@@ -233,21 +222,15 @@ class Settings(BaseSettings):
 
 
 DEFAULT_SETTINGS = Settings.model_construct()
-"""The defaults above, whatever the environment says: what functions take that are called without settings.
+"""Default settings without the environment, for functions called without settings.
 
-Entry points pass those of the process, which `get_settings` returns.
+Entry points pass the settings of the process, from `get_settings`.
 """
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """Return the settings of this process, read at the first call.
-
-    Raises
-    ------
-    UnusableSetting
-        The environment or the file `.env` gives a setting a value it cannot have.
-    """
+    """Return the settings of this process, read at the first call; raise UnusableSetting for an invalid value."""
     try:
         return Settings()
     except ValidationError as error:

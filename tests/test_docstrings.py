@@ -152,3 +152,28 @@ def test_files_are_there(package: Package):
             if not any(path.endswith(f"/{name}") for path in paths):
                 absent.append(f"{each.name}: found {name}, which is not there")
     assert not absent, "\n".join(absent)
+
+
+PLAIN = ("storage", "enforcement", "kit")
+RIDDLES = re.compile(  # words, and openings of a sentence, that give way to the noun they stand for
+    r"(?i:\b(?:told|tells|telling|whoever|what became of|it is said that)\b)"
+    r"|(?:\A|[.?!]\s+|\n\s*\n|\n {4,}|\n- )(?:What|Of|Whoever|Who|Whom)\b"
+)
+NOUN = re.compile(r"[A-Z][\w' -]*: \S")
+ALLOWED = {  # by name, each with its reason
+    "ipml.storage.migrations.versions.v0001_baseline": "a migration that was released is never edited",
+}
+
+
+def test_sentences_are_plain(package: Package):
+    """In these packages a module's docstring reads "Noun: does this.", and no sentence is a riddle."""
+    faults: dict[str, str] = {}
+    for each in package.documented:
+        path = ROOT.joinpath(*each.name.split("."))
+        if each.docstring and each.name.split(".")[1] in PLAIN:
+            text = re.sub(r"`[^`]*`|^ *>>>.*", "", each.docstring, flags=re.MULTILINE)
+            if riddle := RIDDLES.search(text):
+                faults[each.name] = f"found {riddle[0].strip()!r}; expected the noun it stands for"
+            elif path.with_suffix(".py").is_file() and not NOUN.match(text):
+                faults[each.name] = f"found {text[:40]!r}; expected a noun, a colon, and what it does"
+    assert faults.keys() == ALLOWED.keys(), "\n".join(f"{name}: {fault}" for name, fault in faults.items())

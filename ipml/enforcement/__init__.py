@@ -1,1 +1,1 @@
-"""What follows from a decision: evidence, measure, statement, strike, and how a wrong one is put right."""
+"""Enforcement: evidence, measures, statements, strikes and penalties after a decision; remedies for wrong decisions."""

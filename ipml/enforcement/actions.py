@@ -1,12 +1,8 @@
-"""What is done after a decision: what it causes, what a lead changes by hand, and what ends when its time is over.
+"""Actions: applies the consequences of decisions, changes by a lead, and expiry of measures and penalties.
 
-What a decision causes is done in its transaction: either all of it is kept, or none. Whoever decides (alone, in bulk,
-by spreading, by a policy, by an appeal) passes an `Enforcement` as `consequences`.
-
-By hand a measure is lifted or replaced and a penalty confirmed or lifted, and the seller is told. Nobody does so where
-they sell as the seller. Sent twice, a change is made once.
-
-Of measures and penalties that end by themselves, platform and seller are told.
+Consequences are written in the decision's own transaction: all or none. All callers (single, bulk, spread, automatic,
+appeal) pass an `Enforcement` as `consequences`. Leads may not act on sellers for whom they sell. A change sent twice is
+made once. The platform and the seller are notified when a measure or penalty ends on its date.
 """
 
 from __future__ import annotations
@@ -42,7 +38,7 @@ from ipml.storage.short_transactions import change_in_turns
 from ipml.storage.tables import strikes
 
 Sources = Callable[[Connection, Sequence[int]], Mapping[int, ReportSource]]
-"""Tells of cases, by number, who pointed to them; a case it does not name was found by the platform itself."""
+"""Returns the reporters of cases by number; a case without an entry was found by the platform."""
 
 
 def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, ReportSource]:
@@ -50,13 +46,9 @@ def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, R
 
 
 class Enforcement:
-    """What follows from decisions under a policy; see `ipml.review.reversals.Consequences`.
+    """Consequences of decisions under a policy; see `ipml.review.reversals.Consequences`.
 
-    Parameters
-    ----------
-    policy : EnforcementPolicy, default=the setting `policy_enforcement`
-    sources : callable, optional
-        Tells who gave notice of which cases; without it nobody did.
+    Without a policy, the setting `policy_enforcement` applies.
 
     Examples
     --------
@@ -78,9 +70,9 @@ class Enforcement:
         self.policy, self.sources = policy or load_enforcement_policy(), sources
 
     def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Keep the evidence; where the listing is counterfeit, take it down, say why, and count a strike.
+        """Store the evidence; for counterfeit listings also impose measures, issue statements and count strikes.
 
-        Decisions made together are followed together, stage by stage, as if it were done one after the other.
+        The result for several decisions equals applying them one after the other.
         """
         closing = [(case, decision) for case, decision in made if decision.verdict is not Verdict.ESCALATE]
         if not closing:
@@ -93,9 +85,9 @@ class Enforcement:
                 _enforce(acts, against)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Put the listing back, take the strike back and what it alone led to, and tell the seller of all of it.
+        """Lift the measures, take back the strike and penalties based on it, and notify the seller.
 
-        Where the measures had ended before, the seller is told all the same that the decision fell.
+        The seller is notified of the reversal even if the measures had ended before.
         """
         taken_back = (reversal.reviewer, reversal.why, reversal.reversed_at)
         why, at = why_lifted(reversal.why), reversal.reversed_at
@@ -116,7 +108,6 @@ class Enforcement:
 
 
 def _enforce(acts: Proceedings, found: Sequence[DecidedCase]) -> None:
-    """Do what follows where listings are counterfeit."""
     firsts = find_firsts(acts.connection, [one.decision for one in found])
     imposed = list(zip(impose(acts, found, firsts), found, strict=True))
     store_stakes(acts.connection, [(measure, one.case, one.listing) for measure, one in imposed], acts.policy)
@@ -133,16 +124,9 @@ LONGEST_WHY = 2000
 
 @dataclass(frozen=True, slots=True)
 class MeasureOrder:
-    """A measure that a lead orders.
+    """A measure ordered by a lead; `territories` are the countries for `MeasureKind.REMOVE_IN`.
 
-    Attributes
-    ----------
-    why : str
-        For the record, at most 2,000 characters.
-    territories : tuple of str
-        Countries, for `MeasureKind.REMOVE_IN`.
-    until : datetime or None
-        When it ends by itself.
+    `why` is for the record and has at most 2,000 characters.
     """
 
     kind: MeasureKind
@@ -151,7 +135,7 @@ class MeasureOrder:
     until: datetime | None = None
 
 
-_LIFTED = "lifted"  # as letters know it
+_LIFTED = "lifted"  # key of the letter's text
 
 
 def lift_measure(
@@ -163,18 +147,10 @@ def lift_measure(
     *,
     now: datetime | None = None,
 ) -> Measure:
-    """Lift a measure, and tell the seller; the decision stands, and its strike, and buyers are told nothing.
+    """Lift a measure and notify the seller; the decision and the strike stay, and buyers are not notified.
 
-    Parameters
-    ----------
-    why : str
-        For the record, at most 2,000 characters; the seller is told that it was lifted, and that the finding stands.
-
-    Raises
-    ------
-    NotFound, OwnListing
-    Conflict
-        It does not stand any more, or no reason is given.
+    `why` is for the record only, at most 2,000 characters. Raises NotFound, OwnListing, or Conflict if the measure is
+    no longer in force or no reason is given.
     """
     _check_why(why, "lifted")
     now = now or datetime.now(UTC)
@@ -196,11 +172,9 @@ def impose_measure(
     *,
     now: datetime | None = None,
 ) -> Measure:
-    """Impose a measure beside those there are on a listing that was decided counterfeit, and state to the seller why.
+    """Impose a further measure on a listing decided counterfeit, and send the seller a statement of reasons.
 
-    Raises
-    ------
-    Conflict, OwnListing, SellerErased
+    Raises Conflict, OwnListing or SellerErased.
     """
     _check_why(order.why, "imposed")
     now = now or datetime.now(UTC)
@@ -229,12 +203,9 @@ def change_measure(
     *,
     now: datetime | None = None,
 ) -> Measure:
-    """Put another measure in the place of one, with a statement of its own; otherwise like `lift_measure`.
+    """Replace a measure by another, with its own statement of reasons; otherwise like `lift_measure`.
 
-    Raises
-    ------
-    SellerErased
-        There is nobody left to whom it could be stated.
+    Raises SellerErased if the seller to notify was erased.
     """
     _check_why(order.why, "changed")
     now, ordered = now or datetime.now(UTC), (order.kind, order.territories)
@@ -264,11 +235,9 @@ def confirm_penalty(
     *,
     now: datetime | None = None,
 ) -> Penalty:
-    """Impose a penalty that was proposed, and state to the seller why.
+    """Impose a proposed penalty, and send the seller a statement of reasons.
 
-    Raises
-    ------
-    NotFound, Conflict, OwnListing, SellerErased
+    Raises NotFound, Conflict, OwnListing or SellerErased.
     """
     penalty = _look_at(connection, penalty_id, by)
     if penalty.imposed_by == by:
@@ -287,11 +256,9 @@ def lift_penalty(
     *,
     now: datetime | None = None,
 ) -> Penalty:
-    """End a penalty before its time, and tell the seller; or dismiss one that was proposed, of which nobody was told.
+    """End a penalty early and notify the seller; or dismiss a proposed penalty, without notification.
 
-    Raises
-    ------
-    NotFound, Conflict, OwnListing
+    Raises NotFound, Conflict or OwnListing.
     """
     at = now or datetime.now(UTC)
     penalty = _look_at(connection, penalty_id, by)
@@ -304,7 +271,7 @@ def lift_penalty(
 
 
 def _look_at(connection: Connection, penalty_id: int, by: str) -> Penalty:
-    """Return a penalty, unless who asks sells as the seller."""
+    """Return a penalty; raise OwnListing if `by` sells as the seller."""
     penalty = get_penalty(connection, penalty_id)
     number = connection.scalars(select(strikes.c.case_id).where(strikes.c.strike_id == penalty.strike_id)).one()
     refuse_own(connection, find_case(connection, number), by)
@@ -312,7 +279,7 @@ def _look_at(connection: Connection, penalty_id: int, by: str) -> Penalty:
 
 
 def _state(connection: Connection, measure: Measure, policy: EnforcementPolicy) -> None:
-    """Tell the seller of a new measure, and keep what it puts at stake."""
+    """Notify the seller of a new measure, and store the value at stake."""
     case = find_case(connection, measure.case_id)
     store_stakes(connection, [(measure, case, decode_listing(case.snapshot))], policy)
     issue(connection, changes.restriction_of(connection, measure), policy)
@@ -328,12 +295,12 @@ def _is_sent_again(connection: Connection, measure: Measure, by: str, why: str) 
     return measure.lifted_by == by and read_whys(connection, measure)["why_lifted"] == why
 
 
-_ENDED = "ended"  # as letters know it
+_ENDED = "ended"  # key of the letter's text
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How many measures and penalties ended."""
+    """Number of measures and penalties that ended."""
 
     measures: int
     penalties: int
@@ -346,17 +313,7 @@ def end_due(
     now: datetime | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Ended:
-    """End whatever is over by a moment, in short transactions.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> end_due(engine, load_enforcement_policy())
-    Ended(measures=0, penalties=0)
-    """
+    """End the measures and penalties whose end date has passed, in short transactions."""
     at = now or datetime.now(UTC)
 
     def tell(connection: Connection, penalty: Penalty) -> object:

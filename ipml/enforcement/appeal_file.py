@@ -1,6 +1,6 @@
-"""Appeals with what each is against, for the page on which they are decided, and as rows for files.
+"""Appeal file: appeals with their restrictions and evidence, for the page that decides them and for export.
 
-Files that people take away hold numbers and moments, nothing that was written.
+Exported rows contain numbers and times, but no texts.
 """
 
 from __future__ import annotations
@@ -42,14 +42,8 @@ _MILDEST_FIRST = tuple(MeasureKind)
 class ListedAppeal:
     """An appeal in the list.
 
-    Attributes
-    ----------
-    title : str
-        Of the listing, as its seller wrote it.
-    restriction : Measure, Penalty or None
-        What it is against; None where the decision led to neither.
-    obstacle : str or None
-        Why whoever asks may not decide it, as a phrase.
+    `title`: title of the listing, as its seller wrote it. `restriction`: subject of the appeal; None if the decision
+    led to neither. `obstacle`: reason why the current user may not decide it, as a phrase.
     """
 
     due: PendingAppeal
@@ -60,18 +54,12 @@ class ListedAppeal:
 
 @dataclass(frozen=True, slots=True)
 class ShownAppeal:
-    """An appeal with all that hangs on it.
+    """An appeal with everything needed to decide it.
 
-    Attributes
-    ----------
-    evidence : Evidence or None
-        Of the decision it is against.
-    damage : str or None
-        What is wrong with that evidence.
-    strike : Strike or None
-        That the decision gave, as long as it was not taken back.
-    milder : tuple of MeasureKind
-        What could take the place of the measure.
+    - `evidence`: evidence of the contested decision.
+    - `damage`: error message if that evidence is damaged.
+    - `strike`: strike from the decision, unless taken back.
+    - `milder`: measures that could replace the present one.
     """
 
     file: AppealFile
@@ -85,22 +73,12 @@ class ShownAppeal:
 
 
 def count_appeals(connection: Connection) -> int:
-    """Return how many appeals wait for somebody."""
+    """Return the number of pending appeals."""
     return count_pending(connection)
 
 
 def list_desk(connection: Connection, by: str, state: str | None = None, limit: int = 100) -> list[ListedAppeal]:
-    """Return appeals with what each is against, those first that are due first; see `list_appeals`.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     list_desk(connection, "lea")
-    []
-    """
+    """Return appeals with their restrictions, ordered by deadline; see `list_appeals`."""
     listed = list_appeals(connection, state, limit)
     some = [due.appeal for due in listed]
     restrictions = _find_restrictions(connection, some)
@@ -121,7 +99,7 @@ def list_desk(connection: Connection, by: str, state: str | None = None, limit: 
 
 
 def read_desk(connection: Connection, appeal_id: int, by: str, *, now: datetime | None = None) -> ShownAppeal:
-    """Return an appeal with all that hangs on it; NotFound if there is none of that number."""
+    """Return an appeal with everything needed to decide it; raise NotFound for an unknown number."""
     file = get_appeal(connection, appeal_id, now=now or datetime.now(UTC))
     appeal = file.appeal
     restriction = _find_restrictions(connection, [appeal]).get(appeal.subject)
@@ -143,13 +121,7 @@ def read_desk(connection: Connection, appeal_id: int, by: str, *, now: datetime 
 
 
 def find_milder(kind: MeasureKind) -> tuple[MeasureKind, ...]:
-    """Return the kinds of measures that are milder than one, and need no countries to be named.
-
-    Examples
-    --------
-    >>> [one.value for one in find_milder(MeasureKind.PAUSE)]
-    ['label', 'demote']
-    """
+    """Return the kinds of measures that are milder than one and need no list of countries."""
     milder = _MILDEST_FIRST[: _MILDEST_FIRST.index(kind)]
     return tuple(one for one in milder if one is not MeasureKind.REMOVE_IN)
 
@@ -178,17 +150,7 @@ _AT_ONCE = 500
 
 
 def export_appeals(connection: Connection) -> Iterator[Mapping[str, str | float | int | datetime | None]]:
-    """Give a row of `COLUMNS` for each appeal, in the order in which they were filed.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     list(export_appeals(connection))
-    []
-    """
+    """Yield a row of `EXPORT_COLUMNS` for each appeal, in order of filing."""
     columns = [*(appeals.c[name] for name in _OWN), *(appeal_outcomes.c[name] for name in _OF_OUTCOME)]
     query = select(*columns).outerjoin(appeal_outcomes).order_by(appeals.c.appeal_id).limit(_AT_ONCE)
     last = 0

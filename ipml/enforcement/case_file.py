@@ -1,9 +1,7 @@
-"""A case's record of enforcement: what followed from its decisions, and what "counterfeit" would lead to.
+"""Case file: the actions that followed a case's decisions, and a preview of the decision "counterfeit".
 
-What followed is gathered for the page: evidence, measures, letters, strikes, appeals. Where the seller was erased, the
-texts are None; numbers, kinds and moments stay. The outlook on a decision before it is made writes nothing down.
-
-Of a listing it is said what is in force on it, what runs for it, and what the marketplace will hear of it.
+If the seller was erased, texts are None; numbers, kinds and times stay. The preview writes nothing. The listing file
+shows measures in force, running deadlines and pending messages.
 """
 
 from __future__ import annotations
@@ -58,18 +56,13 @@ from ipml.storage.tables import deadlines, outbox, penalties, strikes
 
 @dataclass(frozen=True, slots=True)
 class SentStatement:
-    """A statement of reasons as it went out.
+    """A statement of reasons as it was sent.
 
-    Attributes
-    ----------
-    letter : Letter or None
-        None where the seller was erased.
-    payload : dict or None
-        What the transparency database gets; None where it gets nothing, and `why_not_stated` says why.
-    notified_at : datetime or None
-        When the letter was delivered.
-    windows : tuple of Deadline
-        Until when the seller may appeal.
+    - `letter`: None if the seller was erased.
+    - `payload`: content for the transparency database; None if nothing is submitted, for the reason in
+      `why_not_stated`.
+    - `notified_at`: time of delivery.
+    - `windows`: deadlines of the seller's appeal.
     """
 
     statement: Statement
@@ -82,7 +75,7 @@ class SentStatement:
 
 @dataclass(frozen=True, slots=True)
 class TakenMeasure:
-    """A measure, and why it was imposed, lifted and refused; `told` is its statement."""
+    """A measure with its reasons and its statement `told`."""
 
     measure: Measure
     why: str | None
@@ -92,14 +85,14 @@ class TakenMeasure:
 
     @property
     def took(self) -> timedelta | None:
-        """From the listing to the measure; None where it is not known when it was listed."""
+        """Time from listing to measure; None if the time of listing is unknown."""
         listed_at = self.measure.listed_at
         return None if listed_at is None else max(self.measure.imposed_at - listed_at, timedelta())
 
 
 @dataclass(frozen=True, slots=True)
 class GivenPenalty:
-    """A penalty, and why there is or was one; None where the seller was erased."""
+    """A penalty with its reasons; `explained` is None if the seller was erased."""
 
     penalty: Penalty
     explained: Explained | None
@@ -108,12 +101,9 @@ class GivenPenalty:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What followed from the decisions on a case; measures the newest first, everything else in order.
+    """Actions after the decisions on a case; measures newest first, the others oldest first.
 
-    Attributes
-    ----------
-    damage : str or None
-        What is wrong with the evidence, of which nothing is shown then.
+    `damage` is the error message if the evidence is damaged; no evidence is shown then.
     """
 
     evidence: tuple[Evidence, ...]
@@ -125,30 +115,13 @@ class Followed:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether nothing is recorded."""
+        """Whether no action is recorded."""
         found = self.evidence or self.measures or self.strikes or self.penalties or self.appeals
         return not found and self.damage is None
 
 
 def read_followed(connection: Connection, case_id: int) -> Followed:
-    """Return what followed from the decisions on a case.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.actions import Enforcement
-    >>> from ipml.records import Listing, ScoredListing, Verdict
-    >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with writing(engine) as connection:
-    ...     held, said = claim(connection, "ana"), {"ground": "declared_replica", "consequences": Enforcement()}
-    ...     _ = decide(connection, held, Verdict.COUNTERFEIT, **said)
-    ...     followed = read_followed(connection, 1)
-    >>> followed.measures[0].why, [one.penalty.kind.value for one in followed.penalties]
-    ('remove, the standard measure', ['warn'])
-    """
+    """Return the actions after the decisions on a case."""
     told = read_told(connection, list_statements(connection, case_id))
     struck = list(select_strikes(connection, strikes.c.case_id == case_id))
     led_to = list(select_penalties(connection, penalties.c.strike_id.in_([strike.strike_id for strike in struck])))
@@ -168,7 +141,7 @@ def read_followed(connection: Connection, case_id: int) -> Followed:
 
 
 def read_told(connection: Connection, stored: Sequence[StoredStatement]) -> dict[str, SentStatement]:
-    """Return how statements were told to the seller and to the public, by subject."""
+    """Return statements as sent to the seller and the public, by subject."""
     if not stored:
         return {}
     subjects = [one.statement.subject for one in stored]
@@ -189,19 +162,19 @@ def read_told(connection: Connection, stored: Sequence[StoredStatement]) -> dict
 def read_penalties(
     connection: Connection, some: Sequence[Penalty], told: Mapping[str, SentStatement] = MappingProxyType({})
 ) -> list[GivenPenalty]:
-    """Return penalties with their reasons, and how each was told where `told` says it."""
+    """Return penalties with their reasons, and their statements if `told` contains them."""
     explained = explain_penalties(connection, [one.penalty_id for one in some])
     return [GivenPenalty(one, explained[one.penalty_id], told.get(one.subject)) for one in some]
 
 
 def find_pending(connection: Connection, some: Sequence[Appeal]) -> list[PendingAppeal]:
-    """Return appeals, each with the next of its deadlines that run."""
+    """Return appeals, each with its next running deadline."""
     terms = find_all_deadlines(connection, [one.name for one in some])
     return [PendingAppeal(one, _next(terms[one.name].values())) for one in some]
 
 
 def find_due(connection: Connection, subject: str) -> datetime | None:
-    """Return the next of the deadlines that run for something; None where none runs."""
+    """Return the next running deadline of a subject, or None."""
     return _next(find_deadlines(connection, subject).values())
 
 
@@ -216,23 +189,17 @@ def _find_evidence(connection: Connection, case_id: int) -> tuple[tuple[Evidence
         return (), str(error)
 
 
-_NOBODY = ""  # stands for the pseudonym of a seller who has none yet
+_NOBODY = ""  # pseudonym of a seller without one
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a decision that a listing is counterfeit would lead to.
+    """Preview of the decision "counterfeit".
 
-    Attributes
-    ----------
-    measures : tuple of (str, tuple of str)
-        What would be done to the listing and why, each with the grounds on which it would.
-    now, then : SellerStanding
-        Where the seller stands, and would stand; of several grounds by the heaviest.
-    imposed, proposed : PenaltyKind or None
-        The penalty that would follow by itself, and the one that a lead would be asked about.
-    letter : Letter
-        What the seller would be told of the measure, on the first ground.
+    - `measures`: measure with its reason, and the grounds that lead to it.
+    - `now`, `then`: before and after the decision, on the heaviest ground.
+    - `imposed`, `proposed`: penalty imposed automatically, and penalty proposed to a lead.
+    - `letter`: letter to the seller about the measure, on the first ground.
     """
 
     measures: tuple[tuple[str, tuple[str, ...]], ...]
@@ -251,23 +218,7 @@ def foresee(
     *,
     now: datetime | None = None,
 ) -> Outlook:
-    """Return what the decision "counterfeit" on a case would lead to, whose seller has these strikes.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.records import ScoredListing
-    >>> from ipml.review.cases import find_case
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with reading(engine) as connection:
-    ...     outlook = foresee(connection, find_case(connection, 1), [], load_enforcement_policy())
-    >>> outlook.measures[0][0], outlook.imposed.value
-    ('remove, the standard measure', 'warn')
-    """
+    """Return a preview of the decision "counterfeit" on a case whose seller has these strikes."""
     at = now or datetime.now(UTC)
     scored = decode(case.snapshot)
     choices = {ground: policy.measures.choose(scored.listing, scored.score, ground) for ground in GROUNDS}
@@ -295,9 +246,9 @@ def _group(choices: dict[str, ChosenMeasure]) -> tuple[tuple[str, tuple[str, ...
 def _climb(
     connection: Connection, case: StoredCase, strikes: Sequence[Strike], policy: EnforcementPolicy, at: datetime
 ) -> tuple[SellerStanding, SellerStanding, PenaltyKind | None, PenaltyKind | None]:
-    """Return where the seller stands and would stand, and what would be imposed and proposed."""
+    """Return the seller's standing before and after, and the penalties imposed and proposed."""
     rules = policy.penalties
-    # As if nothing had been decided on this case: whoever takes a second review of it must not see that it was.
+    # Decisions on this case are left out: a second reviewer must not see that there are any.
     strikes = [strike for strike in strikes if strike.case_id != case.case_id]
     known = {strike.strike_id for strike in strikes}
     penalties = find_penalties(connection, pseudonym=strikes[0].pseudonym, at=at) if strikes else []
@@ -318,7 +269,7 @@ def _restrict(case: StoredCase, listing: Listing, ground: str, choice: ChosenMea
 
 @dataclass(frozen=True, slots=True)
 class WaitingMessage:
-    """A message that was not delivered yet."""
+    """An undelivered message."""
 
     key: str
     channel: str
@@ -329,7 +280,7 @@ class WaitingMessage:
 
 @dataclass(frozen=True, slots=True)
 class ListingFile:
-    """Measures in force on a listing, the terms that run for them, and the messages about any that are on their way."""
+    """Measures in force on a listing, their running deadlines, and pending messages about any of its measures."""
 
     measures: tuple[Measure, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
@@ -337,7 +288,7 @@ class ListingFile:
 
 
 def read_listing_file(connection: Connection, listing_id: str) -> ListingFile:
-    """Return what there is about a listing, whoever sells it; nothing where nobody ever did anything about it."""
+    """Return the file of a listing under any seller; empty if it never had a measure."""
     every = find_on_listing(connection, listing_id)
     if not every:
         return ListingFile()

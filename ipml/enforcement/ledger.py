@@ -1,39 +1,23 @@
-"""What errors cost honest sellers beside the value caught, and whether small or new ones are wronged more often.
+"""Ledger: compares the cost of wrong takedowns to sellers with the harm prevented, and error rates of seller groups.
 
-What is at stake is kept with the measure when a listing is taken down, in bands and amounts to two digits, with nothing
-that names anybody: so it can be reckoned after any erasure.
-
-::
+The value at stake is stored with each measure, in bands and amounts of two digits without names, so the ledger
+survives any erasure. ::
 
     cost   = days offline x usual sales a day x price x share of its sales that a listing loses by the measure
     caught = price x units sold until the next review x severity x brand weight x the same share
 
-Days run from when the platform said that the measure is done, else from when it was asked for, until it said that the
-listing is back, else until it was asked for; a listing that is still down costs on. An error is a decision that was
-taken back and whose case nobody has found counterfeit again. Those taken back within minutes are slips; to the others
-somebody had to object.
+Days run from the platform's confirmation of the measure (else the request) to its confirmation of the restoration
+(else the request); a listing still offline continues to cost. An error is a reversed decision whose case was not found
+counterfeit again; a slip is an error reversed within minutes. At each moment only the severest measure on a listing
+counts, less the loss by measures whose decision was not reversed. Both sides estimate turnover, not profit, and omit
+other damage by a wrong accusation.
 
-A listing has one time line, however many measures lie on it: at each moment the measure by which it loses most of its
-sales counts, and only by how much more it loses than by measures whose decision stands. So an error never costs more
-than the listing sells, and what is caught is caught once.
-
-Both sides are estimates of turnover, not of profit, and what a wrong accusation costs beyond sales is not in them.
-
-Wronged is a seller whose listing was decided counterfeit and should not have been. How often that happens is known from
-two sides, and each says less than one would like:
-
-- **reviewed again**: decisions drawn at random for an audit, or on cases whose truth is known, and how many the second
-review
-  calls genuine. The draw knows nothing of the seller, so it is fair; but it is small, and the second review may err.
-- **overturned**: decisions taken back later than within minutes. Of all decisions, but only those to which somebody
-  objected: sellers who know how to appeal are seen more often.
-
-The alarm goes by the first where both groups have enough of it, else by the second. It compares the rate of the small
-(or new) with that of all others whose size (or age) is known; the ratio has a 95 % interval on the log scale (Katz and
-others 1978, with half a case added to each count). There is an alarm where the ratio is above the policy's bound and
-the whole interval above 1: not for what may be chance. All is well only where the ratio is within the bound and the
-errors were many enough for an alarm, had it been at the bound; else they are too few to say. Decisions that were spread
-to copies are not counted: they are one judgement.
+Two estimates of the wrongful-takedown rate, each limited: "reviewed again" (random audits and control cases; fair but
+few, and second reviewers err) and "overturned" (all later reversals; biased towards sellers who appeal). The alarm
+uses the first if both groups have enough, else the second. It compares small (or new) sellers with all others of known
+size (or age), by the rate ratio with a 95 % interval on the log scale (Katz and others 1978, half a case added to each
+count). The alarm needs a ratio above the policy's bound and an interval wholly above 1; "ok" needs enough decisions
+that an alarm at the bound would show. Spread decisions do not count: they repeat one judgement.
 """
 
 from __future__ import annotations
@@ -83,12 +67,11 @@ from ipml.storage.tables import (
 def store_stakes(
     connection: Connection, imposed: Sequence[tuple[Measure, StoredCase, Listing]], policy: EnforcementPolicy
 ) -> None:
-    """Keep what new measures put at stake, each given with its case and the listing as it was decided on.
+    """Store the value at stake for new measures, each with its case and the listing as decided.
 
-    The sales a day are the listing's own since it was listed, else an equal share of its seller's, as they were
-    observed; only where neither is known they are what is usual, and `is_assumed` says so. Price, severity and weight
-    of the brand are those of the queue's value, in the currency of its policy. The queue draws sales to what is usual
-    while little is known; what honest sellers lost is not.
+    Daily sales are the listing's observed sales, else an equal share of its seller's; if neither is known, the usual
+    sales with `is_assumed` set. They are not shrunk to the usual as in the queue: sellers lost the sales observed.
+    Price, severity, brand weight and currency are those of the queue's expected value.
     """
     ranking, rules = current_ranking(connection), policy.penalties.ledger
     rows = [
@@ -121,23 +104,17 @@ def _weigh(case: StoredCase, listing: Listing, ranking: QueueRanking, rules: Led
 _AT_ONCE = 1000
 _DAY = timedelta(days=1)
 ALL = "all"
-_ERRORS: tuple[Literal["wrong", "slip"], ...] = ("wrong", "slip")  # what overlaps counts as the graver of the two
+_ERRORS: tuple[Literal["wrong", "slip"], ...] = ("wrong", "slip")  # an overlap counts as the graver of the two
 
 
 @dataclass(slots=True)
 class LedgerEntry:
-    """One line of the ledger: a band of sellers by "size" or "age", in one currency.
+    """A line of the ledger: a band of sellers by "size" or "age", in one currency.
 
-    Attributes
-    ----------
-    right, caught
-        Listings on which a measure stands, and the harm that it prevents.
-    wrong, days, cost
-        Errors that somebody had to object to: how many decisions, days offline together, and what they cost.
-    slips, slip_days, slip_cost
-        The same of those taken back within minutes.
-    unpriced : int
-        Errors of either kind whose cost is not known.
+    - `right`, `caught`: listings with a measure in force, and the harm prevented.
+    - `wrong`, `days`, `cost`: wrong decisions reversed after an objection, their days offline and cost.
+    - `slips`, `slip_days`, `slip_cost`: the same for decisions reversed within minutes.
+    - `unpriced`: errors and slips of unknown cost.
     """
 
     by: str
@@ -157,20 +134,7 @@ class LedgerEntry:
 def read_ledger(connection: Connection, policy: EnforcementPolicy, *, now: datetime | None = None) -> list[LedgerEntry]:
     """Return the ledger: a line for all sellers, then one for each band of size and of age.
 
-    Parameters
-    ----------
-    now : datetime, default=the clock
-        Until when what is still offline costs.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     read_ledger(connection, load_enforcement_policy())
-    []
+    Listings still offline cost until `now`.
     """
     now, rules = now or datetime.now(UTC), policy.penalties.ledger
     lines: dict[tuple[str, str, str], LedgerEntry] = {}
@@ -180,7 +144,7 @@ def read_ledger(connection: Connection, policy: EnforcementPolicy, *, now: datet
 
 
 def is_found_again() -> ColumnElement[bool]:
-    """Return the condition that a standing decision calls the case of a row of decisions counterfeit."""
+    """Return the condition that a decision in force calls the case of a row of decisions counterfeit."""
     again, void = decisions.alias(), reversals.alias()
     is_void = exists().where(void.c.decision_id == again.c.decision_id)
     says_so = (again.c.case_id == decisions.c.case_id, again.c.verdict == Verdict.COUNTERFEIT)
@@ -189,7 +153,7 @@ def is_found_again() -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class _Entered:
-    """A measure with what it put at stake and what became of its decision; `again` where it was found right again."""
+    """A measure with its value at stake and the outcome of its decision; `again`: found counterfeit again."""
 
     pseudonym: str
     listing_id: str
@@ -211,7 +175,7 @@ class _Entered:
 
 
 def _read_measures(connection: Connection) -> Iterator[_Entered]:
-    """Give all measures with what they put at stake, listing by listing."""
+    """Yield all measures with their value at stake, ordered by listing."""
     of_measure = ("pseudonym", "decision_id", "kind", "imposed_at", "until", "done_at", "lifted_at", "undone_at")
     of_stakes = ("size_band", "age_band", "loss_a_day", "harm", "currency")
     query = (
@@ -232,7 +196,7 @@ def _read_measures(connection: Connection) -> Iterator[_Entered]:
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """A time in which a listing loses a share of its sales by a measure: rightly, by error, or by a slip."""
+    """A period in which a measure costs a listing a share of its sales: rightly, by error, or by a slip."""
 
     start: datetime
     end: datetime
@@ -244,7 +208,7 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a listing lost by errors or slips in some days of its time line."""
+    """Loss of a listing by errors or slips in a part of its time line."""
 
     kind: Literal["wrong", "slip"]
     currency: str
@@ -253,7 +217,7 @@ class Loss:
 
 
 def find_losses(spells: Sequence[Spell]) -> Iterator[Loss]:
-    """Give what a listing lost by errors, one piece of its time line after the other.
+    """Yield a listing's losses by errors, one part of its time line after the other.
 
     Examples
     --------
@@ -278,7 +242,7 @@ def find_losses(spells: Sequence[Spell]) -> Iterator[Loss]:
 def _enter_listing(
     lines: dict[tuple[str, str, str], LedgerEntry], rows: Sequence[_Entered], rules: LedgerRules, now: datetime
 ) -> None:
-    """Enter the measures on one listing; the bands are those of the first, as the lines of all bands add up."""
+    """Enter the measures on one listing, all in the bands of the first measure so that bands add up."""
     first = rows[0]
     bands = ((ALL, ALL), ("size", first.size_band), ("age", first.age_band))
 
@@ -309,7 +273,7 @@ def _enter_listing(
 
 
 def _judge(row: _Entered, rules: LedgerRules) -> Literal["right", "wrong", "slip"]:
-    """Say whether a measure was right, an error or a slip; what was found counterfeit again was right."""
+    """Classify a measure; a case found counterfeit again was right."""
     if row.reversed_at is None or row.again:
         return "right"
     return "slip" if row.reversed_at - row.decided_at <= timedelta(minutes=rules.soon_minutes) else "wrong"
@@ -341,7 +305,7 @@ def _place(line: LedgerEntry, rules: LedgerRules) -> tuple[Any, ...]:
 
 
 def ledger_rows(lines: list[LedgerEntry]) -> Iterator[dict[str, str | int | float]]:
-    """Give the lines as rows of plain values, for a file."""
+    """Yield the lines as rows of plain values, for export."""
     for line in lines:
         yield {name: getattr(line, name) for name in LedgerEntry.__slots__}
 
@@ -352,7 +316,7 @@ _HALF = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ErrorCounts:
-    """Decisions judged again, and how many of them were wrong."""
+    """Decisions judged again, and how many were wrong."""
 
     judged: int = 0
     wrong: int = 0
@@ -365,25 +329,18 @@ class ErrorCounts:
 
     @property
     def rate(self) -> Rate | None:
-        """The share with Wilson's interval; None of nothing."""
+        """Share of wrong decisions with Wilson's interval; None without decisions."""
         return count_rate(self.wrong, self.judged)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupComparison:
-    """One group of sellers beside the rest.
+    """Error rate of a group of sellers compared with all others.
 
-    Attributes
-    ----------
-    group : str
-        "small sellers" or "new sellers".
-    source : str
-        "reviewed again" or "overturned".
-    of_group, of_rest : ErrorCounts
-    ratio, low, high : float or None
-        How many times more often the group is wronged; None of nothing.
-    state : str
-        "alarm", "watch" (above the bound, but it may be chance), "ok" or "too few" (to say anything).
+    - `group`: "small sellers" or "new sellers".
+    - `source`: "reviewed again" or "overturned".
+    - `ratio`, `low`, `high`: ratio of the rates with its interval; None without decisions.
+    - `state`: "alarm", "watch" (above the bound, but possibly chance), "ok" or "too few" decisions for a statement.
     """
 
     group: str
@@ -397,7 +354,7 @@ class GroupComparison:
 
     @property
     def words(self) -> str:
-        """It in a sentence."""
+        """The comparison in a sentence."""
         if self.ratio is None:
             return f"{self.group}: nothing to compare with yet."
         counts = f"{self.of_group} against {self.of_rest}"
@@ -408,18 +365,7 @@ class GroupComparison:
 
 
 def find_alarms(connection: Connection, policy: EnforcementPolicy) -> list[GroupComparison]:
-    """Return how often small and new sellers are wronged beside the others, by the better of the two sources.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     [(found.group, found.state) for found in find_alarms(connection, load_enforcement_policy())]
-    [('small sellers', 'too few'), ('new sellers', 'too few')]
-    """
+    """Compare the error rates of small and of new sellers with those of all others, by the better source."""
     rules = policy.penalties.ledger
     groups = (
         ("small sellers", measure_stakes.c.size_band, Bands(rules.size_bands).first),
@@ -437,13 +383,7 @@ def find_alarms(connection: Connection, policy: EnforcementPolicy) -> list[Group
 
 @dataclass(frozen=True, slots=True)
 class BandErrors:
-    """Removals of sellers of one size that were judged again, and how many of them were wrong.
-
-    Attributes
-    ----------
-    source : str
-        "reviewed again" or "overturned".
-    """
+    """Takedowns of sellers of one size judged again; `source` is "reviewed again" or "decided, overturned later"."""
 
     band: str
     source: str
@@ -454,20 +394,9 @@ class BandErrors:
 def list_error_rates(
     connection: Connection, policy: EnforcementPolicy, start: datetime, end: datetime
 ) -> list[BandErrors]:
-    """Return how often sellers of each size were wronged by what was decided in some days, the smallest first.
+    """Return the error rates of decisions made in a period by size of seller, smallest first.
 
-    Of the decisions reviewed again, where there are any; else of all decisions those that were overturned.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     start, end = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
-    ...     list_error_rates(connection, load_enforcement_policy(), start, end)
-    []
+    They come from decisions reviewed again if there are any, else from overturned ones.
     """
     rules = policy.penalties.ledger
     query = _select_counts(measure_stakes.c.size_band, rules)
@@ -482,7 +411,7 @@ def list_error_rates(
 def compare(
     group: str, source: str, of_group: ErrorCounts, of_rest: ErrorCounts, rules: LedgerRules
 ) -> GroupComparison:
-    """Compare two rates.
+    """Compare two error rates.
 
     Examples
     --------
@@ -499,7 +428,6 @@ def compare(
 
 
 def _name_state(of_group: ErrorCounts, of_rest: ErrorCounts, ratio: float, low: float, rules: LedgerRules) -> str:
-    """Name the state of a comparison of which enough was judged."""
     at_the_bound = of_rest.wrong / of_rest.judged * rules.alarm_ratio * of_group.judged
     would_be_seen = at_the_bound >= rules.least_wrong
     if ratio <= rules.alarm_ratio:
@@ -532,7 +460,6 @@ def _split(rows: Iterable[Any], first: str, source: str) -> tuple[ErrorCounts, E
 
 
 def _select_counts(band: Any, rules: LedgerRules) -> Any:
-    """Return the query for decisions, those overturned, and those looked at again, by band."""
     one_each = select(measures.c.decision_id, func.min(measures.c.measure_id).label("measure_id"))
     firsts = one_each.group_by(measures.c.decision_id).subquery()
     reversed_at, decided_at = (

@@ -1,8 +1,4 @@
-"""How enforcement stands: what waits, what is late, what is promised, and where decisions and actions disagree.
-
-The dashboard shows the figures; `ipml doctor` looks for decisions of which something that should have followed is not
-there.
-"""
+"""Overview: pending and overdue work for the dashboard, and missing or surplus actions for `ipml doctor`."""
 
 from __future__ import annotations
 
@@ -24,20 +20,13 @@ from ipml.storage.tables import audit, decisions, evidence, measures, penalties,
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How enforcement stands.
+    """Pending work of enforcement.
 
-    Attributes
-    ----------
-    backlog : tuple of ChannelBacklog
-        Messages that wait or are dead, by channel.
-    unanswered : int
-        Measures of which the platform has not said in time that they are done.
-    appeals, overdue : int
-        That wait for somebody, and of them those that should have been dealt with.
-    proposed : int
-        Penalties that a lead is asked about.
-    promises : tuple of PromiseStanding
-        Of each brand on which the policy may act without review.
+    - `backlog`: waiting and dead messages, by channel.
+    - `unanswered`: measures that the platform has not confirmed in time.
+    - `appeals`, `overdue`: pending appeals, and how many of them are overdue.
+    - `proposed`: penalties that wait for a lead.
+    - `promises`: precision guarantees, one for each brand with automatic decisions.
     """
 
     backlog: tuple[ChannelBacklog, ...]
@@ -49,18 +38,7 @@ class Overview:
 
 
 def measure_enforcement(connection: Connection, policy: EnforcementPolicy, *, now: datetime | None = None) -> Overview:
-    """Return how enforcement stands.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     measure_enforcement(connection, load_enforcement_policy()).overdue
-    0
-    """
+    """Return the pending work of enforcement."""
     at = now or datetime.now(UTC)
     return Overview(
         backlog=tuple(count_backlog(connection, at)),
@@ -78,18 +56,9 @@ def _count_proposed(connection: Connection) -> int:
 
 
 def find_gaps(connection: Connection) -> Iterator[str]:
-    """Give a line for each decision of which something that should have followed is not there, or too much is.
+    """Yield a line for each missing or surplus action of a decision.
 
-    Decisions without evidence are left out: they were made before ipml kept any, or by a program of one's own.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     list(find_gaps(connection))
-    []
+    Decisions without evidence are left out: they predate the storage of evidence, or a program of the user made them.
     """
     followed = select(decisions.c.decision_id).join(evidence, evidence.c.decision_id == decisions.c.decision_id)
     against = followed.where(decisions.c.verdict == Verdict.COUNTERFEIT)
@@ -105,11 +74,11 @@ def find_gaps(connection: Connection) -> Iterator[str]:
     subject = literal("strike:") + cast(strikes.c.strike_id, String)
     noted = select(audit.c.sequence).where(audit.c.subject == subject, audit.c.action == "struck")
     unknown = select(strikes.c.strike_id).where(~noted.exists())
-    yield from _say(connection, unknown, "strike {}: the audit trail tells nothing of it")
+    yield from _say(connection, unknown, "strike {}: is not in the audit trail")
 
 
 def _unstated(connection: Connection) -> Iterator[str]:
-    """Compare restrictions with statements: each has one, as long as its seller was not erased before."""
+    """Yield restrictions without a statement; sellers erased before the statement are no gap."""
     for number, noun, imposed in (
         (measures.c.measure_id, "measure", measures.c.replaced_by.is_(None)),
         (penalties.c.penalty_id, "penalty", penalties.c.imposed_at.is_not(None)),

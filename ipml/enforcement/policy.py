@@ -1,8 +1,7 @@
-"""The rules of enforcement as data: the file `policy.toml`, or a copy that a marketplace has made its own.
+"""Enforcement policy: the rules of enforcement as data, from `policy.toml` or a marketplace's own copy.
 
-The short sections stand here: which complaints are open to sellers (`appeals`), when listings are acted on without
-review (`automatic`), how long each class of record is kept (`retention`). Those of measures, penalties and statements
-stand in their packages.
+Rules of appeals, automatic decisions and retention are here; those of measures, penalties and statements are in their
+packages.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ Language = Literal["en", "de", "fr", "es", "zh"]
 
 
 class AppealRules(BaseModel):
-    """Which complaints are open to sellers, and by whose deadlines; the policy file says what each rule means.
+    """Rules of appeals, and the profile of their deadlines; the policy file explains each rule.
 
     Examples
     --------
@@ -56,19 +55,19 @@ class AppealRules(BaseModel):
 
     @property
     def confirm(self) -> timedelta:
-        """How much later a second look must find a term over."""
+        """Delay before a second check must confirm that a deadline has passed."""
         return timedelta(minutes=self.confirm_minutes)
 
     def profile_for(self, country: str | None) -> TermsProfile:
-        """Return the profile by which a listing of a country is appealed."""
+        """Return the profile for appeals about a listing in a country."""
         return self.load_profile(self.profile_by_country.get(country or "", self.profile))
 
     def load_profile(self, name: str) -> TermsProfile:
-        """Return a profile by its name; UnusableSetting where there is none."""
+        """Return a profile by name; raise UnusableSetting for an unknown one."""
         return load_profile(name, self.folder)
 
     def language_for(self, country: str | None, spoken: str | None = None) -> Language:
-        """Return the language in which a seller is written to: the one they speak if known, else the country's."""
+        """Return the language of letters to a seller: their own if known, else the country's."""
         known: dict[str | None, Language] = {language: language for language in get_args(Language)}
         return known.get(spoken) or self.language_by_country.get(country or "", self.language)
 
@@ -79,13 +78,7 @@ _Thresholds = Annotated[tuple[_Share, ...], Field(min_length=1)]
 
 
 class BrandRules(BaseModel):
-    """What is promised of one brand: see the policy file.
-
-    Examples
-    --------
-    >>> BrandRules(promise=0.99, thresholds=(0.98, 0.95, 0.98)).thresholds
-    (0.95, 0.98)
-    """
+    """Precision guarantee of one brand; the policy file explains each rule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -104,12 +97,12 @@ class BrandRules(BaseModel):
 
     @property
     def confidence_each(self) -> float:
-        """The confidence for each threshold that makes the confidence for whichever is chosen (Bonferroni)."""
+        """Confidence for each threshold, so that `confidence` holds for the chosen one (Bonferroni)."""
         return 1 - (1 - self.confidence) / len(self.thresholds)
 
 
 class AutomaticRules(BrandRules):
-    """When listings are acted on without review."""
+    """Rules of decisions made without review."""
 
     is_on: bool = False
     brands: tuple[str, ...] = ()
@@ -141,20 +134,13 @@ class AutomaticRules(BrandRules):
         return self
 
     def for_brand(self, brand: str) -> BrandRules:
-        """Return what is promised of a brand: its own rules, and those for all where it has none.
-
-        Examples
-        --------
-        >>> rules = AutomaticRules(brands=("Acme", "Umbra"), by_brand={"Acme": {"promise": 0.995}})
-        >>> rules.for_brand("Acme").promise, rules.for_brand("Umbra").promise
-        (0.995, 0.99)
-        """
+        """Return the rules of a brand: its own, completed by those for all brands."""
         usual = {name: getattr(self, name) for name in BrandRules.model_fields}
         return BrandRules.model_validate(usual | self.by_brand.get(brand, {}))
 
 
 class ListEnforcement(BaseModel):
-    """Whether a promise of precision may be acted on for sellers on a list: see the policy file."""
+    """Rule whether sellers on a list may be decided automatically; see the policy file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -165,13 +151,7 @@ _APPEALS_DAYS = 200  # six months from the notification, which may come some day
 
 
 class RetentionRules(BaseModel):
-    """Days for which each class of record is kept; `ipml.enforcement.privacy.retention` says which records these are.
-
-    Examples
-    --------
-    >>> load_enforcement_policy().retention.tries
-    30
-    """
+    """Days for which each class of record is kept; `ipml.enforcement.privacy.retention` defines the classes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -202,7 +182,7 @@ class RetentionRules(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _add_screened_pictures(cls, days: object) -> object:
-        """Let what earlier releases had no word for go with its listing."""
+        """Read policies of earlier releases, where screened pictures expire with their listing."""
         if not isinstance(days, dict) or "marketplace_listings" not in days:
             return days
         return {"screened_pictures": days["marketplace_listings"]} | days
@@ -219,7 +199,7 @@ UNKNOWN = "not known"
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """Names of the bands that some bounds cut, the smallest first, and that of what is not known at the end.
+    """Names of bands between bounds, the smallest first, and a last band for unknown values.
 
     Examples
     --------
@@ -234,13 +214,13 @@ class Bands:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them."""
+        """All names."""
         between = [f"{low + 1:,.0f} to {high:,.0f}" for low, high in zip(self.bounds, self.bounds[1:], strict=False)]
         return (self.first, *between, f"over {self.bounds[-1]:,.0f}", UNKNOWN)
 
     @property
     def first(self) -> str:
-        """The band of the smallest, or the newest."""
+        """Name of the band with the smallest values."""
         return f"up to {self.bounds[0]:,.0f}"
 
     def find(self, number: float | None) -> str:
@@ -251,18 +231,12 @@ class Bands:
 
 
 BUNDLED = Path(__file__).with_name("policy.toml")
-_LAWS = ("eu", "china", "us")  # that profiles of terms are named after, too
+_LAWS = ("eu", "china", "us")  # profiles of deadlines have these names, too
 _OFFER_COUNTER_NOTICE = ("china", "us")
 
 
 class EnforcementPolicy(PolicyText):
-    """What follows from a decision; the file says what each rule means.
-
-    Examples
-    --------
-    >>> load_enforcement_policy().measures.usual.value
-    'remove'
-    """
+    """Rules of enforcement after a decision; the policy file explains each rule."""
 
     measures: MeasureRules
     automatic: AutomaticRules
@@ -276,11 +250,8 @@ class EnforcementPolicy(PolicyText):
 def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
     """Read a policy file; by default the setting `policy_enforcement`, else the bundled one.
 
-    Raises
-    ------
-    UnusableSetting
-        There is no such file, it is not TOML, or it says something ipml cannot follow, or contradicts itself: all
-        faults in one line.
+    Raises UnusableSetting if the file is missing, is not TOML, has invalid rules or contradicts itself: all faults in
+    one line.
     """
     path = path or get_settings().policy_enforcement or BUNDLED
     policy = read_policy(EnforcementPolicy, path, "ipml/enforcement/policy.toml")
@@ -291,10 +262,9 @@ def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
 
 
 def _find_contradictions(policy: EnforcementPolicy) -> Iterator[str]:
-    """Give the countries whose letters name one law while appeals run by the terms of another.
+    """Yield the countries whose letters name one law while their appeals follow the deadlines of another.
 
-    A profile of a platform's own, or "platform", is of no law; but where letters offer a counter-notice it needs a
-    term for the rights holder.
+    Profiles of a platform's own and "platform" belong to no law. A counter-notice needs a deadline for the holder.
     """
     laws, profiles = policy.statements.law_by_country, policy.appeals.profile_by_country
     for country in (None, *sorted({*laws, *profiles})):
@@ -309,7 +279,7 @@ _STORED_POLICY = select(enforcement_policies.c.digest).where(enforcement_policie
 
 
 def store_policy(connection: Connection, policy: EnforcementPolicy, now: datetime) -> str:
-    """Keep the text of a policy that is used, once, whoever uses it at the same moment, and return its digest."""
+    """Store the text of a policy once, also under concurrent calls; return its digest."""
     if connection.scalar(_STORED_POLICY, {"digest": policy.digest}) is None:
         fields = {"digest": policy.digest, "policy": policy.text, "first_used_at": now}
         insert = insert_on_postgres if connection.dialect.name == "postgresql" else insert_on_sqlite
@@ -318,13 +288,13 @@ def store_policy(connection: Connection, policy: EnforcementPolicy, now: datetim
 
 
 def find_first_use(connection: Connection, digest: str) -> datetime | None:
-    """Return when a decision was first made under the policy of a digest; None where none was."""
+    """Return when the first decision under a policy was made, or None."""
     query = select(enforcement_policies.c.first_used_at).where(enforcement_policies.c.digest == digest)
     first: datetime | None = connection.scalar(query)
     return first
 
 
 def find_policy(connection: Connection, digest: str) -> EnforcementPolicy:
-    """Return the policy of a digest, as it was stored when it was first used."""
+    """Return a stored policy by its digest."""
     query = select(enforcement_policies.c.policy).where(enforcement_policies.c.digest == digest)
     return EnforcementPolicy.from_text(connection.scalars(query).one())

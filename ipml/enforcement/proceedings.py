@@ -1,6 +1,6 @@
-"""Decisions with all that must be known of them, and what is done for them together in their transaction.
+"""Proceedings: loads decisions with everything their consequences need, and collects messages for one transaction.
 
-What is known is read once for all stages, however many decisions there are. Messages are put down once, at the end.
+Data is read once for all stages and all decisions; messages are written once, at the end.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ipml.storage.pseudonyms import Keyring, read_sellers
 from ipml.storage.tables import decisions
 
 BY_POLICY = "policy"
-"""The origin of decisions that a policy made, and no person."""
+"""Origin of decisions made by a policy instead of a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedCase:
-    """A decision and how it came about, its case as the row was before, its seller, and who pointed to the listing."""
+    """A decision with its case as the row was before, its seller, its origin, and the reporter of the listing."""
 
     case: StoredCase
     decision: Decision
@@ -40,19 +40,16 @@ class DecidedCase:
 
     @property
     def listing(self) -> Listing:
-        """As it was judged."""
+        """The listing as decided."""
         return self.scored.listing
 
 
 def read_decided(
     connection: Connection, made: Sequence[Made], origin: str, sources: Mapping[int, ReportSource]
 ) -> tuple[list[DecidedCase], Keyring]:
-    """Return decisions with what they are about, and the keys of their sellers; a seller who is new gets one.
+    """Return decisions with their cases, and the sellers' keys; a new seller gets a key.
 
-    Parameters
-    ----------
-    sources : mapping of int to ReportSource
-        Who pointed to which cases; others were found by the platform itself.
+    Cases missing from `sources` were found by the platform.
     """
     names, keys = read_sellers(connection, (case.seller_id for case, _ in made), now=made[0][1].decided_at)
     decided = [
@@ -66,16 +63,10 @@ def read_decided(
 
 @dataclass(frozen=True, slots=True)
 class FirstDecision:
-    """The first of the decisions that one belongs to.
+    """The first decision that a decision belongs to.
 
-    Attributes
-    ----------
-    made_with : int or None
-        The first of those that were made as one with it; None where it was made alone.
-    same_as : int
-        The case of the first on the same listing, which may have been seen several times.
-    is_itself : bool
-        Whether it is the first on its listing.
+    `made_with`: first decision of the same group; None for a single decision. `same_as`: case of the first decision on
+    the same listing, which may have several cases. `is_itself`: whether the decision is the first on its listing.
     """
 
     made_with: int | None
@@ -83,7 +74,7 @@ class FirstDecision:
     is_itself: bool
 
 
-# Made once, as making a query takes longer than asking it.
+# Built once: building the query takes longer than running it.
 _ON_LISTINGS = (
     select(decisions.c.decision_id, decisions.c.case_id, decisions.c.listing_id, decisions.c.group_key)
     .where(decisions.c.listing_id.in_(bindparam("listing_ids", expanding=True)))
@@ -92,7 +83,7 @@ _ON_LISTINGS = (
 
 
 def find_firsts(connection: Connection, made: Sequence[Decision]) -> list[FirstDecision]:
-    """Return for each decision the first that it belongs to; one that is yet to be made comes last."""
+    """Return for each decision the first one it belongs to; a decision not yet stored counts as the last."""
     rows = connection.execute(_ON_LISTINGS, {"listing_ids": list({one.listing_id for one in made})}).all()
     first_on = {row.listing_id: row for row in reversed(rows)}
     numbers = {one.decision_id for one in made}
@@ -113,7 +104,7 @@ def _find_firsts_of_groups(connection: Connection, groups: set[str]) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class Proceedings:
-    """What is done in one transaction: under which policy, with whose keys, and the messages to be put down."""
+    """One transaction's policy, keys, and messages to send."""
 
     connection: Connection
     policy: EnforcementPolicy
@@ -125,9 +116,9 @@ class Proceedings:
 def open_proceedings(
     connection: Connection, policy: EnforcementPolicy, keys: Keyring, at: datetime
 ) -> Iterator[Proceedings]:
-    """Let much be done in the caller's transaction, one stage after another; put all messages down in the end.
+    """Open proceedings in the caller's transaction; write all messages at the end.
 
-    Whoever does so waits for whoever else does: all of them append to the audit trail, so its lock comes first.
+    Concurrent proceedings wait here: all append to the audit trail, so its lock is taken first.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     store_policy(connection, policy, at)

@@ -1,4 +1,4 @@
-"""What is done to listings and sellers, in the words that messages, statements and letters share."""
+"""Restrictions: the kinds of measures and penalties, shared by messages, statements and letters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ipml.records import Listing
 
 
 class MeasureKind(StrEnum):
-    """What is done to a listing, the mildest first; each can be lifted again."""
+    """Kinds of measures on a listing, mildest first; each can be lifted."""
 
     LABEL = "label"
     DEMOTE = "demote"
@@ -21,7 +21,7 @@ class MeasureKind(StrEnum):
 
 
 class PenaltyKind(StrEnum):
-    """What is done to a seller, the mildest first; each can be lifted again."""
+    """Kinds of penalties on a seller, mildest first; each can be lifted."""
 
     WARN = "warn"
     LIMIT = "limit"
@@ -32,14 +32,10 @@ class PenaltyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportSource:
-    """Who pointed to a listing, as a statement of reasons must tell (Article 17(3)(b) of the Digital Services Act).
+    """Reporter of a listing, as a statement of reasons must name it (Article 17(3)(b) of the Digital Services Act).
 
-    Attributes
-    ----------
-    source : str
-        "own" where nobody gave notice, else "notice", "trusted flagger" or "other notification".
-    is_detected : bool
-        Whether a model had found the listing before anybody gave notice.
+    `source`: "own" without a notice, else "notice", "trusted flagger" or "other notification". `is_detected`: whether
+    a model found the listing before any notice.
     """
 
     source: str = "own"
@@ -51,26 +47,16 @@ OWN = ReportSource()
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """A measure or a penalty, with what a statement of reasons must tell of it.
+    """A measure or a penalty, with the facts that a statement of reasons must contain.
 
-    Attributes
-    ----------
-    subject : str
-        Its name in the audit trail and in the outbox: "measure:12" or "penalty:3".
-    listing : Listing
-        As it was seen when it was decided on; for a penalty the listing of the last strike.
-    ground : str
-        A key of `ipml.review.decisions.GROUNDS`.
-    territories : tuple of str
-        Countries in which it holds, ISO 3166; none: everywhere.
-    until : datetime or None
-        When it ends by itself.
-    is_detected : bool
-        Whether a model found the listing, before a notice did if there was one.
-    is_automatic : bool
-        Whether a policy decided and no person.
-    source : str
-        Who pointed to it: see `ReportSource`.
+    - `subject`: name in the audit trail and in the outbox: "measure:12" or "penalty:3".
+    - `listing`: as decided; for a penalty, the listing of the last strike.
+    - `ground`: a key of `ipml.review.decisions.GROUNDS`.
+    - `territories`: countries in which it holds, ISO 3166; empty: everywhere.
+    - `until`: end date, if any.
+    - `is_detected`: whether a model found the listing before any notice.
+    - `is_automatic`: whether a policy decided instead of a person.
+    - `source`: see `ReportSource`.
     """
 
     subject: str

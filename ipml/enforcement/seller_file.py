@@ -1,4 +1,4 @@
-"""A seller's record of enforcement, reached by one of their cases: standing, strikes, penalties, measures, appeals."""
+"""Seller file: a seller's standing, strikes, penalties, measures and appeals, found through one of their cases."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ipml.storage.pseudonyms import find_pseudonym, find_seller
 from ipml.storage.tables import appeals, cases, erasures
 
 MOST = 50
-"""How many strikes, measures, penalties and appeals are shown, the newest of each."""
+"""Number of strikes, measures, penalties and appeals shown, the newest of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class FiledPenalty:
-    """A penalty with its reasons, and why whoever asks cannot confirm it; None where they can."""
+    """A penalty with its reasons; `obstacle` says why the current user cannot confirm it, or is None."""
 
     given: GivenPenalty
     obstacle: str | None
@@ -36,7 +36,7 @@ class FiledPenalty:
 
 @dataclass(frozen=True, slots=True)
 class RecommendedReview:
-    """A link to another account, whether that is the one to look at, and a case of it; None where there is none."""
+    """A link to another account. `is_other`: this seller is `linked_to`; `case_id`: a case of the other account."""
 
     link: LinkedAccount
     is_other: bool
@@ -45,16 +45,10 @@ class RecommendedReview:
 
 @dataclass(frozen=True, slots=True)
 class SellerFile:
-    """What enforcement knows of a seller; the newest first, and at most `MOST` of each.
+    """Enforcement record of a seller; the newest first, and at most `MOST` of each kind.
 
-    Attributes
-    ----------
-    pseudonym : str or None
-        None where nothing ever followed for them.
-    erased_at : datetime or None
-        When the seller was erased.
-    rung : PenaltyKind or None
-        What their strikes lead to by themselves now.
+    `pseudonym`: None if no decision ever had an effect on the seller. `erased_at`: None unless the seller was erased.
+    `rung`: penalty that the strikes lead to automatically now.
     """
 
     seller_id: str
@@ -79,32 +73,9 @@ def read_seller_file(
     hidden: Collection[int] = (),
     now: datetime | None = None,
 ) -> SellerFile:
-    """Return the record of the seller of a case.
+    """Return the record of a case's seller as seen by `by`; raise NotFound for an unknown case.
 
-    Parameters
-    ----------
-    by : str
-        Who asks.
-    hidden : collection of int
-        Cases whose decisions are kept from them: what followed from these is left out.
-
-    Raises
-    ------
-    NotFound
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with reading(engine) as connection:
-    ...     found = read_seller_file(connection, 1, load_enforcement_policy(), "lea")
-    >>> found.seller_id, found.standing.weight, found.rung
-    ('s1', 0.0, None)
+    Actions on the `hidden` cases are left out, because `by` may not see their decisions.
     """
     at = now or datetime.now(UTC)
     seller_id = find_case(connection, case_id).seller_id
@@ -135,7 +106,7 @@ def read_seller_file(
 
 
 def _find_erased(seller_id: str) -> str | None:
-    """Return the pseudonym of a seller who was erased, which is all that their cases still say."""
+    """Return the pseudonym in a placeholder, all that the cases of an erased seller still contain."""
     return seller_id.removeprefix("erased:") if seller_id.startswith("erased:") else None
 
 

@@ -1,1 +1,1 @@
-"""Kit: small parts that several layers need and no library gives; each module is one noun and knows no listing or case."""
+"""Kit: shared tools that no library provides; each module is one noun and independent of listings and cases."""

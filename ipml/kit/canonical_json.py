@@ -1,8 +1,8 @@
-"""The one spelling of a JSON value, and its SHA-256: what is digested, signed or compared is written here.
+"""Canonical JSON: writes the one spelling of a JSON value, and its SHA-256, for digests, signatures and comparison.
 
-Names are in order, nothing stands between the parts, and letters outside ASCII are escaped, so that the text is valid
-in UTF-8 whatever a seller wrote. Digests in databases and evidence packages rest on it: it does not change. The checker
-that goes with each package (`ipml.enforcement.evidence.verify`) has a copy of its own, as it must run without ipml.
+Names are sorted, separators have no spaces, and letters outside ASCII are escaped. The spelling never changes, because
+stored digests and evidence packages depend on it. The checker in each package (`ipml.enforcement.evidence.verify`) has
+its own copy, as it must run without ipml.
 """
 
 from __future__ import annotations
@@ -24,14 +24,9 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fal
 
 
 def canonical_json(content: object) -> str:
-    """Return the only spelling of a value as JSON, in ASCII; moments are written in ISO 8601.
+    """Return the canonical JSON of a value in ASCII, with times in ISO 8601.
 
-    Raises
-    ------
-    ValueError
-        A number in it is not finite.
-    TypeError
-        It holds something that JSON has no form for.
+    Raises ValueError for a number that is not finite, and TypeError for a value without a JSON form.
 
     Examples
     --------
@@ -42,11 +37,5 @@ def canonical_json(content: object) -> str:
 
 
 def digest(content: str | bytes) -> str:
-    """Return the SHA-256 of a text in UTF-8, or of bytes, in hexadecimal.
-
-    Examples
-    --------
-    >>> digest("")[:8], digest("Bag") == digest(b"Bag")
-    ('e3b0c442', True)
-    """
+    """Return the SHA-256 of a text in UTF-8, or of bytes, in hexadecimal."""
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()

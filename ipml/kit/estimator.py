@@ -1,8 +1,7 @@
-"""What scikit-learn asks of an estimator, without loading scikit-learn: that takes longer than all a first score needs.
+"""Estimator: implements scikit-learn's estimator interface without loading scikit-learn, to make the first score fast.
 
-It is the interface that scikit-learn's guide for developers describes for code that is not to depend on it. What
-learns has scikit-learn anyway, and its own checks of estimators hold. Pages in notebooks and the routing of metadata
-are scikit-learn's own: whoever asks for them has loaded it.
+It follows the developer guide for code that does not depend on scikit-learn, and passes scikit-learn's own checks.
+Notebook display and metadata routing use scikit-learn, which their callers have loaded.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, Self
 
 
 class Estimator:
-    """Something that learns: parameters in the constructor, which stores them; what is learnt in names that end in "_".
+    """Base of estimators: the constructor stores the parameters; learnt attributes end in "_".
 
     Examples
     --------
@@ -30,7 +29,7 @@ class Estimator:
     """
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by name; those of estimators among them too, as in `inner__most`, if `deep`."""
+        """Return the parameters by name, and with `deep` those of inner estimators, such as `inner__most`."""
         own = {name: getattr(self, name) for name in self._defaults()}
         parts = self.parts() if deep else {}
         return (
@@ -38,13 +37,7 @@ class Estimator:
         )
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by the names that `get_params` gives them.
-
-        Raises
-        ------
-        ValueError
-            There is no parameter of a name.
-        """
+        """Set parameters by the names of `get_params`; raise ValueError for an unknown name."""
         known, of_parts = self._defaults(), defaultdict[str, dict[str, Any]](dict)
         for key, value in params.items():
             name, is_inner, of_part = key.partition("__")
@@ -62,7 +55,7 @@ class Estimator:
         return self
 
     def parts(self) -> dict[str, Any]:
-        """Return the estimators that this one is made of, whose parameters are parameters of this one, too."""
+        """Return the inner estimators, whose parameters belong to this one, too."""
         own = {name: getattr(self, name) for name in self._defaults()}
         return {name: value for name, value in own.items() if hasattr(value, "get_params")}
 
@@ -81,7 +74,7 @@ class Estimator:
         return f"{type(self).__name__}({', '.join(told)})"
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
-        """Return what a notebook shows, as for estimators of scikit-learn."""
+        """Return the notebook display of scikit-learn's estimators."""
         bundle: dict[str, str] = _as_base_estimator(self)._repr_mimebundle_(**options)
         return bundle
 
@@ -89,18 +82,18 @@ class Estimator:
         return self._repr_mimebundle_().get("text/html")
 
     def get_metadata_routing(self) -> Any:
-        """Return what is to be passed on to which method, as scikit-learn has it."""
+        """Return scikit-learn's routing of metadata to methods."""
         return _as_base_estimator(self).get_metadata_routing()
 
     def set_fit_request(self, **requests: bool | str | None) -> Self:
-        """Ask that parameters of `fit`, such as `sample_weight`, be passed on by what this estimator is a part of.
+        """Request parameters of `fit`, such as `sample_weight`, from the estimator that contains this one.
 
-        It needs `sklearn.set_config(enable_metadata_routing=True)`, as scikit-learn's own method of this name.
+        Needs `sklearn.set_config(enable_metadata_routing=True)`, like scikit-learn's method of this name.
         """
         return self._set_request("fit", requests)
 
     def set_score_request(self, **requests: bool | str | None) -> Self:
-        """Ask that parameters of `score` be passed on, as `set_fit_request` does."""
+        """Request parameters of `score`, like `set_fit_request`."""
         return self._set_request("score", requests)
 
     def _set_request(self, method: str, requests: dict[str, bool | str | None]) -> Self:
@@ -115,7 +108,7 @@ class Estimator:
         return self
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import Tags, TargetTags  # whoever asks has loaded scikit-learn
+        from sklearn.utils import Tags, TargetTags  # the caller has loaded scikit-learn
 
         return Tags(estimator_type=None, target_tags=TargetTags(required=False))
 
@@ -128,7 +121,7 @@ def _join_base_estimator(kind: Any) -> Any:
 
 
 def _as_base_estimator(estimator: Estimator) -> Any:
-    """Return an estimator as one that inherits from scikit-learn's base class; a change of either is one of both."""
+    """Return a view of an estimator that inherits from scikit-learn's base class and shares its attributes."""
     own: Any = type(estimator)
     kind = _join_base_estimator(own)
     joined = object.__new__(kind)
@@ -137,15 +130,9 @@ def _as_base_estimator(estimator: Estimator) -> Any:
 
 
 def check_fitted(estimator: object, name: str | None = None) -> None:
-    """Refuse to go on with an estimator that has not learnt what is asked for, or anything at all.
-
-    Raises
-    ------
-    NotFittedError
-        As scikit-learn's own estimators do.
-    """
+    """Raise NotFittedError if an estimator lacks a learnt attribute, or any at all."""
     is_fitted = hasattr(estimator, name) if name else any(learnt.endswith("_") for learnt in vars(estimator))
     if not is_fitted:
-        from sklearn.exceptions import NotFittedError  # loading scikit-learn is no loss here
+        from sklearn.exceptions import NotFittedError  # loading time does not matter for an error
 
         raise NotFittedError(f"This {type(estimator).__name__} is not fitted yet; call fit first.")

@@ -1,7 +1,7 @@
-"""Text that strangers wrote, made harmless and wholly visible.
+"""Hostile text: makes text by strangers harmless and all its letters visible.
 
-Sellers may want to deceive whoever reads a listing. Letters that cannot be seen, or that reorder those around them, are
-shown by their code point; the rest is left to escaping. Templates do both by themselves.
+Invisible letters and letters that reorder others are shown by code point; the rest is escaped. Templates do both
+automatically.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# Controls, format characters, lone surrogates, line separators (categories Cc, Cf, Cs, Zl, Zp), what Unicode
-# calls Default_Ignorable_Code_Point, blanks that are not called spaces, and spaces that hide inside a word.
+# Controls, format characters, lone surrogates, line separators (categories Cc, Cf, Cs, Zl, Zp), Unicode's
+# Default_Ignorable_Code_Point, blanks outside the category of spaces, and spaces that can hide inside a word.
 _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680\u17b4\u17b5"
     "\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
@@ -28,24 +28,16 @@ _NEEDED = re.compile(
     "|(?<=\U0001f3f4)[\U000e0030-\U000e007a]{1,6}\U000e007f|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]"
     "|(?<=[\u3400-\u9fff\U00020000-\U0003ffff])[\ufe00-\ufe02\U000e0100-\U000e01ef]"
 )
-"""Where a script or an emoji is written with a letter that cannot be seen: joiners, variation selectors, flags."""
+"""Invisible letters that a script or an emoji needs: joiners, variation selectors, flags."""
 
 
 def is_invisible(letter: str) -> bool:
-    """Tell whether a character cannot be seen, or reorders what can.
-
-    Examples
-    --------
-    >>> is_invisible("a"), is_invisible("\\u202e")
-    (False, True)
-    """
+    """Return whether a character is invisible or reorders others."""
     return _INVISIBLE.match(letter) is not None
 
 
 def show_invisible(text: str) -> str:
-    """Replace each invisible or reordering character by its code point in brackets.
-
-    Line breaks and tabs stay: they are harmless in a paragraph.
+    """Replace each invisible or reordering character by its code point in brackets, except line breaks and tabs.
 
     Examples
     --------
@@ -58,7 +50,7 @@ def show_invisible(text: str) -> str:
 
 
 def find_invisible(text: str, kept: str = "") -> set[int]:
-    """Return where letters stand that cannot be seen, or reorder others, but for those that scripts and emoji need.
+    """Return the places of invisible or reordering letters, except those that scripts and emoji need.
 
     Examples
     --------
@@ -74,18 +66,12 @@ def find_invisible(text: str, kept: str = "") -> set[int]:
 
 
 def name_code_point(letter: str) -> str:
-    """Return the name of a letter that cannot be shown.
-
-    Examples
-    --------
-    >>> name_code_point("\\u200b")
-    'U+200B'
-    """
+    """Return the code point of a letter, such as "U+200B"."""
     return f"U+{ord(letter):04X}"
 
 
 def escape(text: str) -> str:
-    """Return a text as HTML that shows every letter of it and does nothing.
+    """Return a text as HTML that shows every letter and has no effect.
 
     Examples
     --------
@@ -96,16 +82,16 @@ def escape(text: str) -> str:
 
 
 def make_templates(package: str) -> Environment:
-    """Return the templates of a package: they escape every text and show its invisible letters, and miss no name.
+    """Return the templates of a package, which escape texts, show invisible letters and reject undefined names.
 
-    What is markup is left alone: it was made so piece by piece.
+    Markup objects are left unchanged: their parts are escaped already.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined  # a scoring service does without
 
     return Environment(
         loader=PackageLoader(package),
         autoescape=True,
-        auto_reload=False,  # a server goes on with those it began with, whatever is installed meanwhile
+        auto_reload=False,  # a running server keeps its templates, even if another release is installed
         undefined=StrictUndefined,
         finalize=_finalize,
         trim_blocks=True,

@@ -1,9 +1,8 @@
-"""What characters read as: letters of other scripts and styles, signs, and what has no shape at all.
+"""Look-alikes: folds characters of other scripts, styled letters, signs and marks to plain lower-case letters.
 
-One by one, look-alikes of other scripts, styled letters and marks are folded to plain lower case. Unicode's table of
-look-alikes does most of it. Latin letters it does not list (with strokes, turned, small capitals) are transliterated;
-scripts that are used as an ornament within Latin words have a table of our own below. Which of these readings counts in
-a text is for the engine to say: it sees the company in which they stand.
+Most of it is Unicode's table of confusables. Latin letters missing there (with strokes, turned, small capitals) are
+transliterated; ornamental letters of other scripts have a table below. The engine decides which reading counts in a
+text, by the neighbouring letters.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import unicodedata
 from anyascii import anyascii
 from confusable_homoglyphs import confusables
 
-SEPARATOR = "\x1f"  # stands for a sign between words until words are known: not a space, though it ends as one
+SEPARATOR = "\x1f"  # a sign between words until words are known; it becomes a space in the end
 SIGN_READINGS = {"@": "a", "$": "s", "!": "i", "|": "l", "+": "t", "(": "c"}  # in or at a word
 FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by category, but without a shape
 TATWEEL = "\u0640"  # stretches an Arabic word, a letter by category
@@ -25,9 +24,9 @@ IDEOGRAPHS_AS_LETTERS = dict(
     zip("卂乃匚ᗪ乇千Ꮆ卄丨ﾌҜㄥ爪几ㄖ口卩Ɋ尺丂ㄒ丅ㄩ凵ᐯ山乂ㄚ丫乙", "abcdefghijklmnoopqrsttuuvwxyyz", strict=True)
 )
 TURNED_LETTERS = dict(zip("ɐqɔpǝɟƃɥᴉɾʞꞁɯudbɹʇnʌʍʎ", "abcdefghijklmnpqrtuvwy", strict=True))
-ONLY_TURNED = "ɐɔǝɟɥᴉʞꞁɹʇʌʍʎ"  # used upside down only; the others also stand for themselves
+ONLY_TURNED = "ɐɔǝɟɥᴉʞꞁɹʇʌʍʎ"  # used upside down only; the others are also letters of their own
 MIXED_IN = dict(zip("ςєωנע", "cewjv", strict=True))
-"""Letters that look like these only among letters of another alphabet; by themselves they are read otherwise."""
+"""Letters that resemble these only among letters of another alphabet; alone they have another reading."""
 ORNAMENTS = (
     ("\u2e80-\u9fff\uff66-\uff9f", IDEOGRAPHS_AS_LETTERS),
     ("\u0530-\u058f", dict(zip("ԹՅՇԺȝԲԳʅʍՌԾφՐՏԵՄעաՃՎՀ", "abcdefglmnoqrstuvwxyz", strict=True))),
@@ -37,11 +36,11 @@ ORNAMENTS = (
         dict(zip("ꋬꃳꉔ꒯ꏂꊰꍌꁝ꒐꒻ꀘ꒒ꂵꋊꄲꉣꆰꋪꇙ꓄꒤꒦ꅐꉧꌦꁴ", "abcdefghijklmnopqrstuvwxyz", strict=True)),
     ),
 )
-"""Ideographs and kana, Armenian, Ethiopic, Yi: the range of a script, and its letters that stand for Latin ones."""
+"""Ideographs and kana, Armenian, Ethiopic, Yi: range of the script, and letters that replace Latin ones."""
 LIVING_SCRIPTS = "\u0530-\u10ff\u1200-\u137f\u1780-\u17ff"
-"""Armenian to Georgian, Ethiopic and Khmer: people write listings in them, so their letters mean what they are."""
+"""Armenian to Georgian, Ethiopic and Khmer: listings are written in them, so their letters are read as such."""
 SPELT_MARKS = "\u0900-\u109f\u1780-\u17ff"
-"""Hindi to Burmese and Khmer: marks without a width of their own are vowels there, not ornaments."""
+"""Hindi to Burmese and Khmer: their marks without width are vowels, not ornaments."""
 _SYLLABLES_AS_LETTERS = dict(zip("ᗩᗅᗷᑕᗪᕮᗴᖴᘜᕼᒍᛕᒪᗰᑎᗝᑭᑫᖇᖆᔕᑌᐯᗯ᙭ᘔᓮᓰᎽᓭᑢᗞ", "aabcdeefghjklmnopqrrsuvwxziiyscd", strict=True))
 _FAUX_CYRILLIC = dict(zip("бвгджзийклмнптфцчшщъыьэюя", "6brdx3nnknmhntoy4wwbbbeor", strict=True))
 _NO_LETTER = re.compile(r"[^a-z0-9]")
@@ -53,19 +52,19 @@ _OUTLINED = {  # Unicode 16, which Python's own tables do not know
 }
 _CORRECTIONS = _OUTLINED | dict(
     zip("ηʋʄɕᎾᏆꓲӾ➕—ǃ", "nvfcoiix+-!", strict=True)
-)  # what Unicode lists otherwise, or not at all
+)  # letters that Unicode lists otherwise or not at all
 _LATIN_WITH_SIGN = re.compile(r"LATIN (?:CAPITAL|SMALL) LETTER ([A-Z]) WITH ")
 _LATIN_NAME = re.compile(r"LATIN|MODIFIER LETTER")
 _IS_LIVING = re.compile(f"[{LIVING_SCRIPTS}]")
 _IS_SPELT = re.compile(f"[{SPELT_MARKS}]")
-_FIRST_FAR_LETTER = "\u0590"  # from Hebrew on, taking letters apart would change how words are spelt
+_FIRST_FAR_LETTER = "\u0590"  # from Hebrew on, decomposing letters would change the spelling of words
 
 
 def read_letter(letter: str) -> str:
-    """Return what one character reads as: a few plain letters, a space, or nothing.
+    """Return the reading of one character: a few plain letters, a space, or nothing.
 
-    What has no visible content becomes nothing, what separates words becomes a space or, if it is a sign that looks
-    like none in ASCII, `SEPARATOR`; digits of all scripts become ASCII digits, letters without ASCII look-alikes stay.
+    Invisible content becomes nothing; word separators become a space, or `SEPARATOR` for a sign without a look-alike
+    in ASCII. Digits of all scripts become ASCII digits; letters without ASCII look-alikes stay.
 
     Examples
     --------
@@ -90,18 +89,18 @@ def read_letter(letter: str) -> str:
 
 
 def _is_plain(letter: str) -> bool:
-    """Say at once that a letter has neither a case nor another form, as ideographs and most of far scripts."""
+    """Return quickly whether a letter has neither case nor another form, as ideographs and most far scripts."""
     is_caseless = unicodedata.category(letter) == "Lo"
     return is_caseless and letter not in _LOOK_ALIKES and not unicodedata.decomposition(letter)
 
 
 def is_look_alike(letter: str) -> bool:
-    """Say whether Unicode lists a letter of another script as looking like ASCII ones."""
+    """Return whether Unicode lists a letter of another script as similar to ASCII letters."""
     return letter in _LOOK_ALIKES or letter in SHAPES
 
 
 def read_by_sound(word: str) -> str:
-    """Return a word of another alphabet in plain letters by its sound; signs that only soften or harden say nothing.
+    """Return a word of another alphabet transliterated by sound, without soft and hard signs.
 
     Examples
     --------
@@ -112,7 +111,7 @@ def read_by_sound(word: str) -> str:
 
 
 def has_shape_of_its_own(words: str) -> bool:
-    """Say whether some letter of words of another alphabet looks like no ASCII letter: then they are meant as written.
+    """Return whether a letter of a foreign word resembles no ASCII letter: then the word is meant as written.
 
     Examples
     --------
@@ -123,19 +122,19 @@ def has_shape_of_its_own(words: str) -> bool:
 
 
 def looks_like_a_letter(letter: str) -> bool:
-    """Say whether a letter of another alphabet looks like one of ASCII."""
+    """Return whether a letter of another alphabet resembles an ASCII letter."""
     alike = _LOOK_ALIKES.get(letter) or SHAPES.get(letter, "")
     return len(alike) == 1 and alike.isalpha() and letter not in _ALIKE_IN_CAPITALS
 
 
 def _take_apart(text: str) -> str:
-    """Return styled letters as plain ones, and Latin letters without their marks."""
+    """Return styled letters as plain ones, and Latin letters without marks."""
     apart = unicodedata.normalize("NFKD", text)
     return unicodedata.normalize("NFKC", text) if apart[:1] >= _FIRST_FAR_LETTER else apart
 
 
 def _without_brackets(text: str) -> str:
-    """Return "a" for the "(a)" that a bracketed letter is made from."""
+    """Return "a" for the "(a)" of a bracketed letter."""
     is_bracketed = len(text) > 2 and text[0] == "(" and text[-1] == ")"
     return text[1:-1] if is_bracketed else text
 
@@ -166,7 +165,7 @@ def _read_symbol(letter: str) -> str:
 
 
 def _read_strange_letter(letter: str) -> str:
-    """Read a letter that neither Unicode's look-alikes nor its compatibility forms explain."""
+    """Read a letter that is in neither Unicode's confusables nor its compatibility forms."""
     if letter in ARABIC_FORMS:
         return ARABIC_FORMS[letter]
     if plain := _SYLLABLES_AS_LETTERS.get(letter) or _FAUX_CYRILLIC.get(letter):
@@ -181,12 +180,11 @@ def _read_strange_letter(letter: str) -> str:
 
 
 def _load_look_alikes() -> dict[str, str]:
-    """Read Unicode's look-alike table: what looks like one or a few ASCII letters or digits, or like an ASCII sign.
+    """Load Unicode's confusables with ASCII letters, digits or a sign.
 
-    Letters with a plain compatibility form (full-width, mathematical) are left to that form. Unicode gives the
-    capital I of other scripts the prototype l, which it shares with the capital I of ASCII; here both read i. Our own
-    corrections come next. A letter that the table lists only in its other case reads as that one, so that a word
-    folds alike in capitals.
+    Letters with a plain compatibility form (full-width, mathematical) are left to that form. Capital I of other
+    scripts reads i, though Unicode's prototype is l, as for ASCII's capital I. Our corrections come next. A letter
+    listed in one case only reads alike in the other, so that capitals fold alike.
     """
     table: dict[str, str] = {}
     for letter, alikes in confusables.confusables_data.items():
@@ -204,16 +202,16 @@ def _load_look_alikes() -> dict[str, str]:
 
 
 def _is_alike(letter: str, alike: str) -> bool:
-    """Say whether an entry of Unicode's table serves: letters for letters, a sign for a sign that is no markup."""
+    """Return whether an entry of Unicode's table is usable: letters for letters, a sign for a sign without markup."""
     return alike.isalnum() or (not letter.isascii() and len(alike) == 1 and alike not in "<>&" and alike.isprintable())
 
 
 _ALL_LOOK_ALIKES = _load_look_alikes()
 _LOOK_ALIKES = {letter: alike for letter, alike in _ALL_LOOK_ALIKES.items() if not _IS_LIVING.match(letter)}
 SHAPES = {**{letter: _ALL_LOOK_ALIKES[letter] for letter in _ALL_LOOK_ALIKES if letter not in _LOOK_ALIKES}, **MIXED_IN}
-"""What letters of living scripts look like, where they are mixed into words of another alphabet."""
+"""Readings of letters of living scripts that are mixed into words of another alphabet."""
 LISTED = frozenset(_ALL_LOOK_ALIKES)
-"""All letters of which it is known what they look like; some are newer than Python's own tables."""
+"""All letters with a known look-alike; some are newer than Python's own tables."""
 
 GREEK, CYRILLIC = r"\u0370-\u03ff\u1f00-\u1fff", r"\u0400-\u052f"
 """The alphabets that are read by sound."""
@@ -221,17 +219,17 @@ _ON_KEYBOARDS = "\u00aa\u00b5\u00ba\u03bc"  # the ordinals and the micro sign, a
 
 
 def is_spelt_mark(letter: str) -> bool:
-    """Say whether a character is a mark with which a script is spelt, such as a vowel of Hindi or Thai."""
+    """Return whether a character is a mark used in spelling, such as a vowel of Hindi or Thai."""
     return bool(_IS_SPELT.match(letter)) and unicodedata.category(letter) in {"Mn", "Mc"}
 
 
 def is_invisible(letter: str) -> bool:
-    """Say whether a character has no width of its own."""
+    """Return whether a character has no width."""
     return unicodedata.category(letter) in {"Cf", "Mn", "Me"} or letter in FILLERS
 
 
 def kind_of(letter: str, reading: str) -> str:
-    """Say how a letter is written: ascii, invisible, styled (full-width, mathematical, …), look-alike, or other.
+    """Classify a letter: ascii, invisible, styled (full-width, mathematical, …), look-alike, or other.
 
     Examples
     --------

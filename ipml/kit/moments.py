@@ -1,8 +1,7 @@
-"""Moments as text, read and written in one way wherever they come from and go to.
+"""Moments: reads and writes points in time as text, in one format everywhere.
 
-A moment is ISO 8601 (RFC 3339) with its offset, from 1970 to 2199, and is kept in UTC. Where a program writes one,
-nothing is guessed: without an offset it is no moment. Where a person types one, a day stands for its first moment, and
-UTC for an offset that is not named.
+A moment is ISO 8601 (RFC 3339) with its offset, from 1970 to 2199, stored in UTC. Programs must give an offset. For
+people, a day means its first moment, and UTC is the default offset.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import SupportsInt
 
-# Placeholders such as the years 1 and 9999 are no moments at which anything happened.
+# Excludes placeholders such as the years 1 and 9999.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 EXPECTED = "a moment with its zone, such as 2026-03-01T09:30:00Z, from 1970 to 2199"
 EXPECTED_AS_TYPED = "a day or a moment, such as 2026-03-01 or 2026-03-01T09:30:00+01:00, from 1970 to 2199"
-# A moment finer than a microsecond would have to be cut, so it is refused.
+# A moment finer than a microsecond is refused, because it would have to be cut.
 PATTERN = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
     r"(?:Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
@@ -25,12 +24,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def read_moment(value: object) -> datetime:
-    """Return the moment that a text names, or that is given as a datetime, in UTC.
+    """Return the moment in a text or datetime, in UTC.
 
-    Raises
-    ------
-    ValueError
-        It has no offset, lies outside 1970 to 2199, or is anything else; the message says what was expected.
+    Raises ValueError, with the expected form, for a moment without offset or outside 1970 to 2199, and for anything
+    else.
 
     Examples
     --------
@@ -49,12 +46,9 @@ def read_moment(value: object) -> datetime:
 
 
 def read_typed_moment(text: str) -> datetime:
-    """Return the moment that a person typed: a day is its first moment, and UTC is meant where no offset is named.
+    """Return a moment typed by a person: a day is its first moment, and UTC is the default offset.
 
-    Raises
-    ------
-    ValueError
-        It is neither; the message says what was found and what was expected.
+    Raises ValueError, with the found and expected form, for other texts.
 
     Examples
     --------
@@ -81,22 +75,10 @@ def write_moment(moment: datetime) -> str:
 
 
 def to_microseconds(moment: datetime) -> int:
-    """Return an aware moment as whole microseconds since 1970.
-
-    Examples
-    --------
-    >>> to_microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
-    1000000
-    """
+    """Return an aware moment as whole microseconds since 1970."""
     return (moment - EARLIEST) // _MICROSECOND
 
 
 def from_microseconds(number: SupportsInt) -> datetime:
-    """Return the moment so many microseconds after the beginning of 1970, in UTC.
-
-    Examples
-    --------
-    >>> str(from_microseconds(1_000_000))
-    '1970-01-01 00:00:01+00:00'
-    """
+    """Return the moment some microseconds after the beginning of 1970, in UTC."""
     return EARLIEST + timedelta(microseconds=int(number))

@@ -1,7 +1,6 @@
-"""Rules as data: TOML files that come with ipml, or a marketplace's own in their place.
+"""Policy file: reads rules from TOML files bundled with ipml or written by a marketplace.
 
-Every such file is read here, so that what is wrong with one is said in one way: which file, what was found, and which
-bundled file shows what is expected.
+All such files are read here, so that errors have one form: the file, the faults, and the bundled file as a model.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Complete = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class PolicyText(BaseModel):
-    """A policy that is kept where it was applied: as its text, under the digest of that.
+    """A policy that is stored as its text, under the digest of the text.
 
     Examples
     --------
@@ -39,7 +38,7 @@ class PolicyText(BaseModel):
 
     @cached_property
     def text(self) -> str:
-        """The policy as canonical JSON: the same policy gives the same text, however its file is ordered."""
+        """The policy as canonical JSON, independent of the order in its file."""
         return canonical_json(self.model_dump(mode="json"))
 
     @cached_property
@@ -48,39 +47,26 @@ class PolicyText(BaseModel):
         return digest(self.text)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy, perhaps with other rules, that has a text and a digest of its own."""
+        """Return a copy, with changed rules if given, that has its own text and digest."""
         copied = super().model_copy(update=update, deep=deep)
-        for name in ("text", "digest"):  # pydantic copies what was cached, too
+        for name in ("text", "digest"):  # pydantic also copies cached properties
             vars(copied).pop(name, None)
         return copied
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Return the policy whose `text` this is."""
+        """Return the policy of a `text`."""
         return cast("Self", _read_text(cls, text))
 
 
 def read_policy(
     model: type[Rules], path: Path, bundled: str, *, kind: str = "policy", complete: Complete | None = None
 ) -> Rules:
-    """Read a file of rules.
+    """Read a file of rules as a model.
 
-    Parameters
-    ----------
-    model : type
-        What it must hold.
-    path : Path
-    bundled : str
-        The file in ipml that shows what is expected.
-    kind : str, default="policy"
-        What such a file is called.
-    complete : function of dict, optional
-        Returns what was read together with what a file may leave out.
-
-    Raises
-    ------
-    UnusableSetting
-        There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
+    `bundled` is the file in ipml shown as an example, `kind` the noun for such files in errors. `complete` adds
+    optional rules to the parsed table. Raises UnusableSetting, with all faults in one line, if the file is missing, is
+    not TOML or has invalid rules.
     """
     where = f"{kind} {path}"
     try:
@@ -94,7 +80,7 @@ def read_policy(
 
 
 def parse_policy(model: type[Rules], text: str, where: str, bundled: str, complete: Complete | None = None) -> Rules:
-    """Return the rules that a text in TOML says; `where` it stands is named in the error, as by `read_policy`."""
+    """Return the rules in a TOML text; errors name its origin `where`, as in `read_policy`."""
     try:
         return cast("Rules", _parse(model, text, complete))
     except tomllib.TOMLDecodeError as error:
@@ -116,7 +102,7 @@ def _read_text(model: type[BaseModel], text: str) -> BaseModel:
 
 @dataclass(frozen=True, slots=True)
 class PolicyDifference:
-    """A rule that two policies say otherwise, by its dotted name; None where a policy does not have it."""
+    """A rule that differs between two policies, by dotted name; None where a policy lacks it."""
 
     name: str
     bundled: str | None
@@ -124,7 +110,7 @@ class PolicyDifference:
 
 
 def list_differences(own: BaseModel, bundled: BaseModel) -> list[PolicyDifference]:
-    """Return the rules that a policy says otherwise than the bundled one, in the order of their names.
+    """Return the rules in which a policy differs from the bundled one, sorted by name.
 
     Examples
     --------
@@ -142,7 +128,7 @@ def list_differences(own: BaseModel, bundled: BaseModel) -> list[PolicyDifferenc
 
 
 def _flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Give each rule in a value with its dotted name; an item of a list is named by its own name, where it has one."""
+    """Yield each rule in a value with its dotted name; list items are named by their `name` if they have one."""
     named: Mapping[str, Any] = value if isinstance(value, dict) else {}
     if isinstance(value, list) and any(isinstance(one, dict) for one in value):
         named = {

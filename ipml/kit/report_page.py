@@ -1,7 +1,7 @@
-"""A report as one HTML page that is complete in itself: for a mail, an archive, or paper.
+"""Report page: writes a report as one self-contained HTML page, for mail, archive or paper.
 
-It holds no script, loads nothing and links nowhere else; its own rules forbid the browser all three, and allow the one
-style sheet that is in it.
+It has no script, loads nothing and links nowhere; its content security policy enforces this and allows only its own
+style sheet.
 """
 
 from __future__ import annotations
@@ -20,16 +20,7 @@ _STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
 def write_report_page(title: str, style: str, body: str) -> str:
-    """Return a page; the same content gives the same bytes.
-
-    Parameters
-    ----------
-    title : str
-        As plain text.
-    style : str
-        CSS of the report's own, after what all reports have.
-    body : str
-        HTML.
+    """Return a page from a plain-text title, the report's own CSS and an HTML body; equal content gives equal bytes.
 
     Examples
     --------
@@ -58,13 +49,7 @@ def write_report_page(title: str, style: str, body: str) -> str:
 
 
 def render_report_page(templates: Environment, title: str, **context: Any) -> str:
-    """Return the page whose body the template `report.html` makes of the context, in the style of its `report.css`.
-
-    Parameters
-    ----------
-    templates : Environment
-        As `ipml.kit.hostile_text.make_templates` returns it.
-    """
+    """Return the page of a package's templates `report.html` and `report.css`, from `make_templates`."""
     assert templates.loader is not None
     style = templates.loader.get_source(templates, "report.css")[0]
     return write_report_page(title, style, templates.get_template("report.html").render(context))

@@ -1,4 +1,4 @@
-"""Scripts: of which one each letter is, as Unicode lists them, and what they are called."""
+"""Scripts: map letters to their Unicode scripts, and scripts to common names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from confusable_homoglyphs.categories import categories_data
 from numpy.typing import NDArray
 
 NAMES: tuple[str, ...] = tuple(categories_data["iso_15924_aliases"])
-"""The scripts by number; the first is of what all scripts use, such as digits and signs."""
+"""The scripts by number; the first one holds characters of all scripts, such as digits and signs."""
 LATIN, GREEK, CYRILLIC, HAN = (NAMES.index(name) for name in ("LATIN", "GREEK", "CYRILLIC", "HAN"))
 KANA = [NAMES.index("HIRAGANA"), NAMES.index("KATAKANA")]
 N_CODES = 0x110000
@@ -22,7 +22,7 @@ _CALLED = {
 
 @lru_cache(maxsize=1)
 def script_numbers() -> NDArray[np.uint8]:
-    """Return the number of the script of each code point, shape (0x110000,); 0 for what is of none.
+    """Return the number of the script of each code point, shape (0x110000,); 0 for none.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def script_numbers() -> NDArray[np.uint8]:
 
 
 def name_script(name: str) -> str:
-    """Return what people call a script that Unicode names.
+    """Return the common name of a Unicode script.
 
     Examples
     --------

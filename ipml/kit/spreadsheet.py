@@ -1,4 +1,4 @@
-"""Texts of strangers in files that people open with a spreadsheet: none of them may be taken for a formula."""
+"""Spreadsheet: keeps texts of strangers from being executed as formulas in files opened with a spreadsheet."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-# The signs that begin a formula, as everybody writes them and in the other widths that some spreadsheets read alike.
+# The signs that begin a formula, also in other widths, which some spreadsheets read alike.
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
-# What is passed over before them: blanks, controls, and letters that nobody sees.
+# Characters skipped before them: blanks, controls, and invisible letters.
 _BLANK = "[\\s\\x00-\\x1f\\x7f\\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]"
 _BEGINS = re.compile(f"[\\t\\r\\n]|{_BLANK}*[{_SIGNS}]")
 _BEGINS_WITHIN = re.compile(f"(?<=[,;|\\t\\r\\n\"'])(?={_BLANK}*[{_SIGNS}])")
 
 
 def defuse(text: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula: an apostrophe goes before what would begin one.
+    """Return a cell that no spreadsheet takes for a formula, with an apostrophe before one.
 
     Examples
     --------
@@ -27,10 +27,10 @@ def defuse(text: str) -> str:
 
 
 def defuse_within(text: str) -> str:
-    """Return a cell that holds even where the file is cut into cells at other signs than it was written with.
+    """Return a cell that is safe even if the file is split at other separators than it was written with.
 
-    A spreadsheet set to semicolons cuts a text there, quotes or not; so what follows a separator or a quote is treated
-    like a beginning.
+    A spreadsheet set to semicolons splits a text there, even within quotes; so text after a separator or a quote is
+    treated like a beginning.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def defuse_within(text: str) -> str:
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    r"""Return rows as CSV (RFC 4180); no text is taken for a formula, and what is None is empty.
+    r"""Return rows as CSV (RFC 4180) without formulas; None gives an empty cell.
 
     Examples
     --------

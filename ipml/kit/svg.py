@@ -1,6 +1,6 @@
-"""Drawings as SVG, written as text: elements, scales and axes, without a script, a font or a colour of their own.
+"""SVG: writes elements, scales and axes of drawings as text, without script, font or colour.
 
-Whoever draws names classes, which the style sheet of the page colours by day, by night and on paper.
+Elements have classes, which the page's style sheet colours for light and dark screens and for paper.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from math import ceil, floor, log10
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Where values stand in a drawing: `low` at `start`, `high` at `end`, the others evenly between.
+    """Linear mapping of values to positions: `low` to `start`, `high` to `end`.
 
     Examples
     --------
@@ -28,13 +28,13 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Return where a value stands, to a tenth."""
+        """Return the position of a value, to a tenth."""
         share = (float(value) - self.low) / (self.high - self.low)
         return round(self.start + (self.end - self.start) * share, 1)
 
 
 def round_up(number: float) -> int:
-    """Return the next number that reads well at the end of an axis of counts: 5, 10, 20, 50, 100 and so on.
+    """Return the next round number for the end of an axis of counts: 5, 10, 20, 50, 100 and so on.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def round_up(number: float) -> int:
 
 
 def make_ticks(top: int) -> list[int]:
-    """Return the numbers that stand at an axis which ends where `round_up` says.
+    """Return the numbers at an axis that ends at a result of `round_up`.
 
     Examples
     --------
@@ -60,14 +60,9 @@ def make_ticks(top: int) -> list[int]:
 
 
 def write_element(name: str, *content: str, **attributes: object) -> str:
-    """Return an element; its attributes are escaped, its content is written as it is.
+    """Return an element; attributes are escaped, content is inserted unchanged and must be escaped already.
 
-    Parameters
-    ----------
-    content : str
-        Elements, or texts that are escaped, as by `write_element` and `write_label`.
-    attributes : object
-        Of their names an underscore at the end is dropped, and others are hyphens; numbers are written to a tenth.
+    In attribute names a final underscore is dropped, and others become hyphens; numbers are written to a tenth.
 
     Examples
     --------
@@ -79,29 +74,17 @@ def write_element(name: str, *content: str, **attributes: object) -> str:
 
 
 def write_label(x: float, y: float, text: str, **attributes: object) -> str:
-    """Return a text whose beginning, or what `text_anchor` says, stands at a point.
-
-    Examples
-    --------
-    >>> write_label(10, 20.0, "A & B")
-    '<text x="10" y="20">A &amp; B</text>'
-    """
+    """Return a text at a point, by default its beginning, else as `text_anchor` says."""
     return write_element("text", escape(text), x=x, y=y, **attributes)
 
 
 def write_title(text: str) -> str:
-    """Return what an element says when it is pointed at.
-
-    Examples
-    --------
-    >>> write_element("circle", write_title("<Acme>"), r=4)
-    '<circle r="4"><title>&lt;Acme&gt;</title></circle>'
-    """
+    """Return the tooltip of an element."""
     return write_element("title", escape(text))
 
 
 def write_path(points: Iterable[tuple[float, float]]) -> str:
-    """Return the line through points, as the attribute `d` of a path has it.
+    """Return the line through points as the attribute `d` of a path.
 
     Examples
     --------
@@ -112,13 +95,7 @@ def write_path(points: Iterable[tuple[float, float]]) -> str:
 
 
 def draw_axis(top: int, place: Scale, left: float, right: float, unit: str = "") -> list[str]:
-    """Return the lines across a chart of counts, each with its number at the left.
-
-    Examples
-    --------
-    >>> len(draw_axis(20, Scale(0, 20, 200, 10), 50, 700))
-    10
-    """
+    """Return the grid lines of a chart of counts with their numbers at the left."""
     parts = []
     for number in make_ticks(top):
         y = place(number)
@@ -128,7 +105,7 @@ def draw_axis(top: int, place: Scale, left: float, right: float, unit: str = "")
 
 
 def write_svg(width: float, height: float, parts: Iterable[str], label: str, **attributes: object) -> str:
-    """Return a drawing of a size that fits itself to its place; `label` says what it shows to those who do not see it.
+    """Return a drawing that scales to its place; `label` describes it for screen readers.
 
     Examples
     --------

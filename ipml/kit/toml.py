@@ -1,4 +1,4 @@
-"""Read TOML that people wrote: every mistake in it is a `tomllib.TOMLDecodeError`, which says where. Quote texts."""
+"""TOML: reads and quotes texts; every fault in a file is a `tomllib.TOMLDecodeError` with its place."""
 
 from __future__ import annotations
 
@@ -8,18 +8,7 @@ from typing import Any
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Return what a text says in TOML.
-
-    Raises
-    ------
-    tomllib.TOMLDecodeError
-        It is no TOML, or nested deeper than Python's reader goes, which gives up with a RecursionError there.
-
-    Examples
-    --------
-    >>> parse_toml('name = "shoes"')
-    {'name': 'shoes'}
-    """
+    """Parse TOML; raise `tomllib.TOMLDecodeError` also if it is nested too deeply for Python's reader."""
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -27,7 +16,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def quote(text: str) -> str:
-    """Return a text as a string of TOML; letters that one cannot see are escaped.
+    """Return a text as a TOML string, with invisible letters escaped.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""One database: engine, tables, migrations and the audit trail."""
+"""Storage: the database engine, tables, migrations, outbox and audit trail."""

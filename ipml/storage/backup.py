@@ -1,8 +1,7 @@
-"""The whole database as one file that any database of ipml can be made from again: all of it, checked, or nothing.
+"""Backup: writes the whole database into one checked file, and restores it whole or not at all.
 
-A backup is a zip: a file of JSON lines for each table, a row in each line, and a manifest with what the others must
-be. All of it is read at one moment, while others go on writing. SQLite and PostgreSQL write and read the same file.
-Who is logged in is left out: whoever restores logs in anew.
+A backup is a zip with a file of JSON lines for each table, and a manifest with their hashes. It shows one moment of
+the database while others write. SQLite and PostgreSQL use the same format. Sessions are left out: users log in again.
 """
 
 from __future__ import annotations
@@ -58,17 +57,9 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip; the manifest says when it was mad
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class TableContents:
-    """What a backup holds of one table.
+    """Contents of one table in a backup; `sha256` is the hash of its file.
 
-    Attributes
-    ----------
-    columns : tuple of str
-        What each line lists the values of.
-    rows : int
-    sha256 : str
-        Hash of the file of JSON lines.
-    last_number : int
-        Largest number that a row was ever given, so that none is given again; 0 where rows have none.
+    `last_number` is the largest number ever given to a row, so that none is given again; 0 if rows have no numbers.
     """
 
     columns: tuple[str, ...]
@@ -79,19 +70,7 @@ class TableContents:
 
 @dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Manifest:
-    """What a backup says of itself.
-
-    Attributes
-    ----------
-    format : str
-    revision : str
-        That of the tables.
-    anchor : str
-        End of the audit trail.
-    made_at : str
-        Moment in UTC.
-    tables : dict of str to TableContents
-    """
+    """Manifest of a backup: revision of the tables, end of the audit trail, time in UTC, and contents of each table."""
 
     format: Literal["ipml backup 1"]
     revision: str
@@ -101,7 +80,7 @@ class Manifest:
 
     @property
     def rows(self) -> int:
-        """Number of rows of all tables."""
+        """Number of rows in all tables."""
         return sum(contents.rows for contents in self.tables.values())
 
 
@@ -109,18 +88,9 @@ _MANIFESTS = TypeAdapter(Manifest)
 
 
 def back_up(engine: Engine, path: Path, *, now: datetime | None = None) -> Manifest:
-    """Write the whole database into a file, as it is at one moment, whatever release its tables are of.
+    """Write the whole database at one moment, of any release, into a new zip readable by its owner only.
 
-    Parameters
-    ----------
-    path : Path
-        A zip that is not there yet, for the eyes of its owner alone. It is there when it is whole.
-    now : datetime, default=the clock
-
-    Raises
-    ------
-    UnwritableFile
-        The file is there already.
+    Raises UnwritableFile if the file exists.
 
     Examples
     --------
@@ -149,7 +119,7 @@ def back_up(engine: Engine, path: Path, *, now: datetime | None = None) -> Manif
 
 
 def _tables_in(connection: Connection, revision: str) -> list[Table]:
-    """Return the tables that a backup holds; those of another release as the database describes them."""
+    """Return the tables of a backup; those of another release are read from the database."""
     if revision == REVISION:
         return [table for table in metadata.tables.values() if table.name not in LEFT_OUT]
     there, described = inspect(connection), MetaData()
@@ -181,7 +151,7 @@ def _write_table(connection: Connection, table: Table, archive: zipfile.ZipFile)
 
 
 def _plain(table: Table) -> TableClause:
-    """Return a table whose moments are the numbers that the database keeps."""
+    """Return a table whose moments are the stored integers."""
     known = metadata.tables.get(table.name, table).columns
     found = {name: known.get(name, one).type for name, one in table.columns.items()}
     types = {name: BigInteger() if isinstance(kind, Moment) else kind for name, kind in found.items()}
@@ -196,7 +166,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 @contextmanager
 def whole_or_not_at_all(path: Path) -> Iterator[Any]:
-    """Give a file that only its owner can read, and which bears its name once it is whole and on the disk."""
+    """Yield a file readable by its owner only, which gets its name when it is complete and on disk."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
@@ -210,7 +180,7 @@ def whole_or_not_at_all(path: Path) -> Iterator[Any]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """See to it that the name of a new file outlives a power cut, where the system knows of such a thing."""
+    """Make the name of a new file survive a power cut, on systems that support it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -219,14 +189,14 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-# What zipfile says of an archive that is cut, encrypted, or packed in a way it does not know.
+# Errors of zipfile for an archive that is cut, encrypted or packed in an unknown way.
 _DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 _LARGEST_MANIFEST = 10**6  # bytes: it names a few tables
 _LONGEST_LINE = 1 << 24  # bytes: of the row of a listing, many times over
 _BLOCK = 1 << 20
-_BYTES_AT_ONCE = 1 << 22  # of lines: as lists of lists, the values take thirty times as much
+_BYTES_AT_ONCE = 1 << 22  # of lines: parsed values take thirty times as much
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks others without a bound
-_SMALL_BYTES, _MOST_EXPANSION = 32 << 20, 50  # what a backup may unpack to, or so many times its size if that is more
+_SMALL_BYTES, _MOST_EXPANSION = 32 << 20, 50  # unpacked size allowed: the larger of these bytes and the multiple
 
 
 def restore(
@@ -236,25 +206,12 @@ def restore(
     *,
     finish: Callable[[Connection], object] | None = None,
 ) -> Manifest:
-    """Fill an empty database from a backup; that of an older release is brought up to date.
+    """Fill an empty database from a backup of this release or an older one.
 
-    Files, hashes, counts, the audit trail and what rows say of each other are checked before anything is kept.
-
-    Parameters
-    ----------
-    anchor : Anchor, optional
-        One that was kept elsewhere; with it a backup whose trail was written anew is found, too.
-    finish : callable, optional
-        What is still to be done to the rows before any of them is kept, such as to erase who is not to come back.
-
-    Raises
-    ------
-    UnreadableFile
-        The file is no backup, or not all of one as it was written.
-    Conflict
-        The database has rows.
-    UnusableDatabase
-        A newer release made the backup.
+    Files, hashes, counts, the audit trail and references are checked before the commit. An `anchor` kept elsewhere
+    also detects a backup whose trail was rewritten. `finish` runs on the rows before the commit, for example to erase
+    sellers. Raises UnreadableFile for an incomplete or damaged backup, Conflict if the database has rows, and
+    UnusableDatabase if a newer release made the backup.
     """
     with _opened(path) as archive:
         manifest = _read_manifest(archive, path)
@@ -337,7 +294,7 @@ def _lines(archive: zipfile.ZipFile, table: str) -> Iterator[Iterator[bytes]]:
 
 def _require_empty(connection: Connection) -> None:
     for name in inspect(connection).get_table_names():
-        if connection.dialect.name == "postgresql":  # nobody adds a row meanwhile; SQLite has one writer anyway
+        if connection.dialect.name == "postgresql":  # keeps others from adding rows; SQLite has one writer anyway
             quoted = connection.dialect.identifier_preparer.quote(name)
             connection.execute(text(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE"))
         found = connection.execute(select(1).select_from(name_table(name)).limit(1)).first()
@@ -381,7 +338,7 @@ def _cut(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 @contextmanager
 def _references_checked_at_the_end(connection: Connection) -> Iterator[None]:
-    """Let rows come in any order, those that refer to each other too; references are checked when the block ends."""
+    """Defer the checks of references to the end of the block, so that rows may come in any order."""
     if connection.dialect.name != "postgresql":
         connection.execute(text("PRAGMA defer_foreign_keys = ON"))  # until the commit, which fails on what is missing
         yield
@@ -404,7 +361,7 @@ def _references_checked_at_the_end(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def _misfits_named(path: Path) -> Iterator[None]:
-    """Turn what the database refuses of a backup's rows into a line about the backup."""
+    """Turn the database's refusal of a row into an error about the backup."""
     try:
         yield
     except (IntegrityError, DataError, ProgrammingError, ValueError, TypeError, OverflowError, RecursionError) as error:

@@ -1,13 +1,9 @@
-"""One database: SQLite on a laptop, PostgreSQL for a team; the rest of ipml cannot tell them apart.
+"""Database: opens SQLite or PostgreSQL and provides transactions, locks and migrations for both.
 
-Everything particular to a database is in this file. Others open it with `open_database`, bring its tables up to date
-with `migrate`, and from then on use `reading` and `writing`, which refuse tables of another release, unless a newer
-one says that this may go on with them (`compatible_from` in a migration; see `ipml.storage.upgrade`).
-
-Those who write to one SQLite file take turns, about in the order they came. SQLite gives its lock to whoever asks at
-the right moment, and that is mostly the one who has just had it: with eight writers some wait for seconds. A lock of
-the operating system on a file beside the database wakes the next in line. It is a courtesy only: what may be written
-is for SQLite to say, and who cannot have their turn goes on without.
+All code particular to a database is here. `reading` and `writing` refuse tables of another release unless a newer
+release declares them compatible (`compatible_from` in a migration; see `ipml.storage.upgrade`). Writers to one SQLite
+file queue at a lock file beside it: SQLite's own lock mostly goes to the last writer again, so that with eight writers
+some would wait for seconds. The queue only improves fairness; SQLite's lock decides.
 """
 
 from __future__ import annotations
@@ -48,25 +44,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def turn(path: Path, patience_seconds: float) -> Iterator[None]:
-    """Wait until it is one's turn, and keep it until the block ends, or the process.
-
-    Parameters
-    ----------
-    path : Path
-        A file for this alone, which is made where it is not there and stays empty.
-    patience_seconds : float
-        How long to wait at most; the block is entered in any case.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder, turn(Path(folder) / "ipml.db-turn", 20):
-    ...     print("written")
-    written
-    """
+    """Wait at most `patience_seconds` for the lock of a file, and run the block, under the lock if possible."""
     try:
         file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
-    except OSError:  # a folder that cannot be written: SQLite will say so
+    except OSError:  # the folder cannot be written: SQLite will report it
         yield
         return
     with file:
@@ -85,8 +66,8 @@ else:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            # The call that waits knows no end of patience; a thread can be left behind. The lock belongs to both
-            # descriptors, and is gone when both are closed.
+            # The waiting call has no timeout, but a thread can be abandoned. The lock belongs to both descriptors and
+            # is released when both are closed.
             waiting = Thread(target=_wait_forever, args=(os.dup(descriptor),), daemon=True)
             waiting.start()
             waiting.join(patience_seconds)
@@ -100,19 +81,19 @@ else:
             os.close(descriptor)
 
 
-# SQLite gives a contended lock to whoever asks at the right moment: with a long timeout of its own, some of
-# eight writers wait for seconds. A short one, and asking again at random moments, serves all of them.
+# With a long timeout of SQLite's own, some of eight writers wait for seconds. A short one with retries at random
+# intervals serves all of them.
 _LOCK_TIMEOUT_SECONDS = 0.05
 _PAUSE_SECONDS = (0.001, 0.03)
 _PATIENCE_SECONDS = 20.0
 
-# Of a database that need not survive a power cut: what it holds in memory, and how long its log grows at most.
+# Page cache of a database that need not survive a power cut.
 _CACHE_KIB = 128 * 1024
 
-# What a server of PostgreSQL says to whom it will not let in later either; before that it gives no code.
+# PostgreSQL errors that a retry will not cure; they have no code.
 _NOT_LET_IN = re.compile("authentication failed|no password supplied|does not exist|pg_hba.conf|permission denied")
 
-# PostgreSQL's words for: you cannot go on beside the others (a deadlock, a conflict, a lock that took too long).
+# PostgreSQL codes for a deadlock, a serialisation conflict and a lock timeout.
 _IN_THE_WAY_OF_OTHERS = ("40P01", "40001", "55P03")
 
 
@@ -127,7 +108,7 @@ _MOST_PARAMETERS = 500  # of one query
 
 
 class Lock(IntEnum):
-    """What only one transaction may do at a time; see `serialise`."""
+    """Locks for one transaction at a time; see `serialise`."""
 
     MIGRATE = 1
     ENQUEUE = 2
@@ -146,23 +127,12 @@ class Lock(IntEnum):
 
 
 def open_database(url: str | None = None, *, create: bool = True, survives_power_cut: bool = True) -> Engine:
-    """Open the review database.
+    """Open the review database; by default the URL is the setting `database`.
 
-    Parameters
-    ----------
-    url : str, default=the setting `database`
-        SQLAlchemy URL, such as "sqlite:///ipml.db"; "sqlite://" is in memory.
-    create : bool, default=True
-        Whether a SQLite file that is not there is made.
-    survives_power_cut : bool, default=True
-        Whether a commit to a SQLite file waits until the disk has it. Only what can be made again, such as a
-        demonstration, may do without: it is several times as fast, and lost, or damaged, when the power goes or the
-        process is killed.
-
-    Raises
-    ------
-    UnusableDatabase
-        The URL names nothing that can be opened as a database.
+    `url` is a SQLAlchemy URL such as "sqlite:///ipml.db"; "sqlite://" is in memory. With `create`, a missing SQLite
+    file is created. Without `survives_power_cut`, commits to SQLite do not wait for the disk: several times as fast,
+    but the file may be lost or damaged by a power cut or a killed process. Raises UnusableDatabase if the URL cannot
+    be opened.
 
     Examples
     --------
@@ -185,24 +155,24 @@ def open_database(url: str | None = None, *, create: bool = True, survives_power
     elif engine.dialect.name == "postgresql":
         event.listen(engine, "connect", _set_up_postgres)
     _close_when_unused(engine)
-    event.listen(engine, "engine_disposed", _close_when_unused)  # which has a new pool from then on
+    event.listen(engine, "engine_disposed", _close_when_unused)  # a disposed engine has a new pool
     try:
         with _in_words(engine), engine.connect():
             return engine
     except IpmlError:
         raise
-    except Exception as error:  # whatever a driver raises of options or names that it cannot read
+    except Exception as error:  # drivers raise anything for options or names they cannot read
         found = f"{type(error).__name__} when it was opened"
         raise UnusableDatabase(name_of(engine), found, f"a URL that can be opened, such as {_EXAMPLE}") from error
 
 
 def _close_when_unused(engine: Engine) -> None:
-    """Have the connections of an engine closed once nobody holds it, as Python asks of SQLite's from 3.13 on."""
+    """Close the connections of an unused engine, as Python requires for SQLite from 3.13 on."""
     weakref.finalize(engine, engine.pool.dispose).atexit = False
 
 
 def _make_engine(url: str) -> Engine:
-    """Return the engine of a URL, of which an error repeats the beginning only where the rest may hold a password."""
+    """Return the engine of a URL; errors repeat only the part that cannot contain a password."""
     scheme, separator, rest = url.partition("://")
     is_harmless = {*"@:?"}.isdisjoint(rest if separator else url)
     name = url if is_harmless else f"{scheme}://…" if _SCHEME.match(url) else "the URL of the database"
@@ -216,37 +186,29 @@ def _make_engine(url: str) -> Engine:
         remedy = f"it installed: pip install 'ipml[postgres]', or {example}"
         raise UnusableDatabase(name, f"no package {error.name}", remedy) from error
     except NoSuchModuleError as error:
-        raise UnusableDatabase(name, "a kind of database that nobody knows", example) from error
-    except Exception as error:  # a port that is no number, say; its words may hold any part of the URL
-        raise UnusableDatabase(name, "what is no URL of a database", example) from error
+        raise UnusableDatabase(name, "an unknown kind of database", example) from error
+    except Exception as error:  # for example a port that is no number; its message may contain any part of the URL
+        raise UnusableDatabase(name, "no URL of a database", example) from error
 
 
 def _is_file(path: str) -> bool:
-    """Say whether a SQLite database is a file, and not in memory, nor named in a way of SQLite's own."""
+    """Return whether a SQLite database is a plain file, not in memory or a "file:" URI."""
     return path not in ("", ":memory:") and not path.startswith("file:")
 
 
 def _make_file(path: str) -> None:
-    """Make a file that only its owner can read, where there is none; SQLite gives its log the same permissions."""
-    with suppress(OSError, ValueError):  # SQLite will say what is wrong with it
+    """Create a missing file readable by its owner only; SQLite gives its log the same permissions."""
+    with suppress(OSError, ValueError):  # SQLite will report the error
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 @contextmanager
 def reading(engine: Engine, *, of_any_release: bool = False) -> Iterator[Connection]:
-    """Give a connection that sees the database as it is at one moment, and cannot change it.
+    """Yield a read-only connection that sees one moment of the database.
 
-    Parameters
-    ----------
-    of_any_release : bool, default=False
-        Whether the tables may be of any release: for those who look at them without knowing their columns.
-
-    Raises
-    ------
-    UnusableDatabase
-        The tables are those of another release.
-    RuntimeError
-        Rows were written to SQLite all the same; nothing of it is kept. PostgreSQL refuses to write them.
+    With `of_any_release`, the tables may be of any release, for callers that do not use their columns. Raises
+    UnusableDatabase for tables of another release, and RuntimeError if rows were written to SQLite, which are rolled
+    back.
     """
     options: dict[str, Any] = {}
     if engine.dialect.name == "postgresql":
@@ -260,9 +222,9 @@ def reading(engine: Engine, *, of_any_release: bool = False) -> Iterator[Connect
 
 
 def _count_changes(connection: Connection) -> int:
-    """Return how many rows SQLite has changed so far; PostgreSQL refuses to, where a block only reads.
+    """Return the number of rows changed through a SQLite connection; 0 on PostgreSQL, which refuses writes itself.
 
-    SQLite would refuse as well after `PRAGMA query_only`, but it prepares every statement anew whenever that is set.
+    `PRAGMA query_only` would refuse writes too, but SQLite prepares all statements anew after it.
     """
     if connection.dialect.name != "sqlite":
         return 0
@@ -273,14 +235,10 @@ def _count_changes(connection: Connection) -> int:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """Give a connection whose changes are kept when the block ends, and all dropped if it raises.
+    """Yield a connection whose changes are committed at the end of the block, or rolled back if it raises.
 
-    Raises
-    ------
-    DatabaseBusy
-        Others kept the database locked for 20 seconds, or the block and another stood in each other's way.
-    UnusableDatabase
-        The tables are those of another release.
+    Raises DatabaseBusy if the database stays locked for 20 seconds or transactions conflict, and UnusableDatabase for
+    tables of another release.
     """
     with _turn(engine), _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
         _patiently(lambda: _begin(connection))
@@ -289,12 +247,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 Command = Callable[[str], list[tuple[Any, ...]]]
-"""Runs a command in the words of the database, and gives the rows of its answer."""
+"""Runs an SQL command, and returns the rows of the result."""
 
 
 @contextmanager
 def outside_transactions(engine: Engine) -> Iterator[Command]:
-    """Give a function that runs commands which stand in no transaction, such as VACUUM, each patiently."""
+    """Yield a function that runs commands outside transactions, such as VACUUM, with retries."""
     with _turn(engine), _in_words(engine):
         if engine.dialect.name == "postgresql":
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -314,12 +272,9 @@ def _rows(result: CursorResult[Any]) -> list[tuple[Any, ...]]:
 
 
 def try_writing(engine: Engine) -> str:
-    """Write to the disk without changing anything; return the revision of the tables.
+    """Write to the disk without a change, and return the revision of the tables.
 
-    Raises
-    ------
-    UnusableDatabase, DatabaseBusy
-        A decision could not be kept just now.
+    Raises UnusableDatabase or DatabaseBusy if a decision could not be stored now.
     """
     with writing(engine) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
@@ -327,20 +282,11 @@ def try_writing(engine: Engine) -> str:
 
 
 def migrate(engine: Engine, target: str = REVISION) -> None:
-    """Make the tables, or bring them up to date; leave alone what a newer release made for this one, too.
+    """Create the tables, or migrate them to a revision in one transaction; concurrent calls wait.
 
-    All of it is one transaction; of two processes that start at once the second waits for the first. Tables that hold
-    anything are brought up to date by `ipml.storage.upgrade.upgrade`, which writes a backup first.
-
-    Parameters
-    ----------
-    target : str, default=the newest
-        Revision to go to, up or down; "base" removes the tables.
-
-    Raises
-    ------
-    UnusableDatabase
-        A newer release made the database, and this one cannot work with it.
+    Tables of a compatible newer release stay. Use `ipml.storage.upgrade.upgrade` for tables with rows: it writes a
+    backup first. The target "base" removes the tables. Raises UnusableDatabase if the release that made the database
+    is newer and incompatible.
     """
     with migrating(engine) as connection:
         migrate_within(connection, target)
@@ -348,7 +294,7 @@ def migrate(engine: Engine, target: str = REVISION) -> None:
 
 @contextmanager
 def migrating(engine: Engine) -> Iterator[Connection]:
-    """Give a connection like that of `writing`, for one at a time and whatever the tables are, or if there are none."""
+    """Yield a connection like `writing`, for one process at a time, with any tables or none."""
     with _turn(engine), _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
         _patiently(connection.begin)
         serialise(connection, Lock.MIGRATE)
@@ -357,7 +303,7 @@ def migrating(engine: Engine) -> Iterator[Connection]:
 
 
 def migrate_within(connection: Connection, target: str = REVISION) -> None:
-    """Do what `migrate` does in the transaction of the caller, one of `migrating`."""
+    """Migrate in the caller's transaction, one of `migrating`."""
     found, compatible_from = find_revision(connection)
     if target == REVISION and _is_ahead(found, compatible_from):
         return
@@ -370,12 +316,12 @@ def migrate_within(connection: Connection, target: str = REVISION) -> None:
 
 
 def get_revision(connection: Connection) -> str | None:
-    """Return the migration that the tables are at; None where there are no tables yet."""
+    """Return the revision of the tables; None without tables."""
     return find_revision(connection)[0]
 
 
 def find_revision(connection: Connection) -> tuple[str | None, str | None]:
-    """Return the migration that the tables are at, and the oldest whose release may go on with them, if an older."""
+    """Return the revision of the tables, and the oldest compatible revision if it is older."""
     tables = inspect(connection)
     if not tables.has_table("alembic_version"):
         return None, None
@@ -385,13 +331,7 @@ def find_revision(connection: Connection) -> tuple[str | None, str | None]:
 
 
 def require_revision(connection: Connection) -> str:
-    """Return the migration that the tables are at, an older one as well.
-
-    Raises
-    ------
-    WrongRevision
-        There are no tables, or this release cannot read them.
-    """
+    """Return the revision of the tables, also an older one; raise WrongRevision if this release cannot read them."""
     found, compatible_from = find_revision(connection)
     if found not in _up_to(REVISION) and not _is_ahead(found, compatible_from):
         raise _wrong_revision(connection, found)
@@ -400,12 +340,12 @@ def require_revision(connection: Connection) -> str:
 
 
 def is_ahead(connection: Connection) -> bool:
-    """Say whether a newer release has brought the tables up to date, which this one may still use."""
+    """Return whether a compatible newer release has migrated the tables."""
     return str(connection.scalar(text(_REVISION_OF_TABLES))) != REVISION
 
 
 def find_damage(engine: Engine) -> list[str]:
-    """Return what is broken inside a SQLite file, one line each; a server looks after itself."""
+    """Return a line for each damage inside a SQLite file; a server checks itself."""
     if engine.dialect.name != "sqlite":
         return []
     with _in_words(engine), engine.connect() as connection:
@@ -415,10 +355,9 @@ def find_damage(engine: Engine) -> list[str]:
 
 
 def has_wal_reset_defect(version: tuple[int, int, int]) -> bool:
-    """Say whether a release of SQLite may, very rarely, lose a commit when several processes write.
+    """Return whether a SQLite release may, very rarely, lose a commit when several processes write.
 
-    The race is in 3.7.0 to 3.51.2, but for 3.44.6 and 3.50.7, to which the mending was carried back
-    (https://sqlite.org/wal.html#walresetbug).
+    The race is in 3.7.0 to 3.51.2, except 3.44.6 and 3.50.7 (https://sqlite.org/wal.html#walresetbug).
 
     Examples
     --------
@@ -430,21 +369,13 @@ def has_wal_reset_defect(version: tuple[int, int, int]) -> bool:
 
 
 def read_numbers(connection: Connection, queries: Mapping[str, Select[Any]]) -> dict[str, int]:
-    """Return what queries of one number each give, by their names; all are asked in one statement.
-
-    Examples
-    --------
-    >>> from sqlalchemy import literal
-    >>> with open_database("sqlite://").connect() as connection:
-    ...     read_numbers(connection, {"one": select(literal(1)), "two": select(literal(2))})
-    {'one': 1, 'two': 2}
-    """
+    """Return the results of queries of one number each by name, read in one statement."""
     columns = (query.scalar_subquery().label(name) for name, query in queries.items())
     return {name: number or 0 for name, number in connection.execute(select(*columns)).mappings().one().items()}
 
 
 def in_batches(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:
-    """Give some things, as many at once as one query asks for: a database takes only so many parameters.
+    """Yield items in batches of 500, the number of parameters that one query may have.
 
     Examples
     --------
@@ -454,20 +385,17 @@ def in_batches(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:
     return (things[start : start + _MOST_PARAMETERS] for start in range(0, len(things), _MOST_PARAMETERS))
 
 
-_SERIALISE = text("SELECT pg_advisory_xact_lock(:lock)")  # made once, as it would be parsed each time
+_SERIALISE = text("SELECT pg_advisory_xact_lock(:lock)")  # built once, to be parsed once
 
 
 def serialise(connection: Connection, lock: Lock) -> None:
-    """Wait until no other transaction that went past this point is going on.
-
-    SQLite has one writer at a time anyway.
-    """
+    """Wait until no other transaction holds a lock; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(_SERIALISE, {"lock": lock.value})
 
 
 def _begin(connection: Connection) -> None:
-    """Begin a transaction and look whether the tables are those this release knows, or may use."""
+    """Begin a transaction, and check the revision of the tables."""
     connection.begin()
     try:
         row = connection.exec_driver_sql(_BOTH_REVISIONS).first()
@@ -483,7 +411,6 @@ def _begin(connection: Connection) -> None:
 
 
 def _is_ahead(found: str | None, compatible_from: str | None) -> bool:
-    """Say whether tables are a newer release's, and that release lets this one go on with them."""
     return found is not None and compatible_from is not None and compatible_from <= REVISION < found
 
 
@@ -510,7 +437,7 @@ def _commit(connection: Connection) -> None:
 
 
 def find_compatible_from(target: str = REVISION) -> str:
-    """Return the oldest revision whose release may go on with the tables of another one."""
+    """Return the oldest revision whose release may work with the tables of a revision."""
     from alembic.script import ScriptDirectory
 
     steps = ScriptDirectory.from_config(_configure_migrations()).iterate_revisions(target, "base")
@@ -525,7 +452,7 @@ _IN_USE = text("""
 
 
 def has_older_users(engine: Engine) -> bool:
-    """Say whether another process has the database open: on a server, of an older release; of a file, of any."""
+    """Return whether another process uses the database: of an older release on a server, of any release on a file."""
     close_unused(engine)
     if engine.dialect.name == "postgresql":
         with _in_words(engine), engine.connect() as connection:
@@ -533,7 +460,7 @@ def has_older_users(engine: Engine) -> bool:
     path = engine.url.database or ""
     if not _is_file(path):
         return False
-    # Whoever has the file open holds a lock on it that nobody else may have for themselves.
+    # An open SQLite file holds a shared lock, which excludes an exclusive one.
     with _in_words(engine), closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as file:
         file.execute("PRAGMA locking_mode = EXCLUSIVE")
         try:
@@ -546,7 +473,7 @@ def has_older_users(engine: Engine) -> bool:
 
 
 def close_unused(engine: Engine) -> None:
-    """Close the connections that nobody uses just now; a database in memory would end with its own."""
+    """Close unused connections, except to a database in memory, which would be lost."""
     if engine.dialect.name != "sqlite" or _is_file(engine.url.database or ""):
         engine.dispose()
 
@@ -575,19 +502,19 @@ def _run_migrations(connection: Connection, target: str, *, up: bool) -> None:
 
 
 def _turn(engine: Engine) -> AbstractContextManager[None]:
-    """Wait for one's turn to write to a SQLite file; PostgreSQL has a queue of its own."""
+    """Wait for the turn to write to a SQLite file; PostgreSQL has its own queue."""
     path = lock_file_of(engine, "turn")
     return nullcontext() if path is None else turn(path, _PATIENCE_SECONDS)
 
 
 def lock_file_of(engine: Engine, purpose: str) -> Path | None:
-    """Return the file beside a SQLite file that serves as a lock; None for a database that is no file."""
+    """Return the lock file beside a SQLite file for a purpose; None for other databases."""
     path = engine.url.database or ""
     return Path(f"{path}-{purpose}") if engine.dialect.name == "sqlite" and _is_file(path) else None
 
 
 def _patiently(step: Callable[[], _Answer]) -> _Answer:
-    """Take a step, again and again at random moments while others hold the lock; return what it gives."""
+    """Repeat a step at random intervals while others hold the lock."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -600,13 +527,13 @@ def _patiently(step: Callable[[], _Answer]) -> _Answer:
 
 def _is_busy(error: Exception) -> bool:
     code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
-    primary_code = code & 0xFF  # the other bytes only say why
+    primary_code = code & 0xFF  # the other bytes hold the cause
     return primary_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 @contextmanager
 def _in_words(engine: Engine) -> Iterator[None]:
-    """Turn a failure of the database itself into a line that a person can act on."""
+    """Turn failures of the database into errors that a person can act on."""
     try:
         yield
     except (IntegrityError, ProgrammingError, DataError):
@@ -621,7 +548,7 @@ def _in_words(engine: Engine) -> Iterator[None]:
 
 
 def _is_away(engine: Engine, error: Exception) -> bool:
-    """Say whether a server could not be reached, or was left, and may answer later."""
+    """Return whether a server is unreachable now but may answer later."""
     if engine.dialect.name != "postgresql" or not isinstance(error, OperationalError):
         return False
     is_lost = error.statement is None or error.connection_invalidated
@@ -629,14 +556,14 @@ def _is_away(engine: Engine, error: Exception) -> bool:
 
 
 def _first_line(engine: Engine, error: Exception) -> str:
-    """Return the first line of what a database says, without the password."""
+    """Return the first line of a database's error without passwords."""
     line = str(getattr(error, "orig", error)).partition("\n")[0]
     secrets = [str(engine.url.password or ""), *map(str, engine.url.query.values())]
     return reduce(lambda said, secret: said.replace(secret, "***") if secret else said, secrets, line)
 
 
 def name_of(engine: Engine) -> str:
-    """Return the URL of a database as it may be shown, without what may hold a password."""
+    """Return the URL of a database without parts that may contain a password."""
     return engine.url.set(query={}).render_as_string(hide_password=True)
 
 
@@ -645,9 +572,8 @@ def _up_to(revision: str) -> list[str]:
 
 
 def _options(url: URL) -> dict[str, Any]:
-    """Return what `create_engine` must know of this kind of database."""
     if url.get_backend_name() != "sqlite":
-        return {"pool_pre_ping": True}  # a server that was started anew has forgotten the connections
+        return {"pool_pre_ping": True}  # a restarted server has dropped the connections
     options: dict[str, Any] = {"connect_args": {"isolation_level": None, "timeout": _LOCK_TIMEOUT_SECONDS}}
     if url.database in (None, "", ":memory:"):
         # One connection for all threads: a database in memory ends with its connection.
@@ -658,25 +584,25 @@ def _options(url: URL) -> dict[str, Any]:
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
-    connection.execute("PRAGMA synchronous = FULL")  # a decision that was acknowledged survives a power cut
+    connection.execute("PRAGMA synchronous = FULL")  # an acknowledged decision survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _set_up_hasty_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode = MEMORY")  # pages are written once, and not to a log first
+    connection.execute("PRAGMA journal_mode = MEMORY")  # pages are written once, without a log
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _set_up_postgres(connection: Any, _record: object) -> None:
-    # A commit that was acknowledged survives a crash: where the server would not wait for its disk, it does for us.
+    # An acknowledged commit survives a crash: have the server wait for its disk, whatever its default.
     lasting = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     connection.execute(lasting)
     connection.execute(f"SET lock_timeout = '{_PATIENCE_SECONDS:g}s'")
-    # A query for one page takes a few milliseconds; to compile it took 400 where it holds a query within a query.
+    # A query of a page takes a few milliseconds; compiling one with subqueries took 400.
     connection.execute("SET jit = off")
-    # Whoever is about to make tables that this release cannot work with finds that it is there.
+    # Shows `has_older_users` of a newer release that this one is in use.
     connection.execute(f"SELECT pg_advisory_lock_shared({Lock.IN_USE.value}, {int(REVISION)})")
     connection.commit()
 

@@ -1,4 +1,4 @@
-"""Statements that the driver of a database runs itself: SQLAlchemy takes longer over them than SQLite does."""
+"""Driver statements: SQL run by the database driver itself, faster than through SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, exc
 
-# Of the driver and of SQLAlchemy (PEP 249).
+# Common names of the driver's and of SQLAlchemy's errors (PEP 249).
 _KINDS_OF_ERRORS = frozenset(
     (
         *("DataError", "OperationalError", "IntegrityError", "InternalError", "ProgrammingError"),
@@ -17,15 +17,7 @@ _KINDS_OF_ERRORS = frozenset(
 
 
 def fetch_rows(connection: Connection, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-    """Return the rows that a statement in the words of the database finds, in the caller's transaction.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import open_database, reading
-    >>> with reading(open_database("sqlite://"), of_any_release=True) as connection:
-    ...     fetch_rows(connection, "SELECT ? + 1", [1])
-    [(2,)]
-    """
+    """Return the rows of an SQL statement in the database's dialect, in the caller's transaction."""
     driver = connection.connection.driver_connection
     assert driver is not None
     try:
@@ -36,7 +28,7 @@ def fetch_rows(connection: Connection, statement: str, parameters: Sequence[obje
 
 
 def translate_error(connection: Connection, statement: str, error: Exception) -> Exception:
-    """Return an error of the driver as SQLAlchemy would raise it, and any other as it is."""
+    """Return a driver's error as SQLAlchemy would raise it; return other errors unchanged."""
     driver, dialect = connection.connection.driver_connection, connection.dialect
     if dialect.dbapi is None or not isinstance(error, dialect.dbapi.Error):
         return error

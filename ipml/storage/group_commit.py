@@ -1,13 +1,9 @@
-"""Work of many callers done together, in one transaction: each waits for the disk once, and not behind all others.
+"""Group commit: does the work of many callers in one transaction, so that they share the wait for the disk.
 
-A database that has one writer at a time, and a disk that takes milliseconds for a commit, bear some hundred commits a
-second, but ten thousand rows. So whoever comes while others are at work waits, and the next turn does the work of all
-who wait. Nobody is answered before their own work is committed.
-
-Each turn costs some time of its own, however little it does. So where they follow one another, a turn begins no sooner
-than a moment after the one before it began: more have come by then, and are done in the same. Who comes alone does not
-wait. Large items and small ones have turns of their own, one after the other: a small one waits for one turn of large
-ones at most, and is not done among them.
+A single-writer database with a disk of some milliseconds allows some hundred commits a second, but ten thousand rows.
+Callers that arrive during a turn wait, and the next turn does all their work. Results are returned after the commit
+only. Consecutive turns start at least `gap_seconds` apart, to collect more callers; a single caller does not wait.
+Large and small items alternate in separate turns, so a small one waits for at most one turn of large ones.
 """
 
 from __future__ import annotations
@@ -28,24 +24,16 @@ _SMALL = 5  # items up to this size are done together, and apart from larger one
 
 @dataclass(eq=False, slots=True)
 class _Waiting(Generic[Item, Result]):
-    """The work of one caller, and what will come of it."""
-
     item: Item
     size: int
     done: Future[Result] = field(default_factory=Future)
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Do the work of many callers, that of all who wait in one go.
+    """Executor of the work of many callers, all waiting ones in one transaction.
 
-    Parameters
-    ----------
-    work : callable
-        Does some items in one transaction and returns the result of each, in their order.
-    most : int
-        Of this size together at most in one go; an item that is larger is done alone.
-    gap_seconds : float, default=0
-        How long after the beginning of a turn the next one begins, at the earliest, where some wait already.
+    `work` does some items in one transaction and returns their results in order. A turn takes items of total size
+    `most`, or a single larger item. `gap_seconds` is the least time between the starts of consecutive turns.
 
     Examples
     --------
@@ -62,9 +50,9 @@ class GroupCommit(Generic[Item, Result]):
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="group commit")
 
     def submit(self, item: Item, size: int = 1) -> Future[Result]:
-        """Return what will come of an item once it is written, or what its own work, and no other's, raised."""
+        """Return a future with an item's result after the commit, or with the error of its own work."""
         mine: _Waiting[Item, Result] = _Waiting(item, size)
-        mine.done.set_running_or_notify_cancel()  # whoever no longer waits for it has handed it in all the same
+        mine.done.set_running_or_notify_cancel()  # an item cannot be cancelled, even if nobody waits for it
         queue = self._small if size <= _SMALL else self._large
         with self._guard:
             queue.append(mine)
@@ -74,7 +62,7 @@ class GroupCommit(Generic[Item, Result]):
         return mine.done
 
     def _take_turn(self, queue: deque[_Waiting[Item, Result]], *, follows: bool = False) -> None:
-        """Do the work of those who wait in a queue; then another turn may begin."""
+        """Do the work waiting in a queue, then start another turn."""
         if follows:
             sleep(max(0.0, self._begun_at + self._gap - monotonic()))
         self._begun_at = monotonic()
@@ -85,7 +73,7 @@ class GroupCommit(Generic[Item, Result]):
             self._leave_turn(queue)
 
     def _take(self, queue: deque[_Waiting[Item, Result]]) -> list[_Waiting[Item, Result]]:
-        """Return the next who wait, the first of them in any case."""
+        """Return the next items of a queue, at least one."""
         with self._guard:
             taken = [queue.popleft()]
             size = taken[0].size
@@ -95,7 +83,7 @@ class GroupCommit(Generic[Item, Result]):
             return taken
 
     def _leave_turn(self, queue: deque[_Waiting[Item, Result]]) -> None:
-        """Have the next turn begin if anybody waits: the large ones' after one of the small ones, and the reverse."""
+        """Start the next turn if anything waits, alternating between large and small items."""
         other = self._large if queue is self._small else self._small
         with self._guard:
             following = other or queue
@@ -107,7 +95,7 @@ class GroupCommit(Generic[Item, Result]):
         try:
             results = self._work([one.item for one in taken])
         except Exception as error:
-            if len(taken) > 1:  # each by itself: what is wrong with one is not the others' fault
+            if len(taken) > 1:  # one by one, so that a faulty item fails alone
                 for one in taken:
                     self._do_together([one])
                 return

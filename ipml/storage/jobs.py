@@ -1,8 +1,8 @@
-"""The jobs that `ipml worker` does by itself: what they are, when each ran and runs next, and who leads.
+"""Jobs: the jobs of `ipml worker`, their state and schedule, and the lock of the leading worker.
 
-Of any number of workers on a database one leads and does the jobs. It holds a lock that ends with its process, however
-that ends, and knows no clock: on PostgreSQL an advisory lock of a session, beside a SQLite file the lock of a second,
-empty one. A job whose worker died is due at once for the next leader.
+One worker per database leads and runs the jobs. Its lock ends with its process and needs no clock: a session's
+advisory lock on PostgreSQL, the lock of a second, empty file beside a SQLite file. A job whose worker died is due at
+once for the next leader.
 """
 
 from __future__ import annotations
@@ -25,24 +25,14 @@ from ipml.storage.schedules import Schedule
 from ipml.storage.tables import jobs
 
 _LONGEST_WORDS = 300
-_GLANCE_SECONDS = 0.2  # who only looks whether somebody leads is done by then
+_GLANCE_SECONDS = 0.2  # longer than a check of `has_leader` takes
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is done again and again.
+    """A repeated job: `command` does it once by hand, `usual` is the default schedule.
 
-    Parameters
-    ----------
-    name : str
-    about : str
-        What it does, in a sentence.
-    command : str
-        The command that does the same once.
-    usual : str
-        Its schedule where the settings name no other.
-    needs : tuple of str, default=()
-        Settings of which one must be there; without it the job is off.
+    `needs` are settings of which one must be set; otherwise the job is off.
     """
 
     name: str
@@ -122,17 +112,9 @@ JOBS = (
 
 
 def plan_jobs(settings: Settings) -> dict[str, Schedule]:
-    """Return the schedule of each job by its name; off where a setting that it needs is not there.
+    """Return the schedule of each job by name; off if a needed setting is missing.
 
-    Raises
-    ------
-    UnusableSetting
-        `jobs` names one that there is not, or a schedule that cannot be read.
-
-    Examples
-    --------
-    >>> str(plan_jobs(Settings(jobs={"retention": "off", "ends": "2h"}))["ends"])
-    '2h'
+    Raises UnusableSetting if the setting `jobs` names an unknown job or an invalid schedule.
     """
     known = [job.name for job in JOBS]
     if unknown := [name for name in settings.jobs if name not in known]:
@@ -146,7 +128,7 @@ def _read_schedule(job: Job, settings: Settings) -> Schedule:
 
 
 def missing_settings(job: Job, settings: Settings) -> tuple[str, ...]:
-    """Return the settings of which a job needs one, as they are named outside, where it has none."""
+    """Return the environment variables of which a job needs one; empty if one is set."""
     if any(getattr(settings, name) for name in job.needs):
         return ()
     return tuple(f"IPML_{name.upper()}" for name in job.needs)
@@ -157,7 +139,7 @@ Outcome = Literal["done", "failed", "interrupted"]
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """How a job stands: when it is due, its last run, and what became of it."""
+    """State of a job: its due time, its last run, and the result."""
 
     name: str
     schedule: str
@@ -175,13 +157,13 @@ class JobState:
 
 
 def read_states(connection: Connection) -> dict[str, JobState]:
-    """Return how each job stands that was ever planned, by its name."""
+    """Return the state of each planned job by name."""
     return {row.name: JobState(**row._mapping) for row in connection.execute(select(jobs))}
 
 
 @dataclass(frozen=True, slots=True)
 class ListedJob:
-    """A job as people see it: what it is, by what schedule, why it is off, and how it stands."""
+    """A job for display: its schedule, the reason why it is off, and its state."""
 
     job: Job
     schedule: Schedule
@@ -190,12 +172,12 @@ class ListedJob:
 
     @property
     def is_failing(self) -> bool:
-        """Say whether its last run failed, of a job that is on."""
+        """Whether the job is on and its last run failed."""
         return bool(self.state and self.state.failures_in_a_row and not self.schedule.is_off)
 
     @property
     def words(self) -> str:
-        """How it stands, in a word or two."""
+        """State in a word or two."""
         if self.state is not None and self.state.runner:
             return "running"
         if self.schedule.is_off:
@@ -204,7 +186,7 @@ class ListedJob:
 
 
 def list_jobs(connection: Connection, settings: Settings) -> list[ListedJob]:
-    """Return all jobs, in the order of `JOBS`, as they stand by the settings of whoever asks."""
+    """Return all jobs with their states, in the order of `JOBS`."""
     schedules, states = plan_jobs(settings), read_states(connection)
     return [
         ListedJob(job, schedules[job.name], _why_off(job, schedules[job.name], settings), states.get(job.name))
@@ -220,18 +202,9 @@ def _why_off(job: Job, schedule: Schedule, settings: Settings) -> str:
 
 
 def start_job(connection: Connection, name: str, settings: Settings, by: str, now: datetime) -> None:
-    """Have a job done now: it is due, and the worker that leads begins it when it looks next.
+    """Make a job due now; the leading worker starts it at its next check.
 
-    Parameters
-    ----------
-    by : str
-        User who asks for it, for the audit trail.
-
-    Raises
-    ------
-    NotFound
-    Conflict
-        It is off, or runs just now.
+    `by` is the user, for the audit trail. Raises NotFound, or Conflict if the job is off or running.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     listed = next((one for one in list_jobs(connection, settings) if one.job.name == name), None)
@@ -251,7 +224,7 @@ def start_job(connection: Connection, name: str, settings: Settings, by: str, no
 def plan_runs(
     connection: Connection, schedules: Mapping[str, Schedule], states: Mapping[str, JobState], now: datetime
 ) -> None:
-    """Note when jobs are due that are new or have another schedule, or after the clock was put back."""
+    """Store due times of jobs that are new, have a changed schedule, or were planned before the clock was set back."""
     for name, schedule in schedules.items():
         state = states.get(name)
         due_at = _find_due(state, schedule, now)
@@ -263,7 +236,7 @@ def plan_runs(
 
 
 def needs_planning(schedules: Mapping[str, Schedule], states: Mapping[str, JobState], now: datetime) -> bool:
-    """Say whether `plan_runs` would change anything."""
+    """Return whether `plan_runs` would change anything."""
     return any(
         name not in states
         or (states[name].schedule, states[name].due_at) != (str(schedule), _find_due(states[name], schedule, now))
@@ -282,7 +255,7 @@ def _find_due(state: JobState | None, schedule: Schedule, now: datetime) -> date
 
 
 def find_due(schedules: Mapping[str, Schedule], states: Mapping[str, JobState], now: datetime) -> list[str]:
-    """Return the names of the jobs that are due and do not run, in the order of `JOBS`."""
+    """Return the jobs that are due and not running, in the order of `JOBS`."""
     return [
         name
         for name, schedule in schedules.items()
@@ -291,13 +264,13 @@ def find_due(schedules: Mapping[str, Schedule], states: Mapping[str, JobState], 
 
 
 def note_start(connection: Connection, name: str, runner: str, now: datetime) -> None:
-    """Note that a worker begins a job."""
+    """Record the start of a job by a worker."""
     connection.execute(update(jobs).where(jobs.c.name == name).values(runner=runner, started_at=now))
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run of a job that has ended, and what became of it."""
+    """A finished run of a job, with its outcome."""
 
     name: str
     runner: str
@@ -308,7 +281,7 @@ class Run:
 
 
 def note_end(connection: Connection, run: Run, schedule: Schedule) -> None:
-    """Note how a run ended, and when the job is due again; nothing if it is no longer this worker's."""
+    """Record the end of a run and the next due time, unless the job has passed to another worker."""
     state = read_states(connection).get(run.name)
     if state is None or state.runner != run.runner or state.started_at is None:
         return
@@ -330,15 +303,10 @@ def note_end(connection: Connection, run: Run, schedule: Schedule) -> None:
 def note_interrupted(
     connection: Connection, schedules: Mapping[str, Schedule], own: Iterable[str], now: datetime
 ) -> list[str]:
-    """Note as interrupted what earlier workers had begun, and return it; a new leader does so first.
+    """Record the runs of dead workers as interrupted, and return their jobs; a new leader calls it first.
 
-    What was interrupted once is due at once. What is interrupted again and again, perhaps because it kills its worker,
-    waits as after a failure.
-
-    Parameters
-    ----------
-    own : iterable of str
-        Runners of which the caller knows that they live.
+    A job interrupted once is due at once. One interrupted repeatedly, perhaps because it kills its worker, waits as
+    after a failure. `own` are runners known to be alive.
     """
     begun = [state for state in read_states(connection).values() if state.runner and state.runner not in {*own}]
     for state in begun:
@@ -360,14 +328,9 @@ def note_interrupted(
 
 
 class LeaderLock:
-    """The lock of whoever does the jobs of a database; it ends with the process, or when it is released.
+    """Lock of the leading worker, or with `Lock.UPGRADE` of the upgrading process; it ends with the process.
 
-    Parameters
-    ----------
-    engine : Engine
-        In memory there is nobody else: the lock is always free.
-    lock : Lock, default=Lock.LEAD_WORKERS
-        Or `Lock.UPGRADE`, for whoever brings the database up to date.
+    For a database in memory the lock is always free.
 
     Examples
     --------
@@ -391,12 +354,9 @@ class LeaderLock:
         self._is_held = False
 
     def take(self) -> bool:
-        """Say whether the lock is this one's, by now or already; it is asked anew each time.
+        """Try to take the lock, and return whether it is held; a held lock is checked anew.
 
-        Raises
-        ------
-        DatabaseError, UnusableDatabase
-            The database cannot be reached, or the file not be locked.
+        Raises DatabaseError or UnusableDatabase if the database cannot be reached or the file cannot be locked.
         """
         if self._is_held and self._is_alive():
             return True
@@ -407,7 +367,7 @@ class LeaderLock:
         return self._is_held
 
     def release(self) -> None:
-        """Give the lock to whoever asks next."""
+        """Release the lock."""
         file, session, self._file, self._session, self._is_held = self._file, self._session, None, None, False
         if file is not None:
             file.close()
@@ -440,7 +400,7 @@ class LeaderLock:
 
     def _take_session(self) -> bool:
         self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        # A worker whose machine is lost is replaced after half a minute; one whose process ends, at once.
+        # A worker on a lost machine is replaced after half a minute, one whose process ends at once.
         for name, seconds in (("idle", 10), ("interval", 5), ("count", 4)):
             self._session.execute(text(f"SET tcp_keepalives_{name} = {seconds}"))
         found = self._session.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": self._lock.value})
@@ -454,7 +414,7 @@ _HELD = """
 
 
 def has_leader(engine: Engine) -> bool:
-    """Say whether a worker leads; nobody is kept from leading by being asked."""
+    """Return whether a worker leads, without taking the lock."""
     if engine.dialect.name == "postgresql":
         with engine.connect() as connection:
             return bool(connection.scalar(text(_HELD), {"lock": Lock.LEAD_WORKERS.value}))

@@ -1,11 +1,8 @@
-"""Every message that ipml sends: its type and version, to whom and when it goes, what it says, and an example.
+"""Message kinds: the type, version, recipient, occasion, content and example of every message that ipml sends.
 
-The API's document (OpenAPI 3.1, `webhooks`), the page on webhooks, `ipml outbox test` and the check of everything that
-is put into the outbox are made from `MESSAGES`. Fields may be added to a version: receivers ignore what they do not
-know. A change that a receiver could stumble over makes a new version.
-
-`message_examples.json` holds what the code itself made for an invented listing. `docs/make_message_examples.py` writes
-it.
+`MESSAGES` is the source of the OpenAPI document's `webhooks`, the page on webhooks, `ipml outbox test` and the check
+of outgoing messages. Fields may be added within a version, since receivers ignore unknown ones; other changes need a
+new version. `docs/make_message_examples.py` writes `message_examples.json` from the code's own output.
 """
 
 from __future__ import annotations
@@ -25,25 +22,25 @@ PLATFORM, SELLER, HOLDER, TRANSPARENCY = "platform", "seller", "holder", "transp
 RECEIVERS: Mapping[str, str] = {
     PLATFORM: "the platform",
     SELLER: "the seller",
-    HOLDER: "the rights holder or whoever else gave notice",
+    HOLDER: "the rights holder or another notifier",
     TRANSPARENCY: "the transparency database",
 }
-"""Who stands behind each channel."""
+"""Recipient of each channel."""
 
 
 def _allow_more(schema: dict[str, Any]) -> None:
-    """Leave out of the published schema that there are no further fields: a later release may add some."""
+    """Omit "no further fields" from the published schema: a later release may add some."""
     schema.pop("additionalProperties", None)
 
 
 class MessageBody(BaseModel):
-    """What a message says, in its field `data`."""
+    """Content of a message, in its field `data`."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_allow_more, defer_build=True)
 
 
 class MeasureInForce(MessageBody):
-    """A measure that holds on a listing."""
+    """A measure in force on a listing."""
 
     measure: str = Field(description="the measure, such as measure:12")
     kind: Literal["label", "demote", "pause", "price-hold", "remove-in", "remove"] = Field(
@@ -54,7 +51,7 @@ class MeasureInForce(MessageBody):
 
 
 class MeasureBody(MessageBody):
-    """How things stand on a listing; do what `in_force` says, whatever was done before."""
+    """Measures in force on a listing; apply `in_force`, whatever was applied before."""
 
     change: Literal["imposed", "lifted"] = Field(description="what happened to `measure`")
     measure: str = Field(description="the measure that changed, such as measure:12")
@@ -63,12 +60,12 @@ class MeasureBody(MessageBody):
     ground: str = Field(description="why the listing was found counterfeit: a ground of a decision")
     at: AwareDatetime = Field(description="when it was decided")
     in_force: list[MeasureInForce] = Field(
-        description="all that holds on the listing from now on, whoever sells it; empty: put it back"
+        description="all that holds on the listing from now on, under any seller; empty: put it back"
     )
 
 
 class HolderMeasureBody(MessageBody):
-    """How things stand on a listing under a brand, for its rights holder."""
+    """Measures in force on a listing under a brand, for its rights holder."""
 
     brand: str = Field(description="the brand that the listing names")
     listing_id: str = Field(description="the listing, as the platform names it")
@@ -78,22 +75,22 @@ class HolderMeasureBody(MessageBody):
 
 
 class BuyersBody(MessageBody):
-    """What those who bought a listing are to be told."""
+    """Information for the buyers of a listing."""
 
     listing_id: str = Field(description="the listing, as the platform names it")
     seller_id: str = Field(description="its seller, as the platform names them")
     finding: Literal["counterfeit", "not counterfeit"] = Field(
-        description="what was found; not counterfeit: what they were told before was a mistake"
+        description="what was found; not counterfeit: the earlier information was a mistake"
     )
     ground: str = Field(description="why the listing was found counterfeit: a ground of a decision")
     at: AwareDatetime = Field(description="when it was decided")
     bought_since: AwareDatetime | None = Field(
-        None, description="tell those who bought it since then; left out where a mistake is corrected"
+        None, description="inform those who bought it since then; left out where a mistake is corrected"
     )
 
 
 class LetterBody(MessageBody):
-    """A letter to a seller, to be passed on as it is."""
+    """A letter to a seller, to be passed on unchanged."""
 
     seller_id: str | None = Field(description="the seller, as the platform names them")
     reference: str = Field(description="by which the seller can ask: of a statement of reasons, or such as appeal:3")
@@ -103,29 +100,29 @@ class LetterBody(MessageBody):
 
 
 class ConcernedListing(MessageBody):
-    """The listing that a counter-notice is about."""
+    """The listing of a counter-notice."""
 
     id: str = Field(description="the listing, as the platform names it")
     title: str = Field(description="its title; written by the seller")
 
 
 class CounterNoticeBody(MessageBody):
-    """What a seller says against a notice. The legal terms decide how much of it a rights holder is told."""
+    """A seller's answer to a notice. The legal terms decide how much of it the rights holder receives."""
 
     reference: str = Field(description="the counter-notice, such as appeal:2")
     kind: Literal["counter-notice"] = Field(description="always the same")
     rules: str = Field(description="title of the legal terms that apply")
     term: str = Field(description="how long the rights holder has to answer, in words")
     counts_from: Literal["notified", "filed", "passed on"] = Field(description="from when that counts")
-    listing: ConcernedListing | None = Field(None, description="the listing, where it may be told")
-    brand: str | None = Field(None, description="the brand, where it may be told")
-    statement: str | None = Field(None, description="what the seller wrote, where it may be told")
+    listing: ConcernedListing | None = Field(None, description="the listing, where it may be passed on")
+    brand: str | None = Field(None, description="the brand, where it may be passed on")
+    statement: str | None = Field(None, description="what the seller wrote, where it may be passed on")
     to: str | None = Field(None, description="address of the notifier; left out for the brand's own rights holder")
     notices: list[str] | None = Field(None, description="references of the notifier's notices that this answers")
 
 
 class PenaltyBody(MessageBody):
-    """What is done to a seller from now on."""
+    """A penalty imposed on a seller."""
 
     penalty: int = Field(description="number of the penalty")
     kind: Literal["warn", "limit", "hold payout", "suspend", "close"] = Field(
@@ -138,7 +135,7 @@ class PenaltyBody(MessageBody):
 
 
 class PenaltyEndBody(MessageBody):
-    """What is no longer done to a seller."""
+    """A penalty that has ended."""
 
     penalty: int = Field(description="number of the penalty")
     kind: Literal["warn", "limit", "hold payout", "suspend", "close"] = Field(description="what was done to the seller")
@@ -151,7 +148,7 @@ ItemState = Literal["unknown", "waiting", "upheld", "rejected", "undecided", "no
 
 
 class ListedInReceipt(MessageBody):
-    """How a listing in a notice stands."""
+    """State of a listing in a notice."""
 
     position: int = Field(description="place of the listing in the notice, from 1")
     state: ItemState = Field(description="how it stands, for machines")
@@ -175,7 +172,7 @@ class NoticeReceiptBody(MessageBody):
 
 
 class ListedInOutcome(MessageBody):
-    """What was decided on a listing in a notice."""
+    """Decision on a listing in a notice."""
 
     position: int = Field(description="place of the listing in the notice, from 1")
     outcome: ItemState = Field(description="how it stands, for machines")
@@ -184,19 +181,19 @@ class ListedInOutcome(MessageBody):
 
 
 class NoticeOutcomeBody(MessageBody):
-    """What became of a notice or complaint."""
+    """Outcome of a notice or complaint."""
 
     to: str = Field(description="address of the notifier")
     reference: str = Field(description="of the notice, as its receipt names it")
     at: AwareDatetime = Field(description="when it was decided")
     is_settled: bool = Field(description="whether all its listings are decided")
     listings: list[ListedInOutcome] = Field(description="its listings, in their order")
-    processing: str = Field(description="what was done by computer, as the law wants it told")
+    processing: str = Field(description="what was done by computer, as the law requires")
     redress: str = Field(description="where to turn if one disagrees")
 
 
 class NotifierStepBody(MessageBody):
-    """What is done about a notifier's misuse of notices."""
+    """A step against a notifier's misuse of notices."""
 
     to: str = Field(description="address of the notifier")
     words: str = Field(description="what it means, in words")
@@ -206,7 +203,7 @@ class NotifierStepBody(MessageBody):
 
 
 class RightsDocumentBody(MessageBody):
-    """What became of a document that shows the right to a brand."""
+    """Result of the check of a document that shows the right to a brand."""
 
     to: str = Field(description="address of the notifier")
     brand: str = Field(description="the brand")
@@ -216,19 +213,7 @@ class RightsDocumentBody(MessageBody):
 
 @dataclass(frozen=True, slots=True)
 class MessageShape:
-    """What a receiver can rely on in one kind of message to one channel.
-
-    Attributes
-    ----------
-    kind, channel : str
-    meaning : str
-        What it says, a sentence.
-    when : str
-        When it is sent, a sentence.
-    body : type of MessageBody
-        What stands in the field `data`.
-    version : int, default=1
-    """
+    """Documented shape of one kind of message to one channel; `meaning` and `when` are sentences."""
 
     kind: str
     channel: str
@@ -239,7 +224,7 @@ class MessageShape:
 
     @property
     def type(self) -> str:
-        """What the receiver sees in the field `type`."""
+        """Field `type` of the message."""
         return f"ipml.{self.kind}"
 
 
@@ -258,8 +243,8 @@ _SHAPES = (
         "measure",
         HOLDER,
         _IN_FORCE,
-        "With the message to the platform, where the listing names a brand and the policy tells rights holders of the "
-        "measure, and whenever that changes.",
+        "With the message to the platform, where the listing names a brand and the policy notifies rights holders of "
+        "the measure, and whenever that changes.",
         HolderMeasureBody,
     ),
     MessageShape(
@@ -269,15 +254,15 @@ _SHAPES = (
         "reinstatement",
         HOLDER,
         _PUT_BACK,
-        "With the message to the platform, where the rights holder was told of a measure.",
+        "With the message to the platform, where the rights holder was notified of a measure.",
         HolderMeasureBody,
     ),
     MessageShape(
         "buyers",
         PLATFORM,
-        "Tell those who bought a listing what was found, or that the finding was a mistake.",
-        "Some hours after the first measure on a listing that was sold, as the policy says, whatever becomes of the "
-        "measure; and when no finding against the listing is left after it may have been sent.",
+        "Inform those who bought a listing of the finding, or that the finding was a mistake.",
+        "Some hours after the first measure on a listing that was sold, as the policy says, even if the measure is "
+        "lifted; and when no finding against the listing is left after it may have been sent.",
         BuyersBody,
     ),
     MessageShape(
@@ -290,9 +275,9 @@ _SHAPES = (
     MessageShape(
         "lifted",
         SELLER,
-        "Tells the seller that a restriction has ended, or that the decision behind it fell.",
-        "When a measure or penalty that the seller was told of ends, and when the decision on a listing falls whose "
-        "measures have all ended.",
+        "Informs the seller that a restriction has ended, or that the decision behind it was reversed.",
+        "When a measure or penalty of which the seller was notified ends, and when the decision on a listing is "
+        "reversed whose measures have all ended.",
         LetterBody,
     ),
     MessageShape(
@@ -340,7 +325,7 @@ _SHAPES = (
     MessageShape(
         "notice_correction",
         HOLDER,
-        "Corrects an outcome that was told before.",
+        "Corrects an outcome that was sent before.",
         "When a decision on a listing of a notice is taken back or made anew, after its outcome may have been sent.",
         NoticeOutcomeBody,
     ),
@@ -348,11 +333,11 @@ _SHAPES = (
     MessageShape(
         "notifier_suspension",
         HOLDER,
-        "Tells a notifier that their notices are not processed for a time.",
+        "Informs a notifier that their notices are not processed for a time.",
         _STEP,
         NotifierStepBody,
     ),
-    MessageShape("notifier_lift", HOLDER, "Tells a notifier that a suspension has ended.", _STEP, NotifierStepBody),
+    MessageShape("notifier_lift", HOLDER, "Informs a notifier that a suspension has ended.", _STEP, NotifierStepBody),
     MessageShape(
         "rights_document",
         HOLDER,
@@ -363,23 +348,23 @@ _SHAPES = (
 )
 
 MESSAGES: Mapping[tuple[str, str], MessageShape] = MappingProxyType({(one.kind, one.channel): one for one in _SHAPES})
-"""Every message by kind and channel, but for what the transparency database gets: its rules say what that is."""
+"""Every message by kind and channel, except submissions to the transparency database, which has its own rules."""
 
 MESSAGE_KINDS = frozenset(kind for kind, _ in MESSAGES)
-"""What messages are, each the end of the type that a receiver sees, such as "ipml.penalty_lifted"."""
+"""Kinds of messages, the last part of a type such as "ipml.penalty_lifted"."""
 
 
 class UndocumentedMessage(UserWarning):
-    """A message does not fit its documented shape. It is sent nevertheless, for what it says was decided."""
+    """A message does not fit its documented shape. It is sent nevertheless, because it reports a decision."""
 
 
 def get_version(kind: str, channel: str) -> int:
-    """Return the version in which a message is written now."""
+    """Return the current version of a message."""
     return MESSAGES[kind, channel].version if (kind, channel) in MESSAGES else 1
 
 
 def find_fault(kind: str, channel: str, text: str) -> str | None:
-    """Return in what a body, as JSON, does not fit its documented shape, without its words; None where it fits.
+    """Return how a JSON body differs from its documented shape, without its content; None if it fits.
 
     Examples
     --------
@@ -429,7 +414,7 @@ ENVELOPE: Mapping[str, tuple[Mapping[str, Any], str]] = {
 
 
 def describe_envelope(shape: MessageShape, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schema of a whole message as it is sent, given that of what it says."""
+    """Return the JSON Schema of a whole message, given the schema of its body."""
     properties = {name: {**schema, "description": meaning} for name, (schema, meaning) in ENVELOPE.items()}
     fixed = {"type": shape.type, "version": shape.version, "channel": shape.channel}
     for name, value in fixed.items():
@@ -443,12 +428,6 @@ EXAMPLES_FILE = Path(__file__).with_name("message_examples.json")
 
 @cache
 def read_examples() -> Mapping[str, Mapping[str, Any]]:
-    """Return a whole message, as it is sent, for each kind and channel.
-
-    Examples
-    --------
-    >>> read_examples()["measure"]["platform"]["type"]
-    'ipml.measure'
-    """
+    """Return an example of a whole message for each kind and channel."""
     examples: Mapping[str, Mapping[str, Any]] = json.loads(EXAMPLES_FILE.read_text("utf-8"))
     return examples

@@ -1,13 +1,9 @@
-"""What must reach others: put down in the transaction that causes it, delivered at least once, under a key.
+"""Outbox: stores messages in the transaction that causes them, for delivery at least once under a key.
 
-Whoever receives a message twice knows it by its key. Messages on one subject go to one channel in the order in which
-they were put, at most one at a time. One that cannot be delivered is tried again, later and later, and in the end
-lies there as dead: listed for people, who have it tried again, or drop it; none is ever lost. A dead one holds up
-nothing: else a listing could not be put back because the message that took it down never arrived. So each message
-says how things stand, not what to change.
-
-Senders lease what they take. A sender that was away for too long, and whose message another has taken since, cannot
-settle it: it shows who took it and for the how-manieth time, and that is no longer so.
+A receiver recognises a repeated message by its key. Messages on one subject go to a channel in order, one at a time.
+Failed ones are retried at growing intervals and in the end become dead letters, which people retry or drop; none is
+lost. A dead letter does not block later ones, so each message states the present measures, not a change. Senders lease
+messages; a sender presents holder and attempt number, so one whose lease has passed to another cannot settle.
 """
 
 from __future__ import annotations
@@ -36,13 +32,7 @@ _write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be delivered; `holder` and `attempts` are the lease under which it was taken.
-
-    Attributes
-    ----------
-    body : str or None
-        JSON; None where the seller was erased since, so that nobody can read it any more.
-    """
+    """A stored message; `holder` and `attempts` identify its lease, and `body` is None if the seller was erased."""
 
     message_id: int
     key: str
@@ -64,39 +54,24 @@ class Message:
 
 
 def make_key(name: str) -> str:
-    """Return a key for what is called "measure-12-imposed", with letters drawn at random at its end.
+    """Return a unique key for a name such as "measure-12-imposed", with random letters at the end.
 
-    Numbers may come again after an older backup was restored. Keys never do: else a receiver would take a new message
-    for one it knows, and drop it.
-
-    Examples
-    --------
-    >>> make_key("measure-12-imposed") == make_key("measure-12-imposed")
-    False
+    Numbers may repeat after a backup was restored; a repeated key would make receivers drop a new message.
     """
     return f"{name}-{secrets.token_hex(4)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that is yet to be put down.
+    """A message not stored yet.
 
-    Attributes
-    ----------
-    key : str
-        By which the receiver knows the message, for ever; see `make_key`.
-    channel : str
-        To whom: "platform", "seller", "transparency" or "holder".
-    kind : str
-        What it is: one of `ipml.storage.message_kinds.MESSAGE_KINDS`.
-    subject : str
-        What it is about: "measure:12". Messages of one subject are delivered in order.
-    body : mapping
-        What goes over the wire, as JSON, in the shape that `ipml.storage.message_kinds` documents.
-    pseudonym : str or None
-        The seller with whose key the body is encrypted while it waits; None where it tells of no seller.
-    not_before : datetime or None
-        When it may go out; None: at once.
+    - `key`: see `make_key`.
+    - `channel`: "platform", "seller", "transparency" or "holder".
+    - `kind`: one of `ipml.storage.message_kinds.MESSAGE_KINDS`.
+    - `subject`: such as "measure:12"; messages on one subject are delivered in order.
+    - `body`: JSON in the shape documented in `ipml.storage.message_kinds`.
+    - `pseudonym`: seller whose key encrypts the stored body; None if it contains no seller data.
+    - `not_before`: earliest time of delivery; None: at once.
     """
 
     key: str
@@ -127,22 +102,14 @@ def put(
     now: datetime,
     not_before: datetime | None = None,
 ) -> None:
-    """Put a message down in the caller's transaction; the parameters are the attributes of `Draft`."""
+    """Store a message in the caller's transaction; see `Draft`."""
     put_all(connection, [Draft(key, channel, kind, subject, body, pseudonym, now, not_before)])
 
 
 def put_all(connection: Connection, drafts: Sequence[Draft], keys: Keyring | None = None) -> None:
-    """Put messages down in the caller's transaction, in their order.
+    """Store messages in the caller's transaction, in order; `keys` saves reading the sellers' keys again.
 
-    Parameters
-    ----------
-    keys : Keyring, optional
-        Of the sellers whom they tell of, where the caller has read them.
-
-    Raises
-    ------
-    SellerErased
-        One of them tells of a seller who was erased.
+    Raises SellerErased if a message is about an erased seller.
     """
     if not drafts:
         return
@@ -156,7 +123,7 @@ def put_all(connection: Connection, drafts: Sequence[Draft], keys: Keyring | Non
 
 
 def subject_of(message_id: int) -> str:
-    """Return what the audit trail calls a message."""
+    """Return the audit subject of a message."""
     return f"message:{message_id}"
 
 
@@ -188,21 +155,13 @@ def take(
     channels: Collection[str] = (),
     at_most: int = 1,
 ) -> list[Message]:
-    """Lease messages that are due and before which none of their subject waits; others cannot take them meanwhile.
-
-    Parameters
-    ----------
-    holder : str
-        The sender, by a name that no other sender has.
-    channels : collection of str, default=all
-    at_most : int, default=1
-    """
+    """Lease due messages without a waiting predecessor on their subject; `holder` must be unique to the sender."""
     query = select(outbox.c.message_id).where(*_is_due(now), ~_is_preceded())
     if channels:
         query = query.where(outbox.c.channel.in_(channels))
     query = query.order_by(outbox.c.next_try_at, outbox.c.message_id).limit(at_most)
     numbers = connection.scalars(query.with_for_update(skip_locked=True, of=outbox)).all()
-    # Looked at once more now that they are locked: a person may have brought an earlier one back to life meanwhile.
+    # Checked again under the lock: a person may have retried an earlier message meanwhile.
     still = select(outbox.c.message_id).where(outbox.c.message_id.in_(numbers), ~_is_preceded())
     leased = {"holder": holder, "lease_expires_at": now + lease, "attempts": outbox.c.attempts + 1}
     taken = list(connection.scalars(still).all())
@@ -212,12 +171,12 @@ def take(
 
 
 def settle_delivered(connection: Connection, message: Message, now: datetime) -> bool:
-    """Note that a message was accepted; False where its lease is another's now, or it is settled already."""
+    """Record a delivery; return False if the lease has passed to another sender or the message is settled."""
     return bool(settle_all_delivered(connection, [message], now))
 
 
 def settle_all_delivered(connection: Connection, messages: Sequence[Message], now: datetime) -> list[Message]:
-    """Do what `settle_delivered` does for several messages, and return those of which it is True."""
+    """Record several deliveries, and return the messages still leased by the sender."""
     fields = {"state": "delivered", "settled_at": now, "last_error": None, "holder": None, "lease_expires_at": None}
     settled = set[int]()
     for held_as in {(message.holder, message.attempts) for message in messages}:
@@ -228,7 +187,7 @@ def settle_all_delivered(connection: Connection, messages: Sequence[Message], no
 
 
 def settle_failed(connection: Connection, message: Message, now: datetime, why: str, next_try: datetime | None) -> bool:
-    """Note why a message did not arrive, and when to try again, or None for never; False as with `settle_delivered`."""
+    """Record a failed attempt and the time of the next (None: never); return False as `settle_delivered` does."""
     error = encrypt_if_told(connection, message.pseudonym, why)
     if next_try is None:
         return _settle(connection, message, state="dead", settled_at=now, last_error=error)
@@ -236,7 +195,7 @@ def settle_failed(connection: Connection, message: Message, now: datetime, why: 
 
 
 def settle_unreadable(connection: Connection, message: Message, now: datetime) -> bool:
-    """Drop a message whose seller was erased: nobody can read it any more, and nobody is left whom it concerns."""
+    """Drop a message to an erased seller, which can no longer be decrypted."""
     is_mine = _settle(connection, message, state="dead", settled_at=now, dropped_by=_SYSTEM, dropped_at=now)
     if is_mine:
         audit.append(connection, _SYSTEM, "dropped", subject_of(message.message_id), {"key": message.key}, at=now)
@@ -244,18 +203,18 @@ def settle_unreadable(connection: Connection, message: Message, now: datetime) -
 
 
 def give_back(connection: Connection, message: Message) -> bool:
-    """Let others take a message at once, which may have gone out or not. False as with `settle_delivered`."""
+    """Release the lease of a message that may have been sent; return False as `settle_delivered` does."""
     return _settle(connection, message)
 
 
 def hurry(connection: Connection, now: datetime) -> int:
-    """Let every message that failed before be tried again at once, and return how many; for when a receiver is back."""
+    """Make every failed message due at once, for a receiver that is available again; return how many."""
     late = outbox.c.state == "waiting", outbox.c.next_try_at > now, outbox.c.last_error.is_not(None)
     return connection.execute(update(outbox).where(*late).values(next_try_at=now)).rowcount
 
 
 def withdraw(connection: Connection, keys: Collection[str], *, by: str, now: datetime) -> set[str]:
-    """Drop those of some messages that nobody has tried to deliver yet; return the keys of the others."""
+    """Drop the messages without a delivery attempt; return the keys of the others."""
     if not keys:
         return set()
     is_untouched = outbox.c.state == "waiting", outbox.c.attempts == 0, outbox.c.last_error.is_(None)
@@ -268,18 +227,18 @@ def withdraw(connection: Connection, keys: Collection[str], *, by: str, now: dat
 
 
 def find_message(connection: Connection, key: str) -> Message | None:
-    """Return the message of a key, if there is one."""
+    """Return the message of a key, or None."""
     row = connection.execute(select(outbox).where(outbox.c.key == key)).first()
     return None if row is None else make_message(connection, row)
 
 
 def find_keys(connection: Connection, subject: str, *kinds: str) -> list[str]:
-    """Return the keys of the messages on a subject, in order, of some kinds or all, without those dropped."""
+    """Return the keys of the messages on a subject in order, of some kinds or all, without dropped ones."""
     return find_all_keys(connection, [subject], *kinds)[subject]
 
 
 def find_all_keys(connection: Connection, subjects: Collection[str], *kinds: str) -> dict[str, list[str]]:
-    """Return what `find_keys` does, for each of some subjects."""
+    """Return the keys for several subjects, like `find_keys`."""
     found: dict[str, list[str]] = {subject: [] for subject in subjects}
     if found:
         query = select(outbox.c.subject, outbox.c.key).where(outbox.c.subject.in_(found), outbox.c.dropped_at.is_(None))
@@ -291,20 +250,14 @@ def find_all_keys(connection: Connection, subjects: Collection[str], *kinds: str
 
 
 def has_subject(connection: Connection, channel: str, subject: str) -> bool:
-    """Say whether a channel was ever told anything on a subject."""
+    """Return whether a channel ever got a message on a subject."""
     query = select(outbox.c.message_id).where(outbox.c.subject == subject, outbox.c.channel == channel).limit(1)
     return connection.scalar(query) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelBacklog:
-    """How far the messages to one channel have come.
-
-    Attributes
-    ----------
-    oldest : datetime or None
-        When the oldest one that waits and is due was put down.
-    """
+    """Backlog of a channel; `oldest` is the creation time of the oldest due message, or None."""
 
     channel: str
     waiting: int
@@ -313,7 +266,7 @@ class ChannelBacklog:
 
 
 def count_backlog(connection: Connection, now: datetime) -> list[ChannelBacklog]:
-    """Return, for each channel with any, how many messages wait and how many are dead and not dropped."""
+    """Return the numbers of waiting and of dead, not dropped messages for each channel with any."""
     is_waiting, is_dead = outbox.c.state == "waiting", and_(outbox.c.state == "dead", outbox.c.dropped_at.is_(None))
     query = select(
         outbox.c.channel,
@@ -326,19 +279,19 @@ def count_backlog(connection: Connection, now: datetime) -> list[ChannelBacklog]
 
 
 def next_due(connection: Connection, channels: Collection[str] = ()) -> datetime | None:
-    """Return when the next message that nobody has in hand will be due; None where none waits."""
+    """Return when the next unleased message is due; None without waiting messages."""
     query = select(func.min(outbox.c.next_try_at)).where(outbox.c.state == "waiting", ~_is_preceded())
     moment: datetime | None = connection.scalar(query.where(outbox.c.channel.in_(channels)) if channels else query)
     return moment
 
 
 def make_message(connection: Connection, row: Row[Any]) -> Message:
-    """Make the record of a row of the outbox, opened where it was encrypted."""
+    """Convert a row of the outbox to a record, decrypted."""
     return make_messages(connection, [row])[0]
 
 
 def make_messages(connection: Connection, rows: Sequence[Row[Any]]) -> list[Message]:
-    """Do what `make_message` does for several rows."""
+    """Convert several rows, like `make_message`."""
     keys = read_keys(connection, {row.pseudonym for row in rows if row.pseudonym is not None})
     return [_make_message(row, keys) for row in rows]
 
@@ -370,12 +323,11 @@ def _settle(connection: Connection, message: Message, **fields: Any) -> bool:
 
 
 def _is_held(holder: str | None, attempts: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Return the conditions that a message is leased as it was when a sender took it."""
     return outbox.c.holder == holder, outbox.c.attempts == attempts
 
 
 def encrypt_if_told(connection: Connection, pseudonym: str | None, text: str) -> str | None:
-    """Return a text encrypted where a message tells of a seller; None where that seller was erased."""
+    """Return a text, encrypted if it is about a seller; None if that seller was erased."""
     try:
         return text if pseudonym is None else encrypt(connection, pseudonym, text)
     except SellerErased:
@@ -387,7 +339,7 @@ def _decrypt(keys: Keyring, pseudonym: str, text: str | None) -> str | None:
 
 
 def list_dead(connection: Connection, *, with_dropped: bool = False, at_most: int | None = None) -> list[Message]:
-    """Return the messages that were given up, the oldest first; those that were dropped only if asked for."""
+    """Return the dead letters, oldest first, without dropped ones by default."""
     query = select(outbox).where(outbox.c.state == "dead").order_by(outbox.c.message_id).limit(at_most)
     if not with_dropped:
         query = query.where(outbox.c.dropped_at.is_(None))
@@ -395,21 +347,15 @@ def list_dead(connection: Connection, *, with_dropped: bool = False, at_most: in
 
 
 WAITING, DELIVERED, DEAD, DROPPED = MESSAGE_STATES = ("waiting", "delivered", "dead", "dropped")
-"""How a message can stand; a dead one that was dropped stands as dropped."""
+"""States of a message; a dead one that was dropped counts as dropped."""
 
 
 def browse_messages(
     connection: Connection, state: str, *, channel: str | None = None, after: int | None = None, at_most: int
 ) -> list[Message]:
-    """Return messages that stand in a state: what is due first, of those delivered what was due last.
+    """Return messages in one of `MESSAGE_STATES` by due time, delivered ones latest first.
 
-    Parameters
-    ----------
-    state : str
-        One of `MESSAGE_STATES`.
-    channel : str, default=all
-    after : int, default=from the first
-        Number of the message after which to go on.
+    `after` is the last message of the page before.
     """
     is_dropped = outbox.c.dropped_at.is_not(None)
     is_in = [outbox.c.state == state] if state in (WAITING, DELIVERED) else [outbox.c.state == DEAD]
@@ -427,23 +373,17 @@ def browse_messages(
 
 
 def retry_dead(connection: Connection, key: str, by: str, now: datetime, *, out_of_order: bool = False) -> None:
-    """Have a dead message tried again from the beginning, at once.
+    """Make a dead message due again at once.
 
-    Parameters
-    ----------
-    out_of_order : bool, default=False
-        Whether even where a later one of its subject may have gone out since, which may say the contrary.
-
-    Raises
-    ------
-    NotFound, Conflict, Overtaken
+    With `out_of_order`, even if a later message on its subject, perhaps a contrary one, may have been sent. Raises
+    NotFound, Conflict or Overtaken.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     message = _find_dead(connection, key)
-    # Locked, so that none of them is taken before this one is there again.
+    # Locked, so that none of them is taken before this one is due again.
     later = select(outbox).where(outbox.c.channel == message.channel, outbox.c.subject == message.subject)
     later = later.where(outbox.c.message_id > message.message_id).order_by(outbox.c.message_id).with_for_update()
-    # An attempt whose answer got lost may have arrived as well.
+    # An attempt whose answer was lost may have arrived, too.
     gone = [row.key for row in connection.execute(later) if row.attempts > 0 or row.last_error is not None]
     if gone and not out_of_order:
         raise Overtaken(
@@ -458,12 +398,7 @@ def retry_dead(connection: Connection, key: str, by: str, now: datetime, *, out_
 
 
 def drop_dead(connection: Connection, key: str, by: str, why: str, now: datetime) -> None:
-    """Say of a dead message that it need not be delivered any more; it stays, and who said so.
-
-    Raises
-    ------
-    NotFound, Conflict
-    """
+    """Drop a dead message, with reason and person on record. Raises NotFound or Conflict."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     message = _find_dead(connection, key)
     fields = {"dropped_by": by, "dropped_at": now, "why_dropped": encrypt_if_told(connection, message.pseudonym, why)}

@@ -1,12 +1,8 @@
-"""Sellers, and those who give notice of them, as pseudonyms; what tells of each is encrypted with a key of their own.
+"""Pseudonyms: names sellers and notifiers by keyed hashes, and encrypts their data with a key of their own.
 
-A pseudonym is a keyed hash of the seller's id, or of the notifier's address, so nobody who lacks the key can tell
-whose it is. What is encrypted can be read as long as the key is there: taking the key away (`ipml.enforcement.privacy`)
-erases it from every table, and from every copy of a table, at once, while pseudonyms, digests and the audit trail
-stay as they are. The keys of many are read once, as a `Keyring`: with them much is encrypted and opened without asking
-again.
-
-Whoever keeps a notifier from other writers does so before cases: in that order all who need both wait for each other.
+Without the key a pseudonym cannot be linked to an id or address. Deleting the key (`ipml.enforcement.privacy`) makes
+the encrypted data unreadable in every table and copy at once, while pseudonyms, digests and the audit trail stay. A
+`Keyring` holds the keys of many, read once. Lock notifiers before cases: all who need both use this order.
 """
 
 from __future__ import annotations
@@ -56,14 +52,9 @@ _TRACKING = re.compile(r"(utm_\w+|gclid|dclid|fbclid|msclkid|yclid)$", re.IGNORE
 
 
 class Keyring:
-    """Keys by pseudonym; see `read_keys`. Use it within the transaction in which it was read.
+    """Keys by pseudonym, for the transaction in which `read_keys` returned them.
 
-    Parameters
-    ----------
-    keys : mapping of str to (str or None, bytes)
-        By pseudonym the seller's id, None of a notifier, and the key.
-    languages : mapping of str to str or None
-        By pseudonym the language in which a seller is written to, where it is known.
+    `keys` maps pseudonyms to seller id (None for a notifier) and key, `languages` to the language of letters if known.
     """
 
     def __init__(self, keys: Mapping[str, tuple[str | None, bytes]], languages: Mapping[str, str | None]) -> None:
@@ -74,33 +65,33 @@ class Keyring:
         return pseudonym in self._keys
 
     def find_seller(self, pseudonym: str) -> str | None:
-        """Return the id of the seller behind a pseudonym; None where they were erased."""
+        """Return the seller's id of a pseudonym; None if the seller was erased."""
         seller_id, _ = self._keys.get(pseudonym, (None, b""))
         return seller_id
 
     def find_language(self, pseudonym: str) -> str | None:
-        """Return the language that a listing of a seller named last; None where none did."""
+        """Return the language in the seller's last listing, or None."""
         return self._languages.get(pseudonym)
 
     def encrypt(self, pseudonym: str, content: str) -> str:
-        """Return a text that only who has the seller's key can read; see `ipml.storage.pseudonyms.encrypt`."""
+        """Return a text encrypted with the seller's key; see `ipml.storage.pseudonyms.encrypt`."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         encrypted = self._cipher(pseudonym).encrypt(nonce, content.encode(), pseudonym.encode())
         return b64encode(nonce + encrypted).decode("ascii")
 
     def decrypt(self, pseudonym: str, encrypted: str) -> str:
-        """Return what was encrypted; see `ipml.storage.pseudonyms.decrypt`."""
+        """Return a decrypted text; see `ipml.storage.pseudonyms.decrypt`."""
         content = b64decode(encrypted, validate=True)
         cipher = self._cipher(pseudonym)
         return cipher.decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], pseudonym.encode()).decode()
 
     def pseudonymise(self, pseudonym: str, name: str) -> str:
-        """Return what a person is called in papers on a seller; see `ipml.storage.pseudonyms.pseudonymise`."""
+        """Return a person's code in papers about a seller; see `ipml.storage.pseudonyms.pseudonymise`."""
         digest = hmac.digest(self._find(pseudonym), f"person {name}".encode(), "sha256")
         return "person-" + digest.hex()[:_PSEUDONYMISE_LETTERS]
 
     def digest(self, pseudonym: str, content: str) -> str:
-        """Return a hash of a content of theirs; see `ipml.storage.pseudonyms.keyed_digest`."""
+        """Return a keyed hash of a content; see `ipml.storage.pseudonyms.keyed_digest`."""
         return hmac.digest(self._find(pseudonym), f"content {content}".encode(), "sha256").hex()
 
     def _cipher(self, pseudonym: str) -> AESGCM:
@@ -115,7 +106,7 @@ class Keyring:
 
 
 def read_keys(connection: Connection, pseudonyms: Iterable[str]) -> Keyring:
-    """Return the keys of sellers and notifiers, as far as they were not erased.
+    """Return the keys of sellers and notifiers that were not erased.
 
     Examples
     --------
@@ -146,34 +137,23 @@ def read_keys(connection: Connection, pseudonyms: Iterable[str]) -> Keyring:
 
 
 _KEY_BYTES = 32
-_PSEUDONYM_LETTERS = 32  # 128 bits: no two sellers meet
+_PSEUDONYM_LETTERS = 32  # 128 bits: no two sellers share one
 
 
 def pseudonym_of(connection: Connection, seller_id: str, *, now: datetime | None = None) -> str:
-    """Return what a seller is called wherever their id must not stand; a seller who is new gets a key.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     ann, again, ben = (pseudonym_of(connection, name) for name in ("ann", "ann", "ben"))
-    >>> ann == again, ann == ben, len(ann)
-    (True, False, 32)
-    """
+    """Return the pseudonym of a seller; a new seller gets a key."""
     return read_sellers(connection, [seller_id], now=now)[0][seller_id]
 
 
 def read_sellers(
     connection: Connection, seller_ids: Iterable[str], *, now: datetime | None = None
 ) -> tuple[Mapping[str, str], Keyring]:
-    """Return the pseudonyms of sellers by their ids, and their keys; a seller who is new gets both."""
+    """Return the pseudonyms of sellers by id, and their keys; new sellers get both."""
     wanted = list(dict.fromkeys(seller_ids))
     known = _find_known(connection, wanted)
     if missing := [name for name in wanted if name not in known]:
         serialise(connection, Lock.ADD_SELLER)
-        if connection.dialect.name != "sqlite":  # another may have made some while we waited
+        if connection.dialect.name != "sqlite":  # another process may have added some during the wait
             known |= _find_known(connection, missing)
         made = [_make_key(name, now or datetime.now(UTC)) for name in missing if name not in known]
         if made:
@@ -184,7 +164,7 @@ def read_sellers(
     return {seller_id: one.pseudonym for seller_id, one in known.items()}, Keyring(keys, languages)
 
 
-# Made once, as making a query takes longer than asking it.
+# Built once: building the query takes longer than running it.
 _KEYS_OF_SELLERS = select(seller_keys.c.seller_id, seller_keys.c.pseudonym, seller_keys.c.key, _LANGUAGE).where(
     seller_keys.c.seller_id.in_(bindparam("names", expanding=True))
 )
@@ -204,113 +184,73 @@ def _make_key(seller_id: str, now: datetime) -> dict[str, Any]:
 
 
 def make_pseudonym(name: str) -> tuple[str, str]:
-    """Return a new pseudonym for a name, and the key it was made with, in hexadecimal."""
+    """Return a new pseudonym for a name, and its key in hexadecimal."""
     key = secrets.token_bytes(_KEY_BYTES).hex()
     return derive_pseudonym(name, key), key
 
 
 def derive_pseudonym(name: str, key: str) -> str:
-    """Return the pseudonym that a key, in hexadecimal, makes of a name: another key makes another."""
+    """Return the pseudonym of a name under a key, in hexadecimal."""
     return hmac.digest(bytes.fromhex(key), name.encode(), "sha256").hex()[:_PSEUDONYM_LETTERS]
 
 
 def find_pseudonym(connection: Connection, seller_id: str) -> str | None:
-    """Return the pseudonym of a seller who has one."""
+    """Return the pseudonym of a seller, or None."""
     query = select(seller_keys.c.pseudonym).where(seller_keys.c.seller_id == seller_id)
     return connection.scalar(query)
 
 
 def find_pseudonyms(connection: Connection, seller_ids: Iterable[str]) -> dict[str, str]:
-    """Return the pseudonyms of those of some sellers who have one, by their ids."""
+    """Return the existing pseudonyms of sellers by id."""
     return {name: one.pseudonym for name, one in _find_known(connection, list(seller_ids)).items()}
 
 
 def find_seller(connection: Connection, pseudonym: str) -> str | None:
-    """Return the id of the seller behind a pseudonym; None where they were erased."""
+    """Return the seller's id of a pseudonym; None if the seller was erased."""
     query = select(seller_keys.c.seller_id).where(seller_keys.c.pseudonym == pseudonym)
     return connection.scalar(query)
 
 
 def refuse_while_erased(connection: Connection, pseudonym: str) -> None:
-    """Raise Conflict where the erasure of a seller has begun: their key is there until it ends."""
+    """Raise Conflict if the erasure of a seller has begun; their key exists until it ends."""
     if connection.scalar(select(exists().where(erasures.c.pseudonym == pseudonym))):
         raise Conflict(f"seller {pseudonym}", "found an erasure that has begun", "`ipml seller sweep` finishes it.")
 
 
 def encrypt(connection: Connection, pseudonym: str, content: str) -> str:
-    """Return a text that only who has the key of a seller, or of a notifier, can read (AES-256 in GCM, base64).
-
-    Raises
-    ------
-    SellerErased
-        There is no key any more.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     ann = pseudonym_of(connection, "ann")
-    ...     decrypt(connection, ann, encrypt(connection, ann, "a bag, mirror quality"))
-    'a bag, mirror quality'
-    """
+    """Return a text encrypted with the key of a seller or notifier (AES-256 in GCM, base64), or raise SellerErased."""
     return read_keys(connection, [pseudonym]).encrypt(pseudonym, content)
 
 
 def decrypt(connection: Connection, pseudonym: str, encrypted: str) -> str:
-    """Return what was encrypted; SellerErased where its key is gone, InvalidTag where it was changed."""
+    """Return a decrypted text; raise SellerErased without a key, InvalidTag for a changed text."""
     return read_keys(connection, [pseudonym]).decrypt(pseudonym, encrypted)
 
 
 def pseudonymise(connection: Connection, pseudonym: str, name: str) -> str:
-    """Return what a person is called in papers on a seller, such as who decided: a hash keyed with the seller's key.
+    """Return a person's code in papers about a seller: a hash keyed with the seller's key.
 
-    The same person has the same name in all papers on one seller, and another in those on another; who has the
-    database can tell whose it is by trying the users, and nobody else, nor anybody once the seller is erased.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     ann, ben = (pseudonym_of(connection, name) for name in ("ann", "ben"))
-    ...     first, again = (pseudonymise(connection, ann, "eva") for _ in range(2))
-    ...     other = pseudonymise(connection, ben, "eva")
-    >>> first == again, first == other
-    (True, False)
+    A person has one code in all papers about one seller, and another for each other seller. With the database it can
+    be resolved by trying all users; without it, or once the seller is erased, it cannot.
     """
     return read_keys(connection, [pseudonym]).pseudonymise(pseudonym, name)
 
 
 def keyed_digest(connection: Connection, pseudonym: str, content: str) -> str:
-    """Return a hash by which the same content of the same person is known again: nothing to who lacks the key.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     ann, ben = (pseudonym_of(connection, name) for name in ("ann", "ben"))
-    ...     one, again, other = (keyed_digest(connection, whose, "a bag") for whose in (ann, ann, ben))
-    >>> one == again, one == other
-    (True, False)
-    """
+    """Return a hash that identifies equal contents of the same person; it reveals nothing without the key."""
     return read_keys(connection, [pseudonym]).digest(pseudonym, content)
 
 
 def digest_listing(listing_id: str) -> str:
-    """Return what stands for a listing while nobody knows whose it is, and what told of it goes with the seller."""
+    """Return a placeholder digest for a listing whose seller is unknown; it is removed with the seller."""
     return digest(f"listing {listing_id}")
 
 
 def digest_address(url: str) -> str | None:
-    """Return the digest of a page's address, however it is written; None where it is no address.
+    """Return the digest of a page's address in normal form; None for an invalid address.
 
-    Scheme, "www.", letter case of the host, default port, dots in the path, a slash at its end, the fragment, the order
-    of parameters and the parameters of advertising (utm_source, gclid) make no difference.
+    Scheme, "www.", letter case of the host, default port, dots in the path, a final slash, the fragment, the order of
+    parameters and advertising parameters (utm_source, gclid) are ignored.
 
     Examples
     --------
@@ -342,14 +282,10 @@ _MADE, _TOLD = notifier_appointments.alias(), notifier_appointments.alias()
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """Who gives notice.
+    """A person or organisation that gives notice.
 
-    Attributes
-    ----------
-    address : str or None
-        E-mail in small letters; None once erased.
-    kind : str
-        "rights holder", "trusted flagger", "consumer" or "authority": as appointed, else as guessed at first.
+    `address` is an e-mail address in lower case, None once erased. `kind` is "rights holder", "trusted flagger",
+    "consumer" or "authority": as appointed, else as guessed at first.
     """
 
     notifier_id: int
@@ -360,32 +296,21 @@ class Notifier:
 
     @property
     def subject(self) -> str:
-        """Their name in the audit trail and in the outbox."""
+        """Name in the audit trail and in the outbox."""
         return f"notifier:{self.notifier_id}"
 
 
 def notifier_of(connection: Connection, address: str, kind: str, now: datetime) -> Notifier:
-    """Return who writes from an address, kept from other writers; one who is new gets a key, and is of this kind.
+    """Return the notifier of an address, locked for writing; a new one gets a key and this kind.
 
     Call `note_notifier_added` later in the transaction.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     first, again = (notifier_of(connection, a, "consumer", now) for a in ("Ann@shop.test", "ann@shop.test"))
-    >>> first == again, first.kind
-    (True, 'consumer')
     """
     address = address.lower()
     if known := _find_notifier(connection, address, now):
         return known
     serialise(connection, Lock.ADD_NOTIFIER)
     if known := _find_notifier(connection, address, now):
-        return known  # another made it while we waited
+        return known  # added by another process during the wait
     pseudonym, key = make_pseudonym(address)
     fields = {"address": address, "pseudonym": pseudonym, "key": key, "kind": kind, "created_at": now}
     row = connection.execute(insert(notifiers).values(fields).returning(notifiers)).one()
@@ -393,7 +318,7 @@ def notifier_of(connection: Connection, address: str, kind: str, now: datetime) 
 
 
 def note_notifier_added(connection: Connection, notifier: Notifier, actor: str, now: datetime) -> None:
-    """Note in the trail that a notifier was added, if it was at this moment; after all other locks were taken."""
+    """Note in the audit trail a notifier added at this moment; call it after all other locks were taken."""
     if notifier.created_at == now:
         audit.append(connection, actor, "notifier added", notifier.subject, {}, at=now)
 
@@ -401,12 +326,7 @@ def note_notifier_added(connection: Connection, notifier: Notifier, actor: str, 
 def get_notifier(
     connection: Connection, notifier_id: int, *, lock: bool = False, at: datetime | None = None
 ) -> Notifier:
-    """Return the notifier of a number as they are at a moment (now), with `lock` kept from other writers.
-
-    Raises
-    ------
-    NotFound
-    """
+    """Return a notifier as of a time, with `lock` locked for writing; raise NotFound if there is none."""
     query = select_notifiers(at).where(notifiers.c.notifier_id == notifier_id)
     query = query.with_for_update(of=notifiers) if lock else query
     row = connection.execute(query).first() if 0 < notifier_id <= _LARGEST_NUMBER else None
@@ -416,12 +336,9 @@ def get_notifier(
 
 
 def notifier_kind_at(moment: datetime | ColumnElement[datetime]) -> ColumnElement[str]:
-    """Return what a row of notifiers is at a moment: as appointed then, else as guessed at their first notice.
+    """Return the kind of a notifier at a time: as appointed then, else as guessed at their first notice.
 
-    Parameters
-    ----------
-    moment : datetime or column
-        Such as when a notice came: what its notifier became later changes nothing about it.
+    For a notice, use its time of arrival: later appointments do not change it.
     """
     last = select(func.max(_MADE.c.appointment_id)).where(
         _MADE.c.notifier_id == notifiers.c.notifier_id, _MADE.c.made_at <= moment
@@ -434,7 +351,7 @@ def notifier_kind_at(moment: datetime | ColumnElement[datetime]) -> ColumnElemen
 
 
 def select_notifiers(at: datetime | None = None) -> Select[Any]:
-    """Return the query for all notifiers as they are at a moment; for `make_notifier`."""
+    """Return the query of all notifiers as of a time, for `make_notifier`."""
     own = [notifiers.c[name] for name in Notifier.__slots__ if name != "kind"]
     return select(*own, notifier_kind_at(at or datetime.now(UTC)).label("kind"))
 
@@ -446,5 +363,5 @@ def _find_notifier(connection: Connection, address: str, at: datetime) -> Notifi
 
 
 def make_notifier(row: Row[Any]) -> Notifier:
-    """Make the record of a row of notifiers."""
+    """Convert a row of notifiers to a record."""
     return Notifier(**{name: getattr(row, name) for name in Notifier.__slots__})

@@ -1,7 +1,7 @@
-"""What a database keeps of rows that are gone: free pages, logs, statistics; and how to be rid of it.
+"""Remains: removes traces of deleted rows from free pages, logs and statistics of a database.
 
-A row that is deleted or changed is only taken out of sight. `overwrite_deleted` has SQLite write zeros over it from
-now on; `sweep` writes whole files anew, so that nothing is left in them of what was deleted before, either.
+`overwrite_deleted` has SQLite overwrite deleted rows with zeros from now on; `sweep` rewrites whole files, without
+rows deleted earlier.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ipml.storage.database import Command, name_of, outside_transactions
 
 _PATIENCE_SECONDS = 20.0
 _PAUSE_SECONDS = 0.05
-_RIGHTS = ("42501", "0LP01")  # PostgreSQL's words for: only the owner, or a superuser, may
+_RIGHTS = ("42501", "0LP01")  # PostgreSQL codes for a missing privilege
 
 _WAL_REMARK = (
     "the server's write-ahead log (pg_wal), its archive and its replicas keep older pages until they are recycled or "
@@ -25,38 +25,16 @@ _WAL_REMARK = (
 
 
 def overwrite_deleted(connection: Connection) -> None:
-    """Have what this connection deletes from a SQLite file overwritten; a server's tables are rewritten by `sweep`."""
+    """Have this connection overwrite deleted rows of a SQLite file; on a server, `sweep` rewrites the tables."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
 
 
 def sweep(engine: Engine, tables: Iterable[str], patience_seconds: float = _PATIENCE_SECONDS) -> tuple[str, ...]:
-    """Write the files of a database anew, without what was deleted.
+    """Rewrite the files of a database without deleted rows; return sentences on traces that remain, and for how long.
 
-    On PostgreSQL nobody reads a table while it is rewritten; on SQLite the whole file is.
-
-    Parameters
-    ----------
-    tables : iterable of str
-        Those from which something was deleted; a SQLite file is always written as a whole.
-
-    Returns
-    -------
-    tuple of str
-        What remains all the same, and for how long, in sentences.
-
-    Raises
-    ------
-    DatabaseBusy
-        Somebody went on reading what was there before; everything is as it was, and can be tried again.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> sweep(engine, ["cases"])
-    ()
+    On PostgreSQL each of the `tables` is locked while it is rewritten; a SQLite file is rewritten as a whole. Raises
+    DatabaseBusy, without a change, while a transaction still reads older rows.
     """
     name = name_of(engine)
     patience = _Patience(name, time.monotonic() + patience_seconds)
@@ -68,8 +46,6 @@ def sweep(engine: Engine, tables: Iterable[str], patience_seconds: float = _PATI
 
 
 class _Patience:
-    """Trying again until it works, or for too long."""
-
     def __init__(self, name: str, deadline: float) -> None:
         self._name, self._deadline = name, deadline
 
@@ -81,7 +57,7 @@ class _Patience:
 
 
 def _sweep_sqlite(run: Command, patience: _Patience) -> None:
-    # First the log, so that the pages as they were before leave it; then the file; then the log once more.
+    # Truncate the log, which holds old pages, then rewrite the file, then truncate the log again.
     truncate = "PRAGMA wal_checkpoint(TRUNCATE)"
     patience.until(lambda: run(truncate)[0][0] == 0)
     run("VACUUM")
@@ -89,7 +65,7 @@ def _sweep_sqlite(run: Command, patience: _Patience) -> None:
 
 
 def _sweep_postgres(run: Command, tables: Iterable[str], patience: _Patience) -> tuple[str, ...]:
-    # A table that is rewritten keeps rows that an older transaction may still see.
+    # A rewritten table keeps rows that are visible to an older transaction.
     (reached,) = run("SELECT pg_current_xact_id()::xid::text")[0]
     others = "pid <> pg_backend_pid() AND datname = current_database()"
     is_older = f"age(backend_xmin) > age('{int(reached)}'::xid)"
@@ -110,7 +86,7 @@ def _sweep_postgres(run: Command, tables: Iterable[str], patience: _Patience) ->
 
 
 def _may(run: Command, command: str) -> bool:
-    """Run a command, and say whether this user may."""
+    """Run a command, and return whether this user may."""
     try:
         run(command)
     except Exception as error:

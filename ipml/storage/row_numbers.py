@@ -1,6 +1,6 @@
-"""Rows appended together, and those that the database numbers: no number is ever given twice.
+"""Row numbers: appends rows in bulk, and guarantees that no row number is given twice.
 
-The audit trail names rows by number, so a restored database goes on counting where the old one stood.
+The audit trail names rows by number, so a restored database continues the old count.
 """
 
 from __future__ import annotations
@@ -15,30 +15,11 @@ from sqlalchemy import Column, Connection, CursorResult, Dialect, Table, text
 from ipml.storage.driver import translate_error
 from ipml.storage.tables import metadata
 
-_MANY = 8  # rows from which on PostgreSQL and its driver take a stream of them with less work than row by row
+_MANY = 8  # number of rows from which a COPY is faster than single inserts on PostgreSQL
 
 
 def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Append rows to a table in the caller's transaction, and return their numbers, in the order of the rows.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        The same columns in each; the number is not among them.
-
-    Examples
-    --------
-    >>> from datetime import UTC, datetime
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> from ipml.storage.tables import rankings
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> row = {"at": noon, "actor": "ana", "order": "fifo", "policy_digest": "", "policy": "{}", "usual": "{}"}
-    >>> with writing(engine) as connection:
-    ...     append_rows(connection, rankings, [row, row])
-    [1, 2]
-    """
+    """Append rows with equal columns in the caller's transaction, and return their numbers in order."""
     if not rows:
         return []
     column = table.autoincrement_column
@@ -51,7 +32,7 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append rows to a table in the caller's transaction; the same columns in each, with all that have no default."""
+    """Append rows with equal columns in the caller's transaction, including all columns without a default."""
     if not rows:
         return
     prepared = _prepare(table, connection.dialect, (*rows[0],))
@@ -63,14 +44,9 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 @dataclass(frozen=True, slots=True)
 class _PreparedInsert:
-    """An INSERT in the words of a database, which its driver gets as it is.
+    """An INSERT for the driver; SQLAlchemy's processing of each row would take longer than SQLite's insert.
 
-    SQLAlchemy would make the parameters of each row by themselves, which takes longer than SQLite takes to keep it.
-
-    Attributes
-    ----------
-    copying : str
-        The same for many rows, which PostgreSQL takes as one stream and answers once; "" where there is no such thing.
+    `copying` is a COPY command of PostgreSQL for many rows, or "".
     """
 
     statement: str
@@ -113,7 +89,7 @@ def _prepare(
 
 
 def _draw_numbers(connection: Connection, table: Table, count: int) -> list[int]:
-    """Return numbers for rows that are to be appended, in order, which nobody else is given."""
+    """Return unused numbers for new rows, in order."""
     if connection.dialect.name == "postgresql":
         return list(connection.scalars(_NEXT_NUMBERS, _names(table) | {"n": count}))
     first = last_number(connection, table) + 1  # SQLite has one writer at a time
@@ -121,24 +97,12 @@ def _draw_numbers(connection: Connection, table: Table, count: int) -> list[int]
 
 
 def numbered_tables() -> list[Table]:
-    """Return the tables whose rows the database numbers itself."""
+    """Return the tables whose rows the database numbers."""
     return [table for table in metadata.tables.values() if table.autoincrement_column is not None]
 
 
 def last_number(connection: Connection, table: Table) -> int:
-    """Return the largest number that was ever given to a row of a table, be the row there or not; 0 for none.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> from ipml.storage.tables import cases
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     go_on_after(connection, cases, 41)
-    ...     last_number(connection, cases)
-    41
-    """
+    """Return the largest number ever given to a row of a table, even if the row is gone; 0 for none."""
     if connection.dialect.name == "postgresql" or not table.dialect_options["sqlite"]["autoincrement"]:
         return max(_largest(connection, table), _counted(connection, table))
     query = f"SELECT coalesce(max(n), 0) FROM ({_LARGEST.format(**_names(table))} UNION ALL {_GIVEN})"  # noqa: S608
@@ -146,7 +110,7 @@ def last_number(connection: Connection, table: Table) -> int:
 
 
 def go_on_after(connection: Connection, table: Table, number: int) -> None:
-    """See to it that the next row of a table gets a larger number than this and than any that is there."""
+    """Make the next row number of a table larger than a number and than any existing one."""
     number = max(number, last_number(connection, table))
     if number == 0:
         return
@@ -159,10 +123,7 @@ def go_on_after(connection: Connection, table: Table, number: int) -> None:
 
 
 def find_lagging(connection: Connection) -> list[str]:
-    """Return the tables whose counter would give a number that is taken, as after rows were copied in by hand.
-
-    SQLite's counters look at the table themselves.
-    """
+    """Return the tables whose counter would repeat a number, as after rows were copied in by hand; none on SQLite."""
     if connection.dialect.name != "postgresql":
         return []
     return [table.name for table in numbered_tables() if _counted(connection, table) < _largest(connection, table)]
@@ -185,7 +146,7 @@ def _largest(connection: Connection, table: Table) -> int:
 
 
 def _counted(connection: Connection, table: Table) -> int:
-    """Return the last number that the counter itself gave; 0 where there is no counter."""
+    """Return the last number given by the counter; 0 without a counter."""
     if connection.dialect.name == "postgresql":
         query = text(f"SELECT pg_sequence_last_value({_SERIAL}::regclass)")
         return connection.scalar(query, _names(table)) or 0

@@ -1,7 +1,7 @@
-"""When a job is done next: after a while, or at a time of day in UTC, whatever the clock does meanwhile.
+"""Schedules: compute the next run of a job, after an interval or at a time of day in UTC.
 
-However far the clock jumps forward, a job that was missed is done once. However far it is put back, no job comes
-sooner than it would have, and none waits for more than two of its periods.
+After a jump of the clock forward, a missed job runs once. After a jump back, no job runs earlier than it would have,
+and none waits for more than two periods.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FIRST_RETRY, _LAST_RETRY = timedelta(minutes=1), timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """After how long, or at which time of day (UTC), a job is done again; without either it is off.
+    """Interval or time of day (UTC) of a job; off without either.
 
     Examples
     --------
@@ -35,13 +35,7 @@ class Schedule:
 
     @classmethod
     def parse(cls, words: str, name: str = "schedule") -> Schedule:
-        """Return the schedule of a text such as "15m" (s, m, h, d), "03:00" or "off".
-
-        Raises
-        ------
-        UnusableSetting
-            It is none of them, or less than a second or more than a year.
-        """
+        """Parse "15m" (s, m, h, d; a second to a year), "03:00" or "off"; raise UnusableSetting for other texts."""
         if words == "off":
             return cls()
         if found := re.fullmatch(r"([1-9][0-9]{0,7})([smhd])", words, re.ASCII):
@@ -65,35 +59,32 @@ class Schedule:
 
     @property
     def is_off(self) -> bool:
-        """Say whether the job is never done."""
+        """Whether the job never runs."""
         return self.every is None and self.at is None
 
     @property
     def period(self) -> timedelta:
-        """What lies between two runs, of a job that is not off."""
+        """Time between two runs."""
         return self.every or _DAY
 
     def first_due(self, now: datetime) -> datetime:
-        """Return when a job is done that was never planned: at once, or at its time of day."""
+        """Return the first run of a new job: now, or at its time of day."""
         return self.next_after(now) if self.at is not None else now
 
     def next_after(self, moment: datetime) -> datetime:
-        """Return the next moment of the schedule, later than a moment."""
+        """Return the next run after a time."""
         if self.at is None:
             return moment + self.period
         today = datetime.combine(moment.astimezone(UTC).date(), self.at, UTC)
         return today if today > moment else today + _DAY
 
     def hold_to_clock(self, due_at: datetime, now: datetime) -> datetime:
-        """Return when a planned run is due by a clock that may have been put back since."""
+        """Return the due time of a planned run, corrected if the clock was set back."""
         return self.next_after(now + self.period) if due_at > now + 2 * self.period else due_at
 
     def due_after(self, started_at: datetime, finished_at: datetime, failures_in_a_row: int = 0) -> datetime:
-        """Return when a job is done next that has just been done; one that failed, perhaps sooner.
-
-        The waits after failures are 1, 2, 4, … minutes, at most an hour.
-        """
-        # Where the clock was put back during the run, the time of day at which it began does not come a second time.
+        """Return the next run after a finished one; failures are repeated after 1, 2, 4, … minutes, at most an hour."""
+        # If the clock was set back during the run, the time of day at which it began does not count twice.
         ended_at = max(started_at, finished_at)
         due_at = self.next_after(ended_at)
         if not failures_in_a_row:

@@ -1,8 +1,7 @@
-"""Short transactions: jobs change many rows some at a time, so that nobody waits long for them.
+"""Short transactions: split large changes so that nobody waits long.
 
-A job looks for what is due while nobody waits, and changes it in transactions of about a tenth of a second: reviewers,
-intake and deliveries get their turn in between. What is due may have changed meanwhile, so each change looks again.
-Killed at any moment, the next run goes on where this one was.
+A job finds due rows without a lock, and changes them in transactions of about a tenth of a second, between which
+others write. Each change checks the rows again. A killed job is continued by its next run.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _Thing = TypeVar("_Thing")
 _Done = TypeVar("_Done")
 
 _SECONDS = 0.1  # of one transaction
-_FIRST, _LEAST, _MOST = 10, 5, 500  # things in one; at most as many as one query asks for
+_FIRST, _LEAST, _MOST = 10, 5, 500  # items per transaction; at most as many as one query may name
 
 
 def change_in_turns(
@@ -30,18 +29,10 @@ def change_in_turns(
     lock: Lock | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[_Done]:
-    """Change things in as many short transactions as it takes; give what each transaction came to.
+    """Change items in several short transactions, and yield the result of each.
 
-    Each has as many things as the one before it had time for, and at most twice as many.
-
-    Parameters
-    ----------
-    change : callable
-        Changes some things in a transaction.
-    lock : Lock, optional
-        What only one transaction may do at a time; to wait for it is not counted.
-    is_stopped : callable, optional
-        Asked before each transaction.
+    Each takes as many items as the last one had time for, at most twice as many. Waiting for `lock` does not count.
+    `is_stopped` is called before each transaction.
 
     Examples
     --------

@@ -1,12 +1,10 @@
-"""An older database brought up to date: a backup first, then all migrations in one transaction, by one process alone.
+"""Upgrade: brings an older database up to date in one process: backup first, then all migrations in one transaction.
 
-Interrupted at any point the database is as it was, or up to date; the next start goes on from there.
-
-A migration says from which revision on releases may go on working with the tables that it leaves: `compatible_from`,
-beside `revision`. It is noted in the database. So during a rolling restart the older release works beside the newer
-one, as long as the newer one's migrations only add: tables, indexes, and columns that may be empty or have a default in
-the database itself. What renames, removes or fills belongs into a migration of a later release, when nobody runs the
-older one any more. A migration that says nothing is for its own release and newer ones only.
+An interrupted upgrade leaves the database old or up to date; the next start continues. A migration declares with
+`compatible_from` the oldest revision whose release may work with its tables; this is stored in the database. So in a
+rolling restart both releases work side by side if the newer migrations only add tables, indexes, and columns that may
+be empty or have a default. Renaming, removing or filling belongs in a later release. Without the declaration, a
+migration suits its own and newer releases only.
 """
 
 from __future__ import annotations
@@ -39,23 +37,16 @@ from ipml.storage.jobs import LeaderLock
 from ipml.storage.tables import REVISION
 
 PATIENCE_SECONDS = 600.0
-"""How long to wait for another process that brings the database up to date."""
+"""Longest wait for another process that upgrades the database."""
 _PAUSE_SECONDS = 0.5
-_GLANCE_SECONDS = 2.0  # a command that is about to end has ended by then
+_GLANCE_SECONDS = 2.0  # time for a command that is about to end
 
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What was done to a database.
+    """Result of an upgrade: revisions before and now, and the backup.
 
-    Attributes
-    ----------
-    found, made : str
-        Revisions of the tables, before and now.
-    backup : Path or None
-        The backup from before; None for a database in memory.
-    compatible_from : str or None
-        The oldest revision whose release may go on with the tables; None if no older one may.
+    `compatible_from` is the oldest revision whose release may continue; None if no older one may.
     """
 
     found: str
@@ -65,7 +56,7 @@ class Upgrade:
 
     @property
     def words(self) -> str:
-        """What was done, and who may go on, in sentences."""
+        """Result in sentences."""
         is_open = self.compatible_from is not None and self.compatible_from <= self.found
         others = (
             "The release before may go on with it until it is replaced."
@@ -84,37 +75,17 @@ def upgrade(
     patience_seconds: float = PATIENCE_SECONDS,
     while_in_use: bool = False,
 ) -> Upgrade | None:
-    """Make the tables where there are none; bring older ones up to date, after a backup; return what was done, if so.
+    """Create missing tables, or back up and upgrade older ones; return the upgrade, or None if there was none.
 
-    Parameters
-    ----------
-    engine : Engine
-    backups : Path, optional
-        Folder for the backup. By default the folder of a SQLite file; for a server the folder where the command runs.
-    most_backups : int, default=14
-        How many such backups of one database stay in the folder; the oldest are deleted.
-    say : callable
-        Is given a line for people where another process is waited for, and when all is done.
-    patience_seconds : float, default=600
-        How long another process is waited for that does the same.
-    while_in_use : bool, default=False
-        Whether tables with which the release before cannot work are made while processes of it still run.
+    - `backups`: folder of the backup; by default the folder of a SQLite file, or for a server the current folder.
+    - `most_backups`: number of such backups kept for a database; the oldest are deleted.
+    - `say`: receives lines for people during a wait and at the end.
+    - `patience_seconds`: longest wait for another process that upgrades.
+    - `while_in_use`: allow tables that running processes of the release before cannot use.
 
-    Raises
-    ------
-    WrongRevision
-        A newer release made the database, and this one cannot work with it; or another program did.
-    UnwritableFile
-        There is no room for the backup, or it cannot be written there. Nothing was changed.
-    Failed
-        Another process has been at it for too long, or one still runs that could not go on with the tables.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import open_database
-    >>> engine = open_database("sqlite://")
-    >>> upgrade(engine) is None, upgrade(engine) is None
-    (True, True)
+    Raises WrongRevision for a database of an incompatible newer release or of another program, UnwritableFile, without
+    a change, if the backup cannot be written, and Failed if another process upgrades for too long or still uses the
+    tables.
     """
     if not _is_older(engine):
         migrate(engine)
@@ -131,7 +102,7 @@ def upgrade(
         try:
             migrate(engine)
         except Exception:
-            backup.unlink(missing_ok=True)  # of a database that is as it was; a service tries again and again
+            backup.unlink(missing_ok=True)  # the database is unchanged, and a service retries repeatedly
             raise
         made, compatible_from = _read_revision(engine)
     done = Upgrade(str(found), str(made), backup, compatible_from)
@@ -150,7 +121,7 @@ def _is_older(engine: Engine) -> bool:
 
 
 def _refuse_older_users(engine: Engine) -> None:
-    """Raise Failed where a process of an older release still works with the database."""
+    """Raise Failed if a process of an older release uses the database."""
     deadline = time.monotonic() + _GLANCE_SECONDS
     while has_older_users(engine):
         if time.monotonic() > deadline:
@@ -164,8 +135,8 @@ def _refuse_older_users(engine: Engine) -> None:
 
 @contextmanager
 def _alone(engine: Engine, say: Callable[[str], object], patience_seconds: float) -> Iterator[None]:
-    """Hold the lock of whoever brings the database up to date; it ends with the process."""
-    close_unused(engine)  # who waits must not be taken for one of the release before
+    """Hold the lock of the upgrading process, which ends with the process."""
+    close_unused(engine)  # a waiting process must not count as one of the release before
     lock, deadline = LeaderLock(engine, Lock.UPGRADE), time.monotonic() + patience_seconds
     try:
         if not lock.take():
@@ -188,7 +159,7 @@ def _write_backup(engine: Engine, backups: Path | None, most: int) -> Path:
     remedy = "Name another folder in IPML_BACKUPS; the database is as it was."
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for partial in folder.glob(f"{beginning}*.partial"):  # of a process that was killed: nobody else is here
+        for partial in folder.glob(f"{beginning}*.partial"):  # left by a killed process: the lock excludes others
             partial.unlink()
         free, needed = shutil.disk_usage(folder).free, _measure(engine)
         if free < needed:
@@ -205,7 +176,7 @@ def _write_backup(engine: Engine, backups: Path | None, most: int) -> Path:
 
 
 def _measure(engine: Engine) -> int:
-    """Return how many bytes the database takes."""
+    """Return the size of the database in bytes."""
     with reading(engine, of_any_release=True) as connection:
         return int(connection.scalar(text(_SIZES[connection.dialect.name])) or 0)
 

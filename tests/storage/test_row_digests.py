@@ -170,7 +170,7 @@ def test_a_row_that_is_deleted_or_inserted_is_named(alone):
         (gone,) = problems[f"{name} {3 * place + 1}"]
         assert gone.startswith("is gone, though audit row "), name
         assert problems[f"{name} {3 * place + 2}"] == set(), name
-        assert problems[f"{name} {3 * place + 3}"] == {"the audit trail tells nothing of it"}
+        assert problems[f"{name} {3 * place + 3}"] == {"the audit trail has no record of it"}
 
 
 def test_digests_are_the_same_whether_rows_are_read_together_or_one_by_one(engine, alone):
@@ -215,7 +215,7 @@ def test_rows_of_an_older_release_are_counted_and_not_called_sound(engine, alone
         connection.execute(update(table).values(verdict="genuine"))
         connection.execute(insert(table).values({c.name: fill(table, c, 8) for c in table.c} | {"decision_id": 8}))
         connection.commit()
-    expected = ["decisions 3: verdict", "decisions 8: the audit trail tells nothing of it"]
+    expected = ["decisions 3: verdict", "decisions 8: the audit trail has no record of it"]
     assert [line.partition(" is")[0] for line in ask(engine, check_rows).problems] == expected
 
 

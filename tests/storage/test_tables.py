@@ -211,9 +211,9 @@ def test_decisions_and_trail_must_tell_of_the_same(decided):
         connection.execute(text("DELETE FROM decisions WHERE decision_id = 2"))
         audit.append(connection, "ana", "decided", "case:3", {"decision": 3})
     assert sorted(found(decided)) == [
-        "audit row 4: tells of decision 3 for the second time",
-        "decision 2: is gone, though the audit trail tells of it",
-        "decision 4: the audit trail tells nothing of it",
+        "audit row 4: records decision 3 for the second time",
+        "decision 2: is gone, though the audit trail records it",
+        "decision 4: the audit trail has no record of it",
     ]
 
 

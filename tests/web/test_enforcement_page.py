@@ -170,9 +170,9 @@ def test_who_decided_first_is_told_before_and_refused_after(engine: Engine, visi
     lead = visitor("lea")
     decide(engine, 1, by="lea")
     number = appeal(engine)
-    assert "Not for you: whoever decided in this matter before may not decide again" in lead.get("/appeals").text
+    assert "Not for you: a person who decided in this matter before may not decide again" in lead.get("/appeals").text
     page = lead.get(f"/appeals/{number}").text
-    assert "Not for you to decide: whoever decided in this matter before may not decide again" in page
+    assert "Not for you to decide: a person who decided in this matter before may not decide again" in page
     assert f'action="/appeals/{number}/decide"' not in page
     form = {"outcome": "rejected", "why": "a long reason"}
     assert lead.post(f"/appeals/{number}/decide", data=form).status_code == 409

@@ -1,1 +1,1 @@
-"""Complaints and counter-notices of sellers, and the deadlines they run by."""
+"""Appeals: complaints and counter-notices of sellers, with their deadlines."""

@@ -1,9 +1,8 @@
-"""An appeal: its states, its row, its outcome, who may decide it, and what whoever decides it must see.
+"""Appeal: its states, row and outcome, the people who may decide it, and the file they need.
 
-The states are a table: whatever is not in it cannot happen. The outcome is kept once, with its reasons encrypted.
-
-An appeal is decided by a person who has decided nothing in the matter before, and does not sell as the seller. DSA,
-Article 20(6): under the supervision of qualified staff, and not solely by automated means.
+`TRANSITIONS` holds all allowed steps. The outcome is stored once, with encrypted reasons. An appeal is decided by a
+person who decided nothing in the matter before and does not sell as the seller: Article 20(6) of the Digital Services
+Act requires supervision by qualified staff, not solely automated means.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ from ipml.storage.tables import audit as trail
 
 
 class AppealState(StrEnum):
-    """How an appeal stands; all but the first three are ends."""
+    """State of an appeal; all but the first three are final."""
 
     OPEN = "open"
     WITH_HOLDER = "with holder"
@@ -57,7 +56,7 @@ class AppealState(StrEnum):
 
 
 class AppealEvent(StrEnum):
-    """What happens to an appeal; the first two begin it, and only a person brings about a verdict of it."""
+    """Event in an appeal; the first two open it, and only a person causes one of `OUTCOMES`."""
 
     COMPLAINED = "complained"
     COUNTERED = "countered"
@@ -83,7 +82,7 @@ TRANSITIONS: Mapping[tuple[AppealState | None, AppealEvent], AppealState] = {
     (AppealState.WITH_HOLDER, AppealEvent.HOLDER_ACTED): AppealState.HOLDER_ACTED,
     (AppealState.WITH_HOLDER, AppealEvent.HOLDER_SILENT): AppealState.RESTORED,
     (AppealState.WITH_HOLDER, AppealEvent.HOLDER_WITHDREW): AppealState.RESTORED,
-    # The holder has sued or complained: the measure stays until they give up, or a person decides by what came of it.
+    # The holder has sued or complained: the measure stays until they give up, or a person decides by the result.
     (AppealState.HOLDER_ACTED, AppealEvent.HOLDER_WITHDREW): AppealState.RESTORED,
     **{(state, outcome): AppealState(outcome.value) for state in PENDING for outcome in OUTCOMES},
     **{(state, AppealEvent.WITHDRAWN): AppealState.WITHDRAWN for state in PENDING},
@@ -91,13 +90,7 @@ TRANSITIONS: Mapping[tuple[AppealState | None, AppealEvent], AppealState] = {
 
 
 def next_state(appeal_id: int, state: AppealState | None, event: AppealEvent) -> AppealState:
-    """Return the state that follows; IllegalStep where the table has none.
-
-    Examples
-    --------
-    >>> str(next_state(1, AppealState.OPEN, AppealEvent.GRANTED))
-    'granted'
-    """
+    """Return the next state; raise IllegalStep if `TRANSITIONS` has none."""
     try:
         return TRANSITIONS[state, event]
     except KeyError:
@@ -108,18 +101,11 @@ def next_state(appeal_id: int, state: AppealState | None, event: AppealEvent) ->
 class Appeal:
     """A complaint or counter-notice of a seller.
 
-    Attributes
-    ----------
-    subject : str
-        What it is against: "measure:12", "penalty:3" or "case:7".
-    decision_id : int
-        The decision the restriction came from.
-    kind : str
-        "complaint" or "counter-notice".
-    profile : str
-        By whose rules it is dealt with.
-    holder, lease_expires_at
-        Who has opened it, and until when.
+    - `subject`: contested restriction: "measure:12", "penalty:3" or "case:7".
+    - `decision_id`: decision behind the restriction.
+    - `kind`: "complaint" or "counter-notice".
+    - `profile`: name of the profile with its rules.
+    - `holder`, `lease_expires_at`: person who has claimed it, and the end of the claim.
     """
 
     appeal_id: int
@@ -136,21 +122,21 @@ class Appeal:
 
     @property
     def name(self) -> str:
-        """Its name in the audit trail, and for its deadlines."""
+        """Name in the audit trail and subject of its deadlines."""
         return f"appeal:{self.appeal_id}"
 
     @property
     def is_pending(self) -> bool:
-        """Whether it waits for somebody."""
+        """Whether it is undecided."""
         return self.state in PENDING
 
     def holder_at(self, now: datetime) -> str | None:
-        """Return who has opened it at a moment."""
+        """Return the person who holds the claim at a time."""
         return self.holder if self.lease_expires_at is not None and self.lease_expires_at > now else None
 
 
 def find_row(connection: Connection, appeal_id: int, *, lock: bool = False) -> Row[Any]:
-    """Return the row of an appeal, with `lock` kept from other writers; NotFound if there is none."""
+    """Return the row of an appeal, with `lock` locked for writing; raise NotFound if there is none."""
     query = select(appeals).where(appeals.c.appeal_id == appeal_id)
     row = None
     if 0 < appeal_id <= LARGEST_NUMBER:
@@ -161,31 +147,31 @@ def find_row(connection: Connection, appeal_id: int, *, lock: bool = False) -> R
 
 
 def find_appeal(connection: Connection, appeal_id: int, *, lock: bool = False) -> Appeal:
-    """Return an appeal, with `lock` kept from other writers; its deadlines must be locked before."""
+    """Return an appeal, with `lock` locked for writing; its deadlines must be locked before."""
     return make_appeal(find_row(connection, appeal_id, lock=lock))
 
 
 def move(connection: Connection, appeal: Appeal, event: AppealEvent) -> Appeal:
-    """Take a step of the table; IllegalStep where there is none."""
+    """Apply an event; raise IllegalStep if it is not allowed."""
     state = next_state(appeal.appeal_id, appeal.state, event)
     change_appeal(connection, appeal.appeal_id, state=state, holder=None, lease_expires_at=None)
     return replace(appeal, state=state, holder=None, lease_expires_at=None)
 
 
 def change_appeal(connection: Connection, appeal_id: int, **columns: Any) -> None:
-    """Give columns of an appeal new values."""
+    """Update columns of an appeal."""
     connection.execute(update(appeals).where(appeals.c.appeal_id == appeal_id).values(columns))
 
 
 def make_appeal(row: Row[Any]) -> Appeal:
-    """Make the record of a row of appeals."""
+    """Convert a row of appeals to a record."""
     fields = {name: getattr(row, name) for name in Appeal.__slots__}
     return Appeal(**fields | {"state": AppealState(row.state)})
 
 
 @dataclass(frozen=True, slots=True)
 class AppealOutcome:
-    """How an appeal ended; `why` is None where the seller was erased."""
+    """Outcome of an appeal; `why` is None if the seller was erased."""
 
     outcome: str
     decided_by: str
@@ -203,7 +189,7 @@ def store_outcome(
     measure_kind: str | None = None,
     **payload: audit.Value,
 ) -> None:
-    """Keep how an appeal ended, and note it in the audit trail."""
+    """Store the outcome of an appeal, and note it in the audit trail."""
     encrypted = ""
     with suppress(SellerErased):
         encrypted = encrypt(connection, appeal.pseudonym, why)
@@ -215,7 +201,7 @@ def store_outcome(
 
 
 def count_outcomes(connection: Connection, start: datetime, end: datetime) -> dict[date, Counter[str]]:
-    """Return how many appeals ended in which way on each day (UTC), from one moment to another."""
+    """Return the number of appeals by outcome for each day (UTC) of a period."""
     query = select(appeal_outcomes.c.decided_at, appeal_outcomes.c.outcome)
     found: dict[date, Counter[str]] = {}
     for decided_at, outcome in connection.execute(
@@ -226,7 +212,7 @@ def count_outcomes(connection: Connection, start: datetime, end: datetime) -> di
 
 
 def find_outcome(connection: Connection, appeal: Appeal) -> AppealOutcome | None:
-    """Return how an appeal ended; None while it is pending."""
+    """Return the outcome of an appeal; None while it is pending."""
     query = select(appeal_outcomes).where(appeal_outcomes.c.appeal_id == appeal.appeal_id)
     row = connection.execute(query).first()
     if row is None:
@@ -238,13 +224,13 @@ def find_outcome(connection: Connection, appeal: Appeal) -> AppealOutcome | None
 
 
 _MACHINES = ("ipml", "policy", "model", "seller", "command line")
-_DECIDED = "whoever decided in this matter before may not decide again; another person must"
+_DECIDED = "a person who decided in this matter before may not decide again; another person must"
 _OWN = "nobody decides on listings of their own"
 _ROLES = ("reviewer", "lead", "admin")
 
 
 def may_decide(connection: Connection, appeal: Appeal, by: str) -> str | None:
-    """Return why somebody may not decide an appeal, as a phrase; None where they may."""
+    """Return why a person may not decide an appeal, as a phrase; None if they may."""
     if not is_person(by):
         return "a person must decide it, never a model, a policy or a clock alone"
     if obstacle := _find_role(connection, by):
@@ -256,12 +242,12 @@ def may_decide(connection: Connection, appeal: Appeal, by: str) -> str | None:
     except OwnListing:
         return _OWN
     except Forbidden:
-        return "whoever gave one of the verdicts it is about may not decide"
+        return "a person who gave one of the verdicts it is about may not decide"
     return None
 
 
 def find_obstacles(connection: Connection, some: Sequence[Appeal], by: str) -> dict[int, str]:
-    """Return why a lead may not decide some of several appeals, by their numbers: what `may_decide` says of each."""
+    """Return for a lead the obstacles of several appeals by number, like `may_decide`; others are omitted."""
     numbers = {appeal.case_id for appeal in some}
     own = set(connection.scalars(select(cases.c.case_id).where(cases.c.case_id.in_(numbers), ~may_judge(by))))
     deciders = find_deciders_of(connection, some)
@@ -271,16 +257,16 @@ def find_obstacles(connection: Connection, some: Sequence[Appeal], by: str) -> d
 
 
 def find_deciders(connection: Connection, appeal: Appeal) -> frozenset[str]:
-    """Return who decided in the matter of an appeal before, in whatever part.
+    """Return the people who took any decision in the matter of an appeal before.
 
-    That is who gave a verdict, a second one too, on the case, taken back or not; who made the decision that was spread
-    to it; who changed its measures or the penalty; and who decided an earlier appeal.
+    They gave a verdict or second verdict on the case, reversed or not; made the decision that was spread to it;
+    changed its measures or the penalty; or decided an earlier appeal.
     """
     return find_deciders_of(connection, [appeal])[appeal.appeal_id]
 
 
 def find_deciders_of(connection: Connection, some: Sequence[Appeal]) -> dict[int, frozenset[str]]:
-    """Return who decided in the matters of several appeals before, by the number of the appeal."""
+    """Return the earlier deciders for each of several appeals, by number."""
     on_case = _find_on_cases(connection, {appeal.case_id for appeal in some})
     on_subject = _find_on_subjects(connection, {appeal.subject for appeal in some})
     found = {one.appeal_id: on_case.get(one.case_id, set()) | on_subject.get(one.subject, set()) for one in some}
@@ -288,7 +274,6 @@ def find_deciders_of(connection: Connection, some: Sequence[Appeal]) -> dict[int
 
 
 def _find_on_cases(connection: Connection, numbers: Collection[int]) -> dict[int, set[str]]:
-    """Return who had a part in what was decided on cases."""
     first = decisions.alias("first")
     queries = (
         select(decisions.c.case_id, decisions.c.reviewer),
@@ -305,7 +290,7 @@ def _find_on_cases(connection: Connection, numbers: Collection[int]) -> dict[int
 
 
 def _find_on_subjects(connection: Connection, subjects: Collection[str]) -> dict[str, set[str]]:
-    """Return who decided earlier appeals against the same, and who changed a penalty."""
+    """Return the people who decided earlier appeals on the same subject, or changed a penalty."""
     earlier = select(appeals.c.subject, appeal_outcomes.c.decided_by).join(appeal_outcomes)
     changed = select(trail.c.subject, trail.c.actor)
     penalties = [subject for subject in subjects if subject.startswith("penalty:")]
@@ -323,7 +308,7 @@ def _collect(connection: Connection, queries: Iterable[Select[Any]]) -> dict[Any
 
 
 def is_person(name: str) -> bool:
-    """Say whether a name can be that of a person, rather than of a part of ipml.
+    """Return whether a name can be a person's, rather than a component's.
 
     Examples
     --------
@@ -335,7 +320,7 @@ def is_person(name: str) -> bool:
 
 
 def _find_role(connection: Connection, by: str) -> str | None:
-    """Return why a known user may not decide; whoever is no user came by the command line, as an operator."""
+    """Return why a user may not decide; a name without a user is an operator on the command line."""
     row = connection.execute(select(users).where(users.c.name == by)).first()
     if row is None:
         return None
@@ -354,38 +339,28 @@ _IS_ITS_DEADLINE = deadlines.c.subject == literal("appeal:") + cast(appeals.c.ap
 
 @dataclass(frozen=True, slots=True)
 class PendingAppeal:
-    """An appeal in the list, and by when somebody must act; None where nothing runs."""
+    """An appeal in the list; `due_at` is None if no deadline runs."""
 
     appeal: Appeal
     due_at: datetime | None
 
     def is_overdue(self, now: datetime) -> bool:
-        """Say whether it should have been dealt with by a moment."""
+        """Return whether the appeal should have been decided by now."""
         return self.appeal.is_pending and self.due_at is not None and self.due_at <= now
 
 
 @dataclass(frozen=True, slots=True)
 class AppealFile:
-    """All that whoever decides an appeal must see.
+    """Everything needed to decide an appeal.
 
-    Attributes
-    ----------
-    text : str or None
-        What the seller says, hostile as any; None where the seller was erased.
-    reference : str or None
-        Of what the rights holder filed.
-    case : Case
-        The listing as it was seen, with score and reasons.
-    decision : Decision
-        Against which it is.
-    alike : tuple of int
-        Cases of near-duplicates that were decided with it, as far as these decisions stand.
-    together : tuple of int
-        Other cases that were decided with it by one act, at most 200: a lead may want to look at them again.
-    windows, deadlines : tuple of Deadline
-        Until when the seller may appeal, and the terms of this appeal.
-    deciders : frozenset of str
-        Who may not decide it, having decided before.
+    - `text`: the seller's statement (untrusted text); None if the seller was erased.
+    - `reference`: reference of the rights holder's suit or complaint.
+    - `case`: listing as scored, with reasons.
+    - `decision`: contested decision.
+    - `alike`: cases of near-duplicates decided with it, if those decisions are in force.
+    - `together`: other cases decided in the same bulk action, at most 200: a lead may want to review them.
+    - `windows`, `deadlines`: deadlines for filing, and deadlines of this appeal.
+    - `deciders`: people excluded because they decided before.
     """
 
     appeal: Appeal
@@ -403,13 +378,7 @@ class AppealFile:
 
 
 def list_appeals(connection: Connection, state: str | None = None, limit: int = 200) -> list[PendingAppeal]:
-    """Return appeals, those first that are due first; of a state, or those that are pending.
-
-    Parameters
-    ----------
-    state : str, optional
-        One of `AppealState`, or "all"; by default those that wait for somebody.
-    """
+    """Return appeals ordered by deadline: pending ones, those of a state in `AppealState`, or "all"."""
     query = select(appeals, func.min(deadlines.c.due_at).label("due_at")).outerjoin(deadlines, _IS_ITS_DEADLINE)
     if state != "all":
         query = query.where(appeals.c.state.in_(PENDING if state is None else [AppealState(state)]))
@@ -419,7 +388,7 @@ def list_appeals(connection: Connection, state: str | None = None, limit: int = 
 
 
 def get_appeal(connection: Connection, appeal_id: int, *, now: datetime | None = None) -> AppealFile:
-    """Return an appeal with all that its decision needs; NotFound if there is none of that number."""
+    """Return the file of an appeal; raise NotFound if there is none."""
     row = find_row(connection, appeal_id)
     appeal = make_appeal(row)
     family = find_family(connection, appeal.decision_id)
@@ -449,23 +418,23 @@ def _find_together(connection: Connection, but: Sequence[int], group_key: str | 
 
 
 def list_of_case(connection: Connection, case_id: int) -> Sequence[Appeal]:
-    """Return the appeals on a case, in order."""
+    """Return the appeals on a case, oldest first."""
     query = select(appeals).where(appeals.c.case_id == case_id).order_by(appeals.c.appeal_id)
     return [make_appeal(row) for row in connection.execute(query)]
 
 
 def count_pending(connection: Connection) -> int:
-    """Return how many appeals wait for somebody."""
+    """Return the number of pending appeals."""
     return connection.scalar(select_pending()) or 0
 
 
 def select_pending() -> Select[Any]:
-    """Return the query for what `count_pending` counts."""
+    """Return the query of `count_pending`."""
     return select(func.count()).where(appeals.c.state.in_(PENDING))
 
 
 def count_overdue(connection: Connection, rules: AppealRules, now: datetime) -> int:
-    """Return how many appeals should have been dealt with: undecided in time, or not yet with the rights holder."""
+    """Return the number of appeals that are undecided in time or not delivered to the rights holder in time."""
     is_late = or_(
         and_(deadlines.c.stage == "decision", deadlines.c.due_at <= now),
         and_(deadlines.c.stage == "holder", deadlines.c.due_at <= now - 2 * rules.confirm),

@@ -1,7 +1,7 @@
-"""Filing an appeal: free, open as long as no expiry of the term was recorded, and the same one when sent again.
+"""Filings: accepts and withdraws appeals, which are free and open until the expiry of their deadline is recorded.
 
-The term begins when the seller learnt of what was done to them: the moment their statement of reasons was delivered.
-The letter with the statement of a restriction has the restriction's subject in the outbox.
+A request that is sent again returns the same appeal. The deadline begins with the delivery of the statement of reasons,
+whose letter has the restriction's subject in the outbox.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_
 from ipml.storage.tables import appeals, deadlines, outbox
 
 COMPLAINT, COUNTER_NOTICE = "complaint window", "counter-notice window"
-"""The stages that run for a restriction: the second only where it differs from the first."""
+"""Stages of a restriction's deadlines; the second one exists only if it differs from the first."""
 
 _SLACK = timedelta(days=3)  # for deadlines that were wrong when messages were delivered
 
@@ -54,11 +54,9 @@ _SLACK = timedelta(days=3)  # for deadlines that were wrong when messages were d
 def find_newly_notified(
     connection: Connection, now: datetime, at_most: int, among: Sequence[str] | None = None
 ) -> list[tuple[str, datetime]]:
-    """Return subject and moment of restrictions the seller was told of, whose deadlines do not run yet, in that order.
+    """Return subject and delivery time of restrictions whose sellers were notified but whose deadlines have not begun.
 
-    Of some restrictions only, where they are named.
-
-    Deadlines are started in the order of these moments, so what lies well before the latest of them is done.
+    Deadlines are begun in order of delivery, so older deliveries are skipped. `among` restricts the search to subjects.
     """
     latest = connection.scalar(select(func.max(deadlines.c.since)).where(deadlines.c.stage == COMPLAINT))
     has_deadline = exists().where(deadlines.c.subject == outbox.c.subject)
@@ -94,31 +92,21 @@ def file_appeal(
     rules: AppealRules | None = None,
     now: datetime | None = None,
 ) -> Appeal:
-    """Take in what a seller says against a restriction.
+    """File an appeal of a seller against a restriction.
 
-    Parameters
-    ----------
-    about : str or int
-        "measure:12", "penalty:3", "case:7", or the number of a case.
-    text : str
-        At most 20,000 characters, and not empty.
-    profile : str, optional
-        By whose rules; by default those by which the seller was told, else those of the listing's country.
-    key : str, optional
-        Identifies the request; sent again it returns the same appeal.
-    by : str, optional
-        Who files it for the seller, for the audit trail.
-    rules : AppealRules, default=those of the enforcement policy
-    now : datetime, default=the clock
+    `about` is "measure:12", "penalty:3", "case:7" or the number of a case. `text` has 1 to 20,000 characters. The
+    default profile is the one named in the seller's letter, else the one for the listing's country. A request with a
+    `key` sent before returns the same appeal. `by` is the person who files for the seller, for the audit trail. By
+    default the setting `policy_enforcement` gives the rules.
 
     Raises
     ------
     NotFound
-        Nothing of that name restricts this seller.
+        No such restriction is in force against this seller.
     Conflict
-        The term is over, and that was recorded.
+        The deadline has expired, and that was recorded.
     Conflict
-        The seller's appeal against the same is pending, or was decided by a person.
+        The seller's appeal against the same restriction is pending or was decided by a person.
     Conflict
         The erasure of the seller has begun.
     UnstorableValue, KeyReused
@@ -157,14 +145,9 @@ def withdraw_appeal(
     rules: AppealRules | None = None,
     now: datetime | None = None,
 ) -> Appeal:
-    """Let a seller give an appeal up; they may file another as long as its deadline has not passed.
+    """Withdraw an appeal; the seller may file another until the deadline has passed.
 
-    Raises
-    ------
-    NotFound
-        There is none of that number, or it is another's.
-    IllegalStep
-        It has ended.
+    Raises NotFound if there is no such appeal of this seller; IllegalStep if the appeal has ended.
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
@@ -180,7 +163,7 @@ def withdraw_appeal(
 
 
 def stop_all(connection: Connection, running: dict[str, Deadline], by: str, at: datetime) -> None:
-    """Stop the deadlines of an appeal that have not ended."""
+    """Stop the running deadlines of an appeal."""
     for deadline in running.values():
         if not deadline.has_ended:
             stop(connection, deadline, by, at)
@@ -198,7 +181,7 @@ def _check(kind: str, text: str, key: str | None) -> None:
 def _find_sent(
     connection: Connection, about: str | int, seller_id: str, text: str, kind: str, key: str | None
 ) -> Appeal | None:
-    """Return the appeal that came with the same key of the same seller; KeyReused where it says something else."""
+    """Return the appeal with the same key of the same seller; raise KeyReused if its content differs."""
     pseudonym = find_pseudonym(connection, seller_id)
     if not key or pseudonym is None:
         return None
@@ -215,9 +198,9 @@ def _find_sent(
 
 
 def _refuse_second(connection: Connection, found: Restricted, pseudonym: str) -> None:
-    """Refuse a second appeal of a seller against the same while one is pending, or after a person has decided one.
+    """Refuse a second appeal of a seller against a restriction that is pending or was decided by a person.
 
-    Each measure is a restriction of its own. After a hand-over one measure restricts two sellers, and each may appeal.
+    Each measure is a restriction. A measure on a listing that was taken over restricts two sellers; each may appeal.
     """
     same = appeals.c.subject == found.subject, appeals.c.decision_id == found.decision_id
     query = select(appeals).where(*same, appeals.c.pseudonym == pseudonym, appeals.c.state.in_([*PENDING, *_EXAMINED]))
@@ -227,7 +210,7 @@ def _refuse_second(connection: Connection, found: Restricted, pseudonym: str) ->
 
 
 def _refuse_late(subject: str, kind: str, windows: dict[str, Deadline]) -> None:
-    """Refuse what is recorded after the expiry of its term was; before that everything came in time."""
+    """Refuse a filing after the recorded expiry of its deadline; earlier filings are in time."""
     window, other = _find_window(windows, kind), windows.get(COMPLAINT)
     if window is None or window.state is not DeadlineState.EXPIRED:
         return
@@ -268,7 +251,7 @@ def _keep(
 
 
 def _start(connection: Connection, appeal: Appeal, profile: TermsProfile, now: datetime) -> None:
-    """Start the clock of who must act now; that of a rights holder who must be reached first waits for it."""
+    """Start the first deadline; one for a rights holder not yet reached waits for the delivery."""
     stage = "holder" if appeal.state is AppealState.WITH_HOLDER else "decision"
     if profile.stage(stage).starts == "filed":
         start_deadline(connection, appeal.name, stage, profile, now, _SELLER, now)

@@ -1,7 +1,6 @@
-"""What sellers are written about their appeals, and what rights holders are told of a counter-notice.
+"""Letters: notifies sellers about their appeals, and rights holders of counter-notices.
 
-A language is a file in `languages/`. Whatever others wrote is shown without letters that could command a reader's
-screen or turn the direction of the text.
+Each language is a file in `languages/`. Foreign texts lose characters that control a terminal or the text direction.
 """
 
 from __future__ import annotations
@@ -30,17 +29,11 @@ _UNREADABLE = "\ufffd"
 def write_seller(
     connection: Connection, appeal: Appeal, what: str, listing: Listing, rules: AppealRules, at: datetime, why: str = ""
 ) -> bool:
-    """Put a letter to the seller into the outbox, and say whether there is one: nobody writes to who was erased.
+    """Put a letter to the seller into the outbox; return False if the seller was erased.
 
-    Parameters
-    ----------
-    what : str
-        "receipt", "receipt_holder", "granted", "measure_lifted", "partly_granted", "rejected", "restored" or
-        "withdrawn".
-    listing : Listing
-        Of the restriction, as `ipml.enforcement.takedown.handed_over.read_listing` gave it before anything was lifted.
-    why : str
-        The reasons of who decided, for the seller to read.
+    `what` is "receipt", "receipt_holder", "granted", "measure_lifted", "partly_granted", "rejected", "restored" or
+    "withdrawn". `listing` comes from `ipml.enforcement.takedown.handed_over.read_listing`, read before anything is
+    lifted. `why` holds the reasons for the seller.
     """
     keys = read_keys(connection, [appeal.pseudonym])
     seller_id = keys.find_seller(appeal.pseudonym)
@@ -85,7 +78,7 @@ def compose(appeal: Appeal, what: str, listing: Listing, language: str, why: str
 def pass_on(
     connection: Connection, appeal: Appeal, text: str, listing: Listing, profile: TermsProfile, at: datetime
 ) -> None:
-    """Put a counter-notice into the outbox for the rights holder, with no more of the seller than the profile says."""
+    """Send a counter-notice to the rights holder, with only the seller data that the profile allows."""
     outbox.put(
         connection,
         key=outbox.make_key(f"appeal-{appeal.appeal_id}-passed-on"),
@@ -99,12 +92,12 @@ def pass_on(
 
 
 def passed_on_subject(appeal_id: int) -> str:
-    """Return the subject of the message by which a counter-notice goes to the rights holder."""
+    """Return the outbox subject of a counter-notice to the rights holder."""
     return f"counter-notice:{appeal_id}"
 
 
 def inert(text: str, longest: int = _LONGEST_WORD) -> str:
-    """Return what others wrote without letters that command a screen or turn the text, and not too long.
+    """Return a text, cut to a length, without characters that control a terminal or the text direction.
 
     Examples
     --------

@@ -1,7 +1,6 @@
-"""What an appeal is against, and what it does to that besides what follows from correcting its decision.
+"""Remedies: finds the restriction an appeal contests, and softens or lifts it or takes back a strike.
 
-It is against a measure, a penalty, or a decision that led to neither; it may soften or lift these, and take a strike
-back.
+The contested restriction is a measure, a penalty, or a decision without either.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from ipml.review.reversals import stands
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import cases, decisions, measures, strikes
 
-_WHY, _WHY_ONE = "appeal", "restriction"  # as letters know them: the decision fell, or one restriction alone
+_WHY, _WHY_ONE = "appeal", "restriction"  # keys of letters: the decision was reversed, or one restriction was lifted
 
 
 @dataclass(frozen=True, slots=True)
 class Penalised:
-    """A penalty that stands, and the decision that brought its last strike."""
+    """A penalty in force, with the decision behind its last strike."""
 
     pseudonym: str
     case_id: int
@@ -41,7 +40,7 @@ class Penalised:
 
 
 def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, why: str, at: datetime) -> int:
-    """Put a milder measure in the place of one, until that would have ended; tell the seller, and return its number."""
+    """Replace a measure by a milder one with the same end, notify the seller, and return the new measure's number."""
     policy, old = load_enforcement_policy(), get_measure(connection, measure_id)
     milder = changes.replace(connection, measure_id, kind, by, why, at, until=old.until)
     tell_lifted(connection, changes.restriction_of(connection, old), "replaced", at, policy)
@@ -52,13 +51,13 @@ def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, 
 
 
 def lift_measure(connection: Connection, measure_id: int, by: str, why: str, at: datetime) -> None:
-    """Lift one measure and tell the seller; the decision stands, with its other measures and its strike."""
+    """Lift one measure and notify the seller; decision, other measures and strike stay."""
     lifted = changes.lift_one(connection, measure_id, by, why, at)
     tell_lifted(connection, lifted.restriction, _WHY_ONE, at, load_enforcement_policy())
 
 
 def find_penalty(connection: Connection, penalty_id: int) -> Penalised | None:
-    """Return a penalty that was imposed and has not ended."""
+    """Return a penalty in force, or None."""
     try:
         penalty = get_penalty(connection, penalty_id)
     except NotFound:
@@ -70,7 +69,7 @@ def find_penalty(connection: Connection, penalty_id: int) -> Penalised | None:
 
 
 def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at: datetime) -> None:
-    """Lift a penalty, unless it has ended meanwhile, and tell the seller; the strikes stay."""
+    """Lift a penalty if it has not ended, and notify the seller; the strikes stay."""
     if not get_penalty(connection, penalty_id).is_in_force(at):
         return
     lifted = lift(connection, penalty_id, by, why, now=at)
@@ -78,7 +77,7 @@ def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at:
 
 
 def take_strike_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> None:
-    """Take the strike of a decision back, though the decision stands; tell the seller of each penalty."""
+    """Take back the strike of a decision that stays in force; notify the seller of each changed penalty."""
     policy = load_enforcement_policy()
     taken = take_back(connection, decision_id, by, why, at)
     for penalty in taken.ended:
@@ -89,7 +88,7 @@ def take_strike_back(connection: Connection, decision_id: int, by: str, why: str
 
 @dataclass(frozen=True, slots=True)
 class Restricted:
-    """A restriction that stands, and the decision it came from."""
+    """A restriction in force, with its decision."""
 
     subject: str
     case_id: int
@@ -97,31 +96,22 @@ class Restricted:
 
 
 def find_restricted(connection: Connection, about: str | int, seller_id: str) -> Restricted:
-    """Return what a seller wants to appeal against: "measure:12", "penalty:3", "case:7" or the number of a case.
+    """Return the restriction a seller contests: "measure:12", "penalty:3", "case:7" or the number of a case.
 
-    Raises
-    ------
-    NotFound
-        There is no such restriction, it is lifted, or it is another's: that is not told apart.
+    Raises NotFound if it does not exist, is lifted, or belongs to another seller; the error does not say which.
     """
     subject = f"case:{about}" if isinstance(about, int) else about
     kind, number = parse_subject(subject)
     find = {"measure": _find_measure, "penalty": _find_penalty, "case": _find_case}.get(kind)
     found = find(connection, number, seller_id) if find and 0 < number <= LARGEST_NUMBER else None
     if found is None:
-        remedy = "Expected what stands against this seller: the `subject` of the letter, or a measure in force."
+        remedy = "Expected a restriction of this seller: the `subject` of the letter, or a measure in force."
         raise NotFound("restriction", subject, remedy)
     return found
 
 
 def parse_subject(subject: str) -> tuple[str, int]:
-    """Return the kind and the number of a subject; 0 where it has none.
-
-    Examples
-    --------
-    >>> parse_subject("measure:12"), parse_subject("measure:x")
-    (('measure', 12), ('measure', 0))
-    """
+    """Return the kind and the number of a subject, or 0 for an invalid number."""
     kind, _, number = subject.partition(":")
     is_number = number.isascii() and number.isdecimal() and len(number) < 20
     return kind, int(number) if is_number else 0
@@ -152,7 +142,7 @@ def _find_case(connection: Connection, number: int, seller_id: str) -> Restricte
 
 
 def _find_decision(connection: Connection, case_id: int, seller_id: str) -> int | None:
-    """Return the decision that a case of this seller stands on, by its number, where it says that it is counterfeit."""
+    """Return the number of the decision in force on a case of this seller if it says counterfeit."""
     query = (
         select(decisions)
         .join(cases, cases.c.case_id == decisions.c.case_id)

@@ -1,11 +1,8 @@
-"""How appeals are resolved: by a person, by the rights holder, or by time.
+"""Resolution: ends appeals by a person's decision, by the rights holder, or by a deadline.
 
-A complaint is decided by a person who has not decided in the matter before. The outcome names what was wrong, and
-changes that and no more: the verdict on this listing, with all that followed from it; this measure alone; its severity;
-or nothing. A counter-notice is passed on to the rights holder, who acts within the term, gives up, or says nothing.
-
-Terms begin when somebody was told, and run out when nobody acted. Every such step is a transaction of its own, so that
-`run_appeal_deadlines` can be killed anywhere: the next run finishes.
+The outcome names the error and changes only that: the verdict with all its consequences, one measure, its severity, or
+nothing. A counter-notice goes to the rights holder, who sues within the deadline, gives up, or stays silent. Each step
+of `run_appeal_deadlines` is a transaction of its own, so an interrupted run is completed by the next one.
 """
 
 from __future__ import annotations
@@ -74,12 +71,7 @@ LONGEST_WHY = 5_000
 def claim_appeal(
     connection: Connection, appeal_id: int, by: str, *, rules: AppealRules | None = None, now: datetime | None = None
 ) -> Appeal:
-    """Assign an appeal to a person, so that nobody else works at it meanwhile; again only makes it last longer.
-
-    Raises
-    ------
-    Forbidden, Conflict, NotFound
-    """
+    """Claim an appeal for a person, or prolong their claim. Raises Forbidden, Conflict or NotFound."""
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     appeal = find_appeal(connection, appeal_id, lock=True)
     if not appeal.is_pending:
@@ -104,35 +96,24 @@ def decide_appeal(
     now: datetime | None = None,
     consequences: Consequences | None = None,
 ) -> Appeal:
-    """Decide an appeal, and put right what was wrong, in one transaction; the seller is told why.
+    """Decide an appeal and correct the error in one transaction; the seller receives the reasons.
 
-    - "granted": the verdict was wrong. The decision is taken back with all its measures and its strike, and the listing
-      is decided genuine. Of a penalty, the penalty is lifted, and the strikes stay.
+    - "granted": the verdict was wrong. The decision is reversed with all its measures and its strike, and the listing
+      is decided genuine. In an appeal against a penalty, the penalty is lifted and the strikes stay.
     - "measure lifted": the verdict was right, this measure was not. It ends; everything else stays.
-    - "partly granted": a milder measure takes its place, until it would have ended.
+    - "partly granted": the milder `measure` replaces it until the same end.
     - "rejected": everything stays.
 
-    Parameters
-    ----------
-    by : str
-        A person who has decided nothing in the matter before.
-    outcome : str
-        "granted", "measure lifted", "partly granted" or "rejected"; the second and the third of a measure only.
-    why : str
-        For the seller to read, at most 5,000 characters.
-    measure : MeasureKind, optional
-        The milder measure, where it is granted in part.
-    near_duplicates : NearDuplicates, default=NearDuplicates.QUEUE
-        Where the verdict was wrong: what becomes of the near-duplicates that were decided with the listing.
-    consequences : Consequences, optional
-        What undoes what followed from a decision that is taken back, and what follows from the new one.
+    The second and third apply to measures only. `why` is sent to the seller, at most 5,000 characters.
+    `near_duplicates` applies if the verdict was wrong: the treatment of near-duplicates decided with the listing.
+    `consequences` undoes and applies the consequences of the old and the new decision.
 
     Raises
     ------
     Forbidden
-        This is no person, or one who decided in the matter before, or sells as this seller.
+        `by` is not a person, decided in the matter before, or sells as this seller.
     Conflict, NotFound, IllegalStep
-        Another is at it, there is none, or it was decided already.
+        Another person has claimed it, it does not exist, or it was decided already.
     Conflict, UnstorableValue
         Outcome, measure or reasons do not fit.
     """
@@ -152,7 +133,7 @@ def decide_appeal(
 
 
 def why_lifted(why: str) -> str:
-    """Return for the reason of a reversal what a seller is told: "appeal", "counter-notice", or else "review".
+    """Return the cause of a reversal that a seller's letter states: "appeal", "counter-notice" or "review".
 
     Examples
     --------
@@ -173,9 +154,9 @@ def restore(
     at: datetime,
     consequences: Consequences | None,
 ) -> Appeal:
-    """End a restriction because the rights holder did not act or gave up; nobody judges the listing by that.
+    """End a restriction because the rights holder gave up or stayed silent, without a judgement of the listing.
 
-    The case is closed with "cannot tell", which teaches a model nothing.
+    The case is closed with "cannot tell", so models do not learn from it.
     """
     appeal = move(connection, appeal, event)
     listing = read_listing(connection, appeal.case_id, appeal.decision_id)
@@ -188,7 +169,6 @@ def restore(
 
 
 def _describe(made: Correction) -> dict[str, int | None]:
-    """Return what the trail says of a correction."""
     return {"corrected": len(made.decisions), "new_decision": made.decisions[0].decision_id if made.decisions else None}
 
 
@@ -219,7 +199,7 @@ def _check_outcome(appeal: Appeal, outcome: str, why: str, measure: MeasureKind 
             f"appeal {number}",
             f"found outcome {outcome!r} of {appeal.subject}; expected granted or rejected, as it is no measure",
         )
-    next_state(number, appeal.state, AppealEvent(outcome))  # who comes too late hears that, whoever they are
+    next_state(number, appeal.state, AppealEvent(outcome))  # first: a late decision is refused as late for any person
     return AppealEvent(outcome)
 
 
@@ -247,7 +227,7 @@ def _put_right(
 
 
 def _find_running(connection: Connection, appeal: Appeal, at: datetime) -> tuple[int, MeasureKind]:
-    """Return number and kind of the measure that an appeal is against, if it has not ended, nor should have."""
+    """Return number and kind of the contested measure; raise Conflict if it has ended or should have."""
     number = parse_subject(appeal.subject)[1]
     runs = measures.c.lifted_at.is_(None), or_(measures.c.until.is_(None), measures.c.until > at)
     kind = connection.scalar(select(measures.c.kind).where(measures.c.measure_id == number, *runs))
@@ -257,7 +237,7 @@ def _find_running(connection: Connection, appeal: Appeal, at: datetime) -> tuple
 
 
 def _find_harder(connection: Connection, appeal: Appeal, milder: MeasureKind, at: datetime) -> int:
-    """Return the number of the measure that an appeal is against, if it has not ended and is harder than another."""
+    """Return the number of the contested measure; raise Conflict if it has ended or is not harder than `milder`."""
     (number, kind), kinds = _find_running(connection, appeal, at), list(MeasureKind)
     if kinds.index(milder) >= kinds.index(kind) or milder is MeasureKind.REMOVE_IN:
         found = f"found outcome {milder!s} in the place of {kind}"
@@ -275,14 +255,14 @@ def _end_restriction(
     at: datetime,
     consequences: Consequences | None,
 ) -> Correction:
-    """Lift the penalty that an appeal is against, or correct the decision with all that followed from it."""
+    """Lift the contested penalty, or correct the decision with all its consequences."""
     kind, number = parse_subject(appeal.subject)
     if kind == "penalty":
         lift_penalty(connection, number, by, why, at)
         return Correction()
     decision_id = _find_standing(connection, appeal)
     if decision_id is None:
-        return Correction()  # others have taken it back meanwhile
+        return Correction()  # reversed by others meanwhile
     return correct(
         connection,
         decision_id,
@@ -294,7 +274,7 @@ def _end_restriction(
 
 
 def _find_standing(connection: Connection, appeal: Appeal) -> int | None:
-    """Return the decision that keeps the listing down now: perhaps not the one that was appealed against."""
+    """Return the decision in force against the listing; it may differ from the contested one."""
     is_there = (decisions.c.case_id == appeal.case_id) & stands()
     rows = find_decisions(connection, is_there)
     return rows[-1].decision_id if rows and rows[-1].verdict == Verdict.COUNTERFEIT else None
@@ -306,20 +286,11 @@ _LONGEST_REFERENCE = 500
 def holder_acted(
     connection: Connection, appeal_id: int, reference: str, by: str, *, now: datetime | None = None
 ) -> Appeal:
-    """Record that the rights holder has complained to an authority or sued: the measure stays, and the term stops.
+    """Record that the rights holder sued or complained to an authority: the measure stays and the deadline stops.
 
-    Parameters
-    ----------
-    reference : str
-        Of what they filed: court and docket, or authority and file number; at most 500 characters.
-    by : str
-        Who records it.
-
-    Raises
-    ------
-    IllegalStep
-        The term is over, and that was recorded; or it is no counter-notice that waits for them.
-    NotFound, UnstorableValue
+    `reference` is court and docket, or authority and file number, at most 500 characters. Raises IllegalStep if the
+    expiry of the deadline was recorded or the appeal is no counter-notice that waits for the holder; NotFound;
+    UnstorableValue.
     """
     check_text("reference", reference, _LONGEST_REFERENCE)
     if not reference.strip():
@@ -345,12 +316,7 @@ def holder_withdrew(
     now: datetime | None = None,
     consequences: Consequences | None = None,
 ) -> Appeal:
-    """Record that the rights holder gives up: the restriction ends at once.
-
-    Raises
-    ------
-    IllegalStep, NotFound
-    """
+    """Record that the rights holder gives up: the restriction ends at once. Raises IllegalStep or NotFound."""
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
@@ -368,18 +334,9 @@ def change_term(
     rules: AppealRules | None = None,
     now: datetime | None = None,
 ) -> Deadline:
-    """Extend, pause or resume the term that runs for an appeal.
+    """Change the running deadline of an appeal: "extend" (once, to the profile's longer term), "pause" or "resume".
 
-    Parameters
-    ----------
-    how : str
-        "extend" (once, to the longer term of the profile), "pause" or "resume".
-
-    Raises
-    ------
-    IllegalStep
-        Nothing runs, or the profile has no longer term.
-    NotFound
+    Raises NotFound, or IllegalStep if no deadline runs or the profile has no longer term.
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     running = list(find_deadlines(connection, f"appeal:{appeal_id}", lock=True).values())
@@ -403,20 +360,9 @@ def run_appeal_deadlines(
     now: datetime | None = None,
     consequences: Consequences | None = None,
 ) -> DeadlineResult:
-    """Begin terms whose event has come, and let those run out that are over by two readings of the clock.
+    """Begin the deadlines whose event has occurred, and expire those that two readings of the clock found past.
 
-    Parameters
-    ----------
-    now : datetime, default=the clock
-        What the clock reads. It may be wrong for a while: see `ipml.enforcement.deadlines.deadlines`.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> run_appeal_deadlines(engine).expired
-    0
+    The clock `now` may be wrong for a while: see `ipml.enforcement.deadlines.deadlines`.
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     _open_windows(engine, rules, now)
@@ -431,8 +377,6 @@ def run_appeal_deadlines(
 
 
 def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> None:
-    """Start the time for complaints and counter-notices of sellers who were told."""
-
     def open_some(connection: Connection, subjects: Sequence[str]) -> None:
         told = find_newly_notified(connection, now, len(subjects), among=subjects)
         start_deadlines(connection, _name_windows(connection, told, rules), DEADLINES, now)
@@ -449,7 +393,6 @@ def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> None:
 def _name_windows(
     connection: Connection, told: Sequence[tuple[str, datetime]], rules: AppealRules
 ) -> list[DeadlineStart]:
-    """Return the terms that begin for sellers who were told of restrictions."""
     country_of = _find_countries(connection, [subject for subject, _ in told])
     profile_of = {country: rules.profile_for(country) for country in set(country_of.values())}
     starts: list[DeadlineStart] = []
@@ -462,7 +405,7 @@ def _name_windows(
 
 
 def _find_countries(connection: Connection, subjects: Sequence[str]) -> dict[str, str | None]:
-    """Return the country of the listing that each of some restrictions came from, as far as known."""
+    """Return the country of the listing behind each restriction, None if unknown."""
     numbers = [parse_subject(subject) for subject in subjects]
     is_asked = measures.c.measure_id.in_([number for kind, number in numbers if kind == "measure"])
     case_of = {("measure", row.measure_id): row.case_id for row in connection.execute(select(measures).where(is_asked))}
@@ -478,7 +421,6 @@ def _find_countries(connection: Connection, subjects: Sequence[str]) -> dict[str
 
 
 def _begin_passed_on(engine: Engine, rules: AppealRules, now: datetime) -> None:
-    """Start the term of rights holders whom a counter-notice has reached."""
     query = (
         select(deadlines.c.subject).where(deadlines.c.state == DeadlineState.WAITING).order_by(deadlines.c.deadline_id)
     )
@@ -492,7 +434,7 @@ def _begin_passed_on(engine: Engine, rules: AppealRules, now: datetime) -> None:
 def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: datetime) -> None:
     deadline = find_deadlines(connection, subject, lock=True)["holder"]
     passed_on = passed_on_subject(parse_subject(subject)[1])
-    # Besides the rights holder those may be told who gave notice; a message that was given up keeps nobody waiting.
+    # Notifiers may be notified besides the rights holder; a dead message does not delay the deadline.
     of_it = or_(outbox.c.subject == passed_on, outbox.c.subject.like(f"{passed_on}:%")), outbox.c.state != "dead"
     told = connection.execute(select(outbox.c.state, outbox.c.settled_at).where(*of_it)).all()
     reached_at = max((row.settled_at for row in told if row.state == "delivered"), default=None)
@@ -505,7 +447,7 @@ def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: da
 
 
 def _is_followed(deadline: Deadline, rules: AppealRules) -> bool:
-    """Say whether anything follows from an expiry; a profile that cannot be read is told of where it is followed."""
+    """Return whether an expiry has an effect; an unreadable profile is reported when the effect is applied."""
     with suppress(UnusableSetting):
         return rules.load_profile(deadline.profile).stage(deadline.stage).at_expiry == "restore"
     return True
@@ -514,7 +456,7 @@ def _is_followed(deadline: Deadline, rules: AppealRules) -> bool:
 def _follow(
     connection: Connection, deadline: Deadline, now: datetime, rules: AppealRules, consequences: Consequences | None
 ) -> None:
-    """Do what a profile says of an expiry. A window or a late decision has no more to it than that it is recorded."""
+    """Apply the effect of an expiry; a filing deadline or a late decision has none."""
     if rules.load_profile(deadline.profile).stage(deadline.stage).at_expiry != "restore":
         return
     appeal = find_appeal(connection, parse_subject(deadline.subject)[1], lock=True)

@@ -1,1 +1,1 @@
-"""Acting without review, as long as a promise of precision holds."""
+"""Automation: decides without review while a precision guarantee holds."""

@@ -1,9 +1,8 @@
-"""Deciding without review, as far as promises are in force; a share of the cases is drawn for people instead.
+"""Automatic decisions: decides cases under precision guarantees in force, and draws a share of them for people.
 
-A policy meets only cases in their turn in which nothing asks for a person. Decisions are made like a person's and in
-the policy's name, some at a time, in a transaction with all that follows from them; so the work can be stopped anywhere
-and goes on where it was. A case is drawn by a number of its own, which hangs on the seed of the database alone: to run
-again draws nobody anew.
+Only ranked cases without any need for a person are considered. Decisions are made in the policy's name, in batches,
+each in a transaction with all its consequences, so a run may be stopped anywhere and continued. The draw of a case
+depends on the case and the seed of the database only: a repeated run draws no case anew.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ from ipml.storage.tables import automatic_decisions, automatic_draws, cases, dec
 def select_candidates(
     brands: Collection[str], model_version: str, lowest_score: float, after: int, enqueued: tuple[datetime, datetime]
 ) -> Select[Any]:
-    """Return the query for cases a policy may act on or draw, in the order of their numbers, after one of them.
+    """Return the query of cases a policy may decide or draw, by number, after a number.
 
-    Not those that wait for another, have a deadline, were decided before (and taken back), or were drawn for people:
-    by exploration, from a spread, or by the policy itself. Nor those that came in before or after a span of time.
+    It excludes cases that wait for another, have a deadline, were decided before, or were drawn for people by
+    exploration, from a spread, or by the policy; and cases enqueued outside a period.
     """
     was_decided = exists().where(decisions.c.case_id == cases.c.case_id)
     is_drawn = exists().where(automatic_draws.c.case_id == cases.c.case_id)
@@ -66,16 +65,9 @@ def find_obstacles(
     actor: str,
     now: datetime,
 ) -> dict[int, str | None]:
-    """Return for each case why it is for people whatever was promised, as a phrase, or None.
+    """Return for each case why it must be reviewed regardless of guarantees, as a phrase, or None.
 
-    Parameters
-    ----------
-    rows : sequence of StoredCase
-        That `select_candidates` found.
-    second_person : sequence of SecondPersonRule
-        Which verdicts a policy cannot give, since they need two persons.
-    actor : str
-        In whose name the policy would decide.
+    `rows` come from `select_candidates`; `second_person` are the verdicts that need two persons; `actor` is the policy.
     """
     rules = policy.automatic
     left = {ListKind.AUTHORISED, ListKind.WATCHED} | ({ListKind.DENIED} if policy.lists.denied == "people" else set())
@@ -96,7 +88,7 @@ def find_obstacles(
 
 
 def find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
-    """Return why a listing is always for people under the rules, as a phrase, or None.
+    """Return why the rules leave a listing to people, as a phrase, or None.
 
     Examples
     --------
@@ -115,16 +107,7 @@ def find_exclusion(listing: Listing, rules: AutomaticRules) -> str | None:
 
 
 def choose_ground(scored: ScoredListing, rules: AutomaticRules) -> str:
-    """Return the ground on which a policy decides: by the weightiest reason that the rules name, else the usual one.
-
-    Examples
-    --------
-    >>> from ipml.records import Reason
-    >>> reasons = (Reason("price.brand", "Cheap", 2.0), Reason("words.replica", "Says it is a replica", 1.0))
-    >>> scored = ScoredListing(Listing("A7", "s1", "Bag"), 0.99, 3.0, reasons, (), None, "m1")
-    >>> choose_ground(scored, AutomaticRules(ground_by_reason={"words.replica": "declared_replica"}))
-    'declared_replica'
-    """
+    """Return the ground of an automatic decision: of the weightiest reason named in the rules, else the default."""
     for reason in scored.reasons_for_counterfeit:
         for start, ground in rules.ground_by_reason.items():
             if reason.feature.startswith(start):
@@ -133,7 +116,6 @@ def choose_ground(scored: ScoredListing, rules: AutomaticRules) -> str:
 
 
 def _find_excluded_sellers(connection: Connection, seller_ids: Collection[str], rules: AutomaticRules) -> set[str]:
-    """Return those of some sellers whom the rules leave to people."""
     if not rules.excluded_sellers:
         return set()
     query = select(seller_keys.c.seller_id).where(seller_keys.c.seller_id.in_(seller_ids))
@@ -141,7 +123,7 @@ def _find_excluded_sellers(connection: Connection, seller_ids: Collection[str], 
 
 
 def _find_acquitted(connection: Connection, listing_ids: Collection[str]) -> set[str]:
-    """Return those of some listings that a person found genuine, as they were observed at another time."""
+    """Return the listings that a person found genuine in another case."""
     query = select(decisions.c.listing_id).where(
         decisions.c.listing_id.in_(listing_ids), decisions.c.verdict == Verdict.GENUINE, is_last_verdict(), by_people()
     )
@@ -154,17 +136,7 @@ _BY_POLICY = Origin("policy")
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """What a run of the policy did.
-
-    Attributes
-    ----------
-    decided : int
-        Listings acted on.
-    drawn : int
-        Cases drawn for people.
-    left : dict of str to int
-        Cases left as they are, by why.
-    """
+    """Result of a run: listings decided, cases drawn for people, and cases left, by reason."""
 
     decided: int = 0
     drawn: int = 0
@@ -180,29 +152,11 @@ def act(
     progress: Callable[[int], None] | None = None,
     consequences: Consequences | None = None,
 ) -> Acted:
-    """Act on the open cases of brands whose promise is in force, and draw those from which that is known.
+    """Decide the open cases of brands whose guarantee is in force, and draw those that measure its precision.
 
-    Does nothing unless the policy says `is_on`. Promises are looked at anew every 500 cases.
-
-    Parameters
-    ----------
-    settings : Settings
-        Which verdicts need a second person: the policy gives none of them.
-    now : datetime, default=the clock
-    progress : callable, optional
-        Told how many cases were looked at so far.
-    consequences : Consequences, optional
-        What follows from decisions; without it nothing does.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.settings import get_settings
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> act(engine, load_enforcement_policy(), get_settings())
-    Acted(decided=0, drawn=0, left={})
+    Does nothing unless the policy says `is_on`. Guarantees are assessed anew every 500 cases. Verdicts that need a
+    second person by the settings are never given. `progress` receives the number of cases read so far. Without
+    `consequences`, decisions have no effects.
     """
     rules = policy.automatic
     if not rules.is_on or not rules.brands:
@@ -228,8 +182,6 @@ def act(
 
 @dataclass(slots=True)
 class _Run:
-    """One run, and what it did so far."""
-
     engine: Engine
     policy: EnforcementPolicy
     rules: AutomaticRules
@@ -243,14 +195,14 @@ class _Run:
     left: Counter[str] = field(default_factory=Counter)
 
     def find_batch(self, version: str, after: int) -> Sequence[StoredCase]:
-        """Return the next cases that might be drawn or acted on."""
+        """Return the next cases that may be drawn or decided."""
         lowest = min(min(self.rules.for_brand(brand).thresholds) for brand in self.rules.brands)
         query = select_candidates(self.rules.brands, version, lowest, after, self._span()).limit(_BATCH_SIZE)
         with reading(self.engine) as connection:
             return read_cases(connection, query)
 
     def take(self, rows: Sequence[StoredCase], standings: Mapping[str, PromiseStanding]) -> None:
-        """Draw some of the cases for people, and act on others."""
+        """Draw some of the cases for people, and decide others."""
         eligible = [row for row in rows if (row.score or 0) >= min(self.rules.for_brand(row.brand or "").thresholds)]
         drawn = {
             row.case_id for row in eligible if self._uniform_of(row) < standings[row.brand or ""].sampling_probability
@@ -272,7 +224,7 @@ class _Run:
             self.decided += made
 
     def _span(self) -> tuple[datetime, datetime]:
-        """Return between which moments those came in that may be drawn or acted on."""
+        """Return the period of enqueueing in which cases may be drawn or decided."""
         latest = self.now - timedelta(hours=self.rules.wait_hours)
         return latest - timedelta(days=self.rules.most_age_days), latest
 
@@ -285,7 +237,7 @@ class _Run:
         return draw_uniform("automatic", self.seed, row.listing_key)
 
     def _draw(self, rows: Sequence[StoredCase], standings: Mapping[str, PromiseStanding]) -> None:
-        """Keep which cases are left to people, unless somebody came before."""
+        """Store the draws, except of cases changed or claimed meanwhile."""
         if not rows:
             return
         with writing(self.engine) as connection:
@@ -308,13 +260,13 @@ class _Run:
                 connection.execute(insert(automatic_draws), values)
                 drawn = cases.c.case_id.in_([value["case_id"] for value in values])
                 connection.execute(update(cases).where(drawn).values(drawn_at=self.now))
-                # Not under the cases, whose history reviewers see.
+                # Not noted under the cases, because reviewers see their history.
                 span = {"first": values[0]["case_id"], "last": values[-1]["case_id"], "drawn": len(values)}
                 audit.append(connection, self.actor, "drew", "automatic draws", span, at=self.now)
         self.drawn += len(values)
 
     def _decide(self, connection: Connection, some: Sequence[tuple[int, PromiseStanding]]) -> int:
-        """Decide cases in the policy's name, as far as all is still as it was; return how many."""
+        """Decide the cases that are unchanged, in the policy's name; return how many."""
         due = dict(some)
         locked = lock_clusters(connection, due)
         rows = [locked[case_id] for case_id in due]
@@ -344,7 +296,7 @@ class _Run:
     def _find_obstacles(
         self, connection: Connection, rows: Sequence[StoredCase], due: Mapping[int, PromiseStanding]
     ) -> dict[int, str | None]:
-        """Return for each case why it is left as it is, or None."""
+        """Return for each case why it is left, or None."""
         brands = {standing.brand: standing for standing in due.values()}
         unchanged = {
             number for standing in brands.values() for number in self._find_unchanged(connection, due, standing)
@@ -368,7 +320,6 @@ class _Run:
     def _find_unchanged(
         self, connection: Connection, due: Mapping[int, PromiseStanding], standing: PromiseStanding
     ) -> list[int]:
-        """Return which cases of a brand the policy may still act on."""
         of_brand = ([standing.brand], standing.model_version, standing.threshold)
         again = select_candidates(*of_brand, 0, self._span()).where(cases.c.case_id.in_(due))
         return [row.case_id for row in connection.execute(again)]
@@ -379,6 +330,5 @@ class _Run:
         return connection.scalar(query) or 0
 
     def _explain(self, standing: PromiseStanding) -> str:
-        """Return what the decision rests on, for its record."""
         basis = f"promise {standing.promise_id}, policy {self.policy.digest}"
         return f"Decided by policy without review ({basis}). {standing.why}"

@@ -1,8 +1,7 @@
-"""Promises of precision, brand by brand: their record, how each stands, and how they are given and withdrawn.
+"""Precision guarantees: records, assesses, gives and withdraws the guarantee of each brand.
 
-The record says when each was given, held and withdrawn, by whom or by what, and with what figures. How a promise stands
-is what was drawn and found, what that shows, and whether it may be acted on. It is given and withdrawn by what the
-drawn cases show, or by a person's word.
+The record states when each guarantee was given, held and withdrawn, by whom or by which cause, and with which figures.
+Guarantees are given and withdrawn by the results of drawn cases, or by a person.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ from ipml.storage.tables import automatic_decisions, cases, decisions, promises,
 
 EVERY_BRAND = "*"
 _RESTARTING = ("alarm", "reversals", "person")
-"""After a promise was withdrawn for one of these, only cases drawn since count: all must be shown anew."""
+"""After a withdrawal for one of these causes, only cases drawn later count."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromiseEvent:
-    """What became of the promise of a brand at a moment; the figures are those it rested on."""
+    """An event of a brand's guarantee, with the figures behind it."""
 
     promise_id: int
     at: datetime
@@ -61,19 +60,12 @@ class PromiseEvent:
 
 @dataclass(slots=True)
 class PromiseRecord:
-    """What the events of a brand, and of all brands, come to.
+    """State of a brand's guarantee after its events and those of all brands.
 
-    Attributes
-    ----------
-    last : PromiseEvent or None
-    given : PromiseEvent or None
-        The event by which the promise that is in force was given; None if none is.
-    banned : PromiseEvent or None
-        A person's word against it that no person has taken back.
-    restarted_at : datetime or None
-        From when on drawn cases count again.
-    ended : tuple of PromiseEvent
-        The events by which the last promise was given and withdrawn; nothing while one is in force.
+    - `given`: event that gave the guarantee in force; None without one.
+    - `restarted_at`: cases drawn before do not count.
+    - `ended`: events that gave and withdrew the last guarantee; empty while one is in force.
+    - `bans`: withdrawals by a person, by brand, that no person has lifted.
     """
 
     brand: str
@@ -85,21 +77,21 @@ class PromiseRecord:
 
     @property
     def banned(self) -> PromiseEvent | None:
-        """The last standing word of a person against it."""
+        """Last withdrawal by a person that no person has lifted, or None."""
         return max(self.bans.values(), key=lambda event: event.promise_id, default=None)
 
     @property
     def promise_id(self) -> int | None:
-        """Number of the last event of the brand."""
+        """Number of the brand's last event."""
         return None if self.last is None else self.last.promise_id
 
     @property
     def threshold(self) -> float:
-        """The threshold in force."""
+        """Threshold in force."""
         return (self.last and self.last.threshold) or 0.0
 
     def follow(self, event: PromiseEvent) -> None:
-        """Take in the next event."""
+        """Apply the next event."""
         if event.brand != EVERY_BRAND:
             self.last = event
         if event.event == "withdrawn":
@@ -117,9 +109,9 @@ class PromiseRecord:
 
 
 def read_records(connection: Connection, brands: Iterable[str]) -> dict[str, PromiseRecord]:
-    """Return what the events come to, for each of some brands."""
+    """Return the state of the guarantee of each brand."""
     records = {brand: PromiseRecord(brand) for brand in brands}
-    # A promise that is held is noted again and again: only the last time matters.
+    # "held" is noted repeatedly: only the last such event matters.
     latest = select(func.max(promises.c.promise_id)).group_by(promises.c.brand)
     is_telling = or_(promises.c.event != "held", promises.c.promise_id.in_(latest))
     wanted = promises.c.brand.in_([*records, EVERY_BRAND])
@@ -132,7 +124,7 @@ def read_records(connection: Connection, brands: Iterable[str]) -> dict[str, Pro
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """From when on and before when a promise was in force with one threshold, for the scores of one model."""
+    """A period, end excluded, in which a guarantee was in force at one threshold for one model."""
 
     start: datetime
     end: datetime
@@ -140,12 +132,12 @@ class InForce:
     model_version: str
 
     def covers(self, at: datetime, score: float, model_version: str) -> bool:
-        """Say whether a listing of that score might have been acted on at a moment."""
+        """Return whether a listing of that score could have been decided automatically at a time."""
         return self.start <= at < self.end and score >= self.threshold and model_version == self.model_version
 
 
 def find_times_in_force(connection: Connection, as_of: datetime) -> dict[str, list[InForce]]:
-    """Return when the promise of each brand was in force, as far as that is known at a moment, in order."""
+    """Return the periods in which each brand's guarantee was in force, in order, as known at a time."""
     found: dict[str, list[InForce]] = defaultdict(list)
     running: dict[str, InForce] = {}
     query = select(promises).where(promises.c.at <= as_of).order_by(promises.c.promise_id)
@@ -167,7 +159,7 @@ def find_times_in_force(connection: Connection, as_of: datetime) -> dict[str, li
 
 
 def list_promise_events(connection: Connection, brand: str | None = None) -> list[PromiseEvent]:
-    """Return the events of a brand, or of all, in order."""
+    """Return the events of a brand or of all brands, in order."""
     query = select(promises).order_by(promises.c.promise_id)
     if brand is not None:
         query = query.where(promises.c.brand.in_([brand, EVERY_BRAND]))
@@ -193,7 +185,7 @@ _MOST_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class ActedOn:
-    """Cases decided without review whose decisions stand: how many, and the numbers of the latest."""
+    """Cases decided without review whose decisions are in force: their number, and the numbers of the latest."""
 
     n: int = 0
     latest: tuple[int, ...] = ()
@@ -201,30 +193,18 @@ class ActedOn:
 
 @dataclass(frozen=True, slots=True)
 class PromiseStanding:
-    """How the promise of a brand stands.
+    """Assessment of a brand's guarantee.
 
-    Attributes
-    ----------
-    threshold : float
-        The score from which on listings may be acted on; where none is good enough, the one that comes closest.
-    promised, bound : float
-        The precision that the policy promises, and that is at least there.
-    count : Count
-        The drawn cases from the threshold on.
-    since : datetime
-        From when on drawn cases count.
-    sampling_probability : float
-        With which cases are drawn now.
-    vouched_until : datetime or None
-        Until when listings must have come in to be acted on now; None: none of them are.
-    cause : str
-        What decided: "data", "alarm", "reversals", "model" or "person".
-    why : str
-        The same as a sentence.
-    promise_id : int or None
-        The last event on record.
-    acted_on : ActedOn
-        Under the promise that was withdrawn last, for a second look; nothing while one is in force.
+    - `threshold`: lowest score for automatic decisions; if none is precise enough, the threshold that comes closest.
+    - `promised`, `bound`: guaranteed precision, and lower bound of the precision shown.
+    - `count`: drawn cases from the threshold on.
+    - `since`: cases drawn before do not count.
+    - `sampling_probability`: present probability of a draw.
+    - `vouched_until`: latest time of enqueueing for automatic decisions now; None: no case qualifies.
+    - `cause`: "data", "alarm", "reversals", "model" or "person".
+    - `why`: the cause as a sentence.
+    - `promise_id`: last recorded event.
+    - `acted_on`: decisions under the last withdrawn guarantee, for a second look; empty while one is in force.
     """
 
     brand: str
@@ -244,7 +224,7 @@ class PromiseStanding:
 
 
 def assess_promises(connection: Connection, rules: AutomaticRules, now: datetime) -> list[PromiseStanding]:
-    """Return how the promise of each brand that the policy covers stands; nothing changes."""
+    """Return the assessment of each brand in the policy; nothing is changed."""
     version = find_model_version(connection)
     records = read_records(connection, rules.brands)
     start = window_start(now, rules.window_days)
@@ -260,7 +240,6 @@ def assess_promises(connection: Connection, rules: AutomaticRules, now: datetime
 
 
 def _find_acted_on(connection: Connection, record: PromiseRecord) -> ActedOn:
-    """Return what was decided without review under the promise of a brand that was withdrawn last."""
     if not record.ended:
         return ActedOn()
     given, withdrawn = record.ended
@@ -276,12 +255,12 @@ def _find_acted_on(connection: Connection, record: PromiseRecord) -> ActedOn:
 
 
 def find_model_version(connection: Connection) -> str:
-    """Return the model that scored the newest case: what an earlier one's scores were worth says nothing of its."""
+    """Return the model of the newest case; scores of earlier models are no evidence for it."""
     return connection.scalar(select(cases.c.model_version).order_by(cases.c.case_id.desc()).limit(1)) or ""
 
 
 def describe_count(count: Count, threshold: float, bound: float, rules: BrandRules) -> str:
-    """Return what was found as a sentence.
+    """Return the result of the drawn cases as a sentence.
 
     Examples
     --------
@@ -296,7 +275,7 @@ def describe_count(count: Count, threshold: float, bound: float, rules: BrandRul
 
 
 def find_since(rules: AutomaticRules, record: PromiseRecord, now: datetime) -> datetime:
-    """Return from when on drawn cases count: the start of the window, or the last withdrawal after which all begins."""
+    """Return the start of the counted period: of the window, or a later withdrawal after which counting restarted."""
     start = window_start(now, rules.window_days)
     return start if record.restarted_at is None else max(start, record.restarted_at)
 
@@ -309,12 +288,9 @@ def judge_promise(
     now: datetime,
     given_back: tuple[int, int] = (0, 0),
 ) -> PromiseStanding:
-    """Return how the promise of a brand stands by what is on record, what was drawn, and what was given back.
+    """Assess a brand's guarantee by its record, the drawn cases and reversals.
 
-    Parameters
-    ----------
-    given_back : tuple of int
-        Decisions of the policy that were taken back, and all it made, since the drawn cases count.
+    `given_back` holds the reversed and all automatic decisions in the counted period.
     """
     promise = rules.for_brand(record.brand)
     since = find_since(rules, record, now)
@@ -347,7 +323,7 @@ def judge_promise(
 
 
 def _choose(promise: BrandRules, drawn: Sequence[SampledCase], overdue_before: datetime) -> tuple[float, float, Count]:
-    """Return the lowest threshold at which the promise holds, else that of the highest bound, with what is known."""
+    """Return the lowest threshold at which the guarantee holds, else that of the highest bound, with its results."""
     known = []
     for threshold in promise.thresholds:
         found = count(drawn, threshold, overdue_before)
@@ -366,7 +342,7 @@ def _find_objection(
     since: datetime,
     given_back: tuple[int, int],
 ) -> tuple[str, str] | None:
-    """Return what speaks against acting whatever the bound: a person, the latest drawn cases, what was given back."""
+    """Return cause and sentence of an objection despite the bound: a person, a new model, an alarm, or reversals."""
     if record.banned is not None:
         return "person", _say_withdrawn(record.banned)
     if record.given is None:
@@ -384,14 +360,13 @@ def _find_objection(
 
 
 def _say_withdrawn(event: PromiseEvent) -> str:
-    """Return when a promise was withdrawn, by whom if by a person, and why."""
     by = f" by {event.actor}" if event.cause == "person" else ""
     reason = f": {event.why.rstrip('.')}." if event.why else "."
     return f"Withdrawn{by} on {event.at:%Y-%m-%d %H:%M} UTC{reason}"
 
 
 def _count_given_back(connection: Connection, brand: str, since: datetime) -> tuple[int, int]:
-    """Return how many decisions of the policy were taken back, and how many it made, since a moment."""
+    """Return the numbers of reversed and of all automatic decisions since a time."""
     made = automatic_decisions.outerjoin(reversals, reversals.c.decision_id == automatic_decisions.c.decision_id)
     query = (
         select(func.count(reversals.c.reversal_id), func.count())
@@ -408,25 +383,14 @@ _LONGEST_WHY = 2000
 def read_standings(
     connection: Connection, policy: EnforcementPolicy, *, now: datetime | None = None
 ) -> list[PromiseStanding]:
-    """Return how the promise of each brand that the policy covers stands.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     read_standings(connection, load_enforcement_policy())
-    []
-    """
+    """Return the assessment of each brand in the policy."""
     return assess_promises(connection, policy.automatic, now or datetime.now(UTC))
 
 
 def review_promises(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, PromiseStanding]:
-    """Give, hold or withdraw the promise of each brand by what is known now, and return how each stands.
+    """Give, hold or withdraw the guarantee of each brand by present data, and return the assessments.
 
-    What a standing rests on is on record when this returns, under its `promise_id`.
+    The basis of each assessment is recorded on return, under its `promise_id`.
     """
     standings = assess_promises(connection, policy.automatic, now)
     records = read_records(connection, policy.automatic.brands)
@@ -453,12 +417,9 @@ def withdraw(
     *,
     now: datetime | None = None,
 ) -> int:
-    """Stop acting on a brand without review, or on all of them (None), until a person allows it again.
+    """Stop automatic decisions for a brand, or for all (None), until a person allows them again.
 
-    Raises
-    ------
-    Refused
-        The policy does not cover it.
+    Raises Refused if the policy does not cover the brand.
     """
     return _say(connection, policy, brand, person, why, "withdrawn", now)
 
@@ -472,17 +433,15 @@ def allow(
     *,
     now: datetime | None = None,
 ) -> int:
-    """Take back what a person said against a brand, or against all; cases drawn since then must show the promise anew.
+    """Lift a person's withdrawal for a brand, or for all; cases drawn from now on must show the precision anew.
 
-    Raises
-    ------
-    Refused, Conflict
+    Raises Refused or Conflict.
     """
     return _say(connection, policy, brand, person, why, "allowed", now)
 
 
 def is_in_force(connection: Connection, brand: str, promise_id: int) -> bool:
-    """Say whether a promise is still the last word on a brand."""
+    """Return whether a guarantee is still the last event of a brand."""
     query = select(promises.c.promise_id, promises.c.event).order_by(promises.c.promise_id.desc()).limit(1)
     last = connection.execute(query.where(promises.c.brand == brand)).first()
     of_all = connection.execute(query.where(promises.c.brand == EVERY_BRAND)).first()

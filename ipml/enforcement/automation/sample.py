@@ -1,23 +1,16 @@
-"""The drawn cases: which of them count for a promise, what people found of them, and how precise the policy is by that.
+"""Sample: selects the drawn cases that count for a precision guarantee, and computes the precision they show.
 
-A case is drawn, or not, when the policy first meets it and before anybody knows what it is: open, in its turn, of a
-brand that is covered, with nothing that leaves it to people anyway. Those are the very cases it acts on when a promise
-is in force, so the drawn are a fair sample of them: cases brought up by a notice, by a deadline or by exploration, and
-those that people had decided before the policy came, are in neither. The sampling probability is the same for all cases
-of a brand at a time and depend on no outcome, so each counts once.
+The policy draws cases before their verdict, from exactly the cases it may decide; cases raised by a notice, a deadline
+or exploration are in neither group. The probability is equal for all cases of a brand at a time. One bias remains:
+while listings wait for the drawn ones (`vouching`), people may decide the most suspicious first; use several
+thresholds then.
 
-One thing is not quite even: while listings wait for the drawn ones of their time (`vouching`), people may take the most
-suspicious of them first, and what is acted on is what they left. Where that matters, name more than one threshold.
-
-A bound for a fixed number of cases (Clopper and Pearson 1934) errs far more often than it says if one looks every day
-and acts as soon as it looks well. `lasting_bound` holds however often one looks and whenever one stops: what was found
-is compared with a mixture of all smaller error rates, and no mixture gains more than twenty-fold on the truth with a
-probability above one in twenty (Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021, "Time-uniform, nonparametric,
-nonasymptotic confidence sequences"). It needs no constant error rate: whenever the rate was at or above the
-bound's all the time, the mixture had no advantage.
-
-`suspicion` is the converse: sums that start anew whenever nothing speaks against the promise, so that a change is
-noticed soon after it came (Page 1954; as e-detector Shin, Ramdas and Rinaldo 2022).
+A fixed-sample bound (Clopper and Pearson 1934) fails under daily looks. `lasting_bound` holds at all looks: it
+compares the result with a mixture of smaller error rates, which gains more than twenty-fold on the truth with a
+probability of at most one in twenty (Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021, "Time-uniform,
+nonparametric, nonasymptotic confidence sequences"), also for changing rates. `suspicion` detects a fall of the
+precision by sums that restart while nothing contradicts the guarantee (Page 1954; as e-detector Shin, Ramdas and
+Rinaldo 2022).
 """
 
 from __future__ import annotations
@@ -36,7 +29,7 @@ from ipml.storage.tables import automatic_draws, decisions
 
 @dataclass(frozen=True, slots=True)
 class SampledCase:
-    """A drawn case: its score then, and what people said: counterfeit, something else, or nothing yet (None)."""
+    """A drawn case with its score at the draw; `is_right` is None without a verdict, True if found counterfeit."""
 
     case_id: int
     score: float
@@ -48,18 +41,12 @@ class SampledCase:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What the drawn cases of a brand from a score on come to.
+    """Result of a brand's drawn cases from a score on.
 
-    Attributes
-    ----------
-    n : int
-        How many count.
-    errors : int
-        Those of them that people did not find counterfeit, among them the `overdue`, which nobody looked at in time.
-    waiting : int
-        Drawn, and not to be counted yet.
-    against : tuple of int
-        The cases that people did not find counterfeit, for a lead to look at.
+    - `n`: cases that count.
+    - `errors`: cases not found counterfeit, including the `overdue` ones, which were not reviewed in time.
+    - `waiting`: drawn cases that do not count yet.
+    - `against`: cases not found counterfeit, for a lead to review.
     """
 
     n: int = 0
@@ -72,10 +59,7 @@ class Count:
 def read_drawn(
     connection: Connection, brands: Iterable[str], model_version: str, since: datetime
 ) -> dict[str, list[SampledCase]]:
-    """Return the cases drawn since a moment, by brand, in the order in which they were drawn.
-
-    Left out are those that no person looked at before something was said of them.
-    """
+    """Return the cases drawn since a time, by brand, in order of the draw, without those first decided unseen."""
     found = and_(decisions.c.case_id == automatic_draws.c.case_id, is_last_word())
     first = func.coalesce(find_first_origin(automatic_draws.c.case_id), BY_LOOKING[0])
     query = (
@@ -97,11 +81,10 @@ def read_drawn(
 
 
 def count(drawn: Sequence[SampledCase], threshold: float, overdue_before: datetime) -> Count:
-    """Return what the drawn cases from a score on come to.
+    """Count the drawn cases from a score on, in order of the draw, up to the first that may still be reviewed in time.
 
-    They count in the order in which they were drawn, up to the first that may still be reviewed in time: those that
-    were reviewed early may be the plainest. Errors behind it count all the same. "Cannot tell" is an error: what people
-    cannot tell, no policy may act on.
+    Later cases do not count, since early verdicts may be the plainest; later errors do. "Cannot tell" is an error: a
+    policy may not decide cases that people cannot tell.
 
     Examples
     --------
@@ -129,11 +112,10 @@ def count(drawn: Sequence[SampledCase], threshold: float, overdue_before: dateti
 def vouched_until(
     drawn: Sequence[SampledCase], threshold: float, overdue_before: datetime, vouching: int, now: datetime
 ) -> datetime | None:
-    """Return until when listings came in for which the last drawn cases vouch; None where these speak against any.
+    """Return the latest time of enqueueing for which the last `vouching` drawn cases vouch.
 
-    So many must have been looked at that were drawn with a listing or after it, in the order in which they were drawn,
-    the latest of them, and all be counterfeit: inspection by lots, each accepted without an error or not at all (Dodge
-    and Romig 1941).
+    That many cases, drawn with or after a listing, must be reviewed and counterfeit, else the result is None: lot
+    inspection with acceptance number zero (Dodge and Romig 1941).
 
     Examples
     --------
@@ -160,40 +142,28 @@ def vouched_until(
 
 
 def said_since(drawn: Iterable[SampledCase], threshold: float, since: datetime) -> list[bool]:
-    """Return whether each case decided since a moment was counterfeit, in the order in which people decided."""
+    """Return whether each case decided since a time was counterfeit, in order of decision."""
     reviewed = [one for one in drawn if one.decided_at and one.decided_at >= since and one.score >= threshold]
     return [bool(one.is_right) for one in sorted(reviewed, key=lambda one: one.decision_id)]
 
 
 def window_start(now: datetime, window_days: float) -> datetime:
-    """Return from when on drawn cases count: windows begin twice in their length, at dates that nobody chooses.
+    """Return the start of the counted window; windows begin twice per length, at fixed dates.
 
-    A window that moved with the clock would be a new look at other cases every day, and the bound would hold for none.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> days = (datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2, 3))
-    >>> [window_start(day, 180).date().isoformat() for day in days]
-    ['2025-12-08', '2025-12-08', '2025-12-08']
+    A window moving with the clock would be a new look at other cases each day, for which no bound holds.
     """
     epoch, half = datetime(1970, 1, 1, tzinfo=now.tzinfo), timedelta(days=window_days / 2)
     return epoch + ((now - epoch) // half - 1) * half
 
 
 _STEPS = 60  # halvings: to the last digit of a float
-_TIMES_WORSE = (3.0, 10.0, 30.0)  # than promised: how much worse things may have become
+_TIMES_WORSE = (3.0, 10.0, 30.0)  # error rates looked for, as multiples of the promised one
 _HIGHEST_RATE = 0.5
 _HIGHEST_LOOKED_AT = 1 - 1e-9
 
 
 def lasting_bound(n: int, errors: int, promise: float, confidence: float) -> float:
-    """Return the lower bound of the precision that holds at all looks at once.
-
-    Parameters
-    ----------
-    promise : float
-        Where the bound is to be sharpest: with a precision somewhat better than that.
+    """Return the lower bound of the precision that holds at all looks at once, sharpest somewhat above `promise`.
 
     Examples
     --------
@@ -214,12 +184,12 @@ def lasting_bound(n: int, errors: int, promise: float, confidence: float) -> flo
 
 
 def log_gain(n: int, errors: int, rate: float, promise: float) -> float:
-    """Return by how much smaller error rates, mixed, explain what was found better than `rate`, as a logarithm.
+    """Return the logarithm of the gain of a mixture of smaller error rates over `rate`.
 
-    Where the error rate is at least `rate` throughout, this exceeds log(20) at any time with a probability of at
-    most 1/20 (Ville 1939). The mixture is a beta law with the mean half of what the promise allows, cut off at `rate`.
+    While the error rate is at least `rate`, it exceeds log(20) at any time with a probability of at most 1/20 (Ville
+    1939). The mixture is a beta law whose mean is half the allowed error rate, cut off at `rate`.
     """
-    from scipy.special import betainc, betaln  # heavy, and whoever only reads promises needs no bound
+    from scipy.special import betainc, betaln  # heavy, and reading guarantees needs no bound
 
     a = 0.5
     b = a * (2 / (1 - promise) - 1)
@@ -229,10 +199,9 @@ def log_gain(n: int, errors: int, rate: float, promise: float) -> float:
 
 
 def suspicion(is_right: Iterable[bool], promise: float) -> float:
-    """Return how much speaks for the precision having fallen below the promise, at the worst moment of a sequence.
+    """Return the evidence for a precision below the promise, at the worst point of a sequence.
 
-    As long as each case is right with the probability promised or a higher one, it takes on average at least x cases
-    until this reaches x.
+    While the promise holds, it takes at least x cases on average until this reaches x.
 
     Examples
     --------

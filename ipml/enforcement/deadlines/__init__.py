@@ -1,1 +1,1 @@
-"""Legal deadlines: how long somebody has to act, by the law of the place, and what follows when they do not."""
+"""Deadlines: legal terms by jurisdiction, and their effect when they expire."""

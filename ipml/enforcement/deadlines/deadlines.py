@@ -1,14 +1,11 @@
-"""Deadlines that go by what is recorded, in the order of its recording, not by what a machine takes for the time.
+"""Deadlines: records events in order and expires terms by recorded events, not by a machine's clock alone.
 
-Every change of a deadline is an event that is appended; the row in `deadlines` only says what they come to. A term is
-over when its expiry is recorded, and not before: what is recorded earlier came in time. Whoever changes a deadline
-locks its row first, and the row of what it runs for after that. The states are a table: whatever is not in it cannot
-happen.
+Each change appends an event; the row in `deadlines` is their result, and `TRANSITIONS` holds all allowed steps. A term
+is over only when its expiry is recorded; earlier records are in time. Lock the deadline first, then its subject.
 
-Terms run out in two recorded steps, so that a clock that is wrong for a while ends nobody's time early. The first
-reading past a term only marks it. A later reading that is still past it, and later than the mark by `confirm`, records
-the expiry, in one transaction with all that follows. A reading earlier than the mark withdraws it: one of the two was
-wrong. Ticks may come from several machines at once, and be killed anywhere.
+Expiry takes two steps, so that a clock that is wrong for a while ends no term early. The first reading past a term
+marks it. A reading later than the mark by `confirm` and still past the term records the expiry, in one transaction
+with its effect. A reading earlier than the mark removes the mark. Runs may overlap and be killed anywhere.
 """
 
 from __future__ import annotations
@@ -36,7 +33,7 @@ from ipml.storage.tables import deadline_events, deadlines
 
 
 class DeadlineState(StrEnum):
-    """How a deadline stands; the last two are ends."""
+    """State of a deadline; the last two are final."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -47,7 +44,7 @@ class DeadlineState(StrEnum):
 
 
 class DeadlineEvent(StrEnum):
-    """What is recorded of a deadline."""
+    """Recorded event of a deadline."""
 
     OPENED = "opened"
     BEGAN = "began"
@@ -70,7 +67,7 @@ TRANSITIONS: Mapping[tuple[DeadlineState | None, DeadlineEvent], DeadlineState] 
     (DeadlineState.RUNNING, DeadlineEvent.STOPPED): DeadlineState.STOPPED,
     (DeadlineState.PAUSED, DeadlineEvent.RESUMED): DeadlineState.RUNNING,
     (DeadlineState.PAUSED, DeadlineEvent.STOPPED): DeadlineState.STOPPED,
-    # A mark says that one reading found the term over. Until it is confirmed everything is as if it were running.
+    # A mark notes one reading past the term. Until it is confirmed, the deadline behaves as running.
     (DeadlineState.MARKED, DeadlineEvent.UNMARKED): DeadlineState.RUNNING,
     (DeadlineState.MARKED, DeadlineEvent.PAUSED): DeadlineState.PAUSED,
     (DeadlineState.MARKED, DeadlineEvent.EXTENDED): DeadlineState.RUNNING,
@@ -82,13 +79,7 @@ ENDS = frozenset({DeadlineState.EXPIRED, DeadlineState.STOPPED})
 
 
 def next_state(name: str, state: DeadlineState | None, event: DeadlineEvent) -> DeadlineState:
-    """Return the state that follows; IllegalStep, naming the clock, where the table has none.
-
-    Examples
-    --------
-    >>> str(next_state("deadline:1", DeadlineState.MARKED, DeadlineEvent.EXPIRED))
-    'expired'
-    """
+    """Return the next state; raise IllegalStep if `TRANSITIONS` has none."""
     try:
         return TRANSITIONS[state, event]
     except KeyError:
@@ -100,22 +91,14 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A term that runs for something.
+    """A term that runs for a subject.
 
-    Attributes
-    ----------
-    subject, stage : str
-        What it runs for, and which stage of the profile it measures; a subject has one deadline a stage.
-    since : datetime or None
-        The event it counts from; None until that has happened.
-    due_at : datetime or None
-        The first moment after the term.
-    latest_at : datetime or None
-        By when what follows must be done.
-    marked_at : datetime or None
-        The reading that found it past its term, as long as that is not confirmed.
-    longer_by : int
-        Days by which it was paused in all.
+    - `subject`, `stage`: subject and stage of the profile; a subject has one deadline per stage.
+    - `since`: event from which it counts; None until it occurs.
+    - `due_at`: first moment after the term.
+    - `latest_at`: latest time for its effect.
+    - `marked_at`: first reading past the term, while unconfirmed.
+    - `longer_by`: total days of pauses.
     """
 
     deadline_id: int
@@ -134,18 +117,18 @@ class Deadline:
 
     @property
     def name(self) -> str:
-        """Its name in the audit trail."""
+        """Name in the audit trail."""
         return f"deadline:{self.deadline_id}"
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more can happen to it."""
+        """Whether its state is final."""
         return self.state in ENDS
 
 
 @dataclass(frozen=True, slots=True)
 class DeadlineStart:
-    """A deadline to be set up for a subject and a stage of a profile, and the event at `since` that it counts from."""
+    """A deadline to start, counted from the event at `since`."""
 
     subject: str
     stage: str
@@ -155,7 +138,7 @@ class DeadlineStart:
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """One thing that happened to a deadline; `sequence` is the order that counts, `at` what the clock read."""
+    """An event of a deadline; `sequence` decides the order, `at` is the clock's reading."""
 
     sequence: int
     kind: DeadlineEvent
@@ -167,7 +150,7 @@ class RecordedEvent:
 def open_deadline(
     connection: Connection, subject: str, stage: str, profile: TermsProfile, by: str, at: datetime
 ) -> Deadline:
-    """Set up a deadline that waits for the event it counts from; `begin` starts it."""
+    """Create a deadline that waits for its event; `begin` starts it."""
     state = next_state(f"deadline of {subject}", None, DeadlineEvent.OPENED)
     waiting = Deadline(0, subject, stage, profile.name, state)
     (number,) = append_rows(connection, deadlines, [_fields_of(waiting)])
@@ -180,19 +163,19 @@ def open_deadline(
 def begin(
     connection: Connection, deadline: Deadline, profile: TermsProfile, since: datetime, by: str, at: datetime
 ) -> Deadline:
-    """Start a deadline that waits: its term counts from an event at `since`."""
+    """Start a waiting deadline from an event at `since`."""
     return _schedule(connection, replace(deadline, since=since), profile, DeadlineEvent.BEGAN, by, at)
 
 
 def start_deadline(
     connection: Connection, subject: str, stage: str, profile: TermsProfile, since: datetime, by: str, at: datetime
 ) -> Deadline:
-    """Set up a deadline and start it at once."""
+    """Create a deadline and start it at once."""
     return start_deadlines(connection, [DeadlineStart(subject, stage, profile, since)], by, at)[0]
 
 
 def start_deadlines(connection: Connection, starts: Sequence[DeadlineStart], by: str, at: datetime) -> list[Deadline]:
-    """Set up deadlines and start them at once, all of them with the same few queries."""
+    """Create and start deadlines, with the same few queries for any number."""
     if not starts:
         return []
     opened = [next_state(f"deadline of {one.subject}", None, DeadlineEvent.OPENED) for one in starts]
@@ -211,12 +194,12 @@ def start_deadlines(connection: Connection, starts: Sequence[DeadlineStart], by:
 
 
 def pause(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
-    """Let a term stand still until `resume`."""
+    """Pause a term until `resume`."""
     return _change(connection, replace(deadline, paused_at=at, marked_at=None), DeadlineEvent.PAUSED, by, at)
 
 
 def resume(connection: Connection, deadline: Deadline, profile: TermsProfile, by: str, at: datetime) -> Deadline:
-    """Let a term run on; it ends as many days later as it stood still, and never earlier than it would have."""
+    """Resume a term; it ends later by the days of the pause, never earlier than before."""
     paused_at = deadline.paused_at or at
     longer_by = deadline.longer_by + _paused_days(profile, _length(deadline, profile), paused_at, at)
     return _schedule(
@@ -225,7 +208,7 @@ def resume(connection: Connection, deadline: Deadline, profile: TermsProfile, by
 
 
 def extend(connection: Connection, deadline: Deadline, profile: TermsProfile, by: str, at: datetime) -> Deadline:
-    """Give whoever must act the longer term of the profile, once; IllegalStep where it has none."""
+    """Extend a term once to the longer one of the profile; raise IllegalStep if there is none."""
     if deadline.is_extended or profile.stage(deadline.stage).longer is None:
         raise IllegalStep(deadline.name, deadline.state, DeadlineEvent.EXTENDED)
     return _schedule(
@@ -234,34 +217,34 @@ def extend(connection: Connection, deadline: Deadline, profile: TermsProfile, by
 
 
 def stop(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
-    """End a deadline because what it waited for has happened."""
+    """End a deadline because the awaited act has occurred."""
     return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.STOPPED, by, at)
 
 
 def mark(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
-    """Note that a reading of the clock found terms over."""
+    """Note a reading of the clock past the terms."""
     _change_all(connection, [replace(one, marked_at=at) for one in some], DeadlineEvent.MARKED, by, at)
 
 
 def unmark(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
-    """Withdraw a mark: a later reading was earlier, so one of the two was wrong."""
+    """Remove a mark: a later reading was earlier, so one of the two was wrong."""
     return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.UNMARKED, by, at)
 
 
 def expire(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
-    """Record that terms are over: from here on they are."""
+    """Record the expiry of terms, which are over from now on."""
     _change_all(connection, some, DeadlineEvent.EXPIRED, by, at)
 
 
 def find_deadlines(connection: Connection, subject: str, *, lock: bool = False) -> dict[str, Deadline]:
-    """Return the deadlines of a subject by stage, with `lock` kept from other writers."""
+    """Return the deadlines of a subject by stage, with `lock` locked for writing."""
     query = select(deadlines).where(deadlines.c.subject == subject).order_by(deadlines.c.deadline_id)
     rows = connection.execute(query.with_for_update() if lock else query)
     return {row.stage: make_deadline(row) for row in rows}
 
 
 def find_all_deadlines(connection: Connection, subjects: Collection[str]) -> dict[str, dict[str, Deadline]]:
-    """Return the deadlines of each of some subjects by stage."""
+    """Return the deadlines of several subjects by stage."""
     found: dict[str, dict[str, Deadline]] = {subject: {} for subject in subjects}
     if not found:
         return found
@@ -272,7 +255,7 @@ def find_all_deadlines(connection: Connection, subjects: Collection[str]) -> dic
 
 
 def list_events(connection: Connection, deadline: Deadline) -> Sequence[RecordedEvent]:
-    """Return what happened to a deadline, in the order in which it was recorded."""
+    """Return the events of a deadline in recorded order."""
     query = (
         select(deadline_events)
         .where(deadline_events.c.deadline_id == deadline.deadline_id)
@@ -285,7 +268,7 @@ def list_events(connection: Connection, deadline: Deadline) -> Sequence[Recorded
 
 
 def make_deadline(row: Row[Any]) -> Deadline:
-    """Make the record of a row of deadlines."""
+    """Convert a row of deadlines to a record."""
     return Deadline(**row._asdict() | {"state": DeadlineState(row.state)})
 
 
@@ -296,13 +279,12 @@ def _opening(deadline: Deadline) -> dict[str, audit.Value]:
 def _schedule(
     connection: Connection, deadline: Deadline, profile: TermsProfile, event: DeadlineEvent, by: str, at: datetime
 ) -> Deadline:
-    """Reckon anew when a deadline is due, and record the event that made it so."""
     scheduled, payload = _reckon(deadline, profile, at)
     return _change(connection, scheduled, event, by, at, payload)
 
 
 def _reckon(deadline: Deadline, profile: TermsProfile, at: datetime) -> tuple[Deadline, dict[str, audit.Value]]:
-    """Return a deadline with the moments at which it is due, and what is recorded of them."""
+    """Return a deadline with its due times, and their record."""
     since = deadline.since or at
     stage = profile.stage(deadline.stage)
     end = _end_of(deadline, profile, since)
@@ -343,7 +325,6 @@ def _change(
     at: datetime,
     payload: Mapping[str, audit.Value] | None = None,
 ) -> Deadline:
-    """Take a step of the table, and record it."""
     return _change_all(connection, [deadline], event, by, at, [payload or {}])[0]
 
 
@@ -355,7 +336,6 @@ def _change_all(
     at: datetime,
     payloads: Sequence[Mapping[str, audit.Value]] = (),
 ) -> list[Deadline]:
-    """Take the same step with several deadlines, and record it, each with what is recorded of it beside that."""
     changed = [replace(deadline, state=next_state(deadline.name, deadline.state, event)) for deadline in some]
     if changed:
         rows = [{f"new_{name}": value for name, value in _fields_of(one).items()} for one in changed]
@@ -374,7 +354,7 @@ def _record_and_note(
     at: datetime,
     payloads: Sequence[Mapping[str, audit.Value]],
 ) -> None:
-    """Append the same event of several deadlines, and note it in the audit trail."""
+    """Append one event for several deadlines, and note it in the audit trail."""
     sequences = _record(connection, some, event, by, at, payloads)
     noted: list[tuple[str, dict[str, audit.Value]]] = [
         (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage, **payload})
@@ -391,7 +371,7 @@ def _record(
     at: datetime,
     payloads: Sequence[Mapping[str, audit.Value]],
 ) -> list[int]:
-    """Append the same event of several deadlines, and return the place of each in the order."""
+    """Append one event for several deadlines; return their sequence numbers."""
     rows = [
         {"deadline_id": one.deadline_id, "kind": event, "at": at, "by": by, "payload": canonical_json(payload)}
         for one, payload in zip(some, payloads, strict=True)
@@ -404,7 +384,7 @@ def _fields_of(deadline: Deadline) -> dict[str, Any]:
 
 
 DEADLINES = "ipml deadlines"
-"""Who lets terms run out. It judges nothing: it records that nobody acted, and what the rules say follows."""
+"""Actor of expiries; it makes no judgement, but records the missing act and its effect by the rules."""
 
 _AT_ONCE = 500  # looked for in one query
 _log = logging.getLogger(__name__)
@@ -417,7 +397,7 @@ IsFollowed = Callable[[Deadline], bool]
 
 @dataclass(frozen=True, slots=True)
 class DeadlineResult:
-    """What one tick did: how many deadlines it marked, withdrew the mark of, let expire, and could not let expire."""
+    """Number of deadlines marked, unmarked and expired by a run, and error messages of the failed."""
 
     marked: int = 0
     unmarked: int = 0
@@ -436,17 +416,11 @@ class DeadlineResult:
 def run_deadlines(
     engine: Engine, now: datetime, confirm: timedelta, follow: Follow, is_followed: IsFollowed = lambda _: True
 ) -> DeadlineResult:
-    """Look at every deadline that may be past its term.
+    """Mark, unmark and expire deadlines by a reading of the clock.
 
-    Parameters
-    ----------
-    confirm : timedelta
-        How much later than the mark a reading must be to confirm it.
-    follow : function of a connection, the clock and the moment
-        Does what follows from an expiry, in its transaction; where it raises, the expiry is not recorded either, and
-        the next tick tries again.
-    is_followed : function of a deadline
-        Whether anything follows from its expiry. The others are let expire together.
+    A reading later than the mark by `confirm` confirms it. `follow` applies the effect of an expiry in its
+    transaction; if it raises, the expiry is not recorded and the next run tries again. Deadlines without an effect by
+    `is_followed` expire together.
     """
     done, after = DeadlineResult(), 0
     while numbers := _find_due(engine, now, after):
@@ -476,7 +450,7 @@ def _run_together(
     confirm: timedelta,
     is_followed: IsFollowed,
 ) -> tuple[DeadlineResult, set[int]]:
-    """Take the steps from which nothing follows, and return what was done and with which deadlines."""
+    """Apply the steps without effect; return the result and the ids of these deadlines."""
     query = select(deadlines).where(deadlines.c.deadline_id.in_(numbers)).order_by(deadlines.c.deadline_id)
     found = [make_deadline(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
     over = [deadline for deadline in found if deadline.due_at is not None and deadline.due_at <= now]
@@ -490,7 +464,6 @@ def _run_together(
 
 
 def _is_confirmed(deadline: Deadline, now: datetime, confirm: timedelta) -> bool:
-    """Say whether a reading confirms the one that found a deadline past its term."""
     return (
         deadline.state is DeadlineState.MARKED
         and deadline.marked_at is not None
@@ -504,7 +477,7 @@ def _run_one(engine: Engine, number: int, now: datetime, confirm: timedelta, fol
             query = select(deadlines).where(deadlines.c.deadline_id == number)
             row = connection.execute(query.with_for_update(skip_locked=True)).first()
             return DeadlineResult() if row is None else _step(connection, make_deadline(row), now, confirm, follow)
-    except Exception as error:  # what is wrong with one must not keep the others waiting
+    except Exception as error:  # one faulty deadline must not delay the others
         _log.warning("deadline %d could not be let expire: %s", number, error)
         return DeadlineResult(failed=(f"deadline {number}: {error}",))
 
@@ -512,14 +485,13 @@ def _run_one(engine: Engine, number: int, now: datetime, confirm: timedelta, fol
 def _step(
     connection: Connection, deadline: Deadline, now: datetime, confirm: timedelta, follow: Follow
 ) -> DeadlineResult:
-    """Take the one or two steps that a reading of the time allows a deadline."""
     done = DeadlineResult()
     is_over = deadline.due_at is not None and deadline.due_at <= now
     if deadline.state is DeadlineState.MARKED and (marked_at := deadline.marked_at) is not None:
         if now < marked_at:
             deadline, done = unmark(connection, deadline, DEADLINES, now), DeadlineResult(unmarked=1)
         elif is_over and now >= marked_at + confirm:
-            # First, as all who append to the audit trail must hold their rows already.
+            # First: rows must be locked before the audit trail is appended to.
             follow(connection, deadline, now)
             expire(connection, [deadline], DEADLINES, now)
             return DeadlineResult(expired=1)

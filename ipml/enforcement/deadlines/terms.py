@@ -1,16 +1,11 @@
-"""How long a term is and when it ends, by the working days of a country and the profile of a jurisdiction.
+"""Terms: computes the end of a term from the working days of a country and the profile of a jurisdiction.
 
-The day of the event is not counted, and a term of days or months ends with its last day, at midnight in the zone of the
-place: Regulation (EEC, Euratom) 1182/71, Article 3; Civil Code of China, Articles 201 to 203; Rule 6(a) of the US
-Federal Rules of Civil Procedure. A term of hours runs from the moment itself.
-
-Working days are those that are no weekend and no public holiday, and the Chinese days worked in exchange. The dates are
-data, in `holidays/*.toml`, each file with its sources. In a year of which a file does not say that it is complete, what
-is known is used, and whatever ends there is called provisional.
-
-What a jurisdiction says of complaints and counter-notices is data, too: who must act, how long they have, what follows.
-The files in `profiles/*.toml` name the law behind every rule. A marketplace may keep some of its own, in the folder
-that `[appeals]` of the policy names.
+The day of the event does not count; a term of days or months ends at midnight of its last day in the local zone
+(Regulation (EEC, Euratom) 1182/71, Article 3; Civil Code of China, Articles 201 to 203; Rule 6(a) of the US Federal
+Rules of Civil Procedure). A term of hours runs from the moment. Working days exclude weekends and public holidays and
+include Chinese make-up working days, from `holidays/*.toml` with their sources; an end in a year whose list is not
+complete is provisional. Jurisdictions are profiles in `profiles/*.toml`, which cite the law behind every rule; a
+marketplace's own files are in the folder named in `[appeals]` of the policy.
 """
 
 from __future__ import annotations
@@ -40,9 +35,9 @@ class Calendar(BaseModel):
     weekend : frozenset of int
         Days of the week that are free, Monday being 1.
     complete_from, complete_until : int
-        First and last of the years of which all holidays are known.
+        First and last year whose holidays are all known.
     holidays, worked : frozenset of date
-        Days that are free, and days of a weekend that are worked.
+        Free days, and working days on a weekend.
 
     Examples
     --------
@@ -62,46 +57,43 @@ class Calendar(BaseModel):
     worked: frozenset[date] = frozenset()
 
     def is_working_day(self, day: date) -> bool:
-        """Say whether offices and courts work on a day."""
+        """Return whether offices and courts work on a day."""
         return day in self.worked or not (day in self.holidays or day.isoweekday() in self.weekend)
 
     def add_working_days(self, day: date, count: int) -> date:
-        """Return the working day that is the `count`-th after a day, which itself is not counted."""
+        """Return the `count`-th working day after a day, which itself does not count."""
         while count > 0:
             day += _DAY
             count -= self.is_working_day(day)
         return day
 
     def count_working_days(self, after: date, until: date) -> int:
-        """Return how many working days there are after a day, up to and with another."""
+        """Return the number of working days after a day, up to and including another."""
         return sum(self.is_working_day(after + number * _DAY) for number in range(1, (until - after).days + 1))
 
     def next_working_day(self, day: date) -> date:
-        """Return the day itself if it is a working day, else the next that is."""
+        """Return the day itself if it is a working day, else the next working day."""
         while not self.is_working_day(day):
             day += _DAY
         return day
 
     def is_complete(self, first: date, last: date) -> bool:
-        """Say whether all holidays between two days are known."""
+        """Return whether all holidays between two days are known."""
         return self.complete_from <= first.year and last.year <= self.complete_until
 
 
 @lru_cache(maxsize=64)
 def load_calendar(name: str, folder: Path | None = None) -> Calendar:
-    """Return the working days of a country, such as "cn": from a folder of one's own, else the bundled ones.
+    """Return the working days of a country, such as "cn", from the given folder or the bundled files.
 
-    Raises
-    ------
-    UnusableSetting
-        There is no such file, or it is no calendar.
+    Raises UnusableSetting if the file is missing or invalid.
     """
     path = find_file(name, "holidays", _HOLIDAYS, folder)
     return read_policy(Calendar, path, "holidays/us.toml", kind="holidays")
 
 
 def find_file(name: str, kind: str, bundled: Path, folder: Path | None) -> Path:
-    """Return the file of a name, one's own before the bundled one; UnusableSetting where there is none."""
+    """Return the file of a name, from the folder if it is there, else bundled; or raise UnusableSetting."""
     known = {path.stem: path for path in bundled.glob("*.toml")}
     if folder is not None:
         known |= {path.stem: path for path in (folder / kind).glob("*.toml")}
@@ -114,13 +106,7 @@ _MONTHS = 12
 
 
 class Length(BaseModel):
-    """How long a term is: exactly one of months, days, working days and hours.
-
-    Examples
-    --------
-    >>> str(Length(working_days=20))
-    '20 working days'
-    """
+    """Length of a term: exactly one of months, days, working days and hours."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -142,14 +128,10 @@ class Length(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class TermCounting:
-    """By which rules of a place terms are counted.
+    """Local rules for counting terms.
 
-    Attributes
-    ----------
-    is_rolled : bool
-        Whether a term that would end on a free day ends with the next working day.
-    least_working_days : int
-        How many working days a term of two days or more holds at least.
+    `is_rolled`: whether a term that would end on a free day ends on the next working day. `least_working_days`: least
+    number of working days in a term of two days or more.
     """
 
     zone: ZoneInfo
@@ -160,16 +142,9 @@ class TermCounting:
 
 @dataclass(frozen=True, slots=True)
 class TermEnd:
-    """When a term ends.
+    """End of a term: `ends_at` is the first moment after it, in UTC; `last_day` is in the local zone.
 
-    Attributes
-    ----------
-    ends_at : datetime
-        The first moment after it, in UTC.
-    last_day : date
-        In the zone of the place.
-    is_provisional : bool
-        Whether not all holidays of that time are known yet, so that it may turn out later.
+    It is provisional if some holidays of that time are unknown, so that it may be later.
     """
 
     ends_at: datetime
@@ -178,14 +153,9 @@ class TermEnd:
 
 
 def find_end(length: Length, since: datetime, counting: TermCounting, longer_by: int = 0) -> TermEnd:
-    """Return when a term ends that begins with an event.
+    """Return the end of a term that begins with an event.
 
-    Parameters
-    ----------
-    since : datetime
-        Moment of the event, aware.
-    longer_by : int, default=0
-        Days (working days, where the term is of such) by which it was paused.
+    `longer_by` is the length of pauses in days, or in working days if the term is in working days.
 
     Examples
     --------
@@ -203,30 +173,21 @@ def find_end(length: Length, since: datetime, counting: TermCounting, longer_by:
 
 
 def add_months(day: date, count: int) -> date:
-    """Return the same day `count` months later, or the last of that month where it has no such day.
-
-    Examples
-    --------
-    >>> str(add_months(date(2024, 8, 31), 6))
-    '2025-02-28'
-    """
+    """Return the same day `count` months later, or the last day of a shorter month."""
     years, month = divmod(day.month - 1 + count, _MONTHS)
     year, month = day.year + years, month + 1
     return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """Return the first moment of a local day in UTC; where clocks skip midnight, the moment they skip."""
+    """Return the first moment of a local day in UTC, also where clocks skip midnight."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def find_zone(name: str) -> ZoneInfo:
-    """Return a time zone by its name.
+    """Return a time zone by name.
 
-    Raises
-    ------
-    UnusableSetting
-        There is none of that name, or the machine has no table of time zones.
+    Raises UnusableSetting if the name is unknown, or the machine has no time zone data.
     """
     try:
         return ZoneInfo(name)
@@ -256,21 +217,21 @@ Part = Literal["statement", "listing", "reference"]
 
 
 class Stage(BaseModel):
-    """A term within which somebody must act.
+    """A term within which a party must act.
 
     Attributes
     ----------
     actor : str
-        Who must act: "seller", "holder" or "platform".
+        Party that must act: "seller", "holder" or "platform".
     starts : str
-        With which event it begins: "notified" (the seller learns of the restriction), "filed", or "passed on" (what
-        the seller says has reached the rights holder).
+        Event from which it counts: "notified" (seller received the statement), "filed", or "passed on" (rights holder
+        received the counter-notice).
     longer : Length or None
-        To what a person may extend it, once, counted from the same event.
+        Length to which a person may extend it once, from the same event.
     latest : Length or None
-        By when what follows must be done, counted from the same event.
+        Latest time for the effect, from the same event.
     at_expiry : str
-        What follows if nobody acts: the measure is upheld, the listing restored, or somebody is late ("overdue").
+        Effect without an act: "uphold" the measure, "restore" the listing, or "overdue" (the actor is late).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -290,7 +251,7 @@ class Stage(BaseModel):
 
 
 class Windows(BaseModel):
-    """How long the ways are open to a seller."""
+    """Terms within which a seller may file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -311,19 +272,19 @@ class TermsProfile(BaseModel):
     Attributes
     ----------
     name : str
-        "eu", "china", "us", "platform", or that of a file of one's own.
+        "eu", "china", "us", "platform", or the name of a file of the marketplace.
     holidays : str
-        Whose public holidays count.
+        Calendar of public holidays.
     rolls, least_working_days
         See `TermCounting`.
     windows : Windows
-        Until when a seller may complain or send a counter-notice.
+        Terms for filing a complaint or a counter-notice.
     decision : Stage
-        How long the platform has to decide a complaint.
+        Term of the platform's decision on a complaint.
     holder : Stage or None
-        How long the rights holder has to act on a counter-notice; None: a counter-notice is decided as a complaint.
+        Term of the rights holder after a counter-notice; None: a counter-notice is decided like a complaint.
     passes_on : frozenset of str
-        What the rights holder is told: the seller's "statement", the "listing" (its id and title), the "reference".
+        Data sent to the rights holder: the seller's "statement", the "listing" (id and title), the "reference".
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -341,13 +302,7 @@ class TermsProfile(BaseModel):
     folder: Path | None = None
 
     def stage(self, name: str) -> Stage:
-        """Return the stage a deadline is named after.
-
-        Examples
-        --------
-        >>> str(load_profile("china").stage("holder").length)
-        '15 days'
-        """
+        """Return the stage of a deadline's name."""
         found = {
             "complaint window": self.windows.complaint,
             "counter-notice window": self.windows.counter_notice,
@@ -359,27 +314,24 @@ class TermsProfile(BaseModel):
         return found
 
     def find_end(self, length: Length, since: datetime, longer_by: int = 0) -> TermEnd:
-        """Return when a term that begins with an event ends here."""
+        """Return the end of a term in this jurisdiction."""
         return find_end(length, since, self.counting, longer_by)
 
     @property
     def counting(self) -> TermCounting:
-        """How terms are counted here."""
+        """Local rules for counting terms."""
         calendar = load_calendar(self.holidays, self.folder)
         return TermCounting(find_zone(self.zone), calendar, self.rolls, self.least_working_days)
 
 
 @lru_cache(maxsize=64)
 def load_profile(name: str, folder: Path | None = None) -> TermsProfile:
-    """Return a profile by its name: one's own in a folder, else the bundled one.
+    """Return a profile by name, from the given folder or the bundled files.
 
-    Raises
-    ------
-    UnusableSetting
-        There is no such file, or it says something ipml cannot follow.
+    Raises UnusableSetting if the file is missing or invalid.
     """
     path = find_file(name, "profiles", _PROFILES, folder)
     profile = read_policy(TermsProfile, path, "profiles/eu.toml", kind="profile")
     profile = profile.model_copy(update={"name": name, "folder": folder})
-    _ = profile.counting  # zone and holidays are there, or it is said now
+    _ = profile.counting  # raises now if zone or holidays are missing
     return profile

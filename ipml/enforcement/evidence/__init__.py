@@ -1,1 +1,1 @@
-"""Evidence: what was seen when it was decided on, and packages of it that others can verify."""
+"""Evidence: stores the facts behind each decision, and exports verifiable packages."""

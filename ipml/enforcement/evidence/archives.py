@@ -1,11 +1,8 @@
-"""Archives: those that are handed in, unpacked safely; packages as one .zip file; captures of a page (WARC).
+"""Archives: unpacks submitted archives safely, writes packages as .zip files, and checks captures of a page (WARC).
 
-An archive that is handed in is a .zip file (stored or deflated), .tar or .tar.gz: other ways to pack let a small file
-ask for much memory. What it calls its files is data: it is returned, never used as a path. All that it declares is
-looked at first, and its files get names of our own. Nothing but plain files is taken from it; what would lead out of
-the folder, or is no file, is refused as a whole.
-
-A capture of the page is handed in with a package: it is checked and copied, never fetched by ipml.
+Accepted are .zip (stored or deflated), .tar and .tar.gz; other compressions let a small file demand much memory. All
+declared sizes and names are checked first. File names in the archive are untrusted data and never become paths.
+Archives with links, devices or paths out of the folder are refused as a whole. ipml never fetches a capture itself.
 """
 
 from __future__ import annotations
@@ -26,14 +23,14 @@ from ipml.errors import UnreadableFile, UnusableSetting, first_line
 
 _BLOCK = 2**20
 _GZIP = b"\x1f\x8b"
-# The end of a .zip says how long its list of files is; it may be followed by a comment of 65,535 bytes.
+# The end of a .zip holds the size of its list of files; a comment of up to 65,535 bytes may follow.
 _END_MARK, _LARGE_MARK, _END, _LONGEST_END = b"PK\x05\x06", b"PK\x06\x07", 22, 22 + 65_535 + 20
 _LONGEST_ENTRY = 2_048
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """How much an archive may hold; the ratio is that of what comes out to what went in."""
+    """Limits of an archive; `ratio` is the unpacked size divided by the packed size."""
 
     n_entries: int = 2_000
     n_bytes: int = 512 * 2**20
@@ -43,15 +40,7 @@ class ArchiveLimits:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A file that came out of an archive.
-
-    Attributes
-    ----------
-    path : Path
-        Where it is, under a name of ours.
-    name : str
-        What the archive called it: data from a stranger.
-    """
+    """An unpacked file; `name` is its untrusted name in the archive."""
 
     path: Path
     name: str
@@ -59,8 +48,6 @@ class Unpacked:
 
 @dataclass(frozen=True, slots=True)
 class _ArchivedFile:
-    """A file in an archive: its name, its declared size, and how to read it."""
-
     name: str
     size: int
     open: Callable[[], IO[bytes]]
@@ -70,20 +57,10 @@ USUAL = ArchiveLimits()
 
 
 def unpack(archive: Path, folder: Path, limits: ArchiveLimits = USUAL) -> list[Unpacked]:
-    """Unpack a .zip, .tar or .tar.gz file into an empty folder, as `000001`, `000002`, …
+    """Unpack a .zip, .tar or .tar.gz file into a new or empty folder, as `000001`, `000002`, …
 
-    Parameters
-    ----------
-    archive : Path
-    folder : Path
-        Is made; the files appear directly in it.
-    limits : ArchiveLimits
-
-    Raises
-    ------
-    UnreadableFile
-        It is no archive, is broken, is larger than the limits, holds a link, a device or an encrypted file, or two
-        files whose names are the same to some file system. Nothing of it is left in the folder then.
+    Raises UnreadableFile if the file is no archive, is broken, exceeds the limits, contains a link, a device or an
+    encrypted file, or has two names that are equal on some file system. No unpacked file is left.
     """
     written: list[Unpacked] = []
     try:
@@ -116,7 +93,7 @@ def _read_entries(archive: Path, limits: ArchiveLimits) -> Iterator[_ArchivedFil
 
 
 def _check_directory(archive: Path, limits: ArchiveLimits) -> None:
-    """Refuse a .zip whose list of files is long before all of it is read: it would fill the memory."""
+    """Refuse a .zip with a long list of files before reading the list into memory."""
     with archive.open("rb") as stream:
         stream.seek(-min(archive.stat().st_size, _LONGEST_END), 2)
         end = stream.read()
@@ -133,7 +110,7 @@ def _open_plain(archive: Path) -> IO[bytes]:
 
 
 class _Sips:
-    """A stream of which nobody reads more than a block at once: what describes a file in a .tar may be of any size."""
+    """A stream that refuses reads above one block: a header in a .tar may claim any size."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.tell, self.seek, self._stream = stream.tell, stream.seek, stream
@@ -176,7 +153,7 @@ def _open_member(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _check(archive: Path, entries: Iterator[_ArchivedFile], limits: ArchiveLimits) -> list[_ArchivedFile]:
-    """Return the entries of an archive, once what they declare is within the limits and their names are apart."""
+    """Return the entries of an archive after checking their declared sizes and names."""
     checked: list[_ArchivedFile] = []
     folded: set[str] = set()
     total = 0
@@ -205,7 +182,7 @@ def _check_path(archive: Path, name: str) -> None:
 
 
 def _copy(archive: Path, entry: _ArchivedFile, target: Path, most: int) -> None:
-    """Write a file, but not more of it than was declared, nor than may still be written."""
+    """Write a file, but not more than declared or still allowed."""
     written = 0
     with entry.open() as source, target.open("xb") as stream:
         while block := source.read(_BLOCK):
@@ -241,12 +218,9 @@ _DEVICES = frozenset(
 
 
 def lay_out(files: Sequence[Unpacked], archive: Path, folder: Path) -> Path:
-    """Move unpacked files to where a package has them, if each bears a name that a package has; return its folder.
+    """Move unpacked files to their places in a package; return its folder.
 
-    Raises
-    ------
-    UnreadableFile
-        A name is none that ipml gives, so that this is no package.
+    Raises UnreadableFile if a name cannot belong to a package.
     """
     names = [PurePosixPath(file.name) for file in files]
     tops = {name.parts[0] for name in names if len(name.parts) > 1}
@@ -263,7 +237,7 @@ def lay_out(files: Sequence[Unpacked], archive: Path, folder: Path) -> Path:
 
 
 def write_zip(folder: Path, target: Path) -> Path:
-    """Write a folder as a .zip file, itself the one folder in it, and return the file."""
+    """Write a folder to a .zip file that contains this one folder, and return the file."""
     with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
@@ -281,14 +255,10 @@ _WHOLE = "a WARC file of which every record can be read"
 
 
 def copy_capture(source: Path, folder: Path, name: str = "capture") -> Path:
-    """Copy a WARC file into a folder, under a name of our own, once every record of it could be read.
+    """Check every record of a WARC file, and copy the file into a folder under our own name.
 
-    Raises
-    ------
-    UnreadableFile
-        It is no WARC file, or ends in the midst of a record.
-    UnusableSetting
-        There is nothing to check it with.
+    Raises UnreadableFile if the file is no WARC file, or ends inside a record; UnusableSetting if the package warcio
+    is not installed.
     """
     try:
         with source.open("rb") as stream:
@@ -323,7 +293,7 @@ def _check_records(source: Path) -> None:
 
 
 def _read_through(record: Any) -> None:
-    """Read a record to its end; EOFError where it has none."""
+    """Read a record to its end; raise EOFError if it is cut off."""
     while record.raw_stream.read(_BLOCK):
         pass
     if getattr(record.raw_stream, "limit", 0):

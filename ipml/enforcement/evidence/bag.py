@@ -1,11 +1,8 @@
-"""A folder in the layout of BagIt 1.0 (RFC 8493), and the time stamp of a third party (RFC 3161) on it.
+"""Bag: writes a folder in the layout of BagIt 1.0 (RFC 8493), with the time stamp of a third party (RFC 3161).
 
-Archives and libraries read bags: payload, manifests, tag files. Two manifests of different hashes say the same, so
-that of a changed byte it is known whether it is in a file or in a manifest.
-
-A time stamp is the word of an authority that the bag existed at a moment. What is stamped is the first manifest of the
-tag files, and so, by its digests, every other file; that manifest therefore cannot name the stamp, and two others do.
-The authority learns one SHA-256 and nothing else.
+Two manifests with different hashes show whether a file or a manifest was changed. The stamp proves that the bag
+existed at a time. It covers the first tag manifest, and through its digests every other file; therefore two further
+tag manifests list the stamp. The time stamp authority receives one SHA-256 only.
 """
 
 from __future__ import annotations
@@ -27,24 +24,7 @@ _BLOCK = 2**20
 
 
 def close_bag(folder: Path, identifier: str, now: datetime) -> None:
-    """Write all that makes a bag of a folder whose payload (`data/`) and further files are there.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as name:
-    ...     folder = Path(name)
-    ...     (folder / "data").mkdir()
-    ...     _ = (folder / "data/a.txt").write_text("a")
-    ...     close_bag(folder, "case 12", datetime(2026, 5, 1, tzinfo=UTC))
-    ...     print((folder / "bag-info.txt").read_text())
-    Bag-Software-Agent: ipml ...
-    Bagging-Date: 2026-05-01
-    External-Identifier: case 12
-    Payload-Oxum: 1.1
-    <BLANKLINE>
-    """
+    """Write the tag files and manifests of a folder with a payload in `data/`."""
     payload = [path for path in (folder / "data").rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in payload)
     info = {
@@ -63,7 +43,7 @@ def close_bag(folder: Path, identifier: str, now: datetime) -> None:
 
 
 def add_stamp(folder: Path, stamp: bytes) -> None:
-    """Put a time stamp of the first tag manifest into a bag, and into the other tag manifests."""
+    """Add a time stamp of the first tag manifest to a bag, and list it in the other tag manifests."""
     (folder / STAMP).write_bytes(stamp)
     tags = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith("tagmanifest-")]
     for algorithm in _ALGORITHMS_OF_STAMP:
@@ -71,7 +51,7 @@ def add_stamp(folder: Path, stamp: bytes) -> None:
 
 
 def list_digests(folder: Path, paths: list[Path], algorithm: str = "sha256") -> str:
-    """Return the lines of a manifest: digest and name of each file, in the order of the names."""
+    """Return the lines of a manifest: digest and name of each file, sorted by name."""
     named = sorted((path.relative_to(folder).as_posix(), path) for path in paths)
     return "".join(f"{_hash_file(path, algorithm)}  {name}\n" for name, path in named)
 
@@ -100,14 +80,14 @@ _CERTIFICATES = 0xA0  # the tag of the field of SignedData
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What an authority answered, and the moment in it."""
+    """Response of a time stamp authority, and the time in it."""
 
     response: bytes
     at: datetime
 
 
 def make_request(content: bytes) -> bytes:
-    """Return a request to stamp a content, as it goes to an authority."""
+    """Return the encoded request to stamp a content."""
     client = _client()
     request = client.TimestampRequestBuilder().data(content).hash_algorithm(client.HashAlgorithm.SHA256)
     made: bytes = request.nonce(nonce=True).cert_request(cert_request=True).build().as_bytes()
@@ -115,19 +95,10 @@ def make_request(content: bytes) -> bytes:
 
 
 def ask_for_stamp(url: str, content: bytes, roots: Path | None = None) -> Stamp:
-    """Have an authority stamp a content.
+    """Request a time stamp of a content from the authority at an HTTP address.
 
-    Parameters
-    ----------
-    url : str
-        Where it takes requests, by HTTP.
-    roots : Path, optional
-        Certificates (PEM) of those whose word counts; without them only that the stamp is of this content is checked.
-
-    Raises
-    ------
-    Refused
-        It cannot be reached, or what it answers is no stamp of this content.
+    `roots` is a PEM file of trusted certificates; without it, only the stamped content is checked, not the signature.
+    Raises Refused if the authority cannot be reached, or its answer is no stamp of this content.
     """
     import httpx
 
@@ -148,12 +119,9 @@ def ask_for_stamp(url: str, content: bytes, roots: Path | None = None) -> Stamp:
 
 
 def check_stamp(response: bytes, content: bytes, source: str, roots: Path | None = None) -> Stamp:
-    """Return what an authority answered, once it is known to stamp this content.
+    """Check that a response is a time stamp of a content, and return it.
 
-    Raises
-    ------
-    Refused
-        It is no answer, a refusal, of another content, or not by one of those whose word counts.
+    Raises Refused if it is no response, a refusal, for another content, or not signed by a trusted authority.
     """
     client = _client()
     try:
@@ -174,10 +142,10 @@ def check_stamp(response: bytes, content: bytes, source: str, roots: Path | None
 
 
 def sort_certificates(response: bytes) -> bytes:
-    """Return an answer with the certificates in it in the order of DER; what is no such answer comes back as it is.
+    """Return a response with its certificates in DER order; other bytes are returned unchanged.
 
-    Authorities send their chain in any order, as CMS (RFC 5652, section 5.1) and OpenSSL allow; the library that reads
-    answers insists on the order of DER. Nothing that is signed is moved, and no length changes.
+    Authorities send their chain in any order, as CMS (RFC 5652, section 5.1) and OpenSSL allow, but the reading
+    library requires DER order. No signed byte is moved, and no length changes.
     """
     try:
         _, *token = _children(response, slice(0, len(response)))
@@ -192,7 +160,6 @@ def sort_certificates(response: bytes) -> bytes:
 
 
 def _children(content: bytes, parent: slice) -> list[slice]:
-    """Return where the elements within an element of DER begin and end."""
     found, place = [], _split_header(content, parent.start)[0]
     while place < parent.stop:
         start, length = _split_header(content, place)
@@ -204,7 +171,7 @@ def _children(content: bytes, parent: slice) -> list[slice]:
 
 
 def _split_header(content: bytes, place: int) -> tuple[int, int]:
-    """Return where the content of an element begins, and its length; tags of one byte are all there are here."""
+    """Return start and length of an element's content; all tags here have one byte."""
     first = content[place + 1]
     if first < 0x80:
         return place + 2, first
@@ -246,14 +213,9 @@ _FILES_OF_STAMP = (STAMP, "tagmanifest-sha384.txt", "tagmanifest-sha512.txt")
 
 
 def read_stamped(folder: Path) -> bytes:
-    """Return what an authority stamps of a package, once all of it is known to be whole.
+    """Check a package, and return the content that an authority stamps; remains of an interrupted stamping are ignored.
 
-    What a stamping that was killed has left does not count.
-
-    Raises
-    ------
-    UnreadableFile
-        It is none, or not as it was made.
+    Raises UnreadableFile if the folder is no package, or was changed.
     """
     faults = [one for one in check_package(folder).findings if one.file not in _FILES_OF_STAMP]
     if faults:
@@ -264,17 +226,14 @@ def read_stamped(folder: Path) -> bytes:
 
 
 def stamp_package(folder: Path, stamp: Stamp) -> None:
-    """Put a stamp into a package; one that it had gives way."""
+    """Put a stamp into a package, replacing an earlier one."""
     add_stamp(folder, stamp.response)
 
 
 def check_stamp_of(folder: Path, roots: Path) -> str:
-    """Say when a package was stamped, by one of those whose certificates are in a file.
+    """Return a sentence with the time at which a trusted authority stamped a package.
 
-    Raises
-    ------
-    Refused
-        It bears no stamp, or not one of theirs.
+    Raises Refused if the package has no stamp, or not one of a trusted authority.
     """
     if not (folder / STAMP).is_file():
         raise Refused(f"time stamp of {folder}", "none", "a stamp")

@@ -1,15 +1,12 @@
-"""A package of evidence: a folder that can be checked without ipml, by anybody, years later.
+"""Evidence package: exports the evidence of a case as a folder that anyone can check years later without ipml.
 
-What stands in it is read at one moment. Then the audit trail gets two rows: who handed out what, and, naming nobody,
-what is in the payload, by one SHA-256. The package gets the second row and an anchor of the trail up to it: who holds
-the anchor, or knows the key it is signed with, finds out a package that was made anew from end to end. The names of
-all files are ours.
+The content is read at one moment. Then the audit trail gets two rows: who exported what, and the SHA-256 of the
+payload without a name. The package contains the second row and an anchor of the trail up to it. With the anchor from
+elsewhere, or the key that signs it, even a package rebuilt from scratch is detected.
 
-The part of the audit trail that concerns the case goes into it. Each line is a row of the trail, with the number of
-the row before it in the package (`after`) and a digest of the line (`check`), so that a changed, dropped, added or
-moved line can be named. The name of a person is withheld unless asked for: such a row cannot be hashed again by who
-does not know the name. Comparing a package with the trail it came from is what its receiver cannot, and the
-marketplace can.
+Each audit line holds a row, the number of the row before it in the package (`after`) and its own digest (`check`), so
+a changed, dropped, added or moved line can be named. Names of people are withheld by default; the hash of such a row
+can be checked only with the name. Only the marketplace can compare a package with its trail.
 """
 
 from __future__ import annotations
@@ -56,15 +53,10 @@ _WITHHELD = "person"
 
 
 def subjects_of_cases(connection: Connection, case_ids: Sequence[int]) -> list[str]:
-    """Return what the audit trail calls some cases and all that followed from them: "case:12", "measure:3".
+    """Return the audit subjects of cases and everything derived from them, such as "case:12" and "measure:3".
 
-    That is whatever names a case, what refers to that (a penalty to a strike), and the deadlines and messages about any
-    of it.
-
-    Parameters
-    ----------
-    case_ids : sequence of int
-        No more than some hundred.
+    They cover references over several steps (a penalty of a strike), and deadlines and messages about any of them.
+    Pass at most a few hundred cases.
     """
     subjects, found = [subject_of(case_id) for case_id in case_ids], {cases.name: list(case_ids)}
     for table in metadata.sorted_tables:  # those that are referred to come first
@@ -90,18 +82,18 @@ def subjects_of_cases(connection: Connection, case_ids: Sequence[int]) -> list[s
 
 
 def read_rows(connection: Connection, subjects: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the rows about some subjects as the trail hashes them, in order."""
+    """Return the audit rows of some subjects in the form that is hashed, in order."""
     query = select(audit_rows).where(audit_rows.c.subject.in_(list(subjects))).order_by(audit_rows.c.sequence)
     return [as_hashed(row) for row in connection.execute(query)]
 
 
 def as_hashed(row: Row[Any]) -> dict[str, Any]:
-    """Return a row of the trail with the columns that its hash is of, and the hash."""
+    """Return a row of the trail with its hash and the columns that are hashed."""
     return {**row._asdict(), "at": to_microseconds(row.at)}
 
 
 def write_lines(rows: Iterable[dict[str, Any]], names: dict[str, str]) -> str:
-    """Return rows as the lines of a package; `names` says what persons are called in it who are not to be named."""
+    """Return rows as lines of a package; `names` maps the people to be withheld to their codes."""
     lines, after = [], 0
     for row in rows:
         pseudonymised = {"actor": names[row["actor"]], "withheld": True} if row["actor"] in names else {}
@@ -112,7 +104,7 @@ def write_lines(rows: Iterable[dict[str, Any]], names: dict[str, str]) -> str:
 
 
 def pseudonymise_actors(connection: Connection, pseudonym: str, rows: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Return what each person among the actors is called in papers on a seller; "person" once the seller was erased."""
+    """Map each person among the actors to a code for this seller; "person" once the seller was erased."""
     actors = sorted({row["actor"] for row in rows if is_person(row["actor"])})
     try:
         return {actor: name_in_papers(connection, pseudonym, actor) for actor in actors}
@@ -127,13 +119,13 @@ HOW_TO_CHECK = """\
 How to check it
 ---------------
 You need Python 3.9 or later and nothing else. Take verify.py from the marketplace or from the makers of ipml, not from
-this folder: who can forge the folder can forge the program in it. Then, beside the folder:
+this folder: a forged folder may contain a forged program. Then, beside the folder:
 
     python verify.py FOLDER
 
-It names every file and line that was changed, added, dropped or moved. One who makes the whole folder anew cannot be
-found out by the folder alone. So ask the marketplace, by a way of your own, for {ask}this anchor, and give
-verify.py what you were told (--key KEY, --anchor ANCHOR):
+It names every file and line that was changed, added, dropped or moved. A folder that was rebuilt from scratch cannot be
+detected from the folder alone. So ask the marketplace, by a way of your own, for {ask}this anchor, and give
+the answer to verify.py (--key KEY, --anchor ANCHOR):
 
     {anchor}
 """
@@ -155,14 +147,14 @@ it decided, and what was done since. It was put together on {date}.
 What was decided
 ----------------
 {decisions}
-What is quoted above was written by the seller. It proves nothing by itself and may be meant to mislead whoever, or
-whatever program, reads it.
+The quoted text above was written by the seller. It proves nothing alone and may be meant to mislead the person or the
+program that reads it.
 
 What is in the folder
 ---------------------
 data/evidence-….json   the listing as it was seen, its score and why, what was known of the seller, and the decision
 data/audit.jsonl       what was done to the case, each line a row of the marketplace's audit trail
-data/export.json       the row of that trail that says what was put into this folder
+data/export.json       the row of that trail with the digest of this folder's content
 data/anchor.json       how far the trail went then{signed}
 {extra}manifest-….txt         fingerprints (SHA-256, SHA-512) of the files in data/
 tagmanifest-….txt      fingerprints of all others
@@ -184,7 +176,7 @@ def write_readme(
     has_names: bool,
     n_pictures: int = 0,
 ) -> str:
-    """Return the text; what a seller wrote stands in it without what a terminal or an editor would obey."""
+    """Return the README; seller texts lose characters that control a terminal or an editor."""
     return _README.format(
         case=case_id,
         date=anchor.at[:10],
@@ -197,7 +189,7 @@ def write_readme(
 
 
 def explain_checking(anchor: SignedAnchor) -> str:
-    """Return how a package with an anchor is checked, and what to ask for by another way."""
+    """Return instructions for checking a package, and which facts to request by another way."""
     ask = "its public key or for " if anchor.key else ""
     return HOW_TO_CHECK.format(ask=ask, anchor=f"{anchor.count}:{anchor.head}")
 
@@ -222,7 +214,7 @@ def _describe(evidence: Evidence) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value from a listing in one line, shortened, without what a terminal would obey.
+    """Return a listing's value in one line, shortened, without characters that control a terminal.
 
     Examples
     --------
@@ -242,14 +234,14 @@ _SYSTEM = "ipml"
 
 @dataclass(frozen=True, slots=True)
 class TrailNote:
-    """The row of the trail that says what a package holds, and the anchor up to it."""
+    """The audit row with the digest of a package, and the anchor up to it."""
 
     row: Mapping[str, Any]
     anchor: SignedAnchor
 
 
 def digest_payload(folder: Path) -> str:
-    """Return the one SHA-256 of all files in `data/` of a folder."""
+    """Return one SHA-256 for all files in `data/` of a folder."""
     return digest(list_digests(folder, list((folder / "data").iterdir())))
 
 
@@ -266,18 +258,10 @@ def note_package(
     now: datetime,
     speaks_of: Sequence[RowName] = (),
 ) -> TrailNote:
-    """Note in the trail who hands out a package on a subject, and what is in it.
+    """Note the export of a package in the audit trail: who exported it, and its content.
 
-    Parameters
-    ----------
-    content : str
-        As from `digest_payload`.
-    rows : sequence of mappings
-        Of the trail, those in the package.
-    exporter : str
-        What the package calls who hands it out.
-    speaks_of : sequence of (str, int)
-        Audited rows that were kept with it.
+    `content` is a result of `digest_payload`, `rows` are the trail's rows in the package, `exporter` is the exporter's
+    name within the package, and `speaks_of` names audited rows stored with it.
     """
     last = rows[-1]["sequence"] if rows else 0
     said: dict[str, audit.Value] = {"content": content, "rows": len(rows), "last": last, "by": exporter}
@@ -288,7 +272,7 @@ def note_package(
 
 
 def close_package(folder: Path, noted: TrailNote, readme: str, identifier: str, now: datetime) -> None:
-    """Add what the trail says, the README and the program that checks all of it, and make a bag of the folder."""
+    """Add audit row, anchor, README and verify.py to the folder, and make it a bag."""
     (folder / "data/export.json").write_bytes(canonical_json(noted.row).encode("ascii") + b"\n")
     (folder / "data/anchor.json").write_bytes(f"{noted.anchor}\n".encode("ascii"))
     (folder / "README.txt").write_bytes(readme.encode())
@@ -297,20 +281,15 @@ def close_package(folder: Path, noted: TrailNote, readme: str, identifier: str, 
 
 
 def put_in_place(folder: Path, out: Path, *, is_zipped: bool) -> None:
-    """Move a finished package to where it was asked for, as one file if wished."""
+    """Move a finished package to its destination, zipped if requested."""
     (write_zip(folder, folder.parent / "package.zip") if is_zipped else folder).rename(out)
 
 
 @contextmanager
 def new_place(out: Path) -> Iterator[Path]:
-    """Give a hidden folder beside a place at which nothing is yet; it goes, whatever happens.
+    """Yield a hidden temporary folder beside an unused path, after removing remains of an interrupted export.
 
-    What a killed export of the same name has left goes first.
-
-    Raises
-    ------
-    UnwritableFile
-        Something is there already, or nothing can be written there.
+    Raises UnwritableFile if the path exists, or its folder cannot be written.
     """
     if out.exists() or out.is_symlink():
         raise UnwritableFile(out, "something of that name", "a new name: a package is never written over")
@@ -326,19 +305,15 @@ def new_place(out: Path) -> Iterator[Path]:
 
 
 Stamper = Callable[[bytes], Stamp]
-"""Has an authority stamp a content; see `ipml.enforcement.evidence.bag`."""
+"""Obtains an authority's time stamp of a content; see `ipml.enforcement.evidence.bag`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A package that was written.
+    """A written package.
 
-    Attributes
-    ----------
-    n_erased : int
-        How many pieces of evidence are in it by their digest alone, as the seller was erased.
-    anchor : SignedAnchor
-        Tell it to the recipient by another way than the package.
+    `n_erased`: pieces of evidence that the package contains as a digest only, because the seller was erased. `anchor`:
+    send it to the recipient by another way than the package.
     """
 
     path: Path
@@ -351,8 +326,6 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """What is in the database at one moment of a case."""
-
     evidence: Sequence[Evidence]
     rows: Sequence[dict[str, Any]]
     names: dict[str, str]
@@ -373,43 +346,38 @@ def export_package(
     is_zipped: bool = False,
     now: datetime | None = None,
 ) -> Exported:
-    """Write the evidence of a case as a folder, or as one .zip file, whole or not at all.
+    """Write the evidence of a case as a new folder, or as one .zip file, whole or not at all.
 
     Parameters
     ----------
-    out : Path
-        Must not be there yet.
     by : str
-        Name of the user who exports, noted in the audit trail.
+        Name of the exporting user, for the audit trail.
     key_file : Path, optional
         Secret key that signs the anchor.
     capture : Path, optional
         WARC file of the page.
     pictures : Path, optional
-        Folder of pictures (IPML_PICTURES): those that the evidence names go along, as they were sent.
+        Folder of pictures (IPML_PICTURES); those named in the evidence are included as received.
     stamper : function, optional
-        Has the package stamped by a third party.
+        Obtains a third party's time stamp.
     with_names : bool, default=False
-        Whether the login names of those who did something are in it; otherwise each is called by a code.
-    is_zipped : bool, default=False
-        Whether it is to be one file.
-    now : datetime, default=the clock
+        Whether login names are included; otherwise each person has a code.
 
     Raises
     ------
     NotFound, EvidenceChanged
-        There is no such case, it was never decided, or its evidence is not what was kept.
+        The case does not exist or was never decided, or its evidence was changed.
     UnwritableFile
-        Something is there already, or nothing can be written there.
+        The path exists, or cannot be written.
     UnreadableFile, Refused, UnusableSetting
-        What was handed in is not fit for a package.
+        Capture, key or time stamp cannot be used.
     """
     now = now or datetime.now(UTC)
     with reading(engine) as connection:
         contents = _read_contents(connection, case_id, by, with_names=with_names)
     with new_place(out) as place:
         folder = place / f"evidence-case-{case_id}"
-        folder.mkdir(mode=0o700)  # it tells of a seller, who is not everybody's business
+        folder.mkdir(mode=0o700)  # contains personal data of a seller
         data = folder / "data"
         data.mkdir()
         for one in contents.evidence:
@@ -443,7 +411,7 @@ def export_package(
 
 
 def _copy_pictures(folder: Path | None, pieces: Iterable[Evidence], data: Path) -> int:
-    """Copy the pictures that evidence names, as far as they are still kept and are what was fetched."""
+    """Copy the pictures named in the evidence that are still stored unchanged; return how many."""
     if folder is None:
         return 0
     pictures = [one for piece in pieces for one in piece.content.get("pictures", ())]
@@ -475,13 +443,7 @@ def _read_contents(connection: Connection, case_id: int, by: str, *, with_names:
 
 
 def compare_with_trail(connection: Connection, folder: Path) -> list[str]:
-    """Say which rows of a package the trail does not hold, and which that it holds the package lacks.
-
-    Parameters
-    ----------
-    folder : Path
-        A package in which nothing else was found.
-    """
+    """Return a line for each row of an otherwise intact package that is not in the trail, and the reverse."""
     lines = (folder / AUDIT).read_text(encoding="ascii").splitlines()
     rows = {number: json.loads(line) for number, line in enumerate(lines, 1)}
     export = json.loads((folder / EXPORT).read_text(encoding="ascii"))
@@ -491,7 +453,7 @@ def compare_with_trail(connection: Connection, folder: Path) -> list[str]:
         if not _holds(connection, row)
     ]
     if not _holds(connection, export):
-        problems.append(f"{EXPORT}: the trail knows nothing of this export")
+        problems.append(f"{EXPORT}: the trail has no row of this export")
     problems += _find_missing(connection, export, {row["sequence"] for row in rows.values()})
     return problems
 

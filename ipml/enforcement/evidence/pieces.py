@@ -1,12 +1,10 @@
-"""Pieces of evidence: what each says, how it is stored when a case is decided, and how it is read again.
+"""Pieces of evidence: writes, stores and reads the facts behind a decision.
 
-The content is JSON in one line of ASCII: names sorted, no spaces, all other characters as escapes, numbers as the
-shortest text that reads back as the same double, no NaN. This is RFC 8785 but for those escapes and for numbers, which
-are spelt as Python does (1e-07, not 1e-7). So its SHA-256 stands for its content, and any language can read it. A
-random salt is in it: from the digest alone, nobody can find by trying what a listing or a note said.
-
-It is encrypted with the seller's key, and nothing ever changes it. Its digest stands in the table and in the audit
-trail, so that what is read is what was stored; after the seller was erased, the digests are all that is left.
+The content is JSON in one line of ASCII: sorted names, no spaces, escapes for all other characters, shortest numbers
+that read back as the same double, no NaN. This is RFC 8785 except for the escapes and Python's spelling of numbers
+(1e-07, not 1e-7), so its SHA-256 identifies the content in any language. A random salt prevents guessing the content
+from the digest. The text is encrypted with the seller's key and never changed. Its digest is in the table and the
+audit trail, and remains when the seller was erased.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import evidence
 
 SCHEMA = 1
-"""Raise it when a name in a piece of evidence changes its meaning."""
+"""Increase it when a name in a piece of evidence changes its meaning."""
 _SALT_BYTES = 16
 _OF_SCORE = (
     *("score", "score_low", "score_high", "log_odds", "abstained", "read_as", "base_rate", "reasons"),
@@ -49,8 +47,7 @@ _EARLIER = ("earlier_listings", "earlier_suspicion")
 def write_evidence(
     one: DecidedCase, acts: Proceedings, comments: Sequence[Comment] = (), pictures: Sequence[StoredPicture] = ()
 ) -> str:
-    """Return the evidence of a decision as canonical JSON: with the comments that had been written on the case, and the
-    pictures that were there to be looked at."""
+    """Return the evidence of a decision as canonical JSON, with the comments and pictures of the case at that time."""
     case, decision, by = one.case, one.decision, one.decision.reviewer
 
     def name(person: str) -> str:
@@ -98,7 +95,6 @@ def write_evidence(
 
 
 def _describe_match(case: StoredCase) -> dict[str, Any]:
-    """Return like which counterfeit the listing was when it came in, by what, and how often that is right."""
     return {"case": case.relisting_of, "by": case.match_kind, "precision": case.match_precision}
 
 
@@ -115,7 +111,7 @@ def _describe_picture(picture: StoredPicture) -> dict[str, Any]:
 
 
 def read_scored_listing(content: Mapping[str, Any]) -> ScoredListing:
-    """Return the scored listing in a piece of evidence, as the queue had it: `encode` gives the same snapshot."""
+    """Return the scored listing in a piece of evidence; `encode` gives the snapshot of the queue again."""
     seller, model = content["seller"], content["model"]
     scored = {name: value for name, value in content["score"].items() if value is not None}
     scored |= {"model_version": model["version"], "model_digest": model["digest"]}
@@ -125,32 +121,21 @@ def read_scored_listing(content: Mapping[str, Any]) -> ScoredListing:
 
 
 def moment_text(moment: datetime) -> str:
-    """Return a moment in UTC, to the microsecond.
-
-    Examples
-    --------
-    >>> moment_text(datetime(2024, 5, 1, 12, tzinfo=UTC))
-    '2024-05-01T12:00:00.000000Z'
-    """
+    """Return a time in UTC, to the microsecond."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 KEPT = "evidence kept"
-"""The action of a row of the audit trail that holds the digest of a piece of evidence."""
+"""Action of audit rows that hold the digest of a piece of evidence."""
 _SYSTEM = "ipml"
 _NO_PERSONS = frozenset((_SYSTEM, "seller", "holder", "platform"))  # as the audit trail calls them
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was kept of a decision.
+    """A piece of evidence of a decision.
 
-    Attributes
-    ----------
-    digest : str
-        SHA-256 of the text, in hexadecimal.
-    text : str or None
-        Canonical JSON (`ipml.enforcement.evidence.pieces`); None where the seller was erased.
+    `digest`: SHA-256 of the text, in hexadecimal. `text`: canonical JSON; None if the seller was erased.
     """
 
     evidence_id: int
@@ -163,23 +148,23 @@ class Evidence:
 
     @property
     def subject(self) -> str:
-        """Its name in the audit trail: "evidence:12"."""
+        """Name in the audit trail: "evidence:12"."""
         return f"evidence:{self.evidence_id}"
 
     @property
     def is_erased(self) -> bool:
-        """Whether nobody can read it any more, as its seller was erased."""
+        """Whether the text is lost because the seller was erased."""
         return self.text is None
 
     @property
     def content(self) -> Mapping[str, Any]:
-        """What it says; empty where the seller was erased."""
+        """Parsed text; empty if the seller was erased."""
         parsed: Mapping[str, Any] = json.loads(self.text or "{}")
         return parsed
 
 
 def store_evidence(acts: Proceedings, decided: Sequence[DecidedCase]) -> list[Evidence]:
-    """Keep what decisions that were made together were made on, in their transaction."""
+    """Store the evidence of decisions made together, in their transaction."""
     numbers = [one.case.case_id for one in decided]
     comments, pictures = find_comments(acts.connection, numbers), read_pictures(acts.connection, numbers)
     texts = [
@@ -215,28 +200,19 @@ def _make_audit_event(kept: Evidence, decided: DecidedCase, acts: Proceedings) -
 
 
 def name_in_papers(connection: Connection, pseudonym: str, actor: str) -> str:
-    """Return what who did something is called in papers on a seller: a program by its name, a person pseudonymised."""
+    """Return the name of an actor in papers about a seller: a program's name, or a person's code."""
     return pseudonymise(connection, pseudonym, actor) if is_person(actor) else actor
 
 
 def is_person(actor: str) -> bool:
-    """Say whether an actor of the audit trail is a user, and not ipml itself or a policy.
-
-    Examples
-    --------
-    >>> is_person("ana"), is_person("ipml"), is_person("ipml deadlines"), is_person("policy:3f2a90c1")
-    (True, False, False, False)
-    """
+    """Return whether an actor of the audit trail is a user, not ipml or a policy."""
     return not (actor in _NO_PERSONS or " " in actor or ":" in actor)  # a user's name holds neither
 
 
 def read_evidence(connection: Connection, evidence_id: int) -> Evidence:
     """Return one piece of evidence.
 
-    Raises
-    ------
-    NotFound, EvidenceChanged
-        There is none of that number, or it is not what was kept.
+    Raises NotFound or EvidenceChanged if there is no such piece, or its stored text was changed.
     """
     row = connection.execute(select(evidence).where(evidence.c.evidence_id == evidence_id)).first()
     if row is None:
@@ -245,13 +221,13 @@ def read_evidence(connection: Connection, evidence_id: int) -> Evidence:
 
 
 def find_evidence(connection: Connection, case_id: int) -> list[Evidence]:
-    """Return all evidence of a case in order; more than one piece where a decision was taken back or appealed."""
+    """Return the evidence of a case in order; several pieces after a reversal or an appeal."""
     query = select(evidence).where(evidence.c.case_id == case_id).order_by(evidence.c.evidence_id)
     return [_read(connection, row) for row in connection.execute(query).all()]
 
 
 def evidence_of_decision(connection: Connection, decision_id: int) -> Evidence | None:
-    """Return the evidence of a decision; None where there is none, as for those that pass a case on to a lead."""
+    """Return the evidence of a decision; None if there is none, as for an escalation."""
     row = connection.execute(select(evidence).where(evidence.c.decision_id == decision_id)).first()
     return None if row is None else _read(connection, row)
 

@@ -1,10 +1,10 @@
-"""Check a package of evidence, or a referral: python verify.py FOLDER [--key HEX] [--anchor COUNT:HASH] [--name
-CODE=LOGIN]
+"""Verifier: checks a package of evidence or a referral, with Python 3.9 or later and nothing else.
 
-It needs nothing but Python 3.9 or later. It names every file, and where it can every line, that is not as it was when
-the package was made; exit code 1 then. Take it from elsewhere than the package: one that lies in a forged package was
-forged with it. What a package cannot say of itself is printed as a note. All of it is in one file, so that whoever
-receives a package can read it and needs no other.
+python verify.py FOLDER [--key HEX] [--anchor COUNT:HASH] [--name CODE=LOGIN]
+
+It names every file, and if possible every line, that differs from the package as made; the exit code is 1 then. Take
+it from elsewhere than the package, because a forged package may contain a forged program. Notes state the limits of
+the check. All code is in this file, so that a recipient can read it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LARGEST_TEXT = 64 * 2**20
 
 
 class Finding(NamedTuple):
-    """What is wrong, in which file and, where known, in which line (from 1)."""
+    """A problem, with its file and, if known, its line (from 1)."""
 
     file: str
     line: int | None
@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
 
 class Report(NamedTuple):
-    """All that was found; nothing, where the package is whole. Notes say what that rests on."""
+    """All problems, none for an intact package, and notes on the limits of the check."""
 
     findings: list[Finding]
     notes: list[str]
@@ -49,15 +49,8 @@ def check_package(
 ) -> Report:
     """Check a package in a folder.
 
-    Parameters
-    ----------
-    folder : Path
-    key : str, optional
-        Public key, in hexadecimal, with which the anchor must be signed.
-    anchors : tuple of str
-        Anchors that were kept outside, as COUNT:HASH.
-    names : dict of str to str, optional
-        Login names of persons whose names are withheld, where known.
+    `key` is the public key, in hexadecimal, that must have signed the anchor; `anchors` are anchors kept elsewhere, as
+    COUNT:HASH; `names` maps codes of withheld people to login names.
     """
     return _Package(folder).check(key, anchors, names or {})
 
@@ -116,9 +109,9 @@ class _Package:
                 self._find(name, "was added; no package has it")
 
     def _check_manifests(self, kind: str, names: list[str]) -> None:
-        """Compare files with the manifests of a kind: a file that all of them deny was changed, else those that do.
+        """Compare files with the manifests of a kind; if all contradict a file, it was changed, else those manifests.
 
-        The first tag manifest is what a time stamp is of, and so cannot name it: then there are three.
+        The time stamp covers the first tag manifest, which therefore cannot list it: then there are three.
         """
         known = [one for one in ("sha256", "sha384", "sha512") if f"{kind}{one}.txt" in self.files]
         said = {one: self._read_manifest(f"{kind}{one}.txt", one) for one in known}
@@ -171,10 +164,10 @@ class _Package:
                     each.update(block)
         return {one: each.hexdigest() for one, each in hashes.items()}
 
-    # What the files say
+    # Content of the files
 
     def _read_rows(self, names: dict[str, str]) -> list[dict[str, Any]]:
-        """Return the rows of the audit trail, after checking each and how they follow one another."""
+        """Return the rows of the audit trail after checking each row and their sequence."""
         if AUDIT not in self.files:
             return []
         lines, rows = self._read(AUDIT).split(b"\n"), []
@@ -202,15 +195,14 @@ class _Package:
         return rows
 
     def _check_row(self, row: dict[str, Any], is_withheld: bool, names: dict[str, str], number: int) -> None:
-        """Work out the hash of a row, unless it holds a name that is withheld and not known."""
+        """Recompute the hash of a row, unless it contains an unknown withheld name."""
         actor = names.get(row["actor"]) if is_withheld else row["actor"]
         if actor is None:
-            self._note("rows by persons hold a name that is withheld; who knows it can check them with --name")
+            self._note("rows by persons hold a name that is withheld; if you know it, check them with --name")
         elif _hash_row({**row, "actor": actor}) != row["hash"]:
             self._find(AUDIT, "was changed" if actor == row["actor"] else "is not by the person named", number)
 
     def _read_export(self) -> dict[str, Any] | None:
-        """Return the row of the audit trail that says what was exported."""
         if EXPORT not in self.files:
             return None
         row = _parse(self._read(EXPORT)[:-1])
@@ -222,7 +214,7 @@ class _Package:
         return {**row, "payload": payload}
 
     def _check_export(self, rows: list[dict[str, Any]], export: dict[str, Any]) -> None:
-        """Compare the payload with what the audit trail says that it was."""
+        """Compare the payload with its digest in the audit row."""
         said, last = export["payload"], rows[-1]["sequence"] if rows else 0
         has_bad_line = any(one.file == AUDIT and one.line for one in self.findings)
         if not has_bad_line and said.get("last") != last:
@@ -236,7 +228,6 @@ class _Package:
                 self._find(EXPORT, "the payload is not the one that the audit trail says was exported")
 
     def _check_evidence(self, rows: list[dict[str, Any]]) -> None:
-        """Compare each piece of evidence with the rows that hold its digests."""
         kept = {row["subject"]: _parse(row["payload"]) for row in rows if row["action"] == "evidence kept"}
         decided = [_parse(row["payload"]) for row in rows if row["action"] == "decided"]
         for name in [name for name in self.files if name.startswith("data/evidence-") and not self._is_blamed(name)]:
@@ -248,18 +239,18 @@ class _Package:
             elif self._is_blamed(AUDIT):
                 continue
             elif row is None:
-                self._find(name, "was added: the audit trail knows nothing of it")
+                self._find(name, "was added: the audit trail has no row of it")
             elif row.get("digest") != _sha256(text):
                 self._find(name, "is not what the audit trail says was kept")
             elif not any(_fits(content, one) for one in decided):
-                self._find(AUDIT, f"no row tells of the decision in {name}")
+                self._find(AUDIT, f"no row records the decision in {name}")
         erased = {row["subject"] for row in rows if row["action"] == "erased"}
         for subject, said in {} if self._is_blamed(AUDIT) else kept.items():
             is_erased = f"case:{said.get('case')}" in erased
             why = "cannot be read any more: its seller was erased" if is_erased else "is not in this package"
             self._note(f"the text of {subject} {why}; the digest is left")
 
-    # What it rests on
+    # Anchor, signature and time stamp
 
     def _check_anchor(self, export: dict[str, Any] | None, key: str | None, anchors: tuple[str, ...]) -> None:
         if ANCHOR not in self.files or self._is_blamed(ANCHOR):
@@ -276,11 +267,11 @@ class _Package:
         if outside:
             self._note("the anchor is the one that was kept outside: nothing was changed since")
         elif anchors:
-            self._note("the anchors given are of other rows; whoever holds the audit trail can check them against it")
+            self._note("the anchors given are of other rows; the holder of the audit trail can check them against it")
         elif not key:
             self._note(
                 "against one who wrote the whole package anew, this holds only with the public key of the platform "
-                f"(--key), a time stamp, or the anchor as it was told when the package was made: is it {place}?"
+                f"(--key), a time stamp, or the anchor as published when the package was made: is it {place}?"
             )
 
     def _check_signature(self, anchor: dict[str, Any], key: str | None) -> None:
@@ -328,7 +319,7 @@ class _Package:
 
 
 def _plain(text: str) -> str:
-    """Return a text that a terminal only shows."""
+    """Return a text without characters that control a terminal."""
     return "".join(letter if " " <= letter <= "~" else ascii(letter)[1:-1] for letter in text)
 
 
@@ -358,7 +349,6 @@ def _hash_row(row: dict[str, Any]) -> str:
 
 
 def _fits(content: dict[str, Any], decided: dict[str, Any]) -> bool:
-    """Say whether a row tells of the decision in a piece of evidence."""
     try:
         decision, case = content["decision"], content["case"]
         expected = (decision["decision_id"], decision["verdict"], decision["ground"], case["snapshot"])
@@ -408,7 +398,7 @@ def _find_point(encoded: bytes) -> _Point | None:
 
 
 def is_signed(key: str, signature: str, message: bytes) -> bool:
-    """Say whether a message was signed (Ed25519) by the holder of a public key; both in hexadecimal."""
+    """Return whether a message was signed (Ed25519) with the secret key of a public key; both given in hexadecimal."""
     try:
         public, signed = bytes.fromhex(key), bytes.fromhex(signature)
     except ValueError:
@@ -425,7 +415,7 @@ def is_signed(key: str, signature: str, message: bytes) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check the package that the command line names, and print what was found."""
+    """Check the package named on the command line, and print the result."""
     parser = argparse.ArgumentParser(description="Check a package of evidence.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--key", help="public key that the anchor must be signed with, in hexadecimal")

@@ -1,1 +1,1 @@
-"""Strikes, and what they lead to."""
+"""Penalties: strikes against sellers, and the penalties they lead to."""

@@ -1,7 +1,7 @@
-"""The ladder: what strikes lead to, who confirms it, and how it ends.
+"""Ladder: imposes, proposes, confirms and ends penalties by a seller's strikes.
 
-What new strikes lead to is reckoned seller by seller, strike by strike, and stored together. What a seller's earlier
-strikes weigh at most is summed up by the database, so that most of them need not be looked at one by one.
+New strikes are evaluated seller by seller, strike by strike, and stored together. The database sums the upper bound of
+a seller's earlier strikes, so most of them need not be read.
 """
 
 from __future__ import annotations
@@ -58,14 +58,10 @@ from ipml.storage.tables import cases, decisions, penalties, strikes, strikes_ta
 
 @dataclass(slots=True)
 class Sum:
-    """What a seller's strikes weigh at most, whatever is tied to what, and when a listing was seen last.
+    """Upper bound of a seller's strike weight, whatever belongs to one offence, and the last sighting of a listing.
 
-    Attributes
-    ----------
-    apart : float
-        Weight of the offences that new strikes cannot be part of.
-    by_tie : dict of int to float
-        Weight of those that they may be, by what ties them.
+    `apart`: weight of the offences that new strikes cannot belong to. `by_tie`: weight of the offences that they may
+    belong to, by tie.
     """
 
     apart: float = 0.0
@@ -80,18 +76,18 @@ class Sum:
 
     @property
     def weight(self) -> float:
-        """Of all of them."""
+        """Weight of all offences."""
         return self.apart + sum(self.by_tie.values())
 
 
 def _find_tie(strike: Strike, rules: PenaltyRules) -> int:
-    """Return a number that strikes share which surely are one offence."""
+    """Return a number shared by strikes that surely belong to one offence."""
     is_tied = rules.offence.decided_together and strike.made_with is not None
     return strike.made_with if is_tied and strike.made_with is not None else -strike.strike_id
 
 
 def sum_up_before(connection: Connection, new: Sequence[Strike], rules: PenaltyRules, at: datetime) -> dict[str, Sum]:
-    """Return for the seller of each new strike the sum of the strikes before that count at a moment."""
+    """Return for each seller of new strikes the sum of the earlier strikes that count at a time."""
     found = {strike.pseudonym: Sum() for strike in new}
     asked = {
         "sellers": list(found),
@@ -109,7 +105,7 @@ def sum_up_before(connection: Connection, new: Sequence[Strike], rules: PenaltyR
     return found
 
 
-@cache  # as making a query takes longer than asking it
+@cache  # building the query takes longer than running it
 def _make_query(decided_together: bool) -> Select[Any]:
     tie: ColumnElement[Any] = strikes.c.strike_id
     if decided_together:
@@ -131,19 +127,10 @@ def _make_query(decided_together: bool) -> Select[Any]:
 
 
 def climb(acts: Proceedings, strikes: Sequence[Strike]) -> list[Penalty]:
-    """Impose and propose what strikes lead to that were just counted, as if they had been counted one by one.
+    """Impose and propose the penalties of new strikes, as if they were counted one by one; return those imposed.
 
-    Of two decisions on a seller the second must see what the first led to: proceedings wait for each other.
-
-    Parameters
-    ----------
-    strikes : sequence of Strike
-        The last of their sellers, in order.
-
-    Returns
-    -------
-    list of Penalty
-        What was imposed by itself, in order; what is proposed is not among them and restricts nothing yet.
+    `strikes` are the latest of their sellers, in order. Proposals are not returned: they restrict nothing yet. A
+    second decision on a seller must see the effect of the first: proceedings wait for each other.
     """
     imposed: list[Penalty] = []
     for at, together in groupby(strikes, key=lambda strike: strike.struck_at):
@@ -153,22 +140,20 @@ def climb(acts: Proceedings, strikes: Sequence[Strike]) -> list[Penalty]:
 
 @dataclass(slots=True)
 class _Seller:
-    """A seller while new strikes are counted: the sum of all up to the one that is looked at, and the penalties."""
-
     sum: Sum
     penalties: list[Penalty]
     rules: PenaltyRules
     at: datetime
 
     def is_settled_by(self, strike: Strike) -> bool:
-        """Count a strike, and say whether it surely changes nothing."""
+        """Count a strike, and return whether it surely changes nothing."""
         self.sum.add(strike, self.rules)
         weight = bound_weight(self.sum.weight, self.rules, len(self.penalties))
         return is_settled(weight, self.sum.last_seen or self.at, self.penalties, self.rules, self.at)
 
 
 def _reckon(acts: Proceedings, new: Sequence[Strike], at: datetime) -> list[PenaltyStep]:
-    """Return the steps that strikes of one moment lead to, in the order of the strikes."""
+    """Return the steps caused by strikes of one time, in the order of the strikes."""
     rules, by_seller = acts.policy.penalties, dict[str, list[Strike]]()
     for strike in new:
         by_seller.setdefault(strike.pseudonym, []).append(strike)
@@ -177,7 +162,7 @@ def _reckon(acts: Proceedings, new: Sequence[Strike], at: datetime) -> list[Pena
     sellers = {pseudonym: _Seller(found, [], rules, at) for pseudonym, found in sums.items()}
     for penalty in select_penalties(acts.connection, penalties.c.pseudonym.in_(sellers)):
         sellers[penalty.pseudonym].penalties.append(penalty)
-    # A sweep may find thousands of listings of one seller: their strikes are read only where they may change something.
+    # A sweep may find thousands of listings of one seller; strikes are read only if they may change the result.
     telling = {name: list(dropwhile(sellers[name].is_settled_by, of_it)) for name, of_it in by_seller.items()}
     asked = struck_before.intersection(name for name, left in telling.items() if left)
     earlier = _find_earlier(acts.connection, asked, min(strike.strike_id for strike in new))
@@ -195,7 +180,6 @@ def _reckon(acts: Proceedings, new: Sequence[Strike], at: datetime) -> list[Pena
 
 
 def _find_earlier(connection: Connection, pseudonyms: Collection[str], first: int) -> dict[str, list[Strike]]:
-    """Return by seller the strikes before one."""
     if not pseudonyms:
         return {}
     found = select_strikes(connection, strikes.c.pseudonym.in_(pseudonyms), strikes.c.strike_id < first)
@@ -203,7 +187,7 @@ def _find_earlier(connection: Connection, pseudonyms: Collection[str], first: in
 
 
 def store_steps(acts: Proceedings, steps: Sequence[PenaltyStep], at: datetime) -> list[Penalty]:
-    """Keep what became of penalties, tell the platform, note all of it, and return what was imposed."""
+    """Store changes of penalties with audit rows, notify the platform, and return the imposed penalties."""
     if not steps:
         return []
     numbers = _store_new(acts, steps)
@@ -220,7 +204,6 @@ def store_steps(acts: Proceedings, steps: Sequence[PenaltyStep], at: datetime) -
 
 
 def _store_new(acts: Proceedings, steps: Sequence[PenaltyStep]) -> dict[tuple[int, int], int]:
-    """Append the penalties that are new, as they are in the end, and return their numbers."""
     sentences = {name_penalty(step.penalty): step.sentences for step in steps if step.what != "over"}
     latest = {name_penalty(step.penalty): step.penalty for step in steps}
     new = [(latest[name], said) for name, said in sentences.items()]
@@ -232,7 +215,7 @@ def _number(penalty: Penalty, numbers: dict[tuple[int, int], int]) -> Penalty:
 
 
 Tell = Callable[[Connection, Penalty], object]
-"""What else is done with a penalty in the same transaction, such as writing to the seller."""
+"""Further action on a penalty in the same transaction, such as a letter to the seller."""
 
 _LONGEST_WHY = 2000
 
@@ -240,15 +223,9 @@ _LONGEST_WHY = 2000
 def find_penalties(
     connection: Connection, *, pseudonym: str | None = None, state: str | None = None, at: datetime | None = None
 ) -> list[Penalty]:
-    """Return penalties, in order.
+    """Return penalties in order: of all sellers or one, in any state or one at a time.
 
-    Parameters
-    ----------
-    pseudonym : str, optional
-        Only those of a seller.
-    state : str, optional
-        Only those "proposed", "in force", "over", "lifted", "dismissed" or "taken back" at a moment.
-    at : datetime, default=the clock
+    States are "proposed", "in force", "over", "lifted", "dismissed" and "taken back".
     """
     conditions = [] if pseudonym is None else [penalties.c.pseudonym == pseudonym]
     if state in ("proposed", "in force"):
@@ -259,7 +236,7 @@ def find_penalties(
 
 
 def restriction_of(connection: Connection, penalty: Penalty) -> Restriction:
-    """Return a penalty in the words that statements and letters share; its listing is that of the last strike."""
+    """Return a penalty as a restriction; its listing is that of the last strike."""
     return restrictions_of(connection, [penalty])[0]
 
 
@@ -268,13 +245,7 @@ def restrictions_of(
     found: Sequence[Penalty],
     struck: Mapping[int, DecidedCase] = MappingProxyType({}),
 ) -> list[Restriction]:
-    """Return what `restriction_of` does, for each penalty.
-
-    Parameters
-    ----------
-    struck : mapping of int to DecidedCase, optional
-        The decisions that led to strikes, by the number of the strike, as far as the caller knows.
-    """
+    """Return penalties as restrictions; `struck` holds known decisions by number of the strike."""
     known = {
         number: _Struck(one.case.case_id, one.decision, one.origin, one.listing, one.source)
         for number, one in struck.items()
@@ -285,8 +256,6 @@ def restrictions_of(
 
 
 class _Struck(NamedTuple):
-    """What led to a strike."""
-
     case_id: int
     decision: Decision
     origin: str
@@ -340,18 +309,10 @@ def confirm(
     why: str = "",
     now: datetime | None = None,
 ) -> Penalty:
-    """Impose a penalty that was proposed to a lead, if the strikes still carry it.
+    """Impose a proposed penalty if the strikes still justify it.
 
-    Parameters
-    ----------
-    by : str
-        Who confirms it: not who decided the case that it follows from.
-    why : str, default=""
-        Stored, encrypted with the seller's key; the trail holds a digest of what is encrypted.
-
-    Raises
-    ------
-    NotFound, Conflict
+    The person must differ from the one who decided the case. `why` is encrypted with the seller's key; the audit trail
+    holds a digest of the encrypted text. Raises NotFound or Conflict.
     """
     check_text("why", why, _LONGEST_WHY)
     at = now or datetime.now(UTC)
@@ -371,7 +332,7 @@ def confirm(
 
 
 def find_obstacle(connection: Connection, penalty: Penalty, by: str, at: datetime) -> str | None:
-    """Return why somebody cannot confirm a penalty at a moment, as a phrase, or None."""
+    """Return why a person cannot confirm a penalty now, as a phrase, or None."""
     if not penalty.is_open:
         return "it is not proposed any more" if penalty.imposed_at is None else "it was imposed before"
     query = select(decisions.c.reviewer).join(strikes, strikes.c.decision_id == decisions.c.decision_id)
@@ -381,9 +342,9 @@ def find_obstacle(connection: Connection, penalty: Penalty, by: str, at: datetim
 
 
 def find_lapse(connection: Connection, penalty: Penalty, at: datetime) -> str | None:
-    """Return why nobody can confirm a proposal any more, as a phrase, or None.
+    """Return why a proposal can no longer be confirmed, as a phrase, or None.
 
-    It is weighed anew: strikes expire and are taken back, and what was told is forgotten.
+    The strikes are weighed anew: some may have expired or been taken back, and old penalties no longer count.
     """
     rules = find_policy(connection, penalty.policy_digest).penalties
     told = list_told(find_penalties(connection, pseudonym=penalty.pseudonym))
@@ -396,13 +357,13 @@ def find_lapse(connection: Connection, penalty: Penalty, at: datetime) -> str | 
 
 
 def _is_erased(connection: Connection, penalty: Penalty) -> bool:
-    """Say whether the listing of the last strike was erased, without which no statement of reasons can be written."""
+    """Return whether the last strike's listing was erased; without it no statement of reasons can be written."""
     query = select(cases.c.erased_at).join(strikes, strikes.c.case_id == cases.c.case_id)
     return connection.scalar(query.where(strikes.c.strike_id == penalty.strike_id)) is not None
 
 
 def lift(connection: Connection, penalty_id: int, by: str, why: str, *, now: datetime | None = None) -> Penalty:
-    """End a penalty before its time, or dismiss one that was only proposed; otherwise like `confirm`."""
+    """End a penalty early, or dismiss a proposed one; otherwise like `confirm`."""
     check_text("why", why, _LONGEST_WHY)
     at = now or datetime.now(UTC)
     serialise(connection, Lock.APPEND_TO_AUDIT)
@@ -421,7 +382,7 @@ def end_due(
     tell: Tell | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> int:
-    """End all penalties whose time is over and all proposals that have lapsed, and return how many there were."""
+    """End the penalties past their end date and the lapsed proposals; return how many."""
     at = now or datetime.now(UTC)
 
     def end_over(connection: Connection, penalty: Penalty) -> bool:
@@ -441,7 +402,7 @@ def end_due(
 
 
 def _may_have_lapsed(at: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions of a proposal whose seller has a strike that expired since."""
+    """Return the conditions of a proposal with a strike of its seller that has expired since."""
     has_expired = exists().where(
         strikes.c.pseudonym == penalties.c.pseudonym,
         strikes.c.expires_at > penalties.c.proposed_at,
@@ -456,8 +417,6 @@ def _end_some(
     end: Callable[[Connection, Penalty], bool],
     is_stopped: Callable[[], bool],
 ) -> int:
-    """End the penalties that meet conditions, in short transactions; return how many there were."""
-
     def end_these(connection: Connection, numbers: Sequence[int]) -> int:
         found = select_penalties(connection, penalties.c.penalty_id.in_(numbers), *conditions)
         return sum(end(connection, penalty) for penalty in found)
@@ -470,14 +429,14 @@ def _end_some(
 
 @dataclass(frozen=True, slots=True)
 class TakenBack:
-    """The penalties that ended with a strike, of whose end nobody was told, and those imposed in their place."""
+    """Penalties ended with a strike taken back, whose end is yet to be notified, and their replacements."""
 
     ended: tuple[Penalty, ...] = ()
     imposed: tuple[Penalty, ...] = ()
 
 
 def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at: datetime) -> TakenBack:
-    """End the penalties that do not hold without a strike that was taken back; what the others carry takes over."""
+    """End the penalties not justified without a strike taken back; impose those that the other strikes justify."""
     pseudonym = strike.pseudonym
     before = find_penalties(connection, pseudonym=pseudonym)
     policies = {digest: find_policy(connection, digest) for digest in {one.policy_digest for one in before}}
@@ -500,12 +459,12 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
 
 
 def _is_told(penalty: Penalty) -> bool:
-    """Say whether seller and platform know of a penalty, and not of its end, be its time over or not."""
+    """Return whether seller and platform know of a penalty but not of its end."""
     return penalty.imposed_at is not None and penalty.ended_at is None
 
 
 def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: str, at: datetime) -> Penalty:
-    """End a penalty or proposal; one that ended before only ceases to count as having been told."""
+    """End a penalty or proposal; if it has ended before, only the kind of its end changes."""
     was_told = _is_told(penalty)
     first = {} if penalty.ended_at is not None else {"ended_at": at, "ended_by": by}
     ended = change_penalty(connection, penalty, why, ended_as=as_what, **first)
@@ -523,5 +482,5 @@ def _note(
 
 
 def hardest(found: Sequence[Penalty], at: datetime) -> Penalty | None:
-    """Return the hardest penalty in force at a moment, or None."""
+    """Return the hardest penalty in force, or None."""
     return max((one for one in found if one.is_in_force(at)), key=lambda one: one.rung, default=None)

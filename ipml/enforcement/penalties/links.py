@@ -1,7 +1,7 @@
-"""Accounts that are linked to a penalised seller: shown to a lead with the evidence of the link, and nothing more.
+"""Linked accounts: shows a lead the accounts linked to a penalised seller, with evidence, and notes the answer.
 
-Nothing here writes a strike or a penalty. What a lead makes of a link is noted; to strike an account takes a decision
-on a listing of its own. The evidence tells of both sellers, so it is encrypted with both their keys.
+Links never cause a strike or a penalty; those need a decision on the account's own listing. The evidence concerns both
+sellers and is encrypted with both keys.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HARDNESS = list(PenaltyKind)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What two accounts share: the kind of evidence, how sure the link is (0-1), and the evidence in words."""
+    """A link between two accounts: kind and text of the evidence, and its certainty `weight` (0-1)."""
 
     seller: str
     other: str
@@ -47,16 +47,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class LinkedAccount:
-    """An account that a lead should look at.
+    """An account recommended to a lead for review.
 
-    Attributes
-    ----------
-    pseudonym, linked_to : str
-        Of the account, and of the seller with the penalty.
-    evidence : str or None
-        What they share; None where either seller was erased.
-    outcome : str or None
-        "review" or "nothing", once a lead has decided.
+    `pseudonym`, `linked_to`: the account, and the seller with the penalty. `evidence`: None if either seller was
+    erased. `outcome`: "review" or "nothing"; None while open.
     """
 
     link_id: int
@@ -75,13 +69,7 @@ class LinkedAccount:
 def recommend_linked(
     connection: Connection, links: Iterable[Link], policy: EnforcementPolicy, at: datetime
 ) -> list[LinkedAccount]:
-    """Recommend to a lead the accounts that are linked to sellers with a hard penalty; each link once.
-
-    Parameters
-    ----------
-    links : iterable of Link
-        In either direction.
-    """
+    """Recommend the accounts linked, in either direction, to sellers with a hard penalty to a lead; each link once."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     made: list[LinkedAccount] = []
     for link in links:
@@ -93,7 +81,7 @@ def recommend_linked(
 
 
 def find_penalised(connection: Connection, policy: EnforcementPolicy, at: datetime) -> set[str]:
-    """Return the sellers with a penalty that is hard enough for links to matter, by id and by pseudonym."""
+    """Return the sellers whose penalty is hard enough for links to matter, by id and by pseudonym."""
     hard = {
         one.pseudonym
         for one in find_penalties(connection, state="in force", at=at)
@@ -103,7 +91,7 @@ def find_penalised(connection: Connection, policy: EnforcementPolicy, at: dateti
 
 
 def list_linked(connection: Connection, *, pseudonym: str | None = None, is_open: bool = True) -> list[LinkedAccount]:
-    """Return recommended accounts in order: of a seller, on either side of the link, or of all."""
+    """Return recommended accounts in order: of a seller on either side of the link, or all."""
     query = select(linked_accounts).order_by(linked_accounts.c.link_id)
     if pseudonym is not None:
         query = query.where(or_(linked_accounts.c.pseudonym == pseudonym, linked_accounts.c.linked_to == pseudonym))
@@ -115,7 +103,7 @@ def list_linked(connection: Connection, *, pseudonym: str | None = None, is_open
 def decide_link(
     connection: Connection, link_id: int, by: str, outcome: Outcome, why: str, *, now: datetime | None = None
 ) -> LinkedAccount:
-    """Note what a lead made of a link: to "review" the account's listings, or "nothing"."""
+    """Store a lead's answer to a link: "review" the account's listings, or "nothing"."""
     check_text("why", why, 2000)
     at = now or datetime.now(UTC)
     row = _find(connection, link_id)
@@ -130,10 +118,7 @@ def decide_link(
 def read_links(path: Path) -> list[Link]:
     """Read a CSV file of links: seller, other, kind, weight (0-1), evidence.
 
-    Raises
-    ------
-    UnreadableFile
-        A column is missing, or a row breaks a rule; the first such row is named.
+    Raises UnreadableFile if a column is missing, or a row is invalid; the first such row is named.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:

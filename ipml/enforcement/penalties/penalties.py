@@ -1,7 +1,6 @@
-"""Penalties as they are stored (proposed, imposed, ended), and the steps by which a seller's standing changes them.
+"""Penalty: the stored penalty (proposed, imposed, ended), and the steps by which a seller's standing changes penalties.
 
-A step says what is imposed, what is proposed, and which penalties no strikes carry any more. What the platform is told
-names each penalty by its number, and a seller who was erased by nothing else.
+Messages to the platform name a penalty by number, and an erased seller by nothing else.
 """
 
 from __future__ import annotations
@@ -42,24 +41,15 @@ LARGEST_NUMBER = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Penalty:
-    """What is done to a seller, or proposed to a lead.
+    """A penalty on a seller, imposed or proposed to a lead.
 
-    Attributes
-    ----------
-    strike_id : int
-        The last of the strikes that led to it.
-    rung : int
-        Its place on the ladder of its policy, the lowest being 0.
-    weight : float
-        Of the strikes when it was proposed.
-    size : Size
-        Of the seller then.
-    imposed_by, imposed_at
-        "ipml" where it followed by itself; None while a person must confirm it.
-    until : datetime or None
-        When it ends by itself.
-    ended_as : str or None
-        "taken back" (its strikes were), "lifted" (by a person), "dismissed" (never imposed) or "over".
+    - `strike_id`: last of the strikes behind it.
+    - `rung`: place on the ladder of its policy, from 0 for the lowest.
+    - `weight`: weight of the strikes when it was proposed.
+    - `size`: size of the seller at that time.
+    - `imposed_by`, `imposed_at`: "ipml" if automatic; None while a person must confirm it.
+    - `until`: end date, if any.
+    - `ended_as`: "taken back" (its strikes were), "lifted" (by a person), "dismissed" (never imposed) or "over".
     """
 
     penalty_id: int
@@ -79,22 +69,22 @@ class Penalty:
     ended_at: datetime | None = None
 
     def is_in_force(self, at: datetime) -> bool:
-        """Say whether it holds at a moment."""
+        """Return whether it is in force at a time."""
         begun = self.imposed_at is not None and self.imposed_at <= at
         return begun and all(end is None or end > at for end in (self.until, self.ended_at))
 
     @property
     def is_open(self) -> bool:
-        """Whether a person has yet to confirm or dismiss it."""
+        """Whether it waits to be confirmed or dismissed."""
         return self.imposed_at is None and self.ended_at is None
 
     @property
     def subject(self) -> str:
-        """Its name in the audit trail and in the outbox."""
+        """Name in the audit trail and in the outbox."""
         return f"penalty:{self.penalty_id}"
 
     def state(self, at: datetime) -> str:
-        """Return "proposed", "in force", or how it ended."""
+        """Return "proposed", "in force", or the kind of its end."""
         if self.is_open:
             return "proposed"
         return "in force" if self.is_in_force(at) else self.ended_as or "over"
@@ -107,7 +97,7 @@ def select_penalties(connection: Connection, *conditions: ColumnElement[bool]) -
 
 
 def get_penalty(connection: Connection, penalty_id: int) -> Penalty:
-    """Return one penalty; NotFound if there is none of that number."""
+    """Return one penalty; raise NotFound if there is none."""
     found = (
         select_penalties(connection, penalties.c.penalty_id == penalty_id) if 0 < penalty_id <= LARGEST_NUMBER else []
     )
@@ -119,7 +109,7 @@ def get_penalty(connection: Connection, penalty_id: int) -> Penalty:
 def store_penalties(
     connection: Connection, wanted: Sequence[tuple[Penalty, Sequence[str]]], keys: Keyring
 ) -> list[int]:
-    """Append penalties, each with the sentences that say how it came about, and return their numbers."""
+    """Append penalties, each with sentences that explain it, and return their numbers."""
     return append_rows(connection, penalties, [_columns(penalty, said, keys) for penalty, said in wanted])
 
 
@@ -135,7 +125,7 @@ def _columns(penalty: Penalty, sentences: Sequence[str], keys: Keyring) -> dict[
 def describe_change(
     penalty: Penalty, action: str, by: str, at: datetime, encrypted: str | None = None
 ) -> audit.AuditEvent:
-    """Return what the audit trail says of what was done with a penalty, and why by its digest."""
+    """Return the audit event of a change, with the digest of its reason."""
     payload: dict[str, audit.Value] = {
         "seller": penalty.pseudonym,
         "strike": penalty.strike_id,
@@ -149,7 +139,7 @@ def describe_change(
 
 
 def change_penalty(connection: Connection, penalty: Penalty, why: str = "", **columns: Any) -> Penalty:
-    """Give columns of a penalty new values, and return it as it is then; with `why`, say why it ended."""
+    """Update columns of a penalty and return it; `why` is stored as the reason of its end."""
     if why:
         columns["why_ended"] = encrypt_words(connection, penalty.pseudonym, why)
     connection.execute(update(penalties).where(penalties.c.penalty_id == penalty.penalty_id).values(columns))
@@ -158,7 +148,7 @@ def change_penalty(connection: Connection, penalty: Penalty, why: str = "", **co
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """How a penalty came about in sentences, why a person confirmed it, and why it ended; "" where nobody said."""
+    """Sentences that explain a penalty, and the reasons of its confirmation and end; "" if none was given."""
 
     sentences: tuple[str, ...]
     why_confirmed: str
@@ -166,7 +156,7 @@ class Explained:
 
 
 def explain_penalty(connection: Connection, penalty_id: int) -> Explained | None:
-    """Return why there is a penalty, and why it ended; None where its seller was erased."""
+    """Return the reasons of a penalty; None if its seller was erased."""
     found = explain_penalties(connection, [penalty_id])
     if not found:
         raise NotFound("penalty", penalty_id, "`ipml enforce penalty list` shows them.")
@@ -174,7 +164,7 @@ def explain_penalty(connection: Connection, penalty_id: int) -> Explained | None
 
 
 def explain_penalties(connection: Connection, penalty_ids: Collection[int]) -> dict[int, Explained | None]:
-    """Return what `explain_penalty` does for each of some penalties, by their numbers."""
+    """Return the reasons of several penalties by number, like `explain_penalty`."""
     if not penalty_ids:
         return {}
     rows = connection.execute(select(penalties).where(penalties.c.penalty_id.in_(penalty_ids))).all()
@@ -188,7 +178,7 @@ def _explain(row: Row[Any], keys: Keyring) -> Explained:
 
 
 def encrypt_words(connection: Connection, pseudonym: str, words: str) -> str:
-    """Return words encrypted with a seller's key, or nothing where the seller was erased."""
+    """Return a text encrypted with a seller's key, or "" if the seller was erased."""
     with suppress(SellerErased):
         return encrypt(connection, pseudonym, words)
     return ""
@@ -201,13 +191,13 @@ def _make_penalty(row: Row[Any]) -> Penalty:
 
 
 def draft_imposed(penalty: Penalty, rung: Rung, at: datetime, keys: Keyring) -> outbox.Draft:
-    """Return the message that asks the platform to do what a penalty says."""
+    """Return the message that asks the platform to apply a penalty."""
     until = write_moment(penalty.until) if penalty.until else None
     return _draft(penalty, "penalty", "imposed", {"do": rung.platform, "until": until}, at, keys)
 
 
 def tell_ended(connection: Connection, penalty: Penalty, at: datetime) -> None:
-    """Ask the platform to undo what a penalty did."""
+    """Ask the platform to undo a penalty."""
     keys = read_keys(connection, [penalty.pseudonym])
     draft = _draft(penalty, "penalty_lifted", "lifted", {"because": penalty.ended_as}, at, keys)
     outbox.put_all(connection, [draft], keys)
@@ -235,14 +225,14 @@ BY_ITSELF = "ipml"
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Places of the rungs that are imposed and proposed now; None: none."""
+    """Rungs to be imposed and proposed now, or None."""
 
     imposed: int | None
     proposed: int | None
 
 
 def find_steps(standing: SellerStanding, before: Collection[Penalty], at: datetime) -> Steps:
-    """Return what is new in a standing: what is harder than all that holds already."""
+    """Return the rungs of a standing that are harder than every penalty in force or proposed."""
     in_force = _hardest_rung(before, at)
     imposed = standing.due if standing.due > in_force else None
     is_asked = any(one.is_open and one.rung > standing.due for one in before)
@@ -252,7 +242,7 @@ def find_steps(standing: SellerStanding, before: Collection[Penalty], at: dateti
 
 @dataclass(frozen=True, slots=True)
 class PenaltyStep:
-    """What becomes of a penalty: it is "imposed" or "proposed", as `sentences` say, or a proposal that is "over"."""
+    """A change of a penalty: "imposed" or "proposed", with explaining sentences, or a proposal that is "over"."""
 
     what: str
     penalty: Penalty
@@ -262,7 +252,7 @@ class PenaltyStep:
 def take_steps(
     strike: Strike, strikes: Sequence[Strike], before: Sequence[Penalty], rules: PenaltyRules, digest: str
 ) -> list[PenaltyStep]:
-    """Return what a strike leads to where it is the last of a seller's strikes; new penalties have no number yet."""
+    """Return the changes caused by the last of a seller's strikes; new penalties have no number yet."""
     at = strike.struck_at
     return _make_steps(strike, find_standing(strikes, list_told(before), rules, at), before, rules, digest, at)
 
@@ -275,17 +265,11 @@ def take_over(
     digest: str,
     at: datetime,
 ) -> list[PenaltyStep]:
-    """Return what the strikes that still stand carry in the place of penalties that a moment ago were taken back.
+    """Return the penalties justified by the remaining strikes in place of penalties just taken back.
 
-    It is no harder than what it takes the place of, and lasts no longer: to lose a strike makes nothing worse. What a
-    person lifted or dismissed, or what was over, does not come back.
-
-    Parameters
-    ----------
-    before : sequence of Penalty
-        Of the seller, as they are now.
-    lost : collection of Penalty
-        Those that were in force or proposed until now, as they were.
+    They are no harder and last no longer than the ones they replace, so a lost strike makes nothing worse. Penalties
+    that a person lifted or dismissed, or that were over, do not return. `before` are the seller's penalties now;
+    `lost` are those in force or proposed until now, in their former state.
     """
     left = [strike for strike in strikes if strike.counts_at(at)]
     if not left or not lost:
@@ -300,7 +284,7 @@ def take_over(
 
 
 def _end_with(step: PenaltyStep, held: Collection[Penalty]) -> PenaltyStep:
-    """Let what takes the place of penalties end with the last of those that were as hard."""
+    """Limit the end of a replacing penalty to the last end of those at least as hard."""
     ends = [one.until for one in held if one.rung >= step.penalty.rung]
     known = [end for end in (*ends, step.penalty.until) if end is not None]
     if step.what != "imposed" or None in ends or not known:
@@ -315,7 +299,7 @@ def _make_steps(
     found = find_steps(standing, before, at)
     taken: list[PenaltyStep] = []
     if found.imposed is not None:
-        taken += [  # the open proposals that it makes needless
+        taken += [  # open proposals that it supersedes
             PenaltyStep("over", replace(one, ended_as="over", ended_at=at, ended_by=BY_ITSELF))
             for one in before
             if one.is_open and one.rung <= found.imposed
@@ -329,30 +313,24 @@ def _make_steps(
 
 
 def after_steps(before: Sequence[Penalty], taken: Sequence[PenaltyStep]) -> list[Penalty]:
-    """Return a seller's penalties as they are once some steps were taken, in order."""
+    """Return a seller's penalties after some changes, in order."""
     over = {name_penalty(step.penalty): step.penalty for step in taken if step.what == "over"}
     kept = [over.get(name_penalty(one), one) for one in before]
     return kept + [step.penalty for step in taken if step.what != "over"]
 
 
 def name_penalty(penalty: Penalty) -> tuple[int, int]:
-    """Return what tells a penalty from every other, even while it has no number: its last strike, and its rung."""
+    """Return the identity of a penalty that may have no number yet: last strike and rung."""
     return penalty.strike_id, penalty.rung
 
 
 def is_settled(
     most_weight: float, last_seen: datetime, before: Collection[Penalty], rules: PenaltyRules, at: datetime
 ) -> bool:
-    """Say, without looking at strikes one by one, whether they surely change nothing; else they must be looked at.
+    """Return whether strikes surely change nothing, judged by their total weight; if False, read them one by one.
 
-    A sweep may find thousands of listings of one seller: once they are warned and a lead is asked, the rest is quick.
-
-    Parameters
-    ----------
-    most_weight : float
-        The offences weigh together no more than this.
-    last_seen : datetime
-        When the last of the listings was seen up.
+    This makes a sweep over thousands of listings of one seller quick once the seller is warned and a lead is asked.
+    `most_weight` is an upper bound of the offences' weight; `last_seen` is the last sighting of a listing online.
     """
     if not rules.ladder:
         return True
@@ -372,34 +350,30 @@ def _hardest_rung(before: Collection[Penalty], at: datetime) -> int:
 def make_penalty(
     strike: Strike, standing: SellerStanding, rung: int, rules: PenaltyRules, digest: str, at: datetime
 ) -> Penalty:
-    """Return the penalty of a rung as a proposal, with no number yet."""
+    """Return the proposed penalty of a rung, without a number yet."""
     content = (strike.pseudonym, strike.strike_id, rules.ladder[rung].kind, rung, standing.weight, standing.size)
     return Penalty(0, *content, digest, at)
 
 
 def impose(penalty: Penalty, by: str, at: datetime, rules: PenaltyRules) -> Penalty:
-    """Return a proposal as it is once somebody, or the policy, has imposed it."""
+    """Return a proposal as imposed by a person or the policy."""
     days = rules.ladder[penalty.rung].days
     return replace(penalty, imposed_by=by, imposed_at=at, until=None if days is None else at + timedelta(days=days))
 
 
 def list_told(before: Collection[Penalty]) -> list[ImposedPenalty]:
-    """Return the penalties that a seller was told of, but for those whose strikes were taken back."""
+    """Return the penalties notified to a seller, except those whose strikes were taken back."""
     return [ImposedPenalty(one.rung, one.imposed_at) for one in before if one.imposed_at and one.ended_as != TAKEN_BACK]
 
 
 def find_uncarried(
     strikes: Sequence[Strike], before: Sequence[Penalty], rules_of: Mapping[str, PenaltyRules], since: datetime
 ) -> Iterator[Penalty]:
-    """Give the penalties that would not have come about by the strikes that still stand, in order.
+    """Yield the penalties that the remaining strikes would not have caused, in order.
 
-    Each is looked at as of the moment it was proposed, under the policy of then and with what was known of the seller
-    then; a penalty that goes is no notice for those after it.
-
-    Parameters
-    ----------
-    since : datetime
-        When the strike was made that was taken back last: it carries no penalty from before.
+    Each is evaluated as of its proposal, under the policy and the seller's size of that time; a penalty that is
+    taken back is no notice for later ones. `since` is the time of the last strike taken back, which carries no earlier
+    penalty.
     """
     left = [strike for strike in strikes if strike.taken_back_at is None]
     told: list[ImposedPenalty] = []

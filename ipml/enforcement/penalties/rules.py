@@ -1,4 +1,4 @@
-"""What strikes weigh, when they expire, and what they lead to."""
+"""Penalty rules: weight and expiry of strikes, and the ladder of penalties they lead to."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _CONFIRMED_BY_A_PERSON = (PenaltyKind.SUSPEND, PenaltyKind.CLOSE)
 
 
 class Rung(_Rules):
-    """One rung of the ladder: from which weight, for how long, whether a person must confirm it, and what it means.
+    """One rung of the ladder: its least weight, duration, need of confirmation, and meaning.
 
-    Where nothing is said, a person confirms whatever takes an account offline: from suspension up.
+    By default a person confirms penalties that take an account offline: from suspension up.
     """
 
     kind: PenaltyKind
@@ -50,7 +50,7 @@ class Rung(_Rules):
 
 
 class OffenceRules(_Rules):
-    """Which strikes are one offence, so that together they weigh no more than the heaviest of them."""
+    """Rules that join strikes to one offence, which weighs no more than its heaviest strike."""
 
     decided_together: bool = True
     near_duplicates: bool = True
@@ -58,7 +58,7 @@ class OffenceRules(_Rules):
 
 
 class ProportionRules(_Rules):
-    """What makes a penalty a rung milder or harder, and when a person must look at it."""
+    """Rules that make a penalty a rung milder or harder, or require a person."""
 
     currency: str = Field(default="EUR", pattern="^[A-Z]{3}$")
     great_harm: Amount = 5000.0
@@ -73,14 +73,14 @@ class ProportionRules(_Rules):
 
 
 class LinkRules(_Rules):
-    """When an account that is linked to a penalised seller is shown to a lead."""
+    """Rules for showing a lead the accounts linked to a penalised seller."""
 
     least_weight: Share = 0.8
     penalised_from: PenaltyKind = PenaltyKind.SUSPEND
 
 
 class LedgerRules(_Rules):
-    """How what wrongful takedowns cost is told, and when it is an alarm."""
+    """Rules for the cost of wrongful takedowns and the alarm on error rates."""
 
     size_bands: Annotated[tuple[float, ...], Field(min_length=1, max_length=10)] = (10.0, 100.0, 1000.0)
     age_bands: Annotated[tuple[float, ...], Field(min_length=1, max_length=10)] = (90.0, 730.0)
@@ -100,7 +100,7 @@ class LedgerRules(_Rules):
 
 
 class PenaltyRules(_Rules):
-    """What strikes weigh, when they expire, and what they lead to; `policy.toml` says what each rule means."""
+    """Weight and expiry of strikes, and the penalties they lead to; `policy.toml` explains each rule."""
 
     usual_weight: Weight = 1.0
     ground_weight: dict[str, Weight] = {}
@@ -134,30 +134,22 @@ class PenaltyRules(_Rules):
         return self
 
     def weigh(self, ground: str, category: str | None) -> float:
-        """Return what a strike weighs: by its ground, and by how dangerous fakes of its category are."""
+        """Return the weight of a strike: of its ground, times the severity of its category."""
         return self.ground_weight.get(ground, self.usual_weight) * self.severity_of(category)
 
     def severity_of(self, category: str | None) -> float:
-        """Return how much worse a fake of a category is; 1 where nothing is said."""
+        """Return the factor for counterfeits of a category; 1 by default."""
         return self.severity.get(fold_name(category), 1.0)
 
     def rung_at(self, weight: float) -> int:
-        """Return the place of the highest rung that a weight reaches, the lowest being 0; -1 where it reaches none.
-
-        Examples
-        --------
-        >>> from ipml.enforcement.policy import load_enforcement_policy
-        >>> rules = load_enforcement_policy().penalties
-        >>> rules.rung_at(0.1), rules.ladder[rules.rung_at(9.0)].kind.value
-        (-1, 'close')
-        """
+        """Return the place of the highest rung that a weight reaches, from 0; -1 for none."""
         return sum(rung.weight <= weight + _TINY for rung in self.ladder) - 1
 
     def place_of(self, kind: PenaltyKind) -> int:
-        """Return the place of the lowest rung that is at least of a kind; the number of rungs where there is none."""
+        """Return the place of the lowest rung at least as hard as a kind; the number of rungs if there is none."""
         kinds = list(PenaltyKind)
         reached = (i for i, rung in enumerate(self.ladder) if kinds.index(rung.kind) >= kinds.index(kind))
         return next(reached, len(self.ladder))
 
 
-_TINY = 1e-9  # sums of decimal fractions fall short of the decimal they stand for
+_TINY = 1e-9  # sums of decimal fractions may fall short of their decimal value

@@ -1,9 +1,8 @@
-"""What another policy would have made of the decisions there are; nothing changes.
+"""Penalty simulation: replays past decisions under another policy; nothing is changed.
 
-Decisions and their reversals are read seller by seller, and each seller is forgotten when the next one comes, so that
-millions fit. What a strike is about comes from the strike where there is one, else from the case. What the ladder
-makes of the strikes of a seller, one by one, is replayed without a database but by the same code. People's own steps,
-confirming and lifting, are not replayed: what needs a person stays proposed, under either policy.
+Decisions and reversals are read seller by seller and not kept, so that millions fit in memory. Facts come from the
+strike if there is one, else from the case. The same code as in operation replays the strikes. Confirming and lifting
+by people is not replayed: penalties that need a person stay proposed under both policies.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _DIGEST = "replayed"
 
 @dataclass(frozen=True, slots=True)
 class StrikeEvent:
-    """A strike that is counted, or taken back, at a moment."""
+    """A strike that is counted or taken back."""
 
     at: datetime
     strike: Strike
@@ -49,7 +48,7 @@ class StrikeEvent:
 
 
 def list_events(strikes: Iterable[Strike]) -> list[StrikeEvent]:
-    """Return what happened to strikes, in the order in which it did: of one moment what was counted goes first."""
+    """Return the events of strikes by time; at equal times counting comes first."""
     events: list[StrikeEvent] = []
     for strike in strikes:
         events.append(StrikeEvent(strike.struck_at, replace(strike, taken_back_at=None)))
@@ -59,14 +58,7 @@ def list_events(strikes: Iterable[Strike]) -> list[StrikeEvent]:
 
 
 def replay(strikes: Iterable[Strike], rules: PenaltyRules) -> list[Penalty]:
-    """Return the penalties that a seller's strikes would have led to under some rules; none is confirmed or lifted.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> replay([], load_enforcement_policy().penalties)
-    []
-    """
+    """Return the penalties of a seller's strikes under some rules; none is confirmed or lifted."""
     standing: dict[int, Strike] = {}
     made: list[Penalty] = []
     found = Sum()
@@ -109,18 +101,12 @@ _SIZE, _AGE = "listings", "days old"
 
 @dataclass(slots=True)
 class PolicyOutcome:
-    """What a policy made of all sellers.
+    """Result of a policy over all sellers.
 
-    Attributes
-    ----------
-    imposed, proposed : Counter of str
-        Penalties by kind.
-    wrong : Counter of str
-        Those imposed whose strikes were taken back, by kind.
-    wrong_days : Counter of str
-        For how many days together they held.
-    hardest : Counter of (str, str)
-        Sellers by a band, of size or of age, and the hardest penalty that was imposed on them.
+    - `imposed`, `proposed`: penalties by kind.
+    - `wrong`: imposed penalties whose strikes were taken back, by kind.
+    - `wrong_days`: total days for which those were in force.
+    - `hardest`: sellers by band (of size or age) and hardest imposed penalty.
     """
 
     imposed: Counter[str] = field(default_factory=Counter)
@@ -134,16 +120,9 @@ class PolicyOutcome:
 class Simulation:
     """Two policies on the same history.
 
-    Attributes
-    ----------
-    decisions, sellers : int
-        That were replayed.
-    now, then : PolicyOutcome
-        Under the policy in force, and under the other.
-    harder, milder : int
-        Sellers who would have met a harder, or a milder, hardest penalty.
-    honest, honest_now, honest_then : int
-        Sellers all of whose decisions were taken back, and how many of them a penalty hit under each policy.
+    `now`, `then`: under the policy in force, and under the other. `harder`, `milder`: sellers whose hardest penalty
+    would be harder, or milder. `honest`, `honest_now`, `honest_then`: sellers with all decisions reversed, and how
+    many of them were penalised under each policy.
     """
 
     now: PolicyOutcome = field(default_factory=PolicyOutcome)
@@ -165,24 +144,10 @@ def simulate_penalties(
     since: datetime | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Simulation:
-    """Replay the decisions there are under two policies.
+    """Replay past decisions under two policies.
 
-    Parameters
-    ----------
-    since : datetime, optional
-        Only penalties from then on are counted; what was struck before is still what it leads up to.
-    progress : callable, default says nothing
-        Called with the number of decisions replayed so far.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine, rules = open_database("sqlite://"), load_enforcement_policy().penalties
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     simulate_penalties(connection, rules, rules).sellers
-    0
+    With `since`, only later penalties are counted, but earlier strikes still have weight. `progress` receives the
+    number of decisions replayed so far.
     """
     found = Simulation()
     for struck in read_history(connection):
@@ -192,13 +157,13 @@ def simulate_penalties(
 
 
 def name_bands(rules: PenaltyRules) -> list[str]:
-    """Return the bands that sellers are counted by, in order: of size, then of age."""
+    """Return the bands of sellers in order: by size, then by age."""
     sizes = [f"{_SIZE} {name}" for name in Bands(rules.ledger.size_bands).names]
     return sizes + [f"{_AGE} {name}" for name in Bands(rules.ledger.age_bands).names]
 
 
 def read_history(connection: Connection) -> Iterator[list[Strike]]:
-    """Give the strikes of one seller after another: one for each decision that a listing is counterfeit."""
+    """Yield the strikes of one seller after another: one for each decision "counterfeit"."""
     groups = {row.group_key: row.first for row in connection.execute(_first_of_groups())}
     firsts: dict[str, int] = {}
     rows = connection.execute(_select_history().execution_options(yield_per=_AT_ONCE))
@@ -210,7 +175,7 @@ def read_history(connection: Connection) -> Iterator[list[Strike]]:
 
 
 def _select_history() -> Any:
-    """Return the query for decisions, as light as it can be: it is sorted by seller, and snapshots are long."""
+    """Return the query of decisions without snapshots, which are long: it is sorted by seller."""
     kept = [strikes.c[name] for name in ("strike_id", "probability", "value", "currency", "listings", "age_days")]
     return (
         select(
@@ -235,7 +200,7 @@ def _first_of_groups() -> Any:
 
 
 def _read_missing_facts(connection: Connection, case_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Read from the cases what strikes would say, for decisions that were made before there were any."""
+    """Read the facts of strikes from the cases, for decisions that predate strikes."""
     facts: dict[int, dict[str, Any]] = {}
     columns = [cases.c[name] for name in ("case_id", "snapshot", "expected_value", "category", "score", "exemplar")]
     for start in range(0, len(case_ids), _AT_ONCE):
@@ -302,7 +267,7 @@ def _count(
 
 
 def _count_outcome(outcome: PolicyOutcome, penalties: list[Penalty], bands: tuple[str, str]) -> int:
-    """Count a seller's penalties, and return how hard the hardest was that was imposed: -1 where there is none."""
+    """Count a seller's penalties, and return the place of the hardest imposed one, or -1."""
     imposed = [one for one in penalties if one.imposed_at is not None]
     outcome.imposed.update(one.kind.value for one in imposed)
     outcome.proposed.update(one.kind.value for one in penalties if one.imposed_at is None)

@@ -1,17 +1,11 @@
-"""Where a seller stands on the ladder: a function of the strikes that count and the penalties they were told of.
+"""Standing: computes a seller's place on the ladder from the strikes that count and the penalties notified before.
 
-But for reading strikes, nothing here knows a database, so that what happens, what is taken back and what is simulated
-go by the same code.
+Only reading strikes needs a database, so operation, reversal and simulation share this code. Strikes are appended
+only; taking one back is a row of its own. Their facts depend on no policy, so history can be replayed under another.
 
-The strike book has rows that are only ever appended. A strike says what was known when it was made, in numbers that
-depend on no policy; so the history can be replayed under another one. Taking a strike back is a row of its own.
-
-Strikes are one offence where they are tied by what the rules name: decided together, near-duplicates, the same
-listing. A strike whose listing was seen after a penalty had been told is never one offence with those before: it is
-the repetition. None of this depends on the order of the strikes.
-
-A penalty may be a rung milder or harder than the weight alone makes it: each of four questions gives -1, 0 or +1, and
-their sum, but never more than one rung, is the step.
+Strikes are one offence if tied as the rules say: decided together, near-duplicates, the same listing. A strike whose
+listing was seen after the notice of a penalty is a repetition, never part of an earlier offence. The order of strikes
+does not matter. Four questions change a penalty by at most one rung; three of them add -1, 0 or +1:
 
 ================  ==========================================================  ===========================
 question          -1                                                          +1
@@ -21,15 +15,14 @@ share of listings upper bound at most `small_share`                           lo
 record            first offence of a seller of at least `clean_days`
 ================  ==========================================================  ===========================
 
-Harm is price x units sold until the next review x severity, of all listings struck. The share is that of the seller's
-listings found counterfeit, with Wilson's 95 % interval: of 1 in 1 nothing is sure, so a new seller is not punished for
-being new; 1 in 10,000 is surely small. The fourth question is how likely the strikes are right at all: by Bayes' rule
-from the score and from how often a reviewer is right. It makes nothing harder or milder; where that is too little, a
-person confirms what is at least as hard as the rules say. What the answers led to is said only where they did.
+Harm is price x units sold until the next review x severity, over all listings struck. The share is that of listings
+found counterfeit, with Wilson's 95 % interval, so new sellers are not punished for being new. The fourth question is
+the probability that the strikes are right, by Bayes' rule from the score and the reviewers' accuracy; if it is too
+low, a person confirms penalties from a level in the rules on.
 
-The criteria are those of Article 23(3) of Regulation (EU) 2022/2065 (DSA): absolute numbers, the relative proportion
-of all that was offered, gravity and consequences, intention (which is in the weights of the grounds); and Article
-14(4): diligent, objective and proportionate. The bounds are a policy's choice, not the law's.
+The criteria are those of Article 23(3) of Regulation (EU) 2022/2065 (DSA): absolute numbers, relative proportion,
+gravity and consequences, intention (in the weights of the grounds); and Article 14(4): diligent, objective and
+proportionate. The bounds are the policy's choice.
 """
 
 from __future__ import annotations
@@ -53,28 +46,17 @@ _STRIKES = select(strikes, strikes_taken_back.c.at.label("taken_back_at")).join(
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """What counts against a seller for one decision.
+    """A strike against a seller for one decision.
 
-    Attributes
-    ----------
-    weight : float
-        Of its ground times the severity of its category.
-    probability : float or None
-        The score of the listing; None where the model abstained.
-    value : float or None
-        Price times units it would have sold until the next review, in `currency`; None where not known.
-    listings, age_days : float or None
-        Of the seller, as known then, to two digits.
-    made_with : int or None
-        The first of the decisions that were made as one.
-    cluster : int
-        The case that was reviewed for it, or its own.
-    same_as : int
-        The case of the first decision on the same listing.
-    seen_at : datetime
-        When the listing was last seen up.
-    taken_back_at : datetime or None
-        When its decision was overturned.
+    - `weight`: weight of its ground times the severity of its category.
+    - `probability`: score of the listing; None if the model abstained.
+    - `value`: price times units expected to sell until the next review, in `currency`; None if unknown.
+    - `listings`, `age_days`: seller's size and age at that time, to two digits.
+    - `made_with`: first of the decisions made together.
+    - `cluster`: case reviewed on its behalf, or its own case.
+    - `same_as`: case of the first decision on the same listing.
+    - `seen_at`: last sighting of the listing online.
+    - `taken_back_at`: reversal of its decision.
     """
 
     strike_id: int
@@ -100,11 +82,11 @@ class Strike:
 
     @property
     def at_stake(self) -> Money | None:
-        """The value with its currency; None where either is not known."""
+        """Value with its currency; None if either is unknown."""
         return None if self.value is None or self.currency is None else Money(self.value, self.currency)
 
     def counts_at(self, moment: datetime) -> bool:
-        """Say whether it weighs anything at a moment."""
+        """Return whether the strike has weight at a time."""
         is_back = self.taken_back_at is not None and self.taken_back_at <= moment
         return self.struck_at <= moment < self.expires_at and not is_back
 
@@ -112,12 +94,9 @@ class Strike:
 def select_strikes(
     connection: Connection, *conditions: ColumnElement[bool], at_once: int | None = None
 ) -> Iterator[Strike]:
-    """Give the strikes that meet all conditions, those taken back among them: seller by seller, in order.
+    """Yield the strikes that meet all conditions, including those taken back, by seller, in order.
 
-    Parameters
-    ----------
-    at_once : int, optional
-        How many are read from the database at a time, where there may be too many; all by default.
+    `at_once` limits the rows read at a time; by default all are read.
     """
     query = _STRIKES.where(*conditions).order_by(strikes.c.pseudonym, strikes.c.strike_id)
     options = {} if at_once is None else {"yield_per": at_once}
@@ -125,12 +104,12 @@ def select_strikes(
 
 
 def find_strikes(connection: Connection, pseudonym: str) -> list[Strike]:
-    """Return all strikes of a seller, those taken back among them, in order."""
+    """Return all strikes of a seller, including those taken back, in order."""
     return list(select_strikes(connection, strikes.c.pseudonym == pseudonym))
 
 
 def bound_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
-    """Return what offences weigh at most, if they may be repeated and split at each of some penalties.
+    """Return an upper bound of the weight of offences that may be repeated and split at each notified penalty.
 
     Examples
     --------
@@ -141,24 +120,18 @@ def bound_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
 
 
 def reweigh(strike: Strike, rules: PenaltyRules) -> Strike:
-    """Return a strike as it would have been under other rules."""
+    """Return a strike under other rules."""
     expires_at = strike.struck_at + timedelta(days=rules.expiry_days)
     return replace(strike, weight=rules.weigh(strike.ground, strike.category), expires_at=expires_at)
 
 
 def latest(found: Iterable[Strike]) -> Strike:
-    """Return the strike whose listing was seen last; of several the one of the larger seller."""
+    """Return the strike whose listing was seen last; at equal times, that of the larger seller."""
     return max(found, key=lambda strike: (strike.seen_at, strike.listings or 0.0, strike.age_days or 0.0))
 
 
 def to_two_digits(number: float | None) -> float | None:
-    """Return a number rounded to two digits.
-
-    Examples
-    --------
-    >>> to_two_digits(10_437.0), to_two_digits(3.0), to_two_digits(0.0), to_two_digits(None)
-    (10000.0, 3.0, 0.0, None)
-    """
+    """Return a number rounded to two significant digits."""
     if not number:
         return number
     return float(round(number, 1 - floor(log10(abs(number)))))
@@ -166,7 +139,7 @@ def to_two_digits(number: float | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Offence:
-    """Strikes that weigh together what the heaviest of them weighs; repeated where a penalty had been told before."""
+    """Strikes that together have the weight of the heaviest; repeated if a penalty had been notified before."""
 
     strikes: tuple[Strike, ...]
     is_repeated: bool
@@ -174,27 +147,7 @@ class Offence:
 
 
 def find_offences(counting: Collection[Strike], told: Sequence[datetime], rules: PenaltyRules) -> list[Offence]:
-    """Return the offences that some strikes make.
-
-    Parameters
-    ----------
-    counting : collection of Strike
-        Those that count.
-    told : sequence of datetime
-        From when on each earlier penalty of the seller counts as told.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    >>> def strike(number, cluster):
-    ...     facts = (None, 1.5, 0.9, 80.0, 10.0, 400.0, None, cluster, number, noon, noon, noon.replace(year=2027), "")
-    ...     return Strike(number, number, number, "ann", "declared_replica", *facts)
-    >>> copies = [strike(1, 1), strike(2, 1), strike(3, 3)]
-    >>> [(len(found.strikes), found.weight) for found in find_offences(copies, [], load_enforcement_policy().penalties)]
-    [(2, 1.5), (1, 1.5)]
-    """
+    """Group the strikes that count into offences; from the times `told`, earlier penalties count as notified."""
     groups: dict[int, list[Strike]] = {}
     for place, strike in zip(_join(counting, told, rules.offence), counting, strict=True):
         groups.setdefault(place, []).append(strike)
@@ -212,7 +165,7 @@ def _count_told(strike: Strike, told: Sequence[datetime]) -> int:
 
 
 def _join(counting: Collection[Strike], told: Sequence[datetime], rules: OffenceRules) -> list[int]:
-    """Return for each strike the place of the first that it is tied to, if only through others."""
+    """Return for each strike the place of the first one tied to it, directly or through others."""
     parents = list(range(len(counting)))
     first_with: dict[tuple[str, int, int], int] = {}
     for place, strike in enumerate(counting):
@@ -247,22 +200,14 @@ _UNKNOWN_SCORE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Gravity:
-    """What strikes add up to, and of whom.
+    """Total of a seller's strikes.
 
-    Attributes
-    ----------
-    harm : Money or None
-        None where it is not known of any of them in the currency of the rules.
-    is_harm_complete : bool
-        Whether it is known of all of them.
-    found : int
-        Listings struck, each once.
-    listings, age_days : float or None
-        Of the seller.
-    probability : float
-        That the strikes are right, on average by weight.
-    is_first : bool
-        Whether they are one offence, and no penalty had been told before.
+    - `harm`: None if unknown for all listings in the currency of the rules.
+    - `is_harm_complete`: whether it is known for all listings.
+    - `found`: listings struck, each once.
+    - `listings`, `age_days`: seller's size and age.
+    - `probability`: mean probability that the strikes are right, by weight.
+    - `is_first`: whether they are one offence without a penalty notified before.
     """
 
     harm: Money | None
@@ -276,7 +221,7 @@ class Gravity:
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """How a penalty is to be changed: `step` is -1, 0 or +1; each of `sentences` gives a reason."""
+    """Change of a penalty: `step` is -1, 0 or +1, with reasons in `sentences`."""
 
     step: int
     is_doubtful: bool
@@ -291,7 +236,7 @@ def weigh_gravity(
     age_days: float | None,
     is_first: bool,
 ) -> Gravity:
-    """Add up what strikes are about; copies of a listing count once, the costliest of them."""
+    """Add up the facts of strikes; copies of a listing count once, with the highest harm."""
     nothing = Money(0.0, rules.proportion.currency)
     harms: dict[int, Money | None] = {}
     for strike in counting:
@@ -309,7 +254,7 @@ def weigh_gravity(
 
 
 def be_right(score: float | None, reviewer_right: float) -> float:
-    """Return how likely a verdict "counterfeit" is right: the score is what was thought before, the reviewer a witness.
+    """Return the probability that a verdict "counterfeit" is right: the score is the prior, the reviewer a witness.
 
     Examples
     --------
@@ -322,7 +267,7 @@ def be_right(score: float | None, reviewer_right: float) -> float:
 
 
 def keep_proportion(gravity: Gravity, rules: ProportionRules) -> Proportion:
-    """Return how a penalty is changed by what it is for and whom it hits.
+    """Return the change of a penalty by its cause and the seller's record.
 
     Examples
     --------
@@ -373,7 +318,7 @@ NO_RUNG = -1
 
 @dataclass(frozen=True, slots=True)
 class ImposedPenalty:
-    """A penalty that was imposed: which rung, and when."""
+    """Rung and time of an imposed penalty."""
 
     rung: int
     imposed_at: datetime
@@ -381,7 +326,7 @@ class ImposedPenalty:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Of a seller: how many listings, and how old, as far as known."""
+    """Number of listings and age of a seller, if known."""
 
     listings: float | None
     age_days: float | None
@@ -389,20 +334,13 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class SellerStanding:
-    """What is due to a seller.
+    """A seller's standing on the ladder.
 
-    Attributes
-    ----------
-    weight : float
-        Of all offences together.
-    due : int
-        Place of the rung that follows by itself; -1: none.
-    proposed : int
-        Place of the rung that a lead is asked about; as `due` where nobody is.
-    size : Size
-        Of the seller, as it was counted with.
-    sentences : tuple of str
-        How that came about.
+    - `weight`: weight of all offences together.
+    - `due`: place of the rung imposed automatically; -1: none.
+    - `proposed`: place of the rung proposed to a lead; equal to `due` for none.
+    - `size`: size of the seller used.
+    - `sentences`: explanation.
     """
 
     weight: float
@@ -419,15 +357,10 @@ def find_standing(
     at: datetime,
     size: Size | None = None,
 ) -> SellerStanding:
-    """Return where a seller stands at a moment.
+    """Return a seller's standing at a time.
 
-    Parameters
-    ----------
-    strikes : collection of Strike
-        All of the seller's; those that count at that moment are picked.
-    told : collection of ImposedPenalty
-        Penalties imposed by then, but for those whose strikes were taken back.
-    size : Size, default=as known with the listing seen last
+    `strikes` are all of the seller's; those that count are selected. `told` are the penalties imposed by then, except
+    those whose strikes were taken back. By default `size` is taken from the listing seen last.
     """
     counting = [strike for strike in strikes if strike.counts_at(at)]
     if not counting:
@@ -438,7 +371,7 @@ def find_standing(
     remembered = list_remembered(told, rules, at)
     moments = sorted(_told_at(one, rules) for one in remembered)
     offences = find_offences(counting, moments, rules)
-    weight = fsum(offence.weight for offence in offences)  # the same in whatever order they come
+    weight = fsum(offence.weight for offence in offences)  # independent of their order
     by_weight = rules.rung_at(weight)
     is_first = len(offences) == 1 and not offences[0].is_repeated
     gravity = weigh_gravity(counting, rules, listings=size.listings, age_days=size.age_days, is_first=is_first)
@@ -468,12 +401,11 @@ def find_standing(
             if is_flagrant
             else "the next rung at most"
         )
-        sentences.append(f"The listings were seen before a milder penalty had been told: {follows}.")
+        sentences.append(f"The listings were seen before a milder penalty had been notified: {follows}.")
     return SellerStanding(weight, due, proposed, size, tuple(sentences))
 
 
 def _say_step(reached: tuple[int, int], by_weight: tuple[int, int]) -> list[str]:
-    """Return what the step changed, as a sentence: rung that is due and rung proposed, with it and by weight alone."""
     if reached == by_weight:
         return []
     if reached < by_weight:
@@ -486,17 +418,17 @@ def _told_at(one: ImposedPenalty, rules: PenaltyRules) -> datetime:
 
 
 def list_remembered(told: Collection[ImposedPenalty], rules: PenaltyRules, at: datetime) -> list[ImposedPenalty]:
-    """Return the penalties that count as told at a moment, or will: not those too long ago."""
+    """Return the penalties that count as notice now or later: not those too long ago."""
     return [one for one in told if one.imposed_at + timedelta(days=rules.memory_days) > at]
 
 
 def find_cap(last_seen: datetime, told: Collection[ImposedPenalty], rules: PenaltyRules) -> int:
-    """Return the highest rung that fair notice allows: one above the highest told before a listing was seen again."""
+    """Return the highest rung by fair notice: one above the highest notified before a listing was seen again."""
     return 1 + max((one.rung for one in told if _told_at(one, rules) < last_seen), default=NO_RUNG)
 
 
 def without_person(rung: int, rules: PenaltyRules) -> int:
-    """Return the highest rung, up to one, that needs nobody to confirm it."""
+    """Return the highest rung, up to one, that needs no confirmation."""
     while rung > NO_RUNG and rules.ladder[rung].needs_person:
         rung -= 1
     return rung

@@ -1,4 +1,4 @@
-"""Strikes: counted, taken back and described."""
+"""Strikes: counts, takes back and describes strikes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ipml.storage.tables import strikes, strikes_taken_back
 
 
 def add_strikes(acts: Proceedings, decided: Sequence[DecidedCase], firsts: Sequence[FirstDecision]) -> list[Strike]:
-    """Count a strike for each decision that was just made, and that its listing is counterfeit."""
+    """Count a strike for each new decision "counterfeit"."""
     rows = [
         _describe(one.case, one.listing, one.decision, first, acts.policy) | {"pseudonym": one.pseudonym}
         for one, first in zip(decided, firsts, strict=True)
@@ -45,15 +45,15 @@ def add_strikes(acts: Proceedings, decided: Sequence[DecidedCase], firsts: Seque
 
 
 def foresee_strike(connection: Connection, case: StoredCase, decision: Decision, policy: EnforcementPolicy) -> Strike:
-    """Return the strike that a decision would lead to, of nobody."""
+    """Return the strike that a decision would cause, without a seller."""
     (first,) = find_firsts(connection, [decision])
     return Strike(0, **_describe(case, decode_listing(case.snapshot), decision, first, policy), pseudonym="")
 
 
 def take_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> TakenBack:
-    """Take the strike of a decision back, end the penalties that the others do not carry, and impose what they do.
+    """Take back the strike of a decision, end the penalties the others do not justify, and impose those they do.
 
-    Nothing happens where the decision led to no strike, or it was taken back before.
+    Does nothing if there is no strike or it was taken back before.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     strike = find_strike(connection, decision_id)
@@ -73,19 +73,19 @@ def find_strike(connection: Connection, decision_id: int) -> Strike | None:
 
 
 def list_strikes(connection: Connection, seller_id: str) -> list[Strike]:
-    """Return all strikes of a seller, in order; none for one who is not known, or was erased."""
+    """Return all strikes of a seller in order; none for an unknown or erased seller."""
     pseudonym = find_pseudonym(connection, seller_id)
     return [] if pseudonym is None else find_strikes(connection, pseudonym)
 
 
 def weigh(connection: Connection, pseudonym: str, at: datetime, policy: EnforcementPolicy) -> SellerStanding:
-    """Return where a seller stands at a moment: the weight of their strikes, and the rung due."""
+    """Return a seller's standing at a time."""
     told = list_told(find_penalties(connection, pseudonym=pseudonym))
     return find_standing(find_strikes(connection, pseudonym), told, policy.penalties, at)
 
 
 def read_facts(case: StoredCase | Row[Any], listing: Listing) -> dict[str, Any]:
-    """Return what a case and its listing say of a strike, whatever the policy."""
+    """Return the facts of a strike that a case and its listing give under any policy."""
     expected_value = read_expected_value(case.expected_value) if case.expected_value else None
     return {
         "category": fold_name(case.category or listing.category) or None,
@@ -99,7 +99,7 @@ def read_facts(case: StoredCase | Row[Any], listing: Listing) -> dict[str, Any]:
 
 
 def seen_at(case: StoredCase | Row[Any], decided_at: datetime) -> datetime:
-    """Return when a listing was last seen up: observed, else put into the queue, and never after it was decided."""
+    """Return the last sighting of a listing: its observation, else its enqueueing, but not after the decision."""
     moment: datetime = case.observed_at or case.enqueued_at
     return min(moment, decided_at)
 
@@ -107,7 +107,6 @@ def seen_at(case: StoredCase | Row[Any], decided_at: datetime) -> datetime:
 def _describe(
     case: StoredCase, listing: Listing, decision: Decision, first: FirstDecision, policy: EnforcementPolicy
 ) -> dict[str, Any]:
-    """Return what the strike of a decision says, but for whose it is."""
     rules, at, facts = policy.penalties, decision.decided_at, read_facts(case, listing)
     category = facts["category"] if facts["category"] in rules.severity else None
     return facts | {

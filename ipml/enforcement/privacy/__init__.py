@@ -1,1 +1,1 @@
-"""Forgetting sellers, keeping no record longer than it must, and holding what a court needs."""
+"""Privacy: erases sellers, expires records, and holds records for courts."""

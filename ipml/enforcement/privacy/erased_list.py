@@ -1,9 +1,8 @@
-"""Erased sellers in a file outside the database: by it they are known again, as a backup that is restored holds them.
+"""Erased list: keeps the erased sellers in a file outside the database, so that a restored backup can be erased again.
 
-The file names nobody. Its first line holds a key; each other line the pseudonym of an erased seller, a keyed hash of
-their id, and when they were erased; the last one how many lines there are and their digest, so that a list that was cut
-or damaged is not taken for a shorter one. It is written whole or not at all. Who has the file can tell whether an id
-that they know already is in it, so it is kept like a backup.
+The first line holds a key. Each other line holds the pseudonym of an erased seller, a keyed hash of their id, and the
+time of erasure. The last line holds the number of lines and their digest, so that a cut file is detected. The file is
+written whole or not at all. With it one can check whether a known id was erased: protect it like a backup.
 """
 
 from __future__ import annotations
@@ -30,43 +29,28 @@ _PATIENCE_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class ErasedList:
-    """Who was erased, and when, by pseudonym and by the keyed hash of their id.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> noon = datetime(2026, 5, 1, 12, tzinfo=UTC)
-    >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "erased.jsonl"
-    ...     note_erased(path, "ann", "5f1c", noon)
-    ...     erased = read_erased(path)
-    >>> erased.find("ann", None) == noon, erased.find("ben", "5f1c") == noon, erased.find("ben", None)
-    (True, True, None)
-    """
+    """Times of erasure, by pseudonym and by keyed hash of the seller's id."""
 
     key: bytes
     moments: dict[str, datetime]
 
     def find(self, seller_id: str, pseudonym: str | None) -> datetime | None:
-        """Return when a seller was erased last; None where they were not."""
+        """Return the time of a seller's last erasure, or None if they were not erased."""
         known_as = (_mark(self.key, seller_id), pseudonym or "")
         return max((self.moments[name] for name in known_as if name in self.moments), default=None)
 
 
 def begin_list(path: Path) -> None:
-    """Make a list that names nobody, where there is none yet."""
+    """Write an empty list if the file does not exist."""
     with turn(_turn_of(path), _PATIENCE_SECONDS):
         if not path.exists():
             _write(path, [_dump({"format": FORMAT, "key": secrets.token_hex(_KEY_BYTES)})])
 
 
 def note_erased(path: Path, seller_id: str, pseudonym: str, at: datetime) -> None:
-    """Add a seller to the file, which is made where it is not there; it is on the disk when this returns.
+    """Add a seller to the list, creating the file if needed; the entry is on disk on return.
 
-    Raises
-    ------
-    UnreadableFile
-        The file is damaged; nothing is changed.
+    Raises UnreadableFile if the file is damaged; nothing is changed.
     """
     begin_list(path)
     with turn(_turn_of(path), _PATIENCE_SECONDS):
@@ -79,12 +63,7 @@ def note_erased(path: Path, seller_id: str, pseudonym: str, at: datetime) -> Non
 def read_erased(path: Path) -> ErasedList:
     """Read the file.
 
-    Raises
-    ------
-    NotFound
-        It is not there.
-    UnreadableFile
-        It is not all of a list as it was written, or cannot be read.
+    Raises NotFound if the file does not exist; UnreadableFile if the file is incomplete, damaged or cannot be read.
     """
     head, *lines = _read_lines(path)
     moments: dict[str, datetime] = {}
@@ -96,22 +75,22 @@ def read_erased(path: Path) -> ErasedList:
             for name in (said["mark"], said["pseudonym"]):
                 moments[name] = max(at, moments.get(name, at))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise _refuse(path, "a line that is none of a list") from error
+        raise _refuse(path, "a line that does not belong to a list") from error
     return ErasedList(key, moments)
 
 
 def _read_lines(path: Path) -> list[bytes]:
-    """Return the first line and those of sellers, once the last one has said that these are all."""
+    """Return the first line and the sellers' lines, after checking them against the last line."""
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
         remedy = (
-            "IPML_ERASED names it: bring it back, or begin an empty one with --new-list: whoever was erased before is "
+            "IPML_ERASED names it: restore it, or begin an empty list with --new-list; sellers erased earlier are "
             "then not known. Nothing was changed."
         )
         raise NotFound("list of erased sellers", path, remedy) from error
     except OSError as error:
-        raise _refuse(path, f"what cannot be read ({error.strerror})") from error
+        raise _refuse(path, f"an unreadable file ({error.strerror})") from error
     if not content.endswith(b"\n"):
         raise _refuse(path, "a last line that was cut" if content else "an empty file")
     lines = content.splitlines(keepends=True)
@@ -121,7 +100,7 @@ def _read_lines(path: Path) -> list[bytes]:
     if form != FORMAT:
         raise _refuse(path, f"{lines[0][:60]!r} at its beginning")
     if len(lines) < 2 or _say(lines[-1]) != _end_of(lines[:-1]):
-        raise _refuse(path, "lines that are not those which its end tells of")
+        raise _refuse(path, "lines that do not match the digest in its last line")
     return lines[:-1]
 
 

@@ -1,14 +1,11 @@
-"""Forgetting a seller: what is encrypted loses its key, the rest is replaced, and no trace is left in the files.
+"""Erasure: deletes a seller's key, replaces the rest of their data, and removes traces from the database files.
 
-It goes in three steps. First the erasure is recorded, and nothing new may hold it up: no legal hold, no appeal. Then
-everything that tells of the seller is deleted or replaced, in short transactions, and their key last: as long as it is
-there, the erasure has not ended. In the end the files of the database are written anew, as deleted rows leave traces in
-them. Killed at any moment, it goes on with the same line or with `finish_begun`, and comes to the same; what came in
-between, such as a listing or a decision, is erased as well, once its messages are delivered. Cases, decisions and the
-audit trail can still be counted and verified: to them a seller is a pseudonym.
-
-Restoring a backup erases whoever was erased since, in one transaction and before anything is kept: see
-`ipml.enforcement.privacy.erased_list` and `erase_again_within`.
+It has three steps: record the erasure (refused while a hold, appeal or message is pending), after which no hold or
+appeal can be filed; delete or replace the seller's data in short transactions, the key last; rewrite the files, where
+deleted rows leave traces. An interrupted erasure is resumed by the same call or by `finish_begun`; rows that arrived
+meanwhile are erased too. Cases, decisions and the audit trail can still be counted and verified under the seller's
+pseudonym. Restoring a backup erases again, in one transaction, all sellers erased since the backup: see
+`ipml.enforcement.privacy.erased_list`.
 """
 
 from __future__ import annotations
@@ -76,13 +73,13 @@ from ipml.storage.tables import (
 from ipml.storage.tables.enforcement import PENDING_APPEALS
 
 _LONGEST_WHY = 200
-_RESTORED = "restored"  # why somebody is erased again
+_RESTORED = "restored"  # reason stored with a repeated erasure
 _Step = Callable[[Connection, Sequence[Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """That a seller was erased: what they are called now, and how many cases and decisions told of them."""
+    """An erased seller: their pseudonym, and the number of their cases and decisions."""
 
     pseudonym: str
     cases: int
@@ -91,15 +88,7 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What erasing came to.
-
-    Attributes
-    ----------
-    sellers : tuple of Erasure
-        Those who were erased.
-    remarks : tuple of str
-        What a database server keeps all the same, and for how long.
-    """
+    """Result of an erasure; `remarks` states the traces that a database server keeps, and for how long."""
 
     sellers: tuple[Erasure, ...]
     remarks: tuple[str, ...]
@@ -114,26 +103,22 @@ def erase_sellers(
     listed_in: Path | None = None,
     now: datetime | None = None,
 ) -> Erased:
-    """Erase sellers one after the other, and then all traces of them in the files of the database.
+    """Erase sellers one after the other, then all traces of them in the database files.
 
-    Parameters
-    ----------
-    why : str
-        Such as the number of the request; at most 200 characters, and no name, as it is kept.
-    listed_in : Path, optional
-        File by which they are known again where an older backup is restored.
+    `why` is stored: give at most 200 characters without a name, such as the number of the request. `listed_in` is the
+    file by which erased sellers are recognised when an older backup is restored.
 
     Raises
     ------
     NotFound
-        Nothing is kept of one of them, nor is there anything left to finish; those before are erased.
+        The database holds nothing about a seller and no erasure is unfinished; sellers before this one are erased.
     Conflict
-        One of them cannot be erased now; or, once it had begun, somebody decided on a case, and a message waits.
+        A seller cannot be erased now; or, after the start, a new decision left an undelivered message.
     UnreadableFile, NotFound
-        The file is damaged; or it is not there, though somebody was erased before.
+        The list file is damaged; or it is missing although sellers were erased before.
     DatabaseBusy
-        They are erased, but somebody went on reading what was there before: traces are left in the files until this
-        is called again, with whomever, or `sweep_erased`.
+        The sellers are erased, but a reader of older data left traces in the files; they are removed by
+        `sweep_erased` or by the next call.
 
     Examples
     --------
@@ -159,7 +144,9 @@ def erase_sellers(
     try:
         for seller_id in wanted:
             with suppress(*[NotFound] * is_finishing):
-                done.append(erase_in_turns(engine, seller_id, why=why, by=by, listed_in=listed_in, now=now))
+                with writing(engine) as connection:
+                    begun = begin(connection, seller_id, why=why, by=by, now=now, listed_in=listed_in)
+                done.append(finish(engine, begun, now))
     finally:  # where one cannot be erased, those before are
         remarks = sweep_erased(engine, now=now)
     return Erased(tuple(done), remarks)
@@ -167,7 +154,7 @@ def erase_sellers(
 
 @dataclass(frozen=True, slots=True)
 class BegunErasure:
-    """An erasure that has begun: of whom, in whose name, and at which moment; `is_sure`: whatever holds or waits."""
+    """An erasure that has begun; with `is_sure`, legal holds and undelivered messages do not stop it."""
 
     seller_id: str
     pseudonym: str
@@ -177,16 +164,16 @@ class BegunErasure:
 
     @property
     def placeholder(self) -> str:
-        """What the seller is called from now on."""
+        """Text that replaces the seller's id."""
         return f"erased:{self.pseudonym}"
 
     def begin(self, connection: Connection, why: str) -> None:
-        """Record it; from then on the seller counts as erased."""
+        """Record the erasure; from now on the seller counts as erased."""
         fields = {"pseudonym": self.pseudonym, "erased_by": self.by, "erased_at": self.at, "why": why, "cases": 0}
         connection.execute(insert(erasures).values(fields))
 
     def steps(self, connection: Connection) -> Iterator[tuple[Sequence[Any], _Step]]:
-        """Give keys of rows, and what is done to these: again, if it was interrupted."""
+        """Yield keys of rows and the function that erases them; safe to repeat after an interruption."""
         yield find_held_for(connection, self.seller_id), self._release  # as long as it is known what they sell
         named = select(cases.c.brand, cases.c.category).where(self._is_theirs).distinct()
         names = find_names(connection, connection.execute(named).all(), {})  # those of many, once for all turns
@@ -209,7 +196,7 @@ class BegunErasure:
 
     @property
     def _is_lone(self) -> ColumnElement[bool]:
-        """The condition that an item of a notice tells of a listing of theirs that is no case."""
+        """Condition: a notice item about a listing of this seller that has no case."""
         item = notice_items.c
         return and_(item.pseudonym == self.pseudonym, item.case_id.is_(None), item.listing_digest != "")
 
@@ -233,11 +220,11 @@ class BegunErasure:
         audit.change_rows(connection, emptied.values(location="", listing_digest=""), self.by, "erased", at=self.at)
 
     def is_left(self, connection: Connection) -> bool:
-        """Say whether a listing came meanwhile."""
+        """Return whether a listing of the seller arrived meanwhile."""
         return bool(connection.scalar(select(exists().where(self._is_theirs))))
 
     def count(self, connection: Connection) -> Erasure:
-        """Count the cases of which it replaced the listing, and the decisions on all that were the seller's."""
+        """Count the seller's cases whose listing this erasure replaced, and the decisions on all their cases."""
         theirs = select(cases.c.case_id).where(cases.c.seller_id == self.placeholder)
         n_cases = connection.scalar(
             select(func.count()).select_from(theirs.where(cases.c.erased_at == self.at).subquery())
@@ -246,7 +233,7 @@ class BegunErasure:
         return Erasure(self.pseudonym, n_cases or 0, n_decisions or 0)
 
     def end(self, connection: Connection, counted: Erasure, now: datetime) -> None:
-        """Delete the key, and whatever else few rows tell; raise Conflict where that would lose something."""
+        """Delete the key and the remaining few rows; raise Conflict if a hold, an appeal or a message is pending."""
         overwrite_deleted(connection)
         if not self.is_sure:
             refuse(connection, self.pseudonym, now, "all but the key was erased")
@@ -268,8 +255,6 @@ class BegunErasure:
 
 @dataclass(frozen=True, slots=True)
 class _Removal:
-    """Deletes rows of a seller from a table, by their keys."""
-
     seller_id: str
     table: Table
 
@@ -280,7 +265,7 @@ class _Removal:
 
 
 def list_begun(connection: Connection, pseudonym: str | None = None) -> list[BegunErasure]:
-    """Return the erasures that have begun and not ended: of these the key is still there."""
+    """Return the erasures that have begun but not ended: the seller's key still exists."""
     query = select(seller_keys.c.seller_id, erasures).join(erasures, erasures.c.pseudonym == seller_keys.c.pseudonym)
     if pseudonym is not None:
         query = query.where(erasures.c.pseudonym == pseudonym)
@@ -291,12 +276,12 @@ def list_begun(connection: Connection, pseudonym: str | None = None) -> list[Beg
 
 
 def refuse(connection: Connection, pseudonym: str, now: datetime, so_far: str = "nothing was erased") -> None:
-    """Raise Conflict where a seller cannot be erased now."""
+    """Raise Conflict if a legal hold, an undecided appeal or an undelivered message prevents the erasure."""
     subject = f"seller {pseudonym}"
     if holds := find_holds(connection, pseudonym, now):
         said = "; ".join(f"hold {hold.hold_id} until {hold.last_day} ({hold.why})" for hold in holds)
         raise Conflict(subject, f"found {said}; {so_far}", "`ipml seller release` ends a hold.")
-    # One who took a listing over may have appealed, too: what is appealed against is not erased.
+    # A seller who took the listing over may have appealed, too; the subject of an appeal is not erased.
     seller = find_seller(connection, pseudonym)
     theirs = exists().where(cases.c.case_id == appeals.c.case_id, cases.c.seller_id == seller)
     pending = appeals.c.state.in_(PENDING_APPEALS), or_(appeals.c.pseudonym == pseudonym, theirs)
@@ -305,7 +290,7 @@ def refuse(connection: Connection, pseudonym: str, now: datetime, so_far: str = 
         raise Conflict(subject, f"found appeal {appeal_id} undecided; {so_far}", remedy)
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
     if count := connection.scalar(select(func.count()).select_from(outbox).where(*waiting)):
-        found = f"{count:,} messages that tell of them wait to be delivered; {so_far}"
+        found = f"{count:,} messages about the seller wait to be delivered; {so_far}"
         raise Conflict(subject, found, "Deliver them, or give them up, and try again.")
 
 
@@ -319,12 +304,9 @@ def begin(
     listed_in: Path | None = None,
     is_sure: bool = False,
 ) -> BegunErasure:
-    """Record an erasure, or find the one that has begun; raise Conflict where the seller cannot be erased now.
+    """Record an erasure, or return the one that has begun; with `is_sure`, do not check for holds and messages.
 
-    Parameters
-    ----------
-    is_sure : bool, default=False
-        Whether holds and messages that wait do not matter.
+    Raises Conflict if the seller cannot be erased now.
     """
     if listed_in is not None:
         _require_list(connection, listed_in)
@@ -341,36 +323,18 @@ def begin(
     return begun
 
 
-def erase_in_turns(
-    engine: Engine,
-    seller_id: str,
-    *,
-    why: str,
-    by: str,
-    now: datetime,
-    listed_in: Path | None = None,
-    is_sure: bool = False,
-) -> Erasure:
-    """Do the first two steps for one seller; see `begin`."""
-    with writing(engine) as connection:
-        begun = begin(connection, seller_id, why=why, by=by, now=now, listed_in=listed_in, is_sure=is_sure)
-    return _finish(engine, begun, now)
-
-
 def finish_begun(engine: Engine, *, now: datetime | None = None) -> tuple[Erasure, ...]:
-    """Do the second step for all who were not erased to the end.
+    """Finish all interrupted erasures except for the traces in the files.
 
-    Raises
-    ------
-    Conflict
-        Messages that tell of one of them wait.
+    Raises Conflict if an undelivered message is about one of the sellers.
     """
     with reading(engine) as connection:
         begun = list_begun(connection)
-    return tuple(_finish(engine, one, now or datetime.now(UTC)) for one in begun)
+    return tuple(finish(engine, one, now or datetime.now(UTC)) for one in begun)
 
 
-def _finish(engine: Engine, begun: BegunErasure, now: datetime) -> Erasure:
+def finish(engine: Engine, begun: BegunErasure, now: datetime) -> Erasure:
+    """Erase the seller of an erasure that has begun, in short transactions, except for the traces in the files."""
     while True:
         with reading(engine) as connection:
             due = list(begun.steps(connection))
@@ -387,13 +351,13 @@ def _finish(engine: Engine, begun: BegunErasure, now: datetime) -> Erasure:
 
 
 def _require_list(connection: Connection, listed_in: Path) -> None:
-    """Raise unless the list is whole, or is not there because nobody was erased yet."""
+    """Read the list; it may be missing only if no seller was erased yet."""
     if listed_in.exists() or connection.scalar(select(func.count()).select_from(erasures)):
         read_erased(listed_in)
 
 
 def sweep_erased(engine: Engine, *, now: datetime | None = None) -> tuple[str, ...]:
-    """Do the last step for all who were erased and not swept yet; return what a server keeps all the same."""
+    """Remove the traces of erased sellers from the files; return remarks on copies that a server keeps."""
     with reading(engine) as connection:
         numbers = find_unswept(connection)
     if not numbers:
@@ -406,21 +370,25 @@ def sweep_erased(engine: Engine, *, now: datetime | None = None) -> tuple[str, .
 
 
 def erase_again(engine: Engine, listed_in: Path, *, by: str, now: datetime | None = None) -> Erased:
-    """Erase whoever is in a list of erased sellers and has come back with an older backup.
+    """Erase the listed sellers that an older backup brought back.
 
-    A seller of whom everything here is younger than their erasure came back by themselves, and stays.
+    A seller whose records all postdate their erasure has registered again; their records stay.
     """
     erased, now = read_erased(listed_in), now or datetime.now(UTC)
     with reading(engine) as connection:
         back = _find_resurrected(connection, erased)
-    done = [erase_in_turns(engine, one, why=_RESTORED, by=by, now=now, is_sure=True) for one in back]
+    done = []
+    for seller_id in back:
+        with writing(engine) as connection:
+            begun = begin(connection, seller_id, why=_RESTORED, by=by, now=now, is_sure=True)
+        done.append(finish(engine, begun, now))
     return Erased(tuple(done), sweep_erased(engine, now=now))
 
 
 def erase_again_within(connection: Connection, erased: ErasedList, *, by: str, now: datetime) -> list[Erasure]:
-    """Do the first two steps of `erase_again` in the caller's transaction: before the rows of a backup are kept."""
+    """Do `erase_again` in the caller's transaction, before the rows of a backup are committed; files are not swept."""
     done = []
-    for seller_id in _find_resurrected(connection, erased):  # whatever held them then has ended since
+    for seller_id in _find_resurrected(connection, erased):  # holds that the backup contains have ended since
         begun = begin(connection, seller_id, why=_RESTORED, by=by, now=now, is_sure=True)
         for keys, do in begun.steps(connection):
             for some in in_batches(keys):
@@ -431,7 +399,7 @@ def erase_again_within(connection: Connection, erased: ErasedList, *, by: str, n
 
 
 def _name(connection: Connection, seller_id: str, now: datetime) -> str:
-    """Return the pseudonym of a seller, be it made for this alone; NotFound where nothing is kept of them."""
+    """Return the seller's pseudonym, creating it if needed; raise NotFound if nothing about them is stored."""
     if known := find_pseudonym(connection, seller_id):
         return known
     tables = (listings, seller_events, seller_languages, portfolio_listings, user_sellers)
@@ -443,7 +411,7 @@ def _name(connection: Connection, seller_id: str, now: datetime) -> str:
 
 
 def find_unswept(connection: Connection) -> Sequence[int]:
-    """Return the numbers of the erasures that ended, and of which traces are left in the files of the database."""
+    """Return the ids of the ended erasures whose traces are still in the database files."""
     is_begun = exists().where(seller_keys.c.pseudonym == erasures.c.pseudonym)
     return connection.scalars(select(erasures.c.erasure_id).where(erasures.c.swept_at.is_(None), ~is_begun)).all()
 
@@ -453,7 +421,7 @@ def _find_resurrected(connection: Connection, erased: ErasedList) -> list[str]:
 
 
 def _find_sellers(connection: Connection) -> list[tuple[tuple[str, str | None], datetime]]:
-    """Return each seller's id and pseudonym, and since when something is kept of them."""
+    """Return each seller's id and pseudonym, and the time of their oldest record."""
     moments = union(
         select(cases.c.seller_id, func.min(cases.c.enqueued_at).label("since"))
         .where(cases.c.erased_at.is_(None))

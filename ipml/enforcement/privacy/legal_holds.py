@@ -1,6 +1,6 @@
-"""Legal holds: what is needed for a claim, or by a court or an authority, is neither erased nor expires meanwhile.
+"""Legal holds: keep records needed for a claim, a court or an authority from erasure and expiry.
 
-Article 17(3) of the GDPR allows it; a hold says why, and ends by itself on a day that is named when it is placed.
+Article 17(3) of the GDPR allows it. A hold states its reason and ends on a date that is set when it is placed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LONGEST_WHY = 500
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A legal hold on all records of a seller, or on those of one of their cases."""
+    """A legal hold on all records of a seller, or on the records of one of their cases."""
 
     hold_id: int
     pseudonym: str
@@ -48,7 +48,7 @@ class Hold:
 
     @property
     def last_day(self) -> date:
-        """The last day on which it is in force, in UTC."""
+        """Last day in force, in UTC."""
         return (self.until - timedelta.resolution).date()
 
 
@@ -62,36 +62,11 @@ def place_hold(
     case_id: int | None = None,
     now: datetime | None = None,
 ) -> Hold:
-    """Hold the records of a seller, or of one case of theirs, until a day.
+    """Hold the records of a seller, or of one of their cases, until a date.
 
-    Parameters
-    ----------
-    why : str
-        At most 500 characters; encrypted with the seller's key.
-    until : datetime
-        When the hold ends by itself.
-
-    Raises
-    ------
-    NotFound
-        Nothing is kept of the seller, or the case is not theirs.
-    Conflict
-        The erasure of the seller has begun.
-    UnusableSetting
-        The day has passed.
-
-    Examples
-    --------
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "ann", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with writing(engine) as connection:
-    ...     hold = place_hold(connection, "ann", why="claim 12", until=now + timedelta(days=90), by="lea", now=now)
-    >>> hold.hold_id, hold.why
-    (1, 'claim 12')
+    `why` has at most 500 characters and is encrypted with the seller's key. Raises NotFound if nothing about the
+    seller is stored, or the case belongs to another seller; Conflict if the erasure of the seller has begun;
+    UnusableSetting if the date has passed.
     """
     now = now or datetime.now(UTC)
     check_text("why", why, _LONGEST_WHY)
@@ -116,13 +91,7 @@ def place_hold(
 def release_holds(
     connection: Connection, seller_id: str, *, by: str, hold_id: int | None = None, now: datetime | None = None
 ) -> int:
-    """End the holds on a seller that are in force, or one of them; return how many.
-
-    Raises
-    ------
-    NotFound
-        There is none.
-    """
+    """End one hold or all holds in force on a seller; return how many. Raises NotFound if no such hold is in force."""
     now = now or datetime.now(UTC)
     pseudonym = find_pseudonym(connection, seller_id)
     wanted = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]
@@ -142,33 +111,32 @@ def release_within(connection: Connection, holds: Sequence[Hold], *, by: str, no
 
 
 def find_holds(connection: Connection, pseudonym: str, now: datetime) -> list[Hold]:
-    """Return the holds on a seller that are in force."""
+    """Return the holds in force on a seller."""
     query = select(legal_holds).where(legal_holds.c.pseudonym == pseudonym, is_in_force(now))
     return [_make_hold(connection, row) for row in connection.execute(query.order_by(legal_holds.c.hold_id))]
 
 
 def list_holds(connection: Connection, *, now: datetime | None = None) -> list[Hold]:
-    """Return all holds that are in force."""
+    """Return all holds in force."""
     query = select(legal_holds).where(is_in_force(now or datetime.now(UTC)))
     return [_make_hold(connection, row) for row in connection.execute(query.order_by(legal_holds.c.hold_id))]
 
 
 def is_in_force(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that a hold was neither released nor has ended."""
+    """Return the condition that a hold has neither been released nor ended."""
     return and_(legal_holds.c.released_at.is_(None), legal_holds.c.until > now)
 
 
 def can_be_held(table: FromClause) -> bool:
-    """Say whether a hold can be on rows of a table: they tell of a seller, or a case may rest on them."""
+    """Return whether a hold can cover rows of a table: they are about a seller, or a case may depend on them."""
     is_of_seller = not {"pseudonym", "seller_id"}.isdisjoint(table.c.keys()) and table is not legal_holds
     return is_of_seller or table is notices or table is notifier_steps
 
 
 def is_held(table: FromClause, now: datetime) -> ColumnElement[bool]:
-    """Return the condition that a row of a table is under a hold: its seller is, or its case.
+    """Return the condition that a hold on its seller or its case covers a row.
 
-    A row tells its seller by its columns `pseudonym` or `seller_id`, and its case by `case_id`. A notice is held where
-    one of its listings is, and a step against a notifier where one of their notices is: the case rests on these.
+    A notice is held if one of its listings is; a step against a notifier is held if one of their notices is.
     """
     if table is notices:
         item = notice_items.c.notice_id == notices.c.notice_id
@@ -187,7 +155,7 @@ def is_held(table: FromClause, now: datetime) -> ColumnElement[bool]:
 
 
 def require_known(connection: Connection, seller_id: str) -> None:
-    """Raise NotFound where nothing of a seller is kept: no case, no listing, no event, no portfolio and no key."""
+    """Raise NotFound if the seller has no case, listing, event, portfolio and key."""
     tables = (cases, listings, seller_events, portfolio_listings)
     is_known = any(connection.scalar(select(exists().where(table.c.seller_id == seller_id))) for table in tables)
     if not is_known and find_pseudonym(connection, seller_id) is None:

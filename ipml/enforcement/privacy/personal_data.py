@@ -1,11 +1,9 @@
-"""Where in the database something of a seller may stand, and what takes its place when it is erased.
+"""Personal data: lists the columns that may hold a seller's data, and replaces that data on erasure.
 
-Every column of text is declared. A new one must be put here, or a test fails. What is `CLEAR` must also be named in
-`BLANKED`, or be replaced by a placeholder: erasing a seller goes by these, and by nothing else.
-
-With a placeholder a case can still be counted, and tells nothing of anybody. Number, state, score, price, verdicts and
-moments stay. Brand and category stay where another seller has them, too: whatever only one seller wrote there may be a
-name or a telephone number. Notices of listings that are gone say neither whose the listing was, nor where.
+Every text column must be declared here; a test fails otherwise. A `CLEAR` column must also be in `BLANKED`, `REMOVED`
+or `REPLACED`: erasure uses these lists only. A case whose listing was replaced can still be counted: number, state,
+score, price, verdicts and times stay. Brand and category stay if another seller has them; otherwise they may be a name
+or a telephone number. Notices of erased listings state neither the seller nor the address.
 """
 
 from __future__ import annotations
@@ -45,17 +43,17 @@ from ipml.storage.tables import (
 
 
 class Holds(StrEnum):
-    """What a column holds of a seller."""
+    """Kind of seller data in a column."""
 
     NOTHING = "nothing"
-    PSEUDONYM = "a pseudonym, or what is made of it"
-    ENCRYPTED = "what only the seller's key opens"
-    CLEAR = "what tells of them in the clear, or may, as whatever people type"
+    PSEUDONYM = "a pseudonym, or a value derived from it"
+    ENCRYPTED = "text encrypted with the seller's key"
+    CLEAR = "data of a seller in the clear, or free text that may contain it"
 
 
 NOTHING, PSEUDONYM, ENCRYPTED, CLEAR = Holds
 
-# Names of staff (reviewer, holder, actor, …) are theirs, not the seller's.
+# Names of staff (reviewer, holder, actor, …) are not data of a seller.
 TEXTS: dict[str, dict[str, Holds]] = {
     "appeal_outcomes": dict.fromkeys(("outcome", "decided_by", "measure_kind"), NOTHING) | {"why": ENCRYPTED},
     "appeals": dict.fromkeys(("subject", "kind", "profile", "state", "key", "holder"), NOTHING)
@@ -102,8 +100,8 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"pseudonym": PSEUDONYM, "why": ENCRYPTED, "why_lifted": ENCRYPTED, "why_refused": ENCRYPTED},
     "measure_messages": {"key": NOTHING, "effect": NOTHING},
     "measure_stakes": dict.fromkeys(("size_band", "age_band", "currency"), NOTHING),
-    # Notifiers are no sellers: what a key of theirs encrypts is in `encrypted`, `reference`, `why`, `ground`. So is an
-    # explanation, but it tells of sellers: to them it is as good as in the clear.
+    # A notifier's own key encrypts `encrypted`, `reference`, `why`, `ground` and `explanation`. Explanations are about
+    # sellers, whose keys do not protect them: they count as clear.
     "notice_items": {"listing_digest": CLEAR, "location": ENCRYPTED, "pseudonym": PSEUDONYM, "state": NOTHING},
     "notices": dict.fromkeys(("reference", "kind", "brand", "key", "content_digest", "tier"), NOTHING)
     | {"encrypted": ENCRYPTED, "explanation": CLEAR},
@@ -157,7 +155,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "users": dict.fromkeys(("name", "password_hash", "role"), NOTHING),
 }
 
-# What takes the place of texts in rows of the seller, which are found by this column.
+# Values that replace texts in rows about the seller, by table and the column that finds these rows.
 BLANKED: dict[tuple[str, str], dict[str, str | None]] = {
     ("decisions", "case_id"): {"note": "", "key": None},
     ("second_verdicts", "case_id"): {"note": "", "key": None},
@@ -169,7 +167,7 @@ BLANKED: dict[tuple[str, str], dict[str, str | None]] = {
     ("notices", "notice_id"): {"explanation": ""},
 }
 
-# Rows that go with the seller.
+# Tables whose rows are deleted with the seller, and the column that finds these rows.
 REMOVED: dict[str, str] = {
     "case_texts": "case_id",
     "translations": "case_id",
@@ -186,7 +184,7 @@ REMOVED: dict[str, str] = {
     "seller_keys": "seller_id",
 }
 
-# What stands in for a listing, and for what was made of it.
+# Columns that receive a placeholder of the listing or of data derived from it.
 REPLACED: dict[str, tuple[str, ...]] = {
     "cases": ("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"),
     "decisions": ("listing_id",),
@@ -196,12 +194,12 @@ REPLACED: dict[str, tuple[str, ...]] = {
 
 
 def touched_tables() -> frozenset[str]:
-    """Return the tables from which erasing a seller takes something."""
+    """Return the tables that the erasure of a seller changes."""
     return frozenset({*(table for table, _ in BLANKED), *REMOVED, *REPLACED})
 
 
 def encrypted_tables() -> list[str]:
-    """Return the tables that name sellers by their pseudonym, in order."""
+    """Return the tables that refer to sellers by pseudonym, in order."""
     return [name for name in metadata.tables if "pseudonym" in metadata.tables[name].c and name != "seller_keys"]
 
 
@@ -210,19 +208,15 @@ _STATES = ("open", "decided", "escalated", "superseded")
 
 
 def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at: datetime) -> None:
-    """Join notices to the cases of listings that they have not met yet, and empty where these are.
+    """Join notice items without a case to the cases of their listings, and empty their addresses.
 
-    That is known by the notifier's key alone, which stays. From now on they wait for cases that are closed for good.
-
-    Parameters
-    ----------
-    rows : sequence of StoredCase
-        As they were before something else stood in for their listings; no more than some hundred.
+    An address is encrypted with the notifier's key, which outlives the seller's. Joined items wait for cases that are
+    then closed for good. `rows` are the cases before the replacement, at most a few hundred.
     """
     numbers = {digest_listing(row.listing_id): row.case_id for row in rows}
     columns = (notice_items.c[name] for name in ("item_id", "listing_digest", "state", "case_id"))
     query = select(*columns).where(notice_items.c.listing_digest.in_(numbers)).order_by(notice_items.c.item_id)
-    # Asked for those without a case, SQLite would look through all there are of these.
+    # With the condition in the query, SQLite would scan all items without a case.
     for item in [one for one in connection.execute(query) if one.case_id is None]:
         is_unknown = item.state == "unknown"
         state = "waiting" if is_unknown else item.state
@@ -232,7 +226,7 @@ def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at
 
 
 def empty_explanations(connection: Connection, case_ids: Sequence[int], by: str, at: datetime) -> None:
-    """Empty what notices say of cases: whoever wrote it may have named the seller."""
+    """Empty the explanations in notices of cases: their authors may have named the seller."""
     for start in range(0, len(case_ids), _MOST_NUMBERS):
         numbers = case_ids[start : start + _MOST_NUMBERS]
         about = select(notice_items.c.notice_id).where(notice_items.c.case_id.in_(numbers))
@@ -257,23 +251,11 @@ def replace_listings(
     gone: str | None = None,
     names: Names | None = None,
 ) -> int:
-    """Put placeholders in the place of the listings of cases, with all that was made of these; return how many.
+    """Replace the listings of locked cases and everything derived from them by placeholders; return how many.
 
-    Cases that were waiting for a decision are closed without one. Decisions keep the id of a listing on which a
-    measure of theirs is in force while somebody else sells it (`ipml.enforcement.takedown.handed_over`).
-
-    Parameters
-    ----------
-    rows : sequence of StoredCase
-        Locked.
-    sellers : mapping of str to str
-        By seller id: what the seller is called from now on.
-    by : str
-        Who is noted in the audit trail.
-    gone : str, optional
-        The seller who is being erased.
-    names : mapping, optional
-        What `find_names` found of their names; others are looked up.
+    Cases that wait for a decision are closed without one. A decision keeps the id of a listing that another seller has
+    taken over while its measure is in force (`ipml.enforcement.takedown.handed_over`). `sellers` maps each seller id to
+    its replacement; `gone` is the seller being erased; `names` is a result of `find_names`, other names are looked up.
     """
     rows = [row for row in rows if row.erased_at is None]
     held = find_held(connection, rows, gone)
@@ -288,7 +270,7 @@ def replace_listings(
 
 
 def empty_notes(connection: Connection, case_ids: Sequence[int], by: str, at: datetime) -> None:
-    """Empty what people typed about cases."""
+    """Empty the texts that people typed about cases."""
     for start in range(0, len(case_ids), _MOST_NUMBERS):
         numbers = case_ids[start : start + _MOST_NUMBERS]
         decided = select(decisions.c.decision_id).where(decisions.c.case_id.in_(numbers))
@@ -305,7 +287,7 @@ def empty_notes(connection: Connection, case_ids: Sequence[int], by: str, at: da
 def make_placeholder(
     scored: ScoredListing, case_id: int, seller: str, lone: Collection[tuple[str, str]]
 ) -> ScoredListing:
-    """Return a scored listing of which only what tells of nobody is left.
+    """Return a scored listing without personal data; brand and category stay unless they are in `lone`.
 
     Examples
     --------
@@ -379,9 +361,8 @@ def _replace(
 
 
 def _end_second_reviews(connection: Connection, numbers: Sequence[int], by: str, at: datetime) -> None:
-    """Nobody is asked to look at a placeholder."""
     query = select(second_reviews.c.review_id, second_reviews.c.ended_at)
-    # Asked for those that are pending, SQLite would look through all there are of these.
+    # With the condition in the query, SQLite would scan all pending second reviews.
     found = connection.execute(query.where(second_reviews.c.case_id.in_(numbers)))
     if pending := [one.review_id for one in found if one.ended_at is None]:
         ended = update(second_reviews).where(second_reviews.c.review_id.in_(pending))
@@ -391,14 +372,14 @@ def _end_second_reviews(connection: Connection, numbers: Sequence[int], by: str,
 
 
 def find_names(connection: Connection, rows: Iterable[StoredCase | Row[Any, Any]], known: Names) -> Names:
-    """Return the brands and categories of cases, and whether only one seller has them."""
+    """Map the brands and categories of cases to whether only one seller has them."""
     named = {(name, value) for row in rows for name in ("brand", "category") if (value := getattr(row, name))}
     return {one: known[one] if one in known else not connection.scalar(_find_another(*one)) for one in named}
 
 
 def _find_another(name: str, value: str) -> Select[tuple[bool]]:
     """Return the query whether a second seller has a name that some case has."""
-    # All states are named, as the indexes of brands and categories begin with the state. Asked for different sellers,
+    # All states are listed because the indexes of brands and categories begin with the state. With DISTINCT sellers,
     # PostgreSQL would read all cases of the name.
     wanted = cases.c.state.in_(_STATES), cases.c[name] == value
     one = select(cases.c.seller_id).where(*wanted).limit(1).scalar_subquery()
@@ -406,7 +387,7 @@ def _find_another(name: str, value: str) -> Select[tuple[bool]]:
 
 
 def _forget_usual(connection: Connection, lone: Collection[tuple[str, str]]) -> None:
-    """Take names that no other seller has out of the medians by which the queue was ranked."""
+    """Remove names that no other seller has from the medians of stored rankings."""
     keys = {key for name, value in lone for key in usual_keys(Listing("", "", "", **{name: value}))}  # type: ignore[arg-type]
     for ranking_id, usual in connection.execute(select(rankings.c.ranking_id, rankings.c.usual)) if keys else ():
         said = json.loads(usual)

@@ -1,14 +1,9 @@
-"""Keeping no record longer than the policy says, unless a legal hold is on it.
+"""Retention: expires records after the days in the policy's section `[retention]`, unless a legal hold covers them.
 
-The classes of records that expire say which rows, from which moment on, and what is done to them. Each is named as in
-the section `[retention]` of the policy. A new table with something of people in it needs a line here and a number of
-days there. Of a listing whose time is over the case stays, and a stand-in takes the place of what tells of the seller.
-
-A run goes class by class, in short transactions (`ipml.storage.short_transactions`); each notes in the audit trail how
-many rows it changed. One run after another does nothing. The traces that deleted rows leave in the files of the
-database are overwritten on SQLite, and left to the server's own vacuuming on PostgreSQL.
-
-What is kept of a seller, class by class, and until when, is what a seller may ask for (Article 15 of the GDPR).
+`CLASSES` defines the rows of each class, the time from which their days count, and the change made. A new table with
+personal data needs a class here and a number of days in the policy. The case of an expired listing stays, with a
+placeholder. A run goes class by class in short transactions, writes the number of changed rows to the audit trail, and
+may be repeated. Traces of deleted rows are overwritten on SQLite and left to vacuuming on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -80,20 +75,13 @@ from ipml.storage.tables.enforcement import PENDING_APPEALS
 
 @dataclass(frozen=True, slots=True)
 class RecordClass:
-    """Rows that expire some days after a moment of theirs.
+    """Rows that expire a number of days after a time in the row.
 
-    Attributes
-    ----------
-    name : str
-        Field of `RetentionRules`.
-    table : Table
-        Of one primary key. `ipml.enforcement.privacy.legal_holds` says which holds a row is under.
-    since : ColumnElement
-        The moment from which the days count; a row without one does not expire.
-    blanks : mapping of str to str or None
-        What is put into which columns; empty: the row is deleted.
-    condition : ColumnElement, optional
-        Which rows of the table these are; all without.
+    - `name`: field of `RetentionRules`.
+    - `table`: has a primary key of one column.
+    - `since`: time from which the days count; a row without it does not expire.
+    - `blanks`: replacement by column; empty: the row is deleted.
+    - `condition`: rows of the table in this class; None: all.
     """
 
     name: str
@@ -104,13 +92,13 @@ class RecordClass:
 
     @property
     def key(self) -> Column[Any]:
-        """The column by which a row is known."""
+        """Primary key of the table."""
         (key,) = self.table.primary_key.columns
         return key
 
     @property
     def is_of_class(self) -> ColumnElement[bool]:
-        """The condition that a row is of this class, and has not expired yet."""
+        """Condition that a row is in this class and has not expired yet."""
         conditions = [] if self.condition is None else [self.condition]
         if self.blanks:
             is_left = [self.table.c[name].is_distinct_from(value) for name, value in self.blanks.items()]
@@ -127,7 +115,7 @@ _DELIVERED = outbox.c.state == "delivered"
 
 
 def _opens_nothing() -> ColumnElement[bool]:
-    """Return the condition that a key opens nothing any more, no listing is left, and no erasure needs it to go on."""
+    """Return the condition that a key decrypts nothing, its seller has no listing, and no erasure needs it."""
     encrypted = [
         select(1).where(table.c.pseudonym == seller_keys.c.pseudonym, table.c[column] != "").exists()
         for table, column in (
@@ -180,12 +168,9 @@ LastVerdict = tuple[Verdict, datetime]
 
 
 def find_class(state: str, waits_since: datetime, last: LastVerdict | None) -> tuple[str, datetime]:
-    """Return the class of a case and the moment from which its days count.
+    """Return the class of a case and the time from which its days count.
 
-    Parameters
-    ----------
-    waits_since : datetime
-        When it came into the queue, or last came back to people.
+    `waits_since` is when the case was enqueued or last returned to reviewers.
 
     Examples
     --------
@@ -207,14 +192,9 @@ def find_due_listings(
     at_once: int,
     among: Sequence[int] | None = None,
 ) -> tuple[list[tuple[str, int]], int | None]:
-    """Look at the next cases after a number, or only at some of them, for those whose time is over.
+    """Return class and case number of the due cases after a number, and the last number read (None at the end).
 
-    Returns
-    -------
-    list of (class, case number)
-        Those that are due and under no hold, and for which no notice, no appeal and no person waits.
-    int or None
-        Number of the last that was looked at; None when there are no more.
+    Cases under a hold and cases with a pending notice, appeal, review or claim are left out. `among` limits the search.
     """
     shortest = min(rules.undecided_listings, rules.genuine_listings, rules.counterfeit_listings)
     query = select(cases.c.case_id, cases.c.state, cases.c.enqueued_at).where(
@@ -239,7 +219,7 @@ def find_due_listings(
 
 
 def is_waited_for(now: datetime) -> ColumnElement[bool]:
-    """Return the condition that a notice, an appeal, or a person who is at it or a second one, waits for a case."""
+    """Return the condition that a notice, an appeal, a second review or a reviewer's claim on a case is pending."""
     case_id, state = cases.c.case_id, appeals.c.state
     noticed = select(notice_items.c.item_id).where(notice_items.c.case_id == case_id, notice_items.c.state == "waiting")
     appealed = select(appeals.c.appeal_id).where(appeals.c.case_id == case_id, state.in_(PENDING_APPEALS))
@@ -250,7 +230,7 @@ def is_waited_for(now: datetime) -> ColumnElement[bool]:
 
 
 def find_returns(connection: Connection, numbers: Sequence[int]) -> Mapping[int, datetime]:
-    """Return when each of some cases last came back to people: escalated, or with its decision taken back."""
+    """Return when each of some cases was last escalated or had its decision reversed."""
     of_them = decisions.c.case_id.in_(numbers)
     taken_back = select(decisions.c.case_id, reversals.c.reversed_at.label("at")).join_from(decisions, reversals)
     passed_on = select(decisions.c.case_id, decisions.c.decided_at).where(
@@ -261,14 +241,14 @@ def find_returns(connection: Connection, numbers: Sequence[int]) -> Mapping[int,
 
 
 def find_last_verdicts(connection: Connection, numbers: Sequence[int]) -> Mapping[int, LastVerdict]:
-    """Return the last verdict on each of some cases that stands, and when it was given."""
+    """Return the last verdict in force on each of some cases, and its time."""
     query = select(decisions.c.case_id, decisions.c.verdict, decisions.c.decided_at)
     found = connection.execute(query.where(decisions.c.case_id.in_(numbers), is_last_verdict()))
     return {row.case_id: (Verdict(row.verdict), row.decided_at) for row in found}
 
 
 def expire_listings(connection: Connection, numbers: Sequence[int], by: str, now: datetime) -> int:
-    """Put stand-ins in the place of listings; return how many. Those that wait for one of them are shown instead."""
+    """Replace listings by placeholders; return how many. Hidden near-duplicates of an undecided one become visible."""
     locked = lock_clusters(connection, numbers)
     rows = [locked[number] for number in sorted(numbers)]
     pseudonyms = find_pseudonyms(connection, {row.seller_id for row in rows})
@@ -286,7 +266,7 @@ _Change = Callable[[Connection, Sequence[Any]], Counter[str]]
 
 @dataclass(frozen=True, slots=True)
 class StoredClass:
-    """How many records of a class are kept of a seller; `until` is when the last of them expires, where any does."""
+    """Number of a seller's records in a class; `until` is when the last one expires, None for never."""
 
     name: str
     records: int
@@ -295,7 +275,7 @@ class StoredClass:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecords:
-    """All that is kept of a seller, and the legal holds in force."""
+    """All records stored about a seller, and the legal holds in force."""
 
     seller_id: str
     pseudonym: str | None
@@ -306,21 +286,7 @@ class StoredRecords:
 def find_stored(
     connection: Connection, seller_id: str, policy: EnforcementPolicy, *, now: datetime | None = None
 ) -> StoredRecords:
-    """Return what is kept of a seller; NotFound where nothing is.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "ann", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> with reading(engine) as connection:
-    ...     [(kept.name, kept.records) for kept in find_stored(connection, "ann", load_enforcement_policy()).classes]
-    [('undecided_listings', 1)]
-    """
+    """Return the records stored about a seller (Article 15 of the GDPR); raise NotFound if there are none."""
     now = now or datetime.now(UTC)
     require_known(connection, seller_id)
     pseudonym = find_pseudonym(connection, seller_id)
@@ -348,7 +314,7 @@ def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules
 
 
 def _find_told(connection: Connection, seller_id: str, rules: RetentionRules) -> list[StoredClass]:
-    """Count what the marketplace told of a seller: what it calls by their id, beside the key of the pseudonym."""
+    """Count the records that the marketplace sent under the seller's id."""
     found = []
     for kind in CLASSES:
         if "seller_id" in kind.table.c and "pseudonym" not in kind.table.c:
@@ -360,7 +326,7 @@ def _find_told(connection: Connection, seller_id: str, rules: RetentionRules) ->
 
 
 def _find_encrypted(connection: Connection, pseudonym: str, rules: RetentionRules) -> list[StoredClass]:
-    """Count what is kept under the pseudonym: by class where it expires, by table where it does not."""
+    """Count the records under the pseudonym: by class if they expire, otherwise by table."""
     found = []
     for kind in CLASSES:
         if "pseudonym" in kind.table.c:
@@ -381,13 +347,13 @@ _ACTOR = "ipml"
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """How many records of each class were due; those under a legal hold are not."""
+    """Number of due records of each class; records under a legal hold do not count."""
 
     counts: Mapping[str, int]
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Due records of all classes."""
         return sum(self.counts.values())
 
 
@@ -400,31 +366,9 @@ def run_retention(
     now: datetime | None = None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Expired:
-    """Delete, or empty of what tells of people, every record that was kept as long as it may be.
+    """Delete every record whose retention period is over, or empty its personal data.
 
-    Parameters
-    ----------
-    dry_run : bool, default=False
-        Whether only to count what is due.
-    by : str, default="ipml"
-        Who is noted in the audit trail.
-    is_stopped : callable, optional
-        Asked before each transaction; the next run does what is left.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
-    >>> migrate(engine)
-    >>> bag = ScoredListing(Listing("A7", "ann", "Bag"), 0.9, 2.2, (), (), None, "2024-05")
-    >>> _ = enqueue(engine, [bag], now=now - timedelta(days=400))
-    >>> run_retention(engine, load_enforcement_policy(), now=now).counts["undecided_listings"]
-    1
-    >>> run_retention(engine, load_enforcement_policy(), now=now).total
-    0
+    `is_stopped` is called before each transaction; the next run does the rest. `by` is the actor in the audit trail.
     """
     now = now or datetime.now(UTC)
     run = _RetentionRun(engine, policy.retention, by, now, is_stopped)
@@ -447,7 +391,7 @@ def run_retention(
 
 
 def is_due(kind: RecordClass, days: int, now: datetime) -> ColumnElement[bool]:
-    """Return the condition that a row of a class was kept long enough, and is under no hold."""
+    """Return the condition that the retention period of a row is over and no hold covers it."""
     condition = kind.is_of_class & (kind.since <= now - timedelta(days=days))
     return condition & ~is_held(kind.table, now) if can_be_held(kind.table) else condition
 
@@ -459,8 +403,6 @@ def _count(connection: Connection, kind: RecordClass, days: int, now: datetime) 
 
 @dataclass(frozen=True, slots=True)
 class _RetentionRun:
-    """A run: in whose name, at which moment, and whether it is to stop."""
-
     engine: Engine
     rules: RetentionRules
     by: str
@@ -468,7 +410,7 @@ class _RetentionRun:
     is_stopped: Callable[[], bool]
 
     def expire_class(self, kind: RecordClass) -> Counter[str]:
-        """Let the records of a class expire; return how many did."""
+        """Expire the records of a class; return how many."""
         is_over = is_due(kind, getattr(self.rules, kind.name), self.now)
         change = update(kind.table).values(**kind.blanks) if kind.blanks else delete(kind.table)
 
@@ -487,7 +429,7 @@ class _RetentionRun:
         return counts
 
     def expire_due(self, dry_run: bool) -> Counter[str]:
-        """Let listings expire, or only count them; return how many by class."""
+        """Expire listings, or only count them; return how many by class."""
         counts = Counter[str]()
 
         def expire(connection: Connection, numbers: Sequence[int]) -> Counter[str]:
@@ -506,8 +448,6 @@ class _RetentionRun:
         return counts
 
     def _change(self, keys: Sequence[Any], change: _Change) -> Counter[str]:
-        """Change rows, and note it; return how many by class."""
-
         def change_some(connection: Connection, some: Sequence[Any]) -> Counter[str]:
             overwrite_deleted(connection)
             done = +change(connection, some)

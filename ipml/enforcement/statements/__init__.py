@@ -1,1 +1,1 @@
-"""Statements of reasons: the letter to the seller, and the same for the transparency database."""
+"""Statements of reasons: the letter to the seller, and the submission to the transparency database."""

@@ -1,9 +1,8 @@
-"""What a statement of reasons says: of the platform, by the policy's rules, and of a restriction, as facts.
+"""Facts: the content of a statement of reasons as one record, from which letter and payload are written.
 
-The facts are the one record that both the letter and the payload are written from. Nothing in it is a seller's own
-text. Kinds, grounds and signs are words of ours, dates and numbers are numbers, and a brand or a category is named
-only as the policy's list spells it: so whatever is written from this record tells nobody who the seller is, be it that
-they wrote their telephone number into the field for the brand.
+The record contains no text of the seller: kinds, grounds and signs are fixed words, and brand and category appear only
+as spelt in the policy's list. So it cannot identify a seller, even if they put a telephone number into the brand
+field.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ from ipml.review.decisions import GROUNDS
 Basis = Literal["illegal", "terms"]
 Right = Literal["trade mark", "design", "copyright", "patent"]
 RIGHTS: tuple[Right, ...] = get_args(Right)
-"""The rights that counterfeit goods infringe, as statements of reasons name them."""
+"""Rights infringed by counterfeit goods, as named in statements of reasons."""
 Law = Literal["eu", "china", "us", "none"]
 LAWS: tuple[Law, ...] = get_args(Law)
-"""Whose law a letter names, and its remedies; none: a neutral letter."""
+"""Law named in a letter, with its remedies; none: a neutral letter."""
 # The countries the database knows: the EU and the EEA (app/Services/EuropeanCountriesService.php of its sources).
 COUNTRIES = frozenset(
     (
@@ -44,19 +43,13 @@ Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_leng
 
 
 def languages() -> tuple[str, ...]:
-    """Return the languages in which letters can be written.
-
-    Examples
-    --------
-    >>> languages()
-    ('de', 'en', 'es', 'fr', 'zh')
-    """
+    """Return the languages of letters."""
     folder = files(__package__).joinpath("languages")
     return tuple(sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".toml")))
 
 
 class StatementRules(BaseModel):
-    """What statements of reasons say of the platform; the file `policy.toml` says what each rule means.
+    """Rules about the platform's statements of reasons; `policy.toml` explains each rule.
 
     Examples
     --------
@@ -103,31 +96,31 @@ class StatementRules(BaseModel):
         return self
 
     def basis_of(self, kind: MeasureKind | PenaltyKind, ground: str) -> Basis:
-        """Say whether a restriction rests on the law or on the platform's terms: by its kind, else by its ground."""
+        """Return whether a restriction is based on the law or the platform's terms: by its kind, else by its ground."""
         return self.basis_by_kind.get(kind) or self.basis_by_ground.get(ground, self.basis)
 
     def right_of(self, ground: str) -> Right:
-        """Say which right a listing infringes that was found counterfeit on a ground."""
+        """Return the right that a counterfeit listing infringes, by ground."""
         return self.right_by_ground.get(ground, self.right)
 
     def language_of(self, country: str | None, spoken: str | None = None) -> str:
-        """Return the language of letters: the one that is spoken, if there is one of it, else that of a country."""
+        """Return the language of letters: the spoken one if available, else that of the country."""
         if spoken is not None and spoken in languages():
             return spoken
         return self.languages.get(country or "", self.language)
 
     def law_of(self, country: str | None) -> Law:
-        """Return whose law letters on a listing of a country name."""
+        """Return the law named in letters about a listing of a country."""
         if country is None:
             return self.law
         return self.law_by_country.get(country, "eu" if country in COUNTRIES else "none")
 
     def known_brand(self, written: str | None) -> str | None:
-        """Return a brand as this list spells it, never as a seller wrote it; None where it is not on the list."""
+        """Return a brand as spelt in the policy's list, or None if it is not on the list."""
         return _find(self._known_brands, written)
 
     def known_category(self, written: str | None) -> str | None:
-        """Return a category as this list spells it; None where it is not on the list."""
+        """Return a category as spelt in the policy's list, or None."""
         return _find(self._known_categories, written)
 
     @cached_property
@@ -140,7 +133,7 @@ class StatementRules(BaseModel):
 
 
 def _by_folded(names: tuple[str, ...]) -> dict[str, str]:
-    """Return names by how they are compared; of several alike the first counts."""
+    """Map folded names to names; of equal ones the first counts."""
     return {_fold(name): name for name in reversed(names)}
 
 
@@ -177,31 +170,18 @@ _AUTOMATION = {"policy": "fully", "spread": "partially"}
 class Statement:
     """A statement of reasons.
 
-    Attributes
-    ----------
-    puid : str
-        Its name in the transparency database; drawn at random, so that it says nothing.
-    basis : str
-        "illegal" where it rests on the law, "terms" where on the platform's own.
-    clause : str
-        The place in the terms, for "terms".
-    signs : tuple of str
-        Some of `SIGNS`: what led to the listing, the weightiest first.
-    content_on : date
-        The day the listing appeared; where that is not known the day it was seen or decided on.
-    content_on_is : str
-        Which of them: "listed", "observed" or "decided".
-    applied_on, ends_on : date
-        From when to when it is in force, in UTC; None: until further notice.
-    source : str
-        "own", "notice", "trusted flagger" or "other notification".
-    right : str
-        The right that is infringed, one of `RIGHTS`.
-    law : str
-        Whose law the letter names, one of `LAWS`.
-    automation : str
-        Of the decision: "fully" where a policy took it, "partially" where a person decided on a near-duplicate or a
-        rule derived a penalty from what people decided, "none" where a person decided on the listing itself.
+    - `puid`: random name in the transparency database.
+    - `basis`: "illegal" if based on the law, "terms" if on the platform's terms.
+    - `clause`: clause of the terms, for "terms".
+    - `signs`: some of `SIGNS` that led to the listing, weightiest first.
+    - `content_on`: day the listing appeared; if unknown, the day of its observation or decision.
+    - `content_on_is`: "listed", "observed" or "decided".
+    - `applied_on`, `ends_on`: first and last day, in UTC; None: until further notice.
+    - `source`: "own", "notice", "trusted flagger" or "other notification".
+    - `right`: infringed right, one of `RIGHTS`.
+    - `law`: law named in the letter, one of `LAWS`.
+    - `automation`: "fully" if a policy decided, "partially" for a near-duplicate of a person's decision and for
+      penalties by rule, "none" if a person decided on this listing.
     """
 
     statement_id: int
@@ -236,7 +216,7 @@ class Statement:
 
     @property
     def is_of_account(self) -> bool:
-        """Whether it restricts the seller's account rather than one listing."""
+        """Whether it restricts the seller's account instead of a listing."""
         return isinstance(self.kind, PenaltyKind)
 
 
@@ -251,23 +231,11 @@ def state(
     brand_read: str | None = None,
     language: str | None = None,
 ) -> Statement:
-    """Return what is to be said of a restriction; its number is 0 until it is kept.
+    """Return the statement of a restriction, with number 0 until it is stored.
 
-    Parameters
-    ----------
-    reasons : iterable of Reason, default=()
-        Why the listing scored as it did.
-    origin : str, default="review"
-        How the decision came about; see `ipml.review.decisions.Origin`.
-    brand_read : str, optional
-        The brand that the model read, for a listing that names none.
-    language : str, optional
-        That of the seller, as last known; else the one that the listing names.
-
-    Raises
-    ------
-    Refused
-        The ground is none of ours, so there are no words for it.
+    `reasons` are those of the score, and `brand_read` is the brand read by the model if the listing names none.
+    `language` is the seller's last known one; by default, the listing's. `origin` is one of
+    `ipml.review.decisions.Origin`. Raises Refused if the ground is unknown, so there are no words for it.
     """
     if restriction.ground not in GROUNDS:
         found = f"ground {restriction.ground!r:.80}"
@@ -312,7 +280,7 @@ def state(
 
 
 def find_signs(reasons: Iterable[Reason]) -> tuple[str, ...]:
-    """Return what spoke for counterfeit, as words of ours, the weightiest first.
+    """Return the signs of a counterfeit in the reasons of a score, weightiest first.
 
     Examples
     --------
@@ -332,12 +300,12 @@ _read_all = attrgetter(*_FIELDS)
 
 
 def encode(statement: Statement) -> str:
-    """Return a statement as JSON in ASCII; `decode` gives the same record back."""
+    """Return a statement as JSON in ASCII, the reverse of `decode`."""
     return json.dumps({name: _plain(value) for name, value in zip(_FIELDS, _read_all(statement), strict=True)})
 
 
 def decode(text: str, statement_id: int) -> Statement:
-    """Return the statement that `encode` turned into text, with its number."""
+    """Return the statement in a text of `encode`, with its number."""
     content: dict[str, Any] = json.loads(text)
     kinds = PenaltyKind if content["kind"] in set(PenaltyKind) else MeasureKind
     content |= {"kind": kinds(content["kind"]), "statement_id": statement_id}
@@ -348,7 +316,7 @@ def decode(text: str, statement_id: int) -> Statement:
 
 
 def _content_day(listing: Listing, since: datetime) -> tuple[date, str]:
-    """Return the first of the listing's days that can be one: a listing of 1970 has no date, whatever it says."""
+    """Return the listing's first plausible day: dates like 1970 count as unknown."""
     for moment, which in ((listing.listed_at, "listed"), (listing.observed_at, "observed")):
         if moment is not None and FIRST_DAY <= _day(moment) <= min(_day(since), LAST_DAY):
             return _day(moment), which

@@ -1,17 +1,10 @@
-"""The two texts of a statement: the letter to the seller, and the payload for the EU's transparency database.
+"""Letters: writes the seller's letter and the payload for the EU's transparency database from a statement.
 
-The words stand in one file for each language, `languages/de.toml`; a new language is a new file and no code. A file
-says each kind, ground and sign in its language, and the two letters as templates. One in which a word is missing, or a
-template that asks for what there is not, is refused as a whole: no seller gets a letter with a gap.
-
-The letter is plain text, written from the facts of a statement and from the listing's title and number. Title and
-number are the seller's own words, given back to them in quotation marks: on one line, without letters that turn the
-direction of writing or are not seen, and not longer than a title is. They stand in the text only, never in the
-subject, so they can neither add a line to the letter nor a header to the mail that carries it.
-
-The letter names the law of the listing's country, and what sellers can do under it; of a country whose law is not
-known here it names none. The payload is what Article 24(5) of the Digital Services Act asks for; it shares the
-sentences of the letter.
+Each language is a file, `languages/de.toml`, with words for all kinds, grounds and signs, and two templates; a file
+with a missing word or a wrong blank is refused. Title and id of the listing are the seller's text: quoted on one line
+of the body, cut, without invisible or direction-changing characters, never in the subject, so they cannot add a line
+or a mail header. The letter names the law and remedies of the listing's country if known. The payload follows Article
+24(5) of the Digital Services Act.
 """
 
 from __future__ import annotations
@@ -65,7 +58,7 @@ _REMEDIES: dict[str, set[str]] = {
     "china": set(),
     "us": set(),
 }
-"""What a seller can do, with the blanks; "china" and "us" are the counter-notices of these laws."""
+"""Remedies with their blanks; "china" and "us" are the counter-notices of these laws."""
 _CHOICES: dict[str, Iterable[str]] = {
     "kinds": (*MeasureKind, *PenaltyKind),
     "grounds": GROUNDS,
@@ -153,29 +146,18 @@ class LetterWords(BaseModel):
         return self
 
     def write_day(self, day: date) -> str:
-        """Return a date as people write it."""
+        """Return a date in the language's format."""
         number = self.first_of_month if day.day == 1 else str(day.day)
         return fill(self.day, day=number, month=self.months[day.month - 1], month_number=day.month, year=day.year)
 
     def write_price(self, price: float, currency: str) -> str:
-        """Return an amount as people write it."""
+        """Return an amount in the language's format."""
         return f"{price:.2f} {currency}".replace(".", self.decimal_point)
 
 
 @lru_cache(maxsize=64)
 def load_words(language: str) -> LetterWords:
-    """Return the words of a language.
-
-    Raises
-    ------
-    UnusableSetting
-        There is no such language, or its file lacks something.
-
-    Examples
-    --------
-    >>> load_words("de").write_day(date(2026, 5, 1))
-    '1. Mai 2026'
-    """
+    """Return the words of a language. Raises UnusableSetting if the language is unknown, or its file is incomplete."""
     if language not in languages():
         raise UnusableSetting("language of letters", repr(language), f"one of {', '.join(languages())}")
     text = files(__package__).joinpath("languages", f"{language}.toml").read_text(encoding="utf-8")
@@ -183,7 +165,7 @@ def load_words(language: str) -> LetterWords:
 
 
 def read_words(text: str, name: str) -> LetterWords:
-    """Return the words that a file of a language holds, or raise UnusableSetting with all that is wrong with it."""
+    """Parse the file of a language; raise UnusableSetting with all faults."""
     return parse_policy(LetterWords, text, name, "languages/en.toml")
 
 
@@ -200,7 +182,7 @@ def fill(template: str, blanks: Mapping[str, object] = MappingProxyType({}), /, 
 
 @lru_cache(maxsize=1024)  # letters are written from the same few templates
 def _in_braces(template: str) -> str:
-    """Return a template as `str.format` has it, which fills it much faster."""
+    """Convert a template to the format of `str.format`, which is filled much faster."""
     text, end = "", 0
     for found in Template.pattern.finditer(template):
         name = found["named"] or found["braced"]
@@ -214,14 +196,13 @@ def _double_braces(text: str) -> str:
 
 
 def _wrong_blanks(name: str, text: str, wanted: Iterable[str]) -> list[str]:
-    """Say where a template asks for other things than those there are; all of them must be told."""
     template = Template(text)
     found = set(template.get_identifiers()) if template.is_valid() else {"a lone $"}
     return [] if found == set(wanted) else [f"{name}: found {sorted(found)}; expected {sorted(wanted)}"]
 
 
 def write_facts(statement: Statement, words: LetterWords) -> str:
-    """Return the facts and circumstances in sentences: the same for the letter and, in English, for the payload."""
+    """Return facts and circumstances in sentences, for the letter and, in English, for the payload."""
     facts = [words.facts["account"]] if statement.is_of_account else []
     facts += [
         fill(words.facts["offer"], goods=_name_goods(statement, words)),
@@ -240,7 +221,7 @@ def write_facts(statement: Statement, words: LetterWords) -> str:
 
 
 def write_law(statement: Statement, words: LetterWords) -> str:
-    """Return the law, or the rule of the platform, that a restriction rests on."""
+    """Return the law, or the rule of the platform, behind a restriction."""
     if statement.basis == "illegal" and statement.law != "eu":
         return words.other_laws[statement.law][statement.right]
     law = words.laws[statement.right if statement.basis == "illegal" else statement.basis]
@@ -248,12 +229,12 @@ def write_law(statement: Statement, words: LetterWords) -> str:
 
 
 def write_explanation(statement: Statement, words: LetterWords) -> str:
-    """Return why what was found goes against that."""
+    """Return why the finding violates that law or rule."""
     return words.explanations[statement.right if statement.basis == "illegal" else statement.basis]
 
 
 def write_remedies(statement: Statement, rules: StatementRules, words: LetterWords) -> str:
-    """Return what the seller can do under the law that the letter names, a numbered line each."""
+    """Return the seller's remedies under the named law, as numbered lines."""
     kinds = ["complaint"]
     if statement.law == "eu":
         kinds.append("settlement")
@@ -269,7 +250,7 @@ def write_remedies(statement: Statement, rules: StatementRules, words: LetterWor
 
 
 def name_countries(codes: tuple[str, ...], words: LetterWords) -> str:
-    """Return the names of countries; the code of one that the language's file does not name."""
+    """Return the names of countries, or their codes if the language has no name."""
     return words.comma.join(words.countries.get(code, code) for code in codes) if codes else words.everywhere
 
 
@@ -286,13 +267,13 @@ def _name_goods(statement: Statement, words: LetterWords) -> str:
 
 
 _LONGEST_TITLE, _LONGEST_NUMBER = 200, 100
-_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"  # what is between does not turn the direction of what is around
+_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"  # the enclosed text cannot change the direction of the text around it
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter as it is sent."""
+    """A letter as sent."""
 
     language: str
     subject: str
@@ -300,7 +281,7 @@ class Letter:
 
 
 def write_letter(statement: Statement, title: str, listing_id: str, rules: StatementRules) -> Letter:
-    """Write the letter that tells a seller what was done and why, in the language of the statement."""
+    """Write the letter that states a restriction and its reasons, in the statement's language."""
     words = load_words(statement.language)
     blanks = _of_both(statement, title, listing_id, rules, words, statement.issued_at) | {
         "content_on": words.write_day(statement.content_on),
@@ -328,15 +309,10 @@ def write_lifted_letter(
     at: datetime,
     ended_at: datetime | None = None,
 ) -> Letter:
-    """Write the letter that tells a seller that a restriction has ended.
+    """Write the letter about the end of a restriction.
 
-    Parameters
-    ----------
-    why : str
-        "appeal", "restriction", "review", "counter-notice", "lifted", "replaced" or "ended"; anything else counts as
-        "review", as it may be a note that is not for sellers.
-    ended_at : datetime, default=`at`
-        When it ended, where that was before the letter.
+    `why` is "appeal", "restriction", "review", "counter-notice", "lifted", "replaced" or "ended"; other texts count as
+    "review", as they may be internal notes. `ended_at` is given if it ended before the letter.
     """
     words = load_words(statement.language)
     blanks = _of_both(statement, title, listing_id, rules, words, at) | {
@@ -348,7 +324,7 @@ def write_lifted_letter(
 
 
 def quote(text: str, longest: int = _LONGEST_TITLE) -> str:
-    """Return a seller's text on one line, without what is not seen, isolated from the text around it.
+    """Return a seller's text on one line without invisible characters, isolated from the text around it.
 
     Examples
     --------
@@ -377,7 +353,7 @@ def _of_both(
     }
 
 
-# What is done, in the database's words. A warning restricts nothing and is not stated there: its seller gets a letter.
+# Restrictions in the database's words. A warning restricts nothing: the seller gets a letter, the database nothing.
 _DECISIONS: dict[MeasureKind | PenaltyKind, tuple[str, str]] = {
     MeasureKind.LABEL: ("decision_visibility", "DECISION_VISIBILITY_CONTENT_LABELLED"),
     MeasureKind.DEMOTE: ("decision_visibility", "DECISION_VISIBILITY_CONTENT_DEMOTED"),
@@ -411,7 +387,7 @@ _EARLIEST_MEASURE = date(2020, 1, 1)
 
 
 def why_not_stated(statement: Statement) -> str | None:
-    """Return why a statement does not go to the database, as a phrase; None where it does."""
+    """Return why a statement is not submitted to the database, as a phrase; None if it is."""
     if statement.kind not in _DECISIONS:
         return "a warning restricts nothing"
     if statement.territories and not COUNTRIES & set(statement.territories):
@@ -422,10 +398,10 @@ def why_not_stated(statement: Statement) -> str | None:
 
 
 def write_payload(statement: Statement) -> dict[str, Any] | None:
-    """Return the fields of a statement for the database; None where it does not go there.
+    """Return the fields of a statement for the database; None if it is not submitted.
 
-    An end later than the database can hold is told among the facts, and an unknown date of the listing as well: no date
-    is bent until it fits.
+    An end date too late for the database and an unknown date of the listing appear among the facts; no date is
+    altered.
     """
     if why_not_stated(statement):
         return None

@@ -1,14 +1,9 @@
-"""Issuing statements of reasons: drawn up, checked, stored, noted and put into the outbox with the restriction.
+"""Statements: draws up, checks, stores and sends statements of reasons in the transaction of their restriction.
 
-All of that is in the transaction of the restriction. The letter goes to the seller (channel "seller", subject
-"statement:7", encrypted), the payload to the transparency database (channel "transparency", key the puid). The two
-have subjects of their own, so that neither waits for the other, nor for the platform: a seller must be told, and the
-public as well, even while one of them cannot be reached.
-
-Whether the transparency database of the EU would take a statement is found out without asking it. All that is checked
-stands in `rules_of_database.json`: the facts of the database's own request rules, with their source. Who changes that
-file changes what is checked. Three things it only implies are checked, too: a text for "other" is given only beside
-"other", an end date only beside the restriction that ends, and there are no other fields.
+The letter goes to the seller (channel "seller", encrypted), the payload to the transparency database (channel
+"transparency", key the puid). Their subjects differ, so neither waits for the other or for the platform. Payloads are
+checked offline against the database's request rules in `rules_of_database.json`, which cites its source, and three
+implied rules: an "other" text only beside "other", an end date only beside its restriction, no unknown fields.
 """
 
 from __future__ import annotations
@@ -82,7 +77,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why the database would refuse a statement: the field, what was found in it, and what is expected."""
+    """A reason why the database would refuse a statement."""
 
     field: str
     found: str
@@ -93,12 +88,7 @@ class Fault:
 
 
 def find_faults(statement: object) -> tuple[Fault, ...]:
-    """Return all that is wrong with a statement; nothing where the database would take it.
-
-    Parameters
-    ----------
-    statement : object
-        As JSON gives it. A field that is null counts as left out.
+    """Return all faults of a parsed JSON statement; null fields count as absent.
 
     Examples
     --------
@@ -114,7 +104,7 @@ def find_faults(statement: object) -> tuple[Fault, ...]:
 
 @cache
 def known_fields() -> frozenset[str]:
-    """Return the names of all fields that the rules speak of."""
+    """Return the names of all fields in the rules."""
     dates = {"content_date", "application_date", *_RULES["dates"]["end_dates"]}
     named = {*_RULES["required"], *_RULES["at_least_one_of"], *_RULES["arrays"], *_RULES["max_length"], *dates}
     patterns = {name.partition(".")[0] for name in _RULES["pattern"]}
@@ -166,13 +156,13 @@ def _wrong_value(name: str, value: object) -> Iterable[Fault]:
 
 @lru_cache(maxsize=1024)
 def _wrong_again(name: str, value: object) -> tuple[Fault, ...]:
-    """Return what is wrong with a short text; statements name the same few days and kinds again and again."""
+    """Return the faults of a short text, cached: statements repeat a few days and kinds."""
     return tuple(_wrong_text(name, value))
 
 
 @lru_cache(maxsize=256)
 def _wrong_list_again(name: str, values: tuple[str, ...]) -> tuple[Fault, ...]:
-    """Return what is wrong with short texts of a list, such as the countries, which are mostly the same."""
+    """Return the faults of short texts, cached: lists such as the countries are mostly equal."""
     return tuple(fault for value in values for fault in _wrong_text(name, value))
 
 
@@ -218,7 +208,7 @@ def _out_of_place(given: Mapping[str, Any]) -> Iterator[Fault]:
 
 @lru_cache(maxsize=1024)
 def _conditions_of(name: str) -> tuple[str, ...]:
-    """Return under which conditions alone there may be a field."""
+    """Return the conditions without which a field must be absent."""
     conditions: dict[str, str] = _RULES["excluded_unless"]
     return tuple(
         condition
@@ -228,11 +218,11 @@ def _conditions_of(name: str) -> tuple[str, ...]:
 
 
 def _is_exempt(name: str, pattern: str) -> bool:
-    return name not in known_fields() and "*" in pattern  # told of as unknown already
+    return name not in known_fields() and "*" in pattern  # reported as unknown already
 
 
 def _holds(condition: str, given: Mapping[str, Any]) -> bool:
-    """Say whether a condition of the rules holds: "a = B", "a contains B" or "a is not B"."""
+    """Return whether a condition of the rules holds: "a = B", "a contains B" or "a is not B"."""
     field, _, wanted = condition.partition(" ")
     relation, _, value = wanted.rpartition(" ")
     found = given.get(field)
@@ -270,16 +260,16 @@ def _show(value: object) -> str:
 
 
 ACTOR = "ipml"
-"""Who states, in the audit trail."""
-# Consonants only, 129 bits: it spells no name and looks like no number of anybody.
+"""Actor of statements in the audit trail."""
+# Consonants only, 129 bits: cannot spell a name or resemble a number.
 _PUID_LETTERS, _PUID_LENGTH = b"bcdfghjklmnpqrstvwxz", 30
 _LETTER_OF_BYTE = bytes(_PUID_LETTERS[byte % len(_PUID_LETTERS)] for byte in range(256))
-_OVER = bytes(range(256 - 256 % len(_PUID_LETTERS), 256))  # with which some letters would come more often
+_OVER = bytes(range(256 - 256 % len(_PUID_LETTERS), 256))  # dropped, so that all letters are equally likely
 
 
 @dataclass(frozen=True, slots=True)
 class DraftStatement:
-    """A statement that is drawn up, with its letter and its payload, as object and as text."""
+    """A statement with its letter and its payload, as object and as text."""
 
     statement: Statement
     listing: Listing
@@ -288,11 +278,11 @@ class DraftStatement:
     text: str | None
 
     def numbered(self, statement_id: int) -> DraftStatement:
-        """Return it with the number under which it is kept."""
+        """Return the draft with its stored number."""
         return replace(self, statement=replace(self.statement, statement_id=statement_id))
 
     def columns(self, keys: Keyring, policy_digest: str) -> dict[str, Any]:
-        """Return the row that keeps it."""
+        """Return the row to store."""
         named = ("subject", "decision_id", "case_id", "pseudonym", "puid", "issued_at")
         content = {"subject": self.letter.subject, "text": self.letter.text}
         content |= {"title": self.listing.title, "listing_id": self.listing.listing_id}
@@ -305,7 +295,7 @@ class DraftStatement:
         }
 
     def drafts(self, keys: Keyring) -> Iterator[outbox.Draft]:
-        """Give the messages to the seller and to the transparency database; it must be numbered."""
+        """Yield the messages to the seller and the transparency database; the draft must be numbered."""
         at = self.statement.issued_at
         yield draft_letter(self.statement, self.letter, "statement", keys.find_seller(self.statement.pseudonym), at)
         if self.payload is not None:
@@ -313,7 +303,7 @@ class DraftStatement:
             yield outbox.Draft(self.statement.puid, "transparency", "statement", subject, self.payload, None, at)
 
     def audit_event(self) -> audit.AuditEvent:
-        """Return what the audit trail says of it; it must be numbered."""
+        """Return its audit event; the draft must be numbered."""
         told: dict[str, audit.Value] = {"statement": self.statement.statement_id, "kind": self.statement.kind.value}
         told |= {"language": self.statement.language, "letter": digest(self.letter.text)}
         told["payload"] = digest(self.text) if self.text else None
@@ -322,7 +312,7 @@ class DraftStatement:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """How a decision came about, why its listing scored so, and the brand that the model read where it names none."""
+    """Origin of a decision, reasons of its listing's score, and the brand that the model read."""
 
     origin: str = "review"
     reasons: Sequence[Reason] = ()
@@ -330,24 +320,16 @@ class Background:
 
     @classmethod
     def of(cls, origin: str, scored: ScoredListing) -> Self:
-        """Return what a scored listing says of a decision that came about so."""
+        """Return the background of a decision on a scored listing."""
         return cls(origin, scored.reasons, scored.brand_read)
 
 
 def draw_up(
     restriction: Restriction, background: Background, rules: StatementRules, language: str | None = None
 ) -> DraftStatement:
-    """Draw up the statement of a restriction.
+    """Draw up the statement of a restriction, in the seller's language if known.
 
-    Parameters
-    ----------
-    language : str, optional
-        Of the seller, where it is remembered.
-
-    Raises
-    ------
-    Refused
-        The transparency database would refuse it.
+    Raises Refused if the transparency database would refuse it.
     """
     statement = state(
         restriction,
@@ -370,7 +352,7 @@ def draw_up(
 
 
 def draft_letter(statement: Statement, letter: Letter, kind: str, seller_id: str | None, at: datetime) -> outbox.Draft:
-    """Return the message that brings a seller a letter: a "statement", or that it is "lifted"."""
+    """Return the message with a letter to the seller: "statement" or "lifted"."""
     body = {
         "seller_id": seller_id,
         "reference": statement.puid,
@@ -383,13 +365,7 @@ def draft_letter(statement: Statement, letter: Letter, kind: str, seller_id: str
 
 
 def draw_puid() -> str:
-    """Return a new name for the transparency database; it says nothing of what it names.
-
-    Examples
-    --------
-    >>> len(draw_puid()), draw_puid() == draw_puid()
-    (30, False)
-    """
+    """Return a new random name for the transparency database."""
     letters = b""
     while len(letters) < _PUID_LENGTH:
         letters += secrets.token_bytes(2 * _PUID_LENGTH).translate(_LETTER_OF_BYTE, _OVER)
@@ -398,13 +374,7 @@ def draw_puid() -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoredStatement:
-    """A statement as it is stored: its facts, what the transparency database gets, and why it gets nothing.
-
-    Attributes
-    ----------
-    letter : Letter or None
-        As it was sent; None where nobody can read it any more, or its time is over.
-    """
+    """A stored statement; `letter` is None if the seller was erased or the letter expired."""
 
     statement: Statement
     payload: dict[str, Any] | None
@@ -413,16 +383,10 @@ class StoredStatement:
 
 
 def issue(connection: Connection, restriction: Restriction, policy: EnforcementPolicy) -> Statement:
-    """Keep the statement of reasons of a restriction, and put letter and payload into the outbox.
+    """Store the statement of reasons of a restriction, and send it; issued again, return the earlier one.
 
-    Each subject gets one: issued again, the earlier one is returned.
-
-    Raises
-    ------
-    Refused
-        The transparency database would refuse it; what called is undone as a whole.
-    SellerErased
-        There is nobody any more to whom a letter could go.
+    Raises Refused if the transparency database would refuse it (roll back the transaction), and SellerErased if the
+    recipient of the letter was erased.
     """
     if known := find_statement(connection, restriction.subject):
         return known
@@ -436,13 +400,7 @@ def issue_all(
     restrictions: Sequence[Restriction],
     backgrounds: Mapping[int, Background] = MappingProxyType({}),
 ) -> list[Statement]:
-    """Do what `issue` does for restrictions of which none was stated yet.
-
-    Parameters
-    ----------
-    backgrounds : mapping of int to Background, optional
-        What is known of decisions, by number, as far as the caller knows it.
-    """
+    """Issue statements of restrictions not yet stated; `backgrounds` holds known decisions by number."""
     known = _find_backgrounds(acts.connection, restrictions, backgrounds)
     drawn = [
         draw_up(
@@ -464,7 +422,6 @@ def issue_all(
 def _find_backgrounds(
     connection: Connection, restrictions: Sequence[Restriction], known: Mapping[int, Background]
 ) -> dict[int, Background]:
-    """Return what is known of the decisions behind restrictions, by number."""
     found = dict(known)
     if asked := {one.decision_id for one in restrictions} - found.keys():
         query = select(decisions.c.decision_id, decisions.c.origin, cases.c.snapshot)
@@ -477,21 +434,13 @@ def _find_backgrounds(
 def tell_lifted(
     connection: Connection, restriction: Restriction, why: str, at: datetime, policy: EnforcementPolicy
 ) -> bool:
-    """Put the letter into the outbox that tells a seller that a restriction has ended; once for each subject.
+    """Send the seller a letter about the end of a restriction, once per subject.
 
-    Parameters
-    ----------
-    why : str
-        "appeal" where a complaint was upheld, "restriction" where it was and the decision stands, "review" where the
-        decision was taken back, "counter-notice" where the rights holder did not act in time, "lifted" where a person
-        ended it and the decision stands, "replaced" where another restriction took its place, "ended" where its time
-        was over. Anything else counts as "review": notes that people write for themselves are not sent to sellers.
-
-    Returns
-    -------
-    bool
-        Whether a letter was written; not where the seller was never told of the restriction, was told of its end
-        already, or was erased, nor where the statement's letter was erased: what it named cannot be named again.
+    `why` is "appeal" (complaint upheld), "restriction" (upheld, but the decision stays), "review" (decision reversed),
+    "counter-notice" (rights holder did not act), "lifted" (by a person; the decision stays), "replaced" or "ended"
+    (end date). Other texts count as "review", since internal notes are not sent. Returns False without a letter: if
+    the seller was never notified of the restriction, was notified of its end already, or was erased, or if the
+    statement's letter was.
     """
     row = connection.execute(select(statements).where(statements.c.subject == restriction.subject)).first()
     if row is None or _is_told_of_end(connection, restriction.subject):
@@ -507,9 +456,9 @@ def tell_taken_back(
     at: datetime,
     policy: EnforcementPolicy,
 ) -> bool:
-    """Put the letter into the outbox that the decision behind a restriction fell, which had ended before.
+    """Send the seller a letter about the reversal of a decision whose restriction had ended before; see `tell_lifted`.
 
-    The other parameters are those of `tell_lifted`; a decision is taken back once, so the letter is written once.
+    A decision is reversed once, so there is one letter.
     """
     row = connection.execute(select(statements).where(statements.c.subject == restriction.subject)).first()
     return row is not None and _write_to_seller(connection, row, why, ended_at, at, policy)
@@ -518,7 +467,7 @@ def tell_taken_back(
 def _write_to_seller(
     connection: Connection, row: Row[Any], why: str, ended_at: datetime, at: datetime, policy: EnforcementPolicy
 ) -> bool:
-    """Write of a restriction to its seller, in the words of the listing that its statement used."""
+    """Send a letter that names the listing as its statement did."""
     statement, keys = decode(row.facts, row.statement_id), read_keys(connection, [row.pseudonym])
     if not row.letter or row.pseudonym not in keys:
         return False
@@ -533,31 +482,31 @@ def _write_to_seller(
 
 
 def notified_at(connection: Connection, statement: Statement) -> datetime | None:
-    """Return when the letter was delivered, from which the time for complaints runs; None as long as it was not."""
+    """Return the delivery time of the letter, from which the deadline of complaints counts, or None."""
     return find_notified(connection, [statement.subject]).get(statement.subject)
 
 
 def find_notified(connection: Connection, subjects: Collection[str]) -> dict[str, datetime]:
-    """Return when the letters about subjects were delivered, by subject; those that were not are left out."""
+    """Return the delivery times of letters by subject; undelivered ones are omitted."""
     letter = messages.c.subject.in_(subjects), messages.c.channel == "seller", messages.c.kind == "statement"
     query = select(messages.c.subject, messages.c.settled_at).where(*letter, messages.c.state == "delivered")
     return {row.subject: row.settled_at for row in connection.execute(query)}
 
 
 def find_statement(connection: Connection, subject: str) -> Statement | None:
-    """Return the statement about a subject, such as "measure:12"."""
+    """Return the statement about a subject such as "measure:12", or None."""
     row = connection.execute(select(statements).where(statements.c.subject == subject)).first()
     return None if row is None else decode(row.facts, row.statement_id)
 
 
 def list_statements(connection: Connection, case_id: int) -> list[StoredStatement]:
-    """Return the statements that came from decisions on a case, with letters and payloads, in order."""
+    """Return the statements of decisions on a case, in order."""
     query = select(statements).where(statements.c.case_id == case_id).order_by(statements.c.statement_id)
     return _read_stored(connection, connection.execute(query).all())
 
 
 def get_statement(connection: Connection, subject: str) -> StoredStatement:
-    """Return a statement with letter and payload, or raise NotFound."""
+    """Return the statement about a subject; raise NotFound if there is none."""
     return _read_stored(connection, [_get_row(connection, subject)])[0]
 
 
@@ -577,14 +526,10 @@ def _read_stored(connection: Connection, rows: Sequence[Row[Any]]) -> list[Store
 def read_letter(
     connection: Connection, subject: str, rules: StatementRules | None = None, language: str | None = None
 ) -> Letter:
-    """Return the letter as it was sent; or, with rules and a language, the same written in another one.
+    """Return the letter as sent; with rules and a language, the letter in that language.
 
-    Raises
-    ------
-    SellerErased
-        Nobody can read it any more.
-    NotFound
-        There is no statement about this subject.
+    Raises SellerErased if the key of the letter was deleted; NotFound if there is no statement about this subject, or
+    its letter has expired.
     """
     row = _get_row(connection, subject)
     if not row.letter:

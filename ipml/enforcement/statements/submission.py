@@ -1,11 +1,8 @@
-"""Statements on their way to the transparency database, a hundred in a request and each with its own end, or to a file.
+"""Submission: sends statements to the transparency database in batches of up to 100, or checks and exports files.
 
-The database takes a batch as a whole or, where one statement of it is at fault or known already, not at all, and says
-which. So those are settled and the others sent again at once: one bad statement holds up nobody, and one that is known
-(because an answer was lost) counts as taken. An outage is no fault of a statement: it is tried again, later and later.
-The answer of the database is read with care.
-
-Files have a statement as JSON on each line: written for others, and checked whoever wrote them.
+The database refuses a whole batch if one statement is faulty or known, and names it. Such statements are settled
+(known ones as delivered, since an answer may have been lost), and the others sent again at once. Outages are retried
+with growing pauses. Answers are untrusted. Files hold one JSON statement per line.
 """
 
 from __future__ import annotations
@@ -43,18 +40,12 @@ Payload = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAnswer:
-    """What the database said to a batch.
+    """The database's answer to a batch.
 
-    Attributes
-    ----------
-    status : int or None
-        Of the HTTP answer; None where there was none.
-    refused : mapping of int to str
-        Places in the batch, from 0, of statements at fault, and why.
-    known : frozenset of str
-        Puids that the database has already.
-    words : str
-        What was answered, or why there was no answer.
+    - `status`: HTTP status; None without an answer.
+    - `refused`: faults by place in the batch, from 0.
+    - `known`: puids that the database already has.
+    - `words`: text of the answer, or the error.
     """
 
     status: int | None
@@ -68,7 +59,7 @@ Post = Callable[[Sequence[Payload]], DatabaseAnswer]
 
 @dataclass(frozen=True, slots=True)
 class StatementOutcome:
-    """What became of one statement: "delivered", "dead" or "waiting", and why."""
+    """Outcome of one statement: "delivered", "dead" or "waiting", and the reason."""
 
     state: str
     why: str = ""
@@ -76,7 +67,7 @@ class StatementOutcome:
 
 @dataclass(frozen=True, slots=True)
 class StatementBatch:
-    """Statements that one sender has in hand; another's hands are told from these by the `holder`."""
+    """Statements claimed by one sender; `holder` identifies the claim."""
 
     holder: str
     numbers: tuple[int, ...]
@@ -85,7 +76,7 @@ class StatementBatch:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """How many statements were taken, refused for good, and left for later; and what was last said of these."""
+    """Number of statements delivered, refused for good and left for later, and the last reason."""
 
     delivered: int = 0
     dead: int = 0
@@ -94,15 +85,7 @@ class Sent:
 
 
 def send_waiting(engine: Engine, post: Post, *, now: datetime, most: int = BATCH_LIMIT) -> Sent:
-    """Send all statements that are due, batch by batch, until none is left or the database cannot be reached.
-
-    Parameters
-    ----------
-    post : callable
-        Sends one batch; see `ipml.enforcement.statements.submission.post_to`.
-    most : int, default=100
-        Statements in a request; the database takes no more than 100.
-    """
+    """Send all due statements in batches (at most 100) until none is left or the database cannot be reached."""
     counts: Counter[str] = Counter()
     words = ""
     while batch := take_batch(engine, now=now, most=most):
@@ -116,16 +99,13 @@ def send_waiting(engine: Engine, post: Post, *, now: datetime, most: int = BATCH
 
 
 def count_waiting(connection: Connection) -> int:
-    """Return how many statements have not reached the database yet."""
+    """Return the number of undelivered statements."""
     query = select(func.count()).where(outbox.c.channel == CHANNEL, outbox.c.state == "waiting")
     return connection.scalar(query) or 0
 
 
 def take_batch(engine: Engine, *, now: datetime, most: int = BATCH_LIMIT) -> StatementBatch | None:
-    """Take the oldest statements that are due and in nobody's hands; None where there is none.
-
-    Who takes them has ten minutes, after which another may.
-    """
+    """Claim the oldest due statements for ten minutes; None if there are none."""
     is_free = or_(outbox.c.lease_expires_at.is_(None), outbox.c.lease_expires_at <= now)
     due = select(outbox).where(outbox.c.channel == CHANNEL, outbox.c.state == "waiting", outbox.c.next_try_at <= now)
     query = due.where(is_free).order_by(outbox.c.message_id).limit(min(most, BATCH_LIMIT))
@@ -142,7 +122,7 @@ def take_batch(engine: Engine, *, now: datetime, most: int = BATCH_LIMIT) -> Sta
 
 
 def settle_batch(engine: Engine, batch: StatementBatch, outcomes: Sequence[StatementOutcome], *, now: datetime) -> None:
-    """Write down what became of each statement of a batch, as far as it is still in the sender's hands."""
+    """Store the outcomes of a batch, except for statements whose claim has passed to another sender."""
     delivered = [
         number
         for number, outcome in zip(batch.numbers, outcomes, strict=True)
@@ -156,7 +136,7 @@ def settle_batch(engine: Engine, batch: StatementBatch, outcomes: Sequence[State
 
 
 def deliver(payloads: Sequence[Payload], post: Post) -> list[StatementOutcome]:
-    """Send statements, and return what became of each.
+    """Send statements, and return their outcomes.
 
     Examples
     --------
@@ -190,7 +170,7 @@ def _judge(payload: Payload, place: int, answer: DatabaseAnswer) -> StatementOut
 
 
 def _halve(payloads: Sequence[Payload], post: Post, answer: DatabaseAnswer) -> list[StatementOutcome]:
-    """Find out by halves which statements are at fault where the answer does not say."""
+    """Find the faulty statements by halving the batch if the answer does not name them."""
     if len(payloads) == 1:
         return [StatementOutcome("dead", _say(answer))]
     middle = len(payloads) // 2
@@ -232,23 +212,9 @@ _PLACE = re.compile(r"statements?[._](\d{1,4})(?:\.|$)")
 
 
 def post_to(url: str, token: str | None, client: httpx.Client) -> Post:
-    """Return the function that posts one batch to an address, such as …/api/v1/statements.
+    """Return the function that posts one batch to an address, such as …/api/v1/statements, with a bearer token.
 
-    Parameters
-    ----------
-    token : str or None
-        Shown as bearer; over plain http to this machine only.
-
-    Raises
-    ------
-    UnusableSetting
-        The address is none, or would show the token to others on the way.
-
-    Examples
-    --------
-    >>> post_to("http://elsewhere.example/api", "secret", httpx.Client())
-    Traceback (most recent call last):
-    ipml.errors.UnusableSetting: ...
+    Raises UnusableSetting if the address is invalid, or would send the token over plain http to another machine.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("https", "http") or not parts.hostname:
@@ -270,12 +236,12 @@ def post_to(url: str, token: str | None, client: httpx.Client) -> Post:
 
 
 def read_token(path: Path | None) -> str | None:
-    """Return the token that a file holds; None where there is no file."""
+    """Return the token in a file; None without a file."""
     if path is None:
         return None
     try:
         token = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:  # whose words may name the token, given in place of its file
+    except (OSError, UnicodeDecodeError) as error:  # its message may contain a token given instead of a file
         found = type(error).__name__
         raise UnusableSetting("transparency_token", found, "a file that holds the token") from error
     if not token or not token.isprintable():
@@ -284,12 +250,12 @@ def read_token(path: Path | None) -> str | None:
 
 
 def open_client() -> httpx.Client:
-    """Return a client that waits for each answer, but not for ever, and asks the environment for nothing."""
+    """Return an HTTP client with timeouts that ignores the environment."""
     return httpx.Client(timeout=_TIMEOUT, trust_env=False)
 
 
 def read_answer(status: int, body: bytes) -> DatabaseAnswer:
-    """Return what an answer says: which statements are at fault, and which are known.
+    """Parse an answer: faulty and known statements.
 
     Examples
     --------
@@ -345,12 +311,9 @@ _LONGEST_LINE = 10_000_000
 
 
 def check_file(path: Path) -> tuple[int, list[str]]:
-    """Return how many statements a file holds, and a line for each fault: where it is, the field, and what is wrong.
+    """Return the number of statements in a file, and a line for each fault.
 
-    Raises
-    ------
-    UnreadableFile
-        There is no such file.
+    Raises UnreadableFile if the file does not exist.
     """
     n_statements = 0
     faults: list[str] = []
@@ -367,13 +330,13 @@ def check_file(path: Path) -> tuple[int, list[str]]:
 
 
 def find_payloads(connection: Connection) -> Iterator[str]:
-    """Give the payloads of all statements that go to the transparency database, in order."""
+    """Yield the payloads of all statements for the transparency database, in order."""
     query = select(statements.c.payload).where(statements.c.payload.is_not(None)).order_by(statements.c.statement_id)
     yield from connection.execute(query.execution_options(yield_per=1000)).scalars()
 
 
 def _read_statements(path: Path, faults: list[str]) -> Iterator[tuple[str, Any]]:
-    """Give each statement with where it stands; lines that hold none are noted among the faults."""
+    """Yield each statement with its place; unreadable lines are added to `faults`."""
     try:
         file = path.open("rb")
     except OSError as error:

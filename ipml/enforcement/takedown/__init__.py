@@ -1,1 +1,1 @@
-"""Measures: what is done to listings, told to the platform, and undone again."""
+"""Takedown: imposes and lifts measures on listings, and sends them to the platform."""

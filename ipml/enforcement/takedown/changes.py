@@ -1,8 +1,7 @@
-"""Changes of measures: imposed by the policy or a person, replaced by a milder or harder one, lifted.
+"""Changes: imposes, replaces and lifts measures, with messages and audit rows, in the caller's transaction.
 
-A change is the measure's row, the messages, and the note in the trail, in the caller's transaction. Measures on one
-listing are weighed together (`in_force`), whatever decision each is of, and whoever sold it then. Changes wait for each
-other: all of them append to the audit trail, so its lock comes first here.
+The measures on a listing count together (`in_force`), across decisions and sellers. All changes append to the audit
+trail, so its lock is taken first, and they wait for each other.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from ipml.storage.tables import decisions, measures
 
 @dataclass(frozen=True, slots=True)
 class WantedMeasure:
-    """A measure that is to be imposed: after which decision, what it is to be, with no number yet, and why."""
+    """A measure to be imposed, with its decision and reason; it has no number yet."""
 
     decided: DecidedCase
     measure: Measure
@@ -65,7 +64,7 @@ def want_measure(
     until: datetime | None = None,
     is_automatic: bool = False,
 ) -> WantedMeasure:
-    """Return a measure that was chosen as it is to be imposed."""
+    """Return a chosen measure as it is to be imposed."""
     sales = one.listing.listing_sales
     measure = Measure(
         measure_id=0,
@@ -90,12 +89,9 @@ def want_measure(
 def add_measures(
     acts: Proceedings, wanted: Sequence[WantedMeasure], before: Mapping[str, Sequence[Measure]]
 ) -> list[Measure]:
-    """Impose measures, tell whom they concern, and note them, as if it were done one after the other.
+    """Impose measures with messages and audit rows; the result equals imposing them one after the other.
 
-    Parameters
-    ----------
-    before : mapping of str to sequence of Measure
-        Every measure there ever was, by listing; nothing where there was none.
+    `before` holds all measures there ever were on each listing; an absent listing had none.
     """
     numbers = insert_measures(acts.connection, [(one.measure, one.why) for one in wanted], acts.keys)
     telling = Announcing(acts.connection, acts.policy.measures, acts.keys)
@@ -117,7 +113,7 @@ def add_measures(
 
 
 def insert_measures(connection: Connection, wanted: Sequence[tuple[Measure, str]], keys: Keyring) -> list[int]:
-    """Keep measures, each with why it is this and no other, and return their numbers."""
+    """Store measures with their reasons, and return their numbers."""
     return append_rows(connection, measures, [_columns(measure, why, keys) for measure, why in wanted])
 
 
@@ -129,7 +125,7 @@ def _columns(measure: Measure, why: str, keys: Keyring) -> dict[str, Any]:
 
 
 def lift_measure(connection: Connection, measure: Measure, by: str, why: str, at: datetime) -> MeasureChange:
-    """Lift a measure that stands, tell whom it concerns, and note it."""
+    """Lift a measure in force, with messages and audit row."""
     listing, ground = find_listing(connection, measure)
     before = find_on_listing(connection, listing.listing_id)
     lifted = _mark_lifted(connection, measure, by, why, at)
@@ -143,7 +139,6 @@ def lift_measure(connection: Connection, measure: Measure, by: str, why: str, at
 def _mark_lifted(
     connection: Connection, measure: Measure, by: str, why: str, at: datetime, replaced_by: int | None = None
 ) -> Measure:
-    """Keep that a measure was lifted or replaced, by whom and why, and return it as it is then."""
     fields: dict[str, Any] = {"lifted_by": by, "lifted_at": at, "replaced_by": replaced_by, "refused_at": None}
     encrypted = outbox.encrypt_if_told(connection, measure.pseudonym, why) if why else None
     change = update(measures).where(measures.c.measure_id == measure.measure_id)
@@ -163,11 +158,11 @@ def _tell_and_note(
     *,
     replaces: int | None = None,
 ) -> None:
-    """Tell whom a change concerns, and note in the trail under which key the platform was told."""
+    """Send the messages about a change, and note the key of the platform's message in the audit trail."""
     keys = read_keys(connection, [change.measure.pseudonym])
     told, seller_id = change, change.listing.seller_id
     is_held = change.listing.listing_id != make_placeholder_id(change.measure.case_id)
-    if change.measure.pseudonym not in keys and is_held:  # it was erased, and another sells it now
+    if change.measure.pseudonym not in keys and is_held:  # the seller was erased, and another sells the listing now
         names, keys = read_sellers(connection, [seller_id], now=change.at)
         told = dataclasses.replace(change, measure=dataclasses.replace(change.measure, pseudonym=names[seller_id]))
     telling = Announcing(connection, rules, keys)
@@ -178,7 +173,7 @@ def _tell_and_note(
 
 
 def describe_change(change: MeasureChange, by: str, key: str | None, replaces: int | None = None) -> audit.AuditEvent:
-    """Return what the trail says of a measure that was imposed or lifted."""
+    """Return the audit event of a measure imposed or lifted."""
     measure = change.measure
     payload: dict[str, audit.Value] = {"case": measure.case_id, "decision": measure.decision_id, "message": key}
     if change.verb == "imposed":
@@ -191,15 +186,15 @@ def describe_change(change: MeasureChange, by: str, key: str | None, replaces: i
 
 
 def find_listing(connection: Connection, measure: Measure) -> tuple[Listing, str]:
-    """Return the listing of a measure as `read_listing` does, and the ground of the decision."""
+    """Return the listing of a measure, like `read_listing`, and the ground of its decision."""
     ground = connection.scalar(select(decisions.c.ground).where(decisions.c.decision_id == measure.decision_id))
     return read_listing(connection, measure.case_id, measure.decision_id), ground or ""
 
 
 def impose(acts: Proceedings, decided: Sequence[DecidedCase], firsts: Sequence[FirstDecision]) -> list[Measure]:
-    """Do to listings what the policy says of decisions that were just made, and that they are counterfeit.
+    """Impose the policy's measures for new decisions "counterfeit".
 
-    Where a listing is down already by another decision it is not put back until both are lifted.
+    A listing already taken down by another decision returns only when both are lifted.
     """
     decided_again = [one.listing.listing_id for one, first in zip(decided, firsts, strict=True) if not first.is_itself]
     wanted = [_choose(one, acts.policy) for one in decided]
@@ -226,14 +221,10 @@ def impose_by_hand(
     territories: tuple[str, ...] = (),
     until: datetime | None = None,
 ) -> Measure:
-    """Impose a measure that a person chose, on top of those there are, on a listing that was decided counterfeit.
+    """Impose a person's further measure on a listing decided counterfeit.
 
-    Raises
-    ------
-    Conflict
-        No decision stands that it is counterfeit.
-    Conflict
-        Kind and territories do not fit, it would have ended already, or the listing was erased.
+    Raises Conflict if no decision in force says counterfeit; Conflict if kind and territories do not fit, the end has
+    passed, or the listing was erased.
     """
     _check(kind, territories, until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
@@ -263,12 +254,7 @@ def replace(
     territories: tuple[str, ...] = (),
     until: datetime | None = None,
 ) -> Measure:
-    """Put a milder or harder measure in the place of one that stands, in one step, and return it.
-
-    Raises
-    ------
-    NotFound, Conflict
-    """
+    """Replace a measure in force by a milder or harder one, and return the new one. Raises NotFound or Conflict."""
     _check(kind, territories, until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     old = _get_standing(connection, measure_id)
@@ -296,10 +282,7 @@ def replace(
 
 
 def lift(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> list[MeasureChange]:
-    """Lift every measure of a decision that was taken back, and have buyers told that its finding has fallen.
-
-    Those lifted before are not among what is returned.
-    """
+    """Lift every measure in force of a reversed decision, and have buyers notified; return the lifted measures."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     imposed = find_measures(connection, decision_id=decision_id)
     lifted = [lift_measure(connection, one, by, why, at) for one in reversed(imposed) if one.stands]
@@ -309,10 +292,10 @@ def lift(connection: Connection, decision_id: int, by: str, why: str, at: dateti
 
 
 def _correct_buyers(connection: Connection, measure: Measure, at: datetime) -> None:
-    """Have buyers told of the mistake, unless another finding against the seller's goods under the listing stands."""
+    """Have buyers notified of the error unless another finding against the seller's goods is in force."""
     keys = read_keys(connection, [measure.pseudonym])
     if measure.pseudonym not in keys:
-        return  # who was erased sold nothing that anybody could name
+        return  # goods of an erased seller cannot be named
     listing, ground = find_listing(connection, measure)
     on_listing = find_on_listing(connection, listing.listing_id)
     of_seller = [one for one in on_listing if one.pseudonym == measure.pseudonym]
@@ -322,12 +305,7 @@ def _correct_buyers(connection: Connection, measure: Measure, at: datetime) -> N
 
 
 def lift_one(connection: Connection, measure_id: int, by: str, why: str, at: datetime) -> MeasureChange:
-    """Lift one measure; the decision stands.
-
-    Raises
-    ------
-    NotFound, Conflict
-    """
+    """Lift one measure; the decision stays. Raises NotFound or Conflict."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     return lift_measure(connection, _get_standing(connection, measure_id), by, why, at)
 
@@ -342,32 +320,32 @@ def _get_standing(connection: Connection, measure_id: int) -> Measure:
 
 
 def _refuse_erased(case: StoredCase) -> None:
-    """Refuse a new measure on a listing that was erased: its reasons cannot be stated."""
+    """Refuse a new measure on an erased listing: its reasons cannot be stated."""
     if case.erased_at is not None:
         remedy = "A measure that stands can be lifted."
         raise Conflict(f"case {case.case_id}", "found its listing erased; expected one that can be stated", remedy)
 
 
 def find_due(connection: Connection, now: datetime) -> Sequence[int]:
-    """Return the numbers of the measures whose time is over, the first that ended first."""
+    """Return the numbers of the measures past their end, ordered by end."""
     due = select(measures.c.measure_id).where(*_is_over(now)).order_by(measures.c.until, measures.c.measure_id)
     return connection.scalars(due).all()
 
 
 def end_due(connection: Connection, numbers: Sequence[int], now: datetime) -> list[MeasureChange]:
-    """Lift those of some measures whose time is over, in the caller's transaction."""
+    """Lift those of some measures that are past their end, in the caller's transaction."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     due = find_measures(connection, measures.c.measure_id.in_(numbers), *_is_over(now))
     return [lift_measure(connection, one, "ipml", "its time is over", now) for one in due]
 
 
 def _is_over(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    # All three, as the index of measures that end says so.
+    # All three conditions, to use the index of measures with an end.
     return measures.c.until.is_not(None), measures.c.until <= now, measures.c.lifted_at.is_(None)
 
 
 def restriction_of(connection: Connection, measure: Measure) -> Restriction:
-    """Return a measure with what a statement of reasons must tell of it."""
+    """Return a measure with the facts that its statement of reasons must contain."""
     return measure.restrict(*find_listing(connection, measure))
 
 

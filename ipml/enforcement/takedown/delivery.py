@@ -1,12 +1,8 @@
-"""Delivering what waits in the outbox, and what the platform answers: that it has accepted it, done it, or will not.
+"""Delivery: sends waiting messages of the outbox, and records the platform's answers (accepted, done, refused).
 
-Messages are taken, sent and settled as often as it needs, by any number of senders at once. A sender may be killed at
-any moment. What it had in hand is taken by another when its lease runs out, and sent again under the same key; so each
-message arrives at least once, and counts once with whoever knows keys.
-
-Answers close the loop. They may come twice, late, and in any order. They count in the order of the messages they
-answer, not of their arrival: a refusal of what was asked first changes nothing once the platform has answered what was
-asked after it.
+Any number of senders may run and be killed at any time: expired leases are taken over and messages sent again under
+the same key, so each arrives at least once. Answers may be repeated, late or out of order. They count in the order of
+their messages: a refusal of an earlier message changes nothing once a later one was answered.
 """
 
 from __future__ import annotations
@@ -32,13 +28,13 @@ from ipml.storage.tables import measure_messages, measures, platform_answers
 from ipml.storage.tables import outbox as messages
 
 Status = Literal["accepted", "done", "refused", "failed"]
-SAID: tuple[Status, ...] = ("accepted", "done", "refused")  # "failed" is ours: it never reached the platform
+SAID: tuple[Status, ...] = ("accepted", "done", "refused")  # "failed" is set by ipml for undelivered messages
 _LONGEST_WHY = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformAnswer:
-    """What was said of a message, by whom, and whether it was new."""
+    """An answer to a message, its author, and whether it was new."""
 
     key: str
     status: Status
@@ -57,21 +53,10 @@ def note_answer(
     at: datetime | None = None,
     why: str = "",
 ) -> PlatformAnswer:
-    """Note what was said of a message, and what that means for its measures; the same again changes nothing.
+    """Record an answer to a message and its effect on measures; a repeated answer changes nothing.
 
-    Parameters
-    ----------
-    told_by : str
-        A user, or "platform".
-    at : datetime, default=`now`
-        When it was done by the clock of the platform. Before the message was put down and after `now` nothing was.
-    why : str, default=""
-        Why it was refused.
-
-    Raises
-    ------
-    NotFound
-        There was never a message of this key.
+    `told_by` is a user or "platform". `at` is the platform's clock, limited to the time from sending until `now`.
+    `why` is the reason of a refusal. Raises NotFound if no message has this key.
     """
     (answer,) = note_answers(connection, [Said(key, status, at, why)], told_by, now)
     return answer
@@ -79,7 +64,7 @@ def note_answer(
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What was said of a message; see `note_answer`."""
+    """An answer to a message; see `note_answer`."""
 
     key: str
     status: Status
@@ -88,7 +73,7 @@ class Said:
 
 
 def note_answers(connection: Connection, said: Sequence[Said], told_by: str, now: datetime) -> list[PlatformAnswer]:
-    """Do what `note_answer` does for several messages, each of another key, as if it were done one after the other."""
+    """Record answers to several messages with different keys, like `note_answer` for one after the other."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     noting = _Noting(connection, said, told_by, now)
     answers = [noting.note(one) for one in said]
@@ -97,7 +82,7 @@ def note_answers(connection: Connection, said: Sequence[Said], told_by: str, now
 
 
 class _Noting:
-    """Notes answers that came together: reads all they are about first, and writes all they change last."""
+    """Recorder of several answers: reads everything first, and writes all changes last."""
 
     def __init__(self, connection: Connection, said: Sequence[Said], told_by: str, now: datetime) -> None:
         self._connection, self._told_by, self._now = connection, told_by, now
@@ -111,7 +96,7 @@ class _Noting:
         self._audit_events: list[audit.AuditEvent] = []
 
     def note(self, said: Said) -> PlatformAnswer:
-        """Note one answer."""
+        """Record one answer."""
         message = self._messages.get(said.key)
         if message is None:
             raise NotFound("message", said.key, "Expected the header `webhook-id` of one that was sent.")
@@ -136,7 +121,7 @@ class _Noting:
         return PlatformAnswer(said.key, said.status, said_at, self._told_by, is_new=True)
 
     def finish(self) -> None:
-        """Write down what was noted."""
+        """Write the changes."""
         if self._answers:
             self._connection.execute(insert(platform_answers), self._answers)
         for names in dict.fromkeys(map(tuple, self._changes.values())):
@@ -157,14 +142,14 @@ class _Noting:
 
 
 def list_messages(connection: Connection, measure_id: int) -> list[Message]:
-    """Return the messages that told the platform of a measure, in the order in which they were put."""
+    """Return the messages to the platform about a measure, in order of sending."""
     query = select(messages).join(measure_messages, measure_messages.c.key == messages.c.key)
     query = query.where(measure_messages.c.measure_id == measure_id).order_by(messages.c.message_id)
     return make_messages(connection, connection.execute(query).all())
 
 
 def list_answers(connection: Connection, *keys: str) -> list[PlatformAnswer]:
-    """Return what was said of messages, in the order in which it came."""
+    """Return the answers to messages, in order of arrival."""
     columns = [platform_answers.c[name] for name in ("key", "status", "said_at", "told_by")]
     query = select(*columns).where(platform_answers.c.key.in_(keys)).order_by(platform_answers.c.answer_id)
     return [PlatformAnswer(**row._mapping) for row in connection.execute(query)]
@@ -173,7 +158,6 @@ def list_answers(connection: Connection, *keys: str) -> list[PlatformAnswer]:
 def _meaning(
     measure: Measure, effect: str, status: Status, said_at: datetime, why: Any, is_last_word: bool
 ) -> dict[str, Any]:
-    """Return the columns of a measure that an answer changes."""
     is_of_now = measure.stands == (effect == "imposed")
     fields: dict[str, Any] = {}
     if status == "done":
@@ -189,7 +173,7 @@ def _meaning(
 def _find_effects(
     connection: Connection, keys: Sequence[str]
 ) -> tuple[dict[str, list[tuple[int, str]]], dict[int, Measure]]:
-    """Return what is true of which measures once a message is done, by its key; and these measures."""
+    """Return the effects of messages on measures by key, and these measures."""
     effects: dict[str, list[tuple[int, str]]] = {}
     found: dict[int, Measure] = {}
     query = select(measures, measure_messages.c.key, measure_messages.c.effect).join(measure_messages)
@@ -201,7 +185,7 @@ def _find_effects(
 
 
 def _find_latest_answered(connection: Connection, subjects: Collection[str]) -> dict[tuple[str, str], int]:
-    """Return for each subject and channel the number of its last message that has been done or refused."""
+    """Return for each subject and channel the number of the last message done or refused."""
     is_answered = exists().where(platform_answers.c.key == messages.c.key, platform_answers.c.status != "accepted")
     query = select(messages.c.subject, messages.c.channel, func.max(messages.c.message_id).label("latest"))
     query = query.where(messages.c.subject.in_(subjects), is_answered).group_by(messages.c.subject, messages.c.channel)
@@ -209,25 +193,18 @@ def _find_latest_answered(connection: Connection, subjects: Collection[str]) -> 
 
 
 CHANNELS = ("platform", "seller", "holder")
-"""Whom these senders reach; the transparency database has one of its own (`ipml.enforcement.statements.submission`)."""
+"""Channels of these senders; the transparency database has another (`ipml.enforcement.statements.submission`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryOutcome:
-    """What became of an attempt.
+    """Outcome of an attempt.
 
-    Attributes
-    ----------
-    is_accepted : bool
-        Whether the receiver has it now.
-    why : str
-        Else why not; of one that is accepted, how it was answered.
-    is_final : bool
-        Whether there is no use in trying again.
-    wait : timedelta or None
-        How long the receiver asked to be left alone.
-    status : {"accepted", "done", "refused"} or None
-        What the receiver said of the matter itself, with `said_at` and `said_why`.
+    - `is_accepted`: whether the receiver has the message now.
+    - `why`: reason of a failure, or the answer of a success.
+    - `is_final`: whether another attempt is useless.
+    - `wait`: pause requested by the receiver.
+    - `status`: receiver's answer about the measure itself, with `said_at` and `said_why`.
     """
 
     is_accepted: bool
@@ -240,29 +217,24 @@ class DeliveryOutcome:
 
 
 class Sink(Protocol):
-    """Where messages go."""
+    """A destination of messages."""
 
     channels: Collection[str]
-    """Those it takes; empty: all."""
+    """Channels it serves; empty: all."""
 
     at_once: int
-    """How many it is handed at a time."""
+    """Number of messages passed at a time."""
 
     def deliver(self, messages: Sequence[Message]) -> Iterator[DeliveryOutcome]:
-        """Give what became of each message, in their order; who stops asking has nothing more sent."""
+        """Yield the outcome of each message in order; nothing more is sent once the caller stops iterating."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before another attempt: a random part of a span that doubles each time, up to a cap.
+    """Pause before another attempt: a random part of a span that doubles each time, up to a cap.
 
-    With these figures a message is tried thirty times in about a day before it is given up (full jitter:
+    The defaults give thirty attempts in about a day (full jitter:
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
-
-    Examples
-    --------
-    >>> Backoff().next_try(datetime(2024, 5, 1, tzinfo=UTC), attempts=30, wait=None, share=1.0) is None
-    True
     """
 
     base_seconds: float = 5.0
@@ -270,14 +242,9 @@ class Backoff:
     most_attempts: int = 30
 
     def next_try(self, now: datetime, attempts: int, wait: timedelta | None, share: float) -> datetime | None:
-        """Return when to try again after so many attempts, or None for never.
+        """Return the time of the next attempt, or None for never.
 
-        Parameters
-        ----------
-        wait : timedelta or None
-            What the receiver asked for; it is heeded up to the cap.
-        share : float
-            Drawn from 0-1.
+        The receiver's requested `wait` is respected up to the cap; `share` is a random number in 0-1.
         """
         if attempts >= self.most_attempts:
             return None
@@ -288,7 +255,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many messages were delivered, will be tried again, and were given up."""
+    """Number of messages delivered, to be tried again, and given up."""
 
     delivered: int = 0
     failed: int = 0
@@ -299,7 +266,7 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """How many were tried."""
+        """Messages tried."""
         return self.delivered + self.failed + self.dead
 
 
@@ -318,16 +285,10 @@ def deliver_due(
     draw: Callable[[], float] = random.random,
     is_stopped: Callable[[], bool] = never,
 ) -> Iterator[Tally]:
-    """Deliver all that is due, and give the tally of each round; ends when nothing is due, or when told to stop.
+    """Deliver all due messages, and yield the tally of each round.
 
-    Parameters
-    ----------
-    clock : callable
-        Gives the moment.
-    lease : timedelta, default=5 minutes
-        After which others take what this sender, killed, had in hand.
-    is_stopped : callable
-        Asked after each message; what was taken and not sent is given back.
+    After `lease`, other senders may take the messages of a killed one. `is_stopped` is called after each message;
+    unsent messages are returned to the outbox then.
     """
     holder = f"sender-{secrets.token_hex(8)}"
     while not is_stopped():
@@ -401,7 +362,7 @@ def _settle_accepted(
 
 
 def _read_answer(message: Message, outcome: DeliveryOutcome) -> Said | None:
-    """Return what the platform said of a message, also to a sender that came too late to settle it."""
+    """Return the platform's answer to a message, even for a sender that is too late to settle it."""
     if outcome.status:
         return Said(message.key, outcome.status, outcome.said_at, outcome.said_why)
     if message.channel == "platform" and message.last_error:  # it may have read as failed

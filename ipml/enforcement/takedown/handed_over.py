@@ -1,8 +1,8 @@
-"""Listings that changed hands: who sells one now, and by what id a measure on an erased version still restricts it.
+"""Handed-over listings: finds the present seller of a listing, and keeps its id for measures on an erased version.
 
-A measure goes by the id of its listing, whoever sells that. If the version that was decided on is erased, its decisions
-keep the id for as long as a measure of theirs is in force on what somebody sells now: that seller can appeal, the
-platform is told of the end, and then the id goes, too.
+Measures belong to a listing id, under any seller. If the decided version is erased, its decisions keep the id while
+their measures are in force on a listing that another seller has taken over: that seller can appeal, and the platform
+is notified of the end. Then the id is removed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ipml.storage.tables import cases, decisions, listings, measures
 
 
 def make_placeholder_id(case_id: int) -> str:
-    """Return what an erased listing is called."""
+    """Return the id that replaces an erased listing's."""
     return f"erased:{case_id}"
 
 
@@ -31,13 +31,7 @@ _PLACEHOLDER = literal("erased:").concat(cast(decisions.c.case_id, Text))
 def find_present_sellers(
     connection: Connection, listing_ids: Collection[str], *, without: Collection[int] = ()
 ) -> dict[str, str]:
-    """Return who sells some listings now, by their ids: who submitted them last, else who sold them when seen last.
-
-    Parameters
-    ----------
-    without : collection of int
-        Cases that do not count.
-    """
+    """Return the present sellers of listings by id: of the last submission, else of the last case not in `without`."""
     found: dict[str, str] = {}
     for some in in_batches(sorted(set(listing_ids))):
         query = select(cases.c.listing_id, cases.c.seller_id, cases.c.case_id).where(cases.c.listing_id.in_(some))
@@ -50,12 +44,9 @@ def find_present_sellers(
 
 
 def find_held(connection: Connection, rows: Sequence[StoredCase], gone: str | None = None) -> set[int]:
-    """Return those of some cases that are being erased whose measures are in force on what is sold on.
+    """Return the cases being erased whose measures are in force on a listing that is still sold.
 
-    Parameters
-    ----------
-    gone : str, optional
-        The seller who is being erased: by another. Cases that expire do not say by themselves that it is.
+    With `gone`, the seller being erased, only listings of other sellers count.
     """
     by_number = {row.case_id: row for row in rows}
     standing: set[int] = set()
@@ -68,7 +59,7 @@ def find_held(connection: Connection, rows: Sequence[StoredCase], gone: str | No
 
 
 def find_held_for(connection: Connection, seller_id: str) -> list[str]:
-    """Return the ids of listings that a seller sells now, and decisions on erased versions keep."""
+    """Return the ids of listings that a seller sells now and that decisions on erased versions keep."""
     theirs = select(listings.c.listing_id).where(listings.c.seller_id == seller_id)
     observed = select(cases.c.listing_id).where(cases.c.seller_id == seller_id)
     is_theirs = or_(decisions.c.listing_id.in_(theirs), decisions.c.listing_id.in_(observed))
@@ -78,13 +69,13 @@ def find_held_for(connection: Connection, seller_id: str) -> list[str]:
 
 
 def release(connection: Connection, listing_ids: Sequence[str], by: str, at: datetime) -> None:
-    """Take the ids of listings out of decisions on erased versions, as nobody sells them any more."""
+    """Remove the ids of listings no longer sold from decisions on erased versions."""
     for some in in_batches(listing_ids):
         _release(connection, decisions.c.listing_id.in_(some), by, at)
 
 
 def release_ended(connection: Connection, case_id: int, by: str, at: datetime) -> None:
-    """Take the id of a listing out of the decisions on an erased version once no measure of theirs is in force."""
+    """Remove a listing's id from decisions on an erased version when no measure of theirs is in force."""
     is_standing = exists().where(measures.c.case_id == case_id, measures.c.lifted_at.is_(None))
     is_erased = cases.c.case_id == case_id, cases.c.erased_at.is_not(None)
     if connection.scalar(select(cases.c.case_id).where(*is_erased, ~is_standing)) is not None:
@@ -98,7 +89,7 @@ def _release(connection: Connection, of_listing: ColumnElement[bool], by: str, a
 
 
 def read_listing(connection: Connection, case_id: int, decision_id: int) -> Listing:
-    """Return the listing of a decision as it was decided on; if that was erased, as it is now for who sells it."""
+    """Return a decision's listing as decided; if that was erased, as its present seller offers it."""
     case = find_case(connection, case_id)
     listing = decode_listing(case.snapshot)
     if case.erased_at is None:

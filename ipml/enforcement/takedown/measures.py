@@ -1,11 +1,7 @@
-"""Measures: which follows from a decision by the policy, how they are stored and found, and how long they take.
+"""Measures: chooses measures by the policy, stores and finds them, and computes their times and delays.
 
-The section `measures` of the policy says which measure follows from a decision, and who else is told of it.
-
-Measures are found by number, decision, case, seller, or listing.
-
-Their times are those from a listing to its measure and to the platform's word, and what is overdue. The first measure
-of each decision counts; what took its place later, or came by hand beside it, is no new catch.
+Times run from the listing to its measure and to the platform's answer. Only the first measure of each decision counts;
+a replacement or a further measure by hand is no new catch.
 """
 
 from __future__ import annotations
@@ -38,7 +34,7 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 @dataclass(frozen=True, slots=True)
 class ChosenMeasure:
-    """The measure that the rules choose, and why in words."""
+    """A measure chosen by the rules, with the reason in words."""
 
     kind: MeasureKind
     why: str
@@ -46,12 +42,12 @@ class ChosenMeasure:
     days: float | None = None
 
     def until(self, since: datetime) -> datetime | None:
-        """Return when the measure ends by itself, if it does."""
+        """Return the end of the measure, if it has one."""
         return None if self.days is None else since + timedelta(days=self.days)
 
 
 class MeasureRule(BaseModel):
-    """A measure for the listings that meet every condition named here; what is not known of one meets none."""
+    """A measure for listings that meet all its conditions; unknown values meet none."""
 
     model_config = _STRICT
 
@@ -78,7 +74,7 @@ class MeasureRule(BaseModel):
         return self
 
     def conditions(self) -> Iterator[str]:
-        """Give the conditions in words."""
+        """Yield the conditions in words."""
         for names, noun in ((self.grounds, "ground"), (self.brands, "brand"), (self.categories, "category")):
             if names:
                 yield f"the {noun} is {' or '.join(names)}"
@@ -94,7 +90,7 @@ class MeasureRule(BaseModel):
             yield f"the seller has at most {self.most_seller_strikes:g} strikes"
 
     def is_met(self, listing: Listing, score: float | None, ground: str) -> bool:
-        """Say whether a listing that was decided on a ground meets every condition."""
+        """Return whether a listing decided on a ground meets every condition."""
         return (
             _is_among(ground, self.grounds)
             and _is_among(listing.brand, self.brands)
@@ -108,7 +104,7 @@ class MeasureRule(BaseModel):
 
 
 class NotificationRule(BaseModel):
-    """Who besides platform and seller is told of a kind of measure."""
+    """Recipients besides platform and seller for a kind of measure."""
 
     model_config = _STRICT
 
@@ -121,7 +117,7 @@ _NOBODY_ELSE = NotificationRule()
 
 
 class MeasureRules(BaseModel):
-    """Which measure follows from a decision.
+    """Rules that choose the measure after a decision.
 
     Examples
     --------
@@ -149,9 +145,9 @@ class MeasureRules(BaseModel):
         return self
 
     def choose(self, listing: Listing, score: float | None, ground: str) -> ChosenMeasure:
-        """Return what is done to a listing decided counterfeit on a ground, and why in words.
+        """Return the measure for a listing decided counterfeit on a ground.
 
-        Of the rules that are met, the one with most conditions says; of several with as many, the first.
+        Among the rules that are met, the one with most conditions applies, then the first.
         """
         met = [rule for rule in self.rules if rule.is_met(listing, score, ground)]
         if met:
@@ -163,7 +159,7 @@ class MeasureRules(BaseModel):
         return ChosenMeasure(self.usual, f"{self.usual}, the standard measure")
 
     def find_notification_rule(self, kind: MeasureKind) -> NotificationRule:
-        """Return who besides platform and seller is told of a kind of measure."""
+        """Return the recipients besides platform and seller for a kind of measure."""
         return self.tells.get(kind, _NOBODY_ELSE)
 
 
@@ -188,24 +184,14 @@ STATES = ("asked", "done", "refused", "lifted", "back", "replaced")
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What is done to a listing, since when and by whom, and how far the platform has come with it.
+    """A measure on a listing, with the progress of the platform.
 
-    Attributes
-    ----------
-    until : datetime or None
-        When it ends by itself.
-    sales_before : int or None
-        Of the listing when it was decided on, as far as known.
-    is_automatic : bool
-        Whether a policy imposed it and no person.
-    source, is_detected
-        Who pointed to the listing; see `ipml.enforcement.restrictions.ReportSource`.
-    done_at, undone_at : datetime or None
-        When the platform said that it is done, and that it is undone.
-    refused_at : datetime or None
-        When the platform last refused, or was given up on; None once it said done.
-    replaced_by : int or None
-        The measure that took its place.
+    - `until`: end date, if any.
+    - `sales_before`: sales of the listing before the decision, if known.
+    - `source`, `is_detected`: see `ipml.enforcement.restrictions.ReportSource`.
+    - `done_at`, `undone_at`: platform's confirmations that the measure is applied, and undone.
+    - `refused_at`: platform's last refusal or failed delivery; None once confirmed.
+    - `replaced_by`: measure that replaced it.
     """
 
     measure_id: int
@@ -232,7 +218,7 @@ class Measure:
 
     @property
     def subject(self) -> str:
-        """Its name in the audit trail."""
+        """Name in the audit trail."""
         return f"measure:{self.measure_id}"
 
     @property
@@ -252,7 +238,7 @@ class Measure:
         return "done" if self.done_at else "asked"
 
     def restrict(self, listing: Listing, ground: str) -> Restriction:
-        """Return it with what a statement of reasons must tell: the listing as it was decided on, and the ground."""
+        """Return the restriction for a statement of reasons, with the listing as decided and the ground."""
         return Restriction(
             subject=self.subject,
             kind=self.kind,
@@ -274,13 +260,13 @@ _PLAIN_COLUMNS = tuple(name for name in Measure.__slots__ if name not in ("kind"
 
 
 def make_measure(row: Row[Any]) -> Measure:
-    """Make the record of a row of measures."""
+    """Convert a row of measures to a record."""
     plain = {name: getattr(row, name) for name in _PLAIN_COLUMNS}
     return Measure(kind=MeasureKind(row.kind), territories=tuple(filter(None, row.territories.split(","))), **plain)
 
 
 def get_measure(connection: Connection, measure_id: int) -> Measure:
-    """Return one measure; NotFound if there is none of that number."""
+    """Return one measure; raise NotFound if there is none."""
     is_number = 0 < measure_id <= LARGEST_NUMBER
     found = find_measures(connection, measures.c.measure_id == measure_id) if is_number else []
     if not found:
@@ -299,20 +285,10 @@ def find_measures(
     before: int | None = None,
     at_most: int | None = None,
 ) -> list[Measure]:
-    """Return measures, the newest first.
+    """Return measures that meet all conditions, newest first.
 
-    Parameters
-    ----------
-    case_id, decision_id, pseudonym : optional
-        Of that case, decision or seller only.
-    standing : bool, default=False
-        Whether only those that were neither lifted nor replaced.
-    state : str, optional
-        One of `STATES`.
-    before : int, optional
-        With smaller numbers only: the last of one page gives the next.
-    at_most : int, optional
-        How many.
+    With `standing`, only measures neither lifted nor replaced; `state` is one of `STATES`; for pages, `before` limits
+    the numbers and `at_most` the count.
     """
     wanted = {"case_id": case_id, "decision_id": decision_id, "pseudonym": pseudonym}
     query = select(measures).where(*conditions).order_by(measures.c.measure_id.desc()).limit(at_most)
@@ -327,15 +303,15 @@ def find_measures(
 
 
 def find_on_listing(connection: Connection, listing_id: str) -> list[Measure]:
-    """Return every measure there ever was on a listing, however often it was observed, the oldest first.
+    """Return all measures there ever were on a listing under any seller, oldest first.
 
-    The platform knows a listing by its id: a measure stays on it when another seller takes it over.
+    The platform identifies a listing by its id: a measure stays when another seller takes the listing over.
     """
     return find_on_listings(connection, [listing_id])[listing_id]
 
 
 def find_on_listings(connection: Connection, listing_ids: Iterable[str]) -> dict[str, list[Measure]]:
-    """Return what `find_on_listing` does, for each listing."""
+    """Return all measures on several listings, like `find_on_listing`."""
     found: dict[str, list[Measure]] = {listing_id: [] for listing_id in listing_ids}
     if not found:
         return found
@@ -347,7 +323,7 @@ def find_on_listings(connection: Connection, listing_ids: Iterable[str]) -> dict
 
 
 def is_against(connection: Connection, measure: Measure, seller_id: str) -> bool:
-    """Say whether a measure restricts a seller: it was imposed on their listing, or on one that they sell now."""
+    """Return whether a measure restricts a seller: imposed on their listing, or on one they sell now."""
     if measure.pseudonym == find_pseudonym(connection, seller_id):
         return True
     query = select(decisions.c.listing_id).where(decisions.c.decision_id == measure.decision_id)
@@ -356,34 +332,28 @@ def is_against(connection: Connection, measure: Measure, seller_id: str) -> bool
 
 
 def find_sources(connection: Connection, decision_ids: Collection[int]) -> dict[int, ReportSource]:
-    """Return who pointed to the listings of decisions, as the first measure of each says."""
+    """Return the reporters of listings from the first measure of each decision."""
     query = select(measures.c.decision_id, measures.c.source, measures.c.is_detected)
     query = query.where(measures.c.decision_id.in_(decision_ids)).order_by(measures.c.measure_id.desc())
     return {row.decision_id: ReportSource(row.source, row.is_detected) for row in connection.execute(query)}
 
 
 def in_force(on_listing: Iterable[Measure]) -> list[Measure]:
-    """Return, of all measures on a listing, those that stand.
+    """Return the measures on a listing that are in force.
 
-    A removal beside a label does not make the label needless: each was stated to the seller and the public, so the
-    platform is told of each, and each is answered for itself.
+    A removal does not replace a label: each was stated to the seller and the public, and is sent to and answered by
+    the platform separately.
     """
     return [measure for measure in on_listing if measure.stands]
 
 
 def read_whys(connection: Connection, measure: Measure) -> dict[str, str | None]:
-    """Return why a measure was imposed, lifted and refused; "erased" where its seller was.
-
-    Returns
-    -------
-    dict
-        The texts by "why", "why_lifted" and "why_refused"; None where nothing was said.
-    """
+    """Return the reasons of a measure by "why", "why_lifted" and "why_refused": None, text, or "erased"."""
     return read_all_whys(connection, [measure])[measure.measure_id]
 
 
 def read_all_whys(connection: Connection, some: Sequence[Measure]) -> dict[int, dict[str, str | None]]:
-    """Return what `read_whys` does for each of some measures, by their numbers."""
+    """Return the reasons of several measures by number, like `read_whys`."""
     if not some:
         return {}
     columns = measures.c.why, measures.c.why_lifted, measures.c.why_refused
@@ -403,7 +373,6 @@ def _read(keys: Keyring, pseudonym: str, encrypted: str | None) -> str | None:
 
 
 def _facts_of(state: str) -> Iterator[ColumnElement[bool]]:
-    """Give the conditions that `Measure.state` is a word."""
     if state == "replaced":
         yield measures.c.replaced_by.is_not(None)
         return
@@ -424,7 +393,7 @@ STAGES = ("listed to measure", "queued to measure", "measure to done", "listed t
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """How long something took: of how many it is known, the median, and what nine in ten stay within."""
+    """Median and 90 % quantile of durations, and their number."""
 
     known: int
     median: timedelta
@@ -432,13 +401,7 @@ class Span:
 
     @classmethod
     def of(cls, spans: Sequence[timedelta]) -> Span:
-        """Sum up spans, at least one.
-
-        Examples
-        --------
-        >>> Span.of([timedelta(hours=hours) for hours in range(1, 11)]).p90
-        datetime.timedelta(seconds=32400)
-        """
+        """Summarise at least one duration."""
         ordered = sorted(spans)
         median = timedelta(seconds=statistics.median(span.total_seconds() for span in ordered))
         return cls(len(ordered), median, ordered[math.ceil(0.9 * len(ordered)) - 1])
@@ -446,16 +409,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long measures took, of a brand, a category, a month, or all.
+    """Durations of the measures of a group.
 
-    Attributes
-    ----------
-    spans : dict of str to Span
-        By a name of `STAGES`; stages that are known of none are left out.
-    before_first_sale : float or None
-        Share of the listings that had sold nothing when they were decided on, of those of which that is known.
-    sales_known : int
-        Of how many it is.
+    `spans`: by stage in `STAGES`; stages without a known duration are omitted. `before_first_sale`: share of listings
+    without a sale before the decision, among the `sales_known`.
     """
 
     group: str
@@ -472,13 +429,7 @@ def measure_times(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[Times]:
-    """Return how long measures took, by groups in order of their names; the months are those of the measures.
-
-    Parameters
-    ----------
-    since, until : datetime, optional
-        Of measures imposed from then on, and before then.
-    """
+    """Return the durations of measures imposed in a period, by group in order of name."""
     groups: dict[str, _GroupTally] = defaultdict(_GroupTally)
     for row in connection.execute(_select_first(since, until).execution_options(yield_per=1000)):
         groups[_group_of(row, by)].add(row)
@@ -488,17 +439,17 @@ def measure_times(
 def find_overdue(
     connection: Connection, now: datetime, hours: float, *, before: int | None = None, at_most: int | None = None
 ) -> list[Measure]:
-    """Return the measures of which the platform was told so many hours ago, and has not said what became of it."""
+    """Return the measures that the platform has not answered within some hours."""
     return find_measures(connection, _is_overdue(now, hours), before=before, at_most=at_most)
 
 
 def count_overdue(connection: Connection, now: datetime, hours: float) -> int:
-    """Return how many measures are overdue."""
+    """Return the number of overdue measures."""
     return connection.scalar(select(func.count()).select_from(measures).where(_is_overdue(now, hours))) or 0
 
 
 def _is_overdue(now: datetime, hours: float) -> ColumnElement[bool]:
-    """Return the condition that a measure is overdue; each half of it has few rows, and an index that finds them."""
+    """Return the condition of an overdue measure; each half has few rows and an index."""
     asked = and_(measures.c.done_at.is_(None), measures.c.lifted_at.is_(None))
     lifted = and_(measures.c.lifted_at.is_not(None), measures.c.undone_at.is_(None))
     told_by = outbox.c.put_at <= now - timedelta(hours=hours), outbox.c.dropped_at.is_(None)
@@ -533,8 +484,6 @@ def _group_of(row: Row[Any], by: Grouping) -> str:
 
 @dataclass(slots=True)
 class _GroupTally:
-    """What is counted of a group while its measures are read."""
-
     measures: int = 0
     unsold: int = 0
     sales_known: int = 0

@@ -1,11 +1,8 @@
-"""Who is told of a change of measures: the platform, which carries it out, the rights holder, and those who bought.
+"""Messages: notifies platform, rights holder and buyers of changes of measures.
 
-The platform's messages on one listing have one subject, so that they arrive in order, and each names all that holds
-from then on, rather than a step from what held before. So a message that never arrived does no harm once a later one
-has, and lifting one measure cannot put back what another keeps down.
-
-Buyers are told what was found, not what was done: once of each seller's goods under a listing, and of the mistake when
-no finding against these is left, whatever became of the measures.
+Messages to the platform about one listing share a subject, so they arrive in order, and each lists all measures in
+force. So a later message makes up for a lost one, and lifting one measure cannot undo another. Buyers are notified of
+the finding, not of measures: once for a seller's goods in a listing, and of the error when no finding is left.
 """
 
 from __future__ import annotations
@@ -33,7 +30,7 @@ _BUYERS = "buyers:"
 
 @dataclass(frozen=True, slots=True)
 class MeasureChange:
-    """What changed on a listing: the measure that was imposed or lifted, and all measures on it before and after."""
+    """A measure imposed or lifted, and all measures on the listing before and after."""
 
     measure: Measure
     verb: str
@@ -45,24 +42,14 @@ class MeasureChange:
 
     @property
     def restriction(self) -> Restriction:
-        """The measure with what a statement of reasons must tell of it."""
+        """The measure as a restriction, for its statement of reasons."""
         return self.measure.restrict(self.listing, self.ground)
 
 
 class Announcing:
-    """Tells of changes that are made one after the other in a transaction.
+    """Writer of messages about successive changes in a transaction; `drafts` are to be stored last.
 
-    Parameters
-    ----------
-    rules : MeasureRules or None
-        Who besides the platform is told where a measure was imposed.
-    keys : Keyring
-        Of the sellers of the listings.
-
-    Attributes
-    ----------
-    drafts : list of Draft
-        The messages, to be put down last.
+    `rules` choose further recipients for imposed measures; None for lifted ones.
     """
 
     def __init__(self, connection: Connection, rules: MeasureRules | None, keys: Keyring) -> None:
@@ -72,16 +59,16 @@ class Announcing:
         self._pasts: dict[str, tuple[str | None, Counter[str]]] = {}
 
     def tell(self, change: MeasureChange) -> str | None:
-        """Tell of one change; return the key of the platform's message, or None where the seller was erased."""
+        """Draft the messages about a change; return the key of the platform's, or None if the seller was erased."""
         if change.measure.pseudonym not in self._keys:
-            return None  # there is nobody's listing left to act on
+            return None  # the listing no longer exists under this seller
         key = self._tell_platform(change)
         self._tell_holder(change)
         self._tell_buyers(change)
         return key
 
     def store_effects(self) -> None:
-        """Keep what the platform's messages will have done; before them, as the trail speaks of it with them."""
+        """Store the effects of the platform's messages, before these: the audit trail covers both."""
         insert_rows(self._connection, measure_messages, self._effects)
 
     def _find_past(self, change: MeasureChange) -> tuple[str | None, Counter[str]]:
@@ -91,7 +78,7 @@ class Announcing:
         return self._pasts[listing_id]
 
     def _find_thread(self, change: MeasureChange) -> str:
-        """Return the subject of all that is told of a listing: its first measure, though that version was erased."""
+        """Return the subject for all messages about a listing: its first measure, even if that version was erased."""
         return self._find_past(change)[0] or change.after[0].subject
 
     def _tell_platform(self, change: MeasureChange) -> str:
@@ -112,7 +99,7 @@ class Announcing:
         return key
 
     def _tell_holder(self, change: MeasureChange) -> None:
-        """Tell the rights holder what became of a listing under their brand; of the end only if they know the start."""
+        """Draft a message to the rights holder of the brand; of an end only if they know the beginning."""
         is_wanted = self._rules is not None and self._rules.find_notification_rule(change.measure.kind).holder
         if not change.listing.brand or not (is_wanted or self._is_known_to_holder(change)):
             return
@@ -135,7 +122,7 @@ class Announcing:
         return outbox.has_subject(self._connection, "holder", self._find_thread(change))
 
     def _tell_buyers(self, change: MeasureChange) -> None:
-        """Have those who bought told, later; not where nobody did, nor a second time of one seller's goods."""
+        """Draft a delayed message to buyers unless nothing was sold or they were notified about this seller before."""
         if self._rules is None:
             return
         rule = self._rules.find_notification_rule(change.measure.kind)
@@ -149,7 +136,7 @@ class Announcing:
         self._put(change, key, "platform", "buyers", subject, body, not_before)
 
     def _are_buyers_told(self, change: MeasureChange) -> bool:
-        """Say whether a message for those who bought from this seller is on record that was not corrected."""
+        """Return whether an uncorrected message to buyers of this seller is on record."""
         earlier = [one for one in change.before if one.pseudonym == change.measure.pseudonym]
         subjects = {_buyers_subject(one) for one in earlier}
         n_sent = self._find_past(change)[1]
@@ -172,12 +159,9 @@ class Announcing:
 def draft_corrections(
     connection: Connection, on_listing: Sequence[Measure], listing: Listing, ground: str, at: datetime
 ) -> list[outbox.Draft]:
-    """Withdraw what buyers of a seller's listing were to be told; where they may have been told, have it corrected.
+    """Withdraw waiting messages to a seller's buyers, and draft corrections of those that may have arrived.
 
-    Parameters
-    ----------
-    on_listing : sequence of Measure
-        Every measure there ever was on the listing while this seller sold it.
+    `on_listing` holds all measures on the listing under this seller.
     """
     body, told = _buyers_body(listing, "not counterfeit", ground, at), _find_told(connection, on_listing)
     may_have_arrived = outbox.withdraw(connection, [key for _, key in told], by="ipml", now=at)
@@ -192,7 +176,7 @@ def draft_corrections(
 
 
 def _read_past(connection: Connection, before: Sequence[Measure]) -> tuple[str | None, Counter[str]]:
-    """Return the subject under which the platform was told of measures on a listing, and what buyers were told."""
+    """Return the subject of earlier messages to the platform about a listing, and the count of messages to buyers."""
     if not before:
         return None, Counter()
     told = select(outbox_table.c.message_id, outbox_table.c.subject)
@@ -206,7 +190,7 @@ def _read_past(connection: Connection, before: Sequence[Measure]) -> tuple[str |
 
 
 def _find_told(connection: Connection, some: Sequence[Measure]) -> list[tuple[Measure, str]]:
-    """Return those of some measures of which buyers are told, each with the key of the message; not those corrected."""
+    """Return the measures with an uncorrected message to buyers, each with the key of the message."""
     keys = outbox.find_all_keys(connection, [_buyers_subject(measure) for measure in some])
     return [(one, said[0]) for one in some if len(said := keys[_buyers_subject(one)]) == 1]
 
@@ -222,7 +206,7 @@ def _describe(measure: Measure) -> dict[str, Any]:
 
 
 def _effect_on(measure: Measure) -> str | None:
-    """Return what is true of a measure once the platform has done all that holds now; None where it is already."""
+    """Return the effect on a measure once the platform has applied all in force; None if it has already."""
     if measure.stands:
         return None if measure.done_at else "imposed"
     return None if measure.undone_at else "lifted"

@@ -1,8 +1,7 @@
-"""Where messages go: a URL (a webhook), or a file for platforms that fetch rather than listen.
+"""Sinks: sends messages to a URL (webhook), or appends them to a file for platforms that fetch.
 
-A message is the same bytes at each attempt, a line of JSON in the file, and signed for the webhook as Standard
-Webhooks says, by its own library: https://www.standardwebhooks.com. Requests follow no redirects and have bounds on
-time and size.
+A message has the same bytes at each attempt, is a line of JSON in a file, and is signed for a webhook by the library
+of Standard Webhooks: https://www.standardwebhooks.com. Requests follow no redirects and have limits on time and size.
 """
 
 from __future__ import annotations
@@ -51,18 +50,9 @@ def write_envelope(message: Message, *, is_test: bool = False) -> bytes:
 
 
 def make_secret(path: Path | None = None) -> str:
-    """Return a new secret as Standard Webhooks writes it; with a path, write it into a file only its owner can read.
+    """Return a new secret of Standard Webhooks; with a path, write it to a new file readable by its owner only.
 
-    Raises
-    ------
-    UnwritableFile
-        There is something of that name: a receiver may still need the old secret.
-
-    Examples
-    --------
-    >>> secret = make_secret()
-    >>> secret.startswith("whsec_"), len(base64.b64decode(secret.removeprefix("whsec_")))
-    (True, 32)
+    Raises UnwritableFile if the file exists: a receiver may still need the old secret.
     """
     secret = _PREFIX + base64.b64encode(os.urandom(_SECRET_BYTES)).decode()
     if path is not None:
@@ -82,12 +72,9 @@ def make_secret(path: Path | None = None) -> str:
 
 
 def read_secrets(path: Path | None) -> tuple[bytes, ...]:
-    """Return the secrets in a file, one a line: the first is the newest; both sides may know two while they change.
+    """Return the secrets in a file, one per line, newest first; two are valid while they are exchanged.
 
-    Raises
-    ------
-    UnusableSetting
-        There is no file, or it holds something else.
+    Raises UnusableSetting if the file is missing or invalid.
     """
     expected = f"a file with a line of {_PREFIX} and {_LEAST_SECRET_BYTES} to {_MOST_SECRET_BYTES} bytes in base64"
     if path is None:
@@ -103,16 +90,9 @@ def read_secrets(path: Path | None) -> tuple[bytes, ...]:
 
 
 class FileSink:
-    """Appends to a file, whatever the number of processes that do, and each key once.
+    """Sink that appends each key once to a file, which several processes may share.
 
-    A sender that was killed between writing and settling writes again: what is in the file already is left out. A line
-    that was cut off by a crash is taken away before the next is written.
-
-    Parameters
-    ----------
-    path : Path
-        Made where it is not there.
-    channels : collection of str, default=CHANNELS
+    A killed sender writes again: keys already in the file are skipped. A line cut off by a crash is removed first.
     """
 
     at_once = 200
@@ -122,7 +102,7 @@ class FileSink:
         self._path, self._known, self._read_to = path, set[str](), 0
 
     def deliver(self, messages: Sequence[Message]) -> Iterator[DeliveryOutcome]:
-        """Write those that are not in the file yet, all at once, and see them to the disk."""
+        """Append the new messages at once, and flush them to disk."""
         if not messages:
             return
         with self._path.open("a+b") as file:
@@ -136,10 +116,10 @@ class FileSink:
         yield from (DeliveryOutcome(True) for _ in messages)
 
     def close(self) -> None:
-        """Do nothing: the file is open only while it is written to."""
+        """Do nothing: the file is open only while it is written."""
 
     def _catch_up(self, file: BinaryIO) -> None:
-        """Learn the keys that came into the file since, and take away a line without an end."""
+        """Read the keys added to the file since, and remove an incomplete last line."""
         if file.seek(0, SEEK_END) < self._read_to:  # another file took its place
             self._known, self._read_to = set(), 0
         file.seek(self._read_to)
@@ -155,22 +135,16 @@ _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _MOST_SECONDS = 20.0  # for an answer's body, however slowly it drips
 _MOST_ANSWER_BYTES = 65_536
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# What a receiver says that cannot just now, or whose clock or secret is wrong for a while.
+# Statuses of a receiver that is busy, or has a wrong clock or secret for a while.
 _TRY_AGAIN = (401, 403, 408, 425, 429)
 _KNOWN_BEFORE = 409  # it had the key before
 
 
 class WebhookSink:
-    """Sends each message to the URL of its channel.
+    """Sink that sends each message to the URL of its channel.
 
-    Parameters
-    ----------
-    urls : mapping of str to str
-        By channel; "" is for those without one of their own.
-    secrets : sequence of bytes
-        With each of which messages are signed, the newest first: a receiver may know either while they change.
-    is_test : bool, default=False
-        Whether messages are marked so that a receiver does nothing with them.
+    `urls` maps channels to URLs, "" is for all others. Messages are signed with each of the secrets, newest first, so
+    a receiver may know either during an exchange. With `is_test`, they are marked to be ignored.
     """
 
     at_once = 10
@@ -188,19 +162,19 @@ class WebhookSink:
         self._client = httpx.Client(timeout=timeout, follow_redirects=False)
 
     def deliver(self, messages: Sequence[Message]) -> Iterator[DeliveryOutcome]:
-        """Give what became of each message."""
+        """Send each message, and yield its outcome."""
         for message in messages:
             yield self._post(message)
 
     def only(self, channels: Collection[str]) -> WebhookSink:
-        """Return this sink, for some channels only, of those that have an address."""
+        """Limit the sink to those of some channels that have an address, and return it."""
         self.channels = [channel for channel in channels if channel in self._urls or "" in self._urls]
         if not self.channels:
             raise UnusableSetting("IPML_WEBHOOK_URL", f"none for {', '.join(channels)}", "an address for it")
         return self
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         self._client.close()
 
     def _post(self, message: Message) -> DeliveryOutcome:
@@ -221,7 +195,7 @@ class WebhookSink:
 
 
 def judge(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> DeliveryOutcome:
-    """Return what an answer says of a message.
+    """Return the outcome that an HTTP answer means.
 
     Examples
     --------
@@ -241,7 +215,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -
 
 @dataclass(frozen=True, slots=True)
 class SentExample:
-    """What a receiver made of an example of a message, and after how many seconds."""
+    """An example message with its outcome and the seconds taken."""
 
     message: Message
     outcome: DeliveryOutcome
@@ -249,7 +223,7 @@ class SentExample:
 
 
 def send_examples(sink: WebhookSink, now: datetime) -> Iterator[SentExample]:
-    """Send one example of each message to a channel that the sink reaches, and give what became of it."""
+    """Send one example of each message for the sink's channels, and yield the outcomes."""
     for shape in MESSAGES.values():
         if shape.channel in sink.channels:
             message, began = _make_example(shape, now), time.monotonic()
@@ -258,7 +232,7 @@ def send_examples(sink: WebhookSink, now: datetime) -> Iterator[SentExample]:
 
 
 def _make_example(shape: MessageShape, now: datetime) -> Message:
-    """Return an example under a key of its own, so that a receiver does not take it for one that it knows."""
+    """Return an example under a new key, so that a receiver does not take it for a known message."""
     sent = read_examples()[shape.kind][shape.channel]
     return Message(
         message_id=0,
@@ -284,12 +258,9 @@ def _make_example(shape: MessageShape, now: datetime) -> Message:
 def make_webhook_sink(
     settings: Settings, secrets: Sequence[bytes], url: str | None = None, *, is_test: bool = False
 ) -> WebhookSink:
-    """Return the sink that the settings name, or one that sends everything to a URL.
+    """Return the sink of the settings, or one that sends everything to a URL.
 
-    Raises
-    ------
-    UnusableSetting
-        There is no URL, or one over which others could read along.
+    Raises UnusableSetting if no URL is given, or one without encryption to another machine.
     """
     urls = dict(settings.webhook_urls) | ({"": settings.webhook_url} if settings.webhook_url else {})
     urls = {"": url} if url else urls
@@ -313,7 +284,7 @@ def _check_url(url: str) -> None:
 
 
 def _read(response: httpx.Response) -> bytes:
-    """Return the beginning of an answer's body: as much as it may hold, and comes in time."""
+    """Return the beginning of an answer's body, within limits of size and time."""
     deadline, found = time.monotonic() + _MOST_SECONDS, b""
     for chunk in response.iter_bytes():
         found += chunk
@@ -323,7 +294,7 @@ def _read(response: httpx.Response) -> bytes:
 
 
 def _read_answer(body: bytes) -> dict[str, Any]:
-    """Return what the platform says of the matter itself; an answer that says nothing of it is none."""
+    """Return the platform's status in an answer, or {} if it has none."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -340,7 +311,7 @@ def _read_answer(body: bytes) -> dict[str, Any]:
 
 
 def _read_wait(header: str, now: datetime) -> timedelta | None:
-    """Return what `Retry-After` asks for, in seconds or as a date; None where it asks for nothing sensible."""
+    """Return the pause in `Retry-After`, in seconds or as a date; None if invalid."""
     try:
         if header.strip().isdecimal():
             return timedelta(seconds=min(int(header[:12]), 10**6))

@@ -1,9 +1,9 @@
-"""Parquet files of strangers: looked at before a cell is decoded, and decoded a piece at a time that fits the memory.
+"""Parquet: reads files of strangers in bounded memory.
 
-A Parquet file of a few kilobytes may hold gigabytes: a long text in a dictionary that millions of rows refer to, pages
-of zeros, millions of rows in which every cell is missing. What its footer says of sizes may be untrue. So the heads of
-all pages are read, which cannot lie (a page that is larger than its head says is an error to the decoder), and from
-them follows how many rows can be decoded at a time.
+A Parquet file of a few kilobytes may hold gigabytes: a long text in a dictionary that millions of rows use, pages of
+zeros, millions of missing cells. Sizes in its footer may be false. So all page headers are read before any cell is
+decoded (a page larger than its header says is an error to the decoder), and they give the number of rows to decode at
+a time.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from ipml.errors import UnreadableFile
 from ipml.kit.parquet.thrift import STRUCT, Struct, ThriftReader
 
 MAX_COLUMNS = 1_000
-"""Most columns; marketplaces have dozens."""
+"""Largest number of columns; marketplaces have dozens."""
 MAX_NESTING = 32
 """Deepest nesting of columns; the decoder ends the process at some ten thousand."""
 BATCH_BYTES = 128 << 20
-"""About what the rows that are decoded at a time may take, and the most that a single one may."""
+"""Approximate size of the rows decoded at a time, and largest size of a single row."""
 PAGE_BYTES = 192 << 20
-"""What the largest pages of the columns of a row group may take together: they are in memory at the same time."""
+"""Largest total size of the largest pages of the columns in a row group, which are in memory together."""
 SMALL_BYTES, MAX_EXPANSION = 64 << 20, 100
-"""A file may take so much memory, or so many times its own size if that is more, once all of it is decoded."""
+"""Decoded size allowed for a file: the larger of these bytes and this multiple of its size."""
 SMALL_ROWS = 100_000
-"""A file may have so many rows, or one for four bytes if that is more; real ones have dozens of bytes a row."""
+"""Rows allowed for a file: the larger of this and one for four bytes; real files have dozens of bytes a row."""
 
 _ROWS = 50_000
 _MAGIC, _TAIL = b"PAR1", 8
 _SCHEMA, _GROUPS = 2, 4  # of the fields of a footer
 _CHILDREN = 5  # of an element of the schema
 _COLUMNS, _OF_COLUMN = 1, 3  # of a row group, and of a column within one
-_CODEC, _N_VALUES, _TOTAL_PACKED, _AT_DATA, _AT_DICTIONARY, _STATISTICS = 4, 5, 7, 9, 11, 12  # of what is said of it
+_CODEC, _N_VALUES, _TOTAL_PACKED, _AT_DATA, _AT_DICTIONARY, _STATISTICS = 4, 5, 7, 9, 11, 12  # of its metadata
 _N_MISSING = 3  # of its statistics
 _PAGE_KIND, _UNPACKED, _PACKED = 1, 2, 3  # of the head of a page
-_HEADS = {0: 5, 2: 7, 3: 8}  # where what is said of a page of each kind stands: data, dictionary, data in version 2
+_HEADS = {0: 5, 2: 7, 3: 8}  # field of the header for each kind of page: data, dictionary, data in version 2
 _VALUES, _ENCODING, _ENCODING_2 = 1, 2, 4  # of these
 _DATA, _DICTIONARY, _DATA_2 = 0, 2, 3
 _CODECS = {0: None, 1: "snappy", 2: "gzip", 4: "brotli", 6: "zstd", 7: "lz4_raw"}
@@ -58,7 +58,7 @@ _find_longest_text = bind("find_longest")
 
 @dataclass
 class _Chunk:
-    """What the heads of the pages of a column within a row group say."""
+    """Sizes of a column within a row group, from its page headers."""
 
     values: int = 0
     unpacked: int = 0
@@ -88,7 +88,7 @@ class _Chunk:
 
 @dataclass(frozen=True)
 class _Stored:
-    """What the schema says of a column as it is stored; a nested one is stored as several."""
+    """Schema of a stored column; a nested column is stored as several."""
 
     path: str
     is_plain: bool  # neither nested nor a part of one that is
@@ -99,7 +99,6 @@ class _Stored:
 
     @classmethod
     def of(cls, column: pq.ColumnSchema) -> Self:
-        """Return it of a column of a file."""
         kind, n_lists = column.physical_type, column.max_repetition_level
         is_plain = column.path == column.name and not n_lists
         length = column.length if kind == "FIXED_LEN_BYTE_ARRAY" else 0
@@ -108,19 +107,12 @@ class _Stored:
 
 @dataclass(frozen=True)
 class BoundedFile:
-    """A Parquet file that was looked at.
+    """A checked Parquet file.
 
-    Attributes
-    ----------
-    path : Path
-    schema : Schema
-        Of its columns, without what writers add.
-    group_rows : tuple of int
-        Rows of each row group.
-    unpacked : int
-        Bytes of its pages without compression.
-    allowed : int
-        How many bytes its rows may take.
+    - `schema`: columns without the writer's metadata.
+    - `group_rows`: rows of each row group.
+    - `unpacked`: uncompressed bytes of its pages.
+    - `allowed`: bytes that its decoded rows may take.
     """
 
     path: Path
@@ -134,20 +126,10 @@ class BoundedFile:
     def read_batches(
         self, rows: int, groups: Sequence[int] | None = None, *, decode_all: bool = False
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows, at most so many at a time; fewer where they are long.
+        """Yield the rows of all or some row groups, at most `rows` at a time, fewer for long rows.
 
-        Parameters
-        ----------
-        rows : int
-        groups : sequence of int, optional
-            The row groups; all of them where not given.
-        decode_all : bool, default=False
-            Decode columns in which every cell is missing, as the footer says, too; else that is taken for true.
-
-        Raises
-        ------
-        UnreadableFile
-            The rows are longer than the memory is for, or the file is damaged.
+        Columns whose cells are all missing by the footer are not decoded, except with `decode_all`. Raises
+        UnreadableFile if the rows need too much memory or the file is damaged.
         """
         taken = 0
         groups = range(len(self.group_rows)) if groups is None else groups
@@ -156,7 +138,7 @@ class BoundedFile:
         with _damage_named(self.path), pq.ParquetFile(self.path, pre_buffer=False) as file:
             with self.path.open("rb") as stream:
                 rows = min((self._find_fitting(stream, group, rows) for group in groups), default=rows)
-            # On several threads the columns of a chunk take the processors half as long again.
+            # Several threads would take half as much processor time again.
             for batch in file.iter_batches(rows, list(groups), kept, use_threads=False):
                 taken += _weigh(batch)
                 if taken > self.allowed:
@@ -165,9 +147,9 @@ class BoundedFile:
                 yield self._add_empty(batch, empty) if empty else batch
 
     def _find_empty_columns(self) -> set[str]:
-        """Return the columns in which, as the footer says, every cell is missing; but for one where all are.
+        """Return the columns whose cells are all missing by the footer, except one if all columns are.
 
-        A list without a value counts as a missing value there, so that of nested columns one cannot tell.
+        In nested columns an empty list counts as a missing value there, so they are never in the result.
         """
         names = self.schema.names
         if len(set(names)) < len(names) or any("." in name for name in names):  # as a part of a nested column is named
@@ -181,13 +163,13 @@ class BoundedFile:
         return empty if len(empty) < len(names) else empty - {names[0]}
 
     def _add_empty(self, batch: pa.RecordBatch, empty: set[str]) -> pa.RecordBatch:
-        """Return rows with the columns that were not decoded; those of a type are one."""
+        """Return rows with the columns that were not decoded; columns of one type share their data."""
         nothing = {kind: pa.nulls(len(batch), kind) for kind in {self.schema.field(name).type for name in empty}}
         columns = [nothing[one.type] if one.name in empty else batch.column(one.name) for one in self.schema]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _find_fitting(self, stream: IO[bytes], group: int, rows: int) -> int:
-        """Return how many rows of a row group can be decoded at a time."""
+        """Return the number of rows of a row group to decode at a time."""
         chunks, at_a_time = self._chunks[group], min(rows, self.group_rows[group])
         # The length of a number in a dictionary is known; that of a text is at most the whole dictionary's.
         longest = [
@@ -204,7 +186,7 @@ class BoundedFile:
         return max(1, min(rows, int(BATCH_BYTES / max(row, 1))))
 
     def _row_bytes(self, group: int, longest: Sequence[int]) -> float:
-        """Return what a row may take, by the longest cells of the columns' dictionaries."""
+        """Return the largest size of a row, given the longest dictionary entry of each column."""
         total = 0.0
         for chunk, cell, column in zip(self._chunks[group], longest, self._stored, strict=True):
             width = max(chunk.cell, cell, column.length)
@@ -221,18 +203,9 @@ class BoundedFile:
 
 
 def look_into(path: Path, expected: str = "a Parquet file") -> BoundedFile:
-    """Look at a Parquet file without decoding a cell of it.
+    """Check a Parquet file without decoding a cell; `expected` is the expectation in error messages.
 
-    Parameters
-    ----------
-    path : Path
-    expected : str, default="a Parquet file"
-        What an error says should have been there.
-
-    Raises
-    ------
-    UnreadableFile
-        It is no whole Parquet file, or would take more memory than a file of its size should.
+    Raises UnreadableFile if it is no complete Parquet file, or would take more memory than its size allows.
 
     Examples
     --------
@@ -269,20 +242,20 @@ def look_into(path: Path, expected: str = "a Parquet file") -> BoundedFile:
 
 
 def read_whole(path: Path, expected: str = "a Parquet file") -> pa.Table:
-    """Return all rows of a Parquet file, once it was looked at; raise as `look_into` does."""
+    """Return all rows of a checked Parquet file; raise as `look_into` does."""
     looked = look_into(path, expected)
     return pa.Table.from_batches(looked.read_batches(_ROWS), schema=looked.schema)
 
 
 def check_cells(path: Path, expected: str = "a Parquet file") -> None:
-    """Decode a Parquet file once and keep nothing, for a reader that has no bounds; raise as `look_into` does."""
+    """Decode a Parquet file once without keeping it, for a reader without limits; raise as `look_into` does."""
     for _ in look_into(path, expected).read_batches(_ROWS, decode_all=True):
         pass
 
 
 @contextmanager
 def _damage_named(path: Path, expected: str = "a whole Parquet file") -> Iterator[None]:
-    """Turn what the decoder says into a line about the file."""
+    """Turn the decoder's errors into a line about the file."""
     try:
         yield
     except (OSError, pa.ArrowException, UnicodeError) as error:
@@ -291,7 +264,7 @@ def _damage_named(path: Path, expected: str = "a whole Parquet file") -> Iterato
 
 
 def _read_footer(path: Path, stream: IO[bytes], size: int, expected: str) -> Struct:
-    """Return what a footer says; pyarrow's own reader of some of it ends the process where it is damaged."""
+    """Return the parsed footer; pyarrow's own reader may end the process on damage."""
     stream.seek(max(0, size - _TAIL))
     tail = stream.read()
     length = int.from_bytes(tail[:4], "little")
@@ -303,7 +276,7 @@ def _read_footer(path: Path, stream: IO[bytes], size: int, expected: str) -> Str
 
 
 def _find_columns(path: Path, footer: Struct, n_groups: int, n_columns: int) -> list[list[Struct]]:
-    """Return what a footer says of each column within each row group."""
+    """Return the footer's entry of each column within each row group."""
     with _footer_damage_named(path):
         groups = [[chunk[_OF_COLUMN][1] for chunk in group[_COLUMNS][1][1]] for group in footer[_GROUPS][1][1]]
         for said in (column for group in groups for column in group):
@@ -317,7 +290,7 @@ def _find_columns(path: Path, footer: Struct, n_groups: int, n_columns: int) -> 
 
 @contextmanager
 def _footer_damage_named(path: Path, expected: str = "a whole Parquet file") -> Iterator[None]:
-    """Turn what becomes of a damaged footer into a line about the file."""
+    """Turn errors from a damaged footer into a line about the file."""
     try:
         yield
     except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -325,7 +298,7 @@ def _footer_damage_named(path: Path, expected: str = "a whole Parquet file") -> 
 
 
 def _check_schema(path: Path, footer: Struct) -> None:
-    """Refuse too many columns, or too deeply nested ones, before the decoder builds them."""
+    """Refuse too many or too deeply nested columns before the decoder builds them."""
     with _footer_damage_named(path):
         children = [int(element.get(_CHILDREN, (0, 0))[1]) for element in footer[_SCHEMA][1][1]]
     left: list[int] = []
@@ -353,7 +326,7 @@ def _check_rows(path: Path, file: pq.ParquetFile, rows: int, size: int) -> None:
 
 
 def _read_chunk(path: Path, stream: IO[bytes], said: Struct, n_rows: int | None) -> _Chunk:
-    """Read the heads of the pages of a column within a row group; where `n_rows` is given, it has a value for each."""
+    """Read the page headers of a column within a row group; with `n_rows`, it must have one value per row."""
     found = _Chunk(codec=said[_CODEC][1])
     places = [said[field][1] for field in (_AT_DATA, _AT_DICTIONARY) if field in said]
     place = min(filter(None, places), default=0)  # some writers say 0 where there is no dictionary
@@ -373,7 +346,7 @@ def _read_chunk(path: Path, stream: IO[bytes], said: Struct, n_rows: int | None)
 
 
 def _read_head(path: Path, stream: IO[bytes], place: int) -> tuple[int, int, int, int, int, int]:
-    """Return kind, sizes unpacked and packed, number of values and encoding of a page, and the length of its head."""
+    """Return kind, unpacked and packed size, number of values, encoding and header length of a page."""
     for most in _HEAD_BYTES:
         stream.seek(place)
         reader = ThriftReader(stream.read(most))
@@ -395,7 +368,7 @@ def _read_head(path: Path, stream: IO[bytes], place: int) -> tuple[int, int, int
 
 
 def _find_longest(stream: IO[bytes], chunk: _Chunk) -> int:
-    """Return the length of the longest text in a dictionary, or of the dictionary where it is packed in a rare way."""
+    """Return the length of the longest text in a dictionary, or of the dictionary if its codec is not supported."""
     if chunk.codec not in _CODECS:
         return chunk.dictionary
     stream.seek(chunk.dictionary_at)
@@ -424,7 +397,7 @@ def _check_pages(path: Path, chunks: Sequence[_Chunk]) -> None:
 
 
 def _weigh(batch: pa.RecordBatch) -> int:
-    """Return about what rows take once they are a table."""
+    """Return the approximate size of rows as a table."""
     return int(batch.nbytes + sum(map(_count_objects, batch.columns)) * _LEAST_CELL)
 
 

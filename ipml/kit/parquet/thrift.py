@@ -1,4 +1,4 @@
-"""Thrift's compact protocol, in which Parquet writes its footers and the heads of its pages."""
+"""Thrift: reads the compact protocol of Parquet's footers and page headers."""
 
 from __future__ import annotations
 
@@ -6,27 +6,16 @@ from typing import Any
 
 TRUE, FALSE, BYTE, DOUBLE, BINARY, LIST, SET, STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
 WHOLE = (4, 5, 6)
-"""Types of the protocol; whole numbers are of 16, 32 or 64 bits."""
+"""Types of whole numbers, of 16, 32 or 64 bits."""
 
 Struct = dict[int, tuple[int, Any]]
 """Type and value by number of field; a list is (type, values)."""
 
 
 class ThriftReader:
-    """Read structs from bytes, from a place on.
+    """Reader of structs from bytes; `at` is its position.
 
-    Whatever the bytes are, it ends: with a struct, or with an IndexError, a ValueError or a RecursionError.
-
-    Parameters
-    ----------
-    data : bytes
-    at : int, default=0
-        Where the struct begins.
-
-    Attributes
-    ----------
-    at : int
-        How far it has read.
+    On any bytes it ends with a struct, an IndexError, a ValueError or a RecursionError.
 
     Examples
     --------
@@ -39,7 +28,7 @@ class ThriftReader:
         self.at = at
 
     def read_struct(self) -> Struct:
-        """Return the struct that begins here."""
+        """Return the struct at the present position."""
         data, field = self._data, 0
         struct: Struct = {}
         while head := data[self.at]:

@@ -1,1 +1,1 @@
-"""What was done by whom, in rows that nobody can change unseen."""
+"""Audit trail: records who did what, in rows that cannot be changed unnoticed."""

@@ -1,17 +1,17 @@
-"""Anchors of the audit trail, signed and kept outside the database.
+"""Anchors: sign the end of the audit trail, to be kept outside the database.
 
-Who can write the database can write the whole trail anew; who lacks the key cannot write the anchors to it. An anchor
-is one line of JSON, and a file of anchors has one on each line, the newest last: print it, mail it, put it into every
-evidence package. What is signed (Ed25519, RFC 8032) are exactly these bytes, in ASCII, each line ended by a line feed:
+An administrator of the database can rewrite the whole trail, but not its anchors without the key. An anchor is a line
+of JSON; a file of anchors has one per line, newest last: print it, mail it, put it into every evidence package. The
+signed bytes (Ed25519, RFC 8032) are these lines in ASCII, each ended by a line feed:
 
     ipml anchor 1
     COUNT    number of rows, in decimal
-    HEAD     hash of the last row, 64 hexadecimal digits; zeros where there is none
+    HEAD     hash of the last row, 64 hexadecimal digits; zeros without rows
     FIRST    hash of the first row, likewise
-    AT       moment in UTC, such as 2026-05-01T12:00:00.000000+00:00
+    AT       time in UTC, such as 2026-05-01T12:00:00.000000+00:00
 
-The key of an anchor is the raw public key, and the signature the raw signature, both in hexadecimal. An anchor made
-without a key has neither, and holds for as much as the place where it is kept.
+Raw public key and signature are given in hexadecimal. An unsigned anchor is worth as much as the place where it is
+kept.
 """
 
 from __future__ import annotations
@@ -44,17 +44,9 @@ _NEWEST = 1_000
 
 @dataclass(frozen=True, slots=True)
 class SignedAnchor:
-    """How far the trail went at a moment, and the word of whoever holds the key.
+    """End of the trail at a time in UTC, with hashes of its last row (`head`) and first row.
 
-    Attributes
-    ----------
-    count : int
-    head, first : str
-        Hashes of the last row and of the first.
-    at : str
-        Moment in UTC.
-    key, signature : str
-        In hexadecimal; empty where it is not signed.
+    Key and signature are in hexadecimal, or empty if unsigned.
     """
 
     count: int
@@ -69,31 +61,21 @@ class SignedAnchor:
 
     @property
     def message(self) -> bytes:
-        """The bytes that are signed."""
+        """Signed bytes."""
         lines = (FORMAT, str(self.count), self.head, self.first, self.at)
         return "".join(f"{line}\n" for line in lines).encode("ascii")
 
     @property
     def anchors(self) -> tuple[Anchor, ...]:
-        """What `audit.verify` takes: where the trail began, and how far it went."""
+        """Anchors for `audit.verify`: of the first row and of the last."""
         return (Anchor(1, self.first), Anchor(self.count, self.head)) if self.count else ()
 
 
 def make_key(path: Path) -> str:
-    """Write a new secret key into a file that only its owner can read (PEM), and return its public half.
+    """Write a new secret key into a new file readable by its owner only (PEM), and return its public key.
 
-    Raises
-    ------
-    UnwritableFile
-        The file is there already: without the old key old anchors could not be told from forged ones.
-
-    Examples
-    --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     public = make_key(Path(folder) / "anchor.pem")
-    ...     public == find_public_key(Path(folder) / "anchor.pem"), len(public)
-    (True, 64)
+    Raises UnwritableFile if the file exists: without the old key, old anchors could not be distinguished from forged
+    ones.
     """
     key = Ed25519PrivateKey.generate()
     try:
@@ -108,28 +90,12 @@ def make_key(path: Path) -> str:
 
 
 def find_public_key(path: Path) -> str:
-    """Return the public half of a secret key in a file; UnusableSetting where there is none."""
+    """Return the public key of a secret key in a file; raise UnusableSetting if the file holds none."""
     return _public_half(_read_key(path))
 
 
 def make_anchor(connection: Connection, key_file: Path | None = None, *, now: datetime | None = None) -> SignedAnchor:
-    """Return an anchor of the trail as it is now, signed where there is a key.
-
-    Raises
-    ------
-    UnusableSetting
-        The file holds no key.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     anchor = make_anchor(connection)
-    >>> anchor.count, anchor == parse_anchor(str(anchor))
-    (0, True)
-    """
+    """Return an anchor of the trail, signed if a key file is given; raise UnusableSetting if the file holds no key."""
     last = audit.anchor(connection)
     first = next(iter(audit.list_between(connection, 1, 1)), None)
     at = (now or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="microseconds")
@@ -142,13 +108,7 @@ def make_anchor(connection: Connection, key_file: Path | None = None, *, now: da
 
 
 def parse_anchor(text: str, where: str = "anchor") -> SignedAnchor:
-    """Read an anchor from its line; a signature is not checked here.
-
-    Raises
-    ------
-    UnreadableFile
-        It is none.
-    """
+    """Parse an anchor without checking its signature; raise UnreadableFile if it is invalid."""
     try:
         said = json.loads(text)
         if said.pop("format") != FORMAT:
@@ -161,22 +121,19 @@ def parse_anchor(text: str, where: str = "anchor") -> SignedAnchor:
 
 
 def store_anchor(path: Path, anchor: SignedAnchor) -> None:
-    """Write an anchor at the end of a file of anchors; it is on the disk when this returns."""
+    """Append an anchor to a file; it is on disk on return."""
     with path.open("a+b") as file:
         file.seek(max(0, path.stat().st_size - 1))
-        is_torn = file.read(1) not in (b"", b"\n")  # a line that a crash cut off stays a line of its own
+        is_torn = file.read(1) not in (b"", b"\n")  # end a line that a crash cut off
         file.write(b"\n" * is_torn + f"{anchor}\n".encode("ascii"))
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_anchors(path: Path) -> list[SignedAnchor]:
-    """Return the anchors of a file, the oldest first; none where the file is not there yet.
+    """Return the anchors in a file, oldest first; none if the file does not exist.
 
-    Raises
-    ------
-    UnreadableFile
-        A line is none; it is named by its number.
+    Raises UnreadableFile with the line number of an invalid line.
     """
     if not path.exists():
         return []
@@ -185,12 +142,9 @@ def read_anchors(path: Path) -> list[SignedAnchor]:
 
 
 def find_bad_signatures(anchors: Iterable[SignedAnchor], public_key: str | None) -> list[str]:
-    """Return a sentence for each anchor whose signature does not hold.
+    """Return a sentence for each anchor with an invalid signature.
 
-    Parameters
-    ----------
-    public_key : str or None
-        Whose word counts; where it is not known an anchor need only fit the key that it names, or have none.
+    Without a `public_key`, an anchor need only fit the key it names, or be unsigned.
 
     Examples
     --------
@@ -205,12 +159,9 @@ def find_bad_signatures(anchors: Iterable[SignedAnchor], public_key: str | None)
 
 
 def check_trail(connection: Connection, path: Path, key_file: Path | None) -> list[str]:
-    """Say in which ways the trail is not that of the newest anchors in a file: at once, without reading all of it.
+    """Return how the trail differs from the newest anchors in a file, without reading the whole trail.
 
-    Raises
-    ------
-    UnreadableFile, UnusableSetting
-        A line of the file is no anchor, or there is no key where one is named.
+    Raises UnreadableFile for an invalid line, and UnusableSetting if the key file holds no key.
     """
     newest = read_anchors(path)[-_NEWEST:]
     faults = find_bad_signatures(newest, find_public_key(key_file) if key_file else None)
@@ -232,7 +183,7 @@ def _find_fault(anchor: SignedAnchor, public_key: str | None) -> str | None:
 
 
 def _require_form(anchor: SignedAnchor) -> None:
-    """Raise ValueError or TypeError unless an anchor's parts are what they should be."""
+    """Raise ValueError or TypeError if a part of an anchor is invalid."""
     moment = datetime.fromisoformat(anchor.at).astimezone(UTC).isoformat(timespec="microseconds")
     hashes_fit = all(len(bytes.fromhex(text)) == 32 for text in (anchor.head, anchor.first))
     if type(anchor.count) is not int or anchor.count < 0 or moment != anchor.at or not hashes_fit:

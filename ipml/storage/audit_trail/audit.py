@@ -1,9 +1,8 @@
-"""Who did what, when: rows that are only ever appended, each holding the hash of the one before.
+"""Audit trail: appends rows of who did what and when, each with the hash of the row before.
 
-An edited, deleted or moved row breaks the chain where it happened. Cutting off the end, or writing the whole trail
-anew, does not: that shows only against an `Anchor` that was kept outside the database (see
-`ipml.storage.audit_trail.anchors`). Rows hold names of users, ids, numbers and hashes, never the text of a listing: a
-seller can be forgotten and the chain holds.
+An edited, deleted or moved row breaks the chain. A cut end or a rewritten trail is detected only with an `Anchor` kept
+outside the database (see `ipml.storage.audit_trail.anchors`). Rows hold user names, ids, numbers and hashes, never
+texts of listings, so that sellers can be erased without breaking the chain.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ _LONGEST_TEXT = 200  # code points: room for an id, a version or a hash, not for
 _MOST_PROBLEMS = 100
 _AT_ONCE = 10_000
 _MOST_NUMBERS = 500  # in one query
-_END, _GATHERED = "ipml: end of the audit trail", "ipml: audit_events"  # in what SQLAlchemy keeps for a connection
-# Made once, as making a query takes longer than asking it.
+_END, _GATHERED = "ipml: end of the audit trail", "ipml: audit_events"  # keys of `Connection.info`
+# Built once: building the query takes longer than running it.
 _LAST = select(tables.audit.c.sequence, tables.audit.c.hash).order_by(tables.audit.c.sequence.desc()).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One thing that was done: `actor` did `action` to `subject`; `payload` says more in ids and numbers."""
+    """A stored audit event; `payload` adds ids and numbers."""
 
     sequence: int
     at: datetime
@@ -58,14 +57,14 @@ class AuditRow:
 
     @property
     def said(self) -> dict[str, Value]:
-        """The payload as whoever did it gave it, without the digests of other rows."""
+        """Payload without digests of other rows."""
         return {name: value for name, value in self.payload.items() if not name.startswith(PREFIX)}
 
 
 class AuditEvent(NamedTuple):
-    """What a row is to say: `actor` does `action` to `subject` at a moment; `payload` says more in ids and numbers.
+    """An event to append: `actor` does `action` to `subject`; `payload` adds ids and numbers.
 
-    `speaks_of` are the audited rows that it changes besides those that subject and payload name
+    `speaks_of` names audited rows that it changes besides those in subject and payload
     (`ipml.storage.audit_trail.row_digests.name_rows`).
     """
 
@@ -79,7 +78,7 @@ class AuditEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """How far the trail went at some moment; write it down where nobody who can write the database can.
+    """End of the trail at some time; keep it where an administrator of the database cannot change it.
 
     Examples
     --------
@@ -95,7 +94,7 @@ class Anchor:
 
     @classmethod
     def parse(cls, text: str) -> Anchor:
-        """Read an anchor as it was printed: number of rows, colon, hash of the last."""
+        """Parse a printed anchor: number of rows, colon, hash of the last."""
         count, _, head = text.strip().partition(":")
         if not count.isdecimal() or len(head) != len(_BEFORE_THE_FIRST):
             raise UnusableSetting("anchor", repr(text[:80]), "COUNT:HASH as `ipml doctor` printed it")
@@ -104,22 +103,14 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What `verify` found.
-
-    Attributes
-    ----------
-    anchor : Anchor
-        Where the trail ends now.
-    problems : tuple of str
-        One sentence for each place where the trail is broken, at most 100; empty if it is whole.
-    """
+    """Result of `verify`: the present end of the trail, and a sentence for each break, at most 100."""
 
     anchor: Anchor
     problems: tuple[str, ...]
 
     @property
     def is_intact(self) -> bool:
-        """Whether nothing was found broken."""
+        """Whether no break was found."""
         return not self.problems
 
 
@@ -132,25 +123,11 @@ def append(
     *,
     at: datetime | None = None,
 ) -> None:
-    """Append one row in the caller's transaction: what is done and the record of it stand or fall together.
+    """Append a row in the transaction of the recorded change.
 
-    Parameters
-    ----------
-    actor : str
-        Name of the user who did it, or "ipml".
-    action : str
-        A word: "claimed".
-    subject : str
-        Kind and number: "case:12".
-    payload : mapping of str to str, int, float, bool or None
-        Ids, numbers and hashes; texts of at most 200 characters.
-    at : datetime, default=now
-        Moment at which it was done.
-
-    Raises
-    ------
-    UnstorableValue
-        The payload holds a long text, or a number that is not finite.
+    `actor` is a user or "ipml"; `action` is a word such as "claimed"; `subject` is kind and number such as "case:12".
+    Texts in the payload are ids and hashes of at most 200 characters. Raises UnstorableValue for a longer text or a
+    number that is not finite.
 
     Examples
     --------
@@ -181,22 +158,10 @@ def append_all(
 
 @contextmanager
 def together(connection: Connection) -> Iterator[None]:
-    """Append at the end of a block, in one statement, what is appended within it: many small stages cost less so.
+    """Append the rows of a block in one statement at its end, which is cheaper for many small stages.
 
-    Nobody else can append from the start of the block on. What is appended within cannot be read within, and holds
-    digests of rows as they are at the end.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, writing
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with writing(engine) as connection:
-    ...     with together(connection):
-    ...         append(connection, "ana", "claimed", "case:12", {"token": 1})
-    ...         append(connection, "ana", "released", "case:12", {"token": 1})
-    ...     [row.action for row in list_rows(connection, "case:12")]
-    ['claimed', 'released']
+    Others cannot append from the start of the block on. The rows cannot be read within it, and hold digests of rows as
+    of its end.
     """
     if _GATHERED in connection.info:
         yield  # part of a larger block
@@ -211,10 +176,10 @@ def together(connection: Connection) -> Iterator[None]:
 
 
 def append_events(connection: Connection, audit_events: Iterable[AuditEvent]) -> None:
-    """Append a row for each audit event, in order; otherwise like `append`.
+    """Append a row for each audit event in order; otherwise like `append`.
 
-    Call it after the other changes of the transaction, as all who append wait for each other until it ends, and each
-    row holds digests of the rows that it speaks of as they are now.
+    Call it after the other changes of the transaction: others wait for it until the commit, and each row holds digests
+    of the rows it names as they are now.
     """
     audit_events = list(audit_events)
     for audit_event in audit_events:
@@ -243,7 +208,7 @@ def _append(connection: Connection, audit_events: Sequence[AuditEvent]) -> None:
 
 
 def _lock_end(connection: Connection) -> Anchor:
-    """Return how far the trail goes, once nobody else can append to it; a transaction asks for it once."""
+    """Return the end of the trail, locked against other writers; a transaction reads it once."""
     transaction, end = connection.info.get(_END, (None, None))
     if transaction is not None and transaction() is connection.get_transaction():
         return cast("Anchor", end)
@@ -252,7 +217,7 @@ def _lock_end(connection: Connection) -> Anchor:
 
 
 def _keep_end(connection: Connection, end: Anchor) -> None:
-    """Remember how far the trail goes, until the transaction ends."""
+    """Remember the end of the trail until the transaction ends."""
     transaction = connection.get_transaction()
     assert transaction is not None
     connection.info[_END] = weakref.ref(transaction), end
@@ -261,13 +226,7 @@ def _keep_end(connection: Connection, end: Anchor) -> None:
 def change_rows(
     connection: Connection, change: Update | Delete, actor: str, action: str, *, at: datetime | None = None
 ) -> int:
-    """Change or delete rows, append for each audited one that this was done, and return how many there are.
-
-    Parameters
-    ----------
-    change : Update or Delete
-        Of a table that has a number.
-    """
+    """Update or delete rows of a numbered table, append an audit row for each if they are audited; return how many."""
     table: Table = change.entity_description["table"]
     (key,) = table.primary_key
     numbers = sorted(connection.scalars(change.returning(key)))
@@ -278,19 +237,19 @@ def change_rows(
 
 
 def list_rows(connection: Connection, *subjects: str) -> list[AuditRow]:
-    """Return what was done to one subject or to several, in the order it was done."""
+    """Return the audit rows of subjects, in order."""
     query = select(tables.audit).where(tables.audit.c.subject.in_(subjects)).order_by(tables.audit.c.sequence)
     return [_audit_row(row._asdict()) for row in connection.execute(query)]
 
 
 def list_between(connection: Connection, first: int, last: int) -> list[AuditRow]:
-    """Return the rows from one number to another: what links a row to an anchor, as only whole rows can be hashed."""
+    """Return a range of audit rows, which links a row to an anchor: hashes need whole rows."""
     query = select(tables.audit).where(tables.audit.c.sequence.between(first, last)).order_by(tables.audit.c.sequence)
     return [_audit_row(row._asdict()) for row in connection.execute(query)]
 
 
 def anchor(connection: Connection) -> Anchor:
-    """Return how far the trail goes now."""
+    """Return the present end of the trail."""
     last = connection.execute(_LAST).first()
     return Anchor(last.sequence, last.hash) if last else Anchor(0, _BEFORE_THE_FIRST)
 
@@ -300,13 +259,8 @@ def verify(
 ) -> AuditReport:
     """Check the whole trail, row by row.
 
-    Parameters
-    ----------
-    *anchors : Anchor
-        What was kept elsewhere; with it a trail that was cut off or written anew is found, too. The more there are,
-        the closer is it known which rows were.
-    show : callable, optional
-        Told now and then how many rows have been checked, and of how many.
+    Anchors kept elsewhere also detect a cut or rewritten trail; more anchors narrow down the place. `show` is called
+    now and then with the number of rows checked and the total.
     """
     count, head, total = 0, _BEFORE_THE_FIRST, anchor(connection).count
     wanted = {kept.count for kept in anchors}
@@ -330,13 +284,7 @@ def verify(
 
 
 def compare(connection: Connection, *anchors: Anchor) -> tuple[str, ...]:
-    """Look only whether the trail still holds the rows of some anchors: at once, however long the trail is.
-
-    Returns
-    -------
-    tuple of str
-        A sentence for each place where it does not; what `verify` would say of these anchors.
-    """
+    """Return a sentence for each anchor whose row the trail does not hold, without reading the whole trail."""
     found = {0: _BEFORE_THE_FIRST}
     count = anchor(connection).count
     numbers = sorted({kept.count for kept in anchors if kept.count <= count})
@@ -348,7 +296,7 @@ def compare(connection: Connection, *anchors: Anchor) -> tuple[str, ...]:
 
 
 def _compare(found: Mapping[int, str], count: int, anchors: Iterable[Anchor]) -> list[str]:
-    """Say where a trail of so many rows differs from what was kept of it: first rewritten, then missing rows."""
+    """Return how a trail differs from its anchors: rewritten rows, then missing rows."""
     kept = sorted(set(anchors), key=lambda anchor: anchor.count)
     wrong = [anchor for anchor in kept if anchor.count <= count and found.get(anchor.count) != anchor.head]
     problems: list[str] = []
@@ -364,14 +312,14 @@ def _compare(found: Mapping[int, str], count: int, anchors: Iterable[Anchor]) ->
 
 
 def _stored_rows(connection: Connection) -> Iterable[Sequence[Any]]:
-    """Give the columns of every row as it is hashed, moments in microseconds, some thousands at a time."""
+    """Yield the columns of every row as hashed, with times in microseconds."""
     stored = [type_coerce(column, BigInteger) if column is tables.audit.c.at else column for column in tables.audit.c]
     query = select(*stored).order_by(tables.audit.c.sequence)
     return connection.execute(query.execution_options(yield_per=_AT_ONCE))
 
 
 def _hash(sequence: int, at: int, actor: str, action: str, subject: str, payload: str, previous: str) -> str:
-    """Return the SHA-256 of a row's columns, all but the hash itself, as a list in JSON without spaces, in ASCII.
+    """Return the SHA-256 of a row's columns except the hash, as a compact JSON list in ASCII.
 
     Examples
     --------
@@ -384,7 +332,7 @@ def _hash(sequence: int, at: int, actor: str, action: str, subject: str, payload
     return hashlib.sha256(f"[{sequence},{at},{texts}]".encode("ascii")).hexdigest()
 
 
-# The same few people do the same few things.
+# Actors and actions repeat.
 _quote_again = lru_cache(maxsize=1024)(encode_basestring_ascii)
 
 

@@ -1,8 +1,8 @@
-"""What the audit trail vouches for: every column of every table, declared.
+"""Audited tables: declares every column of every table as audited or exempt.
 
-A new table or column must be put here, or a test fails: as audited, with the actions of the trail that may change it;
-or as exempt, with the reason. Audited columns are compared by `ipml.storage.audit_trail.row_digests`. Their order
-counts, as digests stand in it: new ones are put at the end.
+A new table or column must be declared here, or a test fails: as audited, with the actions that may change it, or as
+exempt, with the reason. `ipml.storage.audit_trail.row_digests` compares audited columns. Their order is part of the
+stored digests: append new ones at the end.
 """
 
 from __future__ import annotations
@@ -12,32 +12,23 @@ from dataclasses import dataclass, field
 
 Actions = Collection[str] | None
 NEVER: Actions = ()
-"""Actions that change a column which, once written, stays."""
+"""Actions that change a column that is never changed."""
 ANY: Actions = None
-"""Actions that change a column which changes with any entry that speaks of its row."""
+"""Actions that change a column that any entry about its row may change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What the trail vouches for in a table.
+    """Declaration of an audited table.
 
-    Attributes
-    ----------
-    noun : str
-        What subjects of the trail call a row, or the name under which a payload has its number: "case" in "case:12".
-    begun : collection of str
-        Actions with which a row comes.
-    columns : mapping of str to Actions
-        What is digested, and the actions that may change it.
-    exempt : mapping of str to str
-        Columns that nobody vouches for, each with the reason.
-    salt : str, optional
-        The column together with which those in `salted` are digested, as they could be guessed from a digest.
-    silent : collection of str
-        Actions on a subject of that noun which say nothing of the row.
-    part_of : (str, str), optional
-        Where rows have no number of their own: the table that has, and the column by which they belong to a row of it.
-        They are named by its number, and those of one are digested together.
+    - `noun`: name of a row in subjects and payloads: "case" in "case:12".
+    - `begun`: actions that create a row.
+    - `columns`: digested columns, and the actions that may change them.
+    - `exempt`: other columns, each with the reason.
+    - `salt`: column that is digested together with the `salted` ones, which could be guessed from a digest.
+    - `silent`: actions on such a subject that do not concern this row.
+    - `part_of`: for rows without a number, the numbered table and the column that joins them; rows of one number are
+      digested together under it.
     """
 
     noun: str
@@ -51,7 +42,7 @@ class Audited:
 
     @property
     def actions(self) -> frozenset[str]:
-        """All actions that are named here."""
+        """All actions named here."""
         return frozenset({*self.begun, *(action for actions in self.columns.values() for action in actions or ())})
 
 
@@ -128,7 +119,7 @@ EXEMPT: dict[str, str] = {
     "tries": "failed logins, for some days",
     "user_sellers": "ids of sellers, which are digested nowhere as they could be guessed",
 }
-"""Tables that nobody vouches for, each with the reason."""
+"""Tables without digests, each with the reason."""
 
 AUDITED: dict[str, Audited] = {
     "cases": Audited(

@@ -1,4 +1,4 @@
-"""What must agree inside a sound database, whichever it is, and settings of a server under which decisions get lost."""
+"""Consistency: checks that tables agree with each other and the audit trail, and that server settings are safe."""
 
 from __future__ import annotations
 
@@ -38,17 +38,7 @@ _OLDEST_SERVER = 14
 
 
 def find_disagreements(connection: Connection) -> Iterator[str]:
-    """Give a line for each thing in which tables contradict each other; none in a sound database.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     list(find_disagreements(connection))
-    []
-    """
+    """Yield a line for each contradiction between tables; none in a sound database."""
     yield from _decisions_without_record(connection)
     yield from _measures_without_record(connection)
     yield from _measures_without_decision(connection)
@@ -64,13 +54,13 @@ def find_disagreements(connection: Connection) -> Iterator[str]:
 
 
 def find_risky_settings(connection: Connection) -> Iterator[str]:
-    """Give a line for each setting of a PostgreSQL server with which a crash may lose or break what it has kept."""
+    """Yield a line for each setting of a PostgreSQL server with which a crash may lose or damage stored data."""
     if connection.dialect.name != "postgresql":
         return
     for name in ("fsync", "full_page_writes"):
         if connection.scalar(text(f"SHOW {name}")) != "on":
             yield f"{name} is off: a crash can break the database; set it on"
-    # What the server does by itself; ipml's own sessions wait for the disk in any case.
+    # The server's default; ipml's own sessions wait for the disk in any case.
     query = text("SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'")
     if connection.scalar(query) == "off":
         yield "synchronous_commit is off: other programs' commits can get lost in a crash; ipml's own wait for the disk"
@@ -80,49 +70,41 @@ def find_risky_settings(connection: Connection) -> Iterator[str]:
 
 
 def server_version(connection: Connection) -> str:
-    """Return what the database calls its release.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import open_database
-    >>> with open_database("sqlite://").connect() as connection:
-    ...     server_version(connection)
-    'SQLite 3...'
-    """
+    """Return name and release of the database."""
     if connection.dialect.name == "postgresql":
         return f"PostgreSQL {connection.scalar(text('SHOW server_version'))}"
     return f"SQLite {connection.scalar(text('SELECT sqlite_version()'))}"
 
 
 def _decisions_without_record(connection: Connection) -> Iterator[str]:
-    """Compare the decisions with those that the audit trail tells of: the same numbers, each once."""
+    """Compare the decisions with those in the audit trail: the same numbers, each once."""
     noted: set[int] = set()
     query = select(audit.c.sequence, audit.c.payload).where(audit.c.action.in_(("decided", "escalated")))
     for sequence, payload in connection.execute(query.execution_options(yield_per=_AT_ONCE)):
         number = json.loads(payload).get("decision")
         if number is None:
-            yield f"audit row {sequence}: does not say which decision it tells of"
+            yield f"audit row {sequence}: does not name its decision"
         elif number in noted:
-            yield f"audit row {sequence}: tells of decision {number} for the second time"
+            yield f"audit row {sequence}: records decision {number} for the second time"
         else:
             noted.add(number)
     there = connection.execute(select(decisions.c.decision_id).execution_options(yield_per=_AT_ONCE)).scalars()
     for number in there:
         if number not in noted:
-            yield f"decision {number}: the audit trail tells nothing of it"
+            yield f"decision {number}: the audit trail has no record of it"
         noted.discard(number)
     for number in sorted(noted):
-        yield f"decision {number}: is gone, though the audit trail tells of it"
+        yield f"decision {number}: is gone, though the audit trail records it"
 
 
 def _measures_without_record(connection: Connection) -> Iterator[str]:
-    """Compare the measures with those that the audit trail tells of: the same numbers, each once."""
+    """Compare the measures with those in the audit trail: the same numbers, each once."""
     told = select(audit.c.subject).where(audit.c.action == "imposed", audit.c.subject.like("measure:%"))
     noted: set[int] = set()
     for subject in connection.execute(told.execution_options(yield_per=_AT_ONCE)).scalars():
         number = int(subject.removeprefix("measure:"))
         if number in noted:
-            yield f"{subject}: the audit trail tells of it for the second time"
+            yield f"{subject}: the audit trail records it for the second time"
         noted.add(number)
     there = connection.execute(select(measures.c.measure_id).execution_options(yield_per=_AT_ONCE)).scalars()
     for number in there:
@@ -130,18 +112,18 @@ def _measures_without_record(connection: Connection) -> Iterator[str]:
             yield f"measure:{number}: the audit trail lacks it"
         noted.discard(number)
     for number in sorted(noted):
-        yield f"measure:{number}: is gone, though the audit trail tells of it"
+        yield f"measure:{number}: is gone, though the audit trail records it"
 
 
 def _measures_without_decision(connection: Connection) -> Iterator[str]:
-    """Look for measures that stand though the decision they follow from was taken back."""
+    """Yield measures in force whose decision was reversed."""
     query = select(measures.c.measure_id).join(reversals, reversals.c.decision_id == measures.c.decision_id)
     for number in connection.scalars(query.where(measures.c.lifted_at.is_(None)).order_by(measures.c.measure_id)):
-        yield f"measure {number}: stands, though its decision was taken back; lift it with `ipml enforce measure lift`"
+        yield f"measure {number}: is in force, but its decision was reversed; lift it with `ipml enforce measure lift`"
 
 
 def _evidence_without_record(connection: Connection) -> Iterator[str]:
-    """Compare the digests of evidence with those in the audit trail; evidence may go in time, but not change."""
+    """Compare the digests of evidence with those in the audit trail; evidence may expire, but not change."""
     told = select(audit.c.subject, audit.c.payload).where(audit.c.action == "evidence kept").order_by(audit.c.sequence)
     there = select(evidence.c.evidence_id, evidence.c.digest).order_by(evidence.c.evidence_id)
     for part in connection.execute(there.execution_options(yield_per=_AT_ONCE)).partitions():
@@ -154,9 +136,9 @@ def _evidence_without_record(connection: Connection) -> Iterator[str]:
 
 
 def _listings_of_another_case(connection: Connection) -> Iterator[str]:
-    """Look for verdicts that name another listing than their case, which the audit trail vouches for.
+    """Yield verdicts with another listing than their case, which the audit trail covers.
 
-    Decisions on what was erased keep the id while a measure of theirs is in force on what another sells now.
+    Decisions on an erased listing keep its id while their measure is in force on another seller's listing.
     """
     in_force = select(measures.c.case_id).where(measures.c.lifted_at.is_(None))
     is_kept = cases.c.erased_at.is_not(None) & cases.c.case_id.in_(in_force)
@@ -174,7 +156,7 @@ def digest_session(token_hash: str) -> str:
 
 
 def digest_identity(issuer: str, subject: str) -> str:
-    """Return the digest of a person of an identity provider in the trail."""
+    """Return the digest of a person at an identity provider in the trail."""
     return hashlib.sha256(f"{issuer}\0{subject}".encode("utf-8", "replace")).hexdigest()
 
 
@@ -202,7 +184,7 @@ def _logins_without_record(connection: Connection) -> Iterator[str]:
 
 
 def _keys_of_others(connection: Connection) -> Iterator[str]:
-    """Look for keys with which the pseudonym of their seller or notifier was not made."""
+    """Yield keys that do not produce the pseudonym of their seller or notifier."""
     for table, name in ((seller_keys, seller_keys.c.seller_id), (notifiers, notifiers.c.address)):
         query = select(name, table.c.pseudonym, table.c.key).where(table.c.key.is_not(None), name.is_not(None))
         for whose, pseudonym, key in connection.execute(query.execution_options(yield_per=_AT_ONCE)):
@@ -211,7 +193,7 @@ def _keys_of_others(connection: Connection) -> Iterator[str]:
 
 
 def _cases_put_aside(connection: Connection) -> Iterator[str]:
-    """Compare the assignment and the snooze of each waiting case with the last one in the trail."""
+    """Compare assignment and snooze of each waiting case with the last one in the trail."""
     aside = (cases.c.assigned_to.is_not(None)) | (cases.c.snoozed_until.is_not(None))
     query = select(cases.c.case_id, cases.c.assigned_to, cases.c.snoozed_until)
     rows = connection.execute(query.where(aside, cases.c.state.in_(_PENDING)).order_by(cases.c.case_id)).all()
@@ -230,9 +212,9 @@ def _cases_put_aside(connection: Connection) -> Iterator[str]:
 
 
 def _cases_out_of_order(connection: Connection) -> Iterator[str]:
-    """Look for waiting cases whose place in the queue is not that of their score, match, value or arrival.
+    """Yield waiting cases whose place in the queue does not follow from their score, match, value or arrival.
 
-    Only the value of a case itself is believed. Others that wait for a case move it forward, at most twentyfold.
+    The value of a case is taken as correct. Hidden near-duplicates move a case forward, at most twentyfold.
     """
     told = select(audit.c.action, audit.c.payload).where(audit.c.action.in_(("ranking chosen", "reranked")))
     last = connection.execute(told.order_by(audit.c.sequence.desc()).limit(2)).all()

@@ -1,10 +1,9 @@
-"""Digests of rows in the audit trail, by which a row that somebody changed behind ipml's back is found and named.
+"""Row digests: detects rows changed without ipml, by digests of audited columns in the audit trail.
 
-Each entry of the trail that speaks of an audited row holds a digest of each of its audited columns, as the row is when
-the entry is written (`ipml.storage.audit_trail.audit.append_events`). So a row must be what the last entry that spoke
-of it says, and between two entries only what the second may change can differ;
-`ipml.storage.audit_trail.audited_tables` declares both for every column. Digests hold nothing in the clear; what could
-be guessed from one is digested together with what cannot.
+Each audit entry about an audited row holds a digest of each of its audited columns at that time
+(`ipml.storage.audit_trail.audit.append_events`). So a row must equal its last entry, and between two entries only
+columns that the second may change can differ; `ipml.storage.audit_trail.audited_tables` declares both. Values that
+could be guessed from a digest are digested together with others that could not.
 """
 
 from __future__ import annotations
@@ -44,17 +43,17 @@ from ipml.storage.audit_trail.audited_tables import AUDITED, Audited
 from ipml.storage.tables import Moment, audit, metadata
 
 PREFIX = "row."
-"""How the names begin under which digests stand in the payload of an entry: "row.decisions"."""
+"""Prefix of digests in the payload of an entry: "row.decisions"."""
 
 _GONE = "gone"
 _REMOVING = frozenset({"erased", "expired"})  # actions with which a row may go
 _BYTES = 9  # 72 bits of SHA-256: twelve letters in base 64, and too many to find another value with the same
 _LETTERS = _BYTES * 4 // 3
-_SHORT = 100  # characters of a value that may well come again
+_SHORT = 100  # longest value, in characters, whose digest is cached
 _MOST_NUMBERS = 500  # in one query
 _AT_ONCE = 5_000
-_MANY = 8  # rows from which on it pays to look what comes again
-_TOLD_APART = frozenset((str, int, bool))  # of each of which equal values are written alike; 0.0 equals -0.0
+_MANY = 8  # number of rows from which caching repeated values pays
+_TOLD_APART = frozenset((str, int, bool))  # types whose equal values have one spelling, unlike 0.0 and -0.0
 _STAMP = re.compile(r'"row\.(\w+)":"([^"]*)"')
 
 RowName = tuple[str, int]
@@ -62,7 +61,7 @@ RowName = tuple[str, int]
 
 
 def find_spoken_of(action: str, subject: str, payload: Mapping[str, object]) -> Iterator[RowName]:
-    """Give the audited rows that an entry of the trail speaks of.
+    """Yield the audited rows that an audit entry is about.
 
     Examples
     --------
@@ -81,12 +80,12 @@ def find_spoken_of(action: str, subject: str, payload: Mapping[str, object]) -> 
 
 @lru_cache(maxsize=1024)
 def _find_tables(noun: str, action: str) -> tuple[str, ...]:
-    """Return the audited tables whose rows are called so, and of which an entry with this action speaks."""
+    """Return the audited tables of a noun whose rows an action concerns."""
     return tuple(name for name in _TABLES_CALLED.get(noun, ()) if action not in AUDITED[name].silent)
 
 
 def name_rows(noun: str, numbers: Iterable[int]) -> list[RowName]:
-    """Return the audited rows of which an entry speaks besides those that it names, by what they are called.
+    """Return the audited rows with a noun and numbers, for entries that concern more rows than they name.
 
     Examples
     --------
@@ -97,7 +96,7 @@ def name_rows(noun: str, numbers: Iterable[int]) -> list[RowName]:
 
 
 def read_digests(connection: Connection, rows: Iterable[RowName]) -> dict[RowName, str]:
-    """Return the digests of rows as they are now, without those that are not there."""
+    """Return the present digests of existing rows."""
     wanted: dict[str, set[int]] = defaultdict(set)
     for name, number in rows:
         wanted[name].add(number)
@@ -112,7 +111,7 @@ def read_digests(connection: Connection, rows: Iterable[RowName]) -> dict[RowNam
 
 
 def _digest_rows(name: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, str]]:
-    """Give the digests of many rows of a table by their numbers: of each column, what comes again is digested once."""
+    """Yield the digests of many rows of a table by number; repeated values of a column are digested once."""
     audited = AUDITED[name]
     if len(rows) < _MANY or audited.part_of is not None or audited.salt is not None:
         return ((number, _digest_row(audited, texts)) for number, texts in _read_texts(name, rows))
@@ -121,7 +120,6 @@ def _digest_rows(name: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int
 
 
 def _digest_column(values: Sequence[Any]) -> list[str]:
-    """Return the digest of each value of a column."""
     kinds = set(map(type, values)) - {NoneType}
     if len(kinds) > 1 or not kinds <= _TOLD_APART:
         return [_digest_again(_encode(value)) for value in values]
@@ -130,7 +128,7 @@ def _digest_column(values: Sequence[Any]) -> list[str]:
 
 
 def _read_rows(connection: Connection, numbers: Mapping[str, Sequence[int]]) -> dict[str, list[Sequence[Any]]]:
-    """Return the rows of some numbers of each table, as the query of the table gives them; asks once for all."""
+    """Return rows of several tables by number, in one query."""
     query, places = _query_together(tuple(numbers))
     rows: dict[str, list[Sequence[Any]]] = {name: [] for name in numbers}
     for row in connection.execute(query, dict(numbers)).all():  # at once, as to fetch one by one takes longer
@@ -139,7 +137,7 @@ def _read_rows(connection: Connection, numbers: Mapping[str, Sequence[int]]) -> 
 
 
 def write_digests(rows: Sequence[RowName], digests: Mapping[RowName, str], action: str) -> Iterator[tuple[str, str]]:
-    """Give what an entry says of rows, by the name under which it stands in the payload."""
+    """Yield the digests of rows as entries of a payload."""
     said: dict[str, list[str]] = defaultdict(list)
     for name, number in dict.fromkeys(rows):
         digest = digests.get((name, number), _GONE if action in _REMOVING else "")
@@ -150,40 +148,18 @@ def write_digests(rows: Sequence[RowName], digests: Mapping[RowName, str], actio
 
 @dataclass(frozen=True, slots=True)
 class RowReport:
-    """What `check_rows` found.
-
-    Attributes
-    ----------
-    problems : tuple of str
-        A line for each column or row that is not what the trail says, as many as were asked for; empty if all are.
-    unchecked : mapping of str to int
-        For each table with any, how many rows were written before the trail held digests of them.
-    """
+    """Result of `check_rows`: a line for each problem, and by table the number of rows older than the digests."""
 
     problems: tuple[str, ...]
     unchecked: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_rows(connection: Connection, *, at_most: int = 100, show: Callable[[int], object] | None = None) -> RowReport:
-    """Compare every audited row with what the audit trail says of it; one pass over each, in little memory.
+    """Compare every audited row with the audit trail, in one pass and little memory.
 
-    Parameters
-    ----------
-    at_most : int, default=100
-        How many problems are looked for.
-    show : callable, optional
-        Told now and then how many entries have been read.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> with reading(engine) as connection:
-    ...     check_rows(connection)
-    RowReport(problems=(), unchecked={})
+    At most `at_most` problems are returned. `show` is called now and then with the number of entries read.
     """
-    # What the trail says is sorted by rows in a file of its own, which SQLite makes and removes.
+    # Digests of the trail are sorted by row in a temporary file of SQLite.
     with closing(sqlite3.connect("")) as said:
         trail = _Trail(said)
         trail.read(connection, show)
@@ -193,13 +169,13 @@ def check_rows(connection: Connection, *, at_most: int = 100, show: Callable[[in
 
 
 class _Trail:
-    """What the trail says of rows, by table and number."""
+    """Digests in the audit trail by table and number."""
 
     def __init__(self, said: sqlite3.Connection) -> None:
         self._said = said
         self._said.execute("CREATE TABLE said (name TEXT, number INTEGER, sequence INTEGER, action TEXT, digest TEXT)")
         self.first: dict[str, int] = {}
-        """The smallest number with which the trail saw a row of a table come."""
+        """Smallest number of a row whose creation is in the trail, by table."""
         self.is_of_older_release = False
         """Whether rows came before the trail held digests."""
 
@@ -222,19 +198,19 @@ class _Trail:
                 begins = action in AUDITED[name].begun
                 for one in stamp.split(" "):
                     number, _, digest = one.partition(":")
-                    if begins:  # of several rows the first is the one that comes
+                    if begins:  # the first of several rows is the created one
                         self.first[name] = min(int(number), self.first.get(name, int(number)))
                         begins = False
                     yield name, int(number), sequence, action, digest
 
     def of_table(self, name: str) -> Iterator[tuple[int, list[tuple[int, str, str]]]]:
-        """Give each row of a table that the trail speaks of: its number, and (sequence, action, digest) in order."""
+        """Yield number and entries (sequence, action, digest) of each row of a table in order."""
         query = "SELECT number, sequence, action, digest FROM said WHERE name = ? ORDER BY number, sequence"
         for number, some in groupby(self._said.execute(query, (name,)), key=itemgetter(0)):
             yield number, [one[1:] for one in some]
 
     def precedes_digests(self, name: str, number: int) -> bool:
-        """Say whether a row of which the trail says nothing came before there were digests."""
+        """Return whether a row without entries is older than the digests."""
         return self.is_of_older_release and 0 < number < self.first.get(name, number + 1)
 
 
@@ -249,7 +225,7 @@ def _check_table(connection: Connection, trail: _Trail, name: str, unchecked: di
             if trail.precedes_digests(name, row[0]):
                 unchecked[name] = unchecked.get(name, 0) + 1
             else:
-                yield f"{name} {row[0]}: the audit trail tells nothing of it"
+                yield f"{name} {row[0]}: the audit trail has no record of it"
             row = next(rows, None)
             continue
         number, entries = spoken
@@ -257,7 +233,7 @@ def _check_table(connection: Connection, trail: _Trail, name: str, unchecked: di
         sequence, _, digest = entries[-1]
         if row is None or row[0] > number:
             if digest != _GONE:
-                yield f"{name} {number}: is gone, though audit row {sequence} tells of it"
+                yield f"{name} {number}: is gone, though audit row {sequence} records it"
         else:
             for column in _differing(audited, digest, _digest_row(audited, row[1])):
                 yield f"{name} {number}: {column} is not what audit row {sequence} says"
@@ -266,7 +242,7 @@ def _check_table(connection: Connection, trail: _Trail, name: str, unchecked: di
 
 
 def _check_entries(audited: Audited, name: str, number: int, entries: Sequence[tuple[int, str, str]]) -> Iterator[str]:
-    """Look whether a row changed between two entries in what the second does not change."""
+    """Yield changes between two entries in columns that the second may not change."""
     for (_, _, before), (sequence, action, after) in pairwise(entries):
         if before == after or after == _GONE:
             continue
@@ -288,7 +264,7 @@ def _differing(audited: Audited, one: str, other: str) -> list[str]:
 
 
 def _read_texts(name: str, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int, list[str]]]:
-    """Give by each number what is digested of each column; rows that belong to one number come one after the other."""
+    """Yield the texts to digest by number; rows of one number must be consecutive."""
     if AUDITED[name].part_of is None:
         yield from ((row[0], [_encode(value) for value in row[1:]]) for row in rows)
         return
@@ -298,7 +274,7 @@ def _read_texts(name: str, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int,
 
 
 def _digest_row(audited: Audited, texts: Sequence[str]) -> str:
-    """Return the digests of the columns of a row, one after the other."""
+    """Return the concatenated digests of the columns of a row."""
     if audited.salt is None:
         return "".join(map(_digest_again, texts))
     salt, salted = texts[list(audited.columns).index(audited.salt)], audited.salted
@@ -336,7 +312,7 @@ def _key_of(name: str) -> Column[Any]:
 
 
 def _query(name: str) -> Select[Any]:
-    """Return the query for the number and the digested columns, moments in microseconds, in the order of numbers."""
+    """Return the query of number and digested columns, with times in microseconds, ordered by number."""
     table, part_of = metadata.tables[name], AUDITED[name].part_of
     columns = [table.c[column] for column in AUDITED[name].columns]
     query = select(
@@ -348,9 +324,9 @@ def _query(name: str) -> Select[Any]:
     return query.order_by(_key_of(name), *(key for key in table.primary_key if key is not _key_of(name)))
 
 
-@lru_cache(maxsize=256)  # as making a query takes longer than asking it
+@lru_cache(maxsize=256)  # building the query takes longer than running it
 def _query_together(names: tuple[str, ...]) -> tuple[Select[Any] | CompoundSelect[Any], dict[str, itemgetter[Any]]]:
-    """Return the query for rows of several tables by their numbers, and what picks the columns of each table from it.
+    """Return the query of rows of several tables by number, and functions that pick each table's columns.
 
     The name of the table comes first, then the columns of all.
     """
@@ -370,7 +346,7 @@ def _query_together(names: tuple[str, ...]) -> tuple[Select[Any] | CompoundSelec
 
 
 def _lay_out(types: Mapping[str, Sequence[TypeEngine[Any]]]) -> tuple[list[TypeEngine[Any]], dict[str, list[int]]]:
-    """Return the types of the columns into which those of each table fit, and into which of them each goes."""
+    """Return common column types for several tables, and the places of each table's columns among them."""
     layout: list[TypeEngine[Any]] = []
     places: dict[str, list[int]] = {}
     for name, wanted in types.items():

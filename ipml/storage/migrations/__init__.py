@@ -1,1 +1,1 @@
-"""How the tables came to be, one step a file. A step, once released, is never edited."""
+"""Migrations: the history of the tables, one step per file. A released step is never edited."""

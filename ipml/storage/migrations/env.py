@@ -1,4 +1,4 @@
-"""Runs the steps inside the transaction of the caller, `ipml.storage.database.migrate`."""
+"""Migration environment: runs the steps in the transaction of the caller, `ipml.storage.database.migrate`."""
 
 from alembic import context
 

@@ -1,8 +1,8 @@
-"""Every table, by subject.
+"""Tables: defines every table, by subject.
 
-Whoever changes a table adds a migration and sets `REVISION` to it; a test compares the two. No table of enforcement or
-cooperation holds anything of a seller in the clear: a seller is a pseudonym, and what tells of them is encrypted with
-their key (`ipml.storage.pseudonyms`), so that who takes the key away has erased it everywhere.
+A changed table needs a migration and its number in `REVISION`; a test compares the two. Tables of enforcement and
+cooperation hold no seller in the clear: sellers are pseudonyms, and texts about them are encrypted with their key
+(`ipml.storage.pseudonyms`), so that deleting the key erases them everywhere.
 """
 
 from __future__ import annotations

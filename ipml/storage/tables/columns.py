@@ -1,7 +1,7 @@
-"""What columns are made of, alike on every database.
+"""Columns: types that behave alike on every database.
 
-Moments are whole microseconds since 1970 in UTC, so they compare exactly; Python sees aware datetimes. Tables are
-STRICT on SQLite: a text never ends up in a column of numbers.
+Moments are whole microseconds since 1970 in UTC, which compare exactly; Python gets aware datetimes. Tables are STRICT
+on SQLite: a text never gets into a column of numbers.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from ipml.kit.moments import from_microseconds, to_microseconds
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware datetime, kept as whole microseconds since 1970 in UTC."""
+    """An aware datetime, stored as whole microseconds since 1970 in UTC."""
 
     impl = BigInteger
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Use the one kind of integer that a STRICT table of SQLite knows."""
+        """Use the one integer type of a STRICT table of SQLite."""
         return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """Turn a moment into microseconds; a naive one is a mistake of the caller (TypeError)."""
+        """Convert a time to microseconds; raise TypeError for a naive one."""
         return None if value is None else to_microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Turn microseconds into a moment."""
+        """Convert microseconds to a time."""
         return None if value is None else from_microseconds(value)
 
 
 class Flag(TypeDecorator[bool]):
-    """True or false, which a STRICT table of SQLite keeps as 1 or 0."""
+    """True or false, stored as 1 or 0 in a STRICT table of SQLite."""
 
     impl = Boolean
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Use an integer where the database has no truth values."""
+        """Use an integer on databases without a boolean type."""
         return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else Boolean())
 
     def process_result_value(self, value: int | bool | None, dialect: Dialect) -> bool | None:  # noqa: ARG002
-        """Give back a truth value."""
+        """Convert to a boolean."""
         return None if value is None else bool(value)
 
 

@@ -1,8 +1,8 @@
-"""Tables of notices, and of networks that were handed to authorities and rights holders, with what came of them.
+"""Cooperation tables: notices, and networks referred to authorities and rights holders, with their outcomes.
 
-Notifiers are people too: what tells of them is encrypted with a key of their own, as with sellers. Sellers stand here
-as pseudonyms. Of a network only numbers are kept, and a digest of the pseudonyms of its members: the number of a
-network is that of one folder, the digest tells the same members again.
+Texts about notifiers are encrypted with a key of their own, as with sellers, who appear as pseudonyms. A network is
+stored as numbers and a digest of its members' pseudonyms, which identifies the same members again; its number counts
+within one folder only.
 """
 
 from __future__ import annotations
@@ -113,10 +113,10 @@ notices = Table(
     Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, index=True),
     Column("kind", Text, nullable=False, doc="a notice of counterfeits, or a consumer's complaint"),
     Column("brand", Text),
-    Column("encrypted", Text, nullable=False, doc="what tells of the notifier, by their key"),
+    Column("encrypted", Text, nullable=False, doc="data of the notifier, encrypted with their key"),
     Column("explanation", Text, nullable=False, doc="may name the seller: by the notifier's key; empty once erased"),
     Column("key", Text, doc="SHA-256 of the notifier's, so that a repeated request gives notice once"),
-    Column("content_digest", Text, nullable=False, doc="keyed by them: tells the same content again, and nothing else"),
+    Column("content_digest", Text, nullable=False, doc="keyed hash that identifies the same content"),
     Column("tier", Text, nullable=False, doc="of the notifier when it came"),
     Column("received_at", Moment, nullable=False),
     Column("is_suspended", Flag, nullable=False, server_default=false(), doc="its notifier was, when it came"),
@@ -132,7 +132,7 @@ notices = Table(
 )
 
 STATE_OF_VERDICT = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected", Verdict.CANNOT_TELL: "undecided"}
-"""What becomes of an item of a notice by the verdict on its case."""
+"""State of a notice's item after the verdict on its case."""
 
 notice_items = Table(
     "notice_items",

@@ -1,8 +1,7 @@
-"""Tables of what is done to listings and sellers: evidence, measures, statements, penalties, appeals, erasures.
+"""Enforcement tables: evidence, measures, statements, penalties, appeals and erasures.
 
-A seller is a pseudonym with a key of their own. What tells of a seller in words is encrypted with that key: the
-evidence, the letter of a statement of reasons, though not its facts, which name nobody. Numbers are kept to two
-digits: enough for proportion, too few to know anybody by.
+Sellers are pseudonyms with a key of their own, which encrypts evidence and letters; the facts of a statement name
+nobody. Numbers are stored to two digits: enough for proportion, too few to identify a seller.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ evidence = Table(
 )
 
 
-# What a query looks for among very many: asked and not done, lifted and not back, about to end.
+# Conditions of queries for a few among very many measures: asked and not done, lifted and not back, about to end.
 _IS_ASKED = text("done_at IS NULL AND lifted_at IS NULL")
 _IS_LIFTED = text("lifted_at IS NOT NULL AND undone_at IS NULL")
 _IS_ENDING = text("until IS NOT NULL AND lifted_at IS NULL")
@@ -77,7 +76,7 @@ measures = Table(
     Column("replaced_by", Identity, doc="the measure that took its place"),
     Column("refused_at", Moment, doc="when the platform last refused, or could not be reached"),
     Column("why_refused", Text, doc="in the platform's words, encrypted"),
-    Column("source", Text, nullable=False, server_default="own", doc="who pointed to the listing: own, notice, …"),
+    Column("source", Text, nullable=False, server_default="own", doc="reporter of the listing: own, notice, …"),
     Column("is_detected", Flag, nullable=False, server_default=true(), doc="a model found it before anybody said so"),
     CheckConstraint("kind IN ('label', 'demote', 'pause', 'price-hold', 'remove', 'remove-in')", name="kind"),
     Index("ix_measures_asked", "imposed_at", sqlite_where=_IS_ASKED, postgresql_where=_IS_ASKED),
@@ -96,7 +95,7 @@ outbox = Table(
     Column("kind", Text, nullable=False, doc="what it is: measure, reinstatement, statement, …"),
     Column("version", Identity, nullable=False, server_default="1", doc="of the shape in which it was written"),
     Column("subject", Text, nullable=False, doc="such as measure:12; messages of one subject go in order"),
-    Column("pseudonym", Text, index=True, doc="whose key encrypts the body; empty: it tells of no seller"),
+    Column("pseudonym", Text, index=True, doc="seller whose key encrypts the body; empty: no seller data"),
     Column("body", Text, nullable=False, doc="JSON, encrypted where there is a pseudonym"),
     Column("put_at", Moment, nullable=False),
     Column("state", Text, nullable=False, server_default="waiting"),
@@ -106,7 +105,7 @@ outbox = Table(
     Column("lease_expires_at", Moment),
     Column("last_error", Text, doc="why the last attempt failed; encrypted where there is a pseudonym"),
     Column("settled_at", Moment, doc="when it was delivered, or given up"),
-    Column("dropped_by", Text, doc="who said of a dead one that it need not be delivered any more"),
+    Column("dropped_by", Text, doc="person who dropped a dead message"),
     Column("dropped_at", Moment),
     Column("why_dropped", Text, doc="encrypted where there is a pseudonym"),
     CheckConstraint("state IN ('waiting', 'delivered', 'dead')", name="state"),
@@ -124,9 +123,7 @@ measure_messages = Table(
     Column(
         "measure_id", Identity, ForeignKey("measures.measure_id"), primary_key=True, autoincrement=False, index=True
     ),
-    Column(
-        "effect", Text, nullable=False, doc="what is true of the measure once the platform says of the message: done"
-    ),
+    Column("effect", Text, nullable=False, doc="state of the measure once the platform has confirmed the message"),
     CheckConstraint("effect IN ('imposed', 'lifted')", name="effect"),
     sqlite_strict=True,
 )
@@ -139,7 +136,7 @@ platform_answers = Table(
     Column("status", Text, nullable=False),
     Column("said_at", Moment, nullable=False, doc="by the platform's deadline, but never later than received"),
     Column("received_at", Moment, nullable=False),
-    Column("told_by", Text, nullable=False, doc="who told us: a user, the API, or the answer to a delivery"),
+    Column("told_by", Text, nullable=False, doc="source: a user, the API, or the answer to a delivery"),
     Column("why", Text, doc="in the platform's words; encrypted where the message is"),
     CheckConstraint("status IN ('accepted', 'done', 'refused', 'failed')", name="status"),
     sqlite_strict=True,
@@ -272,7 +269,7 @@ measure_stakes = Table(
 
 
 PENDING_APPEALS = ("open", "with holder", "holder acted")
-"""States of an appeal that somebody has still to decide, or a term to end."""
+"""States of an appeal that waits for a decision or a deadline."""
 
 appeals = Table(
     "appeals",
@@ -306,7 +303,7 @@ appeal_outcomes = Table(
     Column("outcome", Text, nullable=False),
     Column("decided_by", Text, nullable=False),
     Column("decided_at", Moment, nullable=False),
-    Column("why", Text, nullable=False, doc="encrypted: it tells of the seller"),
+    Column("why", Text, nullable=False, doc="encrypted with the seller's key"),
     Column("measure_kind", Text, doc="the milder measure, where it was granted in part"),
     sqlite_strict=True,
 )
@@ -351,7 +348,7 @@ deadline_events = Table(
 promises = Table(
     "promises",
     metadata,
-    Column("promise_id", Identity, primary_key=True, doc="the highest of a brand tells how it stands"),
+    Column("promise_id", Identity, primary_key=True, doc="the highest of a brand is its present state"),
     Column("at", Moment, nullable=False),
     Column("brand", Text, nullable=False, doc="* for all of them, where a person withdraws or allows"),
     Column("event", Text, nullable=False),

@@ -1,4 +1,4 @@
-"""Tables of what the marketplace submits: listings as they are now, their pictures, what is known of their sellers."""
+"""Marketplace tables: listings as submitted, their pictures, and facts about their sellers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ listings = Table(
 
 
 def _file_columns() -> tuple[Column[Any], ...]:
-    """Return what is known of a picture's file once it was fetched."""
+    """Return the columns of a fetched picture's file."""
     return (
         Column("found_at", Text, doc="the address that sent it, after redirects"),
         Column("kind", Text, doc="format of the file"),

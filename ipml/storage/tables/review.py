@@ -1,4 +1,4 @@
-"""Tables of the queue: who works with it, cases and decisions, blind re-reviews, samples, and the audit trail."""
+"""Review tables: users, cases, decisions, blind re-reviews, samples, and the audit trail."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ cases = Table(
     Column("exemplar", Identity, doc="the case that is reviewed for this one, which waits; empty where it is shown"),
     Column("relisting_of", Identity, doc="the case of a removed listing that it is alike"),
     Column("category", Text),
-    Column("erased_at", Moment, doc="when the listing was erased; what is there instead only stands in for it"),
+    Column("erased_at", Moment, doc="when the listing was replaced by a placeholder"),
     Column("version", Identity, nullable=False, server_default="1", doc="counts the contents that the listing has had"),
     Column("content", Text, doc="digest of what is offered, but for the price"),
     Column("brand_read", Text, doc="the brand without case, as the model read it where the field names none"),
@@ -145,14 +145,14 @@ cases = Table(
     Index(None, "state", "score_rank", "case_id"),
     Index(None, "state", "value_rank", "case_id"),
     Index("ix_cases_waiting", "exemplar", "state", "rank", "case_id"),
-    # A filter reads its cases in their order, and no others; or goes through the order without reading cases.
+    # Filters read only their own cases in order, or walk the order without reading cases.
     Index(
         "ix_cases_in_order",
         *("state", "rank", "case_id", "score_rank", "enqueued_at", "due_at", "exemplar", "snoozed_until"),
     ),
     Index(None, "assigned_to", "state", "rank", sqlite_where=_ASSIGNED, postgresql_where=_ASSIGNED),
     Index(None, "state", "seller_id", "rank", "case_id"),
-    # With what a count of a queue asks for, too.
+    # Includes the columns that a count of a queue needs.
     Index(
         "ix_cases_queued",
         *("state", "queue_id", "rank", "case_id", "exemplar", "snoozed_until", "due_at"),
@@ -164,14 +164,14 @@ cases = Table(
     Index(None, "lease_expires_at", sqlite_where=_HELD, postgresql_where=_HELD),
     Index(None, "state", "lane", "random_order"),
     Index(None, "holder"),
-    Index(None, "listing_id"),  # by which notices find the case of a listing
-    # Few are drawn: whoever takes a case must not look through all for them.
+    Index(None, "listing_id"),  # for notices, to find the case of a listing
+    # Few cases are drawn; a claim must not scan all cases for them.
     Index(None, "state", "drawn_at", "case_id", sqlite_where=_DRAWN, postgresql_where=_DRAWN),
-    # By which the precision of matches is measured: the newest of all, those with one listing, and those of a seller.
+    # For the precision of matches: the newest of all, those with one listing, and those of a seller.
     Index("ix_cases_matched", "state", "case_id", sqlite_where=_MATCHED, postgresql_where=_MATCHED),
     Index("ix_cases_matched_seller", "seller_id", "case_id", sqlite_where=_MATCHED, postgresql_where=_MATCHED),
     Index("ix_cases_matched_with", "relisting_of", "case_id", sqlite_where=_MATCHED, postgresql_where=_MATCHED),
-    # Of one listing one case is for people to decide.
+    # A listing has at most one pending case.
     Index("ix_cases_pending", "listing_id", unique=True, sqlite_where=_PENDING, postgresql_where=_PENDING),
     sqlite_strict=True,
     sqlite_autoincrement=True,  # the audit names cases by number, so a number is never given twice
@@ -394,7 +394,7 @@ seeds = Table(
     "seeds",
     metadata,
     Column("seed_id", Identity, primary_key=True),
-    Column("seed", Text, nullable=False, doc="hexadecimal; who knows it can tell which listings are drawn"),
+    Column("seed", Text, nullable=False, doc="hexadecimal; secret, since it determines which listings are drawn"),
     Column("drawn_at", Moment, nullable=False),
     sqlite_strict=True,
 )

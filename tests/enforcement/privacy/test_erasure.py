@@ -352,7 +352,7 @@ def test_an_erasure_that_has_begun_lets_nothing_stand_in_its_way(engine):
     run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
     execute(engine, update(outbox).values(state="waiting", settled_at=None, pseudonym=pseudonym))
     queue.enqueue(engine, [bag(30, SELLER, 0.9)], now=LATER)
-    with pytest.raises(Conflict, match="1 messages that tell of them wait to be delivered; all but the key was erased"):
+    with pytest.raises(Conflict, match="1 messages about the seller wait to be delivered; all but the key was erased"):
         erasure.finish_begun(engine, now=LATER)
     assert erasure.sweep_erased(engine, now=LATER) == ()
     assert list(find_clear(engine, [NAME])) == []

@@ -1,4 +1,4 @@
-"""Columns for sellers' records, addresses of listings and matches with removed listings; indexes for jobs."""
+"""Second revision: adds columns for sellers' records, listing addresses and matches; indexes for jobs."""
 
 import sqlalchemy as sa
 from alembic import op
