@@ -25,7 +25,7 @@ Hashes = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """A product group: category of brands, attraction to counterfeiters (1 is the average), and sizes or pieces per pack."""
+    """A product group: category of brands, attraction to counterfeiters (1: average), and sizes or pieces per pack."""
 
     name: str
     attraction: float

@@ -222,7 +222,7 @@ _MOST_IN_A_NOTICE = 100
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A rights holder: `diligence` is the share found of missed counterfeits, `precision` the share of right reports."""
+    """A rights holder: `diligence` is the share found of missed fakes, `precision` the share of right reports."""
 
     brand: str
     diligence: float
