@@ -1,1 +1,1 @@
-"""A listing turned into numbers: an extractor or two a file, and the text work beneath them."""
+"""Features: turn listings into numbers; one or two extractors per module, and the text processing that they share."""

@@ -1,9 +1,8 @@
-"""The columns of some listings, as extractors read them, and what all extractors share.
+"""Columns: reads the columns of listings for extractors, and holds the base class of extractors.
 
-Extractors take a frame, a mapping of columns or a `ListingColumns`. The pipeline makes one `ListingColumns` and hands
-it to all of them, so that a title is folded once however many extractors read it, and what several of them need is
-worked out once; a single listing needs no frame. Texts are bytes for the engine; as Python strings they are for
-the few that people read.
+Extractors take a frame, a mapping of columns or a `ListingColumns`. The pipeline passes one `ListingColumns` to all
+of them, so a title is folded once, shared results are computed once, and a single listing needs no frame. Texts are
+bytes for the engine; only code that shows them to people asks for Python strings.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ from ipml.records import Listing
 T = TypeVar("T")
 SPELT = ("title", "description")
 MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
-"""How many letters of a text column are read; of the others as many as of a title."""
+"""Number of letters read of a text column; for other columns the limit of titles."""
 _FIELDS = tuple(field.name for field in fields(Listing))
 _CELLS = attrgetter(*_FIELDS)
 
 
 class PhraseSet:
-    """The phrases an extractor looks for, which columns know by the object, not by comparing thousands of words.
+    """The phrases that an extractor looks for; columns compare sets by identity, not by their thousands of words.
 
     Parameters
     ----------
     phrases : iterable of str
-        As people write them; a star at the end of one stands for any ending.
+        As people write them; a star at the end of a phrase stands for any ending.
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
@@ -54,19 +53,19 @@ class PhraseSet:
 
     @cached_property
     def reading(self) -> Reading:
-        """What finds these phrases alone."""
+        """The reading that finds these phrases alone."""
         return Reading(sets=(self,))
 
 
 class Reading:
-    """What a model knows of words: how misspelt ones are read, and the phrases that its extractors look for.
+    """How a model reads words: corrections of misspelt words, and the phrases that its extractors look for.
 
     Parameters
     ----------
     spelling : Spelling, optional
-        Words are read as they stand where none is given.
+        Without it, words are read as written.
     sets : tuple of PhraseSet, default=()
-        Found in one walk through a text.
+        All are found in one pass over a text.
     """
 
     def __init__(self, spelling: Spelling | None = None, sets: tuple[PhraseSet, ...] = ()) -> None:
@@ -75,13 +74,13 @@ class Reading:
 
     @cached_property
     def finder(self) -> PhraseFinder:
-        """What finds the phrases of all sets."""
+        """The finder of the phrases of all sets."""
         return _make_finder(tuple(phrases.phrases for phrases in self.sets))
 
 
 @lru_cache(maxsize=8)
 def _make_finder(sets: tuple[tuple[str, ...], ...]) -> PhraseFinder:
-    """Return the finder of some sets: models loaded one after another mostly look for the same phrases."""
+    """Return the finder of some sets; cached, since models mostly look for the same phrases."""
     return PhraseFinder(sets)
 
 
@@ -91,20 +90,20 @@ class ListingColumns:
     Parameters
     ----------
     columns : DataFrame or mapping of str to sequence
-        Canonical listing columns; those that are absent read as missing.
+        Canonical listing columns; absent ones read as missing.
     reading : Reading, optional
-        How the words of title and description are read; as they stand where none is given.
+        How the words of title and description are read; by default as written.
+
+    Attributes
+    ----------
+    record : Listing or None
+        The listing, where the columns were made from a single one.
 
     Examples
     --------
     >>> listings = ListingColumns({"title": ["N\u0456ke", None], "price": [10.0, None]})
     >>> len(listings), listings.folded("title").strings(), listings.numbers("price")
     (2, ['nike', ''], array([10., nan]))
-
-    Attributes
-    ----------
-    record : Listing or None
-        The one listing that these are the columns of, where they were made of it.
     """
 
     def __init__(self, columns: pd.DataFrame | Mapping[str, Sequence[Any]], reading: Reading | None = None) -> None:
@@ -118,12 +117,12 @@ class ListingColumns:
 
     @classmethod
     def of(cls, listings: Any) -> ListingColumns:
-        """Return the columns of a frame, as `as_frame` reads it, of a mapping, or of a `ListingColumns`.
+        """Return the columns of a frame (see `as_frame`), a mapping, or a `ListingColumns`.
 
         Raises
         ------
         TypeError
-            It is something else, without names of columns.
+            The argument has no column names.
         """
         if isinstance(listings, ListingColumns):
             return listings
@@ -142,7 +141,7 @@ class ListingColumns:
 
     @classmethod
     def of_records(cls, listings: Sequence[Listing], reading: Reading | None = None) -> ListingColumns:
-        """Return the columns of checked listings; for some hundreds it is much quicker than to make a frame of them.
+        """Return the columns of checked listings; for some hundreds this is much faster than making a frame.
 
         Examples
         --------
@@ -160,20 +159,20 @@ class ListingColumns:
         return self._length
 
     def __contains__(self, name: str) -> bool:
-        """Say whether some listing says something in a column."""
+        """Return whether some listing has a value in a column."""
         return self.once(("says something", name), lambda: self._says_something(name))
 
     def take(self, rows: NDArray[np.intp], folded: Mapping[str, Texts] | None = None) -> ListingColumns:
-        """Return some rows, in the order given, perhaps with other texts in some columns.
+        """Return some rows, in the given order, optionally with other texts in some columns.
 
-        What was worked out for these listings is not worked out again.
+        Results already computed for these listings are reused.
 
         Parameters
         ----------
         rows : array of int
         folded : mapping of str to Texts, optional
-            Other texts of some columns, such as passages. They are folded and read already, and stand for what was
-            written as well.
+            Other texts of some columns, such as passages: already folded and read. They also replace the texts as
+            written.
 
         Examples
         --------
@@ -189,9 +188,9 @@ class ListingColumns:
         return taken
 
     def cut(self, rows: NDArray[np.intp]) -> ListingColumns:
-        """Return some rows as listings by themselves: what is worked out of them is not worked out of the others.
+        """Return some rows as separate listings: results are computed for these rows alone.
 
-        Texts that were read already are not read again.
+        Texts already read are not read again.
 
         Parameters
         ----------
@@ -215,12 +214,12 @@ class ListingColumns:
         return cut
 
     def without(self, missing: Mapping[str, NDArray[np.bool_]]) -> ListingColumns:
-        """Return listings by themselves, each as if it lacked some columns.
+        """Return separate listings, each with some columns removed.
 
         Parameters
         ----------
         missing : mapping of str to array of bool, shape (n_listings,)
-            By column, which listings are to lack it.
+            For each column, the listings that lose it.
 
         Examples
         --------
@@ -237,7 +236,7 @@ class ListingColumns:
         return left
 
     def _list_names(self) -> list[str]:
-        """Return the names of all columns, those of the listings that these were taken from included."""
+        """Return the names of all columns, including those of the listings that these rows come from."""
         own = list(map(str, self._columns))
         return own if self._whole is None else [*dict.fromkeys([*own, *self._whole._list_names()])]
 
@@ -247,7 +246,7 @@ class ListingColumns:
         return self._reading
 
     def read_as(self, reading: Reading) -> ListingColumns:
-        """Return the same listings, their words read in this way; what was only folded is not folded again."""
+        """Return the same listings with their words read this way; folded texts are reused."""
         if reading is self._reading:
             return self
         if self._whole is not None:
@@ -261,7 +260,7 @@ class ListingColumns:
         return read
 
     def as_read(self) -> ListingColumns:
-        """Return the same listings, of which no more is known than how their words are read.
+        """Return the same listings with their read texts, but without any other computed result.
 
         Examples
         --------
@@ -287,12 +286,12 @@ class ListingColumns:
         return self.once_a_row(("bones", name), [name], lambda listings: skeleton_texts(listings.folded(name)))
 
     def tell_read(self, name: str, folded: Texts, find: Callable[[PhraseSet], Places | None]) -> None:
-        """Let listings know how the texts of a column read, and what says which phrases were found there already."""
+        """Store read texts of a column, and a function that returns the places of phrases found in them."""
         self._known["folded", name] = folded
         self._known["found", name] = find
 
     def places(self, name: str, phrases: PhraseSet) -> Places:
-        """Return which phrases stand where in the folded view of a text column, in bytes."""
+        """Return the places of phrases in the folded view of a text column, in bytes."""
         return self.once_a_row(("places", name, phrases), [name], lambda listings: listings._find(name, phrases))
 
     def texts(self, name: str) -> list[str]:
@@ -300,17 +299,17 @@ class ListingColumns:
         return self.once(("text", name), lambda: self._read_strings(name))
 
     def names(self, name: str) -> Names:
-        """Return a text column as written, each different text once; missing texts are ""."""
+        """Return a text column as written, each distinct text once; missing texts are ""."""
         return self.once_a_row(("names", name), [name], lambda listings: listings._read_names(name))
 
     def folded_names(self, name: str) -> Names:
-        """Return the folded view of a text column, each different text folded once."""
+        """Return the folded view of a text column, each distinct text folded once."""
         return self.once_a_row(("folded names", name), [name], lambda listings: listings._fold_names(name))
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a number column, shape (n_listings,); missing numbers are NaN, and so is a price of 0.
+        """Return a number column, shape (n_listings,); NaN where missing, and for a price of 0.
 
-        Exports write 0 for a price on request, an auction, or one that is not known.
+        Exports write 0 for a price on request, an auction, or an unknown price.
         """
         return self.once_a_row(("number", name), [name], lambda listings: listings._read_numbers(name))
 
@@ -330,11 +329,11 @@ class ListingColumns:
         return float("nan") if cell is None or cell is pd.NA or (name == "price" and cell == 0) else float(cell)
 
     def moments(self, name: str) -> NDArray[np.int64]:
-        """Return a column of moments in microseconds UTC, shape (n_listings,); the least number where missing."""
+        """Return a time column in microseconds UTC, shape (n_listings,); `NEVER` where missing."""
         return self.once_a_row(("moment", name), [name], lambda listings: listings._read_moments(name))
 
     def days_between(self, first: str, second: str) -> NDArray[np.float64]:
-        """Return the days from one moment column to another, shape (n_listings,); NaN where either is missing."""
+        """Return the days from one time column to another, shape (n_listings,); NaN where either is missing."""
         if self.record is not None:
             return np.array([days_from(getattr(self.record, first), getattr(self.record, second))])
         if first not in self or second not in self:
@@ -343,7 +342,7 @@ class ListingColumns:
         return np.asarray(count_days(begins, ends))
 
     def cells(self, name: str) -> Any:
-        """Return the cells of a column as they came in, by their places; None for each listing where it is absent."""
+        """Return the original cells of a column, by position; None for each listing where the column is absent."""
         if name in self._columns:
             column = self._column(name)
             return column.array if isinstance(column, pd.Series) else column
@@ -353,41 +352,41 @@ class ListingColumns:
         return [cells[row] for row in self._rows.tolist()]
 
     def row_numbers(self) -> NDArray[np.int64]:
-        """Return the number of each listing in what it came in, from 1, as messages name it."""
+        """Return the number of each listing in its source, from 1, as messages name it."""
         if self._whole is not None:
             return self._whole.row_numbers()[self._rows]
         return number_rows(self._columns) if isinstance(self._columns, pd.DataFrame) else np.arange(1, len(self) + 1)
 
     def letters(self, name: str) -> NDArray[np.int64]:
-        """Return how many letters the folded view of a text column has, shape (n_listings,)."""
+        """Return the number of letters in the folded view of a text column, shape (n_listings,)."""
         if name not in self:
             return np.zeros(len(self), dtype=np.int64)
         return self.once_a_row(("letters", name), [name], lambda listings: listings.folded(name).lengths())
 
     def is_given(self, name: str) -> NDArray[np.bool_]:
-        """Say whether a text column says anything, shape (n_listings,)."""
+        """Return whether a text column has a text, shape (n_listings,)."""
         if name not in self:
             return np.zeros(len(self), dtype=bool)
         return self.once_a_row(("given", name), [name], lambda listings: np.diff(listings.raw(name).offsets) > 0)
 
     def once(self, key: Hashable, work_out: Callable[[], T]) -> T:
-        """Return what was worked out under this key before, or work it out now."""
+        """Return the cached result of this key; compute it first where there is none."""
         if key not in self._known:
             self._known[key] = work_out()
         return cast(T, self._known[key])
 
     def once_a_row(self, key: Hashable, columns: Iterable[str], work_out: Callable[[ListingColumns], T]) -> T:
-        """Return what follows, row by row, from some columns alone; it is worked out once.
+        """Return the cached result of this key; compute it first where there is none.
 
-        Listings that were taken from others take over what is known of those, unless some of the columns have other
-        texts.
+        The result follows row by row from the named columns alone. Rows taken from other listings reuse the result of
+        those, unless one of the columns has other texts.
 
         Parameters
         ----------
         key : hashable
         columns : iterable of str
         work_out : function of ListingColumns
-            Gives an array, a sparse matrix, or what has rows to take, such as Texts.
+            Returns an array, a sparse matrix, or an object with `take`, such as Texts.
         """
         if key in self._known:
             return cast(T, self._known[key])
@@ -399,13 +398,13 @@ class ListingColumns:
         return found
 
     def each_once(self, columns: Iterable[str], read: Callable[[ListingColumns], Any]) -> Any:
-        """Return what is read, row by row, from some columns alone; for passages their listing is read once.
+        """Return what `read` computes row by row from some columns; once for a listing with several passages.
 
         Parameters
         ----------
         columns : iterable of str
         read : function of ListingColumns
-            Gives an array or a sparse matrix with a row for each listing.
+            Returns an array or a sparse matrix with one row per listing.
         """
         if self._whole is None or not set(columns).isdisjoint(self._columns):
             return read(self)
@@ -427,7 +426,7 @@ class ListingColumns:
         return has_cells(column) if isinstance(column, pd.Series) else True
 
     def _column(self, name: str) -> Any:
-        """Return a column as it came in; to take one out of a frame is slow."""
+        """Return an original column; cached, since taking one out of a frame is slow."""
         if ("column", name) not in self._known:
             self._known["column", name] = self._columns[name]
         return self._known["column", name]
@@ -449,7 +448,7 @@ class ListingColumns:
         return spelling.read_texts(folded) if spelling and name in SPELT else folded
 
     def _find(self, name: str, phrases: PhraseSet) -> Places:
-        """Find the phrases, and with them those that others will ask for."""
+        """Find the phrases, and at the same time those of the other sets of the reading."""
         find = self._known.get(("found", name))
         if find is not None and (places := find(phrases)) is not None:
             return cast(Places, places)
@@ -495,7 +494,7 @@ class ListingColumns:
 
 
 def days_from(first: datetime | None, second: datetime | None) -> float:
-    """Return the days from one moment to another, as `ListingColumns.days_between` does; NaN where either is missing.
+    """Return the days from one time to another, as `ListingColumns.days_between` does; NaN where either is missing.
 
     Examples
     --------
@@ -509,7 +508,7 @@ def days_from(first: datetime | None, second: datetime | None) -> float:
 
 
 def _say_how_to_name(listings: Any) -> str:
-    """Say what listings are expected to be, and how to make that of what was found."""
+    """Return the message that states the expected type of listings, and how to convert the given one."""
     kind = type(listings)
     found = f"Listings are a {kind.__name__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__name__}'}"
     if hasattr(listings, "to_pandas"):
@@ -528,7 +527,7 @@ _AS_THEY_STAND = Reading()
 
 @lru_cache(maxsize=4_096)
 def fold_name(name: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
-    """Return a brand or a category folded: few different ones are met, again and again.
+    """Return a brand or a category folded; cached, since there are few distinct ones.
 
     Examples
     --------
@@ -543,15 +542,15 @@ def _take_rows(values: Any, rows: NDArray[np.intp]) -> Any:
 
 
 class Extractor(Estimator):
-    """Turn columns of listings into numbers, by functions of the engine that read prepared tables.
+    """Base class of extractors: turns columns of listings into numbers by functions of the engine.
 
-    A subclass sets its learned attributes in `learn`, and makes of them in `prepare` what its `values` needs: arrays
-    that are looked up again and again. They are made once, when first asked for, and are no part of a model file.
+    A subclass sets its learned attributes in `learn`; `prepare` derives from them the lookup tables that `values`
+    needs. The tables are made once, on first use, and are not part of a model file.
 
     Attributes
     ----------
     reads : sequence of str
-        The columns from which alone its values follow.
+        The only columns that its values depend on.
     """
 
     reads: Sequence[str] = ()
@@ -568,7 +567,7 @@ class Extractor(Estimator):
         return self.values(ListingColumns.of(X))
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Return what `transform` does, after `fit`."""
+        """Fit, then return what `transform` returns."""
         return self.fit(X, y).transform(X)
 
     def learn(self, listings: ListingColumns) -> None:
@@ -576,35 +575,35 @@ class Extractor(Estimator):
         raise NotImplementedError
 
     def extend(self, other: Self) -> None:
-        """Know also what another of the same kind knows; what both have learnt stays as it is."""
+        """Add what another extractor of this kind has learnt; what both have learnt stays as it is here."""
         self.borrow(other)
         self.__dict__.pop("_prepared", None)
 
     def borrow(self, other: Self) -> None:
-        """Add to the learned attributes those of another, where one has learnt nothing itself."""
+        """Add the learned attributes of another extractor, where this one has learnt nothing."""
 
     def values(self, listings: ListingColumns) -> Any:
-        """Return an array or a sparse matrix with a row for each listing."""
+        """Return an array or a sparse matrix with one row per listing."""
         raise NotImplementedError
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names of its features."""
+        """Return the names of the features."""
         raise NotImplementedError
 
     def prepare(self) -> Any:
-        """Return what is prepared from the learned attributes."""
+        """Return lookup tables derived from the learned attributes."""
         return ()
 
     @property
     def prepared(self) -> Any:
-        """What `prepare` returned; should several threads make it at once, all make the same."""
+        """The cached result of `prepare`; threads that make it at the same time make the same."""
         prepared = self.__dict__.get("_prepared")
         if prepared is None:
             prepared = self.__dict__["_prepared"] = self.prepare()
         return prepared
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import TransformerTags  # whoever asks has loaded scikit-learn
+        from sklearn.utils import TransformerTags  # the caller has loaded scikit-learn
 
         tags = super().__sklearn_tags__()
         tags.transformer_tags = TransformerTags()

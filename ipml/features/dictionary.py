@@ -1,9 +1,9 @@
-"""Ordinary words of many languages, which are never read as others.
+"""Dictionary: gathers ordinary words of many languages, which spelling correction never changes.
 
-A model learns them when it is trained and keeps them in its file: what it reads depends on no package where it scores.
-They take long to gather, so they are kept in the user's cache folder behind a line with their digest. The name of the
-file says what the words follow from: the dictionaries, the code that folds them, the tables that this code reads. A
-file that is broken is made anew, and where none can be kept the words are gathered each time.
+A model learns them in training and stores them, so scoring depends on no dictionary package. Gathering takes long;
+the words are cached in the user's cache folder after a line with their digest. The file name depends on the
+dictionaries, the folding code and its tables. A broken file is replaced; without a cache the words are gathered each
+time.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ LANGUAGES = (
     *("hu", "id", "is", "it", "lt", "lv", "mk", "ms", "nb", "nl", "pl"),
     *("pt", "ro", "ru", "sh", "sk", "sl", "sv", "tr", "uk", "vi"),
 )
-"""Languages of wordfreq whose words fold to Latin letters; others have none that could be taken for a known word."""
+"""Languages of wordfreq whose words fold to Latin letters; words of others cannot resemble a known word."""
 MOST_COMMON = 20_000
-_SPELT_OUT = ("en", "es")  # of which also rarer words are protected, all that a dictionary has
+_SPELT_OUT = ("en", "es")  # their rarer words are protected too: all words of a dictionary
 _EVERYDAY = {language: 10_000 if language in _SPELT_OUT else 500 for language in LANGUAGES}
-"""So many words of each stand beside any word, so that two of them are not pieces of one: "go yard", "pra da"."""
-_FORMAT = 2  # one more whenever the kept file is written otherwise
+"""Number of everyday words of each language; two of them side by side are not pieces of one ("go yard", "pra da")."""
+_FORMAT = 2  # increment when the format of the cache file changes
 _FOLDING = (look_alikes, normalisation, characters, folding, screening, texts)  # and the engine
 _PACKAGES = ("pyspellchecker", "wordfreq", "confusable-homoglyphs", "anyascii")
 
 
 @cache
 def ordinary_words() -> OrdinaryWords:
-    """Return the commonest words of each language, and all of a dictionary of English and of Spanish, folded.
+    """Return the most common words of each language, and all words of English and Spanish dictionaries, folded.
 
-    Those that have other signs than letters are left out.
+    Words with other signs than letters are left out.
 
     Examples
     --------
@@ -61,24 +61,24 @@ def ordinary_words() -> OrdinaryWords:
 
 
 def common_words(language: str, n: int) -> list[str]:
-    """Return the commonest words of a language as they read in small letters, and in capitals where that is otherwise.
+    """Return the most common words of a language in small letters, and in capitals where these fold differently.
 
     Examples
     --------
     >>> "praca" in common_words("pt", 10_000)
     True
     """
-    from wordfreq import get_frequency_list, top_n_list  # only here, as with the other dictionaries: scoring needs none
+    from wordfreq import get_frequency_list, top_n_list  # imported only here: scoring needs no dictionary
 
-    words = top_n_list(language, n, wordlist="small")  # those met at least once in a million words
-    get_frequency_list.cache_clear()  # which would hold the words of every language
+    words = top_n_list(language, n, wordlist="small")  # words with a frequency of at least one in a million
+    get_frequency_list.cache_clear()  # the cache would hold the words of every language
     return list(dict.fromkeys([*_fold(words), *_fold(map(str.upper, words))]))
 
 
 def cache_folder() -> Path:
-    """Return the folder in which ipml keeps what it can make anew, where the platform has such folders.
+    """Return the platform's cache folder for ipml, where it has such folders.
 
-    `IPML_CACHE` names another.
+    The environment variable `IPML_CACHE` overrides it.
     """
     home, places = Path.home(), os.environ
     if places.get("IPML_CACHE"):
@@ -91,10 +91,10 @@ def cache_folder() -> Path:
 
 
 def _read_or_gather() -> bytes:
-    """Return what is kept of the ordinary words; gathered, and then kept if that is possible, where nothing is yet."""
+    """Return the cached ordinary words; otherwise gather them, and cache them if possible."""
     try:
         path = cache_folder() / f"ordinary-words-{_key()}.bin"
-    except (OSError, RuntimeError):  # no home, or the code is not there to be read
+    except (OSError, RuntimeError):  # no home folder, or the source code is not readable
         return _gather()
     kept = _read(path)
     if kept is None:
@@ -123,7 +123,7 @@ def _as_lines(words: Iterable[str]) -> bytes:
 
 
 def _key() -> str:
-    """Return a name for all that the words follow from."""
+    """Return a digest of everything that the words depend on."""
     versions = [f"{package} {version(package)}" for package in _PACKAGES]
     chosen = [str(MOST_COMMON), str(_EVERYDAY), *_SPELT_OUT]
     known = [str(_FORMAT), *chosen, unicodedata.unidata_version, *versions, engine_digest()]
@@ -134,7 +134,7 @@ def _key() -> str:
 
 
 def _read(path: Path) -> bytes | None:
-    """Return what a kept file holds; None where there is none, or a broken one."""
+    """Return the words of a cache file; None where it is missing or broken."""
     try:
         digest, _, words = path.read_bytes().partition(b"\n")
     except OSError:
@@ -143,7 +143,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _keep(path: Path, words: bytes) -> None:
-    """Put the words into a file that nobody sees before it is whole."""
+    """Write the words to a file that becomes visible only when complete."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

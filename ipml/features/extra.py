@@ -1,7 +1,7 @@
-"""Columns of a marketplace's own as features: each number and each category is an extractor with a reason of its own.
+"""Extra columns: extractors for a marketplace's own numbers and categories, each with its own reason.
 
-Values count as observed with their listing. A number beyond nearly all of training counts as the bound, so that nobody
-gains by an absurd one. What is unknown, or of another kind than named, says only that it is unknown.
+Values count as observed with their listing. A number beyond nearly all training values counts as the bound, so an
+absurd value gains nothing. An unknown value, or one of the wrong type, shows only as unknown.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from ipml.listings.extra import EXTRA, PREFIX, is_extra_name, parse_extra
 
 Floats = NDArray[np.float64]
 Names = Sequence[str] | Mapping[str, str]
-"""Names of columns of one's own, perhaps each with its label in sentences."""
+"""Names of own columns, optionally with labels for reasons."""
 _SHARE_BEYOND = 0.005  # of the training listings on either side
 _MOST_CATEGORIES = 50
 
 
 class ExtraNumber(Estimator):
-    """Read a number of a marketplace's own, and whether it is unknown.
+    """Read a marketplace's own number, and whether it is unknown.
 
     Parameters
     ----------
     name : str
-        In the field `extra`.
+        Key in the field `extra`.
     label : str
-        In the sentence.
+        Wording in reasons.
 
     Attributes
     ----------
     usual_, low_, high_ : float
-        The median of the training listings, and the bounds of nearly all.
+        Median of the training listings, and bounds of nearly all of them.
     is_share_ : bool
-        Whether all were from 0 to 1, and are written in per cent.
+        Whether all training values were in 0-1; such a number is written in per cent.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class ExtraNumber(Estimator):
         self.label = label
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
-        """Learn what is usual."""
+        """Learn the usual value and the bounds."""
         values = self._read(X)
         known = values[~np.isnan(values)]
         known = known if len(known) else np.zeros(1)
@@ -66,17 +66,17 @@ class ExtraNumber(Estimator):
         return self
 
     def transform(self, X: pd.DataFrame) -> Floats:
-        """Return the number, the usual one where it is unknown, and whether it is, shape (n_listings, 2)."""
+        """Return the number (the usual one where unknown) and whether it is unknown, shape (n_listings, 2)."""
         values = self._read(X)
         is_unknown = np.isnan(values)
         return np.column_stack([np.where(is_unknown, self.usual_, values.clip(self.low_, self.high_)), is_unknown])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names."""
+        """Return the names of the features."""
         return np.array(["value", "is_unknown"], dtype=object)
 
     def say_reason(self, values: Mapping[str, float], weight: float) -> str:
-        """Return the value beside the usual one."""
+        """Return the reason: the value beside the usual one."""
         if values["is_unknown"]:
             return f"{self.label}: unknown"
         value = values["value"]
@@ -92,14 +92,14 @@ class ExtraNumber(Estimator):
 
 
 class ExtraCategory(Estimator):
-    """Read a category of a marketplace's own: which of those frequent in training it is.
+    """Read a marketplace's own category, among those frequent in training.
 
     Parameters
     ----------
     name, label : str
-        As of `ExtraNumber`.
+        As for `ExtraNumber`.
     min_listings : int, default=5
-        Categories with fewer training listings are rare, together.
+        Categories with fewer training listings are combined as rare.
 
     Attributes
     ----------
@@ -131,11 +131,11 @@ class ExtraCategory(Estimator):
         return np.eye(len(self.categories_) + 2)[codes]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names."""
+        """Return the names of the features."""
         return np.array([f"is_{category}" for category in (*self.categories_, "rare", "unknown")], dtype=object)
 
     def say_reason(self, values: Mapping[str, float], weight: float) -> str:
-        """Return the category."""
+        """Return the reason: the category."""
         named = [*self.categories_, "one that is rare", "unknown"]
         return f"{self.label}: {named[int(np.argmax(list(values.values())))]}"
 
@@ -145,17 +145,17 @@ class ExtraCategory(Estimator):
 
 
 def make_extra_features(numbers: Names = (), categories: Names = ()) -> dict[str, OwnFeatures]:
-    """Return an extractor for each column of a marketplace's own, by name, as `make_features` takes them.
+    """Return an extractor for each of a marketplace's own columns, by name, as `make_features` takes them.
 
     Parameters
     ----------
     numbers, categories : sequence of str, or mapping of str to str
-        Names, perhaps each with its label in sentences: {"returns_30d": "Returns in 30 days"}.
+        Names, optionally with labels for reasons: {"returns_30d": "Returns in 30 days"}.
 
     Raises
     ------
     UnusableSetting
-        A column cannot have its name, or is named twice.
+        A name is not allowed, or occurs twice.
 
     Examples
     --------
@@ -174,12 +174,12 @@ def make_extra_features(numbers: Names = (), categories: Names = ()) -> dict[str
 
 
 def check_extra(extra: Iterable[str | None], numbers: Names = (), categories: Names = ()) -> None:
-    """Refuse columns of a marketplace's own that no training listing has, or numbers that are texts.
+    """Refuse own columns that no training listing has, and numbers that are texts.
 
     Raises
     ------
     UnusableSetting
-        Names the column, and those that there are.
+        Names the column, and the existing ones.
     """
     cells = [parse_extra(text) for text in extra if isinstance(text, str)]
     known = sorted({name for one in cells for name in one})

@@ -1,7 +1,6 @@
-"""What the figures of a listing say: its price, its age and sales, and its seller's history.
+"""Figures: extractors of a listing's price, age, sales, seller history, picture matches and missing fields.
 
-A price is compared with what goods of the brand and the category usually cost. A seller's history is that known when
-the listing was observed.
+Seller history is the one known when the listing was observed.
 """
 
 from __future__ import annotations
@@ -27,36 +26,36 @@ _CLIP = 3.0
 _QUANTILES = (0.05, 0.5, 0.95)
 _PRICE_STEPS = np.array((0.1, 0.2, 0.35, 0.5))
 BRAND_AND_CATEGORY, BRAND_FILE, BRAND = "brand and category", "brand file", "brand"
-"""What a reference price rests on, the best first."""
+"""Bases of a reference price, the best first."""
 _MOST_REMEMBERED = 4_096
-_USUAL_FACTOR = 2.0  # of the brand file only one price is known: from half of it to twice as much counts as usual
+_USUAL_FACTOR = 2.0  # the brand file has one price only: half of it to twice as much counts as usual
 
 
 PICTURE_MATCHES = ("picture_counterfeit_matches", "picture_genuine_matches")
-"""The columns of what is known of the pictures of a listing."""
+"""Columns with the matches of a listing's pictures."""
 
 
 class PriceFeatures(Extractor):
-    """Say how far a price is below its reference price, and below what its category usually costs.
+    """Measure how far a price is below its reference price, and below the usual price of its category.
 
-    Each listing has one reference: the median of its brand and category among the listings learnt from; where too few
-    of them are known, the price of the brand file; where it has none, the median of the brand.
+    The reference is the training median of the listing's brand and category; with too few known prices, the price in
+    the brand file; without one, the training median of the brand.
 
-    Only what is cheap speaks: a price as it should be, or none, is no sign of a genuine listing, or sellers of copies
-    would ask it. Levels are never used: a level names a seller and does not carry over to others. Prices are converted
-    at the rates of the brand file; a currency without a rate is compared only with listings in the same currency.
+    Only low prices count: a normal or missing price proves nothing, since counterfeiters can simply ask it. Price
+    levels are not used, since a level identifies a seller and does not carry over to others. Prices are converted at
+    the rates of the brand file; a currency without a rate is compared only with listings in the same currency.
 
     Parameters
     ----------
     brands : dict or None, default=None
-        A table made by `ipml.features.goods.brand_table`; that of the bundled brand file where none is given.
+        A table made by `ipml.features.goods.brand_table`; by default that of the bundled brand file.
     min_listings : int, default=20
-        A usual price is learnt for brands and categories with at least so many priced listings.
+        Brands and categories with fewer priced listings get no usual price.
 
     Attributes
     ----------
     table_ : dict
-        The brand table, kept with the model.
+        The brand table, stored with the model.
     usual_ : dict of str to list of float
         The 5th, 50th and 95th percentile of price for "goods:BRAND\\nCATEGORY:UNIT", "brand:NAME:UNIT" and
         "category:NAME:UNIT".
@@ -77,7 +76,7 @@ class PriceFeatures(Extractor):
         self.min_listings = min_listings
 
     def learn(self, listings: ListingColumns) -> None:
-        """Learn what goods of each brand and category usually cost."""
+        """Learn the usual prices of brands and categories."""
         self.table_ = self.brands or brand_table()
         self.usual_ = {
             **self._learn(
@@ -88,7 +87,7 @@ class PriceFeatures(Extractor):
         }
 
     def borrow(self, other: Self) -> None:
-        """Know the prices that the other knows."""
+        """Add the usual prices that the other has learnt."""
         self.usual_ = other.usual_ | self.usual_
 
     def prepare(self) -> dict[str, float]:
@@ -97,7 +96,7 @@ class PriceFeatures(Extractor):
         return {name: price for name, price in prices if price is not None}
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return the values, shape (n_listings, 7); what is unknown is 0."""
+        """Return the values, shape (n_listings, 7); unknown ones are 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return describe_prices(
                 self.ratios(listings),
@@ -107,16 +106,16 @@ class PriceFeatures(Extractor):
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], float, float]:
-        """Steps below the reference price, least share of what the category costs, how much cheaper counts at most."""
+        """Steps below the reference price, lowest share of the category's usual price, and limit of the log ratio."""
         return _PRICE_STEPS, _LEAST_OF_CATEGORY, _CLIP
 
     @property
     def only_raises(self) -> NDArray[np.object_]:
-        """Names of the features that may raise a score but never lower one: all of them."""
+        """Names of the features that may raise a score but never lower it: all of them."""
         return self.get_feature_names_out()
 
     def references(self, X: Any) -> NDArray[np.float64]:
-        """Return each listing's reference price in the base currency, or in its own where that has no rate; or NaN."""
+        """Return each listing's reference price in the base currency, or its own where that has no rate; else NaN."""
         listings = ListingColumns.of(X)
         return pair_up(self._goods(listings), self.units(listings), self.reference_of)
 
@@ -127,24 +126,24 @@ class PriceFeatures(Extractor):
             return np.asarray(self.comparable(listings) / self.references(listings))
 
     def category_ratios(self, X: Any) -> NDArray[np.float64]:
-        """Return price over the category's usual price, at least 1/20 and at most 20; NaN where either is unknown."""
+        """Return price over the category's usual price, limited to 1/20-20; NaN where either is unknown."""
         ratios = self._ratio_to_category(ListingColumns.of(X))
         return np.asarray(np.exp(np.clip(natural_log(ratios), -_CLIP, _CLIP)))
 
     def price_ranges(self, X: Any) -> list[PriceRange | None]:
-        """Return what each listing's price is compared with, in the currency of the listing."""
+        """Return the range that each listing's price is compared with, in the listing's currency."""
         listings = ListingColumns.of(X)
         return listings.once(("price ranges", self), lambda: self._price_ranges(listings))
 
     def usual_of(self, brand: str, category: str, unit: str) -> tuple[str, Sequence[float]] | None:
-        """Return what goods of a brand and category cost: on which basis, and low, reference and high; or None.
+        """Return basis and low, reference and high price of goods of a brand and category; None where unknown.
 
         Parameters
         ----------
         brand, category : str
-            As `listing_brands` names it, and folded; "" where unknown.
+            Brand as from `listing_brands`, and folded category; "" where unknown.
         unit : str
-            As `unit_of` returns it.
+            As from `unit_of`.
         """
         if learnt := self.usual_.get(f"goods:{brand}\n{category}:{unit}"):
             return BRAND_AND_CATEGORY, learnt
@@ -155,32 +154,32 @@ class PriceFeatures(Extractor):
         return (BRAND, of_brand) if of_brand else None
 
     def usual_of_category(self, category: str, unit: str) -> float | None:
-        """Return what goods of a category, folded, usually cost, in a unit; None where it is unknown."""
+        """Return the usual price of a folded category in a unit; None where it is unknown."""
         usual = self.usual_.get(f"category:{category}:{unit}")
         return None if usual is None else usual[1]
 
     def rate_of(self, currency: str) -> float:
-        """Return what prices in a currency are multiplied with: its rate, 1 where it has none."""
+        """Return the factor from a currency to the base currency; 1 where the currency has no rate."""
         return float(self.table_["rates"].get(currency, 1.0))
 
     def unit_of(self, currency: str) -> str:
-        """Return the unit of prices times the rate: the base currency, or their own where the rate is unknown."""
+        """Return the unit of converted prices: the base currency, or the currency itself where it has no rate."""
         return str(self.table_["base_currency"]) if currency in self.table_["rates"] else currency
 
     def knows_currency(self, currency: str) -> bool:
-        """Say whether prices in a currency can be compared: it has a rate, or prices in it were learnt."""
+        """Return whether prices in a currency can be compared: it has a rate, or prices in it were learnt."""
         return currency in self.table_["rates"] or any(key.endswith(f":{currency}") for key in self.usual_)
 
     def reference_of(self, goods: str, unit: str) -> float | None:
-        """Return what goods cost, a brand and a category on a line each, in a unit; None where it is unknown."""
+        """Return the reference price of goods ("BRAND\\nCATEGORY") in a unit; None where it is unknown."""
         brand, _, category = goods.partition("\n")
         usual = self.usual_of(brand, category, unit)
         return None if usual is None else usual[1][1]
 
     def list_usual(self) -> Iterator[tuple[str, str | None, str, float]]:
-        """Yield what `usual_of` goes by: brand, category or None for any, unit, and the reference price.
+        """Yield the prices that `usual_of` looks up: brand, category (None for any), unit, reference price.
 
-        What counts more comes later: what was learnt of a brand at large, its price in the brand file.
+        Where a brand without category occurs twice, the later price takes precedence: that of the brand file.
         """
         for key, prices in self.usual_.items():
             what, _, named = key.partition(":")
@@ -192,7 +191,7 @@ class PriceFeatures(Extractor):
             yield brand, None, str(self.table_["base_currency"]), price
 
     def comparable(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return prices in the base currency, or as they are where the rate is unknown."""
+        """Return prices in the base currency, unchanged where the rate is unknown."""
         return listings.numbers("price") * listings.names("currency").look_up(self.rate_of)
 
     def units(self, listings: ListingColumns) -> Names:
@@ -200,7 +199,7 @@ class PriceFeatures(Extractor):
         return listings.names("currency").rename(self.unit_of)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names."""
+        """Return the names of the features."""
         names = (
             "shortfall_to_reference",
             *(f"below_{name}_of_reference" for name in _STEP_NAMES),
@@ -239,7 +238,7 @@ class PriceFeatures(Extractor):
         return {str(key): [float(value) for value in row] for key, row in zip(kept.index, kept.to_numpy(), strict=True)}
 
     def _ratio_to_category(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return price over what its category usually costs; NaN where either is unknown."""
+        """Return price over the category's usual price; NaN where either is unknown."""
         usual = pair_up(listings.folded_names("category"), self.units(listings), self.usual_of_category)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(self.comparable(listings) / usual)
@@ -263,16 +262,16 @@ _AGE_STEPS = np.array(AGE_STEPS_DAYS, dtype=np.float64)
 
 
 class ListingFeatures(Extractor):
-    """Describe a listing by its age, its own sales and how much effort went into it.
+    """Describe a listing by its age, its own sales and the effort put into it.
 
-    Counterfeit listings are young: on a large marketplace their median age was 9 days, against 175 for the others. But
-    a new seller has no old listings, honest or not: `compare_with_seller` takes that out of the age.
+    Counterfeit listings are young: on a large marketplace their median age was 9 days, against 175 for the others. A
+    new seller has only young listings, honest or not; `compare_with_seller` corrects the age for that.
 
     Attributes
     ----------
     usual_seller_age_ : float
-        Median age of the sellers in days, where the age of a listing counts beside that of its seller; NaN where it
-        counts as it is.
+        Median age of the sellers in days, where listing ages count relative to the seller's; NaN where they count as
+        they are.
 
     Examples
     --------
@@ -288,32 +287,32 @@ class ListingFeatures(Extractor):
     )
 
     def learn(self, listings: ListingColumns) -> None:
-        """Let ages count as they are; all else is known of every listing by itself."""
+        """Learn nothing; ages count as they are."""
         self.usual_seller_age_ = float("nan")
 
     def compare_with_seller(self, listings: ListingColumns) -> None:
-        """Let the age of a listing count as the share of its seller's age, times the age of a usual seller.
+        """Scale the age of a listing by the usual seller's age over its seller's age.
 
-        Listings of a seller older than that count as they are, and so do those of a seller of unknown age. Nothing
-        changes where no seller's age is known.
+        Ages are unchanged for sellers older than usual and for sellers of unknown age, and where no seller's age is
+        known.
         """
         ages = listings.numbers("seller_age_days")
         known = ages[~np.isnan(ages)]
         self.usual_seller_age_ = float(np.median(known)) if len(known) else float("nan")
 
     def borrow(self, other: Self) -> None:
-        """Let ages count as they do for a donor, whose coefficients were learnt with them."""
+        """Count ages as the source model does, whose coefficients were learnt that way."""
         self.usual_seller_age_ = other.usual_seller_age_
 
     def count_age(self, days: Any, seller_days: Any) -> Any:
-        """Return the ages of listings in days as they count, given those of their sellers; NaN where unknown."""
+        """Return the ages of listings in days as they count, given their sellers' ages; NaN where unknown."""
         if np.isnan(self.usual_seller_age_):
             return days
         lived = np.maximum(np.maximum(seller_days, days), 1.0)
         return days * np.fmax(self.usual_seller_age_ / lived, 1.0)
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return the values, shape (n_listings, 13); what is unknown is 0."""
+        """Return the values, shape (n_listings, 13); unknown ones are 0."""
         days = listings.days_between("listed_at", "observed_at")
         return describe_listings(
             self.count_age(days, listings.numbers("seller_age_days")),
@@ -328,11 +327,11 @@ class ListingFeatures(Extractor):
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], float]:
-        """Steps of the age in days, and with how many sales the share of returns starts."""
+        """Steps of the age in days, and the prior sales of the return rate."""
         return _AGE_STEPS, _PRIOR_SALES
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names."""
+        """Return the names of the features."""
         return np.array(_LISTING_NAMES, dtype=object)
 
 
@@ -341,16 +340,16 @@ _MOST_RATE = 3.0
 
 
 class SellerFeatures(Extractor):
-    """Describe a seller by what came of the sales.
+    """Describe a seller by the outcome of the sales.
 
-    Age and sales themselves are not read: they name a seller, so that what is learnt of them does not carry over, and
-    they punish honest sellers for being new. Rates are shrunk towards the usual one, so that one return is no scandal.
-    A rate is `log((events + prior * usual) / (sales + prior) / usual)`, 0 at the usual rate.
+    Age and sales themselves are not read: they identify a seller, so they do not carry over to others, and they would
+    punish honest sellers for being new. Rates are shrunk towards the usual one, so that a single return counts
+    little. A rate is `log((events + prior * usual) / (sales + prior) / usual)`, 0 at the usual rate.
 
     Parameters
     ----------
     prior_sales : float, default=20.0
-        How many sales at the usual rate every seller starts with.
+        Number of sales at the usual rate that every seller starts with.
 
     Attributes
     ----------
@@ -381,26 +380,26 @@ class SellerFeatures(Extractor):
         self.usual_rating_ = float(np.median(ratings[~np.isnan(ratings)])) if (~np.isnan(ratings)).any() else 1.0
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return the values, shape (n_listings, 4); what is unknown is as usual, 0."""
+        """Return the values, shape (n_listings, 4); unknown ones count as usual, 0."""
         sales, returns, complaints, rating, strikes = map(listings.numbers, self.reads)
         return describe_sellers(sales, returns, complaints, rating, strikes, *self.bounds)
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], float, float]:
-        """What is usual, with how many sales every seller starts, and by how much a rate counts at most."""
+        """The usual values, the prior sales, and the limit of a rate."""
         usual = np.array([self.usual_return_rate_, self.usual_complaint_rate_, self.usual_rating_])
         return usual, float(self.prior_sales), _MOST_RATE
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names."""
+        """Return the names of the features."""
         return np.array(_SELLER_NAMES, dtype=object)
 
 
 class PictureFeatures(Extractor):
-    """Say how many other listings with one of its pictures had been found counterfeit, and genuine.
+    """Count other listings with one of the listing's pictures that were found counterfeit, and genuine.
 
-    A classifier has it where the listings that it learns from know such numbers; see
-    `ipml.model.pipeline.make_features`. What is unknown counts as none.
+    A classifier has this extractor where its training listings have such numbers; see
+    `ipml.model.pipeline.make_features`. Unknown numbers count as 0.
 
     Examples
     --------
@@ -413,16 +412,16 @@ class PictureFeatures(Extractor):
     reads = PICTURE_MATCHES
 
     def learn(self, listings: ListingColumns) -> None:
-        """Learn nothing: numbers mean the same everywhere."""
+        """Learn nothing: the numbers mean the same everywhere."""
         self.is_fitted_ = True
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return the logarithms of one more than each number, shape (n_listings, 2); what is unknown is 0."""
+        """Return log(1 + number) of each, shape (n_listings, 2); unknown ones are 0."""
         counts = np.column_stack([listings.numbers(name) for name in PICTURE_MATCHES])
         return np.log1p(np.nan_to_num(counts))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names."""
+        """Return the names of the features."""
         return np.array(["log_counterfeit", "log_genuine"], dtype=object)
 
 
@@ -438,24 +437,25 @@ FIELD_GROUPS: dict[str, tuple[str, ...]] = {
     "age": ("listed_at", "observed_at"),
     **{name: (name,) for name in ("seller_age_days", *ListingFeatures.reads[5:], *SellerFeatures.reads)},
 }
-"""The optional columns that the extractors of every model read; of those of one name each is needed."""
+"""Optional columns that the extractors of every model read; a field is missing where one of its columns is."""
 COUNTED = ("seller_sales", "seller_returns", "seller_complaints", "seller_strikes")
-"""Counts that a first complaint or strike starts at 0. They have no offset of their own: it would end with the first
+"""Counts of a seller's record, which start at 0. They have no correction of their own: it would end with the first
 complaint, and could outweigh it."""
 
 
 class MissingFields(Extractor):
     """Correct the log-odds of listings without fields that nearly all training listings have.
 
-    Nothing is added to listings that have these fields. `ipml.model.absence` learns what is added to others, once all
-    else is learnt; a classifier has this extractor where there are such fields.
+    Listings with these fields are unchanged. `ipml.model.absence` learns the corrections of others, after all other
+    parameters; a classifier has this extractor where there are such fields.
 
     Attributes
     ----------
     names_ : list of str
         Keys of `FIELD_GROUPS`: the fields that some training listings have.
     offsets_ : array of shape (n_names, n_names)
-        Added where a field is missing, on the diagonal, and where two are, above it; 0 where the learner knows.
+        Correction for one missing field, on the diagonal, and for two together, above it; 0 where absence was
+        learnt with the other coefficients.
 
     Examples
     --------
@@ -469,25 +469,25 @@ class MissingFields(Extractor):
     reads = tuple(name for names in FIELD_GROUPS.values() for name in names)
 
     def learn(self, listings: ListingColumns) -> None:
-        """Add nothing yet."""
+        """Start without corrections."""
         self.names_: list[str] = []
         self.offsets_ = np.zeros((0, 0))
 
     def prepare(self) -> tuple[Callable[[int], float], list[int], Callable[[Listing], tuple[Any, ...]]]:
-        """Return what is added for fields as bits, the bit of each column, and what takes the columns of a record."""
+        """Return the correction by bits of fields, the bit of each column, and a getter of a record's columns."""
         columns = [(column, 1 << place) for place, name in enumerate(self.names_) for column in FIELD_GROUPS[name]]
         take = attrgetter(*(column for column, _ in columns), "listing_id")
         return lru_cache(_MOST_REMEMBERED)(self._add_up), [bit for _, bit in columns], take
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return what is added, shape (n_listings, 1)."""
+        """Return the corrections, shape (n_listings, 1)."""
         add_up = self.prepared[0]
         bits = find_missing(listings, self.names_) @ (1 << np.arange(len(self.names_)))
         patterns, which = np.unique(bits, return_inverse=True)
         return np.array([add_up(pattern) for pattern in patterns.tolist()])[which][:, np.newaxis]
 
     def value_of(self, listing: Listing) -> float:
-        """Return what is added to a single listing, as `values` does."""
+        """Return the correction of a single listing, as `values` does."""
         (add_up, bits_of, take), bits = self.prepared, 0
         for cell, bit in zip(take(listing), bits_of, strict=False):
             if cell is None or cell == "" or cell != cell:
@@ -497,7 +497,7 @@ class MissingFields(Extractor):
         return float(add_up(bits))
 
     def list_missing(self, listings: ListingColumns, row: int) -> list[str]:
-        """Return the columns that a listing lacks and nearly all training listings have."""
+        """Return the columns that a listing lacks although nearly all training listings have them."""
         names = [name for name, offset in zip(self.names_, self.offsets_.diagonal(), strict=True) if offset]
         return [column for name in names for column in FIELD_GROUPS[name] if _is_missing(listings, column)[row]]
 
@@ -511,7 +511,7 @@ class MissingFields(Extractor):
 
 
 def find_missing(listings: ListingColumns, names: Sequence[str]) -> NDArray[np.bool_]:
-    """Say which fields, keys of `FIELD_GROUPS`, each listing lacks, shape (n_listings, n_names)."""
+    """Return the fields (keys of `FIELD_GROUPS`) that each listing lacks, shape (n_listings, n_names)."""
     missing = np.zeros((len(listings), len(names)), dtype=np.bool_)
     for place, name in enumerate(names):
         for column in FIELD_GROUPS[name]:

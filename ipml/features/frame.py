@@ -1,7 +1,4 @@
-"""Frame: columns of listings as estimators of scikit-learn read them, of types that do not depend on the rows.
-
-It is what own extractors and external models are shown.
-"""
+"""Frame: gives own extractors and external models the listings as a DataFrame with fixed column types."""
 
 from __future__ import annotations
 
@@ -21,20 +18,20 @@ KINDS = {field.name: field.kind for field in FIELDS}
 
 
 def is_own_column(name: str) -> bool:
-    """Say whether a column is one of a marketplace's own, such as "extra.tier"."""
+    """Return whether a column is one of the marketplace's own, such as "extra.tier"."""
     return name.startswith(PREFIX) and is_extra_name(name.removeprefix(PREFIX))
 
 
 def make_frame(listings: ListingColumns, columns: Sequence[str], fills_texts: bool = True) -> pd.DataFrame:
-    """Return canonical columns of listings, of the same types however many are missing.
+    """Return canonical columns of listings; their types do not depend on missing values.
 
     Parameters
     ----------
     listings : ListingColumns
     columns : sequence of str
-        Canonical ones.
+        Canonical column names.
     fills_texts : bool, default=True
-        Whether a missing text is ""; it is missing else, except a title.
+        Whether a missing text becomes "". If False it stays missing; a missing title becomes "" either way.
 
     Examples
     --------
@@ -51,7 +48,7 @@ def make_frame(listings: ListingColumns, columns: Sequence[str], fills_texts: bo
 
 
 def find_own_texts(extra: Iterable[Any]) -> list[str]:
-    """Return which columns of a marketplace's own hold a text in some listing.
+    """Return the own columns that hold a text in some listing.
 
     Examples
     --------
@@ -63,7 +60,7 @@ def find_own_texts(extra: Iterable[Any]) -> list[str]:
 
 
 def read_own_column(extra: Iterable[Any], name: str, is_text: bool) -> NDArray[Any]:
-    """Return a column of a marketplace's own as texts or as numbers; a cell of the other kind is missing.
+    """Return an own column as texts or as numbers; a cell of the other type is missing.
 
     Examples
     --------
@@ -79,7 +76,7 @@ def _read_text(listings: ListingColumns, name: str) -> pd.api.extensions.Extensi
     texts = listings.texts(name)
     try:
         return pd.array(texts, dtype="str")
-    except UnicodeEncodeError:  # broken letters, which Arrow does not hold
+    except UnicodeEncodeError:  # lone surrogates, which Arrow cannot hold
         return pd.array([text.encode("utf-8", "replace").decode() for text in texts], dtype="str")
 
 

@@ -1,7 +1,7 @@
-"""Which goods a listing names: the brand, under which disguise, and their kind; and how often such goods are copied.
+"""Goods: finds the brand and the kind of goods that a listing names, disguises, and how often such goods are copied.
 
-Whether its seller may sell the brand is asked of the brand file. The kinds are in `goods.toml`, with the customs
-statistics they rest on; add to that file, not to the code.
+The brand file says whether the seller is authorised. The kinds are in `goods.toml`, with the customs statistics that
+they rest on; add to that file, not to the code.
 """
 
 from __future__ import annotations
@@ -51,20 +51,19 @@ _NAMES = (
 
 
 def brand_table(brands: Brands | None = None) -> BrandTable:
-    """Return what extractors need of a brand file as plain lists, which a model file can hold.
+    """Return a brand file as plain lists, which extractors need and a model file can hold.
 
     Parameters
     ----------
     brands : Brands, optional
-        The bundled brands where none are given.
+        By default the bundled brands.
 
     Returns
     -------
     dict
         `names`, `phrases` (names and aliases), `phrase_brands` (the number of each phrase's brand), `categories`
-        (what each brand makes), `references`
-        (usual price of a genuine item in the base currency), `authorised` (sellers by brand number), `rates` and
-        `base_currency`.
+        (made by each brand), `references` (usual price of a genuine item in the base currency), `authorised` (sellers
+        by brand number), `rates` and `base_currency`.
 
     Examples
     --------
@@ -87,12 +86,12 @@ def brand_table(brands: Brands | None = None) -> BrandTable:
 
 
 class BrandFinder:
-    """A table of brands as the engine reads it.
+    """A brand table as the engine reads it.
 
     Parameters
     ----------
     table : dict
-        As `brand_table` makes it.
+        From `brand_table`.
     """
 
     def __init__(self, table: BrandTable) -> None:
@@ -107,7 +106,7 @@ class BrandFinder:
             self._aliases[number].append(phrase)
 
     def plain(self, number: int) -> tuple[str, ...]:
-        """Return how a brand reads where it is not disguised; folded when a title first asks."""
+        """Return the undisguised spellings of a brand; computed on first use."""
         if number not in self._plain:
             aliases = [phrase.lower() for phrase in self._aliases[number]]
             ways = [way for alias in aliases for way in list_ways(fold_text(alias))]
@@ -116,17 +115,17 @@ class BrandFinder:
 
     @cached_property
     def spellings(self) -> Spellings:
-        """The ways each brand is spelt plainly."""
+        """The undisguised spellings of each brand."""
         return Spellings([self.plain(number) for number in range(len(self.names))])
 
     def find(self, folded: list[str]) -> NDArray[np.int64]:
-        """Return the number of the first brand that each folded text names, -1 where it names none."""
+        """Return the number of the first brand in each folded text, -1 where there is none."""
         (places,) = self.phrases.reading.finder.find(Texts.of(folded))
         return list_brands(places, self.phrase_brands).first()
 
     @classmethod
     def of(cls, table: BrandTable) -> BrandFinder:
-        """Return the finder of a table, the same for equal tables: each extractor has its own copy of one."""
+        """Return the finder of a table; equal tables share one, since each extractor has its own copy of the table."""
         found = _FINDERS.get(id(table))
         if found is None or found[0] is not table:
             if len(_FINDERS) >= _MOST_FINDERS:
@@ -137,12 +136,12 @@ class BrandFinder:
 
 
 _FINDERS: dict[int, tuple[BrandTable, BrandFinder]] = {}
-"""The finder of each table met, by its place in memory; the table is kept so that no other can take that place."""
+"""Finders by the id of their table; holding the table prevents reuse of its id."""
 _MOST_FINDERS = 64
 
 
 def brands_in_titles(listings: ListingColumns, table: BrandTable) -> Numbers:
-    """Return the numbers of the brands each title names, in the order they are named, each once."""
+    """Return the numbers of the brands in each title, in order of occurrence, each once."""
     finder = BrandFinder.of(table)
 
     def work_out(listings: ListingColumns) -> Numbers:
@@ -152,23 +151,23 @@ def brands_in_titles(listings: ListingColumns, table: BrandTable) -> Numbers:
 
 
 def listing_brands(listings: ListingColumns, table: BrandTable) -> Names:
-    """Return the brand of each listing: that of its brand field, else the first named in the title, else "".
+    """Return the brand of each listing: from the brand field, else the first in the title, else "".
 
-    A brand field that names no known brand is returned folded, so that prices can still be compared within it.
+    A brand field with an unknown brand is returned folded, so that prices can still be compared within it.
     """
     finder = BrandFinder.of(table)
     return listings.once(("brand", finder), lambda: _name_brands(listings, finder))
 
 
 def claimed_brands(listings: ListingColumns, table: BrandTable) -> NDArray[np.int64]:
-    """Return the number of each listing's brand, as `listing_brands` gives it; -1 where it is none of the table."""
+    """Return the number of each listing's brand, as `listing_brands` names it; -1 for brands outside the table."""
     finder = BrandFinder.of(table)
     key = ("brand number", finder)
     return listings.once_a_row(key, ["title", "brand"], lambda of: _number_brands(of, finder))
 
 
 def tell_brands(listings: ListingColumns, table: BrandTable, numbers: NDArray[np.int64]) -> None:
-    """Let listings know the numbers of their brands, as `claimed_brands` gives them, where these were found already."""
+    """Store brand numbers, as `claimed_brands` returns them, that were found elsewhere."""
     listings.once(("brand number", BrandFinder.of(table)), lambda: numbers)
 
 
@@ -193,17 +192,17 @@ def _number_brands(listings: ListingColumns, finder: BrandFinder) -> NDArray[np.
 
 
 class BrandFeatures(Extractor):
-    """Say which brands a listing names, whether they are disguised, and whether the seller is authorised.
+    """Detect the brands that a listing names, disguised brand names, and whether the seller is authorised.
 
     Parameters
     ----------
     brands : dict or None, default=None
-        A table made by `brand_table`; that of the bundled brand file where none is given.
+        A table made by `brand_table`; by default that of the bundled brand file.
 
     Attributes
     ----------
     table_ : dict
-        The brands looked for; kept with the model.
+        The known brands, stored with the model.
 
     Examples
     --------
@@ -224,7 +223,7 @@ class BrandFeatures(Extractor):
 
     @property
     def phrase_set(self) -> PhraseSet:
-        """The phrases it looks for."""
+        """The phrases that it looks for."""
         return BrandFinder.of(self.table_).phrases
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
@@ -246,21 +245,21 @@ class BrandFeatures(Extractor):
 
     @property
     def only_raises(self) -> tuple[str, ...]:
-        """Names of the features that may raise a score but never lower one: a seller can bring them about at will."""
+        """Names of the features that may raise a score but never lower it, since a seller can cause them at will."""
         return ("disguised", "disguised_words", "contradicts_field", "seller_not_authorised")
 
     @property
     def phrases_(self) -> list[str]:
-        """The names and aliases looked for."""
+        """The names and aliases that it looks for."""
         return list(self.table_["phrases"])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names."""
+        """Return the names of the features."""
         return np.array(_NAMES, dtype=object)
 
 
 def _standing(listings: ListingColumns, claimed: NDArray[np.int64], finder: BrandFinder) -> NDArray[np.int8]:
-    """Return 1 where the brand authorised the seller, -1 where it authorised others, 0 where nothing is known."""
+    """Return 1 where the brand authorised the seller, -1 where it authorised others only, 0 where unknown."""
     standing = np.zeros(len(listings), dtype=np.int8)
     for number in finder.authorised.keys() & set(np.unique(claimed).tolist()):
         rows = np.flatnonzero(claimed == number)
@@ -280,7 +279,7 @@ class KindOfGoods:
     Attributes
     ----------
     name : str
-        As a reviewer says it, such as "hats and scarves".
+        As shown to reviewers, such as "hats and scarves".
     often_copied : float
         How often such goods are detained as counterfeits: 1 very often, 0.5 often, 0 rarely.
     phrases : tuple of str
@@ -297,12 +296,12 @@ class KindOfGoods:
 
 @lru_cache(maxsize=8)
 def load_goods(path: Path | None = None) -> tuple[KindOfGoods, ...]:
-    """Read a file of kinds of goods; the bundled one where no path is given.
+    """Load a file of kinds of goods; by default the bundled one.
 
     Raises
     ------
     UnusableSetting
-        A kind says how often it is copied in other words than those known.
+        A kind has an unknown frequency word.
 
     Examples
     --------
@@ -321,29 +320,29 @@ def _read_kind(kind: Mapping[str, Any], where: str) -> KindOfGoods:
 
 
 class GoodsFeatures(Extractor):
-    """Say which kinds of goods a title names, whether such goods are often copied, and whether its brand makes them.
+    """Detect the kinds of goods in a title, whether they are often copied, and whether the brand makes them.
 
     Parameters
     ----------
     brands : dict or None, default=None
-        A table made by `ipml.features.goods.brand_table`; that of the bundled brand file where none is given.
+        A table made by `ipml.features.goods.brand_table`; by default that of the bundled brand file.
     goods : str or None, default=None
-        Path of a file of kinds of goods; the bundled one where none is given.
+        Path of a file of kinds of goods; by default the bundled one.
 
     Attributes
     ----------
     names_ : list of str
-        The kinds looked for; kept with the model, so that a later file does not change it.
+        The kinds; stored with the model, so that a later file does not change it.
     often_copied_ : list of float
-        How often each is copied, in 0-1.
+        How often each kind is copied, in 0-1.
     phrases_ : list of str
-        The phrases looked for.
+        The phrases that it looks for.
     phrase_kinds_ : list of int
         The number of each phrase's kind.
     table_ : dict
-        The brands looked for.
+        The brand table.
     brand_kinds_ : list of list of int
-        The numbers of the kinds each brand makes; none where they are unknown.
+        The numbers of the kinds that each brand makes; empty where unknown.
 
     Examples
     --------
@@ -360,7 +359,7 @@ class GoodsFeatures(Extractor):
         self.goods = goods
 
     def learn(self, listings: ListingColumns) -> None:
-        """Read the kinds of goods, and which of them each brand makes."""
+        """Load the kinds of goods, and find those that each brand makes."""
         kinds = load_goods(Path(self.goods) if self.goods else None)
         self.names_ = [kind.name for kind in kinds]
         self.often_copied_ = [kind.often_copied for kind in kinds]
@@ -373,21 +372,21 @@ class GoodsFeatures(Extractor):
         ]
 
     def prepare(self) -> tuple[PhraseSet, Struct]:
-        """Return the phrases as columns look for them, and what is known of the kinds."""
+        """Return the phrases as a `PhraseSet`, and the table of kinds."""
         table = make_goods_table(self.phrase_kinds_, self.often_copied_, self.brand_kinds_)
         return PhraseSet(self.phrases_), table
 
     @property
     def phrase_set(self) -> PhraseSet:
-        """The phrases it looks for."""
+        """The phrases that it looks for."""
         phrases: PhraseSet = self.prepared[0]
         return phrases
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return the values, shape (n_listings, n_kinds + 6): 1 where a kind is named, then what follows from it.
+        """Return the values, shape (n_listings, n_kinds + 6): 1 where a kind is named, then the derived values.
 
         `often_copied` is the highest of the kinds named; `several_kinds` counts those beyond the first, up to three;
-        `kind_of_brand` and `other_kind_than_brand` compare them with the brands the title names.
+        `kind_of_brand` and `other_kind_than_brand` compare them with the brands in the title.
         """
         return np.asarray(listings.each_once(self.reads, self._read))
 
@@ -396,19 +395,19 @@ class GoodsFeatures(Extractor):
         return describe_goods(listings.places("title", phrases), brands_in_titles(listings, self.table_), table)
 
     def named(self, listings: ListingColumns) -> list[list[str]]:
-        """Return the names of the kinds each title names, in the order of the file."""
+        """Return the names of the kinds in each title, in the order of the file."""
         places = listings.places("title", self.phrase_set)
         kinds = [sorted({self.phrase_kinds_[phrase] for phrase, _, _ in of_text}) for of_text in places.of_each()]
         return [[self.names_[kind] for kind in of_text] for of_text in kinds]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names: each kind, then what follows from the kinds named."""
+        """Return the names: each kind, then the derived values."""
         check_fitted(self)
         return np.array([*(name.replace(" ", "_") for name in self.names_), *_SUMMARY], dtype=object)
 
 
 def _brand_categories(table: BrandTable) -> list[str]:
-    """Return the category of each brand of a table: its own, or that of the bundled file where it has none."""
+    """Return the category of each brand of a table; where it has none, that of the bundled file."""
     known = {brand.name: brand.category for brand in load_brands()}
     own: list[str] = table.get("categories") or [known.get(name, "") for name in table["names"]]
     return own

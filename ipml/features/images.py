@@ -1,8 +1,8 @@
-"""Vectors of pictures and texts, as encoders of the user's own make them, reduced to few numbers.
+"""Vectors: reduces vectors of pictures and texts, made by the user's own encoders, to a few numbers.
 
-ipml runs no encoder: its user puts the vectors into the columns `image_vector` and `text_vector`. Only directions
-count, as those of encoders such as CLIP are compared. What is kept of them are the principal components of the vectors
-learnt from, so that turning the space in which they stand changes nothing.
+ipml runs no encoder: the user fills the columns `image_vector` and `text_vector`. Only directions count, as is usual
+for encoders such as CLIP. The features are principal components of the training vectors, so rotating the space
+changes nothing.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from ipml.listings.fields import TEXT_VECTOR, VECTOR
 from ipml.listings.kinds import is_missing, read_vector
 from ipml.records import Problem
 
-_AT_ONCE = 4_096  # vectors that stand in one array, so that a large table of them is not copied as a whole
-_MOST_LEARNT, _MOST_NUMBERS = 20_000, 10_000_000  # vectors, and numbers in them: 80 MB, from which directions are clear
+_AT_ONCE = 4_096  # vectors per block, so that a large table is not copied as a whole
+_MOST_LEARNT, _MOST_NUMBERS = 20_000, 10_000_000  # vectors, and numbers in them (80 MB): enough for stable directions
 _SEED = 0
-_LEAST_SPREAD = 1e-6  # of vectors of length 1 in single precision, and of the largest spread: less is rounding
+_LEAST_SPREAD = 1e-6  # absolute, and relative to the largest spread: less is rounding in single precision
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """What a vector of length 1 becomes: (vector - mean) @ directions."""
+    """Projection of a vector of length 1: (vector - mean) @ directions."""
 
     mean: Floats
     directions: Floats
 
 
 class ImageVectors(Extractor):
-    """Place each listing's image vector among those of training, by the directions in which these differ most.
+    """Project each listing's image vector on the principal components of the training vectors.
 
-    A classifier has it where the listings that it learns from have such vectors; see
-    `ipml.model.pipeline.make_features`. Vectors count by their direction. The component along which they differ most
-    has a standard deviation of 1, as large as numbers of other extractors are; the others keep their proportion to it.
-    No vector, or one of zeros, is 0 in all: it stands in the middle, and says nothing.
+    A classifier has this extractor where its training listings have such vectors; see
+    `ipml.model.pipeline.make_features`. Vectors count by their direction. The first component has a standard
+    deviation of 1, as large as numbers of other extractors; the others are scaled by the same factor. A missing or
+    zero vector is 0 in all components, the mean.
 
     Parameters
     ----------
     n_components : int, default=32
-        How many numbers are kept at most; never more than the vectors learnt from can tell.
+        Largest number of components; fewer where the training vectors have fewer.
 
     Attributes
     ----------
     mean_ : array of shape (n_numbers,)
-        The middle of the vectors, each of length 1; empty where none was learnt, and all vectors are ignored then.
+        Mean of the training vectors, each of length 1. Empty where there was none; all vectors are ignored then.
     components_ : array of shape (n_components, n_numbers)
         The directions, each divided by the largest standard deviation.
 
@@ -65,13 +65,13 @@ class ImageVectors(Extractor):
     """
 
     column: ClassVar[str] = VECTOR
-    """Where the vectors are."""
+    """Column of the vectors."""
 
     def __init__(self, n_components: int = 32) -> None:
         self.n_components = n_components
 
     def learn(self, listings: ListingColumns) -> None:
-        """Learn the middle of the vectors, and in which directions they differ most."""
+        """Learn mean and principal components of the vectors."""
         rows = _find_rows(listings, self.column)
         self.mean_, self.components_ = np.zeros(0), np.zeros((1, 0))
         if not len(rows):
@@ -85,7 +85,7 @@ class ImageVectors(Extractor):
         vectors = vectors[sizes > 0] / sizes[sizes > 0, None]
         self.mean_, self.components_ = np.zeros(length), np.zeros((1, length))
         if len(vectors) > 1 and np.ptp(vectors, axis=0).max() > _LEAST_SPREAD:
-            from sklearn.decomposition import PCA  # takes a while, and only training needs it
+            from sklearn.decomposition import PCA  # slow to import, and only training needs it
 
             most = min(self.n_components, len(vectors) - 1, length)
             found = PCA(most, random_state=_SEED).fit(vectors)
@@ -94,7 +94,7 @@ class ImageVectors(Extractor):
             self.mean_, self.components_ = found.mean_, found.components_[is_kept] / spread[0]
 
     def borrow(self, other: Self) -> None:
-        """See vectors as a donor does, whose coefficients were learnt so: its encoder has to be the same."""
+        """Project vectors as the source model does, whose coefficients need that; the encoder must be the same."""
         self.mean_, self.components_ = other.mean_, other.components_
 
     def prepare(self) -> Projection:
@@ -110,18 +110,18 @@ class ImageVectors(Extractor):
         Raises
         ------
         InvalidListings
-            A vector has another length than those learnt from.
+            A vector differs in length from the training vectors.
         """
         return listings.once_a_row(self.prepared, [self.column], self._project)
 
     def find_problems(self, listings: ListingColumns) -> list[Problem]:
-        """Return a problem for each listing whose vector has another length than those learnt from."""
+        """Return a problem for each listing whose vector differs in length from the training vectors."""
         length = len(self.mean_)
         rows = _find_rows(listings, self.column) if length else np.zeros(0, np.intp)
         return _find_lengths(listings, rows, self.column, length, "as the model learnt")
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names."""
+        """Return the names of the features."""
         return np.array([f"component_{number}" for number in range(1, len(self.components_) + 1)], dtype=object)
 
     def _project(self, listings: ListingColumns) -> Floats:
@@ -136,7 +136,7 @@ class ImageVectors(Extractor):
 
 
 class TextVectors(ImageVectors):
-    """Place each listing's text vector among those of training, as `ImageVectors` does vectors of pictures.
+    """Project each listing's text vector, as `ImageVectors` projects image vectors.
 
     Examples
     --------
@@ -148,11 +148,11 @@ class TextVectors(ImageVectors):
 
 
 VECTOR_EXTRACTORS: dict[str, type[ImageVectors]] = {"image": ImageVectors, "text_vector": TextVectors}
-"""The extractors that a classifier has where listings have their vectors, by name."""
+"""Extractors that a classifier has where listings have their vectors, by name."""
 
 
 def has_vectors(listings: ListingColumns, column: str = VECTOR) -> bool:
-    """Say whether some listing has a vector."""
+    """Return whether some listing has a vector."""
     return len(_find_rows(listings, column)) > 0
 
 
@@ -164,14 +164,14 @@ def _find_rows(listings: ListingColumns, column: str) -> NDArray[np.intp]:
 
 
 def _draw(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """Return so many rows at most, drawn at random."""
+    """Return a random sample of rows, of limited size."""
     return rows if len(rows) <= most else np.sort(np.random.default_rng(_SEED).choice(rows, most, replace=False))
 
 
 def _gather(
     listings: ListingColumns, rows: NDArray[np.intp], column: str
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """Yield some rows at a time with their vectors, which have one length."""
+    """Yield blocks of rows with their vectors, which have one length."""
     cells = listings.cells(column)
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]

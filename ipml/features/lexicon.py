@@ -1,11 +1,9 @@
-"""Words of the trade: what sellers of replicas say, and what lawful sellers say who might be mistaken for them.
+"""Lexicon: counts words of the replica trade, and lawful words of sellers who might be mistaken for it.
 
-They are in `lexicon.toml`, each with the reason it is there; add to that file, not to the code. `trade_words.c` of the
-engine chooses those that count in a text.
-
-What is measured is common to many sellers. Nothing here keeps a number, a handle or an ornament, which would name one
-seller and tell nothing of the next; nor how a title is written (capitals, runs of signs, length), which a seller
-changes at will and which did not carry over to later sellers.
+The words are in `lexicon.toml`, each with its reason; add to that file, not to the code. `trade_words.c` of the
+engine selects those that count in a text. All features are common to many sellers: no number, handle or ornament,
+which would identify one seller and not carry over to the next, and no style of writing (capitals, runs of signs,
+length), which a seller changes at will and which did not carry over to later sellers.
 """
 
 from __future__ import annotations
@@ -33,23 +31,23 @@ KINDS = ("replica", "grade", "hedge", "claim", "lawful", "trade", _NEGATED)
 NEGATION = "negation"
 _DENIABLE = ("replica", "grade")
 _COUNT_ONCE = ("lawful",)
-"""What a listing says in its own favour costs nothing to repeat."""
+"""Kinds that count once: a claim in the listing's own favour costs nothing to repeat."""
 _MOST_COUNTED = 3
 _COLUMNS = ("title", "description")
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """One phrase of the trade.
+    """A phrase of the lexicon.
 
     Attributes
     ----------
     kind : str
-        One of `KINDS`, "negation", or the name of the context it belongs to.
+        One of `KINDS`, "negation", or the name of its context.
     text : str
         As people write it; a star at its end stands for any ending.
     not_near : tuple of str
-        Names of the contexts in which it means something else.
+        Names of the contexts in which it has another meaning.
     """
 
     kind: str
@@ -59,7 +57,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Phrases of the trade by kind.
+    """Phrases of the lexicon by kind.
 
     Examples
     --------
@@ -70,18 +68,18 @@ class Lexicon:
     entries: tuple[Phrase, ...]
 
     def phrases(self, kind: str) -> tuple[str, ...]:
-        """Return the phrases of one kind, or of all with kind "any"."""
+        """Return the phrases of one kind, or all with kind "any"."""
         return tuple(entry.text for entry in self.entries if kind in (entry.kind, "any"))
 
 
 @lru_cache(maxsize=8)
 def load_lexicon(path: Path | None = None) -> Lexicon:
-    """Read a lexicon file; the bundled one where no path is given.
+    """Load a lexicon file; by default the bundled one.
 
     Raises
     ------
     UnusableSetting
-        An entry is of a kind, or names a context, that does not exist.
+        An entry has an unknown kind or context.
     """
     text = (path or files("ipml.features") / "lexicon.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
@@ -102,31 +100,31 @@ def _check(entry: Mapping[str, Any], kinds: Sequence[str], contexts: Sequence[st
 
 
 def _spell_out(entry: Mapping[str, Any]) -> list[str]:
-    """Return the phrases of an entry, each after each of the words it has to stand after."""
+    """Return the phrases of an entry, combined with each of the words that must precede them."""
     before = entry.get("after", ())
     return [f"{word} {phrase}" for word in before for phrase in entry["phrases"]] if before else list(entry["phrases"])
 
 
 class TradeWords(Extractor):
-    """Count the words of the trade in title and description, by kind, up to three of each.
+    """Count words of the lexicon in title and description, by kind, up to three of each.
 
-    What explains a listing lawfully counts once: to repeat it costs nothing. Of phrases that overlap the first counts,
+    Lawful explanations count once, since repeating them costs nothing. Of overlapping phrases the first counts, and
     of those from one place the longest. A phrase does not count beside a word that gives it another meaning (AAA
     beside batteries). A word for copies up to two words after a negation counts as negated instead.
 
     Parameters
     ----------
     lexicon : str or None, default=None
-        Path of a lexicon file; the bundled one where none is given.
+        Path of a lexicon file; by default the bundled one.
 
     Attributes
     ----------
     phrases_ : list of str
-        The phrases looked for; kept with the model, so that a later lexicon does not change it.
+        The phrases; stored with the model, so that a later lexicon does not change it.
     kinds_ : list of str
-        The kind, or the context, of each.
+        The kind, or the context, of each phrase.
     not_near_ : list of list of str
-        The contexts in which each does not count.
+        The contexts in which each phrase does not count.
 
     Examples
     --------
@@ -142,19 +140,19 @@ class TradeWords(Extractor):
         self.lexicon = lexicon
 
     def learn(self, listings: ListingColumns) -> None:
-        """Read the lexicon."""
+        """Load the lexicon."""
         entries = load_lexicon(Path(self.lexicon) if self.lexicon else None).entries
         self.phrases_ = [entry.text for entry in entries]
         self.kinds_ = [entry.kind for entry in entries]
         self.not_near_ = [list(entry.not_near) for entry in entries]
 
     def prepare(self) -> tuple[PhraseSet, Struct]:
-        """Return the phrases as columns look for them, and what is known of each."""
+        """Return the phrases as a `PhraseSet`, and the table of their kinds and contexts."""
         return PhraseSet(self.phrases_), _make_table(self.kinds_, self.not_near_)
 
     @property
     def phrase_set(self) -> PhraseSet:
-        """The phrases it looks for."""
+        """The phrases that it looks for."""
         phrases: PhraseSet = self.prepared[0]
         return phrases
 
@@ -170,7 +168,7 @@ class TradeWords(Extractor):
         return counts
 
     def find(self, listings: ListingColumns, name: str) -> Places:
-        """Return the phrases that count in the folded view of a column, in bytes; each with the number of its kind."""
+        """Return the places of phrases that count in a column, in bytes of its folded view, with numbers of kinds."""
         phrases, table = self.prepared
         folded, places = listings.folded(name), listings.places(name, phrases)
         if not len(places.number):

@@ -1,4 +1,4 @@
-"""Columns of few different texts, such as brands and currencies: each text once, and a number for each listing."""
+"""Names: columns with few distinct texts, such as brands, as codes and a list of the texts."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Codes = NDArray[np.int64]
-_MOST_PAIRS = 1_000_000  # up to here a table of all is quicker than sorting
+_MOST_PAIRS = 1_000_000  # up to here a table of all pairs is faster than sorting
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Names:
-    """A text for each listing, each different one kept once, so that it is looked up once.
+    """A text for each listing; each distinct text is stored and looked up once.
 
     Attributes
     ----------
     codes : array of int, shape (n_listings,)
-        Which of the names each listing has.
+        Position of each listing's text in `names`.
     names : list of str
-        "" stands for none.
+        "" for a missing text.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Names:
 
     @classmethod
     def of(cls, texts: Any) -> Self:
-        """Return the names of a column of texts; what is missing is "".
+        """Return the names of a column of texts; missing texts are "".
 
         Parameters
         ----------
@@ -71,33 +71,33 @@ class Names:
         return len(self.codes)
 
     def strings(self) -> list[str]:
-        """Return the name of each listing."""
+        """Return the text of each listing."""
         names = self.names
         return [names[code] for code in self.codes.tolist()]
 
     def take(self, rows: NDArray[np.intp]) -> Names:
-        """Return the names of some listings, in the order given."""
+        """Return the names of some listings, in the given order."""
         return Names(self.codes[rows], self.names)
 
     def compact(self) -> Names:
-        """Return the same without the names that no listing has."""
+        """Return the same without texts that no listing has."""
         used = np.zeros(len(self.names), dtype=bool)
         used[self.codes] = True
         kept = np.flatnonzero(used)
         return Names((np.cumsum(used) - 1)[self.codes], [self.names[code] for code in kept.tolist()])
 
     def rename(self, read: Callable[[str], str]) -> Names:
-        """Return the names as another text each, read once for each different name."""
+        """Return the names mapped by a function, called once for each distinct text."""
         return Names(self.codes, list(map(read, self.names)))
 
     def look_up(self, find: Callable[[str], float | None]) -> NDArray[np.float64]:
-        """Return a number for each listing, asked for once for each different name; NaN where there is none."""
+        """Return `find(name)` for each listing, called once for each distinct text; NaN where it returns None."""
         found = [find(name) for name in self.names]
         return np.array([np.nan if number is None else number for number in found], dtype=np.float64)[self.codes]
 
 
 def pair_up(first: Names, second: Names, find: Callable[[str, str], float | None]) -> NDArray[np.float64]:
-    """Return a number for each listing by two of its names, asked for once for each pair; NaN where there is none.
+    """Return `find` of two names for each listing, called once for each distinct pair; NaN where it returns None.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def pair_up(first: Names, second: Names, find: Callable[[str, str], float | None
 
 
 def find_pairs(first: Names, second: Names) -> tuple[list[tuple[str, str]], Codes]:
-    """Return the pairs that two names of some listing make, and which of them each listing has.
+    """Return the distinct pairs of two names, and the position of each listing's pair among them.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The folded view of one text: what a reader sees, whatever the disguise. `compiled.folding` says what is undone."""
+"""Normalisation: folds a single text to what a reader sees, whatever the disguise; see `compiled.folding`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def fold_text(text: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
     text : str
         As the seller wrote it.
     max_letters : int, default=2000
-        Letters beyond this are not read, before folding nor after.
+        Limit on the letters that are read, before folding and after.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def fold_text(text: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
 
 
 def fold_with_origins(text: str, max_letters: int = MAX_TITLE_LETTERS) -> tuple[str, list[int]]:
-    """Return the folded view and, for each of its letters, the position in the text that it comes from.
+    """Return the folded view and, for each of its letters, its position in the text as written.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def fold_with_origins(text: str, max_letters: int = MAX_TITLE_LETTERS) -> tuple[
 
 
 def count_disguises(text: str) -> int:
-    """Return how many words of a text hide what they say.
+    """Return the number of disguised words in a text.
 
     Examples
     --------

@@ -1,11 +1,9 @@
-"""How an offer is made: contacts that lead away from the marketplace, numbers of pieces and ranges of sizes.
+"""Offers: detects contacts outside the marketplace, numbers of pieces and ranges of sizes.
 
-The words by which offers are made are in `offer.toml`; add to that file, not to the code. All is looked for in the
-folded view, so that disguise does not help; but addresses and handles in what was written, as folding may read an @ as
-a letter. `offers.c` of the engine reads the texts.
-
-What is measured is common to many sellers. Nothing here keeps a number, a handle or an ornament, which would name one
-seller and tell nothing of the next.
+The words are in `offer.toml`; add to that file, not to the code. They are matched in the folded view, so disguise
+does not help; addresses and handles are matched in the text as written, since folding may read an @ as a letter.
+`offers.c` of the engine reads the texts. All features are common to many sellers: no number, handle or ornament,
+which would identify one seller and not carry over to the next.
 """
 
 from __future__ import annotations
@@ -33,16 +31,15 @@ _UNITS = (
     *("pecas", "pares", "unidades", "piezas", "stuck", "paar", "paires", "pezzi", "paia", "adet"),
 )
 _IDEOGRAPHS = tuple("件个双套只")
-"""What pieces are counted in; folded, so that "sht" is Cyrillic."""
+"""Units of pieces, folded: "sht" is Cyrillic."""
 _MEASURES = (
     *("mm", "sm", "cm", "dm", "m", "km", "inch", "inches", "ft", "feet", "yd", "mb", "gb", "tb", "ml", "cl", "l", "mg"),
     *("g", "gr", "kg", "oz", "lb", "lbs", "w", "kw", "v", "mah", "ah", "hz", "mhz", "ghz", "''", '"'),
 )
-"""What a number of which is a size; folded, so that "sm" is centimetres in Cyrillic."""
-# Where something may begin, as offers.c has it: a lot's first letter, what follows a number, a space there, a sign,
-# the dot of www.
+"""Units of sizes, folded: "sm" is Cyrillic for centimetres."""
+# Beginnings in offers.c: first letter of a lot, character after a number, space after a number, sign, dot of www.
 _LETTER, _NUMBER, _SPACED, _SIGN, _WWW = (1 << bit for bit in range(5))
-_MAY_BEGIN = 5  # so many bits left of what may follow stands what may begin
+_MAY_BEGIN = 5  # shift of the bits of what may begin, left of what may follow
 _N_BYTES = 256
 _DIGITS = "0123456789"
 _AFTER_NUMBER = "-~tdb" + "".join(sorted({unit[0] for unit in _UNITS}))  # 36-45, 36 to 45, 10 pcs
@@ -50,7 +47,7 @@ _AFTER_NUMBER = "-~tdb" + "".join(sorted({unit[0] for unit in _UNITS}))  # 36-45
 
 @lru_cache(maxsize=1)
 def load_offer_words() -> tuple[tuple[str, str], ...]:
-    """Read the words by which offers are made, as pairs of group and phrase.
+    """Load the words of offers, as pairs of group and phrase.
 
     Examples
     --------
@@ -62,18 +59,18 @@ def load_offer_words() -> tuple[tuple[str, str], ...]:
 
 
 class OfferFeatures(Extractor):
-    """Say how an offer is made: contacts that lead away from the marketplace, lots and ranges of sizes.
+    """Detect contacts outside the marketplace, lots, and ranges of sizes.
 
-    A number of pieces is "x10", "x 10", "10 x" or "10 pcs". A size is none, nor is a name: a number on both sides of
-    the x ("90 x 90"), a measure after it ("x 64 GB"), a word before an x that stands alone ("Model X 2018"), or words
-    on both sides of an x with its number, the second no unit ("ThinkPad X250 i5").
+    A number of pieces is "x10", "x 10", "10 x" or "10 pcs". Sizes and names do not count: a number on both sides of
+    the x ("90 x 90"), a measure after it ("x 64 GB"), a word before a separate x ("Model X 2018"), or words on both
+    sides of an x with its number, the second one no unit ("ThinkPad X250 i5").
 
     Attributes
     ----------
     phrases_ : list of str
-        The phrases looked for; kept with the model, so that later words do not change it.
+        The phrases; stored with the model, so that later words do not change it.
     groups_ : list of str
-        The group of each.
+        The group of each phrase.
 
     Examples
     --------
@@ -86,28 +83,28 @@ class OfferFeatures(Extractor):
     reads = _COLUMNS
 
     def learn(self, listings: ListingColumns) -> None:
-        """Read the words."""
+        """Load the words."""
         self.groups_ = [group for group, _ in load_offer_words()]
         self.phrases_ = [phrase for _, phrase in load_offer_words()]
 
     def prepare(self) -> tuple[PhraseSet, NDArray[np.int64]]:
-        """Return the phrases as columns look for them, and which value each of them sets."""
+        """Return the phrases as a `PhraseSet`, and the column that each of them sets."""
         return PhraseSet(self.phrases_), group_columns(self.groups_)
 
     @property
     def phrase_set(self) -> PhraseSet:
-        """The phrases it looks for."""
+        """The phrases that it looks for."""
         phrases: PhraseSet = self.prepared[0]
         return phrases
 
     def count_values(self, column: str) -> int:
-        """Return how many of the values are of the title, or of the description."""
+        """Return the number of values of the title, or of the description."""
         return len(_CONTACTS) + len(_LOTS) * (column == "title")
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return the values, shape (n_listings, 16): 1 for what is so, and a number of pieces; without a text all is 0.
+        """Return the values, shape (n_listings, 16): 1 where detected, and a number of pieces; all 0 without a text.
 
-        `log_pieces` is the decimal logarithm of the largest number of pieces named.
+        `log_pieces` is the decimal logarithm of the largest number of pieces.
         """
         return np.column_stack([listings.each_once([name], partial(self._read, name=name)) for name in _COLUMNS])
 
@@ -120,7 +117,7 @@ class OfferFeatures(Extractor):
         return describe_offers(*texts, places, columns, MAX_LETTERS[name], has_lots=has_lots)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names: what is measured, and in which text."""
+        """Return the names: the value and its text."""
         names = [
             f"{part}_in_{column}" for column in _COLUMNS for part in (*_CONTACTS, *(_LOTS if column == "title" else ()))
         ]
@@ -128,7 +125,7 @@ class OfferFeatures(Extractor):
 
     @property
     def only_raises(self) -> tuple[str, ...]:
-        """Names of the features that may raise a score but never lower one: contacts."""
+        """Names of the features that may raise a score but never lower it: contacts."""
         return tuple(f"{part}_in_{column}" for column in _COLUMNS for part in _CONTACTS)
 
 
@@ -138,7 +135,7 @@ _read_raw = bind("read_raw")
 
 
 def group_columns(groups: Sequence[str]) -> NDArray[np.int64]:
-    """Return the column that each phrase of an offer sets, by its group; -1 for groups that have none."""
+    """Return the column that each phrase sets, by its group; -1 for groups without one."""
     columns = {name: column for column, name in enumerate((*_CONTACTS, *_LOTS))}
     return np.array([columns.get(group, -1) for group in groups], dtype=np.int64)
 
@@ -146,23 +143,23 @@ def group_columns(groups: Sequence[str]) -> NDArray[np.int64]:
 def describe_offers(
     raw: Texts, folded: Texts, places: Places, columns: NDArray[np.int64], max_letters: int, *, has_lots: bool
 ) -> NDArray[np.float64]:
-    """Return how offers are made, shape (n_texts, 6 or 10).
+    """Return the values of offers, shape (n_texts, 6 or 10).
 
     The columns are messenger, approach, link, email, handle and phone; lot words, the logarithm of the number of
-    pieces, range of sizes and all sizes. Digits are those of ASCII: folding leaves no others.
+    pieces, range of sizes and all sizes. Digits are ASCII digits: folding leaves no others.
 
     Parameters
     ----------
     raw, folded : Texts
-        As the sellers wrote them, and as `fold_text` returns them.
+        As written by the sellers, and as folded by `fold_text`.
     places : Places
-        Where the phrases of offers stand in the folded texts.
+        Places of the phrases in the folded texts.
     columns : array of int64, shape (n_phrases,)
-        As `group_columns` returns them.
+        From `group_columns`.
     max_letters : int
-        How many letters of a text as written are read.
+        Limit on the letters read of a text as written.
     has_lots : bool
-        Whether lots and ranges of sizes are asked for, too.
+        Whether to include lots and ranges of sizes.
 
     Examples
     --------
@@ -183,7 +180,7 @@ def describe_offers(
 
 @lru_cache(maxsize=1)
 def offer_table() -> Struct:
-    """Return what is looked up, as the engine takes it."""
+    """Return the lookup tables of the engine."""
     return make_struct(
         "offer_table",
         kinds=letter_kinds(),
@@ -197,7 +194,7 @@ def offer_table() -> Struct:
 
 
 def _list_beginnings() -> NDArray[np.uint8]:
-    """Say of any two bytes whether a unit may begin with them, shape (65536,), the first of them the higher one."""
+    """Return whether a unit may begin with two bytes, shape (65536,); the first byte is the higher one."""
     may_begin = np.zeros((_N_BYTES, _N_BYTES), dtype=np.uint8)
     may_begin[0x80:] = 1  # an ideograph
     for unit in _UNITS:
@@ -206,7 +203,7 @@ def _list_beginnings() -> NDArray[np.uint8]:
 
 
 def _describe_pairs() -> NDArray[np.uint16]:
-    """Return what may begin or go on with the second of any two bytes."""
+    """Return what may begin or continue at the second of any two bytes."""
     is_beyond = np.arange(_N_BYTES) >= 0x80
     is_inside = np.array([chr(code).isalnum() or chr(code) == "_" for code in range(128)] + [False] * 128)
     follows = _is_in(_AFTER_NUMBER) | is_beyond
@@ -220,10 +217,10 @@ def _describe_pairs() -> NDArray[np.uint16]:
 
 
 def _after(letters: str, others: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Say of each pair of bytes whether the first is one of some letters, and the second one of others."""
+    """Return whether the first byte of each pair is one of some letters, and the second one of others."""
     return _is_in(letters)[:, None] & others
 
 
 def _is_in(letters: str) -> NDArray[np.bool_]:
-    """Say of each byte whether it is one of some letters of ASCII."""
+    """Return whether each byte is one of some ASCII letters."""
     return np.isin(np.arange(_N_BYTES), [ord(letter) for letter in letters])

@@ -1,9 +1,8 @@
-"""A seller's other listings: how suspicious those that came before looked, kept as a few numbers a seller.
+"""Portfolios: measures how suspicious a seller's earlier listings looked, in a few numbers per seller.
 
-What a seller offers besides is the best evidence that carries over to sellers never seen. Only listings that came
-earlier count, in training and in serving alike, so the state of a seller can be kept and updated as listings arrive.
-A listing says something about its seller only if it looks suspicious itself; clean listings are not credited, so that
-nobody can buy trust with thirty cheap ones.
+The seller's other listings are the best evidence that carries over to unknown sellers. Only earlier listings count,
+in training as in scoring, so the state of a seller is updated as listings arrive. A listing counts only if it looks
+suspicious itself; clean listings earn no credit, so nobody can buy trust with thirty cheap ones.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from ipml.kit.moments import to_microseconds
 from ipml.records import PRIOR_LISTINGS, SUSPICION_STEPS, EarlierListings, Listing, StoredPortfolio
 
 SILENT_BELOW = 0.2
-"""A probability below this says nothing about the seller."""
+"""Listings with a lower probability do not count against the seller."""
 
 Floats = NDArray[np.float64]
 Moments = NDArray[np.int64]
 
 
 class EarlierOfEach(NamedTuple):
-    """The same for each of some listings, as arrays of shape (n_listings,)."""
+    """The earlier listings for each of some listings, as arrays of shape (n_listings,)."""
 
     n: Floats
     suspicion: Floats
@@ -42,7 +41,7 @@ class EarlierOfEach(NamedTuple):
         return np.asarray(self.suspicion / (self.n + PRIOR_LISTINGS))
 
     def of(self, row: int) -> EarlierListings:
-        """Return what is known of one."""
+        """Return the earlier listings of one row."""
         return EarlierListings(int(self.n[row]), float(self.suspicion[row]))
 
     def with_others(self, others: Sequence[EarlierListings]) -> EarlierOfEach:
@@ -59,7 +58,7 @@ class EarlierOfEach(NamedTuple):
 
 
 class _State(NamedTuple):
-    """What is kept of a seller: sums up to the latest moment, and sums before it."""
+    """State of a seller: sums up to the latest time, and sums before it."""
 
     n: int = 0
     suspicion: int = 0
@@ -68,7 +67,7 @@ class _State(NamedTuple):
     suspicion_before: int = 0
 
     def with_listing(self, suspicion: int, moment: int) -> _State:
-        """Return the state with one more listing; in which order listings are added makes no difference."""
+        """Return the state with one more listing; the order of additions makes no difference."""
         n, total = self.n + 1, self.suspicion + suspicion
         if moment > self.latest:
             return _State(n, total, moment, self.n, self.suspicion)
@@ -77,7 +76,7 @@ class _State(NamedTuple):
         return _State(n, total, self.latest, self.n_before + 1, self.suspicion_before + suspicion)
 
     def with_others(self, other: _State) -> _State:
-        """Return the state of the listings of both."""
+        """Return the combined state of two sets of listings."""
         if other.latest < self.latest:
             return other.with_others(self)
         n, suspicion = (self.n, self.suspicion) if self.latest < other.latest else self[3:]
@@ -88,11 +87,11 @@ class _State(NamedTuple):
 
 
 class SellerPortfolios:
-    """What is known of the listings of each seller, in the order in which they were listed.
+    """Portfolios of all sellers, by when their listings were listed.
 
-    Sellers are kept under a hash of their id. A listing is compared with those listed strictly before it; one that is
-    older than the latest of its seller is treated as a first listing, since what came before it is no longer known.
-    One thread may add while others ask.
+    Sellers are stored under a hash of their id. A listing is compared with those listed strictly before it. A listing
+    older than the seller's latest one counts as a first listing, since the state before it is no longer known. One
+    thread may add while others read.
 
     Examples
     --------
@@ -111,15 +110,15 @@ class SellerPortfolios:
         return len(self._states)
 
     def add(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> None:
-        """Take in listings, in any order: what is known after the last of them does not depend on it.
+        """Add listings, in any order; the state afterwards does not depend on the order.
 
         Parameters
         ----------
         sellers : iterable of str
         probabilities : array of shape (n_listings,)
-            How suspicious each listing looks by itself, 0-1; where unknown (NaN), the listing is not taken in.
+            Calibrated probability of each listing's own score, 0-1; listings with NaN are not added.
         moments : array of int, shape (n_listings,)
-            When each was listed, as `listing_moments` gives it.
+            When each was listed, as from `listing_moments`.
         """
         rows = zip(sellers, _suspicion(probabilities).tolist(), moments.tolist(), strict=True)
         for seller, suspicion, moment in rows:
@@ -127,7 +126,7 @@ class SellerPortfolios:
 
     @classmethod
     def of_one(cls, seller: str, earlier: EarlierListings) -> SellerPortfolios:
-        """Return portfolios that know this of one seller at any moment, and nothing of others.
+        """Return portfolios that hold these earlier listings of one seller, at any time, and no other seller.
 
         Examples
         --------
@@ -140,7 +139,7 @@ class SellerPortfolios:
         return portfolios
 
     def known(self, seller: str, moment: int) -> EarlierListings:
-        """Return what is known of a seller's listings before a moment.
+        """Return a seller's listings before a time.
 
         Examples
         --------
@@ -152,13 +151,13 @@ class SellerPortfolios:
         return self._known(seller_key(seller), moment)
 
     def known_of_each(self, sellers: Texts, moments: Moments) -> EarlierOfEach:
-        """Return what is known of the listings each seller had before a moment, a row for each listing.
+        """Return the listings that each seller had before a time, one row per listing.
 
         Parameters
         ----------
         sellers : Texts
         moments : array of int, shape (n_listings,)
-            As `listing_moments` gives it.
+            As from `listing_moments`.
         """
         if len(sellers) == 1 and self._states:
             n, suspicion = self.known(sellers.text(0), int(moments[0]))
@@ -174,10 +173,10 @@ class SellerPortfolios:
         return earlier
 
     def weigh_later(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> list[float | None]:
-        """Return what each of some listings counts for where others are counted elsewhere, on top of these.
+        """Return the suspicion of listings that are counted elsewhere, in addition to these portfolios.
 
-        It is None for a listing that is no later than the latest of its seller here: it may be one of these. So it is
-        where the probability is unknown.
+        None for a listing that is no later than the seller's latest one here, since it may be counted already, and
+        for an unknown probability.
 
         Parameters
         ----------
@@ -195,27 +194,27 @@ class SellerPortfolios:
         return [self.weigh_later_one(*row) for row in rows]
 
     def weigh_later_one(self, seller: str, probability: float, moment: int) -> float | None:
-        """Return what `weigh_later` does of one listing, much quicker."""
+        """Return `weigh_later` of a single listing; much faster."""
         state = self._states.get(seller_key(seller))
         if isnan(probability) or (state is not None and moment <= state.latest):
             return None
         return round(max(probability - SILENT_BELOW, 0.0) / (1.0 - SILENT_BELOW) * SUSPICION_STEPS) / SUSPICION_STEPS
 
     def shares(self, sellers: Texts, moments: Moments) -> Floats:
-        """Return the share of suspicion in what each seller listed before, shape (n_listings,).
+        """Return the share of suspicion in each seller's earlier listings, shape (n_listings,).
 
         Parameters
         ----------
         sellers : Texts
         moments : array of int, shape (n_listings,)
-            As `listing_moments` gives it.
+            As from `listing_moments`.
         """
         return self.known_of_each(sellers, moments).shares
 
     def shares_in_time(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> Floats:
-        """Return the share for each of some listings that arrive one after another, taking each in on the way.
+        """Return the share for each listing in order of time, adding each listing on the way.
 
-        The same as asking for one moment's listings and then adding them, moment by moment.
+        Equivalent to reading the shares of all listings of one time before adding them, time by time.
         """
         sellers = list(sellers)
         shares = np.zeros(len(sellers))
@@ -232,7 +231,7 @@ class SellerPortfolios:
         return shares
 
     def add_stored(self, stored: Iterable[StoredPortfolio]) -> None:
-        """Add what is stored of the listings of sellers, which are others than those that are known here.
+        """Add stored portfolios; their listings must differ from those added already.
 
         Examples
         --------
@@ -250,7 +249,7 @@ class SellerPortfolios:
             self._states[key] = self._states.get(key, _State()).with_others(added)
 
     def copy(self) -> SellerPortfolios:
-        """Return portfolios that can be added to without changing these."""
+        """Return an independent copy."""
         twin = SellerPortfolios()
         twin.__setstate__(self.__getstate__())
         return twin
@@ -269,7 +268,7 @@ class SellerPortfolios:
             self._states[key] = self._states.get(key, _State()).with_listing(suspicion, moment)
 
     def _sorted_states(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        """Return keys and states in the order of the keys, made anew once something was added."""
+        """Return keys and states in the order of the keys; cached until listings are added."""
         n_added, keys, states = self._sorted
         if n_added != self._n_added:
             n_added = self._n_added
@@ -280,7 +279,7 @@ class SellerPortfolios:
         return keys, states
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the sellers as arrays, which a model file can hold."""
+        """Return the state as arrays, which a model file can hold."""
         items = list(self._states.items())  # at once, since another thread may add
         return {
             "keys": np.array([key for key, _ in items], dtype=np.uint64),
@@ -297,9 +296,9 @@ class SellerPortfolios:
 
 
 def shares_of_others(sellers: Iterable[str], probabilities: Floats) -> Floats:
-    """Return the share of suspicion in each seller's other listings, whenever they came, shape (n_listings,).
+    """Return the share of suspicion in each seller's other listings, earlier or later, shape (n_listings,).
 
-    For listings without moments, and for looking back.
+    For listings without times, and for evaluation in hindsight.
 
     Examples
     --------
@@ -313,7 +312,7 @@ def shares_of_others(sellers: Iterable[str], probabilities: Floats) -> Floats:
 
 
 def listing_moment(listing: Listing) -> int:
-    """Return what `listing_moments` does of one listing."""
+    """Return `listing_moments` of a single listing."""
     for moment in (listing.listed_at, listing.observed_at):
         if moment is not None:
             return 1_000 * to_microseconds(moment)
@@ -321,9 +320,9 @@ def listing_moment(listing: Listing) -> int:
 
 
 def listing_moments(listings: ListingColumns) -> Moments:
-    """Return when each listing was listed, or first observed where that is unknown, in nanoseconds UTC.
+    """Return when each listing was listed, or else first observed, in nanoseconds UTC.
 
-    A listing without any moment counts as the first of its seller.
+    A listing without either counts as the first of its seller.
     """
 
     def work_out() -> Moments:
@@ -334,12 +333,12 @@ def listing_moments(listings: ListingColumns) -> Moments:
 
 @lru_cache(maxsize=65_536)
 def seller_key(seller: str) -> int:
-    """Return the number under which a seller is kept: eight bytes of a hash of the id."""
+    """Return the key of a seller: eight bytes of a hash of the id."""
     return hash_text(seller.encode("utf-8", "surrogatepass"))
 
 
 def _sums_before(states: NDArray[np.int64], moments: Moments) -> tuple[Floats, Floats]:
-    """Return what each seller's state says of the time before a moment, as `SellerPortfolios.known` gives it."""
+    """Return the sums of each seller's state before a time, as `SellerPortfolios.known` does."""
     n, suspicion, latest, n_before, suspicion_before = states.T
     is_latest, is_older = moments == latest, moments < latest
     n = np.where(is_older, 0, np.where(is_latest, n_before, n))
@@ -348,6 +347,6 @@ def _sums_before(states: NDArray[np.int64], moments: Moments) -> tuple[Floats, F
 
 
 def _suspicion(probabilities: Floats) -> NDArray[np.int64]:
-    """Return how much above silence each probability is, in thousandths; -1 where unknown."""
+    """Return how far each probability exceeds `SILENT_BELOW`, in thousandths; -1 where unknown."""
     above = np.maximum(probabilities - SILENT_BELOW, 0.0) / (1.0 - SILENT_BELOW)
     return np.where(np.isnan(above), -1, np.rint(np.nan_to_num(above) * SUSPICION_STEPS)).astype(np.int64)

@@ -1,7 +1,7 @@
-"""Extractors that a model file may hold besides those of ipml: classes that whoever loads it has registered.
+"""Registration: lists the user's own extractor classes that a model file may hold.
 
-A model file names classes, and never decides which of them are imported: only what was registered before, in Python or
-by the setting `IPML_EXTRACTORS`, is constructed. Registered code is trusted as much as ipml's own, with any state.
+A model file names classes but never decides which are imported: only classes registered before, in Python or by the
+setting `IPML_EXTRACTORS`, are constructed. Registered code is trusted as much as ipml's own, with any state.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ipml.errors import UnusableSetting, first_line
 from ipml.settings import get_settings
 
 SCIKIT_LEARN = "scikit-learn"
-"""Stands for the transformers of `_OF_SCIKIT_LEARN`, which hold plain values and arrays."""
+"""Name that registers the transformers of `_OF_SCIKIT_LEARN`, which hold plain values and arrays."""
 _OF_SCIKIT_LEARN = {
     "sklearn.compose": ("ColumnTransformer",),
     "sklearn.decomposition": ("PCA", "TruncatedSVD"),
@@ -45,7 +45,7 @@ _REGISTERED: dict[str, Registered] = {}
 
 
 def name_class(kind: type[Any]) -> str:
-    """Return the name of a class as model files and settings write it.
+    """Return the name of a class as written in model files and settings.
 
     Examples
     --------
@@ -56,21 +56,21 @@ def name_class(kind: type[Any]) -> str:
 
 
 def register_extractor(kind: type[Any] | str, *, version: str | None = None) -> Any:
-    """Allow a class in model files and experiments; it can be written above the class as a decorator.
+    """Allow a class in model files and experiments; also usable as a class decorator.
 
     Parameters
     ----------
     kind : class or str
-        A class, its name such as "mypackage.features:Mine", or "scikit-learn" for the transformers of that library that
-        hold plain values and arrays.
+        A class, its name such as "mypackage.features:Mine", or "scikit-learn" for the transformers of that library
+        that hold plain values and arrays.
     version : str, optional
-        Raise it when an older state can no longer be read; a model of another version is refused. The class attribute
-        `extractor_version`, else "1", where none is given.
+        Raise it when an older state can no longer be read: models of another version are refused. By default the
+        class attribute `extractor_version`, else "1".
 
     Returns
     -------
     class or str
-        As given.
+        The argument `kind`.
 
     Raises
     ------
@@ -94,8 +94,8 @@ def register_extractor(kind: type[Any] | str, *, version: str | None = None) -> 
 
 
 def find_registered(name: str) -> Registered | None:
-    """Return a registered class by its name; None where it was registered neither in Python nor by the setting."""
-    if name not in _REGISTERED:  # processes that load models by themselves, such as workers, know the setting alone
+    """Return a registered class by its name; None where neither Python nor the setting registered it."""
+    if name not in _REGISTERED:  # other processes that load models, such as workers, know only the setting
         for part in filter(None, map(str.strip, get_settings().extractors.split(","))):
             if part not in _REGISTERED:
                 register_extractor(part)
@@ -119,7 +119,7 @@ def _register_scikit_learn() -> None:
 
 
 def _find_version(kind: type[Any]) -> str:
-    """Return the version of the state of a class that names none: of scikit-learn's, that of the library."""
+    """Return the default version of a class; for a class of scikit-learn, that of the library."""
     if kind.__module__.startswith("sklearn."):
         return ".".join(installed_version(SCIKIT_LEARN).split(".")[:2])
     return str(getattr(kind, "extractor_version", "1"))
@@ -131,7 +131,7 @@ def _import(name: str) -> type[Any]:
         found: Any = import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
-    except Exception as error:  # a module of others can raise anything
+    except Exception as error:  # importing foreign code can raise anything
         why = f"{name!r:.120}, which cannot be imported ({first_line(error)})"
         raise UnusableSetting("registered extractors", why, 'names such as "mypackage.features:Mine"') from error
     if not isinstance(found, type):

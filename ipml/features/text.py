@@ -1,8 +1,8 @@
-"""The text of a listing as hashed n-grams, weighted by how rare they are.
+"""Text: turns a text column into hashed n-grams, weighted by rarity.
 
-A text becomes the n-grams of its letters and its words, each hashed to one of 2^bits columns: counted for training,
-summed for scoring, spread over letters for reasons. Texts are handed to the engine as the UTF-8 bytes of an
-Arrow string array, so no Python object is made per text.
+A text becomes the n-grams of its letters and words, each hashed to one of 2^bits columns: counted for training,
+summed for scoring, spread over letters for reasons. The engine reads texts as the UTF-8 bytes of an Arrow string
+array, so no Python object is made per text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def count_ngrams(
     Parameters
     ----------
     texts : Texts or sequence of str
-        Folded texts, as `fold_text` returns them.
+        Folded texts, as from `fold_text`.
     bits : int, default=18
         There are 2^bits columns.
     letters : (int, int), default=(3, 5)
@@ -50,7 +50,7 @@ def count_ngrams(
 def count_texts(
     texts: Texts, *, bits: int = 18, letters: tuple[int, int] = (3, 5), words: int = 1
 ) -> NDArray[np.int64]:
-    """Return in how many texts the n-grams of each column occur, shape (2^bits,).
+    """Return the number of texts with an n-gram of each column, shape (2^bits,).
 
     Examples
     --------
@@ -61,14 +61,14 @@ def count_texts(
 
 
 class NgramSums(NamedTuple):
-    """What the n-grams of some texts weigh together.
+    """Sums of the n-gram weights of texts.
 
     Attributes
     ----------
     weights : array of shape (n_texts,)
-        The sum of each text's weights over the root of the number of known n-grams.
+        Sum of each text's weights, divided by the root of the number of known n-grams.
     n_all, n_known : array of int, shape (n_texts,)
-        How many n-grams each text has, and how many of them are known.
+        Number of n-grams of each text, and of those known.
     """
 
     weights: NDArray[np.float64]
@@ -79,14 +79,14 @@ class NgramSums(NamedTuple):
 def sum_ngrams(
     texts: Texts, marked: NDArray[np.float64], *, letters: tuple[int, int] = (3, 5), words: int = 1
 ) -> NgramSums:
-    """Add up what the n-grams of each text weigh.
+    """Sum the weights of each text's n-grams.
 
     Parameters
     ----------
     texts : Texts
         Skeletons of folded texts.
     marked : array of shape (2^bits + 1,)
-        The weight of each column, as `ipml.features.compiled.ngrams.mark_known` marks it.
+        Weight of each column, from `ipml.features.compiled.ngrams.mark_known`.
     """
     _check_size(marked.size - 1)
     sums, n_all, n_known = sum_rows(texts, marked, *letters, words)
@@ -94,7 +94,7 @@ def sum_ngrams(
 
 
 def _check_size(n_columns: int) -> None:
-    """Refuse other numbers of columns than powers of two; the kernel checks no bounds."""
+    """Refuse numbers of columns that are no power of two; the kernel checks no bounds."""
     if n_columns < 1 or n_columns & (n_columns - 1):
         raise ValueError(f"Got {n_columns} weights; expected a power of two.")
 
@@ -102,9 +102,9 @@ def _check_size(n_columns: int) -> None:
 class TextFeatures(Extractor):
     """Turn a text column into the n-grams of the skeleton of its folded view.
 
-    An n-gram that occurs `c` times in a text with `n` n-grams known from training has the value
-    `c * idf / sqrt(n)`, with scikit-learn's smooth idf, log((1 + N) / (1 + df)) + 1. Dividing by a root instead of
-    the norm keeps a score a plain sum over occurrences, so that each letter's part of it can be shown.
+    An n-gram that occurs `c` times in a text with `n` n-grams known from training has the value `c * idf / sqrt(n)`,
+    with scikit-learn's smooth idf, log((1 + N) / (1 + df)) + 1. Dividing by a root instead of the norm makes the
+    score a plain sum over occurrences, so the part of each letter can be shown.
 
     Parameters
     ----------
@@ -117,12 +117,12 @@ class TextFeatures(Extractor):
     words : int, default=1
         Longest n-gram of words; 0 for none.
     min_listings : int, default=2
-        N-grams in fewer listings of the training set are not known: they get the value zero.
+        N-grams in fewer training listings are unknown; their value is 0.
 
     Attributes
     ----------
     idf_ : array of shape (2^bits,)
-        The weight of each n-gram's rarity; 0 for the unknown.
+        Inverse document frequency of each n-gram; 0 where unknown.
 
     Examples
     --------
@@ -147,7 +147,7 @@ class TextFeatures(Extractor):
         self.min_listings = min_listings
 
     def learn(self, listings: ListingColumns) -> None:
-        """Learn which n-grams there are and how rare each is.
+        """Learn the n-grams and their rarity.
 
         Raises
         ------
@@ -160,7 +160,7 @@ class TextFeatures(Extractor):
         self.idf_ = self._weigh_rarity(*self._count(listings))
 
     def prefer(self, listings: ListingColumns) -> None:
-        """Know the n-grams that these listings have as if learnt from them alone; how the others are known stays.
+        """Weight the n-grams of these listings as if learnt from them alone; the weights of others stay.
 
         Examples
         --------
@@ -176,17 +176,17 @@ class TextFeatures(Extractor):
         self.__dict__.pop("_prepared", None)
 
     def _count(self, listings: ListingColumns) -> tuple[NDArray[np.int64], int]:
-        """Return in how many of the listings each n-gram stands, and how many listings there are."""
+        """Return the number of listings with each n-gram, and the number of all listings."""
         bones = listings.bones(self.column)
         return count_texts(bones, bits=self.bits, letters=self.letters, words=self.words), len(listings)
 
     def _weigh_rarity(self, n_listings: NDArray[np.int64], n_all: int) -> NDArray[np.float64]:
-        """Return `idf_`."""
+        """Return the values of `idf_`."""
         idf = np.log((1.0 + n_all) / (1.0 + n_listings)) + 1.0
         return np.where(n_listings >= self.min_listings, idf, 0.0)
 
     def borrow(self, other: Self) -> None:
-        """Know the n-grams that the other knows."""
+        """Add the n-grams that only the other knows."""
         self.idf_ = np.where(self.idf_ > 0, self.idf_, other.idf_)
 
     def values(self, listings: ListingColumns) -> scipy.sparse.csr_matrix:
@@ -205,7 +205,7 @@ class TextFeatures(Extractor):
         return scipy.sparse.csr_matrix((data, indices, indptr), shape=counts.shape)
 
     def mark(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return coefficients of these features as `sum` takes them: what each n-gram weighs, and whether it is known.
+        """Return the coefficients as `sum` takes them: the weight of each n-gram, and whether it is known.
 
         Parameters
         ----------
@@ -214,30 +214,30 @@ class TextFeatures(Extractor):
         return mark_known(coefficients * self.idf_, self.idf_ > 0)
 
     def sum(self, listings: ListingColumns, marked: NDArray[np.float64]) -> NgramSums:
-        """Return what `transform` gives times the coefficients, without spelling the values out.
+        """Return the product of `transform` and the coefficients, without the matrix.
 
         Parameters
         ----------
         listings : ListingColumns
         marked : array of shape (2^bits + 1,)
-            As `mark` returns it.
+            From `mark`.
         """
         return sum_ngrams(listings.bones(self.column), marked, letters=self.letters, words=self.words)
 
     def prepare(self) -> float:
-        """Return the share of columns that are in use: of an unknown text as many n-grams seem known, on average."""
+        """Return the share of columns in use: the average share of an unknown text's n-grams that seem known."""
         return float((self.idf_ > 0).mean())
 
     def spread(self, folded: Texts, marked: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """Return the part of the log-odds that each letter of some folded texts carries; together what `sum` gives.
+        """Return the part of the log-odds of each letter of folded texts; the parts add up to `sum`.
 
-        Every n-gram's weight is shared equally among its letters.
+        The weight of an n-gram is shared equally among its letters.
 
         Parameters
         ----------
         folded : Texts
         marked : array of shape (2^bits + 1,)
-            As `mark` returns it.
+            From `mark`.
         """
         _check_size(marked.size - 1)
         skeletons, origins = trace_skeletons(folded)

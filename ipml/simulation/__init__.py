@@ -1,1 +1,1 @@
-"""A marketplace with known truth, made from a seed."""
+"""Simulation: makes a marketplace with known truth from a seed."""

@@ -1,12 +1,9 @@
-"""How fakes are written and priced: what a counterfeiter gives away, and what he copies.
+"""Counterfeiters: sets how fakes are worded, disguised and priced, from one difficulty in 0-1.
 
-How hard the simulated marketplace is, is one number in 0-1 that moves many. At 0 a fake gives itself away in several
-ways at once; at 1 it is written, priced and sold almost like the real thing, and honest sellers look more suspicious
-than they do today.
-
-The words are those that counterfeiters use among themselves; their shares come from 874 titles of counterfeit goods on
-a dark-net market of 2017 (25 % contain "AAA", 20 % "grade", 19 % "replica", 14 % "1:1", under 1 % "copy"). On an open
-marketplace they are rarer, and the rarer the harder the simulation is.
+At 0 a fake betrays itself in several ways at once. At 1 it is written, priced and sold almost like the genuine
+article, and honest sellers look more suspicious than they do in reality. The replica words and their shares come from
+874 titles of counterfeit goods on a dark-net market of 2017 (25 % contain "AAA", 20 % "grade", 19 % "replica", 14 %
+"1:1", under 1 % "copy"). On an open marketplace they are rarer; they grow rarer as difficulty rises.
 """
 
 from __future__ import annotations
@@ -21,24 +18,12 @@ from ipml.errors import UnusableSetting
 
 
 def blend(easy: float, hard: float, difficulty: float) -> float:
-    """Return the value of a quantity that goes from `easy` (difficulty 0) to `hard` (difficulty 1) in a straight line.
-
-    Examples
-    --------
-    >>> [blend(0.25, 0.75, difficulty) for difficulty in (0.0, 0.5, 1.0)]
-    [0.25, 0.5, 0.75]
-    """
+    """Return the linear interpolation from `easy` (difficulty 0) to `hard` (difficulty 1)."""
     return easy + (hard - easy) * difficulty
 
 
 def check_difficulty(difficulty: float) -> None:
-    """Refuse a difficulty outside 0-1.
-
-    Raises
-    ------
-    UnusableSetting
-        Where it is below 0, above 1, or no number.
-    """
+    """Refuse a difficulty outside 0-1 with `UnusableSetting`."""
     if not 0.0 <= difficulty <= 1.0:
         raise UnusableSetting("difficulty", f"{difficulty}", "a number from 0 (easy) to 1 (hard)")
 
@@ -58,7 +43,7 @@ REPLICA_PHRASES: tuple[tuple[str, float], ...] = (
     ("copy", 0.005),
 )
 
-# Letters of other scripts that look like ours, and digits that read like them.
+# Letters of other scripts that look like Latin ones, and digits that read like them.
 _LOOK_ALIKES = str.maketrans("aceopxyiABCEHKMOPTXsS", "асеорхуіАВСЕНКМОРТХѕЅ")
 _DIGITS = str.maketrans("aeioAEIOsS", "4310431055")
 _ZERO_WIDTH = "\u200b"
@@ -70,24 +55,20 @@ class Craft:
 
     Attributes
     ----------
-    copied : float
-        Share of fakes whose title and description are copied from honest offers.
+    copied, disguised, numbered : float
+        Shares of fakes with texts copied from honest offers, a disguised brand name in the title, the genuine GTIN.
     worded : float
-        How often replica words appear, as a share of how often they do among dark-net titles.
-    disguised : float
-        Share of fakes that disguise the brand's name in the title.
+        Frequency of replica words, relative to dark-net titles.
     price_ratio, price_spread : float
         Median of price / genuine price, and standard deviation of its natural logarithm.
     luxury_discount : float
-        How much further the ratio sinks for dear brands: the exponent of `scale_down`.
+        How much further the ratio sinks for expensive brands: the exponent of `scale_down`.
     aged_accounts : float
-        Share of counterfeiters who sell from an account bought or kept for long.
+        Share of counterfeiters who sell from an account bought or held for long.
     active_days : float
-        Median time in days from a counterfeiter's first listing until he is gone.
+        Median days from a counterfeiter's first listing to the last.
     age_days : float
         Median age in days of a fake's listing when it is observed.
-    numbered : float
-        Share of fakes that give the genuine product's GTIN.
     """
 
     copied: float
@@ -103,13 +84,7 @@ class Craft:
 
 
 def craft_of(difficulty: float) -> Craft:
-    """Return how well counterfeiters imitate at a difficulty in 0-1.
-
-    Examples
-    --------
-    >>> craft_of(0.9).copied > craft_of(0.1).copied
-    True
-    """
+    """Return how well counterfeiters imitate at a difficulty in 0-1."""
     return Craft(
         copied=0.85 * difficulty**1.3,
         worded=(1.0 - difficulty) ** 1.3,
@@ -125,14 +100,7 @@ def craft_of(difficulty: float) -> Craft:
 
 
 def choose_replica_phrases(n_fakes: int, craft: Craft, rng: np.random.Generator) -> npt.NDArray[Any]:
-    """Return a replica phrase for each fake, "" for most, shape (n_fakes,).
-
-    Examples
-    --------
-    >>> phrases = choose_replica_phrases(10_000, craft_of(0.5), np.random.default_rng(0))
-    >>> round(float((phrases != "").mean()), 2)
-    0.28
-    """
+    """Return a replica phrase for each fake, "" for most, shape (n_fakes,)."""
     phrases = np.array(["", *(phrase for phrase, _ in REPLICA_PHRASES)], dtype=object)
     upper_bounds = np.cumsum([share for _, share in REPLICA_PHRASES]) * min(craft.worded, 1.0)
     drawn = np.searchsorted(upper_bounds, rng.random(n_fakes), side="right") + 1
@@ -140,16 +108,10 @@ def choose_replica_phrases(n_fakes: int, craft: Craft, rng: np.random.Generator)
 
 
 def disguise_name(name: str, way: float, aliases: tuple[str, ...] = ()) -> str:
-    """Write a brand's name so that a reader still knows it and a word list does not.
+    """Write a brand's name so that a reader still recognises it and a word list does not.
 
-    Parameters
-    ----------
-    name : str
-        The brand's name.
-    way : float
-        In 0-1, chooses the way: look-alike letters, an invisible letter, spaces, digits, or an alias.
-    aliases : tuple of str, default=()
-        Other names that buyers know; without any, the name's vowels are starred.
+    `way` (0-1) chooses among look-alike letters, an invisible letter, spaces, digits, and an alias that buyers know;
+    for a brand without `aliases` the vowels become asterisks.
 
     Examples
     --------
@@ -174,32 +136,19 @@ def disguise_name(name: str, way: float, aliases: tuple[str, ...] = ()) -> str:
 
 
 def price_fakes(worth: npt.NDArray[np.float64], craft: Craft, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Return price / genuine price of each fake, log-normal about the craft's median, lower for dear brands.
+    """Return price / genuine price of each fake: log-normal around the craft's median, lower for expensive brands.
 
-    Parameters
-    ----------
-    worth : array of shape (n_fakes,)
-        What the genuine article costs, in US dollars.
-    craft : Craft
-        How close to genuine prices fakes are.
-    rng : numpy Generator
-        Source of chance.
-
-    Examples
-    --------
-    >>> ratios = price_fakes(np.array([100.0, 10_000.0]), craft_of(0.0), np.random.default_rng(0))
-    >>> bool(ratios[0] > 5 * ratios[1])
-    True
+    `worth` is the price of the genuine article in US dollars.
     """
     usual = craft.price_ratio * scale_down(worth, craft.luxury_discount)
     return np.asarray(usual * np.exp(craft.price_spread * rng.standard_normal(len(worth))))
 
 
 def scale_down(worth: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.float64]:
-    """Return by how much a price ratio sinks for what is worth more than 100 dollars: (worth / 100) ** -exponent.
+    """Return the factor on the price ratio of goods worth more than 100 dollars: (worth / 100) ** -exponent.
 
-    In replica catalogues of 2024 shoes ask for about 18 % of the genuine price, bags of twenty times that price for
-    1 %: an exponent of 0.9 over both.
+    In replica catalogues of 2024 shoes cost about 18 % of the genuine price, and bags of twenty times that price 1 %:
+    an exponent of 0.9 across both.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Drawings of the simulated goods, by Pillow from the number of a picture, stored as if they had been fetched.
+"""Drawings of simulated goods: draws each picture from the number in its address, and stores it as if fetched.
 
-A picture follows from its address alone (`ipml.simulation.pictures`), so that only those that are looked at are drawn.
-The same address gives the same file with the same release of Pillow.
+A picture follows from its address alone, so only pictures that are looked at are drawn. The same address gives the
+same file with the same release of Pillow.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _lay_banner(image: Image.Image) -> None:
     pen.text((width // 4, height - height // 12 + 3), "HOT SALE  FREE SHIPPING", fill="white")
 
 
-_SCALE = 2  # pixels of the square that goods are drawn in, for each of the units of their outlines
+_SCALE = 2  # pixels for each unit of the outlines
 _SHADOW = 40  # of 255
 
 
@@ -65,13 +65,7 @@ def _load_outlines() -> dict[str, list[tuple[str, int, list[int]]]]:
 
 
 def draw_goods(number: int, goods: str) -> Image.Image:
-    """Return a picture of some goods, another for each number: in pattern, place, turn, colours and background.
-
-    Examples
-    --------
-    >>> draw_goods(7, "handbags").size
-    (320, 240)
-    """
+    """Return a picture of goods whose pattern, position, rotation, colours and background follow from `number`."""
     rng = np.random.default_rng(number)
     item = Image.new("RGBA", (100 * _SCALE, 100 * _SCALE))
     _draw_outlines(item, goods, rng)
@@ -87,7 +81,7 @@ def draw_goods(number: int, goods: str) -> Image.Image:
 
 
 def _draw_outlines(item: Image.Image, goods: str, rng: np.random.Generator) -> None:
-    """Draw goods, and a pattern of spots upon them."""
+    """Draw goods with a pattern of spots."""
     pen, colours = ImageDraw.Draw(item), [_choose_colour(rng) for _ in range(3)]
     for shape, colour, places in _load_outlines()[goods]:
         corners = [_SCALE * place for place in places]
@@ -104,7 +98,7 @@ def _draw_outlines(item: Image.Image, goods: str, rng: np.random.Generator) -> N
 
 
 def _draw_background(rng: np.random.Generator) -> Image.Image:
-    """Draw a table before a wall, with light and shade."""
+    """Draw a table in front of a wall, with light and shade."""
     image = Image.new("RGB", SIZE, _choose_colour(rng, 200))
     pen, (width, height) = ImageDraw.Draw(image), SIZE
     first, second = (int(rng.uniform(0.45, 0.9) * height) for _ in range(2))
@@ -120,14 +114,10 @@ def _choose_colour(rng: np.random.Generator, least: int = 0) -> tuple[int, int, 
 
 
 def store_pictures(engine: Engine, folder: Path, now: datetime) -> int:
-    """Draw the pictures of cases that are to be fetched from a simulated market, and store them; return how many.
+    """Draw and store the pictures of cases that wait to be fetched from a simulated market; return how many.
 
-    Each is drawn once, and its file stored before it is named.
-
-    Parameters
-    ----------
-    folder : Path
-        Made where it is not there.
+    Each distinct address is drawn once, and its file is stored before the database names it. A missing folder is
+    created.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with reading(engine) as connection:
@@ -148,7 +138,7 @@ def store_pictures(engine: Engine, folder: Path, now: datetime) -> int:
 
 
 def _copy(content: bytes) -> PictureCopies:
-    """Return the copies that pages show: both are as large as the picture."""
+    """Return the copies that pages show; both have the size of the picture."""
     file = io.BytesIO()
     with Image.open(io.BytesIO(content)) as image:
         image.save(file, "WEBP", quality=80, method=0)
@@ -156,15 +146,9 @@ def _copy(content: bytes) -> PictureCopies:
 
 
 def add_known_goods(engine: Engine, most: int, added_by: str, now: datetime) -> int:
-    """Put stored pictures of cases into the bank of known goods, as far as their listings say what is known of them.
+    """Add stored pictures of cases to the bank of known goods; return how many are in the bank.
 
-    Some of which only counterfeits were confirmed before, and some of which only genuine listings were; return how many
-    are in the bank.
-
-    Parameters
-    ----------
-    most : int
-        Of each kind.
+    Only pictures with earlier matches of one kind are added, counterfeit or genuine: at most `most` of each kind.
     """
     query = select(cases.c.snapshot, pictures.c.digest).join_from(
         pictures, cases, pictures.c.case_id == cases.c.case_id

@@ -1,6 +1,6 @@
-"""The offers as the marketplace shows them: the canonical columns of a listing.
+"""Simulated listings: writes offers as the canonical columns that a marketplace sees.
 
-Titles and descriptions are written by templates from the vocabulary of each language.
+Titles and descriptions come from templates in the vocabulary of each language.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ipml.simulation.attackers import Craft, choose_replica_phrases, disguise_na
 from ipml.simulation.offers import GOODS, VOICE_CODES, VOICES, Model, Voice, models_of
 from ipml.simulation.sellers import KIND_CODES, MARKETS
 
-# How often a seller takes the words that he (or his network) always takes.
+# How often a seller uses the habitual words of the style.
 HABIT = 0.6
-# How often the description goes on where a replica phrase in the title began.
+# How often the description of a fake with a replica phrase in the title adds a hedging sentence.
 HEDGED = 0.5
-# How often anybody, honest or not, uses another name of the brand.
+# How often any seller, honest or not, uses an alias of the brand.
 ALIASED = 0.03
-# Lawful sellers of parts and look-alikes use some of the counterfeiters' words, this often.
+# Phrases of counterfeiters that lawful sellers of parts and look-alikes use too, and how often.
 LAWFUL_PHRASES = ("OEM quality", "top grade", "1:1 fit", "AAA grade", "no replica")
 LAWFULLY_WORDED = 0.10
 _WRITTEN = re.compile("[\x00-\u052f\u3040-\u30ff\u4e00-\u9fff]*")  # Latin, Cyrillic, kana and ideographs
@@ -37,8 +37,8 @@ ORNAMENTS = ("", "", "", "★ ", "🔥 ", "[HOT] ", "!! ", "✅ ", "◆ ")
 
 Array = npt.NDArray[np.float64]
 
-# Places of an offer's choices: what the goods are like first, then the words a seller has habits in. Each sentence
-# of a voice takes two, whether it appears and which one.
+# Positions of an offer's choices: first the goods, then the words in which sellers have habits. Each sentence of a
+# voice takes two: whether it appears, and which one.
 _COLOUR, _NOUN, _SIZE, _TITLE, _ORNAMENT, _HEDGE, _SENTENCES = range(7)
 N_CHOICES = _SENTENCES + 2 * max(len(voice.sentences) for voice in VOICES.values())
 
@@ -55,13 +55,7 @@ class Vocabulary:
 
 @lru_cache(maxsize=16)
 def load_vocabulary(language: str) -> Vocabulary:
-    """Return the bundled vocabulary of a language.
-
-    Examples
-    --------
-    >>> "Armbanduhr" in load_vocabulary("de").goods["watches"]
-    True
-    """
+    """Return the bundled vocabulary of a language."""
     text = files("ipml.simulation").joinpath(f"vocabulary/{language}.toml").read_text(encoding="utf-8")
     return Vocabulary(**tomllib.loads(text))
 
@@ -69,25 +63,9 @@ def load_vocabulary(language: str) -> Vocabulary:
 def write_texts(
     offers: pd.DataFrame, brands: Brands, craft: Craft, habits: npt.NDArray[np.floating], rng: np.random.Generator
 ) -> tuple[list[str], list[str]]:
-    """Write titles and descriptions of offers.
+    """Return a title and a description for each offer (rows of `make_offers`).
 
-    Parameters
-    ----------
-    offers : DataFrame of shape (n_offers, ...)
-        From `make_offers`, or a part of its rows.
-    brands : Brands
-        Names and aliases.
-    craft : Craft
-        How often fakes use replica words.
-    habits : array of shape (n_styles, N_CHOICES)
-        The choices in 0-1 that each style likes to make.
-    rng : numpy Generator
-        Source of chance.
-
-    Returns
-    -------
-    titles, descriptions : list of str
-        One per offer.
+    `habits` are the preferred choices of each style, in 0-1, shape (n_styles, N_CHOICES).
     """
     phrases = _choose_phrases(offers, craft, rng)
     is_hedged = offers["is_counterfeit"].to_numpy() & (rng.random(len(offers)) < HEDGED)
@@ -118,9 +96,9 @@ def _choose_phrases(offers: pd.DataFrame, craft: Craft, rng: np.random.Generator
 
 
 def _choose_names(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator) -> list[str]:
-    """Call brands by their names, some by an alias, and those of disguised offers so that a word list misses them.
+    """Return the brand's name, sometimes an alias, or a disguised name for disguised offers.
 
-    Aliases count up to the first in a script that the simulated markets do not write.
+    Aliases from the first one in a script that the simulated markets do not write are ignored.
     """
     is_aliased = rng.random(len(offers)) < ALIASED
     ways = rng.random(len(offers))
@@ -183,7 +161,7 @@ def _pick(words: Sequence[str], chance: float) -> str:
 END_OF_YEAR = pd.Timestamp("2026-06-30T23:59:59Z")
 BLOCK_ROWS = 50_000
 NUMBERED_SHARE = 0.6
-# How often an offer in each voice fills in the brand's field.
+# How often an offer in each voice fills in the brand field.
 BRANDED_SHARES = {
     "retail": 0.97,
     "clearance": 0.93,
@@ -204,8 +182,8 @@ def write_listings(
 ) -> pd.DataFrame:
     """Return the listings of the offers, without seller history and labels, shape (n_offers, 14).
 
-    The `habits` are the choices of words that each style likes to make, shape (n_styles, N_CHOICES), each in 0-1; they
-    are drawn where not given.
+    `habits` are the preferred choices of each style, in 0-1, shape (n_styles, N_CHOICES); they are drawn where not
+    given.
     """
     habits = rng.random((int(offers["style"].max()) + 1, N_CHOICES)) if habits is None else habits
     return pd.DataFrame(
@@ -228,23 +206,17 @@ def write_listings(
 
 
 def number_listings(n_listings: int, first: int = 0) -> pd.Series[Any]:
-    """Return the ids of listings in the order in which they are observed."""
+    """Return the ids of consecutive listings, from number `first`."""
     return pd.Series([f"listing-{number:07d}" for number in range(first, first + n_listings)], dtype="str")
 
 
 def take_words(words: Iterable[str], positions: pd.Series[Any]) -> pd.Series[Any]:
-    """Return the words at the positions.
-
-    Examples
-    --------
-    >>> take_words(["new", "used"], pd.Series([1, 0, 1])).tolist()
-    ['used', 'new', 'used']
-    """
+    """Return the words at the positions."""
     return pd.Series(pd.array(list(words), dtype="str").take(positions.to_numpy()))
 
 
 def to_moments(days: pd.Series[Any]) -> pd.Series[Any]:
-    """Turn days before the end of the year into moments in UTC, to the second.
+    """Convert days relative to the end of the year to times in UTC, rounded to the second.
 
     Examples
     --------
@@ -262,7 +234,7 @@ def _write_texts_in_blocks(
     habits: npt.NDArray[np.floating],
     rng: np.random.Generator,
 ) -> dict[str, pd.Series[Any]]:
-    """Write block by block, so that only one block's texts are Python objects at a time."""
+    """Write texts in blocks, so that only one block of Python strings is in memory at a time."""
     blocks = []
     for start in range(0, len(offers), BLOCK_ROWS):
         titles, descriptions = write_texts(offers.iloc[start : start + BLOCK_ROWS], brands, craft, habits, rng)

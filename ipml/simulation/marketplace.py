@@ -1,6 +1,6 @@
-"""A marketplace with known truth: brands, sellers, networks, listings, events and labels, all from one seed.
+"""Marketplace with known truth: simulates brands, sellers, networks, listings, events and labels from one seed.
 
-Its labels are those that a marketplace really has: which listings reviewers looked at, what they said, and when.
+Its labels are those that a real marketplace has: only listings that reviewers looked at, with their verdict and date.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ipml.simulation.offers import VOICE_CODES, make_offers
 from ipml.simulation.pictures import show_pictures
 from ipml.simulation.sellers import KIND_CODES, count_known, make_events, recruit_sellers, strike_sellers
 
-# Part of all listings that is looked at; some decisions fall after the end of the year and are not yet known.
+# Share of all listings that is reviewed; decisions after the end of the year are not yet known.
 LOOKED_AT_SHARE = 0.37
 MISSED_SHARE = 0.06
 WRONGED_SHARE = 0.006
@@ -31,24 +31,11 @@ DELAY_DAYS = 8.0
 
 
 def review_listings(offers: pd.DataFrame, events: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the decisions known by the end of the year, as rows of the offers they are about.
+    """Return the decisions known by the end of the year: seller, is_counterfeit (the verdict), decided_day.
 
-    Reviewers look at a random part, and more often at what is cheap, from a young account, loudly written or from a
-    seller with complaints. They miss 6 % of the fakes they see and wrong 0.6 % of the genuine.
-
-    Parameters
-    ----------
-    offers : DataFrame of shape (n_offers, ...)
-        From `make_offers`.
-    events : DataFrame of shape (n_events, 5)
-        From `make_events`.
-    rng : numpy Generator
-        Source of chance.
-
-    Returns
-    -------
-    DataFrame of shape (n_decisions, 3), indexed like `offers`
-        seller, is_counterfeit (what the reviewer said), decided_day.
+    Rows are indexed like `offers`. Reviewers look at a random part, and more often at offers that are cheap, from a
+    young account, loudly written, or from a seller with complaints. They miss 6 % of the fakes that they see, and
+    call 0.6 % of the genuine listings counterfeit.
     """
     looked_at = rng.random(len(offers)) < _scale_to_chances(_suspicion(offers, events))
     decided_day = offers["observed_day"].to_numpy() + rng.gamma(1.2, DELAY_DAYS / 1.2, len(offers))
@@ -70,7 +57,7 @@ def _suspicion(offers: pd.DataFrame, events: pd.DataFrame) -> npt.NDArray[np.flo
 
 
 def _scale_to_chances(suspicion: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Scale suspicion to chances of at most 90 % whose mean is `LOOKED_AT_SHARE`, by halving."""
+    """Scale suspicion to probabilities of at most 0.9 whose mean is `LOOKED_AT_SHARE`, by bisection."""
     low, high = 0.0, 3.0
     for _ in range(30):
         scale = (low + high) / 2
@@ -89,10 +76,10 @@ class Marketplace:
     Attributes
     ----------
     listings : DataFrame of shape (n_listings, ...)
-        The canonical columns, ordered by observed_at, with the seller's history as it was known at that moment;
-        is_counterfeit and labelled_at only where a reviewer looked, and as he saw it.
+        Canonical columns, ordered by observed_at, with the seller's history as known at that time. is_counterfeit and
+        labelled_at are missing where no reviewer looked; is_counterfeit is the verdict, not the truth.
     events : DataFrame of shape (n_events, 5)
-        seller_id, kind, occurred_at, known_at, amount: what happened to the sellers, in the order it became known.
+        seller_id, kind, occurred_at, known_at, amount, ordered by when each became known.
     brands : Brands
         The bundled brands, with the authorised sellers of this marketplace.
     truth : DataFrame of shape (n_listings, 4)
@@ -105,16 +92,11 @@ class Marketplace:
     truth: pd.DataFrame
 
     def write(self, folder: Path) -> tuple[Path, ...]:
-        """Write the marketplace into a folder and return the four files.
+        """Write the marketplace into a folder, and return the paths of its four files.
 
-        `listings.parquet` is what a marketplace sees and what training reads; `events.parquet` is the history of
-        its sellers; `brands.toml` is its brand file; `truth.parquet` says of each listing what it really is, and
-        is for judging only: no marketplace has it. The same marketplace gives the same bytes.
-
-        Parameters
-        ----------
-        folder : Path
-            Made where it is missing; files of these names in it are replaced.
+        A missing folder is created; existing files of these names are replaced. Training reads `listings.parquet`,
+        `events.parquet` (the sellers' history) and `brands.toml`. `truth.parquet` is for evaluation only: a real
+        marketplace has no such file. The same marketplace gives the same bytes.
         """
         folder.mkdir(parents=True, exist_ok=True)
         paths = tuple(folder / name for name in ("listings.parquet", "events.parquet", "brands.toml", "truth.parquet"))
@@ -135,8 +117,8 @@ def simulate_marketplace(
 ) -> Marketplace:
     """Simulate a year of a marketplace, up to 2026-06-30, in which 7 % of the listings are counterfeit.
 
-    How hard it is, as average precision against the truth on later listings of sellers not trained on (20,000
-    listings, means over seeds 0 to 2, prevalence there 0.06 to 0.08; `tests/simulation/test_difficulty.py`)::
+    Difficulty, as average precision against the truth on later listings of sellers not trained on (20,000 listings,
+    means over seeds 0 to 2, prevalence there 0.06 to 0.08; `tests/simulation/test_difficulty.py`)::
 
         difficulty                             0     0.25  0.5   0.75  1
         words and letters, stacked into trees  0.96  0.83  0.64  0.27  0.11
@@ -151,16 +133,16 @@ def simulate_marketplace(
         The same seed gives the same marketplace.
     difficulty : float, default=0.5
         In 0-1: how well counterfeiters imitate, and how suspicious honest sellers look.
-    say : callable, default says nothing
+    say : callable, default does nothing
         Called with the name of each step as it begins.
     has_pictures : bool, default=False
-        Whether listings have addresses of pictures, and numbers of other listings with the same picture that were
-        decided before they were observed (`ipml.simulation.pictures`). All else is the same either way.
+        Whether listings have picture addresses, and counts of listings with the same picture that were decided before
+        (`ipml.simulation.pictures`). All else is the same either way.
 
     Raises
     ------
     UnusableSetting
-        Where a parameter lies outside its bounds.
+        If a parameter is outside its bounds.
 
     Examples
     --------
@@ -172,7 +154,7 @@ def simulate_marketplace(
     if n_listings < MIN_LISTINGS or seed < 0:
         found = f"{n_listings} listings and seed {seed}"
         raise UnusableSetting("simulation", found, f"at least {MIN_LISTINGS} listings and a seed of at least 0")
-    # A stream of chance for each station, so that a change in one leaves the others as they were.
+    # One random stream for each stage, so that a change in one leaves the others as they were.
     chances = [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(7)]
     craft = craft_of(difficulty)
     bundled = load_brands()
@@ -194,7 +176,7 @@ def simulate_marketplace(
 
 
 def _publish_events(events: pd.DataFrame, sellers: pd.DataFrame) -> pd.DataFrame:
-    """Return the events that had occurred by the end of the year, as the marketplace keeps them."""
+    """Return the events that occurred by the end of the year, as the marketplace records them."""
     events = events[events["occurred_day"] <= 0.0]
     events = events.sort_values(["known_day", "seller", "kind", "occurred_day"], kind="stable", ignore_index=True)
     return pd.DataFrame(
@@ -209,7 +191,7 @@ def _publish_events(events: pd.DataFrame, sellers: pd.DataFrame) -> pd.DataFrame
 
 
 def _publish_labels(decisions: pd.DataFrame, n_listings: int) -> pd.DataFrame:
-    """Return what the reviewers said, and when, missing where nobody looked."""
+    """Return verdicts and their dates, missing for listings that no reviewer looked at."""
     labels = pd.DataFrame(
         {
             "is_counterfeit": decisions["is_counterfeit"].astype("boolean"),
@@ -220,7 +202,7 @@ def _publish_labels(decisions: pd.DataFrame, n_listings: int) -> pd.DataFrame:
 
 
 def _authorise(brands: Brands, sellers: pd.DataFrame) -> Brands:
-    """Fill in the authorised sellers of each brand; a small marketplace has none for some."""
+    """Fill in the authorised sellers of each brand; on a small marketplace some brands have none."""
     authorised = sellers.loc[sellers["kind"] == KIND_CODES["authorised"], "seller_id"].to_list()
     filled = [
         replace(brand, authorised_sellers=tuple(authorised[place :: len(brands)])) for place, brand in enumerate(brands)

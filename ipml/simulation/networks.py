@@ -1,10 +1,10 @@
-"""Sellers with known networks behind them: what they share, with whom, since when, and what they sold.
+"""Sellers with known networks: simulates what accounts share, since when, and what they sold.
 
-Honest sellers share much: a courier's depot, a business centre, a common phrase, the manufacturer's photo, the phone
-of an agent, a number that once was somebody else's; some are one firm with several shops. The accounts of a network
-share what its people reuse: a payout for a few accounts, a device for a batch of them, one distributor's pictures;
-their phones are thrown away. Networks also have things in common with other networks, and with strangers, though they
-are not one. A part of all this was never seen.
+Honest sellers share much too: a courier's depot, a business centre, a common phrase, the manufacturer's photo, an
+agent's phone, a recycled number; some are one firm with several shops. The accounts of a network share what its
+people reuse: a payout for a few accounts, a device for a batch, the pictures of one distributor; their phones are
+thrown away. Networks also have things in common with other networks and with strangers. A part of all this was never
+seen.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ Days = npt.NDArray[np.float64]
 
 
 class Rows:
-    """Rows of attributes, kept as arrays; values are numbers until the end, new ones from `new_values`."""
+    """Rows of seller attributes as arrays; values are numbers until `to_frame`, new ones come from `new_values`."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[int, Codes, Codes, Days]] = []
 
     def add(self, kind: str, seller: npt.ArrayLike, value: npt.ArrayLike, day: npt.ArrayLike) -> None:
-        """Add that some sellers had some values since some days (one of each, or one for all)."""
+        """Add values that sellers had since some days; each argument is an array, or one value for all."""
         sellers, values, days = np.broadcast_arrays(np.atleast_1d(seller), value, day)
         self._parts.append(
             (KINDS.index(AttributeKind(kind)), sellers.astype(np.int64), values.astype(np.int64), days.astype(float))
         )
 
     def of_kind(self, kind: str) -> tuple[Codes, Codes, Days]:
-        """Return who has which values of a kind since when."""
+        """Return seller, value and day of the rows of a kind."""
         parts = [part[1:] for part in self._parts if part[0] == KINDS.index(AttributeKind(kind))]
         seller, value, day = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return seller, value, day
@@ -48,7 +48,7 @@ class Rows:
         return kinds, seller, value, day
 
     def without(self, share: float, rng: np.random.Generator) -> Rows:
-        """Return the rows that are left when a part of them was never seen."""
+        """Return the rows that remain when a random share was never seen."""
         rows = Rows()
         for kind, seller, value, day in self._parts:
             is_seen = rng.random(len(seller)) >= share
@@ -58,14 +58,14 @@ class Rows:
 
 
 def new_values(count: int, rng: np.random.Generator) -> Codes:
-    """Return values that nobody has yet: of 2^62, none is drawn twice."""
+    """Return random values below 2^62, which practically never repeat."""
     return rng.integers(1, 2**62, count)
 
 
 def to_frame(
     parts: list[Rows], names: npt.NDArray[np.object_], first_day: pd.Timestamp, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return rows as a marketplace hands them over: ids, kinds, hashes and moments, in no order."""
+    """Return rows as a marketplace exports them: ids, kinds, hashes and times, in random order."""
     kinds, seller, value, day = (np.concatenate(arrays) for arrays in zip(*(rows.all() for rows in parts), strict=True))
     order = rng.permutation(len(kinds))
     digits = pa.array(value[order]).cast(pa.string())
@@ -86,14 +86,14 @@ ACCOUNTS_TO_A_DEVICE = (2, 7)
 IMAGES_TO_A_CELL = 12
 LATE_SOURCE = 0.4
 CURRENCY = "EUR"  # of what they sell
-CAREFUL = {"payout": 0.3, "device": 0.4}  # the part of accounts that have one of their own
+CAREFUL = {"payout": 0.3, "device": 0.4}  # share of accounts with one of their own
 
 
 def plant_network(rows: Rows, members: Codes, joined: Days, rng: np.random.Generator) -> tuple[Codes, pd.DataFrame]:
-    """Add what the members of a network have; return their roles (positions in `ROLES`) and their listings.
+    """Add the attributes of a network's members; return their roles (positions in `ROLES`) and their listings.
 
-    The first member is the source: it makes pictures, phrases and templates, most of which it puts into listings
-    before anybody else. Distributors take them over some days later, and each of their sellers after that.
+    The first member is the source: it makes pictures, phrases and templates, most of which it lists first.
+    Distributors take them over some days later, and their sellers after that.
     """
     size = len(members)
     n_cells = max(1, round((size - 1) / (SELLERS_TO_A_DISTRIBUTOR + 1)))
@@ -108,7 +108,7 @@ def plant_network(rows: Rows, members: Codes, joined: Days, rng: np.random.Gener
 
 
 def _open_accounts(members: Codes, roles: Codes, joined: Days, rng: np.random.Generator) -> Days:
-    """Accounts of sellers are opened after those of who supplies them; a source may come to the marketplace late."""
+    """Draw when accounts open: sellers after their suppliers; a source may join the marketplace late."""
     first = rng.uniform(0.0, 150.0)
     delay = np.array([0.0, 12.0, 60.0])[roles]
     start = first + delay * rng.gamma(2.0, 0.5, len(members))
@@ -119,7 +119,7 @@ def _open_accounts(members: Codes, roles: Codes, joined: Days, rng: np.random.Ge
 
 
 def _add_accounts(rows: Rows, members: Codes, cell: Codes, start: Days, rng: np.random.Generator) -> None:
-    """Payouts and devices serve batches of accounts of one cell; phones are burners, some used twice."""
+    """Add payouts and devices, shared by batches of accounts of a cell, and burner phones, some used twice."""
     for one in np.unique(cell):
         mine = members[cell == one]
         since = start[cell == one]
@@ -134,7 +134,7 @@ def _add_accounts(rows: Rows, members: Codes, cell: Codes, start: Days, rng: np.
 
 
 def _add_places(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Days, rng: np.random.Generator) -> None:
-    """Addresses are invented, or the cell's; goods go out from the cell's store, which the workshop supplies."""
+    """Add addresses, invented or the cell's; goods ship from the cell's store, which the workshop supplies."""
     store, workshop = new_values(int(cell.max()) + 1, rng), new_values(1, rng)
     home = np.where(rng.random(len(members)) < 0.4, store[cell], new_values(len(members), rng))
     rows.add("address", members[1:], home[1:], start[1:])
@@ -146,10 +146,10 @@ def _add_places(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Da
 
 
 def _add_goods(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Days, rng: np.random.Generator) -> None:
-    """Pictures come from the source by way of the cells; phrases and a template are the whole network's."""
+    """Add pictures, which spread from the source through the cells, and phrases and a template of the whole network."""
     n_cells = int(cell.max()) + 1
     made = new_values(IMAGES_TO_A_CELL * (1 + n_cells // 3), rng)
-    out = start.min() + rng.exponential(20.0, len(made))  # when the source has each
+    out = start.min() + rng.exponential(20.0, len(made))  # when the source makes each
     for one in range(n_cells):
         stock = rng.choice(len(made), IMAGES_TO_A_CELL, replace=False)
         for place in np.flatnonzero(cell == one):
@@ -167,13 +167,13 @@ def _add_goods(rows: Rows, members: Codes, roles: Codes, cell: Codes, start: Day
 
 
 def _batches(n: int, least: int, most: int, rng: np.random.Generator) -> Codes:
-    """Cut n accounts into batches of some size each; return the batch of each."""
+    """Cut n accounts into batches of random size; return the batch of each."""
     sizes = rng.integers(least, most + 1, n)
     return np.repeat(np.arange(n), sizes)[:n]
 
 
 def _sell(members: Codes, roles: Codes, start: Days, rng: np.random.Generator) -> pd.DataFrame:
-    """Return what members list and sell: few sell much, many listings sell nothing, prices keep to the network."""
+    """Draw listings and sales: few members sell much, many listings sell nothing, prices are similar in a network."""
     each = rng.poisson(np.array([6.0, 12.0, 8.0])[roles]) + 1
     place = np.repeat(np.arange(len(members)), each)
     success = rng.gamma(1.5, 1 / 1.5, len(members))[place] * rng.lognormal(0.0, 1.0, len(place))
@@ -199,7 +199,7 @@ IN_FIRM = 0.02
 def add_strangers(
     rows: Rows, planted: Rows, strangers: Codes, network: Codes, joined: Days, rng: np.random.Generator
 ) -> None:
-    """Give every stranger what honest sellers have, and every network member what everybody has too."""
+    """Give every stranger the attributes of honest sellers, and every network member the common ones."""
     n = len(strangers)
     since = joined[strangers]
     rows.add("payout", strangers, new_values(n, rng), since)
@@ -216,7 +216,7 @@ def add_strangers(
 
 
 def add_firms(rows: Rows, strangers: Codes, joined: Days, rng: np.random.Generator) -> Codes:
-    """Let some strangers be honest firms of two to four shops; return the firm of each stranger (0: none)."""
+    """Turn some strangers into honest firms of two to four shops; return the firm of each stranger (0: none)."""
     firm = np.zeros(len(strangers), dtype=np.int64)
     start, number = 0, 0
     while start + 4 < len(strangers) * IN_FIRM:
@@ -231,7 +231,7 @@ def add_firms(rows: Rows, strangers: Codes, joined: Days, rng: np.random.Generat
 
 
 def _mostly_own(n: int, share: float, mean_size: float, rng: np.random.Generator) -> Codes:
-    """Return values of their own for most, and for the others one of some hubs, whose sizes are heavy-tailed."""
+    """Return unique values for most, and values of heavy-tailed hubs for the given share."""
     values = new_values(n, rng)
     in_hub = np.flatnonzero(rng.random(n) < share)
     values[in_hub] = _draw_common(len(in_hub), mean_size, rng)
@@ -239,7 +239,7 @@ def _mostly_own(n: int, share: float, mean_size: float, rng: np.random.Generator
 
 
 def _draw_common(n: int, mean_size: float, rng: np.random.Generator) -> Codes:
-    """Return for each of n a value that on average so many of them have, some a hundred times as many as others."""
+    """Return a value for each of n, shared by `mean_size` on average, some by a hundred times as many as others."""
     n_values = max(int(n / mean_size), 1)
     share = 1 / (1 + np.arange(n_values)) ** 0.8
     return new_values(n_values, rng)[rng.choice(n_values, n, p=share / share.sum())]
@@ -260,14 +260,14 @@ def _add_common(rows: Rows, everybody: Codes, start: Days, rng: np.random.Genera
 def _hand_on(
     rows: Rows, planted: Rows, kind: str, strangers: Codes, share: float, joined: Days, rng: np.random.Generator
 ) -> None:
-    """Let what somebody else had come to a stranger: a recycled number, a used device, a flat."""
+    """Pass on values of others to some strangers: a recycled number, a used device, a flat."""
     to = strangers[rng.random(len(strangers)) < share]
     values = np.concatenate([rows.of_kind(kind)[1], planted.of_kind(kind)[1]])
     rows.add(kind, to, rng.choice(values, len(to)), joined[to] + 2)
 
 
 def _copy_images(rows: Rows, planted: Rows, strangers: Codes, joined: Days, rng: np.random.Generator) -> None:
-    """Let some strangers copy two pictures each of somebody in a network."""
+    """Let some strangers copy two pictures each from a network member."""
     thieves = strangers[rng.random(len(strangers)) < COPIES_IMAGES]
     seller, value, _ = planted.of_kind("image")
     order = np.argsort(seller, kind="stable")
@@ -278,7 +278,7 @@ def _copy_images(rows: Rows, planted: Rows, strangers: Codes, joined: Days, rng:
 
 
 COPIES_A_RIVAL = 0.4
-SERVICES = 20  # for 43 networks: who sells phones, addresses and the use of devices to whoever pays
+SERVICES = 20  # for 43 networks: agents who sell phones, addresses and the use of devices
 SOLD_ACCOUNTS = 0.01
 
 
@@ -293,7 +293,7 @@ def add_crossings(rows: Rows, network: Codes, strangers: Codes, joined: Days, rn
 
 
 def _copy_rivals(rows: Rows, network: Codes, members: list[Codes], joined: Days, rng: np.random.Generator) -> None:
-    """Some networks take five pictures of another, and a third of their members use two of them."""
+    """Let some networks copy five pictures of another; a third of their members use two of them."""
     seller, value, day = rows.of_kind("image")
     for number, mine in enumerate(members, start=1):
         if rng.random() >= COPIES_A_RIVAL or len(members) < 2:
@@ -307,7 +307,7 @@ def _copy_rivals(rows: Rows, network: Codes, members: list[Codes], joined: Days,
 
 
 def _add_service(rows: Rows, members: Codes, strangers: Codes, joined: Days, rng: np.random.Generator) -> None:
-    """An agent has customers of any network and of none: some twenty to three hundred, who share what he lends."""
+    """Add an agent whose 20 to 300 customers, from networks and not, share a phone, address or device."""
     size = int(min(20 * (1 + rng.pareto(1.2)), 300))
     some = rng.choice(members, min(size // 2, len(members) // 4), replace=False)
     customers = np.concatenate([some, rng.choice(strangers, min(size // 2, len(strangers)), replace=False)])
@@ -316,7 +316,7 @@ def _add_service(rows: Rows, members: Codes, strangers: Codes, joined: Days, rng
 
 
 def _sell_accounts(rows: Rows, members: Codes, joined: Days, rng: np.random.Generator) -> None:
-    """An account that was sold was used once on the device of another network's account."""
+    """Let sold accounts have been used once on a device of another account."""
     sold = members[rng.random(len(members)) < SOLD_ACCOUNTS]
     _, value, _ = rows.of_kind("device")
     rows.add("device", sold, rng.choice(value, len(sold)), joined[sold] - 5)
@@ -335,12 +335,12 @@ class NetworkedSellers:
     Attributes
     ----------
     attributes : DataFrame of shape (n_rows, 4)
-        seller_id, kind, value (an abstract hash), seen_at: what a marketplace sees, in no order.
+        seller_id, kind, value (an abstract hash), seen_at: what a marketplace sees, in random order.
     truth : DataFrame of shape (n_sellers, 4)
         seller_id, network (0: none), firm (an honest firm with several shops; 0: none), role ("" outside networks).
-    listings : DataFrame of shape (n_listings, 5)
-        seller_id, listing_id, listed_at, units, value: the listings of network members. Units and their value are
-        the truth; `is_known` says of which a marketplace would know them.
+    listings : DataFrame of shape (n_listings, 7)
+        Listings of network members: seller_id, listing_id, listed_at, units, value, currency, is_known. Units and
+        value are the truth; a marketplace knows them only where is_known holds.
     """
 
     attributes: pd.DataFrame
@@ -357,20 +357,20 @@ def simulate_networks(
     known_sales: float = 0.15,
     most_members: int | None = None,
 ) -> NetworkedSellers:
-    """Make sellers, some of them in networks.
+    """Simulate sellers, some of them in networks.
 
     Parameters
     ----------
     seed : int
         The same seed gives the same sellers.
     n_sellers, n_networks : int
-        How many sellers in all, and how many networks among them; sizes are heavy-tailed, from 5 to 300 members.
+        Numbers in all; network sizes are heavy-tailed, from 5 to 300 members.
     missing : float
-        The part of what network members have that nobody saw.
+        Share of network members' attributes that were never seen.
     known_sales : float
-        The part of their listings of which the sales are known.
+        Share of their listings with known sales.
     most_members : int, optional
-        Of all networks together; they become smaller to fit, but have five members each.
+        Limit for all networks together: they shrink to fit, to five members each at least.
 
     Examples
     --------
@@ -382,7 +382,7 @@ def simulate_networks(
     sizes = _draw_sizes(n_networks, n_sellers, rng)
     if most_members is not None and sizes.sum() > most_members:
         sizes = np.maximum(sizes * most_members // sizes.sum(), _SMALLEST)
-    place = rng.permutation(n_sellers)  # nobody's number tells of their network
+    place = rng.permutation(n_sellers)  # seller numbers must not reveal networks
     joined = np.sort(rng.uniform(-700.0, YEAR_DAYS, n_sellers))[rng.permutation(n_sellers)]
     network, firm = np.zeros(n_sellers, dtype=np.int64), np.zeros(n_sellers, dtype=np.int64)
     role = np.full(n_sellers, "", dtype=object)

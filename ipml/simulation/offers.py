@@ -1,7 +1,7 @@
-"""What each seller offers: brand, model, price, moments and the voice it is written in, all still as numbers.
+"""Offers: draws brand, model, price, dates and writing style of each seller's listings, all still as numbers.
 
-The goods of a brand's category, their models, sizes, codes and pictures are all of our own invention. Everything about
-a model follows from its brand's name and number, so that two sellers of one model agree on it.
+Goods, models, sizes, codes and pictures are invented. A model follows from its brand's name and number alone, so two
+sellers of one model agree on it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,7 @@ Hashes = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    """A group of goods.
-
-    Attributes
-    ----------
-    name : str
-        The brands' category, and the key under `[goods]` in the vocabulary.
-    attraction : float
-        How much counterfeiters like it, 1 for the average.
-    sizes : tuple of str
-        As sellers write them; pieces in the pack where goods have no size.
-    """
+    """A product group: category of brands, attraction to counterfeiters (1: average), and sizes or pieces per pack."""
 
     name: str
     attraction: float
@@ -65,19 +55,13 @@ _CODAS = ("", "n", "r", "s", "l", "x", "ne", "ro", "ta")
 
 
 def goods_of(category: str) -> int:
-    """Return the position in `GOODS` of what a brand's category holds, the general goods where we know no better.
-
-    Examples
-    --------
-    >>> GOODS[goods_of("watches")].name, GOODS[goods_of("airships")].name
-    ('watches', 'general')
-    """
+    """Return the position in `GOODS` of a brand's category; an unknown category counts as general goods."""
     return _GOODS_CODES.get(category, _GOODS_CODES["general"])
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model of a brand: its invented name and article code, a GTIN, and its price in relation to the brand's."""
+    """A model of a brand: invented name, article code and GTIN, and its price as a factor of the brand's."""
 
     name: str
     code: str
@@ -87,13 +71,7 @@ class Model:
 
 @lru_cache(maxsize=4_096)
 def models_of(brand: str) -> tuple[Model, ...]:
-    """Invent the models of a brand; the same brand always gets the same ones.
-
-    Examples
-    --------
-    >>> models_of("Acme")[0] == models_of("Acme")[0], len(models_of("Acme"))
-    (True, 8)
-    """
+    """Return the invented models of a brand, always the same for the same name."""
     rng = np.random.default_rng(zlib.crc32(brand.encode()))
     return tuple(_invent_model(rng) for _ in range(MODELS_PER_BRAND))
 
@@ -106,20 +84,14 @@ def _invent_model(rng: np.random.Generator) -> Model:
 
 
 def _number_article(rng: np.random.Generator) -> str:
-    """Return a GTIN-13 of the range 200-299, which GS1 keeps for use inside a company: it names no real article."""
+    """Return a GTIN-13 of the range 200-299, which GS1 reserves for use inside a company: it names no real article."""
     digits = [2, *(int(digit) for digit in rng.integers(0, 10, 11))]
     check = -sum(digit * (3 if place % 2 else 1) for place, digit in enumerate(digits)) % 10
     return "".join(map(str, [*digits, check]))
 
 
 def mix_hashes(*parts: npt.NDArray[np.int64] | int) -> Hashes:
-    """Mix whole numbers to 64 random-looking bits each, the same ones every time (SplitMix64, Steele et al. 2014).
-
-    Examples
-    --------
-    >>> bool(mix_hashes(np.array([1]), 2)[0] == mix_hashes(np.array([1]), 3)[0])
-    False
-    """
+    """Hash integers to 64 random-looking bits each, always the same (SplitMix64, Steele et al. 2014)."""
     mixed = np.zeros(1, dtype=np.uint64)
     for part in parts:
         mixed = mixed + np.asarray(part, dtype=np.int64).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
@@ -131,14 +103,9 @@ def mix_hashes(*parts: npt.NDArray[np.int64] | int) -> Hashes:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A way of writing an offer.
+    """A writing style of offers: a key under `[titles]` in the vocabulary, and keys under `[sentences]` in order.
 
-    Attributes
-    ----------
-    titles : str
-        Its key under `[titles]` in the vocabulary.
-    sentences : tuple of (str, float)
-        Keys under `[sentences]`, in order, and how often such a sentence appears.
+    Each sentence has the probability that one of its kind appears.
     """
 
     titles: str
@@ -163,8 +130,8 @@ VOICES: dict[str, Voice] = {
 }
 VOICE_CODES = {name: code for code, name in enumerate(VOICES)}
 
-# How a kind of seller writes: parts of retail, clearance, private, compatible, inspired, eager. A counterfeiter's
-# and a mixed seller's hold for what they copy.
+# Shares of voices by kind of seller, in the order of `VOICES`. Those of a counterfeiter and a mixed seller hold for
+# copied texts.
 VOICES_OF_KIND: dict[str, tuple[float, ...]] = {
     "authorised": (1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     "shop": (0.88, 0.08, 0.04, 0.0, 0.0, 0.0),
@@ -185,14 +152,9 @@ MAX_BRANDS_PER_SELLER = 8
 
 @dataclass(frozen=True, slots=True)
 class Shelves:
-    """Which brands each style carries.
+    """The brands of each style, as positions: `carried` for genuine goods, `wanted` for fakes.
 
-    Attributes
-    ----------
-    carried, wanted : array of shape (n_styles, MAX_BRANDS_PER_SELLER)
-        Positions of brands, of genuine goods and of fakes; the latter are those that sell.
-    breadth : array of shape (n_styles,)
-        How many of them, from the first.
+    Both have the shape (n_styles, MAX_BRANDS_PER_SELLER); the first `breadth` entries of a row are used.
     """
 
     carried: npt.NDArray[np.integer]
@@ -201,7 +163,7 @@ class Shelves:
 
 
 def stock_shelves(n_styles: int, brands: Brands, rng: np.random.Generator) -> Shelves:
-    """Give each style a handful of brands, counterfeiters those they like."""
+    """Draw up to `MAX_BRANDS_PER_SELLER` brands for each style; fakes prefer attractive product groups."""
     attraction = np.array([GOODS[goods_of(brand.category)].attraction for brand in brands])
     popular = attraction**1.5 / (attraction**1.5).sum()
     carried = rng.choice(len(brands), size=(n_styles, MAX_BRANDS_PER_SELLER))
@@ -217,29 +179,12 @@ def make_offers(
     rng: np.random.Generator,
     shelves: Shelves | None = None,
 ) -> pd.DataFrame:
-    """Return the offers of all sellers in the order in which they are observed.
+    """Return the offers of all sellers, ordered by when they are observed.
 
-    Parameters
-    ----------
-    sellers : DataFrame of shape (n_sellers, ...)
-        From `recruit_sellers`.
-    brands : Brands
-        Their reference prices set what the genuine article costs.
-    craft : Craft
-        How fakes are priced and written.
-    difficulty : float
-        In 0-1.
-    rng : numpy Generator
-        Source of chance.
-    shelves : Shelves, optional
-        Which brands each style carries; drawn where not given.
-
-    Returns
-    -------
-    DataFrame of shape (n_listings, ...)
-        seller (position in `sellers`) and what is said of him there, is_counterfeit, is_disguised, brand and model
-        (positions), goods and voice (codes), is_used, price (in the market's currency), price_ratio (to the genuine
-        price of the model), image (64 bits), listed_day, observed_day.
+    `difficulty` lies in 0-1; `shelves` are drawn where they are not given. The columns are seller (position in
+    `sellers`) and the seller's columns, is_counterfeit, is_disguised, brand and model (positions), goods and voice
+    (codes), is_used, price (in the market's currency), price_ratio (to the genuine price of the model), image (64
+    bits), listed_day and observed_day.
     """
     counts = sellers["n_listings"].to_numpy()
     seller = np.repeat(np.arange(len(sellers)), counts)
@@ -267,7 +212,7 @@ def make_offers(
 def _choose_brands(
     sellers: pd.DataFrame, offers: pd.DataFrame, brands: Brands, shelves: Shelves, rng: np.random.Generator
 ) -> Codes:
-    """Take a brand from the seller's shelf; an authorised seller carries one."""
+    """Take a brand from the seller's shelf; an authorised seller carries one brand only."""
     style = offers["style"].to_numpy()
     shelf = (shelves.breadth[style] * rng.random(len(offers))).astype(np.int64)
     chosen = np.where(offers["is_counterfeit"], shelves.wanted[style, shelf], shelves.carried[style, shelf])
@@ -281,7 +226,8 @@ def _choose_moments(
 ) -> dict[str, Array]:
     """Draw when each offer is listed and observed, in days before the end of the year.
 
-    Ages are wide, as on a large marketplace: quartiles of 2, 9 and 37 days for fakes, 10, 175 and 515 for the rest.
+    Ages spread widely, as on a large marketplace: quartiles of 2, 9 and 37 days for fakes, 10, 175 and 515 for the
+    rest.
     """
     n_offers = len(offers)
     first = np.maximum(offers["active_day"].to_numpy(), -YEAR_DAYS)
@@ -292,7 +238,7 @@ def _choose_moments(
     age = np.where(offers["is_counterfeit"], fake_age, genuine_age)
 
     longest = observed - offers["joined_day"].to_numpy()
-    # A listing older than its account is drawn anew within the account's life.
+    # A listing older than its account is drawn again within the account's life.
     age = np.where(age > longest, longest * rng.random(n_offers), age)
     listed = observed - age
     return {"listed_day": _gather_by_network(offers, listed, rng), "observed_day": observed}
@@ -310,13 +256,13 @@ def _gather_by_network(offers: pd.DataFrame, listed: Array, rng: np.random.Gener
 def _choose_voices(offers: pd.DataFrame, craft: Craft, difficulty: float, rng: np.random.Generator) -> Codes:
     chance = rng.random(len(offers))
     kinds = offers["kind"].to_numpy()
-    # A copied fake speaks like a shop, a bargain or a private person; so does a mixed seller's.
+    # Copied fakes use the voice of a shop, a clearance or a private person; so do those of mixed sellers.
     copied = rng.random(len(offers)) < np.where(kinds == KIND_CODES["mixed"], 0.5 + craft.copied / 2, craft.copied)
     bounds = np.cumsum([VOICES_OF_KIND[kind.name] for kind in SELLER_KINDS], axis=1)
     voices = (chance[:, np.newaxis] >= bounds[kinds]).sum(axis=1)
     is_eager = np.where(offers["is_counterfeit"], ~copied, rng.random(len(offers)) < 0.05 * difficulty**1.3)
     is_eager &= kinds != KIND_CODES["authorised"]
-    voices = np.minimum(voices, len(VOICE_CODES) - 1)  # sums of parts may fall short of 1 by a rounding
+    voices = np.minimum(voices, len(VOICE_CODES) - 1)  # rounding may leave the sum of shares below 1
     return np.where(is_eager, VOICE_CODES["eager"], voices)
 
 
@@ -332,12 +278,12 @@ def _choose_price_ratios(offers: pd.DataFrame, brands: Brands, craft: Craft, rng
 
 
 def _price_in_base_currency(brands: Brands) -> Array:
-    """Return what the main product of each brand costs, in the base currency."""
+    """Return the reference price of each brand, in the base currency."""
     return np.array([brands.to_base_currency(brand.reference_price, brand.currency) for brand in brands])
 
 
 def _write_prices(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator) -> Array:
-    """Return prices in the currency of each market, from ten on with the endings sellers like."""
+    """Return prices in the currency of each market; from ten on they have the endings that sellers like."""
     factors = np.array([[model.price_factor for model in models_of(brand.name)] for brand in brands])
     rates = np.array([brands.rates[market.currency] for market in MARKETS])
     brand, model, market = (offers[column].to_numpy() for column in ("brand", "model", "market"))
@@ -352,9 +298,9 @@ def _write_prices(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator
 
 
 def _take_pictures(offers: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[np.uint64]:
-    """Choose each offer's picture: the maker's, the style's own of that model, or one of a kind.
+    """Choose each offer's picture: the maker's, the style's own picture of the model, or a unique one.
 
-    A network's sellers share a style and so its pictures; shops and copying counterfeiters show the maker's.
+    The sellers of a network share a style and so its pictures; shops and copying counterfeiters show the maker's.
     """
     brand, model, style = (offers[column].to_numpy().astype(np.int64) for column in ("brand", "model", "style"))
     chance = rng.random(len(offers))

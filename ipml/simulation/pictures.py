@@ -1,12 +1,8 @@
-"""Pictures of the simulated goods: which offers show the same, altered by counterfeiters, and what was known of each.
+"""Pictures of simulated offers: gives addresses, alterations by counterfeiters, and matches with decided listings.
 
-Which offers show the same picture is decided with the offers (`ipml.simulation.offers`): the maker's, the seller's own
-of a model, or one of a kind. Counterfeiters mirror some of those that they take, or lay a banner over them. The bank of
-pictures recognises both (`ipml.review.pictures.picture_hash`), so that they count as the same picture. How many other
-listings with a picture had been found counterfeit, or genuine, counts what reviewers had decided when a listing was
-observed, and nothing of what many sellers show, as the bank does (`ipml.review.pictures.same_picture`).
-
-A picture follows from its address alone, so that only those that are looked at need to be drawn.
+`ipml.simulation.offers` decides which offers show the same picture. Counterfeiters mirror some pictures or lay a
+banner over them; `ipml.review.pictures.picture_hash` recognises both, so they count as the same picture. A picture
+follows from its address alone, so only pictures that are looked at need to be drawn.
 """
 
 from __future__ import annotations
@@ -19,31 +15,20 @@ from ipml.simulation.offers import VOICE_CODES
 
 MIRRORED_SHARE, BANNERED_SHARE = 0.2, 0.3
 PLAIN, MIRRORED, BANNERED = range(3)
-"""What was done to a picture; the last figure of its address."""
+"""Alterations of a picture; the last digit of its address."""
 
 _COMMON_SELLERS = 20
-_LONGEST_DAYS = 1_000.0  # more than a simulated market lives
+_LONGEST_DAYS = 1_000.0  # more than a simulated market lasts
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 
 def show_pictures(offers: pd.DataFrame, decisions: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the address of each offer's picture, and how many others with it were known to be what.
+    """Return image_urls, picture_counterfeit_matches and picture_genuine_matches of each offer, indexed like `offers`.
 
-    Parameters
-    ----------
-    offers : DataFrame of shape (n_offers, ...)
-        From `make_offers`.
-    decisions : DataFrame of shape (n_decisions, 3), indexed like `offers`
-        seller, is_counterfeit, decided_day; each offer is decided at most once, after it was observed.
-    rng : numpy Generator
-        Source of chance.
-
-    Returns
-    -------
-    DataFrame of shape (n_offers, 3), indexed like `offers`
-        image_urls, picture_counterfeit_matches, picture_genuine_matches.
+    `decisions` (seller, is_counterfeit, decided_day) are indexed like `offers`; each offer is decided at most once,
+    after it was observed.
     """
     alterations = _alter(offers, rng)
     names = [
@@ -59,7 +44,7 @@ def show_pictures(offers: pd.DataFrame, decisions: pd.DataFrame, rng: np.random.
 
 
 def _alter(offers: pd.DataFrame, rng: np.random.Generator) -> Codes:
-    """Choose what is done to each picture: nothing, unless a counterfeiter took it from somewhere."""
+    """Choose the alteration of each picture; only counterfeiters who took a picture from elsewhere alter it."""
     chance = rng.random(len(offers))
     is_taken = offers["is_counterfeit"].to_numpy() & (offers["voice"].to_numpy() != VOICE_CODES["private"])
     altered = np.where(chance < MIRRORED_SHARE, MIRRORED, PLAIN)
@@ -68,7 +53,9 @@ def _alter(offers: pd.DataFrame, rng: np.random.Generator) -> Codes:
 
 
 def count_matches(groups: Codes, observed_day: Array, decisions: pd.DataFrame) -> pd.DataFrame:
-    """Return how many listings with the picture of each had been found counterfeit, and genuine, by its moment.
+    """Count the listings with the same picture that were decided before each was observed: counterfeit, and genuine.
+
+    Pictures that many sellers show count nothing, as in `ipml.review.pictures.same_picture`.
 
     Examples
     --------
@@ -94,7 +81,7 @@ def count_matches(groups: Codes, observed_day: Array, decisions: pd.DataFrame) -
 
 
 def _count_before(groups: Codes, observed_day: Array, decided: pd.DataFrame) -> Codes:
-    """Return how many of some decisions were about the group of each listing, by its moment."""
+    """Count the decisions about the group of each listing that were taken before it was observed."""
     start = groups * _LONGEST_DAYS
     keys = np.sort(decided["group"].to_numpy() * _LONGEST_DAYS + decided["decided_day"].to_numpy())
     until = np.searchsorted(keys, start + observed_day, side="right")

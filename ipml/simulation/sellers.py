@@ -1,7 +1,7 @@
-"""Who sells on the simulated marketplace, and what happens to them over the year.
+"""Sellers: draws who sells on the simulated marketplace, and what happens to them over the year.
 
-There are honest trades, hard cases, and counterfeiters alone and in networks. They have sales, returns, complaints and
-ratings, each with when it became known. Days are counted from the end of the simulated year: -365 is its first day, 0
+There are honest trades, hard cases, and counterfeiters alone and in networks. Sales, returns, complaints and ratings
+each have a day on which they became known. Days count from the end of the simulated year: -365 is its first day, 0
 its last.
 """
 
@@ -18,13 +18,13 @@ from ipml.simulation.attackers import Craft, blend
 YEAR_DAYS = 365.0
 PREVALENCE = 0.07
 LISTINGS_PER_SELLER = 11
-# Ten sellers hold about this much of all fakes: 36 % on a large marketplace, of 924 sellers with any.
+# Share of all fakes that ten sellers hold: 36 % on a large marketplace where 924 sellers had any.
 TEN_WORST_SHARE = 0.36
-# Genuine goods that a counterfeiter offers beside each fake; and how much of a mixed seller's goods is fake.
+# Genuine goods that a counterfeiter offers for each fake, and the share of fakes among a mixed seller's goods.
 DECOYS_PER_FAKE = 0.12
 MIXED_FAKE_SHARE = 0.25
 NETWORKED_SHARE = 0.45
-# The largest honest portfolio in relation to a kind's usual one: sizes follow a Pareto law up to here.
+# Largest honest portfolio, relative to the usual one of its kind: sizes follow a Pareto law up to here.
 MAX_PORTFOLIO = 25.0
 
 Array = npt.NDArray[np.float64]
@@ -33,22 +33,20 @@ Codes = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SellerKind:
-    """A way of trading.
+    """A kind of seller.
 
     Attributes
     ----------
     share : tuple of float
-        Part of all sellers at difficulty 0 and 1 (made to sum to 1 afterwards).
+        Share of all sellers at difficulty 0 and 1 (normalised to sum to 1).
     portfolio : float
-        Listings in relation to those of a shop.
+        Number of listings, relative to a shop's.
     age_days : float
         Median age of the account at the end of the year.
     price_ratio, price_spread : float
         Median of price / reference price of genuine goods, and standard deviation of its natural logarithm.
-    sales_per_day : float
-        Sales of an average seller of the kind.
     return_rate, complaint_rate : tuple of float
-        Part of the sales, at difficulty 0 and 1.
+        Share of the sales, at difficulty 0 and 1.
     """
 
     name: str
@@ -77,7 +75,7 @@ KIND_CODES = {kind.name: code for code, kind in enumerate(SELLER_KINDS)}
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Where a seller is, what he writes in and is paid in, and the parts of honest and counterfeit sellers there."""
+    """A market: country, language and currency of its sellers, and its shares of honest and counterfeit sellers."""
 
     country: str
     language: str
@@ -102,22 +100,9 @@ MARKETS: tuple[Market, ...] = (
 def recruit_sellers(n_listings: int, craft: Craft, difficulty: float, rng: np.random.Generator) -> pd.DataFrame:
     """Return the sellers of a marketplace, in random order.
 
-    Parameters
-    ----------
-    n_listings : int
-        Listings to share out among them.
-    craft : Craft
-        How well the counterfeiters imitate.
-    difficulty : float
-        In 0-1; moves the shares of the kinds.
-    rng : numpy Generator
-        Source of chance.
-
-    Returns
-    -------
-    DataFrame of shape (n_sellers, ...)
-        seller_id, kind (code of `SELLER_KINDS`), network (number, -1 for none), style (sellers of one network share
-        one), market (position in `MARKETS`), n_listings, n_fakes, and the days joined_day, active_day, left_day.
+    `difficulty` (0-1) moves the shares of the kinds. The columns are seller_id, kind (code of `SELLER_KINDS`),
+    network (number, -1 for none), style (shared by the sellers of a network), market (position in `MARKETS`),
+    n_listings, n_fakes, joined_day, active_day and left_day.
     """
     kinds = _share_out_kinds(max(20, n_listings // LISTINGS_PER_SELLER), difficulty, rng)
     n_fakes = share_out_fakes(kinds, round(PREVALENCE * n_listings), rng)
@@ -127,18 +112,9 @@ def recruit_sellers(n_listings: int, craft: Craft, difficulty: float, rng: np.ra
 def settle_sellers(
     kinds: Codes, n_fakes: Codes, networks: Codes, n_listings: int, craft: Craft, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return the sellers of a marketplace as `recruit_sellers` does, once it is known how they trade and with whom.
+    """Return sellers as `recruit_sellers` does, for given kinds, numbers of fakes and networks (-1 for none).
 
-    Parameters
-    ----------
-    kinds : array of shape (n_sellers,)
-        Codes of `SELLER_KINDS`.
-    n_fakes : array of shape (n_sellers,)
-        Counterfeits that each offers.
-    networks : array of shape (n_sellers,)
-        The network of each, -1 for none.
-    n_listings, craft, rng
-        As for `recruit_sellers`.
+    All three arrays have the shape (n_sellers,).
     """
     n_sellers = len(kinds)
     sellers = pd.DataFrame(
@@ -156,10 +132,10 @@ def settle_sellers(
 
 
 def share_out_fakes(kinds: Codes, n_fakes: int, rng: np.random.Generator) -> Codes:
-    """Share fakes out among counterfeiters and mixed sellers, so that the ten worst hold `TEN_WORST_SHARE` of them.
+    """Distribute fakes over counterfeiters and mixed sellers; the ten worst get `TEN_WORST_SHARE` of them.
 
-    The k-th worst gets a part proportional to (k + 5) ** -a (the law of Zipf and Mandelbrot), a found by halving;
-    where there are so few offenders that ten of them hold more in any case, they share alike.
+    The k-th worst gets a share proportional to (k + 5) ** -a (the Zipf-Mandelbrot law), with a found by bisection.
+    Where there are so few offenders that ten hold more in any case, all get equal shares.
     """
     is_counterfeiter = kinds == KIND_CODES["counterfeiter"]
     worst_first = np.concatenate(
@@ -168,7 +144,7 @@ def share_out_fakes(kinds: Codes, n_fakes: int, rng: np.random.Generator) -> Cod
             rng.permutation(np.flatnonzero(kinds == KIND_CODES["mixed"])),
         ]
     )
-    # The worst are counterfeiters; in the long tail the two kinds are mingled.
+    # The worst are counterfeiters; the long tail mixes both kinds.
     worst_first[10:] = rng.permutation(worst_first[10:])
     shares = np.zeros(len(kinds), dtype=np.int64)
     shares[worst_first] = share_out(_zipf_parts(len(worst_first)), n_fakes)
@@ -188,7 +164,7 @@ def _zipf_parts(n_offenders: int) -> Array:
 
 
 def share_out(parts: Array, total: int) -> Codes:
-    """Share a number of things out by parts that sum to 1, so that what each gets is whole and nothing is left over."""
+    """Distribute `total` things by shares that sum to 1, in whole numbers with nothing left over."""
     exact = parts * total
     whole = np.floor(exact).astype(np.int64)
     largest = np.argsort(whole - exact, kind="stable")[: total - int(whole.sum())]
@@ -216,13 +192,13 @@ def _share_out_listings(kinds: Codes, n_fakes: Codes, n_listings: int, rng: np.r
 
 
 def _form_networks(kinds: Codes, rng: np.random.Generator) -> Codes:
-    """Number the networks: of 3 to 10 counterfeiters each, until `NETWORKED_SHARE` of them belong to one."""
+    """Number networks of 3 to 10 counterfeiters each, until `NETWORKED_SHARE` of them belong to one."""
     networks = np.full(len(kinds), -1, dtype=np.int64)
     counterfeiters = rng.permutation(np.flatnonzero(kinds == KIND_CODES["counterfeiter"]))
     members = counterfeiters[: round(NETWORKED_SHARE * len(counterfeiters))]
     sizes = rng.integers(3, 11, size=len(members) // 3 + 1)
     numbers = np.repeat(np.arange(len(sizes)), sizes)[: len(members)]
-    # A rest of one or two joins the network before it.
+    # One or two left over join the network before.
     if len(numbers) and numbers[-1] > 0 and np.count_nonzero(numbers == numbers[-1]) < 3:
         numbers[numbers == numbers[-1]] -= 1
     networks[members] = numbers
@@ -234,7 +210,7 @@ def _settle(kinds: Codes, rng: np.random.Generator) -> Codes:
     honest = np.searchsorted(np.cumsum([market.honest_share for market in MARKETS]), chance)
     counterfeit = np.searchsorted(np.cumsum([market.counterfeit_share for market in MARKETS]), chance)
     settled = np.where(kinds == KIND_CODES["counterfeiter"], counterfeit, honest)
-    return np.minimum(settled, len(MARKETS) - 1)  # sums of shares may fall short of 1 by a rounding
+    return np.minimum(settled, len(MARKETS) - 1)  # rounding may leave the sum of shares below 1
 
 
 def _life_of(kinds: Codes, networks: Codes, craft: Craft, rng: np.random.Generator) -> dict[str, Array]:
@@ -258,34 +234,23 @@ def _life_of(kinds: Codes, networks: Codes, craft: Craft, rng: np.random.Generat
     }
 
 
-# Sales are simulated for the year and this long before it.
+# Sales are simulated for the year and this many days before it.
 EARLIER_DAYS = 180.0
 MAX_SALES = 5_000
 RATED_SHARE = 0.3
 UNHAPPY_SHARE = 0.06
 STRIKE_SHARE = 0.25
-# Strikes a year for breaking other rules, for a seller of average size: spam, wrong category, late parcels.
+# Strikes a year for other violations (spam, wrong category, late parcels) of a seller of average size.
 OTHER_STRIKES = 0.4
 
 
 def make_events(
     sellers: pd.DataFrame, offers: pd.DataFrame, difficulty: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return what happened to sellers until the end of the year, strikes for counterfeits apart.
+    """Return what happened to sellers until the end of the year, except strikes for counterfeits.
 
-    Parameters
-    ----------
-    sellers, offers : DataFrame
-        From `recruit_sellers` and `make_offers`.
-    difficulty : float
-        In 0-1; the harder, the fewer complaints about fakes and the more about honest sellers.
-    rng : numpy Generator
-        Source of chance.
-
-    Returns
-    -------
-    DataFrame of shape (n_events, 5)
-        seller (position), kind, occurred_day, known_day, amount (a rating in 0-1, else 1).
+    The higher `difficulty` (0-1), the fewer complaints about fakes and the more about honest sellers. The columns are
+    seller (position), kind, occurred_day, known_day and amount (a rating in 0-1, else 1).
     """
     seller, sold_day = _sell(sellers, rng)
     parts = [
@@ -299,14 +264,9 @@ def make_events(
 
 
 def strike_sellers(decisions: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the strikes that follow from reviewers' decisions within days, as events.
+    """Return the strikes that follow within days from some of the decisions, as events.
 
-    Parameters
-    ----------
-    decisions : DataFrame
-        seller, is_counterfeit and decided_day of each decision, rightly or wrongly taken.
-    rng : numpy Generator
-        Source of chance; not every decision leads to a strike.
+    Wrong decisions (columns seller, is_counterfeit, decided_day) lead to strikes as right ones do.
     """
     guilty = decisions[decisions["is_counterfeit"]]
     struck = guilty[rng.random(len(guilty)) < STRIKE_SHARE]
@@ -324,7 +284,7 @@ def count_known(events: pd.DataFrame, seller: Codes, at_day: Array) -> Codes:
     >>> count_known(events, np.array([0, 0, 1]), np.array([-3.0, 0.0, -10.0])).tolist()
     [1, 2, 0]
     """
-    # Days lie well within one span, so that seller and day make one number that sorts as both do.
+    # Days lie well within the span, so seller and day combine into one number that sorts by both.
     span = 100_000.0
     keys = np.sort(events["seller"].to_numpy() * span + events["known_day"].to_numpy())
     first = np.searchsorted(keys, seller * span - span / 2)
@@ -334,7 +294,7 @@ def count_known(events: pd.DataFrame, seller: Codes, at_day: Array) -> Codes:
 def record_events(
     kind: str, seller: Codes, occurred_day: Array, delay_days: Array | float = 0.0, amount: Array | float = 1.0
 ) -> pd.DataFrame:
-    """Return events of one kind; `delay_days` pass until each becomes known."""
+    """Return events of one kind; each becomes known after `delay_days`."""
     known_day = occurred_day + delay_days
     return pd.DataFrame(
         {"seller": seller, "kind": kind, "occurred_day": occurred_day, "known_day": known_day, "amount": amount}
@@ -342,7 +302,7 @@ def record_events(
 
 
 def _sell(sellers: pd.DataFrame, rng: np.random.Generator) -> tuple[Codes, Array]:
-    """Draw who sold when: more with more listings, and with luck (gamma) that makes some sell ten times others."""
+    """Draw who sold when: more with more listings, and with luck (gamma) that makes some sell ten times as much."""
     per_day = np.array([kind.sales_per_day for kind in SELLER_KINDS])[sellers["kind"]]
     return _spread_over_activity(sellers, per_day * rng.gamma(0.8, 1 / 0.8, len(sellers)), rng)
 
@@ -350,7 +310,7 @@ def _sell(sellers: pd.DataFrame, rng: np.random.Generator) -> tuple[Codes, Array
 def _spread_over_activity(
     sellers: pd.DataFrame, per_day: Array | float, rng: np.random.Generator
 ) -> tuple[Codes, Array]:
-    """Draw sellers and days of something that befalls each of them so often, in relation to the root of his size."""
+    """Draw sellers and days of random events, at a daily rate times the root of the seller's relative size."""
     start = np.maximum(sellers["active_day"].to_numpy(), -YEAR_DAYS - EARLIER_DAYS)
     days = sellers["left_day"].to_numpy() - start
     size = np.sqrt(sellers["n_listings"].to_numpy() / sellers["n_listings"].mean())
@@ -362,7 +322,7 @@ def _spread_over_activity(
 def _follow_sales(
     sellers: pd.DataFrame, seller: Codes, sold_day: Array, difficulty: float, rng: np.random.Generator
 ) -> list[pd.DataFrame]:
-    """Let buyers send back, complain and rate; complaints become known only days to weeks later."""
+    """Draw returns, complaints and ratings; complaints become known only days to weeks later."""
     returned = rng.random(len(seller)) < draw_rates(sellers, "return_rate", difficulty, rng)[seller]
     complained = rng.random(len(seller)) < draw_rates(sellers, "complaint_rate", difficulty, rng)[seller]
     rated = rng.random(len(seller)) < RATED_SHARE
@@ -384,7 +344,7 @@ def _follow_sales(
 
 
 def draw_rates(sellers: pd.DataFrame, name: str, difficulty: float, rng: np.random.Generator) -> Array:
-    """Draw a rate per seller about that of his kind: some careful, some careless."""
+    """Draw a rate for each seller around that of the kind: some are careful, some careless."""
     bounds: list[tuple[float, float]] = [getattr(kind, name) for kind in SELLER_KINDS]
     rates = np.array([blend(easy, hard, difficulty) for easy, hard in bounds])[sellers["kind"]]
     return np.minimum(rates * rng.gamma(1.0, 1.0, len(sellers)), 0.9)

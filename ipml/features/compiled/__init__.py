@@ -1,1 +1,1 @@
-"""What the engine is told, and calls into it: texts as bytes, so that no Python object is made for each."""
+"""Compiled: prepares tables for the engine and calls it, with texts as bytes instead of Python objects."""

@@ -1,7 +1,7 @@
-"""What every character reads as and counts for, in tables that the engine looks up.
+"""Characters: holds the reading and the classes of every character, in tables for the engine.
 
-Tables come in pages of 256 characters. A page is worked out when one of its characters is first met: a shop that sells
-in English never pays for Chinese.
+Tables come in pages of 256 characters, computed when one of their characters first occurs: an English shop never pays
+for Chinese.
 """
 
 from __future__ import annotations
@@ -23,28 +23,27 @@ Int64s = NDArray[np.int64]
 
 MOST_LETTERS_OF_A_READING = 18
 MOST_LETTERS_OF_A_SOUND = 4
-N_PAGES = 0x2000  # more than there are, so that even broken UTF-8 points to one
+N_PAGES = 0x2000  # more than exist, so that even broken UTF-8 points to one
 _PAGE = 256
 _PADDING = np.zeros(MOST_LETTERS_OF_A_SOUND, dtype=np.int64)
 
 CODE_BITS = 21
 CODE = (1 << CODE_BITS) - 1
-"""A character is a number: its code in the lowest bits, and above them the flags of what it counts for."""
+"""A character is a number: its code in the lowest bits, and flags of its classes above."""
 WORD, LETTER, ALPHA, DIGIT, DECIMAL, GREEK, CYRILLIC, LIVING = (1 << bit for bit in range(21, 29))
 OWN_SHAPE, INVISIBLE, MARK, SIGN, IDEOGRAPH, TURNED, REVERSING, MISSING, BEGINS_MARKUP = (
     1 << bit for bit in range(29, 38)
 )
-ORNAMENT_SHIFT = 38  # from here on stands the number of the far script, from 1
+ORNAMENT_SHIFT = 38  # first bit of the number of the ornamental script, from 1
 _N_ASPECTS = 6
-"""What is known of a character: with its flags; as the ASCII character that a letter of a living script looks like, or
-as the one that a sign or an ideograph stands for in some company, else itself; where its reading in lower case and the
-sound of a Greek or Cyrillic letter begin among the letters, times 256, plus their length; and its code in lower case,
-above which stands what it counts for in words that may hide what they say."""
+"""Columns of a character's entry: itself with flags; the ASCII character that a letter of a living script looks like; the
+one that a sign or ideograph stands for in context; start (times 256) plus length, among the letters, of its lower-case
+reading, and of the sound of a Greek or Cyrillic letter; lower-case code with flags of disguised words."""
 
 EAST_ASIAN = "\u3040-\u30ff\u3400-\u9fff"
 """Kana and ideographs: letters of full width are genuine beside them."""
 BETWEEN_WORDS = r"\s\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f\u00d7"
-"""ASCII signs and the times sign part words that may hide what they say."""
+"""Separators of words that may be disguised: ASCII signs and the times sign."""
 _BY_COMPANY = "\u200c\u200d\uff01-\uff5e\U0001f1e6-\U0001f1ff"  # joiners, full width, letters of flags
 _IN_SIZES = "xX\u0400-\u052f\u1c80-\u1c8f"
 
@@ -68,17 +67,18 @@ _IN_DISGUISE: tuple[_Class, ...] = tuple(
     for letters, flag in ((r"\w", 8), (EAST_ASIAN, 16), (_BY_COMPANY, 32), (_IN_SIZES, 64))
 )
 _READ_AS_LETTERS = {**IDEOGRAPHS_AS_LETTERS, **SIGNS_AS_LETTERS}
-_WITHOUT_CONTENT = frozenset(("Cn", "Co", "Cs"))  # what is unassigned, in private use, or half a pair
+_WITHOUT_CONTENT = frozenset(("Cn", "Co", "Cs"))  # unassigned, private use, surrogates
 
 
 class Pages:
-    """The tables of the pages met so far.
+    """The tables of all pages so far.
 
-    Filling makes new tables, so that those in use never change; they share arrays of which the old ones know a part.
+    Adding pages makes new tables, so tables in use never change; old and new ones share arrays.
 
     Attributes
     ----------
     characters : Struct
+        The current tables.
     """
 
     def __init__(self) -> None:
@@ -90,9 +90,9 @@ class Pages:
         self._add([0])
 
     def fill(self, characters: Struct) -> bool:
-        """Work out the pages that were asked for; say whether any were: then what was read is of no use.
+        """Add the pages that the engine asked for; return whether there were any, so the engine must be called again.
 
-        Whoever calls the engine calls again until no more pages are missing.
+        Repeat until no more pages are missing.
         """
         if not characters.pages_asked[N_PAGES]:
             return False
@@ -118,7 +118,7 @@ class Pages:
 
 
 def _append(array: NDArray[Any], n: int, more: NDArray[Any]) -> NDArray[Any]:
-    """Put rows behind the first ones of an array, a larger one where there is no room."""
+    """Write rows after the first `n` of an array; return a larger array where there is no room."""
     if n + len(more) > len(array):
         larger = np.zeros((2 * (n + len(more)), *array.shape[1:]), dtype=array.dtype)
         larger[:n] = array[:n]
@@ -128,7 +128,7 @@ def _append(array: NDArray[Any], n: int, more: NDArray[Any]) -> NDArray[Any]:
 
 
 def _describe_page(page: int, n_letters: int) -> tuple[Int64s, Int64s]:
-    """Return what is known of the characters of a page, and the letters that come after so many others."""
+    """Return the entries of a page, and its letters, which follow `n_letters` others."""
     codes = np.arange(page * _PAGE, (page + 1) * _PAGE, dtype=np.int64)
     letters = "".join(map(chr, codes.tolist())) if codes[-1] <= 0x10FFFF else ""
     if _WITHOUT_CONTENT.issuperset(map(unicodedata.category, letters)) and not look_alikes.LISTED.intersection(letters):
@@ -148,7 +148,7 @@ def _describe_page(page: int, n_letters: int) -> tuple[Int64s, Int64s]:
 
 
 def _describe_small(letters: str, readings: Sequence[str]) -> Int64s:
-    """Return the codes of letters in lower case, a space for white space, and how they count in disguises."""
+    """Return lower-case codes, spaces for white space, with the flags of disguised words."""
     kinds = [_NUMBER_OF_KIND[kind] for kind in map(look_alikes.kind_of, letters, readings)]
     described = np.array(list(map(_lower, letters)), dtype=np.int64)
     between = np.zeros(len(letters), dtype=np.int64)
@@ -159,12 +159,12 @@ def _describe_small(letters: str, readings: Sequence[str]) -> Int64s:
 
 
 def _lower(letter: str) -> int:
-    """Return the code of a letter in lower case, of one that is two letters the first, of white space a space."""
+    """Return the lower-case code of a letter (the first where it becomes two); of white space a space."""
     return ord(" " if letter.isspace() else fold_sigma(letter.lower())[0])
 
 
 def fold_sigma(text: str) -> str:
-    """Return a text in lower case with one small sigma, wherever it stands in a word."""
+    """Return a text with every final sigma replaced by the other small sigma."""
     return text.replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
 
 

@@ -1,11 +1,9 @@
-"""Undo disguise in texts: the folded view, in which every way to write "Nike" reads nike.
+"""Folding: undoes disguise in texts, so that every way to write "Nike" reads nike.
 
-Sellers who must not be found write in look-alike letters, invisible characters, signs for letters ("r@lex", "$uper"),
-markup, reversed runs and spaced-out letters. The engine undoes that step by step; here are the tables that it looks up,
-and the calls. After folding, a text holds lower-case ASCII, spaces, and letters of scripts that are not read by sound,
-with the marks they are spelt with.
-
-Words that hide what they say are also counted, since few sellers of genuine goods write like that.
+Sellers who avoid detection write in look-alike letters, invisible characters, signs for letters ("r@lex", "$uper"),
+markup, reversed runs and spaced-out letters. The engine undoes that step by step; this module holds its tables and
+the calls. A folded text consists of lower-case ASCII, spaces, and letters of scripts that are not read by sound, with
+their marks. Disguised words are also counted, since few sellers of genuine goods write like that.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ UNITS = (
     *("мм", "см", "дм", "м", "км", "мл", "л", "мг", "г", "гр", "кг", "т", "мкм", "мкг", "мкф", "вт", "квт", "в", "кв"),
     *("ма", "мач", "а", "ач", "гц", "мгц", "ггц", "шт", "кб", "мб", "гб", "тб", "дюйм"),
 )
-"""Cyrillic units of sizes, which stand as they are; only the last one, the inch, has endings."""
+"""Cyrillic units of sizes, matched exactly; only the last one, the inch, has endings."""
 _BREAKING = ("br", "p", "div", "li", "ul", "ol", "tr", "td", "th", "table", "h1", "h2", "h3", "h4", "h5", "h6", "hr")
 _MAY_HIDE = ("span", "i", "b", "em", "font", "small", "s", "u")
 _WITHOUT_SEMICOLON = sorted(name for name in html.entities.html5 if not name.endswith(";"))
@@ -55,7 +53,7 @@ def fold_texts(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> Texts:
     texts : Texts
         As the sellers wrote them.
     max_letters : int, default=2000
-        Letters of a text beyond this are not read, before folding nor after.
+        Limit on the letters of a text that are read, before folding and after.
 
     Examples
     --------
@@ -71,10 +69,10 @@ def fold_texts(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> Texts:
 
 
 def fold_with_places(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> tuple[Texts, NDArray[np.int64]]:
-    """Return what `fold_texts` does and, for each letter of one text after another, the place that it was written at.
+    """Return `fold_texts`, and the position of each letter, text after text, in the text as written.
 
-    Places are counted in letters of the text as written; those of more than four million letters are not told apart.
-    What stands for an entity, an escape or a wide gap comes from where that begins.
+    Positions count letters; beyond four million letters they are not distinguished. A letter from an entity, an
+    escape or a wide gap has the position of its beginning.
 
     Examples
     --------
@@ -91,12 +89,12 @@ def fold_with_places(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> tupl
 
 
 def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
-    """Return how many words of each text hide what they say, shape (n_texts,).
+    """Return the number of disguised words in each text, shape (n_texts,).
 
-    These are words with invisible letters inside, or with look-alikes or styled letters beside letters of another
-    script. A word written in one script throughout is not disguised, whatever the script: genuine Cyrillic, Greek or
-    accented titles count zero, as do sizes with units of another script, full-width letters beside Chinese or Japanese
-    ones, and the joiners by which Persian, Hindi and emoji are written.
+    A disguised word has invisible letters inside, or look-alikes or styled letters beside letters of another script.
+    A word in a single script is not disguised, whatever the script: genuine Cyrillic, Greek or accented titles count
+    0. So do sizes with units of another script, full-width letters beside Chinese or Japanese ones, and the joiners
+    of Persian, Hindi and emoji.
 
     Parameters
     ----------
@@ -117,7 +115,7 @@ def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
 
 
 def _read_ascii() -> NDArray[np.int64]:
-    """Return what each ASCII character reads as, in lower case."""
+    """Return the lower-case reading of each ASCII character."""
     readings = [read_letter(chr(code)) for code in range(128)]
     return np.array([ASCII[ord(reading)] if reading else _NOTHING for reading in readings], dtype=np.int64)
 
@@ -136,12 +134,12 @@ def _list_scripts() -> Struct:
 
 
 def _pack(names: Iterable[str]) -> NDArray[np.uint64]:
-    """Return names of up to eight letters as numbers, in order."""
+    """Return names of up to eight letters as numbers."""
     return np.array([int.from_bytes(name.encode(), "little") for name in names], dtype=np.uint64)
 
 
 def _sort_entities(names: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return packed names, in order, and the codes of their characters."""
+    """Return packed names in ascending order, and the codes of their characters."""
     codes = np.array([ord(html.entities.html5[name]) for name in names], dtype=np.int64)
     packed = _pack(name.rstrip(";") for name in names)
     order = np.argsort(packed)
@@ -149,7 +147,7 @@ def _sort_entities(names: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int
 
 
 def _read_numbers(count: int) -> NDArray[np.int64]:
-    """Return the character that each number stands for; browsers read some as they were once used."""
+    """Return the character of each numeric entity; browsers read some by an old code page."""
     codes = [ord(html.unescape(f"&#{number};") or "\x00") or _NOTHING for number in range(count)]
     return np.array(codes, dtype=np.int64)
 

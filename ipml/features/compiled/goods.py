@@ -1,6 +1,6 @@
-"""Which brands and kinds of goods titles name, and what listings claim of brands.
+"""Goods in the engine: finds brands and kinds of goods in titles, and the claims of listings.
 
-What follows is said in `ipml.features.goods.BrandFeatures` and `GoodsFeatures`; `goods.c` of the engine works it out.
+`ipml.features.goods` documents the values; `goods.c` of the engine computes them.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _describe_claims = bind("describe_claims")
 
 
 def list_brands(places: Places, phrase_brands: NDArray[np.int64]) -> Numbers:
-    """Return the brands each text names, in the order they are named, each once.
+    """Return the brands in each text, in order of occurrence, each once.
 
     Parameters
     ----------
     places : Places
-        Where names and aliases of brands stand.
+        Places of the brands' names and aliases.
     phrase_brands : array of int64, shape (n_phrases,)
         The number of each phrase's brand.
 
@@ -48,7 +48,7 @@ def list_brands(places: Places, phrase_brands: NDArray[np.int64]) -> Numbers:
 
 
 class Spellings:
-    """The ways each brand is spelt plainly, in lower case.
+    """The undisguised spellings of each brand, in lower case.
 
     Parameters
     ----------
@@ -68,19 +68,20 @@ class Spellings:
 
 
 def find_disguised(titles: Texts, folded: Texts, brands: Numbers, spellings: Spellings) -> NDArray[np.bool_]:
-    """Say whether brands that titles name can be read only after folding, shape (n_titles,).
+    """Return whether brands in titles are readable only after folding, shape (n_titles,).
 
-    So they can where no spelling stands in a title that is not plain ASCII without markup, whatever the case, but one
-    does after folding, in another script than one that folding leaves as it is. A misspelt brand is none of these.
+    That is the case where no spelling occurs, in any letter case, in a title that is not plain ASCII without markup,
+    but one occurs after folding, in another script than one that folding leaves unchanged. A misspelt brand is not
+    disguised.
 
     Parameters
     ----------
     titles : Texts
         As the sellers wrote them.
     folded : Texts
-        The same, folded and their misspelt words read.
+        The same, folded and with misspelt words corrected.
     brands : Numbers
-        The brands that are read in them.
+        The brands found in them.
     spellings : Spellings
 
     Examples
@@ -112,16 +113,16 @@ def describe_claims(
     Parameters
     ----------
     brands : Numbers
-        The brands that titles name.
+        The brands in titles.
     is_disguised : array of bool, shape (n_listings,)
-        Whether a brand in the title can be read only after folding.
+        Whether a brand in the title is readable only after folding.
     n_disguised_words : array of int, shape (n_listings,)
     has_field : array of bool, shape (n_listings,)
-        Whether the brand field says anything.
+        Whether the brand field is filled in.
     claimed : array of int, shape (n_listings,)
-        The number of the listing's brand, -1 where it is none of those known.
+        The number of the listing's brand, -1 where it is unknown.
     standing : array of int, shape (n_listings,)
-        1 where the brand authorised the seller, -1 where it authorised others, 0 where nothing is known.
+        1 where the brand authorised the seller, -1 where it authorised others only, 0 where unknown.
     """
     values = np.empty((len(has_field), _N_CLAIMS))
     facts = (is_disguised.view(np.uint8), n_disguised_words, has_field.view(np.uint8), claimed, standing)
@@ -135,7 +136,7 @@ _describe_goods = bind("describe_goods")
 def make_goods_table(
     phrase_kinds: Sequence[int], often_copied: Sequence[float], brand_kinds: Sequence[Sequence[int]]
 ) -> Struct:
-    """Return the table of what `GoodsFeatures` keeps as lists.
+    """Return the engine's table from the lists of `GoodsFeatures`.
 
     Parameters
     ----------
@@ -144,7 +145,7 @@ def make_goods_table(
     often_copied : sequence of float
         How often each kind is copied, in 0-1.
     brand_kinds : sequence of sequence of int
-        Which kinds each brand makes.
+        The kinds that each brand makes.
     """
     of_brand = np.zeros((len(brand_kinds), len(often_copied)), dtype=np.uint8)
     for brand, kinds in enumerate(brand_kinds):
@@ -158,14 +159,14 @@ def make_goods_table(
 
 
 def describe_goods(places: Places, brands: Numbers, goods: Struct) -> NDArray[np.float64]:
-    """Return 1 for each kind a title names, and what follows from them, shape (n_titles, n_kinds + 6).
+    """Return the values of `GoodsFeatures`, shape (n_titles, n_kinds + 6).
 
     Parameters
     ----------
     places : Places
-        Where names of goods stand in the titles.
+        Places of names of goods in the titles.
     brands : Numbers
-        The brands the titles name.
+        The brands in the titles.
     goods : Struct
 
     Examples

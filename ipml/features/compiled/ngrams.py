@@ -1,7 +1,7 @@
-"""N-grams of folded texts: counting them, summing their weights, spreading the weights over letters.
+"""N-grams: counts n-grams of folded texts, sums their weights, and spreads the weights over letters.
 
-`hash_all` in `ipml/engine/features/ngrams.c` defines the n-grams of a text and the column of each. Each function here
-takes `letters_min`, `letters_max` and `words`, as `ipml.features.text` explains them.
+`hash_all` in `ipml/engine/features/ngrams.c` defines the n-grams of a text and their columns. The functions take
+`letters_min`, `letters_max` and `words`, as `ipml.features.text` explains them.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _find_distinct = bind("find_distinct")
 
 
 class CountedNgrams(NamedTuple):
-    """The n-grams of texts as a CSR matrix: those of text `i` stand from `pointers[i]` to `pointers[i + 1]`.
+    """N-grams of texts as a CSR matrix: text `i` has the entries from `pointers[i]` to `pointers[i + 1]`.
 
     Attributes
     ----------
     pointers : array of int64, shape (n_texts + 1,)
     columns : array of int32
-        In order in each row.
+        In ascending order in each row.
     counts : array of float64
     """
 
@@ -50,7 +50,7 @@ def count(texts: Texts, bits: int, letters_min: int, letters_max: int, words: in
 
 
 def count_texts(texts: Texts, bits: int, letters_min: int, letters_max: int, words: int) -> Integers:
-    """Return in how many of the texts each n-gram occurs, shape (2^bits,)."""
+    """Return the number of texts with each n-gram, shape (2^bits,)."""
     n_texts = np.empty(1 << bits, dtype=np.int64)
     _count_texts(texts, bits, letters_min, letters_max, words, n_texts)
     return n_texts
@@ -59,18 +59,18 @@ def count_texts(texts: Texts, bits: int, letters_min: int, letters_max: int, wor
 class EncodedNgrams(NamedTuple):
     """Known n-grams of texts in two bytes each, for a learner that reads many texts many times.
 
-    Known columns are numbered from 0, the most frequent first: what belongs to those that most texts have stands close
-    together in memory. Those of a text are put in order, and each is written as the distance of its number to the one
-    before, the first as that to 0. One that occurs again is at distance 0. Where a distance does not fit, 65,535 says:
-    so much further.
+    Known columns are numbered from 0, the most frequent first, so that data of common n-grams lie close together in
+    memory. The numbers of a text are sorted; each is written as its distance from the one before, the first as its
+    distance from 0. A repeated n-gram has the distance 0. In a longer distance, each code 65,535 advances by that
+    much without an n-gram.
 
     Attributes
     ----------
     codes : array of uint16
     starts : array of int64, shape (n_texts + 1,)
-        Where the codes of each text begin.
+        Start of each text's codes.
     n_known : array of int64, shape (n_texts,)
-        How many known n-grams each text has.
+        Number of known n-grams of each text.
     """
 
     codes: NDArray[np.uint16]
@@ -82,7 +82,7 @@ _UNKNOWN = np.uint32(0xFFFFFFFF)
 
 
 def order_known(rarity: Floats) -> Integers:
-    """Return the columns whose rarity is above 0, as they are numbered: the least rare first.
+    """Return the columns with a rarity above 0 in the order of their numbers: the least rare first.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def order_known(rarity: Floats) -> Integers:
 
 
 def encode(texts: Texts, known: Integers, bits: int, letters_min: int, letters_max: int, words: int) -> EncodedNgrams:
-    """Encode the n-grams of known columns, of which there are 2^bits in all, as `order_known` gives them."""
+    """Encode the n-grams of known columns (from `order_known`), of 2^bits columns in all."""
     numbers = np.full(1 << bits, _UNKNOWN)
     numbers[known] = np.arange(known.size)
     codes, starts, n_known = Buffer(), np.empty(len(texts) + 1, dtype=np.int64), np.empty(len(texts), dtype=np.int64)
@@ -103,9 +103,9 @@ def encode(texts: Texts, known: Integers, bits: int, letters_min: int, letters_m
 
 
 def mark_known(weights: Floats, known: NDArray[np.bool_]) -> Floats:
-    """Return the weights and a 0 after them; the last bit of each says whether its n-gram is known.
+    """Return the weights and a trailing 0; the last bit of each weight marks whether its n-gram is known.
 
-    One look at memory, which is what summing waits for, then gives both. A weight changes by less than 1e-15 of it.
+    One memory access, the bottleneck of summing, then gives both. A weight changes by less than a relative 1e-15.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def mark_known(weights: Floats, known: NDArray[np.bool_]) -> Floats:
 def sum_rows(
     texts: Texts, marked: Floats, letters_min: int, letters_max: int, words: int
 ) -> tuple[Floats, Integers, Integers]:
-    """Return for each text the sum of the weights of its n-grams, how many it has, and how many of them are known."""
+    """Return for each text the sum of its n-gram weights, the number of n-grams, and the number of known ones."""
     n = len(texts)
     sums, n_all, n_known = np.empty(n), np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     _sum(texts, marked, letters_min, letters_max, words, sums, n_all, n_known)
@@ -128,16 +128,16 @@ def sum_rows(
 
 
 def spread(data: NDArray[np.uint8], marked: Floats, letters_min: int, letters_max: int, words: int) -> Floats:
-    """Return the weight that each byte of one text carries; an n-gram shares its weight among its bytes."""
+    """Return the weight of each byte of one text; an n-gram shares its weight among its bytes."""
     carried = np.empty(data.size)
     _spread(data, marked, letters_min, letters_max, words, carried)
     return carried
 
 
 def find_distinct(texts: Texts) -> tuple[Integers, Integers]:
-    """Return the number of each text among the different ones, and a row where each of those stands.
+    """Return the position of each text among the distinct ones, and one row for each of those.
 
-    Some may stand there several times, if there are more than a table of 65,536 can hold.
+    A distinct text may occur several times, if there are more than a table of 65,536 holds.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""What numbers say of a listing, a price and a seller, worked out row by row.
+"""Numbers: computes the values of listings, prices and sellers row by row.
 
-numpy works in blocks, and the last bit of a logarithm can depend on where in an array a value stands; here it does not,
-so that a listing scores the same alone and in any batch. What is unknown, NaN, becomes 0 at the end.
+numpy works in blocks, and the last bit of a logarithm can depend on the position in an array. Here it does not, so a
+listing scores the same alone and in any batch. Unknown values, NaN, become 0 at the end.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from ipml.engine.library import bind, make_struct
 
 NEVER = np.iinfo(np.int64).min
-"""A moment that is unknown."""
+"""An unknown time."""
 MICROSECONDS_A_DAY = 86_400_000_000
 
-_N_OF_LISTING, _N_OF_SELLER, _N_OF_PRICE = 9, 4, 3  # values, and one a step
+_N_OF_LISTING, _N_OF_SELLER, _N_OF_PRICE = 9, 4, 3  # values, besides one for each step
 
 Floats = NDArray[np.float64]
 
 
 def natural_log(values: Floats) -> Floats:
-    """Return the logarithm of each value."""
+    """Return the natural logarithm of each value."""
     values = _floats(values)
     logs = np.empty(values.size)
     _natural_log(values, logs)
@@ -31,13 +31,13 @@ def natural_log(values: Floats) -> Floats:
 
 
 def add_rows(values: Floats, weights: Floats, total: Floats) -> None:
-    """Add to each total its row's values, each times the weight of its column, from left to right."""
+    """Add to each total the weighted sum of its row, from left to right."""
     _check(values.shape == (total.size, weights.size), values, weights, total)
     _add_rows(_floats(values), _floats(weights), total)
 
 
 def project_vectors(vectors: NDArray[np.float32], mean: Floats, directions: Floats) -> Floats:
-    """Return what each vector, brought to length 1, is in some directions from a middle; 0 for one of zeros.
+    """Return the projection of each vector, scaled to length 1 and centred, on some directions; 0 for a zero vector.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def project_vectors(vectors: NDArray[np.float32], mean: Floats, directions: Floa
 
 
 def count_days(begins: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
-    """Return the days from one moment in microseconds to another; NaN where either is unknown."""
+    """Return the days from one time in microseconds to another; NaN where either is unknown."""
     _check(begins.shape == ends.shape, begins, ends)
     days = np.empty(begins.size)
     _count_days(_integers(begins), _integers(ends), days)
@@ -60,9 +60,9 @@ def count_days(begins: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
 
 
 def choose_moments(wanted: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return moments in microseconds, or other ones where they are unknown, in nanoseconds.
+    """Return times in microseconds, or the alternatives where they are unknown, converted to nanoseconds.
 
-    Where both are unknown it is one nanosecond after `NEVER`.
+    Where both are unknown the result is `NEVER` + 1.
     """
     _check(wanted.shape == others.shape, wanted, others)
     moments = np.empty(wanted.size, np.int64)
@@ -131,7 +131,7 @@ def describe_sellers(
 def describe_prices(
     to_reference: Floats, to_category: Floats, steps: Floats, least_of_category: float, most: float
 ) -> Floats:
-    """Return the values of `PriceFeatures` from prices over what they are compared with, 3 and one a step a row."""
+    """Return the values of `PriceFeatures` from price ratios, shape (n_listings, 3 + number of steps)."""
     _check(to_reference.shape == to_category.shape, to_reference, to_category)
     values = np.empty((to_reference.size, _N_OF_PRICE + steps.size))
     _describe_prices(_floats(to_reference), _floats(to_category), steps, least_of_category, most, values)
@@ -147,7 +147,7 @@ def _integers(values: Any) -> NDArray[np.int64]:
 
 
 def _check(is_right: bool, *arrays: NDArray[Any]) -> None:
-    """Refuse arrays whose shapes do not belong together: the engine would read beyond them."""
+    """Refuse arrays of inconsistent shapes: the engine would read beyond them."""
     if not is_right:
         raise ValueError(f"found arrays of shapes {', '.join(str(array.shape) for array in arrays)}")
 

@@ -1,16 +1,16 @@
-"""Find the phrases of several sets in many texts at once, also where they are misspelt on purpose.
+"""Phrases: finds the phrases of several sets in many texts at once, including deliberate misspellings.
 
-Sellers write "r3pl1c4", "Ro1ex", "repplica"; people read on. In the skeleton of a folded text i, l, j and 1 are one
-letter, so are o and 0, e and 3, a and 4, s and 5, t and 7, b and 8, g, 6 and 9, z and 2; doubled letters are single,
-but in a word of one letter only ("aaa", a grade). Since models learn from skeletons and score skeletons, such spellings
-cost nothing; all that is lost is the difference between 5a and sa.
+Sellers write "r3pl1c4", "Ro1ex", "repplica"; people still read them. The skeleton of a folded text merges i, l, j and
+1; o and 0; e and 3; a and 4; s and 5; t and 7; b and 8; g, 6 and 9; z and 2. Doubled letters become single, except in
+a word of one repeated letter ("aaa", a grade). Models learn from skeletons and score skeletons, so such spellings
+gain nothing; only differences such as that of 5a and sa are lost.
 
-Phrases and texts are compared by their skeletons without the spaces, so that "r0lex", "rollex" and "rol ex" are found
-as "rolex". Short phrases, and those with digits or signs, would find too much that way: they must stand as they are.
+Phrases and texts are compared by skeletons without spaces, so "r0lex", "rollex" and "rol ex" match "rolex". Short
+phrases, and those with digits or signs, would match too much that way; they must match exactly.
 
-The skeletons of all phrases make one trie. It is walked from every place of a text at which a word may begin, and from
-every letter of words so long that they must be several; what ends on the way is then compared with the letters of the
-text. `phrases.c`, `tries.c` and `skeletons.c` of the engine do so.
+The skeletons of all phrases form one trie. The engine (`phrases.c`, `tries.c`, `skeletons.c`) walks it from every
+possible beginning of a word, and from every letter of words so long that they must be several; matches are then
+compared with the letters of the text.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from ipml.features.compiled.folding import fold_texts
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts, letter_kinds
 
-ARTICLES = (  # Arabic and Hebrew write these before a word, and no space
+ARTICLES = (  # Arabic and Hebrew write these before a word, without a space
     *("ال", "و", "ب", "ل", "ك", "ف", "لل", "وال", "بال", "كال", "فال", "ولل", "وب", "ول"),
     *("ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "שה", "מה"),
 )
-"""The article, prepositions and conjunctions that stand in one word with the name after them."""
+"""Article, prepositions and conjunctions that are joined to the following name."""
 GAPS = " -_'"
-"""What may stand within a word that is written apart."""
+"""Characters that may separate the parts of a split word."""
 NUKTA = "\u093c"
-"""The dot under letters of Hindi for sounds of other languages, which many leave out."""
+"""Dot below Hindi letters for foreign sounds, often left out."""
 _PLAIN = re.compile("[a-z]")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 _CLASSES = ("il1j", "o0", "e3", "a4", "s5", "t7", "b8", "g69", "z2")
-"""Letters that are one in a skeleton: the first of them."""
+"""Characters that a skeleton merges into the first of each group."""
 _AGAIN, _AFTER_APART, _APART, _BEYOND = (1 << bit for bit in (9, 10, 11, 12))
-"""What the second byte of a pair is, beside its bone: a letter again, after no letter, no letter, beyond ASCII."""
+"""Flags of a pair's second byte: repeated letter, after a non-letter, non-letter, beyond ASCII."""
 _TO_STARTS, _TO_WRITTEN = 14, 15
-"""By how many bits to shift to what says of a pair whether a walk starts there, and whether its byte is written."""
+"""Shifts to the bits of a pair that say whether a walk starts there, and whether its byte is written."""
 
 _reduce_texts = bind("reduce_texts")
 _reduce_with_origins = bind("reduce_with_origins")
@@ -58,7 +58,7 @@ def skeleton_texts(folded: Texts) -> Texts:
     Parameters
     ----------
     folded : Texts
-        As `fold_text` returns them.
+        As from `fold_text`.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def skeleton_texts(folded: Texts) -> Texts:
 
 
 def trace_skeletons(folded: Texts) -> tuple[Texts, NDArray[np.int64]]:
-    """Return the skeleton of each folded text, and of each of their bytes which one of the texts it comes from.
+    """Return the skeleton of each folded text, and for each byte of the skeletons the byte of the text it comes from.
 
     Examples
     --------
@@ -87,13 +87,13 @@ def trace_skeletons(folded: Texts) -> tuple[Texts, NDArray[np.int64]]:
 
 @lru_cache(maxsize=1)
 def skeleton_tables() -> Struct:
-    """Return what the engine looks up of the letters of skeletons."""
+    """Return the lookup tables of skeletons."""
     return make_struct("skeleton_tables", bones=_letter_bones(), pairs=_letter_pairs(), kinds=letter_kinds())
 
 
 @lru_cache(maxsize=1)
 def _letter_bones() -> NDArray[np.uint8]:
-    """Return what each letter of ASCII is in a skeleton, shape (128,)."""
+    """Return the skeleton letter of each ASCII character, shape (128,)."""
     bones = np.arange(128, dtype=np.uint8)
     for letters in _CLASSES:
         bones[[ord(letter) for letter in letters]] = ord(letters[0])
@@ -102,9 +102,9 @@ def _letter_bones() -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=1)
 def _letter_pairs() -> NDArray[np.uint16]:
-    """Return what each byte is after each other one, shape (65536,), the first of them the higher one.
+    """Return an entry for each pair of bytes, shape (65536,); the first byte is the higher one.
 
-    The last eight bits are its bone, the first says whether it is written.
+    The lowest eight bits are the skeleton letter of the second byte, the highest bit says whether it is written.
     """
     bone = np.tile(_letter_bones(), 2).astype(np.int64)
     letters = [chr(code) for code in range(128)] * 2
@@ -119,10 +119,10 @@ _build_trie = bind("build_trie")
 
 
 def _make_trie(words: list[str]) -> dict[str, Any]:
-    """Return words that are in order, each once and none empty, as a double array (Aoe 1989): a step takes one look.
+    """Return a double-array trie (Aoe 1989) of sorted, distinct, non-empty words: a step takes one memory access.
 
-    The place of a node is the base of its parent plus the byte that leads to it, and a cell holds where its parent
-    stands, its own base, and whether a word ends there.
+    The index of a node is its parent's base plus the byte that leads to it. A cell holds the parent's index, its own
+    base, and whether a word ends there.
     """
     cells, numbers = Buffer(), Buffer()
     most_passed = _build_trie(Texts.of(words), cells, numbers)
@@ -137,23 +137,23 @@ def _make_trie(words: list[str]) -> dict[str, Any]:
     }
 
 
-_LEAST_DISGUISABLE = 5  # letters; shorter phrases must stand exactly as they are
+_LEAST_DISGUISABLE = 5  # letters; shorter phrases must match exactly
 _NO_GAPS = str.maketrans("", "", GAPS)
 _STEM, _EXACT = 1, 2
-"""What an entry is: a phrase that counts with any ending, and one that must stand exactly as it is."""
+"""Flags of an entry: matches with any ending; must match exactly."""
 _LETTER, _NO_GAP = 1, 2
-"""What a letter of ASCII is: a letter or digit, and no gap."""
+"""Class bits of an ASCII character: letter or digit; not a gap."""
 
 _find_places = bind("find_places")
 
 
 class PhraseFinder:
-    """Finds the phrases of several sets, all of them on one way through a text.
+    """Finds the phrases of several sets in one pass over a text.
 
     Parameters
     ----------
     sets : tuple of tuple of str
-        Phrases as written by people; a star at the end of one stands for any ending. They are folded here.
+        Phrases as people write them, not yet folded; a star at the end of one stands for any ending.
 
     Attributes
     ----------
@@ -192,17 +192,17 @@ class PhraseFinder:
         )
 
     def find(self, folded: Texts) -> tuple[Places, ...]:
-        """Return where the phrases of each set stand, counted in bytes.
+        """Return the places of each set's phrases, in bytes.
 
-        A phrase counts where it stands as whole words; one that ends in a star counts with any ending, and in scripts
-        without spaces between words, or inside a word of fourteen letters and more, every occurrence counts; of one or
-        two letters of katakana or Hangul only at the beginning of a word. In Arabic and Hebrew, articles may stand
-        before a phrase. Overlapping phrases are all found.
+        A phrase matches whole words; one that ends in a star matches with any ending. In scripts without spaces
+        between words, and inside a word of fourteen letters or more, it matches anywhere; with one or two letters of
+        katakana or Hangul only at the beginning of a word. In Arabic and Hebrew, articles may precede a phrase.
+        Overlapping phrases are all found.
 
         Parameters
         ----------
         folded : Texts
-            As `fold_text` returns them.
+            As from `fold_text`.
         """
         buffers = tuple(Buffer() for _ in range(5))
         _find_places(folded, self.tables, *buffers)
@@ -217,13 +217,13 @@ class PhraseFinder:
 
 
 def _letter_classes() -> NDArray[np.uint8]:
-    """Return what ASCII letters are, shape (128,)."""
+    """Return the class bits of each ASCII character, shape (128,)."""
     letters = [chr(code) for code in range(128)]
     return np.array([_LETTER * letter.isalnum() + _NO_GAP * (letter not in GAPS) for letter in letters], dtype=np.uint8)
 
 
 def _walk_pairs(classes: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Return what `_letter_pairs` does, but that no gap is written; the second bit says whether a walk starts there."""
+    """Return `_letter_pairs` with gaps not written; the second-highest bit says whether a walk starts there."""
     pairs = _letter_pairs().astype(np.int64).reshape(256, 256)
     of_class = np.tile(classes, 2)
     pairs[:, of_class & _NO_GAP == 0] &= ~(1 << _TO_WRITTEN)
@@ -252,7 +252,7 @@ def _read_entries(sets: tuple[tuple[str, ...], ...]) -> Iterator[_Entry]:
 
 
 def _fold_phrases(phrases: list[str]) -> list[tuple[str, ...]]:
-    """Return the ways to write each phrase, folded; in capitals, too: сумка is read by its sound, СУМКА like CYMKA."""
+    """Return the folded spellings of each phrase, also of its capitals: сумка is read by sound, СУМКА like CYMKA."""
     large = [phrase if phrase.isascii() else phrase.upper() for phrase in phrases]
     folded = fold_texts(Texts.of([*phrases, *large])).strings()
     ways = zip(folded[: len(phrases)], folded[len(phrases) :], strict=True)
@@ -260,7 +260,7 @@ def _fold_phrases(phrases: list[str]) -> list[tuple[str, ...]]:
 
 
 def list_ways(folded: str) -> Iterator[str]:
-    """Yield the ways to write a folded phrase: as it is, and in other scripts also joined, and as its script has it.
+    """Yield the spellings of a folded phrase: itself, and in other scripts also joined and in their own forms.
 
     Examples
     --------
@@ -280,5 +280,5 @@ def list_ways(folded: str) -> Iterator[str]:
 
 
 def _is_written_after(article: str, word: str) -> bool:
-    """Say whether an article is of the script in which a word begins; a letter without a name is of none."""
+    """Return whether article and word are of the same script; a letter without a Unicode name has none."""
     return unicodedata.name(article[0]).split(" ")[0] == unicodedata.name(word[:1] or " ", "").split(" ")[0]

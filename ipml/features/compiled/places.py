@@ -1,4 +1,4 @@
-"""Where phrases stand in many texts, and what they name there."""
+"""Places: holds the places of phrases in many texts, and lists of numbers by text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Place = tuple[int, int, int]
-"""Number of a phrase, and its start and end in a text."""
+"""Number of a phrase, its start and its end in a text."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
-    """Which phrases stand where in some texts: those of text `i` are `starts[i]` to `starts[i + 1]`, by start.
+    """Places of phrases in texts: text `i` has the places from `starts[i]` to `starts[i + 1]`, ordered by start.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Places:
     number : array of int32, shape (n_places,)
         The number of the phrase.
     start, end : array of int32, shape (n_places,)
-        The bytes of the text between which it stands.
+        First byte in the text, and the byte after the last.
 
     Examples
     --------
@@ -54,14 +54,14 @@ class Places:
         return [places[first:last] for first, last in pairwise(self.starts.tolist())]
 
     def take(self, rows: NDArray[np.intp]) -> Places:
-        """Return the places in some of the texts, in the order given."""
+        """Return the places in some of the texts, in the given order."""
         starts, which = take_lists(self.starts, np.asarray(rows, dtype=np.int64))
         return Places(starts, self.number[which], self.start[which], self.end[which])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Numbers:
-    """Some numbers for each of many texts: those of text `i` are `starts[i]` to `starts[i + 1]`.
+    """Lists of numbers by text: text `i` has the numbers from `starts[i]` to `starts[i + 1]`.
 
     Attributes
     ----------
@@ -86,20 +86,20 @@ class Numbers:
         return list(self.number[int(self.starts[row]) : int(self.starts[row + 1])].tolist())
 
     def first(self) -> NDArray[np.int64]:
-        """Return the first number of each text, -1 where it has none."""
+        """Return the first number of each text, -1 where there is none."""
         found = np.full(len(self), -1)
         has_any = self.starts[1:] > self.starts[:-1]
         found[has_any] = self.number[self.starts[:-1][has_any]]
         return found
 
     def take(self, rows: NDArray[np.intp]) -> Numbers:
-        """Return the numbers of some of the texts, in the order given."""
+        """Return the numbers of some of the texts, in the given order."""
         starts, which = take_lists(self.starts, np.asarray(rows, dtype=np.int64))
         return Numbers(starts, self.number[which])
 
 
 def take_lists(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
-    """Return where lists start once some are taken, and which of all their items those are.
+    """Return the starts of the selected lists, and the positions of their items.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What goods of known brands usually cost, as the engine looks it up; few categories and units are met."""
+"""Prices in the engine: looks up the usual prices of brands and categories."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Floats = NDArray[np.float64]
 
 
 class PriceList:
-    """What goods of known brands usually cost, as `PriceFeatures.usual_of` says.
+    """Usual prices of goods of known brands, as defined by `PriceFeatures.usual_of`.
 
     Parameters
     ----------
     usual : iterable of tuple
-        Brand, category (None for all of a brand's goods), unit and price, as `PriceFeatures.list_usual` yields them.
+        Brand, category (None for any), unit and price, as from `PriceFeatures.list_usual`.
     brands : sequence of str
         The known brands, in the order of their numbers.
 
     Attributes
     ----------
     table : Struct
-        The prices as the engine looks them up: those of each category and unit, by brand.
+        The prices as the engine looks them up: a row of brands for each category and unit.
 
     Examples
     --------
@@ -56,15 +56,15 @@ class PriceList:
         )
 
     def row_of(self, category: str, unit: str) -> int:
-        """Return which prices are those of a category and a unit; the row after the last where none are known."""
+        """Return the row of prices of a category and a unit; the row after the last where none are known."""
         return self._rows.get((category, unit), len(self._rows))
 
     def row_of_unit(self, unit: str) -> int:
-        """Return which prices are those in a unit."""
+        """Return the row of prices in a unit."""
         return self._unit_rows.get(unit, len(self._unit_rows))
 
     def find_rows(self, categories: Names, units: Names) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return both for each listing."""
+        """Return both rows for each listing."""
         pairs, codes = find_pairs(categories, units)
         rows = np.array([self.row_of(*pair) for pair in pairs], dtype=np.int64)
         unit_rows = np.array([self.row_of_unit(unit) for unit in units.names], dtype=np.int64)

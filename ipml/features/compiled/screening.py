@@ -1,7 +1,7 @@
-"""What folding looks up of ASCII texts: what each byte folds to, and whether any disguise may have to be undone.
+"""Screening: holds the tables of a quick check whether an ASCII text may contain any disguise.
 
-What single letters stand in a row is followed by a small automaton over spaces, letters, digits and signs. It never
-misses what folding closes up; what it finds may turn out to be no disguise.
+A small automaton over spaces, letters, digits and signs follows rows of single letters. It misses nothing that
+folding joins; some of its hits are no disguise.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from ipml.engine.library import make_struct
 from ipml.kit.look_alikes import SEPARATOR
 
 _HAS_SIGN, _HAS_MARKUP, _HAS_CONTROL = 4, 8, 16
-"""Why a text may not be plain, as the engine numbers it: signs for letters, markup, control characters."""
+"""Reasons why a text may not be plain, as the engine numbers them: signs for letters, markup, control characters."""
 _SPACE, _LETTER, _DIGIT, _OTHER = 0, 1, 2, 3
 _WIDTH = 4  # kinds of characters
 _SPACES = "\t\n\v\f\r "
 
 
 class _Row(NamedTuple):
-    """What is known of a text up to some character: its letters and digits that stand alone, in a row."""
+    """State of the automaton: the run of single letters and digits at the end of the text so far."""
 
     before_last: int = 0
     last: int = 0
     alone: int = 0
-    """What kind the last character has if it may stand alone; -1 in a longer word."""
+    """Kind of the last character if it may be a single one; -1 in a longer word."""
     last_in_token: int = 0
-    """The same as `last` within a run without spaces; -1 if that holds a longer word."""
+    """Like `last`, within a run without spaces; -1 if that has a longer word."""
     gap: int = 0
-    """Signs since then, counted to 3."""
+    """Signs since then, up to 3."""
     is_after_sign: bool = False
-    """Whether the run began with something else."""
+    """Whether the run began with another character."""
 
 
 def _follow(row: _Row, kind: int) -> _Row | None:
-    """Return what is known after one more character; None if letters may be written apart."""
+    """Return the state after one more character; None if letters may be spaced out."""
     if kind in (_LETTER, _DIGIT):
         if row.alone == 0:
             return row._replace(alone=kind)
@@ -58,7 +58,7 @@ def _follow(row: _Row, kind: int) -> _Row | None:
 
 
 def _may_be_apart(row: _Row, kind: int) -> bool:
-    """Say whether two single characters may belong to a run with one sign at every second place, of five or more."""
+    """Return whether two single characters may belong to a run of five or more with a sign at every second place."""
     if row.last_in_token == row.alone == _DIGIT:
         return row.gap > 2
     is_short = row.gap == 1 and kind == _SPACE and not row.is_after_sign
@@ -66,7 +66,7 @@ def _may_be_apart(row: _Row, kind: int) -> bool:
 
 
 def _make_automaton() -> NDArray[np.uint16]:
-    """Return the place of the next state for each state and kind; what must be looked at ends in the last state."""
+    """Return the offset of the next state for each state and kind; the last state means a full check."""
     states = [_Row()]
     numbers = {states[0]: 0}
     following: list[list[_Row | None]] = []
@@ -82,7 +82,7 @@ def _make_automaton() -> NDArray[np.uint16]:
 
 
 def _describe_ascii() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return what each byte folds to, its kind, and why a text with it may not be plain."""
+    """Return the folded byte, the kind, and the reasons why a text may not be plain, for each byte."""
     lower, kinds, reasons = (np.zeros(256, dtype=np.uint8) for _ in range(3))
     for code in range(128):
         letter = chr(code)
@@ -96,9 +96,9 @@ def _describe_ascii() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.
 
 
 def _describe_pairs() -> NDArray[np.uint16]:
-    """Return what each byte is after each other one, shape (65536,), the first of them the higher one.
+    """Return an entry for each pair of bytes, shape (65536,); the first byte is the higher one.
 
-    The last eight bits are what it folds to; the reasons stand in the next.
+    The lowest eight bits are the folded second byte; flags and reasons follow.
     """
     is_word = (_KINDS == _LETTER) | (_KINDS == _DIGIT)
     is_again = _LOWER[:, None] == _LOWER
@@ -112,7 +112,7 @@ def _describe_pairs() -> NDArray[np.uint16]:
 _LOWER, _KINDS, _REASONS_OF = _describe_ascii()
 _AGAIN, _BEGINS = 1 << 11, 1 << 13
 _IS_HELD, _IS_ALONE = _AGAIN << 1, _BEGINS << 1
-"""Stand one bit further than what must be before: the same letter again, after that; a word ends that began there."""
+"""These flags sit one bit above the one that they require: repeated letter; end of a word begun here."""
 _TO_REASONS, _TO_WRITTEN = 6, 15
 _BLANK = 0x20
 

@@ -1,9 +1,9 @@
-"""Sets of words, which of them an unknown one stands for, and texts with their misspelt words read.
+"""Spelling in the engine: looks up the known word for an unknown one, and corrects texts.
 
-A word is of the letters a to z and the signs * and #, which hide letters. An unknown one stands for a known one that is
-one slip away, of the same sound, or left without vowels. `ipml/engine/spelling` looks them up and reads the texts:
-most of these are looked at once, as their words are known or ordinary. Only one that has signs or gaps which do make a
-known word is written anew, first with the signs read, then with the gaps closed.
+A word consists of the letters a to z and the signs * and #, which hide letters. An unknown word stands for a known
+one that is one typing error away, sounds the same, or is the same without vowels. `ipml/engine/spelling` reads most
+texts once, since their words are known or ordinary. Only a text with signs or gaps that form a known word is
+rewritten: first the signs are read, then the gaps closed.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from ipml.engine.library import Buffer, Struct, bind, make_struct
 from ipml.features.compiled.texts import Texts, letter_kinds
 
 LEAST_LETTERS = 5
-"""Shorter words have too many neighbours: "copy" and "cosy" are one slip apart."""
+"""Shorter words have too many neighbours: "copy" and "cosy" are one typing error apart."""
 GAPS = " .,:;=/~+()[]"
-"""What may part two pieces of a word; of signs, those that are read neither as letters nor as gaps within a name."""
+"""Characters between two pieces of a word; no signs that are read as letters, or as gaps within a name."""
 _SAME_SOUND = {"c": "k", "s": "s", "z": "s", "x": "ks", "y": "i", "v": "w", "w": "w"}
-"""Letters that sound like others; ph, ck and qu the engine knows."""
+"""Letters that sound like others; the engine handles ph, ck and qu."""
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _SIGNS = "@$!|"
 _AS_LETTERS = str.maketrans("@$!|(+013457", "asilctoieast")
 _STAR = 27
 _OF_SIGN = 1 << 7
 _SIGN = 32
-"""This bit of a code says that it is of a sign, not of a letter."""
+"""Bit of a code that marks a sign instead of a letter."""
 
 _CODE = 31
-"""These bits of a code say which letter it is."""
+"""Bits of a code that identify the letter."""
 
 
 def _number_letters() -> NDArray[np.uint8]:
@@ -45,21 +45,19 @@ def _number_letters() -> NDArray[np.uint8]:
 
 
 _CODES = _number_letters()
-"""The code of each byte that may be in a word, with `_SIGN` where it is one; 0 of others."""
+"""Code of each byte that may be in a word, with `_SIGN` for signs; 0 for others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Words:
-    """Some words as the engine reads them.
-
-    A word is named by the place in `lines` at which it starts.
+    """Words as the engine reads them; a word is named by the index of its first byte in `lines`.
 
     Attributes
     ----------
     table : array of uint64
-        First, where its parts begin: slots of two numbers, a key and the word that has it; filters; other numbers.
+        First the offsets of its parts: slots of two numbers (a key and its word), filters, other numbers.
     lines : array of bytes
-        The words, one a line.
+        The words, one per line.
     prepared : Struct
         Both as the engine takes them.
     """
@@ -80,23 +78,23 @@ _BITS_OF_MARK = _BITS_OF_HASH - _BITS_OF_BUCKET
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OrdinaryWords:
-    """Words that stand for themselves, known or not, as 39 bits of a hash each.
+    """Words that are never changed, known or not, as 39-bit hashes.
 
-    Of a million words that are not among half a million of these, one passes for one of them.
+    With half a million words, one in a million other words is taken for one of them.
 
     Attributes
     ----------
     counts : array of uint16, shape (65_536,)
-        How many words are in each bucket.
+        Number of words in each bucket.
     marks : array of uint32
-        By bucket, the rest of each word's hash; the last bit says whether it is an everyday word.
+        By bucket, the rest of each word's hash; the last bit marks everyday words.
     prepared : Struct
         Both as the engine takes them.
 
     Raises
     ------
     ValueError
-        The arrays are of other types, or do not belong together.
+        The arrays have other types, or are inconsistent.
 
     Examples
     --------
@@ -121,12 +119,12 @@ class OrdinaryWords:
 
     @classmethod
     def of(cls, lines: bytes, everyday: bytes = b"") -> OrdinaryWords:
-        """Return the words of two texts, one a line; lines that hold anything else are left out."""
+        """Return the set of two texts with one word per line; lines with anything else are ignored."""
         often = _hash_lines(everyday)
         return cls._of_hashes(np.unique(np.concatenate([_hash_lines(lines), often])), often)
 
     def join(self, other: OrdinaryWords) -> OrdinaryWords:
-        """Return the words that are in one of two sets, everyday ones where one of them says so."""
+        """Return the union of two sets; a word is everyday if it is in either."""
         hashes, others = self._hashes(), other._hashes()
         often = np.concatenate([hashes[self.marks & 1 == 1], others[other.marks & 1 == 1]])
         return self._of_hashes(np.union1d(hashes, others), often)
@@ -138,7 +136,7 @@ class OrdinaryWords:
         return cls(counts.astype(np.uint16), rest << np.uint32(1) | np.isin(hashes, often).astype(np.uint32))
 
     def _hashes(self) -> NDArray[np.uint64]:
-        """Return the hash of each word, in order of buckets."""
+        """Return the hash of each word, ordered by bucket."""
         buckets = np.repeat(np.arange(self.counts.size, dtype=np.uint64), self.counts)
         return buckets << np.uint64(_BITS_OF_MARK) | (self.marks >> 1).astype(np.uint64)
 
@@ -146,7 +144,7 @@ class OrdinaryWords:
         return self._look_up(word) >= 0
 
     def is_everyday(self, word: str) -> bool:
-        """Say whether a word stands in any text, so that beside another such word it is no piece of a longer one."""
+        """Return whether a word is so common that, beside another such word, it is no piece of a longer one."""
         return self._look_up(word) == 1
 
     def _look_up(self, word: str) -> int:
@@ -161,7 +159,7 @@ def _hash_lines(lines: bytes) -> NDArray[np.uint64]:
 
 
 def _read_letters(word: str) -> NDArray[np.uint8]:
-    """Return a word as the engine reads it; nothing if it has letters that no word has."""
+    """Return a word as bytes for the engine; empty if it has letters outside of words."""
     letters = np.frombuffer(word.encode("utf-8", "surrogatepass"), dtype=np.uint8)
     return letters if _CODES[letters].all() else letters[:0]
 
@@ -171,20 +169,20 @@ _find_known = bind("find_known")
 
 
 class KnownWords:
-    """Words that misspelt ones may stand for, and others that are known.
+    """Known words, and those among them that misspelt words may stand for (targets).
 
-    They lie in the order of (frequency, word), and those that others may stand for come last: of several that fit, the
-    last counts. One table holds these under each of their keys: the word itself, the word with any letter hidden, its
-    sound, and the word without its vowels.
+    Words are ordered by (frequency, word), targets last; among several candidates the last wins. One table holds the
+    targets under each of their keys: the word, the word with any letter hidden, its sound, and the word without
+    vowels.
 
     Parameters
     ----------
     frequencies : mapping of str to int
-        The words, and how often each is met.
+        The words and their frequencies.
     trade : collection of str
-        Those of the trade, which are found by fewer consonants.
+        Words of the trade, which match with fewer consonants.
     most_targets : int, default=20_000
-        So many of the most frequent words others may stand for.
+        Number of most frequent words that are targets.
 
     Attributes
     ----------
@@ -193,7 +191,7 @@ class KnownWords:
     Raises
     ------
     ValueError
-        A word holds other letters than one can that is read in a text.
+        A word has letters outside of words.
 
     Examples
     --------
@@ -212,7 +210,7 @@ class KnownWords:
         order = np.lexsort((np.arange(len(ordered)), counts, is_target))
         named = [ordered[at] for at in order.tolist()]
         lines = np.frombuffer("".join(f"{word}\n" for word in named).encode("utf-8", "surrogatepass"), np.uint8)
-        if not lengths.all() or np.count_nonzero(_CODES[lines] == 0) != lengths.size:  # the ends of lines have no code
+        if not lengths.all() or np.count_nonzero(_CODES[lines] == 0) != lengths.size:  # line ends have no code
             raise ValueError("found words of other letters than a to z, * and #; expected words as texts have them")
         is_of_trade = np.fromiter((word in trade for word in named), dtype=np.uint8, count=len(named))
         first_target, table = int(np.sum(~is_target)), Buffer()
@@ -227,7 +225,7 @@ class KnownWords:
 
 @cache
 def word_letters() -> Struct:
-    """Return what is known of bytes in words, and of letters beside them."""
+    """Return the tables of bytes in words."""
     is_sign = _list_which(_SIGNS)
     return make_struct(
         "word_letters",
@@ -244,12 +242,12 @@ def word_letters() -> Struct:
 
 
 def _list_which(letters: Collection[str]) -> NDArray[np.uint8]:
-    """Return 1 for each byte that is one of some letters, 0 for others."""
+    """Return 1 for each byte that is one of some letters, else 0."""
     return np.array([chr(byte) in letters for byte in range(256)], np.uint8)
 
 
 def _list_sounds() -> NDArray[np.uint8]:
-    """Return the one or two letters of which each byte has the sound."""
+    """Return the one or two letters with the sound of each byte."""
     sounds = np.zeros((256, 2), dtype=np.uint8)
     sounds[:, 0] = np.arange(256)
     for letter, sound in _SAME_SOUND.items():
@@ -258,7 +256,7 @@ def _list_sounds() -> NDArray[np.uint8]:
 
 
 def _list_keys_beside() -> NDArray[np.uint8]:
-    """Return the one or two letters whose keys are beside that of each byte, 0 for none."""
+    """Return the neighbours of each byte on the keyboard, one or two; 0 for none."""
     beside = np.zeros((256, 2), dtype=np.uint8)
     for left, right in (pair for keys in _KEYS for pair in pairwise(keys.encode())):
         beside[left, 0 if beside[left, 0] == 0 else 1] = right
@@ -267,7 +265,7 @@ def _list_keys_beside() -> NDArray[np.uint8]:
 
 
 def _list_letters_of_signs() -> NDArray[np.uint8]:
-    """Return the letter that each byte stands for in a word with signs; 0 of what is in none."""
+    """Return the letter that each byte stands for in a word with signs; 0 for bytes outside of words."""
     letters = np.zeros(128, dtype=np.uint8)
     read = {**{letter: letter for letter in range(ord("a"), ord("z") + 1)}, **_AS_LETTERS}
     letters[list(read)] = list(read.values())
@@ -280,15 +278,16 @@ _know_a_word = bind("know_a_word")
 
 
 def read_texts(folded: Texts, known: Words, ordinary: OrdinaryWords) -> Texts:
-    """Return folded texts, their misspelt words read as the known ones they stand for.
+    """Return folded texts with misspelt words corrected.
 
     Parameters
     ----------
     folded : Texts
-        As `fold_text` returns them.
+        As from `fold_text`.
     known : Words
-        The words that others may stand for, among others.
+        The known words, with targets of corrections.
     ordinary : OrdinaryWords
+        Words that are never changed.
     """
     rows, ends, written = Buffer(), Buffer(), Buffer()
     _read_texts(folded, make_tables(known, ordinary), rows, ends, written)
@@ -298,10 +297,9 @@ def read_texts(folded: Texts, known: Words, ordinary: OrdinaryWords) -> Texts:
 
 
 def read_with_origins(folded: Texts, known: Words, ordinary: OrdinaryWords) -> tuple[str, NDArray[np.int64]] | None:
-    """Return how one folded text is read, and for each of its letters the letter of the folded one that it comes from.
+    """Return a folded text corrected, and for each of its letters the position of its origin; None if unchanged.
 
-    Nothing where it is read as it stands, as mostly. The letters of a word that is read as a longer one come from its
-    last letter where it has no more.
+    In a word that became longer, the additional letters come from its last one.
     """
     rows, ends, written, origins = Buffer(), Buffer(), Buffer(), Buffer()
     _read_with_origins(folded, make_tables(known, ordinary), rows, ends, written, origins)
@@ -317,11 +315,11 @@ def _begins_letter(data: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 NO_WORDS = OrdinaryWords.of(b"")
-"""The set without any."""
+"""The empty set."""
 
 
 def know_a_word(read: Texts, known: Words) -> NDArray[np.bool_]:
-    """Say of each text, folded and read, whether it holds a longer word that is known; shape (n_texts,)."""
+    """Return whether each text, folded and read, has a longer known word, shape (n_texts,)."""
     knows = np.empty(len(read), np.uint8)
     _know_a_word(read, make_tables(known, NO_WORDS), knows)
     return knows.view(np.bool_)
@@ -329,5 +327,5 @@ def know_a_word(read: Texts, known: Words) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=4)
 def make_tables(known: Words, ordinary: OrdinaryWords) -> Struct:
-    """Return what texts are read with: known words, and ordinary ones."""
+    """Return the tables for reading texts."""
     return make_struct("spelling_tables", known=known.prepared, ordinary=ordinary.prepared, letters=word_letters())

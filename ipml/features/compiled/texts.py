@@ -1,4 +1,4 @@
-"""Texts as the bytes of an Arrow string array, which the engine reads and writes, and of what kind letters are."""
+"""Texts: holds texts as bytes of an Arrow string array, which the engine reads and writes, and kinds of letters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _put_rows = bind("put_rows")
 class Texts:
     """Some texts; text `i` is the UTF-8 in `data[offsets[i]:offsets[i + 1]]`.
 
-    Halves of surrogate pairs, which UTF-8 cannot hold, stand in three bytes like other letters.
+    Lone surrogates, which UTF-8 cannot encode, take three bytes like other letters.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Texts:
 
     @classmethod
     def of(cls, texts: Any) -> Self:
-        """Return texts as bytes, without a copy where they are Arrow's already; what is missing is empty.
+        """Return texts as bytes, without a copy if they are in Arrow already; missing texts are empty.
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class Texts:
         Raises
         ------
         ValueError
-            Texts of Arrow are no UTF-8, or lie outside their buffer.
+            Arrow texts are not UTF-8, or lie outside their buffer.
         """
         if isinstance(texts, pd.Series):
             if isinstance(texts.dtype, pd.StringDtype) and texts.dtype.storage == "pyarrow":
@@ -103,7 +103,7 @@ class Texts:
         array = array.cast("large_string")
         if array.null_count:
             array = array.fill_null("")
-        array.validate(full=True)  # the engine reads a letter's bytes on from its first, wherever a text ends
+        array.validate(full=True)  # the engine reads all bytes of a letter, even beyond the end of a text
         if len(array) == 0:
             return cls(np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8))
         _, offset_buffer, data_buffer = array.buffers()
@@ -115,11 +115,11 @@ class Texts:
         return len(self.offsets) - 1
 
     def text(self, row: int) -> str:
-        """Return one text."""
+        """Return one text as a string."""
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes().decode("utf-8", "surrogatepass")
 
     def strings(self) -> list[str]:
-        """Return all texts."""
+        """Return all texts as strings."""
         data = self.data.tobytes()
         if data.isascii():
             joined = data.decode("ascii")
@@ -133,7 +133,7 @@ class Texts:
         return counts
 
     def take(self, rows: NDArray[np.intp]) -> Texts:
-        """Return some of the texts, in the order given.
+        """Return some of the texts, in the given order.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class Texts:
         return Texts(offsets, data)
 
     def put(self, rows: NDArray[np.int64], ends: NDArray[np.int64], written: NDArray[np.uint8]) -> Texts:
-        """Return the texts with others in some rows, in ascending order; `ends` says where each ends in `written`."""
+        """Return the texts with some rows replaced, in ascending order; `ends` holds the end of each in `written`."""
         offsets = np.empty(len(self) + 1, dtype=np.int64)
         data = np.empty(_count_bytes_with_rows(self.offsets, rows, ends), dtype=np.uint8)
         _put_rows(self, rows, ends, written, offsets, data)
@@ -157,7 +157,7 @@ class Texts:
 
 
 def concat(parts: Sequence[Texts]) -> Texts:
-    """Return texts one after another.
+    """Return all texts in sequence.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def _encode(text: Any) -> bytes:
 
 
 def hash_texts(texts: Texts) -> NDArray[np.uint64]:
-    """Return what `hash_text` does of each text, shape (n_texts,).
+    """Return `hash_text` of each text, shape (n_texts,).
 
     Examples
     --------
@@ -187,24 +187,24 @@ def hash_texts(texts: Texts) -> NDArray[np.uint64]:
 
 
 def hash_text(data: bytes) -> int:
-    """Return BLAKE2b with a digest of eight bytes, as a little-endian number: ids are stored under it in files."""
+    """Return the 8-byte BLAKE2b digest as a little-endian number; files store ids under it, so it must not change."""
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
 def cut_passages(texts: Texts, longest_whole: int, n_words: int, step: int) -> tuple[Texts, NDArray[np.int64]]:
-    """Return each passage of the texts that are long, in order, and which text each is from.
+    """Return overlapping passages of the long texts, in order, and the text of each passage.
 
-    Words are what stands between single spaces, as in folded texts. The last passage ends where its text does.
+    Words are separated by single spaces, as in folded texts. The last passage ends with its text.
 
     Parameters
     ----------
     texts : Texts
     longest_whole : int
-        Texts of so many words are not cut.
+        Texts of up to so many words are not cut.
     n_words : int
-        Words of a passage.
+        Words per passage.
     step : int
-        Words from the beginning of one passage to that of the next.
+        Words between the beginnings of two passages.
 
     Examples
     --------
@@ -218,15 +218,15 @@ def cut_passages(texts: Texts, longest_whole: int, n_words: int, step: int) -> t
 
 
 ALNUM, DECIMAL, SPACE, MARK = 1, 2, 4, 8
-_LAST = 0x40000  # code points from here on are of no kind
-_LAST_SPELT = 0x1800  # from here on, no script is spelt with marks
+_LAST = 0x40000  # code points from here on have no kind
+_LAST_SPELT = 0x1800  # from here on, no script has such marks
 
 
 @lru_cache(maxsize=1)
 def letter_kinds() -> NDArray[np.uint8]:
-    r"""Return of what kinds each code point is: the sum of `ALNUM`, `DECIMAL` and `SPACE`, as `str.isalnum` has them.
+    r"""Return the kinds of each code point: the sum of `ALNUM`, `DECIMAL` and `SPACE`, as in `str.isalnum`, and `MARK`.
 
-    A mark with which a script is spelt, such as a vowel of Hindi or Thai, is a `MARK`.
+    `MARK` is a combining mark of a script's spelling, such as a vowel of Hindi or Thai.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""The historical year of a programme against counterfeits, simulated at a scale and lived through by ours."""
+"""Simulated year: runs the anti-counterfeiting programme through the historical year, at a scale."""

@@ -1,7 +1,6 @@
-"""The account of a year: what the database says was done, held against the truth that only the simulation knows.
+"""Account of a year: compares the database with the truth that only the simulation knows.
 
-Every figure is counted from the rows that the programme wrote, one pass for each, so that an account of a hundred times
-as many costs no more memory.
+Each figure is one pass over the rows that the programme wrote, so a larger year needs no more memory.
 """
 
 from __future__ import annotations
@@ -39,19 +38,19 @@ class TakedownCounts:
     Attributes
     ----------
     right, wrong : int
-        Listings that are counterfeit, and such as are not.
+        Counterfeit listings, and genuine ones.
     done : int
-        Of all, those of which the platform said that it is done.
+        Takedowns that the platform confirmed.
     right_lifted, wrong_lifted : int
-        Those put back by the end of the year.
+        Listings put back by the end of the year.
     wronged_sellers : int
-        Sellers of whom a genuine listing was taken down.
+        Sellers with a genuine listing taken down.
     automatic, automatic_wrong : int
         Taken down by the policy, without a person.
     median_hours : float or None
-        From when the listing was first seen until the platform said that it is done.
+        From when a counterfeit was first seen to the platform's confirmation.
     before_first_sale : float or None
-        Part of the counterfeits of which nothing had been sold when they were seen, where that is known.
+        Share of counterfeits without a sale when they were taken down, where sales are known.
     brands : int
         Of the counterfeits.
     """
@@ -70,7 +69,7 @@ class TakedownCounts:
 
 
 def count_takedowns(connection: Connection, truth: Truth) -> TakedownCounts:
-    """Count the listings that were taken down, each once, however often it was."""
+    """Count the listings taken down; a listing taken down several times counts once."""
     query = (
         select(
             *(decisions.c.listing_id, measures.c.pseudonym, measures.c.is_automatic, measures.c.sales_before),
@@ -113,22 +112,20 @@ def count_takedowns(connection: Connection, truth: Truth) -> TakedownCounts:
 
 @dataclass(frozen=True, slots=True)
 class WorkCounts:
-    """What people and the programme did.
+    """Cases, penalties, appeals and messages of a year.
 
     Attributes
     ----------
-    waiting, decided : int
-        Cases of the queue.
     missed : int
-        Counterfeits that people looked at and found genuine.
+        Counterfeits whose last verdict is genuine.
     penalised, wrongly_penalised : int
-        Sellers, and those of them of whose strikes none was for a counterfeit.
+        Penalised sellers, and those without a strike for a counterfeit.
     penalties : dict of str to int
         Imposed, by kind.
     appeals : dict of str to int
-        By how they ended, "pending" among them.
+        By outcome, "pending" among them.
     messages : dict of str to int
-        By their state.
+        By state.
     """
 
     waiting: int
@@ -142,7 +139,7 @@ class WorkCounts:
 
 
 def count_work(connection: Connection, truth: Truth) -> WorkCounts:
-    """Count what was decided, who was penalised, and how appeals ended."""
+    """Count decided and waiting cases, penalised sellers, appeals and messages."""
     is_imposed = penalties.c.imposed_at.is_not(None)
     states, ended = _count(connection, cases.c.state), _count(connection, appeal_outcomes.c.outcome)
     n_appeals = connection.scalar(select(func.count()).select_from(appeals)) or 0
@@ -159,7 +156,7 @@ def count_work(connection: Connection, truth: Truth) -> WorkCounts:
 
 
 def list_struck_sellers(connection: Connection) -> dict[str, int]:
-    """Return how many takedowns of each seller stand."""
+    """Return the number of takedowns in force by seller."""
     query = (
         select(cases.c.seller_id, func.count())
         .join(measures, measures.c.case_id == cases.c.case_id)
@@ -172,7 +169,7 @@ def list_struck_sellers(connection: Connection) -> dict[str, int]:
 def _count(
     connection: Connection, by: Column[Any], *conditions: ColumnElement[bool], each: Column[Any] | None = None
 ) -> dict[str, int]:
-    """Count the rows of a table, or each value of another column once, by what stands in a column."""
+    """Count rows by the value of a column; with `each`, count distinct values of that column."""
     number = func.count() if each is None else func.count(distinct(each))
     return {str(name): int(n) for name, n in connection.execute(select(by, number).where(*conditions).group_by(by))}
 
@@ -182,7 +179,7 @@ def _stream(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
 
 
 def _last_of_each(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
-    """Yield the last of the rows of each listing, which come one after another."""
+    """Yield the last of consecutive rows of each listing."""
     before: Row[Any] | None = None
     for row in _stream(connection, query):
         if before is not None and before.listing_id != row.listing_id:
@@ -193,7 +190,7 @@ def _last_of_each(connection: Connection, query: Select[Any]) -> Iterator[Row[An
 
 
 def _count_missed(connection: Connection, truth: Truth) -> int:
-    """Count the counterfeits whose last decision is that they are genuine."""
+    """Count the counterfeits whose last verdict is genuine."""
     query = select(decisions.c.listing_id, decisions.c.verdict).order_by(decisions.c.case_id, decisions.c.decision_id)
     return sum(
         row.verdict == Verdict.GENUINE and truth.is_fake(row.listing_id) for row in _last_of_each(connection, query)
@@ -201,7 +198,7 @@ def _count_missed(connection: Connection, truth: Truth) -> int:
 
 
 def _count_wrongly_penalised(connection: Connection, truth: Truth) -> int:
-    """Count the sellers with a penalty of whose strikes none was for a counterfeit."""
+    """Count the penalised sellers without a strike for a counterfeit."""
     query = (
         select(strikes.c.pseudonym, decisions.c.listing_id)
         .join(decisions, decisions.c.decision_id == strikes.c.decision_id)
@@ -216,20 +213,20 @@ def _count_wrongly_penalised(connection: Connection, truth: Truth) -> int:
 
 @dataclass(frozen=True, slots=True)
 class NoticeCounts:
-    """Notices, and the listings they were about.
+    """Notices, and the listings they report.
 
     Attributes
     ----------
     kinds : dict of str to int
         Notices by kind.
     items : int
-        Listings noted, each once.
+        Reported listings, each once.
     right : int
-        Of them counterfeit in truth.
+        Reported listings that are counterfeit in truth.
     taken_down, taken_down_wrong : int
-        Of them taken down at the end, and those of these that are genuine.
+        Reported listings down at the end, and the genuine ones among these.
     states : dict of str to int
-        What was said of listings, notice by notice, by what came of it: "upheld", "rejected".
+        Items of all notices by outcome: "upheld", "rejected".
     steps : dict of str to int
         Notifiers warned and suspended, each once.
     """
@@ -245,7 +242,7 @@ class NoticeCounts:
 
 
 def count_notices(connection: Connection, truth: Truth) -> NoticeCounts:
-    """Count the notices and what came of them."""
+    """Count the notices and their outcomes."""
     is_down = exists().where(measures.c.case_id == cases.c.case_id, measures.c.lifted_at.is_(None))
     noted = select(notice_items.c.case_id).where(notice_items.c.case_id.is_not(None))
     query = select(cases.c.listing_id, is_down.label("is_down")).where(cases.c.case_id.in_(noted))

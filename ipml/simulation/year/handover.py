@@ -1,6 +1,6 @@
-"""What is done once the days are over: networks handed to the police, and the report for the public.
+"""Handover: finds networks at the end of the year, refers them to the police, and writes the public report.
 
-The networks behind the sellers are found in what they share, and told from honest firms by what was taken down.
+Networks are found by shared attributes; takedowns separate them from honest firms.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ipml.simulation.year.population import Plan
 from ipml.storage.tables import cases, measures
 
 LEAST_STRUCK = 2
-"""Members with takedowns that stand, from which on a network is a matter for the police."""
+"""Members with takedowns in force that make a network a matter for the police."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,16 @@ class Gangs:
 
     Attributes
     ----------
-    planted, found : int
     precision, recall : float
         Of pairs of sellers in one network.
     members : int
-        Sellers in those found.
+        Sellers in the networks found.
     value, value_low, value_high : Money
-        Sums of the estimates, and of their bounds, of those of known value.
+        Sums of the estimates and of their bounds, over networks with known value.
     n_valued : int
-        Those of known value.
+        Networks with known value.
     numbers : tuple of int
-        Of those found, the most valuable first.
+        Networks found, the most valuable first.
     """
 
     planted: int
@@ -72,16 +71,10 @@ class Gangs:
 
 
 def find_gangs(connection: Connection, folder: Path, struck: Mapping[str, int]) -> tuple[Networks, Gangs]:
-    """Find networks in what sellers share, and keep those with counterfeiters among them.
+    """Find networks by shared attributes, and keep those with at least `LEAST_STRUCK` struck members.
 
-    The value of each is that of its referral.
-
-    Parameters
-    ----------
-    folder : Path
-        Where `ipml.simulation.year.weekly_scores` wrote what sellers share and sold, and the truth.
-    struck : mapping of str to int
-        Takedowns that stand, by seller.
+    `folder` holds the files of `ipml.simulation.year.weekly_scores`; `struck` has the takedowns in force by seller.
+    The value of a network is that of its referral.
     """
     networks = find_networks(folder / "attributes.parquet")
     number = networks.numbering.number
@@ -114,7 +107,7 @@ def find_gangs(connection: Connection, folder: Path, struck: Mapping[str, int]) 
 
 
 def _judge_pairs(found: npt.NDArray[np.int64], planted: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Return which part of the pairs found is right, and which part of the planted ones was found."""
+    """Return precision and recall of the pairs found against the planted ones."""
     both = (found > 0) & (planted >= 0)
     joint = pd.Series(found[both]).astype("str") + "-" + pd.Series(planted[both]).astype("str")
     right = _count_pairs(joint.value_counts().to_numpy())
@@ -134,7 +127,10 @@ NETWORKS, REFERRALS, REPORT = "networks", "referrals", "transparency"
 def hand_over(
     engine: Engine, folder: Path, networks: Networks, gangs: Gangs, policy: CooperationPolicy, by: str, now: datetime
 ) -> int:
-    """Build a referral on each network for the police, the most valuable first, and return how many could be built."""
+    """Build a referral to the police for each network, the most valuable first; return how many were built.
+
+    Networks without enough evidence are skipped.
+    """
     store_networks(networks, folder / NETWORKS)
     sales = read_sales(folder / "sales.parquet")
     (folder / REFERRALS).mkdir(exist_ok=True)
@@ -148,14 +144,14 @@ def hand_over(
 
 
 def tell_public(connection: Connection, folder: Path, plan: Plan, policy: CooperationPolicy, now: datetime) -> None:
-    """Write the transparency report of the days that were lived through."""
+    """Write the transparency report of the simulated days."""
     first = plan.first_morning.date()
     period = Period.between(first, first + timedelta(days=plan.last_day + 1))
     write_transparency_report(connection, period, folder / REPORT, policy.reports, now=now, networks=folder / NETWORKS)
 
 
 def count_brands(connection: Connection, networks: Networks, gangs: Gangs) -> int:
-    """Count the brands of what was taken down from the sellers of networks."""
+    """Count the brands of listings taken down from network members."""
     members = [networks.holdings.seller_ids[one] for number in gangs.numbers for one in networks.members_of(number)]
     query = (
         select(func.count(distinct(cases.c.brand)))

@@ -1,10 +1,9 @@
-"""The people of the programme, and those who write to it.
+"""People of the programme: simulates reviewers, a lead, sellers who appeal, and notifiers.
 
-Reviewers look at what waits; a lead hears sellers, confirms penalties, and once a week ends notices that wait too long
-and meets misuse with warnings and suspensions. Sellers complain of takedowns: most of those who were wronged, and a few
-of the others. Notifiers give notice, which is taken in as the programme takes in any. They all decide as real ones
-would, through the same functions; only what they think of a listing is made up, from the truth and from how often they
-err.
+Reviewers decide waiting cases. A lead decides appeals and escalated cases, confirms penalties, and once a week ends
+overdue notices and warns or suspends notifiers for misuse. Most wronged sellers appeal, and a few of the others. All
+decide through the functions that real users call; only their opinion of a listing is drawn, from the truth and error
+rates.
 """
 
 from __future__ import annotations
@@ -47,20 +46,20 @@ from ipml.storage.tables import cases, decisions, penalties
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """How many review, how much in a day, and how often they err.
+    """Numbers, capacity and error rates of reviewers and the lead.
 
     Attributes
     ----------
     most_reviewers : int or None, default=None
-        As many as the waiting cases need where it is None.
+        None: as many as the waiting cases need.
     reviews_a_day : int
-        Of each reviewer.
+        Per reviewer.
     time_a_case : timedelta
         From opening a case to its verdict, where cases are not decided together.
     missed, wronged : float
-        How often a counterfeit is called genuine, and a genuine listing counterfeit.
+        Probability that a reviewer calls a counterfeit genuine, and a genuine listing counterfeit.
     lead_missed, lead_wronged : float
-        The same of the lead, who hears appeals and looks at what was passed on.
+        The same for the lead, who decides appeals and escalated cases.
     """
 
     most_reviewers: int | None = None
@@ -75,7 +74,7 @@ class Staff:
 
 @dataclass(frozen=True, slots=True)
 class ComplaintRates:
-    """How often sellers complain of a takedown: the wronged, and the others; and after how many days on average."""
+    """Probability that a seller appeals a takedown, if wronged and otherwise, and the mean delay in days."""
 
     wronged: float = 0.6
     others: float = 0.01
@@ -83,15 +82,7 @@ class ComplaintRates:
 
 
 class Truth:
-    """Whether each listing is counterfeit: a byte for each listing of the year so far.
-
-    Examples
-    --------
-    >>> truth = Truth()
-    >>> truth.add(np.array([True, False]))
-    >>> truth.is_fake("listing-0000000"), truth.is_fake("listing-0000001")
-    (True, False)
-    """
+    """Whether each listing of the year so far is counterfeit, one byte each."""
 
     def __init__(self) -> None:
         self._known = bytearray()
@@ -101,15 +92,15 @@ class Truth:
 
     @property
     def n_fakes(self) -> int:
-        """How many are counterfeit."""
+        """Number of counterfeit listings."""
         return self._known.count(1)
 
     def add(self, is_fake: npt.NDArray[np.bool_]) -> None:
-        """Add listings, which are numbered on."""
+        """Append listings, numbered consecutively."""
         self._known += is_fake.astype(np.uint8).tobytes()
 
     def is_fake(self, listing_id: str) -> bool:
-        """Say whether a listing, by its id, is counterfeit."""
+        """Return whether the listing with this id is counterfeit."""
         return bool(self._known[int(listing_id.removeprefix("listing-"))])
 
 
@@ -118,19 +109,7 @@ _REPLICA = ("replica", "aaa", "1:1", "grade", "mirror", "oem", "inspired", "copy
 
 @dataclass(slots=True)
 class SimulatedStaff:
-    """Who decides, on a database with all consequences.
-
-    Parameters
-    ----------
-    engine : Engine
-    policy : EnforcementPolicy
-    truth : Truth
-    staff : Staff
-    consequences : Consequences, optional
-        What follows from their decisions.
-    settings : Settings, default=those of the process
-        What the console would take.
-    """
+    """Reviewers and lead who decide on a database; `consequences` apply to their decisions."""
 
     engine: Engine
     policy: EnforcementPolicy
@@ -140,7 +119,7 @@ class SimulatedStaff:
     settings: Settings = field(default_factory=get_settings)
 
     def review(self, now: datetime, rng: np.random.Generator) -> int:
-        """Let as many reviewers work as there are and the waiting cases need; return how many cases they decided."""
+        """Let reviewers work, up to the number available or needed; return how many cases they decided."""
         decided = 0
         for number in islice(count(), self.staff.most_reviewers):
             reviewer = f"reviewer-{number:02d}"
@@ -152,7 +131,7 @@ class SimulatedStaff:
         return decided
 
     def decide_escalated(self, now: datetime, rng: np.random.Generator) -> int:
-        """Let the lead decide what was passed on, such as what a notice says of a listing found genuine before."""
+        """Let the lead decide escalated cases, e.g. a notice on a listing found genuine; return how many."""
         with reading(self.engine) as connection:
             query = select(cases.c.case_id).where(cases.c.state == "escalated").order_by(cases.c.case_id)
             numbers = list(connection.scalars(query.limit(self.staff.reviews_a_day)))
@@ -171,12 +150,12 @@ class SimulatedStaff:
         return decided
 
     def confirm_penalties(self, now: datetime) -> int:
-        """Let the lead confirm what waits for a person; who errs there is heard on appeal."""
+        """Let the lead confirm all proposed penalties; errors are left to appeals. Return how many."""
         with reading(self.engine) as connection:
             proposed = select_penalties(connection, penalties.c.imposed_at.is_(None), penalties.c.ended_at.is_(None))
         confirmed = 0
         for penalty in proposed:
-            with suppress(Conflict):  # the next rung took its place meanwhile
+            with suppress(Conflict):  # a higher penalty replaced it in the meantime
                 with writing(self.engine) as connection:
                     imposed = ladder.confirm(connection, penalty.penalty_id, self.staff.lead, now=now)
                     issue(connection, ladder.restriction_of(connection, imposed), self.policy)
@@ -184,13 +163,13 @@ class SimulatedStaff:
         return confirmed
 
     def lead_finds_fake(self, listing_id: str, rng: np.random.Generator) -> bool:
-        """Say what the lead makes of a listing."""
+        """Return whether the lead calls a listing counterfeit."""
         if self.truth.is_fake(listing_id):
             return bool(rng.random() >= self.staff.lead_missed)
         return bool(rng.random() < self.staff.lead_wronged)
 
     def _take_ahead(self, reviewer: str, now: datetime, rng: np.random.Generator) -> int:
-        """Let a reviewer take what the queue puts before the list, one by one, as the page does."""
+        """Let a reviewer decide, one by one, the cases that the queue puts before the list, as the page does."""
         for number in range(self.staff.reviews_a_day):
             with writing(self.engine) as connection:
                 taken = claim_ahead(connection, reviewer, settings=self.settings, now=now - self.staff.time_a_case)
@@ -214,7 +193,7 @@ class SimulatedStaff:
         )
 
     def _go_down_the_list(self, reviewer: str, n_cases: int, now: datetime, rng: np.random.Generator) -> int:
-        """Decide so many cases of the list, those that are alike in verdict and ground together."""
+        """Decide `n_cases` of the list; cases with the same verdict and ground together."""
         if n_cases <= 0:
             return 0
         said: dict[tuple[Verdict, str], list[int]] = {}
@@ -251,7 +230,7 @@ class SimulatedStaff:
 
 
 def _name_ground(case: Case, verdict: Verdict) -> str:
-    """Return the ground that a reviewer names for a takedown: what the title gives away, else circumstances."""
+    """Return the ground of a takedown: a replica word in the title, else price and seller."""
     if verdict is not Verdict.COUNTERFEIT:
         return ""
     words = case.scored.listing.title.casefold()
@@ -265,7 +244,7 @@ _WHY = {"granted": "The invoices show that the goods are genuine.", "rejected": 
 
 @dataclass(slots=True)
 class Appeals:
-    """Appeals to come against what people decided."""
+    """Pending appeals against people's decisions."""
 
     people: SimulatedStaff
     complaints: ComplaintRates
@@ -273,7 +252,7 @@ class Appeals:
     _seen: int = 0
 
     def think_of_complaining(self, rng: np.random.Generator) -> None:
-        """Let the sellers of new takedowns make up their minds."""
+        """Draw which sellers of new takedowns will appeal, and when."""
         query = (
             select(decisions.c.decision_id, decisions.c.case_id, decisions.c.listing_id, decisions.c.decided_at)
             .where(decisions.c.decision_id > self._seen, decisions.c.verdict == Verdict.COUNTERFEIT)
@@ -288,7 +267,7 @@ class Appeals:
                     heapq.heappush(self._pending, (row.decided_at + delay, row.case_id, row.listing_id, row.seller_id))
 
     def hear(self, now: datetime, rng: np.random.Generator) -> None:
-        """File what is due, and let a lead decide it."""
+        """File the appeals that are due, and let a lead decide them."""
         rules = self.people.policy.appeals
         while self._pending and self._pending[0][0] <= now:
             _, case_id, listing_id, seller_id = heapq.heappop(self._pending)
@@ -296,12 +275,12 @@ class Appeals:
             try:
                 with writing(self.people.engine) as connection:
                     appeal = file_appeal(connection, case_id, seller_id, _TEXT, rules=rules, now=now)
-            except (Conflict, NotFound):  # appealed against before, or no restriction stands any more
+            except (Conflict, NotFound):  # appealed before, or no restriction in force any more
                 continue
             self._decide(appeal.appeal_id, self.people.staff.lead, outcome, now + timedelta(hours=4))
 
     def _decide(self, appeal_id: int, lead: str, outcome: str, now: datetime) -> None:
-        """Decide an appeal; where the lead had decided in the matter before, another lead does."""
+        """Decide an appeal; another lead takes over where the first had decided in the matter."""
         people = self.people
         rules = people.policy.appeals
         try:
@@ -320,7 +299,7 @@ class Appeals:
 
 @dataclass(slots=True)
 class Post:
-    """Notices to come; what is due is given to the programme."""
+    """Notices to come, delivered to the programme when due."""
 
     engine: Engine
     policy: CooperationPolicy
@@ -328,13 +307,13 @@ class Post:
     _number: count[int] = field(default_factory=count)
 
     def add(self, notices: Sequence[DrawnNotice], listings: Mapping[int, ScoredListing]) -> None:
-        """Take the notices of a week, and its listings by their rows."""
+        """Add the notices of a week; `listings` has its listings by row."""
         for notice in notices:
             about = tuple(listings[row] for row in notice.rows)
             heapq.heappush(self._waiting, (notice.at, next(self._number), notice, about))
 
     def deliver(self, now: datetime) -> None:
-        """Give the notices that are due; a listing that nobody looked at yet comes into the queue with its score."""
+        """Deliver due notices; reported listings that are not in the queue are added with their scores."""
         due: list[tuple[DrawnNotice, tuple[ScoredListing, ...]]] = []
         while self._waiting and self._waiting[0][0] <= now:
             due.append(heapq.heappop(self._waiting)[2:])
@@ -345,7 +324,7 @@ class Post:
                 receive(connection, check_notice(said, self.policy.notices, now=now), policy=self.policy, now=now)
 
 
-# As long as the policy asks of notifiers with a doubtful record.
+# The policy requires explanations of this length from notifiers with a doubtful record.
 _HOLDER = (
     "Neither the goods nor the pictures are ours: we never made this model in this colour, and know no such seller. "
     "The stitching of the seam, the shape of the clasp and the letters of the label differ from all that we have made, "
@@ -359,11 +338,11 @@ _BUYER = (
 
 
 def write_notice(notice: DrawnNotice, listing_ids: Sequence[str], now: datetime) -> dict[str, Any]:
-    """Return a notice as JSON has it."""
+    """Return a notice as JSON data."""
     said: dict[str, Any] = {
         "name": notice.name,
         "email": f"{notice.name}@notifiers.example",
-        "good_faith": True,  # the one in bad faith says so, too
+        "good_faith": True,  # also claimed in bad faith
         "listings": [{"listing_id": listing_id} for listing_id in listing_ids],
         "key": f"{notice.name}-{now.isoformat()}-{listing_ids[0]}",
     }
@@ -374,18 +353,7 @@ def write_notice(notice: DrawnNotice, listing_ids: Sequence[str], now: datetime)
 
 
 def look_after_notices(engine: Engine, policy: CooperationPolicy, lead: str, now: datetime) -> int:
-    """Let time do to notices what it does, and take every step that is proposed; return how many were taken.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from ipml.cooperation.policy import load_cooperation_policy
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> look_after_notices(engine, load_cooperation_policy(), "lead", datetime(2025, 7, 7, tzinfo=UTC))
-    0
-    """
+    """Run the notice deadlines, and take every proposed step against notifiers; return how many were taken."""
     run_notice_deadlines(engine, policy=policy, now=now)
     with reading(engine) as connection:
         proposed = find_misuse(connection, policy.notifiers, now)

@@ -1,8 +1,7 @@
-"""How large a simulated year is, and who sells in it: many honest sellers, and few who offer a hundred fakes each.
+"""Population of a simulated year: sets its size, and draws many honest sellers and few offenders.
 
-The figures are those of the historical programme, times a scale. It handled 99 infringing listings for each member that
-it penalised; so the counterfeits lie with few, the worst of whom offer thousands. Some of them are the accounts of
-networks, and share what these share.
+The figures are those of the historical programme times a scale. It handled 99 infringing listings per penalised
+member, so few sellers hold the counterfeits, and the worst offer thousands. Some offenders are accounts of networks.
 """
 
 from __future__ import annotations
@@ -36,15 +35,15 @@ HISTORY = {
     "suspects": 324,
     "value": 170_000_000,
 }
-"""A large marketplace's programme of 2012: infringing listings handled, all of them deleted; members penalised; brands
-on which referrals were handed to police; gangs, suspects, and yuan that these were about."""
+"""A large marketplace's programme of 2012: infringing listings handled (all deleted), members penalised, brands in
+referrals to the police, and gangs, suspects and value (yuan) of these referrals."""
 
 FIRST_MORNING = pd.Timestamp("2025-07-01", tz="UTC")
-"""When a year begins for which nothing else is said. Days of the week and holidays make no difference in it."""
+"""Default start of a year. Weekdays and holidays make no difference."""
 N_DAYS = 365
 N_WEEKS = 53
 LEAST_SCALE, MOST_SCALE = 1e-6, 1.0
-_WHOLE_GANGS = 0.001  # from this scale on there are as many gangs as there were
+_WHOLE_GANGS = 0.001  # scale from which on there are as many gangs as in history
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +53,15 @@ class Plan:
     Attributes
     ----------
     scale : float
-        Part of the historical figures.
+        Fraction of the historical figures.
     seed : int
         The same plan gives the same year.
     difficulty : float
         In 0-1: how well counterfeiters imitate.
     n_days : int
-        How many days of the year are lived through, from its first; whole weeks at least.
+        Days to simulate, from the first; the year's listings are made in whole weeks.
     first_morning : Timestamp
-        When it begins, a midnight in UTC. All else is the same whenever that is.
+        Start of the year, a midnight in UTC. It changes nothing but the dates.
 
     Examples
     --------
@@ -78,7 +77,7 @@ class Plan:
     first_morning: pd.Timestamp = FIRST_MORNING
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be simulated."""
+        """Refuse a scale, seed, difficulty or number of days outside its bounds."""
         check_difficulty(self.difficulty)
         if not (LEAST_SCALE <= self.scale <= MOST_SCALE and self.seed >= 0 and 1 <= self.n_days <= N_DAYS):
             found = f"scale {self.scale}, seed {self.seed}, {self.n_days} days"
@@ -86,7 +85,7 @@ class Plan:
             raise UnusableSetting("year", found, expected)
 
     def ending_before(self, today: date) -> Plan:
-        """Return the same plan with its last listings decided on the day before another.
+        """Return the same plan, moved so that its last listings are decided on the day before `today`.
 
         Examples
         --------
@@ -99,12 +98,12 @@ class Plan:
 
     @property
     def shift(self) -> pd.Timedelta:
-        """How much later it is than the year that listings and sellers are made for."""
+        """Time from the year for which listings and sellers are made to this one."""
         return self.first_morning - FIRST_MORNING
 
     @property
     def closed_at(self) -> datetime:
-        """The midnight after the day on which the last listings were decided: nothing in the year is later."""
+        """Midnight after the day on which the last listings were decided; nothing in the year is later."""
         return (self.first_morning + pd.Timedelta(days=self.last_day + 2)).to_pydatetime()
 
     @property
@@ -124,7 +123,7 @@ class Plan:
 
     @property
     def n_networks(self) -> int:
-        """Networks behind sellers: as many as there were gangs, fewer on a small marketplace."""
+        """Networks behind sellers: as many as the historical gangs, fewer on a small marketplace."""
         return max(1, round(HISTORY["gangs"] * min(self.scale / _WHOLE_GANGS, 1.0)))
 
     @property
@@ -134,16 +133,16 @@ class Plan:
 
     @property
     def last_day(self) -> int:
-        """The last day that is lived through, counted from 0."""
+        """Last simulated day, counted from 0."""
         return min(7 * self.n_weeks, N_DAYS) - 1
 
 
 Codes = npt.NDArray[np.int64]
 
-_MIXED_SHARE = 0.2  # of the offenders: honest trades that sell fakes besides
+_MIXED_SHARE = 0.2  # of the offenders: honest trades that also sell fakes
 _NETWORKED_SHARE = 0.6  # of the offenders, at most
-_TOGETHER = 950  # offenders among whom the worst are told from the others: as many as at 1/1000
-_MOST_OBSERVED = 150_000  # sellers of whom is known what they share with others: whoever is suspect, and so many others
+_TOGETHER = 950  # offenders in a group with its own worst sellers: as many as at a scale of 1/1000
+_MOST_OBSERVED = 150_000  # sellers with known attributes: all suspects, and others up to this number
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +152,11 @@ class Population:
     Attributes
     ----------
     sellers : DataFrame of shape (n_sellers, ...)
-        As `recruit_sellers` returns them; `network` counts from 0, -1 for none.
+        As from `recruit_sellers`; `network` counts from 0, -1 for none.
     attributes : DataFrame of shape (n_rows, 4)
-        seller_id, kind, value, seen_at: what is seen of sellers that they may share with others.
+        seller_id, kind, value, seen_at: attributes that sellers may share with others.
     sales : DataFrame of shape (n_rows, 4)
-        seller_id, units, value, currency of listings of network members, missing where nobody knows them.
+        seller_id, units, value, currency of network members' listings; units and value are missing where unknown.
     """
 
     sellers: pd.DataFrame
@@ -166,24 +165,14 @@ class Population:
 
     @property
     def offenders(self) -> npt.NDArray[np.bool_]:
-        """Which sellers offer counterfeits."""
+        """Mask of the sellers who offer counterfeits."""
         return self.sellers["n_fakes"].to_numpy() > 0
 
 
 def recruit_population(plan: Plan, *, offenders_more: int = 1) -> Population:
-    """Recruit the sellers of a year.
+    """Draw the sellers of a year.
 
-    Parameters
-    ----------
-    plan : Plan
-    offenders_more : int, default=1
-        So many times as many offenders as planned, with the same counterfeits among them.
-
-    Examples
-    --------
-    >>> people = recruit_population(Plan(0.0001))
-    >>> int(people.sellers["n_fakes"].sum()), int(people.offenders.sum()), people.sellers["network"].nunique() - 1
-    (9400, 95, 4)
+    `offenders_more` multiplies the number of offenders; the number of counterfeits stays.
     """
     rng = np.random.default_rng([plan.seed, 1])
     kinds = _choose_kinds(plan, plan.n_offenders * offenders_more, rng)
@@ -197,7 +186,7 @@ def recruit_population(plan: Plan, *, offenders_more: int = 1) -> Population:
 
 
 def _choose_kinds(plan: Plan, n_offenders: int, rng: np.random.Generator) -> Codes:
-    """Give each seller a kind, in no order: so many offenders, and honest ones in their usual proportions."""
+    """Draw the kind of each seller, in random order: the given number of offenders, honest kinds in proportion."""
     honest = SELLER_KINDS[: KIND_CODES["mixed"]]
     shares = np.array([blend(*kind.share, plan.difficulty) for kind in honest])
     counts = share_out(shares / shares.sum(), max(20, plan.n_listings // LISTINGS_PER_SELLER - n_offenders))
@@ -206,7 +195,7 @@ def _choose_kinds(plan: Plan, n_offenders: int, rng: np.random.Generator) -> Cod
 
 
 def _share_out(kinds: Codes, n_fakes: int, rng: np.random.Generator) -> Codes:
-    """Share fakes out among offenders, a thousand of them at a time: however many there are, the worst are alike."""
+    """Distribute fakes over offenders in groups of about `_TOGETHER`, so that the worst are alike at any scale."""
     groups = np.array_split(np.arange(len(kinds)), max(1, round(len(kinds) / _TOGETHER)))
     parts = share_out(np.full(len(groups), 1 / len(groups)), n_fakes)
     return np.concatenate(
@@ -215,7 +204,7 @@ def _share_out(kinds: Codes, n_fakes: int, rng: np.random.Generator) -> Codes:
 
 
 def _join_networks(plan: Plan, sellers: pd.DataFrame, rng: np.random.Generator) -> Population:
-    """Let counterfeiters be the accounts of networks, and begin to sell when these open them."""
+    """Turn counterfeiters into accounts of networks, which begin to sell when the network opens them."""
     counterfeiters = rng.permutation(np.flatnonzero(sellers["kind"] == KIND_CODES["counterfeiter"]))
     others = rng.permutation(np.flatnonzero(sellers["kind"] != KIND_CODES["counterfeiter"]))
     most = max(round(_NETWORKED_SHARE * plan.n_offenders), 5)
@@ -245,7 +234,7 @@ def _join_networks(plan: Plan, sellers: pd.DataFrame, rng: np.random.Generator) 
 
 
 def _open_accounts(sellers: pd.DataFrame, attributes: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Let members of networks sell from the day on which something was first seen of them, for as long as usual."""
+    """Let network members sell from the day on which an attribute was first seen, for as long as usual."""
     first = attributes.groupby("seller_id")["seen_at"].min()
     seen = sellers["seller_id"].map(first)
     day = ((seen - FIRST_MORNING) / pd.Timedelta(days=1) - YEAR_DAYS).to_numpy()
@@ -259,7 +248,7 @@ def _open_accounts(sellers: pd.DataFrame, attributes: pd.DataFrame, plan: Plan) 
 
 
 def _publish_sales(listings: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
-    """Return the sales of listings of networks, as far as a marketplace would know them."""
+    """Return the sales of network listings, missing where a marketplace would not know them."""
     known = listings["is_known"]
     return pd.DataFrame(
         {

@@ -1,12 +1,10 @@
-"""A year of the programme on a simulated marketplace, day by day, with the real queue, decisions and what follows.
+"""Programme of a simulated year: runs the real queue, decisions and enforcement day by day.
 
-In the morning the listings of the day before come in scored, and notices with them; the policy acts; reviewers decide;
-sellers complain and the lead hears them; at night messages go out. What sellers list does not depend on what was done
-to them: an account that was closed goes on here, so that the year brings the programme as much work as history did.
-
-The model is learnt from an earlier, smaller marketplace of the same kind, as its reviewers saw it. The platform takes
-messages through the file sink, a file for each week, and says of each that it is done: at once, as these platforms do.
-The transparency database takes all that it is sent.
+In the morning the listings of the day before arrive scored, with notices; the policy acts; reviewers decide; the lead
+decides appeals; at night messages are delivered. Sellers do not react to measures: a closed account goes on listing,
+so that the year brings as much work as history did. The model is trained on an earlier, smaller marketplace of the
+same kind, labelled by its reviewers. The platform receives messages through a weekly file and confirms each at once;
+the transparency database accepts everything.
 """
 
 from __future__ import annotations
@@ -57,9 +55,9 @@ from ipml.simulation.year.weeks import write_weeks
 from ipml.storage.outbox import Message
 
 LISTINGS = 30_000
-"""Of the marketplace that is learnt from."""
+"""Size of the marketplace that the model is trained on."""
 
-_OFFENDERS_MORE = 5  # times as many as in the year: a model learns little from thirty people
+_OFFENDERS_MORE = 5  # relative to the year: a model learns little from thirty offenders
 _LOOKED_AT = 0.6
 _MONTHS = 12
 _NAMES = {"listings": "listings.parquet", "brands": "brands.toml", "truth": "truth.parquet"}
@@ -67,15 +65,10 @@ _NAMES = {"listings": "listings.parquet", "brands": "brands.toml", "truth": "tru
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model, and from which score on people look at listings.
+    """A model, and the score from which on people review listings.
 
-    Attributes
-    ----------
-    folder : Path
-        The model.
-    threshold : float
-        Chosen on listings of sellers that the model had not seen, so that of what is looked at `precision` is
-        counterfeit; of the counterfeits there so many (`recall`) lie above it.
+    Of listings of held-out sellers with at least this score, the share `precision` is counterfeit; `recall` is the
+    share of their counterfeits that reach it.
     """
 
     folder: Path
@@ -85,17 +78,10 @@ class TrainedModel:
 
 
 def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings: int = LISTINGS) -> TrainedModel:
-    """Learn from a marketplace of a year before, save the model in a folder, and choose the threshold.
+    """Train on a marketplace of a year before, save the model in `folder`, and choose the threshold.
 
-    Parameters
-    ----------
-    plan : Plan
-        For its difficulty and seed.
-    folder : Path
-    precision : float, default=0.7
-        Part of what people look at that should be counterfeit.
-    n_listings : int
-        Of that marketplace.
+    The plan gives difficulty and seed; `precision` is the wanted share of counterfeits among reviewed listings;
+    `n_listings` is the size of the earlier marketplace.
     """
     market = folder / "market"
     market.mkdir(parents=True, exist_ok=True)
@@ -116,7 +102,7 @@ def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings:
 def choose_threshold(
     y: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64], precision: float
 ) -> tuple[float, float]:
-    """Return the lowest score from which on so large a part is counterfeit, and the part of counterfeits above it.
+    """Return the lowest score with at least this precision at and above it, and the recall there.
 
     Examples
     --------
@@ -131,7 +117,7 @@ def choose_threshold(
 
 
 def _write_market(plan: Plan, folder: Path, n_listings: int) -> None:
-    """Write a marketplace with many small offenders, and what reviewers said of a part of its listings."""
+    """Write a marketplace with many small offenders, and reviewers' verdicts on a part of its listings."""
     scale = n_listings / Plan(1.0).n_listings
     before = replace(plan, scale=scale, seed=plan.seed + 1_000_003)
     people = recruit_population(before, offenders_more=_OFFENDERS_MORE)
@@ -153,13 +139,7 @@ def _write_market(plan: Plan, folder: Path, n_listings: int) -> None:
 
 
 class ObedientPlatform:
-    """A file sink, with a file for each week, whose reader has done everything as soon as it is written.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the files.
-    """
+    """File sink with one file per week in `folder`, whose reader confirms every message at once."""
 
     channels: Collection[str] = CHANNELS
     at_once = 500
@@ -169,23 +149,23 @@ class ObedientPlatform:
         self._week, self._now = -1, datetime.min.replace(tzinfo=UTC)
 
     def wake(self, week: int, now: datetime) -> None:
-        """Take messages from now on into the file of a week, and say that they are done at this moment."""
+        """Write messages from now on to the file of a week, and confirm them at this time."""
         if week != self._week:
             self._week, self._sink = week, FileSink(self._folder / f"messages-{week:02d}.jsonl")
         self._now = now
 
     def deliver(self, messages: Sequence[Message]) -> Iterator[DeliveryOutcome]:
-        """Write the messages, and say of those to the platform that they are done."""
+        """Write the messages; report those to the platform as done."""
         done = DeliveryOutcome(True, status="done", said_at=self._now)
         for message, outcome in zip(messages, self._sink.deliver(messages), strict=True):
             yield done if message.channel == "platform" and outcome.is_accepted else outcome
 
     def close(self) -> None:
-        """Do nothing, as the sink."""
+        """Do nothing; there is nothing to close."""
 
 
 def take_statements(_: Sequence[Payload]) -> DatabaseAnswer:
-    """Answer as the transparency database does when nothing is wrong."""
+    """Answer as the transparency database does on success."""
     return DatabaseAnswer(201)
 
 
@@ -196,21 +176,18 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Lived:
-    """What a year leaves besides the database: the truth, where the time went, and what was never looked at.
+    """Results of a year besides the database: the truth, timings, memory, and counterfeits below the threshold.
 
     Attributes
     ----------
-    n_sellers, n_offenders : int
-        On the marketplace.
     unfound : int
-        Counterfeits below the threshold, a part of which notices brought to light.
+        Counterfeits below the threshold; notices reported a part of them.
     peak, peak_beside : int
-        Bytes of memory at most, while the days passed: of this process, and of that which makes and scores the
-        listings beside it.
+        Peak memory in bytes during the days: of this process, and of the process that makes and scores listings.
     peak_alone : int
-        Of this process, when all was done and the other gone.
+        Peak memory in bytes of this process by the end, after the other process was gone.
     seconds : float
-        By the clock on the wall, all in all.
+        Wall-clock time of the whole year.
     """
 
     truth: Truth = field(default_factory=Truth)
@@ -226,29 +203,9 @@ class Lived:
 
 @dataclass(slots=True)
 class Programme:
-    """The programme at work, a day at a time: what comes in, the policy, the people, and the sellers who complain.
+    """The programme at work, one day at a time: arrivals, policy, people, and sellers who complain.
 
-    Parameters
-    ----------
-    people : SimulatedStaff
-    complaints : ComplaintRates
-    post : Post, optional
-        Notices to come.
-    stations : Stations
-        Where the time goes.
-
-    Examples
-    --------
-    >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.records import Listing
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> programme = Programme(SimulatedStaff(engine, load_enforcement_policy()))
-    >>> programme.people.truth.add(np.array([False]))
-    >>> bag = ScoredListing(Listing("listing-0000000", "s1", "Bag"), 0.9, 2.2, (), (), None, "m1")
-    >>> programme.live_day(datetime(2026, 5, 1, tzinfo=UTC), [bag], np.random.default_rng(0))
-    1
+    Without `post` no notices arrive.
     """
 
     people: SimulatedStaff
@@ -258,11 +215,11 @@ class Programme:
     _appeals: Appeals = field(init=False)
 
     def __post_init__(self) -> None:
-        """Expect appeals against what people decide."""
+        """Set up appeals against the people's decisions."""
         self._appeals = Appeals(self.people, self.complaints)
 
     def live_day(self, morning: datetime, arrived: Sequence[ScoredListing], rng: np.random.Generator) -> int:
-        """Live through a day that begins with listings, and return how many cases people decided."""
+        """Run a day that begins with `arrived` listings, and return how many cases people decided."""
         people, at = self.people, self.stations.at
         with at("queue"):
             enqueue(people.engine, arrived, joins_alike=False, now=morning)
@@ -291,15 +248,7 @@ class Programme:
 
 @dataclass(slots=True)
 class Year:
-    """A year to be lived through.
-
-    Attributes
-    ----------
-    engine : Engine
-        A database of its own.
-    folder : Path
-        For the files of the weeks and the messages.
-    """
+    """A year to run, in a database of its own; `folder` receives the weekly files and messages."""
 
     plan: Plan
     engine: Engine
@@ -314,7 +263,7 @@ class Year:
     _programme: Programme = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let the platform write where the rest is, and the programme begin."""
+        """Connect platform, notices and staff."""
         self._platform = ObedientPlatform(self.folder)
         self._post = Post(self.engine, self.cooperation)
         consequences = Cooperation(self.policy, self.cooperation)
@@ -322,7 +271,7 @@ class Year:
         self._programme = Programme(people, post=self._post, stations=self.lived.stations)
 
     def live(self) -> Lived:
-        """Live through the days of the plan, and return what they leave besides the database."""
+        """Run the days of the plan, and return the results that are not in the database."""
         with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
             while True:
                 with self._at("waiting for listings"):
@@ -373,7 +322,7 @@ class Year:
                 run_appeal_deadlines(self.engine, rules=self.policy.appeals, now=now, consequences=consequences)
 
     def _day_of(self, scored: ScoredListing) -> int:
-        """Return on which day of the year a listing was observed, from 0; a second off at midnight by rounding."""
+        """Return the day of observation, from 0; rounding may cross midnight by a second."""
         observed = scored.listing.observed_at
         assert observed is not None
         return (observed - self.plan.first_morning).days

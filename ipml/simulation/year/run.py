@@ -1,6 +1,6 @@
-"""A simulated year from nothing to its account: learn, open a database, live through the days, count.
+"""Run of a simulated year: trains, opens a database, runs the days, and compares the figures with history.
 
-Its figures stand beside the historical ones, and where its time and memory went, as plain text.
+The account also shows time and memory, as plain text.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ipml.storage.database import migrate, open_database, reading
 
 @dataclass(frozen=True, slots=True)
 class YearFigure:
-    """A line of the account: what the simulated year gave, what history gives, and what that is at the plan's scale."""
+    """A line of the account: the simulated figure, the historical one, and the historical one at the plan's scale."""
 
     name: str
     simulated: str
@@ -60,7 +60,7 @@ def write_table(figures: Sequence[YearFigure]) -> str:
 
 
 def write_stations(stations: Stations, lived: Lived) -> str:
-    """Return where time and memory went; what is made and scored elsewhere happens at the same time as the rest."""
+    """Return time by stage and peak memory as text; making and scoring listings runs in parallel to the rest."""
     spent = sorted(stations.spent.items(), key=lambda one: -one[1].processor)
     lines = ["station                       processor s    wall s"]
     lines += [f"{name:<30}{one.processor:>10.1f}{one.wall:>10.1f}" for name, one in spent]
@@ -141,7 +141,7 @@ def _list_referred(gangs: Gangs, n_referrals: int, n_brands: int) -> Iterator[Ye
 
 
 def _scale(name: str, plan: Plan) -> tuple[str, str]:
-    """Return what history gives, and what that is at the plan's scale."""
+    """Return the historical figure, and that figure at the plan's scale."""
     return f"{HISTORY[name]:,}", f"{HISTORY[name] * plan.scale:,.0f}"
 
 
@@ -158,7 +158,7 @@ DATABASE = "ipml.db"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What came of a year."""
+    """Result of a year."""
 
     plan: Plan
     learnt: TrainedModel
@@ -173,22 +173,22 @@ def run_year(
     *,
     learn_from: int = LISTINGS,
 ) -> Account:
-    """Live through a year in a folder of its own, and return its account.
+    """Run a year in a folder of its own, and return its account.
 
     Parameters
     ----------
     plan : Plan
     folder : Path
-        Gets the model, the database and all messages.
+        Receives the model, the database and all messages.
     say : callable
-        Told what is being done.
+        Called with a description of each step.
     learn_from : int
-        Listings of the earlier marketplace that the model learns from.
+        Number of listings in the earlier marketplace that the model is trained on.
 
     Raises
     ------
     UnwritableFile
-        There is a year in the folder already.
+        The folder holds a year already.
     """
     if (folder / DATABASE).exists():
         raise UnwritableFile(folder, "a year is there already", "a folder without one; name another with --out")
@@ -211,7 +211,7 @@ def run_year(
 def close_year(
     plan: Plan, engine: Engine, folder: Path, lived: Lived, policy: CooperationPolicy, say: Say = lambda _: None
 ) -> list[YearFigure]:
-    """Hand the networks over, tell the public, and return the figures, all of them counted from the database."""
+    """Build referrals, write the transparency report, and return the figures counted from the database."""
     now = plan.closed_at
     say("finding networks")
     with lived.stations.at("networks"), reading(engine) as connection:

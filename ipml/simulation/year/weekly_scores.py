@@ -1,8 +1,7 @@
-"""The week's listings made and scored in a process of their own, while the database works on the weeks before.
+"""Weekly scores: makes and scores listings in a second process, while the database works on earlier weeks.
 
-What people are to look at goes into a file for each week, with its reasons; the rest is counted and forgotten. Never
-are more than a few weeks ahead, so that neither memory nor disk grows with the year. How much memory a process needed
-at most, and where the time of a year went, is measured.
+Listings for review go to one file per week, with reasons; the rest is only counted. The process is never more than a
+few weeks ahead, so neither memory nor disk grows with the year. Peak memory and the time of each stage are measured.
 """
 
 from __future__ import annotations
@@ -41,25 +40,13 @@ _COLLECTED_AT = (100_000, 20, 50)
 
 
 def peak_bytes() -> int:
-    """Return how many bytes of memory this process held at most.
-
-    Examples
-    --------
-    >>> peak_bytes() > 1_000_000
-    True
-    """
+    """Return the peak memory of this process in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def held_bytes() -> int:
-    """Return how many bytes of memory this process holds now, where the system says so; else at most so far.
-
-    Examples
-    --------
-    >>> 1_000_000 < held_bytes() <= peak_bytes() + 2**24
-    True
-    """
+    """Return the memory that this process holds now in bytes; the peak where the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:
@@ -69,14 +56,7 @@ def held_bytes() -> int:
 
 @contextmanager
 def seldom_collecting() -> Iterator[None]:
-    """Look for garbage in circles seldom until the end of the block: queries make millions of objects, few in circles.
-
-    Examples
-    --------
-    >>> with seldom_collecting():
-    ...     gc.get_threshold()[0] > 700
-    True
-    """
+    """Run the garbage collector rarely until the end of the block: queries make millions of objects, few in cycles."""
     usual = gc.get_threshold()
     gc.set_threshold(*_COLLECTED_AT)
     try:
@@ -87,7 +67,7 @@ def seldom_collecting() -> Iterator[None]:
 
 @dataclass(slots=True)
 class Spent:
-    """Seconds of processor time and of the clock on the wall."""
+    """Seconds of processor time and wall-clock time."""
 
     processor: float = 0.0
     wall: float = 0.0
@@ -95,22 +75,13 @@ class Spent:
 
 @dataclass(slots=True)
 class Stations:
-    """Where the time goes.
-
-    Examples
-    --------
-    >>> stations = Stations()
-    >>> with stations.at("review"):
-    ...     pass
-    >>> list(stations.spent)
-    ['review']
-    """
+    """Time spent by stage."""
 
     spent: dict[str, Spent] = field(default_factory=dict)
 
     @contextmanager
     def at(self, name: str) -> Iterator[None]:
-        """Count the time until the end of the block as spent at a station."""
+        """Add the time until the end of the block to a stage."""
         processor, wall = time.process_time(), time.perf_counter()
         try:
             yield
@@ -118,7 +89,7 @@ class Stations:
             self.add(name, time.process_time() - processor, time.perf_counter() - wall)
 
     def add(self, name: str, processor: float, wall: float = 0.0) -> None:
-        """Count time that was spent elsewhere."""
+        """Add time that was measured elsewhere, in seconds."""
         spent = self.spent.setdefault(name, Spent())
         spent.processor += processor
         spent.wall += wall
@@ -126,31 +97,28 @@ class Stations:
 
 _log = logging.getLogger(__name__)
 _AHEAD = 2
-"""Weeks that may be finished before they are asked for."""
+"""Weeks that may be finished in advance."""
 _EXPLAINED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A week's listings as the programme gets them.
+    """A week's listings as the programme receives them.
 
     Attributes
     ----------
     path : Path
-        Scored file of those that the model found suspicious, and of those that somebody will give notice of.
+        Scored file of the listings that the model found suspicious or that a notice will report.
     first : int
-        The number of the week's first listing.
+        Number of the week's first listing.
     truth : array of bool, shape (n_listings,)
-        Which are counterfeit; for whoever plays a person, and for the final account.
+        Which are counterfeit; for simulated people and the final account only.
     is_found : array of bool, shape (n_listings,)
-        Which the model found suspicious enough.
-    notices : list of DrawnNotice
-    n_sellers, n_offenders : int
-        On the marketplace.
+        Which the model found suspicious enough for review.
     making, scoring : float
         Seconds of processor time.
     peak, held : int
-        Bytes of memory that the process needed at most so far, and that it holds now.
+        Memory of the process in bytes: the peak so far, and now.
     """
 
     number: int
@@ -169,12 +137,12 @@ class Watched:
 
 @contextmanager
 def watching(plan: Plan, folder: Path, model: Path, threshold: float) -> Iterator[Iterator[Watched]]:
-    """Start the process, and give an iterator over its weeks.
+    """Start the process, and yield an iterator over its weeks.
 
     Raises
     ------
     Failed
-        Something went wrong in the other process, or it was killed.
+        The other process failed or was killed.
     """
     context = get_context("spawn")
     weeks = context.Queue(maxsize=_AHEAD)
@@ -209,14 +177,14 @@ def _receive(process: BaseProcess, weeks: Any) -> Iterator[Watched]:
 
 
 def _watch(plan: Plan, folder: Path, model: Path, threshold: float, weeks: Any) -> None:
-    """Be the other process: deaf to Ctrl-C, as its parent ends it then, and gone when the parent is."""
+    """Run in the other process: ignore Ctrl-C, since the parent ends this process then, and exit with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         for came in watch_weeks(plan, folder, load_model(model), threshold):
             weeks.put(came)
         weeks.put(None)
-    except Exception as error:  # whatever it is, the one who waits must learn of it
+    except Exception as error:  # the waiting parent must learn of any error
         _log.exception("the listings of the year cannot be made")
         weeks.put(f"{type(error).__name__}, {first_line(error)}")
     weeks.close()
@@ -224,7 +192,7 @@ def _watch(plan: Plan, folder: Path, model: Path, threshold: float, weeks: Any) 
 
 
 def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> Iterator[Watched]:
-    """Make the sellers and write what they share; then make and score each week's listings."""
+    """Draw the sellers and write their shared attributes; then make and score each week's listings."""
     began = time.process_time()
     people = recruit_population(plan)
     _keep_networks(people, folder)
@@ -257,7 +225,7 @@ def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> I
 
 
 def _explain(scorer: Scorer, listings: pd.DataFrame, portfolios: SellerPortfolios) -> pd.DataFrame:
-    """Return why listings score as they do, as scored files hold it."""
+    """Return the reasons of listings' scores, as columns of scored files."""
     said = [
         explanation_columns(one)
         for start in range(0, len(listings), _EXPLAINED_AT_ONCE)
@@ -267,7 +235,7 @@ def _explain(scorer: Scorer, listings: pd.DataFrame, portfolios: SellerPortfolio
 
 
 def _keep_networks(people: Population, folder: Path) -> None:
-    """Write what sellers share, what networks sold as far as known, and, for judging alone, who belongs to which."""
+    """Write shared attributes, known sales of networks, and the true networks, for evaluation only."""
     people.attributes.to_parquet(folder / "attributes.parquet", index=False)
     people.sales.to_parquet(folder / "sales.parquet", index=False)
     is_told = people.offenders | (people.sellers["network"] >= 0).to_numpy()

@@ -1,13 +1,9 @@
-"""The listings of the year, week by week, and who gives notice of which.
+"""Weeks of a simulated year: makes each week's listings on demand, and draws the notices about them.
 
-Each week is written when it is asked for and then forgotten. The weeks of a year are the same whichever of them are
-looked at first, and together hold exactly the listings and counterfeits that were planned: each seller's are spread
-over the time in which the seller is active. Of what happens to sellers `ipml.simulation.sellers` makes events; over a
-year of millions of listings only their sums are kept, so that what is held in memory is a few numbers for each seller.
-
-Rights holders see what the model misses. They look through what is offered under their brand, find a part of the
-counterfeits, and err; each sends what a week brought in one notice. A buyer who was deceived complains alone; and one
-gives notice in bad faith.
+The weeks together hold exactly the planned listings and counterfeits, spread over each seller's active time. Sellers'
+events are held only as sums, a few numbers for each seller. Rights holders find a part of the counterfeits that the
+model missed, err at times, and send one notice a week; deceived buyers complain alone; one notifier acts in bad
+faith.
 """
 
 from __future__ import annotations
@@ -42,19 +38,14 @@ from ipml.simulation.year.population import FIRST_MORNING
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int64]
 
-_LATE_WEEKS = 3  # until complaints are known
+_LATE_WEEKS = 3  # delay until complaints are known
 _HAPPY, _UNHAPPY = 0.875, 0.25  # the usual rating, in 0-1
 
 
 class Conduct:
-    """What sellers did so far, as it is known.
+    """Sellers' history so far, as far as it is known.
 
-    Parameters
-    ----------
-    sellers : DataFrame
-        As `recruit_sellers` returns them.
-    difficulty : float
-        In 0-1; the harder, the fewer complaints about fakes and the more about honest sellers.
+    The higher `difficulty` (0-1), the fewer complaints about fakes and the more about honest sellers.
     """
 
     def __init__(self, sellers: pd.DataFrame, difficulty: float, rng: np.random.Generator) -> None:
@@ -78,7 +69,7 @@ class Conduct:
         self.live(-YEAR_DAYS - EARLIER_DAYS, -YEAR_DAYS, np.zeros(len(sellers), dtype=np.int64), rng)
 
     def live(self, since: float, until: float, n_fakes: Codes, rng: np.random.Generator) -> None:
-        """Let some days pass, in which each seller listed so many fakes."""
+        """Advance from day `since` to day `until`, in which each seller listed `n_fakes`."""
         days = np.clip(np.minimum(self._end, until) - np.maximum(self._start, since), 0.0, None)
         sold = rng.poisson(self._sales_a_day * days)
         complained = rng.binomial(sold, self._complained).astype(np.float32)
@@ -94,7 +85,7 @@ class Conduct:
         self.listings += n_fakes
 
     def known_of(self, seller: Codes, day: npt.NDArray[np.float64]) -> pd.DataFrame:
-        """Return the history columns of listings, each of a seller and observed on a day."""
+        """Return the history columns of listings, given seller and day of observation."""
         ratings = self.ratings[seller]
         rating = np.divide(self.happiness[seller], ratings, out=np.full(len(seller), np.nan), where=ratings > 0)
         return pd.DataFrame(
@@ -110,7 +101,7 @@ class Conduct:
         )
 
     def sell_listings(self, seller: Codes, offers: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-        """Draw what listings had sold when they were observed: their part of the seller's usual sales since then."""
+        """Draw the sales of listings until they were observed: their part of the seller's usual sales."""
         days = (offers["observed_day"] - offers["listed_day"]).to_numpy()
         each = self._sales_a_day[seller] / self._sizes[seller]
         return np.asarray(rng.poisson(np.clip(each * days, 0.0, 1_000.0)), dtype=np.float64)
@@ -125,13 +116,13 @@ class Week:
     number : int
         From 0.
     listings : DataFrame of shape (n_listings, ...)
-        The canonical columns with the history of the sellers, in the order in which they are observed.
+        Canonical columns with seller history, ordered by when they are observed.
     is_counterfeit : array of bool, shape (n_listings,)
         The truth.
     seller, brand : array of int, shape (n_listings,)
-        Positions among the sellers, and the brands, of which a listing need not name its own.
+        Positions of the seller and of the true brand, which a listing may not name.
     first : int
-        How many listings there were in the weeks before; the listings are numbered from there on.
+        Number of listings in earlier weeks; numbering continues from there.
     """
 
     number: int
@@ -142,7 +133,7 @@ class Week:
     first: int
 
     def moved(self, shift: pd.Timedelta) -> Week:
-        """Return the same week at another time."""
+        """Return the same week, shifted in time."""
         moments = {name: self.listings[name] + shift for name in ("listed_at", "observed_at")}
         return replace(self, listings=self.listings.assign(**moments))
 
@@ -152,17 +143,7 @@ def write_weeks(
 ) -> Iterator[Week]:
     """Yield the listings of a year, week by week.
 
-    Parameters
-    ----------
-    sellers : DataFrame
-        As `recruit_sellers` returns them.
-    difficulty : float
-        In 0-1.
-    seed : int
-    n_weeks : int
-        How many to write; the last one of the year is as short as it needs to be.
-    week_days : float, default=7.0
-        How long a week is.
+    `sellers` come from `recruit_sellers`; `difficulty` lies in 0-1. The last week of the year is cut at its end.
     """
     rng = np.random.default_rng([seed, 2])
     brands, craft = load_brands(), craft_of(difficulty)
@@ -191,7 +172,7 @@ def write_weeks(
 
 
 class _Left:
-    """What sellers have yet to list in their time, of fakes and of genuine goods."""
+    """Fakes and genuine goods that sellers have yet to list."""
 
     def __init__(self, sellers: pd.DataFrame) -> None:
         self._fakes = sellers["n_fakes"].to_numpy().astype(np.int64)
@@ -200,7 +181,7 @@ class _Left:
         self._end = np.minimum(np.maximum(sellers["left_day"].to_numpy(), self._start + 0.5), 0.0)
 
     def take(self, since: float, until: float, rng: np.random.Generator) -> tuple[Codes, Codes]:
-        """Draw how many of each fall into some days; from the days that are left, so that in the end all are taken."""
+        """Draw fakes and genuine goods for some days from those left, so that all are listed by the end."""
         begin = np.maximum(self._start, since)
         share = np.clip((np.minimum(self._end, until) - begin) / np.maximum(self._end - begin, 1e-9), 0.0, 1.0)
         fakes, genuine = rng.binomial(self._fakes, share), rng.binomial(self._genuine, share)
@@ -211,7 +192,7 @@ class _Left:
 def _present(
     sellers: pd.DataFrame, who: Codes, n_fakes: Codes, n_genuine: Codes, since: float, until: float
 ) -> pd.DataFrame:
-    """Return the sellers who list something in some days, as if they were there in these alone."""
+    """Return the sellers who list something in some days, as if active in these days only."""
     present = sellers.iloc[who].reset_index(drop=True)
     start = np.clip(present["active_day"].to_numpy(), since, until - 0.01)
     end = np.clip(present["left_day"].to_numpy(), start + 0.01, until)
@@ -219,7 +200,7 @@ def _present(
 
 
 def _stock(n_styles: int, brands: Brands, rng: np.random.Generator) -> Shelves:
-    """Stock shelves that take little room: there may be millions of sellers."""
+    """Stock shelves of small integers, since there may be millions of sellers."""
     shelves = stock_shelves(n_styles, brands, rng)
     return Shelves(*(part.astype(np.uint8) for part in (shelves.carried, shelves.wanted, shelves.breadth)))
 
@@ -230,18 +211,18 @@ _QUALITIES = (
     (0.7, 0.98),
     (0.25, 0.92),
     (0.05, 0.7),
-)  # share of rights holders, and how much of what they note is right
+)  # share of rights holders, and the share of their reports that is right
 _DILIGENCE = (0.05, 0.4)  # part of the counterfeits missed by the model that a rights holder finds
-_SEEN_ANYWAY = 0.05  # how much less often they note what has been found by then
+_SEEN_ANYWAY = 0.05  # factor for listings that the model has found already
 _BUYERS_OF_FAKES, _BUYERS_OF_GENUINE = 0.005, 0.000_05
-_BAD_FAITH = 0.000_002  # part of all listings that the one in bad faith notes: good ones of honest competitors
-_BAD_FAITH_LEAST = 3  # a week, or a small year would never show what is done about it
+_BAD_FAITH = 0.000_002  # share of all listings reported in bad faith: genuine ones of honest competitors
+_BAD_FAITH_LEAST = 3  # a week, so that a small year shows the response too
 _MOST_IN_A_NOTICE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A rights holder: how much is found of what the model misses, and how much of what is noted is right."""
+    """A rights holder: `diligence` is the share found of missed fakes, `precision` the share of right reports."""
 
     brand: str
     diligence: float
@@ -250,15 +231,14 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class DrawnNotice:
-    """A notice that somebody will give.
+    """A notice to be given.
 
     Attributes
     ----------
     name : str
-        Of who gives it: "holder-07", "buyer-0000123".
-    at : datetime
+        Of the notifier: "holder-07", "buyer-0000123".
     rows : tuple of int
-        Rows of the week's listings that it is about.
+        Rows of the week's listings that it reports.
     """
 
     kind: Kind
@@ -269,15 +249,7 @@ class DrawnNotice:
 
 
 def name_holders(brands: Brands, seed: int) -> list[Holder]:
-    """Return a rights holder for each brand.
-
-    Examples
-    --------
-    >>> from ipml.listings.brands import load_brands
-    >>> holders = name_holders(load_brands(), seed=0)
-    >>> len(holders), all(holder.precision >= 0.7 for holder in holders)
-    (72, True)
-    """
+    """Return a rights holder for each brand."""
     rng = np.random.default_rng([seed, 6])
     shares, precisions = zip(*_QUALITIES, strict=True)
     return [
@@ -293,14 +265,10 @@ def draw_notices(
     rng: np.random.Generator,
     first_morning: pd.Timestamp = FIRST_MORNING,
 ) -> list[DrawnNotice]:
-    """Draw the notices that a week's listings give rise to.
+    """Draw the notices about a week's listings.
 
-    Parameters
-    ----------
-    is_found : array of bool, shape (n_listings,)
-        Which of them the model found suspicious enough for people to look at.
-    kinds : array of int, shape (n_listings,)
-        Codes of the kinds of their sellers.
+    `is_found` marks listings that the model sends to review; `kinds` are the codes of their sellers' kinds; both have
+    the shape (n_listings,).
     """
     monday = (first_morning + pd.Timedelta(days=7 * (week.number + 1))).to_pydatetime()
     notices: list[DrawnNotice] = []
@@ -325,7 +293,7 @@ def draw_notices(
 def _note(
     week: Week, is_found: npt.NDArray[np.bool_], number: int, holder: Holder, rng: np.random.Generator
 ) -> list[int]:
-    """Return the rows that a rights holder notes, most of them rightly."""
+    """Return the rows that a rights holder reports, most of them rightly."""
     own = week.brand == number
     odds = np.where(is_found, holder.diligence * _SEEN_ANYWAY, holder.diligence)
     right = np.flatnonzero(own & week.is_counterfeit & (rng.random(len(own)) < odds))
