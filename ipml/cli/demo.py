@@ -211,7 +211,6 @@ def _train(out: Path, seed: int, say: Say) -> Trained:
         name="demo",
         seed=seed,
         data={"listings": "listings.parquet", "brands": "brands.toml", "truth": "truth.parquet"},
-        evaluation={"learning_curve": ()},  # half as long again, for what nobody asks of a demonstration
         folder=out / "market",
     )
     return train(experiment, models=out / "models", tracking_uri=_tracking(out), explain=explain_by_folder, say=say)

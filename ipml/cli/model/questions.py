@@ -113,27 +113,17 @@ def more_labels(
     Example: ipml model analyse more-labels experiments/shoes.toml --out labels.png
     """
     from ipml.features.goods import brand_table
-    from ipml.model.questions.learning_curve import measure_learning_curve
     from ipml.model.questions.plots import plot_learning_curve
     from ipml.model.training import load_experiment
-    from ipml.model.training.classifier import fit_classifier, labels_of
-    from ipml.model.training.experiment import labelled_of, read_training_listings
+    from ipml.model.training.classifier import fetch_donor, learn_from_subsets
+    from ipml.model.training.experiment import read_training_listings
     from ipml.model.training.result import prepare
 
     _check_picture(out, [experiment], force)
-    plan = load_experiment(experiment)
+    plan, donor = fetch_donor(load_experiment(experiment))
     with show_steps("Reading listings") as say:
-        brands = brand_table(prepare(plan))
-        labelled = labelled_of(read_training_listings(plan)).reset_index(drop=True)
-        curve = measure_learning_curve(
-            lambda learnt, asked: fit_classifier(plan, learnt, brands).predict_proba(asked)[:, 1],
-            labels_of(labelled),
-            labelled,
-            times=(times,),
-            n_draws=draws,
-            seed=plan.seed,
-            say=say,
-        )
+        brands, listings = brand_table(prepare(plan)), read_training_listings(plan)
+        curve = learn_from_subsets(plan, listings, brands, draws, times=(times,), donor=donor, say=say)
     typer.echo(str(curve))
     _save(plot_learning_curve(curve), out)
 

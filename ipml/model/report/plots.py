@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from ipml.model.evaluation.metrics import Estimate
 from ipml.model.questions.plots import COUNTERFEIT_COLOUR, GREY, MODEL_COLOUR, finish_axes
 from ipml.model.report.curves import (
     PrecisionRecall,
@@ -80,34 +79,6 @@ def plot_curves(
         paths.append(folder / f"{name}.png")
         figure.savefig(paths[-1], dpi=130)
     return paths
-
-
-def plot_learning_curve(n_listings: Sequence[int], figures: Sequence[Estimate], folder: Path) -> Path:
-    """Draw average precision on unseen sellers by how many labelled listings were learnt from; return the PNG's path.
-
-    Parameters
-    ----------
-    n_listings : sequence of int
-        Numbers of listings, in rising order.
-    figures : sequence of Estimate
-        The average precision with each of them.
-    folder : Path
-    """
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    low, high = [part.low for part in figures], [part.high for part in figures]
-    axes.fill_between(n_listings, low, high, color=MODEL_COLOUR, alpha=0.18, linewidth=0)
-    label = "model, with 95 % interval over sellers"
-    axes.plot(n_listings, [part.value for part in figures], "o-", color=MODEL_COLOUR, linewidth=2, label=label)
-    axes.set(title="Would more labels help?", xlim=(0, None), ylim=(0, 1.02))
-    axes.set_xlabel("labelled listings learnt from")
-    axes.set_ylabel("average precision on the same unseen sellers")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
-    finish_axes(axes)
-    axes.legend(frameon=False, loc="lower right")
-    path = folder / "learning_curve.png"
-    figure.savefig(path, dpi=130)
-    return path
 
 
 MOST_PANELS = 8

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from ipml.model.model_file.folder import check_replaceable
 from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.promotion.gate import GATE_FILE, GateFacts, make_gate_facts
+from ipml.model.questions.learning_curve import LearningCurve
+from ipml.model.questions.plots import plot_learning_curve, save_plot
 from ipml.model.report import ReportFacts
-from ipml.model.report.plots import plot_curves, plot_learning_curve
+from ipml.model.report.plots import plot_curves
 from ipml.model.tracking import (
     RegisteredModel,
     RunFacts,
@@ -41,7 +43,6 @@ from ipml.model.training.experiment import (
     read_training_listings,
     read_unlabelled,
 )
-from ipml.model.training.learning_curve import CurvePoint
 from ipml.model.training.result import TrainingResult, count_found, learn, prepare, save_learnt
 
 EXPERIMENT_FILE = "experiment.json"
@@ -64,7 +65,7 @@ def store_training(
     listings_per_second: float,
     folder: Path,
     page: Path,
-    points: Sequence[CurvePoint] = (),
+    curve: LearningCurve | None = None,
 ) -> None:
     """Write down a training run beside its model, with its test, its report and its figures, to be recorded.
 
@@ -78,8 +79,7 @@ def store_training(
         Scored on one core.
     folder, page : Path
         The model, and the report on it.
-    points : sequence of CurvePoint
-        The learning curve; not drawn where there is none.
+    curve : LearningCurve, optional
     """
     gate = _gate_facts_of(learnt, report, listings_per_second)
     measured = {name: value for name in _GATE_FIGURES if (value := getattr(gate, name)) is not None}
@@ -92,7 +92,7 @@ def store_training(
             figures={**learnt.evaluation.figures[MODEL], **measured},
             data_name=", ".join(experiment.data.listings),
             data_digest=learnt.data_digest,
-            pictures=[*_plot(learnt, Path(workplace)), *_plot_points(points, Path(workplace))],
+            pictures=[*_plot(learnt, Path(workplace)), *_plot_learning(curve, Path(workplace))],
             files=[tested],
             texts={
                 **_texts_of(experiment, learnt, report),
@@ -100,7 +100,7 @@ def store_training(
                 REPORT_FILE: page.read_text(encoding="utf-8"),
             },
             tags={"leaks": str(report.head.is_leaking).lower(), FOLDER_TAG: str(experiment.folder.resolve())},
-            curves={**curves_of(report), **_curve_of(points)},
+            curves={**curves_of(report), **_list_points(curve)},
             description="\n\n".join((f"**{report.summary}**", *report.headline[:2])),
             inputs=experiment.digest_files(),
         )
@@ -178,16 +178,18 @@ def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def _curve_of(points: Sequence[CurvePoint]) -> dict[str, list[tuple[int, float]]]:
-    curve = [(point.listings, point.average_precision.value) for point in points]
-    return {"curves/average_precision_by_training_listings": curve} if curve else {}
+def _list_points(curve: LearningCurve | None) -> dict[str, list[tuple[int, float]]]:
+    if curve is None:
+        return {}
+    points = [(round(n), value.value) for n, value in zip(curve.labels.tolist(), curve.precision, strict=True)]
+    return {"curves/average_precision_by_labels": points}
 
 
-def _plot_points(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
-    if not points:
+def _plot_learning(curve: LearningCurve | None, folder: Path) -> list[Path]:
+    if curve is None:
         return []
-    sizes, figures = [point.listings for point in points], [point.average_precision for point in points]
-    return [plot_learning_curve(sizes, figures, folder)]
+    save_plot(plot_learning_curve(curve), folder / "learning_curve.png")
+    return [folder / "learning_curve.png"]
 
 
 def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_second: float) -> GateFacts:

@@ -51,7 +51,7 @@ from ipml.model.tracking import (
     finish_sweep,
     record_trial,
 )
-from ipml.model.training.classifier import fetch_donor, find_first_side, rehearse, score_unseen
+from ipml.model.training.classifier import fetch_donor, find_training_side, rehearse, score_unseen
 from ipml.model.training.experiment import (
     Experiment,
     SplitPart,
@@ -290,9 +290,7 @@ def keep_training_side(experiment: Experiment, listings: pd.DataFrame) -> pd.Dat
     """
     if experiment.split.kind == FOLDS:
         return labelled_of(listings)
-    side = find_first_side(experiment, listings)
-    assert side is not None  # as there is no donor
-    return listings.iloc[np.sort(side[0])].reset_index(drop=True)
+    return listings.iloc[np.sort(find_training_side(experiment, listings))].reset_index(drop=True)
 
 
 def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, Any], Tested]]) -> Sweep:

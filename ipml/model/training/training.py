@@ -27,11 +27,11 @@ from ipml.model.tracking import (
 )
 from ipml.model.training.classifier import fetch_donor, say_what_donor_counts
 from ipml.model.training.experiment import Experiment, read_training_listings
-from ipml.model.training.learning_curve import measure_learning_curve
 from ipml.model.training.result import (
     Say,
     TrainingResult,
     choose_attacks,
+    draw_learning_curve,
     head_of,
     learn,
     listings_per_second,
@@ -139,6 +139,7 @@ def train(
     say("reading listings")
     listings = read_training_listings(experiment)
     learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, donor=donor, say=say)
+    curve = draw_learning_curve(experiment, listings, brand_table(brands), donor=donor, say=say)
     say("saving")
     card = save_learnt(experiment, learnt, folder)
     path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
@@ -146,8 +147,7 @@ def train(
     facts = _report(experiment, learnt, card, explain and explain(folder), tracking_uri)
     page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
     speed = listings_per_second(learnt.classifier, learnt.tested.listings)
-    points = measure_learning_curve(experiment, listings, brand_table(brands), learnt.tested, donor=donor, say=say)
-    store_training(experiment, learnt, facts, speed, folder, page, points)
+    store_training(experiment, learnt, facts, speed, folder, page, curve)
     run, gate = record_trained(folder, rules=rules, tracking_uri=tracking_uri, say=say)
     started = say_what_donor_counts(experiment, donor, learnt.classifier, learnt.tested.listings)
     return Trained(card, folder, learnt.evaluation, run, page, gate, started)
