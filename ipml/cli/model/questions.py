@@ -131,7 +131,10 @@ def more_labels(
 @app.command()
 def threshold(
     experiment: ExperimentFile,
-    wrongful: Annotated[float, typer.Option(min=0, help="Cost of removing a genuine listing.")],
+    wrongful: Annotated[
+        float | None,
+        typer.Option(min=0, help="Cost of removing a genuine listing; by default EXPERIMENT has all."),
+    ] = None,
     missed: Annotated[str, typer.Option(help="Cost of a missed counterfeit: an amount, or `price`.")] = "price",
     minutes: Annotated[float, typer.Option(min=0, help="Minutes that a person looks at a flagged listing.")] = 0.0,
     per_minute: Annotated[float, typer.Option(min=0, help="Cost of such a minute.")] = 0.0,
@@ -156,7 +159,10 @@ def threshold(
         each = None if missed == "price" else float(missed)
     except ValueError:
         raise UnusableSetting("--missed", repr(missed), "an amount, or price") from None
-    costs, plan = Costs(each, wrongful, minutes, per_minute, removed), load_experiment(experiment)
+    plan = load_experiment(experiment)
+    costs = plan.evaluation.costs if wrongful is None else Costs(each, wrongful, minutes, per_minute, removed)
+    if costs is None:
+        raise UnusableSetting("--wrongful", "nothing", "an amount, or `evaluation.costs` in the experiment")
     with show_steps("Scoring listings of unseen sellers …"):
         listings, y, score = score_all(plan)
     curve = measure_costs(y, score, listings, costs, k=plan.evaluation.k)

@@ -44,11 +44,13 @@ class Costs:
     3.0
     """
 
-    missed: float | None
-    wrongful: float
+    missed: float | None = None
+    wrongful: float = 0.0
     minutes: float = 0.0
     per_minute: float = 0.0
     removed: float = 1.0
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - pydantic reads it, where an experiment names costs
 
     def __post_init__(self) -> None:
         """Refuse costs that are negative, not finite, or nothing at all."""

@@ -7,6 +7,7 @@ about, with its reasons: the first to label anew, as the label may be wrong.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,10 @@ from ipml.model.evaluation.fairness import BrandReliability, Fairness
 from ipml.model.evaluation.metrics import Estimate, draw_values, estimate_of
 from ipml.model.evaluation.ranking import check_scores
 from ipml.model.evaluation.slices import Slice
+from ipml.model.questions.costs import CostCurve
+from ipml.model.questions.error_slices import ErrorSlices
+from ipml.model.questions.learning_curve import LearningCurve
+from ipml.model.questions.seller_influence import SellerInfluence
 from ipml.model.report.curves import PrecisionRecall, Reliability, ScoreHistogram
 from ipml.model.robustness.robustness import AttackCost, Robustness
 
@@ -288,6 +293,7 @@ def _enumerate(names: Sequence[str]) -> str:
 
 
 _MOST_ATTACKS = 15
+_MOST_SELLERS = 10
 
 
 @dataclass(frozen=True)
@@ -336,8 +342,15 @@ class ReportFacts:
     slices : tuple of Slice
     fairness : Fairness
     misjudged : tuple of Misjudged
+    influence : SellerInfluence
     robustness : Robustness or None
         What attacks cost; None where none were tried.
+    errors : ErrorSlices or None
+        None where too few sellers have counterfeits.
+    costs : CostCurve or None
+        None where costs rest on prices, and none is known.
+    cost_unit : str
+    learning : LearningCurve or None
     """
 
     head: ReportHead
@@ -353,7 +366,12 @@ class ReportFacts:
     slices: tuple[Slice, ...]
     fairness: Fairness
     misjudged: tuple[Misjudged, ...]
+    influence: SellerInfluence
     robustness: Robustness | None = None
+    errors: ErrorSlices | None = None
+    costs: CostCurve | None = None
+    cost_unit: str = ""
+    learning: LearningCurve | None = None
 
     @property
     def headline(self) -> tuple[str, str, str]:
@@ -380,6 +398,13 @@ class ReportFacts:
         """The attacks that cost most recall, the worst first."""
         costs = self.robustness.costs if self.robustness else ()
         return sorted(costs, key=lambda cost: -cost.recall_lost.value)[:_MOST_ATTACKS]
+
+    @property
+    def carriers(self) -> list[tuple[str, int, int, float, float]]:
+        """The sellers without whom average precision changes most: listings, counterfeits, change and share."""
+        of = self.influence
+        rows = zip(of.sellers, of.listings, of.counterfeits, of.change, of.share, strict=True)
+        return list(itertools.islice(rows, _MOST_SELLERS))
 
     @property
     def misses(self) -> dict[str, list[Misjudged]]:

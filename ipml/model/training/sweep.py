@@ -42,7 +42,6 @@ from ipml.model.evaluation.metrics import Estimate, estimate_of
 from ipml.model.evaluation.slices import SliceCounts
 from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.report.plots import plot_search
 from ipml.model.tracking import (
     RunFacts,
     begin_sweep,
@@ -64,7 +63,7 @@ from ipml.model.training.experiment import (
 )
 from ipml.model.training.result import Say, prepare
 from ipml.model.training.run_record import EXPERIMENT_FILE, parameters_of, split_of
-from ipml.model.training.search import Proposal, Search, Values, count_trials
+from ipml.model.training.search import Proposal, Search, Values, count_trials, plot_search
 
 MEASURES = ("average_precision", "recall_at_precision_0.9", "calibration_error")
 SWEEP_TAG = "ipml.sweep"

@@ -246,7 +246,7 @@ def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, train
     assert paths >= {"pictures", "evaluation.json", "evaluation.txt", "slices.txt", "experiment.json"}
     pictures = client.list_artifacts(run.info.run_id, "pictures")
     assert pictures
-    assert all(picture.path.endswith(".png") and picture.file_size > 1_000 for picture in pictures)
+    assert all(picture.path.endswith(".svg") and picture.file_size > 1_000 for picture in pictures)
     tested = fetch_tested(run.info.run_id, store(home))
     counts = trained.evaluation.counts
     assert (len(tested.y), tested.y.sum()) == (counts.listings, counts.counterfeits)
