@@ -80,16 +80,14 @@ def precision_recall(
 
     Parameters
     ----------
-    y, score : array of shape (n_listings,)
-        Truth (0 or 1) and the model's probabilities.
-    sellers : array of shape (n_listings,)
+    y, score, sellers : array of shape (n_listings,)
+        Truth (0 or 1), the model's probabilities, and who offers each listing.
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
     weight : array of shape (n_listings,), optional
         What each listing counts, as `count_by_probability` returns it; once where none is given.
-    n_resamples : int, default=200
+    n_resamples, seed : int
         Resamples of the sellers, for the interval.
-    seed : int, default=0
 
     Examples
     --------

@@ -5,11 +5,10 @@ Listing text in it is hostile: see `ipml.kit.hostile_text` and `ipml.kit.report_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 from numpy.typing import ArrayLike
 
@@ -21,7 +20,7 @@ from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineCompari
 from ipml.model.evaluation.fairness import reliability_by_brand, seller_fairness
 from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability
 from ipml.model.evaluation.metrics import VALUE_CURRENCY, Estimate, estimate_of
-from ipml.model.evaluation.slices import Slice, break_even, measure_slices
+from ipml.model.evaluation.slices import break_even
 from ipml.model.questions.costs import Costs, measure_costs
 from ipml.model.questions.error_slices import find_error_slices
 from ipml.model.questions.learning_curve import LearningCurve
@@ -51,8 +50,6 @@ def model_report(
     champion: Sequence[ArrayLike] | None = None,
     robustness: Robustness | None = None,
     explain: Explain | None = None,
-    seen_sellers: Collection[str] | None = None,
-    threshold: float | None = None,
     costs: Costs | None = None,
     learning: LearningCurve | None = None,
 ) -> ReportFacts:
@@ -72,13 +69,8 @@ def model_report(
         The champion's scores of the same listings, one array a repeat.
     robustness : Robustness, optional
         What attacks cost the model.
-    explain : function of DataFrame, optional
-        Returns the sentences for each listing of a frame; asked for the misjudged ones only.
-    seen_sellers : collection of str, optional
-        Ids of sellers the model has learnt from; they make slices, seen and unseen.
-    threshold : float, optional
-        Score from which listings are flagged, for errors and false alarms. By default as many are flagged as there are
-        counterfeits.
+    explain : Explain, optional
+        Asked for the misjudged listings only.
     costs : Costs, optional
         By default a wrongful removal costs as much as a missed counterfeit, and a review nothing.
     learning : LearningCurve, optional
@@ -94,7 +86,7 @@ def model_report(
     drawn = all_ | {"n_resamples": min(evaluation.n_resamples, _CURVE_RESAMPLES)}
     all_["weight"] = None if label_probability is None else count_by_probability(label_probability)
     few = all_ | drawn
-    limit = break_even(y, score, weight) if threshold is None else threshold
+    limit = break_even(y, score, weight)  # as many are flagged as there are counterfeits
     priced = _answer(measure_costs, y, score, tested.listings, costs or Costs(missed=1.0, wrongful=1.0), **drawn)
     compared, champion_figures = _compare_with_champion(tested, evaluation, champion)
     baselines = {name: scores[0] for name, scores in tested.scores.items() if name != MODEL}
@@ -109,7 +101,7 @@ def model_report(
         bins=reliability(y, score, sellers, **few),
         brands=reliability_by_brand(y, score, tested.listings, **all_),
         histogram=score_histogram(y, score, weight=all_["weight"]),
-        slices=(*evaluation.slices, *_slices_by_seen(tested, seen_sellers, **few)),
+        slices=evaluation.slices,
         fairness=seller_fairness(y, score, tested.listings, limit, **all_),
         misjudged=most_misjudged(y, score, tested.listings, explain=explain),
         influence=measure_seller_influence(y, score, tested.listings, **drawn),
@@ -198,15 +190,6 @@ def _compare_with_champion(
     differences = estimate_differences({COMPARED_BY: ours[COMPARED_BY] - theirs[COMPARED_BY]}, n_sellers)
     figures = {name: estimate_of(draws) for name, draws in theirs.items()}
     return BaselineComparison("champion", differences[COMPARED_BY]), figures
-
-
-def _slices_by_seen(tested: Tested, seen_sellers: Collection[str] | None, **drawn: Any) -> tuple[Slice, ...]:
-    if seen_sellers is None:
-        return ()
-    sellers = tested.listings["seller_id"]
-    seen = sellers.isin(list(seen_sellers)).map({True: "seen in training", False: "not seen in training"})
-    columns = pd.DataFrame({"seller": seen})
-    return tuple(measure_slices(tested.y, tested.scores[MODEL], columns, sellers, **drawn))
 
 
 def _gloss(measure: str) -> str:

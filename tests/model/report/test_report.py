@@ -164,21 +164,18 @@ def test_values_and_the_champion_are_compared_on_the_same_ground(facts, tested):
 
 
 def test_what_else_is_known_is_in_the_report(tested):
-    """Reasons of the most misjudged, two of a seller at most; slices of sellers seen; attacks, the worst first."""
+    """Reasons of the most misjudged, two of a seller at most; attacks, the worst first."""
     score, sellers = tested.scores["model"][0], tested.listings["seller_id"]
     attacked = {"harmless": score, "hides all": np.where(tested.y, 0.0, score)}
     facts = make_report(
         tested,
         explain=lambda shown: [[f"Because of {title}"] for title in shown["title"]],
-        seen_sellers=set(sellers.unique()[::2]),
         robustness=robustness_of(tested.y, score, attacked, sellers=sellers, n_resamples=20),
     )
     for label, wrongs in facts.misses.items():
         scores = [wrong.score for wrong in wrongs]
         assert scores == sorted(scores, reverse=label == "genuine")
         assert max(pd.Series([wrong.seller_id for wrong in wrongs]).value_counts()) <= 2
-    parts = {part.value for part in facts.slices if part.column == "seller"}
-    assert parts == {"seen in training", "not seen in training"}
     page = render_report(facts)
     assert "Because of Bag" in page
     assert page.index("hides all") < page.index("harmless")
