@@ -71,7 +71,6 @@ def test_it_runs_and_leaves_nothing_behind(script, tmp_path):
     assert n_changed == (script.stem != "train_and_compare")
     shutil.copytree(NOTEBOOKS.parent / "data" / "sample", tmp_path / "data" / "sample")
     (work / script.with_suffix(".ipynb").name).write_text(smaller, encoding="utf-8")
-    (work / "look.mplstyle").write_bytes((NOTEBOOKS / "look.mplstyle").read_bytes())
     names = names_in(work)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-c", os.devnull, "--nbmake"]
     ran = subprocess.run(

@@ -167,8 +167,8 @@ def measure_costs(
     saving = weight * np.where(truth == 1, missed - costs.of_review, -costs.of_flagged_genuine)
     sellers = number_sellers(listings["seller_id"], len(truth))
     n_places = len(limits) + 1  # the last is that of what no threshold flags
-    of_missed, counted = (np.bincount(sellers, each) for each in (weight * truth * missed, weight))
-    cells = np.bincount(sellers * n_places + place, saving, len(counted) * n_places)
+    of_missed, counted = (np.bincount(sellers, each).astype(np.float64) for each in (weight * truth * missed, weight))
+    cells = np.bincount(sellers * n_places + place, saving, len(counted) * n_places).astype(np.float64)
     by_seller = cells.reshape(-1, n_places)[:, :-1]
     drawn = np.vstack([each for _, each in resampled_weights(np.arange(len(counted)), n_resamples, seed)])
     sums, none, totals = drawn @ by_seller, drawn @ of_missed, drawn @ counted

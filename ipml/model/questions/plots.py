@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+from numpy.typing import ArrayLike
 
 from ipml.errors import UnwritableFile
 from ipml.kit.hostile_text import show_invisible
@@ -27,6 +28,7 @@ from ipml.model.questions.seller_influence import SellerInfluence
 MODEL_COLOUR = "#1f5fa8"
 COUNTERFEIT_COLOUR = "#c2452d"
 GREY = "#6b6b6b"
+COLOURS = (COUNTERFEIT_COLOUR, GREY, MODEL_COLOUR)
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 MOST_ROWS = 10
 MOST_LETTERS = 60
@@ -110,6 +112,37 @@ def plot_intervals(
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
     finish_axes(axes)
+    return figure
+
+
+def plot_lines(lines: Mapping[str, ArrayLike], title: str, x_label: str, y_label: str) -> Picture:
+    """Draw lines over 0, 1, 2 …, such as what is found by number of listings read."""
+    figure = Picture(figsize=(7.5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for (name, values), colour in zip(lines.items(), COLOURS, strict=False):
+        axes.plot(np.asarray(values), color=colour, linewidth=2, label=name)
+    axes.set(title=title, xlim=(0, None), ylim=(0, None))
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    finish_axes(axes)
+    axes.legend(frameon=False)
+    return figure
+
+
+def plot_histograms(values: Mapping[str, ArrayLike], edges: ArrayLike, title: str, label: str) -> Picture:
+    """Draw which share of each group lies between edges that grow by a factor; what lies beyond counts at the ends."""
+    figure = Picture(figsize=(7.5, 3.8), layout="constrained")
+    axes = figure.subplots()
+    bins = np.asarray(edges, dtype=float)
+    for (name, group), colour in zip(values.items(), COLOURS, strict=False):
+        known = np.asarray(group, dtype=float)
+        counts = np.histogram(np.clip(known[~np.isnan(known)], bins[0], bins[-1]), bins)[0]
+        axes.stairs(counts / max(counts.sum(), 1), bins, color=colour, linewidth=1.8, label=name)
+    axes.set(title=title, xscale="log")
+    axes.set_xlabel(label)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    finish_axes(axes)
+    axes.legend(frameon=False)
     return figure
 
 
