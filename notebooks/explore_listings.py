@@ -23,9 +23,9 @@ FILE = None  # a file of your own: its full path, or its name in the folder IPML
 COLUMNS = None  # which of its columns are which: a bundled map such as "ozon-ecup", or a file as in experiments/columns
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import display
 
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import brand_table, listing_brands
@@ -36,15 +36,21 @@ from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.seller_events import history_as_of
 from ipml.model.drift import Mean
-from ipml.model.evaluation.metrics import base_prices
+from ipml.model.evaluation.metrics import Estimate, base_prices
 from ipml.model.evaluation.splits import leaking_random_split
 from ipml.model.leakage import Folds, audit_leakage, predict_by
+from ipml.model.questions.plots import plot_histograms, plot_intervals, plot_lines
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace
 
-plt.style.use("look.mplstyle")
-MODEL = "#1f5fa8"
-COLOURS = {"genuine": "#6b6b6b", "counterfeit": "#c2452d"}
+LABELS = ("counterfeit", "genuine")
+
+
+def share_of(is_so, sellers):
+    """Return the share of listings of which something is so, with its 95 % interval over sellers."""
+    mean = Mean.of(is_so.to_numpy(dtype=float), pd.factorize(sellers)[0])
+    return Estimate(mean.value, max(0.0, mean.value - 1.96 * mean.error), min(1.0, mean.value + 1.96 * mean.error))
+
 
 # %% [markdown]
 # ## What comes in
@@ -73,19 +79,7 @@ print(f"{len(labelled):,} have a label, {len(fakes):,} of them say counterfeit")
 filled = listings.notna().mean().sort_values()
 print("always filled:", ", ".join(sorted(filled.index[filled == 1])))
 print("always empty:", ", ".join(sorted(filled.index[filled == 0])) or "none")
-filled = filled[(filled > 0) & (filled < 1)]
-
-if len(filled):
-    figure, axes = plt.subplots(figsize=(8, 0.3 * len(filled) + 1.1))
-    bars = axes.barh(filled.index, filled, color=MODEL)
-    axes.bar_label(bars, [f"{share:.0%}" for share in filled], fontsize=8, padding=3)
-    share = listings["is_counterfeit"].notna().mean()
-    axes.set(
-        title=f"{share:.0%} of the listings have a label", xlim=(0, 1), xlabel="filled, as a share of the listings"
-    )
-    axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.grid(axis="y", visible=False)
-    plt.show()
+print("partly filled:", ", ".join(f"{name} {share:.0%}" for name, share in filled.items() if 0 < share < 1))
 
 # %% [markdown]
 # **For a model.** Only a part of the listings has a label, and a label is what somebody said, not what is so. Columns
@@ -104,29 +98,18 @@ for where, share in shares.items():
 
 parts = {}
 for category, part in labelled.groupby(labelled["category"].fillna("none given")):
-    sellers = pd.factorize(part["seller_id"])[0]
-    if sellers.max() >= 19:  # of fewer sellers nothing can be said
-        name = f"{category} ({sellers.max() + 1:,} sellers)"
-        parts[name] = Mean.of(part["is_counterfeit"].to_numpy(dtype=float), sellers)
-means = pd.DataFrame(
-    {"share": [mean.value for mean in parts.values()], "error": [mean.error for mean in parts.values()]}
+    if (n_sellers := part["seller_id"].nunique()) >= 20:  # of fewer sellers nothing can be said
+        parts[f"{category} ({n_sellers:,} sellers)"] = share_of(part["is_counterfeit"], part["seller_id"])
+parts = dict(sorted(parts.items(), key=lambda named: -named[1].value)[:15])
+whole = labelled["is_counterfeit"].mean()
+apart = [name for name, share in parts.items() if not share.low <= whole <= share.high]
+plot_intervals(
+    parts,
+    f"{len(apart)} of {len(parts)} categories differ from the whole by more than chance",
+    "share of the labelled listings that is counterfeit; dashed: all of them",
+    line=whole,
+    stressed=apart,
 )
-means = means.set_axis(list(parts)).sort_values("share").tail(15)
-
-if len(means) > 1:
-    figure, axes = plt.subplots(figsize=(8, 0.3 * len(means) + 1.2))
-    low = np.minimum(1.96 * means["error"], means["share"])
-    axes.errorbar(means["share"], means.index, xerr=[low, 1.96 * means["error"]], fmt="o", color=COLOURS["counterfeit"])
-    axes.axvline(
-        labelled["is_counterfeit"].mean(), color="#333333", linestyle="--", linewidth=1.2, label="all labelled listings"
-    )
-    is_apart = (means["share"] - labelled["is_counterfeit"].mean()).abs() > 1.96 * means["error"]
-    axes.set_title(f"{is_apart.sum()} of {len(means)} categories differ from the whole by more than chance")
-    axes.set_xlim(0, None)
-    axes.set_xlabel("share of the labelled listings that is counterfeit, with its 95 % interval over sellers")
-    axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.legend(loc="lower right")
-    plt.show()
 
 # %% [markdown]
 # **For a model.** Counterfeits are rare, so accuracy says nothing: calling every listing genuine is nearly always
@@ -160,34 +143,16 @@ priced["ratio"] = priced["usd"] / usual.where(usual > 0)
 priced = priced[(priced["brand"] != "") & (priced["ratio"] > 0)]
 
 # %%
-most_copied = priced[priced["label"] == "counterfeit"]["brand"].value_counts().head(12).index[::-1]
-rng = np.random.default_rng(0)
-
-figure, axes = plt.subplots(figsize=(8, 0.36 * len(most_copied) + 1.4))
-for row, brand in enumerate(most_copied):
-    for label, lift in (("genuine", 0.16), ("counterfeit", -0.16)):
-        ratios = priced.loc[(priced["brand"] == brand) & (priced["label"] == label), "ratio"]
-        height = row + lift + rng.uniform(-0.1, 0.1, len(ratios))
-        axes.scatter(
-            ratios, height, s=12, color=COLOURS[label], alpha=0.55, linewidth=0, label=label if row == 0 else None
-        )
-axes.axvline(1, color="#333333", linestyle="--", linewidth=1.2)
 cheap = priced["ratio"] < 0.5
-cheap_fakes, cheap_genuine = (cheap[priced["label"] == label].mean() for label in ("counterfeit", "genuine"))
-axes.set_title(
-    f"Under half the usual price: {cheap_fakes:.0%} of counterfeits, {cheap_genuine:.0%} of genuine listings"
+cheap_fakes, cheap_genuine = (cheap[priced["label"] == label].mean() for label in LABELS)
+share = share_of(priced.loc[cheap, "is_counterfeit"], priced.loc[cheap, "seller_id"])
+print(f"Of all that ask for less than half, {share.value:.0%} are counterfeit ({share.low:.0%} to {share.high:.0%}).")
+plot_histograms(
+    {label: priced.loc[priced["label"] == label, "ratio"] for label in LABELS},
+    np.geomspace(0.01, 10, 31),
+    f"Under half the usual price: {cheap_fakes:.0%} of counterfeits, {cheap_genuine:.0%} of genuine listings",
+    "price over the usual price (logarithmic)",
 )
-axes.set(xscale="log", xlim=(0.01, 13), xlabel="price, beside the usual price", yticks=range(len(most_copied)))
-axes.set_yticklabels(most_copied)
-axes.set_xticks([0.01, 0.1, 0.5, 1, 2, 10], ["1%", "10%", "50%", "usual", "2 ×", "10 ×"])
-axes.minorticks_off()
-axes.legend(loc="upper right", markerscale=2)
-plt.show()
-
-of_cheap = priced[cheap]
-share = Mean.of((of_cheap["label"] == "counterfeit").to_numpy(dtype=float), pd.factorize(of_cheap["seller_id"])[0])
-low, high = max(0, share.value - 1.96 * share.error), min(1, share.value + 1.96 * share.error)
-print(f"Of all that ask for less than half, {share.value:.0%} are counterfeit ({low:.0%} to {high:.0%} over sellers).")
 
 # %% [markdown]
 # **For a model.** Most counterfeits lie to the left, and used goods, clearances and lawful look-alikes lie there as
@@ -202,33 +167,11 @@ age_days = (labelled["observed_at"] - labelled["listed_at"]).dt.total_seconds() 
 ages = {"the listing": age_days, "the seller's account": labelled["seller_age_days"].astype(float)}
 ages = {what: days for what, days in ages.items() if days.notna().any()}
 
-if ages:
-    figure, panels = plt.subplots(1, len(ages), figsize=(8, 3.6), sharey=True, squeeze=False)
-    for axes, (what, days) in zip(panels[0], ages.items(), strict=True):
-        edges = np.geomspace(0.1, 5_000, 30)
-        for label, colour in COLOURS.items():
-            of_label = days[labelled["label"] == label].dropna().clip(0.1, 5_000)
-            weights = np.full(len(of_label), 1 / max(1, len(of_label)))
-            axes.hist(of_label, edges, weights=weights, color=colour, alpha=0.35)
-            axes.hist(
-                of_label,
-                edges,
-                weights=weights,
-                color=colour,
-                histtype="step",
-                label=f"{label}, median {of_label.median():,.0f} days",
-            )
-        axes.set(xscale="log", xlabel=f"age of {what} in days (logarithmic)")
-        axes.set_xticks([0.1, 1, 10, 100, 1_000], ["0.1", "1", "10", "100", "1,000"])
-        axes.legend(loc="upper left", fontsize=8)
-    panels[0, 0].set_ylabel("share of the listings of that label")
-    panels[0, 0].yaxis.set_major_formatter("{x:.0%}")
-    panels[0, 0].set_ylim(0, panels[0, 0].get_ylim()[1] * 1.25)
-    first, days = next(iter(ages.items()))
-    young = {label: days[labelled["label"] == label].median() for label in COLOURS}
-    title = f"Half of the counterfeits: {first} is under {young['counterfeit']:,.0f} days old; "
-    figure.suptitle(f"{title}of the genuine, under {young['genuine']:,.0f}", x=0.01, ha="left", size=12, weight="bold")
-    plt.show()
+for what, days in ages.items():
+    halves = {label: days[labelled["label"] == label] for label in LABELS}
+    medians = ", ".join(f"{label} {days.median():,.0f} days" for label, days in halves.items())
+    label = f"age of {what} in days (logarithmic)"
+    display(plot_histograms(halves, np.geomspace(0.1, 5_000, 30), f"Median age: {medians}", label))
 
 # %% [markdown]
 # **For a model.** Where somebody takes counterfeits down they are young, for they are listed anew, from new accounts.
@@ -247,40 +190,23 @@ per_seller = labelled.groupby("seller_id")["is_counterfeit"].agg(fakes="sum", li
 held = per_seller["fakes"].sort_values(ascending=False).to_numpy()
 n_offenders = int((held > 0).sum())
 
-figure, axes = plt.subplots()
-axes.plot(np.arange(len(held) + 1), np.concatenate([[0], held.cumsum() / held.sum()]), color=COLOURS["counterfeit"])
-axes.axvline(n_offenders, color="#333333", linestyle="--", linewidth=1.2)
-axes.annotate(f"{n_offenders:,} sellers hold all of them", (n_offenders, 0.3), (6, 0), textcoords="offset points")
-axes.plot(10, held[:10].sum() / held.sum(), "o", color=COLOURS["counterfeit"])
-axes.annotate("the ten worst", (10, held[:10].sum() / held.sum()), (10, -12), textcoords="offset points")
-title = f"Ten sellers of {len(held):,} hold {held[:10].sum() / held.sum():.0%} of the counterfeits"
-axes.set(title=title, xlim=(0, min(len(held), 2 * n_offenders)), ylim=(0, 1.03))
-axes.yaxis.set_major_formatter("{x:.0%}")
-axes.set(xlabel="sellers, those with most counterfeits first", ylabel="share of all labelled counterfeits")
-plt.show()
+plot_lines(
+    {f"{n_offenders:,} sellers hold all of them": np.append(0, held[: 2 * n_offenders].cumsum() / held.sum())},
+    f"Ten sellers of {len(held):,} hold {held[:10].sum() / held.sum():.0%} of the counterfeits",
+    "sellers, those with most counterfeits first",
+    "share of all labelled counterfeits",
+)
 
 # %%
 n_offers = listings.groupby("seller_id").size()
 size = pd.cut(
     labelled["seller_id"].map(n_offers), [0, 1, 9, 99, np.inf], labels=["1", "2 to 9", "10 to 99", "100 or more"]
 )
-rows = []
-for name, part in labelled.groupby(size, observed=True):
-    sellers = pd.factorize(part["seller_id"])[0]
-    mean = Mean.of(part["is_counterfeit"].to_numpy(dtype=float), sellers)
-    rows.append((f"{name}\n{sellers.max() + 1:,} sellers\n{len(part):,} listings", mean.value, 1.96 * mean.error))
-names, values, errors = map(np.array, zip(*rows, strict=True))
-
-figure, axes = plt.subplots(figsize=(8, 3.4))
-axes.errorbar(names, values, yerr=[np.minimum(errors, values), errors], fmt="o", color=COLOURS["counterfeit"])
-few, many = (name.split("\n")[0] for name in names[[0, -1]])
-title = f"Counterfeit: {values[0]:.0%} where the seller has {few}, {values[-1]:.0%} where {many}"
-axes.set(title=title, xlabel="listings of the seller")
-axes.set(ylabel="counterfeit (95 % over sellers)", ylim=(0, None))
-axes.yaxis.set_major_formatter("{x:.0%}")
-axes.margins(x=0.15)
-axes.grid(axis="x", visible=False)
-plt.show()
+rows = {
+    f"{name} ({part['seller_id'].nunique():,} sellers)": share_of(part["is_counterfeit"], part["seller_id"])
+    for name, part in labelled.groupby(size, observed=True)
+}
+plot_intervals(rows, "Counterfeit, by the number of the seller's listings", "share of the labelled listings")
 
 # %% [markdown]
 # **For a model.** Size may count, but only beside what the seller offers: most sellers of any size are honest, and few
@@ -335,23 +261,11 @@ if events is not None:
 # %%
 if events is not None:
     names = ["seller_strikes", "seller_complaints", "seller_returns", "seller_sales", "seller_age_days"]
-    moments = {"as known then": (labelled, MODEL), "as read today": (read_today, COLOURS["counterfeit"])}
-    figure, axes = plt.subplots(figsize=(8, 3))
     folds = Folds.of(y, labelled["seller_id"].to_numpy(dtype=object)).by_seller
-    gaps = {}
-    for row, name in enumerate(reversed(names)):
-        alone = [predict_by(table[name], y, folds, fine=False) for table, _ in moments.values()]
-        gaps[name] = alone
-        axes.plot(alone, [row, row], color="#c8c8c8", linewidth=5, zorder=1, solid_capstyle="round")
-        for (label, (_, colour)), value in zip(moments.items(), alone, strict=True):
-            axes.scatter(value, row, s=70, color=colour, zorder=2, label=label if row == 0 else None)
-    axes.axvline(y.mean(), color="#333333", linestyle="--", linewidth=1.2)
-    axes.set_yticks(range(len(names)), names[::-1])
-    worst = max(gaps, key=lambda name: gaps[name][1] - gaps[name][0])
-    axes.set_title(f"Read today, {worst} alone reaches {gaps[worst][1]:.2f} instead of {gaps[worst][0]:.2f}")
-    axes.set(xlim=(0, 1), xlabel="average precision on sellers not seen; dashed: drawn blindly")
-    axes.legend(loc="lower right")
-    plt.show()
+    moments = {"as known then": labelled, "as read today": read_today}
+    alone = {when: [predict_by(table[name], y, folds, fine=False) for name in names] for when, table in moments.items()}
+    print(f"Average precision of one column alone, on sellers not seen; drawn blindly, {y.mean():.2f}:")
+    display(pd.DataFrame(alone, names).round(2))
 
 # %% [markdown]
 # **For a model.** Give seller *events* with the moment each became known, and ipml computes the history as it was then
@@ -368,24 +282,23 @@ if events is not None:
 words = TradeWords().fit(labelled)
 counts = pd.DataFrame(words.transform(labelled), columns=words.get_feature_names_out()) > 0
 in_title = pd.DataFrame({kind: counts[f"{kind}_in_title"] for kind in KINDS})
-shares = in_title.groupby(labelled["label"]).mean().T
-shares = shares[shares.max(axis=1) > 0]
 
-figure, axes = plt.subplots()
-places = np.arange(len(shares))
-for lift, (label, colour) in zip((-0.2, 0.2), COLOURS.items(), strict=True):
-    bars = axes.bar(places + lift, shares[label], 0.4, color=colour, label=label)
-    axes.bar_label(bars, [f"{share:.1%}" for share in shares[label]], fontsize=8, padding=2)
-examples = {kind: [word.rstrip("*") for word in load_lexicon().phrases(kind)[:1]] for kind in KINDS}
-axes.set_xticks(places, ["\n".join([kind, *(f"“{word}”" for word in examples[kind])]) for kind in shares.index])
+
+def compare_labels(flags, title, label):
+    """Draw which share of the counterfeits has each flag, beside the share of the genuine listings."""
+    is_fake = labelled["is_counterfeit"].astype(bool)
+    rows = {name: share_of(flags.loc[is_fake, name], fakes["seller_id"]) for name in flags}
+    return plot_intervals(rows, title, label, marks=[flags.loc[~is_fake, name].mean() for name in flags])
+
+
+examples = {
+    kind: ", ".join([kind, *(f"“{word.rstrip('*')}”" for word in load_lexicon().phrases(kind)[:1])]) for kind in KINDS
+}
 found = in_title.loc[labelled["label"] == "counterfeit", ["replica", "grade"]].any(axis=1).mean()
-axes.set_title(f"{found:.0%} of counterfeit titles name a replica or its grade")
-axes.set(ylabel="share of the titles", xlabel="kind of word, with an example")
-axes.yaxis.set_major_locator(plt.MultipleLocator(0.05))
-axes.yaxis.set_major_formatter("{x:.0%}")
-axes.grid(axis="x", visible=False)
-axes.legend(loc="upper right")
-plt.show()
+title = f"{found:.0%} of counterfeit titles name a replica or its grade"
+compare_labels(
+    in_title.rename(columns=examples), title, "share of counterfeit titles with such a word; black: of genuine ones"
+)
 
 # %% [markdown]
 # **For a model.** A list of words is the baseline to beat, and it is precise where it speaks. Those counterfeiters who
@@ -412,21 +325,9 @@ hidden = pd.DataFrame(
         ],
     }
 )
-shares = hidden.groupby(labelled["label"]).mean().T
-
-figure, axes = plt.subplots(figsize=(8, 2.6))
-places = np.arange(len(shares))
-for lift, (label, colour) in zip((0.2, -0.2), COLOURS.items(), strict=True):
-    bars = axes.barh(places + lift, shares[label], 0.4, color=colour, label=label)
-    axes.bar_label(bars, [f"{share:.1%}" for share in shares[label]], fontsize=8, padding=3)
-axes.set_yticks(places, shares.index)
 either = hidden.any(axis=1).groupby(labelled["label"]).mean()
 title = f"In disguise: {either['counterfeit']:.1%} of counterfeit titles, {either['genuine']:.1%} of genuine ones"
-axes.set(title=title, xlabel="share of the titles", xticks=[])
-axes.margins(x=0.35)
-axes.grid(axis="y", visible=False)
-axes.legend(loc="center right")
-plt.show()
+compare_labels(hidden, title, "share of counterfeit titles; black: of genuine ones")
 
 # %%
 disguised = labelled.loc[hidden.any(axis=1), "title"]

@@ -27,9 +27,9 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython.display import display
 
 from ipml.listings.brands import load_brands, write_brands
 from ipml.listings.column_maps import load_columns
@@ -38,7 +38,9 @@ from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.writers import write_listings
 from ipml.model.drift import Mean
 from ipml.model.evaluation.evaluation import MODEL
+from ipml.model.evaluation.metrics import Estimate
 from ipml.model.promotion import compare_scores, fetch_tested
+from ipml.model.questions.plots import plot_intervals, plot_lines
 from ipml.model.selection import rank_label_errors
 from ipml.model.training import Experiment, train
 from ipml.records import Verdict
@@ -49,9 +51,6 @@ from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import migrate, open_database, reading, writing
-
-plt.style.use("look.mplstyle")
-MODEL_COLOUR, COUNTERFEIT_COLOUR, GREY = "#1f5fa8", "#c2452d", "#6b6b6b"
 
 # Everything this notebook writes goes here, and is gone when its kernel ends.
 workshop = TemporaryDirectory(prefix="ipml-notebook-")
@@ -200,31 +199,29 @@ is_top = decided["listing_id"].isin(arrived.loc[top, "listing_id"])
 
 
 def share_of(part):
-    """Return the share of counterfeits, and the bounds of its 95 % interval over sellers."""
+    """Return the share of counterfeits, with its 95 % interval over sellers."""
     mean = Mean.of(part["is_counterfeit"].to_numpy(dtype=float), pd.factorize(part["seller_id"])[0])
-    return mean.value, max(0.0, mean.value - 1.96 * mean.error), min(1.0, mean.value + 1.96 * mean.error)
+    return Estimate(mean.value, max(0.0, mean.value - 1.96 * mean.error), min(1.0, mean.value + 1.96 * mean.error))
 
 
-blindly, low, high = share_of(decided[is_random])
+blindly = share_of(decided[is_random])
 found = decided.loc[is_top, "is_counterfeit"].cumsum().to_numpy()
-n_read = np.arange(1, len(found) + 1)
-
-figure, axes = plt.subplots()
-axes.plot(n_read, found, color=COUNTERFEIT_COLOUR)
-axes.text(n_read[-1], found[-1], " by score", color=COUNTERFEIT_COLOUR, va="center")
-axes.plot(n_read, blindly * n_read, color=GREY)
-axes.fill_between(n_read, low * n_read, high * n_read, color=GREY, alpha=0.2, linewidth=0)
-axes.text(n_read[-1], blindly * n_read[-1], " drawn blindly,\n with 95 % interval", color=GREY, va="center")
-n = min(100, len(found))
-axes.set_title(f"Of the first {n} cases, {found[n - 1]} are found counterfeit; drawn blindly, {blindly * n:.0f}")
-axes.set(xlabel="cases read, the most suspicious first", ylabel="found counterfeit")
-axes.set(xlim=(0, 1.25 * len(found)), ylim=(0, None))
-plt.show()
+n_read, n = np.arange(len(found) + 1), min(100, len(found))
+plot_lines(
+    {"by score": np.append(0, found)}
+    | {
+        f"drawn blindly, {end}": share * n_read
+        for end, share in (("upper end of 95 %", blindly.high), ("lower end of 95 %", blindly.low))
+    },
+    f"Of the first {n} cases, {found[n - 1]} are found counterfeit; drawn blindly, {blindly.value * n:.0f}",
+    "cases read, the most suspicious first",
+    "found counterfeit",
+)
 
 # %% [markdown]
 # Where the curve flattens, reading on is worth less and less; where to stop is for the operator to say, not for the
-# model. Where it lies in the grey band, the model knows nothing yet of what arrives, and the decisions are worth the
-# more.
+# model. Where it lies between the two others, the model knows nothing yet of what arrives, and the decisions are worth
+# the more.
 #
 # ## How many counterfeits are there?
 #
@@ -232,25 +229,15 @@ plt.show()
 # got wrong: where counterfeits are rare, a few genuine listings called counterfeit weigh much.
 
 # %%
-shares = {
-    "all that was decided": (*share_of(decided), GREY),
-    "drawn at random": (*share_of(decided[is_random]), MODEL_COLOUR),
-}
-figure, axes = plt.subplots(figsize=(8, 2.2))
-for row, (name, (share, low, high, colour)) in enumerate(shares.items()):
-    axes.errorbar(share, name, xerr=[[share - low], [high - share]], fmt="o", color=colour, markersize=8)
-    text = f"{share:.0%} ({low:.0%} to {high:.0%})"
-    white = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    axes.annotate(text, (share, row), (0, 9), textcoords="offset points", ha="center", bbox=white)
+shares = {"all that was decided": share_of(decided), "drawn at random": blindly}
 actual = truth[arrived["listing_id"]].mean()
-axes.axvline(actual, color="#333333", linestyle="--", linewidth=1.2, zorder=0)
-axes.annotate(f" the truth: {actual:.0%}", (actual, -0.45), fontsize=9)
-axes.set(xlim=(0, None), ylim=(-0.6, 1.6), xlabel="counterfeit, with 95 % interval over sellers")
-called = share_of(decided)[0]
-axes.set_title(f"Called counterfeit: {blindly:.0%} of those drawn at random, {called:.0%} of all that was decided")
-axes.xaxis.set_major_formatter("{x:.0%}")
-axes.grid(axis="y", visible=False)
-plt.show()
+called = shares["all that was decided"].value
+plot_intervals(
+    shares,
+    f"Called counterfeit: {blindly.value:.0%} of those drawn at random, {called:.0%} of all that was decided",
+    f"counterfeit, with 95 % interval over sellers; dashed: the truth, {actual:.0%}",
+    line=actual,
+)
 
 # %% [markdown]
 # ## Decisions become labels
@@ -285,26 +272,13 @@ is_wrong = doubtful["label"].to_numpy() != truth[doubtful["listing_id"]].to_nump
 caught = is_wrong.cumsum()
 n_wrong = int(caught[-1])
 
-if n_wrong:
-    figure, axes = plt.subplots(figsize=(8, 3.8))
-    n_read = np.arange(1, len(caught) + 1)
-    axes.plot(n_read, caught / n_wrong, color=MODEL_COLOUR)
-    axes.plot([0, len(caught)], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
-    axes.annotate("in any order", (len(caught) * 0.6, 0.6), (8, -8), textcoords="offset points", color=GREY)
-    axes.plot(N_AGAIN, caught[N_AGAIN - 1] / n_wrong, "o", color=MODEL_COLOUR, markersize=8)
-    axes.set_title(
-        f"The {N_AGAIN} most doubtful of {len(caught):,} labels hold {caught[N_AGAIN - 1]} of the {n_wrong} wrong ones"
-    )
-    axes.set(
-        xlabel="labels read again, the most doubtful first",
-        ylabel="share of the wrong labels",
-        xlim=(0, None),
-        ylim=(0, 1.03),
-    )
-    axes.yaxis.set_major_formatter("{x:.0%}")
-    plt.show()
-else:
-    print("The labels are taken for the truth here, so that none is known to be wrong.")
+print(f"The labels hold {n_wrong:,} wrong ones, where the truth is known.")
+plot_lines(
+    {"the most doubtful first": np.append(0, caught), "in any order": np.linspace(0, n_wrong, len(caught) + 1)},
+    f"The {N_AGAIN} most doubtful of {len(caught):,} labels hold {caught[N_AGAIN - 1]} of the {n_wrong} wrong ones",
+    "labels read again",
+    "wrong labels found",
+)
 
 # %% [markdown]
 # Nothing is changed by itself: the list says where to look. Here a second person reads the first of the list and is
@@ -347,31 +321,16 @@ def compare(name, part):
 compared = {where: {name: compare(name, part) for name in list(scores)[1:]} for where, part in parts.items()}
 
 # %%
-figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
-names = list(scores)[::-1]
-for colour, shift, (where, of_part) in zip((MODEL_COLOUR, GREY), (0.12, -0.12), compared.items(), strict=True):
-    absolute = {"first model": next(iter(of_part.values())).a} | {name: row.b for name, row in of_part.items()}
-    change = {name: row.difference for name, row in of_part.items()}
-    for axes, estimates in zip(panels, (absolute, change), strict=True):
-        for name, one in estimates.items():
-            error = [[one.value - one.low], [one.high - one.value]]
-            axes.errorbar(one.value, names.index(name) + shift, xerr=error, fmt="o", color=colour)
-    panels[0].plot([], [], "o-", color=colour, label=f"{where} ({parts[where].sum():,})")
 gain = compared["all listings of the test"]["with the decisions"].difference
-figure.suptitle(
-    f"Learning from decisions: average precision {gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})",
-    x=0.01,
-    ha="left",
-    size=12,
-    weight="bold",
+display(
+    plot_intervals(
+        {f"{name}, {where}": row.difference for where, of_part in compared.items() for name, row in of_part.items()},
+        f"Learning from decisions: average precision {gain.show('+')}",
+        "gain over the first model, on the same resamples of the sellers, with 95 % interval",
+        line=0.0,
+        is_share=False,
+    )
 )
-panels[0].set_yticks(range(len(names)), names)
-panels[0].set(xlim=(0, 1), ylim=(-0.5, len(names) - 0.5), xlabel="average precision, with 95 % interval over sellers")
-panels[1].axvline(0, color="#333333", linestyle="--", linewidth=1.2)
-panels[1].set(xlabel="gain over the first model, paired")
-figure.legend(loc="outside lower left", ncols=2)
-plt.show()
-
 for where, of_part in compared.items():
     for name, row in of_part.items():
         change = f"{row.difference.value:+.3f} ({row.difference.low:+.3f} to {row.difference.high:+.3f})"

@@ -15,11 +15,12 @@
 # with what came before, and let it through the gate. On the way stands why a random split lies, and why sellers are
 # the unit of everything that is measured.
 #
-# The marketplace is simulated and small, so that the notebook runs in a minute. Its figures show how the pieces work
-# together, and nothing about real listings. Put your own file in the next cell and they speak of yours.
+# The marketplace is the simulated sample in `data/sample`, so small that the notebook runs in a minute. Its figures
+# show how the pieces work together, and nothing about real listings. Put your own file in the next cell and they speak
+# of yours.
 
 # %% tags=["parameters"]
-FILE = None  # a file of your own: its full path, or its name in the folder IPML_DATA; None simulates a marketplace
+FILE = None  # a file of your own: its full path, or its name in the folder IPML_DATA; None for the sample
 COLUMNS = None  # which of its columns are which: a bundled map such as "ozon-ecup", or the full path of a file
 
 # %%
@@ -27,9 +28,8 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Image
+from IPython.display import display
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -40,18 +40,28 @@ from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
 from ipml.listings.writers import write_listings
 from ipml.model.evaluation.evaluation import MODEL
-from ipml.model.evaluation.metrics import average_precision, resample_all
+from ipml.model.evaluation.metrics import Estimate, estimate_of, resample_all
 from ipml.model.evaluation.splits import leaking_random_split, seller_folds
 from ipml.model.promotion import compare_models, examine, fetch_tested, load_rules, promote
+from ipml.model.questions.costs import Costs, measure_costs
+from ipml.model.questions.error_slices import find_error_slices
+from ipml.model.questions.moves import find_moves
+from ipml.model.questions.plots import (
+    plot_costs,
+    plot_error_slices,
+    plot_intervals,
+    plot_moves,
+    plot_seller_influence,
+)
+from ipml.model.questions.seller_influence import measure_seller_influence
+from ipml.model.report.curves import reliability
 from ipml.model.report.facts import found_first, say_against_what, say_how_good
 from ipml.model.robustness.robustness import Robustness
 from ipml.model.tracking import fetch_run_artifact
 from ipml.model.training import load_experiment, train
 from ipml.settings import get_settings
-from ipml.simulation.marketplace import simulate_marketplace
 
-plt.style.use("look.mplstyle")
-MODEL_COLOUR, COUNTERFEIT_COLOUR, GREY = "#1f5fa8", "#c2452d", "#6b6b6b"
+SAMPLE = Path("../data/sample")
 
 # Everything this notebook writes goes here, and is gone when its kernel ends.
 workshop = TemporaryDirectory(prefix="ipml-notebook-")
@@ -66,13 +76,10 @@ tracking = f"sqlite:///{folder / 'mlflow.db'}"
 # which is not made here.
 
 # %%
-if FILE:
-    (validation,) = read_listings(get_settings().data / FILE, load_columns(COLUMNS) if COLUMNS else None)
-    listings, brands = validation.listings, load_brands()
-    print(f"{len(validation.problems):,} problems", *validation.problems[:5], sep="\n")
-else:
-    market = simulate_marketplace(n_listings=6_000, seed=1)
-    listings, brands = market.listings, market.brands
+path = get_settings().data / FILE if FILE else SAMPLE / "listings.parquet"
+(validation,) = read_listings(path, load_columns(COLUMNS) if COLUMNS else None)
+listings, brands = validation.listings, load_brands() if FILE else load_brands(SAMPLE / "brands.toml")
+print(f"{len(validation.problems):,} problems", *validation.problems[:5], sep="\n")
 
 moments = listings["observed_at"]
 if moments.nunique() < 100:  # all were seen at once: go by when they were listed
@@ -144,19 +151,21 @@ candidacy = examine(first.run.model_uri, load_rules(), tracking_uri=tracking)
 print(promote(candidacy, override="a lesson, not for use", tracking_uri=tracking).reason)
 
 # %% [markdown]
-# MLflow keeps the run: parameters, figures, pictures, the model. `mlflow ui --backend-store-uri sqlite:///mlflow.db`
-# shows them; here is one picture of it.
+# MLflow keeps the run: parameters, figures, pictures, the scores of the test, the model. `mlflow ui
+# --backend-store-uri sqlite:///mlflow.db` shows them.
+#
+# Does a score mean what it says? Of the listings scored 30 %, some 30 % should be counterfeit. They are few here, so
+# that their intervals are wide.
 
 # %%
-pictures = fetch_run_artifact(first.run.run_id, "pictures", tracking)
-Image(pictures / "precision_recall.png", width=560)
-
-# %% [markdown]
-# And does a score mean what it says? Of the listings scored 30 %, some 30 % should be counterfeit: then the points lie
-# on the diagonal. They are few here, so that their intervals are wide.
-
-# %%
-Image(pictures / "reliability.png", width=560)
+tested = fetch_tested(first.run.run_id, tracking)
+sellers, score = tested.listings["seller_id"], tested.scores[MODEL][0]
+bins = reliability(tested.y, score, sellers)
+rows = {
+    f"scored {predicted:.0%} on average": Estimate(*observed)
+    for predicted, *observed in zip(bins.predicted, bins.observed, bins.low, bins.high, strict=True)
+}
+plot_intervals(rows, "Predicted and observed", "share that is counterfeit; black: as predicted", marks=bins.predicted)
 
 # %% [markdown]
 # ## Why random splits lie
@@ -188,10 +197,11 @@ def read_everything(learnt, asked):
 def precision_of(score_with, split):
     """Return the average precision of a function on the splits given, each listing tested once at most."""
     scores = np.full(len(labelled), np.nan)
-    for learnt, tested in split:
-        scores[tested] = score_with(labelled.iloc[learnt], labelled.iloc[tested])
-    is_tested = ~np.isnan(scores)
-    return average_precision(y[is_tested], scores[is_tested])
+    for learnt, unseen in split:
+        scores[unseen] = score_with(labelled.iloc[learnt], labelled.iloc[unseen])
+    rows = ~np.isnan(scores)
+    drawn = resample_all(y[rows], scores[rows], labelled["seller_id"][rows], measures=["average_precision"])
+    return estimate_of(drawn["average_precision"])
 
 
 random_split = leaking_random_split(labelled)
@@ -199,28 +209,18 @@ at_random, by_seller = [(random_split.train, random_split.test)], list(seller_fo
 gaps = {
     "the seller's name alone": (precision_of(remember_sellers, at_random), precision_of(remember_sellers, by_seller)),
     "TF-IDF over everything": (precision_of(read_everything, at_random), precision_of(read_everything, by_seller)),
-    "ipml, first experiment": tuple(
-        run.evaluation.figures[MODEL]["average_precision"].value for run in (leaking, first)
-    ),
-    "list of words": tuple(
-        run.evaluation.figures["keyword list"]["average_precision"].value for run in (leaking, first)
-    ),
+    "ipml, first experiment": [run.evaluation.figures[MODEL]["average_precision"] for run in (leaking, first)],
+    "list of words": [run.evaluation.figures["keyword list"]["average_precision"] for run in (leaking, first)],
 }
-
-# %%
-figure, axes = plt.subplots(figsize=(8, 3.2))
-for row, (random, honest) in enumerate(reversed(gaps.values())):
-    axes.plot([honest, random], [row, row], color="#c8c8c8", linewidth=5, zorder=1, solid_capstyle="round")
-    axes.scatter(random, row, s=70, color=COUNTERFEIT_COLOUR, zorder=2, label="split at random" if row == 0 else None)
-    axes.scatter(honest, row, s=70, color=MODEL_COLOUR, zorder=2, label="sellers not seen" if row == 0 else None)
-axes.axvline(y.mean(), color="#333333", linestyle="--", linewidth=1.2)
-axes.text(y.mean(), len(gaps) - 0.45, " drawn blindly", fontsize=8, va="bottom", ha="center")
-axes.set_yticks(range(len(gaps)), list(reversed(gaps)))
-axes.set(xlim=(0, 1), ylim=(-0.5, len(gaps) - 0.4), xlabel="average precision")
 random, honest = gaps["the seller's name alone"]
-axes.set_title(f"A seller's name alone: {random:.2f} on a random split, {honest:.2f} on new sellers", pad=18)
-axes.legend(loc="lower right")
-plt.show()
+plot_intervals(
+    {name: honest for name, (_, honest) in gaps.items()},
+    f"A seller's name alone: {random.value:.2f} on a random split, {honest.value:.2f} on new sellers",
+    f"average precision on sellers not seen; black: split at random; dashed: drawn blindly, {y.mean():.2f}",
+    marks=[random.value for random, _ in gaps.values()],
+    line=y.mean(),
+    is_share=False,
+)
 
 # %% [markdown]
 # The seller's name alone looks like a model when split at random, and is worth nothing on a seller it has not met.
@@ -246,32 +246,14 @@ print(f"{refused.rule}: {refused.measured}. {refused.reason}.")
 # evidence. Drawn seller by seller, a seller's listings come and go together, as they do on a marketplace.
 
 # %%
-tested = fetch_tested(first.run.run_id, tracking)
-score = tested.scores[MODEL][0]
-draws = {
-    name: resample_all(tested.y, score, unit, measures=["average_precision"], n_resamples=2_000)["average_precision"][
-        1:
-    ]
-    for name, unit in (
-        ("listing by listing", np.arange(len(score))),
-        ("seller by seller", tested.listings["seller_id"]),
-    )
+units = {"listing by listing": np.arange(len(score)), "seller by seller": sellers}
+rows = {
+    name: estimate_of(resample_all(tested.y, score, unit, measures=["average_precision"])["average_precision"])
+    for name, unit in units.items()
 }
-
-figure, axes = plt.subplots(figsize=(8, 3.4))
-widths = {}
-for (name, drawn), colour in zip(draws.items(), (GREY, MODEL_COLOUR), strict=True):
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    widths[name] = high - low
-    axes.hist(drawn, bins=np.linspace(0, 1, 81), density=True, color=colour, alpha=0.4)
-    axes.plot([], [], color=colour, linewidth=6, alpha=0.6, label=f"{name}: 95 % from {low:.2f} to {high:.2f}")
-axes.axvline(average_precision(tested.y, score), color="#333333", linestyle="--", linewidth=1.2, label="as measured")
-times = widths["seller by seller"] / widths["listing by listing"]
-axes.set(title=f"Counted by seller, the interval is {times:.1f} times as wide", yticks=[], xlim=(0, 1))
-axes.set_xlabel("average precision on resamples of the test")
-axes.grid(visible=False)
-axes.legend(loc="upper left")
-plt.show()
+widths = [value.high - value.low for value in rows.values()]
+title = f"Counted by seller, the interval is {widths[1] / widths[0]:.1f} times as wide"
+plot_intervals(rows, title, "average precision on resamples of the test", is_share=False)
 
 # %% [markdown]
 # The one by seller is the true one. It narrows with more *sellers*, hardly with more listings of the same. All
@@ -325,10 +307,9 @@ print(f"version {candidacy.model.version} is champion: {moved.reason}")
 # sentences at its top:
 
 # %%
-tested = fetch_tested(second.run.run_id, tracking)
-score = tested.scores[MODEL]
-k = [int(tested.y.sum())]
-print(say_how_good(second.evaluation, found_first(tested.y, score, tested.listings, k)))
+later = fetch_tested(second.run.run_id, tracking)
+improved = later.scores[MODEL][0]
+print(say_how_good(second.evaluation, found_first(later.y, [improved], later.listings, [int(later.y.sum())])))
 print(say_against_what(second.evaluation))
 print(f"\nThe page: {second.report.name}, {second.report.stat().st_size / 1e3:,.0f} kB")
 
@@ -337,6 +318,35 @@ print(f"\nThe page: {second.report.name}, {second.report.stat().st_size / 1e3:,.
 
 # %%
 print(second.evaluation.slice_table())
+
+# %% [markdown]
+# ## Daily questions
+#
+# Which listings are wrong? Slices are searched on half of the sellers and measured on the other half, so that chance is
+# not taken for a finding. `ipml model analyse` answers this question and the next three from the command line.
+
+# %%
+plot_error_slices(find_error_slices(later.y, improved, later.listings))
+
+# %% [markdown]
+# Which threshold costs least? The costs are yours: here a missed counterfeit costs 50, the removal of a genuine listing
+# 20, and a review one.
+
+# %%
+costs = Costs(missed=50, wrongful=20, minutes=2, per_minute=0.5, removed=0.1)
+plot_costs(measure_costs(later.y, improved, later.listings, costs))
+
+# %% [markdown]
+# Which sellers carry the result? A figure that a few of them make up says little about the next ones.
+
+# %%
+plot_seller_influence(measure_seller_influence(later.y, improved, later.listings))
+
+# %% [markdown]
+# What did the weaker penalty change? Both models have scored the same listings.
+
+# %%
+plot_moves(find_moves(score, improved, later.listings, y=later.y))
 
 # %% [markdown]
 # ## What disguise costs
@@ -353,27 +363,12 @@ except NotFound:  # nothing is found at that precision, so that nothing can be l
 else:
     robustness = Robustness.from_json(text)
     costs = sorted(robustness.costs, key=lambda cost: -cost.recall.value)
-
-    figure, axes = plt.subplots(figsize=(8, 0.42 * len(costs) + 1.4))
-    kept = np.array([cost.recall.value for cost in costs])
-    bounds = np.array([[cost.recall.value - cost.recall.low, cost.recall.high - cost.recall.value] for cost in costs]).T
-    axes.barh(
-        [cost.name for cost in costs], kept, color=MODEL_COLOUR, alpha=0.85, xerr=bounds.clip(0), ecolor="#333333"
-    )
-    axes.axvline(
-        robustness.recall.value, color=COUNTERFEIT_COLOUR, linestyle="--", linewidth=1.5, label="written as they were"
-    )
-    worst = costs[-1]
-    title = f"After “{worst.name}” {worst.recall.value:.0%} is still found, instead of {robustness.recall.value:.0%}"
-    axes.set(title=title, xlim=(0, 1))
-    axes.set_xlabel(f"recall where {robustness.precision:.0%} of what is shown is counterfeit, with its 95 % interval")
-    axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.grid(axis="y", visible=False)
-    axes.legend(loc="upper right")
-    plt.show()
+    title = f"After “{costs[-1].name}” {costs[-1].recall.value:.0%} is still found, not {robustness.recall.value:.0%}"
+    label = f"recall where {robustness.precision:.0%} of what is shown is counterfeit; dashed: written as they were"
+    display(plot_intervals({cost.name: cost.recall for cost in costs}, title, label, line=robustness.recall.value))
 
 # %% [markdown]
-# A bar right of the line means that the attack gave itself away. Disguise of letters should cost little, since texts
+# A dot right of the line means that the attack gave itself away. Disguise of letters should cost little, since texts
 # are folded before anything is counted. Asking a genuine price or opening a fresh account takes clues away that folding
 # cannot bring back; it costs the seller something too.
 #

@@ -211,7 +211,6 @@ def _train(out: Path, seed: int, say: Say) -> Trained:
         name="demo",
         seed=seed,
         data={"listings": "listings.parquet", "brands": "brands.toml", "truth": "truth.parquet"},
-        evaluation={"learning_curve": ()},  # the curve takes half as long again, and a demonstration does not need it
         folder=out / "market",
     )
     return train(experiment, models=out / "models", tracking_uri=_tracking(out), explain=explain_by_folder, say=say)

@@ -205,6 +205,7 @@ def test_daily_questions_are_answered_with_a_picture(ipml, flipped, saved_model,
     """Each command prints figures and draws; the same model twice moves nothing."""
     lines = {
         "errors market.toml": "missed",
+        "more-labels market.toml --draws 2": "forecast",
         "threshold market.toml --missed 50 --wrongful 20": "Best threshold",
         "sellers market.toml": "The top 5 make up",
         f"moved listings.parquet --earlier {saved_model} --model {saved_model}": "moved by more than 0.1: 0.000",

@@ -236,7 +236,7 @@ def report(
     from ipml.model.training import load_experiment
     from ipml.model.training.classifier import measure, name_brands, score_unseen
     from ipml.model.training.experiment import read_training_listings
-    from ipml.model.training.result import choose_attacks, head_of, measure_attacks, prepare
+    from ipml.model.training.result import choose_attacks, draw_learning_curve, head_of, measure_attacks, prepare
     from ipml.scoring.scorer import load_model
 
     plan = load_experiment(experiment)
@@ -257,6 +257,8 @@ def report(
             head_of(plan, scorer.version if scorer else plan.record.model),
             robustness=measure_attacks(plan, tested),
             explain=explain_by(scorer) if scorer else None,
+            costs=plan.evaluation.costs,
+            learning=draw_learning_curve(plan, listings, table, say=say),
         )
     write_report(facts, out)
     for sentence in facts.headline:

@@ -113,27 +113,17 @@ def more_labels(
     Example: ipml model analyse more-labels experiments/shoes.toml --out labels.png
     """
     from ipml.features.goods import brand_table
-    from ipml.model.questions.learning_curve import measure_learning_curve
     from ipml.model.questions.plots import plot_learning_curve
     from ipml.model.training import load_experiment
-    from ipml.model.training.classifier import fit_classifier, labels_of
-    from ipml.model.training.experiment import labelled_of, read_training_listings
+    from ipml.model.training.classifier import fetch_donor, learn_from_subsets
+    from ipml.model.training.experiment import read_training_listings
     from ipml.model.training.result import prepare
 
     _check_picture(out, [experiment], force)
-    plan = load_experiment(experiment)
+    plan, donor = fetch_donor(load_experiment(experiment))
     with show_steps("Reading listings") as say:
-        brands = brand_table(prepare(plan))
-        labelled = labelled_of(read_training_listings(plan)).reset_index(drop=True)
-        curve = measure_learning_curve(
-            lambda learnt, asked: fit_classifier(plan, learnt, brands).predict_proba(asked)[:, 1],
-            labels_of(labelled),
-            labelled,
-            times=(times,),
-            n_draws=draws,
-            seed=plan.seed,
-            say=say,
-        )
+        brands, listings = brand_table(prepare(plan)), read_training_listings(plan)
+        curve = learn_from_subsets(plan, listings, brands, draws, times=(times,), donor=donor, say=say)
     typer.echo(str(curve))
     _save(plot_learning_curve(curve), out)
 
@@ -141,7 +131,10 @@ def more_labels(
 @app.command()
 def threshold(
     experiment: ExperimentFile,
-    wrongful: Annotated[float, typer.Option(min=0, help="Cost of removing a genuine listing.")],
+    wrongful: Annotated[
+        float | None,
+        typer.Option(min=0, help="Cost of removing a genuine listing; by default EXPERIMENT has all."),
+    ] = None,
     missed: Annotated[str, typer.Option(help="Cost of a missed counterfeit: an amount, or `price`.")] = "price",
     minutes: Annotated[float, typer.Option(min=0, help="Minutes that a person looks at a flagged listing.")] = 0.0,
     per_minute: Annotated[float, typer.Option(min=0, help="Cost of such a minute.")] = 0.0,
@@ -166,7 +159,10 @@ def threshold(
         each = None if missed == "price" else float(missed)
     except ValueError:
         raise UnusableSetting("--missed", repr(missed), "an amount, or price") from None
-    costs, plan = Costs(each, wrongful, minutes, per_minute, removed), load_experiment(experiment)
+    plan = load_experiment(experiment)
+    costs = plan.evaluation.costs if wrongful is None else Costs(each, wrongful, minutes, per_minute, removed)
+    if costs is None:
+        raise UnusableSetting("--wrongful", "nothing", "an amount, or `evaluation.costs` in the experiment")
     with show_steps("Scoring listings of unseen sellers …"):
         listings, y, score = score_all(plan)
     curve = measure_costs(y, score, listings, costs, k=plan.evaluation.k)

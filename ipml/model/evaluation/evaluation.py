@@ -1,7 +1,7 @@
 """The evaluation of a model: every measure with its interval, beside the baselines, and where it is weak.
 
 An `Evaluation` holds figures only, so that it can be stored, sent, printed and compared; the curves are drawn
-by `ipml.model.report.plots`. The scores of a test are kept as a file, so that a later model can be compared with this
+by `ipml.model.report.curves`. The scores of a test are kept as a file, so that a later model can be compared with this
 one on the same listings.
 """
 

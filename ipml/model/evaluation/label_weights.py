@@ -47,6 +47,12 @@ def find_label_probability(listings: pd.DataFrame) -> Floats | None:
     return listings["label_probability"].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
+def weigh_labels(listings: pd.DataFrame) -> Floats:
+    """Return for how many listings each label stands; 1 where no listing says so."""
+    probability = find_label_probability(listings)
+    return np.ones(len(listings)) if probability is None else weigh_by_probability(probability)
+
+
 def weigh_by_probability(probability: ArrayLike) -> Floats:
     """Return for how many listings each label stands, shape (n_listings,).
 

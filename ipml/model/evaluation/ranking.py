@@ -332,3 +332,15 @@ def number_sellers(sellers: ArrayLike, n_listings: int) -> NDArray[np.intp]:
             f"a seller for each of {n_listings} listings, and two at least",
         )
     return np.asarray(codes, dtype=np.intp)
+
+
+def take_by_seller(rows: NDArray[np.intp], sellers: pd.Series[str], n: int, most: int = 2) -> NDArray[np.intp]:
+    """Return the first `n` of some rows, at most two of one seller, whose listings are often alike.
+
+    Examples
+    --------
+    >>> take_by_seller(np.array([3, 1, 0, 2]), pd.Series(list("aaba")), 3)
+    array([3, 1, 2])
+    """
+    taken = sellers.iloc[rows].reset_index(drop=True)
+    return rows[(taken.groupby(taken).cumcount() < most).to_numpy()][:n]

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ipml.errors import UnusableSetting
-from ipml.model.evaluation.label_weights import find_label_probability, weigh_by_probability
+from ipml.model.evaluation.label_weights import weigh_labels
 from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES, VALUE, VALUE_CURRENCY, Estimate, estimate_of
 from ipml.model.evaluation.ranking import Floats, check_scores, number_sellers, resample_sums, resampled_weights
 
@@ -44,11 +44,13 @@ class Costs:
     3.0
     """
 
-    missed: float | None
-    wrongful: float
+    missed: float | None = None
+    wrongful: float = 0.0
     minutes: float = 0.0
     per_minute: float = 0.0
     removed: float = 1.0
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - pydantic reads it, where an experiment names costs
 
     def __post_init__(self) -> None:
         """Refuse costs that are negative, not finite, or nothing at all."""
@@ -141,9 +143,8 @@ def measure_costs(
     costs : Costs
     k : sequence of int, default=(100,)
         How many listings are flagged, for the value at k.
-    n_resamples : int, default=500
+    n_resamples, seed : int
         Resamples of the sellers.
-    seed : int, default=0
 
     Raises
     ------
@@ -160,15 +161,15 @@ def measure_costs(
     """
     truth, scores = check_scores(y, score)
     missed, currency, unpriced = _price_missed(truth, listings, costs)
-    probability = find_label_probability(listings)
-    weight = np.ones_like(truth) if probability is None else weigh_by_probability(probability)
+    weight = weigh_labels(listings)
     limits = _choose_thresholds(scores, weight, k)
     place = len(limits) - np.searchsorted(limits[::-1], scores, side="right")  # the first threshold that flags it
     saving = weight * np.where(truth == 1, missed - costs.of_review, -costs.of_flagged_genuine)
     sellers = number_sellers(listings["seller_id"], len(truth))
-    by_seller = _sum_by_seller(sellers, place, saving, len(limits))
-    of_missed: Floats = np.bincount(sellers, weight * truth * missed).astype(np.float64)
-    counted: Floats = np.bincount(sellers, weight).astype(np.float64)
+    n_places = len(limits) + 1  # the last is that of what no threshold flags
+    of_missed, counted = (np.bincount(sellers, each).astype(np.float64) for each in (weight * truth * missed, weight))
+    cells = np.bincount(sellers * n_places + place, saving, len(counted) * n_places).astype(np.float64)
+    by_seller = cells.reshape(-1, n_places)[:, :-1]
     drawn = np.vstack([each for _, each in resampled_weights(np.arange(len(counted)), n_resamples, seed)])
     sums, none, totals = drawn @ by_seller, drawn @ of_missed, drawn @ counted
     saved = np.cumsum(sums, axis=1)
@@ -176,20 +177,9 @@ def measure_costs(
     low, high = np.percentile(cost[1:], INTERVAL_PERCENTILES, axis=0)
     flagged: Floats = np.cumsum(np.bincount(place, weight, len(limits) + 1).astype(np.float64))[:-1]
     best = estimate_of(limits[np.argmin(cost, axis=1)])
-    costed, won = _cross_fit(by_seller, of_missed, counted, n_resamples, seed)
-    return CostCurve(
-        currency,
-        limits,
-        flagged / weight.sum(),
-        cost[0],
-        low,
-        high,
-        best,
-        costed,
-        won,
-        tuple(_value_at(n, limits, flagged, saved) for n in k if n <= weight.sum()),
-        unpriced,
-    )
+    cross_fitted = _cross_fit(by_seller, of_missed, counted, n_resamples, seed)
+    at_k = tuple(_value_at(n, limits, flagged, saved) for n in k if n <= weight.sum())
+    return CostCurve(currency, limits, flagged / weight.sum(), cost[0], low, high, best, *cross_fitted, at_k, unpriced)
 
 
 def _price_missed(y: Floats, listings: pd.DataFrame, costs: Costs) -> tuple[Floats, str, int]:
@@ -217,15 +207,6 @@ def _choose_thresholds(scores: Floats, weight: Floats, k: Sequence[int]) -> Floa
     at = np.minimum(np.searchsorted(reached, wanted - 1e-9 * reached[-1]), len(scores) - 1)
     above = np.nextafter(scores.max(), np.inf)
     return np.append(above, np.unique(scores[order][at])[::-1])
-
-
-def _sum_by_seller(sellers: NDArray[np.intp], place: NDArray[np.intp], amounts: Floats, n_limits: int) -> Floats:
-    """Add up amounts by seller and first threshold; what no threshold flags is left out."""
-    n_sellers = int(sellers.max()) + 1
-    cells: Floats = np.bincount(sellers * (n_limits + 1) + place, amounts, n_sellers * (n_limits + 1)).astype(
-        np.float64
-    )
-    return cells.reshape(n_sellers, n_limits + 1)[:, :-1]
 
 
 def _cross_fit(

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.errors import Refused
 from ipml.model.evaluation.differences import CHANCE, MIN_SELLERS, stretch_interval
-from ipml.model.evaluation.label_weights import effective_number, find_label_probability, weigh_by_probability
+from ipml.model.evaluation.label_weights import effective_number, weigh_labels
 from ipml.model.evaluation.metrics import VALUE, Estimate, estimate_of
 from ipml.model.evaluation.ranking import Floats, check_scores, number_sellers, resample_sums
 from ipml.model.evaluation.slices import break_even, group_columns
@@ -120,10 +120,8 @@ def find_error_slices(
         By default as many are flagged as there are counterfeits.
     explain : function of DataFrame, optional
         Returns the reasons for each listing of a frame; asked for some wrong ones.
-    n_resamples : int, default=500
-        Resamples of the sellers.
-    seed : int, default=0
-        Which sellers are searched, and the resamples.
+    n_resamples, seed : int
+        Resamples of the sellers; the seed also says which are searched.
 
     Raises
     ------
@@ -140,8 +138,7 @@ def find_error_slices(
     ('missed', 'brand is Bolt', 1.0, True)
     """
     truth, scores = check_scores(y, score)
-    probability = find_label_probability(listings)
-    weight = np.ones_like(truth) if probability is None else weigh_by_probability(probability)
+    weight = weigh_labels(listings)
     limit = break_even(truth, scores, weight) if threshold is None else threshold
     flagged = scores >= limit
     listings = listings.reset_index(drop=True)
@@ -149,11 +146,9 @@ def find_error_slices(
     is_searched = _halve(truth, sellers, seed)
     drawn: dict[str, Any] = {"n_resamples": n_resamples, "seed": seed}
     found, rates = [], []
-    kinds: tuple[tuple[Kind, float, NDArray[np.bool_]], ...] = (
-        ("missed", 1.0, ~flagged),
-        ("false alarm", 0.0, flagged),
-    )
-    for kind, label, wrong in kinds:
+    kinds: tuple[tuple[Kind, float], ...] = (("missed", 1.0), ("false alarm", 0.0))
+    for kind, label in kinds:
+        wrong = flagged != label
         of_kind = truth == label
         searched, measured = np.flatnonzero(of_kind & is_searched), np.flatnonzero(of_kind & ~is_searched)
         names = _search(wrong[searched], weight[searched], sellers.iloc[searched], columns.iloc[searched])
@@ -250,7 +245,8 @@ def _search(
     both = single | pairs
     kept: list[tuple[Condition, ...]] = []
     for conditions in _best(both, surplus, numbers):
-        if all(_likeness(both[conditions], both[other]) <= MOST_ALIKE for other in kept):
+        rows = both[conditions]
+        if all((rows & both[other]).sum() <= MOST_ALIKE * (rows | both[other]).sum() for other in kept):
             kept.append(conditions)
         if len(kept) == MOST_SLICES:
             break
@@ -274,10 +270,6 @@ def _best(
             if by_seller.sum() > 0 and len(np.unique(sellers[rows])) >= MIN_SELLERS:
                 scores[conditions] = by_seller.sum() / np.sqrt(by_seller @ by_seller)
     return sorted(scores, key=lambda conditions: (-scores[conditions], len(conditions), conditions))
-
-
-def _likeness(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    return float((one & other).sum() / (one | other).sum())
 
 
 def _measure(

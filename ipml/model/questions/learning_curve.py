@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
 from ipml.errors import Refused
-from ipml.model.evaluation.label_weights import find_label_probability, weigh_by_probability
+from ipml.model.evaluation.label_weights import weigh_labels
 from ipml.model.evaluation.metrics import Estimate, estimate_of, resample_all
 from ipml.model.evaluation.ranking import Floats
 from ipml.model.evaluation.splits import Positions, seller_folds
@@ -108,12 +109,8 @@ def measure_learning_curve(
         With `seller_id`; where `label_probability` is known, figures are weighed by it.
     times : tuple of float, default=(2.0,)
         Multiples of the present number of labels to forecast.
-    n_folds, n_draws : int, default=3
-    n_resamples : int, default=200
-        Resamples of the tested sellers.
-    seed : int, default=0
-    say : function of str, optional
-        Told how far it is, for a progress display.
+    n_folds, n_draws, n_resamples, seed, say
+        Resamples are of the tested sellers; `say` is called with the progress.
 
     Raises
     ------
@@ -134,25 +131,10 @@ def measure_learning_curve(
     truth = np.asarray(y, dtype=float)
     shares = _usable_shares(truth, listings["seller_id"], n_folds)
     sizes, scores = _score_subsets(score_with, truth, listings, shares, n_folds, n_draws, seed, say)
-    probability = find_label_probability(listings)
-    weight = None if probability is None else weigh_by_probability(probability)
-    draws = np.array(
-        [
-            [
-                resample_all(
-                    truth,
-                    score,
-                    listings["seller_id"],
-                    measures=["average_precision"],
-                    weight=weight,
-                    n_resamples=n_resamples,
-                    seed=seed,
-                )["average_precision"]
-                for score in repeats
-            ]
-            for repeats in scores
-        ]
-    )
+    name, weight = "average_precision", weigh_labels(listings)
+    drawn: dict[str, Any] = {"measures": [name], "weight": weight, "n_resamples": n_resamples, "seed": seed}
+    sellers = listings["seller_id"]
+    draws = np.array([[resample_all(truth, score, sellers, **drawn)[name] for score in each] for each in scores])
     draws = draws[:, :, ~np.isnan(draws).any(axis=(0, 1))]  # resamples without a counterfeit
     return _forecast(sizes, shares, draws, len(truth), times, seed)
 

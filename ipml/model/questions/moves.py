@@ -14,15 +14,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.errors import UnmeasurableScores
-from ipml.model.evaluation.label_weights import find_label_probability, weigh_by_probability
+from ipml.model.evaluation.label_weights import weigh_labels
 from ipml.model.evaluation.metrics import Estimate, estimate_of
-from ipml.model.evaluation.ranking import Floats, resample_sums
+from ipml.model.evaluation.ranking import Floats, resample_sums, take_by_seller
 from ipml.model.questions.error_slices import Explain
 from ipml.records import Reason
 
 MOVED = 0.1
 """A score that differs by more than this has moved."""
-MOST_OF_ONE_SELLER = 2
 MOST_REASONS = 3
 
 
@@ -79,8 +78,6 @@ class Moves:
         sellers'.
     moves : tuple of Move
         The largest changes first, two of one seller at most.
-    reasons : tuple of ReasonChange
-        Features whose parts differ most over these listings: the mean of the absolute change, with one sentence.
     """
 
     before: Floats
@@ -89,7 +86,6 @@ class Moves:
     moved: Estimate
     right: Estimate | None
     moves: tuple[Move, ...]
-    reasons: tuple[ReasonChange, ...]
 
 
 def find_moves(
@@ -118,8 +114,8 @@ def find_moves(
         Return the reasons of the first and of the second model for each listing of a frame; asked for those shown.
     n : int, default=20
         How many listings to show.
-    n_resamples : int, default=500
-    seed : int, default=0
+    n_resamples, seed : int
+        Resamples of the sellers.
 
     Examples
     --------
@@ -139,17 +135,16 @@ def find_moves(
     if listings["seller_id"][judged].nunique() < 2:
         raise UnmeasurableScores(f"scores of {judged.sum()} listings by both models", "those of two sellers at least")
     has_moved = judged & (np.abs(change) > MOVED)
-    probability = find_label_probability(listings)
-    weight = np.ones_like(change) if probability is None else weigh_by_probability(probability)
+    weight = weigh_labels(listings)
     moved = _share(has_moved, judged, np.ones_like(change), listings, drawn)
     is_right = np.where(truth == 1, change > 0, change < 0)
     labelled = has_moved & ~np.isnan(truth)
     right = None
     if listings["seller_id"][labelled].nunique() > 1:
         right = _share(labelled & is_right, labelled, weight, listings, drawn)
-    rows = _largest(change, has_moved, listings["seller_id"], n)
-    moves = _show(rows, listings, scores, truth, explain)
-    return Moves(*scores, truth, moved, right, moves, _sum_up(moves))
+    order = np.argsort(-np.nan_to_num(np.abs(change)), kind="stable")
+    rows = take_by_seller(order[has_moved[order]], listings["seller_id"], n)
+    return Moves(*scores, truth, moved, right, _show(rows, listings, scores, truth, explain))
 
 
 def _share(
@@ -158,13 +153,6 @@ def _share(
     counted = (np.column_stack([chosen, among]) * weight[:, np.newaxis])[among]
     sums = resample_sums(counted, listings["seller_id"][among], **drawn)
     return estimate_of(sums[:, 0] / sums[:, 1])
-
-
-def _largest(change: Floats, has_moved: NDArray[np.bool_], sellers: pd.Series[str], n: int) -> NDArray[np.intp]:
-    order = np.argsort(-np.nan_to_num(np.abs(change)), kind="stable")
-    order = order[has_moved[order]]
-    place = sellers.iloc[order].reset_index(drop=True)
-    return order[(place.groupby(place).cumcount() < MOST_OF_ONE_SELLER).to_numpy()][:n]
 
 
 def _show(
@@ -211,13 +199,3 @@ def subtract_reasons(before: Sequence[Reason], after: Sequence[Reason]) -> tuple
             sentence, change = (earlier.sentence, earlier.change) if earlier else (reason.sentence, 0.0)
             parts[reason.feature] = ReasonChange(reason.feature, sentence, change + sign * reason.weight)
     return tuple(sorted(parts.values(), key=lambda part: -abs(part.change)))
-
-
-def _sum_up(moves: Sequence[Move]) -> tuple[ReasonChange, ...]:
-    parts: dict[str, ReasonChange] = {}
-    for move in moves:
-        for reason in move.reasons:
-            known = parts.get(reason.feature, ReasonChange(reason.feature, reason.sentence, 0.0))
-            mean = known.change + abs(reason.change) / len(moves)
-            parts[reason.feature] = ReasonChange(known.feature, known.sentence, mean)
-    return tuple(sorted(parts.values(), key=lambda part: -part.change)[:10])

@@ -1,22 +1,24 @@
 """Pictures of the answers to a data scientist's daily questions, one function per question.
 
-Figures are made directly, without pyplot, which keeps a global list of them: a notebook shows what a cell returns, and
-`save_plot` writes a file. Texts of sellers are drawn as they are shown elsewhere: invisible letters by their code
-points, never as formulae.
+Figures are made directly, without pyplot, which keeps a global list of them. Texts of sellers are drawn as they are
+shown elsewhere: invisible letters by their code points, never as formulae.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+from numpy.typing import ArrayLike
 
 from ipml.errors import UnwritableFile
 from ipml.kit.hostile_text import show_invisible
+from ipml.model.evaluation.metrics import Estimate
 from ipml.model.questions.costs import CostCurve
 from ipml.model.questions.error_slices import ErrorSlice, ErrorSlices
 from ipml.model.questions.learning_curve import LearningCurve
@@ -26,9 +28,19 @@ from ipml.model.questions.seller_influence import SellerInfluence
 MODEL_COLOUR = "#1f5fa8"
 COUNTERFEIT_COLOUR = "#c2452d"
 GREY = "#6b6b6b"
+COLOURS = (COUNTERFEIT_COLOUR, GREY, MODEL_COLOUR)
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 MOST_ROWS = 10
 MOST_LETTERS = 60
+
+
+class Picture(Figure):
+    """A figure that a notebook shows where a cell returns it."""
+
+    def _repr_png_(self) -> bytes:
+        written = BytesIO()
+        self.savefig(written, format="png")
+        return written.getvalue()
 
 
 def save_plot(figure: Figure, path: Path) -> None:
@@ -58,23 +70,93 @@ def finish_axes(axes: Axes) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def plot_error_slices(found: ErrorSlices) -> Figure:
-    """Draw the error rate of each slice beside that of all other listings of its class."""
-    parts = found.slices[:MOST_ROWS]
-    figure = Figure(figsize=(8.5, 1.6 + 0.45 * max(len(parts), 1)), layout="constrained")
+def plot_intervals(
+    rows: Mapping[str, Estimate],
+    title: str,
+    label: str,
+    *,
+    marks: Sequence[float] = (),
+    line: float | None = None,
+    stressed: Collection[str] = (),
+    is_share: bool = True,
+) -> Picture:
+    """Draw figures one below the other, each with its interval.
+
+    Parameters
+    ----------
+    rows : mapping of str to Estimate
+    title, label : str
+        Above the picture and below its axis.
+    marks : sequence of float, optional
+        What each row is compared with.
+    line : float, optional
+        What all rows are compared with.
+    stressed : collection of str, optional
+        Rows in a colour of their own.
+    is_share : bool, default=True
+        Whether the axis counts percent.
+    """
+    figure = Picture(figsize=(8.5, 1.4 + 0.42 * max(len(rows), 1)), layout="constrained")
     axes = figure.subplots()
-    for row, part in enumerate(parts):
-        colour = COUNTERFEIT_COLOUR if part.is_worse else GREY
-        axes.plot([part.rate.low, part.rate.high], [row, row], color=colour, alpha=0.4, linewidth=5)
-        axes.plot(part.rate.value, row, "o", color=colour)
-        axes.plot(part.elsewhere.value, row, "|", color="#222222", markersize=14, markeredgewidth=2)
-    _name_rows(axes, [name_slice(part) for part in parts])
-    n_worse = sum(part.is_worse for part in found.slices)
-    axes.set(title=f"{n_worse} slices are clearly worse than other listings", xlim=(0, 1))
-    axes.set_xlabel("share that is wrong, with 95 % interval over sellers; line: elsewhere")
-    _percent(axes, "x")
+    for row, (name, value) in enumerate(rows.items()):
+        colour = COUNTERFEIT_COLOUR if name in stressed else MODEL_COLOUR
+        axes.plot([value.low, value.high], [row, row], color=colour, alpha=0.4, linewidth=5)
+        axes.plot(value.value, row, "o", color=colour)
+    axes.plot(marks, range(len(marks)), "|", color="#222222", markersize=14, markeredgewidth=2)
+    if line is not None:
+        axes.axvline(line, color="#222222", linewidth=1, linestyle="--")
+    _name_rows(axes, list(rows))
+    figure.suptitle(title)
+    figure.supxlabel(label, fontsize=10)
+    if is_share:
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
     finish_axes(axes)
     return figure
+
+
+def plot_lines(lines: Mapping[str, ArrayLike], title: str, x_label: str, y_label: str) -> Picture:
+    """Draw lines over 0, 1, 2 …, such as what is found by number of listings read."""
+    figure = Picture(figsize=(7.5, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for (name, values), colour in zip(lines.items(), COLOURS, strict=False):
+        axes.plot(np.asarray(values), color=colour, linewidth=2, label=name)
+    axes.set(title=title, xlim=(0, None), ylim=(0, None))
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    finish_axes(axes)
+    axes.legend(frameon=False)
+    return figure
+
+
+def plot_histograms(values: Mapping[str, ArrayLike], edges: ArrayLike, title: str, label: str) -> Picture:
+    """Draw which share of each group lies between edges that grow by a factor; what lies beyond counts at the ends."""
+    figure = Picture(figsize=(7.5, 3.8), layout="constrained")
+    axes = figure.subplots()
+    bins = np.asarray(edges, dtype=float)
+    for (name, group), colour in zip(values.items(), COLOURS, strict=False):
+        known = np.asarray(group, dtype=float)
+        counts = np.histogram(np.clip(known[~np.isnan(known)], bins[0], bins[-1]), bins)[0]
+        axes.stairs(counts / max(counts.sum(), 1), bins, color=colour, linewidth=1.8, label=name)
+    axes.set(title=title, xscale="log")
+    axes.set_xlabel(label)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    finish_axes(axes)
+    axes.legend(frameon=False)
+    return figure
+
+
+def plot_error_slices(found: ErrorSlices) -> Picture:
+    """Draw the error rate of each slice beside that of all other listings of its class."""
+    parts = {name_slice(part): part for part in found.slices[:MOST_ROWS]}
+    worse = [name for name, part in parts.items() if part.is_worse]
+    return plot_intervals(
+        {name: part.rate for name, part in parts.items()},
+        f"Slices clearly worse than other listings: {len(worse)} of {len(found.slices)}",
+        "share that is wrong, with 95 % interval over sellers; black: elsewhere",
+        marks=[part.elsewhere.value for part in parts.values()],
+        stressed=worse,
+    )
 
 
 def name_slice(part: ErrorSlice) -> str:
@@ -83,9 +165,9 @@ def name_slice(part: ErrorSlice) -> str:
     return f"{kind}: {shorten(part.name)}"
 
 
-def plot_learning_curve(curve: LearningCurve) -> Figure:
+def plot_learning_curve(curve: LearningCurve) -> Picture:
     """Draw average precision by number of labels, and its continuation."""
-    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    figure = Picture(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
     is_ahead = curve.grid >= curve.labels[-1]
     axes.fill_between(curve.grid, curve.low, curve.high, color=MODEL_COLOUR, alpha=0.15, linewidth=0)
@@ -98,7 +180,7 @@ def plot_learning_curve(curve: LearningCurve) -> Figure:
     axes.axvline(curve.now, color="#222222", linewidth=1, linestyle=":")
     axes.annotate(" labels now", (curve.now, 0.02), rotation=90, fontsize=8, ha="right", va="bottom")
     times, gain = max(curve.gain.items())
-    axes.set(title=f"{times:g} times the labels: average precision {gain.show('+')}", xscale="log", ylim=(0, 1.02))
+    axes.set(title=f"{times:g} times the labels now: average precision {gain.show('+')}", xscale="log", ylim=(0, 1.02))
     axes.set_xlabel("labelled listings (logarithmic)")
     axes.set_ylabel("average precision")
     axes.set_xticks([*curve.labels, curve.grid[-1]], [f"{n:,.0f}" for n in (*curve.labels, curve.grid[-1])])
@@ -108,9 +190,9 @@ def plot_learning_curve(curve: LearningCurve) -> Figure:
     return figure
 
 
-def plot_costs(curve: CostCurve) -> Figure:
+def plot_costs(curve: CostCurve) -> Picture:
     """Draw the expected cost by the share of the listings that is flagged, and mark the best threshold."""
-    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    figure = Picture(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
     shown = curve.flagged > 0
     axes.fill_between(
@@ -135,10 +217,10 @@ def plot_costs(curve: CostCurve) -> Figure:
     return figure
 
 
-def plot_seller_influence(influence: SellerInfluence) -> Figure:
+def plot_seller_influence(influence: SellerInfluence) -> Picture:
     """Draw by how much average precision changes without each seller, those of the largest change."""
     rows = range(min(MOST_ROWS, len(influence.sellers)))
-    figure = Figure(figsize=(8.5, 1.6 + 0.38 * len(rows)), layout="constrained")
+    figure = Picture(figsize=(8.5, 1.6 + 0.38 * len(rows)), layout="constrained")
     axes = figure.subplots()
     change = np.nan_to_num(influence.change[: len(rows)])
     axes.barh(rows, change, color=np.where(change < 0, MODEL_COLOUR, COUNTERFEIT_COLOUR).tolist(), alpha=0.85)
@@ -149,15 +231,15 @@ def plot_seller_influence(influence: SellerInfluence) -> Figure:
         [f"{shorten(seller, 24)}: {fakes:,} of {n:,} counterfeit" for seller, fakes, n in list(counts)[: len(rows)]],
     )
     top = influence.top_share(5)
-    axes.set(title=f"Five sellers make up {top:.0%} of the average precision, {influence.average_precision}")
-    axes.set_xlabel("change of average precision when the seller is left out of the test")
+    figure.suptitle(f"Five sellers make up {top:.0%} of the average precision, {influence.average_precision}")
+    figure.supxlabel("change of average precision when the seller is left out of the test", fontsize=10)
     finish_axes(axes)
     return figure
 
 
-def plot_moves(moves: Moves) -> Figure:
+def plot_moves(moves: Moves) -> Picture:
     """Draw the score of each listing by the second model against that by the first, by label where there is one."""
-    figure = Figure(figsize=(6, 5.6), layout="constrained")
+    figure = Picture(figsize=(6, 5.6), layout="constrained")
     axes = figure.subplots()
     for label, colour, rows in (
         ("no label", GREY, np.isnan(moves.y)),
@@ -193,8 +275,4 @@ def shorten(text: str, most: int = MOST_LETTERS) -> str:
 
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names, parse_math=False)
-    axes.invert_yaxis()
-
-
-def _percent(axes: Axes, axis: str) -> None:
-    (axes.xaxis if axis == "x" else axes.yaxis).set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
+    axes.set_ylim(max(len(names), 1) - 0.5, -0.5)

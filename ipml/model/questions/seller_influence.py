@@ -7,12 +7,13 @@ only, so that leaving each of 10,000 sellers out takes seconds, and gives what m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.model.evaluation.label_weights import effective_number, find_label_probability, weigh_by_probability
+from ipml.model.evaluation.label_weights import effective_number, weigh_labels
 from ipml.model.evaluation.metrics import Estimate, average_precision, estimate_of, resample_all
 from ipml.model.evaluation.ranking import Floats, check_scores, number_sellers, rank_once
 
@@ -65,9 +66,8 @@ def measure_seller_influence(
         Truth (0 or 1) and score.
     listings : DataFrame of shape (n_listings, …)
         With `seller_id`; where `label_probability` is known, listings are weighed by it.
-    n_resamples : int, default=500
+    n_resamples, seed : int
         Resamples of the sellers, for the interval of the whole.
-    seed : int, default=0
 
     Examples
     --------
@@ -78,17 +78,9 @@ def measure_seller_influence(
     """
     truth, scores = check_scores(y, score, are_probabilities=False)
     numbers = number_sellers(listings["seller_id"], len(truth))
-    probability = find_label_probability(listings)
-    weight = np.ones_like(truth) if probability is None else weigh_by_probability(probability)
-    measured = resample_all(
-        truth,
-        scores,
-        listings["seller_id"],
-        measures=["average_precision"],
-        weight=weight,
-        n_resamples=n_resamples,
-        seed=seed,
-    )
+    weight = weigh_labels(listings)
+    drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
+    measured = resample_all(truth, scores, listings["seller_id"], measures=["average_precision"], **drawn)
     whole = estimate_of(measured["average_precision"])
     ranking = rank_once(truth, scores, weight)
     at = len(ranking.scores) - 1 - np.searchsorted(ranking.scores[::-1], scores)

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.kit.svg import Scale, write_path
-from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES
+from ipml.kit.svg import Scale, make_ticks, round_up, write_path
+from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES, Estimate
 from ipml.model.evaluation.ranking import Floats, ScoreRanking, check_scores, rank_once, resample_rankings
+from ipml.model.questions.costs import CostCurve
+from ipml.model.questions.learning_curve import LearningCurve
 
 _RECALLS = np.linspace(0.005, 1, 200)
 _RELIABILITY_BINS = 10
@@ -78,16 +80,14 @@ def precision_recall(
 
     Parameters
     ----------
-    y, score : array of shape (n_listings,)
-        Truth (0 or 1) and the model's probabilities.
-    sellers : array of shape (n_listings,)
+    y, score, sellers : array of shape (n_listings,)
+        Truth (0 or 1), the model's probabilities, and who offers each listing.
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
     weight : array of shape (n_listings,), optional
         What each listing counts, as `count_by_probability` returns it; once where none is given.
-    n_resamples : int, default=200
+    n_resamples, seed : int
         Resamples of the sellers, for the interval.
-    seed : int, default=0
 
     Examples
     --------
@@ -272,3 +272,84 @@ def log_histogram(histogram: ScoreHistogram) -> LogHistogram:
     marks = [0, *(10**power for power in range(len(str(most))) if 10**power <= most)]
     ticks = tuple(Tick(float(height(mark)), f"{mark:,}") for mark in marks)
     return LogHistogram(histogram.edges, height(histogram.genuine), height(histogram.counterfeit), ticks)
+
+
+@dataclass(frozen=True)
+class LogChart:
+    """A curve over a logarithmic axis, all of it in 0-1.
+
+    Attributes
+    ----------
+    x, y, low, high : array of shape (n_points,)
+        The curve and its interval.
+    x_ticks, y_ticks : tuple of Tick
+    points : tuple of (float, Estimate)
+        What is marked, with its interval.
+    n_measured : int
+        Points of the curve before its forecast.
+    level : float or None
+        Height of a line across.
+    """
+
+    x: Floats
+    y: Floats
+    low: Floats
+    high: Floats
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    points: tuple[tuple[float, Estimate], ...]
+    n_measured: int
+    level: float | None = None
+
+
+def shorten_amount(amount: int) -> str:
+    """Return an amount as it fits beside an axis.
+
+    Examples
+    --------
+    >>> shorten_amount(500), shorten_amount(20_000), shorten_amount(1_500_000)
+    ('500', '20 k', '1.5 M')
+    """
+    size, unit = (1e6, " M") if amount >= 1e6 else (1e3, " k") if amount >= 1e4 else (1, "")
+    return f"{amount / size:g}{unit}"
+
+
+def chart_costs(costs: CostCurve) -> LogChart:
+    """Return the expected cost by the share that is flagged; what costs far more than flagging nothing is left out."""
+    top = max(float(costs.cost[1]), min(float(costs.high.max()), 2 * float(costs.cost[0])))
+    shown = (costs.flagged > 0) & (costs.cost <= top)
+    flagged = costs.flagged[shown]
+    powers = np.array([10.0**power for power in range(-6, 1) if 10.0**power >= flagged[0]])
+    x, ticks = (1 - np.log(shares) / min(np.log(flagged[0]), -1e-9) for shares in (flagged, powers))
+    y, low, high = (np.minimum(values[shown] / top, 1.0) for values in (costs.cost, costs.low, costs.high))
+    best = int(np.argmin(y))
+    return LogChart(
+        x,
+        y,
+        low,
+        high,
+        tuple(Tick(at, f"{100 * share:g} %") for at, share in zip(ticks.tolist(), powers.tolist(), strict=True)),
+        tuple(Tick(cost / top, shorten_amount(cost)) for cost in make_ticks(round_up(top)) if cost <= top),
+        ((float(x[best]), Estimate(y[best], low[best], high[best])),),
+        len(x),
+        level=float(costs.cost[0]) / top,
+    )
+
+
+def chart_learning(curve: LearningCurve) -> LogChart:
+    """Return the average precision by number of labels, with its forecast."""
+    x, sizes = (
+        np.log(numbers / curve.grid[0]) / np.log(curve.grid[-1] / curve.grid[0])
+        for numbers in (curve.grid, curve.labels)
+    )
+    ticks = [*zip(sizes, curve.labels, strict=True), (1.0, curve.grid[-1])]
+    return LogChart(
+        x,
+        curve.line,
+        curve.low,
+        curve.high,
+        tuple(Tick(at, f"{n:,.0f}") for at, n in ticks),
+        SHARE_TICKS,
+        tuple(zip(sizes.tolist(), curve.precision, strict=True)),
+        int(np.sum(x <= sizes[-1])),
+    )

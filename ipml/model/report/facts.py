@@ -7,6 +7,7 @@ about, with its reasons: the first to label anew, as the label may be wrong.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,13 +15,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineComparison, Evaluation, draw_repeats
 from ipml.model.evaluation.fairness import BrandReliability, Fairness
 from ipml.model.evaluation.metrics import Estimate, draw_values, estimate_of
-from ipml.model.evaluation.ranking import check_scores
+from ipml.model.evaluation.ranking import check_scores, take_by_seller
 from ipml.model.evaluation.slices import Slice
+from ipml.model.questions.costs import CostCurve
+from ipml.model.questions.error_slices import ErrorSlices
+from ipml.model.questions.learning_curve import LearningCurve
+from ipml.model.questions.seller_influence import SellerInfluence
 from ipml.model.report.curves import PrecisionRecall, Reliability, ScoreHistogram
 from ipml.model.robustness.robustness import AttackCost, Robustness
 
@@ -85,9 +90,8 @@ def found_first(
         How many listings are read.
     weight : array of shape (n_listings,), optional
         For how many listings each one stands: k of these are read.
-    n_resamples : int, default=500
+    n_resamples, seed : int
         Resamples of the sellers, for the intervals.
-    seed : int, default=0
 
     Examples
     --------
@@ -109,7 +113,6 @@ def found_first(
 
 
 Explain = Callable[[pd.DataFrame], Sequence[Sequence[str]]]
-MOST_OF_ONE_SELLER = 2
 MOST_REASONS = 6
 _TEXTS = ("listing_id", "seller_id", "title", "brand", "category", "currency")
 
@@ -152,26 +155,14 @@ def most_misjudged(
     [('Bag', 0.8), ('Watch', 0.3)]
     """
     truth, scores = check_scores(y, score, are_probabilities=False)
-    sellers = listings["seller_id"].reset_index(drop=True)
-    rows = np.concatenate(
-        [
-            _first_rows(np.where(truth == 0, -scores, np.nan), sellers, n),
-            _first_rows(np.where(truth == 1, scores, np.nan), sellers, n),
-        ]
-    )
+    order = np.argsort(np.where(truth == 0, -scores, scores), kind="stable")
+    rows = np.concatenate([take_by_seller(order[truth[order] == side], listings["seller_id"], n) for side in (0, 1)])
     shown = listings.iloc[rows]
     reasons = explain(shown) if explain and len(shown) else [()] * len(shown)
     return tuple(
         _misjudged(listing, bool(truth[row]), float(scores[row]), sentences)
         for row, listing, sentences in zip(rows, shown.to_dict("records"), reasons, strict=True)
     )
-
-
-def _first_rows(keys: NDArray[np.float64], sellers: pd.Series[str], n: int) -> NDArray[np.intp]:
-    """Return the rows with the lowest keys, two of a seller at most; NaN is left out."""
-    order = np.argsort(keys, kind="stable")[: np.count_nonzero(~np.isnan(keys))]
-    place_of_seller = sellers.iloc[order].groupby(sellers).cumcount().to_numpy()
-    return order[place_of_seller < MOST_OF_ONE_SELLER][:n]
 
 
 def _misjudged(listing: dict[Hashable, Any], is_counterfeit: bool, score: float, reasons: Sequence[str]) -> Misjudged:
@@ -288,6 +279,7 @@ def _enumerate(names: Sequence[str]) -> str:
 
 
 _MOST_ATTACKS = 15
+_MOST_SELLERS = 10
 
 
 @dataclass(frozen=True)
@@ -321,23 +313,20 @@ class ReportFacts:
 
     Attributes
     ----------
-    head : ReportHead
-    evaluation : Evaluation
     champion : BaselineComparison or None
         The model against the champion on the same resamples.
     champion_figures : dict of str to Estimate
         The champion's own figures; empty without one.
-    found : tuple of FoundFirst
     value_currency : str
         Of the values in `found`; "" where there are none.
-    curve, bins, histogram : PrecisionRecall, Reliability, ScoreHistogram
     brands : tuple of BrandReliability
         The brands with most listings.
-    slices : tuple of Slice
-    fairness : Fairness
-    misjudged : tuple of Misjudged
     robustness : Robustness or None
         What attacks cost; None where none were tried.
+    errors : ErrorSlices or None
+        None where too few sellers have counterfeits.
+    costs : CostCurve or None
+        None where costs rest on prices, and none is known.
     """
 
     head: ReportHead
@@ -353,7 +342,12 @@ class ReportFacts:
     slices: tuple[Slice, ...]
     fairness: Fairness
     misjudged: tuple[Misjudged, ...]
+    influence: SellerInfluence
     robustness: Robustness | None = None
+    errors: ErrorSlices | None = None
+    costs: CostCurve | None = None
+    cost_unit: str = ""
+    learning: LearningCurve | None = None
 
     @property
     def headline(self) -> tuple[str, str, str]:
@@ -380,6 +374,13 @@ class ReportFacts:
         """The attacks that cost most recall, the worst first."""
         costs = self.robustness.costs if self.robustness else ()
         return sorted(costs, key=lambda cost: -cost.recall_lost.value)[:_MOST_ATTACKS]
+
+    @property
+    def carriers(self) -> list[tuple[str, int, int, float, float]]:
+        """The sellers without whom average precision changes most: listings, counterfeits, change and share."""
+        of = self.influence
+        rows = zip(of.sellers, of.listings, of.counterfeits, of.change, of.share, strict=True)
+        return list(itertools.islice(rows, _MOST_SELLERS))
 
     @property
     def misses(self) -> dict[str, list[Misjudged]]:

@@ -5,14 +5,14 @@ Listing text in it is hostile: see `ipml.kit.hostile_text` and `ipml.kit.report_
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+from markupsafe import Markup
 from numpy.typing import ArrayLike
 
-from ipml.errors import UnwritableFile
+from ipml.errors import Refused, UnwritableFile
 from ipml.kit.hostile_text import make_templates
 from ipml.kit.report_page import render_report_page
 from ipml.model.evaluation.differences import estimate_differences, find_fewest_sellers
@@ -20,7 +20,11 @@ from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineCompari
 from ipml.model.evaluation.fairness import reliability_by_brand, seller_fairness
 from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability
 from ipml.model.evaluation.metrics import VALUE_CURRENCY, Estimate, estimate_of
-from ipml.model.evaluation.slices import Slice, break_even, measure_slices
+from ipml.model.evaluation.slices import break_even
+from ipml.model.questions.costs import Costs, measure_costs
+from ipml.model.questions.error_slices import find_error_slices
+from ipml.model.questions.learning_curve import LearningCurve
+from ipml.model.questions.seller_influence import measure_seller_influence
 from ipml.model.report import curves
 from ipml.model.report.curves import precision_recall, reliability, score_histogram
 from ipml.model.report.facts import Explain, ReportFacts, ReportHead, choose_k, found_first, most_misjudged, percent
@@ -46,8 +50,8 @@ def model_report(
     champion: Sequence[ArrayLike] | None = None,
     robustness: Robustness | None = None,
     explain: Explain | None = None,
-    seen_sellers: Collection[str] | None = None,
-    threshold: float | None = None,
+    costs: Costs | None = None,
+    learning: LearningCurve | None = None,
 ) -> ReportFacts:
     """Work out the report on a model that was tested on listings it had not seen.
 
@@ -65,13 +69,11 @@ def model_report(
         The champion's scores of the same listings, one array a repeat.
     robustness : Robustness, optional
         What attacks cost the model.
-    explain : function of DataFrame, optional
-        Returns the sentences for each listing of a frame; asked for the misjudged ones only.
-    seen_sellers : collection of str, optional
-        Ids of sellers the model has learnt from; they make slices, seen and unseen.
-    threshold : float, optional
-        Score from which listings are flagged, for false alarms. By default as many are flagged as there are
-        counterfeits.
+    explain : Explain, optional
+        Asked for the misjudged listings only.
+    costs : Costs, optional
+        By default a wrongful removal costs as much as a missed counterfeit, and a review nothing.
+    learning : LearningCurve, optional
 
     Raises
     ------
@@ -81,8 +83,11 @@ def model_report(
     y, score, sellers = tested.y, tested.scores[MODEL][0], tested.listings["seller_id"]
     label_probability, weight = find_label_probability(tested.listings), tested.weight
     all_: dict[str, Any] = {"n_resamples": evaluation.n_resamples, "seed": evaluation.seed}
+    drawn = all_ | {"n_resamples": min(evaluation.n_resamples, _CURVE_RESAMPLES)}
     all_["weight"] = None if label_probability is None else count_by_probability(label_probability)
-    few = all_ | {"n_resamples": min(evaluation.n_resamples, _CURVE_RESAMPLES)}
+    few = all_ | drawn
+    limit = break_even(y, score, weight)  # as many are flagged as there are counterfeits
+    priced = _answer(measure_costs, y, score, tested.listings, costs or Costs(missed=1.0, wrongful=1.0), **drawn)
     compared, champion_figures = _compare_with_champion(tested, evaluation, champion)
     baselines = {name: scores[0] for name, scores in tested.scores.items() if name != MODEL}
     return ReportFacts(
@@ -96,18 +101,54 @@ def model_report(
         bins=reliability(y, score, sellers, **few),
         brands=reliability_by_brand(y, score, tested.listings, **all_),
         histogram=score_histogram(y, score, weight=all_["weight"]),
-        slices=(*evaluation.slices, *_slices_by_seen(tested, seen_sellers, **few)),
-        fairness=seller_fairness(
-            y, score, tested.listings, break_even(y, score, weight) if threshold is None else threshold, **all_
-        ),
+        slices=evaluation.slices,
+        fairness=seller_fairness(y, score, tested.listings, limit, **all_),
         misjudged=most_misjudged(y, score, tested.listings, explain=explain),
+        influence=measure_seller_influence(y, score, tested.listings, **drawn),
         robustness=robustness,
+        errors=_answer(find_error_slices, y, score, tested.listings, threshold=limit, **drawn),
+        costs=priced,
+        cost_unit=priced.currency if priced and costs else "missed counterfeits",
+        learning=learning,
     )
+
+
+def _answer(question: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """Return the answer to a question; None where the listings cannot answer it."""
+    try:
+        return question(*given, **named)
+    except Refused:
+        return None
 
 
 def render_report(facts: ReportFacts) -> str:
     """Return the page as HTML."""
-    return render_report_page(_templates, f"{facts.head.model} – model report", facts=facts)
+    return render_report_page(_templates, f"{facts.head.model} – model report", facts=facts, pictures=_draw(facts))
+
+
+def render_pictures(facts: ReportFacts) -> dict[str, str]:
+    """Return the drawings of the page by name, each an SVG file with the style of the page."""
+    assert _templates.loader is not None
+    style = _templates.loader.get_source(_templates, "report.css")[0] + "svg { background: var(--card); }"
+    pictures = {}
+    for name, drawing in _draw(facts).items():
+        start, _, rest = str(drawing).strip().partition(">")
+        pictures[name] = f'{start} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{rest}'
+    return pictures
+
+
+def _draw(facts: ReportFacts) -> dict[str, Markup]:
+    charts: Any = _templates.get_template("charts.html").module
+    drawings = {
+        "precision_recall": charts.precision_recall(facts.curve),
+        "reliability": charts.reliability(facts.bins),
+        "scores": charts.histogram(curves.log_histogram(facts.histogram)),
+    }
+    if facts.costs:
+        drawings["costs"] = charts.costs(curves.chart_costs(facts.costs))
+    if facts.learning:
+        drawings["learning_curve"] = charts.learning(curves.chart_learning(facts.learning))
+    return drawings
 
 
 def write_report(facts: ReportFacts, path: Path) -> Path:
@@ -149,15 +190,6 @@ def _compare_with_champion(
     differences = estimate_differences({COMPARED_BY: ours[COMPARED_BY] - theirs[COMPARED_BY]}, n_sellers)
     figures = {name: estimate_of(draws) for name, draws in theirs.items()}
     return BaselineComparison("champion", differences[COMPARED_BY]), figures
-
-
-def _slices_by_seen(tested: Tested, seen_sellers: Collection[str] | None, **drawn: Any) -> tuple[Slice, ...]:
-    if seen_sellers is None:
-        return ()
-    sellers = tested.listings["seller_id"]
-    seen = sellers.isin(list(seen_sellers)).map({True: "seen in training", False: "not seen in training"})
-    columns = pd.DataFrame({"seller": seen})
-    return tuple(measure_slices(tested.y, tested.scores[MODEL], columns, sellers, **drawn))
 
 
 def _gloss(measure: str) -> str:

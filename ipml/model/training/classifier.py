@@ -25,6 +25,7 @@ from ipml.model.external import ExternalClassifier, read_source
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier, make_features
+from ipml.model.questions.learning_curve import LearningCurve, measure_learning_curve
 from ipml.model.robustness import Attack, score_attacks
 from ipml.model.training.experiment import Experiment, labelled_of, read_truth, read_unlabelled
 from ipml.model.training.own_features import check_savable, make_own_features
@@ -279,23 +280,56 @@ def score_unseen(
     return Tested(kept, known, scores, attacked)
 
 
-def find_first_side(
-    experiment: Experiment, listings: pd.DataFrame, donor: CounterfeitClassifier | None = None
-) -> tuple[Positions, Positions, Positions] | None:
-    """Return the first split of `score_unseen`; None where a donor is taken as it is, so that nothing is learnt.
+def find_training_side(experiment: Experiment, listings: pd.DataFrame) -> Positions:
+    """Return the labelled listings that the first split of `score_unseen` learns from, without a donor."""
+    train_rows = _plan(experiment, listings, read_truth(experiment, listings), None)[0][0][0]
+    return train_rows[listings["is_counterfeit"].notna().to_numpy()[train_rows]]
 
-    Returns
-    -------
-    tuple of three arrays or None
-        Positions of the labelled listings learnt from, of those tested, and of the latter among all that are tested.
+
+def learn_from_subsets(
+    experiment: Experiment,
+    listings: pd.DataFrame,
+    brands: BrandTable,
+    n_draws: int,
+    *,
+    times: tuple[float, ...] = (2.0,),
+    donor: CounterfeitClassifier | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> LearningCurve:
+    """Return the learning curve of an experiment; neither its split nor its truth is used.
+
+    Parameters
+    ----------
+    experiment, listings, brands, donor
+        As for `score_unseen`.
+    n_draws, times, say
+        As for `measure_learning_curve`.
+
+    Raises
+    ------
+    Refused
+        Too few sellers of counterfeits, or an estimator that is not fitted anew.
     """
-    if donor is not None and _is_taken_as_it_is(experiment, listings):
+    if experiment.external and not experiment.external.refit:
+        raise Refused("Cannot draw a learning curve", "an estimator that is not fitted anew", "`refit = true`")
+    unlabelled = read_unlabelled(experiment, listings)
+    labelled = labelled_of(listings).reset_index(drop=True)
+
+    def score_with(learnt: pd.DataFrame, asked: pd.DataFrame) -> Floats:
+        others = _leave_out(unlabelled, asked)
+        classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, donor=donor)
+        return classifier.predict_proba(asked)[:, 1]
+
+    y, seed = labels_of(labelled), experiment.seed
+    return measure_learning_curve(score_with, y, labelled, times=times, n_draws=n_draws, seed=seed, say=say)
+
+
+def _leave_out(unlabelled: pd.DataFrame | None, tested: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the unlabelled listings of other sellers than those tested; None where there are none."""
+    if unlabelled is None:
         return None
-    folds = _plan(experiment, listings, read_truth(experiment, listings), donor)[0]
-    train_rows, test_rows = folds[0]
-    tested = np.sort(np.concatenate([test for _, test in folds]))
-    is_labelled = listings["is_counterfeit"].notna().to_numpy()
-    return train_rows[is_labelled[train_rows]], test_rows, np.searchsorted(tested, test_rows)
+    others = unlabelled[~unlabelled["seller_id"].isin(tested["seller_id"])]
+    return None if others.empty else others
 
 
 def name_brands(tested: Tested, brands: BrandTable) -> Tested:
@@ -387,10 +421,8 @@ def _score_side(
     of the other side are left out of the unlabelled listings too.
     """
     labels = labels_of(learnt)
-    if unlabelled is not None:
-        others = unlabelled[~unlabelled["seller_id"].isin(unseen["seller_id"])]
-        unlabelled = None if others.empty else others
-    classifier = fit_classifier(experiment, learnt, brands, unlabelled=unlabelled, donor=donor)
+    others = _leave_out(unlabelled, unseen)
+    classifier = fit_classifier(experiment, learnt, brands, unlabelled=others, donor=donor)
     scores = classifier.predict_proba(unseen)[:, 1]
     yield ("clean", MODEL), scores
     for name, baseline in (

@@ -24,7 +24,8 @@ kind = "later unseen sellers"       # or "seller folds", or "leaking random"
 k = [100]                           # how many listings reviewers read
 n_resamples = 500                   # of the sellers, for the intervals
 attacks = "some"                    # disguises tried on the test: "some", "all", "none", or names in brackets
-learning_curve = [0.25, 0.5]        # shares of the training sellers, each learnt from once more; [] draws none
+costs = { wrongful = 20, missed = 50 }  # as `ipml model analyse threshold` takes them, for the report
+learning_curve = 0                  # draws of sellers for a learning curve, 12 fits each; 0 draws none, 3 is enough
 
 [model]
 C = 1.0
@@ -75,6 +76,7 @@ from ipml.listings.tables import read_table
 from ipml.model.external.source import read_source
 from ipml.model.labels import PREVALENCE_BOUND, draw_unlabelled
 from ipml.model.model_file.model_file import NAME_PATTERN
+from ipml.model.questions.costs import Costs
 from ipml.records import Problem
 from ipml.settings import get_settings
 
@@ -134,7 +136,8 @@ class EvaluationPart(_Part):
     n_resamples: int = Field(500, ge=10, le=10_000)
     k: tuple[int, ...] = (100,)
     attacks: Literal["some", "all", "none"] | tuple[str, ...] = "some"
-    learning_curve: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.25, 0.5)
+    costs: Costs | None = None
+    learning_curve: int = Field(0, ge=0, le=50)
 
 
 def _check_feature(table: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ipml.errors import UnmeasurableScores, UnusableSetting
+from ipml.errors import Refused, UnmeasurableScores, UnusableSetting
 from ipml.features.goods import BrandTable, brand_table
 from ipml.listings.brands import Brands, load_brands
 from ipml.model.drift import DriftReference, reference_of
@@ -27,13 +27,23 @@ from ipml.model.labels import UnlabelledEffect
 from ipml.model.learner import Labels
 from ipml.model.model_file import ModelCard, save_model
 from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.questions.learning_curve import LearningCurve
 from ipml.model.report import ReportHead
 from ipml.model.robustness import Attack, find_attacks
 from ipml.model.robustness.robustness import AttackableClassifier, Robustness, robustness_of
-from ipml.model.training.classifier import fit_classifier, labels_of, measure, name_brands, rehearse, score_unseen
+from ipml.model.training.classifier import (
+    fit_classifier,
+    labels_of,
+    learn_from_subsets,
+    measure,
+    name_brands,
+    rehearse,
+    score_unseen,
+)
 from ipml.model.training.experiment import Experiment, digest_training, labelled_of, read_unlabelled
 from ipml.settings import get_settings
 
+Say = Callable[[str], None]
 SOME = (
     "zero-width space, all",
     "homoglyph, 30 % Cyrillic",
@@ -92,6 +102,22 @@ def measure_attacks(experiment: Experiment, tested: Tested) -> Robustness | None
         return None
 
 
+def draw_learning_curve(
+    experiment: Experiment,
+    listings: pd.DataFrame,
+    brands: BrandTable,
+    *,
+    donor: CounterfeitClassifier | None = None,
+    say: Say = lambda _: None,
+) -> LearningCurve | None:
+    """Return the learning curve that an experiment asks for; None where it asks for none, or has too few sellers."""
+    n_draws = experiment.evaluation.learning_curve
+    try:
+        return learn_from_subsets(experiment, listings, brands, n_draws, donor=donor, say=say) if n_draws else None
+    except Refused:
+        return None
+
+
 def count_found(tested: Tested, robustness: Robustness | None) -> int | None:
     """Return how many counterfeits attacks had to hide: 0 where no score is precise enough, None without attacks."""
     if not tested.attacked:
@@ -121,7 +147,6 @@ def head_of(experiment: Experiment, model: str) -> ReportHead:
     return ReportHead(model, data, number + _SPLITS[split.kind], is_leaking=split.kind == "leaking random")
 
 
-Say = Callable[[str], None]
 TIMED_LISTINGS = 5_000
 MOST_REFERRED = 50_000
 """Listings in a drift reference; more would take long to score and move its figures by less than chance."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,15 +16,15 @@ import numpy as np
 
 from ipml.features.goods import brand_table
 from ipml.model.evaluation.evaluation import MODEL, TESTED_FILE, write_tested
-from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability
 from ipml.model.external import ExternalClassifier
 from ipml.model.model_file import ModelCard, manifest_sha256, read_card
 from ipml.model.model_file.folder import check_replaceable
 from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.promotion.gate import GATE_FILE, GateFacts, make_gate_facts
+from ipml.model.questions.learning_curve import LearningCurve
 from ipml.model.report import ReportFacts
-from ipml.model.report.plots import plot_curves, plot_learning_curve
+from ipml.model.report.report import render_pictures
 from ipml.model.tracking import (
     RegisteredModel,
     RunFacts,
@@ -41,7 +41,6 @@ from ipml.model.training.experiment import (
     read_training_listings,
     read_unlabelled,
 )
-from ipml.model.training.learning_curve import CurvePoint
 from ipml.model.training.result import TrainingResult, count_found, learn, prepare, save_learnt
 
 EXPERIMENT_FILE = "experiment.json"
@@ -64,7 +63,6 @@ def store_training(
     listings_per_second: float,
     folder: Path,
     page: Path,
-    points: Sequence[CurvePoint] = (),
 ) -> None:
     """Write down a training run beside its model, with its test, its report and its figures, to be recorded.
 
@@ -78,8 +76,6 @@ def store_training(
         Scored on one core.
     folder, page : Path
         The model, and the report on it.
-    points : sequence of CurvePoint
-        The learning curve; not drawn where there is none.
     """
     gate = _gate_facts_of(learnt, report, listings_per_second)
     measured = {name: value for name in _GATE_FIGURES if (value := getattr(gate, name)) is not None}
@@ -92,7 +88,7 @@ def store_training(
             figures={**learnt.evaluation.figures[MODEL], **measured},
             data_name=", ".join(experiment.data.listings),
             data_digest=learnt.data_digest,
-            pictures=[*_plot(learnt, Path(workplace)), *_plot_points(points, Path(workplace))],
+            pictures=_write_pictures(report, Path(workplace)),
             files=[tested],
             texts={
                 **_texts_of(experiment, learnt, report),
@@ -100,7 +96,7 @@ def store_training(
                 REPORT_FILE: page.read_text(encoding="utf-8"),
             },
             tags={"leaks": str(report.head.is_leaking).lower(), FOLDER_TAG: str(experiment.folder.resolve())},
-            curves={**curves_of(report), **_curve_of(points)},
+            curves=curves_of(report),
             description="\n\n".join((f"**{report.summary}**", *report.headline[:2])),
             inputs=experiment.digest_files(),
         )
@@ -175,19 +171,23 @@ def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
         ],
         "curves/precision_by_k": [(found.k, found.precision.value) for found in report.found],
         "curves/recall_by_k": [(found.k, found.recall.value) for found in report.found],
+        **_points_of(report.learning),
     }
 
 
-def _curve_of(points: Sequence[CurvePoint]) -> dict[str, list[tuple[int, float]]]:
-    curve = [(point.listings, point.average_precision.value) for point in points]
-    return {"curves/average_precision_by_training_listings": curve} if curve else {}
+def _points_of(curve: LearningCurve | None) -> dict[str, list[tuple[int, float]]]:
+    if curve is None:
+        return {}
+    points = [(round(n), value.value) for n, value in zip(curve.labels.tolist(), curve.precision, strict=True)]
+    return {"curves/average_precision_by_labels": points}
 
 
-def _plot_points(points: Sequence[CurvePoint], folder: Path) -> list[Path]:
-    if not points:
-        return []
-    sizes, figures = [point.listings for point in points], [point.average_precision for point in points]
-    return [plot_learning_curve(sizes, figures, folder)]
+def _write_pictures(report: ReportFacts, folder: Path) -> list[Path]:
+    paths = []
+    for name, picture in render_pictures(report).items():
+        paths.append(folder / f"{name}.svg")
+        paths[-1].write_text(picture, encoding="utf-8")
+    return paths
 
 
 def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_second: float) -> GateFacts:
@@ -219,15 +219,6 @@ def _texts_of(experiment: Experiment, learnt: TrainingResult, report: ReportFact
         "drift_reference.json": learnt.reference.to_json(),
         **({"robustness.json": report.robustness.to_json()} if report.robustness else {}),
     }
-
-
-def _plot(learnt: TrainingResult, folder: Path) -> list[Path]:
-    tested = learnt.tested
-    first = {name: scores[0] for name, scores in tested.scores.items()}
-    model = first.pop(MODEL)
-    label_probability = find_label_probability(tested.listings)
-    weight = None if label_probability is None else count_by_probability(label_probability)
-    return list(plot_curves(tested.y, model, tested.listings["seller_id"], folder, baselines=first, weight=weight))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,6 @@ from ipml.model.evaluation.metrics import Estimate, estimate_of
 from ipml.model.evaluation.slices import SliceCounts
 from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.report.plots import plot_search
 from ipml.model.tracking import (
     RunFacts,
     begin_sweep,
@@ -51,7 +50,7 @@ from ipml.model.tracking import (
     finish_sweep,
     record_trial,
 )
-from ipml.model.training.classifier import fetch_donor, find_first_side, rehearse, score_unseen
+from ipml.model.training.classifier import fetch_donor, find_training_side, rehearse, score_unseen
 from ipml.model.training.experiment import (
     Experiment,
     SplitPart,
@@ -64,7 +63,7 @@ from ipml.model.training.experiment import (
 )
 from ipml.model.training.result import Say, prepare
 from ipml.model.training.run_record import EXPERIMENT_FILE, parameters_of, split_of
-from ipml.model.training.search import Proposal, Search, Values, count_trials
+from ipml.model.training.search import Proposal, Search, Values, count_trials, plot_search
 
 MEASURES = ("average_precision", "recall_at_precision_0.9", "calibration_error")
 SWEEP_TAG = "ipml.sweep"
@@ -290,9 +289,7 @@ def keep_training_side(experiment: Experiment, listings: pd.DataFrame) -> pd.Dat
     """
     if experiment.split.kind == FOLDS:
         return labelled_of(listings)
-    side = find_first_side(experiment, listings)
-    assert side is not None  # as there is no donor
-    return listings.iloc[np.sort(side[0])].reset_index(drop=True)
+    return listings.iloc[np.sort(find_training_side(experiment, listings))].reset_index(drop=True)
 
 
 def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, Any], Tested]]) -> Sweep:

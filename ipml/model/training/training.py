@@ -15,6 +15,7 @@ from ipml.model.model_file import ModelCard
 from ipml.model.model_file.folder import check_replaceable
 from ipml.model.promotion import examine, fetch_champion_scores, load_rules, promote
 from ipml.model.promotion.gate import GateReport, GateRules
+from ipml.model.questions.learning_curve import LearningCurve
 from ipml.model.report import Explain, ReportFacts, model_report, write_report
 from ipml.model.tracking import (
     CHALLENGER,
@@ -27,11 +28,11 @@ from ipml.model.tracking import (
 )
 from ipml.model.training.classifier import fetch_donor, say_what_donor_counts
 from ipml.model.training.experiment import Experiment, read_training_listings
-from ipml.model.training.learning_curve import measure_learning_curve
 from ipml.model.training.result import (
     Say,
     TrainingResult,
     choose_attacks,
+    draw_learning_curve,
     head_of,
     learn,
     listings_per_second,
@@ -139,15 +140,15 @@ def train(
     say("reading listings")
     listings = read_training_listings(experiment)
     learnt = learn(experiment, listings, brand_table(brands), attacks=attacks, donor=donor, say=say)
+    curve = draw_learning_curve(experiment, listings, brand_table(brands), donor=donor, say=say)
     say("saving")
     card = save_learnt(experiment, learnt, folder)
     path_beside(folder).write_text(learnt.reference.to_json(), encoding="utf-8")
     say("writing the report")
-    facts = _report(experiment, learnt, card, explain and explain(folder), tracking_uri)
+    facts = _report(experiment, learnt, card, explain and explain(folder), curve, tracking_uri)
     page = write_report(facts, folder.with_name(f"{folder.name}.report.html"))
     speed = listings_per_second(learnt.classifier, learnt.tested.listings)
-    points = measure_learning_curve(experiment, listings, brand_table(brands), learnt.tested, donor=donor, say=say)
-    store_training(experiment, learnt, facts, speed, folder, page, points)
+    store_training(experiment, learnt, facts, speed, folder, page)
     run, gate = record_trained(folder, rules=rules, tracking_uri=tracking_uri, say=say)
     started = say_what_donor_counts(experiment, donor, learnt.classifier, learnt.tested.listings)
     return Trained(card, folder, learnt.evaluation, run, page, gate, started)
@@ -212,6 +213,7 @@ def _report(
     learnt: TrainingResult,
     card: ModelCard,
     explain: Explain | None,
+    curve: LearningCurve | None,
     tracking_uri: str | None,
 ) -> ReportFacts:
     """Work out the report, beside the champion where it was tested on the same listings and MLflow still answers."""
@@ -226,4 +228,6 @@ def _report(
         champion=champion,
         robustness=measure_attacks(experiment, learnt.tested),
         explain=explain,
+        costs=experiment.evaluation.costs,
+        learning=curve,
     )

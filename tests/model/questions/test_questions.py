@@ -3,10 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from ipml.model.evaluation.metrics import average_precision
 from ipml.model.questions.costs import Costs, measure_costs
 from ipml.model.questions.error_slices import find_error_slices
+from ipml.model.questions.learning_curve import measure_learning_curve
+from ipml.model.questions.moves import find_moves
 from ipml.model.questions.seller_influence import measure_seller_influence
 
 
@@ -51,3 +54,33 @@ def test_planted_slices_are_found_and_chance_seldom_is():
         first = find_error_slices(y, planted, columns, threshold=0.4, n_resamples=100).slices[0]
         assert (first.kind, ("brand", "Bolt") in first.conditions, first.is_worse) == ("missed", True, True)
     assert wrong <= 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_forecast_holds_what_twice_the_labels_bring(seed):
+    """Its interval is under 0.5 wide, and holds the average precision of a model that learnt from twice the labels."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(6_000, 30))
+    y = X @ rng.normal(size=30) + 3 * rng.normal(size=6_000) > 6
+    listings = pd.DataFrame({"seller_id": (np.arange(6_000) // 4).astype(str)})
+
+    def learn(learnt, asked):
+        return LogisticRegression(C=0.01).fit(X[learnt.index], y[learnt.index]).predict_proba(X[asked.index])[:, 1]
+
+    forecast = measure_learning_curve(learn, y[:600], listings[:600], n_resamples=100).forecast[2.0]
+    truth = average_precision(y[1_200:], learn(listings[:1_200], listings[1_200:]))
+    assert forecast.low < truth < forecast.high < forecast.low + 0.5
+
+
+def test_the_listings_that_moved_most_come_first():
+    """They differ most, and by more than 0.1; two of a seller at most, and none that a model left out."""
+    y, before, listings, _ = draw(4)
+    after = np.where(np.arange(400) % 9 == 0, np.nan, np.random.default_rng(4).permutation(before))
+    change, expected = np.nan_to_num(np.abs(after - before)), []
+    for row in np.argsort(-change, kind="stable"):
+        seller = listings["seller_id"][row]
+        if change[row] > 0.1 and sum(listings["seller_id"][other] == seller for other in expected) < 2:
+            expected.append(row)
+    found = find_moves(before, after, listings, y=y, n=30, n_resamples=5)
+    assert [move.row for move in found.moves] == expected[:30]
+    assert found.moved.value == pytest.approx((change > 0.1).sum() / np.sum(~np.isnan(after)))

@@ -1,14 +1,14 @@
 """What the report on a model promises to the person who reads it, its sentences and pictures, too."""
 
+import re
 import time
 from dataclasses import replace
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot
-from matplotlib.image import imread
 
 from ipml.errors import UnmeasurableScores, UnwritableFile
 from ipml.listings.brands import load_brands
@@ -17,10 +17,10 @@ from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation, eva
 from ipml.model.evaluation.fairness import NEW, SELLER_AGE, Fairness, FairnessRow
 from ipml.model.evaluation.metrics import Estimate, add_values
 from ipml.model.evaluation.slices import Slice, SliceCounts
+from ipml.model.questions.learning_curve import measure_learning_curve
 from ipml.model.report import ReportFacts, ReportHead, model_report, write_report
-from ipml.model.report.facts import say_against_what, say_where_weak
-from ipml.model.report.plots import plot_curves
-from ipml.model.report.report import render_report
+from ipml.model.report.facts import percent, say_against_what, say_where_weak
+from ipml.model.report.report import render_pictures, render_report
 from ipml.model.robustness.robustness import robustness_of
 from ipml.model.training import Experiment
 from ipml.model.training.result import head_of
@@ -125,7 +125,10 @@ def test_every_section_and_figure_is_there_and_a_leaking_split_is_called_so(fact
     )
     for heading in ("Figures beside", "read only the first", "Curves", "Slices", "False alarms", "label these anew"):
         assert heading in page
-    assert page.count('<svg viewBox="0 0 360 240"') == 3
+    assert page.count('<svg viewBox="0 0 360 240"') == 4
+    for part, seller in zip(facts.errors.slices, facts.influence.sellers, strict=False):
+        assert f"<td>{percent(part.rate.value)}<small>" in page
+        assert f"<bdi>{seller}</bdi>" in page
     for estimate in (estimate for figures in facts.evaluation.figures.values() for estimate in figures.values()):
         shown = f"{estimate.value:.3f}<small>{estimate.low:.2f} to {estimate.high:.2f}</small>"
         amount = f"{estimate.value:,.0f}<small>{estimate.low:,.0f} to {estimate.high:,.0f}</small>"
@@ -161,21 +164,18 @@ def test_values_and_the_champion_are_compared_on_the_same_ground(facts, tested):
 
 
 def test_what_else_is_known_is_in_the_report(tested):
-    """Reasons of the most misjudged, two of a seller at most; slices of sellers seen; attacks, the worst first."""
+    """Reasons of the most misjudged, two of a seller at most; attacks, the worst first."""
     score, sellers = tested.scores["model"][0], tested.listings["seller_id"]
     attacked = {"harmless": score, "hides all": np.where(tested.y, 0.0, score)}
     facts = make_report(
         tested,
         explain=lambda shown: [[f"Because of {title}"] for title in shown["title"]],
-        seen_sellers=set(sellers.unique()[::2]),
         robustness=robustness_of(tested.y, score, attacked, sellers=sellers, n_resamples=20),
     )
     for label, wrongs in facts.misses.items():
         scores = [wrong.score for wrong in wrongs]
         assert scores == sorted(scores, reverse=label == "genuine")
         assert max(pd.Series([wrong.seller_id for wrong in wrongs]).value_counts()) <= 2
-    parts = {part.value for part in facts.slices if part.column == "seller"}
-    assert parts == {"seen in training", "not seen in training"}
     page = render_report(facts)
     assert "Because of Bag" in page
     assert page.index("hides all") < page.index("harmless")
@@ -234,17 +234,20 @@ def test_the_headline_calls_clear_what_the_interval_does():
     assert "\x1b" not in sentence
 
 
-def test_curves_are_drawn_for_any_probabilities(tmp_path):
-    """Constant and perfect scores give three readable pictures, too; no global figure is left; log-odds are refused."""
-    random = np.random.default_rng(0)
-    y = (random.random(200) < 0.2).astype(float)
-    baselines = {"prevalence": np.full(200, 0.2), "price_rule": random.random(200)}
-    sellers = random.integers(30, size=200)
-    for score in (y * 0 + 0.2, y):
-        paths = plot_curves(y, score, sellers, tmp_path / "curves", baselines=baselines, n_resamples=20)
-        assert [path.name for path in paths] == ["precision_recall.png", "reliability.png", "scores.png"]
-        assert all(imread(path).std() > 0.01 for path in paths)
-        assert not pyplot.get_fignums()
+def test_pictures_are_drawn_for_any_probabilities(tested):
+    """Constant and perfect scores give drawings of finite numbers, complete in themselves; log-odds are refused."""
+    more = make_tested(1_400)
+    drawn = {"n_draws": 1, "n_resamples": 20}
+    learning = measure_learning_curve(lambda _, asked: np.arange(len(asked)), more.y, more.listings, **drawn)
+    names = ["precision_recall", "reliability", "scores", "costs", "learning_curve"]
+    for score in (np.full(400, 0.2), tested.y.astype(float)):
+        facts = make_report(replace(tested, scores=tested.scores | {"model": [score]}), learning=learning)
+        pictures = render_pictures(facts)
+        assert list(pictures) == names
+        for picture in pictures.values():
+            root = ElementTree.fromstring(picture)
+            drawn = " ".join(path.get("d") for path in root.iter("{http://www.w3.org/2000/svg}path"))
+            assert len(drawn) > 100
+            assert not {"nan", "inf"} & set(re.findall("[a-z]+", drawn))
     with pytest.raises(UnmeasurableScores, match="probabilities"):
-        plot_curves([0, 1], [-3.0, 4.0], ["a", "b"], tmp_path / "others")
-    assert not (tmp_path / "others").exists()
+        make_report(replace(tested, scores=tested.scores | {"model": [np.full(400, -3.0)]}))
