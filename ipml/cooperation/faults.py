@@ -1,4 +1,7 @@
-"""Faults: check untrusted values one by one, and collect each fault with its place."""
+"""Faults: check untrusted values one by one, and collect each fault with its place.
+
+Nothing is stored until all values of a request or file are right.
+"""
 
 from __future__ import annotations
 

@@ -71,8 +71,8 @@ def receive(
 ) -> Receipt:
     """Receive a checked notice; the same notice again gives the same receipt.
 
-    `scored` has, by id, the scored listings without a case (see `score_unknown`); without it people judge listings that
-    came with the notice unscored.
+    `scored` has, by id, the scored listings without a case (see `score_unknown`). Without it, listings that
+    came with the notice are queued without a score.
 
     Raises
     ------

@@ -248,7 +248,7 @@ def settle_erased(connection: Connection, item_ids: Sequence[int], at: datetime,
 def end_unknown(
     connection: Connection, item_ids: Sequence[int], before: datetime, at: datetime, rules: NotifierRules
 ) -> int:
-    """End those of some items that are unknown since a moment; return their number.
+    """End those of some items that were noted before a moment and are still unknown; return their number.
 
     They end as not found, so that no notice stays open for ever; too few complaints of a known listing end undecided.
     Such listings may be reported again.

@@ -60,10 +60,11 @@ _PRINTED = "one without: print it anew as PDF from a browser, or take a picture 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A registered right as filed, such as number "EUTM 018123456"; None if the notifier was erased.
+    """A registered right as filed.
 
-    `classes` are Nice classes. Office and classes are empty if a notice only named the right; `file_kind` is empty
-    without a file. `is_accepted` is None until it was checked.
+    `number` is such as "EUTM 018123456", None if the notifier was erased; `classes` are Nice classes. Office and
+    classes are empty if a notice only named the right; `file_kind` is empty without a file. `is_accepted` is None until
+    it was checked.
     """
 
     document_id: int

@@ -230,7 +230,7 @@ def names_in(connection: Connection, referral_id: int) -> dict[str, str]:
 
 
 def find_disclosures(connection: Connection, pseudonym: str) -> list[Disclosed]:
-    """Return the disclosures of a seller, newest first (Article 15 of the GDPR); mind `tells_sellers`."""
+    """Return a seller's disclosures, newest first (Article 15 of the GDPR); `tells_sellers` limits informing them."""
     query = select(
         referrals.c.referral_id,
         referrals.c.reference,

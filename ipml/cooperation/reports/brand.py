@@ -82,7 +82,7 @@ def list_brands(
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Deciles, quartiles and median of asking prices of n listings in one currency."""
+    """Outer deciles, quartiles and median of asking prices of n listings in one currency."""
 
     currency: str
     n: int

@@ -203,7 +203,7 @@ def _count_back(scope: ReportScope) -> int:
 class Precision:
     """Precision of one way of deciding ("people", "spread", "policy"), or of "all".
 
-    `decided` are counterfeit verdicts, of which `taken_back` were reversed. `drawn` had a second review, which
+    `decided` are counterfeit verdicts, of which `taken_back` no longer hold. `drawn` had a second review, which
     confirmed `confirmed` of them. `rate` is None without second reviews.
     """
 
