@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +68,7 @@ def test_it_runs_and_leaves_nothing_behind(script, tmp_path):
     text = script.with_suffix(".ipynb").read_text(encoding="utf-8")
     smaller, n_changed = re.subn(r"n_listings=\d+_000", "n_listings=3_000", text)
     assert n_changed == (script.stem != "train_and_compare")
-    shutil.copytree(NOTEBOOKS.parent / "data" / "sample", tmp_path / "data" / "sample")
+    (tmp_path / "data").symlink_to(NOTEBOOKS.parent / "data")
     (work / script.with_suffix(".ipynb").name).write_text(smaller, encoding="utf-8")
     names = names_in(work)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-c", os.devnull, "--nbmake"]

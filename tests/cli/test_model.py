@@ -171,6 +171,7 @@ def test_what_a_seller_wrote_of_a_disputed_listing_is_inert():
 # `ipml model label-errors` lists the labels that somebody should look at again
 EXPERIMENT = (
     'name = "market"\nmodel.C = 0.1\nmodel.n_folds = 2\ndata.listings = "listings.parquet"\nsplit.n_folds = 2\n'
+    "evaluation.costs.wrongful = 20\n"
 )
 
 
@@ -206,6 +207,7 @@ def test_daily_questions_are_answered_with_a_picture(ipml, flipped, saved_model,
     lines = {
         "errors market.toml": "missed",
         "more-labels market.toml --draws 2": "forecast",
+        "threshold market.toml": "USD",
         "threshold market.toml --missed 50 --wrongful 20": "Best threshold",
         "sellers market.toml": "The top 5 make up",
         f"moved listings.parquet --earlier {saved_model} --model {saved_model}": "moved by more than 0.1: 0.000",

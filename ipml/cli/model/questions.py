@@ -33,11 +33,11 @@ _SHOWN = 10
 
 
 def _check_picture(out: Path | None, read: Sequence[Path], force: bool) -> None:
-    from ipml.model.questions.plots import PICTURE_SUFFIXES
+    from ipml.model.questions.plots import check_suffix
 
     check_outputs(out, read=read, force=force)
-    if out and out.suffix not in PICTURE_SUFFIXES:
-        raise UnwritableFile(out, f"the suffix {out.suffix!r}", " or ".join(PICTURE_SUFFIXES))
+    if out:
+        check_suffix(out)
     if out and not out.resolve().parent.is_dir():
         raise UnwritableFile(out, "no such folder", "a file in a folder that is there")
 

@@ -74,6 +74,11 @@ class LearningCurve:
     forecast: dict[float, Estimate]
     gain: dict[float, Estimate]
 
+    @property
+    def points(self) -> list[tuple[int, float]]:
+        """Numbers of labels and the average precision measured with each."""
+        return [(round(n), value.value) for n, value in zip(self.labels.tolist(), self.precision, strict=True)]
+
     def __str__(self) -> str:
         lines = [f"{n:10,.0f} labels: {value}" for n, value in zip(self.labels, self.precision, strict=True)]
         for times, value in self.forecast.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -43,6 +44,12 @@ class Picture(Figure):
         return written.getvalue()
 
 
+def check_suffix(path: Path) -> None:
+    """Refuse a path whose suffix names no kind of picture."""
+    if path.suffix not in PICTURE_SUFFIXES:
+        raise UnwritableFile(path, f"the suffix {path.suffix!r}", " or ".join(PICTURE_SUFFIXES))
+
+
 def save_plot(figure: Figure, path: Path) -> None:
     """Write a picture; the suffix says which kind.
 
@@ -51,8 +58,7 @@ def save_plot(figure: Figure, path: Path) -> None:
     UnwritableFile
         The file cannot be written there.
     """
-    if path.suffix not in PICTURE_SUFFIXES:
-        raise UnwritableFile(path, f"the suffix {path.suffix!r}", " or ".join(PICTURE_SUFFIXES))
+    check_suffix(path)
     try:
         figure.savefig(path, dpi=130)
     except OSError as error:
@@ -60,7 +66,7 @@ def save_plot(figure: Figure, path: Path) -> None:
 
 
 def finish_axes(axes: Axes) -> None:
-    """Give an axis a quiet frame, a grid, and plain numbers."""
+    """Give an axis a quiet frame, a grid, plain numbers, and a legend where anything has a name."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e4e4e4", linewidth=0.7)
     axes.set_axisbelow(True)
@@ -68,6 +74,15 @@ def finish_axes(axes: Axes) -> None:
         if scale == "log":
             axis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.10g}"))
             axis.set_minor_formatter(NullFormatter())
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False)
+
+
+def _begin(title: str, x_label: str, y_label: str, size: tuple[float, float] = (7.5, 4.4)) -> tuple[Picture, Axes]:
+    figure = Picture(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=x_label, ylabel=y_label)
+    return figure, axes
 
 
 def plot_intervals(
@@ -105,7 +120,8 @@ def plot_intervals(
     axes.plot(marks, range(len(marks)), "|", color="#222222", markersize=14, markeredgewidth=2)
     if line is not None:
         axes.axvline(line, color="#222222", linewidth=1, linestyle="--")
-    _name_rows(axes, list(rows))
+    axes.set_yticks(range(len(rows)), list(rows), parse_math=False)
+    axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
     figure.suptitle(title)
     figure.supxlabel(label, fontsize=10)
     if is_share:
@@ -117,32 +133,25 @@ def plot_intervals(
 
 def plot_lines(lines: Mapping[str, ArrayLike], title: str, x_label: str, y_label: str) -> Picture:
     """Draw lines over 0, 1, 2 …, such as what is found by number of listings read."""
-    figure = Picture(figsize=(7.5, 4.2), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _begin(title, x_label, y_label)
     for (name, values), colour in zip(lines.items(), COLOURS, strict=False):
         axes.plot(np.asarray(values), color=colour, linewidth=2, label=name)
-    axes.set(title=title, xlim=(0, None), ylim=(0, None))
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set(xlim=(0, None), ylim=(0, None))
     finish_axes(axes)
-    axes.legend(frameon=False)
     return figure
 
 
 def plot_histograms(values: Mapping[str, ArrayLike], edges: ArrayLike, title: str, label: str) -> Picture:
     """Draw which share of each group lies between edges that grow by a factor; what lies beyond counts at the ends."""
-    figure = Picture(figsize=(7.5, 3.8), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _begin(title, label, "")
     bins = np.asarray(edges, dtype=float)
     for (name, group), colour in zip(values.items(), COLOURS, strict=False):
         known = np.asarray(group, dtype=float)
         counts = np.histogram(np.clip(known[~np.isnan(known)], bins[0], bins[-1]), bins)[0]
         axes.stairs(counts / max(counts.sum(), 1), bins, color=colour, linewidth=1.8, label=name)
-    axes.set(title=title, xscale="log")
-    axes.set_xlabel(label)
+    axes.set_xscale("log")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     finish_axes(axes)
-    axes.legend(frameon=False)
     return figure
 
 
@@ -167,97 +176,74 @@ def name_slice(part: ErrorSlice) -> str:
 
 def plot_learning_curve(curve: LearningCurve) -> Picture:
     """Draw average precision by number of labels, and its continuation."""
-    figure = Picture(figsize=(7.5, 4.8), layout="constrained")
-    axes = figure.subplots()
-    is_ahead = curve.grid >= curve.labels[-1]
-    axes.fill_between(curve.grid, curve.low, curve.high, color=MODEL_COLOUR, alpha=0.15, linewidth=0)
-    axes.plot(curve.grid[~is_ahead], curve.line[~is_ahead], color=MODEL_COLOUR, linewidth=2)
-    label = "forecast, with 95 % interval"
-    axes.plot(curve.grid[is_ahead], curve.line[is_ahead], color=MODEL_COLOUR, linewidth=2, linestyle="--", label=label)
-    values = np.array([(value.low, value.value, value.high) for value in curve.precision]).T
-    axes.vlines(curve.labels, values[0], values[2], color=GREY, alpha=0.5, linewidth=3)
-    axes.plot(curve.labels, values[1], "o", color=GREY, label="measured on sellers left out")
-    axes.axvline(curve.now, color="#222222", linewidth=1, linestyle=":")
-    axes.annotate(" labels now", (curve.now, 0.02), rotation=90, fontsize=8, ha="right", va="bottom")
     times, gain = max(curve.gain.items())
-    axes.set(title=f"{times:g} times the labels now: average precision {gain.show('+')}", xscale="log", ylim=(0, 1.02))
-    axes.set_xlabel("labelled listings (logarithmic)")
-    axes.set_ylabel("average precision")
-    axes.set_xticks([*curve.labels, curve.grid[-1]], [f"{n:,.0f}" for n in (*curve.labels, curve.grid[-1])])
+    title = f"{times:g} times the labels now: average precision {gain.show('+')}"
+    figure, axes = _begin(title, "labelled listings (logarithmic)", "average precision")
+    n = int(np.sum(curve.grid <= curve.labels[-1]))
+    axes.fill_between(curve.grid, curve.low, curve.high, color=MODEL_COLOUR, alpha=0.15, linewidth=0)
+    axes.plot(curve.grid[:n], curve.line[:n], color=MODEL_COLOUR, linewidth=2)
+    label = "forecast, with 95 % interval"
+    axes.plot(curve.grid[n - 1 :], curve.line[n - 1 :], "--", color=MODEL_COLOUR, linewidth=2, label=label)
+    low, value, high = np.array([(value.low, value.value, value.high) for value in curve.precision]).T
+    axes.vlines(curve.labels, low, high, color=GREY, alpha=0.5, linewidth=3)
+    axes.plot(curve.labels, value, "o", color=GREY, label="measured on sellers left out")
+    axes.axvline(curve.now, color="#222222", linewidth=1, linestyle=":", label="labels now")
+    axes.set(xscale="log", ylim=(0, 1.02), xticks=np.round([*curve.labels, curve.grid[-1]]))
     finish_axes(axes)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
-    axes.legend(frameon=False, loc="upper left")
     return figure
 
 
 def plot_costs(curve: CostCurve) -> Picture:
     """Draw the expected cost by the share of the listings that is flagged, and mark the best threshold."""
-    figure = Picture(figsize=(7.5, 4.8), layout="constrained")
-    axes = figure.subplots()
-    shown = curve.flagged > 0
-    axes.fill_between(
-        curve.flagged[shown], curve.low[shown], curve.high[shown], color=MODEL_COLOUR, alpha=0.15, linewidth=0
-    )
-    label = "with 95 % interval over sellers"
-    axes.plot(curve.flagged[shown], curve.cost[shown], color=MODEL_COLOUR, linewidth=2, label=label)
-    axes.axhline(curve.cost[0], color=GREY, linestyle="--", label="flagging nothing")
-    number = int(np.argmin(curve.cost))
-    label = f"flag from {curve.best.value:.3f}: {curve.flagged[number]:.1%} of the listings"
-    axes.plot(
-        max(curve.flagged[number], curve.flagged[shown][0]), curve.cost[number], "o", color="#222222", label=label
-    )
     unit = f"{curve.currency} " if curve.currency else ""
-    axes.set(title=f"The best threshold saves {curve.saved} {unit}per 1,000 listings", xscale="log")
-    axes.set_ylim(0, min(float(curve.high.max()), 2.5 * float(curve.cost[0])))
-    axes.set_xlabel("share of the listings that is flagged (logarithmic)")
-    axes.set_ylabel(f"expected cost, {unit}per 1,000 listings")
+    title = f"The best threshold saves {curve.saved} {unit}per 1,000 listings"
+    label = "share of the listings that is flagged (logarithmic)"
+    figure, axes = _begin(title, label, f"expected cost, {unit}per 1,000 listings")
+    flagged, cost, low, high = (part[curve.flagged > 0] for part in (curve.flagged, curve.cost, curve.low, curve.high))
+    best = int(np.argmin(cost))
+    axes.fill_between(flagged, low, high, color=MODEL_COLOUR, alpha=0.15, linewidth=0)
+    axes.plot(flagged, cost, color=MODEL_COLOUR, linewidth=2, label="with 95 % interval over sellers")
+    axes.axhline(curve.cost[0], color=GREY, linestyle="--", label="flagging nothing")
+    label = f"flag from {curve.best.value:.3f}: {flagged[best]:.1%} of the listings"
+    axes.plot(flagged[best], cost[best], "o", color="#222222", label=label)
+    axes.set(xscale="log", ylim=(0, min(float(high.max()), 2.5 * float(curve.cost[0]))))
     finish_axes(axes)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.3%}".rstrip("0%").rstrip(".") + " %"))
-    axes.legend(frameon=False)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     return figure
 
 
 def plot_seller_influence(influence: SellerInfluence) -> Picture:
     """Draw by how much average precision changes without each seller, those of the largest change."""
-    rows = range(min(MOST_ROWS, len(influence.sellers)))
-    figure = Picture(figsize=(8.5, 1.6 + 0.38 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    change = np.nan_to_num(influence.change[: len(rows)])
-    axes.barh(rows, change, color=np.where(change < 0, MODEL_COLOUR, COUNTERFEIT_COLOUR).tolist(), alpha=0.85)
-    axes.axvline(0, color="#222222", linewidth=1)
-    counts = zip(influence.sellers, influence.counterfeits, influence.listings, strict=True)
-    _name_rows(
-        axes,
-        [f"{shorten(seller, 24)}: {fakes:,} of {n:,} counterfeit" for seller, fakes, n in list(counts)[: len(rows)]],
+    rows, n_shown = {}, min(MOST_ROWS, len(influence.sellers))
+    for number, change in enumerate(np.nan_to_num(influence.change[:n_shown]).tolist()):
+        fakes, n = influence.counterfeits[number], influence.listings[number]
+        name = f"{shorten(influence.sellers[number], 24)}: {fakes:,} of {n:,} counterfeit"
+        rows[name] = Estimate(change, min(change, 0.0), max(change, 0.0))
+    return plot_intervals(
+        rows,
+        f"Five sellers make up {influence.top_share(5):.0%} of the average precision, {influence.average_precision}",
+        "change of average precision when the seller is left out of the test",
+        line=0.0,
+        stressed=[name for name, change in rows.items() if change.value > 0],
+        is_share=False,
     )
-    top = influence.top_share(5)
-    figure.suptitle(f"Five sellers make up {top:.0%} of the average precision, {influence.average_precision}")
-    figure.supxlabel("change of average precision when the seller is left out of the test", fontsize=10)
-    finish_axes(axes)
-    return figure
 
 
 def plot_moves(moves: Moves) -> Picture:
     """Draw the score of each listing by the second model against that by the first, by label where there is one."""
-    figure = Picture(figsize=(6, 5.6), layout="constrained")
-    axes = figure.subplots()
+    title = f"{moves.moved.value:.1%} of the scores moved by more than 0.1"
+    figure, axes = _begin(title, "score by the first model", "score by the second model", (6, 5.6))
     for label, colour, rows in (
         ("no label", GREY, np.isnan(moves.y)),
         ("genuine", MODEL_COLOUR, moves.y == 0),
         ("counterfeit", COUNTERFEIT_COLOUR, moves.y == 1),
     ):
         if rows.any():
-            axes.plot(
-                moves.before[rows], moves.after[rows], ".", color=colour, alpha=0.35, label=label, rasterized=True
-            )
+            drawn: dict[str, Any] = {"color": colour, "alpha": 0.35, "label": label, "rasterized": True}
+            axes.plot(moves.before[rows], moves.after[rows], ".", **drawn)
     axes.plot([0, 1], [0, 1], color="#222222", linewidth=1, linestyle="--")
-    axes.set(
-        title=f"{moves.moved.value:.1%} of the scores moved by more than 0.1", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
-    )
-    axes.set_xlabel("score by the first model")
-    axes.set_ylabel("score by the second model")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     finish_axes(axes)
-    axes.legend(frameon=False, loc="upper left")
     return figure
 
 
@@ -271,8 +257,3 @@ def shorten(text: str, most: int = MOST_LETTERS) -> str:
     """
     shown = " ".join(show_invisible(text).split())
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
-
-
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), names, parse_math=False)
-    axes.set_ylim(max(len(names), 1) - 0.5, -0.5)

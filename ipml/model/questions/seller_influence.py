@@ -89,6 +89,8 @@ def measure_seller_influence(
     change = _leave_out(ranking.listings[0], ranking.positives[0], at, numbers, truth, weight) - whole.value
     by_change = np.lexsort((np.arange(len(share)), -np.nan_to_num(np.abs(change), nan=np.inf).round(12)))
     ids = np.unique(listings["seller_id"].to_numpy(dtype=str))
+    largest = np.argsort(-share, kind="stable")
+    others = [(n, ~np.isin(numbers, largest[:n])) for n in TOPS]
     return SellerInfluence(
         whole,
         tuple(ids[by_change].tolist()),
@@ -97,7 +99,7 @@ def measure_seller_influence(
         change[by_change],
         share[by_change],
         effective_number(share),
-        _leave_out_top(truth, scores, weight, numbers, share),
+        {n: average_precision(truth[kept], scores[kept], weight[kept]) for n, kept in others if truth[kept].any()},
     )
 
 
@@ -130,15 +132,3 @@ def _leave_out(
         added = np.divide(gained * left_fakes, left, out=np.zeros_like(left), where=left > 1e-12).sum(axis=1)
         precision[first:last] = np.divide(added, total, out=np.full(len(total), np.nan), where=total > 1e-9)
     return precision
-
-
-def _leave_out_top(
-    y: Floats, scores: Floats, weight: Floats, sellers: NDArray[np.intp], share: Floats
-) -> dict[int, float]:
-    ranked = np.argsort(-share, kind="stable")
-    measured = {}
-    for n in TOPS:
-        kept = ~np.isin(sellers, ranked[:n])
-        if y[kept].any():
-            measured[n] = average_precision(y[kept], scores[kept], weight[kept])
-    return measured

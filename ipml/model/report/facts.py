@@ -208,10 +208,11 @@ def say_how_good(evaluation: Evaluation, found: Sequence[FoundFirst]) -> str:
     prevalence = reviewed.prevalence if reviewed else counts.prevalence
     counterfeits = reviewed.prevalence * reviewed.listings if reviewed else counts.counterfeits
     near = min(found, key=lambda first: abs(first.k - counterfeits))
+    low, high = 100 * near.precision.low, 100 * near.precision.high
     among = " among all that the labels stand for" if reviewed and reviewed.drawn else ""
     return (
         f"Of the {near.k:,} listings it suspects most{among}, {percent(near.precision.value)} are counterfeit "
-        f"({_span(near.precision)}), where as many picked blindly would hold {percent(prevalence)}; "
+        f"({low:.0f} to {high:.0f} %), where as many picked blindly would hold {percent(prevalence)}; "
         f"they are {percent(near.recall.value)} of all counterfeits there are."
     )
 
@@ -261,10 +262,6 @@ def _verdict(difference: Estimate) -> str:
     if difference.low > 0:
         return "clearly above"
     return "clearly below" if difference.high < 0 else "not clearly above"
-
-
-def _span(share: Estimate) -> str:
-    return f"{100 * share.low:.0f} to {100 * share.high:.0f} %"
 
 
 def _quote(value: str) -> str:
@@ -385,10 +382,8 @@ class ReportFacts:
     @property
     def misses(self) -> dict[str, list[Misjudged]]:
         """The misjudged listings by what they are labelled."""
-        return {
-            "genuine": [wrong for wrong in self.misjudged if not wrong.is_counterfeit],
-            "counterfeit": [wrong for wrong in self.misjudged if wrong.is_counterfeit],
-        }
+        labels = {"genuine": False, "counterfeit": True}
+        return {name: [one for one in self.misjudged if one.is_counterfeit is label] for name, label in labels.items()}
 
     @property
     def figures(self) -> dict[str, Mapping[str, Estimate]]:

@@ -22,7 +22,6 @@ from ipml.model.model_file.folder import check_replaceable
 from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.promotion.gate import GATE_FILE, GateFacts, make_gate_facts
-from ipml.model.questions.learning_curve import LearningCurve
 from ipml.model.report import ReportFacts
 from ipml.model.report.report import render_pictures
 from ipml.model.tracking import (
@@ -171,15 +170,8 @@ def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
         ],
         "curves/precision_by_k": [(found.k, found.precision.value) for found in report.found],
         "curves/recall_by_k": [(found.k, found.recall.value) for found in report.found],
-        **_points_of(report.learning),
+        **({"curves/average_precision_by_labels": report.learning.points} if report.learning else {}),
     }
-
-
-def _points_of(curve: LearningCurve | None) -> dict[str, list[tuple[int, float]]]:
-    if curve is None:
-        return {}
-    points = [(round(n), value.value) for n, value in zip(curve.labels.tolist(), curve.precision, strict=True)]
-    return {"curves/average_precision_by_labels": points}
 
 
 def _write_pictures(report: ReportFacts, folder: Path) -> list[Path]:
