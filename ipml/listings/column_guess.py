@@ -145,7 +145,7 @@ def _find_fitting_maps(table: RawTable) -> list[str]:
     return found
 
 
-# Which column is which field
+# Columns as fields
 
 
 def _list_columns(table: RawTable) -> list[_Column]:
@@ -317,7 +317,7 @@ def _propose(column: _Column, signs: _Signs, zone: str | None) -> str:
     return f"# = {_write_source(column.name, reading.says if reading else {})}  # {why}"
 
 
-# How its cells are read
+# Readings of cells
 
 
 def _read_column(column: _Column, field: Field, signs: _Signs, zone: str | None) -> _Reading | None:

@@ -206,9 +206,9 @@ class ColumnMap(BaseModel):
         for name, source in columns.items():
             is_moment = _kind_of(name) is Kind.MOMENT and source.days_before is None
             if not is_moment and (source.date_order or source.zone):
-                raise ValueError(f"date_order and zone are for moments; {name} is none")
+                raise ValueError(f"date_order and zone are for times; {name} is not a time")
             if (is_moment or _kind_of(name) in (Kind.TEXT, Kind.FLAG, Kind.VECTOR)) and source.decimal:
-                raise ValueError(f"decimal and unit are for numbers; {name} is none")
+                raise ValueError(f"decimal and unit are for numbers; {name} is not a number")
             of = source.days_before
             if of is not None and (of not in columns or columns[of].days_before is not None):
                 raise ValueError(f"{name} lies before {of}, which has to be mapped too, to a moment of its own")
