@@ -244,11 +244,7 @@ def _assign(
 
 
 def _likeness(column: str, field: str) -> float:
-    """Return how similar the name of a column is to those of a field.
-
-    1 and above: one of them. 0.9 and above: one of them with words such as "EUR" that change nothing. Less: a part of
-    a longer name, which may mean something else. 0: no match.
-    """
+    """Return the similarity of a column's name to a field's: from 1 a match, from 0.9 one with words such as "EUR"."""
     if column == field:
         return 2.0
     words, parts = _normalise(column), read_names()["parts"]
@@ -275,13 +271,7 @@ def read_names() -> dict[str, dict[str, Any]]:
 
 
 def _normalise(name: str) -> str:
-    """Return a name in lower case without accents, its words separated by single spaces.
-
-    Examples
-    --------
-    >>> _normalise("Artikel-Nr."), _normalise("sellerID"), _normalise("Währung")
-    ('artikel nr', 'seller id', 'wahrung')
-    """
+    """Return a name in lower case without accents, its words separated by single spaces."""
     name = re.sub(r"(?<=[a-zа-я])(?=[A-ZА-Я])", " ", name)
     kept = "".join(
         letter for letter in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(letter)

@@ -441,10 +441,7 @@ def make_text_column(texts: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) ->
 
 
 def _read_sound_column(column: pd.Series[Any], kind: Kind) -> pd.Series[Any] | None:
-    """Return a column whose cells are all valid; None where they must be checked one by one.
-
-    Whole columns are checked at once, which is enough for valid ones, as most are.
-    """
+    """Return a column whose cells are all valid, checked as a whole; None where each cell must be checked."""
     dtype = column.dtype
     if pd.api.types.is_object_dtype(dtype):
         return _read_sound_objects(column, kind)

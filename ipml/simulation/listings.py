@@ -96,10 +96,7 @@ def _choose_phrases(offers: pd.DataFrame, craft: Craft, rng: np.random.Generator
 
 
 def _choose_names(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator) -> list[str]:
-    """Return the brand's name, sometimes an alias, or a disguised name for disguised offers.
-
-    Aliases from the first one in a script that the simulated markets do not write are ignored.
-    """
+    """Return the brand's name, at times an alias; disguised offers get a disguised name."""
     is_aliased = rng.random(len(offers)) < ALIASED
     ways = rng.random(len(offers))
     names = []
@@ -107,6 +104,7 @@ def _choose_names(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator
         offers["brand"].to_list(), offers["is_disguised"].to_list(), is_aliased, ways.tolist(), strict=True
     ):
         brand = brands.brands[position]
+        # Ignore aliases from the first one in a script that the simulated markets do not write.
         aliases = tuple(takewhile(_WRITTEN.fullmatch, brand.aliases))
         if disguised:
             names.append(disguise_name(brand.name, way, aliases))
