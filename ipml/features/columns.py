@@ -58,7 +58,7 @@ class PhraseSet:
 
 
 class Reading:
-    """How a model reads words: corrections of misspelt words, and the phrases that its extractors look for.
+    """Reading of words by a model: corrections of misspelt words, and the phrases that its extractors look for.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ class ListingColumns:
 
     @property
     def reading(self) -> Reading:
-        """How the words of title and description are read."""
+        """The reading of the words of title and description."""
         return self._reading
 
     def read_as(self, reading: Reading) -> ListingColumns:

@@ -1,1 +1,1 @@
-"""What comes in: fields, readers, marketplaces, brands and the history of sellers."""
+"""Listings: read and check incoming data: fields, readers, column maps, brands and seller events."""

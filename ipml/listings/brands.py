@@ -1,12 +1,12 @@
-"""The brand file: what brands are called, who may sell them, what their goods cost, and what money is worth.
+"""Brand file: holds brand names, authorised sellers, reference prices and exchange rates.
 
-The bundled file, `brands.toml` beside this module, knows brands that are often counterfeited. A marketplace writes
-its own, with the sellers its rights holders have authorised. One file serves for training, scoring and the lists:
+The bundled file, `brands.toml` beside this module, lists brands that are often counterfeited. A marketplace writes
+its own, with the sellers that its rights holders authorised. One file serves training, scoring and the seller lists:
 
-- `[rates]` and each `[[brand]]`, its `authorised_sellers` among it, are features of the model. It keeps them as they
-  were when it was trained: who is added counts in scores once it is trained again.
-- `authorised_sellers` and each `[[seller]]` are lists (`ipml seller lists load`): they hold at once, are shown beside
-  the score, and never change one.
+- `[rates]` and each `[[brand]]`, with its `authorised_sellers`, are features of the model, as of its training. A seller
+  added later counts in scores after the next training.
+- `authorised_sellers` and each `[[seller]]` are lists (`ipml seller lists load`): they apply at once, are shown beside
+  the score, and never change it.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _EXPECTED = "base_currency, [rates], and for each [[brand]] a name, category, re
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """A brand and what is usual for its genuine goods.
+    """A brand, with usual data of its genuine goods.
 
     Attributes
     ----------
     name : str
         As the rights holder writes it.
     category : str
-        What it is best known for, such as "footwear".
+        Its best known goods, such as "footwear".
     reference_price : float
-        What one of its main products costs new, in `currency`.
+        Price of one of its main products, new, in `currency`.
     currency : str
         ISO 4217 code.
     aliases : tuple of str
@@ -63,17 +63,17 @@ class Brand:
 
 @dataclass(frozen=True, slots=True)
 class SellerOnList:
-    """A seller on a list, as the brand file says it; no feature of any model.
+    """A seller on a list of the brand file; not a feature of any model.
 
     Attributes
     ----------
     list : {"authorised", "denied", "watched"}
     why, source : str
-        The reason, and where it is known from.
+        Reason, and source of the information.
     brand : str or None
-        Name of a brand of the file; None: listings of any brand.
+        Name of a brand of the file; None applies to listings of any brand.
     until : date or None
-        Last day on which it holds, in UTC.
+        Last day on which the entry applies, in UTC.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -88,28 +88,28 @@ class SellerOnList:
 
 @dataclass(frozen=True)
 class Brands:
-    """All brands of a brand file, in its order, with the rates of the currencies.
+    """All brands of a brand file, in its order, with the exchange rates.
 
     Attributes
     ----------
     brands : tuple of Brand
-        No name or alias belongs to two of them, whatever its case.
+        No name or alias belongs to two of them, in any letter case.
     base_currency : str, default="USD"
-        The currency in which prices are compared.
+        Currency in which prices are compared.
     rates : mapping from str to float
-        What one unit of a currency is worth in the base currency; the base currency itself is added, as 1.
+        Value of one unit of a currency in the base currency. The base currency itself is added, as 1.
     sellers : tuple of SellerOnList
-        Sellers on lists, beside those that brands authorise.
+        Sellers on lists, besides those that brands authorise.
     version : str
-        What the marketplace calls this state of its file.
+        The marketplace's own version of its file.
     format : int, default=1
-        Of the file: what releases of ipml can read it.
+        Version of the file format, which decides the releases of ipml that can read it.
 
     Raises
     ------
     UnusableSetting
-        If a name is used twice, a price or rate is not above 0, a currency has no rate, a seller is twice on a list or
-        listed for a brand that is not there, or the format is another.
+        If a name is used twice, a price or rate is not above 0, a currency has no rate, a seller is twice on a list
+        or listed for an unknown brand, or the format is unknown.
 
     Examples
     --------
@@ -141,7 +141,7 @@ class Brands:
         return len(self.brands)
 
     def to_base_currency(self, amount: float, currency: str) -> float:
-        """Return what an amount of money is worth in the base currency.
+        """Convert an amount of money to the base currency.
 
         Raises
         ------
@@ -154,14 +154,14 @@ class Brands:
 
 
 def load_brands(path: Path | None = None) -> Brands:
-    """Read a brand file; the bundled one where none is given.
+    """Load a brand file; by default the bundled one.
 
     Raises
     ------
     UnreadableFile
-        If there is no such file, or it is not TOML.
+        If the file is missing, or not TOML.
     UnusableSetting
-        If it does not hold brands.
+        If it does not hold valid brands.
 
     Examples
     --------
@@ -174,19 +174,19 @@ def load_brands(path: Path | None = None) -> Brands:
         table = parse_toml(source.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UnreadableFile(str(source), str(error), "a brand file in TOML") from error
-    if table.get("format", FORMAT) != FORMAT:  # before all else, as another format may have other fields
+    if table.get("format", FORMAT) != FORMAT:  # first, since another format may have other fields
         found = f"format {table['format']!r}"
         raise UnusableSetting(f"brand file {source}", found, f"format {FORMAT}, which this release of ipml reads")
     table["brands"], table["sellers"] = table.pop("brand", []), table.pop("seller", [])
     try:
-        # As JSON, for which the strict rules take a list as a tuple, yet no text as a number.
+        # As JSON: its strict rules accept a list for a tuple, but no text for a number.
         return TypeAdapter(Brands).validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
         raise UnusableSetting(f"brand file {source}", describe_faults(error), _EXPECTED) from error
 
 
 def write_brands(brands: Brands, path: Path) -> None:
-    """Write a brand file; the same brands give the same bytes, and `load_brands` gives them back.
+    """Write a brand file that `load_brands` reads; the same brands give the same bytes.
 
     Examples
     --------
@@ -215,7 +215,7 @@ def write_brands(brands: Brands, path: Path) -> None:
 
 
 def _quote(text: str) -> str:
-    # A JSON string is a TOML string, but for DEL, which JSON leaves as it is.
+    # A JSON string is a TOML string, except for DEL, which JSON does not escape.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

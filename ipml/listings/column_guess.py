@@ -1,7 +1,7 @@
-"""A first column map of a file, guessed from its beginning, for a person to read and correct.
+"""Column guess: writes a first column map of a file from its beginning, for a person to check and correct.
 
-What is guessed comes with the evidence; what the file does not tell, such as the zone of its times or whether
-03/04/2025 is in March, stays as a comment.
+Each guess comes with its evidence. Facts that the file does not show, such as the time zone or whether 03/04/2025 is
+in March, become comments.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ipml.listings.tables import RawTable, read_tables
 from ipml.listings.translation import DateOrder, follow_path, read_date_text, read_number_text
 
 _FEWEST_SOUND = 0.9
-"""Share of cells that can be read in a way, from which on it is believed."""
+"""Share of readable cells from which on a reading is accepted."""
 _SCALES = {1.0: None, 5.0: 0.2, 10.0: 0.1, 100.0: 0.01}
-"""What ratings up to a number are multiplied with to lie in 0-1."""
+"""Factors that scale ratings up to a number to 0-1."""
 _ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
 _ISO_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?")
 _BESIDE = re.compile(r"([^0-9.,+-]*)[+-]?[0-9](?:[0-9.,'\u2019 \u00a0\u202f]*[0-9])?([^0-9]*)")
-"""A number, and what stands before and after it."""
+"""A number, with the text before and after it."""
 _SHOWN, _LONG, _MOST_KEYS = 60, 100, 50
 _Way = TypeVar("_Way", bound=str)
 _PLAIN_RELATION = 0.9
@@ -42,7 +42,7 @@ _PLAIN_RELATION = 0.9
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of the file: its name, its cells as texts without the missing ones, and how many cells it has."""
+    """A column of the file: its name, its cells as texts without missing ones, and its number of cells."""
 
     name: str
     texts: tuple[str, ...]
@@ -57,7 +57,7 @@ class _Column:
         return sum(map(len, self.texts)) / max(len(self.texts), 1)
 
     def without_nothing(self) -> tuple[_Column, tuple[str, ...]]:
-        """Return the column without the words that say nothing, and these."""
+        """Return the column without the words that mean a missing value, and these words."""
         silent = tuple(
             sorted({text for text in self.texts if text.strip().casefold() in read_names()["nothing"]["words"]})
         )
@@ -65,13 +65,13 @@ class _Column:
 
     def describe(self) -> str:
         if not self.texts:
-            return "no cell says anything"
+            return "all cells are empty"
         return f"such as {_shorten(self.texts[0])}, {len(set(self.texts)):,} different in {self.n_rows:,} rows"
 
 
 @dataclass(frozen=True)
 class _Signs:
-    """What columns of the file that can be read in one way only say of the others."""
+    """Decimal sign and order of dates, from columns of the file that are unambiguous."""
 
     decimal: str | None
     order: DateOrder | None
@@ -79,7 +79,7 @@ class _Signs:
 
 @dataclass(frozen=True)
 class _Reading:
-    """How the cells of a column become those of a field: what the map says of them, why, and what stays to be told."""
+    """Reading of a column's cells as a field: entries of the map, evidence, and open questions."""
 
     says: Mapping[str, Any]
     why: str = ""
@@ -88,19 +88,19 @@ class _Reading:
 
 
 def guess_columns(path: Path, zone: str | None = None) -> str:
-    """Return a first column map of a file, as TOML with comments; it loads as it is.
+    """Return a first column map of a file, as TOML with comments; it loads without changes.
 
     Parameters
     ----------
     path : Path
         CSV, JSON lines or Parquet, as for `read_tables`; only its beginning is read.
     zone : str, optional
-        Of moments that do not say theirs, such as "Europe/Berlin".
+        Zone of times without one, such as "Europe/Berlin".
 
     Raises
     ------
     UnreadableFile
-        If the file as a whole is not what its name says.
+        If the file as a whole is not of its type.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def guess_columns(path: Path, zone: str | None = None) -> str:
 
 
 def _find_fitting_maps(table: RawTable) -> list[str]:
-    """Return the names of the bundled maps of which a file has all columns."""
+    """Return the names of the bundled maps whose columns are all in a file."""
     found = []
     for name in list_bundled():
         with suppress(MissingColumns):
@@ -145,11 +145,11 @@ def _find_fitting_maps(table: RawTable) -> list[str]:
     return found
 
 
-# Which column is which field
+# Columns as fields
 
 
 def _list_columns(table: RawTable) -> list[_Column]:
-    """Return the columns of a table; those of objects, as JSON has them, by the paths of what is in them."""
+    """Return the columns of a table; JSON objects become one column for each path in them."""
     found = []
     for name in map(str, table.frame.columns):
         objects = [cell for cell in table.frame[name] if isinstance(cell, dict)]
@@ -166,7 +166,7 @@ def _spell(cell: object) -> str:
 
 
 def _write_columns(columns: list[_Column], zone: str | None) -> list[str]:
-    """Return the lines of `[columns]`, and comments on what could not be told and on columns that are left out."""
+    """Return the lines of `[columns]`, and comments on open questions and on columns left out."""
     signs = _find_signs(columns)
     chosen, refused = _assign(columns, signs, zone)
     lines, unsaid = [], []
@@ -187,7 +187,7 @@ def _write_columns(columns: list[_Column], zone: str | None) -> list[str]:
     taken = {column.name for column, _ in chosen.values()}
     left = [column for column in columns if column.name not in taken]
     if unsaid:
-        lines += ["", "# Could not be told:", *unsaid]
+        lines += ["", "# Could not be determined:", *unsaid]
     if left:
         lines += ["", "# Left out; put a field before those that are one:"]
         lines += [
@@ -208,7 +208,7 @@ _SUBSTITUTES = {
 def _assign(
     columns: list[_Column], signs: _Signs, zone: str | None
 ) -> tuple[dict[str, tuple[_Column, _Reading]], dict[str, str]]:
-    """Return the column and the reading of each field that has one, and why a column named like one is none."""
+    """Return column and reading of each field found, and why columns with a matching name were refused."""
     scored = sorted(
         (
             (_likeness(column.name, field.name), -place, -at)
@@ -244,11 +244,7 @@ def _assign(
 
 
 def _likeness(column: str, field: str) -> float:
-    """Return how much the name of a column is like those of a field.
-
-    From 1 on it is one of them, from 0.9 on one beside words such as "EUR" that change nothing; less is a part of a
-    longer name, which may mean something else, and 0 nothing at all.
-    """
+    """Return the similarity of a column's name to a field's: from 1 a match, from 0.9 one with words such as "EUR"."""
     if column == field:
         return 2.0
     words, parts = _normalise(column), read_names()["parts"]
@@ -266,7 +262,7 @@ def _likeness(column: str, field: str) -> float:
 
 @cache
 def read_names() -> dict[str, dict[str, Any]]:
-    """Return the tables of `column_names.toml`, names of columns and words of labels in the spelling of comparison."""
+    """Return the tables of `column_names.toml`: names of columns and words of labels, normalised."""
     text = files("ipml.listings").joinpath("column_names.toml").read_text(encoding="utf-8")
     tables: dict[str, dict[str, Any]] = tomllib.loads(text)
     for name in ("names", "flags"):
@@ -275,13 +271,7 @@ def read_names() -> dict[str, dict[str, Any]]:
 
 
 def _normalise(name: str) -> str:
-    """Return a name in small letters without accents, one blank for whatever stands between its words.
-
-    Examples
-    --------
-    >>> _normalise("Artikel-Nr."), _normalise("sellerID"), _normalise("Währung")
-    ('artikel nr', 'seller id', 'wahrung')
-    """
+    """Return a name in lower case without accents, its words separated by single spaces."""
     name = re.sub(r"(?<=[a-zа-я])(?=[A-ZА-Я])", " ", name)
     kept = "".join(
         letter for letter in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(letter)
@@ -306,7 +296,7 @@ def _is_like_title(column: _Column, signs: _Signs, zone: str | None) -> bool:
 
 
 def _propose(column: _Column, signs: _Signs, zone: str | None) -> str:
-    """Return a line for a column that has no known name: how its cells would be read, and what they look like."""
+    """Return a comment line for a column without a known name: a possible reading, and examples."""
     what, reading = "", None
     if column.texts:
         readings = {"moments": _read_moments(column, signs, zone), "numbers": _read_numbers(column, signs)}
@@ -317,16 +307,16 @@ def _propose(column: _Column, signs: _Signs, zone: str | None) -> str:
     return f"# = {_write_source(column.name, reading.says if reading else {})}  # {why}"
 
 
-# How its cells are read
+# Readings of cells
 
 
 def _read_column(column: _Column, field: Field, signs: _Signs, zone: str | None) -> _Reading | None:
-    """Return how the cells of a column become those of a field, None if they cannot."""
+    """Return the reading of a column's cells as a field; None if they do not fit."""
     if not column.texts:
-        return _Reading({}, "no cell says anything so far")
+        return _Reading({}, "all cells are empty so far")
     if field.kind is Kind.TEXT:
         return _read_codes(column, field) if field.pattern else _Reading({})
-    if field.kind is Kind.VECTOR:  # of a list, the first value stands for all
+    if field.kind is Kind.VECTOR:  # the first value represents the list
         return _Reading({}) if all(map(_is_plain_number, column.texts)) else None
     if field.kind is Kind.EXTRA:
         return _Reading({}) if all(text.startswith("{") for text in column.texts) else None
@@ -355,7 +345,7 @@ def _is_plain_number(text: str) -> bool:
 
 
 def _find_signs(columns: Iterable[_Column]) -> _Signs:
-    """Return the decimal sign and the order of dates that columns have which can be read in one way only."""
+    """Return decimal sign and order of dates of the columns that are unambiguous."""
     bare = [column.without_nothing()[0] for column in columns]
     decimals = {fits[0] for column in bare if len(fits := _fitting_decimals(column)) == 1 and _has_signs(column)}
     orders = {only[0] for column in bare if len(only := _fitting_orders(column)) == 1 and only[0] != "YMD"}
@@ -363,14 +353,14 @@ def _find_signs(columns: Iterable[_Column]) -> _Signs:
 
 
 def _find_unit(column: _Column) -> str | None:
-    """Return what stands beside the numbers of a column; an empty text for nothing, None where it differs."""
+    """Return the unit beside the numbers of a column; "" for none, None where it varies."""
     found = [one for text in column.texts if (one := _BESIDE.fullmatch(text.strip()))]
     units = {one[1].strip() + one[2].strip() for one in found} - {""}
     return None if len(units) > 1 or not "".join(units).isprintable() else "".join(units)
 
 
 def _choose_fitting(column: _Column, readers: Mapping[_Way, Callable[[str], object]]) -> list[_Way]:
-    """Return the ways in which nearly all cells can be read, but those that fail where another one does not."""
+    """Return the ways that read nearly all cells, without those that fail where another one succeeds."""
     read = {way: [reader(text) is not None for text in column.texts] for way, reader in readers.items()}
     return [
         way
@@ -393,7 +383,7 @@ def _has_signs(column: _Column) -> bool:
 
 
 def _is_plain(texts: Iterable[str], read: Callable[[object], Any]) -> bool:
-    """Say whether the schema reads nearly all texts as they are."""
+    """Return whether the schema reads nearly all texts unchanged."""
     known = [_can_read(text, read) for text in texts]
     return sum(known) >= max(_FEWEST_SOUND * len(known), 1)
 
@@ -433,7 +423,7 @@ def _scale_shares(column: _Column, reading: _Reading) -> _Reading:
 
 
 def _fitting_orders(column: _Column) -> list[DateOrder]:
-    """Return the orders in which the cells are dates; for texts in ISO 8601 that is the year first alone."""
+    """Return the orders in which the cells are dates; only YMD for texts in ISO 8601."""
     fits = _choose_fitting(column, {order: partial(read_date_text, order=order) for order in _ORDERS})
     return [order for order in fits if order == "YMD"] or fits
 
@@ -460,7 +450,7 @@ def _read_moments(column: _Column, signs: _Signs, zone: str | None) -> _Reading 
     if _is_plain(texts, read_moment):
         return _Reading(says, why, is_certain=is_certain)
     says |= {"zone": zone} if zone else {}
-    unsaid = "" if zone else 'add zone = "Europe/Berlin" or where its times are from, which no cell says'
+    unsaid = "" if zone else 'add zone = "Europe/Berlin" or where its times are from, which no cell shows'
     return _Reading(says, why, unsaid, is_certain)
 
 
@@ -482,7 +472,7 @@ def _read_flags(column: _Column) -> _Reading | None:
 
 
 def _read_codes(column: _Column, field: Field) -> _Reading | None:
-    """Return how cells become codes: as they are, in capitals, or by the signs of currencies."""
+    """Return how cells become codes: unchanged, in capitals, or from currency signs."""
     pattern = re.compile(field.pattern or "")
     texts = sorted(set(column.texts))
     if all(map(pattern.fullmatch, texts)):
@@ -496,7 +486,7 @@ def _read_codes(column: _Column, field: Field) -> _Reading | None:
 
 
 def _guess_currency(column: _Column, reading: _Reading) -> str:
-    """Return the line of the currency of prices that have no column of it."""
+    """Return the currency line for prices without a currency column."""
     signs: dict[str, str] = read_names()["currencies"]
     unit = str(reading.says.get("unit", ""))
     if unit in signs or re.fullmatch("[A-Z]{3}", unit):

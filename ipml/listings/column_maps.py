@@ -1,26 +1,26 @@
-"""Column maps: how the columns of a real marketplace become those of the schema.
+"""Column maps: define how the columns of a marketplace's files become those of the schema.
 
-A map is a TOML file. `load_columns` knows the bundled ones by name, in the folder `marketplaces` beside this module;
-`ozon-ecup.toml` there shows most of what a map can say:
+A map is a TOML file. `load_columns` loads the bundled ones by name, from the folder `marketplaces` beside this
+module; `ozon-ecup.toml` there shows most of the options:
 
     title = "name_rus"                                       a column; "offers.price" goes into nested JSON
     currency = { value = "RUB" }                             the same for every listing
     listing_id = { row_number = "row-" }                     made from the number of the row
-    title = { first_of = ["name", "headline"] }              the first column that says something
+    title = { first_of = ["name", "headline"] }              the first column that is not missing
     seller_rating = { column = "stars", scale = 0.2 }        a number, multiplied
     condition = { column = "state", values = { "1000" = "new" }, other = "used" }
-    observed_at = { column = "seen", zone = "UTC" }          a moment that does not say its zone
+    observed_at = { column = "seen", zone = "UTC" }          a time without a zone
     listed_at = { column = "age_days", days_before = "observed_at" }
     listing_rating = { column = "stars", scale = 0.2, missing = ["0"] }
     price = { column = "Preis", decimal = ",", unit = "€" }   1.234,50 €
     listed_at = { column = "Datum", date_order = "DMY", zone = "Europe/Berlin", clock_change = "earlier" }
 
-Before [columns] a map says how a text file is written, if not with commas and in UTF-8:
+A text file with other separators than commas, or another encoding than UTF-8, needs these lines before [columns]:
 
     separator = ";"
     encoding = "cp1252"
 
-`ipml data guess-columns FILE` writes a first map of a file, for a person to read and correct.
+`ipml data guess-columns FILE` writes a first map of a file, for a person to check and correct.
 """
 
 from __future__ import annotations
@@ -71,31 +71,33 @@ _EXPECTED = 'a name, and in [columns] lines such as title = "name of the column 
 
 
 class Source(BaseModel):
-    """Where the cells of one column of the schema come from, and what is done to them.
+    """Source of one column of the schema, and the steps applied to its cells.
 
     Attributes
     ----------
     column, first_of, value, row_number
-        Where from; exactly one of them. See the examples of this module.
+        The origin; exactly one of them. See the examples of this module.
     missing : tuple of str
-        Texts that say nothing in this column, beside those of the whole map.
+        Texts that mean a missing value in this column, besides those of the whole map.
     values, other
-        What a cell becomes, by its text, and what one becomes that is not among them; without `other` it is a problem.
+        Replacements by a cell's text, and the replacement of all other cells. Without `other` such a cell is a
+        problem.
     scale : float or None
-        What a number is multiplied with.
+        Factor of a number.
     decimal : "," or "." or None
-        The sign before the decimals of numbers; thousands may then be grouped by the other one, a space or an
-        apostrophe. Without it a number has a point and no groups.
+        Decimal sign of numbers; the other one, a space or an apostrophe may then group thousands. Without it a number
+        has a point and no groups.
     unit : str or None
-        What may stand beside a number, such as "€" or "%".
+        Text allowed beside a number, such as "€" or "%".
     date_order : "DMY" or "MDY" or "YMD" or None
-        In which order day, month and year of dates such as 03/04/2025 are written, which no cell says.
+        Order of day, month and year in dates such as 03/04/2025, which no cell shows.
     zone : str or None
-        The zone of moments that do not say it, such as "Europe/Moscow".
+        Zone of times without one, such as "Europe/Moscow".
     clock_change : "earlier" or "later" or None
-        Which moment is meant by a local time that comes twice or never, as clocks change; without it each is a problem.
+        The time meant by a local time that occurs twice or never at a change of the clock; without it each is a
+        problem.
     days_before : str or None
-        Name of the moment, itself a column of the schema, that lies so many days later.
+        Name of a time column of the schema: the cell is the number of days before that time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -142,25 +144,25 @@ class Source(BaseModel):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The columns of the file that are read; any one of them may do."""
+        """The columns of the file that are read; one of them is enough."""
         return (self.column,) if self.column is not None else self.first_of or ()
 
 
 class ColumnMap(BaseModel):
-    """How the columns of a marketplace become those of the schema.
+    """A map from the columns of a marketplace to those of the schema.
 
     Attributes
     ----------
     name, description : str
-        What it is for.
+        Its name and purpose.
     separator : str
-        What stands between the cells of a CSV file.
+        Separator of the cells of a CSV file.
     encoding : str
-        Of a text file; one that Python knows, such as "utf-16".
+        Python's name of a text file's encoding, such as "utf-16".
     missing : tuple of str
-        Texts that say nothing, such as "N/A", beside the empty one.
+        Texts that mean a missing value, such as "N/A", besides the empty one.
     columns : dict from str to Source
-        For each column of the schema that the marketplace has: where it comes from.
+        The source of each column of the schema that the marketplace has.
 
     Examples
     --------
@@ -204,9 +206,9 @@ class ColumnMap(BaseModel):
         for name, source in columns.items():
             is_moment = _kind_of(name) is Kind.MOMENT and source.days_before is None
             if not is_moment and (source.date_order or source.zone):
-                raise ValueError(f"date_order and zone are for moments; {name} is none")
+                raise ValueError(f"date_order and zone are for times; {name} is not a time")
             if (is_moment or _kind_of(name) in (Kind.TEXT, Kind.FLAG, Kind.VECTOR)) and source.decimal:
-                raise ValueError(f"decimal and unit are for numbers; {name} is none")
+                raise ValueError(f"decimal and unit are for numbers; {name} is not a number")
             of = source.days_before
             if of is not None and (of not in columns or columns[of].days_before is not None):
                 raise ValueError(f"{name} lies before {of}, which has to be mapped too, to a moment of its own")
@@ -214,20 +216,20 @@ class ColumnMap(BaseModel):
 
     @property
     def text_format(self) -> TextFormat:
-        """How a text file is written."""
+        """Encoding and separator of a text file."""
         return TextFormat(self.encoding, self.separator)
 
     def apply(
         self, frame: pd.DataFrame, *, source: str = "listings", is_sparse: bool = False
     ) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
-        """Return the mapped columns, not yet checked, and the cells that it does not explain.
+        """Return the mapped columns, not yet checked, and the cells that the map does not cover.
 
         Parameters
         ----------
         frame : DataFrame
-            Rows as they stand in the file.
+            Rows as in the file.
         source : str, default="listings"
-            What messages call the file.
+            Name of the file in messages.
         is_sparse : bool, default=False
             Whether optional columns may be absent, as in JSON.
 
@@ -276,24 +278,24 @@ class ColumnMap(BaseModel):
 
 
 def _is_extra(name: str) -> bool:
-    """Say whether a name in a map is that of a column of one's own: extra.returns_30d."""
+    """Return whether a name in a map is that of an own column, such as extra.returns_30d."""
     return name.startswith(PREFIX) and is_extra_name(name.removeprefix(PREFIX))
 
 
 def _kind_of(name: str) -> Kind:
-    """Return the kind of a field; a column of one's own may be translated as numbers are."""
+    """Return the kind of a field; own columns are translated like numbers."""
     return Kind.NUMBER if _is_extra(name) else _KINDS[name]
 
 
 def load_columns(name_or_path: str | Path) -> ColumnMap:
-    """Return a bundled column map by its name, or read one from a TOML file.
+    """Return a bundled column map by its name, or load one from a TOML file.
 
     Raises
     ------
     UnreadableFile
-        If there is no such file, or it is not TOML.
+        If the file is missing, or not TOML.
     UnusableSetting
-        If the map says what cannot be followed, or there is none of that name.
+        If the map is invalid, or no bundled map has that name.
 
     Examples
     --------
@@ -314,7 +316,7 @@ def load_columns(name_or_path: str | Path) -> ColumnMap:
         if isinstance(columns, dict):
             short = {name: {"column": source} for name, source in columns.items() if isinstance(source, str)}
             table["columns"] = columns | short
-        # As JSON, for which the strict rules take a list as a tuple, yet no text as a number.
+        # As JSON: its strict rules accept a list for a tuple, but no text for a number.
         return ColumnMap.model_validate_json(json.dumps(table, default=str), strict=True)
     except tomllib.TOMLDecodeError as error:
         raise UnreadableFile(where, str(error), "a column map in TOML") from error

@@ -1,4 +1,4 @@
-"""How a text file is written, guessed from its beginning: its encoding, and what separates the cells of CSV."""
+"""Dialects: guesses encoding and separator of a text file from its beginning."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ipml.kit.toml import quote
 from ipml.listings.tables import SEPARATORS, TextFormat
 
 HEAD_BYTES, HEAD_ROWS = 1 << 18, 1_000
-"""What is read of a file, however large it is."""
+"""Limits on the beginning of a file that is read."""
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -28,13 +28,13 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _ONE_BYTE = ("cp1252", "cp1251", "cp1250", "koi8-r")
-"""Encodings of one byte a letter that are tried, the most usual first: it stands where several fit as well."""
+"""Single-byte encodings to try, the most common first; the first wins where several fit equally."""
 _FEWEST_WHOLE = 0.9
-"""Share of rows that are as wide as the header, from which on a separator is believed."""
+"""Share of rows as wide as the header from which on a separator is accepted."""
 
 
 def guess_text_format(path: Path) -> tuple[TextFormat, list[str]]:
-    """Return how a file is written, and the lines of the map that say so, with reasons."""
+    """Return encoding and separator of a file, and the lines of the map for them, with reasons."""
     name = path.name.removesuffix(".gz")
     if path.is_dir() or not name.endswith((".csv", ".jsonl")):
         return TextFormat(), []
@@ -54,11 +54,11 @@ def guess_text_format(path: Path) -> tuple[TextFormat, list[str]]:
 def _read_head(path: Path) -> bytes:
     with suppress(OSError, EOFError, zlib.error), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         return file.read(HEAD_BYTES)
-    return b""  # whoever reads the file says what is wrong with it
+    return b""  # reading the file later reports the error
 
 
 def guess_encoding(head: bytes) -> tuple[str, str]:
-    """Return the encoding of the beginning of a text, and why it is not UTF-8.
+    """Return the encoding of the beginning of a text, and the reason if it is not UTF-8.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def guess_encoding(head: bytes) -> tuple[str, str]:
 
 
 def _decode(head: bytes, encoding: str) -> str | None:
-    """Return the text of bytes, of which the last letter may be cut off; None where they are not in the encoding."""
+    """Return the decoded bytes, ignoring a last letter cut off; None where they do not fit the encoding."""
     try:
         return codecs.getincrementaldecoder(encoding)().decode(head)
     except UnicodeDecodeError:
@@ -92,12 +92,12 @@ def _decode(head: bytes, encoding: str) -> str | None:
 
 
 def _find_strange_words(text: str) -> list[str]:
-    """Return the words with letters beyond ASCII, each once."""
+    """Return the distinct words with letters beyond ASCII."""
     return list(dict.fromkeys(word for word in re.findall(r"[^\s;,|\"]+", text) if not word.isascii()))
 
 
 def _is_odd(word: str) -> bool:
-    """Say whether letters follow each other as in no language: two scripts, a capital within, signs beside letters."""
+    """Return whether letters are combined as in no language: two scripts, a capital within, signs beside letters."""
     letters = [letter for letter in word if letter.isalpha()]
     is_latin = [unicodedata.name(letter, "").startswith("LATIN") for letter in letters]
     is_foreign = all(is_latin) and not any(letter.isascii() for letter in letters)
@@ -116,10 +116,10 @@ def _is_strange(letter: str, *more: str) -> bool:
 
 
 def guess_separator(text: str, *, is_whole: bool = True) -> tuple[str, str]:
-    """Return what separates the cells of the beginning of a CSV file, and the evidence.
+    """Return the separator of the beginning of a CSV file, and the evidence.
 
-    It is the sign that parts the header into the most cells, so that nine in ten of the rows have as many. Python's
-    `csv.Sniffer` counts letters within lines and takes one that titles have in common.
+    It is the sign that splits the header into the most cells, provided that nine in ten rows have as many. Python's
+    `csv.Sniffer` counts letters within lines and picks one that titles have in common.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def guess_separator(text: str, *, is_whole: bool = True) -> tuple[str, str]:
 
 
 def _try(text: str, sign: str, is_whole: bool) -> Iterator[tuple[int, int, int]]:
-    """Yield the cells of the header, how many rows have as many, and of how many, if a separator is to be believed."""
+    """Yield header cells, rows with as many, and all rows, if the separator is acceptable."""
     with suppress(csv.Error):
         rows = [row for row in islice(csv.reader(io.StringIO(text, newline=""), delimiter=sign), HEAD_ROWS) if row]
         header, *others = (rows if is_whole or len(rows) < 3 else rows[:-1]) or [[]]

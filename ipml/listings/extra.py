@@ -1,7 +1,7 @@
-"""Columns of a marketplace's own: one field of a listing holds them as names with a number or a short text each.
+"""Extra columns: hold a marketplace's own columns in one field, each a name with a number or a short text.
 
-They travel as the text of a JSON object in one spelling, so that files, databases, archives and messages hold them as
-they hold any text.
+The field is the text of a JSON object in canonical form, so files, databases, archives and messages treat it like any
+text.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 EXTRA = "extra"
-"""The field of a listing that holds them."""
+"""Field of a listing that holds the own columns."""
 PREFIX = "extra."
-"""What stands before their names in column maps and as the name of a reason."""
+"""Prefix of their names in column maps and reasons."""
 MOST_NAMES, LONGEST_TEXT, LARGEST = 50, 100, 1e12
 EXPECTED = (
     f"an object of at most {MOST_NAMES} names of up to 30 small letters, digits and underscores, each with a number, "
@@ -32,22 +32,22 @@ Extra = dict[str, float | str]
 
 
 def is_extra_name(name: Any) -> bool:
-    """Say whether a column of one's own can have a name."""
+    """Return whether an own column may have this name."""
     return isinstance(name, str) and len(name) <= 30 and _NAME.fullmatch(name) is not None
 
 
 def read_extra(value: object) -> str:
-    """Return columns of one's own as a JSON object in its one spelling; what is missing is left out.
+    """Return own columns as a canonical JSON object; missing values are left out.
 
     Parameters
     ----------
     value : mapping or str
-        As an object, or as JSON.
+        An object, or its JSON.
 
     Raises
     ------
     ValueError
-        It is not what `EXPECTED` says.
+        The value does not match `EXPECTED`.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def read_extra(value: object) -> str:
 
 @lru_cache(maxsize=64)
 def parse_extra(text: str) -> Extra:
-    """Return columns of one's own of one listing by name; nothing where the field is empty.
+    """Return the own columns of one listing by name; an empty mapping where the field is empty.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def parse_extra(text: str) -> Extra:
 
 
 def join_extra(columns: Mapping[str, Iterable[Any]]) -> list[dict[str, Any] | None]:
-    """Return columns of a file as an object for each row; a text that is written as a number is one.
+    """Return columns of a file as one object per row; a text in the form of a number becomes a number.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def _is_missing(cell: object) -> bool:
 
 def _read_cell(cell: object) -> float | str:
     if isinstance(cell, str):
-        cell.encode()  # half a surrogate pair raises UnicodeEncodeError, a ValueError
+        cell.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
         if not 1 <= len(cell) <= LONGEST_TEXT or any(unicodedata.category(letter) == "Cc" for letter in cell):
             raise ValueError(EXPECTED)
         return cell

@@ -1,7 +1,7 @@
-"""What a listing is, as one table of fields; and the same as JSON Schema, for those who send listings over HTTP.
+"""Fields: define a listing as one table of fields, and as JSON Schema for senders over HTTP.
 
-Change a field here and the checks of frames and of records, both made from this table, follow.
-`ipml.records.Listing` has the same fields in the same order.
+The checks of frames and of records are made from this table. `ipml.records.Listing` has the same fields in the same
+order.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from ipml.listings.extra import EXPECTED, EXTRA, LARGEST, LONGEST_TEXT, MOST_NAM
 from ipml.listings.kinds import MOST_NUMBERS, Kind
 
 MOST = 1e12
-"""No price and no count is larger: not in any currency, nor on any marketplace."""
+"""Upper bound of prices and counts, in any currency and on any marketplace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a listing and its rules.
+    """A field of a listing, and its rules.
 
     Attributes
     ----------
     name : str
         Canonical name, the same in frames, records and files.
     kind : Kind
-        What it holds.
+        Kind of its values.
     meaning : str
-        What it says, for the documentation.
+        Description for the documentation.
     is_required : bool
-        Whether it may not be missing.
+        Whether it must not be missing.
     least, most : float or None
-        Bounds of a number, both included.
+        Inclusive bounds of a number.
     max_length : int or None
         Longest text, in code points; a required text has at least one.
     pattern, shape : str or None
-        Regular expression that a whole text matches, and the same in words.
+        Regular expression that a whole text matches, and its description in words.
     is_list : bool
-        Whether it is several texts with a space between; a list of them is taken, too.
+        Whether it is several texts separated by spaces; a list of them is accepted too.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class Field:
 
     @property
     def expected(self) -> str:
-        """What a cell should hold, as a phrase for messages."""
+        """Expected content of a cell, as a phrase for messages."""
         if self.kind is Kind.FLAG:
             return "true or false"
         if self.kind is Kind.MOMENT:
@@ -90,8 +90,8 @@ def _code(name: str, max_length: int, pattern: str, shape: str, meaning: str) ->
 _LONGEST_ADDRESS = 2_000
 MOST_PICTURES = 20
 VECTOR, TEXT_VECTOR = VECTORS = ("image_vector", "text_vector")
-"""The columns of lists of numbers."""
-# No name and password before the host, and nothing that a header, an attribute or a log would read as its end.
+"""Columns with lists of numbers."""
+# No credentials before the host, and no character that ends the value in a header, an attribute or a log.
 _ADDRESS = r'https?://[^\x00-\x20\x7f/?#@\\"<>]+(?:[/?#][^\x00-\x20\x7f\\"<>]*)?'
 
 
@@ -208,10 +208,10 @@ _EXAMPLE = {
 
 
 def make_json_schema() -> dict[str, Any]:
-    """Return the schema of one listing as a JSON object (JSON Schema 2020-12, as OpenAPI 3.1 takes it).
+    """Return the schema of one listing as a JSON object (JSON Schema 2020-12, as in OpenAPI 3.1).
 
-    It says what should be sent. `ipml.listings.schema.validate_record` decides, and is no stricter but for NUL and
-    broken letters, moments outside 1970 to 2199, and a price without a currency, which JSON Schema says badly.
+    The schema describes valid listings; `ipml.listings.schema.validate_record` decides. It is stricter only where
+    JSON Schema is awkward: NUL and lone surrogates, times outside 1970 to 2199, and a price without a currency.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Check a frame against a table of fields: read every cell, then judge it by the rules of its field."""
+"""Frames: check a frame against a table of fields, reading every cell and then applying the rules of its field."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ipml.listings.kinds import (
 from ipml.records import Problem
 
 ROW = "row"
-"""Name of an index that holds the numbers of the rows in their file, from 1."""
+"""Name of an index with the row numbers of the file, from 1."""
 
 
 def number_rows(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
@@ -37,9 +37,9 @@ def number_rows(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 
 def as_frame(listings: Any) -> Any:
-    """Return a frame of another library, such as polars or pyarrow, as one of pandas; anything else as it is.
+    """Convert a frame of another library, such as polars or pyarrow, to pandas; return anything else unchanged.
 
-    What offers its columns by the Arrow PyCapsule interface is a frame. To read it takes pyarrow.
+    An object with the Arrow PyCapsule interface is a frame. Converting it requires pyarrow.
     """
     if isinstance(listings, pd.DataFrame) or not hasattr(listings, "__arrow_c_stream__"):
         return listings
@@ -47,7 +47,7 @@ def as_frame(listings: Any) -> Any:
 
 
 def check_columns(frame: pd.DataFrame, fields: Sequence[Field], source: str) -> None:
-    """Raise MissingColumns or Refused unless the frame's columns are those of the table, each once."""
+    """Raise MissingColumns or Refused unless the frame has exactly the columns of the table, each once."""
     names = [str(name) for name in frame.columns]
     missing = [field.name for field in fields if field.is_required and field.name not in names]
     if missing:
@@ -65,9 +65,9 @@ def check_columns(frame: pd.DataFrame, fields: Sequence[Field], source: str) -> 
 
 
 def check_cells(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[pd.DataFrame, dict[str, Mask]]:
-    """Return the frame with every field in the dtype of its kind, and which cells of each are bad.
+    """Return the frame with every field in the dtype of its kind, and a mask of bad cells for each.
 
-    A column that is absent is added, all missing. A bad cell that could not be read is missing in the result.
+    An absent column is added with all cells missing. A bad cell that could not be read is missing in the result.
     """
     columns, is_bad, silent = _read_columns(frame, fields)
     for field in fields:
@@ -79,7 +79,9 @@ def check_cells(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[pd.Data
 
 
 def keeps_rules(column: pd.Series[Any], field: Field) -> bool:
-    """Say whether surely every cell of a canonical column keeps the rules of its field; quick, as whole columns are.
+    """Return True only if every cell of a canonical column keeps its field's rules; fast, over whole columns.
+
+    False means that cells must be checked one by one.
 
     Examples
     --------
@@ -103,7 +105,7 @@ def keeps_rules(column: pd.Series[Any], field: Field) -> bool:
 
 
 def read_cells(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[pd.DataFrame, dict[str, Mask]]:
-    """Do as `check_cells`, without judging by the rules: bad is what cannot be read."""
+    """Read cells as `check_cells` does, without applying rules: only unreadable cells are bad."""
     columns, is_bad, _ = _read_columns(frame, fields)
     return pd.DataFrame(columns, index=frame.index, copy=False), is_bad
 
@@ -111,7 +113,7 @@ def read_cells(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[pd.DataF
 def _read_columns(
     frame: pd.DataFrame, fields: tuple[Field, ...]
 ) -> tuple[dict[str, pd.Series[Any]], dict[str, Mask], set[str]]:
-    """Return what `read_cells` does, as columns, and the names of those that are absent or say nothing."""
+    """Return `read_cells` as columns, and the names of absent or empty ones."""
     given = {field.name: frame[field.name] for field in fields if field.name in frame.columns}
     silent = {field.name for field in fields if field.name not in given or not has_cells(given[field.name])}
     kinds = {field.kind for field in fields if field.name in silent}
@@ -131,7 +133,7 @@ def _read_columns(
 
 
 def list_problems(frame: pd.DataFrame, is_bad: Mapping[str, Mask], fields: tuple[Field, ...]) -> list[Problem]:
-    """Return a problem for each bad cell, with its value as it stands in the frame."""
+    """Return a problem for each bad cell, with its value from the frame."""
     rows = number_rows(frame)
     return [
         Problem(int(row), field.name, show_cell(value, field.kind), field.expected)
@@ -142,7 +144,7 @@ def list_problems(frame: pd.DataFrame, is_bad: Mapping[str, Mask], fields: tuple
 
 
 def show(value: object) -> str:
-    """Return a value as a problem shows it: at most 80 characters, nothing for what is missing.
+    """Return a value as problems show it: at most 80 characters, "" for a missing value.
 
     Examples
     --------
@@ -153,14 +155,14 @@ def show(value: object) -> str:
         return ""
     try:
         text = str(value)[:81]
-    except ValueError:  # Python writes out no whole number of more than 4,300 digits
+    except ValueError:  # Python refuses to print integers of more than 4,300 digits
         text = type(value).__name__
     text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= 80 else text[:79] + "…"
 
 
 def show_cell(value: object, kind: Kind | None) -> str:
-    """Return a value as `show` does; a number in the place of a text is called one, for one could not see it.
+    """Return a value as `show` does; a number in place of a text is named as such, since it would look the same.
 
     Examples
     --------
@@ -174,7 +176,7 @@ def show_cell(value: object, kind: Kind | None) -> str:
 
 
 def _find_broken_rules(column: pd.Series[Any], field: Field) -> Mask:
-    """Return which cells of a canonical column break the rules of its field, each looked at by itself."""
+    """Return which cells of a canonical column break the rules of its field, checking each cell."""
     is_good = column.notna()
     if field.max_length is not None:
         is_good &= column.str.len().between(field.min_length, field.max_length)

@@ -1,12 +1,12 @@
-"""What a cell of each kind may hold: one value at a time, or a whole column at once.
+"""Kinds: read cells of each kind, one value at a time or a whole column at once.
 
-The readers of one value are the specification; the column readers follow them for the types that pandas can read in one
-stroke and call them for the rest. Text is read strictly: "12,50", "1e400" and " 7" are no numbers, and a moment without
-a zone is no moment.
+The readers of single values are the specification; the column readers follow them for types that pandas reads at
+once, and call them for the rest. Text is read strictly: "12,50", "1e400" and " 7" are not numbers, and a time without
+a zone is not a time.
 
-What a whole column of text says by its bytes is found without a look at each text, where Arrow holds them; a service
-that scores single listings does without Arrow, so it is imported where it is used. These functions are quick and may
-only err to one side: where they say yes it is so, where they say no somebody has to look closer.
+Columns of text are checked by the bytes of their Arrow arrays, without reading each text. Scoring of single listings
+does not need Arrow, so it is imported where it is used. These fast checks err on one side only: True is certain,
+False means that each text must be checked.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 _SAMPLE = 500
 MOST_NUMBERS = 4_096
-"""No vector is longer; those of usual encoders have 256 to 1,536 numbers."""
+"""Longest vector; usual encoders give 256 to 1,536 numbers."""
 
 
 def get_texts(column: pd.Series[Any]) -> pa.ChunkedArray | None:
-    """Return a column of text as the Arrow array that holds it, or None where no Arrow array does.
+    """Return the Arrow array of a column of text, or None where there is none.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def get_texts(column: pd.Series[Any]) -> pa.ChunkedArray | None:
 
 
 def split_texts(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Return where each text begins and the last one ends, and the bytes of all, without copying them.
+    """Return the offsets of texts and the bytes of all, without copying them.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def split_texts(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
 
 
 def is_without_nul(texts: pa.ChunkedArray) -> bool:
-    """Say whether surely no text holds a NUL.
+    """Return True only if no text has a NUL.
 
     Examples
     --------
@@ -91,9 +91,9 @@ def is_without_nul(texts: pa.ChunkedArray) -> bool:
 
 
 def is_utf8(texts: pa.Array) -> bool:
-    """Say whether surely every text is valid UTF-8.
+    """Return True only if every text is valid UTF-8.
 
-    Together the bytes have to be, and no text may begin within a letter.
+    The bytes of all texts must be valid together, and no text may begin within a letter.
     """
     import pyarrow as pa
 
@@ -110,7 +110,7 @@ def is_utf8(texts: pa.Array) -> bool:
 
 
 def find_lengths(texts: pa.Array | pa.ChunkedArray) -> tuple[int, int] | None:
-    """Return the fewest and the most bytes of a text, or None where all are missing.
+    """Return the smallest and the largest number of bytes of a text, or None if all are missing.
 
     Examples
     --------
@@ -145,9 +145,9 @@ def drop_empty_texts(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.Chunked
 
 
 def keep_lengths(texts: pa.ChunkedArray, shortest: int, longest: int | None) -> bool:
-    """Say whether surely every text has from so many to so many code points; missing ones do.
+    """Return True only if the number of code points of every text is within bounds; missing texts pass.
 
-    A text has as many bytes as code points, or more.
+    A text has at least as many bytes as code points.
 
     Examples
     --------
@@ -158,12 +158,12 @@ def keep_lengths(texts: pa.ChunkedArray, shortest: int, longest: int | None) -> 
     lengths = find_lengths(texts)
     if lengths is None:
         return True
-    # Of more than one code point one cannot tell by the bytes.
+    # For more than one code point, bytes are not enough.
     return shortest <= min(lengths[0], 1) and (longest is None or lengths[1] <= longest)
 
 
 def match_pattern(texts: pa.ChunkedArray, pattern: str) -> bool:
-    """Say whether every text as a whole matches a pattern; missing ones do.
+    """Return whether every whole text matches a pattern; missing texts pass.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def match_pattern(texts: pa.ChunkedArray, pattern: str) -> bool:
     if texts.null_count == len(texts):
         return True
     sample = texts.slice(0, _SAMPLE)
-    if len(sample.unique()) < len(sample) // 4:  # few different texts, each of them many times
+    if len(sample.unique()) < len(sample) // 4:  # few distinct texts
         texts = texts.unique()
     return pc.all(pc.match_substring_regex(texts, f"^(?:{pattern})$")).as_py() is not False
 
@@ -185,7 +185,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Kind(StrEnum):
-    """What a field of a listing holds."""
+    """Kind of values that a field of a listing holds."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -219,7 +219,7 @@ _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0
 
 
 def is_missing(value: object) -> bool:
-    """Say whether a cell says nothing: None, NaN, NA or NaT. An empty text says something.
+    """Return whether a cell is missing: None, NaN, NA or NaT. An empty text is not missing.
 
     Examples
     --------
@@ -230,15 +230,15 @@ def is_missing(value: object) -> bool:
 
 
 def read_text(value: object) -> str:
-    """Return a text that every database can hold; ValueError for NUL, half a surrogate pair, or no text."""
+    """Return a text that every database can hold; ValueError for NUL, a lone surrogate, or another type."""
     if not isinstance(value, str) or "\0" in value:
         raise ValueError
-    value.encode()  # half a surrogate pair raises UnicodeEncodeError, a ValueError
+    value.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
     return value
 
 
 def join_texts(value: object) -> object:
-    """Return a list of texts as one text with a space between, an empty one as None; whatever else as it is.
+    """Return a list of texts joined by spaces, None for an empty list, anything else unchanged.
 
     Examples
     --------
@@ -251,7 +251,7 @@ def join_texts(value: object) -> object:
 
 
 def read_number(value: object) -> float:
-    """Return a finite number; ValueError for anything else, and for text that is not plainly one.
+    """Return a finite number; ValueError for anything else, including text that is not a plain number.
 
     Examples
     --------
@@ -276,12 +276,12 @@ def read_number(value: object) -> float:
 
 
 def read_moment(value: object) -> datetime:
-    """Return an aware moment in UTC, as `ipml.kit.moments` reads it; pandas' lose what is below a microsecond."""
+    """Return an aware datetime in UTC, as `ipml.kit.moments` reads it; pandas times are cut to microseconds."""
     return moments.read_moment(value.to_pydatetime(warn=False) if isinstance(value, pd.Timestamp) else value)
 
 
 def read_flag(value: object) -> bool:
-    """Return True or False, also for 1 and 0 and for these written out; ValueError for anything else."""
+    """Return True or False, also for 1 and 0 and for their texts; ValueError for anything else."""
     if isinstance(value, str):
         if value.lower() in _FLAGS:
             return _FLAGS[value.lower()]
@@ -293,7 +293,7 @@ def read_flag(value: object) -> bool:
 def read_vector(value: object) -> npt.NDArray[np.float32]:
     """Return a list of numbers as an array of single precision; ValueError for anything else.
 
-    Numbers that are not finite in single precision, and text such as a cell of a CSV file, are no part of a vector.
+    Every number must be finite in single precision. Text, such as a cell of a CSV file, is not a vector.
 
     Examples
     --------
@@ -323,14 +323,14 @@ def read_vector(value: object) -> npt.NDArray[np.float32]:
 
 
 def _is_number(value: object) -> bool:
-    """Say whether a value is a number that single precision holds."""
+    """Return whether a value is a number within single precision."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         return False
     return bool(-_LARGEST <= value <= _LARGEST)
 
 
 def show_vector(value: object) -> str | None:
-    """Return what is wrong with a list that is no vector, in a few words; None for what is no list.
+    """Return in a few words why a list is not a vector; None for anything but a list.
 
     Examples
     --------
@@ -347,7 +347,7 @@ def show_vector(value: object) -> str | None:
 
 
 def _show_one(value: object) -> str:
-    if isinstance(value, list | tuple | dict | np.ndarray):  # deeper, perhaps, than Python can show
+    if isinstance(value, list | tuple | dict | np.ndarray):  # may be nested deeper than Python can print
         return "a list or an object"
     return str(value) if isinstance(value, float | np.number) else ascii(value)[:40]
 
@@ -365,14 +365,14 @@ READERS: dict[Kind, Callable[[object], Any]] = {
 
 
 def read_column(column: pd.Series[Any], kind: Kind) -> tuple[pd.Series[Any], Mask]:
-    """Return a column in the dtype of its kind, and which cells could not be read (they are missing in it).
+    """Return a column in the dtype of its kind, and a mask of unreadable cells, which are missing in it.
 
     Parameters
     ----------
     column : Series of shape (n_rows,)
-        Cells of any type, missing ones included.
+        Cells of any type, or missing.
     kind : Kind
-        What they should hold.
+        Expected kind.
 
     Examples
     --------
@@ -393,7 +393,7 @@ def read_column(column: pd.Series[Any], kind: Kind) -> tuple[pd.Series[Any], Mas
 
 
 def has_cells(column: pd.Series[Any]) -> bool:
-    """Say whether any cell says something; quick where the column is as a checked frame has it.
+    """Return whether any cell is not missing; fast for columns of a checked frame.
 
     Examples
     --------
@@ -410,7 +410,7 @@ def has_cells(column: pd.Series[Any]) -> bool:
 
 
 def make_empty_column(index: pd.Index[Any], kind: Kind) -> pd.Series[Any]:
-    """Return a column of the kind's dtype in which every cell is missing."""
+    """Return a column of the kind's dtype with all cells missing."""
     if kind is Kind.FLAG:
         flags = pd.arrays.BooleanArray(np.zeros(len(index), dtype=bool), np.ones(len(index), dtype=bool))
         return pd.Series(flags, index=index)
@@ -425,7 +425,7 @@ def make_empty_column(index: pd.Index[Any], kind: Kind) -> pd.Series[Any]:
 
 
 def make_text_column(texts: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) -> pd.Series[Any]:
-    """Return an Arrow array of large_string as a column of text, several times as quick as pandas makes it.
+    """Return an Arrow array of large_string as a column of text, several times faster than pandas.
 
     Examples
     --------
@@ -441,10 +441,7 @@ def make_text_column(texts: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) ->
 
 
 def _read_sound_column(column: pd.Series[Any], kind: Kind) -> pd.Series[Any] | None:
-    """Return a column that holds its kind already, and nothing that is bad; None where one has to look closer.
-
-    Whole columns are looked at in one go. On those that are good, and most are, no other work is done.
-    """
+    """Return a column whose cells are all valid, checked as a whole; None where each cell must be checked."""
     dtype = column.dtype
     if pd.api.types.is_object_dtype(dtype):
         return _read_sound_objects(column, kind)
@@ -460,7 +457,7 @@ def _read_sound_column(column: pd.Series[Any], kind: Kind) -> pd.Series[Any] | N
 
 
 def _read_sound_objects(column: pd.Series[Any], kind: Kind) -> pd.Series[Any] | None:
-    """Do so for cells of Python: in a Parquet file, flags and whole numbers beside missing ones."""
+    """Do the same for Python objects: flags and integers beside missing cells, as in a Parquet file."""
     inferred = pd.api.types.infer_dtype(column, skipna=True)
     if inferred == "empty":
         return make_empty_column(column.index, kind)
@@ -469,12 +466,12 @@ def _read_sound_objects(column: pd.Series[Any], kind: Kind) -> pd.Series[Any] | 
     if inferred == "string":
         try:
             return _read_sound_strings(column.astype("str"), kind)
-        except UnicodeEncodeError:  # half a surrogate pair
+        except UnicodeEncodeError:  # a lone surrogate
             return None
     if inferred == "integer" and kind in (Kind.NUMBER, Kind.COUNT, Kind.SHARE):
         try:
             return column.astype("float64")
-        except (OverflowError, TypeError):  # more than a float can hold, or NA, which is no float
+        except (OverflowError, TypeError):  # too large for a float, or NA
             return None
     return None
 
@@ -496,7 +493,7 @@ def _read_sound_strings(column: pd.Series[Any], kind: Kind) -> pd.Series[Any] | 
 
 
 def _cast(column: pd.Series[Any], texts: pa.ChunkedArray, pattern: str, target: pa.DataType) -> pd.Series[Any]:
-    """Return texts as what they say; raise ArrowInvalid where one does not match the pattern, or says nothing."""
+    """Return texts as values; raise ArrowInvalid where one does not match the pattern, or is empty."""
     import pyarrow as pa
 
     if not match_pattern(texts, pattern):
@@ -516,7 +513,7 @@ def _read_sound_moments(column: pd.Series[Any]) -> pd.Series[Any] | None:
 
 
 def _unwrap(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return categories and Arrow-typed cells as what they stand for."""
+    """Return categories and Arrow-typed cells as their values."""
     return column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype) else column
 
 
@@ -555,7 +552,7 @@ def _read_flags(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _read_vectors(column: pd.Series[Any]) -> tuple[pd.Series[Any], Mask]:
-    """Return a column of arrays, and which cells are no vectors."""
+    """Return a column of arrays, and a mask of cells that are not vectors."""
     cells, is_bad = np.full(len(column), None, dtype=object), np.zeros(len(column), dtype=bool)
     for row in np.flatnonzero(column.notna().to_numpy(dtype=bool)).tolist():
         try:

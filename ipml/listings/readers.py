@@ -1,6 +1,6 @@
-"""The one way in: a file of any kind, its columns mapped, its listings checked, whole or in chunks.
+"""Readers: read, map and check the listings of a file of any type, whole or in chunks.
 
-How a file is cut into chunks changes nothing but the chunks.
+The cut into chunks changes nothing but the chunks.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from ipml.records import Problem
 def read_listings(
     path: Path, columns: ColumnMap | None = None, *, chunk_rows: int | None = None, encoding: str | None = None
 ) -> Iterator[Validation]:
-    """Yield the listings of a file, checked, with everything wrong and the bad rows as they stand in the file.
+    """Yield the checked listings of a file, with all problems and the bad rows as in the file.
 
     Parameters
     ----------
     path : Path
         CSV, JSON lines or Parquet, as for `read_tables`.
     columns : ColumnMap, optional
-        How the file's columns map to those of the schema; without it they have to be those.
+        How the file's columns map to those of the schema; by default the file has the columns of the schema.
     chunk_rows : int, optional
-        Rows of a chunk; the whole file is one where it is not given. Chunks keep memory bounded, but for 16 bytes a
-        row, by which a listing that comes again is known.
+        Rows per chunk; by default the whole file is one chunk. Chunks bound the memory, except for 16 bytes a row
+        that identify repeated listings.
     encoding : str, optional
-        Of text files, where it is not what the column map says, or UTF-8.
+        Encoding of text files; by default that of the column map, else UTF-8.
 
     Raises
     ------
     UnreadableFile
-        If the file as a whole is not what its name says.
+        If the file as a whole is not of its type.
     MissingColumns, Refused
-        If it lacks a column, or has one that the schema does not know and no column map leaves out.
+        If it lacks a column, or has an unknown one without a column map.
 
     Examples
     --------
@@ -69,15 +69,15 @@ def read_listings(
 
 
 def map_columns(table: RawTable, columns: ColumnMap | None, source: str) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
-    """Return the rows of a table under the names of the schema, and a problem for each cell that no map explains.
+    """Return the rows of a table under the names of the schema, and a problem for each cell that the map lacks.
 
     Parameters
     ----------
     table : RawTable
     columns : ColumnMap or None
-        How the table's columns map to those of the schema; without it they have to be those.
+        How the table's columns map to those of the schema; None if it has the columns of the schema.
     source : str
-        What messages call the rows.
+        Name of the rows in messages.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def map_columns(table: RawTable, columns: ColumnMap | None, source: str) -> tupl
 
 
 def keep_rows(table: RawTable, rows: Sequence[int]) -> dict[int, str]:
-    """Return some rows of a table as JSON: an object of their cells, or a text where the row could not be read.
+    """Return some rows of a table as JSON: an object of the cells, or a text for a row that could not be read.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def keep_rows(table: RawTable, rows: Sequence[int]) -> dict[int, str]:
 def _write_json(raw: object) -> str:
     if isinstance(raw, dict):
         raw = {str(name): cell for name, cell in raw.items() if not is_missing(cell)}
-    # Half a surrogate pair, which UTF-8 cannot hold, becomes its JSON escape.
+    # A lone surrogate, which UTF-8 cannot encode, becomes its JSON escape.
     return json.dumps(raw, ensure_ascii=False, default=_write_value).encode(errors="backslashreplace").decode()
 
 

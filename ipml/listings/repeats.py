@@ -1,12 +1,11 @@
-"""Listings that come again: of rows with the same listing_id and observed_at the first stands.
+"""Repeats: finds listings that come again; of rows with the same listing_id and observed_at the first counts.
 
-Keys are compared by a hash of 64 bits, SipHash, under a secret: whoever does not know it cannot choose ids that
-collide. For the ids that are stored between runs there is another hash, without a secret:
-`ipml.features.compiled.texts.hash_texts`.
+Keys are compared by a 64-bit hash (SipHash) under a secret, so nobody without the secret can choose ids that collide.
+Ids stored between runs have another hash, without a secret: `ipml.features.compiled.texts.hash_texts`.
 
-Hashes that came before are in a table, each with the row it came in, at its own place or soon after. The first bits of
-a hash are its place. A chunk of hashes in their order goes through the table once, from one end to the other, and
-memory is read as it lies, however many hashes there are.
+A table holds earlier hashes, each with its row. The first bits of a hash give its place; it is stored there or soon
+after. A sorted chunk of hashes passes through the table once, so memory is read in sequence, however many hashes
+there are.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def hash_keys(listings: pd.DataFrame, secret: str) -> Hashes:
     listings : DataFrame
         Canonical.
     secret : str
-        16 ASCII characters; under another secret all hashes are others.
+        16 ASCII characters; another secret changes all hashes.
 
     Examples
     --------
@@ -71,14 +70,14 @@ def hash_keys(listings: pd.DataFrame, secret: str) -> Hashes:
 
 
 def sort_hashes(hashes: Hashes) -> npt.NDArray[np.intp]:
-    """Return the order that sorts them, of equal ones the earlier first; several times as quick as `np.argsort`.
+    """Return the stable sorting order of hashes, several times faster than `np.argsort`.
 
     Examples
     --------
     >>> sort_hashes(np.array([7, 2**63, 2], dtype=np.uint64)).tolist()
     [2, 0, 1]
     """
-    # NumPy sorts small numbers in one go over them. By the first 16 bits, hashes are nearly in order.
+    # NumPy sorts 16-bit integers in linear time; by their first 16 bits, hashes are nearly in order.
     order = np.argsort((hashes >> np.uint64(48)).astype(np.uint16), kind="stable")
     return order[np.argsort(hashes[order], kind="stable")]
 
@@ -87,11 +86,11 @@ _find = bind("find_keys")
 _remember = bind("remember_keys")
 _FIRST_BITS = 16
 _FULLEST = 0.7
-"""Of the places; beyond, other hashes are in the way too often."""
+"""Largest share of places taken; beyond it, collisions are too frequent."""
 
 
 class KeyTable:
-    """Hashes and their rows, in 16 bytes for each place; of these a third to seven tenths are taken.
+    """Hashes and their rows, in 16 bytes per place; a third to seven tenths of the places are taken.
 
     Examples
     --------
@@ -107,24 +106,24 @@ class KeyTable:
         self._n_taken = 0
 
     def find(self, hashes: Hashes) -> Rows:
-        """Return the row of each hash, or 0 where it did not come before.
+        """Return the row of each hash, or 0 where it is new.
 
         Parameters
         ----------
         hashes : array of uint64, shape (n,)
-            In any order; ascending is several times as quick.
+            In any order; ascending is several times faster.
         """
         found = np.empty(len(hashes), dtype=np.int64)
         _find(self._hashes, self._rows, self._n_bits, hashes, found)
         return found
 
     def remember(self, hashes: Hashes, rows: Rows) -> None:
-        """Add hashes and their rows; a hash that is there already keeps its row.
+        """Add hashes and their rows; a hash already stored keeps its row.
 
         Parameters
         ----------
         hashes : array of uint64, shape (n,)
-            In any order; ascending is several times as quick.
+            In any order; ascending is several times faster.
         rows : array of int64, shape (n,)
             From 1.
         """
@@ -144,12 +143,12 @@ _KEY = ["listing_id", "observed_at"]
 
 
 def make_repeat(row: int, listing_id: str, first_row: int) -> Problem:
-    """Return the problem of a row whose listing_id and observed_at are those of an earlier row."""
+    """Return the problem of a row that repeats listing_id and observed_at of an earlier row."""
     return Problem(int(row), "listing_id", show(listing_id), f"an id once per moment; row {first_row} has it already")
 
 
 def find_repeats(listings: pd.DataFrame) -> list[Problem]:
-    """Name each row of a canonical frame whose key an earlier one has, and that one.
+    """Return each row of a canonical frame that repeats the key of an earlier row, with that row.
 
     Parameters
     ----------
@@ -160,9 +159,9 @@ def find_repeats(listings: pd.DataFrame) -> list[Problem]:
 
 
 class SeenKeys:
-    """The listings and moments of the rows so far, as hashes with their rows: 24 to 48 bytes each.
+    """Keys of the rows so far, as hashes with their rows: 24 to 48 bytes each.
 
-    With hashes of 64 bits and a billion rows, one new listing in 18,000 million is mistaken for an old one.
+    With 64-bit hashes and a billion rows, one new listing in 18,000 million is mistaken for an earlier one.
 
     Examples
     --------
@@ -182,7 +181,7 @@ class SeenKeys:
         self._seen = KeyTable()
 
     def find_repeats(self, listings: pd.DataFrame) -> list[Problem]:
-        """Name the rows of a canonical frame whose listing and moment an earlier row has; remember the others."""
+        """Return the rows of a canonical frame that repeat an earlier row; remember the others."""
         hashes = hash_keys(listings, self._secret)
         order = sort_hashes(hashes)
         hashes, rows = hashes[order], number_rows(listings)[order]
@@ -198,7 +197,7 @@ class SeenKeys:
 
 
 def _find_first_rows(listings: pd.DataFrame) -> Rows:
-    """Return for each row the first one with its key, by the keys themselves."""
+    """Return for each row the first one with its key, comparing the keys themselves."""
     first = number_rows(listings)
     if len(first) < 2:
         return first

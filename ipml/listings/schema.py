@@ -1,11 +1,11 @@
-"""The checks of listings, made from the table of fields: frames column by column, records with pydantic.
+"""Schema: checks listings by the table of fields, frames column by column and records with pydantic.
 
-Both keep the same rules. Nothing is repaired: a row that breaks a rule is kept apart, with all that is wrong.
+Both follow the same rules. Nothing is repaired: a row that breaks a rule is set aside, with everything wrong in it.
 
-Records in which each field is as it should be, as most are that services send, are taken at once. The full check of
-`validate_record` takes several times as long. It is the specification: what is taken at once it takes as well, and as
-the same record; all else is left to it. Of listings that came as mappings, such as those of one request, all are
-checked, and all that is wrong is named.
+Records with only valid fields, as services mostly send, are accepted by a fast check. The full check,
+`validate_record`, takes several times as long. It is the specification: it accepts what the fast check accepts, as
+the same record, and handles all else. Listings sent together as mappings, such as those of one request, are all
+checked, and every problem is reported.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ Read = Callable[[object], object]
 
 
 class _NotPlain(ValueError):
-    """Some value needs a closer look."""
+    """A value needs the full check."""
 
 
 def read_plain_record(record: Mapping[str, object]) -> Listing | None:
-    """Return a listing of which every field is plainly right; None where one needs a closer look.
+    """Return a listing whose fields are all plainly valid; None where the full check is needed.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def read_plain_record(record: Mapping[str, object]) -> Listing | None:
         cells = {name: _READ[name](value) for name, value in record.items() if value is not None}
         is_priced = cells.get("price") is None or "currency" in cells
         return Listing(**cells) if is_priced and cells.keys() >= _REQUIRED else None  # type: ignore[arg-type]
-    except (KeyError, ValueError, AttributeError):  # a field that there is not, no plain value, no record at all
+    except (KeyError, ValueError, AttributeError):  # unknown field, value that needs the full check, or not a record
         return None
 
 
@@ -135,17 +135,17 @@ _A_RECORD = "the fields of a listing by name"
 
 @dataclass(frozen=True)
 class Validation:
-    """Listings that keep every rule, and everything wrong with the others.
+    """Listings that keep every rule, and the problems of the others.
 
     Attributes
     ----------
     listings : DataFrame
-        The good rows: all columns of the schema in its order and dtypes, missing where nothing was given. The
-        index is the one that came in.
+        The good rows: all columns of the schema in its order and dtypes, missing where not given. The index is that
+        of the input.
     problems : tuple of Problem
         One for each bad cell or row, in the order of the rows.
     rejects : mapping from int to str
-        The bad rows as they stood in the file, by row number; empty where there was no file.
+        The bad rows as in the file, by row number; empty without a file.
     """
 
     listings: pd.DataFrame
@@ -153,7 +153,7 @@ class Validation:
     rejects: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
     def reject(self, problems: Sequence[Problem]) -> Validation:
-        """Return the validation with more problems and without their rows; the index has to number the rows."""
+        """Return the validation with more problems and without their rows; the index must number the rows."""
         if not problems:
             return self
         is_bad = np.isin(self.listings.index, [problem.row for problem in problems])
@@ -172,16 +172,16 @@ def validate_listings(frame: pd.DataFrame, source: str = "listings") -> Validati
     Parameters
     ----------
     frame : DataFrame of shape (n_rows, n_columns)
-        Canonical columns in any order; optional ones may be absent. Cells may be text, as in a CSV file.
-        Rows are counted from 1, or carry their numbers in an index named "row".
+        Canonical columns in any order; optional ones may be absent. Cells may be text, as in a CSV file. Rows count
+        from 1, or have their numbers in an index named "row".
     source : str, default="listings"
-        What messages call the rows, such as the name of their file.
+        Name of the rows in messages, such as that of their file.
 
     Returns
     -------
     Validation
-        Of good rows with the same listing_id and observed_at the first stands and the later ones are problems, so
-        that a copy can neither replace a listing nor take it away.
+        Of good rows with the same listing_id and observed_at the first counts and the later ones are problems, so a
+        copy can neither replace nor remove a listing.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def validate_listings(frame: pd.DataFrame, source: str = "listings") -> Validati
 
 
 def validate_rows(frame: pd.DataFrame, source: str = "listings") -> Validation:
-    """Do as `validate_listings` for a part of a file, each row by itself: keys may repeat.
+    """Check a part of a file as `validate_listings` does, but allow repeated keys.
 
     Parameters
     ----------
@@ -222,14 +222,14 @@ def validate_rows(frame: pd.DataFrame, source: str = "listings") -> Validation:
 
 
 def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFrame:
-    """Return the frame in canonical form; raise InvalidListings with everything wrong if a single row is bad.
+    """Return the frame in canonical form; raise InvalidListings with all problems if any row is bad.
 
     Parameters
     ----------
     frame : DataFrame
-        As for `validate_listings`; one of polars or pyarrow, too.
+        As for `validate_listings`; also a frame of polars or pyarrow.
     source : str, default="listings"
-        What the message calls the rows, such as the name of their file.
+        Name of the rows in the message, such as that of their file.
 
     Examples
     --------
@@ -243,12 +243,12 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
 
 
 def validate_record(record: Mapping[str, object]) -> Listing:
-    """Check one listing, such as a JSON object, and return it as a record; NaN, as pandas has it, is missing.
+    """Check one listing, such as a JSON object, and return it as a record; NaN (as in pandas) is missing.
 
     Raises
     ------
     InvalidListings
-        With every field at fault, as row 1. The rules are those of `validate_listings`.
+        With every bad field, as row 1. The rules are those of `validate_listings`.
 
     Examples
     --------
@@ -259,7 +259,7 @@ def validate_record(record: Mapping[str, object]) -> Listing:
 
 
 def check_record(record: Mapping[str, object]) -> Listing:
-    """Do as `validate_record`, with a close look at every field."""
+    """Check a listing as `validate_record` does, always with the full check."""
     from pydantic import ValidationError
 
     if not isinstance(record, Mapping):
@@ -283,12 +283,12 @@ def check_record(record: Mapping[str, object]) -> Listing:
 
 
 def listings_to_frame(listings: Iterable[Listing]) -> pd.DataFrame:
-    """Return records as a frame in canonical form; rules are not checked anew.
+    """Return records as a frame in canonical form, without checking rules again.
 
     Raises
     ------
     InvalidListings
-        If a field holds what its column cannot, such as a moment without a zone.
+        If a field does not fit its column, such as a time without a zone.
 
     Examples
     --------
@@ -306,7 +306,7 @@ def listings_to_frame(listings: Iterable[Listing]) -> pd.DataFrame:
 
 
 def frame_to_listings(frame: pd.DataFrame) -> Iterator[Listing]:
-    """Yield the rows of a canonical frame as records; what is missing, be it a whole column, becomes None.
+    """Yield the rows of a canonical frame as records; missing cells and absent columns become None.
 
     Examples
     --------
@@ -327,7 +327,7 @@ def _list_cells(column: pd.Series[Any], kind: Kind) -> list[Any]:
 
 
 def _find_lone_prices(frame: pd.DataFrame) -> list[Problem]:
-    """Money keeps its currency."""
+    """Return problems of prices without a currency: money keeps its currency."""
     if "price" not in frame.columns:
         return []
     is_lone = frame["price"].notna().to_numpy()
@@ -338,7 +338,7 @@ def _find_lone_prices(frame: pd.DataFrame) -> list[Problem]:
 
 @cache
 def _make_record_model() -> type[BaseModel]:
-    """Make the record check from the table of fields."""
+    """Return the pydantic model of a record, made from the table of fields."""
     import pydantic
 
     types: dict[Kind, Any] = {Kind.TEXT: str, Kind.MOMENT: datetime, Kind.FLAG: bool, Kind.VECTOR: tuple[float, ...]}
@@ -376,12 +376,12 @@ def check_records(listings: Sequence[Mapping[str, Any]]) -> list[Listing]:
     Parameters
     ----------
     listings : sequence of mapping
-        As `validate_record` takes them; of hostile callers, too.
+        As for `validate_record`; callers may be hostile.
 
     Raises
     ------
     InvalidListings
-        Some break the rules of the schema, or have the listing_id and observed_at of an earlier one: all are named,
+        Some break the rules of the schema, or repeat listing_id and observed_at of an earlier one: all are reported,
         with rows counted from 1.
 
     Examples
@@ -411,7 +411,7 @@ def check_records(listings: Sequence[Mapping[str, Any]]) -> list[Listing]:
 
 
 def _check(listing: Mapping[str, Any]) -> Listing:
-    """Check one listing; what no field could hold is set apart, for it may be deeper than Python can show."""
+    """Check one listing; values that no field can hold are handled apart, since they may be nested too deeply."""
     if len(listing) > _MOST_FIELDS:
         raise InvalidListings([Problem(1, "", f"{len(listing):,} fields", "only the fields of a listing")])
     problems = dict(_find_impossible(listing))

@@ -1,7 +1,7 @@
-"""Seller events, and what they add up to: the history of a seller as it was known at a moment.
+"""Seller events: checks events, and sums them up to the seller history known at a time.
 
-An event occurs at one moment and becomes known at another: a return is seen when the parcel arrives, a strike when
-it is decided. History counts what was known, so that no feature knows the future.
+An event occurs at one time and becomes known at another: a return when the parcel arrives, a strike when it is
+decided. History counts only events known by then, so no feature knows the future.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ HISTORY_COLUMNS: tuple[str, ...] = (
 _OBSERVED = tuple(field for field in FIELDS if field.name == "observed_at")
 _RATING = "a rating from 0 to 1"
 _MEMORY = "2GB"
-# Amounts are added up as whole millionths: such sums do not depend on the order of the rows, as sums of floats do.
+# Amounts are summed as whole millionths: unlike sums of floats, these do not depend on the order of rows.
 _MILLIONTHS = 1_000_000
 
-# One row for each moment at which something became known of a seller, with all that was known by then.
+# One row for each time at which an event of a seller became known, with the sums up to then.
 _HISTORY = f"""
 WITH changes AS (
     SELECT
@@ -119,7 +119,7 @@ CREATE TEMP VIEW events AS SELECT * FROM all_events WHERE seller_id IN (SELECT s
 
 @dataclass(frozen=True)
 class EventsValidation:
-    """Events that keep every rule, in canonical form, and everything wrong with the others."""
+    """Events that keep every rule, in canonical form, and the problems of the others."""
 
     events: pd.DataFrame
     problems: tuple[Problem, ...]
@@ -131,10 +131,10 @@ def validate_events(frame: pd.DataFrame, source: str = "events") -> EventsValida
     Parameters
     ----------
     frame : DataFrame
-        Columns seller_id, kind (one of `EVENT_KINDS`), occurred_at, known_at and, optional, amount: units (1 where
+        Columns seller_id, kind (one of `EVENT_KINDS`), occurred_at, known_at and optionally amount: units (1 where
         missing), or the rating in 0-1 of an event "rated". Cells may be text, as in a CSV file.
     source : str, default="events"
-        What messages call the events.
+        Name of the events in messages.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def validate_events(frame: pd.DataFrame, source: str = "events") -> EventsValida
 
 
 def check_events(table: RawTable, source: str) -> EventsValidation:
-    """Check events as they stand in a file; rows that could not be read are among the problems.
+    """Check events of a file; rows that could not be read are among the problems.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def check_events(table: RawTable, source: str) -> EventsValidation:
         As for `validate_events`.
     """
     frame = table.frame
-    if table.is_sparse:  # a column is absent where no line of the table has it: that is the fault of its lines
+    if table.is_sparse:  # a column that no line has is absent: its lines are at fault
         required = [field.name for field in EVENT_FIELDS if field.is_required and field.name not in frame]
         frame = frame.reindex(columns=[*frame.columns, *required])
     validation = validate_events(frame, source)
@@ -189,7 +189,7 @@ def read_events(paths: Sequence[Path]) -> pd.DataFrame:
     Raises
     ------
     UnreadableFile, MissingColumns, Refused
-        A file is not what its name says, or holds no events.
+        A file is not of its type, or does not hold events.
     InvalidListings
         A file has bad rows.
     """
@@ -197,7 +197,7 @@ def read_events(paths: Sequence[Path]) -> pd.DataFrame:
 
 
 def write_events(paths: Sequence[Path], target: Path) -> None:
-    """Write the events of several files into one Parquet file from which `history_as_of` reads, in bounded memory.
+    """Write the events of several files to one Parquet file for `history_as_of`, in bounded memory.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def write_events(paths: Sequence[Path], target: Path) -> None:
     Raises
     ------
     UnreadableFile, MissingColumns, Refused, InvalidListings
-        As `read_events` does; the bad rows of the first 50,000 that hold any are named.
+        As in `read_events`; the bad rows of the first 50,000 with any are reported.
     """
     chunks = (_to_arrow(events) for path in paths for events in _read_checked(path, CHUNK_ROWS))
     first = next(chunks)
@@ -219,29 +219,29 @@ def write_events(paths: Sequence[Path], target: Path) -> None:
 
 
 def history_as_of(events: pd.DataFrame | Path, listings: pd.DataFrame, *, threads: int | None = None) -> pd.DataFrame:
-    """Return each listing's seller history as it was known when the listing was observed.
+    """Return each listing's seller history as known when the listing was observed.
 
     Parameters
     ----------
     events : DataFrame of shape (n_events, 5), or Path
         As for `validate_events`, in any order; or a file from `write_events`, of which only the events of these
-        sellers are looked at.
+        sellers are read.
     listings : DataFrame of shape (n_listings, ...)
-        With seller_id and observed_at: moments with a zone, in whatever unit; read to the microsecond.
+        With seller_id and observed_at: times with a zone, in any unit, read to the microsecond.
     threads : int, optional
-        How many threads work it out; as many as there are cores, up to 4, where it is not given.
+        Number of threads; by default the number of cores, up to 4.
 
     Returns
     -------
     DataFrame of shape (n_listings, 7)
-        Indexed like the listings, columns `HISTORY_COLUMNS`: sums of units known by then and the mean rating, both
-        to a millionth, and the days since the seller joined. All are NaN where nothing was known of the seller or
-        observed_at is missing; the rating is NaN without ratings, the age without a "joined".
+        Indexed like the listings, columns `HISTORY_COLUMNS`: sums of units and the mean rating known by then, rounded
+        to a millionth, and the days since the seller joined. All are NaN for an unknown seller or a missing
+        observed_at; the rating is NaN without ratings, the age without a "joined".
 
     Raises
     ------
     InvalidListings
-        If any event is bad, or an observed_at is no moment or one without a zone.
+        If any event is bad, or an observed_at is not a time with a zone.
 
     Examples
     --------
@@ -286,7 +286,7 @@ def _read_checked(path: Path, rows: int | None) -> Iterator[pd.DataFrame]:
 
 
 def _ask(events: pd.DataFrame | Path, questions: pd.DataFrame, threads: int) -> pd.DataFrame:
-    """Let duckdb join and add up, in bounded memory; what does not fit goes to a folder that is removed after."""
+    """Join and sum up in duckdb, in bounded memory; the rest spills to a folder that is removed afterwards."""
     import duckdb
     from pyarrow.dataset import dataset
 
@@ -308,6 +308,6 @@ def _ask(events: pd.DataFrame | Path, questions: pd.DataFrame, threads: int) -> 
 
 
 def _to_arrow(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame as duckdb reads it without copying, its moments as microseconds since 1970."""
+    """Return a frame that duckdb reads without copying, its times as microseconds since 1970."""
     moments = {str(name): frame[name].astype("int64") for name in frame.select_dtypes("datetimetz")}
     return pa.Table.from_pandas(frame.assign(**moments), preserve_index=False)

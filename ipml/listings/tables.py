@@ -1,8 +1,8 @@
-"""Read CSV, JSON lines and Parquet as they are, in chunks: nothing lost, nothing repaired, what is broken named.
+"""Tables: read CSV, JSON lines and Parquet unchanged, in chunks, and report every broken row.
 
-CSV goes through Python's own reader in its strict mode: the fast ones take a quote that never closes, or letters after
-a closing quote, without a word. Broken rows keep their numbers. From Parquet, and from rows that are in memory, columns
-of text stay those of Arrow.
+CSV is read by Python's own reader in its strict mode: the faster ones silently accept a quote that never closes, or
+letters after a closing quote. Broken rows keep their numbers. Columns of text from Parquet, and from rows in memory,
+stay in Arrow.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ SUFFIXES = ".csv, .csv.gz, .jsonl, .jsonl.gz, .parquet or a folder of Parquet fi
 
 @dataclass(frozen=True)
 class TextFormat:
-    """How a text file is written: its encoding, and what separates the cells of CSV."""
+    """Encoding of a text file, and separator of the cells of CSV."""
 
     encoding: str = "utf-8"
     separator: str = ","
 
 
 def check_encoding(encoding: str) -> str:
-    """Return the name of an encoding; raise LookupError, which says what is expected, where it is none of texts.
+    """Return the name of a text encoding; raise LookupError, with the expected value, for any other name.
 
     Examples
     --------
@@ -60,26 +60,26 @@ def check_encoding(encoding: str) -> str:
     try:
         "".encode(encoding)
         codecs.lookup(encoding)
-    except (LookupError, ValueError):  # there is none of that name, or it is of bytes, such as base64
+    except (LookupError, ValueError):  # unknown, or an encoding of bytes such as base64
         raise LookupError("one that Python knows, such as utf-8, cp1252 or utf-16") from None
     return encoding
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """Some rows of a file as they stand there.
+    """Some rows of a file, unchanged.
 
     Attributes
     ----------
     frame : DataFrame
-        The rows that could be read, indexed by their number in the file (from 1; the index is named "row"). Cells of a
-        CSV file are text, those of JSON may be nested. An empty text is missing; "NA", "null" and "None" are text.
+        The readable rows, indexed by their number in the file (from 1; the index is named "row"). Cells of a CSV file
+        are text, those of JSON may be nested. An empty text is missing; "NA", "null" and "None" are text.
     problems : tuple of Problem
-        One for each row that could not be read.
+        One for each unreadable row.
     broken : mapping from int to str
-        Those rows as they stand in the file, by number.
+        The unreadable rows as in the file, by number.
     is_sparse : bool
-        Whether a column may be absent because no row so far had anything to say: so it is in JSON lines.
+        Whether a column may be absent because no row so far has it, as in JSON lines.
     """
 
     frame: pd.DataFrame
@@ -89,13 +89,13 @@ class RawTable:
 
 
 MAX_ROW = 16 * 1024 * 1024
-"""Longest row of a text file, in characters: a quote that never closes, or a bomb, may not fill the memory."""
+"""Longest row of a text file, in characters: a quote that never closes, or a bomb, must not fill the memory."""
 CHUNK_SIZE = 64 * 1024 * 1024
-"""About the most that the rows of a chunk may take."""
+"""Approximate limit on the bytes of a chunk's rows."""
 SMALL_PACKED, MAX_EXPANSION = 16 * 1024 * 1024, 20
-"""What a packed file may take, or so many times its own size if that is more; listings pack to a third or a tenth."""
+"""Limits on the unpacked size: bytes, or a multiple of the packed size if more; listings pack to a third or a tenth."""
 
-_CELL_SIZE = 16  # bytes, of a cell that holds nothing
+_CELL_SIZE = 16  # bytes of an empty cell
 SEPARATORS = (",", ";", "\t", "|")
 _REMEDY = "say it in a column map, of which `ipml data guess-columns FILE` writes a first one"
 _OTHER_SEPARATOR = "their separator, which looks like {}: " + _REMEDY
@@ -105,7 +105,7 @@ _TOO_LONG = f"at most {MAX_ROW:,} characters"
 
 
 class _Lines:
-    """The lines of a text file, those of the row being read kept; a cut-off gzip file ends early and says so."""
+    """The lines of a text file, with those of the current row; a truncated gzip file ends early and is reported."""
 
     def __init__(self, stream: TextIO, path: Path) -> None:
         self.stream = stream
@@ -118,7 +118,7 @@ class _Lines:
 
     @property
     def is_too_long(self) -> bool:
-        """Whether the row being read is; of its last line the beginning is kept."""
+        """Whether the current row is too long; the beginning of its last line is stored."""
         return self.length > MAX_ROW
 
     def __iter__(self) -> Iterator[str]:
@@ -133,7 +133,7 @@ class _Lines:
         return line
 
     def read_line(self) -> str:
-        """Return the next line with its line break, or an empty text at the end."""
+        """Return the next line with its line break, or "" at the end."""
         line = self._read()
         self.kept.append(line)
         self.length += len(line)
@@ -169,7 +169,7 @@ class _Lines:
 
 
 def _open_text(path: Path, encoding: str) -> TextIO:
-    # Bytes that are not in the encoding become lone surrogates, which no check of the schema lets pass.
+    # Bytes outside the encoding become lone surrogates, which the schema refuses.
     encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
     opener = gzip.open if path.suffix == ".gz" else open
     return cast(TextIO, opener(path, "rt", encoding=encoding, errors="surrogateescape", newline=""))
@@ -228,7 +228,7 @@ def _is_text(name: str) -> bool:
 
 @dataclass(frozen=True)
 class _Broken:
-    """A row that cannot be read: its text, and what should have been there."""
+    """An unreadable row: its text, and the expected content."""
 
     text: str
     expected: str
@@ -237,7 +237,7 @@ class _Broken:
 def _number_csv_rows(
     cells: Iterator[list[str]], lines: _Lines, width: int
 ) -> Iterator[tuple[int, Sequence[object] | _Broken, int]]:
-    """Yield number, cells and about the size of each row."""
+    """Yield number, cells and approximate size of each row."""
     row = 0
     while True:
         found: Sequence[object] | _Broken
@@ -248,7 +248,7 @@ def _number_csv_rows(
         except csv.Error as error:
             found = _Broken(lines.take(), f"CSV ({error})")
         text = lines.take()
-        if not found:  # a line with nothing on it
+        if not found:  # an empty line
             continue
         row += 1
         if not isinstance(found, _Broken) and len(found) != width:
@@ -270,7 +270,7 @@ def read_json_lines(path: Path, rows: int | None, encoding: str) -> Iterator[Raw
 
 
 def _number_json_rows(lines: _Lines) -> Iterator[tuple[int, dict[str, object] | _Broken, int]]:
-    """Yield number, object and about the size of each row."""
+    """Yield number, object and approximate size of each row."""
     row = 0
     names: set[str] = set()
     while line := lines.read_line():
@@ -295,7 +295,7 @@ def _read_json(line: str) -> dict[str, object] | _Broken:
         return _Broken(line, f"a JSON object ({error.msg})")
     except RecursionError:
         return _Broken(line, "a JSON object (nested less deeply)")
-    except ValueError as error:  # ours, or Python's for whole numbers of more than 4,300 digits
+    except ValueError as error:  # ours, or Python's for integers of more than 4,300 digits
         return _Broken(line, f"a JSON object ({str(error).partition(':')[0]})")
     if not isinstance(found, dict):
         return _Broken(line, "a JSON object")
@@ -303,7 +303,7 @@ def _read_json(line: str) -> dict[str, object] | _Broken:
 
 
 def _learn_names(found: dict[str, object], names: set[str], text: str) -> dict[str, object] | _Broken:
-    """Add the names of an object to those of the file, unless they cannot be columns of it."""
+    """Add the names of an object to those of the file, unless they cannot be its columns."""
     new = found.keys() - names
     if not all(map(_is_text, new)):
         return _Broken(text, "a JSON object (no names with broken letters)")
@@ -325,7 +325,7 @@ def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _cut(numbered: Iterator[tuple[int, Any, int]], rows: int | None) -> Iterator[list[Any]]:
-    """Cut into lists of so many rows, or fewer where they are long: at least one list, which may be empty."""
+    """Cut into lists of so many rows, fewer where they are long; at least one list, which may be empty."""
     part: list[Any] = []
     size = 0
     is_first = True
@@ -350,18 +350,18 @@ def _make_table(
 
 
 def _make_column(values: Sequence[object], index: pd.Index[Any]) -> pd.Series[Any]:
-    """Return cells as a column of text if they are all text, else as they are."""
+    """Return cells as a column of text if all are text, else unchanged."""
     if set(map(type, values)) <= {str, type(None)}:
         try:
             return make_text_column(drop_empty_texts(pa.array(values, pa.large_string())), index)
-        except UnicodeEncodeError:  # half a surrogate pair: no column of text can hold it
+        except UnicodeEncodeError:  # a lone surrogate: no column of text can hold it
             pass
     cells = [None if is_missing(value) or value == "" else value for value in values]
     return pd.Series(cells, index=index, dtype=object)
 
 
 _INDEX = "__index_level_"
-"""How pandas begins the names of columns in which it keeps an index."""
+"""Prefix of the columns in which pandas stores an index."""
 _MOMENT = pa.timestamp("us", "UTC")
 
 
@@ -386,17 +386,17 @@ def read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
 
 
 def number_batches(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[RawTable]:
-    """Yield rows that are in memory as those of a Parquet file are read: nothing repaired, an empty text is missing.
+    """Yield rows in memory like those of a Parquet file: unchanged, except that an empty text is missing.
 
     Parameters
     ----------
     batches : iterable of RecordBatch or Table
-        The rows of one source in their order; they are numbered from 1.
+        The rows of one source in order; they are numbered from 1.
 
     Raises
     ------
     ArrowInvalid
-        Letters in it are no UTF-8.
+        A text is not valid UTF-8.
 
     Examples
     --------
@@ -414,7 +414,7 @@ def number_batches(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[Raw
 
 
 def _make_frame(batch: pa.RecordBatch | pa.Table, index: pd.Index[Any]) -> pd.DataFrame:
-    """Return the rows as a frame, whose columns of text are those of Arrow; a copy of each would be slower."""
+    """Return the rows as a frame whose columns of text stay in Arrow, since copying would be slower."""
     names = batch.schema.names
     if len(set(names)) < len(names):
         frame: pd.DataFrame = batch.to_pandas(ignore_metadata=True, integer_object_nulls=True)
@@ -440,34 +440,34 @@ def _take_column(cells: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) -> pd.
     if cells.type == _MOMENT:
         moments = pd.DatetimeIndex(cells.to_numpy(zero_copy_only=False), tz=UTC)
         return pd.Series(moments, index=index, copy=False)
-    if cells.null_count == len(cells):  # which takes no look at each cell to be told from others
+    if cells.null_count == len(cells):  # detected without reading each cell
         if pa.types.is_boolean(cells.type):
             return make_empty_column(index, Kind.FLAG)
         if pa.types.is_nested(cells.type):
             return make_empty_column(index, Kind.VECTOR)
-    # Whole numbers beside missing cells stay whole: as floats, long ids would change.
+    # Integers beside missing cells stay integers: as floats, long ids would change.
     column: pd.Series[Any] = cells.to_pandas(integer_object_nulls=True)
     return column.set_axis(index)
 
 
 def _check_letters(batch: pa.RecordBatch | pa.Table) -> None:
-    """Raise ArrowInvalid for letters that are no UTF-8: they would go on unseen."""
+    """Raise ArrowInvalid for invalid UTF-8, which would otherwise pass unnoticed."""
     unsure = [at for at, column in enumerate(batch.columns) if not _is_sound(column)]
     try:
         batch.select(unsure).validate(full=True)
     except pa.ArrowInvalid:
-        batch.validate(full=True)  # which names the column by its number among all
+        batch.validate(full=True)  # its message has the number of the column
         raise
 
 
 def _is_sound(column: pa.Array | pa.ChunkedArray) -> bool:
-    """Say whether surely all bits of a column make cells of its type."""
+    """Return True only if all bits of a column are valid cells of its type."""
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     return _is_number(column.type) or (_is_text_type(column.type) and all(map(is_utf8, chunks)))
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    """Say whether any bits make a cell of a type."""
+    """Return whether any bits are a valid cell of a type."""
     types = pa.types
     return any(is_one(kind) for is_one in (types.is_floating, types.is_integer, types.is_boolean, types.is_timestamp))
 
@@ -491,22 +491,22 @@ _PLAIN = TextFormat()
 
 
 def read_tables(path: Path, rows: int | None = CHUNK_ROWS, *, text: TextFormat = _PLAIN) -> Iterator[RawTable]:
-    """Yield the rows of a file, in chunks of at most so many rows; at least one chunk, even if the file has no row.
+    """Yield the rows of a file in chunks; at least one chunk, even if the file has no row.
 
     Parameters
     ----------
     path : Path
-        CSV with a header or JSON lines, either one perhaps gzipped, or Parquet: a file, or a folder of files.
+        CSV with a header or JSON lines, optionally gzipped, or Parquet: a file, or a folder of files.
     rows : int or None, default=50_000
-        Rows of a chunk; None reads all of them as one.
+        Rows per chunk at most; None reads all as one.
     text : TextFormat, default=UTF-8 and commas
-        How text files are written. A cell that is not in the encoding keeps its place and is a problem once the listing
-        is checked.
+        Format of text files. A cell that is not in the encoding keeps its place, and is a problem when the listing is
+        checked.
 
     Raises
     ------
     UnreadableFile
-        If the file as a whole is not what its name says.
+        If the file as a whole is not of its type.
     """
     path = Path(path)
     name = path.name.removesuffix(".gz")
@@ -535,7 +535,7 @@ def read_table(path: Path, *, text: TextFormat = _PLAIN) -> pd.DataFrame:
     Raises
     ------
     UnreadableFile
-        If the file as a whole is not what its name says.
+        If the file as a whole is not of its type.
     InvalidListings
         If any row could not be read.
     """

@@ -1,8 +1,7 @@
-"""What a column map does to cells: find them in nested JSON, spell out, look up, read numbers and dates as they are
-written somewhere, scale, give a zone, count back.
+"""Translation: applies the steps of a column map to cells, such as nested JSON, local numbers and dates, and zones.
 
-A cell that a step cannot read stays as it came, for the schema to refuse it; where the schema might take it for
-something else, or would not say what is amiss, the step says itself which cells it could not read, and why.
+A cell that a step cannot read stays unchanged, for the schema to refuse it. Where the schema could misread it, or
+give no useful message, the step itself reports the cells and the reason.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ import pandas as pd
 from ipml.listings.kinds import Kind, Mask, is_missing, read_column
 
 DateOrder = Literal["DMY", "MDY", "YMD"]
-"""In which order day, month and year are written, named as PostgreSQL's DateStyle does."""
+"""Order of day, month and year, named as in PostgreSQL's DateStyle."""
 ClockChange = Literal["earlier", "later"]
-"""Which of two moments a local time means at a change of the clock, as `disambiguation` of JavaScript's Temporal."""
+"""Choice between two times of a local time at a clock change, as in `disambiguation` of JavaScript's Temporal."""
 Faults = list[tuple[Mask, str]]
-"""Which cells could not be read, and what was expected of them."""
+"""Cells that could not be read, and the expected content."""
 
 _MOST_DAYS = 100_000
 _GROUPS = {",": ".", ".": ","}
@@ -42,12 +41,12 @@ _TIME = (
 )
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", re.DOTALL)
 _FIRST_SHORT_YEAR = 69
-"""Years of two digits are 1969 to 2068, as `strptime` of POSIX has it."""
+"""Years of two digits are 1969 to 2068, as in `strptime` of POSIX."""
 _NAIVE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)?"
 
 
 def find_column(names: Sequence[str], path: str) -> str | None:
-    """Return the column in which a path starts: the one of its whole name, or of its name up to a dot.
+    """Return the column in which a path starts: the one with its whole name, or with its name up to a dot.
 
     Examples
     --------
@@ -59,7 +58,7 @@ def find_column(names: Sequence[str], path: str) -> str | None:
 
 
 def follow_path(frame: pd.DataFrame, path: str, *, is_list: bool = False) -> pd.Series[Any]:
-    """Return the cells at the end of a path; a list stands for its first element, unless lists are wanted.
+    """Return the cells at the end of a path; a list is read as its first element, unless lists are wanted.
 
     Examples
     --------
@@ -78,14 +77,14 @@ def follow_path(frame: pd.DataFrame, path: str, *, is_list: bool = False) -> pd.
 
 
 def drop_texts(cells: pd.Series[Any], silent: Collection[str]) -> pd.Series[Any]:
-    """Return cells in which some texts are missing, for they say nothing."""
+    """Return cells with some texts missing, those that mean a missing value."""
     if not silent:
         return cells
     return cells.where(np.array([not (isinstance(cell, str) and cell in silent) for cell in cells], dtype=bool))
 
 
 def spell_out(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """Return cells in which whole numbers, such as ids, are text.
+    """Return cells with integers, such as ids, as text.
 
     Examples
     --------
@@ -101,7 +100,7 @@ def spell_out(cells: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def look_up(cells: pd.Series[Any], values: Mapping[str, Any], other: Any) -> tuple[pd.Series[Any], Mask]:
-    """Return what the cells become by their text, and which are not among the values, for want of `other`.
+    """Return the replacements of cells by their text, and which cells have none (without `other`).
 
     Examples
     --------
@@ -115,18 +114,18 @@ def look_up(cells: pd.Series[Any], values: Mapping[str, Any], other: Any) -> tup
 
 
 def read_numbers(cells: pd.Series[Any], decimal: str, unit: str | None = None) -> tuple[pd.Series[Any], Faults]:
-    """Return texts as numbers that the schema reads; cells that are no texts stay as they are.
+    """Return texts as numbers that the schema reads; other cells stay unchanged.
 
-    Thousands may be grouped: by a comma where decimals follow a point and the other way round, by a space or an
+    Thousands may be grouped: by a comma where the decimal sign is a point and vice versa, by a space or an
     apostrophe.
 
     Parameters
     ----------
     cells : Series
     decimal : str
-        The sign before decimals: a comma or a point.
+        Decimal sign: a comma or a point.
     unit : str, optional
-        What may stand before or after the number, such as "€".
+        Text allowed before or after the number, such as "€".
 
     Examples
     --------
@@ -138,7 +137,7 @@ def read_numbers(cells: pd.Series[Any], decimal: str, unit: str | None = None) -
 
 
 def read_number_text(text: str, decimal: str, unit: str | None = None) -> str | None:
-    """Return a number as the schema reads it, None where the text is none; see `read_numbers`."""
+    """Return a number as the schema reads it, None if the text is not one; see `read_numbers`."""
     if unit:
         text = text.strip().removeprefix(unit).removesuffix(unit).strip()
     if not _match_number(decimal).fullmatch(text):
@@ -149,9 +148,9 @@ def read_number_text(text: str, decimal: str, unit: str | None = None) -> str | 
 
 
 def read_dates(cells: pd.Series[Any], order: DateOrder) -> tuple[pd.Series[Any], Faults]:
-    """Return dates in numbers, perhaps with a time of day, as those of ISO 8601; the year may have two digits.
+    """Return numeric dates, optionally with a time of day, in ISO 8601; the year may have two digits.
 
-    What is in ISO 8601 already, the year first, stays as it is, for it cannot be mistaken.
+    Texts already in ISO 8601, the year first, stay unchanged, since they are unambiguous.
 
     Examples
     --------
@@ -163,7 +162,7 @@ def read_dates(cells: pd.Series[Any], order: DateOrder) -> tuple[pd.Series[Any],
 
 
 def read_date_text(text: str, order: DateOrder) -> str | None:
-    """Return a date as ISO 8601 has it, None where the text is none; see `read_dates`."""
+    """Return a date in ISO 8601, None if the text is not one; see `read_dates`."""
     found = _match_date(order).fullmatch(text)
     if found is None:
         return text if _ISO.fullmatch(text) else None
@@ -184,7 +183,7 @@ def read_date_text(text: str, order: DateOrder) -> str | None:
 
 
 def scale_numbers(cells: pd.Series[Any], factor: float) -> pd.Series[Any]:
-    """Return the numbers among the cells, multiplied."""
+    """Return the cells with numbers multiplied."""
     numbers, is_bad = read_column(cells, Kind.NUMBER)
     return _keep_bad(numbers * factor, cells, is_bad)
 
@@ -192,7 +191,7 @@ def scale_numbers(cells: pd.Series[Any], factor: float) -> pd.Series[Any]:
 def give_zone(
     cells: pd.Series[Any], zone: str, clock_change: ClockChange | None = None
 ) -> tuple[pd.Series[Any], Faults]:
-    """Return moments that do not say their zone as in this one; those that do keep theirs.
+    """Return times without a zone in this zone; others keep theirs.
 
     Parameters
     ----------
@@ -200,9 +199,9 @@ def give_zone(
     zone : str
         Such as "Europe/Moscow".
     clock_change : "earlier" or "later", optional
-        Which moment is meant by a local time that comes twice, as the clocks go back, or never, as they go forward:
-        that by the offset before the change or that by the offset after it, whichever is earlier, or later. Without it
-        such a cell is a fault.
+        The time meant by a local time that occurs twice, when clocks go back, or never, when they go forward: the
+        earlier or the later of the times by the offsets before and after the change. Without it such a cell is a
+        problem.
 
     Examples
     --------
@@ -238,7 +237,7 @@ def give_zone(
 
 
 def go_back(cells: pd.Series[Any], later: pd.Series[Any]) -> pd.Series[Any]:
-    """Return the moments that lie so many days before some others."""
+    """Return the times that are so many days before others."""
     days, is_bad = read_column(cells, Kind.NUMBER)
     moments, _ = read_column(later, Kind.MOMENT)
     is_bad = is_bad | (days.abs() > _MOST_DAYS).to_numpy(dtype=bool)
@@ -247,7 +246,7 @@ def go_back(cells: pd.Series[Any], later: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def name_remedy(value: str, kind: Kind) -> str:
-    """Return what a column map can say of a cell that the schema refuses, to be put behind what was expected.
+    """Return the option of a column map that cures a refused cell, to follow the expected content in a message.
 
     Examples
     --------
@@ -272,7 +271,7 @@ def name_remedy(value: str, kind: Kind) -> str:
 def _read_texts(
     cells: pd.Series[Any], read: Callable[[str], str | None], expected: str
 ) -> tuple[pd.Series[Any], Faults]:
-    """Return the texts among cells as they are read, and the fault of those that cannot be."""
+    """Return the texts among cells as read, and the problem of those that cannot be read."""
     came = cells.tolist()
     known = {text: read(text) for text in {cell for cell in came if isinstance(cell, str)}}
     found = [known[cell] if isinstance(cell, str) else cell for cell in came]
@@ -291,7 +290,7 @@ def _match_date(order: DateOrder) -> re.Pattern[str]:
 
 
 def _read_odd_time(local: datetime, zone: str) -> tuple[datetime, datetime]:
-    """Return the moments of a local time by the offset before the change of the clock, and by that after it."""
+    """Return a local time by the offset before the change of the clock, and by the one after it."""
     before, after = (local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1))
     return before, after
 

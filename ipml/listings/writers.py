@@ -1,4 +1,4 @@
-"""Write listings, and the rows that were rejected: each file appears under its name only when it is whole."""
+"""Writers: write listings and rejected rows; a file appears under its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ REJECT_COLUMNS = ("row", "column", "value", "expected", "raw")
 
 
 def write_listings(listings: pd.DataFrame | Iterable[pd.DataFrame], path: Path) -> None:
-    """Write listings as CSV, JSON lines or Parquet, by suffix; `read_listings` gives them back.
+    """Write listings as CSV, JSON lines or Parquet, by suffix; `read_listings` reads them.
 
-    A CSV file holds the text of sellers as it is, formulae included: it is for programs.
+    A CSV file holds the sellers' text unchanged, including formulae: it is for programs.
 
     Parameters
     ----------
     listings : DataFrame or iterable of DataFrame
-        Canonical columns, and any others; at least one frame, the later ones with the columns and dtypes of the first.
+        Canonical columns, and any others; at least one frame, the later ones with the columns and dtypes of the
+        first.
     path : Path
-        Ends in .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet. A file of this name is replaced once the new one is whole.
+        Ends in .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet. An existing file is replaced when the new one is
+        complete.
 
     Examples
     --------
@@ -59,15 +61,15 @@ def write_listings(listings: pd.DataFrame | Iterable[pd.DataFrame], path: Path) 
 
 
 def write_text_shard(listings: pd.DataFrame, path: Path, *, is_first: bool) -> None:
-    """Write a shard of a CSV or JSON lines file: its shards, put together byte for byte, are the whole file.
+    """Write a shard of a CSV or JSON lines file; the concatenated shards are the whole file.
 
     Parameters
     ----------
     listings : DataFrame
     path : Path
-        Ends as for `write_listings`; written as it goes along.
+        Ends as for `write_listings`; written in place.
     is_first : bool
-        Whether these are the first rows, before which the header stands.
+        Whether this is the first shard, which has the header.
     """
     if _kind_of(path) == ".csv":
         _write_csv([listings], path, has_header=is_first)
@@ -76,12 +78,12 @@ def write_text_shard(listings: pd.DataFrame, path: Path, *, is_first: bool) -> N
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a place where `write_listings` could not put a file; better known before hours of work than after.
+    """Refuse a path that `write_listings` could not write, before hours of work.
 
     Raises
     ------
     UnwritableFile
-        The suffix says nothing, there is no such folder, or a folder has that name.
+        The suffix is unknown, the folder is missing, or a folder has that name.
     """
     kind = _kind_of(path)
     if kind not in _WRITERS or (kind == ".parquet" and path.suffix == ".gz"):
@@ -90,15 +92,15 @@ def check_writable(path: Path) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Refuse a place where no file can be put, whatever its suffix.
+    """Refuse a path where no file can be written, whatever its suffix.
 
     Raises
     ------
     UnwritableFile
-        There is no such folder, or a folder has that name.
+        The folder is missing, or a folder has that name.
     """
     _refuse_folder(path)
-    probe = path.with_name(f".{path.name}.probe")  # one name, so that kills leave no more than this
+    probe = path.with_name(f".{path.name}.probe")  # a fixed name, so that killed processes leave at most one file
     try:
         probe.touch()
         probe.unlink(missing_ok=True)
@@ -109,13 +111,13 @@ def check_place(path: Path) -> None:
 class RejectsFile:
     """A CSV file of rejected rows: a line for each problem, with the row as JSON; safe to open in a spreadsheet.
 
-    The columns are row, column, value, expected and raw: the bad row as it stands in the file, on the first of its
-    lines. A cell that a spreadsheet would take for a formula gets an apostrophe in front.
+    The columns are row, column, value, expected and raw: the bad row as in the file, on the first of its lines. A
+    cell that a spreadsheet would take for a formula gets an apostrophe in front.
 
     Parameters
     ----------
     path : Path
-        Written on leaving the `with` block, and not at all if that is left by an exception.
+        Written on leaving the `with` block, but not after an exception.
 
     Examples
     --------
@@ -150,13 +152,13 @@ class RejectsFile:
 
 
 def write_problems(problems: Iterable[Problem], rejects: Mapping[int, str], stream: IO[str]) -> None:
-    """Write the lines of a `RejectsFile`, without its header: problems in the order of their rows.
+    """Write the lines of a `RejectsFile` without its header: problems in the order of their rows.
 
     Parameters
     ----------
     problems : iterable of Problem
     rejects : mapping from int to str
-        The bad rows as they stood in the file, by row number.
+        The bad rows as in the file, by row number.
     stream : text file
     """
     writer = csv.writer(stream)  # lines end in CR LF, so that a lone CR in a cell is quoted
@@ -170,18 +172,18 @@ def write_problems(problems: Iterable[Problem], rejects: Mapping[int, str], stre
 def to_arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
     """Return a frame as an Arrow table, without its index."""
     with warnings.catch_warnings():
-        # pyarrow reads moments in a way that pandas 3.1 has begun to warn of; pandas silences it for itself, too.
+        # pandas 3.1 warns of the way in which pyarrow reads times; pandas itself silences the warning too.
         warnings.filterwarnings("ignore", "Series.values returning", DeprecationWarning)
         table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
     vectors = [] if schema else [name for name in VECTORS if name in table.schema.names]
-    for name in vectors:  # which pandas has as objects, or as nothing at all
+    for name in vectors:  # pandas has them as objects, or not at all
         at = table.schema.get_field_index(name)
         table = table.set_column(at, pa.field(name, _VECTOR_TYPE), table.column(at).cast(_VECTOR_TYPE))
     return table
 
 
 class WholeFile:
-    """A file that is written beside its place under another name, and put there when it is whole."""
+    """A file written under a temporary name beside its path, and renamed when it is complete."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -199,7 +201,7 @@ class WholeFile:
 
 
 def _make_workplace(path: Path) -> tempfile.TemporaryDirectory[str]:
-    """Make a hidden folder beside a file that is to be written."""
+    """Make a hidden folder beside a file to be written."""
     _refuse_folder(path)
     try:
         return tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
@@ -222,7 +224,7 @@ def _open_text(path: Path) -> Iterator[IO[str]]:
         with path.open("w", encoding="utf-8", newline="") as stream:
             yield stream
         return
-    # Without a name or a time stamp, so that the same listings give the same bytes.
+    # Without name and time stamp, so that the same listings give the same bytes.
     with (
         path.open("wb") as file,
         gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,

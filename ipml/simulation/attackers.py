@@ -51,7 +51,7 @@ _ZERO_WIDTH = "\u200b"
 
 @dataclass(frozen=True, slots=True)
 class Craft:
-    """How well the counterfeiters of a simulation imitate.
+    """Skill of the counterfeiters of a simulation in imitating genuine offers.
 
     Attributes
     ----------

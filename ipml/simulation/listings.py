@@ -23,11 +23,11 @@ from ipml.simulation.attackers import Craft, choose_replica_phrases, disguise_na
 from ipml.simulation.offers import GOODS, VOICE_CODES, VOICES, Model, Voice, models_of
 from ipml.simulation.sellers import KIND_CODES, MARKETS
 
-# How often a seller uses the habitual words of the style.
+# Probability that a seller uses the habitual words of the style.
 HABIT = 0.6
-# How often the description of a fake with a replica phrase in the title adds a hedging sentence.
+# Probability of a hedging sentence in the description of a fake with a replica phrase in the title.
 HEDGED = 0.5
-# How often any seller, honest or not, uses an alias of the brand.
+# Probability that any seller, honest or not, uses an alias of the brand.
 ALIASED = 0.03
 # Phrases of counterfeiters that lawful sellers of parts and look-alikes use too, and how often.
 LAWFUL_PHRASES = ("OEM quality", "top grade", "1:1 fit", "AAA grade", "no replica")
@@ -96,10 +96,7 @@ def _choose_phrases(offers: pd.DataFrame, craft: Craft, rng: np.random.Generator
 
 
 def _choose_names(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator) -> list[str]:
-    """Return the brand's name, sometimes an alias, or a disguised name for disguised offers.
-
-    Aliases from the first one in a script that the simulated markets do not write are ignored.
-    """
+    """Return the brand's name, at times an alias; disguised offers get a disguised name."""
     is_aliased = rng.random(len(offers)) < ALIASED
     ways = rng.random(len(offers))
     names = []
@@ -107,6 +104,7 @@ def _choose_names(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator
         offers["brand"].to_list(), offers["is_disguised"].to_list(), is_aliased, ways.tolist(), strict=True
     ):
         brand = brands.brands[position]
+        # Ignore aliases from the first one in a script that the simulated markets do not write.
         aliases = tuple(takewhile(_WRITTEN.fullmatch, brand.aliases))
         if disguised:
             names.append(disguise_name(brand.name, way, aliases))
@@ -161,7 +159,7 @@ def _pick(words: Sequence[str], chance: float) -> str:
 END_OF_YEAR = pd.Timestamp("2026-06-30T23:59:59Z")
 BLOCK_ROWS = 50_000
 NUMBERED_SHARE = 0.6
-# How often an offer in each voice fills in the brand field.
+# Probability that an offer in each voice fills in the brand field.
 BRANDED_SHARES = {
     "retail": 0.97,
     "clearance": 0.93,

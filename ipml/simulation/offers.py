@@ -103,10 +103,7 @@ def mix_hashes(*parts: npt.NDArray[np.int64] | int) -> Hashes:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A writing style of offers: a key under `[titles]` in the vocabulary, and keys under `[sentences]` in order.
-
-    Each sentence has the probability that one of its kind appears.
-    """
+    """A writing style: keys under `[titles]` and, in order and with probabilities, `[sentences]` in the vocabulary."""
 
     titles: str
     sentences: tuple[tuple[str, float], ...]
@@ -224,11 +221,8 @@ def _choose_brands(
 def _choose_moments(
     offers: pd.DataFrame, craft: Craft, difficulty: float, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """Draw when each offer is listed and observed, in days before the end of the year.
-
-    Ages spread widely, as on a large marketplace: quartiles of 2, 9 and 37 days for fakes, 10, 175 and 515 for the
-    rest.
-    """
+    """Draw when each offer is listed and observed, in days before the end of the year."""
+    # Ages as on a large marketplace: quartiles of 2, 9 and 37 days for fakes, 10, 175 and 515 for the rest.
     n_offers = len(offers)
     first = np.maximum(offers["active_day"].to_numpy(), -YEAR_DAYS)
     observed = first + (offers["left_day"].to_numpy() - first) * rng.random(n_offers)
@@ -298,13 +292,11 @@ def _write_prices(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator
 
 
 def _take_pictures(offers: pd.DataFrame, rng: np.random.Generator) -> npt.NDArray[np.uint64]:
-    """Choose each offer's picture: the maker's, the style's own picture of the model, or a unique one.
-
-    The sellers of a network share a style and so its pictures; shops and copying counterfeiters show the maker's.
-    """
+    """Choose each offer's picture: the maker's, the style's own picture of the model, or a unique one."""
     brand, model, style = (offers[column].to_numpy().astype(np.int64) for column in ("brand", "model", "style"))
     chance = rng.random(len(offers))
     private = offers["voice"].to_numpy() == VOICE_CODES["private"]
+    # A network shares a style and so its pictures; shops and copying counterfeiters show the maker's.
     networked = offers["network"].to_numpy() >= 0
     makers, styles = mix_hashes(brand, model), mix_hashes(brand, model, style)
     own = rng.integers(0, 2**64, size=len(offers), dtype=np.uint64)

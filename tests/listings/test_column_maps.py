@@ -212,8 +212,8 @@ WRONG_MAPS = (
     ('[columns]\nseparator = ";"', r"write it before \[columns\]"),
     ('encoding = "klingon"\n[columns]', "one that Python knows"),
     ('[columns]\nprice = { column = "p", unit = "€" }', "unit goes with a decimal sign"),
-    ('[columns]\ntitle = { column = "p", decimal = "," }', "title is none"),
-    ('[columns]\nprice = { column = "p", zone = "UTC" }', "price is none"),
+    ('[columns]\ntitle = { column = "p", decimal = "," }', "title is not a number"),
+    ('[columns]\nprice = { column = "p", zone = "UTC" }', "price is not a time"),
     ('[columns]\nlisted_at = { column = "p", clock_change = "later" }', "goes with a zone"),
 )
 

@@ -102,14 +102,12 @@ def _letter_bones() -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=1)
 def _letter_pairs() -> NDArray[np.uint16]:
-    """Return an entry for each pair of bytes, shape (65536,); the first byte is the higher one.
-
-    The lowest eight bits are the skeleton letter of the second byte, the highest bit says whether it is written.
-    """
+    """Return an entry for each pair of bytes, shape (65536,); the first byte is the higher one."""
     bone = np.tile(_letter_bones(), 2).astype(np.int64)
     letters = [chr(code) for code in range(128)] * 2
     is_apart = np.array([not letter.isalnum() for letter in letters])
     again = (bone[:, None] == bone) & (~is_apart | np.array([letter == "_" for letter in letters]))
+    # Lowest eight bits: skeleton letter of the second byte; highest bit: whether it is written.
     pairs = bone | again * _AGAIN | is_apart[:, None] * _AFTER_APART | is_apart * _APART
     pairs |= (np.arange(256) >= 128) * _BEYOND | ~again << _TO_WRITTEN
     return np.asarray(pairs.ravel(), dtype=np.uint16)
@@ -119,11 +117,9 @@ _build_trie = bind("build_trie")
 
 
 def _make_trie(words: list[str]) -> dict[str, Any]:
-    """Return a double-array trie (Aoe 1989) of sorted, distinct, non-empty words: a step takes one memory access.
-
-    The index of a node is its parent's base plus the byte that leads to it. A cell holds the parent's index, its own
-    base, and whether a word ends there.
-    """
+    """Return a double-array trie (Aoe 1989) of sorted, distinct, non-empty words: a step takes one memory access."""
+    # The index of a node is its parent's base plus the byte that leads to it. A cell holds the parent's index, its own
+    # base, and whether a word ends there.
     cells, numbers = Buffer(), Buffer()
     most_passed = _build_trie(Texts.of(words), cells, numbers)
     is_beginning = np.zeros((32, 32, 32, 32), dtype=bool)  # the last five bits of four bytes

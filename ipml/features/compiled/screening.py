@@ -96,12 +96,10 @@ def _describe_ascii() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.
 
 
 def _describe_pairs() -> NDArray[np.uint16]:
-    """Return an entry for each pair of bytes, shape (65536,); the first byte is the higher one.
-
-    The lowest eight bits are the folded second byte; flags and reasons follow.
-    """
+    """Return an entry for each pair of bytes, shape (65536,); the first byte is the higher one."""
     is_word = (_KINDS == _LETTER) | (_KINDS == _DIGIT)
     is_again = _LOWER[:, None] == _LOWER
+    # Lowest bits: the folded second byte; reasons and flags follow.
     pairs = _LOWER.astype(np.int64) | _REASONS_OF.astype(np.int64) << _TO_REASONS
     pairs = pairs | (is_again & (_KINDS == _LETTER)) * (_AGAIN | _IS_HELD)
     pairs |= (is_word & ~is_word[:, None]) * _BEGINS | (is_word[:, None] & ~is_word) * _IS_ALONE

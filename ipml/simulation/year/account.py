@@ -33,12 +33,10 @@ _AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TakedownCounts:
-    """Listings taken down.
+    """Listings taken down, right (counterfeit) or wrong (genuine).
 
     Attributes
     ----------
-    right, wrong : int
-        Counterfeit listings, and genuine ones.
     done : int
         Takedowns that the platform confirmed.
     right_lifted, wrong_lifted : int
@@ -50,7 +48,7 @@ class TakedownCounts:
     median_hours : float or None
         From when a counterfeit was first seen to the platform's confirmation.
     before_first_sale : float or None
-        Share of counterfeits without a sale when they were taken down, where sales are known.
+        Share of counterfeits without a sale when they were observed, where sales are known.
     brands : int
         Of the counterfeits.
     """
@@ -112,20 +110,10 @@ def count_takedowns(connection: Connection, truth: Truth) -> TakedownCounts:
 
 @dataclass(frozen=True, slots=True)
 class WorkCounts:
-    """Cases, penalties, appeals and messages of a year.
+    """Cases, penalties by kind, appeals by outcome ("pending" among them) and messages by state.
 
-    Attributes
-    ----------
-    missed : int
-        Counterfeits whose last verdict is genuine.
-    penalised, wrongly_penalised : int
-        Penalised sellers, and those without a strike for a counterfeit.
-    penalties : dict of str to int
-        Imposed, by kind.
-    appeals : dict of str to int
-        By outcome, "pending" among them.
-    messages : dict of str to int
-        By state.
+    `missed` are counterfeits whose last verdict is genuine; `wrongly_penalised` are penalised sellers without a
+    strike for a counterfeit.
     """
 
     waiting: int
@@ -213,12 +201,10 @@ def _count_wrongly_penalised(connection: Connection, truth: Truth) -> int:
 
 @dataclass(frozen=True, slots=True)
 class NoticeCounts:
-    """Notices, and the listings they report.
+    """Notices, and the listings that they report.
 
     Attributes
     ----------
-    kinds : dict of str to int
-        Notices by kind.
     items : int
         Reported listings, each once.
     right : int

@@ -38,18 +38,9 @@ LEAST_STRUCK = 2
 class Gangs:
     """Networks with counterfeiters among their members.
 
-    Attributes
-    ----------
-    precision, recall : float
-        Of pairs of sellers in one network.
-    members : int
-        Sellers in the networks found.
-    value, value_low, value_high : Money
-        Sums of the estimates and of their bounds, over networks with known value.
-    n_valued : int
-        Networks with known value.
-    numbers : tuple of int
-        Networks found, the most valuable first.
+    Precision and recall are those of pairs of sellers in one network; `members` counts sellers in the networks found.
+    The values are sums of the estimates and of their bounds, over the `n_valued` networks with a known value.
+    `numbers` are the networks found, the most valuable first.
     """
 
     planted: int

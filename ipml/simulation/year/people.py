@@ -239,7 +239,7 @@ def _name_ground(case: Case, verdict: Verdict) -> str:
 
 _TEXT = "The goods are genuine; I have the invoices of an authorised wholesaler."
 _OTHER_LEAD = "leo"
-_WHY = {"granted": "The invoices show that the goods are genuine.", "rejected": "The signs named in the letter stand."}
+_WHY = {"granted": "The invoices show that the goods are genuine.", "rejected": "The evidence in the letter holds."}
 
 
 @dataclass(slots=True)

@@ -54,8 +54,6 @@ class Plan:
     ----------
     scale : float
         Fraction of the historical figures.
-    seed : int
-        The same plan gives the same year.
     difficulty : float
         In 0-1: how well counterfeiters imitate.
     n_days : int
@@ -147,16 +145,10 @@ _MOST_OBSERVED = 150_000  # sellers with known attributes: all suspects, and oth
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """The sellers of a year.
+    """The sellers of a year, as from `recruit_sellers`; `network` counts from 0, -1 for none.
 
-    Attributes
-    ----------
-    sellers : DataFrame of shape (n_sellers, ...)
-        As from `recruit_sellers`; `network` counts from 0, -1 for none.
-    attributes : DataFrame of shape (n_rows, 4)
-        seller_id, kind, value, seen_at: attributes that sellers may share with others.
-    sales : DataFrame of shape (n_rows, 4)
-        seller_id, units, value, currency of network members' listings; units and value are missing where unknown.
+    `attributes` (seller_id, kind, value, seen_at) are what sellers may share with others; `sales` (seller_id, units,
+    value, currency) are network members' listings, with units and value missing where unknown.
     """
 
     sellers: pd.DataFrame

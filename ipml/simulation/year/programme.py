@@ -178,16 +178,9 @@ Say = Callable[[str], None]
 class Lived:
     """Results of a year besides the database: the truth, timings, memory, and counterfeits below the threshold.
 
-    Attributes
-    ----------
-    unfound : int
-        Counterfeits below the threshold; notices reported a part of them.
-    peak, peak_beside : int
-        Peak memory in bytes during the days: of this process, and of the process that makes and scores listings.
-    peak_alone : int
-        Peak memory in bytes of this process by the end, after the other process was gone.
-    seconds : float
-        Wall-clock time of the whole year.
+    Notices reported a part of the `unfound` counterfeits. Memory is the peak in bytes: of this process during the
+    days, of the process beside it that makes and scores listings, and of this one after the other was gone. `seconds`
+    is wall-clock time.
     """
 
     truth: Truth = field(default_factory=Truth)

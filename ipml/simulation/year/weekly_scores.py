@@ -111,10 +111,8 @@ class Watched:
         Scored file of the listings that the model found suspicious or that a notice will report.
     first : int
         Number of the week's first listing.
-    truth : array of bool, shape (n_listings,)
-        Which are counterfeit; for simulated people and the final account only.
-    is_found : array of bool, shape (n_listings,)
-        Which the model found suspicious enough for review.
+    truth, is_found : array of bool, shape (n_listings,)
+        Counterfeit in truth (for simulated people and the account only), and found suspicious enough for review.
     making, scoring : float
         Seconds of processor time.
     peak, held : int

@@ -109,20 +109,11 @@ class Conduct:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """A week's listings.
+    """A week's listings, ordered by when they are observed; the first week is number 0.
 
-    Attributes
-    ----------
-    number : int
-        From 0.
-    listings : DataFrame of shape (n_listings, ...)
-        Canonical columns with seller history, ordered by when they are observed.
-    is_counterfeit : array of bool, shape (n_listings,)
-        The truth.
-    seller, brand : array of int, shape (n_listings,)
-        Positions of the seller and of the true brand, which a listing may not name.
-    first : int
-        Number of listings in earlier weeks; numbering continues from there.
+    `listings` have the canonical columns with seller history. `is_counterfeit`, `seller` and `brand` have the shape
+    (n_listings,): the truth, positions of sellers, and positions of the true brands, which a listing may not name.
+    `first` is the number of listings in earlier weeks; numbering continues from there.
     """
 
     number: int
@@ -231,14 +222,9 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class DrawnNotice:
-    """A notice to be given.
+    """A notice to be given by a notifier such as "holder-07" or "buyer-0000123".
 
-    Attributes
-    ----------
-    name : str
-        Of the notifier: "holder-07", "buyer-0000123".
-    rows : tuple of int
-        Rows of the week's listings that it reports.
+    `rows` are the rows of the week's listings that it reports.
     """
 
     kind: Kind
