@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ipml.listings.fields import COLUMNS
 from ipml.model.drift.drift import show_share
-from ipml.model.leakage.class_shares import ClassShares
+from ipml.model.leakage.class_shares import ClassShares, bound_share
 from ipml.model.leakage.leak import Leak
 from ipml.model.leakage.prediction import (
     Flags,
@@ -23,8 +23,6 @@ from ipml.model.leakage.prediction import (
     as_numbers,
     is_text_column,
     is_word_column,
-    predict_by,
-    predict_by_all,
     predict_from_codes,
     predict_from_column,
 )
@@ -36,6 +34,7 @@ TOO_CERTAIN = 0.45  # more often are counterfeits suspected than genuine listing
 TOO_CERTAIN_PAIR = 0.7  # the same of two together, which an honest market may reach one half with
 MEMORY_GAP = 0.15  # average precision lost across sellers
 MEMORY_SHARE = 2 / 3  # of what one column seemed to know beyond chance, lost across sellers
+ALONE_BY_CHANCE = float(np.exp(-1))  # of many sellers, where each draws one of as many values
 ONE_CLASS_SHARE = 0.05  # of the other class filled, where this class never is
 ONE_CLASS_CHANCE = 0.01
 ONE_SIDED_SHARE = 0.1  # of the counterfeits have a value
@@ -91,15 +90,16 @@ def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds
 
 
 def is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: float = TOO_CERTAIN) -> bool:
-    """Say whether a prediction from a column is better than an honest one could be.
+    """Return whether a prediction from a column is better than an honest one could be.
 
-    It is half of the way to perfect, or suspects counterfeits so much more often that it must be the label with noise:
-    where counterfeits are rare, some noise makes most of the suspected ones genuine.
+    It is half of the way to perfect, or suspects counterfeits so much more often, and so many times as often, that it
+    must be the label with noise: where counterfeits are rare, some noise makes most of the suspected ones genuine.
+    Honest columns may suspect all counterfeits, as where these are of few brands, but many genuine listings, too.
     """
-    difference = ClassShares.of(prediction.is_suspected, y, sellers).difference
+    shares = ClassShares.of(prediction.is_suspected, y, sellers)
     if prediction.precision >= y.mean() + TOO_GOOD * (1 - y.mean()):
-        return prediction.precision >= NEARLY_PERFECT or difference >= BEYOND_CHANCE
-    return difference >= certain
+        return prediction.precision >= NEARLY_PERFECT or shares.difference >= BEYOND_CHANCE
+    return shares.difference >= certain and shares.ratio >= ONE_SIDED_RATIO
 
 
 def _say_precision(prediction: Prediction, y: Flags, whose: str, *, plural: bool = False) -> str:
@@ -178,33 +178,52 @@ def _list_one_sided(column: pd.Series[Any], y: Flags, sellers: Places) -> Iterat
                     yield ratio, value, is_marked[y].mean(), is_marked[~y].mean()
 
 
-def find_seller_names(columns: pd.DataFrame, y: Flags, sellers: Any, folds: Folds) -> Iterator[Leak]:
-    """Find columns, and then all that a seller's listings have in common together, that predict who sells."""
+def find_seller_names(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds) -> Iterator[Leak]:
+    """Find columns that name sellers, and what a random split gains from all that a seller's listings share.
+
+    Columns of the schema are exempt: features know that they describe sellers. A few values that many sellers share,
+    such as a country, name nobody; several of them together may, which concerns the split rather than the columns.
+    """
     shared = []
     for name in columns:
-        if name in COLUMNS or is_text_column(columns[name]):
-            continue  # those of the schema are meant to say something of sellers, and features know of it
-        if columns[name].groupby(sellers).nunique(dropna=False).eq(1).mean() > 0.9 and _repeats(sellers):
+        column = columns[name]
+        if name in COLUMNS or is_text_column(column):
+            continue
+        if column.groupby(sellers).nunique(dropna=False).eq(1).mean() > 0.9 and column.nunique() > 2:
             shared.append(name)
-        seen, unseen = (predict_by(columns[name], y, part, fine=True) for part in (folds.random, folds.by_seller))
+        if not _names_sellers(column, sellers):
+            continue
+        seen, unseen = (
+            predict_from_column(column, y, part, fine=True).precision for part in (folds.random, folds.by_seller)
+        )
         if seen - unseen >= max(MEMORY_GAP, MEMORY_SHARE * (seen - y.mean())):
-            yield Leak("names sellers", str(name), _say_memory(f"{name}: it predicts", seen, unseen))
-    shared = [name for name in shared if columns[name].nunique() > 2]
-    if len(shared) > 1:
-        seen, unseen = (predict_by_all(columns[shared], y, part) for part in (folds.random, folds.by_seller))
+            sentence = f"{name}: it predicts {_say_memory(seen, unseen)}: it tells who sells, not what"
+            yield Leak("names sellers", str(name), sentence)
+    if len(shared) > 1 and len(sellers) >= 1.5 * len(np.unique(sellers)):
+        codes = columns.groupby(shared, dropna=False).ngroup().to_numpy()
+        seen, unseen = (predict_from_codes(codes, y, part).precision for part in (folds.random, folds.by_seller))
         if seen - unseen >= MEMORY_GAP:
             names = ", ".join(map(str, shared))
-            subject = f"{names}: the same in all listings of a seller; together they predict"
-            yield Leak("names sellers", names, _say_memory(subject, seen, unseen))
+            sentence = f"{names}: the same in all listings of a seller; together they predict "
+            yield Leak("split", names, f"{sentence}{_say_memory(seen, unseen)}; split by seller")
 
 
-def _say_memory(subject: str, seen: float, unseen: float) -> str:
-    return (
-        f"{subject} with average precision {seen:.2f} where sellers are on both sides, but {unseen:.2f} where they "
-        "are not: it tells who sells, not what"
-    )
+def _names_sellers(column: pd.Series[Any], sellers: Places) -> bool:
+    """Return whether more sellers have values to themselves than chance leaves, were there a value for each seller.
+
+    A listing's value is its seller's own if other listings have it, all of that seller; a number that no other listing
+    has, if its neighbours in the order of numbers are. Sellers of one listing, whom nothing can name, do not count.
+    """
+    is_word = is_word_column(column)
+    values = pd.factorize(column if is_word else as_numbers(column), sort=not is_word)[0]
+    of_value = pd.Series(sellers).groupby(values)
+    owner = of_value.min().where(of_value.nunique() == 1)
+    is_own, is_single = owner.notna(), of_value.size() == 1
+    has_neighbours = (owner == owner.shift()) & (owner == owner.shift(-1)) & (not is_word)
+    is_named = (is_own & (~is_single | has_neighbours)).loc[values].groupby(sellers)
+    shares = is_named.mean()[is_named.size() > 1]
+    return len(shares) > 1 and bound_share(shares.mean(), len(shares))[0] > ALONE_BY_CHANCE
 
 
-def _repeats(sellers: Any) -> bool:
-    """Say whether sellers have several listings at all, so that what they share can be seen."""
-    return len(sellers) >= 1.5 * len(set(sellers))
+def _say_memory(seen: float, unseen: float) -> str:
+    return f"with average precision {seen:.2f} where sellers are on both sides, but {unseen:.2f} where they are not"

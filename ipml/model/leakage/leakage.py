@@ -154,7 +154,7 @@ def _learn(columns: pd.DataFrame, y: Flags, sellers: Any, known: list[Leak], see
         return good
     return [
         *good,
-        *find_seller_names(innocent, y, sellers, folds),
+        *find_seller_names(innocent, y, codes, folds),
         *find_damage(innocent, y, sellers),
         *find_copies(innocent, sellers),
         *_try_all_columns(innocent, y, folds),

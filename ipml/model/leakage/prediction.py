@@ -119,15 +119,6 @@ def predict_from_codes(codes: NDArray[Any], y: Flags, folds: tuple[Fold, ...]) -
     return Prediction.of(y, scores, folds, [float(y[train].mean()) for train, _ in folds])
 
 
-def predict_by_all(columns: pd.DataFrame, y: Flags, folds: tuple[Fold, ...]) -> float:
-    """Return the average precision, mean over the folds, of a prediction that knows listings only by these values.
-
-    It looks up the whole combination: what it finds in random folds and not across sellers is who sells.
-    """
-    codes = columns.groupby(list(columns.columns), dropna=False).ngroup().to_numpy()
-    return predict_from_codes(codes, y, folds).precision
-
-
 def predict_quickly(table: pd.DataFrame, y: Flags, folds: tuple[Fold, ...]) -> float:
     """Return the average precision, mean over the folds, of a linear model on all columns; quick rather than good."""
     values = csr_matrix(hstack([_encode(table[name]) for name in table.columns]))
