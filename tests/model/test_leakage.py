@@ -8,7 +8,8 @@ import pytest
 
 from ipml.errors import Refused
 from ipml.listings.seller_events import history_as_of
-from ipml.model.leakage import Folds, audit_leakage, is_text_column, is_word_column, predict_by
+from ipml.model.leakage import audit_leakage
+from ipml.model.leakage.prediction import Folds, is_text_column, is_word_column, predict_from_column
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +94,7 @@ def test_what_tells_how_the_file_was_made_is_found(table, y):
 
 
 def test_columns_that_name_sellers_are_found(table, y):
-    """Numbers and near ones of a seller each; not values that many sellers share, whose combinations flatter a split."""
+    """A number or a range for each; values that sellers share name nobody, but together they flatter a random split."""
     seller, rng = np.arange(N) // 10, np.random.default_rng(3)
     order, country, kind = rng.permutation(60), rng.integers(0, 8, 60), rng.choice(["new", "used"], 60)
     number = order[seller] * 7919 % 10_007
@@ -103,6 +104,8 @@ def test_columns_that_name_sellers_are_found(table, y):
     shared = {"level": order[seller] % 8, "trust": order[seller] // 8}
     assert {kind for kind, _ in find(table.assign(**shared), y)} == {"split"}
     assert find(table.assign(country=country[seller], kind=kind[seller]), y & (rng.random(N) < 0.7)) == []
+    few = table.head(100).assign(country=seller[:100] % 8 // 3, kind=seller[:100] // 2 % 2)
+    assert find(few, (few["country"] == 1) & (few["kind"] == 1)) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -189,7 +192,8 @@ def test_labels_that_allow_no_audit_are_refused(table, y):
     for train, test in Folds.of(y, sellers).by_seller:
         assert set(sellers[train]).isdisjoint(sellers[test])
     folds, price = Folds.of(y, None).random, table["price"] + 20 * y
-    assert predict_by(price, y, folds, fine=True) == pytest.approx(predict_by(price * 128, y, folds, fine=True))
+    one, other = (predict_from_column(prices, y, folds, fine=True).precision for prices in (price, price * 128))
+    assert one == pytest.approx(other)
 
 
 def test_words_and_texts_are_told_from_numbers():

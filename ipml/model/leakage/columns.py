@@ -1,10 +1,11 @@
-"""Columns that say more of the label than anything known in time could: their names, and what they predict."""
+"""Columns that say more of the label than anything known in time could: by name, by prediction, by seller."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ipml.listings.fields import COLUMNS
 from ipml.model.drift.drift import show_share
-from ipml.model.leakage.class_shares import ClassShares, bound_share
+from ipml.model.leakage.class_shares import CHANCE, ClassShares, bound_share
 from ipml.model.leakage.leak import Leak
 from ipml.model.leakage.prediction import (
     Flags,
@@ -28,12 +29,12 @@ from ipml.model.leakage.prediction import (
 )
 
 TOO_GOOD = 0.5  # of the way from the share of counterfeits to an average precision of 1
-NEARLY_PERFECT = 0.9  # average precision that is no chance, however few sellers have counterfeits
-BEYOND_CHANCE = 0.2  # below, the more often suspected, the precision may be that of a few sellers
-TOO_CERTAIN = 0.45  # more often are counterfeits suspected than genuine listings, at least; honest columns reach 0.4
-TOO_CERTAIN_PAIR = 0.7  # the same of two together, which an honest market may reach one half with
+NEARLY_PERFECT = 0.9  # average precision beyond chance, however few sellers have counterfeits
+BEYOND_CHANCE = 0.2  # least difference with which a precision is not that of a few sellers
+TOO_CERTAIN = 0.45  # difference between suspected counterfeits and genuine listings; honest columns reach 0.4
+TOO_CERTAIN_PAIR = 0.7  # the same for two columns, with which an honest market may reach one half
 MEMORY_GAP = 0.15  # average precision lost across sellers
-MEMORY_SHARE = 2 / 3  # of what one column seemed to know beyond chance, lost across sellers
+MEMORY_SHARE = 2 / 3  # of the precision beyond chance, lost across sellers
 ALONE_BY_CHANCE = float(np.exp(-1))  # of many sellers, where each draws one of as many values
 ONE_CLASS_SHARE = 0.05  # of the other class filled, where this class never is
 ONE_CLASS_CHANCE = 0.01
@@ -52,25 +53,34 @@ _OUTCOMES = re.compile(
 
 
 def find_outcome_names(columns: pd.DataFrame) -> Iterator[Leak]:
-    """Find columns called like what is known only later."""
+    """Find columns with names of outcomes, which are known only later."""
     for name in map(str, columns):
-        words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
-        if any(_OUTCOMES.match(word.lower()) for word in words):
+        if any(_OUTCOMES.match(word.lower()) for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)):
             sentence = f"{name}: called like something that is known only once the listing was judged"
             yield Leak("outcome name", name, sentence)
 
 
 def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds) -> Iterator[Leak]:
-    """Find columns, and then pairs of columns, that predict the label of sellers they were not learnt from."""
-    parted = folds.by_seller or folds.random
-    whose = "unseen sellers" if folds.by_seller else "listings drawn at random"
+    """Find columns, and then pairs of columns, that predict the label of unseen sellers too well."""
+    n_sellers, n_tried = len(np.unique(sellers)), columns.shape[1] * (columns.shape[1] + 1) / 2
+    is_dealt_easily = CHANCE * comb(n_sellers, len(np.unique(sellers[y]))) < n_tried
+
+    def is_dealt(values: Any) -> bool:
+        """Return whether chance may give such values, the same in all listings of a seller, to counterfeiters alone."""
+        return is_dealt_easily and bool(pd.Series(values).groupby(sellers).nunique(dropna=False).eq(1).all())
+
+    def report(names: tuple[Any, ...], prediction: Prediction) -> Leak:
+        column = ", ".join(map(str, names))
+        subject = "alone it predicts" if len(names) == 1 else "together they predict"
+        return Leak("too good", column, f"{column}: {subject} {say_precision(prediction.precision, y, folds)}")
+
     poor = []
     for name in columns:
         if is_text_column(columns[name]):
             continue
-        prediction = predict_from_column(columns[name], y, parted)
-        if is_too_good(prediction, y, sellers):
-            yield Leak("too good", str(name), f"{name}: alone it {_say_precision(prediction, y, whose)}")
+        prediction = predict_from_column(columns[name], y, folds.parted)
+        if is_too_good(prediction, y, sellers) and not is_dealt(columns[name]):
+            yield report((name,), prediction)
         else:
             poor.append(name)
     codes = _codes_to_pair(columns[poor])
@@ -79,14 +89,13 @@ def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds
         if found & {*names}:
             continue
         joint = sum(codes[name] * (FEW_VALUES + 1) ** place for place, name in enumerate(names))
-        if _spread(joint, y) < TOO_CERTAIN_PAIR:
+        of_fake, of_genuine = (np.bincount(joint[mask], minlength=joint.max() + 1) / mask.sum() for mask in (y, ~y))
+        if np.abs(of_fake - of_genuine).sum() / 2 < TOO_CERTAIN_PAIR:  # no prediction can differ by more
             continue
-        prediction = predict_from_codes(joint, y, parted)
-        if is_too_good(prediction, y, sellers, TOO_CERTAIN_PAIR):
+        prediction = predict_from_codes(joint, y, folds.parted)
+        if is_too_good(prediction, y, sellers, TOO_CERTAIN_PAIR) and not is_dealt(joint):
             found |= {*names}
-            what = "together they" if len(names) > 1 else "it"
-            sentence = f"{', '.join(names)}: {what} {_say_precision(prediction, y, whose, plural=len(names) > 1)}"
-            yield Leak("too good", ", ".join(names), sentence)
+            yield report(names, prediction)
 
 
 def is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: float = TOO_CERTAIN) -> bool:
@@ -102,12 +111,10 @@ def is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: floa
     return shares.difference >= certain and shares.ratio >= ONE_SIDED_RATIO
 
 
-def _say_precision(prediction: Prediction, y: Flags, whose: str, *, plural: bool = False) -> str:
-    predict = "predict" if plural else "predicts"
-    return (
-        f"{predict} the label of {whose} with average precision {prediction.precision:.2f}, where {y.mean():.2f} is "
-        "chance"
-    )
+def say_precision(precision: float, y: Flags, folds: Folds) -> str:
+    """Return whose label was predicted, and how well."""
+    whose = "unseen sellers" if folds.by_seller else "listings drawn at random"
+    return f"the label of {whose} with average precision {precision:.2f}, where {y.mean():.2f} is chance"
 
 
 def _codes_to_pair(columns: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
@@ -120,16 +127,9 @@ def _codes_to_pair(columns: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
         elif not is_word_column(column):
             numbers = as_numbers(column)
             codes[str(name)] = np.where(np.isnan(numbers), 0, 1 + (numbers > np.nanmedian(numbers)))
-            is_whole = numbers[~np.isnan(numbers)] % 1 == 0
-            if is_whole.all():
+            if (numbers[~np.isnan(numbers)] % 1 == 0).all():
                 codes[f"{name} (odd or even)"] = np.where(np.isnan(numbers), 0, 1 + np.nan_to_num(numbers % 2))
     return {name: values.astype(np.intp) for name, values in codes.items()}
-
-
-def _spread(codes: Places, y: Flags) -> float:
-    """Return how far the classes are apart: 0 where all codes are as common in both, 1 where none is in both."""
-    of_fake, of_genuine = (np.bincount(codes[mask], minlength=codes.max() + 1) / mask.sum() for mask in (y, ~y))
-    return float(np.abs(of_fake - of_genuine).sum() / 2)
 
 
 def find_one_class(columns: pd.DataFrame, y: Flags, sellers: Places) -> Iterator[Leak]:
@@ -140,8 +140,7 @@ def find_one_class(columns: pd.DataFrame, y: Flags, sellers: Places) -> Iterator
             share = is_filled[~mask].mean()
             if is_filled[mask].any() or share < ONE_CLASS_SHARE:
                 continue
-            shares = ClassShares.of(is_filled, y, sellers)
-            if (1 - share) ** (shares.n_counterfeit if kind == "counterfeit" else shares.n_genuine) < ONE_CLASS_CHANCE:
+            if (1 - share) ** ClassShares.of(is_filled, mask, sellers).n < ONE_CLASS_CHANCE:
                 sentence = f"{name}: never filled for {kind} listings, and for {show_share(share)} of the others"
                 yield Leak("one class", str(name), sentence)
 
