@@ -219,7 +219,7 @@ def _names_sellers(column: pd.Series[Any], sellers: Places) -> bool:
     owner = of_value.min().where(of_value.nunique() == 1)
     is_own, is_single = owner.notna(), of_value.size() == 1
     has_neighbours = (owner == owner.shift()) & (owner == owner.shift(-1)) & (not is_word)
-    is_named = (is_own & (~is_single | has_neighbours)).loc[values].groupby(sellers)
+    is_named = (is_own & (~is_single | has_neighbours)).reindex(values).groupby(sellers)
     shares = is_named.mean()[is_named.size() > 1]
     return len(shares) > 1 and bound_share(shares.mean(), len(shares))[0] > ALONE_BY_CHANCE
 
