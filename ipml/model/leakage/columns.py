@@ -93,7 +93,7 @@ def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds
         if np.abs(of_fake - of_genuine).sum() / 2 < TOO_CERTAIN_PAIR:  # no prediction can differ by more
             continue
         prediction = predict_from_codes(joint, y, folds.parted)
-        if is_too_good(prediction, y, sellers, TOO_CERTAIN_PAIR) and not is_dealt(joint):
+        if is_too_good(prediction, y, sellers, TOO_CERTAIN_PAIR) and not any(is_dealt(codes[name]) for name in names):
             found |= {*names}
             yield report(names, prediction)
 
@@ -161,7 +161,8 @@ def find_one_sided(columns: pd.DataFrame, y: Flags, sellers: Places) -> Iterator
 def _list_one_sided(column: pd.Series[Any], y: Flags, sellers: Places) -> Iterator[tuple[float, str, float, float]]:
     """Yield the ratio, the value and its shares among counterfeit and genuine listings."""
     marks = {"filled": column.notna().to_numpy()}
-    codes, words = pd.factorize(column)
+    # Counterfeits may have a brand to themselves, as they may its words in texts.
+    codes, words = pd.factorize(column.where(column.isna()) if column.name == "brand" else column)
     counts = np.bincount(codes[codes >= 0], minlength=len(words))
     for place in np.argsort(-counts, kind="stable")[:MOST_VALUES]:
         marks[repr(words[place]) if isinstance(words[place], str) else str(words[place])] = codes == place
