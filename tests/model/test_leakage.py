@@ -131,6 +131,7 @@ def test_words_flags_and_pairs_that_know_the_label_are_found(table, y, seed):
         leaks = find(table.assign(**columns), y)
         assert {kind for kind, column in leaks if column == found} & {"too good", "one-sided", "one class"}
     honest = {"name": table["name"].where(~y | (drawn > 0.5), table["name"] + " replica rolex"), "code": number // 3}
+    honest["gtin"] = np.where(~y & (drawn < 0.4), drawn, np.nan)
     honest["brand"] = np.where(y & (drawn < 0.3), "Rolex", rng.choice(["Acme", "Nike"], N))
     honest |= {"weak": drawn < np.where(y, 0.4, 0.2), "shop_flag": rng.random(60)[np.arange(N) // 10] < 0.1}
     assert find(table.assign(**honest, flag=coin, make=rng.integers(0, np.where(y, 4, 10))), y) == []

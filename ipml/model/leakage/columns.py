@@ -133,14 +133,14 @@ def _codes_to_pair(columns: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
 
 
 def find_one_class(columns: pd.DataFrame, y: Flags, sellers: Places) -> Iterator[Leak]:
-    """Find columns filled for one class only, where the other class is filled too often for that to be chance."""
+    """Find columns filled for one class only, too often for an honest column that is filled mostly for this class."""
     for name in columns:
         is_filled = columns[name].notna().to_numpy()
-        for kind, mask in (("counterfeit", y), ("genuine", ~y)):
+        for kind, mask, ratio in (("counterfeit", y, ONE_SIDED_RATIO_GENUINE), ("genuine", ~y, ONE_SIDED_RATIO)):
             share = is_filled[~mask].mean()
             if is_filled[mask].any() or share < ONE_CLASS_SHARE:
                 continue
-            if (1 - share) ** ClassShares.of(is_filled, mask, sellers).n < ONE_CLASS_CHANCE:
+            if (1 - share / ratio) ** ClassShares.of(is_filled, mask, sellers).n < ONE_CLASS_CHANCE:
                 sentence = f"{name}: never filled for {kind} listings, and for {show_share(share)} of the others"
                 yield Leak("one class", str(name), sentence)
 
