@@ -9,7 +9,7 @@ import pytest
 from ipml.errors import Refused
 from ipml.listings.seller_events import history_as_of
 from ipml.model.leakage import audit_leakage
-from ipml.model.leakage.prediction import Folds, is_text_column, is_word_column, predict_from_column
+from ipml.model.leakage.prediction import Folds, predict_from_column
 
 pytestmark = pytest.mark.slow
 
@@ -194,22 +194,7 @@ def test_labels_that_allow_no_audit_are_refused(table, y):
     for train, test in Folds.of(y, sellers).by_seller:
         assert set(sellers[train]).isdisjoint(sellers[test])
     folds, price = Folds.of(y, None).random, table["price"] + 20 * y
-    one, other = (predict_from_column(prices, y, folds, fine=True).precision for prices in (price, price * 128))
-    assert one == pytest.approx(other)
-
-
-def test_words_and_texts_are_told_from_numbers():
-    """Numbers spelt out are numbers; ids are no texts."""
-    for cells, is_word, is_text in (
-        (["1", "2.5", None], False, False),
-        ([1, 2, 3], False, False),
-        (["a", "b", "a"], True, False),
-        (["a hat", "a bag", "a belt"], True, True),
-        (["a1", "b2", "c3"], True, False),
-        ([None, None], False, False),
-    ):
-        column = pd.Series(cells)
-        assert (is_word_column(column), is_text_column(column)) == (is_word, is_text)
+    assert len({predict_from_column(price * unit, y, folds, fine=True).precision for unit in (1, 128)}) == 1
 
 
 def test_on_the_ozon_sample_fake_returns_are_found(real_data):

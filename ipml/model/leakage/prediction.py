@@ -138,8 +138,8 @@ def is_word_column(column: pd.Series[Any]) -> bool:
 
     Examples
     --------
-    >>> is_word_column(pd.Series(["1", "2.5", None])), is_word_column(pd.Series(["red", "1"]))
-    (False, True)
+    >>> [is_word_column(pd.Series(cells)) for cells in (["red", "1"], ["1", "2.5", None], [1, 2], [None, None])]
+    [True, False, False, False]
     """
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return False
@@ -152,8 +152,9 @@ def is_text_column(column: pd.Series[Any]) -> bool:
 
     Examples
     --------
-    >>> is_text_column(pd.Series(["red bag, new", "wool hat, grey"])), is_text_column(pd.Series(["a1", "a2"]))
-    (True, False)
+    >>> texts = ["red bag, new", "wool hat, grey"]
+    >>> [is_text_column(pd.Series(cells)) for cells in (texts, ["a1", "a2"], ["a", "b", "a"], ["1", "2"], [None])]
+    [True, False, False, False, False]
     """
     known = column.dropna()
     if known.empty or not is_word_column(column):
