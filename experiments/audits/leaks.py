@@ -199,6 +199,7 @@ def add_honest_columns(table: Table, y: np.ndarray, random: Random) -> Table:
         flag=random.random(n) < 0.1,
         rare=np.where(random.random(n) < 0.02, 1.0, np.nan),
         shop_flag=of_seller[0] < 0.1,
+        shop_country=(8 * of_seller[2]).astype(int),
         warranty_months=np.where(of_seller[1] < 0.15, random.integers(6, 24, n), np.nan),
         warehouse=random.integers(0, 30, n).astype(str),
         batch=random.integers(0, 100_000, n),

@@ -1,10 +1,11 @@
-"""Columns that say more of the label than anything known in time could: their names, and what they predict."""
+"""Columns that say more of the label than anything known in time could: by name, by prediction, by seller."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ipml.listings.fields import COLUMNS
 from ipml.model.drift.drift import show_share
-from ipml.model.leakage.class_shares import ClassShares
+from ipml.model.leakage.class_shares import CHANCE, ClassShares, bound_share
 from ipml.model.leakage.leak import Leak
 from ipml.model.leakage.prediction import (
     Flags,
@@ -23,19 +24,18 @@ from ipml.model.leakage.prediction import (
     as_numbers,
     is_text_column,
     is_word_column,
-    predict_by,
-    predict_by_all,
     predict_from_codes,
     predict_from_column,
 )
 
 TOO_GOOD = 0.5  # of the way from the share of counterfeits to an average precision of 1
-NEARLY_PERFECT = 0.9  # average precision that is no chance, however few sellers have counterfeits
-BEYOND_CHANCE = 0.2  # below, the more often suspected, the precision may be that of a few sellers
-TOO_CERTAIN = 0.45  # more often are counterfeits suspected than genuine listings, at least; honest columns reach 0.4
-TOO_CERTAIN_PAIR = 0.7  # the same of two together, which an honest market may reach one half with
+NEARLY_PERFECT = 0.9  # average precision beyond chance, however few sellers have counterfeits
+BEYOND_CHANCE = 0.2  # least difference with which a precision is not that of a few sellers
+TOO_CERTAIN = 0.45  # difference between suspected counterfeits and genuine listings; honest columns reach 0.4
+TOO_CERTAIN_PAIR = 0.7  # the same for two columns, with which an honest market may reach one half
 MEMORY_GAP = 0.15  # average precision lost across sellers
-MEMORY_SHARE = 2 / 3  # of what one column seemed to know beyond chance, lost across sellers
+MEMORY_SHARE = 2 / 3  # of the precision beyond chance, lost across sellers
+ALONE_BY_CHANCE = float(np.exp(-1))  # of many sellers, where each draws one of as many values
 ONE_CLASS_SHARE = 0.05  # of the other class filled, where this class never is
 ONE_CLASS_CHANCE = 0.01
 ONE_SIDED_SHARE = 0.1  # of the counterfeits have a value
@@ -53,25 +53,34 @@ _OUTCOMES = re.compile(
 
 
 def find_outcome_names(columns: pd.DataFrame) -> Iterator[Leak]:
-    """Find columns called like what is known only later."""
+    """Find columns with names of outcomes, which are known only later."""
     for name in map(str, columns):
-        words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
-        if any(_OUTCOMES.match(word.lower()) for word in words):
+        if any(_OUTCOMES.match(word.lower()) for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)):
             sentence = f"{name}: called like something that is known only once the listing was judged"
             yield Leak("outcome name", name, sentence)
 
 
 def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds) -> Iterator[Leak]:
-    """Find columns, and then pairs of columns, that predict the label of sellers they were not learnt from."""
-    parted = folds.by_seller or folds.random
-    whose = "unseen sellers" if folds.by_seller else "listings drawn at random"
+    """Find columns, and then pairs of columns, that predict the label of unseen sellers too well."""
+    n_sellers, n_tried = len(np.unique(sellers)), columns.shape[1] * (columns.shape[1] + 1) / 2
+    is_dealt_easily = CHANCE * comb(n_sellers, len(np.unique(sellers[y]))) < n_tried
+
+    def is_dealt(values: Any) -> bool:
+        """Return whether chance may give such values, the same in all listings of a seller, to counterfeiters alone."""
+        return is_dealt_easily and bool(pd.Series(values).groupby(sellers).nunique(dropna=False).eq(1).all())
+
+    def report(names: tuple[Any, ...], prediction: Prediction) -> Leak:
+        column = ", ".join(map(str, names))
+        subject = "alone it predicts" if len(names) == 1 else "together they predict"
+        return Leak("too good", column, f"{column}: {subject} {say_precision(prediction.precision, y, folds)}")
+
     poor = []
     for name in columns:
         if is_text_column(columns[name]):
             continue
-        prediction = predict_from_column(columns[name], y, parted)
-        if is_too_good(prediction, y, sellers):
-            yield Leak("too good", str(name), f"{name}: alone it {_say_precision(prediction, y, whose)}")
+        prediction = predict_from_column(columns[name], y, folds.parted)
+        if is_too_good(prediction, y, sellers) and not is_dealt(columns[name]):
+            yield report((name,), prediction)
         else:
             poor.append(name)
     codes = _codes_to_pair(columns[poor])
@@ -80,34 +89,32 @@ def find_too_good(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds
         if found & {*names}:
             continue
         joint = sum(codes[name] * (FEW_VALUES + 1) ** place for place, name in enumerate(names))
-        if _spread(joint, y) < TOO_CERTAIN_PAIR:
+        of_fake, of_genuine = (np.bincount(joint[mask], minlength=joint.max() + 1) / mask.sum() for mask in (y, ~y))
+        if np.abs(of_fake - of_genuine).sum() / 2 < TOO_CERTAIN_PAIR:  # no prediction can differ by more
             continue
-        prediction = predict_from_codes(joint, y, parted)
-        if is_too_good(prediction, y, sellers, TOO_CERTAIN_PAIR):
+        prediction = predict_from_codes(joint, y, folds.parted)
+        if is_too_good(prediction, y, sellers, TOO_CERTAIN_PAIR) and not any(is_dealt(codes[name]) for name in names):
             found |= {*names}
-            what = "together they" if len(names) > 1 else "it"
-            sentence = f"{', '.join(names)}: {what} {_say_precision(prediction, y, whose, plural=len(names) > 1)}"
-            yield Leak("too good", ", ".join(names), sentence)
+            yield report(names, prediction)
 
 
 def is_too_good(prediction: Prediction, y: Flags, sellers: Places, certain: float = TOO_CERTAIN) -> bool:
-    """Say whether a prediction from a column is better than an honest one could be.
+    """Return whether a prediction from a column is better than an honest one could be.
 
-    It is half of the way to perfect, or suspects counterfeits so much more often that it must be the label with noise:
-    where counterfeits are rare, some noise makes most of the suspected ones genuine.
+    It is half of the way to perfect, or suspects counterfeits so much more often, and so many times as often, that it
+    must be the label with noise: where counterfeits are rare, some noise makes most of the suspected ones genuine.
+    Honest columns may suspect all counterfeits, as where these are of few brands, but many genuine listings, too.
     """
-    difference = ClassShares.of(prediction.is_suspected, y, sellers).difference
+    shares = ClassShares.of(prediction.is_suspected, y, sellers)
     if prediction.precision >= y.mean() + TOO_GOOD * (1 - y.mean()):
-        return prediction.precision >= NEARLY_PERFECT or difference >= BEYOND_CHANCE
-    return difference >= certain
+        return prediction.precision >= NEARLY_PERFECT or shares.difference >= BEYOND_CHANCE
+    return shares.difference >= certain and shares.ratio >= ONE_SIDED_RATIO
 
 
-def _say_precision(prediction: Prediction, y: Flags, whose: str, *, plural: bool = False) -> str:
-    predict = "predict" if plural else "predicts"
-    return (
-        f"{predict} the label of {whose} with average precision {prediction.precision:.2f}, where {y.mean():.2f} is "
-        "chance"
-    )
+def say_precision(precision: float, y: Flags, folds: Folds) -> str:
+    """Return whose label was predicted, and how well."""
+    whose = "unseen sellers" if folds.by_seller else "listings drawn at random"
+    return f"the label of {whose} with average precision {precision:.2f}, where {y.mean():.2f} is chance"
 
 
 def _codes_to_pair(columns: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
@@ -120,28 +127,20 @@ def _codes_to_pair(columns: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
         elif not is_word_column(column):
             numbers = as_numbers(column)
             codes[str(name)] = np.where(np.isnan(numbers), 0, 1 + (numbers > np.nanmedian(numbers)))
-            is_whole = numbers[~np.isnan(numbers)] % 1 == 0
-            if is_whole.all():
+            if (numbers[~np.isnan(numbers)] % 1 == 0).all():
                 codes[f"{name} (odd or even)"] = np.where(np.isnan(numbers), 0, 1 + np.nan_to_num(numbers % 2))
     return {name: values.astype(np.intp) for name, values in codes.items()}
 
 
-def _spread(codes: Places, y: Flags) -> float:
-    """Return how far the classes are apart: 0 where all codes are as common in both, 1 where none is in both."""
-    of_fake, of_genuine = (np.bincount(codes[mask], minlength=codes.max() + 1) / mask.sum() for mask in (y, ~y))
-    return float(np.abs(of_fake - of_genuine).sum() / 2)
-
-
 def find_one_class(columns: pd.DataFrame, y: Flags, sellers: Places) -> Iterator[Leak]:
-    """Find columns filled for one class only, where the other class is filled too often for that to be chance."""
+    """Find columns filled for one class only, too often for an honest column that is filled mostly for this class."""
     for name in columns:
         is_filled = columns[name].notna().to_numpy()
-        for kind, mask in (("counterfeit", y), ("genuine", ~y)):
+        for kind, mask, ratio in (("counterfeit", y, ONE_SIDED_RATIO_GENUINE), ("genuine", ~y, ONE_SIDED_RATIO)):
             share = is_filled[~mask].mean()
             if is_filled[mask].any() or share < ONE_CLASS_SHARE:
                 continue
-            shares = ClassShares.of(is_filled, y, sellers)
-            if (1 - share) ** (shares.n_counterfeit if kind == "counterfeit" else shares.n_genuine) < ONE_CLASS_CHANCE:
+            if (1 - share / ratio) ** ClassShares.of(is_filled, mask, sellers).n < ONE_CLASS_CHANCE:
                 sentence = f"{name}: never filled for {kind} listings, and for {show_share(share)} of the others"
                 yield Leak("one class", str(name), sentence)
 
@@ -162,7 +161,8 @@ def find_one_sided(columns: pd.DataFrame, y: Flags, sellers: Places) -> Iterator
 def _list_one_sided(column: pd.Series[Any], y: Flags, sellers: Places) -> Iterator[tuple[float, str, float, float]]:
     """Yield the ratio, the value and its shares among counterfeit and genuine listings."""
     marks = {"filled": column.notna().to_numpy()}
-    codes, words = pd.factorize(column)
+    # Counterfeits may have a brand to themselves, as they may its words in texts.
+    codes, words = pd.factorize(column.where(column.isna()) if column.name == "brand" else column)
     counts = np.bincount(codes[codes >= 0], minlength=len(words))
     for place in np.argsort(-counts, kind="stable")[:MOST_VALUES]:
         marks[repr(words[place]) if isinstance(words[place], str) else str(words[place])] = codes == place
@@ -178,33 +178,52 @@ def _list_one_sided(column: pd.Series[Any], y: Flags, sellers: Places) -> Iterat
                     yield ratio, value, is_marked[y].mean(), is_marked[~y].mean()
 
 
-def find_seller_names(columns: pd.DataFrame, y: Flags, sellers: Any, folds: Folds) -> Iterator[Leak]:
-    """Find columns, and then all that a seller's listings have in common together, that predict who sells."""
+def find_seller_names(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds) -> Iterator[Leak]:
+    """Find columns that name sellers, and what a random split gains from all that a seller's listings share.
+
+    Columns of the schema are exempt: features know that they describe sellers. A few values that many sellers share,
+    such as a country, name nobody; several of them together may, which concerns the split rather than the columns.
+    """
     shared = []
     for name in columns:
-        if name in COLUMNS or is_text_column(columns[name]):
-            continue  # those of the schema are meant to say something of sellers, and features know of it
-        if columns[name].groupby(sellers).nunique(dropna=False).eq(1).mean() > 0.9 and _repeats(sellers):
+        column = columns[name]
+        if name in COLUMNS or is_text_column(column):
+            continue
+        if column.groupby(sellers).nunique(dropna=False).eq(1).mean() > 0.9 and column.nunique() > 2:
             shared.append(name)
-        seen, unseen = (predict_by(columns[name], y, part, fine=True) for part in (folds.random, folds.by_seller))
+        if not _names_sellers(column, sellers):
+            continue
+        seen, unseen = (
+            predict_from_column(column, y, part, fine=True).precision for part in (folds.random, folds.by_seller)
+        )
         if seen - unseen >= max(MEMORY_GAP, MEMORY_SHARE * (seen - y.mean())):
-            yield Leak("names sellers", str(name), _say_memory(f"{name}: it predicts", seen, unseen))
-    shared = [name for name in shared if columns[name].nunique() > 2]
-    if len(shared) > 1:
-        seen, unseen = (predict_by_all(columns[shared], y, part) for part in (folds.random, folds.by_seller))
+            sentence = f"{name}: it predicts {_say_memory(seen, unseen)}: it tells who sells, not what"
+            yield Leak("names sellers", str(name), sentence)
+    if len(shared) > 1 and len(sellers) >= 1.5 * len(np.unique(sellers)):
+        codes = columns.groupby(shared, dropna=False).ngroup().to_numpy()
+        seen, unseen = (predict_from_codes(codes, y, part).precision for part in (folds.random, folds.by_seller))
         if seen - unseen >= MEMORY_GAP:
             names = ", ".join(map(str, shared))
-            subject = f"{names}: the same in all listings of a seller; together they predict"
-            yield Leak("names sellers", names, _say_memory(subject, seen, unseen))
+            sentence = f"{names}: the same in all listings of a seller; together they predict "
+            yield Leak("split", names, f"{sentence}{_say_memory(seen, unseen)}; split by seller")
 
 
-def _say_memory(subject: str, seen: float, unseen: float) -> str:
-    return (
-        f"{subject} with average precision {seen:.2f} where sellers are on both sides, but {unseen:.2f} where they "
-        "are not: it tells who sells, not what"
-    )
+def _names_sellers(column: pd.Series[Any], sellers: Places) -> bool:
+    """Return whether more sellers have values to themselves than chance leaves, were there a value for each seller.
+
+    A listing's value is its seller's own if other listings have it, all of that seller; a number that no other listing
+    has, if its neighbours in the order of numbers are. Sellers of one listing, whom nothing can name, do not count.
+    """
+    is_word = is_word_column(column)
+    values = pd.factorize(column if is_word else as_numbers(column), sort=not is_word)[0]
+    of_value = pd.Series(sellers).groupby(values)
+    owner = of_value.min().where(of_value.nunique() == 1)
+    is_own, is_single = owner.notna(), of_value.size() == 1
+    has_neighbours = (owner == owner.shift()) & (owner == owner.shift(-1)) & (not is_word)
+    is_named = (is_own & (~is_single | has_neighbours)).reindex(values).groupby(sellers)
+    shares = is_named.mean()[is_named.size() > 1]
+    return len(shares) > 1 and bound_share(shares.mean(), len(shares))[0] > ALONE_BY_CHANCE
 
 
-def _repeats(sellers: Any) -> bool:
-    """Say whether sellers have several listings at all, so that what they share can be seen."""
-    return len(sellers) >= 1.5 * len(set(sellers))
+def _say_memory(seen: float, unseen: float) -> str:
+    return f"with average precision {seen:.2f} where sellers are on both sides, but {unseen:.2f} where they are not"

@@ -1,4 +1,4 @@
-"""A leak: something that gives the label away, and the report of an audit."""
+"""Leak: something that gives the label away; and the report of an audit."""
 
 from __future__ import annotations
 
@@ -32,12 +32,11 @@ class Leak:
     Attributes
     ----------
     kind : str
-        "outcome name", "too good", "one class", "one-sided", "names sellers", "damaged text", "copies", "moments",
-        "labels", "sellers" or "split".
+        One of `KINDS`.
     column : str
-        Where; several names in a row, or "" where the table as a whole is at fault.
+        Name of the column, or several joined by commas; "" where the table as a whole is at fault.
     sentence : str
-        What was found, and why it misleads.
+        Finding, and why it misleads.
     """
 
     kind: Kind
@@ -47,7 +46,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class LeakageReport:
-    """All that was found, and what could not be looked at."""
+    """Leaks of a table, and notes on checks that were left out."""
 
     n_listings: int
     n_counterfeit: int
@@ -56,7 +55,7 @@ class LeakageReport:
 
 
 def show_rows(rows: NDArray[np.int64], is_meant: NDArray[Any]) -> str:
-    """Return the numbers of the first rows that are meant.
+    """Return the numbers of the first marked rows.
 
     Examples
     --------

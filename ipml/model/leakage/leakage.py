@@ -1,9 +1,8 @@
-"""What in a table of labelled listings gives the label away: columns, texts and moments that will not be there later.
+"""Leakage audit: finds columns, texts and moments of labelled listings that will be absent when a model is used.
 
-A model that learns from such a column looks brilliant until it is used. The audit reads any table, before or after
-its columns are mapped, and asks how well one column, or a few together, predict the label: across sellers, and across
-listings drawn at random. Its limits are ours, set so that ordinary columns pass: on two real marketplaces no number or
-category reached a third of the way from chance to perfection across sellers, and what did was the label in disguise.
+The audit reads any table, before or after its columns are mapped, and measures how well a column, or a few together,
+predict the label of unseen sellers and of listings drawn at random. Ordinary columns pass its limits: on two real
+marketplaces no honest number or category reached a third of the way from chance to perfection across sellers.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ from ipml.model.leakage.rows import (
 )
 from ipml.model.leakage.texts import find_copies, find_damage, find_revealing_words
 
-MOST_LISTINGS = 20_000  # from which the checks learn that fit models; more would tell the same, later
-MOST_OF_SELLER = 2_000  # of these, while others have any: one seller alone says nothing of the others
-FEWEST_OF_KIND = 100  # of these, if there are so many: with fewer, no check says anything
+MOST_LISTINGS = 20_000  # that models are fitted on
+MOST_OF_SELLER = 2_000  # of these, while other sellers have any
+FEWEST_OF_KIND = 100  # counterfeits, and genuine listings, of these if there are so many
 SUSPICIOUS_PRECISION = 0.97
 """Average precision on unseen sellers above which a model is audited before it is believed."""
 
@@ -57,7 +56,7 @@ def audit_leakage(
     as_of: datetime | None = None,
     seed: int = 0,
 ) -> LeakageReport:
-    """Look for what gives the label away in a table of labelled listings.
+    """Find what gives the label away in a table of labelled listings.
 
     Parameters
     ----------
@@ -66,17 +65,16 @@ def audit_leakage(
     y : array of shape (n_listings,)
         True or 1 where the listing is counterfeit; both kinds, ten of each at least.
     sellers : array of shape (n_listings,), optional
-        Who offers each listing; the column `seller_id` of the table where none is given. Without sellers half of the
-        checks are left out, and the report says so.
+        Seller of each listing; by default the column `seller_id`. Without sellers half of the checks are left out, and
+        the report says so.
     listings : DataFrame of shape (n_listings, …), optional
-        The same listings in canonical columns, whose moments and counts are checked; the table itself where none are
-        given.
+        The same listings in canonical columns, whose moments and counts are checked; by default the table.
     events : DataFrame, optional
         Seller events, from which the history in `listings` is computed anew.
     leave_out : sequence of str
-        Columns not to look at, such as the label and the ids.
+        Columns to ignore, such as the label and the ids.
     as_of : datetime, optional
-        When the table was made; now where it is not given. A later label is one of the future.
+        Moment of the table, by default now; no label can be later.
     seed : int, default=0
 
     Raises
@@ -94,8 +92,7 @@ def audit_leakage(
     too good | refunds: alone it predicts the label of unseen sellers with average precision 1.00, where 0.50 is chance
     """
     truth, rows = _check(table, y), number_rows(table)
-    if sellers is None and "seller_id" in table:
-        sellers = table["seller_id"]
+    sellers = table.get("seller_id") if sellers is None else sellers
     ids = None if sellers is None else np.asarray(sellers, dtype=object)
     codes = np.arange(len(table)) if ids is None else pd.factorize(ids)[0] + 1
     columns = _columns_to_audit(table, leave_out)
@@ -116,7 +113,7 @@ def audit_leakage(
 
 
 def _columns_to_audit(table: pd.DataFrame, leave_out: Sequence[str]) -> pd.DataFrame:
-    """Return the columns in which listings differ; nested cells, as JSON may have them, as texts."""
+    """Return the columns in which listings differ; nested cells as texts."""
     columns = table.drop(columns=[name for name in table if name in _OURS or name in leave_out])
     is_nested = columns.map(lambda cell: isinstance(cell, list | dict | np.ndarray)).any()
     nested = columns.columns[is_nested]
@@ -125,13 +122,10 @@ def _columns_to_audit(table: pd.DataFrame, leave_out: Sequence[str]) -> pd.DataF
 
 
 def _draw(sellers: Any, y: Flags, seed: int) -> NDArray[np.intp]:
-    """Return the positions of all listings, or of `MOST_LISTINGS`: those of sellers drawn at random.
-
-    A large seller's listings are drawn from, and a kind that is rare is not left out.
-    """
-    order = np.random.default_rng(seed).permutation(len(y))
+    """Return the positions of all listings, or of `MOST_LISTINGS` of sellers drawn at random, some of each kind."""
     if len(y) <= MOST_LISTINGS:
         return np.arange(len(y))
+    order = np.random.default_rng(seed).permutation(len(y))
     turn = np.arange(len(y))
     if sellers is not None:
         codes, _ = pd.factorize(sellers[order])  # sellers numbered in the order in which they are drawn
@@ -143,7 +137,7 @@ def _draw(sellers: Any, y: Flags, seed: int) -> NDArray[np.intp]:
 
 
 def _learn(columns: pd.DataFrame, y: Flags, sellers: Any, known: list[Leak], seed: int) -> list[Leak]:
-    """Look for what only predictions bring to light, column by column and then together."""
+    """Find what predictions show, column by column and then together."""
     folds = Folds.of(y, sellers, seed=seed)
     codes: Places = np.arange(len(y)) if sellers is None else pd.factorize(sellers)[0] + 1
     good = [*find_too_good(columns, y, codes, folds), *find_revealing_words(columns, y, codes, folds)]
@@ -154,7 +148,7 @@ def _learn(columns: pd.DataFrame, y: Flags, sellers: Any, known: list[Leak], see
         return good
     return [
         *good,
-        *find_seller_names(innocent, y, sellers, folds),
+        *find_seller_names(innocent, y, codes, folds),
         *find_damage(innocent, y, sellers),
         *find_copies(innocent, sellers),
         *_try_all_columns(innocent, y, folds),
@@ -167,20 +161,16 @@ def _without(columns: pd.DataFrame, leaks: list[Leak]) -> pd.DataFrame:
 
 
 def _try_all_columns(columns: pd.DataFrame, y: Flags, folds: Folds) -> Iterator[Leak]:
-    """Look at what a quick model makes of all columns together: too much, or much less of unseen sellers."""
+    """Find whether a quick model of all columns predicts too well, or much worse across sellers."""
     if columns.empty:
         return
     seen, unseen = (predict_quickly(columns, y, part) for part in (folds.random, folds.by_seller))
     if unseen >= SUSPICIOUS_PRECISION:
-        sentence = (
-            f"A quick model of all columns predicts the label of unseen sellers with average precision {unseen:.2f}"
-        )
-        yield Leak("too good", "", f"{sentence}: honest listings leave more doubt")
+        sentence = "A quick model of all columns predicts the label of unseen sellers with average precision "
+        yield Leak("too good", "", f"{sentence}{unseen:.2f}: honest listings leave more doubt")
     if seen - unseen >= MEMORY_GAP:
-        sentence = (
-            f"A random split flatters: a quick model reaches average precision {seen:.2f} on it, and {unseen:.2f} "
-        )
-        yield Leak("split", "", sentence + "across sellers; split by seller")
+        sentence = f"A random split flatters: a quick model reaches average precision {seen:.2f} on it"
+        yield Leak("split", "", f"{sentence}, and {unseen:.2f} across sellers; split by seller")
 
 
 def _check(table: pd.DataFrame, y: ArrayLike) -> Flags:

@@ -1,8 +1,8 @@
-"""Predictions of the label from one column, or a few together, on listings drawn at random and on unseen sellers."""
+"""Predictions of the label from one column or several, for listings drawn at random and for unseen sellers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ Fold = tuple[Places, Places]
 
 COARSE = {"max_leaf_nodes": 8, "min_samples_leaf": 10}  # learns what holds in general
 FINE = {"max_leaf_nodes": 500, "min_samples_leaf": 2}  # learns single sellers by heart
-PRIOR_LISTINGS = 5.0  # a value's share of counterfeits is drawn towards the overall one as by so many listings
+PRIOR_LISTINGS = 5.0  # that a value's share of counterfeits is drawn towards the overall share by
 TEXT_FEATURES = 1 << 16
 
 
@@ -41,6 +41,11 @@ class Folds:
 
     random: tuple[Fold, ...]
     by_seller: tuple[Fold, ...]
+
+    @property
+    def parted(self) -> tuple[Fold, ...]:
+        """The folds by seller, or at random where there are none."""
+        return self.by_seller or self.random
 
     @classmethod
     def of(cls, y: Flags, sellers: NDArray[np.object_] | None, n_folds: int = 5, seed: int = 0) -> Folds:
@@ -58,74 +63,57 @@ class Folds:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Scores of listings by a learner that saw other folds.
+    """Judgement of scores from a learner that saw other folds.
 
     Attributes
     ----------
-    scores : tuple of arrays
-        One for each fold; those of different folds need not be on one scale.
     precision : float
         Average precision, mean over the folds.
     is_suspected : array of shape (n_listings,)
         Where the score is above the share of counterfeits that the learner saw.
     """
 
-    scores: tuple[Floats, ...]
     precision: float
     is_suspected: Flags
 
     @classmethod
-    def of(cls, y: Flags, scores: Sequence[Floats], folds: tuple[Fold, ...], chances: Sequence[float]) -> Prediction:
-        """Judge scores; `chances` are those above which a listing of each fold is suspected."""
+    def of(cls, y: Flags, scores: Iterable[Floats], folds: tuple[Fold, ...]) -> Prediction:
+        """Judge the scores of each fold; those of different folds need not be on one scale."""
         is_suspected = np.zeros(len(y), dtype=bool)
         precisions = []
-        for (_, test), score, chance in zip(folds, scores, chances, strict=True):
-            is_suspected[test] = score > chance
+        for (train, test), score in zip(folds, scores, strict=True):
+            is_suspected[test] = score > y[train].mean()
             if y[test].any():
                 precisions.append(average_precision(y[test], score))
-        return cls(tuple(scores), float(np.mean(precisions)), is_suspected)
+        return cls(float(np.mean(precisions)), is_suspected)
 
 
-def predict_by(column: pd.Series[Any], y: Flags, folds: tuple[Fold, ...], *, fine: bool) -> float:
-    """Return the average precision, mean over the folds, of a prediction from one column alone.
+def predict_from_column(column: pd.Series[Any], y: Flags, folds: tuple[Fold, ...], *, fine: bool = False) -> Prediction:
+    """Predict from one column: numbers and moments by a small tree, in which missing is a value; words by look-up.
 
     Examples
     --------
     >>> y = np.array([True, False] * 20)
-    >>> folds = Folds.of(y, None).random
-    >>> predict_by(pd.Series(np.where(y, 5.0, 1.0)), y, folds, fine=False)
+    >>> predict_from_column(pd.Series(np.where(y, 5.0, 1.0)), y, Folds.of(y, None).random).precision
     1.0
-    """
-    return predict_from_column(column, y, folds, fine=fine).precision
-
-
-def predict_from_column(column: pd.Series[Any], y: Flags, folds: tuple[Fold, ...], *, fine: bool = False) -> Prediction:
-    """Predict from one column.
-
-    Numbers and moments are split by a small tree, in which missing is a value of its own; words are looked up: the
-    share of counterfeits among the listings with the same word.
     """
     if is_word_column(column):
         return predict_from_codes(pd.factorize(column)[0] + 1, y, folds)
     values, limits = np.column_stack(rank(as_numbers(column))), FINE if fine else COARSE
-    trees = [DecisionTreeClassifier(random_state=0, **limits).fit(values[train], y[train]) for train, _ in folds]
-    scores = [tree.predict_proba(values[test])[:, -1] for tree, (_, test) in zip(trees, folds, strict=True)]
-    return Prediction.of(y, scores, folds, [float(y[train].mean()) for train, _ in folds])
+    tree = DecisionTreeClassifier(random_state=0, **limits)
+    scores = (tree.fit(values[train], y[train]).predict_proba(values[test])[:, -1] for train, test in folds)
+    return Prediction.of(y, scores, folds)
 
 
 def predict_from_codes(codes: NDArray[Any], y: Flags, folds: tuple[Fold, ...]) -> Prediction:
-    """Predict by looking up the listings of the same code."""
-    scores = [_look_up(codes, y, *fold) for fold in folds]
-    return Prediction.of(y, scores, folds, [float(y[train].mean()) for train, _ in folds])
-
-
-def predict_by_all(columns: pd.DataFrame, y: Flags, folds: tuple[Fold, ...]) -> float:
-    """Return the average precision, mean over the folds, of a prediction that knows listings only by these values.
-
-    It looks up the whole combination: what it finds in random folds and not across sellers is who sells.
-    """
-    codes = columns.groupby(list(columns.columns), dropna=False).ngroup().to_numpy()
-    return predict_from_codes(codes, y, folds).precision
+    """Predict the share of counterfeits among the listings of the same code, drawn towards the overall share."""
+    scores, size = [], int(codes.max()) + 1
+    for train, test in folds:
+        listings = np.bincount(codes[train], minlength=size)
+        counterfeits = np.bincount(codes[train], y[train], minlength=size)
+        shares = (counterfeits + PRIOR_LISTINGS * y[train].mean()) / (listings + PRIOR_LISTINGS)
+        scores.append(np.asarray(shares[codes[test]]))
+    return Prediction.of(y, scores, folds)
 
 
 def predict_quickly(table: pd.DataFrame, y: Flags, folds: tuple[Fold, ...]) -> float:
@@ -136,8 +124,8 @@ def predict_quickly(table: pd.DataFrame, y: Flags, folds: tuple[Fold, ...]) -> f
 
 def predict_linearly(values: csr_matrix, y: Flags, folds: tuple[Fold, ...]) -> float:
     """Return the average precision, mean over the folds, of a linear model."""
-    scores = [fit_quickly(values[train], y[train]).decision_function(values[test]) for train, test in folds]
-    return Prediction.of(y, scores, folds, [0.0] * len(folds)).precision
+    scores = (fit_quickly(values[train], y[train]).decision_function(values[test]) for train, test in folds)
+    return Prediction.of(y, scores, folds).precision
 
 
 def fit_quickly(values: csr_matrix, y: Flags) -> LogisticRegression:
@@ -150,8 +138,8 @@ def is_word_column(column: pd.Series[Any]) -> bool:
 
     Examples
     --------
-    >>> is_word_column(pd.Series(["1", "2.5", None])), is_word_column(pd.Series(["red", "1"]))
-    (False, True)
+    >>> [is_word_column(pd.Series(cells)) for cells in (["red", "1"], ["1", "2.5", None], [1, 2], [None, None])]
+    [True, False, False, False]
     """
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
         return False
@@ -164,8 +152,9 @@ def is_text_column(column: pd.Series[Any]) -> bool:
 
     Examples
     --------
-    >>> is_text_column(pd.Series(["red bag, new", "wool hat, grey"])), is_text_column(pd.Series(["a1", "a2"]))
-    (True, False)
+    >>> texts = ["red bag, new", "wool hat, grey"]
+    >>> [is_text_column(pd.Series(cells)) for cells in (texts, ["a1", "a2"], ["a", "b", "a"], ["1", "2"], [None])]
+    [True, False, False, False, False]
     """
     known = column.dropna()
     if known.empty or not is_word_column(column):
@@ -180,14 +169,6 @@ def as_numbers(column: pd.Series[Any]) -> Floats:
         moments = pd.to_datetime(column, utc=True)
         return np.asarray((moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1), dtype=float)
     return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-
-
-def _look_up(codes: NDArray[Any], y: Flags, train: Places, test: Places) -> Floats:
-    size = int(codes.max()) + 1
-    listings = np.bincount(codes[train], minlength=size)
-    counterfeits = np.bincount(codes[train], y[train], minlength=size)
-    shares = (counterfeits + PRIOR_LISTINGS * y[train].mean()) / (listings + PRIOR_LISTINGS)
-    return np.asarray(shares[codes[test]])
 
 
 def _encode(column: pd.Series[Any]) -> csr_matrix:

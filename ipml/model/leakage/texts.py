@@ -1,4 +1,4 @@
-"""Texts that give the label away: words only one class has, damage on the way into the file, and copies."""
+"""Texts that give the label away: words of one class only, letters damaged in encoding, and copies."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ipml.features.normalisation import fold_text
 from ipml.model.drift import Mean
 from ipml.model.drift.drift import show_share
 from ipml.model.leakage.class_shares import ClassShares
+from ipml.model.leakage.columns import say_precision
 from ipml.model.leakage.leak import Leak
 from ipml.model.leakage.prediction import (
     Flags,
@@ -34,7 +35,7 @@ from ipml.model.leakage.prediction import (
 )
 
 TOO_GOOD_TEXT = 0.95  # average precision; honest titles reach 0.9, where most counterfeits are called replicas
-WORD_RATIO = 10.0  # times as often has one class a word, at least; words no seller has to hide reach 7
+WORD_RATIO = 10.0  # between the classes' shares of a word, at least; words no seller has to hide reach 7
 WORD_RATIO_GENUINE = 30.0  # the other way round
 WORD_SHARE = 0.4  # of the class that has it; of honest words of counterfeiters, such as hot, 0.3
 FEWEST_TEXTS = 20  # different ones, or the column is one of words to choose from
@@ -62,12 +63,10 @@ def holds_sentences(column: pd.Series[Any]) -> bool:
 
 
 def find_revealing_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds: Folds) -> Iterator[Leak]:
-    """Find texts whose words predict the label of unseen sellers too well, or one of which is in one class only.
+    """Find texts whose words predict the label too well, or of which a word is in one class only.
 
-    A word of the trade, such as "replica", or of a brand is no leak however many counterfeits have it.
+    Words of the trade, such as "replica", and of brands are no leak however many counterfeits have them.
     """
-    parted = folds.by_seller or folds.random
-    whose = "unseen sellers" if folds.by_seller else "listings drawn at random"
     for name in columns:
         if not holds_sentences(columns[name]):
             continue
@@ -77,13 +76,12 @@ def find_revealing_words(columns: pd.DataFrame, y: Flags, sellers: Places, folds
         except ValueError:  # no word comes three times
             continue
         words = reader.get_feature_names_out()
-        precision = predict_linearly(values, y, parted)
+        precision = predict_linearly(values, y, folds.parted)
         if precision >= TOO_GOOD_TEXT:
             weights = fit_quickly(values, y).coef_[0]
             largest = [words[place] for place in np.argsort(-np.abs(weights), kind="stable")[:SHOWN_WORDS]]
-            sentence = f"{name}: its words predict the label of {whose} with average precision {precision:.2f}, where "
-            sentence += f"{y.mean():.2f} is chance; the largest weights: {', '.join(largest)}"
-            yield Leak("too good", str(name), sentence)
+            sentence = f"{name}: its words predict {say_precision(precision, y, folds)}; the largest weights: "
+            yield Leak("too good", str(name), sentence + ", ".join(largest))
         elif found := _find_one_sided_words(values, words, y, sellers):
             yield Leak("one-sided", str(name), f"{name}: {'; '.join(found[:SHOWN_WORDS])}")
 
@@ -104,7 +102,8 @@ def _find_one_sided_words(values: csr_matrix, words: NDArray[Any], y: Flags, sel
     for kind, limit in ((True, WORD_RATIO), (False, WORD_RATIO_GENUINE)):
         more, less = shares[kind], shares[not kind]
         for place in np.flatnonzero((more >= WORD_SHARE) & (more >= limit * less)):
-            if _is_of_the_trade(words[place]):
+            whole, beginnings = _trade_words()
+            if words[place] in whole or words[place].startswith(beginnings):
                 continue
             is_marked = np.zeros(len(y), dtype=bool)
             is_marked[columns[:, [place]].indices] = True
@@ -114,11 +113,6 @@ def _find_one_sided_words(values: csr_matrix, words: NDArray[Any], y: Flags, sel
                 sentence = f'"{words[place]}" is in {of_fake} of counterfeit and {of_genuine} of genuine listings'
                 found.append((ratio, sentence))
     return [sentence for _, sentence in sorted(found, reverse=True)]
-
-
-def _is_of_the_trade(word: str) -> bool:
-    whole, beginnings = _trade_words()
-    return word in whole or word.startswith(beginnings)
 
 
 @lru_cache(maxsize=1)
@@ -141,10 +135,10 @@ def find_damage(columns: pd.DataFrame, y: Flags, sellers: Any) -> Iterator[Leak]
         error = np.hypot(fake.error, genuine.error)
         less, more = sorted((fake.value, genuine.value))
         if error > 0 and more >= DAMAGE_RATIO * less and 2 * stats.norm.sf((more - less) / error) < DAMAGE_CHANCE:
+            shares = f"{show_share(fake.value)} of counterfeit and {show_share(genuine.value)} of genuine listings"
             sentence = (
-                f"{name}: letters damaged in encoding (such as U+FFFD) in {show_share(fake.value)} of counterfeit and "
+                f"{name}: letters damaged in encoding (such as U+FFFD) in {shares}: it tells how the file was made"
             )
-            sentence += f"{show_share(genuine.value)} of genuine listings: it tells how the file was made"
             yield Leak("damaged text", str(name), sentence)
 
 
@@ -155,21 +149,12 @@ def find_copies(columns: pd.DataFrame, sellers: Any) -> Iterator[Leak]:
             continue
         is_text = columns[name].notna()
         folded = fold_texts(Texts.of(columns[name].astype("str").fillna("").tolist())).strings()
-        keys = pd.Series(list(map(_list_words, folded)), dtype="str").where(is_text)
+        # The words of each text, each once and in order, without numbers.
+        words = (" ".join(sorted(set(re.findall(r"[^\W\d_]+", text)))) for text in folded)
+        keys = pd.Series(list(words), dtype="str").where(is_text)
         keys = keys.where(keys.str.count(" ") >= 2)  # three words at least
         n_sellers = pd.Series(sellers).groupby(keys).transform("nunique")
         share = float((n_sellers > 1).mean())
         if share >= COPIED_SHARE:
             sentence = f"{name}: {show_share(share)} of the listings have a text that another seller has too, so that "
             yield Leak("copies", str(name), sentence + "a split by seller leaves copies on both sides")
-
-
-def _list_words(folded: str) -> str:
-    """Return the words of a folded text, each once and in order, without numbers.
-
-    Examples
-    --------
-    >>> _list_words("new: bag no. 12, bag!")
-    'bag new no'
-    """
-    return " ".join(sorted(set(re.findall(r"[^\W\d_]+", folded))))
