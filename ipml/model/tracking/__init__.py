@@ -36,7 +36,7 @@ from ipml.model.tracking.runs import (
     note_run,
     record_run,
 )
-from ipml.model.tracking.store import check_store
+from ipml.model.tracking.store import check_store, name_store
 from ipml.model.tracking.sweep_runs import begin_sweep, fetch_trial_file, finish_sweep, record_trial
 from ipml.model.tracking.unrecorded import find_unrecorded, record_stored, store_run
 
@@ -56,6 +56,7 @@ __all__ = [
     "find_unrecorded",
     "finish_sweep",
     "move_champion",
+    "name_store",
     "note_run",
     "read_champions",
     "record_run",

@@ -24,7 +24,7 @@ from mlflow.entities import Metric
 from mlflow.models import Model
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from ipml.errors import Failed, NotFound, UnusableSetting, hide_password
+from ipml.errors import Failed, NotFound, UnusableSetting
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import NAME_PATTERN
@@ -36,6 +36,7 @@ from ipml.model.tracking.store import (
     find_store,
     find_store_of,
     make_active,
+    make_shown,
     open_store,
     parse_model_uri,
 )
@@ -198,7 +199,7 @@ class RecordedRun:
         command : str, default="mlflow"
             How MLflow is called here.
         """
-        store, page = hide_password(find_store(tracking_uri)), f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        store, page = make_shown(find_store(tracking_uri)), f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
         if store.startswith(("http://", "https://")):
             return f"{store.rstrip('/')}/{page}"
         return f"{command} ui --workers 1 --backend-store-uri {shlex.quote(store)}, then http://127.0.0.1:5000/{page}"

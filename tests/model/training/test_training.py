@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from support.documentation import ROOT
 
 from ipml import load_model
 from ipml.errors import Failed, NotFound, Refused, UnusableSetting, UnwritableFile
@@ -30,7 +32,7 @@ from ipml.model.promotion import fetch_tested
 from ipml.model.promotion.gate import GateRules
 from ipml.model.promotion.promotion import fetch_gate_facts
 from ipml.model.report.facts import choose_k
-from ipml.model.tracking import check_store, fetch_run_artifact, read_champions
+from ipml.model.tracking import check_store, fetch_run_artifact, read_champions, resolve_model
 from ipml.model.training import Experiment, Trained, record_trained, train
 from ipml.model.training.classifier import fit_classifier, make_classifier, rehearse
 from ipml.model.training.experiment import digest_listings, read_recorded, read_training_listings
@@ -43,6 +45,7 @@ QUICK: dict[str, Any] = {"C": 0.1, "n_folds": 2}
 TRIED = ("leet digits", "fresh account")
 ANYTHING = {"at_least": -1e9}
 UNLIMITED = GateRules(**dict.fromkeys(GateRules.model_fields, ANYTHING))  # 3,000 listings are few for the bundled rules
+PASSWORD = "correct-horse-battery"  # MLflow asks for twelve characters
 TRAIN = """
 import sys
 from pathlib import Path
@@ -99,6 +102,14 @@ def run(client, trained):
     return client.get_run(trained.run.run_id)
 
 
+@pytest.fixture
+def free_port() -> int:
+    """Return a port of this machine on which nothing listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
 # What could not be kept
 
 
@@ -121,47 +132,72 @@ def test_what_could_not_be_kept_is_not_learnt(home, trained, subtests):
             assert "\n" not in str(caught.value)
 
 
-@pytest.fixture
-def server(home, trained) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """MLflow's own server on the store of these tests, and its process."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", port]
-    process = subprocess.Popen([*command, "--backend-store-uri", store(home)], cwd=home, start_new_session=True)
-    uri = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        with suppress(Failed):
-            check_store(uri)
-            break
-        time.sleep(0.5)
-    yield uri, process
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def test_a_model_whose_server_is_killed_after_training_is_recorded_later(home, server):
-    """Model and report are there, one line names the command, and that records the run once, as it would have been."""
-    uri, process = server
-
-    def kill(step: str) -> None:
-        if step == "writing the report":
+@contextmanager
+def serve(home, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run MLflow's own server on the store of these tests, as the guide shows it; give its process."""
+    accounts = f"database_uri = sqlite:///{home}/auth.db\nadmin_username = ada\ndefault_permission = READ\n"
+    (home / "auth.ini").write_text(f"[mlflow]\n{accounts}")
+    guide = (ROOT / "docs/guides/train.md").read_text("utf-8")
+    command = re.search(r"^mlflow server .*basic-auth.*$", guide, re.MULTILINE).group().split()
+    own = ["--port", str(port), "--backend-store-uri", store(home)]  # the last of each counts
+    environment = {
+        "MLFLOW_AUTH_CONFIG_PATH": f"{home}/auth.ini",
+        "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": PASSWORD,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, *own], cwd=home, env=os.environ | environment, start_new_session=True
+    )
+    try:
+        while process.poll() is None:
+            with suppress(Failed):
+                check_store(f"http://ada:{PASSWORD}@127.0.0.1:{port}")
+                break
+            time.sleep(0.5)
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
-    folder = home / "lost" / "market"
-    with pytest.raises(Failed, match=f"saved, but not registered .*ipml model record {folder} --tracking") as caught:
-        train(plan(home), models=home / "lost", tracking_uri=uri, rules=UNLIMITED, say=kill)
-    assert "\n" not in str(caught.value)
+
+def test_a_server_with_accounts_records_a_model_also_when_it_was_killed_after_the_training(
+    home, trained, free_port, monkeypatch, market
+):
+    """One line says what is refused, another how to record; the champion that comes back scores the same to the bit."""
+    uri, folder = f"http://127.0.0.1:{free_port}", home / "lost" / "market"
+    experiment = plan(home, record={"model": "ipml-served"})
+    with serve(home, free_port) as process:
+        for address in (uri, uri.replace("//", "//ada:wrong@")):
+            with pytest.raises(Failed, match=r"refuses this user or password.* Set MLFLOW_TRACKING_USERNAME") as caught:
+                train(experiment, models=home / "lost", tracking_uri=address)
+            assert "wrong" not in str(caught.value)
+
+        def kill(step: str) -> None:
+            if step == "writing the report":
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+        own = uri.replace("//", f"//ada:{PASSWORD}@")
+        with pytest.raises(Failed, match="saved, but not registered") as caught:
+            train(experiment, models=home / "lost", tracking_uri=own, rules=UNLIMITED, say=kill)
+    assert str(caught.value).endswith(f"Register it: ipml model record {folder} --tracking {uri}")
+    assert PASSWORD not in str(caught.value)
     assert folder.with_name("market.report.html").exists()
-    run, gate = record_trained(folder, tracking_uri=store(home))
-    assert (run.model_version > 1, run.alias, gate) == (True, "challenger", None)
-    kept, before = (fetch_gate_facts(uri, store(home)) for uri in (run.model_uri, "models:/ipml/1"))
-    assert replace(kept, listings_per_second=None) == replace(before, listings_per_second=None)
-    assert fetch_tested(run.model_uri, store(home)).y.sum() == kept.counterfeits
-    with pytest.raises(NotFound, match="recorded already"):
-        record_trained(folder, tracking_uri=store(home))
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
+    with serve(home, free_port):
+        run, gate = record_trained(folder, rules=UNLIMITED, tracking_uri=uri)
+        assert (run.alias, gate.passed) == ("champion", True)
+        kept, before = (fetch_gate_facts(*of) for of in ((run.model_uri, uri), ("models:/ipml/1", store(home))))
+        assert replace(kept, listings_per_second=None) == replace(before, listings_per_second=None)
+        assert fetch_tested(run.model_uri, uri).y.sum() == kept.counterfeits
+        with pytest.raises(NotFound, match="recorded already"):
+            record_trained(folder, tracking_uri=uri)
+        champion = load_model(resolve_model("models:/ipml-served@champion", uri)).score_frame(market.listings)
+    pd.testing.assert_frame_equal(champion, load_model(folder).score_frame(market.listings))
+    assert (home / "artifacts").is_dir()
 
 
 # The same again
