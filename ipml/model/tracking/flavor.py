@@ -22,8 +22,10 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
-from ipml.errors import IpmlError
+from ipml.errors import IpmlError, UntrustedModel
 from ipml.listings.schema import check_listings, listings_to_frame
+from ipml.model.model_file import read_skops
+from ipml.model.model_file import save_model as save_folder
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.records import Listing
 
@@ -123,6 +125,34 @@ def save_model(path: str, mlflow_model: Model, folder: Path, **_: object) -> Non
             input_example=make_example(),
             conda_env=_make_environment(),
         )
+
+
+SKOPS_FILE = "model.skops"  # of MLflow's own flavour of scikit-learn
+
+
+def convert_sklearn(folder: Path, name: str) -> Path:
+    """Return a model folder of a classifier that `mlflow.sklearn.log_model` kept, written beside that.
+
+    Parameters
+    ----------
+    folder : Path
+        What MLflow keeps, in a private copy.
+    name : str
+        Name of the model.
+
+    Raises
+    ------
+    UntrustedModel
+        It is no such classifier, or kept by pickle.
+    """
+    file = folder / SKOPS_FILE
+    if not file.is_file():
+        expected = f"{SKOPS_FILE}, as `mlflow.sklearn.log_model` keeps a classifier without pickle"
+        raise UntrustedModel(folder, f"no file {SKOPS_FILE}", expected)
+    converted = folder / MODEL_FOLDER
+    classifier = read_skops(file.read_bytes(), folder)
+    save_folder(classifier, converted, name=name, data_digest="", experiment={}, figures={})
+    return converted
 
 
 def _make_environment() -> dict[str, Any]:

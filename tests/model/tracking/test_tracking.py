@@ -1,22 +1,31 @@
 """Runs and models are recorded in a real MLflow store, and come back only if nothing has changed."""
 
 import io
+import json
 import logging
 import os
 import re
 import shlex
 import shutil
-from contextlib import chdir, redirect_stderr, redirect_stdout
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
-from fastapi.testclient import TestClient
-from mlflow.pyfunc import PyFuncModel, scoring_server
+from mlflow.pyfunc import PyFuncModel
 from sklearn.pipeline import make_pipeline
+from support.documentation import ROOT
 
 from ipml.errors import Failed, NotFound, UntrustedModel, UnusableSetting
 from ipml.features.goods import BrandFeatures
@@ -31,6 +40,7 @@ from ipml.model.stages import Features
 from ipml.model.tracking.flavor import MODEL_FOLDER
 from ipml.model.tracking.store import make_active
 from ipml.scoring.scorer import load_model as load_scorer
+from ipml.settings import get_settings
 
 pytestmark = pytest.mark.slow
 
@@ -170,37 +180,88 @@ def test_mlflow_scores_as_we_do(opened, home):
         opened.predict(FRAME.drop(columns="title"))
 
 
-def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(client, recorded, classifier, market, opened, home):
-    """By skops, which MLflow takes by default; in a Pipeline autologging records parameters and metrics."""
+def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(
+    client, recorded, classifier, market, opened, home, store, monkeypatch
+):
+    """By skops, which MLflow takes by default, and once the settings name it; a Pipeline is autologged."""
     labelled = market.listings[market.listings["is_counterfeit"].notna()].head(150)
     features = Features([("title", TextFeatures(bits=8)), ("brand", BrandFeatures())])
     pipeline = make_pipeline(CounterfeitClassifier(features, C=0.1, n_folds=2))
     with make_active(client), mlflow.start_run(experiment_id=recorded.experiment_id) as run:
-        logged = mlflow.sklearn.log_model(classifier, name="whole", skops_trusted_types=SKOPS_TYPES)
+        options = {"skops_trusted_types": SKOPS_TYPES, "registered_model_name": "by-hand"}
+        logged = mlflow.sklearn.log_model(classifier, name="whole", **options)
         loaded = mlflow.sklearn.load_model(logged.model_uri)
         mlflow.sklearn.autolog(log_models=False, log_datasets=False, silent=True)
         pipeline.fit(labelled, labelled["is_counterfeit"].astype(int))
         mlflow.sklearn.autolog(disable=True)
     ours = load_model(home / "whole").classifier
     np.testing.assert_array_equal(loaded.predict_proba(market.listings), ours.predict_proba(market.listings))
+    with pytest.raises(UntrustedModel, match="set IPML_TRUSTED_MODELS=models:/by-hand"):
+        tracking.resolve_model("models:/by-hand/1", store)
+    with monkeypatch.context() as patch:
+        patch.setenv("IPML_TRUSTED_MODELS", "pickle, models:/by-hand")
+        get_settings.cache_clear()
+        by_hand = load_scorer(tracking.resolve_model("models:/by-hand/1", store))
+    get_settings.cache_clear()
+    assert by_hand.version == f"by-hand/{load_model(home / 'whole').card.version}"
+    pd.testing.assert_series_equal(
+        by_hand.score_frame(FRAME)["score"], load_scorer(home / "whole").score_frame(FRAME)["score"]
+    )
     data = client.get_run(run.info.run_id).data
     assert data.params["counterfeitclassifier__n_folds"] == "2"
     assert data.metrics["training_score"] > 0.5
 
 
-def test_mlflow_serves_what_the_schema_allows(opened):
-    """`mlflow models serve` answers a listing with its score, and a broken one with its fault."""
-    client = TestClient(scoring_server.init(opened))
-    good = {"listing_id": "1", "seller_id": "s", "title": "Wool hat", "price": 20.0, "currency": "USD"}
-    records = [good, {**good, "listing_id": "2", "title": "..."}]
-    answer = client.post("/invocations", json={"dataframe_records": records})
-    assert answer.status_code == 200, answer.text
-    first, second = answer.json()["predictions"]
-    assert 0 < first["score"] < 1
-    assert (second["score"], second["abstained"]) == (None, "the title has no letters")
-    refused = client.post("/invocations", json={"dataframe_records": [{**good, "price": -20.0}]})
-    assert refused.status_code == 400
-    assert "row 1, price: found" in refused.json()["message"]
+@pytest.fixture(scope="module")
+def endpoint(opened: PyFuncModel, store: str) -> Iterator[str]:
+    """Run `mlflow models serve`, as the guide shows it, with the whole classifier; give where it answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    guide = (ROOT / "docs/guides/train.md").read_text("utf-8")
+    shown = re.search(r"^mlflow models serve .*$", guide, re.MULTILINE).group()
+    own = f"--model-uri models:/whole@challenger --port {address.partition(':')[2]}"  # the last of each counts
+    environment = os.environ | {
+        "MLFLOW_TRACKING_URI": store,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    command = [sys.executable, "-m", *shown.split(), *own.split()]
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    while process.poll() is None:
+        with suppress(httpx.TransportError):
+            httpx.get(f"http://{address}/ping")
+            break
+        time.sleep(0.5)
+    yield f"http://{address}/invocations"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_mlflow_serves_what_the_schema_allows(endpoint, home):
+    """`mlflow models serve` answers in both shapes as our scorer, to the bit; a fault ends the answer in one line."""
+    listings = FRAME.assign(title=[*FRAME["title"][:-1], "..."])
+    expected = load_scorer(home / "whole").score_frame(listings)
+    assert expected["abstained"].notna().any()
+    records = json.loads(listings.to_json(orient="records", date_format="iso"))
+    split = {"columns": list(listings), "data": [list(record.values()) for record in records]}
+
+    def ask(**body: Any) -> httpx.Response:
+        return httpx.post(endpoint, json=body, timeout=60)
+
+    for body in ({"dataframe_records": records}, {"dataframe_split": split}):
+        rows = ask(**body).json()["predictions"]
+        assert [row["score"] for row in rows] == expected["score"].astype(object).where(
+            expected["score"].notna(), None
+        ).tolist()
+        assert [row["abstained"] for row in rows] == [None if pd.isna(why) else why for why in expected["abstained"]]
+    good = records[0]
+    for wrong, fault in (
+        ({**good, "price": -20.0}, "listings: 1 bad row: row 1, price: found '-20.0', expected a number from 0 to "),
+        ({name: value for name, value in good.items() if name != "title"}, "Model is missing inputs ['title']."),
+    ):
+        refused = ask(dataframe_records=[wrong])
+        assert refused.status_code == 400
+        assert fault in refused.json()["message"].splitlines()[-1]
 
 
 def test_a_run_is_named_and_stands_beside_its_variants(client, recorded, facts, store):
