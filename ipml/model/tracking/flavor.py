@@ -123,7 +123,7 @@ def save_model(path: str, mlflow_model: Model, folder: Path, **_: object) -> Non
             mlflow_model=mlflow_model,
             signature=_make_signature(),
             input_example=make_example(),
-            conda_env=_make_environment(),
+            conda_env=make_environment(),
         )
 
 
@@ -155,7 +155,7 @@ def convert_sklearn(folder: Path, name: str) -> Path:
     return converted
 
 
-def _make_environment() -> dict[str, Any]:
+def make_environment() -> dict[str, Any]:
     """Return what a model needs to be served.
 
     Where nothing is given, MLflow loads the model in another process to find out: 4 s, not 0.1 s. Where only packages
@@ -167,6 +167,12 @@ def _make_environment() -> dict[str, Any]:
 
 
 def _make_signature() -> ModelSignature:
+    """Return the fields of a listing as MLflow's scoring wants them, and what it says of each."""
+    given: list[ColSpec | TensorSpec] = [ColSpec(kind, name, required=False) for name, kind in SERVED_COLUMNS.items()]
+    return ModelSignature(inputs=make_input_signature().inputs, outputs=Schema(given))
+
+
+def make_input_signature() -> ModelSignature:
     """Return the fields of a listing as MLflow's scoring wants them."""
     # MLflow knows moments without a time zone only; ours pass as they are, and as ISO text from JSON. So do vectors, of
     # which it would take no missing one.
@@ -181,5 +187,4 @@ def _make_signature() -> ModelSignature:
     columns: list[ColSpec | TensorSpec] = [
         ColSpec(kinds[hint], name, required=hint is str) for name, hint in served_fields().items()
     ]
-    given: list[ColSpec | TensorSpec] = [ColSpec(kind, name, required=False) for name, kind in SERVED_COLUMNS.items()]
-    return ModelSignature(inputs=Schema(columns), outputs=Schema(given))
+    return ModelSignature(inputs=Schema(columns))

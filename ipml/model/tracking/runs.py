@@ -100,7 +100,7 @@ def name_run(facts: RunFacts, begun_at: datetime) -> str:
     >>> name_run(RunFacts("shoes", {}, {}, "shoes.csv", "0", variant="C = 0.1"), datetime(2026, 3, 1, 9, 30))
     'shoes, C = 0.1, 2026-03-01 09:30'
     """
-    parts = (facts.experiment, _shorten(facts.variant), f"{begun_at:%Y-%m-%d %H:%M}")
+    parts = (facts.experiment, shorten(facts.variant), f"{begun_at:%Y-%m-%d %H:%M}")
     return ", ".join(filter(None, parts))
 
 
@@ -113,10 +113,26 @@ def make_parameters(facts: RunFacts) -> dict[str, str]:
     >>> make_parameters(facts)["text.bits"], make_parameters(facts)["note"][-20:]
     ('18', 'xx… (2 letters more)')
     """
-    return {name: _shorten(str(value)) for name, value in facts.parameters.items()}
+    return {name: shorten(str(value)) for name, value in facts.parameters.items()}
 
 
-def _shorten(text: str) -> str:
+def select_shown(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters that a run shows: not which column an extractor reads, nor what is not set in one.
+
+    Examples
+    --------
+    >>> select_shown({"C": None, "features__title__column": "title", "features__title__words": 1, "features__x": None})
+    {'C': None, 'features__title__words': 1}
+    """
+    return {
+        name: value
+        for name, value in parameters.items()
+        if not name.startswith("features__") or not (value is None or name.endswith("__column"))
+    }
+
+
+def shorten(text: str) -> str:
+    """Return a text, cut to what can be read; what is cut says so."""
     if len(text) <= MAX_VALUE_LETTERS:
         return text
     return f"{text[:MAX_VALUE_LETTERS]}… ({len(text) - MAX_VALUE_LETTERS} letters more)"
@@ -162,6 +178,7 @@ def find_commit() -> str | None:
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages take it for one of language models else
 PARAMETERS_AT_A_TIME, POINTS_AT_A_TIME = 100, 1_000  # MLflow takes no more in one call
 
 
@@ -371,4 +388,4 @@ def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
         return str(experiment.experiment_id)
     database = find_sqlite_file(client.tracking_uri)
     location = None if database is None else (database.parent / "mlartifacts" / name).as_uri()
-    return str(client.create_experiment(name, artifact_location=location))
+    return str(client.create_experiment(name, artifact_location=location, tags=_KIND))

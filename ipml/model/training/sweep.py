@@ -50,6 +50,7 @@ from ipml.model.tracking import (
     fetch_trial_file,
     finish_sweep,
     record_trial,
+    without_autolog,
 )
 from ipml.model.training.classifier import fetch_donor, find_first_side, rehearse, score_unseen
 from ipml.model.training.experiment import (
@@ -191,6 +192,7 @@ class _Progress:
         return _measure(self.tested[trial.key])[MEASURES[0]]
 
 
+@without_autolog()
 def sweep(
     experiment: Experiment,
     *,

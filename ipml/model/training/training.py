@@ -25,6 +25,7 @@ from ipml.model.tracking import (
     name_store,
     read_champions,
     record_stored,
+    without_autolog,
 )
 from ipml.model.training.classifier import fetch_donor, say_what_donor_counts
 from ipml.model.training.experiment import Experiment, read_training_listings
@@ -92,6 +93,7 @@ def say_standing(run: RecordedRun, gate: GateReport | None, tracking_uri: str | 
     return f'{registered}: refused by the gate ({why}). To use it all the same: {promote_it} --override "REASON"'
 
 
+@without_autolog()
 def train(
     experiment: Experiment,
     *,

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.pyfunc import PyFuncModel
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from support.documentation import ROOT
 
@@ -33,7 +34,7 @@ from ipml.features.text import TextFeatures
 from ipml.listings.schema import listings_to_frame
 from ipml.model import tracking
 from ipml.model.evaluation.metrics import Estimate
-from ipml.model.model_file import SKOPS_TYPES, load_model, manifest_sha256
+from ipml.model.model_file import SKOPS_TYPES, load_model, manifest_sha256, read_skops
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.stages import Features
@@ -183,17 +184,11 @@ def test_mlflow_scores_as_we_do(opened, home):
 def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(
     client, recorded, classifier, market, opened, home, store, monkeypatch
 ):
-    """By skops, which MLflow takes by default, and once the settings name it; a Pipeline is autologged."""
-    labelled = market.listings[market.listings["is_counterfeit"].notna()].head(150)
-    features = Features([("title", TextFeatures(bits=8)), ("brand", BrandFeatures())])
-    pipeline = make_pipeline(CounterfeitClassifier(features, C=0.1, n_folds=2))
-    with make_active(client), mlflow.start_run(experiment_id=recorded.experiment_id) as run:
+    """By skops, which MLflow takes by default; ipml scores with it once the settings name it."""
+    with make_active(client), mlflow.start_run(experiment_id=recorded.experiment_id):
         options = {"skops_trusted_types": SKOPS_TYPES, "registered_model_name": "by-hand"}
         logged = mlflow.sklearn.log_model(classifier, name="whole", **options)
         loaded = mlflow.sklearn.load_model(logged.model_uri)
-        mlflow.sklearn.autolog(log_models=False, log_datasets=False, silent=True)
-        pipeline.fit(labelled, labelled["is_counterfeit"].astype(int))
-        mlflow.sklearn.autolog(disable=True)
     ours = load_model(home / "whole").classifier
     np.testing.assert_array_equal(loaded.predict_proba(market.listings), ours.predict_proba(market.listings))
     with pytest.raises(UntrustedModel, match="set IPML_TRUSTED_MODELS=models:/by-hand"):
@@ -207,9 +202,43 @@ def test_a_classifier_that_mlflow_logs_loads_as_one_that_ipml_saves(
     pd.testing.assert_series_equal(
         by_hand.score_frame(FRAME)["score"], load_scorer(home / "whole").score_frame(FRAME)["score"]
     )
-    data = client.get_run(run.info.run_id).data
-    assert data.params["counterfeitclassifier__n_folds"] == "2"
-    assert data.metrics["training_score"] > 0.5
+
+
+@pytest.mark.filterwarnings("ignore:Starting with pandas")  # MLflow's own use of it
+def test_autologging_records_a_fit_by_itself_and_a_pipeline_as_a_whole(client, recorded, market, monkeypatch):
+    """One run each, with a learner of scikit-learn too: parameters and metrics; the model scores here; then none."""
+    labelled = market.listings[market.listings["is_counterfeit"].notna()].head(150)
+    y = labelled["is_counterfeit"].astype(int)
+    features = Features([("title", TextFeatures(bits=8)), ("brand", BrandFeatures())])
+    classifier = CounterfeitClassifier(features, C=0.1, n_folds=2)
+    experiment = client.create_experiment("autolog", artifact_location=f"{client.tracking_uri[10:]}.autolog")
+    with make_active(client), monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+
+        def find_new(fit: Any) -> list[Any]:
+            before = {run.info.run_id for run in client.search_runs([experiment])}
+            fit(labelled, y)
+            return [run for run in client.search_runs([experiment]) if run.info.run_id not in before]
+
+        tracking.autolog(silent=True, registered_model_name="auto")
+        (alone,) = find_new(classifier.fit)
+        tracking.autolog(silent=True, log_models=False, log_datasets=False)
+        (with_learner,) = find_new(CounterfeitClassifier(features, learner=LogisticRegression(), n_folds=2).fit)
+        (pipeline,) = find_new(make_pipeline(classifier).fit)
+        with tracking.without_autolog():
+            assert find_new(classifier.fit) == []
+        tracking.autolog(disable=True)
+        assert find_new(classifier.fit) == []
+    measures = {"training_average_precision", "training_roc_auc", "training_log_loss"}
+    assert alone.data.params.items() >= {"C": "0.1", "n_folds": "2", "features__title__bits": "8"}.items()
+    assert alone.data.metrics.keys() == with_learner.data.metrics.keys() == measures
+    assert all(alone.data.metrics[name] > 0.5 for name in sorted(measures)[::2])
+    assert len(alone.inputs.dataset_inputs) == 1
+    assert pipeline.data.params["counterfeitclassifier__n_folds"] == "2"
+    assert "C" not in pipeline.data.params
+    files = tracking.store.download(client, client.get_model_version_download_uri("auto", "1"))
+    kept = read_skops((files / "model.skops").read_bytes(), files)
+    np.testing.assert_array_equal(kept.predict_proba(FRAME), classifier.predict_proba(FRAME))
 
 
 @pytest.fixture(scope="module")
