@@ -31,6 +31,7 @@ from ipml.model.tracking import (
     fetch_run_tags,
     find_model,
     resolve_model,
+    select_shown,
     store_run,
 )
 from ipml.model.training.classifier import fetch_donor, settable_parameters
@@ -109,7 +110,7 @@ def store_training(
 
 
 def parameters_of(experiment: Experiment) -> dict[str, object]:
-    """Return what was set, by name: the seed, the split and the parameters of the classifier, those left alone too.
+    """Return what was set, by name: the seed, the split and the parameters of the classifier (`select_shown`).
 
     Examples
     --------
@@ -123,7 +124,8 @@ def parameters_of(experiment: Experiment) -> dict[str, object]:
         }
     of_classifier = settable_parameters(CounterfeitClassifier(seed=experiment.seed)) | experiment.model
     own = {f"features.{name}.{key}": of for name, table in experiment.features.items() for key, of in table.items()}
-    return {**split_of(experiment), **own, **of_classifier, "C": of_classifier["C"] or "chosen"}
+    shown = select_shown(of_classifier) | experiment.model
+    return {**split_of(experiment), **own, **shown, "C": of_classifier["C"] or "chosen"}
 
 
 def split_of(experiment: Experiment) -> dict[str, object]:
@@ -153,7 +155,7 @@ def chosen_of(learnt: TrainingResult) -> dict[str, object]:
             chosen[f"chosen.{name}.usual_seller_age_days"] = extractor.usual_seller_age_
     unlabelled = {f"unlabelled.{name}": value for name, value in getattr(classifier, "unlabelled_", {}).items()}
     n_features = np.count_nonzero(getattr(classifier, "coefficients", ()))  # of a learner without any: 0
-    return {**chosen, **sizes, **unlabelled, "features": int(n_features)}
+    return {**chosen, **sizes, "learnt.features": int(n_features), **unlabelled}
 
 
 def _donor_of(experiment: Experiment) -> dict[str, object]:
