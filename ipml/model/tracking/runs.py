@@ -121,13 +121,13 @@ def select_shown(parameters: Mapping[str, object]) -> dict[str, object]:
 
     Examples
     --------
-    >>> select_shown({"C": None, "features__title__column": "title", "features__title__words": 1, "features__x": None})
+    >>> select_shown({"C": None, "features": None, "features__title__column": "title", "features__title__words": 1})
     {'C': None, 'features__title__words': 1}
     """
     return {
         name: value
         for name, value in parameters.items()
-        if not name.startswith("features__") or not (value is None or name.endswith("__column"))
+        if not name.startswith("features") or not (value is None or name.endswith("__column"))
     }
 
 
@@ -179,6 +179,7 @@ def find_commit() -> str | None:
 
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages take it for one of language models else
+FOLDERS = frozenset({"evaluation", "experiment", "gate"})  # of the files of a run
 PARAMETERS_AT_A_TIME, POINTS_AT_A_TIME = 100, 1_000  # MLflow takes no more in one call
 
 
@@ -294,7 +295,7 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
     reference : str, Path or RegisteredModel
         The run, by what `find_model` takes or returns.
     name : str
-        Name of the file.
+        Name of the file, with that of its folder: "gate/gate.json".
     tracking_uri : str, optional
         MLflow's tracking and registry URI; that of the settings where none is given.
 
@@ -310,9 +311,21 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
     """
     model = reference if isinstance(reference, RegisteredModel) else find_model(reference, tracking_uri)
     with open_store(find_store_of(model.uri, tracking_uri)) as client:
-        if not model.run_id or name not in {file.path for file in client.list_artifacts(model.run_id)}:
+        path = _find_file(client, model.run_id, name) if model.run_id else None
+        if path is None:
             raise NotFound(f"file {name} of the run of", model.uri, "Train it anew, or give --listings.")
-        return download(client, f"runs:/{model.run_id}/{name}")
+        return download(client, f"runs:/{model.run_id}/{path}")
+
+
+def _find_file(client: mlflow.MlflowClient, run_id: str, name: str) -> str | None:
+    """Return where a run keeps a file, if it does; runs of older releases have no folders but that of the pictures."""
+    top = {file.path for file in client.list_artifacts(run_id)}
+    folder, _, plain = name.rpartition("/")
+    if folder in top:
+        top |= {file.path for file in client.list_artifacts(run_id, folder)}
+    elif folder in FOLDERS:
+        name = plain
+    return name if name in top else None
 
 
 def note_run(run_id: str, tags: Mapping[str, str], texts: Mapping[str, str], tracking_uri: str | None = None) -> bool:

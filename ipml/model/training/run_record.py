@@ -45,8 +45,8 @@ from ipml.model.training.experiment import (
 from ipml.model.training.learning_curve import CurvePoint
 from ipml.model.training.result import TrainingResult, count_found, learn, prepare, save_learnt
 
-EXPERIMENT_FILE = "experiment.json"
-EVALUATION_FILE = "evaluation.json"
+EXPERIMENT_FILE, EXPERIMENT_TEXT = "experiment/experiment.json", "experiment/experiment.toml"
+EVALUATION_FILE = "evaluation/evaluation.json"
 REPORT_FILE = "report.html"
 FOLDER_TAG = "ipml.experiment_folder"
 _GATE_FIGURES = (
@@ -214,12 +214,12 @@ def _texts_of(experiment: Experiment, learnt: TrainingResult, report: ReportFact
     """Return the text files of a run by name; the experiment with every default, and as its file has it, if any."""
     return {
         EXPERIMENT_FILE: experiment.model_dump_json(indent=2),
-        **({"experiment.toml": experiment.text} if experiment.text else {}),
+        **({EXPERIMENT_TEXT: experiment.text} if experiment.text else {}),
         EVALUATION_FILE: learnt.evaluation.to_json(),
-        "evaluation.txt": learnt.evaluation.table(),
-        "slices.txt": learnt.evaluation.slice_table(),
+        "evaluation/evaluation.txt": learnt.evaluation.table(),
+        "evaluation/slices.txt": learnt.evaluation.slice_table(),
         "drift_reference.json": learnt.reference.to_json(),
-        **({"robustness.json": report.robustness.to_json()} if report.robustness else {}),
+        **({"evaluation/robustness.json": report.robustness.to_json()} if report.robustness else {}),
     }
 
 

@@ -64,7 +64,7 @@ from ipml.model.training.experiment import (
     read_unlabelled,
 )
 from ipml.model.training.result import Say, prepare
-from ipml.model.training.run_record import EXPERIMENT_FILE, parameters_of, split_of
+from ipml.model.training.run_record import EXPERIMENT_FILE, EXPERIMENT_TEXT, parameters_of, split_of
 from ipml.model.training.search import Proposal, Search, Values, count_trials
 
 MEASURES = ("average_precision", "recall_at_precision_0.9", "calibration_error")
@@ -460,7 +460,7 @@ def _facts_of(experiment: Experiment, part: SweepPart, data_digest: str) -> RunF
         figures={},
         data_name=", ".join(experiment.data.listings),
         data_digest=data_digest,
-        texts={"experiment.toml": experiment.text} if experiment.text else {},
+        texts={EXPERIMENT_TEXT: experiment.text} if experiment.text else {},
         tags={SWEEP_TAG: names},
         variant=f"sweep of {names}",
         inputs=experiment.digest_files(),

@@ -33,6 +33,7 @@ from ipml.model.promotion.gate import GateRules
 from ipml.model.promotion.promotion import fetch_gate_facts
 from ipml.model.report.facts import choose_k
 from ipml.model.tracking import check_store, fetch_run_artifact, read_champions, resolve_model
+from ipml.model.tracking.runs import FOLDERS
 from ipml.model.training import Experiment, Trained, record_trained, train
 from ipml.model.training.classifier import fit_classifier, make_classifier, rehearse
 from ipml.model.training.experiment import digest_listings, read_recorded, read_training_listings
@@ -271,7 +272,7 @@ def test_the_run_says_what_the_gate_found_and_whether_more_labels_would_help(cli
     """Verdict, table and rules stay with the run; the curve ends at the figure of the test, learnt from all sellers."""
     assert run.data.tags["ipml.gate"] == "passed"
     assert run.data.tags["ipml.gate_rules_digest"] == digest(UNLIMITED.model_dump_json(indent=2))
-    verdict = fetch_run_artifact(run.info.run_id, "gate.txt", store(home))
+    verdict = fetch_run_artifact(run.info.run_id, "gate/gate.txt", store(home))
     assert verdict.read_text() == f"{trained.gate.table()}\n"
     points = client.get_metric_history(run.info.run_id, "curves/average_precision_by_training_listings")
     points.sort(key=lambda point: point.step)
@@ -282,9 +283,15 @@ def test_the_run_says_what_the_gate_found_and_whether_more_labels_would_help(cli
 
 def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, trained):
     """Pictures, tables, the experiment, the scores of the test, and every figure that the gate asks for."""
-    paths = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert paths >= {"tested.parquet", "gate.json", "drift_reference.json", "robustness.json", "report.html"}
-    assert paths >= {"pictures", "evaluation.json", "evaluation.txt", "slices.txt", "experiment.json"}
+    top, *folders = (
+        {file.path for file in client.list_artifacts(run.info.run_id, folder)}
+        for folder in (None, "evaluation", "experiment", "gate")
+    )
+    assert top == {"pictures", *FOLDERS, "tested.parquet", "drift_reference.json", "report.html"}
+    names = (
+        "evaluation.json evaluation.txt slices.txt robustness.json experiment.json gate.json gate.txt gate_rules.json"
+    )
+    assert {path.rpartition("/")[2] for path in set().union(*folders)} == set(names.split())
     pictures = client.list_artifacts(run.info.run_id, "pictures")
     assert pictures
     assert all(picture.path.endswith(".png") and picture.file_size > 1_000 for picture in pictures)
