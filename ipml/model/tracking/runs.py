@@ -178,7 +178,7 @@ def find_commit() -> str | None:
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
-_KIND = {"mlflow.experimentKind": "custom_model_development"}  # MLflow's pages take it for one of language models else
+_VIEW = "workflowType=machine_learning"  # else MLflow's menu is that for language models
 FOLDERS = frozenset({"evaluation", "experiment", "gate"})  # of the files of a run
 PARAMETERS_AT_A_TIME, POINTS_AT_A_TIME = 100, 1_000  # MLflow takes no more in one call
 
@@ -193,7 +193,7 @@ class RecordedRun:
     >>> run.model_uri
     'models:/ipml/3'
     >>> run.say_where("https://mlflow.example/")
-    'https://mlflow.example/#/experiments/1/runs/0123abcd'
+    'https://mlflow.example/#/experiments/1/runs/0123abcd?workflowType=machine_learning'
     """
 
     run_id: str
@@ -217,7 +217,8 @@ class RecordedRun:
         command : str, default="mlflow"
             How MLflow is called here.
         """
-        store, page = make_shown(find_store(tracking_uri)), f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        page = f"#/experiments/{self.experiment_id}/runs/{self.run_id}?{_VIEW}"
+        store = make_shown(find_store(tracking_uri))
         if store.startswith(("http://", "https://")):
             return f"{store.rstrip('/')}/{page}"
         return f"{command} ui --workers 1 --backend-store-uri {shlex.quote(store)}, then http://127.0.0.1:5000/{page}"
@@ -401,4 +402,4 @@ def _find_or_create_experiment(client: mlflow.MlflowClient, name: str) -> str:
         return str(experiment.experiment_id)
     database = find_sqlite_file(client.tracking_uri)
     location = None if database is None else (database.parent / "mlartifacts" / name).as_uri()
-    return str(client.create_experiment(name, artifact_location=location, tags=_KIND))
+    return str(client.create_experiment(name, artifact_location=location))

@@ -306,7 +306,7 @@ def test_a_run_is_named_and_stands_beside_its_variants(client, recorded, facts, 
     run_id = tracking.record_trial(replace(facts, curves={"curves/recall_by_k": points}), "1" * 32, tracking_uri=store)
     history = client.get_metric_history(run_id, "curves/recall_by_k")
     assert sorted((point.step, point.value) for point in history) == points
-    page = f"#/experiments/{recorded.experiment_id}/runs/{recorded.run_id}"
+    page = f"#/experiments/{recorded.experiment_id}/runs/{recorded.run_id}?workflowType=machine_learning"
     assert recorded.say_where("https://me:secret@mlflow.example/") == f"https://mlflow.example/{page}"
     command, address = recorded.say_where(store).split(", then ")
     assert shlex.split(command) == ["mlflow", "ui", "--workers", "1", "--backend-store-uri", store]
