@@ -360,9 +360,8 @@ def test_a_sweep_without_optuna_names_the_extra(experiment):
     script = "import sys; sys.modules['optuna'] = None; from ipml.cli import main; main()"  # None: not importable
     command = [sys.executable, "-c", script, "model", "sweep", experiment]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (answer.returncode, answer.stdout) == (2, "")
     needs = "ipml: this command needs optuna, which is not installed: pip install 'ipml[sweep]', or [all]\n"
-    assert answer.stderr == needs
+    assert (answer.returncode, answer.stdout, answer.stderr) == (2, "", needs)
 
 
 def test_a_report_is_one_page_whose_headline_is_printed(ipml, experiment, saved_model, tmp_path):

@@ -3,14 +3,10 @@
 import hashlib
 import json
 import os
-import re
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +14,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from support.documentation import ROOT
+from support.mlflow_process import run_shown
 
 from ipml import load_model
 from ipml.errors import Failed, NotFound, Refused, UnusableSetting, UnwritableFile
@@ -32,7 +28,7 @@ from ipml.model.promotion import fetch_tested
 from ipml.model.promotion.gate import GateRules
 from ipml.model.promotion.promotion import fetch_gate_facts
 from ipml.model.report.facts import choose_k
-from ipml.model.tracking import check_store, fetch_run_artifact, read_champions, resolve_model
+from ipml.model.tracking import fetch_run_artifact, read_champions, resolve_model
 from ipml.model.tracking.runs import FOLDERS
 from ipml.model.training import Experiment, Trained, record_trained, train
 from ipml.model.training.classifier import fit_classifier, make_classifier, rehearse
@@ -103,14 +99,6 @@ def run(client, trained):
     return client.get_run(trained.run.run_id)
 
 
-@pytest.fixture
-def free_port() -> int:
-    """Return a port of this machine on which nothing listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 # What could not be kept
 
 
@@ -133,43 +121,23 @@ def test_what_could_not_be_kept_is_not_learnt(home, trained, subtests):
             assert "\n" not in str(caught.value)
 
 
-@contextmanager
-def serve(home, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run MLflow's own server on the store of these tests, as the guide shows it; give its process."""
+def serve(home, port: int) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run MLflow's own server, with accounts, on the store of these tests."""
     accounts = f"database_uri = sqlite:///{home}/auth.db\nadmin_username = ada\ndefault_permission = READ\n"
     (home / "auth.ini").write_text(f"[mlflow]\n{accounts}")
-    guide = (ROOT / "docs/guides/train.md").read_text("utf-8")
-    command = re.search(r"^mlflow server .*basic-auth.*$", guide, re.MULTILINE).group().split()
-    own = ["--port", str(port), "--backend-store-uri", store(home)]  # the last of each counts
-    environment = {
-        "MLFLOW_AUTH_CONFIG_PATH": f"{home}/auth.ini",
-        "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": PASSWORD,
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command, *own], cwd=home, env=os.environ | environment, start_new_session=True
-    )
-    try:
-        while process.poll() is None:
-            with suppress(Failed):
-                check_store(f"http://ada:{PASSWORD}@127.0.0.1:{port}")
-                break
-            time.sleep(0.5)
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    options = ("--backend-store-uri", store(home), "--artifacts-destination", f"{home}/artifacts")
+    names = ("MLFLOW_AUTH_ADMIN_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY")
+    settings = {"MLFLOW_AUTH_CONFIG_PATH": f"{home}/auth.ini", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return run_shown("mlflow server", port, *options, **settings, **dict.fromkeys(names, PASSWORD))
 
 
 def test_a_server_with_accounts_records_a_model_also_when_it_was_killed_after_the_training(
-    home, trained, free_port, monkeypatch, market
+    home, trained, closed_port, monkeypatch, market
 ):
     """One line says what is refused, another how to record; the champion that comes back scores the same to the bit."""
-    uri, folder = f"http://127.0.0.1:{free_port}", home / "lost" / "market"
+    uri, folder = f"http://127.0.0.1:{closed_port}", home / "lost" / "market"
     experiment = plan(home, record={"model": "ipml-served"})
-    with serve(home, free_port) as process:
+    with serve(home, closed_port) as process:
         for address in (uri, uri.replace("//", "//ada:wrong@")):
             with pytest.raises(Failed, match=r"refuses this user or password.* Set MLFLOW_TRACKING_USERNAME") as caught:
                 train(experiment, models=home / "lost", tracking_uri=address)
@@ -188,7 +156,7 @@ def test_a_server_with_accounts_records_a_model_also_when_it_was_killed_after_th
     assert folder.with_name("market.report.html").exists()
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
-    with serve(home, free_port):
+    with serve(home, closed_port):
         run, gate = record_trained(folder, rules=UNLIMITED, tracking_uri=uri)
         assert (run.alias, gate.passed) == ("champion", True)
         kept, before = (fetch_gate_facts(*of) for of in ((run.model_uri, uri), ("models:/ipml/1", store(home))))
@@ -330,7 +298,6 @@ def test_the_registered_model_says_what_it_takes_and_gives(client, trained, run)
     """It has a signature and an example; precision and recall of the first k tell of as many counterfeits."""
     source = client.get_model_version_download_uri("ipml", str(trained.run.model_version))
     model = mlflow.models.Model.load(source.removeprefix("file://"))
-    assert "title" in model.signature.inputs.input_names()
     assert "score" in model.signature.outputs.input_names()
     assert model.saved_input_example_info
     by_recall = client.get_metric_history(run.info.run_id, "curves/precision_by_recall_percent")
