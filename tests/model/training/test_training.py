@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import mlflow
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ from ipml.model.promotion import fetch_tested
 from ipml.model.promotion.gate import GateRules
 from ipml.model.promotion.promotion import fetch_gate_facts
 from ipml.model.report.facts import choose_k
-from ipml.model.tracking import fetch_run_artifact, read_champions, resolve_model
+from ipml.model.tracking import fetch_run_artifact, move_champion, read_champions, resolve_model
 from ipml.model.tracking.runs import FOLDERS
 from ipml.model.training import Experiment, Trained, record_trained, train
 from ipml.model.training.classifier import fit_classifier, make_classifier, rehearse
@@ -136,7 +137,7 @@ def test_a_server_with_accounts_records_a_model_also_when_it_was_killed_after_th
 ):
     """One line says what is refused, another how to record; the champion that comes back scores the same to the bit."""
     uri, folder = f"http://127.0.0.1:{closed_port}", home / "lost" / "market"
-    experiment = plan(home, record={"model": "ipml-served"})
+    experiment, own = plan(home, record={"model": "ipml-served"}), uri.replace("//", f"//ada:{PASSWORD}@")
     with serve(home, closed_port) as process:
         for address in (uri, uri.replace("//", "//ada:wrong@")):
             with pytest.raises(Failed, match=r"refuses this user or password.* Set MLFLOW_TRACKING_USERNAME") as caught:
@@ -148,12 +149,10 @@ def test_a_server_with_accounts_records_a_model_also_when_it_was_killed_after_th
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
-        own = uri.replace("//", f"//ada:{PASSWORD}@")
         with pytest.raises(Failed, match="saved, but not registered") as caught:
             train(experiment, models=home / "lost", tracking_uri=own, rules=UNLIMITED, say=kill)
     assert str(caught.value).endswith(f"Register it: ipml model record {folder} --tracking {uri}")
-    assert PASSWORD not in str(caught.value)
-    assert folder.with_name("market.report.html").exists()
+    assert (PASSWORD in str(caught.value), folder.with_name("market.report.html").exists()) == (False, True)
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
     with serve(home, closed_port):
@@ -165,6 +164,11 @@ def test_a_server_with_accounts_records_a_model_also_when_it_was_killed_after_th
         with pytest.raises(NotFound, match="recorded already"):
             record_trained(folder, tracking_uri=uri)
         champion = load_model(resolve_model("models:/ipml-served@champion", uri)).score_frame(market.listings)
+        user = {"username": "bob", "password": PASSWORD}
+        httpx.post(f"{uri}/api/2.0/mlflow/users/create", auth=("ada", PASSWORD), json=user).raise_for_status()
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "bob")
+        with pytest.raises(Failed, match="does not permit this to the user"):
+            move_champion("ipml-served", 1, replacing=1, kind="rollback", reason="", tracking_uri=uri)
     pd.testing.assert_frame_equal(champion, load_model(folder).score_frame(market.listings))
     assert (home / "artifacts").is_dir()
 
