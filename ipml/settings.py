@@ -45,8 +45,9 @@ class Settings(BaseSettings):
     trusted_models: str = Field(
         "",
         description="what models that ipml did not train may need, between commas: pickle (to load one runs the code "
-        "that its maker put in), lightgbm, catboost, names of types such as sklearn.tree._tree.Tree, or the beginning "
-        "of an address to which listings may be sent; nothing without",
+        "that its maker put in), lightgbm, catboost, names of types such as sklearn.tree._tree.Tree, the beginning "
+        "of an address to which listings may be sent, or models:/NAME, a model in the registry that "
+        "`mlflow.sklearn.log_model` kept by skops; nothing without",
     )
     policy_review: Path | None = Field(
         None, description="what a review is worth; the bundled policy where none is given"

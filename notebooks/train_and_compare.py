@@ -357,7 +357,7 @@ plot_moves(find_moves(score, improved, later.listings, y=later.y))
 
 # %%
 try:
-    text = fetch_run_artifact(second.run.run_id, "robustness.json", tracking).read_text()
+    text = fetch_run_artifact(second.run.run_id, "evaluation/robustness.json", tracking).read_text()
 except NotFound:  # nothing is found at that precision, so that nothing can be lost
     print("The model finds too little for attacks to be measured.")
 else:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -353,6 +355,16 @@ def test_a_sweep_prints_one_table_and_makes_no_model(ipml, experiment, tmp_path)
     assert "[model]\nC = 0.1\n" in answer.out
     assert {path.name for path in (tmp_path / "models").iterdir()} == {"shoes.sweep.db", "shoes.sweep.png"}
     assert ipml("model train shoes.toml").is_refusal("`ipml model sweep`")
+
+
+@pytest.mark.slow
+def test_a_sweep_without_optuna_names_the_extra(experiment):
+    """Where the package cannot be imported, one line says what to install."""
+    script = "import sys; sys.modules['optuna'] = None; from ipml.cli import main; main()"  # None: not importable
+    command = [sys.executable, "-c", script, "model", "sweep", experiment]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    needs = "ipml: this command needs optuna, which is not installed: pip install 'ipml[sweep]', or [all]\n"
+    assert (answer.returncode, answer.stdout, answer.stderr) == (2, "", needs)
 
 
 def test_a_report_is_one_page_whose_headline_is_printed(ipml, experiment, saved_model, tmp_path):

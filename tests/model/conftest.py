@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,14 @@ def saved(save: Callable, title_classifier: CounterfeitClassifier, tmp_path_fact
 def folder(saved: Path, tmp_path: Path) -> Path:
     """Return a saved model of the test's own."""
     return shutil.copytree(saved, tmp_path / "model")
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """Return a port of this machine on which nothing listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@
 """
 
 from ipml.model.model_file.model_file import ModelCard, load_model, manifest_sha256, read_card, save_model
-from ipml.model.model_file.state import SKOPS_TYPES
+from ipml.model.model_file.state import SKOPS_TYPES, read_skops
 
 __all__ = [
     "SKOPS_TYPES",
@@ -12,5 +12,6 @@ __all__ = [
     "load_model",
     "manifest_sha256",
     "read_card",
+    "read_skops",
     "save_model",
 ]

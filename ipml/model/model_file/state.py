@@ -233,6 +233,35 @@ def unpack(packed: bytes, folder: Path, *, is_signed: bool = False) -> Any:
     return classifier
 
 
+def read_skops(packed: bytes, folder: Path) -> CounterfeitClassifier:
+    """Return a classifier that somebody else saved by skops, as MLflow does, after the checks that our files pass.
+
+    Parameters
+    ----------
+    packed : bytes
+        The file as somebody wrote it.
+    folder : Path
+        Where it lies, for the message.
+
+    Raises
+    ------
+    UntrustedModel
+        It is none, holds types other than `SKOPS_TYPES`, or tables that the engine cannot read safely.
+    """
+    from skops.io import loads
+
+    try:
+        loaded = loads(packed, trusted=SKOPS_TYPES)
+        repacked = pack(loaded)
+    except Exception as error:  # a crafted file can make any `__setstate__` raise anything
+        expected = "a CounterfeitClassifier that skops saved"
+        raise UntrustedModel(folder, f"a file that cannot be read ({first_line(error)})", expected) from error
+    classifier = unpack(repacked, folder)
+    if not isinstance(classifier, CounterfeitClassifier):
+        raise UntrustedModel(folder, f"a {type(loaded).__name__}", "a CounterfeitClassifier")
+    return classifier
+
+
 def _construct(value: Any, arrays: dict[str, NDArray[Any]], folder: Path, is_signed: bool = False) -> Any:
     if type(value) in _PLAIN:
         return value

@@ -116,7 +116,7 @@ def _complete(own: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-GATE_FILE = "gate.json"
+GATE_FILE = "gate/gate.json"
 
 
 @dataclass(frozen=True, slots=True)

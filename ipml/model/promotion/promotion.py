@@ -154,7 +154,7 @@ def fetch_champion_scores(tested: Tested, model_name: str, tracking_uri: str | N
 
 MAX_REASON_LETTERS = 1_000
 VERDICT_TAG, RULES_TAG = "ipml.gate", "ipml.gate_rules_digest"
-VERDICT_FILE, RULES_FILE = "gate.txt", "gate_rules.json"
+VERDICT_FILE, RULES_FILE = "gate/gate.txt", "gate/gate_rules.json"
 _USABLE = GateRow("golden listings scored as when it was saved", "yes", "", "yes", True, False, "")
 
 

@@ -18,6 +18,7 @@ os.environ.setdefault("MLFLOW_LOG_UV_FILES", "false")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # drawn where tqdm is installed
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # of runs on a server
 
+from ipml.model.tracking.autolog import autolog, without_autolog
 from ipml.model.tracking.registry import (
     CHALLENGER,
     CHAMPION,
@@ -35,8 +36,9 @@ from ipml.model.tracking.runs import (
     fetch_run_tags,
     note_run,
     record_run,
+    select_shown,
 )
-from ipml.model.tracking.store import check_store
+from ipml.model.tracking.store import check_store, name_store
 from ipml.model.tracking.sweep_runs import begin_sweep, fetch_trial_file, finish_sweep, record_trial
 from ipml.model.tracking.unrecorded import find_unrecorded, record_stored, store_run
 
@@ -46,6 +48,7 @@ __all__ = [
     "RecordedRun",
     "RegisteredModel",
     "RunFacts",
+    "autolog",
     "begin_sweep",
     "check_alias",
     "check_store",
@@ -56,11 +59,14 @@ __all__ = [
     "find_unrecorded",
     "finish_sweep",
     "move_champion",
+    "name_store",
     "note_run",
     "read_champions",
     "record_run",
     "record_stored",
     "record_trial",
     "resolve_model",
+    "select_shown",
     "store_run",
+    "without_autolog",
 ]

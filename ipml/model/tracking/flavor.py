@@ -22,8 +22,10 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
-from ipml.errors import IpmlError
+from ipml.errors import IpmlError, UntrustedModel
 from ipml.listings.schema import check_listings, listings_to_frame
+from ipml.model.model_file import read_skops
+from ipml.model.model_file import save_model as save_folder
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.records import Listing
 
@@ -121,11 +123,39 @@ def save_model(path: str, mlflow_model: Model, folder: Path, **_: object) -> Non
             mlflow_model=mlflow_model,
             signature=_make_signature(),
             input_example=make_example(),
-            conda_env=_make_environment(),
+            conda_env=make_environment(),
         )
 
 
-def _make_environment() -> dict[str, Any]:
+SKOPS_FILE = "model.skops"  # of MLflow's own flavour of scikit-learn
+
+
+def convert_sklearn(folder: Path, name: str) -> Path:
+    """Return a model folder of a classifier that `mlflow.sklearn.log_model` kept, written beside that.
+
+    Parameters
+    ----------
+    folder : Path
+        What MLflow keeps, in a private copy.
+    name : str
+        Name of the model.
+
+    Raises
+    ------
+    UntrustedModel
+        It is no such classifier, or kept by pickle.
+    """
+    file = folder / SKOPS_FILE
+    if not file.is_file():
+        expected = f"{SKOPS_FILE}, as `mlflow.sklearn.log_model` keeps a classifier without pickle"
+        raise UntrustedModel(folder, f"no file {SKOPS_FILE}", expected)
+    converted = folder / MODEL_FOLDER
+    classifier = read_skops(file.read_bytes(), folder)
+    save_folder(classifier, converted, name=name, data_digest="", experiment={}, figures={})
+    return converted
+
+
+def make_environment() -> dict[str, Any]:
     """Return what a model needs to be served.
 
     Where nothing is given, MLflow loads the model in another process to find out: 4 s, not 0.1 s. Where only packages
@@ -137,6 +167,12 @@ def _make_environment() -> dict[str, Any]:
 
 
 def _make_signature() -> ModelSignature:
+    """Return the fields of a listing as MLflow's scoring wants them, and what it says of each."""
+    given: list[ColSpec | TensorSpec] = [ColSpec(kind, name, required=False) for name, kind in SERVED_COLUMNS.items()]
+    return ModelSignature(inputs=make_input_signature().inputs, outputs=Schema(given))
+
+
+def make_input_signature() -> ModelSignature:
     """Return the fields of a listing as MLflow's scoring wants them."""
     # MLflow knows moments without a time zone only; ours pass as they are, and as ISO text from JSON. So do vectors, of
     # which it would take no missing one.
@@ -151,5 +187,4 @@ def _make_signature() -> ModelSignature:
     columns: list[ColSpec | TensorSpec] = [
         ColSpec(kinds[hint], name, required=hint is str) for name, hint in served_fields().items()
     ]
-    given: list[ColSpec | TensorSpec] = [ColSpec(kind, name, required=False) for name, kind in SERVED_COLUMNS.items()]
-    return ModelSignature(inputs=Schema(columns), outputs=Schema(given))
+    return ModelSignature(inputs=Schema(columns))

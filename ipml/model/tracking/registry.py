@@ -30,8 +30,9 @@ from pydantic import TypeAdapter, ValidationError
 from ipml.errors import Conflict, NotFound, UntrustedModel, UnusableSetting, describe_faults, first_line
 from ipml.model.model_file import manifest_sha256
 from ipml.model.model_file.folder import MANIFEST
-from ipml.model.tracking.flavor import MODEL_FOLDER
+from ipml.model.tracking.flavor import MODEL_FOLDER, convert_sklearn
 from ipml.model.tracking.store import NAME_ANOTHER, ModelUri, download, find_store_of, open_store, parse_model_uri
+from ipml.settings import get_settings
 
 MANIFEST_TAG = "ipml.manifest_sha256"
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -112,7 +113,8 @@ def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
     NotFound
         No such model, alias or version, or its files are gone.
     UntrustedModel
-        The version was not registered by ipml, or the files are not those that were registered.
+        The version was not registered by ipml, and `IPML_TRUSTED_MODELS` does not name the model; or the files are not
+        those that were registered.
 
     Examples
     --------
@@ -123,10 +125,11 @@ def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
     wanted = parse_model_uri(uri)
     with open_store(find_store_of(uri, tracking_uri)) as client:
         registered = find_version(client, wanted)
-        folder = _fetch(client, wanted, registered)
-    expected = registered.tags.get(MANIFEST_TAG)
-    if expected is None:
-        raise UntrustedModel(uri, f"no tag {MANIFEST_TAG}", "a version registered by ipml")
+        expected = registered.tags.get(MANIFEST_TAG)
+        if expected is None:
+            _check_named(registered.name, uri)
+            return convert_sklearn(_fetch(client, wanted, registered), registered.name)
+        folder = _fetch(client, wanted, registered, MODEL_FOLDER)
     if manifest_sha256(folder) != expected:
         raise UntrustedModel(uri, f"a {MANIFEST} that has changed", "the one that was registered")
     return folder
@@ -164,10 +167,17 @@ def _make_filter(reference: str) -> str:
     return f"tags.`{MANIFEST_TAG}` = '{manifest_sha256(reference)}'"
 
 
-def _fetch(client: mlflow.MlflowClient, wanted: ModelUri, registered: ModelVersion) -> Path:
+def _check_named(name: str, uri: str) -> None:
+    """Refuse a version that ipml did not register, unless the settings name its model; no hash vouches for it."""
+    if f"models:/{name}" not in map(str.strip, get_settings().trusted_models.split(",")):
+        remedy = f"If you trust all who can write to this store, set IPML_TRUSTED_MODELS=models:/{name}."
+        raise UntrustedModel(uri, f"no tag {MANIFEST_TAG}", "a version registered by ipml", remedy)
+
+
+def _fetch(client: mlflow.MlflowClient, wanted: ModelUri, registered: ModelVersion, part: str = "") -> Path:
     source = client.get_model_version_download_uri(registered.name, registered.version)
     try:
-        return download(client, f"{source.rstrip('/')}/{MODEL_FOLDER}")
+        return download(client, f"{source.rstrip('/')}/{part}".rstrip("/"))
     except (MlflowException, OSError) as error:
         raise NotFound("files of", str(wanted), f"The store says: {first_line(error)}. {NAME_ANOTHER}") from None
 

@@ -24,7 +24,7 @@ from mlflow.entities import Metric
 from mlflow.models import Model
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from ipml.errors import Failed, NotFound, UnusableSetting, hide_password
+from ipml.errors import Failed, NotFound, UnusableSetting
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import NAME_PATTERN
@@ -36,6 +36,7 @@ from ipml.model.tracking.store import (
     find_store,
     find_store_of,
     make_active,
+    make_shown,
     open_store,
     parse_model_uri,
 )
@@ -99,7 +100,7 @@ def name_run(facts: RunFacts, begun_at: datetime) -> str:
     >>> name_run(RunFacts("shoes", {}, {}, "shoes.csv", "0", variant="C = 0.1"), datetime(2026, 3, 1, 9, 30))
     'shoes, C = 0.1, 2026-03-01 09:30'
     """
-    parts = (facts.experiment, _shorten(facts.variant), f"{begun_at:%Y-%m-%d %H:%M}")
+    parts = (facts.experiment, shorten(facts.variant), f"{begun_at:%Y-%m-%d %H:%M}")
     return ", ".join(filter(None, parts))
 
 
@@ -112,10 +113,26 @@ def make_parameters(facts: RunFacts) -> dict[str, str]:
     >>> make_parameters(facts)["text.bits"], make_parameters(facts)["note"][-20:]
     ('18', 'xx… (2 letters more)')
     """
-    return {name: _shorten(str(value)) for name, value in facts.parameters.items()}
+    return {name: shorten(str(value)) for name, value in facts.parameters.items()}
 
 
-def _shorten(text: str) -> str:
+def select_shown(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters that a run shows: not which column an extractor reads, nor what is not set in one.
+
+    Examples
+    --------
+    >>> select_shown({"C": None, "features": None, "features__title__column": "title", "features__title__words": 1})
+    {'C': None, 'features__title__words': 1}
+    """
+    return {
+        name: value
+        for name, value in parameters.items()
+        if not name.startswith("features") or not (value is None or name.endswith("__column"))
+    }
+
+
+def shorten(text: str) -> str:
+    """Return a text, cut to what can be read; what is cut says so."""
     if len(text) <= MAX_VALUE_LETTERS:
         return text
     return f"{text[:MAX_VALUE_LETTERS]}… ({len(text) - MAX_VALUE_LETTERS} letters more)"
@@ -161,6 +178,8 @@ def find_commit() -> str | None:
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
+_VIEW = "workflowType=machine_learning"  # else MLflow's menu is that for language models
+FOLDERS = frozenset({"evaluation", "experiment", "gate"})  # of the files of a run
 PARAMETERS_AT_A_TIME, POINTS_AT_A_TIME = 100, 1_000  # MLflow takes no more in one call
 
 
@@ -174,7 +193,7 @@ class RecordedRun:
     >>> run.model_uri
     'models:/ipml/3'
     >>> run.say_where("https://mlflow.example/")
-    'https://mlflow.example/#/experiments/1/runs/0123abcd'
+    'https://mlflow.example/#/experiments/1/runs/0123abcd?workflowType=machine_learning'
     """
 
     run_id: str
@@ -198,7 +217,8 @@ class RecordedRun:
         command : str, default="mlflow"
             How MLflow is called here.
         """
-        store, page = hide_password(find_store(tracking_uri)), f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        page = f"#/experiments/{self.experiment_id}/runs/{self.run_id}?{_VIEW}"
+        store = make_shown(find_store(tracking_uri))
         if store.startswith(("http://", "https://")):
             return f"{store.rstrip('/')}/{page}"
         return f"{command} ui --workers 1 --backend-store-uri {shlex.quote(store)}, then http://127.0.0.1:5000/{page}"
@@ -276,7 +296,7 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
     reference : str, Path or RegisteredModel
         The run, by what `find_model` takes or returns.
     name : str
-        Name of the file.
+        Name of the file, with that of its folder: "gate/gate.json".
     tracking_uri : str, optional
         MLflow's tracking and registry URI; that of the settings where none is given.
 
@@ -292,9 +312,21 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
     """
     model = reference if isinstance(reference, RegisteredModel) else find_model(reference, tracking_uri)
     with open_store(find_store_of(model.uri, tracking_uri)) as client:
-        if not model.run_id or name not in {file.path for file in client.list_artifacts(model.run_id)}:
+        path = _find_file(client, model.run_id, name) if model.run_id else None
+        if path is None:
             raise NotFound(f"file {name} of the run of", model.uri, "Train it anew, or give --listings.")
-        return download(client, f"runs:/{model.run_id}/{name}")
+        return download(client, f"runs:/{model.run_id}/{path}")
+
+
+def _find_file(client: mlflow.MlflowClient, run_id: str, name: str) -> str | None:
+    """Return where a run keeps a file, if it does; runs of older releases have no folders but that of the pictures."""
+    top = {file.path for file in client.list_artifacts(run_id)}
+    folder, _, plain = name.rpartition("/")
+    if folder in top:
+        top |= {file.path for file in client.list_artifacts(run_id, folder)}
+    elif folder in FOLDERS:
+        name = plain
+    return name if name in top else None
 
 
 def note_run(run_id: str, tags: Mapping[str, str], texts: Mapping[str, str], tracking_uri: str | None = None) -> bool:

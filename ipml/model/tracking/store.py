@@ -11,6 +11,7 @@ import atexit
 import logging
 import os
 import re
+import shlex
 import shutil
 import socket
 import sys
@@ -108,6 +109,16 @@ _CHATTY = ("alembic", "mlflow")
 # MLflow asks a server that does not answer again for four minutes. That is right in the midst of an upload; but
 # whether there is a server at all is asked once.
 _ASK_ONCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE_SECONDS)}
+_REFUSALS = {
+    "UNAUTHENTICATED": (
+        "a server that refuses this user or password",
+        "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.",
+    ),
+    "PERMISSION_DENIED": (
+        "a server that does not permit this to the user",
+        "Ask its administrator for permission, or name another user in MLFLOW_TRACKING_USERNAME.",
+    ),
+}
 _CAUSES = {
     "connection refused": "connection refused",
     "name or service not known": "unknown host",
@@ -132,6 +143,25 @@ def check_store(tracking_uri: str | None = None) -> None:
 def find_store(tracking_uri: str | None) -> str:
     """Return the URI of the store, as it reads from any folder; that of the settings where none is given."""
     return make_absolute(tracking_uri or get_settings().tracking)
+
+
+def make_shown(store_uri: str) -> str:
+    """Return the URI of a store as it is shown: a server's without user and password, which MLFLOW_TRACKING_… hold.
+
+    Examples
+    --------
+    >>> make_shown("https://me:secret@mlflow.example/")
+    'https://mlflow.example/'
+    >>> make_shown("postgresql://me:secret@host/db")
+    'postgresql://…@host/db'
+    """
+    shown = hide_password(store_uri)
+    return shown.replace("//…@", "//", 1) if shown.startswith(("http://", "https://")) else shown
+
+
+def name_store(tracking_uri: str | None) -> str:
+    """Return the option of a command that names a store, with a space before; "" where it is that of the settings."""
+    return f" --tracking {shlex.quote(make_shown(tracking_uri))}" if tracking_uri else ""
 
 
 def find_store_of(wanted: str, tracking_uri: str | None) -> str:
@@ -165,8 +195,8 @@ def open_store(uri: str) -> Iterator[mlflow.MlflowClient]:
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
         yield _connect(uri)
-    except MlflowException as error:
-        raise _unavailable(uri, first_line(error)) from error
+    except (MlflowException, OSError) as error:  # a proxy's refusal of a file comes as it is
+        raise _unavailable(uri, error) from error
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
@@ -190,7 +220,7 @@ def _connect(uri: str) -> mlflow.MlflowClient:
             client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
             client.search_experiments(max_results=1)
     except Exception as error:  # the database's and the network's errors come as they are
-        raise _unavailable(uri, _describe(error)) from error
+        raise _unavailable(uri, error) from error
     return client
 
 
@@ -214,8 +244,10 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
         os.close(folder)
 
 
-def _unavailable(uri: str, found: str) -> Failed:
-    return Failed(hide_password(uri), f"found {found}; expected MLflow's store", "Check the setting IPML_TRACKING.")
+def _unavailable(uri: str, error: Exception) -> Failed:
+    usual = _describe(error), "Check the setting IPML_TRACKING."
+    found, remedy = _REFUSALS.get(getattr(error, "error_code", ""), usual)
+    return Failed(hide_password(uri), f"found {found}; expected MLflow's store", remedy)
 
 
 def _check_database_answers(uri: str) -> None:

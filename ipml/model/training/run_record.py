@@ -30,6 +30,7 @@ from ipml.model.tracking import (
     fetch_run_tags,
     find_model,
     resolve_model,
+    select_shown,
     store_run,
 )
 from ipml.model.training.classifier import fetch_donor, settable_parameters
@@ -42,8 +43,8 @@ from ipml.model.training.experiment import (
 )
 from ipml.model.training.result import TrainingResult, count_found, learn, prepare, save_learnt
 
-EXPERIMENT_FILE = "experiment.json"
-EVALUATION_FILE = "evaluation.json"
+EXPERIMENT_FILE, EXPERIMENT_TEXT = "experiment/experiment.json", "experiment/experiment.toml"
+EVALUATION_FILE = "evaluation/evaluation.json"
 REPORT_FILE = "report.html"
 FOLDER_TAG = "ipml.experiment_folder"
 _GATE_FIGURES = (
@@ -104,7 +105,7 @@ def store_training(
 
 
 def parameters_of(experiment: Experiment) -> dict[str, object]:
-    """Return what was set, by name: the seed, the split and the parameters of the classifier, those left alone too.
+    """Return what was set, by name: the seed, the split and the parameters of the classifier (`select_shown`).
 
     Examples
     --------
@@ -118,7 +119,8 @@ def parameters_of(experiment: Experiment) -> dict[str, object]:
         }
     of_classifier = settable_parameters(CounterfeitClassifier(seed=experiment.seed)) | experiment.model
     own = {f"features.{name}.{key}": of for name, table in experiment.features.items() for key, of in table.items()}
-    return {**split_of(experiment), **own, **of_classifier, "C": of_classifier["C"] or "chosen"}
+    shown = select_shown(of_classifier) | experiment.model
+    return {**split_of(experiment), **own, **shown, "C": of_classifier["C"] or "chosen"}
 
 
 def split_of(experiment: Experiment) -> dict[str, object]:
@@ -148,7 +150,7 @@ def chosen_of(learnt: TrainingResult) -> dict[str, object]:
             chosen[f"chosen.{name}.usual_seller_age_days"] = extractor.usual_seller_age_
     unlabelled = {f"unlabelled.{name}": value for name, value in getattr(classifier, "unlabelled_", {}).items()}
     n_features = np.count_nonzero(getattr(classifier, "coefficients", ()))  # of a learner without any: 0
-    return {**chosen, **sizes, **unlabelled, "features": int(n_features)}
+    return {**chosen, **sizes, "learnt.features": int(n_features), **unlabelled}
 
 
 def _donor_of(experiment: Experiment) -> dict[str, object]:
@@ -204,12 +206,12 @@ def _texts_of(experiment: Experiment, learnt: TrainingResult, report: ReportFact
     """Return the text files of a run by name; the experiment with every default, and as its file has it, if any."""
     return {
         EXPERIMENT_FILE: experiment.model_dump_json(indent=2),
-        **({"experiment.toml": experiment.text} if experiment.text else {}),
+        **({EXPERIMENT_TEXT: experiment.text} if experiment.text else {}),
         EVALUATION_FILE: learnt.evaluation.to_json(),
-        "evaluation.txt": learnt.evaluation.table(),
-        "slices.txt": learnt.evaluation.slice_table(),
+        "evaluation/evaluation.txt": learnt.evaluation.table(),
+        "evaluation/slices.txt": learnt.evaluation.slice_table(),
         "drift_reference.json": learnt.reference.to_json(),
-        **({"robustness.json": report.robustness.to_json()} if report.robustness else {}),
+        **({"evaluation/robustness.json": report.robustness.to_json()} if report.robustness else {}),
     }
 
 

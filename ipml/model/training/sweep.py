@@ -49,6 +49,7 @@ from ipml.model.tracking import (
     fetch_trial_file,
     finish_sweep,
     record_trial,
+    without_autolog,
 )
 from ipml.model.training.classifier import fetch_donor, find_training_side, rehearse, score_unseen
 from ipml.model.training.experiment import (
@@ -62,7 +63,7 @@ from ipml.model.training.experiment import (
     read_unlabelled,
 )
 from ipml.model.training.result import Say, prepare
-from ipml.model.training.run_record import EXPERIMENT_FILE, parameters_of, split_of
+from ipml.model.training.run_record import EXPERIMENT_FILE, EXPERIMENT_TEXT, parameters_of, split_of
 from ipml.model.training.search import Proposal, Search, Values, count_trials, plot_search
 
 MEASURES = ("average_precision", "recall_at_precision_0.9", "calibration_error")
@@ -190,6 +191,7 @@ class _Progress:
         return _measure(self.tested[trial.key])[MEASURES[0]]
 
 
+@without_autolog()
 def sweep(
     experiment: Experiment,
     *,
@@ -455,7 +457,7 @@ def _facts_of(experiment: Experiment, part: SweepPart, data_digest: str) -> RunF
         figures={},
         data_name=", ".join(experiment.data.listings),
         data_digest=data_digest,
-        texts={"experiment.toml": experiment.text} if experiment.text else {},
+        texts={EXPERIMENT_TEXT: experiment.text} if experiment.text else {},
         tags={SWEEP_TAG: names},
         variant=f"sweep of {names}",
         inputs=experiment.digest_files(),

@@ -23,8 +23,10 @@ from ipml.model.tracking import (
     RecordedRun,
     check_alias,
     check_store,
+    name_store,
     read_champions,
     record_stored,
+    without_autolog,
 )
 from ipml.model.training.classifier import fetch_donor, say_what_donor_counts
 from ipml.model.training.experiment import Experiment, read_training_listings
@@ -84,7 +86,7 @@ def say_standing(run: RecordedRun, gate: GateReport | None, tracking_uri: str | 
     registered = f"Registered as {run.model_uri}, alias {run.alias}"
     if gate is None or (gate.passed and not gate.open):
         return registered
-    promote_it = f"ipml model promote {run.model_uri}{f' --tracking {tracking_uri}' if tracking_uri else ''}"
+    promote_it = f"ipml model promote {run.model_uri}{name_store(tracking_uri)}"
     if gate.passed:
         confirm = f'Then: {promote_it} --confirmed-by "NAME"'
         return f"{registered}: passed, but a person has to confirm {', '.join(gate.open)}. {confirm}"
@@ -92,6 +94,7 @@ def say_standing(run: RecordedRun, gate: GateReport | None, tracking_uri: str | 
     return f'{registered}: refused by the gate ({why}). To use it all the same: {promote_it} --override "REASON"'
 
 
+@without_autolog()
 def train(
     experiment: Experiment,
     *,
@@ -181,8 +184,9 @@ def record_trained(
     try:
         run = record_stored(folder, tracking_uri)
     except Failed as error:
-        again = f"ipml model record {shlex.quote(str(folder))}{f' --tracking {tracking_uri}' if tracking_uri else ''}"
-        raise Failed(folder, f"the model is saved, but not registered ({error})", f"Register it: {again}") from error
+        again = f"ipml model record {shlex.quote(str(folder))}{name_store(tracking_uri)}"
+        found = f"the model is saved, but not registered ({str(error).removesuffix('.')})"
+        raise Failed(folder, found, f"Register it: {again}") from error
     return _judge_first(run, rules or load_rules(), tracking_uri, say)
 
 

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
+from skops.io import dumps
 
 from ipml.errors import UntrustedModel
 from ipml.model.model_file import load_model
-from ipml.model.model_file.state import pack, read_array, unpack
+from ipml.model.model_file.state import pack, read_array, read_skops, unpack
 
 FOLDER = Path("model")
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
@@ -174,3 +175,18 @@ def test_entries_that_are_doubled_or_have_a_path_are_refused(folder, reseal):
         reseal(folder, model=zip_of({name: b""}))
         with pytest.raises(UntrustedModel, match="entry"):
             load_model(folder)
+
+
+def test_what_skops_saved_passes_the_checks_of_our_files(title_classifier):
+    """It comes back; another estimator, a type that is not ours and tables that do not fit are refused."""
+    assert pack(read_skops(dumps(title_classifier), FOLDER)) == pack(title_classifier)
+    broken = deepcopy(title_classifier)
+    broken.features_.parts()["title"].idf_ = np.ones(3)
+    refused = {
+        title_classifier.alone_: "a SigmoidCalibration",
+        Path("x"): "be read",
+        broken: "tables that",
+    }
+    for wrong, found in refused.items():
+        with pytest.raises(UntrustedModel, match=found):
+            read_skops(dumps(wrong), FOLDER)

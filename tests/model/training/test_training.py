@@ -4,19 +4,18 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from support.mlflow_process import run_shown
 
 from ipml import load_model
 from ipml.errors import Failed, NotFound, Refused, UnusableSetting, UnwritableFile
@@ -30,7 +29,8 @@ from ipml.model.promotion import fetch_tested
 from ipml.model.promotion.gate import GateRules
 from ipml.model.promotion.promotion import fetch_gate_facts
 from ipml.model.report.facts import choose_k
-from ipml.model.tracking import check_store, fetch_run_artifact, read_champions
+from ipml.model.tracking import fetch_run_artifact, move_champion, read_champions, resolve_model
+from ipml.model.tracking.runs import FOLDERS
 from ipml.model.training import Experiment, Trained, record_trained, train
 from ipml.model.training.classifier import fit_classifier, make_classifier, rehearse
 from ipml.model.training.experiment import digest_listings, read_recorded, read_training_listings
@@ -43,6 +43,7 @@ QUICK: dict[str, Any] = {"C": 0.1, "n_folds": 2}
 TRIED = ("leet digits", "fresh account")
 ANYTHING = {"at_least": -1e9}
 UNLIMITED = GateRules(**dict.fromkeys(GateRules.model_fields, ANYTHING))  # 3,000 listings are few for the bundled rules
+PASSWORD = "correct-horse-battery"  # MLflow asks for twelve characters
 TRAIN = """
 import sys
 from pathlib import Path
@@ -121,47 +122,55 @@ def test_what_could_not_be_kept_is_not_learnt(home, trained, subtests):
             assert "\n" not in str(caught.value)
 
 
-@pytest.fixture
-def server(home, trained) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """MLflow's own server on the store of these tests, and its process."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", port]
-    process = subprocess.Popen([*command, "--backend-store-uri", store(home)], cwd=home, start_new_session=True)
-    uri = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        with suppress(Failed):
-            check_store(uri)
-            break
-        time.sleep(0.5)
-    yield uri, process
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def serve(home, port: int) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run MLflow's own server, with accounts, on the store of these tests."""
+    accounts = f"database_uri = sqlite:///{home}/auth.db\nadmin_username = ada\ndefault_permission = READ\n"
+    (home / "auth.ini").write_text(f"[mlflow]\n{accounts}")
+    options = ("--backend-store-uri", store(home), "--artifacts-destination", f"{home}/artifacts")
+    names = ("MLFLOW_AUTH_ADMIN_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY")
+    settings = {"MLFLOW_AUTH_CONFIG_PATH": f"{home}/auth.ini", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return run_shown("mlflow server", port, *options, **settings, **dict.fromkeys(names, PASSWORD))
 
 
-def test_a_model_whose_server_is_killed_after_training_is_recorded_later(home, server):
-    """Model and report are there, one line names the command, and that records the run once, as it would have been."""
-    uri, process = server
+def test_a_server_with_accounts_records_a_model_also_when_it_was_killed_after_the_training(
+    home, trained, closed_port, monkeypatch, market
+):
+    """One line says what is refused, another how to record; the champion that comes back scores the same to the bit."""
+    uri, folder = f"http://127.0.0.1:{closed_port}", home / "lost" / "market"
+    experiment, own = plan(home, record={"model": "ipml-served"}), uri.replace("//", f"//ada:{PASSWORD}@")
+    with serve(home, closed_port) as process:
+        for address in (uri, uri.replace("//", "//ada:wrong@")):
+            with pytest.raises(Failed, match=r"refuses this user or password.* Set MLFLOW_TRACKING_USERNAME") as caught:
+                train(experiment, models=home / "lost", tracking_uri=address)
+            assert "wrong" not in str(caught.value)
 
-    def kill(step: str) -> None:
-        if step == "writing the report":
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        def kill(step: str) -> None:
+            if step == "writing the report":
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
-    folder = home / "lost" / "market"
-    with pytest.raises(Failed, match=f"saved, but not registered .*ipml model record {folder} --tracking") as caught:
-        train(plan(home), models=home / "lost", tracking_uri=uri, rules=UNLIMITED, say=kill)
-    assert "\n" not in str(caught.value)
-    assert folder.with_name("market.report.html").exists()
-    run, gate = record_trained(folder, tracking_uri=store(home))
-    assert (run.model_version > 1, run.alias, gate) == (True, "challenger", None)
-    kept, before = (fetch_gate_facts(uri, store(home)) for uri in (run.model_uri, "models:/ipml/1"))
-    assert replace(kept, listings_per_second=None) == replace(before, listings_per_second=None)
-    assert fetch_tested(run.model_uri, store(home)).y.sum() == kept.counterfeits
-    with pytest.raises(NotFound, match="recorded already"):
-        record_trained(folder, tracking_uri=store(home))
+        with pytest.raises(Failed, match="saved, but not registered") as caught:
+            train(experiment, models=home / "lost", tracking_uri=own, rules=UNLIMITED, say=kill)
+    assert str(caught.value).endswith(f"Register it: ipml model record {folder} --tracking {uri}")
+    assert (PASSWORD in str(caught.value), folder.with_name("market.report.html").exists()) == (False, True)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
+    with serve(home, closed_port):
+        run, gate = record_trained(folder, rules=UNLIMITED, tracking_uri=uri)
+        assert (run.alias, gate.passed) == ("champion", True)
+        kept, before = (fetch_gate_facts(*of) for of in ((run.model_uri, uri), ("models:/ipml/1", store(home))))
+        assert replace(kept, listings_per_second=None) == replace(before, listings_per_second=None)
+        assert fetch_tested(run.model_uri, uri).y.sum() == kept.counterfeits
+        with pytest.raises(NotFound, match="recorded already"):
+            record_trained(folder, tracking_uri=uri)
+        champion = load_model(resolve_model("models:/ipml-served@champion", uri)).score_frame(market.listings)
+        user = {"username": "bob", "password": PASSWORD}
+        httpx.post(f"{uri}/api/2.0/mlflow/users/create", auth=("ada", PASSWORD), json=user).raise_for_status()
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "bob")
+        with pytest.raises(Failed, match="does not permit this to the user"):
+            move_champion("ipml-served", 1, replacing=1, kind="rollback", reason="", tracking_uri=uri)
+    pd.testing.assert_frame_equal(champion, load_model(folder).score_frame(market.listings))
+    assert (home / "artifacts").is_dir()
 
 
 # The same again
@@ -235,15 +244,21 @@ def test_the_run_says_what_the_gate_found(home, run, trained):
     """Verdict, table and rules stay with the run."""
     assert run.data.tags["ipml.gate"] == "passed"
     assert run.data.tags["ipml.gate_rules_digest"] == digest(UNLIMITED.model_dump_json(indent=2))
-    verdict = fetch_run_artifact(run.info.run_id, "gate.txt", store(home))
+    verdict = fetch_run_artifact(run.info.run_id, "gate/gate.txt", store(home))
     assert verdict.read_text() == f"{trained.gate.table()}\n"
 
 
 def test_the_run_keeps_what_the_next_model_is_judged_by(client, run, home, trained):
     """Pictures, tables, the experiment, the scores of the test, and every figure that the gate asks for."""
-    paths = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert paths >= {"tested.parquet", "gate.json", "drift_reference.json", "robustness.json", "report.html"}
-    assert paths >= {"pictures", "evaluation.json", "evaluation.txt", "slices.txt", "experiment.json"}
+    top, *folders = (
+        {file.path for file in client.list_artifacts(run.info.run_id, folder)}
+        for folder in (None, "evaluation", "experiment", "gate")
+    )
+    assert top == {"pictures", *FOLDERS, "tested.parquet", "drift_reference.json", "report.html"}
+    names = (
+        "evaluation.json evaluation.txt slices.txt robustness.json experiment.json gate.json gate.txt gate_rules.json"
+    )
+    assert {path.rpartition("/")[2] for path in set().union(*folders)} == set(names.split())
     pictures = client.list_artifacts(run.info.run_id, "pictures")
     assert pictures
     assert all(picture.path.endswith(".svg") and picture.file_size > 1_000 for picture in pictures)
@@ -282,7 +297,6 @@ def test_the_registered_model_says_what_it_takes_and_gives(client, trained, run)
     """It has a signature and an example; precision and recall of the first k tell of as many counterfeits."""
     source = client.get_model_version_download_uri("ipml", str(trained.run.model_version))
     model = mlflow.models.Model.load(source.removeprefix("file://"))
-    assert "title" in model.signature.inputs.input_names()
     assert "score" in model.signature.outputs.input_names()
     assert model.saved_input_example_info
     by_recall = client.get_metric_history(run.info.run_id, "curves/precision_by_recall_percent")
