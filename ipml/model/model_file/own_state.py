@@ -179,13 +179,14 @@ def make_refusal(folder: Path, name: str, version: str, others: Iterable[str] = 
     name, version : str
         Of the class.
     others : iterable of str, default=()
-        All classes that the model holds; the remedy names each.
+        All classes that the model holds; the remedy names each that is missing.
     """
     found = f"an extractor of the class {name:.120}, version {version:.20}"
     registered = find_registered(name)
     if registered is not None:
         return UntrustedModel(folder, found, f"version {registered.version}, which is registered", "Train anew.")
-    listed = {SCIKIT_LEARN if one.startswith("sklearn.") else one[:120] for one in (name, *others)}
+    missing = [one for one in (name, *others) if find_registered(one) is None]
+    listed = {SCIKIT_LEARN if one.startswith("sklearn.") else one[:120] for one in missing}
     remedy = f'If you trust it: IPML_EXTRACTORS="{", ".join(sorted(listed))}", or ipml.register_extractor for each.'
     return UntrustedModel(folder, found, "registered extractors", remedy)
 
