@@ -146,7 +146,7 @@ _report.command("brand")(reports.report_brand)
 _report.command("transparency")(reports.report_transparency)
 _report.command("traders")(reports.report_traders)
 
-_admin = _add_group("admin", _OTHERS, "Users, backup, restore and upgrade.", "backup ipml-2026-05-01.zip")
+_admin = _add_group("admin", _OTHERS, "Users, backup, restore and upgrade.", "backup --out ipml-2026-05-01.zip")
 _admin.add_typer(user_app, name="user")
 _add_commands(_admin, backup, restore, upgrade)
 

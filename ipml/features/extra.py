@@ -47,7 +47,7 @@ class ExtraNumber(Estimator):
     --------
     >>> frame = pd.DataFrame({"extra": ['{"returns":0.25}', '{"returns":0.5}', ""]})
     >>> number = ExtraNumber("returns", "Returns in 30 days").fit(frame)
-    >>> number.transform(frame).tolist(), number.say_reason({"value": 0.3, "is_unknown": 0.0}, 1.0)
+    >>> number.transform(frame).round(5).tolist(), number.say_reason({"value": 0.3, "is_unknown": 0.0}, 1.0)
     ([[0.25125, 0.0], [0.49875, 0.0], [0.375, 1.0]], 'Returns in 30 days: 30 %, usually 38 %')
     """
 
@@ -69,7 +69,8 @@ class ExtraNumber(Estimator):
         """Return the number (the usual one where unknown) and whether it is unknown, shape (n_listings, 2)."""
         values = self._read(X)
         is_unknown = np.isnan(values)
-        return np.column_stack([np.where(is_unknown, self.usual_, values.clip(self.low_, self.high_)), is_unknown])
+        bounds = np.nextafter(self.low_, -np.inf), np.nextafter(self.high_, np.inf)  # which shows that it is beyond
+        return np.column_stack([np.where(is_unknown, self.usual_, values.clip(*bounds)), is_unknown])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the features."""
@@ -80,7 +81,8 @@ class ExtraNumber(Estimator):
         if values["is_unknown"]:
             return f"{self.label}: unknown"
         value = values["value"]
-        beyond = {self.low_: " or less", self.high_: " or more"}.get(value, "") if self.low_ < self.high_ else ""
+        beyond = " or less" if value < self.low_ else " or more" if value > self.high_ else ""
+        value = min(max(value, self.low_), self.high_)
         return f"{self.label}: {self._write(value)}{beyond}, usually {self._write(self.usual_)}"
 
     def _write(self, value: float) -> str:
@@ -162,9 +164,9 @@ def make_extra_features(numbers: Names = (), categories: Names = ()) -> dict[str
     >>> list(make_extra_features({"returns_30d": "Returns in 30 days"}, ["tier"]))
     ['extra.returns_30d', 'extra.tier']
     """
-    made = {}
+    made: dict[str, OwnFeatures] = {}
     for names, kind in ((numbers, ExtraNumber), (categories, ExtraCategory)):
-        for name, label in _label(names).items():
+        for name, label in _label(names):
             key = f"{PREFIX}{name}"
             if not is_extra_name(name) or key in made:
                 expected = "up to 30 small letters, digits and single underscores, each name once"
@@ -192,7 +194,7 @@ def check_extra(extra: Iterable[str | None], numbers: Names = (), categories: Na
             raise UnusableSetting("extra columns", f"{texts[0]!r} as the number {name}", "finite numbers")
 
 
-def _label(names: Names) -> dict[str, str]:
+def _label(names: Names) -> list[tuple[str, str]]:
     if isinstance(names, Mapping):
-        return dict(names)
-    return {name: str(name).replace("_", " ").capitalize() for name in names}
+        return list(names.items())
+    return [(name, str(name).replace("_", " ").capitalize()) for name in names]

@@ -38,7 +38,7 @@ RESERVED = frozenset(
         *("picture", "image", "text_vector", "absence", "portfolio", "rest"),
     )
 )
-"""Names that extractors of ipml and their reasons have."""
+"""First parts of the names that extractors of ipml and their reasons have, such as `price.brand`."""
 MOST_FEATURES = 1 << 20
 _NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9.-]){0,39}")
 _PLACEHOLDER = re.compile(r"\{([^{}:]{1,200})(?::(,?(?:\.[0-9])?[f%]))?\}")
@@ -54,7 +54,7 @@ Values: TypeAlias = "Floats | scipy.sparse.csr_matrix"  # as a text: to score lo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scale:
-    """What is taken from each feature, and what the rest is multiplied by."""
+    """Mean and factor of each feature: a scaled value is (value - mean) * factor."""
 
     mean: Floats
     factor: Floats
@@ -154,7 +154,7 @@ class OwnFeatures(Extractor):
     def raw(self, listings: ListingColumns) -> Values:
         """Return the features as the transformer gives them, shape (n_listings, n_features)."""
         scale = self.prepared
-        return listings.once_a_row((scale, "raw"), (), lambda all_: self._check(self._call("transform", all_), all_))
+        return listings.once_a_row((scale, "raw"), (), self._transform)
 
     def values(self, listings: ListingColumns) -> Values:
         """Return the scaled features, shape (n_listings, n_features); a passage has those of its listing."""
@@ -215,6 +215,8 @@ class OwnFeatures(Extractor):
         if not hasattr(self.transformer, "transform"):
             raise Refused(subject, f"a {type(self.transformer).__name__} without transform", "a transformer")
         columns = [self.columns] if isinstance(self.columns, str) else self.columns or ()
+        if not isinstance(columns, Sequence):
+            raise Refused(subject, f"columns = {columns!r:.80}", "a list of canonical columns, or the name of one")
         if labels := [name for name in columns if name in LABELS]:
             raise Refused(subject, f"the label {labels[0]!r} among its columns", "columns known before the verdict")
         if unknown := [name for name in columns if name not in KINDS]:
@@ -222,7 +224,7 @@ class OwnFeatures(Extractor):
         if self.sentence is not None and not is_sentence(self.sentence):
             expected = "a text with features in braces, such as {letters:,.0f} or {share:.1%}"
             raise Refused(subject, f"the sentence {self.sentence!r:.80}", expected)
-        if self.group is not None and not is_name(self.group):
+        if self.group is not None and not is_free(self.group):
             raise Refused(subject, f"the group {self.group!r:.80}", _NAMES_EXPECTED)
 
     def _call(self, method: str, listings: ListingColumns) -> Any:
@@ -234,6 +236,18 @@ class OwnFeatures(Extractor):
             raise
         except Exception as error:  # code of others can raise anything
             raise self._failure(method, error) from error
+
+    def _transform(self, listings: ListingColumns) -> Values:
+        """Return checked features, or refuse them with the listing at fault, where a single one is."""
+        try:
+            return self._check(self._call("transform", listings), listings)
+        except Refused as error:
+            if len(listings) == 1:
+                found = f"{error.found} for listing {listings.texts('listing_id')[0]!r:.80}"
+                raise Refused(error.subject, found, error.expected, error.remedy) from error.__cause__
+            for half in np.array_split(np.arange(len(listings)), 2):
+                self._transform(listings.cut(half))
+            raise
 
     def _failure(self, method: str, error: Exception) -> Refused:
         found = f"{type(error).__name__} in {type(self.transformer).__name__}.{method} ({first_line(error)})"
@@ -270,6 +284,8 @@ class OwnFeatures(Extractor):
         except Exception:  # a column transformer has them only if all of its parts do
             named = []
         names = [str(name) for name in named]
+        if repeated := pd.Series(names, dtype=object)[lambda all_: all_.duplicated()].tolist():
+            raise Refused(f"extractor {self.name}", f"the feature {repeated[0]!r:.80} twice", "a name for each feature")
         return names if len(names) == width else [f"feature_{number}" for number in range(1, width + 1)]
 
     def _try_out(self, listings: ListingColumns, values: Values) -> None:
@@ -285,12 +301,23 @@ class OwnFeatures(Extractor):
         self._check(self._call("transform", bare), bare)
 
 
-_NAMES_EXPECTED = "up to 40 letters, digits, dots, hyphens and single underscores"
+_NAMES_EXPECTED = "up to 40 letters, digits, dots, hyphens and single underscores; none of ipml's own"
 
 
 def is_name(name: Any) -> bool:
     """Say whether a name can be that of an extractor or a reason."""
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def is_free(name: Any) -> bool:
+    """Say whether a name can be that of an extractor of one's own or of its reason.
+
+    Examples
+    --------
+    >>> is_free("loudness"), is_free("price.brand"), is_free("a b")
+    (True, False, False)
+    """
+    return is_name(name) and name.partition(".")[0] not in RESERVED
 
 
 def is_sentence(sentence: Any) -> bool:
@@ -316,8 +343,8 @@ def adopt(name: str, extractor: Any) -> Any:
     """
     if isinstance(extractor, Extractor) and not isinstance(extractor, OwnFeatures):
         return extractor
-    if not is_name(name) or name in RESERVED:
-        raise Refused(f"extractor {name!s:.80}", "a name that it cannot have", f"{_NAMES_EXPECTED}; none of ipml's own")
+    if not is_free(name):
+        raise Refused(f"extractor {name!s:.80}", "a name that it cannot have", _NAMES_EXPECTED)
     own = extractor if isinstance(extractor, OwnFeatures) else OwnFeatures(extractor)
     own.name_ = name
     return own

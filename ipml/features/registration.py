@@ -131,9 +131,10 @@ def _import(name: str) -> type[Any]:
         found: Any = import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
-    except Exception as error:  # importing foreign code can raise anything
+    except (Exception, SystemExit) as error:  # importing foreign code can raise anything
         why = f"{name!r:.120}, which cannot be imported ({first_line(error)})"
-        raise UnusableSetting("registered extractors", why, 'names such as "mypackage.features:Mine"') from error
+        expected = 'names such as "mypackage.features:Mine", or "scikit-learn", between commas'
+        raise UnusableSetting("registered extractors", why, expected) from error
     if not isinstance(found, type):
         raise UnusableSetting("registered extractors", f"{name!r:.120}, which is no class", "a class")
     return found

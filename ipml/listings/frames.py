@@ -23,6 +23,7 @@ from ipml.listings.kinds import (
     make_empty_column,
     match_pattern,
     read_column,
+    show_extra,
     show_vector,
 )
 from ipml.records import Problem
@@ -161,6 +162,9 @@ def show(value: object) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
+_SHOWN = {Kind.VECTOR: show_vector, Kind.EXTRA: show_extra}
+
+
 def show_cell(value: object, kind: Kind | None) -> str:
     """Return a value as `show` does; a number in place of a text is named as such, since it would look the same.
 
@@ -169,8 +173,8 @@ def show_cell(value: object, kind: Kind | None) -> str:
     >>> show_cell(1, Kind.TEXT), show_cell("1", Kind.TEXT), show_cell(1, Kind.FLAG)
     ('the number 1', '1', '1')
     """
-    if kind is Kind.VECTOR and (shown := show_vector(value)) is not None:
-        return shown
+    if kind in _SHOWN and (shown := _SHOWN[kind](value)) is not None:
+        return show(shown)
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and not is_missing(value)
     return show(f"the number {show(value)}" if kind in (Kind.TEXT, Kind.VECTOR) and is_number else value)
 

@@ -11,9 +11,11 @@ False means that each text must be checked.
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -24,7 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ipml.kit import moments
-from ipml.listings.extra import read_extra
+from ipml.listings.extra import MOST_NAMES, read_extra
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -344,6 +346,26 @@ def show_vector(value: object) -> str | None:
         return "an empty list"
     bad = [] if len(cells) > MOST_NUMBERS else [one for one in cells if not _is_number(one)]
     return f"a list of {len(cells):,} values" + (f", one of them {_show_one(bad[0])}" if bad else "")
+
+
+def show_extra(value: object) -> str | None:
+    """Return the part at fault of columns of a marketplace's own; None for what is no object.
+
+    Examples
+    --------
+    >>> show_extra({"tier": "gold", "returns": 1e308}), show_extra("gold")
+    ("'returns': 1e+308", None)
+    """
+    with suppress(ValueError, RecursionError):
+        value = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(value, Mapping):
+        return None
+    for name, cell in value.items() if len(value) <= MOST_NAMES else ():
+        try:
+            read_extra({name: cell})
+        except ValueError:
+            return f"{_show_one(name)}: {_show_one(cell)}"
+    return f"an object of {len(value):,} names"
 
 
 def _show_one(value: object) -> str:

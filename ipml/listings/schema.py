@@ -437,6 +437,7 @@ def _find_impossible(listing: Mapping[str, Any]) -> Iterator[tuple[str, Problem]
                 yield name, Problem(1, name, found, _BY_NAME[name].expected)
         elif is_nested and _BY_NAME[name].kind is Kind.EXTRA:
             if isinstance(value, list) or any(isinstance(one, list | dict) for one in value.values()):
+                found = found if isinstance(value, list) else show_cell(value, Kind.EXTRA)
                 yield name, Problem(1, name, found, _BY_NAME[name].expected)
         elif is_nested and not (_BY_NAME[name].is_list and isinstance(join_texts(value), str | None)):
             yield name, Problem(1, name, found, _PLAIN)

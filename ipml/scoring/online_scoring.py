@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Protocol
 
 import pandas as pd
 
-from ipml.errors import InvalidListings, IpmlError, UnreadableFile, UntrustedModel, first_line
+from ipml.errors import InvalidListings, IpmlError, UnreadableFile, UntrustedModel
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.frames import as_frame
 from ipml.listings.schema import check_listings, check_records, listings_to_frame, validate_record
@@ -336,7 +336,7 @@ class ServedModel:
 
 
 def _describe(error: Exception) -> str:
-    return first_line(error) if isinstance(error, IpmlError) else repr(error)[:200]
+    return str(error)[:1_000] if isinstance(error, IpmlError) else repr(error)[:200]
 
 
 def _warm(model: ModelInUse) -> ModelInUse:

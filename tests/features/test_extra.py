@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.errors import UnusableSetting
+from ipml.errors import InvalidListings, UnusableSetting
 from ipml.features.extra import ExtraNumber, check_extra, make_extra_features
 from ipml.listings.column_maps import load_columns
 from ipml.listings.extra import LARGEST, parse_extra, read_extra
 from ipml.listings.readers import read_listings
-from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame, validate_record
+from ipml.listings.schema import check_listings, check_records, frame_to_listings, listings_to_frame, validate_record
 from ipml.listings.writers import write_listings
 from ipml.model.drift import measure_drift
 from ipml.model.drift.reference import DriftReference, reference_of
@@ -82,6 +82,17 @@ def test_they_are_explained_saved_and_scored_again(learnt, tmp_path):
     assert "Returns in 30 days: unknown" in [reason.sentence for reason in unknown.reasons]
 
 
+def test_a_number_is_said_to_be_beyond_only_where_it_is():
+    """The least and the most of training are not "or less" and "or more", however often they come."""
+    count = ExtraNumber("n", "Complaints").fit(pd.DataFrame({"extra": [f'{{"n":{n}.0}}' for n in (0, 0, 2, 5, 5)]}))
+
+    def say(n):
+        row = count.transform(pd.DataFrame({"extra": [f'{{"n":{n}.0}}']}))[0].tolist()
+        return count.say_reason(dict(zip(count.get_feature_names_out(), row, strict=True)), 1.0).partition(",")[0]
+
+    assert [say(n) for n in (-1, 0, 5, 9)] == [f"Complaints: {n}" for n in ("0 or less", "0", "5", "5 or more")]
+
+
 def test_drift_is_measured_by_name(learnt):
     """Where numbers move, or words come, or all is missing later; texts in the place of numbers are missing."""
     reference = DriftReference.from_json(reference_of(learnt, None).to_json(), "reference")
@@ -104,7 +115,10 @@ def test_what_cannot_be_learnt_is_refused_in_a_line():
     ]:
         with pytest.raises(UnusableSetting, match=rf"^extra columns: found [^\n]*{found}[^\n]*$"):
             check_extra(extra, numbers, categories)
-    for numbers, categories in ((["Bad name"], ()), (["tier"], ["tier"])):
+    for numbers, categories in ((["Bad name"], ()), (["tier"], ["tier"]), (["tier", "tier"], ())):
         with pytest.raises(UnusableSetting, match=r"^extra columns: found the name [^\n]+$"):
             make_extra_features(numbers, categories)
+    for cell in (1e308, "x" * 300, [1], True):
+        with pytest.raises(InvalidListings, match=r"extra: found \W*bad_one\W"):
+            check_records([{**BAG, "extra": {"tier": "gold", "bad_one": cell}}])
     assert ExtraNumber("a", "A").fit(pd.DataFrame({"extra": [""]})).usual_ == 0

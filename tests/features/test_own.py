@@ -1,5 +1,7 @@
 """Transformers of one's own read listings beside those of ipml, and any fault of theirs names the extractor."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,6 +81,7 @@ FAULTS = [
     (lambda X: np.arange(len(X)), "other values for a listing alone or in another order"),
     (lambda X: np.full(len(X), 1 / X["price"].notna().sum()), "other values|float division|missing or infinite"),
     (lambda X: csr_matrix((np.ones(1), [7], [0] + [1] * len(X)), shape=(len(X), 2)), "unsound|column index"),
+    (lambda X: pd.DataFrame(np.ones((len(X), 2)), columns=["a", "a"]), "the feature 'a' twice"),
     (raises, "KeyError in Returns.transform"),
 ]
 
@@ -92,6 +95,15 @@ def test_a_fault_is_named_at_fit(make, found):
     assert (raised.value.__cause__ is not None) == (make is raises)
 
 
+def test_a_fault_with_one_listing_names_it():
+    """However many come with it; the transformer is asked for halves."""
+    own = adopt("mine", Returns(lambda X: np.ones(len(X)))).fit(listings_to_frame(GOLDEN_LISTINGS))
+    own.transformer_.make = lambda X: np.where(X["title"] == "odd", np.inf, 1.0)
+    rows = [replace(GOLDEN_LISTINGS[0], listing_id=str(n), title="odd" if n == 37 else "even") for n in range(50)]
+    with pytest.raises(Refused, match=r"^extractor mine: found numbers [^\n]* for listing '37'; [^\n]+$"):
+        own.raw(ListingColumns.of_records(rows))
+
+
 def test_what_a_transformer_may_not_be_is_refused_at_fit():
     """Labels, unknown columns, a name or a group of ipml's own, code in a sentence."""
     fine, frame = Returns(LETTERS["frame"]), listings_to_frame(GOLDEN_LISTINGS)
@@ -100,11 +112,13 @@ def test_what_a_transformer_may_not_be_is_refused_at_fit():
         {"columns": "titel"},
         {"sentence": "{letters.__class__}"},
         {"group": "a b"},
+        {"group": "price.brand"},
+        {"columns": 3},
     ]
     for parameters in refused:
         with pytest.raises(Refused, match=r"^extractor mine: [^\n]+$"):
             adopt("mine", OwnFeatures(fine, **parameters)).fit(frame)
-    for name in ("price", "rest", "", "a__b", "x" * 50):
+    for name in ("price", "price.brand", "rest", "", "a__b", "x" * 50):
         with pytest.raises(Refused, match="a name that it cannot have"):
             adopt(name, fine)
     with pytest.raises(Refused, match="without transform"):

@@ -145,7 +145,7 @@ def test_a_model_file_holds_what_the_loader_registered(labelled, tmp_path, monke
     with pytest.raises(UntrustedModel, match=r"Shouting, version 2; expected version 3, which is registered[^\n]+$"):
         load_model(tmp_path / "model")
     monkeypatch.setattr(registration, "_REGISTERED", {})
-    with pytest.raises(UntrustedModel, match=r'Shouting, version 2; [^\n]*ipml.register_extractor\("[^\n]+$'):
+    with pytest.raises(UntrustedModel, match=r'Shouting, version 2; [^\n]*IPML_EXTRACTORS="[^\n]+$'):
         load_model(tmp_path / "model")
     with pytest.raises(UntrustedModel, match=r"Shouting in the classifier; [^\n]*ipml.register_extractor[^\n]+$"):
         save_model(classifier, tmp_path / "other", **FACTS)

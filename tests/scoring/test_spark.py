@@ -13,14 +13,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.feature_extraction.text import CountVectorizer
 
 from ipml.errors import Failed, MissingColumns, Refused, UntrustedModel, UnusableSetting
+from ipml.features.extra import make_extra_features
+from ipml.features.own import OwnFeatures
+from ipml.features.registration import SCIKIT_LEARN, register_extractor
 from ipml.listings.column_maps import ColumnMap
 from ipml.listings.schema import check_listings
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of
 from ipml.listings.writers import write_listings
 from ipml.model.model_file import save_model
-from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.scoring.batch.file_scoring import BatchCounts
 from ipml.scoring.portfolio_store import start_store, write_store
 from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS, Scorer, load_model
@@ -125,14 +129,21 @@ check_same = partial(pd.testing.assert_frame_equal, check_exact=True)
 
 
 @pytest.mark.parametrize("has_events", [False, True])
-def test_vectors_of_pictures_go_along(session, market, listings, tmp_path, has_events):
-    """A model that reads them says of each listing what it says on one machine, also where histories are joined."""
+def test_vectors_and_what_is_own_go_along(session, market, listings, tmp_path, has_events):
+    """A model that reads pictures, own columns and own extractors scores as on one machine, also with histories."""
     rng, labelled = np.random.default_rng(1), market.listings[market.listings["is_counterfeit"].notna()].tail(300)
     some, seen = (
-        check_listings(frame.assign(image_vector=pd.Series(list(rng.normal(size=(len(frame), 6))), frame.index)))
+        check_listings(
+            frame.assign(
+                image_vector=pd.Series(list(rng.normal(size=(len(frame), 6))), frame.index),
+                extra=[f'{{"returns":{share:.3f}}}' for share in rng.random(len(frame))],
+            )
+        )
         for frame in (listings, labelled)
     )
-    classifier = CounterfeitClassifier(n_folds=2).fit(seen, seen["is_counterfeit"].astype(int))
+    register_extractor(SCIKIT_LEARN)
+    own = make_extra_features(["returns"]) | {"counts": OwnFeatures(CountVectorizer(min_df=5), "title")}
+    classifier = CounterfeitClassifier(make_features(own=own), n_folds=2).fit(seen, seen["is_counterfeit"].astype(int))
     model = tmp_path / "model"
     save_model(classifier, model, name="images", data_digest="0", experiment={}, figures={})
     write_listings(some, tmp_path / "some.parquet")

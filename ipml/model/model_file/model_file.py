@@ -109,12 +109,12 @@ def check_extractors(saved: Mapping[str, str], folder: Path) -> None:
     Raises
     ------
     UntrustedModel
-        Names the class, its version, and how to register it.
+        Names the class, its version, and how to register it with all others that are missing.
     """
     for name, state_version in saved.items():
         registered = find_registered(name)
         if registered is None or registered.version != state_version:
-            raise make_refusal(folder, name, state_version)
+            raise make_refusal(folder, name, state_version, saved)
 
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"

@@ -9,7 +9,7 @@ and open files cannot be saved.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import scipy
 from numpy.typing import NDArray
 
 from ipml.errors import UntrustedModel
-from ipml.features.registration import find_name, find_registered, name_class
+from ipml.features.registration import SCIKIT_LEARN, find_name, find_registered, name_class
 
 _PLAIN = (type(None), bool, int, float, str)
 _LISTS: Mapping[str, type[Any]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
@@ -169,14 +169,25 @@ class OwnStateReader:
         return made
 
 
-def make_refusal(folder: Path, name: str, version: str) -> UntrustedModel:
-    """Return the refusal of a model that holds a class which is not registered, or in another version."""
+def make_refusal(folder: Path, name: str, version: str, others: Iterable[str] = ()) -> UntrustedModel:
+    """Return the refusal of a model that holds a class which is not registered, or in another version.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model.
+    name, version : str
+        Of the class.
+    others : iterable of str, default=()
+        All classes that the model holds; the remedy names each that is missing.
+    """
     found = f"an extractor of the class {name:.120}, version {version:.20}"
     registered = find_registered(name)
     if registered is not None:
         return UntrustedModel(folder, found, f"version {registered.version}, which is registered", "Train anew.")
-    listed = "scikit-learn" if name.startswith("sklearn.") else name[:120]
-    remedy = f'If you trust it: ipml.register_extractor("{listed}"), or IPML_EXTRACTORS="{listed}".'
+    missing = [one for one in (name, *others) if find_registered(one) is None]
+    listed = {SCIKIT_LEARN if one.startswith("sklearn.") else one[:120] for one in missing}
+    remedy = f'If you trust it: IPML_EXTRACTORS="{", ".join(sorted(listed))}", or ipml.register_extractor for each.'
     return UntrustedModel(folder, found, "registered extractors", remedy)
 
 

@@ -71,7 +71,8 @@ def rehearse(experiment: Experiment, brands: BrandTable, donor: CounterfeitClass
         classifier.fit(listings, np.arange(len(listings)) % 2, donor=donor)
     except Exception as error:  # each part of the classifier refuses in its own way
         if experiment.features and isinstance(error, Refused):  # which names the extractor
-            raise UnusableSetting(f"[features] of {experiment.name}", str(error), "extractors that work") from error
+            subject = f"[features] of {experiment.name}, {error.subject}"
+            raise UnusableSetting(subject, error.found, error.expected, error.remedy) from error
         found = ", ".join(f"{name} = {value!r}" for name, value in experiment.model.items())
         expected = f"values the classifier can use ({first_line(error)})"
         raise UnusableSetting(f"[model] of {experiment.name}", found, expected) from error

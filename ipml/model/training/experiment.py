@@ -82,11 +82,13 @@ from ipml.settings import get_settings
 
 
 def _list_files(value: Any) -> Any:
-    """Return one file as a list of one, and none as an empty list, as earlier releases recorded it."""
+    """Return one file or name as a list of one, and none as an empty list, as earlier releases recorded it."""
     return (value,) if isinstance(value, str) else () if value is None else value
 
 
 Files = Annotated[tuple[str, ...], BeforeValidator(_list_files)]
+Names = Annotated[tuple[str, ...] | dict[str, str], BeforeValidator(_list_files)]
+"""Columns of one's own, perhaps each with its label in reasons; a single one needs no list."""
 _EXPECTED = "what `ipml model train --help` shows"
 
 
@@ -106,8 +108,8 @@ class DataPart(_Part):
     prevalence_bound: float = Field(PREVALENCE_BOUND, gt=0, lt=1)
     brands: str | None = None
     truth: str | None = None
-    extra_numbers: tuple[str, ...] | dict[str, str] = ()
-    extra_categories: tuple[str, ...] | dict[str, str] = ()
+    extra_numbers: Names = ()
+    extra_categories: Names = ()
     donor: str | None = None
     donor_digest: str | None = Field(None, description="SHA-256 of its model file, as a run records it")
 

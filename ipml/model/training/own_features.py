@@ -34,6 +34,9 @@ def make_own_features(experiment: Experiment) -> dict[str, OwnFeatures]:
     CountVectorizer(min_df=5)
     """
     extra = make_extra_features(experiment.data.extra_numbers, experiment.data.extra_categories)
+    if twice := sorted(extra.keys() & experiment.features.keys()):
+        found = "the name of a column under [data]"
+        raise UnusableSetting(_subject(experiment, twice[0]), found, "another name")
     return extra | {name: _make(experiment, name, table) for name, table in experiment.features.items()}
 
 
@@ -50,7 +53,8 @@ def check_savable(experiment: Experiment, features: Mapping[str, Any]) -> None:
             pack(features[name])
         except TypeError as error:
             expected = "registered classes and plain values: functions cannot be saved"
-            raise UnusableSetting(_subject(experiment, name), f"{error} in its state", expected) from None
+            remedy = "Register it, or give the class that holds it a __getstate__ of plain values."
+            raise UnusableSetting(_subject(experiment, name), f"{error} in its state", expected, remedy) from None
 
 
 def _make(experiment: Experiment, name: str, table: Mapping[str, Any]) -> OwnFeatures:
@@ -70,7 +74,7 @@ def _make(experiment: Experiment, name: str, table: Mapping[str, Any]) -> OwnFea
     try:
         own = adopt(name, OwnFeatures(transformer, **{key: table.get(key) for key in _OF_EXTRACTOR}))
     except Refused as error:
-        raise UnusableSetting(f"[features] of {experiment.name}", first_line(error), "another name") from error
+        raise UnusableSetting(subject, error.found, error.expected) from error
     assert isinstance(own, OwnFeatures)
     return own
 
