@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -390,7 +391,7 @@ def choose_members(
         What was chosen for the same listings, labels and sellers, whose values hardly differ: its members are kept, and
         the rows drawn.
     """
-    if C is not None and not C > 0:
+    if C is not None and not (isinstance(C, Real) and C > 0):
         raise ValueError(f"C is {C!r}; expected a number above 0.")
     n_listings = len(problem.y)
     drawn = before.fits.drawn if before else np.arange(n_listings) if drawn is None else drawn
@@ -483,6 +484,8 @@ def fold_sellers(n_folds: int, problem: Problem, seed: int) -> list[Fold]:
     """
     from sklearn.model_selection import StratifiedGroupKFold  # scoring does without scikit-learn
 
+    if not n_folds >= 2:
+        raise ValueError(f"n_folds is {n_folds!r}; expected a whole number of at least 2.")
     y, weight, sellers = problem.y, problem.weight, problem.groups
     counts = np.flatnonzero(weight > 0)
     n_sellers = (len(np.unique(sellers[counts][y[counts] == label])) for label in (0, 1))

@@ -6,10 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from ipml import Scorer
@@ -73,6 +80,22 @@ def test_a_learner_is_asked_of_sellers_it_has_not_seen():
     np.testing.assert_array_equal(seen.decision_function(design) > 0, y == 1)
 
 
+def test_weights_reach_the_last_learner_of_all():
+    """Through pipelines in pipelines, searches and stacks; a label of no weight teaches nothing."""
+    draw = np.random.default_rng(0)
+    design, flags = csr_matrix(draw.normal(size=(80, 3))), np.zeros(3, dtype=np.bool_)
+    y = (design.toarray()[:, 0] > 0).astype(np.int8)
+    weight, linear = np.where(y ^ (np.arange(80) % 4 == 0), 1.0, 1e-6), LogisticRegression()
+    problems = [Problem(design, y, of, np.arange(80).astype(str), flags, flags) for of in (weight, np.ones(80))]
+    for learner in (
+        make_pipeline(make_pipeline(MaxAbsScaler(), linear)),
+        GridSearchCV(linear, {"C": [1.0]}, cv=2),
+        StackingClassifier([("one", linear)], cv=2),
+    ):
+        light, plain = (fit_learner(learner, problem, seed=0).decision_function(design) for problem in problems)
+        assert np.abs(light - plain).max() > 0.1
+
+
 class Odd(LogisticRegression):
     """A learner that fails, or answers in a shape of its own."""
 
@@ -96,6 +119,7 @@ def test_what_cannot_be_a_learner_is_refused_in_one_sentence(few, classifier, mo
         (Odd(C=2), {}, "learner Odd: found RuntimeError in fit (no memory"),
         (Odd(C=3), {}, "learner Odd: found an answer of shape"),
         (Odd(C=4), {}, "learner Odd: found NaN or infinity"),
+        (VotingClassifier([("one", LogisticRegression())]), {}, "found neither predict_proba nor decision_function"),
         (OneHotEncoder(), {}, "expected None or a probabilistic classifier of scikit-learn"),
         (LogisticRegression(), {"donor": classifier}, "need the learner of ipml"),
         (HistGradientBoostingClassifier(), {}, "Put a TruncatedSVD before it in a Pipeline, or give features without"),
