@@ -239,6 +239,10 @@ class ExternalClassifier(Estimator):
                 f"an estimator of unclear classes ({first_line(error)})", "its label of counterfeits in pos_label"
             ) from error
 
+    def show(self, X: Any) -> pd.DataFrame:
+        """Return listings as the estimator is shown them: the columns it names, else all canonical ones."""
+        return self._choose(self.opened, frame_of(X))
+
     def _choose(self, opened: OpenedEstimator, frame: pd.DataFrame) -> pd.DataFrame:
         if opened.columns is None:
             return frame
@@ -261,7 +265,7 @@ class ExternalClassifier(Estimator):
         """
         if self.opened.explain is None:
             return None
-        added, base = self.opened.explain(self._choose(self.opened, frame_of(X)))
+        added, base = self.opened.explain(self.show(X))
         if self._find_column(self.opened) == 0:  # its features are weighed for the second class
             added, base = -added, -base
         return added, self.base_rate_ if np.isnan(base) else base

@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
@@ -23,6 +24,7 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from ipml.errors import Failed, UntrustedModel, UnusableSetting
+from ipml.listings.kinds import Kind
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.external import ExternalClassifier, read_source
 from ipml.model.external.classifier import READ, frame_of
@@ -187,8 +189,42 @@ def test_columns_of_a_marketplaces_own_are_read_by_name_and_classes_by_label(tmp
     assert score[:-1][y[:-1] == 1].min() > 0.5 > score[:-1][y[:-1] == 0].max()
     assert [scorer.score(record).score for record in records[-3:]] == pytest.approx(score.tolist()[-3:])
     (first, *_) = scorer.score(records[int(np.argmax(y))]).reasons
-    assert "extra.tier new" in first.sentence
+    assert "tier new" in first.sentence
     assert first.weight > 0
+
+
+class Reader(BaseEstimator):
+    """An estimator that suspects listings that have a field; it may need the field."""
+
+    def __init__(self, field: str, needs: bool = False) -> None:
+        self.field = field
+        self.needs = needs
+
+    def predict_proba(self, X: pd.DataFrame) -> Any:
+        """Return 0.9 for listings with the field, 0.2 for others."""
+        has_field = X[self.field].notna() & (X[self.field].astype(str) != "")
+        if self.needs and not has_field.all():
+            raise ValueError("no such listing")
+        return np.where(has_field, 0.9, 0.2)
+
+
+def test_occlusion_leaves_out_each_field_that_an_estimator_is_shown(subtests, tmp_path):
+    """Ids, own columns and vectors, too: the score without the field is stated, or all weighs in the rest."""
+    of_kind = {Kind.NUMBER: 0.5, Kind.COUNT: 5, Kind.SHARE: 0.5, Kind.MOMENT: "2026-05-01T00:00:00Z", Kind.TEXT: "x"}
+    of_kind |= {Kind.VECTOR: [0.5, 1.0], Kind.EXTRA: '{"tier":"gold"}'}
+    facts = {"currency": "EUR", "country": "DE", "gtin": "4006381333931", "image_hash": "0123456789abcdef"}
+    facts |= {"condition": "new", "seller_language": "en"} | dict.fromkeys(("url", "image_urls"), "https://a.example/1")
+    listing = check_listings(pd.DataFrame([{one.name: facts.get(one.name, of_kind[one.kind]) for one in READ}]))
+    listings = pd.concat([listing, listing], ignore_index=True)
+    for field, needs in [*((field, False) for field in READ), (READ[0], True)]:
+        with subtests.test(field=field.name, needs=needs):
+            source = read_source(write(Reader(field.name, needs), tmp_path / "reader.pkl"))
+            fitted = ExternalClassifier(source, is_calibrated=False, trusted="pickle").fit(listings, [0, 1])
+            (scored,) = make_scorer(fitted, "x/1").explain_frame(listing)
+            left_out = [reason for reason in scored.reasons if reason.feature.endswith(".left_out")]
+            assert ["20 %" in reason.sentence for reason in left_out] == [True] * (not needs)
+            total = scored.base_rate + sum(reason.weight for reason in scored.reasons)
+            assert total == pytest.approx(scored.log_odds)
 
 
 def test_labels_are_never_shown():
