@@ -246,14 +246,17 @@ class ExternalClassifier(Estimator):
     def _choose(self, opened: OpenedEstimator, frame: pd.DataFrame) -> pd.DataFrame:
         if opened.columns is None:
             return frame
-        if unknown := [name for name in opened.columns if not (name in frame or is_own_column(name))]:
+        unknown = [name for name in opened.columns if not (name in frame or is_own_column(name))]
+        if (
+            unknown and opened.estimator is None
+        ):  # one of scikit-learn names all that it was fitted on, also unread ones
             raise self._refuse(f"an estimator that reads {', '.join(unknown[:5])}", "canonical listing columns")
         own = {
             name: read_own_column(frame[EXTRA], name, name in self.own_texts_)
             for name in opened.columns
-            if name not in frame
+            if is_own_column(name)
         }
-        return frame.assign(**own)[list(opened.columns)]
+        return frame.assign(**own)[[name for name in opened.columns if name not in unknown]]
 
     def _refuse(self, found: str, expected: str) -> UnusableSetting:
         return UnusableSetting(self.name, found, expected)
