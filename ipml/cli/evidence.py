@@ -246,7 +246,8 @@ def _compare(folder: Path, database: str | None) -> list[str]:
 def _rescore(folder: Path, model: str | None) -> tuple[list[str], str]:
     """Score the listings of a package again; return a sentence for each that differs, and how many did not."""
     from ipml.enforcement.evidence.pieces import read_scored_listing
-    from ipml.scoring.scorer import load_model, rescore
+    from ipml.scoring.rescoring import rescore
+    from ipml.scoring.scorer import load_model
 
     scorer, problems = load_model(model), []
     files = sorted((folder / "data").glob("evidence-*.json"))

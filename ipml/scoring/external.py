@@ -8,7 +8,7 @@ one more reason, so that reasons and base rate sum to the log-odds either way.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,18 +19,17 @@ from numpy.typing import NDArray
 from ipml.errors import Failed, UnusableSetting
 from ipml.features.columns import ListingColumns
 from ipml.features.frame import is_own_column
-from ipml.features.goods import listing_brands
-from ipml.features.portfolio import SellerPortfolios, listing_moments
+from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.extra import PREFIX
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import make_empty_column
 from ipml.listings.schema import validate_record
-from ipml.model.calibration import is_too_wide
 from ipml.model.external import ExternalClassifier
 from ipml.model.external.classifier import frame_of
 from ipml.model.familiarity import ListingSample
 from ipml.records import NONE_EARLIER, REST, EarlierListings, Listing, Reason, ScoredListing
-from ipml.scoring.scorer import CAUSES, NONE_UNREAD, TOO_UNCERTAIN, Explained, JudgedListings, Scorer
+from ipml.scoring.judgement import NONE_UNREAD, Explained, JudgedListings
+from ipml.scoring.scorer import Scorer
 
 Floats = NDArray[np.float64]
 
@@ -100,7 +99,6 @@ class ExternalScorer(Scorer):
         self.version = version
         self.most_width = most_width
         self.digest = digest
-        self._currencies = {"", None}
 
     def __reduce__(self) -> tuple[type[Scorer], tuple[Any, str, float | None, str | None]]:
         return ExternalScorer, (self.classifier, self.version, self.most_width, self.digest)
@@ -128,9 +126,6 @@ class ExternalScorer(Scorer):
         record = listing if isinstance(listing, Listing) else validate_record(listing)
         return self.score_records([record], portfolios, others=[others], explain=explain)[0]
 
-    def _report_currencies(self, currencies: Iterable[str | None]) -> None:
-        """Say nothing: which currencies count is the external model's own matter."""
-
     def _judge(
         self,
         columns: ListingColumns,
@@ -139,21 +134,10 @@ class ExternalScorer(Scorer):
         sample: ListingSample | None = None,
         explain: bool = False,  # noqa: ARG002 - reasons cost a look of their own here
     ) -> JudgedListings:
-        classifier = self.classifier
-        portfolios = classifier.portfolios_ if portfolios is None else portfolios
-        known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
-        known = known if others is None else known.with_others(others)
-        log_odds = classifier.decision_function(columns)
-        score, low, high = classifier.judge(columns, log_odds)
-        alone, causes = score.copy(), np.zeros(len(columns), dtype=np.int8)
-        if self.most_width is not None:
-            causes[is_too_wide(low, high, self.most_width)] = CAUSES.index(TOO_UNCERTAIN)
-        for judged in (log_odds, score, low, high):
-            judged[causes > 0] = np.nan
-        if sample is not None:
-            brands = listing_brands(columns, classifier.brand_table)
-            classifier.familiarity_.add_to_sample(columns, brands, score, sample)
-        return JudgedListings(columns, known, log_odds, score, low, high, alone, causes, NONE_UNREAD)
+        known, log_odds = self._find_earlier(columns, portfolios, others), self.classifier.decision_function(columns)
+        score, low, high = self.classifier.judge(columns, log_odds)
+        facts = log_odds, score, low, high, score.copy(), self._find_too_wide(low, high)
+        return self._conclude(JudgedListings(columns, known, *facts, NONE_UNREAD), sample)
 
     def _assemble_one(self, *facts: Any) -> ScoredListing:
         scored = super()._assemble_one(*facts)

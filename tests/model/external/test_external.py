@@ -29,7 +29,8 @@ from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.external import ExternalClassifier, read_source
 from ipml.model.external.classifier import READ, frame_of
 from ipml.model.model_file import load_model, save_model
-from ipml.scoring.scorer import make_scorer, rescore
+from ipml.scoring.rescoring import rescore
+from ipml.scoring.scorer import make_scorer
 from tests.model.conftest import FACTS
 
 NUMBERS = ["price", "seller_age_days"]
