@@ -197,7 +197,7 @@ class ExternalClassifier(Estimator):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return self.source.address or f"external estimator ({self.source.kind})"
 
     def decision_function(self, X: Any) -> Floats:
