@@ -90,7 +90,7 @@ class CounterfeitClassifier(Estimator):
     ----------
     features : Features or None, default=None
         The extractors; those of `make_features` where none are given. Their parameters can be set either way, as in a
-        grid search over `features__title__letters`; "drop" leaves one out, as in `features__seller`.
+        grid search over `features__title__letters`; "drop" in its place leaves one out.
     C : float or None, default=None
         Inverse strength of the penalty; chosen by log loss on unseen sellers where none is given.
     n_folds : int, default=5
