@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Real
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -391,7 +390,7 @@ def choose_members(
         What was chosen for the same listings, labels and sellers, whose values hardly differ: its members are kept, and
         the rows drawn.
     """
-    if C is not None and not (isinstance(C, Real) and C > 0):
+    if C is not None and not C > 0:
         raise ValueError(f"C is {C!r}; expected a number above 0.")
     n_listings = len(problem.y)
     drawn = before.fits.drawn if before else np.arange(n_listings) if drawn is None else drawn

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,7 +16,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
@@ -71,15 +72,22 @@ class Server(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def address() -> Iterator[str]:
-    """Return where an endpoint answers."""
-    Server.estimator = make_estimator(LogisticRegression(max_iter=5_000))
+@contextmanager
+def answering(estimator: Any) -> Iterator[str]:
+    """Give the address where an estimator answers."""
+    Server.estimator = estimator
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/invocations"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Return where an endpoint answers."""
+    with answering(make_estimator(LogisticRegression(max_iter=5_000))) as where:
+        yield where
 
 
 def write(estimator: Any, path: Path) -> str:
@@ -148,7 +156,8 @@ class Odd(LogisticRegression):
         """Answer as told."""
         if isinstance(self.answer, Exception):
             raise self.answer
-        return np.asarray(self.answer) if self.answer is not None else super().predict_proba(X)
+        answer = self.answer(X) if callable(self.answer) else self.answer
+        return np.asarray(answer) if answer is not None else super().predict_proba(X)
 
 
 def test_odd_answers_are_one_line_that_names_the_estimator(tmp_path):
@@ -194,19 +203,11 @@ def test_columns_of_a_marketplaces_own_are_read_by_name_and_classes_by_label(tmp
     assert first.weight > 0
 
 
-class Reader(BaseEstimator):
-    """An estimator that suspects listings that have a field; it may need the field."""
-
-    def __init__(self, field: str, needs: bool = False) -> None:
-        self.field = field
-        self.needs = needs
-
-    def predict_proba(self, X: pd.DataFrame) -> Any:
-        """Return 0.9 for listings with the field, 0.2 for others."""
-        has_field = X[self.field].notna() & (X[self.field].astype(str) != "")
-        if self.needs and not has_field.all():
-            raise ValueError("no such listing")
-        return np.where(has_field, 0.9, 0.2)
+def suspect(field: str, is_needed: bool, X: pd.DataFrame) -> Any:
+    """Suspect listings that have a field."""
+    has_field = X[field].notna() & (X[field].astype(str) != "")
+    assert has_field.all() or not is_needed
+    return np.where(has_field, 0.9, 0.2)
 
 
 def test_occlusion_leaves_out_each_field_that_an_estimator_is_shown(subtests, tmp_path):
@@ -219,7 +220,7 @@ def test_occlusion_leaves_out_each_field_that_an_estimator_is_shown(subtests, tm
     listings = pd.concat([listing, listing], ignore_index=True)
     for field, needs in [*((field, False) for field in READ), (READ[0], True)]:
         with subtests.test(field=field.name, needs=needs):
-            source = read_source(write(Reader(field.name, needs), tmp_path / "reader.pkl"))
+            source = read_source(write(Odd(partial(suspect, field.name, needs)), tmp_path / "odd.pkl"))
             fitted = ExternalClassifier(source, is_calibrated=False, trusted="pickle").fit(listings, [0, 1])
             (scored,) = make_scorer(fitted, "x/1").explain_frame(listing)
             left_out = [reason for reason in scored.reasons if reason.feature.endswith(".left_out")]
