@@ -21,11 +21,11 @@ def cells_of(notebook):
 
 
 def test_every_notebook_is_a_pair():
-    """Each script has its notebook, each notebook its script, and there are the three that the README names."""
+    """Each script has its notebook, each notebook its script, and there are the four that the README names."""
     named = {path.stem for path in SCRIPTS}
     assert named == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
     readme = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
-    assert len(named) == 3
+    assert len(named) == 4
     assert all(f"| `{name}` |" in readme for name in named)
 
 

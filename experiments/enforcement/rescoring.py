@@ -32,7 +32,8 @@ from ipml.review.queue import claim, decide, enqueue
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store
-from ipml.scoring.scorer import TOLERANCE, Scorer, load_model, rescore
+from ipml.scoring.rescoring import TOLERANCE, rescore
+from ipml.scoring.scorer import Scorer, load_model
 from ipml.simulation.marketplace import simulate_marketplace
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import evidence

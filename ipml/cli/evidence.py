@@ -187,9 +187,9 @@ def verify(
             problems += _compare(folder, database)
             notes.append("all rows were compared with the audit trail")
         if (rescore or model) and not problems:
-            n_scored, differences = _rescore(folder, model)
+            differences, note = _rescore(folder, model)
             problems += differences
-            notes.append(f"{n_scored - len(differences)} of {n_scored} scores came out again")
+            notes.append(note)
     show_verdict(problems, notes)
 
 
@@ -238,10 +238,11 @@ def _compare(folder: Path, database: str | None) -> list[str]:
         return compare_with_trail(connection, folder)
 
 
-def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
-    """Score a package's listings again; return their number, and a sentence for each difference."""
+def _rescore(folder: Path, model: str | None) -> tuple[list[str], str]:
+    """Score the listings of a package again; return a sentence for each that differs, and one with the number of others."""
     from ipml.enforcement.evidence.pieces import read_scored_listing
-    from ipml.scoring.scorer import load_model, rescore
+    from ipml.scoring.rescoring import rescore
+    from ipml.scoring.scorer import load_model
 
     scorer, problems = load_model(model), []
     files = sorted((folder / "data").glob("evidence-*.json"))
@@ -253,7 +254,7 @@ def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
             continue
         if problem := rescore(scorer, scored).problem:
             problems.append(f"data/{file.name}: {problem}")
-    return len(files), problems
+    return problems, f"{len(files) - len(problems)} of {len(files)} scores came out again{scorer.caveat}"
 
 
 audit_app = make_group("Check the audit trail, and keep signed anchors of it outside the database.", "audit verify")

@@ -333,15 +333,20 @@ def is_sentence(sentence: Any) -> bool:
     return not set("{}") & set(_PLACEHOLDER.sub("", sentence))
 
 
+def is_dropped(extractor: Any) -> bool:
+    """Say whether an extractor is left out: "drop" stands in its place, as in scikit-learn's `FeatureUnion`."""
+    return isinstance(extractor, str) and extractor == "drop"
+
+
 def adopt(name: str, extractor: Any) -> Any:
-    """Return an extractor as a model has it: a transformer of one's own as `OwnFeatures` of this name.
+    """Return an extractor as a model has it: a transformer of one's own as `OwnFeatures` of this name; "drop" as it is.
 
     Raises
     ------
     Refused
         An extractor of ipml has this name, or none can have it.
     """
-    if isinstance(extractor, Extractor) and not isinstance(extractor, OwnFeatures):
+    if is_dropped(extractor) or (isinstance(extractor, Extractor) and not isinstance(extractor, OwnFeatures)):
         return extractor
     if not is_free(name):
         raise Refused(f"extractor {name!s:.80}", "a name that it cannot have", _NAMES_EXPECTED)

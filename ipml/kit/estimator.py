@@ -32,9 +32,8 @@ class Estimator:
         """Return the parameters by name, and with `deep` those of inner estimators, such as `inner__most`."""
         own = {name: getattr(self, name) for name in self._defaults()}
         parts = self.parts() if deep else {}
-        return (
-            own | parts | {f"{name}__{of}": it for name, part in parts.items() for of, it in part.get_params().items()}
-        )
+        of_parts = {name: part.get_params() for name, part in parts.items() if hasattr(part, "get_params")}
+        return own | parts | {f"{name}__{of}": it for name, params in of_parts.items() for of, it in params.items()}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters by the names of `get_params`; raise ValueError for an unknown name."""

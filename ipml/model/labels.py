@@ -82,6 +82,24 @@ def find_counterfeit_column(classifier: Any) -> int:
     return 1
 
 
+def list_labels(y: Any, n_listings: int) -> NDArray[Any]:
+    """Return a label for each listing, as plain texts or numbers.
+
+    Raises
+    ------
+    ValueError
+        Not one for each listing, or one is missing.
+    """
+    from sklearn.utils.validation import column_or_1d  # scoring does without scikit-learn
+
+    labels = column_or_1d(np.asarray(y), warn=True)
+    if len(labels) != n_listings:
+        raise ValueError(f"Found {len(labels)} labels for {n_listings} listings; expected one for each.")
+    if n_missing := int(np.sum(pd.isna(labels) | pd.Series(labels).isin((np.inf, -np.inf)))):
+        raise ValueError(f"Found {n_missing} missing labels (NaN or inf); leave listings without a label out.")
+    return np.array(labels.tolist())  # frames hold them as objects
+
+
 def read_labels(y: Any, weight: Floats, pos_label: Any = None) -> tuple[NDArray[Any], Labels, Any]:
     """Return both labels, sorted, 1 for each listing with that of counterfeits, else 0, and the label of counterfeits.
 
@@ -105,14 +123,8 @@ def read_labels(y: Any, weight: Floats, pos_label: Any = None) -> tuple[NDArray[
     (array([False,  True]), array([0, 1, 1], dtype=int8), True)
     """
     from sklearn.utils.multiclass import check_classification_targets  # scoring does without scikit-learn
-    from sklearn.utils.validation import column_or_1d
 
-    labels = column_or_1d(np.asarray(y), warn=True)
-    if len(labels) != len(weight):
-        raise ValueError(f"Found {len(labels)} labels for {len(weight)} listings; expected one for each.")
-    if n_missing := int(np.sum(pd.isna(labels) | np.isin(labels, (np.inf, -np.inf)))):
-        raise ValueError(f"Found {n_missing} missing labels (NaN or inf); leave listings without a label out.")
-    labels = np.array(labels.tolist())  # of objects, as frames hold them, the plain texts or numbers
+    labels = list_labels(y, len(weight))
     check_classification_targets(labels)
     classes, y = np.unique(labels, return_inverse=True)
     if len(classes) > 2:

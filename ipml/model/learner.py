@@ -483,6 +483,8 @@ def fold_sellers(n_folds: int, problem: Problem, seed: int) -> list[Fold]:
     """
     from sklearn.model_selection import StratifiedGroupKFold  # scoring does without scikit-learn
 
+    if not n_folds >= 2:
+        raise ValueError(f"n_folds is {n_folds!r}; expected a whole number of at least 2.")
     y, weight, sellers = problem.y, problem.weight, problem.groups
     counts = np.flatnonzero(weight > 0)
     n_sellers = (len(np.unique(sellers[counts][y[counts] == label])) for label in (0, 1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -75,11 +76,19 @@ def check_learner(learner: Any, donor: Any) -> None:
     ------
     ValueError
     """
-    if learner is not None and not (hasattr(learner, "predict_proba") or hasattr(learner, "decision_function")):
+    from sklearn.base import is_classifier  # scoring does without scikit-learn
+
+    # A stack of classifiers has its methods only once it is fitted.
+    if learner is not None and not (_gives_scores(learner) or (hasattr(learner, "fit") and is_classifier(learner))):
         kept = " (a model file keeps no more of it than its name)" if isinstance(learner, str) else ""
-        raise ValueError(f"learner is {learner!r}{kept}; expected None or a probabilistic classifier of scikit-learn.")
+        name = " ".join(repr(learner).split())
+        raise ValueError(f"learner is {name}{kept}; expected None or a probabilistic classifier of scikit-learn.")
     if donor is not None and not (learner is None and isinstance(donor.learner_, LinearLearner)):
         raise ValueError("A donor and a model that starts from it need the learner of ipml: give no other learner.")
+
+
+def _gives_scores(learner: Any) -> bool:
+    return hasattr(learner, "predict_proba") or hasattr(learner, "decision_function")
 
 
 def fit_learner(learner: Any, problem: Problem, seed: int) -> LinearLearner | OtherLearner:
@@ -105,6 +114,9 @@ def fit_learner(learner: Any, problem: Problem, seed: int) -> LinearLearner | Ot
     except Exception as error:  # other people's learners fail in their own ways
         found = f"{type(error).__name__} in fit ({first_line(error)})"
         raise ValueError(f"learner {type(learner).__name__}: found {found}; expected one that learns.") from error
+    if not _gives_scores(fitted):
+        found = "neither predict_proba nor decision_function"
+        raise ValueError(f"learner {type(learner).__name__}: found {found}; expected a probabilistic classifier.")
     coefficients, intercept = (np.asarray(getattr(fitted, name, ())) for name in ("coef_", "intercept_"))
     if np.shape(coefficients) != (1, len(columns)) or intercept.size != 1:
         return OtherLearner(fitted, columns)
@@ -138,14 +150,17 @@ def _readable(estimator: Any, values: scipy.sparse.csr_matrix) -> Any:
 
 def _weights(estimator: Any, weight: Floats) -> dict[str, Floats]:
     """Return the weights under the name by which an estimator takes them; nothing where all are alike."""
-    from sklearn.utils.validation import has_fit_parameter
-
-    name, last = estimator.steps[-1] if hasattr(estimator, "steps") else ("", estimator)
     if np.all(weight == weight[0]):
         return {}
-    if not has_fit_parameter(last, "sample_weight"):
-        raise ValueError(f"{type(last).__name__} takes no sample_weight, and labels of different weight were given.")
-    return {f"{name}__sample_weight" if name else "sample_weight": weight}
+    steps = []
+    while hasattr(estimator, "steps"):
+        step, estimator = estimator.steps[-1]
+        steps.append(step)
+    known = signature(estimator.fit).parameters
+    if "sample_weight" not in known and not any(one.kind is Parameter.VAR_KEYWORD for one in known.values()):
+        name = type(estimator).__name__
+        raise ValueError(f"{name} takes no sample_weight, and labels of different weight were given.")
+    return {"__".join([*steps, "sample_weight"]): weight}
 
 
 class OtherStage(FirstStage):

@@ -1,4 +1,4 @@
-"""What the features of each extractor weigh in the log-odds of a listing by itself, and which the engine knows."""
+"""Parts: the weights of each extractor's features in the log-odds of a listing by itself; the engine knows some."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_REMEMBERED = 4_096
 
 
 class TextPart:
-    """What the n-grams of a text column weigh.
+    """The weights of the n-grams of a text column.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class TextPart:
 
 
 class NumberPart:
-    """What all features of another extractor weigh.
+    """The weights of all features of another extractor.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class NumberPart:
 
 
 class OwnPart(NumberPart):
-    """What the features of an extractor of one's own weigh: together they are one reason, however many they are."""
+    """The weights of an extractor of one's own; all its features together are one reason."""
 
     def __init__(self, extractor: Any, weights: Floats) -> None:
         super().__init__(extractor, weights)

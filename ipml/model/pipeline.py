@@ -33,6 +33,7 @@ from ipml.model.labels import (
     check_unlabelled,
     draw_unlabelled,
     list_columns,
+    list_labels,
     read_labels,
     read_weight,
     warn_of_contradictions,
@@ -89,7 +90,7 @@ class CounterfeitClassifier(Estimator):
     ----------
     features : Features or None, default=None
         The extractors; those of `make_features` where none are given. Their parameters can be set either way, as in a
-        grid search over `features__title__letters`.
+        grid search over `features__title__letters`; "drop" in its place leaves one out.
     C : float or None, default=None
         Inverse strength of the penalty; chosen by log loss on unseen sellers where none is given.
     n_folds : int, default=5
@@ -286,6 +287,9 @@ class CounterfeitClassifier(Estimator):
             return make_features()
         from sklearn.base import clone  # scoring does without scikit-learn
 
+        if not hasattr(self.features, "transformer_list"):
+            expected = 'expected extractors side by side, such as make_features(own={"mine": transformer})'
+            raise TypeError(f"features is a {type(self.features).__name__}; {expected}.")
         features: Features = clone(self.features)
         return features
 
@@ -352,18 +356,21 @@ class CounterfeitClassifier(Estimator):
         return self.calibration_.judge(log_odds, *self._groups(self.columns(X)))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of labels that `predict` gives, too: what scikit-learn asks of a classifier.
+        """Return the accuracy of `predict`, which scikit-learn requires of a classifier.
 
         A warning says where other listings of some of the sellers were trained on: folds that split sellers flatter a
         model. Splitters of scikit-learn keep them together by `groups=X["seller_id"]`.
         """
+        from sklearn.metrics import accuracy_score  # scoring does without scikit-learn
+
         sellers, n_listings = np.unique(self.columns(X).names("seller_id").strings(), return_counts=True)
         n_trained = np.array([self.portfolios_.known(seller, _EVER).n for seller in sellers.tolist()])
         if n_split := int(np.sum((n_trained > 0) & (n_trained != n_listings))):
             found = f"{n_split:,} of {len(sellers):,} sellers scored were trained on with other listings"
             remedy = 'Keep sellers together: GroupKFold with groups=X["seller_id"].'
             warnings.warn(f"{found}; the score flatters. {remedy}", UserWarning, stacklevel=2)
-        return float(np.average(self.predict(X) == np.asarray(y), weights=sample_weight))
+        labels = self.predict(X)
+        return float(accuracy_score(list_labels(y, len(labels)), labels, sample_weight=sample_weight))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the likelier label; what to act on is the operator's threshold, not this."""

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
 from ipml.features.compiled.texts import Texts, concat, cut_passages
 from ipml.features.goods import BrandTable
-from ipml.features.own import adopt
+from ipml.features.own import adopt, is_dropped
 from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.seller_weights import limit_sellers
@@ -71,7 +71,8 @@ class Features(Estimator):
     Parameters
     ----------
     transformer_list : list of (str, extractor)
-        Named as in scikit-learn's `FeatureUnion`, which serves where extractors are asked for, too.
+        Named as in scikit-learn's `FeatureUnion`, which serves where extractors are asked for, too. "drop" in the place
+        of an extractor leaves it out.
     transformer_weights : dict of str to float, or None
         What the values of each are multiplied by; 1 where nothing is said.
 
@@ -103,13 +104,16 @@ class Features(Estimator):
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of extractors, as `title__letters`, or put another extractor in the place of one."""
-        others = {name: params.pop(name) for name in self.parts().keys() & params}
+        others = {name: adopt(name, params.pop(name)) for name in self.parts().keys() & params}
         self.transformer_list = [(name, others.get(name, part)) for name, part in self.transformer_list]
         return super().set_params(**params)
 
     def fit(self, listings: ListingColumns, y: Any = None) -> Self:
         """Let each extractor learn; transformers of one's own become extractors."""
-        self.transformer_list = [(name, adopt(name, extractor)) for name, extractor in self.transformer_list]
+        kept = [(name, extractor) for name, extractor in self.transformer_list if not is_dropped(extractor)]
+        if not kept:
+            raise ValueError("features: found no extractor; expected at least one.")
+        self.transformer_list = [(name, adopt(name, extractor)) for name, extractor in kept]
         for _, extractor in self.transformer_list:
             extractor.fit(listings, y)
         return self

@@ -8,7 +8,7 @@ one more reason, so that reasons and base rate sum to the log-odds either way.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,19 +16,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.errors import UnusableSetting
+from ipml.errors import Failed, UnusableSetting
 from ipml.features.columns import ListingColumns
-from ipml.features.goods import listing_brands
-from ipml.features.portfolio import SellerPortfolios, listing_moments
+from ipml.features.frame import is_own_column
+from ipml.features.portfolio import SellerPortfolios
+from ipml.listings.extra import PREFIX
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import make_empty_column
 from ipml.listings.schema import validate_record
-from ipml.model.calibration import is_too_wide
 from ipml.model.external import ExternalClassifier
 from ipml.model.external.classifier import frame_of
 from ipml.model.familiarity import ListingSample
 from ipml.records import NONE_EARLIER, REST, EarlierListings, Listing, Reason, ScoredListing
-from ipml.scoring.scorer import CAUSES, NONE_UNREAD, TOO_UNCERTAIN, Explained, JudgedListings, Scorer
+from ipml.scoring.judgement import NONE_UNREAD, Explained, JudgedListings
+from ipml.scoring.scorer import Scorer
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +39,7 @@ _GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "brand": ("the brand", ("brand",)),
     "category": ("the category", ("category",)),
     "price": ("the price", ("price", "currency")),
+    "listing_id": ("its number and its address", ("listing_id", "url")),
     "listing": (
         "what is known of the listing (age, sales, reviews, condition, country)",
         (
@@ -49,23 +51,25 @@ _GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "what is known of the seller",
         (
             *("seller_age_days", "seller_sales", "seller_returns", "seller_complaints", "seller_rating"),
-            *("seller_strikes", "seller_listings"),
+            *("seller_strikes", "seller_listings", "seller_language"),
         ),
     ),
+    "seller_id": ("the name of the seller", ("seller_id",)),
     "picture": (
         "its pictures",
-        ("image_hash", "image_vector", "picture_counterfeit_matches", "picture_genuine_matches"),
+        ("image_hash", "image_urls", "image_vector", "picture_counterfeit_matches", "picture_genuine_matches"),
     ),
     "text_vector": ("the vector of its text", ("text_vector",)),
     "extra": ("the columns of your own", ("extra",)),
 }
-"""The fields that are left out together, by the reason that states it, and how a sentence calls them."""
-OCCLUSION = "Without {} the score would be {:.0%}"
+"""The fields that are left out together, by the reason that states it, and how a sentence calls them: all that an
+estimator is shown, each once."""
+OCCLUSION = "Without {} the score would be {:.0f} %"
 OWN = "{}, as the model itself weighs it"
 TOGETHER = "All else the model reads, and what the above do together"
-_MOST_NAMES = 3
+_MOST_NAMES, _SHORT = 3, 40
 _LEAST_WEIGHT = 1e-9
-KIND_OF = {field.name: field.kind for field in FIELDS}
+_FIELD = {field.name: field for field in FIELDS}
 
 
 class ExternalScorer(Scorer):
@@ -95,7 +99,6 @@ class ExternalScorer(Scorer):
         self.version = version
         self.most_width = most_width
         self.digest = digest
-        self._currencies = {"", None}
 
     def __reduce__(self) -> tuple[type[Scorer], tuple[Any, str, float | None, str | None]]:
         return ExternalScorer, (self.classifier, self.version, self.most_width, self.digest)
@@ -123,9 +126,6 @@ class ExternalScorer(Scorer):
         record = listing if isinstance(listing, Listing) else validate_record(listing)
         return self.score_records([record], portfolios, others=[others], explain=explain)[0]
 
-    def _report_currencies(self, currencies: Iterable[str | None]) -> None:
-        """Say nothing: which currencies count is the external model's own matter."""
-
     def _judge(
         self,
         columns: ListingColumns,
@@ -134,21 +134,10 @@ class ExternalScorer(Scorer):
         sample: ListingSample | None = None,
         explain: bool = False,  # noqa: ARG002 - reasons cost a look of their own here
     ) -> JudgedListings:
-        classifier = self.classifier
-        portfolios = classifier.portfolios_ if portfolios is None else portfolios
-        known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
-        known = known if others is None else known.with_others(others)
-        log_odds = classifier.decision_function(columns)
-        score, low, high = classifier.judge(columns, log_odds)
-        alone, causes = score.copy(), np.zeros(len(columns), dtype=np.int8)
-        if self.most_width is not None:
-            causes[is_too_wide(low, high, self.most_width)] = CAUSES.index(TOO_UNCERTAIN)
-        for judged in (log_odds, score, low, high):
-            judged[causes > 0] = np.nan
-        if sample is not None:
-            brands = listing_brands(columns, classifier.brand_table)
-            classifier.familiarity_.add_to_sample(columns, brands, score, sample)
-        return JudgedListings(columns, known, log_odds, score, low, high, alone, causes, NONE_UNREAD)
+        known, log_odds = self._find_earlier(columns, portfolios, others), self.classifier.decision_function(columns)
+        score, low, high = self.classifier.judge(columns, log_odds)
+        facts = log_odds, score, low, high, score.copy(), self._find_too_wide(low, high)
+        return self._conclude(JudgedListings(columns, known, *facts, NONE_UNREAD), sample)
 
     def _assemble_one(self, *facts: Any) -> ScoredListing:
         scored = super()._assemble_one(*facts)
@@ -163,7 +152,7 @@ class ExternalScorer(Scorer):
         frame, classifier = frame_of(columns), self.classifier
         given = classifier.explain(frame)
         base = classifier.base_rate_ if given is None else given[1]
-        of_each = self._leave_out(frame, columns) if given is None else _say_own(given[0], frame)
+        of_each = self._leave_out(frame, columns) if given is None else _say_own(given[0], classifier.show(frame))
         total = classifier.decision_function(frame)
         explained = []
         for reasons, log_odds, prices in zip(of_each, total, classifier.prices_.price_ranges(columns), strict=True):
@@ -176,25 +165,34 @@ class ExternalScorer(Scorer):
 
     def _leave_out(self, frame: pd.DataFrame, columns: ListingColumns) -> list[list[Reason]]:
         """Return for each listing what the score would be without each of its fields."""
-        classifier, reasons = self.classifier, [list[Reason]() for _ in range(len(frame))]
-        whole = classifier.decision_function(frame)
-        for group, (name, fields) in _GROUPS.items():
-            rows = np.flatnonzero(frame[list(fields)].notna().any(axis=1))
-            if not len(rows):
+        reasons = [list[Reason]() for _ in range(len(frame))]
+        whole = self.classifier.decision_function(frame)
+        rows_of = {group: np.flatnonzero(frame[list(of)].notna().any(axis=1)) for group, (_, of) in _GROUPS.items()}
+        rows_of = {group: rows for group, rows in rows_of.items() if len(rows)}
+        without = [_drop_fields(frame.iloc[rows], _GROUPS[group][1]) for group, rows in rows_of.items()]
+        for (group, rows), log_odds in zip(rows_of.items(), self._ask(without), strict=True):
+            if log_odds is None:
                 continue
-            without = frame.iloc[rows].copy()
-            for field in fields:
-                without[field] = "" if field == "title" else make_empty_column(without.index, KIND_OF[field])
-            try:
-                log_odds = classifier.decision_function(without)
-            except UnusableSetting:  # an estimator that needs the field: it has no score without it
-                continue
-            cut = columns.cut(rows)
-            score = classifier.calibrate(cut, log_odds)
+            score = self.classifier.calibrate(columns.cut(rows), log_odds)
             for row, weight, left in zip(rows.tolist(), (whole[rows] - log_odds).tolist(), score.tolist(), strict=True):
                 if abs(weight) > _LEAST_WEIGHT:
-                    reasons[row].append(Reason(f"{group}.left_out", OCCLUSION.format(name, left), weight))
+                    sentence = OCCLUSION.format(_GROUPS[group][0], 100 * left)
+                    reasons[row].append(Reason(f"{group}.left_out", sentence, weight))
         return reasons
+
+    def _ask(self, frames: Sequence[pd.DataFrame]) -> list[Floats | None]:
+        """Return the log-odds of each frame, asked at once; None where the estimator needs a field that is left out."""
+        try:
+            log_odds = self.classifier.decision_function(pd.concat(frames, ignore_index=True))
+        except (Failed, UnusableSetting):
+            return [None] if len(frames) == 1 else [self._ask([frame])[0] for frame in frames]
+        return list(np.split(log_odds, np.cumsum([len(frame) for frame in frames])[:-1]))
+
+
+def _drop_fields(frame: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
+    """Return listings without some fields: empty where every listing has one, else missing."""
+    empty = {name: make_empty_column(frame.index, _FIELD[name].kind) for name in fields}
+    return frame.assign(**{name: "" if _FIELD[name].is_required else cells for name, cells in empty.items()})
 
 
 def _say_own(added: pd.DataFrame, frame: pd.DataFrame) -> list[list[Reason]]:
@@ -222,13 +220,18 @@ def _say_group(group: str, weights: Mapping[str, float], listing: Mapping[Any, A
 
 
 def _call(name: str, value: object) -> str:
-    """Return how a sentence calls a feature; a number of the listing with its value."""
-    words = name.replace("_", " ")
-    is_number = isinstance(value, float | int) and not isinstance(value, bool) and not math.isnan(value)
-    return f"{words} {value:,.4g}" if is_number else words
+    """Return how a sentence calls a feature; a number or a short text of the listing with its value."""
+    words = name.removeprefix(PREFIX).replace("_", " ")
+    if isinstance(value, str) and 0 < len(value) <= _SHORT:
+        return f"{words} {value}"
+    if not isinstance(value, float | int) or isinstance(value, bool) or math.isnan(value):
+        return words
+    return f"{words} {value:,.0f}" if abs(value) >= 1_000 else f"{words} {value:.4g}"
 
 
 def _name_reason(group: str) -> str:
     """Return the name of the reason of a transformer, or of a column: that of the part of the listing it is about."""
+    if is_own_column(group):
+        return group
     about = next((name for name, (_, fields) in _GROUPS.items() if group in fields), None)
     return f"{about}.{group}" if about else f"external.{group}"

@@ -32,7 +32,8 @@ from ipml.model.familiarity import FEW, ListingSample
 from ipml.model.model_file.folder import MAX_BYTES, find_folder
 from ipml.records import NONE_EARLIER, EarlierListings, Listing, ScoredListing, Unlike
 from ipml.scoring.portfolio_store import read_store
-from ipml.scoring.scorer import Scorer, load_model, portfolios_of
+from ipml.scoring.rescoring import portfolios_of
+from ipml.scoring.scorer import Scorer, load_model
 from ipml.settings import get_settings
 
 

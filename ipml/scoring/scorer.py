@@ -1,17 +1,13 @@
-"""The function others import: listings in, calibrated probabilities with reasons out.
-
-An archived listing can be scored again, with what was known of its seller then: that is what a piece of evidence
-promises.
-"""
+"""The function others import: listings in, calibrated probabilities with reasons out."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,90 +31,33 @@ from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import (
     NONE_EARLIER,
     EarlierListings,
-    Highlight,
     Listing,
-    PriceRange,
     Problem,
-    Reason,
     ScoredListing,
     Unlike,
+)
+from ipml.scoring.judgement import (
+    CAUSES,
+    HARDLY_READ,
+    NO_LETTERS,
+    NONE_UNREAD,
+    TOO_UNCERTAIN,
+    UNKNOWN_WORDS,
+    UNMET,
+    UNREAD,
+    Explained,
+    JudgedListings,
+    Unread,
 )
 from ipml.scoring.reasons import TITLE, Explainer
 from ipml.settings import get_settings
 
-NO_LETTERS = "the title has no letters"
-UNKNOWN_WORDS = "the title is in words the model does not know"
-TOO_UNCERTAIN = "too few sellers like this one have been judged"
-CAUSES = (None, NO_LETTERS, UNKNOWN_WORDS, TOO_UNCERTAIN)
-UNREAD = "The title is in {} script, which this model was not trained on: the score rests on all else that is known"
-UNMET = "The title is in {} script, in words this model was not trained on: the score rests on all else that is known"
-HARDLY_READ = "Most of the title is in {} script, which this model was not trained on: the score rests on the rest"
 SCORE_COLUMNS = ("score", "score_low", "score_high", "log_odds", "abstained", "warning", "model_version")
 ORIGIN_COLUMNS = ("model_digest", "earlier_listings", "earlier_suspicion")
 """What else a score depends on besides the listing: which model file, and what was known of the seller."""
 
 Floats = NDArray[np.float64]
 _log = logging.getLogger(__name__)
-
-
-class _Unread(NamedTuple):
-    """The listings whose titles are mostly in scripts that training hardly met, or all in words of another script than
-    Latin that it never met, by row.
-
-    Attributes
-    ----------
-    warnings : dict of int to str
-    says_nothing : list of int
-        Those whose titles have no word that is known: what is left of their titles are the brands and goods they name.
-    """
-
-    warnings: Mapping[int, str]
-    says_nothing: Sequence[int]
-
-
-NONE_UNREAD = _Unread({}, ())
-
-
-@dataclass(frozen=True)
-class JudgedListings:
-    """What a model says of some listings, a row each; NaN where it abstains."""
-
-    columns: ListingColumns
-    known: EarlierOfEach
-    log_odds: Floats
-    score: Floats
-    low: Floats
-    high: Floats
-    alone: Floats
-    causes: NDArray[np.int8]
-    unread: _Unread
-
-    def warned(self) -> pd.api.extensions.ExtensionArray:
-        """Return what the score of each listing cannot rest on, missing where there is no such thing."""
-        texts: list[str | None] = [None, *dict.fromkeys(self.unread.warnings.values())]
-        codes = np.zeros(len(self.columns), dtype=np.intp)
-        for row, text in self.unread.warnings.items():
-            codes[row] = texts.index(text)
-        return pd.array(texts, dtype="str").take(codes)
-
-    def abstained(self) -> pd.api.extensions.ExtensionArray:
-        """Return why the model abstains from each listing, missing where it does not."""
-        return pd.array(CAUSES, dtype="str").take(self.causes.astype(np.intp))
-
-    def earlier(self) -> list[EarlierListings]:
-        """Return what is known of the earlier listings of each seller."""
-        return [self.known.of(row) for row in range(len(self.columns))]
-
-
-class Explained(NamedTuple):
-    """Why a listing scores as it does, and what goods of its brand usually cost."""
-
-    reasons: tuple[Reason, ...] = ()
-    highlights: tuple[Highlight, ...] = ()
-    price_range: PriceRange | None = None
-    description_highlights: tuple[Highlight, ...] = ()
-    read_as: str | None = None
-    base_rate: float | None = None
 
 
 _UNEXPLAINED = Explained()
@@ -396,10 +335,7 @@ class Scorer:
         sample: ListingSample | None = None,
         explain: bool = False,
     ) -> JudgedListings:
-        classifier = self.classifier
-        portfolios = classifier.portfolios_ if portfolios is None else portfolios
-        known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
-        known = known if others is None else known.with_others(others)
+        classifier, known = self.classifier, self._find_earlier(columns, portfolios, others)
         self._report_currencies(columns.names("currency").names)
         stage = classifier.first_stage
         weighed = stage.explain(columns)[0] if explain else stage.weigh(columns)
@@ -410,14 +346,34 @@ class Scorer:
         score, low, high = classifier.judge(columns, log_odds)
         self._widen(columns, unread, log_odds, low, high)
         causes = self._abstain(columns, weighed, low, high, unread)
-        for judged in (log_odds, score, low, high):
-            judged[causes > 0] = np.nan
-        if sample is not None and self.familiarity is not None:
-            self.familiarity.add_to_sample(columns, listing_brands(columns, classifier.brand_table), score, sample)
         alone = classifier.alone_.probability(weighed.log_odds)
-        return JudgedListings(columns, known, log_odds, score, low, high, alone, causes, unread)
+        judged = JudgedListings(columns, known, log_odds, score, low, high, alone, causes, unread)
+        return self._conclude(judged, sample)
 
-    def _find_unread(self, columns: ListingColumns, weighed: Weighed) -> _Unread:
+    def _find_earlier(
+        self, columns: ListingColumns, portfolios: SellerPortfolios | None, others: Sequence[EarlierListings] | None
+    ) -> EarlierOfEach:
+        """Return what is known of the earlier listings of each seller; parameters as of `score_records`."""
+        portfolios = self.classifier.portfolios_ if portfolios is None else portfolios
+        known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
+        return known if others is None else known.with_others(others)
+
+    def _conclude(self, judged: JudgedListings, sample: ListingSample | None) -> JudgedListings:
+        """Return what is judged without what the model abstains from, taken into a sample."""
+        judged.leave_out()
+        if sample is not None and self.familiarity is not None:
+            brands = listing_brands(judged.columns, self.classifier.brand_table)
+            self.familiarity.add_to_sample(judged.columns, brands, judged.score, sample)
+        return judged
+
+    def _find_too_wide(self, low: Floats, high: Floats) -> NDArray[np.int8]:
+        """Return the number in `CAUSES` of listings with an interval wider than the operator wants, 0 for others."""
+        causes = np.zeros(len(low), dtype=np.int8)
+        if self.most_width is not None:
+            causes[is_too_wide(low, high, self.most_width)] = CAUSES.index(TOO_UNCERTAIN)
+        return causes
+
+    def _find_unread(self, columns: ListingColumns, weighed: Weighed) -> Unread:
         """Return the listings with titles that cannot be read."""
         if self.familiarity is None or not self.familiarity.knows_scripts:
             return NONE_UNREAD
@@ -430,7 +386,7 @@ class Scorer:
         names = self.familiarity.name_scripts(columns.raw("title").take(np.array(unmet, dtype=np.intp)))
         named = zip(unmet, map(name_script, names), strict=True)
         others = {row: UNMET.format(name) for row, name in named if name != "Latin"}
-        return _Unread(warnings | others, [*says_nothing, *others])
+        return Unread(warnings | others, [*says_nothing, *others])
 
     def _part_by_words(self, columns: ListingColumns, rows: NDArray[np.intp]) -> tuple[list[int], list[int]]:
         """Return the rows of which the title has a word that is known, and those of which it has none."""
@@ -439,7 +395,7 @@ class Scorer:
         knows_a_word = self.classifier.spelling_.know_a_word(columns.cut(rows).folded("title"))
         return rows[knows_a_word].tolist(), rows[~knows_a_word].tolist()
 
-    def _leave_out_titles(self, columns: ListingColumns, unread: _Unread, log_odds: Floats) -> None:
+    def _leave_out_titles(self, columns: ListingColumns, unread: Unread, log_odds: Floats) -> None:
         """Take out of log-odds what n-grams add of which none is known: some seem so by chance, as they are hashed."""
         if not unread.says_nothing:
             return
@@ -448,7 +404,7 @@ class Scorer:
         of_titles = parts[:, self._explainer.features_of(TITLE)].sum(axis=1)
         log_odds[rows] -= self.classifier.second_stage_.slope_ * of_titles
 
-    def _widen(self, columns: ListingColumns, unread: _Unread, log_odds: Floats, low: Floats, high: Floats) -> None:
+    def _widen(self, columns: ListingColumns, unread: Unread, log_odds: Floats, low: Floats, high: Floats) -> None:
         """Move the bounds of listings with unread titles as far as titles moved them in training."""
         if not unread.warnings or self.familiarity is None:
             return
@@ -459,16 +415,14 @@ class Scorer:
             low[rows], high[rows] = np.minimum(low[rows], moved_low), np.maximum(high[rows], moved_high)
 
     def _abstain(
-        self, columns: ListingColumns, weighed: Weighed, low: Floats, high: Floats, unread: _Unread
+        self, columns: ListingColumns, weighed: Weighed, low: Floats, high: Floats, unread: Unread
     ) -> NDArray[np.int8]:
         """Return the number in `CAUSES` of why each listing cannot be judged; 0 where it can.
 
         One known word is enough: a title must not fall silent by strange words that are added. A title in a script
         that was not learnt is no cause: all else that is known is judged, with wide bounds.
         """
-        causes = np.zeros(len(columns), dtype=np.int8)
-        if self.most_width is not None:
-            causes[is_too_wide(low, high, self.most_width)] = CAUSES.index(TOO_UNCERTAIN)
+        causes = self._find_too_wide(low, high)
         strange = np.flatnonzero(weighed.found & IS_UNFAMILIAR)
         _, silent = self._part_by_words(columns, strange[~np.isin(strange, list(unread.warnings))])
         causes[silent] = CAUSES.index(UNKNOWN_WORDS)
@@ -480,7 +434,7 @@ class Scorer:
         return causes
 
     def _explain(
-        self, columns: ListingColumns, earlier: list[EarlierListings], unread: _Unread = NONE_UNREAD
+        self, columns: ListingColumns, earlier: list[EarlierListings], unread: Unread = NONE_UNREAD
     ) -> list[Explained]:
         base_rate, explained = self._explainer.base_rate, self._explainer.explain(columns, earlier, unread.says_nothing)
         ranges = self._explainer.extractors["price"].price_ranges(columns)
@@ -614,91 +568,3 @@ def _load_pyfunc(path: str) -> Any:
     from ipml.model.tracking.flavor import FlavorModel
 
     return FlavorModel(load_model(path).score_frame)
-
-
-TOLERANCE = 1e-9
-"""The largest difference between a score and the same one worked out again."""
-_NUMBERS = ("score", "log_odds", "score_low", "score_high")
-
-
-@dataclass(frozen=True, slots=True)
-class Rescored:
-    """What a model says today of a listing that was scored before.
-
-    Attributes
-    ----------
-    again : ScoredListing
-        What it says now.
-    difference : float
-        The largest difference among score, log-odds and bounds; infinite where only one of the two has a score.
-    problem : str
-        Why the two cannot be compared, or what is different, as a sentence; empty where they are the same.
-    """
-
-    again: ScoredListing
-    difference: float
-    problem: str
-
-    @property
-    def is_same(self) -> bool:
-        """Whether the same came out, within 1e-9."""
-        return not self.problem
-
-
-def rescore(scorer: Scorer, archived: ScoredListing) -> Rescored:
-    """Score an archived listing again, as it was seen, with what was known of its seller's earlier listings then.
-
-    Parameters
-    ----------
-    scorer : Scorer
-        With the model that scored it.
-    archived : ScoredListing
-        As the queue or a piece of evidence kept it.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ipml.model.pipeline import CounterfeitClassifier
-    >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
-    >>> scorer = Scorer(CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4), "example/1")
-    >>> archived = scorer.score({"listing_id": "1", "seller_id": "s", "title": "AAA replica watch"})
-    >>> rescore(scorer, archived).is_same
-    True
-    """
-    careless = make_scorer(
-        scorer.classifier, scorer.version, digest=scorer.digest
-    )  # a width is the operator's, not its own
-    again = careless.score(archived.listing, portfolios_of(archived), explain=False)
-    difference = _compare(archived, again)
-    return Rescored(again, difference, _find_problem(scorer, archived, again, difference))
-
-
-def portfolios_of(archived: ScoredListing) -> SellerPortfolios | None:
-    """Return what was known of the seller of a listing when it was scored; None where that was not stored."""
-    if archived.earlier_listings is None or archived.earlier_suspicion is None:
-        return None
-    earlier = EarlierListings(int(archived.earlier_listings), archived.earlier_suspicion)
-    return SellerPortfolios.of_one(archived.listing.seller_id, earlier)
-
-
-def _compare(archived: ScoredListing, again: ScoredListing) -> float:
-    if archived.abstained:  # where it is only too uncertain, the model says today what it kept back
-        return 0.0 if again.abstained in (archived.abstained, None) else float("inf")
-    pairs = [(getattr(archived, name), getattr(again, name)) for name in _NUMBERS]
-    known = [(before, now) for before, now in pairs if before is not None]
-    return max((float("inf") if now is None else abs(before - now) for before, now in known), default=0.0)
-
-
-def _find_problem(scorer: Scorer, archived: ScoredListing, again: ScoredListing, difference: float) -> str:
-    if scorer.version != archived.model_version:
-        return f"was scored by {archived.model_version}, not by {scorer.version}"
-    if None not in (scorer.digest, archived.model_digest) and scorer.digest != archived.model_digest:
-        return f"was scored by another model file, of SHA-256 {archived.model_digest}"
-    if archived.abstained and archived.abstained != TOO_UNCERTAIN and again.abstained != archived.abstained:
-        return f"the model abstained ({archived.abstained}), and does not now"
-    if difference > TOLERANCE:
-        unknown = " (what was known of its seller then was not kept)" if archived.earlier_listings is None else ""
-        if scorer.reads_vectors and archived.listing.image_vector is None:
-            unknown += " (the vectors of its picture or text, if it had any, were not kept)"
-        return f"the score differs by {difference:g}{unknown}{scorer.caveat}"
-    return ""

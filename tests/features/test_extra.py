@@ -20,7 +20,8 @@ from ipml.model.drift.reference import DriftReference, reference_of
 from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.review.arrivals.snapshot import decode, encode
-from ipml.scoring.scorer import Scorer, load_model, rescore
+from ipml.scoring.rescoring import rescore
+from ipml.scoring.scorer import Scorer, load_model
 
 BAG = {"listing_id": "1", "seller_id": "s", "title": "Tote bag"}
 LABELS = {"returns_30d": "Returns in 30 days"}

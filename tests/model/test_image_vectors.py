@@ -17,7 +17,8 @@ from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking.flavor import LABEL_FIELDS, FlavorModel, _make_signature
 from ipml.model.training.experiment import digest_listings
 from ipml.scoring.online_scoring import ModelInUse, score_listings
-from ipml.scoring.scorer import Scorer, load_model, rescore
+from ipml.scoring.rescoring import rescore
+from ipml.scoring.scorer import Scorer, load_model
 from ipml.scoring.spark.rows import RowReading, check_batch, checked_to_arrow, judge_rows, read_checked
 
 LENGTH = 40

@@ -6,9 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
@@ -73,6 +80,20 @@ def test_a_learner_is_asked_of_sellers_it_has_not_seen():
     np.testing.assert_array_equal(seen.decision_function(design) > 0, y == 1)
 
 
+def test_weights_reach_the_last_learner_of_all():
+    """Through pipelines in pipelines, searches and stacks, which pass on what they do not name."""
+    design, y, flags = csr_matrix(np.arange(40.0)[:, None] % 7), np.tile([0, 1], 20), np.zeros(1, dtype=np.bool_)
+    sellers, linear, weights = np.arange(40).astype(str), LogisticRegression(), (np.ones(40), 1.0 + np.arange(40))
+    for learner in (
+        make_pipeline(make_pipeline(linear)),
+        GridSearchCV(linear, {"C": [1.0]}),
+        StackingClassifier([("one", linear)]),
+    ):
+        problems = [Problem(design, y, weight, sellers, flags, flags) for weight in weights]
+        plain, weighed = (fit_learner(learner, problem, 0).decision_function(design) for problem in problems)
+        assert not np.allclose(plain, weighed)
+
+
 class Odd(LogisticRegression):
     """A learner that fails, or answers in a shape of its own."""
 
@@ -96,6 +117,7 @@ def test_what_cannot_be_a_learner_is_refused_in_one_sentence(few, classifier, mo
         (Odd(C=2), {}, "learner Odd: found RuntimeError in fit (no memory"),
         (Odd(C=3), {}, "learner Odd: found an answer of shape"),
         (Odd(C=4), {}, "learner Odd: found NaN or infinity"),
+        (VotingClassifier([("one", LogisticRegression())]), {}, "found neither predict_proba nor decision_function"),
         (OneHotEncoder(), {}, "expected None or a probabilistic classifier of scikit-learn"),
         (LogisticRegression(), {"donor": classifier}, "need the learner of ipml"),
         (HistGradientBoostingClassifier(), {}, "Put a TruncatedSVD before it in a Pipeline, or give features without"),

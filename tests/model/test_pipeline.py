@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.metrics import average_precision_score
+from sklearn.exceptions import DataConversionWarning
+from sklearn.metrics import accuracy_score, average_precision_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
 from sklearn.pipeline import FeatureUnion
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import check_estimator
 from specification import first_stage as specification
@@ -172,6 +174,7 @@ def test_labels_that_teach_nothing_are_refused_in_one_line(subtests, small, few)
         ([0, 1, 2, 1], None, "Only binary classification is supported.*multiclass: found 3 labels"),
         ([0.2, 1.5, 0.3, 0.1], None, "continuous"),
         ([1, None, np.nan, np.inf], None, r"Found 3 missing labels \(NaN or inf\); leave listings without a label out"),
+        (pd.array([True, None, False, True], "boolean"), None, "Found 1 missing labels"),
         ([0, 1, 0], None, "Found 3 labels for 4 listings; expected one for each"),
         ([0, 1, 0, 1], [1.0], "expected one for each of 4 listings"),
         (None, None, "y should be a 1d array"),
@@ -205,12 +208,42 @@ def test_parameters_of_extractors_can_be_searched(few, y):
     assert clone(classifier).get_params(deep=False)["features"] is None
     assert classifier.get_params()["features__title__letters"] == (2, 5)
     assert clone(classifier).set_params(features__title__bits=9).features.transformer_list[0][1].bits == 9
-    with pytest.raises(ValueError, match="Invalid parameter 'titel'"):
-        clone(classifier).set_params(features__titel__bits=9)
-    grid = {"C": [0.1], "features__title__letters": [(2, 4)]}
-    search = GridSearchCV(classifier, grid, cv=GroupKFold(2), scoring="average_precision", refit=False)
+    for params, said in (
+        ({"features__titel__bits": 9}, "Invalid parameter 'titel'"),
+        ({"n_folds": 1}, "n_folds is 1; expected a whole number of at least 2"),
+        ({"features": OneHotEncoder()}, r"features is a OneHotEncoder; expected extractors side by side"),
+        ({f"features__{name}": "drop" for name in make_features().parts()}, "found no extractor"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=said):
+            clone(classifier).set_params(**params).fit(few, y)
+    own = CounterfeitClassifier(make_features(own={"mine": "drop"}), n_folds=2)
+    own.set_params(features__mine=OneHotEncoder(handle_unknown="ignore"), features__mine__transformer__min_frequency=2)
+    assert own.features.parts()["mine"].transformer.min_frequency == 2
+    grid = {"C": [0.1], "features__title__letters": [(2, 4)], "features__seller": ["drop", SellerFeatures()]}
+    search = GridSearchCV(own, grid, cv=GroupKFold(2), scoring="average_precision", refit=False)
     search.fit(few, y, groups=few["seller_id"])
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_an_extractor_that_is_dropped_is_not_there(small, few, y):
+    """A FeatureUnion with "drop" learns as the one without, and is saved, and a copy of it knows what was dropped."""
+    less = FeatureUnion(small.features.transformer_list[:2])
+    dropped = clone(small).set_params(features__price="drop")
+    assert pickle.loads(pickle.dumps(clone(dropped))).get_params()["features__price"] == "drop"
+    probability = clone(small).set_params(features=less).fit(few, y).predict_proba(few)
+    np.testing.assert_array_equal(unpack(pack(dropped.fit(few, y)), Path()).predict_proba(few), probability)
+
+
+def test_the_score_is_the_accuracy_of_scikit_learn(fitted, few, y):
+    """Of labels in any container; a column is no table, and labels that cannot be compared are refused."""
+    accuracy = accuracy_score(y, fitted.predict(few), sample_weight=y + 1)
+    for labels in (y, y.tolist(), few["is_counterfeit"], few["is_counterfeit"].astype(object)):
+        assert fitted.score(few, labels, y + 1) == accuracy
+    with pytest.warns(DataConversionWarning):
+        assert fitted.score(few, few[["is_counterfeit"]], y + 1) == accuracy
+    for labels in (y[:9], np.where(y, "fake", "real"), few["is_counterfeit"].mask(y == 1)):
+        with pytest.raises(ValueError, match=r"expected one for each|Mix of label|missing labels"):
+            fitted.score(few, labels)
 
 
 def test_columns_are_remembered_and_may_come_in_any_order(fitted, few, small, y, classifier):

@@ -30,9 +30,11 @@ from ipml.scoring import shadow
 from ipml.scoring.batch import file_scoring
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
+from ipml.scoring.judgement import NO_LETTERS, TOO_UNCERTAIN, UNKNOWN_WORDS
 from ipml.scoring.online_scoring import score_listings
 from ipml.scoring.portfolio_store import start_store
-from ipml.scoring.scorer import NO_LETTERS, TOLERANCE, TOO_UNCERTAIN, UNKNOWN_WORDS, Scorer, load_model, rescore
+from ipml.scoring.rescoring import TOLERANCE, rescore
+from ipml.scoring.scorer import Scorer, load_model
 from ipml.scoring.shadow import MOVED, SHADOW_COLUMNS, shadow_file
 from ipml.settings import get_settings
 

@@ -163,7 +163,8 @@ verify.py              a program that checks all of this
 The layout is BagIt 1.0 (RFC 8493). The names of persons are {names}.
 
 {checking}
-The marketplace can also say whether its audit trail still holds these rows, and score the listing again.
+The marketplace can also say whether its audit trail still holds these rows, and score the listing again. With the same
+model file the score is the same, unless that model asks a service elsewhere, which may have changed.
 """
 
 
@@ -202,11 +203,13 @@ def _describe(evidence: Evidence) -> str:
         )
     content = evidence.content
     decision, score, again = content["decision"], content["score"]["score"], content["case"].get("listed_again")
+    model = content["model"]
     ground = f" ({decision['ground']})" if decision["ground"] else ""
     lines = [
         f"Evidence {evidence.evidence_id}, kept {moment_text(evidence.stored_at)}",
         f"  decided: {decision['verdict']}{ground}, by {decision['reviewer']} ({decision['origin']})",
         f"  probability of a counterfeit by the model: {'none given' if score is None else f'{score:.4f}'}",
+        f"  model: {model['version']}, file of SHA-256 {model['digest'] or 'unknown'}",
         *([f"  listed again: like case {again['case']}, by {again['by']}"] if again else []),
         *(f"  {name}: {shown(content['listing'][name])}" for name in _SHOWN if name in content["listing"]),
     ]

@@ -197,7 +197,7 @@ class ExternalClassifier(Estimator):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return self.source.address or f"external estimator ({self.source.kind})"
 
     def decision_function(self, X: Any) -> Floats:
@@ -239,17 +239,24 @@ class ExternalClassifier(Estimator):
                 f"an estimator of unclear classes ({first_line(error)})", "its label of counterfeits in pos_label"
             ) from error
 
+    def show(self, X: Any) -> pd.DataFrame:
+        """Return listings as the estimator is shown them: the columns it names, else all canonical ones."""
+        return self._choose(self.opened, frame_of(X))
+
     def _choose(self, opened: OpenedEstimator, frame: pd.DataFrame) -> pd.DataFrame:
         if opened.columns is None:
             return frame
-        if unknown := [name for name in opened.columns if not (name in frame or is_own_column(name))]:
+        unknown = [name for name in opened.columns if not (name in frame or is_own_column(name))]
+        if (
+            unknown and opened.estimator is None
+        ):  # one of scikit-learn names all that it was fitted on, also unread ones
             raise self._refuse(f"an estimator that reads {', '.join(unknown[:5])}", "canonical listing columns")
         own = {
             name: read_own_column(frame[EXTRA], name, name in self.own_texts_)
             for name in opened.columns
-            if name not in frame
+            if is_own_column(name)
         }
-        return frame.assign(**own)[list(opened.columns)]
+        return frame.assign(**own)[[name for name in opened.columns if name not in unknown]]
 
     def _refuse(self, found: str, expected: str) -> UnusableSetting:
         return UnusableSetting(self.name, found, expected)
@@ -261,7 +268,7 @@ class ExternalClassifier(Estimator):
         """
         if self.opened.explain is None:
             return None
-        added, base = self.opened.explain(self._choose(self.opened, frame_of(X)))
+        added, base = self.opened.explain(self.show(X))
         if self._find_column(self.opened) == 0:  # its features are weighed for the second class
             added, base = -added, -base
         return added, self.base_rate_ if np.isnan(base) else base

@@ -23,6 +23,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from ipml.errors import Failed, IpmlError, UnreadableFile, UntrustedModel, UnusableSetting, first_line
 from ipml.kit.estimator import Estimator
@@ -261,11 +262,15 @@ def _open_lightgbm(source: EstimatorSource, allowed: Collection[str], where: Pat
     booster = lightgbm.Booster(model_str=source.data.decode("utf-8"))
     columns = tuple(booster.feature_name())
 
+    def read(listings: pd.DataFrame) -> pd.DataFrame:
+        texts = [name for name in columns if not is_numeric_dtype(listings[name])]
+        return listings.astype(dict.fromkeys(texts, "category"))  # a booster reads no other texts than categories
+
     def explain(listings: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-        added = np.asarray(booster.predict(listings[list(columns)], pred_contrib=True))
+        added = np.asarray(booster.predict(read(listings), pred_contrib=True))
         return pd.DataFrame(added[:, :-1], columns=list(columns)), float(added[:, -1].mean())
 
-    return OpenedEstimator(booster.predict, columns, explain=explain)
+    return OpenedEstimator(lambda listings: booster.predict(read(listings)), columns, explain=explain)
 
 
 def _open_catboost(source: EstimatorSource, allowed: Collection[str], where: Path | str) -> OpenedEstimator:
@@ -298,6 +303,7 @@ def _open_endpoint(source: EstimatorSource, allowed: Collection[str], where: Pat
     if not any(source.address == begin or source.address.startswith(begin.rstrip("/") + "/") for begin in allowed):
         check_trusted([source.address], allowed, where, "listings are sent there")
     httpx = _load("httpx")
+    verify = httpx.create_ssl_context() if source.address.startswith("https:") else False  # read from disk once
 
     def ask(listings: pd.DataFrame) -> Any:
         body = listings.to_json(orient="split", date_format="iso", date_unit="us", index=False)
@@ -307,6 +313,7 @@ def _open_endpoint(source: EstimatorSource, allowed: Collection[str], where: Pat
                 content=f'{{"dataframe_split": {body}}}',
                 headers={"Content-Type": "application/json"},
                 timeout=_SECONDS,
+                verify=verify,
             )
             answer.raise_for_status()
             return json.loads(answer.content)["predictions"]

@@ -288,7 +288,9 @@ def check_golden(classifier: SavableClassifier, expected: Sequence[float], folde
 
 
 def _golden_mismatch(folder: Path, found: str) -> UntrustedModel:
-    return UntrustedModel(folder, f"golden listings that gave {found}", "the log-odds in the card", "Train anew.")
+    return UntrustedModel(
+        folder, f"golden listings that gave {found}", "the log-odds in the card", "Train or register it anew."
+    )
 
 
 _SEEN = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)

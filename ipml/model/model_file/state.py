@@ -39,7 +39,7 @@ from ipml.features.goods import BrandFeatures, GoodsFeatures
 from ipml.features.images import ImageVectors, TextVectors
 from ipml.features.lexicon import TradeWords
 from ipml.features.offers import OfferFeatures
-from ipml.features.own import OwnFeatures
+from ipml.features.own import OwnFeatures, is_dropped
 from ipml.features.portfolio import SellerPortfolios
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
@@ -137,6 +137,9 @@ def _describe(value: Any, arrays: list[bytes]) -> Any:
         foreign = _FOREIGN if kind is OwnFeatures else ()
         if kind is CounterfeitClassifier and (learner := state.pop("learner", None)) is not None:
             state["learner"] = " ".join(repr(learner).split())  # scoring needs no more of it than what it has learnt
+        if kind is CounterfeitClassifier and (features := state.get("features")) is not None:
+            kept = [pair for pair in features.transformer_list if not is_dropped(pair[1])]
+            state["features"] = Features(kept, features.transformer_weights)  # it may be a FeatureUnion
         return {
             kind.__name__: {
                 name: {"own": OwnStateWriter(arrays).write(item)} if name in foreign else _describe(item, arrays)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -23,11 +25,13 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from ipml.errors import Failed, UntrustedModel, UnusableSetting
+from ipml.listings.kinds import Kind
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.external import ExternalClassifier, read_source
 from ipml.model.external.classifier import READ, frame_of
 from ipml.model.model_file import load_model, save_model
-from ipml.scoring.scorer import make_scorer, rescore
+from ipml.scoring.rescoring import rescore
+from ipml.scoring.scorer import make_scorer
 from tests.model.conftest import FACTS
 
 NUMBERS = ["price", "seller_age_days"]
@@ -68,15 +72,22 @@ class Server(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def address() -> Iterator[str]:
-    """Return where an endpoint answers."""
-    Server.estimator = make_estimator(LogisticRegression(max_iter=5_000))
+@contextmanager
+def answering(estimator: Any) -> Iterator[str]:
+    """Give the address where an estimator answers."""
+    Server.estimator = estimator
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/invocations"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Return where an endpoint answers."""
+    with answering(make_estimator(LogisticRegression(max_iter=5_000))) as where:
+        yield where
 
 
 def write(estimator: Any, path: Path) -> str:
@@ -145,7 +156,8 @@ class Odd(LogisticRegression):
         """Answer as told."""
         if isinstance(self.answer, Exception):
             raise self.answer
-        return np.asarray(self.answer) if self.answer is not None else super().predict_proba(X)
+        answer = self.answer(X) if callable(self.answer) else self.answer
+        return np.asarray(answer) if answer is not None else super().predict_proba(X)
 
 
 def test_odd_answers_are_one_line_that_names_the_estimator(tmp_path):
@@ -187,8 +199,34 @@ def test_columns_of_a_marketplaces_own_are_read_by_name_and_classes_by_label(tmp
     assert score[:-1][y[:-1] == 1].min() > 0.5 > score[:-1][y[:-1] == 0].max()
     assert [scorer.score(record).score for record in records[-3:]] == pytest.approx(score.tolist()[-3:])
     (first, *_) = scorer.score(records[int(np.argmax(y))]).reasons
-    assert "extra.tier new" in first.sentence
+    assert "tier new" in first.sentence
     assert first.weight > 0
+
+
+def suspect(field: str, is_needed: bool, X: pd.DataFrame) -> Any:
+    """Suspect listings that have a field."""
+    has_field = X[field].notna() & (X[field].astype(str) != "")
+    assert has_field.all() or not is_needed
+    return np.where(has_field, 0.9, 0.2)
+
+
+def test_occlusion_leaves_out_each_field_that_an_estimator_is_shown(subtests, tmp_path):
+    """Ids, own columns and vectors, too: the score without the field is stated, or all weighs in the rest."""
+    of_kind = {Kind.NUMBER: 0.5, Kind.COUNT: 5, Kind.SHARE: 0.5, Kind.MOMENT: "2026-05-01T00:00:00Z", Kind.TEXT: "x"}
+    of_kind |= {Kind.VECTOR: [0.5, 1.0], Kind.EXTRA: '{"tier":"gold"}'}
+    facts = {"currency": "EUR", "country": "DE", "gtin": "4006381333931", "image_hash": "0123456789abcdef"}
+    facts |= {"condition": "new", "seller_language": "en"} | dict.fromkeys(("url", "image_urls"), "https://a.example/1")
+    listing = check_listings(pd.DataFrame([{one.name: facts.get(one.name, of_kind[one.kind]) for one in READ}]))
+    listings = pd.concat([listing, listing], ignore_index=True)
+    for field, needs in [*((field, False) for field in READ), (READ[0], True)]:
+        with subtests.test(field=field.name, needs=needs):
+            source = read_source(write(Odd(partial(suspect, field.name, needs)), tmp_path / "odd.pkl"))
+            fitted = ExternalClassifier(source, is_calibrated=False, trusted="pickle").fit(listings, [0, 1])
+            (scored,) = make_scorer(fitted, "x/1").explain_frame(listing)
+            left_out = [reason for reason in scored.reasons if reason.feature.endswith(".left_out")]
+            assert ["20 %" in reason.sentence for reason in left_out] == [True] * (not needs)
+            total = scored.base_rate + sum(reason.weight for reason in scored.reasons)
+            assert total == pytest.approx(scored.log_odds)
 
 
 def test_labels_are_never_shown():
