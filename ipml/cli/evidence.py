@@ -1,4 +1,4 @@
-"""Evidence packages (`ipml evidence`) and the audit trail with its anchors (`ipml audit`)."""
+"""Evidence: packages (`ipml evidence`), and the audit trail with its anchors (`ipml audit`)."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def _compare(folder: Path, database: str | None) -> list[str]:
 
 
 def _rescore(folder: Path, model: str | None) -> tuple[list[str], str]:
-    """Score the listings of a package again; return a sentence for each that differs, and one with the number of others."""
+    """Score the listings of a package again; return a sentence for each that differs, and one that counts the others."""
     from ipml.enforcement.evidence.pieces import read_scored_listing
     from ipml.scoring.rescoring import rescore
     from ipml.scoring.scorer import load_model

@@ -144,7 +144,7 @@ def validate(
 
 
 class _Tally:
-    """What has been seen so far."""
+    """Counts so far."""
 
     def __init__(self) -> None:
         self.good = self.bad = self.problems = self.vectors = self.free = 0

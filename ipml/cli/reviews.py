@@ -72,7 +72,7 @@ def describe_spread(spread: SpreadPrecision) -> list[str]:
     --------
     >>> from ipml.review.group_decisions import SpreadPrecision
     >>> describe_spread(SpreadPrecision(380, 20, 16, 16, 1.0, 0.806, 1.0))
-    ['380 decisions spread to near-duplicates. Of 16 drawn and looked at people found the same in 16: 81 to 100 %.']
+    ['380 decisions spread to near-duplicates. Reviewers agreed in 16 of 16 that were drawn and reviewed: 81 to 100 %.']
     """
     if not spread.n_spread:
         return []
@@ -80,7 +80,7 @@ def describe_spread(spread: SpreadPrecision) -> list[str]:
     if spread.low is None or spread.high is None:
         return [f"{said} None of the {spread.n_drawn:,} drawn was looked at yet."]
     return [
-        f"{said} Of {spread.n_reviewed:,} drawn and looked at people found the same in {spread.n_agreeing:,}: "
+        f"{said} Reviewers agreed in {spread.n_agreeing:,} of {spread.n_reviewed:,} that were drawn and reviewed: "
         f"{100 * spread.low:.0f} to {100 * spread.high:.0f} %."
     ]
 

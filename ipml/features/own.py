@@ -63,8 +63,8 @@ class Scale:
 class OwnFeatures(Extractor):
     """Let a transformer of one's own read listings beside the extractors of ipml.
 
-    What most listings have is standardised, so that the penalty of the learner means the same for every feature. What
-    few have, such as the words of a vectoriser, is only scaled down to 1 where it is above.
+    Features that most listings have are standardised, so that the learner's penalty has the same effect on each. Rare
+    features, such as the words of a vectoriser, are only scaled down to at most 1.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class OwnFeatures(Extractor):
     names_ : list of str
         The features.
     mean_, factor_ : array of shape (n_features,)
-        What is taken from each value, and what the rest is multiplied by.
+        Offset subtracted from each value, and factor by which the difference is multiplied.
     is_sparse_ : bool
 
     Raises
@@ -173,9 +173,9 @@ class OwnFeatures(Extractor):
         listings : ListingColumns
         row : int
         weights : array of shape (n_features,)
-            What each scaled feature weighs.
+            Weight of each scaled feature.
         weight : float
-            What all of them add to the log-odds.
+            Sum of their contributions to the log-odds.
         """
         raw, added = _row(self.raw(listings), row), _row(self.values(listings), row) * weights
         if hasattr(self.transformer_, "say_reason"):

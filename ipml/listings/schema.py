@@ -180,7 +180,7 @@ def validate_listings(frame: pd.DataFrame, source: str = "listings") -> Validati
     Returns
     -------
     Validation
-        Of good rows with the same listing_id and observed_at the first counts and the later ones are problems, so a
+        If good rows have the same listing_id and observed_at, the first counts and the later ones are problems, so a
         copy can neither replace nor remove a listing.
 
     Raises

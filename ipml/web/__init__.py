@@ -1,1 +1,1 @@
-"""The web console of reviewers and leads, and the HTTP API for programs."""
+"""Web: the console for reviewers and leads, and the HTTP API for programs."""

@@ -160,7 +160,7 @@ def record(
 ) -> None:
     """Register a trained model whose run could not be recorded, as MLflow did not answer when the training had ended.
 
-    What the run holds was written beside the model, in MODEL.run, and is deleted once it is recorded. Nothing is
+    The contents of the run were written beside the model, to MODEL.run, and are deleted once recorded. Nothing is
     trained or measured again. A first model goes through the gate, as after `ipml model train`.
 
     Example: ipml model record models/shoes
@@ -279,9 +279,8 @@ def reproduce(
 ) -> None:
     """Train a recorded model again, from the experiment that was recorded with it, and compare the two byte by byte.
 
-    Where the data are no longer the same, nothing is trained. What differs is said line by line, the causes first:
-    data and versions, then the model file and the figures. Nothing is registered. Exit code 1 says that something
-    differs.
+    If the data have changed, nothing is trained. Differences are listed line by line, the causes first:
+    data and versions, then the model file and the figures. Nothing is registered. Exit code 1: something differs.
 
     Example: ipml model reproduce models:/ipml@champion --out models/again
     """

@@ -1,7 +1,7 @@
 """Labelled listings: `ipml data labels`, `select` and `leakage-audit`.
 
-What reviewers decided becomes a file to train from; it is chosen which listings to have reviewed next; and it is found
-out what in a labelled table gives the label away.
+They write reviewers' decisions as a file of labels, choose the listings to review next, and find columns of a labelled
+table that reveal the label.
 """
 
 from __future__ import annotations

@@ -40,11 +40,11 @@ def compare(
     name: ModelName = "ipml",
     tracking: Tracking = None,
 ) -> None:
-    """Compare two models on the same listings: every measure, the difference, and what it says.
+    """Compare two models on the same listings: every measure, the difference, and its interpretation.
 
     Without --labelled, the models are compared on the listings that both were tested on when they were trained, with
     scores from before either had seen their sellers. A difference comes with an interval over sellers, so wide that two
-    equal models are told apart in at most 5 of 100 comparisons, over all measures together. That takes counterfeits of
+    equal models are called different in at most 5 of 100 comparisons, over all measures together. That takes counterfeits of
     six sellers at least.
 
     Example: ipml model compare models:/ipml@champion models:/ipml@challenger
@@ -82,8 +82,8 @@ def promote(
 ) -> None:
     """Judge a registered model by the rules of the gate; if it passes, it becomes the champion.
 
-    Whoever scores with models:/NAME@champion uses it from then on. Who promoted it when and why is kept in the
-    registry, and `ipml model rollback` goes back. Exit code 1 says that the model was refused and nothing has changed.
+    Scoring with models:/NAME@champion uses it from then on. The registry records who promoted it, when and why, and
+    `ipml model rollback` restores the model before. Exit code 1: the model was refused, and nothing has changed.
 
     Where the test holds too few counterfeits to judge by a rule, or the model is better than models are, the table says
     "to confirm". A person looks at the report and confirms with --confirmed-by; the name is kept with those rules.
@@ -164,13 +164,13 @@ def shadow(
     rejects: Rejects = None,
     force: Force = False,
 ) -> None:
-    """Score listings by two models without touching the queue, and say what would change.
+    """Score listings with two models without changing the queue, and show the differences.
 
-    Shown are how far the two agree, and the listings that only one of them puts at the top, with its reasons. Of
-    sellers each model knows what it was trained on. Nothing is known of the truth here: to learn which model is the
-    better one, use `ipml model compare`.
+    The output shows how far the two agree, and the listings that only one of them puts at the top, with its reasons.
+    Each model uses the portfolios of its own training. The true labels are unknown here: `ipml model compare` shows
+    which model is better.
 
-    Exit code 1 says that some rows were bad and are in the file of rejects.
+    Exit code 1: some rows were bad and are in the file of rejects.
 
     Example: ipml model shadow tonight.parquet --out both.parquet --challenger models/shoes
     """

@@ -1,1 +1,1 @@
-"""Sellers joined by what they share, with the evidence of each link; the roles in a network, and what it sold."""
+"""Networks: sellers linked by shared attributes, with the evidence of each link, roles and sales."""

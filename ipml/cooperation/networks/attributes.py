@@ -115,7 +115,7 @@ class Holdings:
     kinds, values, holders, newcomers : arrays of shape (n_values,)
         Each shared value: position in `KINDS`, hash, sellers who have it, and those who got it with the last events.
     seller, value, first_seen, last_seen : arrays of shape (n_rows,)
-        Who has which of these (positions), from when to when (microseconds since 1970), in order.
+        Seller and value (positions), with first and last sighting (microseconds since 1970), in order.
     among : int
         Sellers of the whole marketplace if these are some of them; 0 if they are all.
     """

@@ -1,4 +1,4 @@
-"""Sales of a network, estimated from a table of listings in which some sales are known.
+"""Sales: estimated units and value of a network, from a table of listings in which some sales are known.
 
 Sales are heavy-tailed, and the best-selling listing is seldom among the known ones, so an interval from these alone
 would be too narrow. Unknown listings are therefore drawn from the known ones of this network and, with the weight of

@@ -1,4 +1,4 @@
-"""Networks in a folder, so that the next day's events can be added to them.
+"""Network store: networks in a folder, so that the next day's events can be added to them.
 
 Sellers are named as in the attributes: use pseudonyms if the folder leaves the marketplace. The folder is trusted like
 the database: it is read without the limits for foreign files, which would refuse the links of a dense network (half a

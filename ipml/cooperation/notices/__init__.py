@@ -1,1 +1,1 @@
-"""Notices of rights holders and consumers, and their outcomes."""
+"""Notices: reports of rights holders and consumers, and their outcomes."""

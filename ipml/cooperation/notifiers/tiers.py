@@ -1,4 +1,4 @@
-"""Tiers and lanes of notifiers, their files and lists, and their erasure.
+"""Tiers: order and capacity of notices by notifier, notifiers' files and lists, and their erasure.
 
 The tier follows from the record by the rules in `[[notifiers.tiers]]`. It is calculated when needed, so it is never out
 of date; only a notice stores the tier it came with. Tiers have no memory (hysteresis): a change affects only the

@@ -364,7 +364,7 @@ def find_outcomes(connection: Connection, referral_ids: Sequence[int] = ()) -> d
 def read_known(connection: Connection) -> list[Known]:
     """Return the signs of every referral with an outcome, and whether it became a case.
 
-    Of successive referrals of one network to one recipient only the last outcome counts, with the signs of its
+    For successive referrals of one network to one recipient, only the last outcome counts, with the signs of its
     referral.
     """
     story: dict[int, int] = {}  # first of the successive referrals, by referral

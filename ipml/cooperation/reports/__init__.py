@@ -1,1 +1,1 @@
-"""Reports in figures for brands and the public."""
+"""Reports: figures for brands and the public."""

@@ -1,4 +1,4 @@
-"""High-volume third-party sellers of the INFORM Consumers Act (15 U.S.C. 45f(f)(3)).
+"""High-volume sellers: third-party sellers under the INFORM Consumers Act (15 U.S.C. 45f(f)(3)).
 
 A seller is one on a day if, "in any continuous 12-month period during the previous 24 months", they made at least so
 many discrete sales of new or unused consumer products *and* so much gross revenue on the marketplace. Periods are whole

@@ -1,4 +1,4 @@
-"""Period and scope of a report, in UTC, and durations within it (median and ninth decile, sorted by the database)."""
+"""Period: time range and scope of a report, in UTC, and durations in it (median and ninth decile, by the database)."""
 
 from __future__ import annotations
 

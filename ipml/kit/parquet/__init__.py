@@ -1,1 +1,1 @@
-"""Parquet files of strangers, read within bounds."""
+"""Parquet: reader of untrusted files with bounded memory."""

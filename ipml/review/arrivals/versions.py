@@ -261,7 +261,7 @@ class Past:
     changes : tuple of VersionChange
         Changes since; empty if the listing came back unchanged.
     score_before, score : float or None
-        Of the previous case and of this one.
+        Scores of the previous case and of this one.
     same : Decision or None
         The last decision on this exact content, on any case.
     next_id : int or None

@@ -4,7 +4,7 @@ Each listing is drawn independently, more often where a review is more informati
 and never so rarely that a kind stays unseen. Listings with a score warning (unreadable titles) have their own stratum.
 A listing under one model is always drawn alike, unpredictably without the seed, so sending a file again draws no
 others. A file is read twice: for a hash and a score per listing (16 bytes; 160 MB for ten million), then for the
-listings that become cases. Of the others only counts are stored, which the sample's weights need.
+listings that become cases. The other listings are only counted, for the weights of the sample.
 """
 
 from __future__ import annotations

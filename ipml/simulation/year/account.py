@@ -50,7 +50,7 @@ class TakedownCounts:
     before_first_sale : float or None
         Share of counterfeits without a sale when they were observed, where sales are known.
     brands : int
-        Of the counterfeits.
+        Brands of the counterfeits.
     """
 
     right: int

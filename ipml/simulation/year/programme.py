@@ -67,8 +67,8 @@ _NAMES = {"listings": "listings.parquet", "brands": "brands.toml", "truth": "tru
 class TrainedModel:
     """A model, and the score from which on people review listings.
 
-    Of listings of held-out sellers with at least this score, the share `precision` is counterfeit; `recall` is the
-    share of their counterfeits that reach it.
+    `precision` is the share of counterfeits among listings of held-out sellers with at least this score; `recall` is
+    the share of their counterfeits that reach it.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""Sessions and login attempts, in the database.
+"""Sessions: logins and login attempts in the database.
 
 All servers share them, so a disabled user is out everywhere at once, and a restart loses nothing. Only hashes of tokens
 are stored: reading the database gives no session. Attempts count for a name from an address, and for an address over

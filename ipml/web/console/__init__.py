@@ -1,1 +1,1 @@
-"""The pages of the console, by subject."""
+"""Console: pages for reviewers, leads and admins, by subject."""

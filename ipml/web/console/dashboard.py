@@ -1,4 +1,4 @@
-"""Dashboard of the queue and of brands, over the days of the address.
+"""Dashboard: figures of the queue and of brands, over the days of the address.
 
 The queue's part shows backlog, flow, speed and precision; a brand's report shows what its owner would receive now.
 """

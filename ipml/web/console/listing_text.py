@@ -1,4 +1,4 @@
-"""Listing text as pages show it, with weights, invisible characters and disguises marked.
+"""Listing text: title and description as pages show them, with weights, invisible characters and disguises marked.
 
 Sellers write the text and may want to deceive reviewers, too. Characters that cannot be seen, or that reorder others,
 are shown by their code point. Letters in disguise are named: of another script, signs and digits for letters, letters

@@ -1,4 +1,4 @@
-"""Pictures of listings on the pages, with notes on those that are missing.
+"""Pictures: images of listings on the pages, with notes on missing ones.
 
 With a folder of pictures, browsers load the worker's copies from this server alone. Without, they load pictures from
 hosts that the operator allows by name, and send these neither user nor page.

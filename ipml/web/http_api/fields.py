@@ -1,4 +1,4 @@
-"""Fields of a program's request, read one by one so that all faults are reported at once."""
+"""Fields: values of an API request, read one by one so that all faults are reported at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks in `/openapi.json`, made from `ipml.storage.message_kinds`."""
+"""Webhooks: their part of `/openapi.json`, generated from `ipml.storage.message_kinds`."""
 
 from __future__ import annotations
 

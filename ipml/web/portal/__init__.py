@@ -1,1 +1,1 @@
-"""The portal for people of a rights holder, limited to their own brands."""
+"""Portal: pages for rights holders, limited to their own brands."""

@@ -1,4 +1,4 @@
-"""Reporting of listings in the portal, as lines or CSV; faults are shown with their rows."""
+"""Reporting: portal page for notices, as lines or CSV; faults are shown with their rows."""
 
 from __future__ import annotations
 

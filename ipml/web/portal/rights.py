@@ -1,4 +1,4 @@
-"""Pages of the portal for registered rights and authorised sellers."""
+"""Rights: portal pages for registered rights and authorised sellers."""
 
 from __future__ import annotations
 

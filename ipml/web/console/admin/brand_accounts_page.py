@@ -1,4 +1,4 @@
-"""Brand accounts, for admins; and sellers proposed by brands, for leads."""
+"""Brand accounts page: accounts of brands, for admins, and sellers proposed by brands, for leads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of authorised, denied and watched sellers: entries with reason, end and author.
+"""Lists page: authorised, denied and watched sellers, with reason, end and author of each entry.
 
 Changes apply at once. Entries of the brand file are shown here, and changed in the file.
 """

@@ -1,4 +1,4 @@
-"""Policies in force, for admins: file, start, and differences from the bundled ones.
+"""Policies page: policies in force, for admins, with file, start, and differences from the bundled ones.
 
 Policies are files and are changed as files; page and worker read them at their start.
 """

@@ -1,4 +1,4 @@
-"""Queues by brand, category and script, and their people; leads define them."""
+"""Queues page: queues by brand, category and script, and their people; leads define them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users, for admins: added, given roles and passwords, disabled and logged out."""
+"""Users page: users, for admins; added, given roles and passwords, disabled and logged out."""
 
 from __future__ import annotations
 

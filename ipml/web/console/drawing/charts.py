@@ -1,4 +1,4 @@
-"""Small charts, placed in percent by the server; pages draw them as SVG without scripts or inline styles.
+"""Charts: small SVG charts, placed in percent by the server, without scripts or inline styles.
 
 They show shares and rates of the dashboard, a price beside its reference, and a seller's figures and listings over
 time.

@@ -1,4 +1,4 @@
-"""Charts of the dashboard over the days of its address, from the database's daily counts."""
+"""Dashboard charts: daily figures over the days of the address, from the database's daily counts."""
 
 from __future__ import annotations
 

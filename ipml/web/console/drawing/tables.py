@@ -1,4 +1,4 @@
-"""Tables sorted, searched and paged by their address, without scripts."""
+"""Tables: rows sorted, searched and paged by the address, without scripts."""
 
 from __future__ import annotations
 
