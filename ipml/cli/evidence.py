@@ -239,7 +239,7 @@ def _compare(folder: Path, database: str | None) -> list[str]:
 
 
 def _rescore(folder: Path, model: str | None) -> tuple[list[str], str]:
-    """Score the listings of a package again; return a sentence for each that differs, and one that counts the others."""
+    """Score the listings of a package again; return a sentence for each that differs, and a count of the others."""
     from ipml.enforcement.evidence.pieces import read_scored_listing
     from ipml.scoring.rescoring import rescore
     from ipml.scoring.scorer import load_model

@@ -109,8 +109,8 @@ class TradeWords(Extractor):
     """Count words of the lexicon in title and description, by kind, up to three of each.
 
     Lawful explanations count once, since repeating them costs nothing. The first of overlapping phrases counts, and
-    the longest of those that begin at one place. A phrase does not count beside a word that gives it another meaning (AAA
-    beside batteries). A word for copies up to two words after a negation counts as negated instead.
+    the longest of those that begin at one place. A phrase does not count beside a word that gives it another meaning
+    (AAA beside batteries). A word for copies up to two words after a negation counts as negated instead.
 
     Parameters
     ----------

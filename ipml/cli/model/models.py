@@ -43,9 +43,9 @@ def compare(
     """Compare two models on the same listings: every measure, the difference, and its interpretation.
 
     Without --labelled, the models are compared on the listings that both were tested on when they were trained, with
-    scores from before either had seen their sellers. A difference comes with an interval over sellers, so wide that two
-    equal models are called different in at most 5 of 100 comparisons, over all measures together. That takes counterfeits of
-    six sellers at least.
+    scores from before either had seen their sellers. Each difference has an interval over sellers, wide enough that
+    two equal models are called different in at most 5 of 100 comparisons, over all measures together. That takes
+    counterfeits of at least six sellers.
 
     Example: ipml model compare models:/ipml@champion models:/ipml@challenger
     """

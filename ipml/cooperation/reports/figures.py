@@ -1,4 +1,4 @@
-"""Figures: counts and rates of a period, from the database alone, in one pass over each table, without lists of rows in memory.
+"""Figures: counts and rates of a period, from the database, in one pass over each table; no lists of rows in memory.
 
 Figures are as of a moment (`as_of`), so a report can be made again. Facts that the database does not hold, such as
 orders of authorities, are None and never zero. This module adds notices and misuse (Articles 16, 22 and 23 of the
