@@ -29,7 +29,7 @@ BROKEN = {
     "UPDATE alembic_version SET version_num = '9999', compatible_from = NULL": "problem  tables: ",
     "DROP TABLE alembic_version": "found no tables",
     "INSERT INTO sessions VALUES ('t', 7, 0, 0, 0)": "problem  database: sessions: a row refers to none",
-    "UPDATE audit SET action = 'decided' WHERE sequence = 2": "rows: audit row 2: does not say which decision",
+    "UPDATE audit SET action = 'decided' WHERE sequence = 2": "rows: audit row 2: does not name its decision",
 }
 
 
