@@ -38,7 +38,8 @@ from ipml.listings.seller_events import history_as_of
 from ipml.model.drift import Mean
 from ipml.model.evaluation.metrics import Estimate, base_prices
 from ipml.model.evaluation.splits import leaking_random_split
-from ipml.model.leakage import Folds, audit_leakage, predict_by
+from ipml.model.leakage import audit_leakage
+from ipml.model.leakage.prediction import Folds, predict_from_column
 from ipml.model.questions.plots import plot_histograms, plot_intervals, plot_lines
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace
@@ -263,7 +264,9 @@ if events is not None:
     names = ["seller_strikes", "seller_complaints", "seller_returns", "seller_sales", "seller_age_days"]
     folds = Folds.of(y, labelled["seller_id"].to_numpy(dtype=object)).by_seller
     moments = {"as known then": labelled, "as read today": read_today}
-    alone = {when: [predict_by(table[name], y, folds, fine=False) for name in names] for when, table in moments.items()}
+    alone = {
+        when: [predict_from_column(table[name], y, folds).precision for name in names] for when, table in moments.items()
+    }
     print(f"Average precision of one column alone, on sellers not seen; drawn blindly, {y.mean():.2f}:")
     display(pd.DataFrame(alone, names).round(2))
 

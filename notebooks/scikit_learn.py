@@ -74,8 +74,6 @@ from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace
 
-plt.style.use("look.mplstyle")
-
 # %%
 if FILE:
     (validation,) = read_listings(get_settings().data / FILE, load_columns(COLUMNS) if COLUMNS else None)
