@@ -265,7 +265,8 @@ if events is not None:
     folds = Folds.of(y, labelled["seller_id"].to_numpy(dtype=object)).by_seller
     moments = {"as known then": labelled, "as read today": read_today}
     alone = {
-        when: [predict_from_column(table[name], y, folds).precision for name in names] for when, table in moments.items()
+        when: [predict_from_column(table[name], y, folds).precision for name in names]
+        for when, table in moments.items()
     }
     print(f"Average precision of one column alone, on sellers not seen; drawn blindly, {y.mean():.2f}:")
     display(pd.DataFrame(alone, names).round(2))
