@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from ipml.errors import UntrustedModel
 from ipml.features import registration
 from ipml.features.own import OwnFeatures
-from ipml.features.registration import SCIKIT_LEARN, name_class, register_extractor
+from ipml.features.registration import SCIKIT_LEARN, SKRUB, name_class, register_extractor
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.model.model_file import read_card, save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
@@ -47,6 +49,11 @@ class Shouting(TransformerMixin, BaseEstimator):
         return f"Title has {values['length']:.1f} times the usual length"
 
 
+def count_words(titles):
+    """Return the number of words of each title."""
+    return np.array([[len(title.split())] for title in titles], dtype=float)
+
+
 def make_own():
     """Return extractors of one's own, of each kind."""
     mixed = ColumnTransformer(
@@ -58,6 +65,7 @@ def make_own():
         "counts": OwnFeatures(
             CountVectorizer(vocabulary=["bag", "watch"]), "title", sentence="Says bag {bag:.0f} times"
         ),
+        "length": OwnFeatures(FunctionTransformer(count_words), "title"),
     }
 
 
@@ -72,7 +80,8 @@ def registered(monkeypatch):
     """Register what the models hold, for one test."""
     monkeypatch.setattr(registration, "_REGISTERED", {})
     register_extractor(Shouting, version="2")
-    register_extractor(SCIKIT_LEARN)
+    for kind in (count_words, SCIKIT_LEARN, SKRUB):
+        register_extractor(kind)
     yield
     get_settings.cache_clear()
 
@@ -117,8 +126,8 @@ def test_any_extractors_in_any_order_make_a_model(labelled, tmp_path_factory, da
     """Scores, reasons and files hold for each subset of those of ipml and of one's own, in any order."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(registration, "_REGISTERED", {})
-        register_extractor(Shouting)
-        register_extractor(SCIKIT_LEARN)
+        for kind in (Shouting, count_words, SCIKIT_LEARN):
+            register_extractor(kind)
         parts = make_features(own=make_own()).transformer_list
         chosen = data.draw(st.lists(st.sampled_from(parts), min_size=1, unique_by=lambda part: part[0]))
         check_everywhere(fit(Features(chosen), labelled), labelled, tmp_path_factory.mktemp("model") / "model")
@@ -134,6 +143,20 @@ def test_extractors_of_ones_own_say_why(labelled, tmp_path):
     assert said["counts"].startswith("Says bag ")
     assert said["mixed"].startswith(("mixed: ", "mixed raises", "mixed lowers"))
     assert read_card(tmp_path / "model").extractors[name_class(Shouting)] == "2"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("registered")
+def test_a_table_vectorizer_of_skrub_is_saved_with_its_functions(labelled, tmp_path):
+    """It scores alone as in a batch, and comes back from the model file of a loader that registered skrub."""
+    from skrub import TableVectorizer  # takes two seconds to import
+
+    table = make_pipeline(TableVectorizer(), SimpleImputer())
+    check_everywhere(
+        fit(make_features(own={"table": OwnFeatures(table, ["title", "price"])}), labelled),
+        labelled,
+        tmp_path / "model",
+    )
 
 
 @pytest.mark.usefixtures("registered")

@@ -30,7 +30,7 @@ EXPERIMENT = """
 name = "own"
 data = {{ listings = "old.parquet", extra_numbers = {{ returns_30d = "Returns in 30 d" }}, extra_categories = "tier" }}
 split = {{ kind = "seller folds", n_folds = 2 }}
-evaluation = {{ n_resamples = 10, learning_curve = [], attacks = "none" }}
+evaluation = {{ n_resamples = 10, attacks = "none" }}
 model = {{ C = {C}, n_folds = 2 }}
 [features]
 loudness = {{ class = "strange:Loudness", columns = ["title"], sentence = "Title has {{marks:.0f}} exclamation marks" }}

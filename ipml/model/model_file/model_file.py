@@ -445,7 +445,7 @@ def save_model(
         packed, extractors = pack(classifier), list_extractors(classifier)
     except TypeError as error:
         expected = "estimators of ipml, and extractors of classes that are registered"
-        remedy = "Register a class of your own with ipml.register_extractor; functions cannot be saved."
+        remedy = "Register your own classes and functions with ipml.register_extractor."
         raise UntrustedModel(folder, f"{error} in the classifier", expected, remedy) from None
     card = ModelCard(
         name=name,

@@ -2,8 +2,8 @@
 
 Each value is a list of its kind and its content: `["list", …]`, `["array", 3]` for the array in `3.npy`, and
 `["object", "mypackage.features:Mine", "1", …]` for an object of a registered class with the version of its state. A
-file decides neither which classes there are (`ipml.features.registration`), nor does it hold code: functions, methods
-and open files cannot be saved.
+file decides neither which classes and functions there are (`ipml.features.registration`), nor does it hold code:
+`["function", "mypackage.features:mine", "1"]` names a registered one. Methods and open files cannot be saved.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import scipy
 from numpy.typing import NDArray
 
 from ipml.errors import UntrustedModel
-from ipml.features.registration import SCIKIT_LEARN, find_name, find_registered, name_class
+from ipml.features.registration import SCIKIT_LEARN, SKRUB, find_name, find_registered, name_class
 
 _PLAIN = (type(None), bool, int, float, str)
 _LISTS: Mapping[str, type[Any]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
@@ -54,7 +55,7 @@ class OwnStateWriter:
         if kind in _LISTS.values():
             items = sorted(value, key=repr) if kind in (set, frozenset) else value
             return [str(kind.__name__), *map(self.write, items)]
-        if kind is dict:
+        if kind is dict or (isinstance(value, dict) and kind.__module__.startswith("skrub.")):  # theirs differ in repr
             return ["dict", *([self.write(key), self.write(item)] for key, item in value.items())]
         if kind is slice:
             return ["slice", *map(self.write, (value.start, value.stop, value.step))]
@@ -62,6 +63,8 @@ class OwnStateWriter:
             return ["type", named[0]]
         if isinstance(value, np.dtype) and not value.hasobject:
             return ["dtype", value.str]
+        if isinstance(value, FunctionType):
+            return ["function", *self._register(value)]
         return self._write_array(value) or self._write_object(value)
 
     def _write_array(self, value: Any) -> list[Any] | None:
@@ -83,18 +86,25 @@ class OwnStateWriter:
         return ["array", len(self._arrays) - 1]
 
     def _write_object(self, value: Any) -> list[Any]:
-        kind = type(value)
-        name = find_name(kind)
-        if name is None:
-            raise TypeError(name_class(kind) if not isinstance(value, type) else f"the class {name_class(value)}")
+        if isinstance(value, type):
+            raise TypeError(f"the class {name_class(value)}")
+        name, version = self._register(type(value))
+        if isinstance(value, dict | list | tuple | set | frozenset):
+            raise TypeError(f"{name}, a collection of a class of its own")
         state = value.__getstate__()
         if state is not None and type(state) is not dict:
             raise TypeError(f"{name}, whose state is no dict")
         kept = {key: item for key, item in (state or {}).items() if key not in _PASSING}
-        registered = find_registered(name)
-        assert registered is not None
+        return ["object", name, version, self.write(kept)]
+
+    def _register(self, kind: Any) -> tuple[str, str]:
+        """Return the name and version of a registered class or function, and keep them for the model card."""
+        name = find_name(kind)
+        registered = None if name is None else find_registered(name)
+        if name is None or registered is None:
+            raise TypeError(name_class(kind))
         self.registered[name] = registered.version
-        return ["object", name, registered.version, self.write(kept)]
+        return name, registered.version
 
 
 class OwnStateReader:
@@ -137,6 +147,7 @@ class OwnStateReader:
             "series": lambda: self._read_series(*content),
             "sparse": lambda: self._read_sparse(*content),
             "object": lambda: self._read_object(*content),
+            "function": lambda: self._find(*content),
         }
         return read[kind]()
 
@@ -156,10 +167,7 @@ class OwnStateReader:
         return rows.asformat(form)
 
     def _read_object(self, name: str, version: str, state: Any) -> Any:
-        registered = find_registered(name)
-        if registered is None or registered.version != version:
-            raise make_refusal(self._folder, name, version)
-        kind: Any = registered.kind
+        kind = self._find(name, version)
         made = kind.__new__(kind)
         items = self.read(state)
         if hasattr(made, "__setstate__"):
@@ -167,6 +175,13 @@ class OwnStateReader:
         else:
             vars(made).update(items)
         return made
+
+    def _find(self, name: str, version: str) -> Any:
+        """Return a registered class or function."""
+        registered = find_registered(name)
+        if registered is None or registered.version != version:
+            raise make_refusal(self._folder, name, version)
+        return registered.kind
 
 
 def make_refusal(folder: Path, name: str, version: str, others: Iterable[str] = ()) -> UntrustedModel:
@@ -186,7 +201,8 @@ def make_refusal(folder: Path, name: str, version: str, others: Iterable[str] = 
     if registered is not None:
         return UntrustedModel(folder, found, f"version {registered.version}, which is registered", "Train anew.")
     missing = [one for one in (name, *others) if find_registered(one) is None]
-    listed = {SCIKIT_LEARN if one.startswith("sklearn.") else one[:120] for one in missing}
+    libraries = {"sklearn": SCIKIT_LEARN, "skrub": SKRUB}
+    listed = {libraries.get(one.partition(".")[0], one[:120]) for one in missing}
     remedy = f'If you trust it: IPML_EXTRACTORS="{", ".join(sorted(listed))}", or ipml.register_extractor for each.'
     return UntrustedModel(folder, found, "registered extractors", remedy)
 

@@ -52,7 +52,7 @@ def check_savable(experiment: Experiment, features: Mapping[str, Any]) -> None:
         try:
             pack(features[name])
         except TypeError as error:
-            expected = "registered classes and plain values: functions cannot be saved"
+            expected = "registered classes and functions, and plain values"
             remedy = "Register it, or give the class that holds it a __getstate__ of plain values."
             raise UnusableSetting(_subject(experiment, name), f"{error} in its state", expected, remedy) from None
 
