@@ -120,7 +120,7 @@ def send_all():
 
 # -- what ipml says
 def act(shop, message):
-    """Do what a message says, and return what became of it."""
+    """Apply a message and return the result."""
     kind, data = message["type"].removeprefix("ipml."), message["data"]
     if message.get("is_test"):
         return {"status": "accepted"}
