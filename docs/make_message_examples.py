@@ -147,10 +147,10 @@ def _follow(folder: Path, url: str) -> None:
     _run(url, "outbox", "deliver", "--out", str(folder / "delivered.jsonl"))  # so that an outcome has to be corrected
     letter = folder / "letter.txt"
     letter.write_text("I bought these goods from the brand itself; the invoice is attached.", "utf-8")
-    told = ("--seller", "harbour-outlet", "--text", str(letter))
-    _run(url, "enforce", "appeal", "file", "measure:1", *told)
+    appeal = ("--seller", "harbour-outlet", "--text", str(letter))
+    _run(url, "enforce", "appeal", "file", "measure:1", *appeal)
     _run(url, "enforce", "appeal", "decide", "1", "granted", "--why", "The invoice is genuine.", "--by", "lea")
-    _run(url, "enforce", "appeal", "file", "measure:2", *told, "--kind", "counter-notice", "--profile", "us")
+    _run(url, "enforce", "appeal", "file", "measure:2", *appeal, "--kind", "counter-notice", "--profile", "us")
     for step in ("warn", "suspend", "lift"):
         _run(url, "cooperate", "notifier", step, _NOTIFIER, "--why", "Notices of genuine goods.", "--by", "lea")
 
@@ -170,7 +170,7 @@ def _read(engine: Engine) -> Messages:
 
 
 def _settle(value: Any, put_at: datetime) -> Any:
-    """Return a message with everything that is drawn at random, or told by the clock, made the same each time."""
+    """Return a message with random values and times replaced by constants."""
     if isinstance(value, Mapping):
         return {name: _settle(one, put_at) for name, one in value.items()}
     if isinstance(value, list):
@@ -194,7 +194,7 @@ _DRAWN: Mapping[str, str] = {
     r"\b[0-9a-f]{32}\b": "7f3a91c25d0e4b68a1c9f2e07b5d3846",  # the reference of a notice
     r"\b[a-z]{30}\b": "bcdfghjkmnpqrstvwxzbcdfghjkmnp",  # the reference of a statement
 }
-"""What is drawn at random, or told by the clock, as patterns, and what stands there instead."""
+"""Patterns of random values and times, with their replacements."""
 
 
 if __name__ == "__main__":

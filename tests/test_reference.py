@@ -18,7 +18,7 @@ from ipml.storage.message_kinds import EXAMPLES_FILE, MESSAGE_KINDS, MESSAGES
 from ipml.storage.tables import metadata
 from ipml.web.http_api.api import API_ROUTES
 
-DESCRIPTIONS = {"Meaning", "Purpose", "What it does", "What it is for"}
+DESCRIPTIONS = {"Meaning", "Purpose"}
 """Heads of the column that describes what a row is about."""
 COMPLETE_PAGES = ("settings", "commands", "columns", "webhooks")
 """Pages on which every row of every table is described."""
@@ -68,7 +68,7 @@ def test_every_row_has_a_description() -> None:
         for page in COMPLETE_PAGES
         for heading, section in read_sections(page).items()
         for row in read_rows(section)
-        if not any(row.get(head) for head in (*DESCRIPTIONS, "What ipml does"))
+        if not any(row.get(head) for head in (*DESCRIPTIONS, "Reaction of ipml"))
     ]
     assert missing == []
 
@@ -87,7 +87,7 @@ def test_every_http_operation_has_a_description() -> None:
     """Each is under its method and path, and says more than its title."""
     sections = {name: text for name, text in read_sections("http-api").items() if " /" in name}
     assert sections.keys() == {f"{method} {path}" for method, path, *_ in API_ROUTES} - {"GET /openapi.json"}
-    described = re.compile(r"\n\*\*.+\*\*\n\n(?!Who may call)\w")
+    described = re.compile(r"\n\*\*.+\*\*\n\n(?!Callers)\w")
     assert [name for name, text in sections.items() if not described.match(text)] == []
 
 

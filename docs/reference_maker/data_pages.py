@@ -63,7 +63,7 @@ _RULE_KEYS: Mapping[str, str] = {
     "currency": "ISO 4217 code of `least_price`",
     "least_seller_sales": "only listings of sellers with at least so many sales",
 }
-"""What the keys of a rule for second persons mean."""
+"""Meaning of the keys of a rule for second persons."""
 
 
 def make_settings() -> str:
@@ -75,7 +75,7 @@ def make_settings() -> str:
     parts = [
         f"A setting is read once, when a command starts: from the environment variable, else from the file `.env` in "
         f"the working directory, else from the default here. Every variable begins with `{prefix}`. An option of a "
-        "command goes before its setting. What is JSON is written on one line."
+        "command goes before its setting. JSON is written on one line."
     ]
     for heading, names in groups.items():
         rows = [_describe_setting(f"{prefix}{name}".upper(), Settings.model_fields[name]) for name in names]
@@ -117,13 +117,13 @@ def _find_models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 
 def _tabulate_model(model: type[BaseModel], meanings: Mapping[str, str] = MappingProxyType({})) -> str:
-    said = {**split_docstring(model), **meanings}
+    meanings = {**split_docstring(model), **meanings}
     rows = [
         (
             as_code(name),
             ", ".join(filter(None, (name_type(field.annotation), name_bounds(field)))),
             show_default(field.default if not field.is_required() else None),
-            as_sentence(field.description or said.get(name, "")),
+            as_sentence(field.description or meanings.get(name, "")),
         )
         for name, field in model.model_fields.items()
     ]
@@ -141,18 +141,18 @@ def _first_paragraph(documented: object) -> str:
 
 _MAP_KEYS: Mapping[str, str] = {
     "name": "name of the map",
-    "description": "what it is for, and what should be known of it",
-    "separator": "what stands between the cells of a CSV file; one sign",
+    "description": "its purpose, and facts worth knowing",
+    "separator": "separator of the cells of a CSV file; one character",
 }
 _SOURCE_KEYS: Mapping[str, str] = {
     "column": 'column of the file; "offers.price" goes into nested JSON',
     "first_of": "columns of the file, of which the first one with a value counts",
     "value": "the same value for every listing",
     "row_number": "the value is this text and the number of the row",
-    "values": "what a cell becomes, by its text",
-    "other": "what a cell becomes that is not among `values`; without it such a cell is a problem",
+    "values": "new value of a cell, by its text",
+    "other": "new value of cells that are not among `values`; without it such a cell is a problem",
 }
-"""Said here where the docstring of the class says it of several keys at once."""
+"""Meanings for keys that the docstring of the class describes together."""
 
 
 def make_columns() -> str:
@@ -166,7 +166,7 @@ def make_columns() -> str:
         write_json(make_json_schema()["examples"][0]),
         "## Columns of a seller event",
         "Seller history can be computed from a table of events. An event counts from the moment at which it was known, "
-        "so that no score uses what became known later. From the events come the columns "
+        "so that no score uses later knowledge. The events give the columns "
         + ", ".join(map(as_code, HISTORY_COLUMNS))
         + ".",
         _tabulate_fields(EVENT_FIELDS),
@@ -213,80 +213,80 @@ def _name_unit(field: Field) -> str:
 # Tables
 
 PURPOSES: Mapping[str, str] = {
-    "appeal_outcomes": "How each appeal was decided, by whom and why.",
+    "appeal_outcomes": "Outcomes of appeals, with person and reason.",
     "appeals": "Complaints and counter-notices of sellers against measures, penalties and decisions.",
     "audit": "The audit trail: every action in order, each row chained to the one before by its hash.",
-    "automatic_decisions": "Decisions made by a policy without review, and the promise of precision they rest on.",
-    "automatic_draws": "Cases drawn at random for people to watch an automatic policy by.",
+    "automatic_decisions": "Decisions made by a policy without review, and the precision guarantee they rest on.",
+    "automatic_draws": "Cases drawn at random that people review to check an automatic policy.",
     "bands": "Parts of the signatures of listings, by which near-duplicates are found.",
-    "case_comments": "What reviewers wrote on cases; each is encrypted with the seller's key.",
-    "case_texts": "The folded text of each case, in which a search looks.",
-    "translations": "Titles as a machine translated them, where the operator names a service for it.",
+    "case_comments": "Comments of reviewers on cases; each is encrypted with the seller's key.",
+    "case_texts": "The folded text of each case, for searching.",
+    "translations": "Machine translations of titles, if the operator names a service for them.",
     "cases": "The review queue: a row for each listing, or version of it, with its score, rank, state and claim.",
-    "deadline_events": "What happened to each deadline: begun, paused, extended, expired.",
-    "deadlines": "Deadlines, legal and agreed, that run or have run.",
-    "referral_outcomes": "What became of each referral, as the recipient said.",
+    "deadline_events": "Events of each deadline: begun, paused, extended, expired.",
+    "deadlines": "Legal and agreed deadlines, running or over.",
+    "referral_outcomes": "Outcome of each referral, as reported by its recipient.",
     "referrals": "Referrals: networks of sellers handed to an authority or a rights holder.",
     "decisions": "Verdicts of reviewers and of policies, with ground and moment; rows are only appended.",
-    "disclosures": "Of which sellers each referral told its recipient.",
-    "enforcement_policies": "Every enforcement policy that was used, by its digest.",
+    "disclosures": "Sellers whose data each referral disclosed to its recipient.",
+    "enforcement_policies": "Every enforcement policy used, by its digest.",
     "erasures": "Sellers whose data was erased, by pseudonym.",
-    "evidence": "What each decision rested on, encrypted with the seller's key.",
-    "control_cases": "Control cases: cases whose truth is known, to measure reviewers by.",
-    "identities": "Which account of an OpenID Connect provider belongs to which user.",
-    "jobs": "The timed jobs of `ipml worker`: when each ran last and runs next, and what became of it.",
+    "evidence": "Evidence for each decision, encrypted with the seller's key.",
+    "control_cases": "Control cases: cases of known truth, which measure reviewers.",
+    "identities": "Accounts of OpenID Connect providers, with the user each belongs to.",
+    "jobs": "The timed jobs of `ipml worker`: last run with its result, and next run.",
     "legal_holds": "Records of sellers that must not be deleted for now.",
-    "linked_accounts": "Accounts that share much with a penalised seller, and what a lead made of them.",
-    "listings": "Each listing as the marketplace submitted it last, with its score.",
-    "second_reviews": "Second reviews that are wanted: of which case, by whom, from when.",
-    "measure_messages": "Which message in the outbox imposes or lifts which measure.",
-    "measure_stakes": "What each measure puts at stake: the seller's loss a day and the harm prevented.",
-    "measures": "Measures on listings: imposed, done by the platform, lifted, undone.",
-    "notice_items": "The listings that each notice names, and how each stands.",
+    "linked_accounts": "Accounts that share much with a penalised seller, and a lead's verdict on them.",
+    "listings": "The latest version of each listing that the marketplace submitted, with its score.",
+    "second_reviews": "Second reviews to be done: case, reviewer, earliest moment.",
+    "measure_messages": "Messages in the outbox that impose or lift measures.",
+    "measure_stakes": "Estimated costs of each measure: the seller's loss a day and the harm prevented.",
+    "measures": "Measures on listings: imposed, applied by the platform, lifted, undone.",
+    "notice_items": "The listings that each notice names, with their state.",
     "notices": "Notices of rights holders and complaints of consumers.",
-    "notifier_appointments": "Who is or was a trusted flagger or an authority, and on what ground.",
+    "notifier_appointments": "Trusted flaggers and authorities, present and former, with the ground of appointment.",
     "notifier_steps": "Warnings and suspensions of notifiers, and their end.",
-    "notifiers": "Those who give notice, each with a pseudonym and a key.",
+    "notifiers": "Notifiers, each with a pseudonym and a key.",
     "second_verdicts": "Verdicts of second reviews.",
     "outbox": "Messages that wait for delivery, were delivered, or are dead letters.",
     "penalties": "Penalties of sellers: proposed, imposed, ended.",
     "picture_groups": "Pictures that look the same, by the perceptual hash of the first of them.",
-    "pictures": "The pictures of each case: where the listing says that they are, and what was fetched, or why not.",
-    "platform_answers": "What the platform answered to each message.",
-    "portfolio_listings": "Which listings count in the portfolio of their seller, by the version of the model.",
-    "portfolios": "How suspicious the listings of each seller looked to each version of the model, as sums.",
-    "promises": "Whether the promised precision of automatic decisions is shown, by brand and over time.",
-    "rankings": "Every ranking policy that was put in force, and by whom.",
+    "pictures": "The pictures of each case: address, and the fetched copy or the reason why there is none.",
+    "platform_answers": "Answers of the platform to each message.",
+    "portfolio_listings": "Listings that count in the portfolio of their seller, by the version of the model.",
+    "portfolios": "Sums of listing scores of each seller, by the version of the model.",
+    "promises": "State of the precision guarantee of automatic decisions, by brand and over time.",
+    "rankings": "Every ranking policy that was put in force, with its author.",
     "review_queues": "Queues by brand, category and script, with the people who work them.",
-    "reversals": "Decisions that were taken back, by whom and why.",
-    "screened_pictures": "Pictures of listings that wait for nobody, screened as the policy says, and what matched.",
-    "screening_days": "What fetching these cost on each day, and how many were left out.",
-    "reference_pictures": "Pictures of goods that are known to be genuine or counterfeit, as they were handed in.",
-    "rights_documents": "Documents of rights to a brand, and whether they were accepted.",
+    "reversals": "Decisions that were taken back, with person and reason.",
+    "screened_pictures": "Pictures of listings outside the queue, screened by the policy, and their matches.",
+    "screening_days": "Cost of fetching these on each day, and how many were left out.",
+    "reference_pictures": "Pictures of goods known to be genuine or counterfeit.",
+    "rights_documents": "Documents of rights to a brand, and their acceptance.",
     "rights_files": "Files of those documents, encrypted.",
-    "seeds": "Seeds by which listings are drawn at random.",
-    "seller_languages": "In which language sellers are written to, as a listing of theirs said last.",
-    "seller_events": "What happened to sellers: sales, returns, complaints, ratings, as the marketplace submitted it.",
-    "seller_keys": "The pseudonym and the key of each seller; without the key nothing of theirs can be read.",
-    "seller_list_entries": "Lists of sellers: who is or was authorised, denied or watched, until when.",
-    "seller_proposals": "Sellers that a brand says are authorised, and what was made of it.",
-    "sessions": "Logins that are open.",
-    "sample_cases": "Which cases each sample brought into the queue.",
+    "seeds": "Seeds for drawing listings at random.",
+    "seller_languages": "Language for writing to each seller, from their latest listing.",
+    "seller_events": "Events of sellers: sales, returns, complaints, ratings, as the marketplace submitted them.",
+    "seller_keys": "The pseudonym and the key of each seller; without the key none of their data can be read.",
+    "seller_list_entries": "Lists of sellers: authorised, denied or watched, with start and end.",
+    "seller_proposals": "Sellers that a brand proposes as authorised, and the answer.",
+    "sessions": "Open logins.",
+    "sample_cases": "Cases that each sample brought into the queue.",
     "sample_strata": "The strata of each sample, with size and sampling probability.",
-    "samples": "Samples: each scored file and day of a stream from which listings were enqueued, and by what rule.",
-    "saved_views": "Filters of the list of cases that people gave a name, for themselves or for everybody.",
-    "start_views": "With which saved view each person's list begins.",
+    "samples": "Samples: each scored file and day of a stream from which listings were enqueued, with the rule.",
+    "saved_views": "Named filters of the list of cases, personal or shared.",
+    "start_views": "The saved view with which each person's list opens.",
     "stream_strata": "The strata of each day of a stream, with size so far and sampling probability.",
     "spread_audits": "Near-duplicates that a person reviews although the decision on another would cover them.",
     "statements": "Statements of reasons: the public record, and the letter to the seller, encrypted.",
     "strikes": "Strikes of sellers, each from a decision.",
-    "strikes_taken_back": "Strikes that no longer count, and why.",
-    "tries": "Failed attempts to log in, to limit how many there are.",
-    "user_brands": "Which accounts act for which brand and notifier in the brand portal.",
-    "user_sellers": "Which users sell themselves, so that they do not review their own listings.",
-    "users": "Who may log in to the web console, and in which role.",
+    "strikes_taken_back": "Strikes that no longer count, with the reason.",
+    "tries": "Failed attempts to log in, for limiting their number.",
+    "user_brands": "Accounts that act for a brand and notifier in the brand portal.",
+    "user_sellers": "Users who also sell, so that they do not review their own listings.",
+    "users": "Users of the web console, with their role.",
 }
-"""What each table of the review database is for; a new table gets a line here."""
+"""Purpose of each table of the review database; a new table gets a line here."""
 
 
 def make_tables() -> str:
@@ -295,8 +295,8 @@ def make_tables() -> str:
     parts = [
         "Where SQLite and PostgreSQL name a type differently, both names are given. A moment is a whole number of "
         "microseconds since 1970 in UTC, a flag true or false (on SQLite 1 or 0). "
-        "The tables are no interface: they change with migrations, and what writes to them besides ipml breaks the "
-        "audit trail.",
+        "The tables are no interface: they change with migrations, and any other program that writes to them breaks "
+        "the audit trail.",
         write_table(("Table", "Purpose"), rows),
     ]
     for name in sorted(metadata.tables):
@@ -352,23 +352,23 @@ def _name_keys(column: Column[Any]) -> str:
 _POLICIES: Mapping[str, tuple[str, str]] = {
     "review/ranking/policy.toml": (
         "Ranking policy",
-        "What a review is worth, and by when it must be made. `IPML_POLICY_REVIEW` names a copy.",
+        "Expected value of a review, and its deadline. `IPML_POLICY_REVIEW` names a copy.",
     ),
     "enforcement/policy.toml": (
         "Enforcement policy",
-        "What follows from a decision. `IPML_POLICY_ENFORCEMENT` names a copy.",
+        "Actions that follow from a decision. `IPML_POLICY_ENFORCEMENT` names a copy.",
     ),
     "cooperation/policy.toml": (
         "Cooperation policy",
-        "How others are heard and told. `IPML_POLICY_COOPERATION` names a copy.",
+        "Rules of notices, referrals and reports. `IPML_POLICY_COOPERATION` names a copy.",
     ),
     "cooperation/networks/rules.toml": (
         "Rules of networks",
-        "How much a shared detail links two sellers. `--rules` names a copy.",
+        "Weight of each detail that two sellers share. `--rules` names a copy.",
     ),
     "model/promotion/gate.toml": (
         "Rules of the gate",
-        "What a model must show to become champion. `ipml model promote --rules` names a copy.",
+        "Requirements for a model to become champion. `ipml model promote --rules` names a copy.",
     ),
 }
 

@@ -48,19 +48,19 @@ def walk_commands() -> Iterator[tuple[str, Any]]:
 
 
 CONVENTIONS = """
-- What a command reads is an argument. Further files that it needs are options named after what they hold, such as
+- The input of a command is an argument. Further files that it needs are options named after their content, such as
   `--events`.
-- What it writes goes to `--out`, `-o` for short: a file or a folder. Where there are several kinds of file, the suffix
+- The output goes to `--out`, `-o` for short: a file or a folder. Where there are several kinds of file, the suffix
   says which: a table is CSV, JSON lines or Parquet. Without `--out`, a text goes to standard output, and what has a
   usual place goes there. Bad rows go to `--rejects`.
-- What is there is written over with `--force` only; without it the command stops before it does any work. Keys,
+- An existing file is replaced with `--force` only; without it the command stops before it does any work. Keys,
   secrets, backups and packages for others are never written over; networks, portfolios, anchors and delivered messages
   are added to; a folder of models holds the newest of each name, and one that `ipml score` wrote is brought up to date.
-- An option means the same wherever it stands: `--database` is the review database, `--by` the user who acts, `--model`
+- An option means the same everywhere: `--database` is the review database, `--by` the user who acts, `--model`
   a model, `--columns` a column map, `--policy` a policy file, `--since` and `--until` a period, `--as-of` and
   `--known-by` a moment, `--top` how many, `--why` a reason, `--jobs` how many processes.
-- A day stands for its first moment, and UTC is meant where no zone is given.
-- Exit codes: 0 done, 1 a check found something, 2 a mistake in what was given or a lack of the machine, told in one
+- A day means its first moment; without a zone, UTC is meant.
+- Exit codes: 0 done, 1 a check found something, 2 a mistake in the input or a lack of the machine, reported in one
   line on standard error.
 """
 
@@ -76,8 +76,8 @@ def make_commands() -> str:
         "## Conventions",
         CONVENTIONS,
         "## Overview",
-        write_table(("Command", "What it does"), rows),
-        write_table(("Group", "What it is for"), [(link(name), _summarise(command)) for name, command in groups]),
+        write_table(("Command", "Purpose"), rows),
+        write_table(("Group", "Purpose"), [(link(name), _summarise(command)) for name, command in groups]),
     ]
     for name, command in [*single, *(one for one in every if one not in single)]:
         level = "##" if hasattr(command, "commands") or name.count(" ") == 1 else "###"
@@ -91,11 +91,11 @@ def _summarise(command: Any) -> str:
 
 
 def _describe_command(name: str, command: Any) -> Iterator[str]:
-    told, _, example = inspect.cleandoc(command.help or "").partition("Example:")
-    yield _unwrap(told)
+    meaning, _, example = inspect.cleandoc(command.help or "").partition("Example:")
+    yield _unwrap(meaning)
     if hasattr(command, "commands"):
         inner = [(f"{name} {part}", one) for part, one in command.commands.items() if not one.hidden]
-        yield write_table(("Command", "What it does"), [(link(part), _summarise(one)) for part, one in inner])
+        yield write_table(("Command", "Purpose"), [(link(part), _summarise(one)) for part, one in inner])
         return
     hints = get_type_hints(inspect.unwrap(command.callback)) if command.callback else {}
     shown = [one for one in command.params if not one.hidden]
@@ -103,10 +103,12 @@ def _describe_command(name: str, command: Any) -> Iterator[str]:
     options = [one for one in shown if one not in arguments and one.name != "help"]
     needed = [f"{one.opts[0]} {one.metavar or one.name.upper()}" for one in options if one.required]
     yield write_code(" ".join([name, *map(_show_argument, arguments), *needed, *(["[OPTIONS]"] if options else [])]))
-    told_arguments = [(as_code(_name_value(one)), name_type(hints.get(one.name, str)), _tell(one)) for one in arguments]
-    yield write_table(("Argument", "Type", "Meaning"), told_arguments)
-    told_options = [_describe_option(one, hints.get(one.name, str)) for one in options]
-    yield write_table(("Option", "Type", "Default", "Meaning"), told_options)
+    argument_rows = [
+        (as_code(_name_value(one)), name_type(hints.get(one.name, str)), _explain(one)) for one in arguments
+    ]
+    yield write_table(("Argument", "Type", "Meaning"), argument_rows)
+    option_rows = [_describe_option(one, hints.get(one.name, str)) for one in options]
+    yield write_table(("Option", "Type", "Default", "Meaning"), option_rows)
     shown_example = re.sub(r",? or (?=ipml )", "\n", inspect.cleandoc(example))
     yield f"Example:\n\n{write_code(shown_example, 'bash')}" if example else ""
 
@@ -131,26 +133,26 @@ def _show_argument(parameter: Any) -> str:
     return shown if parameter.required else f"[{shown}]"
 
 
-def _tell(parameter: Any) -> str:
+def _explain(parameter: Any) -> str:
     bounds = [f"at least {parameter.min}"] if getattr(parameter, "min", None) is not None else []
     bounds += [f"at most {parameter.max}"] if getattr(parameter, "max", None) is not None else []
-    told = as_sentence(parameter.help or "")
-    return f"{told} {as_sentence(' and '.join(bounds))}".strip()
+    meaning = as_sentence(parameter.help or "")
+    return f"{meaning} {as_sentence(' and '.join(bounds))}".strip()
 
 
 def _describe_option(parameter: Any, hint: Any) -> tuple[str, ...]:
     is_flag = hint is bool
     value = f" {parameter.metavar}" if parameter.metavar and not is_flag else ""
     names = ", ".join(as_code(f"{name}{value}") for name in (*parameter.opts, *parameter.secondary_opts))
-    told = _tell(parameter)
+    meaning = _explain(parameter)
     if parameter.required:
-        told = f"Required. {told}"
-    elif parameter.multiple and "several times" not in told and "repeated" not in told:
-        told = f"{told} May be given several times."
+        meaning = f"Required. {meaning}"
+    elif parameter.multiple and "several times" not in meaning and "repeated" not in meaning:
+        meaning = f"{meaning} May be given several times."
     default = (
         "" if parameter.required or (is_flag and not parameter.secondary_opts) else show_default(parameter.default)
     )
-    return names, "flag" if is_flag else name_type(hint), default, told
+    return names, "flag" if is_flag else name_type(hint), default, meaning
 
 
 # HTTP API
@@ -168,7 +170,7 @@ def make_http_api() -> str:
         for method, operation in operations.items():
             action = who[method.upper(), path]
             parts += [f"## {method.upper()} {path}", *_describe_operation(operation, _name_caller(action))]
-    parts += ["## Shapes", "What is sent and answered. A field that is not marked as required may be left out."]
+    parts += ["## Shapes", "Bodies of requests and answers. A field that is not marked as required may be left out."]
     _, of_messages = describe_webhooks()  # they have a page of their own
     for name, schema in document["components"]["schemas"].items():
         if name in of_messages:
@@ -181,7 +183,7 @@ def make_http_api() -> str:
     parts += [
         "## Addresses of the web console",
         "They answer with pages for people who are logged in, and are no interface for programs.",
-        write_table(("Method", "Path", "What a caller does there", "Lowest role"), rows),
+        write_table(("Method", "Path", "Purpose", "Lowest role"), rows),
     ]
     about = "Every address of the HTTP API: who may call it, its parameters, the fields of its body, and its answers."
     return write_page("HTTP API", about, parts)
@@ -189,10 +191,10 @@ def make_http_api() -> str:
 
 def _name_caller(action: Any) -> str:
     if action is None:
-        return "Who may call: anybody."
+        return "Callers: anybody."
     purpose = next(name for name, one in KEY_PURPOSES.items() if one is action)
     return (
-        f"Who may call: programs with a key for `{purpose}` (see `IPML_API_KEY`), in the header "
+        f"Callers: programs with a key for `{purpose}` (see `IPML_API_KEY`), in the header "
         "`Authorization: Bearer KEY`; without keys, programs on the same machine."
     )
 
@@ -216,8 +218,8 @@ def _describe_operation(operation: Json, who: str) -> Iterator[str]:
         yield f"Body: {_name_schema(content['schema'])}."
         yield from _show_examples(content)
     answers = sorted(operation["responses"].items())
-    told = [(status, _describe_answer(answer), _name_answer(answer)) for status, answer in answers]
-    yield write_table(("Status", "Meaning", "Body"), told)
+    answer_rows = [(status, _describe_answer(answer), _name_answer(answer)) for status, answer in answers]
+    yield write_table(("Status", "Meaning", "Body"), answer_rows)
     for status, answer in answers:
         if status.startswith("2"):
             for content in answer.get("content", {}).values():
@@ -339,8 +341,8 @@ def make_webhooks() -> str:
         write_table(("Header", "Meaning"), [(as_code(name), meaning) for name, meaning in HEADERS.items()]),
         _SECRETS,
         "## Answers",
-        write_table(("Answer", "What ipml does"), _ANSWERS),
-        "That something is done can be said later, too: `POST /v1/measures/{key}/answer` of the "
+        write_table(("Answer", "Reaction of ipml"), _ANSWERS),
+        "A measure can also be reported as done later: `POST /v1/measures/{key}/answer` of the "
         "[HTTP API](http-api.md).",
         "## Tests",
         "`ipml outbox test URL` sends one signed example of each message, marked by `is_test` in its envelope and by a "
@@ -359,7 +361,7 @@ def make_webhooks() -> str:
             ]
         if bare := examples[kind].get(TRANSPARENCY):
             parts += ["To the transparency database, which gets this without an envelope:", write_json(bare)]
-    parts += ["## Contents", "What stands in `data`. A field that is not marked as required may be left out."]
+    parts += ["## Contents", "Fields of `data`. A field that is not marked as required may be left out."]
     for name, schema in schemas.items():
         parts += [f"### {name}", *_describe_schema(name, schema)]
     about = "Every kind of message that ipml sends to a platform, its sellers and rights holders, with an example."
