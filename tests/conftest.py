@@ -1,4 +1,4 @@
-"""What all tests share: where real data lies, and how properties are searched."""
+"""Shared set-up of all tests: place of the real data, and search for counterexamples."""
 
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -61,7 +61,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest) -> Server:
-    """Return the PostgreSQL of this run; skip, saying so, where there is none."""
+    """Return the PostgreSQL of this run; skip with a reason if there is none."""
     folder, run = getattr(request.config, "workerinput", {}).get("postgres", (choose_folder(), os.getpid()))
     server = shared_server(Path(folder), run)
     if server is None:

@@ -61,7 +61,7 @@ MODULES += (timing.inputs, timing.ours, timing.plan, timing.processes, timing.th
 
 
 def test_the_examples_of_the_modules_run(subtests):
-    """What the docstrings show is what comes out."""
+    """Examples in docstrings give the results shown."""
     for module in MODULES:
         with subtests.test(module.__name__):
             found = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
@@ -185,7 +185,7 @@ def test_what_is_timed_gives_the_probabilities_of_the_model(market, classifier, 
 
 
 def test_a_run_of_changed_code_is_measured_anew(tmp_path, monkeypatch):
-    """What is kept counts as long as neither the model nor that which measures has changed."""
+    """Stored results count until the model or the measuring code changes."""
     plan = Plan(("keyword list",), 1, tmp_path)
     kept = plan.kept("one", 500, "keyword list")
     kept.add({"p50": 2.0})

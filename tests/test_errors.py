@@ -19,7 +19,7 @@ from ipml.model.training import load_experiment
 
 
 def test_every_exception_has_the_one_base():
-    """Whoever catches `IpmlError` catches all that ipml raises on purpose."""
+    """`IpmlError` covers all that ipml raises on purpose."""
     found = [one for _, one in inspect.getmembers(ipml.errors, inspect.isclass) if issubclass(one, Exception)]
     assert IpmlError in found
     assert all(issubclass(one, IpmlError) for one in found)

@@ -1,4 +1,4 @@
-"""What is published works by itself: the wheel, in a fresh environment with nothing but what it asks for.
+"""The wheel works in a fresh environment with only its requirements.
 
 uv installs it with its declared dependencies, from its cache where it has them, so that a dependency which only the
 tests bring along is missed here.
@@ -68,7 +68,7 @@ def demo(commands: Path, elsewhere: Path) -> subprocess.CompletedProcess[str]:
 
 
 def run(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder, without the settings of whoever runs the tests."""
+    """Run a command in a folder, without the settings of the person who runs the tests."""
     return subprocess.run(command, cwd=folder, env=bare_environment(), capture_output=True, text=True, timeout=600)
 
 

@@ -47,7 +47,7 @@ def find_imports(statements: list[ast.stmt]) -> Iterator[str]:
 
 
 def test_the_top_level_holds_only_what_the_design_lists():
-    """What is tracked at the top is what a newcomer expects there."""
+    """The top level holds what a newcomer expects there."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {line.split("/")[0] for line in listed.splitlines()} <= TOP_LEVEL
 

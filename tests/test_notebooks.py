@@ -31,7 +31,7 @@ def test_every_notebook_is_a_pair():
 
 @of_each
 def test_outputs_are_those_of_one_run_from_start_to_end(script):
-    """Pictures can be seen where the repository is browsed; no cell was run twice, failed, or tells of a machine."""
+    """Pictures can be seen where the repository is browsed; no cell was run twice, failed, or names a machine."""
     notebook = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]

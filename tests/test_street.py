@@ -1,4 +1,4 @@
-"""The story, told once: listings come in, a model finds, a person decides, and the next model has learnt from it."""
+"""The whole way: listings arrive, a model finds, a person decides, and the next model learns from it."""
 
 import numpy as np
 import pytest

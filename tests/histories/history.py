@@ -45,7 +45,7 @@ NAMED = (
 
 
 class History:
-    """What people do to a desk, at random, by the same seed always the same."""
+    """Random steps of people at a desk; one seed gives one history."""
 
     def __init__(self, engine, seed):
         self.engine, self.draw, self.world, self.taken = engine, Random(seed), World(desk.START), []
@@ -86,7 +86,7 @@ class History:
         assert (refused is None) == (unforeseen is None), f"ipml: {refused}; model: {unforeseen}"
 
     def pick(self, some):
-        """Draw one of several; StopIteration where there is none."""
+        """Draw one of several; raise StopIteration if there is none."""
         return self.draw.choice(some) if some else next(iter(()))
 
     def compare(self):
@@ -280,7 +280,7 @@ class History:
         self.take("deliver", lambda _: self.world.deliver(), desk.deliver)
 
     def erase(self):
-        """A seller is erased, whoever sells their listings now."""
+        """Erase a seller, even if another now sells their listings."""
         seller = self.pick(sorted({case.offer.seller for case in self.world.all_cases()} - {"ann"}))
         self.world.now += timedelta(days=2)
         self.has_forgotten = True
@@ -308,7 +308,7 @@ class History:
                 self.last_message = message.message_id
 
     def note(self, message, body):
-        """Note what somebody is told, in the words of the model."""
+        """Record a message in the words of the model."""
         kind, (noun, _, number) = message.kind, message.subject.partition(":")
         name = number.isdecimal() and self.names.get(("measure" if noun == "buyers" else noun, int(number)))
         said, place = kind, None

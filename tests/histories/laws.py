@@ -1,4 +1,4 @@
-"""Laws that hold after any history, whoever took its steps."""
+"""Laws that hold after any history and any order of steps."""
 
 import json
 
@@ -54,13 +54,13 @@ def told_to_seller(connection):
 
 
 def told_to_buyers(connection):
-    """Return what buyers were told last, or will be, of each seller's goods under a listing."""
+    """Return the last message to buyers, sent or pending, on each seller's goods under a listing."""
     bodies = [json.loads(one.body) for one in read_told(connection, "platform") if one.kind == "buyers"]
     return {(body["listing_id"], body["seller_id"]): body["finding"] for body in bodies}
 
 
 def check_findings(connection):
-    """Assert that buyers and sellers were told of each finding that fell, and of none that stands."""
+    """Assert that buyers and sellers got a message on each finding that fell, and on no other."""
     query = select(decisions, cases.c.seller_id, reversals.c.reversed_at).join(
         cases, cases.c.case_id == decisions.c.case_id
     )
@@ -83,7 +83,7 @@ def check_findings(connection):
 
 
 def told_to_public(connection):
-    """Return what the transparency database was told, by what it is about."""
+    """Return the statements sent to the transparency database, by subject."""
     subjects = {row.puid: row.subject for row in connection.execute(select(statements))}
     found = {}
     for message in read_told(connection, "transparency"):
@@ -94,7 +94,7 @@ def told_to_public(connection):
 
 
 def check_one_truth(engine):
-    """Assert that all were told of what is in force, and of nothing else."""
+    """Assert that all messages name what is in force, and nothing else."""
     with reading(engine) as connection:
         standing = {one.subject: one.kind for one in find_measures(connection, standing=True)}
         ended = {one.subject for one in find_measures(connection)} - set(standing)

@@ -30,7 +30,7 @@ def require(condition, why):
 
 @dataclass(eq=False)
 class Offer:
-    """What a seller offers under a listing id."""
+    """Offer of a seller under a listing id."""
 
     listing: str
     seller: str
@@ -42,7 +42,7 @@ class Offer:
 
     @property
     def content(self):
-        """What tells one version of a listing from another."""
+        """Content that identifies a version of a listing."""
         return self.seller, self.goods, self.text
 
 
@@ -68,7 +68,7 @@ class Case:
 
     @property
     def verdict(self):
-        """The last verdict that stands: to escalate is none."""
+        """The last verdict in force; an escalation is not a verdict."""
         return next((one for one in reversed(self.decisions) if one.fell is None and one.verdict != "escalate"), None)
 
 
@@ -90,7 +90,7 @@ class Decision:
 
 @dataclass(eq=False)
 class Measure:
-    """What is done to a listing, and to whose."""
+    """Measure on a listing, with its seller."""
 
     name: str
     decision: Decision
@@ -102,7 +102,7 @@ class Measure:
 
     @property
     def offer(self):
-        """Of the listing as it was decided on."""
+        """The listing as it was decided."""
         return self.decision.case.offer
 
 
@@ -126,7 +126,7 @@ class Item:
 
 
 class Record(SimpleNamespace):
-    """A notice, with kinds of messages told, and whether each may have arrived; or an appeal."""
+    """Notice or appeal, with the kinds of messages sent on it, and whether each may have arrived."""
 
     __eq__, __hash__ = object.__eq__, object.__hash__
 
@@ -212,7 +212,7 @@ class World:
     def decide(self, case, by, verdict, ground, key=None):
         """Give a verdict on a case; return the decision, None where it takes a second person still."""
         require(case.state in PENDING, "it waits for nobody")
-        require(by not in [name for name, _ in case.halves], "whoever gave one of two verdicts gives no other")
+        require(by not in [name for name, _ in case.halves], "a second verdict needs a second person")
         case.touched = True  # as it was opened
         content = (case, by, verdict, ground)
         if key and (before := self.keys.get(key)) and not before[0].erased:
@@ -283,7 +283,9 @@ class World:
             for measure in lifted:
                 self._end(measure)
             self._correct_buyers(one)
-            for measure in lifted or one.measures[-1:]:  # where all had ended before, it is told that the finding fell
+            for measure in (
+                lifted or one.measures[-1:]
+            ):  # if all had ended before, it says that the finding fell
                 self._write(measure, "lifted")
             self._reopen(one, successors.get(one.case.name))
 
@@ -446,7 +448,7 @@ class World:
             self._settle_notices([notice])
 
     def _join(self, items):
-        """Join items to the case of the version on offer, which is opened where there is none."""
+        """Join items to the case of the version on offer, which is opened if there is none."""
         brought = []
         for item in items:
             listing = self.locate(item.place)
@@ -527,7 +529,7 @@ class World:
                 measure.buyers[0][1] = True
 
     def run_jobs(self):
-        """End what is over: measures with an end, and notices of what nobody knows or was erased."""
+        """End measures whose time is over, and notices of unknown or erased listings."""
         ever = [one for made in self.all_decisions() for one in made.measures]
         over = [one for one in ever if one.ended is None and one.until and one.until <= self.now]
         for measure in sorted(over, key=lambda one: one.at, reverse=True):

@@ -1,6 +1,6 @@
-"""Random histories of a desk, told beside an independent model; and several processes at once, whose laws hold.
+"""Random histories of a desk, compared with an independent model; and the same laws with several processes at once.
 
-`HISTORY_SEEDS=3,4,5` tells other histories, `HISTORY_STEPS` longer ones.
+`HISTORY_SEEDS=3,4,5` runs other histories, `HISTORY_STEPS` longer ones.
 """
 
 import os

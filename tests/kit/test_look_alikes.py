@@ -1,4 +1,4 @@
-"""What one character reads as, and which letters look like others."""
+"""Readings of one character, and letters that look alike."""
 
 import string
 import unicodedata
@@ -82,7 +82,7 @@ def test_sound_is_written_in_plain_letters(word):
 
 @given(st.text("сорухаеСОРУХАЕВМТКНαοΑΟΡ", min_size=1))
 def test_words_of_look_alikes_have_no_shape_of_their_own(word):
-    """They can be read as Latin; one letter that cannot tells them apart."""
+    """All their letters can be read as Latin; one that cannot shows another script."""
     assert all(map(is_look_alike, word))
     assert not has_shape_of_its_own(word)
     assert has_shape_of_its_own(word + "ж")

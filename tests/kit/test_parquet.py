@@ -35,7 +35,7 @@ def test_the_longest_text_of_a_dictionary_bounds_a_batch(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("has_statistics", [True, False])
 def test_columns_that_are_not_decoded_read_as_they_were_written(tmp_path: Path, has_statistics: bool) -> None:
-    """Where the footer says that every cell is missing it is so; an empty list, which it counts as missing, is none."""
+    """Cells that the footer counts as missing are missing, except empty lists."""
     path = tmp_path / "listings.parquet"
     kinds = {"brand": pa.string(), "price": pa.float64(), "gtin": pa.string(), "vector": pa.list_(pa.float32())}
     nothing = {name: pa.nulls(5, kind) for name, kind in kinds.items()}

@@ -64,7 +64,7 @@ def test_any_text(text: str) -> None:
 
 DEFUSED = {f"ipml/{name}.py" for name in ("kit/spreadsheet", "web/console/case_list", "cooperation/reports/traders")}
 DEFUSED |= {"ipml/cli/enforce/takedown.py", "ipml/listings/writers.py"}
-"""Modules that write CSV for people by themselves; others go through `ipml.kit.spreadsheet.write_csv`."""
+"""Modules that write CSV for people without `ipml.kit.spreadsheet.write_csv`."""
 HEADER_ALONE = {"ipml/scoring/batch/scored_files.py"}
 FOR_PROGRAMS = {
     f"ipml/cli/{name}.py" for name in ("model/labels", "cooperate/notice", "listing_files", "model/models", "score")

@@ -1,4 +1,4 @@
-"""What is read and written as text: JSON, moments, files of rules, and the words of strangers."""
+"""Texts read and written: JSON, moments, policy files, and strangers' words."""
 
 import json
 import math
@@ -53,7 +53,7 @@ def test_order_does_not_matter(content):
 
 
 def test_moments_have_a_form_and_other_things_none():
-    """A moment is its text in UTC; JSON has no word for a number that is none, nor for a set."""
+    """A moment becomes its text in UTC; NaN and sets are refused."""
     assert canonical_json([datetime(2024, 5, 1, tzinfo=UTC)]) == '["2024-05-01T00:00:00+00:00"]'
     with pytest.raises(TypeError, match="has no form in JSON"):
         canonical_json({1, 2})
@@ -140,7 +140,7 @@ def test_escaped_text_has_no_tag_and_hides_nothing(text: str) -> None:
 
 
 def test_templates_escape_and_show_by_themselves() -> None:
-    """What is markup stays as it was made."""
+    """Markup stays unchanged."""
     templates = make_templates("ipml.cooperation.reports")
     written = templates.from_string("{{ text }} {{ '<b>'|safe }}").render(text="<i>\u200b")
     assert written == "&lt;i&gt;⟦U+200B⟧ <b>"
@@ -169,7 +169,7 @@ def test_order_and_notes_of_a_file_change_no_digest(tmp_path: Path):
 
 
 def test_a_policy_comes_back_from_its_text_and_a_copy_with_other_rules_is_another():
-    """What was applied can be read when its file has changed; a digest that was asked for before is not copied."""
+    """An applied policy can be read after its file has changed; a stored digest is not stored again."""
     limits = Limits(most_a_day=5, by_brand={"Ācme": 0.5})
     assert Limits.from_text(limits.text) == limits
     assert limits.digest != limits.model_copy(update={"most_a_day": 6}).digest

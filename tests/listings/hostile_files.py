@@ -1,4 +1,4 @@
-"""Files of a few kilobytes that would fill the memory of whoever decodes them as they ask for it."""
+"""Files of a few kilobytes that fill the memory of a careless decoder."""
 
 import gzip
 import io

@@ -107,7 +107,7 @@ def test_sellers_on_lists_come_back(tmp_path: Path) -> None:
 
 
 def test_lists_are_no_feature_of_a_model() -> None:
-    """What a model is trained with is the same whatever sellers are on lists, and whatever the file is called."""
+    """The brands of a model depend neither on lists of sellers nor on the name of the file."""
     brands, listed = Brands((ACME,), rates={"EUR": 1.1}), SellerOnList("s-1", "authorised", "why", "source")
     assert brand_table(dataclasses.replace(brands, sellers=(listed,), version="May")) == brand_table(brands)
 

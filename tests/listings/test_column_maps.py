@@ -57,7 +57,7 @@ TAKEN = {
         *("brand", {"first_of": ["brand", "maker"]}),
         *({"brand": ["A", None, None], "maker": ["B", "C", None]}, ["A", "C", None]),
     ),
-    "a scaled number; what is none is left to the schema": (
+    "a scaled number; other text is left to the schema": (
         *("seller_rating", {"column": "percent", "scale": 0.01}, {"percent": ["50", "n/a", None]}, [0.5, "n/a", None]),
     ),
     "a number as an id, with all its digits": (
@@ -100,7 +100,7 @@ ODD_TIMES = ["2026-03-29 02:30:00", "2026-10-25 02:30:00", "2026-10-25T02:30:00+
 
 
 def test_a_local_time_that_never_was_or_comes_twice_is_a_problem_with_its_remedy() -> None:
-    """Which moment it means is not guessed; one that says its offset is none of them."""
+    """A local time that occurs twice or never is a problem; one with an offset is not."""
     columns = make_map(observed_at={"column": "seen", "zone": "Europe/Paris"})
     mapped, problems = columns.apply(pd.DataFrame({"seen": ODD_TIMES}))
     assert mapped["observed_at"].isna().tolist() == [True, True, False]
@@ -112,7 +112,7 @@ def test_a_local_time_that_never_was_or_comes_twice_is_a_problem_with_its_remedy
 
 
 def test_a_map_says_which_moment_an_odd_local_time_means() -> None:
-    """Of the moments by the offsets before and after the change of the clock, the earlier or the later one."""
+    """It means the earlier or the later of the moments by the offsets before and after the clock change."""
     for choice, hour in (("earlier", "00"), ("later", "01")):
         columns = make_map(observed_at={"column": "seen", "zone": "Europe/Paris", "clock_change": choice})
         found = apply(columns, {"seen": ODD_TIMES}, "observed_at")
@@ -399,7 +399,7 @@ def test_what_the_head_does_not_decide_is_refused_later_and_not_misread(tmp_path
 
 
 def test_only_the_head_of_a_file_is_read(tmp_path: Path) -> None:
-    """What follows, be it damaged, changes nothing."""
+    """Later rows, even damaged ones, change nothing."""
     rows = "".join(f"{number};s;Bag {number}\n" for number in range(200_000))
     whole = gzip.compress(f"listing_id;seller_id;title\n{rows}".encode(), mtime=0)
     (tmp_path / "shop.csv.gz").write_bytes(whole)
@@ -414,7 +414,7 @@ NAMES |= {"date_de_publication": "listed_at", "Titre de l'annonce": "title", "cu
 
 
 def test_names_are_found_however_they_are_written(tmp_path: Path) -> None:
-    """Capitals, accents, signs between words and further words make no difference; a part that says little is none."""
+    """Capitals, accents, signs between words and further words make no difference; a vague part matches nothing."""
     for name, field in NAMES.items():
         cell = "2026-03-01T10:00Z" if field == "listed_at" else "1"
         text, columns = guess(tmp_path, f'"{name}",x', f"{cell},y", f"{cell},y")

@@ -180,7 +180,7 @@ def test_a_file_is_read_as_its_map_says(tmp_path: Path) -> None:
 
 
 def test_a_cell_written_otherwise_is_refused_with_what_a_map_can_say(tmp_path: Path) -> None:
-    """What comes without a map is not guessed; the problem names the remedy."""
+    """Without a map nothing is guessed; the problem names the remedy."""
     for column, cell, remedy in (
         ("price", "12,50", 'decimal = ","'),
         ("price", "1,234.50", 'decimal = "."'),
@@ -214,7 +214,7 @@ def test_a_json_line_without_a_required_name_is_a_problem(tmp_path: Path) -> Non
 
 
 def test_problems_of_file_map_and_schema_come_together(tmp_path: Path) -> None:
-    """What the reader, the column map and the schema find is reported at once, in the order of the rows."""
+    """Problems of reader, column map and schema are reported together, in the order of the rows."""
     columns = {"listing_id": {"column": "id"}, "seller_id": {"value": "s"}, "title": {"column": "name"}}
     columns |= {"condition": {"column": "state", "values": {"1": "new"}}}
     shop = ColumnMap.model_validate({"name": "shop", "columns": columns})
@@ -287,7 +287,7 @@ def test_nobody_can_choose_ids_that_collide() -> None:
 
 
 def test_the_hash_is_siphash_of_the_moment_and_the_id() -> None:
-    """Of the bytes 0 to 14 under the key of 0 to 15 it is what the authors of SipHash-2-4 say."""
+    """The bytes 0 to 14 under the key 0 to 15 give the hash that the authors of SipHash-2-4 publish."""
     moment = np.frombuffer(bytes(range(8)), dtype="<M8[us]")
     cells = {"listing_id": [bytes(range(8, 15)).decode()], "observed_at": pd.DatetimeIndex(moment, tz=UTC)}
     assert hash_keys(pd.DataFrame(cells), bytes(range(16)).decode()).tolist() == [0xA129CA6149BE45E5]

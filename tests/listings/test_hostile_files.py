@@ -1,4 +1,4 @@
-"""What a stranger's file costs: a file of up to a megabyte is answered in bounded memory and time, in words."""
+"""Strangers' files: any file of up to a megabyte is read or refused in one line, in bounded memory and time."""
 
 import os
 import subprocess
@@ -127,7 +127,7 @@ def ask(questions: str, paths: list[Path], folder: Path) -> list[tuple[str, str]
 
 
 def test_a_small_file_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
-    """What its pages say is found before they are decoded, whatever its footer says."""
+    """The true sizes of its pages are found before they are decoded, even if its footer lies."""
     for name in ("deep_schema.parquet", "untrue_rows.parquet", "long_text_few_times.parquet", "lists.parquet"):
         HOSTILE[name](tmp_path / name)
         with pytest.raises(UnreadableFile, match=name):

@@ -107,7 +107,7 @@ def test_frame_and_record_find_the_same_columns_at_fault(record: dict[str, objec
 
 @given(records)
 def test_accepted_record_comes_back_from_a_frame(record: dict[str, object]) -> None:
-    """What the record check accepts comes back from a frame unchanged; checking what was checked changes nothing."""
+    """A valid record comes back from a frame unchanged; a second check changes nothing."""
     if not faults_of_record(record):
         listing = schema.validate_record(record)
         assert list(schema.frame_to_listings(schema.listings_to_frame([listing]))) == [listing]
@@ -266,7 +266,7 @@ def test_what_is_no_plain_web_address_is_refused():
 
 
 def test_pictures_come_as_a_list_or_as_text():
-    """Both give the same listing, as records and in frames; an empty list is none."""
+    """Both give the same listing, as records and in frames; an empty list means no value."""
     records = [{**BAG, "url": ONE, "image_urls": found} for found in ([ONE, TWO], f"{ONE} {TWO}")]
     assert {schema.validate_record(record) for record in records} == {schema.check_record(record) for record in records}
     assert schema.check_records(records[:1])[0].image_urls == f"{ONE} {TWO}"
@@ -320,7 +320,7 @@ def test_every_field_is_described() -> None:
 
 
 def test_the_bounds_are_those_of_the_checks(subtests: pytest.Subtests) -> None:
-    """What lies on a bound is taken, and what lies just outside is not."""
+    """A value on a bound is accepted, one just outside is not."""
     for field in FIELDS:
         with subtests.test(field.name):
             check_bounds(field, SCHEMA["properties"][field.name])
@@ -344,6 +344,6 @@ def check_bounds(field: Field, rules: dict[str, Any]) -> None:
 
 
 def test_the_example_is_a_listing() -> None:
-    """What is shown as an example passes the checks."""
+    """Documented examples pass the checks."""
     for example in SCHEMA["examples"]:
         assert schema.validate_record(example).title == example["title"]

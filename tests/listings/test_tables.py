@@ -300,7 +300,7 @@ def test_nested_values_of_hostile_callers_are_refused():
 
 @pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.list_(pa.float64()), pa.list_(pa.float32(), 2)])
 def test_lists_of_parquet_are_vectors(tmp_path: Path, kind: pa.DataType):
-    """Of any or of fixed length; and a file written of them, missing ones too, says the same."""
+    """Lists of any or of fixed length are read; written and read again, they are equal, missing ones too."""
     listings = pa.table({name: [value, value] for name, value in BAG.items()} | {"listing_id": ["1", "2"]})
     # Arrow reads no missing lists of fixed length from Parquet.
     second = [0.5, 1.0] if pa.types.is_fixed_size_list(kind) else None

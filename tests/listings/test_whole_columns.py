@@ -152,7 +152,7 @@ def test_text_of_any_arrow_type_is_read_alike(tmp_path: Path) -> None:
 
 
 def test_a_good_frame_needs_no_closer_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where every cell is good, no cell is looked at by itself."""
+    """If every cell is good, no cell is checked alone."""
 
     def refuse(*_: object) -> None:
         raise AssertionError

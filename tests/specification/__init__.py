@@ -1,1 +1,1 @@
-"""What the engine finds in texts, said plainly, one text at a time: the tests hold the engine to it."""
+"""Specification of the engine's findings in texts, one text at a time; tests compare the engine with it."""

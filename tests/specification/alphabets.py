@@ -103,7 +103,7 @@ def _is_spelt(before: str, mark: str) -> bool:
 
 
 def _read_ornaments(text: str) -> str:
-    """Read letters of far scripts that stand for Latin ones: the text has no others of their script."""
+    """Read letters of far scripts as the Latin ones they imitate, if the text has no other letters of their script."""
     for script, letters in _ORNAMENTS:
         found = script.findall(text)
         if len(found) >= _FEWEST_ORNAMENTS and all(letter in letters for letter in found):

@@ -1,4 +1,4 @@
-"""What the first stage says of listings, each extractor asked by itself."""
+"""First stage: log-odds of listings, extractor by extractor."""
 
 import re
 

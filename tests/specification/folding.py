@@ -156,7 +156,7 @@ _ESCAPED = re.compile(  # where a percent sign ends no number: in Turkish it beg
     rf"(?<=[a-zA-Z])%[2-7][0-9a-fA-F](?=[a-zA-Z])|(?<=[a-zA-Z])%[2-7][a-fA-F]|(?<![a-zA-Z\d])%[4-7][0-9a-fA-F](?=[a-zA-Z]{{3}})"
     rf"|(?<!\d)%{_HEX}%{_HEX}|%25{_HEX}|\\u{_HEX}{_HEX}|\\x{_HEX}"
 )
-"""What only a text written in escapes holds, as in addresses of pages (%72) or in JSON (\\u0072)."""
+"""Escapes, as in addresses of pages (%72) or in JSON (\\u0072)."""
 _ESCAPES = re.compile(rf"(?:%{_HEX})+|\\u{_HEX}{_HEX}|\\x{_HEX}")
 _NUMBER = re.compile("&#(?:[xX][0-9a-fA-F]+|[0-9]+);?")
 _BREAKING_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|th|table|h[1-6]|hr)\b", re.IGNORECASE)
@@ -255,7 +255,7 @@ def _unwrap_one(match: re.Match[str]) -> Rewritten:
     if piece.startswith("&"):
         plain = html.unescape(piece)
         number = _NUMBER.match(piece)
-        n_own = len(html.unescape(number.group())) if number else 1  # some numbers stand for nothing
+        n_own = len(html.unescape(number.group())) if number else 1  # some numbers mean no character
         after = takewhile(lambda pair: pair[0] == pair[1], zip(plain[n_own:][::-1], piece[:0:-1], strict=False))
         n_after = len(list(after))  # letters that a name without a semicolon leaves
         return plain, [0] * (len(plain) - n_after) + list(range(len(piece) - n_after, len(piece)))
@@ -281,7 +281,7 @@ def _turn_round(match: re.Match[str]) -> Rewritten:
 
 
 def _read_letters(text: str, origins: Origins, max_letters: int) -> tuple[str, Origins]:
-    """Read every character by itself."""
+    """Read every character alone."""
     if origins is None:
         return text.translate(_READINGS)[:max_letters], None
     pieces = [

@@ -6,7 +6,7 @@ _LETTER = re.compile("[^\\W\u2e80-\U0003ffff]")
 
 
 def find_word(text: str, word: str) -> list[tuple[int, int]]:
-    """Return where a word stands in a text in capitals or not: by itself, or else within others.
+    """Return the places of a word in a text, in any case: whole words if there are any, else within others.
 
     Scripts that are written without spaces have no letters that stand beside a word.
     """

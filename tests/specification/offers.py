@@ -22,7 +22,7 @@ _MEASURES = (
     *("mm", "sm", "cm", "dm", "m", "km", "inch", "inches", "ft", "feet", "yd", "mb", "gb", "tb", "ml", "cl", "l"),
     *("mg", "g", "gr", "kg", "oz", "lb", "lbs", "w", "kw", "v", "mah", "ah", "hz", "mhz", "ghz"),
 )
-"""What a number of which is a size; folded, so that "sm" is centimetres in Cyrillic."""
+"""Units of size; folded, so that "sm" is centimetres in Cyrillic."""
 _UNIT = rf"x\b(?! ?[0-9])|(?:{'|'.join(map(fold_text, _UNITS))})\b"
 _PIECES = re.compile(
     r"(?<![0-9\"'] )(?<![\"'])\bx(?:(?<!\w x) ?|(?=[0-9]+\b(?! \w)|[0-9]+ (?:" + _UNIT + r")))([0-9]{1,4})\b"
@@ -30,8 +30,8 @@ _PIECES = re.compile(
     rf"|\b([0-9]{{1,5}}) ?(?:{_UNIT})"
     r"|(?<![0-9])([0-9]{1,5}) ?[件个双套只]"
 )
-"""Numbers of pieces: "x10", "x 10", "10 x", "10 pcs". A size is none, nor is a name: a number on both sides of the x
-("90 x 90"), a measure after it ("x 64 GB"), a word before an x that stands alone ("Model X 2018"), or words on both
+"""Numbers of pieces: "x10", "x 10", "10 x", "10 pcs". Sizes and names do not count: a number on both sides of the x
+("90 x 90"), a measure after it ("x 64 GB"), a word before a lone x ("Model X 2018"), or words on both
 sides of an x with its number, the second no unit ("ThinkPad X250 i5")."""
 _SIZE_RANGE = re.compile(
     rf"\b(?:3[4-9]|4[0-8]) ?(?:-|~|to|{fold_text('до')}|bis) ?(?:3[5-9]|4[0-9])\b"

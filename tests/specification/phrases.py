@@ -80,7 +80,7 @@ def _find_all(text: str, sought: str) -> Iterator[int]:
 
 
 def _place(text: str, origins: list[int], entry: _Entry, first: int) -> tuple[int, int]:
-    """Return where a match starts, and where it ends: after all letters that its last one stands for."""
+    """Return start and end of a match; the end includes all letters that its last one was folded from."""
     last = first + len(entry.squashed) - 1
     start, end = origins[first], origins[last] + 1
     if entry.is_stem and text.startswith(entry.folded, start):

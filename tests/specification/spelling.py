@@ -1,4 +1,4 @@
-"""What misspelt words are read as: the known word that one stands for, and one folded text with its words read."""
+"""Spelling: reads misspelt words as known words, alone and in a folded text."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ _AFTER = re.compile(rf"[^{re.escape(GAPS)}]*")
 
 
 class Reader:
-    """Reads folded texts with what a spelling knows; ordinary words stand for themselves."""
+    """Reads folded texts with a spelling; ordinary words stay."""
 
     def __init__(self, spelling: Spelling, most_targets: int = 20_000) -> None:
         self.words, self.ordinary = spelling.words, spelling.ordinary
@@ -37,13 +37,13 @@ class Reader:
         self.known = KnownWords({word: self.words[word] for word in often}, spelling.trade)
 
     def read_text(self, folded: str) -> tuple[str, list[int]]:
-        """Return a folded text, its misspelt words read as those they stand for, and where each letter comes from."""
+        """Return a folded text with its misspelt words corrected, and the origin of each letter."""
         read, origins = rewrite(_WITH_SIGNS, self._read_signs, folded, list(range(len(folded))))
         read, origins = rewrite(_GAP, self._close, read, origins)
         return rewrite(_WORD, self._read_word, read, origins)
 
     def read(self, word: str) -> str:
-        """Return the known word that a folded word stands for; itself where it is known, or near none."""
+        """Return the known word nearest to a folded word; the word itself if it is known or near none."""
         return word if word in self.words or word in self.ordinary else self.known.nearest(word) or word
 
     def knows_a_word(self, read: str) -> bool:
@@ -70,14 +70,14 @@ class Reader:
 
 
 class KnownWords:
-    """Words that misspelt ones may stand for, by how often each is met; the most frequent counts."""
+    """Known words with their frequency; the most frequent candidate wins."""
 
     def __init__(self, frequencies: Mapping[str, int], trade: Collection[str]) -> None:
         self._frequencies = {word: n for word, n in frequencies.items() if len(word) >= LEAST_LETTERS - 1}
         self._trade = trade
 
     def nearest(self, word: str) -> str | None:
-        """Return the known word that an unknown one most likely stands for; None if there is none."""
+        """Return the most likely known word for an unknown one; None if there is no candidate."""
         near: Collection[str]
         if _SIGN.search(word):
             near = self._of_pattern.get(_SIGN.sub(_ANY, word), ())

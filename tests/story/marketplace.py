@@ -1,7 +1,7 @@
 """A small marketplace: sellers, buyers and offers in SQLite, and ipml at the other end of HTTP.
 
-`python marketplace.py PORT`, in the folder of its database. What ipml must hear is written into an outbox in the same
-transaction as what happened, and sent until it is answered. What ipml says is done once, however often it comes.
+`python marketplace.py PORT`, in the folder of its database. Messages to ipml are written into an outbox in the same
+transaction as the event, and sent until they are answered. A message of ipml is applied once, however often it comes.
 """
 
 import html
@@ -101,7 +101,7 @@ def send_next(client):
     try:
         answer = client.post(path, content=body, headers={"content-type": "application/json"})
     except httpx.TransportError:
-        return 0.2  # nobody knows whether it arrived, so it is sent again
+        return 0.2  # it may not have arrived, so it is sent again
     if answer.status_code in (401, 403, 408, 429) or answer.status_code >= 500:
         return float(answer.headers.get("retry-after", 1))
     with open_shop() as shop:

@@ -1,4 +1,4 @@
-"""Who lives on the marketplace and who works for it: sellers, buyers, a rights holder, a reviewer and two leads.
+"""People of the marketplace: sellers, buyers, a rights holder, a reviewer and two leads.
 
 Those who work do so on the console's pages, as with a browser, and know of a listing only what is written there.
 """

@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 90.0
 
 
 class Story:
-    """A marketplace, ipml, and whoever lives there, in an empty folder; no seed says when exactly one is killed."""
+    """A marketplace, ipml and their people, in an empty folder; the exact moments of kills depend on no seed."""
 
     def __init__(self, folder, url, model, seed, *, n_days=60, postgres=None, is_one_process=False):
         self.folder, self.url, self.n_days, self._postgres = folder, url, n_days, postgres

@@ -1,6 +1,6 @@
 """A marketplace lives with ipml for sixty days, and at the end both agree on everything.
 
-`STORY_SEEDS=3,4,5` tells other stories, `STORY_DAYS` longer ones.
+`STORY_SEEDS=3,4,5` runs other stories, `STORY_DAYS` longer ones.
 """
 
 import json
@@ -96,7 +96,7 @@ def read_moment(text: str) -> datetime:
 
 
 def test_much_happened(story: Story) -> None:
-    """Listings were taken down, appeals were granted and rejected, and notices came: else the story tells nothing."""
+    """Listings were taken down, appeals were granted and rejected, and notices came: else the story shows nothing."""
     assert story.n_decided > DAYS
     filed = [json.loads(str(body))["appeal"] for (body,) in _find_appeals(story)]
     outcomes = Counter(story.ask_ipml(f"/v1/appeals/{number}").json()["state"] for number in filed)
@@ -106,7 +106,7 @@ def test_much_happened(story: Story) -> None:
 
 
 def test_both_know_the_same_listings(story: Story, files: dict[str, dict[str, Any]]) -> None:
-    """Of each the same seller and the same version, and whether it is gone; with a score."""
+    """Both have the same seller, version and end of each listing; each has a score."""
     rows = ask(story, select(listings.c.listing_id, listings.c.snapshot))
     known = {row.listing_id: decode(row.snapshot).listing for row in rows}
     query = "SELECT listing_id, seller_id, content, observed_at, is_withdrawn FROM offers"
@@ -163,7 +163,7 @@ def test_no_request_is_lost(story: Story) -> None:
 
 
 def test_no_message_is_lost_or_doubled(story: Story) -> None:
-    """What ipml has delivered is what the marketplace has acted on, each once; what it withheld no longer held."""
+    """The marketplace has applied each delivered message once; withheld ones were out of date."""
     rows = ask(story, select(outbox).where(outbox.c.channel != "transparency"))
     delivered = [row.key for row in rows if row.state == "delivered"]
     assert Counter(str(key) for (key,) in story.ask_shop("SELECT webhook_id FROM messages")) == Counter(delivered)
@@ -193,14 +193,14 @@ def test_every_appeal_is_answered_in_time(story: Story) -> None:
 
 
 def test_every_notice_of_the_rights_holder_is_answered(story: Story) -> None:
-    """However low the score of what it names: people looked at it, and the holder was told."""
+    """People reviewed the listings of each notice, whatever their score, and the holder got the outcome."""
     query = select(notice_items.c.state).join(notices, notices.c.notice_id == notice_items.c.notice_id)
     states = {row.state for row in ask(story, query.where(notices.c.kind == "counterfeit"))}
     assert states <= {"upheld", "rejected", "undecided"}
 
 
 def test_both_agree_on_penalties(story: Story) -> None:
-    """The penalties of sellers that the marketplace was told of are those in force."""
+    """The marketplace knows exactly the penalties in force."""
     penalties = metadata.tables["penalties"]
     told = {number for (number,) in story.ask_shop("SELECT penalty FROM sellers")}
     messages = [json.loads(str(text)) for (text,) in story.ask_shop("SELECT message FROM messages")]

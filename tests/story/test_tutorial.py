@@ -15,5 +15,5 @@ def test_the_tutorial_shows_the_marketplace_that_is_tested() -> None:
 
 
 def test_the_marketplace_is_short() -> None:
-    """Whoever reads it sees it whole."""
+    """It is short enough to read whole."""
     assert len(MARKETPLACE.read_text(encoding="utf-8").splitlines()) <= 220

@@ -1,1 +1,1 @@
-"""What tests share: set-up that more than one folder needs."""
+"""Set-up that several folders of tests share."""

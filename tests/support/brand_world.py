@@ -32,7 +32,7 @@ REVIEWERS = ("revina", "levante")
 NOTE = "internal-note"
 PDF = b"%PDF-1.4 xref trailer<<>> startxref 9 %%EOF certificate of "
 LISTINGS = 6
-"""Of each brand; three are found counterfeit, one genuine, two wait."""
+"""Listings of each brand: three are found counterfeit, one genuine, two wait."""
 
 
 def sellers_of(brand: str) -> list[str]:

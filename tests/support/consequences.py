@@ -1,4 +1,4 @@
-"""What follows from decisions in tests: all that ipml does, or one part of it and nothing else."""
+"""Actions after decisions in tests: all that ipml does, or one part of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -51,7 +51,7 @@ def strike(acts: Proceedings, decided: Sequence[DecidedCase]) -> None:
 
 
 class Keeping(_Following):
-    """What follows from a decision that closes a case: its evidence is kept."""
+    """Action on a decision that closes a case: evidence is stored."""
 
     def concerns(self, decision: Decision) -> bool:
         """Say whether it closes a case."""
@@ -66,7 +66,7 @@ class Keeping(_Following):
 
 
 class Measures(_Following):
-    """What follows from decisions here."""
+    """Actions after decisions here."""
 
     def act(self, acts: Proceedings, decided: Sequence[DecidedCase]) -> None:
         """Impose what the policy says."""

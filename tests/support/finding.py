@@ -1,4 +1,4 @@
-"""What the engine finds in one folded text, in letters."""
+"""Findings of the engine in one folded text, by letters."""
 
 from collections.abc import Iterable
 
@@ -51,5 +51,5 @@ def in_letters(text: str, places: list[Place]) -> list[Place]:
 
 
 def read_words(spelling: Spelling, text: str) -> str:
-    """Return a text, its misspelt words read as the words they stand for."""
+    """Return a text with its misspelt words corrected."""
     return spelling.read_texts(Texts.of_one(text)).strings()[0]

@@ -153,7 +153,7 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
 
 
 def _plant_notice(connection: Connection, case_id: int, pseudonym: str, said: str) -> None:
-    """Let a rights holder have told of the seller."""
+    """Submit a rights holder's notice on the seller."""
     notifier = notifier_of(connection, "ann@acme.test", "rights holder", NOON)
     notice = {"reference": "r", "notifier_id": notifier.notifier_id, "kind": "counterfeit", "brand": "Acme"}
     notice |= {"explanation": f"{NAME} again", "tier": "standard", "received_at": NOON, "settled_at": NOON}

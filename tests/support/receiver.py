@@ -1,4 +1,4 @@
-"""A platform that listens: real HTTP on loopback, which fails before and after accepting as it is told to."""
+"""Receiver: a platform with real HTTP on loopback, which fails before or after accepting on demand."""
 
 import json
 import time
@@ -16,7 +16,7 @@ Plan = Callable[[str, int], str]
 
 
 class Receiver:
-    """What came in, and what becomes of it: `says` makes the answer to a message that was accepted.
+    """Messages received and their answers: `says` makes the answer to an accepted message.
 
     The plan says what to do with a key at its n-th attempt, from 1: "accept", "fail before" or "fail after" accepting,
     "cut off" the connection after accepting, "move" it elsewhere, or an HTTP status such as "400".

@@ -1,4 +1,4 @@
-"""People who act at the command line: one of each role, and whoever runs a test's commands; and sessions in use."""
+"""Users for commands, one of each role, and their sessions."""
 
 from datetime import UTC, datetime
 

@@ -12,7 +12,7 @@ KNOWN = {"Sac en cuir": ("Leather bag", "fr"), "Leather bag": ("Leather bag", "e
 
 
 class TranslationService(ThreadingHTTPServer):
-    """Translates what it knows, for whoever shows the key, if there is one."""
+    """Translates known texts for callers with the key, if it has one."""
 
     daemon_threads = True
 

@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        """Take a batch, or fail as it was told to."""
+        """Take a batch, or fail on demand."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         failure = self.server.failures.pop(0) if self.server.failures else ""
         if self.headers["Authorization"] != f"Bearer {self.server.token}":

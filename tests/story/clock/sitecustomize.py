@@ -1,7 +1,7 @@
 """Let a process live by the clock of the story; Python runs this before all else where this folder is on its path.
 
-Processes started from this one follow, too. What the clock is ahead by stands in a file; each process says in one of
-its own up to where it has followed.
+Processes started from this one follow, too. A file holds the clock's lead; each process writes in its own
+file how far it has followed.
 """
 
 import os
@@ -12,7 +12,7 @@ from threading import Thread
 import time_machine
 
 FOLDER = Path(os.environ.get("STORY_CLOCK", ""))
-# Who is sent signed messages must be there first: to it, a message of tomorrow is forged.
+# The receiver of signed messages must arrive first: it takes a message of tomorrow for forged.
 LAG_SECONDS = float(os.environ.get("STORY_CLOCK_LAG", "0"))
 
 
