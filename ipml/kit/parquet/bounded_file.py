@@ -3,7 +3,8 @@
 A Parquet file of a few kilobytes may hold gigabytes: a long text in a dictionary that millions of rows use, pages of
 zeros, millions of missing cells. Sizes in its footer may be false. So all page headers are read before any cell is
 decoded (a page larger than its header says is an error to the decoder), and they give the number of rows to decode at
-a time.
+a time. A child process with a memory limit would need no such look, but costs 110 ms a file in place of 2, a second
+process for each process that scores, and has no limit on Windows and macOS.
 """
 
 from __future__ import annotations
