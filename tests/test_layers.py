@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,19 @@ def test_what_is_imported_is_light():
     by_itself, for_scoring, for_training = (set(line.split()) for line in result.stdout.splitlines()[1:])
     assert by_itself == for_scoring == set()
     assert "mlflow" not in for_training
+
+
+def test_the_public_interface_is_documented_and_the_docs_use_no_other():
+    """The docstring of ipml names each public name, each can be imported, and README and docs import only those."""
+    assert re.findall(r"`(\w+)`", ipml.__doc__.replace("`import ipml`", "")) == sorted(
+        ipml.__all__, key=lambda name: ipml.__doc__.index(f"`{name}`")
+    )
+    assert all(hasattr(ipml, name) for name in ipml.__all__)
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    imports = [line for page in pages for line in re.findall(r"\bfrom (ipml[\w.]* import .*)", page.read_text("utf-8"))]
+    assert len(imports) > 5
+    assert [line for line in imports if not line.startswith("ipml import ")] == []
+    assert {name.strip() for line in imports for name in line[12:].split("#")[0].split(",")} <= set(ipml.__all__)
 
 
 UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}

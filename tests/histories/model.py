@@ -283,9 +283,7 @@ class World:
             for measure in lifted:
                 self._end(measure)
             self._correct_buyers(one)
-            for measure in (
-                lifted or one.measures[-1:]
-            ):  # if all had ended before, it says that the finding fell
+            for measure in lifted or one.measures[-1:]:  # if all had ended before, it says that the finding fell
                 self._write(measure, "lifted")
             self._reopen(one, successors.get(one.case.name))
 
