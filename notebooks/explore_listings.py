@@ -114,7 +114,7 @@ plot_intervals(
 
 # %% [markdown]
 # **For a model.** Counterfeits are rare, so accuracy says nothing: calling every listing genuine is nearly always
-# right. What counts is the order: of the listings that people have time to read, how many are counterfeit (precision),
+# right. The order counts: how many of the listings that people have time to read are counterfeit (precision),
 # and how many of all counterfeits are among them (recall). *Average precision* sums both up; drawing blindly reaches
 # the share of counterfeits, not 0.5.
 #
@@ -234,8 +234,8 @@ print(f"Split at random, {is_known.mean():.0%} of the test's counterfeits are of
 # ## What knows the answer beforehand
 #
 # A column that leaks makes a model look brilliant until it is used. The audit looks for such columns: called like an
-# outcome, too good alone, filled for one class only, damaged in one class only, telling who sells and not what, or of
-# a moment after the decision. `ipml model leakage-audit FILE` does the same.
+# outcome, too good alone, filled for one class only, damaged in one class only, naming the seller and not the goods, or
+# known only after the decision. `ipml model leakage-audit FILE` does the same.
 
 # %%
 y = labelled["is_counterfeit"].to_numpy(dtype=bool)
@@ -340,7 +340,7 @@ pd.DataFrame(as_seen).head(6)
 
 # %% [markdown]
 # **For a model.** Fold first, then count letters and words; otherwise each disguise is a new word that training has
-# never seen. That something was disguised is a strong clue by itself, though seldom: a genuine title in Cyrillic or
+# never seen. A disguise alone is a strong clue, though a rare one: a genuine title in Cyrillic or
 # with an accent is no disguise.
 #
 # ## What follows

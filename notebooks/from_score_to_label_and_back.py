@@ -281,7 +281,7 @@ plot_lines(
 )
 
 # %% [markdown]
-# Nothing is changed by itself: the list says where to look. Here a second person reads the first of the list and is
+# Nothing is changed automatically: the list says where to look. Here a second person reads the first of the list and is
 # right. A label that became known later counts instead of the earlier one; both stay on file.
 
 # %%
@@ -296,7 +296,7 @@ third = learn("third", "labels.parquet", "read_again.parquet")
 # ## What was it worth?
 #
 # Three models, on the latest listings, which none of them has seen, measured by the truth: all three on the same
-# resamples of the sellers. What a model cannot judge comes last in its order.
+# resamples of the sellers. Listings that a model cannot score come last in its order.
 
 # %%
 y, sellers = truth[later["listing_id"]].to_numpy(), later[["seller_id"]]

@@ -110,7 +110,7 @@ plt.show()
 # %% [markdown]
 # ## Calibration
 #
-# Of the listings scored 30 %, some 30 % should be counterfeit: then the points lie on the diagonal.
+# Some 30 % of the listings scored 30 % should be counterfeit: then the points lie on the diagonal.
 
 # %%
 CalibrationDisplay.from_estimator(classifier, X_test, y_test, n_bins=5, strategy="quantile")

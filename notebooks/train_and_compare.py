@@ -170,7 +170,7 @@ plot_intervals(rows, "Predicted and observed", "share that is counterfeit; black
 # %% [markdown]
 # ## Why random splits lie
 #
-# The same model again, on a split of the kind most tutorials take: listings drawn at random, whoever offers them.
+# The same model again, on a split of the kind most tutorials take: listings drawn at random, whoever sells them.
 # Beside it two others, tested both ways. One is what many would write first: TF-IDF over all text, with logistic
 # regression. The other knows nothing of listings at all. It only remembers *which seller* had counterfeits in
 # training, and says so when it meets the name again.
@@ -272,8 +272,8 @@ compared = compare_models(first.run.model_uri, second.run.model_uri, tracking_ur
 print(compared.table())
 
 # %% [markdown]
-# Read the last column. "Cannot be told apart" is an answer too: keep the simpler one. And who tries fifty settings and
-# keeps the best has chosen luck as well: the figure of the winner is too good, so test the winner once more on later
+# Read the last column. "Cannot be told apart" is an answer too: keep the simpler one. The best of fifty settings
+# is partly luck: the figure of the winner is too good, so test the winner once more on later
 # listings.
 #
 # ## The gate
@@ -295,8 +295,8 @@ if moved is None:
 print(f"version {candidacy.model.version} is champion: {moved.reason}")
 
 # %% [markdown]
-# Whoever scores with `models:/ipml-lesson@champion` uses the new model from now on. Who promoted it, when and why is
-# kept; `ipml model rollback` goes back. A refusal is not the end: mend what the table names, or give `override` a
+# Scoring with `models:/ipml-lesson@champion` uses the new model from now on. Its promoter, time and reason are
+# recorded; `ipml model rollback` goes back. A refusal is not the end: mend what the table names, or give `override` a
 # reason that others will read. Limits of your own go into a file, `ipml model promote --rules rules.toml`, and show
 # what you are ready to answer for.
 #

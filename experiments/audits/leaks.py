@@ -120,7 +120,7 @@ def plant_phrase_in_half(table: Table, y: np.ndarray, random: Random) -> set[str
 
 
 def plant_case_text(table: Table, y: np.ndarray, random: Random) -> set[str]:
-    """A text of its own says what became of the listing."""
+    """A text column states the outcome of the listing."""
     numbers = random.integers(1, 100_000, len(y))
     table["note"] = [
         f"case {at} closed by team" if fake else f"no case {at} for this" for at, fake in zip(numbers, y, strict=True)
@@ -141,7 +141,7 @@ def plant_noisy_number(table: Table, y: np.ndarray, random: Random) -> set[str]:
 
 
 def plant_certain_flag(table: Table, y: np.ndarray, random: Random) -> set[str]:
-    """Of the counterfeits 30 % are flagged, and no genuine listing is."""
+    """30 % of the counterfeits are flagged, and no genuine listing."""
     table["flag"] = y & (random.random(len(y)) < 0.3)
     return {"flag"}
 

@@ -1,10 +1,10 @@
-"""How often two equal models are told apart, and a better one is found: on drawn scores, under the rules of `compare`.
+"""Comparisons: how often two equal models get a verdict, and a better one is found, on drawn scores, by `compare`.
 
     python -m experiments.benchmark.equal_models --repeats 200 --seed 1
 
 Each comparison draws a test of genuine listings of 150 sellers and counterfeits of a few, and the scores of two models:
-log-odds of the truth, plus noise that half is of the seller and half of the listing. Of equal models, at most 5 in 100
-comparisons should have any verdict; where the second has a gap wider by 0.8 in log-odds, it should be called better.
+log-odds of the truth, plus noise that half is of the seller and half of the listing. At most 5 in 100 comparisons of
+equal models should have any verdict; where the second has a gap wider by 0.8 in log-odds, it should be called better.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a model of dark-net goods says of ordinary listings, and why: who would be bothered if it were used as it is.
+"""False alarms: scores of a dark-net model on ordinary listings, with reasons.
 
 Example: IPML_DATA=… python -m experiments.benchmark.false_alarms
 """

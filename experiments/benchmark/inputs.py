@@ -1,4 +1,4 @@
-"""What a peer reads of a listing: its texts, its categories and the raw numbers of its file.
+"""Inputs of peers: texts of a listing, its categories and the raw numbers of its file.
 
 Peers get no canonical columns but what a data scientist would take from the file: each number as it stands there,
 under a name that begins with `raw__`. A column that says nothing in training is left out.

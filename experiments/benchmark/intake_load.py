@@ -6,8 +6,8 @@
 
 A server, a worker, reviewers and clients, each a process of its own, share the machine and the database. Requests go
 out when they are due, whether or not earlier ones were answered, and the time of an answer counts from when its request
-was due: a server that stalls is not spared by clients that wait for it. Of the listings some come by themselves and
-some in batches; some are sent again as they were, and some changed. One that is turned away with 429 comes again when
+was due: a server that stalls is not spared by clients that wait for it. Some listings come alone and
+some in batches; some are sent again unchanged, and some changed. One that is turned away with 429 comes again when
 `Retry-After` says so, and its time goes on.
 
 At the end the database is read: each listing that was answered must be there, as it was observed last or later; and no
@@ -73,7 +73,7 @@ BRAGS = ("AAA quality 1:1 mirror", "replica, same factory", "mirror copy, best v
 
 @dataclass
 class Outcome:
-    """What one client saw.
+    """Observations of one client.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ class Client:
     rate : float
         Listings a second.
     alone : float
-        Share of the listings that come by themselves.
+        Share of the listings that come alone.
     batch : int
         Listings of the other requests.
     """
@@ -252,7 +252,7 @@ def review(url: str, name: str, rate: float, until: float) -> list[float]:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process has used at a moment: seconds of processors, and MB of memory."""
+    """Use of a process at a moment: seconds of processors, and MB of memory."""
 
     seconds: float
     megabytes: float
@@ -355,7 +355,7 @@ def add_events(address: str) -> None:
 
 @dataclass(frozen=True)
 class Count:
-    """What the database says of what was sent."""
+    """State of the database for the listings sent."""
 
     listings: int
     cases: int
@@ -467,7 +467,7 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=300.0, help="listings a second")
-    parser.add_argument("--alone", type=float, default=0.5, help="share of the listings that come by themselves")
+    parser.add_argument("--alone", type=float, default=0.5, help="share of the listings that come alone")
     parser.add_argument("--batch", type=int, default=50, help="listings in each of the other requests")
     parser.add_argument("--clients", type=int, default=2)
     parser.add_argument("--connections", type=int, default=16, help="of each client")

@@ -16,7 +16,7 @@ Labels = NDArray[np.int8]
 
 
 class Model(Protocol):
-    """What the benchmark needs of a model."""
+    """Model as the benchmark needs it."""
 
     def fit(self, frame: pd.DataFrame, y: Labels) -> Any:
         """Learn from labelled listings."""

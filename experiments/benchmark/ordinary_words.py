@@ -1,6 +1,6 @@
 """How many ordinary words of a language are read as others, as words of the trade, or as brands.
 
-A model of simulated goods reads each word by itself. Measured are the 10,000 commonest words of a language; those after
+A model of simulated goods reads each word alone. Measured are the 10,000 commonest words of a language; those after
 the 20,000 that are protected; the 10,000 commonest as if nobody had known the language; and those of four letters and
 more in the dictionaries of another maker, one of them in a language that nobody protects, Basque.
 

@@ -1,4 +1,4 @@
-"""What of ipml is measured: its classifier, and the baseline of counted words."""
+"""Our models: the classifier of ipml, and the baseline of counted words."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Scores of listings by models that had not seen them, kept in files so that a run can be interrupted and resumed.
 
-A file holds what one model gave under one seed of one task; its name tells the digest of the code and of the listings.
+A file holds what one model gave under one seed of one task; its name holds the digest of the code and of the listings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What sellers' portfolios add to the published scores of a large marketplace, whose first stage is not ours.
+"""Portfolios: their gain on the published scores of a large marketplace, whose first stage is not ours.
 
 Example: IPML_DATA=… python -m experiments.benchmark.portfolio
 """

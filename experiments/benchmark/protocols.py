@@ -50,7 +50,7 @@ Fold = tuple[Positions, Positions]
 
 @dataclass(frozen=True)
 class Reading:
-    """What is measured on the scores of a task.
+    """Metric on the scores of a task.
 
     Attributes
     ----------
@@ -181,7 +181,7 @@ def read_darknet() -> pd.DataFrame:
 
 
 def read_ozon() -> pd.DataFrame:
-    """Return the marketplace sample with the raw numbers of its file; what tells of returns is missing in both."""
+    """Return the marketplace sample with the raw numbers of its file; columns on returns are missing in both."""
     listings, raw = _read("ozon_sample.toml")
     allowed = raw.drop(columns=OZON_NO_NUMBERS).select_dtypes("number")
     allowed = allowed[[name for name in allowed if not str(name).startswith(OZON_RETURNS)]]

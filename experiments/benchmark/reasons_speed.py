@@ -1,9 +1,9 @@
-"""What reasons cost: milliseconds of a processor a listing, alone and together, with reasons and without.
+"""Cost of reasons: milliseconds of a processor a listing, alone and together, with reasons and without.
 
     python -m experiments.benchmark.reasons_speed --model out/market/models/demo
 
-The listings are those of `intake_load.py`, or of a file. Of several runs the quickest counts of each group, since other
-work on the machine only slows it.
+The listings are those of `intake_load.py`, or of a file. The quickest of several runs counts for each group, since
+other work on the machine only slows it.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ TABLES: dict[str, Callable[[Figures], Estimate | None]] = {
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured of one model in one reading.
+    """Measurements of one model in one reading.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What every attack costs on the goods of a dark-net market, by classifiers that have not seen the vendors attacked.
+"""Robustness: cost of every attack on goods of a dark-net market, by classifiers trained on other vendors.
 
 Example: IPML_DATA=… python -m experiments.benchmark.robustness --targets "trade words"
 """

@@ -37,7 +37,7 @@ MODELS = (
 
 
 class Part(StrEnum):
-    """What can be measured by itself."""
+    """Separate measurements."""
 
     BATCH = "batch"
     ONE = "one"

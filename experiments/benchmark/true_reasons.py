@@ -30,14 +30,14 @@ from ipml.records import Reason, ScoredListing
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import simulate_marketplace
 
-LEAST = 0.05  # of the log-odds: a share of less cannot be told from rounding
+LEAST = 0.05  # of the log-odds: a smaller share is within rounding
 _QUOTED = re.compile("“([^”]*)”")
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What was stated of some words, and what taking them away took from the log-odds.
+    """Stated contribution of some words, and the log-odds lost without them.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ def take_away(scorer: Scorer, scored: ScoredListing, title: str, description: st
 
 
 def strike_out(text: str, words: Sequence[str]) -> str:
-    """Return a text without some words, wherever they stand by themselves, or else within others."""
+    """Return a text without some words, whole words if there are any, else within others."""
     for word in sorted(words, key=len, reverse=True):
         alone = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
         text = alone.sub("", text) if alone.search(text) else text.replace(word, "")
@@ -148,7 +148,7 @@ def _choose(scorer: Scorer, listings: pd.DataFrame, most: int, seed: int) -> pd.
 def main(
     darknet: Annotated[bool, typer.Option(help="Goods of a dark-net market instead of a simulated one.")] = False,
     most: Annotated[int, typer.Option(min=2, help="How many listings are explained.")] = 400,
-    seed: Annotated[int, typer.Option(help="Of the market and of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the market and of the draws.")] = 0,
 ) -> None:
     """Print how often what is stated is lost within a quarter, by kind of reason, and what the reasons cost."""
     scorer, listings = _learn(darknet, seed)

@@ -1,7 +1,7 @@
 """Another learner where features interact: `python -m experiments.candidates.interactions`.
 
 Invented markets, in half of which two numbers say something only together: a listing is suspect where one of them is
-high and the other low. In the other half each says something by itself. scikit-learn's gradient boosting takes the
+high and the other low. In the other half each is informative alone. scikit-learn's gradient boosting takes the
 place of the learner where sellers left out of training say so: where their log loss is lower by more than one standard
 error, in pairs over sellers. That choice, and either learner, is then judged on sellers that had no part in it.
 """

@@ -1,4 +1,4 @@
-"""What a flood of notices by one bad-faith notifier does: to sellers nothing, to the notices of others how much?
+"""Flood: effect of many notices by one bad-faith notifier on sellers (none) and on other notices.
 
     python -m experiments.cooperation.flood --notices 5000
 

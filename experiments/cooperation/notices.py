@@ -85,7 +85,7 @@ def serve(url: str, listener: socket.socket) -> None:
 
 
 def make_notices(count: int, listings: int) -> list[dict[str, Any]]:
-    """Return notices of several notifiers about the listings of the queue, and about some that nobody knows."""
+    """Return notices of several notifiers about the listings of the queue, and about some unknown ones."""
     draw = random.Random(_SEED)  # noqa: S311 - only spreads them
     return [
         {

@@ -1,4 +1,4 @@
-"""Whether the ranking of networks gets better by what became of referrals, on simulated outcomes.
+"""Ranking of referrals: gain from learning their outcomes, on simulated ones.
 
     python -m experiments.cooperation.referral_ranking --seeds 200
 

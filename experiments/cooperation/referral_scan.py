@@ -1,4 +1,4 @@
-"""Whether a referral tells anything of a person that the profile of its recipient does not list.
+"""Scan of referrals: personal data beyond the profile of the recipient.
 
     python -m experiments.cooperation.referral_scan --seeds 1 2 3
 

@@ -1,4 +1,4 @@
-"""Who the sellers of a simulated marketplace are, and a scanner that finds them in what must never tell of them.
+"""Identities: sellers of a simulated marketplace, and a scanner for their data in texts that must hold none.
 
 Each seller has a name, a telephone, a mail address, a street, an account for payouts and a device. Some write name,
 telephone, mail or street into their listings, as people do who would rather close the deal elsewhere, and some into
@@ -40,7 +40,7 @@ class Identity:
     payout : str
         Account that is paid, of the form of an IBAN; none is valid.
     device : str
-        By which a browser is told from others, as hexadecimal digits.
+        Fingerprint of the browser, as hexadecimal digits.
     """
 
     seller_id: str
@@ -60,7 +60,7 @@ class Identity:
 
 
 def give_identities(countries: Mapping[str, str | None], seed: int = 0) -> dict[str, Identity]:
-    """Return who sellers are; each follows from the seed and the seller's id, whoever else there is.
+    """Return the identities of sellers; each depends on the seed and the seller's id alone.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class Brand:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is simulated; `drift_to` is the precision in the month of drift."""
+    """Simulation; `drift_to` is the precision in the month of drift."""
 
     promise: float
     drift_to: float
@@ -105,7 +105,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Month:
-    """What was acted on without review in a month, and how much of it wrongly; of a brand, or of all."""
+    """Actions without review in a month, and how many were wrong; of a brand, or of all."""
 
     number: int
     done: int

@@ -27,7 +27,7 @@ from ipml.enforcement.statements.statements import draw_puid, find_faults
 
 @dataclass
 class Figures:
-    """What was counted."""
+    """Counts."""
 
     stated: int = 0
     accepted: int = 0

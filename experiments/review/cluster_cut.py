@@ -1,4 +1,4 @@
-"""What reviewing near-duplicates once saves, and how often a spread verdict is wrong: on a simulated marketplace.
+"""Near-duplicates: reviews saved by reviewing them once, and wrong spread verdicts, on a simulated marketplace.
 
 Some counterfeits are listed again and again by their sellers, with small edits of title and price and another picture;
 honest sellers list goods that differ in a word, a size or a model. The share of counterfeits stays what it was. A model
@@ -35,7 +35,7 @@ GROUND = {Verdict.COUNTERFEIT: "declared_replica", Verdict.GENUINE: ""}
 
 @dataclass
 class Shift:
-    """What reviewers did.
+    """Work of reviewers.
 
     Attributes
     ----------

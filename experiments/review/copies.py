@@ -1,7 +1,7 @@
 """A marketplace of a million cases: a small one that ipml has worked on, and copies of all its rows.
 
 The small one comes in, is decided and enforced by ipml itself, with notices, strikes, messages and appeals. A copy has
-other numbers, listings, sellers and keys, and is some hours older. The audit trail tells once of each of its rows.
+other numbers, listings, sellers and keys, and is some hours older. The audit trail records each of its rows once.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _events(sellers: Sequence[str], at: datetime) -> Iterator[SellerEvent]:
 
 
 def _give_notices(engine: Engine, listings: Sequence[Listing], at: datetime) -> None:
-    """Give notice of every twentieth listing; of some that nobody knows."""
+    """Give notice of every twentieth listing; of some unknown ones."""
     policy = load_cooperation_policy()
     for number, listing in enumerate(listings[::20]):
         named = listing.listing_id if number % 5 else f"unknown-{number}"
@@ -141,7 +141,7 @@ def _decide(engine: Engine, n: int, at: datetime) -> None:
 
 
 def _end_later(engine: Engine, policy: Any, at: datetime) -> None:
-    """Replace every tenth measure by one that ends by itself, after two years."""
+    """Replace every tenth measure by one that ends automatically after two years."""
     order = MeasureOrder(MeasureKind.PAUSE, "a milder one", until=at + timedelta(days=730))
     for number in _every(engine, 10):
         with writing(engine) as connection:

@@ -1,8 +1,8 @@
 """Pictures of goods drawn by code, and what sellers do to them: for `picture_changes.py`.
 
 Eight kinds of goods, each with its own shape, details and print, most of them in front of white as in shops, some in a
-light studio, in front of one colour or in a room. Goods of one kind are alike in their outlines. What is common to
-many listings is drawn, too: a shop's frame with its name around different goods, and pictures of one colour.
+light studio, in front of one colour or in a room. Goods of one kind are alike in their outlines. Features common to
+many listings are drawn, too: a shop's frame with its name around different goods, and pictures of one colour.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _SENTENCES = (
 
 @dataclass(frozen=True)
 class Names:
-    """What is written in the listings, the commonest first."""
+    """Words of the listings, the commonest first."""
 
     words: tuple[str, ...]
     brands: tuple[str, ...]
@@ -166,7 +166,7 @@ def fill(engine: Engine, n_open: int, n_decided: int, *, pictures: str = "") -> 
 def archive(engine: Engine, n: int) -> None:
     """Copy the decided cases with their decisions, each copy a day older, until there are so many more of them.
 
-    The database copies by itself, without what would follow from decisions: a million take some minutes.
+    The database copies rows itself, without the actions after decisions: a million take some minutes.
     """
     with reading(engine) as connection:
         numbers = select(cases.c.case_id).where(cases.c.state == "decided").order_by(cases.c.case_id)

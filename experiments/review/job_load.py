@@ -4,7 +4,7 @@
     python -m experiments.review.job_load sqlite:///million.db ends rescore retention
 
 Filled is a database of 1.1 million cases, half of them decided, with measures, statements, strikes and notices
-(`experiments.review.copies`): some 16 GB; with `--copies 50` of 0.3 million. Of each job is printed: time and
+(`experiments.review.copies`): some 16 GB; with `--copies 50` of 0.3 million. For each job it prints: time and
 processor's time, the peak of its memory, how many transactions could write, and the longest of them by the processor
 (with that of the server's process, where it is on this machine) and by the clock. Two reviewers list, claim and decide
 in processes of their own, and how long they wait is printed beside it; not with `--alone`. A job that has too much to
@@ -72,7 +72,7 @@ YEAR, CONTEXT = Period.of_year(2026), get_context("spawn")
 
 @dataclass(frozen=True)
 class Run:
-    """What a job is given: the database, a folder, the moment, a large seller's listings, whether it is to stop."""
+    """Input of a job: the database, a folder, the moment, a large seller's listings, whether it is to stop."""
 
     engine: Engine
     folder: Path
@@ -82,7 +82,7 @@ class Run:
 
 
 def rest(run: Run) -> str:
-    """Do nothing: how long reviewers wait by themselves."""
+    """Do nothing: gives the waits without a job."""
     while not run.is_stopped():
         sleep(0.1)
     return ""
@@ -224,7 +224,7 @@ def measure(name: str, url: str, seconds: float, n_listings: int, said: Any) -> 
 
 
 def review(url: str, name: str, stop: Any, said: Any) -> None:
-    """List, claim and decide until told to stop; say how long each took."""
+    """List, claim and decide until stopped; return how long each took."""
     engine, consequences, waits = open_database(url), Cooperation(), dict[str, list[float]]()
 
     @contextmanager
@@ -281,7 +281,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=N_COPIES << N_DOUBLED, help="of 4,000 cases, to fill with")
     parser.add_argument("--alone", action="store_true", help="without reviewers")
     parser.add_argument("--listings", type=int, default=100_000, help="of the seller who is erased")
-    parser.add_argument("--seconds", type=float, default=60.0, help="after which a job is told to stop")
+    parser.add_argument("--seconds", type=float, default=60.0, help="after which a job is stopped")
     options = parser.parse_args()
     if options.fill:
         engine = open_database(options.url, survives_power_cut=False)

@@ -3,7 +3,7 @@
     python -m experiments.review.pages sqlite:///pages.db
     python -m experiments.review.pages postgresql+psycopg://postgres@127.0.0.1/pages --archive 895000
 
-The database is filled if it is empty, which takes some minutes, and found filled the next time. What is measured is
+The database is filled if it is empty, which takes some minutes, and found filled the next time. The time measured is
 from the request's first byte to the answer's last on this machine, so a little more than the server's own time; beside
 it stands how long the processors worked on it, those of PostgreSQL as well, which a busy machine changes less.
 

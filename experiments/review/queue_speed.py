@@ -41,7 +41,7 @@ START_SECONDS = 8.0  # until all processes have started, so that they begin toge
 
 @dataclass(frozen=True)
 class Shift:
-    """What one reviewer did: the cases decided, how long each call took, and when the work began and ended."""
+    """Work of one reviewer: the cases decided, how long each call took, and when the work began and ended."""
 
     cases: list[int]
     claims: list[float]
@@ -120,7 +120,7 @@ def check(engine: Engine, shifts: Sequence[Shift], n_cases: int) -> None:
 def timed_transactions(engine: Engine) -> Iterator[list[tuple[float, float]]]:
     """Give a list to which each transaction that may write adds its seconds of a processor, and by the clock.
 
-    With the processor's time of the server's process, where it is on this machine and tells.
+    With the processor's time of the server's process, if it is on this machine and readable.
     """
     began: dict[int, tuple[float, float]] = {}
     taken: list[tuple[float, float]] = []

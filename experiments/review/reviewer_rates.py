@@ -27,7 +27,7 @@ _NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 class Shift(NamedTuple):
-    """What was said, what is true, and how often each reviewer errs: missed and wronged."""
+    """Verdicts, truth, and the error rates of each reviewer: missed and wronged."""
 
     said: list[Judgement]
     truth: Mapping[int, bool]

@@ -1,8 +1,8 @@
-"""What the orders of the queue catch on simulated marketplaces: `python -m experiments.review.value_orders`.
+"""Orders of the queue: value caught on simulated marketplaces: `python -m experiments.review.value_orders`.
 
 Each seed makes a marketplace of 20,000 listings. A model learns from the labels known when three fifths of them have
 been observed, and scores those observed later, up to 30 days before the end, so that what they sell afterwards is
-known. They go through the real queue, each on its day; reviewers have time for 5 % of them. What an order catches is
+known. They go through the real queue, each on its day; reviewers have time for 5 % of them. The catch of an order is
 the true value of the true counterfeits among the first 5 %: price x true sales of the following 30 days x the policy's
 severity of the category; "money" leaves the severity out. Sales are simulated by seller; each sale counts for all
 listings that the seller had put up by then, in equal parts. The policy is the bundled one, chosen before these figures
@@ -41,7 +41,7 @@ AFTER = pd.Timedelta(days=30)
 
 @dataclass(frozen=True)
 class Caught:
-    """What each order caught of one marketplace.
+    """Catch of each order on one marketplace.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a second process brings: the whole command `ipml score`, with one and with two, in turns."""
+"""Jobs: gain from a second process; the whole command `ipml score`, with one and with two, in turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a letter that is not ASCII costs: ipml on titles as they are, and on the same with one other letter in each."""
+"""Letters: cost of one that is not ASCII; ipml on titles as they are, and on the same with one other letter in each."""
 
 from __future__ import annotations
 

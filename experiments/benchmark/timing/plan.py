@@ -1,4 +1,4 @@
-"""What is to be measured, and where the figures of each run are kept, so that a stopped run goes on where it was."""
+"""Plan: measurements to make, and files for the figures of each run, so that a stopped run resumes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from experiments.benchmark.timing.ours import IpmlScoring
 Run = dict[str, float]
 HERE = Path(__file__).parent
 SHARED = ("inputs.py", "processes.py", "scoring.py", "theirs.py")
-"""What all measurements have in common, in this folder."""
+"""Shared data of all measurements, in this folder."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for.
+    """Measurements asked for.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Kept:
-    """The runs of one model in one measurement, kept in a file whose name tells the digest of the code."""
+    """The runs of one model in one measurement, kept in a file named after the digest of the code."""
 
     measurement: str
     rows: int

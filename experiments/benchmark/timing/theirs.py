@@ -116,7 +116,7 @@ def save_peer(model: Any, path: Path) -> None:
 
 
 def _let_catboost_use_one_thread(model: Any) -> None:
-    """Let CatBoost, which takes as many threads as there are cores unless told so in each call, take one."""
+    """Give CatBoost one thread; without a limit in each call it takes one a core."""
     if type(model.model_).__module__.startswith("catboost"):
         model.model_.predict_proba = partial(model.model_.predict_proba, thread_count=1)
 
