@@ -1,8 +1,8 @@
 """Peers: models that a good data scientist would build in a day with well-known tools.
 
 Each takes a frame of listings, reads what `Inputs` chooses from it, and has the settings its maker or common practice
-recommends; none was tuned on the test folds, nor has ipml inputs that a peer may not read. Models that need another package
-than ipml import it when fitted: `pip install -e ".[benchmark]"` has them all.
+recommends; none was tuned on the test folds, nor has ipml inputs that a peer may not read. Models that need more than
+ipml import it when fitted: `pip install -e ".[benchmark]"` has them all.
 """
 
 from __future__ import annotations
