@@ -1,4 +1,4 @@
-"""The street runs one way: the contracts in pyproject.toml hold, and no file of the package loads a pickle."""
+"""Layers: the contracts in pyproject.toml hold, and no file of the package loads a pickle."""
 
 import ast
 import graphlib
@@ -18,7 +18,7 @@ TOP_LEVEL = {
 
 
 def test_layers_are_respected():
-    """No module imports from a higher layer, the halves do not meet, and one file alone speaks to MLflow."""
+    """No module imports from a higher layer or the other half, and one folder alone imports MLflow."""
     lint = Path(sys.executable).with_name("lint-imports")
     result = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
