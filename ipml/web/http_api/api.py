@@ -49,7 +49,7 @@ from ipml.web.http_api.appeal_routes import (
     APPEAL_EXAMPLES,
     FILE_DOCUMENT,
     SHOW_APPEAL_DOCUMENT,
-    FiledAppealShape,
+    FiledAppeal,
     show_appeal,
     submit_appeal,
 )
@@ -100,8 +100,8 @@ from ipml.web.http_api.openapi import (
 from ipml.web.http_api.requests import (
     MOST_SMALL_BYTES,
     Access,
-    Crowd,
     InvalidRequest,
+    RequestLimit,
     check_site,
     find_listings,
     name_found,
@@ -225,7 +225,7 @@ async def answer_message(
     moment counts as now.
     """
     state, by = request.app.state, request.state.grant.actor
-    with state.crowd.join():
+    with state.request_limit.acquire():
         status, at, why = find_answer(parse_body(await read_body(request, MOST_SMALL_BYTES)))
         engine: Engine | None = state.engine
         if engine is None or not _MESSAGE_KEY.fullmatch(key):
@@ -267,7 +267,7 @@ async def score(
     were submitted now; nothing is stored.
     """
     state = request.app.state
-    with state.crowd.join():
+    with state.request_limit.acquire():
         body = await read_body(request)
         model: ScoringModel | None = state.models.current()  # once, so that no answer mixes two models
         if model is None:
@@ -358,7 +358,7 @@ def make_api(
     app.state.cooperation = None if engine is None else load_cooperation_policy()
     app.state.intake = None if engine is None else ListingIntake(engine, models, metrics)
     app.state.actions = {(method, path): action for method, path, action, _, _ in API_ROUTES}
-    app.state.crowd = Crowd(MOST_AT_ONCE)
+    app.state.request_limit = RequestLimit(MOST_AT_ONCE)
     app.state.threads = CapacityLimiter(os.cpu_count() or 1)
     app.state.writers = CapacityLimiter(_MOST_WRITERS)
     for method, path, _, answer, says in API_ROUTES:
@@ -368,7 +368,7 @@ def make_api(
     app.add_middleware(_ProtectingHeaders)
     add_error_answers(app)
     shapes, is_keyed = describe_shapes() | describe_list_shapes() | describe_submissions(), bool(access.keys)
-    shapes["FiledAppealShape"] = FiledAppealShape.model_json_schema()
+    shapes["FiledAppeal"] = FiledAppeal.model_json_schema()
     examples = (*EXAMPLES, *APPEAL_EXAMPLES)
     # Cached: it is public, and takes as long to make as scoring a hundred listings.
     app.openapi = cache(lambda: make_document(app, listing_schema, shapes, examples, needs_key=is_keyed))  # type: ignore[method-assign]

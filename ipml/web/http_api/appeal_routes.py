@@ -47,7 +47,7 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class FiledAppealShape(_Shape):
+class FiledAppeal(_Shape):
     """A seller's appeal against a measure, a penalty or a decision."""
 
     about: str = Field(
@@ -66,7 +66,7 @@ class FiledAppealShape(_Shape):
     )
 
 
-class AppealShape(_Shape):
+class AppealStatus(_Shape):
     """An appeal and its state."""
 
     appeal: int
@@ -112,19 +112,19 @@ FILE_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "submit_appeal",
     "summary": "File the appeal of a seller",
     "responses": {
-        200: {"model": AppealShape, "description": "Filed"},
+        200: {"model": AppealStatus, "description": "Filed"},
         404: describe_error(404, "Nothing of that name restricts this seller"),
         409: describe_error(409, _CONFLICT),
         **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 429, 503)},
         422: describe_error(422, "Fields that break the rules; all are named", _BAD),
     },
-    "openapi_extra": describe_body({"$ref": "#/components/schemas/FiledAppealShape"}, appeal=_FILED),
+    "openapi_extra": describe_body({"$ref": "#/components/schemas/FiledAppeal"}, appeal=_FILED),
 }
 SHOW_APPEAL_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_appeal",
     "summary": "Show the state of an appeal",
     "responses": {
-        200: {"model": AppealShape},
+        200: {"model": AppealStatus},
         404: describe_error(404, "There is no such appeal"),
         **{status: describe_error(status) for status in (401, 403, 422, 429, 503)},
     },
@@ -142,7 +142,7 @@ async def submit_appeal(request: Request) -> Response:
     its current state.
     """
     intake = require_intake(request)
-    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+    with intake.request_limit.acquire(HTTPStatus.TOO_MANY_REQUESTS):
         body, by = await read_body(request, MOST_SMALL_BYTES), request.state.grant.actor
 
         def file() -> bytes:
@@ -163,7 +163,7 @@ async def show_appeal(
 ) -> Response:
     """Show the state and the outcome of an appeal."""
     intake = require_intake(request)
-    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+    with intake.request_limit.acquire(HTTPStatus.TOO_MANY_REQUESTS):
 
         def find() -> bytes:
             if not (appeal.isascii() and appeal.isdecimal() and len(appeal) < 20):
@@ -179,7 +179,7 @@ def read_appeal(content: object) -> tuple[str, str, str, Kind, str]:
     """Return subject, seller, text, kind and key of an appeal; raises InvalidListings with every field at fault."""
     kinds: tuple[Kind, ...] = get_args(Kind)
     said = {"kind": "complaint"} | content if isinstance(content, dict) else content
-    fields = Fields(said, 1, tuple(FiledAppealShape.model_fields))
+    fields = Fields(said, 1, tuple(FiledAppeal.model_fields))
     about, seller_id = fields.read_name("about"), fields.read_name("seller_id")
     text, key = fields.read_name("text", longest=LONGEST_TEXT), fields.read_name("key")
     chosen = fields.read_choice("kind", kinds)

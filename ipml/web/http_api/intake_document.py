@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ipml.web.http_api.fields import LONGEST_NAME
-from ipml.web.http_api.openapi import ListMarkShape, ReasonShape, describe_body, describe_error
+from ipml.web.http_api.openapi import ScoreReason, SellerListMark, describe_body, describe_error
 
 MOST_EVENTS = 1_000
 MOST_AMOUNT = 1e6
@@ -18,7 +18,7 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class ListedAgainShape(_Shape):
+class RelistingMatch(_Shape):
     """A match of the case with a counterfeit whose verdict is in force; it is not part of the score."""
 
     case: int = Field(description="the case of the counterfeit")
@@ -29,7 +29,7 @@ class ListedAgainShape(_Shape):
     precision: float = Field(ge=0, le=1, description="share of such matches that people had found counterfeit by then")
 
 
-class KnownListingShape(_Shape):
+class ListingState(_Shape):
     """A listing and its state; all figures are null if the model abstains."""
 
     listing_id: str
@@ -54,17 +54,17 @@ class KnownListingShape(_Shape):
         description="the verdict in force"
     )
     due_at: AwareDatetime | None = Field(description="deadline of its case")
-    lists: list[ListMarkShape] = Field(description="the lists of its seller now; they are not part of the score")
-    listed_again: ListedAgainShape | None = Field(description="null without a case or a match")
+    lists: list[SellerListMark] = Field(description="the lists of its seller now; they are not part of the score")
+    listed_again: RelistingMatch | None = Field(description="null without a case or a match")
 
 
-class KnownListingsShape(_Shape):
+class ListingStates(_Shape):
     """The state of the listings of a request, in their order, then of the withdrawn ones."""
 
-    listings: list[KnownListingShape]
+    listings: list[ListingState]
 
 
-class MeasureShape(_Shape):
+class ListingMeasure(_Shape):
     """A measure on a listing."""
 
     measure: str = Field(examples=["measure:12"], description="the subject of an appeal")
@@ -77,7 +77,7 @@ class MeasureShape(_Shape):
     until: AwareDatetime | None
 
 
-class DeadlineShape(_Shape):
+class RunningDeadline(_Shape):
     """A running deadline."""
 
     subject: str
@@ -86,7 +86,7 @@ class DeadlineShape(_Shape):
     due_at: AwareDatetime | None = Field(description="the first moment after it; null while it does not run")
 
 
-class MessageShape(_Shape):
+class PendingMessage(_Shape):
     """A pending message."""
 
     key: str = Field(description="the header `webhook-id` that it will have")
@@ -96,19 +96,19 @@ class MessageShape(_Shape):
     put_at: AwareDatetime
 
 
-class ListingFileShape(KnownListingShape):
+class ListingFacts(ListingState):
     """All facts about a listing."""
 
-    reasons: list[ReasonShape] | None = Field(
+    reasons: list[ScoreReason] | None = Field(
         description="heaviest first; null if another model scored it and they were never shown"
     )
     base_rate: float | None = Field(description="log-odds at which every listing of the model starts")
-    measures: list[MeasureShape] = Field(description="in force")
-    deadlines: list[DeadlineShape]
-    messages: list[MessageShape]
+    measures: list[ListingMeasure] = Field(description="in force")
+    deadlines: list[RunningDeadline]
+    messages: list[PendingMessage]
 
 
-class EventShape(_Shape):
+class SubmittedEvent(_Shape):
     """An event of a seller; sent again, it is the same event."""
 
     event_id: str = Field(min_length=1, max_length=LONGEST_NAME, description="your id, for ever the same for one event")
@@ -120,7 +120,7 @@ class EventShape(_Shape):
     listing_id: str | None = Field(None, min_length=1, max_length=LONGEST_NAME)
 
 
-class StoredEventsShape(_Shape):
+class StoredEvents(_Shape):
     """The number of events stored, now or before."""
 
     events: int = Field(ge=0)
@@ -192,7 +192,7 @@ def _describe_errors(*bad: Mapping[str, Any]) -> dict[int, Any]:
 SUBMIT_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "submit_listings",
     "summary": "Submit listings that appeared, changed or vanished",
-    "responses": {200: {"model": KnownListingsShape, "description": "Scored and stored"}, **_describe_errors()},
+    "responses": {200: {"model": ListingStates, "description": "Scored and stored"}, **_describe_errors()},
     "openapi_extra": describe_body(
         {"oneOf": [{"$ref": "#/components/schemas/Listing"}, {"$ref": "#/components/schemas/SubmittedListings"}]},
         one=_LISTING,
@@ -203,7 +203,7 @@ SHOW_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_listing",
     "summary": "Show the state of a listing",
     "responses": {
-        200: {"model": ListingFileShape},
+        200: {"model": ListingFacts},
         404: describe_error(404, "No such listing was submitted"),
         **{status: describe_error(status) for status in (401, 403, 422, 429, 503)},
     },
@@ -211,14 +211,14 @@ SHOW_DOCUMENT: Mapping[str, Any] = {
 EVENTS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "submit_events",
     "summary": "Submit events of sellers",
-    "responses": {200: {"model": StoredEventsShape, "description": "Stored"}, **_describe_errors(_BAD_EVENT)},
+    "responses": {200: {"model": StoredEvents, "description": "Stored"}, **_describe_errors(_BAD_EVENT)},
     "openapi_extra": describe_body({"$ref": "#/components/schemas/SubmittedEvents"}, events=_EVENTS),
 }
 SHOW_EVENT_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_event",
     "summary": "Is an event stored?",
     "responses": {
-        200: {"model": EventShape},
+        200: {"model": SubmittedEvent},
         404: describe_error(404, "There is no such event"),
         **{status: describe_error(status) for status in (401, 403, 422, 429, 503)},
     },
@@ -262,12 +262,12 @@ def describe_submissions() -> dict[str, Any]:
             "properties": {
                 "events": {
                     "type": "array",
-                    "items": {"$ref": "#/components/schemas/EventShape"},
+                    "items": {"$ref": "#/components/schemas/SubmittedEvent"},
                     "maxItems": MOST_EVENTS,
                 }
             },
             "required": ["events"],
             "additionalProperties": False,
         },
-        "EventShape": EventShape.model_json_schema(),
+        "SubmittedEvent": SubmittedEvent.model_json_schema(),
     }

@@ -44,7 +44,7 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class ListedSellerShape(_Shape):
+class ListAddition(_Shape):
     """A seller for a list, with the reason."""
 
     list: _ListName
@@ -57,7 +57,7 @@ class ListedSellerShape(_Shape):
     until: AwareDatetime | None = Field(None, description="when it ends; by default never")
 
 
-class ListEntryShape(ListedSellerShape):
+class SellerListEntry(ListAddition):
     """An entry of a list."""
 
     entry_id: int
@@ -68,22 +68,22 @@ class ListEntryShape(ListedSellerShape):
     why_removed: str | None = Field(description="null if another entry replaced it")
 
 
-class RemovalShape(_Shape):
+class ListRemoval(_Shape):
     """The reason for removing a seller from a list."""
 
     why: str = Field(min_length=1, max_length=LONGEST_WHY, description="the reason; encrypted with the seller's key")
 
 
-class AddedEntryShape(ListEntryShape):
+class AddedListEntry(SellerListEntry):
     """The entry of a seller who was put on a list."""
 
     is_new: bool = Field(description="false if the same entry existed")
 
 
-class ListEntriesShape(_Shape):
+class SellerListEntries(_Shape):
     """Entries in force, by their numbers."""
 
-    entries: list[ListEntryShape]
+    entries: list[SellerListEntry]
     next: int | None = Field(description="`after` of the next page; null on the last page")
 
 
@@ -101,19 +101,19 @@ ADD_DOCUMENT: Mapping[str, Any] = {
     "description": "It applies at once, to open cases, too, and changes no score. An entry of the same list, seller "
     "and brand is replaced; the same once more changes nothing.",
     "responses": {
-        200: {"model": AddedEntryShape, "description": "The same entry existed"},
-        201: {"model": AddedEntryShape, "description": "The seller is on the list"},
+        200: {"model": AddedListEntry, "description": "The same entry existed"},
+        201: {"model": AddedListEntry, "description": "The seller is on the list"},
         **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 503)},
         404: describe_error(404, "No review database is served"),
         422: describe_error(422, "Something in it breaks the rules", _BAD),
     },
-    "openapi_extra": describe_body({"$ref": "#/components/schemas/ListedSellerShape"}, denied=_LISTED),
+    "openapi_extra": describe_body({"$ref": "#/components/schemas/ListAddition"}, denied=_LISTED),
 }
 SHOW_LISTS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "show_lists",
     "summary": "List the sellers on lists",
     "responses": {
-        200: {"model": ListEntriesShape},
+        200: {"model": SellerListEntries},
         **{status: describe_error(status) for status in (401, 403, 422, 503)},
         404: describe_error(404, "No review database is served"),
     },
@@ -124,26 +124,26 @@ REMOVE_DOCUMENT: Mapping[str, Any] = {
     "description": "At once, as if it had never existed; an ended entry stays unchanged. Entries of the brand file "
     "are removed there.",
     "responses": {
-        200: {"model": ListEntryShape},
+        200: {"model": SellerListEntry},
         **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 422, 503)},
         404: describe_error(404, _NONE),
         409: describe_error(409, "The entry comes from the brand file"),
     },
     "openapi_extra": describe_body(
-        {"$ref": "#/components/schemas/RemovalShape"}, removed={"why": "the judgment was reversed"}
+        {"$ref": "#/components/schemas/ListRemoval"}, removed={"why": "the judgment was reversed"}
     ),
 }
 
 
 def describe_list_shapes() -> dict[str, Any]:
     """Return the schemas of requests that change lists, by name."""
-    shapes: tuple[type[BaseModel], ...] = (ListedSellerShape, RemovalShape)
+    shapes: tuple[type[BaseModel], ...] = (ListAddition, ListRemoval)
     return {one.__name__: one.model_json_schema(ref_template="#/components/schemas/{model}") for one in shapes}
 
 
 async def add_to_list(request: Request) -> Response:
     """Put a seller on a list, at once."""
-    with request.app.state.crowd.join():
+    with request.app.state.request_limit.acquire():
         listed = read_listed(parse_body(await read_body(request, MOST_SMALL_BYTES)))
 
         def add(connection: Connection) -> tuple[ListEntry, bool]:
@@ -163,7 +163,7 @@ async def show_lists(
     after: Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="`next` of the page before")] = 0,
 ) -> Response:
     """Show the entries in force, up to 1,000 at a time."""
-    with request.app.state.crowd.join():
+    with request.app.state.request_limit.acquire():
         wanted = None if kind is None else ListKind(kind)
 
         def find(connection: Connection) -> list[ListEntry]:
@@ -179,7 +179,7 @@ async def show_lists(
 
 async def remove_from_list(request: Request, entry_id: _Number) -> Response:
     """Take a seller off a list, at once."""
-    with request.app.state.crowd.join():
+    with request.app.state.request_limit.acquire():
         why = read_removal(parse_body(await read_body(request)))
 
         def remove(connection: Connection) -> ListEntry:
@@ -190,7 +190,7 @@ async def remove_from_list(request: Request, entry_id: _Number) -> Response:
 
 
 def describe_entry(entry: ListEntry) -> dict[str, Any]:
-    """Return the plain values of `ListEntryShape`; an erased seller is named by pseudonym."""
+    """Return the plain values of `SellerListEntry`; an erased seller is named by pseudonym."""
     return {
         "entry_id": entry.entry_id,
         "list": entry.kind.value,
@@ -208,13 +208,13 @@ def describe_entry(entry: ListEntry) -> dict[str, Any]:
 
 
 def describe_mark(mark: ListMark) -> dict[str, Any]:
-    """Return the plain values of `ListMarkShape`."""
+    """Return the plain values of `SellerListMark`."""
     return {"list": mark.kind.value, "brand": mark.brand, "until": mark.until and write_moment(mark.until)}
 
 
 def read_listed(content: object) -> ListedSeller:
     """Return the seller and list of a request; raises InvalidListings with every field at fault."""
-    fields = Fields(content, 1, tuple(ListedSellerShape.model_fields))
+    fields = Fields(content, 1, tuple(ListAddition.model_fields))
     kind = fields.read_choice("list", tuple(ListKind))
     seller_id = fields.read_name("seller_id", longest=LONGEST_NAME)
     why, source = fields.read_name("why", longest=LONGEST_WHY), fields.read_name("source", longest=LONGEST_SOURCE)
@@ -227,7 +227,7 @@ def read_listed(content: object) -> ListedSeller:
 
 def read_removal(content: object) -> str:
     """Return the reason for a removal; raises InvalidListings."""
-    fields = Fields(content, 1, tuple(RemovalShape.model_fields))
+    fields = Fields(content, 1, tuple(ListRemoval.model_fields))
     why = fields.read_name("why", longest=LONGEST_WHY)
     if fields.problems or why is None:
         raise InvalidListings(fields.problems, "list entries")

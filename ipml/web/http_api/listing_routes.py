@@ -33,7 +33,7 @@ from ipml.review.sellers.seller_history import KINDS, SellerEvent, find_event, s
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.group_commit import GroupCommit
 from ipml.web.http_api.fields import LONGEST_NAME, Fields
-from ipml.web.http_api.intake_document import MOST_AMOUNT, MOST_EVENTS, EventShape
+from ipml.web.http_api.intake_document import MOST_AMOUNT, MOST_EVENTS, SubmittedEvent
 from ipml.web.http_api.list_routes import describe_mark
 from ipml.web.http_api.monitoring import CurrentModel, Metrics, ScoringModel
 from ipml.web.http_api.openapi import (
@@ -41,7 +41,7 @@ from ipml.web.http_api.openapi import (
     write_json,
 )
 from ipml.web.http_api.requests import (
-    Crowd,
+    RequestLimit,
     find_listings,
     parse_body,
     read_body,
@@ -73,7 +73,7 @@ class ListingIntake:
 
     def __init__(self, engine: Engine, models: CurrentModel, metrics: Metrics) -> None:
         self.engine, self._models, self._metrics = engine, models, metrics
-        self.crowd, self.limiter = Crowd(MOST_AT_ONCE), CapacityLimiter(MOST_AT_ONCE)
+        self.request_limit, self.limiter = RequestLimit(MOST_AT_ONCE), CapacityLimiter(MOST_AT_ONCE)
         self._large = ThreadLock()
         self._listings = GroupCommit(self._take_in, _MOST_TOGETHER, _GAP_SECONDS)
         self._events = GroupCommit(self._store_events, _MOST_TOGETHER, _GAP_SECONDS)
@@ -197,7 +197,7 @@ async def _submit(
 ) -> Response:
     """Take in a submission; a small one is parsed here, faster than another thread would start."""
     intake = require_intake(request)
-    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+    with intake.request_limit.acquire(HTTPStatus.TOO_MANY_REQUESTS):
         body = await read_body(request)
 
         def check() -> _Checked:
@@ -214,7 +214,7 @@ async def _submit(
 
 async def _show(request: Request, answer: Callable[[ListingIntake], bytes]) -> Response:
     intake = require_intake(request)
-    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+    with intake.request_limit.acquire(HTTPStatus.TOO_MANY_REQUESTS):
         return make_json_answer(await to_thread.run_sync(lambda: answer(intake), limiter=intake.limiter))
 
 
@@ -275,7 +275,7 @@ def read_events(content: object) -> list[SellerEvent]:
     content = require_object(content, ("events",), '{"events": [...]} and nothing else')
     events, problems = [], []
     for row, one in enumerate(require_list(content["events"], "events", MOST_EVENTS), start=1):
-        fields = Fields(one, row, tuple(EventShape.model_fields))
+        fields = Fields(one, row, tuple(SubmittedEvent.model_fields))
         event = _read_event(fields)
         problems += fields.problems
         if event is not None:

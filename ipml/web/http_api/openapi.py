@@ -23,7 +23,7 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class ReasonShape(_Shape):
+class ScoreReason(_Shape):
     """A reason for the score of a listing."""
 
     feature: str = Field(description="name of the feature or group of features, for machines")
@@ -34,7 +34,7 @@ class ReasonShape(_Shape):
     )
 
 
-class HighlightShape(_Shape):
+class TitleHighlight(_Shape):
     """A word of the title, and the log-odds lost without it, at all its places in the title."""
 
     start: int = Field(ge=0, description="first letter, in code points of the title from 0")
@@ -42,7 +42,7 @@ class HighlightShape(_Shape):
     weight: float
 
 
-class PriceRangeShape(_Shape):
+class UsualPriceRange(_Shape):
     """The reference price (`median`) of a listing, and the bounds of usual prices."""
 
     brand: str
@@ -55,7 +55,7 @@ class PriceRangeShape(_Shape):
     )
 
 
-class ListMarkShape(_Shape):
+class SellerListMark(_Shape):
     """A list that the seller is on now, for the brand of the listing or for all; it is not part of the score."""
 
     list: Literal["denied", "watched", "authorised"]
@@ -63,7 +63,7 @@ class ListMarkShape(_Shape):
     until: datetime | None = Field(description="when it ends")
 
 
-class ScoreShape(_Shape):
+class ListingScore(_Shape):
     """The score of one listing; all figures are null if the model abstains."""
 
     listing_id: str
@@ -74,18 +74,18 @@ class ScoreShape(_Shape):
     log_odds: float | None = Field(description="sum of base_rate and the weights of all reasons, before calibration")
     abstained: str | None = Field(description="why the listing cannot be judged, or null")
     warning: str | None = Field(description="limits of the score, such as an unread title, or null")
-    reasons: list[ReasonShape] | None = Field(None, description="only with explain=true; heaviest first")
+    reasons: list[ScoreReason] | None = Field(None, description="only with explain=true; heaviest first")
     base_rate: float | None = Field(
         None, description="only with explain=true; log-odds at which every listing of this model starts"
     )
-    highlights: list[HighlightShape] | None = Field(None, description="only with explain=true")
-    price_range: PriceRangeShape | None = Field(None, description="only with explain=true; null if unknown")
-    lists: list[ListMarkShape] | None = Field(
+    highlights: list[TitleHighlight] | None = Field(None, description="only with explain=true")
+    price_range: UsualPriceRange | None = Field(None, description="only with explain=true; null if unknown")
+    lists: list[SellerListMark] | None = Field(
         None, description="only with lists=true; the lists of the seller. Null without a review database"
     )
 
 
-class UnlikeShape(_Shape):
+class TrainingDifference(_Shape):
     """A difference of the request's listings from those the model was trained on."""
 
     subject: Literal["words", "brand", "category", "score"]
@@ -102,19 +102,19 @@ class UnlikeShape(_Shape):
     sentence: str = Field(description="all of this in words")
 
 
-class ScoresShape(_Shape):
+class ListingScores(_Shape):
     """The scores of all listings of a request, in their order, by one model."""
 
     model_version: str = Field(description="the model of all these scores", examples=["ipml/3f2a90c1b2d4"])
-    unlike_training: list[UnlikeShape] = Field(
+    unlike_training: list[TrainingDifference] = Field(
         default_factory=list,
         description="differences of these listings from those the model was trained on, which make its scores "
         "unreliable; empty without any, and for fewer than 30 listings",
     )
-    scores: list[ScoreShape]
+    scores: list[ListingScore]
 
 
-class AnswerShape(_Shape):
+class MessageAnswer(_Shape):
     """The platform's answer to a message that asked for an action."""
 
     status: Literal["accepted", "done", "refused"]
@@ -122,7 +122,7 @@ class AnswerShape(_Shape):
     why: str | None = Field(None, max_length=2000, description="why it was refused")
 
 
-class NotedShape(_Shape):
+class RecordedAnswer(_Shape):
     """The recorded answer."""
 
     key: str
@@ -131,7 +131,7 @@ class NotedShape(_Shape):
     is_new: bool = Field(description="false if the same answer came before")
 
 
-class ProblemShape(_Shape):
+class FieldProblem(_Shape):
     """A fault of one field, or of a listing or notice as a whole."""
 
     row: int = Field(
@@ -142,13 +142,13 @@ class ProblemShape(_Shape):
     expected: str = Field(description="what was expected, as a phrase")
 
 
-class ErrorShape(_Shape):
+class ProblemDetails(_Shape):
     """An error (RFC 9457)."""
 
     title: str
     status: int
     detail: str = Field(description="what was found, and what to do")
-    problems: list[ProblemShape] = Field(
+    problems: list[FieldProblem] = Field(
         default_factory=list, description="with 422, all faults of the request, up to 1,000"
     )
 
@@ -160,7 +160,7 @@ def describe_scores(
     unlike: Sequence[Unlike] = (),
     lists: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the plain values of `ScoresShape`; `lists` has the lists of each listing's seller."""
+    """Return the plain values of `ListingScores`; `lists` has the lists of each listing's seller."""
     scores = [_describe_score(one, explain) for one in scored]
     for said, found in zip(scores, lists, strict=False):
         said.update(found)
@@ -186,7 +186,7 @@ def _describe_score(scored: ScoredListing, explain: bool) -> dict[str, Any]:
 
 
 def describe_problem(problem: Problem) -> dict[str, Any]:
-    """Return the plain values of `ProblemShape`."""
+    """Return the plain values of `FieldProblem`."""
     return {"row": problem.row, "field": problem.column, "found": problem.value, "expected": problem.expected}
 
 
@@ -269,7 +269,7 @@ def describe_error(status: int, meaning: str | None = None, bad: Mapping[str, An
     usual, detail = _ERRORS[status]
     meaning = meaning or usual
     example = {"title": meaning, "status": status, "detail": detail} | ({"problems": [bad]} if status == 422 else {})
-    schema = {"$ref": "#/components/schemas/ErrorShape"}
+    schema = {"$ref": "#/components/schemas/ProblemDetails"}
     return {"description": meaning, "content": {PROBLEM_TYPE: {"schema": schema, "example": example}}}
 
 
@@ -327,7 +327,7 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "score",
     "summary": "Score listings",
     "responses": {
-        200: {"model": ScoresShape},
+        200: {"model": ListingScores},
         **{status: describe_error(status) for status in _ERRORS if status not in (404, 409, 429)},
     },
     "openapi_extra": describe_body(
@@ -338,11 +338,11 @@ ANSWER_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "answer",
     "summary": "Report the outcome of a message",
     "responses": {
-        200: {"model": NotedShape},
+        200: {"model": RecordedAnswer},
         **{status: describe_error(status) for status in _ERRORS if status not in (409, 429)},
     },
     "openapi_extra": describe_body(
-        {"$ref": "#/components/schemas/AnswerShape"},
+        {"$ref": "#/components/schemas/MessageAnswer"},
         done={"status": "done", "at": "2026-05-01T12:00:00Z"},
         refused={"status": "refused", "why": "no such listing"},
     ),
@@ -372,7 +372,7 @@ def make_document(
     _leave_out_null(document)
     components = document.setdefault("components", {})
     document["webhooks"], message_schemas = describe_webhooks()
-    error_schema = ErrorShape.model_json_schema(ref_template="#/components/schemas/{model}")
+    error_schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"] |= error_schema.pop("$defs") | {
         "Listing": dict(listing_schema),
         "Listings": {
@@ -381,8 +381,8 @@ def make_document(
             "required": ["listings"],
             "additionalProperties": False,
         },
-        "ErrorShape": error_schema,
-        "AnswerShape": AnswerShape.model_json_schema(),
+        "ProblemDetails": error_schema,
+        "MessageAnswer": MessageAnswer.model_json_schema(),
         **shapes,
         **message_schemas,
     }

@@ -340,22 +340,22 @@ def find_listings(content: object) -> Listings:
     return listings
 
 
-class Crowd:
+class RequestLimit:
     """Counts the requests in progress, and refuses one too many; for one event loop."""
 
     def __init__(self, most: int) -> None:
-        self._most, self._inside = most, 0
+        self._most, self._active = most, 0
 
     @contextmanager
-    def join(self, refusal: HTTPStatus | None = None) -> Iterator[None]:
+    def acquire(self, refusal: HTTPStatus | None = None) -> Iterator[None]:
         """Count one request within a block; raises Failed, or HTTPException with `refusal`, if there are too many."""
-        if self._inside >= self._most:
+        if self._active >= self._most:
             busy = Failed(
                 "this service", f"{self._most} requests are being worked on already", "Try again in a second."
             )
             raise busy if refusal is None else HTTPException(refusal, str(busy), headers={"Retry-After": "1"})
-        self._inside += 1
+        self._active += 1
         try:
             yield
         finally:
-            self._inside -= 1
+            self._active -= 1
