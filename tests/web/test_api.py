@@ -17,9 +17,10 @@ from ipml.storage.message_kinds import MESSAGE_KINDS, MESSAGES
 from ipml.storage.tables import REVISION
 from ipml.web.app import make_app
 from ipml.web.http_api.api import API_ROUTES, MOST_AT_ONCE, make_api, put_beside
+from ipml.web.http_api.bodies import MOST_LISTINGS
 from ipml.web.http_api.monitoring import Metrics
 from ipml.web.http_api.openapi import ListingScores, ProblemDetails
-from ipml.web.http_api.requests import MOST_BYTES, MOST_LISTINGS, Access, RequestLimit
+from ipml.web.http_api.requests import MOST_BYTES, Access, RequestLimit
 
 BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
 PATH = "/v1/score"

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from fastapi import Header, Path, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
@@ -25,19 +25,23 @@ from ipml.kit.moments import write_moment
 from ipml.records import Listing, Problem, ScoredListing
 from ipml.review.sellers.portfolios import find_earlier
 from ipml.storage.database import reading, writing
+from ipml.web.http_api.bodies import AnswerBody, RequestBody
 from ipml.web.http_api.monitoring import ScoringModel
-from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
+from ipml.web.http_api.openapi import (
+    BODY_ERRORS,
+    READ_ERRORS,
+    describe_body,
+    describe_errors,
+    make_json_answer,
+    write_json,
+)
 from ipml.web.http_api.requests import parse_body, read_body
 
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
 _State = Literal["unknown", "waiting", "upheld", "rejected", "undecided", "not found"]
 
 
-class _NoticeShape(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class NoticeListing(_NoticeShape):
+class NoticeListing(RequestBody):
     """A listing, located by its address, its id, or both."""
 
     url: str | None = Field(
@@ -53,14 +57,14 @@ class NoticeListing(_NoticeShape):
     )
 
 
-class ComplaintOrder(_NoticeShape):
+class ComplaintOrder(RequestBody):
     """A consumer's order."""
 
     order_id: _Text
     bought_at: AwareDatetime | None = None
 
 
-class SubmittedNotice(_NoticeShape):
+class SubmittedNotice(RequestBody):
     """A notice of counterfeits or a consumer's complaint, as Article 16(2) of Regulation (EU) 2022/2065 requires."""
 
     kind: Literal["counterfeit", "complaint"] = "counterfeit"
@@ -86,7 +90,7 @@ class SubmittedNotice(_NoticeShape):
     order: ComplaintOrder | None = Field(None, description="only in a complaint")
 
 
-class NoticeListingStatus(_NoticeShape):
+class NoticeListingStatus(AnswerBody):
     """The state of one listing of a notice."""
 
     position: int = Field(ge=1, description="in the notice, from 1")
@@ -97,7 +101,7 @@ class NoticeListingStatus(_NoticeShape):
     settled_at: AwareDatetime | None
 
 
-class NoticeReceipt(_NoticeShape):
+class NoticeReceipt(AnswerBody):
     """A receipt with the state of the notice."""
 
     reference: str = Field(description="needed to ask for its state; keep it secret")
@@ -109,7 +113,7 @@ class NoticeReceipt(_NoticeShape):
     listings: list[NoticeListingStatus]
 
 
-class NoticeListingPreview(_NoticeShape):
+class NoticeListingPreview(AnswerBody):
     """A preview of one listing of a notice."""
 
     position: int = Field(ge=1, description="in the notice, from 1")
@@ -117,7 +121,7 @@ class NoticeListingPreview(_NoticeShape):
     has_other_brand: bool = Field(description="the listing is offered under another brand than the notice names")
 
 
-class NoticePreview(_NoticeShape):
+class NoticePreview(AnswerBody):
     """A preview of a notice, which is not stored."""
 
     listings: list[NoticeListingPreview]
@@ -147,7 +151,14 @@ _BAD = {
     "found": "ftp://x",
     "expected": "an address that begins with https:// or …",
 }
-_ERRORS = (400, 401, 403, 408, 413, 415, 422, 503)
+_ERRORS = describe_errors(
+    BODY_ERRORS,
+    {
+        404: "This service only scores, and takes no notices",
+        422: "A notice that breaks the rules; every field at fault is named",
+    },
+    _BAD,
+)
 
 GIVE_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "notice",
@@ -156,21 +167,16 @@ GIVE_DOCUMENT: Mapping[str, Any] = {
     "responses": {
         200: {"model": NoticeReceipt, "description": "The same notice had been given before"},
         201: {"model": NoticeReceipt, "description": "Received"},
-        404: describe_error(404, "This service only scores, and takes no notices"),
-        **{status: describe_error(status) for status in _ERRORS if status != 422},
-        422: describe_error(422, "A notice that breaks the rules; every field at fault is named", _BAD),
+        **_ERRORS,
     },
-    "openapi_extra": describe_body(
-        {"$ref": "#/components/schemas/SubmittedNotice"}, notice=_NOTICE, complaint=_COMPLAINT
-    ),
+    "openapi_extra": describe_body(SubmittedNotice, notice=_NOTICE, complaint=_COMPLAINT),
 }
 PREVIEW_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "notice_preview",
     "summary": "Check a notice without giving it",
     "responses": {
         200: {"model": NoticePreview},
-        404: GIVE_DOCUMENT["responses"][404],
-        **{status: GIVE_DOCUMENT["responses"][status] for status in _ERRORS},
+        **_ERRORS,
     },
     "openapi_extra": GIVE_DOCUMENT["openapi_extra"],
 }
@@ -179,16 +185,9 @@ STATUS_DOCUMENT: Mapping[str, Any] = {
     "summary": "Show the state of a notice",
     "responses": {
         200: {"model": NoticeReceipt},
-        404: describe_error(404, "There is no such notice"),
-        **{status: describe_error(status) for status in (401, 403, 422, 503)},
+        **describe_errors(READ_ERRORS, {404: "There is no such notice"}),
     },
 }
-
-
-def describe_shapes() -> dict[str, Any]:
-    """Return the schemas of a notice, by name."""
-    schema = SubmittedNotice.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs"), "SubmittedNotice": schema}
 
 
 _REFERENCE = re.compile("[0-9a-f]{32}")
