@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
@@ -229,6 +229,11 @@ def tell_deadline(deadline: Deadline, rules: AppealRules) -> ToldDeadline:
     return ToldDeadline(
         name, ("until ", until, *counted, f"; {_AFTER[stage.at_expiry]}{doubt}"), due_at=deadline.due_at
     )
+
+
+def tell_deadlines(deadlines: Iterable[Deadline], rules: AppealRules) -> list[ToldDeadline]:
+    """Return deadlines in words."""
+    return [tell_deadline(deadline, rules) for deadline in deadlines]
 
 
 def list_choices(shown: ShownAppeal, rules: AppealRules) -> list[OutcomeChoice]:

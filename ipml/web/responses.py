@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ipml import errors
 from ipml.kit.hostile_text import make_templates
 from ipml.money import say_amount
+from ipml.review.decisions import GROUNDS
 from ipml.web.console.listing_text import cut_pieces, cut_quotes, find_read_words, tell_disguises
 from ipml.web.navigation import make_bar
 from ipml.web.phrases import (
@@ -38,6 +39,7 @@ from ipml.web.phrases import (
     name_restriction,
     percent,
     percent_range,
+    tell_deadlines,
     tell_platform,
 )
 
@@ -58,6 +60,7 @@ _templates.globals |= {
     "cut_quotes": cut_quotes,
     "due_in": due_in,
     "exchanged": exchanged,
+    "grounds": GROUNDS,
     "duration": duration,
     "is_recent": is_recent,
     "measure_names": MEASURES,
@@ -69,6 +72,7 @@ _templates.globals |= {
     "say_amount": say_amount,
     "static": address_of_file,
     "find_read_words": find_read_words,
+    "tell_deadlines": tell_deadlines,
     "tell_disguises": tell_disguises,
     "tell_platform": tell_platform,
 }

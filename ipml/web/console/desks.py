@@ -41,7 +41,7 @@ from ipml.storage.pseudonyms import NOTIFIER_KINDS
 from ipml.web.accounts.login import authorised, get_consequences, get_cooperation_policy, get_engine, get_policy
 from ipml.web.accounts.permissions import Action
 from ipml.web.console.case_list import FormNumber, PathNumber, send_csv
-from ipml.web.console.case_page import tell_listing
+from ipml.web.console.case_page import make_figures
 from ipml.web.console.dashboard import DateRange, FirstDay, LastDay
 from ipml.web.console.drawing.charts import read_seller_card
 from ipml.web.console.drawing.tables import PAGE_SIZE, AskedTable, Column, TablePage, check_order, page_rows
@@ -89,7 +89,6 @@ def _render_seller(request: Request, case_id: int, message: str = "") -> Respons
             "network": find_network(request, file.seller_id, file.pseudonym) if sees_networks else None,
             "seller": read_seller_card(connection, case, strikes, hidden),
             "is_lead": user.role.may(Action.CHANGE_PENALTIES),
-            "grounds": queue.GROUNDS,
             "most": MOST,
             "message": message,
         }
@@ -171,12 +170,11 @@ def _render_appeal(request: Request, appeal_id: int, message: str = "", why: str
         shown = read_desk(connection, appeal_id, user.name)
     context = {
         "shown": shown,
-        **tell_listing(shown.file.case),
+        "figures": make_figures(shown.file.case),
         "deadlines": [tell_deadline(deadline, rules) for deadline in (*shown.file.deadlines, *shown.file.windows)],
         "choices": list_choices(shown, rules),
         "kinds": MEASURES,
         "near_duplicates": NEAR_DUPLICATES,
-        "grounds": queue.GROUNDS,
         "longest_why": LONGEST_WHY,
         "message": message,
         "why": why,
