@@ -32,6 +32,7 @@ from ipml.storage.tables import sessions, users
 from ipml.web.accounts.oidc import Provider, make_provider
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import (
+    ClaimRules,
     add_user,
     admit,
     disable_user,
@@ -538,11 +539,11 @@ def test_logins_at_the_same_moment(tmp_path: Any) -> None:
     """Eight logins at once of three people of one name add three users, each under a name of their own."""
     shared = open_database(f"sqlite:///{tmp_path}/at_once.db")
     migrate(shared)
-    roles = parse_group_roles("trust=reviewer")
+    rules = ClaimRules(parse_group_roles("trust=reviewer"))
 
     def come(number: int) -> int:
         claims = {"sub": f"person-{number % 3}", "groups": ["trust"], "preferred_username": "dana"}
-        return admit(shared, "https://id.example", claims, roles=roles).user_id
+        return admit(shared, "https://id.example", claims, rules).user_id
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(come, range(24)))

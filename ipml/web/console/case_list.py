@@ -486,25 +486,27 @@ _BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets assume another encod
 _AT_ONCE = 200
 _log = logging.getLogger(__name__)
 
-_QueryText = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
 _Moment = Annotated[datetime, BeforeValidator(read_typed_moment)]
 
 
-def export_table(
-    request: Request,
-    what: Annotated[str, Query(pattern="^(decisions|cases)$")] = "decisions",
-    state: Annotated[str, Query(pattern="^(|open|escalated|decided|superseded)$")] = "",
-    brand: _QueryText = "",
-    seller: _QueryText = "",
-    since: _Moment | None = None,
-    until: _Moment | None = None,
-) -> Response:
-    """Send decisions or cases as CSV; moments without a zone are in UTC."""
+class ExportQuery(BaseModel):
+    """The query of an export; moments without a zone are in UTC."""
+
+    what: Literal["decisions", "cases"] = "decisions"
+    state: Literal["", "open", "escalated", "decided", "superseded"] = ""
+    brand: _Text = ""
+    seller: _Text = ""
+    since: _Moment | None = None
+    until: _Moment | None = None
+
+
+def export_table(request: Request, query: Annotated[ExportQuery, Query()]) -> Response:
+    """Send decisions or cases as CSV."""
     with authorised(request) as (_, user):
-        _log.info("export: user:%s takes %s", user.user_id, what)
-    export, columns = (export_cases, CASE_COLUMNS) if what == "cases" else (export_decisions, DECISION_COLUMNS)
-    wanted = ExportFilter(state or None, brand or None, seller or None, since, until)
-    return send_csv(f"{what}.csv", columns, export(get_engine(request), wanted))
+        _log.info("export: user:%s takes %s", user.user_id, query.what)
+    export, columns = (export_cases, CASE_COLUMNS) if query.what == "cases" else (export_decisions, DECISION_COLUMNS)
+    wanted = ExportFilter(query.state or None, query.brand or None, query.seller or None, query.since, query.until)
+    return send_csv(f"{query.what}.csv", columns, export(get_engine(request), wanted))
 
 
 def send_csv(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Response:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Form, Path, Query, Request, Response
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.datastructures import State
 
@@ -332,15 +333,18 @@ def note_receipt(
     return redirect(f"/referrals?show={HANDED}#referral-{referral_id}")
 
 
-def take_outcome(
-    request: Request,
-    referral_id: PathNumber,
-    kind: Annotated[str, Form(pattern=_OUTCOME_KINDS)],
-    amount: Annotated[str, Form(max_length=30)] = "",
-    currency: Annotated[str, Form(pattern="^([A-Z]{3})?$")] = "",
-    why: Annotated[str, Form(max_length=80, pattern=NO_NUL)] = "",
-) -> Response:
+class OutcomeForm(BaseModel):
+    """The form of an outcome of a referral; `amount` counts arrests, or is a value seized in `currency`."""
+
+    kind: Annotated[str, Field(pattern=_OUTCOME_KINDS)]
+    amount: Annotated[str, Field(max_length=30)] = ""
+    currency: Annotated[str, Field(pattern="^([A-Z]{3})?$")] = ""
+    why: Annotated[str, Field(max_length=80, pattern=NO_NUL)] = ""
+
+
+def take_outcome(request: Request, referral_id: PathNumber, form: Annotated[OutcomeForm, Form()]) -> Response:
     """Record an outcome of a referral; the ranking learns from it."""
+    kind, amount, currency, why = form.kind, form.amount, form.currency, form.why
     dropped, rules = why if kind == "dropped" else None, get_cooperation_policy(request).referrals
     try:
         with authorised(request, writing) as (connection, user):
