@@ -25,7 +25,7 @@ from ipml import errors
 from ipml.kit.hostile_text import make_templates
 from ipml.money import say_amount
 from ipml.review.decisions import GROUNDS
-from ipml.web.console.listing_text import cut_pieces, cut_quotes, find_read_words, tell_disguises
+from ipml.web.console.listing_text import cut_pieces, cut_quotes, find_read_words, describe_disguises
 from ipml.web.navigation import make_bar
 from ipml.web.phrases import (
     MEASURES,
@@ -39,8 +39,8 @@ from ipml.web.phrases import (
     name_restriction,
     percent,
     percent_range,
-    tell_deadlines,
-    tell_platform,
+    describe_deadlines,
+    describe_platform_state,
 )
 
 _VERSIONS = {
@@ -72,9 +72,9 @@ _templates.globals |= {
     "say_amount": say_amount,
     "static": address_of_file,
     "find_read_words": find_read_words,
-    "tell_deadlines": tell_deadlines,
-    "tell_disguises": tell_disguises,
-    "tell_platform": tell_platform,
+    "describe_deadlines": describe_deadlines,
+    "describe_disguises": describe_disguises,
+    "describe_platform_state": describe_platform_state,
 }
 
 

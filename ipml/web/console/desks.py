@@ -47,7 +47,7 @@ from ipml.web.console.dashboard import DateRange, FirstDay, LastDay
 from ipml.web.console.drawing.charts import read_seller_card
 from ipml.web.console.drawing.tables import PAGE_SIZE, AskedTable, Column, TablePage, check_order, page_rows
 from ipml.web.console.networks_page import find_network
-from ipml.web.phrases import MEASURES, NEAR_DUPLICATES, list_choices, tell_deadline
+from ipml.web.phrases import MEASURES, NEAR_DUPLICATES, list_choices, describe_deadline
 from ipml.web.responses import redirect, render
 
 
@@ -175,7 +175,7 @@ def _render_appeal(request: Request, appeal_id: int, message: str = "", why: str
     context = {
         "shown": shown,
         "figures": make_figures(shown.file.case),
-        "deadlines": [tell_deadline(deadline, rules) for deadline in (*shown.file.deadlines, *shown.file.windows)],
+        "deadlines": [describe_deadline(deadline, rules) for deadline in (*shown.file.deadlines, *shown.file.windows)],
         "choices": list_choices(shown, rules),
         "kinds": MEASURES,
         "near_duplicates": NEAR_DUPLICATES,

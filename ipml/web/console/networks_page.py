@@ -127,7 +127,7 @@ def show_network(request: Request, number: Place) -> Response:
         "facts": _sum_up([row.record for row in rows]),
         "unlinked": sum(row.links == 0 for row in rows),
         "newcomers": sum(bool(row.newcomer) for row in rows),
-        **_tell_source(view),
+        **_find_sources(view),
     }
     return render(request, "network.html", context)
 
@@ -227,7 +227,7 @@ def _sum_up(records: list[MemberRecord | None]) -> dict[str, Any]:
     }
 
 
-def _tell_source(view: NetworkView) -> dict[str, Any]:
+def _find_sources(view: NetworkView) -> dict[str, Any]:
     """Return the likeliest sources with their places, and the probability that it is another seller."""
     places = {name: place for place, name in enumerate(view.seller_ids, start=1)}
     best: list[tuple[Hypothesis, int | None]] = [
