@@ -25,12 +25,14 @@ from ipml import errors
 from ipml.kit.hostile_text import make_templates
 from ipml.money import say_amount
 from ipml.review.decisions import GROUNDS
-from ipml.web.console.listing_text import cut_pieces, cut_quotes, find_read_words, describe_disguises
+from ipml.web.console.listing_text import cut_pieces, cut_quotes, describe_disguises, find_read_words
 from ipml.web.navigation import make_bar
 from ipml.web.phrases import (
     MEASURES,
     PENALTIES,
     age,
+    describe_deadlines,
+    describe_platform_state,
     due_in,
     duration,
     exchanged,
@@ -39,8 +41,6 @@ from ipml.web.phrases import (
     name_restriction,
     percent,
     percent_range,
-    describe_deadlines,
-    describe_platform_state,
 )
 
 _VERSIONS = {

@@ -47,7 +47,7 @@ from ipml.web.console.dashboard import DateRange, FirstDay, LastDay
 from ipml.web.console.drawing.charts import read_seller_card
 from ipml.web.console.drawing.tables import PAGE_SIZE, AskedTable, Column, TablePage, check_order, page_rows
 from ipml.web.console.networks_page import find_network
-from ipml.web.phrases import MEASURES, NEAR_DUPLICATES, list_choices, describe_deadline
+from ipml.web.phrases import MEASURES, NEAR_DUPLICATES, describe_deadline, list_choices
 from ipml.web.responses import redirect, render
 
 
