@@ -33,6 +33,7 @@ from ipml.web.accounts.oidc import Provider, make_provider
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import (
     ClaimRules,
+    Identity,
     add_user,
     admit,
     disable_user,
@@ -302,7 +303,7 @@ def test_without_roles_of_groups_only_linked_users_come_in(engine, settings, pro
     app = make_app(engine, settings.model_copy(update={"oidc_roles": ""}), cost=CHEAP)
     browser = open_browser(app, base_url=HERE)
     assert_nobody_came_in(browser, log_in(browser))
-    act(engine, link_user, "vic", provider.issuer, "person-7")
+    act(engine, link_user, "vic", Identity(provider.issuer, "person-7"))
     assert log_in(browser).status_code == 303
     assert "<summary>vic</summary>" in browser.get("/").text
     act(engine, set_role, "vic", Role.LEAD)

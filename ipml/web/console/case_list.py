@@ -374,7 +374,9 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
         shown = next((view for view in every if view.query == asked.write()), None)
         views = ListViews(every, shown, start, user.role.may(Action.SHARE_VIEWS))
         page = _read_page(connection, user, settings_of(request), asked, views)
-    return render(request, "cases.html", {"page": page, "pending_appeals": page.counts.get("appeals")})
+    # The frame shows the progress, and the number of pending appeals.
+    frame = {"progress": page.progress, "pending_appeals": page.counts.get("appeals")}
+    return render(request, "cases.html", {"page": page, **frame})
 
 
 def _read_page(connection: Connection, user: User, settings: Settings, asked: ListQuery, views: ListViews) -> ListPage:

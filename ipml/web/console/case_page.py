@@ -315,7 +315,7 @@ def show_visit(request: Request, case_id: int, visit: Visit) -> Response:
             shown = queue.show_case(connection, user.name, case_id)
             page = _CaseReader(connection, request, user, shown).claim_and_read()
     status = HTTPStatus.CONFLICT if visit.message or visit.lost else HTTPStatus.OK
-    return render(request, "case.html", {"page": page, "visit": visit}, status)
+    return render(request, "case.html", {"page": page, "visit": visit, "progress": page.progress}, status)
 
 
 class _CaseReader:
