@@ -1,15 +1,12 @@
-"""Case list: filtered, sorted, searched and paged by its address; and the export as CSV.
+"""Case list: filtered, sorted, searched and paged by its address.
 
 The address also carries the cases already passed, so the server need not remember the way back, and the list whose next
-case follows this one. `/export.csv` streams cases or decisions of any number.
+case follows this one.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,15 +14,13 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Form, Path, Query, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
 
 from ipml.enforcement.appeals.appeal import select_pending
 from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.errors import Forbidden, Overtaken
-from ipml.kit.moments import read_typed_moment, write_moment
-from ipml.kit.spreadsheet import defuse_within
 from ipml.money import Rates
 from ipml.records import Case, Claim, Decision
 from ipml.review import queue
@@ -33,7 +28,6 @@ from ipml.review.arrivals.versions import read_pasts, tell_past
 from ipml.review.cases import PENDING, StoredCase, select_counts
 from ipml.review.claims import OutOfReach
 from ipml.review.decisions import Undoable, find_undoable
-from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
 from ipml.review.group_decisions import MOST_CASES
 from ipml.review.near_duplicates.relistings import StoredMatch, find_stored_matches
 from ipml.review.ranking.list_marks import ListMark, QueueParts, find_case_marks
@@ -46,7 +40,7 @@ from ipml.review.worklists.suggestions import suggest, suggest_reviewers
 from ipml.settings import Settings
 from ipml.storage.database import read_numbers, writing
 from ipml.storage.tables import measures
-from ipml.web.accounts.login import authorised, get_engine, settings_of
+from ipml.web.accounts.login import authorised, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
 from ipml.web.console.pictures import ShownPictures, find_pictures
@@ -71,14 +65,11 @@ def write_trail(numbers: Iterable[int]) -> str:
     return ".".join(map(str, list(numbers)[-LONGEST_TRAIL:]))
 
 
-_LONGEST_TEXT = 200
-
-
 NO_NUL = "^[^\x00]*$"  # PostgreSQL cannot store NUL
 PathNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 FormNumber = Annotated[int, Form(ge=1, le=2**63 - 1)]
 Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
-_Text = Annotated[str, Field(max_length=_LONGEST_TEXT, pattern=NO_NUL)]
+ShortText = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
 _Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 _Hours = Annotated[float, Field(ge=0, le=876_000, allow_inf_nan=False)]
@@ -101,19 +92,19 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     state: Literal["open", "escalated", "decided", "superseded"] = "open"
-    words: _Text = ""
-    brand: _Text = ""
-    seller: _Text = ""
-    category: _Text = ""
+    words: ShortText = ""
+    brand: ShortText = ""
+    seller: ShortText = ""
+    category: ShortText = ""
     least: Annotated[_Percent | None, _IfGiven] = None
     most: Annotated[_Percent | None, _IfGiven] = None
     waiting: Annotated[_Days | None, _IfGiven] = None
     due: Annotated[_Hours | None, _IfGiven] = None
     queue: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
-    assigned: _Text = ""
+    assigned: ShortText = ""
     snoozed: Literal["", "1"] = ""
     verdict: Literal["", "counterfeit", "genuine", "cannot tell"] = ""
-    reviewer: _Text = ""
+    reviewer: ShortText = ""
     order: Literal["rank", "value", "score", "first come"] = "rank"
     undone: Annotated[int, Field(ge=0, le=10_000)] = 0
     nothing: bool = False
@@ -450,7 +441,7 @@ def _find_last_measures(connection: Connection, numbers: Sequence[int]) -> dict[
 def suggest_names(
     request: Request,
     field: Annotated[str, Query(pattern="^(brand|seller|reviewer)$")],
-    text: _Text = "",
+    text: ShortText = "",
     state: Annotated[str, Query(pattern="^(open|escalated|decided|superseded)$")] = "open",
 ) -> Response:
     """Return brands, sellers or reviewers that begin with the typed letters, as JSON."""
@@ -482,68 +473,3 @@ def open_next(
 
 def _link(asked: ListQuery, passed: list[int]) -> str:
     return f"/?{asked.write(after=write_trail(passed))}"
-
-
-_BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets assume another encoding
-_AT_ONCE = 200
-_log = logging.getLogger(__name__)
-
-_Moment = Annotated[datetime, BeforeValidator(read_typed_moment)]
-
-
-class ExportQuery(BaseModel):
-    """The query of an export; moments without a zone are in UTC."""
-
-    what: Literal["decisions", "cases"] = "decisions"
-    state: Literal["", "open", "escalated", "decided", "superseded"] = ""
-    brand: _Text = ""
-    seller: _Text = ""
-    since: _Moment | None = None
-    until: _Moment | None = None
-
-
-def export_table(request: Request, query: Annotated[ExportQuery, Query()]) -> Response:
-    """Send decisions or cases as CSV."""
-    with authorised(request) as (_, user):
-        _log.info("export: user:%s takes %s", user.user_id, query.what)
-    export, columns = (export_cases, CASE_COLUMNS) if query.what == "cases" else (export_decisions, DECISION_COLUMNS)
-    wanted = ExportFilter(query.state or None, query.brand or None, query.seller or None, query.since, query.until)
-    return send_csv(f"{query.what}.csv", columns, export(get_engine(request), wanted))
-
-
-def send_csv(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Response:
-    """Stream rows as a CSV file."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(write_csv(columns, rows), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Iterator[bytes]:
-    r"""Yield the parts of a CSV file; texts are quoted, and none is a formula.
-
-    >>> b"".join(write_csv(["title", "score"], [{"title": "=1+1", "score": 0.5}])).decode("utf-8-sig").splitlines()
-    ['"title","score"', '"\'=1+1",0.5']
-    """
-    page = io.StringIO(_BYTE_ORDER_MARK)
-    page.seek(0, io.SEEK_END)
-    writer = csv.writer(page, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow(columns)
-    for number, row in enumerate(rows, start=1):
-        writer.writerow([_write_row(row[name]) for name in columns])
-        if number % _AT_ONCE == 0:
-            yield _take(page)
-    yield _take(page)
-
-
-def _write_row(value: Value) -> str | float | int:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return write_moment(value)
-    return defuse_within(value) if isinstance(value, str) else value
-
-
-def _take(page: io.StringIO) -> bytes:
-    text = page.getvalue()
-    page.seek(0)
-    page.truncate()
-    return text.encode("utf-8", "replace")

@@ -41,8 +41,9 @@ from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import NOTIFIER_KINDS
 from ipml.web.accounts.login import authorised, get_consequences, get_cooperation_policy, get_engine, get_policy
 from ipml.web.accounts.permissions import Action
-from ipml.web.console.case_list import FormNumber, PathNumber, send_csv
-from ipml.web.console.case_page import make_figures
+from ipml.web.console.case_content import make_figures
+from ipml.web.console.case_list import FormNumber, PathNumber
+from ipml.web.console.csv_files import send_csv
 from ipml.web.console.dashboard import DateRange, FirstDay, LastDay
 from ipml.web.console.drawing.charts import read_seller_card
 from ipml.web.console.drawing.tables import PAGE_SIZE, AskedTable, Column, TablePage, check_order, page_rows
