@@ -37,14 +37,7 @@ from ipml.web.console import (
     networks_page,
     pictures,
 )
-from ipml.web.console.admin import (
-    brand_accounts_page,
-    lists_page,
-    policies_page,
-    queues_page,
-    users_page,
-    worker_page,
-)
+from ipml.web.console.admin import brand_accounts_page, lists_page, policies_page, queues_page, users_page, worker_page
 from ipml.web.http_api.monitoring import show_health, show_ready
 from ipml.web.portal import pages, reporting, rights
 from ipml.web.responses import Protection, add_error_pages, make_content_policy

@@ -26,11 +26,7 @@ from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.near_duplicates.relistings import explain_match
 from ipml.review.pictures.same_picture import SamePicture, find_same_pictures
 from ipml.review.ranking.list_marks import find_case_marks
-from ipml.review.ranking.queue_order import (
-    explain_place,
-    explain_value,
-    find_ranking_and_parts,
-)
+from ipml.review.ranking.queue_order import explain_place, explain_value, find_ranking_and_parts
 from ipml.review.sellers.seller_listings import ListingPage, list_seller_listings
 from ipml.review.sellers.seller_lists import ListEntry, get_entries
 from ipml.review.translations import Translation, Translator, find_translation
@@ -38,16 +34,10 @@ from ipml.review.worklists.own_verdicts import Progress, count_progress
 from ipml.review.worklists.search import Precedent, find_precedents
 from ipml.settings import Settings
 from ipml.storage.audit_trail.audit import AuditRow
-from ipml.web.accounts.login import (
-    get_cooperation_policy,
-    get_policy,
-    settings_of,
-)
+from ipml.web.accounts.login import get_cooperation_policy, get_policy, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
-from ipml.web.console.case_list import (
-    may_judge,
-)
+from ipml.web.console.case_list import may_judge
 from ipml.web.console.case_work import CaseWork, read_case_work
 from ipml.web.console.drawing.charts import PriceScale, SellerCard, make_price_scale, read_seller_card
 from ipml.web.console.pictures import ShownPictures, find_listing_host, find_pictures

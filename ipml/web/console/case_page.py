@@ -31,20 +31,12 @@ from ipml.review.cases import find_case
 from ipml.review.claims import find_hidden
 from ipml.review.decisions import take_back
 from ipml.review.group_decisions import MOST_MEMBERS, decide_and_spread
-from ipml.review.ranking.queue_order import (
-    current_ranking,
-)
+from ipml.review.ranking.queue_order import current_ranking
 from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.review.translations import Translator, find_translation, store_translation
 from ipml.settings import Settings
 from ipml.storage.database import writing
-from ipml.web.accounts.login import (
-    authorised,
-    get_consequences,
-    get_engine,
-    get_policy,
-    settings_of,
-)
+from ipml.web.accounts.login import authorised, get_consequences, get_engine, get_policy, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.console.case_content import CaseReader
 from ipml.web.console.case_list import (

@@ -36,10 +36,7 @@ from ipml.web.http_api.bodies import LONGEST_NAME, read_as, read_batch
 from ipml.web.http_api.intake_document import SubmittedEvents, SubmittedListings
 from ipml.web.http_api.list_routes import describe_mark
 from ipml.web.http_api.monitoring import CurrentModel, Metrics, ScoringModel
-from ipml.web.http_api.openapi import (
-    make_json_answer,
-    write_json,
-)
+from ipml.web.http_api.openapi import make_json_answer, write_json
 from ipml.web.http_api.requests import RequestLimit, parse_body, read_body
 
 MOST_AT_ONCE = 64  # requests in progress or waiting, each of at most 4 MiB

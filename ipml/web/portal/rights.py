@@ -11,12 +11,7 @@ from fastapi import Form, Request, Response, UploadFile
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from ipml.cooperation.brands.sellers import (
-    end_authorisation,
-    list_authorised,
-    list_proposals,
-    propose_seller,
-)
+from ipml.cooperation.brands.sellers import end_authorisation, list_authorised, list_proposals, propose_seller
 from ipml.cooperation.notifiers.notifier import end_of_day
 from ipml.cooperation.notifiers.registrations import (
     MOST_BYTES,
